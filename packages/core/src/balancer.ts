@@ -1,0 +1,63 @@
+import type { Endpoint } from './endpoint.ts'
+
+/** What a picker chooses from: the endpoints that may get traffic and their effective weights. Not changed after it was made. */
+export interface EndpointView {
+  /** The endpoints. */
+  readonly endpoints: readonly Endpoint[]
+  /** Effective weight per endpoint, same order; 0 gets no traffic. */
+  readonly weights: Float64Array
+  /** Grows with every view of one cluster. */
+  readonly epoch: number
+}
+
+/** What a picker may know of the request. The client passes its own call object: a pick allocates nothing. */
+export interface PickRequest {
+  /** Endpoints that this call has tried already; they are not picked again. */
+  readonly attempted?: readonly Endpoint[] | undefined
+  /** What consistent hashing hashes, such as a user id. */
+  readonly hashKey?: string | undefined
+}
+
+/** Picks one endpoint per request. */
+export interface Picker {
+  /** An available endpoint of positive weight that was not attempted, or `undefined` if there is none. */
+  pick(request: PickRequest): Endpoint | undefined
+  /** Told when an endpoint's `active` or `available` changed, where the picker keeps something that depends on it. */
+  changed?(endpoint: Endpoint): void
+}
+
+/** A load-balancing algorithm. */
+export interface Balancer {
+  /** Name for logs and metrics, such as `round-robin`. */
+  readonly name: string
+  /**
+   * Builds a picker for a view.
+   *
+   * @param previous the picker before, made by the same balancer, so that a rotation carries on and a ring is changed incrementally
+   */
+  createPicker(view: EndpointView, previous?: Picker): Picker
+}
+
+/** Whether the endpoint at `index` may be picked for the request. */
+export function isPickable(view: EndpointView, index: number, request: PickRequest): boolean {
+  const endpoint = view.endpoints[index]
+  return (
+    endpoint !== undefined &&
+    endpoint.available &&
+    (view.weights[index] as number) > 0 &&
+    (request.attempted === undefined || !request.attempted.includes(endpoint))
+  )
+}
+
+/**
+ * The first endpoint that may be picked, from `start` on and around: what a picker falls back to when its first choice is not
+ * available. `undefined` if there is none.
+ */
+export function scanPickable(view: EndpointView, start: number, request: PickRequest): Endpoint | undefined {
+  const { length } = view.endpoints
+  for (let step = 0; step < length; step++) {
+    const index = (start + step) % length
+    if (isPickable(view, index, request)) return view.endpoints[index]
+  }
+  return undefined
+}

@@ -1,0 +1,38 @@
+import type { Balancer, EndpointView, PickRequest } from './balancer.ts'
+import type { Endpoint } from './endpoint.ts'
+import type { OperationOptions } from './registry.ts'
+import type { ServiceSnapshot } from './snapshot.ts'
+
+/** The live set of endpoints of one service. */
+export interface Cluster {
+  /** Name of the service. */
+  readonly service: string
+  /** The last known snapshot; `undefined` until the source gave one. */
+  readonly snapshot: ServiceSnapshot | undefined
+  /** What pickers choose from now. */
+  readonly view: EndpointView
+  /**
+   * Resolves once there is a snapshot: at once when warm.
+   *
+   * @throws SdError what keeps the source from giving one, `SD_ABORTED`, or `SD_CLOSED`
+   */
+  ready(options?: OperationOptions): Promise<void>
+  /** A pick function of its own over this cluster: keeps the picker in step with the view and with load. */
+  attach(balancer: Balancer): AttachedBalancer
+}
+
+/** A balancer at work on a cluster. */
+export interface AttachedBalancer {
+  /** The balancer. */
+  readonly balancer: Balancer
+  /** Picks from the cluster as it is now; synchronous, no registry call. */
+  pick(request: PickRequest): Endpoint | undefined
+  /** Ends it; the cluster forgets it. */
+  detach(): void
+}
+
+/** Where a client finds the cluster of a service: `@sd/discovery`, or your own. */
+export interface ClusterSource {
+  /** The cluster of a service; made on first use, the same object afterwards. Synchronous: a name, not yet a lookup. */
+  cluster(service: string): Cluster
+}

@@ -1,0 +1,136 @@
+import type { ServiceInstance } from './service-instance.ts'
+
+/** How one attempt, or one call, ended. */
+export interface Outcome {
+  /** Whether it counts as a success: an answer came, and it was no 5xx unless the caller says otherwise. */
+  readonly ok: boolean
+  /** From send to response headers, in milliseconds; absent if none came. */
+  readonly latencyMs?: number | undefined
+  /** Status of the response, if there was one. */
+  readonly status?: number | undefined
+  /** How it failed, if it did. */
+  readonly error?: unknown
+}
+
+/** One instance as the caller sees it. It survives snapshots: its key is id, address and port. */
+export interface Endpoint {
+  /** Id, address and port in one string. */
+  readonly key: string
+  /** The instance as last seen. */
+  readonly instance: ServiceInstance
+  /** Such as `http://10.0.0.1:8080`. */
+  readonly origin: string
+  /** Attempts between {@link Endpoint.acquire} and {@link Endpoint.release}. */
+  readonly active: number
+  /** Average time to response headers in milliseconds, exponentially weighted; 0 before the first answer. */
+  readonly latencyMs: number
+  /** Whether it may be picked now. False while somebody blocks it. */
+  readonly available: boolean
+  /** When it was first seen, by `performance.now()`. */
+  readonly since: number
+  /** Counts one attempt as active, from pick until its end. */
+  acquire(): void
+  /** Ends one attempt that was acquired, and learns its latency. */
+  release(outcome: Outcome): void
+  /** Keeps it from being picked, for a reason that is yours to name; idempotent. */
+  block(reason: string): void
+  /** Takes the block of that reason back. */
+  unblock(reason: string): void
+  /** Replaces the instance data; key parts must not differ. */
+  update(instance: ServiceInstance): void
+}
+
+/** Options of {@link createEndpoint}. */
+export interface EndpointOptions {
+  /** Time in which an old latency loses 63 % of its weight, in milliseconds. @default 10_000 (Finagle's peak EWMA) */
+  readonly decayMs?: number
+  /** Latency that a failed attempt counts as, at least, in milliseconds, so that a fast-failing host draws no traffic. @default 1_000 */
+  readonly failureLatencyMs?: number
+  /** Called when `active` or `available` changed. */
+  readonly onChange?: (endpoint: Endpoint) => void
+}
+
+/** Identity of an endpoint: id, address and port. */
+export function endpointKey(instance: ServiceInstance): string {
+  return `${instance.id}|${instance.address}|${instance.port}`
+}
+
+/** URL origin of an instance; IPv6 gets its brackets, protocols other than `https` and `grpcs` are plain `http`. */
+export function instanceOrigin(instance: ServiceInstance): string {
+  const scheme = instance.protocol === 'https' || instance.protocol === 'grpcs' ? 'https' : 'http'
+  const host = instance.address.includes(':') ? `[${instance.address}]` : instance.address
+  return `${scheme}://${host}:${instance.port}`
+}
+
+/** Builds the caller's view of an instance. */
+export function createEndpoint(instance: ServiceInstance, options: EndpointOptions = {}): Endpoint {
+  return new TrackedEndpoint(instance, options)
+}
+
+class TrackedEndpoint implements Endpoint {
+  readonly key: string
+  instance: ServiceInstance
+  origin: string
+  active = 0
+  latencyMs = 0
+  available = true
+  readonly since: number = performance.now()
+  readonly #decayMs: number
+  readonly #failureLatencyMs: number
+  readonly #onChange: ((endpoint: Endpoint) => void) | undefined
+  readonly #blocks = new Set<string>()
+  #measuredAt = 0
+
+  constructor(instance: ServiceInstance, options: EndpointOptions) {
+    this.key = endpointKey(instance)
+    this.instance = instance
+    this.origin = instanceOrigin(instance)
+    this.#decayMs = options.decayMs ?? 10_000
+    this.#failureLatencyMs = options.failureLatencyMs ?? 1_000
+    this.#onChange = options.onChange
+  }
+
+  acquire(): void {
+    this.active++
+    this.#onChange?.(this)
+  }
+
+  release(outcome: Outcome): void {
+    if (this.active > 0) this.active--
+    if (outcome.ok) {
+      if (outcome.latencyMs !== undefined) this.#learn(outcome.latencyMs)
+    } else {
+      this.#learn(Math.max(outcome.latencyMs ?? 0, this.#failureLatencyMs))
+    }
+    this.#onChange?.(this)
+  }
+
+  block(reason: string): void {
+    this.#blocks.add(reason)
+    this.#setAvailable()
+  }
+
+  unblock(reason: string): void {
+    this.#blocks.delete(reason)
+    this.#setAvailable()
+  }
+
+  update(instance: ServiceInstance): void {
+    this.instance = instance
+    this.origin = instanceOrigin(instance)
+  }
+
+  #learn(latencyMs: number): void {
+    const now = performance.now()
+    const weight = this.#measuredAt === 0 ? 0 : Math.exp((this.#measuredAt - now) / this.#decayMs)
+    this.latencyMs = latencyMs + (this.latencyMs - latencyMs) * weight
+    this.#measuredAt = now
+  }
+
+  #setAvailable(): void {
+    const available = this.#blocks.size === 0
+    if (available === this.available) return
+    this.available = available
+    this.#onChange?.(this)
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * Stable error codes. Branch on these, never on a message. Packages may add codes of their own with the same prefix.
+ *
+ * | code | meaning | retryable |
+ * |---|---|---|
+ * | `SD_INVALID` | an argument or option is wrong; the message names the field, what it got and what it wants | no |
+ * | `SD_CLOSED` | the object was closed | no |
+ * | `SD_ABORTED` | the caller's signal fired | no |
+ * | `SD_TIMEOUT` | one operation took longer than its own limit | yes |
+ * | `SD_DEADLINE_EXCEEDED` | the whole call ran out of time | no |
+ * | `SD_UNAVAILABLE` | the backend or peer can't be reached, or answered that it can't serve now | yes |
+ * | `SD_NO_INSTANCE` | a service has no instance that may be called | yes |
+ * | `SD_DENIED` | credentials are missing, wrong or not sufficient | no |
+ * | `SD_NOT_FOUND` | the named thing does not exist | no |
+ * | `SD_CONFLICT` | somebody else holds or changed the same thing | no |
+ * | `SD_MALFORMED` | data that came from outside can't be read | no |
+ * | `SD_TOO_LARGE` | data exceeds a limit | no |
+ * | `SD_UNSUPPORTED` | the backend, runtime or library can't do this | no |
+ * | `SD_REJECTED` | a policy (breaker, limit, bulkhead) refused the call | yes |
+ */
+export type SdErrorCode =
+  | 'SD_INVALID'
+  | 'SD_CLOSED'
+  | 'SD_ABORTED'
+  | 'SD_TIMEOUT'
+  | 'SD_DEADLINE_EXCEEDED'
+  | 'SD_UNAVAILABLE'
+  | 'SD_NO_INSTANCE'
+  | 'SD_DENIED'
+  | 'SD_NOT_FOUND'
+  | 'SD_CONFLICT'
+  | 'SD_MALFORMED'
+  | 'SD_TOO_LARGE'
+  | 'SD_UNSUPPORTED'
+  | 'SD_REJECTED'
+  | `SD_${string}`
+
+const retryableByDefault: ReadonlySet<SdErrorCode> = new Set<SdErrorCode>([
+  'SD_TIMEOUT',
+  'SD_UNAVAILABLE',
+  'SD_NO_INSTANCE',
+  'SD_REJECTED',
+])
+
+/** What an {@link SdError} carries besides its code and message. */
+export interface SdErrorOptions {
+  /** Whether the same operation may succeed later, unchanged. @default decided by the code, see {@link SdErrorCode} */
+  readonly retryable?: boolean
+  /** The error that led to this one. */
+  readonly cause?: unknown
+  /** Path of the option or argument that is wrong, such as `endpoints[0].port`. */
+  readonly field?: string
+}
+
+const marker: unique symbol = Symbol.for('@sd/core/SdError') as never
+
+/**
+ * The one error class of all packages. Recognise it with {@link SdError.isInstance}: `instanceof` fails where two copies
+ * of this package are installed. Messages never contain credentials.
+ */
+export class SdError extends Error {
+  /** Always `SdError`. */
+  override readonly name: string = 'SdError'
+  /** What went wrong, stable across releases. */
+  readonly code: SdErrorCode
+  /** Whether the same operation may succeed later, unchanged. */
+  readonly retryable: boolean
+  /** Path of the option or argument that is wrong, for `SD_INVALID` and `SD_MALFORMED`. */
+  readonly field?: string
+
+  constructor(code: SdErrorCode, message: string, options: SdErrorOptions = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    this.code = code
+    this.retryable = options.retryable ?? retryableByDefault.has(code)
+    if (options.field !== undefined) this.field = options.field
+    Object.defineProperty(this, marker, { value: true })
+  }
+
+  /** Whether `value` is an `SdError` of this or any other installed copy of this package. */
+  static isInstance(value: unknown): value is SdError {
+    return typeof value === 'object' && value !== null && (value as { [marker]?: unknown })[marker] === true
+  }
+}
+
+/**
+ * Turns anything thrown into an {@link SdError}; an `SdError` is returned as it is.
+ *
+ * @param value what was caught
+ * @param code code for what is not yet an `SdError`
+ * @param context what was being done, put before the original message
+ */
+export function toSdError(value: unknown, code: SdErrorCode, context: string): SdError {
+  if (SdError.isInstance(value)) return value
+  const reason = value instanceof Error ? value.message : String(value)
+  return new SdError(code, `${context}: ${reason}`, { cause: value })
+}
+
+/**
+ * The error of an aborted operation. The signal's own reason becomes the `cause`.
+ *
+ * @param signal the signal that fired
+ * @param what what was aborted, as the subject of the message
+ */
+export function abortError(signal: AbortSignal, what: string): SdError {
+  return new SdError('SD_ABORTED', `${what} was aborted`, { cause: signal.reason })
+}
+
+/** The error of an operation on a closed object. @param what the closed object, as the subject of the message */
+export function closedError(what: string): SdError {
+  return new SdError('SD_CLOSED', `${what} is closed`)
+}

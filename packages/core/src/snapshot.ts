@@ -1,0 +1,89 @@
+import { sameInstance } from './instance.ts'
+import type { ServiceInstance } from './service-instance.ts'
+
+/** The full set of a service's instances at one moment. Immutable. */
+export interface ServiceSnapshot {
+  /** Name of the service. */
+  readonly service: string
+  /** All instances, sorted by id; ids are unique. */
+  readonly instances: readonly ServiceInstance[]
+  /** The backend's mark of this content. Opaque: compare for equality only. */
+  readonly revision: string
+  /** Whether the source could not be reached when this was handed out, so that it may be out of date. */
+  readonly stale: boolean
+}
+
+/** What differs between two snapshots of one service, by instance id. */
+export interface SnapshotChange {
+  /** Instances that are new. */
+  readonly added: readonly ServiceInstance[]
+  /** Instances that say something else than before, as they are now. */
+  readonly updated: readonly ServiceInstance[]
+  /** Instances that are gone, as they last were. */
+  readonly removed: readonly ServiceInstance[]
+}
+
+/** Parts of a new {@link ServiceSnapshot}. */
+export interface SnapshotInit {
+  /** Name of the service. */
+  readonly service: string
+  /** All instances in any order; of several with one id the last counts. */
+  readonly instances: Iterable<ServiceInstance>
+  /** The backend's mark of this content. @default '' */
+  readonly revision?: string
+  /** Whether the source could not be reached. @default false */
+  readonly stale?: boolean
+  /** The snapshot before this one. Instances that say the same keep their identity. */
+  readonly previous?: ServiceSnapshot | undefined
+}
+
+/**
+ * Builds a frozen snapshot. If neither content nor staleness differs from `previous`, `previous` itself is returned, so
+ * that `===` tells whether anything changed.
+ */
+export function createSnapshot(init: SnapshotInit): ServiceSnapshot {
+  const { service, previous, revision = '', stale = false } = init
+  const known = new Map<string, ServiceInstance>()
+  if (previous) for (const instance of previous.instances) known.set(instance.id, instance)
+  const byId = new Map<string, ServiceInstance>()
+  for (const instance of init.instances) {
+    const before = known.get(instance.id)
+    byId.set(instance.id, before && sameInstance(before, instance) ? before : instance)
+  }
+  const instances = [...byId.values()].sort(byIdOrder)
+  if (previous && previous.stale === stale && sameElements(previous.instances, instances)) return previous
+  return Object.freeze({ service, instances: Object.freeze(instances), revision, stale })
+}
+
+/** The same snapshot with another `stale` flag; itself if the flag is already so. */
+export function withStale(snapshot: ServiceSnapshot, stale: boolean): ServiceSnapshot {
+  return snapshot.stale === stale ? snapshot : Object.freeze({ ...snapshot, stale })
+}
+
+/** What changed from `previous` to `next`; all of `next` is added if there is no `previous`. */
+export function diffSnapshots(previous: ServiceSnapshot | undefined, next: ServiceSnapshot): SnapshotChange {
+  const gone = new Map<string, ServiceInstance>()
+  if (previous) for (const instance of previous.instances) gone.set(instance.id, instance)
+  const added: ServiceInstance[] = []
+  const updated: ServiceInstance[] = []
+  for (const instance of next.instances) {
+    const before = gone.get(instance.id)
+    if (before === undefined) added.push(instance)
+    else if (!sameInstance(before, instance)) updated.push(instance)
+    gone.delete(instance.id)
+  }
+  return { added, updated, removed: [...gone.values()] }
+}
+
+/** Whether a change is empty. */
+export function isEmptyChange(change: SnapshotChange): boolean {
+  return change.added.length === 0 && change.updated.length === 0 && change.removed.length === 0
+}
+
+function byIdOrder(a: ServiceInstance, b: ServiceInstance): number {
+  return a.id < b.id ? -1 : 1
+}
+
+function sameElements(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((element, index) => element === b[index])
+}

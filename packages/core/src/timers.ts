@@ -1,0 +1,76 @@
+import { abortError, SdError } from './errors.ts'
+
+/**
+ * Waits. The timer does not keep the process alive.
+ *
+ * @throws SdError `SD_ABORTED` as soon as the signal fires
+ */
+export function sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(abortError(signal, 'wait'))
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', onAbort)
+      resolve()
+    }, durationMs)
+    timer.unref?.()
+    function onAbort(): void {
+      clearTimeout(timer)
+      reject(abortError(signal as AbortSignal, 'wait'))
+    }
+    signal?.addEventListener('abort', onAbort, { once: true })
+  })
+}
+
+/** Resolves once the signal fires; never rejects. */
+export function untilAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}
+
+/** Options of {@link withTimeout}. */
+export interface TimeoutOptions {
+  /** Limit in milliseconds. */
+  readonly timeoutMs: number
+  /** What is being done, as the subject of the error's message. */
+  readonly what: string
+  /** The caller's own signal. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Runs `operation` with a signal that fires on the limit or when the caller aborts, and settles at that moment even if the
+ * operation ignores its signal. A late result is dropped.
+ *
+ * @throws SdError `SD_TIMEOUT` at the limit, `SD_ABORTED` when the caller's signal fires, else whatever `operation` throws
+ */
+export function withTimeout<T>(options: TimeoutOptions, operation: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const { timeoutMs, what, signal } = options
+  return new Promise<T>((resolve, reject) => {
+    if (signal?.aborted) return reject(abortError(signal, what))
+    const controller = new AbortController()
+    const timer = setTimeout(() => {
+      stop(new SdError('SD_TIMEOUT', `${what} took longer than ${timeoutMs} ms`))
+    }, timeoutMs)
+    const onAbort = (): void => stop(abortError(signal as AbortSignal, what))
+    function release(): void {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', onAbort)
+    }
+    function stop(error: SdError): void {
+      release()
+      reject(error)
+      controller.abort(error)
+    }
+    signal?.addEventListener('abort', onAbort, { once: true })
+    operation(controller.signal).then(
+      (value) => {
+        release()
+        resolve(value)
+      },
+      (error: unknown) => {
+        release()
+        reject(error)
+      },
+    )
+  })
+}

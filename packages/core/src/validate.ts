@@ -1,0 +1,118 @@
+import { SdError } from './errors.ts'
+
+/** Shows a rejected value in a message: its type, and the value itself where it is short. */
+function describe(value: unknown): string {
+  if (value === null || value === undefined) return String(value)
+  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
+  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return String(value)
+  return Array.isArray(value) ? 'an array' : `a value of type ${typeof value}`
+}
+
+/**
+ * The error of bad input: names the field, what it got and what it wants.
+ *
+ * @param field path of the field, such as `instance.port`
+ * @param got the rejected value; strings are cut at 60 characters. Pass a description for secrets
+ * @param want what would be right, such as `an integer from 1 to 65535`
+ */
+export function invalid(field: string, got: unknown, want: string): SdError {
+  return new SdError('SD_INVALID', `Invalid ${field}: got ${describe(got)}, want ${want}`, { field })
+}
+
+/** Limits of a checked number, both included. */
+export interface NumberRange {
+  /** Smallest accepted number. */
+  readonly min: number
+  /** Largest accepted number. */
+  readonly max: number
+}
+
+/** Returns `value` if it is an integer in the range, else throws `SD_INVALID`. */
+export function checkInteger(field: string, value: unknown, range: NumberRange): number {
+  if (Number.isInteger(value) && (value as number) >= range.min && (value as number) <= range.max) {
+    return value as number
+  }
+  throw invalid(field, value, `an integer from ${range.min} to ${range.max}`)
+}
+
+/** Returns `value` if it is a finite number in the range, else throws `SD_INVALID`. */
+export function checkNumber(field: string, value: unknown, range: NumberRange): number {
+  if (Number.isFinite(value) && (value as number) >= range.min && (value as number) <= range.max) {
+    return value as number
+  }
+  throw invalid(field, value, `a number from ${range.min} to ${range.max}`)
+}
+
+/** Longest duration that a timer takes: 2^31 - 1 ms, about 24.8 days. */
+export const MAX_DURATION_MS = 2_147_483_647
+
+/** Returns `value` if it is a duration in whole milliseconds, else throws `SD_INVALID`. @param min smallest accepted, 0 by default */
+export function checkDuration(field: string, value: unknown, min: number = 0): number {
+  return checkInteger(field, value, { min, max: MAX_DURATION_MS })
+}
+
+/** Returns `value` if it is a boolean, else throws `SD_INVALID`. */
+export function checkBoolean(field: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value
+  throw invalid(field, value, 'true or false')
+}
+
+/** Returns `value` if it is one of `allowed`, else throws `SD_INVALID`. */
+export function checkOneOf<const T extends string>(field: string, value: unknown, allowed: readonly T[]): T {
+  if (allowed.includes(value as T)) return value as T
+  throw invalid(field, value, `one of ${allowed.join(', ')}`)
+}
+
+/** Returns `value` if it is a function, else throws `SD_INVALID`. */
+export function checkFunction<T extends (...args: never[]) => unknown>(field: string, value: T): T {
+  if (typeof value === 'function') return value
+  throw invalid(field, value, 'a function')
+}
+
+/** Returns `value` if it is an object that is no array, else throws `SD_INVALID`. */
+export function checkObject(field: string, value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  throw invalid(field, value, 'an object')
+}
+
+/**
+ * Throws `SD_INVALID` for the first key of `value` that is not in `known`, so that a misspelt option never goes unnoticed.
+ *
+ * @param field path of the object; empty for a function's options
+ */
+export function checkKnownKeys(field: string, value: object, known: readonly string[]): void {
+  for (const key of Object.keys(value)) {
+    if (known.includes(key)) continue
+    const path = field === '' ? key : `${field}.${key}`
+    throw new SdError('SD_INVALID', `Invalid ${path}: unknown field, want one of ${known.join(', ')}`, { field: path })
+  }
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: rejecting control characters is the purpose.
+const controlCharacter = /[\u0000-\u001f\u007f]/
+
+/**
+ * Returns `value` if it is a name: 1 to `maxLength` characters of well-formed Unicode, no control characters, no white
+ * space at either end. Slashes and any script are fine: adapters encode names for their backend.
+ */
+export function checkName(field: string, value: unknown, maxLength: number = 255): string {
+  const ok =
+    typeof value === 'string' &&
+    value.length > 0 &&
+    value.length <= maxLength &&
+    !controlCharacter.test(value) &&
+    value.isWellFormed() &&
+    value.trim() === value
+  if (ok) return value
+  throw invalid(
+    field,
+    value,
+    `a string of 1 to ${maxLength} characters without control characters or outer white space`,
+  )
+}
+
+/** Returns `value` if it is a well-formed string of at most `maxLength` characters, else throws `SD_INVALID`. */
+export function checkText(field: string, value: unknown, maxLength: number): string {
+  if (typeof value === 'string' && value.length <= maxLength && value.isWellFormed()) return value
+  throw invalid(field, value, `a string of at most ${maxLength} characters`)
+}

@@ -1,0 +1,157 @@
+import { type BackoffOptions, createBackoff } from './backoff.ts'
+import { closedError, SdError, toSdError } from './errors.ts'
+import { createLatestWins, type LatestWins } from './latest-wins.ts'
+import type { OperationOptions } from './registry.ts'
+import { sleep } from './timers.ts'
+import type { Watched } from './watched.ts'
+
+/** What an adapter provides to a {@link WatchHub}. */
+export interface WatchHubOptions<T> {
+  /** Name of the owner, for messages. */
+  readonly name: string
+  /**
+   * One session of watching `key`: lists, offers the full value, and offers it again whenever it may have changed, until
+   * `signal` fires. It throws when the source is lost; the hub then marks the value stale and starts a new session, which
+   * lists again. An error that is not retryable ends the watch of every consumer.
+   *
+   * @param previous the last value offered, so that unchanged parts can keep their identity
+   */
+  readonly session: (
+    key: string,
+    session: {
+      /** Hands the full value to all consumers. */
+      readonly offer: (value: T) => void
+      /** The last value offered in this or an earlier session. */
+      readonly previous: () => T | undefined
+      /** Fires when nobody watches any more. */
+      readonly signal: AbortSignal
+    },
+  ) => Promise<void>
+  /** Delays between sessions. */
+  readonly backoff?: BackoffOptions
+  /** Told when a key is lost, and when it is back. */
+  readonly onStaleness?: (key: string, error: SdError | undefined) => void
+}
+
+/** Shares one backend watch per key among any number of consumers. */
+export interface WatchHub<T> {
+  /** A watch of `key`, with the semantics of `Discoverer.watch`. */
+  watch(key: string, options?: OperationOptions): AsyncIterable<Watched<T>>
+  /** Number of keys that are being watched. */
+  readonly size: number
+  /** Ends every watch and waits until their sessions returned. Idempotent. */
+  close(): Promise<void>
+}
+
+interface Topic<T> {
+  readonly consumers: Set<LatestWins<Watched<T>>>
+  readonly controller: AbortController
+  current: Watched<T> | undefined
+}
+
+/**
+ * The one watch loop of all adapters: latest wins, deduplicated, shared per key, restarted with jittered backoff, stale while
+ * the source is away. An adapter writes a single session and throws when it breaks.
+ */
+export function createWatchHub<T>(options: WatchHubOptions<T>): WatchHub<T> {
+  const { name, session, onStaleness } = options
+  const topics = new Map<string, Topic<T>>()
+  const running = new Set<Promise<void>>()
+  let closed = false
+
+  function publish(topic: Topic<T>, state: Watched<T>): void {
+    topic.current = state
+    for (const consumer of topic.consumers) consumer.offer(state)
+  }
+
+  function lose(key: string, topic: Topic<T>, error: SdError): void {
+    if (topic.current?.stale) return
+    publish(topic, { ...topic.current, stale: { sinceMs: Date.now(), error } })
+    onStaleness?.(key, error)
+  }
+
+  function receive(key: string, topic: Topic<T>, value: T): void {
+    const { current } = topic
+    if (current && !current.stale && Object.is(current.value, value)) return
+    publish(topic, { value })
+    if (current?.stale) onStaleness?.(key, undefined)
+  }
+
+  async function run(key: string, topic: Topic<T>): Promise<void> {
+    const { signal } = topic.controller
+    const backoff = createBackoff(options.backoff)
+    while (!signal.aborted) {
+      try {
+        await session(key, {
+          offer: (value) => {
+            if (signal.aborted) return
+            backoff.reset()
+            receive(key, topic, value)
+          },
+          previous: () => topic.current?.value,
+          signal,
+        })
+        if (signal.aborted) return
+        throw new SdError('SD_UNAVAILABLE', `${name} ended the watch of ${key}`)
+      } catch (caught) {
+        if (signal.aborted) return
+        const error = toSdError(caught, 'SD_UNAVAILABLE', `${name} lost the watch of ${key}`)
+        if (!error.retryable) {
+          topics.delete(key)
+          for (const consumer of [...topic.consumers]) consumer.fail(error)
+          return
+        }
+        lose(key, topic, error)
+      }
+      await sleep(backoff.next(), signal).catch(() => undefined)
+    }
+  }
+
+  function open(key: string): Topic<T> {
+    const topic: Topic<T> = { consumers: new Set(), controller: new AbortController(), current: undefined }
+    topics.set(key, topic)
+    const loop = run(key, topic).finally(() => running.delete(loop))
+    running.add(loop)
+    return topic
+  }
+
+  function subscribe(key: string, signal: AbortSignal | undefined): AsyncIterator<Watched<T>> {
+    if (signal?.aborted) return endedIterator()
+    const topic = topics.get(key) ?? open(key)
+    const onAbort = (): void => consumer.end()
+    const consumer = createLatestWins<Watched<T>>({
+      onEnd() {
+        signal?.removeEventListener('abort', onAbort)
+        topic.consumers.delete(consumer)
+        if (topic.consumers.size > 0) return
+        if (topics.get(key) === topic) topics.delete(key)
+        topic.controller.abort()
+      },
+    })
+    topic.consumers.add(consumer)
+    signal?.addEventListener('abort', onAbort, { once: true })
+    if (topic.current) consumer.offer(topic.current)
+    return consumer
+  }
+
+  return {
+    watch: (key, watchOptions) => ({
+      [Symbol.asyncIterator]: () => {
+        if (closed) throw closedError(name)
+        return subscribe(key, watchOptions?.signal)
+      },
+    }),
+    get size() {
+      return topics.size
+    },
+    async close() {
+      closed = true
+      for (const topic of [...topics.values()]) for (const consumer of [...topic.consumers]) consumer.end()
+      await Promise.all(running)
+    },
+  }
+}
+
+function endedIterator(): AsyncIterator<never> {
+  return { next: () => Promise.resolve({ done: true, value: undefined }) }
+}
