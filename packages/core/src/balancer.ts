@@ -42,8 +42,7 @@ export interface Balancer {
 export function isPickable(view: EndpointView, index: number, request: PickRequest): boolean {
   const endpoint = view.endpoints[index]
   return (
-    endpoint !== undefined &&
-    endpoint.available &&
+    endpoint?.available === true &&
     (view.weights[index] as number) > 0 &&
     (request.attempted === undefined || !request.attempted.includes(endpoint))
   )

@@ -1,11 +1,4 @@
-import type {
-  HealthSpec,
-  InstanceHealth,
-  InstanceSpec,
-  InstanceUpdate,
-  Locality,
-  ServiceInstance,
-} from './service-instance.ts'
+import type { HealthSpec, InstanceHealth, InstanceSpec, InstanceUpdate, Locality, ServiceInstance } from './service-instance.ts'
 import {
   checkDuration,
   checkInteger,
@@ -91,7 +84,8 @@ function checkHealth(value: HealthSpec, now: number): InstanceHealth {
   return Object.freeze({
     status: checkOneOf('health.status', spec['status' as never], healthStatuses),
     ...(message !== undefined && { message: checkText('health.message', message, 1_024) }),
-    checkedAt: checkedAt === undefined ? now : checkNumber('health.checkedAt', checkedAt, { min: 0, max: Number.MAX_SAFE_INTEGER }),
+    checkedAt:
+      checkedAt === undefined ? now : checkNumber('health.checkedAt', checkedAt, { min: 0, max: Number.MAX_SAFE_INTEGER }),
     ...(details !== undefined && { details: checkLabels('health.details', details) }),
   })
 }
@@ -138,7 +132,11 @@ export function createServiceInstance(spec: InstanceSpec, at: InstanceTimestamps
  *
  * @throws SdError `SD_INVALID` that names the field; then nothing of the change is applied
  */
-export function updateServiceInstance(instance: ServiceInstance, update: InstanceUpdate, now: number = Date.now()): ServiceInstance {
+export function updateServiceInstance(
+  instance: ServiceInstance,
+  update: InstanceUpdate,
+  now: number = Date.now(),
+): ServiceInstance {
   checkKnownKeys('', checkObject('update', update), updateKeys)
   const { version, locality, ...kept } = instance
   const nextVersion = update.version === undefined ? version : update.version

@@ -206,9 +206,7 @@ class KeptRegistration implements Registration {
   }
 
   recover(error: SdError): void {
-    if (this.state !== 'active') return
-    this.#setState('recovering', error)
-    this.#interrupt()
+    if (this.state === 'active') this.#setState('recovering', error)
   }
 
   /** Renews while active, puts again while not, until it ends. */
@@ -266,7 +264,10 @@ class KeptRegistration implements Registration {
   }
 
   #remove(): Promise<void> {
-    return this.#inTurn(() => this.#contact('deregistering', (context) => this.#options.driver.remove(this.instance, context)), true)
+    return this.#inTurn(
+      () => this.#contact('deregistering', (context) => this.#options.driver.remove(this.instance, context)),
+      true,
+    )
   }
 
   /** Runs after everything that was asked before, so that the backend sees operations in their order. */
@@ -297,14 +298,15 @@ class KeptRegistration implements Registration {
     this.state = state
     this.lastError = error
     if (!changed) return
+    this.#interrupt()
     const { service, id } = this.instance
     publishTelemetry(registrationStateChannel, { registry: this.#options.registry, service, instanceId: id, state, error })
-    for (const listener of this.#listeners) listener(this)
+    // Later, so that a throwing listener is the process's to hear of and can't break the keeper.
+    for (const listener of this.#listeners) queueMicrotask(() => listener(this))
   }
 
   #close(): void {
     this.#setState('closed', undefined)
-    this.#interrupt()
     this.#options.onClosed()
   }
 }

@@ -1,6 +1,6 @@
+import type { SdError } from './errors.ts'
 import type { InstanceSpec, InstanceUpdate, ServiceInstance } from './service-instance.ts'
 import type { ServiceSnapshot } from './snapshot.ts'
-import type { SdError } from './errors.ts'
 import type { Watched } from './watched.ts'
 
 /** Options of every operation that waits. */

@@ -134,9 +134,11 @@ export type TelemetryChannel = keyof TelemetryEvents
 const channels = new Map<TelemetryChannel, Channel>()
 
 function getChannel(name: TelemetryChannel): Channel {
-  let found = channels.get(name)
-  if (!found) channels.set(name, (found = channel(name)))
-  return found
+  const found = channels.get(name)
+  if (found) return found
+  const made = channel(name)
+  channels.set(name, made)
+  return made
 }
 
 /** Whether anybody listens, for callers that want to spare themselves making the payload. */

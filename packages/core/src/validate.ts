@@ -104,11 +104,7 @@ export function checkName(field: string, value: unknown, maxLength: number = 255
     value.isWellFormed() &&
     value.trim() === value
   if (ok) return value
-  throw invalid(
-    field,
-    value,
-    `a string of 1 to ${maxLength} characters without control characters or outer white space`,
-  )
+  throw invalid(field, value, `a string of 1 to ${maxLength} characters without control characters or outer white space`)
 }
 
 /** Returns `value` if it is a well-formed string of at most `maxLength` characters, else throws `SD_INVALID`. */

@@ -1,1 +1,10 @@
-export {}
+export { type BalancerHarness, balancerContract } from './balancer-contract.ts'
+export type { ContractCase } from './contract.ts'
+export { discovererContract } from './discoverer-contract.ts'
+export { assertDistribution, countPicks } from './distribution.ts'
+export { acquire, createTestEndpoints, createTestView, release } from './endpoints.ts'
+export { registryContract } from './registry-contract.ts'
+export type { DiscovererBackend, DiscovererHarness, RegistryBackend, RegistryHarness } from './registry-harness.ts'
+export { fullSpec, hostileMetadata, hostileNames, plainSpec } from './samples.ts'
+export { createSeededRandom } from './seeded-random.ts'
+export { eventually, probeWatch, type WatchProbe, within } from './waiting.ts'

@@ -1,0 +1,99 @@
+import { parseArgs } from 'node:util'
+import { createConsistentHashBalancer } from '@sd/balancer-consistent-hash'
+import { createLeastActiveBalancer } from '@sd/balancer-least-active'
+import { createRandomBalancer } from '@sd/balancer-random'
+import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
+import { createWeightedRoundRobinBalancer } from '@sd/balancer-weighted-round-robin'
+import { type Balancer, invalid } from '@sd/core'
+
+/** What the run does; every field is a command line option of the same name. */
+export interface QuickstartOptions {
+  /** Number of services. */
+  readonly services: number
+  /** Instances of each service at the start. */
+  readonly instances: number
+  /** Name of the balancer. */
+  readonly balancer: BalancerName
+  /** Calls per second, over all services. */
+  readonly rate: number
+  /** How long calls are made, in seconds. */
+  readonly duration: number
+  /** First port; the instances take the following ones. 0 takes free ports. */
+  readonly port: number
+}
+
+const balancers = {
+  'round-robin': () => createRoundRobinBalancer(),
+  random: () => createRandomBalancer(),
+  'weighted-round-robin': () => createWeightedRoundRobinBalancer(),
+  'consistent-hash': () => createConsistentHashBalancer(),
+  'least-active': () => createLeastActiveBalancer(),
+} satisfies Record<string, () => Balancer>
+
+/** A balancer that `--balancer` takes. */
+export type BalancerName = keyof typeof balancers
+
+/** Makes the balancer of that name. */
+export function createBalancer(name: BalancerName): Balancer {
+  return balancers[name]()
+}
+
+const help = `Services register themselves, a client calls them by name; meanwhile one instance joins, one leaves and one is killed.
+
+Usage: npm start -- [options]
+
+  --services <n>     number of services, 1 to 20           (default 1)
+  --instances <n>    instances of each service, 2 to 50    (default 3)
+  --balancer <name>  ${Object.keys(balancers).join(', ')}
+                                                           (default round-robin)
+  --rate <n>         calls per second, 1 to 2000           (default 200)
+  --duration <s>     seconds, 4 to 600                     (default 12)
+  --port <n>         first port; 0 takes free ports        (default 0)
+  --help             this text
+`
+
+/** Reads the command line. @returns the options, or the help text if that was asked for @throws SdError `SD_INVALID` that names the option */
+export function readOptions(args: readonly string[]): QuickstartOptions | string {
+  const { values } = parse(args)
+  if (values.help) return help
+  const balancer = values.balancer ?? 'round-robin'
+  if (!Object.hasOwn(balancers, balancer)) throw invalid('--balancer', balancer, `one of ${Object.keys(balancers).join(', ')}`)
+  return {
+    services: readInteger('--services', values.services ?? '1', 1, 20),
+    instances: readInteger('--instances', values.instances ?? '3', 2, 50),
+    balancer: balancer as BalancerName,
+    rate: readInteger('--rate', values.rate ?? '200', 1, 2_000),
+    duration: readInteger('--duration', values.duration ?? '12', 4, 600),
+    port: readInteger('--port', values.port ?? '0', 0, 64_000),
+  }
+}
+
+interface RawOptions {
+  readonly values: { readonly [K in keyof QuickstartOptions]?: string } & { readonly help?: boolean }
+}
+
+function parse(args: readonly string[]): RawOptions {
+  const value = { type: 'string' } as const
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        services: value,
+        instances: value,
+        balancer: value,
+        rate: value,
+        duration: value,
+        port: value,
+        help: { type: 'boolean', short: 'h' },
+      },
+    }) as RawOptions
+  } catch (error) {
+    throw invalid('command line', args.join(' '), `options as in --help (${(error as Error).message})`)
+  }
+}
+
+function readInteger(option: string, text: string, min: number, max: number): number {
+  const value = Number(text)
+  if (text.trim() !== '' && Number.isInteger(value) && value >= min && value <= max) return value
+  throw invalid(option, text, `an integer from ${min} to ${max}`)
+}

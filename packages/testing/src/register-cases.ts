@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict'
+import { type Registry, SdError, type ServiceInstance } from '@sd/core'
+import type { CaseBody } from './contract.ts'
+import type { RegistryContext } from './registry-context.ts'
+import { fullSpec, plainSpec } from './samples.ts'
+import { eventually } from './waiting.ts'
+
+async function ids(registry: Registry, service: string): Promise<readonly string[]> {
+  return (await registry.getInstances(service)).instances.map(({ id }) => id)
+}
+
+/** What must survive the way through the backend: everything but the timestamps. */
+function content(instance: ServiceInstance | undefined): unknown {
+  if (instance === undefined) return undefined
+  const { createdAt: _, updatedAt: __, ttlMs: ___, health, metadata, ...rest } = instance
+  return { ...rest, metadata: { ...metadata }, health: { status: health.status, message: health.message } }
+}
+
+/** Registering, updating and removing. */
+export const registerCases: Readonly<Record<string, CaseBody<RegistryContext>>> = {
+  'an unknown service is an empty snapshot': async ({ open }) => {
+    const registry = await open()
+    const snapshot = await registry.getInstances('nobody')
+    assert.deepEqual(snapshot.instances, [])
+    assert.equal(snapshot.service, 'nobody')
+    assert.equal(snapshot.stale, false)
+    assert.equal(await registry.getInstance('nobody', 'x'), undefined)
+  },
+
+  'every field survives the way to another client': async ({ open, eventuallyMs }) => {
+    const [one, other] = [await open(), await open()]
+    const registration = await one.register(fullSpec)
+    assert.equal(registration.state, 'active')
+    const found = await eventually(async () => {
+      const instance = await other.getInstance('orders', 'orders-1')
+      assert(instance, 'the instance should be found by id')
+      return instance
+    }, eventuallyMs)
+    assert.deepEqual(content(found), content(registration.instance))
+    assert.ok(Math.abs(found.createdAt - Date.now()) < 60_000, 'createdAt should be about now')
+    assert.ok(Object.isFrozen(found) && Object.isFrozen(found.tags) && Object.isFrozen(found.metadata), 'instances are frozen')
+  },
+
+  'defaults and a weight of 0 survive too': async ({ open, eventuallyMs }) => {
+    const [one, other] = [await open(), await open()]
+    const { instance } = await one.register({ service: 'orders', address: 'host.example', port: 1, weight: 0 })
+    await eventually(async () => {
+      const found = await other.getInstance('orders', instance.id)
+      assert.equal(found?.weight, 0)
+      assert.deepEqual(content(found), content(instance))
+    }, eventuallyMs)
+  },
+
+  'services do not mix, and are listed sorted': async ({ open, eventuallyMs }) => {
+    const registry = await open()
+    await registry.register(plainSpec('users', 1))
+    await registry.register(plainSpec('orders', 1))
+    await registry.register(plainSpec('orders', 2))
+    await eventually(async () => {
+      assert.deepEqual(await ids(registry, 'orders'), ['orders-1', 'orders-2'])
+      assert.deepEqual(await ids(registry, 'users'), ['users-1'])
+      if (registry.capabilities.listServices) assert.deepEqual(await registry.listServices(), ['orders', 'users'])
+    }, eventuallyMs)
+  },
+
+  'registering an id again replaces it': async ({ open, eventuallyMs }) => {
+    const registry = await open()
+    const first = await registry.register({ ...plainSpec('orders', 1), version: '1.0.0' })
+    const second = await registry.register({ ...plainSpec('orders', 1), version: '2.0.0' })
+    assert.equal(first.state, 'closed')
+    assert.equal(second.state, 'active')
+    await first.deregister()
+    await eventually(async () => {
+      const { instances } = await registry.getInstances('orders')
+      assert.deepEqual(
+        instances.map(({ version }) => version),
+        ['2.0.0'],
+      )
+    }, eventuallyMs)
+  },
+
+  'concurrent registrations of one id leave one instance': async ({ open, eventuallyMs }) => {
+    const registry = await open()
+    const registrations = await Promise.all(
+      Array.from({ length: 5 }, (_, index) => registry.register({ ...plainSpec('orders', 1), version: `${index}` })),
+    )
+    assert.equal(registrations.filter(({ state }) => state === 'active').length, 1)
+    await eventually(async () => assert.equal((await registry.getInstance('orders', 'orders-1'))?.version, '4'), eventuallyMs)
+    assert.deepEqual(await ids(registry, 'orders'), ['orders-1'])
+  },
+
+  'fifty concurrent registrations all arrive': async ({ open, eventuallyMs }) => {
+    const registry = await open()
+    await Promise.all(Array.from({ length: 50 }, (_, index) => registry.register(plainSpec('orders', index))))
+    await eventually(async () => assert.equal((await ids(registry, 'orders')).length, 50), eventuallyMs)
+  },
+
+  'an update reaches other clients, field by field': async ({ open, eventuallyMs }) => {
+    const [one, other] = [await open(), await open()]
+    const registration = await one.register(fullSpec)
+    await registration.update({ weight: 0 })
+    await registration.update({ metadata: { team: 'b' }, tags: ['blue'] })
+    await registration.update({ version: '2.0.0', locality: null, protocol: 'grpc', priority: 0 })
+    await registration.update({ health: { status: 'unhealthy', message: 'disk full' } })
+    assert.equal(registration.instance.weight, 0)
+    await eventually(async () => {
+      const found = await other.getInstance('orders', 'orders-1')
+      assert.deepEqual(content(found), content(registration.instance))
+      assert.equal(found?.version, '2.0.0')
+      assert.equal(found?.locality, undefined)
+      assert.equal(found?.health.status, 'unhealthy')
+    }, eventuallyMs)
+  },
+
+  'an invalid update changes nothing': async ({ open }) => {
+    const registry = await open()
+    const registration = await registry.register(fullSpec)
+    await assert.rejects(registration.update({ weight: 1, tags: [''] }), (error) => {
+      assert(SdError.isInstance(error))
+      assert.equal(error.code, 'SD_INVALID')
+      assert.equal(error.field, 'tags[0]')
+      return true
+    })
+    assert.equal(registration.instance.weight, 2.5)
+    assert.equal((await registry.getInstance('orders', 'orders-1'))?.weight, 2.5)
+  },
+
+  'bad input is refused with the name of the field': async ({ open }) => {
+    const registry = await open()
+    for (const [field, spec] of Object.entries({
+      port: { port: 0 },
+      weight: { weight: -1 },
+      address: { address: 'http://x' },
+      service: { service: '' },
+      id: { id: 'a\nb' },
+      ttlMs: { ttlMs: 1.5 },
+    })) {
+      await assert.rejects(
+        registry.register({ ...plainSpec('orders', 1), ...spec }),
+        (error) => SdError.isInstance(error) && error.code === 'SD_INVALID' && error.field === field,
+        `a bad ${field} should be refused`,
+      )
+    }
+    assert.deepEqual((await registry.getInstances('orders')).instances, [])
+  },
+
+  'deregistering removes the instance, and may be repeated': async ({ open, eventuallyMs }) => {
+    const registry = await open()
+    const registration = await registry.register(plainSpec('orders', 1))
+    await registration.deregister()
+    await registration.deregister()
+    assert.equal(registration.state, 'closed')
+    await eventually(async () => assert.deepEqual(await ids(registry, 'orders'), []), eventuallyMs)
+    await assert.rejects(registration.update({ weight: 2 }), { code: 'SD_CLOSED' })
+  },
+
+  "the operator's deregister removes an orphan, and a missing one is no error": async ({ open, backend, eventuallyMs }) => {
+    const [one, operator] = [await open(), await open()]
+    await one.register(plainSpec('orders', 1))
+    await backend.setConnected(one, false)
+    await operator.deregister('orders', 'orders-1')
+    await operator.deregister('orders', 'orders-1')
+    await eventually(async () => assert.deepEqual(await ids(operator, 'orders'), []), eventuallyMs)
+  },
+
+  "removal leaves another process's instance of the same id alone": async ({ open, eventuallyMs }) => {
+    const [old, renewed] = [await open(), await open()]
+    if (!old.capabilities.conditionalRemove) return
+    const before = await old.register({ ...plainSpec('orders', 1), version: '1' })
+    await renewed.register({ ...plainSpec('orders', 1), version: '2' })
+    await before.deregister()
+    await eventually(async () => assert.equal((await renewed.getInstance('orders', 'orders-1'))?.version, '2'), eventuallyMs)
+  },
+
+  'a thousand instances are registered, found and removed': async ({ open, eventuallyMs }) => {
+    const registry = await open()
+    const registrations = await Promise.all(
+      Array.from({ length: 1_000 }, (_, index) => registry.register(plainSpec('orders', index))),
+    )
+    await eventually(async () => assert.equal((await ids(registry, 'orders')).length, 1_000), eventuallyMs)
+    await Promise.all(registrations.map((registration) => registration.deregister()))
+    await eventually(async () => assert.equal((await ids(registry, 'orders')).length, 0), eventuallyMs)
+  },
+}

@@ -1,0 +1,24 @@
+import { checkDuration, checkFunction, checkKnownKeys, checkObject } from '@sd/core'
+import { closingCases } from './closing-cases.ts'
+import { bindCases, type ContractCase } from './contract.ts'
+import { leaseCases } from './lease-cases.ts'
+import { registerCases } from './register-cases.ts'
+import { createRegistryContext } from './registry-context.ts'
+import type { RegistryHarness } from './registry-harness.ts'
+import { watchCases } from './watch-cases.ts'
+
+/**
+ * The contract of `Registry`. What an adapter can't do it declares in its `capabilities`; there is no other way around a case.
+ *
+ * @throws SdError `SD_INVALID` for a harness with unknown or wrong fields
+ */
+export function registryContract(harness: RegistryHarness): readonly ContractCase[] {
+  checkKnownKeys('harness', checkObject('harness', harness), ['setup', 'shortestTtlMs', 'eventuallyMs'])
+  checkFunction('harness.setup', harness.setup)
+  checkDuration('harness.shortestTtlMs', harness.shortestTtlMs, 100)
+  return bindCases(
+    { ...registerCases, ...watchCases, ...leaseCases, ...closingCases },
+    () => createRegistryContext(harness),
+    (context) => context.dispose(),
+  )
+}

@@ -1,0 +1,39 @@
+import type { DiscoverySource, InstanceSpec, Registry } from '@sd/core'
+
+/** A backend for one case, empty and isolated from every other case. */
+export interface RegistryBackend {
+  /** Opens one more independent client. */
+  open(): Promise<Registry>
+  /** Cuts or mends the way between one client and the backend, in both directions. The backend itself stays up. */
+  setConnected(registry: Registry, connected: boolean): void | Promise<void>
+  /** Closes what is left; called after every case. */
+  dispose(): Promise<void>
+}
+
+/** How the registry contract reaches an adapter and its backend. */
+export interface RegistryHarness {
+  /** Makes a backend for one case. */
+  readonly setup: () => Promise<RegistryBackend>
+  /** Shortest lease that the backend allows, in milliseconds; the expiry cases wait for a small multiple of it. */
+  readonly shortestTtlMs: number
+  /** Longest time that a change takes to be seen, in milliseconds. @default 5_000 */
+  readonly eventuallyMs?: number
+}
+
+/** A source for one case of the discoverer contract. */
+export interface DiscovererBackend {
+  /** Opens a client. */
+  open(): Promise<DiscoverySource>
+  /** Replaces everything that the source lists. */
+  publish(specs: readonly InstanceSpec[]): Promise<void>
+  /** Closes what is left; called after every case. */
+  dispose(): Promise<void>
+}
+
+/** How the discoverer contract reaches a source that nothing registers with, such as a file or DNS. */
+export interface DiscovererHarness {
+  /** Makes an empty source for one case. */
+  readonly setup: () => Promise<DiscovererBackend>
+  /** Longest time that a change takes to be seen, in milliseconds. @default 5_000 */
+  readonly eventuallyMs?: number
+}

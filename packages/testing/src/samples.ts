@@ -1,0 +1,47 @@
+import type { InstanceSpec } from '@sd/core'
+
+/** An instance with every field set. */
+export const fullSpec: InstanceSpec = {
+  service: 'orders',
+  id: 'orders-1',
+  address: '10.0.0.1',
+  port: 8080,
+  protocol: 'https',
+  version: '1.2.3-rc.1',
+  weight: 2.5,
+  priority: 3,
+  tags: ['eu', 'canary'],
+  metadata: { team: 'a', empty: '' },
+  locality: { region: 'eu-west-1', zone: 'eu-west-1a', subZone: 'rack-7' },
+  health: { status: 'healthy', message: 'all good' },
+}
+
+/** A plain instance. @param index tells instances apart: it becomes id, address and port */
+export function plainSpec(service: string, index: number): InstanceSpec {
+  return { service, id: `${service}-${index}`, address: `10.1.${index >> 8}.${index & 255}`, port: 8_000 + (index % 1_000) }
+}
+
+/** Names that a careless adapter breaks on: separators, escapes and scripts of its backend. */
+export const hostileNames: readonly string[] = [
+  'a/b/c',
+  '../../etc/passwd',
+  'a%2Fb',
+  'ümläut-日本語-🦄',
+  'with space',
+  'a.b-c_d:e@f',
+  'quote\'"`\\',
+  '?query=1&x#fragment',
+  '__proto__',
+  '{"json":true}',
+]
+
+/** Metadata that a careless adapter breaks on. */
+export const hostileMetadata: Readonly<Record<string, string>> = Object.freeze(
+  Object.fromEntries([
+    ['__proto__', 'polluted'],
+    ['constructor', 'x'],
+    ['with space/slash=equals', 'a=b;c'],
+    ['日本語', '🦄 \u0000 \n \t'],
+    ['long', 'x'.repeat(65_536)],
+  ]),
+)

@@ -1,0 +1,17 @@
+import { defineConfig } from 'vitest/config'
+
+/** Settings of one package's tests; `vitest.config.ts` gathers all packages for work at the root. */
+export default defineConfig({
+  test: {
+    include: ['src/**/*.test.ts'],
+    retry: 0,
+    reporters: ['default', ['json', { outputFile: 'coverage/tests.json' }]],
+    coverage: {
+      provider: 'v8',
+      include: ['src/**/*.ts'],
+      exclude: ['src/**/*.test.ts', 'src/**/testing/**'],
+      reporter: ['text-summary', 'json-summary'],
+      thresholds: { lines: 90 },
+    },
+  },
+})
