@@ -1,1 +1,1 @@
-export {}
+export { type ConsistentHashBalancerOptions, createConsistentHashBalancer } from './consistent-hash-balancer.ts'

@@ -1,1 +1,1 @@
-export {}
+export { createLeastActiveBalancer, type LeastActiveBalancerOptions } from './least-active-balancer.ts'

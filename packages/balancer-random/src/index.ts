@@ -1,1 +1,1 @@
-export {}
+export { createRandomBalancer, type RandomBalancerOptions } from './random-balancer.ts'

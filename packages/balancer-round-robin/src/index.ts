@@ -1,1 +1,1 @@
-export {}
+export { createRoundRobinBalancer, type RoundRobinBalancerOptions } from './round-robin-balancer.ts'

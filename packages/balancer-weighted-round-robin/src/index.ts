@@ -1,1 +1,1 @@
-export {}
+export { createWeightedRoundRobinBalancer, type WeightedRoundRobinBalancerOptions } from './weighted-round-robin-balancer.ts'

@@ -1,0 +1,37 @@
+import { type Balancer, checkFunction, checkKnownKeys, checkNumber } from '@sd/core'
+import { ConsistentHashPicker } from './consistent-hash-picker.ts'
+import { createLoadBound } from './load-bound.ts'
+
+/** Options of {@link createConsistentHashBalancer}. */
+export interface ConsistentHashBalancerOptions {
+  /**
+   * Bounds the load: no endpoint gets a request while it has more than this multiple of its fair share of all requests in flight; the
+   * next one on the ring does. From 1.01 to 100; 1.25 is a good choice. Absent, loads are not bounded.
+   *
+   * @see Mirrokni, Thorup, Zadimoghaddam: Consistent hashing with bounded loads, 2016
+   */
+  readonly loadFactor?: number
+  /** Source of randomness in [0, 1) for requests without a `hashKey`. @default Math.random */
+  readonly random?: () => number
+}
+
+/**
+ * Sends requests of one `hashKey` to one endpoint, and moves as few keys as possible when endpoints come and go: 150 virtual nodes
+ * for an endpoint of average weight, O(log n) per pick. A request without a key goes to a random endpoint, by weight.
+ *
+ * @throws SdError `SD_INVALID` that names the option
+ */
+export function createConsistentHashBalancer(options: ConsistentHashBalancerOptions = {}): Balancer {
+  checkKnownKeys('', options, ['loadFactor', 'random'])
+  const random = checkFunction('random', options.random ?? Math.random)
+  const { loadFactor } = options
+  if (loadFactor !== undefined) checkNumber('loadFactor', loadFactor, { min: 1.01, max: 100 })
+  return {
+    name: 'consistent-hash',
+    createPicker(view, previous) {
+      const ring = previous instanceof ConsistentHashPicker ? previous.ring : undefined
+      const bound = loadFactor === undefined ? undefined : createLoadBound(view, loadFactor)
+      return new ConsistentHashPicker(view, { random, ring, bound })
+    },
+  }
+}

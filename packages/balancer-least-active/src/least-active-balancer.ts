@@ -1,0 +1,24 @@
+import { type Balancer, checkFunction, checkKnownKeys } from '@sd/core'
+import { LeastActivePicker } from './least-active-picker.ts'
+
+/** Options of {@link createLeastActiveBalancer}. */
+export interface LeastActiveBalancerOptions {
+  /** Source of randomness in [0, 1) for ties. @default Math.random */
+  readonly random?: () => number
+}
+
+/**
+ * Picks an endpoint with the fewest requests in flight; of several, one at random in proportion to their weights. Costs O(log n) per
+ * pick.
+ *
+ * @see Dubbo's LeastActiveLoadBalance, which scans
+ * @throws SdError `SD_INVALID` that names the option
+ */
+export function createLeastActiveBalancer(options: LeastActiveBalancerOptions = {}): Balancer {
+  checkKnownKeys('', options, ['random'])
+  const random = checkFunction('random', options.random ?? Math.random)
+  return {
+    name: 'least-active',
+    createPicker: (view) => new LeastActivePicker(view, random),
+  }
+}

@@ -1,0 +1,74 @@
+import { type Endpoint, type EndpointView, isPickable, type Picker, type PickRequest, scanPickable } from '@sd/core'
+
+/** How many endpoints that can't take the request lose their turn before a pick scans instead. */
+const skips = 16
+
+/**
+ * Earliest deadline first: an endpoint of weight w is due every 1/w units of virtual time, and who is due first is picked. For
+ * any two endpoints the numbers of picks c relate as |cᵢ/wᵢ − cⱼ/wⱼ| ≤ 1/wᵢ + 1/wⱼ, at every moment.
+ *
+ * @see Stride scheduling, Waldspurger and Weihl, 1995; Envoy's EDF scheduler
+ */
+export class EarliestDeadlinePicker implements Picker {
+  readonly #view: EndpointView
+  /** When an endpoint is due next, by index. */
+  readonly #deadlines: Float64Array
+  /** Binary heap of the indices of positive weight, the earliest deadline on top. */
+  readonly #heap: Uint32Array
+  /** Virtual time: the deadline that was met last. */
+  #now = 0
+
+  constructor(view: EndpointView, random: () => number, previous: EarliestDeadlinePicker | undefined) {
+    this.#view = view
+    const { weights } = view
+    const carried = previous?.remainingShares()
+    this.#deadlines = weights.map((weight, index) => (carried?.get(view.endpoints[index] as Endpoint) ?? random()) / weight)
+    this.#heap = Uint32Array.from([...weights.keys()].filter((index) => (weights[index] as number) > 0))
+    for (let position = (this.#heap.length >> 1) - 1; position >= 0; position--) this.#siftDown(position)
+  }
+
+  pick(request: PickRequest): Endpoint | undefined {
+    const heap = this.#heap
+    if (heap.length === 0) return undefined
+    const turns = Math.min(heap.length, skips)
+    for (let turn = 0; turn < turns; turn++) {
+      const index = heap[0] as number
+      const deadline = this.#deadlines[index] as number
+      this.#now = deadline
+      this.#deadlines[index] = deadline + 1 / (this.#view.weights[index] as number)
+      this.#siftDown(0)
+      if (isPickable(this.#view, index, request)) return this.#view.endpoints[index]
+    }
+    return scanPickable(this.#view, heap[0] as number, request)
+  }
+
+  /** Which part of its period each endpoint still waits: independent of its weight, so that a new weight carries on smoothly. */
+  remainingShares(): Map<Endpoint, number> {
+    const { endpoints, weights } = this.#view
+    const shares = new Map<Endpoint, number>()
+    for (const index of this.#heap) {
+      const waits = (this.#deadlines[index] as number) - this.#now
+      shares.set(endpoints[index] as Endpoint, waits * (weights[index] as number))
+    }
+    return shares
+  }
+
+  #siftDown(start: number): void {
+    const heap = this.#heap
+    const deadlines = this.#deadlines
+    const { length } = heap
+    const moving = heap[start] as number
+    const deadline = deadlines[moving] as number
+    let position = start
+    for (;;) {
+      let child = 2 * position + 1
+      if (child >= length) break
+      const right = child + 1
+      if (right < length && (deadlines[heap[right] as number] as number) < (deadlines[heap[child] as number] as number)) child = right
+      if ((deadlines[heap[child] as number] as number) >= deadline) break
+      heap[position] = heap[child] as number
+      position = child
+    }
+    heap[position] = moving
+  }
+}
