@@ -17,7 +17,8 @@ describe('balancer contract', () => {
 })
 
 describe('balancer contract with bounded loads', () => {
-  for (const { name, run } of balancerContract({ create: () => createConsistentHashBalancer({ loadFactor: 1.25 }) })) test(name, run)
+  for (const { name, run } of balancerContract({ create: () => createConsistentHashBalancer({ loadFactor: 1.25 }) }))
+    test(name, run)
 })
 
 const balancer = createConsistentHashBalancer()
@@ -101,7 +102,9 @@ test('when an endpoint is out its keys go on along the ring and come back, the o
 test('weights as large as in DNS SRV and thousands of endpoints keep the ring bounded', () => {
   const endpoints = createTestEndpoints(Array.from({ length: 2_000 }, (_, index) => (index % 2 === 0 ? 65_535 : 1)))
   const counts = countPicks(balancer.createPicker(createTestView(endpoints)), 100_000, (index) => ({ hashKey: `key-${index}` }))
-  const light = endpoints.filter(({ instance }) => instance.weight === 1).reduce((sum, { key }) => sum + (counts.get(key) ?? 0), 0)
+  const light = endpoints
+    .filter(({ instance }) => instance.weight === 1)
+    .reduce((sum, { key }) => sum + (counts.get(key) ?? 0), 0)
   expect(light).toBeGreaterThan(0)
   expect(light / 100_000).toBeLessThan(0.02)
 })
@@ -138,6 +141,8 @@ test('with hundreds of endpoints out the one left is found', () => {
 })
 
 test('bad options are refused', () => {
-  expect(() => createConsistentHashBalancer({ loadFactor: 1 })).toThrow('Invalid loadFactor: got 1, want a number from 1.01 to 100')
+  expect(() => createConsistentHashBalancer({ loadFactor: 1 })).toThrow(
+    'Invalid loadFactor: got 1, want a number from 1.01 to 100',
+  )
   expect(() => createConsistentHashBalancer({ random: 1 as never })).toThrow('Invalid random')
 })

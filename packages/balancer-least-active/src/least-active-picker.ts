@@ -100,6 +100,7 @@ export class LeastActivePicker implements Picker {
     const rightLeast = this.#least[right] as number
     this.#least[node] = Math.min(leftLeast, rightLeast)
     this.#weight[node] =
-      (leftLeast <= rightLeast ? (this.#weight[left] as number) : 0) + (rightLeast <= leftLeast ? (this.#weight[right] as number) : 0)
+      (leftLeast <= rightLeast ? (this.#weight[left] as number) : 0) +
+      (rightLeast <= leftLeast ? (this.#weight[right] as number) : 0)
   }
 }

@@ -1,4 +1,11 @@
-import { assertDistribution, balancerContract, countPicks, createSeededRandom, createTestEndpoints, createTestView } from '@sd/testing'
+import {
+  assertDistribution,
+  balancerContract,
+  countPicks,
+  createSeededRandom,
+  createTestEndpoints,
+  createTestView,
+} from '@sd/testing'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createRandomBalancer } from './index.ts'
@@ -18,7 +25,9 @@ test('equal weights get equal shares', () => spread([1, 1, 1, 1, 1, 1, 1], 1))
 test('shares follow the weights', () => spread([1, 2, 3, 0, 10, 0.5], 2))
 
 test('shares follow any weights', () => {
-  const weights = fc.array(fc.integer({ min: 0, max: 20 }), { minLength: 1, maxLength: 20 }).filter((list) => list.some((w) => w > 0))
+  const weights = fc
+    .array(fc.integer({ min: 0, max: 20 }), { minLength: 1, maxLength: 20 })
+    .filter((list) => list.some((w) => w > 0))
   fc.assert(
     fc.property(weights, fc.integer(), (list, seed) => spread(list, seed)),
     { numRuns: 30, seed: 7 },

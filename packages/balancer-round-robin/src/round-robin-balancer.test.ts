@@ -26,7 +26,9 @@ test('over any window the shares differ by one at most', () => {
 test('clients start at different endpoints', () => {
   const endpoints = createTestEndpoints(new Array<number>(10).fill(1))
   const random = createSeededRandom(1)
-  const firsts = Array.from({ length: 200 }, () => createRoundRobinBalancer({ random }).createPicker(createTestView(endpoints)).pick({}))
+  const firsts = Array.from({ length: 200 }, () =>
+    createRoundRobinBalancer({ random }).createPicker(createTestView(endpoints)).pick({}),
+  )
   expect(new Set(firsts).size).toBe(10)
 })
 

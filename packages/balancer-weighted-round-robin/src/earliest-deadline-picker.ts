@@ -64,7 +64,8 @@ export class EarliestDeadlinePicker implements Picker {
       let child = 2 * position + 1
       if (child >= length) break
       const right = child + 1
-      if (right < length && (deadlines[heap[right] as number] as number) < (deadlines[heap[child] as number] as number)) child = right
+      if (right < length && (deadlines[heap[right] as number] as number) < (deadlines[heap[child] as number] as number))
+        child = right
       if ((deadlines[heap[child] as number] as number) >= deadline) break
       heap[position] = heap[child] as number
       position = child

@@ -1,1 +1,9 @@
-export {}
+export { DEADLINE_HEADER, readDeadline } from './deadline.ts'
+export type { EventOptions, ServerSentEvent } from './event-stream.ts'
+export { createFetchTransport, type FetchTransportOptions } from './fetch-transport.ts'
+export type { ServiceClientOptions, ServiceSettings } from './options.ts'
+export type { RequestBody } from './request-body.ts'
+export { createServiceClient, type MethodRequestOptions, type RequestOptions, type ServiceClient } from './service-client.ts'
+export { ServiceResponse, type ServiceResponseInit } from './service-response.ts'
+export type { Transport, TransportBody, TransportExchange, TransportHandler, TransportRequest } from './transport.ts'
+export { createUndiciTransport, type UndiciTransport, type UndiciTransportOptions } from './undici-transport.ts'

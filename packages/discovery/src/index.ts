@@ -1,1 +1,7 @@
-export {}
+export { createDiscovery, type DiscoverOptions, type Discovery } from './discovery.ts'
+export type { DiskSnapshotOptions } from './disk-snapshots.ts'
+export type { DiscoveryEvent } from './events.ts'
+export { allOf, byHealth, byLocality, byMetadata, byTags, byVersion, type InstanceFilter } from './filters.ts'
+export type { InstanceSource } from './instance-source.ts'
+export type { DiscoveryOptions, ServiceDiscoveryOptions } from './options.ts'
+export type { DiscoveryStatistics, ServiceCounters, ServiceStatistics } from './statistics.ts'

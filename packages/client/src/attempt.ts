@@ -1,0 +1,151 @@
+import {
+  type AttemptContext,
+  type AttemptResult,
+  attemptEndChannel,
+  type CallResponse,
+  type Endpoint,
+  type HeaderFields,
+  hasTelemetrySubscribers,
+  type Outcome,
+  publishTelemetry,
+  SdError,
+} from '@sd/core'
+import type { Call } from './call.ts'
+import { DEADLINE_HEADER } from './deadline.ts'
+import { type BodySource, ResponseBody } from './response-body.ts'
+import { ServiceResponse } from './service-response.ts'
+import type { TransportExchange, TransportHandler } from './transport.ts'
+
+/**
+ * One attempt of a call on one endpoint, in one object that is everything that others see of it: context for interceptors, result for
+ * the retry policy, outcome for the endpoint, handler for the transport.
+ */
+export class Attempt implements AttemptContext, AttemptResult, Outcome, TransportHandler, BodySource {
+  readonly call: Call
+  readonly endpoint: Endpoint
+  readonly attempt: number
+  readonly headers: Record<string, string>
+  response: ServiceResponse | undefined
+  error: SdError | undefined
+  sent = false
+  latencyMs: number | undefined
+  readonly #startedAt: number = performance.now()
+  #exchange: TransportExchange | undefined
+  #body: ResponseBody | undefined
+  #settled = false
+  #resolve: ((response: CallResponse) => void) | undefined
+  #reject: ((error: SdError) => void) | undefined
+
+  constructor(call: Call, endpoint: Endpoint, attempt: number) {
+    this.call = call
+    this.endpoint = endpoint
+    this.attempt = attempt
+    this.headers = { ...call.headers }
+  }
+
+  get replayable(): boolean {
+    return this.call.request.replayable
+  }
+
+  get status(): number | undefined {
+    return this.response?.status
+  }
+
+  /** A call that was given up by its caller says nothing about the endpoint. */
+  get ok(): boolean {
+    if (this.error && this.error.code !== 'SD_ABORTED') return false
+    return this.response === undefined || this.response.status < 500
+  }
+
+  /** Whether the exchange is still going on. */
+  get isOpen(): boolean {
+    return this.#exchange !== undefined && !this.#settled
+  }
+
+  /** Sends the request; resolves with the head of the answer. */
+  send(): Promise<CallResponse> {
+    const { call, endpoint, headers } = this
+    if (call.stopped) return Promise.reject(call.stopped)
+    if (call.deadlineAt !== Number.POSITIVE_INFINITY) {
+      headers[DEADLINE_HEADER] = String(Math.max(1, Math.floor(call.deadlineAt - performance.now())))
+    }
+    endpoint.acquire()
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+      const { method, path, request } = call
+      this.#exchange = call.transport.send(endpoint, { method, path, headers, body: request.body }, this)
+    })
+  }
+
+  /** Ends the exchange, whatever phase it is in. */
+  stop(error: SdError): void {
+    this.#exchange?.abort(error)
+  }
+
+  onSend(): void {
+    this.sent = true
+  }
+
+  onResponse(status: number, headers: HeaderFields): void {
+    this.latencyMs = performance.now() - this.#startedAt
+    this.#body = new ResponseBody(this)
+    const { endpoint, attempt } = this
+    const { maxResponseBytes } = this.call
+    this.response = new ServiceResponse({ status, headers, body: this.#body, endpoint, attempts: attempt, maxResponseBytes })
+    this.#resolve?.(this.response)
+  }
+
+  onData(chunk: Uint8Array): boolean {
+    return this.#body?.push(chunk) ?? true
+  }
+
+  onEnd(): void {
+    this.#body?.end()
+    this.#settle()
+  }
+
+  onError(error: SdError): void {
+    const { service, id } = this.endpoint.instance
+    const isOwn = error === this.call.stopped || error.code === 'SD_ABORTED' || error.code === 'SD_TOO_LARGE'
+    const { code, retryable, cause } = error
+    this.error = isOwn
+      ? error
+      : new SdError(code, `Calling ${service} (${id}) failed: ${error.message}`, { retryable, cause: cause ?? error })
+    if (this.#body) this.#body.fail(this.error)
+    else this.#reject?.(this.error)
+    this.#settle()
+  }
+
+  resume(): void {
+    this.#exchange?.resume()
+  }
+
+  cancel(error: SdError): void {
+    this.stop(error)
+  }
+
+  #settle(): void {
+    if (this.#settled) return
+    this.#settled = true
+    this.endpoint.release(this)
+    if (hasTelemetrySubscribers(attemptEndChannel)) this.#publish()
+    this.call.attemptEnded()
+  }
+
+  #publish(): void {
+    const { call, endpoint, status, error, latencyMs, attempt: attempts } = this
+    const durationMs = performance.now() - this.#startedAt
+    const { id: instanceId } = endpoint.instance
+    publishTelemetry(attemptEndChannel, {
+      call,
+      status,
+      error,
+      durationMs,
+      attempts,
+      instanceId,
+      origin: endpoint.origin,
+      latencyMs,
+    })
+  }
+}

@@ -1,0 +1,82 @@
+import { checkDuration, createBackoff, SdError, sleep } from '@sd/core'
+import { createParser, type EventSourceMessage } from 'eventsource-parser'
+import type { RequestOptions, ServiceClient } from './service-client.ts'
+import type { ServiceResponse } from './service-response.ts'
+
+/** One server-sent event. */
+export interface ServerSentEvent {
+  /** Its type. @default 'message' */
+  readonly event: string
+  /** Its data. */
+  readonly data: string
+  /** The last event id, if the server gave one. */
+  readonly id?: string
+}
+
+/** Options of `ServiceClient.events`. */
+export interface EventOptions extends Omit<RequestOptions, 'body' | 'json' | 'timeoutMs' | 'deadlineAt'> {
+  /** Where to go on: sent as `Last-Event-ID` with the first request. */
+  readonly lastEventId?: string
+  /** First delay before connecting again, in milliseconds; a server's `retry:` replaces it. @default 1_000 */
+  readonly retryMs?: number
+}
+
+/** Most characters of one event: what is larger ends the stream with an error. */
+const maxEventCharacters = 1_048_576
+
+/** Follows a stream of events, over any number of connections. */
+export async function* readEvents(
+  client: ServiceClient,
+  options: EventOptions & { readonly service: string; readonly path: string },
+): AsyncGenerator<ServerSentEvent> {
+  const { service, path, lastEventId, retryMs = 1_000, ...request } = options
+  const { signal } = request
+  let id = lastEventId
+  let backoff = createBackoff({ baseMs: checkDuration('retryMs', retryMs, 1), maxMs: Math.max(30_000, retryMs) })
+  while (!signal?.aborted) {
+    try {
+      const headers = { accept: 'text/event-stream', ...request.headers, ...(id !== undefined && { 'last-event-id': id }) }
+      const response = await client.get(service, path, { ...request, headers, timeoutMs: 0 })
+      if (response.status === 204) return
+      checkEventStream(response)
+      for await (const message of parse(response, (delayMs) => {
+        backoff = createBackoff({ baseMs: delayMs, maxMs: Math.max(30_000, delayMs) })
+      })) {
+        backoff.reset()
+        id = message.id ?? id
+        yield { event: message.event ?? 'message', data: message.data, ...(id !== undefined && { id }) }
+      }
+    } catch (error) {
+      if (signal?.aborted) return
+      if (!SdError.isInstance(error) || !error.retryable) throw error
+    }
+    await sleep(backoff.next(), signal).catch(() => undefined)
+  }
+}
+
+function checkEventStream(response: ServiceResponse): void {
+  response.ensureOk()
+  const type = response.headers['content-type']
+  if (typeof type === 'string' && type.startsWith('text/event-stream')) return
+  response.cancel()
+  throw new SdError('SD_MALFORMED', `The answer is no event stream but ${String(type)}`)
+}
+
+async function* parse(response: ServiceResponse, onRetry: (delayMs: number) => void): AsyncGenerator<EventSourceMessage> {
+  let messages: EventSourceMessage[] = []
+  const parser = createParser({
+    onEvent: (message) => messages.push(message),
+    onRetry: (delayMs) => onRetry(Math.min(Math.max(delayMs, 1), 3_600_000)),
+    maxBufferSize: maxEventCharacters,
+    onError: (error) => {
+      if (error.type === 'max-buffer-size-exceeded') throw new SdError('SD_TOO_LARGE', error.message, { cause: error })
+    },
+  })
+  const decoder = new TextDecoder()
+  for await (const chunk of response.body) {
+    parser.feed(decoder.decode(chunk, { stream: true }))
+    const arrived = messages
+    messages = []
+    yield* arrived
+  }
+}

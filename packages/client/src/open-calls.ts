@@ -1,0 +1,47 @@
+import { closedError, type SdError } from '@sd/core'
+
+/** Something under way that can be ended. */
+export interface OpenCall {
+  /** Ends it. */
+  stop(error: SdError): void
+}
+
+/** The calls of a client that are under way. */
+export interface OpenCalls {
+  /** Whether new calls are refused. */
+  readonly isClosed: boolean
+  /** Counts a call as under way. */
+  add(call: OpenCall): void
+  /** A call has ended. */
+  delete(call: OpenCall): void
+  /** Refuses new calls, waits until the last has ended, and after `graceMs` ends those that are left. */
+  close(graceMs: number): Promise<void>
+}
+
+/** Nothing under way yet. */
+export function createOpenCalls(): OpenCalls {
+  const calls = new Set<OpenCall>()
+  const drained = Promise.withResolvers<void>()
+  let isClosed = false
+  return {
+    get isClosed() {
+      return isClosed
+    },
+    add(call) {
+      calls.add(call)
+    },
+    delete(call) {
+      calls.delete(call)
+      if (isClosed && calls.size === 0) drained.resolve()
+    },
+    async close(graceMs) {
+      isClosed = true
+      if (calls.size === 0) return
+      const timer = setTimeout(() => {
+        for (const call of [...calls]) call.stop(closedError('client'))
+      }, graceMs)
+      await drained.promise
+      clearTimeout(timer)
+    },
+  }
+}

@@ -1,0 +1,18 @@
+import type { RetryPolicy } from '@sd/core'
+
+const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
+
+/** Attempts of one call, the first included. */
+const maxAttempts = 3
+
+/**
+ * The policy of a client that was given none: tries another endpoint at once when a connection could not be made, or broke under a
+ * request that may be repeated (RFC 9110, 9.2.2). It judges no answers.
+ */
+export const repickPolicy: RetryPolicy = {
+  name: 'repick',
+  next({ call, attempt, error, sent, replayable }) {
+    if (error?.code !== 'SD_UNAVAILABLE' || attempt >= maxAttempts) return undefined
+    return !sent || (replayable && idempotent.has(call.method)) ? 0 : undefined
+  },
+}

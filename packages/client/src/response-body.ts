@@ -1,0 +1,119 @@
+import { SdError } from '@sd/core'
+
+/** How much is taken in before somebody reads, in bytes. Smaller bodies complete by themselves. */
+const highWaterBytes = 65_536
+
+/** What a body needs of its exchange. */
+export interface BodySource {
+  /** Goes on after a pause. */
+  resume(): void
+  /** Ends it. */
+  cancel(error: SdError): void
+}
+
+/** A response body: fed by a transport, read once, by iteration or as a whole. */
+export class ResponseBody implements AsyncIterable<Uint8Array> {
+  readonly #source: BodySource
+  #chunks: Uint8Array[] = []
+  #bytes = 0
+  #paused = false
+  #done = false
+  #error: SdError | undefined
+  /** Wakes who waits for more. */
+  #wake: (() => void) | undefined
+  /** Most bytes to take in while somebody reads it as a whole. */
+  #limit = 0
+  #used = false
+
+  constructor(source: BodySource) {
+    this.#source = source
+  }
+
+  /** Takes a part in; returns false to ask for a pause. */
+  push(chunk: Uint8Array): boolean {
+    this.#chunks.push(chunk)
+    this.#bytes += chunk.length
+    if (this.#limit > 0) {
+      if (this.#bytes > this.#limit) this.#wake?.()
+      return true
+    }
+    this.#wake?.()
+    this.#paused = this.#bytes >= highWaterBytes
+    return !this.#paused
+  }
+
+  /** Nothing more comes. */
+  end(): void {
+    this.#done = true
+    this.#wake?.()
+  }
+
+  /** Nothing more comes, because of this. */
+  fail(error: SdError): void {
+    this.#error = error
+    this.end()
+  }
+
+  /** Reads all of it. @throws SdError `SD_TOO_LARGE` over `limit` bytes; then the rest is not read */
+  async readAll(limit: number): Promise<Uint8Array> {
+    this.#use()
+    this.#limit = limit
+    this.#resumeSource()
+    while (!this.#done && this.#bytes <= limit) await this.#more()
+    if (this.#bytes > limit) {
+      const error = new SdError('SD_TOO_LARGE', `The response body is larger than maxResponseBytes = ${limit}`)
+      this.#source.cancel(error)
+      throw error
+    }
+    if (this.#error) throw this.#error
+    const [first] = this.#chunks
+    return this.#chunks.length === 1 && first ? first : Buffer.concat(this.#chunks, this.#bytes)
+  }
+
+  /** Drops what is left and ends the exchange, unless it is complete. */
+  cancel(): void {
+    this.#used = true
+    this.#chunks = []
+    if (!this.#done) this.#source.cancel(new SdError('SD_ABORTED', 'The response body was cancelled'))
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
+    this.#use()
+    return {
+      next: async () => {
+        for (;;) {
+          const chunk = this.#chunks.shift()
+          if (chunk) {
+            this.#bytes -= chunk.length
+            if (this.#bytes < highWaterBytes) this.#resumeSource()
+            return { done: false, value: chunk }
+          }
+          if (this.#error) throw this.#error
+          if (this.#done) return { done: true, value: undefined }
+          await this.#more()
+        }
+      },
+      return: async () => {
+        this.cancel()
+        return { done: true, value: undefined }
+      },
+    }
+  }
+
+  #use(): void {
+    if (this.#used) throw new SdError('SD_INVALID', 'The response body was read or cancelled already')
+    this.#used = true
+  }
+
+  #resumeSource(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#source.resume()
+  }
+
+  #more(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve
+    })
+  }
+}

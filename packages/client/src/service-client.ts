@@ -1,0 +1,191 @@
+import { checkDuration, checkKnownKeys, checkName, checkObject, closedError, invalid, SdError } from '@sd/core'
+import type { Dispatcher } from 'undici'
+import { Call } from './call.ts'
+import { type EventOptions, readEvents, type ServerSentEvent } from './event-stream.ts'
+import { fetchService } from './fetch.ts'
+import { createOpenCalls } from './open-calls.ts'
+import { checkPath, type ResolvedOptions, readHeaders, readOptions, type ServiceClientOptions } from './options.ts'
+import { prepareBody, type RequestBody } from './request-body.ts'
+import { createServiceDispatcher } from './service-dispatcher.ts'
+import type { ServiceEntry } from './service-entry.ts'
+import type { ServiceResponse } from './service-response.ts'
+import type { Transport } from './transport.ts'
+import type { UndiciTransport } from './undici-transport.ts'
+
+/** Options of one call. */
+export interface RequestOptions {
+  /** Fields to put behind the path's `?`; lists repeat the name. */
+  readonly query?: Readonly<Record<string, string | number | boolean | readonly string[]>>
+  /** Header fields; they win over those of the client and the service. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** The body. Not with `json`. */
+  readonly body?: RequestBody
+  /** A value to send as JSON. Not with `body`. */
+  readonly json?: unknown
+  /** Time limit from the start until the body has been read, in milliseconds; 0 for none. @default the service's */
+  readonly timeoutMs?: number
+  /** When a request that this call is made for must be answered, from `readDeadline`. The earlier of this and `timeoutMs` counts. */
+  readonly deadlineAt?: number | undefined
+  /** Aborts the call, whatever phase it is in. */
+  readonly signal?: AbortSignal | undefined
+  /** What a consistent-hashing balancer hashes, such as a user id. */
+  readonly hashKey?: string
+}
+
+/** Options of a call whose method is not in the name. */
+export interface MethodRequestOptions extends RequestOptions {
+  /** HTTP method. @default 'GET' */
+  readonly method?: string
+}
+
+/** Calls services by name. */
+export interface ServiceClient extends AsyncDisposable {
+  /**
+   * Calls a service. The promise resolves with the head of the answer, whatever its status; the body follows while it is read.
+   *
+   * @param path with a leading slash, such as `/orders/1`
+   * @throws SdError `SD_NO_INSTANCE`; `SD_UNAVAILABLE` when the connection failed; `SD_DEADLINE_EXCEEDED`; `SD_ABORTED`; `SD_INVALID`;
+   * `SD_CLOSED`; what discovery says while the service is not yet known
+   */
+  request(service: string, path: string, options?: MethodRequestOptions): Promise<ServiceResponse>
+  /** A `GET`, see {@link ServiceClient.request}. */
+  get(service: string, path: string, options?: RequestOptions): Promise<ServiceResponse>
+  /** A `POST`, see {@link ServiceClient.request}. */
+  post(service: string, path: string, options?: RequestOptions): Promise<ServiceResponse>
+  /** A `PUT`, see {@link ServiceClient.request}. */
+  put(service: string, path: string, options?: RequestOptions): Promise<ServiceResponse>
+  /** A `PATCH`, see {@link ServiceClient.request}. */
+  patch(service: string, path: string, options?: RequestOptions): Promise<ServiceResponse>
+  /** A `DELETE`, see {@link ServiceClient.request}. */
+  delete(service: string, path: string, options?: RequestOptions): Promise<ServiceResponse>
+  /**
+   * Server-sent events. Connects again by itself, with jittered backoff and `Last-Event-ID`, possibly to another endpoint; ends when
+   * aborted, when the client closes, or when the server answers 204.
+   *
+   * @throws SdError while iterating, when the answer is no event stream
+   */
+  events(service: string, path: string, options?: EventOptions): AsyncIterable<ServerSentEvent>
+  /** `fetch` for code that has it: the host of the URL is the service name. Redirects are not followed. Bound: may be passed around. */
+  readonly fetch: typeof globalThis.fetch
+  /** For code that uses undici: `request('http://orders/1', { dispatcher })`; the host is the service name. Needs undici's transport. */
+  readonly dispatcher: Dispatcher
+  /** Refuses new calls, waits for those under way for `closeTimeoutMs`, then ends them. Idempotent. */
+  close(): Promise<void>
+}
+
+const requestKeys = ['method', 'query', 'headers', 'body', 'json', 'timeoutMs', 'deadlineAt', 'signal', 'hashKey'] as const
+
+/**
+ * Builds a client.
+ *
+ * @throws SdError `SD_INVALID` that names the option
+ */
+export function createServiceClient(options: ServiceClientOptions): ServiceClient {
+  const resolved = readOptions(options)
+  const { transport, maxResponseBytes } = resolved
+  const entries = new Map<string, ServiceEntry>()
+  let dispatcher: Dispatcher | undefined
+  const openCalls = createOpenCalls()
+  let closing: Promise<void> | undefined
+
+  function entryOf(service: string): ServiceEntry {
+    const known = entries.get(service)
+    if (known) return known
+    const made = createEntry(resolved, checkName('service', service))
+    entries.set(service, made)
+    return made
+  }
+
+  async function call(method: string, service: string, path: string, requestOptions: RequestOptions): Promise<ServiceResponse> {
+    if (openCalls.isClosed) throw closedError('client')
+    checkKnownKeys('', requestOptions, requestKeys)
+    const entry = entryOf(service)
+    const { query, signal, hashKey } = requestOptions
+    const request = prepareBody(requestOptions.body, requestOptions.json)
+    const headers = { ...entry.headers, ...(requestOptions.headers && readHeaders('headers', requestOptions.headers)) }
+    if (request.contentType !== undefined) headers['content-type'] ??= request.contentType
+    const deadlineAt = findDeadline(requestOptions, entry)
+    const fullPath = query ? addQuery(checkPath(path), query) : checkPath(path)
+    const init = {
+      entry,
+      transport,
+      openCalls,
+      method,
+      path: fullPath,
+      headers,
+      request,
+      deadlineAt,
+      signal,
+      hashKey,
+      maxResponseBytes,
+    }
+    return new Call(init).run()
+  }
+
+  const client: ServiceClient = {
+    request: (service, path, { method = 'GET', ...rest } = {}) => call(checkMethod(method), service, path, rest),
+    get: (service, path, requestOptions = {}) => call('GET', service, path, requestOptions),
+    post: (service, path, requestOptions = {}) => call('POST', service, path, requestOptions),
+    put: (service, path, requestOptions = {}) => call('PUT', service, path, requestOptions),
+    patch: (service, path, requestOptions = {}) => call('PATCH', service, path, requestOptions),
+    delete: (service, path, requestOptions = {}) => call('DELETE', service, path, requestOptions),
+    events: (service, path, eventOptions = {}) => readEvents(client, { ...eventOptions, service, path }),
+    fetch: (input, init) => fetchService(client, input, init),
+    get dispatcher() {
+      dispatcher ??= createServiceDispatcher({ base: baseDispatcher(transport), entryOf, openCalls })
+      return dispatcher
+    },
+    close() {
+      closing ??= openCalls.close(resolved.closeTimeoutMs).then(() => {
+        for (const { attached } of entries.values()) attached.detach()
+        return transport.close()
+      })
+      return closing
+    },
+    [Symbol.asyncDispose]: () => client.close(),
+  }
+  return client
+}
+
+function createEntry(options: ResolvedOptions, service: string): ServiceEntry {
+  const { timeoutMs, headers, balancer, retry } = options.services.get(service) ?? options.defaults
+  const cluster = options.discovery.cluster(service)
+  return {
+    service,
+    cluster,
+    attached: cluster.attach(balancer),
+    timeoutMs,
+    headers,
+    retry,
+    callInterceptors: options.interceptors.call,
+    attemptInterceptors: options.interceptors.attempt,
+  }
+}
+
+function findDeadline({ timeoutMs, deadlineAt }: RequestOptions, entry: ServiceEntry): number {
+  const limitMs = timeoutMs === undefined ? entry.timeoutMs : checkDuration('timeoutMs', timeoutMs)
+  const own = limitMs === 0 ? Number.POSITIVE_INFINITY : performance.now() + limitMs
+  if (deadlineAt === undefined) return own
+  if (typeof deadlineAt !== 'number' || Number.isNaN(deadlineAt))
+    throw invalid('deadlineAt', deadlineAt, 'a time by performance.now()')
+  return Math.min(own, deadlineAt)
+}
+
+function baseDispatcher(transport: Transport): Dispatcher {
+  if ('dispatcher' in transport) return (transport as UndiciTransport).dispatcher
+  throw new SdError('SD_UNSUPPORTED', `A dispatcher needs undici's transport, and this client has ${transport.name}`)
+}
+
+function checkMethod(method: unknown): string {
+  if (typeof method === 'string' && /^[A-Za-z]{1,20}$/.test(method)) return method.toUpperCase()
+  throw invalid('method', method, 'an HTTP method')
+}
+
+function addQuery(path: string, query: NonNullable<RequestOptions['query']>): string {
+  const fields = new URLSearchParams()
+  for (const [name, value] of Object.entries(checkObject('query', query))) {
+    for (const one of Array.isArray(value) ? value : [value]) fields.append(name, String(one))
+  }
+  const text = fields.toString()
+  return text === '' ? path : `${path}${path.includes('?') ? '&' : '?'}${text}`
+}

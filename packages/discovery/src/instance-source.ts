@@ -1,0 +1,37 @@
+import { createWatchHub, type Discoverer, type OperationOptions, type ServiceSnapshot, sleep, type Watched } from '@sd/core'
+
+/** Where Discovery gets instances from: any registry, or anything that can list a service. */
+export interface InstanceSource {
+  /** The instances of a service, see `Discoverer.getInstances`. */
+  getInstances(service: string, options?: OperationOptions): Promise<ServiceSnapshot>
+  /** Follows a service, see `Discoverer.watch`. Absent, the service is listed again and again. */
+  watch?: Discoverer['watch']
+}
+
+/** A followable source that may have to be closed. */
+export interface InstanceFeed {
+  /** Follows a service. */
+  watch(service: string, options: OperationOptions): AsyncIterable<Watched<ServiceSnapshot>>
+  /** Ends what the feed itself started. */
+  close(): Promise<void>
+}
+
+/**
+ * Makes a source followable: by its own watch, or by listing every `ttlMs` ± 10 %. While listing fails, the last list stays, marked
+ * stale.
+ */
+export function createInstanceFeed(source: InstanceSource, ttlMs: number): InstanceFeed {
+  if (source.watch) {
+    return { watch: (service, options) => (source as Discoverer).watch(service, options), close: () => Promise.resolve() }
+  }
+  return createWatchHub<ServiceSnapshot>({
+    name: 'discovery',
+    backoff: { maxMs: Math.max(200, ttlMs) },
+    async session(service, { offer, signal }) {
+      for (;;) {
+        offer(await source.getInstances(service, { signal }))
+        await sleep(ttlMs * (0.9 + Math.random() * 0.2), signal)
+      }
+    },
+  })
+}

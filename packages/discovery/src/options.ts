@@ -1,0 +1,102 @@
+import {
+  checkDuration,
+  checkFunction,
+  checkInteger,
+  checkKnownKeys,
+  checkObject,
+  checkText,
+  invalid,
+  type SdError,
+} from '@sd/core'
+import type { DiskSnapshotOptions } from './disk-snapshots.ts'
+import type { InstanceFilter } from './filters.ts'
+import type { InstanceSource } from './instance-source.ts'
+
+/** Options of one service. */
+export interface ServiceDiscoveryOptions {
+  /** Instances to keep; others never get traffic. @default all */
+  readonly filter?: InstanceFilter
+}
+
+/** Options of `createDiscovery`. */
+export interface DiscoveryOptions {
+  /** Where instances come from. Discovery does not close it. */
+  readonly source: InstanceSource
+  /** Options by service name. @default {} */
+  readonly services?: Readonly<Record<string, ServiceDiscoveryOptions>>
+  /** For a source without watch: how long a list is good, in milliseconds. @default 30_000 */
+  readonly ttlMs?: number
+  /** Changes within this time are applied together, in milliseconds. Instances that are gone are out at once. @default 100 */
+  readonly coalesceMs?: number
+  /** How long an empty list is not believed while a good one is known, in milliseconds; 0 believes it at once. @default 0 */
+  readonly emptyGuardMs?: number
+  /** How long a first lookup waits for the source, in milliseconds. @default 5_000 */
+  readonly readyTimeoutMs?: number
+  /** A service that nobody uses is forgotten after this time, in milliseconds. @default 600_000 */
+  readonly idleMs?: number
+  /** Most services that are followed at once. @default 10_000 */
+  readonly maxServices?: number
+  /** Keeps snapshots on disk for a start without the source. @default none */
+  readonly snapshots?: DiskSnapshotOptions
+  /** How long a start waits for the source before it takes the snapshot from disk, in milliseconds. @default 500 */
+  readonly coldStartMs?: number
+  /** Told of what can't be thrown at anybody: a snapshot file that is damaged or can't be written. @default ignored */
+  readonly onError?: (error: SdError) => void
+}
+
+/** Options with their defaults filled in. */
+export interface ResolvedDiscoveryOptions extends Required<Omit<DiscoveryOptions, 'snapshots'>> {
+  /** See {@link DiscoveryOptions.snapshots}. */
+  readonly snapshots: DiskSnapshotOptions | undefined
+}
+
+const keys = [
+  'source',
+  'services',
+  'ttlMs',
+  'coalesceMs',
+  'emptyGuardMs',
+  'readyTimeoutMs',
+  'idleMs',
+  'maxServices',
+  'snapshots',
+  'coldStartMs',
+  'onError',
+] as const
+
+/** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
+export function readOptions(options: DiscoveryOptions): ResolvedDiscoveryOptions {
+  checkKnownKeys('', checkObject('options', options), keys)
+  const { source, services = {}, snapshots } = options
+  checkFunction('source.getInstances', checkObject('source', source)['getInstances'] as InstanceSource['getInstances'])
+  for (const [service, serviceOptions] of Object.entries(checkObject('services', services))) {
+    const path = `services.${service}`
+    const { filter } = checkObject(path, serviceOptions) as ServiceDiscoveryOptions
+    checkKnownKeys(path, serviceOptions as object, ['filter'])
+    if (filter !== undefined) checkFunction(`${path}.filter`, filter)
+  }
+  if (snapshots) checkSnapshots(snapshots)
+  return {
+    source,
+    services,
+    snapshots,
+    ttlMs: checkDuration('ttlMs', options.ttlMs ?? 30_000, 1),
+    coalesceMs: checkDuration('coalesceMs', options.coalesceMs ?? 100),
+    emptyGuardMs: checkDuration('emptyGuardMs', options.emptyGuardMs ?? 0),
+    readyTimeoutMs: checkDuration('readyTimeoutMs', options.readyTimeoutMs ?? 5_000, 1),
+    idleMs: checkDuration('idleMs', options.idleMs ?? 600_000, 1),
+    maxServices: checkInteger('maxServices', options.maxServices ?? 10_000, { min: 1, max: 1_000_000 }),
+    coldStartMs: checkDuration('coldStartMs', options.coldStartMs ?? 500),
+    onError: checkFunction('onError', options.onError ?? (() => {})),
+  }
+}
+
+function checkSnapshots(snapshots: DiskSnapshotOptions): void {
+  checkKnownKeys('snapshots', checkObject('snapshots', snapshots), ['directory', 'secret'])
+  if (checkText('snapshots.directory', snapshots.directory, 4_096) === '')
+    throw invalid('snapshots.directory', '', 'the path of a folder')
+  const { secret } = snapshots
+  if (secret !== undefined && (typeof secret !== 'string' || secret.length < 16)) {
+    throw invalid('snapshots.secret', 'a secret (not shown)', 'a string of at least 16 characters')
+  }
+}
