@@ -1,1 +1,2 @@
-export {}
+export type { StaticRegistryOptions } from './options.ts'
+export { createStaticRegistry } from './static-registry.ts'

@@ -1,0 +1,130 @@
+import { createServiceInstance, type InstanceSpec, SdError, type ServiceInstance } from '@sd/core'
+import { isNode, LineCounter, parseDocument } from 'yaml'
+
+/** All instances of a document, by service. */
+export type Catalog = ReadonlyMap<string, readonly ServiceInstance[]>
+
+type Path = readonly (string | number)[]
+
+/** Tells where in a document something is: `3:7` for line and column, or nothing where that can't be said. */
+type Locate = (path: Path) => string
+
+/**
+ * Reads a YAML or JSON document of the shape `services: { <name>: [ { address, port, … } ] }`.
+ *
+ * @param source what the document is called in messages
+ * @throws SdError `SD_MALFORMED` that says where it is wrong, what is there and what is wanted. Retryable, because files are mended
+ */
+export function parseCatalog(text: string, source: string): Catalog {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true })
+  const [error] = document.errors
+  if (error) {
+    const { line, col } = lines.linePos(error.pos[0])
+    throw malformed(`${source}:${line}:${col}: ${error.message.split('\n', 1)[0]}`, '', error)
+  }
+  const locate: Locate = (path) => {
+    for (let length = path.length; length >= 0; length--) {
+      const node = document.getIn(path.slice(0, length), true)
+      if (!isNode(node) || !node.range) continue
+      const { line, col } = lines.linePos(node.range[0])
+      return `${source}:${line}:${col}`
+    }
+    return source
+  }
+  // Aliases are few in such files: a document that multiplies them means harm.
+  return readCatalog(document.toJS({ maxAliasCount: 100 }), locate)
+}
+
+/** Reads instances that are given as they are. @throws SdError as {@link parseCatalog} */
+export function buildCatalog(instances: readonly InstanceSpec[], source: string): Catalog {
+  const services: Record<string, unknown[]> = {}
+  for (const spec of instances) {
+    const service = String(spec?.service)
+    services[service] ??= []
+    services[service].push(spec)
+  }
+  return readCatalog({ services }, () => source)
+}
+
+/** Reads `orders=10.0.0.1:8080,10.0.0.2:8080;users=[::1]:80`. @throws SdError as {@link parseCatalog} */
+export function parseCompact(text: string, source: string): Catalog {
+  const instances = text
+    .split(';')
+    .filter((part) => part.trim() !== '')
+    .flatMap((part) => {
+      const [service = '', addresses = ''] = part.split('=', 2)
+      return addresses.split(',').map((address) => ({ service: service.trim(), ...parseAddress(address.trim(), source) }))
+    })
+  return buildCatalog(instances, source)
+}
+
+function parseAddress(text: string, source: string): { readonly address: string; readonly port: number } {
+  const match = /^(?:\[(?<v6>[^\]]+)\]|(?<host>[^:]+)):(?<port>\d+)$/.exec(text)
+  if (!match?.groups) throw malformed(`${source}: got ${JSON.stringify(text)}, want host:port`, source)
+  const { v6, host, port } = match.groups
+  return { address: (v6 ?? host) as string, port: Number(port) }
+}
+
+function readCatalog(value: unknown, locate: Locate): Catalog {
+  const root = checkMapping(value, [], locate)
+  for (const key of Object.keys(root)) {
+    if (key !== 'services') throw wrong([key], 'an unknown field', 'only the field services', locate)
+  }
+  const services = checkMapping(root['services'] ?? {}, ['services'], locate)
+  return new Map(Object.entries(services).map(([service, list]) => [service, readService(service, list, locate)]))
+}
+
+function readService(service: string, list: unknown, locate: Locate): readonly ServiceInstance[] {
+  const path = ['services', service]
+  if (!Array.isArray(list)) throw wrong(path, typeof list, 'a list of instances', locate)
+  const seen = new Map<string, number>()
+  return list.map((entry, index) => {
+    const instance = readInstance(service, entry, [...path, index], locate)
+    const before = seen.get(instance.id)
+    if (before !== undefined) {
+      const first = locate([...path, before])
+      throw wrong([...path, index], `the id ${instance.id} again`, `an id that is not taken by the one at ${first}`, locate)
+    }
+    seen.set(instance.id, index)
+    return instance
+  })
+}
+
+function readInstance(service: string, entry: unknown, path: Path, locate: Locate): ServiceInstance {
+  const fields = checkMapping(entry, path, locate)
+  try {
+    return createServiceInstance({ service, ...fields } as InstanceSpec)
+  } catch (error) {
+    if (!SdError.isInstance(error) || error.field === undefined) throw error
+    const field = [...path, ...parsePath(error.field)]
+    throw malformed(`${locate(field)}: ${formatPath(path)}: ${error.message}`, `${formatPath(path)}.${error.field}`, error)
+  }
+}
+
+function checkMapping(value: unknown, path: Path, locate: Locate): Readonly<Record<string, unknown>> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  throw wrong(path, Array.isArray(value) ? 'a list' : value === null ? 'nothing' : typeof value, 'a mapping', locate)
+}
+
+function wrong(path: Path, got: string, want: string, locate: Locate): SdError {
+  const field = formatPath(path)
+  return malformed(`${locate(path)}: Invalid ${field}: got ${got}, want ${want}`, field)
+}
+
+function malformed(message: string, field: string, cause?: unknown): SdError {
+  return new SdError('SD_MALFORMED', message, { retryable: true, cause, ...(field !== '' && { field }) })
+}
+
+/** The parts of a path such as `tags[1]`. */
+function parsePath(text: string): Path {
+  return (text.match(/[^.[\]]+/g) ?? []).map((part) => (/^\d+$/.test(part) ? Number(part) : part))
+}
+
+function formatPath(path: Path): string {
+  if (path.length === 0) return 'document'
+  return path.reduce<string>(
+    (text, key) => (typeof key === 'number' ? `${text}[${key}]` : text === '' ? key : `${text}.${key}`),
+    '',
+  )
+}

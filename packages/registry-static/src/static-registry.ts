@@ -1,0 +1,151 @@
+import {
+  abortError,
+  checkName,
+  closedError,
+  createSnapshot,
+  createWatchHub,
+  type DiscoverySource,
+  invalid,
+  type OperationOptions,
+  observeOperation,
+  publishTelemetry,
+  type RegistryState,
+  registryStateChannel,
+  type ServiceSnapshot,
+} from '@sd/core'
+import { buildCatalog, type Catalog, parseCatalog, parseCompact } from './catalog.ts'
+import { type CatalogSource, createFileSource, createFixedSource } from './catalog-file.ts'
+import { readOptions, type StaticOrigin, type StaticRegistryOptions } from './options.ts'
+
+const capabilities = { register: false, watch: 'push', listServices: true, ttl: false, conditionalRemove: false } as const
+
+// A session fails only while the file is wrong; it must notice soon that it was mended.
+const backoff = { baseMs: 50, maxMs: 500 }
+
+/**
+ * Finds instances that are listed in a file, an environment variable or the program. While the file is wrong or missing, the last good
+ * list stays: snapshots and watches are stale, `state` is `disconnected`, and `ping` rejects with what is wrong where.
+ *
+ * @throws SdError `SD_INVALID` for a bad option; `SD_MALFORMED`, `SD_NOT_FOUND` or `SD_TOO_LARGE` when there is no good list to begin with
+ */
+export function createStaticRegistry(options: StaticRegistryOptions): DiscoverySource {
+  const { origin, refreshIntervalMs, name } = readOptions(options)
+  const source = openSource(origin, refreshIntervalMs)
+  let closing: Promise<void> | undefined
+  const stopPublishing = source.onChange(() => {
+    publishTelemetry(registryStateChannel, { registry: name, state: currentState(), error: source.error })
+  })
+
+  function currentState(): RegistryState {
+    if (closing) return 'closed'
+    return source.error ? 'disconnected' : 'connected'
+  }
+
+  function checkOpen(signal?: AbortSignal): void {
+    if (closing) throw closedError(name)
+    if (signal?.aborted) throw abortError(signal, name)
+  }
+
+  function follow(read: () => void, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const step = (): void => {
+        if (source.error) {
+          stop()
+          reject(source.error)
+        } else {
+          read()
+        }
+      }
+      const stop = source.onChange(step)
+      signal.addEventListener(
+        'abort',
+        () => {
+          stop()
+          resolve()
+        },
+        { once: true },
+      )
+      step()
+    })
+  }
+
+  const snapshots = createWatchHub<ServiceSnapshot>({
+    name,
+    backoff,
+    session: (service, { offer, previous, signal }) => follow(() => offer(read(source, service, previous())), signal),
+  })
+  const serviceNames = createWatchHub<readonly string[]>({
+    name,
+    backoff,
+    session: (_, { offer, previous, signal }) =>
+      follow(() => offer(keepIfSame(previous(), listServices(source.catalog))), signal),
+  })
+
+  function observe<T>(operation: string, { signal }: OperationOptions, run: () => T | Promise<T>): Promise<T> {
+    return observeOperation({ registry: name, operation }, () => {
+      checkOpen(signal)
+      return run()
+    })
+  }
+
+  return {
+    name,
+    capabilities,
+    get state() {
+      return currentState()
+    },
+    getInstances: async (service, operation = {}) => {
+      checkName('service', service)
+      return observe('getInstances', operation, () => read(source, service))
+    },
+    getInstance: async (service, instanceId, operation = {}) => {
+      checkName('service', service)
+      checkName('instanceId', instanceId)
+      return observe('getInstance', operation, () => source.catalog.get(service)?.find(({ id }) => id === instanceId))
+    },
+    listServices: async (operation = {}) => observe('listServices', operation, () => listServices(source.catalog)),
+    watch: (service, watchOptions) => snapshots.watch(checkName('service', service), watchOptions),
+    watchServices: (watchOptions) => serviceNames.watch('services', watchOptions),
+    ping: async (operation = {}) =>
+      observe('ping', operation, async () => {
+        await source.refresh()
+        if (source.error) throw source.error
+      }),
+    close() {
+      if (!closing) {
+        stopPublishing()
+        source.close()
+        closing = Promise.all([snapshots.close(), serviceNames.close()]).then(() => undefined)
+        publishTelemetry(registryStateChannel, { registry: name, state: 'closed' })
+      }
+      return closing
+    },
+    [Symbol.asyncDispose]() {
+      return this.close()
+    },
+  }
+}
+
+function openSource(origin: StaticOrigin, refreshIntervalMs: number): CatalogSource {
+  if (origin.kind === 'file') return createFileSource(origin.path, refreshIntervalMs)
+  if (origin.kind === 'inline') return createFixedSource(buildCatalog(origin.instances, 'instances'))
+  const { variable } = origin
+  const text = process.env[variable]
+  if (text === undefined) throw invalid('env', variable, 'the name of an environment variable that is set')
+  const isCompact = /^[^\s:{}]+=/.test(text.trim())
+  return createFixedSource(isCompact ? parseCompact(text, variable) : parseCatalog(text, variable))
+}
+
+function read({ catalog, revision, error }: CatalogSource, service: string, previous?: ServiceSnapshot): ServiceSnapshot {
+  const instances = catalog.get(service) ?? []
+  return createSnapshot({ service, instances, revision: String(revision), stale: error !== undefined, previous })
+}
+
+function listServices(catalog: Catalog): readonly string[] {
+  return [...catalog].flatMap(([service, instances]) => (instances.length > 0 ? [service] : [])).sort()
+}
+
+function keepIfSame(previous: readonly string[] | undefined, next: readonly string[]): readonly string[] {
+  if (previous && previous.length === next.length && previous.every((name, index) => name === next[index])) return previous
+  return next
+}
