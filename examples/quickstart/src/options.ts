@@ -22,16 +22,16 @@ export interface QuickstartOptions {
   readonly port: number
 }
 
-const balancers = {
-  'round-robin': () => createRoundRobinBalancer(),
-  random: () => createRandomBalancer(),
-  'weighted-round-robin': () => createWeightedRoundRobinBalancer(),
-  'consistent-hash': () => createConsistentHashBalancer(),
-  'least-active': () => createLeastActiveBalancer(),
-} satisfies Record<string, () => Balancer>
-
 /** A balancer that `--balancer` takes. */
-export type BalancerName = keyof typeof balancers
+export type BalancerName = 'round-robin' | 'random' | 'weighted-round-robin' | 'consistent-hash' | 'least-active'
+
+const balancers: Readonly<Record<BalancerName, () => Balancer>> = {
+  'round-robin': createRoundRobinBalancer,
+  random: createRandomBalancer,
+  'weighted-round-robin': createWeightedRoundRobinBalancer,
+  'consistent-hash': createConsistentHashBalancer,
+  'least-active': createLeastActiveBalancer,
+}
 
 /** Makes the balancer of that name. */
 export function createBalancer(name: BalancerName): Balancer {

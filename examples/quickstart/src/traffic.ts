@@ -1,0 +1,66 @@
+import type { ServiceClient } from '@sd/client'
+import { attemptEndChannel, subscribeTelemetry } from '@sd/core'
+import { type Tally, tallyOf } from './tally.ts'
+
+/** Calls that are made all the time. */
+export interface Traffic {
+  /** Stops and waits for what is under way. */
+  stop(): Promise<void>
+}
+
+/** What traffic is made of. */
+export interface TrafficOptions {
+  /** Makes the calls. */
+  readonly client: ServiceClient
+  /** The services to call, in turn. */
+  readonly services: readonly string[]
+  /** Calls per second. */
+  readonly rate: number
+  /** Where calls are counted. */
+  readonly tally: Tally
+}
+
+/** How often a batch of calls is started, in milliseconds. */
+const tickMs = 10
+
+/** Calls the services at a steady rate, whatever the answers take. */
+export function startTraffic({ client, services, rate, tally }: TrafficOptions): Traffic {
+  const unsubscribe = subscribeTelemetry(attemptEndChannel, ({ call, instanceId, attempts }) => {
+    tallyOf(tally, call.service, instanceId).lastAttemptAt = performance.now()
+    if (attempts > 1) tally.retried++
+  })
+  const underWay = new Set<Promise<void>>()
+  const startedAt = performance.now()
+  let started = 0
+
+  async function call(number: number): Promise<void> {
+    const service = services[number % services.length] as string
+    try {
+      const response = await client.get(service, `/orders/${number}`, { hashKey: `user-${number % 1_000}` })
+      await response.json()
+      tally.answered++
+      const instance = tallyOf(tally, service, response.endpoint.instance.id)
+      instance.served++
+      instance.thisSecond++
+    } catch (error) {
+      tally.failed++
+      tally.firstFailure ??= (error as Error).message
+    }
+  }
+
+  const timer = setInterval(() => {
+    const due = ((performance.now() - startedAt) / 1_000) * rate
+    for (; started < due; started++) {
+      const running = call(started).finally(() => underWay.delete(running))
+      underWay.add(running)
+    }
+  }, tickMs)
+
+  return {
+    async stop() {
+      clearInterval(timer)
+      await Promise.all(underWay)
+      unsubscribe()
+    },
+  }
+}

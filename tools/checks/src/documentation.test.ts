@@ -1,0 +1,10 @@
+import { expect, test } from 'vitest'
+import { extractSnippets } from './documentation.ts'
+
+test('blocks of TypeScript are found with their place, others are not', () => {
+  const text = 'a\n```ts\nconst a = 1\n```\n```sh\nnpm start\n```\n```ts no-run\nb()\n```\n'
+  expect(extractSnippets('x.md', text)).toEqual([
+    { place: 'x.md:2', code: 'const a = 1\n', runs: true },
+    { place: 'x.md:8', code: 'b()\n', runs: false },
+  ])
+})

@@ -1,0 +1,98 @@
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { build } from 'esbuild'
+import { forEachLimited, type GateResult, resultOf, root, runCommand } from './gate.ts'
+import type { Package } from './workspace.ts'
+
+/** Where tarballs are put: for the install test too. */
+export const tarballFolder: string = join(root, '.cache', 'tarballs')
+
+/** Largest sizes in bytes: of the tarball, and of the code bundled alone, minified and compressed. About a fifth above what they are. */
+const budgets: Readonly<Record<string, { readonly packed: number; readonly bundled: number }>> = {
+  core: { packed: 100_000, bundled: 9_000 },
+  client: { packed: 60_000, bundled: 12_000 },
+}
+
+/** Path of a package's tarball. */
+export function tarballOf({ manifest }: Package): string {
+  return join(tarballFolder, `${manifest.name.replace('@', '').replace('/', '-')}-${manifest.version}.tgz`)
+}
+
+/** Packs every package and checks what its users would get. Needs the build. */
+export async function checkTarballs(packages: readonly Package[]): Promise<GateResult> {
+  await rm(tarballFolder, { recursive: true, force: true })
+  await mkdir(tarballFolder, { recursive: true })
+  const problems: string[] = []
+  let checks = 0
+  await forEachLimited(packages, 2, async (found) => {
+    const packed = await runCommand('pnpm', ['pack', '--pack-destination', tarballFolder], { cwd: found.path })
+    if (packed.code !== 0) {
+      problems.push(`${found.folder}: pnpm pack failed:\n${packed.output}`)
+      return
+    }
+    for (const check of [checkContent, checkPublint, checkTypes]) {
+      checks++
+      const problem = await check(found)
+      if (problem) problems.push(`${found.folder}: ${problem}`)
+    }
+    if (!budgets[found.folder]) return
+    checks++
+    const problem = await checkSize(found)
+    if (problem) problems.push(`${found.folder}: ${problem}`)
+  })
+  return resultOf(checks, problems)
+}
+
+async function checkContent(found: Package): Promise<string | undefined> {
+  const { output } = await runCommand('tar', ['-tzf', tarballOf(found)])
+  const files = output.trim().split('\n')
+  const unwanted = files.filter((file) => /\.test\.|\/testing\/|\.tsbuildinfo/.test(file.replace(/^package\//, '')))
+  if (unwanted.length > 0) return `the tarball has ${unwanted.join(', ')}`
+  const missing = ['package.json', 'README.md', 'LICENSE', 'dist/index.js', 'dist/index.d.ts', 'src/index.ts'].filter(
+    (file) => !files.includes(`package/${file}`),
+  )
+  if (missing.length > 0) return `the tarball lacks ${missing.join(', ')}`
+  const text = (await runCommand('tar', ['-xzOf', tarballOf(found)])).output
+  return text.includes(root) ? 'the tarball has a path of this machine' : undefined
+}
+
+async function checkPublint(found: Package): Promise<string | undefined> {
+  const { code, output } = await runCommand('publint', ['run', tarballOf(found), '--strict'])
+  return code === 0 ? undefined : `publint:\n${output}`
+}
+
+async function checkTypes(found: Package): Promise<string | undefined> {
+  const { code, output } = await runCommand('attw', [
+    tarballOf(found),
+    '--profile',
+    'esm-only',
+    '--format',
+    'ascii',
+    '--no-color',
+  ])
+  return code === 0 ? undefined : `attw:\n${output}`
+}
+
+async function checkSize(found: Package): Promise<string | undefined> {
+  const budget = budgets[found.folder] as { readonly packed: number; readonly bundled: number }
+  const { size: packed } = await stat(tarballOf(found))
+  if (packed > budget.packed) return `packed it has ${packed} bytes, want at most ${budget.packed}`
+  const { outputFiles } = await build({
+    entryPoints: [join(found.path, 'dist/index.js')],
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    platform: 'node',
+    packages: 'external',
+    write: false,
+  })
+  const bundled = gzipSync(outputFiles[0]?.contents ?? new Uint8Array()).length
+  await writeFile(join(tarballFolder, `${found.folder}.size.json`), JSON.stringify({ packed, bundled }))
+  return bundled > budget.bundled ? `bundled and compressed it has ${bundled} bytes, want at most ${budget.bundled}` : undefined
+}
+
+/** Sizes that the last {@link checkTarballs} measured, for people. */
+export async function readSizes(folder: string): Promise<string> {
+  return readFile(join(tarballFolder, `${folder}.size.json`), 'utf8').catch(() => 'not measured')
+}

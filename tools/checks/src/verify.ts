@@ -1,0 +1,75 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parse } from 'yaml'
+import { checkChangesets } from './changesets.ts'
+import { checkConventions } from './conventions.ts'
+import { checkLinks, checkSnippets } from './documentation.ts'
+import { checkDocumented } from './documented-exports.ts'
+import { commandGate, type Gate, type GateResult, resultOf, root } from './gate.ts'
+import { checkInstall } from './install.ts'
+import { checkTarballs } from './tarballs.ts'
+import { runTests } from './tests.ts'
+import { type Manifest, readPackages } from './workspace.ts'
+
+// Everything that a contributor must pass, in the order in which one wants to hear of it. `npm test` runs this.
+
+const packages = readPackages()
+const { catalog } = parse(readFileSync(join(root, 'pnpm-workspace.yaml'), 'utf8')) as { readonly catalog: object }
+const catalogNames = new Set(Object.keys(catalog))
+
+const gates: readonly Gate[] = [
+  commandGate('format and lint', 'biome', ['check', '.', '--error-on-warnings']),
+  commandGate('unused code (knip)', 'knip', []),
+  commandGate('types', 'turbo', ['run', 'types', '--output-logs=errors-only']),
+  commandGate('build', 'turbo', ['run', 'build', '--output-logs=errors-only']),
+  { name: 'tests and coverage', run: runTests },
+  {
+    name: 'conventions',
+    run: async () =>
+      resultOf(packages.length, [...packages.flatMap((one) => checkConventions(one, catalogNames)), ...checkSnippetAccess()]),
+  },
+  { name: 'documented exports', run: async () => resultOf(packages.length, packages.flatMap(checkDocumented)) },
+  { name: 'snippets', run: checkSnippets },
+  { name: 'links', run: checkLinks },
+  { name: 'changesets', run: async () => checkChangesets(packages) },
+  { name: 'tarballs and sizes', run: () => checkTarballs(packages) },
+  { name: 'install on Node 22, 24, 26 and Bun', run: () => checkInstall(packages) },
+]
+
+/** Snippets run inside this package, so it must see every other. */
+function checkSnippetAccess(): readonly string[] {
+  const { dependencies = {} } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as Manifest
+  return packages
+    .filter(({ manifest }) => !dependencies[manifest.name])
+    .map(({ manifest }) => `tools/checks: package.json lacks ${manifest.name}`)
+}
+
+async function runGate({ run }: Gate): Promise<GateResult> {
+  try {
+    return await run()
+  } catch (error) {
+    return { passed: 0, problems: [String((error as Error).stack)] }
+  }
+}
+
+let passed = 0
+let failed = 0
+const only = process.argv[2]
+const rows: string[] = []
+for (const gate of gates) {
+  if (only !== undefined && !gate.name.startsWith(only)) continue
+  process.stdout.write(`${gate.name} … `)
+  const startedAt = performance.now()
+  const result = await runGate(gate)
+  const verdict = result.problems.length === 0 ? 'ok' : 'FAILED'
+  const time = `${((performance.now() - startedAt) / 1_000).toFixed(1)} s`
+  process.stdout.write(`${verdict} (${result.passed} in ${time})\n`)
+  for (const problem of result.problems) process.stdout.write(`${problem.trimEnd()}\n`)
+  rows.push(
+    `  ${gate.name.padEnd(36)} ${String(result.passed).padStart(5)} passed  ${String(result.problems.length).padStart(3)} failed  ${time.padStart(8)}`,
+  )
+  passed += result.passed
+  failed += result.problems.length
+}
+process.stdout.write(`\n${rows.join('\n')}\n\n${passed} passed, ${failed} failed\n`)
+process.exitCode = failed === 0 ? 0 : 1
