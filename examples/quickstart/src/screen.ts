@@ -53,7 +53,7 @@ function lineScreen(output: NodeJS.WriteStream): Screen {
 }
 
 /** The title and one bar per instance. */
-export function renderFrame(state: ScreenState): string[] {
+function renderFrame(state: ScreenState): string[] {
   const { tally } = state
   const rows = [...tally.instances]
   const widest = Math.max(1, ...rows.map(([, instance]) => instance.lastSecond))

@@ -1,5 +1,4 @@
 import {
-  type Cluster,
   type ClusterSource,
   checkFunction,
   checkKnownKeys,
@@ -27,7 +26,6 @@ export interface DiscoverOptions extends OperationOptions {
 
 /** The client-side view of all services: caches and follows them, and keeps serving through an outage. */
 export interface Discovery extends ClusterSource, AsyncDisposable {
-  cluster(service: string): Cluster
   /**
    * The instances of a service that pass the filters, whatever their health. From memory once the service is known.
    *

@@ -20,7 +20,7 @@ export interface Snippet {
 }
 
 /** The documents of the repository, as paths below the root. */
-export function listDocuments(): readonly string[] {
+function listDocuments(): readonly string[] {
   return globSync(['*.md', 'docs/**/*.md', 'packages/*/README.md', 'examples/*/README.md'], { cwd: root }).sort()
 }
 

@@ -1,8 +1,11 @@
 import { spawn } from 'node:child_process'
+import { delimiter } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** The repository's root folder. */
 export const root: string = fileURLToPath(new URL('../../..', import.meta.url))
+
+const ownBinaries = fileURLToPath(new URL('../node_modules/.bin', import.meta.url))
 
 /** How a gate went. */
 export interface GateResult {
@@ -32,15 +35,14 @@ export interface CommandResult {
 export interface CommandOptions {
   /** Folder to run in. @default the root */
   readonly cwd?: string
-  /** Environment. @default this process's */
-  readonly env?: NodeJS.ProcessEnv
   /** Limit in milliseconds, after which it is killed. @default 600_000 */
   readonly timeoutMs?: number
 }
 
 /** Runs a command and collects what it writes. */
 export function runCommand(command: string, args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-  const { cwd = root, env = process.env, timeoutMs = 600_000 } = options
+  const { cwd = root, timeoutMs = 600_000 } = options
+  const env = { ...process.env, PATH: `${ownBinaries}${delimiter}${process.env['PATH']}` }
   const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: timeoutMs })
   let output = ''
   const collect = (chunk: Buffer): void => {

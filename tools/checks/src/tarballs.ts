@@ -1,12 +1,12 @@
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { build } from 'esbuild'
+import { build, stop } from 'esbuild'
 import { forEachLimited, type GateResult, resultOf, root, runCommand } from './gate.ts'
 import type { Package } from './workspace.ts'
 
 /** Where tarballs are put: for the install test too. */
-export const tarballFolder: string = join(root, '.cache', 'tarballs')
+const tarballFolder = join(root, '.cache', 'tarballs')
 
 /** Largest sizes in bytes: of the tarball, and of the code bundled alone, minified and compressed. About a fifth above what they are. */
 const budgets: Readonly<Record<string, { readonly packed: number; readonly bundled: number }>> = {
@@ -41,6 +41,8 @@ export async function checkTarballs(packages: readonly Package[]): Promise<GateR
     const problem = await checkSize(found)
     if (problem) problems.push(`${found.folder}: ${problem}`)
   })
+  // esbuild's service would else keep this process alive.
+  await stop()
   return resultOf(checks, problems)
 }
 
@@ -88,11 +90,5 @@ async function checkSize(found: Package): Promise<string | undefined> {
     write: false,
   })
   const bundled = gzipSync(outputFiles[0]?.contents ?? new Uint8Array()).length
-  await writeFile(join(tarballFolder, `${found.folder}.size.json`), JSON.stringify({ packed, bundled }))
   return bundled > budget.bundled ? `bundled and compressed it has ${bundled} bytes, want at most ${budget.bundled}` : undefined
-}
-
-/** Sizes that the last {@link checkTarballs} measured, for people. */
-export async function readSizes(folder: string): Promise<string> {
-  return readFile(join(tarballFolder, `${folder}.size.json`), 'utf8').catch(() => 'not measured')
 }
