@@ -1,0 +1,149 @@
+import { describe, expect, test, vi } from 'vitest'
+import { type EndpointView, isPickable, scanPickable } from './balancer.ts'
+import { createEndpoint, type Endpoint, endpointKey, instanceOrigin } from './endpoint.ts'
+import { createServiceInstance } from './instance.ts'
+import { observeOperation } from './operation.ts'
+import {
+  hasTelemetrySubscribers,
+  publishTelemetry,
+  registryOperationChannel,
+  registryStateChannel,
+  subscribeTelemetry,
+} from './telemetry.ts'
+
+const instance = createServiceInstance({ service: 'orders', id: 'a', address: '10.0.0.1', port: 80 })
+
+describe('an endpoint', () => {
+  test('is known by id, address and port, and has an origin', () => {
+    expect(endpointKey(instance)).toBe('a|10.0.0.1|80')
+    const origins = [{}, { address: '::1' }, { protocol: 'https' }, { protocol: 'grpcs' }, { protocol: 'grpc' }].map((change) =>
+      instanceOrigin(createServiceInstance({ service: 'orders', address: '10.0.0.1', port: 80, ...change })),
+    )
+    expect(origins).toEqual([
+      'http://10.0.0.1:80',
+      'http://[::1]:80',
+      'https://10.0.0.1:80',
+      'https://10.0.0.1:80',
+      'http://10.0.0.1:80',
+    ])
+  })
+
+  test('counts what is under way and never less than nothing', () => {
+    const onChange = vi.fn()
+    const endpoint = createEndpoint(instance, { onChange })
+    endpoint.acquire()
+    endpoint.acquire()
+    endpoint.release({ ok: true })
+    expect([endpoint.active, onChange.mock.calls.length]).toEqual([1, 3])
+    endpoint.release({ ok: true })
+    endpoint.release({ ok: true })
+    expect(endpoint.active).toBe(0)
+  })
+
+  test('learns its latency with decay; a failure counts as slow', () => {
+    vi.useFakeTimers()
+    const endpoint = createEndpoint(instance, { decayMs: 1_000, failureLatencyMs: 500 })
+    expect(endpoint.latencyMs).toBe(0)
+    vi.advanceTimersByTime(1)
+    endpoint.release({ ok: true, latencyMs: 100 })
+    expect(endpoint.latencyMs).toBe(100)
+    vi.advanceTimersByTime(1_000)
+    endpoint.release({ ok: true, latencyMs: 0 })
+    expect(endpoint.latencyMs).toBeCloseTo(100 / Math.E, 5)
+    vi.advanceTimersByTime(100_000)
+    endpoint.release({ ok: false, latencyMs: 1 })
+    expect(endpoint.latencyMs).toBeCloseTo(500, 3)
+    vi.useRealTimers()
+  })
+
+  test('is available while nobody blocks it, for whatever reason', () => {
+    const onChange = vi.fn()
+    const endpoint = createEndpoint(instance, { onChange })
+    endpoint.block('a')
+    endpoint.block('a')
+    endpoint.block('b')
+    endpoint.unblock('a')
+    endpoint.unblock('c')
+    expect([endpoint.available, onChange.mock.calls.length]).toEqual([false, 1])
+    endpoint.unblock('b')
+    expect([endpoint.available, onChange.mock.calls.length]).toEqual([true, 2])
+  })
+
+  test('takes new instance data over', () => {
+    const endpoint = createEndpoint(instance)
+    const https = createServiceInstance({ service: 'orders', id: 'a', address: '10.0.0.1', port: 80, protocol: 'https' })
+    endpoint.update(https)
+    expect([endpoint.instance, endpoint.origin]).toEqual([https, 'https://10.0.0.1:80'])
+  })
+})
+
+test('what may be picked is available, of positive weight, and was not attempted; a scan goes around', () => {
+  const endpoints = ['a', 'b', 'c'].map((id) =>
+    createEndpoint(createServiceInstance({ service: 'orders', id, address: 'h', port: 1 })),
+  )
+  const [a, b, c] = endpoints as [Endpoint, Endpoint, Endpoint]
+  const view: EndpointView = { endpoints, weights: Float64Array.of(1, 0, 1), epoch: 1 }
+  expect([0, 1, 2, 3].map((index) => isPickable(view, index, {}))).toEqual([true, false, true, false])
+  expect([
+    scanPickable(view, 1, {}),
+    scanPickable(view, 0, { attempted: [a] }),
+    scanPickable(view, 0, { attempted: [a, c] }),
+  ]).toEqual([c, c, undefined])
+  c.block('test')
+  expect(scanPickable(view, 1, {})).toBe(a)
+  expect(b.available).toBe(true)
+})
+
+describe('telemetry', () => {
+  test('reaches subscribers; one that throws hurts nobody', () => {
+    const heard = vi.fn()
+    const failures = vi.fn()
+    const stops = [
+      subscribeTelemetry(
+        registryStateChannel,
+        () => {
+          throw new Error('broken')
+        },
+        failures,
+      ),
+      subscribeTelemetry(registryStateChannel, () => {
+        throw new Error('ignored')
+      }),
+      subscribeTelemetry(registryStateChannel, heard),
+    ]
+    expect(hasTelemetrySubscribers(registryStateChannel)).toBe(true)
+    publishTelemetry(registryStateChannel, { registry: 'r', state: 'connected' })
+    for (const stop of stops) stop()
+    publishTelemetry(registryStateChannel, { registry: 'r', state: 'closed' })
+    expect(heard.mock.calls).toEqual([[{ registry: 'r', state: 'connected' }]])
+    expect(failures).toHaveBeenCalledOnce()
+    expect(hasTelemetrySubscribers(registryStateChannel)).toBe(false)
+  })
+
+  test('meets another copy of the package', async () => {
+    const copy = (await import(`./telemetry.ts?copy=${'2'}`)) as typeof import('./telemetry.ts')
+    const heard = vi.fn()
+    const stop = subscribeTelemetry(registryStateChannel, heard)
+    copy.publishTelemetry(registryStateChannel, { registry: 'r', state: 'connected' })
+    stop()
+    expect(heard).toHaveBeenCalledOnce()
+  })
+
+  test('tells of operations, how long they took and how they failed', async () => {
+    const events: unknown[] = []
+    const stop = subscribeTelemetry(registryOperationChannel, (event) => events.push(event))
+    const what = { registry: 'r', operation: 'ping' }
+    expect(await observeOperation(what, () => 1)).toBe(1)
+    await expect(
+      observeOperation(what, async () => {
+        throw new Error('boom')
+      }),
+    ).rejects.toMatchObject({ code: 'SD_UNAVAILABLE', message: 'r ping: boom' })
+    stop()
+    expect(events).toEqual([
+      { ...what, durationMs: expect.any(Number) },
+      { ...what, durationMs: expect.any(Number), error: expect.objectContaining({ code: 'SD_UNAVAILABLE' }) },
+    ])
+    expect(await observeOperation(what, () => 2)).toBe(2)
+  })
+})

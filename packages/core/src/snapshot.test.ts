@@ -1,0 +1,55 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { createServiceInstance } from './instance.ts'
+import type { ServiceInstance } from './service-instance.ts'
+import { createSnapshot, diffSnapshots, isEmptyChange, type ServiceSnapshot, withStale } from './snapshot.ts'
+
+function instance(id: string, weight: number = 1): ServiceInstance {
+  return createServiceInstance({ service: 'orders', id, address: '10.0.0.1', port: 80, weight })
+}
+
+function snapshot(instances: readonly ServiceInstance[], previous?: ServiceSnapshot): ServiceSnapshot {
+  return createSnapshot({ service: 'orders', instances, previous })
+}
+
+test('a snapshot is sorted, frozen, and of several with one id has the last', () => {
+  const one = snapshot([instance('b'), instance('a'), instance('b', 5)])
+  expect(one.instances.map(({ id, weight }) => [id, weight])).toEqual([
+    ['a', 1],
+    ['b', 5],
+  ])
+  expect([one.revision, one.stale, Object.isFrozen(one), Object.isFrozen(one.instances)]).toEqual(['', false, true, true])
+})
+
+test('equal content is the same object; unchanged instances keep their identity', () => {
+  const before = snapshot([instance('a'), instance('b')])
+  expect(snapshot([instance('b'), instance('a')], before)).toBe(before)
+  const after = snapshot([instance('a'), instance('b', 2)], before)
+  expect([after.instances[0] === before.instances[0], after.instances[1] === before.instances[1]]).toEqual([true, false])
+  expect(createSnapshot({ service: 'orders', instances: before.instances, previous: before, stale: true })).not.toBe(before)
+  expect([withStale(before, false), withStale(before, true).stale]).toEqual([before, true])
+})
+
+test('the change between two snapshots leads from one to the other', () => {
+  const lists = fc.uniqueArray(fc.record({ id: fc.constantFrom('a', 'b', 'c', 'd', 'e'), weight: fc.nat(2) }), {
+    selector: ({ id }) => id,
+  })
+  fc.assert(
+    fc.property(lists, lists, (from, to) => {
+      const before = snapshot(from.map(({ id, weight }) => instance(id, weight)))
+      const after = snapshot(
+        to.map(({ id, weight }) => instance(id, weight)),
+        before,
+      )
+      const { added, updated, removed } = diffSnapshots(before, after)
+      const rebuilt = new Map(before.instances.map((one) => [one.id, one]))
+      for (const one of removed) expect(rebuilt.delete(one.id)).toBe(true)
+      for (const one of added) expect(rebuilt.has(one.id)).toBe(false)
+      for (const one of updated) expect(rebuilt.has(one.id)).toBe(true)
+      for (const one of [...added, ...updated]) rebuilt.set(one.id, one)
+      expect(snapshot([...rebuilt.values()], after)).toBe(after)
+      expect(isEmptyChange({ added, updated, removed })).toBe(after === before)
+    }),
+  )
+  expect(diffSnapshots(undefined, snapshot([instance('a')])).added).toHaveLength(1)
+})

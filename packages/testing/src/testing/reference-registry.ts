@@ -1,0 +1,190 @@
+import {
+  abortError,
+  checkName,
+  closedError,
+  createRegistrationKeeper,
+  createServiceInstance,
+  createSnapshot,
+  createWatchHub,
+  type InstanceSpec,
+  type Registry,
+  SdError,
+  type ServiceInstance,
+  type ServiceSnapshot,
+} from '@sd/core'
+import type { RegistryBackend } from '../registry-harness.ts'
+
+/** Ways in which the reference can be broken, to see whether the contract notices. */
+export type Mutation =
+  | 'none'
+  | 'keeps the last instance'
+  | 'never expires'
+  | 'empty when away'
+  | 'forgets the weight'
+  | 'ignores the signal'
+  | 'yields heartbeats'
+  | 'leaves instances after close'
+  | 'works after close'
+  | 'replaces instances'
+  | 'does not recover'
+
+interface Lease {
+  readonly instance: ServiceInstance
+  readonly incarnation: string
+  renewedAt: number
+}
+
+/** The simplest backend that keeps the contract, unless it is broken on purpose. */
+export function createReferenceBackend(mutation: Mutation = 'none'): RegistryBackend {
+  const leases = new Map<string, Lease>()
+  const listeners = new Set<() => void>()
+  const links = new Map<Registry, (connected: boolean) => void>()
+  const changed = (): void => {
+    for (const listener of [...listeners]) listener()
+  }
+  const sweeper = setInterval(() => {
+    if (mutation === 'yields heartbeats') changed()
+    if (mutation === 'never expires') return
+    for (const [key, { instance, renewedAt }] of leases) {
+      if (performance.now() - renewedAt < (instance.ttlMs ?? Number.POSITIVE_INFINITY)) continue
+      leases.delete(key)
+      changed()
+    }
+  }, 20)
+  sweeper.unref()
+
+  function open(): Registry {
+    let connected = true
+    let closed = false
+    const losses = new Set<(error: SdError) => void>()
+    const keyOf = (service: string, id: string): string => JSON.stringify([service, id])
+    function reach(signal?: AbortSignal, evenIfClosed: boolean = false): void {
+      if (closed && !evenIfClosed && mutation !== 'works after close') throw closedError('reference')
+      if (signal?.aborted && mutation !== 'ignores the signal') throw abortError(signal, 'reference')
+      if (!connected && mutation !== 'empty when away') throw new SdError('SD_UNAVAILABLE', 'reference is away')
+    }
+    function list(service: string, previous?: ServiceSnapshot): ServiceSnapshot {
+      const found = [...leases.values()].map(({ instance }) => instance).filter((instance) => instance.service === service)
+      const instances = connected ? found : []
+      if (mutation === 'keeps the last instance' && instances.length === 0 && previous) return previous
+      const isFresh = mutation === 'replaces instances' || mutation === 'yields heartbeats'
+      const copies = isFresh ? instances.map((instance) => ({ ...instance })) : instances
+      return createSnapshot({ service, instances: copies, ...(isFresh ? {} : { previous }) })
+    }
+    const names = (): readonly string[] => [...new Set([...leases.values()].map(({ instance }) => instance.service))].sort()
+
+    function follow(read: () => void, signal: AbortSignal): Promise<void> {
+      reach()
+      return new Promise((resolve, reject) => {
+        const end = (error?: SdError): void => {
+          listeners.delete(read)
+          losses.delete(end)
+          if (error) reject(error)
+          else resolve()
+        }
+        losses.add(end)
+        listeners.add(read)
+        signal.addEventListener('abort', () => end(), { once: true })
+        read()
+      })
+    }
+    const backoff = { baseMs: 20, maxMs: 50 }
+    const snapshots = createWatchHub<ServiceSnapshot>({
+      name: 'reference',
+      backoff,
+      session: async (service, { offer, previous, signal }) =>
+        follow(() => connected && offer(list(service, previous())), signal),
+    })
+    const services = createWatchHub<readonly string[]>({
+      name: 'reference',
+      backoff,
+      session: async (_, { offer, previous, signal }) =>
+        follow(() => {
+          const next = names()
+          const before = previous()
+          offer(before?.join('\n') === next.join('\n') ? before : next)
+        }, signal),
+    })
+    const keeper = createRegistrationKeeper({
+      registry: 'reference',
+      backoff: mutation === 'does not recover' ? { baseMs: 1_000_000, maxMs: 1_000_000 } : backoff,
+      renewIntervalMs: ({ ttlMs = 1_000 }) => ttlMs / 3,
+      driver: {
+        async put(instance, { incarnation }) {
+          reach(undefined, true)
+          const kept = mutation === 'forgets the weight' ? { ...instance, weight: 1 } : instance
+          leases.set(keyOf(instance.service, instance.id), { instance: kept, incarnation, renewedAt: performance.now() })
+          changed()
+        },
+        async renew({ service, id }, { incarnation }) {
+          reach(undefined, true)
+          const lease = leases.get(keyOf(service, id))
+          if (!lease) return 'lost'
+          if (lease.incarnation !== incarnation) return 'superseded'
+          lease.renewedAt = performance.now()
+          return 'renewed'
+        },
+        async remove({ service, id }, { incarnation }) {
+          reach(undefined, true)
+          if (mutation === 'leaves instances after close' && closed) return
+          const key = keyOf(service, id)
+          if (leases.get(key)?.incarnation === incarnation) leases.delete(key)
+          changed()
+        },
+      },
+    })
+    const registry: Registry = {
+      name: 'reference',
+      capabilities: { register: true, watch: 'push', listServices: true, ttl: true, conditionalRemove: true },
+      get state() {
+        if (closed) return 'closed'
+        return connected ? 'connected' : 'disconnected'
+      },
+      async register(spec: InstanceSpec, options) {
+        const instance = createServiceInstance({ ttlMs: 1_000, ...spec })
+        if (closed) throw closedError('reference')
+        return keeper.register(instance, options)
+      },
+      async deregister(service, instanceId, { signal } = {}) {
+        reach(signal)
+        leases.delete(keyOf(service, instanceId))
+        changed()
+      },
+      async getInstances(service, { signal } = {}) {
+        checkName('service', service)
+        reach(signal)
+        return list(service)
+      },
+      async getInstance(service, instanceId, { signal } = {}) {
+        reach(signal)
+        return list(service).instances.find(({ id }) => id === instanceId)
+      },
+      async listServices({ signal } = {}) {
+        reach(signal)
+        return names()
+      },
+      watch: (service, options) => snapshots.watch(service, options),
+      watchServices: (options) => services.watch('', options),
+      async ping({ signal } = {}) {
+        reach(signal)
+      },
+      async close() {
+        closed = true
+        links.delete(registry)
+        await Promise.all([keeper.close(), snapshots.close(), services.close()])
+      },
+      [Symbol.asyncDispose]: () => registry.close(),
+    }
+    links.set(registry, (next) => {
+      connected = next
+      if (!next) for (const lose of [...losses]) lose(new SdError('SD_UNAVAILABLE', 'reference is away'))
+    })
+    return registry
+  }
+
+  return {
+    open: async () => open(),
+    setConnected: (registry, connected) => links.get(registry)?.(connected),
+    dispose: async () => clearInterval(sweeper),
+  }
+}
