@@ -1,0 +1,120 @@
+import { createConsistentHashBalancer } from '@sd/balancer-consistent-hash'
+import { createLeastActiveBalancer } from '@sd/balancer-least-active'
+import { createRandomBalancer } from '@sd/balancer-random'
+import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
+import { createWeightedRoundRobinBalancer } from '@sd/balancer-weighted-round-robin'
+import type { Balancer, Endpoint, PickRequest } from '@sd/core'
+import { createTestEndpoints, createTestView } from '@sd/testing'
+import HashRing from 'hashring'
+import { type Contender, measurePaired } from './paired.ts'
+import { type Finding, formatRatio } from './report.ts'
+
+const picksPerSlice = 200_000
+const rounds = 41
+/** Keeps results from being optimised away. */
+let sink: Endpoint | string | undefined
+
+const requests: readonly PickRequest[] = Array.from({ length: 1_024 }, (_, index) => ({ hashKey: `user-${index * 7919}` }))
+
+/** Cost of one pick in nanoseconds. */
+function timed(name: string, pick: (request: PickRequest) => Endpoint | string | undefined): Contender {
+  return {
+    name,
+    slice() {
+      const startedAt = process.hrtime.bigint()
+      for (let index = 0; index < picksPerSlice; index++) sink = pick(requests[index & 1_023] as PickRequest)
+      const cost = Number(process.hrtime.bigint() - startedAt) / picksPerSlice
+      if (sink === undefined) throw new Error(`${name} picked nothing: the run is refused`)
+      return cost
+    },
+  }
+}
+
+function balanced(balancer: Balancer, count: number, holds: boolean = false): Contender {
+  const endpoints = createTestEndpoints(Array.from({ length: count }, (_, index) => (balancer.name.startsWith('weighted') ? 1 + (index % 5) : 1)))
+  const picker = balancer.createPicker(createTestView(endpoints))
+  const held: Endpoint[] = []
+  return timed(`${balancer.name}, n = ${count}`, (request) => {
+    const picked = picker.pick(request)
+    if (!holds || !picked) return picked
+    // A request in flight: the picker hears of its start, and of the end of an earlier one.
+    picked.acquire()
+    picker.changed?.(picked)
+    held.push(picked)
+    if (held.length > 64) {
+      const ended = held[held.length & 63] as Endpoint
+      held[held.length & 63] = held.pop() as Endpoint
+      ended.release({ ok: true })
+      picker.changed?.(ended)
+    }
+    return picked
+  })
+}
+
+/** Bytes that one pick leaves on the heap. */
+function allocation(balancer: Balancer): number {
+  const endpoints = createTestEndpoints(new Array<number>(100).fill(1))
+  const picker = balancer.createPicker(createTestView(endpoints))
+  const run = (): void => {
+    for (let index = 0; index < 1_000_000; index++) sink = picker.pick(requests[index & 1_023] as PickRequest)
+  }
+  run()
+  globalThis.gc?.()
+  const before = process.memoryUsage().heapUsed
+  run()
+  return Math.max(0, process.memoryUsage().heapUsed - before) / 1_000_000
+}
+
+/** What a ring costs at the least: FNV-1a and a binary search over a typed array. */
+function bareRing(count: number): Contender {
+  const hashes = Uint32Array.from({ length: count * 150 }, (_, index) => fnv(`node-${index}`)).sort()
+  const endpoints = createTestEndpoints(new Array<number>(count).fill(1))
+  return timed('typed-array FNV ring', ({ hashKey = '' }) => {
+    const hash = fnv(hashKey)
+    let low = 0
+    let high = hashes.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((hashes[middle] as number) < hash) low = middle + 1
+      else high = middle
+    }
+    return endpoints[low % count]
+  })
+}
+
+function fnv(text: string): number {
+  let hash = 0x811c9dc5
+  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193)
+  return hash >>> 0
+}
+
+/** Measures picks. */
+export async function benchPicks(): Promise<readonly Finding[]> {
+  const findings: Finding[] = []
+  const bare = createTestEndpoints(new Array<number>(100).fill(1))
+  let next = 0
+  async function compare(subject: string, limit: number, baseline: Contender, contender: Contender): Promise<void> {
+    const [, result] = await measurePaired([baseline, contender], rounds)
+    if (!result) return
+    findings.push({ subject, measured: `${formatRatio(result)}, ${result.cost.toFixed(0)} ns`, goal: `≤ ${limit} ×`, met: result.ratio <= limit })
+  }
+  await compare('random pick against a bare `Math.random` index', 1.5, timed('bare random', () => bare[Math.floor(Math.random() * bare.length)]), balanced(createRandomBalancer(), 100))
+  await compare(
+    'round-robin pick against a bare counter',
+    1.5,
+    timed('bare counter', () => {
+      next = next + 1 === bare.length ? 0 : next + 1
+      return bare[next]
+    }),
+    balanced(createRoundRobinBalancer(), 100),
+  )
+  await compare('smooth weighted pick, n = 1,000 against n = 100', 2, balanced(createWeightedRoundRobinBalancer(), 100), balanced(createWeightedRoundRobinBalancer(), 1_000))
+  await compare('least-active pick with load, n = 1,000 against n = 100', 2, balanced(createLeastActiveBalancer(), 100, true), balanced(createLeastActiveBalancer(), 1_000, true))
+  await compare('consistent-hash pick against a typed-array FNV ring', 1.3, bareRing(100), balanced(createConsistentHashBalancer(), 100))
+  const ring = new HashRing(bare.map(({ key }) => key), 'md5', { 'max cache size': 1, 'vnode count': 150 })
+  await compare('consistent-hash pick against uncached `hashring`', 0.12, timed('hashring', ({ hashKey = '' }) => ring.get(hashKey)), balanced(createConsistentHashBalancer(), 100))
+  const balancers = [createRandomBalancer(), createRoundRobinBalancer(), createWeightedRoundRobinBalancer(), createLeastActiveBalancer(), createConsistentHashBalancer()]
+  const most = Math.max(...balancers.map(allocation))
+  findings.push({ subject: 'bytes left by a pick, most of the five balancers', measured: `${most.toFixed(2)} B`, goal: 'none (< 1 B)', met: most < 1 })
+  return findings
+}
