@@ -1,6 +1,14 @@
+import { globSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
 /** Every package as one vitest project, for `pnpm vitest` at the root. */
 export default defineConfig({
-  test: { projects: ['packages/*', 'examples/*', 'tools/*'] },
+  test: {
+    projects: globSync('{packages,examples,tools}/*/package.json', { cwd: import.meta.dirname }).map((manifest) => ({
+      extends: './vitest.package.ts',
+      root: dirname(manifest),
+      test: { name: basename(dirname(manifest)) },
+    })),
+  },
 })

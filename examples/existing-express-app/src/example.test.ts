@@ -8,7 +8,8 @@ const run = promisify(execFile)
 
 test('the adopted app answers by name, leaves without loss, and the program ends by itself', async () => {
   const { stdout } = await run(process.execPath, [fileURLToPath(new URL('./main.ts', import.meta.url))], { timeout: 20_000 })
-  for (const name of ['Ada', 'Grace', 'Edsger', 'Barbara', 'Donald', 'Margaret', 'Leslie']) expect(stdout).toContain(`Hello, ${name}`)
+  for (const name of ['Ada', 'Grace', 'Edsger', 'Barbara', 'Donald', 'Margaret', 'Leslie'])
+    expect(stdout).toContain(`Hello, ${name}`)
   expect(stdout).toContain('left without loss: true')
   expect(new Set(stdout.match(/http:\/\/127\.0\.0\.1:\d+/g)).size).toBe(2)
 }, 20_000)

@@ -1,4 +1,4 @@
-import { type Endpoint, type EndpointView, isPickable, type Picker, type PickRequest, scanPickable } from '@sd/core'
+import { type Endpoint, type EndpointView, type Picker, type PickRequest, scanPickable } from '@sd/core'
 import { hashText } from './hash.ts'
 import { createHashRing, findPoint, type HashRing } from './hash-ring.ts'
 import type { LoadBound } from './load-bound.ts'
@@ -35,18 +35,21 @@ export class ConsistentHashPicker implements Picker {
   }
 
   pick(request: PickRequest): Endpoint | undefined {
-    const { owners } = this.ring
+    const { ring } = this
+    const { owners, endpoints } = ring
     const { length } = owners
     if (length === 0) return undefined
-    const { hashKey } = request
-    let position = findPoint(this.ring, hashKey === undefined ? this.#random() * 2 ** 32 : hashText(hashKey))
-    const first = owners[position] as number
+    const { hashKey, attempted } = request
+    const first = findPoint(ring, hashKey === undefined ? Math.floor(this.#random() * 2 ** 32) : hashText(hashKey))
     const walk = Math.min(length, maxWalk)
-    for (let moved = 0; moved < walk; moved++) {
+    for (let moved = 0, position = first; moved < walk; moved++) {
       const owner = owners[position] as number
-      if (isPickable(this.#view, owner, request) && (this.#bound?.hasRoom(owner) ?? true)) return this.#view.endpoints[owner]
+      // Who has points has a weight.
+      const endpoint = endpoints[owner] as Endpoint
+      if (endpoint.available && !attempted?.includes(endpoint) && (this.#bound === undefined || this.#bound.hasRoom(owner)))
+        return endpoint
       position = position + 1 === length ? 0 : position + 1
     }
-    return scanPickable(this.#view, first, request)
+    return scanPickable(this.#view, owners[first] as number, request)
   }
 }

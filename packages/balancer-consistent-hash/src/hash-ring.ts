@@ -20,6 +20,10 @@ export interface HashRing {
   readonly hashes: Uint32Array
   /** Index of the endpoint of each point. */
   readonly owners: Uint32Array
+  /** By the top bits of a hash, the first point at or after the lowest hash that has them; about one entry per point. */
+  readonly starts: Uint32Array
+  /** How far a hash is shifted for `starts`. */
+  readonly shift: number
 }
 
 /**
@@ -51,20 +55,38 @@ export function createHashRing(view: EndpointView, previous?: HashRing): HashRin
     }
   }
   made.sort()
-  return merge({ endpoints, counts, hashes: new Uint32Array(total), owners: new Uint32Array(total) }, made, previous, kept)
+  const points = { hashes: new Uint32Array(total), owners: new Uint32Array(total) }
+  merge(points, made, previous, kept)
+  return { endpoints, counts, ...points, ...indexPoints(points.hashes) }
 }
 
 /** Index of the first point at or after `hash`, around the circle. The ring must not be empty. */
 export function findPoint(ring: HashRing, hash: number): number {
-  const { hashes } = ring
-  let low = 0
-  let high = hashes.length
+  const { hashes, starts, shift } = ring
+  const bucket = hash >>> shift
+  let low = starts[bucket] as number
+  let high = starts[bucket + 1] as number
   while (low < high) {
     const middle = (low + high) >>> 1
     if ((hashes[middle] as number) < hash) low = middle + 1
     else high = middle
   }
   return low === hashes.length ? 0 : low
+}
+
+/** Where the search for a hash begins and ends: binary search over all points would miss the cache at each of its steps. */
+function indexPoints(hashes: Uint32Array): Pick<HashRing, 'starts' | 'shift'> {
+  const bits = Math.max(1, Math.ceil(Math.log2(Math.max(2, hashes.length))))
+  const shift = 32 - bits
+  const buckets = 2 ** bits
+  const starts = new Uint32Array(buckets + 1)
+  let position = 0
+  for (let bucket = 0; bucket < buckets; bucket++) {
+    while (position < hashes.length && (hashes[position] as number) >>> shift < bucket) position++
+    starts[bucket] = position
+  }
+  starts[buckets] = hashes.length
+  return { starts, shift }
 }
 
 function countPoints(weights: Float64Array): Uint32Array {
@@ -84,15 +106,20 @@ function quantize(value: number): number {
 
 /** For each endpoint of the previous ring its index now, or -1 if it is gone or has another number of points. */
 function mapKept(previous: HashRing, endpoints: readonly Endpoint[], counts: Uint32Array): Int32Array {
-  const indices = new Map(endpoints.map((endpoint, index) => [endpoint.key, index]))
+  const indices = new Map(endpoints.map((endpoint, index) => [endpoint, index]))
   return Int32Array.from(previous.endpoints, (endpoint, before) => {
-    const now = indices.get(endpoint.key)
+    const now = indices.get(endpoint)
     return now !== undefined && counts[now] === previous.counts[before] ? now : -1
   })
 }
 
-function merge(ring: HashRing, made: Float64Array, previous: HashRing | undefined, kept: Int32Array | undefined): HashRing {
-  const { hashes, owners } = ring
+/** Fills the points in: those of the ring before that are kept, and those that were made. */
+function merge(
+  { hashes, owners }: Pick<HashRing, 'hashes' | 'owners'>,
+  made: Float64Array,
+  previous: HashRing | undefined,
+  kept: Int32Array | undefined,
+): void {
   let from = 0
   let position = 0
   function place(hash: number, owner: number): void {
@@ -118,5 +145,4 @@ function merge(ring: HashRing, made: Float64Array, previous: HashRing | undefine
     }
   }
   placeMadeUpTo(Number.POSITIVE_INFINITY)
-  return ring
 }

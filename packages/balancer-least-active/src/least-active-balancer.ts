@@ -16,7 +16,8 @@ export interface LeastActiveBalancerOptions {
  */
 export function createLeastActiveBalancer(options: LeastActiveBalancerOptions = {}): Balancer {
   checkKnownKeys('', options, ['random'])
-  const random = checkFunction('random', options.random ?? Math.random)
+  const { random } = options
+  if (random !== undefined) checkFunction('random', random)
   return {
     name: 'least-active',
     createPicker: (view) => new LeastActivePicker(view, random),

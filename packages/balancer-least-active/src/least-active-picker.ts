@@ -6,7 +6,7 @@ import type { Endpoint, EndpointView, Picker, PickRequest } from '@sd/core'
  */
 export class LeastActivePicker implements Picker {
   readonly #view: EndpointView
-  readonly #random: () => number
+  readonly #random: (() => number) | undefined
   readonly #indices: Map<Endpoint, number>
   /** Number of leaves, a power of two. The leaf of endpoint i is node `leaves + i`; the root is node 1. */
   readonly #leaves: number
@@ -15,7 +15,7 @@ export class LeastActivePicker implements Picker {
   /** Weight of those below a node that have the smallest count. */
   readonly #weight: Float64Array
 
-  constructor(view: EndpointView, random: () => number) {
+  constructor(view: EndpointView, random: (() => number) | undefined) {
     this.#view = view
     this.#random = random
     this.#indices = new Map(view.endpoints.map((endpoint, index) => [endpoint, index]))
@@ -58,7 +58,8 @@ export class LeastActivePicker implements Picker {
     const least = this.#least
     const weight = this.#weight
     const target = least[1] as number
-    let remaining = this.#random() * (weight[1] as number)
+    // Called by name, Math.random is inlined; through a field each of its results would be allocated.
+    let remaining = (this.#random === undefined ? Math.random() : this.#random()) * (weight[1] as number)
     let node = 1
     while (node < this.#leaves) {
       const left = 2 * node

@@ -17,20 +17,22 @@ const redraws = 3
  */
 export function createRandomBalancer(options: RandomBalancerOptions = {}): Balancer {
   checkKnownKeys('', options, ['random'])
-  const random = checkFunction('random', options.random ?? Math.random)
+  const { random } = options
+  if (random !== undefined) checkFunction('random', random)
   return {
     name: 'random',
     createPicker: (view) => createRandomPicker(view, random),
   }
 }
 
-function createRandomPicker(view: EndpointView, random: () => number): Picker {
+function createRandomPicker(view: EndpointView, random: (() => number) | undefined): Picker {
   const { endpoints } = view
   const { length } = endpoints
   const table = createAliasTable(view.weights)
 
   function draw(): number {
-    const position = random() * length
+    // Called by name, Math.random is inlined; through a variable each of its results would be allocated.
+    const position = (random === undefined ? Math.random() : random()) * length
     const index = Math.floor(position)
     if (!table) return index
     return position - index < (table.threshold[index] as number) ? index : (table.alias[index] as number)
@@ -42,7 +44,7 @@ function createRandomPicker(view: EndpointView, random: () => number): Picker {
         const index = draw()
         if (isPickable(view, index, request)) return endpoints[index]
       }
-      return scanPickable(view, Math.floor(random() * length), request)
+      return scanPickable(view, draw(), request)
     },
   }
 }

@@ -1,13 +1,4 @@
-import {
-  type Balancer,
-  checkFunction,
-  checkKnownKeys,
-  type Endpoint,
-  type EndpointView,
-  isPickable,
-  type Picker,
-  type PickRequest,
-} from '@sd/core'
+import { type Balancer, checkFunction, checkKnownKeys, type Endpoint, type Picker, type PickRequest } from '@sd/core'
 
 /** Options of {@link createRoundRobinBalancer}. */
 export interface RoundRobinBalancerOptions {
@@ -26,39 +17,42 @@ export function createRoundRobinBalancer(options: RoundRobinBalancerOptions = {}
   const random = checkFunction('random', options.random ?? Math.random)
   return {
     name: 'round-robin',
-    createPicker(view, previous) {
-      const start = previous instanceof RoundRobinPicker ? previous.positionIn(view) : undefined
-      return new RoundRobinPicker(view, start ?? Math.floor(random() * view.endpoints.length))
+    createPicker({ endpoints, weights }, previous) {
+      const kept = endpoints.filter((_, index) => (weights[index] as number) > 0)
+      const start = previous instanceof RoundRobinPicker ? previous.positionAmong(kept) : undefined
+      return new RoundRobinPicker(kept, start ?? Math.floor(random() * kept.length))
     },
   }
 }
 
 class RoundRobinPicker implements Picker {
-  readonly #view: EndpointView
+  /** Endpoints of positive weight. */
+  readonly #endpoints: readonly Endpoint[]
   #next: number
 
-  constructor(view: EndpointView, start: number) {
-    this.#view = view
+  constructor(endpoints: readonly Endpoint[], start: number) {
+    this.#endpoints = endpoints
     this.#next = start
   }
 
   pick(request: PickRequest): Endpoint | undefined {
-    const { endpoints } = this.#view
+    const endpoints = this.#endpoints
     const { length } = endpoints
+    const { attempted } = request
     for (let step = 0; step < length; step++) {
-      const index = this.#next
-      this.#next = index + 1 === length ? 0 : index + 1
-      if (isPickable(this.#view, index, request)) return endpoints[index]
+      const endpoint = endpoints[this.#next] as Endpoint
+      this.#next = this.#next + 1 === length ? 0 : this.#next + 1
+      if (endpoint.available && !attempted?.includes(endpoint)) return endpoint
     }
     return undefined
   }
 
-  /** Where the rotation stands in another view: at the first of its coming endpoints that is there too. */
-  positionIn(view: EndpointView): number | undefined {
-    const { endpoints } = this.#view
-    for (let step = 0; step < endpoints.length; step++) {
-      const coming = endpoints[(this.#next + step) % endpoints.length] as Endpoint
-      const position = view.endpoints.indexOf(coming)
+  /** Where the rotation stands among other endpoints: at the first of its coming ones that is there too. */
+  positionAmong(endpoints: readonly Endpoint[]): number | undefined {
+    const { length } = this.#endpoints
+    for (let step = 0; step < length; step++) {
+      const coming = this.#endpoints[(this.#next + step) % length] as Endpoint
+      const position = endpoints.indexOf(coming)
       if (position >= 0) return position
     }
     return undefined

@@ -15,8 +15,8 @@ export class EarliestDeadlinePicker implements Picker {
   readonly #deadlines: Float64Array
   /** Binary heap of the indices of positive weight, the earliest deadline on top. */
   readonly #heap: Uint32Array
-  /** Virtual time: the deadline that was met last. */
-  #now = 0
+  /** Virtual time: the deadline that was met last. In an array, because a field that holds a fraction is allocated at every write. */
+  readonly #now = new Float64Array(1)
 
   constructor(view: EndpointView, random: () => number, previous: EarliestDeadlinePicker | undefined) {
     this.#view = view
@@ -34,7 +34,7 @@ export class EarliestDeadlinePicker implements Picker {
     for (let turn = 0; turn < turns; turn++) {
       const index = heap[0] as number
       const deadline = this.#deadlines[index] as number
-      this.#now = deadline
+      this.#now[0] = deadline
       this.#deadlines[index] = deadline + 1 / (this.#view.weights[index] as number)
       this.#siftDown(0)
       if (isPickable(this.#view, index, request)) return this.#view.endpoints[index]
@@ -47,7 +47,7 @@ export class EarliestDeadlinePicker implements Picker {
     const { endpoints, weights } = this.#view
     const shares = new Map<Endpoint, number>()
     for (const index of this.#heap) {
-      const waits = (this.#deadlines[index] as number) - this.#now
+      const waits = (this.#deadlines[index] as number) - (this.#now[0] as number)
       shares.set(endpoints[index] as Endpoint, waits * (weights[index] as number))
     }
     return shares

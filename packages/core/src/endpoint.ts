@@ -70,7 +70,6 @@ export function createEndpoint(instance: ServiceInstance, options: EndpointOptio
 class TrackedEndpoint implements Endpoint {
   readonly key: string
   instance: ServiceInstance
-  origin: string
   active = 0
   latencyMs = 0
   available = true
@@ -78,13 +77,15 @@ class TrackedEndpoint implements Endpoint {
   readonly #decayMs: number
   readonly #failureLatencyMs: number
   readonly #onChange: ((endpoint: Endpoint) => void) | undefined
-  readonly #blocks = new Set<string>()
+  /** Made at the first block: most endpoints never have one. */
+  #blocks: Set<string> | undefined
   #measuredAt = 0
+  /** Made at its first use: of many endpoints few are called. */
+  #origin: string | undefined
 
   constructor(instance: ServiceInstance, options: EndpointOptions) {
     this.key = endpointKey(instance)
     this.instance = instance
-    this.origin = instanceOrigin(instance)
     this.#decayMs = options.decayMs ?? 10_000
     this.#failureLatencyMs = options.failureLatencyMs ?? 1_000
     this.#onChange = options.onChange
@@ -106,18 +107,24 @@ class TrackedEndpoint implements Endpoint {
   }
 
   block(reason: string): void {
+    this.#blocks ??= new Set()
     this.#blocks.add(reason)
     this.#setAvailable()
   }
 
   unblock(reason: string): void {
-    this.#blocks.delete(reason)
+    this.#blocks?.delete(reason)
     this.#setAvailable()
+  }
+
+  get origin(): string {
+    this.#origin ??= instanceOrigin(this.instance)
+    return this.#origin
   }
 
   update(instance: ServiceInstance): void {
     this.instance = instance
-    this.origin = instanceOrigin(instance)
+    this.#origin = undefined
   }
 
   #learn(latencyMs: number): void {
@@ -128,7 +135,7 @@ class TrackedEndpoint implements Endpoint {
   }
 
   #setAvailable(): void {
-    const available = this.#blocks.size === 0
+    const available = this.#blocks === undefined || this.#blocks.size === 0
     if (available === this.available) return
     this.available = available
     this.#onChange?.(this)

@@ -10,6 +10,7 @@ export interface EndpointSet {
 
 /** An empty set. @param onChange called when load or availability of an endpoint changed */
 export function createEndpointSet(onChange: NonNullable<EndpointOptions['onChange']>): EndpointSet {
+  const options = { onChange }
   let byKey = new Map<string, Endpoint>()
   let endpoints: readonly Endpoint[] = []
   return {
@@ -22,7 +23,7 @@ export function createEndpointSet(onChange: NonNullable<EndpointOptions['onChang
         const key = endpointKey(instance)
         const known = byKey.get(key)
         if (known && known.instance !== instance) known.update(instance)
-        next.set(key, known ?? createEndpoint(instance, { onChange }))
+        next.set(key, known ?? createEndpoint(instance, options))
         byKey.delete(key)
       }
       for (const gone of byKey.values()) gone.block('removed')

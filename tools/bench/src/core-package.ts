@@ -27,7 +27,12 @@ export async function benchCore(): Promise<readonly Finding[]> {
     execFileSync('pnpm', ['pack', '--pack-destination', folder], { cwd: coreFolder, stdio: 'ignore' })
     const size = statSync(join(folder, 'sd-core-1.0.0.tgz')).size / 1_000
     return [
-      { subject: 'CPU to import core, against an empty module', measured: `${cpu.toFixed(1)} ms`, goal: '≤ 10 ms', met: cpu <= 10 },
+      {
+        subject: 'CPU to import core, against an empty module',
+        measured: `${cpu.toFixed(1)} ms`,
+        goal: '≤ 10 ms',
+        met: cpu <= 10,
+      },
       { subject: 'core packed', measured: `${size.toFixed(0)} KB`, goal: '≤ 100 KB', met: size <= 100 },
     ]
   } finally {

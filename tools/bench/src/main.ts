@@ -4,7 +4,12 @@ import { benchPicks } from './picks.ts'
 import { type Finding, renderTable } from './report.ts'
 import { benchScale } from './scale.ts'
 
-const suites: Readonly<Record<string, () => Promise<readonly Finding[]>>> = { picks: benchPicks, client: benchClient, scale: benchScale, core: benchCore }
+const suites: Readonly<Record<string, () => Promise<readonly Finding[]>>> = {
+  picks: benchPicks,
+  client: benchClient,
+  scale: benchScale,
+  core: benchCore,
+}
 
 const chosen = process.argv.slice(2)
 const unknown = chosen.filter((name) => !Object.hasOwn(suites, name))

@@ -2,7 +2,12 @@ import { expect, test } from 'vitest'
 import { measurePaired, quantile } from './paired.ts'
 
 test('quantiles interpolate', () => {
-  expect([quantile([3, 1, 2], 0.5), quantile([1, 2], 0.5), quantile([0, 10], 0.25), quantile([], 0.5)]).toEqual([2, 1.5, 2.5, Number.NaN])
+  expect([quantile([3, 1, 2], 0.5), quantile([1, 2], 0.5), quantile([0, 10], 0.25), quantile([], 0.5)]).toEqual([
+    2,
+    1.5,
+    2.5,
+    Number.NaN,
+  ])
 })
 
 test('ratios are taken within a round, so that drift cancels out', async () => {

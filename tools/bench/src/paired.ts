@@ -22,7 +22,11 @@ export interface PairedResult {
  * Measures contenders side by side: in every round each runs one slice, in an order that turns, so that drift of the machine hits all
  * alike. The first contender is the baseline.
  */
-export async function measurePaired(contenders: readonly Contender[], rounds: number, warmUp: number = 3): Promise<readonly PairedResult[]> {
+export async function measurePaired(
+  contenders: readonly Contender[],
+  rounds: number,
+  warmUp: number = 3,
+): Promise<readonly PairedResult[]> {
   const costs = contenders.map((): number[] => [])
   for (let round = -warmUp; round < rounds; round++) {
     for (let step = 0; step < contenders.length; step++) {
@@ -36,7 +40,12 @@ export async function measurePaired(contenders: readonly Contender[], rounds: nu
   return contenders.map(({ name }, index) => {
     const own = costs[index] as number[]
     const ratios = own.map((cost, round) => cost / (baseline[round] as number))
-    return { name, cost: quantile(own, 0.5), ratio: quantile(ratios, 0.5), spread: [quantile(ratios, 0.25), quantile(ratios, 0.75)] }
+    return {
+      name,
+      cost: quantile(own, 0.5),
+      ratio: quantile(ratios, 0.5),
+      spread: [quantile(ratios, 0.25), quantile(ratios, 0.75)],
+    }
   })
 }
 

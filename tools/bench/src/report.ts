@@ -17,6 +17,9 @@ export function formatRatio({ ratio, spread }: { readonly ratio: number; readonl
 
 /** The findings as a Markdown table. */
 export function renderTable(findings: readonly Finding[]): string {
-  const rows = findings.map(({ subject, measured, goal = '', met }) => `| ${subject} | ${measured} | ${goal} | ${met === undefined ? '' : met ? 'yes' : '**no**'} |`)
+  const rows = findings.map(
+    ({ subject, measured, goal = '', met }) =>
+      `| ${subject} | ${measured} | ${goal} | ${met === undefined ? '' : met ? 'yes' : '**no**'} |`,
+  )
   return ['| what | measured | goal | met |', '|---|---|---|---|', ...rows].join('\n')
 }

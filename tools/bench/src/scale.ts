@@ -59,8 +59,11 @@ export async function benchScale(): Promise<readonly Finding[]> {
   const beforeDiscovery = heapAfterGc()
   const discovery = createDiscovery({ source: registry, coalesceMs: 0 })
   const load = async (): Promise<void> => {
-    // As a client meets its services: one after the other.
-    for (let index = 0; index < serviceCount; index++) await discovery.cluster(`service-${index}`).ready()
+    // As a client meets its services: one after the other, each with its registry's answer in an event of its own.
+    for (let index = 0; index < serviceCount; index++) {
+      await discovery.cluster(`service-${index}`).ready()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
   }
   const loadStartedAt = process.cpuUsage()
   const loadBlock = await longestBlock(load)
@@ -95,8 +98,18 @@ export async function benchScale(): Promise<readonly Finding[]> {
       goal: '≤ 2 ×',
       met: heapRatio <= 2,
     },
-    { subject: 'CPU of one change against a full build', measured: `${(share * 100).toFixed(2)} % of ${fullMs.toFixed(0)} ms`, goal: '≤ 1 %', met: share <= 0.01 },
-    { subject: 'longest block of the event loop, load and 200 changes', measured: `${block.toFixed(1)} ms`, goal: '≤ 10 ms', met: block <= 10 },
+    {
+      subject: 'CPU of one change against a full build',
+      measured: `${(share * 100).toFixed(2)} % of ${fullMs.toFixed(0)} ms`,
+      goal: '≤ 1 %',
+      met: share <= 0.01,
+    },
+    {
+      subject: 'longest block of the event loop, load and 200 changes',
+      measured: `${block.toFixed(1)} ms`,
+      goal: '≤ 10 ms',
+      met: block <= 10,
+    },
     ...benchRing(),
   ]
 }
@@ -111,12 +124,19 @@ function benchRing(): readonly Finding[] {
   return [1_000, 10_000].map((count) => {
     const endpoints = createTestEndpoints(new Array<number>(count + 1).fill(1))
     const balancer = createConsistentHashBalancer()
-    const time = (run: () => unknown): number => quantile(Array.from({ length: 7 }, () => elapsed(run)), 0.5)
+    const time = (run: () => unknown): number =>
+      quantile(
+        Array.from({ length: 7 }, () => elapsed(run)),
+        0.5,
+      )
     const view = createTestView(endpoints.slice(1))
     const full = time(() => balancer.createPicker(view))
     const picker = balancer.createPicker(view)
     const changed = time(() => balancer.createPicker(createTestView(endpoints.slice(0, count)), picker))
-    return { subject: `hash ring of ${count.toLocaleString('en')}: full build, and one instance replaced`, measured: `${full.toFixed(1)} ms, ${changed.toFixed(1)} ms` }
+    return {
+      subject: `hash ring of ${count.toLocaleString('en')}: full build, and one instance replaced`,
+      measured: `${full.toFixed(1)} ms, ${changed.toFixed(1)} ms`,
+    }
   })
 }
 

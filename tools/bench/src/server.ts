@@ -1,7 +1,11 @@
 import { createServer } from 'node:http'
 
 // The server of the client benchmark, in a process of its own: answers with JSON of about 200 bytes, on as many ports as asked for.
-const body = JSON.stringify({ id: 'order-1', customer: 'c-123456', lines: Array.from({ length: 5 }, (_, index) => ({ sku: `sku-${index}`, count: index })) })
+const body = JSON.stringify({
+  id: 'order-1',
+  customer: 'c-123456',
+  lines: Array.from({ length: 5 }, (_, index) => ({ sku: `sku-${index}`, count: index })),
+})
 const ports: number[] = []
 const count = Number(process.argv[2])
 for (let index = 0; index < count; index++) {
