@@ -36,13 +36,25 @@ class RoundRobinPicker implements Picker {
   }
 
   pick(request: PickRequest): Endpoint | undefined {
+    const endpoint = this.#take()
+    if (endpoint?.available && request.attempted === undefined) return endpoint
+    return this.#search(endpoint, request.attempted ?? [])
+  }
+
+  /** The next in turn. */
+  #take(): Endpoint | undefined {
+    const index = this.#next
     const endpoints = this.#endpoints
-    const { length } = endpoints
-    const { attempted } = request
-    for (let step = 0; step < length; step++) {
-      const endpoint = endpoints[this.#next] as Endpoint
-      this.#next = this.#next + 1 === length ? 0 : this.#next + 1
-      if (endpoint.available && !attempted?.includes(endpoint)) return endpoint
+    this.#next = index + 1 < endpoints.length ? index + 1 : 0
+    return endpoints[index]
+  }
+
+  /** From the one whose turn it is, the first that can take the request. */
+  #search(first: Endpoint | undefined, attempted: readonly Endpoint[]): Endpoint | undefined {
+    let endpoint = first
+    for (let step = 0; step < this.#endpoints.length; step++) {
+      if (endpoint?.available && !attempted.includes(endpoint)) return endpoint
+      endpoint = this.#take()
     }
     return undefined
   }
