@@ -90,7 +90,8 @@ export function readOptions(options: ServiceClientOptions): ResolvedOptions {
   checkFunction('discovery.cluster', (checkObject('discovery', options.discovery) as unknown as ClusterSource).cluster)
   checkObject('balancer', options.balancer)
   const { call = [], attempt = [] } = checkInterceptors(options.interceptors ?? {})
-  const base: ResolvedSettings = { timeoutMs: 10_000, headers: {}, balancer: options.balancer, retry: repickPolicy }
+  const headers = options.decompress === true ? { 'accept-encoding': 'gzip, deflate, br' } : {}
+  const base: ResolvedSettings = { timeoutMs: 10_000, headers, balancer: options.balancer, retry: repickPolicy }
   const defaults = readSettings('', options, base)
   const services = new Map<string, ResolvedSettings>()
   for (const [service, settings] of Object.entries(checkObject('services', options.services ?? {}))) {

@@ -123,7 +123,7 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
   }
 
   const client: ServiceClient = {
-    request: (service, path, { method = 'GET', ...rest } = {}) => call(checkMethod(method), service, path, rest),
+    request: async (service, path, { method = 'GET', ...rest } = {}) => call(checkMethod(method), service, path, rest),
     get: (service, path, requestOptions = {}) => call('GET', service, path, requestOptions),
     post: (service, path, requestOptions = {}) => call('POST', service, path, requestOptions),
     put: (service, path, requestOptions = {}) => call('PUT', service, path, requestOptions),

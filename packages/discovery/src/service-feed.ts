@@ -86,8 +86,14 @@ export function followService(options: FollowOptions): ServiceFeed {
   }
 
   function take(step: Watched<ServiceSnapshot>): void {
-    if (step.stale) publish(snapshot ?? step.value, step.stale)
-    else if (step.value) accept(step.value)
+    if (step.stale) {
+      // A doubt can't be settled while the source is away; if the list is still empty then, it begins anew.
+      clearTimeout(doubt)
+      doubt = undefined
+      publish(snapshot ?? step.value, step.stale)
+    } else if (step.value) {
+      accept(step.value)
+    }
   }
 
   async function startFromDisk(): Promise<void> {

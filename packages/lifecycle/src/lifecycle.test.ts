@@ -98,7 +98,7 @@ describe('close', () => {
     const order: string[] = []
     const { lifecycle, origin, registry } = await setUp(
       async (_, response) => {
-        await delay(150)
+        await delay(600)
         order.push('answered')
         response.end()
       },
@@ -108,7 +108,7 @@ describe('close', () => {
     const under = fetch(origin)
     await delay(30)
     const closing = lifecycle.close()
-    await eventually(async () => expect((await registry.getInstances('orders')).instances).toEqual([]), 100)
+    await eventually(async () => expect((await registry.getInstances('orders')).instances).toEqual([]), 500)
     order.push('out')
     const [report, again] = await Promise.all([closing, lifecycle.close(), under])
     expect(report).toEqual({ drained: true, errors: [] })
