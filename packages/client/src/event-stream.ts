@@ -1,6 +1,6 @@
 import { checkDuration, createBackoff, SdError, sleep } from '@sd/core'
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
-import type { RequestOptions, ServiceClient } from './service-client.ts'
+import type { RequestOptions, ServiceCall } from './request-options.ts'
 import type { ServiceResponse } from './service-response.ts'
 
 /** One server-sent event. */
@@ -26,7 +26,7 @@ const maxEventCharacters = 1_048_576
 
 /** Follows a stream of events, over any number of connections. */
 export async function* readEvents(
-  client: ServiceClient,
+  get: ServiceCall,
   options: EventOptions & { readonly service: string; readonly path: string },
 ): AsyncGenerator<ServerSentEvent> {
   const { service, path, lastEventId, retryMs = 1_000, ...request } = options
@@ -36,7 +36,7 @@ export async function* readEvents(
   while (!signal?.aborted) {
     try {
       const headers = { accept: 'text/event-stream', ...request.headers, ...(id !== undefined && { 'last-event-id': id }) }
-      const response = await client.get(service, path, { ...request, headers, timeoutMs: 0 })
+      const response = await get(service, path, { ...request, headers, timeoutMs: 0 })
       if (response.status === 204) return
       checkEventStream(response)
       for await (const message of parse(response, (delayMs) => {

@@ -1,14 +1,18 @@
 import type { RequestBody } from './request-body.ts'
-import type { ServiceClient } from './service-client.ts'
+import type { MethodRequestOptions, ServiceCall } from './request-options.ts'
 
 /** Statuses whose answers have no body, which `Response` insists on. */
 const withoutBody: ReadonlySet<number> = new Set([101, 204, 205, 304])
 
-/** `fetch` over a client: the host of the URL is the service name. */
-export async function fetchService(client: ServiceClient, input: string | URL | Request, init?: RequestInit): Promise<Response> {
+/** `fetch` over a client's calls: the host of the URL is the service name. */
+export async function fetchService(
+  call: ServiceCall<MethodRequestOptions>,
+  input: string | URL | Request,
+  init?: RequestInit,
+): Promise<Response> {
   const request = new Request(input, init)
   const { hostname, pathname, search } = new URL(request.url)
-  const response = await client.request(decodeURIComponent(hostname), `${pathname}${search}`, {
+  const response = await call(decodeURIComponent(hostname), `${pathname}${search}`, {
     method: request.method,
     headers: Object.fromEntries(request.headers),
     signal: request.signal,

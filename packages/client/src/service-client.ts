@@ -5,38 +5,13 @@ import { type EventOptions, readEvents, type ServerSentEvent } from './event-str
 import { fetchService } from './fetch.ts'
 import { createOpenCalls } from './open-calls.ts'
 import { checkPath, type ResolvedOptions, readHeaders, readOptions, type ServiceClientOptions } from './options.ts'
-import { prepareBody, type RequestBody } from './request-body.ts'
+import { prepareBody } from './request-body.ts'
+import type { MethodRequestOptions, RequestOptions, ServiceCall } from './request-options.ts'
 import { createServiceDispatcher } from './service-dispatcher.ts'
 import type { ServiceEntry } from './service-entry.ts'
 import type { ServiceResponse } from './service-response.ts'
 import type { Transport } from './transport.ts'
 import type { UndiciTransport } from './undici-transport.ts'
-
-/** Options of one call. */
-export interface RequestOptions {
-  /** Fields to put behind the path's `?`; lists repeat the name. */
-  readonly query?: Readonly<Record<string, string | number | boolean | readonly string[]>>
-  /** Header fields; they win over those of the client and the service. */
-  readonly headers?: Readonly<Record<string, string>>
-  /** The body. Not with `json`. */
-  readonly body?: RequestBody
-  /** A value to send as JSON. Not with `body`. */
-  readonly json?: unknown
-  /** Time limit from the start until the body has been read, in milliseconds; 0 for none. @default the service's */
-  readonly timeoutMs?: number
-  /** When a request that this call is made for must be answered, from `readDeadline`. The earlier of this and `timeoutMs` counts. */
-  readonly deadlineAt?: number | undefined
-  /** Aborts the call, whatever phase it is in. */
-  readonly signal?: AbortSignal | undefined
-  /** What a consistent-hashing balancer hashes, such as a user id. */
-  readonly hashKey?: string
-}
-
-/** Options of a call whose method is not in the name. */
-export interface MethodRequestOptions extends RequestOptions {
-  /** HTTP method. @default 'GET' */
-  readonly method?: string
-}
 
 /** Calls services by name. */
 export interface ServiceClient extends AsyncDisposable {
@@ -47,22 +22,22 @@ export interface ServiceClient extends AsyncDisposable {
    * @throws SdError `SD_NO_INSTANCE`; `SD_UNAVAILABLE` when the connection failed; `SD_DEADLINE_EXCEEDED`; `SD_ABORTED`; `SD_INVALID`;
    * `SD_CLOSED`; what discovery says while the service is not yet known
    */
-  request(service: string, path: string, options?: MethodRequestOptions): Promise<ServiceResponse>
+  readonly request: ServiceCall<MethodRequestOptions>
   /** A `GET`, see {@link ServiceClient.request}. */
-  get(service: string, path: string, options?: RequestOptions): Promise<ServiceResponse>
+  readonly get: ServiceCall
   /** A `POST`, see {@link ServiceClient.request}. */
-  post(service: string, path: string, options?: RequestOptions): Promise<ServiceResponse>
+  readonly post: ServiceCall
   /** A `PUT`, see {@link ServiceClient.request}. */
-  put(service: string, path: string, options?: RequestOptions): Promise<ServiceResponse>
+  readonly put: ServiceCall
   /** A `PATCH`, see {@link ServiceClient.request}. */
-  patch(service: string, path: string, options?: RequestOptions): Promise<ServiceResponse>
+  readonly patch: ServiceCall
   /** A `DELETE`, see {@link ServiceClient.request}. */
-  delete(service: string, path: string, options?: RequestOptions): Promise<ServiceResponse>
+  readonly delete: ServiceCall
   /**
    * Server-sent events. Connects again by itself, with jittered backoff and `Last-Event-ID`, possibly to another endpoint; ends when
-   * aborted, when the client closes, or when the server answers 204.
+   * aborted, or when the server answers 204.
    *
-   * @throws SdError while iterating, when the answer is no event stream
+   * @throws SdError while iterating: when the answer is no event stream, or `SD_CLOSED`
    */
   events(service: string, path: string, options?: EventOptions): AsyncIterable<ServerSentEvent>
   /** `fetch` for code that has it: the host of the URL is the service name. Redirects are not followed. Bound: may be passed around. */
@@ -129,8 +104,8 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
     put: (service, path, requestOptions = {}) => call('PUT', service, path, requestOptions),
     patch: (service, path, requestOptions = {}) => call('PATCH', service, path, requestOptions),
     delete: (service, path, requestOptions = {}) => call('DELETE', service, path, requestOptions),
-    events: (service, path, eventOptions = {}) => readEvents(client, { ...eventOptions, service, path }),
-    fetch: (input, init) => fetchService(client, input, init),
+    events: (service, path, eventOptions = {}) => readEvents(client.get, { ...eventOptions, service, path }),
+    fetch: (input, init) => fetchService(client.request, input, init),
     get dispatcher() {
       dispatcher ??= createServiceDispatcher({ base: baseDispatcher(transport), entryOf, openCalls })
       return dispatcher

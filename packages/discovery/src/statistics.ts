@@ -1,4 +1,4 @@
-import type { LiveCluster } from './live-cluster.ts'
+import type { Cluster, Staleness } from '@sd/core'
 
 /** Running counts of one service. */
 export interface ServiceCounters {
@@ -35,8 +35,14 @@ export interface DiscoveryStatistics extends Readonly<ServiceCounters> {
   readonly byService: ReadonlyMap<string, ServiceStatistics>
 }
 
+/** A cluster that counts. */
+interface CountedCluster extends Pick<Cluster, 'snapshot' | 'view'> {
+  readonly counters: Readonly<ServiceCounters>
+  readonly stale: Staleness | undefined
+}
+
 /** Adds up what the clusters counted. */
-export function summarize(clusters: ReadonlyMap<string, LiveCluster>): DiscoveryStatistics {
+export function summarize(clusters: ReadonlyMap<string, CountedCluster>): DiscoveryStatistics {
   const total = createServiceCounters()
   const byService = new Map<string, ServiceStatistics>()
   let staleServices = 0

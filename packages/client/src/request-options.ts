@@ -1,0 +1,31 @@
+import type { RequestBody } from './request-body.ts'
+import type { ServiceResponse } from './service-response.ts'
+
+/** Options of one call. */
+export interface RequestOptions {
+  /** Fields to put behind the path's `?`; lists repeat the name. */
+  readonly query?: Readonly<Record<string, string | number | boolean | readonly string[]>>
+  /** Header fields; they win over those of the client and the service. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** The body. Not with `json`. */
+  readonly body?: RequestBody
+  /** A value to send as JSON. Not with `body`. */
+  readonly json?: unknown
+  /** Time limit from the start until the body has been read, in milliseconds; 0 for none. @default the service's */
+  readonly timeoutMs?: number
+  /** When a request that this call is made for must be answered, from `readDeadline`. The earlier of this and `timeoutMs` counts. */
+  readonly deadlineAt?: number | undefined
+  /** Aborts the call, whatever phase it is in. */
+  readonly signal?: AbortSignal | undefined
+  /** What a consistent-hashing balancer hashes, such as a user id. */
+  readonly hashKey?: string
+}
+
+/** Options of a call whose method is not in the name. */
+export interface MethodRequestOptions extends RequestOptions {
+  /** HTTP method. @default 'GET' */
+  readonly method?: string
+}
+
+/** Calls a path of a service. */
+export type ServiceCall<Options = RequestOptions> = (service: string, path: string, options?: Options) => Promise<ServiceResponse>
