@@ -1,30 +1,29 @@
 import type { AttachedBalancer, Balancer, Endpoint, EndpointView, Picker, PickRequest } from '@sd/core'
 
-/** The balancers at work on one cluster. */
-export interface Attachments {
-  /** Number of attached balancers. */
-  readonly size: number
-  /** Puts a balancer to work. */
-  attach(balancer: Balancer): AttachedBalancer
-  /** Tells the pickers that want to know that load or availability of an endpoint changed. */
-  changed(endpoint: Endpoint): void
-}
+/** The balancers at work on one cluster. Keeps their pickers in step: a picker is rebuilt at the first pick after the view changed. */
+export class Attachments {
+  readonly #currentView: () => EndpointView
+  readonly #attached = new Set<Attachment>()
 
-/** Keeps pickers in step with `currentView`: a picker is rebuilt at the first pick after the view changed. */
-export function createAttachments(currentView: () => EndpointView): Attachments {
-  const attached = new Set<Attachment>()
-  return {
-    get size() {
-      return attached.size
-    },
-    attach(balancer) {
-      const attachment = new Attachment(balancer, currentView, () => attached.delete(attachment))
-      attached.add(attachment)
-      return attachment
-    },
-    changed(endpoint) {
-      for (const attachment of attached) attachment.changed(endpoint)
-    },
+  constructor(currentView: () => EndpointView) {
+    this.#currentView = currentView
+  }
+
+  /** Number of attached balancers. */
+  get size(): number {
+    return this.#attached.size
+  }
+
+  /** Puts a balancer to work. */
+  attach(balancer: Balancer): AttachedBalancer {
+    const attachment = new Attachment(balancer, this.#currentView, () => this.#attached.delete(attachment))
+    this.#attached.add(attachment)
+    return attachment
+  }
+
+  /** Tells the pickers that want to know that load or availability of an endpoint changed. */
+  changed(endpoint: Endpoint): void {
+    for (const attachment of this.#attached) attachment.changed(endpoint)
   }
 }
 

@@ -2,6 +2,7 @@ import {
   createLatestWins,
   diffSnapshots,
   isEmptyChange,
+  type LatestWins,
   type OperationOptions,
   type ServiceSnapshot,
   type SnapshotChange,
@@ -22,44 +23,46 @@ export interface DiscoveryEvent {
 }
 
 /** Tells any number of subscribers of the states of one service. */
-export interface EventFan {
-  /** Number of subscribers. */
-  readonly size: number
-  /** Tells everybody. */
-  publish(state: ServiceState): void
-  /** An iteration over what happens, beginning with the current state; the latest wins. */
-  iterate(options: OperationOptions): AsyncIterableIterator<DiscoveryEvent>
-  /** Ends every iteration. */
-  close(): void
-}
+export class EventFan {
+  readonly #service: string
+  readonly #current: () => ServiceState
+  readonly #streams = new Set<LatestWins<ServiceState>>()
 
-/** Builds a fan. @param current the state to begin with */
-export function createEventFan(service: string, current: () => ServiceState): EventFan {
-  const streams = new Set<ReturnType<typeof createLatestWins<ServiceState>>>()
-  return {
-    get size() {
-      return streams.size
-    },
-    publish(state) {
-      for (const stream of streams) stream.offer(state)
-    },
-    iterate({ signal }) {
-      const end = (): void => stream.end()
-      const stream = createLatestWins<ServiceState>({
-        onEnd() {
-          streams.delete(stream)
-          signal?.removeEventListener('abort', end)
-        },
-      })
-      streams.add(stream)
-      signal?.addEventListener('abort', end, { once: true })
-      if (signal?.aborted) stream.end()
-      stream.offer(current())
-      return toEvents(service, stream)
-    },
-    close() {
-      for (const stream of [...streams]) stream.end()
-    },
+  /** @param current the state with which an iteration begins */
+  constructor(service: string, current: () => ServiceState) {
+    this.#service = service
+    this.#current = current
+  }
+
+  /** Number of subscribers. */
+  get size(): number {
+    return this.#streams.size
+  }
+
+  /** Tells everybody. */
+  publish(state: ServiceState): void {
+    for (const stream of this.#streams) stream.offer(state)
+  }
+
+  /** An iteration over what happens, beginning with the current state; the latest wins. */
+  iterate({ signal }: OperationOptions): AsyncIterableIterator<DiscoveryEvent> {
+    const end = (): void => stream.end()
+    const stream = createLatestWins<ServiceState>({
+      onEnd: () => {
+        this.#streams.delete(stream)
+        signal?.removeEventListener('abort', end)
+      },
+    })
+    this.#streams.add(stream)
+    signal?.addEventListener('abort', end, { once: true })
+    if (signal?.aborted) stream.end()
+    stream.offer(this.#current())
+    return toEvents(this.#service, stream)
+  }
+
+  /** Ends every iteration. */
+  close(): void {
+    for (const stream of [...this.#streams]) stream.end()
   }
 }
 

@@ -13,10 +13,10 @@ import {
   type ServiceSnapshot,
   withTimeout,
 } from '@sd/core'
-import { type Attachments, createAttachments } from './attachments.ts'
+import { Attachments } from './attachments.ts'
 import type { DiskSnapshots } from './disk-snapshots.ts'
-import { createEndpointSet, type EndpointSet } from './endpoint-set.ts'
-import { createEventFan, type EventFan } from './events.ts'
+import { EndpointSet } from './endpoint-set.ts'
+import { EventFan } from './events.ts'
 import type { InstanceFilter } from './filters.ts'
 import type { InstanceFeed } from './instance-source.ts'
 import type { ResolvedDiscoveryOptions } from './options.ts'
@@ -62,9 +62,9 @@ export class LiveCluster implements Cluster {
     this.filter = Object.hasOwn(options.services, service) ? options.services[service]?.filter : undefined
     this.#stages = [...(this.filter ? [filterStage(this.filter)] : []), eligibleStage, priorityStage]
     this.view = buildView([], [], 0)
-    this.#attachments = createAttachments(() => this.view)
-    this.#endpoints = createEndpointSet((endpoint) => this.#attachments.changed(endpoint))
-    this.events = createEventFan(service, () => ({ snapshot: this.snapshot, stale: this.#state.stale }))
+    this.#attachments = new Attachments(() => this.view)
+    this.#endpoints = new EndpointSet({ onChange: (endpoint) => this.#attachments.changed(endpoint) })
+    this.events = new EventFan(service, () => ({ snapshot: this.snapshot, stale: this.#state.stale }))
     this.#firstSnapshot.promise.catch(() => undefined)
     this.#feed = followService({
       service,
