@@ -44,6 +44,8 @@ export async function startInstance({ service, number, port, store }: InstanceOp
     server,
     instance: { service, id, address: '127.0.0.1', weight: number % 3 === 0 ? 2 : 1 },
     propagationDelayMs: 500,
+    // One process plays many: a real one leaves `signals` at its default and goes down with SIGTERM.
+    signals: [],
     onShutdown: [() => registry.close()],
   })
   await lifecycle.start()
