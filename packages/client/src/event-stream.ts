@@ -24,12 +24,32 @@ export interface EventOptions extends Omit<RequestOptions, 'body' | 'json' | 'ti
 /** Most characters of one event: what is larger ends the stream with an error. */
 const maxEventCharacters = 1_048_576
 
-/** Follows a stream of events, over any number of connections. */
-export async function* readEvents(
-  get: ServiceCall,
-  options: EventOptions & { readonly service: string; readonly path: string },
-): AsyncGenerator<ServerSentEvent> {
-  const { service, path, lastEventId, retryMs = 1_000, ...request } = options
+/** Where events come from, and how. */
+interface EventSource extends EventOptions {
+  readonly service: string
+  readonly path: string
+}
+
+/** Follows a stream of events, over any number of connections. Leaving it ends it at once, also while it waits for an event. */
+export function followEvents(get: ServiceCall, source: EventSource): AsyncIterableIterator<ServerSentEvent> {
+  const leaving = new AbortController()
+  const signal = source.signal ? AbortSignal.any([source.signal, leaving.signal]) : leaving.signal
+  const events = readEvents(get, { ...source, signal })
+  return {
+    next: () => events.next(),
+    return() {
+      // A generator's own return would wait for the event that it waits for.
+      leaving.abort()
+      return events.return(undefined)
+    },
+    [Symbol.asyncIterator]() {
+      return this
+    },
+  }
+}
+
+async function* readEvents(get: ServiceCall, source: EventSource): AsyncGenerator<ServerSentEvent, undefined> {
+  const { service, path, lastEventId, retryMs = 1_000, ...request } = source
   const { signal } = request
   let id = lastEventId
   let backoff = createBackoff({ baseMs: checkDuration('retryMs', retryMs, 1), maxMs: Math.max(30_000, retryMs) })
@@ -37,7 +57,7 @@ export async function* readEvents(
     try {
       const headers = { accept: 'text/event-stream', ...request.headers, ...(id !== undefined && { 'last-event-id': id }) }
       const response = await get(service, path, { ...request, headers, timeoutMs: 0 })
-      if (response.status === 204) return
+      if (response.status === 204) return undefined
       checkEventStream(response)
       for await (const message of parse(response, (delayMs) => {
         backoff = createBackoff({ baseMs: delayMs, maxMs: Math.max(30_000, delayMs) })
@@ -47,11 +67,12 @@ export async function* readEvents(
         yield { event: message.event ?? 'message', data: message.data, ...(id !== undefined && { id }) }
       }
     } catch (error) {
-      if (signal?.aborted) return
+      if (signal?.aborted) return undefined
       if (!SdError.isInstance(error) || !error.retryable) throw error
     }
     await sleep(backoff.next(), signal).catch(() => undefined)
   }
+  return undefined
 }
 
 function checkEventStream(response: ServiceResponse): void {

@@ -152,6 +152,20 @@ describe('client.events', () => {
     await eventually(() => expect(world.active()).toBe(0), 1_000)
   })
 
+  test('ends at once when it is left while it waits, and when aborted', async () => {
+    await world.serve((_, response) => response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: a\n\n'))
+    for (const leave of ['return', 'abort']) {
+      const controller = new AbortController()
+      const events = world.client().events('orders', '/', { signal: controller.signal })[Symbol.asyncIterator]()
+      expect((await events.next()).value).toMatchObject({ data: 'a' })
+      const waiting = events.next()
+      if (leave === 'return') await events.return?.()
+      else controller.abort()
+      expect((await waiting).done).toBe(true)
+    }
+    await eventually(() => expect(world.active()).toBe(0), 1_000)
+  })
+
   test('ends at 204, throws at what is no event stream, goes on after a 5xx', async () => {
     let asked = 0
     await world.serve((incoming, response) => {

@@ -1,7 +1,7 @@
 import { checkDuration, checkKnownKeys, checkName, checkObject, closedError, invalid, SdError } from '@sd/core'
 import type { Dispatcher } from 'undici'
 import { Call } from './call.ts'
-import { type EventOptions, readEvents, type ServerSentEvent } from './event-stream.ts'
+import { type EventOptions, followEvents, type ServerSentEvent } from './event-stream.ts'
 import { fetchService } from './fetch.ts'
 import { createOpenCalls } from './open-calls.ts'
 import { checkPath, type ResolvedOptions, readHeaders, readOptions, type ServiceClientOptions } from './options.ts'
@@ -35,7 +35,7 @@ export interface ServiceClient extends AsyncDisposable {
   readonly delete: ServiceCall
   /**
    * Server-sent events. Connects again by itself, with jittered backoff and `Last-Event-ID`, possibly to another endpoint; ends when
-   * aborted, or when the server answers 204.
+   * left, aborted, or when the server answers 204.
    *
    * @throws SdError while iterating: when the answer is no event stream, or `SD_CLOSED`
    */
@@ -104,7 +104,7 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
     put: (service, path, requestOptions = {}) => call('PUT', service, path, requestOptions),
     patch: (service, path, requestOptions = {}) => call('PATCH', service, path, requestOptions),
     delete: (service, path, requestOptions = {}) => call('DELETE', service, path, requestOptions),
-    events: (service, path, eventOptions = {}) => readEvents(client.get, { ...eventOptions, service, path }),
+    events: (service, path, eventOptions = {}) => followEvents(client.get, { ...eventOptions, service, path }),
     fetch: (input, init) => fetchService(client.request, input, init),
     get dispatcher() {
       dispatcher ??= createServiceDispatcher({ base: baseDispatcher(transport), entryOf, openCalls })
