@@ -145,15 +145,20 @@ describe('close', () => {
   test('before the start, and while it waits for the server, ends it too', async () => {
     const { lifecycle } = await setUp(() => undefined)
     expect(await lifecycle.close()).toEqual({ drained: true, errors: [] })
+    const late = createServer()
     const waiting = createLifecycle({
       registrar: createMemoryRegistry(),
-      server: createServer(),
+      server: late,
       instance,
       stepTimeoutMs: 20,
       onError: () => undefined,
     })
-    void waiting.start()
+    const started = waiting.start()
     expect((await waiting.close()).errors).toHaveLength(1)
+    late.listen(0, '127.0.0.1')
+    await started
+    expect(waiting.registration).toBeUndefined()
+    late.close()
     expect(process.listeners('SIGTERM').length).toBe(0)
   })
 

@@ -66,6 +66,8 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     state = 'starting'
     for (const signal of resolved.signals) process.on(signal, onSignal)
     if (!server.listening) await once(server as never, 'listening')
+    // Whoever closed it while the server did not listen has given up on it.
+    if (closing) return
     const spec = withPort(resolved.instance, server.address())
     const registered = await registrar.register(spec, { whenUnavailable: 'recover' })
     registration = registered
