@@ -1,4 +1,12 @@
-import type { HealthSpec, InstanceHealth, InstanceSpec, InstanceUpdate, Locality, ServiceInstance } from './service-instance.ts'
+import {
+  HEALTH_STATUSES,
+  type HealthSpec,
+  type InstanceHealth,
+  type InstanceSpec,
+  type InstanceUpdate,
+  type Locality,
+  type ServiceInstance,
+} from './service-instance.ts'
 import {
   checkDuration,
   checkInteger,
@@ -30,7 +38,6 @@ const specKeys = [
   'ttlMs',
 ] as const
 const updateKeys = ['protocol', 'version', 'weight', 'priority', 'tags', 'metadata', 'locality', 'health'] as const
-const healthStatuses = ['healthy', 'unhealthy', 'draining', 'unknown'] as const
 const share = { min: 0, max: 65_535 }
 const maxLabels = 256
 const hostName = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/i
@@ -82,7 +89,7 @@ function checkHealth(value: HealthSpec, now: number): InstanceHealth {
   checkKnownKeys('health', spec, ['status', 'message', 'checkedAt', 'details'])
   const { message, checkedAt, details } = spec as Exclude<HealthSpec, string>
   return Object.freeze({
-    status: checkOneOf('health.status', spec['status' as never], healthStatuses),
+    status: checkOneOf('health.status', spec['status' as never], HEALTH_STATUSES),
     ...(message !== undefined && { message: checkText('health.message', message, 1_024) }),
     checkedAt:
       checkedAt === undefined ? now : checkNumber('health.checkedAt', checkedAt, { min: 0, max: Number.MAX_SAFE_INTEGER }),

@@ -6,7 +6,10 @@
  * - `draining`: finishing what it has; gets no new traffic
  * - `unknown`: nobody checked; treated as healthy
  */
-export type HealthStatus = 'healthy' | 'unhealthy' | 'draining' | 'unknown'
+export type HealthStatus = (typeof HEALTH_STATUSES)[number]
+
+/** All values of {@link HealthStatus}. */
+export const HEALTH_STATUSES = ['healthy', 'unhealthy', 'draining', 'unknown'] as const
 
 /** Health of an instance and when it was found out. */
 export interface InstanceHealth {

@@ -80,6 +80,14 @@ export function isEmptyChange(change: SnapshotChange): boolean {
   return change.added.length === 0 && change.updated.length === 0 && change.removed.length === 0
 }
 
+/**
+ * `previous` if both lists hold the same elements in the same order, else `next`: so that `===` tells whether a list, such as that of
+ * all services, has changed.
+ */
+export function keepIfSame<T>(previous: readonly T[] | undefined, next: readonly T[]): readonly T[] {
+  return previous && sameElements(previous, next) ? previous : next
+}
+
 function byIdOrder(a: ServiceInstance, b: ServiceInstance): number {
   return a.id < b.id ? -1 : 1
 }

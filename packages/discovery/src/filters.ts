@@ -1,4 +1,13 @@
-import { checkName, checkObject, checkOneOf, type HealthStatus, invalid, type Locality, type ServiceInstance } from '@sd/core'
+import {
+  checkName,
+  checkObject,
+  checkOneOf,
+  HEALTH_STATUSES,
+  type HealthStatus,
+  invalid,
+  type Locality,
+  type ServiceInstance,
+} from '@sd/core'
 import { Range } from 'semver'
 
 /** Tells which instances to keep. */
@@ -39,7 +48,7 @@ export function byLocality(locality: Locality): InstanceFilter {
 /** Keeps instances of one of these statuses. */
 export function byHealth(...statuses: readonly HealthStatus[]): InstanceFilter {
   for (const [index, status] of statuses.entries()) {
-    checkOneOf(`statuses[${index}]`, status, ['healthy', 'unhealthy', 'draining', 'unknown'])
+    checkOneOf(`statuses[${index}]`, status, HEALTH_STATUSES)
   }
   return ({ health }) => statuses.includes(health.status)
 }

@@ -6,6 +6,7 @@ import {
   createServiceInstance,
   createSnapshot,
   createWatchHub,
+  keepIfSame,
   type OperationOptions,
   observeOperation,
   publishTelemetry,
@@ -184,9 +185,4 @@ function read(store: MemoryStore, service: string, previous?: ServiceSnapshot): 
 
 function findById(snapshot: ServiceSnapshot, instanceId: string): ServiceInstance | undefined {
   return snapshot.instances.find(({ id }) => id === instanceId)
-}
-
-function keepIfSame(previous: readonly string[] | undefined, next: readonly string[]): readonly string[] {
-  if (previous && previous.length === next.length && previous.every((name, index) => name === next[index])) return previous
-  return next
 }

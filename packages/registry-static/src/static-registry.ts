@@ -6,6 +6,7 @@ import {
   createWatchHub,
   type DiscoverySource,
   invalid,
+  keepIfSame,
   type OperationOptions,
   observeOperation,
   publishTelemetry,
@@ -143,9 +144,4 @@ function read({ catalog, revision, error }: CatalogSource, service: string, prev
 
 function listServices(catalog: Catalog): readonly string[] {
   return [...catalog].flatMap(([service, instances]) => (instances.length > 0 ? [service] : [])).sort()
-}
-
-function keepIfSame(previous: readonly string[] | undefined, next: readonly string[]): readonly string[] {
-  if (previous && previous.length === next.length && previous.every((name, index) => name === next[index])) return previous
-  return next
 }

@@ -7,6 +7,7 @@ import {
   createSnapshot,
   createWatchHub,
   type InstanceSpec,
+  keepIfSame,
   type Registry,
   SdError,
   type ServiceInstance,
@@ -98,12 +99,7 @@ export function createReferenceBackend(mutation: Mutation = 'none'): RegistryBac
     const services = createWatchHub<readonly string[]>({
       name: 'reference',
       backoff,
-      session: async (_, { offer, previous, signal }) =>
-        follow(() => {
-          const next = names()
-          const before = previous()
-          offer(before?.join('\n') === next.join('\n') ? before : next)
-        }, signal),
+      session: async (_, { offer, previous, signal }) => follow(() => offer(keepIfSame(previous(), names())), signal),
     })
     const keeper = createRegistrationKeeper({
       registry: 'reference',
