@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { createDiscovery } from '@sd/discovery'
+import { type ContractCase, eventually, probeWatch, within } from '@sd/testing'
+import { callThroughOutage, startBackends } from './fault-calls.ts'
+import { createFaultContext, type FaultContext, type FaultHarness, faultSpec } from './fault-context.ts'
+
+type FaultCase = (context: FaultContext) => Promise<void>
+
+/** Everything between nothing and nonsense, as other tools and attackers would leave it. */
+const garbage: readonly string[] = [
+  '',
+  'null',
+  '[]',
+  '"text"',
+  '{',
+  '{"address":1}',
+  '{"address":"10.0.0.9","port":"x"}',
+  '{"address":"http://x","port":80}',
+  '{"address":"10.0.0.9","port":80,"metadata":{"__proto__":{"polluted":true}},"tags":{"length":1e9}}',
+  `{"address":"10.0.0.9","port":80,"weight":${'9'.repeat(400)}}`,
+  `${'['.repeat(5_000)}`,
+  '\u0000\ufffd\u202e',
+]
+
+const cases: Readonly<Record<string, FaultCase>> = {
+  'a server that is killed and restarted': async ({ target, probe, registrations, recovered }) => {
+    await target.server.kill()
+    await probe.untilStale(true)
+    assert.equal(probe.seen.at(-1)?.value?.instances.length, 3, 'a stale watch keeps its list')
+    await delay(500)
+    await target.server.start()
+    await recovered('killed and restarted')
+    assert.ok(registrations.every(({ lastError }) => lastError === undefined))
+  },
+
+  'a server that comes back empty': async ({ target, harness, probe, recovered }) => {
+    await target.server.restartEmpty()
+    await harness.afterEmptyRestart?.()
+    await recovered('restarted empty')
+    await assertNeverEmpty(probe.seen)
+  },
+
+  'a server that is paused for three lifetimes': async ({ target, harness, probe, recovered }) => {
+    await target.server.pause()
+    await delay(harness.ttlMs * 3)
+    await target.server.resume()
+    await recovered('paused for 3 x TTL')
+    assert.equal(probe.seen.at(-1)?.value?.instances.length, 3)
+  },
+
+  'connections that are reset in mid-frame': async ({ link, harness, recovered }) => {
+    for (const bytes of [1, 20, 200]) {
+      await link.reset(bytes)
+      await delay(harness.ttlMs / 2)
+      await link.restore()
+    }
+    await recovered('reset in mid-frame')
+  },
+
+  'a connection that is half open': async ({ link, harness, registrations, probe, recovered }) => {
+    await link.blackHole()
+    await probe.untilStale(true)
+    await eventually(() => assert.ok(registrations.every(({ state }) => state === 'recovering')), harness.ttlMs * 3 + 10_000)
+    await link.restore()
+    await recovered('half-open connection')
+    await assertNeverEmpty(probe.seen)
+  },
+
+  'slow and sliced packets': async ({ link, harness, registrar, registrations, observer, recovered }) => {
+    await link.delay(200)
+    await link.slice(20)
+    await registrations[0]?.update({ weight: 7 })
+    const late = await registrar.register({ ...faultSpec(4), ttlMs: harness.ttlMs })
+    await delay(harness.ttlMs * 1.5)
+    assert.deepEqual([late.state, registrations[1]?.state], ['active', 'active'], 'latency alone loses nothing')
+    await eventually(async () => assert.equal((await observer.getInstance('orders', 'orders-1'))?.weight, 7), 10_000)
+    await late.deregister()
+    await link.restore()
+    await recovered('200 ms latency, sliced packets')
+  },
+
+  'a lease that expires while its process is cut off': async ({ link, harness, observer, recovered }) => {
+    if (!observer.capabilities.ttl) return
+    await link.cut()
+    await eventually(
+      async () => assert.deepEqual((await observer.getInstances('orders')).instances, []),
+      harness.ttlMs * 4 + 20_000,
+    )
+    await link.restore()
+    await recovered('lease expired')
+  },
+
+  'a consumer that stalls': async ({ watcher, registrations, probe }) => {
+    const iterator = watcher.watch('orders')[Symbol.asyncIterator]()
+    await iterator.next()
+    for (let weight = 1; weight <= 30; weight++) await registrations[0]?.update({ weight: weight + 1 })
+    await probe.until(({ instances }) => assert.equal(instances[0]?.weight, 31))
+    const { value: step } = await within(iterator.next(), 5_000, 'next')
+    assert.equal(step.value?.instances[0]?.weight, 31, 'it gets the latest at once')
+    await iterator.return?.()
+  },
+
+  'unreadable and hostile entries of others': async ({ harness, scope, observer, probe, recovered, open, target }) => {
+    if (!harness.writeGarbage) return
+    await harness.writeGarbage(scope, garbage)
+    await delay(500)
+    const fresh = await open(target.port).getInstances('orders')
+    assert.equal(fresh.instances.filter(({ id }) => id.startsWith('orders-')).length, 3)
+    assert.equal(({} as { polluted?: boolean }).polluted, undefined)
+    const probeAfter = probeWatch((options) => observer.watch('orders', options), 5_000)
+    await probeAfter.until(({ instances }) => assert.ok(instances.length >= 3))
+    await probeAfter.stop()
+    assert.equal(probe.seen.at(-1)?.stale, undefined, 'a watch goes on')
+    await recovered('hostile entries').catch((error: unknown) => {
+      // Entries that can be read at all are instances too: then only ours must be there.
+      if (fresh.instances.length === 3) throw error
+    })
+  },
+
+  'closing while the way to the server is a black hole': async ({ link, registrar, watcher }) => {
+    await link.blackHole()
+    await delay(100)
+    await within(Promise.all([registrar.close(), watcher.close()]), 12_000, 'close()')
+  },
+}
+
+/** Nothing that was lost may have shown an empty list: stale is right, empty is not. */
+async function assertNeverEmpty(seen: FaultContext['probe']['seen']): Promise<void> {
+  const emptied = seen.slice(1).findIndex(({ value, stale }) => stale !== undefined && value?.instances.length === 0)
+  assert.equal(emptied, -1, 'a stale watch should not be empty')
+}
+
+/** Faults of a running server and of the way to it, as cases of any test runner. What a backend can't have, its harness leaves out. */
+export function registryFaults(harness: FaultHarness): readonly ContractCase[] {
+  const bound = Object.entries(cases).map(([name, body]) => ({
+    name,
+    async run() {
+      const context = await createFaultContext(harness)
+      try {
+        await body(context)
+      } finally {
+        await context.dispose()
+      }
+    },
+  }))
+  return [...bound, { name: 'no call fails while the server is away', run: () => callsSurvive(harness) }]
+}
+
+/** Discovery serves what it knows: 10,000 calls while there is no server, and a start without one. */
+async function callsSurvive(harness: FaultHarness): Promise<void> {
+  const backends = await startBackends(3)
+  const context = await createFaultContext(harness, backends.ports)
+  const directory = await mkdtemp(join(tmpdir(), 'sd-faults-'))
+  const { server } = context.target
+  try {
+    const warm = createDiscovery({ source: context.watcher, snapshots: { directory } })
+    await warm.discover('orders')
+    await server.kill()
+    await context.probe.untilStale(true)
+    assert.deepEqual(await callThroughOutage(warm, 10_000), { failed: 0, backends: 3 })
+    await warm.close()
+
+    const cold = createDiscovery({ source: context.open(context.link.port), snapshots: { directory } })
+    const startedAt = performance.now()
+    const snapshot = await cold.discover('orders')
+    const tookMs = performance.now() - startedAt
+    assert.deepEqual([snapshot.instances.length, snapshot.stale], [3, true])
+    assert.ok(tookMs < 3_000, `a cold start took ${tookMs} ms`)
+    await cold.close()
+    await server.start()
+    await context.recovered('outage under load')
+  } finally {
+    await context.dispose()
+    await backends.close()
+    await rm(directory, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,22 @@
+import { prepareServer } from './build.ts'
+import { recipes, type ServerName } from './recipes.ts'
+
+// `pnpm test:servers [name …]`: finds or builds the servers that tests need, and says where they are.
+
+const asked = process.argv.slice(2)
+const unknown = asked.filter((name) => !(name in recipes))
+if (unknown.length > 0) {
+  console.error(`Unknown: ${unknown.join(', ')}. There are: ${Object.keys(recipes).join(', ')}`)
+  process.exit(2)
+}
+const names = (asked.length > 0 ? asked : Object.keys(recipes)) as ServerName[]
+for (const name of names) {
+  try {
+    const source = await prepareServer(name, (line) => console.log(line))
+    const where = source.kind === 'binary' ? source.path : source.kind === 'address' ? 'address in the environment' : source.image
+    console.log(`${name} ${source.version}: ${where}`)
+  } catch (error) {
+    console.error((error as Error).message)
+    process.exitCode = 1
+  }
+}

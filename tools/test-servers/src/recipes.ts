@@ -1,0 +1,113 @@
+/** How a server's binary is built or installed once, from a package registry that verifies checksums. */
+export type Build =
+  /** Go packages of the module in `manifests/<folder>`, whose go.sum pins them. */
+  | { readonly tool: 'go'; readonly folder: string; readonly packages: Readonly<Record<string, string>> }
+  /** A crate at exactly the recipe's version, with its own lock file. */
+  | { readonly tool: 'cargo'; readonly crate: string }
+  /** Jars of the pom.xml in `manifests/<folder>`, with strict checksums. */
+  | { readonly tool: 'mvn'; readonly folder: string }
+  /** Debian packages, unpacked without being installed; apt verifies their signatures. */
+  | { readonly tool: 'apt-get'; readonly packages: readonly string[] }
+
+/** What is known of a server that tests use. */
+export interface Recipe {
+  /** For the table, and for `SD_TEST_<NAME>`. */
+  readonly name: string
+  /** Version that is built; others on PATH or at an address are used as they are. */
+  readonly version: string
+  /** Path below the cache folder that shows that it is there, and what is looked for on PATH by its last part. */
+  readonly file: string
+  /** What else must be there for it to run, such as `java`. */
+  readonly needs?: readonly string[]
+  /** How it gets there. */
+  readonly build: Build
+  /** The same server as a container image, and its binary in there; absent where there is none that takes the same arguments. */
+  readonly container?: { readonly image: string; readonly entrypoint: string }
+}
+
+/** Name of a server that tests can ask for. */
+export type ServerName = 'etcd' | 'consul' | 'kubernetes' | 'toxiproxy' | 'nacos' | 'zookeeper' | 'redis' | 'dns'
+
+/** Every server that tests can ask for. */
+export const recipes: Readonly<Record<ServerName, Recipe>> = {
+  etcd: {
+    name: 'etcd',
+    version: '3.6.6',
+    file: 'etcd',
+    build: { tool: 'go', folder: 'etcd', packages: { etcd: 'go.etcd.io/etcd/server/v3' } },
+    container: { image: 'quay.io/coreos/etcd:v3.6.6', entrypoint: '/usr/local/bin/etcd' },
+  },
+  consul: {
+    name: 'consul',
+    version: '1.21.0',
+    file: 'consul',
+    build: { tool: 'go', folder: 'consul', packages: { consul: 'github.com/hashicorp/consul' } },
+    container: { image: 'hashicorp/consul:1.21.0', entrypoint: 'consul' },
+  },
+  kubernetes: {
+    name: 'kubernetes',
+    version: '1.34.1',
+    file: 'kube-apiserver',
+    build: {
+      tool: 'go',
+      folder: 'kubernetes',
+      packages: {
+        'kube-apiserver': 'k8s.io/kubernetes/cmd/kube-apiserver',
+        'kube-controller-manager': 'k8s.io/kubernetes/cmd/kube-controller-manager',
+      },
+    },
+  },
+  toxiproxy: {
+    name: 'toxiproxy',
+    version: '2.12.0',
+    file: 'toxiproxy-server',
+    build: { tool: 'go', folder: 'toxiproxy', packages: { 'toxiproxy-server': 'github.com/Shopify/toxiproxy/v2/cmd/server' } },
+    container: { image: 'ghcr.io/shopify/toxiproxy:2.12.0', entrypoint: '/toxiproxy' },
+  },
+  nacos: {
+    name: 'nacos',
+    version: '0.8.8',
+    file: 'bin/rnacos',
+    build: { tool: 'cargo', crate: 'rnacos' },
+  },
+  zookeeper: {
+    name: 'zookeeper',
+    version: '3.9.4',
+    file: 'zookeeper-3.9.4.jar',
+    needs: ['java'],
+    build: { tool: 'mvn', folder: 'zookeeper' },
+  },
+  redis: {
+    name: 'redis',
+    version: '7.0',
+    file: 'usr/bin/redis-server',
+    build: {
+      tool: 'apt-get',
+      packages: ['redis-server', 'redis-tools', 'libhiredis0.14', 'libjemalloc2', 'liblua5.1-0', 'liblzf1', 'libatomic1'],
+    },
+    container: { image: 'redis:7', entrypoint: 'redis-server' },
+  },
+  dns: {
+    name: 'dns',
+    version: '9.18',
+    file: 'usr/sbin/named',
+    build: {
+      tool: 'apt-get',
+      packages: [
+        'bind9',
+        'bind9-libs',
+        'libcap2',
+        'libfstrm0',
+        'libicu72',
+        'libjemalloc2',
+        'libjson-c5',
+        'liblmdb0',
+        'libmaxminddb0',
+        'libnghttp2-14',
+        'libprotobuf-c1',
+        'libuv1',
+        'libxml2',
+      ],
+    },
+  },
+}

@@ -1,0 +1,67 @@
+import { writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { freePort } from './network.ts'
+import { findOnPath, type ServerSource } from './sources.ts'
+import { launch, type TestServer } from './test-server.ts'
+
+/** Options of {@link startZooKeeper}. */
+export interface ZooKeeperOptions {
+  /** Lines of the configuration file besides the usual ones, such as `maxClientCnxns=1`. */
+  readonly config?: readonly string[]
+}
+
+/** A standalone ZooKeeper that allows sessions from 400 ms to 60 s. */
+export interface ZooKeeperServer extends TestServer {
+  /** Port for clients on 127.0.0.1. */
+  readonly port: number
+}
+
+/** Starts ZooKeeper. */
+export async function startZooKeeper(source: ServerSource, options: ZooKeeperOptions = {}): Promise<ZooKeeperServer> {
+  const java = findOnPath('java')
+  if (source.kind !== 'binary' || !java) throw new Error('this ZooKeeper must be owned by the test')
+  const port = await freePort()
+  const server = await launch({
+    name: 'zookeeper',
+    source,
+    program: java,
+    async prepare(folder) {
+      const lines = [
+        'tickTime=200',
+        'maxSessionTimeout=60000',
+        `dataDir=${join(folder, 'zookeeper')}`,
+        'clientPortAddress=127.0.0.1',
+        `clientPort=${port}`,
+        'maxClientCnxns=0',
+        'admin.enableServer=false',
+        '4lw.commands.whitelist=*',
+        'forceSync=no',
+        ...(options.config ?? []),
+      ]
+      await writeFile(join(folder, 'zoo.cfg'), `${lines.join('\n')}\n`)
+    },
+    args: (folder) => [
+      ...['-Xmx128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn'],
+      ...['-cp', join(source.folder, '*'), 'org.apache.zookeeper.server.ZooKeeperServerMain', join(folder, 'zoo.cfg')],
+    ],
+    probe: () => isServing(port),
+  })
+  return { ...server, port }
+}
+
+/** Asks for the server's state, which it tells once it serves. */
+function isServing(port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ port, host: '127.0.0.1', timeout: 2_000 })
+    let answer = ''
+    socket.setEncoding('utf8')
+    socket.on('connect', () => socket.write('srvr'))
+    socket.on('data', (text) => {
+      answer += String(text)
+    })
+    socket.once('timeout', () => socket.destroy(new Error('no answer')))
+    socket.once('error', reject)
+    socket.once('close', () => (answer.includes('Mode: ') ? resolve() : reject(new Error(`not serving yet: ${answer}`))))
+  })
+}
