@@ -15,6 +15,7 @@ let stored: Map<string, ServiceInstance>
 let failure: SdError | undefined
 let hangs: boolean
 let renewResult: RenewResult
+let contacts: (string | undefined)[]
 
 function answer<T>(call: string, run: () => T): Promise<T> {
   calls.push(call)
@@ -29,11 +30,13 @@ beforeEach(() => {
   failure = undefined
   hangs = false
   renewResult = 'renewed'
+  contacts = []
   keeper = createRegistrationKeeper({
     registry: 'test',
     renewIntervalMs: () => 1_000,
     operationTimeoutMs: 500,
     backoff: { baseMs: 100, maxMs: 400 },
+    onContact: (error) => contacts.push(error?.code),
     driver: {
       put: (instance) => answer(`put ${instance.weight}`, () => stored.set(instance.id, instance)).then(() => undefined),
       renew: () => answer('renew', () => renewResult),
@@ -225,6 +228,21 @@ describe('the keeper', () => {
     await vi.advanceTimersByTimeAsync(60)
     expect(calls).toHaveLength(20)
     expect(registrations.every(({ state }) => state === 'active')).toBe(true)
+  })
+
+  test('tells how each contact ended', async () => {
+    const registration = await register()
+    failure = away
+    await vi.advanceTimersByTimeAsync(1_100)
+    failure = undefined
+    hangs = true
+    await vi.advanceTimersByTimeAsync(600)
+    hangs = false
+    await vi.advanceTimersByTimeAsync(400)
+    await registration.deregister()
+    // Jitter decides how often each happens in a row.
+    const turns = contacts.filter((code, index) => index === 0 || code !== contacts[index - 1])
+    expect(turns).toEqual([undefined, 'SD_UNAVAILABLE', 'SD_TIMEOUT', undefined])
   })
 
   test('closes in bounded time while the backend hangs, and refuses what comes later', async () => {

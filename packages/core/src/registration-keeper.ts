@@ -40,6 +40,8 @@ export interface RegistrationKeeperOptions {
   readonly operationTimeoutMs?: number
   /** Delays between attempts to register again. @default 200 ms to 5 s */
   readonly backoff?: BackoffOptions
+  /** Told how each contact with the backend ended: with an error, or without. */
+  readonly onContact?: (error: SdError | undefined) => void
 }
 
 /** Keeps the registrations of one registry alive. */
@@ -75,6 +77,7 @@ export function createRegistrationKeeper(options: RegistrationKeeperOptions): Re
         operationTimeoutMs,
         renewIntervalMs: options.renewIntervalMs,
         backoff: { maxMs: 5_000, ...options.backoff },
+        onContact: options.onContact,
         onClosed: () => {
           if (kept.get(key) === registration) kept.delete(key)
         },
@@ -100,6 +103,7 @@ interface KeptOptions {
   readonly operationTimeoutMs: number
   readonly renewIntervalMs: (instance: ServiceInstance) => number
   readonly backoff: BackoffOptions
+  readonly onContact: ((error: SdError | undefined) => void) | undefined
   readonly onClosed: () => void
 }
 
@@ -284,9 +288,12 @@ class KeptRegistration implements Registration {
     const { registry, operationTimeoutMs: timeoutMs } = this.#options
     const what = `${doing} ${this.instance.service} at ${registry}`
     try {
-      return await withTimeout({ timeoutMs, what }, (signal) => operation({ incarnation: this.#incarnation, signal }))
+      const result = await withTimeout({ timeoutMs, what }, (signal) => operation({ incarnation: this.#incarnation, signal }))
+      this.#options.onContact?.(undefined)
+      return result
     } catch (caught) {
       const error = toSdError(caught, 'SD_UNAVAILABLE', what)
+      this.#options.onContact?.(error)
       this.#setState(error.retryable ? 'recovering' : 'failed', error)
       throw error
     }

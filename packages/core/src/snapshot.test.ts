@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createServiceInstance } from './instance.ts'
 import type { ServiceInstance } from './service-instance.ts'
-import { createSnapshot, diffSnapshots, isEmptyChange, type ServiceSnapshot, withStale } from './snapshot.ts'
+import { createSnapshot, diffSnapshots, isEmptyChange, keepIfSame, type ServiceSnapshot, withStale } from './snapshot.ts'
 
 function instance(id: string, weight: number = 1): ServiceInstance {
   return createServiceInstance({ service: 'orders', id, address: '10.0.0.1', port: 80, weight })
@@ -52,4 +52,12 @@ test('the change between two snapshots leads from one to the other', () => {
     }),
   )
   expect(diffSnapshots(undefined, snapshot([instance('a')])).added).toHaveLength(1)
+})
+
+test('a list of the same elements is the one from before', () => {
+  const before = ['a', 'b']
+  expect(keepIfSame(before, ['a', 'b'])).toBe(before)
+  for (const next of [['b', 'a'], ['a'], []]) expect(keepIfSame(before, next)).toBe(next)
+  const first: readonly string[] = []
+  expect(keepIfSame(undefined, first)).toBe(first)
 })

@@ -92,6 +92,11 @@ describe('waiting', () => {
   test('withTimeout settles at the limit or the abort, even if the operation does not, and passes results on', async () => {
     const options = { timeoutMs: 100, what: 'reading' }
     expect(await withTimeout(options, async () => 1)).toBe(1)
+    const broken = withTimeout(options, () => {
+      throw new Error('at once')
+    })
+    await expect(broken).rejects.toThrow('at once')
+    expect(vi.getTimerCount()).toBe(0)
     await expect(withTimeout(options, () => Promise.reject(new Error('x')))).rejects.toThrow('x')
     let inner: AbortSignal | undefined
     const deaf = withTimeout(options, (signal) => {

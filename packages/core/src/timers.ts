@@ -62,7 +62,9 @@ export function withTimeout<T>(options: TimeoutOptions, operation: (signal: Abor
       controller.abort(error)
     }
     signal?.addEventListener('abort', onAbort, { once: true })
-    operation(controller.signal).then(
+    // An async function, so that what throws at once lets go of the timer too.
+    const run = async (): Promise<T> => operation(controller.signal)
+    run().then(
       (value) => {
         release()
         resolve(value)

@@ -103,6 +103,24 @@ describe('a watch hub', () => {
     expect((await iterator.next()).value?.stale?.error.message).toBe('test ended the watch of key')
   })
 
+  test('ends a session by its own signal, and hears nothing of it afterwards', async () => {
+    createHub()
+    const iterator = iterate()
+    sessions[0]?.offer(1)
+    await iterator.next()
+    sessions[0]?.fail(away)
+    await iterator.next()
+    expect(sessions[0]?.signal.aborted).toBe(true)
+    sessions[0]?.offer(2)
+    await vi.advanceTimersByTimeAsync(100)
+    expect([sessions[1]?.signal.aborted, sessions[1]?.previous()]).toEqual([false, 1])
+    sessions[1]?.offer(3)
+    expect((await iterator.next()).value).toEqual({ value: 3 })
+    sessions[1]?.fail(new SdError('SD_DENIED', 'no'))
+    await expect(iterator.next()).rejects.toMatchObject({ code: 'SD_DENIED' })
+    expect(sessions[1]?.signal.aborted).toBe(true)
+  })
+
   test('ends every consumer with an error that waiting can not heal, and begins anew for a later one', async () => {
     createHub()
     const [one, two] = [iterate(), iterate()]

@@ -5,6 +5,16 @@ import type { OperationOptions } from './registry.ts'
 import { sleep } from './timers.ts'
 import type { Watched } from './watched.ts'
 
+/** What one session of watching works with. */
+export interface WatchSession<T> {
+  /** Hands the full value to all consumers. */
+  readonly offer: (value: T) => void
+  /** The last value offered in this or an earlier session. */
+  readonly previous: () => T | undefined
+  /** Fires when nobody watches any more, and once the session has ended: what it opened can hang on it. */
+  readonly signal: AbortSignal
+}
+
 /** What an adapter provides to a {@link WatchHub}. */
 export interface WatchHubOptions<T> {
   /** Name of the owner, for messages. */
@@ -13,20 +23,8 @@ export interface WatchHubOptions<T> {
    * One session of watching `key`: lists, offers the full value, and offers it again whenever it may have changed, until
    * `signal` fires. It throws when the source is lost; the hub then marks the value stale and starts a new session, which
    * lists again. An error that is not retryable ends the watch of every consumer.
-   *
-   * @param previous the last value offered, so that unchanged parts can keep their identity
    */
-  readonly session: (
-    key: string,
-    session: {
-      /** Hands the full value to all consumers. */
-      readonly offer: (value: T) => void
-      /** The last value offered in this or an earlier session. */
-      readonly previous: () => T | undefined
-      /** Fires when nobody watches any more. */
-      readonly signal: AbortSignal
-    },
-  ) => Promise<void>
+  readonly session: (key: string, session: WatchSession<T>) => Promise<void>
   /** Delays between sessions. */
   readonly backoff?: BackoffOptions
   /** Told when a key is lost, and when it is back. */
@@ -81,15 +79,18 @@ export function createWatchHub<T>(options: WatchHubOptions<T>): WatchHub<T> {
     const { signal } = topic.controller
     const backoff = createBackoff(options.backoff)
     while (!signal.aborted) {
+      const controller = new AbortController()
+      const end = (): void => controller.abort(signal.reason)
+      signal.addEventListener('abort', end, { once: true })
       try {
         await session(key, {
           offer: (value) => {
-            if (signal.aborted) return
+            if (controller.signal.aborted) return
             backoff.reset()
             receive(key, topic, value)
           },
           previous: () => topic.current?.value,
-          signal,
+          signal: controller.signal,
         })
         if (signal.aborted) return
         throw new SdError('SD_UNAVAILABLE', `${name} ended the watch of ${key}`)
@@ -102,6 +103,9 @@ export function createWatchHub<T>(options: WatchHubOptions<T>): WatchHub<T> {
           return
         }
         lose(key, topic, error)
+      } finally {
+        signal.removeEventListener('abort', end)
+        controller.abort()
       }
       await sleep(backoff.next(), signal).catch(() => undefined)
     }

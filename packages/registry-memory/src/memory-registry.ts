@@ -1,22 +1,4 @@
-import {
-  abortError,
-  checkName,
-  closedError,
-  createRegistrationKeeper,
-  createServiceInstance,
-  createSnapshot,
-  createWatchHub,
-  keepIfSame,
-  type OperationOptions,
-  observeOperation,
-  publishTelemetry,
-  type Registry,
-  type RegistryState,
-  registryStateChannel,
-  SdError,
-  type ServiceInstance,
-  type ServiceSnapshot,
-} from '@sd/core'
+import { assembleRegistry, createSnapshot, keepIfSame, type Registry, SdError, type ServiceSnapshot } from '@sd/core'
 import type { MemoryStore } from './memory-store.ts'
 import { type MemoryRegistryOptions, readOptions } from './options.ts'
 
@@ -45,34 +27,15 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Memor
   const { store, ttlMs, name } = readOptions(options)
   const breaks = new Set<(error: SdError) => void>()
   let linked = true
-  let closing: Promise<void> | undefined
-  let lastState: RegistryState = currentState()
-  const stopFollowingAvailability = store.onAvailabilityChange(updateState)
-
-  function currentState(): RegistryState {
-    if (closing) return 'closed'
-    return linked && store.available ? 'connected' : 'disconnected'
-  }
 
   function away(): SdError {
     return new SdError('SD_UNAVAILABLE', `${name} can't reach its store`)
   }
 
-  /** Throws unless the store can be reached. */
-  function reach(signal?: AbortSignal): MemoryStore {
-    if (closing) throw closedError(name)
-    if (signal?.aborted) throw abortError(signal, name)
+  /** The store, if it can be reached. */
+  function reach(): MemoryStore {
     if (!linked || !store.available) throw away()
     return store
-  }
-
-  function updateState(): void {
-    const state = currentState()
-    if (state === lastState) return
-    lastState = state
-    const error = state === 'disconnected' ? away() : undefined
-    publishTelemetry(registryStateChannel, { registry: name, state, error })
-    if (error) for (const fail of [...breaks]) fail(error)
   }
 
   /** Offers `read()` now and at every change, until the signal fires; throws when the link breaks. */
@@ -92,88 +55,48 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Memor
     })
   }
 
-  const keeper = createRegistrationKeeper({
-    registry: name,
+  const { registry, connection } = assembleRegistry({
+    name,
+    capabilities,
+    ttlMs,
     backoff,
-    renewIntervalMs: (instance) => (instance.ttlMs ?? ttlMs) / 3,
+    operationTimeoutMs: 5_000,
+    initialState: store.available ? 'connected' : 'disconnected',
     driver: {
-      put: async (instance, { incarnation }) => reachForKeeper().put(instance, incarnation),
-      renew: async (instance, { incarnation }) => reachForKeeper().renew(instance, incarnation),
-      remove: async ({ service, id }, { incarnation }) => void reachForKeeper().remove(service, id, incarnation),
+      put: async (instance, { incarnation }) => reach().put(instance, incarnation),
+      renew: async (instance, { incarnation }) => reach().renew(instance, incarnation),
+      remove: async ({ service, id }, { incarnation }) => void reach().remove(service, id, incarnation),
     },
-  })
-
-  /** Deregistration goes on while the registry closes. */
-  function reachForKeeper(): MemoryStore {
-    if (!linked || !store.available) throw away()
-    return store
-  }
-
-  const snapshots = createWatchHub<ServiceSnapshot>({
-    name,
-    backoff,
-    session: async (service, { offer, previous, signal }) =>
-      follow(service, () => offer(read(store, service, previous())), signal),
-  })
-  const serviceNames = createWatchHub<readonly string[]>({
-    name,
-    backoff,
-    session: async (_, { offer, previous, signal }) =>
+    list: async (service) => read(reach(), service),
+    listServices: async () => reach().listServices(),
+    remove: async (service, instanceId) => void reach().remove(service, instanceId),
+    ping: async () => void reach(),
+    follow: (service, { offer, previous, signal }) => follow(service, () => offer(read(store, service, previous())), signal),
+    followServices: ({ offer, previous, signal }) =>
       follow(undefined, () => offer(keepIfSame(previous(), store.listServices())), signal),
+    close: () => stopFollowingAvailability(),
   })
+  const stopFollowingAvailability = store.onAvailabilityChange(updateState)
 
-  function observe<T>(operation: string, run: () => Promise<T> | T, service?: string): Promise<T> {
-    return observeOperation({ registry: name, operation, ...(service !== undefined && { service }) }, run)
-  }
-
-  async function close(): Promise<void> {
-    stopFollowingAvailability()
-    await Promise.all([keeper.close(), snapshots.close(), serviceNames.close()])
+  function updateState(): void {
+    if (linked && store.available) {
+      connection.succeeded()
+      return
+    }
+    const error = away()
+    connection.failed(error)
+    for (const fail of [...breaks]) fail(error)
   }
 
   return {
-    name,
-    capabilities,
-    store,
+    ...registry,
     get state() {
-      return currentState()
+      return registry.state
     },
+    store,
     setConnected(connected) {
       linked = connected
       updateState()
-    },
-    register: async (spec, registerOptions) => {
-      const instance = createServiceInstance({ ...spec, ttlMs: spec.ttlMs ?? ttlMs })
-      if (closing) throw closedError(name)
-      return observe('register', () => keeper.register(instance, registerOptions), instance.service)
-    },
-    deregister: async (service, instanceId, { signal }: OperationOptions = {}) => {
-      checkName('service', service)
-      checkName('instanceId', instanceId)
-      return observe('deregister', () => void reach(signal).remove(service, instanceId), service)
-    },
-    getInstances: async (service, { signal }: OperationOptions = {}) => {
-      checkName('service', service)
-      return observe('getInstances', () => read(reach(signal), service), service)
-    },
-    getInstance: async (service, instanceId, { signal }: OperationOptions = {}) => {
-      checkName('service', service)
-      checkName('instanceId', instanceId)
-      return observe('getInstance', () => findById(read(reach(signal), service), instanceId), service)
-    },
-    listServices: async ({ signal }: OperationOptions = {}) => observe('listServices', () => reach(signal).listServices()),
-    watch: (service, watchOptions) => snapshots.watch(checkName('service', service), watchOptions),
-    watchServices: (watchOptions) => serviceNames.watch('services', watchOptions),
-    ping: async ({ signal }: OperationOptions = {}) => observe('ping', () => void reach(signal)),
-    close() {
-      if (!closing) {
-        closing = close()
-        updateState()
-      }
-      return closing
-    },
-    [Symbol.asyncDispose]() {
-      return this.close()
     },
   }
 }
@@ -181,8 +104,4 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Memor
 function read(store: MemoryStore, service: string, previous?: ServiceSnapshot): ServiceSnapshot {
   const { instances, revision } = store.list(service)
   return createSnapshot({ service, instances, revision: String(revision), previous })
-}
-
-function findById(snapshot: ServiceSnapshot, instanceId: string): ServiceInstance | undefined {
-  return snapshot.instances.find(({ id }) => id === instanceId)
 }

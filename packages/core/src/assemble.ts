@@ -1,0 +1,277 @@
+import type { BackoffOptions } from './backoff.ts'
+import { type Connection, createConnection } from './connection.ts'
+import { closedError, SdError, toSdError } from './errors.ts'
+import { createServiceInstance, updateServiceInstance } from './instance.ts'
+import { observeOperation } from './operation.ts'
+import { createRegistrationKeeper, type RegistrationDriver } from './registration-keeper.ts'
+import type {
+  DiscoverySource,
+  OperationOptions,
+  Registration,
+  Registry,
+  RegistryCapabilities,
+  RegistryState,
+} from './registry.ts'
+import type { ServiceInstance } from './service-instance.ts'
+import type { ServiceSnapshot } from './snapshot.ts'
+import { sleep, withTimeout } from './timers.ts'
+import { checkName } from './validate.ts'
+import { createWatchHub, type WatchHub, type WatchSession } from './watch-hub.ts'
+
+/** What goes with a single reading of a backend. */
+export interface ReadOptions {
+  /** Fires at the operation's time limit, or when the caller gives up. */
+  readonly signal: AbortSignal
+}
+
+/** What an adapter that only finds knows of its backend; {@link assembleDiscoverySource} makes the rest. */
+export interface DiscoveryAdapter {
+  /** Name for logs and metrics. */
+  readonly name: string
+  /** What the backend can do. */
+  readonly capabilities: RegistryCapabilities
+  /** Reads a service once. May throw anything. */
+  list(service: string, options: ReadOptions): Promise<ServiceSnapshot>
+  /** Reads one instance. @default `list` and a search by id */
+  get?(service: string, instanceId: string, options: ReadOptions): Promise<ServiceInstance | undefined>
+  /** Reads the sorted names of services; absent where `capabilities.listServices` is false. */
+  listServices?(options: ReadOptions): Promise<readonly string[]>
+  /** Asks for a sign of life. */
+  ping(options: ReadOptions): Promise<void>
+  /** One session of watching a service, see `WatchHubOptions.session`. */
+  follow(service: string, session: WatchSession<ServiceSnapshot>): Promise<void>
+  /** One session of watching the set of services; absent where `capabilities.listServices` is false. */
+  followServices?(session: WatchSession<readonly string[]>): Promise<void>
+  /** Lets go of the backend, after watches and registrations have ended. */
+  close(): void | Promise<void>
+  /** Limit of one operation, in milliseconds. */
+  readonly operationTimeoutMs: number
+  /** Delays between watch sessions, and between attempts to register again. */
+  readonly backoff?: BackoffOptions
+  /** State before the first contact. @default 'disconnected' */
+  readonly initialState?: RegistryState
+}
+
+/** What an adapter that registers too knows of its backend. */
+export interface RegistryAdapter extends DiscoveryAdapter {
+  /** Puts, renews and removes registrations. */
+  readonly driver: RegistrationDriver
+  /** Removes an instance, whoever put it there; a missing one is no error. */
+  remove(service: string, instanceId: string, options: ReadOptions): Promise<void>
+  /** Lifetime of a lease for instances that name none, in milliseconds. */
+  readonly ttlMs: number
+  /** Refuses an instance that the backend can't hold, before anything is sent. */
+  check?(instance: ServiceInstance): void
+  /** Whether instances are registered at all. @default true */
+  readonly enabled?: boolean
+}
+
+/** A finished source, and what its adapter may tell it. */
+export interface AssembledSource<T extends DiscoverySource> {
+  /** For the user. */
+  readonly registry: T
+  /** For an adapter that hears of its connection by itself. */
+  readonly connection: Connection
+}
+
+/** A finished registry, and what its adapter may tell it. */
+export interface AssembledRegistry extends AssembledSource<Registry> {
+  /** Makes every active registration register again: for an adapter that learns of a lost session. */
+  recover(error: SdError): void
+}
+
+/** Longest time that closing waits for deregistrations while the backend is away, in milliseconds. */
+const closeWhileAwayMs = 1_000
+
+/** Everything that sources of instances have in common, on top of what is particular to one backend. */
+export function assembleDiscoverySource(adapter: DiscoveryAdapter): AssembledSource<DiscoverySource> {
+  const { source, connection } = createSource(adapter, () => Promise.resolve())
+  return { registry: source, connection }
+}
+
+/** Everything that registries have in common, on top of what is particular to one backend. */
+export function assembleRegistry(adapter: RegistryAdapter): AssembledRegistry {
+  const { name, driver, ttlMs, operationTimeoutMs, backoff, enabled = true } = adapter
+  const { source, connection, checkOpen, operate, record } = createSource(adapter, closeKeeper)
+  const keeper = createRegistrationKeeper({
+    registry: name,
+    driver,
+    operationTimeoutMs,
+    renewIntervalMs: (instance) => (instance.ttlMs ?? ttlMs) / 3,
+    onContact: record,
+    ...(backoff && { backoff }),
+  })
+
+  /** A backend that is away is not waited for as long as one that answers. */
+  function closeKeeper(): Promise<void> {
+    const closed = keeper.close()
+    return connection.state === 'connected' ? closed : Promise.race([closed, sleep(closeWhileAwayMs)])
+  }
+
+  const registry: Registry = {
+    ...source,
+    get state() {
+      return connection.state
+    },
+    async register(spec, options) {
+      const instance = createServiceInstance({ ...spec, ttlMs: spec.ttlMs ?? ttlMs })
+      adapter.check?.(instance)
+      checkOpen()
+      if (!enabled) return createIdleRegistration(instance)
+      return observeOperation({ registry: name, operation: 'register', service: instance.service }, () =>
+        keeper.register(instance, options),
+      )
+    },
+    async deregister(service, instanceId, options) {
+      checkName('service', service)
+      checkName('instanceId', instanceId)
+      return operate('deregister', options, (read) => adapter.remove(service, instanceId, read), service)
+    },
+  }
+  return { registry, connection, recover: (error) => keeper.recover(error) }
+}
+
+interface Source {
+  readonly source: DiscoverySource
+  readonly connection: Connection
+  /** Takes note of how a contact ended. */
+  record(error: SdError | undefined): void
+  /** Throws once the source is closed. */
+  checkOpen(): void
+  /** Runs one operation: limited in time, abortable, observed. */
+  operate<T>(
+    operation: string,
+    options: OperationOptions | undefined,
+    run: (read: ReadOptions) => Promise<T>,
+    service?: string,
+  ): Promise<T>
+}
+
+function createSource(adapter: DiscoveryAdapter, closeRegistrations: () => Promise<void>): Source {
+  const { name, capabilities, operationTimeoutMs: timeoutMs, backoff } = adapter
+  const connection = createConnection(name, adapter.initialState)
+  let closing: Promise<void> | undefined
+
+  function record(error: SdError | undefined): void {
+    if (error) connection.failed(error)
+    else connection.succeeded()
+  }
+
+  function checkOpen(): void {
+    if (closing) throw closedError(name)
+  }
+
+  const operate: Source['operate'] = (operation, options, run, service) =>
+    observeOperation({ registry: name, operation, ...(service !== undefined && { service }) }, async () => {
+      checkOpen()
+      const what = `${name} ${operation}`
+      try {
+        const result = await withTimeout({ timeoutMs, what, signal: options?.signal }, (signal) => run({ signal }))
+        record(undefined)
+        return result
+      } catch (caught) {
+        const error = toSdError(caught, 'SD_UNAVAILABLE', what)
+        record(error)
+        throw error
+      }
+    })
+
+  /** A hub whose sessions tell how the connection is. */
+  function createHub<T>(session: (key: string, session: WatchSession<T>) => Promise<void>): WatchHub<T> {
+    return createWatchHub<T>({
+      name,
+      ...(backoff && { backoff }),
+      async session(key, { offer, ...rest }) {
+        try {
+          await session(key, {
+            ...rest,
+            offer: (value) => {
+              connection.succeeded()
+              offer(value)
+            },
+          })
+        } catch (caught) {
+          const error = toSdError(caught, 'SD_UNAVAILABLE', `${name} lost the watch of ${key}`)
+          if (!rest.signal.aborted) connection.failed(error)
+          throw error
+        }
+      },
+    })
+  }
+
+  const snapshots = createHub<ServiceSnapshot>((service, session) => adapter.follow(service, session))
+  const serviceNames = createHub<readonly string[]>((_, session) => {
+    if (!adapter.followServices) throw unsupported(name)
+    return adapter.followServices(session)
+  })
+
+  async function close(): Promise<void> {
+    const watches = Promise.all([snapshots.close(), serviceNames.close()])
+    await closeRegistrations()
+    await Promise.race([watches, sleep(closeWhileAwayMs)])
+    await Promise.race([adapter.close(), sleep(closeWhileAwayMs)])
+    connection.close()
+  }
+
+  const source: DiscoverySource = {
+    name,
+    capabilities,
+    get state() {
+      return connection.state
+    },
+    async getInstances(service, options) {
+      checkName('service', service)
+      return operate('getInstances', options, (read) => adapter.list(service, read), service)
+    },
+    async getInstance(service, instanceId, options) {
+      checkName('service', service)
+      checkName('instanceId', instanceId)
+      return operate('getInstance', options, (read) => findInstance(adapter, service, instanceId, read), service)
+    },
+    listServices: (options) =>
+      operate('listServices', options, async (read) => {
+        if (!adapter.listServices) throw unsupported(name)
+        return adapter.listServices(read)
+      }),
+    watch: (service, options) => snapshots.watch(checkName('service', service), options),
+    watchServices: (options) => serviceNames.watch('services', options),
+    ping: (options) => operate('ping', options, (read) => adapter.ping(read)),
+    close() {
+      closing ??= close()
+      return closing
+    },
+    [Symbol.asyncDispose]: () => source.close(),
+  }
+  return { source, connection, record, checkOpen, operate }
+}
+
+async function findInstance(
+  adapter: DiscoveryAdapter,
+  service: string,
+  instanceId: string,
+  read: ReadOptions,
+): Promise<ServiceInstance | undefined> {
+  if (adapter.get) return adapter.get(service, instanceId, read)
+  return (await adapter.list(service, read)).instances.find(({ id }) => id === instanceId)
+}
+
+function unsupported(name: string): SdError {
+  return new SdError('SD_UNSUPPORTED', `${name} can't list services`)
+}
+
+/** The handle of an instance that a registry with `enabled: false` does not register. */
+function createIdleRegistration(instance: ServiceInstance): Registration {
+  let current = instance
+  return {
+    get instance() {
+      return current
+    },
+    state: 'closed',
+    async update(change) {
+      current = updateServiceInstance(current, change)
+    },
+    deregister: () => Promise.resolve(),
+    onStateChange: () => () => undefined,
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  }
+}

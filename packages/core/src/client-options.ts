@@ -1,0 +1,103 @@
+import { checkKnownKeys, checkObject, checkText, invalid } from './validate.ts'
+
+/** A value, or a function that is asked for it at every new login: for secrets that rotate. */
+export type Provided<T> = T | (() => T | Promise<T>)
+
+/** User and password for a backend. Never part of a message. */
+export interface Credentials {
+  /** Name of the user. */
+  readonly username: string
+  /** The password. */
+  readonly password: string
+}
+
+/** How to encrypt and authenticate the connection to a backend. Certificates are PEM texts. */
+export interface TlsOptions {
+  /** Certificates of the authorities that may have signed the server's. @default those that Node trusts */
+  readonly ca?: string
+  /** Client certificate, with `key`. */
+  readonly cert?: string
+  /** Private key of the client certificate. */
+  readonly key?: string
+  /** Name that the server's certificate must have. @default the host of the endpoint */
+  readonly serverName?: string
+}
+
+/** Address of one server of a backend. */
+export interface ServerEndpoint {
+  /** Whether it was given with `https://`. */
+  readonly secure: boolean
+  /** Host name or IP address, IPv6 without brackets. */
+  readonly host: string
+  /** TCP port. */
+  readonly port: number
+}
+
+const endpointPattern = /^(?:(https?):\/\/)?(?:\[([0-9a-f:.]+)\]|([a-z0-9_](?:[a-z0-9._-]*)))(?::(\d{1,5}))?\/?$/i
+
+/**
+ * Reads a list of servers, such as `['10.0.0.1:2379', 'https://etcd.example']`.
+ *
+ * @throws SdError `SD_INVALID` that names the field; the text itself is not shown if it may hold a password
+ */
+export function checkEndpoints(field: string, value: unknown, defaultPort: number): readonly ServerEndpoint[] {
+  if (!Array.isArray(value) || value.length === 0 || value.length > 64) {
+    throw invalid(field, value, 'an array of 1 to 64 servers such as "host:port"')
+  }
+  return value.map((one: unknown, index) => {
+    const match = typeof one === 'string' ? endpointPattern.exec(one) : null
+    const port = Number(match?.[4] ?? defaultPort)
+    if (!match || port < 1 || port > 65_535) {
+      const shown = typeof one === 'string' && one.includes('@') ? 'a text with "@"' : one
+      throw invalid(`${field}[${index}]`, shown, 'host:port or http(s)://host:port, credentials apart')
+    }
+    return { secure: match[1]?.toLowerCase() === 'https', host: match[2] ?? (match[3] as string), port }
+  })
+}
+
+/** The endpoint as `http(s)://host:port`. */
+export function endpointUrl({ secure, host, port }: ServerEndpoint): string {
+  return `${secure ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+/** Returns `value` if it is a function, else what `check` makes of it. */
+export function checkProvided<T>(value: Provided<T>, check: (value: unknown) => T): Provided<T> {
+  return typeof value === 'function' ? value : check(value)
+}
+
+/** What a {@link Provided} value is now. */
+export async function resolveProvided<T>(provided: Provided<T>): Promise<T> {
+  return typeof provided === 'function' ? (provided as () => T | Promise<T>)() : provided
+}
+
+/** Returns `value` if it is a user and a password, else throws `SD_INVALID` without showing either. */
+export function checkCredentials(field: string, value: unknown): Credentials {
+  const credentials = checkObject(field, value)
+  checkKnownKeys(field, credentials, ['username', 'password'])
+  for (const key of ['username', 'password'] as const) checkSecret(`${field}.${key}`, credentials[key])
+  return value as Credentials
+}
+
+/** Returns `value` if it is a text of 1 to 4,096 characters, else throws `SD_INVALID` that does not show it. */
+export function checkSecret(field: string, value: unknown): string {
+  if (typeof value === 'string' && value.length > 0 && value.length <= 4_096) return value
+  throw invalid(
+    field,
+    Array.isArray(value) || typeof value !== 'string' ? typeof value : `${value.length} characters`,
+    '1 to 4096 characters',
+  )
+}
+
+/** Returns `value` if it is TLS options, else throws `SD_INVALID` without showing a key. */
+export function checkTls(field: string, value: unknown): TlsOptions {
+  const tls = checkObject(field, value)
+  checkKnownKeys(field, tls, ['ca', 'cert', 'key', 'serverName'])
+  for (const key of ['ca', 'cert', 'key'] as const) {
+    const pem = tls[key]
+    if (pem === undefined || (typeof pem === 'string' && pem.includes('-----BEGIN '))) continue
+    throw invalid(`${field}.${key}`, typeof pem, 'a PEM text that has "-----BEGIN"')
+  }
+  if ((tls['cert'] === undefined) !== (tls['key'] === undefined)) throw invalid(field, 'one of cert and key', 'both or none')
+  if (tls['serverName'] !== undefined) checkText(`${field}.serverName`, tls['serverName'], 253)
+  return value as TlsOptions
+}

@@ -1,0 +1,36 @@
+import { expect, test } from 'vitest'
+import { createConnection } from './connection.ts'
+import { closedError, SdError } from './errors.ts'
+import { type RegistryStateEvent, registryStateChannel, subscribeTelemetry } from './telemetry.ts'
+
+const away = new SdError('SD_UNAVAILABLE', 'away')
+
+test('a connection follows what its contacts say, and publishes each change once', () => {
+  const events: RegistryStateEvent[] = []
+  const stop = subscribeTelemetry(registryStateChannel, (event) => events.push(event))
+  const connection = createConnection('test')
+  expect(connection.state).toBe('disconnected')
+  connection.succeeded()
+  connection.succeeded()
+  connection.failed(new SdError('SD_DENIED', 'no'))
+  connection.failed(closedError('test'))
+  expect(connection.state).toBe('connected')
+  connection.failed(away)
+  connection.failed(away)
+  expect(connection.state).toBe('disconnected')
+  connection.close()
+  connection.close()
+  connection.succeeded()
+  connection.failed(away)
+  stop()
+  expect(connection.state).toBe('closed')
+  expect(events.map(({ state, error }) => [state, error])).toEqual([
+    ['connected', undefined],
+    ['disconnected', away],
+    ['closed', undefined],
+  ])
+})
+
+test('a connection may begin as connected', () => {
+  expect(createConnection('test', 'connected').state).toBe('connected')
+})

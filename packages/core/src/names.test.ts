@@ -1,0 +1,58 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { escapeName, unescapeName } from './names.ts'
+
+const anyName = fc.string({ unit: 'binary' })
+const likeEscaped = fc
+  .array(fc.constantFrom('a', 'Z', '0', '.', '_', '-', '~', '~7e', '~2f', '~c3', '~bc', '~FF', '/', 'ü', '\ufeff'))
+  .map((parts) => parts.join(''))
+
+describe('escapeName', () => {
+  test.each([
+    ['orders', 'orders'],
+    ['v1.2_x-Y', 'v1.2_x-Y'],
+    ['a/b', 'a~2fb'],
+    ['a~b', 'a~7eb'],
+    ['ü', '~c3~bc'],
+    ['..', '~2e.'],
+    ['-a', '~2da'],
+    ['/-.', '~2f-.'],
+    ['', ''],
+  ])('%j becomes %j and back', (name, escaped) => {
+    expect(escapeName(name)).toBe(escaped)
+    expect(unescapeName(escaped)).toBe(name)
+  })
+
+  test('writes what every backend takes, and unescapeName gives every name back', () => {
+    fc.assert(
+      fc.property(fc.oneof(anyName, likeEscaped), (name) => {
+        const escaped = escapeName(name)
+        expect(escaped).toMatch(/^(?:(?:[A-Za-z0-9]|~[0-9a-f]{2})(?:[A-Za-z0-9._-]|~[0-9a-f]{2})*)?$/)
+        expect(unescapeName(escaped)).toBe(name.toWellFormed())
+      }),
+    )
+  })
+
+  test('gives different names different texts', () => {
+    fc.assert(
+      fc.property(fc.oneof(anyName, likeEscaped), fc.oneof(anyName, likeEscaped), (one, other) => {
+        expect(escapeName(one) === escapeName(other)).toBe(one.toWellFormed() === other.toWellFormed())
+      }),
+    )
+  })
+})
+
+describe('unescapeName', () => {
+  test.each(['a~41', '~ff', '~', 'a~2', 'a~2F', '~zz', 'ü~2f', 'a/~2f'])('leaves %j, which escapeName never writes', (text) => {
+    expect(unescapeName(text)).toBe(text)
+  })
+
+  test('takes any text, and what it changes is what escapeName wrote', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string({ unit: 'binary' }), likeEscaped), (text) => {
+        const name = unescapeName(text)
+        if (name !== text) expect(escapeName(name)).toBe(text)
+      }),
+    )
+  })
+})

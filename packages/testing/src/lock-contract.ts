@@ -1,0 +1,231 @@
+import assert from 'node:assert/strict'
+import { setTimeout as delay } from 'node:timers/promises'
+import { checkDuration, checkFunction, checkKnownKeys, checkObject, type Lock, type LockHandle, lead } from '@sd/core'
+import { bindCases, type CaseBody, type ContractCase } from './contract.ts'
+import { hostileNames } from './samples.ts'
+import { eventually, probeWatch, within } from './waiting.ts'
+
+/** A backend for one case. */
+export interface LockBackend {
+  /** Opens one more independent client. */
+  open(): Promise<Lock>
+  /** Cuts or mends the way between one client and the backend. */
+  setConnected(lock: Lock, connected: boolean): void | Promise<void>
+  /** Closes what is left; called after every case. */
+  dispose(): Promise<void>
+}
+
+/** How the lock contract reaches an implementation and its backend. */
+export interface LockHarness {
+  /** Makes a backend for one case. */
+  readonly setup: () => Promise<LockBackend>
+  /** Lifetime of a session that is not renewed, in milliseconds, including what the backend adds to it. */
+  readonly sessionTtlMs: number
+  /** Longest time that a change takes to be seen, in milliseconds. @default 5_000 */
+  readonly eventuallyMs?: number
+}
+
+interface LockContext {
+  readonly backend: LockBackend
+  readonly open: () => Promise<Lock>
+  readonly sessionTtlMs: number
+  readonly eventuallyMs: number
+  readonly dispose: () => Promise<void>
+}
+
+const cases: Readonly<Record<string, CaseBody<LockContext>>> = {
+  'one client holds a lock at a time, and the next gets it on release': async ({ open, eventuallyMs }) => {
+    const [one, other] = [await open(), await open()]
+    const first = await one.acquire('job', { value: 'first' })
+    assert.equal(await other.tryAcquire('job'), undefined)
+    assert.equal(await one.tryAcquire('job'), undefined, 'a lock is not taken twice by the same client')
+    assert.equal((await other.holder('job'))?.value, 'first')
+    const waiting = other.acquire('job', { value: 'second' })
+    await delay(100)
+    assert.equal(first.signal.aborted, false)
+    await Promise.all([first.release(), first.release()])
+    assert.equal(first.signal.aborted, true)
+    const second = await within(waiting, eventuallyMs, 'acquire after release')
+    assert.ok(second.token > first.token, 'tokens grow')
+    assert.equal((await one.holder('job'))?.value, 'second')
+    await second.release()
+    assert.equal(await one.holder('job'), undefined)
+  },
+
+  'many contenders never hold it together, and all get it': async ({ open, eventuallyMs }) => {
+    const clients = [await open(), await open(), await open()]
+    let holders = 0
+    const tokens: bigint[] = []
+    async function contend(lock: Lock): Promise<void> {
+      await using handle = await lock.acquire('counter')
+      holders++
+      assert.equal(holders, 1)
+      tokens.push(handle.token)
+      await delay(5)
+      holders--
+    }
+    const all = Array.from({ length: 12 }, (_, index) => contend(clients[index % 3] as Lock))
+    await within(Promise.all(all), eventuallyMs * 6, 'all contenders')
+    assert.deepEqual(
+      tokens,
+      [...tokens].sort((a, b) => (a < b ? -1 : 1)),
+    )
+    assert.equal(new Set(tokens).size, 12)
+  },
+
+  'locks of other names are free': async ({ open }) => {
+    const lock = await open()
+    const handles = await Promise.all(hostileNames.map((name) => lock.tryAcquire(name)))
+    assert.ok(handles.every((handle) => handle !== undefined))
+    await Promise.all(handles.map((handle) => handle?.release()))
+  },
+
+  'waiting ends by its limit or its signal, and leaves nothing behind': async ({ open, eventuallyMs }) => {
+    const [one, other] = [await open(), await open()]
+    const held = await one.acquire('job')
+    await assert.rejects(other.acquire('job', { timeoutMs: 200 }), { code: 'SD_TIMEOUT' })
+    const controller = new AbortController()
+    const waiting = other.acquire('job', { signal: controller.signal })
+    setTimeout(() => controller.abort(), 100)
+    await assert.rejects(waiting, { code: 'SD_ABORTED' })
+    await held.release()
+    await eventually(async () => assert.equal(await one.holder('job'), undefined), eventuallyMs)
+    const again = await within(one.acquire('job'), eventuallyMs, 'acquire')
+    await again.release()
+  },
+
+  'a holder that is cut off hears of it before another one gets the lock': async ({
+    open,
+    backend,
+    sessionTtlMs,
+    eventuallyMs,
+  }) => {
+    const [cut, other] = [await open(), await open()]
+    const handle = await cut.acquire('job')
+    let lostAt = 0
+    handle.signal.addEventListener('abort', () => {
+      lostAt = performance.now()
+    })
+    const waiting = other.acquire('job')
+    await backend.setConnected(cut, false)
+    const next = await within(waiting, sessionTtlMs * 3 + eventuallyMs, 'acquire after the loss of a holder')
+    const takenAt = performance.now()
+    assert.ok(handle.signal.aborted && lostAt <= takenAt, 'the old holder should know first')
+    assert.ok(next.token > handle.token)
+    await backend.setConnected(cut, true)
+    await handle.release()
+    await delay(200)
+    assert.equal((await other.holder('job'))?.token, next.token, 'a late release leaves the new holder alone')
+    await next.release()
+    const back = await within(cut.acquire('job'), eventuallyMs, 'acquire of a client that is back')
+    await back.release()
+  },
+
+  'a lock is kept for longer than its session': async ({ open, sessionTtlMs }) => {
+    const [one, other] = [await open(), await open()]
+    const handle = await one.acquire('job')
+    await delay(sessionTtlMs * 1.5)
+    assert.equal(handle.signal.aborted, false)
+    assert.equal(await other.tryAcquire('job'), undefined)
+    await handle.release()
+  },
+
+  'the holder is followed': async ({ open, eventuallyMs }) => {
+    const [one, other] = [await open(), await open()]
+    const probe = probeWatch((options) => other.watchHolder('job', options), eventuallyMs)
+    await eventually(() => assert.equal(probe.seen.at(-1)?.value, null), eventuallyMs)
+    const handle = await one.acquire('job', { value: 'me' })
+    await probe.until((holder) => assert.equal(holder?.value, 'me'))
+    await handle.release()
+    await eventually(() => assert.equal(probe.seen.at(-1)?.value, null), eventuallyMs)
+    await probe.stop()
+  },
+
+  'an election has one leader, and another after it': async ({ open, eventuallyMs }) => {
+    const [one, other] = [await open(), await open()]
+    const leaders: string[] = []
+    const controllers = { one: new AbortController(), other: new AbortController() }
+    const stand = (lock: Lock, candidate: 'one' | 'other'): Promise<void> =>
+      lead(lock, 'leader', { candidate, signal: controllers[candidate].signal }, async (leadership) => {
+        leaders.push(leadership.value)
+        await new Promise((resolve) => leadership.signal.addEventListener('abort', resolve, { once: true }))
+      })
+    const candidates = [stand(one, 'one'), stand(other, 'other')]
+    await eventually(() => assert.equal(leaders.length, 1), eventuallyMs)
+    controllers[leaders[0] as 'one' | 'other'].abort()
+    await eventually(() => assert.equal(leaders.length, 2), eventuallyMs)
+    assert.notEqual(leaders[0], leaders[1])
+    controllers.one.abort()
+    controllers.other.abort()
+    await within(Promise.all(candidates), eventuallyMs, 'candidates that gave up')
+  },
+
+  'an outage is an error, not a free lock': async ({ open, backend, eventuallyMs }) => {
+    const [cut, other] = [await open(), await open()]
+    const handle: LockHandle = await other.acquire('job')
+    await backend.setConnected(cut, false)
+    await assert.rejects(cut.tryAcquire('job'), { retryable: true })
+    await assert.rejects(cut.holder('job'), { retryable: true })
+    const waiting = cut.acquire('job')
+    await delay(200)
+    await backend.setConnected(cut, true)
+    await handle.release()
+    const mine = await within(waiting, eventuallyMs * 2, 'acquire that began during the outage')
+    await mine.release()
+  },
+
+  'closing releases, may be repeated, and ends waiting': async ({ open, eventuallyMs }) => {
+    const [one, other] = [await open(), await open()]
+    const handle = await one.acquire('job')
+    const waiting = assert.rejects(other.acquire('job'), { code: 'SD_CLOSED' })
+    await delay(100)
+    await within(Promise.all([other.close(), other.close()]), eventuallyMs, 'close()')
+    await waiting
+    const third = await open()
+    const next = third.acquire('job')
+    await one.close()
+    assert.ok(handle.signal.aborted)
+    await within(next, eventuallyMs, 'acquire after the holder closed')
+    await assert.rejects(one.acquire('job'), { code: 'SD_CLOSED' })
+    await assert.rejects(one.tryAcquire('job'), { code: 'SD_CLOSED' })
+  },
+
+  'bad names are refused': async ({ open }) => {
+    const lock = await open()
+    await assert.rejects(lock.acquire(''), { code: 'SD_INVALID', field: 'key' })
+    await assert.rejects(lock.tryAcquire('a', { value: 'x'.repeat(5_000) }), { code: 'SD_INVALID', field: 'value' })
+  },
+}
+
+/**
+ * The contract of `Lock`, and of elections on it.
+ *
+ * @throws SdError `SD_INVALID` for a harness with unknown or wrong fields
+ */
+export function lockContract(harness: LockHarness): readonly ContractCase[] {
+  checkKnownKeys('harness', checkObject('harness', harness), ['setup', 'sessionTtlMs', 'eventuallyMs'])
+  checkFunction('harness.setup', harness.setup)
+  checkDuration('harness.sessionTtlMs', harness.sessionTtlMs, 100)
+  return bindCases(
+    cases,
+    async () => {
+      const backend = await harness.setup()
+      const clients: Lock[] = []
+      return {
+        backend,
+        sessionTtlMs: harness.sessionTtlMs,
+        eventuallyMs: harness.eventuallyMs ?? 5_000,
+        async open() {
+          const lock = await backend.open()
+          clients.push(lock)
+          return lock
+        },
+        async dispose() {
+          await Promise.all(clients.map((lock) => lock.close()))
+          await backend.dispose()
+        },
+      }
+    },
+    (context) => context.dispose(),
+  )
+}
