@@ -1,0 +1,59 @@
+import type { EtcdConnection } from './etcd-connection.ts'
+
+/** A lease on etcd that only lives while it is renewed. */
+export interface EtcdLease {
+  /** Its id. */
+  readonly id: string
+  /** When etcd last confirmed it, by `performance.now()`: the moment before the request, so that the lease never ends earlier than `expiresAt`. */
+  readonly confirmedAt: number
+  /** When it ends without renewal, by `performance.now()`. */
+  readonly expiresAt: number
+  /** Renews it. @returns false if etcd does not know it any more @throws SdError when etcd can't be asked */
+  renew(): Promise<boolean>
+  /** Ends it, and every key that is still bound to it. */
+  revoke(): Promise<void>
+}
+
+/** Shortest lifetime that etcd grants, in seconds: one and a half times its default election timeout, rounded up. */
+const shortestTtlSeconds = 2
+
+/** Asks etcd for a lease. @param ttlMs its lifetime without renewal; rounded up to seconds, at least 2 */
+export async function grantLease(connection: EtcdConnection, ttlMs: number): Promise<EtcdLease> {
+  const ttlSeconds = Math.max(shortestTtlSeconds, Math.ceil(ttlMs / 1_000))
+  let confirmedAt = performance.now()
+  const lease = await connection.run(async (client) => {
+    // The library's own keepalive never grants again, so renewal is ours.
+    const granted = client.lease(ttlSeconds, { autoKeepAlive: false })
+    // A failed grant is reported twice; the rejection of grant() is enough.
+    granted.on('lost', () => undefined)
+    return { granted, id: await granted.grant() }
+  })
+  return {
+    id: lease.id,
+    get confirmedAt() {
+      return confirmedAt
+    },
+    get expiresAt() {
+      return confirmedAt + ttlSeconds * 1_000
+    },
+    async renew() {
+      const startedAt = performance.now()
+      const isAlive = await connection.run(async () => {
+        try {
+          await lease.granted.keepaliveOnce()
+          return true
+        } catch (error) {
+          if (isUnknownLease(error)) return false
+          throw error
+        }
+      })
+      if (isAlive) confirmedAt = startedAt
+      return isAlive
+    },
+    revoke: () => connection.run(() => lease.granted.revoke()),
+  }
+}
+
+function isUnknownLease(error: unknown): boolean {
+  return error instanceof Error && /LeaseInvalid|lease not found/i.test(`${error.constructor.name} ${error.message}`)
+}

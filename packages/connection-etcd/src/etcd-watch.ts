@@ -1,0 +1,89 @@
+import { type Etcd3, type IKeyValue, type IWatchResponse, Range, type Watcher } from 'etcd3'
+import type { EtcdConnection } from './etcd-connection.ts'
+
+/** What a key holds. */
+export interface KeyValue {
+  /** Its value; empty where only keys are asked for. */
+  readonly text: string
+  /** The revision in which the key came to be. */
+  readonly createRevision: bigint
+}
+
+/** Keys and values below a prefix at one revision. */
+export interface KeyValues {
+  /** By key. */
+  readonly entries: ReadonlyMap<string, KeyValue>
+  /** The revision. */
+  readonly revision: string
+}
+
+interface ListedKeyValues extends KeyValues {
+  readonly entries: Map<string, KeyValue>
+}
+
+/** Options of {@link followPrefix}. */
+export interface FollowOptions {
+  /** Ends it. */
+  readonly signal: AbortSignal
+  /** Called with everything, at first and after every change. */
+  readonly onChange: (all: KeyValues) => void
+  /** Whether values are not needed. @default false */
+  readonly keysOnly?: boolean
+}
+
+/**
+ * One session: lists, then follows from the next revision. The library would go on by itself after a lost connection, but loses events then
+ * and does not survive a compaction: any trouble ends the session, and the next one lists again.
+ */
+export async function followPrefix(connection: EtcdConnection, prefix: string, options: FollowOptions): Promise<void> {
+  const { signal, keysOnly = false, onChange } = options
+  await connection.run(async (client) => {
+    const { entries, revision } = await listPrefix(client, prefix, keysOnly)
+    if (signal.aborted) return
+    onChange({ entries, revision })
+    const watcher = client
+      .watch()
+      .prefix(prefix)
+      .startRevision(String(BigInt(revision) + 1n))
+      .watcher()
+    try {
+      await follow(watcher, entries, options)
+    } finally {
+      watcher.removeAllListeners()
+      // It would throw without a listener, and it waits for an answer that may never come.
+      watcher.on('error', () => undefined)
+      watcher.cancel().catch(() => undefined)
+    }
+  })
+}
+
+/** Everything below a prefix at one revision. */
+export async function listPrefix(client: Etcd3, prefix: string, keysOnly: boolean = false): Promise<ListedKeyValues> {
+  const { start, end } = Range.prefix(prefix)
+  const { kvs, header } = await client.kv.range({ key: start, range_end: end, keys_only: keysOnly })
+  return { entries: new Map(kvs.map((kv) => [kv.key.toString(), toKeyValue(kv)])), revision: header.revision }
+}
+
+function follow(watcher: Watcher, entries: Map<string, KeyValue>, options: FollowOptions): Promise<void> {
+  const { signal, onChange } = options
+  return new Promise((resolve, reject) => {
+    const fail = (error: unknown): void => reject(error ?? new Error('the watch ended'))
+    watcher.on('error', fail)
+    watcher.on('disconnected', fail)
+    watcher.on('data', ({ events, header }: IWatchResponse) => {
+      if (events.length === 0) return
+      for (const { type, kv } of events) {
+        const key = kv.key.toString()
+        if (String(type) === 'Delete') entries.delete(key)
+        else entries.set(key, toKeyValue(kv))
+      }
+      onChange({ entries, revision: header.revision })
+    })
+    signal.addEventListener('abort', () => resolve(), { once: true })
+    if (signal.aborted) resolve()
+  })
+}
+
+function toKeyValue({ value, create_revision }: IKeyValue): KeyValue {
+  return { text: value.toString(), createRevision: BigInt(create_revision) }
+}

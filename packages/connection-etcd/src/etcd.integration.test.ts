@@ -1,0 +1,203 @@
+import { randomUUID } from 'node:crypto'
+import { SdError, type TlsOptions } from '@sd/core'
+import { createCertificates, type EtcdServer, freePort, obtainServer, startEtcd } from '@sd/test-servers'
+import { eventually, within } from '@sd/testing'
+import { Etcd3, Range } from 'etcd3'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  createEtcdConnection,
+  type EtcdConnection,
+  type EtcdConnectionOptions,
+  followPrefix,
+  grantLease,
+  type KeyValues,
+  listPrefix,
+  readConnectionOptions,
+} from './index.ts'
+
+const etcd = await obtainServer('etcd', { own: true })
+const opened: EtcdConnection[] = []
+
+function open(options: EtcdConnectionOptions): EtcdConnection {
+  const connection = createEtcdConnection(readConnectionOptions({ operationTimeoutMs: 2_000, ...options }, 'etcd'))
+  opened.push(connection)
+  return connection
+}
+
+afterAll(() => {
+  for (const connection of opened) connection.close()
+})
+
+function put(connection: EtcdConnection, key: string, value: string): Promise<unknown> {
+  return connection.run((client) => client.put(key).value(value).exec())
+}
+
+/** Follows a prefix until the session ends, and remembers what came. */
+function startToFollow(connection: EtcdConnection, prefix: string): { seen: KeyValues[]; ended: Promise<void>; stop(): void } {
+  const seen: KeyValues[] = []
+  const controller = new AbortController()
+  const ended = followPrefix(connection, prefix, {
+    signal: controller.signal,
+    onChange: ({ entries, revision }) => seen.push({ entries: new Map(entries), revision }),
+  })
+  ended.catch(() => undefined)
+  return { seen, ended, stop: () => controller.abort() }
+}
+
+describe.runIf(etcd)('a plain server', () => {
+  let server: EtcdServer
+  beforeAll(async () => {
+    if (etcd) server = await startEtcd(etcd)
+  })
+  afterAll(() => server.close())
+
+  test('a prefix is followed from its list on, event by event', async () => {
+    const prefix = `/${randomUUID()}/`
+    const connection = open({ endpoints: [`127.0.0.1:${server.port}`] })
+    await put(connection, `${prefix}a`, '1')
+    const { seen, ended, stop } = startToFollow(connection, prefix)
+    await eventually(() => expect(seen.at(-1)?.entries.get(`${prefix}a`)?.text).toBe('1'), 5_000)
+    await put(connection, `${prefix}a`, '2')
+    await put(connection, `${prefix}b`, '3')
+    await connection.run((client) => client.delete().key(`${prefix}a`).exec())
+    await eventually(() => expect([...(seen.at(-1)?.entries.keys() ?? [])]).toEqual([`${prefix}b`]), 5_000)
+    stop()
+    await within(ended, 2_000, 'a session that was aborted')
+  })
+
+  test('a revision that was compacted away ends the session', async () => {
+    const prefix = `/${randomUUID()}/`
+    const connection = open({ endpoints: [`127.0.0.1:${server.port}`] })
+    for (let value = 0; value < 5; value++) await put(connection, `${prefix}a`, String(value))
+    const { revision } = await connection.run((client) => listPrefix(client, prefix))
+    const client = new Etcd3({ hosts: `127.0.0.1:${server.port}` })
+    await client.kv.compact({ revision, physical: true })
+    const watcher = client.watch().prefix(prefix).startRevision('2').watcher()
+    await within(new Promise((resolve) => watcher.once('error', resolve)), 5_000, 'an error for a compacted revision')
+    client.close()
+    // Ours lists first, so that it always starts behind the compaction.
+    const { seen, stop } = startToFollow(connection, prefix)
+    await put(connection, `${prefix}b`, 'x')
+    await eventually(() => expect(seen.at(-1)?.entries.size).toBe(2), 5_000)
+    stop()
+  })
+
+  test('a lost server ends the session, and what is refused or unknown has a code', async () => {
+    const connection = open({ endpoints: [`127.0.0.1:${await freePort()}`] })
+    await expect(connection.run((client) => client.get('x').string())).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
+    const other = open({ endpoints: [`127.0.0.1:${server.port}`] })
+    await expect(put(other, '/big', 'x'.repeat(3_000_000))).rejects.toMatchObject({ code: 'SD_TOO_LARGE', retryable: false })
+    other.close()
+    await expect(put(other, '/a', 'x')).rejects.toMatchObject({ code: 'SD_CLOSED' })
+  })
+
+  test('a dead member is passed over', async () => {
+    const dead = await freePort()
+    const connection = open({ endpoints: [`127.0.0.1:${dead}`, `127.0.0.1:${server.port}`] })
+    for (let round = 0; round < 10; round++) await put(connection, '/failover', String(round))
+    expect(await connection.run((client) => client.get('/failover').string())).toBe('9')
+  })
+
+  test('a lease is known until it is revoked', async () => {
+    const connection = open({ endpoints: [`127.0.0.1:${server.port}`] })
+    const lease = await grantLease(connection, 2_000)
+    expect(lease.expiresAt - lease.confirmedAt).toBe(2_000)
+    const before = lease.confirmedAt
+    expect(await lease.renew()).toBe(true)
+    expect(lease.confirmedAt).toBeGreaterThan(before)
+    await lease.revoke()
+    expect(await lease.renew()).toBe(false)
+  })
+})
+
+describe.runIf(etcd)('a server with users', () => {
+  let server: EtcdServer
+  let root: Etcd3
+  beforeAll(async () => {
+    if (!etcd) return
+    server = await startEtcd(etcd)
+    const admin = new Etcd3({ hosts: `127.0.0.1:${server.port}` })
+    await admin.role('root').create()
+    const user = await admin.user('root').create('root-secret')
+    await user.addRole('root')
+    await admin.auth.authEnable()
+    admin.close()
+    root = new Etcd3({ hosts: `127.0.0.1:${server.port}`, auth: { username: 'root', password: 'root-secret' } })
+    const role = await root.role('orders').create()
+    await role.grant({ permission: 'Readwrite', range: Range.prefix('/orders/') })
+    const worker = await root.user('worker').create('old-secret')
+    await worker.addRole('orders')
+  })
+  afterAll(async () => {
+    root.close()
+    await server.close()
+  })
+
+  const endpoints = (): readonly string[] => [`127.0.0.1:${server.port}`]
+
+  test('a wrong password and a forbidden key are refused, and no message has the password', async () => {
+    const wrong = open({ endpoints: endpoints(), credentials: { username: 'worker', password: 'wrong-secret' } })
+    const error: unknown = await wrong.run((client) => client.get('/orders/a').string()).catch((caught: unknown) => caught)
+    expect(error).toMatchObject({ code: 'SD_DENIED', retryable: false })
+    expect(JSON.stringify([String(error), (error as Error).cause])).not.toContain('wrong-secret')
+    const allowed = open({ endpoints: endpoints(), credentials: { username: 'worker', password: 'old-secret' } })
+    await put(allowed, '/orders/a', '1')
+    await expect(put(allowed, '/users/a', '1')).rejects.toMatchObject({ code: 'SD_DENIED' })
+    const anonymous = open({ endpoints: endpoints() })
+    await expect(put(anonymous, '/orders/a', '1')).rejects.toMatchObject({ code: 'SD_DENIED' })
+  })
+
+  test('a password that is rotated is asked for again, in operations and in a session after it', async () => {
+    let password = 'old-secret'
+    const connection = open({ endpoints: endpoints(), credentials: () => ({ username: 'worker', password }) })
+    await put(connection, '/orders/a', '1')
+    const { seen, ended, stop } = startToFollow(connection, '/orders/')
+    await eventually(() => expect(seen.length).toBe(1), 5_000)
+    await root.auth.userChangePassword({ name: 'worker', password: 'new-secret' })
+    password = 'new-secret'
+    await put(connection, '/orders/a', '2')
+    // The old login may or may not be good for what it opened; a session that it ends is followed by one with the new login.
+    stop()
+    await ended.catch((error: unknown) => expect(SdError.isInstance(error)).toBe(true))
+    const after = startToFollow(connection, '/orders/')
+    await eventually(() => expect(after.seen.at(-1)?.entries.get('/orders/a')?.text).toBe('2'), 5_000)
+    after.stop()
+  })
+
+  test('a restarted server, which has forgotten all logins, is logged in to again', async () => {
+    const connection = open({ endpoints: endpoints(), credentials: { username: 'root', password: 'root-secret' } })
+    await put(connection, '/orders/b', '1')
+    await server.kill()
+    await server.start()
+    await eventually(() => put(connection, '/orders/b', '2'), 10_000)
+    const { seen, stop } = startToFollow(connection, '/orders/')
+    await put(connection, '/orders/b', '3')
+    await eventually(() => expect(seen.at(-1)?.entries.get('/orders/b')?.text).toBe('3'), 5_000)
+    stop()
+  })
+})
+
+describe.runIf(etcd)('a server with TLS that wants client certificates', () => {
+  let server: EtcdServer
+  let tls: Required<Pick<TlsOptions, 'ca' | 'cert' | 'key'>>
+  beforeAll(async () => {
+    if (!etcd) return
+    const certificates = await createCertificates()
+    tls = { ca: certificates.ca, ...certificates.client }
+    server = await startEtcd(etcd, { tls: certificates })
+  })
+  afterAll(() => server.close())
+
+  test('is reached with both, and with nothing less', async () => {
+    const endpoints = [`https://127.0.0.1:${server.port}`]
+    const connection = open({ endpoints, tls })
+    await put(connection, '/a', '1')
+    const named = open({ endpoints, tls: { ...tls, serverName: 'localhost' } })
+    expect(await named.run((client) => client.get('/a').string())).toBe('1')
+    const other = await createCertificates()
+    const attempts: readonly TlsOptions[] = [{ ca: tls.ca }, { ...tls, ca: other.ca }, { ...tls, serverName: 'elsewhere' }]
+    for (const wrong of attempts) {
+      await expect(put(open({ endpoints, tls: wrong }), '/a', '2')).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
+    }
+  })
+})

@@ -1,0 +1,10 @@
+export { createEtcdConnection, type EtcdConnection } from './etcd-connection.ts'
+export { type EtcdLease, grantLease } from './etcd-lease.ts'
+export { type FollowOptions, followPrefix, type KeyValue, type KeyValues, listPrefix } from './etcd-watch.ts'
+export {
+  CONNECTION_OPTIONS,
+  checkPrefix,
+  type EtcdConnectionOptions,
+  type EtcdConnectionSettings,
+  readConnectionOptions,
+} from './options.ts'

@@ -1,0 +1,37 @@
+import { describe, expect, test } from 'vitest'
+import { checkPrefix, readConnectionOptions } from './index.ts'
+
+describe('options', () => {
+  test('have defaults', () => {
+    expect(readConnectionOptions({}, 'etcd')).toMatchObject({
+      endpoints: [{ host: '127.0.0.1', port: 2_379, secure: false }],
+      operationTimeoutMs: 5_000,
+    })
+  })
+
+  test.each([
+    ['endpoints', { endpoints: [] }],
+    ['endpoints[0]', { endpoints: ['user:secret@host'] }],
+    ['endpoints', { endpoints: ['http://a', 'https://b'] }],
+    ['endpoints', { endpoints: ['http://a'], tls: {} }],
+    ['credentials.password', { credentials: { username: 'a', password: '' } }],
+    ['tls', { endpoints: ['https://a'], tls: { cert: '-----BEGIN CERTIFICATE-----' } }],
+    ['tls.key', { endpoints: ['https://a'], tls: { key: 'secret' } }],
+    ['operationTimeoutMs', { operationTimeoutMs: 1 }],
+  ])('a wrong %s is refused without showing a secret', (field, options) => {
+    let error: unknown
+    try {
+      readConnectionOptions(options, 'etcd')
+    } catch (caught) {
+      error = caught
+    }
+    expect(error).toMatchObject({ code: 'SD_INVALID', field })
+    expect(String(error)).not.toContain('secret')
+  })
+
+  test('a prefix has no slash at its end', () => {
+    expect(checkPrefix('/a/b')).toBe('/a/b')
+    expect(() => checkPrefix('/a/')).toThrow('Invalid prefix')
+    expect(() => checkPrefix('')).toThrow('Invalid prefix')
+  })
+})

@@ -1,0 +1,66 @@
+import {
+  type Credentials,
+  checkCredentials,
+  checkDuration,
+  checkEndpoints,
+  checkName,
+  checkProvided,
+  checkTls,
+  invalid,
+  type Provided,
+  type ServerEndpoint,
+  type TlsOptions,
+} from '@sd/core'
+
+/** How to reach etcd: options that every package on it has. */
+export interface EtcdConnectionOptions {
+  /** Members of the cluster: `host:port`, or `https://host:port` for TLS. @default ['127.0.0.1:2379'] */
+  readonly endpoints?: readonly string[]
+  /** User and password, where the cluster has auth enabled; a function is asked again at every login. */
+  readonly credentials?: Provided<Credentials>
+  /** TLS with an authority of your own, or a client certificate. Endpoints must be `https://`. */
+  readonly tls?: TlsOptions
+  /** Limit of one operation, in milliseconds. @default 5_000 */
+  readonly operationTimeoutMs?: number
+}
+
+/** Names of the options of a connection, for checks of unknown ones. */
+export const CONNECTION_OPTIONS = ['endpoints', 'credentials', 'tls', 'operationTimeoutMs'] as const
+
+/** Options with their defaults filled in. */
+export interface EtcdConnectionSettings {
+  /** Name of the owner, for messages. */
+  readonly name: string
+  /** Members of the cluster. */
+  readonly endpoints: readonly ServerEndpoint[]
+  /** User and password. */
+  readonly credentials: Provided<Credentials> | undefined
+  /** Certificates. */
+  readonly tls: TlsOptions | undefined
+  /** Limit of one operation, in milliseconds. */
+  readonly operationTimeoutMs: number
+}
+
+/** Checks the options of a connection. @param name the owner, for messages @throws SdError `SD_INVALID` that names the option */
+export function readConnectionOptions(options: EtcdConnectionOptions, name: string): EtcdConnectionSettings {
+  const { credentials, tls } = options
+  const endpoints = checkEndpoints('endpoints', options.endpoints ?? ['127.0.0.1:2379'], 2_379)
+  if (endpoints.some(({ secure }) => secure !== endpoints[0]?.secure)) {
+    throw invalid('endpoints', 'http and https', 'the same for all, because they share their credentials')
+  }
+  if (tls && !endpoints[0]?.secure) throw invalid('endpoints', 'no https', 'https:// endpoints, because tls is given')
+  return {
+    name,
+    endpoints,
+    credentials: credentials && checkProvided(credentials, (value) => checkCredentials('credentials', value)),
+    tls: tls && checkTls('tls', tls),
+    operationTimeoutMs: checkDuration('operationTimeoutMs', options.operationTimeoutMs ?? 5_000, 100),
+  }
+}
+
+/** Checks a path that keys begin with. @throws SdError `SD_INVALID` */
+export function checkPrefix(value: unknown): string {
+  const prefix = checkName('prefix', value, 1_024)
+  if (prefix.endsWith('/')) throw invalid('prefix', prefix, 'a path without a slash at its end')
+  return prefix
+}

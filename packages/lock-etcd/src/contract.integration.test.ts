@@ -1,0 +1,42 @@
+import { randomUUID } from 'node:crypto'
+import type { Lock } from '@sd/core'
+import { type EtcdServer, type FaultyLink, obtainServer, startEtcd, startToxiproxy, type Toxiproxy } from '@sd/test-servers'
+import { lockContract } from '@sd/testing'
+import { afterAll, beforeAll, describe, test } from 'vitest'
+import { createEtcdLock } from './index.ts'
+
+const etcd = await obtainServer('etcd', { own: true })
+const toxiproxy = await obtainServer('toxiproxy')
+
+describe.runIf(etcd && toxiproxy)('lock contract', () => {
+  let server: EtcdServer
+  let proxy: Toxiproxy
+  beforeAll(async () => {
+    if (!etcd || !toxiproxy) return
+    ;[server, proxy] = await Promise.all([startEtcd(etcd), startToxiproxy(toxiproxy)])
+  })
+  afterAll(() => Promise.all([server.close(), proxy.close()]))
+
+  const contract = lockContract({
+    sessionTtlMs: 2_000,
+    eventuallyMs: 10_000,
+    setup: async () => {
+      const prefix = `/test/${randomUUID()}`
+      const links = new Map<Lock, FaultyLink>()
+      return {
+        async open() {
+          const link = await proxy.link(server.port)
+          const lock = createEtcdLock({ endpoints: [`127.0.0.1:${link.port}`], prefix, ttlMs: 2_000, operationTimeoutMs: 2_000 })
+          links.set(lock, link)
+          return lock
+        },
+        setConnected: (lock, connected) => {
+          const link = links.get(lock)
+          return connected ? link?.restore() : link?.cut()
+        },
+        dispose: async () => void (await Promise.all([...links.values()].map((link) => link.close()))),
+      }
+    },
+  })
+  for (const { name, run } of contract) test(name, { timeout: 60_000 }, run)
+})

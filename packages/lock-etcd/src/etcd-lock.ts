@@ -1,0 +1,125 @@
+import { randomUUID } from 'node:crypto'
+import { createEtcdConnection, followPrefix, type KeyValues, listPrefix } from '@sd/connection-etcd'
+import {
+  assembleLock,
+  createBackoff,
+  escapeName,
+  type Lock,
+  type LockHolder,
+  SdError,
+  sleep,
+  type TakenLock,
+  type TakeOptions,
+} from '@sd/core'
+import { type EtcdLockOptions, readOptions } from './options.ts'
+import { openSession, type Session } from './session.ts'
+
+/**
+ * Locks on etcd, fair: who asked first gets it first. Each contender has a key that is bound to its process' lease; the oldest key holds the
+ * lock, and its creation revision is the fencing token.
+ *
+ * @see https://etcd.io/docs/v3.6/learning/why/ on what locks with leases can promise
+ * @throws SdError `SD_INVALID` that names the option
+ */
+export function createEtcdLock(options: EtcdLockOptions = {}): Lock {
+  const settings = readOptions(options)
+  const { prefix, ttlMs, name, operationTimeoutMs } = settings
+  const connection = createEtcdConnection(settings)
+  let opening: Promise<Session> | undefined
+
+  const folderOf = (key: string): string => `${prefix}/${escapeName(key)}/`
+
+  /** The session that lives now, a new one if there is none. */
+  async function getSession(): Promise<Session> {
+    const session = await opening?.catch(() => undefined)
+    if (session && !session.lost.aborted) return session
+    const next = openSession(connection, ttlMs)
+    opening = next
+    return next
+  }
+
+  /** Removes a contender's key, in the background for as long as it takes and the session lives: it would block everybody. */
+  async function leave(session: Session, ownKey: string): Promise<void> {
+    const remove = (): Promise<unknown> => connection.run((client) => client.delete().key(ownKey).exec())
+    const backoff = createBackoff({ maxMs: 2_000 })
+    async function goOn(): Promise<void> {
+      while (!session.lost.aborted) {
+        await sleep(backoff.next(), session.lost)
+        if (
+          await remove().then(
+            () => true,
+            () => false,
+          )
+        )
+          return
+      }
+    }
+    await remove().catch(() => void goOn().catch(() => undefined))
+  }
+
+  async function take(key: string, { value, wait, signal }: TakeOptions): Promise<TakenLock | undefined> {
+    const session = await getSession()
+    const ownKey = `${folderOf(key)}${randomUUID()}`
+    let isHeld = false
+    try {
+      await connection.run((client) => client.put(ownKey).value(value).lease(session.id).exec())
+      const token = wait
+        ? await waitForTurn(key, ownKey, AbortSignal.any([signal, session.lost]))
+        : turnOf(await connection.run((client) => listPrefix(client, folderOf(key))), ownKey)
+      isHeld = token !== undefined
+      return token === undefined ? undefined : { token, lost: session.lost, release: () => leave(session, ownKey) }
+    } finally {
+      if (!isHeld) await leave(session, ownKey)
+    }
+  }
+
+  /** Follows the contenders until ours is the oldest. */
+  async function waitForTurn(key: string, ownKey: string, signal: AbortSignal): Promise<bigint> {
+    const found = new AbortController()
+    let token: bigint | undefined
+    let gone = false
+    await followPrefix(connection, folderOf(key), {
+      signal: AbortSignal.any([signal, found.signal]),
+      onChange: (all) => {
+        token = turnOf(all, ownKey)
+        gone = !all.entries.has(ownKey)
+        if (gone || token !== undefined) found.abort()
+      },
+    })
+    if (token !== undefined) return token
+    throw new SdError('SD_UNAVAILABLE', gone ? `${name} lost the place in the queue of ${key}` : `waiting for ${key} was ended`)
+  }
+
+  return assembleLock({
+    name,
+    operationTimeoutMs,
+    take,
+    read: async (key) => toHolder(await connection.run((client) => listPrefix(client, folderOf(key)))),
+    follow: (key, { offer, signal }) =>
+      followPrefix(connection, folderOf(key), { signal, onChange: (all) => offer(toHolder(all) ?? null) }),
+    async close() {
+      const session = await opening?.catch(() => undefined)
+      await session?.close().catch(() => undefined)
+      connection.close()
+    },
+  })
+}
+
+/** The oldest contender. */
+function findFirst({ entries }: KeyValues): { readonly key: string; readonly holder: LockHolder } | undefined {
+  let first: { key: string; holder: LockHolder } | undefined
+  for (const [key, { text, createRevision }] of entries) {
+    if (!first || createRevision < first.holder.token) first = { key, holder: { value: text, token: createRevision } }
+  }
+  return first
+}
+
+function toHolder(all: KeyValues): LockHolder | undefined {
+  return findFirst(all)?.holder
+}
+
+/** The token of `ownKey` if it is the oldest. */
+function turnOf(all: KeyValues, ownKey: string): bigint | undefined {
+  const first = findFirst(all)
+  return first?.key === ownKey ? first.holder.token : undefined
+}

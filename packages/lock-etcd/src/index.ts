@@ -1,0 +1,2 @@
+export { createEtcdLock } from './etcd-lock.ts'
+export type { EtcdLockOptions } from './options.ts'

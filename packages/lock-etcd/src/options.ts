@@ -1,0 +1,39 @@
+import {
+  CONNECTION_OPTIONS,
+  checkPrefix,
+  type EtcdConnectionOptions,
+  type EtcdConnectionSettings,
+  readConnectionOptions,
+} from '@sd/connection-etcd'
+import { checkDuration, checkKnownKeys, checkName, checkObject } from '@sd/core'
+
+/** Options of `createEtcdLock`. */
+export interface EtcdLockOptions extends EtcdConnectionOptions {
+  /** Path that all keys begin with. @default '/sd/locks' */
+  readonly prefix?: string
+  /**
+   * How long a lock outlives a holder that no longer answers, in milliseconds; etcd rounds up to seconds, at least 2. The holder itself gives
+   * up after nine tenths of it.
+   *
+   * @default 15_000
+   */
+  readonly ttlMs?: number
+  /** Name for messages. @default 'etcd' */
+  readonly name?: string
+}
+
+/** Options with their defaults filled in. */
+export interface EtcdLockSettings extends EtcdConnectionSettings {
+  readonly prefix: string
+  readonly ttlMs: number
+}
+
+/** Checks options. @throws SdError `SD_INVALID` that names the option */
+export function readOptions(options: EtcdLockOptions): EtcdLockSettings {
+  checkKnownKeys('', checkObject('options', options), [...CONNECTION_OPTIONS, 'prefix', 'ttlMs', 'name'])
+  return {
+    ...readConnectionOptions(options, checkName('name', options.name ?? 'etcd')),
+    prefix: checkPrefix(options.prefix ?? '/sd/locks'),
+    ttlMs: checkDuration('ttlMs', options.ttlMs ?? 15_000, 1_000),
+  }
+}

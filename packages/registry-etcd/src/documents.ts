@@ -1,0 +1,25 @@
+import { buildForeignInstance, decodeInstance, type InstanceDocument, type InstancePlace, parseJsonObject } from '@sd/core'
+
+/**
+ * Reads the document of a key: ours, or one of Kratos' registry for etcd (`{ id, name, version, metadata, endpoints: ['http://host:port'] }`),
+ * of which the first endpoint counts.
+ *
+ * @throws SdError `SD_MALFORMED`
+ */
+export function readDocument(text: string, place: InstancePlace): InstanceDocument {
+  const document = parseJsonObject(text, `instance ${place.id} of ${place.service}`)
+  const { endpoints, version, metadata } = document
+  if (!Array.isArray(endpoints)) return decodeInstance(text, place)
+  const url = new URL(String(endpoints[0]))
+  const isSecure = url.searchParams.get('isSecure') === 'true'
+  const scheme = url.protocol.slice(0, -1)
+  const instance = buildForeignInstance({
+    ...place,
+    address: url.hostname.replace(/^\[|\]$/g, ''),
+    port: Number(url.port),
+    protocol: isSecure && scheme === 'http' ? 'https' : scheme,
+    ...(typeof version === 'string' && version !== '' && { version }),
+    ...(typeof metadata === 'object' && metadata !== null && { metadata: metadata as Record<string, string> }),
+  })
+  return { instance }
+}

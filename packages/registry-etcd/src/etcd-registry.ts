@@ -1,0 +1,142 @@
+import { createEtcdConnection, followPrefix, type KeyValues, listPrefix } from '@sd/connection-etcd'
+import {
+  assembleRegistry,
+  createSnapshot,
+  decodeEntries,
+  encodeInstance,
+  escapeName,
+  keepIfSame,
+  type ReadOptions,
+  type Registry,
+  SdError,
+  type ServiceInstance,
+  type ServiceSnapshot,
+  unescapeName,
+} from '@sd/core'
+import { readDocument } from './documents.ts'
+import { type EtcdRegistryOptions, readOptions } from './options.ts'
+import { createSharedLease, type SharedLease } from './shared-lease.ts'
+
+const capabilities = { register: true, watch: 'push', listServices: true, ttl: true, conditionalRemove: true } as const
+
+/** Largest document: etcd takes requests of 1.5 MiB. */
+const maxDocumentBytes = 1_400_000
+
+/**
+ * Registers and finds instances in etcd: a JSON document per instance, bound to a lease.
+ *
+ * @throws SdError `SD_INVALID` that names the option
+ */
+export function createEtcdRegistry(options: EtcdRegistryOptions = {}): Registry {
+  const settings = readOptions(options)
+  const { prefix, ttlMs, name, operationTimeoutMs, enabled } = settings
+  const connection = createEtcdConnection(settings)
+  const leases = new Map<number, SharedLease>()
+
+  const folderOf = (service: string): string => `${prefix}/${escapeName(service)}/`
+  const keyOf = (service: string, id: string): string => folderOf(service) + escapeName(id)
+
+  function leaseOf(instance: ServiceInstance): SharedLease {
+    const lifetimeMs = instance.ttlMs ?? ttlMs
+    const lease = leases.get(lifetimeMs) ?? createSharedLease(connection, lifetimeMs)
+    leases.set(lifetimeMs, lease)
+    return lease
+  }
+
+  function readInstance(key: string, text: string): ServiceInstance | undefined {
+    const [service = '', id = '', ...rest] = key.slice(prefix.length + 1).split('/')
+    // Something deeper down is no instance.
+    if (rest.length > 0 || id === '') return undefined
+    return readDocument(text, { service: unescapeName(service), id: unescapeName(id) }).instance
+  }
+
+  function toSnapshot(service: string, { entries, revision }: KeyValues, previous?: ServiceSnapshot): ServiceSnapshot {
+    const instances = decodeEntries(name, service, entries, ([key, { text }]) => readInstance(key, text))
+    return createSnapshot({ service, instances, revision, previous })
+  }
+
+  function toNames(keys: Iterable<string>): readonly string[] {
+    const folders = new Set<string>()
+    for (const key of keys) folders.add(key.slice(prefix.length + 1).split('/', 1)[0] as string)
+    return [...folders].map(unescapeName).sort()
+  }
+
+  const { registry } = assembleRegistry({
+    name,
+    capabilities,
+    ttlMs,
+    operationTimeoutMs,
+    enabled,
+    driver: {
+      async put(instance, { incarnation }) {
+        const text = encodeInstance(instance, incarnation)
+        const lease = leaseOf(instance)
+        const write = async (): Promise<void> => {
+          const id = await lease.id()
+          await connection.run((client) => client.put(keyOf(instance.service, instance.id)).value(text).lease(id).exec())
+        }
+        await write().catch(async (error: unknown) => {
+          // The lease ended meanwhile: once more with a new one. Anything else is the keeper's to repeat.
+          if (await lease.renew()) throw error
+          await write()
+        })
+      },
+      async renew(instance, { incarnation }) {
+        const key = keyOf(instance.service, instance.id)
+        const [isAlive, text] = await Promise.all([
+          leaseOf(instance).renew(),
+          connection.run((client) => client.get(key).string()),
+        ])
+        if (!isAlive || text === null) return 'lost'
+        return readIncarnation(text) === incarnation ? 'renewed' : 'superseded'
+      },
+      async remove(instance, { incarnation }) {
+        const key = keyOf(instance.service, instance.id)
+        await connection.run(async (client) => {
+          const text = await client.get(key).string()
+          if (text === null || readIncarnation(text) !== incarnation) return
+          await client.if(key, 'Value', '==', text).then(client.delete().key(key)).commit()
+        })
+      },
+    },
+    check(instance) {
+      const bytes = Buffer.byteLength(JSON.stringify(instance))
+      if (bytes <= maxDocumentBytes) return
+      throw new SdError('SD_TOO_LARGE', `instance ${instance.id} has ${bytes} bytes, etcd takes ${maxDocumentBytes}`)
+    },
+    list: async (service) => toSnapshot(service, await connection.run((client) => listPrefix(client, folderOf(service)))),
+    async get(service, instanceId) {
+      const key = keyOf(service, instanceId)
+      const text = await connection.run((client) => client.get(key).string())
+      return text === null ? undefined : readInstance(key, text)
+    },
+    listServices: async () => {
+      const keys = await connection.run((client) => client.getAll().prefix(`${prefix}/`).keys())
+      return toNames(keys)
+    },
+    remove: async (service, instanceId) =>
+      void (await connection.run((client) => client.delete().key(keyOf(service, instanceId)).exec())),
+    ping: async (_: ReadOptions) => void (await connection.run((client) => client.get(`${prefix}/`).exec())),
+    follow: (service, { offer, previous, signal }) =>
+      followPrefix(connection, folderOf(service), { signal, onChange: (all) => offer(toSnapshot(service, all, previous())) }),
+    followServices: ({ offer, previous, signal }) =>
+      followPrefix(connection, `${prefix}/`, {
+        signal,
+        keysOnly: true,
+        onChange: ({ entries }) => offer(keepIfSame(previous(), toNames(entries.keys()))),
+      }),
+    async close() {
+      await Promise.allSettled([...leases.values()].map((lease) => lease.revoke()))
+      connection.close()
+    },
+  })
+  return registry
+}
+
+function readIncarnation(text: string): unknown {
+  try {
+    return (JSON.parse(text) as { incarnation?: unknown } | null)?.incarnation
+  } catch {
+    return undefined
+  }
+}
