@@ -1,0 +1,20 @@
+import { type RegistryCapabilities, SdError } from '@sd/core'
+import type { Member } from './member.ts'
+
+/** What all members together can do. */
+export function capabilitiesOf(members: readonly Member[]): RegistryCapabilities {
+  const read = members.flatMap(({ settings }) => (settings.read ? [settings.source.capabilities] : []))
+  const written = members.flatMap(({ settings }) => (settings.registry ? [settings.registry.capabilities] : []))
+  return {
+    register: written.length > 0,
+    watch: read.every(({ watch }) => watch === 'push') ? 'push' : 'poll',
+    listServices: read.every(({ listServices }) => listServices),
+    ttl: written.length > 0 && written.every(({ ttl }) => ttl),
+    conditionalRemove: written.length > 0 && written.every(({ conditionalRemove }) => conditionalRemove),
+  }
+}
+
+/** @throws SdError `SD_UNSUPPORTED` unless every member that is read can list its services */
+export function checkListable(name: string, members: readonly Member[]): void {
+  if (!capabilitiesOf(members).listServices) throw new SdError('SD_UNSUPPORTED', `A member of ${name} can't list services`)
+}

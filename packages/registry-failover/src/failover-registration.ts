@@ -1,0 +1,277 @@
+import {
+  abortError,
+  closedError,
+  type InstanceUpdate,
+  type OperationOptions,
+  publishTelemetry,
+  type Registration,
+  type RegistrationState,
+  registrationStateChannel,
+  SdError,
+  type ServiceInstance,
+  toSdError,
+  updateServiceInstance,
+  withTimeout,
+} from '@sd/core'
+import type { Member } from './member.ts'
+import type { ResolvedSettings } from './options.ts'
+import { createPlacement, type Placement } from './placement.ts'
+
+/** What a {@link FailoverRegistration} belongs to. */
+export interface RegistrationOwner {
+  /** Name of the registry, for messages and telemetry. */
+  readonly registry: string
+  /** The settings that count now. */
+  readonly settings: () => ResolvedSettings
+  /** The members that are to hold the instance now. */
+  readonly targets: () => readonly Member[]
+  /** Called when it is over. */
+  readonly onClosed: (registration: FailoverRegistration) => void
+}
+
+/** How the first attempt is waited for; see `RegisterOptions`. */
+export interface StartOptions extends OperationOptions {
+  /** Limit in milliseconds. */
+  readonly timeoutMs: number
+  /** What to do while no member takes it. */
+  readonly whenUnavailable: 'reject' | 'recover'
+}
+
+/** One registration that is kept on several members. */
+export class FailoverRegistration implements Registration {
+  instance: ServiceInstance
+  state: RegistrationState = 'recovering'
+  lastError?: SdError | undefined
+  readonly #owner: RegistrationOwner
+  readonly #placements = new Map<Member, Placement>()
+  readonly #listeners = new Set<(registration: Registration) => void>()
+  #changed: PromiseWithResolvers<void> = Promise.withResolvers()
+  #moving: PromiseWithResolvers<void> | undefined
+  #deregistering: Promise<void> | undefined
+  #superseded = false
+
+  constructor(instance: ServiceInstance, owner: RegistrationOwner) {
+    this.instance = instance
+    this.#owner = owner
+  }
+
+  /** Registers, and waits until enough members have it. */
+  async start({ timeoutMs, whenUnavailable, signal }: StartOptions): Promise<void> {
+    const what = `registering ${this.instance.service}`
+    this.reconcile()
+    try {
+      await withTimeout({ timeoutMs, what, signal }, async (limit) => {
+        while (!limit.aborted && !this.#isStarted(whenUnavailable)) await this.#changed.promise
+      })
+    } catch (caught) {
+      const error = toSdError(caught, 'SD_UNAVAILABLE', what)
+      const isTimeout = error.code === 'SD_TIMEOUT'
+      // A member that hangs must not spoil what another one took.
+      if (isTimeout && this.state === 'active' && !this.#owner.settings().requireAll) return
+      const reason = this.#firstError()
+      void this.deregister().catch(() => undefined)
+      throw (isTimeout && reason) || error
+    }
+    if (this.state === 'closed' && !this.#superseded) throw closedError(what)
+  }
+
+  /** Keeps the instance on the members that are to hold it now. The others are left once all of those have it. */
+  reconcile(): void {
+    if (this.state === 'closed') return
+    this.#moving ??= Promise.withResolvers()
+    for (const member of this.#owner.targets()) {
+      const { registry } = member.settings
+      if (this.#placements.has(member) || !registry) continue
+      const placement = createPlacement({
+        registry,
+        desired: () => this.instance,
+        operationTimeoutMs: this.#owner.settings().operationTimeoutMs,
+        onChange: () => this.#refresh(),
+      })
+      this.#placements.set(member, placement)
+      void placement.apply().catch(() => undefined)
+    }
+    this.#refresh()
+  }
+
+  /** Resolves once every member that is to hold the instance has it. */
+  moved(): Promise<void> {
+    return this.#moving?.promise ?? Promise.resolve()
+  }
+
+  /** Leaves a member now. */
+  async forget(member: Member): Promise<void> {
+    const placement = this.#placements.get(member)
+    this.#placements.delete(member)
+    await placement?.stop()
+    this.#refresh()
+  }
+
+  async update(change: InstanceUpdate, { signal }: OperationOptions = {}): Promise<void> {
+    const what = `updating ${this.instance.service}`
+    if (this.state === 'closed') throw closedError(what)
+    if (signal?.aborted) throw abortError(signal, what)
+    const before = this.instance
+    const after = updateServiceInstance(before, change)
+    this.instance = after
+    const error = await this.#applyEverywhere(what, signal)
+    if (!error) return
+    if (signal?.aborted) throw abortError(signal, what)
+    if (!error.retryable && this.instance === after) {
+      this.instance = before
+      for (const placement of this.#placements.values()) void placement.apply().catch(() => undefined)
+    }
+    throw error
+  }
+
+  deregister({ signal }: OperationOptions = {}): Promise<void> {
+    if (this.#deregistering === undefined) {
+      const wasClosed = this.state === 'closed'
+      this.#close()
+      this.#deregistering = wasClosed ? Promise.resolve() : this.#removeEverywhere()
+      this.#deregistering.catch(() => undefined)
+    }
+    if (!signal) return this.#deregistering
+    const pending = this.#deregistering
+    const timeoutMs = this.#owner.settings().operationTimeoutMs * 2
+    return withTimeout({ timeoutMs, what: `deregistering ${this.instance.service}`, signal }, () => pending)
+  }
+
+  onStateChange(listener: (registration: Registration) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.deregister()
+  }
+
+  /** A newer registration of the same id takes over: end without touching the members that it is registered on. */
+  supersede(): void {
+    this.#superseded = true
+    const targets = this.#owner.targets()
+    this.#close()
+    for (const [member, placement] of this.#placements) {
+      if (targets.includes(member)) placement.abandon()
+      else void placement.stop().catch(() => undefined)
+    }
+  }
+
+  /** Whether `start` may return. @throws SdError when every member, or one that is needed, refused */
+  #isStarted(whenUnavailable: 'reject' | 'recover'): boolean {
+    if (this.state === 'closed') return true
+    const { requireAll } = this.#owner.settings()
+    const placements = this.#targeted()
+    if (placements.length === 0) throw noMember(this.#owner.registry)
+    const refused = placements.filter(([, { state }]) => state === 'failed')
+    const isRefused = requireAll ? refused.length > 0 : refused.length === placements.length
+    if (isRefused) throw refused[0]?.[1].lastError ?? closedError(this.#owner.registry)
+    const isTaken = ([, { state }]: readonly [Member, Placement]): boolean => state === 'active'
+    // Who is known to be away is not waited for: its handle recovers by itself.
+    const isTried = placements.every(([{ health }, { tried }]) => tried || health.state === 'away')
+    if (requireAll ? placements.every(isTaken) : isTried && placements.some(isTaken)) return true
+    return whenUnavailable === 'recover' && isTried
+  }
+
+  #targeted(): readonly (readonly [Member, Placement])[] {
+    const targets = this.#owner.targets()
+    return [...this.#placements].filter(([member]) => targets.includes(member))
+  }
+
+  #refresh(): void {
+    if (this.state === 'closed') return
+    if (this.#moving && this.#targeted().every(([, { state }]) => state === 'active')) this.#leaveOthers()
+    const placements = [...this.#placements.values()]
+    const states = new Set(placements.map(({ state }) => state))
+    if (states.has('active')) this.#setState('active', undefined)
+    else if (states.has('recovering')) this.#setState('recovering', this.#firstError())
+    else this.#setState('failed', this.#firstError() ?? noMember(this.#owner.registry))
+    this.#notify()
+  }
+
+  #leaveOthers(): void {
+    const targets = this.#owner.targets()
+    for (const [member, placement] of this.#placements) {
+      if (targets.includes(member)) continue
+      this.#placements.delete(member)
+      void placement.stop().catch(() => undefined)
+    }
+    this.#moving?.resolve()
+    this.#moving = undefined
+  }
+
+  #firstError(): SdError | undefined {
+    for (const { lastError } of this.#placements.values()) if (lastError) return lastError
+    return undefined
+  }
+
+  /** Why not enough members took the change, if so. */
+  async #applyEverywhere(what: string, signal: AbortSignal | undefined): Promise<SdError | undefined> {
+    const { requireAll, operationTimeoutMs: timeoutMs } = this.#owner.settings()
+    const all = [...this.#placements]
+    const reachable = all.filter(([{ health }]) => health.state !== 'away')
+    const waitsForAll = requireAll || reachable.length === 0
+    const results = await Promise.allSettled(
+      all.map(([{ health }, placement]) => {
+        const applied = withTimeout({ timeoutMs, what, signal }, () => placement.apply())
+        if (waitsForAll || health.state !== 'away') return applied
+        applied.catch(() => undefined)
+        return Promise.reject(health.error)
+      }),
+    )
+    return judge(results, requireAll, what)
+  }
+
+  async #removeEverywhere(): Promise<void> {
+    const { requireAll, operationTimeoutMs: timeoutMs } = this.#owner.settings()
+    const what = `deregistering ${this.instance.service}`
+    const placements = [...this.#placements.values()]
+    const isPlaced = placements.map(({ placed }) => placed)
+    const results = await Promise.allSettled(placements.map((one) => withTimeout({ timeoutMs, what }, () => one.stop())))
+    const error = judge(
+      results.filter((_, index) => isPlaced[index]),
+      requireAll,
+      what,
+    )
+    if (error) throw error
+  }
+
+  #setState(state: RegistrationState, error: SdError | undefined): void {
+    const isSame = this.state === state
+    this.state = state
+    this.lastError = error
+    if (isSame) return
+    const { service, id } = this.instance
+    publishTelemetry(registrationStateChannel, { registry: this.#owner.registry, service, instanceId: id, state, error })
+    // Later, so that a throwing listener is the process's to hear of.
+    for (const listener of this.#listeners) queueMicrotask(() => listener(this))
+  }
+
+  #notify(): void {
+    const { resolve } = this.#changed
+    this.#changed = Promise.withResolvers()
+    resolve()
+  }
+
+  #close(): void {
+    if (this.state === 'closed') return
+    this.#setState('closed', undefined)
+    this.#moving?.resolve()
+    this.#owner.onClosed(this)
+    this.#notify()
+  }
+}
+
+/** The error of an operation on several members: none if all, or without `requireAll` some, succeeded. A refusal comes first. */
+function judge(results: readonly PromiseSettledResult<void>[], requireAll: boolean, what: string): SdError | undefined {
+  const errors = results.flatMap((result) =>
+    result.status === 'rejected' ? [toSdError(result.reason, 'SD_UNAVAILABLE', what)] : [],
+  )
+  if (!requireAll && errors.length < results.length) return undefined
+  const isRefusal = ({ retryable, code }: SdError): boolean => !retryable && code !== 'SD_CLOSED'
+  return errors.find(isRefusal) ?? errors.find(({ retryable }) => retryable) ?? errors[0]
+}
+
+function noMember(registry: string): SdError {
+  return new SdError('SD_UNSUPPORTED', `${registry} has no member that is written`)
+}

@@ -1,0 +1,182 @@
+import {
+  abortError,
+  checkName,
+  closedError,
+  createServiceInstance,
+  type OperationOptions,
+  observeOperation,
+  type Registry,
+  SdError,
+  type ServiceInstance,
+  withTimeout,
+} from '@sd/core'
+import { capabilitiesOf, checkListable } from './capabilities.ts'
+import { createFeeds } from './feeds.ts'
+import type { Member } from './member.ts'
+import { createMemberPool } from './member-pool.ts'
+import { createSnapshotMerger, type Merger, namesMerger } from './merge.ts'
+import { type FailoverRegistryOptions, type FailoverSettings, readOptions, readSettings } from './options.ts'
+import { askEach, readMerged } from './reading.ts'
+import { createRegistrations } from './registrations.ts'
+import type { FailoverStatus } from './status.ts'
+
+/** Several registries as one {@link Registry}. */
+export interface FailoverRegistry extends Registry {
+  /** How the members are, and which of them are used. */
+  status(): FailoverStatus
+  /** Calls `listener` at every change of the status, until the returned function is called. What it throws is an uncaught exception. */
+  onChange(listener: (status: FailoverStatus) => void): () => void
+  /**
+   * Changes settings while in use; what is not named stays. A member is known again by its `registry`. Chooses afresh, without
+   * hysteresis. Resolves once watches and registrations have moved, after four times `operationTimeoutMs` at the latest; members that
+   * were taken out are then closed, if they belong to this registry.
+   *
+   * @throws SdError `SD_INVALID` that names the option: nothing was changed. `SD_CLOSED`
+   */
+  reconfigure(changes: Partial<FailoverSettings>): Promise<void>
+}
+
+/**
+ * Builds one registry of several: with failover by priority, or with all of them at once for a migration.
+ *
+ * @throws SdError `SD_INVALID` that names the option
+ */
+export function createFailoverRegistry(options: FailoverRegistryOptions): FailoverRegistry {
+  const { name, closeMembers, ...initial } = readOptions(options)
+  const pool = createMemberPool(name, initial)
+  const registrations = createRegistrations(name, pool)
+  const feeds = createFeeds(name, pool)
+  let { name: _, closeMembers: __, ...given } = options
+  let reconfiguring: Promise<void> = Promise.resolve()
+  let closing: Promise<void> | undefined
+
+  function observe<T>(operation: string, signal: AbortSignal | undefined, run: () => Promise<T>, service?: string): Promise<T> {
+    return observeOperation({ registry: name, operation, ...(service !== undefined && { service }) }, () => {
+      if (closing) throw closedError(name)
+      if (signal?.aborted) throw abortError(signal, name)
+      return run()
+    })
+  }
+
+  /** Waits for what need not succeed, within a limit. */
+  async function settle(run: () => Promise<unknown>): Promise<void> {
+    await withTimeout({ timeoutMs: pool.settings.operationTimeoutMs, what: name }, async () => run()).catch(() => undefined)
+  }
+
+  async function closeAll(members: readonly Member[]): Promise<void> {
+    if (!closeMembers) return
+    await Promise.all(members.map(({ settings: { source } }) => settle(() => source.close())))
+  }
+
+  async function move(changes: Partial<FailoverSettings>): Promise<void> {
+    if (closing) throw closedError(name)
+    const next = { ...given, ...changes }
+    const settings = readSettings(next)
+    given = next
+    const removed = pool.reconfigure(settings)
+    await settle(() => pool.settled())
+    await settle(() => Promise.all([registrations.moved(), feeds.moved()]))
+    await settle(() => Promise.all(removed.map((member) => registrations.forget(member))))
+    await closeAll(removed)
+  }
+
+  async function close(): Promise<void> {
+    pool.close()
+    await Promise.all([feeds.close(), registrations.close(), reconfiguring])
+    await closeAll(pool.members)
+  }
+
+  return {
+    name,
+    get capabilities() {
+      return capabilitiesOf(pool.members)
+    },
+    get state() {
+      return pool.state
+    },
+    status: () => pool.status(),
+    onChange: (listener) => pool.onChange(listener),
+    reconfigure(changes) {
+      const turn = reconfiguring.then(() => move(changes))
+      reconfiguring = turn.catch(() => undefined)
+      return turn
+    },
+    register: async (spec, registerOptions = {}) => {
+      const instance = createServiceInstance(spec)
+      const run = () => registrations.register(instance, registerOptions)
+      return observe('register', registerOptions.signal, run, instance.service)
+    },
+    deregister: async (service, instanceId, { signal } = {}) => {
+      checkName('service', service)
+      checkName('instanceId', instanceId)
+      return observe('deregister', signal, () => removeOrphan(service, instanceId, signal), service)
+    },
+    getInstances: async (service, { signal } = {}) => {
+      checkName('service', service)
+      return observe('getInstances', signal, () =>
+        readMerged(pool, createSnapshotMerger(service), {
+          what: 'getInstances',
+          signal,
+          ask: (source, limit) => source.getInstances(service, { signal: limit }),
+        }),
+      )
+    },
+    getInstance: async (service, instanceId, { signal } = {}) => {
+      checkName('service', service)
+      checkName('instanceId', instanceId)
+      const found = await observe('getInstance', signal, () =>
+        readMerged(pool, instanceMerger, {
+          what: 'getInstance',
+          signal,
+          ask: async (source, limit) => ({ instance: await source.getInstance(service, instanceId, { signal: limit }) }),
+        }),
+      )
+      return found.instance
+    },
+    listServices: async ({ signal } = {}) =>
+      observe('listServices', signal, async () => {
+        checkListable(name, pool.members)
+        return readMerged(pool, namesMerger, {
+          what: 'listServices',
+          signal,
+          ask: (source, limit) => source.listServices({ signal: limit }),
+        })
+      }),
+    watch: (service, watchOptions) => feeds.snapshots.watch(checkName('service', service), watchOptions),
+    watchServices: (watchOptions) => feeds.serviceNames.watch('services', watchOptions),
+    ping: async ({ signal } = {}) => observe('ping', signal, () => ping(signal)),
+    close() {
+      closing ??= close()
+      return closing
+    },
+    [Symbol.asyncDispose]() {
+      return this.close()
+    },
+  }
+
+  async function removeOrphan(service: string, instanceId: string, signal: AbortSignal | undefined): Promise<void> {
+    const writable = pool.members.filter(({ settings }) => settings.registry)
+    if (writable.length === 0) throw new SdError('SD_UNSUPPORTED', `${name} has no member that is written`)
+    const parts = await askEach(pool, writable, {
+      what: 'deregister',
+      signal,
+      ask: async ({ settings: { registry } }, limit) => registry?.deregister(service, instanceId, { signal: limit }),
+    })
+    const failed = parts.filter(({ error }) => error)
+    if (failed.length > 0 && (pool.settings.requireAll || failed.length === parts.length)) throw failed[0]?.error
+  }
+
+  async function ping(signal: OperationOptions['signal']): Promise<void> {
+    const { operationTimeoutMs: timeoutMs } = pool.settings
+    await withTimeout({ timeoutMs, what: 'ping', signal }, async () => {
+      await pool.settled()
+      await Promise.all(pool.reading.map((member) => member.probe()))
+    })
+    if (pool.state === 'disconnected') throw pool.error ?? new SdError('SD_UNAVAILABLE', `${name}: no member answers`)
+  }
+}
+
+const instanceMerger: Merger<{ readonly instance: ServiceInstance | undefined }> = {
+  merge: (values) => values.find(({ instance }) => instance) ?? { instance: undefined },
+  isEmpty: ({ instance }) => instance === undefined,
+}

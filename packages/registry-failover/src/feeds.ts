@@ -1,0 +1,78 @@
+import { createWatchHub, type DiscoverySource, type ServiceSnapshot, type Watched, type WatchHub } from '@sd/core'
+import { checkListable } from './capabilities.ts'
+import { createFeed, type Feed } from './feed.ts'
+import type { MemberPool } from './member-pool.ts'
+import { createSnapshotMerger, type Merger, namesMerger } from './merge.ts'
+
+/** All watches of a failover registry. */
+export interface Feeds {
+  /** Watches of services. */
+  readonly snapshots: WatchHub<ServiceSnapshot>
+  /** Watches of the set of services; the key does not matter. */
+  readonly serviceNames: WatchHub<readonly string[]>
+  /** Resolves once every watch follows the members that are read now. */
+  moved(): Promise<void>
+  /** Ends every watch. */
+  close(): Promise<void>
+}
+
+// A new session takes over what the last one followed: there is nothing to spare by waiting longer.
+const backoff = { baseMs: 50, maxMs: 500 }
+
+/** Follows whatever is watched on the members that are read, and moves when other members are. */
+export function createFeeds(name: string, pool: MemberPool): Feeds {
+  const feeds = new Set<Pick<Feed<unknown>, 'reconcile' | 'moved' | 'end'>>()
+  pool.onMove(() => {
+    for (const feed of feeds) feed.reconcile()
+  })
+
+  function createHub<T>(
+    mergerOf: (key: string) => Merger<T>,
+    watch: (source: DiscoverySource, key: string, signal: AbortSignal) => AsyncIterable<Watched<T>>,
+    check: () => void = () => {},
+  ): WatchHub<T> {
+    const byKey = new Map<string, Feed<T>>()
+    function open(key: string): Feed<T> {
+      const feed = createFeed<T>({
+        merger: mergerOf(key),
+        watch: ({ settings: { source } }, left) => watch(source, key, left),
+        wanted: () => pool.reading,
+        limitMs: () => pool.settings.operationTimeoutMs,
+        onEnd() {
+          feeds.delete(feed)
+          byKey.delete(key)
+        },
+      })
+      feeds.add(feed)
+      byKey.set(key, feed)
+      return feed
+    }
+    return createWatchHub<T>({
+      name,
+      backoff,
+      session: async (key, session) => {
+        check()
+        await (byKey.get(key) ?? open(key)).run(session)
+      },
+    })
+  }
+
+  const snapshots = createHub(createSnapshotMerger, (source, service, signal) => source.watch(service, { signal }))
+  const serviceNames = createHub(
+    () => namesMerger,
+    (source, _key, signal) => source.watchServices({ signal }),
+    () => checkListable(name, pool.members),
+  )
+
+  return {
+    snapshots,
+    serviceNames,
+    async moved() {
+      await Promise.all(Array.from(feeds, (feed) => feed.moved()))
+    },
+    async close() {
+      for (const feed of feeds) feed.end()
+      await Promise.all([snapshots.close(), serviceNames.close()])
+    },
+  }
+}

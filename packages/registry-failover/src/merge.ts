@@ -1,0 +1,57 @@
+import { createSnapshot, keepIfSame, type SdError, type ServiceSnapshot } from '@sd/core'
+
+/** How values of several members become one. */
+export interface Merger<T> {
+  /** One value of several, the best member's first. `incomplete` tells that a member's part is missing or old. */
+  merge(values: readonly T[], context: { readonly incomplete: boolean; readonly previous: T | undefined }): T
+  /** Whether there is nothing in it. */
+  isEmpty(value: T): boolean
+}
+
+/** What one member gave. */
+export interface Part<T> {
+  /** Its last value; absent if it gave none. */
+  readonly value?: T | undefined
+  /** Why the value is old or absent. */
+  readonly error?: SdError | undefined
+}
+
+/** A value of several members, or why there is none. */
+export type Combined<T> = { readonly value: T } | { readonly error: SdError }
+
+/** The union of snapshots by instance id; the best member's instance wins. */
+export function createSnapshotMerger(service: string): Merger<ServiceSnapshot> {
+  return {
+    merge: (snapshots, { incomplete, previous }) =>
+      createSnapshot({
+        service,
+        // Of several instances with one id a snapshot keeps the last.
+        instances: snapshots.toReversed().flatMap(({ instances }) => instances),
+        revision: snapshots.map(({ revision }) => revision).join(','),
+        stale: incomplete || snapshots.some(({ stale }) => stale),
+        previous,
+      }),
+    isEmpty: ({ instances }) => instances.length === 0,
+  }
+}
+
+/** The union of sorted lists of names. */
+export const namesMerger: Merger<readonly string[]> = {
+  merge: (lists, { previous }) => keepIfSame(previous, [...new Set(lists.flat())].sort()),
+  isEmpty: (names) => names.length === 0,
+}
+
+/**
+ * Combines what members gave, the best first. Fresh values come before old ones. An empty value counts only when no member is missing:
+ * an outage never looks like an empty service.
+ */
+export function combine<T>(parts: readonly Part<T>[], merger: Merger<T>, previous?: T): Combined<T> | undefined {
+  const fresh = parts.filter(({ value, error }) => value !== undefined && !error)
+  const failed = parts.filter(({ error }) => error)
+  const [firstFailed] = failed
+  if (fresh.length === 0) return firstFailed?.error && { error: firstFailed.error }
+  const values = [...fresh, ...failed].flatMap(({ value }) => (value === undefined ? [] : [value]))
+  const value = merger.merge(values, { incomplete: failed.length > 0, previous })
+  const missing = failed.find((part) => part.value === undefined)
+  return missing?.error && merger.isEmpty(value) ? { error: missing.error } : { value }
+}

@@ -1,0 +1,172 @@
+import {
+  checkBoolean,
+  checkDuration,
+  checkFunction,
+  checkInteger,
+  checkKnownKeys,
+  checkName,
+  checkObject,
+  checkOneOf,
+  type DiscoverySource,
+  invalid,
+  type Registry,
+} from '@sd/core'
+
+/** One of the registries that are used as one. */
+export interface FailoverMember {
+  /** The registry, or a source that is only read, such as DNS or a file. */
+  readonly registry: DiscoverySource
+  /** Name in the status and in messages; no two members share one. @default the registry's own name */
+  readonly name?: string
+  /** The lowest is preferred; of equal ones the first in the list. From 0 to 65,535. @default 0 */
+  readonly priority?: number
+  /** Whether instances are looked for here. @default true */
+  readonly read?: boolean
+  /** Whether instances are registered here. @default whether the registry can */
+  readonly write?: boolean
+}
+
+/**
+ * - `priority`: reads come from one member, the best that is healthy
+ * - `migration`: reads are the union of all members, and registrations go to all
+ */
+export type FailoverMode = 'priority' | 'migration'
+
+/** What `reconfigure` can change. */
+export interface FailoverSettings {
+  /** The registries. At least one is read. */
+  readonly members: readonly FailoverMember[]
+  /** How they are used together. @default 'priority' */
+  readonly mode?: FailoverMode
+  /**
+   * Where registrations are kept: on every member that is written, or only on the best healthy one. `active` needs the mode `priority`.
+   *
+   * @default 'all'
+   */
+  readonly writeTo?: 'all' | 'active'
+  /** Whether register, update and deregister need every written member. @default false: one is enough, the others follow by themselves */
+  readonly requireAll?: boolean
+  /** How long a member must be away before it is left, in milliseconds. One that never answered is left at once. @default 10_000 */
+  readonly failAfterMs?: number
+  /** How long a better member must be healthy before one goes back to it, in milliseconds. @default 30_000 */
+  readonly returnAfterMs?: number
+  /** Time between two pings of a member, in milliseconds; spread by ± 10 %. @default 2_000 */
+  readonly probeIntervalMs?: number
+  /** Limit of a single ping, read or write of one member, in milliseconds. @default 5_000 */
+  readonly operationTimeoutMs?: number
+}
+
+/** Options of `createFailoverRegistry`. */
+export interface FailoverRegistryOptions extends FailoverSettings {
+  /** Whether the members belong to this registry: closing it, or taking a member out, closes them too. @default true */
+  readonly closeMembers?: boolean
+  /** Name for logs and metrics. @default 'failover' */
+  readonly name?: string
+}
+
+/** One member, checked. */
+export interface MemberSettings {
+  /** See {@link FailoverMember.name}. */
+  readonly name: string
+  /** Where instances are looked for. */
+  readonly source: DiscoverySource
+  /** See {@link FailoverMember.priority}. */
+  readonly priority: number
+  /** See {@link FailoverMember.read}. */
+  readonly read: boolean
+  /** Where instances are registered; absent for a member that is not written. */
+  readonly registry: Registry | undefined
+}
+
+/** Settings with their defaults filled in, members in the order of preference. */
+export interface ResolvedSettings extends Required<Omit<FailoverSettings, 'members'>> {
+  /** The members, the best first. */
+  readonly members: readonly MemberSettings[]
+}
+
+const settingKeys = [
+  'members',
+  'mode',
+  'writeTo',
+  'requireAll',
+  'failAfterMs',
+  'returnAfterMs',
+  'probeIntervalMs',
+  'operationTimeoutMs',
+] as const
+const maxMembers = 64
+
+/** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
+export function readOptions(options: FailoverRegistryOptions): ResolvedSettings & { name: string; closeMembers: boolean } {
+  checkKnownKeys('', checkObject('options', options), [...settingKeys, 'closeMembers', 'name'])
+  return {
+    ...resolve(options),
+    name: checkName('name', options.name ?? 'failover'),
+    closeMembers: checkBoolean('closeMembers', options.closeMembers ?? true),
+  }
+}
+
+/** Like {@link readOptions}, for what can be changed later. @throws SdError `SD_INVALID` that names the option */
+export function readSettings(settings: FailoverSettings): ResolvedSettings {
+  checkKnownKeys('', settings, settingKeys)
+  return resolve(settings)
+}
+
+function resolve(settings: FailoverSettings): ResolvedSettings {
+  const mode = checkOneOf('mode', settings.mode ?? 'priority', ['priority', 'migration'])
+  const writeTo = checkOneOf('writeTo', settings.writeTo ?? 'all', ['all', 'active'])
+  if (mode === 'migration' && writeTo === 'active') throw invalid('writeTo', writeTo, 'all in the mode migration')
+  return {
+    members: readMembers(settings.members),
+    mode,
+    writeTo,
+    requireAll: checkBoolean('requireAll', settings.requireAll ?? false),
+    failAfterMs: checkDuration('failAfterMs', settings.failAfterMs ?? 10_000),
+    returnAfterMs: checkDuration('returnAfterMs', settings.returnAfterMs ?? 30_000),
+    probeIntervalMs: checkDuration('probeIntervalMs', settings.probeIntervalMs ?? 2_000, 10),
+    operationTimeoutMs: checkDuration('operationTimeoutMs', settings.operationTimeoutMs ?? 5_000, 10),
+  }
+}
+
+function readMembers(given: readonly FailoverMember[]): readonly MemberSettings[] {
+  if (!Array.isArray(given) || given.length === 0 || given.length > maxMembers) {
+    throw invalid('members', given, `an array of 1 to ${maxMembers} members`)
+  }
+  const members = given.map(readMember)
+  for (const [index, { name, source }] of members.entries()) {
+    const before = members.slice(0, index)
+    if (before.some((member) => member.name === name)) {
+      throw invalid(`members[${index}].name`, name, 'a name that no other member has')
+    }
+    if (before.some((member) => member.source === source)) {
+      throw invalid(`members[${index}].registry`, `that of ${name} again`, 'each registry once')
+    }
+  }
+  if (!members.some(({ read }) => read)) throw invalid('members', 'none that is read', 'at least one that is read')
+  // The sort is stable: of equal priorities the first in the list comes first.
+  return members.sort((a, b) => a.priority - b.priority)
+}
+
+function readMember(member: FailoverMember, index: number): MemberSettings {
+  const field = `members[${index}]`
+  checkKnownKeys(field, checkObject(field, member), ['registry', 'name', 'priority', 'read', 'write'])
+  const source = member.registry
+  checkObject(`${field}.registry`, source)
+  for (const method of ['getInstances', 'watch', 'ping', 'close'] as const) {
+    checkFunction(`${field}.registry.${method}`, source[method])
+  }
+  const canWrite = canRegister(source)
+  const write = checkBoolean(`${field}.write`, member.write ?? canWrite)
+  if (write && !canWrite) throw invalid(`${field}.write`, true, 'false, because this registry is only read')
+  return {
+    name: checkName(`${field}.name`, member.name ?? source.name),
+    source,
+    priority: checkInteger(`${field}.priority`, member.priority ?? 0, { min: 0, max: 65_535 }),
+    read: checkBoolean(`${field}.read`, member.read ?? true),
+    registry: write && canWrite ? source : undefined,
+  }
+}
+
+function canRegister(source: DiscoverySource): source is Registry {
+  return source.capabilities.register && 'register' in source
+}

@@ -1,0 +1,60 @@
+import { abortError, type DiscoverySource, SdError, toSdError, withTimeout } from '@sd/core'
+import type { Member } from './member.ts'
+import type { MemberPool } from './member-pool.ts'
+import { combine, type Merger, type Part } from './merge.ts'
+
+/** What is asked of members. */
+export interface Question<T> {
+  /** Name of the operation, for messages. */
+  readonly what: string
+  /** The caller's own signal. */
+  readonly signal: AbortSignal | undefined
+  /** Asks one member. */
+  readonly ask: (member: Member, signal: AbortSignal) => Promise<T>
+}
+
+/** Asks several members at once, each within the limit; a failure makes a healthy member be pinged. @throws SdError `SD_ABORTED` */
+export async function askEach<T>(
+  pool: MemberPool,
+  members: readonly Member[],
+  { what, signal, ask }: Question<T>,
+): Promise<readonly Part<{ readonly answer: T }>[]> {
+  const { operationTimeoutMs: timeoutMs } = pool.settings
+  const parts = await Promise.all(
+    members.map(async (member) => {
+      const subject = `${what} of ${member.settings.name}`
+      try {
+        return { value: { answer: await withTimeout({ timeoutMs, what: subject, signal }, async (limit) => ask(member, limit)) } }
+      } catch (caught) {
+        const error = toSdError(caught, 'SD_UNAVAILABLE', subject)
+        if (error.retryable && member.health.state === 'healthy') void member.probe()
+        return { error }
+      }
+    }),
+  )
+  if (signal?.aborted) throw abortError(signal, what)
+  return parts
+}
+
+/** Reads from the members that are read now, and merges their answers. @throws SdError when there is no complete answer that is not empty */
+export async function readMerged<T>(
+  pool: MemberPool,
+  merger: Merger<T>,
+  question: Omit<Question<T>, 'ask'> & { readonly ask: (source: DiscoverySource, signal: AbortSignal) => Promise<T> },
+): Promise<T> {
+  const { what, signal } = question
+  if (pool.reading.length === 0) {
+    await withTimeout({ timeoutMs: pool.settings.operationTimeoutMs, what, signal }, () => pool.settled())
+  }
+  const parts = await askEach(pool, pool.reading, {
+    what,
+    signal,
+    ask: ({ settings }, limit) => question.ask(settings.source, limit),
+  })
+  const found = combine(
+    parts.map(({ value, error }) => ({ value: value?.answer, error })),
+    merger,
+  )
+  if (found && 'value' in found) return found.value
+  throw found?.error ?? new SdError('SD_UNAVAILABLE', `${what}: no member was chosen yet`)
+}

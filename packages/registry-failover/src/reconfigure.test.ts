@@ -1,0 +1,202 @@
+import { plainSpec } from '@sd/testing'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { createFailoverRegistry } from './index.ts'
+import { activeOf, createHangingRegistry, createTestMember, createTestRegistry, record } from './testing/members.ts'
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+const pass = (durationMs: number): Promise<unknown> => vi.advanceTimersByTimeAsync(durationMs)
+
+describe('reconfigure', () => {
+  test('replaces the only member under a watch and a registration, without a gap, and closes it', async () => {
+    const [a, b] = [createTestMember('a'), createTestMember('b')]
+    b.put(2)
+    const registry = createTestRegistry([a])
+    const recording = record(registry)
+    const registration = await registry.register(plainSpec('orders', 1))
+    await pass(10)
+    await registry.reconfigure({ members: [b.member] })
+    await pass(10)
+    expect(recording.steps.filter((step) => step !== '')).toEqual(['1', '1 2b'])
+    expect([a.registry.state, a.ids(), b.ids()]).toEqual(['closed', [], ['orders-1', 'orders-2']])
+    expect([registration.state, activeOf(registry)]).toEqual(['active', ['b']])
+    await registration.update({ weight: 3 })
+    expect(b.store.list('orders').instances.find(({ id }) => id === 'orders-1')?.weight).toBe(3)
+    await registry.close()
+    expect(b.ids()).toEqual(['orders-2'])
+  })
+
+  test('keeps the last value, stale, while the new member is away', async () => {
+    const [a, b] = [createTestMember('a'), createTestMember('b')]
+    a.put(1)
+    b.put(2)
+    b.store.setAvailable(false)
+    const registry = createTestRegistry([a])
+    const recording = record(registry)
+    const registration = await registry.register(plainSpec('orders', 9))
+    await pass(10)
+    await Promise.all([registry.reconfigure({ members: [b.member] }), pass(4_000)])
+    expect(recording.last).toBe('1a 9 (incomplete)!')
+    expect([registration.state, a.registry.state]).toEqual(['recovering', 'closed'])
+    b.store.setAvailable(true)
+    await pass(10_000)
+    expect([recording.last, registration.state]).toEqual(['2b 9', 'active'])
+    expect(recording.steps.filter((step) => step.startsWith('!') || step === '')).toEqual([])
+    await registry.close()
+  })
+
+  test('goes from one registry to another through the mode migration', async () => {
+    const [old, fresh] = [createTestMember('old'), createTestMember('new')]
+    old.put(1)
+    const registry = createTestRegistry([old], { closeMembers: false })
+    const recording = record(registry)
+    const registration = await registry.register(plainSpec('orders', 5))
+    await pass(10)
+    await registry.reconfigure({ mode: 'migration', members: [old.member, fresh.member] })
+    expect([activeOf(registry), fresh.ids()]).toEqual([['old', 'new'], ['orders-5']])
+    fresh.put(2)
+    await pass(10)
+    expect(recording.last).toBe('1old 2new 5')
+    await registry.reconfigure({ mode: 'priority', members: [fresh.member] })
+    await pass(10)
+    expect(recording.last).toBe('2new 5')
+    expect([old.registry.state, old.ids(), fresh.ids()]).toEqual(['connected', ['orders-1'], ['orders-2', 'orders-5']])
+    await registration.deregister()
+    await registry.close()
+    expect([fresh.registry.state, fresh.ids()]).toEqual(['connected', ['orders-2']])
+    await Promise.all([old.registry.close(), fresh.registry.close()])
+  })
+
+  test('takes a new order at once, and knows the health of who stays', async () => {
+    const [a, b] = [createTestMember('a'), createTestMember('b')]
+    const registry = createTestRegistry([a, b])
+    await pass(100)
+    const { healthySince } = registry.status().members[0] ?? {}
+    await pass(500)
+    await registry.reconfigure({
+      members: [
+        { ...a.member, priority: 2 },
+        { ...b.member, name: 'renamed', priority: 1 },
+      ],
+    })
+    expect(activeOf(registry)).toEqual(['renamed'])
+    expect(registry.status().members[1]).toMatchObject({ name: 'a', healthySince })
+    await registry.close()
+  })
+
+  test('is refused as a whole for a bad option or once closed', async () => {
+    const a = createTestMember('a')
+    const registry = createTestRegistry([a])
+    await expect(registry.reconfigure({ members: [] })).rejects.toMatchObject({ code: 'SD_INVALID', field: 'members' })
+    await expect(registry.reconfigure({ name: 'x' } as never)).rejects.toMatchObject({ field: 'name' })
+    await expect(registry.reconfigure({ mode: 'migration', writeTo: 'active' })).rejects.toMatchObject({ field: 'writeTo' })
+    expect(registry.status().mode).toBe('priority')
+    await registry.close()
+    await expect(registry.reconfigure({})).rejects.toMatchObject({ code: 'SD_CLOSED' })
+  })
+
+  test('without a member that is written, registrations fail and say so', async () => {
+    const a = createTestMember('a')
+    const registry = createTestRegistry([a])
+    const registration = await registry.register(plainSpec('orders', 1))
+    await registry.reconfigure({ members: [{ ...a.member, write: false }] })
+    expect(registration).toMatchObject({ state: 'failed', lastError: { code: 'SD_UNSUPPORTED' } })
+    expect([a.ids(), registry.capabilities.register, registry.capabilities.ttl]).toEqual([[], false, false])
+    await expect(registry.register(plainSpec('orders', 2))).rejects.toMatchObject({ code: 'SD_UNSUPPORTED' })
+    await expect(registry.deregister('orders', 'x')).rejects.toMatchObject({ code: 'SD_UNSUPPORTED' })
+    await registry.close()
+  })
+})
+
+describe('closing', () => {
+  test('is bounded with a member that hangs in everything', async () => {
+    const a = createTestMember('a')
+    const hanging = { ...a, member: { registry: createHangingRegistry('hanging') } }
+    const registry = createTestRegistry([hanging, a], { mode: 'migration' })
+    const recording = record(registry)
+    const [registration] = await Promise.all([registry.register(plainSpec('orders', 1)), pass(1_000)])
+    let closed = false
+    const closing = registry.close().then(() => {
+      closed = true
+    })
+    expect([registry.state, registration.state]).toEqual(['closed', 'closed'])
+    await pass(2_000)
+    expect(closed).toBe(true)
+    await closing
+    expect([a.ids(), recording.steps.length > 0, vi.getTimerCount()]).toEqual([[], true, 0])
+  })
+
+  test('ends a register that still waits', async () => {
+    const a = createTestMember('a')
+    a.store.setAvailable(false)
+    const registry = createTestRegistry([a])
+    const refused = expect(registry.register(plainSpec('orders', 1))).rejects.toMatchObject({ code: 'SD_CLOSED' })
+    await pass(100)
+    await registry[Symbol.asyncDispose]()
+    await refused
+  })
+})
+
+describe('a member that another owner closed', () => {
+  test('is away, and its registrations do not come back', async () => {
+    const [a, b] = [createTestMember('a'), createTestMember('b')]
+    a.put(1)
+    b.put(2)
+    const registry = createTestRegistry([a, b])
+    const recording = record(registry)
+    const registration = await registry.register(plainSpec('orders', 3))
+    await pass(10)
+    await a.registry.close()
+    await pass(5_000)
+    expect([activeOf(registry), recording.last, registration.state]).toEqual([['b'], '2b 3', 'active'])
+    expect(registry.status().members[0]?.lastError?.code).toBe('SD_CLOSED')
+    await registry.close()
+  })
+})
+
+test('what a member lacks is lacking', async () => {
+  const a = createTestMember('a')
+  const poll = createHangingRegistry('poll')
+  Object.assign(poll, { capabilities: { ...poll.capabilities, register: false, watch: 'poll', listServices: false } })
+  const registry = createTestRegistry([a, { ...a, member: { registry: poll } }], { mode: 'migration' })
+  expect(registry.capabilities).toEqual({
+    register: true,
+    watch: 'poll',
+    listServices: false,
+    ttl: true,
+    conditionalRemove: true,
+  })
+  await expect(registry.listServices()).rejects.toMatchObject({ code: 'SD_UNSUPPORTED' })
+  await expect(registry.watchServices()[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'SD_UNSUPPORTED' })
+  await Promise.all([registry.close(), pass(5_000)])
+})
+
+test('bad options are refused', async () => {
+  const { member, registry } = createTestMember('a')
+  const source = Object.assign(createHangingRegistry('dns'), { capabilities: { ...registry.capabilities, register: false } })
+  for (const [field, options] of Object.entries({
+    members: { members: [{ ...member, read: false }] },
+    'members[0].registry': { members: [{}] },
+    'members[0].registry.ping': { members: [{ registry: { ...registry, ping: 1 } }] },
+    'members[1].registry': { members: [member, { ...member, name: 'b' }] },
+    'members[1].name': { members: [member, { registry: source, name: 'a' }] },
+    'members[0].write': { members: [{ registry: source, write: true }] },
+    'members[0].priority': { members: [{ ...member, priority: -1 }] },
+    'members[0].weight': { members: [{ ...member, weight: 1 }] },
+    mode: { members: [member], mode: 'x' },
+    failAfterMs: { members: [member], failAfterMs: -1 },
+    probeIntervalMs: { members: [member], probeIntervalMs: 0 },
+    requireAll: { members: [member], requireAll: 1 },
+    closeMembers: { members: [member], closeMembers: 1 },
+    name: { members: [member], name: '' },
+    prio: { members: [member], prio: 1 },
+  })) {
+    expect(() => createFailoverRegistry(options as never), field).toThrow(expect.objectContaining({ field }))
+  }
+  await registry.close()
+})
