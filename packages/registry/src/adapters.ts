@@ -1,0 +1,76 @@
+/** An adapter that is loaded when a configuration asks for it. */
+export interface Adapter {
+  /** The npm package. */
+  readonly package: string
+  /** Its function that takes the options. */
+  readonly create: string
+  /** Which options the parts of a URL are; absent parts are refused. */
+  readonly url: UrlMapping
+}
+
+/** Which options the parts of `type://user:password@host:port/path?namespace=…` are. */
+export interface UrlMapping {
+  /** Hosts, as a list of `host:port`. */
+  readonly hosts?: string
+  /** User and password together. */
+  readonly credentials?: string
+  /** The password alone, or the user if there is no password. */
+  readonly secret?: string
+  /** The path: with its leading slash, or without for a name. */
+  readonly path?: { readonly option: string; readonly keepsSlash: boolean }
+  /** What keeps the users of one backend apart, for `?namespace=`. */
+  readonly namespace?: { readonly option: string; readonly toValue: (namespace: string) => string }
+}
+
+const asItIs = (namespace: string): string => namespace
+
+/** The adapters of this project, by type. */
+export const adapters: Readonly<Record<string, Adapter>> = {
+  consul: {
+    package: '@sd/registry-consul',
+    create: 'createConsulRegistry',
+    url: { hosts: 'endpoints', secret: 'token', namespace: { option: 'prefix', toValue: (namespace) => `${namespace}-` } },
+  },
+  etcd: {
+    package: '@sd/registry-etcd',
+    create: 'createEtcdRegistry',
+    url: {
+      hosts: 'endpoints',
+      credentials: 'credentials',
+      path: { option: 'prefix', keepsSlash: true },
+      namespace: { option: 'prefix', toValue: (namespace) => `/${namespace}` },
+    },
+  },
+  zookeeper: {
+    package: '@sd/registry-zookeeper',
+    create: 'createZooKeeperRegistry',
+    url: {
+      hosts: 'endpoints',
+      credentials: 'credentials',
+      path: { option: 'prefix', keepsSlash: true },
+      namespace: { option: 'prefix', toValue: (namespace) => `/${namespace}` },
+    },
+  },
+  nacos: {
+    package: '@sd/registry-nacos',
+    create: 'createNacosRegistry',
+    url: { hosts: 'endpoints', credentials: 'credentials', namespace: { option: 'namespace', toValue: asItIs } },
+  },
+  kubernetes: {
+    package: '@sd/registry-kubernetes',
+    create: 'createKubernetesRegistry',
+    url: { path: { option: 'namespace', keepsSlash: false }, namespace: { option: 'namespace', toValue: asItIs } },
+  },
+  dns: {
+    package: '@sd/registry-dns',
+    create: 'createDnsRegistry',
+    url: { hosts: 'servers', path: { option: 'domain', keepsSlash: false } },
+  },
+  static: {
+    package: '@sd/registry-static',
+    create: 'createStaticRegistry',
+    url: { path: { option: 'file', keepsSlash: true } },
+  },
+  memory: { package: '@sd/registry-memory', create: 'createMemoryRegistry', url: {} },
+  failover: { package: '@sd/registry-failover', create: 'createFailoverRegistry', url: {} },
+}

@@ -1,0 +1,91 @@
+import { createMemoryRegistry } from '@sd/registry-memory'
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { createDiscoverySource, createRegistry, RegistryBuilder, type RegistryType } from './index.ts'
+
+describe('adapters of this project', () => {
+  test.each([
+    ['memory:', 'memory'],
+    ['consul://127.0.0.1:1', 'consul'],
+    ['etcd://127.0.0.1:1/prefix', 'etcd'],
+    ['zookeeper://127.0.0.1:1', 'zookeeper'],
+    ['nacos://127.0.0.1:1', 'nacos'],
+  ])('%s is loaded', async (url, name) => {
+    await using registry = await createRegistry(url)
+    expect(registry.name).toBe(name)
+  })
+
+  test('a configuration is passed on, and its wrong field named', async () => {
+    await using registry = await createRegistry({ type: 'memory', name: 'mine', ttlMs: 1_000 })
+    expect(registry.name).toBe('mine')
+    await expect(createRegistry({ type: 'memory', ttlMs: -1 })).rejects.toMatchObject({ code: 'SD_INVALID', field: 'ttlMs' })
+    await expect(createRegistry('etcd://h:1/?ttl=5')).rejects.toMatchObject({ code: 'SD_INVALID', field: 'ttl' })
+    await expect(createRegistry({ type: 'consul', endpoints: ['a b'] })).rejects.toMatchObject({ field: 'endpoints[0]' })
+    await expect(createRegistry({ type: 'constructor' })).rejects.toMatchObject({ code: 'SD_INVALID', field: 'type' })
+    await expect(createRegistry({} as never)).rejects.toMatchObject({ code: 'SD_INVALID', field: 'type' })
+  })
+
+  test('a source that registers nothing is another function', async () => {
+    const config = { type: 'static', instances: [{ service: 'orders', address: '10.0.0.1', port: 80 }] }
+    await using source = await createDiscoverySource(config)
+    expect((await source.getInstances('orders')).instances).toHaveLength(1)
+    await expect(createRegistry(config)).rejects.toMatchObject({ code: 'SD_UNSUPPORTED' })
+  })
+
+  test('a failover is built from URLs and configurations', async () => {
+    const members = [{ registry: 'memory:?name=one' }, { registry: { type: 'memory', name: 'two' }, priority: 1 }]
+    await using registry = await createRegistry({ type: 'failover', members })
+    await registry.register({ service: 'orders', address: '10.0.0.1', port: 80 })
+    expect((await registry.getInstances('orders')).instances).toHaveLength(1)
+    const wrong = { type: 'failover', members: [members[0], { registry: { type: 'memory', ttlMs: 'x' } }] }
+    await expect(createRegistry(wrong)).rejects.toMatchObject({ code: 'SD_INVALID', field: 'members[1].registry.ttlMs' })
+    await expect(createRegistry({ type: 'failover', members: [{}] })).rejects.toMatchObject({ field: 'members[0].registry' })
+    await expect(createRegistry({ type: 'failover', members: 'memory:' })).rejects.toMatchObject({ field: 'members' })
+    await expect(createRegistry({ type: 'failover', members, mode: 'x' })).rejects.toMatchObject({ field: 'mode' })
+  })
+})
+
+describe("a caller's own type", () => {
+  const tape: RegistryType<{ readonly length: number }> = {
+    schema: z.strictObject({ length: z.number().int().min(1), label: z.string().default('none') }),
+    create: ({ length }) => createMemoryRegistry({ name: `tape of ${length}` }),
+  }
+
+  test('is checked by its schema, with the path to the wrong field', async () => {
+    await using registry = await createRegistry({ type: 'tape', length: 3 }, { types: { tape } })
+    expect(registry.name).toBe('tape of 3')
+    const types = { tape }
+    await expect(createRegistry('tape:?length=0', { types })).rejects.toMatchObject({ code: 'SD_INVALID', field: 'length' })
+    const members = [{ registry: { type: 'tape', length: 'long' } }]
+    await expect(createRegistry({ type: 'failover', members }, { types })).rejects.toMatchObject({
+      field: 'members[0].registry.length',
+    })
+  })
+
+  test('may go without a schema, and wins over ours', async () => {
+    const types = { memory: { create: () => createMemoryRegistry({ name: 'own' }) } }
+    await using registry = await createRegistry('memory:', { types })
+    expect(registry.name).toBe('own')
+  })
+})
+
+test('an adapter that is not installed is named with the command that installs it', async () => {
+  const { loadAdapter } = await import('./registry-types.ts')
+  await expect(loadAdapter('x', { package: '@sd/registry-absent', create: 'create', url: {} })).rejects.toMatchObject({
+    code: 'SD_NOT_FOUND',
+    message: 'Registry type x needs the package @sd/registry-absent: npm install @sd/registry-absent',
+  })
+  await expect(loadAdapter('x', { package: '@sd/core', create: 'createX', url: {} })).rejects.toMatchObject({
+    code: 'SD_UNSUPPORTED',
+  })
+})
+
+test('a builder collects the same', async () => {
+  await using registry = await new RegistryBuilder('memory').ttlMs(1_000).option('name', 'built').build()
+  expect(registry.name).toBe('built')
+  const builder = new RegistryBuilder('etcd').endpoints('https://h:1').credentials({ username: 'a', password: 'b' })
+  await expect(builder.tls({ ca: 'x' }).build()).rejects.toMatchObject({ code: 'SD_INVALID', field: 'tls.ca' })
+  const types: RegistryType = { create: () => createMemoryRegistry({ name: 'own' }) }
+  await using own = await new RegistryBuilder('mine').addType('mine', types).build()
+  expect(own.name).toBe('own')
+})

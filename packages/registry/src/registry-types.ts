@@ -1,0 +1,89 @@
+import { checkObject, checkText, type DiscoverySource, invalid, SdError } from '@sd/core'
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { type Adapter, adapters } from './adapters.ts'
+import { parseRegistryUrl, type RegistryConfig } from './registry-url.ts'
+
+/** A registry of your own that configurations can name. */
+export interface RegistryType<Options = unknown> {
+  /** Checks the options before they are used, and may change them: any Standard Schema, such as one of zod, valibot or arktype. */
+  readonly schema?: StandardSchemaV1<unknown, Options>
+  /** Builds the registry. @param options the configuration without its `type`, or what the schema made of it */
+  create(options: Options): DiscoverySource | Promise<DiscoverySource>
+}
+
+/** Registries of your own by type. They win over those of this project. */
+export type RegistryTypes = Readonly<Record<string, RegistryType>>
+
+/** Builds a source of instances from its configuration, members of a failover included. */
+export async function buildSource(config: string | RegistryConfig, types: RegistryTypes): Promise<DiscoverySource> {
+  const { type, ...options } = typeof config === 'string' ? parseRegistryUrl(config) : config
+  checkText('type', type, 255)
+  const own = Object.hasOwn(types, type) ? types[type] : undefined
+  if (own) return own.create(await applySchema(own, options))
+  const adapter = Object.hasOwn(adapters, type) ? adapters[type] : undefined
+  if (!adapter) throw invalid('type', type, `one of ${[...Object.keys(types), ...Object.keys(adapters)].join(', ')}`)
+  const create = await loadAdapter(type, adapter)
+  if (type !== 'failover') return create(options)
+  const members = await buildMembers(options['members'], types)
+  try {
+    return create({ ...options, members })
+  } catch (error) {
+    await Promise.allSettled(members.map(({ registry }) => registry.close()))
+    throw error
+  }
+}
+
+/** Runs `build`; the fields that its errors name get the path of what is built. */
+async function underPath<T>(path: string, build: () => Promise<T>): Promise<T> {
+  try {
+    return await build()
+  } catch (error) {
+    if (!SdError.isInstance(error) || error.field === undefined) throw error
+    const field = `${path}.${error.field}`
+    throw new SdError(error.code, error.message.replace(error.field, field), { cause: error, field })
+  }
+}
+
+/** A Standard Schema's first issue becomes an `SD_INVALID` that names the path. */
+async function applySchema({ schema }: RegistryType, options: object): Promise<unknown> {
+  if (!schema) return options
+  const result = await schema['~standard'].validate(options)
+  const [issue] = result.issues ?? []
+  if (!issue) return (result as { readonly value: unknown }).value
+  const field = (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part)).join('.') || 'config'
+  throw new SdError('SD_INVALID', `Invalid ${field}: ${issue.message}`, { field })
+}
+
+/** The function of an adapter. @throws SdError `SD_NOT_FOUND` that says what to install */
+export async function loadAdapter(type: string, adapter: Adapter): Promise<(options: object) => DiscoverySource> {
+  let module: Readonly<Record<string, unknown>>
+  try {
+    module = (await import(adapter.package)) as Record<string, unknown>
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code !== 'ERR_MODULE_NOT_FOUND' || !message.includes(`'${adapter.package}'`)) throw error
+    const advice = `npm install ${adapter.package}`
+    throw new SdError('SD_NOT_FOUND', `Registry type ${type} needs the package ${adapter.package}: ${advice}`, { cause: error })
+  }
+  const create = module[adapter.create]
+  if (typeof create === 'function') return create as (options: object) => DiscoverySource
+  throw new SdError('SD_UNSUPPORTED', `${adapter.package} has no ${adapter.create}: want a newer version`)
+}
+
+async function buildMembers(value: unknown, types: RegistryTypes): Promise<readonly { readonly registry: DiscoverySource }[]> {
+  if (!Array.isArray(value)) throw invalid('members', value, 'an array of { registry: a URL or a configuration, … }')
+  const members: { registry: DiscoverySource }[] = []
+  try {
+    for (const [index, member] of value.entries()) {
+      const path = `members[${index}].registry`
+      const { registry: config } = checkObject(`members[${index}]`, member)
+      if (typeof config !== 'string') checkObject(path, config)
+      const registry = await underPath(path, () => buildSource(config as string | RegistryConfig, types))
+      members.push({ ...(member as object), registry })
+    }
+  } catch (error) {
+    await Promise.allSettled(members.map(({ registry }) => registry.close()))
+    throw error
+  }
+  return members
+}

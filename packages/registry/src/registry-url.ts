@@ -1,0 +1,89 @@
+import { readFileSync } from 'node:fs'
+import { invalid, toSdError } from '@sd/core'
+import { adapters, type UrlMapping } from './adapters.ts'
+
+/** Options by name, with the type that they belong to. */
+export interface RegistryConfig {
+  /** Which registry: `consul`, `etcd`, `zookeeper`, `nacos`, `kubernetes`, `dns`, `static`, `memory`, `failover`, or one of your own. */
+  readonly type: string
+  /** Options of that registry's adapter. */
+  readonly [option: string]: unknown
+}
+
+const urlPattern =
+  /^(?<type>[a-z][a-z0-9-]*)(?<tls>\+tls)?:(?:\/\/(?:(?<login>[^@/?#]*)@)?(?<hosts>[^/?#]*))?(?<path>[^?#]*)(?:\?(?<query>[^#]*))?$/
+
+/** Options of TLS that a URL names as files. */
+const tlsFiles: Readonly<Record<string, string>> = { 'tls.ca': 'ca', 'tls.cert': 'cert', 'tls.key': 'key' }
+
+/**
+ * Reads `type[+tls]://[user[:password]@]host[:port][,host…][/path][?option=value&…]`. Numbers, `true` and `false` become such; `tls.ca`,
+ * `tls.cert` and `tls.key` are paths of PEM files.
+ *
+ * @throws SdError `SD_INVALID` that names the part and never shows user or password
+ */
+export function parseRegistryUrl(url: string): RegistryConfig {
+  const parts = urlPattern.exec(url)?.groups
+  if (!parts) throw invalid('url', 'a text of another form', 'type://user:password@host:port/path?option=value')
+  const { type = '', login, hosts = '', path = '', query = '' } = parts
+  const mapping = adapters[type]?.url ?? { hosts: 'endpoints', credentials: 'credentials' }
+  const config: Record<string, unknown> = {}
+  readHosts(config, mapping, hosts, parts['tls'] !== undefined)
+  if (login !== undefined) readLogin(config, mapping, login)
+  readPath(config, mapping, path, hosts)
+  readQuery(config, mapping, query)
+  return { ...config, type }
+}
+
+function readHosts(config: Record<string, unknown>, { hosts: option }: UrlMapping, hosts: string, isSecure: boolean): void {
+  if (hosts !== '' && option) config[option] = hosts.split(',').map((host) => (isSecure ? `https://${host}` : host))
+}
+
+function readLogin(config: Record<string, unknown>, { credentials, secret }: UrlMapping, login: string): void {
+  const [username = '', password = ''] = login.split(/:(.*)/s, 2).map((part) => decode('url login', part))
+  if (secret) config[secret] = password === '' ? username : password
+  else if (credentials) config[credentials] = { username, password }
+  else throw invalid('url', 'a user', 'none: this registry has no login')
+}
+
+function readPath(config: Record<string, unknown>, { path, hosts: hostsOption }: UrlMapping, rest: string, hosts: string): void {
+  // Without hosts they are the first part of the path: `static://./services.yaml`, `kubernetes://orders`.
+  const whole = decode('url path', hostsOption ? rest : hosts + rest)
+  if (whole === '' || whole === '/') return
+  if (!path) throw invalid('url', `the path ${whole}`, 'none for this registry')
+  config[path.option] = path.keepsSlash ? whole : whole.replace(/^\/|\/$/g, '')
+}
+
+function readQuery(config: Record<string, unknown>, { namespace }: UrlMapping, query: string): void {
+  const tls: Record<string, string> = {}
+  for (const [key, text] of new URLSearchParams(query)) {
+    const file = tlsFiles[key]
+    if (file) tls[file] = readPem(key, text)
+    else if (key === 'tls.serverName') tls['serverName'] = text
+    else if (key === 'namespace' && namespace) config[namespace.option] = namespace.toValue(text)
+    else if (key === 'type' || key in config) throw invalid(key, 'it twice', 'it once')
+    else config[key] = toValue(text)
+  }
+  if (Object.keys(tls).length > 0) config['tls'] = tls
+}
+
+function toValue(text: string): unknown {
+  if (text === 'true' || text === 'false') return text === 'true'
+  return /^-?\d{1,15}(\.\d+)?$/.test(text) ? Number(text) : text
+}
+
+function readPem(option: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw toSdError(error, 'SD_INVALID', `Invalid ${option}: the file can't be read`)
+  }
+}
+
+function decode(what: string, text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw invalid(what, 'a wrong % escape', 'percent-encoded text')
+  }
+}
