@@ -53,6 +53,9 @@ export interface FaultContext {
   readonly dispose: () => Promise<void>
 }
 
+/** Steps that the probe remembers: a soak test must not mistake its own memory for a leak. */
+const keptSteps = 100
+
 /** The instances that every case has. Addresses are not loopback, because Kubernetes takes none. */
 export function faultSpec(index: number, port: number = 8_000 + index): InstanceSpec {
   return { service: 'orders', id: `orders-${index}`, address: `10.0.0.${index}`, port }
@@ -78,7 +81,7 @@ export async function createFaultContext(harness: FaultHarness, ports?: readonly
     [1, 2, 3].map((index) => registrar.register({ ...faultSpec(index, ports?.[index - 1]), ttlMs: harness.ttlMs })),
   )
   const limitMs = 2 * (harness.recoveryMs ?? 5_000)
-  const probe = probeWatch((options) => watcher.watch('orders', options), limitMs + harness.ttlMs * 4)
+  const probe = probeWatch((options) => watcher.watch('orders', options), limitMs + harness.ttlMs * 4, keptSteps)
   const wanted = registrations.map(({ instance }) => instance.id)
   await probe.until((snapshot) => assert.deepEqual(idsOf(snapshot), wanted))
 

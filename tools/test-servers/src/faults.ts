@@ -7,6 +7,7 @@ import { createDiscovery } from '@sd/discovery'
 import { type ContractCase, eventually, probeWatch, within } from '@sd/testing'
 import { callThroughOutage, startBackends } from './fault-calls.ts'
 import { createFaultContext, type FaultContext, type FaultHarness, faultSpec } from './fault-context.ts'
+import { isLongRun, outageMinutes, soak, soakMinutes, surviveLongOutage } from './long-faults.ts'
 
 type FaultCase = (context: FaultContext) => Promise<void>
 
@@ -134,7 +135,13 @@ async function assertNeverEmpty(seen: FaultContext['probe']['seen']): Promise<vo
   assert.equal(emptied, -1, 'a stale watch should not be empty')
 }
 
-/** Faults of a running server and of the way to it, as cases of any test runner. What a backend can't have, its harness leaves out. */
+/** Limit of one case, in milliseconds. */
+export const FAULT_TIMEOUT_MS: number = isLongRun ? 7_200_000 : 90_000
+
+/**
+ * Faults of a running server and of the way to it, as cases of any test runner. What a backend can't have, its harness leaves out. With
+ * `pnpm test:faults` there are two that take long.
+ */
 export function registryFaults(harness: FaultHarness): readonly ContractCase[] {
   const bound = Object.entries(cases).map(([name, body]) => ({
     name,
@@ -147,7 +154,12 @@ export function registryFaults(harness: FaultHarness): readonly ContractCase[] {
       }
     },
   }))
-  return [...bound, { name: 'no call fails while the server is away', run: () => callsSurvive(harness) }]
+  const long: readonly ContractCase[] = [
+    { name: `no call fails in ${outageMinutes} minutes without the server`, run: () => surviveLongOutage(harness) },
+    { name: `memory stays flat through ${soakMinutes} minutes of churn`, run: () => soak(harness) },
+  ]
+  const calls: ContractCase = { name: 'no call fails while the server is away', run: () => callsSurvive(harness) }
+  return [...bound, calls, ...(isLongRun ? long : [])]
 }
 
 /** Discovery serves what it knows: 10,000 calls while there is no server, and a start without one. */

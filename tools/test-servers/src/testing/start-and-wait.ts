@@ -1,0 +1,9 @@
+import { startEtcd } from '../etcd.ts'
+import { findServer } from '../sources.ts'
+
+// A test process that will be killed: starts a server, tells about it, and never ends by itself.
+const source = await findServer('etcd', { own: true })
+if (!source) throw new Error('no etcd')
+const server = await startEtcd(source)
+process.stdout.write(`${JSON.stringify({ port: server.port, folder: server.folder })}\n`)
+setInterval(() => undefined, 60_000)
