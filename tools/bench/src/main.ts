@@ -1,6 +1,7 @@
 import { benchClient } from './client.ts'
 import { benchCore } from './core-package.ts'
 import { benchPicks } from './picks.ts'
+import { benchRegistries } from './registries/index.ts'
 import { type Finding, renderTable } from './report.ts'
 import { benchScale } from './scale.ts'
 
@@ -9,6 +10,7 @@ const suites: Readonly<Record<string, () => Promise<readonly Finding[]>>> = {
   client: benchClient,
   scale: benchScale,
   core: benchCore,
+  registries: benchRegistries,
 }
 
 const chosen = process.argv.slice(2)

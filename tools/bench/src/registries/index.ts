@@ -1,0 +1,11 @@
+import type { Finding } from '../report.ts'
+import { benchEtcd } from './etcd.ts'
+
+const backends: readonly (() => Promise<readonly Finding[]>)[] = [benchEtcd]
+
+/** Every registry on its real server, beside the bare library. */
+export async function benchRegistries(): Promise<readonly Finding[]> {
+  const findings: Finding[] = []
+  for (const bench of backends) findings.push(...(await bench()))
+  return findings
+}
