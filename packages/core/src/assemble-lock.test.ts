@@ -35,11 +35,19 @@ beforeEach(() => {
   read = vi.fn(async () => undefined)
   close = vi.fn(async () => undefined)
   follow = vi.fn(async (_, { signal }) => untilAborted(signal))
-  lock = assembleLock({ name: 'test', take, read, follow, close, operationTimeoutMs: 1_000, backoff: { baseMs: 100, maxMs: 100 } })
+  lock = assembleLock({
+    name: 'test',
+    take,
+    read,
+    follow,
+    close,
+    operationTimeoutMs: 1_000,
+    backoff: { baseMs: 100, maxMs: 100 },
+  })
 })
 afterEach(async () => {
   const closing = lock.close()
-  await vi.advanceTimersByTimeAsync(2_000)
+  await vi.advanceTimersByTimeAsync(3_000)
   await closing
   vi.useRealTimers()
 })
@@ -135,7 +143,9 @@ describe('acquire', () => {
         })()
         return give()
       })
-      const handle = await lock.acquire('job', { signal: controller.signal, ...(timeoutMs && { timeoutMs }) }).catch(() => undefined)
+      const handle = await lock
+        .acquire('job', { signal: controller.signal, ...(timeoutMs && { timeoutMs }) })
+        .catch(() => undefined)
       await vi.advanceTimersByTimeAsync(0)
       expect(taken.at(-1)?.release).toHaveBeenCalledTimes(handle ? 0 : 1)
       await handle?.release()
@@ -189,7 +199,15 @@ describe('the holder', () => {
     })
     const iterator = lock.watchHolder('job')[Symbol.asyncIterator]()
     const seen: unknown[] = []
-    for (const holders of [[null, null], [{ value: 'a', token: 1n }], [{ value: 'a', token: 1n }, { value: 'b', token: 2n }], [null]]) {
+    for (const holders of [
+      [null, null],
+      [{ value: 'a', token: 1n }],
+      [
+        { value: 'a', token: 1n },
+        { value: 'b', token: 2n },
+      ],
+      [null],
+    ]) {
       const next = iterator.next()
       for (const holder of holders) session?.offer(holder)
       seen.push((await next).value?.value)
@@ -214,14 +232,14 @@ describe('close', () => {
 
   test('takes no longer than its limits while the backend hangs', async () => {
     await lock.acquire('job')
-    taken[0]?.release.mockReturnValueOnce(new Promise(() => undefined))
-    close.mockReturnValueOnce(new Promise(() => undefined))
-    let closed = false
-    const closing = lock.close().then(() => {
-      closed = true
-    })
-    await vi.advanceTimersByTimeAsync(1_000)
-    expect([close.mock.calls.length, closed]).toEqual([1, false])
+    const forever = new Promise<never>(() => undefined)
+    taken[0]?.release.mockReturnValueOnce(forever)
+    follow.mockReturnValueOnce(forever)
+    close.mockReturnValueOnce(forever)
+    const watching = lock.watchHolder('job')[Symbol.asyncIterator]().next()
+    const closing = lock.close()
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect([close.mock.calls.length, (await watching).done]).toEqual([1, true])
     await vi.advanceTimersByTimeAsync(1_000)
     await closing
   })

@@ -105,7 +105,6 @@ export function assembleLock(adapter: LockAdapter): Lock {
     if (signal?.aborted) throw abortError(signal, what)
     const either = AbortSignal.any(signal ? [signal, ended.signal] : [ended.signal])
     try {
-      if (timeoutMs === undefined) return await operation(either)
       return await withTimeout({ timeoutMs, what, signal: either }, operation)
     } catch (error) {
       if (ended.signal.aborted) throw closedError(name)
@@ -114,19 +113,30 @@ export function assembleLock(adapter: LockAdapter): Lock {
     }
   }
 
-  /** A lock that arrives after the caller has gone is given back. */
-  async function takeUnlessGone(key: string, options: TakeOptions): Promise<TakenLock | undefined> {
-    const taken = await adapter.take(key, options)
-    if (!taken || !options.signal.aborted) return taken
-    await taken.release()
-    throw abortError(options.signal, `waiting for ${key}`)
+  /** Like {@link during}. A lock that arrives after the caller has gone is given back. */
+  async function obtain<T extends LockHandle | undefined>(
+    options: AcquireOptions,
+    what: string,
+    attempt: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    let pending: Promise<LockHandle | undefined> = Promise.resolve(undefined)
+    try {
+      return await during(options, what, (signal) => {
+        const attempted = attempt(signal)
+        pending = attempted
+        return attempted
+      })
+    } catch (error) {
+      void pending.then((late) => late?.release()).catch(() => undefined)
+      throw error
+    }
   }
 
   async function wait(key: string, value: string, signal: AbortSignal): Promise<LockHandle> {
     const backoff = createBackoff(backoffOptions)
     for (;;) {
       try {
-        const taken = await takeUnlessGone(key, { value, wait: true, signal })
+        const taken = await adapter.take(key, { value, wait: true, signal })
         if (taken) return hold(key, value, taken)
       } catch (error) {
         if (signal.aborted || !SdError.isInstance(error) || !error.retryable) throw error
@@ -138,7 +148,7 @@ export function assembleLock(adapter: LockAdapter): Lock {
   async function close(): Promise<void> {
     ended.abort()
     await Promise.race([Promise.allSettled([...handles].map((handle) => handle.release())), sleep(operationTimeoutMs)])
-    await holders.close()
+    await Promise.race([holders.close(), sleep(operationTimeoutMs)])
     await Promise.race([adapter.close(), sleep(operationTimeoutMs)])
   }
 
@@ -146,13 +156,13 @@ export function assembleLock(adapter: LockAdapter): Lock {
     name,
     async acquire(key, options = {}) {
       const value = checkRequest(key, options)
-      return during(options, `waiting for ${key}`, (signal) => wait(key, value, signal))
+      return obtain(options, `waiting for ${key}`, (signal) => wait(key, value, signal))
     },
     async tryAcquire(key, options = {}) {
       const value = checkRequest(key, options)
       const limits = { ...options, timeoutMs: options.timeoutMs ?? operationTimeoutMs }
-      return during(limits, `taking ${key}`, async (signal) => {
-        const taken = await takeUnlessGone(key, { value, wait: false, signal })
+      return obtain(limits, `taking ${key}`, async (signal) => {
+        const taken = await adapter.take(key, { value, wait: false, signal })
         return taken && hold(key, value, taken)
       })
     },

@@ -15,7 +15,7 @@ import type {
 import type { ServiceInstance } from './service-instance.ts'
 import type { ServiceSnapshot } from './snapshot.ts'
 import { sleep, withTimeout } from './timers.ts'
-import { checkName } from './validate.ts'
+import { checkName, checkObject } from './validate.ts'
 import { createWatchHub, type WatchHub, type WatchSession } from './watch-hub.ts'
 
 /** What goes with a single reading of a backend. */
@@ -114,6 +114,7 @@ export function assembleRegistry(adapter: RegistryAdapter): AssembledRegistry {
       return connection.state
     },
     async register(spec, options) {
+      checkObject('instance', spec)
       const instance = createServiceInstance({ ...spec, ttlMs: spec.ttlMs ?? ttlMs })
       adapter.check?.(instance)
       checkOpen()
@@ -186,6 +187,7 @@ function createSource(adapter: DiscoveryAdapter, closeRegistrations: () => Promi
           await session(key, {
             ...rest,
             offer: (value) => {
+              if (rest.signal.aborted) return
               connection.succeeded()
               offer(value)
             },
@@ -209,8 +211,11 @@ function createSource(adapter: DiscoveryAdapter, closeRegistrations: () => Promi
     const watches = Promise.all([snapshots.close(), serviceNames.close()])
     await closeRegistrations()
     await Promise.race([watches, sleep(closeWhileAwayMs)])
-    await Promise.race([adapter.close(), sleep(closeWhileAwayMs)])
-    connection.close()
+    try {
+      await Promise.race([adapter.close(), sleep(closeWhileAwayMs)])
+    } finally {
+      connection.close()
+    }
   }
 
   const source: DiscoverySource = {

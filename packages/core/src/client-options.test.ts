@@ -46,7 +46,11 @@ describe('checkEndpoints', () => {
   })
 
   test('reads or refuses any text, and reads the URL of what it has read', () => {
-    const texts = fc.oneof(fc.string(), fc.webUrl(), fc.tuple(fc.domain(), fc.nat()).map(([host, port]) => `${host}:${port}`))
+    const texts = fc.oneof(
+      fc.string(),
+      fc.webUrl(),
+      fc.tuple(fc.domain(), fc.nat()).map(([host, port]) => `${host}:${port}`),
+    )
     fc.assert(
       fc.property(texts, (endpoint) => {
         try {

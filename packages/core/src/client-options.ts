@@ -81,11 +81,7 @@ export function checkCredentials(field: string, value: unknown): Credentials {
 /** Returns `value` if it is a text of 1 to 4,096 characters, else throws `SD_INVALID` that does not show it. */
 export function checkSecret(field: string, value: unknown): string {
   if (typeof value === 'string' && value.length > 0 && value.length <= 4_096) return value
-  throw invalid(
-    field,
-    Array.isArray(value) || typeof value !== 'string' ? typeof value : `${value.length} characters`,
-    '1 to 4096 characters',
-  )
+  throw invalid(field, typeof value === 'string' ? `${value.length} characters` : typeof value, '1 to 4096 characters')
 }
 
 /** Returns `value` if it is TLS options, else throws `SD_INVALID` without showing a key. */

@@ -89,7 +89,9 @@ describe('an instance document', () => {
   })
 
   test('gives a valid instance or is malformed, whatever is in it', () => {
-    const valid = fc.tuple(specs, fc.string()).map(([spec, incarnation]) => encodeInstance(createServiceInstance(spec), incarnation))
+    const valid = fc
+      .tuple(specs, fc.string())
+      .map(([spec, incarnation]) => encodeInstance(createServiceInstance(spec), incarnation))
     const damaged = fc
       .tuple(valid, fc.nat(), fc.nat(20), fc.string({ unit: 'binary', maxLength: 3 }))
       .map(([document, at, length, noise]) => {
@@ -103,19 +105,23 @@ describe('an instance document', () => {
       .map(([spec, wrong]) => JSON.stringify({ ...createServiceInstance(spec), ...wrong }))
     const documents = fc.oneof(valid, damaged, misfit, fc.json(), fc.string({ unit: 'binary' }))
     fc.assert(
-      fc.property(documents, fc.oneof(fc.constant(place), fc.record({ service: fc.string(), id: fc.string() })), (document, found) => {
-        let instance: ServiceInstance
-        try {
-          instance = decodeInstance(document, found).instance
-        } catch (error) {
-          expect(SdError.isInstance(error) && error.code).toBe('SD_MALFORMED')
-          return
-        }
-        const { createdAt, updatedAt, ...spec } = instance
-        expect(createServiceInstance(spec, { createdAt, updatedAt })).toEqual(instance)
-        expect(updateServiceInstance(instance, {}, updatedAt)).toEqual(instance)
-        expect([Number.isSafeInteger(createdAt), Number.isSafeInteger(updatedAt)]).toEqual([true, true])
-      }),
+      fc.property(
+        documents,
+        fc.oneof(fc.constant(place), fc.record({ service: fc.string(), id: fc.string() })),
+        (document, found) => {
+          let instance: ServiceInstance
+          try {
+            instance = decodeInstance(document, found).instance
+          } catch (error) {
+            expect(SdError.isInstance(error) && error.code).toBe('SD_MALFORMED')
+            return
+          }
+          const { createdAt, updatedAt, ...spec } = instance
+          expect(createServiceInstance(spec, { createdAt, updatedAt })).toEqual(instance)
+          expect(updateServiceInstance(instance, {}, updatedAt)).toEqual(instance)
+          expect([Number.isSafeInteger(createdAt), Number.isSafeInteger(updatedAt)]).toEqual([true, true])
+        },
+      ),
       { numRuns: 1_000 },
     )
   })

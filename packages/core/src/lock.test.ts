@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { SdError } from './errors.ts'
 import { type Lock, type LockHandle, lead } from './lock.ts'
-import { untilAborted } from './timers.ts'
+import { sleep, untilAborted } from './timers.ts'
 
 interface Term extends LockHandle {
   readonly release: ReturnType<typeof vi.fn<() => Promise<void>>>
@@ -12,11 +12,23 @@ interface Term extends LockHandle {
 function createTerm(token: bigint): Term {
   const over = new AbortController()
   const release = vi.fn(async () => over.abort())
-  return { key: 'leader', value: '', token, signal: over.signal, release, lose: () => over.abort(), [Symbol.asyncDispose]: release }
+  return {
+    key: 'leader',
+    value: '',
+    token,
+    signal: over.signal,
+    release,
+    lose: () => over.abort(),
+    [Symbol.asyncDispose]: release,
+  }
 }
 
 /** A lock that gives one term after the other. */
-function createElection(): { readonly lock: Lock; readonly terms: Term[]; readonly acquire: ReturnType<typeof vi.fn<Lock['acquire']>> } {
+function createElection(): {
+  readonly lock: Lock
+  readonly terms: Term[]
+  readonly acquire: ReturnType<typeof vi.fn<Lock['acquire']>>
+} {
   const terms: Term[] = []
   const acquire = vi.fn<Lock['acquire']>(async () => {
     const term = createTerm(BigInt(terms.length))
@@ -44,6 +56,17 @@ describe('lead', () => {
     expect(acquire).toHaveBeenCalledTimes(2)
   })
 
+  test('stands again when the work was a wait that the loss ended', async () => {
+    const { lock, terms } = createElection()
+    const controller = new AbortController()
+    const leading = lead(lock, 'leader', { signal: controller.signal }, ({ signal }) => sleep(60_000, signal))
+    await vi.waitFor(() => expect(terms).toHaveLength(1))
+    terms[0]?.lose()
+    await vi.waitFor(() => expect(terms).toHaveLength(2))
+    controller.abort()
+    await leading
+  })
+
   test('gives the lock back when the work returns or throws, and passes on what it throws', async () => {
     const { lock, terms } = createElection()
     let rounds = 0
@@ -58,7 +81,9 @@ describe('lead', () => {
     const { lock, acquire } = createElection()
     const work = vi.fn(async () => undefined)
     acquire.mockRejectedValueOnce(new SdError('SD_DENIED', 'no'))
-    await expect(lead(lock, 'leader', { signal: new AbortController().signal }, work)).rejects.toMatchObject({ code: 'SD_DENIED' })
+    await expect(lead(lock, 'leader', { signal: new AbortController().signal }, work)).rejects.toMatchObject({
+      code: 'SD_DENIED',
+    })
     const controller = new AbortController()
     acquire.mockImplementationOnce(async () => {
       controller.abort()

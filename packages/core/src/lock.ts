@@ -1,3 +1,4 @@
+import { SdError } from './errors.ts'
 import type { OperationOptions } from './registry.ts'
 import type { Watched } from './watched.ts'
 
@@ -68,7 +69,7 @@ export interface LeadOptions {
  * follows the leader with `lock.watchHolder(name)`.
  *
  * @param work gets the leadership; it must end soon after the leadership's `signal` fires. When it returns, another candidate may lead.
- * @throws whatever `work` throws, and what `lock.acquire` can't wait out; nothing when `signal` fires
+ * @throws whatever `work` throws, but for an `SD_ABORTED` after its signal fired, and what `lock.acquire` can't wait out; nothing when `signal` fires
  */
 export async function lead(
   lock: Lock,
@@ -89,6 +90,10 @@ export async function lead(
     signal.addEventListener('abort', resign, { once: true })
     try {
       if (!signal.aborted) await work(leadership)
+    } catch (error) {
+      // Work that waits with the leadership's signal ends like this when it is lost.
+      const isEnd = leadership.signal.aborted && SdError.isInstance(error) && error.code === 'SD_ABORTED'
+      if (!isEnd) throw error
     } finally {
       signal.removeEventListener('abort', resign)
       await leadership.release().catch(() => undefined)

@@ -29,8 +29,8 @@ export function untilAborted(signal: AbortSignal): Promise<void> {
 
 /** Options of {@link withTimeout}. */
 export interface TimeoutOptions {
-  /** Limit in milliseconds. */
-  readonly timeoutMs: number
+  /** Limit in milliseconds. @default no limit but the signal */
+  readonly timeoutMs?: number | undefined
   /** What is being done, as the subject of the error's message. */
   readonly what: string
   /** The caller's own signal. */
@@ -48,9 +48,8 @@ export function withTimeout<T>(options: TimeoutOptions, operation: (signal: Abor
   return new Promise<T>((resolve, reject) => {
     if (signal?.aborted) return reject(abortError(signal, what))
     const controller = new AbortController()
-    const timer = setTimeout(() => {
-      stop(new SdError('SD_TIMEOUT', `${what} took longer than ${timeoutMs} ms`))
-    }, timeoutMs)
+    const late = (): void => stop(new SdError('SD_TIMEOUT', `${what} took longer than ${timeoutMs} ms`))
+    const timer = timeoutMs === undefined ? undefined : setTimeout(late, timeoutMs)
     const onAbort = (): void => stop(abortError(signal as AbortSignal, what))
     function release(): void {
       clearTimeout(timer)

@@ -1,4 +1,12 @@
-import { type EtcdServer, obtainServer, registryFaults, startEtcd, startToxiproxy, type Toxiproxy } from '@sd/test-servers'
+import {
+  type EtcdServer,
+  FAULT_TIMEOUT_MS,
+  obtainServer,
+  registryFaults,
+  startEtcd,
+  startToxiproxy,
+  type Toxiproxy,
+} from '@sd/test-servers'
 import { Etcd3 } from 'etcd3'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { createEtcdRegistry } from './index.ts'
@@ -29,5 +37,5 @@ describe.runIf(etcd && toxiproxy)('faults', () => {
       client.close()
     },
   })
-  for (const { name, run } of cases) test(name, { timeout: 90_000 }, run)
+  for (const { name, run } of cases) test(name, { timeout: FAULT_TIMEOUT_MS }, run)
 })

@@ -30,7 +30,7 @@ export async function within<T>(promise: Promise<T>, limitMs: number, what: stri
 
 /** Reads a watch in the background and remembers what came. */
 export interface WatchProbe<T> {
-  /** Everything that was yielded so far. */
+  /** What was yielded so far: the last `keep` steps. */
   readonly seen: readonly Watched<T>[]
   /** Waits until the last value fulfils `check` (it throws while it does not). */
   until(check: (value: T) => void): Promise<T>
@@ -42,15 +42,19 @@ export interface WatchProbe<T> {
   stop(): Promise<void>
 }
 
-/** Starts to read a watch. */
+/** Starts to read a watch. @param keep how many steps are remembered; all of them by default */
 export function probeWatch<T>(
   watch: (options: { readonly signal: AbortSignal }) => AsyncIterable<Watched<T>>,
   limitMs: number,
+  keep: number = Number.POSITIVE_INFINITY,
 ): WatchProbe<T> {
   const controller = new AbortController()
   const seen: Watched<T>[] = []
   async function read(): Promise<void> {
-    for await (const step of watch({ signal: controller.signal })) seen.push(step)
+    for await (const step of watch({ signal: controller.signal })) {
+      seen.push(step)
+      if (seen.length > keep) seen.shift()
+    }
   }
   const ended = read()
   ended.catch(() => undefined)

@@ -1,7 +1,9 @@
 import type { Finding } from '../report.ts'
+import { benchConsul } from './consul.ts'
 import { benchEtcd } from './etcd.ts'
+import { benchZooKeeper } from './zookeeper.ts'
 
-const backends: readonly (() => Promise<readonly Finding[]>)[] = [benchEtcd]
+const backends: readonly (() => Promise<readonly Finding[]>)[] = [benchConsul, benchEtcd, benchZooKeeper]
 
 /** Every registry on its real server, beside the bare library. */
 export async function benchRegistries(): Promise<readonly Finding[]> {
