@@ -1,7 +1,7 @@
 import { type BackoffOptions, createBackoff } from './backoff.ts'
 import { abortError, closedError, SdError, toSdError } from './errors.ts'
 import type { AcquireOptions, Lock, LockHandle, LockHolder } from './lock.ts'
-import { sleep, withTimeout } from './timers.ts'
+import { sleep, withAnySignal, withTimeout } from './timers.ts'
 import { checkDuration, checkName, checkText } from './validate.ts'
 import { createWatchHub, type WatchSession } from './watch-hub.ts'
 
@@ -103,9 +103,8 @@ export function assembleLock(adapter: LockAdapter): Lock {
     operation: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     if (signal?.aborted) throw abortError(signal, what)
-    const either = AbortSignal.any(signal ? [signal, ended.signal] : [ended.signal])
     try {
-      return await withTimeout({ timeoutMs, what, signal: either }, operation)
+      return await withAnySignal([signal, ended.signal], (either) => withTimeout({ timeoutMs, what, signal: either }, operation))
     } catch (error) {
       if (ended.signal.aborted) throw closedError(name)
       if (signal?.aborted) throw abortError(signal, what)

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createBackoff } from './backoff.ts'
 import { createLatestWins } from './latest-wins.ts'
-import { sleep, untilAborted, withTimeout } from './timers.ts'
+import { sleep, untilAborted, withAnySignal, withTimeout } from './timers.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -129,4 +129,20 @@ test('backoff grows to its limit, in the upper half of each step, and starts ove
   lowest.reset()
   expect(lowest.next()).toBe(50)
   expect(() => createBackoff({ factor: 0 })).toThrow('Invalid backoff.factor')
+})
+
+describe('withAnySignal', () => {
+  test('fires with the first of several, with its reason, and lets go of all afterwards', async () => {
+    const [long, short] = [new AbortController(), new AbortController()]
+    const listening = vi.spyOn(long.signal, 'removeEventListener')
+    const result = withAnySignal([long.signal, undefined, short.signal], async (signal) => {
+      await untilAborted(signal)
+      return signal.reason as unknown
+    })
+    short.abort('enough')
+    expect(await result).toBe('enough')
+    expect(listening).toHaveBeenCalledTimes(1)
+    expect(await withAnySignal([short.signal], async ({ aborted }) => aborted)).toBe(true)
+    await expect(withAnySignal([], () => Promise.reject(new Error('no')))).rejects.toThrow('no')
+  })
 })

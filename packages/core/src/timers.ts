@@ -27,6 +27,28 @@ export function untilAborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 }
 
+/**
+ * Runs `operation` with a signal that fires with the first of several. Unlike `AbortSignal.any` it leaves nothing on those that live on:
+ * Node 22 keeps some memory for every such signal.
+ */
+export async function withAnySignal<T>(
+  signals: readonly (AbortSignal | undefined)[],
+  operation: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController()
+  const followed = signals.filter((signal) => signal !== undefined)
+  const onAbort = ({ target }: Event): void => controller.abort((target as AbortSignal).reason)
+  for (const signal of followed) {
+    if (signal.aborted) controller.abort(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+  }
+  try {
+    return await operation(controller.signal)
+  } finally {
+    for (const signal of followed) signal.removeEventListener('abort', onAbort)
+  }
+}
+
 /** Options of {@link withTimeout}. */
 export interface TimeoutOptions {
   /** Limit in milliseconds. @default no limit but the signal */

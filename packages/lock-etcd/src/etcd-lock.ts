@@ -10,6 +10,7 @@ import {
   sleep,
   type TakenLock,
   type TakeOptions,
+  withAnySignal,
 } from '@sd/core'
 import { type EtcdLockOptions, readOptions } from './options.ts'
 import { openSession, type Session } from './session.ts'
@@ -64,7 +65,7 @@ export function createEtcdLock(options: EtcdLockOptions = {}): Lock {
     try {
       await connection.run((client) => client.put(ownKey).value(value).lease(session.id).exec())
       const token = wait
-        ? await waitForTurn(key, ownKey, AbortSignal.any([signal, session.lost]))
+        ? await withAnySignal([signal, session.lost], (either) => waitForTurn(key, ownKey, either))
         : turnOf(await connection.run((client) => listPrefix(client, folderOf(key))), ownKey)
       isHeld = token !== undefined
       return token === undefined ? undefined : { token, lost: session.lost, release: () => leave(session, ownKey) }
@@ -78,14 +79,16 @@ export function createEtcdLock(options: EtcdLockOptions = {}): Lock {
     const found = new AbortController()
     let token: bigint | undefined
     let gone = false
-    await followPrefix(connection, folderOf(key), {
-      signal: AbortSignal.any([signal, found.signal]),
-      onChange: (all) => {
-        token = turnOf(all, ownKey)
-        gone = !all.entries.has(ownKey)
-        if (gone || token !== undefined) found.abort()
-      },
-    })
+    await withAnySignal([signal, found.signal], (either) =>
+      followPrefix(connection, folderOf(key), {
+        signal: either,
+        onChange: (all) => {
+          token = turnOf(all, ownKey)
+          gone = !all.entries.has(ownKey)
+          if (gone || token !== undefined) found.abort()
+        },
+      }),
+    )
     if (token !== undefined) return token
     throw new SdError('SD_UNAVAILABLE', gone ? `${name} lost the place in the queue of ${key}` : `waiting for ${key} was ended`)
   }

@@ -1,0 +1,85 @@
+import {
+  assembleDiscoverySource,
+  closedError,
+  createSnapshot,
+  type DiscoverySource,
+  type ServiceSnapshot,
+  sleep,
+  withTimeout,
+} from '@sd/core'
+import { commonDomain } from './dns-name.ts'
+import { type DnsRegistryOptions, readOptions } from './options.ts'
+import { createServiceReader } from './read-service.ts'
+import { createResolver } from './resolver.ts'
+
+const capabilities = { register: false, watch: 'poll', listServices: false, ttl: false, conditionalRemove: false } as const
+
+// A session that fails has waited for every server already; the next one begins soon, so that a server that is back is noticed.
+const backoff = { baseMs: 250, maxMs: 4_000 }
+
+/** Refreshes of many watches, or many processes, that began together spread over this part of the TTL. */
+const jitter = 0.1
+
+/**
+ * Finds instances in DNS: by SRV records, or by A and AAAA records. A watch asks again when the smallest TTL of what it used is over.
+ *
+ * @throws SdError `SD_INVALID` that names the option
+ */
+export function createDnsRegistry(options: DnsRegistryOptions): DiscoverySource {
+  const settings = readOptions(options)
+  const { name, domain, template, minTtlMs, refreshIntervalMs, operationTimeoutMs } = settings
+  const resolver = createResolver(settings)
+  const readService = createServiceReader(settings, resolver)
+  const running = new Set<AbortController>()
+
+  /**
+   * Runs something with a signal that fires when the caller gives up, when the registry is closed and when it has ended, so that no query
+   * outlives it. Not `AbortSignal.any`: that keeps some memory for every signal on Node 22.
+   */
+  async function limited<T>(signal: AbortSignal, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const controller = new AbortController()
+    const end = (): void => controller.abort(signal.reason)
+    signal.addEventListener('abort', end, { once: true })
+    running.add(controller)
+    try {
+      return await run(controller.signal)
+    } finally {
+      running.delete(controller)
+      signal.removeEventListener('abort', end)
+      controller.abort()
+    }
+  }
+
+  async function read(
+    service: string,
+    signal: AbortSignal,
+    previous?: ServiceSnapshot,
+  ): Promise<{ readonly snapshot: ServiceSnapshot; readonly ttlMs: number }> {
+    const { instances, ttlMs } = await limited(signal, (all) => readService(service, all))
+    return { snapshot: createSnapshot({ service, instances, previous }), ttlMs }
+  }
+
+  const { registry } = assembleDiscoverySource({
+    name,
+    capabilities,
+    operationTimeoutMs,
+    backoff,
+    list: async (service, { signal }) => (await read(service, signal)).snapshot,
+    async follow(service, { offer, previous, signal }) {
+      while (!signal.aborted) {
+        const limits = { timeoutMs: operationTimeoutMs, what: `${name} ${service}`, signal }
+        const { snapshot, ttlMs } = await withTimeout(limits, (limit) => read(service, limit, previous()))
+        offer(snapshot)
+        const delayMs = Math.min(Math.max(ttlMs, minTtlMs), refreshIntervalMs)
+        await sleep(delayMs * (1 + jitter * Math.random()), signal)
+      }
+    },
+    async ping({ signal }) {
+      await limited(signal, (all) => resolver.ask({ name: commonDomain(template, domain), type: 'SOA' }, all))
+    },
+    close() {
+      for (const controller of running) controller.abort(closedError(name))
+    },
+  })
+  return registry
+}

@@ -1,0 +1,127 @@
+import { buildForeignInstance, decodeEntries, invalid, type ServiceInstance } from '@sd/core'
+import type { SrvData } from 'dns-packet'
+import { expandTemplate, isDnsName, normalizeName } from './dns-name.ts'
+import { type BroughtAddresses, indexAdditionals } from './interpret.ts'
+import type { DnsSettings } from './options.ts'
+import type { DnsAnswer, DnsResolver } from './resolver.ts'
+
+/** The instances of a service, and how long they may be kept. */
+export interface ServiceReading {
+  readonly instances: readonly ServiceInstance[]
+  /** Smallest TTL of all records that were used, in milliseconds. */
+  readonly ttlMs: number
+}
+
+/**
+ * Reads a service once. `signal` must fire when the reading has ended, also by an error.
+ *
+ * @throws SdError `SD_INVALID` where its name gives no DNS name, `SD_UNAVAILABLE` when any part of it can't be resolved
+ */
+export type ServiceReader = (service: string, signal: AbortSignal) => Promise<ServiceReading>
+
+interface Addresses {
+  readonly addresses: readonly string[]
+  readonly ttlMs: number
+}
+
+/** Targets of one service that are resolved at once. */
+const maxTargets = 16
+
+/** Makes the reader that the options describe. */
+export function createServiceReader(settings: DnsSettings, resolver: DnsResolver): ServiceReader {
+  const { name: registry, records, port, protocol, family, resolveTargets, template, domain } = settings
+  // DNS does not tell since when an instance is there. One moment for all keeps two readings of the same records the same.
+  const at = { createdAt: Date.now() }
+  const types = family === 'any' ? (['A', 'AAAA'] as const) : family === 4 ? (['A'] as const) : (['AAAA'] as const)
+
+  function nameOf(service: string): string {
+    const name = typeof template === 'function' ? template(service) : expandTemplate(template, service, domain)
+    if (typeof name === 'string' && isDnsName(name)) return normalizeName(name)
+    throw invalid('service', service, 'letters, digits, hyphens, underscores and dots that make a DNS name with the template')
+  }
+
+  /** The addresses of a name. @param brought looks up what came along with another answer */
+  async function resolve(
+    name: string,
+    signal: AbortSignal,
+    brought: (type: 'A' | 'AAAA') => BroughtAddresses | undefined = () => undefined,
+  ): Promise<Addresses> {
+    let ttlMs = Number.POSITIVE_INFINITY
+    for (const type of types) {
+      const known = brought(type)
+      if (known) return { addresses: known.addresses, ttlMs: Math.min(ttlMs, known.ttlSeconds * 1_000) }
+      const answer = await resolver.ask({ name, type }, signal)
+      ttlMs = Math.min(ttlMs, answer.ttlMs)
+      if (answer.data.length > 0) return { addresses: answer.data, ttlMs }
+    }
+    return { addresses: [], ttlMs }
+  }
+
+  async function readAddresses(service: string, signal: AbortSignal): Promise<ServiceReading> {
+    const { addresses, ttlMs } = await resolve(nameOf(service), signal)
+    const instances = decodeEntries(registry, service, addresses, (address) =>
+      buildForeignInstance({ service, address, port, protocol }, at),
+    )
+    return { instances, ttlMs }
+  }
+
+  async function readServices(service: string, signal: AbortSignal): Promise<ServiceReading> {
+    const answer = await resolver.ask({ name: nameOf(service), type: 'SRV' }, signal)
+    const listed = normalizeRecords(answer.data)
+    const targets = await resolveAll(listed, answer, signal)
+    const entries = listed.flatMap((record) => {
+      const { addresses } = targets.get(record.target) ?? { addresses: [record.target] }
+      // What a target with several addresses gets is shared between them.
+      return addresses.map((address) => ({ ...record, address, weight: record.weight / addresses.length }))
+    })
+    const instances = decodeEntries(registry, service, entries, ({ target, address, port: servicePort, weight, priority }) => {
+      const metadata = address === target ? undefined : { target }
+      return buildForeignInstance({ service, address, port: servicePort, protocol, weight, priority, metadata }, at)
+    })
+    return { instances, ttlMs: Math.min(answer.ttlMs, ...[...targets.values()].map(({ ttlMs }) => ttlMs)) }
+  }
+
+  /** The addresses of all targets. What is no name is left out, and reported when the instance is built. */
+  async function resolveAll(
+    listed: readonly ListedRecord[],
+    answer: DnsAnswer<'SRV'>,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, Addresses>> {
+    const resolved = new Map<string, Addresses>()
+    if (!resolveTargets) return resolved
+    const brought = indexAdditionals(answer.message)
+    const open = new Set(listed.map(({ target }) => target).filter(isDnsName))
+    async function work(): Promise<void> {
+      for (const target of open) {
+        open.delete(target)
+        resolved.set(target, await resolve(target, signal, (type) => brought(target, type)))
+      }
+    }
+    // The first that can't be resolved fails the reading; its end is also that of the others, by the signal.
+    await Promise.all(Array.from({ length: maxTargets }, work))
+    return resolved
+  }
+
+  return records === 'srv' ? readServices : readAddresses
+}
+
+interface ListedRecord {
+  readonly target: string
+  readonly port: number
+  readonly weight: number
+  readonly priority: number
+}
+
+/**
+ * SRV records as instances have them. The target `.` says that the service is not offered (RFC 2782). Where all records of a priority have
+ * the weight 0 there is nothing to choose between, so they share evenly; beside others a weight of 0 stays what it is, no traffic. Sorted so that
+ * of two records for the same place the one with the better priority counts, in whichever order a server lists them.
+ */
+function normalizeRecords(data: readonly SrvData[]): readonly ListedRecord[] {
+  const listed = data
+    .map(({ target, port, weight = 0, priority = 0 }) => ({ target: normalizeName(target), port, weight, priority }))
+    .filter(({ target }) => target !== '')
+    .sort((a, b) => b.priority - a.priority || a.weight - b.weight)
+  const weighted = new Set(listed.filter(({ weight }) => weight > 0).map(({ priority }) => priority))
+  return listed.map((record) => (weighted.has(record.priority) ? record : { ...record, weight: 1 }))
+}

@@ -1,0 +1,262 @@
+import { eventually, probeWatch } from '@sd/testing'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createDnsRegistry, type DnsRegistryOptions } from './index.ts'
+import { createLimiter } from './limiter.ts'
+import { address, alias, authority, type FakeDns, type Respond, reply, srv, startFakeDns } from './testing/fake-dns.ts'
+
+const name = '_orders._tcp.x.test'
+let server: FakeDns
+beforeEach(async () => {
+  server = await startFakeDns()
+})
+afterEach(() => server.close())
+
+/** Lists two instances at IP addresses that come along. */
+const two: Respond = (query) => [
+  reply(query, {
+    answers: [srv(name, 'one.x.test', 8_001, 300), srv(name, 'two.x.test', 8_002, 300)],
+    additionals: [address('one.x.test', '10.0.0.1', 300), address('two.x.test', '10.0.0.2', 300)],
+  }),
+]
+
+async function read(options: Partial<DnsRegistryOptions> = {}): Promise<readonly string[]> {
+  await using registry = createDnsRegistry({ servers: [server.address], domain: 'x.test', timeoutMs: 1_000, ...options })
+  return (await registry.getInstances('orders')).instances.map(({ id }) => id)
+}
+
+describe('a read', () => {
+  test('asks once when the addresses come along, under changing ids', async () => {
+    const ids = new Set<number | undefined>()
+    server.respond((query, ...rest) => {
+      ids.add(query.id)
+      return two(query, ...rest)
+    })
+    for (let index = 0; index < 10; index++) expect(await read()).toEqual(['10.0.0.1:8001', '10.0.0.2:8002'])
+    expect(server.queries).toHaveLength(10)
+    expect(ids.size).toBeGreaterThan(5)
+  })
+
+  test('passes over what is no answer to its query, and takes the one that is', async () => {
+    server.respond((query, ...rest) => [
+      Buffer.from('garbage'),
+      reply({ ...query, id: (query.id ?? 0) ^ 1 }, { answers: [srv(name, '6.6.6.6', 666)] }),
+      reply({ ...query, questions: [{ name: 'other.test', type: 'SRV' }] }, { answers: [srv(name, '6.6.6.6', 666)] }),
+      ...two(query, ...rest),
+    ])
+    expect(await read()).toEqual(['10.0.0.1:8001', '10.0.0.2:8002'])
+  })
+
+  test('gives up on a server that floods it', async () => {
+    server.respond((query) => Array.from({ length: 100 }, (_, index) => reply({ ...query, id: (query.id ?? 0) ^ (index + 1) })))
+    const limits = { timeoutMs: 20_000, operationTimeoutMs: 60_000 }
+    await expect(read(limits)).rejects.toMatchObject({
+      code: 'SD_UNAVAILABLE',
+      message: expect.stringContaining('too many packets'),
+    })
+  })
+
+  test('goes on to the next server where there is no way to one', async () => {
+    server.respond(two)
+    // The system refuses to connect to the broadcast address; to IPv6 it does so where it has none.
+    for (const transport of ['udp', 'tcp'] as const) {
+      expect(
+        await read({ servers: ['255.255.255.255', '[2001:db8::1]', server.address], timeoutMs: 200, transport }),
+      ).toHaveLength(2)
+    }
+    const message = expect.stringMatching(/255\.255\.255\.255:53 gave E[A-Z]+$/)
+    await expect(read({ servers: ['255.255.255.255'] })).rejects.toMatchObject({ code: 'SD_UNAVAILABLE', message })
+  })
+
+  test('asks a server that does not know the extension without it', async () => {
+    server.respond((query, ...rest) => (query.additionals?.length ? [reply(query, { flags: 1 })] : two(query, ...rest)))
+    expect(await read()).toHaveLength(2)
+    server.respond((query) => [reply(query, { flags: 1 })])
+    await expect(read()).rejects.toMatchObject({ code: 'SD_UNAVAILABLE', message: expect.stringContaining('FORMERR') })
+  })
+
+  test('asks over a connection for what is truncated, and refuses nonsense there', async () => {
+    const over =
+      (stream: Respond): Respond =>
+      (query, transport, packet) =>
+        transport === 'datagram' ? [reply(query, { flags: 0x200 })] : stream(query, transport, packet)
+    server.respond(over(two))
+    expect(await read()).toHaveLength(2)
+    expect(server.queries.map(({ transport }) => transport)).toEqual(['datagram', 'stream'])
+    server.respond(two)
+    expect(await read({ transport: 'tcp' })).toHaveLength(2)
+    expect(server.queries.map(({ transport }) => transport)).toEqual(['datagram', 'stream', 'stream'])
+    const nonsense: readonly [Respond, string][] = [
+      [(query) => [reply(query, { flags: 0x200 })], 'cut off'],
+      [(query) => [reply({ ...query, id: (query.id ?? 0) ^ 1 })], 'another question'],
+      [() => [Buffer.alloc(0)], 'another question'],
+      [(query) => [reply(query, { answers: [srv(name, 'one', 80)] }).subarray(0, -1)], 'can not be read'],
+    ]
+    for (const [stream, message] of nonsense) {
+      server.respond(over(stream))
+      await expect(read()).rejects.toMatchObject({ code: 'SD_UNAVAILABLE', message: expect.stringContaining(message) })
+    }
+  })
+
+  test('follows aliases from answer to answer, so many and no more', async () => {
+    server.respond((query, ...rest) => {
+      const [asked] = query.questions ?? []
+      if (asked?.name === name) return [reply(query, { answers: [alias(name, 'b.test')] })]
+      if (asked?.name === 'b.test') return [reply(query, { answers: [srv('b.test', 'one.x.test', 80)] })]
+      if (asked?.name === 'one.x.test') return [reply(query, { answers: [alias('one.x.test', 'c.test')] })]
+      return asked?.name === 'c.test' ? [reply(query, { answers: [address('c.test', '10.0.0.9')] })] : two(query, ...rest)
+    })
+    expect(await read()).toEqual(['10.0.0.9:80'])
+    let count = 0
+    server.respond((query) => [reply(query, { answers: [alias(query.questions?.[0]?.name as string, `a${++count}.test`)] })])
+    await expect(read()).rejects.toMatchObject({
+      code: 'SD_UNAVAILABLE',
+      message: expect.stringContaining('more than 8 aliases'),
+    })
+    expect(count).toBe(9)
+  })
+
+  test('fails as a whole when one target can not be resolved, and leaves out what is no name or no port', async () => {
+    const answers = [
+      srv(name, 'one.x.test', 80),
+      srv(name, 'no name', 80),
+      srv(name, 'two.x.test', 0),
+      srv(name, 'three.x.test', 80),
+    ]
+    const additionals = [address('one.x.test', '10.0.0.1'), address('two.x.test', '10.0.0.2')]
+    const gone = authority('x.test', 60, 60)
+    server.respond((query) => [
+      query.questions?.[0]?.type === 'SRV'
+        ? reply(query, { answers, additionals })
+        : reply(query, { authorities: [gone], flags: 3 }),
+    ])
+    expect(await read()).toEqual(['10.0.0.1:80'])
+    server.respond((query) => [reply(query, query.questions?.[0]?.type === 'SRV' ? { answers, additionals } : { flags: 2 })])
+    await expect(read()).rejects.toMatchObject({ code: 'SD_UNAVAILABLE', message: expect.stringContaining('SERVFAIL') })
+  })
+
+  test('that failed leaves no query behind', async () => {
+    const answers = Array.from({ length: 50 }, (_, index) => srv(name, `t${index}.x.test`, 80))
+    server.respond((query) => {
+      const [asked] = query.questions ?? []
+      if (asked?.type === 'SRV') return [reply(query, { answers })]
+      return asked?.name === 't0.x.test' ? [reply(query, { flags: 2 })] : []
+    })
+    const before = process.getActiveResourcesInfo().length
+    await using registry = createDnsRegistry({
+      servers: [server.address],
+      domain: 'x.test',
+      timeoutMs: 60_000,
+      operationTimeoutMs: 60_000,
+    })
+    await expect(registry.getInstances('orders')).rejects.toMatchObject({ message: expect.stringContaining('t0.x.test') })
+    await eventually(() => expect(process.getActiveResourcesInfo().length).toBeLessThanOrEqual(before), 5_000)
+  })
+
+  test('of one place that is listed twice takes the better priority, in whatever order', async () => {
+    const listed = [srv(name, 'one', 80), { ...srv(name, 'one', 80), data: { target: 'one', port: 80, weight: 9, priority: 3 } }]
+    for (const answers of [listed, listed.toReversed()]) {
+      server.respond((query) => [reply(query, { answers: answers as never, additionals: [address('one', '10.0.0.1')] })])
+      await using registry = createDnsRegistry({ servers: [server.address], domain: 'x.test' })
+      expect((await registry.getInstances('orders')).instances).toMatchObject([{ priority: 0, weight: 1 }])
+    }
+  })
+
+  test('is bounded in time where no server says anything', async () => {
+    await expect(read({ timeoutMs: 60_000, operationTimeoutMs: 200 })).rejects.toMatchObject({ code: 'SD_TIMEOUT' })
+    await expect(read({ timeoutMs: 50 })).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
+    const listed: Respond = (query) => (query.questions?.[0]?.type === 'SRV' ? two(query, 'datagram', Buffer.alloc(0)) : [])
+    server.respond(listed)
+    await expect(read({ family: 6, timeoutMs: 60_000, operationTimeoutMs: 200 })).rejects.toMatchObject({ code: 'SD_TIMEOUT' })
+  })
+
+  test('ends when it is aborted', async () => {
+    await using registry = createDnsRegistry({ servers: [server.address], domain: 'x.test' })
+    const reading = registry.getInstances('orders', { signal: AbortSignal.timeout(100) })
+    await expect(reading).rejects.toMatchObject({ code: 'SD_ABORTED' })
+  })
+})
+
+describe('a watch', () => {
+  async function countQueries(respond: Respond, options: Partial<DnsRegistryOptions>, atLeast: number): Promise<void> {
+    server.respond(respond)
+    await using registry = createDnsRegistry({ servers: [server.address], domain: 'x.test', ...options })
+    const probe = probeWatch((watchOptions) => registry.watch('orders', watchOptions), 5_000)
+    await probe.until(() => undefined)
+    await eventually(() => expect(server.queries.length).toBeGreaterThanOrEqual(atLeast), 10_000)
+    await probe.stop()
+    expect(probe.seen).toHaveLength(1)
+  }
+
+  const listedFor =
+    (ttl: number): Respond =>
+    (query) => [reply(query, { answers: [srv(name, 'one', 80, 300)], additionals: [address('one', '10.0.0.1', ttl)] })]
+
+  test('asks again when the smallest TTL is over, and yields nothing when nothing changed', async () => {
+    await countQueries(listedFor(1), { refreshIntervalMs: 600_000 }, 2)
+  })
+
+  test('asks again when the time of a denial is over', async () => {
+    const authorities = [authority('x.test', 300, 1)]
+    await countQueries((query) => [reply(query, { authorities, flags: 3 })], { refreshIntervalMs: 600_000 }, 2)
+  })
+
+  test('does not ask more often than the TTL and minTtlMs allow, nor more seldom than refreshIntervalMs', async () => {
+    server.respond(listedFor(300))
+    await using registry = createDnsRegistry({ servers: [server.address], domain: 'x.test', refreshIntervalMs: 600_000 })
+    const probe = probeWatch((options) => registry.watch('orders', options), 5_000)
+    await probe.until(({ instances }) => expect(instances).toHaveLength(1))
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    expect(server.queries).toHaveLength(1)
+    await probe.stop()
+    await countQueries(listedFor(0), { minTtlMs: 100 }, 4)
+    await countQueries(listedFor(300), { minTtlMs: 50, refreshIntervalMs: 50 }, 6)
+  })
+})
+
+describe('many reads', () => {
+  test('take turns', async () => {
+    const limiter = createLimiter(2)
+    const never = new AbortController().signal
+    let running = 0
+    let most = 0
+    const run = async (): Promise<void> => {
+      most = Math.max(most, ++running)
+      await new Promise((resolve) => setImmediate(resolve))
+      running--
+    }
+    await Promise.all(Array.from({ length: 20 }, () => limiter(never, run)))
+    expect([most, running]).toEqual([2, 0])
+    const controller = new AbortController()
+    const blocked = Promise.withResolvers<void>()
+    const first = [limiter(never, () => blocked.promise), limiter(never, () => blocked.promise)]
+    const given = limiter(controller.signal, run)
+    const patient = limiter(never, async () => 'done')
+    controller.abort(new Error('given up'))
+    await expect(given).rejects.toThrow('given up')
+    await expect(limiter(controller.signal, run)).rejects.toThrow('given up')
+    blocked.resolve()
+    await Promise.all(first)
+    expect(await patient).toBe('done')
+  })
+
+  test('of 300 services have a bounded number of sockets', async () => {
+    const registry = createDnsRegistry({
+      servers: [server.address],
+      domain: 'x.test',
+      timeoutMs: 60_000,
+      operationTimeoutMs: 60_000,
+    })
+    const readings = Array.from({ length: 300 }, (_, index) => registry.getInstances(`service-${index}`))
+    const outcomes = Promise.allSettled(readings)
+    // Nothing is answered yet, so nobody's turn ends.
+    await eventually(() => expect(server.queries).toHaveLength(64), 5_000)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(server.queries).toHaveLength(64)
+    await registry.close()
+    for (const outcome of await outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'SD_CLOSED' } })
+    server.respond((query) => [reply(query, { flags: 3 })])
+    await using patient = createDnsRegistry({ servers: [server.address], domain: 'x.test' })
+    const snapshots = await Promise.all(Array.from({ length: 300 }, (_, index) => patient.getInstances(`service-${index}`)))
+    expect(snapshots.every(({ instances }) => instances.length === 0)).toBe(true)
+  })
+})
