@@ -11,8 +11,9 @@ try {
     if (tally.answered === 0 || tally.failed > 0) process.exitCode = 1
   }
 } catch (error) {
-  // Bad options, and ports that are taken, are told in one line; anything else is a bug and shows its stack.
-  if (!SdError.isInstance(error) && (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
-  process.stderr.write(`${(error as Error).message}\n`)
-  process.exit(2)
+  // Bad options, ports that are taken and a registry that is away are told in one line; anything else is a bug and shows its stack.
+  const { code, message } = error as NodeJS.ErrnoException
+  if (!SdError.isInstance(error) && code !== 'EADDRINUSE') throw error
+  process.stderr.write(`${message}\n`)
+  process.exit(code === 'SD_INVALID' || code === 'EADDRINUSE' ? 2 : 1)
 }

@@ -5,6 +5,7 @@ import { createRandomBalancer } from '@sd/balancer-random'
 import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
 import { createWeightedRoundRobinBalancer } from '@sd/balancer-weighted-round-robin'
 import { type Balancer, invalid } from '@sd/core'
+import { type RegistryChoice, readRegistry, withoutSecrets } from './registry-choice.ts'
 
 /** What the run does; every field is a command line option of the same name. */
 export interface QuickstartOptions {
@@ -20,6 +21,8 @@ export interface QuickstartOptions {
   readonly duration: number
   /** First port; the instances take the following ones. 0 takes free ports. */
   readonly port: number
+  /** Where instances register; absent for a registry in this process. */
+  readonly registry: RegistryChoice | undefined
 }
 
 /** A balancer that `--balancer` takes. */
@@ -38,6 +41,9 @@ export function createBalancer(name: BalancerName): Balancer {
   return balancers[name]()
 }
 
+/** Most instances that are processes. */
+const mostProcesses = 50
+
 const help = `Services register themselves, a client calls them by name; meanwhile one instance joins, one leaves and one is killed.
 
 Usage: npm start -- [options]
@@ -47,8 +53,10 @@ Usage: npm start -- [options]
   --balancer <name>  ${Object.keys(balancers).join(', ')}
                                                            (default round-robin)
   --rate <n>         calls per second, 1 to 2000           (default 200)
-  --duration <s>     seconds, 4 to 600                     (default 12)
+  --duration <s>     seconds, 4 to 600                     (default 12, with --registry 24)
   --port <n>         first port; 0 takes free ports        (default 0)
+  --registry <url>   consul://, etcd://, zookeeper:// or nacos://host:port; each instance is then
+                     a process of its own, ${mostProcesses} at most       (default in memory)
   --help             this text
 `
 
@@ -58,13 +66,20 @@ export function readOptions(args: readonly string[]): QuickstartOptions | string
   if (values.help) return help
   const balancer = values.balancer ?? 'round-robin'
   if (!Object.hasOwn(balancers, balancer)) throw invalid('--balancer', balancer, `one of ${Object.keys(balancers).join(', ')}`)
+  const registry = values.registry === undefined ? undefined : readRegistry(values.registry)
+  const services = readInteger('--services', values.services ?? '1', 1, 20)
+  const instances = readInteger('--instances', values.instances ?? '3', 2, 50)
+  if (registry && services * instances > mostProcesses) {
+    throw invalid('--instances', `${services} × ${instances}`, `at most ${mostProcesses} in all, because each is a process`)
+  }
   return {
-    services: readInteger('--services', values.services ?? '1', 1, 20),
-    instances: readInteger('--instances', values.instances ?? '3', 2, 50),
+    services,
+    instances,
     balancer: balancer as BalancerName,
     rate: readInteger('--rate', values.rate ?? '200', 1, 2_000),
-    duration: readInteger('--duration', values.duration ?? '12', 4, 600),
+    duration: readInteger('--duration', values.duration ?? (registry ? '24' : '12'), 4, 600),
     port: readInteger('--port', values.port ?? '0', 0, 64_000),
+    registry,
   }
 }
 
@@ -84,11 +99,13 @@ function parse(args: readonly string[]): RawOptions {
         rate: value,
         duration: value,
         port: value,
+        registry: value,
         help: { type: 'boolean', short: 'h' },
       },
     }) as RawOptions
   } catch (error) {
-    throw invalid('command line', args.join(' '), `options as in --help (${(error as Error).message})`)
+    const got = withoutSecrets(args.join(' '))
+    throw invalid('command line', got, `options as in --help (${withoutSecrets((error as Error).message)})`)
   }
 }
 

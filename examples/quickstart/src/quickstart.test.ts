@@ -35,15 +35,51 @@ test('a run ends by itself with a summary, and no call fails', { timeout: 30_000
 
 describe('options', () => {
   test('have defaults and a help text', () => {
-    expect(readOptions([])).toEqual({ services: 1, instances: 3, balancer: 'round-robin', rate: 200, duration: 12, port: 0 })
+    expect(readOptions([])).toEqual({
+      services: 1,
+      instances: 3,
+      balancer: 'round-robin',
+      rate: 200,
+      duration: 12,
+      port: 0,
+      registry: undefined,
+    })
     const help = readOptions(['--help'])
-    for (const option of ['services', 'instances', 'balancer', 'rate', 'duration', 'port']) expect(help).toContain(`--${option}`)
+    for (const option of ['services', 'instances', 'balancer', 'rate', 'duration', 'port', 'registry'])
+      expect(help).toContain(`--${option}`)
   })
 
   test('that are wrong are refused with their name', () => {
     expect(() => readOptions(['--rate', 'fast'])).toThrow('Invalid --rate: got "fast", want an integer from 1 to 2000')
     expect(() => readOptions(['--balancer', 'best'])).toThrow('Invalid --balancer')
     expect(() => readOptions(['--speed', '1'])).toThrow('Invalid command line')
+  })
+
+  test('name a registry, with short leases unless its URL says otherwise', () => {
+    expect(readOptions(['--registry', 'memory:'])).toMatchObject({ registry: undefined, duration: 12 })
+    expect(readOptions(['--registry', 'consul://:secret@127.0.0.1:8500?prefix=a-'])).toMatchObject({
+      duration: 24,
+      registry: {
+        address: 'consul://127.0.0.1:8500',
+        config: { type: 'consul', endpoints: ['127.0.0.1:8500'], token: 'secret', prefix: 'a-', ttlMs: 3_000 },
+      },
+    })
+    expect(readOptions(['--registry', 'zookeeper://h:1?sessionTimeoutMs=9000'])).toMatchObject({
+      registry: { config: { sessionTimeoutMs: 9_000 } },
+    })
+  })
+
+  test('name no registry that can not serve here, and show no password', () => {
+    expect(() => readOptions(['--registry', 'kubernetes://orders'])).toThrow('Kubernetes refuses loopback addresses')
+    expect(() => readOptions(['--registry', 'static://./services.yaml'])).toThrow('Invalid --registry: got "static"')
+    expect(() => readOptions(['--registry', 'etcd://h:1', '--instances', '50', '--services', '2'])).toThrow('at most 50 in all')
+    for (const args of [
+      ['etcd://me:secret@h'],
+      ['--registry', 'etcd://me:secret@h', '-x'],
+      ['--registry', 'etcd://me:secret?@h'],
+    ]) {
+      expect(() => readOptions(args)).toThrow(expect.objectContaining({ message: expect.not.stringContaining('secret') }))
+    }
   })
 
   test('end the program with code 2 when wrong', async () => {

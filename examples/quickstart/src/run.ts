@@ -1,13 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { createServiceClient } from '@sd/client'
 import { createDiscovery } from '@sd/discovery'
-import { createMemoryRegistry, createMemoryStore } from '@sd/registry-memory'
-import { type RunningInstance, startInstance } from './instance.ts'
+import type { RunningInstance } from './instance.ts'
+import { openMemoryBackend } from './memory-backend.ts'
 import { createBalancer, type QuickstartOptions } from './options.ts'
+import { openRegistryBackend } from './registry-backend.ts'
 import { createScreen, seconds } from './screen.ts'
-import { renderSummary } from './summary.ts'
+import { renderSummary, type ScenarioLog } from './summary.ts'
 import { createTally, type Tally, tallyOf, turnSecond } from './tally.ts'
 import { startTraffic } from './traffic.ts'
+import { untilFound, untilGone } from './waits.ts'
 
 /**
  * Runs the whole path of a call, under load: instances register, a client discovers, balances and calls; one instance joins at a
@@ -16,24 +18,24 @@ import { startTraffic } from './traffic.ts'
  * @returns the counts
  */
 export async function runQuickstart(options: QuickstartOptions, output: NodeJS.WriteStream): Promise<Tally> {
-  const store = createMemoryStore({ sweepIntervalMs: 100 })
-  const registry = createMemoryRegistry({ store })
-  const discovery = createDiscovery({ source: registry })
+  const backend = options.registry ? await openRegistryBackend(options.registry) : openMemoryBackend()
+  const discovery = createDiscovery({ source: backend.registry })
   const client = createServiceClient({ discovery, balancer: createBalancer(options.balancer), timeoutMs: 2_000 })
-  const services = Array.from({ length: options.services }, (_, index) => `service-${index + 1}`)
-  const running: RunningInstance[] = []
+  const names = Array.from({ length: options.services }, (_, index) => `service-${index + 1}`)
+  const services = names.map((name) => backend.scope + name)
+  const tally = createTally()
   let nextPort = options.port
 
-  async function start(service: string, number: number): Promise<RunningInstance> {
-    const instance = await startInstance({ service, number, port: nextPort, store })
-    if (nextPort > 0) nextPort++
-    running.push(instance)
-    tallyOf(tally, service, instance.id)
-    return instance
+  function start(name: string, number: number): Promise<RunningInstance> {
+    const port = nextPort > 0 ? nextPort++ : 0
+    const id = `${name}-${number}`
+    tallyOf(tally, backend.scope + name, id)
+    return backend.start({ service: backend.scope + name, id, port, weight: number % 3 === 0 ? 2 : 1 })
   }
 
-  const tally = createTally()
-  for (const service of services) for (let number = 1; number <= options.instances; number++) await start(service, number)
+  const numbers = Array.from({ length: options.instances }, (_, index) => index + 1)
+  const running = await Promise.all(names.flatMap((name) => numbers.map((number) => start(name, number))))
+  await Promise.all(services.map((service) => untilFound(discovery, service, options.instances)))
 
   const screen = createScreen(output)
   const startedAt = performance.now()
@@ -42,40 +44,51 @@ export async function runQuickstart(options: QuickstartOptions, output: NodeJS.W
   const draw = (): void => screen.draw({ title, elapsedMs: performance.now() - startedAt, tally, events })
   const note = (text: string): void => void events.push(`${seconds(performance.now() - startedAt)}  ${text}`)
   const timers = [setInterval(draw, 100), setInterval(() => turnSecond(tally), 1_000)]
+  note(`${running.length} instances found in ${backend.label}`)
   const traffic = startTraffic({ client, services, rate: options.rate, tally })
   const phaseMs = (options.duration * 1_000) / 4
-  const service = services[0] as string
+  const [name, service] = [names[0] as string, services[0] as string]
 
   await delay(phaseMs)
-  const joined = await start(service, options.instances + 1)
-  tallyOf(tally, service, joined.id).status = 'joined'
-  note(`${joined.id} joined`)
+  const joined = await start(name, options.instances + 1)
+  running.push(joined)
+  tallyOf(tally, service, joined.plan.id).status = 'joined'
+  note(`${joined.plan.id} joined`)
 
   await delay(phaseMs)
   const leaving = running[0] as RunningInstance
-  const left = { id: leaving.id, at: performance.now(), failedDuring: tally.failed }
-  note(`${leaving.id} leaves gracefully`)
+  const left = { id: leaving.plan.id, at: performance.now(), failedDuring: tally.failed }
+  note(`${left.id} leaves gracefully`)
   const leave = leaving.leave().then(() => {
-    tallyOf(tally, service, leaving.id).status = 'left'
+    tallyOf(tally, service, left.id).status = 'left'
     left.failedDuring = tally.failed - left.failedDuring
   })
 
   await delay(phaseMs)
   await leave
   const victim = running[1] as RunningInstance
-  const killed = { id: victim.id, at: performance.now() }
+  const killed: ScenarioLog['killed'] = { id: victim.plan.id, at: performance.now() }
   victim.kill()
-  tallyOf(tally, service, victim.id).status = 'killed'
-  note(`${victim.id} is killed`)
+  tallyOf(tally, service, killed.id).status = 'killed'
+  note(`${killed.id} is killed`)
+  const end = new AbortController()
+  const watching = untilGone(backend.registry, victim.plan, end.signal).then((goneAt) => {
+    if (goneAt === undefined) return
+    killed.goneAt = goneAt
+    note(`${killed.id} has no lease any more`)
+  })
 
   await delay(phaseMs)
   await traffic.stop()
+  end.abort()
+  await watching
   for (const timer of timers) clearInterval(timer)
   draw()
   const durationMs = performance.now() - startedAt
-  output.write(`\n${renderSummary(tally, { left, killed }, durationMs)}`)
-  await Promise.all([client.close(), ...running.filter((instance) => instance !== victim).map((instance) => instance.leave())])
+  output.write(`\n${renderSummary(tally, { registry: backend.label, left, killed }, durationMs)}`)
+  const staying = running.filter((instance) => instance !== victim && instance !== leaving)
+  await Promise.all([client.close(), ...staying.map((instance) => instance.leave())])
   await discovery.close()
-  await registry.close()
+  await backend.close()
   return tally
 }

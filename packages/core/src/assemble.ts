@@ -98,6 +98,7 @@ export function assembleRegistry(adapter: RegistryAdapter): AssembledRegistry {
     driver,
     operationTimeoutMs,
     renewIntervalMs: (instance) => (instance.ttlMs ?? ttlMs) / 3,
+    check: adapter.check,
     onContact: record,
     ...(backoff && { backoff }),
   })

@@ -72,10 +72,16 @@ export async function resolveProvided<T>(provided: Provided<T>): Promise<T> {
 
 /** Returns `value` if it is a user and a password, else throws `SD_INVALID` without showing either. */
 export function checkCredentials(field: string, value: unknown): Credentials {
-  const credentials = checkObject(field, value)
+  const credentials = checkSecretObject(field, value)
   checkKnownKeys(field, credentials, ['username', 'password'])
   for (const key of ['username', 'password'] as const) checkSecret(`${field}.${key}`, credentials[key])
   return value as Credentials
+}
+
+/** `checkObject` for what must not be shown. */
+function checkSecretObject(field: string, value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value === 'string') throw invalid(field, 'a text', 'an object')
+  return checkObject(field, value)
 }
 
 /** Returns `value` if it is a text of 1 to 4,096 characters, else throws `SD_INVALID` that does not show it. */
@@ -86,7 +92,7 @@ export function checkSecret(field: string, value: unknown): string {
 
 /** Returns `value` if it is TLS options, else throws `SD_INVALID` without showing a key. */
 export function checkTls(field: string, value: unknown): TlsOptions {
-  const tls = checkObject(field, value)
+  const tls = checkSecretObject(field, value)
   checkKnownKeys(field, tls, ['ca', 'cert', 'key', 'serverName'])
   for (const key of ['ca', 'cert', 'key'] as const) {
     const pem = tls[key]

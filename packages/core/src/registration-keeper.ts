@@ -40,6 +40,8 @@ export interface RegistrationKeeperOptions {
   readonly operationTimeoutMs?: number
   /** Delays between attempts to register again. @default 200 ms to 5 s */
   readonly backoff?: BackoffOptions
+  /** Refuses an instance that the backend can't hold, before anything is sent. */
+  readonly check?: ((instance: ServiceInstance) => void) | undefined
   /** Told how each contact with the backend ended: with an error, or without. */
   readonly onContact?: (error: SdError | undefined) => void
 }
@@ -77,6 +79,7 @@ export function createRegistrationKeeper(options: RegistrationKeeperOptions): Re
         operationTimeoutMs,
         renewIntervalMs: options.renewIntervalMs,
         backoff: { maxMs: 5_000, ...options.backoff },
+        check: options.check,
         onContact: options.onContact,
         onClosed: () => {
           if (kept.get(key) === registration) kept.delete(key)
@@ -103,6 +106,7 @@ interface KeptOptions {
   readonly operationTimeoutMs: number
   readonly renewIntervalMs: (instance: ServiceInstance) => number
   readonly backoff: BackoffOptions
+  readonly check: ((instance: ServiceInstance) => void) | undefined
   readonly onContact: ((error: SdError | undefined) => void) | undefined
   readonly onClosed: () => void
 }
@@ -149,7 +153,7 @@ class KeptRegistration implements Registration {
             if (!SdError.isInstance(error) || !error.retryable) throw error
             if (whenUnavailable === 'recover') return
           }
-          await sleep(this.#backoff.next(), limit)
+          await sleep(this.#backoff.next(), limit, true)
         }
       })
     } catch (error) {
@@ -169,7 +173,9 @@ class KeptRegistration implements Registration {
     await withTimeout({ timeoutMs: timeoutMs * 2, what, signal: options.signal }, () =>
       this.#inTurn(async () => {
         const before = this.instance
-        this.instance = updateServiceInstance(before, change)
+        const next = updateServiceInstance(before, change)
+        this.#options.check?.(next)
+        this.instance = next
         try {
           await this.#putNow()
         } catch (error) {
@@ -231,8 +237,8 @@ class KeptRegistration implements Registration {
 
   #pause(durationMs: number): Promise<void> {
     return new Promise((resolve) => {
+      // It keeps the process alive: a program that only registers must not end because its registry is away.
       const timer = setTimeout(resolve, durationMs)
-      timer.unref?.()
       this.#interrupt = () => {
         clearTimeout(timer)
         resolve()

@@ -1,18 +1,19 @@
 import { abortError, SdError } from './errors.ts'
 
 /**
- * Waits. The timer does not keep the process alive.
+ * Waits.
  *
+ * @param keepsAlive whether the wait keeps the process alive, as that for the return of a backend does; false by default
  * @throws SdError `SD_ABORTED` as soon as the signal fires
  */
-export function sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
+export function sleep(durationMs: number, signal?: AbortSignal, keepsAlive: boolean = false): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(abortError(signal, 'wait'))
     const timer = setTimeout(() => {
       signal?.removeEventListener('abort', onAbort)
       resolve()
     }, durationMs)
-    timer.unref?.()
+    if (!keepsAlive) timer.unref?.()
     function onAbort(): void {
       clearTimeout(timer)
       reject(abortError(signal as AbortSignal, 'wait'))

@@ -107,7 +107,7 @@ export function createWatchHub<T>(options: WatchHubOptions<T>): WatchHub<T> {
         signal.removeEventListener('abort', end)
         controller.abort()
       }
-      await sleep(backoff.next(), signal).catch(() => undefined)
+      await sleep(backoff.next(), signal, true).catch(() => undefined)
     }
   }
 

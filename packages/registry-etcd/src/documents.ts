@@ -1,5 +1,7 @@
 import { buildForeignInstance, decodeInstance, type InstanceDocument, type InstancePlace, parseJsonObject } from '@sd/core'
 
+const defaultPorts: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 }
+
 /**
  * Reads the document of a key: ours, or one of Kratos' registry for etcd (`{ id, name, version, metadata, endpoints: ['http://host:port'] }`),
  * of which the first endpoint counts.
@@ -16,7 +18,7 @@ export function readDocument(text: string, place: InstancePlace): InstanceDocume
   const instance = buildForeignInstance({
     ...place,
     address: url.hostname.replace(/^\[|\]$/g, ''),
-    port: Number(url.port),
+    port: Number(url.port) || defaultPorts[url.protocol],
     protocol: isSecure && scheme === 'http' ? 'https' : scheme,
     ...(typeof version === 'string' && version !== '' && { version }),
     ...(typeof metadata === 'object' && metadata !== null && { metadata: metadata as Record<string, string> }),

@@ -49,7 +49,14 @@ test.each([
 })
 
 test('no message has the password', () => {
-  for (const url of ['static://user:hidden@x', 'consul://user:hidden@h/path', 'x y://user:hidden@h', 'etcd://u:hidden%@h']) {
+  for (const url of [
+    'static://user:hidden@x',
+    'consul://user:hidden@h/path',
+    'x y://user:hidden@h',
+    'etcd://u:hidden%@h',
+    'etcd://u:hidden/x@h',
+    'etcd://u:hidden?x@h',
+  ]) {
     let message = ''
     try {
       parseRegistryUrl(url)

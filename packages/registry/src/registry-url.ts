@@ -13,6 +13,8 @@ export interface RegistryConfig {
 const urlPattern =
   /^(?<type>[a-z][a-z0-9-]*)(?<tls>\+tls)?:(?:\/\/(?:(?<login>[^@/?#]*)@)?(?<hosts>[^/?#]*))?(?<path>[^?#]*)(?:\?(?<query>[^#]*))?$/
 
+const percentEncoded = 'user, password and options percent-encoded'
+
 /** Options of TLS that a URL names as files. */
 const tlsFiles: Readonly<Record<string, string>> = { 'tls.ca': 'ca', 'tls.cert': 'cert', 'tls.key': 'key' }
 
@@ -24,6 +26,9 @@ const tlsFiles: Readonly<Record<string, string>> = { 'tls.ca': 'ca', 'tls.cert':
  */
 export function parseRegistryUrl(url: string): RegistryConfig {
   const parts = urlPattern.exec(url)?.groups
+  // What is taken for a host is shown in messages, so a password must not be: one with a slash or a question mark would.
+  if (`${parts?.['path']}${parts?.['query']}`.includes('@'))
+    throw invalid('url', 'a text with "@" behind the host', percentEncoded)
   if (!parts) throw invalid('url', 'a text of another form', 'type://user:password@host:port/path?option=value')
   const { type = '', login, hosts = '', path = '', query = '' } = parts
   const mapping = adapters[type]?.url ?? { hosts: 'endpoints', credentials: 'credentials' }

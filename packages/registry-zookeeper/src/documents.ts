@@ -1,0 +1,143 @@
+import {
+  buildForeignInstance,
+  decodeInstance,
+  escapeName,
+  type HealthStatus,
+  type InstanceDocument,
+  type InstancePlace,
+  parseJsonObject,
+  type ServiceInstance,
+  unescapeName,
+} from '@sd/core'
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** A node of Dubbo: the whole provider is a URL, encoded to be one name. */
+const providerName = /^[a-z][a-z0-9.+-]*%3A%2F%2F/i
+
+/** Id of the instance that a node holds. */
+export function idOfNode(node: string): string {
+  const provider = parseProvider(node)
+  return provider ? idOfProvider(provider) : unescapeName(node)
+}
+
+/** Name of the service that a folder holds; `undefined` for another tool's folder whose name this package would write differently. */
+export function serviceOfNode(node: string): string | undefined {
+  const service = unescapeName(node)
+  return escapeName(service) === node ? service : undefined
+}
+
+/**
+ * Reads what a node holds: a document of this package, of Curator (Spring Cloud, Dubbo's application level), of Kratos, or a provider of
+ * Dubbo's interface level in its name. A node without data is no instance.
+ *
+ * @throws SdError `SD_MALFORMED`
+ */
+export function readDocument(service: string, node: string, text: string): InstanceDocument | undefined {
+  const place = { service, id: idOfNode(node) }
+  const provider = parseProvider(node)
+  if (provider) return { instance: readDubbo(provider, place) }
+  if (text === '') return undefined
+  const document = parseJsonObject(text, `instance ${place.id} of ${service}`)
+  if ('serviceType' in document || 'uriSpec' in document || 'sslPort' in document) {
+    return { instance: readCurator(document, place) }
+  }
+  if (Array.isArray(document['endpoints'])) return { instance: readKratos(document, document['endpoints'], place) }
+  return decodeInstance(text, place)
+}
+
+/** Which registration a document is of; `undefined` in those of other tools. */
+export function readIncarnation(text: string): unknown {
+  try {
+    return (JSON.parse(text) as { incarnation?: unknown } | null)?.incarnation
+  } catch {
+    return undefined
+  }
+}
+
+/** `{ name, id, address, port, sslPort, payload: { metadata }, enabled }`; Spring keeps a status of its own in the metadata. */
+function readCurator(document: Fields, place: InstancePlace): ServiceInstance {
+  const { address, port, sslPort, payload, enabled } = document
+  const secure = sslPort !== null && sslPort !== undefined
+  const metadata = readLabels((payload as Fields | null | undefined)?.['metadata'])
+  const isUp = enabled !== false && (metadata['instance_status'] ?? 'UP') === 'UP'
+  const health: HealthStatus = isUp ? 'healthy' : 'draining'
+  return buildForeignInstance({
+    ...place,
+    address: address as string,
+    port: (secure ? sslPort : port) as number,
+    protocol: secure ? 'https' : 'http',
+    metadata,
+    health,
+    ...readVersion(metadata),
+  })
+}
+
+/** `{ id, name, version, metadata, endpoints: ['http://host:port?isSecure=false'] }`; the first endpoint counts. */
+function readKratos(document: Fields, endpoints: readonly unknown[], place: InstancePlace): ServiceInstance {
+  const url = parseUrl(String(endpoints[0]))
+  const scheme = url?.protocol.slice(0, -1)
+  const isSecure = url?.searchParams.get('isSecure') === 'true'
+  return buildForeignInstance({
+    ...place,
+    address: url && hostOf(url),
+    port: url && portOf(url),
+    protocol: isSecure && scheme === 'http' ? 'https' : scheme,
+    metadata: readLabels(document['metadata']),
+    ...readVersion(document),
+  })
+}
+
+/** `dubbo://host:port/interface?application=…&weight=…&version=…` */
+function readDubbo(url: URL, place: InstancePlace): ServiceInstance {
+  const metadata = Object.fromEntries(url.searchParams)
+  const { weight, disabled } = metadata
+  return buildForeignInstance({
+    ...place,
+    address: hostOf(url),
+    port: portOf(url),
+    protocol: url.protocol.slice(0, -1),
+    metadata,
+    weight: weight === undefined ? undefined : Number(weight),
+    health: disabled === 'true' ? 'draining' : 'healthy',
+    ...readVersion(metadata),
+  })
+}
+
+function parseProvider(node: string): URL | undefined {
+  if (!providerName.test(node)) return undefined
+  try {
+    return parseUrl(decodeURIComponent(node))
+  } catch {
+    return undefined
+  }
+}
+
+/** Several groups or versions at one address are several instances. */
+function idOfProvider({ host, searchParams }: URL): string {
+  const marks = ['group', 'version'].map((key) => searchParams.get(key)).filter((mark) => mark)
+  return [host, ...marks].join('/').slice(0, 255)
+}
+
+function readVersion({ version }: Fields): { readonly version?: string } {
+  return typeof version === 'string' && version !== '' ? { version } : {}
+}
+
+function readLabels(value: unknown): Record<string, string> {
+  if (typeof value !== 'object' || value === null) return {}
+  return Object.fromEntries(Object.entries(value).filter(([, label]) => typeof label === 'string'))
+}
+
+function hostOf(url: URL): string {
+  return url.hostname.replace(/^\[|\]$/g, '')
+}
+
+/** A URL leaves out the default port of its scheme. */
+function portOf({ port, protocol }: URL): number {
+  if (port !== '') return Number(port)
+  return protocol === 'https:' ? 443 : 80
+}
+
+function parseUrl(text: string): URL | undefined {
+  return URL.canParse(text) ? new URL(text) : undefined
+}

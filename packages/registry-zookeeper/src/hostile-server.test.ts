@@ -1,0 +1,99 @@
+import type { Socket } from 'node:net'
+import { SdError } from '@sd/core'
+import { within } from '@sd/testing'
+import { afterEach, describe, expect, test } from 'vitest'
+import { createZooKeeperRegistry, type ZooKeeperRegistryOptions } from './index.ts'
+import { answer, type FakeServer, frameOf, grantSession, startFakeServer, xidOf } from './testing/fake-server.ts'
+
+const cleanups: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+async function start(onData: Parameters<typeof startFakeServer>[0]): Promise<FakeServer> {
+  const server = await startFakeServer(onData)
+  cleanups.push(() => server.close())
+  return server
+}
+
+function open({ port }: FakeServer, options: ZooKeeperRegistryOptions = {}): ReturnType<typeof createZooKeeperRegistry> {
+  const registry = createZooKeeperRegistry({ endpoints: [`127.0.0.1:${port}`], operationTimeoutMs: 1_000, ...options })
+  cleanups.push(() => within(registry.close(), 3_000, 'close()'))
+  return registry
+}
+
+/** Grants every session, and answers requests as the test says. */
+function startGranting(onRequest: (socket: Socket, request: Buffer) => void, timeoutMs: number = 10_000): Promise<FakeServer> {
+  return start((socket, chunk, isFirst) => (isFirst ? socket.write(grantSession(timeoutMs)) : onRequest(socket, chunk)))
+}
+
+async function codeOfPing(registry: ReturnType<typeof createZooKeeperRegistry>): Promise<string> {
+  const error: unknown = await registry.ping().then(
+    () => undefined,
+    (caught: unknown) => caught,
+  )
+  return SdError.isInstance(error) ? error.code : String(error)
+}
+
+describe('a server that talks nonsense is one that can not be reached', () => {
+  const nonsense: Readonly<Record<string, Buffer>> = {
+    'another protocol': Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'),
+    'a negative length': Buffer.from('ffffffff', 'hex'),
+    'an empty frame': frameOf(Buffer.alloc(0)),
+    'half a session': frameOf(Buffer.alloc(10)),
+    'a session with a password of 2 GB': frameOf(Buffer.from(`0000000000001000000000000000002a7fffffff`, 'hex')),
+  }
+  test.each(Object.keys(nonsense))('%s instead of a session', async (name) => {
+    const server = await start((socket) => socket.write(nonsense[name] as Buffer))
+    expect(await codeOfPing(open(server))).toBe('SD_UNAVAILABLE')
+  })
+
+  const answers: Readonly<Record<string, (xid: number) => Buffer>> = {
+    'an answer to nothing': (xid) => answer({ xid: xid + 7 }),
+    'an answer without its body': (xid) => answer({ xid }),
+    'an answer without a head': () => frameOf(Buffer.alloc(3)),
+    'an event of an unknown kind': () => answer({ xid: -1 }, Buffer.from('000000630000000300000001' + '2f', 'hex')),
+  }
+  test.each(Object.keys(answers))('%s', async (name) => {
+    const server = await startGranting((socket, request) =>
+      socket.write((answers[name] as (xid: number) => Buffer)(xidOf(request))),
+    )
+    expect(await codeOfPing(open(server))).toBe('SD_UNAVAILABLE')
+  })
+
+  test('an error code that the library does not know costs the operation, not the connection', async () => {
+    const server = await startGranting((socket, request) => socket.write(answer({ xid: xidOf(request), code: -125 })))
+    const registry = open(server)
+    expect(await codeOfPing(registry)).toBe('SD_UNAVAILABLE')
+    expect(await codeOfPing(registry)).toBe('SD_UNAVAILABLE')
+    expect(server.connections()).toBe(1)
+  })
+})
+
+test('refused credentials are denied, without the secret', async () => {
+  const server = await startGranting((socket) => socket.write(answer({ xid: -4, code: -115 })))
+  const registry = open(server, { credentials: { username: 'app', password: 'secret' } })
+  await expect(registry.ping()).rejects.toMatchObject({ code: 'SD_DENIED', message: expect.not.stringContaining('secret') })
+})
+
+test('a session that is over right away is not asked for in a loop', async () => {
+  const server = await start((socket) => socket.write(grantSession(0)))
+  const registry = open(server)
+  expect(await codeOfPing(registry)).toBe('SD_UNAVAILABLE')
+  expect(server.connections()).toBe(1)
+})
+
+test('a connection that falls silent is left after a part of the session, and tried anew', async () => {
+  const server = await startGranting(() => undefined, 600)
+  const registry = open(server, { operationTimeoutMs: 10_000 })
+  const startedAt = performance.now()
+  expect(await codeOfPing(registry)).toBe('SD_UNAVAILABLE')
+  expect(performance.now() - startedAt).toBeLessThan(5_000)
+})
+
+test('credentials that do not come are not waited for without a limit', async () => {
+  const server = await startGranting(() => undefined)
+  const registry = open(server, { credentials: () => new Promise(() => undefined), operationTimeoutMs: 500 })
+  expect(await codeOfPing(registry)).toBe('SD_TIMEOUT')
+  expect(server.connections()).toBe(0)
+})

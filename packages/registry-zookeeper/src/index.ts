@@ -1,0 +1,2 @@
+export type { ZooKeeperRegistryOptions } from './options.ts'
+export { createZooKeeperRegistry } from './zookeeper-registry.ts'

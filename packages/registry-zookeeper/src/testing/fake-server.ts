@@ -1,0 +1,74 @@
+import { once } from 'node:events'
+import { createServer, type Socket } from 'node:net'
+
+/** A server that says what a test wants it to. */
+export interface FakeServer {
+  readonly port: number
+  /** How many connections there were. */
+  readonly connections: () => number
+  close(): Promise<void>
+}
+
+/** What goes before the body of an answer. */
+export interface AnswerHead {
+  readonly xid: number
+  readonly code?: number
+}
+
+/** Listens on 127.0.0.1. @param onData called with each chunk; `isFirst` for the one that asks for a session */
+export async function startFakeServer(onData: (socket: Socket, chunk: Buffer, isFirst: boolean) => void): Promise<FakeServer> {
+  const sockets = new Set<Socket>()
+  let connections = 0
+  const server = createServer((socket) => {
+    connections++
+    sockets.add(socket)
+    let isFirst = true
+    socket.on('error', () => undefined)
+    socket.on('close', () => sockets.delete(socket))
+    socket.on('data', (chunk) => {
+      const wasFirst = isFirst
+      isFirst = false
+      onData(socket, chunk, wasFirst)
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    port: (server.address() as { port: number }).port,
+    connections: () => connections,
+    async close() {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
+
+/** One frame: its length and its body. */
+export function frameOf(body: Buffer): Buffer {
+  const length = Buffer.alloc(4)
+  length.writeInt32BE(body.length)
+  return Buffer.concat([length, body])
+}
+
+/** Grants a session. */
+export function grantSession(timeoutMs: number): Buffer {
+  const body = Buffer.alloc(37)
+  body.writeInt32BE(timeoutMs, 4)
+  body.writeBigInt64BE(42n, 8)
+  body.writeInt32BE(16, 16)
+  return frameOf(body)
+}
+
+/** An answer to the request with this xid. */
+export function answer({ xid, code = 0 }: AnswerHead, body: Buffer = Buffer.alloc(0)): Buffer {
+  const head = Buffer.alloc(16)
+  head.writeInt32BE(xid, 0)
+  head.writeInt32BE(code, 12)
+  return frameOf(Buffer.concat([head, body]))
+}
+
+/** The xid of a request. */
+export function xidOf(request: Buffer): number {
+  return request.readInt32BE(4)
+}

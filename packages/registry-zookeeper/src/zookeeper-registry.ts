@@ -1,0 +1,151 @@
+import {
+  assembleRegistry,
+  createSnapshot,
+  decodeEntries,
+  encodeInstance,
+  escapeName,
+  keepIfSame,
+  type Registry,
+  SdError,
+  type ServiceInstance,
+} from '@sd/core'
+import { idOfNode, readDocument, readIncarnation, serviceOfNode } from './documents.ts'
+import { readOptions, type ZooKeeperRegistryOptions } from './options.ts'
+import { missingChroot, putNode, removeNode } from './zookeeper-nodes.ts'
+import { createSession } from './zookeeper-session.ts'
+import { type ChildReader, followChildren, readChildren } from './zookeeper-watch.ts'
+
+const capabilities = { register: true, watch: 'push', listServices: true, ttl: true, conditionalRemove: true } as const
+
+/** Largest document: ZooKeeper takes packets of 1 MiB, path and access list included. */
+const maxDocumentBytes = 1_000_000
+
+/** What a node below a service holds; no instance if it is something else, or can't be read. */
+interface FoundNode {
+  readonly instance: ServiceInstance | undefined
+}
+
+/**
+ * Registers and finds instances in ZooKeeper: a JSON document per instance, in an ephemeral node that goes with the registry's session.
+ *
+ * @throws SdError `SD_INVALID` that names the option
+ */
+export function createZooKeeperRegistry(options: ZooKeeperRegistryOptions = {}): Registry {
+  const settings = readOptions(options)
+  const { root, chroot, sessionTimeoutMs, name, operationTimeoutMs, enabled } = settings
+  const session = createSession({
+    settings,
+    onConnected: () => assembled.connection.succeeded(),
+    onLost(error) {
+      assembled.connection.failed(error)
+      assembled.recover(error)
+    },
+  })
+
+  const folderOf = (service: string): string => `${root}/${escapeName(service)}`
+  const keyOf = (service: string, id: string): string => `${folderOf(service)}/${escapeName(id)}`
+
+  function readNode(service: string, node: string, text: string): FoundNode {
+    const [instance] = decodeEntries(name, service, [node], () => readDocument(service, node, text)?.instance)
+    return { instance }
+  }
+
+  const nodeReader =
+    (service: string): ChildReader<FoundNode> =>
+    async (connection, path, watched) => {
+      const found = await connection.read(path, watched)
+      return found && readNode(service, path.slice(path.lastIndexOf('/') + 1), found.text)
+    }
+
+  const countReader: ChildReader<number> = async (connection, path, watched) => (await connection.children(path, watched))?.length
+
+  function toInstances(nodes: ReadonlyMap<string, FoundNode>): readonly ServiceInstance[] {
+    return [...nodes.values()].flatMap(({ instance }) => instance ?? [])
+  }
+
+  /** A service exists while something is registered below it; its empty folder stays. */
+  function toNames(counts: ReadonlyMap<string, number>): readonly string[] {
+    return [...counts].flatMap(([node, count]) => (count > 0 ? (serviceOfNode(node) ?? []) : [])).sort()
+  }
+
+  /** Finds an instance by what it says of itself, for nodes that other tools named. */
+  function locate(service: string, instanceId: string): Promise<string | undefined> {
+    return session.run(async (connection) => {
+      const nodes = await connection.children(folderOf(service))
+      return nodes?.find((node) => idOfNode(node) === instanceId)
+    })
+  }
+
+  const assembled = assembleRegistry({
+    name,
+    capabilities,
+    ttlMs: sessionTimeoutMs,
+    operationTimeoutMs,
+    enabled,
+    backoff: { baseMs: 200, maxMs: 2_000 },
+    driver: {
+      async put(instance, { incarnation, signal }) {
+        const data = toDocument(instance, incarnation)
+        await session.run((connection) => putNode(connection, keyOf(instance.service, instance.id), data, { chroot, signal }))
+      },
+      renew: ({ service, id }, { incarnation }) =>
+        session.run(async (connection) => {
+          const key = keyOf(service, id)
+          const owner = await connection.exists(key)
+          if (owner === 'own') return 'renewed'
+          const node = owner && (await connection.read(key))
+          // Ours of an earlier session will go with that one.
+          return !node || readIncarnation(node.text) === incarnation ? 'lost' : 'superseded'
+        }),
+      remove: ({ service, id }, { incarnation }) =>
+        session.run((connection) => removeNode(connection, keyOf(service, id), incarnation)),
+    },
+    check: (instance) => void toDocument(instance, ''),
+    async list(service, { signal }) {
+      const nodes = await session.run((connection) => readChildren(connection, folderOf(service), nodeReader(service), signal))
+      return createSnapshot({ service, instances: toInstances(nodes) })
+    },
+    async get(service, instanceId) {
+      const read = (node: string): Promise<FoundNode | undefined> =>
+        session.run((connection) => nodeReader(service)(connection, `${folderOf(service)}/${node}`, false))
+      const found = await read(escapeName(instanceId))
+      if (found) return found.instance
+      const node = await locate(service, instanceId)
+      return node === undefined ? undefined : (await read(node))?.instance
+    },
+    listServices: async ({ signal }) =>
+      toNames(await session.run((connection) => readChildren(connection, root, countReader, signal))),
+    async remove(service, instanceId) {
+      const node = await locate(service, instanceId)
+      if (node !== undefined) await session.run((connection) => connection.remove(`${folderOf(service)}/${node}`))
+    },
+    ping: () =>
+      session.run(async (connection) => {
+        if (!(await connection.exists(chroot || '/'))) throw missingChroot(chroot)
+      }),
+    follow: (service, { offer, previous, signal }) =>
+      session.run((connection) =>
+        followChildren(connection, folderOf(service), {
+          signal,
+          read: nodeReader(service),
+          onChange: (nodes) => offer(createSnapshot({ service, instances: toInstances(nodes), previous: previous() })),
+        }),
+      ),
+    followServices: ({ offer, previous, signal }) =>
+      session.run((connection) =>
+        followChildren(connection, root, {
+          signal,
+          read: countReader,
+          onChange: (counts) => offer(keepIfSame(previous(), toNames(counts))),
+        }),
+      ),
+    close: () => session.close(),
+  })
+  return assembled.registry
+}
+
+function toDocument(instance: ServiceInstance, incarnation: string): Buffer {
+  const document = Buffer.from(encodeInstance(instance, incarnation))
+  if (document.length <= maxDocumentBytes) return document
+  throw new SdError('SD_TOO_LARGE', `instance ${instance.id} has ${document.length} bytes, ZooKeeper takes ${maxDocumentBytes}`)
+}

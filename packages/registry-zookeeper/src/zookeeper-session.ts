@@ -1,0 +1,188 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Credentials, closedError, createBackoff, resolveProvided, SdError, sleep, toSdError, withTimeout } from '@sd/core'
+import { type SessionIdentity, sessionExpired } from './dial.ts'
+import { explain } from './errors.ts'
+import { checkLogin, type ZooKeeperSettings } from './options.ts'
+import { openConnection, type ZooKeeperConnection } from './zookeeper-connection.ts'
+
+/** A session that outlives its connections, and is begun anew when it is over. */
+export interface ZooKeeperSession {
+  /**
+   * Runs `operation` on the connection, waiting for the attempt to connect that is under way; fails at once between attempts. Runs it once
+   * more if it was denied and there are other credentials by now.
+   *
+   * @throws SdError that says what the failure means
+   */
+  run<T>(operation: (connection: ZooKeeperConnection) => Promise<T>): Promise<T>
+  /** Ends the session and its connection. Bounded in time. */
+  close(): Promise<void>
+}
+
+/** Options of {@link createSession}. */
+export interface SessionOptions {
+  readonly settings: ZooKeeperSettings
+  /** A connection was made. */
+  readonly onConnected: () => void
+  /** A connection was lost, and with it perhaps the session. */
+  readonly onLost: (error: SdError) => void
+}
+
+/** A connection that lasts so long is no part of a series of failures, in milliseconds. */
+const stableAfterMs = 2_000
+
+/** How much longer a sign of life is waited for, in milliseconds. */
+const graceMs = 100
+
+/** Opens nothing yet: the first operation does. From then on it connects again by itself after every loss. */
+export function createSession({ settings, onConnected, onLost }: SessionOptions): ZooKeeperSession {
+  const { endpoints, name, sessionTimeoutMs, operationTimeoutMs } = settings
+  const closing = new AbortController()
+  let attempt: Promise<ZooKeeperConnection> | undefined
+  let identity: SessionIdentity | undefined
+  let presented: Credentials | undefined
+  let lastError: SdError = new SdError('SD_UNAVAILABLE', `${name} is not connected yet`)
+  let nextEndpoint = Math.floor(Math.random() * endpoints.length)
+
+  async function connectTo(index: number): Promise<ZooKeeperConnection> {
+    const { signal } = closing
+    const endpoint = endpoints[index % endpoints.length] as ZooKeeperSettings['endpoints'][number]
+    const timeoutMs = Math.max(250, Math.floor(operationTimeoutMs / endpoints.length))
+    presented = settings.credentials && (await provideCredentials(settings.credentials, timeoutMs, name))
+    return openConnection({ endpoint, name, sessionTimeoutMs, identity, credentials: presented, timeoutMs, signal })
+  }
+
+  /** Tries every member once, and one more time with a new session where the old one is over. */
+  async function connect(): Promise<ZooKeeperConnection> {
+    for (let failures = 0; ; ) {
+      try {
+        const connection = await connectTo(nextEndpoint)
+        identity = connection.identity
+        return connection
+      } catch (error) {
+        if (closing.signal.aborted) throw closedError(name)
+        if (error === sessionExpired && identity) {
+          identity = undefined
+          continue
+        }
+        failures++
+        nextEndpoint = (nextEndpoint + 1) % endpoints.length
+        if (failures >= endpoints.length) throw explain(error, name)
+      }
+    }
+  }
+
+  /** Keeps the process alive, as a connection does: an outage must not end a program that only waits for its registry. */
+  function pause(durationMs: number): Promise<void> {
+    return delay(durationMs, undefined, { signal: closing.signal }).catch(() => undefined)
+  }
+
+  /** What operations wait for after a loss: the pause is jittered, so that a thousand clients don't return at once. */
+  async function connectAfter(pauseMs: number): Promise<ZooKeeperConnection> {
+    if (pauseMs > 0) await pause(pauseMs)
+    return connect()
+  }
+
+  /** Connects, probes until the connection is lost, and starts over. */
+  async function keepConnected(): Promise<void> {
+    const backoff = createBackoff({ baseMs: 100, maxMs: 2_000 })
+    let pauseMs = 0
+    while (!closing.signal.aborted) {
+      attempt = connectAfter(pauseMs)
+      let failedPauseMs = 0
+      try {
+        const connection = await attempt
+        const connectedAt = performance.now()
+        onConnected()
+        lastError = await probeUntilLost(connection, name)
+        if (performance.now() - connectedAt > stableAfterMs) backoff.reset()
+        pauseMs = backoff.next()
+      } catch (error) {
+        lastError = toSdError(error, 'SD_UNAVAILABLE', name)
+        attempt = undefined
+        pauseMs = 0
+        failedPauseMs = backoff.next()
+      }
+      if (closing.signal.aborted) return
+      onLost(lastError)
+      if (failedPauseMs > 0) await pause(failedPauseMs)
+    }
+  }
+
+  let keeping: Promise<void> | undefined
+  function acquire(): Promise<ZooKeeperConnection> {
+    if (closing.signal.aborted) throw closedError(name)
+    keeping ??= keepConnected()
+    if (attempt) return attempt
+    throw lastError
+  }
+
+  async function once<T>(operation: (connection: ZooKeeperConnection) => Promise<T>): Promise<T> {
+    try {
+      return await operation(await acquire())
+    } catch (error) {
+      throw explain(error, name)
+    }
+  }
+
+  /** Presents the credentials of now. @returns whether they are others than before */
+  async function loginAgain(): Promise<boolean> {
+    if (typeof settings.credentials !== 'function') return false
+    const credentials = await provideCredentials(settings.credentials, operationTimeoutMs, name)
+    if (credentials.username === presented?.username && credentials.password === presented.password) return false
+    presented = credentials
+    const connection = await acquire()
+    connection.login(credentials)
+    return true
+  }
+
+  return {
+    async run(operation) {
+      try {
+        return await once(operation)
+      } catch (error) {
+        if (!SdError.isInstance(error) || error.code !== 'SD_DENIED' || !(await loginAgain())) throw error
+        return once(operation)
+      }
+    },
+    async close() {
+      closing.abort()
+      const connection = await attempt?.catch(() => undefined)
+      await connection?.end()
+      await keeping
+    },
+  }
+}
+
+async function provideCredentials(
+  provided: NonNullable<ZooKeeperSettings['credentials']>,
+  timeoutMs: number,
+  name: string,
+): Promise<Credentials> {
+  const what = `asking for the credentials of ${name}`
+  return checkLogin(await withTimeout({ timeoutMs, what }, () => resolveProvided(provided)))
+}
+
+/**
+ * Asks for a sign of life again and again: the library has no limit for an answer, so that a connection which is half open looks fine for
+ * ever. It is noticed within about 8 s, or 5/6 of the session's time where that is less.
+ */
+async function probeUntilLost({ lost, lose, exists, sessionTimeoutMs }: ZooKeeperConnection, name: string): Promise<SdError> {
+  const intervalMs = Math.min(5_000, sessionTimeoutMs / 3)
+  const timeoutMs = Math.min(3_000, sessionTimeoutMs / 2)
+  while (!lost.aborted) {
+    await sleep(intervalMs, lost).catch(() => undefined)
+    if (lost.aborted) break
+    let answered = false
+    // Whatever the answer is, it is one.
+    const answer = exists('/')
+      .catch(() => undefined)
+      .then(() => {
+        answered = true
+      })
+    await Promise.race([answer, sleep(timeoutMs)])
+    // A process that was stopped finds its timers due before it has read what came.
+    if (!answered) await Promise.race([answer, sleep(graceMs)])
+    if (!answered) lose(new SdError('SD_UNAVAILABLE', `${name} gave no sign of life for ${timeoutMs} ms`))
+  }
+  return toSdError(lost.reason, 'SD_UNAVAILABLE', name)
+}
