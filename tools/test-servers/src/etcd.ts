@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CertificateSet } from './certificates.ts'
+import { useExternalServer } from './external-server.ts'
 import { freePort, probePort } from './network.ts'
 import type { ServerSource } from './sources.ts'
 import { launch, type TestServer } from './test-server.ts'
@@ -19,7 +20,7 @@ export interface EtcdServer extends TestServer {
 
 /** Starts etcd. */
 export async function startEtcd(source: ServerSource, options: EtcdOptions = {}): Promise<EtcdServer> {
-  if (source.kind === 'address') throw new Error('this etcd must be owned by the test')
+  if (source.kind === 'address') return useExternalServer('etcd', source)
   const { tls } = options
   const [port, peerPort] = [await freePort(), await freePort()]
   const scheme = tls ? 'https' : 'http'

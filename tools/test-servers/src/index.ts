@@ -5,7 +5,13 @@ export { type DnsOptions, type DnsServer, startDns, type ZoneOptions } from './d
 export { type EtcdOptions, type EtcdServer, startEtcd } from './etcd.ts'
 export type { FaultHarness, FaultTarget } from './fault-context.ts'
 export { FAULT_TIMEOUT_MS, registryFaults } from './faults.ts'
-export { type KubeconfigParts, type KubernetesOptions, type KubernetesServer, startKubernetes } from './kubernetes.ts'
+export {
+  type KubeconfigParts,
+  type KubernetesOptions,
+  type KubernetesServer,
+  type KubernetesSources,
+  startKubernetes,
+} from './kubernetes.ts'
 export { type NacosOptions, type NacosServer, startNacos } from './nacos.ts'
 export { freePort } from './network.ts'
 export { recipes, type ServerName } from './recipes.ts'

@@ -8,10 +8,16 @@ import { freePort } from './network.ts'
 import type { ServerSource } from './sources.ts'
 import { launch, type TestServer } from './test-server.ts'
 
+/** Where the programs come from. */
+export interface KubernetesSources {
+  /** kube-apiserver, with kube-controller-manager beside it. */
+  readonly kubernetes: ServerSource
+  /** Where the API server keeps its data. */
+  readonly etcd: ServerSource
+}
+
 /** Options of {@link startKubernetes}. */
 export interface KubernetesOptions {
-  /** Where the three programs come from: kube-apiserver with kube-controller-manager beside it, and etcd. */
-  readonly sources: { readonly kubernetes: ServerSource; readonly etcd: ServerSource }
   /** Bearer tokens of users without any right, by user name. The administrator's is made up. @default {} */
   readonly tokens?: Readonly<Record<string, string>>
 }
@@ -46,9 +52,9 @@ export interface KubernetesServer extends TestServer {
 const adminToken = 'admin-token'
 const controllers = ['endpointslice-controller', 'garbage-collector-controller', 'namespace-controller']
 
-/** Starts etcd, the API server and the controllers; takes about 15 s. */
-export async function startKubernetes(options: KubernetesOptions): Promise<KubernetesServer> {
-  const { sources, tokens = {} } = options
+/** Starts etcd, the API server and the controllers; takes a few seconds. */
+export async function startKubernetes(sources: KubernetesSources, options: KubernetesOptions = {}): Promise<KubernetesServer> {
+  const { tokens = {} } = options
   const { kubernetes: source } = sources
   if (source.kind === 'address') throw new Error('this Kubernetes must be owned by the test')
   const certificates = await createCertificates()

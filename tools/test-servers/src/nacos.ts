@@ -1,13 +1,21 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { freePort, probePort } from './network.ts'
+import { freePort } from './network.ts'
 import type { ServerSource } from './sources.ts'
 import { launch, type TestServer } from './test-server.ts'
+
+/** A user and the password. */
+export interface NacosUser {
+  readonly username: string
+  readonly password: string
+}
 
 /** Options of {@link startNacos}. */
 export interface NacosOptions {
   /** Wants a login, with this first user. */
-  readonly auth?: { readonly username: string; readonly password: string }
+  readonly auth?: NacosUser
+  /** How long a login lasts, in seconds. @default 3_600 */
+  readonly loginSeconds?: number
   /** Without a heartbeat an instance is unhealthy after so many seconds. @default 15 */
   readonly unhealthyAfterSeconds?: number
   /** Without a heartbeat an instance is removed after so many seconds. @default 30 */
@@ -23,7 +31,7 @@ export interface NacosServer extends TestServer {
 /** Starts a Nacos-compatible server. */
 export async function startNacos(source: ServerSource, options: NacosOptions = {}): Promise<NacosServer> {
   if (source.kind === 'address') throw new Error('this Nacos must be owned by the test')
-  const { auth, unhealthyAfterSeconds = 15, removeAfterSeconds = 30 } = options
+  const { auth, loginSeconds = 3_600, unhealthyAfterSeconds = 15, removeAfterSeconds = 30 } = options
   const [port, grpcPort, consolePort] = [await freePort(), await freePort(), await freePort()]
   const environment: Record<string, string> = {
     RNACOS_SDK_HOST: '127.0.0.1',
@@ -40,6 +48,9 @@ export async function startNacos(source: ServerSource, options: NacosOptions = {
       RNACOS_ENABLE_OPEN_API_AUTH: 'true',
       RNACOS_INIT_ADMIN_USERNAME: auth.username,
       RNACOS_INIT_ADMIN_PASSWORD: auth.password,
+      RNACOS_API_LOGIN_TIMEOUT: String(loginSeconds),
+      // Waiting for the first user is done by logins.
+      RNACOS_API_LOGIN_ONE_MINUTE_LIMIT: '100000',
     }),
   }
   const server = await launch({
@@ -48,12 +59,16 @@ export async function startNacos(source: ServerSource, options: NacosOptions = {
     env: environment,
     prepare: async (folder) => void (await mkdir(join(folder, 'nacos'))),
     args: () => [],
-    probe: () => (auth ? probePort(port) : isHealthy(`http://127.0.0.1:${port}/health`)),
+    probe: () => isReady(`http://127.0.0.1:${port}`, auth),
   })
   return { ...server, port }
 }
 
-async function isHealthy(url: string): Promise<void> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(1_000) })
-  if (!response.ok) throw new Error('not healthy yet')
+/** With auth it is ready once its first user exists. */
+async function isReady(url: string, auth: NacosUser | undefined): Promise<void> {
+  const signal = AbortSignal.timeout(1_000)
+  const response = await (auth
+    ? fetch(`${url}/nacos/v1/auth/login`, { method: 'POST', body: new URLSearchParams({ ...auth }), signal })
+    : fetch(`${url}/health`, { signal }))
+  if (!response.ok) throw new Error(`not ready yet: ${response.status}`)
 }

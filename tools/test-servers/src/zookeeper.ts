@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
+import type { CertificateSet } from './certificates.ts'
 import { freePort } from './network.ts'
 import { findOnPath, type ServerSource } from './sources.ts'
 import { launch, type TestServer } from './test-server.ts'
@@ -9,19 +10,24 @@ import { launch, type TestServer } from './test-server.ts'
 export interface ZooKeeperOptions {
   /** Lines of the configuration file besides the usual ones, such as `maxClientCnxns=1`. */
   readonly config?: readonly string[]
+  /** Serves TLS at a second port, and wants a client certificate of the same authority there. */
+  readonly tls?: CertificateSet
 }
 
 /** A standalone ZooKeeper that allows sessions from 400 ms to 60 s. */
 export interface ZooKeeperServer extends TestServer {
   /** Port for clients on 127.0.0.1. */
   readonly port: number
+  /** Port for TLS, where it has one. */
+  readonly securePort: number
 }
 
 /** Starts ZooKeeper. */
 export async function startZooKeeper(source: ServerSource, options: ZooKeeperOptions = {}): Promise<ZooKeeperServer> {
   const java = findOnPath('java')
   if (source.kind !== 'binary' || !java) throw new Error('this ZooKeeper must be owned by the test')
-  const port = await freePort()
+  const { config = [], tls } = options
+  const [port, securePort] = [await freePort(), await freePort()]
   const server = await launch({
     name: 'zookeeper',
     source,
@@ -37,7 +43,8 @@ export async function startZooKeeper(source: ServerSource, options: ZooKeeperOpt
         'admin.enableServer=false',
         '4lw.commands.whitelist=*',
         'forceSync=no',
-        ...(options.config ?? []),
+        ...config,
+        ...(tls ? await secure(folder, securePort, tls) : []),
       ]
       await writeFile(join(folder, 'zoo.cfg'), `${lines.join('\n')}\n`)
     },
@@ -47,7 +54,21 @@ export async function startZooKeeper(source: ServerSource, options: ZooKeeperOpt
     ],
     probe: () => isServing(port),
   })
-  return { ...server, port }
+  return { ...server, port, securePort }
+}
+
+/** Writes certificates and returns the lines of the configuration that use them. */
+async function secure(folder: string, port: number, { ca, server }: CertificateSet): Promise<readonly string[]> {
+  const [keyStore, trustStore] = [join(folder, 'server.pem'), join(folder, 'ca.pem')]
+  await Promise.all([writeFile(keyStore, `${server.key}\n${server.cert}`), writeFile(trustStore, ca)])
+  return [
+    `secureClientPort=${port}`,
+    'secureClientPortAddress=127.0.0.1',
+    'serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory',
+    `ssl.keyStore.location=${keyStore}`,
+    `ssl.trustStore.location=${trustStore}`,
+    'ssl.clientAuth=need',
+  ]
 }
 
 /** Asks for the server's state, which it tells once it serves. */

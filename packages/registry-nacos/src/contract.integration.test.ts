@@ -1,0 +1,66 @@
+import { randomUUID } from 'node:crypto'
+import type { Registry } from '@sd/core'
+import { type FaultyLink, type NacosServer, obtainServer, startNacos, startToxiproxy, type Toxiproxy } from '@sd/test-servers'
+import { registryContract } from '@sd/testing'
+import { afterAll, beforeAll, describe, test } from 'vitest'
+import { createNacosRegistry, type NacosRegistryOptions } from './index.ts'
+
+const nacos = await obtainServer('nacos', { own: true })
+const toxiproxy = await obtainServer('toxiproxy')
+
+/** Binds the contract to a server whose port is known once it runs. */
+function bindContract(port: () => number, shortestTtlMs: number, options: NacosRegistryOptions): void {
+  let proxy: Toxiproxy
+  beforeAll(async () => {
+    if (toxiproxy) proxy = await startToxiproxy(toxiproxy)
+  }, 60_000)
+  afterAll(() => proxy.close())
+
+  const contract = registryContract({
+    shortestTtlMs,
+    eventuallyMs: 10_000,
+    setup: async () => {
+      const namespace = randomUUID()
+      const links = new Map<Registry, FaultyLink>()
+      return {
+        async open() {
+          const link = await proxy.link(port())
+          const registry = createNacosRegistry({
+            endpoints: [`127.0.0.1:${link.port}`],
+            namespace,
+            ttlMs: shortestTtlMs,
+            refreshIntervalMs: 200,
+            operationTimeoutMs: 2_000,
+            ...options,
+          })
+          links.set(registry, link)
+          return registry
+        },
+        setConnected: (registry, connected) => {
+          const link = links.get(registry)
+          return connected ? link?.restore() : link?.cut()
+        },
+        dispose: async () => void (await Promise.all([...links.values()].map((link) => link.close()))),
+      }
+    },
+  })
+  for (const { name, run } of contract) test(name, { timeout: 60_000 }, run)
+}
+
+describe.runIf(nacos && toxiproxy)('registry contract', () => {
+  let server: NacosServer
+  beforeAll(async () => {
+    // rnacos has one lifetime for all, where Nacos has one per instance.
+    if (nacos) server = await startNacos(nacos, { unhealthyAfterSeconds: 2, removeAfterSeconds: 4 })
+  }, 60_000)
+  afterAll(() => server.close())
+  bindContract(() => server.port, 2_000, {})
+})
+
+// Port on 127.0.0.1 of an official Nacos 3 with `nacos.core.auth.admin.enabled=false`, and `nacos.naming.service.metadata.length=200000` for
+// the contract's hostile metadata.
+const official = process.env['SD_TEST_NACOS3_LARGE']
+for (const api of official ? (['v1', 'v3'] as const) : []) {
+  describe(`registry contract, Nacos 3, ${api}`, () =>
+    bindContract(() => Number(official), 3_000, { api, adminApi: true, operationTimeoutMs: 5_000 }))
+}

@@ -1,0 +1,58 @@
+import {
+  FAULT_TIMEOUT_MS,
+  type NacosServer,
+  obtainServer,
+  registryFaults,
+  startNacos,
+  startToxiproxy,
+  type Toxiproxy,
+} from '@sd/test-servers'
+import { afterAll, beforeAll, describe, test } from 'vitest'
+import { createNacosRegistry } from './index.ts'
+
+const nacos = await obtainServer('nacos', { own: true })
+const toxiproxy = await obtainServer('toxiproxy')
+const ttlMs = 2_000
+
+describe.runIf(nacos && toxiproxy)('faults', () => {
+  let server: NacosServer
+  let proxy: Toxiproxy
+  beforeAll(async () => {
+    if (!nacos || !toxiproxy) return
+    const lifetime = { unhealthyAfterSeconds: 2, removeAfterSeconds: 4 }
+    ;[server, proxy] = await Promise.all([startNacos(nacos, lifetime), startToxiproxy(toxiproxy)])
+  }, 60_000)
+  afterAll(() => Promise.all([server.close(), proxy.close()]))
+
+  const cases = registryFaults({
+    name: 'nacos',
+    ttlMs,
+    target: () => ({ server, port: server.port, toxiproxy: proxy }),
+    open: (port, scope) =>
+      createNacosRegistry({
+        endpoints: [`127.0.0.1:${port}`],
+        namespace: scope,
+        ttlMs,
+        refreshIntervalMs: 200,
+        operationTimeoutMs: 2_000,
+      }),
+    async writeGarbage(scope, texts) {
+      for (const [index, text] of texts.entries()) {
+        for (const metadata of [text, JSON.stringify({ 'sd.id': text, 'sd.tags': text, 'sd.health': text, 'sd.weight': text })]) {
+          await fetch(`http://127.0.0.1:${server.port}/nacos/v1/ns/instance`, {
+            method: 'POST',
+            body: new URLSearchParams({
+              namespaceId: scope,
+              serviceName: 'DEFAULT_GROUP@@orders',
+              ip: index % 2 === 0 ? `10.9.0.${index}` : `not an address ${index}`,
+              port: String(index * 7_000 + (metadata.length % 2)),
+              weight: index % 3 === 0 ? '-1' : '1e30',
+              metadata,
+            }),
+          })
+        }
+      }
+    },
+  })
+  for (const { name, run } of cases) test(name, { timeout: FAULT_TIMEOUT_MS }, run)
+})

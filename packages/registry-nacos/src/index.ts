@@ -1,0 +1,2 @@
+export { createNacosRegistry } from './nacos-registry.ts'
+export type { NacosRegistryOptions } from './options.ts'

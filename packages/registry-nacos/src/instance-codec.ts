@@ -1,0 +1,238 @@
+import {
+  buildForeignInstance,
+  type HealthSpec,
+  type InstanceHealth,
+  invalid,
+  type Locality,
+  RESERVED_METADATA_PREFIX,
+  SdError,
+  type ServiceInstance,
+} from '@sd/core'
+import type { InstancePlace } from './nacos-api.ts'
+
+/** An instance as Nacos holds it. */
+export interface NacosInstance {
+  readonly ip: string
+  readonly port: number
+  /** 0 to 10,000. */
+  readonly weight: number
+  readonly healthy: boolean
+  readonly enabled: boolean
+  readonly ephemeral: boolean
+  readonly clusterName: string
+  readonly metadata: Readonly<Record<string, string>>
+}
+
+/** How instances are put into Nacos. */
+export interface EncodeOptions {
+  /** Cluster to register in. */
+  readonly cluster: string
+  /** Whether it stays without heartbeats. */
+  readonly persistent: boolean
+}
+
+/** Metadata that tells Nacos how long to wait for heartbeats, as fractions of the lifetime: Nacos' own 5, 15 and 30 s for one of 15 s. */
+const lifetimeKeys = {
+  'preserved.heart.beat.interval': 1 / 3,
+  'preserved.heart.beat.timeout': 1,
+  'preserved.ip.delete.timeout': 2,
+} as const
+
+const maxWeight = 10_000
+
+/**
+ * Nacos' form of an instance. What Nacos lacks goes into metadata with the prefix `sd.`. Version and https are told by the conventional keys
+ * `version` and `secure`, unless the caller uses those keys for something else.
+ *
+ * @throws SdError `SD_INVALID` for metadata that this adapter must set itself
+ */
+export function encodeInstance(instance: ServiceInstance, { cluster, persistent }: EncodeOptions): NacosInstance {
+  const { address, port, weight, protocol, version, priority, tags, locality, ttlMs, createdAt, updatedAt } = instance
+  const served = servedWeight(weight, instance.health.status)
+  const metadata: Record<string, string> = { ...instance.metadata }
+  for (const key of Object.keys(lifetimeKeys)) {
+    if (Object.hasOwn(metadata, key)) throw invalid(`metadata["${key}"]`, metadata[key], 'no such key: set ttlMs instead')
+  }
+  metadata['sd.id'] = instance.id
+  metadata['sd.createdAt'] = String(createdAt)
+  if (updatedAt !== createdAt) metadata['sd.updatedAt'] = String(updatedAt)
+  // Some servers keep weights with single precision.
+  if (served !== weight || Math.fround(weight) !== weight) metadata['sd.weight'] = String(weight)
+  if (Object.hasOwn(metadata, 'version')) metadata['sd.version'] = version ?? ''
+  else if (version !== undefined) metadata['version'] = version
+  if (Object.hasOwn(metadata, 'secure') || !/^https?$/.test(protocol)) metadata['sd.protocol'] = protocol
+  else if (protocol === 'https') metadata['secure'] = 'true'
+  if (priority !== 0) metadata['sd.priority'] = String(priority)
+  if (tags.length > 0) metadata['sd.tags'] = JSON.stringify(tags)
+  if (locality) metadata['sd.locality'] = JSON.stringify(locality)
+  const health = encodeHealth(instance.health)
+  if (health !== undefined) metadata['sd.health'] = health
+  if (ttlMs !== undefined && !persistent) {
+    for (const [key, share] of Object.entries(lifetimeKeys)) metadata[key] = String(Math.round(ttlMs * share))
+  }
+  return {
+    ip: address,
+    port,
+    weight: served,
+    healthy: true,
+    enabled: true,
+    ephemeral: !persistent,
+    clusterName: cluster,
+    metadata,
+  }
+}
+
+/**
+ * The weight that other clients of Nacos go by. A heartbeat makes any instance healthy again, and a disabled one is not listed at all; so an
+ * instance that wants no traffic has weight 0, which every client heeds.
+ */
+function servedWeight(weight: number, status: InstanceHealth['status']): number {
+  return status === 'draining' || status === 'unhealthy' ? 0 : Math.min(weight, maxWeight)
+}
+
+function encodeHealth({ status, message, details }: InstanceHealth): string | undefined {
+  if (message !== undefined || details !== undefined) return JSON.stringify({ status, message, details })
+  return status === 'healthy' ? undefined : JSON.stringify({ status })
+}
+
+/**
+ * Reads an instance that Nacos lists: ours, or another tool's.
+ *
+ * @throws SdError `SD_MALFORMED`
+ */
+export function decodeInstance(service: string, host: unknown): ServiceInstance {
+  const { metadata, ...native } = readHost(service, host)
+  const { ip: address, port } = native
+  const id = metadata['sd.id']
+  if (id === undefined) return decodeForeign(service, native, metadata)
+  const owned = new Set<string>(Object.keys(lifetimeKeys))
+  const version = metadata['sd.version'] ?? metadata['version']
+  if (metadata['sd.version'] === undefined) owned.add('version')
+  const protocol = metadata['sd.protocol'] ?? (metadata['secure'] === 'true' ? 'https' : 'http')
+  if (metadata['sd.protocol'] === undefined) owned.add('secure')
+  const declared = parse<Exclude<HealthSpec, string>>(metadata['sd.health']) ?? { status: 'healthy' }
+  const ttlMs = Number(metadata['preserved.heart.beat.timeout'])
+  const createdAt = Number(metadata['sd.createdAt'])
+  const updatedAt = Number(metadata['sd.updatedAt'] ?? createdAt)
+  return buildForeignInstance(
+    {
+      service,
+      id,
+      address,
+      port,
+      protocol,
+      ...(version && { version }),
+      weight: readWeight(native.weight, metadata['sd.weight'], declared.status),
+      priority: Number(metadata['sd.priority'] ?? 0),
+      tags: parse<readonly string[]>(metadata['sd.tags']),
+      metadata: visible(metadata, owned),
+      locality: parse<Locality>(metadata['sd.locality']),
+      health: judge(native, { ...declared, checkedAt: updatedAt }),
+      ...(ttlMs > 0 && { ttlMs }),
+    },
+    { createdAt, updatedAt },
+  )
+}
+
+/** What Nacos itself says goes before what the instance says of itself. */
+function judge({ healthy, enabled }: Host, declared: HealthSpec): HealthSpec {
+  if (!enabled) return { status: 'draining', message: 'disabled in Nacos' }
+  if (!healthy) return { status: 'unhealthy', message: 'its heartbeats or checks fail in Nacos' }
+  return declared
+}
+
+/** The instance's own weight, unless an operator has set another one in Nacos. */
+function readWeight(native: number, own: string | undefined, status: InstanceHealth['status']): number {
+  if (own === undefined) return native
+  const served = servedWeight(Number(own), status)
+  return Math.abs(served - native) <= Math.max(1, served) * 1e-5 ? Number(own) : native
+}
+
+function decodeForeign(service: string, host: Host, metadata: Metadata): ServiceInstance {
+  const { ip: address, port, foreignId: id } = host
+  const { version } = metadata
+  return buildForeignInstance({
+    service,
+    id,
+    address,
+    port,
+    protocol: foreignProtocol(metadata),
+    ...(version && version.length <= 255 && version.trim() === version && { version }),
+    weight: host.weight,
+    metadata: visible(metadata, new Set()),
+    health: judge(host, 'healthy'),
+  })
+}
+
+/** Spring Cloud says `secure`, Dubbo `protocol`, Kratos `kind`. */
+function foreignProtocol({ secure, protocol, kind }: Metadata): string {
+  const named = (protocol ?? kind ?? 'http').toLowerCase()
+  if (secure === 'true' && named === 'http') return 'https'
+  return /^[a-z][a-z0-9+.-]{0,31}$/.test(named) ? named : 'http'
+}
+
+type Metadata = Readonly<Record<string, string>>
+
+interface Host {
+  readonly ip: string
+  readonly port: number
+  readonly weight: number
+  readonly healthy: boolean
+  readonly enabled: boolean
+  readonly foreignId: string
+}
+
+function readHost(service: string, value: unknown): Host & { readonly metadata: Metadata } {
+  if (typeof value !== 'object' || value === null) throw malformed(service, 'an instance that is no object')
+  const { ip, port, weight, healthy, enabled, instanceId, metadata } = value as Record<string, unknown>
+  if (typeof ip !== 'string' || typeof port !== 'number') throw malformed(service, 'an instance without ip and port')
+  const entries = Object.entries((metadata as object | null | undefined) ?? {})
+  return {
+    ip,
+    port,
+    weight: typeof weight === 'number' && weight >= 0 ? Math.min(weight, 65_535) : 1,
+    healthy: healthy !== false,
+    enabled: enabled !== false,
+    foreignId: foreignId(ip, port, instanceId),
+    // Any key is safe to read here, `__proto__` too.
+    metadata: Object.setPrototypeOf(Object.fromEntries(entries.filter(([, text]) => typeof text === 'string')), null) as Metadata,
+  }
+}
+
+/** Metadata without what this adapter put there. */
+function visible(metadata: Metadata, owned: ReadonlySet<string>): Metadata {
+  return Object.fromEntries(
+    Object.entries(metadata).filter(([key]) => !key.startsWith(RESERVED_METADATA_PREFIX) && !owned.has(key)),
+  )
+}
+
+function parse<T>(text: string | undefined): T | undefined {
+  if (text === undefined) return undefined
+  try {
+    return JSON.parse(text) as T
+  } catch (error) {
+    throw new SdError('SD_MALFORMED', 'metadata with the prefix sd. that is no JSON', { cause: error })
+  }
+}
+
+/** By what Nacos knows a listed instance, and the id that it has here; `undefined` if it has no address. */
+export function readPlace(host: unknown): (InstancePlace & { readonly id: string }) | undefined {
+  const { ip, port, clusterName, ephemeral, instanceId, metadata } = (host ?? {}) as Record<string, unknown>
+  if (typeof ip !== 'string' || typeof port !== 'number') return undefined
+  const own = (metadata as Metadata | null | undefined)?.['sd.id']
+  return {
+    id: own ?? foreignId(ip, port, instanceId),
+    ip,
+    port,
+    clusterName: typeof clusterName === 'string' && clusterName !== '' ? clusterName : 'DEFAULT',
+    ephemeral: ephemeral !== false,
+  }
+}
+
+function foreignId(ip: string, port: number, instanceId: unknown): string {
+  return typeof instanceId === 'string' && instanceId !== '' && instanceId.length <= 255 ? instanceId : `${ip}:${port}`
+}
+
+function malformed(service: string, what: string): SdError {
+  return new SdError('SD_MALFORMED', `Nacos lists ${what} in ${service}`)
+}

@@ -1,0 +1,109 @@
+import { Agent as HttpAgent, request as httpRequest, type RequestOptions } from 'node:http'
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import { SdError, type ServerEndpoint, type TlsOptions } from '@sd/core'
+
+/** One call of Nacos' HTTP API. */
+export interface NacosRequest {
+  /** HTTP method. */
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  /** Path without query. */
+  readonly path: string
+  /** Parameters: a form in the body for POST and PUT, else the query. */
+  readonly params: Readonly<Record<string, string>>
+  /** More headers. */
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** What the server answered. */
+export interface NacosResponse {
+  /** HTTP status. */
+  readonly status: number
+  /** The body. */
+  readonly text: string
+}
+
+/** Sends requests over connections of its own. */
+export interface NacosHttp {
+  /** Sends to one server. Rejects with whatever the socket says. */
+  send(endpoint: ServerEndpoint, request: NacosRequest, signal: AbortSignal): Promise<NacosResponse>
+  /** Destroys every connection. */
+  close(): void
+}
+
+/** Requests that one registry has under way to one server. More wait. */
+const maxSockets = 32
+const maxResponseBytes = 67_108_864
+
+/** Opens nothing yet. */
+export function createNacosHttp(tls: TlsOptions | undefined): NacosHttp {
+  const agentOptions = { keepAlive: true, maxSockets, scheduling: 'lifo' } as const
+  const { serverName, ...certificates } = tls ?? {}
+  const plain = new HttpAgent(agentOptions)
+  const secure = new HttpsAgent({ ...agentOptions, ...certificates, ...(serverName && { servername: serverName }) })
+
+  function open({ secure: isSecure, host, port }: ServerEndpoint, request: NacosRequest, signal: AbortSignal): Exchange {
+    const encoded = new URLSearchParams(request.params).toString()
+    const hasBody = request.method === 'POST' || request.method === 'PUT'
+    const options: RequestOptions = {
+      method: request.method,
+      host,
+      port,
+      path: hasBody ? request.path : `${request.path}?${encoded}`,
+      agent: isSecure ? secure : plain,
+      signal,
+      headers: {
+        ...request.headers,
+        ...(hasBody && {
+          'content-type': 'application/x-www-form-urlencoded;charset=UTF-8',
+          'content-length': Buffer.byteLength(encoded),
+        }),
+      },
+    }
+    const sent = (isSecure ? httpsRequest : httpRequest)(options)
+    sent.end(hasBody ? encoded : undefined)
+    return sent
+  }
+
+  return {
+    async send(endpoint, request, signal) {
+      const sent = open(endpoint, request, signal)
+      try {
+        return await receive(sent)
+      } catch (error) {
+        // Nothing came back: idle connections to it are likely to be as dead as this one.
+        if (signal.aborted) discardIdle(endpoint.secure ? secure : plain)
+        // The server closed an idle connection just then. Every request of this API may be repeated.
+        if (signal.aborted || !sent.reusedSocket || (error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error
+        return receive(open(endpoint, request, signal))
+      }
+    },
+    close() {
+      plain.destroy()
+      secure.destroy()
+    },
+  }
+}
+
+function discardIdle({ freeSockets }: HttpAgent): void {
+  for (const sockets of Object.values(freeSockets)) for (const socket of sockets ?? []) socket.destroy()
+}
+
+type Exchange = ReturnType<typeof httpRequest>
+
+function receive(sent: Exchange): Promise<NacosResponse> {
+  return new Promise((resolve, reject) => {
+    sent.on('error', reject)
+    sent.on('response', (response) => {
+      const chunks: Buffer[] = []
+      let bytes = 0
+      response.on('error', reject)
+      response.on('data', (chunk: Buffer) => {
+        bytes += chunk.length
+        if (bytes > maxResponseBytes)
+          sent.destroy(new SdError('SD_TOO_LARGE', `an answer of more than ${maxResponseBytes} bytes`))
+        else chunks.push(chunk)
+      })
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }))
+    })
+  })
+}

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { NacosHttp, NacosRequest, NacosResponse } from './nacos-http.ts'
+import { createNacosLogin, type NacosLogin } from './nacos-login.ts'
+
+const endpoint = { secure: false, host: 'nacos', port: 8848 }
+const ok = (token: string): NacosResponse => ({ status: 200, text: JSON.stringify({ accessToken: token, tokenTtl: 100 }) })
+
+describe('login', () => {
+  const sent: NacosRequest[] = []
+  const answers: NacosResponse[] = []
+  const http: NacosHttp = {
+    async send(_, request) {
+      sent.push(request)
+      return answers.shift() ?? { status: 503, text: '' }
+    },
+    close: () => undefined,
+  }
+  let login: NacosLogin
+  beforeEach(() => {
+    vi.useFakeTimers()
+    sent.length = 0
+    answers.length = 0
+    login = createNacosLogin({ http, credentials: { username: 'u', password: 'p' }, timeoutMs: 1_000, name: 'nacos' })
+  })
+  afterEach(() => void vi.useRealTimers())
+
+  test('many callers make one login, which is repeated before its token ends', async () => {
+    answers.push(ok('a'), ok('b'))
+    expect(await Promise.all([login.token(endpoint), login.token(endpoint)])).toEqual(['a', 'a'])
+    vi.advanceTimersByTime(79_000)
+    expect(await login.token(endpoint)).toBe('a')
+    vi.advanceTimersByTime(2_000)
+    expect(await login.token(endpoint)).toBe('b')
+    expect(sent).toHaveLength(2)
+    expect(sent[0]).toMatchObject({ method: 'POST', params: { username: 'u', password: 'p' } })
+  })
+
+  test('a refused token is forgotten, unless there is a newer one', async () => {
+    answers.push(ok('a'), ok('b'))
+    login.forget(await login.token(endpoint))
+    expect(await login.token(endpoint)).toBe('b')
+    login.forget('a')
+    expect(await login.token(endpoint)).toBe('b')
+  })
+
+  test('older servers have the login elsewhere', async () => {
+    answers.push({ status: 404, text: '' }, ok('a'))
+    expect(await login.token(endpoint)).toBe('a')
+    expect(sent.map(({ path }) => path)).toEqual(['/nacos/v3/auth/user/login', '/nacos/v1/auth/login'])
+  })
+
+  test('a refusal shows nothing of what was sent, and is for good unless a login worked before', async () => {
+    answers.push({ status: 403, text: 'wrong: p-secret' })
+    await assert.rejects(login.token(endpoint), (error: Error & { code?: string; retryable?: boolean }) => {
+      expect([error.code, error.retryable]).toEqual(['SD_DENIED', false])
+      expect(error.message).not.toContain('p-secret')
+      return true
+    })
+    answers.push({ status: 500, text: '{"message":"No message available"}' })
+    await assert.rejects(login.token(endpoint), { code: 'SD_DENIED', retryable: false })
+    answers.push({ status: 500, text: 'caused: User u not found;' })
+    await assert.rejects(login.token(endpoint), { code: 'SD_DENIED', retryable: false })
+    answers.push({ status: 500, text: 'database away' })
+    await assert.rejects(login.token(endpoint), { code: 'SD_UNAVAILABLE', retryable: true })
+    answers.push(ok('a'), { status: 403, text: '' })
+    login.forget(await login.token(endpoint))
+    await assert.rejects(login.token(endpoint), { code: 'SD_DENIED', retryable: true })
+  })
+
+  test('an answer without a token is malformed', async () => {
+    answers.push({ status: 200, text: '{}' }, { status: 200, text: 'hello' })
+    await assert.rejects(login.token(endpoint), { code: 'SD_MALFORMED' })
+    await assert.rejects(login.token(endpoint), { code: 'SD_MALFORMED' })
+  })
+})

@@ -1,0 +1,95 @@
+import {
+  type Credentials,
+  type Provided,
+  parseJsonObject,
+  resolveProvided,
+  SdError,
+  type ServerEndpoint,
+  withTimeout,
+} from '@sd/core'
+import { readError } from './nacos-error.ts'
+import type { NacosHttp, NacosResponse } from './nacos-http.ts'
+
+/** Holds the access token of a user. */
+export interface NacosLogin {
+  /** A token that is valid for a while yet, asked of this server if need be; many callers at once make one request. */
+  token(endpoint: ServerEndpoint): Promise<string>
+  /** Drops a token that was refused. */
+  forget(token: string | undefined): void
+}
+
+interface Session {
+  readonly token: string
+  /** By `performance.now()`, with some time left. */
+  readonly renewAt: number
+}
+
+/** How Nacos 2.5 says with status 500 that there is no such user, and 3.0 that the password is wrong. */
+const refusals = /^caused: User \S+ not found|No message available/
+
+/** Paths of the login, newest first. Servers before 3.0 answer 404 to the first. */
+const paths = ['/nacos/v3/auth/user/login', '/nacos/v1/auth/login']
+
+/** Options of {@link createNacosLogin}. */
+export interface NacosLoginOptions {
+  readonly http: NacosHttp
+  readonly credentials: Provided<Credentials>
+  /** Limit of one login, in milliseconds. */
+  readonly timeoutMs: number
+  /** Name of the registry, for messages. */
+  readonly name: string
+}
+
+/** Logs in at first use. The credentials travel in the body, never in a URL. */
+export function createNacosLogin({ http, credentials, timeoutMs, name }: NacosLoginOptions): NacosLogin {
+  let session: Session | undefined
+  let pending: Promise<Session> | undefined
+  let hasLoggedIn = false
+
+  async function ask(endpoint: ServerEndpoint, signal: AbortSignal): Promise<NacosResponse> {
+    const { username, password } = await resolveProvided<Credentials>(credentials)
+    let response: NacosResponse = { status: 404, text: '' }
+    for (const path of paths) {
+      response = await http.send(endpoint, { method: 'POST', path, params: { username, password } }, signal)
+      if (readError(name, response)?.code !== 'SD_UNSUPPORTED') break
+    }
+    return response
+  }
+
+  async function logIn(endpoint: ServerEndpoint, signal: AbortSignal): Promise<Session> {
+    const startedAt = performance.now()
+    const response = await ask(endpoint, signal)
+    const error = readError(name, response)
+    if (error) {
+      // The server's text is not shown: it might repeat what it was sent.
+      const isWrong = response.status === 500 && refusals.test(response.text)
+      const code = isWrong ? 'SD_DENIED' : error.code
+      // A server that took the login once, and is starting now or awaits a new secret, may take it again.
+      const retryable = hasLoggedIn || (error.retryable && !isWrong)
+      throw new SdError(code, `${name} refused the login with status ${response.status}`, { retryable })
+    }
+    const { accessToken, tokenTtl } = parseJsonObject(response.text, `the login answer of ${name}`)
+    if (typeof accessToken !== 'string') throw new SdError('SD_MALFORMED', `the login answer of ${name} has no accessToken`)
+    hasLoggedIn = true
+    const lifetimeMs = (Number(tokenTtl) || 1_800) * 1_000
+    return { token: accessToken, renewAt: startedAt + lifetimeMs * 0.8 }
+  }
+
+  return {
+    async token(endpoint) {
+      if (session && performance.now() < session.renewAt) return session.token
+      // Many wait for it, so it ends with no single caller.
+      const mine = pending ?? withTimeout({ timeoutMs, what: `${name} login` }, (signal) => logIn(endpoint, signal))
+      pending = mine
+      try {
+        session = await mine
+        return session.token
+      } finally {
+        if (pending === mine) pending = undefined
+      }
+    },
+    forget(token) {
+      if (session?.token === token) session = undefined
+    },
+  }
+}

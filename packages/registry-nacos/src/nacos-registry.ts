@@ -1,0 +1,111 @@
+import {
+  assembleRegistry,
+  createSnapshot,
+  decodeEntries,
+  keepIfSame,
+  type Registry,
+  type RegistryCapabilities,
+  SdError,
+  type ServiceSnapshot,
+  sleep,
+  type WatchSession,
+  withTimeout,
+} from '@sd/core'
+import { createApiChoice } from './choose-api.ts'
+import { decodeInstance, encodeInstance, readPlace } from './instance-codec.ts'
+import { createNacosConnection } from './nacos-connection.ts'
+import { fromNacosName, toNacosName } from './names.ts'
+import { type NacosRegistryOptions, readOptions } from './options.ts'
+import { createOwnPlaces } from './own-places.ts'
+
+/**
+ * Registers and finds instances in Nacos: heartbeats for what is registered, polling for what is watched.
+ *
+ * @throws SdError `SD_INVALID` that names the option
+ */
+export function createNacosRegistry(options: NacosRegistryOptions = {}): Registry {
+  const settings = readOptions(options)
+  const { api, adminApi, clusters, ttlMs, refreshIntervalMs, persistent, operationTimeoutMs, enabled, name } = settings
+  const connection = createNacosConnection(settings)
+  const use = createApiChoice(connection, settings)
+  const places = createOwnPlaces()
+  const capabilities: RegistryCapabilities = {
+    register: true,
+    watch: 'poll',
+    listServices: api !== 'v3' || adminApi,
+    ttl: !persistent,
+    conditionalRemove: false,
+  }
+
+  async function listHosts(service: string, signal: AbortSignal): Promise<readonly unknown[]> {
+    const hosts = await use((one) => one.list(toNacosName(service), signal))
+    if (clusters.length === 0) return hosts
+    // Not every server heeds the clusters that were asked for.
+    return hosts.filter((host) => clusters.includes(readPlace(host)?.clusterName ?? ''))
+  }
+
+  async function list(service: string, signal: AbortSignal, previous?: ServiceSnapshot): Promise<ServiceSnapshot> {
+    const instances = decodeEntries(name, service, await listHosts(service, signal), (host) => decodeInstance(service, host))
+    // An id that moved to another address is listed twice until the old one expires: the younger counts.
+    return createSnapshot({ service, instances: [...instances].sort((a, b) => a.updatedAt - b.updatedAt), previous })
+  }
+
+  async function listServices(signal: AbortSignal): Promise<readonly string[]> {
+    const names = await use(async (one) => one.listServices?.(signal))
+    if (!names) throw new SdError('SD_UNSUPPORTED', `${name} can't list services: Nacos 3 does so only with the option adminApi`)
+    return [...new Set(names.map(fromNacosName))].sort()
+  }
+
+  /** One session of polling. */
+  async function poll<T>(
+    what: string,
+    { offer, signal }: WatchSession<T>,
+    read: (signal: AbortSignal) => Promise<T>,
+  ): Promise<void> {
+    for (;;) {
+      offer(await withTimeout({ timeoutMs: operationTimeoutMs, what: `${name} ${what}`, signal }, read))
+      await sleep(refreshIntervalMs * (0.9 + Math.random() * 0.1), signal)
+    }
+  }
+
+  const { registry } = assembleRegistry({
+    name,
+    capabilities,
+    ttlMs,
+    operationTimeoutMs,
+    enabled,
+    backoff: { maxMs: 3_000 },
+    driver: {
+      async put(instance, { signal }) {
+        const encoded = encodeInstance(instance, settings)
+        const left = places.take(instance, encoded)
+        const service = toNacosName(instance.service)
+        await use((one) => one.register(service, encoded, signal))
+        if (left) await use((one) => one.deregister(service, left, signal))
+      },
+      async renew(instance, { signal }) {
+        if (!persistent) return use((one) => one.beat(toNacosName(instance.service), encodeInstance(instance, settings), signal))
+        const found = (await listHosts(instance.service, signal)).map(readPlace)
+        return found.some((place) => place?.ip === instance.address && place.port === instance.port) ? 'renewed' : 'lost'
+      },
+      async remove(instance, { signal }) {
+        const place = places.leave(instance)
+        if (place) await use((one) => one.deregister(toNacosName(instance.service), place, signal))
+      },
+    },
+    list: (service, { signal }) => list(service, signal),
+    listServices: ({ signal }) => listServices(signal),
+    async remove(service, instanceId, { signal }) {
+      for (const place of (await listHosts(service, signal)).map(readPlace)) {
+        if (place?.id !== instanceId) continue
+        await use((one) => one.deregister(toNacosName(service), place, signal))
+      }
+    },
+    ping: ({ signal }) => use((one) => one.ping(signal)),
+    follow: (service, session) => poll(`list of ${service}`, session, (signal) => list(service, signal, session.previous())),
+    followServices: (session) =>
+      poll('list of services', session, async (signal) => keepIfSame(session.previous(), await listServices(signal))),
+    close: () => connection.close(),
+  })
+  return registry
+}

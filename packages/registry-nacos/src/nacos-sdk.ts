@@ -1,0 +1,64 @@
+import { createRequire } from 'node:module'
+import type { NacosInstance } from './instance-codec.ts'
+import type { InstancePlace } from './nacos-api.ts'
+import type { NacosConnection } from './nacos-connection.ts'
+import type { NacosRequest } from './nacos-http.ts'
+
+/** The part of the SDK that makes requests. Its loops, caches and UDP receiver, which know no outage, are in other parts. */
+export interface SdkProxy {
+  registerService(serviceName: string, groupName: string, instance: NacosInstance): Promise<string>
+  deregisterService(serviceName: string, place: InstancePlace): Promise<string>
+  queryList(serviceName: string, clusters: string, udpPort: number, healthyOnly: boolean): Promise<string>
+  getServiceList(pageNo: number, pageSize: number, groupName: string): Promise<{ count: number; data: readonly string[] }>
+  /** Any other request. */
+  _reqAPI(api: string, params: Record<string, string>, method: string): Promise<string>
+}
+
+interface SdkInternals extends SdkProxy {
+  _callServer(server: string, method: string, api: string, params: Record<string, string>): Promise<string>
+}
+
+interface SdkHttpOptions {
+  readonly method: NacosRequest['method']
+  readonly headers: Readonly<Record<string, string>>
+  readonly data: Readonly<Record<string, string>>
+}
+
+type NamingProxy = new (options: object) => SdkInternals
+
+const silent = (): void => undefined
+/** The SDK logs whole instances. */
+const logger = { debug: silent, info: silent, warn: silent, error: silent }
+/** Our connection chooses the server; the SDK wants one nevertheless. */
+const anyServer = 'nacos:8848'
+
+/**
+ * The SDK's request layer over our connection. The class is not exported, so it is taken by its file; making a `NacosNamingClient` instead
+ * would open a UDP socket for everybody and start loops that outlive `close`.
+ *
+ * @returns a function that binds it to the signal of one operation
+ */
+export function createSdk(connection: NacosConnection, namespace: string): (signal: AbortSignal) => SdkProxy {
+  const ofSdk = createRequire(import.meta.resolve('nacos'))
+  const SdkRequests = ofSdk('nacos-naming/lib/naming/proxy') as NamingProxy
+  const proxy = new SdkRequests({ logger, namespace, serverList: [anyServer] })
+
+  return (signal) => {
+    const bound = Object.create(proxy) as SdkInternals
+    async function request(url: string, { method, headers, data }: SdkHttpOptions): Promise<{ status: number; data: string }> {
+      const { 'Accept-Encoding': _, Connection: __, ...kept } = headers
+      const params = Object.fromEntries(Object.entries(data).filter(([, value]) => value !== undefined))
+      const text = await connection.send({ method, path: new URL(url).pathname, params, headers: kept }, signal)
+      return { status: 200, data: text }
+    }
+    return Object.defineProperties(bound, {
+      httpclient: { value: { request } },
+      // The SDK's own would sign with whatever Alibaba Cloud keys are in the environment.
+      _checkSignature: { value: () => Promise.resolve() },
+      // The SDK's own repeats at once whatever failed, and replaces its error by one that says nothing.
+      _reqAPI: {
+        value: (api: string, params: Record<string, string>, method: string) => bound._callServer(anyServer, method, api, params),
+      },
+    })
+  }
+}

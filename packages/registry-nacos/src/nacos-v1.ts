@@ -1,0 +1,89 @@
+import { parseJsonObject, SdError } from '@sd/core'
+import type { NacosInstance } from './instance-codec.ts'
+import type { NacosApi } from './nacos-api.ts'
+import type { NacosConnection } from './nacos-connection.ts'
+import { createSdk } from './nacos-sdk.ts'
+import type { NacosSettings } from './options.ts'
+import { readPages } from './pages.ts'
+import { createVerifier } from './verify.ts'
+
+/** The v1 API, by the SDK's request layer. */
+export function createV1Api(connection: NacosConnection, { namespace, group, clusters }: NacosSettings): NacosApi {
+  const sdk = createSdk(connection, namespace)
+  const verifier = createVerifier()
+  const grouped = (service: string): string => `${group}@@${service}`
+  /** Whether the server still has the catalog, which leaves out services without instances. Nacos 3 has not. */
+  let hasCatalog = true
+
+  async function readCatalog(signal: AbortSignal): Promise<readonly string[]> {
+    const services = await readPages<CatalogEntry>(async (pageNo, pageSize) => {
+      const params = {
+        hasIpCount: 'true',
+        withInstances: 'false',
+        pageNo: `${pageNo}`,
+        pageSize: `${pageSize}`,
+        groupNameParam: group,
+      }
+      const text = await sdk(signal)._reqAPI('/nacos/v1/ns/catalog/services', params, 'GET')
+      const { count, serviceList } = parseJsonObject(text, 'the catalog of services')
+      return { total: count, items: serviceList }
+    })
+    return services.filter(({ groupName, ipCount }) => groupName === group && ipCount > 0).map(({ name }) => name)
+  }
+
+  return {
+    async register(service, instance, signal) {
+      const { ip, port, clusterName } = instance
+      await sdk(signal).registerService(grouped(service), group, instance)
+      const params = { serviceName: grouped(service), ip, port: String(port), clusterName }
+      const again = await verifier.check(instance, () => sdk(signal)._reqAPI('/nacos/v1/ns/instance', params, 'GET'))
+      if (again) await sdk(signal).registerService(grouped(service), group, again)
+    },
+    async beat(service, instance, signal) {
+      const params = { beat: describeBeat(grouped(service), instance), serviceName: grouped(service) }
+      const text = await sdk(signal)._reqAPI('/nacos/v1/ns/instance/beat', params, 'PUT')
+      return parseJsonObject(text, 'the answer to a heartbeat')['code'] === 20_404 ? 'lost' : 'renewed'
+    },
+    async deregister(service, place, signal) {
+      await sdk(signal).deregisterService(grouped(service), place)
+    },
+    async list(service, signal) {
+      // Port 0: no UDP push.
+      const text = await sdk(signal).queryList(grouped(service), clusters.join(','), 0, false)
+      const { hosts } = parseJsonObject(text, `the list of ${service}`)
+      if (!Array.isArray(hosts)) throw new SdError('SD_MALFORMED', `the list of ${service} has no hosts`)
+      return hosts
+    },
+    async listServices(signal) {
+      if (hasCatalog) {
+        try {
+          return await readCatalog(signal)
+        } catch (error) {
+          if (!SdError.isInstance(error) || error.retryable || !catalogIsClosed.has(error.code)) throw error
+          hasCatalog = false
+        }
+      }
+      return readPages<string>(async (pageNo, pageSize) => {
+        const { count, data } = await sdk(signal).getServiceList(pageNo, pageSize, group)
+        return { total: count, items: data }
+      })
+    },
+    async ping(signal) {
+      await sdk(signal)._reqAPI('/nacos/v1/ns/operator/metrics', {}, 'GET')
+    },
+  }
+}
+
+/** The catalog was made for Nacos' console: newer servers do without it, and some users may not read it. */
+const catalogIsClosed: ReadonlySet<string> = new Set(['SD_UNSUPPORTED', 'SD_DENIED'])
+
+interface CatalogEntry {
+  readonly name: string
+  readonly groupName: string
+  readonly ipCount: number
+}
+
+/** What the SDK's heartbeat says: all of the instance, so that a server that lost it takes it back at once. */
+function describeBeat(serviceName: string, { ip, port, weight, clusterName, metadata }: NacosInstance): string {
+  return JSON.stringify({ serviceName, ip, port, cluster: clusterName, weight, metadata, scheduled: false })
+}

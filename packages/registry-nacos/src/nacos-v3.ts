@@ -1,0 +1,113 @@
+import { parseJsonObject, SdError } from '@sd/core'
+import type { NacosInstance } from './instance-codec.ts'
+import type { InstancePlace, NacosApi } from './nacos-api.ts'
+import type { NacosConnection } from './nacos-connection.ts'
+import type { NacosRequest } from './nacos-http.ts'
+import type { NacosSettings } from './options.ts'
+import { readPages } from './pages.ts'
+
+const instancePath = '/nacos/v3/client/ns/instance'
+
+/** Code of a heartbeat for an instance that the server does not know. */
+const instanceNotFound = 21_003
+
+/** The client API of Nacos 3, for which there is no SDK. */
+export function createV3Api(connection: NacosConnection, settings: NacosSettings): NacosApi {
+  const { namespace, group, clusters, name } = settings
+
+  async function call(request: NacosRequest, signal: AbortSignal): Promise<Answer> {
+    const text = await connection.send(request, signal)
+    const { code, message, data } = parseJsonObject(text, `the answer of ${name}`)
+    return { code, data, message: String(message) }
+  }
+  const instanceOf = (service: string, { ip, port, clusterName, ephemeral }: InstancePlace): Record<string, string> => ({
+    namespaceId: namespace,
+    groupName: group,
+    serviceName: service,
+    ip,
+    port: String(port),
+    clusterName,
+    ephemeral: String(ephemeral),
+  })
+
+  async function list(service: string, signal: AbortSignal): Promise<readonly unknown[]> {
+    const params = {
+      namespaceId: namespace,
+      groupName: group,
+      serviceName: service,
+      // Without this the server takes DEFAULT; an empty list means all.
+      clusterName: clusters.join(',') || ',',
+    }
+    const data = succeed(await call({ method: 'GET', path: `${instancePath}/list`, params }, signal), name)
+    if (!Array.isArray(data)) throw new SdError('SD_MALFORMED', `the list of ${service} is no array`)
+    return data
+  }
+
+  return {
+    async register(service, instance, signal) {
+      const { weight, healthy, enabled, metadata } = instance
+      const params = {
+        ...instanceOf(service, instance),
+        weight: String(weight),
+        healthy: String(healthy),
+        enabled: String(enabled),
+        metadata: JSON.stringify(metadata),
+      }
+      succeed(await call({ method: 'POST', path: instancePath, params }, signal), name)
+    },
+    async beat(service, instance: NacosInstance, signal) {
+      const params = { ...instanceOf(service, instance), heartBeat: 'true' }
+      const answer = await call({ method: 'POST', path: instancePath, params }, signal)
+      if (answer.code === instanceNotFound) return 'lost'
+      succeed(answer, name)
+      return 'renewed'
+    },
+    async deregister(service, place, signal) {
+      succeed(await call({ method: 'DELETE', path: instancePath, params: instanceOf(service, place) }, signal), name)
+    },
+    list,
+    ...(settings.adminApi && { listServices: (signal: AbortSignal) => listThroughAdmin(connection, settings, signal) }),
+    async ping(signal) {
+      await list('sd.ping', signal)
+    },
+  }
+}
+
+/** Names of the services that have instances, by the admin API of Nacos 3. */
+export async function listThroughAdmin(
+  connection: NacosConnection,
+  { namespace, group, name }: NacosSettings,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const services = await readPages<ListedService>(async (pageNo, pageSize) => {
+    const params = {
+      namespaceId: namespace,
+      groupNameParam: group,
+      ignoreEmptyService: 'true',
+      pageNo: String(pageNo),
+      pageSize: String(pageSize),
+    }
+    const text = await connection.send({ method: 'GET', path: '/nacos/v3/admin/ns/service/list', params }, signal)
+    const { code, data, message } = parseJsonObject(text, 'the list of services')
+    const { totalCount, pageItems } = (succeed({ code, data, message: String(message) }, name) ?? {}) as Record<string, unknown>
+    return { total: totalCount, items: pageItems }
+  })
+  return services.filter(({ groupName }) => groupName === group).map((service) => service.name)
+}
+
+interface Answer {
+  readonly code: unknown
+  readonly data: unknown
+  readonly message: string
+}
+
+interface ListedService {
+  readonly name: string
+  readonly groupName: string
+}
+
+/** The data of an answer whose code says success. */
+function succeed({ code, data, message }: Answer, name: string): unknown {
+  if (code === 0) return data
+  throw new SdError('SD_UNAVAILABLE', `${name} answered code ${String(code)}: ${message}`)
+}
