@@ -5,7 +5,7 @@ import { lockContract } from '@sd/testing'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { createEtcdLock } from './index.ts'
 
-const etcd = await obtainServer('etcd', { own: true })
+const etcd = await obtainServer('etcd')
 const toxiproxy = await obtainServer('toxiproxy')
 
 describe.runIf(etcd && toxiproxy)('lock contract', () => {

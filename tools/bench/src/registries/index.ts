@@ -1,9 +1,17 @@
 import type { Finding } from '../report.ts'
 import { benchConsul } from './consul.ts'
 import { benchEtcd } from './etcd.ts'
+import { benchKubernetes } from './kubernetes.ts'
+import { benchNacos } from './nacos.ts'
 import { benchZooKeeper } from './zookeeper.ts'
 
-const backends: readonly (() => Promise<readonly Finding[]>)[] = [benchConsul, benchEtcd, benchZooKeeper]
+const backends: readonly (() => Promise<readonly Finding[]>)[] = [
+  benchConsul,
+  benchEtcd,
+  benchZooKeeper,
+  benchNacos,
+  benchKubernetes,
+]
 
 /** Every registry on its real server, beside the bare library. */
 export async function benchRegistries(): Promise<readonly Finding[]> {

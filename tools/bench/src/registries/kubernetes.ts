@@ -1,0 +1,33 @@
+import { KubeConfig, Watch } from '@kubernetes/client-node'
+import { createKubernetesRegistry } from '@sd/registry-kubernetes'
+import { obtainServer, startKubernetes } from '@sd/test-servers'
+import type { Finding } from '../report.ts'
+import { measureFootprint } from './footprint.ts'
+import { measurePropagation } from './propagation.ts'
+
+/** Kubernetes against the bare library's watch. */
+export async function benchKubernetes(): Promise<readonly Finding[]> {
+  const [kubernetes, etcd] = [await obtainServer('kubernetes', { own: true }), await obtainServer('etcd', { own: true })]
+  if (!kubernetes || !etcd) return []
+  const server = await startKubernetes({ kubernetes, etcd })
+  const open = (port: number) => createKubernetesRegistry({ kubeconfig: server.kubeconfig({ port, namespace: 'default' }) })
+  const footprint = await measureFootprint({ name: 'kubernetes', port: server.port, open })
+  const propagation = await measurePropagation({
+    name: 'kubernetes',
+    open: () => open(server.port),
+    async watchBare(seen) {
+      const config = new KubeConfig()
+      config.loadFromString(server.kubeconfig({ namespace: 'default' }))
+      const path = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices'
+      const request = await new Watch(config).watch(
+        path,
+        {},
+        (_, slice) => seen(JSON.stringify(slice)),
+        () => undefined,
+      )
+      return () => request.abort()
+    },
+    close: () => server.close(),
+  })
+  return [...propagation, ...footprint]
+}
