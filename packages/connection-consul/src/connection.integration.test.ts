@@ -1,0 +1,30 @@
+import { type ConsulServer, obtainServer, startConsul } from '@sd/test-servers'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createConsulConnection, followQuery, ping, readConnectionOptions } from './index.ts'
+
+const consul = await obtainServer('consul', { own: true })
+
+describe.runIf(consul)('connection-consul', { timeout: 60_000 }, () => {
+  let server: ConsulServer
+  beforeAll(async () => {
+    if (consul) server = await startConsul(consul)
+  })
+  afterAll(() => server.close())
+
+  test('follows a key', async () => {
+    const connection = createConsulConnection(readConnectionOptions({ endpoints: [`127.0.0.1:${server.port}`] }, 'test'))
+    await connection.run(ping)
+    const controller = new AbortController()
+    const found: unknown[] = []
+    await followQuery(connection, ({ client }, query) => client.kv.get({ ...query, key: 'my/key' }), {
+      signal: controller.signal,
+      async onFound({ body }) {
+        found.push((body as { readonly Value: string } | undefined)?.Value)
+        if (found.length === 1) await server.call('PUT', '/v1/kv/my/key', 'x')
+        else controller.abort()
+      },
+    })
+    expect(found).toEqual([undefined, '"x"'])
+    connection.close()
+  })
+})

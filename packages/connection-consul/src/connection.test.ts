@@ -1,0 +1,293 @@
+import { inspect } from 'node:util'
+import { type SdError, untilAborted } from '@sd/core'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import {
+  type ConsulConnection,
+  type ConsulConnectionOptions,
+  createConsulConnection,
+  followQuery,
+  ping,
+  type Query,
+  queryOnce,
+  readConnectionOptions,
+  unlessMissing,
+} from './index.ts'
+import { type FakeAgent, type FakeAnswer, startFakeAgent } from './testing/fake-agent.ts'
+
+const open: { close(): void | Promise<void> }[] = []
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await one.close()
+})
+
+async function start(answer: Parameters<typeof startFakeAgent>[0]): Promise<FakeAgent> {
+  const agent = await startFakeAgent(answer)
+  open.push(agent)
+  return agent
+}
+
+function connect(options: ConsulConnectionOptions): ConsulConnection {
+  const connection = createConsulConnection(readConnectionOptions({ operationTimeoutMs: 300, ...options }, 'consul'))
+  open.push(connection)
+  return connection
+}
+
+const query: Query = ({ client }, options) => client.health.service({ ...options, service: 'orders' })
+const leader: FakeAnswer = { body: '127.0.0.1:8300' }
+const never = new AbortController().signal
+const isWaiting = (path: string): boolean => path.includes('index=')
+
+async function failure(promise: Promise<unknown>): Promise<SdError> {
+  return promise.then(
+    () => expect.unreachable('it should fail'),
+    (error: unknown) => error as SdError,
+  )
+}
+
+describe('what an answer means', () => {
+  test.each([
+    [400, 'Invalid check', 'SD_INVALID', false],
+    [403, 'Permission denied', 'SD_DENIED', false],
+    [403, 'ACL not found', 'SD_DENIED', false],
+    [404, 'Unknown check ID', 'SD_NOT_FOUND', false],
+    [413, 'too much', 'SD_TOO_LARGE', false],
+    [429, 'too many', 'SD_UNAVAILABLE', true],
+    [500, 'No cluster leader', 'SD_UNAVAILABLE', true],
+    [500, 'CheckID "x" does not have associated TTL', 'SD_NOT_FOUND', false],
+    [500, 'rpc error: Permission denied', 'SD_DENIED', false],
+    [500, 'Invalid Session TTL', 'SD_INVALID', false],
+  ])('%i %s is %s', async (status, body, code, retryable) => {
+    const { endpoint } = await start(() => ({ status, body }))
+    const error = await failure(queryOnce(connect({ endpoints: [endpoint] }), query))
+    expect(error).toMatchObject({ code, retryable })
+  })
+
+  test('what is missing is undefined where that is asked for', async () => {
+    const { endpoint } = await start((path) => (path.includes('gone') ? { status: 404 } : { status: 500 }))
+    const connection = connect({ endpoints: [endpoint] })
+    const get = (path: string): Promise<unknown> =>
+      connection.run(({ client, headers, options: { ctx } }) => unlessMissing(client._get({ path, headers, ctx }), 'consul'))
+    expect(await get('/gone')).toBeUndefined()
+    await expect(get('/broken')).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
+  })
+
+  test.each(['', '0', '-1', 'x'])('an index of "%s" is no index', async (index) => {
+    const { endpoint } = await start(() => ({ index, body: [] }))
+    await expect(queryOnce(connect({ endpoints: [endpoint] }), query)).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
+  })
+
+  test('a cluster without a leader is not there', async () => {
+    const { endpoint } = await start(() => ({ body: '' }))
+    await expect(connect({ endpoints: [endpoint] }).run(ping)).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
+  })
+
+  test('a body that ends too early is noticed at once, and what is no JSON is an error', async () => {
+    const { endpoint } = await start((path) =>
+      path.includes('leader') ? { body: 'x', cut: true } : { index: 1, body: 'x', status: 200 },
+    )
+    const connection = connect({ endpoints: [endpoint], operationTimeoutMs: 10_000 })
+    const error = await failure(connection.run(ping))
+    expect(error).toMatchObject({ code: 'SD_UNAVAILABLE', retryable: true })
+    expect((await queryOnce(connection, query)).body).toBe('x')
+  })
+})
+
+describe('following a query', () => {
+  test('asks for what is newer, and anew when the index went backwards', async () => {
+    const answers: FakeAnswer[] = [5, 7, 3, 2].map((index) => ({ index, body: [index] }))
+    const agent = await start((path) => (path.includes('leader') ? leader : answers.shift()))
+    const connection = connect({ endpoints: [agent.endpoint], waitMs: 1_000 })
+    const controller = new AbortController()
+    const found: unknown[] = []
+    const following = followQuery(connection, query, {
+      signal: controller.signal,
+      onFound: ({ body }) => {
+        found.push(body)
+        if (found.length === 3) controller.abort()
+      },
+    })
+    await following
+    expect(found).toEqual([[5], [7], [2]])
+    const paths = agent.requests
+      .filter((path) => path.startsWith('/health'))
+      .map((path) => path.replace('/health/service/orders', ''))
+    expect(paths).toEqual(['', '?index=5&wait=1000ms', '?index=7&wait=1000ms', ''])
+  })
+
+  test('ends when nothing is heard for longer than the wait', async () => {
+    const agent = await start((path) => (isWaiting(path) ? undefined : path.includes('leader') ? leader : { index: 1, body: [] }))
+    const connection = connect({ endpoints: [agent.endpoint], waitMs: 100 })
+    const error = await failure(followQuery(connection, query, { signal: never, onFound: () => undefined }))
+    expect(error).toMatchObject({ code: 'SD_TIMEOUT', retryable: true })
+  })
+
+  test('ends when the agent no longer answers other requests', async () => {
+    const agent = await start((path) => (isWaiting(path) || path.includes('leader') ? undefined : { index: 1, body: [] }))
+    const connection = connect({ endpoints: [agent.endpoint] })
+    const error = await failure(followQuery(connection, query, { signal: never, onFound: () => undefined }))
+    expect(error).toMatchObject({ code: 'SD_TIMEOUT', retryable: true })
+    expect(error.message).toContain('request to consul')
+  })
+
+  test('ends with its signal, and with the connection', async () => {
+    const agent = await start((path) => (isWaiting(path) ? undefined : path.includes('leader') ? leader : { index: 1, body: [] }))
+    const connection = connect({ endpoints: [agent.endpoint] })
+    const controller = new AbortController()
+    const aborted = followQuery(connection, query, { signal: controller.signal, onFound: () => undefined })
+    const closed = followQuery(connection, query, { signal: never, onFound: () => undefined })
+    const errors = Promise.all([failure(aborted), failure(closed)])
+    await vi.waitFor(() => expect(agent.requests.filter(isWaiting)).toHaveLength(2))
+    controller.abort()
+    connection.close()
+    await errors
+    await expect(connection.run(ping)).rejects.toMatchObject({ code: 'SD_CLOSED' })
+    await expect(connection.block((target) => query(target, target.options), never)).rejects.toMatchObject({ code: 'SD_CLOSED' })
+    await vi.waitFor(() => expect(agent.sockets.size).toBe(0))
+  })
+
+  test('takes turns when there are more queries than connections', async () => {
+    const agent = await start((path) => (path.includes('leader') ? leader : { index: 2, body: [] }))
+    const connection = connect({ endpoints: [agent.endpoint], maxWatchConnections: 1, waitMs: 60_000 })
+    await Promise.all(
+      [1, 2, 3].map(async () => {
+        let count = 0
+        const controller = new AbortController()
+        const onFound = (): void => void (++count === 3 && controller.abort())
+        await followQuery(connection, query, { signal: controller.signal, onFound })
+      }),
+    )
+    expect(agent.requests.some((path) => path.endsWith('wait=5000ms'))).toBe(true)
+  })
+})
+
+describe('several agents', () => {
+  test('the next one is asked when one refuses, hangs or can not serve, and stays', async () => {
+    const [hanging, broken, well] = [
+      await start(() => undefined),
+      await start(() => ({ status: 500 })),
+      await start(() => leader),
+    ]
+    const endpoints = ['127.0.0.1:1', hanging.endpoint, broken.endpoint, well.endpoint]
+    const connection = connect({ endpoints, operationTimeoutMs: 2_000 })
+    await connection.run(ping)
+    await connection.run(ping)
+    expect([hanging.requests.length, broken.requests.length, well.requests.length]).toEqual([1, 1, 2])
+  })
+
+  test('blocking queries end when their agent is left', async () => {
+    let isWell = true
+    const first = await start((path) => (isWaiting(path) ? undefined : isWell ? { index: 1, body: 'x' } : { status: 500 }))
+    const second = await start(() => leader)
+    const connection = connect({ endpoints: [first.endpoint, second.endpoint], operationTimeoutMs: 5_000 })
+    const following = failure(followQuery(connection, query, { signal: never, onFound: () => undefined }))
+    await vi.waitFor(() => expect(first.requests.some(isWaiting)).toBe(true))
+    isWell = false
+    await connection.run(ping)
+    expect(await following).toMatchObject({ code: 'SD_UNAVAILABLE', retryable: true })
+    expect(second.requests).toEqual(['/status/leader'])
+  })
+
+  test('if none answers, the error says so; an only one that answers badly keeps its blocking queries', async () => {
+    const agent = await start((path) =>
+      isWaiting(path) ? undefined : path.includes('leader') ? { status: 500 } : { index: 1, body: [] },
+    )
+    const connection = connect({ endpoints: [agent.endpoint], operationTimeoutMs: 2_000 })
+    const controller = new AbortController()
+    const following = followQuery(connection, query, { signal: controller.signal, onFound: () => undefined })
+    const outcome = Promise.race([failure(following), untilAborted(AbortSignal.timeout(300))])
+    await vi.waitFor(() => expect(agent.requests.some(isWaiting)).toBe(true))
+    await expect(connection.run(ping)).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
+    expect(await outcome).toBeUndefined()
+    controller.abort()
+    await expect(connect({ endpoints: ['127.0.0.1:1', '127.0.0.1:2'] }).run(ping)).rejects.toMatchObject({
+      code: 'SD_UNAVAILABLE',
+    })
+  })
+
+  test('may have an IPv6 address', async () => {
+    const error = await failure(connect({ endpoints: ['[::1]:1'] }).run(ping))
+    expect(error.message).toMatch(/ECONNREFUSED|EADDRNOTAVAIL/)
+  })
+
+  test('a connection that was kept too long is replaced', async () => {
+    const used = new WeakSet<object>()
+    const agent = await start((_, { socket }) => {
+      if (used.has(socket)) {
+        socket.destroy()
+        return undefined
+      }
+      used.add(socket)
+      return leader
+    })
+    const connection = connect({ endpoints: [agent.endpoint] })
+    for (let count = 0; count < 3; count++) await connection.run(ping)
+    expect(agent.requests).toHaveLength(5)
+  })
+})
+
+describe('tokens', () => {
+  test('travel as a header, and are in no error', async () => {
+    const agent = await start(() => ({ status: 403, body: 'Permission denied' }))
+    const error = await failure(connect({ endpoints: [agent.endpoint], token: 'secret' }).run(ping))
+    expect([agent.tokens, agent.requests]).toEqual([['secret'], ['/status/leader']])
+    expect(inspect(error, { depth: 20, showHidden: true })).not.toContain('secret')
+    expect(error.code).toBe('SD_DENIED')
+  })
+
+  test('that are refused are asked for again, once for all who were refused', async () => {
+    let current = 'first'
+    const token = vi.fn(async () => current)
+    const agent = await start((_, { headers }) => (headers['x-consul-token'] === current ? leader : { status: 403 }))
+    const connection = connect({ endpoints: [agent.endpoint], token, operationTimeoutMs: 5_000 })
+    await connection.run(ping)
+    current = 'second'
+    await Promise.all(Array.from({ length: 5 }, () => connection.run(ping)))
+    expect(token).toHaveBeenCalledTimes(2)
+    token.mockResolvedValue('wrong')
+    current = 'third'
+    await expect(connection.run(ping)).rejects.toMatchObject({ code: 'SD_DENIED' })
+  })
+
+  test('that are none, or come never, are errors', async () => {
+    const agent = await start(() => leader)
+    const token = vi.fn<() => Promise<string>>()
+    const connection = connect({ endpoints: [agent.endpoint], token })
+    token.mockRejectedValueOnce(new Error('closed'))
+    await expect(connection.run(ping)).rejects.toMatchObject({ code: 'SD_UNAVAILABLE', retryable: true })
+    token.mockResolvedValueOnce('')
+    await expect(connection.run(ping)).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
+    token.mockReturnValueOnce(new Promise(() => undefined))
+    await expect(connection.run(ping)).rejects.toMatchObject({ retryable: true })
+    token.mockResolvedValueOnce('good')
+    await vi.waitFor(() => connection.run(ping))
+    expect(agent.tokens).toEqual(['good'])
+  })
+})
+
+describe('options', () => {
+  test('have defaults', () => {
+    expect(readConnectionOptions({}, 'consul')).toMatchObject({
+      endpoints: [{ host: '127.0.0.1', port: 8_500, secure: false }],
+      waitMs: 55_000,
+      maxWatchConnections: 128,
+      operationTimeoutMs: 5_000,
+    })
+  })
+
+  test.each([
+    ['endpoints', { endpoints: [] }],
+    ['endpoints[0]', { endpoints: ['user:secret@host'] }],
+    ['endpoints', { endpoints: ['http://a', 'https://b'] }],
+    ['endpoints', { tls: {} }],
+    ['token', { token: '' }],
+    ['tls.key', { endpoints: ['https://a'], tls: { key: 'secret' } }],
+    ['datacenter', { datacenter: ' ' }],
+    ['waitMs', { waitMs: 1 }],
+    ['maxWatchConnections', { maxWatchConnections: 0 }],
+    ['maxConnections', { maxConnections: 1.5 }],
+    ['operationTimeoutMs', { operationTimeoutMs: 1 }],
+  ])('a wrong %s is refused without showing a secret', async (field, options) => {
+    const error = await failure((async () => readConnectionOptions(options, 'consul'))())
+    expect(error).toMatchObject({ code: 'SD_INVALID', field })
+    expect(error.message).not.toContain('secret')
+  })
+})

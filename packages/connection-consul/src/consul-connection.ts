@@ -1,0 +1,217 @@
+import type { EventEmitter } from 'node:events'
+import http from 'node:http'
+import https from 'node:https'
+import { checkSecret, closedError, resolveProvided, SdError, sleep, withAnySignal, withTimeout } from '@sd/core'
+import { type CallOptions, type ConsulClient, callLibrary, createClient, failedOnReusedSocket } from './consul-client.ts'
+import { explain, isAnswer } from './consul-errors.ts'
+import type { ConsulConnectionSettings } from './options.ts'
+import { createSlots } from './slots.ts'
+
+/** One agent, as a call sees it. */
+export interface Target {
+  /** The library's client. */
+  readonly client: ConsulClient
+  /** What every call of the library takes along. */
+  readonly options: CallOptions
+  /** The token as a header, for requests that the library has no method for. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** Runs calls on the agent that answers, and moves on to the next one when it does not. */
+export interface ConsulConnection {
+  /**
+   * Runs an operation within the time limit, on the next agent if one is away, and with a new token if one was refused.
+   *
+   * @throws SdError that says what the failure means
+   */
+  run<T>(operation: (target: Target) => Promise<T>, signal?: AbortSignal): Promise<T>
+  /**
+   * Runs a blocking query on a connection for such. It ends with an error as soon as the agent is known to be away.
+   *
+   * @param query what to run, given how long it may wait
+   */
+  block<T>(query: (target: Target, waitMs: number) => Promise<T>, signal: AbortSignal): Promise<T>
+  /** Closes every connection. */
+  close(): void
+}
+
+/** One time of using one agent; over when that has failed. */
+interface Period {
+  readonly index: number
+  readonly over: AbortController
+}
+
+/** How long a blocking query waits while there are more watches than connections for them, in milliseconds. */
+const crowdedWaitMs = 5_000
+
+/** Opens nothing yet: the first operation does. */
+export function createConsulConnection(settings: ConsulConnectionSettings): ConsulConnection {
+  const { endpoints, operationTimeoutMs, maxWatchConnections, waitMs, name } = settings
+  const agent = createAgent(settings)
+  const clients = endpoints.map((endpoint) => createClient(endpoint, agent))
+  const slots = { run: createSlots(settings.maxConnections), block: createSlots(maxWatchConnections) }
+  const closing = new AbortController()
+  // Less than the caller's own limit, so that an agent that does not answer is blamed for it and there is time for the next.
+  const attemptLimitMs = (operationTimeoutMs * 0.9) / endpoints.length
+  let period: Period = { index: 0, over: new AbortController() }
+  let login: Promise<string | undefined> | undefined
+  let watches = 0
+  let isProbing = false
+
+  /** The agent is away: what still waits for it ends, and what comes goes to the next one. */
+  function leave(failed: Period, error: SdError): void {
+    if (period !== failed) return
+    period = { index: (failed.index + 1) % endpoints.length, over: new AbortController() }
+    failed.over.abort(error)
+  }
+
+  /** The token, asked for once until it is refused. */
+  function obtainToken(): Promise<string | undefined> {
+    const { token } = settings
+    if (token === undefined) return Promise.resolve(undefined)
+    if (login) return login
+    const asked = withTimeout({ timeoutMs: attemptLimitMs, what: 'a token' }, () => resolveProvided<string>(token))
+      .then((given) => checkSecret('token', given))
+      .catch((error: unknown) => {
+        if (login === asked) login = undefined
+        throw new SdError('SD_UNAVAILABLE', `${name} was given no token`, { cause: error })
+      })
+    login = asked
+    return asked
+  }
+
+  async function request<T>(index: number, signal: AbortSignal, call: (target: Target) => Promise<T>): Promise<T> {
+    const client = clients[index] as ConsulClient
+    const token = await obtainToken()
+    const headers: Record<string, string> = token === undefined ? {} : { 'x-consul-token': token }
+    const send = (ctx: EventEmitter): Promise<T> =>
+      call({ client, headers, options: { ctx, ...(token !== undefined && { token }) } })
+    try {
+      return await callLibrary(signal, send)
+    } catch (error) {
+      // Every call here says how things should be, and so may be repeated.
+      if (!failedOnReusedSocket(error) || signal.aborted) throw explain(error, name)
+      return callLibrary(signal, send)
+    }
+  }
+
+  /** A request, and once more if its token was refused and there may be a new one. */
+  async function send<T>(index: number, signal: AbortSignal, call: (target: Target) => Promise<T>): Promise<T> {
+    const used = obtainToken()
+    try {
+      await used
+      return await request(index, signal, call)
+    } catch (caught) {
+      const error = explain(caught, name)
+      if (error.code !== 'SD_DENIED' || typeof settings.token !== 'function') throw error
+      // Another request may have got a new one meanwhile.
+      if (login === used) login = undefined
+      return request(index, signal, call)
+    }
+  }
+
+  async function attemptRun<T>(operation: (target: Target) => Promise<T>, signal: AbortSignal): Promise<T> {
+    const release = await slots.run.acquire(signal)
+    const used = period
+    try {
+      return await withTimeout({ timeoutMs: attemptLimitMs, what: `request to ${name}`, signal }, (limit) =>
+        send(used.index, limit, operation),
+      )
+    } catch (caught) {
+      const error = explain(caught, name)
+      // An only agent that answers, however badly, has not gone away.
+      if (error.retryable && !signal.aborted && (!isAnswer(error) || endpoints.length > 1)) leave(used, error)
+      throw error
+    } finally {
+      release()
+    }
+  }
+
+  async function runUntil<T>(operation: (target: Target) => Promise<T>, signal: AbortSignal): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      if (closing.signal.aborted) throw closedError(name)
+      try {
+        return await attemptRun(operation, signal)
+      } catch (caught) {
+        if (closing.signal.aborted) throw closedError(name)
+        const error = explain(caught, name)
+        if (signal.aborted || !error.retryable || attempt >= endpoints.length) throw error
+      }
+    }
+  }
+
+  const run: ConsulConnection['run'] = (operation, callerSignal) =>
+    withAnySignal([callerSignal, closing.signal], (signal) => runUntil(operation, signal))
+
+  async function wait<T>(index: number, signal: AbortSignal, query: (target: Target, waitMs: number) => Promise<T>): Promise<T> {
+    const release = await slots.block.acquire(signal)
+    const queryWaitMs = watches > maxWatchConnections ? Math.min(waitMs, crowdedWaitMs) : waitMs
+    // Consul adds up to a sixteenth.
+    const timeoutMs = Math.ceil(queryWaitMs * 1.0625) + operationTimeoutMs
+    return withTimeout({ timeoutMs, what: `waiting for changes at ${name}`, signal }, (limit) =>
+      send(index, limit, (target) => query(target, queryWaitMs)),
+    ).finally(release)
+  }
+
+  async function attemptBlock<T>(query: (target: Target, waitMs: number) => Promise<T>, signal: AbortSignal): Promise<T> {
+    const used = period
+    try {
+      return await withAnySignal([signal, used.over.signal], (either) => wait(used.index, either, query))
+    } catch (caught) {
+      const error = explain(caught, name)
+      if (signal.aborted) throw error
+      if (used.over.signal.aborted) throw used.over.signal.reason
+      if (error.retryable && !isAnswer(error)) leave(used, error)
+      throw error
+    }
+  }
+
+  /** While something waits for changes, asks now and then whether the agent is there: a half-open connection says nothing. */
+  async function keepProbing(): Promise<void> {
+    if (isProbing) return
+    isProbing = true
+    while (watches > 0 && !closing.signal.aborted) {
+      await sleep(operationTimeoutMs * (0.8 + Math.random() * 0.4), closing.signal).catch(() => undefined)
+      // What it finds out it has told the watches already.
+      if (watches > 0) await run(ping).catch(() => undefined)
+    }
+    isProbing = false
+  }
+
+  return {
+    run,
+    async block(query, watchSignal) {
+      if (closing.signal.aborted) throw closedError(name)
+      watches++
+      void keepProbing()
+      try {
+        return await withAnySignal([watchSignal, closing.signal], (signal) => attemptBlock(query, signal))
+      } finally {
+        watches--
+      }
+    },
+    close() {
+      closing.abort(closedError(name))
+      agent.destroy()
+    },
+  }
+}
+
+/** Asks the agent whether its cluster has a leader. @throws SdError `SD_UNAVAILABLE` if it has none */
+export async function ping({ client, options }: Target): Promise<void> {
+  const [, leader] = await client.status.leader(options)
+  if (typeof leader !== 'string' || leader === '') throw new SdError('SD_UNAVAILABLE', 'The cluster has no leader')
+}
+
+function createAgent({ endpoints, tls }: ConsulConnectionSettings): http.Agent {
+  const options = { keepAlive: true, scheduling: 'lifo' } as const
+  if (!endpoints[0]?.secure) return new http.Agent(options)
+  const { ca, cert, key, serverName } = tls ?? {}
+  return new https.Agent({
+    ...options,
+    ...(ca !== undefined && { ca }),
+    ...(cert !== undefined && { cert }),
+    ...(key !== undefined && { key }),
+    ...(serverName !== undefined && { servername: serverName }),
+  })
+}

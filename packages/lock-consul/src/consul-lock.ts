@@ -1,0 +1,193 @@
+import { createConsulConnection, type Found, followQuery, type Query, queryOnce } from '@sd/connection-consul'
+import {
+  assembleLock,
+  createBackoff,
+  escapeName,
+  type Lock,
+  type LockHolder,
+  SdError,
+  sleep,
+  type TakenLock,
+  type TakeOptions,
+  withAnySignal,
+} from '@sd/core'
+import { createLocalQueue } from './local-queue.ts'
+import { type ConsulLockOptions, readOptions } from './options.ts'
+import { openSession, type Session } from './session.ts'
+
+/** A key as Consul lists it, as far as it is read here. */
+interface Entry {
+  readonly Session?: string
+  readonly Value: string | null
+  readonly ModifyIndex: number
+}
+
+/** Pause before a lock that nobody holds is asked for again, in milliseconds: Consul keeps it back for the lock delay. */
+const heldBackMs = 500
+
+/**
+ * Locks on Consul: a key that a session holds. The key's index in Consul's log at the moment it was taken is the fencing token.
+ *
+ * @see https://developer.hashicorp.com/consul/docs/dynamic-app-config/sessions on what sessions promise
+ * @throws SdError `SD_INVALID` that names the option
+ */
+export function createConsulLock(options: ConsulLockOptions = {}): Lock {
+  const settings = readOptions(options)
+  const { prefix, datacenter, name, operationTimeoutMs } = settings
+  const connection = createConsulConnection(settings)
+  const local = createLocalQueue()
+  const dc = datacenter === undefined ? {} : { dc: datacenter }
+  let opening: Promise<Session> | undefined
+
+  const pathOf = (key: string): string => `${prefix}/${escapeName(key)}`
+  /** Asks the leader, and makes it sure that it is one. */
+  const query =
+    (key: string): Query =>
+    ({ client }, call) =>
+      client.kv.get({ ...call, ...dc, key: pathOf(key), consistent: true })
+
+  /** The session that lives now, a new one if there is none. */
+  async function getSession(): Promise<Session> {
+    const before = opening
+    const session = await before?.catch(() => undefined)
+    if (session && !session.lost.aborted) return session
+    // Another caller may have found out meanwhile.
+    if (opening === before || opening === undefined) opening = openSession(connection, settings)
+    return opening
+  }
+
+  /** Asks once. @returns the token, or `undefined` if somebody else has the lock or Consul keeps it back */
+  async function contend({ id }: Session, key: string, value: string): Promise<bigint | undefined> {
+    const { body } = await connection.run(({ client, headers, options: { ctx } }) =>
+      client._put({
+        path: '/kv/{key}',
+        params: { key: pathOf(key) },
+        query: { ...dc, acquire: id },
+        body: Buffer.from(value),
+        headers,
+        ctx,
+      }),
+    )
+    if (body !== true) return undefined
+    const entry = readEntry(await queryOnce(connection, query(key)))
+    if (entry?.Session !== id) throw new SdError('SD_UNAVAILABLE', `${name} took ${key} back at once`)
+    return BigInt(entry.ModifyIndex)
+  }
+
+  /** Deletes the key if it is still as it was with `token`; without one, if it is ours at all. */
+  async function remove({ id }: Session, key: string, token?: bigint): Promise<void> {
+    let index = token
+    if (index === undefined) {
+      const entry = readEntry(await queryOnce(connection, query(key)))
+      if (entry?.Session !== id) return
+      index = BigInt(entry.ModifyIndex)
+    }
+    const cas = String(index)
+    await connection.run(({ client, headers, options: { ctx } }) =>
+      client._delete({ path: '/kv/{key}', params: { key: pathOf(key) }, query: { ...dc, cas }, headers, ctx }),
+    )
+  }
+
+  /** Goes on removing while Consul is away and the session lives: nobody else could have the lock. */
+  async function removeInTheEnd(session: Session, key: string, token?: bigint): Promise<void> {
+    const backoff = createBackoff({ maxMs: 2_000 })
+    while (!session.lost.aborted) {
+      try {
+        await remove(session, key, token)
+        return
+      } catch (error) {
+        if (!SdError.isInstance(error) || !error.retryable) return
+        await sleep(backoff.next(), session.lost).catch(() => undefined)
+      }
+    }
+  }
+
+  /** The lock may be ours without our knowing: nobody of this client may ask for it before it is given back. */
+  async function tidyUp(session: Session, key: string, leave: () => void): Promise<void> {
+    await removeInTheEnd(session, key).finally(leave)
+    // The request may even have been under way still.
+    await sleep(operationTimeoutMs, session.lost)
+    const leaveAgain = await local.enter(key, session.lost)
+    await removeInTheEnd(session, key).finally(leaveAgain)
+  }
+
+  /** Waits until nobody holds the key. Held by nobody from the start, it is one that Consul keeps back: that takes a pause. */
+  async function waitUntilFree(key: string, signal: AbortSignal): Promise<void> {
+    const free = new AbortController()
+    let isFirst = true
+    await withAnySignal([signal, free.signal], (either) =>
+      followQuery(connection, query(key), {
+        signal: either,
+        async onFound(found) {
+          const isHeld = readEntry(found)?.Session !== undefined
+          if (!isHeld && isFirst) await sleep(heldBackMs * (0.75 + Math.random() * 0.5), signal)
+          isFirst = false
+          if (!isHeld) free.abort()
+        },
+      }),
+    )
+  }
+
+  /** The lock as we have it. @param leave lets the next one of this client ask */
+  function hold(session: Session, key: string, token: bigint, leave: () => void): TakenLock {
+    const { lost } = session
+    lost.addEventListener('abort', leave, { once: true })
+    return {
+      token,
+      lost,
+      async release() {
+        lost.removeEventListener('abort', leave)
+        if (!lost.aborted) await remove(session, key, token).catch(() => void removeInTheEnd(session, key, token))
+        leave()
+      },
+    }
+  }
+
+  async function take(key: string, { value, wait, signal }: TakeOptions): Promise<TakenLock | undefined> {
+    if (!wait && local.isBusy(key)) return undefined
+    const leave = await local.enter(key, signal)
+    let isPassedOn = false
+    try {
+      const session = await getSession()
+      for (;;) {
+        isPassedOn = true
+        const token = await contend(session, key, value).catch((error: unknown) => {
+          void tidyUp(session, key, leave).catch(() => undefined)
+          throw error
+        })
+        if (token !== undefined) return hold(session, key, token, leave)
+        isPassedOn = false
+        if (!wait) return undefined
+        await withAnySignal([signal, session.lost], (either) => waitUntilFree(key, either)).catch((error: unknown) => {
+          if (!session.lost.aborted) throw error
+        })
+        if (session.lost.aborted) throw new SdError('SD_UNAVAILABLE', `${name} lost its session while it waited for ${key}`)
+      }
+    } finally {
+      if (!isPassedOn) leave()
+    }
+  }
+
+  return assembleLock({
+    name,
+    operationTimeoutMs,
+    take,
+    read: async (key) => toHolder(await queryOnce(connection, query(key))),
+    follow: (key, { offer, signal }) =>
+      followQuery(connection, query(key), { signal, onFound: (found) => offer(toHolder(found) ?? null) }),
+    async close() {
+      const session = await opening?.catch(() => undefined)
+      await session?.close().catch(() => undefined)
+      connection.close()
+    },
+  })
+}
+
+function readEntry({ body }: Found): Entry | undefined {
+  return (body ?? undefined) as Entry | undefined
+}
+
+function toHolder(found: Found): LockHolder | undefined {
+  const entry = readEntry(found)
+  return entry?.Session === undefined ? undefined : { value: entry.Value ?? '', token: BigInt(entry.ModifyIndex) }
+}

@@ -1,0 +1,46 @@
+import { randomUUID } from 'node:crypto'
+import type { Lock } from '@sd/core'
+import { type ConsulServer, type FaultyLink, obtainServer, startConsul, startToxiproxy, type Toxiproxy } from '@sd/test-servers'
+import { lockContract } from '@sd/testing'
+import { afterAll, beforeAll, describe, test } from 'vitest'
+import { createConsulLock } from './index.ts'
+
+const consul = await obtainServer('consul', { own: true })
+const toxiproxy = await obtainServer('toxiproxy')
+
+describe.runIf(consul && toxiproxy)('lock contract', () => {
+  let server: ConsulServer
+  let proxy: Toxiproxy
+  beforeAll(async () => {
+    if (!consul || !toxiproxy) return
+    // Sessions shorter than ten seconds, so that the tests need not wait for those.
+    const config = { session_ttl_min: '1s' }
+    ;[server, proxy] = await Promise.all([startConsul(consul, { config }), startToxiproxy(toxiproxy)])
+  })
+  afterAll(() => Promise.all([server.close(), proxy.close()]))
+
+  const contract = lockContract({
+    // Consul lets a session live for twice its lifetime.
+    sessionTtlMs: 4_000,
+    eventuallyMs: 10_000,
+    setup: async () => {
+      const prefix = `test/${randomUUID()}`
+      const links = new Map<Lock, FaultyLink>()
+      return {
+        async open() {
+          const link = await proxy.link(server.port)
+          const endpoints = [`127.0.0.1:${link.port}`]
+          const lock = createConsulLock({ endpoints, prefix, ttlMs: 2_000, operationTimeoutMs: 2_000 })
+          links.set(lock, link)
+          return lock
+        },
+        setConnected: (lock, connected) => {
+          const link = links.get(lock)
+          return connected ? link?.restore() : link?.cut()
+        },
+        dispose: async () => void (await Promise.all([...links.values()].map((link) => link.close()))),
+      }
+    },
+  })
+  for (const { name, run } of contract) test(name, { timeout: 60_000 }, run)
+})

@@ -1,0 +1,2 @@
+export { createConsulLock } from './consul-lock.ts'
+export type { ConsulLockOptions } from './options.ts'

@@ -1,0 +1,53 @@
+import {
+  CONNECTION_OPTIONS,
+  type ConsulConnectionOptions,
+  type ConsulConnectionSettings,
+  readConnectionOptions,
+} from '@sd/connection-consul'
+import { checkDuration, checkKnownKeys, checkName, checkObject, invalid } from '@sd/core'
+
+/** Options of `createConsulLock`. */
+export interface ConsulLockOptions extends ConsulConnectionOptions {
+  /** Path that all keys begin with, without slashes at its ends. @default 'sd/locks' */
+  readonly prefix?: string
+  /**
+   * Lifetime of the session without renewal, in milliseconds; Consul takes 10 s to 24 h, and may keep a dead holder's session for twice as
+   * long. The holder itself gives up after nine tenths of it.
+   *
+   * @default 15_000
+   */
+  readonly ttlMs?: number
+  /** How long Consul keeps a lock from everybody after its session ended without a release, in milliseconds, up to 60,000. @default 0 */
+  readonly lockDelayMs?: number
+  /** Name for messages. @default 'consul' */
+  readonly name?: string
+}
+
+/** Options with their defaults filled in. */
+export interface ConsulLockSettings extends ConsulConnectionSettings {
+  readonly prefix: string
+  readonly ttlMs: number
+  readonly lockDelayMs: number
+}
+
+const keys = [...CONNECTION_OPTIONS, 'prefix', 'ttlMs', 'lockDelayMs', 'name']
+const longestLockDelayMs = 60_000
+
+/** Checks options. @throws SdError `SD_INVALID` that names the option */
+export function readOptions(options: ConsulLockOptions): ConsulLockSettings {
+  checkKnownKeys('', checkObject('options', options), keys)
+  const lockDelayMs = checkDuration('lockDelayMs', options.lockDelayMs ?? 0)
+  if (lockDelayMs > longestLockDelayMs) throw invalid('lockDelayMs', lockDelayMs, `at most ${longestLockDelayMs}`)
+  return {
+    ...readConnectionOptions(options, checkName('name', options.name ?? 'consul')),
+    prefix: checkPrefix(options.prefix ?? 'sd/locks'),
+    ttlMs: checkDuration('ttlMs', options.ttlMs ?? 15_000, 1_000),
+    lockDelayMs,
+  }
+}
+
+function checkPrefix(value: unknown): string {
+  const prefix = checkName('prefix', value, 1_024)
+  if (prefix.startsWith('/') || prefix.endsWith('/')) throw invalid('prefix', prefix, 'a path without a slash at its ends')
+  return prefix
+}

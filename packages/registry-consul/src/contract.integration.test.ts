@@ -1,0 +1,43 @@
+import { randomUUID } from 'node:crypto'
+import type { Registry } from '@sd/core'
+import { type ConsulServer, type FaultyLink, obtainServer, startConsul, startToxiproxy, type Toxiproxy } from '@sd/test-servers'
+import { registryContract } from '@sd/testing'
+import { afterAll, beforeAll, describe, test } from 'vitest'
+import { createConsulRegistry } from './index.ts'
+
+const consul = await obtainServer('consul', { own: true })
+const toxiproxy = await obtainServer('toxiproxy')
+
+describe.runIf(consul && toxiproxy)('registry contract', () => {
+  let server: ConsulServer
+  let proxy: Toxiproxy
+  beforeAll(async () => {
+    if (!consul || !toxiproxy) return
+    ;[server, proxy] = await Promise.all([startConsul(consul), startToxiproxy(toxiproxy)])
+  })
+  afterAll(() => Promise.all([server.close(), proxy.close()]))
+
+  const contract = registryContract({
+    shortestTtlMs: 2_000,
+    // An agent that has just started tells of missed heartbeats up to half a minute late.
+    eventuallyMs: 25_000,
+    setup: async () => {
+      const prefix = `t${randomUUID().slice(0, 8)}-`
+      const links = new Map<Registry, FaultyLink>()
+      return {
+        async open() {
+          const link = await proxy.link(server.port)
+          const registry = createConsulRegistry({ endpoints: [`127.0.0.1:${link.port}`], prefix })
+          links.set(registry, link)
+          return registry
+        },
+        setConnected: (registry, connected) => {
+          const link = links.get(registry)
+          return connected ? link?.restore() : link?.cut()
+        },
+        dispose: async () => void (await Promise.all([...links.values()].map((link) => link.close()))),
+      }
+    },
+  })
+  for (const { name, run } of contract) test(name, { timeout: 60_000 }, run)
+})

@@ -1,0 +1,120 @@
+import {
+  buildForeignInstance,
+  decodeInstance,
+  type HealthStatus,
+  SdError,
+  type ServiceInstance,
+  updateServiceInstance,
+} from '@sd/core'
+import { isHeartbeat, readInstanceId } from './layout.ts'
+
+/** An instance as Consul lists it, as far as it is read here. Everything in it was written by anybody. */
+export interface Entry {
+  readonly Node: { readonly Node: string; readonly Address: string }
+  readonly Service: {
+    readonly ID: string
+    readonly Service: string
+    readonly Tags: readonly string[] | null
+    readonly Address: string
+    readonly Port: number
+    readonly Meta: Readonly<Record<string, string>> | null
+    readonly TaggedAddresses?: Readonly<Record<string, { readonly Address: string; readonly Port: number }>> | null
+    readonly Weights?: { readonly Passing: number }
+  }
+  readonly Checks: readonly Check[]
+}
+
+interface Check {
+  readonly CheckID: string
+  readonly Name: string
+  readonly Status: string
+  readonly Notes: string
+  readonly Output: string
+  readonly ServiceID: string
+}
+
+/** Entries of an answer. Consul's names are the same in upper and lower case; ours are not. @throws SdError `SD_MALFORMED` */
+export function readEntries(body: unknown, name: string): readonly Entry[] {
+  if (!Array.isArray(body)) throw new SdError('SD_MALFORMED', `The list of ${name} is no array`)
+  return (body as readonly Entry[]).filter(({ Service }) => Service.Service === name)
+}
+
+/**
+ * Reads an instance: ours from the document of its heartbeat check, any other from what Consul knows of it.
+ *
+ * @returns `undefined` for one of ours whose heartbeats have stopped
+ * @throws SdError `SD_MALFORMED`
+ */
+export function readEntry(entry: Entry, service: string): ServiceInstance | undefined {
+  const heartbeat = entry.Checks.find(({ CheckID, ServiceID }) => ServiceID === entry.Service.ID && isHeartbeat(CheckID))
+  if (!heartbeat) return readForeign(entry, service)
+  const isCritical = heartbeat.Status === 'critical'
+  if (isCritical && heartbeat.Output !== '') return undefined
+  const id = readInstanceId(entry.Service.Service, entry.Service.ID)
+  const { instance } = decodeInstance(heartbeat.Notes, { service, id })
+  // An agent that was restarted has heard no heartbeat yet: that is no word on the instance, but no reason for traffic either.
+  const verdict = judge(isCritical ? [heartbeat] : entry.Checks.filter((check) => check !== heartbeat))
+  const isWorse = verdict.status === 'draining' || verdict.status === 'unhealthy'
+  if (!isWorse || instance.health.status === 'draining') return instance
+  return updateServiceInstance(instance, { health: verdict }, instance.updatedAt)
+}
+
+/** The id of an instance that another tool registered. What is named like its service is unique on its node only. */
+export function foreignId({ Node, Service }: Entry): string {
+  return Service.ID === Service.Service ? `${Node.Node}/${Service.ID}` : Service.ID
+}
+
+// What other tools have in common: Spring Cloud has metadata in Meta, older versions of it in tags `key=value`; Kratos has the version in a tag
+// and its endpoints, with their schemes, in the tagged addresses.
+function readForeign(entry: Entry, service: string): ServiceInstance {
+  const { Service, Node, Checks } = entry
+  const tags = (Service.Tags ?? []).filter(isLabel)
+  const pairs = tags.flatMap((tag) => (tag.indexOf('=') > 0 ? [splitPair(tag)] : []))
+  const labels = [...pairs, ...Object.entries(Service.Meta ?? {})]
+  const metadata = Object.fromEntries(labels.filter(([key]) => isLabel(key) && !key.startsWith('sd.')))
+  const { version, secure, zone } = metadata
+  const scheme = schemeOf(entry)
+  const isSecure = secure === 'true' || tags.includes('secure')
+  return buildForeignInstance({
+    service,
+    id: foreignId(entry),
+    address: Service.Address === '' ? Node.Address : Service.Address,
+    port: Service.Port,
+    protocol: isSecure && (scheme ?? 'http') === 'http' ? 'https' : scheme,
+    version: isLabel(version) ? version : undefined,
+    weight: Service.Weights?.Passing,
+    tags,
+    metadata,
+    locality: isLabel(zone) ? { zone } : undefined,
+    health: judge(Checks),
+  })
+}
+
+function judge(checks: readonly Check[]): { readonly status: HealthStatus; readonly message?: string } {
+  const isMaintained = checks.some(({ CheckID }) => /^_(?:node|service)_maintenance/.test(CheckID))
+  if (isMaintained) return { status: 'draining', message: 'in maintenance mode' }
+  const critical = checks.find(({ Status }) => Status === 'critical')
+  if (critical) {
+    return { status: 'unhealthy', message: `${critical.Name}: ${critical.Output}`.slice(0, 1_024).toWellFormed() }
+  }
+  return { status: checks.length === 0 ? 'unknown' : 'healthy' }
+}
+
+/** The scheme of the tagged address that has the service's own port, if it is written as a URL. */
+function schemeOf({ Service }: Entry): string | undefined {
+  for (const { Address, Port } of Object.values(Service.TaggedAddresses ?? {})) {
+    const scheme = /^([a-z][a-z0-9+.-]{0,31}):\/\//.exec(Address)?.[1]
+    if (scheme !== undefined && Port === Service.Port) return scheme
+  }
+  return undefined
+}
+
+function splitPair(tag: string): [string, string] {
+  const at = tag.indexOf('=')
+  return [tag.slice(0, at), tag.slice(at + 1)]
+}
+
+/** Whether a text may be a tag, a key or a version: short, not empty, without outer white space and control characters. */
+function isLabel(text: unknown): text is string {
+  return typeof text === 'string' && /^[^\s\p{Cc}\p{Cs}](?:[^\p{Cc}\p{Cs}]{0,253}[^\s\p{Cc}\p{Cs}])?$/u.test(text)
+}

@@ -1,0 +1,3 @@
+export { createConsulRegistry } from './consul-registry.ts'
+export type { ConsulHealthCheck } from './health-checks.ts'
+export type { ConsulRegistryOptions } from './options.ts'

@@ -1,0 +1,140 @@
+import { createServiceInstance, type InstanceSpec, type SdError } from '@sd/core'
+import { describe, expect, test } from 'vitest'
+import { type Entry, foreignId, readEntries, readEntry } from './entries.ts'
+import { createConsulRegistry } from './index.ts'
+import { checkSize, describeInstance, readInstanceId, readServiceName, serviceId, serviceName } from './layout.ts'
+import { readOptions } from './options.ts'
+
+const spec: InstanceSpec = { service: 'orders', id: 'a/b', address: '10.0.0.1', port: 80, ttlMs: 2_000 }
+
+interface Description {
+  readonly ID: string
+  readonly Meta: Record<string, string>
+  readonly Checks: readonly Record<string, unknown>[]
+}
+
+function describeSpec(change: Partial<InstanceSpec>, healthChecks: readonly object[] = []): Description {
+  const settings = readOptions({ healthChecks: healthChecks as never })
+  const placement = { name: 'orders', incarnation: 'i', ttlMs: 2_000, healthChecks: settings.healthChecks }
+  return describeInstance(createServiceInstance({ ...spec, ...change }), placement) as Description
+}
+
+/** What Consul lists of a registration. */
+function entryOf({ ID, Meta, Checks }: Description, change: object = {}, others: readonly object[] = []): Entry {
+  const [heartbeat] = Checks
+  const check = { ...heartbeat, ServiceID: ID, Output: '', ...change }
+  return {
+    Node: { Node: 'n', Address: '10.9.9.9' },
+    Service: { ID, Service: 'orders', Tags: null, Address: '10.0.0.1', Port: 80, Meta },
+    Checks: [{ CheckID: 'serfHealth', Status: 'passing', ServiceID: '' }, check, ...others],
+  } as unknown as Entry
+}
+
+describe('names', () => {
+  test.each(['orders', 'Orders', 'a/b', 'ümläut-🦄', 'a~b', '{"json":true}'])('%s can be told again', (name) => {
+    expect(readServiceName('p-', serviceName('p-', name))).toBe(name)
+    expect(readInstanceId('p-orders', serviceId('p-orders', name))).toBe(name)
+  })
+
+  test('ids that differ by case only differ by more', () => {
+    expect(serviceId('orders', 'A').toLowerCase()).not.toBe(serviceId('orders', 'a').toLowerCase())
+  })
+
+  test('what has another prefix is no service of ours', () => {
+    expect([readServiceName('p-', 'q-x'), readServiceName('p-', 'p-')]).toEqual([undefined, undefined])
+  })
+})
+
+describe('what the agent is told', () => {
+  test('is a heartbeat, and the checks that were asked for', () => {
+    const checks = [
+      { type: 'http', path: '/health?x' },
+      { type: 'http', secure: true, skipTlsVerify: true, intervalMs: 2_000, timeoutMs: 50 },
+      { type: 'tcp' },
+      { type: 'grpc', grpcService: 'orders.Orders', secure: true },
+    ]
+    const { Checks } = describeSpec({ address: '::1' }, checks)
+    expect(Checks).toMatchObject([
+      { CheckID: 'sd:i', TTL: '2000ms', Status: 'passing', DeregisterCriticalServiceAfter: '60000ms' },
+      { CheckID: 'sd-check-0:i', HTTP: 'http://[::1]:80/health?x', Interval: '10000ms', Timeout: '5000ms', Status: 'passing' },
+      { HTTP: 'https://[::1]:80/', TLSSkipVerify: true, Interval: '2000ms', Timeout: '50ms' },
+      { TCP: '[::1]:80', TCPUseTLS: false },
+      { GRPC: '[::1]:80/orders.Orders', GRPCUseTLS: true },
+    ])
+    expect(describeSpec({ protocol: 'https', health: 'draining' }, [{ type: 'http' }]).Checks).toMatchObject([
+      { Status: 'warning' },
+      { HTTP: 'https://10.0.0.1:80/' },
+    ])
+  })
+
+  test('has as much metadata as Consul takes', () => {
+    const metadata = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`k${index}`, 'v']))
+    expect(Object.keys(describeSpec({ metadata, version: '1' }).Meta)).toHaveLength(63)
+    expect(describeSpec({ metadata: { version: 'mine', umlaut: 'ü'.repeat(300) }, version: '1' }).Meta).toEqual({
+      version: 'mine',
+      'sd-incarnation': 'i',
+    })
+  })
+
+  test('is no more than a megabyte', () => {
+    const metadata = Object.fromEntries(Array.from({ length: 16 }, (_, index) => [`k${index}`, 'x'.repeat(65_536)]))
+    expect(() => checkSize(createServiceInstance({ ...spec, metadata }))).toThrow('Consul should take at most 1000000')
+  })
+})
+
+describe('what Consul lists', () => {
+  test('comes back as it was', () => {
+    const health = { status: 'unhealthy', message: 'disk full' } as const
+    const found = readEntry(entryOf(describeSpec({ weight: 0, health, metadata: { 'a b': 'c' } })), 'orders')
+    expect(found).toMatchObject({ id: 'a/b', weight: 0, health, metadata: { 'a b': 'c' }, ttlMs: 2_000 })
+  })
+
+  test('is gone without heartbeats, and unhealthy while its agent has heard none yet', () => {
+    const expired = { Status: 'critical', Output: 'TTL expired' }
+    expect(readEntry(entryOf(describeSpec({}), expired), 'orders')).toBeUndefined()
+    const restarted = readEntry(entryOf(describeSpec({}), { Status: 'critical' }), 'orders')
+    expect(restarted?.health).toMatchObject({ status: 'unhealthy', message: 'heartbeat: ' })
+  })
+
+  test('is worse for other checks, never better', () => {
+    const critical = { CheckID: 'x', Name: 'disk', Status: 'critical', Output: `${'x'.repeat(2_000)}`, ServiceID: '' }
+    const maintenance = { CheckID: '_node_maintenance', Status: 'critical', ServiceID: '' }
+    const statusOf = (change: Partial<InstanceSpec>, other: object): unknown =>
+      readEntry(entryOf(describeSpec(change), {}, [other]), 'orders')?.health.status
+    expect(statusOf({}, critical)).toBe('unhealthy')
+    expect(statusOf({}, maintenance)).toBe('draining')
+    expect(statusOf({ health: 'draining' }, critical)).toBe('draining')
+    expect(statusOf({ health: 'unhealthy' }, { ...critical, Status: 'warning' })).toBe('unhealthy')
+  })
+
+  test('is refused if it can not be read', () => {
+    expect(() => readEntry(entryOf(describeSpec({}), { Notes: '{' }), 'orders')).toThrow('no JSON')
+    expect(() => readEntries({}, 'orders')).toThrow('no array')
+    expect(readEntries([entryOf(describeSpec({}))], 'Orders')).toEqual([])
+  })
+
+  test('of other tools has an id that is unique', () => {
+    const { Service, ...rest } = entryOf(describeSpec({}))
+    expect(foreignId({ ...rest, Service: { ...Service, ID: 'x' } })).toBe('x')
+    expect(foreignId({ ...rest, Service: { ...Service, ID: 'orders' } })).toBe('n/orders')
+  })
+})
+
+describe('options', () => {
+  test.each([
+    ['prefix', { prefix: 'a/b' }],
+    ['ttlMs', { ttlMs: 1 }],
+    ['enabled', { enabled: 1 as never }],
+    ['name', { name: '' }],
+    ['host', { host: 'a' }],
+    ['healthChecks', { healthChecks: {} }],
+    ['healthChecks[0]', { healthChecks: ['x'] }],
+    ['healthChecks[0].type', { healthChecks: [{ type: 'script' }] }],
+    ['healthChecks[0].path', { healthChecks: [{ type: 'http', path: 'x' }] }],
+    ['healthChecks[0].script', { healthChecks: [{ type: 'http', script: 'x' }] }],
+    ['healthChecks[0].intervalMs', { healthChecks: [{ type: 'tcp', intervalMs: 10 }] }],
+  ])('a wrong %s is refused', (field, options) => {
+    const open = (): unknown => createConsulRegistry(options as never)
+    expect(open).toThrow(expect.objectContaining({ code: 'SD_INVALID', field } satisfies Partial<SdError>))
+  })
+})

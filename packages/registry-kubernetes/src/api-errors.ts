@@ -1,0 +1,70 @@
+import { SdError, type SdErrorCode } from '@sd/core'
+
+/** A `Status` object of the API, as far as it is there. */
+interface ApiStatus {
+  readonly message?: unknown
+  readonly details?: { readonly causes?: readonly { readonly reason?: unknown }[] }
+}
+
+/** Code of a watch from a place that the API server no longer knows; never leaves this package. */
+export const EXPIRED = 'SD_KUBERNETES_EXPIRED'
+
+/** Code of a refused login, before it was tried again; never leaves this package. */
+export const LOGIN_REFUSED = 'SD_KUBERNETES_LOGIN_REFUSED'
+
+const codes: Readonly<Record<number, SdErrorCode>> = {
+  400: 'SD_INVALID',
+  401: LOGIN_REFUSED,
+  403: 'SD_DENIED',
+  404: 'SD_NOT_FOUND',
+  405: 'SD_UNSUPPORTED',
+  409: 'SD_CONFLICT',
+  413: 'SD_TOO_LARGE',
+  415: 'SD_UNSUPPORTED',
+  422: 'SD_INVALID',
+}
+
+/** Codes that say that nobody answered, or not in time. */
+const transportCodes = /^(?:E[A-Z]+|UND_ERR_[A-Z_]+|[A-Z_]*CERT[A-Z_]*|UNABLE_TO_[A-Z_]+|ERR_(?:SSL|TLS)_[A-Z0-9_]+)$/
+
+/** What an answer of the API other than success means. @param text its body, a `Status` as JSON where the API itself answered */
+export function explainStatus(status: number, text: string, what: string): SdError {
+  const { message, details } = readStatus(text)
+  const reason = typeof message === 'string' ? message.slice(0, 400) : `status ${status}`
+  const isTooLong = details?.causes?.some((cause) => cause.reason === 'FieldValueTooLong') || /request is too large/i.test(reason)
+  const code = isTooLong ? 'SD_TOO_LARGE' : (codes[status] ?? 'SD_UNAVAILABLE')
+  return new SdError(code, `${what}: ${status === 401 ? 'the login was refused' : reason}`)
+}
+
+/** Where a watch wanted to go on is no longer known. */
+export function expired(what: string): SdError {
+  return new SdError(EXPIRED, `${what}: this place is no longer known`)
+}
+
+/** What an exception of the library means. Its messages can hold a piece of a kubeconfig or of a program's output, so only known parts are shown. */
+export function explainFailure(caught: unknown, what: string): SdError {
+  if (SdError.isInstance(caught)) return caught
+  const { statusCode } = caught as { statusCode?: unknown }
+  if (typeof statusCode === 'number') return explainStatus(statusCode, '', what)
+  const reason = findReason(caught)
+  return new SdError('SD_UNAVAILABLE', `${what}: ${reason}`, { cause: caught })
+}
+
+function readStatus(text: string): ApiStatus {
+  try {
+    const status: unknown = JSON.parse(text)
+    return typeof status === 'object' && status !== null ? status : {}
+  } catch {
+    return {}
+  }
+}
+
+function findReason(caught: unknown): string {
+  let reason = 'the login or the request failed'
+  for (let error: unknown = caught, depth = 0; error instanceof Error && depth < 4; error = error.cause, depth++) {
+    const { code } = error as { code?: unknown }
+    if (typeof code === 'string' && transportCodes.test(code)) return error.message === '' ? code : `${error.message} (${code})`
+    if (error.name === 'TimeoutError' || error.name === 'AbortError') reason = 'no answer in time'
+  }
+  return reason
+}

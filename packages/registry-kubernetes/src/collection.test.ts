@@ -1,0 +1,135 @@
+import { SdError } from '@sd/core'
+import { describe, expect, test } from 'vitest'
+import { expired } from './api-errors.ts'
+import { followCollection, listCollection } from './collection.ts'
+import type { ApiEvent, ApiRequest, ApiWatch, KubeClient } from './kube-client.ts'
+
+interface Script {
+  /** Answers of lists and looks, in their order; the last one is repeated. */
+  readonly lists: readonly object[]
+  /** What each watch does; the last one waits until it is aborted. */
+  readonly watches: readonly ((watch: ApiWatch) => void | Promise<void>)[]
+}
+
+function fakeClient({ lists, watches }: Script): { client: KubeClient; asked: string[] } {
+  const asked: string[] = []
+  let [listed, watched] = [0, 0]
+  const client: KubeClient = {
+    namespace: 'default',
+    async request({ query = {} }: ApiRequest) {
+      asked.push(`list ${query['limit']}${query['continue'] ? ` ${query['continue']}` : ''}`)
+      return { body: lists[Math.min(listed++, lists.length - 1)], serverTime: undefined, tookMs: 1 }
+    },
+    async watch(watch) {
+      asked.push(`watch ${watch.query['resourceVersion']}`)
+      const run = watches[watched++]
+      if (run) return run(watch)
+      await new Promise((resolve) => watch.signal.addEventListener('abort', resolve, { once: true }))
+    },
+    close: () => undefined,
+  }
+  return { client, asked }
+}
+
+const page = (resourceVersion: string, names: readonly string[] = []): object => ({
+  metadata: { resourceVersion },
+  items: names.map((name) => ({ metadata: { name } })),
+})
+const event = (type: string, name: string, resourceVersion: string): ApiEvent => ({
+  type,
+  object: { metadata: { name, resourceVersion } },
+})
+
+/** Follows until nothing more is asked for, and tells what was seen. */
+async function follow(script: Script, untilAsked: number): Promise<{ asked: readonly string[]; seen: readonly string[] }> {
+  const { client, asked } = fakeClient(script)
+  const controller = new AbortController()
+  const seen: string[] = []
+  const following = followCollection(client, {
+    path: '/x',
+    labelSelector: 'a=b',
+    signal: controller.signal,
+    operationTimeoutMs: 5_000,
+    onList: ({ items }) => void seen.push(`all ${items.map(({ metadata }) => metadata.name).join()}`),
+    onChange: ({ metadata }, isThere) => void seen.push(`${isThere ? '+' : '-'}${metadata.name}`),
+  })
+  const deadline = performance.now() + 10_000
+  while (asked.length < untilAsked && performance.now() < deadline) {
+    await Promise.race([new Promise((resolve) => setTimeout(resolve, 5)), following])
+  }
+  controller.abort()
+  await following.catch(() => undefined)
+  return { asked, seen }
+}
+
+describe('following a collection', () => {
+  test('a watch that ends goes on behind its last event or bookmark', async () => {
+    const { asked, seen } = await follow(
+      {
+        lists: [page('10', ['a']), page('13')],
+        watches: [
+          ({ onEvent }) => [event('ADDED', 'b', '11'), event('DELETED', 'a', '12')].forEach(onEvent),
+          ({ onEvent }) => onEvent(event('BOOKMARK', '', '13')),
+        ],
+      },
+      6,
+    )
+    expect(asked).toEqual(['list 500', 'watch 10', 'list 1', 'watch 12', 'list 1', 'watch 13'])
+    expect(seen).toEqual(['all a', '+b', '-a'])
+  })
+
+  test.each<[string, (watch: ApiWatch) => void]>([
+    [
+      'an event',
+      () => {
+        throw expired('x')
+      },
+    ],
+    ['an answer', ({ onEvent }) => onEvent({ type: 'ERROR', object: { code: 410, message: 'too old' } })],
+  ])('an expired version in %s leads to a new list', async (_, watch) => {
+    const { asked, seen } = await follow({ lists: [page('10', ['a']), page('20', ['b'])], watches: [watch] }, 4)
+    expect(asked).toEqual(['list 500', 'watch 10', 'list 500', 'watch 20'])
+    expect(seen).toEqual(['all a', 'all b'])
+  })
+
+  test.each(['9', 'none'])('a server that is at %s after 10 lost its data', async (version) => {
+    const script = { lists: [page('10', ['a']), page(version), page(version, [])], watches: [() => undefined] }
+    const { asked, seen } = await follow(script, 5)
+    expect(asked).toEqual(['list 500', 'watch 10', 'list 1', 'list 500', `watch ${version}`])
+    expect(seen).toEqual(['all a', 'all '])
+  })
+
+  test('any other error ends it', async () => {
+    const options = {
+      path: '/x',
+      labelSelector: '',
+      operationTimeoutMs: 1_000,
+      onList: () => undefined,
+      onChange: () => undefined,
+    }
+    for (const [object, code] of [
+      [{ code: 403, message: 'no' }, 'SD_DENIED'],
+      [null, 'SD_UNAVAILABLE'],
+    ] as const) {
+      const { client } = fakeClient({ lists: [page('10')], watches: [({ onEvent }) => onEvent({ type: 'ERROR', object })] })
+      const following = followCollection(client, { ...options, signal: new AbortController().signal })
+      await expect(following).rejects.toMatchObject({ code })
+    }
+  })
+
+  test('a list that fails says why', async () => {
+    const { client } = fakeClient({ lists: [], watches: [] })
+    const failing = { ...client, request: () => Promise.reject(new SdError('SD_DENIED', 'no')) }
+    const signal = AbortSignal.timeout(5_000)
+    await expect(listCollection(failing, { path: '/x', labelSelector: '' }, signal)).rejects.toMatchObject({ code: 'SD_DENIED' })
+  })
+})
+
+test('a list has all pages', async () => {
+  const first = { metadata: { resourceVersion: '5', continue: 'next' }, items: [{ metadata: { name: 'a' } }] }
+  const { client, asked } = fakeClient({ lists: [first, page('5', ['b']), { metadata: {}, items: null }], watches: [] })
+  const signal = AbortSignal.timeout(5_000)
+  const { items, version } = await listCollection(client, { path: '/x', labelSelector: '' }, signal)
+  expect([items.map(({ metadata }) => metadata.name), version, asked]).toEqual([['a', 'b'], '5', ['list 500', 'list 500 next']])
+  expect(await listCollection(client, { path: '/x', labelSelector: '' }, signal)).toMatchObject({ items: [], version: '' })
+})

@@ -1,0 +1,151 @@
+import { createBackoff, SdError, sleep, withTimeout } from '@sd/core'
+import { EXPIRED, expired, explainStatus } from './api-errors.ts'
+import type { ApiEvent, KubeClient } from './kube-client.ts'
+
+/** What every object of the API has. */
+export interface KubeObject {
+  readonly metadata: {
+    readonly name: string
+    readonly uid?: string
+    readonly resourceVersion?: string
+    readonly creationTimestamp?: string
+    readonly labels?: Readonly<Record<string, string>>
+    readonly annotations?: Readonly<Record<string, string>>
+    readonly managedFields?: readonly { readonly time?: string }[]
+  }
+}
+
+/** Some objects of one kind in one namespace. */
+export interface Collection {
+  /** Path of the collection. */
+  readonly path: string
+  /** Which of them. */
+  readonly labelSelector: string
+}
+
+/** What a collection held at one moment. */
+export interface Listing<T> {
+  readonly items: readonly T[]
+  /** Mark of that moment; a watch goes on from there. */
+  readonly version: string
+  /** The server's clock, in epoch milliseconds, where it told. */
+  readonly serverTime: number | undefined
+  /** How long the slowest answer took, in milliseconds. */
+  readonly tookMs: number
+}
+
+/** Options of {@link followCollection}. */
+export interface FollowOptions<T> extends Collection {
+  /** Ends it. */
+  readonly signal: AbortSignal
+  /** Limit of one request, in milliseconds. */
+  readonly operationTimeoutMs: number
+  /** Called with everything, at first and whenever it had to be listed again. */
+  readonly onList: (listing: Listing<T>) => void
+  /** Called for an object that is there, or no longer there. */
+  readonly onChange: (object: T, isThere: boolean) => void
+}
+
+interface ListPage<T> {
+  readonly metadata?: { readonly resourceVersion?: string; readonly continue?: string }
+  readonly items?: readonly T[] | null
+}
+
+const pageSize = 500
+
+/** The server ends a watch after about so long, so that connections move to other API servers; spread, so that clients don't come together. */
+const watchSeconds = 300
+
+/** Reads a collection, page by page. */
+export async function listCollection<T extends KubeObject>(
+  client: KubeClient,
+  { path, labelSelector }: Collection,
+  signal: AbortSignal,
+  limit: number = pageSize,
+): Promise<Listing<T>> {
+  const items: T[] = []
+  let tookMs = 0
+  let next: string | undefined
+  for (;;) {
+    const query = { limit: String(limit), ...(labelSelector && { labelSelector }), ...(next && { continue: next }) }
+    const answer = await client.request({ method: 'GET', path, query, signal })
+    const page = answer.body as ListPage<T>
+    items.push(...(page.items ?? []))
+    tookMs = Math.max(tookMs, answer.tookMs)
+    next = page.metadata?.continue
+    if (!next || limit < pageSize) {
+      return { items, version: page.metadata?.resourceVersion ?? '', serverTime: answer.serverTime, tookMs }
+    }
+  }
+}
+
+/**
+ * Lists, then watches from there until `signal` fires. A watch that ends goes on where it was, after a look whether the server still knows
+ * that place; if it does not, everything is listed again.
+ *
+ * @throws SdError when the server can't be reached or refuses
+ */
+export async function followCollection<T extends KubeObject>(client: KubeClient, options: FollowOptions<T>): Promise<void> {
+  const { signal, operationTimeoutMs: timeoutMs, onList } = options
+  const backoff = createBackoff({ baseMs: 200, maxMs: 5_000 })
+  while (!signal.aborted) {
+    const listing = await withTimeout({ timeoutMs, what: `listing ${options.path}`, signal }, (limit) =>
+      listCollection<T>(client, options, limit),
+    )
+    onList(listing)
+    let version: string | undefined = listing.version
+    while (version !== undefined && !signal.aborted) {
+      const startedAt = performance.now()
+      version = await watchFrom(client, version, options)
+      if (signal.aborted) return
+      if (performance.now() - startedAt > timeoutMs) backoff.reset()
+      await sleep(backoff.next(), signal)
+      if (version !== undefined && !(await isKnown(client, version, options))) version = undefined
+    }
+  }
+}
+
+/** One watch. @returns where to go on, or `undefined` if that place is no longer known */
+async function watchFrom<T extends KubeObject>(
+  client: KubeClient,
+  from: string,
+  { path, labelSelector, signal, onChange }: FollowOptions<T>,
+): Promise<string | undefined> {
+  let version: string | undefined = from
+  function onEvent({ type, object }: ApiEvent): void {
+    if (type === 'ERROR') throw readErrorEvent(object, path)
+    const changed = object as T
+    const next = changed.metadata.resourceVersion
+    if (next !== undefined) version = next
+    if (type !== 'BOOKMARK') onChange(changed, type !== 'DELETED')
+  }
+  const query = {
+    resourceVersion: from,
+    allowWatchBookmarks: 'true',
+    timeoutSeconds: String(Math.round(watchSeconds * (1 + Math.random()))),
+    ...(labelSelector && { labelSelector }),
+  }
+  try {
+    await client.watch({ path, query, onEvent, signal })
+    return version
+  } catch (error) {
+    if (SdError.isInstance(error) && error.code === EXPIRED) return undefined
+    throw error
+  }
+}
+
+function readErrorEvent(object: unknown, path: string): SdError {
+  const { code } = (object ?? {}) as { code?: unknown }
+  const what = `watching ${path}`
+  return code === 410 ? expired(what) : explainStatus(typeof code === 'number' ? code : 500, JSON.stringify(object), what)
+}
+
+/** A server that came back without its data counts from the beginning: a watch from a place that is yet to come would be silent. */
+async function isKnown<T extends KubeObject>(client: KubeClient, version: string, options: FollowOptions<T>): Promise<boolean> {
+  const { operationTimeoutMs: timeoutMs, signal, path } = options
+  const now = await withTimeout({ timeoutMs, what: `looking at ${path}`, signal }, (limit) =>
+    listCollection(client, options, limit, 1),
+  )
+  const isCount = /^\d+$/
+  return isCount.test(version) && isCount.test(now.version) && BigInt(version) <= BigInt(now.version)
+}

@@ -1,0 +1,127 @@
+import { buildForeignInstance, decodeEntries, type HealthStatus, RESERVED_METADATA_PREFIX, type ServiceInstance } from '@sd/core'
+import { isDnsLabel } from './options.ts'
+import type { Slice, SliceEndpoint, SlicePort } from './slices.ts'
+
+/** A name by which instances are asked for. */
+export interface ServiceQuery {
+  /** The name as it was asked for. */
+  readonly service: string
+  /** The Service that the name means, where it has the form `service:port-name`. */
+  readonly base?: string
+  /** The port that the name means. */
+  readonly portName?: string
+}
+
+/** How slices that Kubernetes' own controllers made are read. */
+export interface ForeignOptions extends ServiceQuery {
+  /** Name of the registry, for telemetry. */
+  readonly registry: string
+  /** Port to prefer where the name says none. */
+  readonly preferredPort: string
+}
+
+/** Port names and application protocols that say how to talk to an instance; the part of a name before a hyphen counts, as with Istio. */
+const protocols = new Set([
+  'http',
+  'https',
+  'http2',
+  'h2c',
+  'grpc',
+  'grpcs',
+  'tcp',
+  'tls',
+  'udp',
+  'ws',
+  'wss',
+  'mongo',
+  'mysql',
+  'redis',
+])
+
+/** Labels and annotations that are bookkeeping of Kubernetes itself. */
+const bookkeeping = /^(?:(?!app\.)[a-z0-9.-]*kubernetes\.io|[a-z0-9.-]*k8s\.io)\//
+
+/** An instance holds no more; some room is left for where it runs. */
+const maxLabels = 250
+const maxText = 65_536
+
+/** Splits `service:port-name`. Names of any other form are names of services as they are. */
+export function readQuery(service: string): ServiceQuery {
+  const [base = '', portName = '', ...rest] = service.split(':')
+  return rest.length === 0 && isDnsLabel(base) && isDnsLabel(portName) ? { service, base, portName } : { service }
+}
+
+/** Of slices with several kinds of addresses, those of one kind: a dual-stack Service has every Pod twice. */
+export function chooseFamily(slices: readonly Slice[]): readonly Slice[] {
+  for (const family of ['IPv4', 'IPv6', 'FQDN']) {
+    const chosen = slices.filter(({ addressType, endpoints }) => addressType === family && (endpoints?.length ?? 0) > 0)
+    if (chosen.length > 0) return chosen
+  }
+  return []
+}
+
+/** The instances of a slice. An endpoint that can't be read is left out. */
+export function readForeignSlice(slice: Slice, options: ForeignOptions): readonly ServiceInstance[] {
+  const port = choosePort(slice.ports ?? [], options)
+  if (port?.port === undefined) return []
+  const labels = readLabels(slice)
+  const { 'app.kubernetes.io/version': appVersion, version = appVersion } = labels
+  const shared = { service: options.service, port: port.port, protocol: readProtocol(port), version: version || undefined }
+  const createdAt = Date.parse(slice.metadata.creationTimestamp ?? '')
+  const at = Number.isNaN(createdAt) ? {} : { createdAt }
+  return decodeEntries(options.registry, options.service, slice.endpoints ?? [], (endpoint) => {
+    const address = endpoint.addresses[0]
+    const { targetRef, zone = onlyZoneHint(endpoint) } = endpoint
+    return buildForeignInstance(
+      {
+        ...shared,
+        id: targetRef?.kind === 'Pod' ? targetRef.name : `${address}:${port.port}`,
+        address,
+        metadata: { ...labels, ...readPlacement(endpoint) },
+        locality: zone ? { zone } : undefined,
+        health: { status: readHealth(endpoint), ...('createdAt' in at && { checkedAt: createdAt }) },
+      },
+      at,
+    )
+  })
+}
+
+function choosePort(ports: readonly SlicePort[], { portName, preferredPort }: ForeignOptions): SlicePort | undefined {
+  if (portName !== undefined) return ports.find(({ name }) => name === portName)
+  return ports.find(({ name }) => name === preferredPort) ?? ports.find(({ protocol = 'TCP' }) => protocol === 'TCP') ?? ports[0]
+}
+
+function readProtocol({ name = '', protocol, appProtocol }: SlicePort): string {
+  for (const text of [appProtocol?.replace(/^kubernetes\.io\//, ''), name.split('-', 1)[0]]) {
+    const known = text?.toLowerCase()
+    if (known !== undefined && protocols.has(known)) return known
+  }
+  return protocol === 'UDP' ? 'udp' : 'http'
+}
+
+/** A terminating Pod finishes what it has, whether or not it still says that it is ready. Absent conditions mean ready. */
+function readHealth({ conditions = {} }: SliceEndpoint): HealthStatus {
+  if (conditions.terminating) return 'draining'
+  return (conditions.ready ?? true) ? 'healthy' : 'unhealthy'
+}
+
+function onlyZoneHint({ hints }: SliceEndpoint): string | undefined {
+  return hints?.forZones?.length === 1 ? hints.forZones[0]?.name : undefined
+}
+
+function readPlacement({ nodeName, hostname, hints }: SliceEndpoint): Readonly<Record<string, string>> {
+  const zones = hints?.forZones?.map(({ name }) => name).join(',')
+  return {
+    ...(nodeName && { 'kubernetes.node': nodeName }),
+    ...(hostname && { 'kubernetes.hostname': hostname }),
+    ...(zones && { 'kubernetes.zone-hints': zones }),
+  }
+}
+
+function readLabels({ metadata }: Slice): Readonly<Record<string, string>> {
+  const all = Object.entries({ ...metadata.annotations, ...metadata.labels })
+  const usable = all.filter(
+    ([key, text]) => !bookkeeping.test(key) && text.length <= maxText && !key.startsWith(RESERVED_METADATA_PREFIX),
+  )
+  return Object.fromEntries(usable.slice(0, maxLabels))
+}

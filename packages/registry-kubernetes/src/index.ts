@@ -1,0 +1,2 @@
+export { createKubernetesRegistry } from './kubernetes-registry.ts'
+export type { KubernetesRegistryOptions } from './options.ts'

@@ -1,0 +1,147 @@
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { createKubeClient, type KubeClient } from './kube-client.ts'
+import { readOptions } from './options.ts'
+
+const signal = AbortSignal.timeout(60_000)
+const cleanUps: (() => void)[] = []
+afterEach(() => {
+  for (const cleanUp of cleanUps.splice(0)) cleanUp()
+})
+
+/** A client of a server without TLS, as `kubectl proxy` is one. */
+async function connect(answer: RequestListener, token?: string): Promise<KubeClient> {
+  const server = createServer(answer)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const kubeconfig = JSON.stringify({
+    'current-context': 'one',
+    contexts: [{ name: 'one', context: { cluster: 'c', user: 'u' } }],
+    clusters: [{ name: 'c', cluster: { server: `http://127.0.0.1:${port}`, 'insecure-skip-tls-verify': true } }],
+    users: [{ name: 'u', user: {} }],
+  })
+  const client = createKubeClient(readOptions({ kubeconfig, operationTimeoutMs: 300, ...(token && { token }) }))
+  cleanUps.push(() => {
+    client.close()
+    server.closeAllConnections()
+    server.close()
+  })
+  return client
+}
+
+const watchOf = (onEvent: () => void = () => undefined): Parameters<KubeClient['watch']>[0] => ({
+  path: '/x',
+  query: {},
+  onEvent,
+  signal,
+})
+
+describe('the client of the API', () => {
+  test('sends what was asked for, and reads what came', async () => {
+    const client = await connect((request, response) => {
+      const { method, url, headers } = request
+      request.setEncoding('utf8').on('data', (body) => response.end(JSON.stringify({ method, url, headers, body })))
+    }, 'the-token')
+    const answer = await client.request({ method: 'PATCH', path: '/x', query: { a: 'b c' }, body: { d: 1 }, signal })
+    expect(answer.body).toMatchObject({
+      method: 'PATCH',
+      url: '/x?a=b+c',
+      headers: { authorization: 'Bearer the-token', 'content-type': 'application/merge-patch+json' },
+      body: '{"d":1}',
+    })
+    expect(Math.abs((answer.serverTime ?? 0) - Date.now())).toBeLessThan(60_000)
+  })
+
+  test('takes nonsense for no answer', async () => {
+    const client = await connect((_, response) => response.end('<html>'))
+    await expect(client.request({ method: 'GET', path: '/x', signal })).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
+  })
+
+  test('tries a refused login once more', async () => {
+    const asked: string[] = []
+    const client = await connect((request, response) => {
+      asked.push(`${request.url} ${request.headers.authorization}`)
+      response.writeHead(asked.length === 1 ? 401 : 200).end('{}')
+    }, 'the-token')
+    await client.request({ method: 'GET', path: '/x', signal })
+    expect(asked).toEqual(['/x Bearer the-token', '/readyz undefined', '/x Bearer the-token'])
+    const refused = await connect((_, response) => response.writeHead(401).end('{}'))
+    for (const attempt of [refused.request({ method: 'GET', path: '/x', signal }), refused.watch(watchOf())]) {
+      await expect(attempt).rejects.toMatchObject({ code: 'SD_DENIED', message: expect.stringContaining('refused') })
+    }
+  })
+
+  test.each([500, 403, 404])('does not believe a refusal by a server whose readiness is %i', async (status) => {
+    const client = await connect((request, response) => response.writeHead(request.url === '/readyz' ? status : 403).end('{}'))
+    for (const attempt of [client.request({ method: 'GET', path: '/x', signal }), client.watch(watchOf())]) {
+      await expect(attempt).rejects.toMatchObject({ code: 'SD_UNAVAILABLE', message: expect.stringContaining('ready') })
+    }
+  })
+
+  test('believes a server that tells nobody whether it is ready when a refusal lasts, or others are accepted', async () => {
+    const client = await connect((request, response) => response.writeHead(request.url === '/allowed' ? 200 : 403).end('{}'))
+    const ask = (path: string): Promise<unknown> =>
+      client.request({ method: 'GET', path, signal }).catch((error: unknown) => error)
+    const later = (ms: number): unknown => clock.mockImplementation(() => now + ms)
+    const now = performance.now()
+    const clock = vi.spyOn(performance, 'now')
+    expect(await ask('/x')).toMatchObject({ code: 'SD_UNAVAILABLE' })
+    later(6_000)
+    expect(await ask('/x')).toMatchObject({ code: 'SD_UNAVAILABLE' })
+    later(12_000)
+    expect(await ask('/x')).toMatchObject({ code: 'SD_DENIED' })
+    later(60_000)
+    expect(await ask('/x')).toMatchObject({ code: 'SD_UNAVAILABLE' })
+    later(61_000)
+    await ask('/allowed')
+    expect(await ask('/x')).toMatchObject({ code: 'SD_DENIED' })
+    clock.mockRestore()
+  })
+
+  test('has no more than 16 requests under way', async () => {
+    let [now, most] = [0, 0]
+    const client = await connect((_, response) => {
+      most = Math.max(most, ++now)
+      setTimeout(() => {
+        now--
+        response.end('{}')
+      }, 5)
+    })
+    await Promise.all(Array.from({ length: 60 }, () => client.request({ method: 'GET', path: '/x', signal })))
+    expect(most).toBe(16)
+  })
+
+  test('waits neither for a watch that does not begin nor for one that is silent', async () => {
+    const mute = await connect(() => undefined)
+    await expect(mute.watch(watchOf())).rejects.toMatchObject({ code: 'SD_TIMEOUT', retryable: true })
+    const silent = await connect((_, response) => response.flushHeaders())
+    await silent.watch(watchOf())
+  })
+
+  test('tells apart how a watch fails', async () => {
+    const gone = await connect((_, response) => response.writeHead(410).end())
+    await expect(gone.watch(watchOf())).rejects.toMatchObject({ code: 'SD_KUBERNETES_EXPIRED' })
+    const busy = await connect((_, response) => response.writeHead(503).end())
+    await expect(busy.watch(watchOf())).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
+    const eventful = await connect((_, response) => response.write('{"type":"ADDED","object":{}}\n'))
+    const failing = watchOf(() => {
+      throw new Error('no')
+    })
+    await expect(eventful.watch(failing)).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
+    const torn = await connect((_, response) => {
+      response.write('{"type":"ADDED","object":{}}\n{"type":"ADD')
+      setTimeout(() => response.destroy(), 20)
+    })
+    let events = 0
+    await torn.watch(watchOf(() => void events++))
+    expect(events).toBe(1)
+  })
+
+  test('does nothing any more once it is closed', async () => {
+    const client = await connect((_, response) => response.end('{}'))
+    client.close()
+    await expect(client.request({ method: 'GET', path: '/x', signal })).rejects.toMatchObject({ code: 'SD_CLOSED' })
+    await expect(client.watch(watchOf())).rejects.toMatchObject({ code: 'SD_CLOSED' })
+  })
+})

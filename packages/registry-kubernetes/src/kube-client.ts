@@ -1,0 +1,223 @@
+import { type HttpMethod, IsomorphicFetchHttpLibrary, RequestContext, type ResponseContext, Watch } from '@kubernetes/client-node'
+import { closedError, SdError, sleep } from '@sd/core'
+import { expired, explainFailure, explainStatus, LOGIN_REFUSED } from './api-errors.ts'
+import { createLogin } from './login.ts'
+import type { KubernetesSettings } from './options.ts'
+import { createTurnstile } from './turnstile.ts'
+
+/** One request to the API. */
+export interface ApiRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** Path below the server's address. */
+  readonly path: string
+  readonly query?: Readonly<Record<string, string>>
+  /** Sent as JSON; for PATCH as a merge patch. */
+  readonly body?: object
+  readonly signal: AbortSignal
+}
+
+/** What the API answered. */
+export interface ApiAnswer {
+  /** The object, parsed. */
+  readonly body: unknown
+  /** The server's clock, in epoch milliseconds; absent if a proxy took it away. */
+  readonly serverTime: number | undefined
+  /** How long the answer took, in milliseconds. */
+  readonly tookMs: number
+}
+
+/** One event of a watch, as the API sends it. */
+export interface ApiEvent {
+  readonly type: string
+  readonly object: unknown
+}
+
+/** A watch to open. */
+export interface ApiWatch {
+  readonly path: string
+  readonly query: Readonly<Record<string, string | undefined>>
+  readonly onEvent: (event: ApiEvent) => void
+  readonly signal: AbortSignal
+}
+
+/** An API server does not know permissions for less than this after its start, in milliseconds. */
+const startLimitMs = 10_000
+
+/** The API server, seen through the library's login and its connections. */
+export interface KubeClient {
+  /** Namespace that the registry works in. */
+  readonly namespace: string
+  /** @throws SdError that says what the failure means */
+  request(request: ApiRequest): Promise<ApiAnswer>
+  /** Resolves as a watch ends that had begun, whatever ended it. @throws SdError if it could not begin, or what `onEvent` threw */
+  watch(watch: ApiWatch): Promise<void>
+  /** Ends every connection. */
+  close(): void
+}
+
+type Exchange = Pick<ResponseContext, 'httpStatusCode' | 'headers'> & { readonly text: string }
+
+/** Requests under way at once. Each takes a connection of its own, and an API server queues what comes too fast from one client. */
+const parallelRequests = 16
+
+/** Reads the kubeconfig; opens nothing yet. @throws SdError `SD_INVALID` for what is no kubeconfig */
+export function createKubeClient(settings: KubernetesSettings): KubeClient {
+  const { name, operationTimeoutMs } = settings
+  const login = createLogin(settings)
+  const turnstile = createTurnstile(parallelRequests)
+  const http = new IsomorphicFetchHttpLibrary()
+  let closed = false
+  // By `performance.now()`: when a request was last accepted, and since and until when some were refused, one soon after the other.
+  let acceptedAt = Number.NEGATIVE_INFINITY
+  let refusals = { from: 0, to: Number.NEGATIVE_INFINITY }
+
+  /**
+   * Once more if the first was refused: with a fresh login, and only by a server that is ready. One that starts refuses everybody for a
+   * moment, because it does not know the permissions yet.
+   */
+  async function withLogin<T>(signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
+    if (closed) throw closedError(name)
+    try {
+      return await accepted(attempt)
+    } catch (refusal) {
+      if (!isRefusal(refusal)) throw refusal
+      if (refusal.code === LOGIN_REFUSED) login.refresh()
+      if (!(await isReady(signal))) {
+        throw new SdError('SD_UNAVAILABLE', `${refusal.message}; the API server does not say that it is ready`, {
+          cause: refusal,
+        })
+      }
+    }
+    try {
+      return await accepted(attempt)
+    } catch (error) {
+      throw isRefusal(error) ? new SdError('SD_DENIED', error.message) : error
+    }
+  }
+
+  async function accepted<T>(attempt: () => Promise<T>): Promise<T> {
+    try {
+      const result = await attempt()
+      acceptedAt = performance.now()
+      return result
+    } catch (error) {
+      if (isRefusal(error)) {
+        const now = performance.now()
+        refusals = { from: now - refusals.to > startLimitMs ? now : refusals.from, to: now }
+      }
+      throw error
+    }
+  }
+
+  /** Asks without a login, because that may be refused too, and with one where nobody is let in without. */
+  async function isReady(signal: AbortSignal): Promise<boolean> {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(operationTimeoutMs)])
+    const ask = async (isAnonymous: boolean): Promise<number> =>
+      (await exchange({ method: 'GET', path: '/readyz', signal: limit }, isAnonymous)).httpStatusCode
+    const status = await ask(true)
+    const told = status === 401 ? await ask(false) : status
+    if (told === 200 || told === 401) return true
+    // Some clusters tell nobody: then a refusal is believed once it has lasted, or something else was accepted meanwhile.
+    return told === 403 && (acceptedAt > refusals.from || refusals.to - refusals.from > startLimitMs)
+  }
+
+  async function exchange(request: ApiRequest, isAnonymous: boolean = false): Promise<Exchange> {
+    const { method, path, query = {}, body, signal } = request
+    const { config, server } = login.current()
+    const url = new URL(server + path)
+    for (const [key, value] of Object.entries(query)) url.searchParams.set(key, value)
+    const context = new RequestContext(url.href, method as HttpMethod)
+    try {
+      await config.applySecurityAuthentication(context)
+      if (isAnonymous) delete context.getHeaders()['Authorization']
+      context.setHeaderParam('Accept', 'application/json')
+      context.setSignal(signal)
+      if (body) {
+        context.setHeaderParam('Content-Type', method === 'PATCH' ? 'application/merge-patch+json' : 'application/json')
+        context.setBody(JSON.stringify(body))
+      }
+      const { httpStatusCode, headers, body: content } = await http.send(context).toPromise()
+      return { httpStatusCode, headers, text: await content.text() }
+    } catch (caught) {
+      throw explainFailure(caught, `${name}: ${method} ${path}`)
+    }
+  }
+
+  async function send(request: ApiRequest): Promise<ApiAnswer> {
+    const what = `${name}: ${request.method} ${request.path}`
+    const startedAt = performance.now()
+    const { httpStatusCode, headers, text } = await exchange(request)
+    if (httpStatusCode >= 300) throw explainStatus(httpStatusCode, text, what)
+    const serverTime = Date.parse(headers['date'] ?? '')
+    try {
+      return {
+        body: JSON.parse(text),
+        serverTime: Number.isNaN(serverTime) ? undefined : serverTime,
+        tookMs: performance.now() - startedAt,
+      }
+    } catch (error) {
+      throw new SdError('SD_UNAVAILABLE', `${what}: the answer is no JSON`, { cause: error })
+    }
+  }
+
+  function openWatch({ path, query, onEvent, signal }: ApiWatch): Promise<void> {
+    const { config } = login.current()
+    const what = `${name}: watching ${path}`
+    const watcher = new Watch(config)
+    // Silence for so long may be a connection that is half open; the library has no option for it.
+    ;(watcher as unknown as { requestTimeoutMs: number }).requestTimeoutMs = operationTimeoutMs * 3
+    return new Promise((resolve, reject) => {
+      let controller: AbortController | undefined
+      let isOver = false
+      function finish(error?: SdError): void {
+        if (isOver) return
+        isOver = true
+        signal.removeEventListener('abort', onAbort)
+        controller?.abort()
+        if (error) reject(error)
+        else resolve()
+      }
+      const onAbort = (): void => finish()
+      signal.addEventListener('abort', onAbort, { once: true })
+
+      function receive(type: string, object: unknown): void {
+        if (isOver) return
+        try {
+          onEvent({ type, object })
+        } catch (caught) {
+          // The library would swallow it.
+          finish(explainFailure(caught, what))
+        }
+      }
+      const end = (error: unknown): void => finish(controller || !error ? undefined : explainWatch(error, what))
+      watcher.watch(path, query, receive, end).then(
+        (opened) => {
+          controller = opened
+          if (isOver) opened.abort()
+        },
+        (error: unknown) => finish(explainFailure(error, what)),
+      )
+      void sleep(operationTimeoutMs, signal)
+        .then(() => controller || finish(new SdError('SD_TIMEOUT', `${what} did not begin within ${operationTimeoutMs} ms`)))
+        .catch(() => undefined)
+    })
+  }
+
+  return {
+    namespace: login.namespace,
+    request: (request) => turnstile.pass(request.signal, () => withLogin(request.signal, () => send(request))),
+    watch: (watch) => withLogin(watch.signal, () => openWatch(watch)),
+    close() {
+      closed = true
+      login.close()
+    },
+  }
+}
+
+function isRefusal(error: unknown): error is SdError {
+  return SdError.isInstance(error) && (error.code === LOGIN_REFUSED || error.code === 'SD_DENIED')
+}
+
+function explainWatch(error: unknown, what: string): SdError {
+  return (error as { statusCode?: unknown }).statusCode === 410 ? expired(what) : explainFailure(error, what)
+}

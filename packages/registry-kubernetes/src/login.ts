@@ -1,0 +1,137 @@
+import { createHash } from 'node:crypto'
+import { KubeConfig, type RequestContext } from '@kubernetes/client-node'
+import { checkSecret, invalid, resolveProvided, SdError } from '@sd/core'
+import { type Connections, createConnections } from './connections.ts'
+import { checkDnsLabel, type KubernetesSettings } from './options.ts'
+
+type Dispatcher = NonNullable<ReturnType<RequestContext['getDispatcher']>>
+type DispatcherOptions = ReturnType<KubeConfig['createDispatcherOptions']>
+type ConnectOptions = Extract<DispatcherOptions, { type: 'agent' }>['connect']
+
+/** What the library keeps to itself: it opens a pool of connections for every single call. */
+interface DispatcherFactory {
+  createDispatcher: (...args: Parameters<KubeConfig['createDispatcherOptions']>) => Dispatcher | undefined
+}
+
+/** A kubeconfig that can be read again. */
+export interface Login {
+  /** Namespace that the registry works in. */
+  readonly namespace: string
+  /** What requests are made with now. */
+  current(): { readonly config: KubeConfig; readonly server: string }
+  /** Reads the kubeconfig again after a refusal. One that can't be read now is left as it was. */
+  refresh(): void
+  /** Ends every connection. */
+  close(): void
+}
+
+/** Reads the kubeconfig. @throws SdError `SD_INVALID` that names what is wrong, without a credential */
+export function createLogin(settings: KubernetesSettings): Login {
+  const dispatchers = new Map<string, Dispatcher>()
+  const retired = new Set<Dispatcher>()
+  const connections = createConnections(settings.operationTimeoutMs)
+  let config = prepare(loadConfig(settings))
+  let refreshedAt = Number.NEGATIVE_INFINITY
+  const namespace = settings.namespace ?? checkDnsLabel('namespace', readContext(config)?.namespace ?? 'default')
+
+  /** One pool of connections per set of certificates, and the token of our own option. */
+  function prepare(loaded: KubeConfig): KubeConfig {
+    const factory = loaded as unknown as DispatcherFactory
+    const [makeOptions, makeDispatcher] = [loaded.createDispatcherOptions.bind(loaded), factory.createDispatcher.bind(loaded)]
+    loaded.createDispatcherOptions = (cluster, agentOptions) => withConnector(makeOptions(cluster, agentOptions), connections)
+    factory.createDispatcher = (cluster, agentOptions) => {
+      const key = createHash('sha256')
+        .update(JSON.stringify([cluster?.server, cluster?.proxyUrl, agentOptions]))
+        .digest('hex')
+      const known = dispatchers.get(key)
+      if (known) return known
+      // Certificates were rotated: what is under way on the old connections may end in peace.
+      for (const [oldKey, old] of dispatchers) {
+        dispatchers.delete(oldKey)
+        retired.add(old)
+        void old.close().then(
+          () => retired.delete(old),
+          () => undefined,
+        )
+      }
+      const dispatcher = makeDispatcher(cluster, agentOptions)
+      if (dispatcher) dispatchers.set(key, dispatcher)
+      return dispatcher
+    }
+    const { token } = settings
+    if (token !== undefined) {
+      const authenticate = loaded.applySecurityAuthentication.bind(loaded)
+      loaded.applySecurityAuthentication = async (context) => {
+        await authenticate(context)
+        context.setHeaderParam('Authorization', `Bearer ${checkSecret('token', await resolveProvided<string>(token))}`)
+      }
+    }
+    return loaded
+  }
+
+  return {
+    namespace,
+    current: () => ({ config, server: readServer(config) }),
+    refresh() {
+      // A thousand refused requests are one reason to read it again.
+      if (performance.now() - refreshedAt < 1_000) return
+      refreshedAt = performance.now()
+      try {
+        config = prepare(loadConfig(settings))
+      } catch {
+        // It is being rewritten: the next refusal will find it.
+      }
+    },
+    close() {
+      for (const dispatcher of [...dispatchers.values(), ...retired]) void dispatcher.destroy().catch(() => undefined)
+      connections.close()
+    },
+  }
+}
+
+/** Connections of our own, also to a server whose certificate Node trusts by itself. Through a proxy undici opens them. */
+function withConnector(options: DispatcherOptions, connections: Connections): DispatcherOptions {
+  if (options.type === 'socks' || options.type === 'proxy') return options
+  const connect: unknown = connections.connector(options.type === 'agent' ? options.connect : {})
+  return { type: 'agent', connect: connect as ConnectOptions }
+}
+
+function loadConfig({ kubeconfig, context }: KubernetesSettings): KubeConfig {
+  const config = new KubeConfig()
+  if (kubeconfig === 'in-cluster' && !process.env['KUBERNETES_SERVICE_HOST']) {
+    throw invalid('kubeconfig', 'in-cluster', 'a Pod, where KUBERNETES_SERVICE_HOST is set')
+  }
+  try {
+    if (kubeconfig === undefined) config.loadFromDefault()
+    else if (kubeconfig === 'in-cluster') config.loadFromCluster()
+    else if (/[\n{]/.test(kubeconfig)) config.loadFromString(kubeconfig)
+    else config.loadFromFile(kubeconfig)
+  } catch (error) {
+    // Its message may quote the text, credentials included.
+    const { code } = error as { code?: unknown }
+    const problem = typeof code === 'string' ? code : 'no kubeconfig'
+    throw new SdError('SD_INVALID', `Invalid kubeconfig: reading it failed (${problem})`, { field: 'kubeconfig' })
+  }
+  if (context !== undefined) {
+    if (!config.getContextObject(context)) throw invalid('context', context, 'the name of a context of the kubeconfig')
+    config.setCurrentContext(context)
+  }
+  readServer(config)
+  return config
+}
+
+function readContext(config: KubeConfig): ReturnType<KubeConfig['getContextObject']> {
+  return config.getContextObject(config.getCurrentContext())
+}
+
+function readServer(config: KubeConfig): string {
+  const cluster = config.getCurrentCluster()
+  if (!cluster) throw invalid('kubeconfig', 'no cluster', 'a current context with a cluster')
+  if (!/^https?:/.test(cluster.server) || !URL.canParse(cluster.server)) {
+    throw invalid('kubeconfig', 'a server that is no URL', 'https://host:port')
+  }
+  if (cluster.server.startsWith('http:') && !cluster.skipTLSVerify) {
+    throw invalid('kubeconfig', 'a server with http://', 'https://, or insecure-skip-tls-verify for "kubectl proxy"')
+  }
+  return cluster.server
+}

@@ -1,0 +1,158 @@
+import { type RegistrationDriver, type RenewResult, SdError, type ServiceInstance } from '@sd/core'
+import { type Collection, listCollection } from './collection.ts'
+import type { KubeClient } from './kube-client.ts'
+import type { KubernetesSettings } from './options.ts'
+import { createProcessLease, ignoreMissing, type ProcessLease } from './process-lease.ts'
+import { encodeSlice, incarnationOf, leaseLabel, type Slice, sliceName } from './slices.ts'
+
+/** What {@link createRegistrar} works with. */
+export interface RegistrarOptions {
+  readonly client: KubeClient
+  readonly settings: KubernetesSettings
+  /** Path of the namespace's EndpointSlices. */
+  readonly slices: string
+  readonly leases: Collection
+}
+
+/** The writing side: one EndpointSlice per instance, one lease per lifetime. */
+export interface Registrar {
+  readonly driver: RegistrationDriver
+  /** Removes the slice of an instance, whoever made it. */
+  remove(service: string, id: string, signal: AbortSignal): Promise<void>
+  /** Lets the leases go. */
+  close(signal: AbortSignal): Promise<void>
+}
+
+/** What a renewal found: the lease and the slices that are bound to it. */
+interface Round {
+  readonly startedAt: number
+  readonly owned: Promise<ReadonlyMap<string, unknown> | undefined>
+}
+
+interface Lifetime {
+  readonly ttlMs: number
+  readonly lease: ProcessLease
+  round?: Round
+}
+
+/** Putting and removing start over so many times when others change the same slice meanwhile. */
+const maxAttempts = 4
+
+/** Makes the writing side; nothing is written yet. */
+export function createRegistrar({ client, settings, slices: path, leases }: RegistrarOptions): Registrar {
+  const lifetimes = new Map<number, Lifetime>()
+  /** The slices that were put here, as the server then had them. */
+  const written = new Map<string, Slice>()
+
+  function lifetimeOf({ ttlMs = settings.ttlMs }: ServiceInstance): Lifetime {
+    const lifetime = lifetimes.get(ttlMs) ?? { ttlMs, lease: createProcessLease(client, leases, ttlMs) }
+    lifetimes.set(ttlMs, lifetime)
+    return lifetime
+  }
+
+  /** Creates or replaces the slice, and makes it anew if it is there with another kind of address, which can't be changed. */
+  async function put(slice: Slice, signal: AbortSignal): Promise<Slice> {
+    const { name } = slice.metadata
+    let method: 'POST' | 'PUT' = written.has(name) ? 'PUT' : 'POST'
+    for (let attempt = 1; ; attempt++) {
+      const target = method === 'POST' ? path : `${path}/${name}`
+      try {
+        return (await client.request({ method, path: target, body: slice, signal })).body as Slice
+      } catch (error) {
+        const code = codeOf(error)
+        if (attempt === maxAttempts) throw error
+        if (method === 'POST' && code === 'SD_CONFLICT') method = 'PUT'
+        else if (method === 'PUT' && code === 'SD_NOT_FOUND') method = 'POST'
+        else if (method === 'PUT' && code === 'SD_INVALID' && /addressType/.test(String(error))) {
+          await client.request({ method: 'DELETE', path: target, signal }).catch(ignoreMissing)
+          method = 'POST'
+        } else throw error
+      }
+    }
+  }
+
+  async function read(name: string, signal: AbortSignal): Promise<Slice | undefined> {
+    try {
+      return (await client.request({ method: 'GET', path: `${path}/${name}`, signal })).body as Slice
+    } catch (error) {
+      return ignoreMissing(error) as undefined
+    }
+  }
+
+  /** Deletes the slice exactly as it was seen. @returns whether that, or nothing, was there */
+  async function removeExactly({ metadata: { name, uid, resourceVersion } }: Slice, signal: AbortSignal): Promise<boolean> {
+    const body = { preconditions: { uid, resourceVersion } }
+    try {
+      await client.request({ method: 'DELETE', path: `${path}/${name}`, body, signal }).catch(ignoreMissing)
+      return true
+    } catch (error) {
+      if (codeOf(error) !== 'SD_CONFLICT') throw error
+      return false
+    }
+  }
+
+  /** Deletes the slice if `matches` says so, however often others change it meanwhile. */
+  async function removeIf(name: string, matches: (slice: Slice) => boolean, signal: AbortSignal): Promise<void> {
+    for (let attempt = 1; attempt <= maxAttempts; attempt++) {
+      const slice = await read(name, signal)
+      if (!slice || !matches(slice) || (await removeExactly(slice, signal))) return
+    }
+    throw new SdError('SD_CONFLICT', `${settings.name}: ${name} is changed all the time`, { retryable: true })
+  }
+
+  /** Renews the lease and lists what is bound to it, once for all registrations whose turn is about now. */
+  function renewTogether(lifetime: Lifetime, signal: AbortSignal): Promise<ReadonlyMap<string, unknown> | undefined> {
+    const now = performance.now()
+    const { round } = lifetime
+    if (round && now - round.startedAt < lifetime.ttlMs * 0.15) return round.owned
+    const owned = renewAndList(lifetime.lease, signal)
+    lifetime.round = { startedAt: now, owned }
+    // Others may still want to hear of a failure at their turn, but not for ever.
+    owned.catch(() => {
+      if (lifetime.round?.owned === owned) delete lifetime.round
+    })
+    return owned
+  }
+
+  async function renewAndList(lease: ProcessLease, signal: AbortSignal): Promise<ReadonlyMap<string, unknown> | undefined> {
+    const name = await lease.renew(signal)
+    if (name === undefined) return undefined
+    const { items } = await listCollection<Slice>(client, { path, labelSelector: `${leaseLabel}=${name}` }, signal)
+    return new Map(items.map((slice) => [slice.metadata.name, incarnationOf(slice)]))
+  }
+
+  async function renew(instance: ServiceInstance, incarnation: string, signal: AbortSignal): Promise<RenewResult> {
+    const owned = await renewTogether(lifetimeOf(instance), signal)
+    if (!owned) return 'lost'
+    const name = sliceName(instance.service, instance.id)
+    if (owned.get(name) === incarnation) return 'renewed'
+    const slice = await read(name, signal)
+    const holder = slice && incarnationOf(slice)
+    return holder === undefined || holder === incarnation ? 'lost' : 'superseded'
+  }
+
+  return {
+    driver: {
+      async put(instance, { incarnation, signal }) {
+        const lease = await lifetimeOf(instance).lease.hold(signal)
+        const slice = await put(encodeSlice(instance, incarnation, lease, settings), signal)
+        written.set(slice.metadata.name, slice)
+      },
+      renew: (instance, { incarnation, signal }) => renew(instance, incarnation, signal),
+      async remove({ service, id }, { incarnation, signal }) {
+        const name = sliceName(service, id)
+        const known = written.get(name)
+        written.delete(name)
+        // Mostly nobody touched it, and reading it first is not needed.
+        if (known && incarnationOf(known) === incarnation && (await removeExactly(known, signal))) return
+        await removeIf(name, (slice) => incarnationOf(slice) === incarnation, signal)
+      },
+    },
+    remove: (service, id, signal) => removeIf(sliceName(service, id), () => true, signal),
+    close: async (signal) => void (await Promise.allSettled([...lifetimes.values()].map(({ lease }) => lease.end(signal)))),
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return SdError.isInstance(error) ? error.code : undefined
+}

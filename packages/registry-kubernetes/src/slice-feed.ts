@@ -1,0 +1,288 @@
+import { createBackoff, SdError, sleep, toSdError, withTimeout } from '@sd/core'
+import { type Collection, followCollection, type Listing, listCollection } from './collection.ts'
+import type { KubeClient } from './kube-client.ts'
+import type { Lease, LeaseClock } from './lease-clock.ts'
+import { isAlive, leaseNameOf, type Slice, serviceLabel } from './slices.ts'
+
+/** What {@link createSliceFeed} works with. */
+export interface SliceFeedOptions {
+  readonly client: KubeClient
+  /** The EndpointSlices of the namespace. */
+  readonly slices: Collection
+  /** The leases of registrations in it. */
+  readonly leases: Collection
+  readonly clock: LeaseClock
+  /** Limit of one request, in milliseconds. */
+  readonly operationTimeoutMs: number
+}
+
+/** A follower of {@link SliceFeed}. */
+export interface FeedFollower {
+  /** Values of the label `kubernetes.io/service-name` that it looks at; absent for all. */
+  readonly labels?: ReadonlySet<string>
+  /** Called with the slices that count now, at first and after every change of theirs. */
+  readonly onChange: (slices: readonly Slice[]) => void
+  /** Ends it. */
+  readonly signal: AbortSignal
+}
+
+/** One watch on the EndpointSlices of a namespace, shared by everybody who watches a service in it. */
+export interface SliceFeed {
+  /** Follows until the signal fires. The first follower opens the watch, the last one ends it. @throws SdError when the watch is lost */
+  follow(follower: FeedFollower): Promise<void>
+}
+
+/** Makes a feed that watches nothing yet. */
+export function createSliceFeed(options: SliceFeedOptions): SliceFeed {
+  const backoff = createBackoff({ maxMs: 5_000 })
+  let current: FeedRun | undefined
+  let delayMs = 0
+
+  return {
+    follow(follower) {
+      current ??= new FeedRun(options, delayMs, (run, wasShort) => {
+        if (current === run) current = undefined
+        if (!wasShort) backoff.reset()
+        delayMs = wasShort ? backoff.next() : 0
+      })
+      return current.join(follower)
+    },
+  }
+}
+
+/** A server that lists and lets no watch live longer than this is not asked again at once. */
+const shortMs = 5_000
+
+const none: ReadonlySet<string> = new Set()
+
+interface Member extends FeedFollower {
+  readonly fail: (error: SdError) => void
+}
+
+/** One life of the feed, from the first follower to the last, or until it is lost. */
+class FeedRun {
+  readonly #options: SliceFeedOptions
+  readonly #onEnd: (run: FeedRun, wasShort: boolean) => void
+  readonly #controller = new AbortController()
+  readonly #members = new Set<Member>()
+  readonly #told = new WeakSet<Member>()
+  readonly #slices = new Map<string, Slice>()
+  readonly #byLabel = new Map<string, Map<string, Slice>>()
+  /** Labels whose slices changed since the followers were told. */
+  readonly #changed = new Set<string>()
+  /** Leases that are alive as far as followers were told; absent before they were listed. */
+  #alive: ReadonlySet<string> | undefined
+  #leasesDenied: SdError | undefined
+  /** Since when it knows the slices, by `performance.now()`. */
+  #listedAt: number | undefined
+  #followsLeases = false
+  #isTelling = false
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(options: SliceFeedOptions, delayMs: number, onEnd: (run: FeedRun, wasShort: boolean) => void) {
+    this.#options = options
+    this.#onEnd = onEnd
+    this.#keep(this.#followSlices(delayMs))
+  }
+
+  join(follower: FeedFollower): Promise<void> {
+    const { signal } = follower
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        this.#members.delete(member)
+        if (this.#members.size === 0) this.#end()
+        resolve()
+      }
+      const member: Member = {
+        ...follower,
+        fail: (error) => {
+          this.#members.delete(member)
+          signal.removeEventListener('abort', leave)
+          if (this.#members.size === 0) this.#end()
+          reject(error)
+        },
+      }
+      this.#members.add(member)
+      signal.addEventListener('abort', leave, { once: true })
+      if (this.#leasesDenied) this.#askForLeasesAgain()
+      if (signal.aborted) leave()
+      else if (this.#isReady) this.#tell(member)
+    })
+  }
+
+  async #followSlices(delayMs: number): Promise<void> {
+    const { client, slices, operationTimeoutMs } = this.#options
+    const { signal } = this.#controller
+    await sleep(delayMs, signal)
+    await followCollection<Slice>(client, {
+      ...slices,
+      signal,
+      operationTimeoutMs,
+      onList: ({ items }) => this.#replace(items),
+      onChange: (slice, isThere) => this.#change(slice, isThere),
+    })
+  }
+
+  /** A lost collection ends it all: followers list again with a new feed. */
+  #keep(following: Promise<void>): void {
+    following.catch((caught: unknown) => this.#fail(toSdError(caught, 'SD_UNAVAILABLE', 'the watch of EndpointSlices')))
+  }
+
+  #fail(error: SdError): void {
+    if (this.#controller.signal.aborted) return
+    this.#options.clock.interrupt()
+    const members = [...this.#members]
+    this.#end(this.#listedAt !== undefined && performance.now() - this.#listedAt < shortMs)
+    for (const member of members) member.fail(error)
+  }
+
+  #end(wasShort: boolean = false): void {
+    if (this.#controller.signal.aborted) return
+    this.#onEnd(this, wasShort)
+    this.#controller.abort()
+    clearTimeout(this.#timer)
+  }
+
+  #replace(items: readonly Slice[]): void {
+    for (const slice of this.#slices.values()) this.#drop(slice)
+    for (const slice of items) this.#put(slice)
+    this.#listedAt ??= performance.now()
+    this.#tellSoon()
+  }
+
+  #change(slice: Slice, isThere: boolean): void {
+    const before = this.#slices.get(slice.metadata.name)
+    if (before) this.#drop(before)
+    if (isThere) this.#put(slice)
+    this.#tellSoon()
+  }
+
+  #put(slice: Slice): void {
+    const label = labelOf(slice)
+    const { name } = slice.metadata
+    const group = this.#byLabel.get(label) ?? new Map<string, Slice>()
+    this.#slices.set(name, slice)
+    this.#byLabel.set(label, group.set(name, slice))
+    this.#changed.add(label)
+    if (leaseNameOf(slice) !== undefined) this.#followLeases()
+  }
+
+  #drop(slice: Slice): void {
+    const label = labelOf(slice)
+    const { name } = slice.metadata
+    const group = this.#byLabel.get(label)
+    this.#slices.delete(name)
+    group?.delete(name)
+    if (group?.size === 0) this.#byLabel.delete(label)
+    this.#changed.add(label)
+  }
+
+  /** Permissions may have been granted since. */
+  #askForLeasesAgain(): void {
+    this.#leasesDenied = undefined
+    this.#alive = undefined
+    this.#followsLeases = false
+    this.#followLeases()
+  }
+
+  /** Whoever never meets a registration of this library needs no permission to read leases. */
+  #followLeases(): void {
+    if (this.#followsLeases) return
+    this.#followsLeases = true
+    const { client, leases, clock, operationTimeoutMs } = this.#options
+    const following = followCollection<Lease>(client, {
+      ...leases,
+      operationTimeoutMs,
+      signal: this.#controller.signal,
+      onList: (listing) => this.#listLeases(listing),
+      onChange: (lease, isThere) => {
+        clock.change(lease, isThere)
+        if (isThere !== this.#alive?.has(lease.metadata.name)) this.#compareLeases()
+      },
+    })
+    this.#keepLeases(following)
+  }
+
+  /** Without the permission for leases only services with registrations of this library are lost. */
+  #keepLeases(following: Promise<void>): void {
+    const kept = following.catch((caught: unknown) => {
+      if (!SdError.isInstance(caught) || caught.code !== 'SD_DENIED') throw caught
+      this.#leasesDenied = caught
+      for (const slice of this.#slices.values()) if (leaseNameOf(slice) !== undefined) this.#changed.add(labelOf(slice))
+      this.#tellSoon()
+    })
+    this.#keep(kept)
+  }
+
+  #listLeases(listing: Listing<Lease>): void {
+    this.#options.clock.list(listing)
+    this.#compareLeases()
+  }
+
+  /** Tells the followers of services whose instances came or went with their lease. */
+  #compareLeases(): void {
+    const { clock } = this.#options
+    const before = this.#alive
+    const now = clock.alive()
+    this.#alive = now
+    for (const slice of this.#slices.values()) {
+      const name = leaseNameOf(slice)
+      if (name !== undefined && (before === undefined || before.has(name) !== now.has(name))) this.#changed.add(labelOf(slice))
+    }
+    this.#tellSoon()
+    clearTimeout(this.#timer)
+    const nextEnd = clock.nextEnd()
+    if (nextEnd === undefined) return
+    this.#timer = setTimeout(() => this.#keepLeases(this.#verifyLeases()), Math.max(50, nextEnd - performance.now() + 50))
+    this.#timer.unref()
+  }
+
+  /** A lease's time may be over because its holder is gone, or because nothing comes from the server any more: ask before anybody is dropped. */
+  async #verifyLeases(): Promise<void> {
+    const { client, leases, clock, operationTimeoutMs: timeoutMs } = this.#options
+    const now = clock.alive()
+    if ([...(this.#alive ?? [])].every((name) => now.has(name))) return this.#compareLeases()
+    const { signal } = this.#controller
+    const what = 'verifying leases'
+    this.#listLeases(await withTimeout({ timeoutMs, what, signal }, (limit) => listCollection<Lease>(client, leases, limit)))
+  }
+
+  /** Once for all events of one packet. */
+  #tellSoon(): void {
+    if (this.#isTelling) return
+    this.#isTelling = true
+    queueMicrotask(() => {
+      this.#isTelling = false
+      if (!this.#isReady) return
+      const changed = new Set(this.#changed)
+      this.#changed.clear()
+      for (const member of [...this.#members]) {
+        if (!this.#told.has(member) || !member.labels || [...member.labels].some((label) => changed.has(label)))
+          this.#tell(member)
+      }
+    })
+  }
+
+  get #isReady(): boolean {
+    return this.#listedAt !== undefined && (!this.#followsLeases || this.#alive !== undefined || this.#leasesDenied !== undefined)
+  }
+
+  #tell(member: Member): void {
+    this.#told.add(member)
+    const labels = [...(member.labels ?? this.#byLabel.keys())]
+    const slices = labels.flatMap((label) => [...(this.#byLabel.get(label)?.values() ?? [])])
+    if (this.#leasesDenied && slices.some((slice) => leaseNameOf(slice) !== undefined)) {
+      member.fail(this.#leasesDenied)
+      return
+    }
+    try {
+      member.onChange(slices.filter((slice) => isAlive(slice, this.#alive ?? none)))
+    } catch (caught) {
+      member.fail(toSdError(caught, 'SD_MALFORMED', 'reading EndpointSlices'))
+    }
+  }
+}
+
+function labelOf({ metadata }: Slice): string {
+  return metadata.labels?.[serviceLabel] ?? ''
+}
