@@ -13,6 +13,8 @@ export interface GateResult {
   readonly passed: number
   /** What failed: one line or block each. */
   readonly problems: readonly string[]
+  /** What is to be shown at the end, whatever the verdict. */
+  readonly notes?: readonly string[]
 }
 
 /** One thing that must hold. */
@@ -37,12 +39,14 @@ export interface CommandOptions {
   readonly cwd?: string
   /** Limit in milliseconds, after which it is killed. @default 600_000 */
   readonly timeoutMs?: number
+  /** More variables of its environment. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** Runs a command and collects what it writes. */
 export function runCommand(command: string, args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
   const { cwd = root, timeoutMs = 600_000 } = options
-  const env = { ...process.env, PATH: `${ownBinaries}${delimiter}${process.env['PATH']}` }
+  const env = { ...process.env, ...options.env, PATH: `${ownBinaries}${delimiter}${process.env['PATH']}` }
   const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: timeoutMs })
   let output = ''
   const collect = (chunk: Buffer): void => {

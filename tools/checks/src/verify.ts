@@ -8,6 +8,7 @@ import { checkDocumented } from './documented-exports.ts'
 import { commandGate, type Gate, type GateResult, resultOf, root } from './gate.ts'
 import { checkInstall } from './install.ts'
 import { checkTarballs } from './tarballs.ts'
+import { checkServers, foundServers } from './test-servers.ts'
 import { runTests } from './tests.ts'
 import { type Manifest, readPackages } from './workspace.ts'
 
@@ -22,7 +23,8 @@ const gates: readonly Gate[] = [
   commandGate('unused code (knip)', 'knip', []),
   commandGate('types', 'turbo', ['run', 'types', '--output-logs=errors-only']),
   commandGate('build', 'turbo', ['run', 'build', '--output-logs=errors-only']),
-  { name: 'tests and coverage', run: runTests },
+  { name: 'test servers', run: checkServers },
+  { name: 'tests and coverage', run: () => runTests([...foundServers].join(' ')) },
   {
     name: 'conventions',
     run: async () =>
@@ -56,6 +58,7 @@ let passed = 0
 let failed = 0
 const only = process.argv[2]
 const rows: string[] = []
+const notes: string[] = []
 for (const gate of gates) {
   if (only !== undefined && !gate.name.startsWith(only)) continue
   process.stdout.write(`${gate.name} … `)
@@ -68,8 +71,10 @@ for (const gate of gates) {
   rows.push(
     `  ${gate.name.padEnd(36)} ${String(result.passed).padStart(5)} passed  ${String(result.problems.length).padStart(3)} failed  ${time.padStart(8)}`,
   )
+  notes.push(...(result.notes ?? []))
   passed += result.passed
   failed += result.problems.length
 }
+if (notes.length > 0) process.stdout.write(`\n${notes.join('\n')}\n`)
 process.stdout.write(`\n${rows.join('\n')}\n\n${passed} passed, ${failed} failed\n`)
 process.exitCode = failed === 0 ? 0 : 1
