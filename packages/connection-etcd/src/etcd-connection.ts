@@ -117,7 +117,7 @@ const denied =
 const tooLarge = /too large|larger than max|resource ?exha/i
 
 /** What an error of the library means. Its classes carry no code, so their names and etcd's own texts decide. */
-export function explain(caught: unknown, name: string): SdError {
+function explain(caught: unknown, name: string): SdError {
   if (SdError.isInstance(caught)) return caught
   const text = caught instanceof Error ? `${caught.constructor.name} ${caught.message}` : String(caught)
   if (denied.test(text)) return toSdError(caught, 'SD_DENIED', `${name} refused`)

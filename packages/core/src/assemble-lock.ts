@@ -1,7 +1,7 @@
 import { type BackoffOptions, createBackoff } from './backoff.ts'
 import { abortError, closedError, SdError, toSdError } from './errors.ts'
 import type { AcquireOptions, Lock, LockHandle, LockHolder } from './lock.ts'
-import { sleep, withAnySignal, withTimeout } from './timers.ts'
+import { settlesWithin, sleep, withAnySignal, withTimeout } from './timers.ts'
 import { checkDuration, checkName, checkText } from './validate.ts'
 import { createWatchHub, type WatchSession } from './watch-hub.ts'
 
@@ -42,6 +42,9 @@ export interface LockAdapter {
   /** Delays between attempts. @default 200 ms to 2 s */
   readonly backoff?: BackoffOptions
 }
+
+/** Longest time that closing waits for each of its steps, in milliseconds. */
+const closeLimitMs = 1_000
 
 /** Everything that locks have in common, on top of what is particular to one backend. */
 export function assembleLock(adapter: LockAdapter): Lock {
@@ -146,9 +149,9 @@ export function assembleLock(adapter: LockAdapter): Lock {
 
   async function close(): Promise<void> {
     ended.abort()
-    await Promise.race([Promise.allSettled([...handles].map((handle) => handle.release())), sleep(operationTimeoutMs)])
-    await Promise.race([holders.close(), sleep(operationTimeoutMs)])
-    await Promise.race([adapter.close(), sleep(operationTimeoutMs)])
+    await settlesWithin(Promise.allSettled([...handles].map((handle) => handle.release())), closeLimitMs)
+    await settlesWithin(holders.close(), closeLimitMs)
+    await settlesWithin(adapter.close(), closeLimitMs)
   }
 
   const lock: Lock = {

@@ -14,7 +14,7 @@ import type {
 } from './registry.ts'
 import type { ServiceInstance } from './service-instance.ts'
 import type { ServiceSnapshot } from './snapshot.ts'
-import { sleep, withTimeout } from './timers.ts'
+import { settlesWithin, withTimeout } from './timers.ts'
 import { checkName, checkObject } from './validate.ts'
 import { createWatchHub, type WatchHub, type WatchSession } from './watch-hub.ts'
 
@@ -80,8 +80,8 @@ export interface AssembledRegistry extends AssembledSource<Registry> {
   recover(error: SdError): void
 }
 
-/** Longest time that closing waits for deregistrations while the backend is away, in milliseconds. */
-const closeWhileAwayMs = 1_000
+/** Longest time without a sign of the backend that closing waits for each of its steps, in milliseconds. */
+const closeLimitMs = 1_000
 
 /** Everything that sources of instances have in common, on top of what is particular to one backend. */
 export function assembleDiscoverySource(adapter: DiscoveryAdapter): AssembledSource<DiscoverySource> {
@@ -93,20 +93,26 @@ export function assembleDiscoverySource(adapter: DiscoveryAdapter): AssembledSou
 export function assembleRegistry(adapter: RegistryAdapter): AssembledRegistry {
   const { name, driver, ttlMs, operationTimeoutMs, backoff, enabled = true } = adapter
   const { source, connection, checkOpen, operate, record } = createSource(adapter, closeKeeper)
+  let contacts = 0
   const keeper = createRegistrationKeeper({
     registry: name,
     driver,
     operationTimeoutMs,
     renewIntervalMs: (instance) => (instance.ttlMs ?? ttlMs) / 3,
     check: adapter.check,
-    onContact: record,
+    onContact(error) {
+      if (!error) contacts++
+      record(error)
+    },
     ...(backoff && { backoff }),
   })
-
-  /** A backend that is away is not waited for as long as one that answers. */
-  function closeKeeper(): Promise<void> {
+  /** Deregistering many takes its time, but only while the backend answers. */
+  async function closeKeeper(): Promise<void> {
     const closed = keeper.close()
-    return connection.state === 'connected' ? closed : Promise.race([closed, sleep(closeWhileAwayMs)])
+    for (let before = -1; contacts !== before; ) {
+      before = contacts
+      if (await settlesWithin(closed, closeLimitMs)) return
+    }
   }
 
   const registry: Registry = {
@@ -211,9 +217,9 @@ function createSource(adapter: DiscoveryAdapter, closeRegistrations: () => Promi
   async function close(): Promise<void> {
     const watches = Promise.all([snapshots.close(), serviceNames.close()])
     await closeRegistrations()
-    await Promise.race([watches, sleep(closeWhileAwayMs)])
+    await settlesWithin(watches, closeLimitMs)
     try {
-      await Promise.race([adapter.close(), sleep(closeWhileAwayMs)])
+      await settlesWithin(Promise.resolve(adapter.close()), closeLimitMs)
     } finally {
       connection.close()
     }

@@ -22,6 +22,16 @@ export function sleep(durationMs: number, signal?: AbortSignal, keepsAlive: bool
   })
 }
 
+/** Waits for a promise for at most `limitMs`. @returns whether it settled in time @throws what it rejected with in time */
+export async function settlesWithin(promise: Promise<unknown>, limitMs: number): Promise<boolean> {
+  const over = new AbortController()
+  try {
+    return await Promise.race([promise.then(() => true), sleep(limitMs, over.signal, true).then(() => false)])
+  } finally {
+    over.abort()
+  }
+}
+
 /** Resolves once the signal fires; never rejects. */
 export function untilAborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve()

@@ -1,4 +1,5 @@
 import {
+  FAULT_TIMEOUT_MS,
   obtainServer,
   registryFaults,
   startToxiproxy,
@@ -43,5 +44,5 @@ describe.runIf(zookeeper && toxiproxy)('faults of ZooKeeper', () => {
       tool.close()
     },
   })
-  for (const { name, run } of faults) test(name, { timeout: 120_000 }, run)
+  for (const { name, run } of faults) test(name, { timeout: FAULT_TIMEOUT_MS }, run)
 })

@@ -58,7 +58,7 @@ export async function soak(harness: FaultHarness): Promise<void> {
         await watcher.getInstances('orders')
         await Promise.all(registrations.map((registration) => registration.deregister()))
         changes += 60
-        await delay(50)
+        await delay(200)
       }
       await link.cut()
       await delay(500)
