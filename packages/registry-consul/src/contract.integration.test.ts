@@ -5,7 +5,7 @@ import { registryContract } from '@sd/testing'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { createConsulRegistry } from './index.ts'
 
-const consul = await obtainServer('consul', { own: true })
+const consul = await obtainServer('consul')
 const toxiproxy = await obtainServer('toxiproxy')
 
 describe.runIf(consul && toxiproxy)('registry contract', () => {

@@ -5,7 +5,7 @@ import { registryContract } from '@sd/testing'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { createNacosRegistry, type NacosRegistryOptions } from './index.ts'
 
-const nacos = await obtainServer('nacos', { own: true })
+const nacos = await obtainServer('nacos')
 const toxiproxy = await obtainServer('toxiproxy')
 
 /** Binds the contract to a server whose port is known once it runs. */

@@ -12,7 +12,7 @@ import { registryContract } from '@sd/testing'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { createZooKeeperRegistry } from './index.ts'
 
-const zookeeper = await obtainServer('zookeeper', { own: true })
+const zookeeper = await obtainServer('zookeeper')
 const toxiproxy = await obtainServer('toxiproxy')
 const sessionTimeoutMs = 2_000
 

@@ -39,7 +39,7 @@ export async function runTests(servers: string): Promise<GateResult> {
     failed += report.numFailedTests + (isShort ? 0 : report.numPendingTests)
     if (notes.length > 0) rows.push(describe(folder, notes, report))
   }
-  const notes = rows.length > 0 ? ['Tests on real servers:', ...rows] : []
+  const notes = rows.length > 0 ? ['Tests on real servers:', ...rows.sort()] : []
   if (code === 0 && failed === 0) return { passed, problems: [], notes }
   return { passed, problems: [output, ...new Array<string>(Math.max(0, failed - 1)).fill('(in the output above)')], notes }
 }

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CertificateSet } from './certificates.ts'
+import { useExternalServer } from './external-server.ts'
 import { freePort, probePort } from './network.ts'
 import type { ServerSource } from './sources.ts'
 import { launch, type TestServer } from './test-server.ts'
@@ -27,9 +28,10 @@ export interface ConsulServer extends TestServer {
 
 /** Starts a server of one node, or an agent that joins one by `config`. TLS is for clients only; `call` does not work with it. */
 export async function startConsul(source: ServerSource, options: ConsulOptions = {}): Promise<ConsulServer> {
-  if (source.kind === 'address') throw new Error('this Consul must be owned by the test')
+  const external = source.kind === 'address' ? useExternalServer('consul', source) : undefined
   const { managementToken, tls, config } = options
-  const [port, serverPort, serfPort] = [await freePort(), await freePort(), await freePort()]
+  const [serverPort, serfPort] = [await freePort(), await freePort()]
+  const port = external?.port ?? (await freePort())
 
   async function call(method: string, path: string, body?: unknown): Promise<unknown> {
     const response = await fetch(`http://127.0.0.1:${port}${path}`, {
@@ -43,6 +45,7 @@ export async function startConsul(source: ServerSource, options: ConsulOptions =
     return /^[[{"]/.test(text) ? JSON.parse(text) : text
   }
 
+  if (source.kind === 'address') return { ...useExternalServer('consul', source), serfPort, call }
   const server = await launch({
     name: 'consul',
     source,

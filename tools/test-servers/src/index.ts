@@ -15,7 +15,7 @@ export {
 export { type NacosOptions, type NacosServer, startNacos } from './nacos.ts'
 export { freePort } from './network.ts'
 export { recipes, type ServerName } from './recipes.ts'
-export { obtainServer, type ServerSource } from './sources.ts'
+export { findServer, obtainServer, type ServerSource } from './sources.ts'
 export { type LaunchPlan, launch, type TestServer } from './test-server.ts'
 export { type FaultyLink, startToxiproxy, type Toxiproxy } from './toxiproxy.ts'
 export { startZooKeeper, type ZooKeeperOptions, type ZooKeeperServer } from './zookeeper.ts'

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { useExternalServer } from './external-server.ts'
 import { freePort } from './network.ts'
 import type { ServerSource } from './sources.ts'
 import { launch, type TestServer } from './test-server.ts'
@@ -30,7 +31,7 @@ export interface NacosServer extends TestServer {
 
 /** Starts a Nacos-compatible server. */
 export async function startNacos(source: ServerSource, options: NacosOptions = {}): Promise<NacosServer> {
-  if (source.kind === 'address') throw new Error('this Nacos must be owned by the test')
+  if (source.kind === 'address') return useExternalServer('nacos', source)
   const { auth, loginSeconds = 3_600, unhealthyAfterSeconds = 15, removeAfterSeconds = 30 } = options
   const [port, grpcPort, consolePort] = [await freePort(), await freePort(), await freePort()]
   const environment: Record<string, string> = {

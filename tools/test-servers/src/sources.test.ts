@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
@@ -39,14 +39,18 @@ describe('where a server comes from', () => {
   test('without any, it is undefined here and an error in CI', async () => {
     vi.stubEnv('PATH', '/nowhere')
     vi.stubEnv('CI', '')
+    const folder = await mkdtemp(join(tmpdir(), 'sd-notes-'))
+    const notes = join(folder, 'servers.ndjson')
     const warn = vi.spyOn(console, 'warn').mockReturnValue(undefined)
     // Without java on PATH there is no ZooKeeper, even if its jars are in the cache.
-    expect(await obtainServer('zookeeper')).toBeUndefined()
+    expect(await obtainServer('zookeeper', { notes })).toBeUndefined()
     expect(warn).toHaveBeenCalledWith(expect.stringContaining('NOT RUN: no zookeeper server'))
     vi.stubEnv('CI', 'true')
-    await expect(obtainServer('zookeeper')).rejects.toThrow('NOT RUN')
+    await expect(obtainServer('zookeeper', { notes })).rejects.toThrow('NOT RUN')
+    expect(await readFile(notes, 'utf8')).toBe('{"server":"zookeeper"}\n'.repeat(2))
     await expect(prepareServer('zookeeper', () => undefined)).rejects.toThrow('mvn is not on PATH. Install Maven and a JDK 17')
     warn.mockRestore()
+    await rm(folder, { recursive: true })
   })
 
   test('a container engine is asked only if its daemon answers', async () => {

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { accessSync, appendFileSync, constants, existsSync, mkdirSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { basename, delimiter, join } from 'node:path'
+import { basename, delimiter, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Recipe, recipes, type ServerName } from './recipes.ts'
 
@@ -26,6 +26,8 @@ export type ServerSource =
 export interface ObtainOptions {
   /** Whether the test must own the process: then an address in the environment does not do. @default false */
   readonly own?: boolean
+  /** File that notes for the table go to. @default 'coverage/servers.ndjson' in the working folder */
+  readonly notes?: string
 }
 
 /** Folder of everything that was built, by name and version. */
@@ -74,8 +76,9 @@ export async function findServer(name: ServerName, options: ObtainOptions = {}):
  */
 export async function obtainServer(name: ServerName, options: ObtainOptions = {}): Promise<ServerSource | undefined> {
   const source = await findServer(name, options)
-  mkdirSync('coverage', { recursive: true })
-  appendFileSync('coverage/servers.ndjson', `${JSON.stringify({ server: name, version: source?.version })}\n`)
+  const { notes = 'coverage/servers.ndjson' } = options
+  mkdirSync(dirname(notes), { recursive: true })
+  appendFileSync(notes, `${JSON.stringify({ server: name, version: source?.version })}\n`)
   if (source) return source
   const message = `NOT RUN: no ${name} server. Build it with "pnpm test:servers ${name}".`
   if (process.env['CI'] === 'true') throw new Error(message)

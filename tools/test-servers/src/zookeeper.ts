@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { CertificateSet } from './certificates.ts'
+import { useExternalServer } from './external-server.ts'
 import { freePort } from './network.ts'
 import { findOnPath, type ServerSource } from './sources.ts'
 import { launch, type TestServer } from './test-server.ts'
@@ -24,8 +25,9 @@ export interface ZooKeeperServer extends TestServer {
 
 /** Starts ZooKeeper. */
 export async function startZooKeeper(source: ServerSource, options: ZooKeeperOptions = {}): Promise<ZooKeeperServer> {
+  if (source.kind === 'address') return { ...useExternalServer('zookeeper', source), securePort: 0 }
   const java = findOnPath('java')
-  if (source.kind !== 'binary' || !java) throw new Error('this ZooKeeper must be owned by the test')
+  if (source.kind !== 'binary' || !java) throw new Error('ZooKeeper needs its jars and java on PATH')
   const { config = [], tls } = options
   const [port, securePort] = [await freePort(), await freePort()]
   const server = await launch({

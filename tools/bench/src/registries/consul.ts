@@ -1,5 +1,5 @@
 import { createConsulRegistry } from '@sd/registry-consul'
-import { obtainServer, startConsul } from '@sd/test-servers'
+import { findServer, startConsul } from '@sd/test-servers'
 import Consul from 'consul'
 import type { Finding } from '../report.ts'
 import { measureFootprint } from './footprint.ts'
@@ -7,7 +7,7 @@ import { measurePropagation } from './propagation.ts'
 
 /** Consul against the consul package's own watch. */
 export async function benchConsul(): Promise<readonly Finding[]> {
-  const source = await obtainServer('consul', { own: true })
+  const source = await findServer('consul', { own: true })
   if (!source) return []
   const server = await startConsul(source)
   const open = (port: number) => createConsulRegistry({ endpoints: [`127.0.0.1:${port}`] })

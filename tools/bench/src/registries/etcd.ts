@@ -1,5 +1,5 @@
 import { createEtcdRegistry } from '@sd/registry-etcd'
-import { obtainServer, startEtcd } from '@sd/test-servers'
+import { findServer, startEtcd } from '@sd/test-servers'
 import { Etcd3 } from 'etcd3'
 import type { Finding } from '../report.ts'
 import { measureFootprint } from './footprint.ts'
@@ -7,7 +7,7 @@ import { measurePropagation } from './propagation.ts'
 
 /** etcd against etcd3's own watcher. */
 export async function benchEtcd(): Promise<readonly Finding[]> {
-  const source = await obtainServer('etcd', { own: true })
+  const source = await findServer('etcd', { own: true })
   if (!source) return []
   const server = await startEtcd(source)
   const open = (port: number) => createEtcdRegistry({ endpoints: [`127.0.0.1:${port}`], prefix: '/bench' })

@@ -1,13 +1,13 @@
 import { KubeConfig, Watch } from '@kubernetes/client-node'
 import { createKubernetesRegistry } from '@sd/registry-kubernetes'
-import { obtainServer, startKubernetes } from '@sd/test-servers'
+import { findServer, startKubernetes } from '@sd/test-servers'
 import type { Finding } from '../report.ts'
 import { measureFootprint } from './footprint.ts'
 import { measurePropagation } from './propagation.ts'
 
 /** Kubernetes against the bare library's watch. */
 export async function benchKubernetes(): Promise<readonly Finding[]> {
-  const [kubernetes, etcd] = [await obtainServer('kubernetes', { own: true }), await obtainServer('etcd', { own: true })]
+  const [kubernetes, etcd] = [await findServer('kubernetes', { own: true }), await findServer('etcd', { own: true })]
   if (!kubernetes || !etcd) return []
   const server = await startKubernetes({ kubernetes, etcd })
   const open = (port: number) => createKubernetesRegistry({ kubeconfig: server.kubeconfig({ port, namespace: 'default' }) })

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { createNacosRegistry } from '@sd/registry-nacos'
-import { obtainServer, startNacos } from '@sd/test-servers'
+import { findServer, startNacos } from '@sd/test-servers'
 import { quantile } from '../paired.ts'
 import type { Finding } from '../report.ts'
 import { measureFootprint } from './footprint.ts'
@@ -10,7 +10,7 @@ const changes = 40
 
 /** Nacos is polled: the goal is the interval. */
 export async function benchNacos(): Promise<readonly Finding[]> {
-  const source = await obtainServer('nacos', { own: true })
+  const source = await findServer('nacos', { own: true })
   if (!source) return []
   const server = await startNacos(source)
   const open = (port: number) => createNacosRegistry({ endpoints: [`127.0.0.1:${port}`], refreshIntervalMs })

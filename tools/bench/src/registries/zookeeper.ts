@@ -1,5 +1,5 @@
 import { createZooKeeperRegistry } from '@sd/registry-zookeeper'
-import { obtainServer, startZooKeeper } from '@sd/test-servers'
+import { findServer, startZooKeeper } from '@sd/test-servers'
 import zookeeper from 'node-zookeeper-client'
 import type { Finding } from '../report.ts'
 import { measureFootprint } from './footprint.ts'
@@ -7,7 +7,7 @@ import { measurePropagation } from './propagation.ts'
 
 /** ZooKeeper against the bare client, which reads the node again at every event. */
 export async function benchZooKeeper(): Promise<readonly Finding[]> {
-  const source = await obtainServer('zookeeper', { own: true })
+  const source = await findServer('zookeeper', { own: true })
   if (!source) return []
   const server = await startZooKeeper(source)
   const open = (port: number) => createZooKeeperRegistry({ endpoints: [`127.0.0.1:${port}`], prefix: '/bench' })
