@@ -34,11 +34,14 @@ function tryEachMember(count: number): Policy {
   return { execute } as unknown as Policy
 }
 
-/** A member that does not answer is noticed after about this long: gRPC pings, no more often than etcd allows (5 s). */
+/**
+ * A member that falls silent during a call or a watch is noticed after about eight seconds: by gRPC pings, no more often than etcd allows (5 s).
+ * Without a call etcd takes pings for an attack, and says so with GOAWAY.
+ */
 const grpcOptions = {
   'grpc.keepalive_time_ms': 6_000,
   'grpc.keepalive_timeout_ms': 2_000,
-  'grpc.keepalive_permit_without_calls': 1,
+  'grpc.keepalive_permit_without_calls': 0,
   'grpc.initial_reconnect_backoff_ms': 200,
   'grpc.max_reconnect_backoff_ms': 2_000,
   'grpc.max_receive_message_length': 67_108_864,
