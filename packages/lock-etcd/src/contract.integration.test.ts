@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Lock } from '@sd/core'
-import { type EtcdServer, type FaultyLink, obtainServer, startEtcd, startToxiproxy, type Toxiproxy } from '@sd/test-servers'
+import { createLinkedClients, type EtcdServer, obtainServer, startEtcd, startToxiproxy, type Toxiproxy } from '@sd/test-servers'
 import { lockContract } from '@sd/testing'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { createEtcdLock } from './index.ts'
@@ -22,20 +21,9 @@ describe.runIf(etcd && toxiproxy)('lock contract', () => {
     eventuallyMs: 10_000,
     setup: async () => {
       const prefix = `/test/${randomUUID()}`
-      const links = new Map<Lock, FaultyLink>()
-      return {
-        async open() {
-          const link = await proxy.link(server.port)
-          const lock = createEtcdLock({ endpoints: [`127.0.0.1:${link.port}`], prefix, ttlMs: 2_000, operationTimeoutMs: 2_000 })
-          links.set(lock, link)
-          return lock
-        },
-        setConnected: (lock, connected) => {
-          const link = links.get(lock)
-          return connected ? link?.restore() : link?.cut()
-        },
-        dispose: async () => void (await Promise.all([...links.values()].map((link) => link.close()))),
-      }
+      return createLinkedClients(proxy, server.port, (port) =>
+        createEtcdLock({ endpoints: [`127.0.0.1:${port}`], prefix, ttlMs: 2_000, operationTimeoutMs: 2_000 }),
+      )
     },
   })
   for (const { name, run } of contract) test(name, { timeout: 60_000 }, run)

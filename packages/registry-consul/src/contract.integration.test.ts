@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import type { Registry } from '@sd/core'
-import { type ConsulServer, type FaultyLink, obtainServer, startConsul, startToxiproxy, type Toxiproxy } from '@sd/test-servers'
+import {
+  type ConsulServer,
+  createLinkedClients,
+  obtainServer,
+  startConsul,
+  startToxiproxy,
+  type Toxiproxy,
+} from '@sd/test-servers'
 import { registryContract } from '@sd/testing'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { createConsulRegistry } from './index.ts'
@@ -23,20 +29,7 @@ describe.runIf(consul && toxiproxy)('registry contract', () => {
     eventuallyMs: 25_000,
     setup: async () => {
       const prefix = `t${randomUUID().slice(0, 8)}-`
-      const links = new Map<Registry, FaultyLink>()
-      return {
-        async open() {
-          const link = await proxy.link(server.port)
-          const registry = createConsulRegistry({ endpoints: [`127.0.0.1:${link.port}`], prefix })
-          links.set(registry, link)
-          return registry
-        },
-        setConnected: (registry, connected) => {
-          const link = links.get(registry)
-          return connected ? link?.restore() : link?.cut()
-        },
-        dispose: async () => void (await Promise.all([...links.values()].map((link) => link.close()))),
-      }
+      return createLinkedClients(proxy, server.port, (port) => createConsulRegistry({ endpoints: [`127.0.0.1:${port}`], prefix }))
     },
   })
   for (const { name, run } of contract) test(name, { timeout: 60_000 }, run)

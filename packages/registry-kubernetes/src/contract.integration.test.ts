@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type { Registry } from '@sd/core'
 import {
-  type FaultyLink,
+  createLinkedClients,
   type KubernetesServer,
   obtainServer,
   startKubernetes,
@@ -31,21 +30,9 @@ describe.runIf(etcd && kubernetes && toxiproxy)('registry contract', () => {
     setup: async () => {
       const namespace = `test-${randomUUID()}`
       await server.call('POST', '/api/v1/namespaces', { metadata: { name: namespace } })
-      const links = new Map<Registry, FaultyLink>()
-      return {
-        async open() {
-          const link = await proxy.link(server.port)
-          const kubeconfig = server.kubeconfig({ port: link.port, namespace })
-          const registry = createKubernetesRegistry({ kubeconfig, operationTimeoutMs: 4_000 })
-          links.set(registry, link)
-          return registry
-        },
-        setConnected: (registry, connected) => {
-          const link = links.get(registry)
-          return connected ? link?.restore() : link?.cut()
-        },
-        dispose: async () => void (await Promise.all([...links.values()].map((link) => link.close()))),
-      }
+      return createLinkedClients(proxy, server.port, (port) =>
+        createKubernetesRegistry({ kubeconfig: server.kubeconfig({ port, namespace }), operationTimeoutMs: 4_000 }),
+      )
     },
   })
   for (const { name, run } of contract) test(name, { timeout: 60_000 }, run)

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Registry } from '@sd/core'
-import { type FaultyLink, type NacosServer, obtainServer, startNacos, startToxiproxy, type Toxiproxy } from '@sd/test-servers'
+import { createLinkedClients, type NacosServer, obtainServer, startNacos, startToxiproxy, type Toxiproxy } from '@sd/test-servers'
 import { registryContract } from '@sd/testing'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { createNacosRegistry, type NacosRegistryOptions } from './index.ts'
@@ -9,7 +8,7 @@ const nacos = await obtainServer('nacos')
 const toxiproxy = await obtainServer('toxiproxy')
 
 /** Binds the contract to a server whose port is known once it runs. */
-function bindContract(port: () => number, shortestTtlMs: number, options: NacosRegistryOptions): void {
+function bindContract(upstream: () => number, shortestTtlMs: number, options: NacosRegistryOptions): void {
   let proxy: Toxiproxy
   beforeAll(async () => {
     if (toxiproxy) proxy = await startToxiproxy(toxiproxy)
@@ -21,27 +20,16 @@ function bindContract(port: () => number, shortestTtlMs: number, options: NacosR
     eventuallyMs: 10_000,
     setup: async () => {
       const namespace = randomUUID()
-      const links = new Map<Registry, FaultyLink>()
-      return {
-        async open() {
-          const link = await proxy.link(port())
-          const registry = createNacosRegistry({
-            endpoints: [`127.0.0.1:${link.port}`],
-            namespace,
-            ttlMs: shortestTtlMs,
-            refreshIntervalMs: 200,
-            operationTimeoutMs: 2_000,
-            ...options,
-          })
-          links.set(registry, link)
-          return registry
-        },
-        setConnected: (registry, connected) => {
-          const link = links.get(registry)
-          return connected ? link?.restore() : link?.cut()
-        },
-        dispose: async () => void (await Promise.all([...links.values()].map((link) => link.close()))),
-      }
+      return createLinkedClients(proxy, upstream(), (port) =>
+        createNacosRegistry({
+          endpoints: [`127.0.0.1:${port}`],
+          namespace,
+          ttlMs: shortestTtlMs,
+          refreshIntervalMs: 200,
+          operationTimeoutMs: 2_000,
+          ...options,
+        }),
+      )
     },
   })
   for (const { name, run } of contract) test(name, { timeout: 60_000 }, run)

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type { Registry } from '@sd/core'
 import {
-  type FaultyLink,
+  createLinkedClients,
   obtainServer,
   startToxiproxy,
   startZooKeeper,
@@ -30,21 +29,9 @@ describe.runIf(zookeeper && toxiproxy)('registry contract', () => {
     eventuallyMs: 10_000,
     setup: async () => {
       const prefix = `/test/${randomUUID()}`
-      const links = new Map<Registry, FaultyLink>()
-      return {
-        async open() {
-          const link = await proxy.link(server.port)
-          const endpoints = [`127.0.0.1:${link.port}`]
-          const registry = createZooKeeperRegistry({ endpoints, prefix, sessionTimeoutMs, operationTimeoutMs: 2_000 })
-          links.set(registry, link)
-          return registry
-        },
-        setConnected: (registry, connected) => {
-          const link = links.get(registry)
-          return connected ? link?.restore() : link?.cut()
-        },
-        dispose: async () => void (await Promise.all([...links.values()].map((link) => link.close()))),
-      }
+      return createLinkedClients(proxy, server.port, (port) =>
+        createZooKeeperRegistry({ endpoints: [`127.0.0.1:${port}`], prefix, sessionTimeoutMs, operationTimeoutMs: 2_000 }),
+      )
     },
   })
   for (const { name, run } of contract) test(name, { timeout: 60_000 }, run)

@@ -12,6 +12,7 @@ export {
   type KubernetesSources,
   startKubernetes,
 } from './kubernetes.ts'
+export { createLinkedClients, type LinkedClients } from './linked-clients.ts'
 export { type NacosOptions, type NacosServer, startNacos } from './nacos.ts'
 export { freePort } from './network.ts'
 export { recipes, type ServerName } from './recipes.ts'
