@@ -33,9 +33,11 @@ const capabilities = { register: true, watch: 'push', listServices: true, ttl: t
 /**
  * Finds instances in the EndpointSlices of a namespace, and registers instances that are no Pods by slices of its own.
  *
- * @throws SdError `SD_INVALID` that names the option
+ * @throws SdError `SD_INVALID` that names the option; `SD_UNSUPPORTED` on Bun, which replaces the undici that the client library stands on
  */
 export function createKubernetesRegistry(options: KubernetesRegistryOptions = {}): Registry {
+  if ('Bun' in globalThis)
+    throw new SdError('SD_UNSUPPORTED', 'registry-kubernetes needs Node: its client library does not run on Bun')
   const settings = readOptions(options)
   const { name, ttlMs, operationTimeoutMs, enabled, labelSelector, portName: preferredPort = 'http' } = settings
   const client = createKubeClient(settings)

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { createKubernetesRegistry, type KubernetesRegistryOptions } from './index.ts'
 
 function kubeconfig(cluster: object = { server: 'https://10.0.0.1:6443' }, namespace?: string): string {
@@ -84,4 +84,12 @@ describe('options', () => {
     expect(registration.state).toBe('closed')
     await registry.close()
   })
+})
+
+test('Bun is told that it can not run this', () => {
+  vi.stubGlobal('Bun', {})
+  expect(() => createKubernetesRegistry({ kubeconfig: kubeconfig() })).toThrow(
+    expect.objectContaining({ code: 'SD_UNSUPPORTED', message: expect.stringContaining('needs Node') }),
+  )
+  vi.unstubAllGlobals()
 })
