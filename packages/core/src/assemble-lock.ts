@@ -143,7 +143,7 @@ export function assembleLock(adapter: LockAdapter): Lock {
       } catch (error) {
         if (signal.aborted || !SdError.isInstance(error) || !error.retryable) throw error
       }
-      await sleep(backoff.next(), signal)
+      await sleep(backoff.next(), signal, true)
     }
   }
 

@@ -55,7 +55,7 @@ async function renewWhileItLives(renew: () => Promise<boolean>, { lost, ttlMs, c
     setTimeout(() => lost.abort(), startedAt + ttlMs * safeShare - performance.now())
   let giveUp = giveUpAfter(confirmedAt)
   while (!lost.signal.aborted) {
-    await sleep((ttlMs / 3) * (0.9 + Math.random() * 0.2), lost.signal).catch(() => undefined)
+    await sleep((ttlMs / 3) * (0.9 + Math.random() * 0.2), lost.signal, true).catch(() => undefined)
     if (lost.signal.aborted) break
     const startedAt = performance.now()
     try {

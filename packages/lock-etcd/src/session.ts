@@ -33,7 +33,7 @@ async function renewWhileItLives(lease: EtcdLease, lost: AbortController): Promi
   const lifetimeMs = lease.expiresAt - lease.confirmedAt
   let giveUp = setTimeout(() => lost.abort(), lifetimeMs * safeShare)
   while (!lost.signal.aborted) {
-    await sleep((lifetimeMs / 3) * (0.9 + Math.random() * 0.2), lost.signal).catch(() => undefined)
+    await sleep((lifetimeMs / 3) * (0.9 + Math.random() * 0.2), lost.signal, true).catch(() => undefined)
     if (lost.signal.aborted) break
     try {
       if (!(await lease.renew())) break

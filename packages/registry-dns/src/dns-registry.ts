@@ -71,7 +71,7 @@ export function createDnsRegistry(options: DnsRegistryOptions): DiscoverySource 
         const { snapshot, ttlMs } = await withTimeout(limits, (limit) => read(service, limit, previous()))
         offer(snapshot)
         const delayMs = Math.min(Math.max(ttlMs, minTtlMs), refreshIntervalMs)
-        await sleep(delayMs * (1 + jitter * Math.random()), signal)
+        await sleep(delayMs * (1 + jitter * Math.random()), signal, true)
       }
     },
     async ping({ signal }) {

@@ -72,7 +72,7 @@ export function createFeed<T>(options: FeedOptions<T>): Feed<T> {
         if (left.aborted) return
         take(member, follower, toWaitable(caught, member))
       }
-      await sleep(backoff.next(), left).catch(() => undefined)
+      await sleep(backoff.next(), left, true).catch(() => undefined)
     }
   }
 

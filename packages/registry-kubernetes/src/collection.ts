@@ -99,7 +99,7 @@ export async function followCollection<T extends KubeObject>(client: KubeClient,
       version = await watchFrom(client, version, options)
       if (signal.aborted) return
       if (performance.now() - startedAt > timeoutMs) backoff.reset()
-      await sleep(backoff.next(), signal)
+      await sleep(backoff.next(), signal, true)
       if (version !== undefined && !(await isKnown(client, version, options))) version = undefined
     }
   }

@@ -1,5 +1,5 @@
 import { type HttpMethod, IsomorphicFetchHttpLibrary, RequestContext, type ResponseContext, Watch } from '@kubernetes/client-node'
-import { closedError, SdError, sleep } from '@sd/core'
+import { closedError, SdError, sleep, withTimeout } from '@sd/core'
 import { expired, explainFailure, explainStatus, LOGIN_REFUSED } from './api-errors.ts'
 import { createLogin } from './login.ts'
 import type { KubernetesSettings } from './options.ts'
@@ -82,7 +82,8 @@ export function createKubeClient(settings: KubernetesSettings): KubeClient {
     } catch (refusal) {
       if (!isRefusal(refusal)) throw refusal
       if (refusal.code === LOGIN_REFUSED) login.refresh()
-      if (!(await isReady(signal))) {
+      const what = `${name}: asking whether the API server is ready`
+      if (!(await withTimeout({ timeoutMs: operationTimeoutMs, what, signal }, isReady))) {
         throw new SdError('SD_UNAVAILABLE', `${refusal.message}; the API server does not say that it is ready`, {
           cause: refusal,
         })
@@ -111,9 +112,8 @@ export function createKubeClient(settings: KubernetesSettings): KubeClient {
 
   /** Asks without a login, because that may be refused too, and with one where nobody is let in without. */
   async function isReady(signal: AbortSignal): Promise<boolean> {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(operationTimeoutMs)])
     const ask = async (isAnonymous: boolean): Promise<number> =>
-      (await exchange({ method: 'GET', path: '/readyz', signal: limit }, isAnonymous)).httpStatusCode
+      (await exchange({ method: 'GET', path: '/readyz', signal }, isAnonymous)).httpStatusCode
     const status = await ask(true)
     const told = status === 401 ? await ask(false) : status
     if (told === 200 || told === 401) return true

@@ -113,7 +113,7 @@ class FeedRun {
   async #followSlices(delayMs: number): Promise<void> {
     const { client, slices, operationTimeoutMs } = this.#options
     const { signal } = this.#controller
-    await sleep(delayMs, signal)
+    await sleep(delayMs, signal, true)
     await followCollection<Slice>(client, {
       ...slices,
       signal,

@@ -64,7 +64,7 @@ export function createNacosRegistry(options: NacosRegistryOptions = {}): Registr
   ): Promise<void> {
     for (;;) {
       offer(await withTimeout({ timeoutMs: operationTimeoutMs, what: `${name} ${what}`, signal }, read))
-      await sleep(refreshIntervalMs * (0.9 + Math.random() * 0.1), signal)
+      await sleep(refreshIntervalMs * (0.9 + Math.random() * 0.1), signal, true)
     }
   }
 
