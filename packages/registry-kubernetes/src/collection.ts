@@ -87,7 +87,7 @@ export async function listCollection<T extends KubeObject>(
  */
 export async function followCollection<T extends KubeObject>(client: KubeClient, options: FollowOptions<T>): Promise<void> {
   const { signal, operationTimeoutMs: timeoutMs, onList } = options
-  const backoff = createBackoff({ baseMs: 200, maxMs: 5_000 })
+  const backoff = createBackoff({ baseMs: 200, maxMs: 4_000 })
   while (!signal.aborted) {
     const listing = await withTimeout({ timeoutMs, what: `listing ${options.path}`, signal }, (limit) =>
       listCollection<T>(client, options, limit),

@@ -118,7 +118,6 @@ export function createKubernetesRegistry(options: KubernetesRegistryOptions = {}
     ttlMs,
     operationTimeoutMs,
     enabled,
-    backoff: { maxMs: 5_000 },
     driver: sweeper.beside(registrar.driver),
     check: checkInstance,
     list: async (service, { signal }) => {

@@ -34,7 +34,7 @@ export interface SliceFeed {
 
 /** Makes a feed that watches nothing yet. */
 export function createSliceFeed(options: SliceFeedOptions): SliceFeed {
-  const backoff = createBackoff({ maxMs: 5_000 })
+  const backoff = createBackoff({ maxMs: 4_000 })
   let current: FeedRun | undefined
   let delayMs = 0
 

@@ -74,7 +74,6 @@ export function createNacosRegistry(options: NacosRegistryOptions = {}): Registr
     ttlMs,
     operationTimeoutMs,
     enabled,
-    backoff: { maxMs: 3_000 },
     driver: {
       async put(instance, { signal }) {
         const encoded = encodeInstance(instance, settings)
