@@ -36,7 +36,8 @@ describe.runIf(etcd && toxiproxy)('a test server', () => {
     const marker = join(server.folder, 'etcd')
     expect(existsSync(marker)).toBe(true)
     await server.pause()
-    expect(await isHealthy(server.port, 300)).toBe(false)
+    // A signal takes effect a moment after it was sent.
+    await eventually(async () => expect(await isHealthy(server.port, 300)).toBe(false), 5_000)
     await server.resume()
     expect(await isHealthy(server.port)).toBe(true)
     await server.restartEmpty()
