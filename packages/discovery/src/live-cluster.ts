@@ -21,8 +21,9 @@ import type { InstanceFilter } from './filters.ts'
 import type { InstanceFeed } from './instance-source.ts'
 import type { ResolvedDiscoveryOptions } from './options.ts'
 import { followService, type ServiceFeed, type ServiceState } from './service-feed.ts'
+import { createSlowStart, type SlowStart } from './slow-start.ts'
 import { createServiceCounters, type ServiceCounters } from './statistics.ts'
-import { buildView, eligibleStage, filterStage, priorityStage, type ViewStage } from './view.ts'
+import { buildView, eligibleStage, filterStage, priorityStage, type ViewPlan } from './view.ts'
 
 /** What a cluster shares with the others of one Discovery. */
 export interface ClusterContext {
@@ -46,7 +47,8 @@ export class LiveCluster implements Cluster {
   /** When somebody used it last, by `performance.now()`. */
   usedAt: number = performance.now()
   readonly #options: ResolvedDiscoveryOptions
-  readonly #stages: readonly ViewStage[]
+  readonly #plan: ViewPlan
+  readonly #slowStart: SlowStart
   readonly #endpoints: EndpointSet
   readonly #attachments: Attachments
   readonly #ending = new AbortController()
@@ -60,8 +62,16 @@ export class LiveCluster implements Cluster {
     this.service = service
     this.#options = options
     this.filter = Object.hasOwn(options.services, service) ? options.services[service]?.filter : undefined
-    this.#stages = [...(this.filter ? [filterStage(this.filter)] : []), eligibleStage, priorityStage]
-    this.view = buildView([], [], 0)
+    this.#slowStart = createSlowStart({
+      windowMs: options.slowStartMs,
+      aggression: options.slowStartAggression,
+      onStep: () => this.#buildView(),
+    })
+    this.#plan = {
+      stages: [...(this.filter ? [filterStage(this.filter)] : []), eligibleStage, priorityStage],
+      share: this.#slowStart.share,
+    }
+    this.view = buildView([], this.#plan, 0)
     this.#attachments = new Attachments(() => this.view)
     this.#endpoints = new EndpointSet({ onChange: (endpoint) => this.#attachments.changed(endpoint) })
     this.events = new EventFan(service, () => ({ snapshot: this.snapshot, stale: this.#state.stale }))
@@ -118,6 +128,7 @@ export class LiveCluster implements Cluster {
   async close(): Promise<void> {
     this.#ending.abort()
     clearTimeout(this.#flushTimer)
+    this.#slowStart.close()
     this.events.close()
     this.#firstSnapshot.reject(closedError('discovery'))
     await this.#feed.ended
@@ -146,13 +157,16 @@ export class LiveCluster implements Cluster {
     if (previous === snapshot) return
     this.snapshot = snapshot
     this.counters.updates++
-    if (previous?.instances !== snapshot.instances) {
-      this.view = buildView(this.#endpoints.endpoints, this.#stages, this.view.epoch + 1)
-    }
+    if (previous?.instances !== snapshot.instances) this.#buildView()
     this.#firstSnapshot.resolve()
     this.events.publish({ snapshot, stale: this.#state.stale })
     if (hasTelemetrySubscribers(discoveryUpdateChannel)) {
       publishTelemetry(discoveryUpdateChannel, { service: this.service, snapshot, change: diffSnapshots(previous, snapshot) })
     }
+  }
+
+  #buildView(): void {
+    this.view = buildView(this.#endpoints.endpoints, this.#plan, this.view.epoch + 1)
+    this.#slowStart.follow(this.view.endpoints)
   }
 }

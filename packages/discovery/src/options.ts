@@ -3,6 +3,7 @@ import {
   checkFunction,
   checkInteger,
   checkKnownKeys,
+  checkNumber,
   checkObject,
   checkText,
   invalid,
@@ -28,6 +29,13 @@ export interface DiscoveryOptions {
   readonly ttlMs?: number
   /** Changes within this time are applied together, in milliseconds. Instances that are gone are out at once. @default 100 */
   readonly coalesceMs?: number
+  /**
+   * Time in which an instance that is new to the list comes to its full weight, in milliseconds, so that cold caches and compilers
+   * warm up; 0 gives it all of it at once. Balancers that do not weigh (round robin) ignore it. @default 0
+   */
+  readonly slowStartMs?: number
+  /** How the weight grows in that time: by t^(1/aggression) of it, at least 10 %. 1 is even, more is quick at first. From 0.1 to 100. @default 1 (Envoy) */
+  readonly slowStartAggression?: number
   /** How long an empty list is not believed while a good one is known, in milliseconds; 0 believes it at once. @default 0 */
   readonly emptyGuardMs?: number
   /** How long a first lookup waits for the source, in milliseconds. @default 5_000 */
@@ -55,6 +63,8 @@ const keys = [
   'services',
   'ttlMs',
   'coalesceMs',
+  'slowStartMs',
+  'slowStartAggression',
   'emptyGuardMs',
   'readyTimeoutMs',
   'idleMs',
@@ -82,6 +92,8 @@ export function readOptions(options: DiscoveryOptions): ResolvedDiscoveryOptions
     snapshots,
     ttlMs: checkDuration('ttlMs', options.ttlMs ?? 30_000, 1),
     coalesceMs: checkDuration('coalesceMs', options.coalesceMs ?? 100),
+    slowStartMs: checkDuration('slowStartMs', options.slowStartMs ?? 0),
+    slowStartAggression: checkNumber('slowStartAggression', options.slowStartAggression ?? 1, { min: 0.1, max: 100 }),
     emptyGuardMs: checkDuration('emptyGuardMs', options.emptyGuardMs ?? 0),
     readyTimeoutMs: checkDuration('readyTimeoutMs', options.readyTimeoutMs ?? 5_000, 1),
     idleMs: checkDuration('idleMs', options.idleMs ?? 600_000, 1),

@@ -19,18 +19,29 @@ export const priorityStage: ViewStage = (endpoints) => {
   return endpoints.filter(({ instance }) => instance.priority === best)
 }
 
+/** How a view is built. */
+export interface ViewPlan {
+  /** From all endpoints to those that may get traffic, in order. */
+  readonly stages: readonly ViewStage[]
+  /** Share of its weight that an endpoint has now. */
+  readonly share: (endpoint: Endpoint) => number
+}
+
 /** Runs the stages in their order and weighs what is left. */
-export function buildView(endpoints: readonly Endpoint[], stages: readonly ViewStage[], epoch: number): EndpointView {
+export function buildView(endpoints: readonly Endpoint[], { stages, share }: ViewPlan, epoch: number): EndpointView {
   const kept = stages.reduce((left, stage) => stage(left), endpoints)
-  return { endpoints: kept, weights: Float64Array.from(kept, ({ instance }) => instance.weight), epoch }
+  return { endpoints: kept, weights: Float64Array.from(kept, (endpoint) => endpoint.instance.weight * share(endpoint)), epoch }
 }
 
 /** Draws one endpoint that a filter keeps, at random by weight. */
 export function drawByWeight(view: EndpointView, filter: InstanceFilter = () => true): Endpoint | undefined {
-  const kept = view.endpoints.filter(({ available, instance }) => available && instance.weight > 0 && filter(instance))
-  let left = Math.random() * kept.reduce((sum, { instance }) => sum + instance.weight, 0)
-  return kept.find(({ instance }) => {
-    left -= instance.weight
+  const { endpoints, weights } = view
+  const kept = [...endpoints.entries()].filter(
+    ([index, { available, instance }]) => available && (weights[index] as number) > 0 && filter(instance),
+  )
+  let left = Math.random() * kept.reduce((sum, [index]) => sum + (weights[index] as number), 0)
+  return kept.find(([index]) => {
+    left -= weights[index] as number
     return left < 0
-  })
+  })?.[1]
 }

@@ -1,7 +1,9 @@
 import { createConsistentHashBalancer } from '@sd/balancer-consistent-hash'
 import { createLeastActiveBalancer } from '@sd/balancer-least-active'
+import { createP2cBalancer } from '@sd/balancer-p2c'
 import { createRandomBalancer } from '@sd/balancer-random'
 import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
+import { createStickyBalancer } from '@sd/balancer-sticky'
 import { createWeightedRoundRobinBalancer } from '@sd/balancer-weighted-round-robin'
 import type { Endpoint } from '@sd/core'
 import { createTestEndpoints, createTestView } from '@sd/testing'
@@ -10,8 +12,10 @@ import { createTestEndpoints, createTestView } from '@sd/testing'
 const balancers = [
   createConsistentHashBalancer(),
   createLeastActiveBalancer(),
+  createP2cBalancer(),
   createRandomBalancer(),
   createRoundRobinBalancer(),
+  createStickyBalancer({ inner: createRandomBalancer() }),
   createWeightedRoundRobinBalancer(),
 ]
 const picks = 5_000_000

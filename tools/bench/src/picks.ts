@@ -2,8 +2,10 @@ import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { createConsistentHashBalancer } from '@sd/balancer-consistent-hash'
 import { createLeastActiveBalancer } from '@sd/balancer-least-active'
+import { createP2cBalancer } from '@sd/balancer-p2c'
 import { createRandomBalancer } from '@sd/balancer-random'
 import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
+import { createStickyBalancer } from '@sd/balancer-sticky'
 import { createWeightedRoundRobinBalancer } from '@sd/balancer-weighted-round-robin'
 import type { Balancer, Endpoint, Picker, PickRequest } from '@sd/core'
 import { acquire, createTestEndpoints, createTestView, release } from '@sd/testing'
@@ -67,6 +69,14 @@ function balancedUnderLoad(balancer: Balancer, count: number): Contender {
 function allocation(balancer: Balancer): number {
   const script = fileURLToPath(new URL('./allocation.ts', import.meta.url))
   return Number(execFileSync(process.execPath, ['--expose-gc', script, balancer.name], { encoding: 'utf8' }))
+}
+
+/** What sessions with a timeout cost at the least: a lookup by key and a look at the clock. */
+function bareTable(count: number): Contender {
+  const endpoints = createTestEndpoints(new Array<number>(count).fill(1))
+  const table = new Map(requests.map(({ hashKey = '' }, index) => [hashKey, endpoints[index % count]]))
+  const limit = performance.now() + 3_600_000
+  return timed('bare Map and clock', ({ hashKey = '' }) => (performance.now() > limit ? undefined : table.get(hashKey)))
 }
 
 /** What a ring costs at the least: FNV-1a and a binary search over a typed array. */
@@ -136,6 +146,13 @@ export async function benchPicks(): Promise<readonly Finding[]> {
     balancedUnderLoad(createLeastActiveBalancer(), 100),
     balancedUnderLoad(createLeastActiveBalancer(), 1_000),
   )
+  await compare('P2C pick against a random pick', 3, balanced(createRandomBalancer(), 100), balanced(createP2cBalancer(), 100))
+  await compare(
+    'sticky pick of a known session against a bare Map lookup with a look at the clock',
+    3,
+    bareTable(100),
+    balanced(createStickyBalancer({ inner: createRandomBalancer() }), 100),
+  )
   await compare(
     'consistent-hash pick against a typed-array FNV ring',
     1.3,
@@ -159,6 +176,8 @@ export async function benchPicks(): Promise<readonly Finding[]> {
     createWeightedRoundRobinBalancer(),
     createLeastActiveBalancer(),
     createConsistentHashBalancer(),
+    createP2cBalancer(),
+    createStickyBalancer({ inner: createRandomBalancer() }),
   ]
   for (const balancer of balancers) {
     const bytes = allocation(balancer)

@@ -1,0 +1,1 @@
+export { createP2cBalancer, type P2cBalancerOptions } from './p2c-balancer.ts'

@@ -1,0 +1,182 @@
+import type { Endpoint } from '@sd/core'
+import {
+  assertDistribution,
+  balancerContract,
+  countPicks,
+  createSeededRandom,
+  createTestEndpoints,
+  createTestView,
+} from '@sd/testing'
+import fc from 'fast-check'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { createP2cBalancer } from './index.ts'
+
+/** Virtual time, in milliseconds. */
+let now = 1_000
+
+function useVirtualTime(): void {
+  now = 1_000
+  vi.spyOn(performance, 'now').mockImplementation(() => now)
+}
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+/** One request that took `latencyMs`, in virtual time. */
+function serve(endpoint: Endpoint | undefined, latencyMs: number, ok = true): void {
+  endpoint?.acquire()
+  now += latencyMs
+  endpoint?.release({ ok, latencyMs })
+}
+
+describe('balancer contract', () => {
+  for (const { name, run } of balancerContract({ create: () => createP2cBalancer() })) test(name, run)
+})
+
+describe('shares', () => {
+  function spread(weights: readonly number[], seed: number): void {
+    const endpoints = createTestEndpoints(weights)
+    const picker = createP2cBalancer({ random: createSeededRandom(seed), forcePickMs: 0 }).createPicker(createTestView(endpoints))
+    assertDistribution(countPicks(picker, 50_000), endpoints, weights)
+  }
+
+  test('are equal for equal weights of idle endpoints', () => spread([1, 1, 1, 1, 1, 1, 1], 1))
+
+  test('of idle endpoints follow any weights', () => {
+    const weights = fc
+      .array(fc.integer({ min: 0, max: 20 }), { minLength: 1, maxLength: 20 })
+      .filter((list) => list.some((weight) => weight > 0))
+    fc.assert(
+      fc.property(weights, fc.integer(), (list, seed) => spread(list, seed)),
+      { numRuns: 30, seed: 7 },
+    )
+  })
+
+  test('of requests that are held follow the weights more evenly than chance', () => {
+    const weights = [1, 2, 3, 4]
+    const endpoints = createTestEndpoints(weights)
+    const picker = createP2cBalancer({ random: createSeededRandom(2) }).createPicker(createTestView(endpoints))
+    for (let index = 0; index < 1_000; index++) picker.pick({})?.acquire()
+    for (const [index, { active }] of endpoints.entries()) {
+      expect(Math.abs(active - 100 * (weights[index] as number))).toBeLessThan(15)
+    }
+  })
+
+  test('leave an endpoint of a tiny weight a choice beside one of a huge weight', () => {
+    const endpoints = createTestEndpoints([65_535, 1])
+    const picker = createP2cBalancer({ random: createSeededRandom(3), forcePickMs: 0 }).createPicker(createTestView(endpoints))
+    const [huge, tiny] = endpoints as [Endpoint, Endpoint]
+    serve(huge, 100)
+    serve(tiny, 1)
+    expect(picker.pick({})).toBe(tiny)
+  })
+
+  test('go to the few that are available', () => {
+    const endpoints = createTestEndpoints(new Array<number>(50).fill(1))
+    for (const endpoint of endpoints.slice(2)) endpoint.block('test')
+    const picker = createP2cBalancer({ random: createSeededRandom(4) }).createPicker(createTestView(endpoints))
+    const counts = countPicks(picker, 10_000)
+    expect(counts.size).toBe(2)
+    for (const count of counts.values()) expect(count).toBeGreaterThan(1_000)
+  })
+})
+
+describe('cost', () => {
+  test('of two, the faster and the less busy is picked', () => {
+    useVirtualTime()
+    const endpoints = createTestEndpoints([1, 1])
+    const [first, second] = endpoints as [Endpoint, Endpoint]
+    const picker = createP2cBalancer({ random: createSeededRandom(5) }).createPicker(createTestView(endpoints))
+    serve(first, 10)
+    serve(second, 25)
+    expect(picker.pick({})).toBe(first)
+    first.acquire()
+    expect(picker.pick({})).toBe(first)
+    first.acquire()
+    expect(picker.pick({})).toBe(second)
+  })
+
+  test('a new endpoint gets one request at a time until it has answered', () => {
+    useVirtualTime()
+    const endpoints = createTestEndpoints([1, 1, 1])
+    for (const endpoint of endpoints.slice(1)) serve(endpoint, 5)
+    const [unknown] = endpoints as [Endpoint]
+    const picker = createP2cBalancer({ random: createSeededRandom(6) }).createPicker(createTestView(endpoints))
+    let sent = 0
+    for (let index = 0; index < 300; index++) {
+      const picked = picker.pick({})
+      if (picked === unknown) sent++
+      picked?.acquire()
+    }
+    expect(sent).toBe(1)
+    unknown.release({ ok: true, latencyMs: 5 })
+    for (let index = 0; index < 300; index++) picker.pick({})?.acquire()
+    expect(unknown.active).toBeGreaterThan(100)
+  })
+
+  test('a host that fails fast draws less than 2 %', () => {
+    useVirtualTime()
+    const endpoints = createTestEndpoints(new Array<number>(10).fill(1))
+    const [broken] = endpoints
+    const picker = createP2cBalancer({ random: createSeededRandom(7) }).createPicker(createTestView(endpoints))
+    let failed = 0
+    for (let index = 0; index < 10_000; index++) {
+      const picked = picker.pick({})
+      if (picked === broken) failed++
+      serve(picked, picked === broken ? 0.5 : 5, picked !== broken)
+    }
+    expect(failed).toBeGreaterThan(0)
+    expect(failed).toBeLessThan(200)
+  })
+})
+
+describe('forced pick', () => {
+  /** Picks once per millisecond of virtual time for a minute, and tells how often the slow one of ten was picked. */
+  function countSlow(forcePickMs: number): number {
+    useVirtualTime()
+    const endpoints = createTestEndpoints(new Array<number>(10).fill(1))
+    for (const [index, endpoint] of endpoints.entries()) serve(endpoint, index === 0 ? 1_000 : 1)
+    const view = createTestView(endpoints)
+    const balancer = createP2cBalancer({ random: createSeededRandom(8), forcePickMs })
+    let picker = balancer.createPicker(view)
+    let count = 0
+    for (let index = 0; index < 60_000; index++) {
+      now++
+      // A new view now and then must not put the forced pick off.
+      if (index % 1_000 === 0) picker = balancer.createPicker(view, picker)
+      if (picker.pick({}) === endpoints[0]) count++
+    }
+    return count
+  }
+
+  test('looks again at an endpoint every 3 s', () => {
+    const count = countSlow(3_000)
+    expect(count).toBeGreaterThanOrEqual(18)
+    expect(count).toBeLessThanOrEqual(20)
+  })
+
+  test('can be turned off', () => expect(countSlow(0)).toBe(0))
+
+  test('keeps time with few picks too', () => {
+    useVirtualTime()
+    const endpoints = createTestEndpoints([1, 1])
+    const [slow, fast] = endpoints as [Endpoint, Endpoint]
+    serve(slow, 1_000)
+    serve(fast, 1)
+    const picker = createP2cBalancer({ forcePickMs: 10_000 }).createPicker(createTestView(endpoints))
+    const picked: (Endpoint | undefined)[] = []
+    for (let index = 0; index < 12; index++) {
+      now += 1_000
+      picked.push(picker.pick({}))
+    }
+    expect(picked.indexOf(slow)).toBe(10)
+    expect(picked.lastIndexOf(slow)).toBe(10)
+  })
+})
+
+test('bad options are refused', () => {
+  expect(() => createP2cBalancer({ random: 1 as never })).toThrow('Invalid random: got 1, want a function')
+  expect(() => createP2cBalancer({ forcePickMs: -1 })).toThrow('Invalid forcePickMs')
+  expect(() => createP2cBalancer({ decayMs: 1 } as never)).toThrow('Invalid decayMs: unknown field')
+})

@@ -1,0 +1,83 @@
+import { type Endpoint, type EndpointView, isPickable, type Picker } from '@sd/core'
+import type { Session, SessionTable } from './session-table.ts'
+import type { StickyCounters } from './statistics.ts'
+import type { StickyKey, StickyRequest } from './sticky-keys.ts'
+
+/** Longest key that names a session, in characters: keys are kept, and their number alone would not bound the memory. */
+const maxKeyLength = 1_024
+
+/** What a picker is built with. */
+export interface StickyPickerOptions {
+  /** Names the session of a request. */
+  readonly key: StickyKey
+  /** The inner balancer's picker for the same view. */
+  readonly inner: Picker
+  /** The sessions of the service. */
+  readonly sessions: SessionTable
+  /** Counters of the balancer. */
+  readonly counters: StickyCounters
+}
+
+/** Picks where the session went before, else what the inner picker picks. */
+export class StickyPicker implements Picker {
+  readonly inner: Picker
+  readonly sessions: SessionTable
+  /** Of this balancer only: another one's sessions have other keys. */
+  readonly counters: StickyCounters
+  /** Only there where the inner picker has it: without it the cluster need not tell of every request. */
+  readonly changed?: (endpoint: Endpoint) => void
+  readonly #view: EndpointView
+  readonly #key: StickyKey
+  readonly #indices: Map<Endpoint, number>
+
+  constructor(view: EndpointView, { key, inner, sessions, counters }: StickyPickerOptions) {
+    this.#view = view
+    this.#key = key
+    this.#indices = new Map(view.endpoints.map((endpoint, index) => [endpoint, index]))
+    this.inner = inner
+    this.sessions = sessions
+    this.counters = counters
+    if (inner.changed) this.changed = (endpoint) => inner.changed?.(endpoint)
+  }
+
+  pick(request: StickyRequest): Endpoint | undefined {
+    const { counters, sessions, inner } = this
+    const key = this.#key(request)
+    if (typeof key !== 'string' || key === '' || key.length > maxKeyLength) {
+      counters.unkeyed++
+      return inner.pick(request)
+    }
+    const now = performance.now()
+    const session = sessions.use(key, now)
+    if (!session) {
+      const endpoint = inner.pick(request)
+      if (!endpoint) return undefined
+      counters.started++
+      sessions.start(key, endpoint, now)
+      return endpoint
+    }
+    const index = this.#locate(session)
+    if (index >= 0 && isPickable(this.#view, index, request)) {
+      counters.hits++
+      return session.endpoint
+    }
+    const endpoint = inner.pick(request)
+    if (!endpoint) return undefined
+    if (index >= 0 && isPickable(this.#view, index, anyRequest)) {
+      counters.diverted++
+    } else {
+      counters.moved++
+      session.endpoint = endpoint
+    }
+    return endpoint
+  }
+
+  /** Index of a session's endpoint in the view, or -1. The session remembers it: a lookup by endpoint costs more than the pick. */
+  #locate(session: Session): number {
+    if (this.#view.endpoints[session.index] !== session.endpoint) session.index = this.#indices.get(session.endpoint) ?? -1
+    return session.index
+  }
+}
+
+/** Whether an endpoint may get other requests is asked with this one. */
+const anyRequest: StickyRequest = {}

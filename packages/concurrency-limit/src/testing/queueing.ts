@@ -1,0 +1,109 @@
+import type { AdmissionPolicy, Permit } from '@sd/core'
+import { createSeededRandom } from '@sd/testing'
+import { vi } from 'vitest'
+
+/** A service with several workers and one queue, and open-loop clients, in virtual time. */
+export interface QueueingSetup {
+  readonly workers: number
+  /** Time that one call takes a worker. @param waiting calls in the queue */
+  readonly serviceMs: (random: () => number, waiting: number) => number
+  /** Calls per second; they come at random (Poisson). @param atMs virtual time */
+  readonly offeredPerSecond: (atMs: number) => number
+  readonly durationMs: number
+  /** What comes before is not counted. */
+  readonly warmUpMs: number
+  /** An answer after that is of no use to anybody. */
+  readonly usefulMs: number
+  readonly seed: number
+  /** Made inside of virtual time; without it everything is let in. */
+  readonly createPolicy?: (random: () => number) => AdmissionPolicy
+}
+
+export interface QueueingResult {
+  /** Useful answers per second. */
+  readonly goodput: number
+  /** Of all that was let in, in milliseconds. */
+  readonly p99Ms: number
+  readonly rejectedShare: number
+}
+
+interface Call {
+  readonly arrivedAt: number
+  readonly permit: Permit | undefined
+}
+
+/** A call under way, ordered by its end. */
+interface Running extends Call {
+  readonly endsAt: number
+}
+
+/** Runs the simulation with `performance` replaced by virtual time. */
+export function simulateQueueing(setup: QueueingSetup): QueueingResult {
+  let now = 0
+  vi.stubGlobal('performance', { now: () => now })
+  try {
+    const random = createSeededRandom(setup.seed)
+    const policy = setup.createPolicy?.(random)
+    const waiting: Call[] = []
+    const running: Running[] = []
+    const latencies: number[] = []
+    let served = 0
+    let useful = 0
+    let offered = 0
+    let rejected = 0
+    let nextArrival = 0
+
+    function start(call: Call): void {
+      const endsAt = now + setup.serviceMs(random, waiting.length - served)
+      const index = running.findIndex((other) => other.endsAt > endsAt)
+      running.splice(index < 0 ? running.length : index, 0, { ...call, endsAt })
+    }
+
+    function arrive(): void {
+      const counted = now >= setup.warmUpMs
+      nextArrival = now - (Math.log(1 - random()) * 1_000) / setup.offeredPerSecond(now)
+      const permit = policy?.tryAcquire()
+      if (counted) offered++
+      if (policy && !permit) {
+        if (counted) rejected++
+        return
+      }
+      const call = { arrivedAt: now, permit }
+      if (running.length < setup.workers) start(call)
+      else waiting.push(call)
+    }
+
+    function end({ arrivedAt, permit }: Running): void {
+      const latencyMs = now - arrivedAt
+      permit?.settle({ ok: true, latencyMs })
+      if (now >= setup.warmUpMs) {
+        latencies.push(latencyMs)
+        if (latencyMs <= setup.usefulMs) useful++
+      }
+      const next = waiting[served]
+      if (!next) return
+      served++
+      start(next)
+    }
+
+    while (now < setup.durationMs) {
+      const first = running[0]
+      if (first && first.endsAt <= nextArrival) {
+        running.shift()
+        now = first.endsAt
+        end(first)
+      } else {
+        now = nextArrival
+        arrive()
+      }
+    }
+    latencies.sort((a, b) => a - b)
+    return {
+      goodput: (useful * 1_000) / (setup.durationMs - setup.warmUpMs),
+      p99Ms: latencies[Math.floor(latencies.length * 0.99)] ?? Number.NaN,
+      rejectedShare: rejected / offered,
+    }
+  } finally {
+    vi.unstubAllGlobals()
+  }
+}

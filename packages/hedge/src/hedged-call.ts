@@ -1,0 +1,146 @@
+import { abortError, SdError } from '@sd/core'
+import type { EndedAttempt, ResolvedOptions } from './options.ts'
+
+/** A peer that asks for more is not asked again. */
+const longestServerDelayMs = 30_000
+
+/** One attempt, as the function that makes it sees it. */
+export interface HedgeAttempt {
+  /** Its number, from 1. */
+  readonly attempt: number
+  /** Fires when another attempt has won, or the caller aborts before there is an answer. */
+  readonly signal: AbortSignal
+}
+
+/** What one execution is made of. */
+export interface HedgedCall<T> {
+  /** Makes an attempt. */
+  readonly run: (attempt: HedgeAttempt) => Promise<T>
+  /** The hedge's options. */
+  readonly options: ResolvedOptions<T>
+  /** Wait before each further attempt, in milliseconds. */
+  readonly delayMs: number
+  /** The caller's signal. */
+  readonly signal: AbortSignal | undefined
+  /** Told how long the first attempt took, or at least takes: it is told too when that one is aborted because another won. */
+  readonly onFirstLatency: (latencyMs: number) => void
+}
+
+/** Runs one execution: starts attempts by timer and by failure, takes the first answer, aborts the others. */
+export function runHedged<T>({ run, options, delayMs, signal, onFirstLatency }: HedgedCall<T>): Promise<T> {
+  const { maxAttempts, budget, isFinal, serverDelayMs, discard, onHedge } = options
+  return new Promise<T>((resolve, reject) => {
+    if (signal?.aborted) return reject(abortError(signal, 'hedged call'))
+    const running = new Map<number, AbortController>()
+    const startedAt = performance.now()
+    let started = 0
+    let isOver = false
+    let mayStart = true
+    let timer: ReturnType<typeof setTimeout> | undefined
+    let best: EndedAttempt<T> | undefined
+
+    function start(): void {
+      const attempt = ++started
+      const controller = new AbortController()
+      running.set(attempt, controller)
+      mayStart &&= attempt < maxAttempts
+      schedule(delayMs)
+      // An async function, so that what throws at once ends like any other attempt.
+      const invoke = async (): Promise<T> => run({ attempt, signal: controller.signal })
+      invoke().then(
+        (value) => onEnd({ attempt, value }),
+        (error: unknown) => onEnd({ attempt, error }),
+      )
+    }
+
+    function schedule(afterMs: number): void {
+      clearTimeout(timer)
+      if (mayStart) timer = setTimeout(startAnother, afterMs)
+    }
+
+    function startAnother(): void {
+      guard(() => {
+        if (!budget.tryWithdraw()) {
+          stopStarting()
+          return finishIfLast()
+        }
+        onHedge({ attempt: started + 1, afterMs: performance.now() - startedAt })
+        start()
+      })
+    }
+
+    function onEnd(ended: EndedAttempt<T>): void {
+      running.delete(ended.attempt)
+      guard(() => (isOver ? drop(ended) : judge(ended)))
+    }
+
+    function judge(ended: EndedAttempt<T>): void {
+      if (ended.attempt === 1 && !('error' in ended)) onFirstLatency(performance.now() - startedAt)
+      if (isFinal(ended)) finish(ended)
+      else {
+        keep(ended)
+        const askedMs = serverDelayMs(ended) ?? 0
+        if (askedMs < 0 || askedMs > longestServerDelayMs) stopStarting()
+        if (!mayStart) finishIfLast()
+        else if (askedMs > 0) schedule(askedMs)
+        else startAnother()
+      }
+    }
+
+    /** Runs what calls the functions of the options: what they throw is for the caller, while there is one. */
+    function guard(step: () => void): void {
+      try {
+        step()
+      } catch (error) {
+        end(new SdError('SD_ABORTED', 'The hedged call failed'))
+        reject(error)
+      }
+    }
+
+    function stopStarting(): void {
+      mayStart = false
+      clearTimeout(timer)
+    }
+
+    /** Of ends that are no answer the last value is handed out, or else the last error. */
+    function keep(ended: EndedAttempt<T>): void {
+      if (best && 'error' in ended && !('error' in best)) return
+      if (best) drop(best)
+      best = ended
+    }
+
+    function drop(ended: EndedAttempt<T>): void {
+      if (!('error' in ended)) guard(() => discard(ended.value as T))
+    }
+
+    function finishIfLast(): void {
+      if (running.size === 0 && best) finish(best)
+    }
+
+    function finish(ended: EndedAttempt<T>): void {
+      end(new SdError('SD_ABORTED', 'Another attempt answered first'))
+      if ('error' in ended) reject(ended.error)
+      else resolve(ended.value as T)
+      if (best && best !== ended) drop(best)
+    }
+
+    function end(reason: SdError): void {
+      if (isOver) return
+      isOver = true
+      stopStarting()
+      signal?.removeEventListener('abort', onAbort)
+      if (running.has(1) && !signal?.aborted) onFirstLatency(performance.now() - startedAt)
+      for (const controller of running.values()) controller.abort(reason)
+    }
+
+    function onAbort(): void {
+      const reason = abortError(signal as AbortSignal, 'hedged call')
+      end(reason)
+      reject(reason)
+      if (best) drop(best)
+    }
+
+    signal?.addEventListener('abort', onAbort, { once: true })
+    start()
+  })
+}

@@ -1,0 +1,119 @@
+import {
+  checkDuration,
+  checkFunction,
+  checkKnownKeys,
+  checkNumber,
+  checkObject,
+  checkOneOf,
+  invalid,
+  MAX_DURATION_MS,
+} from '@sd/core'
+
+/** What a custom backoff knows. */
+export interface BackoffStep {
+  /** Number of the attempt that failed, from 1. */
+  readonly attempt: number
+  /** The delay before that attempt, in milliseconds; `undefined` after the first. */
+  readonly previousDelayMs: number | undefined
+}
+
+/** The same delay every time. */
+export interface FixedBackoff {
+  /** Names the kind. */
+  readonly kind: 'fixed'
+  /** Delay in milliseconds. With 0, `@sd/client` goes to another endpoint at once, and gives up when all were tried. */
+  readonly delayMs: number
+  /** Share of the delay by which it is made longer or shorter at random, from 0 to 1. @default 0.2 */
+  readonly jitter?: number
+}
+
+/** Delays that grow by the same step. */
+export interface LinearBackoff {
+  /** Names the kind. */
+  readonly kind: 'linear'
+  /** First delay, and what each further attempt adds, in milliseconds. */
+  readonly stepMs: number
+  /** Largest delay before jitter, in milliseconds. @default 5_000 */
+  readonly maxMs?: number
+  /** Share of the delay by which it is made longer or shorter at random, from 0 to 1. @default 0.2 */
+  readonly jitter?: number
+}
+
+/** Delays that double. Each is at least 1 ms. */
+export interface ExponentialBackoff {
+  /** Names the kind. */
+  readonly kind: 'exponential'
+  /** Largest first delay (`full`), or smallest delay (`decorrelated`), in milliseconds. @default 50 */
+  readonly baseMs?: number
+  /** Largest delay, in milliseconds. @default 5_000 */
+  readonly maxMs?: number
+  /** Growth per attempt, from 1 to 100. @default 2, or 3 when decorrelated */
+  readonly factor?: number
+  /**
+   * `full` draws from 0 to `baseMs × factor^n`; `decorrelated` draws from `baseMs` to `factor` times the delay before.
+   * @default 'full'
+   */
+  readonly jitter?: 'full' | 'decorrelated'
+}
+
+/** How the delays between attempts grow; a function is your own, in milliseconds, and gets no jitter. */
+export type RetryBackoff = FixedBackoff | LinearBackoff | ExponentialBackoff | ((step: BackoffStep) => number)
+
+/** The delay before the next attempt, in whole milliseconds. */
+export type DelayFunction = (step: BackoffStep) => number
+
+/**
+ * Makes the function that draws delays.
+ *
+ * @see https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+ * @throws SdError `SD_INVALID` that names the field
+ */
+export function createDelayFunction(backoff: RetryBackoff, random: () => number): DelayFunction {
+  if (typeof backoff === 'function') return (step) => checkDelay(backoff(step))
+  checkObject('backoff', backoff)
+  const kind = checkOneOf('backoff.kind', backoff.kind, ['fixed', 'linear', 'exponential'])
+  checkKnownKeys('backoff', backoff, keys[kind])
+  if (backoff.kind === 'exponential') return createExponential(backoff, random)
+  const jitter = checkNumber('backoff.jitter', backoff.jitter ?? 0.2, { min: 0, max: 1 })
+  const vary = (delay: number): number => Math.min(MAX_DURATION_MS, Math.round(delay * (1 + jitter * (2 * random() - 1))))
+  if (backoff.kind === 'fixed') {
+    const delayMs = checkDuration('backoff.delayMs', backoff.delayMs)
+    return () => vary(delayMs)
+  }
+  const stepMs = checkDuration('backoff.stepMs', backoff.stepMs, 1)
+  const maxMs = checkDuration('backoff.maxMs', backoff.maxMs ?? 5_000, 1)
+  return ({ attempt }) => vary(Math.min(maxMs, stepMs * attempt))
+}
+
+const keys = {
+  fixed: ['kind', 'delayMs', 'jitter'],
+  linear: ['kind', 'stepMs', 'maxMs', 'jitter'],
+  exponential: ['kind', 'baseMs', 'maxMs', 'factor', 'jitter'],
+} as const
+
+function createExponential(backoff: ExponentialBackoff, random: () => number): DelayFunction {
+  const jitter = checkOneOf('backoff.jitter', backoff.jitter ?? 'full', ['full', 'decorrelated'])
+  const baseMs = checkDuration('backoff.baseMs', backoff.baseMs ?? 50, 1)
+  const maxMs = checkDuration('backoff.maxMs', backoff.maxMs ?? 5_000, 1)
+  const defaultFactor = jitter === 'full' ? 2 : 3
+  const factor = checkNumber('backoff.factor', backoff.factor ?? defaultFactor, { min: 1, max: 100 })
+  if (jitter === 'full') {
+    return ({ attempt }) => Math.max(1, Math.round(random() * Math.min(maxMs, baseMs * factor ** (attempt - 1))))
+  }
+  return ({ previousDelayMs = baseMs }) => {
+    const ceiling = Math.max(baseMs, previousDelayMs * factor)
+    return Math.min(maxMs, Math.round(baseMs + random() * (ceiling - baseMs)))
+  }
+}
+
+/** A timer takes no fraction, nothing below 0, and nothing above its limit; another's function may return anything. */
+function checkDelay(delay: number): number {
+  if (typeof delay !== 'number' || Number.isNaN(delay) || delay < 0)
+    throw invalid('backoff', delay, 'a function that returns a delay in milliseconds')
+  return Math.min(MAX_DURATION_MS, Math.round(delay))
+}
+
+/** Checks a source of randomness. */
+export function checkRandom(random: (() => number) | undefined): () => number {
+  return random === undefined ? Math.random : checkFunction('random', random)
+}

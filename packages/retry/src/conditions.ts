@@ -1,0 +1,102 @@
+import {
+  type AttemptResult,
+  checkBoolean,
+  checkFunction,
+  checkInteger,
+  checkName,
+  checkObject,
+  checkOneOf,
+  invalid,
+  type SdErrorCode,
+} from '@sd/core'
+
+/** Which attempts of a client's call are tried again. */
+export interface RetryConditions {
+  /** Codes of errors that are tried again. @default those of every error that is `retryable` */
+  readonly errorCodes?: readonly SdErrorCode[]
+  /** Statuses that are tried again. @default [429, 502, 503, 504] */
+  readonly statuses?: readonly number[]
+  /**
+   * Header fields of answers that decide whatever the status, with the value that they must have, or `*` for any. Names in lower case.
+   * @default none
+   */
+  readonly headers?: Readonly<Record<string, { readonly value: string; readonly retry: boolean }>>
+  /**
+   * Methods whose requests may be sent twice, or `all`. What was not sent at all may be tried again with any method.
+   * @default the idempotent ones: GET, HEAD, OPTIONS, TRACE, PUT, DELETE
+   */
+  readonly methods?: readonly string[] | 'all'
+  /** Request header field that makes any method repeatable; `false` for none. @default 'idempotency-key' */
+  readonly idempotencyHeader?: string | false
+  /** Decides before the lists do, unless it returns `undefined`. It can't allow what may not be sent twice. @default none */
+  readonly when?: (result: AttemptResult) => boolean | undefined
+}
+
+/** Names of the options in {@link RetryConditions}. */
+export const conditionKeys = ['errorCodes', 'statuses', 'headers', 'methods', 'idempotencyHeader', 'when'] as const
+
+// RFC 9110, 9.2.2.
+const idempotentMethods = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']
+
+/** Makes the function that says whether an attempt may and should be repeated. @throws SdError `SD_INVALID` that names the option */
+export function createCondition(conditions: RetryConditions): (result: AttemptResult) => boolean {
+  const errorCodes = conditions.errorCodes && new Set(checkList('errorCodes', conditions.errorCodes, checkName))
+  const statuses = new Set(checkList('statuses', conditions.statuses ?? [429, 502, 503, 504], checkStatus))
+  const methods = checkMethods(conditions.methods ?? idempotentMethods)
+  const idempotencyHeader = checkIdempotencyHeader(conditions.idempotencyHeader)
+  const rules = checkHeaderRules(conditions.headers)
+  const { when } = conditions
+  if (when !== undefined) checkFunction('when', when)
+
+  function mayRepeat({ call, sent, replayable }: AttemptResult): boolean {
+    if (!sent) return true
+    if (!replayable) return false
+    if (methods === undefined || methods.has(call.method)) return true
+    // The client's undici dispatcher hands over calls without header fields.
+    return idempotencyHeader !== undefined && call.headers?.[idempotencyHeader] !== undefined
+  }
+  function isWanted(result: AttemptResult): boolean {
+    const custom = when?.(result)
+    if (custom !== undefined) return custom
+    const { error, response } = result
+    if (error) return errorCodes ? errorCodes.has(error.code) : error.retryable
+    if (!response) return false
+    for (const [name, { value, retry }] of rules) {
+      const found = response.headers[name]
+      if (found !== undefined && (value === '*' || found === value || (typeof found === 'object' && found.includes(value))))
+        return retry
+    }
+    return statuses.has(response.status)
+  }
+  return (result) => isWanted(result) && mayRepeat(result)
+}
+
+function checkList<T>(field: string, values: readonly T[], check: (field: string, value: T) => unknown): readonly T[] {
+  if (!Array.isArray(values)) throw invalid(field, values, 'an array')
+  for (const [index, value] of values.entries()) check(`${field}[${index}]`, value)
+  return values
+}
+
+function checkStatus(field: string, value: number): number {
+  return checkInteger(field, value, { min: 100, max: 599 })
+}
+
+function checkMethods(methods: readonly string[] | 'all'): ReadonlySet<string> | undefined {
+  if (typeof methods === 'string') return void checkOneOf('methods', methods, ['all'])
+  return new Set(checkList('methods', methods, checkName).map((method) => method.toUpperCase()))
+}
+
+function checkIdempotencyHeader(name: string | false | undefined): string | undefined {
+  return name === false ? undefined : checkName('idempotencyHeader', name ?? 'idempotency-key').toLowerCase()
+}
+
+function checkHeaderRules(
+  headers: RetryConditions['headers'],
+): readonly (readonly [string, { value: string; retry: boolean }])[] {
+  return Object.entries(checkObject('headers', headers ?? {}) as NonNullable<RetryConditions['headers']>).map(([name, rule]) => {
+    checkObject(`headers.${name}`, rule)
+    checkName(`headers.${name}.value`, rule.value)
+    checkBoolean(`headers.${name}.retry`, rule.retry)
+    return [name.toLowerCase(), rule]
+  })
+}

@@ -1,0 +1,182 @@
+import { type AttemptResult, type CallContext, createRetryBudget, type RetryPolicy, SdError } from '@sd/core'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { createRetryPolicy, type RetryPolicyOptions } from './index.ts'
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+/** Delays of 10 ms sharp. */
+const steady: RetryPolicyOptions = { backoff: { kind: 'fixed', delayMs: 10, jitter: 0 } }
+const unavailable = new SdError('SD_UNAVAILABLE', 'reset')
+
+function createCall(change: Partial<CallContext> & { startedAt?: number } = {}): CallContext {
+  const { signal } = new AbortController()
+  const deadlineAt = Number.POSITIVE_INFINITY
+  return { service: 'orders', method: 'GET', path: '/', headers: {}, deadlineAt, signal, ...change }
+}
+
+function judge(policy: RetryPolicy, change: Partial<AttemptResult>): number | undefined {
+  return policy.next({ call: createCall(), attempt: 1, sent: true, replayable: true, ...change })
+}
+
+function answer(status: number, headers: Record<string, string | string[]> = {}): Partial<AttemptResult> {
+  return { response: { status, headers } }
+}
+
+describe('what is tried again', () => {
+  const post = createCall({ method: 'POST' })
+  const keyed = createCall({ method: 'POST', headers: { 'idempotency-key': '7' } })
+  test.each<[string, RetryPolicyOptions, Partial<AttemptResult>, boolean]>([
+    ['a good answer', {}, answer(200), false],
+    ['503', {}, answer(503), true],
+    ['500', {}, answer(500), false],
+    ['a status of the list', { statuses: [404] }, answer(404), true],
+    ['a status that is not in the list', { statuses: [404] }, answer(503), false],
+    ['a retryable error', {}, { error: unavailable }, true],
+    ['another error', {}, { error: new SdError('SD_DENIED', 'no') }, false],
+    ['an error of the list', { errorCodes: ['SD_DENIED'] }, { error: new SdError('SD_DENIED', 'no') }, true],
+    ['an error that is not in the list', { errorCodes: ['SD_TIMEOUT'] }, { error: unavailable }, false],
+    ['neither answer nor error', {}, {}, false],
+    ['POST', {}, { ...answer(503), call: post }, false],
+    ['POST that was not sent', {}, { error: unavailable, call: post, sent: false }, true],
+    ['POST, if the caller says so', { methods: ['post'] }, { ...answer(503), call: post }, true],
+    ['GET, if the caller names another', { methods: ['post'] }, answer(503), false],
+    ['any method, if the caller says so', { methods: 'all' }, { ...answer(503), call: post }, true],
+    ['POST with an idempotency key', {}, { ...answer(503), call: keyed }, true],
+    ['POST with a key that does not count', { idempotencyHeader: false }, { ...answer(503), call: keyed }, false],
+    ['POST with a key of another name', { idempotencyHeader: 'X-Key' }, { ...answer(503), call: keyed }, false],
+    ['a body that was sent and is gone', {}, { ...answer(503), replayable: false }, false],
+    ['a body that is gone, with any method', { methods: 'all' }, { ...answer(503), call: post, replayable: false }, false],
+    ['a body that was not sent', {}, { error: unavailable, replayable: false, sent: false }, true],
+    [
+      'a header that asks for it',
+      { headers: { 'X-Again': { value: 'yes', retry: true } } },
+      answer(500, { 'x-again': 'yes' }),
+      true,
+    ],
+    ['a header of several values', { headers: { a: { value: 'b', retry: true } } }, answer(500, { a: ['x', 'b'] }), true],
+    ['a header with another value', { headers: { a: { value: 'b', retry: true } } }, answer(500, { a: 'c' }), false],
+    ['a header that forbids it', { headers: { a: { value: '*', retry: false } } }, answer(503, { a: 'c' }), false],
+    ['what a function allows', { when: ({ response }) => response?.status === 418 }, answer(418), true],
+    ['what a function refuses', { when: () => false }, answer(503), false],
+    ['what a function leaves to the lists', { when: () => undefined }, answer(503), true],
+    ['what no function can allow', { when: () => true }, { ...answer(503), replayable: false }, false],
+    ['a negative pushback', {}, answer(503, { 'grpc-retry-pushback-ms': '-1' }), false],
+  ])('%s', (_, options, result, expected) => {
+    expect(judge(createRetryPolicy({ ...steady, ...options }), result) !== undefined).toBe(expected)
+  })
+
+  test('a call without header fields, as the dispatcher of the client makes it', () => {
+    const call = { service: 'orders', method: 'POST', path: '/' } as CallContext
+    expect(judge(createRetryPolicy(), { call, error: unavailable })).toBeUndefined()
+    expect(judge(createRetryPolicy(), { call, error: unavailable, sent: false })).toBeGreaterThan(0)
+  })
+})
+
+describe('when', () => {
+  test('a server is waited for, and the jitter comes on top', () => {
+    const policy = createRetryPolicy(steady)
+    expect(judge(policy, answer(429, { 'retry-after': '2' }))).toBe(2_010)
+    expect(judge(policy, answer(503, { 'grpc-retry-pushback-ms': '40' }))).toBe(50)
+    expect(judge(policy, answer(503, { 'retry-after': '31' }))).toBeUndefined()
+    expect(judge(createRetryPolicy({ ...steady, maxServerDelayMs: 60_000 }), answer(503, { 'retry-after': '31' }))).toBe(31_010)
+  })
+
+  test('three attempts, or as many as told', () => {
+    const policy = createRetryPolicy()
+    expect(judge(policy, { ...answer(503), attempt: 2 })).toBeGreaterThan(0)
+    expect(judge(policy, { ...answer(503), attempt: 3 })).toBeUndefined()
+    expect(judge(createRetryPolicy({ maxAttempts: 1 }), answer(503))).toBeUndefined()
+  })
+
+  test('delays depend on those before, by call', () => {
+    const seen: (number | undefined)[] = []
+    const backoff: RetryPolicyOptions['backoff'] = ({ previousDelayMs }) => {
+      seen.push(previousDelayMs)
+      return 7
+    }
+    const policy = createRetryPolicy({ backoff })
+    const [one, two] = [createCall(), createCall()]
+    judge(policy, { ...answer(503), call: one })
+    judge(policy, { ...answer(503), call: two })
+    judge(policy, { ...answer(503), call: one, attempt: 2 })
+    expect(seen).toEqual([undefined, undefined, 7])
+  })
+
+  test('not later than the cap or the deadline, and then the budget is left alone', () => {
+    const budget = createRetryBudget()
+    const policy = createRetryPolicy({ ...steady, budget, maxElapsedMs: 100 })
+    const now = performance.now()
+    expect(judge(policy, { ...answer(503), call: createCall({ startedAt: now - 95 }) })).toBeUndefined()
+    expect(judge(policy, { ...answer(503), call: createCall({ deadlineAt: now + 10 }) })).toBeUndefined()
+    expect(budget.available).toBe(10)
+    expect(judge(policy, { ...answer(503), call: createCall({ startedAt: now - 90, deadlineAt: now + 11 }) })).toBe(10)
+    expect(budget.available).toBe(9)
+  })
+
+  test('the cap counts from the first failure where the start is not known', () => {
+    const policy = createRetryPolicy({ ...steady, maxElapsedMs: 100 })
+    const call = createCall()
+    expect(judge(policy, { ...answer(503), call })).toBe(10)
+    vi.advanceTimersByTime(91)
+    expect(judge(policy, { ...answer(503), call, attempt: 2 })).toBeUndefined()
+  })
+})
+
+describe('the budget', () => {
+  test('calls earn, attempts do not, and what is not tried again costs nothing', () => {
+    const policy = createRetryPolicy({ ...steady, budget: createRetryBudget({ minPerSecond: 0 }) })
+    for (let call = 0; call < 4; call++) judge(policy, answer(200))
+    judge(policy, { ...answer(200), attempt: 2 })
+    expect(judge(policy, { ...answer(503), attempt: 2 })).toBeUndefined()
+    judge(policy, { ...answer(503), replayable: false })
+    expect(judge(policy, { ...answer(503), attempt: 2 })).toBe(10)
+    expect(judge(policy, { ...answer(503), attempt: 2 })).toBeUndefined()
+  })
+
+  test('1,000 calls per second, all failing, make at most 1.2 × as many attempts, and 10 per second', () => {
+    const policy = createRetryPolicy({ maxAttempts: 10 })
+    const seconds = 20
+    let attempts = 0
+    function attempt(call: CallContext, number: number): void {
+      attempts++
+      const delay = judge(policy, { call, attempt: number, error: unavailable })
+      if (delay !== undefined) setTimeout(attempt, delay, call, number + 1)
+    }
+    for (let calls = 1; calls <= seconds * 1_000; calls++) {
+      attempt(createCall(), 1)
+      vi.advanceTimersByTime(1)
+      // Fails in the second in which it goes wrong, not only on the whole.
+      expect(attempts).toBeLessThanOrEqual(1.2 * calls + 10 * (Math.floor(calls / 1_000) + 1))
+    }
+    expect(attempts).toBeLessThanOrEqual(1.2 * seconds * 1_000 + 10 * seconds)
+    expect(attempts).toBeGreaterThan(1.19 * seconds * 1_000)
+  })
+})
+
+test('bad options are refused', () => {
+  const cases: readonly (readonly [string, object])[] = [
+    ['attempts', { attempts: 3 }],
+    ['maxAttempts', { maxAttempts: 0 }],
+    ['maxElapsedMs', { maxElapsedMs: 0 }],
+    ['maxServerDelayMs', { maxServerDelayMs: -1 }],
+    ['random', { random: 4 }],
+    ['budget.tryWithdraw', { budget: { deposit() {} } }],
+    ['errorCodes', { errorCodes: 'SD_TIMEOUT' }],
+    ['statuses[1]', { statuses: [503, 5030] }],
+    ['methods', { methods: 'GET' }],
+    ['methods[0]', { methods: [''] }],
+    ['idempotencyHeader', { idempotencyHeader: true }],
+    ['headers.a', { headers: { a: 'b' } }],
+    ['headers.a.value', { headers: { a: { retry: true } } }],
+    ['headers.a.retry', { headers: { a: { value: '*' } } }],
+    ['when', { when: true }],
+  ]
+  for (const [field, options] of cases) {
+    expect(() => createRetryPolicy(options as RetryPolicyOptions)).toThrow(expect.objectContaining({ code: 'SD_INVALID', field }))
+  }
+})
