@@ -197,7 +197,7 @@ describe.runIf(nacos)('with auth', { timeout: 60_000 }, () => {
   let server: NacosServer
   beforeAll(async () => {
     if (nacos) server = await startNacos(nacos, { auth, loginSeconds: 2 })
-  }, 60_000)
+  }, 120_000)
   afterAll(() => server.close())
 
   test('a wrong secret is denied without showing it, a rotated one is asked for again, a token is renewed', async () => {

@@ -99,7 +99,7 @@ export async function launch(plan: LaunchPlan): Promise<TestServer> {
       try {
         await untilReady(plan.probe, plan.readyLimitMs ?? 60_000, () => isOver)
       } catch (error) {
-        throw new Error(`${plan.name} did not get ready: ${String(error)}\n${server.log().slice(-2_000)}`)
+        throw new Error(`${plan.name} did not get ready: ${String(error)}\n${server.log().slice(-4_000)}`)
       }
     },
     async stop() {

@@ -1,0 +1,47 @@
+import type { CircuitEngine, CircuitEngineSettings } from '@sd/core'
+import { circuitBreaker, handleAll } from 'cockatiel'
+
+/** Cockatiel's wall clock may lag a little behind the timer. If it was set back, an hour perhaps, it is not waited for. */
+const clockProbes = 10
+
+/** Lets cockatiel hold the circuit: its states, its open time, its half-open trial, its isolation. */
+export function createCockatielEngine({ openMs, onHalfOpen }: CircuitEngineSettings): CircuitEngine {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const circuit = circuitBreaker(handleAll, {
+    halfOpenAfter: openMs,
+    breaker: { state: undefined, success() {}, failure: () => true },
+  })
+
+  function closeNow(): void {
+    clearTimeout(timer)
+    // The one way to close from every state, and at once; it also drops what an unfinished trial may say.
+    circuit.isolate().dispose()
+  }
+  /** Cockatiel becomes half-open only when it is called. It calls the function at once if it does. */
+  function becomesHalfOpen(): boolean {
+    let admitted = false
+    const trial = circuit.execute(() => {
+      admitted = true
+      // The one trial that cockatiel knows lasts as long as ours: until the circuit is opened or closed.
+      return new Promise<never>(() => undefined)
+    })
+    trial.catch(() => undefined)
+    return admitted
+  }
+  function probeIn(delayMs: number, probesLeft: number): void {
+    timer = setTimeout(() => {
+      if (becomesHalfOpen() || probesLeft === 0) onHalfOpen()
+      else probeIn(1, probesLeft - 1)
+    }, delayMs)
+    timer.unref?.()
+  }
+
+  return {
+    open() {
+      closeNow()
+      circuit.execute(() => Promise.reject(new Error('open'))).catch(() => undefined)
+      probeIn(openMs, clockProbes)
+    },
+    close: closeNow,
+  }
+}

@@ -1,0 +1,1 @@
+export { createCockatielBreaker } from './cockatiel-breaker.ts'

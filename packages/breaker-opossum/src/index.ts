@@ -1,0 +1,1 @@
+export { createOpossumBreaker } from './opossum-breaker.ts'

@@ -1,0 +1,190 @@
+import { createExecute } from './circuit-execute.ts'
+import { type CircuitBreakerOptions, resolveCircuitOptions } from './circuit-options.ts'
+import type { CircuitCounts } from './circuit-window.ts'
+import type { Outcome } from './endpoint.ts'
+import type { CircuitBreaker, CircuitChange, CircuitChangeReason, CircuitState, Permit } from './policy.ts'
+import { breakerStateChannel, publishTelemetry } from './telemetry.ts'
+
+/** What {@link assembleCircuitBreaker} tells a library that holds the circuit. */
+export interface CircuitEngine {
+  /** Opens the circuit, whatever it is now, for the whole open time. */
+  open(): void
+  /** Closes the circuit, whatever it is now. No end of an open time may be told until it is opened again. */
+  close(): void
+}
+
+/** What an engine is made from. */
+export interface CircuitEngineSettings {
+  /** Name of the breaker. */
+  readonly name: string
+  /** How long it is open, in milliseconds. */
+  readonly openMs: number
+  /** To be called when the circuit becomes half-open, because it was open for `openMs`. */
+  readonly onHalfOpen: () => void
+}
+
+/** Share of calls that are let through right after the circuit closed; Envoy's slow start begins there too. */
+const firstShare = 0.1
+
+/** A mutable {@link CircuitCounts}. */
+type Trials = { -readonly [Key in keyof CircuitCounts]: number } & { started: number; progressAt: number }
+
+/**
+ * A circuit breaker on a library that holds the circuit open and tells when trials are due. All that is to be judged is judged here, so
+ * that breakers on different libraries decide alike.
+ *
+ * @throws SdError `SD_INVALID` that names the option
+ */
+export function assembleCircuitBreaker(
+  createEngine: (settings: CircuitEngineSettings) => CircuitEngine,
+  options: CircuitBreakerOptions,
+): CircuitBreaker {
+  const resolved = resolveCircuitOptions(options)
+  const { name, window, minimumCalls, failureRate, slowCallMs, slowCallRate, openMs, recoveryMs, isIgnored } = resolved
+  const isTimed = slowCallMs < Number.POSITIVE_INFINITY
+  const listeners = new Set<(change: CircuitChange) => void>()
+  const untold: CircuitChange[] = []
+  const engine = createEngine({ name, openMs, onHalfOpen: onOpenTimeOver })
+  let state: CircuitState = 'closed'
+  /** Grows with every change: what was acquired before says nothing about the circuit as it is now. */
+  let generation = 0
+  let trials: Trials = noTrials()
+  /** Until when not all calls are let through, and the part of a call that is saved up. */
+  let isRecovering = false
+  let recoveredAt = 0
+  let credit = 0
+
+  function change(next: CircuitState, reason: CircuitChangeReason): void {
+    const previous = state
+    state = next
+    generation++
+    window.reset()
+    trials = noTrials()
+    isRecovering = reason === 'recovered'
+    recoveredAt = performance.now() + recoveryMs
+    credit = 1
+    if (next === 'open') engine.open()
+    else if (next !== 'half-open') engine.close()
+    if (next !== previous) tell({ state: next, previous, reason })
+  }
+  function tell(event: CircuitChange): void {
+    untold.push(event)
+    // A listener that changes the state itself must not let others hear of its change first.
+    if (untold.length > 1) return
+    for (const told of untold) {
+      for (const listener of [...listeners]) {
+        try {
+          listener(told)
+        } catch {
+          // Whoever settles a permit can't do anything about somebody else's listener.
+        }
+      }
+      publishTelemetry(breakerStateChannel, { breaker: name, ...told })
+    }
+    untold.length = 0
+  }
+  function onOpenTimeOver(): void {
+    if (state === 'open') change('half-open', 'open-time-over')
+  }
+
+  /** Which threshold is reached by so many of so many calls. */
+  function excess(counts: CircuitCounts, calls: number): CircuitChangeReason | undefined {
+    if (counts.failed / calls >= failureRate) return 'failure-rate'
+    return counts.slow / calls >= slowCallRate ? 'slow-call-rate' : undefined
+  }
+  function judgeTrials(): void {
+    // Against the number of all trials: what can't get better need not wait for the others.
+    const reason = excess(trials, resolved.trials)
+    if (reason) change('open', reason)
+    else if (trials.calls === resolved.trials) change('closed', 'recovered')
+  }
+  /** Ends trials that never settle; without this the circuit would be half-open for ever. */
+  function expireTrials(): void {
+    if (performance.now() - trials.progressAt < resolved.trialTimeoutMs) return
+    trials.failed += trials.started - trials.calls
+    trials.calls = trials.started
+    judgeTrials()
+  }
+
+  function settle(admittedIn: number, outcome: Outcome, elapsedMs: number): void {
+    if (admittedIn !== generation) return
+    if (state === 'half-open') trials.progressAt = performance.now()
+    if (isIgnored(outcome)) {
+      if (state === 'half-open') trials.started--
+      return
+    }
+    const failed = !outcome.ok
+    const slow = isTimed && (outcome.latencyMs ?? elapsedMs) > slowCallMs
+    if (state === 'half-open') {
+      trials.calls++
+      if (failed) trials.failed++
+      if (slow) trials.slow++
+      judgeTrials()
+      return
+    }
+    const counts = window.add(failed, slow)
+    const reason = counts.calls >= minimumCalls ? excess(counts, counts.calls) : undefined
+    if (reason) change('open', reason)
+  }
+
+  function isInShare(): boolean {
+    if (!isRecovering) return true
+    const now = performance.now()
+    if (now >= recoveredAt) {
+      isRecovering = false
+      return true
+    }
+    credit += Math.max(firstShare, 1 - (recoveredAt - now) / recoveryMs)
+    if (credit < 1) return false
+    credit--
+    return true
+  }
+  /** The generation in which a call is admitted, or `undefined` if it is refused. */
+  function admit(): number | undefined {
+    if (state === 'closed') return isInShare() ? generation : undefined
+    if (state !== 'half-open') return undefined
+    if (trials.started === resolved.trials) {
+      expireTrials()
+      // Either it is as half-open as before, or it is not half-open any more.
+      return state === 'half-open' ? undefined : admit()
+    }
+    trials.started++
+    trials.progressAt = performance.now()
+    return generation
+  }
+  function tryAcquire(): Permit | undefined {
+    let admittedIn = admit()
+    if (admittedIn === undefined) return undefined
+    const admittedAt = isTimed ? performance.now() : 0
+    return {
+      settle(outcome) {
+        if (admittedIn === undefined) return
+        const settledIn = admittedIn
+        admittedIn = undefined
+        settle(settledIn, outcome, isTimed ? performance.now() - admittedAt : 0)
+      },
+    }
+  }
+
+  return {
+    name,
+    get state() {
+      return state
+    },
+    tryAcquire,
+    execute: createExecute(resolved, { admit, settle }),
+    open: () => change('open', 'manual'),
+    close: () => change('closed', 'manual'),
+    isolate: () => change('isolated', 'manual'),
+    onStateChange(listener) {
+      // Of its own, so that ending one subscription leaves another of the same function alone.
+      const own = (event: CircuitChange): void => listener(event)
+      listeners.add(own)
+      return () => void listeners.delete(own)
+    },
+  }
+}
+
+function noTrials(): Trials {
+  return { calls: 0, failed: 0, slow: 0, started: 0, progressAt: 0 }
+}
