@@ -1,5 +1,6 @@
 import { type Channel, channel } from 'node:diagnostics_channel'
 import type { SdError } from './errors.ts'
+import type { CircuitChange } from './policy.ts'
 import type { RegistrationState, RegistryState } from './registry.ts'
 import type { ServiceSnapshot, SnapshotChange } from './snapshot.ts'
 
@@ -20,6 +21,8 @@ export const callStartChannel = 'sd:v1:call:start'
 export const callEndChannel = 'sd:v1:call:end'
 /** One attempt of a call ended, likewise. */
 export const attemptEndChannel = 'sd:v1:attempt:end'
+/** A circuit breaker changed its state. */
+export const breakerStateChannel = 'sd:v1:breaker:state'
 
 /** Payload of {@link registryStateChannel}. */
 export interface RegistryStateEvent {
@@ -109,6 +112,12 @@ export interface AttemptEndEvent extends CallEndEvent {
   readonly latencyMs?: number | undefined
 }
 
+/** Payload of {@link breakerStateChannel}. */
+export interface BreakerStateEvent extends CircuitChange {
+  /** Name of the breaker. */
+  readonly breaker: string
+}
+
 /** Which payload is published on which channel. */
 export interface TelemetryEvents {
   /** The connection of a registry changed. */
@@ -125,6 +134,8 @@ export interface TelemetryEvents {
   readonly [callEndChannel]: CallEndEvent
   /** One attempt ended. */
   readonly [attemptEndChannel]: AttemptEndEvent
+  /** A circuit breaker changed its state. */
+  readonly [breakerStateChannel]: BreakerStateEvent
 }
 
 /** Name of a telemetry channel. */

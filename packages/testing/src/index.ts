@@ -1,4 +1,6 @@
 export { type BalancerHarness, balancerContract } from './balancer-contract.ts'
+export type { BreakerHarness } from './breaker-context.ts'
+export { breakerContract } from './breaker-contract.ts'
 export type { ContractCase } from './contract.ts'
 export { discovererContract } from './discoverer-contract.ts'
 export { assertDistribution, countPicks } from './distribution.ts'
