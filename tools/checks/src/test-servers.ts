@@ -2,7 +2,7 @@ import { prepareServer, recipes, type ServerName } from '@sd/test-servers'
 import type { GateResult } from './gate.ts'
 
 /** Servers that the tests of this repository use. */
-const wanted = (Object.keys(recipes) as ServerName[]).filter((name) => name !== 'redis')
+const wanted = Object.keys(recipes) as ServerName[]
 
 /** Which servers were found, for the tests that come after. */
 export const foundServers: Map<string, string> = new Map()

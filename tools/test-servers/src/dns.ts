@@ -1,7 +1,7 @@
 import { Resolver } from 'node:dns/promises'
-import { existsSync, readdirSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { libraryPath } from './library-path.ts'
 import { freePort, untilReady } from './network.ts'
 import type { ServerSource } from './sources.ts'
 import { launch, type TestServer } from './test-server.ts'
@@ -121,16 +121,4 @@ async function readSerial(port: number, zone: string): Promise<number> {
   const resolver = new Resolver({ timeout: 500, tries: 1 })
   resolver.setServers([`127.0.0.1:${port}`])
   return (await resolver.resolveSoa(zone)).serial
-}
-
-/** Debian's packages are unpacked without being installed, so the loader has to be told where the libraries are. */
-function libraryPath(source: ServerSource): Record<string, string> {
-  if (source.kind !== 'binary') return {}
-  const folders = ['usr/lib', 'lib'].map((path) => join(source.folder, path)).filter(existsSync)
-  const paths = folders.flatMap((folder) =>
-    readdirSync(folder)
-      .filter((name) => name.endsWith('-linux-gnu'))
-      .map((name) => join(folder, name)),
-  )
-  return paths.length > 0 ? { LD_LIBRARY_PATH: paths.join(':') } : {}
 }

@@ -1,0 +1,1 @@
+export { createMemoryRateLimiter, type MemoryRateLimiterOptions } from './memory-rate-limiter.ts'

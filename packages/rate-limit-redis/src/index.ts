@@ -1,0 +1,2 @@
+export type { RedisRateLimiterOptions } from './options.ts'
+export { createRedisRateLimiter, type RedisRateLimiter } from './redis-rate-limiter.ts'

@@ -1,0 +1,103 @@
+import {
+  type Credentials,
+  checkCredentials,
+  checkDuration,
+  checkInteger,
+  checkKnownKeys,
+  checkName,
+  checkNumber,
+  checkOneOf,
+  checkProvided,
+  checkRateLimit,
+  checkTls,
+  invalid,
+  type Provided,
+  type RateLimiterOptions,
+  type RateLimitRule,
+  rateLimiterKeys,
+  type TlsOptions,
+} from '@sd/core'
+
+/** Options of `createRedisRateLimiter`. */
+export interface RedisRateLimiterOptions extends RateLimiterOptions {
+  /** The server: `host:port`, `redis://host:port`, or `rediss://host:port` for TLS. @default '127.0.0.1:6379' */
+  readonly endpoint?: string
+  /** Login, asked for at every new connection if it is a function. A server with a password alone has the user `default`. @default none */
+  readonly credentials?: Provided<Credentials>
+  /** Certificates; needs a `rediss://` endpoint. @default those that Node trusts */
+  readonly tls?: TlsOptions
+  /** Number of the database. @default 0 */
+  readonly database?: number
+  /** What all keys in Redis begin with. Limiters with the same prefix share their limits, so each rule needs its own. @default 'sd:rate-limit' */
+  readonly prefix?: string
+  /** Limit of one command, and of making a connection, in milliseconds. @default 500 */
+  readonly operationTimeoutMs?: number
+  /**
+   * What happens while Redis can't be asked. `local`: this process limits by itself, with its share of the limit. `open`: all calls are allowed.
+   * `closed`: `acquire` rejects with `SD_UNAVAILABLE`.
+   * @default 'local'
+   */
+  readonly whenUnavailable?: 'open' | 'closed' | 'local'
+  /** For `local`: the share of the limit that this process may use, above 0 to 1; with eight processes 1/8 keeps their sum. @default 1 */
+  readonly localShare?: number
+  /** For `local`: most keys that are remembered. @default 100_000 */
+  readonly maxLocalKeys?: number
+}
+
+/** Options that were checked, without gaps. */
+export interface CheckedOptions {
+  readonly name: string
+  readonly rule: RateLimitRule
+  readonly host: string
+  readonly port: number
+  readonly secure: boolean
+  readonly credentials: Provided<Credentials> | undefined
+  readonly tls: TlsOptions
+  readonly database: number
+  readonly prefix: string
+  readonly operationTimeoutMs: number
+  readonly whenUnavailable: 'open' | 'closed' | 'local'
+  readonly localRule: RateLimitRule
+  readonly maxLocalKeys: number
+}
+
+const keys = [
+  ...rateLimiterKeys,
+  ...['endpoint', 'credentials', 'tls', 'database', 'prefix', 'operationTimeoutMs'],
+  ...['whenUnavailable', 'localShare', 'maxLocalKeys'],
+]
+
+const endpointPattern = /^(?:(rediss?):\/\/)?(?:\[([0-9a-f:.]+)\]|([a-z0-9_][a-z0-9._-]*))(?::(\d{1,5}))?\/?$/i
+
+/** Checks the options and fills the gaps. @throws SdError `SD_INVALID` that names the option */
+export function checkOptions(options: RedisRateLimiterOptions): CheckedOptions {
+  checkKnownKeys('', options, keys)
+  const rule = checkRateLimit(options)
+  const endpoint = checkEndpoint(options.endpoint ?? '127.0.0.1:6379')
+  const { credentials, tls } = options
+  if (tls !== undefined && !endpoint.secure) throw invalid('tls', 'TLS options', 'an endpoint that begins with rediss://')
+  const share = checkNumber('localShare', options.localShare ?? 1, { min: 1e-6, max: 1 })
+  return {
+    ...endpoint,
+    rule,
+    name: checkName('name', options.name ?? 'redis'),
+    credentials: credentials && checkProvided(credentials, (value) => checkCredentials('credentials', value)),
+    tls: tls === undefined ? {} : checkTls('tls', tls),
+    database: checkInteger('database', options.database ?? 0, { min: 0, max: 1_000_000 }),
+    prefix: checkName('prefix', options.prefix ?? 'sd:rate-limit'),
+    operationTimeoutMs: checkDuration('operationTimeoutMs', options.operationTimeoutMs ?? 500, 1),
+    whenUnavailable: checkOneOf('whenUnavailable', options.whenUnavailable ?? 'local', ['open', 'closed', 'local']),
+    localRule: { ...rule, limit: Math.ceil(rule.limit * share), burst: Math.ceil(rule.burst * share) },
+    maxLocalKeys: checkInteger('maxLocalKeys', options.maxLocalKeys ?? 100_000, { min: 1, max: 10_000_000 }),
+  }
+}
+
+function checkEndpoint(endpoint: unknown): Pick<CheckedOptions, 'host' | 'port' | 'secure'> {
+  const match = typeof endpoint === 'string' ? endpointPattern.exec(endpoint) : null
+  const port = Number(match?.[4] ?? 6379)
+  if (match && port >= 1 && port <= 65_535) {
+    return { host: match[2] ?? (match[3] as string), port, secure: match[1]?.toLowerCase() === 'rediss' }
+  }
+  const shown = typeof endpoint === 'string' && endpoint.includes('@') ? 'a text with "@"' : endpoint
+  throw invalid('endpoint', shown, 'host:port, redis://host:port or rediss://host:port, credentials apart')
+}

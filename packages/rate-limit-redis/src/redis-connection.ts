@@ -1,0 +1,182 @@
+import { createClient, type RedisClientOptions } from '@redis/client'
+import {
+  type Credentials,
+  closedError,
+  createBackoff,
+  type OperationOptions,
+  type RegistryState,
+  resolveProvided,
+  SdError,
+  sleep,
+  toSdError,
+  untilAborted,
+  withTimeout,
+} from '@sd/core'
+import type { CheckedOptions } from './options.ts'
+
+/** A connection that comes back by itself. */
+export interface RedisConnection {
+  /** How it is. */
+  readonly state: RegistryState
+  /** Sends one command. While there is no connection it fails at once. @throws SdError why it got no answer */
+  send(command: readonly string[], options?: OperationOptions): Promise<unknown>
+  /** Ends it for good. Idempotent. */
+  close(): Promise<void>
+}
+
+/** So many commands in a row without an answer, and the connection is replaced: what is half open says nothing by itself. */
+const SILENT_COMMANDS = 3
+/** Commands that wait for an answer; more are refused. */
+const MAX_COMMANDS = 10_000
+
+type Client = ReturnType<typeof makeClient>
+
+/**
+ * Connects, and again after every loss. The library's own reconnection is off, because its handshake has no limit: a server that accepts and then says
+ * nothing would hold it forever.
+ */
+export function openConnection(options: CheckedOptions): RedisConnection {
+  const { name, operationTimeoutMs } = options
+  const closing = new AbortController()
+  const backoff = createBackoff({ baseMs: 50, maxMs: 2_000 })
+  const firstAttempt = Promise.withResolvers<void>()
+  let current: Client | undefined
+  let drop: (reason: unknown) => void = () => undefined
+  let silent = 0
+  let lastError: SdError | undefined
+
+  /** One connection, from its making to its loss. @throws why there is none any more */
+  async function connectOnce(): Promise<never> {
+    const limits = { timeoutMs: operationTimeoutMs, what: `${name} connect`, signal: closing.signal }
+    const client = makeClient(options, await withTimeout(limits, () => resolveProvided(options.credentials)))
+    let isOver = false
+    // A client that is destroyed while its socket connects goes on connecting.
+    client.on('connect', () => isOver && client.destroy())
+    const lost = new Promise<never>((_, reject) => {
+      client.on('error', reject)
+      drop = reject
+    })
+    lost.catch(() => undefined)
+    try {
+      await withTimeout({ timeoutMs: operationTimeoutMs, what: `${name} connect`, signal: closing.signal }, () =>
+        client.connect(),
+      )
+      silent = 0
+      current = client
+      firstAttempt.resolve()
+      return await Promise.race([lost, untilAborted(closing.signal).then(() => Promise.reject(closedError(name)))])
+    } finally {
+      isOver = true
+      current = undefined
+      client.destroy()
+    }
+  }
+
+  async function keepConnected(): Promise<void> {
+    while (!closing.signal.aborted) {
+      try {
+        await connectOnce()
+      } catch (error) {
+        lastError = translate(name, error)
+      }
+      firstAttempt.resolve()
+      await sleep(backoff.next(), closing.signal).catch(() => undefined)
+    }
+  }
+  const kept = keepConnected()
+
+  async function run(command: readonly string[]): Promise<unknown> {
+    await firstAttempt.promise
+    const client = current
+    if (!client) throw closing.signal.aborted ? closedError(name) : unavailable(name, lastError)
+    try {
+      const reply = await client.sendCommand([...command])
+      silent = 0
+      backoff.reset()
+      return reply
+    } catch (error) {
+      if (closing.signal.aborted) throw closedError(name)
+      // A server that was the primary and is a replica now: look up where the name leads today.
+      if (/^(?:READONLY|MASTERDOWN|NOAUTH)/.test((error as Error).message)) drop(error)
+      throw translate(name, error)
+    }
+  }
+
+  return {
+    get state() {
+      if (closing.signal.aborted) return 'closed'
+      return current ? 'connected' : 'disconnected'
+    },
+    async send(command, { signal } = {}) {
+      if (closing.signal.aborted) throw closedError(name)
+      const client = current
+      try {
+        return await withTimeout({ timeoutMs: operationTimeoutMs, what: `${name} command`, signal }, () => run(command))
+      } catch (error) {
+        if (SdError.isInstance(error) && error.code === 'SD_TIMEOUT' && current === client && ++silent >= SILENT_COMMANDS)
+          drop(error)
+        throw error
+      }
+    },
+    async close() {
+      closing.abort()
+      await kept
+    },
+  }
+}
+
+// The return type is the library's affair: it spells out every command.
+function makeClient(options: CheckedOptions, credentials: Credentials | undefined) {
+  return createClient({
+    ...credentials,
+    socket: socketOptions(options),
+    database: options.database,
+    disableOfflineQueue: true,
+    commandsQueueMaxLength: MAX_COMMANDS,
+    maintNotifications: 'disabled',
+    RESP: 2,
+  })
+}
+
+function socketOptions({
+  host,
+  port,
+  secure,
+  tls,
+  operationTimeoutMs,
+}: CheckedOptions): NonNullable<RedisClientOptions['socket']> {
+  const common = { host, port, connectTimeout: operationTimeoutMs, reconnectStrategy: false } as const
+  if (!secure) return common
+  const { ca, cert, key, serverName } = tls
+  return {
+    ...common,
+    tls: true,
+    ...(ca !== undefined && { ca }),
+    ...(cert !== undefined && { cert }),
+    ...(key !== undefined && { key }),
+    ...(serverName !== undefined && { servername: serverName }),
+  }
+}
+
+function unavailable(name: string, cause: SdError | undefined): SdError {
+  if (cause && !cause.retryable) return cause
+  return new SdError('SD_UNAVAILABLE', `${name}: not connected${cause ? `: ${cause.message}` : ''}`, { cause })
+}
+
+/** Redis begins its refusals with a word in capitals. */
+function translate(name: string, error: unknown): SdError {
+  const word = /^[A-Z]+/.exec(error instanceof Error ? error.message : '')?.[0]
+  switch (word) {
+    case 'NOAUTH':
+    case 'WRONGPASS':
+    case 'NOPERM':
+      return toSdError(error, 'SD_DENIED', name)
+    case 'WRONGTYPE':
+      return toSdError(error, 'SD_MALFORMED', name)
+    case 'MOVED':
+    case 'CROSSSLOT':
+      return toSdError(error, 'SD_UNSUPPORTED', name)
+    default:
+      return toSdError(error, 'SD_UNAVAILABLE', name)
+  }
+}

@@ -1,0 +1,141 @@
+import {
+  assembleRateLimiter,
+  checkKnownKeys,
+  checkRateLimit,
+  createLocalRateLimit,
+  type LocalRateLimit,
+  type RateLimitDecision,
+  type RateLimiter,
+  type RateLimiterOptions,
+  type RateLimitRule,
+  rateLimiterKeys,
+} from '@sd/core'
+import type { RateLimiterBackend } from '../rate-limiter-contract.ts'
+
+/** Ways in which the reference can be broken, to see whether the contract notices. */
+export type RateLimiterMutation =
+  | 'none'
+  | 'allows one more'
+  | 'looks before it takes'
+  | 'mixes up keys'
+  | 'takes the cost of who is refused'
+  | 'takes when it looks'
+  | 'gives back too early'
+  | 'never gives back'
+  | 'tells no time'
+  | 'forgets the order'
+  | 'ignores the signal'
+  | 'takes for who was aborted'
+  | 'waits for ever'
+  | 'has an endless queue'
+  | 'works after close'
+  | 'keeps who waits after close'
+  | 'ignores the burst'
+  | 'counts by fixed windows'
+  | 'shows the key'
+
+/** The simplest limiters that keep the contract, unless they are broken on purpose. */
+export function createReferenceRateLimiters(mutation: RateLimiterMutation = 'none'): RateLimiterBackend {
+  return { open: async (options) => openLimiter(options, mutation), dispose: async () => undefined }
+}
+
+function openLimiter(options: RateLimiterOptions, mutation: RateLimiterMutation): RateLimiter {
+  checkKnownKeys('', options, rateLimiterKeys)
+  const rule = checkRateLimit(options)
+  const name = 'reference'
+  const { burst } = rule
+  const take = createTake(rule, mutation)
+  const isEndless = mutation === 'waits for ever'
+  const limiter = assembleRateLimiter({
+    name,
+    burst,
+    take,
+    maxWaiting: mutation === 'has an endless queue' ? 1_000_000 : options.maxWaiting,
+    maxWaitMs: isEndless ? 1_000_000_000 : options.maxWaitMs,
+  })
+  let closed = false
+  return {
+    ...limiter,
+    async acquire(key, acquireOptions = {}) {
+      if (mutation === 'shows the key' && String(key).includes('secret')) {
+        await limiter.acquire(key).catch((error: Error) => {
+          error.message += key
+          throw error
+        })
+      }
+      if (closed && mutation === 'works after close') return take(key, 1)
+      if (mutation === 'forgets the order' && acquireOptions.wait) return takeWhenever(() => take(key, 1))
+      if (mutation === 'ignores the signal') return limiter.acquire(key, { ...acquireOptions, signal: undefined as never })
+      if (mutation === 'takes for who was aborted' && acquireOptions.signal?.aborted) take(key, 1)
+      return limiter.acquire(key, acquireOptions)
+    },
+    async close() {
+      closed = true
+      if (mutation !== 'keeps who waits after close') await limiter.close()
+    },
+  }
+}
+
+/** Who asks at the right moment is next. */
+async function takeWhenever(take: () => Decided): Promise<RateLimitDecision> {
+  for (;;) {
+    const decision = await take()
+    if (decision.allowed) return decision
+    await new Promise((resolve) => setTimeout(resolve, decision.retryAfterMs * Math.random() * 2))
+  }
+}
+
+type Decided = RateLimitDecision | Promise<RateLimitDecision>
+
+/** Takes units, in the way that is broken. */
+function createTake(rule: RateLimitRule, mutation: RateLimiterMutation): (key: string, cost: number) => Decided {
+  const { take } = createLocalRateLimit(mutateRule(rule, mutation), 1_000)
+  const fixed = new Map<string, { readonly startedAt: number; used: number }>()
+  return (key, cost) => {
+    switch (mutation) {
+      case 'mixes up keys':
+        return take(key.slice(0, 1), cost)
+      case 'takes when it looks':
+        return take(key, Math.max(1, cost))
+      case 'tells no time':
+        return { ...take(key, cost), retryAfterMs: 0 }
+      case 'takes the cost of who is refused': {
+        const decision = take(key, cost)
+        return decision.allowed
+          ? decision
+          : { ...take(key, decision.remaining), allowed: false, retryAfterMs: decision.retryAfterMs }
+      }
+      case 'looks before it takes':
+        return lookFirst(take, key, cost)
+      case 'counts by fixed windows': {
+        const now = performance.now()
+        const startedAt = now - (now % rule.windowMs)
+        const before = fixed.get(key)
+        const window = before?.startedAt === startedAt ? before : { startedAt, used: 0 }
+        fixed.set(key, window)
+        const allowed = window.used + cost <= rule.limit
+        if (allowed) window.used += cost
+        const resetMs = Math.ceil(startedAt + rule.windowMs - now)
+        const remaining = rule.limit - window.used
+        return { allowed, limit: rule.limit, remaining, windowMs: rule.windowMs, resetMs, retryAfterMs: allowed ? 0 : resetMs }
+      }
+      default:
+        return take(key, cost)
+    }
+  }
+}
+
+function mutateRule(rule: RateLimitRule, mutation: RateLimiterMutation): RateLimitRule {
+  if (mutation === 'allows one more') return { ...rule, limit: rule.limit + 1, burst: rule.burst + 1 }
+  if (mutation === 'ignores the burst') return { ...rule, burst: rule.limit }
+  if (mutation === 'gives back too early') return { ...rule, windowMs: rule.windowMs / 2 }
+  if (mutation === 'never gives back') return { ...rule, windowMs: rule.windowMs * 100_000 }
+  return rule
+}
+
+/** Asks and takes in two steps, so that many see the same units. */
+async function lookFirst(take: LocalRateLimit['take'], key: string, cost: number): Promise<RateLimitDecision> {
+  const { remaining } = take(key, 0)
+  await new Promise((resolve) => setTimeout(resolve, 1))
+  return { ...take(key, cost), allowed: remaining >= cost }
+}

@@ -1,0 +1,15 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ServerSource } from './sources.ts'
+
+/** Debian's packages are unpacked without being installed, so the loader has to be told where the libraries are. */
+export function libraryPath(source: ServerSource): Record<string, string> {
+  if (source.kind !== 'binary') return {}
+  const folders = ['usr/lib', 'lib'].map((path) => join(source.folder, path)).filter(existsSync)
+  const paths = folders.flatMap((folder) =>
+    readdirSync(folder)
+      .filter((name) => name.endsWith('-linux-gnu'))
+      .map((name) => join(folder, name)),
+  )
+  return paths.length > 0 ? { LD_LIBRARY_PATH: paths.join(':') } : {}
+}
