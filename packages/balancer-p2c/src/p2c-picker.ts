@@ -1,5 +1,13 @@
-import { type Endpoint, type EndpointView, isPickable, type Picker, type PickRequest } from '@sd/core'
-import { type AliasTable, createAliasTable, drawIndex } from './alias-table.ts'
+import {
+  type AliasTable,
+  createAliasTable,
+  drawIndex,
+  type Endpoint,
+  type EndpointView,
+  isPickable,
+  type Picker,
+  type PickRequest,
+} from '@sd/core'
 
 /** How many pairs are drawn for two endpoints that can take the request, before it makes do with one, or scans. */
 const maxDraws = 4

@@ -1,4 +1,14 @@
-import { type Balancer, checkFunction, checkKnownKeys, type EndpointView, isPickable, type Picker, scanPickable } from '@sd/core'
+import {
+  type Balancer,
+  checkFunction,
+  checkKnownKeys,
+  createAliasTable,
+  drawIndex,
+  type EndpointView,
+  isPickable,
+  type Picker,
+  scanPickable,
+} from '@sd/core'
 
 /** Options of {@link createRandomBalancer}. */
 export interface RandomBalancerOptions {
@@ -33,9 +43,7 @@ function createRandomPicker(view: EndpointView, random: (() => number) | undefin
   function draw(): number {
     // Called by name, Math.random is inlined; through a variable each of its results would be allocated.
     const position = (random === undefined ? Math.random() : random()) * length
-    const index = Math.floor(position)
-    if (!table) return index
-    return position - index < (table.threshold[index] as number) ? index : (table.alias[index] as number)
+    return table ? drawIndex(table, position) : Math.floor(position)
   }
 
   return {
@@ -47,34 +55,4 @@ function createRandomPicker(view: EndpointView, random: (() => number) | undefin
       return scanPickable(view, draw(), request)
     },
   }
-}
-
-interface AliasTable {
-  /** Share of column i that is i's own; the rest is `alias[i]`'s. */
-  readonly threshold: Float64Array
-  readonly alias: Uint32Array
-}
-
-/** Vose's alias table in O(n); `undefined` where every weight is the same, so that none is needed. */
-function createAliasTable(weights: Float64Array): AliasTable | undefined {
-  const { length } = weights
-  const total = weights.reduce((sum, weight) => sum + weight, 0)
-  if (total === 0 || weights.every((weight) => weight === weights[0])) return undefined
-  const threshold = weights.map((weight) => (weight * length) / total)
-  const alias = new Uint32Array(length)
-  const small: number[] = []
-  const large: number[] = []
-  for (const [index, share] of threshold.entries()) (share < 1 ? small : large).push(index)
-  while (small.length > 0 && large.length > 0) {
-    const less = small.pop() as number
-    const more = large.pop() as number
-    alias[less] = more
-    const rest = (threshold[more] as number) + (threshold[less] as number) - 1
-    threshold[more] = rest
-    if (rest < 1) small.push(more)
-    else large.push(more)
-  }
-  // What is left differs from 1 by rounding only.
-  for (const index of [...small, ...large]) threshold[index] = 1
-  return { threshold, alias }
 }

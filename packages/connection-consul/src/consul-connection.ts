@@ -1,11 +1,10 @@
 import type { EventEmitter } from 'node:events'
 import http from 'node:http'
 import https from 'node:https'
-import { checkSecret, closedError, resolveProvided, SdError, sleep, withAnySignal, withTimeout } from '@sd/core'
+import { checkSecret, closedError, createSemaphore, resolveProvided, SdError, sleep, withAnySignal, withTimeout } from '@sd/core'
 import { type CallOptions, type ConsulClient, callLibrary, createClient, failedOnReusedSocket } from './consul-client.ts'
 import { explain, isAnswer } from './consul-errors.ts'
 import type { ConsulConnectionSettings } from './options.ts'
-import { createSlots } from './slots.ts'
 
 /** One agent, as a call sees it. */
 export interface Target {
@@ -49,7 +48,7 @@ export function createConsulConnection(settings: ConsulConnectionSettings): Cons
   const { endpoints, operationTimeoutMs, maxWatchConnections, waitMs, name } = settings
   const agent = createAgent(settings)
   const clients = endpoints.map((endpoint) => createClient(endpoint, agent))
-  const slots = { run: createSlots(settings.maxConnections), block: createSlots(maxWatchConnections) }
+  const slots = { run: createSemaphore(settings.maxConnections), block: createSemaphore(maxWatchConnections) }
   const closing = new AbortController()
   // Less than the caller's own limit, so that an agent that does not answer is blamed for it and there is time for the next.
   const attemptLimitMs = (operationTimeoutMs * 0.9) / endpoints.length

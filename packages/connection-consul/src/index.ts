@@ -8,4 +8,3 @@ export {
   type ConsulConnectionSettings,
   readConnectionOptions,
 } from './options.ts'
-export { createSlots, type Slots } from './slots.ts'

@@ -1,12 +1,10 @@
 import {
   checkDuration,
-  checkEndpoints,
   checkInteger,
   checkName,
   checkProvided,
   checkSecret,
-  checkTls,
-  invalid,
+  checkServers,
   type Provided,
   type ServerEndpoint,
   type TlsOptions,
@@ -70,18 +68,12 @@ const connections = { min: 1, max: 10_000 }
 
 /** Checks the options of a connection. @param name the owner, for messages @throws SdError `SD_INVALID` that names the option */
 export function readConnectionOptions(options: ConsulConnectionOptions, name: string): ConsulConnectionSettings {
-  const { token, tls, datacenter } = options
-  const endpoints = checkEndpoints('endpoints', options.endpoints ?? ['127.0.0.1:8500'], 8_500)
-  if (endpoints.some(({ secure }) => secure !== endpoints[0]?.secure)) {
-    throw invalid('endpoints', 'http and https', 'the same for all, because they share their credentials')
-  }
-  if (tls && !endpoints[0]?.secure) throw invalid('endpoints', 'no https', 'https:// endpoints, because tls is given')
+  const { token, datacenter } = options
   return {
     name,
-    endpoints,
+    ...checkServers(options, { host: '127.0.0.1', port: 8_500 }),
     datacenter: datacenter === undefined ? undefined : checkName('datacenter', datacenter),
     token: token === undefined ? undefined : checkProvided(token, (value) => checkSecret('token', value)),
-    tls: tls && checkTls('tls', tls),
     waitMs: checkInteger('waitMs', options.waitMs ?? 55_000, { min: 100, max: 600_000 }),
     maxWatchConnections: checkInteger('maxWatchConnections', options.maxWatchConnections ?? 128, connections),
     maxConnections: checkInteger('maxConnections', options.maxConnections ?? 16, connections),

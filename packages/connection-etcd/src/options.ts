@@ -2,10 +2,9 @@ import {
   type Credentials,
   checkCredentials,
   checkDuration,
-  checkEndpoints,
   checkName,
   checkProvided,
-  checkTls,
+  checkServers,
   invalid,
   type Provided,
   type ServerEndpoint,
@@ -43,17 +42,11 @@ export interface EtcdConnectionSettings {
 
 /** Checks the options of a connection. @param name the owner, for messages @throws SdError `SD_INVALID` that names the option */
 export function readConnectionOptions(options: EtcdConnectionOptions, name: string): EtcdConnectionSettings {
-  const { credentials, tls } = options
-  const endpoints = checkEndpoints('endpoints', options.endpoints ?? ['127.0.0.1:2379'], 2_379)
-  if (endpoints.some(({ secure }) => secure !== endpoints[0]?.secure)) {
-    throw invalid('endpoints', 'http and https', 'the same for all, because they share their credentials')
-  }
-  if (tls && !endpoints[0]?.secure) throw invalid('endpoints', 'no https', 'https:// endpoints, because tls is given')
+  const { credentials } = options
   return {
     name,
-    endpoints,
+    ...checkServers(options, { host: '127.0.0.1', port: 2_379 }),
     credentials: credentials && checkProvided(credentials, (value) => checkCredentials('credentials', value)),
-    tls: tls && checkTls('tls', tls),
     operationTimeoutMs: checkDuration('operationTimeoutMs', options.operationTimeoutMs ?? 5_000, 100),
   }
 }

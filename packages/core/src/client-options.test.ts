@@ -5,6 +5,7 @@ import {
   checkEndpoints,
   checkProvided,
   checkSecret,
+  checkServers,
   checkTls,
   endpointUrl,
   resolveProvided,
@@ -107,5 +108,26 @@ describe('secrets', () => {
     ['Invalid tls.serverName: got 7, want a string of at most 253 characters', () => checkTls('tls', { serverName: 7 })],
   ])('%s', (message, run) => {
     expect(run).toThrow(expect.objectContaining({ code: 'SD_INVALID', message }))
+  })
+})
+
+describe('checkServers', () => {
+  const fallback = { host: '127.0.0.1', port: 99 }
+
+  test('reads servers and certificates, and knows the usual server', () => {
+    expect(checkServers({}, fallback)).toEqual({ endpoints: [{ secure: false, host: '127.0.0.1', port: 99 }], tls: undefined })
+    const tls = { ca: pem }
+    expect(checkServers({ endpoints: ['https://a'], tls }, fallback)).toEqual({
+      endpoints: [{ secure: true, host: 'a', port: 99 }],
+      tls,
+    })
+  })
+
+  test.each([
+    ['endpoints', { endpoints: ['http://a', 'https://b'] }],
+    ['endpoints', { endpoints: ['http://a'], tls: {} }],
+    ['tls.ca', { endpoints: ['https://a'], tls: { ca: 'x' } }],
+  ])('refuses wrong %s', (field, options) => {
+    expect(() => checkServers(options, fallback)).toThrow(expect.objectContaining({ code: 'SD_INVALID', field }))
   })
 })

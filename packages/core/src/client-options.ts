@@ -55,6 +55,32 @@ export function checkEndpoints(field: string, value: unknown, defaultPort: numbe
   })
 }
 
+/** Which servers a client is to reach, and how. */
+export interface ServerOptions {
+  /** Servers: `host:port`, or `https://host:port` for TLS. */
+  readonly endpoints?: readonly string[] | undefined
+  /** Certificates. */
+  readonly tls?: TlsOptions | undefined
+}
+
+/**
+ * Reads the servers of a client that has one login and one way to encrypt for all of them.
+ *
+ * @param fallback the server where none is given
+ * @throws SdError `SD_INVALID` that names the option: also where some are `https://` and some not, or none is and `tls` is given
+ */
+export function checkServers(
+  { endpoints: given, tls }: ServerOptions,
+  fallback: { readonly host: string; readonly port: number },
+): { readonly endpoints: readonly ServerEndpoint[]; readonly tls: TlsOptions | undefined } {
+  const endpoints = checkEndpoints('endpoints', given ?? [`${fallback.host}:${fallback.port}`], fallback.port)
+  if (endpoints.some(({ secure }) => secure !== endpoints[0]?.secure)) {
+    throw invalid('endpoints', 'http and https', 'the same for all, because they share their credentials')
+  }
+  if (tls && !endpoints[0]?.secure) throw invalid('endpoints', 'no https', 'https:// endpoints, because tls is given')
+  return { endpoints, tls: tls && checkTls('tls', tls) }
+}
+
 /** The endpoint as `http(s)://host:port`. */
 export function endpointUrl({ secure, host, port }: ServerEndpoint): string {
   return `${secure ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`

@@ -39,6 +39,15 @@ export function decodeInstance(text: string, { service, id }: InstancePlace): In
   return { instance, ...(typeof incarnation === 'string' && { incarnation }) }
 }
 
+/** Which registration a document of {@link encodeInstance} is of; `undefined` in those of other tools, whatever they are. */
+export function readIncarnation(text: string): unknown {
+  try {
+    return (JSON.parse(text) as { incarnation?: unknown } | null)?.incarnation
+  } catch {
+    return undefined
+  }
+}
+
 /** Parses JSON that must be an object. @throws SdError `SD_MALFORMED` */
 export function parseJsonObject(text: string, what: string): Readonly<Record<string, unknown>> {
   let value: unknown

@@ -1,6 +1,6 @@
-import { describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { SdError } from './errors.ts'
-import { type Lock, type LockHandle, lead } from './lock.ts'
+import { keepSession, type Lock, type LockHandle, lead } from './lock.ts'
 import { sleep, untilAborted } from './timers.ts'
 
 interface Term extends LockHandle {
@@ -120,5 +120,44 @@ describe('lead', () => {
       await untilAborted(signal)
     })
     expect(term.release).toHaveBeenCalledTimes(2)
+  })
+})
+
+describe('keepSession', () => {
+  beforeEach(() => {
+    vi.useFakeTimers()
+  })
+  afterEach(() => {
+    expect(vi.getTimerCount()).toBe(0)
+    vi.useRealTimers()
+  })
+
+  test('renews every third of the lifetime, until it is ended', async () => {
+    const renew = vi.fn(async () => true)
+    const { lost, end } = keepSession({ ttlMs: 3_000, confirmedAt: performance.now(), renew })
+    await vi.advanceTimersByTimeAsync(30_000)
+    expect(lost.aborted).toBe(false)
+    expect(renew.mock.calls.length).toBeGreaterThanOrEqual(27)
+    end()
+    expect(lost.aborted).toBe(true)
+    await vi.advanceTimersByTimeAsync(0)
+  })
+
+  test('gives up after nine tenths of the lifetime since the last confirmation, counted from before the request', async () => {
+    const failing = keepSession({
+      ttlMs: 3_000,
+      confirmedAt: performance.now() - 500,
+      renew: () => Promise.reject(new Error('away')),
+    })
+    await vi.advanceTimersByTimeAsync(2_199)
+    expect(failing.lost.aborted).toBe(false)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(failing.lost.aborted).toBe(true)
+  })
+
+  test('is lost as soon as the backend does not know it', async () => {
+    const { lost } = keepSession({ ttlMs: 3_000, confirmedAt: performance.now(), renew: async () => false })
+    await vi.advanceTimersByTimeAsync(1_100)
+    expect(lost.aborted).toBe(true)
   })
 })

@@ -1,5 +1,6 @@
 import { SdError } from './errors.ts'
 import type { OperationOptions } from './registry.ts'
+import { sleep } from './timers.ts'
 import type { Watched } from './watched.ts'
 
 /** Options of {@link Lock.acquire}. */
@@ -54,6 +55,52 @@ export interface Lock extends AsyncDisposable {
   watchHolder(key: string, options?: OperationOptions): AsyncIterable<Watched<LockHolder | null>>
   /** Releases every lock that it holds and closes the connection. Idempotent and bounded in time. */
   close(): Promise<void>
+}
+
+/** What {@link keepSession} keeps. */
+export interface SessionLife {
+  /** Lifetime without renewal, in milliseconds. */
+  readonly ttlMs: number
+  /** When the backend confirmed it, by `performance.now()`: the moment before the request, so that it never ends earlier than we think. */
+  readonly confirmedAt: number
+  /** Renews it. @returns false if the backend does not know it any more */
+  renew(): Promise<boolean>
+}
+
+/** Share of a lifetime after which a session that could not be renewed is given up: the rest is for stopping. */
+const safeShare = 0.9
+
+/**
+ * Renews the session that locks hang on, every third of its lifetime.
+ *
+ * @returns fires `lost` when the session has ended, or will soon without our being able to renew it; `end` does too, and stops renewing
+ */
+export function keepSession({ ttlMs, confirmedAt, renew }: SessionLife): {
+  readonly lost: AbortSignal
+  readonly end: () => void
+} {
+  const lost = new AbortController()
+  const giveUpAfter = (startedAt: number): NodeJS.Timeout =>
+    setTimeout(() => lost.abort(), startedAt + ttlMs * safeShare - performance.now())
+  async function keep(): Promise<void> {
+    let giveUp = giveUpAfter(confirmedAt)
+    while (!lost.signal.aborted) {
+      await sleep((ttlMs / 3) * (0.9 + Math.random() * 0.2), lost.signal, true).catch(() => undefined)
+      if (lost.signal.aborted) break
+      const startedAt = performance.now()
+      try {
+        if (!(await renew())) break
+        clearTimeout(giveUp)
+        giveUp = giveUpAfter(startedAt)
+      } catch {
+        // Tried again soon; the timer knows when it is too late.
+      }
+    }
+    clearTimeout(giveUp)
+    lost.abort()
+  }
+  void keep()
+  return { lost: lost.signal, end: () => lost.abort() }
 }
 
 /** Options of {@link lead}. */

@@ -143,6 +143,8 @@ describe('withAnySignal', () => {
     expect(await result).toBe('enough')
     expect(listening).toHaveBeenCalledTimes(1)
     expect(await withAnySignal([short.signal], async ({ aborted }) => aborted)).toBe(true)
+    const left = await withAnySignal([long.signal], async (signal) => signal)
+    expect([left.aborted, long.signal.aborted]).toEqual([true, false])
     await expect(withAnySignal([], () => Promise.reject(new Error('no')))).rejects.toThrow('no')
   })
 })

@@ -39,7 +39,7 @@ export function untilAborted(signal: AbortSignal): Promise<void> {
 }
 
 /**
- * Runs `operation` with a signal that fires with the first of several. Unlike `AbortSignal.any` it leaves nothing on those that live on:
+ * Runs `operation` with a signal that fires with the first of several, and once it has ended: what it opened can hang on it. Unlike `AbortSignal.any` it leaves nothing on those that live on:
  * Node 22 keeps some memory for every such signal.
  */
 export async function withAnySignal<T>(
@@ -57,6 +57,7 @@ export async function withAnySignal<T>(
     return await operation(controller.signal)
   } finally {
     for (const signal of followed) signal.removeEventListener('abort', onAbort)
+    controller.abort()
   }
 }
 

@@ -1,4 +1,4 @@
-import { createSlots, type Slots } from '@sd/connection-consul'
+import { createSemaphore, type Semaphore } from '@sd/core'
 
 /** Lets one at a time contend for a key: Consul would give a lock to a session that has it already. */
 export interface LocalQueue {
@@ -10,11 +10,11 @@ export interface LocalQueue {
 
 /** Makes queues, each for as long as somebody is in it. */
 export function createLocalQueue(): LocalQueue {
-  const queues = new Map<string, { readonly slots: Slots; users: number }>()
+  const queues = new Map<string, { readonly semaphore: Semaphore; users: number }>()
   return {
     isBusy: (key) => queues.has(key),
     async enter(key, signal) {
-      const queue = queues.get(key) ?? { slots: createSlots(1), users: 0 }
+      const queue = queues.get(key) ?? { semaphore: createSemaphore(1), users: 0 }
       queues.set(key, queue)
       queue.users++
       let isIn = true
@@ -27,7 +27,7 @@ export function createLocalQueue(): LocalQueue {
         release?.()
       }
       try {
-        release = await queue.slots.acquire(signal)
+        release = await queue.semaphore.acquire(signal)
         return leave
       } catch (error) {
         leave()

@@ -1,5 +1,5 @@
 import { type ConsulConnection, unlessMissing } from '@sd/connection-consul'
-import { SdError, sleep } from '@sd/core'
+import { keepSession, SdError } from '@sd/core'
 import type { ConsulLockSettings } from './options.ts'
 
 /** A session on Consul that is renewed for as long as Consul can be reached. All locks of a client hang on it. */
@@ -11,9 +11,6 @@ export interface Session {
   /** Ends it. */
   close(): Promise<void>
 }
-
-/** Share of a lifetime after which a session that could not be renewed is given up: the rest is for stopping. */
-const safeShare = 0.9
 
 /** Opens a session. @throws SdError when Consul can't be reached */
 export async function openSession(connection: ConsulConnection, settings: ConsulLockSettings): Promise<Session> {
@@ -27,45 +24,16 @@ export async function openSession(connection: ConsulConnection, settings: Consul
   )
   const id = (body as { readonly ID?: unknown } | null)?.ID
   if (typeof id !== 'string') throw new SdError('SD_MALFORMED', `${name} created a session without an id`)
-  const lost = new AbortController()
-  const dc = datacenter === undefined ? {} : { dc: datacenter }
   const renew = async (): Promise<boolean> =>
-    (await connection.run(({ client, options }) => unlessMissing(client.session.renew({ ...options, ...dc, id }), name))) !==
+    (await connection.run(({ client, options }) => unlessMissing(client.session.renew({ ...options, ...query, id }), name))) !==
     undefined
-  void renewWhileItLives(renew, { lost, ttlMs, confirmedAt })
+  const { lost, end } = keepSession({ ttlMs, confirmedAt, renew })
   return {
     id,
-    lost: lost.signal,
+    lost,
     async close() {
-      lost.abort()
-      await connection.run(({ client, options }) => client.session.destroy({ ...options, ...dc, id }))
+      end()
+      await connection.run(({ client, options }) => client.session.destroy({ ...options, ...query, id }))
     },
   }
-}
-
-interface Lifetime {
-  readonly lost: AbortController
-  readonly ttlMs: number
-  /** When Consul last confirmed it, by `performance.now()`: the moment before the request. */
-  readonly confirmedAt: number
-}
-
-async function renewWhileItLives(renew: () => Promise<boolean>, { lost, ttlMs, confirmedAt }: Lifetime): Promise<void> {
-  const giveUpAfter = (startedAt: number): NodeJS.Timeout =>
-    setTimeout(() => lost.abort(), startedAt + ttlMs * safeShare - performance.now())
-  let giveUp = giveUpAfter(confirmedAt)
-  while (!lost.signal.aborted) {
-    await sleep((ttlMs / 3) * (0.9 + Math.random() * 0.2), lost.signal, true).catch(() => undefined)
-    if (lost.signal.aborted) break
-    const startedAt = performance.now()
-    try {
-      if (!(await renew())) break
-      clearTimeout(giveUp)
-      giveUp = giveUpAfter(startedAt)
-    } catch {
-      // Tried again soon; the timer knows when it is too late.
-    }
-  }
-  clearTimeout(giveUp)
-  lost.abort()
 }

@@ -41,21 +41,19 @@ export function createEtcdLock(options: EtcdLockOptions = {}): Lock {
 
   /** Removes a contender's key, in the background for as long as it takes and the session lives: it would block everybody. */
   async function leave(session: Session, ownKey: string): Promise<void> {
-    const remove = (): Promise<unknown> => connection.run((client) => client.delete().key(ownKey).exec())
-    const backoff = createBackoff({ maxMs: 2_000 })
-    async function goOn(): Promise<void> {
-      while (!session.lost.aborted) {
-        await sleep(backoff.next(), session.lost)
-        if (
-          await remove().then(
-            () => true,
-            () => false,
-          )
+    const remove = (): Promise<boolean> =>
+      connection
+        .run((client) => client.delete().key(ownKey).exec())
+        .then(
+          () => true,
+          () => false,
         )
-          return
-      }
+    async function goOn(): Promise<void> {
+      const backoff = createBackoff({ maxMs: 2_000 })
+      do await sleep(backoff.next(), session.lost)
+      while (!(await remove()))
     }
-    await remove().catch(() => void goOn().catch(() => undefined))
+    if (!(await remove())) void goOn().catch(() => undefined)
   }
 
   async function take(key: string, { value, wait, signal }: TakeOptions): Promise<TakenLock | undefined> {

@@ -5,6 +5,7 @@ import {
   type DiscoverySource,
   type ServiceSnapshot,
   sleep,
+  withAnySignal,
   withTimeout,
 } from '@sd/core'
 import { commonDomain } from './dns-name.ts'
@@ -30,23 +31,14 @@ export function createDnsRegistry(options: DnsRegistryOptions): DiscoverySource 
   const { name, domain, template, minTtlMs, refreshIntervalMs, operationTimeoutMs } = settings
   const resolver = createResolver(settings)
   const readService = createServiceReader(settings, resolver)
-  const running = new Set<AbortController>()
+  const closing = new AbortController()
 
-  /**
-   * Runs something with a signal that fires when the caller gives up, when the registry is closed and when it has ended, so that no query
-   * outlives it. Not `AbortSignal.any`: that keeps some memory for every signal on Node 22.
-   */
+  /** Runs something that no query outlives: neither the caller's patience, nor the registry, nor its own end. */
   async function limited<T>(signal: AbortSignal, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const controller = new AbortController()
-    const end = (): void => controller.abort(signal.reason)
-    signal.addEventListener('abort', end, { once: true })
-    running.add(controller)
     try {
-      return await run(controller.signal)
-    } finally {
-      running.delete(controller)
-      signal.removeEventListener('abort', end)
-      controller.abort()
+      return await withAnySignal([signal, closing.signal], run)
+    } catch (error) {
+      throw closing.signal.aborted ? closedError(name) : error
     }
   }
 
@@ -78,7 +70,7 @@ export function createDnsRegistry(options: DnsRegistryOptions): DiscoverySource 
       await limited(signal, (all) => resolver.ask({ name: commonDomain(template, domain), type: 'SOA' }, all))
     },
     close() {
-      for (const controller of running) controller.abort(closedError(name))
+      closing.abort(closedError(name))
     },
   })
   return registry

@@ -1,7 +1,6 @@
 import { eventually, probeWatch } from '@sd/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createDnsRegistry, type DnsRegistryOptions } from './index.ts'
-import { createLimiter } from './limiter.ts'
 import { address, alias, authority, type FakeDns, type Respond, reply, srv, startFakeDns } from './testing/fake-dns.ts'
 
 const name = '_orders._tcp.x.test'
@@ -214,31 +213,6 @@ describe('a watch', () => {
 })
 
 describe('many reads', () => {
-  test('take turns', async () => {
-    const limiter = createLimiter(2)
-    const never = new AbortController().signal
-    let running = 0
-    let most = 0
-    const run = async (): Promise<void> => {
-      most = Math.max(most, ++running)
-      await new Promise((resolve) => setImmediate(resolve))
-      running--
-    }
-    await Promise.all(Array.from({ length: 20 }, () => limiter(never, run)))
-    expect([most, running]).toEqual([2, 0])
-    const controller = new AbortController()
-    const blocked = Promise.withResolvers<void>()
-    const first = [limiter(never, () => blocked.promise), limiter(never, () => blocked.promise)]
-    const given = limiter(controller.signal, run)
-    const patient = limiter(never, async () => 'done')
-    controller.abort(new Error('given up'))
-    await expect(given).rejects.toThrow('given up')
-    await expect(limiter(controller.signal, run)).rejects.toThrow('given up')
-    blocked.resolve()
-    await Promise.all(first)
-    expect(await patient).toBe('done')
-  })
-
   test('of 300 services have a bounded number of sockets', async () => {
     const registry = createDnsRegistry({
       servers: [server.address],

@@ -1,9 +1,8 @@
 import { randomInt } from 'node:crypto'
 import { isIPv6 } from 'node:net'
-import { SdError, type ServerEndpoint } from '@sd/core'
+import { createSemaphore, SdError, type ServerEndpoint } from '@sd/core'
 import { type ExchangeResult, exchangeDatagram, exchangeStream } from './exchange.ts'
 import { type Finding, interpret, maxAliases, type RecordData } from './interpret.ts'
-import { createLimiter } from './limiter.ts'
 import { type DnsMessage, type DnsQuestion, encodeQuery, type QueryType } from './message.ts'
 import type { DnsSettings } from './options.ts'
 
@@ -40,7 +39,7 @@ const maxQueries = 64
 /** Makes a resolver. Nothing is open while nothing is asked. */
 export function createResolver({ servers, transport, timeoutMs, name: registry }: DnsSettings): DnsResolver {
   const exchange = transport === 'udp' ? exchangeDatagram : exchangeStream
-  const limiter = createLimiter(maxQueries)
+  const queries = createSemaphore(maxQueries)
   let preferred = 0
 
   /** Asks one server: over a connection what does not fit into a datagram, without the extension who does not know it. */
@@ -61,7 +60,7 @@ export function createResolver({ servers, transport, timeoutMs, name: registry }
     const turns = [...servers.slice(preferred), ...servers.slice(0, preferred)]
     const reasons = new Map<ServerEndpoint, string>()
     for (const server of turns) {
-      const result = await limiter(signal, () => askServer(server, question, signal))
+      const result = await queries.run(signal, () => askServer(server, question, signal))
       signal.throwIfAborted()
       if (result.kind === 'answered') {
         const finding = interpret(result.message, question)

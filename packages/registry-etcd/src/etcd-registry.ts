@@ -8,6 +8,7 @@ import {
   keepIfSame,
   type ReadOptions,
   type Registry,
+  readIncarnation,
   SdError,
   type ServiceInstance,
   type ServiceSnapshot,
@@ -131,12 +132,4 @@ export function createEtcdRegistry(options: EtcdRegistryOptions = {}): Registry 
     },
   })
   return registry
-}
-
-function readIncarnation(text: string): unknown {
-  try {
-    return (JSON.parse(text) as { incarnation?: unknown } | null)?.incarnation
-  } catch {
-    return undefined
-  }
 }

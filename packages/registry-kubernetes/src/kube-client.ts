@@ -1,9 +1,8 @@
 import { type HttpMethod, IsomorphicFetchHttpLibrary, RequestContext, type ResponseContext, Watch } from '@kubernetes/client-node'
-import { closedError, SdError, sleep, withTimeout } from '@sd/core'
+import { closedError, createSemaphore, SdError, sleep, withTimeout } from '@sd/core'
 import { expired, explainFailure, explainStatus, LOGIN_REFUSED } from './api-errors.ts'
 import { createLogin } from './login.ts'
 import type { KubernetesSettings } from './options.ts'
-import { createTurnstile } from './turnstile.ts'
 
 /** One request to the API. */
 export interface ApiRequest {
@@ -64,7 +63,7 @@ const parallelRequests = 16
 export function createKubeClient(settings: KubernetesSettings): KubeClient {
   const { name, operationTimeoutMs } = settings
   const login = createLogin(settings)
-  const turnstile = createTurnstile(parallelRequests)
+  const requests = createSemaphore(parallelRequests)
   const http = new IsomorphicFetchHttpLibrary()
   let closed = false
   // By `performance.now()`: when a request was last accepted, and since and until when some were refused, one soon after the other.
@@ -205,7 +204,7 @@ export function createKubeClient(settings: KubernetesSettings): KubeClient {
 
   return {
     namespace: login.namespace,
-    request: (request) => turnstile.pass(request.signal, () => withLogin(request.signal, () => send(request))),
+    request: (request) => requests.run(request.signal, () => withLogin(request.signal, () => send(request))),
     watch: (watch) => withLogin(watch.signal, () => openWatch(watch)),
     close() {
       closed = true

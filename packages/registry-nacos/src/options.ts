@@ -3,13 +3,12 @@ import {
   checkBoolean,
   checkCredentials,
   checkDuration,
-  checkEndpoints,
   checkKnownKeys,
   checkName,
   checkObject,
   checkOneOf,
   checkProvided,
-  checkTls,
+  checkServers,
   invalid,
   type Provided,
   type ServerEndpoint,
@@ -95,14 +94,9 @@ const keys = [
 /** Checks options. @throws SdError `SD_INVALID` that names the option */
 export function readOptions(options: NacosRegistryOptions): NacosSettings {
   checkKnownKeys('', checkObject('options', options), keys)
-  const { credentials, tls } = options
-  const endpoints = checkEndpoints('endpoints', options.endpoints ?? ['127.0.0.1:8848'], 8_848)
-  if (endpoints.some(({ secure }) => secure !== endpoints[0]?.secure)) {
-    throw invalid('endpoints', 'http and https', 'the same for all, because they share their credentials')
-  }
-  if (tls && !endpoints[0]?.secure) throw invalid('endpoints', 'no https', 'https:// endpoints, because tls is given')
+  const { credentials } = options
   return {
-    endpoints,
+    ...checkServers(options, { host: '127.0.0.1', port: 8_848 }),
     api: checkOneOf('api', options.api ?? 'auto', ['auto', 'v1', 'v3']),
     namespace: checkPart('namespace', options.namespace ?? 'public', /^[\w-]{1,64}$/, 'letters, digits, _ and -, at most 64'),
     group: checkPart('group', options.group ?? 'DEFAULT_GROUP', /^[\w:.-]{1,128}$/, 'letters, digits, _ - : and ., at most 128'),
@@ -113,7 +107,6 @@ export function readOptions(options: NacosRegistryOptions): NacosSettings {
     persistent: checkBoolean('persistent', options.persistent ?? false),
     adminApi: checkBoolean('adminApi', options.adminApi ?? false),
     credentials: credentials && checkProvided(credentials, (value) => checkCredentials('credentials', value)),
-    tls: tls && checkTls('tls', tls),
     operationTimeoutMs: checkDuration('operationTimeoutMs', options.operationTimeoutMs ?? 5_000, 100),
     enabled: checkBoolean('enabled', options.enabled ?? true),
     name: checkName('name', options.name ?? 'nacos'),

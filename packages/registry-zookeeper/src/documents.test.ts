@@ -1,6 +1,6 @@
-import { createServiceInstance, encodeInstance } from '@sd/core'
+import { createServiceInstance, encodeInstance, readIncarnation } from '@sd/core'
 import { expect, test } from 'vitest'
-import { idOfNode, readDocument, readIncarnation, serviceOfNode } from './documents.ts'
+import { idOfNode, readDocument, serviceOfNode } from './documents.ts'
 
 function read(node: string, document: unknown): ReturnType<typeof readDocument> {
   return readDocument('orders', node, typeof document === 'string' ? document : JSON.stringify(document))

@@ -46,15 +46,6 @@ export function readDocument(service: string, node: string, text: string): Insta
   return decodeInstance(text, place)
 }
 
-/** Which registration a document is of; `undefined` in those of other tools. */
-export function readIncarnation(text: string): unknown {
-  try {
-    return (JSON.parse(text) as { incarnation?: unknown } | null)?.incarnation
-  } catch {
-    return undefined
-  }
-}
-
 /** `{ name, id, address, port, sslPort, payload: { metadata }, enabled }`; Spring keeps a status of its own in the metadata. */
 function readCurator(document: Fields, place: InstancePlace): ServiceInstance {
   const { address, port, sslPort, payload, enabled } = document

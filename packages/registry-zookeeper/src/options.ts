@@ -93,7 +93,6 @@ export function readOptions(options: ZooKeeperRegistryOptions): ZooKeeperSetting
  * @throws SdError `SD_INVALID` that shows neither
  */
 export function checkLogin(value: unknown): Credentials {
-  if (typeof value === 'string') throw invalid('credentials', 'a text', 'an object with username and password')
   const credentials = checkCredentials('credentials', value)
   if (credentials.username.includes(':')) throw invalid('credentials.username', 'a text with ":"', 'a name without a colon')
   return credentials

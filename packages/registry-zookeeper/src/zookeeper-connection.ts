@@ -1,4 +1,4 @@
-import { type Credentials, SdError, sleep, untilAborted } from '@sd/core'
+import { type Credentials, SdError, settlesWithin, untilAborted } from '@sd/core'
 import { ACL, CreateMode, type Event, Exception, Id, Permission } from 'node-zookeeper-client'
 import { type DialedClient, type DialOptions, dial, presentCredentials, type SessionIdentity } from './dial.ts'
 import { codeOf } from './errors.ts'
@@ -122,7 +122,7 @@ export async function openConnection(options: DialOptions): Promise<ZooKeeperCon
     async end() {
       if (lost.aborted) return
       client.close()
-      await Promise.race([untilAborted(lost), sleep(endLimitMs)])
+      await settlesWithin(untilAborted(lost), endLimitMs)
       lose(new SdError('SD_UNAVAILABLE', `${options.name} was closed`))
     },
   }

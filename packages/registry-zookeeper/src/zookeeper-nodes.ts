@@ -1,6 +1,5 @@
-import { SdError } from '@sd/core'
+import { readIncarnation, SdError } from '@sd/core'
 import { Exception } from 'node-zookeeper-client'
-import { readIncarnation } from './documents.ts'
 import { codeOf } from './errors.ts'
 import type { ReadNode, ZooKeeperConnection } from './zookeeper-connection.ts'
 

@@ -6,10 +6,11 @@ import {
   escapeName,
   keepIfSame,
   type Registry,
+  readIncarnation,
   SdError,
   type ServiceInstance,
 } from '@sd/core'
-import { idOfNode, readDocument, readIncarnation, serviceOfNode } from './documents.ts'
+import { idOfNode, readDocument, serviceOfNode } from './documents.ts'
 import { readOptions, type ZooKeeperRegistryOptions } from './options.ts'
 import { missingChroot, putNode, removeNode } from './zookeeper-nodes.ts'
 import { createSession } from './zookeeper-session.ts'

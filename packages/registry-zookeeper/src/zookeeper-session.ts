@@ -1,5 +1,14 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import { type Credentials, closedError, createBackoff, resolveProvided, SdError, sleep, toSdError, withTimeout } from '@sd/core'
+import {
+  type Credentials,
+  closedError,
+  createBackoff,
+  resolveProvided,
+  SdError,
+  settlesWithin,
+  sleep,
+  toSdError,
+  withTimeout,
+} from '@sd/core'
 import { type SessionIdentity, sessionExpired } from './dial.ts'
 import { explain } from './errors.ts'
 import { checkLogin, type ZooKeeperSettings } from './options.ts'
@@ -71,9 +80,8 @@ export function createSession({ settings, onConnected, onLost }: SessionOptions)
     }
   }
 
-  /** Keeps the process alive, as a connection does: an outage must not end a program that only waits for its registry. */
   function pause(durationMs: number): Promise<void> {
-    return delay(durationMs, undefined, { signal: closing.signal }).catch(() => undefined)
+    return sleep(durationMs, closing.signal, true).catch(() => undefined)
   }
 
   /** What operations wait for after a loss: the pause is jittered, so that a thousand clients don't return at once. */
@@ -172,17 +180,11 @@ async function probeUntilLost({ lost, lose, exists, sessionTimeoutMs }: ZooKeepe
   while (!lost.aborted) {
     await sleep(intervalMs, lost).catch(() => undefined)
     if (lost.aborted) break
-    let answered = false
     // Whatever the answer is, it is one.
-    const answer = exists('/')
-      .catch(() => undefined)
-      .then(() => {
-        answered = true
-      })
-    await Promise.race([answer, sleep(timeoutMs)])
+    const answer = exists('/').catch(() => undefined)
     // A process that was stopped finds its timers due before it has read what came.
-    if (!answered) await Promise.race([answer, sleep(graceMs)])
-    if (!answered) lose(new SdError('SD_UNAVAILABLE', `${name} gave no sign of life for ${timeoutMs} ms`))
+    const isAlive = (await settlesWithin(answer, timeoutMs)) || (await settlesWithin(answer, graceMs))
+    if (!isAlive) lose(new SdError('SD_UNAVAILABLE', `${name} gave no sign of life for ${timeoutMs} ms`))
   }
   return toSdError(lost.reason, 'SD_UNAVAILABLE', name)
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
 import { checkDuration, checkFunction, checkKnownKeys, checkObject, type Lock, type LockHandle, lead } from '@sd/core'
-import { bindCases, type CaseBody, type ContractCase } from './contract.ts'
+import { bindCases, type CaseBody, type ContractCase, createCaseClients } from './contract.ts'
 import { hostileNames } from './samples.ts'
 import { eventually, probeWatch, within } from './waiting.ts'
 
@@ -216,21 +216,8 @@ export function lockContract(harness: LockHarness): readonly ContractCase[] {
     cases,
     async () => {
       const backend = await harness.setup()
-      const clients: Lock[] = []
-      return {
-        backend,
-        sessionTtlMs: harness.sessionTtlMs,
-        eventuallyMs: harness.eventuallyMs ?? 5_000,
-        async open() {
-          const lock = await backend.open()
-          clients.push(lock)
-          return lock
-        },
-        async dispose() {
-          await Promise.all(clients.map((lock) => lock.close()))
-          await backend.dispose()
-        },
-      }
+      const { sessionTtlMs, eventuallyMs = 5_000 } = harness
+      return { backend, sessionTtlMs, eventuallyMs, ...createCaseClients(backend) }
     },
     (context) => context.dispose(),
   )

@@ -11,7 +11,7 @@ import {
   type RateLimiter,
   type RateLimiterOptions,
 } from '@sd/core'
-import { bindCases, type CaseBody, type ContractCase } from './contract.ts'
+import { bindCases, type CaseBody, type ContractCase, createCaseClients } from './contract.ts'
 import { hostileNames } from './samples.ts'
 import { within } from './waiting.ts'
 
@@ -253,22 +253,7 @@ export function rateLimiterContract(harness: RateLimiterHarness): readonly Contr
   const eventuallyMs = checkDuration('harness.eventuallyMs', harness.eventuallyMs ?? 5_000, 1)
   return bindCases(
     cases,
-    async () => {
-      const backend = await harness.setup()
-      const limiters: RateLimiter[] = []
-      return {
-        eventuallyMs,
-        async open(options) {
-          const limiter = await backend.open(options)
-          limiters.push(limiter)
-          return limiter
-        },
-        async dispose() {
-          await Promise.all(limiters.map((limiter) => limiter.close()))
-          await backend.dispose()
-        },
-      }
-    },
+    async () => ({ eventuallyMs, ...createCaseClients(await harness.setup()) }),
     (context) => context.dispose(),
   )
 }

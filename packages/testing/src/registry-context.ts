@@ -1,4 +1,5 @@
 import type { Registry } from '@sd/core'
+import { createCaseClients } from './contract.ts'
 import type { RegistryBackend, RegistryHarness } from './registry-harness.ts'
 
 /** What a case of the registry contract works with. */
@@ -18,19 +19,5 @@ export interface RegistryContext {
 /** Makes a backend for one case and remembers its clients. */
 export async function createRegistryContext(harness: RegistryHarness): Promise<RegistryContext> {
   const backend = await harness.setup()
-  const clients: Registry[] = []
-  return {
-    harness,
-    backend,
-    eventuallyMs: harness.eventuallyMs ?? 5_000,
-    async open() {
-      const client = await backend.open()
-      clients.push(client)
-      return client
-    },
-    async dispose() {
-      await Promise.all(clients.map((client) => client.close()))
-      await backend.dispose()
-    },
-  }
+  return { harness, backend, eventuallyMs: harness.eventuallyMs ?? 5_000, ...createCaseClients(backend) }
 }

@@ -41,7 +41,7 @@ const cases: Readonly<Record<string, FaultCase>> = {
     await target.server.restartEmpty()
     await harness.afterEmptyRestart?.()
     await recovered('restarted empty')
-    await assertNeverEmpty(probe.seen)
+    assertNeverEmpty(probe.seen)
   },
 
   'a server that is paused for three lifetimes': async ({ target, harness, probe, recovered }) => {
@@ -67,7 +67,7 @@ const cases: Readonly<Record<string, FaultCase>> = {
     await eventually(() => assert.ok(registrations.every(({ state }) => state === 'recovering')), harness.ttlMs * 3 + 10_000)
     await link.restore()
     await recovered('half-open connection')
-    await assertNeverEmpty(probe.seen)
+    assertNeverEmpty(probe.seen)
   },
 
   'slow and sliced packets': async ({ link, harness, registrar, registrations, observer, recovered }) => {
@@ -130,7 +130,7 @@ const cases: Readonly<Record<string, FaultCase>> = {
 }
 
 /** Nothing that was lost may have shown an empty list: stale is right, empty is not. */
-async function assertNeverEmpty(seen: FaultContext['probe']['seen']): Promise<void> {
+function assertNeverEmpty(seen: FaultContext['probe']['seen']): void {
   const emptied = seen.slice(1).findIndex(({ value, stale }) => stale !== undefined && value?.instances.length === 0)
   assert.equal(emptied, -1, 'a stale watch should not be empty')
 }

@@ -53,6 +53,7 @@ function openLimiter(options: RateLimiterOptions, mutation: RateLimiterMutation)
     maxWaiting: mutation === 'has an endless queue' ? 1_000_000 : options.maxWaiting,
     maxWaitMs: isEndless ? 1_000_000_000 : options.maxWaitMs,
   })
+  const takeNewest = serveNewestFirst(take)
   let closed = false
   return {
     ...limiter,
@@ -64,7 +65,7 @@ function openLimiter(options: RateLimiterOptions, mutation: RateLimiterMutation)
         })
       }
       if (closed && mutation === 'works after close') return take(key, 1)
-      if (mutation === 'forgets the order' && acquireOptions.wait) return takeWhenever(() => take(key, 1))
+      if (mutation === 'forgets the order' && acquireOptions.wait) return takeNewest(key)
       if (mutation === 'ignores the signal') return limiter.acquire(key, { ...acquireOptions, signal: undefined as never })
       if (mutation === 'takes for who was aborted' && acquireOptions.signal?.aborted) take(key, 1)
       return limiter.acquire(key, acquireOptions)
@@ -76,13 +77,20 @@ function openLimiter(options: RateLimiterOptions, mutation: RateLimiterMutation)
   }
 }
 
-/** Who asks at the right moment is next. */
-async function takeWhenever(take: () => Decided): Promise<RateLimitDecision> {
-  for (;;) {
-    const decision = await take()
-    if (decision.allowed) return decision
-    await new Promise((resolve) => setTimeout(resolve, decision.retryAfterMs * Math.random() * 2))
+/** Who came last is next. */
+function serveNewestFirst(take: (key: string, cost: number) => Decided): (key: string) => Promise<RateLimitDecision> {
+  const waiting: { readonly key: string; readonly serve: (decision: RateLimitDecision) => void }[] = []
+  async function serveAll(): Promise<void> {
+    for (let newest = waiting.at(-1); newest; newest = waiting.at(-1)) {
+      const decision = await take(newest.key, 1)
+      if (decision.allowed) waiting.pop()?.serve(decision)
+      else await new Promise((resolve) => setTimeout(resolve, decision.retryAfterMs))
+    }
   }
+  return (key) =>
+    new Promise((resolve) => {
+      if (waiting.push({ key, serve: resolve }) === 1) void serveAll()
+    })
 }
 
 type Decided = RateLimitDecision | Promise<RateLimitDecision>
