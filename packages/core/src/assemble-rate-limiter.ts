@@ -1,5 +1,7 @@
 import { abortError, closedError, SdError } from './errors.ts'
 import type { RateLimitAcquireOptions, RateLimitDecision, RateLimiter } from './rate-limit.ts'
+import { publishTelemetry } from './telemetry.ts'
+import { rateLimitChannel } from './telemetry-events.ts'
 import { sleep, withAnySignal, withTimeout } from './timers.ts'
 import { checkBoolean, checkDuration, checkInteger, checkKnownKeys, checkName, invalid } from './validate.ts'
 
@@ -85,7 +87,9 @@ export function assembleRateLimiter(adapter: RateLimiterAdapter): RateLimiter {
       const { cost, mayWait, signal } = checkAcquire(key, options, burst)
       if (closing.signal.aborted) throw closedError(name)
       if (signal?.aborted) throw abortError(signal, name)
-      return mayWait ? wait(key, cost, signal) : take(key, cost, signal)
+      const decision = await (mayWait ? wait(key, cost, signal) : take(key, cost, signal))
+      publishTelemetry(rateLimitChannel, { limiter: name, decision })
+      return decision
     },
     close() {
       closing.abort()

@@ -14,6 +14,7 @@ import type {
 } from './registry.ts'
 import type { ServiceInstance } from './service-instance.ts'
 import type { ServiceSnapshot } from './snapshot.ts'
+import { reportStates } from './state-report.ts'
 import { settlesWithin, withTimeout } from './timers.ts'
 import { checkName, checkObject } from './validate.ts'
 import { createWatchHub, type WatchHub, type WatchSession } from './watch-hub.ts'
@@ -216,7 +217,10 @@ function createSource(adapter: DiscoveryAdapter, closeRegistrations: () => Promi
     return adapter.followServices(session)
   })
 
+  const endReports = reportStates(() => [{ kind: 'registry', registry: name, state: connection.state }])
+
   async function close(): Promise<void> {
+    endReports()
     const watches = Promise.all([snapshots.close(), serviceNames.close()])
     await closeRegistrations()
     await settlesWithin(watches, closeLimitMs)

@@ -8,6 +8,12 @@ export interface EndpointView {
   readonly weights: Float64Array
   /** Grows with every view of one cluster. */
   readonly epoch: number
+  /**
+   * All endpoints of which the view was made, those included that are not well: for balancers that spill over by the share that is well.
+   *
+   * @default `endpoints`
+   */
+  readonly candidates?: readonly Endpoint[]
 }
 
 /** What a picker may know of the request. The client passes its own call object: a pick allocates nothing. */

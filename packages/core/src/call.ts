@@ -26,6 +26,8 @@ export interface CallContext {
   path: string
   /** Request header fields, names in lower case; an interceptor may change them. */
   readonly headers: Record<string, string>
+  /** When the call started, by `performance.now()`. */
+  readonly startedAt: number
   /** When the call must have ended, by `performance.now()`; `Infinity` without a deadline. */
   readonly deadlineAt: number
   /** Fires when the call is aborted or out of time. Made on first use, because it costs. */
@@ -46,6 +48,9 @@ export interface AttemptContext {
 
 /** Wraps a logical call ({@link CallContext}) or one attempt ({@link AttemptContext}). The first of a list is the outermost. */
 export type Interceptor<Context = CallContext> = (context: Context, next: () => Promise<CallResponse>) => Promise<CallResponse>
+
+/** Methods whose requests may be sent twice (RFC 9110, 9.2.2). */
+export const IDEMPOTENT_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
 /** How an attempt went, for a {@link RetryPolicy} to judge. */
 export interface AttemptResult {
@@ -72,4 +77,46 @@ export interface RetryPolicy {
    * itself sees to it that nothing is tried again after the deadline.
    */
   next(result: AttemptResult): number | undefined
+}
+
+/** One of the attempts of which the first answer wins, as the function that makes it sees it. */
+export interface HedgedAttempt {
+  /** Its number, from 1. */
+  readonly attempt: number
+  /** Fires when another attempt has won, or the caller aborts before there is an answer. */
+  readonly signal: AbortSignal
+}
+
+/** How one of those attempts ended: with a value, or with an error. */
+export interface HedgedEnd<T> {
+  /** Its number, from 1. */
+  readonly attempt: number
+  /** What it returned. */
+  readonly value?: T
+  /** What it threw; `undefined` if it returned. */
+  readonly error?: unknown
+}
+
+/** What a {@link HedgePolicy} asks and tells its caller. */
+export interface HedgeHooks<T> {
+  /** Ends all attempts. */
+  readonly signal: AbortSignal
+  /** Whether there is anywhere for another attempt to go; asked before anything is taken from a budget. */
+  canStart(): boolean
+  /** Whether an end is the answer. Another end starts the next attempt at once. */
+  isFinal(ended: HedgedEnd<T>): boolean
+  /** Given every value that came and is not the answer. */
+  discard(value: T): void
+  /** Told of every further attempt as it starts: its number, and how long after the first, in milliseconds. */
+  onHedge(event: { readonly attempt: number; readonly afterMs: number }): void
+}
+
+/** Makes a call once more while it takes long; the first answer wins. */
+export interface HedgePolicy {
+  /** Name for logs and metrics. */
+  readonly name: string
+  /** Whether a call may be made several times at once. */
+  covers(call: CallContext): boolean
+  /** Runs attempts. @returns the answer; if there is none, the last value that was refused. @throws SdError `SD_ABORTED`, or what the last attempt threw */
+  execute<T>(run: (attempt: HedgedAttempt) => Promise<T>, hooks: HedgeHooks<T>): Promise<T>
 }

@@ -3,7 +3,8 @@ import { type CircuitBreakerOptions, resolveCircuitOptions } from './circuit-opt
 import type { CircuitCounts } from './circuit-window.ts'
 import type { Outcome } from './endpoint.ts'
 import type { CircuitBreaker, CircuitChange, CircuitChangeReason, CircuitState, Permit } from './policy.ts'
-import { breakerStateChannel, publishTelemetry } from './telemetry.ts'
+import { publishTelemetry } from './telemetry.ts'
+import { breakerStateChannel } from './telemetry-events.ts'
 
 /** What {@link assembleCircuitBreaker} tells a library that holds the circuit. */
 export interface CircuitEngine {

@@ -19,6 +19,35 @@ export interface Cluster {
   ready(options?: OperationOptions): Promise<void>
   /** A pick function of its own over this cluster: keeps the picker in step with the view and with load. */
   attach(balancer: Balancer): AttachedBalancer
+  /** Which endpoints get traffic now, and by which rule the others don't. For people: it costs as much as a new view. */
+  explain(): ClusterExplanation
+}
+
+/** What keeps an endpoint from getting traffic, in the order in which the rules are applied; the first that matches counts. */
+export type DropRule = 'filter' | 'draining' | 'health' | 'ejected' | 'priority' | 'subset' | 'weight' | 'blocked'
+
+/** Why an endpoint gets traffic or not. */
+export interface EndpointExplanation {
+  /** The endpoint. */
+  readonly endpoint: Endpoint
+  /** Effective weight: the instance's × slow start × recovery; 0 for those that were dropped. */
+  readonly weight: number
+  /** The rule that dropped it; absent if it may be picked. */
+  readonly dropped?: DropRule | undefined
+  /** More about it, such as what a monitor says, or who blocks it. */
+  readonly detail?: string | undefined
+}
+
+/** Why the endpoints of a cluster get traffic or not. */
+export interface ClusterExplanation {
+  /** Name of the service. */
+  readonly service: string
+  /** Whether so few are well that `health` and `ejected` drop nobody. */
+  readonly isPanic: boolean
+  /** Since when the source has been away, in Unix milliseconds; absent while it is not. */
+  readonly staleSinceMs?: number | undefined
+  /** All endpoints that are known. */
+  readonly endpoints: readonly EndpointExplanation[]
 }
 
 /** A balancer at work on a cluster. */

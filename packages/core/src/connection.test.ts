@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { createConnection } from './connection.ts'
 import { closedError, SdError } from './errors.ts'
-import { type RegistryStateEvent, registryStateChannel, subscribeTelemetry } from './telemetry.ts'
+import { subscribeTelemetry } from './telemetry.ts'
+import { type RegistryStateEvent, registryStateChannel } from './telemetry-events.ts'
 
 const away = new SdError('SD_UNAVAILABLE', 'away')
 

@@ -1,6 +1,7 @@
 import type { SdError } from './errors.ts'
 import type { RegistryState } from './registry.ts'
-import { publishTelemetry, registryStateChannel } from './telemetry.ts'
+import { publishTelemetry } from './telemetry.ts'
+import { registryStateChannel } from './telemetry-events.ts'
 
 /** What is known of the way to a backend. Changes are published on the `registryState` channel. */
 export interface Connection {

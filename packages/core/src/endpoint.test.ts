@@ -3,13 +3,8 @@ import { type EndpointView, isPickable, scanPickable } from './balancer.ts'
 import { createEndpoint, type Endpoint, endpointKey, instanceOrigin } from './endpoint.ts'
 import { createServiceInstance } from './instance.ts'
 import { observeOperation } from './operation.ts'
-import {
-  hasTelemetrySubscribers,
-  publishTelemetry,
-  registryOperationChannel,
-  registryStateChannel,
-  subscribeTelemetry,
-} from './telemetry.ts'
+import { hasTelemetrySubscribers, publishTelemetry, subscribeTelemetry } from './telemetry.ts'
+import { registryOperationChannel, registryStateChannel } from './telemetry-events.ts'
 
 const instance = createServiceInstance({ service: 'orders', id: 'a', address: '10.0.0.1', port: 80 })
 
@@ -54,6 +49,23 @@ describe('an endpoint', () => {
     endpoint.release({ ok: false, latencyMs: 1 })
     expect(endpoint.latencyMs).toBeCloseTo(500, 3)
     vi.useRealTimers()
+  })
+
+  test('its latency jumps to a peak', () => {
+    const endpoint = createEndpoint(instance)
+    endpoint.release({ ok: true, latencyMs: 10 })
+    endpoint.release({ ok: true, latencyMs: 300 })
+    expect(endpoint.latencyMs).toBe(300)
+  })
+
+  test('tells of every outcome, after it was counted', () => {
+    const onOutcome = vi.fn((told: Endpoint) => told.active)
+    const endpoint = createEndpoint(instance, { onOutcome })
+    const outcome = { ok: false, status: 503 }
+    endpoint.acquire()
+    endpoint.release(outcome)
+    expect(onOutcome.mock.calls).toEqual([[endpoint, outcome]])
+    expect(onOutcome.mock.results).toEqual([{ type: 'return', value: 0 }])
   })
 
   test('is available while nobody blocks it, for whatever reason', () => {

@@ -22,10 +22,15 @@ export interface Endpoint {
   readonly origin: string
   /** Attempts between {@link Endpoint.acquire} and {@link Endpoint.release}. */
   readonly active: number
-  /** Average time to response headers in milliseconds, exponentially weighted; 0 before the first answer. */
+  /**
+   * Time to response headers in milliseconds, 0 before the first answer: jumps to a latency that is higher, and comes down as an
+   * exponentially weighted average (Finagle's peak EWMA).
+   */
   readonly latencyMs: number
   /** Whether it may be picked now. False while somebody blocks it. */
   readonly available: boolean
+  /** The reasons for which it is blocked. */
+  readonly blocks: readonly string[]
   /** When it was first seen, by `performance.now()`. */
   readonly since: number
   /** Counts one attempt as active, from pick until its end. */
@@ -48,6 +53,8 @@ export interface EndpointOptions {
   readonly failureLatencyMs?: number
   /** Called when `active` or `available` changed. */
   readonly onChange?: (endpoint: Endpoint) => void
+  /** Called with the outcome of every attempt, after it was counted. */
+  readonly onOutcome?: (endpoint: Endpoint, outcome: Outcome) => void
 }
 
 /** Identity of an endpoint: id, address and port. */
@@ -76,7 +83,8 @@ class TrackedEndpoint implements Endpoint {
   readonly since: number = performance.now()
   readonly #decayMs: number
   readonly #failureLatencyMs: number
-  readonly #onChange: ((endpoint: Endpoint) => void) | undefined
+  readonly #onChange: EndpointOptions['onChange'] | undefined
+  readonly #onOutcome: EndpointOptions['onOutcome'] | undefined
   /** Made at the first block: most endpoints never have one. */
   #blocks: Set<string> | undefined
   #measuredAt = 0
@@ -89,6 +97,7 @@ class TrackedEndpoint implements Endpoint {
     this.#decayMs = options.decayMs ?? 10_000
     this.#failureLatencyMs = options.failureLatencyMs ?? 1_000
     this.#onChange = options.onChange
+    this.#onOutcome = options.onOutcome
   }
 
   acquire(): void {
@@ -104,6 +113,11 @@ class TrackedEndpoint implements Endpoint {
       this.#learn(Math.max(outcome.latencyMs ?? 0, this.#failureLatencyMs))
     }
     this.#onChange?.(this)
+    this.#onOutcome?.(this, outcome)
+  }
+
+  get blocks(): readonly string[] {
+    return [...(this.#blocks ?? [])]
   }
 
   block(reason: string): void {
@@ -129,7 +143,7 @@ class TrackedEndpoint implements Endpoint {
 
   #learn(latencyMs: number): void {
     const now = performance.now()
-    const weight = this.#measuredAt === 0 ? 0 : Math.exp((this.#measuredAt - now) / this.#decayMs)
+    const weight = latencyMs >= this.latencyMs ? 0 : Math.exp((this.#measuredAt - now) / this.#decayMs)
     this.latencyMs = latencyMs + (this.latencyMs - latencyMs) * weight
     this.#measuredAt = now
   }

@@ -4,7 +4,8 @@ import { SdError } from './errors.ts'
 import { createServiceInstance, updateServiceInstance } from './instance.ts'
 import { buildForeignInstance, decodeEntries, decodeInstance, encodeInstance, parseJsonObject } from './instance-codec.ts'
 import { HEALTH_STATUSES, type InstanceSpec, type ServiceInstance } from './service-instance.ts'
-import { type RegistryOperationEvent, registryOperationChannel, subscribeTelemetry } from './telemetry.ts'
+import { subscribeTelemetry } from './telemetry.ts'
+import { type RegistryOperationEvent, registryOperationChannel } from './telemetry-events.ts'
 
 const place = { service: 'orders', id: 'a' }
 

@@ -1,7 +1,8 @@
 import { SdError, toSdError } from './errors.ts'
 import { createServiceInstance } from './instance.ts'
 import type { InstanceSpec, ServiceInstance } from './service-instance.ts'
-import { publishTelemetry, registryOperationChannel } from './telemetry.ts'
+import { publishTelemetry } from './telemetry.ts'
+import { registryOperationChannel } from './telemetry-events.ts'
 
 /** What an instance document says. */
 export interface InstanceDocument {

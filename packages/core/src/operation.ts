@@ -1,5 +1,6 @@
 import { toSdError } from './errors.ts'
-import { hasTelemetrySubscribers, publishTelemetry, registryOperationChannel } from './telemetry.ts'
+import { hasTelemetrySubscribers, publishTelemetry } from './telemetry.ts'
+import { registryOperationChannel } from './telemetry-events.ts'
 
 /** What is being done to a registry. */
 export interface RegistryOperation {

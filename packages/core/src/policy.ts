@@ -14,6 +14,26 @@ export interface AdmissionPolicy {
   tryAcquire(): Permit | undefined
 }
 
+/** How full a {@link ConcurrencyLimit} is. */
+export interface LimitLoad {
+  /** Most work at once, as of now. */
+  readonly max: number
+  /** Work under way. */
+  readonly active: number
+  /** Work that waits. */
+  readonly waiting: number
+}
+
+/** Bounds how much work is under way at once. */
+export interface ConcurrencyLimit extends AdmissionPolicy {
+  /** How full it is. */
+  readonly load: LimitLoad
+  /** Waits for a permit, where there is a queue. @throws SdError `SD_REJECTED`, `SD_ABORTED`, `SD_CLOSED` */
+  acquire?(options?: { readonly signal?: AbortSignal | undefined }): Promise<Permit>
+  /** Refuses all work from now on. Idempotent. */
+  close(): void
+}
+
 /**
  * `closed` lets calls through, `open` refuses them for a while, `half-open` lets a few through as trials, `isolated` refuses them until
  * somebody says otherwise.

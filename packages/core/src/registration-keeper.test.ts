@@ -4,7 +4,8 @@ import { createServiceInstance } from './instance.ts'
 import { createRegistrationKeeper, type RegistrationKeeper, type RenewResult } from './registration-keeper.ts'
 import type { Registration } from './registry.ts'
 import type { InstanceSpec, ServiceInstance } from './service-instance.ts'
-import { type RegistrationStateEvent, registrationStateChannel, subscribeTelemetry } from './telemetry.ts'
+import { subscribeTelemetry } from './telemetry.ts'
+import { type RegistrationStateEvent, registrationStateChannel } from './telemetry-events.ts'
 
 const away = new SdError('SD_UNAVAILABLE', 'away')
 const denied = new SdError('SD_DENIED', 'denied')

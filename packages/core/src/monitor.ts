@@ -1,0 +1,45 @@
+import type { Endpoint, Outcome } from './endpoint.ts'
+
+/** Options of {@link MonitoredCluster.restore}. */
+export interface RestoreOptions {
+  /** Time in which the endpoint comes back to its full weight, in milliseconds; 0 gives it all of it at once. @default 0 */
+  readonly rampMs?: number
+}
+
+/** Why an endpoint is taken out, for people and metrics. */
+export interface Ejection {
+  /** The rule that took it out, such as `consecutive-5xx` or the name of a check. */
+  readonly reason: string
+  /** For how long, in milliseconds, where that is known. */
+  readonly forMs?: number | undefined
+}
+
+/** A cluster as a monitor sees it. What one monitor ejects, no other can restore. */
+export interface MonitoredCluster {
+  /** Name of the service. */
+  readonly service: string
+  /** The endpoints that the service's filter keeps and that are not draining, ejected ones included. Another array after every change. */
+  readonly endpoints: readonly Endpoint[]
+  /** Takes an endpoint out: it gets no traffic until it is restored, but in a panic. Idempotent; unknown endpoints are ignored. */
+  eject(endpoint: Endpoint, ejection: Ejection): void
+  /** Takes the ejection back. Idempotent. */
+  restore(endpoint: Endpoint, options?: RestoreOptions): void
+}
+
+/** A monitor at work on a cluster. Its methods are called synchronously and must not throw. */
+export interface AttachedMonitor {
+  /** An attempt on an endpoint ended. On the request path: it must be quick. Aborted attempts say nothing of the endpoint. */
+  observe?(endpoint: Endpoint, outcome: Outcome): void
+  /** {@link MonitoredCluster.endpoints} is another list now. */
+  update?(): void
+  /** Ends it: timers, checks, connections. */
+  close(): void
+}
+
+/** Watches how the endpoints of clusters fare, and takes bad ones out: outlier detection, active health checks, or your own. */
+export interface EndpointMonitor {
+  /** Name for logs and metrics; no two monitors of a cluster have the same. */
+  readonly name: string
+  /** Begins work on a cluster, whose endpoints may still be none. */
+  attach(cluster: MonitoredCluster): AttachedMonitor
+}

@@ -1,0 +1,255 @@
+import type { SdError } from './errors.ts'
+import type { Ejection } from './monitor.ts'
+import type { CircuitChange } from './policy.ts'
+import type { RateLimitDecision } from './rate-limit.ts'
+import type { RegistrationState, RegistryState } from './registry.ts'
+import type { ServiceSnapshot, SnapshotChange } from './snapshot.ts'
+
+/**
+ * Names of the `node:diagnostics_channel` channels, with their version. Channels are found by name, so that several installed
+ * copies of this package meet. Payloads only gain fields within a version.
+ */
+export const registryStateChannel = 'sd:v1:registry:state'
+/** One operation on a registry ended. */
+export const registryOperationChannel = 'sd:v1:registry:operation'
+/** A registration changed its state. */
+export const registrationStateChannel = 'sd:v1:registration:state'
+/** A service's instances or their staleness changed inside Discovery. */
+export const discoveryUpdateChannel = 'sd:v1:discovery:update'
+/** A logical call started. */
+export const callStartChannel = 'sd:v1:call:start'
+/** A logical call ended: its response body ended, failed or was aborted, or there was no response. */
+export const callEndChannel = 'sd:v1:call:end'
+/** One attempt of a call ended, likewise. */
+export const attemptEndChannel = 'sd:v1:attempt:end'
+/** A call is tried again after an attempt ended. */
+export const callRetryChannel = 'sd:v1:call:retry'
+/** A call is made once more while an attempt is still under way. */
+export const callHedgeChannel = 'sd:v1:call:hedge'
+/** A policy refused a call, or one more attempt of it. */
+export const callRefusedChannel = 'sd:v1:call:refused'
+/** A fallback stood in for a call that failed. */
+export const callFallbackChannel = 'sd:v1:call:fallback'
+/** A circuit breaker changed its state. */
+export const breakerStateChannel = 'sd:v1:breaker:state'
+/** A rate limiter decided. */
+export const rateLimitChannel = 'sd:v1:rate-limit:decision'
+/** A monitor took an endpoint out of its cluster, or put it back. */
+export const endpointEjectionChannel = 'sd:v1:endpoint:ejection'
+/** A cluster began or ended to use all of its endpoints because too few are well. */
+export const clusterPanicChannel = 'sd:v1:cluster:panic'
+/** An active health check ended. */
+export const healthCheckChannel = 'sd:v1:health:check'
+
+/** Payload of {@link registryStateChannel}. */
+export interface RegistryStateEvent {
+  /** Name of the registry. */
+  readonly registry: string
+  /** The new state. */
+  readonly state: RegistryState
+  /** Why, when disconnected. */
+  readonly error?: SdError | undefined
+}
+
+/** Payload of {@link registryOperationChannel}. */
+export interface RegistryOperationEvent {
+  /** Name of the registry. */
+  readonly registry: string
+  /** What was done, such as `getInstances`. */
+  readonly operation: string
+  /** Which service, where there is one. */
+  readonly service?: string | undefined
+  /** How long it took, in milliseconds. */
+  readonly durationMs: number
+  /** How it failed; absent on success. */
+  readonly error?: SdError | undefined
+}
+
+/** Payload of {@link registrationStateChannel}. */
+export interface RegistrationStateEvent {
+  /** Name of the registry. */
+  readonly registry: string
+  /** Service of the instance. */
+  readonly service: string
+  /** Id of the instance. */
+  readonly instanceId: string
+  /** The new state. */
+  readonly state: RegistrationState
+  /** Why, when not active. */
+  readonly error?: SdError | undefined
+}
+
+/** Payload of {@link discoveryUpdateChannel}. */
+export interface DiscoveryUpdateEvent {
+  /** The service. */
+  readonly service: string
+  /** Everything that is known now. */
+  readonly snapshot: ServiceSnapshot
+  /** What differs from before; empty when only staleness changed. */
+  readonly change: SnapshotChange
+}
+
+/** Payload of {@link callStartChannel}. The same `call` object is in every event of one call. */
+export interface CallStartEvent {
+  /** Identity of the call; plain data, never changed by subscribers. */
+  readonly call: TelemetryCall
+}
+
+/** What is known of a call when it starts. */
+export interface TelemetryCall {
+  /** Service that is called. */
+  readonly service: string
+  /** HTTP method in upper case. */
+  readonly method: string
+  /** Path with query. */
+  readonly path: string
+  /** When it started, by `performance.now()`. */
+  readonly startedAt: number
+}
+
+/** Payload of {@link callEndChannel} and, with endpoint and attempt, of {@link attemptEndChannel}. */
+export interface CallEndEvent extends CallStartEvent {
+  /** Status of the response, if there was one. */
+  readonly status?: number | undefined
+  /** How it failed, if it did. */
+  readonly error?: SdError | undefined
+  /** From start to the end of the body, in milliseconds. */
+  readonly durationMs: number
+  /** Number of attempts so far; on the attempt channel, this attempt's number, from 1. */
+  readonly attempts: number
+}
+
+/** Payload of {@link attemptEndChannel}. */
+export interface AttemptEndEvent extends CallEndEvent {
+  /** Id of the instance. */
+  readonly instanceId: string
+  /** Origin of the instance, such as `http://10.0.0.1:8080`. */
+  readonly origin: string
+  /** From send to response headers, in milliseconds; absent if there were none. */
+  readonly latencyMs?: number | undefined
+}
+
+/** Payload of {@link callRetryChannel}. */
+export interface CallRetryEvent extends CallStartEvent {
+  /** Number of the attempt that ended, from 1. */
+  readonly attempt: number
+  /** Time until the next one, in milliseconds. */
+  readonly delayMs: number
+  /** Status of the response that was not good enough, if there was one. */
+  readonly status?: number | undefined
+  /** How the attempt failed, if it did. */
+  readonly error?: SdError | undefined
+}
+
+/** Payload of {@link callHedgeChannel}. */
+export interface CallHedgeEvent extends CallStartEvent {
+  /** Number of the attempt that begins, from 2. */
+  readonly attempt: number
+  /** Time since the attempt before began, in milliseconds. */
+  readonly afterMs: number
+}
+
+/** A policy that can refuse. */
+export type RefusingPolicy = 'rate-limit' | 'concurrency-limit' | 'breaker' | 'instance-breaker'
+
+/** Payload of {@link callRefusedChannel}. */
+export interface CallRefusedEvent extends CallStartEvent {
+  /** What kind of policy it was. */
+  readonly policy: RefusingPolicy
+  /** Its name. */
+  readonly name: string
+}
+
+/** Payload of {@link callFallbackChannel}. */
+export interface CallFallbackEvent extends CallStartEvent {
+  /** What the call failed with. */
+  readonly error: SdError
+}
+
+/** Payload of {@link breakerStateChannel}. */
+export interface BreakerStateEvent extends CircuitChange {
+  /** Name of the breaker. */
+  readonly breaker: string
+}
+
+/** Payload of {@link rateLimitChannel}. */
+export interface RateLimitEvent {
+  /** Name of the limiter. */
+  readonly limiter: string
+  /** What it decided. The key is not told: it may be a secret. */
+  readonly decision: RateLimitDecision
+}
+
+/** Payload of {@link endpointEjectionChannel}. */
+export interface EndpointEjectionEvent {
+  /** Name of the service. */
+  readonly service: string
+  /** Id of the instance. */
+  readonly instanceId: string
+  /** Origin of the instance, such as `http://10.0.0.1:8080`. */
+  readonly origin: string
+  /** Name of the monitor. */
+  readonly monitor: string
+  /** Why it is out; absent when it was put back. */
+  readonly ejection?: Ejection | undefined
+}
+
+/** Payload of {@link clusterPanicChannel}. */
+export interface ClusterPanicEvent {
+  /** Name of the service. */
+  readonly service: string
+  /** Whether all endpoints are used now. */
+  readonly isPanic: boolean
+  /** Share of endpoints that are well, from 0 to 1. */
+  readonly healthyShare: number
+}
+
+/** Payload of {@link healthCheckChannel}. */
+export interface HealthCheckEvent {
+  /** Name of the check. */
+  readonly check: string
+  /** Service of the instance that was checked. */
+  readonly service: string
+  /** Id of the instance. */
+  readonly instanceId: string
+  /** How long it took, in milliseconds. */
+  readonly durationMs: number
+  /** How it failed; absent on success. */
+  readonly error?: SdError | undefined
+}
+
+/** Which payload is published on which channel. */
+export interface TelemetryEvents {
+  /** The connection of a registry changed. */
+  readonly [registryStateChannel]: RegistryStateEvent
+  /** One operation on a registry ended. */
+  readonly [registryOperationChannel]: RegistryOperationEvent
+  /** A registration changed its state. */
+  readonly [registrationStateChannel]: RegistrationStateEvent
+  /** Instances or their staleness changed. */
+  readonly [discoveryUpdateChannel]: DiscoveryUpdateEvent
+  /** A logical call started. */
+  readonly [callStartChannel]: CallStartEvent
+  /** A logical call ended. */
+  readonly [callEndChannel]: CallEndEvent
+  /** One attempt ended. */
+  readonly [attemptEndChannel]: AttemptEndEvent
+  /** A call is tried again. */
+  readonly [callRetryChannel]: CallRetryEvent
+  /** A call is made once more meanwhile. */
+  readonly [callHedgeChannel]: CallHedgeEvent
+  /** A policy refused. */
+  readonly [callRefusedChannel]: CallRefusedEvent
+  /** A fallback stood in. */
+  readonly [callFallbackChannel]: CallFallbackEvent
+  /** A circuit breaker changed its state. */
+  readonly [breakerStateChannel]: BreakerStateEvent
+  /** A rate limiter decided. */
+  readonly [rateLimitChannel]: RateLimitEvent
+  /** An endpoint was taken out or put back. */
+  readonly [endpointEjectionChannel]: EndpointEjectionEvent
+  /** A panic began or ended. */
+  readonly [clusterPanicChannel]: ClusterPanicEvent
+  /** An active health check ended. */
+  readonly [healthCheckChannel]: HealthCheckEvent
+}
