@@ -1,4 +1,4 @@
-import { type AdmissionPolicy, closedError, type Outcome, type Permit, SdError } from '@sd/core'
+import { type ConcurrencyLimit, closedError, type Outcome, type Permit, SdError } from '@sd/core'
 import { type AdaptiveLimitOptions, checkAdaptiveLimitOptions } from './adaptive-limit-options.ts'
 import { createEventLoopDelay } from './event-loop-delay.ts'
 import { createGradient } from './gradient.ts'
@@ -27,7 +27,7 @@ export interface AdaptiveLimitStatistics {
 }
 
 /** Finds by latency how much work may be under way at once, and refuses the rest at once: there is no queue. */
-export interface AdaptiveLimit extends AdmissionPolicy, Disposable {
+export interface AdaptiveLimit extends ConcurrencyLimit, Disposable {
   /** A permit, or `undefined` if the limit is reached or was closed. */
   tryAcquire(): Permit | undefined
   /**
@@ -101,6 +101,9 @@ export function createAdaptiveLimit(options: AdaptiveLimitOptions = {}): Adaptiv
 
   return {
     name,
+    get load() {
+      return { max: gradient.limit, active, waiting: 0 }
+    },
     tryAcquire,
     async execute(work) {
       if (closed) throw closedError(name)

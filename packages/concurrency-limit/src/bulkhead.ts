@@ -1,6 +1,6 @@
 import {
-  type AdmissionPolicy,
   abortError,
+  type ConcurrencyLimit,
   checkDuration,
   checkInteger,
   checkKnownKeys,
@@ -57,7 +57,7 @@ export interface BulkheadStatistics {
 /**
  * Keeps one kind of work from taking everything: at most so many at once, at most so many waiting, and those for a limited time.
  */
-export interface Bulkhead extends AdmissionPolicy, Disposable {
+export interface Bulkhead extends ConcurrencyLimit, Disposable {
   /** A permit at once, or `undefined` if there is no free place or the bulkhead is closed. Never overtakes those who wait. */
   tryAcquire(): Permit | undefined
   /**
@@ -201,6 +201,9 @@ export function createBulkhead(options: BulkheadOptions): Bulkhead {
 
   return {
     name,
+    get load() {
+      return { max: size.maxConcurrent, active, waiting: waiting.length }
+    },
     tryAcquire,
     acquire,
     execute: async (work, acquireOptions) => runWithPermit(await acquire(acquireOptions), work),

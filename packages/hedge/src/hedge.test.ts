@@ -1,7 +1,7 @@
-import { createRetryBudget, SdError } from '@sd/core'
+import { createRetryBudget, type HedgedAttempt, SdError } from '@sd/core'
 import { createSeededRandom } from '@sd/testing'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { createHedge, type HedgeAttempt, type HedgeOptions } from './index.ts'
+import { createHedge, type HedgeOptions } from './index.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -14,7 +14,7 @@ afterEach(() => {
 /** A peer whose attempts take and end as told: a value, or an error. */
 function createPeer<T>(...ends: readonly (readonly [afterMs: number, end: T | Error])[]) {
   const signals: AbortSignal[] = []
-  async function run({ attempt, signal }: HedgeAttempt): Promise<T> {
+  async function run({ attempt, signal }: HedgedAttempt): Promise<T> {
     signals.push(signal)
     const [afterMs, end] = ends[attempt - 1] ?? [0, new Error('not expected')]
     await new Promise((resolve) => setTimeout(resolve, afterMs))

@@ -1,6 +1,6 @@
-import { checkFunction } from '@sd/core'
-import { type HedgeAttempt, runHedged } from './hedged-call.ts'
-import { createLatencyHistogram } from './latency-histogram.ts'
+import { checkFunction, type HedgedAttempt } from '@sd/core'
+import { createDelay } from './hedge-delay.ts'
+import { runHedged } from './hedged-call.ts'
 import { type HedgeOptions, resolveOptions } from './options.ts'
 
 /** Runs async functions with hedging. */
@@ -17,7 +17,7 @@ export interface Hedge<T = unknown> {
    * @throws SdError `SD_ABORTED` when the caller's signal fires; else what the attempt threw, unchanged
    */
   execute<R extends T>(
-    run: (attempt: HedgeAttempt) => Promise<R>,
+    run: (attempt: HedgedAttempt) => Promise<R>,
     options?: { readonly signal?: AbortSignal | undefined },
   ): Promise<R>
 }
@@ -30,30 +30,22 @@ export interface Hedge<T = unknown> {
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createHedge<T = unknown>(options: HedgeOptions<T> = {}): Hedge<T> {
-  const resolved = resolveOptions(options)
-  const { percentile, minSamples, windowMs, budget, countsCalls } = resolved
-  const latencies = percentile === undefined ? undefined : createLatencyHistogram(windowMs)
-
-  function currentDelayMs(): number {
-    const latencyMs = latencies?.quantile(percentile as number, minSamples)
-    // Timers cut fractions off, which would hedge more calls than the percentile says.
-    return latencyMs === undefined ? resolved.delayMs : Math.ceil(latencyMs)
-  }
-
+  const rules = resolveOptions(options)
+  const { budget, countsCalls } = rules
+  const delay = createDelay(rules)
   return {
     name: 'hedge',
     get currentDelayMs() {
-      return currentDelayMs()
+      return delay.currentMs()
     },
     execute<R extends T>(
-      run: (attempt: HedgeAttempt) => Promise<R>,
+      run: (attempt: HedgedAttempt) => Promise<R>,
       { signal }: { readonly signal?: AbortSignal | undefined } = {},
     ) {
       checkFunction('run', run)
       if (countsCalls) budget.deposit()
-      const onFirstLatency = (latencyMs: number): void => latencies?.record(latencyMs)
       // What a hedge of T gets from `run` is an R throughout.
-      return runHedged({ run, options: resolved, delayMs: currentDelayMs(), signal, onFirstLatency }) as Promise<R>
+      return runHedged({ run, rules, delayMs: delay.currentMs(), signal, onFirstLatency: delay.learn }) as Promise<R>
     },
   }
 }

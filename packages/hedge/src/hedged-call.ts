@@ -1,23 +1,24 @@
-import { abortError, SdError } from '@sd/core'
-import type { EndedAttempt, ResolvedOptions } from './options.ts'
+import { abortError, type HedgedAttempt, type HedgedEnd, type RetryBudget, SdError } from '@sd/core'
+import type { ResolvedOptions } from './options.ts'
 
 /** A peer that asks for more is not asked again. */
 const longestServerDelayMs = 30_000
 
-/** One attempt, as the function that makes it sees it. */
-export interface HedgeAttempt {
-  /** Its number, from 1. */
-  readonly attempt: number
-  /** Fires when another attempt has won, or the caller aborts before there is an answer. */
-  readonly signal: AbortSignal
+/** Who may start, and who wins. */
+export interface HedgeRules<T>
+  extends Pick<ResolvedOptions<T>, 'maxAttempts' | 'isFinal' | 'serverDelayMs' | 'discard' | 'onHedge'> {
+  /** What further attempts are taken from. */
+  readonly budget: Pick<RetryBudget, 'tryWithdraw'>
+  /** Whether there is anywhere for another attempt to go. @default always */
+  readonly canStart?: () => boolean
 }
 
 /** What one execution is made of. */
 export interface HedgedCall<T> {
   /** Makes an attempt. */
-  readonly run: (attempt: HedgeAttempt) => Promise<T>
-  /** The hedge's options. */
-  readonly options: ResolvedOptions<T>
+  readonly run: (attempt: HedgedAttempt) => Promise<T>
+  /** Who may start, and who wins. */
+  readonly rules: HedgeRules<T>
   /** Wait before each further attempt, in milliseconds. */
   readonly delayMs: number
   /** The caller's signal. */
@@ -27,8 +28,8 @@ export interface HedgedCall<T> {
 }
 
 /** Runs one execution: starts attempts by timer and by failure, takes the first answer, aborts the others. */
-export function runHedged<T>({ run, options, delayMs, signal, onFirstLatency }: HedgedCall<T>): Promise<T> {
-  const { maxAttempts, budget, isFinal, serverDelayMs, discard, onHedge } = options
+export function runHedged<T>({ run, rules, delayMs, signal, onFirstLatency }: HedgedCall<T>): Promise<T> {
+  const { maxAttempts, budget, isFinal, serverDelayMs, discard, onHedge, canStart } = rules
   return new Promise<T>((resolve, reject) => {
     if (signal?.aborted) return reject(abortError(signal, 'hedged call'))
     const running = new Map<number, AbortController>()
@@ -37,7 +38,7 @@ export function runHedged<T>({ run, options, delayMs, signal, onFirstLatency }: 
     let isOver = false
     let mayStart = true
     let timer: ReturnType<typeof setTimeout> | undefined
-    let best: EndedAttempt<T> | undefined
+    let best: HedgedEnd<T> | undefined
 
     function start(): void {
       const attempt = ++started
@@ -60,7 +61,7 @@ export function runHedged<T>({ run, options, delayMs, signal, onFirstLatency }: 
 
     function startAnother(): void {
       guard(() => {
-        if (!budget.tryWithdraw()) {
+        if (canStart?.() === false || !budget.tryWithdraw()) {
           stopStarting()
           return finishIfLast()
         }
@@ -69,12 +70,12 @@ export function runHedged<T>({ run, options, delayMs, signal, onFirstLatency }: 
       })
     }
 
-    function onEnd(ended: EndedAttempt<T>): void {
+    function onEnd(ended: HedgedEnd<T>): void {
       running.delete(ended.attempt)
       guard(() => (isOver ? drop(ended) : judge(ended)))
     }
 
-    function judge(ended: EndedAttempt<T>): void {
+    function judge(ended: HedgedEnd<T>): void {
       if (ended.attempt === 1 && !('error' in ended)) onFirstLatency(performance.now() - startedAt)
       if (isFinal(ended)) finish(ended)
       else {
@@ -103,13 +104,13 @@ export function runHedged<T>({ run, options, delayMs, signal, onFirstLatency }: 
     }
 
     /** Of ends that are no answer the last value is handed out, or else the last error. */
-    function keep(ended: EndedAttempt<T>): void {
+    function keep(ended: HedgedEnd<T>): void {
       if (best && 'error' in ended && !('error' in best)) return
       if (best) drop(best)
       best = ended
     }
 
-    function drop(ended: EndedAttempt<T>): void {
+    function drop(ended: HedgedEnd<T>): void {
       if (!('error' in ended)) guard(() => discard(ended.value as T))
     }
 
@@ -117,7 +118,7 @@ export function runHedged<T>({ run, options, delayMs, signal, onFirstLatency }: 
       if (running.size === 0 && best) finish(best)
     }
 
-    function finish(ended: EndedAttempt<T>): void {
+    function finish(ended: HedgedEnd<T>): void {
       end(new SdError('SD_ABORTED', 'Another attempt answered first'))
       if ('error' in ended) reject(ended.error)
       else resolve(ended.value as T)

@@ -1,3 +1,3 @@
 export { createHedge, type Hedge } from './hedge.ts'
-export type { HedgeAttempt } from './hedged-call.ts'
-export type { EndedAttempt, HedgeOptions } from './options.ts'
+export { createHedgePolicy, type HedgePolicyOptions } from './hedge-policy.ts'
+export type { HedgeOptions } from './options.ts'

@@ -6,19 +6,10 @@ import {
   checkKnownKeys,
   checkNumber,
   createRetryBudget,
+  type HedgedEnd,
   type RetryBudget,
   SdError,
 } from '@sd/core'
-
-/** How an attempt ended: with a value, or with an error. */
-export interface EndedAttempt<T> {
-  /** Its number, from 1. */
-  readonly attempt: number
-  /** What it returned. */
-  readonly value?: T
-  /** What it threw; `undefined` if it returned. */
-  readonly error?: unknown
-}
 
 /** Options of `createHedge`. */
 export interface HedgeOptions<T = unknown> {
@@ -40,9 +31,9 @@ export interface HedgeOptions<T = unknown> {
    * Whether an end is the answer. Another end starts the next attempt at once.
    * @default every value is, and an `SdError` that is not `retryable`
    */
-  readonly isFinal?: (ended: EndedAttempt<T>) => boolean
+  readonly isFinal?: (ended: HedgedEnd<T>) => boolean
   /** How long the peer asks to wait before the next attempt, in milliseconds; less than 0 or more than 30,000 for no other attempt. Asked after ends that are not final. @default at once */
-  readonly serverDelayMs?: (ended: EndedAttempt<T>) => number | undefined
+  readonly serverDelayMs?: (ended: HedgedEnd<T>) => number | undefined
   /** Given every value that came and is not the answer, so that its body can be cancelled. @default none */
   readonly discard?: (value: T) => void
   /** Told of every further attempt as it starts: its number, and how long after the first, in milliseconds. @default none */
@@ -91,6 +82,6 @@ export function resolveOptions<T>(options: HedgeOptions<T>): ResolvedOptions<T> 
   }
 }
 
-function isAnswer(ended: EndedAttempt<unknown>): boolean {
+function isAnswer(ended: HedgedEnd<unknown>): boolean {
   return !('error' in ended) || (SdError.isInstance(ended.error) && !ended.error.retryable)
 }

@@ -6,6 +6,7 @@ import {
   checkName,
   checkObject,
   checkOneOf,
+  IDEMPOTENT_METHODS,
   invalid,
   type SdErrorCode,
 } from '@sd/core'
@@ -35,14 +36,11 @@ export interface RetryConditions {
 /** Names of the options in {@link RetryConditions}. */
 export const conditionKeys = ['errorCodes', 'statuses', 'headers', 'methods', 'idempotencyHeader', 'when'] as const
 
-// RFC 9110, 9.2.2.
-const idempotentMethods = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']
-
 /** Makes the function that says whether an attempt may and should be repeated. @throws SdError `SD_INVALID` that names the option */
 export function createCondition(conditions: RetryConditions): (result: AttemptResult) => boolean {
   const errorCodes = conditions.errorCodes && new Set(checkList('errorCodes', conditions.errorCodes, checkName))
   const statuses = new Set(checkList('statuses', conditions.statuses ?? [429, 502, 503, 504], checkStatus))
-  const methods = checkMethods(conditions.methods ?? idempotentMethods)
+  const methods = checkMethods(conditions.methods ?? [...IDEMPOTENT_METHODS])
   const idempotencyHeader = checkIdempotencyHeader(conditions.idempotencyHeader)
   const rules = checkHeaderRules(conditions.headers)
   const { when } = conditions
@@ -52,8 +50,7 @@ export function createCondition(conditions: RetryConditions): (result: AttemptRe
     if (!sent) return true
     if (!replayable) return false
     if (methods === undefined || methods.has(call.method)) return true
-    // The client's undici dispatcher hands over calls without header fields.
-    return idempotencyHeader !== undefined && call.headers?.[idempotencyHeader] !== undefined
+    return idempotencyHeader !== undefined && call.headers[idempotencyHeader] !== undefined
   }
   function isWanted(result: AttemptResult): boolean {
     const custom = when?.(result)

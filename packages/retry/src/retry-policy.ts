@@ -1,11 +1,4 @@
-import {
-  type CallContext,
-  checkKnownKeys,
-  createRetryBudget,
-  type RetryBudget,
-  type RetryPolicy,
-  type TelemetryCall,
-} from '@sd/core'
+import { type CallContext, checkKnownKeys, createRetryBudget, type RetryBudget, type RetryPolicy } from '@sd/core'
 import { conditionKeys, createCondition, type RetryConditions } from './conditions.ts'
 import { checkBudget, createSchedule, limitKeys, type RetryLimits } from './schedule.ts'
 import { readServerDelay } from './server-delay.ts'
@@ -39,7 +32,7 @@ export function createRetryPolicy(options: RetryPolicyOptions = {}): RetryPolicy
       const { call, attempt, response } = result
       if (attempt === 1) budget.deposit()
       if (!shouldRetry(result)) return undefined
-      const state = states.get(call) ?? { startedAt: startOf(call), delayMs: undefined }
+      const state = states.get(call) ?? { startedAt: call.startedAt, delayMs: undefined }
       const { startedAt, delayMs: previousDelayMs } = state
       const serverDelayMs = response && readServerDelay(response.headers)
       const { deadlineAt } = call
@@ -48,9 +41,4 @@ export function createRetryPolicy(options: RetryPolicyOptions = {}): RetryPolicy
       return state.delayMs
     },
   }
-}
-
-/** A client's calls know when they started; of others it is known when they first failed. */
-function startOf(call: CallContext & Partial<TelemetryCall>): number {
-  return call.startedAt ?? performance.now()
 }

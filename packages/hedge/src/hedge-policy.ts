@@ -1,0 +1,44 @@
+import { checkFunction, checkKnownKeys, type HedgePolicy, IDEMPOTENT_METHODS, invalid } from '@sd/core'
+import { createDelay } from './hedge-delay.ts'
+import { runHedged } from './hedged-call.ts'
+import { type HedgeOptions, resolveOptions } from './options.ts'
+
+/** Options of {@link createHedgePolicy}. */
+export interface HedgePolicyOptions
+  extends Pick<HedgeOptions, 'delayMs' | 'percentile' | 'minSamples' | 'windowMs' | 'maxAttempts' | 'budget'> {
+  /** Methods of calls that may be made several times at once. @default the idempotent ones: GET, HEAD, OPTIONS, TRACE, PUT, DELETE */
+  readonly methods?: readonly string[]
+}
+
+const keys = ['delayMs', 'percentile', 'minSamples', 'windowMs', 'maxAttempts', 'budget', 'methods']
+
+/**
+ * A hedge policy for `@sd/client`: give it to a service. Its budget earns nothing by itself: the client's own budget does, see
+ * `ServiceSettings.hedge`.
+ *
+ * @throws SdError `SD_INVALID` that names the option
+ */
+export function createHedgePolicy(options: HedgePolicyOptions = {}): HedgePolicy {
+  checkKnownKeys('', options, keys)
+  const { methods = [...IDEMPOTENT_METHODS], ...rest } = options
+  const covered = new Set(checkMethods(methods))
+  const resolved = resolveOptions(rest)
+  const delay = createDelay(resolved)
+  return {
+    name: 'hedge',
+    covers: ({ method }) => covered.has(method),
+    execute(run, hooks) {
+      checkFunction('run', run)
+      const { signal, canStart, isFinal, discard, onHedge } = hooks
+      const { maxAttempts, budget, serverDelayMs } = resolved
+      const rules = { maxAttempts, budget, canStart, isFinal, serverDelayMs, discard, onHedge }
+      return runHedged({ run, rules, delayMs: delay.currentMs(), signal, onFirstLatency: delay.learn })
+    },
+  }
+}
+
+function checkMethods(methods: readonly string[]): readonly string[] {
+  const isList = Array.isArray(methods) && methods.every((method) => typeof method === 'string' && /^[A-Z]{1,20}$/.test(method))
+  if (!isList) throw invalid('methods', methods, 'HTTP methods in upper case')
+  return methods
+}
