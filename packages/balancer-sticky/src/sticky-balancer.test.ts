@@ -35,18 +35,18 @@ afterEach(() => {
 describe('balancer contract, every pick a session of its own', () => {
   let sessions = 0
   const create = (): StickyBalancer =>
-    createStickyBalancer({ inner: rotation, maxSessions: 100, key: () => `session-${sessions++}` })
+    createStickyBalancer({ balancer: rotation, maxSessions: 100, key: () => `session-${sessions++}` })
   for (const { name, run } of balancerContract({ create })) test(name, run)
 })
 
 describe('balancer contract, no pick with a session', () => {
-  const create = (): StickyBalancer => createStickyBalancer({ inner: rotation, key: () => undefined })
+  const create = (): StickyBalancer => createStickyBalancer({ balancer: rotation, key: () => undefined })
   for (const { name, run } of balancerContract({ create })) test(name, run)
 })
 
 describe('sessions', () => {
   test('stay where their first request went', () => {
-    const balancer = createStickyBalancer({ inner: rotation })
+    const balancer = createStickyBalancer({ balancer: rotation })
     const picker = balancer.createPicker(createTestView(createTestEndpoints([1, 1, 1])))
     const first = [0, 1, 2].map((number) => picker.pick(user(number)))
     expect(new Set(first).size).toBe(3)
@@ -57,7 +57,7 @@ describe('sessions', () => {
   })
 
   test('of different services are apart', () => {
-    const balancer = createStickyBalancer({ inner: rotation })
+    const balancer = createStickyBalancer({ balancer: rotation })
     const orders = createTestEndpoints([1], 'orders')
     const carts = createTestEndpoints([1], 'carts')
     const ordersPicker = balancer.createPicker(createTestView(orders))
@@ -69,7 +69,7 @@ describe('sessions', () => {
   })
 
   test('stay across views, and move when their endpoint is gone', () => {
-    const balancer = createStickyBalancer({ inner: rotation })
+    const balancer = createStickyBalancer({ balancer: rotation })
     const endpoints = createTestEndpoints([1, 1, 1])
     const before = balancer.createPicker(createTestView(endpoints))
     const first = [0, 1, 2].map((number) => before.pick(user(number)))
@@ -83,7 +83,7 @@ describe('sessions', () => {
   })
 
   test.each(['not available', 'without weight'])('move for good when their endpoint is %s', (reason) => {
-    const balancer = createStickyBalancer({ inner: rotation })
+    const balancer = createStickyBalancer({ balancer: rotation })
     const endpoints = createTestEndpoints([1, 1])
     let picker = balancer.createPicker(createTestView(endpoints))
     const first = picker.pick(user(1)) as Endpoint
@@ -98,7 +98,7 @@ describe('sessions', () => {
   })
 
   test('wait for their endpoint while nothing at all is available', () => {
-    const balancer = createStickyBalancer({ inner: rotation })
+    const balancer = createStickyBalancer({ balancer: rotation })
     const endpoints = createTestEndpoints([1, 1])
     const picker = balancer.createPicker(createTestView(endpoints))
     const first = picker.pick(user(1))
@@ -111,7 +111,7 @@ describe('sessions', () => {
   })
 
   test('a second attempt goes elsewhere, the session stays', () => {
-    const balancer = createStickyBalancer({ inner: rotation })
+    const balancer = createStickyBalancer({ balancer: rotation })
     const endpoints = createTestEndpoints([1, 1, 1])
     const picker = balancer.createPicker(createTestView(endpoints))
     const first = picker.pick(user(1)) as Endpoint
@@ -124,7 +124,7 @@ describe('sessions', () => {
   test('end when they were not used for the timeout', () => {
     let now = 1_000
     vi.spyOn(performance, 'now').mockImplementation(() => now)
-    const balancer = createStickyBalancer({ inner: rotation, timeoutMs: 100 })
+    const balancer = createStickyBalancer({ balancer: rotation, timeoutMs: 100 })
     const picker = balancer.createPicker(createTestView(createTestEndpoints([1, 1])))
     const first = picker.pick(user(1))
     picker.pick(user(2))
@@ -138,7 +138,7 @@ describe('sessions', () => {
   })
 
   test('that were not used for longest make room when the table is full', () => {
-    const balancer = createStickyBalancer({ inner: rotation, maxSessions: 2 })
+    const balancer = createStickyBalancer({ balancer: rotation, maxSessions: 2 })
     const picker = balancer.createPicker(createTestView(createTestEndpoints([1, 1, 1])))
     const first = picker.pick(user(1))
     picker.pick(user(2))
@@ -152,7 +152,7 @@ describe('sessions', () => {
 })
 
 test('requests without a key, or with one that is too long or no string, are the inner balancer’s alone', () => {
-  const balancer = createStickyBalancer({ inner: rotation })
+  const balancer = createStickyBalancer({ balancer: rotation })
   const endpoints = createTestEndpoints([1, 1])
   const picker = balancer.createPicker(createTestView(endpoints))
   const requests: PickRequest[] = [{}, { hashKey: '' }, { hashKey: 'x'.repeat(1_025) }, { hashKey: 7 as never }]
@@ -170,7 +170,7 @@ test('the inner picker is carried on and hears of changes', () => {
       return { pick: () => endpoints[0], changed: (endpoint) => heard.push(endpoint) }
     },
   }
-  const balancer = createStickyBalancer({ inner })
+  const balancer = createStickyBalancer({ balancer: inner })
   const endpoints = createTestEndpoints([1])
   const first = balancer.createPicker(createTestView(endpoints))
   const second = balancer.createPicker(createTestView(endpoints), first)
@@ -178,9 +178,9 @@ test('the inner picker is carried on and hears of changes', () => {
   expect(previousPickers[1]).toBeDefined()
   second.changed?.(endpoints[0] as Endpoint)
   expect(heard).toEqual(endpoints)
-  createStickyBalancer({ inner }).createPicker(createTestView(endpoints), second)
+  createStickyBalancer({ balancer: inner }).createPicker(createTestView(endpoints), second)
   expect(previousPickers[2], 'of another sticky balancer').toBeUndefined()
-  expect(createStickyBalancer({ inner: rotation }).createPicker(createTestView(endpoints)).changed).toBeUndefined()
+  expect(createStickyBalancer({ balancer: rotation }).createPicker(createTestView(endpoints)).changed).toBeUndefined()
   expect(balancer.name).toBe('sticky-inner')
 })
 
@@ -198,7 +198,7 @@ test('whatever is used, the table does as a plain list does', () => {
           name: 'any',
           createPicker: ({ endpoints }) => ({ pick: () => endpoints[Math.floor(random() * endpoints.length)] }),
         }
-        const balancer = createStickyBalancer({ inner, maxSessions, timeoutMs: 100 })
+        const balancer = createStickyBalancer({ balancer: inner, maxSessions, timeoutMs: 100 })
         const picker = balancer.createPicker(createTestView(createTestEndpoints(new Array<number>(50).fill(1))))
         /** Most recently used last. */
         let model: { key: number; usedAt: number; endpoint: Endpoint | undefined }[] = []
@@ -225,10 +225,10 @@ test('whatever is used, the table does as a plain list does', () => {
 
 test('bad options are refused', () => {
   expect(() => createStickyBalancer(undefined as never)).toThrow('Invalid options')
-  expect(() => createStickyBalancer({} as never)).toThrow('Invalid inner')
-  expect(() => createStickyBalancer({ inner: {} } as never)).toThrow('Invalid inner.createPicker')
-  expect(() => createStickyBalancer({ inner: rotation, key: 'sid' as never })).toThrow('Invalid key')
-  expect(() => createStickyBalancer({ inner: rotation, timeoutMs: 0 })).toThrow('Invalid timeoutMs')
-  expect(() => createStickyBalancer({ inner: rotation, maxSessions: 0 })).toThrow('Invalid maxSessions')
-  expect(() => createStickyBalancer({ inner: rotation, cookie: 'sid' } as never)).toThrow('Invalid cookie: unknown field')
+  expect(() => createStickyBalancer({} as never)).toThrow('Invalid balancer')
+  expect(() => createStickyBalancer({ balancer: {} } as never)).toThrow('Invalid balancer.createPicker')
+  expect(() => createStickyBalancer({ balancer: rotation, key: 'sid' as never })).toThrow('Invalid key')
+  expect(() => createStickyBalancer({ balancer: rotation, timeoutMs: 0 })).toThrow('Invalid timeoutMs')
+  expect(() => createStickyBalancer({ balancer: rotation, maxSessions: 0 })).toThrow('Invalid maxSessions')
+  expect(() => createStickyBalancer({ balancer: rotation, cookie: 'sid' } as never)).toThrow('Invalid cookie: unknown field')
 })

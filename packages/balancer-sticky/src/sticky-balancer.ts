@@ -7,8 +7,8 @@ import { StickyPicker } from './sticky-picker.ts'
 /** Options of {@link createStickyBalancer}. */
 export interface StickyBalancerOptions {
   /** Picks for new sessions, for those whose endpoint is not available, and for requests without a session. */
-  readonly inner: Balancer
-  /** Names the session of a request: `cookieKey`, `headerKey`, `clientAddressKey` or a function of your own. @default the request's `hashKey` */
+  readonly balancer: Balancer
+  /** Names the session of a request: `cookieKey`, `headerKey`, `forwardedAddress` of `@sd/core`, or a function of your own. @default the request's `hashKey` */
   readonly key?: StickyKey
   /** A session that was not used for this long has ended, in milliseconds. @default 1_800_000 (30 minutes) */
   readonly timeoutMs?: number
@@ -28,9 +28,9 @@ export interface StickyBalancer extends Balancer {
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createStickyBalancer(options: StickyBalancerOptions): StickyBalancer {
-  checkKnownKeys('', checkObject('options', options), ['inner', 'key', 'timeoutMs', 'maxSessions'])
-  const { inner } = options
-  checkFunction('inner.createPicker', checkObject('inner', inner)['createPicker'] as Balancer['createPicker'])
+  checkKnownKeys('', checkObject('options', options), ['balancer', 'key', 'timeoutMs', 'maxSessions'])
+  const { balancer: inner } = options
+  checkFunction('balancer.createPicker', checkObject('balancer', inner)['createPicker'] as Balancer['createPicker'])
   const key = checkFunction('key', options.key ?? hashKeyOf)
   const timeoutMs = checkDuration('timeoutMs', options.timeoutMs ?? 1_800_000, 1)
   const maxSessions = checkInteger('maxSessions', options.maxSessions ?? 10_000, { min: 1, max: 1_000_000 })

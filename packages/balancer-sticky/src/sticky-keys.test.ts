@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { clientAddressKey, cookieKey, hashKeyOf, headerKey } from './index.ts'
+import { cookieKey, hashKeyOf, headerKey } from './index.ts'
 
 test('a hash key', () => {
   expect(hashKeyOf({ hashKey: 'user-1' })).toBe('user-1')
@@ -34,16 +34,4 @@ test('no cookie', () => {
   expect(cookieKey('sid')({ headers: {} })).toBeUndefined()
   expect(cookieKey('sid')({})).toBeUndefined()
   expect(() => cookieKey('')).toThrow('Invalid name')
-})
-
-test('the address of the client is the last one that no proxy of ours has', () => {
-  const headers = { 'x-forwarded-for': '6.6.6.6, 203.0.113.7 , 10.0.0.1', 'x-real-ip': '203.0.113.8' }
-  expect(clientAddressKey()({ headers })).toBe('10.0.0.1')
-  expect(clientAddressKey({ trustedProxies: 1 })({ headers })).toBe('203.0.113.7')
-  expect(clientAddressKey({ trustedProxies: 9 })({ headers })).toBeUndefined()
-  expect(clientAddressKey({ header: 'X-Real-IP' })({ headers })).toBe('203.0.113.8')
-  expect(clientAddressKey()({})).toBeUndefined()
-  expect(() => clientAddressKey({ trustedProxies: -1 })).toThrow('Invalid trustedProxies')
-  expect(() => clientAddressKey({ header: '' })).toThrow('Invalid header')
-  expect(() => clientAddressKey({ proxies: 1 } as never)).toThrow('Invalid proxies: unknown field')
 })

@@ -1,21 +1,7 @@
-import { type CallContext, checkInteger, checkKnownKeys, checkName, type PickRequest } from '@sd/core'
-
-/** What a sticky balancer sees of a request. The client passes its whole call; a bare pick passes what it has. */
-export type StickyRequest = PickRequest & Partial<Pick<CallContext, 'service' | 'method' | 'path' | 'headers'>>
+import { type CallPickRequest, checkName } from '@sd/core'
 
 /** Names the session of a request; `undefined` or empty if it has none. Runs at each pick: quick, synchronous, must not throw. */
-export type StickyKey = (request: StickyRequest) => string | undefined
-
-/** Options of {@link clientAddressKey}. */
-export interface ClientAddressOptions {
-  /** Header field that lists the addresses, the nearest last. @default 'x-forwarded-for' */
-  readonly header?: string
-  /**
-   * How many addresses at the end of the list are those of your own proxies. The one before them is the client's; what is further
-   * left may be made up by the client. @default 0
-   */
-  readonly trustedProxies?: number
-}
+export type StickyKey = (request: CallPickRequest) => string | undefined
 
 /** The `hashKey` of the request. */
 export const hashKeyOf: StickyKey = ({ hashKey }) => hashKey
@@ -30,22 +16,6 @@ export function headerKey(name: string): StickyKey {
 export function cookieKey(name: string): StickyKey {
   const start = `${checkName('name', name)}=`
   return ({ headers }) => findCookie(headers?.['cookie'], start)
-}
-
-/**
- * The address of the client on whose behalf the call is made, from a header field such as `x-forwarded-for`.
- *
- * @throws SdError `SD_INVALID` that names the option
- */
-export function clientAddressKey(options: ClientAddressOptions = {}): StickyKey {
-  checkKnownKeys('', options, ['header', 'trustedProxies'])
-  const field = checkName('header', options.header ?? 'x-forwarded-for').toLowerCase()
-  const trustedProxies = checkInteger('trustedProxies', options.trustedProxies ?? 0, { min: 0, max: 100 })
-  return ({ headers }) =>
-    headers?.[field]
-      ?.split(',')
-      .at(-1 - trustedProxies)
-      ?.trim()
 }
 
 /** Walks along the pairs of a cookie field, as RFC 6265 section 5.4 writes it. @param start name and equals sign */

@@ -1,7 +1,7 @@
-import { type Endpoint, type EndpointView, isPickable, type Picker } from '@sd/core'
+import { type CallPickRequest, type Endpoint, type EndpointView, isPickable, type Picker } from '@sd/core'
 import type { Session, SessionTable } from './session-table.ts'
 import type { StickyCounters } from './statistics.ts'
-import type { StickyKey, StickyRequest } from './sticky-keys.ts'
+import type { StickyKey } from './sticky-keys.ts'
 
 /** Longest key that names a session, in characters: keys are kept, and their number alone would not bound the memory. */
 const maxKeyLength = 1_024
@@ -40,7 +40,7 @@ export class StickyPicker implements Picker {
     if (inner.changed) this.changed = (endpoint) => inner.changed?.(endpoint)
   }
 
-  pick(request: StickyRequest): Endpoint | undefined {
+  pick(request: CallPickRequest): Endpoint | undefined {
     const { counters, sessions, inner } = this
     const key = this.#key(request)
     if (typeof key !== 'string' || key === '' || key.length > maxKeyLength) {
@@ -80,4 +80,4 @@ export class StickyPicker implements Picker {
 }
 
 /** Whether an endpoint may get other requests is asked with this one. */
-const anyRequest: StickyRequest = {}
+const anyRequest: CallPickRequest = {}
