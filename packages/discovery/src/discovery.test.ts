@@ -91,6 +91,8 @@ describe('lookups', () => {
       updates: 1,
       instances: 0,
       eligible: 0,
+      ejected: 0,
+      isPanic: false,
       staleForMs: 0,
     })
   })
@@ -337,6 +339,12 @@ describe('closing and bad input', () => {
     ['ttlMs', { ttlMs: 0 }],
     ['services.orders.filter', { services: { orders: { filter: 1 } } }],
     ['services.orders.filters', { services: { orders: { filters: [] } } }],
+    ['services.orders.subset.size', { services: { orders: { subset: {} } } }],
+    ['services.orders.monitors', { services: { orders: { monitors: 1 } } }],
+    ['monitors[0].attach', { monitors: [{ name: 'a' }] }],
+    ['monitors[1].name', { monitors: ['a', 'a'].map((name) => ({ name, attach: () => ({ close() {} }) })) }],
+    ['subset.clientId', { subset: { size: 1, clientId: '' } }],
+    ['panicThreshold', { panicThreshold: 1.5 }],
     ['snapshots.directory', { snapshots: { directory: '' } }],
     ['snapshots.secret', { snapshots: { directory: 'x', secret: 'short' } }],
     ['cache', { cache: true }],

@@ -5,6 +5,7 @@ import {
   checkName,
   closedError,
   type OperationOptions,
+  reportStates,
   SdError,
   type ServiceInstance,
   type ServiceSnapshot,
@@ -15,7 +16,7 @@ import type { InstanceFilter } from './filters.ts'
 import { createInstanceFeed } from './instance-source.ts'
 import { type ClusterContext, LiveCluster } from './live-cluster.ts'
 import { type DiscoveryOptions, readOptions } from './options.ts'
-import { type DiscoveryStatistics, summarize } from './statistics.ts'
+import { type DiscoveryStatistics, reportCluster, summarize } from './statistics.ts'
 import { drawByWeight } from './view.ts'
 
 /** Options of a lookup. */
@@ -69,6 +70,7 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
   let closing: Promise<void> | undefined
   const sweeper = setInterval(forgetUnused, Math.max(1_000, idleMs / 2))
   sweeper.unref?.()
+  const endReports = reportStates(() => Array.from(clusters.values(), reportCluster))
 
   function forgetUnused(): void {
     const before = performance.now() - idleMs
@@ -134,6 +136,7 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
     close() {
       closing ??= (async () => {
         clearInterval(sweeper)
+        endReports()
         await Promise.all(Array.from(clusters.values(), (cluster) => cluster.close()))
         await context.feed.close()
         await context.disk?.flush()

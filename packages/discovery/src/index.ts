@@ -5,3 +5,4 @@ export { allOf, byHealth, byLocality, byMetadata, byTags, byVersion, type Instan
 export type { InstanceSource } from './instance-source.ts'
 export type { DiscoveryOptions, ServiceDiscoveryOptions } from './options.ts'
 export type { DiscoveryStatistics, ServiceCounters, ServiceStatistics } from './statistics.ts'
+export type { SubsetOptions } from './subset.ts'

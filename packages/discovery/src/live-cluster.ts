@@ -2,6 +2,7 @@ import {
   type AttachedBalancer,
   type Balancer,
   type Cluster,
+  type ClusterExplanation,
   closedError,
   diffSnapshots,
   discoveryUpdateChannel,
@@ -10,20 +11,25 @@ import {
   type OperationOptions,
   publishTelemetry,
   SdError,
+  type ServiceInstance,
   type ServiceSnapshot,
   withTimeout,
 } from '@sd/core'
 import { Attachments } from './attachments.ts'
 import type { DiskSnapshots } from './disk-snapshots.ts'
+import { Ejections } from './ejections.ts'
 import { EndpointSet } from './endpoint-set.ts'
 import { EventFan } from './events.ts'
+import { explainEndpoints } from './explain.ts'
 import type { InstanceFilter } from './filters.ts'
 import type { InstanceFeed } from './instance-source.ts'
+import { type AttachedMonitors, attachMonitors } from './monitors.ts'
 import type { ResolvedDiscoveryOptions } from './options.ts'
+import { createRamps, type Ramps } from './ramps.ts'
 import { followService, type ServiceFeed, type ServiceState } from './service-feed.ts'
-import { createSlowStart, type SlowStart } from './slow-start.ts'
 import { createServiceCounters, type ServiceCounters } from './statistics.ts'
-import { buildView, eligibleStage, filterStage, priorityStage, type ViewPlan } from './view.ts'
+import { createSubset } from './subset.ts'
+import { applyStages, buildView, createViewPlan, type ViewPlan } from './view.ts'
 
 /** What a cluster shares with the others of one Discovery. */
 export interface ClusterContext {
@@ -48,7 +54,9 @@ export class LiveCluster implements Cluster {
   usedAt: number = performance.now()
   readonly #options: ResolvedDiscoveryOptions
   readonly #plan: ViewPlan
-  readonly #slowStart: SlowStart
+  readonly #ejections: Ejections
+  readonly #monitors: AttachedMonitors
+  readonly #ramps: Ramps
   readonly #endpoints: EndpointSet
   readonly #attachments: Attachments
   readonly #ending = new AbortController()
@@ -56,24 +64,39 @@ export class LiveCluster implements Cluster {
   readonly #firstSnapshot: PromiseWithResolvers<void> = Promise.withResolvers()
   /** What the feed said last; `snapshot` and `view` follow it after the coalescing time. */
   #state: ServiceState = { snapshot: undefined, stale: undefined }
+  #viewIsOutdated = false
   #flushTimer: ReturnType<typeof setTimeout> | undefined
 
   constructor(service: string, { options, feed, disk }: ClusterContext) {
     this.service = service
     this.#options = options
-    this.filter = Object.hasOwn(options.services, service) ? options.services[service]?.filter : undefined
-    this.#slowStart = createSlowStart({
-      windowMs: options.slowStartMs,
+    const { filter, monitors, subset } = options.services.get(service) ?? options.anyService
+    this.filter = filter
+    this.#ramps = createRamps({
+      slowStartMs: options.slowStartMs,
       aggression: options.slowStartAggression,
       onStep: () => this.#buildView(),
     })
-    this.#plan = {
-      stages: [...(this.filter ? [filterStage(this.filter)] : []), eligibleStage, priorityStage],
-      share: this.#slowStart.share,
-    }
+    this.#ejections = new Ejections({
+      service,
+      panicThreshold: options.panicThreshold,
+      onReturn: this.#ramps.recover,
+      onChange: () => this.#outdateView(),
+    })
+    this.#plan = createViewPlan({
+      filter,
+      ejections: this.#ejections,
+      subset: subset && createSubset(subset),
+      share: this.#ramps.share,
+    })
     this.view = buildView([], this.#plan, 0)
     this.#attachments = new Attachments(() => this.view)
-    this.#endpoints = new EndpointSet({ onChange: (endpoint) => this.#attachments.changed(endpoint) })
+    this.#monitors = attachMonitors({ service, monitors, ejections: this.#ejections, onError: options.onError })
+    const { observe } = this.#monitors
+    this.#endpoints = new EndpointSet({
+      onChange: (endpoint) => this.#attachments.changed(endpoint),
+      ...(observe && { onOutcome: observe }),
+    })
     this.events = new EventFan(service, () => ({ snapshot: this.snapshot, stale: this.#state.stale }))
     this.#firstSnapshot.promise.catch(() => undefined)
     this.#feed = followService({
@@ -98,6 +121,16 @@ export class LiveCluster implements Cluster {
     return this.#state.stale
   }
 
+  /** Number of endpoints that monitors took out. */
+  get ejected(): number {
+    return this.#ejections.count
+  }
+
+  /** Whether so few endpoints are well that all are used. */
+  get isPanic(): boolean {
+    return this.#ejections.isPanic
+  }
+
   async ready({ signal }: OperationOptions = {}): Promise<void> {
     this.usedAt = performance.now()
     if (this.#ending.signal.aborted) throw closedError('discovery')
@@ -119,6 +152,16 @@ export class LiveCluster implements Cluster {
     return this.#attachments.attach(balancer)
   }
 
+  explain(): ClusterExplanation {
+    const { stale } = this.#state
+    return {
+      service: this.service,
+      isPanic: this.isPanic,
+      ...(stale && { staleSinceMs: stale.sinceMs }),
+      endpoints: explainEndpoints(this.#endpoints.endpoints, this.#plan, this.#ejections),
+    }
+  }
+
   /** Takes a snapshot that was fetched by hand, at once. */
   accept(snapshot: ServiceSnapshot): void {
     this.#feed.accept(snapshot)
@@ -128,7 +171,8 @@ export class LiveCluster implements Cluster {
   async close(): Promise<void> {
     this.#ending.abort()
     clearTimeout(this.#flushTimer)
-    this.#slowStart.close()
+    this.#monitors.close()
+    this.#ramps.close()
     this.events.close()
     this.#firstSnapshot.reject(closedError('discovery'))
     await this.#feed.ended
@@ -136,11 +180,28 @@ export class LiveCluster implements Cluster {
 
   #receive(state: ServiceState): void {
     if (this.#ending.signal.aborted) return
+    const before = this.#state
     this.#state = state
     // What waiting can't heal is told at once to who waits for a first snapshot.
     if (state.stale?.error.retryable === false && !state.snapshot) this.#firstSnapshot.reject(state.stale.error)
-    // Who is gone must not be picked for as long as the change is held back.
-    if (state.snapshot) this.#endpoints.replace(state.snapshot.instances)
+    if (state.snapshot && state.snapshot.instances !== before.snapshot?.instances) this.#replace(state.snapshot.instances)
+    this.#flushSoon()
+  }
+
+  /** What can't wait until the change is applied: who is gone must not be picked, and monitors begin with who is new. */
+  #replace(instances: readonly ServiceInstance[]): void {
+    this.#endpoints.replace(instances)
+    this.#ejections.replace(applyStages(this.#endpoints.endpoints, this.#plan.members))
+    this.#viewIsOutdated = true
+    this.#monitors.update()
+  }
+
+  #outdateView(): void {
+    this.#viewIsOutdated = true
+    this.#flushSoon()
+  }
+
+  #flushSoon(): void {
     if (!this.snapshot || this.#options.coalesceMs === 0) this.#flush()
     else if (this.#flushTimer === undefined) {
       this.#flushTimer = setTimeout(() => this.#flush(), this.#options.coalesceMs)
@@ -152,12 +213,11 @@ export class LiveCluster implements Cluster {
     clearTimeout(this.#flushTimer)
     this.#flushTimer = undefined
     const { snapshot } = this.#state
-    if (!snapshot) return
+    if (this.#viewIsOutdated) this.#buildView()
     const previous = this.snapshot
-    if (previous === snapshot) return
+    if (!snapshot || previous === snapshot) return
     this.snapshot = snapshot
     this.counters.updates++
-    if (previous?.instances !== snapshot.instances) this.#buildView()
     this.#firstSnapshot.resolve()
     this.events.publish({ snapshot, stale: this.#state.stale })
     if (hasTelemetrySubscribers(discoveryUpdateChannel)) {
@@ -166,7 +226,8 @@ export class LiveCluster implements Cluster {
   }
 
   #buildView(): void {
-    this.view = buildView(this.#endpoints.endpoints, this.#plan, this.view.epoch + 1)
-    this.#slowStart.follow(this.view.endpoints)
+    this.#viewIsOutdated = false
+    this.view = buildView(this.#ejections.endpoints, this.#plan, this.view.epoch + 1)
+    this.#ramps.follow(this.view.endpoints)
   }
 }

@@ -1,22 +1,30 @@
+import { randomUUID } from 'node:crypto'
 import {
   checkDuration,
   checkFunction,
   checkInteger,
   checkKnownKeys,
+  checkName,
   checkNumber,
   checkObject,
   checkText,
+  type EndpointMonitor,
   invalid,
   type SdError,
 } from '@sd/core'
 import type { DiskSnapshotOptions } from './disk-snapshots.ts'
 import type { InstanceFilter } from './filters.ts'
 import type { InstanceSource } from './instance-source.ts'
+import type { SubsetOptions } from './subset.ts'
 
 /** Options of one service. */
 export interface ServiceDiscoveryOptions {
   /** Instances to keep; others never get traffic. @default all */
   readonly filter?: InstanceFilter
+  /** Who watches the endpoints and takes bad ones out, instead of {@link DiscoveryOptions.monitors}. @default those */
+  readonly monitors?: readonly EndpointMonitor[]
+  /** Which part of the endpoints is used, instead of {@link DiscoveryOptions.subset}. @default that */
+  readonly subset?: SubsetOptions
 }
 
 /** Options of `createDiscovery`. */
@@ -36,6 +44,15 @@ export interface DiscoveryOptions {
   readonly slowStartMs?: number
   /** How the weight grows in that time: by t^(1/aggression) of it, at least 10 %. 1 is even, more is quick at first. From 0.1 to 100. @default 1 (Envoy) */
   readonly slowStartAggression?: number
+  /** Who watches the endpoints of services and takes bad ones out: outlier detection, health checks, or your own. @default [] */
+  readonly monitors?: readonly EndpointMonitor[]
+  /**
+   * Share of endpoints that must be well, from 0 to 1. Below it all are used that are not draining, unhealthy and ejected ones too: the few
+   * that are left would break down, and it is more likely that the checks are wrong. 0 is never. @default 0.5 (Envoy)
+   */
+  readonly panicThreshold?: number
+  /** Uses only some endpoints of each service, so that not every client has connections to all of them. @default all are used */
+  readonly subset?: SubsetOptions
   /** How long an empty list is not believed while a good one is known, in milliseconds; 0 believes it at once. @default 0 */
   readonly emptyGuardMs?: number
   /** How long a first lookup waits for the source, in milliseconds. @default 5_000 */
@@ -48,12 +65,27 @@ export interface DiscoveryOptions {
   readonly snapshots?: DiskSnapshotOptions
   /** How long a start waits for the source before it takes the snapshot from disk, in milliseconds. @default 500 */
   readonly coldStartMs?: number
-  /** Told of what can't be thrown at anybody: a snapshot file that is damaged or can't be written. @default ignored */
+  /** Told of what can't be thrown at anybody: a snapshot file that is damaged or can't be written, a monitor that throws. @default ignored */
   readonly onError?: (error: SdError) => void
 }
 
+/** Options of one service with their defaults filled in. */
+export interface ResolvedServiceOptions {
+  /** See {@link ServiceDiscoveryOptions.filter}. */
+  readonly filter: InstanceFilter | undefined
+  /** See {@link ServiceDiscoveryOptions.monitors}. */
+  readonly monitors: readonly EndpointMonitor[]
+  /** See {@link ServiceDiscoveryOptions.subset}. */
+  readonly subset: Required<SubsetOptions> | undefined
+}
+
 /** Options with their defaults filled in. */
-export interface ResolvedDiscoveryOptions extends Required<Omit<DiscoveryOptions, 'snapshots'>> {
+export interface ResolvedDiscoveryOptions
+  extends Required<Omit<DiscoveryOptions, 'snapshots' | 'services' | 'monitors' | 'subset'>> {
+  /** Options of services that have their own. */
+  readonly services: ReadonlyMap<string, ResolvedServiceOptions>
+  /** Options of all other services. */
+  readonly anyService: ResolvedServiceOptions
   /** See {@link DiscoveryOptions.snapshots}. */
   readonly snapshots: DiskSnapshotOptions | undefined
 }
@@ -65,6 +97,9 @@ const keys = [
   'coalesceMs',
   'slowStartMs',
   'slowStartAggression',
+  'monitors',
+  'panicThreshold',
+  'subset',
   'emptyGuardMs',
   'readyTimeoutMs',
   'idleMs',
@@ -79,27 +114,71 @@ export function readOptions(options: DiscoveryOptions): ResolvedDiscoveryOptions
   checkKnownKeys('', checkObject('options', options), keys)
   const { source, services = {}, snapshots } = options
   checkFunction('source.getInstances', checkObject('source', source)['getInstances'] as InstanceSource['getInstances'])
-  for (const [service, serviceOptions] of Object.entries(checkObject('services', services))) {
-    const path = `services.${service}`
-    const { filter } = checkObject(path, serviceOptions) as ServiceDiscoveryOptions
-    checkKnownKeys(path, serviceOptions as object, ['filter'])
-    if (filter !== undefined) checkFunction(`${path}.filter`, filter)
+  const { monitors = [], subset } = options
+  const ownId = randomUUID()
+  const anyService = {
+    filter: undefined,
+    monitors: checkMonitors('monitors', monitors),
+    subset: subset === undefined ? undefined : checkSubset('subset', subset, ownId),
   }
+  const clientId = anyService.subset?.clientId ?? ownId
   if (snapshots) checkSnapshots(snapshots)
   return {
     source,
-    services,
+    anyService,
+    services: new Map(
+      Object.entries(checkObject('services', services)).map(([service, own]) => [
+        service,
+        readServiceOptions(`services.${service}`, own, anyService, clientId),
+      ]),
+    ),
     snapshots,
     ttlMs: checkDuration('ttlMs', options.ttlMs ?? 30_000, 1),
     coalesceMs: checkDuration('coalesceMs', options.coalesceMs ?? 100),
     slowStartMs: checkDuration('slowStartMs', options.slowStartMs ?? 0),
     slowStartAggression: checkNumber('slowStartAggression', options.slowStartAggression ?? 1, { min: 0.1, max: 100 }),
+    panicThreshold: checkNumber('panicThreshold', options.panicThreshold ?? 0.5, { min: 0, max: 1 }),
     emptyGuardMs: checkDuration('emptyGuardMs', options.emptyGuardMs ?? 0),
     readyTimeoutMs: checkDuration('readyTimeoutMs', options.readyTimeoutMs ?? 5_000, 1),
     idleMs: checkDuration('idleMs', options.idleMs ?? 600_000, 1),
     maxServices: checkInteger('maxServices', options.maxServices ?? 10_000, { min: 1, max: 1_000_000 }),
     coldStartMs: checkDuration('coldStartMs', options.coldStartMs ?? 500),
     onError: checkFunction('onError', options.onError ?? (() => {})),
+  }
+}
+
+function readServiceOptions(
+  path: string,
+  options: unknown,
+  defaults: ResolvedServiceOptions,
+  clientId: string,
+): ResolvedServiceOptions {
+  const { filter, monitors, subset } = checkObject(path, options) as ServiceDiscoveryOptions
+  checkKnownKeys(path, options as object, ['filter', 'monitors', 'subset'])
+  return {
+    filter: filter === undefined ? undefined : checkFunction(`${path}.filter`, filter),
+    monitors: monitors === undefined ? defaults.monitors : checkMonitors(`${path}.monitors`, monitors),
+    subset: subset === undefined ? defaults.subset : checkSubset(`${path}.subset`, subset, clientId),
+  }
+}
+
+function checkMonitors(path: string, monitors: readonly EndpointMonitor[]): readonly EndpointMonitor[] {
+  if (!Array.isArray(monitors)) throw invalid(path, monitors, 'an array of monitors')
+  const names = new Set<string>()
+  for (const [index, monitor] of monitors.entries()) {
+    const { name, attach } = checkObject(`${path}[${index}]`, monitor) as unknown as EndpointMonitor
+    checkFunction(`${path}[${index}].attach`, attach)
+    if (names.has(checkName(`${path}[${index}].name`, name))) throw invalid(`${path}[${index}].name`, name, 'a name of its own')
+    names.add(name)
+  }
+  return monitors
+}
+
+function checkSubset(path: string, subset: SubsetOptions, defaultClientId: string): Required<SubsetOptions> {
+  checkKnownKeys(path, checkObject(path, subset), ['size', 'clientId'])
+  return {
+    size: checkInteger(`${path}.size`, subset.size, { min: 1, max: 1_000_000 }),
+    clientId: checkName(`${path}.clientId`, subset.clientId ?? defaultClientId),
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Cluster, Staleness } from '@sd/core'
+import type { Cluster, ClusterStateReport, HealthStatus, Staleness } from '@sd/core'
 
 /** Running counts of one service. */
 export interface ServiceCounters {
@@ -21,6 +21,10 @@ export interface ServiceStatistics extends Readonly<ServiceCounters> {
   readonly instances: number
   /** Endpoints that may get traffic. */
   readonly eligible: number
+  /** Endpoints that monitors took out. */
+  readonly ejected: number
+  /** Whether so few endpoints are well that all are used. */
+  readonly isPanic: boolean
   /** For how long the source has been away, in milliseconds; 0 while it is not. */
   readonly staleForMs: number
 }
@@ -36,8 +40,10 @@ export interface DiscoveryStatistics extends Readonly<ServiceCounters> {
 }
 
 /** A cluster that counts. */
-interface CountedCluster extends Pick<Cluster, 'snapshot' | 'view'> {
+interface CountedCluster extends Pick<Cluster, 'service' | 'snapshot' | 'view'> {
   readonly counters: Readonly<ServiceCounters>
+  readonly ejected: number
+  readonly isPanic: boolean
   readonly stale: Staleness | undefined
 }
 
@@ -46,17 +52,31 @@ export function summarize(clusters: ReadonlyMap<string, CountedCluster>): Discov
   const total = createServiceCounters()
   const byService = new Map<string, ServiceStatistics>()
   let staleServices = 0
-  for (const [service, { counters, snapshot, view, stale }] of clusters) {
-    total.hits += counters.hits
-    total.misses += counters.misses
-    total.updates += counters.updates
-    if (stale) staleServices++
-    byService.set(service, {
-      ...counters,
-      instances: snapshot?.instances.length ?? 0,
-      eligible: view.endpoints.length,
-      staleForMs: stale ? Date.now() - stale.sinceMs : 0,
-    })
+  for (const [service, cluster] of clusters) {
+    const { hits, misses, updates } = cluster.counters
+    total.hits += hits
+    total.misses += misses
+    total.updates += updates
+    if (cluster.stale) staleServices++
+    byService.set(service, statisticsOf(cluster))
   }
   return { ...total, services: clusters.size, stale: staleServices, byService }
+}
+
+/** The state of a cluster for whoever collects states. */
+export function reportCluster(cluster: CountedCluster): ClusterStateReport {
+  const instances: Record<HealthStatus, number> = { healthy: 0, unhealthy: 0, draining: 0, unknown: 0 }
+  for (const { health } of cluster.snapshot?.instances ?? []) instances[health.status]++
+  return { ...statisticsOf(cluster), kind: 'cluster', service: cluster.service, instances }
+}
+
+function statisticsOf({ counters, snapshot, view, ejected, isPanic, stale }: CountedCluster): ServiceStatistics {
+  return {
+    ...counters,
+    instances: snapshot?.instances.length ?? 0,
+    eligible: view.endpoints.length,
+    ejected,
+    isPanic,
+    staleForMs: stale ? Date.now() - stale.sinceMs : 0,
+  }
 }

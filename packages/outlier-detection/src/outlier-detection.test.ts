@@ -1,0 +1,163 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
+import { createServiceClient } from '@sd/client'
+import { type ClusterStateReport, collectStates, type Endpoint, type HealthStatus } from '@sd/core'
+import { createDiscovery, type Discovery } from '@sd/discovery'
+import { createStaticRegistry } from '@sd/registry-static'
+import { eventually } from '@sd/testing'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { createOutlierDetection, type OutlierDetectionOptions } from './index.ts'
+
+const closing: (() => unknown)[] = []
+afterEach(async () => {
+  for (const close of closing.splice(0).toReversed()) await close()
+  vi.useRealTimers()
+})
+
+async function follow(
+  instances: readonly { readonly port: number; readonly health?: HealthStatus }[],
+  options?: OutlierDetectionOptions,
+): Promise<Discovery> {
+  const source = createStaticRegistry({
+    instances: instances.map((instance) => ({ service: 'orders', address: '127.0.0.1', ...instance })),
+  })
+  const discovery = createDiscovery({ source, monitors: [createOutlierDetection(options)] })
+  closing.push(
+    () => source.close(),
+    () => discovery.close(),
+  )
+  await discovery.cluster('orders').ready()
+  return discovery
+}
+
+const tenHosts = Array.from({ length: 10 }, (_, index) => ({ port: 8_000 + index }))
+
+function endpointsOf(discovery: Discovery): readonly Endpoint[] {
+  return discovery
+    .cluster('orders')
+    .explain()
+    .endpoints.map(({ endpoint }) => endpoint)
+}
+
+function fail(endpoint: Endpoint | undefined, times: number): void {
+  for (let time = 0; time < times; time++) {
+    endpoint?.acquire()
+    endpoint?.release({ ok: false, status: 500, latencyMs: 1 })
+  }
+}
+
+function report(): ClusterStateReport | undefined {
+  return collectStates().find((state) => state.kind === 'cluster')
+}
+
+describe('ten hosts', () => {
+  test('the fifth 5xx in a row ejects for 30 s, the next time for 60 s', async () => {
+    vi.useFakeTimers()
+    const endpoints = endpointsOf(await follow(tenHosts))
+    const bad = endpoints[3]
+    for (const forMs of [30_000, 60_000]) {
+      fail(bad, 4)
+      expect(bad?.available).toBe(true)
+      fail(bad, 1)
+      expect(bad?.available).toBe(false)
+      await vi.advanceTimersByTimeAsync(forMs - 1)
+      expect(bad?.available).toBe(false)
+      await vi.advanceTimersByTimeAsync(1)
+      expect(bad?.available).toBe(true)
+    }
+  })
+
+  test('no more than the cap are out, whatever fails', async () => {
+    vi.useFakeTimers()
+    for (const [maxEjectedShare, cap] of [
+      [0.1, 1],
+      [0.35, 3],
+    ] as const) {
+      const endpoints = endpointsOf(await follow(tenHosts, { maxEjectedShare }))
+      for (let minute = 0; minute < 10; minute++) {
+        for (const endpoint of endpoints) fail(endpoint, 7)
+        expect(endpoints.filter(({ available }) => !available)).toHaveLength(cap)
+        await vi.advanceTimersByTimeAsync(60_000)
+      }
+    }
+  })
+
+  test('all are used while 40 % are well, and the report says panic', async () => {
+    vi.useFakeTimers()
+    const discovery = await follow(tenHosts, { maxEjectedShare: 1 })
+    const { view } = discovery.cluster('orders')
+    const picked = (): number => new Set(Array.from({ length: 50 }, () => balanced.pick({}))).size
+    const balanced = discovery.cluster('orders').attach(createRoundRobinBalancer())
+    for (const endpoint of view.endpoints.slice(0, 5)) fail(endpoint, 5)
+    expect([picked(), report()?.isPanic]).toEqual([5, false])
+    fail(view.endpoints[5], 5)
+    expect(report()).toMatchObject({ isPanic: true, ejected: 6 })
+    await vi.advanceTimersByTimeAsync(100)
+    expect([picked(), report()?.eligible]).toEqual([10, 10])
+    await vi.advanceTimersByTimeAsync(30_000)
+    expect(report()).toMatchObject({ isPanic: false, ejected: 0, eligible: 10 })
+  })
+
+  test('hosts that are unhealthy by their own word count for the panic too', async () => {
+    const discovery = await follow(tenHosts.map((host, index) => ({ ...host, health: index < 6 ? 'unhealthy' : 'healthy' })))
+    expect(report()).toMatchObject({ isPanic: true, eligible: 10, instances: { healthy: 4, unhealthy: 6 } })
+    expect(discovery.cluster('orders').view.endpoints).toHaveLength(10)
+  })
+
+  test('a host that is back gets its weight bit by bit', async () => {
+    vi.useFakeTimers()
+    const discovery = await follow(tenHosts, { rampMs: 60_000 })
+    fail(endpointsOf(discovery)[0], 5)
+    await vi.advanceTimersByTimeAsync(60_000)
+    const { view } = discovery.cluster('orders')
+    expect(view.weights[0]).toBeGreaterThan(0.45)
+    expect(view.weights[0]).toBeLessThan(0.55)
+  })
+
+  test('nothing is left running after the end', async () => {
+    vi.useFakeTimers()
+    const discovery = await follow(tenHosts)
+    fail(endpointsOf(discovery)[0], 5)
+    await discovery.close()
+    expect(vi.getTimerCount()).toBe(0)
+  })
+})
+
+test('bad options are refused', () => {
+  expect(() => createOutlierDetection({ rampMs: -1 })).toThrow('Invalid rampMs')
+  expect(() => createOutlierDetection({ consecutive: 5 } as never)).toThrow('Invalid consecutive: unknown field')
+})
+
+test('real servers: of ten, one that fails gets five calls, and more once it is back', async () => {
+  const served = new Array<number>(10).fill(0)
+  const servers = await Promise.all(served.map((_, index) => serve(() => (served[index] as number)++, index === 4 ? 503 : 200)))
+  const discovery = await follow(servers, { baseEjectionMs: 3_000 })
+  const client = createServiceClient({ discovery, balancer: createRoundRobinBalancer() })
+  closing.push(() => client.close())
+  const call = async (): Promise<number> => {
+    const response = await client.get('orders', '/')
+    await response.text()
+    return response.status
+  }
+  for (let failures = 0; failures < 5; ) if ((await call()) === 503) failures++
+  for (let time = 0; time < 30; time++) expect(await call()).toBe(200)
+  expect(served[4]).toBe(5)
+  await eventually(async () => {
+    await call()
+    expect(served[4]).toBeGreaterThan(5)
+  }, 20_000)
+})
+
+async function serve(onCall: () => unknown, status: number): Promise<{ readonly port: number }> {
+  const server: Server = createServer((_, response) => {
+    onCall()
+    response.writeHead(status).end()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  closing.push(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return { port: (server.address() as AddressInfo).port }
+}

@@ -1,0 +1,42 @@
+import type { Endpoint, EndpointMonitor } from '@sd/core'
+import { type OutlierDetectionOptions, readMonitorSettings, readRules } from './options.ts'
+import { createOutlierDetector } from './outlier-detector.ts'
+
+/**
+ * A monitor for `createDiscovery` that takes endpoints out whose calls keep failing, by Envoy's rules and with its defaults, and puts them
+ * back after their time.
+ *
+ * @throws SdError `SD_INVALID` that names the option
+ */
+export function createOutlierDetection(options: OutlierDetectionOptions = {}): EndpointMonitor {
+  const { name, rampMs } = readMonitorSettings(options)
+  const rules = readRules(options)
+  return {
+    name,
+    attach(cluster) {
+      const returns = new Map<Endpoint, ReturnType<typeof setTimeout>>()
+      const detector = createOutlierDetector<Endpoint>({
+        ...rules,
+        onEject(endpoint, ejection) {
+          cluster.eject(endpoint, ejection)
+          // The timer of an ejection that ended early, because the endpoint was away, must not end this one.
+          clearTimeout(returns.get(endpoint))
+          const timer = setTimeout(() => {
+            returns.delete(endpoint)
+            cluster.restore(endpoint, { rampMs })
+          }, ejection.forMs)
+          timer.unref?.()
+          returns.set(endpoint, timer)
+        },
+      })
+      detector.setHosts(cluster.endpoints)
+      return {
+        observe: detector.observe,
+        update: () => detector.setHosts(cluster.endpoints),
+        close() {
+          for (const timer of returns.values()) clearTimeout(timer)
+        },
+      }
+    },
+  }
+}

@@ -1,0 +1,210 @@
+import { SdError } from '@sd/core'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { createOutlierDetector, type OutlierDetectorOptions, type OutlierEjection } from './index.ts'
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+const hosts = Array.from({ length: 10 }, (_, index) => `host-${index}`)
+
+function start(options: OutlierDetectorOptions<string> = {}) {
+  const ejections: [string, OutlierEjection][] = []
+  const detector = createOutlierDetector({ onEject: (...ejection) => ejections.push(ejection), ...options })
+  detector.setHosts(hosts)
+  return {
+    detector,
+    ejections,
+    reasons: () => ejections.map(([host, { reason }]) => `${host} ${reason}`),
+    answer(host: string, status: number, times = 1) {
+      for (let time = 0; time < times; time++) detector.observe(host, { ok: status < 500, status })
+    },
+    endInterval() {
+      vi.advanceTimersByTime(10_000)
+      detector.observe('host-9', { ok: true })
+    },
+  }
+}
+
+describe('errors in a row', () => {
+  test('five take a host out; a success in between begins the count anew', () => {
+    const { detector, ejections, answer } = start()
+    answer('host-1', 500, 4)
+    answer('host-1', 404)
+    answer('host-1', 503, 4)
+    expect(ejections).toEqual([])
+    answer('host-1', 500)
+    expect(ejections).toEqual([['host-1', { reason: 'consecutive-5xx', forMs: 30_000 }]])
+    vi.advanceTimersByTime(29_999)
+    expect(detector.isEjected('host-1')).toBe(true)
+    vi.advanceTimersByTime(1)
+    expect(detector.isEjected('host-1')).toBe(false)
+  })
+
+  test('last longer each time, and less long after intervals that went well', () => {
+    const { ejections, answer } = start()
+    for (let time = 0; time < 12; time++) {
+      answer('host-1', 500, 5)
+      vi.advanceTimersByTime(ejections.at(-1)?.[1].forMs ?? 0)
+    }
+    vi.advanceTimersByTime(40_000)
+    answer('host-1', 500, 5)
+    const seconds = ejections.map(([, { forMs }]) => forMs / 1_000)
+    expect(seconds).toEqual([30, 60, 90, 120, 150, 180, 210, 240, 270, 300, 300, 300, 210])
+  })
+
+  test('count for nothing while the host is out', () => {
+    const { ejections, answer } = start({ baseEjectionMs: 1_000 })
+    answer('host-1', 500, 9)
+    vi.advanceTimersByTime(1_000)
+    answer('host-1', 500, 4)
+    expect(ejections).toHaveLength(1)
+  })
+
+  test.each([
+    ['a failed connection', { ok: false, error: new SdError('SD_UNAVAILABLE', 'refused') }, true],
+    ['a timeout', { ok: false, error: new SdError('SD_TIMEOUT', 'late') }, true],
+    ['a body that broke off', { ok: false, status: 200, error: new SdError('SD_UNAVAILABLE', 'reset') }, true],
+    ['a 500 that the caller read no further', { ok: true, status: 500, error: new SdError('SD_ABORTED', 'enough') }, true],
+    ['an abort', { ok: false, error: new SdError('SD_ABORTED', 'enough') }, false],
+    ['an AbortError', { ok: false, error: new DOMException('enough', 'AbortError') }, false],
+    ['a refusal of our own', { ok: false, error: new SdError('SD_REJECTED', 'full') }, false],
+    ['bad input', { ok: false, error: new SdError('SD_INVALID', 'path') }, false],
+    ['an answer that was too large', { ok: false, status: 200, error: new SdError('SD_TOO_LARGE', 'body') }, false],
+    ['a 4xx', { ok: true, status: 429 }, false],
+  ])('%s counts: %s', (_, outcome, counts) => {
+    const { detector, ejections } = start()
+    for (let time = 0; time < 5; time++) detector.observe('host-1', outcome)
+    expect(ejections).toHaveLength(counts ? 1 : 0)
+  })
+
+  test('are what the caller says', () => {
+    const { ejections, answer } = start({ isError: ({ status }) => status === 429 })
+    answer('host-1', 500, 5)
+    answer('host-2', 429, 5)
+    expect(ejections.map(([host]) => host)).toEqual(['host-2'])
+  })
+
+  test('of a gateway can have a limit of their own, and each rule can be off', () => {
+    const { detector, reasons, answer } = start({ consecutiveGatewayErrors: 2, consecutive5xx: false, maxEjectedShare: 1 })
+    answer('host-1', 500, 20)
+    answer('host-2', 502)
+    answer('host-2', 500)
+    answer('host-2', 503)
+    expect(reasons()).toEqual([])
+    answer('host-2', 504)
+    for (let time = 0; time < 2; time++) detector.observe('host-3', { ok: false, error: new Error('refused') })
+    expect(reasons()).toEqual(['host-2 consecutive-gateway-errors', 'host-3 consecutive-gateway-errors'])
+  })
+})
+
+describe('at the end of an interval', () => {
+  test('a host far below the mean goes', () => {
+    const { reasons, answer, endInterval } = start({ consecutive5xx: false })
+    for (const host of hosts) {
+      answer(host, 200, host === 'host-3' ? 80 : 99)
+      answer(host, 500, host === 'host-3' ? 20 : 1)
+    }
+    expect(reasons()).toEqual([])
+    endInterval()
+    expect(reasons()).toEqual(['host-3 success-rate'])
+  })
+
+  test('nobody goes if all are alike, hosts or requests are too few, or the rule is off', () => {
+    const cases: [OutlierDetectorOptions<string>, number, number][] = [
+      [{}, 10, 100],
+      [{ successRate: { minRequests: 200 } }, 10, 100],
+      [{ successRate: { minHosts: 11 } }, 10, 100],
+      [{ successRate: false }, 10, 100],
+    ]
+    for (const [index, [options, count, requests]] of cases.entries()) {
+      const { reasons, answer, endInterval } = start({ consecutive5xx: false, ...options })
+      for (const host of hosts.slice(0, count)) answer(host, index > 0 && host === 'host-0' ? 500 : 200, requests)
+      endInterval()
+      expect(reasons(), `case ${index}`).toEqual([])
+    }
+  })
+
+  test('the worst of several go first, for more than the cap allows', () => {
+    const { reasons, answer, endInterval } = start({
+      consecutive5xx: false,
+      successRate: false,
+      failurePercentage: { threshold: 60 },
+      maxEjectedShare: 0.2,
+    })
+    for (const [index, host] of hosts.entries()) {
+      answer(host, 500, index * 10)
+      answer(host, 200, 100 - index * 10)
+    }
+    endInterval()
+    expect(reasons()).toEqual(['host-9 failure-percentage', 'host-8 failure-percentage'])
+  })
+
+  test('counts begin anew, and hosts that are out are not compared', () => {
+    const { reasons, answer, endInterval } = start({ failurePercentage: {}, successRate: false, maxEjectedShare: 1 })
+    for (const host of hosts) answer(host, 500, 4)
+    answer('host-0', 500)
+    for (const host of hosts) answer(host, 200, 50)
+    endInterval()
+    for (const host of hosts) answer(host, 500, 4)
+    endInterval()
+    expect(reasons()).toEqual(['host-0 consecutive-5xx'])
+  })
+})
+
+describe('the cap', () => {
+  test('lets one go even where that is more than the share, and nobody if it is 0', () => {
+    for (const [maxEjectedShare, expected] of [
+      [0.01, 1],
+      [0, 0],
+    ] as const) {
+      const { ejections, answer } = start({ maxEjectedShare })
+      for (const host of hosts) answer(host, 500, 5)
+      expect(ejections).toHaveLength(expected)
+    }
+  })
+
+  test('lets the next one go when one is back', () => {
+    const { ejections, answer } = start()
+    answer('host-0', 500, 5)
+    answer('host-1', 500, 5)
+    vi.advanceTimersByTime(30_000)
+    answer('host-1', 500, 4)
+    expect(ejections).toHaveLength(1)
+    answer('host-1', 500)
+    expect(ejections.map(([host]) => host)).toEqual(['host-0', 'host-1'])
+  })
+})
+
+test('jitter is added at random', () => {
+  const { ejections, answer } = start({ maxJitterMs: 1_000, random: () => 0.5 })
+  answer('host-0', 500, 5)
+  expect(ejections[0]?.[1].forMs).toBe(30_500)
+})
+
+test('works around any async function', async () => {
+  const detector = createOutlierDetector({ consecutive5xx: 2 })
+  detector.setHosts(['a', 'b'])
+  const fail = async (): Promise<never> => {
+    throw new Error('down')
+  }
+  await expect(detector.execute('a', fail)).rejects.toThrow('down')
+  expect(await detector.execute('a', () => 'fine')).toBe('fine')
+  for (let time = 0; time < 2; time++) await expect(detector.execute('a', fail)).rejects.toThrow('down')
+  expect([detector.isEjected('a'), detector.isEjected('b'), detector.isEjected('unknown')]).toEqual([true, false, false])
+})
+
+test.each([
+  ['consecutive5xx', { consecutive5xx: 0 }],
+  ['consecutiveGatewayErrors', { consecutiveGatewayErrors: 1.5 }],
+  ['successRate.minHosts', { successRate: { minHosts: 1 } }],
+  ['successRate.hosts', { successRate: { hosts: 1 } }],
+  ['failurePercentage.threshold', { failurePercentage: { threshold: 101 } }],
+  ['maxEjectionMs', { maxEjectionMs: 29_999 }],
+  ['maxJitterMs', { maxJitterMs: -1 }],
+  ['maxEjectedShare', { maxEjectedShare: 2 }],
+  ['isError', { isError: 1 }],
+  ['onEject', { onEject: 1 }],
+  ['rampMs', { rampMs: 1 }],
+])('a bad %s is refused', (field, options) => {
+  expect(() => createOutlierDetector(options as never)).toThrow(expect.objectContaining({ code: 'SD_INVALID', field }))
+})

@@ -1,0 +1,123 @@
+import fc from 'fast-check'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { createOutlierDetector } from './index.ts'
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+const rules = { consecutive5xx: 3, intervalMs: 10, baseEjectionMs: 30, maxEjectionMs: 100, successRate: false } as const
+
+type Step =
+  | { readonly kind: 'fail' | 'succeed' | 'abort'; readonly host: number }
+  | { readonly kind: 'pass'; readonly ms: number }
+  | { readonly kind: 'hosts'; readonly count: number }
+
+interface ModelEjection {
+  readonly host: number
+  readonly at: number
+  readonly forMs: number
+}
+
+/** The rules as plainly as they can be said: everything that ever happened, gone through again for every question. */
+interface Model {
+  nowMs: number
+  hosts: number
+  readonly maxEjectedPercent: number
+  /** Outcomes of each host since it was last here or asked to go, oldest first. */
+  readonly results: boolean[][]
+  /** Ejections of the hosts that are here. */
+  ejections: ModelEjection[]
+}
+
+function isOut(model: Model, host: number): boolean {
+  return model.ejections.some((one) => one.host === host && model.nowMs < one.at + one.forMs)
+}
+
+function ejectionTime(model: Model, host: number): number {
+  let times = 0
+  let wellSince = 0
+  for (const { at, forMs } of model.ejections.filter((one) => one.host === host)) {
+    times = timesAt(times, wellSince, at)
+    wellSince = at + forMs
+  }
+  return Math.min(rules.baseEjectionMs * timesAt(times, wellSince, model.nowMs), rules.maxEjectionMs)
+}
+
+/** Goes through the intervals one by one in which the host was well. */
+function timesAt(before: number, wellSince: number, at: number): number {
+  let times = before
+  for (let end = wellSince + rules.intervalMs; end <= at && times > 0; end += rules.intervalMs) times--
+  // 100 ms is less than four times 30 ms: the fifth time would last no longer.
+  return Math.min(4, times + 1)
+}
+
+function applyToModel(model: Model, step: Step): void {
+  if (step.kind === 'pass') {
+    model.nowMs += step.ms
+  } else if (step.kind === 'hosts') {
+    model.hosts = step.count
+    model.ejections = model.ejections.filter(({ host }) => host < step.count)
+    for (let host = step.count; host < model.results.length; host++) model.results[host] = []
+  } else if (step.kind !== 'abort' && step.host < model.hosts && !isOut(model, step.host)) {
+    const results = model.results[step.host] as boolean[]
+    results.push(step.kind === 'succeed')
+    if (results.length < 3 || results.slice(-3).includes(true)) return
+    model.results[step.host] = []
+    const out = Array.from({ length: model.hosts }, (_, host) => host).filter((host) => isOut(model, host)).length
+    if (out > 0 && (out + 1) * 100 > model.maxEjectedPercent * model.hosts) return
+    model.ejections.push({ host: step.host, at: model.nowMs, forMs: ejectionTime(model, step.host) })
+  }
+}
+
+const host = fc.nat(9)
+const outcome: fc.Arbitrary<Step> = fc.record({
+  kind: fc.constantFrom('fail' as const, 'succeed' as const, 'abort' as const),
+  host,
+})
+const pass: fc.Arbitrary<Step> = fc.record({ kind: fc.constant('pass' as const), ms: fc.constantFrom(1, 9, 10, 30, 60, 90) })
+const hosts: fc.Arbitrary<Step> = fc.record({ kind: fc.constant('hosts' as const), count: fc.integer({ min: 2, max: 10 }) })
+/** Three failures at a time of one of two hosts: by single ones hardly anybody would be ejected often. */
+const burst: fc.Arbitrary<Step[]> = fc.nat(1).map((one) => new Array<Step>(3).fill({ kind: 'fail', host: one }))
+const steps: fc.Arbitrary<Step[]> = fc
+  .array(
+    fc.oneof(
+      { weight: 12, arbitrary: burst },
+      { weight: 12, arbitrary: outcome.map((step) => [step]) },
+      { weight: 10, arbitrary: pass.map((step) => [step]) },
+      { weight: 1, arbitrary: hosts.map((step) => [step]) },
+    ),
+    { minLength: 10, maxLength: 150, size: 'max' },
+  )
+  .map((lists) => lists.flat())
+
+test('ejects whom a plain model ejects, for as long, and never more than the cap', () => {
+  let seen = 0
+  let longest = 0
+  const property = fc.property(steps, fc.constantFrom(10, 29, 50, 100), (list, maxEjectedPercent) => {
+    const model: Model = { nowMs: 0, hosts: 10, maxEjectedPercent, results: Array.from({ length: 10 }, () => []), ejections: [] }
+    const told: [number, number][] = []
+    const detector = createOutlierDetector<number>({
+      ...rules,
+      maxEjectedShare: maxEjectedPercent / 100,
+      onEject: (who, { forMs }) => told.push([who, forMs]),
+    })
+    const expected: [number, number][] = []
+    detector.setHosts(Array.from({ length: 10 }, (_, index) => index))
+    for (const step of list) {
+      const before = new Set(model.ejections)
+      applyToModel(model, step)
+      for (const one of model.ejections) if (!before.has(one)) expected.push([one.host, one.forMs])
+      if (step.kind === 'pass') vi.advanceTimersByTime(step.ms)
+      else if (step.kind === 'hosts') detector.setHosts(Array.from({ length: step.count }, (_, index) => index))
+      else if (step.kind === 'abort') detector.observe(step.host, { ok: false, error: new DOMException('', 'AbortError') })
+      else detector.observe(step.host, { ok: step.kind === 'succeed' })
+      for (let who = 0; who < 10; who++) expect(detector.isEjected(who)).toBe(who < model.hosts && isOut(model, who))
+    }
+    expect(told).toEqual(expected)
+    seen += told.length
+    longest = Math.max(longest, ...told.map(([, forMs]) => forMs))
+  })
+  fc.assert(property, { numRuns: 400, seed: 7 })
+  expect(seen, 'a property that ejects nobody proves nothing').toBeGreaterThan(1_000)
+  expect(longest).toBe(100)
+})
