@@ -1,0 +1,90 @@
+import {
+  checkFunction,
+  checkKnownKeys,
+  checkObject,
+  checkOneOf,
+  createServiceInstance,
+  type InstanceSpec,
+  invalid,
+  RESERVED_METADATA_PREFIX,
+  type Registration,
+  type SdError,
+} from '@sd/core'
+import { checkHealthCheck, type HealthCheck, type HealthTarget } from './health-check.ts'
+import type { HealthCheckKind } from './health-report.ts'
+import { type ProbeOptions, probeOptionKeys, readProbeOptions } from './probe-options.ts'
+
+/** One check of the own process, or of something that it can't work without. */
+export interface OwnHealthCheck {
+  /** The check. Its name is unique among those of a reporter, and does not start with `sd.`. */
+  readonly check: HealthCheck
+  /** What follows if it fails. @default 'readiness' */
+  readonly kind?: HealthCheckKind
+  /** What is checked. @default the instance of the first registration; without one `localhost`, port 0, which only a check that ignores its target can use */
+  readonly target?: Pick<InstanceSpec, 'address' | 'port' | 'protocol'>
+}
+
+/** Options of `createHealthReporter`. */
+export interface HealthReporterOptions extends ProbeOptions {
+  /** The checks, from 1 to 64. */
+  readonly checks: readonly OwnHealthCheck[]
+  /** Whose health is kept up to date. @default [] */
+  readonly registrations?: readonly Registration[]
+  /** Told of a registration that can't be updated. @default ignored */
+  readonly onError?: (error: SdError) => void
+}
+
+/** Options with their defaults filled in. */
+export interface ResolvedHealthReporterOptions extends Required<Omit<HealthReporterOptions, 'checks'>> {
+  /** The checks with their defaults filled in. */
+  readonly checks: readonly ResolvedOwnHealthCheck[]
+}
+
+interface ResolvedOwnHealthCheck {
+  readonly check: HealthCheck
+  readonly kind: HealthCheckKind
+  readonly target: () => HealthTarget
+}
+
+const ownProcess: HealthTarget = { id: 'self', service: 'self', address: 'localhost', port: 0, protocol: 'http' }
+
+/** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
+export function readReporterOptions(options: HealthReporterOptions): ResolvedHealthReporterOptions {
+  checkKnownKeys('', checkObject('options', options), ['checks', 'registrations', 'onError', ...probeOptionKeys])
+  const { checks, registrations = [] } = options
+  if (!Array.isArray(registrations)) throw invalid('registrations', registrations, 'an array of registrations')
+  for (const [index, registration] of registrations.entries()) {
+    checkFunction(
+      `registrations[${index}].update`,
+      (checkObject(`registrations[${index}]`, registration) as unknown as Registration).update,
+    )
+  }
+  if (!Array.isArray(checks) || checks.length === 0 || checks.length > 64)
+    throw invalid('checks', checks, 'an array of 1 to 64 checks')
+  const names = new Set<string>()
+  return {
+    ...readProbeOptions(options),
+    registrations,
+    onError: checkFunction('onError', options.onError ?? (() => {})),
+    checks: checks.map((own: OwnHealthCheck, index) => {
+      const field = `checks[${index}]`
+      checkKnownKeys(field, checkObject(field, own), ['check', 'kind', 'target'])
+      const check = checkHealthCheck(`${field}.check`, own.check)
+      if (names.has(check.name) || check.name.startsWith(RESERVED_METADATA_PREFIX)) {
+        throw invalid(`${field}.check.name`, check.name, 'a name that no other check has, without reserved prefix')
+      }
+      names.add(check.name)
+      return {
+        check,
+        kind: checkOneOf(`${field}.kind`, own.kind ?? 'readiness', ['readiness', 'liveness', 'informational']),
+        target: readTarget(own, registrations[0]),
+      }
+    }),
+  }
+}
+
+function readTarget({ check, target }: OwnHealthCheck, registration: Registration | undefined): () => HealthTarget {
+  if (target === undefined) return () => registration?.instance ?? ownProcess
+  const instance = createServiceInstance({ service: check.name, ...target })
+  return () => instance
+}
