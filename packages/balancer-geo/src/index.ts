@@ -1,0 +1,7 @@
+export type { Coordinates, GeoLookup } from './coordinates.ts'
+export { createLocalityBalancer, type LocalityBalancerOptions } from './locality-balancer.ts'
+export { type CachedLookup, type CachedLookupOptions, createCachedLookup } from './lookup-cache.ts'
+export { createLowestLatencyBalancer, type LowestLatencyBalancerOptions } from './lowest-latency-balancer.ts'
+export { createMaxMindLookup, type MaxMindLookup, type MaxMindLookupOptions } from './maxmind-lookup.ts'
+export { createNearestBalancer, type NearestBalancerOptions } from './nearest-balancer.ts'
+export type { SpillOverOptions } from './spill-over.ts'

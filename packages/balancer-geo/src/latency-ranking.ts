@@ -1,0 +1,95 @@
+import type { Endpoint } from '@sd/core'
+import type { EndpointGroup, Preference } from './spill-over.ts'
+
+/** How often groups are ranked anew, in milliseconds, and how long a group that nobody has measured waits for its next try. */
+const rankIntervalMs = 1_000
+
+/** A group takes the first place only if it is faster by at least this, in milliseconds: less is noise. */
+const leastGainMs = 1
+
+/** Options of {@link LatencyRanking}. */
+export interface LatencyRankingOptions {
+  /** Share of a latency by which another one must be lower to take the first place. */
+  readonly hysteresis: number
+  /** Share of requests that look how the other groups are. */
+  readonly exploration: number
+  /** Source of randomness in [0, 1). */
+  readonly random: (() => number) | undefined
+}
+
+/** Groups in the order of their measured latency, ranked once a second. */
+export class LatencyRanking implements Preference {
+  /** Name of the group in the first place. */
+  first: string | undefined
+  /** By `performance.now()`. */
+  rankedAt: number
+  readonly #options: LatencyRankingOptions
+  readonly #groups: readonly EndpointGroup[]
+  readonly #latencies: Float64Array
+  readonly #order: Uint32Array
+  /** The order with another group in front. */
+  readonly #exploring: Uint32Array
+  /** Places from here on are of groups that nobody has measured. */
+  #measured = 0
+  /** How many of those have had no try since groups were ranked. */
+  #untried = 0
+
+  constructor(groups: readonly EndpointGroup[], previous: LatencyRanking | undefined, options: LatencyRankingOptions) {
+    this.#options = options
+    this.#groups = groups
+    this.#latencies = new Float64Array(groups.length)
+    this.#order = Uint32Array.from(groups.keys())
+    this.#exploring = new Uint32Array(groups.length)
+    this.first = previous?.first
+    this.rankedAt = previous?.rankedAt ?? Number.NEGATIVE_INFINITY
+    this.#rank()
+  }
+
+  order(): Uint32Array {
+    const now = performance.now()
+    if (now - this.rankedAt >= rankIntervalMs) {
+      this.rankedAt = now
+      this.#rank()
+      this.#untried = this.#order.length - this.#measured
+    }
+    if (this.#untried > 0) return this.#explore(this.#order.length - this.#untried--)
+    const { exploration, random } = this.#options
+    const draw = random === undefined ? Math.random() : random()
+    if (draw >= exploration) return this.#order
+    return this.#explore(1 + Math.floor((draw / exploration) * (this.#order.length - 1)))
+  }
+
+  /** The order with the group of one place in front. */
+  #explore(place: number): Uint32Array {
+    if (place >= this.#order.length) return this.#order
+    this.#exploring.set(this.#order)
+    this.#exploring.copyWithin(1, 0, place)
+    this.#exploring[0] = this.#order[place] as number
+    return this.#exploring
+  }
+
+  #rank(): void {
+    for (const [index, { view }] of this.#groups.entries()) this.#latencies[index] = medianLatency(view.endpoints)
+    const latencyOf = (index: number): number => this.#latencies[index] as number
+    // Of those that nobody has measured the difference is no number: they stay as they are.
+    this.#order.sort((a, b) => latencyOf(a) - latencyOf(b) || a - b)
+    const place = this.#order.findIndex((index) => this.#groups[index]?.name === this.first)
+    if (place > 0 && !this.#isClearlyFaster(latencyOf(this.#order[0] as number), latencyOf(this.#order[place] as number))) {
+      this.#order.set(this.#explore(place))
+    }
+    this.first = this.#groups[this.#order[0] as number]?.name
+    this.#measured = this.#order.filter((index) => latencyOf(index) < Number.POSITIVE_INFINITY).length
+  }
+
+  #isClearlyFaster(latencyMs: number, thanMs: number): boolean {
+    return latencyMs <= thanMs * (1 - this.#options.hysteresis) && latencyMs <= thanMs - leastGainMs
+  }
+}
+
+/** The median, so that one slow endpoint does not move the traffic of all; `Infinity` before the first answer. */
+function medianLatency(endpoints: readonly Endpoint[]): number {
+  const latencies = Float64Array.from(endpoints, ({ latencyMs }) => latencyMs)
+    .filter((latencyMs) => latencyMs > 0)
+    .sort()
+  return latencies[(latencies.length - 1) >> 1] ?? Number.POSITIVE_INFINITY
+}

