@@ -7,6 +7,7 @@ import {
   type HeaderFields,
   hasTelemetrySubscribers,
   type Outcome,
+  type Permit,
   publishTelemetry,
   SdError,
 } from '@sd/core'
@@ -15,6 +16,9 @@ import { DEADLINE_HEADER } from './deadline.ts'
 import { type BodySource, ResponseBody } from './response-body.ts'
 import { ServiceResponse } from './service-response.ts'
 import type { TransportExchange, TransportHandler } from './transport.ts'
+
+/** Says nothing about the endpoint. */
+const unsent = new SdError('SD_ABORTED', 'The attempt was not sent')
 
 /**
  * One attempt of a call on one endpoint, in one object that is everything that others see of it: context for interceptors, result for
@@ -27,19 +31,25 @@ export class Attempt implements AttemptContext, AttemptResult, Outcome, Transpor
   readonly headers: Record<string, string>
   response: ServiceResponse | undefined
   error: SdError | undefined
+  /** What the interceptors made of the response; absent if it failed. */
+  answer: CallResponse | undefined
   sent = false
   latencyMs: number | undefined
   readonly #startedAt: number = performance.now()
+  /** Of the instance's breaker. */
+  readonly #permit: Permit | undefined
+  #stopped: SdError | undefined
   #exchange: TransportExchange | undefined
   #body: ResponseBody | undefined
   #settled = false
   #resolve: ((response: CallResponse) => void) | undefined
   #reject: ((error: SdError) => void) | undefined
 
-  constructor(call: Call, endpoint: Endpoint, attempt: number) {
+  constructor(call: Call, endpoint: Endpoint, { attempt, permit }: { attempt: number; permit: Permit | undefined }) {
     this.call = call
     this.endpoint = endpoint
     this.attempt = attempt
+    this.#permit = permit
     this.headers = { ...call.headers }
   }
 
@@ -65,7 +75,8 @@ export class Attempt implements AttemptContext, AttemptResult, Outcome, Transpor
   /** Sends the request; resolves with the head of the answer. */
   send(): Promise<CallResponse> {
     const { call, endpoint, headers } = this
-    if (call.stopped) return Promise.reject(call.stopped)
+    const stopped = call.stopped ?? this.#stopped
+    if (stopped) return Promise.reject(stopped)
     if (call.deadlineAt !== Number.POSITIVE_INFINITY) {
       headers[DEADLINE_HEADER] = String(Math.max(1, Math.floor(call.deadlineAt - performance.now())))
     }
@@ -80,7 +91,19 @@ export class Attempt implements AttemptContext, AttemptResult, Outcome, Transpor
 
   /** Ends the exchange, whatever phase it is in. */
   stop(error: SdError): void {
+    this.#stopped ??= error
     this.#exchange?.abort(error)
+  }
+
+  /** Ends it because another attempt was faster. The endpoint learns how long it took at least. */
+  lose(error: SdError): void {
+    this.latencyMs ??= performance.now() - this.#startedAt
+    this.stop(error)
+  }
+
+  /** Gives the permit back if nothing was sent: the interceptors answered or failed before. */
+  endUnsent(): void {
+    if (!this.#exchange) this.#permit?.settle({ ok: true, error: unsent })
   }
 
   onSend(): void {
@@ -90,9 +113,9 @@ export class Attempt implements AttemptContext, AttemptResult, Outcome, Transpor
   onResponse(status: number, headers: HeaderFields): void {
     this.latencyMs = performance.now() - this.#startedAt
     this.#body = new ResponseBody(this)
-    const { endpoint, attempt } = this
-    const { maxResponseBytes } = this.call
-    this.response = new ServiceResponse({ status, headers, body: this.#body, endpoint, attempts: attempt, maxResponseBytes })
+    const { endpoint } = this
+    const { attempts, maxResponseBytes } = this.call
+    this.response = new ServiceResponse({ status, headers, body: this.#body, endpoint, attempts, maxResponseBytes })
     this.#resolve?.(this.response)
   }
 
@@ -105,7 +128,8 @@ export class Attempt implements AttemptContext, AttemptResult, Outcome, Transpor
     this.#settle()
   }
 
-  onError(error: SdError): void {
+  onError(error: SdError, wasSent: boolean = this.sent): void {
+    this.sent = wasSent
     const { service, id } = this.endpoint.instance
     const isOwn = error === this.call.stopped || error.code === 'SD_ABORTED' || error.code === 'SD_TOO_LARGE'
     const { code, retryable, cause } = error
@@ -129,8 +153,9 @@ export class Attempt implements AttemptContext, AttemptResult, Outcome, Transpor
     if (this.#settled) return
     this.#settled = true
     this.endpoint.release(this)
+    this.#permit?.settle(this)
     if (hasTelemetrySubscribers(attemptEndChannel)) this.#publish()
-    this.call.attemptEnded()
+    this.call.attemptEnded(this)
   }
 
   #publish(): void {

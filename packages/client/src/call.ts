@@ -3,27 +3,37 @@ import {
   type CallContext,
   type CallResponse,
   callEndChannel,
+  callFallbackChannel,
+  callHedgeChannel,
+  callRefusedChannel,
+  callRetryChannel,
   callStartChannel,
   type Endpoint,
+  type HedgePolicy,
   hasTelemetrySubscribers,
   type Interceptor,
+  type Permit,
   type PickRequest,
   publishTelemetry,
+  type RefusingPolicy,
   SdError,
   sleep,
   type TelemetryCall,
   toSdError,
 } from '@sd/core'
 import { Attempt } from './attempt.ts'
+import type { CallRecorder } from './explanation.ts'
+import type { CallFailure, Fallback } from './fallback.ts'
 import type { OpenCall, OpenCalls } from './open-calls.ts'
+import { takeUnits } from './rate-limit-setting.ts'
 import type { PreparedBody } from './request-body.ts'
-import type { ServiceEntry } from './service-entry.ts'
+import type { ServiceEntry } from './service-entries.ts'
 import { ServiceResponse } from './service-response.ts'
 import type { Transport } from './transport.ts'
 
 /** What a call is made of. */
 export interface CallInit {
-  /** The service, with its cluster and settings. */
+  /** The service, with its cluster, settings and policies. */
   readonly entry: ServiceEntry
   /** Sends requests. */
   readonly transport: Transport
@@ -40,14 +50,19 @@ export interface CallInit {
   /** When the call must have ended, by `performance.now()`; `Infinity` for never. */
   readonly deadlineAt: number
   /** The caller's signal. */
-  readonly signal: AbortSignal | undefined
+  readonly signal?: AbortSignal | undefined
   /** What consistent hashing hashes. */
-  readonly hashKey: string | undefined
+  readonly hashKey?: string | undefined
   /** Most bytes that are read of the answer as a whole. */
   readonly maxResponseBytes: number
+  /** Takes notes, if somebody wants them. */
+  readonly recorder?: CallRecorder | undefined
 }
 
-/** One logical call: picks, tries, judges and tries again, until an answer is handed out, and watches the time until its body ended. */
+/**
+ * One logical call. Outside in: deadline, interceptors, fallback, rate limit, concurrency limit, the service's breaker, retry and hedge; then
+ * each attempt. It watches the time until the body of the answer that was handed out has ended, and settles its permits then.
+ */
 export class Call implements CallContext, PickRequest, TelemetryCall, OpenCall {
   readonly service: string
   readonly method: string
@@ -59,15 +74,25 @@ export class Call implements CallContext, PickRequest, TelemetryCall, OpenCall {
   readonly request: PreparedBody
   readonly transport: Transport
   readonly maxResponseBytes: number
+  /** Attempts so far. */
+  attempts = 0
   /** Why the call was stopped, by deadline or caller. */
   stopped: SdError | undefined
   attempted: Endpoint[] | undefined
   readonly #entry: ServiceEntry
   readonly #openCalls: OpenCalls
   readonly #callerSignal: AbortSignal | undefined
+  readonly #recorder: CallRecorder | undefined
   #controller: AbortController | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
+  /** The attempt whose answer counts, or that is under way. */
   #attempt: Attempt | undefined
+  /** Of the concurrency limit and of the service's breaker. */
+  #permits: Permit[] | undefined
+  /** From start to the head of the answer, in milliseconds. */
+  #latencyMs: number | undefined
+  #status: number | undefined
+  #wasRefused = false
   #handedOut = false
   #finished = false
 
@@ -84,6 +109,7 @@ export class Call implements CallContext, PickRequest, TelemetryCall, OpenCall {
     this.#entry = init.entry
     this.#openCalls = init.openCalls
     this.#callerSignal = init.signal
+    this.#recorder = init.recorder
   }
 
   get signal(): AbortSignal {
@@ -101,10 +127,13 @@ export class Call implements CallContext, PickRequest, TelemetryCall, OpenCall {
     this.#openCalls.add(this)
     try {
       this.#startWatching()
-      const { callInterceptors } = this.#entry
-      const response =
-        callInterceptors.length === 0 ? await this.#loop() : await runChain(callInterceptors, this, () => this.#loop())
+      const { policies, callInterceptors } = this.#entry
+      const { fallback, budget } = policies
+      budget?.deposit()
+      const inner = (): Promise<CallResponse> => (fallback ? this.#answerAnyway(fallback) : this.#admit())
+      const response = callInterceptors.length === 0 ? await inner() : await runChain(callInterceptors, this, inner)
       this.#handedOut = true
+      this.#status = response.status
       return this.#toServiceResponse(response)
     } catch (caught) {
       error = this.stopped ?? toSdError(caught, 'SD_UNAVAILABLE', `Calling ${this.service}`)
@@ -124,58 +153,215 @@ export class Call implements CallContext, PickRequest, TelemetryCall, OpenCall {
   }
 
   /** An attempt's exchange ended; if its answer was handed out, so has the call. */
-  attemptEnded(): void {
-    if (this.#handedOut) this.#finish(this.#attempt?.error)
+  attemptEnded(attempt: Attempt): void {
+    if (this.#handedOut && attempt === this.#attempt) this.#finish(attempt.error)
   }
 
-  async #loop(): Promise<CallResponse> {
-    const { cluster } = this.#entry
-    if (!cluster.snapshot) await cluster.ready({ signal: this.signal })
-    let failure: SdError | undefined
-    let delayMs = 0
-    for (let number = 1; ; number++) {
-      const endpoint = this.#pick(delayMs > 0)
-      if (!endpoint) throw failure ?? new SdError('SD_NO_INSTANCE', `No instance of ${this.service} may get traffic`)
-      const attempt = new Attempt(this, endpoint, number)
-      this.#attempt = attempt
-      const response = await this.#try(attempt)
-      const delay = this.stopped ? undefined : this.#entry.retry.next(attempt)
-      if (delay === undefined || performance.now() + delay >= this.deadlineAt) {
-        if (response) return response
-        throw attempt.error
+  /** The answer, or what the fallback gives instead. */
+  async #answerAnyway(fallback: Fallback): Promise<CallResponse> {
+    let failure: CallFailure
+    let response: CallResponse | undefined
+    try {
+      response = await this.#admit()
+      if (response.status < 500) {
+        fallback.remember?.(this, response)
+        return response
       }
-      attempt.response?.cancel()
-      failure = attempt.error
+      const { status } = response
+      failure = { error: new SdError('SD_HTTP_STATUS', `${this.service} answered ${status}`, { retryable: true }), status }
+    } catch (caught) {
+      const error = this.stopped ?? toSdError(caught, 'SD_UNAVAILABLE', `Calling ${this.service}`)
+      if (error.code === 'SD_ABORTED') throw error
+      failure = { error }
+    }
+    const instead = await fallback.answer(failure, this)
+    if (!instead) {
+      if (response) return response
+      throw failure.error
+    }
+    const { error } = failure
+    this.#settlePermits(error)
+    this.#attempt?.stop(new SdError('SD_ABORTED', 'A fallback answered'))
+    publishTelemetry(callFallbackChannel, { call: this, error })
+    this.#recorder?.note('fallback', { detail: error.message })
+    return instead
+  }
+
+  /** Asks the policies that guard the service. */
+  #admit(): Promise<CallResponse> {
+    const { rateLimit, concurrencyLimit, breaker } = this.#entry.policies
+    return rateLimit || concurrencyLimit || breaker ? this.#askPolicies() : this.#loop()
+  }
+
+  async #askPolicies(): Promise<CallResponse> {
+    const { rateLimit, concurrencyLimit, breaker } = this.#entry.policies
+    if (rateLimit) {
+      await takeUnits(rateLimit, this).catch((error: unknown) => {
+        throw this.#noteRefusal('rate-limit', rateLimit.limiter.name, error)
+      })
+    }
+    if (concurrencyLimit) {
+      const { name } = concurrencyLimit
+      const permit = concurrencyLimit.acquire
+        ? await concurrencyLimit.acquire({ signal: this.signal }).catch((error: unknown) => {
+            throw this.#noteRefusal('concurrency-limit', name, error)
+          })
+        : concurrencyLimit.tryAcquire()
+      this.#permits = [permit ?? this.#refuse('concurrency-limit', name)]
+    }
+    if (breaker) {
+      const permit = breaker.tryAcquire() ?? this.#refuse('breaker', breaker.name)
+      this.#permits ??= []
+      this.#permits.push(permit)
+    }
+    return this.#loop()
+  }
+
+  #refuse(policy: RefusingPolicy, name: string): never {
+    const error = new SdError('SD_REJECTED', `Calling ${this.service} was refused by its ${policy} ${name}`)
+    throw this.#noteRefusal(policy, name, error)
+  }
+
+  /** Tells of a refusal. @returns the error, whatever it is */
+  #noteRefusal(policy: RefusingPolicy, name: string, error: unknown): unknown {
+    if (SdError.isInstance(error) && error.code === 'SD_REJECTED') {
+      publishTelemetry(callRefusedChannel, { call: this, policy, name })
+      this.#recorder?.note('refused', { detail: `${policy} ${name}` })
+    }
+    return error
+  }
+
+  /** Tries until there is an answer, or nothing more to try. */
+  async #loop(): Promise<CallResponse> {
+    const { cluster, policies } = this.#entry
+    const { retry, hedge } = policies
+    if (!cluster.snapshot) await cluster.ready({ signal: this.signal })
+    this.#recorder?.noteCluster(() => cluster.explain())
+    const isHedged = hedge?.covers(this) === true && this.request.replayable
+    let last: Attempt | undefined
+    let delayMs = 0
+    for (;;) {
+      const attempt = isHedged ? await this.#tryHedged(hedge, delayMs > 0) : this.#startAttempt(delayMs > 0)
+      if (!attempt) {
+        if (last?.isOpen) return this.#decide(last)
+        throw last?.error ?? this.#noInstance()
+      }
+      last?.response?.cancel()
+      this.#attempt = attempt
+      if (!isHedged) await this.#try(attempt)
+      const delay = this.stopped ? undefined : retry?.next(attempt)
+      if (delay === undefined || performance.now() + delay >= this.deadlineAt) return this.#decide(attempt)
+      this.#noteRetry(attempt, delay)
+      last = attempt
       delayMs = delay
-      this.attempted ??= []
-      this.attempted.push(endpoint)
-      if (delay > 0) await sleep(delay, this.signal)
+      this.#skip(attempt.endpoint)
+      if (delay === 0) continue
+      attempt.response?.cancel()
+      await sleep(delay, this.signal)
     }
   }
 
-  /** An endpoint that was not tried yet; after a delay, when all were, any. */
-  #pick(maySeeAgain: boolean): Endpoint | undefined {
-    const endpoint = this.#entry.attached.pick(this)
-    if (endpoint || !maySeeAgain) return endpoint
-    this.attempted = undefined
-    return this.#entry.attached.pick(this)
+  /** What an attempt ended with is what the call ends with. */
+  #decide({ answer, error }: Attempt): CallResponse {
+    if (!answer) throw error
+    this.#latencyMs = performance.now() - this.startedAt
+    return answer
   }
 
-  async #try(attempt: Attempt): Promise<CallResponse | undefined> {
+  #skip(endpoint: Endpoint): void {
+    this.attempted ??= []
+    this.attempted.push(endpoint)
+  }
+
+  /** An attempt on an endpoint that was not tried yet; after a delay, when all were, on any. */
+  #startAttempt(maySeeAgain: boolean): Attempt | undefined {
+    const found = this.#pick()
+    if (found || !maySeeAgain) return found
+    this.attempted = undefined
+    return this.#pick()
+  }
+
+  #pick(): Attempt | undefined {
+    const { attached, policies } = this.#entry
+    const { instanceBreakers } = policies
+    for (;;) {
+      const endpoint = attached.pick(this)
+      if (!endpoint) return undefined
+      const breaker = instanceBreakers?.of(endpoint)
+      const permit = breaker?.tryAcquire()
+      if (!breaker || permit) {
+        this.#recorder?.note('picked', { attempt: this.attempts + 1, endpoint })
+        return new Attempt(this, endpoint, { attempt: ++this.attempts, permit })
+      }
+      this.#wasRefused = true
+      publishTelemetry(callRefusedChannel, { call: this, policy: 'instance-breaker', name: breaker.name })
+      this.#recorder?.note('refused', { endpoint, detail: `instance-breaker ${breaker.name}` })
+      this.#skip(endpoint)
+    }
+  }
+
+  #noInstance(): SdError {
+    if (this.#wasRefused) return new SdError('SD_REJECTED', `The breakers of all instances of ${this.service} refused the call`)
+    return new SdError('SD_NO_INSTANCE', `No instance of ${this.service} may get traffic`)
+  }
+
+  /** Tries, and tries again meanwhile. @returns the attempt whose end counts, `undefined` if there was no endpoint for any */
+  async #tryHedged(hedge: HedgePolicy, maySeeAgain: boolean): Promise<Attempt | undefined> {
+    const none = new SdError('SD_NO_INSTANCE', 'No other instance')
+    const ended = hedge.execute<Attempt>(
+      async ({ signal }) => {
+        const attempt = this.#startAttempt(maySeeAgain)
+        if (!attempt) throw none
+        this.#skip(attempt.endpoint)
+        signal.addEventListener('abort', () => attempt.lose(signal.reason as SdError), { once: true })
+        await this.#try(attempt)
+        return attempt
+      },
+      {
+        signal: this.signal,
+        canStart: () => this.#entry.attached.pick(this) !== undefined,
+        isFinal: ({ value }) => value !== undefined && isAnswer(value),
+        discard: (attempt) => attempt.response?.cancel(),
+        onHedge: ({ attempt, afterMs }) => {
+          publishTelemetry(callHedgeChannel, { call: this, attempt, afterMs })
+          this.#recorder?.note('hedge', { detail: `after ${Math.round(afterMs)} ms` })
+        },
+      },
+    )
+    return ended.catch((error: unknown) => {
+      if (error === none) return undefined
+      throw error
+    })
+  }
+
+  /** Makes an attempt: its answer, or its error, is in it afterwards. */
+  async #try(attempt: Attempt): Promise<void> {
     const { attemptInterceptors } = this.#entry
     try {
-      if (attemptInterceptors.length === 0) return await attempt.send()
-      return await runChain(attemptInterceptors, attempt, () => attempt.send())
+      const send = (): Promise<CallResponse> => attempt.send()
+      attempt.answer = attemptInterceptors.length === 0 ? await send() : await runChain(attemptInterceptors, attempt, send)
     } catch (caught) {
       attempt.error ??= toSdError(caught, 'SD_UNAVAILABLE', `Calling ${this.service}`)
-      return undefined
     }
+    attempt.endUnsent()
+    if (!this.#recorder) return
+    const { attempt: number, endpoint, answer, error } = attempt
+    const detail = answer ? String(answer.status) : error?.message
+    this.#recorder.note(answer ? 'answered' : 'failed', { attempt: number, endpoint, detail })
+  }
+
+  #noteRetry(attempt: Attempt, delayMs: number): void {
+    const { status, error } = attempt
+    if (hasTelemetrySubscribers(callRetryChannel)) {
+      publishTelemetry(callRetryChannel, { call: this, attempt: attempt.attempt, delayMs, status, error })
+    }
+    this.#recorder?.note('retry', { detail: `in ${Math.round(delayMs)} ms` })
   }
 
   #toServiceResponse(response: CallResponse): ServiceResponse {
     if (response instanceof ServiceResponse) return response
-    const { maxResponseBytes } = this
-    return new ServiceResponse({ ...response, attempts: this.#attempt?.attempt ?? 0, maxResponseBytes })
+    const { attempts, maxResponseBytes } = this
+    return new ServiceResponse({ ...response, attempts, maxResponseBytes })
   }
 
   #startWatching(): void {
@@ -194,17 +380,36 @@ export class Call implements CallContext, PickRequest, TelemetryCall, OpenCall {
     this.stop(abortError(this.#callerSignal as AbortSignal, `Calling ${this.service}`))
   }
 
+  #settlePermits(error: SdError | undefined): void {
+    if (!this.#permits) return
+    const status = this.#attempt?.status
+    const ok = error === undefined && (status === undefined || status < 500)
+    for (const permit of this.#permits) permit.settle({ ok, status, error, latencyMs: this.#latencyMs })
+    this.#permits = undefined
+  }
+
   #finish(error: SdError | undefined): void {
     if (this.#finished) return
     this.#finished = true
     this.#openCalls.delete(this)
     clearTimeout(this.#timer)
     this.#callerSignal?.removeEventListener('abort', this.#onAbort)
-    if (!hasTelemetrySubscribers(callEndChannel)) return
-    const attempts = this.#attempt?.attempt ?? 0
-    const durationMs = performance.now() - this.startedAt
-    publishTelemetry(callEndChannel, { call: this, status: this.#attempt?.status, error, durationMs, attempts })
+    this.#settlePermits(error)
+    const status = this.#status
+    if (hasTelemetrySubscribers(callEndChannel)) {
+      const durationMs = performance.now() - this.startedAt
+      publishTelemetry(callEndChannel, { call: this, status, error, durationMs, attempts: this.attempts })
+    }
+    const { service, method, path } = this
+    this.#recorder?.finish({ service, method, path, status, error })
   }
+}
+
+/** Whether it ends a hedged call: it is good, can't get better by another attempt, or tells when to come back. */
+function isAnswer({ answer, error }: Attempt): boolean {
+  if (!answer) return error?.retryable !== true
+  const { status, headers } = answer
+  return (status < 500 && status !== 429) || 'retry-after' in headers || 'grpc-retry-pushback-ms' in headers
 }
 
 function onDeadline(call: Call): void {

@@ -1,10 +1,21 @@
 export { DEADLINE_HEADER, readDeadline } from './deadline.ts'
 export type { EventOptions, ServerSentEvent } from './event-stream.ts'
+export {
+  type CallExplanation,
+  type CallStep,
+  type CallStepKind,
+  formatExplanation,
+} from './explanation.ts'
+export type { CallFailure, CallFallback, StaticResponse } from './fallback.ts'
 export { createFetchTransport, type FetchTransportOptions } from './fetch-transport.ts'
-export type { ServiceClientOptions, ServiceSettings } from './options.ts'
+export type { ServiceClientOptions } from './options.ts'
+export type { CallRateLimit } from './rate-limit-setting.ts'
 export type { RequestBody } from './request-body.ts'
 export type { MethodRequestOptions, RequestOptions, ServiceCall } from './request-options.ts'
+export { type ResilientParts, resilient } from './resilient.ts'
 export { createServiceClient, type ServiceClient } from './service-client.ts'
+export type { ServiceExplanation } from './service-entries.ts'
 export { ServiceResponse, type ServiceResponseInit } from './service-response.ts'
+export type { ClientSettings, InstanceScope, PolicyScope, ServiceSettings } from './settings.ts'
 export type { Transport, TransportBody, TransportExchange, TransportHandler, TransportRequest } from './transport.ts'
 export { createUndiciTransport, type UndiciTransport, type UndiciTransportOptions } from './undici-transport.ts'

@@ -12,38 +12,18 @@ import {
   checkText,
   type Interceptor,
   invalid,
-  type RetryPolicy,
 } from '@sd/core'
 import { createFetchTransport } from './fetch-transport.ts'
-import { repickPolicy } from './repick.ts'
+import { type ClientSettings, settingKeys } from './settings.ts'
 import type { Transport } from './transport.ts'
 import { createUndiciTransport, type UndiciTransportOptions } from './undici-transport.ts'
 
-/** Settings that every service may have of its own. */
-export interface ServiceSettings {
-  /**
-   * Time limit of a call in milliseconds, from its start until its body has been read; 0 for none. The remaining time is sent along in
-   * `x-request-timeout-ms`.
-   *
-   * @default 10_000
-   */
-  readonly timeoutMs?: number
-  /** Header fields of every call. @default {} */
-  readonly headers?: Readonly<Record<string, string>>
-  /** Chooses endpoints. */
-  readonly balancer?: Balancer
-  /** Decides whether a call is tried again. @default another endpoint at once when a connection failed, 3 attempts in all */
-  readonly retry?: RetryPolicy
-}
-
 /** Options of `createServiceClient`. */
-export interface ServiceClientOptions extends ServiceSettings, UndiciTransportOptions {
+export interface ServiceClientOptions extends ClientSettings, UndiciTransportOptions {
   /** Where services are found, such as `createDiscovery(…)`. The client does not close it. */
   readonly discovery: ClusterSource
   /** Chooses endpoints, unless the service has a balancer of its own. */
   readonly balancer: Balancer
-  /** Settings by service name; they win over those of the client, and header fields are merged. @default {} */
-  readonly services?: Readonly<Record<string, ServiceSettings>>
   /** Wrap calls and attempts; the first of a list is the outermost. */
   readonly interceptors?: {
     /** Around every logical call. */
@@ -59,17 +39,16 @@ export interface ServiceClientOptions extends ServiceSettings, UndiciTransportOp
   readonly closeTimeoutMs?: number
 }
 
-/** Settings of one service with everything filled in. */
-export type ResolvedSettings = Required<ServiceSettings>
-
 /** Options with their defaults filled in. */
 export interface ResolvedOptions {
   /** See {@link ServiceClientOptions.discovery}. */
   readonly discovery: ClusterSource
-  /** Settings of services that have none of their own. */
-  readonly defaults: ResolvedSettings
-  /** Settings of services that have. */
-  readonly services: ReadonlyMap<string, ResolvedSettings>
+  /** See {@link ServiceClientOptions.balancer}. */
+  readonly balancer: Balancer
+  /** Header fields of every call, beside what the settings say. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Settings as they were given, for all services and by service. */
+  readonly settings: ClientSettings
   /** See {@link ServiceClientOptions.interceptors}. */
   readonly interceptors: Required<NonNullable<ServiceClientOptions['interceptors']>>
   /** See {@link ServiceClientOptions.maxResponseBytes}. */
@@ -80,7 +59,6 @@ export interface ResolvedOptions {
   readonly closeTimeoutMs: number
 }
 
-const settingKeys = ['timeoutMs', 'headers', 'balancer', 'retry'] as const
 const connectionKeys = ['connections', 'keepAliveTimeoutMs', 'connectTimeoutMs', 'allowH2', 'decompress', 'dispatcher'] as const
 const clientKeys = ['discovery', 'services', 'interceptors', 'maxResponseBytes', 'transport', 'closeTimeoutMs'] as const
 
@@ -90,48 +68,19 @@ export function readOptions(options: ServiceClientOptions): ResolvedOptions {
   checkFunction('discovery.cluster', (checkObject('discovery', options.discovery) as unknown as ClusterSource).cluster)
   checkObject('balancer', options.balancer)
   const { call = [], attempt = [] } = checkInterceptors(options.interceptors ?? {})
-  const headers = options.decompress === true ? { 'accept-encoding': 'gzip, deflate, br' } : {}
-  const base: ResolvedSettings = { timeoutMs: 10_000, headers, balancer: options.balancer, retry: repickPolicy }
-  const defaults = readSettings('', options, base)
-  const services = new Map<string, ResolvedSettings>()
-  for (const [service, settings] of Object.entries(checkObject('services', options.services ?? {}))) {
-    const path = `services.${service}`
-    checkKnownKeys(path, checkObject(path, settings), settingKeys)
-    services.set(service, readSettings(`${path}.`, settings as ServiceSettings, defaults))
-  }
+  const settings = Object.fromEntries(
+    ([...settingKeys, 'services'] as const).flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]])),
+  ) as ClientSettings
   return {
     discovery: options.discovery,
-    defaults,
-    services,
+    balancer: options.balancer,
+    headers: options.decompress === true ? { 'accept-encoding': 'gzip, deflate, br' } : {},
+    settings,
     interceptors: { call, attempt },
     maxResponseBytes: checkInteger('maxResponseBytes', options.maxResponseBytes ?? 16_777_216, { min: 1, max: 2 ** 31 }),
     transport: options.transport ?? createTransport(options),
     closeTimeoutMs: checkDuration('closeTimeoutMs', options.closeTimeoutMs ?? 5_000),
   }
-}
-
-function readSettings(path: string, settings: ServiceSettings, base: ResolvedSettings): ResolvedSettings {
-  const { balancer, retry } = settings
-  if (balancer) checkFunction(`${path}balancer.createPicker`, balancer.createPicker)
-  if (retry) checkFunction(`${path}retry.next`, retry.next)
-  return {
-    timeoutMs: settings.timeoutMs === undefined ? base.timeoutMs : checkDuration(`${path}timeoutMs`, settings.timeoutMs),
-    headers: { ...base.headers, ...readHeaders(`${path}headers`, settings.headers ?? {}) },
-    balancer: balancer ?? base.balancer,
-    retry: retry ?? base.retry,
-  }
-}
-
-/** Header fields with their names in lower case. @throws SdError `SD_INVALID` for a value that is no text on one line; it is not shown */
-export function readHeaders(path: string, headers: Readonly<Record<string, string>>): Record<string, string> {
-  const fields: Record<string, string> = {}
-  for (const name in headers) {
-    const value = headers[name]
-    if (value === undefined) continue
-    if (typeof value !== 'string') throw invalid(`${path}.${name}`, `a value of type ${typeof value}`, 'a string')
-    fields[name.toLowerCase()] = value
-  }
-  return fields
 }
 
 function checkInterceptors(interceptors: NonNullable<ServiceClientOptions['interceptors']>): typeof interceptors {

@@ -1,6 +1,4 @@
-import type { RetryPolicy } from '@sd/core'
-
-const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
+import { IDEMPOTENT_METHODS, type RetryPolicy } from '@sd/core'
 
 /** Attempts of one call, the first included. */
 const maxAttempts = 3
@@ -13,6 +11,6 @@ export const repickPolicy: RetryPolicy = {
   name: 'repick',
   next({ call, attempt, error, sent, replayable }) {
     if (error?.code !== 'SD_UNAVAILABLE' || attempt >= maxAttempts) return undefined
-    return !sent || (replayable && idempotent.has(call.method)) ? 0 : undefined
+    return !sent || (replayable && IDEMPOTENT_METHODS.has(call.method)) ? 0 : undefined
   },
 }

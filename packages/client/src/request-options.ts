@@ -1,3 +1,4 @@
+import type { CallExplanation } from './explanation.ts'
 import type { RequestBody } from './request-body.ts'
 import type { ServiceResponse } from './service-response.ts'
 
@@ -19,6 +20,8 @@ export interface RequestOptions {
   readonly signal?: AbortSignal | undefined
   /** What a consistent-hashing balancer hashes, such as a user id. */
   readonly hashKey?: string
+  /** Told, when the call has ended, which endpoints were kept or dropped and by which rule, and what happened. `formatExplanation` makes text of it. */
+  readonly explain?: (explanation: CallExplanation) => void
 }
 
 /** Options of a call whose method is not in the name. */

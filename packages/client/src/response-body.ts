@@ -11,6 +11,22 @@ export interface BodySource {
   cancel(error: SdError): void
 }
 
+/** Who wants a copy of a body. */
+interface BodyTap {
+  /** Bytes that may still come. */
+  left: number
+  readonly chunks: Uint8Array[]
+  readonly onComplete: (body: Uint8Array) => void
+}
+
+/** Takes a chunk; the tap is gone if it is too much. */
+function addTo(tap: BodyTap, chunk: Uint8Array): BodyTap | undefined {
+  tap.left -= chunk.length
+  if (tap.left < 0) return undefined
+  tap.chunks.push(chunk)
+  return tap
+}
+
 /** A response body: fed by a transport, read once, by iteration or as a whole. */
 export class ResponseBody implements AsyncIterable<Uint8Array> {
   readonly #source: BodySource
@@ -24,6 +40,7 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
   /** Most bytes to take in while somebody reads it as a whole. */
   #limit = 0
   #used = false
+  #tap: BodyTap | undefined
 
   constructor(source: BodySource) {
     this.#source = source
@@ -33,6 +50,7 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
   push(chunk: Uint8Array): boolean {
     this.#chunks.push(chunk)
     this.#bytes += chunk.length
+    if (this.#tap) this.#tap = addTo(this.#tap, chunk)
     if (this.#limit > 0) {
       if (this.#bytes > this.#limit) this.#wake?.()
       return true
@@ -46,12 +64,21 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
   end(): void {
     this.#done = true
     this.#wake?.()
+    if (this.#tap && !this.#error) this.#tap.onComplete(Buffer.concat(this.#tap.chunks))
   }
 
   /** Nothing more comes, because of this. */
   fail(error: SdError): void {
     this.#error = error
     this.end()
+  }
+
+  /** Hands out a copy of the body once it is complete, unless it is larger than `maxBytes`. Before anybody reads. */
+  tap(maxBytes: number, onComplete: (body: Uint8Array) => void): void {
+    let tap: BodyTap | undefined = { left: maxBytes, chunks: [], onComplete }
+    for (const chunk of this.#chunks) tap = tap && addTo(tap, chunk)
+    this.#tap = tap
+    if (this.#done) this.end()
   }
 
   /** Reads all of it. @throws SdError `SD_TOO_LARGE` over `limit` bytes; then the rest is not read */

@@ -1,15 +1,17 @@
-import { checkDuration, checkKnownKeys, checkName, checkObject, closedError, invalid, SdError } from '@sd/core'
+import { checkDuration, checkFunction, checkKnownKeys, checkObject, closedError, invalid, SdError } from '@sd/core'
 import type { Dispatcher } from 'undici'
 import { Call } from './call.ts'
 import { type EventOptions, followEvents, type ServerSentEvent } from './event-stream.ts'
+import { createRecorder } from './explanation.ts'
 import { fetchService } from './fetch.ts'
 import { createOpenCalls } from './open-calls.ts'
-import { checkPath, type ResolvedOptions, readHeaders, readOptions, type ServiceClientOptions } from './options.ts'
+import { checkPath, readOptions, type ServiceClientOptions } from './options.ts'
 import { prepareBody } from './request-body.ts'
 import type { MethodRequestOptions, RequestOptions, ServiceCall } from './request-options.ts'
 import { createServiceDispatcher } from './service-dispatcher.ts'
-import type { ServiceEntry } from './service-entry.ts'
+import { createServiceEntries, type ServiceEntry, type ServiceExplanation } from './service-entries.ts'
 import type { ServiceResponse } from './service-response.ts'
+import { type ClientSettings, readHeaders, type ServiceSettings } from './settings.ts'
 import type { Transport } from './transport.ts'
 import type { UndiciTransport } from './undici-transport.ts'
 
@@ -19,8 +21,8 @@ export interface ServiceClient extends AsyncDisposable {
    * Calls a service. The promise resolves with the head of the answer, whatever its status; the body follows while it is read.
    *
    * @param path with a leading slash, such as `/orders/1`
-   * @throws SdError `SD_NO_INSTANCE`; `SD_UNAVAILABLE` when the connection failed; `SD_DEADLINE_EXCEEDED`; `SD_ABORTED`; `SD_INVALID`;
-   * `SD_CLOSED`; what discovery says while the service is not yet known
+   * @throws SdError `SD_NO_INSTANCE`; `SD_REJECTED` when a policy refused; `SD_UNAVAILABLE` when the connection failed;
+   * `SD_DEADLINE_EXCEEDED`; `SD_ABORTED`; `SD_INVALID`; `SD_CLOSED`; what discovery says while the service is not yet known
    */
   readonly request: ServiceCall<MethodRequestOptions>
   /** A `GET`, see {@link ServiceClient.request}. */
@@ -44,11 +46,33 @@ export interface ServiceClient extends AsyncDisposable {
   readonly fetch: typeof globalThis.fetch
   /** For code that uses undici: `request('http://orders/1', { dispatcher })`; the host is the service name. Needs undici's transport. */
   readonly dispatcher: Dispatcher
+  /**
+   * Replaces the settings of all services, and those by service, for calls that begin from now on. What is not said falls back to the default, the
+   * balancer to the one of the client's options. A policy whose setting is the same function or object as before stays as it is.
+   *
+   * @throws SdError `SD_INVALID` that names the field, or what a policy's function throws; then nothing has changed
+   */
+  configure(settings: ClientSettings): void
+  /** Replaces the settings of one service, likewise; `undefined` takes away what it has of its own. @throws likewise */
+  configureService(service: string, settings: ServiceSettings | undefined): void
+  /** Which endpoints of a service get traffic now and by which rule the others don't, and how its policies are. */
+  explain(service: string): ServiceExplanation
   /** Refuses new calls, waits for those under way for `closeTimeoutMs`, then ends them. Idempotent. */
   close(): Promise<void>
 }
 
-const requestKeys = ['method', 'query', 'headers', 'body', 'json', 'timeoutMs', 'deadlineAt', 'signal', 'hashKey'] as const
+const requestKeys = [
+  'method',
+  'query',
+  'headers',
+  'body',
+  'json',
+  'timeoutMs',
+  'deadlineAt',
+  'signal',
+  'hashKey',
+  'explain',
+] as const
 
 /**
  * Builds a client.
@@ -58,43 +82,37 @@ const requestKeys = ['method', 'query', 'headers', 'body', 'json', 'timeoutMs', 
 export function createServiceClient(options: ServiceClientOptions): ServiceClient {
   const resolved = readOptions(options)
   const { transport, maxResponseBytes } = resolved
-  const entries = new Map<string, ServiceEntry>()
+  const entries = createServiceEntries(resolved)
   let dispatcher: Dispatcher | undefined
   const openCalls = createOpenCalls()
   let closing: Promise<void> | undefined
 
-  function entryOf(service: string): ServiceEntry {
-    const known = entries.get(service)
-    if (known) return known
-    const made = createEntry(resolved, checkName('service', service))
-    entries.set(service, made)
-    return made
-  }
-
   async function call(method: string, service: string, path: string, requestOptions: RequestOptions): Promise<ServiceResponse> {
     if (openCalls.isClosed) throw closedError('client')
     checkKnownKeys('', requestOptions, requestKeys)
-    const entry = entryOf(service)
-    const { query, signal, hashKey } = requestOptions
+    const entry = entries.get(service)
+    const { query, signal, hashKey, explain } = requestOptions
     const request = prepareBody(requestOptions.body, requestOptions.json)
-    const headers = { ...entry.headers, ...(requestOptions.headers && readHeaders('headers', requestOptions.headers)) }
+    const headers = {
+      ...entry.settings.headers,
+      ...(requestOptions.headers && readHeaders('headers', requestOptions.headers)),
+    }
     if (request.contentType !== undefined) headers['content-type'] ??= request.contentType
-    const deadlineAt = findDeadline(requestOptions, entry)
-    const fullPath = query ? addQuery(checkPath(path), query) : checkPath(path)
-    const init = {
+    const made = new Call({
       entry,
       transport,
       openCalls,
       method,
-      path: fullPath,
+      path: query ? addQuery(checkPath(path), query) : checkPath(path),
       headers,
       request,
-      deadlineAt,
+      deadlineAt: findDeadline(requestOptions, entry),
       signal,
       hashKey,
       maxResponseBytes,
-    }
-    return new Call(init).run()
+      recorder: explain && createRecorder(checkFunction('explain', explain)),
+    })
+    return made.run()
   }
 
   const client: ServiceClient = {
@@ -107,12 +125,20 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
     events: (service, path, eventOptions = {}) => followEvents(client.get, { ...eventOptions, service, path }),
     fetch: (input, init) => fetchService(client.request, input, init),
     get dispatcher() {
-      dispatcher ??= createServiceDispatcher({ base: baseDispatcher(transport), entryOf, openCalls })
+      dispatcher ??= createServiceDispatcher({
+        transport: checkUndici(transport),
+        entryOf: entries.get,
+        openCalls,
+        maxResponseBytes,
+      })
       return dispatcher
     },
+    configure: entries.configure,
+    configureService: entries.configureService,
+    explain: entries.explain,
     close() {
       closing ??= openCalls.close(resolved.closeTimeoutMs).then(() => {
-        for (const { attached } of entries.values()) attached.detach()
+        entries.close()
         return transport.close()
       })
       return closing
@@ -122,23 +148,8 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
   return client
 }
 
-function createEntry(options: ResolvedOptions, service: string): ServiceEntry {
-  const { timeoutMs, headers, balancer, retry } = options.services.get(service) ?? options.defaults
-  const cluster = options.discovery.cluster(service)
-  return {
-    service,
-    cluster,
-    attached: cluster.attach(balancer),
-    timeoutMs,
-    headers,
-    retry,
-    callInterceptors: options.interceptors.call,
-    attemptInterceptors: options.interceptors.attempt,
-  }
-}
-
 function findDeadline({ timeoutMs, deadlineAt }: RequestOptions, entry: ServiceEntry): number {
-  const limitMs = timeoutMs === undefined ? entry.timeoutMs : checkDuration('timeoutMs', timeoutMs)
+  const limitMs = timeoutMs === undefined ? entry.settings.timeoutMs : checkDuration('timeoutMs', timeoutMs)
   const own = limitMs === 0 ? Number.POSITIVE_INFINITY : performance.now() + limitMs
   if (deadlineAt === undefined) return own
   if (typeof deadlineAt !== 'number' || Number.isNaN(deadlineAt))
@@ -146,8 +157,8 @@ function findDeadline({ timeoutMs, deadlineAt }: RequestOptions, entry: ServiceE
   return Math.min(own, deadlineAt)
 }
 
-function baseDispatcher(transport: Transport): Dispatcher {
-  if ('dispatcher' in transport) return (transport as UndiciTransport).dispatcher
+function checkUndici(transport: Transport): UndiciTransport {
+  if ('dispatcher' in transport) return transport as UndiciTransport
   throw new SdError('SD_UNSUPPORTED', `A dispatcher needs undici's transport, and this client has ${transport.name}`)
 }
 

@@ -1,23 +1,28 @@
-import type { Duplex } from 'node:stream'
-import { type AttemptResult, type CallContext, closedError, type Endpoint, type Outcome, SdError, toSdError } from '@sd/core'
+import { Readable } from 'node:stream'
+import { closedError, SdError } from '@sd/core'
 import { Dispatcher } from 'undici'
-import { ForwardingController } from './forwarding-controller.ts'
-import type { OpenCall, OpenCalls } from './open-calls.ts'
-import type { ServiceEntry } from './service-entry.ts'
+import { Call } from './call.ts'
+import type { OpenCalls } from './open-calls.ts'
+import { type PreparedBody, prepareBody, type RequestBody } from './request-body.ts'
+import type { ServiceEntry } from './service-entries.ts'
+import type { UndiciTransport } from './undici-transport.ts'
+import { forwardUpgrade } from './upgrade.ts'
 
 /** What the dispatcher shares with its client. */
 export interface ServiceDispatcherContext {
   /** Sends to addresses. */
-  readonly base: Dispatcher
+  readonly transport: UndiciTransport
   /** The service of that name. */
   readonly entryOf: (service: string) => ServiceEntry
   /** The client's calls under way. */
   readonly openCalls: OpenCalls
+  /** Most bytes that are read of an answer as a whole. */
+  readonly maxResponseBytes: number
 }
 
 /**
- * An undici Dispatcher for which the host of an origin is the name of a service. It picks, accounts, keeps the service's time limit
- * and picks again like the client's own calls; interceptors, header fields and response limits are the caller's business.
+ * An undici Dispatcher for which the host of an origin is the name of a service. Its requests are the client's own calls, with their
+ * policies and time limit. Upgrades are only picked and counted: what follows is no answer that could be judged.
  */
 export function createServiceDispatcher(context: ServiceDispatcherContext): Dispatcher {
   return new ServiceDispatcher(context)
@@ -33,11 +38,22 @@ class ServiceDispatcher extends Dispatcher {
   }
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    if (this.#context.openCalls.isClosed) throw closedError('client')
-    const origin = new URL(String(options.origin))
-    const entry = this.#context.entryOf(decodeURIComponent(origin.hostname))
-    const { base, openCalls } = this.#context
-    void new ForwardedCall({ base, openCalls, entry, options, handler }).start()
+    const { openCalls, entryOf, transport, maxResponseBytes } = this.#context
+    if (openCalls.isClosed) throw closedError('client')
+    const entry = entryOf(decodeURIComponent(new URL(String(options.origin)).hostname))
+    if (options.upgrade || options.method === 'CONNECT') {
+      forwardUpgrade({ base: transport.dispatcher, openCalls, entry, options, handler })
+      return true
+    }
+    const { settings } = entry
+    const { timeoutMs } = settings
+    const request = readBody(options.body)
+    const headers = { ...settings.headers, ...readDispatchHeaders(options.headers) }
+    if (request.contentType !== undefined) headers['content-type'] ??= request.contentType
+    const deadlineAt = timeoutMs === 0 ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs
+    const { method, path } = options
+    const call = new Call({ entry, transport, openCalls, method, path, headers, request, deadlineAt, maxResponseBytes })
+    void new DispatchedCall(call, handler).run()
     return true
   }
 
@@ -50,175 +66,96 @@ class ServiceDispatcher extends Dispatcher {
   }
 }
 
-interface ForwardedCallInit {
-  readonly base: Dispatcher
-  readonly openCalls: OpenCalls
-  readonly entry: ServiceEntry
-  readonly options: Dispatcher.DispatchOptions
-  readonly handler: Dispatcher.DispatchHandler
-}
+/** One call that undici code makes: tells its handler of the answer, and takes its orders. */
+class DispatchedCall implements Dispatcher.DispatchController {
+  readonly #call: Call
+  readonly #handler: Dispatcher.DispatchHandler
+  rawHeaders: Buffer[] | null = null
+  rawTrailers: null = null
+  reason: Error | null = null
+  #resume: PromiseWithResolvers<void> | undefined
 
-/** One call that undici code makes: its handler is told of one exchange, over however many attempts. */
-class ForwardedCall implements OpenCall {
-  readonly #init: ForwardedCallInit
-  readonly #controller = new ForwardingController()
-  readonly #attempted: Endpoint[] = []
-  #timer: ReturnType<typeof setTimeout> | undefined
-  #started = false
-
-  constructor(init: ForwardedCallInit) {
-    this.#init = init
-  }
-
-  async start(): Promise<void> {
-    const { entry, openCalls } = this.#init
-    openCalls.add(this)
-    try {
-      if (entry.timeoutMs > 0) this.#timer = setTimeout(() => this.#expire(), entry.timeoutMs)
-      if (!entry.cluster.snapshot) await entry.cluster.ready()
-      this.attempt()
-    } catch (error) {
-      this.fail(toSdError(error, 'SD_UNAVAILABLE', `Calling ${entry.service}`))
-    }
-  }
-
-  attempt(): void {
-    const { base, entry, options } = this.#init
-    const endpoint = entry.attached.pick({ attempted: this.#attempted })
-    if (!endpoint) throw new SdError('SD_NO_INSTANCE', `No instance of ${entry.service} may get traffic`)
-    const number = this.#attempted.push(endpoint)
-    endpoint.acquire()
-    base.dispatch({ ...options, origin: endpoint.origin }, new ForwardedAttempt(this, endpoint, number))
-  }
-
-  /** Whether an attempt that failed before its answer may be made on another endpoint. */
-  mayRepick(result: Omit<AttemptResult, 'call' | 'replayable'>): boolean {
-    const { entry, options } = this.#init
-    if (this.#controller.aborted) return false
-    const replayable = options.body === undefined || options.body === null || typeof options.body === 'string'
-    const call = { service: entry.service, method: options.method, path: options.path } as CallContext
-    return entry.retry.next({ ...result, call, replayable }) === 0
-  }
-
-  onStart(controller: Dispatcher.DispatchController, context: unknown): void {
-    this.#controller.follow(controller)
-    if (this.#started) return
-    this.#started = true
-    this.#init.handler.onRequestStart?.(this.#controller, context)
-  }
-
-  onUpgrade(
-    status: number,
-    headers: Parameters<NonNullable<Dispatcher.DispatchHandler['onRequestUpgrade']>>[2],
-    socket: Duplex,
-  ): void {
-    this.#init.handler.onRequestUpgrade?.(this.#controller, status, headers, socket)
-  }
-
-  onUpgradeEnd(): void {
-    this.#finish()
-  }
-
-  onHead(...[, ...head]: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>): void {
-    this.#init.handler.onResponseStart?.(this.#controller, ...head)
-  }
-
-  onData(chunk: Buffer): void {
-    this.#init.handler.onResponseData?.(this.#controller, chunk)
-  }
-
-  onEnd(trailers: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseEnd']>>[1]): void {
-    this.#finish()
-    this.#init.handler.onResponseEnd?.(this.#controller, trailers)
-  }
-
-  fail(error: Error): void {
-    this.#finish()
-    this.#init.handler.onResponseError?.(this.#controller, error)
-  }
-
-  stop(error: SdError): void {
-    this.#controller.abort(error)
-  }
-
-  #finish(): void {
-    clearTimeout(this.#timer)
-    this.#init.openCalls.delete(this)
-  }
-
-  #expire(): void {
-    const { service, timeoutMs } = this.#init.entry
-    this.stop(new SdError('SD_DEADLINE_EXCEEDED', `Calling ${service} took longer than ${timeoutMs} ms`))
-  }
-}
-
-/** One attempt: accounts for its endpoint and passes everything on, except a failure that is mended by another attempt. */
-class ForwardedAttempt implements Dispatcher.DispatchHandler, Outcome {
-  status: number | undefined
-  latencyMs: number | undefined
-  error: SdError | undefined
-  readonly #call: ForwardedCall
-  readonly #endpoint: Endpoint
-  readonly #number: number
-  readonly #startedAt = performance.now()
-  #sent = false
-
-  constructor(call: ForwardedCall, endpoint: Endpoint, number: number) {
+  constructor(call: Call, handler: Dispatcher.DispatchHandler) {
     this.#call = call
-    this.#endpoint = endpoint
-    this.#number = number
+    this.#handler = handler
   }
 
-  get ok(): boolean {
-    return this.error === undefined && (this.status ?? 0) < 500
+  get aborted(): boolean {
+    return this.reason !== null
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController, context: unknown): void {
-    this.#sent = true
-    this.#call.onStart(controller, context)
+  get paused(): boolean {
+    return this.#resume !== undefined
   }
 
-  onRequestUpgrade(
-    ...[, status, headers, socket]: Parameters<NonNullable<Dispatcher.DispatchHandler['onRequestUpgrade']>>
-  ): void {
-    this.status = status
-    socket.once('close', () => {
-      this.#endpoint.release(this)
-      this.#call.onUpgradeEnd()
-    })
-    this.#call.onUpgrade(status, headers, socket)
+  abort(reason: Error): void {
+    this.reason ??= reason
+    this.#call.stop(new SdError('SD_ABORTED', `Calling ${this.#call.service} was aborted`, { cause: reason }))
+    this.resume()
   }
 
-  onResponseStart(...head: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>): void {
-    const [, status] = head
-    if (status >= 200) {
-      this.status = status
-      this.latencyMs = performance.now() - this.#startedAt
-    }
-    this.#call.onHead(...head)
+  pause(): void {
+    this.#resume ??= Promise.withResolvers()
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#call.onData(chunk)
+  resume(): void {
+    this.#resume?.resolve()
+    this.#resume = undefined
   }
 
-  onResponseEnd(...[, trailers]: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseEnd']>>): void {
-    this.#endpoint.release(this)
-    this.#call.onEnd(trailers)
-  }
-
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.error = toSdError(error, 'SD_UNAVAILABLE', `Calling ${this.#endpoint.instance.service}`)
-    this.#endpoint.release(this)
-    const { error: failure, status } = this
-    if (status !== undefined || !this.#call.mayRepick({ attempt: this.#number, error: failure, sent: this.#sent })) {
-      this.#call.fail(error)
-      return
-    }
+  async run(): Promise<void> {
+    const handler = this.#handler
     try {
-      this.#call.attempt()
-    } catch {
-      this.#call.fail(error)
+      handler.onRequestStart?.(this, {})
+      const { status, headers, body } = await this.#call.run()
+      this.rawHeaders = Object.entries(headers).flatMap(([name, value]) =>
+        [value ?? []].flat().flatMap((one) => [Buffer.from(name, 'latin1'), Buffer.from(one, 'latin1')]),
+      )
+      handler.onResponseStart?.(this, status, headers as Record<string, string | string[]>, '')
+      for await (const chunk of body) {
+        await this.#resume?.promise
+        if (this.reason) throw this.reason
+        handler.onResponseData?.(this, chunk as Buffer)
+      }
+      await this.#resume?.promise
+      handler.onResponseEnd?.(this, {})
+    } catch (error) {
+      const failure = this.reason ?? (error as Error)
+      this.abort(failure)
+      handler.onResponseError?.(this, failure)
     }
   }
+}
+
+function readBody(body: Dispatcher.DispatchOptions['body']): PreparedBody {
+  const given = isIterable(body) ? Readable.from(body) : (body as RequestBody | null | undefined)
+  const prepared = prepareBody(given ?? undefined, undefined)
+  // undici says nothing of the type of text, and neither does this.
+  return typeof body === 'string' ? { body, replayable: true } : prepared
+}
+
+function isIterable(body: unknown): body is Iterable<unknown> {
+  return typeof body === 'object' && body !== null && Symbol.iterator in body && !ArrayBuffer.isView(body) && !isForm(body)
+}
+
+function isForm(body: object): boolean {
+  return body instanceof FormData || body instanceof URLSearchParams
+}
+
+/** Header fields in any of the forms that undici takes, names in lower case. */
+function readDispatchHeaders(headers: Dispatcher.DispatchOptions['headers']): Record<string, string> {
+  const fields: Record<string, string> = {}
+  const add = (name: string, value: unknown): void => {
+    if (value === undefined || value === null) return
+    const key = name.toLowerCase()
+    const text = Array.isArray(value) ? value.join(key === 'cookie' ? '; ' : ', ') : String(value)
+    fields[key] = key in fields ? `${fields[key]}, ${text}` : text
+  }
+  if (Array.isArray(headers)) {
+    for (let index = 0; index < headers.length; index += 2) add(String(headers[index]), headers[index + 1])
+  } else if (headers) {
+    const pairs = Symbol.iterator in headers ? (headers as Iterable<[string, unknown]>) : Object.entries(headers)
+    for (const [name, value] of pairs) add(name, value)
+  }
+  return fields
 }

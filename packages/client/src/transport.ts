@@ -25,8 +25,8 @@ export interface TransportHandler {
   onData(chunk: Uint8Array): boolean
   /** The body is complete. */
   onEnd(): void
-  /** It failed or was aborted. */
-  onError(error: SdError): void
+  /** It failed or was aborted. @param wasSent false if the peer can't have seen the request, whatever `onSend` told */
+  onError(error: SdError, wasSent?: boolean): void
 }
 
 /** The exchange that {@link Transport.send} began. */

@@ -118,13 +118,13 @@ class UndiciExchange implements TransportExchange, Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#end(toTransportError(error))
+    this.#end(toTransportError(error), wasRefused(error) ? false : undefined)
   }
 
-  #end(error: SdError): void {
+  #end(error: SdError, wasSent?: boolean): void {
     if (this.#ended) return
     this.#ended = true
-    this.#handler.onError(error)
+    this.#handler.onError(error, wasSent)
   }
 }
 
@@ -135,4 +135,22 @@ function toTransportError(error: Error & { code?: unknown }): SdError {
   if (code === 'UND_ERR_INVALID_ARG') return new SdError('SD_INVALID', message, { cause: error })
   if (code.startsWith('HPE_')) return new SdError('SD_MALFORMED', `The answer is no HTTP: ${message}`, { cause: error })
   return new SdError('SD_UNAVAILABLE', message, { cause: error })
+}
+
+const connectErrors: ReadonlySet<unknown> = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'UND_ERR_CONNECT_TIMEOUT',
+])
+
+/**
+ * Whether the peer did not take the request. undici repeats by itself what an HTTP/2 server refused with GOAWAY, once: it has begun then, and
+ * yet failed to connect, or it was refused again.
+ */
+function wasRefused({ code, message }: Error & { code?: unknown }): boolean {
+  return (
+    connectErrors.has(code) || (code === 'UND_ERR_INFO' && message.startsWith('HTTP/2: "GOAWAY"') && message.endsWith('code 0'))
+  )
 }

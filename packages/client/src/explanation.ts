@@ -1,0 +1,87 @@
+import type { ClusterExplanation, Endpoint, SdError } from '@sd/core'
+
+/** What happened during a call. */
+export type CallStepKind = 'refused' | 'picked' | 'answered' | 'failed' | 'retry' | 'hedge' | 'fallback'
+
+/** One step of a call. */
+export interface CallStep {
+  /** Time since the call started, in milliseconds. */
+  readonly atMs: number
+  /** What happened. */
+  readonly step: CallStepKind
+  /** Number of the attempt, from 1, where it is about one. */
+  readonly attempt?: number | undefined
+  /** Origin of the endpoint, such as `http://10.0.0.1:8080`, where it is about one. */
+  readonly origin?: string | undefined
+  /** More about it: a status, a policy's name, a delay, an error. */
+  readonly detail?: string | undefined
+}
+
+/** Why a call went as it did. */
+export interface CallExplanation {
+  /** Name of the service. */
+  readonly service: string
+  /** HTTP method in upper case. */
+  readonly method: string
+  /** Path with query. */
+  readonly path: string
+  /** Which endpoints were kept or dropped, and by which rule, when the first one was picked. Absent if the call came to no pick. */
+  readonly cluster?: ClusterExplanation | undefined
+  /** What happened, in order. */
+  readonly steps: readonly CallStep[]
+  /** Status of what the caller got, if it was an answer. */
+  readonly status?: number | undefined
+  /** The error that the caller got. */
+  readonly error?: SdError | undefined
+  /** Until the end of the body, in milliseconds. */
+  readonly durationMs: number
+}
+
+/** Takes notes of one call. */
+export interface CallRecorder {
+  /** Takes note of a step. */
+  note(step: CallStepKind, about?: { attempt?: number; endpoint?: Endpoint; detail?: string | undefined }): void
+  /** Takes note of the cluster, unless it has one. */
+  noteCluster(explain: () => ClusterExplanation): void
+  /** Hands the explanation out. */
+  finish(end: Pick<CallExplanation, 'service' | 'method' | 'path' | 'status' | 'error'>): void
+}
+
+/** Makes a recorder. What `onExplained` throws is dropped: it can't hurt the call. */
+export function createRecorder(onExplained: (explanation: CallExplanation) => void): CallRecorder {
+  const startedAt = performance.now()
+  const steps: CallStep[] = []
+  let cluster: ClusterExplanation | undefined
+  const elapsed = (): number => Math.round((performance.now() - startedAt) * 10) / 10
+  return {
+    note(step, { attempt, endpoint, detail } = {}) {
+      steps.push({ atMs: elapsed(), step, attempt, origin: endpoint?.origin, detail })
+    },
+    noteCluster(explain) {
+      cluster ??= explain()
+    },
+    finish(end) {
+      try {
+        onExplained({ ...end, cluster, steps, durationMs: elapsed() })
+      } catch {
+        // The caller of the request may be somebody else, who can't do anything about it.
+      }
+    },
+  }
+}
+
+/** An explanation as text, a line for each endpoint and step. */
+export function formatExplanation({ service, method, path, cluster, steps, status, error, durationMs }: CallExplanation): string {
+  const endpoints = (cluster?.endpoints ?? []).map(({ endpoint, weight, dropped, detail }) => {
+    const reason = dropped
+      ? `dropped by ${dropped}${detail ? `: ${detail}` : ''}`
+      : `kept, weight ${Math.round(weight * 100) / 100}`
+    return `  ${endpoint.origin} (${endpoint.instance.id}) ${reason}`
+  })
+  const lines = steps.map(({ atMs, step, attempt, origin, detail }) =>
+    [`  ${atMs} ms`, step, attempt && `attempt ${attempt}`, origin, detail].filter(Boolean).join(' '),
+  )
+  const panic = cluster?.isPanic ? ['  panic: too few are well, so all are used'] : []
+  const end = error ? `${error.code}: ${error.message}` : status
+  return [`${method} ${service}${path}`, ...panic, ...endpoints, ...lines, `  ${durationMs} ms ${end}`].join('\n')
+}

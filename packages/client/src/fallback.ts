@@ -1,0 +1,160 @@
+import {
+  type CallContext,
+  type CallResponse,
+  checkDuration,
+  checkFunction,
+  checkInteger,
+  checkKnownKeys,
+  checkObject,
+  checkOneOf,
+  createEndpoint,
+  createServiceInstance,
+  type HeaderFields,
+  invalid,
+  type SdError,
+} from '@sd/core'
+import { ResponseBody } from './response-body.ts'
+
+/** An answer that needs no service. */
+export interface StaticResponse {
+  /** HTTP status. @default 200 */
+  readonly status?: number
+  /** Header fields, names in lower case. @default {} */
+  readonly headers?: HeaderFields
+  /** The body. Not with `json`. @default empty */
+  readonly body?: string | Uint8Array
+  /** A value for a JSON body. Not with `body`. */
+  readonly json?: unknown
+}
+
+/** How a call failed. */
+export interface CallFailure {
+  /** The error; for an answer with a status from 500 on, `SD_HTTP_STATUS`. */
+  readonly error: SdError
+  /** The status, if an answer came. */
+  readonly status?: number | undefined
+}
+
+/** What answers instead of a call that failed. Calls that their caller aborted have none. */
+export type CallFallback =
+  | {
+      /** Always the same answer. */
+      readonly kind: 'response'
+      /** The answer. */
+      readonly response: StaticResponse
+    }
+  | {
+      /** What a function makes of the failure. */
+      readonly kind: 'function'
+      /** Returns the answer, or `undefined` to let the failure stand. What it throws, the caller gets. */
+      readonly run: (failure: CallFailure, call: CallContext) => StaticResponse | undefined | Promise<StaticResponse | undefined>
+    }
+  | {
+      /** The last good answer to the same GET request: same path, query and key. Those that were read to their end are remembered. */
+      readonly kind: 'last-success'
+      /** Oldest answer that is given, in milliseconds. @default no limit */
+      readonly maxAgeMs?: number
+      /** Most answers that are remembered; the one that was used longest ago leaves first. @default 100 */
+      readonly maxEntries?: number
+      /** Larger bodies are not remembered, in bytes. @default 65_536 */
+      readonly maxBytes?: number
+      /** What else tells answers apart, such as the user. @default nothing */
+      readonly key?: (call: CallContext) => string
+    }
+
+/** Checks the setting. @throws SdError `SD_INVALID` that names the field */
+export function checkFallback(path: string, fallback: CallFallback): void {
+  checkOneOf(`${path}.kind`, checkObject(path, fallback)['kind'], ['response', 'function', 'last-success'])
+  if (fallback.kind === 'response') {
+    checkKnownKeys(path, fallback, ['kind', 'response'])
+    checkStaticResponse(`${path}.response`, fallback.response)
+  } else if (fallback.kind === 'function') {
+    checkKnownKeys(path, fallback, ['kind', 'run'])
+    checkFunction(`${path}.run`, fallback.run)
+  } else {
+    checkKnownKeys(path, fallback, ['kind', 'maxAgeMs', 'maxEntries', 'maxBytes', 'key'])
+    const { maxAgeMs, maxEntries, maxBytes, key } = fallback
+    if (maxAgeMs !== undefined) checkDuration(`${path}.maxAgeMs`, maxAgeMs, 1)
+    if (maxEntries !== undefined) checkInteger(`${path}.maxEntries`, maxEntries, { min: 1, max: 1_000_000 })
+    if (maxBytes !== undefined) checkInteger(`${path}.maxBytes`, maxBytes, { min: 1, max: 2 ** 31 })
+    if (key !== undefined) checkFunction(`${path}.key`, key)
+  }
+}
+
+/** A fallback at work for one service. */
+export interface Fallback {
+  /** Takes note of an answer, once it was read. */
+  remember?(call: CallContext, response: CallResponse): void
+  /** An answer instead of a failure, or `undefined` if there is none. */
+  answer(failure: CallFailure, call: CallContext): Promise<CallResponse | undefined>
+}
+
+/** Makes a fallback. */
+export function createFallback(fallback: CallFallback): Fallback {
+  if (fallback.kind === 'last-success') return createLastSuccess(fallback)
+  return {
+    async answer(failure, call) {
+      const made = fallback.kind === 'response' ? fallback.response : await fallback.run(failure, call)
+      if (made === undefined) return undefined
+      if (fallback.kind === 'function') checkStaticResponse('fallback', made)
+      return toCallResponse(made, call.service)
+    },
+  }
+}
+
+interface Remembered {
+  readonly response: StaticResponse
+  readonly at: number
+}
+
+function createLastSuccess({
+  maxAgeMs = Number.POSITIVE_INFINITY,
+  maxEntries = 100,
+  maxBytes = 65_536,
+  key,
+}: CallFallback & { readonly kind: 'last-success' }): Fallback {
+  const remembered = new Map<string, Remembered>()
+  const keyOf = (call: CallContext): string | undefined =>
+    call.method === 'GET' ? JSON.stringify([call.path, key?.(call) ?? '']) : undefined
+  return {
+    remember(call, { status, headers, body }) {
+      const found = keyOf(call)
+      if (found === undefined || status >= 300 || !(body instanceof ResponseBody)) return
+      body.tap(maxBytes, (bytes) => {
+        remembered.delete(found)
+        remembered.set(found, { response: { status, headers, body: bytes }, at: performance.now() })
+        if (remembered.size > maxEntries) remembered.delete(remembered.keys().next().value as string)
+      })
+    },
+    async answer(_, call) {
+      const found = keyOf(call) ?? ''
+      const last = remembered.get(found)
+      if (!last || performance.now() - last.at > maxAgeMs) return undefined
+      remembered.delete(found)
+      remembered.set(found, last)
+      return toCallResponse(last.response, call.service)
+    },
+  }
+}
+
+function toCallResponse({ status = 200, headers = {}, body, json }: StaticResponse, service: string): CallResponse {
+  const bytes = json === undefined ? (body ?? '') : JSON.stringify(json)
+  const content = new ResponseBody({ resume() {}, cancel() {} })
+  if (bytes.length > 0) content.push(typeof bytes === 'string' ? Buffer.from(bytes) : bytes)
+  content.end()
+  // Nobody answered, and yet who logs the endpoint shall see what it was.
+  const endpoint = createEndpoint(createServiceInstance({ service, id: 'fallback', address: 'fallback', port: 1 }))
+  const type = json === undefined ? {} : { 'content-type': 'application/json' }
+  return { status, headers: { ...type, ...headers }, body: content, endpoint }
+}
+
+function checkStaticResponse(path: string, response: StaticResponse): void {
+  checkKnownKeys(path, checkObject(path, response), ['status', 'headers', 'body', 'json'])
+  const { status, headers, body, json } = response
+  if (status !== undefined) checkInteger(`${path}.status`, status, { min: 200, max: 599 })
+  if (headers !== undefined) checkObject(`${path}.headers`, headers)
+  if (body !== undefined && json !== undefined) throw invalid(`${path}.body`, 'a body beside json', 'only one of body and json')
+  if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)) {
+    throw invalid(`${path}.body`, body, 'a string or bytes')
+  }
+}

@@ -1,0 +1,64 @@
+import {
+  type CircuitBreaker,
+  type CircuitBreakerOptions,
+  type ConcurrencyLimit,
+  checkFunction,
+  checkKnownKeys,
+  type HedgePolicy,
+  type RetryBudget,
+  type RetryPolicy,
+} from '@sd/core'
+import type { ServiceSettings } from './settings.ts'
+
+/** The functions that make policies, of the packages that you have installed. What is left out is not used. */
+export interface ResilientParts {
+  /** Such as `createOpossumBreaker` or `createCockatielBreaker`. Used for the service and for each instance. */
+  readonly breaker?: (options: CircuitBreakerOptions) => CircuitBreaker
+  /** Such as `createRetryPolicy` of `@sd/retry`. */
+  readonly retry?: (options: { readonly budget: RetryBudget }) => RetryPolicy
+  /** Such as `createHedgePolicy` of `@sd/hedge`. */
+  readonly hedge?: (options: {
+    readonly budget: RetryBudget
+    readonly delayMs: number
+    readonly percentile: number
+  }) => HedgePolicy
+  /** Such as `createAdaptiveLimit` of `@sd/concurrency-limit`. */
+  readonly concurrencyLimit?: (options: { readonly name: string }) => ConcurrencyLimit
+}
+
+/** One instance is soon known to be broken, and soon asked again. */
+const instanceBreaker = { window: { kind: 'count', size: 20 }, minimumCalls: 10, openMs: 5_000, trials: 3 } as const
+/** The service as a whole is only given up when most of it has failed for some time, with retries. */
+const serviceBreaker = {
+  window: { kind: 'time', durationMs: 10_000 },
+  minimumCalls: 50,
+  openMs: 10_000,
+  recoveryMs: 10_000,
+} as const
+
+/**
+ * Settings for services that matter, with numbers that suit most: spread them into the client's options or into one service's, and
+ * override what you like.
+ *
+ * - Instances: half of the last 20 attempts failed, from 10 on: 5 s out, then 3 trials.
+ * - Service: half of the calls of the last 10 s failed, from 50 on: 10 s out, then 10 trials, and 10 s until all traffic is back.
+ * - Retries: the defaults of the policy, 3 attempts with jittered backoff, from the service's budget.
+ * - Hedges: one more attempt when a call takes longer than 95 % of the others, 500 ms until that is known; from the same budget.
+ * - Concurrency: the defaults of the limit.
+ *
+ * @throws SdError `SD_INVALID` that names the part
+ */
+export function resilient(parts: ResilientParts): ServiceSettings {
+  checkKnownKeys('', parts, ['breaker', 'retry', 'hedge', 'concurrencyLimit'])
+  for (const [name, part] of Object.entries(parts)) checkFunction(name, part)
+  const { breaker, retry, hedge, concurrencyLimit } = parts
+  return {
+    ...(concurrencyLimit && { concurrencyLimit: ({ name }) => concurrencyLimit({ name }) }),
+    ...(breaker && {
+      breaker: ({ name }) => breaker({ name, ...serviceBreaker }),
+      instanceBreaker: ({ name }) => breaker({ name, ...instanceBreaker }),
+    }),
+    ...(retry && { retry: ({ budget }) => retry({ budget }) }),
+    ...(hedge && { hedge: ({ budget }) => hedge({ budget, delayMs: 500, percentile: 0.95 }) }),
+  }
+}

@@ -1,0 +1,155 @@
+import {
+  type Balancer,
+  type CircuitBreaker,
+  type ConcurrencyLimit,
+  checkDuration,
+  checkFunction,
+  checkKnownKeys,
+  checkObject,
+  createRetryBudget,
+  type HedgePolicy,
+  invalid,
+  type RetryBudget,
+  type RetryBudgetOptions,
+  type RetryPolicy,
+  type ServiceInstance,
+} from '@sd/core'
+import { type CallFallback, checkFallback } from './fallback.ts'
+import { type CallRateLimit, checkRateLimitSetting } from './rate-limit-setting.ts'
+import { repickPolicy } from './repick.ts'
+
+/** For which service a policy is made. */
+export interface PolicyScope {
+  /** Name for the policy: the service's; for an instance's policy `<service>/<instance id>`. */
+  readonly name: string
+  /** Name of the service. */
+  readonly service: string
+  /** The service's retry budget, which retries and hedges share. The client itself earns for it, once per call: `deposit` does nothing. */
+  readonly budget: RetryBudget
+}
+
+/** For which instance a policy is made. */
+export interface InstanceScope extends PolicyScope {
+  /** The instance. */
+  readonly instance: ServiceInstance
+}
+
+/**
+ * Settings that every service may have of its own. Policies that keep state are given as functions that make one, so that each service has its
+ * own; `false` is for none. They are asked in the order in which they stand here.
+ */
+export interface ServiceSettings {
+  /**
+   * Time limit of a call in milliseconds, from its start until its body has been read; 0 for none. The remaining time is sent along in
+   * `x-request-timeout-ms`.
+   *
+   * @default 10_000
+   */
+  readonly timeoutMs?: number
+  /** Header fields of every call. @default {} */
+  readonly headers?: Readonly<Record<string, string>>
+  /** Answers instead of a call that failed: with an error, or with a status from 500 on. @default none */
+  readonly fallback?: CallFallback | false
+  /** Limits how often the service is called. @default none */
+  readonly rateLimit?: CallRateLimit | false
+  /** Makes what bounds how many calls are under way at once, such as `createBulkhead`. The client closes it. @default none */
+  readonly concurrencyLimit?: ((scope: PolicyScope) => ConcurrencyLimit) | false
+  /** Makes the service's circuit breaker, which judges whole calls. @default none */
+  readonly breaker?: ((scope: PolicyScope) => CircuitBreaker) | false
+  /** Decides whether a call is tried again. @default another endpoint at once when a connection failed, 3 attempts in all */
+  readonly retry?: RetryPolicy | ((scope: PolicyScope) => RetryPolicy) | false
+  /** Makes calls once more while they take long. @default none */
+  readonly hedge?: ((scope: PolicyScope) => HedgePolicy) | false
+  /** What retries and hedges may add to the load, all together. @default a fifth of the calls, and 10 per second */
+  readonly retryBudget?: RetryBudgetOptions
+  /** Chooses endpoints. */
+  readonly balancer?: Balancer
+  /** Makes an instance's circuit breaker, which judges attempts. While it is open the instance is not picked. @default none */
+  readonly instanceBreaker?: ((scope: InstanceScope) => CircuitBreaker) | false
+}
+
+/** Settings of all services. */
+export interface ClientSettings extends ServiceSettings {
+  /** Settings by service name; they win over the others, and header fields are merged. @default {} */
+  readonly services?: Readonly<Record<string, ServiceSettings>>
+}
+
+/** Settings of one service with everything filled in. */
+export type ResolvedSettings = Required<ServiceSettings>
+
+/** Names of the settings. */
+export const settingKeys = [
+  'timeoutMs',
+  'headers',
+  'fallback',
+  'rateLimit',
+  'concurrencyLimit',
+  'breaker',
+  'retry',
+  'hedge',
+  'retryBudget',
+  'balancer',
+  'instanceBreaker',
+] as const
+
+/** What counts where nothing was set. */
+export function createBaseSettings(balancer: Balancer): ResolvedSettings {
+  return {
+    timeoutMs: 10_000,
+    headers: {},
+    fallback: false,
+    rateLimit: false,
+    concurrencyLimit: false,
+    breaker: false,
+    retry: repickPolicy,
+    hedge: false,
+    retryBudget: {},
+    balancer,
+    instanceBreaker: false,
+  }
+}
+
+/**
+ * Checks settings and fills in what they don't say.
+ *
+ * @param path what the names of fields in errors begin with, such as `services.orders`
+ * @throws SdError `SD_INVALID` that names the field
+ */
+export function readSettings(path: string, settings: ServiceSettings, base: ResolvedSettings): ResolvedSettings {
+  const field = (name: string): string => (path === '' ? name : `${path}.${name}`)
+  checkKnownKeys(path, checkObject(path === '' ? 'settings' : path, settings), settingKeys)
+  const { timeoutMs, headers, fallback, rateLimit, retry, retryBudget, balancer } = settings
+  if (timeoutMs !== undefined) checkDuration(field('timeoutMs'), timeoutMs)
+  if (fallback) checkFallback(field('fallback'), fallback)
+  if (rateLimit) checkRateLimitSetting(field('rateLimit'), rateLimit)
+  for (const name of ['concurrencyLimit', 'breaker', 'hedge', 'instanceBreaker'] as const) {
+    const factory = settings[name]
+    if (factory) checkFunction(field(name), factory)
+  }
+  if (retry && typeof retry !== 'function') checkFunction(field('retry.next'), retry.next)
+  if (retryBudget) checkBudget(field('retryBudget'), retryBudget)
+  if (balancer) checkFunction(field('balancer.createPicker'), balancer.createPicker)
+  const given = Object.entries(settings).filter(([, value]) => value !== undefined)
+  return {
+    ...base,
+    ...(Object.fromEntries(given) as ServiceSettings),
+    headers: { ...base.headers, ...readHeaders(field('headers'), headers ?? {}) },
+  }
+}
+
+/** Header fields with their names in lower case. @throws SdError `SD_INVALID` for a value that is no text on one line; it is not shown */
+export function readHeaders(path: string, headers: Readonly<Record<string, string>>): Record<string, string> {
+  const fields: Record<string, string> = {}
+  for (const name in headers) {
+    const value = headers[name]
+    if (value === undefined) continue
+    if (typeof value !== 'string') throw invalid(`${path}.${name}`, `a value of type ${typeof value}`, 'a string')
+    fields[name.toLowerCase()] = value
+  }
+  return fields
+}
+
+function checkBudget(path: string, options: RetryBudgetOptions): void {
+  checkObject(path, options)
+  createRetryBudget(options)
+}
