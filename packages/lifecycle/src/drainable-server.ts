@@ -1,61 +1,36 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { invalid } from '@sd/core'
+import { createGrpcDrain, type GrpcServer } from './grpc-server.ts'
+import { createHttpDrain, type HttpServer } from './http-server.ts'
+import { createHttp2Drain, type Http2Server } from './http2-server.ts'
 
-/** What of a server shutting down needs: `node:http`, `node:https`, and what Express's and Fastify's are made of. */
+/** What lifecycle does with a server. Implement it for a kind that it does not know; the others are recognised by their methods. */
 export interface DrainableServer {
-  /** Whether it accepts connections. */
-  readonly listening: boolean
-  /** Where it listens. */
-  address(): { readonly port: number } | string | null
-  /** Stops accepting and calls back once every connection has ended. */
-  close(callback: (error?: Error) => void): unknown
-  /** Ends connections without a request. */
-  closeIdleConnections(): void
-  /** Ends all connections. */
-  closeAllConnections(): void
-  /** Calls `listener` before others at every request. */
-  prependListener(event: 'request', listener: (request: IncomingMessage, response: ServerResponse) => void): unknown
-  /** Calls `listener` once it accepts connections. */
-  once(event: 'listening', listener: () => void): unknown
-  /** Stops calling `listener`. */
-  off(event: 'request', listener: (request: IncomingMessage, response: ServerResponse) => void): unknown
+  /** Resolves once it accepts connections, with its port, or with `undefined` if only `instance.port` can tell. */
+  whenListening(): Promise<number | undefined>
+  /** Called when the instance leaves the registry: from now on asks clients to go elsewhere, and serves them all the same. */
+  beginDrain?(): void
+  /** Called when callers know: accepts no new connections, and resolves once all requests under way have ended. */
+  finishDrain(): Promise<void>
+  /** Called if that took longer than `drainTimeoutMs`: cuts what is left. */
+  destroy(): void
 }
 
-/** Takes care of a server's connections while it shuts down. */
-export interface Drain {
-  /** From now on every answer asks its client to leave the connection. */
-  begin(): void
-  /** Stops accepting and waits for requests under way. @returns whether all ended within the limit; else they were cut */
-  finish(timeoutMs: number): Promise<boolean>
+/** A server that lifecycle can drain. */
+export type LifecycleServer = DrainableServer | HttpServer | Http2Server | GrpcServer
+
+/** Tells the kind of a server by its methods. @throws SdError `SD_INVALID` if it is of none */
+export function toDrainable(server: LifecycleServer): DrainableServer {
+  if (has(server, 'whenListening', 'finishDrain', 'destroy')) return server
+  if (has(server, 'tryShutdown', 'forceShutdown')) return createGrpcDrain(server)
+  // One that allows HTTP/1.1 too has closeIdleConnections as well.
+  if (has(server, 'updateSettings', 'close')) return createHttp2Drain(server)
+  if (has(server, 'closeIdleConnections', 'closeAllConnections')) return createHttpDrain(server)
+  throw invalid('server', typeof server, 'a node:http, node:http2 or grpc-js server, or a DrainableServer')
 }
 
-/** How often connections that fell idle are ended, in milliseconds. */
-const sweepIntervalMs = 20
-
-/** Prepares a server for draining. */
-export function createDrain(server: DrainableServer): Drain {
-  const askToLeave = (_: IncomingMessage, response: ServerResponse): void => {
-    if (!response.headersSent) response.setHeader('connection', 'close')
-  }
-  return {
-    begin() {
-      server.prependListener('request', askToLeave)
-    },
-    async finish(timeoutMs) {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      // A connection that falls idle from now on would else stay for its keep-alive time.
-      const sweeper = setInterval(() => server.closeIdleConnections(), sweepIntervalMs)
-      let timer: ReturnType<typeof setTimeout> | undefined
-      const cut = new Promise<boolean>((resolve) => {
-        timer = setTimeout(() => {
-          server.closeAllConnections()
-          resolve(false)
-        }, timeoutMs)
-      })
-      const drained = await Promise.race([closed.then(() => true), cut])
-      clearInterval(sweeper)
-      clearTimeout(timer)
-      server.off('request', askToLeave)
-      return drained
-    },
-  }
+function has<Method extends PropertyKey>(
+  server: LifecycleServer,
+  ...methods: readonly Method[]
+): server is Extract<LifecycleServer, Readonly<Record<Method, unknown>>> {
+  return methods.every((method) => typeof Reflect.get(server, method) === 'function')
 }

@@ -1,8 +1,5 @@
-import { once } from 'node:events'
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { constants } from 'node:os'
-import { type InstanceSpec, invalid, type Registration, SdError, toSdError, withTimeout } from '@sd/core'
-import { createDrain } from './drainable-server.ts'
+import { type InstanceSpec, invalid, type Registration, type SdError, toSdError, withTimeout } from '@sd/core'
 import { type LifecycleOptions, readOptions } from './options.ts'
 
 /**
@@ -20,6 +17,20 @@ export interface ShutdownReport {
   readonly drained: boolean
   /** What went wrong, in order. Empty if nothing did. */
   readonly errors: readonly SdError[]
+}
+
+/** What `handleHealth` reads of a request, be it of `node:http` or `node:http2`. */
+export interface HealthRequest {
+  /** Path with query. */
+  readonly url?: string | undefined
+}
+
+/** What `handleHealth` answers with. */
+export interface HealthResponse {
+  /** Sends the head. */
+  writeHead(status: number, headers: Record<string, string>): unknown
+  /** Sends the body and ends. */
+  end(body: string): unknown
 }
 
 /** The life of one server in a registry. */
@@ -45,7 +56,7 @@ export interface Lifecycle extends AsyncDisposable {
    *
    * @returns whether it was one; otherwise the request is untouched
    */
-  handleHealth(request: IncomingMessage, response: ServerResponse): boolean
+  handleHealth(request: HealthRequest, response: HealthResponse): boolean
 }
 
 /**
@@ -55,8 +66,7 @@ export interface Lifecycle extends AsyncDisposable {
  */
 export function createLifecycle(options: LifecycleOptions): Lifecycle {
   const resolved = readOptions(options)
-  const { registrar, server, stepTimeoutMs } = resolved
-  const drain = createDrain(server)
+  const { registrar, server } = resolved
   let state: LifecycleState = 'created'
   let registration: Registration | undefined
   let starting: Promise<void> | undefined
@@ -65,10 +75,10 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
   async function start(): Promise<void> {
     state = 'starting'
     for (const signal of resolved.signals) process.on(signal, onSignal)
-    if (!server.listening) await once(server as never, 'listening')
+    const port = await server.whenListening()
     // Whoever closed it while the server did not listen has given up on it.
     if (closing) return
-    const spec = withPort(resolved.instance, server.address())
+    const spec = withPort(resolved.instance, port)
     const registered = await registrar.register(spec, { whenUnavailable: 'recover' })
     registration = registered
     if (closing) return
@@ -77,31 +87,28 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
 
   async function close(): Promise<ShutdownReport> {
     const errors: SdError[] = []
-    async function step(what: string, run: () => unknown): Promise<void> {
+    /** Returns whether it went well. */
+    async function step(what: string, run: () => unknown, timeoutMs: number = resolved.stepTimeoutMs): Promise<boolean> {
       try {
-        await withTimeout({ timeoutMs: stepTimeoutMs, what }, async () => run())
+        await withTimeout({ timeoutMs, what }, async () => run())
+        return true
       } catch (caught) {
         const error = toSdError(caught, 'SD_UNAVAILABLE', what)
         errors.push(error)
         resolved.onError(error)
+        return false
       }
     }
     state = 'stopping'
-    drain.begin()
+    await step('asking clients to leave', () => server.beginDrain?.())
     if (starting) await step('waiting for the start', () => starting?.catch(() => undefined))
     if (registration) {
       await step('deregistering', () => registration?.deregister())
       await sleepReferenced(resolved.propagationDelayMs)
     }
-    const drained = !server.listening || (await drain.finish(resolved.drainTimeoutMs))
-    if (!drained) {
-      const error = new SdError(
-        'SD_TIMEOUT',
-        `Requests were cut that took longer than drainTimeoutMs = ${resolved.drainTimeoutMs}`,
-      )
-      errors.push(error)
-      resolved.onError(error)
-    }
+    const whatDrains = 'Requests were cut: draining (drainTimeoutMs)'
+    const drained = await step(whatDrains, () => server.finishDrain(), resolved.drainTimeoutMs)
+    if (!drained) await step('cutting requests', () => server.destroy())
     for (const [index, hook] of resolved.onShutdown.entries()) await step(`onShutdown[${index}]`, hook)
     for (const signal of resolved.signals) process.off(signal, onSignal)
     state = 'stopped'
@@ -146,13 +153,10 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
   return lifecycle
 }
 
-function withPort(
-  instance: LifecycleOptions['instance'],
-  address: ReturnType<LifecycleOptions['server']['address']>,
-): InstanceSpec {
-  if (instance.port !== undefined) return { ...instance, port: instance.port }
-  if (typeof address === 'object' && address !== null) return { ...instance, port: address.port }
-  throw invalid('instance.port', undefined, 'a port, because the server does not listen on one')
+function withPort(instance: LifecycleOptions['instance'], listening: number | undefined): InstanceSpec {
+  const port = instance.port ?? listening
+  if (port === undefined) throw invalid('instance.port', undefined, 'a port, because the server does not tell one')
+  return { ...instance, port }
 }
 
 /** A wait that keeps the process alive: while it lasts, requests may still come. */

@@ -10,7 +10,7 @@ import {
   type Registrar,
   type SdError,
 } from '@sd/core'
-import type { DrainableServer } from './drainable-server.ts'
+import { type DrainableServer, type LifecycleServer, toDrainable } from './drainable-server.ts'
 
 /** Something to end on shutdown, after the server. */
 export type ShutdownHook = () => unknown
@@ -21,11 +21,11 @@ export interface LifecycleOptions {
   readonly registrar: Registrar
   /** The instance; without a port the server's is taken. */
   readonly instance: Omit<InstanceSpec, 'port'> & {
-    /** Port that peers reach. @default the port on which the server listens */
+    /** Port that peers reach. A gRPC server does not tell its own. @default the port on which the server listens */
     readonly port?: number
   }
-  /** The server to drain. */
-  readonly server: DrainableServer
+  /** The server to drain: of `node:http`, `node:https`, `node:http2` or `@grpc/grpc-js`, or your own implementation. */
+  readonly server: LifecycleServer
   /** How long it goes on serving after it was taken out of the registry, in milliseconds: until callers know. @default 1_000 */
   readonly propagationDelayMs?: number
   /** How long requests under way may take after that, in milliseconds; then they are cut. @default 10_000 */
@@ -47,7 +47,7 @@ export interface LifecycleOptions {
 }
 
 /** Options with their defaults filled in. */
-export type ResolvedLifecycleOptions = Required<LifecycleOptions>
+export type ResolvedLifecycleOptions = Required<Omit<LifecycleOptions, 'server'>> & { readonly server: DrainableServer }
 
 const keys = [
   'registrar',
@@ -70,7 +70,7 @@ export function readOptions(options: LifecycleOptions): ResolvedLifecycleOptions
   const { registrar, instance, server, onShutdown = [], signals = ['SIGTERM', 'SIGINT'] } = options
   checkFunction('registrar.register', (checkObject('registrar', registrar) as unknown as Registrar).register)
   checkObject('instance', instance)
-  checkFunction('server.closeIdleConnections', (checkObject('server', server) as unknown as DrainableServer).closeIdleConnections)
+  checkObject('server', server)
   for (const [index, hook] of onShutdown.entries()) checkFunction(`onShutdown[${index}]`, hook)
   for (const [index, signal] of signals.entries()) {
     if (!/^SIG[A-Z0-9]+$/.test(checkName(`signals[${index}]`, signal)))
@@ -79,7 +79,7 @@ export function readOptions(options: LifecycleOptions): ResolvedLifecycleOptions
   return {
     registrar,
     instance,
-    server,
+    server: toDrainable(server),
     onShutdown,
     signals,
     propagationDelayMs: checkDuration('propagationDelayMs', options.propagationDelayMs ?? 1_000),

@@ -1,0 +1,145 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
+import { createServiceClient, createUndiciTransport } from '@sd/client'
+import { attemptEndChannel, diffSnapshots, type Registry, type ServiceSnapshot, subscribeTelemetry } from '@sd/core'
+import { createDiscovery, type Discovery } from '@sd/discovery'
+import { createMemoryRegistry } from '@sd/registry-memory'
+import { type CertificateSet, createCertificates } from '@sd/test-servers'
+import { Agent } from 'undici'
+import { beforeAll, expect, test } from 'vitest'
+import { createLifecycle, type Lifecycle } from './index.ts'
+import { startConstantLoad } from './testing/constant-load.ts'
+import { type EchoServer, startHttpServer, startSecureServer } from './testing/echo-servers.ts'
+import { connectGrpcEcho, type GrpcEcho, startGrpcServer } from './testing/grpc-echo.ts'
+
+/** Calls per second. */
+const rate = Number(process.env['SD_TEST_RATE'] ?? 300)
+const instanceCount = 10
+/** How long after the client was told of an instance's removal it may pick it at the latest. */
+const latePickMs = 500
+
+let certificates: CertificateSet
+beforeAll(async () => {
+  certificates = await createCertificates()
+})
+
+type OnPick = (instanceId: string, at: number) => void
+
+interface Caller {
+  readonly call: (index: number) => Promise<void>
+  readonly close: () => Promise<void>
+}
+
+interface Protocol {
+  readonly protocol: string
+  readonly start: () => Promise<EchoServer>
+  readonly connect: (discovery: Discovery, onPick: OnPick) => Caller
+}
+
+/** Calls by `@sd/client`, every fourth with a body, and none of them twice. */
+function connectHttp(discovery: Discovery, onPick: OnPick, dispatcher?: Agent): Caller {
+  const client = createServiceClient({
+    discovery,
+    balancer: createRoundRobinBalancer(),
+    retry: { name: 'never', next: () => undefined },
+    transport: createUndiciTransport(dispatcher ? { dispatcher } : {}),
+  })
+  const unsubscribe = subscribeTelemetry(attemptEndChannel, ({ instanceId, durationMs }) => {
+    onPick(instanceId, performance.now() - durationMs)
+  })
+  return {
+    async call(index) {
+      const body = index % 4 === 0 ? `${index}` : ''
+      const response = await (body ? client.post('orders', '/', { body }) : client.get('orders', '/'))
+      expect(await response.text()).toBe(body)
+    },
+    async close() {
+      unsubscribe()
+      await client.close()
+      await dispatcher?.close()
+    },
+  }
+}
+
+/** Calls by grpc-js, one channel per endpoint. */
+function connectGrpc(discovery: Discovery, onPick: OnPick): Caller {
+  const attached = discovery.cluster('orders').attach(createRoundRobinBalancer())
+  const channels = new Map<string, GrpcEcho>()
+  return {
+    async call(index) {
+      const endpoint = attached.pick({})
+      if (!endpoint) throw new Error('There is no endpoint')
+      onPick(endpoint.instance.id, performance.now())
+      const channel = channels.get(endpoint.key) ?? connectGrpcEcho(endpoint.instance.port)
+      channels.set(endpoint.key, channel)
+      expect(await channel.echo(`${index}`)).toBe(`${index}`)
+    },
+    async close() {
+      attached.detach()
+      for (const channel of channels.values()) channel.close()
+    },
+  }
+}
+
+const protocols: Record<string, Protocol> = {
+  'HTTP/1.1': { protocol: 'http', start: startHttpServer, connect: connectHttp },
+  'HTTP/2': {
+    protocol: 'https',
+    start: () => startSecureServer(certificates.server),
+    connect: (discovery, onPick) =>
+      connectHttp(discovery, onPick, new Agent({ allowH2: true, connect: { ca: certificates.ca } })),
+  },
+  gRPC: { protocol: 'grpc', start: startGrpcServer, connect: connectGrpc },
+}
+
+/** Notes when a watch told of each instance's removal, until the registry is closed. */
+async function noteRemovals(registry: Registry, removals: Map<string, number>): Promise<void> {
+  let previous: ServiceSnapshot | undefined
+  for await (const { value } of registry.watch('orders')) {
+    if (!value) continue
+    for (const { id } of diffSnapshots(previous, value).removed) removals.set(id, performance.now())
+    previous = value
+  }
+}
+
+test.each(Object.entries(protocols))('a rolling restart over %s loses no request', { timeout: 120_000 }, async (_, kind) => {
+  const { protocol, start, connect } = kind
+  const registry = createMemoryRegistry()
+  const discovery = createDiscovery({ source: registry })
+  const removals = new Map<string, number>()
+  const noting = noteRemovals(registry, removals)
+
+  async function startInstance(): Promise<Lifecycle> {
+    const { server, port } = await start()
+    const instance = { service: 'orders', address: '127.0.0.1', port, protocol }
+    const lifecycle = createLifecycle({ registrar: registry, server, instance, propagationDelayMs: 300, signals: [] })
+    await lifecycle.start()
+    return lifecycle
+  }
+
+  const first = await Promise.all(Array.from({ length: instanceCount }, startInstance))
+  await discovery.discover('orders')
+  const picks: { readonly instanceId: string; readonly at: number }[] = []
+  const caller = connect(discovery, (instanceId, at) => picks.push({ instanceId, at }))
+  const load = startConstantLoad(rate, caller.call)
+  await delay(500)
+  const second: Lifecycle[] = []
+  for (const lifecycle of first) {
+    expect(await lifecycle.close()).toEqual({ drained: true, errors: [] })
+    second.push(await startInstance())
+  }
+  await delay(500)
+  await load.stop()
+
+  expect(load.failures).toEqual([])
+  expect(picks).toHaveLength(load.calls)
+  expect(removals.size).toBe(instanceCount)
+  const late = picks.filter(({ instanceId, at }) => at > (removals.get(instanceId) ?? Number.POSITIVE_INFINITY) + latePickMs)
+  expect(late).toEqual([])
+  // The load was on all of them, and came back to those that took their place.
+  expect(new Set(picks.map(({ instanceId }) => instanceId)).size).toBe(2 * instanceCount)
+
+  await caller.close()
+  await Promise.all(second.map((lifecycle) => lifecycle.close()))
+  await Promise.all([discovery.close(), registry.close(), noting])
+})

@@ -1,0 +1,50 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { createServer as createHttp2Server, createSecureServer } from 'node:http2'
+import type { AddressInfo, Server as NetServer } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Certificate } from '@sd/test-servers'
+import type { LifecycleServer } from '../index.ts'
+
+/** A server that listens on loopback, and answers a request with its body after a few milliseconds. */
+export interface EchoServer {
+  readonly server: LifecycleServer
+  readonly port: number
+}
+
+/** How long an answer takes, in milliseconds, so that there are always requests under way. */
+export const answerMs: number = 5
+
+/** What is common to requests of `node:http` and `node:http2`. */
+interface EchoRequest extends AsyncIterable<unknown> {
+  readonly url?: string | undefined
+}
+
+/** Answers with the body of the request, after the milliseconds in its path if there are any. */
+export async function echo(request: EchoRequest, response: { end(body: string): unknown }): Promise<void> {
+  let body = ''
+  for await (const chunk of request) body += chunk
+  await delay(Number(request.url?.slice(1)) || answerMs)
+  response.end(body)
+}
+
+async function listen<Listening extends NetServer & LifecycleServer>(server: Listening): Promise<EchoServer> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return { server, port: (server.address() as AddressInfo).port }
+}
+
+/** HTTP/1.1. */
+export function startHttpServer(): Promise<EchoServer> {
+  return listen(createServer((request, response) => void echo(request, response)))
+}
+
+/** HTTP/2 in the clear. */
+export function startHttp2Server(): Promise<EchoServer> {
+  return listen(createHttp2Server((request, response) => void echo(request, response)))
+}
+
+/** HTTP/2 over TLS, and HTTP/1.1 for those who ask for it. */
+export function startSecureServer(certificate: Certificate): Promise<EchoServer> {
+  return listen(createSecureServer({ ...certificate, allowHTTP1: true }, (request, response) => void echo(request, response)))
+}
