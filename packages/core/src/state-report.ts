@@ -35,7 +35,7 @@ export interface ClusterStateReport {
   /** For how long the source has been away, in milliseconds; 0 while it is not. */
   readonly staleForMs: number
   /** When the counts below began, by `performance.now()`: tells them from those of another Discovery, or of one that was closed. */
-  readonly startedAt?: number
+  readonly startedAt: number
   /** Lookups answered from what was known, since the start. */
   readonly hits: number
   /** Lookups that had to wait for the source, since the start. */

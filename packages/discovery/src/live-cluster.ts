@@ -50,7 +50,9 @@ export class LiveCluster implements Cluster {
   readonly events: EventFan
   snapshot: ServiceSnapshot | undefined
   view: EndpointView
-  /** When somebody used it last, by `performance.now()`. */
+  /** When it was made, by `performance.now()`. */
+  readonly startedAt: number = performance.now()
+  /** When somebody used it last, likewise. */
   usedAt: number = performance.now()
   readonly #options: ResolvedDiscoveryOptions
   readonly #plan: ViewPlan

@@ -268,6 +268,7 @@ test('states are reported while Discovery lives, by own health too', async () =>
       ejected: 0,
       isPanic: false,
       staleForMs: 0,
+      startedAt: expect.any(Number),
       hits: 1,
       misses: 1,
       updates: 1,

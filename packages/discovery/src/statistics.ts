@@ -41,6 +41,7 @@ export interface DiscoveryStatistics extends Readonly<ServiceCounters> {
 
 /** A cluster that counts. */
 interface CountedCluster extends Pick<Cluster, 'service' | 'snapshot' | 'view'> {
+  readonly startedAt: number
   readonly counters: Readonly<ServiceCounters>
   readonly ejected: number
   readonly isPanic: boolean
@@ -67,7 +68,7 @@ export function summarize(clusters: ReadonlyMap<string, CountedCluster>): Discov
 export function reportCluster(cluster: CountedCluster): ClusterStateReport {
   const instances: Record<HealthStatus, number> = { healthy: 0, unhealthy: 0, draining: 0, unknown: 0 }
   for (const { health } of cluster.snapshot?.instances ?? []) instances[health.status]++
-  return { ...statisticsOf(cluster), kind: 'cluster', service: cluster.service, instances }
+  return { ...statisticsOf(cluster), kind: 'cluster', service: cluster.service, startedAt: cluster.startedAt, instances }
 }
 
 function statisticsOf({ counters, snapshot, view, ejected, isPanic, stale }: CountedCluster): ServiceStatistics {

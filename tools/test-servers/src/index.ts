@@ -15,6 +15,8 @@ export {
 export { createLinkedClients, type LinkedClients } from './linked-clients.ts'
 export { type NacosOptions, type NacosServer, startNacos } from './nacos.ts'
 export { freePort } from './network.ts'
+export { type OtelCollector, type ReceivedSpan, startOtelCollector } from './otelcol.ts'
+export { type PrometheusOptions, type PrometheusSample, type PrometheusServer, startPrometheus } from './prometheus.ts'
 export { recipes, type ServerName } from './recipes.ts'
 export { type RedisOptions, type RedisServer, startRedis } from './redis.ts'
 export { findServer, obtainServer, type ServerSource } from './sources.ts'

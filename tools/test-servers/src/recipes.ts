@@ -26,7 +26,17 @@ export interface Recipe {
 }
 
 /** Name of a server that tests can ask for. */
-export type ServerName = 'etcd' | 'consul' | 'kubernetes' | 'toxiproxy' | 'nacos' | 'zookeeper' | 'redis' | 'dns'
+export type ServerName =
+  | 'etcd'
+  | 'consul'
+  | 'kubernetes'
+  | 'toxiproxy'
+  | 'nacos'
+  | 'zookeeper'
+  | 'redis'
+  | 'dns'
+  | 'prometheus'
+  | 'otelcol'
 
 /** Every server that tests can ask for. */
 export const recipes: Readonly<Record<ServerName, Recipe>> = {
@@ -109,5 +119,17 @@ export const recipes: Readonly<Record<ServerName, Recipe>> = {
         'libxml2',
       ],
     },
+  },
+  prometheus: {
+    name: 'prometheus',
+    version: '2.42',
+    file: 'usr/bin/prometheus',
+    build: { tool: 'apt-get', packages: ['prometheus'] },
+  },
+  otelcol: {
+    name: 'otelcol',
+    version: '0.139.0',
+    file: 'otelcol',
+    build: { tool: 'go', folder: 'otelcol', packages: { otelcol: '.' } },
   },
 }

@@ -1,0 +1,106 @@
+import {
+  attemptEndChannel,
+  type CallEndEvent,
+  callEndChannel,
+  callFallbackChannel,
+  callHedgeChannel,
+  callRefusedChannel,
+  callRetryChannel,
+  callStartChannel,
+  type TelemetryCall,
+} from '@sd/core'
+import { guardExemplars } from './exemplars.ts'
+import type { MetricContext } from './metric-context.ts'
+
+// RFC 9110, RFC 5789 and the QUERY method. Others could be anything, as told by a peer.
+const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT', 'QUERY'])
+
+/** Counts calls, attempts, and what policies did to them. */
+export function measureCalls({ series, listen, options, instanceName, instanceValue }: MetricContext): void {
+  const { buckets } = options
+  const exemplarOf = options.exemplar ? guardExemplars(options.exemplar, options.onError) : () => undefined
+  const active = series.gauge({ name: 'calls_active', help: 'Calls under way.', labelNames: ['service'] })
+  const calls = series.counter({
+    name: 'calls_total',
+    help: 'Calls that ended, by status of the response.',
+    labelNames: ['service', 'method', 'status'],
+  })
+  const callErrors = series.counter({
+    name: 'call_errors_total',
+    help: 'Calls that failed, by error code.',
+    labelNames: ['service', 'code'],
+  })
+  const callDuration = series.histogram({
+    name: 'call_duration_seconds',
+    help: 'Time from the start of a call to the end of its response body, or to its failure.',
+    labelNames: ['service', 'method', 'status_class'],
+    buckets,
+  })
+  const attempts = series.counter({
+    name: 'attempts_total',
+    help: 'Attempts that ended, by status of the response.',
+    labelNames: ['service', 'status', ...instanceName],
+  })
+  const attemptErrors = series.counter({
+    name: 'attempt_errors_total',
+    help: 'Attempts that failed, by error code.',
+    labelNames: ['service', 'code'],
+  })
+  const attemptLatency = series.histogram({
+    name: 'attempt_latency_seconds',
+    help: 'Time from the start of an attempt to its response header, or to its failure.',
+    labelNames: ['service', 'status_class'],
+    buckets,
+  })
+  const retries = series.counter({
+    name: 'call_retries_total',
+    help: 'Further attempts after one that ended, by its status or error code.',
+    labelNames: ['service', 'reason'],
+  })
+  const hedges = series.counter({
+    name: 'call_hedges_total',
+    help: 'Further attempts while one was under way.',
+    labelNames: ['service'],
+  })
+  const refusals = series.counter({
+    name: 'call_refusals_total',
+    help: 'Calls and attempts that a policy refused.',
+    labelNames: ['service', 'policy', 'name'],
+  })
+  const fallbacks = series.counter({
+    name: 'call_fallbacks_total',
+    help: 'Calls for which a fallback stood in, by the error that they failed with.',
+    labelNames: ['service', 'code'],
+  })
+
+  // Calls whose start was seen: of those that began before this the end counts, but they were never counted as active.
+  const started = new WeakSet<TelemetryCall>()
+  listen(callStartChannel, ({ call }) => {
+    started.add(call)
+    active.add([call.service], 1)
+  })
+  listen(callEndChannel, (event) => {
+    const { call, status, error, durationMs } = event
+    const { service } = call
+    const method = methods.has(call.method) ? call.method : 'other'
+    if (started.delete(call)) active.add([service], -1)
+    calls.add([service, method, status ?? 'none'])
+    if (error) callErrors.add([service, error.code])
+    callDuration.observe([service, method, statusClass(event)], durationMs / 1_000, exemplarOf(event))
+  })
+  listen(attemptEndChannel, (event) => {
+    const { call, status, error, instanceId, durationMs, latencyMs = durationMs } = event
+    const { service } = call
+    attempts.add([service, status ?? 'none', ...instanceValue(instanceId)])
+    if (error) attemptErrors.add([service, error.code])
+    attemptLatency.observe([service, statusClass(event)], latencyMs / 1_000, exemplarOf(event))
+  })
+  listen(callRetryChannel, ({ call, status, error }) => retries.add([call.service, error?.code ?? status ?? 'none']))
+  listen(callHedgeChannel, ({ call }) => hedges.add([call.service]))
+  listen(callRefusedChannel, ({ call, policy, name }) => refusals.add([call.service, policy, name]))
+  listen(callFallbackChannel, ({ call, error }) => fallbacks.add([call.service, error.code]))
+}
+
+function statusClass({ status }: CallEndEvent): string {
+  return status === undefined ? 'none' : `${Math.floor(status / 100)}xx`
+}

@@ -1,0 +1,114 @@
+import {
+  breakerStateChannel,
+  clusterPanicChannel,
+  discoveryUpdateChannel,
+  endpointEjectionChannel,
+  healthCheckChannel,
+  rateLimitChannel,
+  registrationStateChannel,
+  registryOperationChannel,
+  registryStateChannel,
+} from '@sd/core'
+import type { MetricContext } from './metric-context.ts'
+
+/** Counts what policies, monitors, registries and Discovery do besides calls. */
+export function measureComponents(context: MetricContext): void {
+  measurePolicies(context)
+  measureEndpoints(context)
+  measureRegistries(context)
+}
+
+function measurePolicies({ series, listen }: MetricContext): void {
+  const transitions = series.counter({
+    name: 'breaker_transitions_total',
+    help: 'Changes of circuit breakers to a state.',
+    labelNames: ['breaker', 'state', 'reason'],
+  })
+  const decisions = series.counter({
+    name: 'rate_limit_decisions_total',
+    help: 'Decisions of rate limiters; degraded is how they were taken while the backend was away, or none.',
+    labelNames: ['limiter', 'decision', 'degraded'],
+  })
+  listen(breakerStateChannel, ({ breaker, state, reason }) => transitions.add([breaker, state, reason]))
+  listen(rateLimitChannel, ({ limiter, decision: { allowed, degraded = 'none' } }) =>
+    decisions.add([limiter, allowed ? 'allowed' : 'refused', degraded]),
+  )
+}
+
+function measureEndpoints({ series, listen, options, instanceName, instanceValue }: MetricContext): void {
+  const ejections = series.counter({
+    name: 'endpoint_ejections_total',
+    help: 'Endpoints that a monitor took out.',
+    labelNames: ['service', 'monitor', 'reason', ...instanceName],
+  })
+  const restores = series.counter({
+    name: 'endpoint_restores_total',
+    help: 'Endpoints that a monitor put back.',
+    labelNames: ['service', 'monitor', ...instanceName],
+  })
+  const panics = series.counter({
+    name: 'cluster_panics_total',
+    help: 'Times that a cluster began to use all endpoints because too few were well.',
+    labelNames: ['service'],
+  })
+  const changes = series.counter({
+    name: 'discovery_instance_changes_total',
+    help: 'Instances that were added, updated or removed.',
+    labelNames: ['service', 'change'],
+  })
+  const checks = series.counter({
+    name: 'health_checks_total',
+    help: 'Active health checks that ended, by error code, or ok.',
+    labelNames: ['service', 'check', 'code', ...instanceName],
+  })
+  const checkDuration = series.histogram({
+    name: 'health_check_duration_seconds',
+    help: 'Time that active health checks took.',
+    labelNames: ['service', 'check'],
+    buckets: options.buckets,
+  })
+  listen(endpointEjectionChannel, ({ service, monitor, instanceId, ejection }) => {
+    if (ejection) ejections.add([service, monitor, ejection.reason, ...instanceValue(instanceId)])
+    else restores.add([service, monitor, ...instanceValue(instanceId)])
+  })
+  listen(clusterPanicChannel, ({ service, isPanic }) => {
+    if (isPanic) panics.add([service])
+  })
+  listen(discoveryUpdateChannel, ({ service, change }) => {
+    for (const kind of ['added', 'updated', 'removed'] as const) changes.add([service, kind], change[kind].length)
+  })
+  listen(healthCheckChannel, ({ service, check, instanceId, durationMs, error }) => {
+    checks.add([service, check, error?.code ?? 'ok', ...instanceValue(instanceId)])
+    checkDuration.observe([service, check], durationMs / 1_000)
+  })
+}
+
+function measureRegistries({ series, listen, options }: MetricContext): void {
+  const operations = series.counter({
+    name: 'registry_operations_total',
+    help: 'Operations on registries that ended, by error code, or ok.',
+    labelNames: ['registry', 'operation', 'code'],
+  })
+  const operationDuration = series.histogram({
+    name: 'registry_operation_duration_seconds',
+    help: 'Time that operations on registries took.',
+    labelNames: ['registry', 'operation'],
+    buckets: options.buckets,
+  })
+  const stateChanges = series.counter({
+    name: 'registry_state_changes_total',
+    help: 'Changes of the connection of registries to a state.',
+    labelNames: ['registry', 'state'],
+  })
+  const registrationChanges = series.counter({
+    name: 'registration_state_changes_total',
+    help: 'Changes of registrations to a state.',
+    labelNames: ['registry', 'service', 'state'],
+  })
+  listen(registryOperationChannel, ({ registry, operation, durationMs, error }) => {
+    operations.add([registry, operation, error?.code ?? 'ok'])
+    operationDuration.observe([registry, operation], durationMs / 1_000)
+  })
+  listen(registryStateChannel, ({ registry, state }) => stateChanges.add([registry, state]))
+  listen(registrationStateChannel, ({ registry, service, state }) => registrationChanges.add([registry, service, state]))
+}

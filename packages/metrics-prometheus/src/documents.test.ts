@@ -1,0 +1,83 @@
+import { readFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import type { Metrics } from './index.ts'
+import { readExpressions, readRowTitles, readVariableQueries } from './testing/dashboard.ts'
+import { startEverything } from './testing/run-everything.ts'
+
+/** What of prom-client's metrics its types do not tell. */
+interface Known {
+  readonly name: string
+  readonly type: string
+  readonly labelNames: readonly string[]
+}
+
+let metrics: Metrics
+let known: readonly Known[]
+
+beforeAll(async () => {
+  metrics = startEverything()
+  // The collectors make their metrics when they run.
+  await vi.waitFor(() => expect(metrics.register.getSingleMetric('sd_service_up')).toBeDefined())
+  known = metrics.register.getMetricsAsArray() as unknown as readonly Known[]
+})
+afterAll(() => metrics.close())
+
+test('the README lists every metric with its type and labels', () => {
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+  const listed = [...readme.matchAll(/^\| `(sd_\w+)` *\| (\w+) *\| (.*?) *\|/gm)].map(([, name, type, labels = '']) => ({
+    name,
+    type,
+    labelNames: [...labels.matchAll(/`(\w+)`/g)].map(([, label]) => label),
+  }))
+  expect(listed).toEqual(known.map(({ name, type, labelNames }) => ({ name, type, labelNames })))
+})
+
+test('names have base units and the suffixes of their types', () => {
+  for (const { name, type } of known) {
+    expect(name).toMatch(/^sd_[a-z0-9_]+$/)
+    expect(name.endsWith('_total'), name).toBe(type === 'counter')
+    expect(name).not.toMatch(/_(ms|milliseconds|percent|kb|mb)(_|$)/)
+  }
+})
+
+describe('the dashboard', () => {
+  const expressions = readExpressions()
+
+  test('has its rows', () => {
+    expect(readRowTitles()).toEqual(['Traffic', 'Latency', 'Errors', 'Resilience', 'Registry', 'Process'])
+    expect(expressions.length).toBeGreaterThan(50)
+  })
+
+  test.each([...expressions, ...readVariableQueries()])('knows the metrics and labels of %s', (expression) => {
+    const names = expression.match(/\bsd_\w+/g) ?? []
+    expect(names.length).toBeGreaterThan(0)
+    const found = names.map((name) => findMetric(name))
+    expect(found, names.join()).not.toContain(undefined)
+    // Prometheus adds job and instance, histograms have le.
+    const labels = new Set(['__name__', 'job', 'instance', ...found.flatMap((metric) => metric?.labelNames ?? [])])
+    if (found.some((metric) => metric?.type === 'histogram')) labels.add('le')
+    for (const label of readLabels(expression)) expect(labels).toContain(label)
+  })
+
+  test('shows every metric', () => {
+    const shown = new Set(expressions.flatMap((expression) => expression.match(/\bsd_\w+/g) ?? []).map(findMetric))
+    expect(known.filter((metric) => !shown.has(metric))).toEqual([])
+  })
+})
+
+/** The metric that a name in an expression stands for; histograms are queried by their parts. */
+function findMetric(name: string): Known | undefined {
+  const whole = known.find((metric) => metric.name === name)
+  if (whole) return whole.type === 'histogram' ? undefined : whole
+  const histogram = name.replace(/_(bucket|sum|count)$/, '')
+  return known.find((metric) => metric.name === histogram && metric.type === 'histogram')
+}
+
+/** Labels that an expression selects or groups by. */
+function readLabels(expression: string): readonly string[] {
+  const selected = [...expression.matchAll(/(\w+)\s*(?:=~|!~|!=|=)\s*"/g)].map(([, label = '']) => label)
+  const grouped = [...expression.matchAll(/\bby \(([^)]*)\)/g)].flatMap(([, list = '']) =>
+    list.split(',').map((label) => label.trim()),
+  )
+  return [...selected, ...grouped]
+}

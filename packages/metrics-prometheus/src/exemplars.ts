@@ -1,0 +1,46 @@
+import { type CallEndEvent, invalid, type TelemetryCall } from '@sd/core'
+
+/** Labels of an exemplar, which leads from a measured value to the trace of one call. */
+export type ExemplarLabels = Readonly<Record<string, string>>
+
+/** Finds the exemplar of a call or an attempt that ended; `undefined` for none. On the request path: it must be quick. */
+export type ExemplarSource = (event: CallEndEvent) => ExemplarLabels | undefined
+
+const traceParent = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})/
+const labelName = /^[a-zA-Z_][a-zA-Z0-9_]*$/
+// OpenMetrics: names and values of an exemplar together have at most 128 characters.
+const longestExemplar = 128
+
+/**
+ * The ids in the `traceparent` header of the call (W3C Trace Context), if the trace is sampled: others can't be looked up. From the call
+ * and never from AsyncLocalStorage, which belongs to another request when an event is published.
+ */
+export function readTraceParent({ call }: CallEndEvent): ExemplarLabels | undefined {
+  const { headers } = call as TelemetryCall & { readonly headers?: Readonly<Record<string, string>> }
+  const [, traceId, spanId, flags] = traceParent.exec(headers?.['traceparent'] ?? '') ?? []
+  if (!traceId || !spanId || (Number.parseInt(flags ?? '', 16) & 1) === 0) return undefined
+  return { trace_id: traceId, span_id: spanId }
+}
+
+/** Checks what a source finds: a bad exemplar would spoil the whole page. What it throws goes to `onError`, and there is no exemplar. */
+export function guardExemplars(source: ExemplarSource, onError: (error: unknown) => void): ExemplarSource {
+  return (event) => {
+    try {
+      const labels = source(event)
+      if (labels) checkExemplar(labels)
+      return labels
+    } catch (error) {
+      onError(error)
+      return undefined
+    }
+  }
+}
+
+function checkExemplar(labels: ExemplarLabels): void {
+  let length = 0
+  for (const [name, value] of Object.entries(labels)) {
+    if (!labelName.test(name) || typeof value !== 'string') throw invalid(`exemplar.${name}`, value, 'a label with a string')
+    length += name.length + value.length
+  }
+  if (length > longestExemplar) throw invalid('exemplar', length, `at most ${longestExemplar} characters`)
+}

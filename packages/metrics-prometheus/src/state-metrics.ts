@@ -1,0 +1,115 @@
+import {
+  type BreakerStateReport,
+  type CircuitState,
+  type ClusterStateReport,
+  collectStates,
+  type RegistrationStateEvent,
+  type RegistryState,
+  registrationStateChannel,
+  type StateReport,
+} from '@sd/core'
+import { createLookupCounts } from './lookup-counts.ts'
+import type { MetricContext } from './metric-context.ts'
+import type { GaugeSeries } from './series.ts'
+
+const circuitStates: readonly CircuitState[] = ['closed', 'open', 'half-open', 'isolated']
+const registryStates: readonly RegistryState[] = ['connected', 'disconnected', 'closed']
+
+/**
+ * How everything that is alive is, asked for whenever the metrics are read; what is gone is gone from them too. Of several things of one
+ * name numbers are added up, but those of clusters: several Discoveries see the same instances, so the largest counts.
+ */
+export function measureStates(context: MetricContext): void {
+  const { series } = context
+  const gauges: GaugeSeries[] = []
+  let isFresh = false
+
+  const instances = gauge('instances', 'Instances in the last known list, by their own health.', ['service', 'health'])
+  const eligible = gauge('endpoints_eligible', 'Endpoints that may get traffic.', ['service'])
+  const ejected = gauge('endpoints_ejected', 'Endpoints that a monitor took out.', ['service'])
+  const panic = gauge('cluster_panic', '1 while all endpoints are used because too few are well, else 0.', ['service'])
+  const stale = gauge('discovery_stale_seconds', 'For how long the source of the list has been away, or 0.', ['service'])
+  const breakers = gauge('breaker_state', 'Circuit breakers that are in the state.', [
+    ...['service', 'breaker', 'scope', 'state'],
+    ...context.instanceName,
+  ])
+  const limitMax = gauge('concurrency_limit', 'Most work at once, as of now.', ['service', 'limit'])
+  const limitActive = gauge('concurrency_active', 'Work under way below a limit.', ['service', 'limit'])
+  const limitWaiting = gauge('concurrency_waiting', 'Work that waits at a limit.', ['service', 'limit'])
+  const budgets = gauge('retry_budget_available', 'Further attempts that would be granted now.', ['service'])
+  const connections = gauge('registry_state', 'Registries whose connection is in the state.', ['registry', 'state'])
+  const registrations = gauge('registrations', 'Registrations of this process, by state.', ['registry', 'service', 'state'])
+  const registrationStates = followRegistrations(context)
+  const countLookups = createLookupCounts(series, collect)
+
+  // prom-client reads all metrics in one go: the states are asked for once, by the first of them.
+  function collect(): void {
+    if (isFresh) return
+    isFresh = true
+    queueMicrotask(() => {
+      isFresh = false
+    })
+    for (const each of gauges) each.clear()
+    const states = collectStates()
+    for (const state of states) takeGuarded(state)
+    for (const { registry, service, state } of registrationStates()) registrations.add([registry, service, state], 1)
+    countLookups(states.filter((state) => state.kind === 'cluster'))
+  }
+  function gauge(name: string, help: string, labelNames: readonly string[]): GaugeSeries {
+    const made = series.gauge({ name, help, labelNames, collect })
+    gauges.push(made)
+    return made
+  }
+  // Reports may come from another version of a package: a bad one must not cost the whole page.
+  function takeGuarded(state: StateReport): void {
+    try {
+      take(state)
+    } catch (error) {
+      context.options.onError(error)
+    }
+  }
+  function take(state: StateReport): void {
+    switch (state.kind) {
+      case 'registry':
+        for (const each of registryStates) connections.add([state.registry, each], each === state.state ? 1 : 0)
+        break
+      case 'cluster':
+        takeCluster(state)
+        break
+      case 'breaker':
+        takeBreaker(state)
+        break
+      case 'limit':
+        limitMax.add([state.service, state.limit], state.max)
+        limitActive.add([state.service, state.limit], state.active)
+        limitWaiting.add([state.service, state.limit], state.waiting)
+        break
+      case 'retry-budget':
+        budgets.add([state.service], state.available)
+    }
+  }
+  function takeCluster({ service, instances: counts, ...cluster }: ClusterStateReport): void {
+    for (const [health, count] of Object.entries(counts)) instances.raise([service, health], count)
+    eligible.raise([service], cluster.eligible)
+    ejected.raise([service], cluster.ejected)
+    panic.raise([service], cluster.isPanic ? 1 : 0)
+    stale.raise([service], cluster.staleForMs / 1_000)
+  }
+  function takeBreaker({ service, breaker, instanceId, state }: BreakerStateReport): void {
+    const scope = instanceId === undefined ? 'service' : 'instance'
+    for (const each of circuitStates) {
+      breakers.add([service, breaker, scope, each, ...context.instanceValue(instanceId ?? '')], each === state ? 1 : 0)
+    }
+  }
+}
+
+/** Follows registrations by their events, because nobody reports them; those that were there before are seen when they change. */
+function followRegistrations({ listen, options }: MetricContext): () => Iterable<RegistrationStateEvent> {
+  const known = new Map<string, RegistrationStateEvent>()
+  listen(registrationStateChannel, (event) => {
+    const key = [event.registry, event.service, event.instanceId].join('\0')
+    if (event.state === 'closed') known.delete(key)
+    else if (known.has(key) || known.size < options.maxSeries) known.set(key, event)
+  })
+  return () => known.values()
+}

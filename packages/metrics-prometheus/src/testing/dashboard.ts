@@ -1,0 +1,29 @@
+import { readFileSync } from 'node:fs'
+
+/** What of the dashboard tests look at. */
+interface Dashboard {
+  readonly panels: readonly {
+    readonly type: string
+    readonly title: string
+    readonly targets?: readonly { readonly expr: string }[]
+  }[]
+  readonly templating: { readonly list: readonly { readonly query: string | { readonly query: string } }[] }
+}
+
+const text = readFileSync(new URL('../dashboard.json', import.meta.url), 'utf8')
+const { panels, templating } = JSON.parse(text) as Dashboard
+
+/** Every expression of its panels. */
+export function readExpressions(): readonly string[] {
+  return panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr))
+}
+
+/** The queries for the values of its variables. */
+export function readVariableQueries(): readonly string[] {
+  return templating.list.flatMap(({ query }) => (typeof query === 'string' ? [] : [query.query]))
+}
+
+/** Titles of its rows. */
+export function readRowTitles(): readonly string[] {
+  return panels.filter(({ type }) => type === 'row').map(({ title }) => title)
+}

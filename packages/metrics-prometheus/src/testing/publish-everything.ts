@@ -1,0 +1,96 @@
+import {
+  attemptEndChannel,
+  breakerStateChannel,
+  callEndChannel,
+  callFallbackChannel,
+  callHedgeChannel,
+  callRefusedChannel,
+  callRetryChannel,
+  callStartChannel,
+  clusterPanicChannel,
+  createServiceInstance,
+  createSnapshot,
+  diffSnapshots,
+  discoveryUpdateChannel,
+  endpointEjectionChannel,
+  healthCheckChannel,
+  publishTelemetry,
+  rateLimitChannel,
+  registrationStateChannel,
+  registryOperationChannel,
+  registryStateChannel,
+  reportStates,
+  SdError,
+  type StateReport,
+  type TelemetryCall,
+} from '@sd/core'
+
+/** Trace id in the `traceparent` of {@link createCall}'s calls. */
+export const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
+
+/** A call as the client publishes it: with more than telemetry promises. */
+export function createCall(
+  change: Partial<TelemetryCall> = {},
+  flags: string = '01',
+): TelemetryCall & { headers: Record<string, string> } {
+  const headers = { traceparent: `00-${traceId}-00f067aa0ba902b7-${flags}` }
+  return { service: 'orders', method: 'GET', path: '/', startedAt: performance.now(), headers, ...change }
+}
+
+/** One report of each kind. */
+export const reports: readonly StateReport[] = [
+  { kind: 'registry', registry: 'memory', state: 'connected' },
+  {
+    kind: 'cluster',
+    service: 'orders',
+    instances: { healthy: 4, unhealthy: 1, draining: 0, unknown: 0 },
+    eligible: 3,
+    ejected: 1,
+    isPanic: false,
+    staleForMs: 1_500,
+    startedAt: 1,
+    hits: 10,
+    misses: 1,
+    updates: 2,
+  },
+  { kind: 'breaker', breaker: 'orders', service: 'orders', state: 'open' },
+  { kind: 'breaker', breaker: 'orders', service: 'orders', instanceId: 'a', state: 'closed' },
+  { kind: 'breaker', breaker: 'orders', service: 'orders', instanceId: 'b', state: 'half-open' },
+  { kind: 'limit', limit: 'bulkhead', service: 'orders', max: 20, active: 7, waiting: 2 },
+  { kind: 'retry-budget', service: 'orders', available: 11 },
+]
+
+/** Publishes an event on every channel, and reports one state of each kind. @returns a function that ends the reports */
+export function publishEverything(): () => void {
+  const error = new SdError('SD_TIMEOUT', 'too late')
+  const call = createCall()
+  const where = { service: 'orders', instanceId: 'a', origin: 'http://127.0.0.1:8080' }
+  const instance = createServiceInstance({ service: 'orders', id: 'a', address: '127.0.0.1', port: 8080 })
+  const snapshot = createSnapshot({ service: 'orders', instances: [instance] })
+  const decision = { allowed: false, limit: 1, remaining: 0, windowMs: 1, resetMs: 1, retryAfterMs: 1, degraded: 'open' } as const
+
+  publishTelemetry(callStartChannel, { call })
+  publishTelemetry(attemptEndChannel, { ...where, call, status: 503, durationMs: 40, latencyMs: 20, attempts: 1 })
+  publishTelemetry(callRetryChannel, { call, attempt: 1, delayMs: 5, status: 503 })
+  publishTelemetry(attemptEndChannel, { ...where, call, error, durationMs: 300, attempts: 2 })
+  publishTelemetry(callRetryChannel, { call, attempt: 2, delayMs: 5, error })
+  publishTelemetry(callHedgeChannel, { call, attempt: 3, afterMs: 50 })
+  publishTelemetry(callRefusedChannel, { call, policy: 'breaker', name: 'orders' })
+  publishTelemetry(callFallbackChannel, { call, error })
+  publishTelemetry(callEndChannel, { call, status: 200, durationMs: 700, attempts: 3 })
+  publishTelemetry(callEndChannel, { call: createCall({ method: 'BREW' }, '00'), error, durationMs: 9, attempts: 0 })
+  publishTelemetry(breakerStateChannel, { breaker: 'orders', state: 'open', previous: 'closed', reason: 'failure-rate' })
+  publishTelemetry(rateLimitChannel, { limiter: 'api', decision })
+  publishTelemetry(endpointEjectionChannel, { ...where, monitor: 'outlier', ejection: { reason: 'consecutive-5xx' } })
+  publishTelemetry(endpointEjectionChannel, { ...where, monitor: 'outlier' })
+  publishTelemetry(clusterPanicChannel, { service: 'orders', isPanic: true, healthyShare: 0.4 })
+  publishTelemetry(clusterPanicChannel, { service: 'orders', isPanic: false, healthyShare: 0.6 })
+  publishTelemetry(discoveryUpdateChannel, { service: 'orders', snapshot, change: diffSnapshots(undefined, snapshot) })
+  publishTelemetry(healthCheckChannel, { service: 'orders', instanceId: 'a', check: 'http', durationMs: 3 })
+  publishTelemetry(healthCheckChannel, { service: 'orders', instanceId: 'a', check: 'http', durationMs: 3, error })
+  publishTelemetry(registryOperationChannel, { registry: 'memory', operation: 'getInstances', durationMs: 2 })
+  publishTelemetry(registryOperationChannel, { registry: 'memory', operation: 'getInstances', durationMs: 2, error })
+  publishTelemetry(registryStateChannel, { registry: 'memory', state: 'disconnected', error })
+  publishTelemetry(registrationStateChannel, { registry: 'memory', service: 'orders', instanceId: 'a', state: 'active' })
+  return reportStates(() => reports)
+}

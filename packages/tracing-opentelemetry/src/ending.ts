@@ -1,0 +1,28 @@
+import { type Span, SpanStatusCode } from '@opentelemetry/api'
+import type { SdError } from '@sd/core'
+
+/** How a call or an attempt ended. */
+export interface Ending {
+  /** Status of the response, if there was one. */
+  readonly status?: number | undefined
+  /** How it failed, if it did. */
+  readonly error?: SdError | undefined
+}
+
+/**
+ * Ends the span of a client. By the conventions for HTTP clients 4xx and 5xx are errors, and what the caller gave up is none; that it
+ * was given up is told by an attribute of ours.
+ */
+export function endSpan(span: Span, { status, error }: Ending): void {
+  if (status !== undefined) span.setAttribute('http.response.status_code', status)
+  if (status !== undefined && status >= 400) failSpan(span, String(status))
+  else if (error?.code === 'SD_ABORTED') span.setAttribute('sd.aborted', true)
+  else if (error) failSpan(span, error.code, error.message)
+  span.end()
+}
+
+/** Marks a span as failed. A status of HTTP needs no message. */
+export function failSpan(span: Span, type: string, message?: string): void {
+  span.setAttribute('error.type', type)
+  span.setStatus({ code: SpanStatusCode.ERROR, ...(message !== undefined && { message }) })
+}

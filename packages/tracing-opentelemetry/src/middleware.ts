@@ -1,0 +1,101 @@
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
+import type { TLSSocket } from 'node:tls'
+import { type Attributes, context, type Span, SpanKind, trace } from '@opentelemetry/api'
+import { failSpan } from './ending.ts'
+import { methodAttributes, methodName, redactQuery } from './http.ts'
+import { readOptions, type TracingOptions } from './options.ts'
+
+/** A request, or what Fastify has around it. */
+export type TracedRequest =
+  | IncomingMessage
+  | {
+      /** The request itself. */
+      readonly raw: IncomingMessage
+      /** The route that was found. */
+      readonly routeOptions?: { readonly url?: string | undefined }
+    }
+
+/** A response, or what Fastify has around it. */
+export type TracedResponse =
+  | ServerResponse
+  | {
+      /** The response itself. */
+      readonly raw: ServerResponse
+    }
+
+/** Traces one request, and calls `next` inside of its span. */
+export type TraceMiddleware = (request: TracedRequest, response: TracedResponse, next: () => void) => void
+
+const headerGetter = {
+  get: (headers: IncomingHttpHeaders, name: string): string | string[] | undefined => headers[name.toLowerCase()],
+  keys: (headers: IncomingHttpHeaders): string[] => Object.keys(headers),
+}
+
+/**
+ * Continues the traces of callers in a server: a `SERVER` span per request, until its response has ended. For Express `app.use(middleware)`,
+ * for Fastify `app.addHook('onRequest', middleware)`, for `node:http` `middleware(request, response, () => handle(request, response))`.
+ *
+ * @throws SdError `SD_INVALID` that names the option
+ */
+export function createTraceMiddleware(options: TracingOptions = {}): TraceMiddleware {
+  const { tracer, propagator, attributes, queryParameters } = readOptions(options)
+  return (request, response, next) => {
+    const incoming = 'raw' in request ? request.raw : request
+    const outgoing = 'raw' in response ? response.raw : response
+    const method = methodName(incoming.method ?? '')
+    const parent = propagator.extract(context.active(), incoming.headers, headerGetter)
+    const span = tracer.startSpan(
+      method,
+      { kind: SpanKind.SERVER, attributes: { ...attributes, ...serverAttributes(incoming, queryParameters) } },
+      parent,
+    )
+    outgoing.once('close', () => {
+      const route = findRoute(request)
+      if (route !== undefined) span.updateName(`${method} ${route}`).setAttribute('http.route', route)
+      endServerSpan(span, outgoing)
+    })
+    const active = trace.setSpan(parent, span)
+    // Their events come from the socket, which knows no context; body parsers go on in them.
+    context.bind(active, incoming)
+    context.bind(active, outgoing)
+    context.with(active, next)
+  }
+}
+
+function serverAttributes(request: IncomingMessage, queryParameters: ReadonlySet<string>): Attributes {
+  const { method = '', url = '/', headers, socket, httpVersion } = request
+  const [path, query] = splitOnce(redactQuery(url, queryParameters), '?')
+  const attributes: Attributes = {
+    ...methodAttributes(method),
+    'url.scheme': (socket as Partial<TLSSocket>).encrypted ? 'https' : 'http',
+    'url.path': path,
+    'url.query': query,
+    'network.protocol.version': httpVersion,
+    'client.address': socket.remoteAddress,
+    'user_agent.original': headers['user-agent'],
+  }
+  const host = /^(?<address>\[[^\]]*\]|[^:]+)(?::(?<port>\d{1,5}))?$/.exec(headers.host ?? '')?.groups
+  if (host) attributes['server.address'] = host['address']?.replace(/^\[|\]$/g, '')
+  if (host?.['port'] !== undefined) attributes['server.port'] = Number(host['port'])
+  return attributes
+}
+
+function splitOnce(text: string, separator: string): [string, string | undefined] {
+  const at = text.indexOf(separator)
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)]
+}
+
+/** The pattern that the framework matched. */
+function findRoute(request: TracedRequest): string | undefined {
+  if ('raw' in request) return request.routeOptions?.url
+  const { route, baseUrl = '' } = request as IncomingMessage & { route?: { path?: unknown }; baseUrl?: string }
+  return typeof route?.path === 'string' ? baseUrl + route.path : undefined
+}
+
+function endServerSpan(span: Span, response: ServerResponse): void {
+  const { headersSent, statusCode, writableFinished } = response
+  if (headersSent) span.setAttribute('http.response.status_code', statusCode)
+  if (headersSent && statusCode >= 500) failSpan(span, String(statusCode))
+  else if (!writableFinished) failSpan(span, 'SD_ABORTED', 'The connection ended before the response did')
+  span.end()
+}

@@ -1,0 +1,44 @@
+import { type Attributes, propagation, type TextMapPropagator, type Tracer, type TracerProvider, trace } from '@opentelemetry/api'
+import { checkFunction, checkKnownKeys, checkObject, checkText, invalid } from '@sd/core'
+
+/** Options of `createTracing` and `createTraceMiddleware`. */
+export interface TracingOptions {
+  /** Makes the spans. @default the provider that is registered with `@opentelemetry/api`, now or later */
+  readonly tracerProvider?: TracerProvider
+  /** Writes and reads the header fields of trace context and baggage. @default the propagator that is registered likewise */
+  readonly propagator?: TextMapPropagator
+  /** Attributes of every span. @default {} */
+  readonly attributes?: Attributes
+  /** Names of the query parameters, as they are in the URL, whose values traces may show; all others read `REDACTED`. @default [] */
+  readonly queryParameters?: readonly string[]
+}
+
+/** Options with their defaults filled in. */
+export interface ResolvedTracing {
+  /** Makes the spans. */
+  readonly tracer: Tracer
+  /** See {@link TracingOptions.propagator}. */
+  readonly propagator: Pick<TextMapPropagator, 'inject' | 'extract'>
+  /** See {@link TracingOptions.attributes}. */
+  readonly attributes: Attributes
+  /** See {@link TracingOptions.queryParameters}. */
+  readonly queryParameters: ReadonlySet<string>
+}
+
+/** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
+export function readOptions(options: TracingOptions): ResolvedTracing {
+  checkKnownKeys('', checkObject('options', options), ['tracerProvider', 'propagator', 'attributes', 'queryParameters'])
+  const { tracerProvider = trace, propagator = propagation, attributes = {}, queryParameters = [] } = options
+  checkFunction('tracerProvider.getTracer', tracerProvider.getTracer)
+  checkFunction('propagator.inject', propagator.inject)
+  checkFunction('propagator.extract', propagator.extract)
+  checkObject('attributes', attributes)
+  if (!Array.isArray(queryParameters)) throw invalid('queryParameters', queryParameters, 'a list of names')
+  for (const [index, name] of queryParameters.entries()) checkText(`queryParameters[${index}]`, name, 255)
+  return {
+    tracer: tracerProvider.getTracer('@sd/tracing-opentelemetry'),
+    propagator,
+    attributes,
+    queryParameters: new Set(queryParameters),
+  }
+}

@@ -1,0 +1,187 @@
+import { type Attributes, type Context, context, isSpanContextValid, type Span, SpanKind, trace } from '@opentelemetry/api'
+import {
+  type AttemptContext,
+  attemptEndChannel,
+  type CallContext,
+  callEndChannel,
+  callFallbackChannel,
+  callHedgeChannel,
+  callRefusedChannel,
+  callRetryChannel,
+  type Interceptor,
+  subscribeTelemetry,
+  type TelemetryCall,
+  toSdError,
+} from '@sd/core'
+import { type Ending, endSpan } from './ending.ts'
+import { methodAttributes, methodName, redactQuery } from './http.ts'
+import { type ResolvedTracing, readOptions, type TracingOptions } from './options.ts'
+
+/** Interceptors that trace the calls of a client. Give it both of them. */
+export interface Tracing extends Disposable {
+  /** Makes a span of every call. First of the list, so that the others run inside of the span. */
+  readonly call: Interceptor<CallContext>
+  /** Makes a span of every attempt, and sends trace context and baggage along. */
+  readonly attempt: Interceptor<AttemptContext>
+  /** Traces no new calls; the spans of those under way end as they would. Idempotent. */
+  close(): void
+}
+
+/** A call under way. */
+interface TracedCall {
+  readonly span: Span
+  /** In which its attempts are made, whoever starts them. */
+  readonly context: Context
+  /** Spans of the attempts, by number less 1; `undefined` once ended. */
+  readonly attempts: (Span | undefined)[]
+  isOpen: boolean
+}
+
+const headerSetter = {
+  set(headers: Record<string, string>, name: string, value: string): void {
+    headers[name.toLowerCase()] = value
+  },
+}
+
+/**
+ * Tracing for `@sd/client`: an `INTERNAL` span per call, and inside of it a `CLIENT` span per attempt. Spans end when the body has ended,
+ * failed or was aborted.
+ *
+ * @throws SdError `SD_INVALID` that names the option
+ */
+export function createTracing(options: TracingOptions = {}): Tracing {
+  const resolved = readOptions(options)
+  const { propagator } = resolved
+  const calls = new WeakMap<TelemetryCall, TracedCall>()
+  let openCalls = 0
+  let isClosed = false
+
+  function endCall(traced: TracedCall, ending: Ending): void {
+    if (!traced.isOpen) return
+    traced.isOpen = false
+    // What is left of attempts: an interceptor answered or failed in their place.
+    for (let number = 1; number <= traced.attempts.length; number++) endAttempt(traced, number, { error: ending.error })
+    traced.span.setAttribute('sd.attempts', traced.attempts.length)
+    endSpan(traced.span, ending)
+    openCalls--
+    unsubscribeIfIdle()
+  }
+
+  function addEvent(call: TelemetryCall, name: string, attributes: Attributes): void {
+    calls.get(call)?.span.addEvent(name, attributes)
+  }
+
+  // The end of a body is known to the client alone: a promise ends at the head, and a wrapped body would be another one.
+  const subscriptions = [
+    subscribeTelemetry(attemptEndChannel, ({ call, attempts: number, status, error }) => {
+      const traced = calls.get(call)
+      if (traced) endAttempt(traced, number, { status, error })
+    }),
+    subscribeTelemetry(callEndChannel, ({ call, status, error }) => {
+      const traced = calls.get(call)
+      if (traced) endCall(traced, { status, error })
+    }),
+    subscribeTelemetry(callRetryChannel, ({ call, attempt, delayMs, status, error }) => {
+      const type = status === undefined ? error?.code : String(status)
+      addEvent(call, 'sd.retry', { 'sd.attempt': attempt, 'sd.delay_ms': delayMs, 'error.type': type })
+    }),
+    subscribeTelemetry(callHedgeChannel, ({ call, attempt, afterMs }) => {
+      addEvent(call, 'sd.hedge', { 'sd.attempt': attempt, 'sd.after_ms': afterMs })
+    }),
+    subscribeTelemetry(callRefusedChannel, ({ call, policy, name }) => {
+      addEvent(call, 'sd.refused', { 'sd.policy': policy, 'sd.policy.name': name })
+    }),
+    subscribeTelemetry(callFallbackChannel, ({ call, error }) => {
+      addEvent(call, 'sd.fallback', { 'error.type': error.code })
+    }),
+  ]
+
+  function unsubscribeIfIdle(): void {
+    if (!isClosed || openCalls > 0) return
+    for (const unsubscribe of subscriptions.splice(0)) unsubscribe()
+  }
+
+  const tracing: Tracing = {
+    async call(call, next) {
+      if (isClosed) return next()
+      const parent = context.active()
+      const span = startCallSpan(resolved, call, parent)
+      // Without an SDK there is nothing to end.
+      if (!isSpanContextValid(span.spanContext())) return next()
+      const traced: TracedCall = { span, context: trace.setSpan(parent, span), attempts: [], isOpen: true }
+      calls.set(call, traced)
+      openCalls++
+      try {
+        return await context.with(traced.context, next)
+      } catch (error) {
+        endCall(traced, failureOf(call, error))
+        throw error
+      }
+    },
+    async attempt(attempt, next) {
+      const traced = calls.get(attempt.call)
+      if (!traced) {
+        if (!isClosed) propagator.inject(context.active(), attempt.headers, headerSetter)
+        return next()
+      }
+      const span = startAttemptSpan(resolved, attempt, traced.context)
+      traced.attempts[attempt.attempt - 1] = span
+      const active = trace.setSpan(traced.context, span)
+      propagator.inject(active, attempt.headers, headerSetter)
+      try {
+        return await context.with(active, next)
+      } catch (error) {
+        endAttempt(traced, attempt.attempt, failureOf(attempt.call, error))
+        throw error
+      }
+    },
+    close() {
+      isClosed = true
+      unsubscribeIfIdle()
+    },
+    [Symbol.dispose]: () => tracing.close(),
+  }
+  return tracing
+}
+
+// INTERNAL, because the conventions for HTTP clients want one CLIENT span per request on the wire, and none for what is around them.
+function startCallSpan({ tracer, attributes }: ResolvedTracing, { method, service }: CallContext, parent: Context): Span {
+  return tracer.startSpan(
+    `${methodName(method)} ${service}`,
+    { kind: SpanKind.INTERNAL, attributes: { ...attributes, ...methodAttributes(method), 'sd.service': service } },
+    parent,
+  )
+}
+
+function startAttemptSpan(
+  { tracer, attributes, queryParameters }: ResolvedTracing,
+  { call, endpoint, attempt }: AttemptContext,
+  parent: Context,
+): Span {
+  const { method, path, service } = call
+  const { id, address, port, locality } = endpoint.instance
+  const spanAttributes: Attributes = {
+    ...attributes,
+    ...methodAttributes(method),
+    'server.address': address,
+    'server.port': port,
+    'url.full': endpoint.origin + redactQuery(path, queryParameters),
+    'sd.service': service,
+    'sd.instance.id': id,
+  }
+  if (attempt > 1) spanAttributes['http.request.resend_count'] = attempt - 1
+  if (locality?.zone !== undefined) spanAttributes['sd.instance.zone'] = locality.zone
+  return tracer.startSpan(methodName(method), { kind: SpanKind.CLIENT, attributes: spanAttributes }, parent)
+}
+
+/** What the client makes of whatever an interceptor throws. */
+function failureOf({ service }: CallContext, error: unknown): Ending {
+  return { error: toSdError(error, 'SD_UNAVAILABLE', `Calling ${service}`) }
+}
+
+function endAttempt(traced: TracedCall, number: number, ending: Ending): void {
+  const span = traced.attempts[number - 1]
+  if (!span) return
+  traced.attempts[number - 1] = undefined
+  endSpan(span, ending)
+}
