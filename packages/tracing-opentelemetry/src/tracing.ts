@@ -111,6 +111,8 @@ export function createTracing(options: TracingOptions = {}): Tracing {
       const traced: TracedCall = { span, context: trace.setSpan(parent, span), attempts: [], isOpen: true }
       calls.set(call, traced)
       openCalls++
+      // Attempts have their own; this is for those who see the call alone, such as metrics that link to its trace.
+      propagator.inject(traced.context, call.headers, headerSetter)
       try {
         return await context.with(traced.context, next)
       } catch (error) {

@@ -1,0 +1,121 @@
+import {
+  attemptEndChannel,
+  callEndChannel,
+  callHedgeChannel,
+  callRetryChannel,
+  callStartChannel,
+  type Endpoint,
+  hasTelemetrySubscribers,
+  type PickRequest,
+  publishTelemetry,
+  type TelemetryCall,
+} from '@sd/core'
+import { type CallOutcome, toOutcome } from './status.ts'
+
+const cancelled = 1
+
+/** One logical call, from the choice of its config until its status is out, with all attempts that grpc-js makes of it. */
+export class GrpcCall implements TelemetryCall, PickRequest {
+  readonly service: string
+  readonly method = 'POST'
+  readonly path: string
+  readonly hashKey: string | undefined
+  readonly startedAt: number = performance.now()
+  /** Endpoints that this call has tried already. */
+  readonly attempted: Endpoint[] = []
+  /** Whether its status is out. grpc-js may still pick for a call that was cancelled at once. */
+  isOver = false
+  /** When the head of the answer came, by `performance.now()`. */
+  headersAt: number | undefined
+  /** Number of attempts that were started. */
+  attempts = 0
+  /** The attempt that was started last. */
+  lastAttempt: GrpcAttempt | undefined
+  readonly #open = new Set<GrpcAttempt>()
+
+  constructor(service: string, path: string, hashKey: string | undefined) {
+    this.service = service
+    this.path = path
+    this.hashKey = hashKey
+    if (hasTelemetrySubscribers(callStartChannel)) publishTelemetry(callStartChannel, { call: this })
+  }
+
+  /** Counts an attempt on an endpoint, from its pick on. */
+  begin(endpoint: Endpoint): GrpcAttempt {
+    const attempt = new GrpcAttempt(this, endpoint, () => this.#open.delete(attempt))
+    this.#open.add(attempt)
+    return attempt
+  }
+
+  /** The head of the answer came. */
+  receiveHeaders(): void {
+    this.headersAt = performance.now()
+  }
+
+  /** The status is out. */
+  end(code: number, details: string): void {
+    this.isOver = true
+    for (const attempt of this.#open) attempt.end(attempt.number === 0 ? cancelled : code, details)
+    if (!hasTelemetrySubscribers(callEndChannel)) return
+    const { status, error } = toOutcome(this.service, code, details)
+    const durationMs = performance.now() - this.startedAt
+    publishTelemetry(callEndChannel, { call: this, status, error, durationMs, attempts: this.attempts })
+  }
+}
+
+/** One attempt of a call on one endpoint. */
+export class GrpcAttempt {
+  readonly endpoint: Endpoint
+  /** Number of the attempt, from 1; 0 until it was started: what was picked is not always sent. */
+  number = 0
+  startedAt = 0
+  endedAt: number | undefined
+  outcome: CallOutcome | undefined
+  readonly #call: GrpcCall
+  readonly #onEnd: () => void
+
+  constructor(call: GrpcCall, endpoint: Endpoint, onEnd: () => void) {
+    this.#call = call
+    this.endpoint = endpoint
+    this.#onEnd = onEnd
+    endpoint.acquire()
+  }
+
+  /** The request is being sent. */
+  start(): void {
+    const call = this.#call
+    this.startedAt = performance.now()
+    if (call.lastAttempt) publishFurtherAttempt(call, call.lastAttempt, this.startedAt)
+    this.number = ++call.attempts
+    call.lastAttempt = this
+    call.attempted.push(this.endpoint)
+  }
+
+  /** It has ended; only the first time counts. */
+  end(code: number, details: string): void {
+    if (this.outcome) return
+    const { endpoint, startedAt, number: attempts } = this
+    const call = this.#call
+    this.endedAt = performance.now()
+    const latencyMs = code === 0 && call.headersAt !== undefined ? call.headersAt - startedAt : undefined
+    this.outcome = toOutcome(call.service, code, details, latencyMs)
+    endpoint.release(this.outcome)
+    this.#onEnd()
+    if (attempts === 0 || !hasTelemetrySubscribers(attemptEndChannel)) return
+    const { status, error } = this.outcome
+    const durationMs = this.endedAt - startedAt
+    const { origin } = endpoint
+    const instanceId = endpoint.instance.id
+    publishTelemetry(attemptEndChannel, { call, status, error, durationMs, attempts, instanceId, origin, latencyMs })
+  }
+}
+
+/** grpc-js decides on retries and hedges by the service config; here they are only seen. */
+function publishFurtherAttempt(call: GrpcCall, before: GrpcAttempt, now: number): void {
+  if (before.outcome && before.endedAt !== undefined) {
+    const { status, error } = before.outcome
+    publishTelemetry(callRetryChannel, { call, attempt: before.number, delayMs: now - before.endedAt, status, error })
+  } else {
+    publishTelemetry(callHedgeChannel, { call, attempt: before.number + 1, afterMs: now - before.startedAt })
+  }
+}

@@ -1,0 +1,103 @@
+import { type Balancer, type ClusterSource, checkDuration, checkFunction, checkKnownKeys, checkObject, invalid } from '@sd/core'
+import type { GrpcModule } from './grpc-js.ts'
+
+/** Settings that every service may have of its own. */
+export interface GrpcServiceSettings {
+  /** Chooses endpoints. */
+  readonly balancer?: Balancer
+  /** Key of the metadata whose value a consistent-hashing balancer hashes, such as `user-id`. @default none */
+  readonly hashMetadata?: string
+  /**
+   * Time limit of calls for whose method the channel's service config has none, in milliseconds; 0 for none. Streams are calls too. A
+   * deadline that the caller sets counts if it is earlier.
+   *
+   * @default 0
+   */
+  readonly timeoutMs?: number
+}
+
+/** Options of `registerServices`. */
+export interface GrpcServicesOptions extends GrpcServiceSettings {
+  /** The copy of grpc-js whose clients are to find services: `import * as grpc from '@grpc/grpc-js'`. */
+  readonly grpc: GrpcModule
+  /** Where services are found, such as `createDiscovery(…)`. It is not closed. */
+  readonly discovery: ClusterSource
+  /** Chooses endpoints, unless the service has a balancer of its own. */
+  readonly balancer: Balancer
+  /** Scheme of the targets: `sd:///orders`. A later registration of the same scheme takes over the channels that are made from then on. @default 'sd' */
+  readonly scheme?: string
+  /** Settings by service name; they win over those of all services. @default {} */
+  readonly services?: Readonly<Record<string, GrpcServiceSettings>>
+}
+
+/** Settings of one service with everything filled in. */
+export interface ResolvedSettings {
+  /** See {@link GrpcServiceSettings.balancer}. */
+  readonly balancer: Balancer
+  /** See {@link GrpcServiceSettings.hashMetadata}. */
+  readonly hashMetadata: string | undefined
+  /** See {@link GrpcServiceSettings.timeoutMs}. */
+  readonly timeoutMs: number
+}
+
+/** Options with their defaults filled in. */
+export interface ResolvedOptions {
+  /** See {@link GrpcServicesOptions.grpc}. */
+  readonly grpc: GrpcModule
+  /** See {@link GrpcServicesOptions.discovery}. */
+  readonly discovery: ClusterSource
+  /** See {@link GrpcServicesOptions.scheme}. */
+  readonly scheme: string
+  /** Settings of a service. */
+  readonly settingsOf: (service: string) => ResolvedSettings
+}
+
+const settingKeys = ['balancer', 'hashMetadata', 'timeoutMs']
+
+/** Schemes that grpc-js has itself. */
+const ownSchemes = ['dns', 'ipv4', 'ipv6', 'unix', 'xds']
+
+/** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
+export function readOptions(options: GrpcServicesOptions): ResolvedOptions {
+  checkKnownKeys('', checkObject('options', options), ['grpc', 'discovery', 'scheme', 'services', ...settingKeys])
+  const { grpc, discovery, scheme = 'sd', services = {} } = options
+  const experimental = (grpc as Partial<GrpcModule> | undefined)?.experimental
+  checkFunction('grpc.experimental.registerResolver', experimental?.registerResolver as () => void)
+  checkFunction('grpc.experimental.registerLoadBalancerType', experimental?.registerLoadBalancerType as () => void)
+  checkFunction('discovery.cluster', checkObject('discovery', discovery)['cluster'] as ClusterSource['cluster'])
+  if (typeof scheme !== 'string' || !/^[a-z][a-z0-9+.-]{0,62}$/.test(scheme) || ownSchemes.includes(scheme)) {
+    throw invalid('scheme', scheme, `lower-case letters, digits, "+", "." and "-", and none of ${ownSchemes.join(', ')}`)
+  }
+  const defaults = readSettings('', options, {
+    balancer: checkBalancer('balancer', options.balancer),
+    hashMetadata: undefined,
+    timeoutMs: 0,
+  })
+  const own = new Map(
+    Object.entries(checkObject('services', services) as Record<string, GrpcServiceSettings>).map(([service, settings]) => {
+      const path = `services.${service}`
+      checkKnownKeys(path, checkObject(path, settings), settingKeys)
+      return [service, readSettings(`${path}.`, settings, defaults)]
+    }),
+  )
+  return { grpc, discovery, scheme, settingsOf: (service) => own.get(service) ?? defaults }
+}
+
+function readSettings(prefix: string, settings: GrpcServiceSettings, defaults: ResolvedSettings): ResolvedSettings {
+  const { balancer, hashMetadata, timeoutMs } = settings
+  return {
+    balancer: balancer === undefined ? defaults.balancer : checkBalancer(`${prefix}balancer`, balancer),
+    hashMetadata: hashMetadata === undefined ? defaults.hashMetadata : checkMetadataKey(`${prefix}hashMetadata`, hashMetadata),
+    timeoutMs: timeoutMs === undefined ? defaults.timeoutMs : checkDuration(`${prefix}timeoutMs`, timeoutMs),
+  }
+}
+
+function checkBalancer(field: string, balancer: Balancer): Balancer {
+  checkFunction(`${field}.createPicker`, checkObject(field, balancer)['createPicker'] as Balancer['createPicker'])
+  return balancer
+}
+
+function checkMetadataKey(field: string, key: string): string {
+  if (typeof key === 'string' && /^[a-z0-9_.-]{1,255}$/.test(key) && !key.endsWith('-bin')) return key
+  throw invalid(field, key, 'a metadata key in lower case, not a binary one')
+}

@@ -1,0 +1,15 @@
+import { grpcModules } from './modules.ts'
+import { call, ordersDefinition } from './orders.ts'
+import { createStage } from './stage.ts'
+
+/** Makes calls with the version of grpc-js that it is told, closes, and must then end by itself. What it may leave open is a client. */
+const [, , minor] = process.argv
+const [, grpc] = grpcModules.find(([name]) => name === minor) as (typeof grpcModules)[number]
+const stage = createStage(grpc)
+await stage.serve('a')
+await stage.serve('b')
+const Forgotten = grpc.makeGenericClientConstructor(ordersDefinition, 'Orders')
+const forgotten = new Forgotten('sd:///orders', grpc.credentials.createInsecure())
+for (let calls = 0; calls < 4; calls++) await call(grpc, forgotten as never)
+process.stdout.write(await call(grpc, stage.dial()))
+await stage[Symbol.asyncDispose]()
