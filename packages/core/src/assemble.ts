@@ -1,29 +1,16 @@
+import { type Backend, closeLimitMs, createBackend, defaultBackoff, type ReadOptions } from './backend.ts'
 import type { BackoffOptions } from './backoff.ts'
-import { type Connection, createConnection } from './connection.ts'
-import { closedError, SdError, toSdError } from './errors.ts'
+import type { Connection } from './connection.ts'
+import { SdError } from './errors.ts'
 import { createServiceInstance, updateServiceInstance } from './instance.ts'
 import { observeOperation } from './operation.ts'
 import { createRegistrationKeeper, type RegistrationDriver } from './registration-keeper.ts'
-import type {
-  DiscoverySource,
-  OperationOptions,
-  Registration,
-  Registry,
-  RegistryCapabilities,
-  RegistryState,
-} from './registry.ts'
+import type { DiscoverySource, Registration, Registry, RegistryCapabilities, RegistryState } from './registry.ts'
 import type { ServiceInstance } from './service-instance.ts'
 import type { ServiceSnapshot } from './snapshot.ts'
-import { reportStates } from './state-report.ts'
-import { settlesWithin, withTimeout } from './timers.ts'
+import { settlesWithin } from './timers.ts'
 import { checkName, checkObject } from './validate.ts'
-import { createWatchHub, type WatchHub, type WatchSession } from './watch-hub.ts'
-
-/** What goes with a single reading of a backend. */
-export interface ReadOptions {
-  /** Fires at the operation's time limit, or when the caller gives up. */
-  readonly signal: AbortSignal
-}
+import type { WatchSession } from './watch-hub.ts'
 
 /** What an adapter that only finds knows of its backend; {@link assembleDiscoverySource} makes the rest. */
 export interface DiscoveryAdapter {
@@ -81,21 +68,17 @@ export interface AssembledRegistry extends AssembledSource<Registry> {
   recover(error: SdError): void
 }
 
-const defaultBackoff: BackoffOptions = { maxMs: 4_000 }
-
-/** Longest time without a sign of the backend that closing waits for each of its steps, in milliseconds. */
-const closeLimitMs = 1_000
-
 /** Everything that sources of instances have in common, on top of what is particular to one backend. */
 export function assembleDiscoverySource(adapter: DiscoveryAdapter): AssembledSource<DiscoverySource> {
-  const { source, connection } = createSource(adapter, () => Promise.resolve())
-  return { registry: source, connection }
+  const { source, backend } = createSource(adapter, () => Promise.resolve())
+  return { registry: source, connection: backend.connection }
 }
 
 /** Everything that registries have in common, on top of what is particular to one backend. */
 export function assembleRegistry(adapter: RegistryAdapter): AssembledRegistry {
   const { name, driver, ttlMs, operationTimeoutMs, backoff = defaultBackoff, enabled = true } = adapter
-  const { source, connection, checkOpen, operate, record } = createSource(adapter, closeKeeper)
+  const { source, backend } = createSource(adapter, closeKeeper)
+  const { connection, checkOpen, operate, record } = backend
   let contacts = 0
   const keeper = createRegistrationKeeper({
     registry: name,
@@ -144,92 +127,18 @@ export function assembleRegistry(adapter: RegistryAdapter): AssembledRegistry {
 
 interface Source {
   readonly source: DiscoverySource
-  readonly connection: Connection
-  /** Takes note of how a contact ended. */
-  record(error: SdError | undefined): void
-  /** Throws once the source is closed. */
-  checkOpen(): void
-  /** Runs one operation: limited in time, abortable, observed. */
-  operate<T>(
-    operation: string,
-    options: OperationOptions | undefined,
-    run: (read: ReadOptions) => Promise<T>,
-    service?: string,
-  ): Promise<T>
+  readonly backend: Backend
 }
 
 function createSource(adapter: DiscoveryAdapter, closeRegistrations: () => Promise<void>): Source {
-  const { name, capabilities, operationTimeoutMs: timeoutMs, backoff = defaultBackoff } = adapter
-  const connection = createConnection(name, adapter.initialState)
-  let closing: Promise<void> | undefined
-
-  function record(error: SdError | undefined): void {
-    if (error) connection.failed(error)
-    else connection.succeeded()
-  }
-
-  function checkOpen(): void {
-    if (closing) throw closedError(name)
-  }
-
-  const operate: Source['operate'] = (operation, options, run, service) =>
-    observeOperation({ registry: name, operation, ...(service !== undefined && { service }) }, async () => {
-      checkOpen()
-      const what = `${name} ${operation}`
-      try {
-        const result = await withTimeout({ timeoutMs, what, signal: options?.signal }, (signal) => run({ signal }))
-        record(undefined)
-        return result
-      } catch (caught) {
-        const error = toSdError(caught, 'SD_UNAVAILABLE', what)
-        record(error)
-        throw error
-      }
-    })
-
-  /** A hub whose sessions tell how the connection is. */
-  function createHub<T>(session: (key: string, session: WatchSession<T>) => Promise<void>): WatchHub<T> {
-    return createWatchHub<T>({
-      name,
-      backoff,
-      async session(key, { offer, ...rest }) {
-        try {
-          await session(key, {
-            ...rest,
-            offer: (value) => {
-              if (rest.signal.aborted) return
-              connection.succeeded()
-              offer(value)
-            },
-          })
-        } catch (caught) {
-          const error = toSdError(caught, 'SD_UNAVAILABLE', `${name} lost the watch of ${key}`)
-          if (!rest.signal.aborted) connection.failed(error)
-          throw error
-        }
-      },
-    })
-  }
-
+  const { name, capabilities } = adapter
+  const backend = createBackend(adapter)
+  const { connection, operate, createHub } = backend
   const snapshots = createHub<ServiceSnapshot>((service, session) => adapter.follow(service, session))
   const serviceNames = createHub<readonly string[]>((_, session) => {
     if (!adapter.followServices) throw unsupported(name)
     return adapter.followServices(session)
   })
-
-  const endReports = reportStates(() => [{ kind: 'registry', registry: name, state: connection.state }])
-
-  async function close(): Promise<void> {
-    endReports()
-    const watches = Promise.all([snapshots.close(), serviceNames.close()])
-    await closeRegistrations()
-    await settlesWithin(watches, closeLimitMs)
-    try {
-      await settlesWithin(Promise.resolve(adapter.close()), closeLimitMs)
-    } finally {
-      connection.close()
-    }
-  }
 
   const source: DiscoverySource = {
     name,
@@ -254,13 +163,10 @@ function createSource(adapter: DiscoveryAdapter, closeRegistrations: () => Promi
     watch: (service, options) => snapshots.watch(checkName('service', service), options),
     watchServices: (options) => serviceNames.watch('services', options),
     ping: (options) => operate('ping', options, (read) => adapter.ping(read)),
-    close() {
-      closing ??= close()
-      return closing
-    },
+    close: () => backend.close({ before: closeRegistrations, backend: () => adapter.close() }),
     [Symbol.asyncDispose]: () => source.close(),
   }
-  return { source, connection, record, checkOpen, operate }
+  return { source, backend }
 }
 
 async function findInstance(
