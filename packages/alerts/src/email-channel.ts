@@ -1,0 +1,131 @@
+import { checkBoolean, checkInteger, checkKnownKeys, checkName, checkObject, checkText, invalid, SdError } from '@sd/core'
+import { describeAlert } from './alert.ts'
+import type { AlertChannel, AlertNotification, ChannelSettings } from './channel.ts'
+
+/** A mail server. */
+export interface SmtpServer {
+  /** Its host. */
+  readonly host: string
+  /** Its port. @default 465 if `secure`, else 587 */
+  readonly port?: number
+  /** Whether it speaks TLS from the start. Otherwise STARTTLS follows. @default false */
+  readonly secure?: boolean
+  /** Whether to refuse to go on without TLS, so that nobody reads along. @default true */
+  readonly requireTls?: boolean
+  /** Who logs in. @default nobody */
+  readonly auth?: {
+    /** User name. */
+    readonly user: string
+    /** Password. */
+    readonly pass: string
+  }
+  /** Options of `node:tls`, such as `ca`. @default none */
+  readonly tls?: object
+}
+
+/** What is needed of a transport of nodemailer, to use your own. */
+export interface MailTransport {
+  /** Sends a mail. */
+  sendMail(mail: {
+    readonly from: string
+    readonly to: string[]
+    readonly subject: string
+    readonly text: string
+  }): Promise<unknown>
+}
+
+/** Options of {@link createEmailChannel}. */
+export interface EmailChannelOptions extends ChannelSettings {
+  /** The mail server, or a transport of nodemailer of your own. */
+  readonly transport: SmtpServer | MailTransport
+  /** The sender's address. */
+  readonly from: string
+  /** The recipients' addresses. */
+  readonly to: string | readonly string[]
+}
+
+const keys = ['name', 'timeoutMs', 'maxAttempts', 'transport', 'from', 'to']
+const smtpKeys = ['host', 'port', 'secure', 'requireTls', 'auth', 'tls']
+
+/**
+ * Makes a channel that sends plain mail. The package `nodemailer` is loaded with the first one.
+ *
+ * @throws SdError `SD_INVALID` that names the option. While sending: `SD_UNSUPPORTED` without `nodemailer`, `SD_DENIED`, `SD_UNAVAILABLE`
+ */
+export function createEmailChannel(options: EmailChannelOptions): AlertChannel {
+  checkKnownKeys('', checkObject('options', options), keys)
+  const { name, transport, from, to, ...limits } = options
+  checkName('name', name)
+  checkAddress('from', from)
+  const recipients = typeof to === 'string' ? [to] : [...to]
+  if (recipients.length === 0) throw invalid('to', to, 'at least one address')
+  for (const [index, address] of recipients.entries()) checkAddress(`to[${index}]`, address)
+  const own = isTransport(transport) ? transport : undefined
+  const server = isTransport(transport) ? undefined : checkServer(transport)
+  let created: Promise<MailTransport> | undefined
+  return {
+    ...limits,
+    name,
+    async send(notification) {
+      created ??= own ? Promise.resolve(own) : createTransport(server as SmtpServer, limits.timeoutMs ?? 10_000)
+      const sender = await created
+      try {
+        await sender.sendMail({ from, to: recipients, ...compose(notification) })
+      } catch (error) {
+        throw describeFailure(name, error)
+      }
+    },
+  }
+}
+
+function compose({ alerts }: AlertNotification): { readonly subject: string; readonly text: string } {
+  const lines = alerts.map(describeAlert)
+  const subject = lines.length === 1 ? `${lines[0]}` : `${lines.length} alerts: ${lines[0]}`
+  const paragraphs = alerts.map((alert, index) => {
+    const details = Object.entries(alert.metadata).map(([name, text]) => `  ${name}: ${text}`)
+    return [lines[index], `  since ${new Date(alert.firingAt ?? alert.activeAt).toISOString()}`, ...details].join('\n')
+  })
+  return { subject: subject.slice(0, 200), text: `${paragraphs.join('\n\n')}\n` }
+}
+
+async function createTransport(server: SmtpServer, timeoutMs: number): Promise<MailTransport> {
+  const { host, secure = false, port = secure ? 465 : 587, requireTls = true, auth, tls } = server
+  const { createTransport: create } = await import('nodemailer').catch(() => {
+    throw new SdError('SD_UNSUPPORTED', "E-mail needs the package nodemailer: run 'npm install nodemailer'")
+  })
+  // nodemailer takes no signal: its own limits free the socket.
+  const limits = { connectionTimeout: timeoutMs, greetingTimeout: timeoutMs, socketTimeout: timeoutMs, dnsTimeout: timeoutMs }
+  const encryption = { secure, requireTLS: requireTls && !secure, ignoreTLS: false, ...(tls && { tls }) }
+  return create({ host, port, ...encryption, ...limits, ...(auth && { auth: { ...auth } }) })
+}
+
+// Not the server's own words: they may repeat what it was told.
+function describeFailure(name: string, error: unknown): SdError {
+  const { code = 'unknown', responseCode } = error as { readonly code?: string; readonly responseCode?: number }
+  const message = `E-mail ${name} was not sent (${responseCode === undefined ? code : `${code}, ${responseCode}`})`
+  if (code === 'EAUTH') return new SdError('SD_DENIED', message)
+  // RFC 5321, 4.2.1: 5yz is final.
+  return new SdError('SD_UNAVAILABLE', message, { retryable: !(responseCode !== undefined && responseCode >= 500) })
+}
+
+function isTransport(transport: SmtpServer | MailTransport): transport is MailTransport {
+  return typeof (transport as Partial<MailTransport> | undefined)?.sendMail === 'function'
+}
+
+function checkServer(server: SmtpServer): SmtpServer {
+  checkKnownKeys('transport', checkObject('transport', server), smtpKeys)
+  checkName('transport.host', server.host)
+  if (server.port !== undefined) checkInteger('transport.port', server.port, { min: 1, max: 65_535 })
+  checkBoolean('transport.secure', server.secure ?? false)
+  checkBoolean('transport.requireTls', server.requireTls ?? true)
+  checkObject('transport.tls', server.tls ?? {})
+  if (server.auth !== undefined) {
+    checkText('transport.auth.user', checkObject('transport.auth', server.auth)['user'], 1_000)
+    if (typeof server.auth.pass !== 'string') throw invalid('transport.auth.pass', 'something else', 'a string')
+  }
+  return server
+}
+
+function checkAddress(field: string, address: unknown): void {
+  if (!checkName(field, address, 1_000).includes('@')) throw invalid(field, address, 'an e-mail address')
+}

@@ -1,0 +1,40 @@
+import { checkFunction, checkObject } from '@sd/core'
+import type { MetricSample, MetricSource } from './metric-source.ts'
+
+/** What is needed of a registry of `prom-client`. */
+export interface PrometheusRegistry {
+  /** Its metrics with their values. */
+  getMetricsAsJSON(): Promise<
+    readonly {
+      readonly name: string
+      readonly values?: readonly {
+        readonly value: number
+        readonly metricName?: string
+        readonly labels: Readonly<Record<string, string | number | undefined>>
+      }[]
+    }[]
+  >
+}
+
+/** Reads a registry of `prom-client` in this process. @throws SdError `SD_INVALID` */
+export function createPrometheusSource(registry: PrometheusRegistry): MetricSource {
+  checkFunction(
+    'registry.getMetricsAsJSON',
+    (checkObject('registry', registry) as unknown as PrometheusRegistry).getMetricsAsJSON,
+  )
+  return async () => {
+    const samples: MetricSample[] = []
+    for (const { name, values = [] } of await registry.getMetricsAsJSON()) {
+      for (const { value, metricName = name, labels } of values) samples.push({ name: metricName, labels: toText(labels), value })
+    }
+    return samples
+  }
+}
+
+function toText(labels: Readonly<Record<string, string | number | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(labels)
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => [name, String(value)]),
+  )
+}

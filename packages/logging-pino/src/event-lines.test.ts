@@ -1,0 +1,81 @@
+import {
+  breakerStateChannel,
+  callFallbackChannel,
+  callHedgeChannel,
+  callRefusedChannel,
+  callRetryChannel,
+  clusterPanicChannel,
+  endpointEjectionChannel,
+  publishTelemetry,
+  registrationStateChannel,
+  registryStateChannel,
+  SdError,
+} from '@sd/core'
+import { expect, test } from 'vitest'
+import { createServiceLogging } from './index.ts'
+import { createCollectingLogger } from './testing/lines.ts'
+
+const error = new SdError('SD_UNAVAILABLE', 'away')
+const call = { service: 'stock', method: 'GET', path: '/items?token=hunter2', startedAt: 0 }
+const instance = { service: 'stock', instanceId: 'i1' }
+const { origin, monitor } = { origin: 'http://127.0.0.1:1', monitor: 'outliers' }
+
+function publishAll(): void {
+  publishTelemetry(registryStateChannel, { registry: 'consul', state: 'disconnected', error })
+  publishTelemetry(registryStateChannel, { registry: 'consul', state: 'connected' })
+  publishTelemetry(registrationStateChannel, { registry: 'consul', ...instance, state: 'recovering', error })
+  publishTelemetry(registrationStateChannel, { registry: 'consul', ...instance, state: 'failed', error })
+  publishTelemetry(registrationStateChannel, { registry: 'consul', ...instance, state: 'active' })
+  publishTelemetry(breakerStateChannel, { breaker: 'b', state: 'open', previous: 'closed', reason: 'failure-rate' })
+  publishTelemetry(breakerStateChannel, { breaker: 'b', state: 'half-open', previous: 'open', reason: 'open-time-over' })
+  publishTelemetry(endpointEjectionChannel, {
+    ...instance,
+    origin,
+    monitor,
+    ejection: { reason: 'consecutive-5xx', forMs: 30_000 },
+  })
+  publishTelemetry(endpointEjectionChannel, { ...instance, origin, monitor })
+  publishTelemetry(clusterPanicChannel, { service: 'stock', isPanic: true, healthyShare: 0.4 })
+  publishTelemetry(clusterPanicChannel, { service: 'stock', isPanic: false, healthyShare: 1 })
+  publishTelemetry(callRetryChannel, { call, attempt: 1, delayMs: 50, status: 503 })
+  publishTelemetry(callHedgeChannel, { call, attempt: 2, afterMs: 100 })
+  publishTelemetry(callRefusedChannel, { call, policy: 'breaker', name: 'b' })
+  publishTelemetry(callFallbackChannel, { call, error })
+}
+
+test('events become lines, outside of whatever request is served', async () => {
+  const { logger, context, lines, text } = createCollectingLogger()
+  const logging = createServiceLogging({ logger, context })
+  context.run({ request_id: 'another one' }, publishAll)
+  await logging.close()
+  publishAll()
+  expect(text()).not.toContain('hunter2')
+  expect(text()).not.toContain('another one')
+  expect(lines().map(({ level, msg }) => `${level}: ${msg}`)).toEqual([
+    'warn: registry disconnected',
+    'info: registry connected',
+    'warn: registration recovering',
+    'error: registration failed',
+    'info: registration active',
+    'warn: breaker open',
+    'info: breaker half-open',
+    'warn: endpoint ejected',
+    'info: endpoint restored',
+    'error: cluster in panic',
+    'info: cluster out of panic',
+    'debug: call is tried again',
+    'debug: call is hedged',
+    'debug: call refused',
+    'warn: fallback stood in',
+  ])
+  expect(lines()[0]).toMatchObject({ registry: 'consul', service: 'orders', err: { code: 'SD_UNAVAILABLE' } })
+  expect(lines()[7]).toMatchObject({ peer_service: 'stock', instance_id: 'i1', reason: 'consecutive-5xx', for_ms: 30_000 })
+  expect(lines()[11]).toMatchObject({ peer_service: 'stock', path: '/items', attempt: 1, delay_ms: 50, status: 503 })
+})
+
+test('events can be left out', () => {
+  const { logger, context, lines } = createCollectingLogger()
+  createServiceLogging({ logger, context, events: false })
+  publishAll()
+  expect(lines()).toEqual([])
+})

@@ -1,0 +1,99 @@
+import {
+  breakerStateChannel,
+  type CallEndEvent,
+  callFallbackChannel,
+  callHedgeChannel,
+  callRefusedChannel,
+  callRetryChannel,
+  clusterPanicChannel,
+  endpointEjectionChannel,
+  registrationStateChannel,
+  registryStateChannel,
+  type TelemetryCall,
+  type TelemetryChannel,
+  type TelemetryEvents,
+} from '@sd/core'
+import { withoutQuery } from './ids.ts'
+
+/** A line for the log. */
+export interface LogLine {
+  /** How much it matters. */
+  readonly level: 'debug' | 'info' | 'warn' | 'error'
+  /** What happened, without anything that varies. */
+  readonly message: string
+  /** The rest. */
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+/** How the events of some channels are told. */
+type EventLines = { readonly [Name in TelemetryChannel]?: (event: TelemetryEvents[Name]) => LogLine }
+
+/** Which event makes which line. What a call says for itself in the end (refusals, retries) is told at `debug`. */
+export const eventLines: EventLines = {
+  [registryStateChannel]: ({ registry, state, error }) => ({
+    level: state === 'disconnected' ? 'warn' : 'info',
+    message: `registry ${state}`,
+    fields: { registry, err: error },
+  }),
+  [registrationStateChannel]: ({ registry, service, instanceId, state, error }) => ({
+    level: state === 'failed' ? 'error' : state === 'recovering' ? 'warn' : 'info',
+    message: `registration ${state}`,
+    fields: { registry, peer_service: service, instance_id: instanceId, err: error },
+  }),
+  [breakerStateChannel]: ({ breaker, state, previous, reason }) => ({
+    level: state === 'open' || state === 'isolated' ? 'warn' : 'info',
+    message: `breaker ${state}`,
+    fields: { breaker, previous, reason },
+  }),
+  [endpointEjectionChannel]: ({ service, instanceId, origin, monitor, ejection }) => ({
+    level: ejection ? 'warn' : 'info',
+    message: ejection ? 'endpoint ejected' : 'endpoint restored',
+    fields: {
+      peer_service: service,
+      instance_id: instanceId,
+      origin,
+      monitor,
+      reason: ejection?.reason,
+      for_ms: ejection?.forMs,
+    },
+  }),
+  [clusterPanicChannel]: ({ service, isPanic, healthyShare }) => ({
+    level: isPanic ? 'error' : 'info',
+    message: isPanic ? 'cluster in panic' : 'cluster out of panic',
+    fields: { peer_service: service, healthy_share: healthyShare },
+  }),
+  [callRetryChannel]: ({ call, attempt, delayMs, status, error }) => ({
+    level: 'debug',
+    message: 'call is tried again',
+    fields: { ...describeCall(call), attempt, delay_ms: delayMs, status, err: error },
+  }),
+  [callHedgeChannel]: ({ call, attempt, afterMs }) => ({
+    level: 'debug',
+    message: 'call is hedged',
+    fields: { ...describeCall(call), attempt, after_ms: afterMs },
+  }),
+  [callRefusedChannel]: ({ call, policy, name }) => ({
+    level: 'debug',
+    message: 'call refused',
+    fields: { ...describeCall(call), policy, policy_name: name },
+  }),
+  [callFallbackChannel]: ({ call, error }) => ({
+    level: 'warn',
+    message: 'fallback stood in',
+    fields: { ...describeCall(call), err: error },
+  }),
+}
+
+/** The line of a call that ended. A call that its caller gave up did not fail. */
+export function describeCallEnd({ call, status, error, attempts, durationMs }: CallEndEvent): LogLine {
+  const isFailure = error ? error.code !== 'SD_ABORTED' : status !== undefined && status >= 500
+  return {
+    level: isFailure ? 'warn' : 'debug',
+    message: isFailure ? 'call failed' : 'call ended',
+    fields: { ...describeCall(call), status, attempts, duration_ms: Math.round(durationMs), err: error },
+  }
+}
+
+function describeCall({ service, method, path }: TelemetryCall): Readonly<Record<string, unknown>> {
+  return { peer_service: service, method, path: withoutQuery(path) }
+}

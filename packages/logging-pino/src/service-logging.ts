@@ -1,0 +1,168 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import {
+  callEndChannel,
+  checkBoolean,
+  checkFunction,
+  checkKnownKeys,
+  checkObject,
+  type Interceptor,
+  invalid,
+  subscribeTelemetry,
+  type TelemetryChannel,
+} from '@sd/core'
+import type { Logger } from 'pino'
+import { describeCallEnd, eventLines, type LogLine } from './event-lines.ts'
+import { readId, readOrMakeId, readTraceId, withoutQuery } from './ids.ts'
+import type { LogContext } from './log-context.ts'
+
+/** Options of {@link createServiceLogging}. */
+export interface ServiceLoggingOptions {
+  /** Where lines go: that of `createLogger`, or any other logger of pino. */
+  readonly logger: Logger
+  /** Where the fields of a request are kept; the same one that the logger reads. */
+  readonly context: LogContext
+  /** Header that carries the id of a request. @default 'x-request-id' */
+  readonly requestIdHeader?: string
+  /** Header that carries the user's id; `false` to carry none. @default 'x-user-id' */
+  readonly userIdHeader?: string | false
+  /** Whether to log what registries, registrations, breakers, clusters and calls of this process tell. @default true */
+  readonly events?: boolean
+  /** Whether a served request is logged; `path` is without query. @default all are */
+  readonly isLogged?: (request: { readonly method: string; readonly path: string }) => boolean
+}
+
+/** What {@link ServiceLogging.addFastifyHooks} needs of a Fastify instance. */
+export interface FastifyHooks {
+  /** Adds a hook. */
+  addHook(
+    name: 'onRequest' | 'preValidation',
+    hook: (request: { readonly raw: IncomingMessage }, reply: { readonly raw: ServerResponse }, done: () => void) => void,
+  ): unknown
+}
+
+/** Logging of what a service serves and calls. */
+export interface ServiceLogging extends AsyncDisposable {
+  /** For `interceptors.call` of the client: sends the ids along, and has the call logged once it ended. */
+  readonly interceptor: Interceptor
+  /**
+   * For Express (`app.use`), and for `node:http` around your listener: reads the ids, runs `next` in the request's context, and logs the
+   * request once it ended. The id of the request is in the response's header too.
+   */
+  readonly middleware: (request: IncomingMessage, response: ServerResponse, next: () => void) => void
+  /** Does the same in Fastify. Call it on the root instance, before routes. */
+  addFastifyHooks(app: FastifyHooks): void
+  /** Stops logging calls and events. Idempotent. */
+  close(): Promise<void>
+}
+
+/** Runs a function as if it were called where a request is served or a call is made. */
+type Scope = (work: () => void) => void
+
+const keys = ['logger', 'context', 'requestIdHeader', 'userIdHeader', 'events', 'isLogged'] as const
+
+/**
+ * Logs requests, calls and events, and carries the ids of request and user from service to service. Make it when the process starts, not
+ * while a request is served.
+ *
+ * @throws SdError `SD_INVALID` that names the option
+ */
+export function createServiceLogging(options: ServiceLoggingOptions): ServiceLogging {
+  checkKnownKeys('', checkObject('options', options), keys)
+  const { logger, context, isLogged = () => true } = options
+  const requestIdHeader = checkHeader('requestIdHeader', options.requestIdHeader ?? 'x-request-id')
+  const userIdHeader =
+    options.userIdHeader === false ? undefined : checkHeader('userIdHeader', options.userIdHeader ?? 'x-user-id')
+  checkFunction('logger.isLevelEnabled', checkObject('logger', logger)['isLevelEnabled'] as Logger['isLevelEnabled'])
+  checkFunction('context.run', checkObject('context', context)['run'] as LogContext['run'])
+  checkFunction('isLogged', isLogged)
+
+  /** Of every request and call under way. Events may come in another one's asynchronous context, which must not be read. */
+  const scopes = new WeakMap<object, Scope>()
+  const outside: Scope = AsyncLocalStorage.snapshot()
+
+  function write({ level, message, fields }: LogLine, owner?: object): void {
+    if (!logger.isLevelEnabled(level)) return
+    const scope = (owner && scopes.get(owner)) ?? outside
+    // A logger of another making may not read the context.
+    scope(() => logger[level]({ ...context.get(), ...fields }, message))
+  }
+
+  const interceptor: Interceptor = (call, next) => {
+    const known = context.get()
+    const requestId = readOrMakeId(call.headers[requestIdHeader] ?? known.request_id)
+    call.headers[requestIdHeader] = requestId
+    const userId = readId(known.user_id)
+    if (userIdHeader !== undefined && userId !== undefined) call.headers[userIdHeader] ??= userId
+    return context.run({ request_id: requestId }, () => {
+      scopes.set(call, AsyncLocalStorage.snapshot())
+      return next()
+    })
+  }
+
+  function middleware(request: IncomingMessage, response: ServerResponse, next: () => void): void {
+    const startedAt = performance.now()
+    const { method = 'GET', url = '/', headers } = request
+    const path = withoutQuery(url)
+    const fields = {
+      request_id: readOrMakeId(headers[requestIdHeader]),
+      user_id: userIdHeader === undefined ? undefined : readId(headers[userIdHeader]),
+      trace_id: readTraceId(headers['traceparent']),
+    }
+    response.setHeader(requestIdHeader, fields.request_id)
+    context.run(fields, () => {
+      scopes.set(request, AsyncLocalStorage.snapshot())
+      response.once('close', () => {
+        if (isLogged({ method, path })) write(describeRequest({ method, path, response, startedAt }), request)
+      })
+      next()
+    })
+  }
+
+  const subscriptions = [
+    subscribeTelemetry(callEndChannel, (event) => {
+      // Calls of a client that does not have the interceptor are somebody else's.
+      if (scopes.has(event.call)) write(describeCallEnd(event), event.call)
+    }),
+  ]
+  if (checkBoolean('events', options.events ?? true)) {
+    for (const [name, describe] of Object.entries(eventLines) as [TelemetryChannel, (event: unknown) => LogLine][]) {
+      subscriptions.push(subscribeTelemetry(name, (event) => write(describe(event), 'call' in event ? event.call : undefined)))
+    }
+  }
+
+  const logging: ServiceLogging = {
+    interceptor,
+    middleware,
+    addFastifyHooks(app) {
+      app.addHook('onRequest', (request, reply, done) => middleware(request.raw, reply.raw, done))
+      // Between the two Fastify reads the body, and goes on in the context of the connection.
+      app.addHook('preValidation', (request, _, done) => (scopes.get(request.raw) ?? outside)(done))
+    },
+    async close() {
+      for (const unsubscribe of subscriptions.splice(0)) unsubscribe()
+    },
+    [Symbol.asyncDispose]: () => logging.close(),
+  }
+  return logging
+}
+
+/** A request as it ended. */
+interface ServedRequest {
+  readonly method: string
+  readonly path: string
+  readonly response: ServerResponse
+  readonly startedAt: number
+}
+
+function describeRequest({ method, path, response, startedAt }: ServedRequest): LogLine {
+  const { statusCode: status, writableFinished } = response
+  const fields = { method, path, status, duration_ms: Math.round(performance.now() - startedAt) }
+  if (!writableFinished) return { level: 'warn', message: 'request aborted', fields }
+  return { level: status >= 500 ? 'error' : 'info', message: 'request ended', fields }
+}
+
+function checkHeader(field: string, name: unknown): string {
+  if (typeof name === 'string' && /^[\w-]{1,100}$/.test(name)) return name.toLowerCase()
+  throw invalid(field, name, 'the name of a header')
+}
