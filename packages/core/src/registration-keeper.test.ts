@@ -4,6 +4,7 @@ import { createServiceInstance } from './instance.ts'
 import { createRegistrationKeeper, type RegistrationKeeper, type RenewResult } from './registration-keeper.ts'
 import type { Registration } from './registry.ts'
 import type { InstanceSpec, ServiceInstance } from './service-instance.ts'
+import { collectStates } from './state-report.ts'
 import { subscribeTelemetry } from './telemetry.ts'
 import { type RegistrationStateEvent, registrationStateChannel } from './telemetry-events.ts'
 
@@ -273,4 +274,19 @@ describe('the keeper', () => {
       ['orders', 'a', 'closed'],
     ])
   })
+})
+
+test('reports the state of every registration for as long as it lives', async () => {
+  const kept = keeper.register(instance())
+  await vi.advanceTimersByTimeAsync(10)
+  await kept
+  const report = { kind: 'registration', registry: 'test', service: 'orders', instanceId: 'a' }
+  expect(collectStates()).toEqual([{ ...report, state: 'active' }])
+  failure = away
+  await vi.advanceTimersByTimeAsync(1_200)
+  expect(collectStates()).toEqual([{ ...report, state: 'recovering' }])
+  const closing = keeper.close()
+  await vi.advanceTimersByTimeAsync(2_000)
+  await closing
+  expect(collectStates()).toEqual([])
 })

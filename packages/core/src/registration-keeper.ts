@@ -3,6 +3,7 @@ import { closedError, SdError, toSdError } from './errors.ts'
 import { updateServiceInstance } from './instance.ts'
 import type { OperationOptions, RegisterOptions, Registration, RegistrationState } from './registry.ts'
 import type { ServiceInstance } from './service-instance.ts'
+import { reportStates } from './state-report.ts'
 import { publishTelemetry } from './telemetry.ts'
 import { registrationStateChannel } from './telemetry-events.ts'
 import { sleep, withTimeout } from './timers.ts'
@@ -66,6 +67,12 @@ export function createRegistrationKeeper(options: RegistrationKeeperOptions): Re
   const operationTimeoutMs = checkDuration('operationTimeoutMs', options.operationTimeoutMs ?? 5_000, 1)
   const kept = new Map<string, KeptRegistration>()
   let closing: Promise<void> | undefined
+  const endReports = reportStates(function* () {
+    for (const { instance, state } of kept.values()) {
+      const { service, id: instanceId } = instance
+      yield { kind: 'registration', registry, service, instanceId, state }
+    }
+  })
 
   return {
     async register(instance, registerOptions = {}) {
@@ -95,7 +102,7 @@ export function createRegistrationKeeper(options: RegistrationKeeperOptions): Re
       for (const registration of kept.values()) registration.recover(error)
     },
     close() {
-      closing ??= Promise.allSettled([...kept.values()].map((registration) => registration.deregister())).then(() => {})
+      closing ??= Promise.allSettled([...kept.values()].map((registration) => registration.deregister())).then(endReports)
       return closing
     },
   }

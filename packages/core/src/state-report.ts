@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import type { CircuitState } from './policy.ts'
-import type { RegistryState } from './registry.ts'
+import type { RegistrationState, RegistryState } from './registry.ts'
 
 /**
  * Name of the channel on which somebody asks for the state of everything that is alive: events alone would leave those in the dark who
@@ -16,6 +16,20 @@ export interface RegistryStateReport {
   readonly registry: string
   /** The state of its connection. */
   readonly state: RegistryState
+}
+
+/** How a registration of this process is. */
+export interface RegistrationStateReport {
+  /** What it is about. */
+  readonly kind: 'registration'
+  /** Name of the registry. */
+  readonly registry: string
+  /** Service of the instance. */
+  readonly service: string
+  /** Id of the instance. */
+  readonly instanceId: string
+  /** Its state. */
+  readonly state: RegistrationState
 }
 
 /** How the cluster of a service is. */
@@ -87,6 +101,7 @@ export interface RetryBudgetStateReport {
 /** The state of one thing. Who reads reports ignores kinds that it doesn't know: minor versions add some. */
 export type StateReport =
   | RegistryStateReport
+  | RegistrationStateReport
   | ClusterStateReport
   | BreakerStateReport
   | LimitStateReport

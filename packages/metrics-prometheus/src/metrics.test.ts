@@ -1,4 +1,4 @@
-import { callEndChannel, callStartChannel, publishTelemetry, registrationStateChannel, SdError } from '@sd/core'
+import { callEndChannel, callStartChannel, publishTelemetry, SdError } from '@sd/core'
 import { Counter, register as globalRegister, Registry } from 'prom-client'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createMetrics, type Metrics, type MetricsOptions } from './index.ts'
@@ -95,21 +95,6 @@ test('active calls are those whose start was seen', async () => {
   expect(await readValue(register, 'sd_calls_active{service="orders"}')).toBe(1)
   publishTelemetry(callEndChannel, { call: seen, status: 200, durationMs: 1, attempts: 1 })
   expect(await readValue(register, 'sd_calls_active{service="orders"}')).toBe(0)
-})
-
-test('registrations are counted in their state until they are closed', async () => {
-  const { register } = start({ maxSeries: 2 })
-  const change = (instanceId: string, state: 'active' | 'recovering' | 'closed'): void =>
-    publishTelemetry(registrationStateChannel, { registry: 'memory', service: 'orders', instanceId, state })
-  change('a', 'active')
-  change('b', 'active')
-  change('not-followed', 'active')
-  expect(await readValue(register, 'sd_registrations{registry="memory",service="orders",state="active"}')).toBe(2)
-  change('a', 'recovering')
-  change('b', 'closed')
-  expect((await readSamples(register)).filter((line) => line.startsWith('sd_registrations'))).toEqual([
-    'sd_registrations{registry="memory",service="orders",state="recovering"} 1',
-  ])
 })
 
 test('series are bounded: what is new counts as other', async () => {

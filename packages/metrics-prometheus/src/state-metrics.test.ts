@@ -106,6 +106,22 @@ test('lookups never go back, whichever Discovery is closed', async () => {
   ])
 })
 
+test('registrations are counted by their state', async () => {
+  const metrics = start()
+  const registration = { kind: 'registration', registry: 'etcd', service: 'orders' } as const
+  const end = report(
+    { ...registration, instanceId: 'a', state: 'active' },
+    { ...registration, instanceId: 'b', state: 'active' },
+    { ...registration, instanceId: 'c', state: 'recovering' },
+  )
+  expect(await samplesOf(metrics, /^sd_registrations\{registry="etcd"/)).toEqual([
+    'sd_registrations{registry="etcd",service="orders",state="active"} 2',
+    'sd_registrations{registry="etcd",service="orders",state="recovering"} 1',
+  ])
+  end()
+  expect(await samplesOf(metrics, /^sd_registrations\{registry="etcd"/)).toEqual([])
+})
+
 test('one reading asks once', async () => {
   const metrics = start()
   let asked = 0

@@ -3,9 +3,7 @@ import {
   type CircuitState,
   type ClusterStateReport,
   collectStates,
-  type RegistrationStateEvent,
   type RegistryState,
-  registrationStateChannel,
   type StateReport,
 } from '@sd/core'
 import { createLookupCounts } from './lookup-counts.ts'
@@ -39,7 +37,6 @@ export function measureStates(context: MetricContext): void {
   const budgets = gauge('retry_budget_available', 'Further attempts that would be granted now.', ['service'])
   const connections = gauge('registry_state', 'Registries whose connection is in the state.', ['registry', 'state'])
   const registrations = gauge('registrations', 'Registrations of this process, by state.', ['registry', 'service', 'state'])
-  const registrationStates = followRegistrations(context)
   const countLookups = createLookupCounts(series, collect)
 
   // prom-client reads all metrics in one go: the states are asked for once, by the first of them.
@@ -52,7 +49,6 @@ export function measureStates(context: MetricContext): void {
     for (const each of gauges) each.clear()
     const states = collectStates()
     for (const state of states) takeGuarded(state)
-    for (const { registry, service, state } of registrationStates()) registrations.add([registry, service, state], 1)
     countLookups(states.filter((state) => state.kind === 'cluster'))
   }
   function gauge(name: string, help: string, labelNames: readonly string[]): GaugeSeries {
@@ -72,6 +68,9 @@ export function measureStates(context: MetricContext): void {
     switch (state.kind) {
       case 'registry':
         for (const each of registryStates) connections.add([state.registry, each], each === state.state ? 1 : 0)
+        break
+      case 'registration':
+        registrations.add([state.registry, state.service, state.state], 1)
         break
       case 'cluster':
         takeCluster(state)
@@ -101,15 +100,4 @@ export function measureStates(context: MetricContext): void {
       breakers.add([service, breaker, scope, each, ...context.instanceValue(instanceId ?? '')], each === state ? 1 : 0)
     }
   }
-}
-
-/** Follows registrations by their events, because nobody reports them; those that were there before are seen when they change. */
-function followRegistrations({ listen, options }: MetricContext): () => Iterable<RegistrationStateEvent> {
-  const known = new Map<string, RegistrationStateEvent>()
-  listen(registrationStateChannel, (event) => {
-    const key = [event.registry, event.service, event.instanceId].join('\0')
-    if (event.state === 'closed') known.delete(key)
-    else if (known.has(key) || known.size < options.maxSeries) known.set(key, event)
-  })
-  return () => known.values()
 }

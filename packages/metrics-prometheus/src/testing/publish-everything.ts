@@ -40,6 +40,7 @@ export function createCall(
 /** One report of each kind. */
 export const reports: readonly StateReport[] = [
   { kind: 'registry', registry: 'memory', state: 'connected' },
+  { kind: 'registration', registry: 'memory', service: 'orders', instanceId: 'a', state: 'active' },
   {
     kind: 'cluster',
     service: 'orders',
