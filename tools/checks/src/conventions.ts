@@ -25,6 +25,14 @@ const allowedDependencies: Readonly<Record<string, readonly string[]>> = {
   'lock-etcd': ['@sd/connection-etcd'],
   'registry-consul': ['@sd/connection-consul'],
   'lock-consul': ['@sd/connection-consul'],
+  'config-etcd': ['@sd/connection-etcd'],
+  'config-consul': ['@sd/connection-consul'],
+  'registry-zookeeper': ['@sd/connection-zookeeper'],
+  'config-zookeeper': ['@sd/connection-zookeeper'],
+  'registry-nacos': ['@sd/connection-nacos'],
+  'config-nacos': ['@sd/connection-nacos'],
+  'registry-kubernetes': ['@sd/connection-kubernetes'],
+  'config-kubernetes': ['@sd/connection-kubernetes'],
 }
 
 /** What of a package goes against the conventions in CONTRIBUTING.md: a line each, empty if nothing does. */
