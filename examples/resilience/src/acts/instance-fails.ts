@@ -1,0 +1,67 @@
+import { formatExplanation } from '@sd/client'
+import type { CircuitState } from '@sd/core'
+import type { Instance } from '../instance.ts'
+import { recoveryBeats } from '../policies.ts'
+import type { Stage } from '../stage.ts'
+import { callShare, evenness } from '../tally.ts'
+import { answeredText, percent } from '../text.ts'
+
+/** One instance answers 503 for a while: its breaker takes it out, retries mend what it spoils, and traffic comes back bit by bit. */
+export async function instanceFails(stage: Stage, instances: readonly Instance[]): Promise<void> {
+  const { client, policies, witness, screen, beats, until } = stage
+  const sick = instances[1] as Instance
+  const { service, id } = sick
+  const name = `${service}/${id}`
+  const changes = (): string[] =>
+    witness.breakers.filter(({ breaker }) => breaker === name).map(({ previous, state }) => `${previous} → ${state}`)
+  const isNow = (state: CircuitState): boolean => witness.breakers.findLast(({ breaker }) => breaker === name)?.state === state
+
+  screen.heading('One instance fails: a breaker for each instance, and retries')
+  client.configureService(service, policies.instanceBreakers)
+  const steady = await stage.measure('all are well', instances, () => beats(2))
+  stage.promise(
+    'while all are well, every call is answered',
+    callShare(steady.tally, 'answered') === 1,
+    answeredText(steady.tally),
+  )
+
+  const failing = await stage.measure('one fails', instances, async () => {
+    sick.status = 503
+    screen.deed(`${id} answers 503 from now on`)
+    await until(() => isNow('open'))
+    await client.get(service, '/', {
+      explain: (why) => screen.write(`\nWhy one call went as it did:\n${formatExplanation(why)}\n\n`),
+    })
+    await until(() => changes().includes('half-open → open'))
+    await beats(1)
+  })
+  stage.promise(
+    'while one fails, retries mend its calls',
+    callShare(failing.tally, 'answered') >= 0.99,
+    answeredText(failing.tally),
+  )
+
+  let early = 0
+  let late = 0
+  const recovering = await stage.measure('it recovers', instances, async () => {
+    sick.status = 200
+    screen.deed(`${id} is well again`)
+    await until(() => isNow('closed'))
+    early = evenness(await witness.during(() => beats(recoveryBeats / 4)), id, instances.length)
+    await beats(recoveryBeats * 0.75)
+    late = evenness(await witness.during(() => beats(1)), id, instances.length)
+  })
+  stage.promise(
+    'when it recovers, nobody notices',
+    callShare(recovering.tally, 'answered') >= 0.99,
+    answeredText(recovering.tally),
+  )
+  const wanted = ['closed → open', 'open → half-open', 'half-open → open', 'half-open → closed']
+  stage.promise(
+    'its breaker went through all its states',
+    wanted.every((change) => changes().includes(change)),
+    changes().join(', '),
+  )
+  const shares = `${percent(early)} of an even share at first, ${percent(late)} in the end`
+  stage.promise('traffic came back to it gradually', early < 0.6 && late > 0.7, shares)
+}

@@ -1,0 +1,95 @@
+import {
+  attemptEndChannel,
+  type BreakerStateEvent,
+  breakerStateChannel,
+  type ClusterPanicEvent,
+  clusterPanicChannel,
+  type EndpointEjectionEvent,
+  endpointEjectionChannel,
+  subscribeTelemetry,
+} from '@sd/core'
+import type { Screen } from './screen.ts'
+import { type CallEnd, createTally, type Tally } from './tally.ts'
+
+/** Sees and keeps all that the policies tell of themselves. */
+export interface Witness {
+  /** Changes of breakers, oldest first. */
+  readonly breakers: readonly BreakerStateEvent[]
+  /** Endpoints that were taken out, and put back. */
+  readonly ejections: readonly EndpointEjectionEvent[]
+  /** Panics that began, and ended. */
+  readonly panics: readonly ClusterPanicEvent[]
+  /** A call ended. */
+  callEnded(end: CallEnd, latencyMs: number): void
+  /** Counts all that happens while `work` runs. */
+  during(work: () => Promise<void>): Promise<Tally>
+  /** Ends it. */
+  close(): void
+}
+
+/** Listens to the telemetry channels, and shows what it hears. */
+export function createWitness(screen: Screen): Witness {
+  const breakers: BreakerStateEvent[] = []
+  const ejections: EndpointEjectionEvent[] = []
+  const panics: ClusterPanicEvent[] = []
+  const tallies = new Set<Tally>()
+  /** Attempts since the last change of their instance's breaker or of their service's, by its name. */
+  const judged = new Map<string, { ok: number; failed: number }>()
+
+  function judge(name: string, ok: boolean): void {
+    const counts = judged.get(name) ?? { ok: 0, failed: 0 }
+    judged.set(name, counts)
+    if (ok) counts.ok++
+    else counts.failed++
+  }
+
+  const subscriptions = [
+    subscribeTelemetry(attemptEndChannel, ({ call, instanceId, status, error }) => {
+      for (const { attempts } of tallies) attempts.set(instanceId, (attempts.get(instanceId) ?? 0) + 1)
+      const ok = error === undefined && status !== undefined && status < 500
+      judge(call.service, ok)
+      judge(`${call.service}/${instanceId}`, ok)
+    }),
+    subscribeTelemetry(breakerStateChannel, (event) => {
+      breakers.push(event)
+      const { ok, failed } = judged.get(event.breaker) ?? { ok: 0, failed: 0 }
+      judged.delete(event.breaker)
+      const seen = `attempts since the last change: ${ok} good, ${failed} failed`
+      screen.event(`breaker ${event.breaker}: ${event.previous} → ${event.state} (${event.reason}); ${seen}`, event.state)
+    }),
+    subscribeTelemetry(endpointEjectionChannel, (event) => {
+      ejections.push(event)
+      const { instanceId, monitor, ejection } = event
+      if (!ejection) screen.event(`${monitor}: ${instanceId} is back`, 'closed')
+      else screen.event(`${monitor}: ${instanceId} is out for ${ejection.forMs} ms (${ejection.reason})`, 'open')
+    }),
+    subscribeTelemetry(clusterPanicChannel, (event) => {
+      panics.push(event)
+      const { service, isPanic, healthyShare } = event
+      const what = isPanic ? 'panic begins, all instances are used' : 'panic ends'
+      screen.event(`${service}: ${what} (${Math.round(healthyShare * 100)} % are well)`, isPanic ? 'open' : 'closed')
+    }),
+  ]
+
+  return {
+    breakers,
+    ejections,
+    panics,
+    callEnded(end, latencyMs) {
+      for (const tally of tallies) {
+        tally.calls[end]++
+        tally.latenciesMs.push(latencyMs)
+      }
+    },
+    async during(work) {
+      const tally = createTally()
+      tallies.add(tally)
+      await work()
+      tallies.delete(tally)
+      return tally
+    },
+    close() {
+      for (const unsubscribe of subscriptions) unsubscribe()
+    },
+  }
+}
