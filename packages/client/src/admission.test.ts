@@ -255,6 +255,21 @@ describe("an instance's breaker", () => {
   })
 })
 
+test('breakers are at hand for people in trouble', async () => {
+  await world.serve((_, response) => response.end(), { id: 'a' })
+  const breaker = ({ name }: { name: string }): ReturnType<typeof createOpossumBreaker> => createOpossumBreaker({ name })
+  const client = world.client({ breaker, instanceBreaker: breaker })
+  expect([client.breaker('orders', 'a'), world.client().breaker('orders')]).toEqual([undefined, undefined])
+  await statusOf(client)
+  client.breaker('orders')?.isolate()
+  await expect(client.get('orders', '/')).rejects.toMatchObject(rejected)
+  client.breaker('orders')?.close()
+  client.breaker('orders', 'a')?.isolate()
+  await expect(client.get('orders', '/')).rejects.toMatchObject({ code: 'SD_NO_INSTANCE' })
+  client.breaker('orders', 'a')?.close()
+  expect(await statusOf(client)).toBe(200)
+})
+
 test('what leaves early leaves nothing behind', async () => {
   const server = await world.serve((_, response) => setTimeout(() => response.end(), 20))
   const limit = createBulkhead({ maxConcurrent: 3, maxQueued: 100, queueTimeoutMs: 5_000 })

@@ -39,6 +39,7 @@ export class Attempt implements AttemptContext, AttemptResult, Outcome, Transpor
   /** Of the instance's breaker. */
   readonly #permit: Permit | undefined
   #stopped: SdError | undefined
+  #timer: ReturnType<typeof setTimeout> | undefined
   #exchange: TransportExchange | undefined
   #body: ResponseBody | undefined
   #settled = false
@@ -80,6 +81,7 @@ export class Attempt implements AttemptContext, AttemptResult, Outcome, Transpor
     if (call.deadlineAt !== Number.POSITIVE_INFINITY) {
       headers[DEADLINE_HEADER] = String(Math.max(1, Math.floor(call.deadlineAt - performance.now())))
     }
+    if (call.attemptTimeoutMs > 0) this.#timer = setTimeout(onTimeout, call.attemptTimeoutMs, this)
     endpoint.acquire()
     return new Promise((resolve, reject) => {
       this.#resolve = resolve
@@ -112,6 +114,7 @@ export class Attempt implements AttemptContext, AttemptResult, Outcome, Transpor
 
   onResponse(status: number, headers: HeaderFields): void {
     this.latencyMs = performance.now() - this.#startedAt
+    clearTimeout(this.#timer)
     this.#body = new ResponseBody(this)
     const { endpoint } = this
     const { attempts, maxResponseBytes } = this.call
@@ -152,6 +155,7 @@ export class Attempt implements AttemptContext, AttemptResult, Outcome, Transpor
   #settle(): void {
     if (this.#settled) return
     this.#settled = true
+    clearTimeout(this.#timer)
     this.endpoint.release(this)
     this.#permit?.settle(this)
     if (hasTelemetrySubscribers(attemptEndChannel)) this.#publish()
@@ -173,4 +177,8 @@ export class Attempt implements AttemptContext, AttemptResult, Outcome, Transpor
       latencyMs,
     })
   }
+}
+
+function onTimeout(attempt: Attempt): void {
+  attempt.stop(new SdError('SD_TIMEOUT', `No answer within ${attempt.call.attemptTimeoutMs} ms`))
 }

@@ -11,7 +11,6 @@ import {
   type Endpoint,
   type HedgePolicy,
   hasTelemetrySubscribers,
-  type Interceptor,
   type Permit,
   type PickRequest,
   publishTelemetry,
@@ -21,11 +20,12 @@ import {
   type TelemetryCall,
   toSdError,
 } from '@sd/core'
+import { admit } from './admission.ts'
 import { Attempt } from './attempt.ts'
 import type { CallRecorder } from './explanation.ts'
 import type { CallFailure, Fallback } from './fallback.ts'
+import { runChain } from './interceptors.ts'
 import type { OpenCall, OpenCalls } from './open-calls.ts'
-import { takeUnits } from './rate-limit-setting.ts'
 import type { PreparedBody } from './request-body.ts'
 import type { ServiceEntry } from './service-entries.ts'
 import { ServiceResponse } from './service-response.ts'
@@ -74,6 +74,8 @@ export class Call implements CallContext, PickRequest, TelemetryCall, OpenCall {
   readonly request: PreparedBody
   readonly transport: Transport
   readonly maxResponseBytes: number
+  /** Time limit of each attempt in milliseconds; 0 for none. */
+  readonly attemptTimeoutMs: number
   /** Attempts so far. */
   attempts = 0
   /** Why the call was stopped, by deadline or caller. */
@@ -106,6 +108,7 @@ export class Call implements CallContext, PickRequest, TelemetryCall, OpenCall {
     this.request = init.request
     this.transport = init.transport
     this.maxResponseBytes = init.maxResponseBytes
+    this.attemptTimeoutMs = init.entry.settings.attemptTimeoutMs
     this.#entry = init.entry
     this.#openCalls = init.openCalls
     this.#callerSignal = init.signal
@@ -194,41 +197,19 @@ export class Call implements CallContext, PickRequest, TelemetryCall, OpenCall {
   }
 
   async #askPolicies(): Promise<CallResponse> {
-    const { rateLimit, concurrencyLimit, breaker } = this.#entry.policies
-    if (rateLimit) {
-      await takeUnits(rateLimit, this).catch((error: unknown) => {
-        throw this.#noteRefusal('rate-limit', rateLimit.limiter.name, error)
-      })
-    }
-    if (concurrencyLimit) {
-      const { name } = concurrencyLimit
-      const permit = concurrencyLimit.acquire
-        ? await concurrencyLimit.acquire({ signal: this.signal }).catch((error: unknown) => {
-            throw this.#noteRefusal('concurrency-limit', name, error)
-          })
-        : concurrencyLimit.tryAcquire()
-      this.#permits = [permit ?? this.#refuse('concurrency-limit', name)]
-    }
-    if (breaker) {
-      const permit = breaker.tryAcquire() ?? this.#refuse('breaker', breaker.name)
-      this.#permits ??= []
-      this.#permits.push(permit)
-    }
+    this.#permits = []
+    await admit({
+      call: this,
+      policies: this.#entry.policies,
+      permits: this.#permits,
+      onRefusal: (policy, name) => this.#noteRefusal(policy, name),
+    })
     return this.#loop()
   }
 
-  #refuse(policy: RefusingPolicy, name: string): never {
-    const error = new SdError('SD_REJECTED', `Calling ${this.service} was refused by its ${policy} ${name}`)
-    throw this.#noteRefusal(policy, name, error)
-  }
-
-  /** Tells of a refusal. @returns the error, whatever it is */
-  #noteRefusal(policy: RefusingPolicy, name: string, error: unknown): unknown {
-    if (SdError.isInstance(error) && error.code === 'SD_REJECTED') {
-      publishTelemetry(callRefusedChannel, { call: this, policy, name })
-      this.#recorder?.note('refused', { detail: `${policy} ${name}` })
-    }
-    return error
+  #noteRefusal(policy: RefusingPolicy, name: string, endpoint?: Endpoint): void {
+    publishTelemetry(callRefusedChannel, { call: this, policy, name })
+    this.#recorder?.note('refused', { ...(endpoint && { endpoint }), detail: `${policy} ${name}` })
   }
 
   /** Tries until there is an answer, or nothing more to try. */
@@ -294,8 +275,7 @@ export class Call implements CallContext, PickRequest, TelemetryCall, OpenCall {
         return new Attempt(this, endpoint, { attempt: ++this.attempts, permit })
       }
       this.#wasRefused = true
-      publishTelemetry(callRefusedChannel, { call: this, policy: 'instance-breaker', name: breaker.name })
-      this.#recorder?.note('refused', { endpoint, detail: `instance-breaker ${breaker.name}` })
+      this.#noteRefusal('instance-breaker', breaker.name, endpoint)
       this.#skip(endpoint)
     }
   }
@@ -415,17 +395,4 @@ function isAnswer({ answer, error }: Attempt): boolean {
 function onDeadline(call: Call): void {
   const afterMs = Math.max(0, Math.round(call.deadlineAt - call.startedAt))
   call.stop(new SdError('SD_DEADLINE_EXCEEDED', `Calling ${call.service} took longer than ${afterMs} ms`))
-}
-
-/** Runs interceptors around `last`, the first outermost. */
-function runChain<Context>(
-  interceptors: readonly Interceptor<Context>[],
-  context: Context,
-  last: () => Promise<CallResponse>,
-): Promise<CallResponse> {
-  const enter = (index: number): Promise<CallResponse> => {
-    const interceptor = interceptors[index]
-    return interceptor ? interceptor(context, () => enter(index + 1)) : last()
-  }
-  return enter(0)
 }

@@ -5,6 +5,8 @@ import type { CircuitBreaker, Cluster, Endpoint, ServiceInstance, StateReport } 
 export interface InstanceBreakers {
   /** The breaker of an endpoint. */
   of(endpoint: Endpoint): CircuitBreaker
+  /** The breaker of an instance that was called. */
+  find(instanceId: string): CircuitBreaker | undefined
   /** How they are now. */
   report(): Iterable<StateReport>
   /** Lets go of all endpoints. */
@@ -27,7 +29,7 @@ const spare = 16
 export function createInstanceBreakers(cluster: Cluster, make: (instance: ServiceInstance) => CircuitBreaker): InstanceBreakers {
   const guarded = new Map<Endpoint, Guarded>()
   // Of its own, because several clients may share an endpoint.
-  const reason = `breaker ${randomUUID().slice(0, 8)}`
+  const reason = `breaker of client ${randomUUID().slice(0, 8)}`
 
   function guard(endpoint: Endpoint): Guarded {
     if (guarded.size >= 2 * cluster.view.endpoints.length + spare) dropGone()
@@ -59,6 +61,10 @@ export function createInstanceBreakers(cluster: Cluster, make: (instance: Servic
 
   return {
     of: (endpoint) => (guarded.get(endpoint) ?? guard(endpoint)).breaker,
+    find(instanceId) {
+      for (const [endpoint, { breaker }] of guarded) if (endpoint.instance.id === instanceId) return breaker
+      return undefined
+    },
     *report() {
       for (const [{ instance }, { breaker }] of guarded) {
         const { service, id: instanceId } = instance

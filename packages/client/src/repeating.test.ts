@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
+import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
 import { createOpossumBreaker } from '@sd/breaker-opossum'
 import { type CallHedgeEvent, callHedgeChannel, callRetryChannel, subscribeTelemetry } from '@sd/core'
 import { createHedgePolicy } from '@sd/hedge'
@@ -94,6 +95,27 @@ describe('a hedge', () => {
     released.resolve()
     await delay(20)
     expect([requests, world.active()]).toEqual([1, 0])
+  })
+})
+
+describe('an attempt that takes too long', () => {
+  test('is given up for another instance, until the head of its answer has come', async () => {
+    const given = Promise.withResolvers<void>()
+    await world.serve((_, response) => void response.on('close', given.resolve), { id: 'a' })
+    await world.serve(
+      (_, response) => {
+        response.writeHead(200).write('head')
+        setTimeout(() => response.end(' and body'), 150)
+      },
+      { id: 'b' },
+    )
+    const client = world.client({ attemptTimeoutMs: 60 })
+    const response = await client.get('orders', '/')
+    expect([await response.text(), response.attempts]).toEqual(['head and body', 2])
+    await given.promise
+    client.configure({ attemptTimeoutMs: 60, retry: false, balancer: createRoundRobinBalancer({ random: () => 0 }) })
+    await expect(client.post('orders', '/', { body: 'x' })).rejects.toMatchObject({ code: 'SD_TIMEOUT', retryable: true })
+    await eventually(() => expect(world.active()).toBe(0), 1_000)
   })
 })
 

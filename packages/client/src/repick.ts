@@ -4,13 +4,14 @@ import { IDEMPOTENT_METHODS, type RetryPolicy } from '@sd/core'
 const maxAttempts = 3
 
 /**
- * The policy of a client that was given none: tries another endpoint at once when a connection could not be made, or broke under a
- * request that may be repeated (RFC 9110, 9.2.2). It judges no answers.
+ * The policy of a client that was given none: tries another endpoint at once when a connection could not be made, or broke, or an
+ * attempt took too long, under a request that may be repeated (RFC 9110, 9.2.2). It judges no answers.
  */
 export const repickPolicy: RetryPolicy = {
   name: 'repick',
   next({ call, attempt, error, sent, replayable }) {
-    if (error?.code !== 'SD_UNAVAILABLE' || attempt >= maxAttempts) return undefined
+    const isLost = error?.code === 'SD_UNAVAILABLE' || error?.code === 'SD_TIMEOUT'
+    if (!isLost || attempt >= maxAttempts) return undefined
     return !sent || (replayable && IDEMPOTENT_METHODS.has(call.method)) ? 0 : undefined
   },
 }

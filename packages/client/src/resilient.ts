@@ -23,7 +23,7 @@ export interface ResilientParts {
     readonly percentile: number
   }) => HedgePolicy
   /** Such as `createAdaptiveLimit` of `@sd/concurrency-limit`. */
-  readonly concurrencyLimit?: (options: { readonly name: string }) => ConcurrencyLimit
+  readonly concurrencyLimit?: (options: { readonly name: string; readonly minLimit: number }) => ConcurrencyLimit
 }
 
 /** One instance is soon known to be broken, and soon asked again. */
@@ -36,6 +36,9 @@ const serviceBreaker = {
   recoveryMs: 10_000,
 } as const
 
+/** Calls that are always let through, see {@link resilient}. */
+const minLimit = 20
+
 /**
  * Settings for services that matter, with numbers that suit most: spread them into the client's options or into one service's, and
  * override what you like.
@@ -44,7 +47,9 @@ const serviceBreaker = {
  * - Service: half of the calls of the last 10 s failed, from 50 on: 10 s out, then 10 trials, and 10 s until all traffic is back.
  * - Retries: the defaults of the policy, 3 attempts with jittered backoff, from the service's budget.
  * - Hedges: one more attempt when a call takes longer than 95 % of the others, 500 ms until that is known; from the same budget.
- * - Concurrency: the defaults of the limit.
+ * - Concurrency: the defaults of the limit, but never fewer than 20 calls, also while it measures: else it would refuse many at the start.
+ *
+ * Keep what it returns in a constant: another call makes other functions, and with them new policies where settings change at run time.
  *
  * @throws SdError `SD_INVALID` that names the part
  */
@@ -53,7 +58,7 @@ export function resilient(parts: ResilientParts): ServiceSettings {
   for (const [name, part] of Object.entries(parts)) checkFunction(name, part)
   const { breaker, retry, hedge, concurrencyLimit } = parts
   return {
-    ...(concurrencyLimit && { concurrencyLimit: ({ name }) => concurrencyLimit({ name }) }),
+    ...(concurrencyLimit && { concurrencyLimit: ({ name }) => concurrencyLimit({ name, minLimit }) }),
     ...(breaker && {
       breaker: ({ name }) => breaker({ name, ...serviceBreaker }),
       instanceBreaker: ({ name }) => breaker({ name, ...instanceBreaker }),

@@ -1,4 +1,13 @@
-import { checkDuration, checkFunction, checkKnownKeys, checkObject, closedError, invalid, SdError } from '@sd/core'
+import {
+  type CircuitBreaker,
+  checkDuration,
+  checkFunction,
+  checkKnownKeys,
+  checkObject,
+  closedError,
+  invalid,
+  SdError,
+} from '@sd/core'
 import type { Dispatcher } from 'undici'
 import { Call } from './call.ts'
 import { type EventOptions, followEvents, type ServerSentEvent } from './event-stream.ts'
@@ -55,6 +64,11 @@ export interface ServiceClient extends AsyncDisposable {
   configure(settings: ClientSettings): void
   /** Replaces the settings of one service, likewise; `undefined` takes away what it has of its own. @throws likewise */
   configureService(service: string, settings: ServiceSettings | undefined): void
+  /**
+   * The circuit breaker of a service, or of one of its instances, for people in trouble: `client.breaker('orders')?.isolate()`. `undefined` if there is
+   * none; an instance has none before its first call.
+   */
+  breaker(service: string, instanceId?: string): CircuitBreaker | undefined
   /** Which endpoints of a service get traffic now and by which rule the others don't, and how its policies are. */
   explain(service: string): ServiceExplanation
   /** Refuses new calls, waits for those under way for `closeTimeoutMs`, then ends them. Idempotent. */
@@ -135,6 +149,7 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
     },
     configure: entries.configure,
     configureService: entries.configureService,
+    breaker: entries.breaker,
     explain: entries.explain,
     close() {
       closing ??= openCalls.close(resolved.closeTimeoutMs).then(() => {

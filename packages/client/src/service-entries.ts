@@ -2,6 +2,7 @@ import {
   type AttachedBalancer,
   type AttemptContext,
   type CallContext,
+  type CircuitBreaker,
   type Cluster,
   type ClusterExplanation,
   checkKnownKeys,
@@ -58,6 +59,8 @@ export interface ServiceEntries {
   configure(settings: ClientSettings): void
   /** Replaces the settings of one service; `undefined` for none of its own. @throws likewise */
   configureService(service: string, settings: ServiceSettings | undefined): void
+  /** A service's breaker, or that of one of its instances. */
+  breaker(service: string, instanceId?: string): CircuitBreaker | undefined
   /** How a service is now. */
   explain(service: string): ServiceExplanation
   /** Ends balancers and policies. */
@@ -152,6 +155,10 @@ export function createServiceEntries(options: ResolvedOptions): ServiceEntries {
         byService.set(service, settings)
       }
       apply({ ...inForce, byService })
+    },
+    breaker(service, instanceId) {
+      const { breaker, instanceBreakers } = find(service).policies
+      return instanceId === undefined ? breaker : instanceBreakers?.find(instanceId)
     },
     explain(service) {
       const { entry, policies } = find(service)

@@ -46,6 +46,13 @@ export interface ServiceSettings {
    * @default 10_000
    */
   readonly timeoutMs?: number
+  /**
+   * Time limit of each attempt in milliseconds, until the head of its answer; 0 for none. It ends with `SD_TIMEOUT`, so that an instance that
+   * hangs leaves time for another one.
+   *
+   * @default 0
+   */
+  readonly attemptTimeoutMs?: number
   /** Header fields of every call. @default {} */
   readonly headers?: Readonly<Record<string, string>>
   /** Answers instead of a call that failed: with an error, or with a status from 500 on. @default none */
@@ -80,6 +87,7 @@ export type ResolvedSettings = Required<ServiceSettings>
 /** Names of the settings. */
 export const settingKeys = [
   'timeoutMs',
+  'attemptTimeoutMs',
   'headers',
   'fallback',
   'rateLimit',
@@ -96,6 +104,7 @@ export const settingKeys = [
 export function createBaseSettings(balancer: Balancer): ResolvedSettings {
   return {
     timeoutMs: 10_000,
+    attemptTimeoutMs: 0,
     headers: {},
     fallback: false,
     rateLimit: false,
@@ -118,8 +127,9 @@ export function createBaseSettings(balancer: Balancer): ResolvedSettings {
 export function readSettings(path: string, settings: ServiceSettings, base: ResolvedSettings): ResolvedSettings {
   const field = (name: string): string => (path === '' ? name : `${path}.${name}`)
   checkKnownKeys(path, checkObject(path === '' ? 'settings' : path, settings), settingKeys)
-  const { timeoutMs, headers, fallback, rateLimit, retry, retryBudget, balancer } = settings
+  const { timeoutMs, attemptTimeoutMs, headers, fallback, rateLimit, retry, retryBudget, balancer } = settings
   if (timeoutMs !== undefined) checkDuration(field('timeoutMs'), timeoutMs)
+  if (attemptTimeoutMs !== undefined) checkDuration(field('attemptTimeoutMs'), attemptTimeoutMs)
   if (fallback) checkFallback(field('fallback'), fallback)
   if (rateLimit) checkRateLimitSetting(field('rateLimit'), rateLimit)
   for (const name of ['concurrencyLimit', 'breaker', 'hedge', 'instanceBreaker'] as const) {

@@ -1,0 +1,43 @@
+import { type CallContext, type Permit, type RefusingPolicy, SdError } from '@sd/core'
+import type { ServicePolicies } from './policies.ts'
+import { takeUnits } from './rate-limit-setting.ts'
+
+/** What an admission is made of. */
+export interface AdmissionInit {
+  /** The call. */
+  readonly call: CallContext
+  /** What guards its service. */
+  readonly policies: Pick<ServicePolicies, 'rateLimit' | 'concurrencyLimit' | 'breaker'>
+  /** Takes the permits as they are given, those included that came before a refusal. */
+  readonly permits: Permit[]
+  /** Told of a refusal. */
+  readonly onRefusal: (policy: RefusingPolicy, name: string) => void
+}
+
+/** Asks the policies that guard a service, one after the other. @throws SdError `SD_REJECTED` if one refuses, or what it fails with */
+export async function admit({ call, policies, permits, onRefusal }: AdmissionInit): Promise<void> {
+  const { rateLimit, concurrencyLimit, breaker } = policies
+
+  async function ask<T>(policy: RefusingPolicy, name: string, answer: Promise<T>): Promise<T> {
+    try {
+      return await answer
+    } catch (error) {
+      if (SdError.isInstance(error) && error.code === 'SD_REJECTED') onRefusal(policy, name)
+      throw error
+    }
+  }
+  function refuse(policy: RefusingPolicy, name: string): never {
+    onRefusal(policy, name)
+    throw new SdError('SD_REJECTED', `Calling ${call.service} was refused by its ${policy} ${name}`)
+  }
+
+  if (rateLimit) await ask('rate-limit', rateLimit.limiter.name, takeUnits(rateLimit, call))
+  if (concurrencyLimit) {
+    const { name } = concurrencyLimit
+    const permit = concurrencyLimit.acquire
+      ? await ask('concurrency-limit', name, concurrencyLimit.acquire({ signal: call.signal }))
+      : concurrencyLimit.tryAcquire()
+    permits.push(permit ?? refuse('concurrency-limit', name))
+  }
+  if (breaker) permits.push(breaker.tryAcquire() ?? refuse('breaker', breaker.name))
+}
