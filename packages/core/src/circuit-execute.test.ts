@@ -16,7 +16,7 @@ async function fail(): Promise<never> {
   throw new Error('no luck')
 }
 
-test('a signal is made for those who take it, or if the call can end early', async () => {
+test('a signal of its own is for those who declare it, or if the call can end early', async () => {
   const given: unknown[] = []
   function note(...all: unknown[]): void {
     given.push(all[0])
@@ -25,8 +25,11 @@ test('a signal is made for those who take it, or if the call can end early', asy
   await createBreaker().execute((signal) => note(signal))
   await createBreaker({ timeoutMs: 10 }).execute(note)
   await createBreaker().execute(note, { signal: new AbortController().signal })
+  await createBreaker().execute(note)
   const isSignal = expect.any(AbortSignal)
-  expect(given).toEqual([undefined, isSignal, isSignal, isSignal])
+  expect(given).toEqual(Array(5).fill(isSignal))
+  expect(given[4]).toBe(given[0])
+  expect(new Set(given).size).toBe(4)
   expect(vi.getTimerCount()).toBe(0)
 })
 

@@ -21,6 +21,9 @@ export interface CircuitAdmission {
 
 const success: Outcome = { ok: true }
 
+/** For work that declares no parameter, and may yet look at its arguments: a signal of its own costs more than the rest of the call. */
+const neverFires = new AbortController().signal
+
 /** Makes `execute`. */
 export function createExecute(options: ResolvedCircuitOptions, circuit: CircuitAdmission): CircuitBreaker['execute'] {
   const { name, timeoutMs, slowCallMs, isIgnored, maxLastSuccesses } = options
@@ -79,7 +82,7 @@ function run<T>(
   timeoutMs: number | undefined,
   name: string,
 ): Promise<T> | T {
-  if (signal === undefined && timeoutMs === undefined && work.length === 0) return (work as () => Promise<T> | T)()
+  if (signal === undefined && timeoutMs === undefined && work.length === 0) return work(neverFires)
   return withTimeout({ timeoutMs, signal, what: `call through ${name}` }, async (own) => work(own))
 }
 

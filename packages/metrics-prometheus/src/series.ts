@@ -54,26 +54,29 @@ export function createSeriesFactory(metrics: MetricSet, maxSeries: number): Seri
       return { add: (values, amount) => counter.inc(labels.of(values), amount) }
     },
     gauge(definition) {
-      const gauge = metrics.gauge(definition)
       const labels = boundLabels(definition)
       const current = new Map<Labels, number>()
-      function put(set: Labels, value: number): void {
-        current.set(set, value)
-        gauge.set(set, value)
-      }
+      // Put into prom-client once per reading: it sorts and joins the labels at each change.
+      const gauge = metrics.gauge({
+        ...definition,
+        collect() {
+          definition.collect?.()
+          gauge.reset()
+          for (const [set, value] of current) gauge.set(set, value)
+        },
+      })
       return {
         add(values, amount) {
           const set = labels.of(values)
-          put(set, (current.get(set) ?? 0) + amount)
+          current.set(set, (current.get(set) ?? 0) + amount)
         },
         raise(values, value) {
           const set = labels.of(values)
-          put(set, Math.max(current.get(set) ?? value, value))
+          current.set(set, Math.max(current.get(set) ?? value, value))
         },
         clear() {
           labels.clear()
           current.clear()
-          gauge.reset()
         },
       }
     },

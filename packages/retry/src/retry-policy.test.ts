@@ -70,7 +70,6 @@ describe('what is tried again', () => {
   ])('%s', (_, options, result, expected) => {
     expect(judge(createRetryPolicy({ ...steady, ...options }), result) !== undefined).toBe(expected)
   })
-
 })
 
 describe('when', () => {

@@ -38,6 +38,18 @@ describe('retry', () => {
     expect(onRetry.mock.calls).toEqual([[{ attempt: 1, error: lost, delayMs: 100 }], [{ attempt: 2, error: lost, delayMs: 100 }]])
   })
 
+  test('gives every attempt a signal of its own, also where nothing can fire it', async () => {
+    const signals: AbortSignal[] = []
+    const run = async (attempt: RetryAttempt): Promise<void> => {
+      expect(attempt.signal).toBe(attempt.signal)
+      signals.push(attempt.signal)
+      if (attempt.attempt === 1) throw new Error('lost')
+    }
+    await within(100, retry(run, { backoff }))
+    expect(new Set(signals).size).toBe(2)
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false, false])
+  })
+
   test('throws what the last attempt threw', async () => {
     const run = endWith(new Error('1'), new Error('2'), new Error('3'), new Error('4'))
     await expect(within(1_000, retry(run, { backoff }))).rejects.toThrow('3')

@@ -66,11 +66,14 @@ export async function retry<T>(run: (attempt: RetryAttempt) => Promise<T>, optio
 
   const startedAt = performance.now()
   const deadlineAt = Number.POSITIVE_INFINITY
+  const isBounded = signal !== undefined || timeoutMs !== undefined
   let previousDelayMs: number | undefined
   for (let attempt = 1; ; attempt++) {
     let ended: EndedAttempt<T> | undefined
     try {
-      const value = await withTimeout({ timeoutMs, what: 'attempt', signal }, (own) => run({ attempt, signal: own }))
+      const value = isBounded
+        ? await withTimeout({ timeoutMs, what: 'attempt', signal }, (own) => run({ attempt, signal: own }))
+        : await run(new UnboundedAttempt(attempt))
       ended = { attempt, value }
     } catch (error) {
       if (signal?.aborted) throw abortError(signal, 'retry')
@@ -87,6 +90,24 @@ export async function retry<T>(run: (attempt: RetryAttempt) => Promise<T>, optio
     onRetry?.({ ...ended, delayMs })
     previousDelayMs = delayMs
     await sleep(delayMs, signal, true)
+  }
+}
+
+/**
+ * An attempt that nothing ends early. Its signal never fires, and is made only for who asks for it: it costs as much as the rest of a call.
+ * A class, because a getter in an object literal costs even more.
+ */
+class UnboundedAttempt implements RetryAttempt {
+  readonly attempt: number
+  #signal: AbortSignal | undefined
+
+  constructor(attempt: number) {
+    this.attempt = attempt
+  }
+
+  get signal(): AbortSignal {
+    this.#signal ??= new AbortController().signal
+    return this.#signal
   }
 }
 

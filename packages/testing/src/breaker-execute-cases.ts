@@ -36,6 +36,13 @@ export const executeCases: Readonly<Record<string, CaseBody<BreakerContext>>> = 
     assert.equal(called, false)
   },
 
+  'work gets a signal in whatever way it takes its arguments': async ({ create }) => {
+    const breaker = create({})
+    const isFiring = (signal?: AbortSignal): boolean | undefined => signal?.aborted
+    assert.equal(await breaker.execute((signal) => isFiring(signal)), false)
+    assert.equal(await breaker.execute((...[signal]: readonly AbortSignal[]) => isFiring(signal)), false)
+  },
+
   'a call that takes too long fails and its signal fires': async ({ create, advance }) => {
     const breaker = create({ window: { kind: 'count', size: 1 }, timeoutMs: 100 })
     let own: AbortSignal | undefined
