@@ -9,30 +9,11 @@ import { createMemoryRegistry } from '@sd/registry-memory'
 import axios from 'axios'
 import got from 'got'
 import { Pool } from 'undici'
-import { type Contender, measurePaired } from './paired.ts'
+import { measurePaired } from './paired.ts'
+import { perRequest } from './per-request.ts'
 import { type Finding, formatRatio } from './report.ts'
 
-const requestsPerSlice = 8_000
-const concurrency = 20
 const rounds = 15
-
-/** CPU of this process per request in microseconds; the server's is not in it. */
-function perRequest(name: string, send: () => Promise<string>): Contender {
-  async function worker(count: number): Promise<void> {
-    for (let index = 0; index < count; index++) {
-      if (!(await send()).includes('order-1')) throw new Error(`${name} got a wrong answer: the run is refused`)
-    }
-  }
-  return {
-    name,
-    async slice() {
-      const before = process.cpuUsage()
-      await Promise.all(Array.from({ length: concurrency }, () => worker(requestsPerSlice / concurrency)))
-      const { user, system } = process.cpuUsage(before)
-      return (user + system) / requestsPerSlice
-    },
-  }
-}
 
 function sendHttp(origin: string, agent: HttpAgent): Promise<string> {
   return new Promise((resolve, reject) => {

@@ -1,13 +1,17 @@
+import { benchBreakers } from './breakers.ts'
 import { benchClient } from './client.ts'
 import { benchCore } from './core-package.ts'
 import { benchPicks } from './picks.ts'
 import { benchRegistries } from './registries/index.ts'
 import { type Finding, renderTable } from './report.ts'
+import { benchResilience } from './resilience.ts'
 import { benchScale } from './scale.ts'
 
 const suites: Readonly<Record<string, () => Promise<readonly Finding[]>>> = {
   picks: benchPicks,
+  breakers: benchBreakers,
   client: benchClient,
+  resilience: benchResilience,
   scale: benchScale,
   core: benchCore,
   registries: benchRegistries,

@@ -10,6 +10,7 @@ import { createWeightedRoundRobinBalancer } from '@sd/balancer-weighted-round-ro
 import type { Balancer, Endpoint, Picker, PickRequest } from '@sd/core'
 import { acquire, createTestEndpoints, createTestView, release } from '@sd/testing'
 import HashRing from 'hashring'
+import { createBalancers, createGeoBalancers, createMeasuredView } from './balancers.ts'
 import { type Contender, measurePaired } from './paired.ts'
 import { type Finding, formatRatio } from './report.ts'
 
@@ -47,6 +48,11 @@ function createPicker(balancer: Balancer, count: number): Picker {
 
 function balanced(balancer: Balancer, count: number): Contender {
   return timedPicker(`${balancer.name}, n = ${count}`, createPicker(balancer, count))
+}
+
+/** Picks among endpoints that are in several places and have answered, for balancers that look at that. */
+function balancedMeasured(balancer: Balancer, count: number): Contender {
+  return timedPicker(`${balancer.name}, measured, n = ${count}`, balancer.createPicker(createMeasuredView(count)))
 }
 
 /** Picks while 64 requests are in flight: the picker hears of every start and every end. */
@@ -107,15 +113,11 @@ export async function benchPicks(): Promise<readonly Finding[]> {
   const findings: Finding[] = []
   const bare = createTestEndpoints(new Array<number>(100).fill(1))
   let next = 0
-  async function compare(subject: string, limit: number, baseline: Contender, contender: Contender): Promise<void> {
+  async function compare(subject: string, limit: number | undefined, baseline: Contender, contender: Contender): Promise<void> {
     const [, result] = await measurePaired([baseline, contender], rounds)
     if (!result) return
-    findings.push({
-      subject,
-      measured: `${formatRatio(result)}, ${result.cost.toFixed(0)} ns`,
-      goal: `≤ ${limit} ×`,
-      met: result.ratio <= limit,
-    })
+    const finding = { subject, measured: `${formatRatio(result)}, ${result.cost.toFixed(0)} ns` }
+    findings.push(limit === undefined ? finding : { ...finding, goal: `≤ ${limit} ×`, met: result.ratio <= limit })
   }
   await compare(
     'random pick against a bare `Math.random` index',
@@ -146,12 +148,25 @@ export async function benchPicks(): Promise<readonly Finding[]> {
     balancedUnderLoad(createLeastActiveBalancer(), 100),
     balancedUnderLoad(createLeastActiveBalancer(), 1_000),
   )
-  await compare('P2C pick against a random pick', 3, balanced(createRandomBalancer(), 100), balanced(createP2cBalancer(), 100))
+  await compare(
+    'P2C pick by measured latencies against a random pick',
+    3,
+    balancedMeasured(createRandomBalancer(), 100),
+    balancedMeasured(createP2cBalancer(), 100),
+  )
+  for (const balancer of createGeoBalancers()) {
+    await compare(
+      `${balancer.name} pick, four places, against a random pick`,
+      undefined,
+      balancedMeasured(createRandomBalancer(), 100),
+      balancedMeasured(balancer, 100),
+    )
+  }
   await compare(
     'sticky pick of a known session against a bare Map lookup with a look at the clock',
     3,
     bareTable(100),
-    balanced(createStickyBalancer({ inner: createRandomBalancer() }), 100),
+    balanced(createStickyBalancer({ balancer: createRandomBalancer() }), 100),
   )
   await compare(
     'consistent-hash pick against a typed-array FNV ring',
@@ -170,16 +185,7 @@ export async function benchPicks(): Promise<readonly Finding[]> {
     timed('hashring', ({ hashKey = '' }) => ring.get(hashKey)),
     balanced(createConsistentHashBalancer(), 100),
   )
-  const balancers = [
-    createRandomBalancer(),
-    createRoundRobinBalancer(),
-    createWeightedRoundRobinBalancer(),
-    createLeastActiveBalancer(),
-    createConsistentHashBalancer(),
-    createP2cBalancer(),
-    createStickyBalancer({ inner: createRandomBalancer() }),
-  ]
-  for (const balancer of balancers) {
+  for (const balancer of createBalancers()) {
     const bytes = allocation(balancer)
     findings.push({
       subject: `bytes left by a ${balancer.name} pick`,

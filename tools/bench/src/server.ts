@@ -1,11 +1,8 @@
 import { createServer } from 'node:http'
+import { order } from './order.ts'
 
-// The server of the client benchmark, in a process of its own: answers with JSON of about 200 bytes, on as many ports as asked for.
-const body = JSON.stringify({
-  id: 'order-1',
-  customer: 'c-123456',
-  lines: Array.from({ length: 5 }, (_, index) => ({ sku: `sku-${index}`, count: index })),
-})
+// The server of the client benchmarks, in a process of its own: answers with an order, on as many ports as asked for.
+const body = JSON.stringify(order)
 const ports: number[] = []
 const count = Number(process.argv[2])
 for (let index = 0; index < count; index++) {

@@ -1,0 +1,47 @@
+import { createClient, createResilientClient, createVisibleClient } from './own-callers.ts'
+import { createGlued, createLocalMoleculer, createRemoteMoleculer, createUndici } from './peers.ts'
+
+/** Makes a request and reads its answer. */
+export type Send = () => Promise<string>
+
+/** Where servers listen on loopback. */
+export interface Ports {
+  /** Of HTTP. */
+  readonly http: readonly number[]
+  /** Of moleculer's TCP transport. */
+  readonly moleculer: number
+}
+
+/** One way of calling. */
+export interface Caller {
+  /** Name in the table. */
+  readonly name: string
+  /** Most CPU that it may take as a ratio to the first. */
+  readonly limit?: number
+  /** Connects it. */
+  readonly create: (ports: Ports) => Send | Promise<Send>
+}
+
+/** Share of traces that are kept: a usual one in production. */
+const sampled = 0.1
+
+/** Who calls; the first is what the others are compared with. */
+export const callers: readonly Caller[] = [
+  { name: 'undici Pool.request', create: ({ http }) => createUndici(http) },
+  { name: 'client with discovery and balancer', create: ({ http }) => createClient(http) },
+  { name: '+ breakers and retry', limit: 1.25, create: ({ http }) => createResilientClient(http) },
+  { name: '+ breakers, retry and metrics', create: ({ http }) => createVisibleClient(http, { metrics: true }) },
+  { name: '+ breakers, retry and tracing, 10 % sampled', create: ({ http }) => createVisibleClient(http, { sampled }) },
+  {
+    name: '+ breakers, retry, metrics and tracing, 10 % sampled',
+    limit: 1.6,
+    create: ({ http }) => createVisibleClient(http, { sampled, metrics: true }),
+  },
+  {
+    name: '+ breakers, retry, metrics and tracing, all sampled',
+    create: ({ http }) => createVisibleClient(http, { sampled: 1, metrics: true }),
+  },
+  { name: 'axios + axios-retry + opossum', create: ({ http }) => createGlued(http) },
+  { name: 'moleculer, local call', create: createLocalMoleculer },
+  { name: 'moleculer, remote call over TCP', create: ({ moleculer }) => createRemoteMoleculer(moleculer) },
+]

@@ -1,0 +1,72 @@
+import { Agent as HttpAgent } from 'node:http'
+import axios from 'axios'
+import axiosRetry from 'axios-retry'
+import { type BrokerOptions, ServiceBroker, type ServiceSchema } from 'moleculer'
+import Opossum from 'opossum'
+import { Pool } from 'undici'
+import { order } from '../order.ts'
+import type { Send } from './callers.ts'
+
+/** What everything is compared with. */
+export function createUndici([port]: readonly number[]): Send {
+  const pool = new Pool(`http://127.0.0.1:${port}`, { connections: 128 })
+  return async () => (await pool.request({ path: '/orders/1', method: 'GET' })).body.text()
+}
+
+/** Axios, axios-retry and opossum, glued by hand; to one address. */
+export function createGlued([port]: readonly number[]): Send {
+  const instance = axios.create({
+    baseURL: `http://127.0.0.1:${port}`,
+    httpAgent: new HttpAgent({ keepAlive: true }),
+    responseType: 'text',
+    timeout: 5_000,
+  })
+  axiosRetry(instance, { retries: 2, retryDelay: axiosRetry.exponentialDelay })
+  const circuit = new Opossum((path: string) => instance.get<string>(path), {
+    timeout: false,
+    rollingPercentilesEnabled: false,
+    volumeThreshold: 50,
+    resetTimeout: 10_000,
+  })
+  return async () => (await circuit.fire('/orders/1')).data
+}
+
+/** The service as moleculer has it. */
+export const orders: ServiceSchema = { name: 'orders', actions: { get: () => order } }
+
+/** Moleculer with its breaker and its retries. */
+export function createBroker(nodeID: string, transporter?: BrokerOptions['transporter']): ServiceBroker {
+  return new ServiceBroker({
+    nodeID,
+    logger: false,
+    requestTimeout: 5_000,
+    circuitBreaker: { enabled: true, minRequestCount: 50 },
+    retryPolicy: { enabled: true, retries: 2 },
+    ...(transporter && { transporter }),
+  })
+}
+
+/** Moleculer's own TCP transport, without search by UDP. @param urls where other nodes are */
+export function tcp(urls: readonly string[]): NonNullable<BrokerOptions['transporter']> {
+  return { type: 'TCP', options: { udpDiscovery: false, useHostname: false, urls } }
+}
+
+/** A call of moleculer that stays in the process: the service's work is in it too, and there is no network. */
+export async function createLocalMoleculer(): Promise<Send> {
+  const broker = createBroker('local')
+  broker.createService(orders)
+  await broker.start()
+  return sendWith(broker)
+}
+
+/** A call of moleculer to another process. */
+export async function createRemoteMoleculer(port: number): Promise<Send> {
+  const broker = createBroker('caller', tcp([`127.0.0.1:${port}/server`]))
+  await broker.start()
+  await broker.waitForServices('orders', 20_000)
+  return sendWith(broker)
+}
+
+function sendWith(broker: ServiceBroker): Send {
+  return async () => (await broker.call<typeof order>('orders.get', {})).id
+}
