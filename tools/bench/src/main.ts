@@ -1,20 +1,14 @@
-import { benchBreakers } from './breakers.ts'
-import { benchClient } from './client.ts'
-import { benchCore } from './core-package.ts'
-import { benchPicks } from './picks.ts'
-import { benchRegistries } from './registries/index.ts'
 import { type Finding, renderTable } from './report.ts'
-import { benchResilience } from './resilience.ts'
-import { benchScale } from './scale.ts'
 
+// Each is loaded when it is run: what one of them needs must not keep the others from running.
 const suites: Readonly<Record<string, () => Promise<readonly Finding[]>>> = {
-  picks: benchPicks,
-  breakers: benchBreakers,
-  client: benchClient,
-  resilience: benchResilience,
-  scale: benchScale,
-  core: benchCore,
-  registries: benchRegistries,
+  picks: async () => (await import('./picks.ts')).benchPicks(),
+  breakers: async () => (await import('./breakers.ts')).benchBreakers(),
+  client: async () => (await import('./client.ts')).benchClient(),
+  resilience: async () => (await import('./resilience.ts')).benchResilience(),
+  scale: async () => (await import('./scale.ts')).benchScale(),
+  core: async () => (await import('./core-package.ts')).benchCore(),
+  registries: async () => (await import('./registries/index.ts')).benchRegistries(),
 }
 
 const chosen = process.argv.slice(2)
