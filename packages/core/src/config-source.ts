@@ -1,5 +1,6 @@
+import { SdError } from './errors.ts'
 import type { OperationOptions, RegistryState } from './registry.ts'
-import { checkInteger, checkOneOf, checkText, invalid } from './validate.ts'
+import { checkOneOf, invalid } from './validate.ts'
 import type { Watched } from './watched.ts'
 
 /** How a text is read. `text` is one value as it stands, whose path is the entry's key with dots for slashes. */
@@ -104,7 +105,7 @@ const extensions: Readonly<Record<string, ConfigFormat>> = {
 
 /** The format that a key's extension tells: `.json`, `.yaml`, `.yml`, `.toml`, `.properties`, `.env`; else `otherwise`. */
 export function formatOfKey(key: string, otherwise: ConfigFormat = 'text'): ConfigFormat {
-  const extension = key.slice(key.lastIndexOf('.') + 1).toLowerCase()
+  const extension = /\.(\w+)$/.exec(key)?.[1]?.toLowerCase() ?? ''
   return (Object.hasOwn(extensions, extension) && extensions[extension]) || otherwise
 }
 
@@ -140,17 +141,26 @@ export function checkFormat(field: string, value: unknown): ConfigFormat {
   return checkOneOf(field, value, CONFIG_FORMATS)
 }
 
-/** Checks an entry's key: 1 to 255 characters in segments without `.` and `..`, no slash at either end. @throws SdError `SD_INVALID` that names the field */
-export function checkConfigKey(field: string, value: unknown): string {
-  const key = checkText(field, value, 255)
-  const isPlain = key !== '' && key.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..')
-  if (!isPlain) throw invalid(field, value, 'a key such as orders.yaml or db/pool/size')
-  return key
+/** Whether a text is an entry's key: 1 to 255 characters in segments without `.` and `..`, no slash at either end. */
+export function isConfigKey(text: string): boolean {
+  const isPlain = text.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..')
+  return isPlain && text.length <= 255 && text.isWellFormed()
 }
 
-/** Checks a text to be written. @throws SdError `SD_INVALID` that names the field; the text, which may be secret, is not shown */
+/** Checks an entry's key, see {@link isConfigKey}. @throws SdError `SD_INVALID` that names the field */
+export function checkConfigKey(field: string, value: unknown): string {
+  if (typeof value === 'string' && isConfigKey(value)) return value
+  throw invalid(field, value, 'a key such as orders.yaml or db/pool/size, of at most 255 characters')
+}
+
+/**
+ * Checks a text to be written. The text, which may be secret, is not shown.
+ *
+ * @throws SdError `SD_INVALID` or `SD_TOO_LARGE` that names the field
+ */
 export function checkContent(field: string, value: unknown, maxBytes: number): string {
   if (typeof value !== 'string' || !value.isWellFormed()) throw invalid(field, typeof value, 'well-formed text')
-  checkInteger(`${field}.length in bytes`, Buffer.byteLength(value), { min: 0, max: maxBytes })
-  return value
+  const bytes = Buffer.byteLength(value)
+  if (bytes <= maxBytes) return value
+  throw new SdError('SD_TOO_LARGE', `Invalid ${field}: got ${bytes} bytes, want at most ${maxBytes}`, { field })
 }

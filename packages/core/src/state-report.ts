@@ -98,6 +98,24 @@ export interface RetryBudgetStateReport {
   readonly available: number
 }
 
+/** How a configuration is. */
+export interface ConfigStateReport {
+  /** What it is about. */
+  readonly kind: 'config'
+  /** Name of the configuration. */
+  readonly config: string
+  /** The version that counts: 1 at the start, one more with every change. */
+  readonly version: number
+  /** When that version was taken over, in Unix milliseconds. */
+  readonly updatedAt: number
+  /** Sources that are away. */
+  readonly staleSources: readonly string[]
+  /** Sources whose newest content was refused. */
+  readonly refusedSources: readonly string[]
+  /** For how long a source has been away or refused, in milliseconds; 0 while all is well. */
+  readonly degradedForMs: number
+}
+
 /** The state of one thing. Who reads reports ignores kinds that it doesn't know: minor versions add some. */
 export type StateReport =
   | RegistryStateReport
@@ -106,6 +124,7 @@ export type StateReport =
   | BreakerStateReport
   | LimitStateReport
   | RetryBudgetStateReport
+  | ConfigStateReport
 
 const states = channel(stateReportChannel)
 

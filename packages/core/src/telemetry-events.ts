@@ -40,6 +40,8 @@ export const endpointEjectionChannel = 'sd:v1:endpoint:ejection'
 export const clusterPanicChannel = 'sd:v1:cluster:panic'
 /** An active health check ended. */
 export const healthCheckChannel = 'sd:v1:health:check'
+/** A configuration took over a new version, or refused one. */
+export const configUpdateChannel = 'sd:v1:config:update'
 
 /** Payload of {@link registryStateChannel}. */
 export interface RegistryStateEvent {
@@ -218,6 +220,20 @@ export interface HealthCheckEvent {
   readonly error?: SdError | undefined
 }
 
+/** Payload of {@link configUpdateChannel}. No value is in it. */
+export interface ConfigUpdateEvent {
+  /** Name of the configuration. */
+  readonly config: string
+  /** The version that counts now. */
+  readonly version: number
+  /** Paths of the values that changed, at most 1,000; none when it was refused. */
+  readonly changed: readonly string[]
+  /** How long it took to read, decrypt, merge and validate, in milliseconds. */
+  readonly durationMs: number
+  /** Why it was refused; absent on success. */
+  readonly error?: SdError | undefined
+}
+
 /** Which payload is published on which channel. */
 export interface TelemetryEvents {
   /** The connection of a registry changed. */
@@ -252,4 +268,6 @@ export interface TelemetryEvents {
   readonly [clusterPanicChannel]: ClusterPanicEvent
   /** An active health check ended. */
   readonly [healthCheckChannel]: HealthCheckEvent
+  /** A configuration took over a new version, or refused one. */
+  readonly [configUpdateChannel]: ConfigUpdateEvent
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { CaseBody } from './contract.ts'
 import type { RegistryContext } from './registry-context.ts'
+import { countResources } from './resources.ts'
 import { hostileMetadata, hostileNames, plainSpec } from './samples.ts'
 import { eventually, probeWatch, within } from './waiting.ts'
 
@@ -80,8 +81,4 @@ export const closingCases: Readonly<Record<string, CaseBody<RegistryContext>>> =
     }
     await assert.rejects(registry.getInstances('orders', { signal: AbortSignal.abort() }), { code: 'SD_ABORTED' })
   },
-}
-
-function countResources(): number {
-  return process.getActiveResourcesInfo().filter((kind) => kind !== 'Immediate').length
 }

@@ -45,3 +45,28 @@ export const hostileMetadata: Readonly<Record<string, string>> = Object.freeze(
     ['long', 'x'.repeat(65_536)],
   ]),
 )
+
+/** Name of one of {@link configSamples}. */
+export type ConfigSample =
+  | 'empty'
+  | 'blank'
+  | 'outer white space'
+  | 'CRLF'
+  | 'Unicode'
+  | 'byte order mark'
+  | 'escapes'
+  | 'something like JSON'
+  | 'something like a number'
+
+/** Texts of configuration that a careless source changes on the way. */
+export const configSamples: Readonly<Record<ConfigSample, string>> = Object.freeze({
+  empty: '',
+  blank: ' ',
+  'outer white space': '\n\t value  \n\n',
+  CRLF: 'a=1\r\nb=2\r\n',
+  Unicode: 'größe: 日本語 🦄 e\u0301 \u202e\u2028',
+  'byte order mark': '\ufeffa: 1',
+  escapes: `100% %41 +1&a=b;c #d "e" 'f' \\\\n \${g} <h/>`,
+  'something like JSON': '{"a":null}',
+  'something like a number': '007.10',
+})

@@ -1,28 +1,10 @@
 import assert from 'node:assert/strict'
-import { randomUUID } from 'node:crypto'
 import type { InstanceSpec, Registration, Registry, ServiceSnapshot } from '@sd/core'
 import { eventually, probeWatch, type WatchProbe } from '@sd/testing'
-import type { TestServer } from './test-server.ts'
-import type { FaultyLink, Toxiproxy } from './toxiproxy.ts'
+import { createFaultScene, type FaultScene, type FaultSubject } from './fault-scene.ts'
 
-/** A backend under test, and the means to hurt it. */
-export interface FaultTarget {
-  /** The server, or the one of several that clients talk to. */
-  readonly server: TestServer
-  /** Its port on 127.0.0.1. */
-  readonly port: number
-  /** Proxies to it. */
-  readonly toxiproxy: Toxiproxy
-}
-
-/** How the fault suite reaches an adapter. */
-export interface FaultHarness {
-  /** Name of the backend, for the records. */
-  readonly name: string
-  /** The running target; asked for in every case. */
-  readonly target: () => FaultTarget
-  /** Opens a client through a port of 127.0.0.1. Clients of one scope see each other, and nobody else's. */
-  readonly open: (port: number, scope: string) => Registry
+/** How the fault suite reaches a registry. */
+export interface FaultHarness extends FaultSubject<Registry> {
   /** Lifetime of a lease in these tests, in milliseconds; clients are opened with it. */
   readonly ttlMs: number
   /** How long recovery may take, in milliseconds: 5 s, or a lease where the backend forces it. The test allows twice that on a busy machine. */
@@ -34,23 +16,16 @@ export interface FaultHarness {
 }
 
 /** What a fault case works with: instances `orders-1` to `orders-3`, a client that registered them, one that watches, one that looks. */
-export interface FaultContext {
+export interface FaultContext extends FaultScene<Registry> {
   readonly harness: FaultHarness
-  readonly target: FaultTarget
-  readonly scope: string
-  /** The way of the registering and the watching client. */
-  readonly link: FaultyLink
   readonly registrar: Registry
   readonly registrations: readonly Registration[]
   readonly watcher: Registry
   readonly probe: WatchProbe<ServiceSnapshot>
   /** Goes straight to the server. */
   readonly observer: Registry
-  /** Opens one more client that is closed after the case. */
-  readonly open: (port: number) => Registry
   /** Waits until everything is as it should be, and records how long that took. */
   readonly recovered: (fault: string) => Promise<void>
-  readonly dispose: () => Promise<void>
 }
 
 /** Steps that the probe remembers: a soak test must not mistake its own memory for a leak. */
@@ -67,15 +42,8 @@ function idsOf(snapshot: ServiceSnapshot | undefined): readonly string[] {
 
 /** Builds the context of one case. */
 export async function createFaultContext(harness: FaultHarness, ports?: readonly number[]): Promise<FaultContext> {
-  const target = harness.target()
-  const scope = `f${randomUUID().slice(0, 8)}`
-  const link = await target.toxiproxy.link(target.port)
-  const clients: Registry[] = []
-  function open(port: number): Registry {
-    const client = harness.open(port, scope)
-    clients.push(client)
-    return client
-  }
+  const scene = await createFaultScene(harness)
+  const { target, link, open, record } = scene
   const [registrar, watcher, observer] = [open(link.port), open(link.port), open(target.port)]
   const registrations = await Promise.all(
     [1, 2, 3].map((index) => registrar.register({ ...faultSpec(index, ports?.[index - 1]), ttlMs: harness.ttlMs })),
@@ -86,34 +54,26 @@ export async function createFaultContext(harness: FaultHarness, ports?: readonly
   await probe.until((snapshot) => assert.deepEqual(idsOf(snapshot), wanted))
 
   return {
+    ...scene,
     harness,
-    target,
-    scope,
-    link,
     registrar,
     registrations,
     watcher,
     probe,
     observer,
-    open,
-    async recovered(fault) {
-      const startedAt = performance.now()
-      await eventually(async () => assert.deepEqual(idsOf(await observer.getInstances('orders')), wanted), limitMs)
-      await eventually(
-        () =>
-          assert.deepEqual(
-            registrations.map(({ state }) => state),
-            wanted.map(() => 'active'),
-          ),
-        limitMs,
-      )
-      await probe.until((snapshot) => assert.deepEqual(idsOf(snapshot), wanted))
-      await probe.untilStale(false)
-      console.info(`${harness.name}: ${fault}: recovered in ${Math.round(performance.now() - startedAt)} ms`)
-    },
-    async dispose() {
-      await Promise.all(clients.map((client) => client.close()))
-      await link.close()
-    },
+    recovered: (fault) =>
+      record(fault, async () => {
+        await eventually(async () => assert.deepEqual(idsOf(await observer.getInstances('orders')), wanted), limitMs)
+        await eventually(
+          () =>
+            assert.deepEqual(
+              registrations.map(({ state }) => state),
+              wanted.map(() => 'active'),
+            ),
+          limitMs,
+        )
+        await probe.until((snapshot) => assert.deepEqual(idsOf(snapshot), wanted))
+        await probe.untilStale(false)
+      }),
   }
 }

@@ -4,12 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createDiscovery } from '@sd/discovery'
-import { type ContractCase, eventually, probeWatch, within } from '@sd/testing'
+import { bindCases, type CaseBody, type ContractCase, eventually, probeWatch, within } from '@sd/testing'
 import { callThroughOutage, startBackends } from './fault-calls.ts'
 import { createFaultContext, type FaultContext, type FaultHarness, faultSpec } from './fault-context.ts'
-import { isLongRun, outageMinutes, soak, soakMinutes, surviveLongOutage } from './long-faults.ts'
-
-type FaultCase = (context: FaultContext) => Promise<void>
+import { isLongRun } from './fault-scene.ts'
+import { outageMinutes, soak, soakMinutes, surviveLongOutage } from './long-faults.ts'
 
 /** Everything between nothing and nonsense, as other tools and attackers would leave it. */
 const garbage: readonly string[] = [
@@ -27,7 +26,7 @@ const garbage: readonly string[] = [
   '\u0000\ufffd\u202e',
 ]
 
-const cases: Readonly<Record<string, FaultCase>> = {
+const cases: Readonly<Record<string, CaseBody<FaultContext>>> = {
   'a server that is killed and restarted': async ({ target, probe, recovered }) => {
     await target.server.kill()
     await probe.untilStale(true)
@@ -135,25 +134,16 @@ function assertNeverEmpty(seen: FaultContext['probe']['seen']): void {
   assert.equal(emptied, -1, 'a stale watch should not be empty')
 }
 
-/** Limit of one case, in milliseconds. */
-export const FAULT_TIMEOUT_MS: number = isLongRun ? 7_200_000 : 90_000
-
 /**
  * Faults of a running server and of the way to it, as cases of any test runner. What a backend can't have, its harness leaves out. With
  * `pnpm test:faults` there are two that take long.
  */
 export function registryFaults(harness: FaultHarness): readonly ContractCase[] {
-  const bound = Object.entries(cases).map(([name, body]) => ({
-    name,
-    async run() {
-      const context = await createFaultContext(harness)
-      try {
-        await body(context)
-      } finally {
-        await context.dispose()
-      }
-    },
-  }))
+  const bound = bindCases(
+    cases,
+    () => createFaultContext(harness),
+    (context) => context.dispose(),
+  )
   const long: readonly ContractCase[] = [
     { name: `no call fails in ${outageMinutes} minutes without the server`, run: () => surviveLongOutage(harness) },
     { name: `memory stays flat through ${soakMinutes} minutes of churn`, run: () => soak(harness) },

@@ -1,10 +1,13 @@
 export { prepareServer } from './build.ts'
 export { type Certificate, type CertificateSet, createCertificates } from './certificates.ts'
+export type { ConfigFaultHarness } from './config-fault-context.ts'
+export { configFaults } from './config-faults.ts'
 export { type ConsulOptions, type ConsulServer, startConsul } from './consul.ts'
 export { type DnsOptions, type DnsServer, startDns, type ZoneOptions } from './dns.ts'
 export { type EtcdOptions, type EtcdServer, startEtcd } from './etcd.ts'
-export type { FaultHarness, FaultTarget } from './fault-context.ts'
-export { FAULT_TIMEOUT_MS, registryFaults } from './faults.ts'
+export type { FaultHarness } from './fault-context.ts'
+export { FAULT_TIMEOUT_MS, type FaultTarget } from './fault-scene.ts'
+export { registryFaults } from './faults.ts'
 export {
   type KubeconfigParts,
   type KubernetesOptions,

@@ -6,9 +6,6 @@ import { createDiscovery } from '@sd/discovery'
 import { callThroughOutage, startBackends } from './fault-calls.ts'
 import { createFaultContext, type FaultHarness, faultSpec } from './fault-context.ts'
 
-/** Whether `pnpm test:faults` runs: the cases that take long are for it alone. */
-export const isLongRun: boolean = process.env['SD_FAULTS'] === 'long'
-
 /** Length of the soak test in minutes. */
 export const soakMinutes: number = Number(process.env['SD_SOAK_MINUTES'] ?? 30)
 
