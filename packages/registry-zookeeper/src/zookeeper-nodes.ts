@@ -1,7 +1,5 @@
+import { createFolder, isDenied, parentOf, type ReadNode, type ZooKeeperConnection } from '@sd/connection-zookeeper'
 import { readIncarnation, SdError } from '@sd/core'
-import { Exception } from 'node-zookeeper-client'
-import { codeOf } from './errors.ts'
-import type { ReadNode, ZooKeeperConnection } from './zookeeper-connection.ts'
 
 /** Options of {@link putNode}. */
 export interface PutOptions {
@@ -21,7 +19,7 @@ const maxAttempts = 10
 export async function putNode(connection: ZooKeeperConnection, path: string, data: Buffer, options: PutOptions): Promise<void> {
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
     options.signal.throwIfAborted()
-    const created = await connection.create(path, data)
+    const created = await connection.create(path, data, 'session')
     if (created === 'created') return
     if (created === 'no parent') await createFolder(connection, parentOf(path), options.chroot)
     else if (await overwrite(connection, path, data, options.signal)) return
@@ -34,10 +32,10 @@ async function overwrite(connection: ZooKeeperConnection, path: string, data: Bu
     const node = await connection.read(path)
     if (!node) return false
     signal.throwIfAborted()
-    if (node.own) return node.text === data.toString() || (await connection.write(path, data))
+    if (node.own) return node.text === data.toString() || (await connection.write(path, data)) !== undefined
   } catch (error) {
     // Somebody else's access list, or our own from before the credentials changed. Replacing needs rights to the folder only.
-    if (codeOf(error) !== Exception.NO_AUTH) throw error
+    if (!isDenied(error)) throw error
   }
   return connection.replace(path, data)
 }
@@ -50,22 +48,6 @@ export async function removeNode(connection: ZooKeeperConnection, path: string, 
     if (await connection.remove(path, node.version)) return
   }
   throw changing(path)
-}
-
-async function createFolder(connection: ZooKeeperConnection, path: string, chroot: string): Promise<void> {
-  if (path === chroot) throw missingChroot(chroot)
-  if ((await connection.create(path)) !== 'no parent') return
-  await createFolder(connection, parentOf(path), chroot)
-  await connection.create(path)
-}
-
-/** The error of a chroot that somebody has to create first. */
-export function missingChroot(chroot: string): SdError {
-  return new SdError('SD_NOT_FOUND', `the chroot ${chroot} does not exist`)
-}
-
-function parentOf(path: string): string {
-  return path.slice(0, path.lastIndexOf('/'))
 }
 
 function changing(path: string): SdError {

@@ -1,18 +1,7 @@
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { connect as connectTls } from 'node:tls'
 import type { Registry } from '@sd/core'
-import {
-  createCertificates,
-  freePort,
-  obtainServer,
-  startToxiproxy,
-  startZooKeeper,
-  type Toxiproxy,
-  type ZooKeeperServer,
-} from '@sd/test-servers'
+import { obtainServer, startToxiproxy, startZooKeeper, type Toxiproxy, type ZooKeeperServer } from '@sd/test-servers'
 import { eventually, plainSpec, probeWatch, within } from '@sd/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createZooKeeperRegistry, type ZooKeeperRegistryOptions } from './index.ts'
@@ -103,17 +92,6 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
     }
   })
 
-  test('credentials are asked for again after a denial', async () => {
-    const prefix = nextPrefix()
-    await open(prefix, { credentials: { username: 'app', password: 'right' } }).register(plainSpec('orders', 1))
-    let password = 'wrong'
-    const rotating = open(prefix, { credentials: () => Promise.resolve({ username: 'app', password }) })
-    await expect(rotating.getInstances('orders')).rejects.toMatchObject({ code: 'SD_DENIED' })
-    password = 'right'
-    expect((await rotating.getInstances('orders')).instances).toHaveLength(1)
-    await rotating.register(plainSpec('orders', 2))
-  })
-
   test('credentials that change are presented at the next connect, and the nodes of the old ones are replaced', async () => {
     const prefix = nextPrefix()
     const link = await proxy.link(server.port)
@@ -135,23 +113,6 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
     const reader = open(prefix, { credentials: { username: 'app', password: 'new' } })
     expect((await reader.getInstances('orders')).instances).toHaveLength(1)
     await link.close()
-  })
-
-  test('a function that gives no credentials is an error that does not show them', async () => {
-    const registry = open(nextPrefix(), { credentials: (() => 'app:secret') as never })
-    const refused = { code: 'SD_INVALID', message: expect.not.stringContaining('secret') }
-    await expect(registry.ping()).rejects.toMatchObject(refused)
-  })
-
-  test('a member that is dead and one that does not answer are passed over', async () => {
-    const hole = createServer(() => undefined).listen(0, '127.0.0.1')
-    await once(hole, 'listening')
-    const { port } = hole.address() as { port: number }
-    const endpoints = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${port}`, `127.0.0.1:${server.port}`]
-    // Each begins with a member by chance.
-    const registries = Array.from({ length: 6 }, () => open(nextPrefix(), { endpoints, operationTimeoutMs: 3_000 }))
-    await Promise.all(registries.map((registry) => registry.register(plainSpec('orders', 1))))
-    hole.close()
   })
 
   test('another member takes over without losing the session', async () => {
@@ -290,26 +251,5 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
       await within(registry.close(), 2_000, 'close()')
       await pending
     }
-  })
-
-  test('TLS goes through a tunnel that presents the certificates', async () => {
-    if (!zookeeper) return
-    const certificates = await createCertificates()
-    const secured = await startZooKeeper(zookeeper, { tls: certificates })
-    const { ca, client } = certificates
-    // What stunnel does, see the guide.
-    const tunnel = createServer((near) => {
-      const far = connectTls({ host: '127.0.0.1', port: secured.securePort, servername: 'localhost', ca, ...client })
-      near.pipe(far).pipe(near)
-      near.on('error', () => far.destroy())
-      far.on('error', () => near.destroy())
-    }).listen(0, '127.0.0.1')
-    await once(tunnel, 'listening')
-    const registry = open('/sd', { endpoints: [`127.0.0.1:${(tunnel.address() as { port: number }).port}`] })
-    await registry.register(plainSpec('orders', 1))
-    expect(await registry.listServices()).toEqual(['orders'])
-    await registry.close()
-    tunnel.close()
-    await secured.close()
   })
 })

@@ -1,3 +1,4 @@
+import { checkChroot, createSession } from '@sd/connection-zookeeper'
 import {
   assembleRegistry,
   createSnapshot,
@@ -10,11 +11,10 @@ import {
   SdError,
   type ServiceInstance,
 } from '@sd/core'
+import { type ChildReader, followChildren, readChildren } from './children.ts'
 import { idOfNode, readDocument, serviceOfNode } from './documents.ts'
 import { readOptions, type ZooKeeperRegistryOptions } from './options.ts'
-import { missingChroot, putNode, removeNode } from './zookeeper-nodes.ts'
-import { createSession } from './zookeeper-session.ts'
-import { type ChildReader, followChildren, readChildren } from './zookeeper-watch.ts'
+import { putNode, removeNode } from './zookeeper-nodes.ts'
 
 const capabilities = { register: true, watch: 'push', listServices: true, ttl: true, conditionalRemove: true } as const
 
@@ -92,9 +92,9 @@ export function createZooKeeperRegistry(options: ZooKeeperRegistryOptions = {}):
       renew: ({ service, id }, { incarnation }) =>
         session.run(async (connection) => {
           const key = keyOf(service, id)
-          const owner = await connection.exists(key)
-          if (owner === 'own') return 'renewed'
-          const node = owner && (await connection.read(key))
+          const found = await connection.exists(key)
+          if (found?.own) return 'renewed'
+          const node = found && (await connection.read(key))
           // Ours of an earlier session will go with that one.
           return !node || readIncarnation(node.text) === incarnation ? 'lost' : 'superseded'
         }),
@@ -120,10 +120,7 @@ export function createZooKeeperRegistry(options: ZooKeeperRegistryOptions = {}):
       const node = await locate(service, instanceId)
       if (node !== undefined) await session.run((connection) => connection.remove(`${folderOf(service)}/${node}`))
     },
-    ping: () =>
-      session.run(async (connection) => {
-        if (!(await connection.exists(chroot || '/'))) throw missingChroot(chroot)
-      }),
+    ping: () => session.run((connection) => checkChroot(connection, chroot)),
     follow: (service, { offer, previous, signal }) =>
       session.run((connection) =>
         followChildren(connection, folderOf(service), {

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { SdError } from '@sd/core'
 import { within } from '@sd/testing'
 import { afterEach, describe, expect, test } from 'vitest'
-import { createZooKeeperRegistry, type ZooKeeperRegistryOptions } from './index.ts'
+import { createSession, readConnectionOptions, type ZooKeeperConnectionOptions, type ZooKeeperSession } from './index.ts'
 import { answer, type FakeServer, frameOf, grantSession, startFakeServer, xidOf } from './testing/fake-server.ts'
 
 const cleanups: (() => Promise<void>)[] = []
@@ -16,10 +16,15 @@ async function start(onData: Parameters<typeof startFakeServer>[0]): Promise<Fak
   return server
 }
 
-function open({ port }: FakeServer, options: ZooKeeperRegistryOptions = {}): ReturnType<typeof createZooKeeperRegistry> {
-  const registry = createZooKeeperRegistry({ endpoints: [`127.0.0.1:${port}`], operationTimeoutMs: 1_000, ...options })
-  cleanups.push(() => within(registry.close(), 3_000, 'close()'))
-  return registry
+function open({ port }: FakeServer, options: ZooKeeperConnectionOptions = {}): ZooKeeperSession {
+  const wanted = { endpoints: [`127.0.0.1:${port}`], operationTimeoutMs: 1_000, ...options }
+  const session = createSession({ settings: readConnectionOptions(wanted, 'zookeeper') })
+  cleanups.push(() => within(session.close(), 3_000, 'close()'))
+  return session
+}
+
+function ping(session: ZooKeeperSession): Promise<unknown> {
+  return session.run((connection) => connection.exists('/'))
 }
 
 /** Grants every session, and answers requests as the test says. */
@@ -27,8 +32,8 @@ function startGranting(onRequest: (socket: Socket, request: Buffer) => void, tim
   return start((socket, chunk, isFirst) => (isFirst ? socket.write(grantSession(timeoutMs)) : onRequest(socket, chunk)))
 }
 
-async function codeOfPing(registry: ReturnType<typeof createZooKeeperRegistry>): Promise<string> {
-  const error: unknown = await registry.ping().then(
+async function codeOfPing(session: ZooKeeperSession): Promise<string> {
+  const error: unknown = await ping(session).then(
     () => undefined,
     (caught: unknown) => caught,
   )
@@ -63,37 +68,37 @@ describe('a server that talks nonsense is one that can not be reached', () => {
 
   test('an error code that the library does not know costs the operation, not the connection', async () => {
     const server = await startGranting((socket, request) => socket.write(answer({ xid: xidOf(request), code: -125 })))
-    const registry = open(server)
-    expect(await codeOfPing(registry)).toBe('SD_UNAVAILABLE')
-    expect(await codeOfPing(registry)).toBe('SD_UNAVAILABLE')
+    const session = open(server)
+    expect(await codeOfPing(session)).toBe('SD_UNAVAILABLE')
+    expect(await codeOfPing(session)).toBe('SD_UNAVAILABLE')
     expect(server.connections()).toBe(1)
   })
 })
 
 test('refused credentials are denied, without the secret', async () => {
   const server = await startGranting((socket) => socket.write(answer({ xid: -4, code: -115 })))
-  const registry = open(server, { credentials: { username: 'app', password: 'secret' } })
-  await expect(registry.ping()).rejects.toMatchObject({ code: 'SD_DENIED', message: expect.not.stringContaining('secret') })
+  const session = open(server, { credentials: { username: 'app', password: 'secret' } })
+  await expect(ping(session)).rejects.toMatchObject({ code: 'SD_DENIED', message: expect.not.stringContaining('secret') })
 })
 
 test('a session that is over right away is not asked for in a loop', async () => {
   const server = await start((socket) => socket.write(grantSession(0)))
-  const registry = open(server)
-  expect(await codeOfPing(registry)).toBe('SD_UNAVAILABLE')
+  const session = open(server)
+  expect(await codeOfPing(session)).toBe('SD_UNAVAILABLE')
   expect(server.connections()).toBe(1)
 })
 
 test('a connection that falls silent is left after a part of the session, and tried anew', async () => {
   const server = await startGranting(() => undefined, 600)
-  const registry = open(server, { operationTimeoutMs: 10_000 })
+  const session = open(server, { operationTimeoutMs: 10_000 })
   const startedAt = performance.now()
-  expect(await codeOfPing(registry)).toBe('SD_UNAVAILABLE')
+  expect(await codeOfPing(session)).toBe('SD_UNAVAILABLE')
   expect(performance.now() - startedAt).toBeLessThan(5_000)
 })
 
 test('credentials that do not come are not waited for without a limit', async () => {
   const server = await startGranting(() => undefined)
-  const registry = open(server, { credentials: () => new Promise(() => undefined), operationTimeoutMs: 500 })
-  expect(await codeOfPing(registry)).toBe('SD_TIMEOUT')
+  const session = open(server, { credentials: () => new Promise(() => undefined), operationTimeoutMs: 500 })
+  expect(await codeOfPing(session)).toBe('SD_TIMEOUT')
   expect(server.connections()).toBe(0)
 })

@@ -2,8 +2,10 @@ import {
   type Credentials,
   closedError,
   createBackoff,
+  type Provided,
   resolveProvided,
   SdError,
+  type ServerEndpoint,
   settlesWithin,
   sleep,
   toSdError,
@@ -11,7 +13,7 @@ import {
 } from '@sd/core'
 import { type SessionIdentity, sessionExpired } from './dial.ts'
 import { explain } from './errors.ts'
-import { checkLogin, type ZooKeeperSettings } from './options.ts'
+import { checkLogin, type ZooKeeperConnectionSettings } from './options.ts'
 import { openConnection, type ZooKeeperConnection } from './zookeeper-connection.ts'
 
 /** A session that outlives its connections, and is begun anew when it is over. */
@@ -29,11 +31,12 @@ export interface ZooKeeperSession {
 
 /** Options of {@link createSession}. */
 export interface SessionOptions {
-  readonly settings: ZooKeeperSettings
+  /** How to reach the ensemble. */
+  readonly settings: ZooKeeperConnectionSettings
   /** A connection was made. */
-  readonly onConnected: () => void
+  readonly onConnected?: () => void
   /** A connection was lost, and with it perhaps the session. */
-  readonly onLost: (error: SdError) => void
+  readonly onLost?: (error: SdError) => void
 }
 
 /** A connection that lasts so long is no part of a series of failures, in milliseconds. */
@@ -44,7 +47,7 @@ const graceMs = 100
 
 /** Opens nothing yet: the first operation does. From then on it connects again by itself after every loss. */
 export function createSession({ settings, onConnected, onLost }: SessionOptions): ZooKeeperSession {
-  const { endpoints, name, sessionTimeoutMs, operationTimeoutMs } = settings
+  const { endpoints, name, sessionTimeoutMs, operationTimeoutMs, acl } = settings
   const closing = new AbortController()
   let attempt: Promise<ZooKeeperConnection> | undefined
   let identity: SessionIdentity | undefined
@@ -54,10 +57,10 @@ export function createSession({ settings, onConnected, onLost }: SessionOptions)
 
   async function connectTo(index: number): Promise<ZooKeeperConnection> {
     const { signal } = closing
-    const endpoint = endpoints[index % endpoints.length] as ZooKeeperSettings['endpoints'][number]
+    const endpoint = endpoints[index % endpoints.length] as ServerEndpoint
     const timeoutMs = Math.max(250, Math.floor(operationTimeoutMs / endpoints.length))
     presented = settings.credentials && (await provideCredentials(settings.credentials, timeoutMs, name))
-    return openConnection({ endpoint, name, sessionTimeoutMs, identity, credentials: presented, timeoutMs, signal })
+    return openConnection({ endpoint, name, sessionTimeoutMs, identity, credentials: presented, acl, timeoutMs, signal })
   }
 
   /** Tries every member once, and one more time with a new session where the old one is over. */
@@ -100,7 +103,7 @@ export function createSession({ settings, onConnected, onLost }: SessionOptions)
       try {
         const connection = await attempt
         const connectedAt = performance.now()
-        onConnected()
+        onConnected?.()
         lastError = await probeUntilLost(connection, name)
         if (performance.now() - connectedAt > stableAfterMs) backoff.reset()
         pauseMs = backoff.next()
@@ -111,7 +114,7 @@ export function createSession({ settings, onConnected, onLost }: SessionOptions)
         failedPauseMs = backoff.next()
       }
       if (closing.signal.aborted) return
-      onLost(lastError)
+      onLost?.(lastError)
       if (failedPauseMs > 0) await pause(failedPauseMs)
     }
   }
@@ -161,11 +164,7 @@ export function createSession({ settings, onConnected, onLost }: SessionOptions)
   }
 }
 
-async function provideCredentials(
-  provided: NonNullable<ZooKeeperSettings['credentials']>,
-  timeoutMs: number,
-  name: string,
-): Promise<Credentials> {
+async function provideCredentials(provided: Provided<Credentials>, timeoutMs: number, name: string): Promise<Credentials> {
   const what = `asking for the credentials of ${name}`
   return checkLogin(await withTimeout({ timeoutMs, what }, () => resolveProvided(provided)))
 }

@@ -1,45 +1,68 @@
 import { type Credentials, SdError, settlesWithin, untilAborted } from '@sd/core'
-import { ACL, CreateMode, type Event, Exception, Id, Permission } from 'node-zookeeper-client'
+import { CreateMode, type Event, Exception, type Stat } from 'node-zookeeper-client'
+import { type AccessRule, toAcl } from './access.ts'
 import { type DialedClient, type DialOptions, dial, presentCredentials, type SessionIdentity } from './dial.ts'
 import { codeOf } from './errors.ts'
+import { parentOf } from './folders.ts'
 
-/** A node that holds data. */
-export interface ReadNode {
-  readonly text: string
+/** What ZooKeeper knows of a node. */
+export interface NodeStat {
+  /** How often it was written since it was created. */
   readonly version: number
-  /** Whether it belongs to this session. */
+  /** The transaction that created it, such as `0x1f`. */
+  readonly czxid: string
+  /** The transaction that wrote it last. Removing and creating it anew starts `version` at 0 again, but this is always another one. */
+  readonly mzxid: string
+  /** When it was written last, in Unix milliseconds. */
+  readonly mtimeMs: number
+  /** Number of nodes directly below. */
+  readonly numChildren: number
+  /** Whether it is ephemeral and belongs to this session. */
   readonly own: boolean
+}
+
+/** A node and its data. */
+export interface ReadNode extends NodeStat {
+  /** Its data, read as UTF-8; empty where there is none. */
+  readonly text: string
 }
 
 /** One TCP connection. Calls reject with the library's errors, and at once when it is lost. */
 export interface ZooKeeperConnection {
+  /** The session that it belongs to. */
   readonly identity: SessionIdentity
   /** As agreed with the server. */
   readonly sessionTimeoutMs: number
   /** Fires with an SdError once the connection is lost; it does not come back. */
   readonly lost: AbortSignal
-  /** Whether a node is there and belongs to this session. A watch tells when it comes, changes or goes. */
-  exists(path: string, watched?: boolean): Promise<'own' | 'foreign' | undefined>
+  /** What is known of a node; `undefined` if there is none. A watch tells when it comes, changes or goes. */
+  exists(path: string, watched?: boolean): Promise<NodeStat | undefined>
   /** Names below a node; `undefined` if there is none. */
   children(path: string, watched?: boolean): Promise<readonly string[] | undefined>
   /** What a node holds; `undefined` if there is none. */
   read(path: string, watched?: boolean): Promise<ReadNode | undefined>
-  /** Creates a node: with data one of this session, without data a lasting one. */
-  create(path: string, data?: Buffer): Promise<'created' | 'exists' | 'no parent'>
-  /** Changes a node's data. @returns whether it is there */
-  write(path: string, data: Buffer): Promise<boolean>
+  /** Creates a node: a lasting one, or one that goes with this session. */
+  create(path: string, data?: Buffer, lifetime?: 'lasting' | 'session'): Promise<'created' | 'exists' | 'no parent'>
+  /** Changes a node's data. @param version the only one to change @returns `undefined` if there is none, or one of another version */
+  write(path: string, data: Buffer, version?: number): Promise<NodeStat | undefined>
   /** Removes a node, or one that is gone. @param version the only one to remove @returns `false` if it has another version */
   remove(path: string, version?: number): Promise<boolean>
   /** Removes a node and creates it for this session, in one step. @returns whether it was there */
   replace(path: string, data: Buffer): Promise<boolean>
   /** Presents more credentials. */
   login(credentials: Credentials): void
-  /** Tells of watched nodes that are `folder` itself or directly below it. @returns ends it */
+  /** Tells of watched nodes that are `folder` itself or below it. @returns ends it */
   listen(folder: string, listener: (path: string) => void): () => void
   /** Loses it now. */
   lose(error: SdError): void
   /** Ends the session at the server, then loses the connection. */
   end(): Promise<void>
+}
+
+/** Options of {@link openConnection}. */
+export interface ConnectionOptions extends DialOptions {
+  /** Who may do what with new nodes. */
+  readonly acl: readonly AccessRule[] | undefined
 }
 
 /** Most calls that wait for an answer at the same time. */
@@ -51,24 +74,34 @@ const endLimitMs = 500
 const anyVersion = -1
 
 /** Connects, see {@link dial}. */
-export async function openConnection(options: DialOptions): Promise<ZooKeeperConnection> {
+export async function openConnection(options: ConnectionOptions): Promise<ZooKeeperConnection> {
   const dialed = await dial(options)
   const { client, lost, lose } = dialed
   const identity = { id: client.getSessionId(), password: client.getSessionPassword() }
   const call = createCaller(dialed)
   const { listen, onEvent } = createListeners()
   // The digest users of this connection, or everybody.
-  const acl = [new ACL(Permission.ALL, options.credentials ? new Id('auth', '') : new Id('world', 'anyone'))]
+  const defaultRule = options.credentials ? { scheme: 'auth', id: '' } : { scheme: 'world', id: 'anyone' }
+  const acl = toAcl(options.acl ?? [defaultRule])
   // Always the same function for a path: the library would keep others until they fire, and has no way to take one back.
   const watcherFor = (watched: boolean): ((event: Event) => void) => (watched ? onEvent : (undefined as never))
+
+  const toNodeStat = ({ version, czxid, mzxid, mtime, numChildren, ephemeralOwner }: Stat): NodeStat => ({
+    version,
+    czxid: toTransactionId(czxid),
+    mzxid: toTransactionId(mzxid),
+    mtimeMs: Number(mtime.readBigInt64BE()),
+    numChildren,
+    own: ephemeralOwner.equals(identity.id),
+  })
 
   return {
     identity,
     sessionTimeoutMs: client.getSessionTimeout(),
     lost,
     async exists(path, watched = false) {
-      const stat = await call<{ ephemeralOwner: Buffer } | null>((done) => client.exists(path, watcherFor(watched), done))
-      return stat ? (stat.ephemeralOwner.equals(identity.id) ? 'own' : 'foreign') : undefined
+      const stat = await call<Stat | null>((done) => client.exists(path, watcherFor(watched), done))
+      return stat ? toNodeStat(stat) : undefined
     },
     children: (path, watched = false) =>
       unlessMissing(call<readonly string[]>((done) => client.getChildren(path, watcherFor(watched), done))),
@@ -76,30 +109,23 @@ export async function openConnection(options: DialOptions): Promise<ZooKeeperCon
       unlessMissing(
         call<ReadNode>((done) =>
           client.getData(path, watcherFor(watched), (error, data: Buffer | undefined, stat) =>
-            done(
-              error,
-              error
-                ? undefined
-                : { text: data?.toString() ?? '', version: stat.version, own: stat.ephemeralOwner.equals(identity.id) },
-            ),
+            done(error, error ? undefined : { ...toNodeStat(stat), text: data?.toString() ?? '' }),
           ),
         ),
       ),
-    async create(path, data) {
-      const mode = data ? CreateMode.EPHEMERAL : CreateMode.PERSISTENT
+    async create(path, data = Buffer.alloc(0), lifetime = 'lasting') {
+      const mode = lifetime === 'session' ? CreateMode.EPHEMERAL : CreateMode.PERSISTENT
       const code = await codeUnless(
-        call((done) => client.create(path, data ?? Buffer.alloc(0), acl, mode, done)),
+        call((done) => client.create(path, data, acl, mode, done)),
         [Exception.NODE_EXISTS, Exception.NO_NODE],
       )
       if (code === undefined) return 'created'
       return code === Exception.NODE_EXISTS ? 'exists' : 'no parent'
     },
-    async write(path, data) {
-      const code = await codeUnless(
-        call((done) => client.setData(path, data, anyVersion, done)),
-        [Exception.NO_NODE],
-      )
-      return code === undefined
+    async write(path, data, version = anyVersion) {
+      const written = call<Stat>((done) => client.setData(path, data, version, done))
+      const code = await codeUnless(written, [Exception.NO_NODE, Exception.BAD_VERSION])
+      return code === undefined ? toNodeStat(await written) : undefined
     },
     async remove(path, version = anyVersion) {
       const code = await codeUnless(
@@ -126,6 +152,11 @@ export async function openConnection(options: DialOptions): Promise<ZooKeeperCon
       lose(new SdError('SD_UNAVAILABLE', `${options.name} was closed`))
     },
   }
+}
+
+/** As ZooKeeper's own tools write it. */
+function toTransactionId(bytes: Buffer): string {
+  return `0x${bytes.readBigUInt64BE().toString(16)}`
 }
 
 type Done = (error: unknown, value?: unknown) => void
@@ -161,7 +192,7 @@ function createListeners(): Pick<ZooKeeperConnection, 'listen'> & { readonly onE
   return {
     onEvent(event) {
       const path = event.getPath()
-      for (const folder of [path, path.slice(0, path.lastIndexOf('/'))]) {
+      for (let folder = path; folder !== ''; folder = parentOf(folder)) {
         for (const listener of listeners.get(folder) ?? []) listener(path)
       }
     },

@@ -1,0 +1,90 @@
+import { createFolder, type NodeStat, parentOf, type ReadNode, type ZooKeeperConnection } from '@sd/connection-zookeeper'
+import { type ConfigWrite, checkRevision, SdError } from '@sd/core'
+import type { ZooKeeperConfigSettings } from './options.ts'
+
+/** Options of {@link putNode} and {@link removeNode}. */
+export interface WriteOptions {
+  readonly settings: Pick<ZooKeeperConfigSettings, 'chroot' | 'name'>
+  readonly write: ConfigWrite
+}
+
+/** How often an operation of several steps is begun again because somebody else changed the node in between. */
+const maxAttempts = 10
+
+/**
+ * Another one after every write. ZooKeeper compares `version` alone, which begins at 0 again when a node is removed and created anew;
+ * `mzxid` does not.
+ */
+export function revisionOf({ mzxid, version }: Pick<NodeStat, 'mzxid' | 'version'>): string {
+  return `${mzxid}.${version}`
+}
+
+/** Creates or changes a node, folders included. @returns what is known of it then @throws SdError `SD_CONFLICT` */
+export async function putNode(
+  connection: ZooKeeperConnection,
+  path: string,
+  content: string,
+  { settings, write }: WriteOptions,
+): Promise<NodeStat> {
+  const data = Buffer.from(content)
+  for (let attempt = 0; attempt < maxAttempts; attempt++) {
+    const node = await readChecked(connection, path, { settings, write })
+    const stat = node
+      ? await connection.write(path, data, comparedVersion(node, write))
+      : await createNode(connection, path, data, settings.chroot)
+    if (stat) return stat
+  }
+  throw changing(path)
+}
+
+/** Removes a node; one with others below it stays as their folder. @throws SdError `SD_CONFLICT` */
+export async function removeNode(
+  connection: ZooKeeperConnection,
+  path: string,
+  { settings, write }: WriteOptions,
+): Promise<void> {
+  for (let attempt = 0; attempt < maxAttempts; attempt++) {
+    const node = await readChecked(connection, path, { settings, write })
+    if (!node?.text) return
+    const version = comparedVersion(node, write)
+    const removed =
+      node.numChildren > 0 ? await connection.write(path, Buffer.alloc(0), version) : await connection.remove(path, version)
+    if (removed) return
+  }
+  throw changing(path)
+}
+
+/** Reads a node and compares its revision with the wanted one. One without data is a folder, and no entry. */
+async function readChecked(
+  connection: ZooKeeperConnection,
+  path: string,
+  { settings, write }: WriteOptions,
+): Promise<ReadNode | undefined> {
+  const node = await connection.read(path)
+  checkRevision(settings.name, write, node?.text ? revisionOf(node) : undefined)
+  // Nothing more is sent after an attempt was given up.
+  write.signal.throwIfAborted()
+  return node
+}
+
+async function createNode(
+  connection: ZooKeeperConnection,
+  path: string,
+  data: Buffer,
+  chroot: string,
+): Promise<NodeStat | undefined> {
+  const created = await connection.create(path, data)
+  if (created === 'no parent') await createFolder(connection, parentOf(path), chroot)
+  if (created !== 'created') return undefined
+  const stat = await connection.exists(path)
+  // Somebody may have written, or even removed it, since.
+  return stat && { ...stat, version: 0, mzxid: stat.czxid }
+}
+
+function comparedVersion({ version }: ReadNode, { ifRevision }: ConfigWrite): number | undefined {
+  return ifRevision === undefined ? undefined : version
+}
+
+function changing(path: string): SdError {
+  return new SdError('SD_CONFLICT', `${path} is changed by others all the time`, { retryable: true })
+}

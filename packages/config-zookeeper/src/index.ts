@@ -1,0 +1,2 @@
+export type { ZooKeeperConfigSourceOptions } from './options.ts'
+export { createZooKeeperConfigSource } from './zookeeper-config.ts'

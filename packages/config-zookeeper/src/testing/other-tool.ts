@@ -1,0 +1,56 @@
+import {
+  createFolder,
+  createSession,
+  parentOf,
+  readConnectionOptions,
+  type ZooKeeperConnectionOptions,
+} from '@sd/connection-zookeeper'
+
+/** Another tool at the same ZooKeeper: it writes what it likes, where it likes. */
+export interface OtherTool {
+  /** Creates or changes a node, and folders above it. */
+  put(path: string, content: string | Uint8Array): Promise<void>
+  /** Removes a node; one with others below it loses its data only. */
+  remove(path: string): Promise<void>
+  /** What a node holds; `undefined` if there is none. */
+  read(path: string): Promise<string | undefined>
+  /** Creates that many nodes without data below a node. */
+  createMany(path: string, count: number): Promise<void>
+  /** Removes them. */
+  removeMany(path: string, count: number): Promise<void>
+  /** Ends its session. */
+  close(): Promise<void>
+}
+
+/** Connects to a port of 127.0.0.1. */
+export function connectOtherTool(port: number, options: ZooKeeperConnectionOptions = {}): OtherTool {
+  const session = createSession({
+    settings: readConnectionOptions({ ...options, endpoints: [`127.0.0.1:${port}`] }, 'other tool'),
+  })
+  return {
+    put: (path, content) =>
+      session.run(async (connection) => {
+        const data = Buffer.from(content)
+        if (await connection.write(path, data)) return
+        if ((await connection.create(path, data)) === 'created') return
+        await createFolder(connection, parentOf(path), '')
+        await connection.create(path, data)
+      }),
+    remove: (path) =>
+      session.run(async (connection) => {
+        if ((await connection.exists(path))?.numChildren) await connection.write(path, Buffer.alloc(0))
+        else await connection.remove(path)
+      }),
+    read: (path) => session.run(async (connection) => (await connection.read(path))?.text),
+    createMany: (path, count) =>
+      session.run(async (connection) => {
+        await createFolder(connection, path, '')
+        await Promise.all(Array.from({ length: count }, (_, index) => connection.create(`${path}/${index}`)))
+      }),
+    removeMany: (path, count) =>
+      session.run(async (connection) => {
+        await Promise.all(Array.from({ length: count }, (_, index) => connection.remove(`${path}/${index}`)))
+      }),
+    close: () => session.close(),
+  }
+}

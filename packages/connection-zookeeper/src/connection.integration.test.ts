@@ -1,0 +1,261 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { connect as connectTls } from 'node:tls'
+import type { SdError } from '@sd/core'
+import {
+  createCertificates,
+  freePort,
+  obtainServer,
+  startToxiproxy,
+  startZooKeeper,
+  type Toxiproxy,
+  type ZooKeeperServer,
+} from '@sd/test-servers'
+import { eventually, within } from '@sd/testing'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import {
+  checkChroot,
+  createFolder,
+  createSession,
+  followChanges,
+  readConnectionOptions,
+  type SessionOptions,
+  type ZooKeeperConnection,
+  type ZooKeeperConnectionOptions,
+  type ZooKeeperSession,
+} from './index.ts'
+import { digestOf } from './testing/digest.ts'
+
+const zookeeper = await obtainServer('zookeeper', { own: true })
+const toxiproxy = await obtainServer('toxiproxy')
+
+describe.runIf(zookeeper && toxiproxy)('the connection to ZooKeeper', { timeout: 30_000 }, () => {
+  let server: ZooKeeperServer
+  let proxy: Toxiproxy
+  let caseNumber = 0
+  const opened: ZooKeeperSession[] = []
+
+  beforeAll(async () => {
+    if (!zookeeper || !toxiproxy) return
+    ;[server, proxy] = await Promise.all([startZooKeeper(zookeeper), startToxiproxy(toxiproxy)])
+  }, 90_000)
+  afterEach(() => Promise.all(opened.splice(0).map((session) => session.close())))
+  afterAll(() => Promise.all([server.close(), proxy.close()]))
+
+  function open(options: ZooKeeperConnectionOptions = {}, listeners: Partial<SessionOptions> = {}): ZooKeeperSession {
+    const endpoints = [`127.0.0.1:${server.port}`]
+    const settings = readConnectionOptions({ endpoints, sessionTimeoutMs: 2_000, ...options }, 'zookeeper')
+    const session = createSession({ settings, ...listeners })
+    opened.push(session)
+    return session
+  }
+
+  /** A folder of its own for every case. */
+  async function nextFolder(session: ZooKeeperSession): Promise<string> {
+    const folder = `/case-${++caseNumber}`
+    await session.run((connection) => createFolder(connection, folder, ''))
+    return folder
+  }
+
+  test('nodes are created, changed and removed by version', async () => {
+    const session = open()
+    const folder = await nextFolder(session)
+    await session.run(async (connection) => {
+      const path = `${folder}/a`
+      expect(await connection.read(path)).toBeUndefined()
+      expect(await connection.write(path, Buffer.from('x'))).toBeUndefined()
+      expect(await connection.create(`${path}/b`)).toBe('no parent')
+      expect(await connection.create(path, Buffer.from('1'))).toBe('created')
+      expect(await connection.create(path, Buffer.from('2'))).toBe('exists')
+      const created = await connection.read(path)
+      expect(created).toMatchObject({ text: '1', version: 0, numChildren: 0, own: false, czxid: created?.mzxid })
+      expect(Math.abs((created?.mtimeMs ?? 0) - Date.now())).toBeLessThan(60_000)
+      expect(await connection.write(path, Buffer.from('2'), 7)).toBeUndefined()
+      expect(await connection.write(path, Buffer.from('2'), 0)).toMatchObject({ version: 1, czxid: created?.czxid })
+      expect(await connection.remove(path, 0)).toBe(false)
+      expect(await connection.remove(path, 1)).toBe(true)
+      expect(await connection.remove(path)).toBe(true)
+      await connection.create(path, Buffer.from('1'), 'session')
+      const again = await connection.exists(path)
+      expect(again).toMatchObject({ version: 0, own: true })
+      expect(again?.mzxid).not.toBe(created?.mzxid)
+      expect((await connection.exists(folder))?.numChildren).toBe(1)
+    })
+  })
+
+  /** Follows a node and its children, and remembers what was there. */
+  function follow(session: ZooKeeperSession, folder: string, signal: AbortSignal) {
+    const seen: string[] = []
+    const present = new Map<string, string>()
+    const refresh = async (connection: ZooKeeperConnection, changed: ReadonlySet<string>): Promise<void> => {
+      for (const path of changed) {
+        const [node, names = []] = [await connection.read(path, true), await connection.children(path, true)]
+        if (node) present.set(path, node.text)
+        else present.delete(path)
+        for (const name of names) {
+          const child = await connection.read(`${path}/${name}`, true)
+          if (child) present.set(`${path}/${name}`, child.text)
+        }
+      }
+    }
+    const ended = session.run((connection) =>
+      followChanges(connection, folder, {
+        signal,
+        refresh: (changed) => refresh(connection, changed),
+        onChange: () => seen.push([...present.values()].sort().join(',')),
+      }),
+    )
+    ended.catch(() => undefined)
+    return { seen, ended }
+  }
+
+  test('watches are armed again after every change, until they are ended', async () => {
+    const [session, other] = [open(), open()]
+    const folder = await nextFolder(session)
+    const controller = new AbortController()
+    const { seen, ended } = follow(session, folder, controller.signal)
+    await eventually(() => expect(seen).toEqual(['']), 5_000)
+    for (const [index, text] of ['1', '2', '3'].entries()) {
+      await other.run(async (connection) => {
+        if (index === 0) await connection.create(`${folder}/a`, Buffer.from(text))
+        else await connection.write(`${folder}/a`, Buffer.from(text))
+      })
+      await eventually(() => expect(seen.at(-1)).toBe(`,${text}`), 5_000)
+    }
+    await other.run((connection) => connection.remove(`${folder}/a`))
+    await eventually(() => expect(seen.at(-1)).toBe(''), 5_000)
+    controller.abort()
+    await within(ended, 2_000, 'what was aborted')
+  })
+
+  test('a lost connection ends what follows it, within the session nothing else', async () => {
+    const link = await proxy.link(server.port)
+    const lost: SdError[] = []
+    const session = open(
+      { endpoints: [`127.0.0.1:${link.port}`], sessionTimeoutMs: 10_000 },
+      { onLost: (error) => lost.push(error) },
+    )
+    const folder = await nextFolder(session)
+    const before = await session.run(async (connection) => {
+      await connection.create(`${folder}/mine`, Buffer.from('1'), 'session')
+      return connection.identity.id
+    })
+    const { seen, ended } = follow(session, folder, new AbortController().signal)
+    await eventually(() => expect(seen).toEqual([',1']), 5_000)
+    await link.cut()
+    await expect(within(ended, 5_000, 'a lost connection')).rejects.toMatchObject({ code: 'SD_UNAVAILABLE', retryable: true })
+    await link.restore()
+    await eventually(async () => expect(await session.run(async ({ identity }) => identity.id)).toEqual(before), 10_000)
+    expect((await session.run((connection) => connection.exists(`${folder}/mine`)))?.own).toBe(true)
+    expect(lost[0]?.code).toBe('SD_UNAVAILABLE')
+    await link.close()
+  })
+
+  test('a session that expired is followed by a new one', async () => {
+    const link = await proxy.link(server.port)
+    const session = open({ endpoints: [`127.0.0.1:${link.port}`], sessionTimeoutMs: 600 })
+    const [observer, folder] = [open(), await nextFolder(session)]
+    const before = await session.run(async (connection) => {
+      await connection.create(`${folder}/mine`, Buffer.from('1'), 'session')
+      return connection.identity.id
+    })
+    await link.cut()
+    await eventually(
+      async () => expect(await observer.run((connection) => connection.exists(`${folder}/mine`))).toBeUndefined(),
+      10_000,
+    )
+    await link.restore()
+    await eventually(async () => expect(await session.run(async ({ identity }) => identity.id)).not.toEqual(before), 10_000)
+    await link.close()
+  })
+
+  test('a chroot that does not exist is an error, and is not created', async () => {
+    const session = open({ chroot: '/missing' })
+    const missing = { code: 'SD_NOT_FOUND', message: 'the chroot /missing does not exist' }
+    await expect(session.run((connection) => checkChroot(connection, '/missing'))).rejects.toMatchObject(missing)
+    await expect(session.run((connection) => createFolder(connection, '/missing/a/b', '/missing'))).rejects.toMatchObject(missing)
+    await session.run((connection) => checkChroot(connection, ''))
+  })
+
+  test('nodes are for their user alone, or for whom the access list names', async () => {
+    const credentials = { username: 'owner', password: 'secret-one' }
+    const folder = await nextFolder(open())
+    const stranger = open({ credentials: { username: 'owner', password: 'secret-two' } })
+    const rules = [
+      { scheme: 'auth', id: '' },
+      { scheme: 'digest', id: digestOf('reader', 'secret-three'), permissions: ['read'] },
+    ] as const
+    await open({ credentials }).run((connection) => connection.create(`${folder}/own`, Buffer.from('1')))
+    await open({ credentials, acl: rules }).run((connection) => connection.create(`${folder}/shared`, Buffer.from('2')))
+    const reader = open({ credentials: { username: 'reader', password: 'secret-three' } })
+    expect((await reader.run((connection) => connection.read(`${folder}/shared`)))?.text).toBe('2')
+    const denied = { code: 'SD_DENIED', message: expect.not.stringContaining('secret') }
+    await expect(reader.run((connection) => connection.write(`${folder}/shared`, Buffer.from('3')))).rejects.toMatchObject(denied)
+    await expect(stranger.run((connection) => connection.read(`${folder}/shared`))).rejects.toMatchObject(denied)
+    await expect(reader.run((connection) => connection.read(`${folder}/own`))).rejects.toMatchObject(denied)
+    const wrong = open({ credentials, acl: [{ scheme: 'digest', id: 'no hash' }] })
+    await expect(wrong.run((connection) => connection.create(`${folder}/wrong`))).rejects.toMatchObject(denied)
+  })
+
+  test('credentials are asked for again after a denial', async () => {
+    const folder = await nextFolder(open())
+    const owner = open({ credentials: { username: 'app', password: 'right' } })
+    await owner.run((connection) => connection.create(`${folder}/own`, Buffer.from('1')))
+    let password = 'wrong'
+    const rotating = open({ credentials: () => Promise.resolve({ username: 'app', password }) })
+    const read = (): Promise<string | undefined> =>
+      rotating.run(async (connection) => (await connection.read(`${folder}/own`))?.text)
+    await expect(read()).rejects.toMatchObject({ code: 'SD_DENIED' })
+    password = 'right'
+    expect(await read()).toBe('1')
+  })
+
+  test('a function that gives no credentials is an error that does not show them', async () => {
+    const session = open({ credentials: (() => 'app:secret') as never })
+    const refused = { code: 'SD_INVALID', message: expect.not.stringContaining('secret') }
+    await expect(session.run((connection) => connection.exists('/'))).rejects.toMatchObject(refused)
+  })
+
+  test('a member that is dead and one that does not answer are passed over', async () => {
+    const hole = createServer(() => undefined).listen(0, '127.0.0.1')
+    await once(hole, 'listening')
+    const { port } = hole.address() as { port: number }
+    const endpoints = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${port}`, `127.0.0.1:${server.port}`]
+    // Each begins with a member by chance.
+    const sessions = Array.from({ length: 6 }, () => open({ endpoints, operationTimeoutMs: 3_000 }))
+    await Promise.all(sessions.map((session) => session.run((connection) => connection.exists('/'))))
+    hole.close()
+  })
+
+  test('closing at any moment is quick, and nothing is done after', async () => {
+    for (const waitMs of [0, 1, 5, 20]) {
+      const session = open()
+      const pending = session.run((connection) => connection.exists('/')).catch(() => undefined)
+      if (waitMs > 0) await delay(waitMs)
+      await within(session.close(), 2_000, 'close()')
+      await pending
+      await expect(session.run((connection) => connection.exists('/'))).rejects.toMatchObject({ code: 'SD_CLOSED' })
+    }
+  })
+
+  test('TLS goes through a tunnel that presents the certificates', async () => {
+    if (!zookeeper) return
+    const certificates = await createCertificates()
+    const secured = await startZooKeeper(zookeeper, { tls: certificates })
+    const { ca, client } = certificates
+    // What stunnel does, see the guide.
+    const tunnel = createServer((near) => {
+      const far = connectTls({ host: '127.0.0.1', port: secured.securePort, servername: 'localhost', ca, ...client })
+      near.pipe(far).pipe(near)
+      near.on('error', () => far.destroy())
+      far.on('error', () => near.destroy())
+    }).listen(0, '127.0.0.1')
+    await once(tunnel, 'listening')
+    const session = open({ endpoints: [`127.0.0.1:${(tunnel.address() as { port: number }).port}`] })
+    expect(await session.run((connection) => connection.children('/'))).toEqual(['zookeeper'])
+    await session.close()
+    tunnel.close()
+    await secured.close()
+  })
+})

@@ -1,0 +1,25 @@
+import { SdError, type SdErrorOptions } from '@sd/core'
+import type { ZooKeeperConnection } from './zookeeper-connection.ts'
+
+/** Creates a node without data, and those above it. @param chroot a path that is never created @throws SdError `SD_NOT_FOUND` without it */
+export async function createFolder(connection: ZooKeeperConnection, path: string, chroot: string): Promise<void> {
+  if (path === chroot) throw missingChroot(chroot)
+  if ((await connection.create(path)) !== 'no parent') return
+  await createFolder(connection, parentOf(path), chroot)
+  await connection.create(path)
+}
+
+/** Makes sure that the chroot is there. @throws SdError `SD_NOT_FOUND` */
+export async function checkChroot(connection: ZooKeeperConnection, chroot: string): Promise<void> {
+  if (!(await connection.exists(chroot || '/'))) throw missingChroot(chroot)
+}
+
+/** The path above a path. */
+export function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/'))
+}
+
+/** The error of a chroot that somebody has to create first. */
+export function missingChroot(chroot: string, options?: SdErrorOptions): SdError {
+  return new SdError('SD_NOT_FOUND', `the chroot ${chroot} does not exist`, options)
+}

@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest'
+import { checkPath, readConnectionOptions } from './index.ts'
+
+test('defaults', () => {
+  expect(readConnectionOptions({}, 'zookeeper')).toEqual({
+    endpoints: [{ secure: false, host: '127.0.0.1', port: 2181 }],
+    chroot: '',
+    sessionTimeoutMs: 15_000,
+    credentials: undefined,
+    acl: undefined,
+    operationTimeoutMs: 5_000,
+    name: 'zookeeper',
+  })
+  expect(readConnectionOptions({ chroot: '/team' }, 'zookeeper')).toMatchObject({ chroot: '/team' })
+})
+
+const bad: readonly (readonly [string, object])[] = [
+  ['endpoints', { endpoints: [] }],
+  ['endpoints', { endpoints: ['https://zk.example:2281'] }],
+  ['endpoints[0]', { endpoints: ['user:secret@zk.example'] }],
+  ['chroot', { chroot: '' }],
+  ['chroot', { chroot: '/\ue000' }],
+  ['sessionTimeoutMs', { sessionTimeoutMs: 0 }],
+  ['operationTimeoutMs', { operationTimeoutMs: '5s' }],
+  ['credentials', { credentials: 'admin:secret' }],
+  ['credentials.username', { credentials: { username: 'a:b', password: 'secret' } }],
+  ['credentials.password', { credentials: { username: 'a', password: '' } }],
+  ['acl', { acl: [] }],
+  ['acl', { acl: 'digest:app:secret' }],
+  ['acl[0]', { acl: ['digest:app:secret'] }],
+  ['acl[0].scheme', { acl: [{ id: 'app:secret' }] }],
+  ['acl[0].id', { acl: [{ scheme: 'digest', id: ['app:secret'] }] }],
+  ['acl[0].perms', { acl: [{ scheme: 'digest', id: 'app:secret', perms: 31 }] }],
+  [
+    'acl[1].permissions',
+    {
+      acl: [
+        { scheme: 'auth', id: '' },
+        { scheme: 'digest', id: 'app:secret', permissions: 'crdwa' },
+      ],
+    },
+  ],
+  ['acl[0].permissions[1]', { acl: [{ scheme: 'auth', id: '', permissions: ['read', 'x'] }] }],
+]
+
+test.each(bad)('a wrong %s is refused by name: %o', (field, options) => {
+  expect(() => readConnectionOptions(options, 'zookeeper')).toThrow(
+    expect.objectContaining({ code: 'SD_INVALID', field, message: expect.not.stringContaining('secret') }),
+  )
+})
+
+test.each(['services', '/services/', '/a//b', '/a/../b', '/', '', '/\ue000', '/a\u0000'])('%j is no path of a node', (path) => {
+  expect(() => checkPath('prefix', path)).toThrow(expect.objectContaining({ code: 'SD_INVALID', field: 'prefix' }))
+})
