@@ -2,11 +2,10 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { Registry } from '@sd/core'
-import { createCertificates, freePort, type NacosServer, obtainServer, startNacos } from '@sd/test-servers'
+import { freePort, type NacosServer, obtainServer, startNacos } from '@sd/test-servers'
 import { eventually, plainSpec, probeWatch } from '@sd/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createNacosRegistry, type NacosRegistryOptions } from './index.ts'
-import { startTlsFront } from './testing/tls-front.ts'
 
 const nacos = await obtainServer('nacos', { own: true })
 const run = promisify(execFile)
@@ -161,19 +160,6 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
     newScope()
     await open({ enabled: false }).register(plainSpec('orders', 1))
     expect(await ids(open())).toEqual([])
-  })
-
-  test('TLS with an own authority and a client certificate', async () => {
-    newScope()
-    const certificates = await createCertificates()
-    const front = await startTlsFront(server.port, certificates)
-    const endpoints = [`https://127.0.0.1:${front.port}`]
-    const tls = { ca: certificates.ca, ...certificates.client }
-    await open({ endpoints, tls: { ...tls, serverName: 'localhost' } }).register(plainSpec('orders', 1))
-    expect(await ids(open({ endpoints, tls }))).toEqual(['orders-1'])
-    await assert.rejects(open({ endpoints, tls: { ca: certificates.ca } }).ping(), { code: 'SD_UNAVAILABLE' })
-    await assert.rejects(open({ endpoints }).ping(), { code: 'SD_UNAVAILABLE' })
-    front.close()
   })
 
   test('the process says nothing, listens on no UDP port and exits by itself after close', async () => {

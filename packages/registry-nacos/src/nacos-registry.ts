@@ -1,3 +1,4 @@
+import { createNacosConnection } from '@sd/connection-nacos'
 import {
   assembleRegistry,
   createSnapshot,
@@ -11,9 +12,8 @@ import {
   type WatchSession,
   withTimeout,
 } from '@sd/core'
-import { createApiChoice } from './choose-api.ts'
+import { chooseApi } from './choose-api.ts'
 import { decodeInstance, encodeInstance, readPlace } from './instance-codec.ts'
-import { createNacosConnection } from './nacos-connection.ts'
 import { fromNacosName, toNacosName } from './names.ts'
 import { type NacosRegistryOptions, readOptions } from './options.ts'
 import { createOwnPlaces } from './own-places.ts'
@@ -27,7 +27,7 @@ export function createNacosRegistry(options: NacosRegistryOptions = {}): Registr
   const settings = readOptions(options)
   const { api, adminApi, clusters, ttlMs, refreshIntervalMs, persistent, operationTimeoutMs, enabled, name } = settings
   const connection = createNacosConnection(settings)
-  const use = createApiChoice(connection, settings)
+  const use = chooseApi(connection, settings)
   const places = createOwnPlaces()
   const capabilities: RegistryCapabilities = {
     register: true,

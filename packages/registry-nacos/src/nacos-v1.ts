@@ -1,15 +1,14 @@
+import { createNamingRequests, type NacosConnection } from '@sd/connection-nacos'
 import { parseJsonObject, SdError } from '@sd/core'
 import type { NacosInstance } from './instance-codec.ts'
 import type { NacosApi } from './nacos-api.ts'
-import type { NacosConnection } from './nacos-connection.ts'
-import { createSdk } from './nacos-sdk.ts'
 import type { NacosSettings } from './options.ts'
 import { readPages } from './pages.ts'
 import { createVerifier } from './verify.ts'
 
 /** The v1 API, by the SDK's request layer. */
 export function createV1Api(connection: NacosConnection, { namespace, group, clusters }: NacosSettings): NacosApi {
-  const sdk = createSdk(connection, namespace)
+  const sdk = createNamingRequests(connection, namespace)
   const verifier = createVerifier()
   const grouped = (service: string): string => `${group}@@${service}`
   /** Whether the server still has the catalog, which leaves out services without instances. Nacos 3 has not. */

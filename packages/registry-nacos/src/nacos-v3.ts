@@ -1,8 +1,7 @@
+import type { NacosConnection, NacosRequest } from '@sd/connection-nacos'
 import { parseJsonObject, SdError } from '@sd/core'
 import type { NacosInstance } from './instance-codec.ts'
 import type { InstancePlace, NacosApi } from './nacos-api.ts'
-import type { NacosConnection } from './nacos-connection.ts'
-import type { NacosRequest } from './nacos-http.ts'
 import type { NacosSettings } from './options.ts'
 import { readPages } from './pages.ts'
 

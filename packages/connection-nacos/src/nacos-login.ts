@@ -36,7 +36,7 @@ export interface NacosLoginOptions {
   readonly credentials: Provided<Credentials>
   /** Limit of one login, in milliseconds. */
   readonly timeoutMs: number
-  /** Name of the registry, for messages. */
+  /** Name of the owner, for messages. */
   readonly name: string
 }
 
@@ -48,7 +48,7 @@ export function createNacosLogin({ http, credentials, timeoutMs, name }: NacosLo
 
   async function ask(endpoint: ServerEndpoint, signal: AbortSignal): Promise<NacosResponse> {
     const { username, password } = await resolveProvided<Credentials>(credentials)
-    let response: NacosResponse = { status: 404, text: '' }
+    let response: NacosResponse = { status: 404, headers: {}, text: '' }
     for (const path of paths) {
       response = await http.send(endpoint, { method: 'POST', path, params: { username, password } }, signal)
       if (readError(name, response)?.code !== 'SD_UNSUPPORTED') break

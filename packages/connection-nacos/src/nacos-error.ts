@@ -5,7 +5,7 @@ import type { NacosResponse } from './nacos-http.ts'
 const missing: ReadonlySet<number> = new Set([404, 405, 410, 501])
 
 /** The error that a response stands for; `undefined` if it is a success. */
-export function readError(name: string, { status, text }: NacosResponse): SdError | undefined {
+export function readError(name: string, { status, text }: Pick<NacosResponse, 'status' | 'text'>): SdError | undefined {
   if (status >= 200 && status < 300) return undefined
   return new SdError(codeOf(status, text), `${name} answered ${status}: ${shorten(text)}`)
 }

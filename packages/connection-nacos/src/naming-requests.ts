@@ -1,20 +1,22 @@
 import { createRequire } from 'node:module'
-import type { NacosInstance } from './instance-codec.ts'
-import type { InstancePlace } from './nacos-api.ts'
 import type { NacosConnection } from './nacos-connection.ts'
 import type { NacosRequest } from './nacos-http.ts'
 
-/** The part of the SDK that makes requests. Its loops, caches and UDP receiver, which know no outage, are in other parts. */
-export interface SdkProxy {
-  registerService(serviceName: string, groupName: string, instance: NacosInstance): Promise<string>
-  deregisterService(serviceName: string, place: InstancePlace): Promise<string>
+/** The part of the SDK that makes requests of naming. Its loops, caches and UDP receiver, which know no outage, are in other parts. */
+export interface NamingRequests {
+  /** Creates or replaces an instance. */
+  registerService(serviceName: string, groupName: string, instance: object): Promise<string>
+  /** Removes an instance. */
+  deregisterService(serviceName: string, place: object): Promise<string>
+  /** Lists the instances of a service. @param udpPort where the server would push to; 0 for nowhere */
   queryList(serviceName: string, clusters: string, udpPort: number, healthyOnly: boolean): Promise<string>
+  /** Lists services. */
   getServiceList(pageNo: number, pageSize: number, groupName: string): Promise<{ count: number; data: readonly string[] }>
   /** Any other request. */
   _reqAPI(api: string, params: Record<string, string>, method: string): Promise<string>
 }
 
-interface SdkInternals extends SdkProxy {
+interface SdkInternals extends NamingRequests {
   _callServer(server: string, method: string, api: string, params: Record<string, string>): Promise<string>
 }
 
@@ -38,7 +40,7 @@ const anyServer = 'nacos:8848'
  *
  * @returns a function that binds it to the signal of one operation
  */
-export function createSdk(connection: NacosConnection, namespace: string): (signal: AbortSignal) => SdkProxy {
+export function createNamingRequests(connection: NacosConnection, namespace: string): (signal: AbortSignal) => NamingRequests {
   const ofSdk = createRequire(import.meta.resolve('nacos'))
   const SdkRequests = ofSdk('nacos-naming/lib/naming/proxy') as NamingProxy
   const proxy = new SdkRequests({ logger, namespace, serverList: [anyServer] })

@@ -1,4 +1,4 @@
-import { Agent as HttpAgent, request as httpRequest, type RequestOptions } from 'node:http'
+import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { SdError, type ServerEndpoint, type TlsOptions } from '@sd/core'
 
@@ -18,6 +18,8 @@ export interface NacosRequest {
 export interface NacosResponse {
   /** HTTP status. */
   readonly status: number
+  /** Headers, by their names in lower case. */
+  readonly headers: IncomingHttpHeaders
   /** The body. */
   readonly text: string
 }
@@ -30,7 +32,7 @@ export interface NacosHttp {
   close(): void
 }
 
-/** Requests that one registry has under way to one server. More wait. */
+/** Requests that one connection has under way to one server. More wait. */
 const maxSockets = 32
 const maxResponseBytes = 67_108_864
 
@@ -103,7 +105,10 @@ function receive(sent: Exchange): Promise<NacosResponse> {
           sent.destroy(new SdError('SD_TOO_LARGE', `an answer of more than ${maxResponseBytes} bytes`))
         else chunks.push(chunk)
       })
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }))
+      response.on('end', () => {
+        const { statusCode: status = 0, headers } = response
+        resolve({ status, headers, text: Buffer.concat(chunks).toString() })
+      })
     })
   })
 }

@@ -4,7 +4,11 @@ import type { NacosHttp, NacosRequest, NacosResponse } from './nacos-http.ts'
 import { createNacosLogin, type NacosLogin } from './nacos-login.ts'
 
 const endpoint = { secure: false, host: 'nacos', port: 8848 }
-const ok = (token: string): NacosResponse => ({ status: 200, text: JSON.stringify({ accessToken: token, tokenTtl: 100 }) })
+const ok = (token: string): NacosResponse => ({
+  status: 200,
+  headers: {},
+  text: JSON.stringify({ accessToken: token, tokenTtl: 100 }),
+})
 
 describe('login', () => {
   const sent: NacosRequest[] = []
@@ -12,7 +16,7 @@ describe('login', () => {
   const http: NacosHttp = {
     async send(_, request) {
       sent.push(request)
-      return answers.shift() ?? { status: 503, text: '' }
+      return answers.shift() ?? { status: 503, headers: {}, text: '' }
     },
     close: () => undefined,
   }
@@ -45,31 +49,31 @@ describe('login', () => {
   })
 
   test('older servers have the login elsewhere', async () => {
-    answers.push({ status: 404, text: '' }, ok('a'))
+    answers.push({ status: 404, headers: {}, text: '' }, ok('a'))
     expect(await login.token(endpoint)).toBe('a')
     expect(sent.map(({ path }) => path)).toEqual(['/nacos/v3/auth/user/login', '/nacos/v1/auth/login'])
   })
 
   test('a refusal shows nothing of what was sent, and is for good unless a login worked before', async () => {
-    answers.push({ status: 403, text: 'wrong: p-secret' })
+    answers.push({ status: 403, headers: {}, text: 'wrong: p-secret' })
     await assert.rejects(login.token(endpoint), (error: Error & { code?: string; retryable?: boolean }) => {
       expect([error.code, error.retryable]).toEqual(['SD_DENIED', false])
       expect(error.message).not.toContain('p-secret')
       return true
     })
-    answers.push({ status: 500, text: '{"message":"No message available"}' })
+    answers.push({ status: 500, headers: {}, text: '{"message":"No message available"}' })
     await assert.rejects(login.token(endpoint), { code: 'SD_DENIED', retryable: false })
-    answers.push({ status: 500, text: 'caused: User u not found;' })
+    answers.push({ status: 500, headers: {}, text: 'caused: User u not found;' })
     await assert.rejects(login.token(endpoint), { code: 'SD_DENIED', retryable: false })
-    answers.push({ status: 500, text: 'database away' })
+    answers.push({ status: 500, headers: {}, text: 'database away' })
     await assert.rejects(login.token(endpoint), { code: 'SD_UNAVAILABLE', retryable: true })
-    answers.push(ok('a'), { status: 403, text: '' })
+    answers.push(ok('a'), { status: 403, headers: {}, text: '' })
     login.forget(await login.token(endpoint))
     await assert.rejects(login.token(endpoint), { code: 'SD_DENIED', retryable: true })
   })
 
   test('an answer without a token is malformed', async () => {
-    answers.push({ status: 200, text: '{}' }, { status: 200, text: 'hello' })
+    answers.push({ status: 200, headers: {}, text: '{}' }, { status: 200, headers: {}, text: 'hello' })
     await assert.rejects(login.token(endpoint), { code: 'SD_MALFORMED' })
     await assert.rejects(login.token(endpoint), { code: 'SD_MALFORMED' })
   })

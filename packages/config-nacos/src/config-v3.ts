@@ -1,0 +1,65 @@
+import type { NacosConnection, NacosExchange } from '@sd/connection-nacos'
+import { configConflict, parseJsonObject, SdError, untilAborted } from '@sd/core'
+import { isRefusedByMd5, type NacosConfigApi, publishParams } from './config-api.ts'
+import type { NacosConfigSettings, Place } from './options.ts'
+
+const clientPath = '/nacos/v3/client/cs/config'
+const adminPath = '/nacos/v3/admin/cs/config'
+
+/** Code for a text that does not exist. */
+const notFound = 20_004
+
+/** Nacos 3: its client API reads and its admin API writes. Neither tells of changes over HTTP. */
+export function createV3Api(connection: NacosConnection, { namespace, name }: NacosConfigSettings): NacosConfigApi {
+  const paramsOf = ({ dataId, group }: Place): Record<string, string> => ({
+    namespaceId: namespace,
+    groupName: group,
+    dataId,
+  })
+
+  /** @returns the data of a success, `undefined` if there is no such text */
+  async function call(request: NacosExchange, signal: AbortSignal): Promise<unknown> {
+    const { status, text } = await connection.exchange(
+      { ...request, accepts: (response) => isNotFound(response.text) || isRefusedByMd5(response) },
+      signal,
+    )
+    if (isRefusedByMd5({ status, text })) throw configConflict(name, request.params['dataId'] ?? '')
+    const { code, message, data } = parseJsonObject(text, `the answer of ${name}`)
+    if (code === notFound) return undefined
+    if (code === 0) return data
+    throw new SdError('SD_UNAVAILABLE', `${name} answered code ${String(code)}: ${String(message)}`)
+  }
+
+  return {
+    async read(place, signal) {
+      const data = await call({ method: 'GET', path: clientPath, params: paramsOf(place) }, signal)
+      if (data === undefined) return undefined
+      const { content, md5, contentType, lastModified, encryptedDataKey } = (data ?? {}) as Readonly<Record<string, unknown>>
+      if (typeof content !== 'string') throw new SdError('SD_MALFORMED', `${name} answered ${place.key} without its content`)
+      if (encryptedDataKey) {
+        const message = `${place.key} is encrypted by a plugin of ${name}, which alone has the key`
+        // Somebody may publish it in plain, so a watch waits for that.
+        throw new SdError('SD_MALFORMED', message, { retryable: true })
+      }
+      return {
+        content,
+        md5: typeof md5 === 'string' ? md5 : undefined,
+        type: typeof contentType === 'string' ? contentType : undefined,
+        updatedAt: typeof lastModified === 'number' && lastModified > 0 ? lastModified : undefined,
+      }
+    },
+    async publish(place, text, signal) {
+      const headers = text.ifMd5 === undefined ? {} : { casMd5: text.ifMd5 }
+      const params = { ...paramsOf(place), ...publishParams(text) }
+      await call({ method: 'POST', path: adminPath, params, headers }, signal)
+    },
+    async remove(place, signal) {
+      await call({ method: 'DELETE', path: adminPath, params: paramsOf(place) }, signal)
+    },
+    listen: (_, __, signal) => untilAborted(signal),
+  }
+}
+
+function isNotFound(text: string): boolean {
+  return /"code"\s*:\s*20004\b/.test(text)
+}

@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import type { WritableConfigSource } from '@sd/core'
+import { createLinkedClients, obtainServer, startToxiproxy, type Toxiproxy } from '@sd/test-servers'
+import { configSourceContract } from '@sd/testing'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { createNacosConfigSource, type NacosConfigSourceOptions } from './index.ts'
+import { administrator, type DocumentedNacos, startDocumentedNacos } from './testing/documented-v3.ts'
+
+// rnacos, which the other tests run on, has no v3. With the address on 127.0.0.1 of an official Nacos 3, whose user `nacos` has the password of the
+// stand-in, in SD_TEST_NACOS3_GUARDED the contract runs on that instead.
+const official = process.env['SD_TEST_NACOS3_GUARDED']
+const toxiproxy = await obtainServer('toxiproxy')
+const group = 'DEFAULT_GROUP'
+const dataIds = ['orders.yaml', 'orders']
+
+describe.runIf(toxiproxy)(`config source contract, v3, on ${official ? 'Nacos 3' : 'a stand-in by the documentation'}`, () => {
+  let standIn: DocumentedNacos
+  let proxy: Toxiproxy
+  beforeAll(async () => {
+    standIn = await startDocumentedNacos()
+    if (toxiproxy) proxy = await startToxiproxy(toxiproxy)
+  }, 60_000)
+  afterAll(() => Promise.all([standIn.close(), proxy.close()]))
+
+  const contract = configSourceContract({
+    keys: ['orders.yaml', 'orders'],
+    cannotHold: ['empty', 'blank'],
+    eventuallyMs: 10_000,
+    setup: async () => {
+      const namespace = official ? 'public' : randomUUID()
+      const port = official ? Number(official.split(':').at(-1)) : standIn.port
+      const options = { dataIds, namespace, api: 'v3', credentials: administrator, refreshIntervalMs: 200 } as const
+      const tool = createNacosConfigSource({ ...options, endpoints: [`127.0.0.1:${port}`] })
+      const { dispose, ...clients } = await createLinkedClients(proxy, port, (linked) =>
+        createNacosConfigSource({ ...options, endpoints: [`127.0.0.1:${linked}`], operationTimeoutMs: 2_000 }),
+      )
+      return {
+        ...clients,
+        write: async (key, content) => void (await tool.put(key, content)),
+        remove: (key) => tool.delete(key),
+        async dispose() {
+          for (const key of dataIds) await tool.delete(key)
+          await Promise.all([tool.close(), dispose()])
+        },
+      }
+    },
+  })
+  for (const { name, run } of contract) test(name, { timeout: 60_000 }, run)
+})
+
+describe('by the documentation of Nacos 3', () => {
+  let standIn: DocumentedNacos
+  const opened: WritableConfigSource[] = []
+  beforeAll(async () => {
+    standIn = await startDocumentedNacos()
+  })
+  afterEach(() => Promise.all(opened.splice(0).map((source) => source.close())))
+  afterAll(() => standIn.close())
+
+  function open(options: Partial<NacosConfigSourceOptions> = {}): WritableConfigSource {
+    const source = createNacosConfigSource({ endpoints: [`127.0.0.1:${standIn.port}`], dataIds, ...options })
+    opened.push(source)
+    return source
+  }
+  function store(dataId: string, more: object = {}): void {
+    const text = { content: 'a: 1', contentType: 'text', md5: 'of-the-server', lastModified: 1_767_225_600_000 }
+    standIn.texts.set(JSON.stringify(['public', group, dataId]), { ...text, ...more })
+  }
+
+  test('a server without v1 is found out, and its type, MD5 and time are those of the entry', async () => {
+    store('orders', { contentType: 'json', content: '{}' })
+    const { entries } = await open({ dataIds: ['orders'] }).load()
+    const updatedAt = 1_767_225_600_000
+    expect(entries).toEqual([{ key: 'orders', content: '{}', format: 'json', revision: 'of-the-server', updatedAt }])
+    expect(standIn.requests[0]).toMatch('GET /nacos/v1/cs/configs')
+    standIn.texts.clear()
+  })
+
+  test('writing wants an administrator, and the secret is in no URL and no message', async () => {
+    await assert.rejects(open().put('orders', 'x'), { code: 'SD_DENIED' })
+    const wrong = open({ credentials: { username: 'nacos', password: 'not-the-word' } })
+    await assert.rejects(wrong.load(), (error: Error & { code?: string }) => {
+      assert.equal(error.code, 'SD_DENIED')
+      assert.doesNotMatch(`${error.stack} ${JSON.stringify(error)}`, /not-the-word/)
+      return true
+    })
+    const source = open({ credentials: administrator })
+    await source.put('orders.yaml', 'a: 1', { comment: 'why' })
+    const request = standIn.requests.findLast((one) => one.startsWith('POST /nacos/v3/admin'))
+    expect(request).toContain('type=yaml&desc=why')
+    await source.delete('orders.yaml')
+    expect(
+      standIn.requests
+        .filter((one) => /secret-word|not-the-word/.test(one))
+        .every((one) => one.startsWith('POST /nacos/v3/auth')),
+    ).toBe(true)
+  })
+
+  test('a type that was set in the console stays', async () => {
+    const source = open({ credentials: administrator })
+    store('orders', { contentType: 'xml', content: '<a/>' })
+    expect((await source.put('orders', '<b/>')).format).toBe('text')
+    expect(standIn.requests.at(-1)).toContain('type=xml')
+    store('orders', { contentType: 'yaml' })
+    expect((await source.put('orders', 'b: 1')).format).toBe('yaml')
+    expect(standIn.requests.at(-1)).toContain('type=yaml')
+    standIn.texts.clear()
+  })
+
+  test('what a plugin of the server has encrypted is refused and not taken for a text', async () => {
+    store('orders', { encryptedDataKey: 'x' })
+    await assert.rejects(open().load(), { code: 'SD_MALFORMED', message: /orders is encrypted by a plugin/ })
+    standIn.texts.clear()
+  })
+
+  test('answers that make no sense are malformed', async () => {
+    store('orders', { content: 1 })
+    await assert.rejects(open().load(), { code: 'SD_MALFORMED', message: /without its content/ })
+    standIn.texts.clear()
+  })
+})

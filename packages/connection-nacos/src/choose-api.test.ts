@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import { SdError } from '@sd/core'
+import { describe, expect, test } from 'vitest'
+import { createApiChoice, type NacosConnectionOptions, readConnectionOptions, type UseApi } from './index.ts'
+
+/** An API of a server that has the given versions: it tells which one it is. */
+type Api = (operation: string) => Promise<string>
+
+function serverWith(...versions: readonly string[]): {
+  versions: readonly string[]
+  readonly asked: string[]
+  choose(options?: NacosConnectionOptions): UseApi<Api>
+} {
+  const asked: string[] = []
+  const server = {
+    versions,
+    asked,
+    choose: (options: NacosConnectionOptions = {}) =>
+      createApiChoice<Api>(readConnectionOptions(options, 'nacos'), {
+        v1: () => call('v1'),
+        v3: () => call('v3'),
+        probe: (api) => api('probe'),
+      }),
+  }
+  function call(version: string): Api {
+    return async (operation) => {
+      asked.push(`${version} ${operation}`)
+      if (!server.versions.includes(version)) throw new SdError('SD_UNSUPPORTED', `no ${version}`)
+      return version
+    }
+  }
+  return server
+}
+
+describe('the API', () => {
+  test('is v1 where there is one, else v3, found out once', async () => {
+    for (const [versions, expected, probes] of [[['v1', 'v3'], 'v1', 1] as const, [['v3'], 'v3', 2] as const]) {
+      const server = serverWith(...versions)
+      const use = server.choose()
+      const answers = await Promise.all([1, 2, 3].map(() => use((api) => api('read'))))
+      expect(answers).toEqual([expected, expected, expected])
+      expect(server.asked.filter((one) => one.endsWith('probe'))).toHaveLength(probes)
+    }
+  })
+
+  test('is asked for again when the server was replaced by one without it', async () => {
+    const server = serverWith('v1')
+    const use = server.choose()
+    expect(await use((api) => api('read'))).toBe('v1')
+    server.versions = ['v3']
+    expect(await use((api) => api('read'))).toBe('v3')
+  })
+
+  test('is away, not missing, once it has been there', async () => {
+    for (const api of ['auto', 'v1'] as const) {
+      const server = serverWith('v1')
+      const use = server.choose({ api })
+      await use((one) => one('read'))
+      server.versions = []
+      await assert.rejects(
+        use((one) => one('read')),
+        { code: 'SD_UNAVAILABLE', retryable: true },
+      )
+    }
+  })
+
+  test('is missing on what is no Nacos, and stays as the options name it', async () => {
+    const none = serverWith().choose()
+    await assert.rejects(
+      none((api) => api('read')),
+      { code: 'SD_UNSUPPORTED', message: /is this a Nacos/ },
+    )
+    const named = serverWith('v3').choose({ api: 'v1' })
+    await assert.rejects(
+      named((api) => api('read')),
+      { code: 'SD_UNSUPPORTED' },
+    )
+  })
+
+  test('a server that is away is not taken for one without the API', async () => {
+    const use = createApiChoice<string>(readConnectionOptions({}, 'nacos'), {
+      v1: () => 'v1',
+      v3: () => 'v3',
+      probe: () => Promise.reject(new SdError('SD_UNAVAILABLE', 'away')),
+    })
+    await assert.rejects(
+      use(async (api) => api),
+      { code: 'SD_UNAVAILABLE' },
+    )
+  })
+})

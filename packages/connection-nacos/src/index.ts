@@ -1,0 +1,13 @@
+export { createApiChoice, isMissing, type NacosApis, type UseApi } from './choose-api.ts'
+export { type ConfigListenerOptions, isNoConfig, listenToConfigs } from './config-listener.ts'
+export { createNacosConnection, type NacosConnection, type NacosExchange } from './nacos-connection.ts'
+export type { NacosRequest, NacosResponse } from './nacos-http.ts'
+export { createNamingRequests, type NamingRequests } from './naming-requests.ts'
+export {
+  CONNECTION_OPTIONS,
+  checkGroup,
+  checkLabel,
+  type NacosConnectionOptions,
+  type NacosConnectionSettings,
+  readConnectionOptions,
+} from './options.ts'

@@ -1,0 +1,20 @@
+import { expect, test } from 'vitest'
+import { readError } from './nacos-error.ts'
+
+test.each([
+  [200, '', undefined],
+  [400, "Param 'Metadata' is illegal, the param length should not exceed 1024.", 'SD_TOO_LARGE'],
+  [400, 'weight error', 'SD_INVALID'],
+  [401, '', 'SD_DENIED'],
+  [403, '', 'SD_DENIED'],
+  [404, '', 'SD_UNSUPPORTED'],
+  [410, 'Gone', 'SD_UNSUPPORTED'],
+  [413, '', 'SD_TOO_LARGE'],
+  [431, '', 'SD_TOO_LARGE'],
+  [500, 'x'.repeat(9_999), 'SD_UNAVAILABLE'],
+  [503, 'server is STARTING now', 'SD_UNAVAILABLE'],
+])('status %s with "%s" is %s', (status, text, code) => {
+  const error = readError('nacos', { status, text })
+  expect(error?.code).toBe(code)
+  expect(error?.message.length ?? 0).toBeLessThan(400)
+})

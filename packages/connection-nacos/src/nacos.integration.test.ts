@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import type { SdError } from '@sd/core'
+import { createCertificates, freePort, type NacosServer, obtainServer, startNacos } from '@sd/test-servers'
+import { eventually, within } from '@sd/testing'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import {
+  createNacosConnection,
+  createNamingRequests,
+  listenToConfigs,
+  type NacosConnection,
+  type NacosConnectionOptions,
+  type NacosRequest,
+  readConnectionOptions,
+} from './index.ts'
+import { startTlsFront } from './testing/tls-front.ts'
+
+const nacos = await obtainServer('nacos', { own: true })
+const run = promisify(execFile)
+const limitMs = 10_000
+const group = 'DEFAULT_GROUP'
+const { signal } = new AbortController()
+const sign: NacosRequest = { method: 'GET', path: '/nacos/v1/ns/operator/metrics', params: {} }
+const opened: NacosConnection[] = []
+
+function open(options: NacosConnectionOptions): NacosConnection {
+  const connection = createNacosConnection(readConnectionOptions({ operationTimeoutMs: 2_000, ...options }, 'nacos'))
+  opened.push(connection)
+  return connection
+}
+function publish(connection: NacosConnection, dataId: string, content: string): Promise<string> {
+  return connection.send({ method: 'POST', path: '/nacos/v1/cs/configs', params: { dataId, group, content } }, signal)
+}
+
+afterEach(() => {
+  for (const connection of opened.splice(0)) connection.close()
+})
+
+describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
+  let server: NacosServer
+  let endpoints: readonly string[]
+  beforeAll(async () => {
+    if (!nacos) return
+    server = await startNacos(nacos)
+    endpoints = [`127.0.0.1:${server.port}`]
+  }, 60_000)
+  afterAll(() => server.close())
+
+  test('of several endpoints the one that answers is used; none is an error that may pass', async () => {
+    const dead = `127.0.0.1:${await freePort()}`
+    await open({ endpoints: [dead, ...endpoints] }).send(sign, signal)
+    await assert.rejects(open({ endpoints: [dead] }).send(sign, signal), { code: 'SD_UNAVAILABLE', retryable: true })
+    const closed = open({ endpoints })
+    closed.close()
+    await assert.rejects(closed.send(sign, signal), { code: 'SD_CLOSED' })
+  })
+
+  test('TLS with an own authority and a client certificate', async () => {
+    const certificates = await createCertificates()
+    const front = await startTlsFront(server.port, certificates)
+    const secure = { endpoints: [`https://127.0.0.1:${front.port}`] }
+    const tls = { ca: certificates.ca, ...certificates.client }
+    await open({ ...secure, tls: { ...tls, serverName: 'localhost' } }).send(sign, signal)
+    await open({ ...secure, tls }).send(sign, signal)
+    await assert.rejects(open({ ...secure, tls: { ca: certificates.ca } }).send(sign, signal), { code: 'SD_UNAVAILABLE' })
+    await assert.rejects(open(secure).send(sign, signal), { code: 'SD_UNAVAILABLE' })
+    front.close()
+  })
+
+  test('a failure that the caller accepts is an answer', async () => {
+    const connection = open({ endpoints })
+    const request = { method: 'GET', path: '/nacos/v1/cs/configs', params: { dataId: 'none', group } } as const
+    await assert.rejects(connection.send(request, signal), { code: 'SD_UNSUPPORTED' })
+    const { status, text } = await connection.exchange({ ...request, accepts: ({ status }) => status === 404 }, signal)
+    expect([status, text]).toEqual([404, 'config data not exist'])
+  })
+
+  test("the SDK's requests of naming go over the connection", async () => {
+    const requests = createNamingRequests(open({ endpoints }), 'naming')(signal)
+    await requests.registerService('G@@orders', 'G', { ip: '10.0.0.1', port: 80, weight: 1, metadata: {}, ephemeral: true })
+    const { hosts } = JSON.parse(await requests.queryList('G@@orders', '', 0, false)) as { hosts: { ip: string }[] }
+    expect(hosts.map(({ ip }) => ip)).toEqual(['10.0.0.1'])
+  })
+
+  test('the long poll tells of texts that come, change and go, and ends when it is told to', async () => {
+    const connection = open({ endpoints })
+    const controller = new AbortController()
+    let changes = 0
+    const places = ['a.yaml', 'b.yaml'].map((dataId) => ({ dataId, group }))
+    const listening = listenToConfigs(connection, {
+      namespace: 'public',
+      places,
+      onChange: () => void changes++,
+      signal: controller.signal,
+    })
+    for (const content of ['one', 'two', 'größer 配置']) {
+      const before = changes
+      await publish(connection, 'b.yaml', content)
+      await eventually(() => assert.ok(changes > before, `${content}: ${changes} > ${before}`), limitMs)
+    }
+    const before = changes
+    await connection.send({ method: 'DELETE', path: '/nacos/v1/cs/configs', params: { dataId: 'b.yaml', group } }, signal)
+    await eventually(() => assert.ok(changes > before), limitMs)
+    controller.abort()
+    await within(listening, limitMs, 'the end of listening')
+    await listenToConfigs(connection, { namespace: 'public', places, onChange: () => undefined, signal: controller.signal })
+  })
+
+  test('the long poll ends with an error when the server goes', async () => {
+    if (!nacos) return
+    const other = await startNacos(nacos)
+    const connection = open({ endpoints: [`127.0.0.1:${other.port}`] })
+    let changes = 0
+    const places = [{ dataId: 'a.yaml', group }]
+    const listening = listenToConfigs(connection, { namespace: 'n', places, onChange: () => void changes++, signal })
+    const ended = assert.rejects(listening, (error: SdError) => error.code === 'SD_UNAVAILABLE' && error.retryable)
+    await eventually(() => assert.equal(changes, 1), limitMs)
+    await other.close()
+    await within(ended, limitMs, 'the end of listening')
+  })
+
+  test('the process says nothing, keeps no text on disk and exits by itself', async () => {
+    const program = `
+      import { existsSync } from 'node:fs'
+      import { createNacosConnection, listenToConfigs, readConnectionOptions } from ${JSON.stringify(new URL('./index.ts', import.meta.url).href)}
+      const connection = createNacosConnection(readConnectionOptions({ endpoints: ['127.0.0.1:${server.port}'] }, 'nacos'))
+      const controller = new AbortController()
+      const places = [{ dataId: 'exit.yaml', group: 'g' }]
+      await listenToConfigs(connection, { namespace: 'public', places, signal: controller.signal, onChange: () => setTimeout(() => controller.abort(), 300) })
+      connection.close()
+      const closedAt = performance.now()
+      const isKept = existsSync(process.env.HOME + '/.node-diamond-client-cache')
+      process.on('exit', () => console.log(JSON.stringify({ isKept, isQuick: performance.now() - closedAt < 2000 })))`
+    const env = { ...process.env, HOME: server.folder }
+    const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '--eval', program], { timeout: 30_000, env })
+    expect(JSON.parse(stdout)).toEqual({ isKept: false, isQuick: true })
+    expect(stderr.replace(/.*(ExperimentalWarning|--trace-warnings).*\n/g, '')).toBe('')
+  })
+})
+
+describe.runIf(nacos)('with auth', { timeout: 60_000 }, () => {
+  const auth = { username: 'keeper', password: 'the-secret-word' }
+  let server: NacosServer
+  beforeAll(async () => {
+    if (nacos) server = await startNacos(nacos, { auth })
+  }, 120_000)
+  afterAll(() => server.close())
+
+  test('a login is made once, a wrong secret is denied without showing it', async () => {
+    const endpoints = [`127.0.0.1:${server.port}`]
+    let asked = 0
+    const credentials = async (): Promise<typeof auth> => {
+      asked++
+      return auth
+    }
+    const connection = open({ endpoints, credentials })
+    await Promise.all([1, 2, 3].map(() => connection.send(sign, signal)))
+    expect(asked).toBe(1)
+    await assert.rejects(open({ endpoints }).send(sign, signal), { code: 'SD_DENIED' })
+    const wrong = open({ endpoints, credentials: { ...auth, password: 'guessed-word' } })
+    await assert.rejects(wrong.send(sign, signal), (error: SdError) => {
+      assert.equal(error.code, 'SD_DENIED')
+      assert.doesNotMatch(`${error.stack} ${JSON.stringify(error)}`, /guessed-word/)
+      return true
+    })
+    const places = [{ dataId: 'a', group }]
+    await assert.rejects(listenToConfigs(wrong, { namespace: 'n', places, onChange: () => undefined, signal }), {
+      code: 'SD_DENIED',
+    })
+  })
+})

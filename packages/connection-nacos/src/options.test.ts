@@ -1,0 +1,44 @@
+import { describe, expect, test } from 'vitest'
+import { checkGroup, checkLabel, readConnectionOptions } from './index.ts'
+
+describe('options', () => {
+  test('have defaults', () => {
+    expect(readConnectionOptions({}, 'nacos')).toEqual({
+      name: 'nacos',
+      endpoints: [{ secure: false, host: '127.0.0.1', port: 8_848 }],
+      api: 'auto',
+      namespace: 'public',
+      credentials: undefined,
+      tls: undefined,
+      operationTimeoutMs: 5_000,
+    })
+  })
+
+  test.each([
+    ['endpoints', { endpoints: [] }],
+    ['endpoints[0]', { endpoints: ['http://user:secret@host'] }],
+    ['endpoints', { endpoints: ['http://a', 'https://b'] }],
+    ['endpoints', { tls: { ca: '-----BEGIN ' } }],
+    ['api', { api: 'v2' as never }],
+    ['namespace', { namespace: 'a b' }],
+    ['credentials.password', { credentials: { username: 'u', password: '' } }],
+    ['tls.ca', { endpoints: ['https://a'], tls: { ca: 'secret' } }],
+    ['operationTimeoutMs', { operationTimeoutMs: 0 }],
+  ])('a wrong %s is refused without showing a secret', (field, options) => {
+    let error: unknown
+    try {
+      readConnectionOptions(options, 'nacos')
+    } catch (caught) {
+      error = caught
+    }
+    expect(error).toMatchObject({ code: 'SD_INVALID', field })
+    expect(String(error)).not.toContain('secret')
+  })
+
+  test('groups and labels are those that Nacos takes', () => {
+    expect(checkGroup('group', 'a.b:c-d_e')).toBe('a.b:c-d_e')
+    expect(checkLabel('cluster', 'zone-a')).toBe('zone-a')
+    expect(() => checkGroup('group', 'a@@b')).toThrow('Invalid group')
+    expect(() => checkLabel('cluster', 'a,b')).toThrow('Invalid cluster')
+  })
+})

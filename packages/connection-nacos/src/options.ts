@@ -1,0 +1,82 @@
+import {
+  type Credentials,
+  checkCredentials,
+  checkDuration,
+  checkOneOf,
+  checkProvided,
+  checkServers,
+  invalid,
+  type Provided,
+  type ServerEndpoint,
+  type TlsOptions,
+} from '@sd/core'
+
+/** How to reach Nacos: options that every package on it has. */
+export interface NacosConnectionOptions {
+  /** Servers of one Nacos: `host:port`, or `https://host:port` for TLS. @default ['127.0.0.1:8848'] */
+  readonly endpoints?: readonly string[]
+  /**
+   * Which API of the server to use: `v1` is the SDK's (servers before 3.2), `v3` is `/nacos/v3/client` (servers from 3.0), `auto` asks the
+   * server at first use and prefers v1.
+   *
+   * @default 'auto'
+   */
+  readonly api?: 'auto' | 'v1' | 'v3'
+  /** Id of the namespace (tenant), which is not its display name. @default 'public' */
+  readonly namespace?: string
+  /** User and password, where the server has auth enabled; a function is asked again at every login. */
+  readonly credentials?: Provided<Credentials>
+  /** TLS with an authority of your own, or a client certificate. Endpoints must be `https://`. */
+  readonly tls?: TlsOptions
+  /** Limit of one operation, in milliseconds; several endpoints share it. @default 5_000 */
+  readonly operationTimeoutMs?: number
+}
+
+/** Names of the options of a connection, for checks of unknown ones. */
+export const CONNECTION_OPTIONS = ['endpoints', 'api', 'namespace', 'credentials', 'tls', 'operationTimeoutMs'] as const
+
+/** Options with their defaults filled in. */
+export interface NacosConnectionSettings {
+  /** Name of the owner, for messages. */
+  readonly name: string
+  /** Servers. */
+  readonly endpoints: readonly ServerEndpoint[]
+  /** API to use. */
+  readonly api: 'auto' | 'v1' | 'v3'
+  /** Id of the namespace. */
+  readonly namespace: string
+  /** User and password. */
+  readonly credentials: Provided<Credentials> | undefined
+  /** Certificates. */
+  readonly tls: TlsOptions | undefined
+  /** Limit of one operation, in milliseconds. */
+  readonly operationTimeoutMs: number
+}
+
+/** Checks the options of a connection. @param name the owner, for messages @throws SdError `SD_INVALID` that names the option */
+export function readConnectionOptions(options: NacosConnectionOptions, name: string): NacosConnectionSettings {
+  const { credentials } = options
+  return {
+    name,
+    ...checkServers(options, { host: '127.0.0.1', port: 8_848 }),
+    api: checkOneOf('api', options.api ?? 'auto', ['auto', 'v1', 'v3']),
+    namespace: checkLabel('namespace', options.namespace ?? 'public'),
+    credentials: credentials && checkProvided(credentials, (value) => checkCredentials('credentials', value)),
+    operationTimeoutMs: checkDuration('operationTimeoutMs', options.operationTimeoutMs ?? 5_000, 100),
+  }
+}
+
+/** Checks the id of a namespace or a cluster. @throws SdError `SD_INVALID` that names the field */
+export function checkLabel(field: string, value: unknown): string {
+  return checkPattern(field, value, /^[\w-]{1,64}$/, 'letters, digits, _ and -, at most 64')
+}
+
+/** Checks the name of a group. @throws SdError `SD_INVALID` that names the field */
+export function checkGroup(field: string, value: unknown): string {
+  return checkPattern(field, value, /^[\w:.-]{1,128}$/, 'letters, digits, _ - : and ., at most 128')
+}
+
+function checkPattern(field: string, value: unknown, pattern: RegExp, want: string): string {
+  if (typeof value === 'string' && pattern.test(value)) return value
+  throw invalid(field, value, want)
+}
