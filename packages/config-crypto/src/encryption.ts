@@ -1,0 +1,128 @@
+import { randomBytes } from 'node:crypto'
+import { checkConfigKey, checkContent, checkKnownKeys, checkObject, checkText, type OperationOptions, SdError } from '@sd/core'
+import { formatEnvelope, malformed, parseEnvelope } from './envelope.ts'
+import { keyLength, nonceLength, seal, unseal } from './gcm.ts'
+import type { Keyring } from './keyring.ts'
+
+/** Options that all functions with keys have in common. */
+export interface KeyringOptions extends OperationOptions {
+  /** The keys. */
+  readonly keys: Keyring
+}
+
+/** Options of {@link encryptValue} and {@link decryptValue}. */
+export interface ValueOptions extends KeyringOptions {
+  /** Path of the value in the configuration, such as `db.password`. The ciphertext can be read at this path only. */
+  readonly path: string
+}
+
+/** Options of {@link encryptDocument} and {@link decryptDocument}. */
+export interface DocumentOptions extends KeyringOptions {
+  /** Key of the entry in its source, such as `orders.yaml`. The ciphertext can be read as this entry only. */
+  readonly key: string
+}
+
+/** Where a ciphertext was found. */
+export interface DecryptContext extends OperationOptions {
+  /** Path of the value; absent or empty for an entry that is encrypted as a whole. */
+  readonly path?: string | undefined
+  /** Name of the source; for messages only, so that a ciphertext can move with its document to another source. */
+  readonly source?: string | undefined
+  /** Key of the entry. */
+  readonly key?: string | undefined
+}
+
+/** What `@sd/config` takes as `decrypt`. */
+export type Decrypter = (ciphertext: string, context: DecryptContext) => Promise<string>
+
+/** Longest text that is encrypted, in bytes. */
+const maxPlaintextBytes = 1_048_576
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** Encrypts one value. @returns `ENC[key-id:…]` @throws SdError `SD_INVALID` that names the argument; what the keyring fails with */
+export async function encryptValue(plaintext: string, options: ValueOptions): Promise<string> {
+  checkOptions(options, ['path', 'signal'])
+  return encrypt(plaintext, bindingOf(options), options)
+}
+
+/** Encrypts the whole content of an entry. @returns `ENC[key-id:…]` @throws SdError as {@link encryptValue} */
+export async function encryptDocument(plaintext: string, options: DocumentOptions): Promise<string> {
+  checkOptions(options, ['key', 'signal'])
+  return encrypt(plaintext, bindingOf(options), options)
+}
+
+/**
+ * Decrypts one value.
+ *
+ * @throws SdError `SD_MALFORMED` if it is no whole `ENC[…]`, `SD_DENIED` if the key is unknown or another one, or if it was changed or moved
+ * here from another path; what a KMS fails with. Neither plaintext nor keys are in any of them
+ */
+export async function decryptValue(ciphertext: string, options: ValueOptions): Promise<string> {
+  checkOptions(options, ['path', 'signal'])
+  return decrypt(ciphertext, options.path, bindingOf(options), options)
+}
+
+/** Decrypts the whole content of an entry. White space around it doesn't count. @throws SdError as {@link decryptValue} */
+export async function decryptDocument(ciphertext: string, options: DocumentOptions): Promise<string> {
+  checkOptions(options, ['key', 'signal'])
+  return decrypt(ciphertext.trim(), options.key, bindingOf(options), options)
+}
+
+/**
+ * Makes the function that `@sd/config` takes as `decrypt`. The keys stay the caller's to close.
+ *
+ * @throws SdError its function: as {@link decryptValue}
+ */
+export function createDecrypter(options: { readonly keys: Keyring }): Decrypter {
+  const { keys } = checkOptions(options, [])
+  return async (ciphertext, context) => {
+    const { path, source, key, signal } = context
+    const where = [path || key, key && path ? `in ${key}` : '', source ? `of ${source}` : ''].filter(Boolean).join(' ')
+    return decrypt(ciphertext.trim(), where, bindingOf(context), { keys, signal })
+  }
+}
+
+/** Checks options that have keys. @throws SdError `SD_INVALID` that names the option */
+export function checkOptions<T extends { readonly keys: Keyring }>(options: T, known: readonly string[]): T {
+  checkKnownKeys('', checkObject('options', options), ['keys', ...known])
+  checkObject('keys', options.keys)
+  return options
+}
+
+async function encrypt(plaintext: string, binding: string, { keys, signal }: KeyringOptions): Promise<string> {
+  checkContent('plaintext', plaintext, maxPlaintextBytes)
+  const dataKey = randomBytes(keyLength)
+  const bytes = Buffer.from(plaintext)
+  try {
+    const wrapped = await keys.wrap(dataKey, { signal })
+    return formatEnvelope({ ...wrapped, sealed: seal(dataKey, randomBytes(nonceLength), binding, bytes) })
+  } finally {
+    dataKey.fill(0)
+    bytes.fill(0)
+  }
+}
+
+async function decrypt(ciphertext: string, what: string, binding: string, { keys, signal }: KeyringOptions): Promise<string> {
+  const { sealed, ...wrapped } = parseEnvelope(what, ciphertext)
+  const dataKey = await keys.unwrap(wrapped, { signal }).catch((error: unknown) => {
+    // Says where; the code and whether it is worth trying again stay.
+    if (!SdError.isInstance(error)) throw error
+    throw new SdError(error.code, `${what} can't be decrypted: ${error.message}`, { retryable: error.retryable })
+  })
+  const plaintext = unseal(dataKey, binding, sealed)
+  dataKey.fill(0)
+  if (!plaintext) throw new SdError('SD_DENIED', `${what} can't be decrypted: it was changed, or encrypted for another place`)
+  try {
+    return decoder.decode(plaintext)
+  } catch {
+    throw malformed(what, 'what was encrypted is no UTF-8 text')
+  } finally {
+    plaintext.fill(0)
+  }
+}
+
+/** Associated data: what a ciphertext is bound to. */
+function bindingOf({ path, key }: { readonly path?: string | undefined; readonly key?: string | undefined }): string {
+  if (path) return `sd-config-crypto/1/value/${checkText('path', path, 1_024)}`
+  return `sd-config-crypto/1/document/${checkConfigKey('key', key)}`
+}

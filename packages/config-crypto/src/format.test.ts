@@ -1,0 +1,44 @@
+import { describe, expect, test } from 'vitest'
+import { createDecrypter, encryptDocument, encryptValue } from './index.ts'
+import { createSampleKeyring, sampleKeys, vectors } from './testing/samples.ts'
+
+const keys = createSampleKeyring()
+
+describe('the format stays as it is', () => {
+  test.each(vectors)('a vector reads as $plaintext', async ({ ciphertext, plaintext, path, key }) => {
+    expect(await createDecrypter({ keys })(ciphertext, { path, key })).toBe(plaintext)
+  })
+
+  test.each(vectors)('a vector is laid out as the README says', async ({ ciphertext, plaintext, path, key }) => {
+    expect(await readWithWebCrypto(ciphertext, path === undefined ? `document/${key}` : `value/${path}`)).toBe(plaintext)
+  })
+
+  test('what is written today is laid out as the README says', async () => {
+    const value = await encryptValue('s3cret', { keys, path: 'a.b' })
+    const document = await encryptDocument('a: 1', { keys, key: 'a.yaml' })
+    expect(await readWithWebCrypto(value, 'value/a.b')).toBe('s3cret')
+    expect(await readWithWebCrypto(document, 'document/a.yaml')).toBe('a: 1')
+  })
+})
+
+/** Reads a ciphertext by the README's description of the layout, with another implementation of AES-GCM. */
+async function readWithWebCrypto(ciphertext: string, place: string): Promise<string> {
+  const [keyId = '', body = ''] = ciphertext.slice('ENC['.length, -1).split(':')
+  const bytes = Uint8Array.from(Buffer.from(body, 'base64url'))
+  const wrappedLength = new DataView(bytes.buffer).getUint16(1)
+  expect([bytes[0], wrappedLength]).toEqual([1, 60])
+  const wrapped = bytes.slice(3, 63)
+  const dataKey = await open(sampleKeys[keyId] as Uint8Array<ArrayBuffer>, `sd-config-crypto/1/key/${keyId}`, wrapped)
+  const plaintext = await open(dataKey, `sd-config-crypto/1/${place}`, bytes.slice(63))
+  return new TextDecoder().decode(plaintext)
+}
+
+async function open(
+  key: Uint8Array<ArrayBuffer>,
+  associatedData: string,
+  sealed: Uint8Array<ArrayBuffer>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const imported = await crypto.subtle.importKey('raw', key, 'AES-GCM', false, ['decrypt'])
+  const algorithm = { name: 'AES-GCM', iv: sealed.slice(0, 12), additionalData: new TextEncoder().encode(associatedData) }
+  return new Uint8Array(await crypto.subtle.decrypt(algorithm, imported, sealed.slice(12)))
+}

@@ -1,0 +1,210 @@
+import {
+  checkContent,
+  checkInteger,
+  checkKnownKeys,
+  checkName,
+  checkText,
+  createSemaphore,
+  type OperationOptions,
+  SdError,
+  withTimeout,
+} from '@sd/core'
+import { type ChainAnchor, type ChainProblem, findProblem, readChain } from './chain.ts'
+import { type Log, readLog } from './log.ts'
+import { type ConfigHistoryOptions, checkOptions } from './options.ts'
+import type { ConfigVersion, TrackedVersion } from './record.ts'
+import { createHashFunction, genesisOf } from './record.ts'
+import { type ConfigChange, diffTrees } from './structured-diff.ts'
+import { diffTexts } from './text-diff.ts'
+import { createWriter, type Draft } from './writer.ts'
+
+/** Options of what makes a version. */
+export interface VersionOptions extends OperationOptions {
+  /** Who. @default the history's `author` */
+  readonly author?: string
+  /** Why. */
+  readonly comment?: string
+  /** Only if this version is what the source has now; 0 if there is none. @default whatever it has */
+  readonly ifVersion?: number
+}
+
+/** Options of {@link ConfigHistory.list}. */
+export interface ListOptions extends OperationOptions {
+  /** Whether to look at the source first, and to record what was changed past the history. `false` asks the store only, for when the source is away. @default true */
+  readonly sync?: boolean
+}
+
+/** Options of {@link ConfigHistory.verify}. */
+export interface VerifyOptions extends OperationOptions {
+  /** A head of earlier, kept elsewhere: it must still be in the chain. @default only the chain itself is checked */
+  readonly anchor?: ChainAnchor
+}
+
+/** What {@link ConfigHistory.verify} found. */
+export interface Verification {
+  /** Whether nothing is wrong. */
+  readonly isValid: boolean
+  /** How many records are good, from the first on. */
+  readonly records: number
+  /** The last good record. Keep it elsewhere as an anchor: without one, a chain that was cut at its end looks complete. */
+  readonly head: ChainAnchor
+  /** The first thing that is wrong. */
+  readonly problem?: ChainProblem
+}
+
+/** The versions of one entry of a source. */
+export interface ConfigHistory {
+  /**
+   * Writes a text as a new version.
+   *
+   * @returns it: `written`, or `pending` if only its confirmation could not be recorded; the next use does that
+   * @throws SdError what the source or the store fails with; `SD_CONFLICT` if `ifVersion` isn't the version there is, `SD_TIMEOUT` if others write for too long
+   */
+  put(content: string, options?: VersionOptions): Promise<ConfigVersion>
+  /** Removes the entry, as a new version whose content is `null`. @throws SdError as `put` */
+  delete(options?: VersionOptions): Promise<ConfigVersion>
+  /** Writes the content of an earlier version again, byte for byte, as a new version. @throws SdError as `put`; `SD_NOT_FOUND`, `SD_INVALID` if it was never written */
+  rollback(version: number, options?: VersionOptions): Promise<ConfigVersion>
+  /** All versions that are kept, newest first. @throws SdError */
+  list(options?: ListOptions): Promise<readonly ConfigVersion[]>
+  /** One version. @throws SdError `SD_NOT_FOUND` if there is none, or none any more */
+  get(version: number, options?: OperationOptions): Promise<ConfigVersion>
+  /** The values that differ from version `before` to version `after`. @throws SdError `SD_NOT_FOUND`, `SD_MALFORMED` if one of them can't be parsed, `SD_TOO_LARGE` */
+  diff(before: number, after: number, options?: OperationOptions): Promise<readonly ConfigChange[]>
+  /** The lines that differ, as a unified diff. @throws SdError `SD_NOT_FOUND`, `SD_TOO_LARGE` */
+  diffText(before: number, after: number, options?: OperationOptions): Promise<string>
+  /** Checks every record and every link between them. @throws SdError only if the store can't be read */
+  verify(options?: VerifyOptions): Promise<Verification>
+}
+
+/**
+ * Keeps versions of one entry of a source: who, when, why, what; and goes back to them.
+ *
+ * @throws SdError `SD_INVALID` that names an option
+ */
+export function createConfigHistory(options: ConfigHistoryOptions): ConfigHistory {
+  const checked = checkOptions(options)
+  const { key, store, mask, secret, operationTimeoutMs: timeoutMs } = checked
+  const hash = createHashFunction(secret)
+  const genesis = genesisOf(hash, key)
+  const logOptions = { ...checked, hash, genesis }
+  const writer = createWriter(logOptions)
+  const gate = createSemaphore(1)
+
+  function operate<T>(what: string, signal: AbortSignal | undefined, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return withTimeout({ timeoutMs, what: `The history of ${key}: ${what}`, signal }, run)
+  }
+
+  function write(
+    what: string,
+    options: VersionOptions,
+    draft: (log: Log) => Pick<ReturnType<Draft>, 'change' | 'content' | 'of'>,
+  ): Promise<ConfigVersion> {
+    const { ifVersion, comment } = options
+    checkKnownKeys('', options, ['author', 'comment', 'ifVersion', 'signal'])
+    const author = checkName('author', options.author ?? checked.author)
+    if (comment !== undefined) checkText('comment', comment, 4_096)
+    if (ifVersion !== undefined) checkVersion('ifVersion', ifVersion, 0)
+    const drafted: Draft = (log) => {
+      const live = log.live?.version ?? 0
+      if (ifVersion !== undefined && ifVersion !== live) {
+        throw new SdError('SD_CONFLICT', `${key} is at version ${live}, not ${ifVersion}`)
+      }
+      return { author, comment, ...draft(log) }
+    }
+    return operate(what, options.signal, (signal) => gate.run(signal, () => writer.write(drafted, signal)))
+  }
+
+  function read<T>(what: string, { signal: own }: OperationOptions, run: (log: Log) => T): Promise<T> {
+    return operate(what, own, async (signal) => run(await readLog(logOptions, { signal })))
+  }
+
+  function find({ versions }: Log, wanted: number): TrackedVersion {
+    const found = versions.find(({ version }) => version === wanted)
+    if (found) return found
+    const [oldest] = versions
+    throw new SdError(
+      'SD_NOT_FOUND',
+      `${key} has no version ${wanted}${oldest ? `; the oldest one kept is ${oldest.version}` : ''}`,
+    )
+  }
+
+  function parse({ version, content }: ConfigVersion): unknown {
+    if (content === null) return undefined
+    try {
+      return checked.parse(content)
+    } catch {
+      // Without the parser's words, which quote the text.
+      throw new SdError('SD_MALFORMED', `Version ${version} of ${key} can't be parsed: compare it as text`)
+    }
+  }
+
+  return {
+    async put(content, options = {}) {
+      checkContent('content', content, store.maxBytes)
+      return write('put', options, () => ({ change: 'put', content }))
+    },
+    async delete(options = {}) {
+      return write('delete', options, () => ({ change: 'delete', content: null }))
+    },
+    async rollback(version, options = {}) {
+      checkVersion('version', version)
+      return write('rollback', options, (log) => {
+        const { content, state } = find(log, version)
+        if (state === 'failed') {
+          throw new SdError('SD_INVALID', `Version ${version} of ${key} was never written`, { field: 'version' })
+        }
+        return { change: 'rollback', of: version, content }
+      })
+    },
+    async list(options = {}) {
+      checkKnownKeys('', options, ['sync', 'signal'])
+      const { sync = true, signal: own } = options
+      const log = sync
+        ? await operate('list', own, (signal) => gate.run(signal, () => writer.sync(signal)))
+        : await read('list', options, (found) => found)
+      return log.versions.map(publish).toReversed()
+    },
+    async get(version, options = {}) {
+      checkVersion('version', version)
+      return read('get', options, (log) => publish(find(log, version)))
+    },
+    async diff(before, after, options = {}) {
+      checkVersion('before', before)
+      checkVersion('after', after)
+      return read('diff', options, (log) =>
+        diffTrees(parse(find(log, before)), parse(find(log, after)), (path) => mask?.path(path) ?? false),
+      )
+    },
+    async diffText(before, after, options = {}) {
+      checkVersion('before', before)
+      checkVersion('after', after)
+      return read('diffText', options, (log) =>
+        diffTexts(key, find(log, before), find(log, after), mask && ((line) => mask.line(line))),
+      )
+    },
+    async verify(options = {}) {
+      checkKnownKeys('', options, ['anchor', 'signal'])
+      const { anchor, signal: own } = options
+      if (anchor) checkAnchor(anchor)
+      const { text } = await operate('verify', own, (signal) => store.read({ signal }))
+      const chain = readChain(text, hash, genesis)
+      const problem = findProblem(chain, anchor)
+      const { sequence, hash: sum } = chain.head
+      return { isValid: !problem, records: chain.records.length, head: { sequence, hash: sum }, ...(problem && { problem }) }
+    },
+  }
+}
+
+function checkVersion(field: string, value: number, min: number = 1): void {
+  checkInteger(field, value, { min, max: Number.MAX_SAFE_INTEGER })
+}
+
+function checkAnchor({ sequence, hash }: ChainAnchor): void {
+  checkInteger('anchor.sequence', sequence, { min: 0, max: Number.MAX_SAFE_INTEGER })
+  checkName('anchor.hash', hash)
+}
+
+function publish({ base: _, ...version }: TrackedVersion): ConfigVersion {
+  return version
+}

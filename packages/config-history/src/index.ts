@@ -1,0 +1,16 @@
+export type { ChainAnchor, ChainProblem } from './chain.ts'
+export {
+  type ConfigHistory,
+  createConfigHistory,
+  type ListOptions,
+  type Verification,
+  type VerifyOptions,
+  type VersionOptions,
+} from './config-history.ts'
+export { createFileStore, type FileStoreOptions } from './file-store.ts'
+export { createMemoryStore } from './memory-store.ts'
+export type { ConfigHistoryOptions, DiffMask } from './options.ts'
+export type { ConfigVersion, VersionChange, VersionState } from './record.ts'
+export { createSourceStore, type SourceStoreOptions } from './source-store.ts'
+export type { HistoryStore, StoredLog } from './store.ts'
+export type { ConfigChange } from './structured-diff.ts'

@@ -1,0 +1,55 @@
+import { checkConfigKey, checkInteger, checkKnownKeys, checkObject, SdError, type WritableConfigSource } from '@sd/core'
+import type { HistoryStore } from './store.ts'
+
+/** Options of {@link createSourceStore}. */
+export interface SourceStoreOptions {
+  /** The source that keeps the records. Give it a prefix or folder of its own, which no program reads its configuration from. */
+  readonly source: WritableConfigSource
+  /** Key of the entry that has them. */
+  readonly key: string
+  /** Longest text, in bytes. @default 1_000_000, which all sources take */
+  readonly maxBytes?: number
+}
+
+/**
+ * A store in the backend itself, or in another one: an entry beside the configuration, written by compare-and-set.
+ *
+ * @throws SdError `SD_INVALID` that names the option, `SD_UNSUPPORTED` if the source can't compare and set
+ */
+export function createSourceStore(options: SourceStoreOptions): HistoryStore {
+  checkKnownKeys('', options, ['source', 'key', 'maxBytes'])
+  checkObject('source', options.source)
+  const { source } = options
+  const key = checkConfigKey('key', options.key)
+  const maxBytes = checkInteger('maxBytes', options.maxBytes ?? 1_000_000, { min: 4_000, max: 67_108_864 })
+  if (!source.capabilities.compareAndSet) {
+    throw new SdError('SD_UNSUPPORTED', `${source.name} can't compare and set: two writers would lose records of a history`)
+  }
+
+  const read: HistoryStore['read'] = async (operation) => {
+    const { entries } = await source.load(operation)
+    const found = entries.find((entry) => entry.key === key)
+    return { text: found?.content ?? '', revision: found ? `+${found.revision}` : '' }
+  }
+
+  const replace: HistoryStore['replace'] = async (text, revision, operation) => {
+    try {
+      await source.put(key, text, { ...operation, ifRevision: revision === '' ? null : revision.slice(1) })
+      return true
+    } catch (error) {
+      if (SdError.isInstance(error) && error.code === 'SD_CONFLICT') return false
+      throw error
+    }
+  }
+
+  return {
+    name: `${source.name} ${key}`,
+    maxBytes,
+    read,
+    async append(lines, revision, operation) {
+      const stored = await read(operation)
+      return stored.revision === revision && replace(stored.text + lines, revision, operation)
+    },
+    replace,
+  }
+}
