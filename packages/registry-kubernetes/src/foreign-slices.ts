@@ -1,5 +1,5 @@
+import { isDnsLabel } from '@sd/connection-kubernetes'
 import { buildForeignInstance, decodeEntries, type HealthStatus, RESERVED_METADATA_PREFIX, type ServiceInstance } from '@sd/core'
-import { isDnsLabel } from './options.ts'
 import type { Slice, SliceEndpoint, SlicePort } from './slices.ts'
 
 /** A name by which instances are asked for. */

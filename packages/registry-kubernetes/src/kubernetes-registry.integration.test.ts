@@ -2,11 +2,7 @@ import type { Registry, ServiceInstance, ServiceSnapshot } from '@sd/core'
 import { type KubernetesServer, obtainServer, startKubernetes } from '@sd/test-servers'
 import { eventually, probeWatch } from '@sd/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { followCollection } from './collection.ts'
 import { createKubernetesRegistry, type KubernetesRegistryOptions } from './index.ts'
-import { createKubeClient, type KubeClient } from './kube-client.ts'
-import { readOptions } from './options.ts'
-import type { Slice } from './slices.ts'
 import { type Cluster, createCluster } from './testing/cluster.ts'
 
 const etcd = await obtainServer('etcd', { own: true })
@@ -206,39 +202,6 @@ describe.runIf(etcd && kubernetes)('Services and Pods', { timeout: 60_000 }, () 
     expect(probes[8]?.seen).toHaveLength(1)
     expect(sockets() - before).toBeLessThanOrEqual(4)
     await Promise.all(probes.map((probe) => probe.stop()))
-  })
-
-  test('a version that the server no longer has leads to a new list', async () => {
-    const kubeconfig = server.kubeconfig({ namespace: cluster.namespace })
-    const client = createKubeClient(readOptions({ kubeconfig }))
-    // A new API server remembers nothing from before its start.
-    await server.kill()
-    await server.start()
-    // The first watch begins before that.
-    const versions: (string | undefined)[] = []
-    const forgetful: KubeClient = {
-      ...client,
-      watch(watch) {
-        versions.push(watch.query['resourceVersion'])
-        return client.watch(versions.length > 1 ? watch : { ...watch, query: { ...watch.query, resourceVersion: '1' } })
-      },
-    }
-    const controller = new AbortController()
-    const seen: string[] = []
-    const following = followCollection<Slice>(forgetful, {
-      path: `/apis/discovery.k8s.io/v1/namespaces/${cluster.namespace}/endpointslices`,
-      labelSelector: '',
-      operationTimeoutMs: 5_000,
-      signal: controller.signal,
-      onList: ({ items }) => void seen.push(`list ${items.length}`),
-      onChange: (_, isThere) => void seen.push(isThere ? 'there' : 'gone'),
-    })
-    await eventually(() => expect(versions).toHaveLength(2), limitMs)
-    await connect().register({ service: 'orders', address: '10.0.0.1', port: 80 })
-    await eventually(() => expect(seen).toEqual(['list 0', 'list 0', 'there']), limitMs)
-    controller.abort()
-    await following
-    client.close()
   })
 
   test('a watch goes on after silence, without being stale', async () => {

@@ -1,3 +1,4 @@
+import { createKubernetesConnection, listCollection } from '@sd/connection-kubernetes'
 import {
   assembleRegistry,
   createSnapshot,
@@ -8,9 +9,7 @@ import {
   type ServiceInstance,
   type ServiceSnapshot,
 } from '@sd/core'
-import { type Collection, listCollection } from './collection.ts'
 import { chooseFamily, readForeignSlice, readQuery } from './foreign-slices.ts'
-import { createKubeClient } from './kube-client.ts'
 import { createLeaseClock, type Lease } from './lease-clock.ts'
 import { type KubernetesRegistryOptions, readOptions } from './options.ts'
 import { createRegistrar } from './registrar.ts'
@@ -36,24 +35,22 @@ const capabilities = { register: true, watch: 'push', listServices: true, ttl: t
  * @throws SdError `SD_INVALID` that names the option; `SD_UNSUPPORTED` on Bun, which replaces the undici that the client library stands on
  */
 export function createKubernetesRegistry(options: KubernetesRegistryOptions = {}): Registry {
-  if ('Bun' in globalThis)
-    throw new SdError('SD_UNSUPPORTED', 'registry-kubernetes needs Node: its client library does not run on Bun')
   const settings = readOptions(options)
   const { name, ttlMs, operationTimeoutMs, enabled, labelSelector, portName: preferredPort = 'http' } = settings
-  const client = createKubeClient(settings)
-  const { namespace } = client
-  const slices: Collection = {
+  const connection = createKubernetesConnection(settings)
+  const { namespace } = connection
+  const slices = {
     path: `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices`,
     labelSelector: joinSelectors(serviceLabel, labelSelector),
   }
-  const leases: Collection = {
+  const leases = {
     path: `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`,
     labelSelector: `${managedByLabel}=${manager}`,
   }
   const clock = createLeaseClock()
-  const feed = createSliceFeed({ client, slices, leases, clock, operationTimeoutMs })
-  const registrar = createRegistrar({ client, settings, slices: slices.path, leases })
-  const sweeper = createSweeper({ client, leases, operationTimeoutMs, intervalMs: Math.max(2_000, ttlMs) })
+  const feed = createSliceFeed({ connection, slices, leases, clock, operationTimeoutMs })
+  const registrar = createRegistrar({ connection, settings, slices: slices.path, leases })
+  const sweeper = createSweeper({ connection, leases, operationTimeoutMs, intervalMs: Math.max(2_000, ttlMs) })
   // Reading a slice once is enough, because a changed one is a new object.
   const managedReadings = new WeakMap<Slice, readonly ServiceInstance[]>()
   const foreignReadings = new WeakMap<Slice, Map<string, readonly ServiceInstance[]>>()
@@ -100,9 +97,9 @@ export function createKubernetesRegistry(options: KubernetesRegistryOptions = {}
   /** The slices that count now, read once. */
   async function listAlive(selector: string, signal: AbortSignal): Promise<readonly Slice[]> {
     try {
-      const listing = await listCollection<Slice>(client, { ...slices, labelSelector: selector }, signal)
+      const listing = await listCollection<Slice>(connection, { ...slices, labelSelector: selector }, signal)
       if (listing.items.every((slice) => leaseNameOf(slice) === undefined)) return listing.items
-      const held = await listCollection<Lease>(client, leases, signal)
+      const held = await listCollection<Lease>(connection, leases, signal)
       clock.list({ ...held, tookMs: Math.max(held.tookMs, listing.tookMs) })
       const alive = clock.alive()
       return listing.items.filter((slice) => isAlive(slice, alive))
@@ -126,7 +123,7 @@ export function createKubernetesRegistry(options: KubernetesRegistryOptions = {}
     },
     listServices: async ({ signal }) => toNames(await listAlive(slices.labelSelector, signal)),
     remove: (service, instanceId, { signal }) => registrar.remove(service, instanceId, signal),
-    ping: async ({ signal }) => void (await listCollection(client, slices, signal, 1)),
+    ping: async ({ signal }) => void (await listCollection(connection, slices, signal, 1)),
     follow: (service, { offer, previous, signal }) =>
       feed.follow({ labels: labelsOf(service), signal, onChange: (all) => offer(toSnapshot(service, all, previous())) }),
     followServices: ({ offer, previous, signal }) =>
@@ -134,7 +131,7 @@ export function createKubernetesRegistry(options: KubernetesRegistryOptions = {}
     async close() {
       sweeper.close()
       await registrar.close(AbortSignal.timeout(1_000))
-      client.close()
+      connection.close()
     },
   })
   return registry

@@ -1,4 +1,4 @@
-import type { KubeObject, Listing } from './collection.ts'
+import type { KubeObject, Listing } from '@sd/connection-kubernetes'
 
 /** A `Lease` of coordination.k8s.io, as far as it is used. */
 export interface Lease extends KubeObject {

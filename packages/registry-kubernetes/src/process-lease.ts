@@ -1,7 +1,6 @@
 import { hostname } from 'node:os'
+import type { Collection, KubernetesConnection } from '@sd/connection-kubernetes'
 import { SdError } from '@sd/core'
-import type { Collection } from './collection.ts'
-import type { KubeClient } from './kube-client.ts'
 import type { Lease } from './lease-clock.ts'
 import { type LeaseReference, managedByLabel, manager } from './slices.ts'
 
@@ -24,7 +23,7 @@ interface Held extends LeaseReference {
 const shortestSeconds = 2
 
 /** Describes a lease of `ttlMs`; nothing is created before it is asked for. @param leases path of the namespace's leases */
-export function createProcessLease(client: KubeClient, { path }: Collection, ttlMs: number): ProcessLease {
+export function createProcessLease(connection: KubernetesConnection, { path }: Collection, ttlMs: number): ProcessLease {
   const leaseDurationSeconds = Math.max(shortestSeconds, Math.ceil(ttlMs / 1_000))
   let held: Held | undefined
   let holding: Promise<Held> | undefined
@@ -42,7 +41,7 @@ export function createProcessLease(client: KubeClient, { path }: Collection, ttl
         renewTime: microTime(),
       },
     }
-    const answer = await client.request({ method: 'POST', path, body, signal })
+    const answer = await connection.request({ method: 'POST', path, body, signal })
     const { name, uid = '' } = (answer.body as Lease).metadata
     held = { name, uid, confirmedAt: startedAt }
     return held
@@ -52,7 +51,7 @@ export function createProcessLease(client: KubeClient, { path }: Collection, ttl
     const startedAt = performance.now()
     try {
       const body = { spec: { renewTime: microTime() } }
-      await client.request({ method: 'PATCH', path: `${path}/${before.name}`, body, signal })
+      await connection.request({ method: 'PATCH', path: `${path}/${before.name}`, body, signal })
       before.confirmedAt = startedAt
       return before
     } catch (error) {
@@ -77,7 +76,7 @@ export function createProcessLease(client: KubeClient, { path }: Collection, ttl
     async end(signal) {
       const before = held
       held = undefined
-      if (before) await client.request({ method: 'DELETE', path: `${path}/${before.name}`, signal }).catch(ignoreMissing)
+      if (before) await connection.request({ method: 'DELETE', path: `${path}/${before.name}`, signal }).catch(ignoreMissing)
     },
   }
 }

@@ -1,13 +1,12 @@
+import { type Collection, type KubernetesConnection, listCollection } from '@sd/connection-kubernetes'
 import { type RegistrationDriver, type RenewResult, SdError, type ServiceInstance } from '@sd/core'
-import { type Collection, listCollection } from './collection.ts'
-import type { KubeClient } from './kube-client.ts'
 import type { KubernetesSettings } from './options.ts'
 import { createProcessLease, ignoreMissing, type ProcessLease } from './process-lease.ts'
 import { encodeSlice, incarnationOf, leaseLabel, type Slice, sliceName } from './slices.ts'
 
 /** What {@link createRegistrar} works with. */
 export interface RegistrarOptions {
-  readonly client: KubeClient
+  readonly connection: KubernetesConnection
   readonly settings: KubernetesSettings
   /** Path of the namespace's EndpointSlices. */
   readonly slices: string
@@ -39,13 +38,13 @@ interface Lifetime {
 const maxAttempts = 4
 
 /** Makes the writing side; nothing is written yet. */
-export function createRegistrar({ client, settings, slices: path, leases }: RegistrarOptions): Registrar {
+export function createRegistrar({ connection, settings, slices: path, leases }: RegistrarOptions): Registrar {
   const lifetimes = new Map<number, Lifetime>()
   /** The slices that were put here, as the server then had them. */
   const written = new Map<string, Slice>()
 
   function lifetimeOf({ ttlMs = settings.ttlMs }: ServiceInstance): Lifetime {
-    const lifetime = lifetimes.get(ttlMs) ?? { ttlMs, lease: createProcessLease(client, leases, ttlMs) }
+    const lifetime = lifetimes.get(ttlMs) ?? { ttlMs, lease: createProcessLease(connection, leases, ttlMs) }
     lifetimes.set(ttlMs, lifetime)
     return lifetime
   }
@@ -57,14 +56,14 @@ export function createRegistrar({ client, settings, slices: path, leases }: Regi
     for (let attempt = 1; ; attempt++) {
       const target = method === 'POST' ? path : `${path}/${name}`
       try {
-        return (await client.request({ method, path: target, body: slice, signal })).body as Slice
+        return (await connection.request({ method, path: target, body: slice, signal })).body as Slice
       } catch (error) {
         const code = codeOf(error)
         if (attempt === maxAttempts) throw error
         if (method === 'POST' && code === 'SD_CONFLICT') method = 'PUT'
         else if (method === 'PUT' && code === 'SD_NOT_FOUND') method = 'POST'
         else if (method === 'PUT' && code === 'SD_INVALID' && /addressType/.test(String(error))) {
-          await client.request({ method: 'DELETE', path: target, signal }).catch(ignoreMissing)
+          await connection.request({ method: 'DELETE', path: target, signal }).catch(ignoreMissing)
           method = 'POST'
         } else throw error
       }
@@ -73,7 +72,7 @@ export function createRegistrar({ client, settings, slices: path, leases }: Regi
 
   async function read(name: string, signal: AbortSignal): Promise<Slice | undefined> {
     try {
-      return (await client.request({ method: 'GET', path: `${path}/${name}`, signal })).body as Slice
+      return (await connection.request({ method: 'GET', path: `${path}/${name}`, signal })).body as Slice
     } catch (error) {
       return ignoreMissing(error) as undefined
     }
@@ -83,7 +82,7 @@ export function createRegistrar({ client, settings, slices: path, leases }: Regi
   async function removeExactly({ metadata: { name, uid, resourceVersion } }: Slice, signal: AbortSignal): Promise<boolean> {
     const body = { preconditions: { uid, resourceVersion } }
     try {
-      await client.request({ method: 'DELETE', path: `${path}/${name}`, body, signal }).catch(ignoreMissing)
+      await connection.request({ method: 'DELETE', path: `${path}/${name}`, body, signal }).catch(ignoreMissing)
       return true
     } catch (error) {
       if (codeOf(error) !== 'SD_CONFLICT') throw error
@@ -117,7 +116,7 @@ export function createRegistrar({ client, settings, slices: path, leases }: Regi
   async function renewAndList(lease: ProcessLease, signal: AbortSignal): Promise<ReadonlyMap<string, unknown> | undefined> {
     const name = await lease.renew(signal)
     if (name === undefined) return undefined
-    const { items } = await listCollection<Slice>(client, { path, labelSelector: `${leaseLabel}=${name}` }, signal)
+    const { items } = await listCollection<Slice>(connection, { path, labelSelector: `${leaseLabel}=${name}` }, signal)
     return new Map(items.map((slice) => [slice.metadata.name, incarnationOf(slice)]))
   }
 

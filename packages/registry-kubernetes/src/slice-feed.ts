@@ -1,12 +1,17 @@
+import {
+  type Collection,
+  followCollection,
+  type KubernetesConnection,
+  type Listing,
+  listCollection,
+} from '@sd/connection-kubernetes'
 import { createBackoff, SdError, sleep, toSdError, withTimeout } from '@sd/core'
-import { type Collection, followCollection, type Listing, listCollection } from './collection.ts'
-import type { KubeClient } from './kube-client.ts'
 import type { Lease, LeaseClock } from './lease-clock.ts'
 import { isAlive, leaseNameOf, type Slice, serviceLabel } from './slices.ts'
 
 /** What {@link createSliceFeed} works with. */
 export interface SliceFeedOptions {
-  readonly client: KubeClient
+  readonly connection: KubernetesConnection
   /** The EndpointSlices of the namespace. */
   readonly slices: Collection
   /** The leases of registrations in it. */
@@ -111,10 +116,10 @@ class FeedRun {
   }
 
   async #followSlices(delayMs: number): Promise<void> {
-    const { client, slices, operationTimeoutMs } = this.#options
+    const { connection, slices, operationTimeoutMs } = this.#options
     const { signal } = this.#controller
     await sleep(delayMs, signal, true)
-    await followCollection<Slice>(client, {
+    await followCollection<Slice>(connection, {
       ...slices,
       signal,
       operationTimeoutMs,
@@ -189,8 +194,8 @@ class FeedRun {
   #followLeases(): void {
     if (this.#followsLeases) return
     this.#followsLeases = true
-    const { client, leases, clock, operationTimeoutMs } = this.#options
-    const following = followCollection<Lease>(client, {
+    const { connection, leases, clock, operationTimeoutMs } = this.#options
+    const following = followCollection<Lease>(connection, {
       ...leases,
       operationTimeoutMs,
       signal: this.#controller.signal,
@@ -239,12 +244,12 @@ class FeedRun {
 
   /** A lease's time may be over because its holder is gone, or because nothing comes from the server any more: ask before anybody is dropped. */
   async #verifyLeases(): Promise<void> {
-    const { client, leases, clock, operationTimeoutMs: timeoutMs } = this.#options
+    const { connection, leases, clock, operationTimeoutMs: timeoutMs } = this.#options
     const now = clock.alive()
     if ([...(this.#alive ?? [])].every((name) => now.has(name))) return this.#compareLeases()
     const { signal } = this.#controller
     const what = 'verifying leases'
-    this.#listLeases(await withTimeout({ timeoutMs, what, signal }, (limit) => listCollection<Lease>(client, leases, limit)))
+    this.#listLeases(await withTimeout({ timeoutMs, what, signal }, (limit) => listCollection<Lease>(connection, leases, limit)))
   }
 
   /** Once for all events of one packet. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { isIP } from 'node:net'
+import type { KubeObject } from '@sd/connection-kubernetes'
 import { decodeInstance, encodeInstance, invalid, parseJsonObject, SdError, type ServiceInstance } from '@sd/core'
-import type { KubeObject } from './collection.ts'
 import { isLabelValue } from './options.ts'
 
 /** An endpoint of an EndpointSlice, as far as it is used. */

@@ -1,11 +1,10 @@
+import { type Collection, type KubernetesConnection, listCollection } from '@sd/connection-kubernetes'
 import { type RegistrationDriver, SdError, sleep, withTimeout } from '@sd/core'
-import { type Collection, listCollection } from './collection.ts'
-import type { KubeClient } from './kube-client.ts'
 import type { Lease } from './lease-clock.ts'
 
 /** Options of {@link createSweeper}. */
 export interface SweeperOptions {
-  readonly client: KubeClient
+  readonly connection: KubernetesConnection
   readonly leases: Collection
   /** Least time between two looks, in milliseconds; each pause is up to twice that. */
   readonly intervalMs: number
@@ -28,7 +27,7 @@ const patience = 2
  * Makes a sweeper. It goes by what it saw itself, without an interruption, because after an outage of the API server every lease looks dead.
  * It deletes leases only; Kubernetes then deletes the EndpointSlices that they own.
  */
-export function createSweeper({ client, leases, intervalMs, operationTimeoutMs: timeoutMs }: SweeperOptions): Sweeper {
+export function createSweeper({ connection, leases, intervalMs, operationTimeoutMs: timeoutMs }: SweeperOptions): Sweeper {
   const controller = new AbortController()
   const { signal } = controller
   let isSweeping = false
@@ -37,7 +36,7 @@ export function createSweeper({ client, leases, intervalMs, operationTimeoutMs: 
 
   async function sweep(): Promise<void> {
     const { items } = await withTimeout({ timeoutMs, what: 'looking for dead leases', signal }, (limit) =>
-      listCollection<Lease>(client, leases, limit),
+      listCollection<Lease>(connection, leases, limit),
     )
     const now = performance.now()
     const before = sightings
@@ -50,7 +49,7 @@ export function createSweeper({ client, leases, intervalMs, operationTimeoutMs: 
       if (now - since < (lease.spec?.leaseDurationSeconds ?? 0) * 1_000 * patience) continue
       const body = { preconditions: { uid, resourceVersion } }
       await withTimeout({ timeoutMs, what: 'deleting a dead lease', signal }, (limit) =>
-        client.request({ method: 'DELETE', path: `${leases.path}/${name}`, body, signal: limit }),
+        connection.request({ method: 'DELETE', path: `${leases.path}/${name}`, body, signal: limit }),
       ).catch(ignoreRevived)
     }
   }

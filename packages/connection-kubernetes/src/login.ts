@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { KubeConfig, type RequestContext } from '@kubernetes/client-node'
 import { checkSecret, invalid, resolveProvided, SdError } from '@sd/core'
-import { type Connections, createConnections } from './connections.ts'
-import { checkDnsLabel, type KubernetesSettings } from './options.ts'
+import { checkDnsLabel, type KubernetesConnectionSettings } from './options.ts'
+import { createSockets, type Sockets } from './sockets.ts'
 
 type Dispatcher = NonNullable<ReturnType<RequestContext['getDispatcher']>>
 type DispatcherOptions = ReturnType<KubeConfig['createDispatcherOptions']>
@@ -15,7 +15,7 @@ interface DispatcherFactory {
 
 /** A kubeconfig that can be read again. */
 export interface Login {
-  /** Namespace that the registry works in. */
+  /** Namespace to work in. */
   readonly namespace: string
   /** What requests are made with now. */
   current(): { readonly config: KubeConfig; readonly server: string }
@@ -26,10 +26,10 @@ export interface Login {
 }
 
 /** Reads the kubeconfig. @throws SdError `SD_INVALID` that names what is wrong, without a credential */
-export function createLogin(settings: KubernetesSettings): Login {
+export function createLogin(settings: KubernetesConnectionSettings): Login {
   const dispatchers = new Map<string, Dispatcher>()
   const retired = new Set<Dispatcher>()
-  const connections = createConnections(settings.operationTimeoutMs)
+  const sockets = createSockets(settings.operationTimeoutMs)
   let config = prepare(loadConfig(settings))
   let refreshedAt = Number.NEGATIVE_INFINITY
   const namespace = settings.namespace ?? checkDnsLabel('namespace', readContext(config)?.namespace ?? 'default')
@@ -38,7 +38,7 @@ export function createLogin(settings: KubernetesSettings): Login {
   function prepare(loaded: KubeConfig): KubeConfig {
     const factory = loaded as unknown as DispatcherFactory
     const [makeOptions, makeDispatcher] = [loaded.createDispatcherOptions.bind(loaded), factory.createDispatcher.bind(loaded)]
-    loaded.createDispatcherOptions = (cluster, agentOptions) => withConnector(makeOptions(cluster, agentOptions), connections)
+    loaded.createDispatcherOptions = (cluster, agentOptions) => withConnector(makeOptions(cluster, agentOptions), sockets)
     factory.createDispatcher = (cluster, agentOptions) => {
       const key = createHash('sha256')
         .update(JSON.stringify([cluster?.server, cluster?.proxyUrl, agentOptions]))
@@ -84,19 +84,19 @@ export function createLogin(settings: KubernetesSettings): Login {
     },
     close() {
       for (const dispatcher of [...dispatchers.values(), ...retired]) void dispatcher.destroy().catch(() => undefined)
-      connections.close()
+      sockets.close()
     },
   }
 }
 
-/** Connections of our own, also to a server whose certificate Node trusts by itself. Through a proxy undici opens them. */
-function withConnector(options: DispatcherOptions, connections: Connections): DispatcherOptions {
+/** Sockets of our own, also to a server whose certificate Node trusts by itself. Through a proxy undici opens them. */
+function withConnector(options: DispatcherOptions, sockets: Sockets): DispatcherOptions {
   if (options.type === 'socks' || options.type === 'proxy') return options
-  const connect: unknown = connections.connector(options.type === 'agent' ? options.connect : {})
+  const connect: unknown = sockets.connector(options.type === 'agent' ? options.connect : {})
   return { type: 'agent', connect: connect as ConnectOptions }
 }
 
-function loadConfig({ kubeconfig, context }: KubernetesSettings): KubeConfig {
+function loadConfig({ kubeconfig, context }: KubernetesConnectionSettings): KubeConfig {
   const config = new KubeConfig()
   if (kubeconfig === 'in-cluster' && !process.env['KUBERNETES_SERVICE_HOST']) {
     throw invalid('kubeconfig', 'in-cluster', 'a Pod, where KUBERNETES_SERVICE_HOST is set')

@@ -13,7 +13,7 @@ interface Destination {
 export type Connector = (to: Destination, done: (error: Error | null, socket: Socket | null) => void) => void
 
 /** Every connection to the API server, so that all can be closed at once. */
-export interface Connections {
+export interface Sockets {
   /** Connections with these certificates. */
   connector(options: ConnectionOptions): Connector
   /** Destroys every connection, also those that are still being opened: undici would wait for these, and the process with it. */
@@ -25,7 +25,7 @@ export interface Connections {
  *
  * @param timeoutMs limit for opening one
  */
-export function createConnections(timeoutMs: number): Connections {
+export function createSockets(timeoutMs: number): Sockets {
   const sockets = new Set<Socket>()
   let closed = false
 

@@ -1,16 +1,24 @@
 import { createBackoff, SdError, sleep, withTimeout } from '@sd/core'
 import { EXPIRED, expired, explainStatus } from './api-errors.ts'
-import type { ApiEvent, KubeClient } from './kube-client.ts'
+import type { ApiEvent, KubernetesConnection } from './kubernetes-connection.ts'
 
 /** What every object of the API has. */
 export interface KubeObject {
+  /** Kubernetes' own `ObjectMeta`, as far as it is used. */
   readonly metadata: {
+    /** Unique among the objects of one kind in its namespace. */
     readonly name: string
+    /** Another one if the object was deleted and made again. */
     readonly uid?: string
+    /** Another one after every change of the object. */
     readonly resourceVersion?: string
+    /** RFC 3339. */
     readonly creationTimestamp?: string
+    /** What selectors look at. */
     readonly labels?: Readonly<Record<string, string>>
+    /** Free texts, together at most 256 KiB. */
     readonly annotations?: Readonly<Record<string, string>>
+    /** Who changed which fields. */
     readonly managedFields?: readonly { readonly time?: string }[]
   }
 }
@@ -19,12 +27,15 @@ export interface KubeObject {
 export interface Collection {
   /** Path of the collection. */
   readonly path: string
-  /** Which of them. */
-  readonly labelSelector: string
+  /** Only objects with these labels. @default all */
+  readonly labelSelector?: string | undefined
+  /** Only objects with these fields, such as `metadata.name=orders` for a single one. @default all */
+  readonly fieldSelector?: string | undefined
 }
 
 /** What a collection held at one moment. */
 export interface Listing<T> {
+  /** The objects. */
   readonly items: readonly T[]
   /** Mark of that moment; a watch goes on from there. */
   readonly version: string
@@ -56,19 +67,20 @@ const pageSize = 500
 /** The server ends a watch after about so long, so that connections move to other API servers; spread, so that clients don't come together. */
 const watchSeconds = 300
 
-/** Reads a collection, page by page. */
+/** Reads a collection, page by page. @param limit most objects of one page; with less than 500 there is only one */
 export async function listCollection<T extends KubeObject>(
-  client: KubeClient,
-  { path, labelSelector }: Collection,
+  connection: KubernetesConnection,
+  which: Collection,
   signal: AbortSignal,
   limit: number = pageSize,
 ): Promise<Listing<T>> {
+  const { path } = which
   const items: T[] = []
   let tookMs = 0
   let next: string | undefined
   for (;;) {
-    const query = { limit: String(limit), ...(labelSelector && { labelSelector }), ...(next && { continue: next }) }
-    const answer = await client.request({ method: 'GET', path, query, signal })
+    const query = { limit: String(limit), ...selectorsOf(which), ...(next && { continue: next }) }
+    const answer = await connection.request({ method: 'GET', path, query, signal })
     const page = answer.body as ListPage<T>
     items.push(...(page.items ?? []))
     tookMs = Math.max(tookMs, answer.tookMs)
@@ -85,32 +97,40 @@ export async function listCollection<T extends KubeObject>(
  *
  * @throws SdError when the server can't be reached or refuses
  */
-export async function followCollection<T extends KubeObject>(client: KubeClient, options: FollowOptions<T>): Promise<void> {
+export async function followCollection<T extends KubeObject>(
+  connection: KubernetesConnection,
+  options: FollowOptions<T>,
+): Promise<void> {
   const { signal, operationTimeoutMs: timeoutMs, onList } = options
   const backoff = createBackoff({ baseMs: 200, maxMs: 4_000 })
   while (!signal.aborted) {
     const listing = await withTimeout({ timeoutMs, what: `listing ${options.path}`, signal }, (limit) =>
-      listCollection<T>(client, options, limit),
+      listCollection<T>(connection, options, limit),
     )
     onList(listing)
     let version: string | undefined = listing.version
     while (version !== undefined && !signal.aborted) {
       const startedAt = performance.now()
-      version = await watchFrom(client, version, options)
+      version = await watchFrom(connection, version, options)
       if (signal.aborted) return
       if (performance.now() - startedAt > timeoutMs) backoff.reset()
       await sleep(backoff.next(), signal, true)
-      if (version !== undefined && !(await isKnown(client, version, options))) version = undefined
+      if (version !== undefined && !(await isKnown(connection, version, options))) version = undefined
     }
   }
 }
 
+function selectorsOf({ labelSelector, fieldSelector }: Omit<Collection, 'path'>): Readonly<Record<string, string>> {
+  return { ...(labelSelector && { labelSelector }), ...(fieldSelector && { fieldSelector }) }
+}
+
 /** One watch. @returns where to go on, or `undefined` if that place is no longer known */
 async function watchFrom<T extends KubeObject>(
-  client: KubeClient,
+  connection: KubernetesConnection,
   from: string,
-  { path, labelSelector, signal, onChange }: FollowOptions<T>,
+  options: FollowOptions<T>,
 ): Promise<string | undefined> {
+  const { path, signal, onChange } = options
   let version: string | undefined = from
   function onEvent({ type, object }: ApiEvent): void {
     if (type === 'ERROR') throw readErrorEvent(object, path)
@@ -123,10 +143,10 @@ async function watchFrom<T extends KubeObject>(
     resourceVersion: from,
     allowWatchBookmarks: 'true',
     timeoutSeconds: String(Math.round(watchSeconds * (1 + Math.random()))),
-    ...(labelSelector && { labelSelector }),
+    ...selectorsOf(options),
   }
   try {
-    await client.watch({ path, query, onEvent, signal })
+    await connection.watch({ path, query, onEvent, signal })
     return version
   } catch (error) {
     if (SdError.isInstance(error) && error.code === EXPIRED) return undefined
@@ -141,10 +161,14 @@ function readErrorEvent(object: unknown, path: string): SdError {
 }
 
 /** A server that came back without its data counts from the beginning: a watch from a place that is yet to come would be silent. */
-async function isKnown<T extends KubeObject>(client: KubeClient, version: string, options: FollowOptions<T>): Promise<boolean> {
+async function isKnown<T extends KubeObject>(
+  connection: KubernetesConnection,
+  version: string,
+  options: FollowOptions<T>,
+): Promise<boolean> {
   const { operationTimeoutMs: timeoutMs, signal, path } = options
   const now = await withTimeout({ timeoutMs, what: `looking at ${path}`, signal }, (limit) =>
-    listCollection(client, options, limit, 1),
+    listCollection(connection, options, limit, 1),
   )
   const isCount = /^\d+$/
   return isCount.test(version) && isCount.test(now.version) && BigInt(version) <= BigInt(now.version)

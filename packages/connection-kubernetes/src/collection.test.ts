@@ -2,7 +2,7 @@ import { SdError } from '@sd/core'
 import { describe, expect, test } from 'vitest'
 import { expired } from './api-errors.ts'
 import { followCollection, listCollection } from './collection.ts'
-import type { ApiEvent, ApiRequest, ApiWatch, KubeClient } from './kube-client.ts'
+import type { ApiEvent, ApiRequest, ApiWatch, KubernetesConnection } from './kubernetes-connection.ts'
 
 interface Script {
   /** Answers of lists and looks, in their order; the last one is repeated. */
@@ -11,10 +11,10 @@ interface Script {
   readonly watches: readonly ((watch: ApiWatch) => void | Promise<void>)[]
 }
 
-function fakeClient({ lists, watches }: Script): { client: KubeClient; asked: string[] } {
+function fakeClient({ lists, watches }: Script): { connection: KubernetesConnection; asked: string[] } {
   const asked: string[] = []
   let [listed, watched] = [0, 0]
-  const client: KubeClient = {
+  const connection: KubernetesConnection = {
     namespace: 'default',
     async request({ query = {} }: ApiRequest) {
       asked.push(`list ${query['limit']}${query['continue'] ? ` ${query['continue']}` : ''}`)
@@ -28,7 +28,7 @@ function fakeClient({ lists, watches }: Script): { client: KubeClient; asked: st
     },
     close: () => undefined,
   }
-  return { client, asked }
+  return { connection, asked }
 }
 
 const page = (resourceVersion: string, names: readonly string[] = []): object => ({
@@ -42,10 +42,10 @@ const event = (type: string, name: string, resourceVersion: string): ApiEvent =>
 
 /** Follows until nothing more is asked for, and tells what was seen. */
 async function follow(script: Script, untilAsked: number): Promise<{ asked: readonly string[]; seen: readonly string[] }> {
-  const { client, asked } = fakeClient(script)
+  const { connection, asked } = fakeClient(script)
   const controller = new AbortController()
   const seen: string[] = []
-  const following = followCollection(client, {
+  const following = followCollection(connection, {
     path: '/x',
     labelSelector: 'a=b',
     signal: controller.signal,
@@ -111,15 +111,15 @@ describe('following a collection', () => {
       [{ code: 403, message: 'no' }, 'SD_DENIED'],
       [null, 'SD_UNAVAILABLE'],
     ] as const) {
-      const { client } = fakeClient({ lists: [page('10')], watches: [({ onEvent }) => onEvent({ type: 'ERROR', object })] })
-      const following = followCollection(client, { ...options, signal: new AbortController().signal })
+      const { connection } = fakeClient({ lists: [page('10')], watches: [({ onEvent }) => onEvent({ type: 'ERROR', object })] })
+      const following = followCollection(connection, { ...options, signal: new AbortController().signal })
       await expect(following).rejects.toMatchObject({ code })
     }
   })
 
   test('a list that fails says why', async () => {
-    const { client } = fakeClient({ lists: [], watches: [] })
-    const failing = { ...client, request: () => Promise.reject(new SdError('SD_DENIED', 'no')) }
+    const { connection } = fakeClient({ lists: [], watches: [] })
+    const failing = { ...connection, request: () => Promise.reject(new SdError('SD_DENIED', 'no')) }
     const signal = AbortSignal.timeout(5_000)
     await expect(listCollection(failing, { path: '/x', labelSelector: '' }, signal)).rejects.toMatchObject({ code: 'SD_DENIED' })
   })
@@ -127,9 +127,9 @@ describe('following a collection', () => {
 
 test('a list has all pages', async () => {
   const first = { metadata: { resourceVersion: '5', continue: 'next' }, items: [{ metadata: { name: 'a' } }] }
-  const { client, asked } = fakeClient({ lists: [first, page('5', ['b']), { metadata: {}, items: null }], watches: [] })
+  const { connection, asked } = fakeClient({ lists: [first, page('5', ['b']), { metadata: {}, items: null }], watches: [] })
   const signal = AbortSignal.timeout(5_000)
-  const { items, version } = await listCollection(client, { path: '/x', labelSelector: '' }, signal)
+  const { items, version } = await listCollection(connection, { path: '/x', labelSelector: '' }, signal)
   expect([items.map(({ metadata }) => metadata.name), version, asked]).toEqual([['a', 'b'], '5', ['list 500', 'list 500 next']])
-  expect(await listCollection(client, { path: '/x', labelSelector: '' }, signal)).toMatchObject({ items: [], version: '' })
+  expect(await listCollection(connection, { path: '/x', labelSelector: '' }, signal)).toMatchObject({ items: [], version: '' })
 })

@@ -1,8 +1,8 @@
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { createKubeClient, type KubeClient } from './kube-client.ts'
-import { readOptions } from './options.ts'
+import { createKubernetesConnection, type KubernetesConnection } from './kubernetes-connection.ts'
+import { readConnectionOptions } from './options.ts'
 
 const signal = AbortSignal.timeout(60_000)
 const cleanUps: (() => void)[] = []
@@ -10,8 +10,8 @@ afterEach(() => {
   for (const cleanUp of cleanUps.splice(0)) cleanUp()
 })
 
-/** A client of a server without TLS, as `kubectl proxy` is one. */
-async function connect(answer: RequestListener, token?: string): Promise<KubeClient> {
+/** A connection of a server without TLS, as `kubectl proxy` is one. */
+async function connect(answer: RequestListener, token?: string): Promise<KubernetesConnection> {
   const server = createServer(answer)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
@@ -21,29 +21,31 @@ async function connect(answer: RequestListener, token?: string): Promise<KubeCli
     clusters: [{ name: 'c', cluster: { server: `http://127.0.0.1:${port}`, 'insecure-skip-tls-verify': true } }],
     users: [{ name: 'u', user: {} }],
   })
-  const client = createKubeClient(readOptions({ kubeconfig, operationTimeoutMs: 300, ...(token && { token }) }))
+  const connection = createKubernetesConnection(
+    readConnectionOptions({ kubeconfig, operationTimeoutMs: 300, ...(token && { token }) }, 'kubernetes'),
+  )
   cleanUps.push(() => {
-    client.close()
+    connection.close()
     server.closeAllConnections()
     server.close()
   })
-  return client
+  return connection
 }
 
-const watchOf = (onEvent: () => void = () => undefined): Parameters<KubeClient['watch']>[0] => ({
+const watchOf = (onEvent: () => void = () => undefined): Parameters<KubernetesConnection['watch']>[0] => ({
   path: '/x',
   query: {},
   onEvent,
   signal,
 })
 
-describe('the client of the API', () => {
+describe('the connection to the API', () => {
   test('sends what was asked for, and reads what came', async () => {
-    const client = await connect((request, response) => {
+    const connection = await connect((request, response) => {
       const { method, url, headers } = request
       request.setEncoding('utf8').on('data', (body) => response.end(JSON.stringify({ method, url, headers, body })))
     }, 'the-token')
-    const answer = await client.request({ method: 'PATCH', path: '/x', query: { a: 'b c' }, body: { d: 1 }, signal })
+    const answer = await connection.request({ method: 'PATCH', path: '/x', query: { a: 'b c' }, body: { d: 1 }, signal })
     expect(answer.body).toMatchObject({
       method: 'PATCH',
       url: '/x?a=b+c',
@@ -54,17 +56,17 @@ describe('the client of the API', () => {
   })
 
   test('takes nonsense for no answer', async () => {
-    const client = await connect((_, response) => response.end('<html>'))
-    await expect(client.request({ method: 'GET', path: '/x', signal })).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
+    const connection = await connect((_, response) => response.end('<html>'))
+    await expect(connection.request({ method: 'GET', path: '/x', signal })).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
   })
 
   test('tries a refused login once more', async () => {
     const asked: string[] = []
-    const client = await connect((request, response) => {
+    const connection = await connect((request, response) => {
       asked.push(`${request.url} ${request.headers.authorization}`)
       response.writeHead(asked.length === 1 ? 401 : 200).end('{}')
     }, 'the-token')
-    await client.request({ method: 'GET', path: '/x', signal })
+    await connection.request({ method: 'GET', path: '/x', signal })
     expect(asked).toEqual(['/x Bearer the-token', '/readyz undefined', '/x Bearer the-token'])
     const refused = await connect((_, response) => response.writeHead(401).end('{}'))
     for (const attempt of [refused.request({ method: 'GET', path: '/x', signal }), refused.watch(watchOf())]) {
@@ -73,16 +75,18 @@ describe('the client of the API', () => {
   })
 
   test.each([500, 403, 404])('does not believe a refusal by a server whose readiness is %i', async (status) => {
-    const client = await connect((request, response) => response.writeHead(request.url === '/readyz' ? status : 403).end('{}'))
-    for (const attempt of [client.request({ method: 'GET', path: '/x', signal }), client.watch(watchOf())]) {
+    const connection = await connect((request, response) =>
+      response.writeHead(request.url === '/readyz' ? status : 403).end('{}'),
+    )
+    for (const attempt of [connection.request({ method: 'GET', path: '/x', signal }), connection.watch(watchOf())]) {
       await expect(attempt).rejects.toMatchObject({ code: 'SD_UNAVAILABLE', message: expect.stringContaining('ready') })
     }
   })
 
   test('believes a server that tells nobody whether it is ready when a refusal lasts, or others are accepted', async () => {
-    const client = await connect((request, response) => response.writeHead(request.url === '/allowed' ? 200 : 403).end('{}'))
+    const connection = await connect((request, response) => response.writeHead(request.url === '/allowed' ? 200 : 403).end('{}'))
     const ask = (path: string): Promise<unknown> =>
-      client.request({ method: 'GET', path, signal }).catch((error: unknown) => error)
+      connection.request({ method: 'GET', path, signal }).catch((error: unknown) => error)
     const later = (ms: number): unknown => clock.mockImplementation(() => now + ms)
     const now = performance.now()
     const clock = vi.spyOn(performance, 'now')
@@ -101,14 +105,14 @@ describe('the client of the API', () => {
 
   test('has no more than 16 requests under way', async () => {
     let [now, most] = [0, 0]
-    const client = await connect((_, response) => {
+    const connection = await connect((_, response) => {
       most = Math.max(most, ++now)
       setTimeout(() => {
         now--
         response.end('{}')
       }, 5)
     })
-    await Promise.all(Array.from({ length: 60 }, () => client.request({ method: 'GET', path: '/x', signal })))
+    await Promise.all(Array.from({ length: 60 }, () => connection.request({ method: 'GET', path: '/x', signal })))
     expect(most).toBe(16)
   })
 
@@ -139,9 +143,18 @@ describe('the client of the API', () => {
   })
 
   test('does nothing any more once it is closed', async () => {
-    const client = await connect((_, response) => response.end('{}'))
-    client.close()
-    await expect(client.request({ method: 'GET', path: '/x', signal })).rejects.toMatchObject({ code: 'SD_CLOSED' })
-    await expect(client.watch(watchOf())).rejects.toMatchObject({ code: 'SD_CLOSED' })
+    const connection = await connect((_, response) => response.end('{}'))
+    connection.close()
+    await expect(connection.request({ method: 'GET', path: '/x', signal })).rejects.toMatchObject({ code: 'SD_CLOSED' })
+    await expect(connection.watch(watchOf())).rejects.toMatchObject({ code: 'SD_CLOSED' })
   })
+})
+
+test('Bun is told that it can not run this', () => {
+  vi.stubGlobal('Bun', {})
+  const settings = readConnectionOptions({}, 'k8s')
+  expect(() => createKubernetesConnection(settings)).toThrow(
+    expect.objectContaining({ code: 'SD_UNSUPPORTED', message: expect.stringContaining('k8s needs Node') }),
+  )
+  vi.unstubAllGlobals()
 })

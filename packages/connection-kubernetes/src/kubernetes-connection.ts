@@ -2,16 +2,19 @@ import { type HttpMethod, IsomorphicFetchHttpLibrary, RequestContext, type Respo
 import { closedError, createSemaphore, SdError, sleep, withTimeout } from '@sd/core'
 import { expired, explainFailure, explainStatus, LOGIN_REFUSED } from './api-errors.ts'
 import { createLogin } from './login.ts'
-import type { KubernetesSettings } from './options.ts'
+import type { KubernetesConnectionSettings } from './options.ts'
 
 /** One request to the API. */
 export interface ApiRequest {
+  /** What is to be done. */
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** Path below the server's address. */
   readonly path: string
+  /** Parameters of the address. */
   readonly query?: Readonly<Record<string, string>>
   /** Sent as JSON; for PATCH as a merge patch. */
   readonly body?: object
+  /** Ends it. */
   readonly signal: AbortSignal
 }
 
@@ -27,15 +30,21 @@ export interface ApiAnswer {
 
 /** One event of a watch, as the API sends it. */
 export interface ApiEvent {
+  /** `ADDED`, `MODIFIED`, `DELETED`, `BOOKMARK` or `ERROR`. */
   readonly type: string
+  /** The object, or a `Status`. */
   readonly object: unknown
 }
 
 /** A watch to open. */
 export interface ApiWatch {
+  /** Path of the collection, below the server's address. */
   readonly path: string
+  /** Where to begin, and which objects. */
   readonly query: Readonly<Record<string, string | undefined>>
+  /** Called for every event; what it throws ends the watch. */
   readonly onEvent: (event: ApiEvent) => void
+  /** Ends it. */
   readonly signal: AbortSignal
 }
 
@@ -43,10 +52,10 @@ export interface ApiWatch {
 const startLimitMs = 10_000
 
 /** The API server, seen through the library's login and its connections. */
-export interface KubeClient {
-  /** Namespace that the registry works in. */
+export interface KubernetesConnection {
+  /** Namespace to work in. */
   readonly namespace: string
-  /** @throws SdError that says what the failure means */
+  /** Asks once, and again after a refused login. @throws SdError that says what the failure means */
   request(request: ApiRequest): Promise<ApiAnswer>
   /** Resolves as a watch ends that had begun, whatever ended it. @throws SdError if it could not begin, or what `onEvent` threw */
   watch(watch: ApiWatch): Promise<void>
@@ -59,9 +68,14 @@ type Exchange = Pick<ResponseContext, 'httpStatusCode' | 'headers'> & { readonly
 /** Requests under way at once. Each takes a connection of its own, and an API server queues what comes too fast from one client. */
 const parallelRequests = 16
 
-/** Reads the kubeconfig; opens nothing yet. @throws SdError `SD_INVALID` for what is no kubeconfig */
-export function createKubeClient(settings: KubernetesSettings): KubeClient {
+/**
+ * Reads the kubeconfig; opens nothing yet.
+ *
+ * @throws SdError `SD_INVALID` for what is no kubeconfig; `SD_UNSUPPORTED` on Bun, which replaces the undici that the client library stands on
+ */
+export function createKubernetesConnection(settings: KubernetesConnectionSettings): KubernetesConnection {
   const { name, operationTimeoutMs } = settings
+  if ('Bun' in globalThis) throw new SdError('SD_UNSUPPORTED', `${name} needs Node: the client library does not run on Bun`)
   const login = createLogin(settings)
   const requests = createSemaphore(parallelRequests)
   const http = new IsomorphicFetchHttpLibrary()

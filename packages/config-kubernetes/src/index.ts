@@ -1,0 +1,2 @@
+export { createKubernetesConfigSource } from './kubernetes-config.ts'
+export type { KubernetesConfigSourceOptions, ObjectChoice } from './options.ts'
