@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import {
   type ConsulConnection,
   type ConsulConnectionOptions,
+  checkPrefix,
   createConsulConnection,
   followQuery,
   ping,
@@ -49,13 +50,15 @@ describe('what an answer means', () => {
     [403, 'Permission denied', 'SD_DENIED', false],
     [403, 'ACL not found', 'SD_DENIED', false],
     [404, 'Unknown check ID', 'SD_NOT_FOUND', false],
+    [409, { Errors: [{ What: 'current modify index is 7' }] }, 'SD_CONFLICT', false],
+    [409, { Errors: [{ What: 'Permission denied' }] }, 'SD_DENIED', false],
     [413, 'too much', 'SD_TOO_LARGE', false],
     [429, 'too many', 'SD_UNAVAILABLE', true],
     [500, 'No cluster leader', 'SD_UNAVAILABLE', true],
     [500, 'CheckID "x" does not have associated TTL', 'SD_NOT_FOUND', false],
     [500, 'rpc error: Permission denied', 'SD_DENIED', false],
     [500, 'Invalid Session TTL', 'SD_INVALID', false],
-  ])('%i %s is %s', async (status, body, code, retryable) => {
+  ])('%i %j is %s', async (status, body, code, retryable) => {
     const { endpoint } = await start(() => ({ status, body }))
     const error = await failure(queryOnce(connect({ endpoints: [endpoint] }), query))
     expect(error).toMatchObject({ code, retryable })
@@ -289,5 +292,10 @@ describe('options', () => {
     const error = await failure((async () => readConnectionOptions(options, 'consul'))())
     expect(error).toMatchObject({ code: 'SD_INVALID', field })
     expect(error.message).not.toContain('secret')
+  })
+
+  test('a prefix has no slash at its ends', () => {
+    expect(checkPrefix('a/b')).toBe('a/b')
+    for (const wrong of ['', '/a', 'a/']) expect(() => checkPrefix(wrong)).toThrow('Invalid prefix')
   })
 })

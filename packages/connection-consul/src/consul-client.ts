@@ -58,8 +58,12 @@ export interface ConsulClient {
   readonly catalog: { services(options: QueryOptions): Promise<Answer<unknown>> }
   /** What is in a datacenter, with checks. */
   readonly health: { service(options: QueryOptions & { readonly service: string }): Promise<Answer<unknown>> }
-  /** Keys and values; the answer for a missing key has no body. */
-  readonly kv: { get(options: QueryOptions & { readonly key: string; readonly consistent?: boolean }): Promise<Answer<unknown>> }
+  /** Keys and values; the answer for a missing key, or with `recurse` for a prefix without keys, has no body. */
+  readonly kv: {
+    get(
+      options: QueryOptions & { readonly key: string; readonly consistent?: boolean; readonly recurse?: boolean },
+    ): Promise<Answer<unknown>>
+  }
   /** Sessions that hold locks. */
   readonly session: {
     renew(options: CallOptions & { readonly id: string; readonly dc?: string }): Promise<Answer<unknown>>

@@ -6,6 +6,7 @@ const codes: Readonly<Record<number, SdErrorCode>> = {
   403: 'SD_DENIED',
   404: 'SD_NOT_FOUND',
   405: 'SD_UNSUPPORTED',
+  409: 'SD_CONFLICT',
   413: 'SD_TOO_LARGE',
 }
 
@@ -32,7 +33,8 @@ export function explain(caught: unknown, name: string): SdError {
   if (SdError.isInstance(caught)) return caught
   const { response } = caught as LibraryError
   if (response?.statusCode === undefined) return toSdError(caught, 'SD_UNAVAILABLE', `${name} can't be reached`)
-  const text = String(response.body ?? '').slice(0, 500)
+  const { body = '' } = response
+  const text = (typeof body === 'string' ? body : JSON.stringify(body)).slice(0, 500)
   // The response holds the request, and that the token: it must not travel as part of a cause.
   ;(caught as LibraryError).response = { statusCode: response.statusCode }
   const code = texts.find(([pattern]) => pattern.test(text))?.[1] ?? codes[response.statusCode] ?? 'SD_UNAVAILABLE'

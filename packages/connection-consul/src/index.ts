@@ -6,5 +6,6 @@ export {
   CONNECTION_OPTIONS,
   type ConsulConnectionOptions,
   type ConsulConnectionSettings,
+  checkPrefix,
   readConnectionOptions,
 } from './options.ts'

@@ -5,6 +5,7 @@ import {
   checkProvided,
   checkSecret,
   checkServers,
+  invalid,
   type Provided,
   type ServerEndpoint,
   type TlsOptions,
@@ -79,4 +80,11 @@ export function readConnectionOptions(options: ConsulConnectionOptions, name: st
     maxConnections: checkInteger('maxConnections', options.maxConnections ?? 16, connections),
     operationTimeoutMs: checkDuration('operationTimeoutMs', options.operationTimeoutMs ?? 5_000, 100),
   }
+}
+
+/** Checks a path that keys begin with. @throws SdError `SD_INVALID` */
+export function checkPrefix(value: unknown): string {
+  const prefix = checkName('prefix', value, 1_024)
+  if (prefix.startsWith('/') || prefix.endsWith('/')) throw invalid('prefix', prefix, 'a path without a slash at its ends')
+  return prefix
 }

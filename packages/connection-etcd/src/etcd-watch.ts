@@ -7,6 +7,8 @@ export interface KeyValue {
   readonly text: string
   /** The revision in which the key came to be. */
   readonly createRevision: bigint
+  /** The revision in which it was last changed. */
+  readonly modRevision: bigint
 }
 
 /** Keys and values below a prefix at one revision. */
@@ -84,6 +86,6 @@ function follow(watcher: Watcher, entries: Map<string, KeyValue>, options: Follo
   })
 }
 
-function toKeyValue({ value, create_revision }: IKeyValue): KeyValue {
-  return { text: value.toString(), createRevision: BigInt(create_revision) }
+function toKeyValue({ value, create_revision, mod_revision }: IKeyValue): KeyValue {
+  return { text: value.toString(), createRevision: BigInt(create_revision), modRevision: BigInt(mod_revision) }
 }

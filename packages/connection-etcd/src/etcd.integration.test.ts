@@ -5,6 +5,7 @@ import { eventually, within } from '@sd/testing'
 import { Etcd3, Range } from 'etcd3'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
+  changeKey,
   createEtcdConnection,
   type EtcdConnection,
   type EtcdConnectionOptions,
@@ -80,6 +81,26 @@ describe.runIf(etcd)('a plain server', () => {
     await put(connection, `${prefix}b`, 'x')
     await eventually(() => expect(seen.at(-1)?.entries.size).toBe(2), 5_000)
     stop()
+  })
+
+  test('a key is changed if it was changed last when it should have been', async () => {
+    const key = `/${randomUUID()}`
+    const connection = open({ endpoints: [`127.0.0.1:${server.port}`] })
+    const change = (value: string | undefined, ifModRevision?: bigint): Promise<bigint | undefined> =>
+      changeKey(connection, { key, value, ifModRevision })
+    const created = await change('1', 0n)
+    expect(await change('2', 0n)).toBeUndefined()
+    const changed = (await change('2', created)) as bigint
+    expect((await connection.run((client) => listPrefix(client, key))).entries.get(key)).toEqual({
+      text: '2',
+      createRevision: created,
+      modRevision: changed,
+    })
+    expect(await change(undefined, created)).toBeUndefined()
+    expect(await change('3')).toBe(changed + 1n)
+    expect(await change(undefined, changed + 1n)).toBe(changed + 2n)
+    expect(await change(undefined, changed + 1n)).toBeUndefined()
+    expect(await change(undefined)).toBe(changed + 2n)
   })
 
   test('a lost server ends the session, and what is refused or unknown has a code', async () => {

@@ -1,3 +1,4 @@
+export { changeKey, type KeyChange } from './etcd-change.ts'
 export { createEtcdConnection, type EtcdConnection } from './etcd-connection.ts'
 export { type EtcdLease, grantLease } from './etcd-lease.ts'
 export { type FollowOptions, followPrefix, type KeyValue, type KeyValues, listPrefix } from './etcd-watch.ts'

@@ -1,0 +1,81 @@
+import { createConsulConnection, type Found, followQuery, queryOnce } from '@sd/connection-consul'
+import {
+  assembleWritableConfigSource,
+  type ConfigDocument,
+  type ConfigEntry,
+  createConfigDocument,
+  formatOfKey,
+  invalid,
+  isConfigKey,
+  type ReadOptions,
+  type WritableConfigSource,
+} from '@sd/core'
+import { createKvFolder, type KeyValue } from './kv-folder.ts'
+import { type ConsulConfigSourceOptions, readOptions } from './options.ts'
+
+const capabilities = { watch: 'push', write: true, compareAndSet: true, annotations: false } as const
+
+/** Longest value that Consul takes, unless its `kv_max_value_size` says otherwise. */
+const maxBytes = 524_288
+
+/**
+ * Configuration in Consul's KV store: every key below a prefix is an entry, whose revision is the key's modify index.
+ *
+ * @throws SdError `SD_INVALID` that names the option
+ */
+export function createConsulConfigSource(options: ConsulConfigSourceOptions = {}): WritableConfigSource {
+  const settings = readOptions(options)
+  const { keys, format, name, operationTimeoutMs } = settings
+  const connection = createConsulConnection(settings)
+  const folder = createKvFolder(connection, settings)
+
+  function toEntry(key: string, { content, revision }: KeyValue): ConfigEntry {
+    return { key, content, format: format ?? formatOfKey(key), revision }
+  }
+
+  /** Consul leaves out what the token may not read, instead of refusing: that something is missing is believed only of what may be read. */
+  async function checkReadable(values: ReadonlyMap<string, KeyValue>, signal: AbortSignal): Promise<void> {
+    const doubtful = keys?.filter((key) => !values.has(key)) ?? (values.size === 0 ? [''] : [])
+    await Promise.all(doubtful.map((key) => folder.get(key, signal)))
+  }
+
+  async function toDocument(
+    found: Found,
+    { signal, previous }: ReadOptions & { readonly previous?: ConfigDocument | undefined },
+  ): Promise<ConfigDocument> {
+    const values = folder.read(found)
+    await checkReadable(values, signal)
+    const order = keys ?? [...values.keys()].filter(isConfigKey).sort()
+    const entries = order.flatMap((key) => {
+      const value = values.get(key)
+      return value ? [toEntry(key, value)] : []
+    })
+    return createConfigDocument(name, entries, previous)
+  }
+
+  function checkWanted(key: string): void {
+    if (keys && !keys.includes(key)) throw invalid('key', key, `one of ${keys.join(', ')}`)
+  }
+
+  return assembleWritableConfigSource({
+    name,
+    capabilities,
+    operationTimeoutMs,
+    maxBytes,
+    read: async (read) => toDocument(await queryOnce(connection, folder.query, read.signal), read),
+    follow: ({ offer, previous, signal }) =>
+      followQuery(connection, folder.query, {
+        signal,
+        onFound: async (found) => offer(await toDocument(found, { signal, previous: previous() })),
+      }),
+    async put(content, write) {
+      checkWanted(write.key)
+      return toEntry(write.key, await folder.put(content, write))
+    },
+    async remove(write) {
+      checkWanted(write.key)
+      await folder.remove(write)
+    },
+    close: () => connection.close(),
+  })
+}

@@ -1,0 +1,2 @@
+export { createConsulConfigSource } from './consul-config.ts'
+export type { ConsulConfigSourceOptions } from './options.ts'

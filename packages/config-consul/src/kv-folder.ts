@@ -1,0 +1,112 @@
+import { type ConsulConnection, type Found, type Query, queryOnce } from '@sd/connection-consul'
+import { type ConfigWrite, configConflict, SdError } from '@sd/core'
+import type { ConsulConfigSettings } from './options.ts'
+
+/** What a key has. */
+export interface KeyValue {
+  /** The text. */
+  readonly content: string
+  /** The key's modify index. */
+  readonly revision: string
+}
+
+/** The keys of the KV store below a prefix, without its name. */
+export interface KvFolder {
+  /** Asks for all of them. */
+  readonly query: Query
+  /** Reads the answer to that. */
+  read(found: Found): ReadonlyMap<string, KeyValue>
+  /** Asks for one. @throws SdError `SD_DENIED` if it may not be read, whether it is there or not */
+  get(key: string, signal: AbortSignal): Promise<KeyValue | undefined>
+  /** Writes one. @throws SdError `SD_CONFLICT` */
+  put(content: string, write: ConfigWrite): Promise<KeyValue>
+  /** Deletes one. @throws SdError `SD_CONFLICT` */
+  remove(write: ConfigWrite): Promise<void>
+}
+
+/** A key as Consul lists it, as far as it is read here. */
+interface Entry {
+  readonly Key: string
+  readonly Value: string | null
+  readonly ModifyIndex: number
+}
+
+/** The revision of what somebody else has replaced already: no key has it. */
+const replaced = '0'
+
+/** Reads and writes through a connection, which sends again what got no answer: what is refused then may be what was done the first time. */
+export function createKvFolder(connection: ConsulConnection, settings: ConsulConfigSettings): KvFolder {
+  const { datacenter, name } = settings
+  const folder = `${settings.prefix}/`
+  const dc = datacenter === undefined ? {} : { dc: datacenter }
+
+  /** Consul's index for `ifRevision`; 0: there must be no key. */
+  function indexOf({ key, ifRevision }: ConfigWrite): number | undefined {
+    if (ifRevision === undefined) return undefined
+    if (ifRevision === null) return 0
+    if (/^[1-9]\d{0,14}$/.test(ifRevision)) return Number(ifRevision)
+    throw configConflict(name, key)
+  }
+
+  async function get(key: string, signal: AbortSignal): Promise<KeyValue | undefined> {
+    const query: Query = ({ client }, call) => client.kv.get({ ...call, ...dc, key: folder + key })
+    const { body } = await queryOnce(connection, query, signal)
+    return body === undefined ? undefined : toKeyValue(body as Entry)
+  }
+
+  return {
+    query: ({ client }, call) => client.kv.get({ ...call, ...dc, key: folder, recurse: true }),
+
+    read({ body = [] }) {
+      if (!Array.isArray(body)) throw new SdError('SD_MALFORMED', `The list of ${folder} is no array`)
+      return new Map((body as readonly Entry[]).map((entry) => [entry.Key.slice(folder.length), toKeyValue(entry)]))
+    },
+
+    get,
+
+    async put(content, write) {
+      const { key, signal } = write
+      const index = indexOf(write)
+      const query = { ...dc, ...(index !== undefined && { cas: String(index) }) }
+      const body = Buffer.from(content)
+      let attempts = 0
+      const answer = await connection.run(({ client, headers, options: { ctx } }) => {
+        attempts++
+        return client._put({ path: '/kv/{key}', params: { key: folder + key }, query, body, headers, ctx })
+      }, signal)
+      const isWritten = answer.body === true
+      if (!isWritten && attempts === 1) throw configConflict(name, key)
+      // Consul does not say with which index it has written.
+      const found = await get(key, signal)
+      if (found?.content === content) return found
+      if (!isWritten) throw configConflict(name, key)
+      return { content, revision: replaced }
+    },
+
+    async remove(write) {
+      const { key, signal } = write
+      // Consul's own delete with an index takes a key that is not there for the wanted one.
+      const body = [...checksOf(folder + key, indexOf(write)), { KV: { Verb: 'delete', Key: folder + key } }]
+      let attempts = 0
+      try {
+        await connection.run(({ client, headers, options: { ctx } }) => {
+          attempts++
+          return client._put({ path: '/txn', query: dc, body, headers, ctx })
+        }, signal)
+      } catch (error) {
+        if (!SdError.isInstance(error) || error.code !== 'SD_CONFLICT') throw error
+        const isDone = attempts > 1 && !(await get(key, signal))
+        if (!isDone) throw configConflict(name, key)
+      }
+    },
+  }
+}
+
+function checksOf(path: string, index: number | undefined): readonly object[] {
+  if (index === undefined) return []
+  return [{ KV: index === 0 ? { Verb: 'check-not-exists', Key: path } : { Verb: 'check-index', Key: path, Index: index } }]
+}
+
+function toKeyValue({ Value, ModifyIndex }: Entry): KeyValue {
+  return { content: Value ?? '', revision: String(ModifyIndex) }
+}

@@ -1,0 +1,121 @@
+import { inspect } from 'node:util'
+import type { TlsOptions, WritableConfigSource } from '@sd/core'
+import { type CertificateSet, createCertificates, type EtcdServer, obtainServer, startEtcd } from '@sd/test-servers'
+import { probeWatch } from '@sd/testing'
+import { Etcd3, Range } from 'etcd3'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { createEtcdConfigSource, type EtcdConfigSourceOptions } from './index.ts'
+
+const etcd = await obtainServer('etcd', { own: true })
+const limitMs = 10_000
+const opened: WritableConfigSource[] = []
+
+function open(options: EtcdConfigSourceOptions): WritableConfigSource {
+  const source = createEtcdConfigSource({ operationTimeoutMs: 2_000, ...options })
+  opened.push(source)
+  return source
+}
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((source) => source.close()))
+})
+
+describe.runIf(etcd)('with users', { timeout: 60_000 }, () => {
+  let server: EtcdServer
+  let root: Etcd3
+  beforeAll(async () => {
+    if (!etcd) return
+    server = await startEtcd(etcd)
+    const hosts = `127.0.0.1:${server.port}`
+    const admin = new Etcd3({ hosts })
+    await admin.role('root').create()
+    await (await admin.user('root').create('root-secret')).addRole('root')
+    await admin.auth.authEnable()
+    admin.close()
+    root = new Etcd3({ hosts, auth: { username: 'root', password: 'root-secret' } })
+    for (const [name, permission] of [
+      ['reader', 'Read'],
+      ['writer', 'Readwrite'],
+    ] as const) {
+      const role = await root.role(name).create()
+      await role.grant({ permission, range: Range.prefix('/app/') })
+      await (await root.user(name).create(`${name}-secret`)).addRole(name)
+    }
+  })
+  afterAll(async () => {
+    root.close()
+    await server.close()
+  })
+
+  const openAs = (credentials: EtcdConfigSourceOptions['credentials'], prefix = '/app'): WritableConfigSource =>
+    open({ endpoints: [`127.0.0.1:${server.port}`], prefix, ...(credentials && { credentials }) })
+
+  test('permission on the prefix is enough to write, and permission to read enough to follow', async () => {
+    const writer = openAs({ username: 'writer', password: 'writer-secret' })
+    const reader = openAs({ username: 'reader', password: 'reader-secret' })
+    const probe = probeWatch((options) => reader.watch(options), limitMs)
+    const { revision } = await writer.put('a', '1', { ifRevision: null })
+    await probe.until(({ entries }) => expect(entries).toMatchObject([{ key: 'a', content: '1', revision }]))
+    for (const ifRevision of [undefined, revision]) {
+      const options = ifRevision === undefined ? {} : { ifRevision }
+      await expect(reader.put('a', '2', options)).rejects.toMatchObject({ code: 'SD_DENIED', retryable: false })
+      await expect(reader.delete('a', options)).rejects.toMatchObject({ code: 'SD_DENIED' })
+    }
+    await writer.delete('a', { ifRevision: revision })
+    await probe.until(({ entries }) => expect(entries).toEqual([]))
+    await probe.stop()
+  })
+
+  test.each([
+    ['a wrong password', { username: 'reader', password: 'wrong-secret' }, '/app'],
+    ['no login', undefined, '/app'],
+    ['a prefix of others', { username: 'reader', password: 'reader-secret' }, '/other'],
+  ])('%s is an error and no empty document, and nothing shows the password', async (_, credentials, prefix) => {
+    const source = openAs(credentials, prefix)
+    const error = await source.load().catch((caught: unknown) => caught)
+    expect(error).toMatchObject({ code: 'SD_DENIED', retryable: false })
+    expect(inspect(error, { depth: 20, showHidden: true })).not.toContain('-secret')
+    await expect(probeWatch((options) => source.watch(options), limitMs).ended).rejects.toMatchObject({ code: 'SD_DENIED' })
+  })
+
+  test('a password that is rotated is asked for again', async () => {
+    let password = 'writer-secret'
+    const source = openAs(() => ({ username: 'writer', password }))
+    await source.put('rotated', '1')
+    const probe = probeWatch((options) => source.watch(options), limitMs)
+    await probe.until(({ entries }) => expect(entries).toMatchObject([{ content: '1' }]))
+    await root.auth.userChangePassword({ name: 'writer', password: 'new-secret' })
+    password = 'new-secret'
+    await source.put('rotated', '2')
+    await probe.until(({ entries }) => expect(entries).toMatchObject([{ content: '2' }]))
+    await probe.stop()
+  })
+})
+
+describe.runIf(etcd)('with TLS', { timeout: 60_000 }, () => {
+  let server: EtcdServer
+  let certificates: CertificateSet
+  beforeAll(async () => {
+    if (!etcd) return
+    certificates = await createCertificates()
+    server = await startEtcd(etcd, { tls: certificates })
+  })
+  afterAll(() => server.close())
+
+  test('an own authority and a client certificate are used', async () => {
+    const { ca, client } = certificates
+    const tls = { ca, ...client, serverName: 'localhost' }
+    const source = open({ endpoints: [`https://127.0.0.1:${server.port}`], tls })
+    await source.put('a', '1')
+    expect((await source.load()).entries).toMatchObject([{ key: 'a', content: '1' }])
+  })
+
+  test.each([
+    ['no authority', (): TlsOptions => ({ ...certificates.client })],
+    ['no client certificate', (): TlsOptions => ({ ca: certificates.ca })],
+  ])('%s is an error that shows no key', async (_, tls) => {
+    const source = open({ endpoints: [`https://127.0.0.1:${server.port}`], tls: { ...tls(), serverName: 'localhost' } })
+    const error = await source.load().catch((caught: unknown) => caught)
+    expect(error).toMatchObject({ code: 'SD_UNAVAILABLE', retryable: true })
+    expect(inspect(error, { depth: 10 })).not.toContain('PRIVATE KEY')
+  })
+})

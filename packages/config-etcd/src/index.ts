@@ -1,0 +1,2 @@
+export { createEtcdConfigSource } from './etcd-config.ts'
+export type { EtcdConfigSourceOptions } from './options.ts'

@@ -1,0 +1,48 @@
+import type { ComparatorBuilder, DeleteBuilder, Etcd3, PutBuilder } from 'etcd3'
+import type { EtcdConnection } from './etcd-connection.ts'
+
+/** A change of one key. */
+export interface KeyChange {
+  /** The key. */
+  readonly key: string
+  /** Its value from now on; `undefined` deletes the key. */
+  readonly value: string | undefined
+  /** The revision in which the key must have been changed last; `0n`: there must be no such key. @default the key is changed however it is */
+  readonly ifModRevision?: bigint | undefined
+}
+
+type CallOptions = NonNullable<Parameters<ComparatorBuilder['options']>[0]>
+type Interceptor = NonNullable<CallOptions['interceptors']>[number]
+
+/** Changes a key, in one transaction. @returns the revision of the change; `undefined` if the key was not as wanted */
+export function changeKey(connection: EtcdConnection, change: KeyChange): Promise<bigint | undefined> {
+  return connection.run(async (client) => {
+    if (change.ifModRevision !== undefined) return compareAndChange(client, change, change.ifModRevision)
+    const { header } = await operationOf(client, change).exec()
+    return BigInt(header.revision)
+  })
+}
+
+async function compareAndChange(client: Etcd3, change: KeyChange, ifModRevision: bigint): Promise<bigint | undefined> {
+  const { key, value } = change
+  let attempts = 0
+  const countAttempt: Interceptor = (options, next) => {
+    attempts++
+    return next(options) as ReturnType<Interceptor>
+  }
+  const { succeeded, header, responses } = await client
+    .if(key, 'Mod', '==', String(ifModRevision))
+    .then(operationOf(client, change))
+    .else(client.get(key))
+    .options({ interceptors: [countAttempt] })
+    .commit()
+  if (succeeded) return BigInt(header.revision)
+  if (attempts === 1) return undefined
+  // A member that went away may have made the change before; then the next one has found it already made.
+  const found = responses[0]?.response_range?.kvs[0]
+  return found?.value.toString() === value ? BigInt(found?.mod_revision ?? header.revision) : undefined
+}
+
+function operationOf(client: Etcd3, { key, value }: KeyChange): PutBuilder | DeleteBuilder {
+  return value === undefined ? client.delete().key(key) : client.put(key).value(value)
+}
