@@ -2,12 +2,21 @@ import { expect, test } from 'vitest'
 import { collectStates, reportStates, type StateReport } from './index.ts'
 
 const registry = { kind: 'registry', registry: 'memory', state: 'connected' } as const
+const config = {
+  kind: 'config',
+  config: 'orders',
+  version: 3,
+  updatedAt: 1,
+  staleSources: ['etcd'],
+  refusedSources: [],
+  degradedForMs: 5,
+} as const
 const budget = { kind: 'retry-budget', service: 'orders', available: 3 } as const
 
 test('whoever is alive reports its state to who asks, however late', () => {
   expect(collectStates()).toEqual([])
-  const ends = [reportStates(() => [registry]), reportStates(() => [budget])]
-  expect(collectStates()).toEqual([registry, budget])
+  const ends = [reportStates(() => [registry, config]), reportStates(() => [budget])]
+  expect(collectStates()).toEqual([registry, config, budget])
   ends[0]?.()
   expect(collectStates()).toEqual([budget])
   ends[1]?.()

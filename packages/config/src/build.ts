@@ -1,0 +1,81 @@
+import { toSdError, withTimeout } from '@sd/core'
+import { type ConfigFailure, configError } from './failure.ts'
+import type { Layer } from './layer.ts'
+import { type MergedLayers, mergeLayers } from './merge-layers.ts'
+import type { ConfigSettings } from './options.ts'
+import { isTree } from './path.ts'
+import { PlaceholderError, resolvePlaceholders } from './placeholders.ts'
+import { validate } from './schema.ts'
+import { MASK, type SecretTest } from './secrets.ts'
+
+/** A configuration that is whole: merged, resolved and validated. */
+export interface BuiltConfig {
+  /** What the schema returned. */
+  readonly value: unknown
+  /** What it was made of. */
+  readonly layers: MergedLayers
+  /** Whether what is at a path is secret. */
+  readonly isSecret: SecretTest
+}
+
+/** Makes a configuration of layers. @throws ConfigError that names source, key, line and field */
+async function buildConfig(given: readonly Layer[], settings: ConfigSettings): Promise<BuiltConfig> {
+  const { schema, environment, isSecretName } = settings
+  const layers = mergeLayers(given)
+  const isSecretOrigin: SecretTest = (keys) =>
+    isSecretName(keys) || layers.at(keys).some((layer) => layer.isSecret || layer.isDecrypted(keys))
+  const { tree, texts, secrets } = resolve()
+  const isSecret: SecretTest = (keys) => isSecretOrigin(keys) || secrets.has(keys.join('.'))
+  const result = await validate(schema, tree, isText)
+  if ('value' in result) return { value: result.value, layers, isSecret }
+  throw configError(
+    'SD_INVALID',
+    result.issues.map(({ keys, message }) => explainIssue(keys, message)),
+  )
+
+  function resolve(): ReturnType<typeof resolvePlaceholders> {
+    try {
+      const isVerbatim = (keys: readonly string[]): boolean => layers.at(keys)[0]?.isDecrypted(keys) === true
+      return resolvePlaceholders(layers.tree, { environment, isVerbatim, isSecret: isSecretOrigin })
+    } catch (error) {
+      if (!(error instanceof PlaceholderError)) throw error
+      const { keys, message } = error
+      throw configError('SD_INVALID', [{ ...layers.placeOf(keys), field: keys.join('.'), message }])
+    }
+  }
+  function isText(keys: readonly string[]): boolean {
+    const [layer] = layers.at(keys)
+    return layer?.isUntyped === true || layer?.isDecrypted(keys) === true || texts.has(keys.join('.'))
+  }
+  function explainIssue(keys: readonly string[], message: string): ConfigFailure {
+    const safe = isSecret(keys) ? 'is refused by the schema; it is secret' : redact(message, secretTexts(tree, [], isSecret))
+    return { ...layers.placeOf(keys), ...(keys.length > 0 && { field: keys.join('.') }), message: safe }
+  }
+}
+
+/** Reads and makes a configuration, within the limit of an update. @throws ConfigError */
+export async function buildInTime(
+  readLayers: (signal: AbortSignal) => Promise<readonly Layer[]>,
+  settings: ConfigSettings,
+  signal: AbortSignal,
+): Promise<BuiltConfig> {
+  const { name, updateTimeoutMs: timeoutMs } = settings
+  try {
+    return await withTimeout({ timeoutMs, what: `update of ${name}`, signal }, async (updateSignal) =>
+      buildConfig(await readLayers(updateSignal), settings),
+    )
+  } catch (error) {
+    throw toSdError(error, 'SD_INVALID', `update of ${name}`)
+  }
+}
+
+/** Texts that are secret: schemas quote what they got. */
+function secretTexts(value: unknown, keys: readonly string[], isSecret: SecretTest): readonly string[] {
+  if (Array.isArray(value)) return value.flatMap((item, index) => secretTexts(item, [...keys, String(index)], isSecret))
+  if (isTree(value)) return Object.entries(value).flatMap(([key, item]) => secretTexts(item, [...keys, key], isSecret))
+  return value !== null && value !== undefined && value !== '' && isSecret(keys) ? [String(value)] : []
+}
+
+function redact(message: string, secrets: readonly string[]): string {
+  return secrets.reduce((text, secret) => text.replaceAll(secret, MASK), message)
+}

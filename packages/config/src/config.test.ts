@@ -1,0 +1,267 @@
+import { type ConfigUpdateEvent, collectStates, configUpdateChannel, SdError, subscribeTelemetry } from '@sd/core'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { z } from 'zod'
+import { type ConfigOptions, type ConfigReport, createConfig, createMemoryConfigSource, isConfigError } from './index.ts'
+import { follow, memory, open, soon } from './testing/open-config.ts'
+
+const schema = z.object({
+  db: z.object({ url: z.string(), pool: z.object({ size: z.number().int() }) }),
+  on: z.boolean().optional(),
+})
+
+describe('reading', () => {
+  test('sources are laid over each other, and over the defaults', async () => {
+    const file = memory('file', { 'app.yaml': 'db:\n  url: postgres://file\n  pool:\n    size: 1\n' })
+    const environment = memory('env', { 'db/pool/size': '5', on: 'true' })
+    const config = await open({ schema, defaults: { db: { url: 'none' } }, sources: [file, environment] })
+    expect(config.current).toEqual({ db: { url: 'postgres://file', pool: { size: 5 } }, on: true })
+    expect(config.get('db.pool.size')).toBe(5)
+    expect(config.get('db.pool')).toBe(config.current.db.pool)
+    expect([config.has('on'), config.require('db.url'), config.version]).toEqual([true, 'postgres://file', 1])
+  })
+
+  test('what is missing is undefined, and required by require', async () => {
+    const config = await open({ sources: [memory('file', { 'app.json': '{"a":{"b":null}}' })] })
+    expect([config.get('a.x'), config.get('a.b'), config.get('a.b.c'), config.get('a.constructor')]).toEqual([
+      undefined,
+      null,
+      undefined,
+      undefined,
+    ])
+    expect([config.has('a.b'), config.has('a.x')]).toEqual([true, false])
+    expect(() => config.require('a.b')).toThrow(expect.objectContaining({ code: 'SD_NOT_FOUND', field: 'a.b' }))
+    for (const path of ['', 'a..b', '.a', '__proto__.x']) expect(() => config.get(path)).toThrow('Invalid path')
+  })
+
+  test('values are frozen, and unchanged ones keep their identity', async () => {
+    const source = memory('file', { 'app.json': '{"a":{"list":[1,{"x":1}]},"b":1}' })
+    const config = await open({ sources: [source] })
+    const before = config.current as { a: { list: object[] } }
+    expect([before, before.a, before.a.list, before.a.list[1]].every(Object.isFrozen)).toBe(true)
+    await source.put('app.json', '{"a":{"list":[1,{"x":1}]},"b":2}')
+    await soon(() => expect(config.get('b')).toBe(2))
+    expect(config.get('a')).toBe(before.a)
+    expect(config.version).toBe(2)
+  })
+
+  test('a source may be put under a path, read in another format, and in part', async () => {
+    const source = memory('tree', { one: 'size: 5', 'two.yaml': 'x: 1', three: '{' })
+    const config = await open({ sources: [{ source, at: 'db.pool', format: 'yaml', keys: ['one'] }] })
+    expect(config.current).toEqual({ db: { pool: { size: 5 } } })
+    const some = await open({ sources: [{ source, keys: (key) => key.startsWith('two') }] })
+    expect(some.current).toEqual({ x: 1 })
+  })
+
+  test('texts follow the spelling below them', async () => {
+    const sources = [
+      memory('file', { 'app.yaml': 'db: { poolSize: 1, max-wait: 1 }' }),
+      memory('env', { 'db/pool_size': '5', 'DB/MAXWAIT': '2' }),
+    ]
+    const config = await open({ sources })
+    expect(config.current).toEqual({ db: { poolSize: 5, 'max-wait': 2 } })
+    const exact = await open({ sources: [sources[0] as never, { source: sources[1] as never, relaxed: false }] })
+    expect(exact.current).toEqual({ db: { poolSize: 1, 'max-wait': 1, pool_size: 5 }, DB: { MAXWAIT: 2 } })
+  })
+
+  test('overlays of active profiles come after the entries of none', async () => {
+    const entries = {
+      'app-dev.yaml': 'a: dev',
+      'app-prod.yaml': 'a: prod\nb: prod',
+      'app-eu-prod.yaml': 'b: eu',
+      'app.yaml': 'a: 0\nb: 0\nc: 0',
+    }
+    const sources = [memory('file', entries)]
+    const read = async (profiles: ConfigOptions['profiles'] & object) => (await open({ sources, profiles })).current
+    expect(await read({ active: [] })).toEqual({ a: 0, b: 0, c: 0 })
+    expect(await read({ active: ['prod'], known: ['dev', 'eu-prod'] })).toEqual({ a: 'prod', b: 'prod', c: 0 })
+    expect(await read({ active: ['prod', 'eu-prod'] })).toEqual({ a: 'prod', b: 'eu', c: 0 })
+    expect(await read({ active: ['dev'] })).toEqual({ a: 'dev', b: 0, c: 0 })
+  })
+})
+
+describe('updates', () => {
+  test('listeners get old and new value of their path only', async () => {
+    const source = memory('file', { 'app.json': '{"db":{"url":"a"},"x":1}' })
+    const config = await open({ sources: [source] })
+    const heard: unknown[] = []
+    const stop = config.onChange('db', ({ previous, value, version }) => heard.push([previous, value, version, config.get('db')]))
+    config.onChange('x.y', () => heard.push('never'))
+    await source.put('app.json', '{"db":{"url":"a"},"x":2}')
+    await soon(() => expect(config.get('x')).toBe(2))
+    await source.put('app.json', '{"db":{"url":"b"},"x":2}')
+    await soon(() => expect(heard).toEqual([[{ url: 'a' }, { url: 'b' }, 3, { url: 'b' }]]))
+    stop()
+    await config.set('db.url', 'c')
+    expect(heard).toHaveLength(1)
+  })
+
+  test('what a listener throws is reported, and hurts nobody', async () => {
+    const { reports, onReport } = follow()
+    const config = await open({ sources: [], onReport })
+    const heard = vi.fn()
+    config.onChange('a', () => {
+      throw new Error('bug')
+    })
+    config.onChange('a', heard)
+    await config.set('a', 1)
+    expect(heard).toHaveBeenCalledWith({ previous: undefined, value: 1, version: 2 })
+    expect(reports.map((report) => report.kind === 'error' && report.error)).toMatchObject([
+      false,
+      { code: 'SD_LISTENER_FAILED', message: 'listener on a: bug' },
+      false,
+    ])
+  })
+
+  test('a slow consumer of changes gets one step to the latest version', async () => {
+    const config = await open({ sources: [], defaults: { a: 0, b: 0 } })
+    const changes = config.changes()[Symbol.asyncIterator]()
+    await config.set('a', 1)
+    await config.set('a', 2)
+    expect((await changes.next()).value).toEqual({ previous: { a: 0, b: 0 }, value: { a: 2, b: 0 }, version: 3, changed: ['a'] })
+    const waiting = changes.next()
+    await config.set('b', 1)
+    expect((await waiting).value).toMatchObject({ version: 4, changed: ['b'] })
+    const last = changes.next()
+    await changes.return?.()
+    expect(await last).toEqual({ done: true, value: undefined })
+    const aborted = config.changes({ signal: AbortSignal.abort() })[Symbol.asyncIterator]()
+    expect(await aborted.next()).toEqual({ done: true, value: undefined })
+    const iteration = config.changes()[Symbol.asyncIterator]().next()
+    await config.close()
+    expect(await iteration).toEqual({ done: true, value: undefined })
+  })
+
+  test('a burst is one version', async () => {
+    const source = memory('file', { a: '0' })
+    const config = await open({ sources: [source], coalesceMs: 30 })
+    for (let n = 1; n <= 50; n++) await source.put('a', String(n))
+    await soon(() => expect(config.get('a')).toBe(50))
+    expect(config.version).toBeLessThan(10)
+  })
+
+  test('a change that says the same is no version', async () => {
+    const source = memory('file', { 'app.json': '{"a":1}' })
+    const config = await open({ sources: [source] })
+    const listener = vi.fn()
+    config.onChange('a', listener)
+    await source.put('app.json', '{ "a": 1 }')
+    await config.reload()
+    expect([config.version, listener.mock.calls.length]).toEqual([1, 0])
+  })
+
+  test('overrides win, are validated, and are taken back', async () => {
+    const source = memory('file', { 'app.yaml': 'db: { url: a, pool: { size: 1 } }' })
+    const config = await open({ schema, sources: [source] })
+    await config.set('db.pool.size', 7)
+    await config.set('db.url', 'b')
+    expect(config.current.db).toEqual({ url: 'b', pool: { size: 7 } })
+    const refused = config.set('db.pool.size', 'many' as never)
+    await expect(refused).rejects.toMatchObject({
+      code: 'SD_INVALID',
+      field: 'db.pool.size',
+      failures: [{ source: 'overrides', field: 'db.pool.size' }],
+    })
+    expect(config.get('db.pool.size')).toBe(7)
+    await config.unset('db.pool')
+    await config.unset('db.url.x' as never)
+    expect(config.current.db).toEqual({ url: 'b', pool: { size: 1 } })
+    await config.unset('db')
+    expect(config.current.db).toEqual({ url: 'a', pool: { size: 1 } })
+    await expect(config.set('on', (() => 1) as never)).rejects.toMatchObject({ code: 'SD_INVALID', field: 'value' })
+  })
+})
+
+describe('whoever watches', () => {
+  test('hears of updates, refusals and state over telemetry, without values', async () => {
+    const events: ConfigUpdateEvent[] = []
+    onTestFinished(subscribeTelemetry(configUpdateChannel, (event) => void events.push(event)))
+    const source = memory('file', { 'app.json': '{"a":1,"b":{"c":1}}' })
+    const config = await open({ name: 'orders', sources: [source] })
+    await config.set('b.c', 's3cret')
+    await source.put('app.json', '{')
+    await soon(() => expect(events).toHaveLength(3))
+    expect(events.map(({ version, changed, error }) => [version, changed, error?.code])).toEqual([
+      [1, ['a', 'b.c'], undefined],
+      [2, ['b.c'], undefined],
+      [2, [], 'SD_MALFORMED'],
+    ])
+    expect(JSON.stringify(events)).not.toContain('s3cret')
+    source.setConnected(false)
+    await soon(() => {
+      expect(collectStates().filter(({ kind }) => kind === 'config')).toEqual([
+        {
+          kind: 'config',
+          config: 'orders',
+          version: 2,
+          updatedAt: expect.any(Number),
+          staleSources: ['file'],
+          refusedSources: ['file'],
+          degradedForMs: expect.any(Number),
+        },
+      ])
+    })
+    await config.close()
+    expect(collectStates().filter(({ kind }) => kind === 'config')).toEqual([])
+  })
+
+  test('may throw', async () => {
+    const onReport = (): void => {
+      throw new Error('bug')
+    }
+    const config = await open({ sources: [], onReport })
+    await config.set('a', 1)
+    expect(config.get('a')).toBe(1)
+  })
+})
+
+test.each<[string, unknown]>([
+  ['sources', { sources: 1 }],
+  ['sources[0].watch', { sources: [{}] }],
+  ['sources[0].at', { sources: [{ source: memory('x'), at: '.' }] }],
+  ['sources[0].keys', { sources: [{ source: memory('x'), keys: 1 }] }],
+  ['sources[0].format', { sources: [{ source: memory('x'), format: 'xml' }] }],
+  ['sources[0].path', { sources: [{ source: memory('x'), path: 'a' }] }],
+  ['sources[1].name', { sources: [memory('x'), memory('x')] }],
+  ['sources[0].name', { sources: [memory('defaults')] }],
+  ['schema', { sources: [], schema: {} }],
+  ['defaults', { sources: [], defaults: { a: () => 1 } }],
+  ['profiles.active', { sources: [], profiles: { active: 'prod' } }],
+  ['secrets', { sources: [], secrets: 'db' }],
+  ['secrets[0]', { sources: [], secrets: [1] }],
+  ['snapshot.path', { sources: [], snapshot: {} }],
+  ['coalesceMs', { sources: [], coalesceMs: -1 }],
+  ['schemas', { sources: [], schemas: 1 }],
+])('%s is refused: %j', async (field, options) => {
+  await expect(createConfig(options as ConfigOptions)).rejects.toMatchObject({ code: 'SD_INVALID', field })
+})
+
+test('closing is idempotent; what was read last can be read, and the source is open', async () => {
+  const source = memory('file', { a: '1' })
+  await using config = await createConfig({ sources: [source] })
+  await config.close()
+  await config.close()
+  expect(config.get('a')).toBe(1)
+  expect((await source.load()).entries).toHaveLength(1)
+})
+
+test('errors can be told apart', async () => {
+  const error = await createConfig({ sources: [createMemoryConfigSource({ entries: { 'a.json': '{' } })] }).catch(
+    (caught: unknown) => caught,
+  )
+  expect([isConfigError(error), isConfigError(new SdError('SD_INVALID', 'x')), isConfigError(1)]).toEqual([true, false, false])
+})
+
+test('reports say what happened, in order', async () => {
+  const reports: ConfigReport[] = []
+  const source = memory('file', { 'a.json': '{"a":1}' })
+  const config = await open({ sources: [source], onReport: (report) => void reports.push(report) })
+  await source.put('a.json', '{"a":')
+  await soon(() => expect(config.status().refused).toHaveLength(1))
+  source.setConnected(false)
+  await soon(() => expect(config.status().stale).toHaveLength(1))
+  source.setConnected(true)
+  await soon(() => expect(config.status().stale).toHaveLength(0))
+  await source.put('a.json', '{"a":2}')
+  await soon(() => expect(config.get('a')).toBe(2))
+  expect(reports.map(({ kind }) => kind)).toEqual(['updated', 'refused', 'stale', 'recovered', 'recovered', 'updated'])
+})

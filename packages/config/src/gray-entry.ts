@@ -1,0 +1,95 @@
+import { createHash } from 'node:crypto'
+import { type ConfigEntry, checkKnownKeys, checkName, checkNumber, checkObject, invalid, SdError } from '@sd/core'
+import { graySuffix } from './profiles.ts'
+
+/** Which instances a gray release is for: those that one of these picks. */
+export interface GrayRule {
+  /** Share of all instances in percent, from 0 to 100: the same ones as long as the release lives, and these and more when it grows. */
+  readonly share?: number
+  /** Tags of which an instance has one. */
+  readonly tags?: readonly string[]
+  /** Addresses, as instances name theirs. */
+  readonly addresses?: readonly string[]
+}
+
+/** What is known of an instance that a gray release may be for. */
+export interface GrayInstance {
+  /** Its id; the share is drawn by it, so it must stay and differ from those of others. */
+  readonly id: string
+  /** Its tags. @default [] */
+  readonly tags?: readonly string[]
+  /** Its address. @default none */
+  readonly address?: string
+}
+
+/** A version of one entry that counts for some instances. */
+export interface GrayVersion {
+  /** Id of the release; with an instance's id it decides who is in the share. */
+  readonly releaseId: string
+  /** Whom it is for. */
+  readonly rule: GrayRule
+  /** The text. */
+  readonly content: string
+  /** Revision of the entry that it was made from; `null` if there was none. */
+  readonly baseRevision: string | null
+}
+
+/** The key under which the gray version of an entry is kept. */
+export function grayKeyOf(key: string): string {
+  return `${key}${graySuffix}`
+}
+
+/** Whether an instance gets a gray version. */
+export function isChosen({ releaseId, rule }: Pick<GrayVersion, 'releaseId' | 'rule'>, instance: GrayInstance): boolean {
+  const { share = 0, tags = [], addresses = [] } = rule
+  const { id, tags: own = [], address } = instance
+  if (own.some((tag) => tags.includes(tag)) || (address !== undefined && addresses.includes(address))) return true
+  const drawn = createHash('sha256')
+    .update(JSON.stringify([releaseId, id]))
+    .digest()
+    .readUInt32BE()
+  return drawn / 2 ** 32 < share / 100
+}
+
+/** The text under which a gray version is kept. */
+export function encodeGray(version: GrayVersion): string {
+  return `${JSON.stringify(version, undefined, 2)}\n`
+}
+
+/** Reads a gray version. @throws SdError `SD_MALFORMED` */
+export function decodeGray({ key, content }: Pick<ConfigEntry, 'key' | 'content'>): GrayVersion {
+  try {
+    const version = JSON.parse(content) as GrayVersion
+    checkName('releaseId', version.releaseId)
+    checkRule(version.rule)
+    if (typeof version.content !== 'string') throw invalid('content', typeof version.content, 'a text')
+    return version
+  } catch {
+    throw new SdError('SD_MALFORMED', `${key} is no gray release`)
+  }
+}
+
+/** Checks a rule. @throws SdError `SD_INVALID` that names the field */
+export function checkRule(rule: GrayRule): GrayRule {
+  checkKnownKeys('rule', checkObject('rule', rule), ['share', 'tags', 'addresses'])
+  const { share, tags, addresses } = rule
+  if (share !== undefined) checkNumber('rule.share', share, { min: 0, max: 100 })
+  checkNames('rule.tags', tags)
+  checkNames('rule.addresses', addresses)
+  if (share === undefined && !tags?.length && !addresses?.length) throw invalid('rule', rule, 'a share, tags or addresses')
+  return rule
+}
+
+/** Checks an instance. @throws SdError `SD_INVALID` that names the field */
+export function checkInstance(instance: GrayInstance): GrayInstance {
+  checkKnownKeys('instance', checkObject('instance', instance), ['id', 'tags', 'address'])
+  checkName('instance.id', instance.id)
+  checkNames('instance.tags', instance.tags)
+  if (instance.address !== undefined) checkName('instance.address', instance.address)
+  return instance
+}
+
+function checkNames(field: string, names: readonly string[] | undefined): void {
+  if (names !== undefined && !Array.isArray(names)) throw invalid(field, names, 'an array')
+  for (const [index, name] of (names ?? []).entries()) checkName(`${field}[${index}]`, name)
+}

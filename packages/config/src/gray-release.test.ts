@@ -1,0 +1,155 @@
+import { describe, expect, onTestFinished, test } from 'vitest'
+import {
+  createGrayRelease,
+  createMemoryConfigSource,
+  createMemoryConfigStore,
+  type GrayInstance,
+  type GrayRelease,
+  type MemoryConfigStore,
+  withGrayRelease,
+} from './index.ts'
+import { open, soon } from './testing/open-config.ts'
+
+const ids = Array.from({ length: 10_000 }, (_, n) => `orders-${n}`)
+
+interface Bed {
+  readonly store: MemoryConfigStore
+  readonly release: GrayRelease
+  /** The text that an instance sees. */
+  readonly seenBy: (instance: GrayInstance) => Promise<string | undefined>
+}
+
+function bed(texts: Record<string, string> = { 'app.yaml': 'v: 1' }): Bed {
+  const store = createMemoryConfigStore(texts)
+  const source = createMemoryConfigSource({ store })
+  onTestFinished(() => source.close())
+  return {
+    store,
+    release: createGrayRelease({ source, key: 'app.yaml' }),
+    async seenBy(instance) {
+      const { entries } = await withGrayRelease(source, { instance }).load()
+      return entries.find(({ key }) => key === 'app.yaml')?.content
+    },
+  }
+}
+
+/** Which of the 10,000 instances see the gray version. */
+async function chosenIds({ seenBy }: Bed): Promise<ReadonlySet<string>> {
+  const seen = await Promise.all(ids.map(async (id) => [id, await seenBy({ id })] as const))
+  return new Set(seen.flatMap(([id, text]) => (text === 'v: 2' ? [id] : [])))
+}
+
+describe('a share', () => {
+  test('is 10 ± 1 % of 10,000 instances, sticky, and grows without losing any', async () => {
+    const all = bed()
+    await all.release.publish('v: 2', { rule: { share: 10 } })
+    const tenth = await chosenIds(all)
+    expect(tenth.size).toBeGreaterThanOrEqual(900)
+    expect(tenth.size).toBeLessThanOrEqual(1_100)
+    expect(await chosenIds(all)).toEqual(tenth)
+    await all.release.retarget({ share: 25 })
+    const quarter = await chosenIds(all)
+    expect([...tenth].every((id) => quarter.has(id))).toBe(true)
+    expect(quarter.size / ids.length).toBeCloseTo(0.25, 1)
+    await all.release.retarget({ share: 0 })
+    expect((await chosenIds(all)).size).toBe(0)
+    await all.release.retarget({ share: 100 })
+    expect((await chosenIds(all)).size).toBe(10_000)
+  })
+
+  test('is another one for another release', async () => {
+    const [first, second] = [bed(), bed()]
+    for (const { release } of [first, second]) await release.publish('v: 2', { rule: { share: 10 } })
+    const [a, b] = [await chosenIds(first), await chosenIds(second)]
+    expect([...a].filter((id) => b.has(id)).length).toBeLessThan(200)
+  })
+})
+
+test('a tag or an address picks instances as well', async () => {
+  const { release, seenBy } = bed()
+  await release.publish('v: 2', { rule: { tags: ['canary'], addresses: ['10.0.0.7'] } })
+  expect(await seenBy({ id: 'a', tags: ['x', 'canary'] })).toBe('v: 2')
+  expect(await seenBy({ id: 'a', address: '10.0.0.7' })).toBe('v: 2')
+  expect(await seenBy({ id: 'a', tags: ['x'], address: '10.0.0.8' })).toBe('v: 1')
+})
+
+describe('promote', () => {
+  test('makes it the version of all, and leaves nothing behind', async () => {
+    const { release, seenBy, store } = bed()
+    const version = await release.publish('v: 2', { rule: { share: 10 }, author: 'ada', comment: 'try' })
+    expect(await release.current()).toEqual(version)
+    expect(store.get('app.yaml.gray')).toMatchObject({ author: 'ada', comment: 'try' })
+    expect(await release.promote({ author: 'bob' })).toMatchObject({ key: 'app.yaml', content: 'v: 2', author: 'bob' })
+    expect(store.list().map(({ key, content }) => [key, content])).toEqual([['app.yaml', 'v: 2']])
+    expect([await release.current(), await seenBy({ id: 'a' })]).toEqual([undefined, 'v: 2'])
+    await expect(release.promote()).rejects.toMatchObject({ code: 'SD_NOT_FOUND' })
+  })
+
+  test("loses nobody's change", async () => {
+    const { release, store } = bed()
+    await release.publish('v: 2', { rule: { share: 10 } })
+    store.put('app.yaml', 'v: 3')
+    await expect(release.promote()).rejects.toMatchObject({ code: 'SD_CONFLICT' })
+    expect(store.get('app.yaml')?.content).toBe('v: 3')
+    await release.abort()
+    await release.abort()
+    expect(store.list()).toHaveLength(1)
+  })
+
+  test('can be repeated after it ended half way, and works for a new entry', async () => {
+    const { release, store, seenBy } = bed({})
+    await release.publish('v: 2', { rule: { share: 100 } })
+    expect(await seenBy({ id: 'a' })).toBe('v: 2')
+    store.put('app.yaml', 'v: 2')
+    await release.promote()
+    expect(store.list()).toMatchObject([{ key: 'app.yaml', revision: '2' }])
+  })
+})
+
+test('there is one release of an entry at a time', async () => {
+  const { release } = bed()
+  await release.publish('v: 2', { rule: { share: 1 } })
+  await expect(release.publish('v: 3', { rule: { share: 1 } })).rejects.toMatchObject({ code: 'SD_CONFLICT' })
+  await release.abort()
+  await expect(release.retarget({ share: 2 })).rejects.toMatchObject({ code: 'SD_NOT_FOUND' })
+})
+
+test('a damaged one counts for nobody, and the operator hears of it', async () => {
+  const { release, seenBy } = bed({ 'app.yaml': 'v: 1', 'app.yaml.gray': '{"releaseId":1}' })
+  expect(await seenBy({ id: 'a' })).toBe('v: 1')
+  await expect(release.current()).rejects.toMatchObject({ code: 'SD_MALFORMED', message: 'app.yaml.gray is no gray release' })
+})
+
+test('instances follow it live; who does not ask sees nothing of it', async () => {
+  const store = createMemoryConfigStore({ 'app.yaml': 'v: 1' })
+  const source = createMemoryConfigSource({ store })
+  const release = createGrayRelease({ source, key: 'app.yaml' })
+  const chosen = await open({ sources: [withGrayRelease(source, { instance: { id: 'a', tags: ['canary'] } })] })
+  const plain = await open({ sources: [source] })
+  await release.publish('v: 2', { rule: { tags: ['canary'] } })
+  await soon(() => expect(chosen.current).toEqual({ v: 2 }))
+  await plain.reload()
+  expect(plain.current).toEqual({ v: 1 })
+  await release.abort()
+  await soon(() => expect(chosen.current).toEqual({ v: 1 }))
+  await source.close()
+})
+
+test('bad input is refused', async () => {
+  const source = createMemoryConfigSource()
+  const field = (name: string): object => expect.objectContaining({ code: 'SD_INVALID', field: name })
+  expect(() => createGrayRelease({ source: {} as never, key: 'a' })).toThrow(field('source'))
+  expect(() => createGrayRelease({ source, key: '' })).toThrow(field('key'))
+  expect(() => withGrayRelease(source, { instance: { id: '' } })).toThrow(field('instance.id'))
+  expect(() => withGrayRelease(source, { instance: { id: 'a', tags: 'b' as never } })).toThrow(field('instance.tags'))
+  expect(() => withGrayRelease(source, { instance: { id: 'a', address: '' } })).toThrow(field('instance.address'))
+  const release = createGrayRelease({ source, key: 'a' })
+  for (const [rule, name] of [
+    [{}, 'rule'],
+    [{ share: 101 }, 'rule.share'],
+    [{ tags: [''] }, 'rule.tags[0]'],
+    [{ percent: 1 }, 'rule.percent'],
+  ] as const) {
+    await expect(release.publish('x', { rule: rule as never })).rejects.toMatchObject({ code: 'SD_INVALID', field: name })
+  }
+})

@@ -1,0 +1,57 @@
+import { type ConfigAnnotations, type ConfigEntry, checkObject, formatOfKey, invalid } from '@sd/core'
+
+/** The texts behind memory sources: what a server is to other sources. Several sources of one process may share one. */
+export interface MemoryConfigStore {
+  /** Its entries, sorted by key. */
+  list(): readonly ConfigEntry[]
+  /** The entry of a key. */
+  get(key: string): ConfigEntry | undefined
+  /** Writes a text. */
+  put(key: string, content: string, annotations?: ConfigAnnotations): ConfigEntry
+  /** Removes an entry. */
+  delete(key: string): void
+  /** Calls `listener` after every change. Returns a function that ends it. */
+  onChange(listener: () => void): () => void
+}
+
+/** Builds a store. @param texts what it begins with, by key @throws SdError `SD_INVALID` that names the key */
+export function createMemoryConfigStore(texts: Readonly<Record<string, string>> = {}): MemoryConfigStore {
+  const entries = new Map<string, ConfigEntry>()
+  const listeners = new Set<() => void>()
+  let revision = 0
+
+  function tell(): void {
+    for (const listener of [...listeners]) listener()
+  }
+  const store: MemoryConfigStore = {
+    list: () => [...entries.values()].sort((a, b) => (a.key < b.key ? -1 : 1)),
+    get: (key) => entries.get(key),
+    put(key, content, { author, comment } = {}) {
+      revision++
+      const entry = Object.freeze({
+        key,
+        content,
+        format: formatOfKey(key),
+        revision: String(revision),
+        updatedAt: Date.now(),
+        author,
+        comment,
+      })
+      entries.set(key, entry)
+      tell()
+      return entry
+    },
+    delete(key) {
+      if (entries.delete(key)) tell()
+    },
+    onChange(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+  }
+  for (const [key, content] of Object.entries(checkObject('entries', texts))) {
+    if (typeof content !== 'string') throw invalid(`entries.${key}`, typeof content, 'a text')
+    store.put(key, content)
+  }
+  return store
+}

@@ -1,0 +1,214 @@
+import {
+  type ConfigFormat,
+  type ConfigSource,
+  checkBoolean,
+  checkDuration,
+  checkFormat,
+  checkFunction,
+  checkKnownKeys,
+  checkName,
+  checkObject,
+  checkText,
+  invalid,
+} from '@sd/core'
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { Decrypt } from './decryption.ts'
+import { type ConfigTree, splitPath } from './path.ts'
+import { createEntrySelection, type EntrySelection, type ProfileOptions } from './profiles.ts'
+import type { ConfigReport } from './report.ts'
+import { createSecretTest, type SecretTest } from './secrets.ts'
+import { toPlain } from './tree.ts'
+
+/** A source with what is particular to it. */
+export interface ConfigSourceOptions {
+  /** The source; it is not closed. */
+  readonly source: ConfigSource
+  /** Path under which its values are put, such as `db`. @default the top */
+  readonly at?: string
+  /** Whether a start goes on without it while it is away and there is no snapshot. @default false */
+  readonly optional?: boolean
+  /** How its entries are read, whatever their keys say. @default each entry's own format */
+  readonly format?: ConfigFormat
+  /** Keys of the entries that count. @default all */
+  readonly keys?: readonly string[] | ((key: string) => boolean)
+  /**
+   * Whether keys of its texts without types (`text`, `env`, `properties`) follow the spelling of a lower source where they differ only in case,
+   * dashes and underscores: `db/pool_size` then sets `db.poolSize`.
+   *
+   * @default true
+   */
+  readonly relaxed?: boolean
+  /** Whether its texts go into the snapshot on disk. @default true */
+  readonly snapshot?: boolean
+}
+
+/** Where the last good texts are kept for a start while a source is away. */
+export interface ConfigSnapshotOptions {
+  /** Path of the file. It is readable by its owner only, replaced atomically, with a checksum; values in it are as encrypted as in their source. */
+  readonly path: string
+  /** How long a start waits for the sources before it takes the snapshot, in milliseconds. @default 2_000 */
+  readonly waitMs?: number
+}
+
+/** Options of `createConfig`. */
+export interface ConfigOptions<Schema extends StandardSchemaV1 = StandardSchemaV1> {
+  /** Where configuration comes from, lowest first: later ones win. Names must differ. */
+  readonly sources: readonly (ConfigSource | ConfigSourceOptions)[]
+  /** What is wanted: a Standard Schema (zod, valibot, arktype, …), which may be asynchronous. Values are what it returns. @default anything goes */
+  readonly schema?: Schema
+  /** Values below all sources. @default {} */
+  readonly defaults?: Readonly<Record<string, unknown>>
+  /** Which overlays count, see {@link ProfileOptions}. @default none */
+  readonly profiles?: ProfileOptions
+  /** Decrypts values `ENC[…]`, such as with `@sd/config-crypto`. @default such a value is refused */
+  readonly decrypt?: Decrypt
+  /** Variables for placeholders. @default process.env */
+  readonly environment?: Readonly<Record<string, string | undefined>>
+  /** Further paths that are secret: with all below them, or what matches. @default those whose names say so, see README */
+  readonly secrets?: readonly (string | RegExp)[]
+  /** Keeps the last good texts on disk. @default none */
+  readonly snapshot?: ConfigSnapshotOptions
+  /** How long a start waits for its sources, which are tried again meanwhile, in milliseconds. @default 10_000 */
+  readonly startTimeoutMs?: number
+  /** Limit of decryption and validation of one update, in milliseconds. @default 10_000 */
+  readonly updateTimeoutMs?: number
+  /** Changes within this time of the first are applied together, in milliseconds. @default 50 */
+  readonly coalesceMs?: number
+  /** Told what happens. What it throws is dropped. @default nobody is */
+  readonly onReport?: (report: ConfigReport) => void
+  /** Ends a start that takes too long. */
+  readonly signal?: AbortSignal
+  /** Name for reports and telemetry. @default 'config' */
+  readonly name?: string
+}
+
+/** The options of a source with their defaults filled in. */
+export interface LayerOptions {
+  readonly source: ConfigSource
+  readonly at: readonly string[]
+  readonly optional: boolean
+  readonly format: ConfigFormat | undefined
+  readonly keys: (key: string) => boolean
+  readonly relaxed: boolean
+  readonly snapshot: boolean
+}
+
+/** Options with their defaults filled in. */
+export interface ConfigSettings {
+  readonly sources: readonly LayerOptions[]
+  readonly schema: StandardSchemaV1 | undefined
+  readonly defaults: ConfigTree
+  readonly selectEntries: EntrySelection
+  readonly decrypt: Decrypt | undefined
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly isSecretName: SecretTest
+  readonly snapshot: Required<ConfigSnapshotOptions> | undefined
+  readonly startTimeoutMs: number
+  readonly updateTimeoutMs: number
+  readonly coalesceMs: number
+  readonly onReport: (report: ConfigReport) => void
+  readonly signal: AbortSignal | undefined
+  readonly name: string
+}
+
+const optionNames: readonly (keyof ConfigOptions)[] = [
+  'sources',
+  'schema',
+  'defaults',
+  'profiles',
+  'decrypt',
+  'environment',
+  'secrets',
+  'snapshot',
+  'startTimeoutMs',
+  'updateTimeoutMs',
+  'coalesceMs',
+  'onReport',
+  'signal',
+  'name',
+]
+
+/** Checks options. @throws SdError `SD_INVALID` that names the option */
+export function readOptions(options: ConfigOptions): ConfigSettings {
+  checkKnownKeys('', checkObject('options', options), optionNames)
+  const { schema, decrypt, onReport = () => {} } = options
+  if (schema !== undefined && typeof schema['~standard']?.validate !== 'function')
+    throw invalid('schema', schema, 'a Standard Schema')
+  if (decrypt !== undefined) checkFunction('decrypt', decrypt)
+  return {
+    sources: readSources(options.sources),
+    schema,
+    defaults: readTree('defaults', options.defaults ?? {}),
+    selectEntries: createEntrySelection(options.profiles),
+    decrypt,
+    environment: checkObject('environment', options.environment ?? process.env) as ConfigSettings['environment'],
+    isSecretName: createSecretTest(options.secrets ?? []),
+    snapshot: options.snapshot && readSnapshot(options.snapshot),
+    startTimeoutMs: checkDuration('startTimeoutMs', options.startTimeoutMs ?? 10_000, 1),
+    updateTimeoutMs: checkDuration('updateTimeoutMs', options.updateTimeoutMs ?? 10_000, 1),
+    coalesceMs: checkDuration('coalesceMs', options.coalesceMs ?? 50),
+    onReport: checkFunction('onReport', onReport),
+    signal: options.signal,
+    name: checkName('name', options.name ?? 'config'),
+  }
+}
+
+/** A copy of values that a program gives. @throws SdError `SD_INVALID` that names the option */
+function readTree(field: string, value: unknown): ConfigTree {
+  return readValue(field, checkObject(field, value)) as ConfigTree
+}
+
+/** A copy of a value that a program gives. @throws SdError `SD_INVALID` that names the option */
+export function readValue(field: string, value: unknown): unknown {
+  try {
+    return toPlain(value)
+  } catch {
+    throw invalid(field, value, 'plain values, lists and objects of few levels, without a key __proto__')
+  }
+}
+
+function readSources(sources: ConfigOptions['sources']): readonly LayerOptions[] {
+  if (!Array.isArray(sources)) throw invalid('sources', sources, 'an array')
+  const names = new Set(['defaults', 'overrides', 'schema'])
+  return sources.map((given: ConfigSource | ConfigSourceOptions, index) => {
+    const layer = readSource(`sources[${index}]`, given)
+    const { name } = layer.source
+    if (names.has(name))
+      throw invalid(`sources[${index}].name`, name, 'a name that no other source has, nor the configuration itself')
+    names.add(name)
+    return layer
+  })
+}
+
+function readSource(field: string, given: ConfigSource | ConfigSourceOptions): LayerOptions {
+  checkObject(field, given)
+  if (!('source' in given)) return readSource(field, { source: given })
+  checkKnownKeys(field, given, ['source', 'at', 'optional', 'format', 'keys', 'relaxed', 'snapshot'])
+  const { source, at, optional = false, format, keys, relaxed = true, snapshot = true } = given
+  checkFunction(`${field}.watch`, (checkObject(field, source) as unknown as ConfigSource).watch)
+  return {
+    source,
+    at: at === undefined ? [] : splitPath(`${field}.at`, at),
+    optional: checkBoolean(`${field}.optional`, optional),
+    format: format && checkFormat(`${field}.format`, format),
+    keys: readKeys(`${field}.keys`, keys),
+    relaxed: checkBoolean(`${field}.relaxed`, relaxed),
+    snapshot: checkBoolean(`${field}.snapshot`, snapshot),
+  }
+}
+
+function readKeys(field: string, keys: ConfigSourceOptions['keys']): LayerOptions['keys'] {
+  if (keys === undefined) return () => true
+  if (typeof keys === 'function') return keys
+  if (!Array.isArray(keys)) throw invalid(field, keys, 'an array of keys or a function')
+  const wanted = new Set(keys)
+  return (key) => wanted.has(key)
+}
+
+function readSnapshot(snapshot: ConfigSnapshotOptions): Required<ConfigSnapshotOptions> {
+  checkKnownKeys('snapshot', checkObject('snapshot', snapshot), ['path', 'waitMs'])
+  return {
+    path: checkText('snapshot.path', snapshot.path, 4_096),
+    waitMs: checkDuration('snapshot.waitMs', snapshot.waitMs ?? 2_000),
+  }
+}

@@ -1,0 +1,73 @@
+import { checkText, invalid } from '@sd/core'
+
+type Leaf =
+  | string
+  | number
+  | boolean
+  | bigint
+  | symbol
+  | null
+  | undefined
+  | Date
+  | RegExp
+  | URL
+  | readonly unknown[]
+  | ((...args: never) => unknown)
+// Recursive types end after as many levels.
+type Shallower = [never, 0, 1, 2, 3, 4, 5, 6, 7, 8]
+
+/** All paths with dots into `T`, such as `'db.pool.size'`, nine levels deep. Arrays are values as a whole. */
+export type Path<T, Depth extends number = 9> = unknown extends T
+  ? string
+  : [Depth] extends [never]
+    ? never
+    : T extends Leaf
+      ? never
+      : { [Key in keyof T & string]: Key | `${Key}.${Path<T[Key], Shallower[Depth]>}` }[keyof T & string]
+
+/** What is at a path of `T`. */
+export type PathValue<T, P extends string> = unknown extends T
+  ? unknown
+  : T extends Leaf
+    ? undefined
+    : P extends `${infer Key}.${infer Rest}`
+      ? Key extends keyof T
+        ? PathValue<T[Key], Rest>
+        : undefined
+      : P extends keyof T
+        ? T[P]
+        : undefined
+
+/** A tree of configuration: what parsers make, and what is merged. */
+export interface ConfigTree {
+  [key: string]: unknown
+}
+
+/** Whether a value is a plain object: what is merged key by key. */
+export function isTree(value: unknown): value is ConfigTree {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}
+
+/** The keys of a path such as `db.pool.size`. @throws SdError `SD_INVALID` that names the field */
+export function splitPath(field: string, path: string): readonly string[] {
+  const keys = checkText(field, path, 1_024).split('.')
+  if (keys.includes('') || keys.includes('__proto__')) throw invalid(field, path, 'a path such as db.pool.size')
+  return keys
+}
+
+/** What is at a path; only own properties count. */
+export function valueAt(root: unknown, keys: readonly string[]): unknown {
+  let value = root
+  for (const key of keys) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined
+    value = (value as ConfigTree)[key]
+  }
+  return value
+}
+
+/** A tree that has nothing but `value` at a path. */
+export function treeOf(keys: readonly string[], value: unknown): ConfigTree {
+  return keys.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as ConfigTree
+}

@@ -1,0 +1,141 @@
+import { type ConfigTree, isTree, valueAt } from './path.ts'
+import type { SecretTest } from './secrets.ts'
+
+/** What goes with {@link resolvePlaceholders}. */
+export interface PlaceholderOptions {
+  /** Variables for names that are no path. */
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Whether a text is taken as it stands. */
+  readonly isVerbatim: (keys: readonly string[]) => boolean
+  /** Whether what is at a path is secret, so that what refers to it is as well. */
+  readonly isSecret: SecretTest
+}
+
+/** A tree without placeholders. */
+export interface ResolvedTree {
+  /** The tree. */
+  readonly tree: ConfigTree
+  /** Paths of texts that had placeholders in them. */
+  readonly texts: ReadonlySet<string>
+  /** Paths of values that have something secret in them. */
+  readonly secrets: ReadonlySet<string>
+}
+
+/** Why a placeholder has no value. Its message quotes names, never values. */
+export class PlaceholderError extends Error {
+  /** Path of the text that has it. */
+  readonly keys: readonly string[]
+
+  constructor(keys: readonly string[], reason: string) {
+    super(reason)
+    this.keys = keys
+  }
+}
+
+interface Expanded {
+  readonly value: unknown
+  readonly isSecret: boolean
+}
+
+const maxDepth = 50
+const maxCharacters = 4_194_304
+
+/**
+ * Replaces `${path}` and `${NAME}` by what is at that path, else by the variable of that name, and `${name:default}` by the default if there is
+ * neither; defaults may have placeholders. A text that is one placeholder takes over the value with its type. `$${` is `${` as it stands.
+ *
+ * @throws PlaceholderError for one without a value, one that isn't closed, a cycle, an object or array in a text, and too much of it
+ */
+export function resolvePlaceholders(tree: ConfigTree, options: PlaceholderOptions): ResolvedTree {
+  const { environment, isVerbatim, isSecret } = options
+  const known = new Map<string, Expanded>()
+  const texts = new Set<string>()
+  const secrets = new Set<string>()
+  const open: string[] = []
+  let characters = 0
+
+  function resolve(value: unknown, keys: readonly string[]): unknown {
+    if (Array.isArray(value)) return value.map((item, index) => resolve(item, [...keys, String(index)]))
+    if (!isTree(value)) return hasPlaceholder(value) ? resolveLeaf(value, keys).value : value
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, resolve(item, [...keys, key])]))
+  }
+
+  function resolveLeaf(value: unknown, keys: readonly string[]): Expanded {
+    if (!hasPlaceholder(value) || isVerbatim(keys)) return { value, isSecret: isSecret(keys) }
+    const path = keys.join('.')
+    const found = known.get(path)
+    if (found) return found
+    if (open.includes(path))
+      throw new PlaceholderError(keys, `refers to itself: ${[...open.slice(open.indexOf(path)), path].join(' → ')}`)
+    if (open.length >= maxDepth) throw new PlaceholderError(keys, `refers to more than ${maxDepth} others in a row`)
+    open.push(path)
+    const expanded = expand(value, keys)
+    open.pop()
+    const result = { value: expanded.value, isSecret: expanded.isSecret || isSecret(keys) }
+    known.set(path, result)
+    texts.add(path)
+    if (expanded.isSecret) secrets.add(path)
+    return result
+  }
+
+  function expand(text: string, keys: readonly string[], depth: number = 0): Expanded {
+    if (depth > maxDepth) throw new PlaceholderError(keys, `has placeholders nested more than ${maxDepth} deep`)
+    let isSecretText = false
+    const values: unknown[] = []
+    let at = 0
+    while (at < text.length) {
+      const start = text.indexOf('${', at)
+      if (start < 0) break
+      if (text[start - 1] === '$' && start > at) {
+        values.push(`${text.slice(at, start - 1)}\${`)
+        at = start + 2
+        continue
+      }
+      if (start > at) values.push(text.slice(at, start))
+      const end = closingBrace(text, start + 2)
+      if (end < 0) throw new PlaceholderError(keys, 'has a placeholder without its closing brace')
+      const reference = refer(text.slice(start + 2, end), keys, depth)
+      isSecretText ||= reference.isSecret
+      values.push(reference.value)
+      at = end + 1
+    }
+    if (at < text.length) values.push(text.slice(at))
+    if (values.length === 1) return { value: values[0], isSecret: isSecretText }
+    const joined = values.map(String).join('')
+    characters += joined.length
+    if (characters > maxCharacters)
+      throw new PlaceholderError(keys, `makes more than ${maxCharacters} characters of placeholders`)
+    return { value: joined, isSecret: isSecretText }
+  }
+
+  function refer(reference: string, keys: readonly string[], depth: number): Expanded {
+    const colon = reference.indexOf(':')
+    const name = (colon < 0 ? reference : reference.slice(0, colon)).trim()
+    if (name === '' || name.includes('${')) throw new PlaceholderError(keys, 'has a placeholder without a name')
+    const target = name.split('.')
+    const value = valueAt(tree, target)
+    if (typeof value === 'object' && value !== null)
+      throw new PlaceholderError(keys, `refers to ${name}, which is no single value`)
+    if (value !== undefined) return resolveLeaf(value, target)
+    const variable = Object.hasOwn(environment, name) ? environment[name] : undefined
+    if (variable !== undefined) return { value: variable, isSecret: isSecret([name]) }
+    if (colon < 0) throw new PlaceholderError(keys, `refers to ${name}, which has no value`)
+    return expand(reference.slice(colon + 1), keys, depth + 1)
+  }
+
+  return { tree: resolve(tree, []) as ConfigTree, texts, secrets }
+}
+
+function hasPlaceholder(value: unknown): value is string {
+  return typeof value === 'string' && value.includes('${')
+}
+
+/** The brace that closes a placeholder whose name begins at `from`, or -1. */
+function closingBrace(text: string, from: number): number {
+  let depth = 1
+  for (let at = from; at < text.length; at++) {
+    if (text.startsWith('${', at)) depth++
+    else if (text[at] === '}' && --depth === 0) return at
+  }
+  return -1
+}

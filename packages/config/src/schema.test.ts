@@ -1,0 +1,147 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { type } from 'arktype'
+import * as v from 'valibot'
+import { describe, expect, expectTypeOf, test } from 'vitest'
+import { z } from 'zod'
+import type { Config, Path, PathValue } from './index.ts'
+import { memory, open } from './testing/open-config.ts'
+
+interface Settings {
+  db: { url: string; port: number; tls: boolean; hosts: string[] }
+}
+
+const schemas: Record<string, StandardSchemaV1<unknown, Settings>> = {
+  zod: z.object({ db: z.object({ url: z.string(), port: z.number(), tls: z.boolean(), hosts: z.array(z.string()) }) }) as never,
+  valibot: v.object({ db: v.object({ url: v.string(), port: v.number(), tls: v.boolean(), hosts: v.array(v.string()) }) }),
+  arktype: type({ db: { url: 'string', port: 'number', tls: 'boolean', hosts: 'string[]' } }) as never,
+  'zod, asynchronous': z
+    .object({ db: z.object({ url: z.string(), port: z.number(), tls: z.boolean(), hosts: z.array(z.string()) }) })
+    .refine(async ({ db }) => db.port > 0) as never,
+}
+
+describe.each(Object.entries(schemas))('%s', (_, schema) => {
+  test('gives typed values, of texts as well', async () => {
+    const sources = [memory('file', { 'app.properties': 'db.url=42\ndb.port=5432\ndb.tls=TRUE\ndb.hosts=a, b\n' })]
+    const config = await open({ schema, sources })
+    expect(config.current).toEqual({ db: { url: '42', port: 5432, tls: true, hosts: ['a', 'b'] } })
+    expectTypeOf(config.get('db.port')).toEqualTypeOf<number>()
+  })
+
+  test('names source, key, line and field of what it refuses', async () => {
+    const content = 'db:\n  url: x\n  port: far\n  tls: true\n  hosts: []\n'
+    const failing = open({ schema, sources: [memory('file', { 'app.yaml': content })] })
+    await expect(failing).rejects.toMatchObject({
+      code: 'SD_INVALID',
+      field: 'db.port',
+      message: expect.stringContaining('file app.yaml:3: db.port '),
+      failures: [{ source: 'file', key: 'app.yaml', line: 3, field: 'db.port' }],
+    })
+  })
+
+  test('names where what is missing would be', async () => {
+    const failing = open({ schema, sources: [memory('file', { 'app.yaml': 'x: 1\ndb:\n  url: x\n' })] })
+    await expect(failing).rejects.toMatchObject({
+      failures: expect.arrayContaining([expect.objectContaining({ key: 'app.yaml', line: 2 })]),
+    })
+    await expect(open({ schema, sources: [] })).rejects.toMatchObject({ failures: [{ source: 'schema' }] })
+  })
+
+  test('tells nothing secret', async () => {
+    const secret = 'hunter2-hunter2'
+    const content = `db: { url: x, tls: true, hosts: [], password: ${secret}, port: "\${db.password}" }`
+    const error: unknown = await open({ schema, sources: [memory('file', { 'app.yaml': content })] }).catch(
+      (caught: unknown) => caught,
+    )
+    expect(error).toMatchObject({ field: 'db.port' })
+    expect(JSON.stringify(error) + String(error)).not.toContain(secret)
+  })
+})
+
+test('what schemas transform and default is there, and says so', async () => {
+  const schema = z.object({ at: z.string().transform((text) => new Date(text)), size: z.coerce.number().default(3) })
+  const source = memory('file', { 'app.json': '{"at":"2026-01-02","x":1}' })
+  const config = await open({ schema, sources: [source] })
+  const at = config.get('at')
+  expect([at.getFullYear(), config.get('size'), config.explain('size').source]).toEqual([2026, 3, 'schema'])
+  await source.put('app.json', '{"at":"2026-01-02","x":2}')
+  await config.reload()
+  expect([config.get('at') === at, config.version]).toEqual([true, 1])
+})
+
+test('a schema that throws refuses', async () => {
+  const schema: StandardSchemaV1 = {
+    '~standard': {
+      version: 1,
+      vendor: 'test',
+      validate: () => {
+        throw new Error('bug')
+      },
+    },
+  }
+  await expect(open({ schema, sources: [] })).rejects.toMatchObject({ code: 'SD_INVALID', message: 'update of config: bug' })
+})
+
+test('a schema that never answers is not waited for', async () => {
+  const schema: StandardSchemaV1 = { '~standard': { version: 1, vendor: 'test', validate: () => new Promise(() => undefined) } }
+  await expect(open({ schema, sources: [], updateTimeoutMs: 20 })).rejects.toMatchObject({ code: 'SD_TIMEOUT' })
+})
+
+test('without a schema texts are read where that loses nothing', async () => {
+  const texts = {
+    a: '5',
+    b: '007',
+    c: '1.10',
+    d: 'true',
+    e: 'TRUE',
+    f: '',
+    g: '1e3',
+    h: ' 1',
+    i: '-0.5',
+    j: 'null',
+    k: 'NaN',
+    l: 'Infinity',
+  }
+  const config = await open({ sources: [memory('tree', texts), memory('file', { 'app.yaml': 'y: "5"' })] })
+  expect(config.current).toEqual({ ...texts, a: 5, d: true, i: -0.5, y: '5' })
+})
+
+test('with a schema texts are read only where it refuses them', async () => {
+  const schema = z.object({
+    text: z.string(),
+    number: z.number(),
+    json: z.object({ a: z.number() }),
+    either: z.union([z.number(), z.boolean()]),
+    nested: z.discriminatedUnion('kind', [z.object({ kind: z.literal('a'), size: z.number() })]),
+  })
+  const texts = { text: '5', number: ' 0x10 ', json: '{"a":1}', either: 'true', 'nested/kind': 'a', 'nested/size': '1e3' }
+  const config = await open({ schema, sources: [memory('tree', texts)] })
+  expect(config.current).toEqual({ text: '5', number: 16, json: { a: 1 }, either: true, nested: { kind: 'a', size: 1000 } })
+  for (const json of ['{', 'x', '']) {
+    await expect(open({ schema, sources: [memory('tree', { ...texts, json })] })).rejects.toMatchObject({ field: 'json' })
+  }
+})
+
+test('paths are typed', () => {
+  interface Tree {
+    a: number
+    b: { c: string; d?: { e: boolean }; list: { x: number }[] }
+    map: Record<string, { size: number }>
+    any: unknown
+    either: { kind: 'a'; x: number } | { kind: 'b'; y: string }
+    recursive: Recursive
+  }
+  interface Recursive {
+    next?: Recursive
+  }
+  expectTypeOf<'a' | 'b' | 'b.c' | 'b.d' | 'b.d.e' | 'b.list' | 'map' | 'map.orders.size' | 'any.thing' | 'either.y'>().toExtend<
+    Path<Tree>
+  >()
+  expectTypeOf<'x' | 'b.x' | 'b.list.0' | 'a.toFixed'>().not.toExtend<Path<Tree>>()
+  expectTypeOf<PathValue<Tree, 'b.c'>>().toEqualTypeOf<string>()
+  expectTypeOf<PathValue<Tree, 'b.d.e'>>().toEqualTypeOf<boolean | undefined>()
+  expectTypeOf<PathValue<Tree, 'map.orders.size'>>().toEqualTypeOf<number>()
+  expectTypeOf<PathValue<Tree, 'any.thing'>>().toEqualTypeOf<unknown>()
+  expectTypeOf<PathValue<Tree, 'either.y'>>().toEqualTypeOf<string | undefined>()
+  expectTypeOf<Config<Tree>['get']>().parameter(0).toEqualTypeOf<Path<Tree>>()
+  expectTypeOf<Path<unknown>>().toEqualTypeOf<string>()
+})

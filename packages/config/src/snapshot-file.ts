@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { type ConfigDocument, checkFormat, createConfigDocument, SdError, toSdError } from '@sd/core'
+
+/** The last good texts of a configuration. */
+export interface StoredConfig {
+  /** When they were written, in Unix milliseconds. */
+  readonly savedAt: number
+  /** The document of each source. */
+  readonly documents: readonly ConfigDocument[]
+}
+
+/** A file with the last good texts. */
+export interface SnapshotFile {
+  /** Reads it; `undefined` if there is none. @throws SdError `SD_MALFORMED` if it is damaged or of another version, `SD_UNAVAILABLE` if it can't be read */
+  load(): Promise<StoredConfig | undefined>
+  /** Writes it atomically; of several at once the last. @throws SdError `SD_UNAVAILABLE` */
+  save(stored: StoredConfig): Promise<void>
+  /** Waits for writes under way. */
+  flush(): Promise<void>
+}
+
+const formatVersion = 1
+
+/** Keeps texts as `<SHA-256>\n<JSON>`, readable by the owner only. */
+export function createSnapshotFile(path: string): SnapshotFile {
+  let waiting: StoredConfig | undefined
+  let writing: Promise<void> | undefined
+
+  async function write(stored: StoredConfig): Promise<void> {
+    const text = JSON.stringify({ version: formatVersion, ...stored })
+    const temporary = `${path}.${crypto.randomUUID()}.tmp`
+    try {
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+      await writeFile(temporary, `${checksum(text)}\n${text}`, { mode: 0o600, flush: true })
+      await rename(temporary, path)
+    } catch (error) {
+      await rm(temporary, { force: true }).catch(() => undefined)
+      throw toSdError(error, 'SD_UNAVAILABLE', 'writing the snapshot of the configuration')
+    }
+  }
+  async function writeWaiting(): Promise<void> {
+    try {
+      for (let stored = waiting; stored; stored = waiting) {
+        waiting = undefined
+        await write(stored)
+      }
+    } finally {
+      writing = undefined
+    }
+  }
+
+  return {
+    async load() {
+      const file = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return undefined
+        throw toSdError(error, 'SD_UNAVAILABLE', 'reading the snapshot of the configuration')
+      })
+      if (file === undefined) return undefined
+      const end = Math.max(file.indexOf('\n'), 0)
+      const text = file.slice(end + 1)
+      if (file.slice(0, end) !== checksum(text)) throw malformed('has a wrong checksum')
+      return parse(text)
+    },
+    save(stored) {
+      waiting = stored
+      writing ??= writeWaiting()
+      return writing
+    },
+    async flush() {
+      await writing?.catch(() => undefined)
+    },
+  }
+
+  function parse(text: string): StoredConfig {
+    try {
+      const { version, savedAt, documents } = JSON.parse(text) as StoredConfig & { readonly version: number }
+      if (version !== formatVersion) throw new TypeError(`another version, ${version}`)
+      for (const { entries } of documents) for (const { format } of entries) checkFormat('format', format)
+      return { savedAt, documents: documents.map(({ source, entries }) => createConfigDocument(source, entries)) }
+    } catch {
+      throw malformed(`is not of format version ${formatVersion}`)
+    }
+  }
+  function malformed(reason: string): SdError {
+    return new SdError('SD_MALFORMED', `The snapshot of the configuration ${reason}: ${path}`)
+  }
+}
+
+function checksum(text: string): string {
+  return `sha256:${createHash('sha256').update(text).digest('hex')}`
+}

@@ -1,0 +1,52 @@
+import { type ConfigTree, isTree } from './path.ts'
+import { mergeInto } from './tree.ts'
+
+/** The form of a key in which case, dashes and underscores don't count. */
+export function relaxed(key: string): string {
+  return key.replaceAll(/[-_]/g, '').toLowerCase()
+}
+
+/** The keys that trees have, and how they are spelled. */
+export interface Spelling {
+  /** A tree with the known keys where its own differ only in case, dashes and underscores; of several that differ so, the first. */
+  adopt(tree: ConfigTree): ConfigTree
+  /** Takes note of the keys of a tree. */
+  learn(tree: ConfigTree): void
+}
+
+interface Level {
+  readonly inner: Map<string, Level>
+  readonly spelled: Map<string, string>
+}
+
+/** Begins without any key. */
+export function createSpelling(): Spelling {
+  const root = newLevel()
+  return { adopt: (tree) => adopt(root, tree), learn: (tree) => learn(root, tree) }
+}
+
+function newLevel(): Level {
+  return { inner: new Map(), spelled: new Map() }
+}
+
+function adopt(level: Level | undefined, tree: ConfigTree): ConfigTree {
+  if (!level) return tree
+  const adopted: ConfigTree = {}
+  for (const [key, value] of Object.entries(tree)) {
+    const known = level.inner.has(key) ? key : (level.spelled.get(relaxed(key)) ?? key)
+    // Two of its own keys may be spellings of one.
+    mergeInto(adopted, { [known]: isTree(value) ? adopt(level.inner.get(known), value) : value })
+  }
+  return adopted
+}
+
+function learn(level: Level, tree: ConfigTree): void {
+  for (const [key, value] of Object.entries(tree)) {
+    const inner = level.inner.get(key) ?? newLevel()
+    if (!level.inner.has(key)) {
+      level.inner.set(key, inner)
+      if (!level.spelled.has(relaxed(key))) level.spelled.set(relaxed(key), key)
+    }
+    if (isTree(value)) learn(inner, value)
+  }
+}

@@ -1,0 +1,102 @@
+import { createLatestWins, type LatestWins, type SdError, toSdError } from '@sd/core'
+import type { ConfigVersion } from './live-config.ts'
+import { valueAt } from './path.ts'
+import { changedPaths } from './tree.ts'
+
+/** What a listener on a path is told. */
+export interface ConfigValueChange<Value> {
+  /** What was there. */
+  readonly previous: Value
+  /** What is there now. */
+  readonly value: Value
+  /** The version in which it is. */
+  readonly version: number
+}
+
+/** A step from one version to a later one. */
+export interface ConfigChange<Value> extends ConfigValueChange<Value> {
+  /** Paths of the values that differ, at most 1,000. */
+  readonly changed: readonly string[]
+}
+
+/** Tells who wants to know of new versions. */
+export interface Subscriptions {
+  /** Adds a listener on a path. @returns a function that removes it */
+  listen(keys: readonly string[], listener: (change: ConfigValueChange<unknown>) => void): () => void
+  /** An iteration over versions from `current` on; the latest wins. */
+  iterate(current: ConfigVersion, signal: AbortSignal | undefined): AsyncIterableIterator<ConfigChange<unknown>>
+  /** Tells everybody. */
+  publish(next: ConfigVersion, previous: ConfigVersion): void
+  /** Ends all. */
+  close(): void
+}
+
+interface Listener {
+  readonly keys: readonly string[]
+  readonly listener: (change: ConfigValueChange<unknown>) => void
+}
+
+/** Makes it. @param onError told what listeners throw */
+export function createSubscriptions(onError: (error: SdError) => void): Subscriptions {
+  const listeners = new Set<Listener>()
+  const streams = new Set<LatestWins<ConfigVersion>>()
+
+  return {
+    listen(keys, listener) {
+      const entry = { keys, listener }
+      listeners.add(entry)
+      return () => void listeners.delete(entry)
+    },
+    iterate(current, signal) {
+      const end = (): void => stream.end()
+      const stream = createLatestWins<ConfigVersion>({
+        onEnd: () => {
+          streams.delete(stream)
+          signal?.removeEventListener('abort', end)
+        },
+      })
+      streams.add(stream)
+      signal?.addEventListener('abort', end, { once: true })
+      if (signal?.aborted) stream.end()
+      return toChanges(stream, current)
+    },
+    publish(next, previous) {
+      for (const stream of streams) stream.offer(next)
+      for (const { keys, listener } of [...listeners]) {
+        const change = { previous: valueAt(previous.value, keys), value: valueAt(next.value, keys), version: next.version }
+        // Whatever is the same has kept its identity.
+        if (Object.is(change.previous, change.value)) continue
+        try {
+          listener(change)
+        } catch (error) {
+          onError(toSdError(error, 'SD_LISTENER_FAILED', `listener on ${keys.join('.') || 'the configuration'}`))
+        }
+      }
+    },
+    close() {
+      listeners.clear()
+      for (const stream of [...streams]) stream.end()
+    },
+  }
+}
+
+/** Not an async generator: its `return()` would hang while a `next()` is pending. */
+function toChanges(versions: LatestWins<ConfigVersion>, start: ConfigVersion): AsyncIterableIterator<ConfigChange<unknown>> {
+  let last = start
+  return {
+    async next() {
+      const step = await versions.next()
+      if (step.done) return step
+      const [previous, { value, version }] = [last.value, step.value]
+      last = step.value
+      return { done: false, value: { previous, value, version, changed: changedPaths(previous, value) } }
+    },
+    async return() {
+      await versions.return()
+      return { done: true, value: undefined }
+    },
+    [Symbol.asyncIterator]() {
+      return this
+    },
+  }
+}
