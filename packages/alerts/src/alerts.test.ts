@@ -7,6 +7,7 @@ beforeEach(() => {
 })
 afterEach(() => {
   vi.useRealTimers()
+  vi.restoreAllMocks()
 })
 
 const pass = (durationMs: number): Promise<unknown> => vi.advanceTimersByTimeAsync(durationMs)
@@ -237,6 +238,8 @@ describe('channels', () => {
   })
 
   test('one that hangs is cut off, and closing waits for it only so long', async () => {
+    // Without jitter, so that the pauses between attempts end before the closing does.
+    vi.spyOn(Math, 'random').mockReturnValue(0)
     const { alerts, set, errors } = createWorld({ rules: [{ ...perService, durationMs: 0 }], closeTimeoutMs: 2_000 }, () => {
       return new Promise(() => undefined)
     })

@@ -3,9 +3,9 @@ import {
   assembleWritableConfigSource,
   type ConfigDocument,
   type ConfigEntry,
+  checkChosenKey,
   createConfigDocument,
   formatOfKey,
-  invalid,
   isConfigKey,
   type ReadOptions,
   type WritableConfigSource,
@@ -54,7 +54,7 @@ export function createConsulConfigSource(options: ConsulConfigSourceOptions = {}
   }
 
   function checkWanted(key: string): void {
-    if (keys && !keys.includes(key)) throw invalid('key', key, `one of ${keys.join(', ')}`)
+    checkChosenKey(keys, key)
   }
 
   return assembleWritableConfigSource({

@@ -5,7 +5,7 @@ import {
   checkPrefix,
   readConnectionOptions,
 } from '@sd/connection-consul'
-import { type ConfigFormat, checkConfigKey, checkFormat, checkKnownKeys, checkName, checkObject, invalid } from '@sd/core'
+import { type ConfigFormat, checkConfigKeys, checkFormat, checkKnownKeys, checkName, checkObject } from '@sd/core'
 
 /** Options of `createConsulConfigSource`. */
 export interface ConsulConfigSourceOptions extends ConsulConnectionOptions {
@@ -33,15 +33,7 @@ export function readOptions(options: ConsulConfigSourceOptions): ConsulConfigSet
   return {
     ...readConnectionOptions(options, checkName('name', options.name ?? 'config-consul')),
     prefix: checkPrefix(options.prefix ?? 'sd/config'),
-    keys: keys && checkKeys(keys),
+    keys: keys && checkConfigKeys(keys),
     format: format && checkFormat('format', format),
   }
-}
-
-function checkKeys(keys: readonly string[]): readonly string[] {
-  if (!Array.isArray(keys) || keys.length === 0) throw invalid('keys', keys, 'an array of at least one key')
-  const checked = keys.map((key, index) => checkConfigKey(`keys[${index}]`, key))
-  const repeated = checked.find((key, index) => checked.indexOf(key) !== index)
-  if (repeated !== undefined) throw invalid('keys', repeated, 'every key once')
-  return checked
 }

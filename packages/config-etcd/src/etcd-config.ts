@@ -4,10 +4,10 @@ import {
   type ConfigDocument,
   type ConfigEntry,
   type ConfigWrite,
+  checkChosenKey,
   configConflict,
   createConfigDocument,
   formatOfKey,
-  invalid,
   isConfigKey,
   type WritableConfigSource,
 } from '@sd/core'
@@ -45,7 +45,7 @@ export function createEtcdConfigSource(options: EtcdConfigSourceOptions = {}): W
   }
 
   async function change(value: string | undefined, { key, ifRevision }: ConfigWrite): Promise<bigint> {
-    if (keys && !keys.includes(key)) throw invalid('key', key, `one of ${keys.join(', ')}`)
+    checkChosenKey(keys, key)
     const revision = await changeKey(connection, { key: folder + key, value, ifModRevision: readRevision(ifRevision) })
     if (revision === undefined) throw configConflict(name, key)
     return revision

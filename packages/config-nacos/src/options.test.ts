@@ -11,7 +11,7 @@ describe('options', () => {
       places: [{ key: 'app.yaml', dataId: 'app.yaml', group: 'DEFAULT_GROUP', format: undefined }],
       refreshIntervalMs: 5_000,
       operationTimeoutMs: 5_000,
-      name: 'nacos',
+      name: 'config-nacos',
     })
   })
 

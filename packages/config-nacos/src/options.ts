@@ -30,7 +30,7 @@ export interface NacosConfigSourceOptions extends NacosConnectionOptions {
    * @default 5_000
    */
   readonly refreshIntervalMs?: number
-  /** Name for messages, logs and metrics. @default 'nacos' */
+  /** Name for messages, logs and metrics. @default 'config-nacos' */
   readonly name?: string
 }
 
@@ -55,7 +55,7 @@ const maxDataIds = 64
 export function readOptions(options: NacosConfigSourceOptions): NacosConfigSettings {
   checkKnownKeys('', checkObject('options', options), [...CONNECTION_OPTIONS, 'dataIds', 'group', 'refreshIntervalMs', 'name'])
   return {
-    ...readConnectionOptions(options, checkName('name', options.name ?? 'nacos')),
+    ...readConnectionOptions(options, checkName('name', options.name ?? 'config-nacos')),
     places: readPlaces(options.dataIds, checkGroup('group', options.group ?? 'DEFAULT_GROUP')),
     refreshIntervalMs: checkDuration('refreshIntervalMs', options.refreshIntervalMs ?? 5_000, 50),
   }

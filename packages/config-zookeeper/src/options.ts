@@ -5,7 +5,7 @@ import {
   type ZooKeeperConnectionOptions,
   type ZooKeeperConnectionSettings,
 } from '@sd/connection-zookeeper'
-import { type ConfigFormat, checkConfigKey, checkFormat, checkKnownKeys, checkName, checkObject, invalid } from '@sd/core'
+import { type ConfigFormat, checkConfigKey, checkConfigKeys, checkFormat, checkKnownKeys, checkName, checkObject } from '@sd/core'
 
 /** Options of `createZooKeeperConfigSource`. */
 export interface ZooKeeperConfigSourceOptions extends ZooKeeperConnectionOptions {
@@ -35,7 +35,7 @@ export function readOptions(options: ZooKeeperConfigSourceOptions): ZooKeeperCon
   return {
     ...connection,
     root: connection.chroot + checkPath('prefix', options.prefix ?? '/sd/config'),
-    keys: keys && checkKeys(keys),
+    keys: keys && checkConfigKeys(keys, checkKey),
     format: format && checkFormat('format', format),
   }
 }
@@ -45,12 +45,4 @@ export function checkKey(field: string, value: unknown): string {
   const key = checkConfigKey(field, value)
   checkPath(field, `/${key}`)
   return key
-}
-
-function checkKeys(keys: readonly string[]): readonly string[] {
-  if (!Array.isArray(keys) || keys.length === 0) throw invalid('keys', keys, 'an array of at least one key')
-  const checked = keys.map((key, index) => checkKey(`keys[${index}]`, key))
-  const repeated = checked.find((key, index) => checked.indexOf(key) !== index)
-  if (repeated !== undefined) throw invalid('keys', repeated, 'every key once')
-  return checked
 }

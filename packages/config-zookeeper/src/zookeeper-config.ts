@@ -3,6 +3,7 @@ import {
   assembleWritableConfigSource,
   type ConfigDocument,
   type ConfigEntry,
+  checkChosenKey,
   createConfigDocument,
   formatOfKey,
   invalid,
@@ -50,7 +51,7 @@ export function createZooKeeperConfigSource(options: ZooKeeperConfigSourceOption
 
   function checkWritable(key: string): void {
     checkKey('key', key)
-    if (keys && !keys.includes(key)) throw invalid('key', key, `one of ${keys.join(', ')}`)
+    checkChosenKey(keys, key)
   }
 
   return assembleWritableConfigSource({

@@ -2,6 +2,7 @@ import {
   CONNECTION_OPTIONS,
   type ConsulConnectionOptions,
   type ConsulConnectionSettings,
+  checkPrefix,
   readConnectionOptions,
 } from '@sd/connection-consul'
 import { checkDuration, checkKnownKeys, checkName, checkObject, invalid } from '@sd/core'
@@ -44,10 +45,4 @@ export function readOptions(options: ConsulLockOptions): ConsulLockSettings {
     ttlMs: checkDuration('ttlMs', options.ttlMs ?? 15_000, 1_000),
     lockDelayMs,
   }
-}
-
-function checkPrefix(value: unknown): string {
-  const prefix = checkName('prefix', value, 1_024)
-  if (prefix.startsWith('/') || prefix.endsWith('/')) throw invalid('prefix', prefix, 'a path without a slash at its ends')
-  return prefix
 }

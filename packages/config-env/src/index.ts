@@ -1,0 +1,2 @@
+export { createEnvConfigSource } from './env-config.ts'
+export type { EnvConfigSourceOptions, VariableNaming } from './options.ts'

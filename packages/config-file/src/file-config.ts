@@ -1,0 +1,58 @@
+import {
+  assembleWritableConfigSource,
+  type ConfigDocument,
+  createConfigDocument,
+  sleep,
+  type WatchSession,
+  type WritableConfigSource,
+  withTimeout,
+} from '@sd/core'
+import { createFileReader } from './file-reader.ts'
+import { createFileWriter } from './file-writer.ts'
+import { createFolderSigns } from './folder-signs.ts'
+import { maxFileBytes } from './listing.ts'
+import { type FileConfigSourceOptions, readOptions } from './options.ts'
+
+const capabilities = { watch: 'push', write: true, compareAndSet: false, annotations: false } as const
+
+// Files are at hand: there is nothing to spare by waiting longer for one that is missing.
+const backoff = { baseMs: 100, maxMs: 1_000 }
+
+/** Shortest time between two looks, however many signs there are: a log may be written in the same folder. */
+const pauseMs = 50
+
+/**
+ * Configuration in files, each an entry: hot-reloaded, and only when they are written completely.
+ *
+ * @throws SdError `SD_INVALID` that names the option
+ */
+export function createFileConfigSource(options: FileConfigSourceOptions): WritableConfigSource {
+  const settings = readOptions(options)
+  const { name, operationTimeoutMs, pollIntervalMs } = settings
+  const readFiles = createFileReader(settings)
+  const { put, remove } = createFileWriter(settings)
+
+  async function follow({ offer, previous, signal }: WatchSession<ConfigDocument>): Promise<void> {
+    const signs = createFolderSigns(signal)
+    while (!signal.aborted) {
+      const limits = { timeoutMs: operationTimeoutMs, what: `${name} load`, signal }
+      const { entries, folders } = await withTimeout(limits, readFiles)
+      offer(createConfigDocument(name, entries, previous()))
+      if (!signs.follow(folders)) await signs.next(pollIntervalMs)
+      await sleep(pauseMs, signal, true)
+    }
+  }
+
+  return assembleWritableConfigSource({
+    name,
+    capabilities,
+    backoff,
+    operationTimeoutMs,
+    maxBytes: maxFileBytes,
+    read: async ({ signal }) => createConfigDocument(name, (await readFiles(signal)).entries),
+    follow,
+    put,
+    remove,
+    close: () => undefined,
+  })
+}

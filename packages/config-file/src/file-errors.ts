@@ -1,0 +1,38 @@
+import { SdError, type SdErrorCode } from '@sd/core'
+
+const codes: Readonly<Record<string, SdErrorCode>> = {
+  ENOENT: 'SD_NOT_FOUND',
+  EACCES: 'SD_DENIED',
+  EPERM: 'SD_DENIED',
+  EROFS: 'SD_DENIED',
+  ENOTDIR: 'SD_CONFLICT',
+  EISDIR: 'SD_CONFLICT',
+  EEXIST: 'SD_CONFLICT',
+}
+
+/** The system's code of an error, such as `ENOENT`. */
+function codeOf(error: unknown): string {
+  return String((error as NodeJS.ErrnoException | undefined)?.code)
+}
+
+/** Says what is wrong with files. Retryable whatever it is, because files are mended, and a watch waits for that. */
+export function fileError(code: SdErrorCode, message: string, cause?: unknown): SdError {
+  return new SdError(code, message, { retryable: true, ...(cause !== undefined && { cause }) })
+}
+
+/** Turns what the system said of files into an `SdError`, which names the path. */
+export function toFileError(caught: unknown, name: string): SdError {
+  if (SdError.isInstance(caught)) return caught
+  const code = codes[codeOf(caught)] ?? 'SD_UNAVAILABLE'
+  return fileError(code, `${name}: ${caught instanceof Error ? caught.message : String(caught)}`, caught)
+}
+
+/** What an operation returns, or `undefined` if the file or a folder above it is not there. */
+export async function ifThere<T>(operation: Promise<T>): Promise<T | undefined> {
+  try {
+    return await operation
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(codeOf(error))) return undefined
+    throw error
+  }
+}

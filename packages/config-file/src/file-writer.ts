@@ -1,0 +1,110 @@
+import type { Stats } from 'node:fs'
+import { lstat, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { type ConfigEntry, type ConfigWrite, checkRevision, createSemaphore, invalid, SdError } from '@sd/core'
+import { fileError, ifThere, toFileError } from './file-errors.ts'
+import { revisionOf, toEntry } from './file-reader.ts'
+import { isPassedOver } from './listing.ts'
+import { checkFileKey, type FileConfigSettings } from './options.ts'
+
+/** Writes and removes files of a directory. */
+export interface FileWriter {
+  /** Exchanges or creates a file as a whole, on the disk when it returns. @throws SdError as `WritableConfigSource.put` */
+  put(content: string, write: ConfigWrite): Promise<ConfigEntry>
+  /** Removes a file. @throws SdError likewise */
+  remove(write: ConfigWrite): Promise<void>
+}
+
+/** New files and folders are their owner's alone: configuration has secrets. */
+const newFileMode = 0o600
+const newFolderMode = 0o700
+
+/** Makes a writer. Its writes wait for each other, so that of two in one process that want the same revision one loses. */
+export function createFileWriter(settings: FileConfigSettings): FileWriter {
+  const { directory, keys, optional, name } = settings
+  const turn = createSemaphore(1)
+
+  /** Checks key and revision. @returns path and mode of the file */
+  async function prepare(write: ConfigWrite): Promise<{ readonly path: string; readonly mode: number | undefined }> {
+    const { key } = write
+    checkFileKey('key', key)
+    if (keys && !keys.includes(key)) throw invalid('key', key, `one of ${keys.join(', ')}`)
+    if (!keys && key.split('/').some(isPassedOver)) throw invalid('key', key, 'a key whose file is neither hidden nor a backup')
+    if (!optional) await stat(directory)
+    const path = join(directory, key)
+    const stats = await lookWithoutLinks(key)
+    if (stats && !stats.isFile()) throw fileError('SD_CONFLICT', `${name}: ${path} is no file`)
+    checkRevision(name, write, stats && revisionOf(await readFile(path)))
+    return { path, mode: stats && stats.mode & 0o777 }
+  }
+
+  /** Links would lead out of the directory, or into the inner folders of a Kubernetes volume, which are not to be touched. */
+  async function lookWithoutLinks(key: string): Promise<Stats | undefined> {
+    let path = directory
+    let stats: Stats | undefined
+    for (const segment of key.split('/')) {
+      path = join(path, segment)
+      stats = await ifThere(lstat(path))
+      if (stats?.isSymbolicLink()) throw new SdError('SD_UNSUPPORTED', `${name}: ${path} is a link, which is not written through`)
+    }
+    return stats
+  }
+
+  async function inTurn<T>({ signal }: ConfigWrite, operation: () => Promise<T>): Promise<T> {
+    try {
+      return await turn.run(signal, operation)
+    } catch (error) {
+      throw toFileError(error, name)
+    }
+  }
+
+  return {
+    put: (content, write) =>
+      inTurn(write, async () => {
+        const { path, mode } = await prepare(write)
+        await mkdir(dirname(path), { recursive: true, mode: newFolderMode })
+        return toEntry(settings, write.key, content, await replaceFile(path, content, mode ?? newFileMode, write.signal))
+      }),
+    remove: (write) =>
+      inTurn(write, async () => {
+        const { path } = await prepare(write)
+        write.signal.throwIfAborted()
+        await ifThere(rm(path))
+        await syncFolder(dirname(path))
+      }),
+  }
+}
+
+/** Writes beside the file, then renames: whoever reads sees the old content or the new one. @returns when it was written, in Unix milliseconds */
+async function replaceFile(path: string, content: string, mode: number, signal: AbortSignal): Promise<number> {
+  const temporary = join(dirname(path), `.sd-${crypto.randomUUID()}.tmp`)
+  try {
+    const updatedAt = await writeNewFile(temporary, content, mode)
+    signal.throwIfAborted()
+    await rename(temporary, path)
+    await syncFolder(dirname(path))
+    return updatedAt
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
+}
+
+async function writeNewFile(path: string, content: string, mode: number): Promise<number> {
+  const file = await open(path, 'wx', newFileMode)
+  try {
+    await file.writeFile(content)
+    await file.chmod(mode)
+    await file.sync()
+    return Math.floor((await file.stat()).mtimeMs)
+  } finally {
+    await file.close()
+  }
+}
+
+/** Puts a change of names on the disk. Not every system can do that for a folder; then it happens in its own time. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r').catch(() => undefined)
+  await folder?.sync().catch(() => undefined)
+  await folder?.close()
+}

@@ -1,0 +1,2 @@
+export { createFileConfigSource } from './file-config.ts'
+export type { FileConfigSourceOptions } from './options.ts'

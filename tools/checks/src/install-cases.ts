@@ -1,0 +1,216 @@
+/** What a user installs into an empty project, and what is run there. */
+export interface InstallCase {
+  /** Folders of the packages that are installed. */
+  readonly folders: readonly string[]
+  /** What may come along with them; absent where that is up to an SDK. */
+  readonly comesAlong?: readonly string[]
+  /** The program. */
+  readonly program: string
+}
+
+const adapters = `import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
+import { createEndpoint, type ServiceInstance } from '@sd/core'
+import { createMemoryRegistry } from '@sd/registry-memory'
+
+const registry = createMemoryRegistry()
+for (const port of [1, 2]) await registry.register({ service: 'orders', address: '127.0.0.1', port })
+const { instances } = await registry.getInstances('orders')
+const endpoints = instances.map((instance: ServiceInstance) => createEndpoint(instance))
+const view = { endpoints, weights: Float64Array.of(1, 1), epoch: 1 }
+const picker = createRoundRobinBalancer().createPicker(view)
+const picked = new Set([picker.pick({})?.instance.port, picker.pick({})?.instance.port])
+if (picked.size !== 2) throw new Error('round robin did not alternate')
+await registry.close()
+`
+
+const client = `import { createServer } from 'node:http'
+import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
+import { createServiceClient } from '@sd/client'
+import { createDiscovery } from '@sd/discovery'
+import { createMemoryRegistry } from '@sd/registry-memory'
+
+const server = createServer((request, response) => void response.end(JSON.stringify({ path: request.url })))
+await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', () => resolve()))
+const address = server.address()
+const port = typeof address === 'object' && address ? address.port : 0
+const registry = createMemoryRegistry()
+await registry.register({ service: 'orders', address: '127.0.0.1', port: 9, id: 'a-dead' })
+await registry.register({ service: 'orders', address: '127.0.0.1', port, id: 'b-alive' })
+const discovery = createDiscovery({ source: registry })
+const client = createServiceClient({ discovery, balancer: createRoundRobinBalancer() })
+for (let index = 0; index < 4; index++) {
+  const response = await client.get('orders', '/a')
+  if (JSON.stringify(await response.json()) !== '{"path":"/a"}') throw new Error('wrong answer')
+}
+await client.close()
+await discovery.close()
+await registry.close()
+server.close()
+server.closeAllConnections()
+`
+
+/** A service that fails at first, through every policy. */
+const policies = `import { createServer } from 'node:http'
+import { createP2cBalancer } from '@sd/balancer-p2c'
+import { createCockatielBreaker } from '@sd/breaker-cockatiel'
+import { createOpossumBreaker } from '@sd/breaker-opossum'
+import { createServiceClient, resilient } from '@sd/client'
+import { createAdaptiveLimit } from '@sd/concurrency-limit'
+import { createDiscovery } from '@sd/discovery'
+import { createHedgePolicy } from '@sd/hedge'
+import { createOutlierDetection } from '@sd/outlier-detection'
+import { createMemoryRateLimiter } from '@sd/rate-limit-memory'
+import { createMemoryRegistry } from '@sd/registry-memory'
+import { createRetryPolicy } from '@sd/retry'
+
+let requests = 0
+const server = createServer((_request, response) => void response.writeHead(requests++ === 0 ? 503 : 200).end('{"total":3}'))
+await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', () => resolve()))
+const address = server.address()
+const port = typeof address === 'object' && address ? address.port : 0
+const registry = createMemoryRegistry()
+await registry.register({ service: 'orders', address: '127.0.0.1', port })
+const discovery = createDiscovery({ source: registry, monitors: [createOutlierDetection()] })
+const limiter = createMemoryRateLimiter({ limit: 100, windowMs: 1_000 })
+for (const breaker of [createOpossumBreaker, createCockatielBreaker]) {
+  requests = 0
+  const parts = { breaker, retry: createRetryPolicy, hedge: createHedgePolicy, concurrencyLimit: createAdaptiveLimit }
+  const client = createServiceClient({ discovery, balancer: createP2cBalancer(), rateLimit: { limiter }, ...resilient(parts) })
+  const response = await client.get('orders', '/total')
+  if (response.attempts !== 2 || JSON.stringify(await response.json()) !== '{"total":3}') throw new Error('wrong answer')
+  await client.close()
+}
+await limiter.close()
+await discovery.close()
+await registry.close()
+server.close()
+server.closeAllConnections()
+`
+
+/** Configuration alone, with its history and an encrypted value: no registry, no center. */
+const config = `import { createConfig, createMemoryConfigSource } from '@sd/config'
+import { createDecrypter, createEnvironmentKeyring, encryptValue, generateKey } from '@sd/config-crypto'
+import { createEnvConfigSource } from '@sd/config-env'
+import { createFileConfigSource } from '@sd/config-file'
+import { createConfigHistory, createMemoryStore } from '@sd/config-history'
+
+const keys = createEnvironmentKeyring({ env: { SD_CONFIG_KEYS: generateKey('k1') } })
+const file = createFileConfigSource({ path: 'package.json' })
+const environment = createEnvConfigSource({ prefix: 'APP_', env: { APP_POOL__SIZE: '5' } })
+const center = createMemoryConfigSource()
+const history = createConfigHistory({ source: center, key: 'app.json', store: createMemoryStore(), author: 'ann' })
+await history.put(JSON.stringify({ password: await encryptValue('tiger', { keys, path: 'password' }) }))
+const config = await createConfig({ sources: [file, environment, center], decrypt: createDecrypter({ keys }) })
+const found = [config.get('name'), config.get('pool.size'), config.get('password')].join()
+if (found !== 'user,5,tiger') throw new Error('wrong configuration: ' + found)
+if (!(await history.verify()).isValid) throw new Error('the history does not verify')
+await config.close()
+for (const source of [file, environment, center]) await source.close()
+`
+
+/** Every registry and every configuration center on its SDK: it must compile with the strictest settings, load, and say that nobody is there. */
+const backends = `import { createConsulConfigSource } from '@sd/config-consul'
+import { createEtcdConfigSource } from '@sd/config-etcd'
+import { createKubernetesConfigSource } from '@sd/config-kubernetes'
+import { createNacosConfigSource } from '@sd/config-nacos'
+import { createZooKeeperConfigSource } from '@sd/config-zookeeper'
+import { SdError } from '@sd/core'
+import { createConsulLock } from '@sd/lock-consul'
+import { createEtcdLock } from '@sd/lock-etcd'
+import { createRegistry } from '@sd/registry'
+import { createConsulRegistry } from '@sd/registry-consul'
+import { createDnsRegistry } from '@sd/registry-dns'
+import { createEtcdRegistry } from '@sd/registry-etcd'
+import { createFailoverRegistry } from '@sd/registry-failover'
+import { createKubernetesRegistry } from '@sd/registry-kubernetes'
+import { createNacosRegistry } from '@sd/registry-nacos'
+import { createZooKeeperRegistry } from '@sd/registry-zookeeper'
+
+const endpoints = ['127.0.0.1:9']
+const operationTimeoutMs = 1_000
+const kubeconfig = JSON.stringify({
+  apiVersion: 'v1',
+  kind: 'Config',
+  'current-context': 'a',
+  clusters: [{ name: 'a', cluster: { server: 'https://127.0.0.1:9' } }],
+  users: [{ name: 'a', user: { token: 'a' } }],
+  contexts: [{ name: 'a', context: { cluster: 'a', user: 'a' } }],
+})
+const onNode = 'Bun' in globalThis ? [] : [createKubernetesRegistry({ kubeconfig, operationTimeoutMs })]
+const sources = [
+  ...onNode,
+  createConsulRegistry({ endpoints, operationTimeoutMs }),
+  createDnsRegistry({ servers: endpoints, domain: 'example.org', timeoutMs: 500, operationTimeoutMs }),
+  createEtcdRegistry({ endpoints, operationTimeoutMs }),
+  createFailoverRegistry({ members: [{ registry: createEtcdRegistry({ endpoints, operationTimeoutMs }) }], operationTimeoutMs }),
+  createNacosRegistry({ endpoints, operationTimeoutMs }),
+  createZooKeeperRegistry({ endpoints, operationTimeoutMs }),
+  await createRegistry('consul://127.0.0.1:9?operationTimeoutMs=1000'),
+]
+for (const source of sources) {
+  const error = await source.getInstances('orders').then(
+    () => undefined,
+    (caught: unknown) => caught,
+  )
+  if (!SdError.isInstance(error) || !error.retryable) throw new Error(\`\${source.name}: \${String(error)}\`)
+  await source.close()
+}
+const centers = [
+  ...('Bun' in globalThis
+    ? []
+    : [createKubernetesConfigSource({ kubeconfig, configMaps: ['orders'], operationTimeoutMs })]),
+  createConsulConfigSource({ endpoints, prefix: 'orders', operationTimeoutMs }),
+  createEtcdConfigSource({ endpoints, prefix: '/orders', operationTimeoutMs }),
+  createNacosConfigSource({ endpoints, dataIds: ['orders.yaml'], operationTimeoutMs }),
+  createZooKeeperConfigSource({ endpoints, operationTimeoutMs }),
+]
+for (const center of centers) {
+  const error = await center.load().then(
+    () => undefined,
+    (caught: unknown) => caught,
+  )
+  if (!SdError.isInstance(error) || !error.retryable) throw new Error(\`\${center.name}: \${String(error)}\`)
+  await center.close()
+}
+for (const lock of [createConsulLock({ endpoints, operationTimeoutMs }), createEtcdLock({ endpoints, operationTimeoutMs })]) {
+  const holder = await lock.holder('a').catch((caught: unknown) => caught)
+  if (!SdError.isInstance(holder)) throw new Error('a lock without a backend')
+  await lock.close()
+}
+`
+
+const withClient = ['core', 'registry-memory', 'balancer-round-robin', 'discovery', 'client']
+
+/** The cases, by name. */
+export const installCases: Readonly<Record<string, InstallCase>> = {
+  adapters: { folders: ['core', 'registry-memory', 'balancer-round-robin'], comesAlong: [], program: adapters },
+  client: {
+    folders: withClient,
+    comesAlong: ['@standard-schema', 'eventsource-parser', 'semver', 'undici'],
+    program: client,
+  },
+  policies: {
+    folders: [
+      ...withClient,
+      ...['balancer-p2c', 'breaker-cockatiel', 'breaker-opossum', 'concurrency-limit', 'hedge', 'outlier-detection'],
+      ...['rate-limit-memory', 'retry'],
+    ],
+    program: policies,
+  },
+  config: {
+    folders: ['core', 'config', 'config-crypto', 'config-env', 'config-file', 'config-history'],
+    comesAlong: ['@standard-schema', 'diff', 'dot-properties', 'smol-toml', 'yaml'],
+    program: config,
+  },
+  backends: {
+    folders: [
+      ...['core', 'registry', 'registry-dns', 'registry-failover', 'registry-memory', 'registry-static'],
+      ...['connection-consul', 'config-consul', 'lock-consul', 'registry-consul'],
+      ...['connection-etcd', 'config-etcd', 'lock-etcd', 'registry-etcd'],
+      ...['connection-zookeeper', 'config-zookeeper', 'registry-zookeeper'],
+      ...['connection-nacos', 'config-nacos', 'registry-nacos'],
+      ...['connection-kubernetes', 'config-kubernetes', 'registry-kubernetes'],
+    ],
+    program: backends,
+  },
+}
