@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs'
 import { lstat, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { type ConfigEntry, type ConfigWrite, checkRevision, createSemaphore, invalid, SdError } from '@sd/core'
+import { type ConfigEntry, type ConfigWrite, checkChosenKey, checkRevision, createSemaphore, invalid, SdError } from '@sd/core'
 import { fileError, ifThere, toFileError } from './file-errors.ts'
 import { revisionOf, toEntry } from './file-reader.ts'
 import { isPassedOver } from './listing.ts'
@@ -28,7 +28,7 @@ export function createFileWriter(settings: FileConfigSettings): FileWriter {
   async function prepare(write: ConfigWrite): Promise<{ readonly path: string; readonly mode: number | undefined }> {
     const { key } = write
     checkFileKey('key', key)
-    if (keys && !keys.includes(key)) throw invalid('key', key, `one of ${keys.join(', ')}`)
+    checkChosenKey(keys, key)
     if (!keys && key.split('/').some(isPassedOver)) throw invalid('key', key, 'a key whose file is neither hidden nor a backup')
     if (!optional) await stat(directory)
     const path = join(directory, key)
