@@ -5,13 +5,14 @@ import {
   callRefusedChannel,
   callRetryChannel,
   clusterPanicChannel,
+  configUpdateChannel,
   endpointEjectionChannel,
   publishTelemetry,
   registrationStateChannel,
   registryStateChannel,
   SdError,
 } from '@sd/core'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { createServiceLogging } from './index.ts'
 import { createCollectingLogger } from './testing/lines.ts'
 
@@ -41,6 +42,8 @@ function publishAll(): void {
   publishTelemetry(callHedgeChannel, { call, attempt: 2, afterMs: 100 })
   publishTelemetry(callRefusedChannel, { call, policy: 'breaker', name: 'b' })
   publishTelemetry(callFallbackChannel, { call, error })
+  publishTelemetry(configUpdateChannel, { config: 'app', version: 2, changed: ['db.pool.size', 'db.password'], durationMs: 3 })
+  publishTelemetry(configUpdateChannel, { config: 'app', version: 2, changed: [], durationMs: 3, error })
 }
 
 test('events become lines, outside of whatever request is served', async () => {
@@ -67,10 +70,23 @@ test('events become lines, outside of whatever request is served', async () => {
     'debug: call is hedged',
     'debug: call refused',
     'warn: fallback stood in',
+    'info: config updated',
+    'warn: config update refused',
   ])
   expect(lines()[0]).toMatchObject({ registry: 'consul', service: 'orders', err: { code: 'SD_UNAVAILABLE' } })
   expect(lines()[7]).toMatchObject({ peer_service: 'stock', instance_id: 'i1', reason: 'consecutive-5xx', for_ms: 30_000 })
   expect(lines()[11]).toMatchObject({ peer_service: 'stock', path: '/items', attempt: 1, delay_ms: 50, status: 503 })
+  expect(lines()[15]).toMatchObject({ config: 'app', version: 2, changed: ['db.pool.size', 'db.password'], changed_count: 2 })
+  expect(lines()[16]).toMatchObject({ config: 'app', version: 2, err: { code: 'SD_UNAVAILABLE' } })
+})
+
+test('a line names a few of many changed paths', () => {
+  const { logger, context, lines } = createCollectingLogger()
+  const logging = createServiceLogging({ logger, context })
+  onTestFinished(logging.close)
+  const changed = Array.from({ length: 1_000 }, (_, index) => `flags.${index}`)
+  publishTelemetry(configUpdateChannel, { config: 'app', version: 1, changed, durationMs: 3 })
+  expect(lines()).toMatchObject([{ changed: changed.slice(0, 20), changed_count: 1_000 }])
 })
 
 test('events can be left out', () => {

@@ -6,6 +6,7 @@ import {
   callRefusedChannel,
   callRetryChannel,
   clusterPanicChannel,
+  configUpdateChannel,
   endpointEjectionChannel,
   registrationStateChannel,
   registryStateChannel,
@@ -27,6 +28,9 @@ export interface LogLine {
 
 /** How the events of some channels are told. */
 type EventLines = { readonly [Name in TelemetryChannel]?: (event: TelemetryEvents[Name]) => LogLine }
+
+/** Most paths in a line about a configuration: at the start all of them are new. */
+const maxPaths = 20
 
 /** Which event makes which line. What a call says for itself in the end (refusals, retries) is told at `debug`. */
 export const eventLines: EventLines = {
@@ -81,6 +85,13 @@ export const eventLines: EventLines = {
     level: 'warn',
     message: 'fallback stood in',
     fields: { ...describeCall(call), err: error },
+  }),
+  [configUpdateChannel]: ({ config, version, changed, error }) => ({
+    level: error ? 'warn' : 'info',
+    message: error ? 'config update refused' : 'config updated',
+    fields: error
+      ? { config, version, err: error }
+      : { config, version, changed: changed.slice(0, maxPaths), changed_count: changed.length },
   }),
 }
 

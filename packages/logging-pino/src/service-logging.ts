@@ -26,7 +26,7 @@ export interface ServiceLoggingOptions {
   readonly requestIdHeader?: string
   /** Header that carries the user's id; `false` to carry none. @default 'x-user-id' */
   readonly userIdHeader?: string | false
-  /** Whether to log what registries, registrations, breakers, clusters and calls of this process tell. @default true */
+  /** Whether to log what registries, registrations, breakers, clusters, calls and configurations of this process tell. @default true */
   readonly events?: boolean
   /** Whether a served request is logged; `path` is without query. @default all are */
   readonly isLogged?: (request: { readonly method: string; readonly path: string }) => boolean

@@ -1,6 +1,7 @@
 import {
   breakerStateChannel,
   clusterPanicChannel,
+  configUpdateChannel,
   discoveryUpdateChannel,
   endpointEjectionChannel,
   healthCheckChannel,
@@ -11,11 +12,12 @@ import {
 } from '@sd/core'
 import type { MetricContext } from './metric-context.ts'
 
-/** Counts what policies, monitors, registries and Discovery do besides calls. */
+/** Counts what policies, monitors, registries, Discovery and configurations do besides calls. */
 export function measureComponents(context: MetricContext): void {
   measurePolicies(context)
   measureEndpoints(context)
   measureRegistries(context)
+  measureConfigs(context)
 }
 
 function measurePolicies({ series, listen }: MetricContext): void {
@@ -111,4 +113,22 @@ function measureRegistries({ series, listen, options }: MetricContext): void {
   })
   listen(registryStateChannel, ({ registry, state }) => stateChanges.add([registry, state]))
   listen(registrationStateChannel, ({ registry, service, state }) => registrationChanges.add([registry, service, state]))
+}
+
+function measureConfigs({ series, listen, options }: MetricContext): void {
+  const updates = series.counter({
+    name: 'config_updates_total',
+    help: 'Updates of configurations that were taken over or refused, by error code, or ok.',
+    labelNames: ['config', 'code'],
+  })
+  const updateDuration = series.histogram({
+    name: 'config_update_duration_seconds',
+    help: 'Time that updates of configurations took to read, decrypt, merge and validate.',
+    labelNames: ['config'],
+    buckets: options.buckets,
+  })
+  listen(configUpdateChannel, ({ config, durationMs, error }) => {
+    updates.add([config, error?.code ?? 'ok'])
+    updateDuration.observe([config], durationMs / 1_000)
+  })
 }

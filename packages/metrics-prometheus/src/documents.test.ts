@@ -44,7 +44,7 @@ describe('the dashboard', () => {
   const expressions = readExpressions()
 
   test('has its rows', () => {
-    expect(readRowTitles()).toEqual(['Traffic', 'Latency', 'Errors', 'Resilience', 'Registry', 'Process'])
+    expect(readRowTitles()).toEqual(['Traffic', 'Latency', 'Errors', 'Resilience', 'Registry', 'Configuration', 'Process'])
     expect(expressions.length).toBeGreaterThan(50)
   })
 

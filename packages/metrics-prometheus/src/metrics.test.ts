@@ -47,7 +47,7 @@ describe('events are counted', () => {
     )
   })
 
-  test('of policies, monitors, Discovery and registries', async () => {
+  test('of policies, monitors, Discovery, registries and configurations', async () => {
     const { register } = start()
     publishAll()
     expect(await readSamples(register)).toEqual(
@@ -68,6 +68,9 @@ describe('events are counted', () => {
         'sd_registry_state_changes_total{registry="memory",state="disconnected"} 1',
         'sd_registration_state_changes_total{registry="memory",service="orders",state="active"} 1',
         'sd_registrations{registry="memory",service="orders",state="active"} 1',
+        'sd_config_updates_total{config="app",code="ok"} 1',
+        'sd_config_updates_total{config="app",code="SD_TIMEOUT"} 1',
+        'sd_config_update_duration_seconds_sum{config="app"} 0.006',
       ]),
     )
   })

@@ -1,4 +1,4 @@
-import { type ClusterStateReport, reportStates, type StateReport } from '@sd/core'
+import { type ClusterStateReport, type ConfigStateReport, reportStates, type StateReport } from '@sd/core'
 import { afterEach, expect, test } from 'vitest'
 import { createMetrics, type Metrics } from './index.ts'
 import { reports } from './testing/publish-everything.ts'
@@ -22,6 +22,7 @@ function report(...states: readonly StateReport[]): () => void {
 }
 
 const cluster = reports.find((state) => state.kind === 'cluster') as ClusterStateReport
+const config = reports.find((state) => state.kind === 'config') as ConfigStateReport
 
 async function samplesOf(metrics: Metrics, pattern: RegExp): Promise<readonly string[]> {
   return (await readSamples(metrics.register)).filter((line) => pattern.test(line))
@@ -48,10 +49,15 @@ test('states are asked for at each reading, and what is gone is gone', async () 
       'sd_retry_budget_available{service="orders"} 11',
       'sd_registry_state{registry="memory",state="connected"} 1',
       'sd_registry_state{registry="memory",state="disconnected"} 0',
+      'sd_config_version{config="app"} 3',
+      'sd_config_last_update_timestamp_seconds{config="app"} 1700000000.5',
+      'sd_config_stale_sources{config="app"} 1',
+      'sd_config_refused_sources{config="app"} 2',
+      'sd_config_degraded_seconds{config="app"} 2.5',
     ]),
   )
   end()
-  expect(await samplesOf(metrics, /^sd_(instances|endpoints|cluster|breaker|concurrency|retry|registry)/)).toEqual([])
+  expect(await samplesOf(metrics, /^sd_(instances|endpoints|cluster|breaker|concurrency|retry|registry|config)/)).toEqual([])
 })
 
 test('of several clusters of a service the largest numbers count, limits are added up', async () => {
@@ -66,6 +72,20 @@ test('of several clusters of a service the largest numbers count, limits are add
       'sd_retry_budget_available{service="orders"} 15',
     ].sort(),
   )
+})
+
+test('of several configurations of a name the largest numbers count', async () => {
+  const metrics = start()
+  report(config, { ...config, version: 1, staleSources: [], refusedSources: [], degradedForMs: 0 })
+  report({ ...config, config: 'other', version: 7 })
+  expect(await samplesOf(metrics, /^sd_config_(version|stale_sources|degraded)/)).toEqual([
+    'sd_config_degraded_seconds{config="app"} 2.5',
+    'sd_config_degraded_seconds{config="other"} 2.5',
+    'sd_config_stale_sources{config="app"} 1',
+    'sd_config_stale_sources{config="other"} 1',
+    'sd_config_version{config="app"} 3',
+    'sd_config_version{config="other"} 7',
+  ])
 })
 
 test('a report that is not as it should be does not cost the others', async () => {

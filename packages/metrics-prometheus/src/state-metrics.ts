@@ -2,6 +2,7 @@ import {
   type BreakerStateReport,
   type CircuitState,
   type ClusterStateReport,
+  type ConfigStateReport,
   collectStates,
   type RegistryState,
   type StateReport,
@@ -15,7 +16,8 @@ const registryStates: readonly RegistryState[] = ['connected', 'disconnected', '
 
 /**
  * How everything that is alive is, asked for whenever the metrics are read; what is gone is gone from them too. Of several things of one
- * name numbers are added up, but those of clusters: several Discoveries see the same instances, so the largest counts.
+ * name numbers are added up, but those of clusters and configurations: several Discoveries see the same instances, and versions make no
+ * sum, so the largest counts.
  */
 export function measureStates(context: MetricContext): void {
   const { series } = context
@@ -37,6 +39,11 @@ export function measureStates(context: MetricContext): void {
   const budgets = gauge('retry_budget_available', 'Further attempts that would be granted now.', ['service'])
   const connections = gauge('registry_state', 'Registries whose connection is in the state.', ['registry', 'state'])
   const registrations = gauge('registrations', 'Registrations of this process, by state.', ['registry', 'service', 'state'])
+  const versions = gauge('config_version', 'The version that counts: 1 at the start, one more with every change.', ['config'])
+  const updated = gauge('config_last_update_timestamp_seconds', 'When the version was taken over, in Unix time.', ['config'])
+  const staleSources = gauge('config_stale_sources', 'Sources that are away: what they had counts on.', ['config'])
+  const refusedSources = gauge('config_refused_sources', 'Sources whose newest content was refused.', ['config'])
+  const degraded = gauge('config_degraded_seconds', 'For how long a source has been away or refused, or 0.', ['config'])
   const countLookups = createLookupCounts(series, collect)
 
   // prom-client reads all metrics in one go: the states are asked for once, by the first of them.
@@ -85,6 +92,9 @@ export function measureStates(context: MetricContext): void {
         break
       case 'retry-budget':
         budgets.add([state.service], state.available)
+        break
+      case 'config':
+        takeConfig(state)
     }
   }
   function takeCluster({ service, instances: counts, ...cluster }: ClusterStateReport): void {
@@ -99,5 +109,12 @@ export function measureStates(context: MetricContext): void {
     for (const each of circuitStates) {
       breakers.add([service, breaker, scope, each, ...context.instanceValue(instanceId ?? '')], each === state ? 1 : 0)
     }
+  }
+  function takeConfig({ config, ...state }: ConfigStateReport): void {
+    versions.raise([config], state.version)
+    updated.raise([config], state.updatedAt / 1_000)
+    staleSources.raise([config], state.staleSources.length)
+    refusedSources.raise([config], state.refusedSources.length)
+    degraded.raise([config], state.degradedForMs / 1_000)
   }
 }

@@ -8,6 +8,7 @@ import {
   callRetryChannel,
   callStartChannel,
   clusterPanicChannel,
+  configUpdateChannel,
   createServiceInstance,
   createSnapshot,
   diffSnapshots,
@@ -59,6 +60,15 @@ export const reports: readonly StateReport[] = [
   { kind: 'breaker', breaker: 'orders', service: 'orders', instanceId: 'b', state: 'half-open' },
   { kind: 'limit', limit: 'bulkhead', service: 'orders', max: 20, active: 7, waiting: 2 },
   { kind: 'retry-budget', service: 'orders', available: 11 },
+  {
+    kind: 'config',
+    config: 'app',
+    version: 3,
+    updatedAt: 1_700_000_000_500,
+    staleSources: ['center'],
+    refusedSources: ['file', 'environment'],
+    degradedForMs: 2_500,
+  },
 ]
 
 /** Publishes an event on every channel, and reports one state of each kind. @returns a function that ends the reports */
@@ -93,5 +103,7 @@ export function publishEverything(): () => void {
   publishTelemetry(registryOperationChannel, { registry: 'memory', operation: 'getInstances', durationMs: 2, error })
   publishTelemetry(registryStateChannel, { registry: 'memory', state: 'disconnected', error })
   publishTelemetry(registrationStateChannel, { registry: 'memory', service: 'orders', instanceId: 'a', state: 'active' })
+  publishTelemetry(configUpdateChannel, { config: 'app', version: 3, changed: ['db.pool.size'], durationMs: 4 })
+  publishTelemetry(configUpdateChannel, { config: 'app', version: 3, changed: [], durationMs: 2, error })
   return reportStates(() => reports)
 }
