@@ -68,17 +68,21 @@ test('what schemas transform and default is there, and says so', async () => {
   expect([config.get('at') === at, config.version]).toEqual([true, 1])
 })
 
-test('a schema that throws refuses', async () => {
+test('a schema that throws refuses, and what it quotes is masked', async () => {
+  const secret = 'hunter2-hunter2'
   const schema: StandardSchemaV1 = {
     '~standard': {
       version: 1,
       vendor: 'test',
-      validate: () => {
-        throw new Error('bug')
+      validate: (value) => {
+        throw new Error(`bug at ${JSON.stringify(value)}`)
       },
     },
   }
-  await expect(open({ schema, sources: [] })).rejects.toMatchObject({ code: 'SD_INVALID', message: 'update of config: bug' })
+  const failing = open({ schema, sources: [memory('file', { 'app.yaml': `password: ${secret}` })] })
+  const error: unknown = await failing.catch((caught: unknown) => caught)
+  expect(error).toMatchObject({ code: 'SD_INVALID', message: expect.stringContaining('threw bug at') })
+  expect(`${String(error)} ${JSON.stringify(error)} ${String((error as Error).cause)}`).not.toContain(secret)
 })
 
 test('a schema that never answers is not waited for', async () => {

@@ -28,7 +28,7 @@ export async function validate(
   if (!schema) return { value: readTexts(tree, [], isText) }
   let input = tree
   for (let round = 0; ; round++) {
-    const result = await schema['~standard'].validate(input)
+    const result = await runSchema(schema, input)
     if (!result.issues) return { value: result.value }
     const issues = result.issues.map(({ path = [], message }) => ({ keys: path.map(toKey), message }))
     const texts = round < maxRounds ? issues.flatMap(({ keys }) => (isText(keys) ? (readAt(input, keys) ?? []) : [])) : []
@@ -36,6 +36,15 @@ export async function validate(
     const next = structuredClone(input)
     for (const { keys, value } of texts) write(next, keys, value)
     input = next
+  }
+}
+
+/** What a schema throws is an issue like others: it may quote a secret, which is masked there. */
+async function runSchema(schema: StandardSchemaV1, input: unknown): Promise<StandardSchemaV1.Result<unknown>> {
+  try {
+    return await schema['~standard'].validate(input)
+  } catch (error) {
+    return { issues: [{ message: `threw ${error instanceof Error ? error.message : String(error)}` }] }
   }
 }
 
