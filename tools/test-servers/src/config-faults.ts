@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isConfigKey, SdError, type WritableConfigSource } from '@sd/core'
 import { bindCases, type CaseBody, type ContractCase, eventually, within } from '@sd/testing'
+import { consumerCases } from './config-consumer-faults.ts'
 import { type ConfigFaultContext, type ConfigFaultHarness, contentsOf, createConfigFaultContext } from './config-fault-context.ts'
 
 /** What other tools may leave where a text should be. */
@@ -162,7 +163,7 @@ const cases: Readonly<Record<string, CaseBody<ConfigFaultContext>>> = {
  */
 export function configFaults(harness: ConfigFaultHarness): readonly ContractCase[] {
   return bindCases(
-    cases,
+    { ...cases, ...consumerCases },
     () => createConfigFaultContext(harness),
     (context) => context.dispose(),
   )

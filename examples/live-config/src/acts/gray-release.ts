@@ -1,0 +1,90 @@
+import { join } from 'node:path'
+import { createConfig, createGrayRelease, createMemoryConfigSource, type MemoryConfigStore, withGrayRelease } from '@sd/config'
+import { createDecrypter, createFileKeyring, type Keyring } from '@sd/config-crypto'
+import { z } from 'zod'
+import { formatShop, shopKey } from '../operator.ts'
+import type { Stage } from '../stage.ts'
+
+interface Reader {
+  readonly id: string
+  isGray(): boolean
+  reload(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Instances of the shop; of each only its configuration. */
+const readerCount = 20
+
+/** What the gray version changes. */
+const grayTimeoutMs = 700
+const readerSchema = z.object({ client: z.object({ timeoutMs: z.number().optional() }) })
+
+/** A version for half of all instances first, then for all. */
+export async function grayRelease(stage: Stage, store: MemoryConfigStore): Promise<void> {
+  const { shop, shopOptions, operator, screen, untilUpdated, promise } = stage
+  screen.heading(`A gray release: half of ${readerCount} more instances get a version first`)
+  const keys = createFileKeyring({ path: join(shopOptions.folder, 'keys') })
+  const readers = await Promise.all(
+    Array.from({ length: readerCount }, (_, index) => startReader(store, keys, `shop-${index + 2}`)),
+  )
+  const release = createGrayRelease({ source: operator.source, key: shopKey })
+  const chosen = (): readonly string[] => readers.filter((reader) => reader.isGray()).map(({ id }) => id)
+  const showChosen = async (): Promise<void> => {
+    await Promise.all(readers.map((reader) => reader.reload()))
+    screen.note(readers.map((reader) => (reader.isGray() ? '■' : '□')).join(' '))
+  }
+
+  const tree = JSON.parse((await operator.read()).content) as { client: object }
+  await release.publish(formatShop({ ...tree, client: { ...tree.client, timeoutMs: grayTimeoutMs } }), {
+    rule: { share: 50 },
+    author: 'bob',
+  })
+  screen.deed(`the gray version is published for 50 %: client.timeoutMs is ${grayTimeoutMs}`)
+  await showChosen()
+  const first = chosen()
+  const isPart = first.length > 0 && first.length < readerCount
+  promise(
+    'a gray release reaches some',
+    isPart && shop.config.current.client.timeoutMs !== grayTimeoutMs,
+    `${first.length} of ${readerCount}`,
+  )
+
+  await release.retarget({ share: 80 })
+  screen.deed('it is published for 80 %')
+  await showChosen()
+  const stay = first.filter((id) => chosen().includes(id)).length
+  promise(
+    'whoever has it keeps it when the share grows',
+    stay === first.length,
+    `${stay} of ${first.length}, now ${chosen().length}`,
+  )
+
+  await untilUpdated(async () => {
+    await release.promote({ author: 'bob', comment: 'promoted' })
+    screen.deed('it is promoted')
+  })
+  await showChosen()
+  const all = chosen().length
+  const own = shop.config.current.client.timeoutMs
+  promise(
+    'promoted, it reaches all',
+    all === readerCount && own === grayTimeoutMs,
+    `${all} of ${readerCount}, and the shop itself: ${own}`,
+  )
+  await Promise.all(readers.map((reader) => reader.close()))
+  keys.close()
+}
+
+async function startReader(store: MemoryConfigStore, keys: Keyring, id: string): Promise<Reader> {
+  const source = withGrayRelease(createMemoryConfigSource({ store, name: id }), { instance: { id } })
+  const config = await createConfig({ sources: [source], schema: readerSchema, decrypt: createDecrypter({ keys }), name: id })
+  return {
+    id,
+    isGray: () => config.current.client.timeoutMs === grayTimeoutMs,
+    reload: () => config.reload(),
+    async close() {
+      await config.close()
+      await source.close()
+    },
+  }
+}

@@ -1,0 +1,36 @@
+import { isConfigError } from '@sd/config'
+import type { Stage } from '../stage.ts'
+
+/** What is wrong is refused as a whole, and what was good last counts on. */
+export async function invalidValue({ shop, operator, reports, screen, measure, until, promise }: Stage): Promise<void> {
+  const { config } = shop
+  screen.heading('A broken push: one value is wrong, another one in the same text would be fine')
+  const { version, current } = config
+  const good = await operator.read()
+  const refusals = () => reports.filter((report) => report.kind === 'refused')
+
+  const text = good.content.replace('"maxAttempts": 5', '"maxAttempts": "many"').replace('"timeoutMs": 3000', '"timeoutMs": 9000')
+  await operator.write(text, 'as many attempts as possible')
+  await until(() => refusals().length > 0)
+  const error = refusals()[0]?.error
+  const [failure] = isConfigError(error) ? error.failures : []
+  const place = [failure?.source, failure?.key, failure?.line, failure?.field]
+  const line = text.split('\n').findIndex((row) => row.includes('"many"')) + 1
+  const isExact = place.join() === ['center', 'shop.json', line, 'client.services.orders.retry.maxAttempts'].join()
+  promise('a refusal names source, key, line and field', isExact, `${place[0]} ${place[1]}:${place[2]} ${place[3]}`)
+
+  await operator.write(good.content.slice(0, -20), 'half a text')
+  await until(() => refusals().length > 1)
+  const tally = await measure(1)
+  const isSame = config.version === version && config.current === current
+  promise(
+    'nothing of it counts, and calls go on',
+    isSame && tally.failed === 0,
+    `still version ${config.version}, ${tally.failed} failed`,
+  )
+
+  await operator.write(good.content, 'as it was')
+  await until(() => config.status().refused.length === 0)
+  const after = config.status().refused.length
+  promise('a good text ends it', after === 0 && config.version === version, `${after} sources refused, still version ${version}`)
+}

@@ -1,0 +1,28 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Stage } from '../stage.ts'
+
+/** Where values come from; a file is edited. */
+export async function layers({ shop, shopOptions, screen, untilUpdated, promise }: Stage): Promise<void> {
+  const { config } = shop
+  screen.heading('Four layers: defaults < file < environment < config center')
+  const winners = [
+    'client.retry.backoffMs',
+    'client.breaker.minimumCalls',
+    'client.timeoutMs',
+    'client.services.orders.timeoutMs',
+  ].map((path) => {
+    const { value, source, key, line, overrode } = config.explain(path)
+    const place = [source, key, line && `line ${line}`].filter(Boolean).join(' ')
+    screen.note([`${path} = ${value}, from ${place}`, ...overrode.map((origin) => `over ${origin.source}`)].join(', '))
+    return source
+  })
+  promise('every layer has its say, the later over the earlier', new Set(winners).size === 4, winners.join(' < '))
+
+  await untilUpdated(async () => {
+    await writeFile(join(shopOptions.folder, 'shop.yaml'), 'client:\n  breaker: { minimumCalls: 30 }\n')
+    screen.deed('somebody edits shop.yaml')
+  })
+  const minimum = config.current.client.breaker.minimumCalls
+  promise('a file that is edited counts at once', minimum === 30, `minimumCalls ${minimum}`)
+}

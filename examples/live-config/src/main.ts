@@ -1,0 +1,14 @@
+import { SdError } from '@sd/core'
+import { readOptions } from './options.ts'
+import { runLiveConfig } from './run.ts'
+
+try {
+  const options = readOptions(process.argv.slice(2))
+  if (typeof options === 'string') process.stdout.write(options)
+  else if (!(await runLiveConfig(options, process.stdout))) process.exitCode = 1
+} catch (error) {
+  // Bad options, and a bad SHOP_ variable, are told in one line; anything else is a bug and shows its stack.
+  if (!SdError.isInstance(error) || error.code !== 'SD_INVALID') throw error
+  process.stderr.write(`${error.message}\n`)
+  process.exitCode = 2
+}

@@ -1,0 +1,52 @@
+import { z } from 'zod'
+
+const balancerName = z.enum(['round-robin', 'weighted-round-robin', 'p2c'])
+const milliseconds = z.int().min(1)
+
+const retry = z.strictObject({
+  maxAttempts: z.int().min(1).max(10),
+  backoffMs: milliseconds,
+  /** What retries may add to the load, as a share of the calls. */
+  budgetRatio: z.number().min(0).max(10),
+})
+
+const breaker = z.strictObject({
+  failureRate: z.number().gt(0).max(1),
+  minimumCalls: z.int().min(1),
+  windowMs: milliseconds,
+  openMs: milliseconds,
+})
+
+/** `null` is for none: it is a value, so a higher source can take a limit away. */
+const rateLimit = z.strictObject({ limit: z.int().min(1), windowMs: milliseconds }).nullable()
+
+const settings = z.strictObject({ balancer: balancerName, timeoutMs: milliseconds, retry, breaker, rateLimit })
+
+/** What one service has of its own; whatever it leaves out is as for all. */
+const overrides = settings.extend({ retry: retry.partial(), breaker: breaker.partial() }).partial()
+
+/** What is wanted. Strict objects, so that a misspelled name is refused rather than ignored. */
+export const shopSchema = z.strictObject({
+  client: settings.extend({ token: z.string(), services: z.record(z.string(), overrides) }),
+})
+
+/** Settings of all services. */
+export type SettingsConfig = z.output<typeof settings>
+/** Settings of one service that differ. */
+export type OverridesConfig = z.output<typeof overrides>
+/** All that the client is told. */
+export type ClientConfig = z.output<typeof shopSchema>['client']
+/** Names of the balancers. */
+export type BalancerName = z.output<typeof balancerName>
+
+/** The lowest layer: what the program says itself. */
+export const shopDefaults = {
+  client: {
+    balancer: 'round-robin',
+    timeoutMs: 5_000,
+    retry: { maxAttempts: 1, backoffMs: 20, budgetRatio: 0.2 },
+    breaker: { failureRate: 0.5, minimumCalls: 10, windowMs: 10_000, openMs: 60_000 },
+    rateLimit: null,
+    services: {},
+  },
+}

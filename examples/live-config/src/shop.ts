@@ -1,0 +1,71 @@
+import { join } from 'node:path'
+import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
+import { createServiceClient, type ServiceClient } from '@sd/client'
+import { type Config, type ConfigReport, createConfig } from '@sd/config'
+import { createDecrypter, createFileKeyring } from '@sd/config-crypto'
+import { createEnvConfigSource } from '@sd/config-env'
+import { createFileConfigSource } from '@sd/config-file'
+import type { ConfigSource, Discoverer } from '@sd/core'
+import { createDiscovery } from '@sd/discovery'
+import type { z } from 'zod'
+import { createClientSettingsMapper } from './client-settings.ts'
+import { shopDefaults, shopSchema } from './schema.ts'
+
+/** The program whose configuration this is about. */
+export interface Shop {
+  /** Its configuration. */
+  readonly config: Config<z.output<typeof shopSchema>, z.input<typeof shopSchema>>
+  /** Its client, which follows the configuration. */
+  readonly client: ServiceClient
+  /** Ends it. */
+  close(): Promise<void>
+}
+
+/** What a shop needs. */
+export interface ShopOptions {
+  /** Where services are found. */
+  readonly registry: Discoverer
+  /** The config center; the shop closes it. */
+  readonly center: ConfigSource
+  /** Folder with `shop.yaml` and `keys`, in which it keeps its snapshot. */
+  readonly folder: string
+  /** Variables; those that begin with `SHOP_` count. */
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Told what happens to its configuration. */
+  readonly onReport?: (report: ConfigReport) => void
+}
+
+/** Starts a shop: reads its configuration, and hands it to a client now and after every change. */
+export async function startShop({ registry, center, folder, environment, onReport = () => {} }: ShopOptions): Promise<Shop> {
+  const file = createFileConfigSource({ path: join(folder, 'shop.yaml'), name: 'file' })
+  const variables = createEnvConfigSource({ prefix: 'SHOP_', env: environment, name: 'environment' })
+  const keys = createFileKeyring({ path: join(folder, 'keys'), recheckMs: 0 })
+  const sources = [file, variables, center]
+
+  const config = await createConfig({
+    sources,
+    schema: shopSchema,
+    defaults: shopDefaults,
+    decrypt: createDecrypter({ keys }),
+    snapshot: { path: join(folder, 'snapshot.json'), waitMs: 500 },
+    onReport,
+  })
+
+  const discovery = createDiscovery({ source: registry })
+  const client = createServiceClient({ discovery, balancer: createRoundRobinBalancer() })
+  const toClientSettings = createClientSettingsMapper()
+  client.configure(toClientSettings(config.current.client))
+  config.onChange('client', ({ value }) => client.configure(toClientSettings(value)))
+
+  return {
+    config,
+    client,
+    async close() {
+      await client.close()
+      await discovery.close()
+      await config.close()
+      await Promise.all(sources.map((source) => source.close()))
+      keys.close()
+    },
+  }
+}
