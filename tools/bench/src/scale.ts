@@ -3,6 +3,7 @@ import { createServiceInstance, type InstanceSpec } from '@sd/core'
 import { createDiscovery } from '@sd/discovery'
 import { createMemoryRegistry } from '@sd/registry-memory'
 import { createTestEndpoints, createTestView } from '@sd/testing'
+import { longestBlock } from './longest-block.ts'
 import { quantile } from './paired.ts'
 import type { Finding } from './report.ts'
 
@@ -25,21 +26,6 @@ function spec(index: number): InstanceSpec {
 function heapAfterGc(): number {
   for (let times = 0; times < 3; times++) globalThis.gc?.()
   return process.memoryUsage().heapUsed
-}
-
-/** The longest time for which timers were held up while `work` ran, in milliseconds. */
-async function longestBlock(work: () => Promise<void>): Promise<number> {
-  let longest = 0
-  let last = performance.now()
-  const timer = setInterval(() => {
-    const now = performance.now()
-    longest = Math.max(longest, now - last - 1)
-    last = now
-  }, 1)
-  await work()
-  await new Promise((resolve) => setTimeout(resolve, 20))
-  clearInterval(timer)
-  return longest
 }
 
 async function settled(check: () => boolean): Promise<void> {

@@ -3,7 +3,7 @@ import { findServer, startConsul } from '@sd/test-servers'
 import Consul from 'consul'
 import type { Finding } from '../report.ts'
 import { measureFootprint } from './footprint.ts'
-import { measurePropagation } from './propagation.ts'
+import { compareWatches } from './propagation.ts'
 
 /** Consul against the consul package's own watch. */
 export async function benchConsul(): Promise<readonly Finding[]> {
@@ -12,7 +12,7 @@ export async function benchConsul(): Promise<readonly Finding[]> {
   const server = await startConsul(source)
   const open = (port: number) => createConsulRegistry({ endpoints: [`127.0.0.1:${port}`] })
   const footprint = await measureFootprint({ name: 'consul', port: server.port, open })
-  const propagation = await measurePropagation({
+  const propagation = await compareWatches({
     name: 'consul',
     open: () => open(server.port),
     async watchBare(seen) {

@@ -3,7 +3,7 @@ import { findServer, startEtcd } from '@sd/test-servers'
 import { Etcd3 } from 'etcd3'
 import type { Finding } from '../report.ts'
 import { measureFootprint } from './footprint.ts'
-import { measurePropagation } from './propagation.ts'
+import { compareWatches } from './propagation.ts'
 
 /** etcd against etcd3's own watcher. */
 export async function benchEtcd(): Promise<readonly Finding[]> {
@@ -12,7 +12,7 @@ export async function benchEtcd(): Promise<readonly Finding[]> {
   const server = await startEtcd(source)
   const open = (port: number) => createEtcdRegistry({ endpoints: [`127.0.0.1:${port}`], prefix: '/bench' })
   const footprint = await measureFootprint({ name: 'etcd', port: server.port, open })
-  const propagation = await measurePropagation({
+  const propagation = await compareWatches({
     name: 'etcd',
     open: () => open(server.port),
     async watchBare(seen) {

@@ -3,7 +3,7 @@ import { createKubernetesRegistry } from '@sd/registry-kubernetes'
 import { findServer, startKubernetes } from '@sd/test-servers'
 import type { Finding } from '../report.ts'
 import { measureFootprint } from './footprint.ts'
-import { measurePropagation } from './propagation.ts'
+import { compareWatches } from './propagation.ts'
 
 /** Kubernetes against the bare library's watch. */
 export async function benchKubernetes(): Promise<readonly Finding[]> {
@@ -12,7 +12,7 @@ export async function benchKubernetes(): Promise<readonly Finding[]> {
   const server = await startKubernetes({ kubernetes, etcd })
   const open = (port: number) => createKubernetesRegistry({ kubeconfig: server.kubeconfig({ port, namespace: 'default' }) })
   const footprint = await measureFootprint({ name: 'kubernetes', port: server.port, open })
-  const propagation = await measurePropagation({
+  const propagation = await compareWatches({
     name: 'kubernetes',
     open: () => open(server.port),
     async watchBare(seen) {

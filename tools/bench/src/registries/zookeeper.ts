@@ -3,7 +3,7 @@ import { findServer, startZooKeeper } from '@sd/test-servers'
 import zookeeper from 'node-zookeeper-client'
 import type { Finding } from '../report.ts'
 import { measureFootprint } from './footprint.ts'
-import { measurePropagation } from './propagation.ts'
+import { compareWatches } from './propagation.ts'
 
 /** ZooKeeper against the bare client, which reads the node again at every event. */
 export async function benchZooKeeper(): Promise<readonly Finding[]> {
@@ -12,7 +12,7 @@ export async function benchZooKeeper(): Promise<readonly Finding[]> {
   const server = await startZooKeeper(source)
   const open = (port: number) => createZooKeeperRegistry({ endpoints: [`127.0.0.1:${port}`], prefix: '/bench' })
   const footprint = await measureFootprint({ name: 'zookeeper', port: server.port, open })
-  const propagation = await measurePropagation({
+  const propagation = await compareWatches({
     name: 'zookeeper',
     open: () => open(server.port),
     async watchBare(seen) {

@@ -1,0 +1,39 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createNacosConfigSource } from '@sd/config-nacos'
+import { findServer, startNacos } from '@sd/test-servers'
+import { DataClient } from 'nacos'
+import type { Finding } from '../report.ts'
+import { compareSource } from './sources.ts'
+
+const place = { dataId: 'orders.json', group: 'DEFAULT_GROUP' }
+
+/** Nacos against the SDK's own `DataClient`. */
+export async function benchNacos(): Promise<readonly Finding[]> {
+  const found = await findServer('nacos', { own: true })
+  if (!found) return []
+  const server = await startNacos(found)
+  const cacheDir = await mkdtemp(join(tmpdir(), 'sd-bench-'))
+  const findings = await compareSource({
+    name: 'nacos',
+    key: place.dataId,
+    open: () => createNacosConfigSource({ endpoints: [`127.0.0.1:${server.port}`], dataIds: [place.dataId] }),
+    async connectBare() {
+      const client = new DataClient({ serverAddr: `127.0.0.1:${server.port}`, namespace: '', cacheDir })
+      return {
+        write: (text) => client.publishSingle(place.dataId, place.group, text),
+        async watch(seen) {
+          client.subscribe(place, seen)
+          return () => client.unSubscribe(place, seen)
+        },
+        close: () => client.close(),
+      }
+    },
+    // Our source slows down polls that are answered at once, again and again.
+    pace: { changes: 25, pauseMs: 300 },
+  })
+  await server.close()
+  await rm(cacheDir, { recursive: true })
+  return findings
+}

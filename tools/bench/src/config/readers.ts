@@ -1,0 +1,97 @@
+import { createConfig, createMemoryConfigSource } from '@sd/config'
+import { z } from 'zod'
+
+/** One way of reading `db.pool.size`. */
+export interface Reader {
+  /** Name in the table. */
+  readonly name: string
+  /** Most CPU that it may take as a ratio to the first. */
+  readonly limit?: number
+  /** Prepares it. @returns reads so many times, and returns the sum */
+  readonly create: () => ((count: number) => number) | Promise<(count: number) => number>
+}
+
+const schema = z.object({
+  name: z.string(),
+  db: z.object({ url: z.string(), pool: z.object({ size: z.number().int(), idleMs: z.number() }) }),
+  flags: z.object({ fast: z.boolean() }),
+})
+
+/**
+ * Readers take turns among so many objects: of a single one that never changes, the optimising compiler reads once and keeps the answer, and
+ * there is nothing left to measure.
+ */
+const objectCount = 64
+
+/** The loops are alike but not shared: each is compiled for what it reads. The first is what the others are compared with. */
+export const readers: readonly Reader[] = [
+  {
+    name: 'a property of a frozen object',
+    create() {
+      const trees = Array.from({ length: objectCount }, (_, index) => freezeTree(createTree(index)))
+      return (count) => {
+        let sum = 0
+        for (let index = 0; index < count; index++) sum += (trees[index % objectCount] as z.infer<typeof schema>).db.pool.size
+        return sum
+      }
+    },
+  },
+  {
+    name: 'config.current.db.pool.size',
+    limit: 2,
+    async create() {
+      const configs = await createConfigs()
+      return (count) => {
+        let sum = 0
+        for (let index = 0; index < count; index++) sum += (configs[index % objectCount] as SomeConfig).current.db.pool.size
+        return sum
+      }
+    },
+  },
+  {
+    name: "config.get('db.pool.size')",
+    async create() {
+      const configs = await createConfigs()
+      return (count) => {
+        let sum = 0
+        for (let index = 0; index < count; index++) sum += (configs[index % objectCount] as SomeConfig).get('db.pool.size')
+        return sum
+      }
+    },
+  },
+]
+
+/** What such a loop costs without the read. */
+export function createLoop(): (count: number) => number {
+  const sizes = Array.from({ length: objectCount }, (_, index) => index)
+  return (count) => {
+    let sum = 0
+    for (let index = 0; index < count; index++) sum += sizes[index % objectCount] as number
+    return sum
+  }
+}
+
+type SomeConfig = Awaited<ReturnType<typeof createConfigs>>[number]
+
+function createTree(size: number): z.infer<typeof schema> {
+  return { name: 'orders', db: { url: 'postgres://db/orders', pool: { size, idleMs: 1_000 } }, flags: { fast: true } }
+}
+
+function freezeTree(tree: z.infer<typeof schema>): z.infer<typeof schema> {
+  Object.freeze(tree.db.pool)
+  Object.freeze(tree.db)
+  Object.freeze(tree.flags)
+  return Object.freeze(tree)
+}
+
+/** Every configuration has had an update, as in a program that runs. */
+async function createConfigs() {
+  return await Promise.all(
+    Array.from({ length: objectCount }, async (_, index) => {
+      const source = createMemoryConfigSource({ entries: { 'orders.json': JSON.stringify(createTree(objectCount)) } })
+      const config = await createConfig({ sources: [source], schema })
+      await config.set('db.pool.size', index)
+      return config
+    }),
+  )
+}
