@@ -29,9 +29,9 @@ test.each<[EnvConfigSourceOptions, Readonly<Record<string, string>>]>([
 })
 
 test('the own environment is the default', async () => {
-  process.env['SD_TEST_OWN'] = '1'
-  onTestFinished(() => void delete process.env['SD_TEST_OWN'])
-  expect(await load({ prefix: 'SD_TEST_' })).toEqual({ own: '1' })
+  process.env['SD_CONFIG_ENV_OWN'] = '1'
+  onTestFinished(() => void delete process.env['SD_CONFIG_ENV_OWN'])
+  expect(await load({ prefix: 'SD_CONFIG_ENV_' })).toEqual({ own: '1' })
 })
 
 test('what makes no key is left out', async () => {

@@ -31,7 +31,7 @@ describe.runIf(etcd && kubernetes && toxiproxy)('registry contract', () => {
       const namespace = `test-${randomUUID()}`
       await server.call('POST', '/api/v1/namespaces', { metadata: { name: namespace } })
       return createLinkedClients(proxy, server.port, (port) =>
-        createKubernetesRegistry({ kubeconfig: server.kubeconfig({ port, namespace }), operationTimeoutMs: 4_000 }),
+        createKubernetesRegistry({ kubeconfig: server.kubeconfig({ port, namespace }), operationTimeoutMs: 10_000 }),
       )
     },
   })
