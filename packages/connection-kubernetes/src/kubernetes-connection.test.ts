@@ -91,16 +91,38 @@ describe('the connection to the API', () => {
     const now = performance.now()
     const clock = vi.spyOn(performance, 'now')
     expect(await ask('/x')).toMatchObject({ code: 'SD_UNAVAILABLE' })
-    later(6_000)
+    later(20_000)
     expect(await ask('/x')).toMatchObject({ code: 'SD_UNAVAILABLE' })
-    later(12_000)
+    later(40_000)
     expect(await ask('/x')).toMatchObject({ code: 'SD_DENIED' })
-    later(60_000)
+    later(100_000)
     expect(await ask('/x')).toMatchObject({ code: 'SD_UNAVAILABLE' })
-    later(61_000)
+    later(101_000)
     await ask('/allowed')
     expect(await ask('/x')).toMatchObject({ code: 'SD_DENIED' })
     clock.mockRestore()
+  })
+
+  test('does not believe it after the way was lost, whatever was accepted before', async () => {
+    let isStarting = false
+    const connection = await connect((request, response) => {
+      if (request.url?.startsWith('/lost')) response.destroy()
+      else response.writeHead(isStarting || request.url === '/readyz' ? 403 : 200).end('{}')
+    })
+    const ask = (path: string): Promise<unknown> =>
+      connection.request({ method: 'GET', path, signal }).catch((error: unknown) => error)
+    await ask('/x')
+    isStarting = true
+    expect(await ask('/x')).toMatchObject({ code: 'SD_DENIED' })
+    isStarting = false
+    await ask('/x')
+    await ask('/lost')
+    isStarting = true
+    expect(await ask('/x')).toMatchObject({ code: 'SD_UNAVAILABLE' })
+    isStarting = false
+    await connection.watch(watchOf())
+    isStarting = true
+    expect(await ask('/x')).toMatchObject({ code: 'SD_UNAVAILABLE' })
   })
 
   test('has no more than 16 requests under way', async () => {

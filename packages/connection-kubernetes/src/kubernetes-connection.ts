@@ -49,7 +49,7 @@ export interface ApiWatch {
 }
 
 /** An API server does not know permissions for less than this after its start, in milliseconds. */
-const startLimitMs = 10_000
+const startLimitMs = 30_000
 
 /** The API server, seen through the library's login and its connections. */
 export interface KubernetesConnection {
@@ -80,8 +80,10 @@ export function createKubernetesConnection(settings: KubernetesConnectionSetting
   const requests = createSemaphore(parallelRequests)
   const http = new IsomorphicFetchHttpLibrary()
   let closed = false
-  // By `performance.now()`: when a request was last accepted, and since and until when some were refused, one soon after the other.
+  // By `performance.now()`: when a request or watch was last accepted, when the way was last lost, so that the server may have started anew, and
+  // since and until when requests were refused, one soon after the other.
   let acceptedAt = Number.NEGATIVE_INFINITY
+  let lostAt = Number.NEGATIVE_INFINITY
   let refusals = { from: 0, to: Number.NEGATIVE_INFINITY }
 
   /**
@@ -91,7 +93,7 @@ export function createKubernetesConnection(settings: KubernetesConnectionSetting
   async function withLogin<T>(signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
     if (closed) throw closedError(name)
     try {
-      return await accepted(attempt)
+      return await noted(attempt)
     } catch (refusal) {
       if (!isRefusal(refusal)) throw refusal
       if (refusal.code === LOGIN_REFUSED) login.refresh()
@@ -103,21 +105,23 @@ export function createKubernetesConnection(settings: KubernetesConnectionSetting
       }
     }
     try {
-      return await accepted(attempt)
+      return await noted(attempt)
     } catch (error) {
       throw isRefusal(error) ? new SdError('SD_DENIED', error.message) : error
     }
   }
 
-  async function accepted<T>(attempt: () => Promise<T>): Promise<T> {
+  /** Takes note of refusals and losses. */
+  async function noted<T>(attempt: () => Promise<T>): Promise<T> {
     try {
-      const result = await attempt()
-      acceptedAt = performance.now()
-      return result
+      return await attempt()
     } catch (error) {
+      const now = performance.now()
       if (isRefusal(error)) {
-        const now = performance.now()
-        refusals = { from: now - refusals.to > startLimitMs ? now : refusals.from, to: now }
+        const isFirst = now - refusals.to > startLimitMs || lostAt > refusals.to
+        refusals = { from: isFirst ? now : refusals.from, to: now }
+      } else if (SdError.isInstance(error) && error.retryable) {
+        lostAt = now
       }
       throw error
     }
@@ -130,8 +134,8 @@ export function createKubernetesConnection(settings: KubernetesConnectionSetting
     const status = await ask(true)
     const told = status === 401 ? await ask(false) : status
     if (told === 200 || told === 401) return true
-    // Some clusters tell nobody: then a refusal is believed once it has lasted, or something else was accepted meanwhile.
-    return told === 403 && (acceptedAt > refusals.from || refusals.to - refusals.from > startLimitMs)
+    // Some clusters tell nobody: then a refusal is believed if something was accepted since the way was last lost, or once it has lasted.
+    return told === 403 && (acceptedAt > lostAt || refusals.to - refusals.from > startLimitMs)
   }
 
   async function exchange(request: ApiRequest, isAnonymous: boolean = false): Promise<Exchange> {
@@ -161,6 +165,7 @@ export function createKubernetesConnection(settings: KubernetesConnectionSetting
     const startedAt = performance.now()
     const { httpStatusCode, headers, text } = await exchange(request)
     if (httpStatusCode >= 300) throw explainStatus(httpStatusCode, text, what)
+    acceptedAt = performance.now()
     const serverTime = Date.parse(headers['date'] ?? '')
     try {
       return {
@@ -186,6 +191,7 @@ export function createKubernetesConnection(settings: KubernetesConnectionSetting
         if (isOver) return
         isOver = true
         signal.removeEventListener('abort', onAbort)
+        if (controller && !signal.aborted) lostAt = performance.now()
         controller?.abort()
         if (error) reject(error)
         else resolve()
@@ -207,6 +213,7 @@ export function createKubernetesConnection(settings: KubernetesConnectionSetting
         (opened) => {
           controller = opened
           if (isOver) opened.abort()
+          else acceptedAt = performance.now()
         },
         (error: unknown) => finish(explainFailure(error, what)),
       )
