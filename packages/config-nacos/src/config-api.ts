@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto'
-import { type ConfigFormat, formatOfKey } from '@sd/core'
+import { type ConfigFormat, formatOfKey, SdError } from '@sd/core'
 import type { Place } from './options.ts'
 
 /** One of Nacos' two HTTP APIs. Everything throws `SdError`. */
 export interface NacosConfigApi {
   /** Reads a text; `undefined` if there is none. */
   read(place: Place, signal: AbortSignal): Promise<StoredText | undefined>
+  /** Reads a text before it is written: from the database where the server allows that, as `read` may get the text before for some 200 ms. */
+  readStored(place: Place, signal: AbortSignal): Promise<StoredText | undefined>
   /** Writes a text. @throws SdError `SD_CONFLICT` if the server has compared and found another MD5 */
   publish(place: Place, text: TextToPublish, signal: AbortSignal): Promise<void>
   /** Removes a text; a missing one is no error. */
@@ -34,6 +36,22 @@ export interface TextToPublish {
   readonly description: string | undefined
   /** MD5 that the text must still have; not every server looks at it. */
   readonly ifMd5: string | undefined
+}
+
+/**
+ * A text in JSON: the database's has `type` and `modifyTime`, where that of a v3 client has `contentType` and `lastModified`.
+ *
+ * @throws SdError `SD_MALFORMED` if there is no content
+ */
+export function readText(name: string, { key }: Place, data: Readonly<Record<string, unknown>>): StoredText {
+  const { content, md5, type, contentType = type, modifyTime, lastModified = modifyTime } = data
+  if (typeof content !== 'string') throw new SdError('SD_MALFORMED', `${name} answered ${key} without its content`)
+  return {
+    content,
+    md5: typeof md5 === 'string' ? md5 : undefined,
+    type: typeof contentType === 'string' ? contentType : undefined,
+    updatedAt: typeof lastModified === 'number' && lastModified > 0 ? lastModified : undefined,
+  }
 }
 
 /** Most of the parameters that both APIs publish with. */

@@ -1,6 +1,6 @@
 import type { NacosConnection, NacosExchange } from '@sd/connection-nacos'
 import { configConflict, parseJsonObject, SdError, untilAborted } from '@sd/core'
-import { isRefusedByMd5, type NacosConfigApi, publishParams } from './config-api.ts'
+import { isRefusedByMd5, type NacosConfigApi, publishParams, readText, type StoredText } from './config-api.ts'
 import type { NacosConfigSettings, Place } from './options.ts'
 
 const clientPath = '/nacos/v3/client/cs/config'
@@ -30,24 +30,20 @@ export function createV3Api(connection: NacosConnection, { namespace, name }: Na
     throw new SdError('SD_UNAVAILABLE', `${name} answered code ${String(code)}: ${String(message)}`)
   }
 
+  async function get(path: string, place: Place, signal: AbortSignal): Promise<StoredText | undefined> {
+    const data = await call({ method: 'GET', path, params: paramsOf(place) }, signal)
+    if (data === undefined) return undefined
+    const fields = (data ?? {}) as Readonly<Record<string, unknown>>
+    const text = readText(name, place, fields)
+    if (!fields['encryptedDataKey']) return text
+    const message = `${place.key} is encrypted by a plugin of ${name}, which alone has the key`
+    // Somebody may publish it in plain, so a watch waits for that.
+    throw new SdError('SD_MALFORMED', message, { retryable: true })
+  }
+
   return {
-    async read(place, signal) {
-      const data = await call({ method: 'GET', path: clientPath, params: paramsOf(place) }, signal)
-      if (data === undefined) return undefined
-      const { content, md5, contentType, lastModified, encryptedDataKey } = (data ?? {}) as Readonly<Record<string, unknown>>
-      if (typeof content !== 'string') throw new SdError('SD_MALFORMED', `${name} answered ${place.key} without its content`)
-      if (encryptedDataKey) {
-        const message = `${place.key} is encrypted by a plugin of ${name}, which alone has the key`
-        // Somebody may publish it in plain, so a watch waits for that.
-        throw new SdError('SD_MALFORMED', message, { retryable: true })
-      }
-      return {
-        content,
-        md5: typeof md5 === 'string' ? md5 : undefined,
-        type: typeof contentType === 'string' ? contentType : undefined,
-        updatedAt: typeof lastModified === 'number' && lastModified > 0 ? lastModified : undefined,
-      }
-    },
+    read: (place, signal) => get(clientPath, place, signal),
+    readStored: (place, signal) => get(adminPath, place, signal),
     async publish(place, text, signal) {
       const headers = text.ifMd5 === undefined ? {} : { casMd5: text.ifMd5 }
       const params = { ...paramsOf(place), ...publishParams(text) }

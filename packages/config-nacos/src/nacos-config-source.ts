@@ -46,7 +46,7 @@ export function createNacosConfigSource(options: NacosConfigSourceOptions): Writ
 
   /** What is there before a write. @throws SdError `SD_CONFLICT` if it must have another revision */
   async function readBefore(place: Place, write: ConfigWrite): Promise<StoredText | undefined> {
-    const found = await use((one) => one.read(place, write.signal))
+    const found = await use((one) => one.readStored(place, write.signal))
     checkRevision(name, write, toEntry(place, found)[0]?.revision)
     return found
   }

@@ -14,7 +14,7 @@ const toxiproxy = await obtainServer('toxiproxy')
 const group = 'DEFAULT_GROUP'
 const dataIds = ['orders.yaml', 'orders']
 
-describe.runIf(toxiproxy)(`config source contract, v3, on ${official ? 'Nacos 3' : 'a stand-in by the documentation'}`, () => {
+describe.runIf(toxiproxy)(`config source contract, v3, on ${official ? 'Nacos 3' : 'a stand-in'}`, () => {
   let standIn: DocumentedNacos
   let proxy: Toxiproxy
   beforeAll(async () => {
@@ -49,7 +49,7 @@ describe.runIf(toxiproxy)(`config source contract, v3, on ${official ? 'Nacos 3'
   for (const { name, run } of contract) test(name, { timeout: 60_000 }, run)
 })
 
-describe('by the documentation of Nacos 3', () => {
+describe('on a stand-in for Nacos 3', () => {
   let standIn: DocumentedNacos
   const opened: WritableConfigSource[] = []
   beforeAll(async () => {
@@ -95,6 +95,15 @@ describe('by the documentation of Nacos 3', () => {
         .filter((one) => /secret-word|not-the-word/.test(one))
         .every((one) => one.startsWith('POST /nacos/v3/auth')),
     ).toBe(true)
+  })
+
+  test('writes in a row are compared with each other, though readers get a write later', async () => {
+    const source = open({ credentials: administrator, dataIds: ['row'] })
+    let { revision } = await source.put('row', '0', { ifRevision: null })
+    await assert.rejects(source.put('row', 'again', { ifRevision: null }), { code: 'SD_CONFLICT' })
+    for (const content of ['1', '2', '3']) ({ revision } = await source.put('row', content, { ifRevision: revision }))
+    await source.delete('row', { ifRevision: revision })
+    await assert.rejects(source.put('row', 'again', { ifRevision: revision }), { code: 'SD_CONFLICT' })
   })
 
   test('a type that was set in the console stays', async () => {

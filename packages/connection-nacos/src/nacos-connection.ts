@@ -57,7 +57,7 @@ export function createNacosConnection(settings: NacosConnectionSettings): NacosC
         const response = await withTimeout({ timeoutMs, what, signal }, (inner) =>
           sendTo(endpoints[place] as ServerEndpoint, request, inner),
         )
-        const failure = accepts?.(response) ? undefined : readError(name, response)
+        const failure = accepts?.(response) ? undefined : readError(name, response, request.params)
         if (failure) throw failure
         preferred = place
         return response

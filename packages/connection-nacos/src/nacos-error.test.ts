@@ -18,3 +18,11 @@ test.each([
   expect(error?.code).toBe(code)
   expect(error?.message.length ?? 0).toBeLessThan(400)
 })
+
+test.each([
+  [400, `{"code":10000,"message":"parameter missing","data":"Required parameter 'dataId' type String is not present"}`],
+  [500, 'caused: Required request parameter &#39;dataId&#39; for method parameter type String is not present;'],
+])('status %s that misses what was sent is a form that was dropped', (status, text) => {
+  expect(readError('nacos', { status, text }, { dataId: 'orders' })?.code).toBe('SD_TOO_LARGE')
+  expect(readError('nacos', { status, text })?.code).not.toBe('SD_TOO_LARGE')
+})

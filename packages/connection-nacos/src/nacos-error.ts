@@ -1,22 +1,33 @@
 import { SdError, type SdErrorCode, toSdError } from '@sd/core'
-import type { NacosResponse } from './nacos-http.ts'
+import type { NacosRequest, NacosResponse } from './nacos-http.ts'
 
 /** HTTP statuses of a path that the server does not have, or no longer. */
 const missing: ReadonlySet<number> = new Set([404, 405, 410, 501])
 
-/** The error that a response stands for; `undefined` if it is a success. */
-export function readError(name: string, { status, text }: Pick<NacosResponse, 'status' | 'text'>): SdError | undefined {
+/** The error that a response to these parameters stands for; `undefined` if it is a success. */
+export function readError(
+  name: string,
+  { status, text }: Pick<NacosResponse, 'status' | 'text'>,
+  params: NacosRequest['params'] = {},
+): SdError | undefined {
   if (status >= 200 && status < 300) return undefined
-  return new SdError(codeOf(status, text), `${name} answered ${status}: ${shorten(text)}`)
+  return new SdError(codeOf(status, text, params), `${name} answered ${status}: ${shorten(text)}`)
 }
 
-function codeOf(status: number, text: string): SdErrorCode {
+function codeOf(status: number, text: string, params: NacosRequest['params']): SdErrorCode {
   if (status === 401 || status === 403) return 'SD_DENIED'
   if (status === 413 || status === 414 || status === 431) return 'SD_TOO_LARGE'
   if (missing.has(status)) return 'SD_UNSUPPORTED'
+  if (isDropped(text, params)) return 'SD_TOO_LARGE'
   // Nacos says with words which of the two it is.
   if (status === 400) return /length should not exceed/i.test(text) ? 'SD_TOO_LARGE' : 'SD_INVALID'
   return 'SD_UNAVAILABLE'
+}
+
+/** Whether the server misses what it was sent, as it does with a form of more than 2 MiB: 3.0 says so with status 400, and 2.5 with 500. */
+function isDropped(text: string, params: NacosRequest['params']): boolean {
+  const missed = /Required (?:request )?parameter (?:'|&#39;)(\w+)/.exec(text)?.[1]
+  return missed !== undefined && Boolean(params[missed]?.trim())
 }
 
 /** What a failed exchange means: the server can't be reached, unless it is an error of ours already. */

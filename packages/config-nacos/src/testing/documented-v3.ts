@@ -25,37 +25,57 @@ export interface DocumentedText {
 /** The user of the admin API. */
 export const administrator = { username: 'nacos', password: 'secret-word-1' }
 
+/** How long readers still get what was there before a write, in milliseconds. */
+const dumpMs = 150
+
 /**
- * Answers by the documentation of Nacos 3 and the source of its controllers `ConfigOpenApiController` and `ConfigControllerV3`: this is NOT recorded from a
- * server. Reading is open to all, writing wants the administrator.
+ * Answers as official Nacos 3.0.3 answered, seen on 2026-11-21 on one server with `nacos.core.auth.enabled=true`: status and body of login, read, publish,
+ * delete and their refusals, and that readers see a write some 200 ms later. Not seen, but made from the documentation and source: that reading is open to
+ * all (as with auth for the admin API alone), that there is no v1 (3.0.3 has it, 3.2 has not), and a text with an `encryptedDataKey`.
  */
 export async function startDocumentedNacos(): Promise<DocumentedNacos> {
   const texts = new Map<string, DocumentedText>()
+  const writes = new Map<string, Readonly<Record<'before' | 'after', DocumentedText | undefined>>>()
   const requests: string[] = []
 
+  function write(key: string, text: DocumentedText | undefined): Answer {
+    writes.set(key, { before: texts.get(key), after: text })
+    setTimeout(() => writes.delete(key), dumpMs).unref()
+    if (text) texts.set(key, text)
+    else texts.delete(key)
+    return success(true)
+  }
+
   function answer({ method, headers }: IncomingMessage, path: string, params: URLSearchParams): Answer {
-    const { namespaceId, groupName, dataId, content = '', type } = Object.fromEntries(params)
+    const { namespaceId, groupName, dataId, content = '', type = 'text' } = Object.fromEntries(params)
     const key = JSON.stringify([namespaceId, groupName, dataId])
     const found = texts.get(key)
-    if (path === '/nacos/v3/auth/user/login') return logIn(params)
+    if (path === '/nacos/v3/auth/user/login') return logIn(path, params)
     if (path === '/nacos/v3/client/cs/config' && method === 'GET') {
-      return found ? success(found) : { status: 200, body: { code: 20_004, message: 'resource not found', data: null } }
+      const write = writes.get(key)
+      const seen = write && write.after === found ? write.before : found
+      return seen
+        ? success({ resultCode: 200, errorCode: 0, encryptedDataKey: '', ...seen })
+        : refusal(200, 20_004, 'resource not found', null)
     }
-    if (path !== '/nacos/v3/admin/cs/config') return { status: 404, body: { status: 404, error: 'Not Found', path } }
-    if (headers.authorization !== 'Bearer of-the-administrator')
-      return { status: 403, body: { code: 403, message: 'authorization failed!' } }
-    if (method === 'DELETE') return success(texts.delete(key))
-    if (content.trim() === '')
-      return { status: 400, body: { code: 10_000, message: "Required parameter 'content' type String is not present" } }
-    if (headers['casmd5'] && headers['casmd5'] !== found?.md5) {
-      return {
-        status: 500,
-        body: { code: 20_005, message: 'resource conflict', data: 'Cas publish fail, server md5 may have changed.' },
-      }
+    if (path !== '/nacos/v3/admin/cs/config') return failure(404, 'Not Found', `No endpoint ${method} ${path}.`, path)
+    if (headers.authorization !== 'Bearer of-the-administrator') {
+      return failure(403, 'Forbidden', 'Code: 401, Message: User not found! Please check user exist or password is right!.', path)
+    }
+    if (method === 'GET') {
+      if (!found) return refusal(404, 20_004, 'resource not found', 'Config not exist, please publish Config first.')
+      const { contentType, lastModified, ...same } = found
+      return success({ encryptedDataKey: '', ...same, type: contentType, modifyTime: lastModified })
+    }
+    if (method === 'DELETE') return write(key, undefined)
+    if (content.trim() === '') {
+      return refusal(400, 10_000, 'parameter missing', "Required parameter 'content' type String is not present")
+    }
+    if (found && headers['casmd5'] && headers['casmd5'] !== found.md5) {
+      return refusal(500, 20_005, 'resource conflict', 'Cas publish fail, server md5 may have changed.')
     }
     const md5 = createHash('md5').update(content).digest('hex')
-    texts.set(key, { content, contentType: type ?? 'text', md5, lastModified: Date.now() })
-    return success(true)
+    return write(key, { content, contentType: type, md5, lastModified: Date.now() })
   }
 
   const server = createServer(async (request, response) => {
@@ -87,8 +107,17 @@ function success(data: unknown): Answer {
   return { status: 200, body: { code: 0, message: 'success', data } }
 }
 
-function logIn(params: URLSearchParams): Answer {
-  const isRight = params.get('username') === administrator.username && params.get('password') === administrator.password
-  if (!isRight) return { status: 500, body: { message: 'No message available' } }
-  return { status: 200, body: { accessToken: 'of-the-administrator', tokenTtl: 18_000 } }
+function refusal(status: number, code: number, message: string, data: string | null): Answer {
+  return { status, body: { code, message, data } }
+}
+
+function failure(status: number, error: string, message: string, path: string): Answer {
+  return { status, body: { timestamp: new Date().toISOString(), status, error, message, path } }
+}
+
+function logIn(path: string, params: URLSearchParams): Answer {
+  const { username, password } = administrator
+  if (params.get('username') !== username) return failure(403, 'Forbidden', 'Access Denied', path)
+  if (params.get('password') !== password) return failure(500, 'Internal Server Error', 'No message available', path)
+  return { status: 200, body: { accessToken: 'of-the-administrator', tokenTtl: 18_000, globalAdmin: true, username } }
 }
