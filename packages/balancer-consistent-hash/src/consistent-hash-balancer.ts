@@ -6,7 +6,7 @@ import { createLoadBound } from './load-bound.ts'
 export interface ConsistentHashBalancerOptions {
   /**
    * Bounds the load: no endpoint gets a request while it has more than this multiple of its fair share of all requests in flight; the
-   * next one on the ring does. From 1.01 to 100; 1.25 is a good choice. Absent, loads are not bounded.
+   * next nearest does. From 1.01 to 100; 1.25 is a good choice. Absent, loads are not bounded.
    *
    * @see Mirrokni, Thorup, Zadimoghaddam: Consistent hashing with bounded loads, 2016
    */
@@ -16,8 +16,8 @@ export interface ConsistentHashBalancerOptions {
 }
 
 /**
- * Sends requests of one `hashKey` to one endpoint, and moves as few keys as possible when endpoints come and go: 150 virtual nodes
- * for an endpoint of average weight, O(log n) per pick. A request without a key goes to a random endpoint, by weight.
+ * Sends requests of one `hashKey` to one endpoint, and moves as few keys as possible when endpoints are added and removed: 150 virtual nodes
+ * for each endpoint, O(log n) per pick. A weight that changes moves keys from that endpoint or to it only. A request without a key goes to a random endpoint, by weight.
  *
  * @throws SdError `SD_INVALID` that names the option
  */

@@ -3,8 +3,13 @@ import { hashText } from './hash.ts'
 import { createHashRing, findPoint, type HashRing } from './hash-ring.ts'
 import type { LoadBound } from './load-bound.ts'
 
-/** How far a pick walks along the ring before it scans the list instead. */
-const maxWalk = 256
+/** Points that a pick looks at, at least, before it scans the list instead. */
+const minWalk = 256
+/**
+ * A walk that is longer than this multiple of the expected one (the largest weight in relation to the mean) ends with the best point so
+ * far. The length is distributed exponentially: e^-24 is one pick in 26 billion.
+ */
+const walkMargin = 24
 
 /** What a picker is built with. */
 export interface ConsistentHashPickerOptions {
@@ -16,13 +21,25 @@ export interface ConsistentHashPickerOptions {
   readonly bound: LoadBound | undefined
 }
 
-/** Picks the owner of the first point at or after the key's hash. */
+/**
+ * Picks the endpoint with the nearest point after the key's hash, where a distance is divided by the endpoint's weight. Distances to
+ * the next of many random points are distributed exponentially, so each endpoint wins in proportion to its weight. What an endpoint's
+ * weight changes is its own distance only: keys move from it or to it, never between others.
+ *
+ * @see Schindelhauer, Schomaker: Weighted distributed hash tables, 2005 (the linear method)
+ */
 export class ConsistentHashPicker implements Picker {
   readonly ring: HashRing
   readonly #view: EndpointView
   readonly #random: () => number
   readonly #bound: LoadBound | undefined
-  /** Only there where loads are bounded: without it the cluster need not tell of every request. */
+  /** By endpoint, what its distances are multiplied by: the number of its points divided by its weight. */
+  readonly #scales: Float64Array
+  /** The smallest of them: no point that is further away than the best distance divided by it can win. */
+  readonly #minScale: number
+  readonly #equal: boolean
+  readonly #maxWalk: number
+  /** Defined only where loads are bounded: without it the cluster need not report every request. */
   readonly changed?: (endpoint: Endpoint) => void
 
   constructor(view: EndpointView, options: ConsistentHashPickerOptions) {
@@ -32,24 +49,49 @@ export class ConsistentHashPicker implements Picker {
     this.#bound = bound
     this.ring = createHashRing(view, ring)
     if (bound) this.changed = bound.changed
+    const { counts, owners } = this.ring
+    this.#scales = view.weights.map((weight, index) => (counts[index] as number) / weight)
+    let minScale = Number.POSITIVE_INFINITY
+    let maxScale = 0
+    let pull = 0
+    for (const [index, scale] of this.#scales.entries()) {
+      if (counts[index] === 0) continue
+      minScale = Math.min(minScale, scale)
+      maxScale = Math.max(maxScale, scale)
+      pull += (counts[index] as number) / scale
+    }
+    this.#minScale = minScale
+    this.#equal = minScale === maxScale
+    const expected = owners.length / (pull * minScale)
+    this.#maxWalk = Math.min(owners.length, Math.max(minWalk, Math.ceil(walkMargin * expected)))
   }
 
   pick(request: PickRequest): Endpoint | undefined {
-    const { ring } = this
-    const { owners, endpoints } = ring
+    const { hashes, owners, endpoints } = this.ring
     const { length } = owners
     if (length === 0) return undefined
     const { hashKey, attempted } = request
-    const first = findPoint(ring, hashKey === undefined ? Math.floor(this.#random() * 2 ** 32) : hashText(hashKey))
-    const walk = Math.min(length, maxWalk)
-    for (let moved = 0, position = first; moved < walk; moved++) {
+    const hash = hashKey === undefined ? Math.floor(this.#random() * 2 ** 32) : hashText(hashKey)
+    const first = findPoint(this.ring, hash)
+    const scales = this.#scales
+    let best: Endpoint | undefined
+    let bestDistance = Number.POSITIVE_INFINITY
+    let position = first
+    for (let walked = 0; walked < this.#maxWalk; walked++) {
+      const distance = ((hashes[position] as number) - hash) >>> 0
+      if (distance * this.#minScale >= bestDistance) break
       const owner = owners[position] as number
-      // Who has points has a weight.
-      const endpoint = endpoints[owner] as Endpoint
-      if (endpoint.available && !attempted?.includes(endpoint) && (this.#bound === undefined || this.#bound.hasRoom(owner)))
-        return endpoint
+      const weighted = distance * (scales[owner] as number)
       position = position + 1 === length ? 0 : position + 1
+      if (weighted >= bestDistance) continue
+      const endpoint = endpoints[owner] as Endpoint
+      if (!endpoint.available || attempted?.includes(endpoint)) continue
+      if (this.#bound !== undefined && !this.#bound.hasRoom(owner)) continue
+      // Of equal weights the nearest point wins, so nothing further away needs to be looked at.
+      if (this.#equal) return endpoint
+      best = endpoint
+      bestDistance = weighted
     }
-    return scanPickable(this.#view, owners[first] as number, request)
+    return best ?? scanPickable(this.#view, owners[first] as number, request)
   }
 }

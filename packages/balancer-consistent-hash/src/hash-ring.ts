@@ -1,14 +1,18 @@
 import type { Endpoint, EndpointView } from '@sd/core'
 import { hashText, mixBits } from './hash.ts'
 
-/** Points of an endpoint of average weight. */
+/** Points of an endpoint, whatever its weight. */
 const pointsPerEndpoint = 150
 /** Most points of a ring, unless there are more endpoints. Building that many takes some 10 ms. */
 const maxPoints = 131_072
-/** Point counts change in steps of this factor, so that they stay as they are when an average moves a little. */
-const step = 7 / 8
+/** What is planned for: chance decides which endpoints have fewer points, so the total varies by about 1 %. */
+const plannedPoints = 0.97 * maxPoints
 /** A hash and an owner in one number: 32 bits of hash above 21 bits of owner fill a double's 53. */
 const ownerRange = 2 ** 21
+/** 2^32 divided by the golden ratio, odd: its multiples spread over the circle. */
+const goldenRatio = 0x9e3779b1
+/** Gives the hash by which endpoints are ordered when not all can have 150 points; any number that is not the one above. */
+const rankSeed = 0x85ebca6b
 
 /** Sorted points on the 32-bit circle. */
 export interface HashRing {
@@ -27,15 +31,16 @@ export interface HashRing {
 }
 
 /**
- * Lays the ring out: 150 points for an endpoint of average weight, in proportion for others, fewer for all where it would be more
- * than 131,072 in total. Point k of an endpoint depends on its key and k alone, so all clients agree, and a change moves only the
- * keys that it must.
+ * Lays the ring out: 150 points for each endpoint of positive weight, fewer where it would be more than 131,072 in total. Point k of
+ * an endpoint is a hash of its key and k alone, so all clients agree, and other endpoints never move it. A weight changes no point: it
+ * is applied when a key is placed.
  *
- * @param previous the ring before: points of endpoints that kept their count are taken over and merged, not made and sorted anew
+ * @param previous the ring before: points of endpoints that kept their count are merged with the new ones, not made and sorted again
  */
 export function createHashRing(view: EndpointView, previous?: HashRing): HashRing {
   const { endpoints } = view
-  const counts = countPoints(view.weights)
+  const counts = countPoints(view)
+  if (previous && isSame(previous, endpoints, counts)) return previous
   const kept = previous ? mapKept(previous, endpoints, counts) : undefined
   const isKept = new Uint8Array(endpoints.length)
   let keptPoints = 0
@@ -49,14 +54,18 @@ export function createHashRing(view: EndpointView, previous?: HashRing): HashRin
   let position = 0
   for (const [owner, endpoint] of endpoints.entries()) {
     if (isKept[owner]) continue
+    // 64 bits of seed: with 32, two of thousands of endpoints would share most of their points.
     const seed = hashText(endpoint.key)
+    const secondSeed = hashText(endpoint.key, goldenRatio)
     for (let index = 0; index < (counts[owner] as number); index++) {
-      made[position++] = mixBits(seed + Math.imul(index, 0x9e3779b1)) * ownerRange + owner
+      const hash = mixBits(seed ^ mixBits(secondSeed + Math.imul(index, goldenRatio)))
+      made[position++] = hash * ownerRange + owner
     }
   }
   made.sort()
   const points = { hashes: new Uint32Array(total), owners: new Uint32Array(total) }
   merge(points, made, previous, kept)
+  orderEqualPoints(points, endpoints)
   return { endpoints, counts, ...points, ...indexPoints(points.hashes) }
 }
 
@@ -89,22 +98,32 @@ function indexPoints(hashes: Uint32Array): Pick<HashRing, 'starts' | 'shift'> {
   return { starts, shift }
 }
 
-function countPoints(weights: Float64Array): Uint32Array {
-  const positive = weights.filter((weight) => weight > 0)
-  const totalWeight = positive.reduce((sum, weight) => sum + weight, 0)
-  const average = totalWeight / positive.length
-  const equal = positive.every((weight) => weight === positive[0])
-  const wanted = pointsPerEndpoint / (equal ? average : quantize(average))
-  const perWeight = wanted * totalWeight <= maxPoints ? wanted : wanted * quantize(maxPoints / (wanted * totalWeight))
-  return Uint32Array.from(weights, (weight) => (weight > 0 ? Math.max(1, Math.round(weight * perWeight)) : 0))
+/**
+ * 150 points each while they fit. Beyond, endpoints have half as many, quarter and so on, one after the other in the order of a hash of
+ * their keys: one more endpoint changes the number of a few others, never of all.
+ */
+function countPoints({ endpoints, weights }: EndpointView): Uint32Array {
+  const used = weights.reduce((sum, weight) => sum + (weight > 0 ? 1 : 0), 0)
+  const level = Math.max(0, Math.log2((used * pointsPerEndpoint) / plannedPoints))
+  const halvings = Math.floor(level)
+  // A share f of endpoints that are halved once more takes f/2 of the points away: 2^-(level - halvings) of them must stay.
+  const halved = 2 * (1 - 2 ** (halvings - level))
+  return Uint32Array.from(weights, (weight, index) => {
+    if (!(weight > 0)) return 0
+    if (level === 0) return pointsPerEndpoint
+    const more = hashText((endpoints[index] as Endpoint).key, rankSeed) / 2 ** 32 < halved ? 1 : 0
+    return Math.max(1, Math.floor(pointsPerEndpoint / 2 ** (halvings + more)))
+  })
 }
 
-/** The largest power of `step` that is not over `value`. */
-function quantize(value: number): number {
-  return step ** Math.ceil(Math.log(value) / Math.log(step) - 1e-9)
+function isSame(previous: HashRing, endpoints: readonly Endpoint[], counts: Uint32Array): boolean {
+  return (
+    previous.endpoints.length === endpoints.length &&
+    endpoints.every((endpoint, index) => previous.endpoints[index] === endpoint && previous.counts[index] === counts[index])
+  )
 }
 
-/** For each endpoint of the previous ring its index now, or -1 if it is gone or has another number of points. */
+/** For each endpoint of the previous ring its index now, or -1 if it was removed or has another number of points. */
 function mapKept(previous: HashRing, endpoints: readonly Endpoint[], counts: Uint32Array): Int32Array {
   const indices = new Map(endpoints.map((endpoint, index) => [endpoint, index]))
   return Int32Array.from(previous.endpoints, (endpoint, before) => {
@@ -113,7 +132,19 @@ function mapKept(previous: HashRing, endpoints: readonly Endpoint[], counts: Uin
   })
 }
 
-/** Fills the points in: those of the ring before that are kept, and those that were made. */
+/** Points at one place are in the order of their endpoints' keys: with that of the list, two clients would disagree. */
+function orderEqualPoints({ hashes, owners }: Pick<HashRing, 'hashes' | 'owners'>, endpoints: readonly Endpoint[]): void {
+  for (let index = 1; index < hashes.length; index++) {
+    for (let at = index; at > 0 && hashes[at] === hashes[at - 1]; at--) {
+      const [before, owner] = [owners[at - 1] as number, owners[at] as number]
+      if ((endpoints[before] as Endpoint).key <= (endpoints[owner] as Endpoint).key) break
+      owners[at - 1] = owner
+      owners[at] = before
+    }
+  }
+}
+
+/** Merges the points of the ring before that are kept with those that were made. */
 function merge(
   { hashes, owners }: Pick<HashRing, 'hashes' | 'owners'>,
   made: Float64Array,

@@ -1,7 +1,7 @@
 /**
  * 32-bit FNV-1a over UTF-16 code units, with MurmurHash3's finaliser, because FNV alone leaves similar keys close together.
  *
- * @param seed tells the points of one endpoint apart
+ * @param seed gives a second, independent hash of the same text
  * @see http://www.isthe.com/chongo/tech/comp/fnv/ and https://github.com/aappleby/smhasher
  */
 export function hashText(text: string, seed: number = 0): number {

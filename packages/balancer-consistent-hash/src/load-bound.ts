@@ -1,6 +1,6 @@
 import type { Endpoint, EndpointView } from '@sd/core'
 
-/** Tells who may take one more request. */
+/** Decides which endpoints may take one more request. */
 export interface LoadBound {
   /** Whether the endpoint at `index` is under its bound. */
   hasRoom(index: number): boolean
