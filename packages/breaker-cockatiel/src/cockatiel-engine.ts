@@ -1,14 +1,22 @@
 import type { CircuitEngine, CircuitEngineSettings } from '@sd/core'
-import { circuitBreaker, handleAll } from 'cockatiel'
+import { circuitBreaker, handleAll, type IBackoff } from 'cockatiel'
 
 /** Cockatiel's wall clock may lag a little behind the timer. If it was set back, an hour perhaps, it is not waited for. */
 const clockProbes = 10
 
 /** Lets cockatiel hold the circuit: its states, its open time, its half-open trial, its isolation. */
-export function createCockatielEngine({ openMs, onHalfOpen }: CircuitEngineSettings): CircuitEngine {
+export function createCockatielEngine({ onHalfOpen }: CircuitEngineSettings): CircuitEngine {
   let timer: ReturnType<typeof setTimeout> | undefined
+  /** The open time that begins next. */
+  let openMs = 1
+  const openTime: IBackoff<unknown> = {
+    get duration() {
+      return openMs
+    },
+    next: () => openTime,
+  }
   const circuit = circuitBreaker(handleAll, {
-    halfOpenAfter: openMs,
+    halfOpenAfter: openTime,
     breaker: { state: undefined, success() {}, failure: () => true },
   })
 
@@ -37,8 +45,9 @@ export function createCockatielEngine({ openMs, onHalfOpen }: CircuitEngineSetti
   }
 
   return {
-    open() {
+    open(forMs) {
       closeNow()
+      openMs = forMs
       circuit.execute(() => Promise.reject(new Error('open'))).catch(() => undefined)
       probeIn(openMs, clockProbes)
     },

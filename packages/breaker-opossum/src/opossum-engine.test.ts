@@ -25,11 +25,11 @@ test('whatever it is told in whatever order, it tells of the end of each open ti
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 50 }), async (steps) => {
       const [told, expected]: [number[], number[]] = [[], []]
-      const engine = createOpossumEngine({ name: 'test', openMs, onHalfOpen: () => told.push(performance.now()) })
+      const engine = createOpossumEngine({ name: 'test', onHalfOpen: () => told.push(performance.now()) })
       let dueAt = Number.POSITIVE_INFINITY
       for (const one of [...steps, openMs]) {
         if (one === 'open') {
-          engine.open()
+          engine.open(openMs)
           dueAt = performance.now() + openMs
         } else if (one === 'close') {
           engine.close()

@@ -26,13 +26,20 @@ export interface ResilientParts {
   readonly concurrencyLimit?: (options: { readonly name: string; readonly minLimit: number }) => ConcurrencyLimit
 }
 
-/** One instance is soon known to be broken, and soon asked again. */
-const instanceBreaker = { window: { kind: 'count', size: 20 }, minimumCalls: 10, openMs: 5_000, trials: 3 } as const
-/** The service as a whole is only given up when most of it has failed for some time, with retries. */
+/**
+ * One instance is soon known to be broken. A trial is a call that may fail, so one failure of two is enough to stay open, and a long outage costs two
+ * trials in 10 s.
+ */
+const instanceBreaker = { window: { kind: 'count', size: 20 }, minimumCalls: 10, trials: 2 } as const
+/**
+ * The service as a whole is only given up when most of it has failed for some time, with retries. It is asked again after 0.1 s, then after a tenth
+ * of the outage so far, 5 s at most; all traffic returns in a tenth of the outage, 10 s at most.
+ */
 const serviceBreaker = {
   window: { kind: 'time', durationMs: 10_000 },
   minimumCalls: 50,
-  openMs: 10_000,
+  maxOpenMs: 5_000,
+  trials: 5,
   recoveryMs: 10_000,
 } as const
 
@@ -43,8 +50,9 @@ const minLimit = 20
  * Settings for services that matter, with numbers that suit most: spread them into the client's options or into one service's, and
  * override what you like.
  *
- * - Instances: half of the last 20 attempts failed, from 10 on: 5 s out, then 3 trials.
- * - Service: half of the calls of the last 10 s failed, from 50 on: 10 s out, then 10 trials, and 10 s until all traffic is back.
+ * - Instances: half of the last 20 attempts failed, from 10 on: 0.1 s out, then 2 trials, and longer as the outage lasts, up to 10 s.
+ * - Service: half of the calls of the last 10 s failed, from 50 on: 0.1 s out, then 5 trials, and longer as the outage lasts, up to 5 s; all traffic
+ *   is let through again after a tenth of the outage, 10 s at most.
  * - Retries: the defaults of the policy, 3 attempts with jittered backoff, from the service's budget.
  * - Hedges: one more attempt when a call takes longer than 95 % of the others, 500 ms until that is known; from the same budget.
  * - Concurrency: the defaults of the limit, but never fewer than 20 calls, also while it measures: else it would refuse many at the start.

@@ -27,7 +27,10 @@ export type CircuitWindowOptions =
       readonly durationMs?: number
     }
 
-/** Options of every circuit breaker. Defaults are those of Resilience4j where it has them. */
+/**
+ * Options of every circuit breaker. Defaults are those of Resilience4j where it has them, but for the open time: it asks again soon, and waits
+ * longer only as an outage lasts.
+ */
 export interface CircuitBreakerOptions {
   /** Name for logs, metrics and messages. @default 'breaker' */
   readonly name?: string
@@ -41,13 +44,18 @@ export interface CircuitBreakerOptions {
   readonly slowCallMs?: number
   /** Share of slow calls at which it opens, that share included; above 0, at most 1. @default 1 */
   readonly slowCallRate?: number
-  /** How long it stays open before trials, in milliseconds. @default 60_000 */
+  /** Shortest time that it stays open before trials, in milliseconds: it is a tenth of the time since it opened first, within this and `maxOpenMs`. @default 100 */
   readonly openMs?: number
+  /** Longest time that it stays open before trials, in milliseconds, at least `openMs`. @default 10_000, or `openMs` if that is more */
+  readonly maxOpenMs?: number
   /** Calls that are let through while half-open, from 1 to 1,000; the thresholds decide over them as over the window. @default 10 */
   readonly trials?: number
   /** When no further trial may start, and for so long none ended, the unsettled ones count as failed; in milliseconds. @default 60_000 */
   readonly trialTimeoutMs?: number
-  /** After trials went well, the share of calls that are let through grows from a tenth to all in this time, in milliseconds. @default 0 */
+  /**
+   * After trials went well, the share of calls that are let through grows from a tenth to all: in a tenth of the time that the outage took, and in this time at
+   * most, in milliseconds. @default 0
+   */
   readonly recoveryMs?: number
   /** Outcomes that count neither as success nor as failure. @default `SdError`s with `SD_ABORTED`, `SD_REJECTED` or `SD_INVALID` */
   readonly isIgnored?: (outcome: Outcome) => boolean
@@ -55,6 +63,8 @@ export interface CircuitBreakerOptions {
   readonly timeoutMs?: number
   /** Results kept for `last-success` fallbacks; the one not used for longest leaves first; from 1 to 100,000. @default 100 */
   readonly maxLastSuccesses?: number
+  /** Source of randomness in [0, 1): an open time is shortened by up to a tenth. @default Math.random */
+  readonly random?: () => number
 }
 
 /** Checked options with all defaults. */
@@ -73,6 +83,8 @@ export interface ResolvedCircuitOptions {
   readonly slowCallRate: number
   /** See {@link CircuitBreakerOptions.openMs}. */
   readonly openMs: number
+  /** See {@link CircuitBreakerOptions.maxOpenMs}. */
+  readonly maxOpenMs: number
   /** See {@link CircuitBreakerOptions.trials}. */
   readonly trials: number
   /** See {@link CircuitBreakerOptions.trialTimeoutMs}. */
@@ -85,6 +97,8 @@ export interface ResolvedCircuitOptions {
   readonly timeoutMs: number | undefined
   /** See {@link CircuitBreakerOptions.maxLastSuccesses}. */
   readonly maxLastSuccesses: number
+  /** See {@link CircuitBreakerOptions.random}. */
+  readonly random: () => number
 }
 
 const keys = [
@@ -95,18 +109,21 @@ const keys = [
   'slowCallMs',
   'slowCallRate',
   'openMs',
+  'maxOpenMs',
   'trials',
   'trialTimeoutMs',
   'recoveryMs',
   'isIgnored',
   'timeoutMs',
   'maxLastSuccesses',
+  'random',
 ]
 
 /** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveCircuitOptions(options: CircuitBreakerOptions): ResolvedCircuitOptions {
   checkKnownKeys('', options, keys)
   const { slowCallMs, timeoutMs } = options
+  const openMs = checkDuration('openMs', options.openMs ?? 100, 1)
   const { window, largest } = createWindow(options.window ?? { kind: 'count' })
   return {
     name: checkName('name', options.name ?? 'breaker'),
@@ -115,13 +132,15 @@ export function resolveCircuitOptions(options: CircuitBreakerOptions): ResolvedC
     failureRate: checkNumber('failureRate', options.failureRate ?? 0.5, rates),
     slowCallMs: slowCallMs === undefined ? Number.POSITIVE_INFINITY : checkDuration('slowCallMs', slowCallMs),
     slowCallRate: checkNumber('slowCallRate', options.slowCallRate ?? 1, rates),
-    openMs: checkDuration('openMs', options.openMs ?? 60_000, 1),
+    openMs,
+    maxOpenMs: checkDuration('maxOpenMs', options.maxOpenMs ?? Math.max(10_000, openMs), openMs),
     trials: checkInteger('trials', options.trials ?? 10, { min: 1, max: 1_000 }),
     trialTimeoutMs: checkDuration('trialTimeoutMs', options.trialTimeoutMs ?? 60_000, 1),
     recoveryMs: checkDuration('recoveryMs', options.recoveryMs ?? 0),
     isIgnored: checkFunction('isIgnored', options.isIgnored ?? isIgnoredByDefault),
     timeoutMs: timeoutMs === undefined ? undefined : checkDuration('timeoutMs', timeoutMs, 1),
     maxLastSuccesses: checkInteger('maxLastSuccesses', options.maxLastSuccesses ?? 100, { min: 1, max: 100_000 }),
+    random: checkFunction('random', options.random ?? Math.random),
   }
 }
 

@@ -22,10 +22,13 @@ afterEach(() => {
 function createBreaker(options: CircuitBreakerOptions = {}) {
   const told: string[] = []
   let onHalfOpen = (): void => undefined
-  const breaker = assembleCircuitBreaker((settings) => {
-    onHalfOpen = settings.onHalfOpen
-    return { open: () => told.push(`open for ${settings.openMs}`), close: () => told.push('close') }
-  }, options)
+  const breaker = assembleCircuitBreaker(
+    (settings) => {
+      onHalfOpen = settings.onHalfOpen
+      return { open: (forMs) => told.push(`open for ${forMs}`), close: () => told.push('close') }
+    },
+    { random: () => 0, ...options },
+  )
   return { breaker, told, endOpenTime: () => onHalfOpen() }
 }
 
@@ -57,7 +60,7 @@ test('defaults are those of Resilience4j', () => {
   end(breaker, ...new Array<boolean>(100).fill(false))
   expect(breaker.state).toBe('open')
   endOpenTime()
-  end(breaker, ...new Array<boolean>(9).fill(true))
+  end(breaker, ...new Array<boolean>(5).fill(true))
   expect(breaker.state).toBe('half-open')
   end(breaker, true)
   expect(breaker.state).toBe('closed')
@@ -92,7 +95,7 @@ test('telemetry hears of changes, in their order even if a listener makes one', 
 })
 
 test('trials over which no threshold is reached close it, though some never ended', () => {
-  const { breaker, endOpenTime } = createBreaker({ trials: 4, trialTimeoutMs: 1_000 })
+  const { breaker, endOpenTime } = createBreaker({ trials: 4, trialTimeoutMs: 1_000, failureRate: 0.3 })
   breaker.open()
   endOpenTime()
   const hung = breaker.tryAcquire()
@@ -109,6 +112,7 @@ test('the share after recovery is never exceeded by more than a call', () => {
     fc.property(fc.integer({ min: 1, max: 5_000 }), fc.array(fc.nat(500), { maxLength: 100 }), (recoveryMs, waits) => {
       const { breaker, endOpenTime } = createBreaker({ trials: 1, recoveryMs })
       breaker.open()
+      vi.advanceTimersByTime(10 * recoveryMs)
       endOpenTime()
       end(breaker, true)
       const closedAt = performance.now()
@@ -154,7 +158,7 @@ function createModel(size: number, minimumCalls: number, failureRate: number, tr
         calls = calls.slice(-size)
         if (calls.length >= minimumCalls && failures() / calls.length >= failureRate) enter('open')
       } else if (failures() / trials >= failureRate) enter('open')
-      else if (calls.length === trials) enter('closed')
+      else if (calls.length === trials || (failures() + trials - calls.length) / trials < failureRate) enter('closed')
     },
   }
 }
@@ -216,6 +220,8 @@ describe('bad input is refused', () => {
     ['slowCallMs', { slowCallMs: -1 }],
     ['slowCallRate', { slowCallRate: 1.1 }],
     ['openMs', { openMs: 0 }],
+    ['maxOpenMs', { openMs: 100, maxOpenMs: 99 }],
+    ['random', { random: 1 }],
     ['trials', { trials: 0 }],
     ['trialTimeoutMs', { trialTimeoutMs: 0 }],
     ['recoveryMs', { recoveryMs: 0.5 }],

@@ -1,5 +1,6 @@
 import { createExecute } from './circuit-execute.ts'
 import { type CircuitBreakerOptions, resolveCircuitOptions } from './circuit-options.ts'
+import { Outage } from './circuit-outage.ts'
 import type { CircuitCounts } from './circuit-window.ts'
 import type { Outcome } from './endpoint.ts'
 import type { CircuitBreaker, CircuitChange, CircuitChangeReason, CircuitState, Permit } from './policy.ts'
@@ -8,8 +9,8 @@ import { breakerStateChannel } from './telemetry-events.ts'
 
 /** What {@link assembleCircuitBreaker} tells a library that holds the circuit. */
 export interface CircuitEngine {
-  /** Opens the circuit, whatever it is now, for the whole open time. */
-  open(): void
+  /** Opens the circuit, whatever it is now, for so many milliseconds: `onHalfOpen` is called then. */
+  open(forMs: number): void
   /** Closes the circuit, whatever it is now. No end of an open time may be told until it is opened again. */
   close(): void
 }
@@ -18,14 +19,9 @@ export interface CircuitEngine {
 export interface CircuitEngineSettings {
   /** Name of the breaker. */
   readonly name: string
-  /** How long it is open, in milliseconds. */
-  readonly openMs: number
-  /** To be called when the circuit becomes half-open, because it was open for `openMs`. */
+  /** To be called when the circuit becomes half-open, because its open time is over. */
   readonly onHalfOpen: () => void
 }
-
-/** Share of calls that are let through right after the circuit closed; Envoy's slow start begins there too. */
-const firstShare = 0.1
 
 /** A mutable {@link CircuitCounts}. */
 type Trials = { -readonly [Key in keyof CircuitCounts]: number } & { started: number; progressAt: number }
@@ -41,19 +37,16 @@ export function assembleCircuitBreaker(
   options: CircuitBreakerOptions,
 ): CircuitBreaker {
   const resolved = resolveCircuitOptions(options)
-  const { name, window, minimumCalls, failureRate, slowCallMs, slowCallRate, openMs, recoveryMs, isIgnored } = resolved
+  const { name, window, minimumCalls, failureRate, slowCallMs, slowCallRate, isIgnored } = resolved
   const isTimed = slowCallMs < Number.POSITIVE_INFINITY
   const listeners = new Set<(change: CircuitChange) => void>()
   const untold: CircuitChange[] = []
-  const engine = createEngine({ name, openMs, onHalfOpen: onOpenTimeOver })
+  const engine = createEngine({ name, onHalfOpen: onOpenTimeOver })
+  const outage = new Outage(resolved)
   let state: CircuitState = 'closed'
   /** Grows with every change: what was acquired before says nothing about the circuit as it is now. */
   let generation = 0
   let trials: Trials = noTrials()
-  /** Until when not all calls are let through, and the part of a call that is saved up. */
-  let isRecovering = false
-  let recoveredAt = 0
-  let credit = 0
 
   function change(next: CircuitState, reason: CircuitChangeReason): void {
     const previous = state
@@ -61,11 +54,10 @@ export function assembleCircuitBreaker(
     generation++
     window.reset()
     trials = noTrials()
-    isRecovering = reason === 'recovered'
-    recoveredAt = performance.now() + recoveryMs
-    credit = 1
-    if (next === 'open') engine.open()
+    if (next === 'open') engine.open(outage.open(previous === 'closed' || previous === 'isolated'))
     else if (next !== 'half-open') engine.close()
+    if (reason === 'recovered') outage.recover()
+    else if (next === 'closed') outage.end()
     if (next !== previous) tell({ state: next, previous, reason })
   }
   function tell(event: CircuitChange): void {
@@ -94,10 +86,12 @@ export function assembleCircuitBreaker(
     return counts.slow / calls >= slowCallRate ? 'slow-call-rate' : undefined
   }
   function judgeTrials(): void {
-    // Against the number of all trials: what can't get better need not wait for the others.
+    // Against the number of all trials: what the others can't change need not wait for them.
     const reason = excess(trials, resolved.trials)
+    const left = resolved.trials - trials.calls
+    const atWorst = { calls: resolved.trials, failed: trials.failed + left, slow: trials.slow + left }
     if (reason) change('open', reason)
-    else if (trials.calls === resolved.trials) change('closed', 'recovered')
+    else if (left === 0 || !excess(atWorst, resolved.trials)) change('closed', 'recovered')
   }
   /** Ends trials that never settle; without this the circuit would be half-open for ever. */
   function expireTrials(): void {
@@ -128,21 +122,9 @@ export function assembleCircuitBreaker(
     if (reason) change('open', reason)
   }
 
-  function isInShare(): boolean {
-    if (!isRecovering) return true
-    const now = performance.now()
-    if (now >= recoveredAt) {
-      isRecovering = false
-      return true
-    }
-    credit += Math.max(firstShare, 1 - (recoveredAt - now) / recoveryMs)
-    if (credit < 1) return false
-    credit--
-    return true
-  }
   /** The generation in which a call is admitted, or `undefined` if it is refused. */
   function admit(): number | undefined {
-    if (state === 'closed') return isInShare() ? generation : undefined
+    if (state === 'closed') return outage.admits() ? generation : undefined
     if (state !== 'half-open') return undefined
     if (trials.started === resolved.trials) {
       expireTrials()

@@ -44,6 +44,8 @@ describe('a broken breaker fails the case that names what is broken', () => {
     ['keeps every result', 'a fallback can be the last success of the same key'],
     ['leaves isolation by itself', 'it opens, closes and isolates by hand'],
     ['goes on with the old open time', 'opening it again starts the open time anew'],
+    ['never waits longer', 'it waits longer only as an outage lasts, and asks soon again after it'],
+    ['waits long at once', 'calls fail for little longer than the peer did'],
     ['tells nobody', 'listeners hear of every change until they end'],
     ['goes on telling', 'listeners hear of every change until they end'],
   ])('%s', async (mutation, caseName) => {

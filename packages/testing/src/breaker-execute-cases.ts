@@ -44,7 +44,7 @@ export const executeCases: Readonly<Record<string, CaseBody<BreakerContext>>> = 
   },
 
   'a call that takes too long fails and its signal fires': async ({ create, advance }) => {
-    const breaker = create({ window: { kind: 'count', size: 1 }, timeoutMs: 100 })
+    const breaker = create({ window: { kind: 'count', size: 1 }, timeoutMs: 100, openMs: 120_000 })
     let own: AbortSignal | undefined
     const endless = breaker.execute((signal) => {
       own = signal

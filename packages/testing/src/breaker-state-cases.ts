@@ -36,6 +36,77 @@ export const breakerStateCases: Readonly<Record<string, CaseBody<BreakerContext>
     assertState(breaker, 'half-open')
   },
 
+  'it waits longer only as an outage lasts, and asks soon again after it': async ({ create, calls, advance }) => {
+    const breaker = create({ openMs: 100, maxOpenMs: 3_000, trials: 1 })
+    /** How long it is open now, to 10 ms. */
+    async function openTime(): Promise<number> {
+      let waitedMs = 0
+      for (; breaker.state === 'open'; waitedMs += 10) await advance(10)
+      return waitedMs
+    }
+    breaker.open()
+    const waits: number[] = []
+    for (let elapsed = 0; elapsed < 60_000; elapsed += waits.at(-1) ?? 0) {
+      waits.push(await openTime())
+      calls(breaker, false)
+    }
+    const [first = 0] = waits
+    assert.ok(first >= 90 && first <= 110, `openMs at first, not ${first}`)
+    let elapsed = 0
+    for (const [index, wait] of waits.entries()) {
+      const most = Math.min(3_000, Math.max(100, elapsed / 10))
+      assert.ok(wait >= 0.9 * most - 10 && wait <= most + 10, `wait ${index} is a tenth of ${elapsed} ms, not ${wait}`)
+      elapsed += wait
+    }
+    await openTime()
+    calls(breaker, true)
+    assertState(breaker, 'closed')
+    await advance(120_000)
+    breaker.open()
+    assert.ok((await openTime()) <= 110, 'the next outage begins with openMs')
+  },
+
+  'it waits on where it left off when a peer fails again at once': async ({ create, calls, advance }) => {
+    const breaker = create({ openMs: 100, trials: 1 })
+    breaker.open()
+    for (let tenth = 0; tenth < 200; tenth++) {
+      await advance(100)
+      calls(breaker, false)
+    }
+    for (let wait = 0; wait < 3_000 && breaker.state === 'open'; wait += 100) await advance(100)
+    calls(breaker, true)
+    assertState(breaker, 'closed')
+    breaker.open()
+    await advance(1_500)
+    assertState(breaker, 'open')
+  },
+
+  'calls fail for little longer than the peer did': async ({ create, advance }) => {
+    for (const blipMs of [100, 500, 2_000, 10_000]) {
+      const breaker = create({
+        window: { kind: 'count', size: 20 },
+        minimumCalls: 10,
+        trials: 5,
+        maxOpenMs: 5_000,
+        recoveryMs: 10_000,
+      })
+      let lastFailureMs = 0
+      let failures = 0
+      for (let atMs = -200; atMs < 2 * blipMs + 1_000; atMs += 5) {
+        const isDown = atMs >= 0 && atMs < blipMs
+        const permit = breaker.tryAcquire()
+        permit?.settle({ ok: !isDown })
+        if (!permit || isDown) {
+          lastFailureMs = atMs
+          failures++
+        }
+        await advance(5)
+      }
+      assert.ok(failures > 0)
+      assert.ok(lastFailureMs <= 1.2 * blipMs + 250, `after ${blipMs} ms of failures the last call failed at ${lastFailureMs} ms`)
+    }
+  },
+
   'slow trials open it too': async ({ create, advance }) => {
     const breaker = create({ openMs: 1_000, trials: 1, slowCallMs: 50 })
     breaker.open()
@@ -99,10 +170,10 @@ export const breakerStateCases: Readonly<Record<string, CaseBody<BreakerContext>
   },
 
   'after recovery the share of calls that are let through grows': async ({ create, calls, advance }) => {
-    const breaker = create({ openMs: 1_000, trials: 1, recoveryMs: 10_000 })
+    const breaker = create({ openMs: 100_000, trials: 1, recoveryMs: 10_000 })
     const hundred = new Array<boolean>(100).fill(true)
     breaker.open()
-    await advance(1_100)
+    await advance(110_000)
     calls(breaker, true)
     const shares: number[] = []
     for (let step = 0; step < 3; step++) {
@@ -115,7 +186,29 @@ export const breakerStateCases: Readonly<Record<string, CaseBody<BreakerContext>
     assert.equal(all, 100)
     breaker.open()
     breaker.close()
-    assert.equal(calls(breaker, ...hundred), 100, 'nobody who closes it by hand waits')
+    assert.equal(calls(breaker, ...hundred), 100, 'closed by hand, it lets all calls through at once')
+  },
+
+  'after a short outage all traffic returns soon, however long recovery may take': async ({ create, calls, advance }) => {
+    const breaker = create({ openMs: 1_000, trials: 1, recoveryMs: 10_000 })
+    breaker.open()
+    await advance(1_100)
+    calls(breaker, true)
+    await advance(120)
+    assert.equal(calls(breaker, ...new Array<boolean>(50).fill(true)), 50)
+  },
+
+  'trials that can no longer fail close it without waiting for the others': async ({ create, calls, advance }) => {
+    const breaker = create({ openMs: 1_000, trials: 4, failureRate: 0.5 })
+    breaker.open()
+    await advance(1_100)
+    const hung = breaker.tryAcquire()
+    calls(breaker, true, true)
+    assertState(breaker, 'half-open')
+    calls(breaker, true)
+    assertState(breaker, 'closed')
+    hung?.settle({ ok: false })
+    assertState(breaker, 'closed')
   },
 
   'it opens, closes and isolates by hand': async ({ create, calls, advance }) => {

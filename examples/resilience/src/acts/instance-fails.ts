@@ -41,14 +41,12 @@ export async function instanceFails(stage: Stage, instances: readonly Instance[]
     answeredText(failing.tally),
   )
 
-  let early = 0
   let late = 0
   const recovering = await stage.measure('it recovers', instances, async () => {
     sick.status = 200
     screen.deed(`${id} is well again`)
     await until(() => isNow('closed'))
-    early = evenness(await witness.during(() => beats(recoveryBeats / 4)), id, instances.length)
-    await beats(recoveryBeats * 0.75)
+    await beats(recoveryBeats)
     late = evenness(await witness.during(() => beats(1)), id, instances.length)
   })
   stage.promise(
@@ -62,6 +60,5 @@ export async function instanceFails(stage: Stage, instances: readonly Instance[]
     wanted.every((change) => changes().includes(change)),
     changes().join(', '),
   )
-  const shares = `${percent(early)} of an even share at first, ${percent(late)} in the end`
-  stage.promise('traffic came back to it gradually', early < 0.6 && late > 0.7, shares)
+  stage.promise('soon it has its share of the traffic again', late > 0.7, `${percent(late)} of an even share`)
 }

@@ -31,6 +31,8 @@ export type BreakerMutation =
   | 'keeps every result'
   | 'leaves isolation by itself'
   | 'goes on with the old open time'
+  | 'never waits longer'
+  | 'waits long at once'
   | 'tells nobody'
   | 'goes on telling'
 
@@ -42,6 +44,7 @@ const changedOptions: Partial<Record<BreakerMutation, (options: CircuitBreakerOp
   'lets one trial through': (options) => ({ ...options, trials: 1 }),
   'counts ignored outcomes as failures': (options) => ({ ...options, isIgnored: () => false }),
   'recovers at once': (options) => ({ ...options, recoveryMs: 0 }),
+  'waits long at once': (options) => ({ ...options, openMs: options.maxOpenMs ?? 5_000 }),
   'sees no slow calls': ({ slowCallMs: _, ...options }) => options,
   'sticks to hung trials': (options) => ({ ...options, trialTimeoutMs: 2_147_483_647 }),
   'ignores the limit': ({ timeoutMs: _, ...options }) => options,
@@ -96,13 +99,13 @@ function changedPermit(breaker: CircuitBreaker, settle: (permit: Permit, outcome
 
 /** The simplest breaker that keeps the contract, unless it is broken on purpose: its engine is a timer. */
 export function createReferenceBreaker(options: CircuitBreakerOptions, mutation: BreakerMutation = 'none'): CircuitBreaker {
-  function createEngine({ openMs, onHalfOpen }: { openMs: number; onHalfOpen: () => void }): CircuitEngine {
+  function createEngine({ onHalfOpen }: { onHalfOpen: () => void }): CircuitEngine {
     let timer: ReturnType<typeof setTimeout> | undefined
     return {
-      open() {
+      open(forMs) {
         if (mutation === 'never tries') return
         if (mutation !== 'goes on with the old open time') clearTimeout(timer)
-        timer = setTimeout(onHalfOpen, openMs)
+        timer = setTimeout(onHalfOpen, mutation === 'never waits longer' ? (options.openMs ?? forMs) : forMs)
       },
       close: () => clearTimeout(timer),
     }
