@@ -4,8 +4,10 @@ import {
   callHedgeChannel,
   callRetryChannel,
   callStartChannel,
+  deadlineOrigin,
   type Endpoint,
   hasTelemetrySubscribers,
+  type OutcomeOrigin,
   type PickRequest,
   publishTelemetry,
   type TelemetryCall,
@@ -13,6 +15,12 @@ import {
 import { type CallOutcome, toOutcome } from './status.ts'
 
 const cancelled = 1
+
+/** What a call is made of. */
+export interface GrpcCallInit extends Pick<GrpcCall, 'service' | 'path' | 'hashKey'> {
+  /** The service's time limit, in milliseconds; 0 for none. */
+  readonly ownLimitMs: number
+}
 
 /** One logical call, from the choice of its config until its status is out, with all attempts that grpc-js makes of it. */
 export class GrpcCall implements TelemetryCall, PickRequest {
@@ -33,10 +41,13 @@ export class GrpcCall implements TelemetryCall, PickRequest {
   lastAttempt: GrpcAttempt | undefined
   readonly #open = new Set<GrpcAttempt>()
 
-  constructor(service: string, path: string, hashKey: string | undefined) {
+  readonly #ownLimitMs: number
+
+  constructor({ service, path, hashKey, ownLimitMs }: GrpcCallInit) {
     this.service = service
     this.path = path
     this.hashKey = hashKey
+    this.#ownLimitMs = ownLimitMs
     if (hasTelemetrySubscribers(callStartChannel)) publishTelemetry(callStartChannel, { call: this })
   }
 
@@ -52,12 +63,18 @@ export class GrpcCall implements TelemetryCall, PickRequest {
     this.headersAt = performance.now()
   }
 
+  /** Whose doing it is if the deadline is over now. @param since from when on the endpoint had time, by `performance.now()` */
+  judgeDeadline({ usualMs }: Endpoint, since: number): OutcomeOrigin {
+    return deadlineOrigin({ elapsedMs: performance.now() - since, usualMs, ownLimitMs: this.#ownLimitMs })
+  }
+
   /** The status is out. */
   end(code: number, details: string): void {
     this.isOver = true
     for (const attempt of this.#open) attempt.end(attempt.number === 0 ? cancelled : code, details)
     if (!hasTelemetrySubscribers(callEndChannel)) return
-    const { status, error } = toOutcome(this.service, code, details)
+    const deadlineBy = this.lastAttempt && this.judgeDeadline(this.lastAttempt.endpoint, this.startedAt)
+    const { status, error } = toOutcome(this.service, code, details, { deadlineBy })
     const durationMs = performance.now() - this.startedAt
     publishTelemetry(callEndChannel, { call: this, status, error, durationMs, attempts: this.attempts })
   }
@@ -98,7 +115,7 @@ export class GrpcAttempt {
     const call = this.#call
     this.endedAt = performance.now()
     const latencyMs = code === 0 && call.headersAt !== undefined ? call.headersAt - startedAt : undefined
-    this.outcome = toOutcome(call.service, code, details, latencyMs)
+    this.outcome = toOutcome(call.service, code, details, { latencyMs, deadlineBy: call.judgeDeadline(endpoint, startedAt) })
     endpoint.release(this.outcome)
     this.#onEnd()
     if (attempts === 0 || !hasTelemetrySubscribers(attemptEndChannel)) return

@@ -36,9 +36,9 @@ export function registerServices(options: GrpcServicesOptions): GrpcServices {
       return channel
     },
     startCall(service, path, metadata) {
-      const { hashMetadata } = settingsOf(service)
+      const { hashMetadata, timeoutMs: ownLimitMs } = settingsOf(service)
       const hashKey = hashMetadata === undefined ? undefined : metadata.get(hashMetadata)[0]?.toString()
-      return new GrpcCall(service, path, hashKey)
+      return new GrpcCall({ service, path, hashKey, ownLimitMs })
     },
   })
 

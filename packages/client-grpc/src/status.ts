@@ -1,4 +1,4 @@
-import { type Outcome, SdError, type SdErrorCode } from '@sd/core'
+import { type Outcome, type OutcomeOrigin, SdError, type SdErrorCode } from '@sd/core'
 
 /**
  * Names of the gRPC status codes, by code, and what each counts as. A code that says that there was no answer is an error. The others
@@ -31,15 +31,25 @@ export interface CallOutcome extends Outcome {
   readonly error?: SdError | undefined
 }
 
+/** What is known of a call beside its status. */
+export interface StatusEvidence {
+  /** Time to the head of the answer, in milliseconds, if it is known. */
+  readonly latencyMs?: number | undefined
+  /** Whose doing it is if the deadline is over. @default the caller's */
+  readonly deadlineBy?: OutcomeOrigin | undefined
+}
+
 /**
- * What a gRPC status says of the host: UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE and DATA_LOSS are failures, CANCELLED says
- * nothing.
- *
- * @param latencyMs time to the head of the answer, in milliseconds, if it is known
+ * What a gRPC status says of the host: UNKNOWN, INTERNAL, UNAVAILABLE and DATA_LOSS are failures, and DEADLINE_EXCEEDED if it is the
+ * peer's; CANCELLED says nothing.
  */
-export function toOutcome(service: string, code: number, details: string, latencyMs?: number): CallOutcome {
+export function toOutcome(service: string, code: number, details: string, evidence: StatusEvidence = {}): CallOutcome {
+  const { latencyMs, deadlineBy } = evidence
   const [name, meaning] = statuses[code] ?? [`status ${code}`, 500]
   if (typeof meaning === 'number') return { ok: meaning < 500, status: meaning, latencyMs }
-  const error = new SdError(meaning, `Calling ${service} failed: ${name}${details && `: ${details}`}`)
-  return { ok: meaning === 'SD_ABORTED', error }
+  const origin = meaning === 'SD_DEADLINE_EXCEEDED' ? deadlineBy : undefined
+  const error = new SdError(meaning, `Calling ${service} failed: ${name}${details && `: ${details}`}`, {
+    ...(origin && { origin }),
+  })
+  return { ok: false, error }
 }

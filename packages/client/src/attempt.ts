@@ -3,10 +3,13 @@ import {
   type AttemptResult,
   attemptEndChannel,
   type CallResponse,
+  deadlineOrigin,
   type Endpoint,
   type HeaderFields,
   hasTelemetrySubscribers,
   type Outcome,
+  type OutcomeOrigin,
+  originOf,
   type Permit,
   publishTelemetry,
   SdError,
@@ -31,6 +34,8 @@ export class Attempt implements AttemptContext, AttemptResult, Outcome, Transpor
   readonly headers: Record<string, string>
   response: ServiceResponse | undefined
   error: SdError | undefined
+  /** Whose doing the error was, if that is not the same for the attempt as for the call. */
+  origin: OutcomeOrigin | undefined
   /** What the interceptors made of the response; absent if it failed. */
   answer: CallResponse | undefined
   sent = false
@@ -62,10 +67,14 @@ export class Attempt implements AttemptContext, AttemptResult, Outcome, Transpor
     return this.response?.status
   }
 
-  /** A call that was given up by its caller says nothing about the endpoint. */
   get ok(): boolean {
-    if (this.error && this.error.code !== 'SD_ABORTED') return false
-    return this.response === undefined || this.response.status < 500
+    return this.error === undefined && (this.response === undefined || this.response.status < 500)
+  }
+
+  /** Whose doing it is that the deadline came during this attempt. */
+  judgeDeadline(): OutcomeOrigin {
+    const elapsedMs = performance.now() - this.#startedAt
+    return deadlineOrigin({ elapsedMs, usualMs: this.endpoint.usualMs, ownLimitMs: this.call.ownLimitMs })
   }
 
   /** Whether the exchange is still going on. */
@@ -136,9 +145,14 @@ export class Attempt implements AttemptContext, AttemptResult, Outcome, Transpor
     const { service, id } = this.endpoint.instance
     const isOwn = error === this.call.stopped || error.code === 'SD_ABORTED' || error.code === 'SD_TOO_LARGE'
     const { code, retryable, cause } = error
+    if (code === 'SD_DEADLINE_EXCEEDED') this.origin = this.judgeDeadline()
     this.error = isOwn
       ? error
-      : new SdError(code, `Calling ${service} (${id}) failed: ${error.message}`, { retryable, cause: cause ?? error })
+      : new SdError(code, `Calling ${service} (${id}) failed: ${error.message}`, {
+          retryable,
+          cause: cause ?? error,
+          origin: originOf(error),
+        })
     if (this.#body) this.#body.fail(this.error)
     else this.#reject?.(this.error)
     this.#settle()

@@ -11,6 +11,7 @@ import {
   type Endpoint,
   type HedgePolicy,
   hasTelemetrySubscribers,
+  type OutcomeOrigin,
   type Permit,
   type PickRequest,
   publishTelemetry,
@@ -76,6 +77,8 @@ export class Call implements CallContext, PickRequest, TelemetryCall, OpenCall {
   readonly maxResponseBytes: number
   /** Time limit of each attempt in milliseconds; 0 for none. */
   readonly attemptTimeoutMs: number
+  /** The service's time limit in milliseconds; 0 for none. A call's own limit can be shorter. */
+  readonly ownLimitMs: number
   /** Attempts so far. */
   attempts = 0
   /** Why the call was stopped, by deadline or caller. */
@@ -89,6 +92,7 @@ export class Call implements CallContext, PickRequest, TelemetryCall, OpenCall {
   #timer: ReturnType<typeof setTimeout> | undefined
   /** The attempt whose answer counts, or that is under way. */
   #attempt: Attempt | undefined
+  #first: Attempt | undefined
   /** Of the concurrency limit and of the service's breaker. */
   #permits: Permit[] | undefined
   /** From start to the head of the answer, in milliseconds. */
@@ -109,6 +113,7 @@ export class Call implements CallContext, PickRequest, TelemetryCall, OpenCall {
     this.transport = init.transport
     this.maxResponseBytes = init.maxResponseBytes
     this.attemptTimeoutMs = init.entry.settings.attemptTimeoutMs
+    this.ownLimitMs = init.entry.settings.timeoutMs
     this.#entry = init.entry
     this.#openCalls = init.openCalls
     this.#callerSignal = init.signal
@@ -153,6 +158,11 @@ export class Call implements CallContext, PickRequest, TelemetryCall, OpenCall {
     this.stopped = error
     this.#attempt?.stop(error)
     this.#controller?.abort(error)
+  }
+
+  /** Whose doing it is that the deadline is over: the service's only if it had the time that it usually takes. */
+  judgeDeadline(): OutcomeOrigin {
+    return this.#first?.judgeDeadline() ?? 'caller'
   }
 
   /** An attempt's exchange ended; if its answer was handed out, so has the call. */
@@ -272,7 +282,9 @@ export class Call implements CallContext, PickRequest, TelemetryCall, OpenCall {
       const permit = breaker?.tryAcquire()
       if (!breaker || permit) {
         this.#recorder?.note('picked', { attempt: this.attempts + 1, endpoint })
-        return new Attempt(this, endpoint, { attempt: ++this.attempts, permit })
+        const attempt = new Attempt(this, endpoint, { attempt: ++this.attempts, permit })
+        this.#first ??= attempt
+        return attempt
       }
       this.#wasRefused = true
       this.#noteRefusal('instance-breaker', breaker.name, endpoint)
@@ -301,6 +313,7 @@ export class Call implements CallContext, PickRequest, TelemetryCall, OpenCall {
         signal: this.signal,
         canStart: () => this.#entry.attached.pick(this) !== undefined,
         isFinal: ({ value }) => value !== undefined && isAnswer(value),
+        outcomeOf: ({ value, error }) => value ?? { ok: false, error },
         discard: (attempt) => attempt.response?.cancel(),
         onHedge: ({ attempt, afterMs }) => {
           publishTelemetry(callHedgeChannel, { call: this, attempt, afterMs })
@@ -394,5 +407,6 @@ function isAnswer({ answer, error }: Attempt): boolean {
 
 function onDeadline(call: Call): void {
   const afterMs = Math.max(0, Math.round(call.deadlineAt - call.startedAt))
-  call.stop(new SdError('SD_DEADLINE_EXCEEDED', `Calling ${call.service} took longer than ${afterMs} ms`))
+  const origin = call.judgeDeadline()
+  call.stop(new SdError('SD_DEADLINE_EXCEEDED', `Calling ${call.service} took longer than ${afterMs} ms`, { origin }))
 }

@@ -1,4 +1,4 @@
-import { IDEMPOTENT_METHODS, type RetryPolicy } from '@sd/core'
+import { IDEMPOTENT_METHODS, isRepeatable, type RetryPolicy } from '@sd/core'
 
 /** Attempts of one call, the first included. */
 const maxAttempts = 3
@@ -11,7 +11,7 @@ export const repickPolicy: RetryPolicy = {
   name: 'repick',
   next({ call, attempt, error, sent, replayable }) {
     const isLost = error?.code === 'SD_UNAVAILABLE' || error?.code === 'SD_TIMEOUT'
-    if (!isLost || attempt >= maxAttempts) return undefined
+    if (!isLost || !isRepeatable(error) || attempt >= maxAttempts) return undefined
     return !sent || (replayable && IDEMPOTENT_METHODS.has(call.method)) ? 0 : undefined
   },
 }

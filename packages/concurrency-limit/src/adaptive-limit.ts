@@ -1,4 +1,4 @@
-import { type ConcurrencyLimit, closedError, type Outcome, type Permit, SdError } from '@sd/core'
+import { type ConcurrencyLimit, closedError, judgeOutcome, type Outcome, type Permit, SdError } from '@sd/core'
 import { type AdaptiveLimitOptions, checkAdaptiveLimitOptions } from './adaptive-limit-options.ts'
 import { createEventLoopDelay } from './event-loop-delay.ts'
 import { createGradient } from './gradient.ts'
@@ -43,11 +43,6 @@ export interface AdaptiveLimit extends ConcurrencyLimit, Disposable {
   close(): void
 }
 
-/** A caller who gave up says nothing about the callee. */
-function isAbort(error: unknown): boolean {
-  return SdError.isInstance(error) ? error.code === 'SD_ABORTED' : error instanceof Error && error.name === 'AbortError'
-}
-
 /**
  * Makes a limit that follows latency: Envoy's gradient controller with parts of Netflix's Gradient2, plus the event loop's delay. It sheds
  * load before latency collapses. It keeps no timer: windows and probes are closed by the calls themselves.
@@ -80,9 +75,10 @@ export function createAdaptiveLimit(options: AdaptiveLimitOptions = {}): Adaptiv
     }
   }
 
-  function learn(startedAt: number, { ok, latencyMs, error }: Outcome): void {
+  function learn(startedAt: number, outcome: Outcome): void {
     const now = performance.now()
-    if (ok || !isAbort(error)) gradient.learn(startedAt, latencyMs ?? now - startedAt, ok)
+    const verdict = judgeOutcome(outcome)
+    if (verdict !== 'neutral') gradient.learn(startedAt, outcome.latencyMs ?? now - startedAt, verdict === 'success')
     gradient.advance(now, active)
   }
 

@@ -1,5 +1,6 @@
 import type { Endpoint } from './endpoint.ts'
 import type { SdError } from './errors.ts'
+import type { Outcome } from './outcome.ts'
 
 /** Header fields with names in lower case. */
 export type HeaderFields = Readonly<Record<string, string | readonly string[] | undefined>>
@@ -105,6 +106,8 @@ export interface HedgeHooks<T> {
   canStart(): boolean
   /** Whether an end is the answer. Another end starts the next attempt at once. */
   isFinal(ended: HedgedEnd<T>): boolean
+  /** What an end says of the peer: only the latency of a success is learned. @default a value is a success, an error is judged by its origin */
+  outcomeOf?(ended: HedgedEnd<T>): Outcome
   /** Given every value that came and is not the answer. */
   discard(value: T): void
   /** Told of every further attempt as it starts: its number, and how long after the first, in milliseconds. */

@@ -1,6 +1,6 @@
 import type { ResolvedCircuitOptions } from './circuit-options.ts'
-import type { Outcome } from './endpoint.ts'
 import { abortError, SdError } from './errors.ts'
+import type { Outcome } from './outcome.ts'
 import type { CircuitBreaker, CircuitFallback, ExecuteOptions } from './policy.ts'
 import { withTimeout } from './timers.ts'
 import { checkDuration, checkFunction, checkKnownKeys, checkName, checkObject, checkOneOf } from './validate.ts'

@@ -1,6 +1,5 @@
 import { type CircuitWindow, createCountWindow, createTimeWindow } from './circuit-window.ts'
-import type { Outcome } from './endpoint.ts'
-import { SdError } from './errors.ts'
+import { judgeOutcome, type Outcome } from './outcome.ts'
 import {
   checkDuration,
   checkFunction,
@@ -57,7 +56,7 @@ export interface CircuitBreakerOptions {
    * most, in milliseconds. @default 0
    */
   readonly recoveryMs?: number
-  /** Outcomes that count neither as success nor as failure. @default `SdError`s with `SD_ABORTED`, `SD_REJECTED` or `SD_INVALID` */
+  /** Outcomes that count neither as success nor as failure. @default those that `judgeOutcome` finds neutral: of the caller's or this process's own doing */
   readonly isIgnored?: (outcome: Outcome) => boolean
   /** Limit of each call through `execute`, in milliseconds; longer ones fail. @default no limit */
   readonly timeoutMs?: number
@@ -137,7 +136,7 @@ export function resolveCircuitOptions(options: CircuitBreakerOptions): ResolvedC
     trials: checkInteger('trials', options.trials ?? 10, { min: 1, max: 1_000 }),
     trialTimeoutMs: checkDuration('trialTimeoutMs', options.trialTimeoutMs ?? 60_000, 1),
     recoveryMs: checkDuration('recoveryMs', options.recoveryMs ?? 0),
-    isIgnored: checkFunction('isIgnored', options.isIgnored ?? isIgnoredByDefault),
+    isIgnored: checkFunction('isIgnored', options.isIgnored ?? isNeutral),
     timeoutMs: timeoutMs === undefined ? undefined : checkDuration('timeoutMs', timeoutMs, 1),
     maxLastSuccesses: checkInteger('maxLastSuccesses', options.maxLastSuccesses ?? 100, { min: 1, max: 100_000 }),
     random: checkFunction('random', options.random ?? Math.random),
@@ -159,9 +158,6 @@ function createWindow(options: CircuitWindowOptions): { readonly window: Circuit
   return { window: createTimeWindow(durationMs), largest: 1_000_000 }
 }
 
-/** What says nothing about the one that is called: the caller gave up, made a mistake, or another policy refused. */
-const ignoredCodes: ReadonlySet<string> = new Set(['SD_ABORTED', 'SD_REJECTED', 'SD_INVALID'])
-
-function isIgnoredByDefault({ error }: Outcome): boolean {
-  return SdError.isInstance(error) && ignoredCodes.has(error.code)
+function isNeutral(outcome: Outcome): boolean {
+  return judgeOutcome(outcome) === 'neutral'
 }

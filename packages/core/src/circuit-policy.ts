@@ -2,7 +2,7 @@ import { createExecute } from './circuit-execute.ts'
 import { type CircuitBreakerOptions, resolveCircuitOptions } from './circuit-options.ts'
 import { Outage } from './circuit-outage.ts'
 import type { CircuitCounts } from './circuit-window.ts'
-import type { Outcome } from './endpoint.ts'
+import { judgeOutcome, type Outcome } from './outcome.ts'
 import type { CircuitBreaker, CircuitChange, CircuitChangeReason, CircuitState, Permit } from './policy.ts'
 import { publishTelemetry } from './telemetry.ts'
 import { breakerStateChannel } from './telemetry-events.ts'
@@ -108,7 +108,9 @@ export function assembleCircuitBreaker(
       if (state === 'half-open') trials.started--
       return
     }
-    const failed = !outcome.ok
+    const verdict = judgeOutcome(outcome)
+    // A neutral outcome that is not ignored, by an option of the user, counts by `ok`.
+    const failed = verdict === 'neutral' ? !outcome.ok : verdict === 'failure'
     const slow = isTimed && (outcome.latencyMs ?? elapsedMs) > slowCallMs
     if (state === 'half-open') {
       trials.calls++

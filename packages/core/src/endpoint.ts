@@ -1,16 +1,7 @@
+import { judgeOutcome, type Outcome } from './outcome.ts'
 import type { ServiceInstance } from './service-instance.ts'
 
-/** How one attempt, or one call, ended. */
-export interface Outcome {
-  /** Whether it counts as a success: an answer came, and it was no 5xx unless the caller says otherwise. */
-  readonly ok: boolean
-  /** From send to response headers, in milliseconds; absent if none came. */
-  readonly latencyMs?: number | undefined
-  /** Status of the response, if there was one. */
-  readonly status?: number | undefined
-  /** How it failed, if it did. */
-  readonly error?: unknown
-}
+export * from './outcome.ts'
 
 /** One instance as the caller sees it. It survives snapshots: its key is id, address and port. */
 export interface Endpoint {
@@ -27,6 +18,11 @@ export interface Endpoint {
    * exponentially weighted average (Finagle's peak EWMA).
    */
   readonly latencyMs: number
+  /**
+   * How long its answers usually take to their headers, in milliseconds, 0 before the first: an average over answers that goes up fast
+   * and comes down slowly. Unlike {@link Endpoint.latencyMs} it learns nothing from failures.
+   */
+  readonly usualMs: number
   /** Whether it may be picked now. False while somebody blocks it. */
   readonly available: boolean
   /** The reasons for which it is blocked. */
@@ -35,7 +31,7 @@ export interface Endpoint {
   readonly since: number
   /** Counts one attempt as active, from pick until its end. */
   acquire(): void
-  /** Ends one attempt that was acquired, and learns its latency. */
+  /** Ends one attempt that was acquired, and learns its latency; nothing from an outcome that {@link judgeOutcome} finds neutral. */
   release(outcome: Outcome): void
   /** Keeps it from being picked, for a reason that is yours to name; idempotent. */
   block(reason: string): void
@@ -79,6 +75,7 @@ class TrackedEndpoint implements Endpoint {
   instance: ServiceInstance
   active = 0
   latencyMs = 0
+  usualMs = 0
   available = true
   readonly since: number = performance.now()
   readonly #decayMs: number
@@ -107,11 +104,12 @@ class TrackedEndpoint implements Endpoint {
 
   release(outcome: Outcome): void {
     if (this.active > 0) this.active--
-    if (outcome.ok) {
-      if (outcome.latencyMs !== undefined) this.#learn(outcome.latencyMs)
-    } else {
-      this.#learn(Math.max(outcome.latencyMs ?? 0, this.#failureLatencyMs))
-    }
+    const { latencyMs } = outcome
+    const verdict = judgeOutcome(outcome)
+    if (verdict === 'failure') this.#learn(Math.max(latencyMs ?? 0, this.#failureLatencyMs))
+    else if (verdict === 'success' && latencyMs !== undefined) this.#learnAnswer(latencyMs)
+    // An attempt that lost against a faster one was given up: it takes that long at least.
+    else if (latencyMs !== undefined && latencyMs > this.latencyMs) this.#learn(latencyMs)
     this.#onChange?.(this)
     this.#onOutcome?.(this, outcome)
   }
@@ -139,6 +137,13 @@ class TrackedEndpoint implements Endpoint {
   update(instance: ServiceInstance): void {
     this.instance = instance
     this.#origin = undefined
+  }
+
+  #learnAnswer(latencyMs: number): void {
+    this.#learn(latencyMs)
+    // A quarter up and a sixteenth down: of a spread latency it settles above the mean, as RFC 6298 adds the variation.
+    const gain = this.usualMs === 0 ? 1 : latencyMs > this.usualMs ? 0.25 : 0.0625
+    this.usualMs += (latencyMs - this.usualMs) * gain
   }
 
   #learn(latencyMs: number): void {

@@ -1,22 +1,23 @@
 /**
  * Stable error codes. Branch on these, never on a message. Packages may add codes of their own with the same prefix.
+ * The origin is what `originOf` says of errors that carry none; a code that is not in the table is the peer's.
  *
- * | code | meaning | retryable |
- * |---|---|---|
- * | `SD_INVALID` | an argument or option is wrong; the message names the field, what it got and what it wants | no |
- * | `SD_CLOSED` | the object was closed | no |
- * | `SD_ABORTED` | the caller's signal fired | no |
- * | `SD_TIMEOUT` | one operation took longer than its own limit | yes |
- * | `SD_DEADLINE_EXCEEDED` | the whole call ran out of time | no |
- * | `SD_UNAVAILABLE` | the backend or peer can't be reached, or answered that it can't serve now | yes |
- * | `SD_NO_INSTANCE` | a service has no instance that may be called | yes |
- * | `SD_DENIED` | credentials are missing, wrong or not sufficient | no |
- * | `SD_NOT_FOUND` | the named thing does not exist | no |
- * | `SD_CONFLICT` | somebody else holds or changed the same thing | no |
- * | `SD_MALFORMED` | data that came from outside can't be read | no |
- * | `SD_TOO_LARGE` | data exceeds a limit | no |
- * | `SD_UNSUPPORTED` | the backend, runtime or library can't do this | no |
- * | `SD_REJECTED` | a policy (breaker, limit, bulkhead) refused the call | yes |
+ * | code | meaning | retryable | origin |
+ * |---|---|---|---|
+ * | `SD_INVALID` | an argument or option is wrong; the message names the field, what it got and what it wants | no | caller |
+ * | `SD_CLOSED` | the object was closed | no | local |
+ * | `SD_ABORTED` | the caller's signal fired | no | caller |
+ * | `SD_TIMEOUT` | one operation took longer than its own limit | yes | peer |
+ * | `SD_DEADLINE_EXCEEDED` | the whole call ran out of time | no | caller |
+ * | `SD_UNAVAILABLE` | the backend or peer can't be reached, or answered that it can't serve now | yes | network |
+ * | `SD_NO_INSTANCE` | a service has no instance that may be called | yes | local |
+ * | `SD_DENIED` | credentials are missing, wrong or not sufficient | no | peer |
+ * | `SD_NOT_FOUND` | the named thing does not exist | no | peer |
+ * | `SD_CONFLICT` | somebody else holds or changed the same thing | no | peer |
+ * | `SD_MALFORMED` | data that came from outside can't be read | no | peer |
+ * | `SD_TOO_LARGE` | data exceeds a limit | no | caller |
+ * | `SD_UNSUPPORTED` | the backend, runtime or library can't do this | no | local |
+ * | `SD_REJECTED` | a policy (breaker, limit, bulkhead) refused the call | yes | local |
  */
 export type SdErrorCode =
   | 'SD_INVALID'
@@ -35,6 +36,13 @@ export type SdErrorCode =
   | 'SD_REJECTED'
   | `SD_${string}`
 
+/**
+ * Whose doing an error was. `caller`: who makes the call, such as a request that can't be sent, a request body that fails, an abort, a
+ * deadline that is too short. `local`: this process, such as a policy that refuses, no instance, a closed object. `network`: the way to
+ * the peer. `peer`: the one that was called. Only the last two say anything about an instance.
+ */
+export type OutcomeOrigin = 'caller' | 'local' | 'network' | 'peer'
+
 const retryableByDefault: ReadonlySet<SdErrorCode> = new Set<SdErrorCode>([
   'SD_TIMEOUT',
   'SD_UNAVAILABLE',
@@ -48,6 +56,8 @@ export interface SdErrorOptions {
   readonly retryable?: boolean
   /** The error that led to this one. */
   readonly cause?: unknown
+  /** Whose doing it was. @default decided by the code, see `originOf` */
+  readonly origin?: OutcomeOrigin
   /** Path of the option or argument that is wrong, such as `endpoints[0].port`. */
   readonly field?: string
 }
@@ -67,12 +77,15 @@ export class SdError extends Error {
   readonly retryable: boolean
   /** Path of the option or argument that is wrong, for `SD_INVALID` and `SD_MALFORMED`. */
   readonly field?: string
+  /** Whose doing it was, where that was said; `originOf` knows it of every error. */
+  readonly origin?: OutcomeOrigin
 
   constructor(code: SdErrorCode, message: string, options: SdErrorOptions = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined)
     this.code = code
     this.retryable = options.retryable ?? retryableByDefault.has(code)
     if (options.field !== undefined) this.field = options.field
+    if (options.origin !== undefined) this.origin = options.origin
     Object.defineProperty(this, marker, { value: true })
   }
 

@@ -1,4 +1,5 @@
-import type { Endpoint, Outcome } from './endpoint.ts'
+import type { Endpoint } from './endpoint.ts'
+import type { Outcome } from './outcome.ts'
 
 /** Options of {@link MonitoredCluster.restore}. */
 export interface RestoreOptions {

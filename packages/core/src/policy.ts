@@ -1,4 +1,4 @@
-import type { Outcome } from './endpoint.ts'
+import type { Outcome } from './outcome.ts'
 
 /** Leave to do one piece of work. */
 export interface Permit {

@@ -29,9 +29,9 @@ export function createHedgePolicy(options: HedgePolicyOptions = {}): HedgePolicy
     covers: ({ method }) => covered.has(method),
     execute(run, hooks) {
       checkFunction('run', run)
-      const { signal, canStart, isFinal, discard, onHedge } = hooks
+      const { signal, canStart, isFinal, outcomeOf, discard, onHedge } = hooks
       const { maxAttempts, budget, serverDelayMs } = resolved
-      const rules = { maxAttempts, budget, canStart, isFinal, serverDelayMs, discard, onHedge }
+      const rules = { maxAttempts, budget, canStart, isFinal, outcomeOf, serverDelayMs, discard, onHedge }
       return runHedged({ run, rules, delayMs: delay.currentMs(), signal, onFirstLatency: delay.learn })
     },
   }

@@ -1,4 +1,4 @@
-import { abortError, type HedgedAttempt, type HedgedEnd, type RetryBudget, SdError } from '@sd/core'
+import { abortError, type HedgedAttempt, type HedgedEnd, judgeOutcome, type Outcome, type RetryBudget, SdError } from '@sd/core'
 import type { ResolvedOptions } from './options.ts'
 
 /** A peer that asks for more is not asked again. */
@@ -10,7 +10,9 @@ export interface HedgeRules<T>
   /** What further attempts are taken from. */
   readonly budget: Pick<RetryBudget, 'tryWithdraw'>
   /** Whether there is anywhere for another attempt to go. @default always */
-  readonly canStart?: () => boolean
+  readonly canStart?: (() => boolean) | undefined
+  /** What an end says of the peer. @default a value is a success */
+  readonly outcomeOf?: ((ended: HedgedEnd<T>) => Outcome) | undefined
 }
 
 /** What one execution is made of. */
@@ -29,7 +31,7 @@ export interface HedgedCall<T> {
 
 /** Runs one execution: starts attempts by timer and by failure, takes the first answer, aborts the others. */
 export function runHedged<T>({ run, rules, delayMs, signal, onFirstLatency }: HedgedCall<T>): Promise<T> {
-  const { maxAttempts, budget, isFinal, serverDelayMs, discard, onHedge, canStart } = rules
+  const { maxAttempts, budget, isFinal, serverDelayMs, discard, onHedge, canStart, outcomeOf } = rules
   return new Promise<T>((resolve, reject) => {
     if (signal?.aborted) return reject(abortError(signal, 'hedged call'))
     const running = new Map<number, AbortController>()
@@ -76,7 +78,7 @@ export function runHedged<T>({ run, rules, delayMs, signal, onFirstLatency }: He
     }
 
     function judge(ended: HedgedEnd<T>): void {
-      if (ended.attempt === 1 && !('error' in ended)) onFirstLatency(performance.now() - startedAt)
+      if (ended.attempt === 1 && isSuccess(ended)) onFirstLatency(performance.now() - startedAt)
       if (isFinal(ended)) finish(ended)
       else {
         keep(ended)
@@ -86,6 +88,12 @@ export function runHedged<T>({ run, rules, delayMs, signal, onFirstLatency }: He
         else if (askedMs > 0) schedule(askedMs)
         else startAnother()
       }
+    }
+
+    /** Whether it tells how long answers take: a failure that comes at once, or a mistake of the caller, does not. */
+    function isSuccess(ended: HedgedEnd<T>): boolean {
+      const outcome = outcomeOf?.(ended) ?? { ok: !('error' in ended), error: ended.error }
+      return judgeOutcome(outcome) === 'success'
     }
 
     /** Runs what calls the functions of the options: what they throw is for the caller, while there is one. */
@@ -119,6 +127,8 @@ export function runHedged<T>({ run, rules, delayMs, signal, onFirstLatency }: He
     }
 
     function finish(ended: HedgedEnd<T>): void {
+      // The first attempt takes that long at least, since it lost against an answer.
+      if (running.has(1) && isSuccess(ended)) onFirstLatency(performance.now() - startedAt)
       end(new SdError('SD_ABORTED', 'Another attempt answered first'))
       if ('error' in ended) reject(ended.error)
       else resolve(ended.value as T)
@@ -130,7 +140,6 @@ export function runHedged<T>({ run, rules, delayMs, signal, onFirstLatency }: He
       isOver = true
       stopStarting()
       signal?.removeEventListener('abort', onAbort)
-      if (running.has(1) && !signal?.aborted) onFirstLatency(performance.now() - startedAt)
       for (const controller of running.values()) controller.abort(reason)
     }
 

@@ -8,6 +8,7 @@ import {
   clusterPanicChannel,
   configUpdateChannel,
   endpointEjectionChannel,
+  originOf,
   registrationStateChannel,
   registryStateChannel,
   type TelemetryCall,
@@ -95,9 +96,9 @@ export const eventLines: EventLines = {
   }),
 }
 
-/** The line of a call that ended. A call that its caller gave up did not fail. */
+/** The line of a call that ended. What is the caller's own doing, such as giving it up, is not a failure of the service. */
 export function describeCallEnd({ call, status, error, attempts, durationMs }: CallEndEvent): LogLine {
-  const isFailure = error ? error.code !== 'SD_ABORTED' : status !== undefined && status >= 500
+  const isFailure = error ? originOf(error) !== 'caller' : status !== undefined && status >= 500
   return {
     level: isFailure ? 'warn' : 'debug',
     message: isFailure ? 'call failed' : 'call ended',

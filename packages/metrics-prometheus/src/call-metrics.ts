@@ -7,6 +7,7 @@ import {
   callRefusedChannel,
   callRetryChannel,
   callStartChannel,
+  originOf,
   type TelemetryCall,
 } from '@sd/core'
 import { guardExemplars } from './exemplars.ts'
@@ -27,8 +28,8 @@ export function measureCalls({ series, listen, options, instanceName, instanceVa
   })
   const callErrors = series.counter({
     name: 'call_errors_total',
-    help: 'Calls that failed, by error code.',
-    labelNames: ['service', 'code'],
+    help: 'Calls that failed, by error code and whose doing it was.',
+    labelNames: ['service', 'code', 'origin'],
   })
   const callDuration = series.histogram({
     name: 'call_duration_seconds',
@@ -43,8 +44,8 @@ export function measureCalls({ series, listen, options, instanceName, instanceVa
   })
   const attemptErrors = series.counter({
     name: 'attempt_errors_total',
-    help: 'Attempts that failed, by error code.',
-    labelNames: ['service', 'code'],
+    help: 'Attempts that failed, by error code and whose doing it was.',
+    labelNames: ['service', 'code', 'origin'],
   })
   const attemptLatency = series.histogram({
     name: 'attempt_latency_seconds',
@@ -85,14 +86,14 @@ export function measureCalls({ series, listen, options, instanceName, instanceVa
     const method = methods.has(call.method) ? call.method : 'other'
     if (started.delete(call)) active.add([service], -1)
     calls.add([service, method, status ?? 'none'])
-    if (error) callErrors.add([service, error.code])
+    if (error) callErrors.add([service, error.code, originOf(error)])
     callDuration.observe([service, method, statusClass(event)], durationMs / 1_000, exemplarOf(event))
   })
   listen(attemptEndChannel, (event) => {
     const { call, status, error, instanceId, durationMs, latencyMs = durationMs } = event
     const { service } = call
     attempts.add([service, status ?? 'none', ...instanceValue(instanceId)])
-    if (error) attemptErrors.add([service, error.code])
+    if (error) attemptErrors.add([service, error.code, originOf(error)])
     attemptLatency.observe([service, statusClass(event)], latencyMs / 1_000, exemplarOf(event))
   })
   listen(callRetryChannel, ({ call, status, error }) => retries.add([call.service, error?.code ?? status ?? 'none']))

@@ -6,10 +6,10 @@ import {
   checkName,
   checkNumber,
   checkObject,
+  judgeOutcome,
   MAX_DURATION_MS,
   type Outcome,
 } from '@sd/core'
-import { isError } from './outcomes.ts'
 
 /** A host is out if its success rate is far below that of the others. */
 export interface SuccessRateRule {
@@ -55,8 +55,8 @@ export interface OutlierRules {
   /** Share of the hosts that may be out at once, from 0 to 1. One may always go, unless it is 0: then none. @default 0.1 (Envoy) */
   readonly maxEjectedShare?: number
   /**
-   * Whether an outcome speaks against the host. Not asked about `SD_ABORTED` (or an `AbortError`), `SD_REJECTED`, `SD_INVALID`, `SD_CLOSED`
-   * and `SD_TOO_LARGE` without an answer: they are the caller's own. @default 5xx, failed connections, timeouts, broken bodies
+   * Whether an outcome speaks against the host. Not asked about outcomes that `judgeOutcome` of `@sd/core` finds neutral: they are of the
+   * caller's or this process's own doing. @default 5xx, failed connections, timeouts, broken bodies
    */
   readonly isError?: (outcome: Outcome) => boolean
   /** Source of randomness in [0, 1) for jitter. @default Math.random */
@@ -111,7 +111,7 @@ export function readRules(rules: OutlierRules): ResolvedRules {
     maxEjectionMs,
     maxJitterMs: checkInteger('maxJitterMs', rules.maxJitterMs ?? 0, { min: 0, max: MAX_DURATION_MS - maxEjectionMs }),
     maxEjectedShare: checkNumber('maxEjectedShare', rules.maxEjectedShare ?? 0.1, { min: 0, max: 1 }),
-    isError: checkFunction('isError', rules.isError ?? isError),
+    isError: checkFunction('isError', rules.isError ?? isFailure),
     random: checkFunction('random', rules.random ?? Math.random),
   }
 }
@@ -155,4 +155,8 @@ function readFailurePercentage(rule: FailurePercentageRule | false): Required<Fa
     minHosts: checkInteger('failurePercentage.minHosts', rule.minHosts ?? 5, count),
     minRequests: checkInteger('failurePercentage.minRequests', rule.minRequests ?? 50, count),
   }
+}
+
+function isFailure(outcome: Outcome): boolean {
+  return judgeOutcome(outcome) === 'failure'
 }

@@ -1,7 +1,6 @@
-import { checkFunction, checkKnownKeys, checkObject, type Ejection, type Outcome } from '@sd/core'
+import { checkFunction, checkKnownKeys, checkObject, type Ejection, judgeOutcome, type Outcome } from '@sd/core'
 import { findByFailurePercentage, findBySuccessRate, type HostSample } from './interval-rules.ts'
 import { type OutlierRules, type ResolvedRules, readRules, ruleKeys } from './options.ts'
-import { isGatewayError, isNeutral } from './outcomes.ts'
 
 /** Why a host is out, and for how long. */
 export interface OutlierEjection extends Ejection {
@@ -99,7 +98,7 @@ export function createOutlierDetector<Host = string>(options: OutlierDetectorOpt
     if (now >= intervalEndsAt) endInterval(now)
     const state = states.get(host)
     // What an ejected host still answers began before, or in a panic: neither counts.
-    if (!state || state.ejectedUntil > now || isNeutral(outcome)) return
+    if (!state || state.ejectedUntil > now || judgeOutcome(outcome) === 'neutral') return
     const failed = rules.isError(outcome)
     state.requests++
     if (failed) state.failures++
@@ -133,6 +132,13 @@ export function createOutlierDetector<Host = string>(options: OutlierDetectorOpt
 
 function createHostState(): HostState {
   return { errors: 0, gatewayErrors: 0, requests: 0, failures: 0, ejectedUntil: 0, multiplier: 0 }
+}
+
+const gatewayErrors: ReadonlySet<number> = new Set([502, 503, 504])
+
+/** Whether an error is one of a gateway, or came without an answer: a failed connection, a timeout (Envoy takes them for 503 and 504). */
+function isGatewayError({ status }: Outcome): boolean {
+  return status === undefined || gatewayErrors.has(status)
 }
 
 /** How many of `hosts` may be out at once: the share, rounded down, but one at least unless the share is 0. */

@@ -8,12 +8,16 @@ import {
   checkOneOf,
   IDEMPOTENT_METHODS,
   invalid,
+  isRepeatable,
   type SdErrorCode,
 } from '@sd/core'
 
 /** Which attempts of a client's call are tried again. */
 export interface RetryConditions {
-  /** Codes of errors that are tried again. @default those of every error that is `retryable` */
+  /**
+   * Codes of errors that are tried again, unless the error is of the caller's or this process's own doing (`originOf`).
+   * @default those of every error that is `retryable`
+   */
   readonly errorCodes?: readonly SdErrorCode[]
   /** Statuses that are tried again. @default [429, 502, 503, 504] */
   readonly statuses?: readonly number[]
@@ -56,6 +60,7 @@ export function createCondition(conditions: RetryConditions): (result: AttemptRe
     const custom = when?.(result)
     if (custom !== undefined) return custom
     const { error, response } = result
+    if (error && !isRepeatable(error)) return false
     if (error) return errorCodes ? errorCodes.has(error.code) : error.retryable
     if (!response) return false
     for (const [name, { value, retry }] of rules) {
