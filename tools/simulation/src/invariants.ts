@@ -1,0 +1,100 @@
+import { faultLength } from './faults.ts'
+import { deadlineMs, type Scenario, type ScenarioResult, type SimulatedCall } from './scenario.ts'
+
+/** One invariant that does not hold. */
+export interface Violation {
+  /** Which. */
+  readonly invariant:
+    | 'failures end'
+    | 'loss'
+    | 'amplification'
+    | 'starved'
+    | 'out'
+    | 'active'
+    | 'permits'
+    | 'timers'
+    | 'unsettled'
+  /** What was seen, and what is allowed. */
+  readonly detail: string
+}
+
+/** Share of calls that may fail while some instances are affected and failed attempts are repeated. */
+const lossShare = 0.02
+/** How long an instance may stay without traffic that is not out: time, and calls that go elsewhere by chance. */
+const starvedMs = 4_000
+const starvedCalls = 15
+/** How long an instance may be out after the fault has ended, in milliseconds. */
+const longestOutMs = 11_000
+
+/** What of a result must not be. */
+export function findViolations(scenario: Scenario, result: ScenarioResult): readonly Violation[] {
+  return [...judgeFailures(scenario, result), ...judgeAttempts(scenario, result), ...judgeEnd(result)]
+}
+
+function judgeFailures(scenario: Scenario, { calls, faultAt, attempts }: ScenarioResult): Violation[] {
+  const { fault, size, preset } = scenario
+  const violations: Violation[] = []
+  const diedWithServer = attempts.filter((attempt) => attempt.diedWithServer && attempt.method === 'POST').length
+  const failed = calls.filter(({ failure }) => failure !== undefined)
+  const limit = faultAt + 1.2 * faultLength(scenario) + 250
+  const late = failed.filter((call) => (fault.isSilent ? call.at : call.endedAt) > limit)
+  if (late.length > 0) {
+    const last = late.at(-1) as SimulatedCall
+    violations.push({
+      invariant: 'failures end',
+      detail: `${late.length} failed after ${Math.round(limit - faultAt)} ms, the last at ${Math.round(last.at - faultAt)} ms: ${tally(late)}`,
+    })
+  }
+  const early = failed.filter(({ at }) => at < faultAt - deadlineMs)
+  if (early.length > 0) violations.push({ invariant: 'loss', detail: `${early.length} failed before the fault: ${tally(early)}` })
+  const during = calls.filter(({ at }) => at >= faultAt && at <= limit)
+  const lost = failed.length - diedWithServer
+  const reach = fault.reach(size)
+  const allowed =
+    reach === 'none' ? 0 : reach === 'some' && preset.retries && size > 2 ? Math.ceil(during.length * lossShare) : Infinity
+  if (lost > allowed) {
+    violations.push({ invariant: 'loss', detail: `${lost} of ${during.length} failed, ${allowed} may: ${tally(failed)}` })
+  }
+  return violations
+}
+
+/** At most 1.2 attempts for each call, and 10 per second, from the start to any second. */
+function judgeAttempts({ rate, size }: Scenario, result: ScenarioResult): Violation[] {
+  const { calls, attempts } = result
+  const violations: Violation[] = []
+  const endMs = result.loadEndedAt
+  let [callCount, attemptCount] = [0, 0]
+  for (let at = 1_000; at <= endMs; at += 1_000) {
+    while ((calls[callCount]?.at ?? Infinity) <= at) callCount++
+    while ((attempts[attemptCount]?.at ?? Infinity) <= at) attemptCount++
+    const allowed = 1.2 * callCount + 10 * (at / 1_000 + 1)
+    if (attemptCount <= allowed) continue
+    violations.push({ invariant: 'amplification', detail: `${attemptCount} attempts for ${callCount} calls in ${at} ms` })
+    break
+  }
+  const allowedMs = starvedMs + ((starvedCalls * size) / rate) * 1_000
+  for (const [index, waitedMs] of result.starvedMs.entries()) {
+    if (waitedMs > allowedMs)
+      violations.push({ invariant: 'starved', detail: `server ${index}: ${waitedMs} ms, ${allowedMs} may` })
+  }
+  for (const [index, outMs] of result.outMs.entries()) {
+    if (outMs > longestOutMs) violations.push({ invariant: 'out', detail: `server ${index} for ${outMs} ms after the fault` })
+  }
+  return violations
+}
+
+function judgeEnd({ calls, active, permits, timersLeft }: ScenarioResult): Violation[] {
+  const violations: Violation[] = []
+  const unsettled = calls.filter(({ endedAt, at }) => endedAt - at > deadlineMs + 50).length
+  if (unsettled > 0) violations.push({ invariant: 'unsettled', detail: `${unsettled} calls outlived their deadline` })
+  if (active !== 0) violations.push({ invariant: 'active', detail: `${active} attempts are still counted` })
+  if (permits !== 0) violations.push({ invariant: 'permits', detail: `${permits} permits are still taken` })
+  if (timersLeft !== 0) violations.push({ invariant: 'timers', detail: `${timersLeft} timers are left` })
+  return violations
+}
+
+function tally(calls: readonly SimulatedCall[]): string {
+  const counts = new Map<string, number>()
+  for (const { failure = '' } of calls) counts.set(failure, (counts.get(failure) ?? 0) + 1)
+  return Array.from(counts, ([failure, count]) => `${count} × ${failure}`).join(', ')
+}

@@ -1,0 +1,211 @@
+import { createSeededRandom } from '@sd/testing'
+
+/** A clock that runs as fast as the work between its timers, and the globals that follow it. */
+export interface VirtualTime {
+  /** Milliseconds since the start. */
+  readonly now: number
+  /** Timers that code under test has set and that have neither fired nor been cleared. */
+  readonly pendingTimers: number
+  /** Runs something later, without counting as a timer of the code under test. */
+  schedule(delayMs: number, run: () => void): void
+  /** Lets time pass. Promises that are due are settled between any two timers. */
+  advance(durationMs: number): Promise<void>
+  /** Lets time pass until a promise settles. @throws Error if it has not settled within `limitMs` */
+  settle<T>(promise: Promise<T>, limitMs: number): Promise<T>
+}
+
+interface Entry {
+  at: number
+  readonly order: number
+  readonly run: () => void
+  /** Repeats after this time; 0 for once. */
+  readonly intervalMs: number
+  readonly isOwn: boolean
+  isCleared: boolean
+}
+
+const realSetImmediate = globalThis.setImmediate
+
+/** What `setTimeout` and `setInterval` return. */
+class VirtualTimer {
+  readonly #entry: Entry
+  readonly #clear: (entry: Entry) => void
+  constructor(entry: Entry, clear: (entry: Entry) => void) {
+    this.#entry = entry
+    this.#clear = clear
+  }
+  ref(): this {
+    return this
+  }
+  unref(): this {
+    return this
+  }
+  hasRef(): boolean {
+    return true
+  }
+  close(): this {
+    this.#clear(this.#entry)
+    return this
+  }
+}
+
+/**
+ * Runs `body` while timers, `Date.now`, `performance.now` and `Math.random` of this process are virtual and seeded: the same seed gives
+ * the same run. Real input and output has no place in it.
+ */
+export async function inVirtualTime<T>(seed: number, body: (time: VirtualTime) => Promise<T>): Promise<T> {
+  const queue = new EntryQueue()
+  const epoch = Date.UTC(2026, 0, 1)
+  let now = 0
+  let order = 0
+  let pending = 0
+
+  function add(delayMs: number, run: () => void, { intervalMs = 0, isOwn = false } = {}): Entry {
+    const entry = { at: now + Math.max(0, delayMs), order: order++, run, intervalMs, isOwn, isCleared: false }
+    if (!isOwn) pending++
+    queue.push(entry)
+    return entry
+  }
+  function clear(entry: Entry): void {
+    if (entry.isCleared) return
+    entry.isCleared = true
+    if (!entry.isOwn) pending--
+  }
+  function fire(entry: Entry): void {
+    now = Math.max(now, entry.at)
+    if (entry.intervalMs > 0) {
+      entry.at = now + entry.intervalMs
+      queue.push(entry)
+    } else {
+      clear(entry)
+    }
+    entry.run()
+  }
+  const timer = (delayMs: unknown, run: () => void, isRepeated: boolean): VirtualTimer => {
+    // As Node does it: at least 1 ms.
+    const ms = Math.max(1, Math.trunc(Number(delayMs)) || 1)
+    return new VirtualTimer(add(ms, run, { intervalMs: isRepeated ? ms : 0 }), clear)
+  }
+  const clearTimer = (made: unknown): void => {
+    if (made instanceof VirtualTimer) made.close()
+  }
+  type Run = (...values: unknown[]) => void
+  const restore = replaceGlobals([
+    [globalThis, 'setTimeout', (run: Run, ms?: number, ...values: unknown[]) => timer(ms, () => run(...values), false)],
+    [globalThis, 'setInterval', (run: Run, ms?: number, ...values: unknown[]) => timer(ms, () => run(...values), true)],
+    [globalThis, 'clearTimeout', clearTimer],
+    [globalThis, 'clearInterval', clearTimer],
+    [performance, 'now', () => now],
+    [Date, 'now', () => epoch + Math.trunc(now)],
+    [Math, 'random', createSeededRandom(seed)],
+  ])
+
+  const time: VirtualTime = {
+    get now() {
+      return now
+    },
+    get pendingTimers() {
+      return pending
+    },
+    schedule(delayMs, run) {
+      add(delayMs, run, { isOwn: true })
+    },
+    async advance(durationMs) {
+      const end = now + durationMs
+      await drain()
+      for (let entry = queue.popUntil(end); entry; entry = queue.popUntil(end)) {
+        if (entry.isCleared) continue
+        fire(entry)
+        await drain()
+      }
+      now = end
+    },
+    async settle(promise, limitMs) {
+      let isSettled = false
+      const settled = (): void => {
+        isSettled = true
+      }
+      promise.then(settled, settled)
+      const end = now + limitMs
+      await drain()
+      while (!isSettled) {
+        const entry = queue.popUntil(end)
+        if (!entry) throw new Error(`Nothing settled it within ${limitMs} ms`)
+        if (entry.isCleared) continue
+        fire(entry)
+        await drain()
+      }
+      return promise
+    },
+  }
+  try {
+    return await body(time)
+  } finally {
+    restore()
+  }
+}
+
+/** Resolves when all promises that are due have settled. */
+function drain(): Promise<void> {
+  return new Promise((resolve) => {
+    realSetImmediate(resolve)
+  })
+}
+
+function replaceGlobals(replacements: readonly (readonly [object, string, unknown])[]): () => void {
+  const originals = replacements.map(([owner, name]) => [owner, name, Object.getOwnPropertyDescriptor(owner, name)] as const)
+  for (const [owner, name, value] of replacements) {
+    Object.defineProperty(owner, name, { value, configurable: true, writable: true })
+  }
+  return () => {
+    for (const [owner, name, original] of originals) {
+      if (original) Object.defineProperty(owner, name, original)
+      else Reflect.deleteProperty(owner, name)
+    }
+  }
+}
+
+/** A binary heap by time, then by order of entry. */
+class EntryQueue {
+  readonly #entries: Entry[] = []
+
+  push(entry: Entry): void {
+    const entries = this.#entries
+    let index = entries.push(entry) - 1
+    while (index > 0) {
+      const parent = (index - 1) >> 1
+      if (!isBefore(entry, entries[parent] as Entry)) break
+      entries[index] = entries[parent] as Entry
+      index = parent
+    }
+    entries[index] = entry
+  }
+
+  /** Takes the first entry that is due at `limit`. */
+  popUntil(limit: number): Entry | undefined {
+    const entries = this.#entries
+    const first = entries[0]
+    if (!first || first.at > limit) return undefined
+    const last = entries.pop() as Entry
+    if (last !== first) this.#sink(last)
+    return first
+  }
+
+  #sink(entry: Entry): void {
+    const entries = this.#entries
+    let index = 0
+    for (;;) {
+      let child = 2 * index + 1
+      if (child >= entries.length) break
+      if (child + 1 < entries.length && isBefore(entries[child + 1] as Entry, entries[child] as Entry)) child++
+      if (!isBefore(entries[child] as Entry, entry)) break
+      entries[index] = entries[child] as Entry
+      index = child
+    }
+    entries[index] = entry
+  }
+}
+
+function isBefore(a: Entry, b: Entry): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order)
+}
