@@ -132,6 +132,7 @@ export class Call implements CallContext, PickRequest, TelemetryCall, OpenCall {
   async run(): Promise<ServiceResponse> {
     if (hasTelemetrySubscribers(callStartChannel)) publishTelemetry(callStartChannel, { call: this })
     let error: SdError | undefined
+    this.#entry.enter()
     this.#openCalls.add(this)
     try {
       this.#startWatching()
@@ -384,6 +385,7 @@ export class Call implements CallContext, PickRequest, TelemetryCall, OpenCall {
   #finish(error: SdError | undefined): void {
     if (this.#finished) return
     this.#finished = true
+    this.#entry.leave()
     this.#openCalls.delete(this)
     clearTimeout(this.#timer)
     this.#callerSignal?.removeEventListener('abort', this.#onAbort)

@@ -37,6 +37,11 @@ export interface ServiceClientOptions extends ClientSettings, UndiciTransportOpt
   readonly transport?: Transport
   /** How long `close()` waits for calls under way, in milliseconds. @default 5_000 */
   readonly closeTimeoutMs?: number
+  /**
+   * A service that is not called for this time is forgotten, with the state of its policies, in milliseconds, to about a second; one that never had
+   * an instance after two seconds. Not while a call is under way or its breaker is isolated. @default 600_000
+   */
+  readonly idleMs?: number
 }
 
 /** Options with their defaults filled in. */
@@ -57,10 +62,12 @@ export interface ResolvedOptions {
   readonly transport: Transport
   /** See {@link ServiceClientOptions.closeTimeoutMs}. */
   readonly closeTimeoutMs: number
+  /** See {@link ServiceClientOptions.idleMs}. */
+  readonly idleMs: number
 }
 
 const connectionKeys = ['connections', 'keepAliveTimeoutMs', 'connectTimeoutMs', 'allowH2', 'decompress', 'dispatcher'] as const
-const clientKeys = ['discovery', 'services', 'interceptors', 'maxResponseBytes', 'transport', 'closeTimeoutMs'] as const
+const clientKeys = ['discovery', 'services', 'interceptors', 'maxResponseBytes', 'transport', 'closeTimeoutMs', 'idleMs'] as const
 
 /** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
 export function readOptions(options: ServiceClientOptions): ResolvedOptions {
@@ -80,6 +87,7 @@ export function readOptions(options: ServiceClientOptions): ResolvedOptions {
     maxResponseBytes: checkInteger('maxResponseBytes', options.maxResponseBytes ?? 16_777_216, { min: 1, max: 2 ** 31 }),
     transport: options.transport ?? createTransport(options),
     closeTimeoutMs: checkDuration('closeTimeoutMs', options.closeTimeoutMs ?? 5_000),
+    idleMs: checkDuration('idleMs', options.idleMs ?? 600_000, 1),
   }
 }
 

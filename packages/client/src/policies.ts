@@ -33,63 +33,93 @@ export interface MadePolicies {
   readonly policies: ServicePolicies
 }
 
-/** Makes the policies of a service. Those whose setting is the same as before are kept, with their state. */
-export function makePolicies(cluster: Cluster, settings: ResolvedSettings, before?: MadePolicies): MadePolicies {
+/** What policies are made of. */
+export interface PoliciesInit {
+  /** The service's endpoints. */
+  readonly cluster: Cluster
+  /** Settings of the service, or of its operation. */
+  readonly settings: ResolvedSettings
+  /** The policies as they were. Those whose setting is the same as before are kept, with their state. */
+  readonly before?: MadePolicies | undefined
+  /** The operation, and the policies of its service: an operation shares those for which it has no setting of its own. */
+  readonly operation?: { readonly name: string; readonly service: MadePolicies } | undefined
+}
+
+/** Makes the policies of a service, or of one of its operations. */
+export function makePolicies({ cluster, settings, before, operation }: PoliciesInit): MadePolicies {
   const { service } = cluster
-  const sameBudget = before?.settings.retryBudget === settings.retryBudget
-  const budget = before && sameBudget ? before.budget : createRetryBudget(settings.retryBudget)
-  const shared = {
+  const shared = operation?.service
+  const sameBudget = before !== undefined && before.settings.retryBudget === settings.retryBudget
+  const budget = shared?.budget ?? (sameBudget ? before.budget : createRetryBudget(settings.retryBudget))
+  const name = operation ? `${service} ${operation.name}` : service
+  const scope: PolicyScope = { name, service, budget: withoutDeposits(budget) }
+
+  /** The service's policy or the one as before if the setting is the same, else as `make` makes it. */
+  function keep<Key extends keyof ServicePolicies & keyof ResolvedSettings>(
+    key: Key,
+    make: (setting: Exclude<ResolvedSettings[Key], false>) => ServicePolicies[Key],
+  ): ServicePolicies[Key] | undefined {
+    const setting = settings[key]
+    if (shared && shared.settings[key] === setting) return shared.policies[key]
+    const takesBudget = key === 'retry' || key === 'hedge'
+    if (before && before.settings[key] === setting && (before.budget === budget || !takesBudget)) return before.policies[key]
+    return setting === false ? undefined : make(setting as Exclude<ResolvedSettings[Key], false>)
+  }
+
+  const { retry, hedge } = settings
+  const policies: ServicePolicies = {
+    fallback: keep('fallback', createFallback),
+    rateLimit: keep('rateLimit', (setting) => ({ key: () => name, ...setting })),
+    concurrencyLimit: keep('concurrencyLimit', (make) => make(scope)),
+    breaker: keep('breaker', (make) => make(scope)),
+    retry: keep('retry', (policy) => (typeof policy === 'function' ? policy(scope) : policy)),
+    hedge: keep('hedge', (make) => make(scope)),
+    budget: typeof retry === 'function' || hedge ? budget : undefined,
+    instanceBreakers: keepInstanceBreakers({ cluster, settings, before, operation }, scope),
+  }
+  return { settings, budget, policies }
+}
+
+/** The budget as policies see it: the client itself earns for it, once per call. */
+function withoutDeposits(budget: RetryBudget): RetryBudget {
+  return {
     deposit: () => undefined,
     tryWithdraw: () => budget.tryWithdraw(),
     get available() {
       return budget.available
     },
   }
-  const scope: PolicyScope = { name: service, service, budget: shared }
-
-  /** The policy as before if its setting is, else as `make` makes it. */
-  function keep<Key extends keyof ServicePolicies & keyof ResolvedSettings>(
-    key: Key,
-    make: (setting: Exclude<ResolvedSettings[Key], false>) => ServicePolicies[Key],
-  ): ServicePolicies[Key] | undefined {
-    const setting = settings[key]
-    const takesBudget = key === 'retry' || key === 'hedge'
-    if (before && before.settings[key] === setting && (sameBudget || !takesBudget)) return before.policies[key]
-    return setting === false ? undefined : make(setting as Exclude<ResolvedSettings[Key], false>)
-  }
-
-  const { instanceBreaker, retry, hedge } = settings
-  const keepsInstances = before && before.settings.instanceBreaker === instanceBreaker
-  const policies: ServicePolicies = {
-    fallback: keep('fallback', createFallback),
-    rateLimit: settings.rateLimit || undefined,
-    concurrencyLimit: keep('concurrencyLimit', (make) => make(scope)),
-    breaker: keep('breaker', (make) => make(scope)),
-    retry: keep('retry', (policy) => (typeof policy === 'function' ? policy(scope) : policy)),
-    hedge: keep('hedge', (make) => make(scope)),
-    budget: typeof retry === 'function' || hedge ? budget : undefined,
-    instanceBreakers: keepsInstances
-      ? before.policies.instanceBreakers
-      : instanceBreaker
-        ? createInstanceBreakers(cluster, (instance) =>
-            instanceBreaker({ ...scope, name: `${service}/${instance.id}`, instance }),
-          )
-        : undefined,
-  }
-  return { settings, budget, policies }
 }
 
-/** Closes what is not used any more. */
-export function closePolicies(policies: ServicePolicies, next?: ServicePolicies): void {
-  if (policies.concurrencyLimit !== next?.concurrencyLimit) policies.concurrencyLimit?.close()
-  if (policies.instanceBreakers !== next?.instanceBreakers) policies.instanceBreakers?.close()
+function keepInstanceBreakers(
+  { cluster, settings, before, operation }: PoliciesInit,
+  scope: PolicyScope,
+): InstanceBreakers | undefined {
+  const { instanceBreaker } = settings
+  if (!instanceBreaker) return undefined
+  if (operation) return operation.service.policies.instanceBreakers
+  if (before && before.settings.instanceBreaker === instanceBreaker) return before.policies.instanceBreakers
+  return createInstanceBreakers(cluster, (instance) =>
+    instanceBreaker({ ...scope, name: `${cluster.service}/${instance.id}`, instance }),
+  )
 }
 
-/** How the policies of a service are now. */
-export function* reportPolicies(service: string, policies: ServicePolicies): Iterable<StateReport> {
+/** Closes the policies of some sets that none of the others has. */
+export function closePolicies(sets: Iterable<ServicePolicies>, others: Iterable<ServicePolicies> = []): void {
+  const kept = new Set([...others].flatMap(closable))
+  for (const policy of new Set([...sets].flatMap(closable))) if (!kept.has(policy)) policy.close()
+}
+
+function closable({ concurrencyLimit, instanceBreakers }: ServicePolicies): readonly { close(): void }[] {
+  return [concurrencyLimit, instanceBreakers].filter((policy) => policy !== undefined)
+}
+
+/** State of the policies of a service, or of those that its operation does not share with it. */
+export function* reportPolicies(service: string, policies: ServicePolicies, shared?: ServicePolicies): Iterable<StateReport> {
   const { breaker, concurrencyLimit: limit, budget, instanceBreakers } = policies
-  if (breaker) yield { kind: 'breaker', breaker: breaker.name, service, state: breaker.state }
-  if (limit) yield { kind: 'limit', limit: limit.name, service, ...limit.load }
+  if (breaker && breaker !== shared?.breaker) yield { kind: 'breaker', breaker: breaker.name, service, state: breaker.state }
+  if (limit && limit !== shared?.concurrencyLimit) yield { kind: 'limit', limit: limit.name, service, ...limit.load }
+  if (shared) return
   if (budget) yield { kind: 'retry-budget', service, available: budget.available }
   if (instanceBreakers) yield* instanceBreakers.report()
 }

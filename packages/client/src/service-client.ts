@@ -104,8 +104,9 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
   async function call(method: string, service: string, path: string, requestOptions: RequestOptions): Promise<ServiceResponse> {
     if (openCalls.isClosed) throw closedError('client')
     checkKnownKeys('', requestOptions, requestKeys)
-    const entry = entries.get(service)
-    const { query, signal, hashKey, explain } = requestOptions
+    const fullPath = requestOptions.query ? addQuery(checkPath(path), requestOptions.query) : checkPath(path)
+    const entry = entries.get(service, method, fullPath)
+    const { signal, hashKey, explain } = requestOptions
     const request = prepareBody(requestOptions.body, requestOptions.json)
     const headers = {
       ...entry.settings.headers,
@@ -117,7 +118,7 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
       transport,
       openCalls,
       method,
-      path: query ? addQuery(checkPath(path), query) : checkPath(path),
+      path: fullPath,
       headers,
       request,
       deadlineAt: findDeadline(requestOptions, entry),

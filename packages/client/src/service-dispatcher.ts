@@ -12,8 +12,8 @@ import { forwardUpgrade } from './upgrade.ts'
 export interface ServiceDispatcherContext {
   /** Sends to addresses. */
   readonly transport: UndiciTransport
-  /** The service of that name. */
-  readonly entryOf: (service: string) => ServiceEntry
+  /** The service of that name, or its operation. */
+  readonly entryOf: (service: string, method?: string, path?: string) => ServiceEntry
   /** The client's calls under way. */
   readonly openCalls: OpenCalls
   /** Most bytes that are read of an answer as a whole. */
@@ -40,7 +40,8 @@ class ServiceDispatcher extends Dispatcher {
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     const { openCalls, entryOf, transport, maxResponseBytes } = this.#context
     if (openCalls.isClosed) throw closedError('client')
-    const entry = entryOf(decodeURIComponent(new URL(String(options.origin)).hostname))
+    const service = decodeURIComponent(new URL(String(options.origin)).hostname)
+    const entry = entryOf(service, options.method, options.path)
     if (options.upgrade || options.method === 'CONNECT') {
       forwardUpgrade({ base: transport.dispatcher, openCalls, entry, options, handler })
       return true

@@ -10,23 +10,28 @@ import {
   checkObject,
   type Interceptor,
   reportStates,
+  SdError,
   type StateReport,
 } from '@sd/core'
+import { ClientService } from './client-service.ts'
 import type { ResolvedOptions } from './options.ts'
-import { closePolicies, type MadePolicies, makePolicies, reportPolicies, type ServicePolicies } from './policies.ts'
+import type { ServicePolicies } from './policies.ts'
 import {
   type ClientSettings,
   createBaseSettings,
+  type ResolvedService,
   type ResolvedSettings,
-  readSettings,
+  readService,
   type ServiceSettings,
   settingKeys,
 } from './settings.ts'
 
-/** A service as one client calls it, with the settings of the moment. */
+/** A service, or one of its operations, as one client calls it, with the settings of the moment. */
 export interface ServiceEntry {
   /** Name of the service. */
   readonly service: string
+  /** The operation that the settings are for, such as `GET /stock/{id}`; absent for those of the service. */
+  readonly operation?: string | undefined
   /** Its endpoints. */
   readonly cluster: Cluster
   /** The balancer at work on them. */
@@ -39,139 +44,179 @@ export interface ServiceEntry {
   readonly callInterceptors: readonly Interceptor<CallContext>[]
   /** Around every attempt, the first outermost. */
   readonly attemptInterceptors: readonly Interceptor<AttemptContext>[]
+  /** A call with this entry begins. */
+  enter(): void
+  /** A call with this entry has ended: its body was read, or it failed. Once for each {@link ServiceEntry.enter}. */
+  leave(): void
 }
 
-/** Why a service's endpoints get traffic or not, and how its policies are. */
+/** Why a service's endpoints get traffic or not, and the state of its policies. */
 export interface ServiceExplanation {
   /** Its endpoints. */
   readonly cluster: ClusterExplanation
   /** Name of the balancer. */
   readonly balancer: string
-  /** How its policies are now. */
+  /** State of its policies, and of those that an operation has of its own. */
   readonly policies: readonly StateReport[]
+  /** Its operations, as their settings name them. */
+  readonly operations: readonly string[]
 }
 
 /** The services that a client calls. */
 export interface ServiceEntries {
-  /** A service with its settings as of now. Calls keep the one with which they began. */
-  get(service: string): ServiceEntry
+  /** A service, or the operation of a request, with its settings as of now. Calls keep the one with which they began. */
+  get(service: string, method?: string, path?: string): ServiceEntry
   /** Replaces all settings. @throws SdError `SD_INVALID` that names the field, and nothing has changed */
   configure(settings: ClientSettings): void
-  /** Replaces the settings of one service; `undefined` for none of its own. @throws likewise */
+  /** Replaces the settings of one service; `undefined` for none of its own. @throws SdError `SD_INVALID` that names the field, and nothing has changed */
   configureService(service: string, settings: ServiceSettings | undefined): void
   /** A service's breaker, or that of one of its instances. */
   breaker(service: string, instanceId?: string): CircuitBreaker | undefined
-  /** How a service is now. */
+  /** State of a service. */
   explain(service: string): ServiceExplanation
   /** Ends balancers and policies. */
   close(): void
 }
 
-interface KnownService extends MadePolicies {
-  readonly entry: ServiceEntry
+interface SettingsInEffect {
+  readonly defaults: ResolvedService
+  readonly byService: ReadonlyMap<string, ResolvedService>
 }
 
-interface SettingsInForce {
-  readonly defaults: ResolvedSettings
-  readonly byService: ReadonlyMap<string, ServiceSettings>
-}
+/** How often unused services are looked for, in milliseconds. */
+const sweepMs = 1_000
+/** A service that never had an instance is forgotten when it was not called for between one and two sweeps. */
+const unknownSweeps = 2
+/** Most services; beyond that those that are not in use leave, unknown ones first. */
+const maxEntries = 10_000
+/** Policies that were replaced are closed after this time even if calls use them, in milliseconds: only calls without a time limit last longer. */
+const longestRetirementMs = 600_000
 
 /** Keeps a client's services. */
 export function createServiceEntries(options: ResolvedOptions): ServiceEntries {
-  const { discovery, balancer, headers, interceptors } = options
+  const { discovery, balancer, headers, interceptors, idleMs } = options
   const base = { ...createBaseSettings(balancer), headers }
-  const known = new Map<string, KnownService>()
-  let inForce = read(options.settings)
+  const known = new Map<string, ClientService>()
+  let inEffect = read(options.settings)
+  let sweeps = 0
+  let isClosed = false
+  let sweeper: ReturnType<typeof setInterval> | undefined
   const endReports = reportStates(function* () {
-    for (const [service, { policies }] of known) yield* reportPolicies(service, policies)
+    for (const service of known.values()) yield* service.report()
   })
 
-  function read({ services = {}, ...settings }: ClientSettings): SettingsInForce {
-    const defaults = readSettings('', settings, base)
-    const byService = Object.entries(checkObject('services', services)) as [string, ServiceSettings][]
-    for (const [service, own] of byService) readSettings(`services.${service}`, own, defaults)
+  function read({ services = {}, ...settings }: ClientSettings): SettingsInEffect {
+    const defaults = readService('', settings, base)
+    const byService = Object.entries(checkObject('services', services)).map(
+      ([service, own]) => [service, readService(`services.${service}`, own as ServiceSettings, defaults.settings)] as const,
+    )
     return { defaults, byService: new Map(byService) }
   }
 
-  function settingsOf(service: string, { defaults, byService }: SettingsInForce): ResolvedSettings {
-    const own = byService.get(service)
-    return own ? readSettings(`services.${service}`, own, defaults) : defaults
+  function settingsOf(service: string, { defaults, byService }: SettingsInEffect): ResolvedService {
+    return byService.get(service) ?? defaults
   }
 
-  function make(service: string, settings: ResolvedSettings, before?: KnownService): KnownService {
-    const cluster = before?.entry.cluster ?? discovery.cluster(service)
-    const made = makePolicies(cluster, settings, before)
-    const { policies } = made
-    const isSameBalancer = before?.settings.balancer === settings.balancer
-    const attached = before && isSameBalancer ? before.entry.attached : cluster.attach(settings.balancer)
-    const { call: callInterceptors, attempt: attemptInterceptors } = interceptors
-    return { ...made, entry: { service, cluster, attached, settings, policies, callInterceptors, attemptInterceptors } }
-  }
-
-  function end({ entry, policies }: KnownService, next?: KnownService): void {
-    if (entry.attached !== next?.entry.attached) entry.attached.detach()
-    closePolicies(policies, next?.policies)
-  }
-
-  /** Takes new settings over as a whole, or not at all. */
-  function apply(next: SettingsInForce): void {
-    const changed = new Map<string, KnownService>()
+  /** Changes the settings of some services, of all of them or of none. */
+  function apply(services: readonly ClientService[], next: SettingsInEffect): void {
+    const prepared: { accept(): void; discard(): void }[] = []
     try {
-      for (const [service, before] of known) {
-        const settings = settingsOf(service, next)
-        changed.set(service, make(service, settings, before))
-      }
+      for (const service of services) prepared.push(service.prepare(settingsOf(service.name, next)))
     } catch (error) {
-      for (const [service, made] of changed) end(made, known.get(service))
+      for (const { discard } of prepared) discard()
       throw error
     }
-    inForce = next
-    for (const [service, made] of changed) {
-      end(known.get(service) as KnownService, made)
-      known.set(service, made)
-    }
+    inEffect = next
+    for (const { accept } of prepared) accept()
   }
 
-  function find(service: string): KnownService {
-    const found = known.get(service)
-    if (found) return found
-    const made = make(checkName('service', service), settingsOf(service, inForce))
-    known.set(service, made)
+  function find(name: string): ClientService {
+    const found = known.get(name)
+    if (found) {
+      found.usedAt = sweeps
+      return found
+    }
+    checkName('service', name)
+    if (known.size >= maxEntries) makeRoom()
+    const cluster = findCluster(name)
+    const made = new ClientService(cluster, interceptors, settingsOf(name, inEffect))
+    made.usedAt = sweeps
+    known.set(name, made)
+    if (!isClosed) sweeper ??= setInterval(sweep, sweepMs).unref()
     return made
   }
 
+  function findCluster(name: string): Cluster {
+    try {
+      return discovery.cluster(name)
+    } catch (error) {
+      // It follows as many services as it may: those that this client only asked for may be among them.
+      if (!SdError.isInstance(error) || error.code !== 'SD_TOO_LARGE' || forget(isUnknown) === 0) throw error
+      return discovery.cluster(name)
+    }
+  }
+
+  /** Forgets services that are not in use. @returns how many */
+  function forget(matches: (service: ClientService) => boolean): number {
+    let forgotten = 0
+    for (const [name, service] of known) {
+      if (service.isInUse || !matches(service)) continue
+      known.delete(name)
+      service.close()
+      forgotten++
+    }
+    return forgotten
+  }
+  function isUnknown(service: ClientService): boolean {
+    return !service.wasFound && !inEffect.byService.has(service.name)
+  }
+  function makeRoom(): void {
+    if (forget(isUnknown) > 0) return
+    const byAge = [...known.values()].map(({ usedAt }) => usedAt).sort((one, other) => one - other)
+    const oldest = byAge[Math.floor(byAge.length / 10)] as number
+    forget(({ usedAt }) => usedAt <= oldest)
+  }
+
+  function sweep(): void {
+    sweeps++
+    const retiredBefore = performance.now() - longestRetirementMs
+    for (const service of known.values()) service.closeRetired(retiredBefore)
+    forget(
+      (service) =>
+        (sweeps - service.usedAt) * sweepMs >= (isUnknown(service) ? Math.min(unknownSweeps * sweepMs, idleMs) : idleMs),
+    )
+    if (known.size > 0) return
+    clearInterval(sweeper)
+    sweeper = undefined
+  }
+
   return {
-    get: (service) => find(service).entry,
+    get(service, method, path) {
+      const { entry, operations } = find(service)
+      return (operations && method !== undefined && path !== undefined && operations.find(method, path)) || entry
+    },
     configure(settings) {
       checkKnownKeys('', checkObject('settings', settings), [...settingKeys, 'services'])
-      apply(read(settings))
+      apply([...known.values()], read(settings))
     },
     configureService(service, settings) {
       checkName('service', service)
-      const byService = new Map(inForce.byService)
+      const byService = new Map(inEffect.byService)
       byService.delete(service)
-      if (settings) {
-        readSettings(`services.${service}`, settings, inForce.defaults)
-        byService.set(service, settings)
-      }
-      apply({ ...inForce, byService })
+      if (settings) byService.set(service, readService(`services.${service}`, settings, inEffect.defaults.settings))
+      const found = known.get(service)
+      apply(found ? [found] : [], { ...inEffect, byService })
     },
     breaker(service, instanceId) {
-      const { breaker, instanceBreakers } = find(service).policies
+      const { breaker, instanceBreakers } = find(service).entry.policies
       return instanceId === undefined ? breaker : instanceBreakers?.find(instanceId)
     },
-    explain(service) {
-      const { entry, policies } = find(service)
-      const { cluster, settings } = entry
-      return {
-        cluster: cluster.explain(),
-        balancer: settings.balancer.name,
-        policies: [...reportPolicies(service, policies)],
-      }
-    },
+    explain: (service) => find(service).explain(),
     close() {
+      isClosed = true
       endReports()
-      for (const made of known.values()) end(made)
+      clearInterval(sweeper)
+      for (const service of known.values()) service.close()
     },
   }
 }

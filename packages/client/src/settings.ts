@@ -5,6 +5,7 @@ import {
   checkDuration,
   checkFunction,
   checkKnownKeys,
+  checkName,
   checkObject,
   createRetryBudget,
   type HedgePolicy,
@@ -12,9 +13,11 @@ import {
   type RetryBudget,
   type RetryBudgetOptions,
   type RetryPolicy,
+  SdError,
   type ServiceInstance,
 } from '@sd/core'
 import { type CallFallback, checkFallback } from './fallback.ts'
+import { maxOperations, readOperation } from './operation-matcher.ts'
 import { type CallRateLimit, checkRateLimitSetting } from './rate-limit-setting.ts'
 import { repickPolicy } from './repick.ts'
 
@@ -73,6 +76,18 @@ export interface ServiceSettings {
   readonly balancer?: Balancer
   /** Makes an instance's circuit breaker, which judges attempts. While it is open the instance is not picked. @default none */
   readonly instanceBreaker?: ((scope: InstanceScope) => CircuitBreaker) | false
+  /**
+   * Settings by operation, such as `POST /reports` or `GET /stock/{id}`: a method in upper case and a path, in which a name in braces stands for any one
+   * segment. An operation with a policy of its own has another one than the service, named `<service> <operation>`: a breaker of one operation does
+   * not refuse the others. Of several that match, the one with literal text further to the left is in effect. At most 200. @default {}
+   */
+  readonly operations?: Readonly<Record<string, OperationSettings>>
+}
+
+/** Settings of one operation of a service; for what it leaves out the service's are in effect, and the service's policies are shared. */
+export interface OperationSettings extends Omit<ServiceSettings, 'balancer' | 'retryBudget' | 'instanceBreaker' | 'operations'> {
+  /** `false` keeps failures of this operation from the breakers of instances. */
+  readonly instanceBreaker?: false
 }
 
 /** Settings of all services. */
@@ -81,7 +96,7 @@ export interface ClientSettings extends ServiceSettings {
   readonly services?: Readonly<Record<string, ServiceSettings>>
 }
 
-/** Settings of one service with everything filled in. */
+/** Settings of one service, or of one operation, with everything filled in. */
 export type ResolvedSettings = Required<ServiceSettings>
 
 /** Names of the settings. */
@@ -98,9 +113,44 @@ export const settingKeys = [
   'retryBudget',
   'balancer',
   'instanceBreaker',
+  'operations',
 ] as const
 
-/** What counts where nothing was set. */
+/** Names of the settings that an operation may have. */
+const operationKeys = settingKeys.filter((key) => !['balancer', 'retryBudget', 'operations'].includes(key))
+
+/** Settings of a service and of its operations. */
+export interface ResolvedService {
+  /** Of the service. */
+  readonly settings: ResolvedSettings
+  /** Of its operations, by name. */
+  readonly operations: ReadonlyMap<string, ResolvedSettings>
+}
+
+/**
+ * Checks settings with their operations and fills in what they don't say.
+ *
+ * @param path what the names of fields in errors begin with, such as `services.orders`
+ * @throws SdError `SD_INVALID` that names the field
+ */
+export function readService(path: string, given: ServiceSettings, base: ResolvedSettings): ResolvedService {
+  const settings = readSettings(path, given, base)
+  const field = path === '' ? 'operations' : `${path}.operations`
+  const own = Object.entries(checkObject(field, settings.operations)) as [string, OperationSettings][]
+  if (own.length > maxOperations) throw invalid(field, `${own.length} operations`, `at most ${maxOperations}`)
+  const operations = own.map(([name, operation]) => {
+    const at = `${field}[${name}]`
+    readOperation(field, checkName(at, name))
+    checkKnownKeys(at, checkObject(at, operation), operationKeys)
+    const { instanceBreaker } = operation
+    if (instanceBreaker !== undefined && instanceBreaker !== false)
+      throw invalid(`${at}.instanceBreaker`, instanceBreaker, 'false')
+    return [name, readSettings(at, operation, settings)] as const
+  })
+  return { settings, operations: new Map(operations) }
+}
+
+/** What is in effect where nothing was set. */
 export function createBaseSettings(balancer: Balancer): ResolvedSettings {
   return {
     timeoutMs: 10_000,
@@ -115,6 +165,7 @@ export function createBaseSettings(balancer: Balancer): ResolvedSettings {
     retryBudget: {},
     balancer,
     instanceBreaker: false,
+    operations: {},
   }
 }
 
@@ -161,5 +212,16 @@ export function readHeaders(path: string, headers: Readonly<Record<string, strin
 
 function checkBudget(path: string, options: RetryBudgetOptions): void {
   checkObject(path, options)
-  createRetryBudget(options)
+  atPath(path, () => createRetryBudget(options))
+}
+
+/** Runs a check of options, and names their place in its error. @throws SdError `SD_INVALID` */
+export function atPath<T>(path: string, check: () => T): T {
+  try {
+    return check()
+  } catch (error) {
+    if (!SdError.isInstance(error) || error.code !== 'SD_INVALID' || error.field === undefined) throw error
+    const field = `${path}.${error.field}`
+    throw new SdError('SD_INVALID', error.message.replace(error.field, field), { field, cause: error })
+  }
 }

@@ -38,6 +38,7 @@ class Upgrade implements Dispatcher.DispatchHandler, OpenCall {
   #controller: Dispatcher.DispatchController | undefined
   #stopped: SdError | undefined
   #socket: Duplex | undefined
+  #isFinished = false
 
   constructor(init: UpgradeInit) {
     this.#init = init
@@ -46,6 +47,7 @@ class Upgrade implements Dispatcher.DispatchHandler, OpenCall {
   async start(): Promise<void> {
     const { cluster, settings, service } = this.#init.entry
     const { timeoutMs } = settings
+    this.#init.entry.enter()
     this.#init.openCalls.add(this)
     if (timeoutMs > 0) {
       this.#timer = setTimeout(() => {
@@ -129,6 +131,9 @@ class Upgrade implements Dispatcher.DispatchHandler, OpenCall {
 
   #finish(): void {
     clearTimeout(this.#timer)
+    if (this.#isFinished) return
+    this.#isFinished = true
+    this.#init.entry.leave()
     this.#init.openCalls.delete(this)
   }
 }

@@ -301,6 +301,21 @@ describe('bounds', () => {
     expect(() => discovery.cluster('b')).toThrow(expect.objectContaining({ code: 'SD_TOO_LARGE' }))
   })
 
+  test('at the limit those that nobody uses leave, empty ones first', async () => {
+    await registry.register(plainSpec('used', 1))
+    await registry.register(plainSpec('idle', 2))
+    const discovery = discover({ maxServices: 4 })
+    const names = (): readonly string[] => [...discovery.statistics().byService.keys()]
+    for (const service of ['used', 'idle', 'empty-1', 'empty-2', 'empty-3']) await discovery.discover(service)
+    expect(names()).toEqual(['used', 'idle', 'empty-3'])
+    const attached = discovery.cluster('used').attach(first as never)
+    const stops = ['empty-3', 'empty-4'].map((service) => discovery.subscribe(service, () => undefined))
+    await discovery.discover('late')
+    expect(names()).toEqual(['used', 'empty-3', 'empty-4', 'late'])
+    for (const stop of stops) stop()
+    attached.detach()
+  })
+
   test('a thousand services with ten instances each are followed, and one change touches one of them', async () => {
     for (let index = 0; index < 10_000; index++) await registry.register(plainSpec(`service-${index % 1_000}`, index))
     const discovery = discover()

@@ -74,11 +74,23 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
 
   function forgetUnused(): void {
     const before = performance.now() - idleMs
-    for (const [service, cluster] of clusters) {
-      if (!cluster.isUnused || cluster.usedAt > before) continue
-      clusters.delete(service)
-      void cluster.close()
-    }
+    for (const cluster of clusters.values()) if (cluster.isUnused && cluster.usedAt <= before) forget(cluster)
+  }
+
+  /** Forgets clusters that nobody uses: those without an instance, else the tenth that was not used for longest. */
+  function makeRoom(): void {
+    // A first lookup may still be waiting for the source.
+    const recently = performance.now() - resolved.readyTimeoutMs
+    const unused = [...clusters.values()].filter(
+      ({ isUnused, snapshot, usedAt }) => isUnused && (snapshot !== undefined || usedAt < recently),
+    )
+    const empty = unused.filter(({ snapshot }) => !snapshot?.instances.length)
+    const byAge = unused.sort((one, other) => one.usedAt - other.usedAt)
+    for (const cluster of empty.length > 0 ? empty : byAge.slice(0, Math.ceil(maxServices / 10))) forget(cluster)
+  }
+  function forget(cluster: LiveCluster): void {
+    clusters.delete(cluster.service)
+    void cluster.close()
   }
 
   function clusterOf(service: string): LiveCluster {
@@ -86,6 +98,7 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
     const known = clusters.get(service)
     if (known) return known
     checkName('service', service)
+    if (clusters.size >= maxServices) makeRoom()
     if (clusters.size >= maxServices)
       throw new SdError('SD_TOO_LARGE', `More than maxServices = ${maxServices} services are followed`)
     const made = new LiveCluster(service, context)

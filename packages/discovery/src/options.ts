@@ -59,7 +59,7 @@ export interface DiscoveryOptions {
   readonly readyTimeoutMs?: number
   /** A service that nobody uses is forgotten after this time, in milliseconds. @default 600_000 */
   readonly idleMs?: number
-  /** Most services that are followed at once. @default 10_000 */
+  /** Most services that are followed at once. Beyond that, services that nobody uses leave, those without an instance first. @default 10_000 */
   readonly maxServices?: number
   /** Keeps snapshots on disk for a start without the source. @default none */
   readonly snapshots?: DiskSnapshotOptions

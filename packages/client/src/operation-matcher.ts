@@ -1,0 +1,71 @@
+import { invalid } from '@sd/core'
+
+/** Most operations of one service: they are compared one after the other. */
+export const maxOperations = 200
+
+/** An operation of a service, such as `GET /stock/{id}`. */
+export interface OperationPattern {
+  /** HTTP method in upper case. */
+  readonly method: string
+  /** Segments of the path; `undefined` matches any one segment. */
+  readonly segments: readonly (string | undefined)[]
+}
+
+/**
+ * Reads `GET /stock/{id}`. A segment in braces matches any one segment that is not empty.
+ *
+ * @throws SdError `SD_INVALID` that names the operation
+ */
+export function readOperation(path: string, operation: string): OperationPattern {
+  const [, method, pattern] = /^([A-Z]{1,20}) (\/[^?#\s]*)$/.exec(operation) ?? []
+  const segments = pattern?.slice(1).split('/')
+  const isGood = segments?.every((segment) => /^(?:\{[\w-]+\}|[^{}]*)$/.test(segment))
+  if (method === undefined || !segments || !isGood) {
+    throw invalid(path, operation, 'a method in upper case and a path, such as GET /stock/{id}')
+  }
+  return { method, segments: segments.map((segment) => (segment.startsWith('{') ? undefined : segment)) }
+}
+
+/** Finds what belongs to the operation of a request. */
+export interface OperationMatcher<T> {
+  /** What belongs to the first operation that matches; of several, the one with more literal text to the left. Allocates nothing. @param path with query */
+  find(method: string, path: string): T | undefined
+}
+
+/** Makes a matcher of operations with what belongs to them. */
+export function createOperationMatcher<T>(operations: readonly (readonly [OperationPattern, T])[]): OperationMatcher<T> {
+  const byMethod = Map.groupBy(operations.toSorted(compareOperations), ([{ method }]) => method)
+  return {
+    find(method, path) {
+      const candidates = byMethod.get(method)
+      if (!candidates) return undefined
+      const queryAt = path.indexOf('?')
+      const end = queryAt < 0 ? path.length : queryAt
+      for (const [{ segments }, value] of candidates) if (matches(segments, path, end)) return value
+      return undefined
+    },
+  }
+}
+
+/** Literal segments before any segment, from the left. */
+function compareOperations([one]: readonly [OperationPattern, unknown], [other]: readonly [OperationPattern, unknown]): number {
+  for (const [index, segment] of one.segments.entries()) {
+    const difference = Number(segment === undefined) - Number(other.segments[index] === undefined)
+    if (difference !== 0) return difference
+  }
+  return 0
+}
+
+function matches(segments: OperationPattern['segments'], path: string, end: number): boolean {
+  let at = 1
+  for (let index = 0; index < segments.length; index++) {
+    if (at > end) return false
+    const segment = segments[index]
+    const slashAt = path.indexOf('/', at)
+    const segmentEnd = slashAt < 0 || slashAt > end ? end : slashAt
+    if (segment === undefined ? segmentEnd === at : segmentEnd - at !== segment.length || !path.startsWith(segment, at))
+      return false
+    at = segmentEnd + 1
+  }
+  return at > end
+}
