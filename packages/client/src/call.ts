@@ -178,7 +178,7 @@ export class Call implements CallContext, PickRequest, TelemetryCall, OpenCall {
     try {
       response = await this.#admit()
       if (response.status < 500) {
-        fallback.remember?.(this, response)
+        fallback.remember?.(this, response, this.#attempt?.headers ?? this.headers)
         return response
       }
       const { status } = response

@@ -13,6 +13,7 @@ import {
   invalid,
   type SdError,
 } from '@sd/core'
+import { createLastSuccesses } from './last-success.ts'
 import { ResponseBody } from './response-body.ts'
 
 /** An answer that needs no service. */
@@ -50,7 +51,12 @@ export type CallFallback =
       readonly run: (failure: CallFailure, call: CallContext) => StaticResponse | undefined | Promise<StaticResponse | undefined>
     }
   | {
-      /** The last good answer to the same GET request: same path, query and key. Those that were read to their end are remembered. */
+      /**
+       * The last good response to the same GET request: same path, query and key. Those that were read to their end are remembered, and none that RFC 9111
+       * keeps from a cache that callers share: no request with `authorization`, `cookie` or another field that tells who asks, no response that is `private`,
+       * `no-store`, `no-cache`, to be revalidated, or that varies with fields that differ. With `key` it is for you to tell callers apart, and
+       * all of them are. Never parts (`range`, 206). `set-cookie` and fields of the connection are taken off, `age` is added.
+       */
       readonly kind: 'last-success'
       /** Oldest answer that is given, in milliseconds. @default no limit */
       readonly maxAgeMs?: number
@@ -58,7 +64,11 @@ export type CallFallback =
       readonly maxEntries?: number
       /** Larger bodies are not remembered, in bytes. @default 65_536 */
       readonly maxBytes?: number
-      /** What else tells answers apart, such as the user. @default nothing */
+      /** Most bytes that are remembered for a service in all. @default 16_777_216 (16 MiB) */
+      readonly maxTotalBytes?: number
+      /** A response that was not asked for in this time is forgotten, in milliseconds. @default 3_600_000 */
+      readonly idleMs?: number
+      /** What tells responses to one path apart, such as the user: the name that the caller proved, not one that it sent. @default none, and RFC 9111 */
       readonly key?: (call: CallContext) => string
     }
 
@@ -72,8 +82,10 @@ export function checkFallback(path: string, fallback: CallFallback): void {
     checkKnownKeys(path, fallback, ['kind', 'run'])
     checkFunction(`${path}.run`, fallback.run)
   } else {
-    checkKnownKeys(path, fallback, ['kind', 'maxAgeMs', 'maxEntries', 'maxBytes', 'key'])
-    const { maxAgeMs, maxEntries, maxBytes, key } = fallback
+    checkKnownKeys(path, fallback, ['kind', 'maxAgeMs', 'maxEntries', 'maxBytes', 'maxTotalBytes', 'idleMs', 'key'])
+    const { maxAgeMs, maxEntries, maxBytes, maxTotalBytes, idleMs, key } = fallback
+    if (maxTotalBytes !== undefined) checkInteger(`${path}.maxTotalBytes`, maxTotalBytes, { min: 1, max: 2 ** 40 })
+    if (idleMs !== undefined) checkDuration(`${path}.idleMs`, idleMs, 1)
     if (maxAgeMs !== undefined) checkDuration(`${path}.maxAgeMs`, maxAgeMs, 1)
     if (maxEntries !== undefined) checkInteger(`${path}.maxEntries`, maxEntries, { min: 1, max: 1_000_000 })
     if (maxBytes !== undefined) checkInteger(`${path}.maxBytes`, maxBytes, { min: 1, max: 2 ** 31 })
@@ -83,8 +95,8 @@ export function checkFallback(path: string, fallback: CallFallback): void {
 
 /** A fallback at work for one service. */
 export interface Fallback {
-  /** Takes note of an answer, once it was read. */
-  remember?(call: CallContext, response: CallResponse): void
+  /** Takes note of a response, once it was read. @param sent header fields of the request as it was sent */
+  remember?(call: CallContext, response: CallResponse, sent: HeaderFields): void
   /** An answer instead of a failure, or `undefined` if there is none. */
   answer(failure: CallFailure, call: CallContext): Promise<CallResponse | undefined>
 }
@@ -102,37 +114,13 @@ export function createFallback(fallback: CallFallback): Fallback {
   }
 }
 
-interface Remembered {
-  readonly response: StaticResponse
-  readonly at: number
-}
-
-function createLastSuccess({
-  maxAgeMs = Number.POSITIVE_INFINITY,
-  maxEntries = 100,
-  maxBytes = 65_536,
-  key,
-}: CallFallback & { readonly kind: 'last-success' }): Fallback {
-  const remembered = new Map<string, Remembered>()
-  const keyOf = (call: CallContext): string | undefined =>
-    call.method === 'GET' ? JSON.stringify([call.path, key?.(call) ?? '']) : undefined
+function createLastSuccess(setting: CallFallback & { readonly kind: 'last-success' }): Fallback {
+  const memory = createLastSuccesses(setting)
   return {
-    remember(call, { status, headers, body }) {
-      const found = keyOf(call)
-      if (found === undefined || status >= 300 || !(body instanceof ResponseBody)) return
-      body.tap(maxBytes, (bytes) => {
-        remembered.delete(found)
-        remembered.set(found, { response: { status, headers, body: bytes }, at: performance.now() })
-        if (remembered.size > maxEntries) remembered.delete(remembered.keys().next().value as string)
-      })
-    },
+    remember: memory.remember,
     async answer(_, call) {
-      const found = keyOf(call) ?? ''
-      const last = remembered.get(found)
-      if (!last || performance.now() - last.at > maxAgeMs) return undefined
-      remembered.delete(found)
-      remembered.set(found, last)
-      return toCallResponse(last.response, call.service)
+      const last = memory.find(call)
+      return last && toCallResponse(last, call.service)
     },
   }
 }

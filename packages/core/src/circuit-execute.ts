@@ -1,3 +1,4 @@
+import { BoundedMap } from './bounded-map.ts'
 import type { ResolvedCircuitOptions } from './circuit-options.ts'
 import { abortError, SdError } from './errors.ts'
 import type { Outcome } from './outcome.ts'
@@ -28,15 +29,7 @@ const neverFires = new AbortController().signal
 export function createExecute(options: ResolvedCircuitOptions, circuit: CircuitAdmission): CircuitBreaker['execute'] {
   const { name, timeoutMs, slowCallMs, isIgnored, maxLastSuccesses } = options
   const isTimed = slowCallMs < Number.POSITIVE_INFINITY
-  /** The one used last is at the end. */
-  const lastSuccesses = new Map<string, LastSuccess>()
-
-  function remember(key: string, success: LastSuccess): void {
-    lastSuccesses.delete(key)
-    lastSuccesses.set(key, success)
-    if (lastSuccesses.size <= maxLastSuccesses) return
-    for (const oldest of lastSuccesses.keys()) return void lastSuccesses.delete(oldest)
-  }
+  const lastSuccesses = new BoundedMap<string, LastSuccess>({ maxEntries: maxLastSuccesses })
 
   function fallBack<T>(fallback: CircuitFallback<T>, error: unknown): T | Promise<T> {
     if (fallback.kind === 'value') return fallback.value
@@ -44,7 +37,6 @@ export function createExecute(options: ResolvedCircuitOptions, circuit: CircuitA
     const { key, maxAgeMs = Number.POSITIVE_INFINITY } = fallback
     const found = lastSuccesses.get(key)
     if (found === undefined || performance.now() - found.at > maxAgeMs) throw error
-    remember(key, found)
     return found.value as T
   }
 
@@ -71,7 +63,7 @@ export function createExecute(options: ResolvedCircuitOptions, circuit: CircuitA
       throw error
     }
     circuit.settle(admittedIn, success, isTimed ? performance.now() - startedAt : 0)
-    if (fallback?.kind === 'last-success') remember(fallback.key, { value, at: performance.now() })
+    if (fallback?.kind === 'last-success') lastSuccesses.set(fallback.key, { value, at: performance.now() })
     return value
   }
 }
