@@ -1,9 +1,9 @@
 import { toSdError, withTimeout } from '@sd/core'
-import { type ConfigFailure, configError } from './failure.ts'
+import { isTree } from './config-tree.ts'
+import { type ConfigFailure, configError, maxFailures } from './failure.ts'
 import type { Layer } from './layer.ts'
 import { type MergedLayers, mergeLayers } from './merge-layers.ts'
 import type { ConfigSettings } from './options.ts'
-import { isTree } from './path.ts'
 import { PlaceholderError, resolvePlaceholders } from './placeholders.ts'
 import { validate } from './schema.ts'
 import { MASK, type SecretTest } from './secrets.ts'
@@ -19,18 +19,18 @@ export interface BuiltConfig {
 }
 
 /** Makes a configuration of layers. @throws ConfigError that names source, key, line and field */
-async function buildConfig(given: readonly Layer[], settings: ConfigSettings): Promise<BuiltConfig> {
+async function buildConfig(given: readonly Layer[], settings: ConfigSettings, signal: AbortSignal): Promise<BuiltConfig> {
   const { schema, environment, isSecretName } = settings
   const layers = mergeLayers(given)
   const isSecretOrigin: SecretTest = (keys) =>
     isSecretName(keys) || layers.at(keys).some((layer) => layer.isSecret || layer.isDecrypted(keys))
   const { tree, texts, secrets } = resolve()
   const isSecret: SecretTest = (keys) => isSecretOrigin(keys) || secrets.has(keys.join('.'))
-  const result = await validate(schema, tree, isText)
+  const result = await validate(schema, tree, { isText, signal })
   if ('value' in result) return { value: result.value, layers, isSecret }
   throw configError(
     'SD_INVALID',
-    result.issues.map(({ keys, message }) => explainIssue(keys, message)),
+    result.issues.slice(0, maxFailures).map(({ keys, message }) => explainIssue(keys, message)),
   )
 
   function resolve(): ReturnType<typeof resolvePlaceholders> {
@@ -44,8 +44,9 @@ async function buildConfig(given: readonly Layer[], settings: ConfigSettings): P
     }
   }
   function isText(keys: readonly string[]): boolean {
+    if (texts.has(keys.join('.'))) return true
     const [layer] = layers.at(keys)
-    return layer?.isUntyped === true || layer?.isDecrypted(keys) === true || texts.has(keys.join('.'))
+    return layer?.isUntyped === true || layer?.isDecrypted(keys) === true
   }
   function explainIssue(keys: readonly string[], message: string): ConfigFailure {
     const safe = isSecret(keys) ? 'is refused by the schema; it is secret' : redact(message, secretTexts(tree, [], isSecret))
@@ -62,7 +63,7 @@ export async function buildInTime(
   const { name, updateTimeoutMs: timeoutMs } = settings
   try {
     return await withTimeout({ timeoutMs, what: `update of ${name}`, signal }, async (updateSignal) =>
-      buildConfig(await readLayers(updateSignal), settings),
+      buildConfig(await readLayers(updateSignal), settings, updateSignal),
     )
   } catch (error) {
     throw toSdError(error, 'SD_INVALID', `update of ${name}`)

@@ -265,3 +265,35 @@ test('reports say what happened, in order', async () => {
   await soon(() => expect(config.get('a')).toBe(2))
   expect(reports.map(({ kind }) => kind)).toEqual(['updated', 'refused', 'stale', 'recovered', 'recovered', 'updated'])
 })
+
+describe('entries of one value each', () => {
+  test.each<[Record<string, string>, string]>([
+    [{ db: '1', 'db/url': 'x' }, 'memory db/url: lies within db, which is a value'],
+    [{ 'a/b': '1', 'A/b/c/d': 'x' }, 'lies within a/b, which is a value'],
+    [{ 'db/poolSize': '1', 'db/pool-size': '2' }, 'is db/poolSize in another spelling'],
+  ])('%j are refused', async (texts, message) => {
+    const failing = createConfig({ sources: [createMemoryConfigSource({ entries: texts })] })
+    await expect(failing).rejects.toMatchObject({ code: 'SD_MALFORMED', message: expect.stringContaining(message) })
+  })
+
+  test('are two where their spelling is not relaxed', async () => {
+    const source = memory('tree', { 'db/poolSize': '1', 'db/pool-size': '2' })
+    const config = await open({ sources: [{ source, relaxed: false }] })
+    expect(config.current).toEqual({ db: { poolSize: 1, 'pool-size': 2 } })
+  })
+
+  test('lose the newline after a single line, unless it is kept', async () => {
+    const [file, kept] = [memory('file', { a: 'x\n', key: '-----\nx\n' }), memory('kept', { b: 'x\n' })]
+    const config = await open({ sources: [file, { source: kept, keepNewline: true }] })
+    expect(config.current).toEqual({ a: 'x', key: '-----\nx\n', b: 'x\n' })
+  })
+})
+
+test('a long text is read in a worker, and ends at the limit of an update', async () => {
+  const long = (count: number): string => Array.from({ length: count }, (_, index) => `k${index}: v`).join('\n')
+  const source = memory('file', { 'app.yaml': long(10_000) })
+  const config = await open({ sources: [source] })
+  expect(config.explain('k9999')).toMatchObject({ value: 'v', line: 10_000 })
+  const slow = open({ sources: [memory('slow', { 'app.yaml': long(60_000) })], updateTimeoutMs: 5 })
+  await expect(slow).rejects.toMatchObject({ code: 'SD_TIMEOUT' })
+})

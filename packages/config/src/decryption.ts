@@ -1,6 +1,6 @@
-import { type ConfigEntry, type ConfigFormat, toSdError } from '@sd/core'
-import { type ConfigFailure, configError } from './failure.ts'
-import { type ConfigTree, isTree } from './path.ts'
+import { type ConfigEntry, type ConfigFormat, type SdError, type SdErrorCode, toSdError } from '@sd/core'
+import { type ConfigTree, isTree } from './config-tree.ts'
+import { configError } from './failure.ts'
 import { relaxed } from './spelling.ts'
 
 /** Where an encrypted value is. */
@@ -35,11 +35,11 @@ const encrypted = /^\s*ENC\[[^\]]*\]\s*$/
 export async function decryptContent(
   entry: ConfigEntry,
   place: EntryPlace,
-  format: ConfigFormat | undefined,
+  format: ConfigFormat,
   decryption: Decryption,
 ): Promise<string | undefined> {
-  if ((format ?? entry.format) === 'text' || !encrypted.test(entry.content)) return undefined
-  return decryptOne(entry.content, place, undefined, decryption)
+  if (format === 'text' || !encrypted.test(entry.content)) return undefined
+  return decryptOne(entry.content, { ...place, lineOf: () => undefined }, undefined, decryption)
 }
 
 /** A tree whose `ENC[…]` are decrypted, and their paths in relaxed form. @throws ConfigError */
@@ -60,7 +60,7 @@ export async function decryptTree(
     if (typeof value !== 'string' || !encrypted.test(value)) return value
     const field = keys.join('.')
     decrypted.add(relaxed(field))
-    return decryptOne(value, { ...entry, line: lineOf(keys) }, field, decryption)
+    return decryptOne(value, { ...entry, lineOf: () => lineOf(keys) }, field, decryption)
   }
   const plain = hasCiphertext(tree) ? ((await walk(tree, [])) as ConfigTree) : tree
   return { tree: plain, decrypted }
@@ -73,18 +73,19 @@ function hasCiphertext(value: unknown): boolean {
 
 async function decryptOne(
   ciphertext: string,
-  place: EntryPlace & Pick<ConfigFailure, 'line'>,
+  { lineOf, source, key }: EntryPlace & { readonly lineOf: () => number | undefined },
   field: string | undefined,
   decryption: Decryption,
 ): Promise<string> {
   const { decrypt, signal } = decryption
-  const failure = { ...place, field }
-  if (!decrypt) throw configError('SD_UNSUPPORTED', [{ ...failure, message: 'is encrypted, and there is no option decrypt' }])
+  const fail = (code: SdErrorCode, message: string, cause?: SdError): never => {
+    throw configError(code, [{ source, key, line: lineOf(), field, message }], cause)
+  }
+  if (!decrypt) return fail('SD_UNSUPPORTED', 'is encrypted, and there is no option decrypt')
   try {
-    const { source, key } = place
     return await decrypt(ciphertext.trim(), { path: field ?? '', source, key, signal })
   } catch (caught) {
     const cause = toSdError(caught, 'SD_MALFORMED', 'decrypt')
-    throw configError(cause.code, [{ ...failure, message: `can't be decrypted: ${cause.message}` }], cause)
+    return fail(cause.code, `can't be decrypted: ${cause.message}`, cause)
   }
 }

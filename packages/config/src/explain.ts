@@ -1,6 +1,6 @@
+import { valueAt } from './config-tree.ts'
 import type { Layer } from './layer.ts'
 import type { ConfigVersion } from './live-config.ts'
-import { valueAt } from './path.ts'
 import { maskValue, type SecretTest } from './secrets.ts'
 
 /** What a source says about a path. */

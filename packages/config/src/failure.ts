@@ -20,7 +20,8 @@ export interface ConfigError extends SdError {
   readonly failures: readonly ConfigFailure[]
 }
 
-const maxFailures = 20
+/** Most failures of one error. */
+export const maxFailures = 20
 
 /** Makes the error of a configuration that was refused; its message is in words what `failures` are. */
 export function configError(code: SdErrorCode, failures: readonly ConfigFailure[], cause?: SdError | undefined): ConfigError {

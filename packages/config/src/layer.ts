@@ -1,12 +1,14 @@
 import type { ConfigDocument, ConfigEntry } from '@sd/core'
+import { type ConfigTree, treeOf } from './config-tree.ts'
 import { type Decrypt, type Decryption, decryptContent, decryptTree } from './decryption.ts'
 import { type ConfigFailure, configError } from './failure.ts'
 import type { LayerOptions } from './options.ts'
-import { parseText } from './parse.ts'
-import { type ConfigTree, treeOf } from './path.ts'
 import type { EntrySelection } from './profiles.ts'
 import { relaxed } from './spelling.ts'
-import type { TextError } from './text-error.ts'
+import { isUntyped, lineOfPath, type TextToParse } from './text/parse.ts'
+import { parsePool } from './text/parse-pool.ts'
+import { TextError } from './text/text-error.ts'
+import type { TextTree } from './text/text-tree.ts'
 
 /** What one entry contributes. */
 export interface Layer {
@@ -50,35 +52,51 @@ export function createLayerReader(
   decrypt: Decrypt | undefined,
 ): LayerReader {
   const source = options.source.name
-  const { at, format, keys: isWanted, relaxed: isRelaxed } = options
+  const { at, keys: isWanted, relaxed: isRelaxed, keepNewline } = options
   let known = new WeakMap<ConfigEntry, Layer>()
 
   async function readEntry(entry: ConfigEntry, decryption: Decryption): Promise<Layer> {
     const found = known.get(entry)
     if (found) return found
-    const place = { source, key: entry.key }
+    const { key } = entry
+    const place = { source, key }
+    const format = options.format ?? entry.format
     const content = await decryptContent(entry, place, format, decryption)
-    const parsed = parse(content ?? entry.content, place)
-    const { tree, decrypted } = await decryptTree(parsed.tree, { ...place, lineOf: parsed.lineOf }, decryption)
+    const parsed = await parse(
+      { content: content ?? entry.content, format, key, isRelaxed, keepNewline },
+      place,
+      decryption.signal,
+    )
+    const lineOf = (keys: readonly string[]): number | undefined => lineOfPath(parsed, format, keys)
+    const { tree, decrypted } = await decryptTree(parsed.tree, { ...place, lineOf }, decryption)
     const layer: Layer = {
       ...place,
       tree: treeOf(at, tree),
-      lineOf: (keys) => parsed.lineOf(keys.slice(at.length)),
+      lineOf: (keys) => lineOf(keys.slice(at.length)),
       isSecret: entry.isSecret === true || content !== undefined,
-      isUntyped: parsed.isUntyped,
-      isRelaxed: isRelaxed && parsed.isUntyped,
+      isUntyped: isUntyped(format),
+      isRelaxed: isRelaxed && isUntyped(format),
       isDecrypted: (keys) => decrypted.has(relaxed(keys.slice(at.length).join('.'))),
     }
     known.set(entry, layer)
     return layer
+  }
 
-    function parse(text: string, failure: Pick<ConfigFailure, 'source' | 'key'>): ReturnType<typeof parseText> {
-      try {
-        return parseText(text, format ?? entry.format, entry.key)
-      } catch (error) {
-        const { message, line } = error as TextError
-        throw configError('SD_MALFORMED', [{ ...failure, line, message }])
-      }
+  /** Entries that are one value each must not lie within each other: one of them would be lost. @throws ConfigError */
+  function checkTextKeys(texts: readonly ConfigEntry[]): void {
+    const spell = isRelaxed ? relaxed : (key: string): string => key
+    const spelled = new Map(texts.map(({ key }) => [spell(key), key]))
+    for (const { key } of texts) {
+      const twin = spelled.get(spell(key))
+      const above = key
+        .split('/')
+        .slice(0, -1)
+        .map((_, depth, segments) => spelled.get(spell(segments.slice(0, depth + 1).join('/'))))
+        .find((found) => found !== undefined)
+      const other = above ?? (twin === key ? undefined : twin)
+      if (other === undefined) continue
+      const message = above === undefined ? `is ${other} in another spelling` : `lies within ${other}, which is a value`
+      throw configError('SD_MALFORMED', [{ source, key, message }])
     }
   }
 
@@ -86,12 +104,23 @@ export function createLayerReader(
     async read({ entries }, signal) {
       const wanted = selectEntries(
         entries.filter(({ key }) => isWanted(key)),
-        format,
+        options.format,
       )
+      checkTextKeys(wanted.filter((entry) => (options.format ?? entry.format) === 'text'))
       return Promise.all(wanted.map((entry) => readEntry(entry, { decrypt, signal })))
     },
     forget() {
       known = new WeakMap()
     },
+  }
+}
+
+async function parse(text: TextToParse, place: Pick<ConfigFailure, 'source' | 'key'>, signal: AbortSignal): Promise<TextTree> {
+  try {
+    return await parsePool.parse(text, signal)
+  } catch (error) {
+    if (!(error instanceof TextError)) throw error
+    const { message, line } = error
+    throw configError('SD_MALFORMED', [{ ...place, line, message }])
   }
 }

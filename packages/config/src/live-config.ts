@@ -8,10 +8,10 @@ import {
   toSdError,
 } from '@sd/core'
 import { type BuiltConfig, buildInTime } from './build.ts'
+import type { ConfigTree } from './config-tree.ts'
 import { createLayerReader, type Layer, plainLayer } from './layer.ts'
 import { mergeLayers } from './merge-layers.ts'
 import type { ConfigSettings } from './options.ts'
-import type { ConfigTree } from './path.ts'
 import type { ConfigReport, ConfigStatus } from './report.ts'
 import { createSnapshotFile } from './snapshot-file.ts'
 import { followSource, type SourceFeed } from './source-feed.ts'

@@ -1,6 +1,6 @@
+import { type ConfigTree, isTree } from './config-tree.ts'
 import type { ConfigFailure } from './failure.ts'
 import type { Layer } from './layer.ts'
-import { type ConfigTree, isTree } from './path.ts'
 import { createSpelling } from './spelling.ts'
 import { mergeInto } from './tree.ts'
 

@@ -12,8 +12,9 @@ import {
   invalid,
 } from '@sd/core'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { ConfigTree } from './config-tree.ts'
 import type { Decrypt } from './decryption.ts'
-import { type ConfigTree, splitPath } from './path.ts'
+import { splitPath } from './path.ts'
 import { createEntrySelection, type EntrySelection, type ProfileOptions } from './profiles.ts'
 import type { ConfigReport } from './report.ts'
 import { createSecretTest, type SecretTest } from './secrets.ts'
@@ -40,6 +41,13 @@ export interface ConfigSourceOptions {
   readonly relaxed?: boolean
   /** Whether its texts go into the snapshot on disk. @default true */
   readonly snapshot?: boolean
+  /**
+   * Whether a text of one line, such as a mounted secret, keeps the newline at its end, which `echo` and editors write. Texts of several lines
+   * always keep theirs.
+   *
+   * @default false
+   */
+  readonly keepNewline?: boolean
 }
 
 /** Where the last good texts are kept for a start while a source is away. */
@@ -91,6 +99,7 @@ export interface LayerOptions {
   readonly keys: (key: string) => boolean
   readonly relaxed: boolean
   readonly snapshot: boolean
+  readonly keepNewline: boolean
 }
 
 /** Options with their defaults filled in. */
@@ -183,8 +192,8 @@ function readSources(sources: ConfigOptions['sources']): readonly LayerOptions[]
 function readSource(field: string, given: ConfigSource | ConfigSourceOptions): LayerOptions {
   checkObject(field, given)
   if (!('source' in given)) return readSource(field, { source: given })
-  checkKnownKeys(field, given, ['source', 'at', 'optional', 'format', 'keys', 'relaxed', 'snapshot'])
-  const { source, at, optional = false, format, keys, relaxed = true, snapshot = true } = given
+  checkKnownKeys(field, given, ['source', 'at', 'optional', 'format', 'keys', 'relaxed', 'snapshot', 'keepNewline'])
+  const { source, at, optional = false, format, keys, relaxed = true, snapshot = true, keepNewline = false } = given
   checkFunction(`${field}.watch`, (checkObject(field, source) as unknown as ConfigSource).watch)
   return {
     source,
@@ -194,6 +203,7 @@ function readSource(field: string, given: ConfigSource | ConfigSourceOptions): L
     keys: readKeys(`${field}.keys`, keys),
     relaxed: checkBoolean(`${field}.relaxed`, relaxed),
     snapshot: checkBoolean(`${field}.snapshot`, snapshot),
+    keepNewline: checkBoolean(`${field}.keepNewline`, keepNewline),
   }
 }
 

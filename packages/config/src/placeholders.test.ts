@@ -23,6 +23,7 @@ test.each<[string, unknown]>([
   ['${NONE:default}', 'default'],
   ['${NONE:}', ''],
   ['${NONE:a:b}', 'a:b'],
+  ['${env:dev}', 'dev'],
   ['${NONE:${db.host}}', 'localhost'],
   ['${NONE:<${OTHER:${HOST}}>}', '<h>'],
   ['${ db.host }', 'localhost'],
@@ -45,6 +46,8 @@ test.each<[string, Record<string, unknown>, string]>([
   ['a name made of others', { a: '${${b}}', b: 'c' }, 'has a placeholder without a name'],
   ['itself', { a: '${a}' }, 'refers to itself: a → a'],
   ['a cycle', { a: '${b}', b: 'x ${c:1}', c: '${NONE:${b}}' }, 'refers to itself: b → c → b'],
+  ['a namespace of another tool', { a: '${env:DB_HOST}' }, 'refers to env:…, a namespace of another tool'],
+  ['a store of secrets', { a: '${vault:db#password}' }, 'refers to vault:…, a namespace of another tool'],
   ['what is inherited', { a: '${toString}' }, 'refers to toString, which has no value'],
   ['too deep defaults', { a: `${'${x:'.repeat(1_000)}${'}'.repeat(1_000)}` }, 'has placeholders nested more than 50 deep'],
 ])('%s is refused', (_, tree, message) => {

@@ -1,4 +1,4 @@
-import { type ConfigTree, isTree, valueAt } from './path.ts'
+import { type ConfigTree, isTree, valueAt } from './config-tree.ts'
 import type { SecretTest } from './secrets.ts'
 
 /** What goes with {@link resolvePlaceholders}. */
@@ -82,30 +82,35 @@ export function resolvePlaceholders(tree: ConfigTree, options: PlaceholderOption
     if (depth > maxDepth) throw new PlaceholderError(keys, `has placeholders nested more than ${maxDepth} deep`)
     let isSecretText = false
     const values: unknown[] = []
+    let length = 0
     let at = 0
+    // Counted before the parts are joined: each may be a large value that others refer to as well.
+    function push(value: unknown): void {
+      values.push(value)
+      length += typeof value === 'string' ? value.length : 24
+      if (values.length > 1 && characters + length > maxCharacters)
+        throw new PlaceholderError(keys, `makes more than ${maxCharacters} characters of placeholders`)
+    }
     while (at < text.length) {
       const start = text.indexOf('${', at)
       if (start < 0) break
       if (text[start - 1] === '$' && start > at) {
-        values.push(`${text.slice(at, start - 1)}\${`)
+        push(`${text.slice(at, start - 1)}\${`)
         at = start + 2
         continue
       }
-      if (start > at) values.push(text.slice(at, start))
+      if (start > at) push(text.slice(at, start))
       const end = closingBrace(text, start + 2)
       if (end < 0) throw new PlaceholderError(keys, 'has a placeholder without its closing brace')
       const reference = refer(text.slice(start + 2, end), keys, depth)
       isSecretText ||= reference.isSecret
-      values.push(reference.value)
+      push(reference.value)
       at = end + 1
     }
-    if (at < text.length) values.push(text.slice(at))
+    if (at < text.length) push(text.slice(at))
     if (values.length === 1) return { value: values[0], isSecret: isSecretText }
-    const joined = values.map(String).join('')
-    characters += joined.length
-    if (characters > maxCharacters)
-      throw new PlaceholderError(keys, `makes more than ${maxCharacters} characters of placeholders`)
-    return { value: joined, isSecret: isSecretText }
+    characters += length
+    return { value: values.map(String).join(''), isSecret: isSecretText }
   }
 
   function refer(reference: string, keys: readonly string[], depth: number): Expanded {
@@ -120,10 +125,22 @@ export function resolvePlaceholders(tree: ConfigTree, options: PlaceholderOption
     const variable = Object.hasOwn(environment, name) ? environment[name] : undefined
     if (variable !== undefined) return { value: variable, isSecret: isSecret([name]) }
     if (colon < 0) throw new PlaceholderError(keys, `refers to ${name}, which has no value`)
-    return expand(reference.slice(colon + 1), keys, depth + 1)
+    const otherwise = reference.slice(colon + 1)
+    if (isForeignName(name, otherwise))
+      throw new PlaceholderError(keys, `refers to ${name}:…, a namespace of another tool: write the name alone, as \${NAME}`)
+    return expand(otherwise, keys, depth + 1)
   }
 
   return { tree: resolve(tree, []) as ConfigTree, texts, secrets }
+}
+
+/**
+ * Whether a placeholder such as `${env:DB_HOST}` or `${vault:db#password}` names a value in the way of Log4j, Dubbo or Serverless. Here the name
+ * would be `env`, and `DB_HOST` the text that stands in for it.
+ */
+function isForeignName(name: string, otherwise: string): boolean {
+  if (/^(?:env|sys)$/i.test(name)) return /^[A-Z][A-Z0-9_]*(?:[:,].*)?$/.test(otherwise)
+  return /^(?:vault|ssm|secretsmanager)$/i.test(name)
 }
 
 function hasPlaceholder(value: unknown): value is string {
@@ -132,10 +149,12 @@ function hasPlaceholder(value: unknown): value is string {
 
 /** The brace that closes a placeholder whose name begins at `from`, or -1. */
 function closingBrace(text: string, from: number): number {
+  const brace = /\$\{|\}/g
+  brace.lastIndex = from
   let depth = 1
-  for (let at = from; at < text.length; at++) {
-    if (text.startsWith('${', at)) depth++
-    else if (text[at] === '}' && --depth === 0) return at
+  for (let found = brace.exec(text); found; found = brace.exec(text)) {
+    depth += found[0] === '}' ? -1 : 1
+    if (depth === 0) return found.index
   }
   return -1
 }

@@ -125,6 +125,68 @@ test('with a schema texts are read only where it refuses them', async () => {
   }
 })
 
+describe('a text is read in the same way whatever the number and type of its items', () => {
+  const number = z.number()
+  test.each<[string, z.ZodType, unknown]>([
+    ['', z.array(z.string()), []],
+    ['a', z.array(z.string()), ['a']],
+    ['5', z.array(z.string()), ['5']],
+    ['007', z.array(z.string()), ['007']],
+    ['true', z.array(z.string()), ['true']],
+    ['a,5', z.array(z.string()), ['a', '5']],
+    ['', z.array(number), []],
+    ['5', z.array(number), [5]],
+    [' 5 , 6 ', z.array(number), [5, 6]],
+    ['true', z.array(z.boolean()), [true]],
+    ['true,false', z.array(z.boolean()), [true, false]],
+    ['5,x', z.array(z.union([number, z.string()])), ['5', 'x']],
+    ['5', z.union([number, z.array(number)]), 5],
+    ['5,6', z.union([number, z.array(number)]), [5, 6]],
+    ['[5]', z.array(number), [5]],
+    ['{"a":1}', z.array(z.object({ a: number })), [{ a: 1 }]],
+    ['{"a":1},{"a":2}', z.array(z.object({ a: number })), [{ a: 1 }, { a: 2 }]],
+    ['9007199254740993', z.bigint(), 9007199254740993n],
+    ['5', z.bigint(), 5n],
+    ['9007199254740993', z.array(z.string()), ['9007199254740993']],
+    ['x', z.union([z.array(z.string()), z.number()]), ['x']],
+  ])('%j', async (text, item, expected) => {
+    const config = await open({ schema: z.object({ item }), sources: [memory('tree', { item: text })] })
+    expect(config.current).toEqual({ item: expected })
+    const inFile = await open({ schema: z.object({ item }), sources: [memory('file', { 'app.properties': `item=${text}` })] })
+    expect(inFile.current).toEqual({ item: expected })
+  })
+
+  test.each<[string, z.ZodType, string, RegExp]>([
+    ['9007199254740993', number, 'item', /an integer that a number can not hold exactly/],
+    ['-9007199254740993', z.int(), 'item', /an integer that a number can not hold exactly/],
+    ['1e400', number, 'item', /expected number, received string/],
+    ['many', number, 'item', /expected number, received string/],
+    ['5', number.min(10), 'item', />=10/],
+    ['5,x', z.array(number), 'item.1', /expected number, received string/],
+    ['{"a":9007199254740993}', z.object({ a: number }), 'item', /an integer that a number can not hold exactly/],
+    ['{"a":1,"a":2}', z.object({ a: number }), 'item', /has a key twice/],
+  ])('%j is refused', async (text, item, field, message) => {
+    const failing = open({ schema: z.object({ item }), sources: [memory('tree', { item: text })] })
+    await expect(failing).rejects.toMatchObject({ field, message: expect.stringMatching(message) })
+  })
+
+  test('of a schema that tells one issue at a time as well', async () => {
+    const texts = Object.fromEntries(Array.from({ length: 200 }, (_, index) => [`k${index}`, String(index)]))
+    const schema: StandardSchemaV1 = {
+      '~standard': {
+        version: 1,
+        vendor: 'test',
+        validate(value) {
+          const wrong = Object.entries(value as object).find(([, item]) => typeof item !== 'number')
+          return wrong ? { issues: [{ path: [wrong[0]], message: 'is not a number' }] } : { value }
+        },
+      },
+    }
+    const config = await open({ schema, sources: [memory('tree', texts)] })
+    expect(config.current).toMatchObject({ k0: 0, k199: 199 })
+  })
+})
+
 test('paths are typed', () => {
   interface Tree {
     a: number

@@ -1,9 +1,10 @@
+import { setImmediate } from 'node:timers/promises'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { isTree, valueAt } from './path.ts'
-import { readPlainText, readRefusedText } from './text-values.ts'
+import { isTree, valueAt } from './config-tree.ts'
+import { readingsOf, readPlainText, type TextReading } from './text-values.ts'
 
-// Unions may refuse their texts one after the other.
-const maxRounds = 32
+/** A schema that tells one issue at a time is asked again for each: now and then others get their turn. */
+const roundsPerTurn = 16
 
 /** What is wrong with a value, and where. */
 export interface SchemaIssue {
@@ -14,28 +15,85 @@ export interface SchemaIssue {
 /** A valid value, or what is wrong. */
 export type SchemaResult = { readonly value: unknown } | { readonly issues: readonly SchemaIssue[] }
 
+/** What goes with {@link validate}. */
+export interface ValidateOptions {
+  /** Whether what is at a path was written without a type. */
+  readonly isText: (keys: readonly string[]) => boolean
+  /** Fires at the limit of the update. */
+  readonly signal: AbortSignal
+}
+
+/** A text that is being read for the schema. */
+interface Attempt {
+  readonly keys: readonly string[]
+  readonly readings: readonly TextReading[]
+  /** How many readings were tried. */
+  tried: number
+  /** What to say if none of them is what the schema wants. */
+  message: string
+}
+
 /**
- * Validates a tree. What the schema refuses and was written as a text is given to it once more as what the text reads as. Without a schema texts
- * are read where that loses nothing.
- *
- * @param isText whether what is at a path was written without a type
+ * Validates a tree. What the schema refuses and was written as a text is given to it again as what the text reads as, see {@link readingsOf}.
+ * Without a schema texts are read where that loses nothing.
  */
 export async function validate(
   schema: StandardSchemaV1 | undefined,
   tree: unknown,
-  isText: (keys: readonly string[]) => boolean,
+  { isText, signal }: ValidateOptions,
 ): Promise<SchemaResult> {
   if (!schema) return { value: readTexts(tree, [], isText) }
+  const attempts = new Map<string, Attempt>()
   let input = tree
-  for (let round = 0; ; round++) {
+  for (let round = 1; ; round++) {
     const result = await runSchema(schema, input)
     if (!result.issues) return { value: result.value }
     const issues = result.issues.map(({ path = [], message }) => ({ keys: path.map(toKey), message }))
-    const texts = round < maxRounds ? issues.flatMap(({ keys }) => (isText(keys) ? (readAt(input, keys) ?? []) : [])) : []
-    if (texts.length === 0) return { issues }
-    const next = structuredClone(input)
-    for (const { keys, value } of texts) write(next, keys, value)
-    input = next
+    if (input === tree) input = structuredClone(tree)
+    const advanced = new Set<string>()
+    for (const issue of issues) {
+      const path = issue.keys.join('\0')
+      if (!advanced.has(path) && advance(issue)) advanced.add(path)
+    }
+    if (advanced.size === 0) return { issues: issues.map(explain) }
+    if (round % roundsPerTurn === 0) await setImmediate()
+    signal.throwIfAborted()
+  }
+
+  /** Puts the next reading of a refused text into the input. @returns whether there is one */
+  function advance({ keys, message }: SchemaIssue): boolean {
+    const attempt = attemptAt(keys, message)
+    if (!attempt) return false
+    const [first] = attempt.readings
+    // What is said of the first reading says most: that the text is not a list either goes without saying.
+    if (attempt.tried === 1 && !first?.isList && typeof first?.value !== 'bigint') attempt.message = message
+    const reading = attempt.readings[attempt.tried]
+    if (!reading) return false
+    attempt.tried++
+    write(input, keys, reading.value)
+    return true
+  }
+
+  function attemptAt(keys: readonly string[], message: string): Attempt | undefined {
+    const path = keys.join('\0')
+    const found = attempts.get(path)
+    if (found) return found
+    const text = valueAt(input, keys)
+    if (typeof text !== 'string' || !(isText(keys) || isListItem(keys))) return undefined
+    const { readings, problem } = readingsOf(text)
+    const attempt = { keys, readings, tried: 0, message: problem ?? message }
+    attempts.set(path, attempt)
+    return attempt
+  }
+  /** Whether what is at a path is an item of a list that a text reads as. */
+  function isListItem(keys: readonly string[]): boolean {
+    const list = attempts.get(keys.slice(0, -1).join('\0'))
+    return list?.readings[list.tried - 1]?.isList === true
+  }
+  function explain(issue: SchemaIssue): SchemaIssue {
+    const attempt = attempts.get(issue.keys.join('\0'))
+    const isExhausted = attempt && attempt.tried === attempt.readings.length
+    return isExhausted ? { keys: issue.keys, message: attempt.message } : issue
   }
 }
 
@@ -52,24 +110,15 @@ function toKey(segment: PropertyKey | StandardSchemaV1.PathSegment): string {
   return String(typeof segment === 'object' ? segment.key : segment)
 }
 
-function readTexts(value: unknown, keys: readonly string[], isText: (keys: readonly string[]) => boolean): unknown {
+function readTexts(value: unknown, keys: readonly string[], isText: ValidateOptions['isText']): unknown {
   if (typeof value === 'string') return isText(keys) ? readPlainText(value) : value
   if (Array.isArray(value)) return value.map((item, index) => readTexts(item, [...keys, String(index)], isText))
   if (!isTree(value)) return value
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, readTexts(item, [...keys, key], isText)]))
 }
 
-/** What the text at a path reads as; `undefined` if there is no text, or it reads as nothing else. */
-function readAt(
-  root: unknown,
-  keys: readonly string[],
-): { readonly keys: readonly string[]; readonly value: unknown } | undefined {
-  const text = valueAt(root, keys)
-  const value = typeof text === 'string' ? readRefusedText(text) : undefined
-  return value === undefined ? undefined : { keys, value }
-}
-
 function write(root: unknown, keys: readonly string[], value: unknown): void {
   const parent = valueAt(root, keys.slice(0, -1)) as Record<string, unknown>
-  parent[keys.at(-1) as string] = value
+  // A list of a text is written to below: the reading itself stays as it is.
+  parent[keys.at(-1) as string] = structuredClone(value)
 }

@@ -1,5 +1,5 @@
 import { checkText, invalid } from '@sd/core'
-import { isTree } from './path.ts'
+import { isTree } from './config-tree.ts'
 
 /** What stands for a secret. */
 export const MASK = '***'

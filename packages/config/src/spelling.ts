@@ -1,4 +1,4 @@
-import { type ConfigTree, isTree } from './path.ts'
+import { type ConfigTree, isTree } from './config-tree.ts'
 import { mergeInto } from './tree.ts'
 
 /** The form of a key in which case, dashes and underscores don't count. */

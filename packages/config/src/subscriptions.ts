@@ -1,6 +1,6 @@
 import { createLatestWins, type LatestWins, type SdError, toSdError } from '@sd/core'
+import { valueAt } from './config-tree.ts'
 import type { ConfigVersion } from './live-config.ts'
-import { valueAt } from './path.ts'
 import { changedPaths } from './tree.ts'
 
 /** What a listener on a path is told. */

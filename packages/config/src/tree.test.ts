@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type ConfigTree, isTree, valueAt } from './path.ts'
+import { type ConfigTree, isTree, valueAt } from './config-tree.ts'
 import { changedPaths, mergeInto, removeAt, shareTree, toPlain, writeAt } from './tree.ts'
 
 const key = fc.constantFrom('a', 'b', 'c', 'constructor', 'toString', 'hasOwnProperty', '0')

@@ -1,8 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type ConfigTree, isTree } from './path.ts'
-
-/** Deepest nesting of a text. */
-export const maxDepth = 64
+import { type ConfigTree, isTree } from './config-tree.ts'
+import { maxDepth } from './text/text-tree.ts'
 
 /**
  * A copy of what a parser made, as plain objects, arrays and values. Refuses what would reach a prototype, nests too deeply or is no

@@ -8,6 +8,7 @@ import {
   type ConfigWriteOptions,
   checkConfigKey,
   checkContent,
+  isConfigKey,
   type WritableConfigSource,
 } from './config-source.ts'
 import { SdError } from './errors.ts'
@@ -74,12 +75,13 @@ export function assembleWritableConfigSource(adapter: WritableConfigAdapter): Wr
       return backend.connection.state
     },
     async put(key, content, options = {}) {
-      const write = checkWrite(key, options)
+      const write = checkWrite(checkConfigKey('key', key), options)
       checkContent('content', content, maxBytes)
       return backend.operate('put', options, ({ signal }) => adapter.put(content, { ...write, signal }))
     },
     async delete(key, options = {}) {
-      const write = checkWrite(key, options)
+      // Whoever has an entry of another writer that can't be read must be able to remove it.
+      const write = checkWrite(typeof key === 'string' && isConfigKey(key) ? key : checkConfigKey('key', key), options)
       await backend.operate('delete', options, ({ signal }) => adapter.remove({ ...write, signal }))
     },
     [Symbol.asyncDispose]: () => source.close(),
@@ -122,5 +124,5 @@ function checkWrite(key: string, options: ConfigWriteOptions): Omit<ConfigWrite,
   if (ifRevision !== undefined && ifRevision !== null) checkText('ifRevision', ifRevision, 255)
   if (author !== undefined) checkText('author', author, 255)
   if (comment !== undefined) checkText('comment', comment, 4_096)
-  return { key: checkConfigKey('key', key), ifRevision, author, comment }
+  return { key, ifRevision, author, comment }
 }

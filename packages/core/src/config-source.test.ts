@@ -91,12 +91,25 @@ describe('a key', () => {
     expect(checkConfigKey('key', key)).toBe(key)
   })
 
-  test.each(['', '/', '/a', 'a/', 'a//b', '.', '..', 'a/../b', './a', '\ud800', 'x'.repeat(256), 1, undefined])(
-    'may not be %o',
-    (key) => {
-      expect(() => checkConfigKey('keys[0]', key)).toThrow(expect.objectContaining({ code: 'SD_INVALID', field: 'keys[0]' }))
-    },
-  )
+  test.each([
+    '',
+    '/',
+    '/a',
+    'a/',
+    'a//b',
+    '.',
+    '..',
+    'a/../b',
+    './a',
+    '__proto__',
+    'a/__proto__/b',
+    '\ud800',
+    'x'.repeat(256),
+    1,
+    undefined,
+  ])('may not be %o', (key) => {
+    expect(() => checkConfigKey('keys[0]', key)).toThrow(expect.objectContaining({ code: 'SD_INVALID', field: 'keys[0]' }))
+  })
 })
 
 describe('content', () => {

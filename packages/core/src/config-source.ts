@@ -147,9 +147,14 @@ export function isConfigKey(text: string): boolean {
   return isPlain && text.length <= 255 && text.isWellFormed()
 }
 
-/** Checks an entry's key, see {@link isConfigKey}. @throws SdError `SD_INVALID` that names the field */
+/**
+ * Checks an entry's key, see {@link isConfigKey}. A segment `__proto__` is refused as well: no configuration can be made of it, so that whoever wrote
+ * it would take the source away from all readers.
+ *
+ * @throws SdError `SD_INVALID` that names the field
+ */
 export function checkConfigKey(field: string, value: unknown): string {
-  if (typeof value === 'string' && isConfigKey(value)) return value
+  if (typeof value === 'string' && isConfigKey(value) && !value.split('/').includes('__proto__')) return value
   throw invalid(field, value, 'a key such as orders.yaml or db/pool/size, of at most 255 characters')
 }
 

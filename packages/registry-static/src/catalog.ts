@@ -1,5 +1,5 @@
 import { createServiceInstance, type InstanceSpec, SdError, type ServiceInstance } from '@sd/core'
-import { isNode, LineCounter, parseDocument } from 'yaml'
+import { isNode, isScalar, LineCounter, type Node, parseDocument, visit } from 'yaml'
 
 /** All instances of a document, by service. */
 export type Catalog = ReadonlyMap<string, readonly ServiceInstance[]>
@@ -17,11 +17,17 @@ type Locate = (path: Path) => string
  */
 export function parseCatalog(text: string, source: string): Catalog {
   const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true })
+  // Unique keys are checked below: the library compares every key with every other one.
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: false, merge: true })
   const [error] = document.errors
   if (error) {
     const { line, col } = lines.linePos(error.pos[0])
     throw malformed(`${source}:${line}:${col}: ${error.message.split('\n', 1)[0]}`, '', error)
+  }
+  const repeated = repeatedKey(document.contents)
+  if (repeated?.range) {
+    const { line, col } = lines.linePos(repeated.range[0])
+    throw malformed(`${source}:${line}:${col}: Map keys must be unique`, '')
   }
   const locate: Locate = (path) => {
     for (let length = path.length; length >= 0; length--) {
@@ -34,6 +40,26 @@ export function parseCatalog(text: string, source: string): Catalog {
   }
   // Aliases are few in such files: a document that multiplies them means harm.
   return readCatalog(document.toJS({ maxAliasCount: 100 }), locate)
+}
+
+/** The first key that its mapping has already, in time that grows with the text. */
+function repeatedKey(contents: Node | null): Node | undefined {
+  let repeated: Node | undefined
+  visit(contents, {
+    Map(_, { items }) {
+      const seen = new Set<unknown>()
+      for (const { key } of items) {
+        const name = isScalar(key) ? key.value : key
+        if (seen.has(name) && isNode(key)) {
+          repeated = key
+          return visit.BREAK
+        }
+        seen.add(name)
+      }
+      return undefined
+    },
+  })
+  return repeated
 }
 
 /** Reads instances that are given as they are. @throws SdError as {@link parseCatalog} */

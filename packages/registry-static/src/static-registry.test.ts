@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type DiscoverySource, type InstanceSpec, registryStateChannel, subscribeTelemetry } from '@sd/core'
 import { discovererContract, eventually, probeWatch } from '@sd/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { parseCatalog } from './catalog.ts'
 import { createStaticRegistry } from './index.ts'
 
 let folder: string
@@ -93,6 +94,7 @@ describe('documents', () => {
       '3:39: services.orders[0]: Invalid wieght: unknown field',
     ],
     ['services:\n  orders: [', '2:12: '],
+    ['services:\n  orders: []\n  users: []\n  orders: []', '4:3: Map keys must be unique'],
     ['services:\n  orders: 3', '2:11: Invalid services.orders: got number, want a list of instances'],
     ['services:\n  orders:\n    - 7', '3:7: Invalid services.orders[0]: got number, want a mapping'],
     ['service: {}', '1:10: Invalid service: got an unknown field, want only the field services'],
@@ -106,6 +108,27 @@ describe('documents', () => {
     expect(() => createRegistry()).toThrow(
       expect.objectContaining({ code: 'SD_MALFORMED', message: expect.stringContaining(`${file}:${message}`) }),
     )
+  })
+
+  test('merge keys merge', async () => {
+    await writeFile(file, 'services:\n  orders:\n    - &a { id: a, address: x, port: 1 }\n    - { <<: *a, id: b }')
+    expect(await createRegistry().getInstance('orders', 'b')).toMatchObject({ address: 'x', port: 1 })
+  })
+
+  test('eight times the services take about eight times as long', () => {
+    const make = (count: number): string =>
+      `services:\n${Array.from({ length: count }, (_, index) => `  s${index}: [{ address: a, port: 1 }]`).join('\n')}`
+    const shortest = (text: string): number =>
+      Math.min(
+        ...[1, 2, 3].map(() => {
+          const startedAt = process.cpuUsage()
+          parseCatalog(text, 'file')
+          const { user, system } = process.cpuUsage(startedAt)
+          return (user + system) / 1_000
+        }),
+      )
+    const [small, large] = [make(1_500), make(12_000)].map(shortest) as [number, number]
+    expect(large).toBeLessThan(24 * Math.max(small, 4))
   })
 
   test('a missing file is refused', () => {

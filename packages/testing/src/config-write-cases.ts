@@ -66,6 +66,14 @@ const cases: Readonly<Record<string, CaseBody<WriteContext>>> = {
     await untilLoaded(one, [[key, 'kept']])
   },
 
+  'a key that no configuration can have is refused': async ({ one, keys: [key], untilLoaded }) => {
+    await one.put(key, 'kept')
+    for (const wrong of ['__proto__', `__proto__/${key}`, `${key}/__proto__`, '', '/a', 'a/', 'a//b', '../a', '.']) {
+      await assert.rejects(one.put(wrong, 'x'), { code: 'SD_INVALID', field: 'key' }, wrong)
+    }
+    await untilLoaded(one, [[key, 'kept']])
+  },
+
   'a revision decides who may write': async ({ one, other, keys: [key], untilLoaded }) => {
     const { revision: old } = await one.put(key, '1', { ifRevision: null })
     await untilLoaded(other, [[key, '1']])

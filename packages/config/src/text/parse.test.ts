@@ -1,9 +1,17 @@
 import { CONFIG_FORMATS, type ConfigFormat } from '@sd/core'
 import fc from 'fast-check'
-import { describe, expect, test, vi } from 'vitest'
-import { parseText } from './parse.ts'
+import { describe, expect, test } from 'vitest'
+import { lineOfPath, parseText as parseAny } from './parse.ts'
 import { TextError } from './text-error.ts'
 
+function parseText(
+  content: string,
+  format: ConfigFormat,
+  key: string,
+): ReturnType<typeof parseAny> & { lineOf: (keys: readonly string[]) => number | undefined } {
+  const text = parseAny({ content, format, key, isRelaxed: true, keepNewline: false })
+  return { ...text, lineOf: (keys) => lineOfPath(text, format, keys) }
+}
 const read = (content: string, format: ConfigFormat, key: string = 'key'): unknown => parseText(content, format, key).tree
 
 describe('formats', () => {
@@ -23,8 +31,13 @@ describe('formats', () => {
     expect(read(content, format)).toEqual(expected)
   })
 
-  test('text is one value, byte for byte', () => {
-    expect(read(' 5\n', 'text', 'db/pool/size')).toEqual({ db: { pool: { size: ' 5\n' } } })
+  test('text is one value, without the newline after a single line', () => {
+    expect(read(' 5', 'text', 'db/pool/size')).toEqual({ db: { pool: { size: ' 5' } } })
+    expect(['a\n', 'a\r\n', 'a\n\n', '-\na\n', '\na\n', '\n'].map((text) => read(text, 'text'))).toEqual(
+      ['a', 'a', 'a\n\n', '-\na\n', '\na\n', ''].map((key) => ({ key })),
+    )
+    const kept = parseAny({ content: 'a\n', format: 'text', key: 'key', isRelaxed: true, keepNewline: true })
+    expect(kept.tree).toEqual({ key: 'a\n' })
     expect(read('x', 'text', 'app.name')).toEqual({ 'app.name': 'x' })
   })
 
@@ -49,25 +62,25 @@ describe('formats', () => {
 
 describe('what can not be read', () => {
   test.each<[ConfigFormat, string, number | undefined, string]>([
-    ['json', '{\n"a": s3cret}', 2, 'is no valid JSON'],
-    ['json', '{"a": 1', 1, 'is no valid JSON: it ends too soon'],
-    ['json', '{"a": 1,}', 1, 'is no valid JSON'],
-    ['json', '{"a": 1} s3cret', 1, 'is no valid JSON'],
-    ['json', '{"a" 1}', 1, 'is no valid JSON'],
-    ['json', '', 1, 'is no valid JSON: it ends too soon'],
-    ['json', '["s3cret"]', 1, 'is no object at its top level'],
-    ['json', '{"a":{"__proto__":{"x":1}}}', undefined, 'has a key __proto__'],
+    ['json', '{\n"a": s3cret}', 2, 'is not valid JSON'],
+    ['json', '{"a": 1', 1, 'is not valid JSON: unexpected end'],
+    ['json', '{"a": 1,}', 1, 'is not valid JSON'],
+    ['json', '{"a": 1} s3cret', 1, 'is not valid JSON'],
+    ['json', '{"a" 1}', 1, 'is not valid JSON'],
+    ['json', '', 1, 'is not valid JSON: unexpected end'],
+    ['json', '["s3cret"]', 1, 'is not an object at its top level'],
+    ['json', '{"a":{"__proto__":{"x":1}}}', 1, 'has a key __proto__'],
     ['json', `${'['.repeat(100_000)}`, 1, 'is nested more than 64 levels deep'],
-    ['yaml', 'a: 1\nb: [s3cret\n', 3, 'is no valid YAML: bad indent'],
-    ['yaml', 'a: 1\na: s3cret\n', 2, 'is no valid YAML: duplicate key'],
-    ['yaml', 'a: !!js/function "s3cret"', 1, 'is no valid YAML: tag resolve failed'],
-    ['yaml', 'a: 1\n---\na: 2\n', 2, 'is no valid YAML: multiple docs'],
-    ['yaml', 's3cret', 1, 'is no object at its top level'],
-    ['yaml', '? [a, b]\n: 1\n', 1, 'is no valid YAML: non string key'],
-    ['yaml', '__proto__: { x: 1 }', undefined, 'has a key __proto__'],
-    ['toml', 'a = 1\nb = s3cret', 2, 'is no valid TOML: invalid value'],
-    ['toml', '[x]\n__proto__ = 1', undefined, 'has a key __proto__'],
-    ['toml', 'a = 99999999999999999999', 1, 'is no valid TOML: integer value cannot be represented losslessly'],
+    ['yaml', 'a: 1\nb: [s3cret\n', 3, 'is not valid YAML: bad indent'],
+    ['yaml', 'a: 1\na: s3cret\n', 2, 'has a key twice'],
+    ['yaml', 'a: !!js/function "s3cret"', 1, 'is not valid YAML: tag resolve failed'],
+    ['yaml', 'a: 1\n---\na: 2\n', 2, 'is not valid YAML: multiple docs'],
+    ['yaml', 's3cret', 1, 'is not an object at its top level'],
+    ['yaml', '? [a, b]\n: 1\n', 1, 'is not valid YAML: non string key'],
+    ['yaml', '__proto__: { x: 1 }', 1, 'has a key __proto__'],
+    ['toml', 'a = 1\nb = s3cret', 2, 'is not valid TOML: invalid value'],
+    ['toml', '[x]\n__proto__ = 1', 2, 'has a key __proto__'],
+    ['toml', 'a = 99999999999999999999', 1, 'is not valid TOML: integer value cannot be represented losslessly'],
     ['properties', 'a=1\na.b=s3cret', 2, 'has a name for a value that other names begin with'],
     ['properties', 'a.b=1\na=s3cret', 2, 'has a name for a value that other names begin with'],
     ['properties', '.a=s3cret', 1, 'has a name with an empty part'],
@@ -91,7 +104,7 @@ describe('what can not be read', () => {
           .fill(`*a${n - 1}`)
           .join(', ')}]`,
       )
-    expect(() => read(lines.join('\n'), 'yaml')).toThrow('too many aliases')
+    expect(() => read(lines.join('\n'), 'yaml')).toThrow('has more than 1000 aliases')
     expect(() => read('a: *none', 'yaml')).toThrow(TextError)
     expect(() => read('a: &a [*a]', 'yaml')).toThrow(TextError)
   })
@@ -148,20 +161,13 @@ describe('any text is a value or a TextError, and no prototype is reached', () =
   test('JSON is read as JSON.parse does', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 4 })), (value) => {
-        fc.pre(!JSON.stringify(value).includes('__proto__'))
+        const text = JSON.stringify(value)
+        fc.pre(!text.includes('__proto__') && !/\d{16}/.test(text))
         expect(read(JSON.stringify(value, undefined, 1), 'json')).toEqual(JSON.parse(JSON.stringify(value)))
       }),
       { seed: 7 },
     )
   })
-})
-
-test('a runtime without parseEnv says so', async () => {
-  vi.doMock('node:util', async (original) => ({ ...(await original<object>()), parseEnv: undefined }))
-  vi.resetModules()
-  const { parseText: parseWithout } = await import('./parse.ts')
-  vi.doUnmock('node:util')
-  expect(() => parseWithout('A=1', 'env', 'x')).toThrow('needs a runtime with parseEnv')
 })
 
 function thrownBy(run: () => unknown): unknown {

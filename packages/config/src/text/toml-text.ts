@@ -1,0 +1,65 @@
+import { parse, TomlError } from 'smol-toml'
+import { notFinite } from './numbers.ts'
+import { TextError } from './text-error.ts'
+import { type Container, createTextBuilder, maxDepth, type TextTree } from './text-tree.ts'
+
+/** Reads TOML 1.0; dates become texts. @throws TextError with the place */
+export function parseToml(text: string): TextTree {
+  const root = parseText(text)
+  const lines = tomlLines(text)
+  const builder = createTextBuilder()
+
+  function toPlain(value: unknown, path: string, depth: number, line: number | undefined): unknown {
+    builder.checkDepth(depth, line)
+    if (value instanceof Date) return value.toISOString()
+    if (typeof value === 'number' && !Number.isFinite(value)) throw new TextError(notFinite, line)
+    if (typeof value !== 'object' || value === null) return value
+    const container: Container = Array.isArray(value) ? [] : {}
+    for (const [key, item] of Object.entries(value)) {
+      const inner = path === '' ? key : `${path}.${key}`
+      const innerLine = lines.get(inner) ?? line
+      builder.add(container, key, toPlain(item, inner, depth + 1, innerLine), innerLine)
+    }
+    return container
+  }
+  return builder.finish(toPlain(root, '', 0, undefined))
+}
+
+function parseText(text: string): unknown {
+  try {
+    return parse(text)
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw new TextError('is not valid TOML')
+    // What follows the first line of the message is the text itself.
+    const reason = error.message.split('\n', 1)[0]?.replace('Invalid TOML document: ', '')
+    throw new TextError(`is not valid TOML: ${reason}`, error.line, error.column)
+  }
+}
+
+/** Lines of the values of a TOML text, by path, from 1: of those in lines `key = value` under a `[table]` or `[[table]]`, without quotes. */
+function tomlLines(text: string): ReadonlyMap<string, number> {
+  const lines = new Map<string, number>()
+  const counts = new Map<string, number>()
+  let table = ''
+  let number = 0
+  for (const line of text.split('\n')) {
+    number++
+    const list = /^\s*\[\[\s*([\w.-]+)\s*\]\]/.exec(line)?.[1]
+    const header = list ?? /^\s*\[\s*([\w.-]+)\s*\]/.exec(line)?.[1]
+    if (list !== undefined) {
+      const index = counts.get(list) ?? 0
+      counts.set(list, index + 1)
+      table = `${list}.${index}.`
+    } else if (header !== undefined) table = `${header}.`
+    const key = header === undefined ? /^\s*([\w.-]+)\s*=/.exec(line)?.[1] : undefined
+    if (header === undefined && key === undefined) continue
+    const path = header === undefined ? `${table}${key}` : table.slice(0, -1)
+    // Names with dots make what they lie in as well.
+    let end = path.length
+    for (let depth = 0; depth < maxDepth && end > 0 && !lines.has(path.slice(0, end)); depth++) {
+      lines.set(path.slice(0, end), number)
+      end = path.lastIndexOf('.', end - 1)
+    }
+  }
+  return lines
+}

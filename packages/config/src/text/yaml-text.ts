@@ -1,0 +1,153 @@
+import { isAlias, isMap, isPair, isScalar, isSeq, LineCounter, type Node, parseDocument, type Scalar, type YAMLMap } from 'yaml'
+import type { ConfigTree } from '../config-tree.ts'
+import { notFinite, numberProblem, unsafeInteger } from './numbers.ts'
+import { TextError } from './text-error.ts'
+import { createTextBuilder, type TextTree } from './text-tree.ts'
+
+/** Most aliases that are followed, those within what aliases repeat included. */
+const maxAliases = 1_000
+
+/**
+ * Reads one YAML 1.2 document of the core schema, in which JSON is contained, with merge keys (`<<`, as YAML 1.1 and Spring, Ruby and Helm have
+ * them): no tag makes anything but plain values, keys are unique, and aliases are bounded, so that a small text doesn't become a large one.
+ *
+ * @throws TextError with the place
+ */
+export function parseYaml(text: string): TextTree {
+  const counter = new LineCounter()
+  // Unique keys are checked here: the library compares every key with every other one.
+  const document = parseDocument(text, {
+    lineCounter: counter,
+    prettyErrors: false,
+    logLevel: 'error',
+    stringKeys: true,
+    uniqueKeys: false,
+    intAsBigInt: true,
+  })
+  // A tag that is not known is a warning only, and its value a text: the author means something else.
+  const [problem] = [...document.errors, ...document.warnings]
+  if (problem) {
+    const { line, col } = counter.linePos(problem.pos[0])
+    // Its message may quote the text; the code does not.
+    throw new TextError(`is not valid YAML: ${problem.code.toLowerCase().replaceAll('_', ' ')}`, line, col)
+  }
+
+  const builder = createTextBuilder()
+  const anchors = new Map<string, Node>()
+  const targets = new Map<unknown, Node>()
+  const open = new Set<unknown>()
+  let aliases = 0
+
+  function lineOf(node: unknown): number | undefined {
+    const range = (node as Node | null)?.range
+    return range ? counter.linePos(range[0]).line : undefined
+  }
+
+  /** What an alias stands for. An alias means the last anchor of its name before it, so it is looked up when it is first met. */
+  function follow(node: unknown): unknown {
+    if (!isAlias(node)) return node
+    if (++aliases > maxAliases) throw new TextError(`has more than ${maxAliases} aliases`, lineOf(node))
+    const target = targets.get(node) ?? anchors.get(node.source)
+    if (!target) throw new TextError('has an alias without an anchor', lineOf(node))
+    targets.set(node, target)
+    if (open.has(target)) throw new TextError('has an alias within what it stands for', lineOf(node))
+    return target
+  }
+
+  function toValue(given: unknown, depth: number, isRepeated: boolean): unknown {
+    const node = follow(given)
+    const isCopy = isRepeated || node !== given
+    const line = lineOf(given)
+    builder.checkDepth(depth, line)
+    if (!isCopy) note(node)
+    if (isScalar(node)) return toScalar(node, line)
+    if (node === null) return null
+    open.add(node)
+    const value = isMap(node) ? fillMap({}, node, depth, isCopy) : isSeq(node) ? fillList(node.items, depth, isCopy) : undefined
+    open.delete(node)
+    if (value === undefined) throw new TextError('has a value that is neither text, number, boolean, null, list nor object', line)
+    return value
+  }
+
+  function note(node: unknown): void {
+    const anchor = (node as Node | null)?.anchor
+    if (anchor !== undefined) anchors.set(anchor, node as Node)
+  }
+
+  function fillList(items: readonly unknown[], depth: number, isCopy: boolean): unknown[] {
+    const list: unknown[] = []
+    for (const item of items) {
+      const value = isPair(item) ? fillMap({}, { items: [item] }, depth + 1, isCopy) : toValue(item, depth + 1, isCopy)
+      builder.add(list, '', value, lineOf(isPair(item) ? item.key : item))
+    }
+    return list
+  }
+
+  function fillMap(tree: ConfigTree, { items }: Pick<YAMLMap, 'items'>, depth: number, isCopy: boolean): ConfigTree {
+    const merges = items.filter(({ key }) => isMergeKey(key))
+    // What is there already wins over what is merged, whichever stands first in the text.
+    const own = new Set(merges.length > 0 ? items.map(({ key }) => (isMergeKey(key) ? undefined : keyOf(key))) : [])
+    if (merges[1]) throw new TextError('has a key twice', lineOf(merges[1].key))
+    for (const { key, value } of items) {
+      note(key)
+      if (isMergeKey(key)) merge(tree, own, value, depth, lineOf(key))
+      else builder.add(tree, keyOf(key), toValue(value, depth + 1, isCopy), lineOf(key))
+    }
+    return tree
+  }
+
+  function merge(tree: ConfigTree, own: ReadonlySet<unknown>, value: unknown, depth: number, line: number | undefined): void {
+    // Anchors below it are those of this place.
+    noteAll(value)
+    const target = follow(value)
+    for (const item of isSeq(target) ? target.items : [target]) {
+      const source = follow(item)
+      if (!isMap(source)) throw new TextError('merges with << what is not an object', line)
+      builder.checkDepth(depth + open.size, line)
+      open.add(source)
+      const merged = fillMap({}, source, depth, true)
+      open.delete(source)
+      for (const [key, inner] of Object.entries(merged)) {
+        if (!own.has(key) && !Object.hasOwn(tree, key)) builder.add(tree, key, inner, line)
+      }
+    }
+  }
+
+  function noteAll(node: unknown): void {
+    note(node)
+    const items: readonly unknown[] = isMap(node) || isSeq(node) ? node.items : []
+    for (const item of items) noteAll(isPair(item) ? item.value : item)
+  }
+
+  try {
+    return builder.finish(toValue(document.contents ?? null, 0, false) ?? {})
+  } catch (error) {
+    throw error instanceof TextError ? error : new TextError('is not valid YAML')
+  }
+}
+
+function isMergeKey(key: unknown): boolean {
+  if (!isScalar(key)) return false
+  return typeof key.value === 'symbol' || (key.value === '<<' && (key.type === undefined || key.type === 'PLAIN'))
+}
+
+function keyOf(key: unknown): string {
+  return isScalar(key) ? String(key.value ?? '') : String(key)
+}
+
+function toScalar({ value, source = '' }: Scalar, line: number | undefined): unknown {
+  if (value instanceof Date) return value.toISOString()
+  if (typeof value === 'bigint') {
+    const number = Number(value)
+    if (!Number.isSafeInteger(number)) throw new TextError(unsafeInteger, line)
+    return number
+  }
+  if (typeof value === 'number') {
+    const problem = Number.isFinite(value) ? numberProblem(source, value) : notFinite
+    if (problem) throw new TextError(problem, line)
+    return value
+  }
+  if (value === null || value === undefined) return null
+  if (typeof value === 'string' || typeof value === 'boolean') return value
+  throw new TextError('has a value that is neither text, number, boolean, null, list nor object', line)
+}
