@@ -4,7 +4,8 @@ import type { Connection } from './connection.ts'
 import { SdError } from './errors.ts'
 import { createServiceInstance, updateServiceInstance } from './instance.ts'
 import { observeOperation } from './operation.ts'
-import { createRegistrationKeeper, type RegistrationDriver } from './registration-keeper.ts'
+import type { RegistrationDriver } from './registration-driver.ts'
+import { createRegistrationKeeper } from './registration-keeper.ts'
 import type { DiscoverySource, Registration, Registry, RegistryCapabilities, RegistryState } from './registry.ts'
 import type { ServiceInstance } from './service-instance.ts'
 import type { ServiceSnapshot } from './snapshot.ts'
@@ -80,6 +81,8 @@ export function assembleRegistry(adapter: RegistryAdapter): AssembledRegistry {
   const { source, backend } = createSource(adapter, closeKeeper)
   const { connection, checkOpen, operate, record } = backend
   let contacts = 0
+  /** The operator's removals under way. */
+  const removals = new Set<Promise<void>>()
   const keeper = createRegistrationKeeper({
     registry: name,
     driver,
@@ -94,7 +97,7 @@ export function assembleRegistry(adapter: RegistryAdapter): AssembledRegistry {
   })
   /** Deregistering many takes its time, but only while the backend answers. */
   async function closeKeeper(): Promise<void> {
-    const closed = keeper.close()
+    const closed = Promise.all([keeper.close(), Promise.allSettled(removals)])
     for (let before = -1; contacts !== before; ) {
       before = contacts
       if (await settlesWithin(closed, closeLimitMs)) return
@@ -119,7 +122,13 @@ export function assembleRegistry(adapter: RegistryAdapter): AssembledRegistry {
     async deregister(service, instanceId, options) {
       checkName('service', service)
       checkName('instanceId', instanceId)
-      return operate('deregister', options, (read) => adapter.remove(service, instanceId, read), service)
+      const removal = operate('deregister', options, (read) => adapter.remove(service, instanceId, read), service)
+      removals.add(removal)
+      try {
+        return await removal
+      } finally {
+        removals.delete(removal)
+      }
     },
   }
   return { registry, connection, recover: (error) => keeper.recover(error) }

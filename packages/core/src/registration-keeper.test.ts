@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { SdError } from './errors.ts'
 import { createServiceInstance } from './instance.ts'
-import { createRegistrationKeeper, type RegistrationKeeper, type RenewResult } from './registration-keeper.ts'
+import type { RenewResult } from './registration-driver.ts'
+import { createRegistrationKeeper, type RegistrationKeeper } from './registration-keeper.ts'
 import type { Registration } from './registry.ts'
 import type { InstanceSpec, ServiceInstance } from './service-instance.ts'
 import { collectStates } from './state-report.ts'
@@ -152,11 +153,28 @@ describe('register', () => {
 
   test('succeeds when the backend is back in time', async () => {
     failure = away
-    const registering = register()
+    const registering = register({}, { timeoutMs: 2_000 })
     await vi.advanceTimersByTimeAsync(300)
     failure = undefined
     await vi.advanceTimersByTimeAsync(500)
     expect((await registering).state).toBe('active')
+  })
+
+  test('takes no longer than one operation if nothing else is said, and neither do update and deregister', async () => {
+    failure = away
+    const rejected = expect(register()).rejects.toBe(away)
+    await vi.advanceTimersByTimeAsync(500)
+    await rejected
+    failure = undefined
+    const registration = await register()
+    hangs = true
+    const late = { code: 'SD_TIMEOUT' }
+    const updated = Promise.all([2, 3].map((weight) => expect(registration.update({ weight })).rejects.toMatchObject(late)))
+    await vi.advanceTimersByTimeAsync(500)
+    await updated
+    const deregistered = expect(registration.deregister()).rejects.toMatchObject(late)
+    await vi.advanceTimersByTimeAsync(500)
+    await deregistered
   })
 
   test('rejects at once with what waiting can not heal, and when aborted', async () => {

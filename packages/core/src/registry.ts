@@ -11,7 +11,7 @@ export interface OperationOptions {
 
 /** Options of {@link Registrar.register}. */
 export interface RegisterOptions extends OperationOptions {
-  /** How long to keep trying while the backend is away, in milliseconds. @default 10_000 */
+  /** How long to keep trying while the backend is unreachable, in milliseconds. @default the `operationTimeoutMs` of the registry, 5_000 */
   readonly timeoutMs?: number
   /**
    * What to do once the first attempt failed because the backend is away: `reject` keeps trying for `timeoutMs` and then

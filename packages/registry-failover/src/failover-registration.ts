@@ -6,6 +6,7 @@ import {
   publishTelemetry,
   type Registration,
   type RegistrationState,
+  type Registry,
   registrationStateChannel,
   SdError,
   type ServiceInstance,
@@ -25,6 +26,10 @@ export interface RegistrationOwner {
   readonly settings: () => ResolvedSettings
   /** The members that are to hold the instance now. */
   readonly targets: () => readonly Member[]
+  /** Resolves once it is known which members are to hold the instance. */
+  readonly settled: () => Promise<void>
+  /** Runs an operation on a member after all that was asked before for the same instance there. */
+  readonly inTurn: <T>(registry: Registry, operation: () => Promise<T>) => Promise<T>
   /** Called when it is over. */
   readonly onClosed: (registration: FailoverRegistration) => void
 }
@@ -58,9 +63,10 @@ export class FailoverRegistration implements Registration {
   /** Registers, and waits until enough members have it. */
   async start({ timeoutMs, whenUnavailable, signal }: StartOptions): Promise<void> {
     const what = `registering ${this.instance.service}`
-    this.reconcile()
     try {
       await withTimeout({ timeoutMs, what, signal }, async (limit) => {
+        if (this.#owner.targets().length === 0) await this.#owner.settled()
+        this.reconcile()
         while (!limit.aborted && !this.#isStarted(whenUnavailable)) await this.#changed.promise
       })
     } catch (caught) {
@@ -84,6 +90,7 @@ export class FailoverRegistration implements Registration {
       if (this.#placements.has(member) || !registry) continue
       const placement = createPlacement({
         registry,
+        inTurn: (operation) => this.#owner.inTurn(registry, operation),
         desired: () => this.instance,
         operationTimeoutMs: this.#owner.settings().operationTimeoutMs,
         onChange: () => this.#refresh(),

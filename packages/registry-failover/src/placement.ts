@@ -9,12 +9,15 @@ import {
   SdError,
   type ServiceInstance,
   toSdError,
+  withTimeout,
 } from '@sd/core'
 
 /** Options of {@link createPlacement}. */
 export interface PlacementOptions {
   /** Where the instance is to be. */
   readonly registry: Registry
+  /** Runs an operation after all that was asked before for the same instance on the same member. */
+  readonly inTurn: <T>(operation: () => Promise<T>) => Promise<T>
   /** The instance as it should be now. */
   readonly desired: () => ServiceInstance
   /** After how long the first attempt counts as tried though it has not ended, in milliseconds. */
@@ -43,8 +46,9 @@ export interface Placement {
 
 /** Keeps an instance on one member. The member's own Registration heals itself; what that can't hold is repeated here. */
 export function createPlacement(options: PlacementOptions): Placement {
-  const { registry, desired, operationTimeoutMs, onChange } = options
-  const controller = new AbortController()
+  const { registry, inTurn, desired, operationTimeoutMs, onChange } = options
+  const stopped = new AbortController()
+  const left = new AbortController()
   const backoff = createBackoff({ maxMs: 30_000 })
   let handle: Registration | undefined
   /** What the handle was told last. */
@@ -55,8 +59,6 @@ export function createPlacement(options: PlacementOptions): Placement {
   let stopping: Promise<void> | undefined
   let retry: ReturnType<typeof setTimeout> | undefined
   let stopListening: () => void = () => {}
-  /** Tail of the chain that runs operations one at a time. */
-  let tail: Promise<unknown> = Promise.resolve()
   const slow = setTimeout(() => {
     tried = true
     error ??= new SdError('SD_TIMEOUT', `${registry.name} did not answer in ${operationTimeoutMs} ms`)
@@ -76,11 +78,14 @@ export function createPlacement(options: PlacementOptions): Placement {
   }
 
   async function place(instance: ServiceInstance): Promise<void> {
-    const made = await registry.register(toSpec(instance), { whenUnavailable: 'recover', signal: controller.signal })
-    if (ended) {
+    const what = `registering ${instance.service} at ${registry.name}`
+    // Ends with the placement, even if the member does not.
+    const made = await withTimeout({ what, signal: left.signal }, async () => {
+      const made = await registry.register(toSpec(instance), { whenUnavailable: 'recover', signal: stopped.signal })
       if (ended === 'stopped') void made.deregister().catch(() => undefined)
-      throw closedError(`registration at ${registry.name}`)
-    }
+      return made
+    })
+    if (ended) throw closedError(`registration at ${registry.name}`)
     handle = made
     applied = instance
     stopListening = made.onStateChange(onChange)
@@ -122,17 +127,14 @@ export function createPlacement(options: PlacementOptions): Placement {
     retry.unref?.()
   }
 
-  function apply(): Promise<void> {
-    const turn = tail.then(bring)
-    tail = turn.catch(() => undefined)
-    return turn
-  }
+  const apply = (): Promise<void> => inTurn(bring)
 
   function end(how: 'stopped' | 'abandoned'): void {
     ended = how
     clearTimeout(retry)
     clearTimeout(slow)
     stopListening()
+    left.abort()
   }
 
   return {
@@ -152,8 +154,9 @@ export function createPlacement(options: PlacementOptions): Placement {
     stop() {
       if (ended === undefined) {
         end('stopped')
-        controller.abort()
-        stopping = handle?.deregister() ?? Promise.resolve()
+        // A member that has not answered yet takes it back by itself.
+        stopped.abort()
+        stopping = inTurn(async () => handle?.deregister())
       }
       return stopping ?? Promise.resolve()
     },

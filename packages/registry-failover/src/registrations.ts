@@ -2,10 +2,13 @@ import {
   checkDuration,
   checkOneOf,
   closedError,
+  createKeyedQueue,
+  type KeyedQueue,
   type RegisterOptions,
   type Registration,
+  type Registry,
   type ServiceInstance,
-  withTimeout,
+  settlesWithin,
 } from '@sd/core'
 import { FailoverRegistration } from './failover-registration.ts'
 import type { Member } from './member.ts'
@@ -19,39 +22,47 @@ export interface Registrations {
   moved(): Promise<void>
   /** Takes every registration off a member. Never rejects. */
   forget(member: Member): Promise<void>
-  /** Deregisters everything and refuses what comes later. Never rejects. */
+  /** Deregisters everything, waits for removals under way, and refuses what comes later; limited in time. Never rejects. */
   close(): Promise<void>
 }
 
 /** Holds at most one registration per service and id, and moves them when other members are written. */
 export function createRegistrations(name: string, pool: MemberPool): Registrations {
   const kept = new Map<string, FailoverRegistration>()
+  /** What is written to each member, in the order of the calls for each instance. */
+  const queues = new Map<Registry, KeyedQueue>()
   let closed = false
+
+  function queueOf(registry: Registry): KeyedQueue {
+    const queue = queues.get(registry) ?? createKeyedQueue()
+    queues.set(registry, queue)
+    return queue
+  }
+
   pool.onMove(() => {
     for (const registration of kept.values()) registration.reconcile()
   })
 
   return {
     async register(instance, options) {
-      const timeoutMs = checkDuration('timeoutMs', options.timeoutMs ?? 10_000, 1)
+      const timeoutMs = checkDuration('timeoutMs', options.timeoutMs ?? pool.settings.operationTimeoutMs * 2, 1)
       const whenUnavailable = checkOneOf('whenUnavailable', options.whenUnavailable ?? 'reject', ['reject', 'recover'])
-      const { signal } = options
-      const endAt = performance.now() + timeoutMs
-      const what = `registering ${instance.service}`
-      if (pool.writing.length === 0) await withTimeout({ timeoutMs, what, signal }, () => pool.settled())
       if (closed) throw closedError(name)
       const key = JSON.stringify([instance.service, instance.id])
       const registration = new FailoverRegistration(instance, {
         registry: name,
         settings: () => pool.settings,
         targets: () => pool.writing,
+        settled: () => pool.settled(),
+        inTurn: (registry, operation) => queueOf(registry).run(key, operation),
         onClosed: () => {
           if (kept.get(key) === registration) kept.delete(key)
         },
       })
+      // At once, before anything is waited for: the last call wins.
       kept.get(key)?.supersede()
       kept.set(key, registration)
-      await registration.start({ timeoutMs: Math.max(1, endAt - performance.now()), whenUnavailable, signal })
+      await registration.start({ timeoutMs, whenUnavailable, signal: options.signal })
       return registration
     },
     async moved() {
@@ -62,7 +73,9 @@ export function createRegistrations(name: string, pool: MemberPool): Registratio
     },
     async close() {
       closed = true
-      await Promise.allSettled(Array.from(kept.values(), (registration) => registration.deregister()))
+      for (const registration of [...kept.values()]) void registration.deregister()
+      const idle = Promise.all(Array.from(queues.values(), (queue) => queue.idle()))
+      await settlesWithin(idle, pool.settings.operationTimeoutMs)
     },
   }
 }

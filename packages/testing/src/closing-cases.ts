@@ -19,6 +19,21 @@ export const closingCases: Readonly<Record<string, CaseBody<RegistryContext>>> =
     await eventually(async () => assert.deepEqual((await other.getInstances('orders')).instances, []), eventuallyMs)
   },
 
+  'closing waits for what is under way: a deregistration, an update, a register that was given up': async ({
+    open,
+    eventuallyMs,
+  }) => {
+    const [one, other] = [await open(), await open()]
+    const [leaving, changing] = [await one.register(plainSpec('orders', 1)), await one.register(plainSpec('orders', 2))]
+    const deregistering = leaving.deregister()
+    const updating = changing.update({ weight: 2 }).catch((error: unknown) => error)
+    const controller = new AbortController()
+    const registering = one.register(plainSpec('orders', 3), { signal: controller.signal }).catch((error: unknown) => error)
+    controller.abort()
+    await within(Promise.all([one.close(), deregistering, updating, registering]), eventuallyMs, 'close()')
+    await eventually(async () => assert.deepEqual((await other.getInstances('orders')).instances, []), eventuallyMs)
+  },
+
   'closing while the backend is away is bounded': async ({ open, backend, eventuallyMs }) => {
     const registry = await open()
     await registry.register(plainSpec('orders', 1))

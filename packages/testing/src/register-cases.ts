@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
-import { type Registry, SdError, type ServiceInstance } from '@sd/core'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Registration, type Registry, SdError, type ServiceInstance } from '@sd/core'
 import type { CaseBody } from './contract.ts'
 import type { RegistryContext } from './registry-context.ts'
 import { fullSpec, plainSpec } from './samples.ts'
+import { createSeededRandom } from './seeded-random.ts'
 import { eventually } from './waiting.ts'
 
 async function ids(registry: Registry, service: string): Promise<readonly string[]> {
@@ -87,6 +89,35 @@ export const registerCases: Readonly<Record<string, CaseBody<RegistryContext>>> 
     assert.equal(registrations.filter(({ state }) => state === 'active').length, 1)
     await eventually(async () => assert.equal((await registry.getInstance('orders', 'orders-1'))?.version, '4'), eventuallyMs)
     assert.deepEqual(await ids(registry, 'orders'), ['orders-1'])
+  },
+
+  'of operations at once on one id the last wins, on the backend too': async ({ open, eventuallyMs }) => {
+    const registry = await open()
+    const random = createSeededRandom(13)
+    for (let round = 0; round < 3; round++) {
+      let latest: Promise<Registration> | undefined
+      let last = 'register'
+      const calls: Promise<unknown>[] = []
+      for (let call = 0; call < 12; call++) {
+        const choice = latest ? random() : 0
+        if (choice < 0.5) {
+          latest = registry.register({ ...plainSpec('orders', 1), version: `${round}.${call}.0` })
+          last = 'register'
+          calls.push(latest)
+        } else {
+          const made = await latest
+          last = choice < 0.75 ? 'update' : 'deregister'
+          calls.push(last === 'update' ? (made as Registration).update({ weight: call }) : (made as Registration).deregister())
+          if (last === 'deregister') latest = undefined
+        }
+        if (random() < 0.3) await delay(random() * 10)
+      }
+      await Promise.allSettled(calls)
+      const wanted = (await latest)?.instance
+      await eventually(async () => {
+        assert.deepEqual(content(await registry.getInstance('orders', 'orders-1')), content(wanted), `after ${last}`)
+      }, eventuallyMs)
+    }
   },
 
   'fifty concurrent registrations all arrive': async ({ open, eventuallyMs }) => {
