@@ -42,6 +42,8 @@ export const clusterPanicChannel = 'sd:v1:cluster:panic'
 export const healthCheckChannel = 'sd:v1:health:check'
 /** A configuration took over a new version, or refused one. */
 export const configUpdateChannel = 'sd:v1:config:update'
+/** A fault was injected into an attempt or a request, for a drill. */
+export const faultInjectedChannel = 'sd:v1:fault:injected'
 
 /** Payload of {@link registryStateChannel}. */
 export interface RegistryStateEvent {
@@ -220,6 +222,20 @@ export interface HealthCheckEvent {
   readonly error?: SdError | undefined
 }
 
+/** Payload of {@link faultInjectedChannel}. */
+export interface FaultInjectedEvent {
+  /** Service that is called, or that serves. */
+  readonly service: string
+  /** Name of the rule; `header` if the request asked for it. */
+  readonly rule: string
+  /** What is injected. */
+  readonly faults: readonly ('delay' | 'error' | 'cut')[]
+  /** Where. */
+  readonly side: 'client' | 'server'
+  /** Instance that the attempt goes to, at the client. */
+  readonly instanceId?: string | undefined
+}
+
 /** Payload of {@link configUpdateChannel}. No value is in it. */
 export interface ConfigUpdateEvent {
   /** Name of the configuration. */
@@ -270,4 +286,6 @@ export interface TelemetryEvents {
   readonly [healthCheckChannel]: HealthCheckEvent
   /** A configuration took over a new version, or refused one. */
   readonly [configUpdateChannel]: ConfigUpdateEvent
+  /** See {@link faultInjectedChannel}. */
+  readonly [faultInjectedChannel]: FaultInjectedEvent
 }

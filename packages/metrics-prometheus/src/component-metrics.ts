@@ -4,6 +4,7 @@ import {
   configUpdateChannel,
   discoveryUpdateChannel,
   endpointEjectionChannel,
+  faultInjectedChannel,
   healthCheckChannel,
   rateLimitChannel,
   registrationStateChannel,
@@ -68,6 +69,14 @@ function measureEndpoints({ series, listen, options, instanceName, instanceValue
     help: 'Time that active health checks took.',
     labelNames: ['service', 'check'],
     buckets: options.buckets,
+  })
+  const faults = series.counter({
+    name: 'faults_injected_total',
+    help: 'Faults that were injected for a drill, by rule and kind.',
+    labelNames: ['service', 'rule', 'fault', 'side'],
+  })
+  listen(faultInjectedChannel, ({ service, rule, faults: kinds, side }) => {
+    for (const kind of kinds) faults.add([service, rule, kind, side])
   })
   listen(endpointEjectionChannel, ({ service, monitor, instanceId, ejection }) => {
     if (ejection) ejections.add([service, monitor, ejection.reason, ...instanceValue(instanceId)])

@@ -14,6 +14,7 @@ import {
   diffSnapshots,
   discoveryUpdateChannel,
   endpointEjectionChannel,
+  faultInjectedChannel,
   healthCheckChannel,
   publishTelemetry,
   rateLimitChannel,
@@ -105,5 +106,6 @@ export function publishEverything(): () => void {
   publishTelemetry(registrationStateChannel, { registry: 'memory', service: 'orders', instanceId: 'a', state: 'active' })
   publishTelemetry(configUpdateChannel, { config: 'app', version: 3, changed: ['db.pool.size'], durationMs: 4 })
   publishTelemetry(configUpdateChannel, { config: 'app', version: 3, changed: [], durationMs: 2, error })
+  publishTelemetry(faultInjectedChannel, { service: 'orders', rule: 'slow', faults: ['delay', 'error'], side: 'client' })
   return reportStates(() => reports)
 }

@@ -1,0 +1,159 @@
+import type { RequestListener } from 'node:http'
+import {
+  type AttemptContext,
+  type CallResponse,
+  checkFunction,
+  checkKnownKeys,
+  checkObject,
+  faultInjectedChannel,
+  type HeaderFields,
+  type Interceptor,
+  publishTelemetry,
+  SdError,
+  sleep,
+} from '@sd/core'
+import { cutBody, emptyBody } from './fault-bodies.ts'
+import { FAULT_HEADER, readFaultHeader } from './fault-header.ts'
+import { handleWithFault } from './fault-server.ts'
+import {
+  checkFaultSettings,
+  type FaultSettings,
+  type ResolvedFaultSettings,
+  type ResolvedRule,
+  settingKeys,
+} from './fault-settings.ts'
+
+/** Options of {@link createFaultInjection}. */
+export interface FaultInjectionOptions extends FaultSettings {
+  /** Source of randomness in [0, 1) for shares and jitter. @default Math.random */
+  readonly random?: () => number
+}
+
+/** Injects faults into calls of a client, or into requests of a server. */
+export interface FaultInjection {
+  /** The settings in effect. */
+  readonly settings: FaultSettings
+  /** For `interceptors.attempt` of a client, as its last: faults are what each attempt meets, so that retries and hedges see them. */
+  readonly interceptor: Interceptor<AttemptContext>
+  /**
+   * Wraps a handler of `node:http`, so that its clients meet the faults on the network.
+   *
+   * @param service which rules apply: those of this service, and those of all
+   */
+  handler(service: string, listener: RequestListener): RequestListener
+  /** Replaces the settings, for what begins from now on. @throws SdError `SD_INVALID` that names the field; then nothing has changed */
+  configure(settings: FaultSettings): void
+}
+
+/** What is known of a call or request before its fault is chosen. */
+interface Target {
+  readonly service: string
+  readonly method: string
+  readonly path: string
+  readonly header: string | undefined
+}
+
+/**
+ * Builds an injection of faults, for drills. Off by default, and free while it is off.
+ *
+ * @throws SdError `SD_INVALID` that names the option
+ */
+export function createFaultInjection(options: FaultInjectionOptions = {}): FaultInjection {
+  checkKnownKeys('', checkObject('options', options), ['random', ...settingKeys])
+  const { random = Math.random, ...first } = options
+  checkFunction('random', random)
+  let settings: ResolvedFaultSettings = checkFaultSettings('', first)
+
+  function choose(target: Target): ResolvedRule | undefined {
+    const { rules, header } = settings
+    const asked = header && target.header !== undefined ? readFaultHeader(target.header) : undefined
+    for (const rule of asked ? [asked, ...rules] : rules) {
+      if (matches(rule, target) && random() < rule.share) return rule
+    }
+    return undefined
+  }
+  function delayOf({ delayMs, jitterMs }: ResolvedRule): number {
+    return Math.round(delayMs + jitterMs * random())
+  }
+
+  return {
+    get settings() {
+      return settings
+    },
+    interceptor(context, next) {
+      if (!settings.enabled) return next()
+      const { call, headers, endpoint } = context
+      const { service, method, path } = call
+      const rule = choose({ service, method, path, header: headers[FAULT_HEADER] })
+      if (!rule) return next()
+      publishTelemetry(faultInjectedChannel, {
+        service,
+        rule: rule.name,
+        faults: faultsOf(rule),
+        side: 'client',
+        instanceId: endpoint.instance.id,
+      })
+      // Of one hop, unless it is for another one.
+      if (rule.name === 'header') delete headers[FAULT_HEADER]
+      return attemptWithFault(context, { rule, delayMs: delayOf(rule), next })
+    },
+    handler(service, listener) {
+      checkFunction('listener', listener)
+      return (request, response) => {
+        const { method = 'GET', url: path = '/' } = request
+        const rule = settings.enabled
+          ? choose({ service, method, path, header: textOf(request.headers[FAULT_HEADER]) })
+          : undefined
+        if (!rule) {
+          listener(request, response)
+          return
+        }
+        publishTelemetry(faultInjectedChannel, { service, rule: rule.name, faults: faultsOf(rule), side: 'server' })
+        if (rule.name === 'header') delete request.headers[FAULT_HEADER]
+        handleWithFault({ request, response, rule, delayMs: delayOf(rule), listener })
+      }
+    },
+    configure(next) {
+      settings = checkFaultSettings('', next)
+    },
+  }
+}
+
+function matches(rule: ResolvedRule, { service, method, path }: Target): boolean {
+  return (
+    (rule.service === undefined || rule.service === service) &&
+    (rule.methods === undefined || rule.methods.includes(method)) &&
+    (rule.pathPrefix === undefined || path.startsWith(rule.pathPrefix))
+  )
+}
+
+function faultsOf({ delayMs, jitterMs, error, cutAfterBytes }: ResolvedRule): readonly ('delay' | 'error' | 'cut')[] {
+  return [
+    ...(delayMs + jitterMs > 0 ? (['delay'] as const) : []),
+    ...(error === undefined ? [] : (['error'] as const)),
+    ...(cutAfterBytes === undefined ? [] : (['cut'] as const)),
+  ]
+}
+
+function textOf(value: HeaderFields[string]): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}
+
+async function attemptWithFault(
+  { call, endpoint }: AttemptContext,
+  { rule, delayMs, next }: { rule: ResolvedRule; delayMs: number; next: () => Promise<CallResponse> },
+): Promise<CallResponse> {
+  const { error, cutAfterBytes, name } = rule
+  if (delayMs > 0) await sleep(delayMs, call.signal, true)
+  if (error === 'unavailable') {
+    throw new SdError('SD_UNAVAILABLE', `The connection to ${call.service} broke (injected by ${name})`)
+  }
+  if (error !== undefined) return { status: error, headers: {}, body: emptyBody(), endpoint }
+  const response = await next()
+  return cutAfterBytes === undefined ? response : { ...pick(response), body: cutBody(response.body, cutAfterBytes, name) }
+}
+
+/** The fields of a response, which may be getters of a class. */
+function pick({ status, headers, endpoint }: CallResponse): Omit<CallResponse, 'body'> {
+  return { status, headers, endpoint }
+}
