@@ -12,10 +12,12 @@ export interface AdmissionInit {
   readonly permits: Permit[]
   /** Told of a refusal. */
   readonly onRefusal: (policy: RefusingPolicy, name: string) => void
+  /** Why the call was stopped while a policy made it wait; a permit that comes later is given back. */
+  readonly stopped: () => SdError | undefined
 }
 
 /** Asks the policies that guard a service, one after the other. @throws SdError `SD_REJECTED` if one refuses, or what it fails with */
-export async function admit({ call, policies, permits, onRefusal }: AdmissionInit): Promise<void> {
+export async function admit({ call, policies, permits, onRefusal, stopped }: AdmissionInit): Promise<void> {
   const { rateLimit, concurrencyLimit, breaker } = policies
 
   async function ask<T>(policy: RefusingPolicy, name: string, answer: Promise<T>): Promise<T> {
@@ -30,14 +32,28 @@ export async function admit({ call, policies, permits, onRefusal }: AdmissionIni
     onRefusal(policy, name)
     throw new SdError('SD_REJECTED', `Calling ${call.service} was refused by its ${policy} ${name}`)
   }
+  /** After a wait. */
+  function checkStopped(late?: Permit): void {
+    const error = stopped()
+    if (!error) return
+    late?.settle({ ok: true, error: notUsed })
+    throw error
+  }
 
-  if (rateLimit) await ask('rate-limit', rateLimit.limiter.name, takeUnits(rateLimit, call))
+  if (rateLimit) {
+    await ask('rate-limit', rateLimit.limiter.name, takeUnits(rateLimit, call))
+    checkStopped()
+  }
   if (concurrencyLimit) {
     const { name } = concurrencyLimit
     const permit = concurrencyLimit.acquire
       ? await ask('concurrency-limit', name, concurrencyLimit.acquire({ signal: call.signal }))
       : concurrencyLimit.tryAcquire()
+    checkStopped(permit)
     permits.push(permit ?? refuse('concurrency-limit', name))
   }
   if (breaker) permits.push(breaker.tryAcquire() ?? refuse('breaker', breaker.name))
 }
+
+/** Says nothing about the service. */
+const notUsed = new SdError('SD_ABORTED', 'The call had ended when the permit came')

@@ -1,198 +1,172 @@
 import {
   type AttemptContext,
   type AttemptResult,
-  attemptEndChannel,
   type CallResponse,
-  deadlineOrigin,
+  type CircuitBreaker,
   type Endpoint,
-  type HeaderFields,
-  hasTelemetrySubscribers,
-  type Outcome,
-  type OutcomeOrigin,
-  originOf,
   type Permit,
-  publishTelemetry,
+  type RefusingPolicy,
   SdError,
+  toSdError,
 } from '@sd/core'
-import type { Call } from './call.ts'
-import { DEADLINE_HEADER } from './deadline.ts'
-import { type BodySource, ResponseBody } from './response-body.ts'
-import { ServiceResponse } from './service-response.ts'
-import type { TransportExchange, TransportHandler } from './transport.ts'
+import { type AttemptTime, mayAfford } from './attempt-time.ts'
+import type { CallFrame } from './call-frame.ts'
+import { Exchange, type ExchangeOwner } from './exchange.ts'
+import { runChain } from './interceptors.ts'
+import type { ServiceResponse } from './service-response.ts'
 
 /** Says nothing about the endpoint. */
 const unsent = new SdError('SD_ABORTED', 'The attempt was not sent')
 
+/** The loop that makes attempts. */
+export interface AttemptOwner {
+  readonly call: CallFrame
+  /** Whether an endpoint other than this one, and those that were tried, may be picked now. */
+  hasOther(endpoint: Endpoint): boolean
+  /** The instance's breaker refused to repeat the request. */
+  noteRefusal(policy: RefusingPolicy, name: string, endpoint: Endpoint): void
+  /** An exchange that is in effect ended. */
+  exchangeEnded(exchange: Exchange): void
+}
+
 /**
- * One attempt of a call on one endpoint, in one object that is everything that others see of it: context for interceptors, result for
- * the retry policy, outcome for the endpoint, handler for the transport.
+ * One attempt of a call on one endpoint: context for interceptors, result for the retry policy. Every `next()` of its interceptors is an
+ * {@link Exchange}; the one whose response they return is in effect.
  */
-export class Attempt implements AttemptContext, AttemptResult, Outcome, TransportHandler, BodySource {
-  readonly call: Call
+export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner {
+  readonly call: CallFrame
   readonly endpoint: Endpoint
   readonly attempt: number
   readonly headers: Record<string, string>
-  response: ServiceResponse | undefined
+  /** How it failed, if it did. */
   error: SdError | undefined
-  /** Whose doing the error was, if that is not the same for the attempt as for the call. */
-  origin: OutcomeOrigin | undefined
   /** What the interceptors made of the response; absent if it failed. */
   answer: CallResponse | undefined
-  sent = false
-  latencyMs: number | undefined
-  readonly #startedAt: number = performance.now()
-  /** Of the instance's breaker. */
+  /** The exchange that is in effect, or under way. */
+  exchange: Exchange | undefined
+  readonly #owner: AttemptOwner
+  readonly #breaker: CircuitBreaker | undefined
+  /** Of the instance's breaker, for the first exchange. */
   readonly #permit: Permit | undefined
+  #time: AttemptTime | undefined
   #stopped: SdError | undefined
-  #timer: ReturnType<typeof setTimeout> | undefined
-  #exchange: TransportExchange | undefined
-  #body: ResponseBody | undefined
-  #settled = false
-  #resolve: ((response: CallResponse) => void) | undefined
-  #reject: ((error: SdError) => void) | undefined
+  #earlier: Exchange[] | undefined
 
-  constructor(call: Call, endpoint: Endpoint, { attempt, permit }: { attempt: number; permit: Permit | undefined }) {
-    this.call = call
+  constructor(
+    owner: AttemptOwner,
+    endpoint: Endpoint,
+    { attempt, breaker, permit }: { attempt: number; breaker: CircuitBreaker | undefined; permit: Permit | undefined },
+  ) {
+    this.#owner = owner
+    this.call = owner.call
     this.endpoint = endpoint
     this.attempt = attempt
+    this.#breaker = breaker
     this.#permit = permit
-    this.headers = { ...call.headers }
+    this.headers = { ...owner.call.headers }
   }
 
   get replayable(): boolean {
     return this.call.request.replayable
   }
 
+  get sent(): boolean {
+    return this.exchange?.sent === true || this.#earlier?.some(({ sent }) => sent) === true
+  }
+
+  get response(): ServiceResponse | undefined {
+    return this.exchange?.response
+  }
+
   get status(): number | undefined {
-    return this.response?.status
+    return this.exchange?.status
   }
 
-  get ok(): boolean {
-    return this.error === undefined && (this.response === undefined || this.response.status < 500)
-  }
-
-  /** Whose doing it is that the deadline came during this attempt. */
-  judgeDeadline(): OutcomeOrigin {
-    const elapsedMs = performance.now() - this.#startedAt
-    return deadlineOrigin({ elapsedMs, usualMs: this.endpoint.usualMs, ownLimitMs: this.call.ownLimitMs })
-  }
-
-  /** Whether the exchange is still going on. */
-  get isOpen(): boolean {
-    return this.#exchange !== undefined && !this.#settled
-  }
-
-  /** Sends the request; resolves with the head of the answer. */
-  send(): Promise<CallResponse> {
-    const { call, endpoint, headers } = this
-    const stopped = call.stopped ?? this.#stopped
-    if (stopped) return Promise.reject(stopped)
-    if (call.deadlineAt !== Number.POSITIVE_INFINITY) {
-      headers[DEADLINE_HEADER] = String(Math.max(1, Math.floor(call.deadlineAt - performance.now())))
+  /** Makes it: its answer, or its error, is in it afterwards. */
+  async run(time: AttemptTime | undefined): Promise<void> {
+    this.#time = time
+    const { attemptInterceptors } = this.call.entry
+    try {
+      if (attemptInterceptors.length === 0) this.answer = await this.#send()
+      else this.answer = await runChain(attemptInterceptors, this, () => this.#send())
+    } catch (caught) {
+      this.error = toSdError(caught, 'SD_UNAVAILABLE', `Calling ${this.call.service}`)
     }
-    if (call.attemptTimeoutMs > 0) this.#timer = setTimeout(onTimeout, call.attemptTimeoutMs, this)
-    endpoint.acquire()
-    return new Promise((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
-      const { method, path, request } = call
-      this.#exchange = call.transport.send(endpoint, { method, path, headers, body: request.body }, this)
-    })
+    this.#end()
   }
 
-  /** Ends the exchange, whatever phase it is in. */
+  /** Ends it, whatever phase it is in. */
   stop(error: SdError): void {
     this.#stopped ??= error
-    this.#exchange?.abort(error)
+    if (!this.exchange) this.#permit?.settle({ ok: true, error: unsent })
+    this.exchange?.stop(error)
+    for (const exchange of this.#earlier ?? []) exchange.stop(error)
   }
 
   /** Ends it because another attempt was faster. The endpoint learns how long it took at least. */
   lose(error: SdError): void {
-    this.latencyMs ??= performance.now() - this.#startedAt
+    this.exchange?.noteLatency()
     this.stop(error)
   }
 
-  /** Gives the permit back if nothing was sent: the interceptors answered or failed before. */
-  endUnsent(): void {
-    if (!this.#exchange) this.#permit?.settle({ ok: true, error: unsent })
+  /** Its response is not wanted. */
+  drop(): void {
+    this.stop(new SdError('SD_ABORTED', 'Another response was handed out'))
   }
 
-  onSend(): void {
-    this.sent = true
+  /** An exchange has reached its limit. */
+  onLimit(exchange: Exchange): void {
+    const { limitMs = 0, onlyForAnother = false } = this.#time ?? {}
+    if (onlyForAnother && !(this.#owner.hasOther(this.endpoint) && mayAfford(this.call))) return
+    exchange.stop(new SdError('SD_TIMEOUT', `No response within ${Math.round(limitMs)} ms`))
   }
 
-  onResponse(status: number, headers: HeaderFields): void {
-    this.latencyMs = performance.now() - this.#startedAt
-    clearTimeout(this.#timer)
-    this.#body = new ResponseBody(this)
-    const { endpoint } = this
-    const { attempts, maxResponseBytes } = this.call
-    this.response = new ServiceResponse({ status, headers, body: this.#body, endpoint, attempts, maxResponseBytes })
-    this.#resolve?.(this.response)
+  /** An exchange ended. */
+  exchangeEnded(exchange: Exchange): void {
+    if (exchange === this.exchange) this.#owner.exchangeEnded(exchange)
   }
 
-  onData(chunk: Uint8Array): boolean {
-    return this.#body?.push(chunk) ?? true
+  /** What `next()` of the innermost interceptor does. May be called again, also while it is under way. */
+  #send(): Promise<CallResponse> {
+    const refusal = this.#stopped ?? this.call.stopped ?? this.#checkBody()
+    if (refusal) return Promise.reject(refusal)
+    let permit = this.#permit
+    const before = this.exchange
+    if (before) {
+      before.dropUnread()
+      permit = this.#breaker?.tryAcquire()
+      if (this.#breaker && !permit) {
+        this.#owner.noteRefusal('instance-breaker', this.#breaker.name, this.endpoint)
+        return Promise.reject(new SdError('SD_REJECTED', `${this.#breaker.name} refused to repeat the attempt`))
+      }
+      this.#earlier ??= []
+      this.#earlier.push(before)
+    }
+    this.exchange = new Exchange(this, permit)
+    return this.exchange.send(this.#time?.limitMs)
   }
 
-  onEnd(): void {
-    this.#body?.end()
-    this.#settle()
+  #checkBody(): SdError | undefined {
+    if (!this.call.isBodyUsed) return undefined
+    return new SdError('SD_INVALID', 'The request body can be read only once, and was sent already', { field: 'body' })
   }
 
-  onError(error: SdError, wasSent: boolean = this.sent): void {
-    this.sent = wasSent
-    const { service, id } = this.endpoint.instance
-    const isOwn = error === this.call.stopped || error.code === 'SD_ABORTED' || error.code === 'SD_TOO_LARGE'
-    const { code, retryable, cause } = error
-    if (code === 'SD_DEADLINE_EXCEEDED') this.origin = this.judgeDeadline()
-    this.error = isOwn
-      ? error
-      : new SdError(code, `Calling ${service} (${id}) failed: ${error.message}`, {
-          retryable,
-          cause: cause ?? error,
-          origin: originOf(error),
-        })
-    if (this.#body) this.#body.fail(this.error)
-    else this.#reject?.(this.error)
-    this.#settle()
+  /** The interceptors have ended: what they did not return is of no use any more, and no `next()` does anything. */
+  #end(): void {
+    const over = new SdError('SD_ABORTED', 'The attempt has ended')
+    if (!this.exchange) this.#permit?.settle({ ok: true, error: unsent })
+    else if (this.#earlier || !this.answer || !this.exchange.response) this.#chooseExchange(this.exchange, over)
+    this.#stopped ??= over
   }
 
-  resume(): void {
-    this.#exchange?.resume()
+  #chooseExchange(last: Exchange, over: SdError): void {
+    const all = [...(this.#earlier ?? []), last]
+    const { answer } = this
+    const chosen = answer
+      ? (all.find(({ response }) => response && (response === answer || response.body === answer.body)) ??
+        all.findLast(({ response }) => response !== undefined))
+      : last
+    for (const exchange of all) if (exchange !== chosen || !answer) exchange.stop(this.error ?? over)
+    this.exchange = chosen
   }
-
-  cancel(error: SdError): void {
-    this.stop(error)
-  }
-
-  #settle(): void {
-    if (this.#settled) return
-    this.#settled = true
-    clearTimeout(this.#timer)
-    this.endpoint.release(this)
-    this.#permit?.settle(this)
-    if (hasTelemetrySubscribers(attemptEndChannel)) this.#publish()
-    this.call.attemptEnded(this)
-  }
-
-  #publish(): void {
-    const { call, endpoint, status, error, latencyMs, attempt: attempts } = this
-    const durationMs = performance.now() - this.#startedAt
-    const { id: instanceId } = endpoint.instance
-    publishTelemetry(attemptEndChannel, {
-      call,
-      status,
-      error,
-      durationMs,
-      attempts,
-      instanceId,
-      origin: endpoint.origin,
-      latencyMs,
-    })
-  }
-}
-
-function onTimeout(attempt: Attempt): void {
-  attempt.stop(new SdError('SD_TIMEOUT', `No answer within ${attempt.call.attemptTimeoutMs} ms`))
 }

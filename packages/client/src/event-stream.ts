@@ -17,6 +17,14 @@ export interface ServerSentEvent {
 export interface EventOptions extends Omit<RequestOptions, 'body' | 'json' | 'timeoutMs' | 'deadlineAt'> {
   /** Where to go on: sent as `Last-Event-ID` with the first request. */
   readonly lastEventId?: string
+  /**
+   * Limit until the head of the response, in milliseconds; 0 for none. After it another endpoint is tried.
+   *
+   * @default the service's `attemptTimeoutMs` if that is a number, else half of its `timeoutMs`; at least 1,000
+   */
+  readonly attemptTimeoutMs?: number
+  /** How long the stream may be silent, comments included, before it is given up and connected again, in milliseconds; 0 for ever. @default 0 */
+  readonly idleTimeoutMs?: number
   /** First delay before connecting again, in milliseconds; a server's `retry:` replaces it. @default 1_000 */
   readonly retryMs?: number
 }
@@ -26,6 +34,8 @@ const maxEventCharacters = 1_048_576
 
 /** Where events come from, and how. */
 interface EventSource extends EventOptions {
+  /** Of the service now, see {@link EventOptions.attemptTimeoutMs}. */
+  readonly headTimeoutMs: () => number
   readonly service: string
   readonly path: string
 }
@@ -49,19 +59,21 @@ export function followEvents(get: ServiceCall, source: EventSource): AsyncIterab
 }
 
 async function* readEvents(get: ServiceCall, source: EventSource): AsyncGenerator<ServerSentEvent, undefined> {
-  const { service, path, lastEventId, retryMs = 1_000, ...request } = source
+  const { service, path, lastEventId, retryMs = 1_000, idleTimeoutMs = 0, headTimeoutMs, ...request } = source
+  checkDuration('idleTimeoutMs', idleTimeoutMs)
   const { signal } = request
   let id = lastEventId
   let backoff = createBackoff({ baseMs: checkDuration('retryMs', retryMs, 1), maxMs: Math.max(30_000, retryMs) })
   while (!signal?.aborted) {
     try {
       const headers = { accept: 'text/event-stream', ...request.headers, ...(id !== undefined && { 'last-event-id': id }) }
-      const response = await get(service, path, { ...request, headers, timeoutMs: 0 })
+      const response = await get(service, path, { attemptTimeoutMs: headTimeoutMs(), ...request, headers, timeoutMs: 0 })
       if (response.status === 204) return undefined
       checkEventStream(response)
-      for await (const message of parse(response, (delayMs) => {
+      const onRetry = (delayMs: number): void => {
         backoff = createBackoff({ baseMs: delayMs, maxMs: Math.max(30_000, delayMs) })
-      })) {
+      }
+      for await (const message of parse(watchIdle(response, idleTimeoutMs), onRetry)) {
         backoff.reset()
         id = message.id ?? id
         yield { event: message.event ?? 'message', data: message.data, ...(id !== undefined && { id }) }
@@ -80,10 +92,33 @@ function checkEventStream(response: ServiceResponse): void {
   const type = response.headers['content-type']
   if (typeof type === 'string' && type.startsWith('text/event-stream')) return
   response.cancel()
-  throw new SdError('SD_MALFORMED', `The answer is no event stream but ${String(type)}`)
+  throw new SdError('SD_MALFORMED', `The response is not an event stream but ${String(type)}`)
 }
 
-async function* parse(response: ServiceResponse, onRetry: (delayMs: number) => void): AsyncGenerator<EventSourceMessage> {
+/** The chunks of a body. Fails with what may be tried again when none comes for that long; the time in which nobody asks for one does not count. */
+async function* watchIdle(response: ServiceResponse, idleTimeoutMs: number): AsyncGenerator<Uint8Array> {
+  if (idleTimeoutMs === 0) return yield* response.body
+  let isWaiting = true
+  let isIdle = false
+  const timer = setTimeout(() => {
+    isIdle = isWaiting
+    if (isIdle) response.cancel()
+  }, idleTimeoutMs)
+  try {
+    for await (const chunk of response.body) {
+      isWaiting = false
+      yield chunk
+      isWaiting = true
+      timer.refresh()
+    }
+  } catch (error) {
+    throw isIdle ? new SdError('SD_TIMEOUT', `No event within ${idleTimeoutMs} ms`) : error
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function* parse(chunks: AsyncIterable<Uint8Array>, onRetry: (delayMs: number) => void): AsyncGenerator<EventSourceMessage> {
   let messages: EventSourceMessage[] = []
   const parser = createParser({
     onEvent: (message) => messages.push(message),
@@ -94,7 +129,7 @@ async function* parse(response: ServiceResponse, onRetry: (delayMs: number) => v
     },
   })
   const decoder = new TextDecoder()
-  for await (const chunk of response.body) {
+  for await (const chunk of chunks) {
     parser.feed(decoder.decode(chunk, { stream: true }))
     const arrived = messages
     messages = []

@@ -1,4 +1,4 @@
-import type { RequestBody } from './request-body.ts'
+import type { RequestBody } from '@sd/core'
 import type { MethodRequestOptions, ServiceCall } from './request-options.ts'
 
 /** Statuses whose answers have no body, which `Response` insists on. */
@@ -10,12 +10,14 @@ export async function fetchService(
   input: string | URL | Request,
   init?: RequestInit,
 ): Promise<Response> {
-  const request = new Request(input, init)
+  // Not given to Request, which would leave a listener on it.
+  const signal = init?.signal ?? (input instanceof Request ? input.signal : undefined)
+  const request = new Request(input, { ...init, signal: null })
   const { hostname, pathname, search } = new URL(request.url)
   const response = await call(decodeURIComponent(hostname), `${pathname}${search}`, {
     method: request.method,
     headers: Object.fromEntries(request.headers),
-    signal: request.signal,
+    signal,
     ...chooseBody(request, init),
   })
   const headers = new Headers()

@@ -1,3 +1,4 @@
+export type { AttemptLimit, AttemptLimitRequest } from './attempt-limit.ts'
 export { DEADLINE_HEADER, readDeadline } from './deadline.ts'
 export type { EventOptions, ServerSentEvent } from './event-stream.ts'
 export {
@@ -10,7 +11,6 @@ export type { CallFailure, CallFallback, StaticResponse } from './fallback.ts'
 export { createFetchTransport, type FetchTransportOptions } from './fetch-transport.ts'
 export type { ServiceClientOptions } from './options.ts'
 export type { CallRateLimit } from './rate-limit-setting.ts'
-export type { RequestBody } from './request-body.ts'
 export type { MethodRequestOptions, RequestOptions, ServiceCall } from './request-options.ts'
 export { type ResilientParts, resilient } from './resilient.ts'
 export { createServiceClient, type ServiceClient } from './service-client.ts'

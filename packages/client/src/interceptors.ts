@@ -1,6 +1,6 @@
 import type { CallResponse, Interceptor } from '@sd/core'
 
-/** Runs interceptors around `last`, the first outermost. */
+/** Runs interceptors around `last`, the first outermost. Every `next()` runs what is inside of it again, `last` included. */
 export function runChain<Context>(
   interceptors: readonly Interceptor<Context>[],
   context: Context,

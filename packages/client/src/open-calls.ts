@@ -39,6 +39,8 @@ export function createOpenCalls(): OpenCalls {
       if (calls.size === 0) return
       const timer = setTimeout(() => {
         for (const call of [...calls]) call.stop(closedError('client'))
+        // Whatever they do: nothing may keep the client from closing.
+        drained.resolve()
       }, graceMs)
       await drained.promise
       clearTimeout(timer)

@@ -8,9 +8,11 @@ import {
   type RetryPolicy,
   type StateReport,
 } from '@sd/core'
+import type { AttemptLimit } from './attempt-limit.ts'
 import { createFallback, type Fallback } from './fallback.ts'
 import { createInstanceBreakers, type InstanceBreakers } from './instance-breakers.ts'
 import type { CallRateLimit } from './rate-limit-setting.ts'
+import { repickPolicy } from './repick.ts'
 import type { PolicyScope, ResolvedSettings } from './settings.ts'
 
 /** The policies of one service, as its settings say. */
@@ -21,9 +23,11 @@ export interface ServicePolicies {
   readonly breaker: CircuitBreaker | undefined
   readonly retry: RetryPolicy | undefined
   readonly hedge: HedgePolicy | undefined
-  /** The budget, if any policy takes from it. */
-  readonly budget: RetryBudget | undefined
+  /** What retries, hedges and attempts that are given up are taken from. */
+  readonly budget: RetryBudget
   readonly instanceBreakers: InstanceBreakers | undefined
+  /** The limit of attempts, if it follows what it measures. */
+  readonly attemptLimit: AttemptLimit | undefined
 }
 
 /** A service's policies and what they were made of, so that a change of settings leaves the others as they are. */
@@ -66,7 +70,6 @@ export function makePolicies({ cluster, settings, before, operation }: PoliciesI
     return setting === false ? undefined : make(setting as Exclude<ResolvedSettings[Key], false>)
   }
 
-  const { retry, hedge } = settings
   const policies: ServicePolicies = {
     fallback: keep('fallback', createFallback),
     rateLimit: keep('rateLimit', (setting) => ({ key: () => name, ...setting })),
@@ -74,8 +77,9 @@ export function makePolicies({ cluster, settings, before, operation }: PoliciesI
     breaker: keep('breaker', (make) => make(scope)),
     retry: keep('retry', (policy) => (typeof policy === 'function' ? policy(scope) : policy)),
     hedge: keep('hedge', (make) => make(scope)),
-    budget: typeof retry === 'function' || hedge ? budget : undefined,
+    budget,
     instanceBreakers: keepInstanceBreakers({ cluster, settings, before, operation }, scope),
+    attemptLimit: keepAttemptLimit({ cluster, settings, before, operation }, scope),
   }
   return { settings, budget, policies }
 }
@@ -104,6 +108,13 @@ function keepInstanceBreakers(
   )
 }
 
+function keepAttemptLimit({ settings, before, operation }: PoliciesInit, scope: PolicyScope): AttemptLimit | undefined {
+  const { attemptTimeoutMs } = settings
+  const same = [operation?.service, before].find((other) => other?.settings.attemptTimeoutMs === attemptTimeoutMs)
+  if (same) return same.policies.attemptLimit
+  return typeof attemptTimeoutMs === 'function' ? attemptTimeoutMs(scope) : undefined
+}
+
 /** Closes the policies of some sets that none of the others has. */
 export function closePolicies(sets: Iterable<ServicePolicies>, others: Iterable<ServicePolicies> = []): void {
   const kept = new Set([...others].flatMap(closable))
@@ -120,6 +131,7 @@ export function* reportPolicies(service: string, policies: ServicePolicies, shar
   if (breaker && breaker !== shared?.breaker) yield { kind: 'breaker', breaker: breaker.name, service, state: breaker.state }
   if (limit && limit !== shared?.concurrencyLimit) yield { kind: 'limit', limit: limit.name, service, ...limit.load }
   if (shared) return
-  if (budget) yield { kind: 'retry-budget', service, available: budget.available }
+  if (policies.hedge || (policies.retry && policies.retry !== repickPolicy))
+    yield { kind: 'retry-budget', service, available: budget.available }
   if (instanceBreakers) yield* instanceBreakers.report()
 }

@@ -1,22 +1,11 @@
-import { invalid } from '@sd/core'
+import { invalid, type RequestBody } from '@sd/core'
 import type { TransportBody } from './transport.ts'
-
-/** What may be sent as a body. Strings, bytes and form fields can be sent again on a second attempt; streams can't once they were read. */
-export type RequestBody =
-  | string
-  | Uint8Array
-  | ArrayBuffer
-  | URLSearchParams
-  | FormData
-  | Blob
-  | ReadableStream<Uint8Array>
-  | AsyncIterable<Uint8Array>
 
 /** A body that is ready to be sent. */
 export interface PreparedBody {
   /** The body. */
   readonly body: TransportBody
-  /** Its `content-type`, if it implies one. */
+  /** Its `content-type`, if its encoding decides it. */
   readonly contentType?: string
   /** Whether it can be sent again. */
   readonly replayable: boolean
@@ -24,18 +13,36 @@ export interface PreparedBody {
 
 const noBody: PreparedBody = { body: null, replayable: true }
 
-/** Makes a body ready. @throws SdError `SD_INVALID` if both are given, or the value can't be sent */
-export function prepareBody(body: RequestBody | undefined, json: unknown): PreparedBody {
-  if (json !== undefined) {
-    if (body !== undefined) throw invalid('body', 'a body beside json', 'only one of body and json')
-    return { body: JSON.stringify(json), contentType: 'application/json', replayable: true }
-  }
-  if (body === undefined) return noBody
-  if (typeof body === 'string') return { body, contentType: 'text/plain;charset=UTF-8', replayable: true }
+/** The body of a call: what was given, or the text of the JSON. @throws SdError `SD_INVALID` if both are given */
+export function chooseBody(body: RequestBody | undefined, json: unknown): RequestBody | undefined {
+  if (json === undefined) return body
+  if (body !== undefined) throw invalid('body', 'a body beside json', 'only one of body and json')
+  return JSON.stringify(json)
+}
+
+/** The `content-type` that a body implies, unless its encoding decides it. @throws SdError `SD_INVALID` if the value can't be sent */
+export function contentTypeOf(body: RequestBody | undefined): string | undefined {
+  if (body === undefined || body instanceof Uint8Array) return undefined
+  if (typeof body === 'string') return 'text/plain;charset=UTF-8'
+  if (body instanceof URLSearchParams) return 'application/x-www-form-urlencoded;charset=UTF-8'
+  if (typeof body !== 'object' || body === null || !isBody(body)) throw invalid('body', body, bodyKinds)
+  return undefined
+}
+
+const bodyKinds = 'a string, bytes, URLSearchParams, FormData, Blob, ReadableStream or AsyncIterable'
+
+function isBody(body: object): boolean {
+  return body instanceof ArrayBuffer || body instanceof FormData || body instanceof Blob || Symbol.asyncIterator in body
+}
+
+/** Makes a body ready. @throws SdError `SD_INVALID` if the value can't be sent */
+export function prepareBody(body: RequestBody | null | undefined): PreparedBody {
+  if (body === undefined || body === null) return noBody
+  if (typeof body === 'string') return { body, replayable: true }
   if (body instanceof Uint8Array) return { body, replayable: true }
   if (body instanceof ArrayBuffer) return { body: new Uint8Array(body), replayable: true }
   if (body instanceof URLSearchParams) {
-    return { body: body.toString(), contentType: 'application/x-www-form-urlencoded;charset=UTF-8', replayable: true }
+    return { body: body.toString(), replayable: true }
   }
   if (body instanceof FormData || body instanceof Blob) {
     // Response knows how to encode both, boundary and content type included.
@@ -44,5 +51,5 @@ export function prepareBody(body: RequestBody | undefined, json: unknown): Prepa
     return { body: encoded.body as AsyncIterable<Uint8Array>, replayable: false, ...(contentType && { contentType }) }
   }
   if (typeof body === 'object' && body !== null && Symbol.asyncIterator in body) return { body, replayable: false }
-  throw invalid('body', body, 'a string, bytes, URLSearchParams, FormData, Blob, ReadableStream or AsyncIterable')
+  throw invalid('body', body, bodyKinds)
 }

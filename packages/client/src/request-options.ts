@@ -1,5 +1,5 @@
+import type { RequestBody } from '@sd/core'
 import type { CallExplanation } from './explanation.ts'
-import type { RequestBody } from './request-body.ts'
 import type { ServiceResponse } from './service-response.ts'
 
 /** Options of one call. */
@@ -14,6 +14,12 @@ export interface RequestOptions {
   readonly json?: unknown
   /** Time limit from the start until the body has been read, in milliseconds; 0 for none. @default the service's */
   readonly timeoutMs?: number
+  /**
+   * Time limit of each attempt until the head of its response, in milliseconds; 0 for none. In effect also where the request can't be repeated.
+   *
+   * @default the service's
+   */
+  readonly attemptTimeoutMs?: number
   /** When a request that this call is made for must be answered, from `readDeadline`. The earlier of this and `timeoutMs` counts. */
   readonly deadlineAt?: number | undefined
   /** Aborts the call, whatever phase it is in. */

@@ -46,6 +46,11 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
     this.#source = source
   }
 
+  /** Whether it is being read, was read, or cancelled. */
+  get isUsed(): boolean {
+    return this.#used
+  }
+
   /** Takes a part in; returns false to ask for a pause. */
   push(chunk: Uint8Array): boolean {
     this.#chunks.push(chunk)

@@ -7,6 +7,7 @@ import {
   closedError,
   invalid,
   SdError,
+  settlesWithin,
 } from '@sd/core'
 import type { Dispatcher } from 'undici'
 import { Call } from './call.ts'
@@ -15,7 +16,7 @@ import { createRecorder } from './explanation.ts'
 import { fetchService } from './fetch.ts'
 import { createOpenCalls } from './open-calls.ts'
 import { checkPath, readOptions, type ServiceClientOptions } from './options.ts'
-import { prepareBody } from './request-body.ts'
+import { chooseBody, contentTypeOf } from './request-body.ts'
 import type { MethodRequestOptions, RequestOptions, ServiceCall } from './request-options.ts'
 import { createServiceDispatcher } from './service-dispatcher.ts'
 import { createServiceEntries, type ServiceEntry, type ServiceExplanation } from './service-entries.ts'
@@ -59,7 +60,7 @@ export interface ServiceClient extends AsyncDisposable {
    * Replaces the settings of all services, and those by service, for calls that begin from now on. What is not said falls back to the default, the
    * balancer to the one of the client's options. A policy whose setting is the same function or object as before stays as it is.
    *
-   * @throws SdError `SD_INVALID` that names the field, or what a policy's function throws; then nothing has changed
+   * @throws SdError `SD_INVALID` that names the field, `SD_CLOSED`, or what a policy's function throws; then nothing has changed
    */
   configure(settings: ClientSettings): void
   /** Replaces the settings of one service, likewise; `undefined` takes away what it has of its own. @throws likewise */
@@ -82,6 +83,7 @@ const requestKeys = [
   'body',
   'json',
   'timeoutMs',
+  'attemptTimeoutMs',
   'deadlineAt',
   'signal',
   'hashKey',
@@ -106,13 +108,14 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
     checkKnownKeys('', requestOptions, requestKeys)
     const fullPath = requestOptions.query ? addQuery(checkPath(path), requestOptions.query) : checkPath(path)
     const entry = entries.get(service, method, fullPath)
-    const { signal, hashKey, explain } = requestOptions
-    const request = prepareBody(requestOptions.body, requestOptions.json)
+    const { signal, hashKey, explain, attemptTimeoutMs } = requestOptions
+    const body = chooseBody(requestOptions.body, requestOptions.json)
     const headers = {
       ...entry.settings.headers,
       ...(requestOptions.headers && readHeaders('headers', requestOptions.headers)),
     }
-    if (request.contentType !== undefined) headers['content-type'] ??= request.contentType
+    const contentType = requestOptions.json === undefined ? contentTypeOf(body) : 'application/json'
+    if (contentType !== undefined) headers['content-type'] ??= contentType
     const made = new Call({
       entry,
       transport,
@@ -120,14 +123,22 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
       method,
       path: fullPath,
       headers,
-      request,
+      body,
       deadlineAt: findDeadline(requestOptions, entry),
+      attemptTimeoutMs: attemptTimeoutMs === undefined ? undefined : checkDuration('attemptTimeoutMs', attemptTimeoutMs),
       signal,
       hashKey,
       maxResponseBytes,
       recorder: explain && createRecorder(checkFunction('explain', explain)),
     })
     return made.run()
+  }
+
+  function unlessClosed<Parameters extends unknown[], Result>(method: (...parameters: Parameters) => Result): typeof method {
+    return (...parameters) => {
+      if (openCalls.isClosed) throw closedError('client')
+      return method(...parameters)
+    }
   }
 
   const client: ServiceClient = {
@@ -137,7 +148,13 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
     put: (service, path, requestOptions = {}) => call('PUT', service, path, requestOptions),
     patch: (service, path, requestOptions = {}) => call('PATCH', service, path, requestOptions),
     delete: (service, path, requestOptions = {}) => call('DELETE', service, path, requestOptions),
-    events: (service, path, eventOptions = {}) => followEvents(client.get, { ...eventOptions, service, path }),
+    events: (service, path, eventOptions = {}) =>
+      followEvents(client.get, {
+        ...eventOptions,
+        service,
+        path,
+        headTimeoutMs: () => findHeadTimeout(entries.get(service, 'GET', path)),
+      }),
     fetch: (input, init) => fetchService(client.request, input, init),
     get dispatcher() {
       dispatcher ??= createServiceDispatcher({
@@ -148,14 +165,14 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
       })
       return dispatcher
     },
-    configure: entries.configure,
-    configureService: entries.configureService,
-    breaker: entries.breaker,
-    explain: entries.explain,
+    configure: unlessClosed(entries.configure),
+    configureService: unlessClosed(entries.configureService),
+    breaker: unlessClosed(entries.breaker),
+    explain: unlessClosed(entries.explain),
     close() {
-      closing ??= openCalls.close(resolved.closeTimeoutMs).then(() => {
+      closing ??= openCalls.close(resolved.closeTimeoutMs).then(async () => {
         entries.close()
-        return transport.close()
+        await settlesWithin(transport.close(), resolved.closeTimeoutMs)
       })
       return closing
     },
@@ -171,6 +188,13 @@ function findDeadline({ timeoutMs, deadlineAt }: RequestOptions, entry: ServiceE
   if (typeof deadlineAt !== 'number' || Number.isNaN(deadlineAt))
     throw invalid('deadlineAt', deadlineAt, 'a time by performance.now()')
   return Math.min(own, deadlineAt)
+}
+
+/** Until the head of an event stream: what attempts have, or half of the time limit of calls. */
+function findHeadTimeout({ settings }: ServiceEntry): number {
+  const { attemptTimeoutMs, timeoutMs } = settings
+  if (typeof attemptTimeoutMs === 'number') return attemptTimeoutMs
+  return Math.max(1_000, (timeoutMs === 0 ? 10_000 : timeoutMs) / 2)
 }
 
 function checkUndici(transport: Transport): UndiciTransport {

@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream'
-import { closedError, SdError } from '@sd/core'
+import { closedError, type RequestBody, SdError } from '@sd/core'
 import { Dispatcher } from 'undici'
 import { Call } from './call.ts'
 import type { OpenCalls } from './open-calls.ts'
-import { type PreparedBody, prepareBody, type RequestBody } from './request-body.ts'
+import { contentTypeOf } from './request-body.ts'
 import type { ServiceEntry } from './service-entries.ts'
 import type { UndiciTransport } from './undici-transport.ts'
 import { forwardUpgrade } from './upgrade.ts'
@@ -48,12 +48,14 @@ class ServiceDispatcher extends Dispatcher {
     }
     const { settings } = entry
     const { timeoutMs } = settings
-    const request = readBody(options.body)
+    const body = readBody(options.body)
     const headers = { ...settings.headers, ...readDispatchHeaders(options.headers) }
-    if (request.contentType !== undefined) headers['content-type'] ??= request.contentType
+    // undici says nothing of the type of text, and neither does this.
+    const contentType = typeof body === 'string' ? undefined : contentTypeOf(body)
+    if (contentType !== undefined) headers['content-type'] ??= contentType
     const deadlineAt = timeoutMs === 0 ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs
     const { method, path } = options
-    const call = new Call({ entry, transport, openCalls, method, path, headers, request, deadlineAt, maxResponseBytes })
+    const call = new Call({ entry, transport, openCalls, method, path, headers, body, deadlineAt, maxResponseBytes })
     void new DispatchedCall(call, handler).run()
     return true
   }
@@ -128,11 +130,8 @@ class DispatchedCall implements Dispatcher.DispatchController {
   }
 }
 
-function readBody(body: Dispatcher.DispatchOptions['body']): PreparedBody {
-  const given = isIterable(body) ? Readable.from(body) : (body as RequestBody | null | undefined)
-  const prepared = prepareBody(given ?? undefined, undefined)
-  // undici says nothing of the type of text, and neither does this.
-  return typeof body === 'string' ? { body, replayable: true } : prepared
+function readBody(body: Dispatcher.DispatchOptions['body']): RequestBody | undefined {
+  return isIterable(body) ? Readable.from(body) : ((body as RequestBody | null | undefined) ?? undefined)
 }
 
 function isIterable(body: unknown): body is Iterable<unknown> {

@@ -16,6 +16,7 @@ import {
   SdError,
   type ServiceInstance,
 } from '@sd/core'
+import { type AttemptLimit, checkAttemptLimit } from './attempt-limit.ts'
 import { type CallFallback, checkFallback } from './fallback.ts'
 import { maxOperations, readOperation } from './operation-matcher.ts'
 import { type CallRateLimit, checkRateLimitSetting } from './rate-limit-setting.ts'
@@ -50,12 +51,14 @@ export interface ServiceSettings {
    */
   readonly timeoutMs?: number
   /**
-   * Time limit of each attempt in milliseconds, until the head of its answer; 0 for none. It ends with `SD_TIMEOUT`, so that an instance that
-   * hangs leaves time for another one.
+   * Time limit of each attempt in milliseconds, until the head of its response; 0 for none. It ends with `SD_TIMEOUT`, so that an instance that
+   * hangs leaves time for another one. A function makes a limit that follows what it measures. `auto` is half of the call's time limit and at
+   * least 1,000 ms, for requests that may be repeated, while there is another instance and the retry budget allows it; not for calls that set
+   * themselves a longer `timeoutMs` than the service has.
    *
-   * @default 0
+   * @default 'auto'
    */
-  readonly attemptTimeoutMs?: number
+  readonly attemptTimeoutMs?: number | 'auto' | ((scope: PolicyScope) => AttemptLimit)
   /** Header fields of every call. @default {} */
   readonly headers?: Readonly<Record<string, string>>
   /** Answers instead of a call that failed: with an error, or with a status from 500 on. @default none */
@@ -154,7 +157,7 @@ export function readService(path: string, given: ServiceSettings, base: Resolved
 export function createBaseSettings(balancer: Balancer): ResolvedSettings {
   return {
     timeoutMs: 10_000,
-    attemptTimeoutMs: 0,
+    attemptTimeoutMs: 'auto',
     headers: {},
     fallback: false,
     rateLimit: false,
@@ -180,7 +183,7 @@ export function readSettings(path: string, settings: ServiceSettings, base: Reso
   checkKnownKeys(path, checkObject(path === '' ? 'settings' : path, settings), settingKeys)
   const { timeoutMs, attemptTimeoutMs, headers, fallback, rateLimit, retry, retryBudget, balancer } = settings
   if (timeoutMs !== undefined) checkDuration(field('timeoutMs'), timeoutMs)
-  if (attemptTimeoutMs !== undefined) checkDuration(field('attemptTimeoutMs'), attemptTimeoutMs)
+  if (attemptTimeoutMs !== undefined) checkAttemptLimit(field('attemptTimeoutMs'), attemptTimeoutMs)
   if (fallback) checkFallback(field('fallback'), fallback)
   if (rateLimit) checkRateLimitSetting(field('rateLimit'), rateLimit)
   for (const name of ['concurrencyLimit', 'breaker', 'hedge', 'instanceBreaker'] as const) {

@@ -37,6 +37,7 @@ class Upgrade implements Dispatcher.DispatchHandler, OpenCall {
   #timer: ReturnType<typeof setTimeout> | undefined
   #controller: Dispatcher.DispatchController | undefined
   #stopped: SdError | undefined
+  readonly #waiting = new AbortController()
   #socket: Duplex | undefined
   #isFinished = false
 
@@ -55,17 +56,21 @@ class Upgrade implements Dispatcher.DispatchHandler, OpenCall {
       }, timeoutMs)
     }
     try {
-      if (!cluster.snapshot) await cluster.ready()
+      if (!cluster.snapshot) await cluster.ready({ signal: this.#waiting.signal })
+      if (this.#stopped) return
       this.#attempt()
     } catch (error) {
-      this.#fail(toSdError(error, 'SD_UNAVAILABLE', `Calling ${service}`))
+      if (!this.#stopped) this.#fail(toSdError(error, 'SD_UNAVAILABLE', `Calling ${service}`))
     }
   }
 
   stop(error: SdError): void {
-    this.#stopped ??= error
+    if (this.#stopped) return
+    this.#stopped = error
+    this.#waiting.abort(error)
     this.#controller?.abort(error)
     this.#socket?.destroy(error)
+    if (this.#attempted.length === 0) this.#fail(error)
   }
 
   onRequestStart(...[controller, context]: Handler<'onRequestStart'>): void {

@@ -5,6 +5,17 @@ import type { Outcome } from './outcome.ts'
 /** Header fields with names in lower case. */
 export type HeaderFields = Readonly<Record<string, string | readonly string[] | undefined>>
 
+/** What may be sent as a body. Strings, bytes and form fields can be sent again on a second attempt; streams can't once they were read. */
+export type RequestBody =
+  | string
+  | Uint8Array
+  | ArrayBuffer
+  | URLSearchParams
+  | FormData
+  | Blob
+  | ReadableStream<Uint8Array>
+  | AsyncIterable<Uint8Array>
+
 /** The response of a call, before its body was read. */
 export interface CallResponse {
   /** HTTP status. */
@@ -27,6 +38,11 @@ export interface CallContext {
   path: string
   /** Request header fields, names in lower case; an interceptor may change them. */
   readonly headers: Record<string, string>
+  /**
+   * The request body as the caller gave it, JSON as its text. An interceptor may replace it: it is made ready to be sent afterwards. A
+   * `content-length` among the header fields must fit what is left here.
+   */
+  body?: RequestBody | undefined
   /** When the call started, by `performance.now()`. */
   readonly startedAt: number
   /** When the call must have ended, by `performance.now()`; `Infinity` without a deadline. */
@@ -47,7 +63,13 @@ export interface AttemptContext {
   readonly headers: Record<string, string>
 }
 
-/** Wraps a logical call ({@link CallContext}) or one attempt ({@link AttemptContext}). The first of a list is the outermost. */
+/**
+ * Wraps a logical call ({@link CallContext}) or one attempt ({@link AttemptContext}). The first of a list is the outermost.
+ *
+ * `next` may be called again, also while it is under way: after a 401 and a new token, for example. Each time the policies are asked again, or the
+ * request is sent again. A response that was not read is dropped then, unless it has come as a whole. What is still under way when the
+ * interceptor returns, and is not what it returns, is ended; `next` rejects with `SD_ABORTED` from then on.
+ */
 export type Interceptor<Context = CallContext> = (context: Context, next: () => Promise<CallResponse>) => Promise<CallResponse>
 
 /** Methods whose requests may be sent twice (RFC 9110, 9.2.2). */

@@ -1,0 +1,280 @@
+import {
+  type CallPickRequest,
+  type CallResponse,
+  callHedgeChannel,
+  callRetryChannel,
+  type Endpoint,
+  type HedgePolicy,
+  hasTelemetrySubscribers,
+  IDEMPOTENT_METHODS,
+  publishTelemetry,
+  type RefusingPolicy,
+  SdError,
+} from '@sd/core'
+import { Attempt, type AttemptOwner } from './attempt.ts'
+import { findAttemptTime } from './attempt-time.ts'
+import type { CallFrame } from './call-frame.ts'
+import type { Exchange } from './exchange.ts'
+import { explainNoInstance } from './no-instance.ts'
+import type { ServiceEntry } from './service-entries.ts'
+
+/** The round that a loop is part of. */
+export interface LoopOwner {
+  readonly call: CallFrame
+  /** Takes note that a policy refused. */
+  noteRefusal(policy: RefusingPolicy, name: string, endpoint?: Endpoint): void
+  /** An exchange ended. */
+  exchangeEnded(exchange: Exchange): void
+}
+
+/**
+ * The attempts of one round: picks endpoints, and tries until there is a response, or nothing more to try. It is what pickers see of the call.
+ */
+export class AttemptLoop implements CallPickRequest, AttemptOwner {
+  readonly call: CallFrame
+  readonly service: string
+  readonly method: string
+  readonly hashKey: string | undefined
+  attempted: Endpoint[] | undefined
+  /** Whose response or error is in effect, or that is under way. */
+  attempt: Attempt | undefined
+  readonly #owner: LoopOwner
+  readonly #entry: ServiceEntry
+  /** Has a response that the retry policy wants to improve on. It is in effect unless a better one comes. */
+  #kept: Attempt | undefined
+  /** Those of a hedge. */
+  #hedged: Attempt[] | undefined
+  #stopped: SdError | undefined
+  #controller: AbortController | undefined
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #wasRefused = false
+
+  constructor(owner: LoopOwner) {
+    const { call } = owner
+    this.#owner = owner
+    this.call = call
+    this.service = call.service
+    this.method = call.method
+    this.hashKey = call.hashKey
+    this.#entry = call.entry
+  }
+
+  get path(): string {
+    return this.call.path
+  }
+
+  get headers(): Record<string, string> {
+    return this.call.headers
+  }
+
+  /** Whether another attempt could be made of this request. */
+  get mayRepeat(): boolean {
+    const { call } = this
+    return this.#entry.policies.retry !== undefined && IDEMPOTENT_METHODS.has(call.method) && call.request.replayable
+  }
+
+  /** Tries until there is a response, or nothing more to try. @throws SdError what the last attempt failed with, or why there was none */
+  async run(): Promise<CallResponse> {
+    const { cluster, policies } = this.#entry
+    const { retry, hedge } = policies
+    const { call } = this
+    if (!cluster.snapshot) await cluster.ready({ signal: this.#signal })
+    call.recorder?.noteCluster(() => cluster.explain())
+    const { replayable } = call.request
+    const isHedged = replayable && hedge?.covers(call) === true
+    let delayMs = 0
+    for (;;) {
+      if (this.#stopped) throw this.#stopped
+      const attempt = isHedged ? await this.#tryHedged(hedge, delayMs > 0) : this.#startAttempt(delayMs > 0)
+      if (!attempt) return this.#decide(this.attempt)
+      this.attempt = attempt
+      if (!isHedged) await attempt.run(findAttemptTime(this))
+      this.#note(attempt)
+      const delay = this.#stopped || call.isBodyUsed ? undefined : retry?.next(attempt)
+      if (delay === undefined || performance.now() + delay >= call.deadlineAt) return this.#decide(attempt)
+      this.#noteRetry(attempt, delay)
+      if (attempt.answer) this.#keep(attempt)
+      delayMs = delay
+      this.#skip(attempt.endpoint)
+      if (delay > 0) await this.#pause(delay)
+    }
+  }
+
+  /** Ends all attempts. @returns the response that was to be improved on, if it has come as a whole and only the time was lacking */
+  stop(error: SdError): CallResponse | undefined {
+    if (this.#stopped) return undefined
+    this.#stopped = error
+    clearTimeout(this.#timer)
+    this.#controller?.abort(error)
+    const kept = this.#kept
+    this.attempt?.stop(error)
+    for (const attempt of this.#hedged ?? []) attempt.stop(error)
+    if (!kept) return undefined
+    const isWhole = kept.exchange?.isOpen !== true && !kept.exchange?.error
+    if (error.code === 'SD_DEADLINE_EXCEEDED' && isWhole) {
+      this.attempt = kept
+      return kept.answer
+    }
+    kept.stop(error)
+    return undefined
+  }
+
+  hasOther(endpoint: Endpoint): boolean {
+    const attempted = [...(this.attempted ?? []), endpoint]
+    const { service, method, hashKey, path, headers } = this
+    return this.#entry.attached.pick({ service, method, hashKey, path, headers, attempted } as CallPickRequest) !== undefined
+  }
+
+  noteRefusal(policy: RefusingPolicy, name: string, endpoint: Endpoint): void {
+    this.#owner.noteRefusal(policy, name, endpoint)
+  }
+
+  exchangeEnded(exchange: Exchange): void {
+    this.#owner.exchangeEnded(exchange)
+  }
+
+  /** What an attempt ended with is what the round ends with, unless there is a response and it failed. */
+  #decide(attempt: Attempt | undefined): CallResponse {
+    const kept = this.#kept
+    if (attempt?.answer) {
+      if (kept && kept !== attempt) kept.drop()
+      return attempt.answer
+    }
+    if (kept?.answer && !kept.exchange?.error) {
+      this.attempt = kept
+      return kept.answer
+    }
+    throw attempt?.error ?? this.#noInstance()
+  }
+
+  #keep(attempt: Attempt): void {
+    this.#kept?.drop()
+    this.#kept = attempt
+  }
+
+  get #signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    return this.#controller.signal
+  }
+
+  /** Waits, unless it is stopped: then it waits for ever, and nobody waits for it. */
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#timer = setTimeout(resolve, delayMs)
+    })
+  }
+
+  #skip(endpoint: Endpoint): void {
+    this.attempted ??= []
+    this.attempted.push(endpoint)
+  }
+
+  /** An attempt on an endpoint that was not tried yet; after a delay, when all were, on any. */
+  #startAttempt(maySeeAgain: boolean): Attempt | undefined {
+    const found = this.#pick()
+    if (found || !maySeeAgain) return found
+    this.attempted = undefined
+    return this.#pick()
+  }
+
+  #pick(): Attempt | undefined {
+    const { attached, policies } = this.#entry
+    const { instanceBreakers } = policies
+    const { call } = this
+    for (;;) {
+      const endpoint = attached.pick(this)
+      if (!endpoint) return undefined
+      const breaker = instanceBreakers?.of(endpoint)
+      const permit = breaker?.tryAcquire()
+      if (!breaker || permit) {
+        call.recorder?.note('picked', { attempt: call.attempts + 1, endpoint })
+        return new Attempt(this, endpoint, { attempt: ++call.attempts, breaker, permit })
+      }
+      this.#wasRefused = true
+      this.noteRefusal('instance-breaker', breaker.name, endpoint)
+      this.#skip(endpoint)
+    }
+  }
+
+  #noInstance(): SdError {
+    const { service } = this
+    if (this.#wasRefused) return new SdError('SD_REJECTED', `The breakers of all instances of ${service} refused the call`)
+    return explainNoInstance(this.#entry.cluster)
+  }
+
+  /** Tries, and tries again while that takes long. @returns the attempt whose end is in effect, `undefined` if there was no endpoint for any */
+  async #tryHedged(hedge: HedgePolicy, maySeeAgain: boolean): Promise<Attempt | undefined> {
+    const none = new SdError('SD_NO_INSTANCE', 'No other instance')
+    let failed: AttemptFailure | undefined
+    let isAnswered = this.#kept !== undefined
+    try {
+      return await hedge.execute<Attempt>(
+        async ({ signal }) => {
+          const attempt = this.#startAttempt(maySeeAgain)
+          if (!attempt) throw failed ?? none
+          this.#skip(attempt.endpoint)
+          signal.addEventListener('abort', () => attempt.lose(signal.reason as SdError), { once: true })
+          this.#hedged ??= []
+          this.#hedged.push(attempt)
+          await attempt.run(undefined)
+          if (!attempt.answer) {
+            failed = new AttemptFailure(attempt)
+            throw failed
+          }
+          isAnswered = true
+          return attempt
+        },
+        {
+          signal: this.#signal,
+          canStart: () => this.#entry.attached.pick(this) !== undefined,
+          isFinal: ({ value, error }) =>
+            value ? isGood(value) : !isAnswered && error instanceof AttemptFailure && !error.attempt.error?.retryable,
+          outcomeOf: ({ value, error }) =>
+            value?.exchange ?? (error instanceof AttemptFailure ? error.attempt.exchange : undefined) ?? { ok: false, error },
+          discard: (attempt) => attempt.drop(),
+          onHedge: ({ attempt, afterMs }) => {
+            publishTelemetry(callHedgeChannel, { call: this.call, attempt, afterMs })
+            this.call.recorder?.note('hedge', { detail: `after ${Math.round(afterMs)} ms` })
+          },
+        },
+      )
+    } catch (error) {
+      if (error instanceof AttemptFailure) return error.attempt
+      if (error === none) return undefined
+      throw error
+    }
+  }
+
+  #note({ attempt, endpoint, answer, error }: Attempt): void {
+    const { recorder } = this.call
+    if (!recorder) return
+    const detail = answer ? String(answer.status) : error?.message
+    recorder.note(answer ? 'answered' : 'failed', { attempt, endpoint, detail })
+  }
+
+  #noteRetry(attempt: Attempt, delayMs: number): void {
+    const { status, error } = attempt
+    const { call } = this
+    if (hasTelemetrySubscribers(callRetryChannel)) {
+      publishTelemetry(callRetryChannel, { call, attempt: attempt.attempt, delayMs, status, error })
+    }
+    call.recorder?.note('retry', { detail: `in ${Math.round(delayMs)} ms` })
+  }
+}
+
+/** Carries an attempt without a response through a hedge policy, which prefers values to errors. */
+class AttemptFailure extends Error {
+  readonly attempt: Attempt
+
+  constructor(attempt: Attempt) {
+    super('The attempt failed', { cause: attempt.error })
+    this.attempt = attempt
+  }
+}
+
+/** Whether it ends a hedged call: it is good, or tells when to come back. */
+function isGood({ answer }: Attempt): boolean {
+  if (!answer) return false
+  const { status, headers } = answer
+  return (status < 500 && status !== 429) || 'retry-after' in headers || 'grpc-retry-pushback-ms' in headers
+}

@@ -1,0 +1,49 @@
+import type { CallFrame } from './call-frame.ts'
+import { repickPolicy } from './repick.ts'
+
+/** The limit of one attempt. */
+export interface AttemptTime {
+  /** Until the head of the response, in milliseconds. */
+  readonly limitMs: number
+  /** Whether the attempt is given up only if there is somewhere else to go. */
+  readonly onlyForAnother: boolean
+}
+
+/** Whose attempts are limited. */
+interface Repeatable {
+  readonly call: CallFrame
+  readonly mayRepeat: boolean
+}
+
+/** No automatic limit is shorter, in milliseconds: most responses come within a second. */
+const shortestMs = 1_000
+
+/** The limit of an attempt that begins, or `undefined` for none. */
+export function findAttemptTime(attempts: Repeatable): AttemptTime | undefined {
+  const { call } = attempts
+  const { settings, policies } = call.entry
+  const setting = call.attemptTimeoutMs ?? settings.attemptTimeoutMs
+  const limitMs = typeof setting === 'number' ? setting : policies.attemptLimit?.currentMs(attempts)
+  if (limitMs === undefined) return findAutomaticTime(attempts)
+  return limitMs > 0 ? { limitMs, onlyForAnother: false } : undefined
+}
+
+/**
+ * Half of the call's time limit, so that another instance has as much, but at least a second. Not where the call has set itself a longer limit than
+ * its service has: it expects to wait.
+ */
+function findAutomaticTime(attempts: Repeatable): AttemptTime | undefined {
+  const { call } = attempts
+  const { timeoutMs } = call.entry.settings
+  const totalMs = call.deadlineAt - call.startedAt
+  if (timeoutMs === 0 || totalMs > timeoutMs) return undefined
+  const limitMs = Math.max(totalMs / 2, shortestMs)
+  if (performance.now() + limitMs >= call.deadlineAt || !attempts.mayRepeat) return undefined
+  return { limitMs, onlyForAnother: true }
+}
+
+/** Whether the retry budget allows to give up an attempt for another one. A retry policy that has the budget takes from it by itself. */
+export function mayAfford({ entry }: CallFrame): boolean {
+  const { retry, budget } = entry.policies
+  return retry === repickPolicy ? budget.tryWithdraw() : budget.available >= 1
+}

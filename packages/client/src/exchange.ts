@@ -1,0 +1,205 @@
+import {
+  attemptEndChannel,
+  type CallResponse,
+  deadlineOrigin,
+  type Endpoint,
+  type HeaderFields,
+  hasTelemetrySubscribers,
+  type Outcome,
+  type OutcomeOrigin,
+  originOf,
+  type Permit,
+  publishTelemetry,
+  SdError,
+} from '@sd/core'
+import type { CallFrame } from './call-frame.ts'
+import { DEADLINE_HEADER } from './deadline.ts'
+import { type BodySource, ResponseBody } from './response-body.ts'
+import { ServiceResponse } from './service-response.ts'
+import type { TransportExchange, TransportHandler } from './transport.ts'
+
+/** The attempt that an exchange is part of. */
+export interface ExchangeOwner {
+  readonly call: CallFrame
+  readonly endpoint: Endpoint
+  /** Number of the attempt, from 1. */
+  readonly attempt: number
+  readonly headers: Record<string, string>
+  /** The limit until the head of the response is over. */
+  onLimit(exchange: Exchange): void
+  /** It ended. */
+  exchangeEnded(exchange: Exchange): void
+}
+
+/**
+ * One request that is sent to one endpoint, and its response, in one object that is all that the others need: handler for the transport, outcome
+ * for the endpoint and for the instance's breaker, source of the body.
+ */
+export class Exchange implements Outcome, TransportHandler, BodySource {
+  readonly attempt: ExchangeOwner
+  readonly endpoint: Endpoint
+  response: ServiceResponse | undefined
+  error: SdError | undefined
+  /** Whose doing the error was, if that is not the same for the exchange as for the call. */
+  origin: OutcomeOrigin | undefined
+  sent = false
+  latencyMs: number | undefined
+  readonly #startedAt: number = performance.now()
+  /** Of the instance's breaker. */
+  readonly #permit: Permit | undefined
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #exchange: TransportExchange | undefined
+  #body: ResponseBody | undefined
+  #settled = false
+  #resolve: ((response: CallResponse) => void) | undefined
+  #reject: ((error: SdError) => void) | undefined
+
+  constructor(attempt: ExchangeOwner, permit: Permit | undefined) {
+    this.attempt = attempt
+    this.endpoint = attempt.endpoint
+    this.#permit = permit
+  }
+
+  get status(): number | undefined {
+    return this.response?.status
+  }
+
+  get ok(): boolean {
+    return this.error === undefined && (this.response === undefined || this.response.status < 500)
+  }
+
+  /** Whose doing it is that the deadline came during this exchange. */
+  judgeDeadline(): OutcomeOrigin {
+    const elapsedMs = performance.now() - this.#startedAt
+    const { timeoutMs: ownLimitMs } = this.attempt.call.entry.settings
+    return deadlineOrigin({ elapsedMs, usualMs: this.endpoint.usualMs, ownLimitMs })
+  }
+
+  /** Whether it is still going on. */
+  get isOpen(): boolean {
+    return !this.#settled
+  }
+
+  /** Sends the request; resolves with the head of the response. @param limitMs how long that may take; none if absent */
+  send(limitMs: number | undefined): Promise<CallResponse> {
+    const { call, headers } = this.attempt
+    const { endpoint } = this
+    if (call.deadlineAt !== Number.POSITIVE_INFINITY) {
+      headers[DEADLINE_HEADER] = String(Math.max(1, Math.floor(call.deadlineAt - performance.now())))
+    }
+    if (limitMs !== undefined) this.#timer = setTimeout(onLimit, limitMs, this)
+    call.firstExchange ??= this
+    endpoint.acquire()
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+      const { method, path, request } = call
+      this.#exchange = call.transport.send(endpoint, { method, path, headers, body: request.body }, this)
+    })
+  }
+
+  /** Ends it, whatever phase it is in. */
+  stop(error: SdError): void {
+    if (this.#settled) return
+    this.#exchange?.abort(error)
+    // Also where a transport does not tell of its end at once.
+    this.onError(error)
+  }
+
+  /** Ends it if its response came and nobody has begun to read it. What has come as a whole can still be read. */
+  dropUnread(): void {
+    if (!this.#settled && this.#body && !this.#body.isUsed) this.stop(new SdError('SD_ABORTED', 'The request was repeated'))
+  }
+
+  /** It took this long at least. */
+  noteLatency(): void {
+    this.latencyMs ??= performance.now() - this.#startedAt
+  }
+
+  onSend(): void {
+    this.sent = true
+    const { call } = this.attempt
+    if (!call.request.replayable) call.isBodyUsed = true
+  }
+
+  onResponse(status: number, headers: HeaderFields): void {
+    if (this.#settled) return
+    this.latencyMs = performance.now() - this.#startedAt
+    clearTimeout(this.#timer)
+    this.#body = new ResponseBody(this)
+    const { endpoint, attempt } = this
+    const { attempts, maxResponseBytes, entry } = attempt.call
+    this.response = new ServiceResponse({ status, headers, body: this.#body, endpoint, attempts, maxResponseBytes })
+    if (status < 500) entry.policies.attemptLimit?.learn(this.latencyMs)
+    this.#resolve?.(this.response)
+  }
+
+  onData(chunk: Uint8Array): boolean {
+    if (this.#settled) return true
+    return this.#body?.push(chunk) ?? true
+  }
+
+  onEnd(): void {
+    if (this.#settled) return
+    this.#body?.end()
+    this.#settle()
+  }
+
+  onError(error: SdError, wasSent: boolean = this.sent): void {
+    if (this.#settled) return
+    this.sent = wasSent
+    if (!wasSent) this.attempt.call.isBodyUsed = false
+    const { service, id } = this.endpoint.instance
+    const isOwn = error === this.attempt.call.stopped || error.code === 'SD_ABORTED' || error.code === 'SD_TOO_LARGE'
+    const { code, retryable, cause } = error
+    if (code === 'SD_DEADLINE_EXCEEDED') this.origin = this.judgeDeadline()
+    this.error = isOwn
+      ? error
+      : new SdError(code, `Calling ${service} (${id}) failed: ${error.message}`, {
+          retryable,
+          cause: cause ?? error,
+          origin: originOf(error),
+        })
+    if (this.#body) this.#body.fail(this.error)
+    else this.#reject?.(this.error)
+    this.#settle()
+  }
+
+  resume(): void {
+    this.#exchange?.resume()
+  }
+
+  cancel(error: SdError): void {
+    this.stop(error)
+  }
+
+  #settle(): void {
+    this.#settled = true
+    clearTimeout(this.#timer)
+    this.endpoint.release(this)
+    this.#permit?.settle(this)
+    if (hasTelemetrySubscribers(attemptEndChannel)) this.#publish()
+    this.attempt.exchangeEnded(this)
+  }
+
+  #publish(): void {
+    const { endpoint, status, error, latencyMs } = this
+    const { call, attempt: attempts } = this.attempt
+    const durationMs = performance.now() - this.#startedAt
+    const { id: instanceId } = endpoint.instance
+    publishTelemetry(attemptEndChannel, {
+      call,
+      status,
+      error,
+      durationMs,
+      attempts,
+      instanceId,
+      origin: endpoint.origin,
+      latencyMs,
+    })
+  }
+}
+
+function onLimit(exchange: Exchange): void {
+  exchange.attempt.onLimit(exchange)
+}
