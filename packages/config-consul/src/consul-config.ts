@@ -2,12 +2,11 @@ import { createConsulConnection, type Found, followQuery, queryOnce } from '@sd/
 import {
   assembleWritableConfigSource,
   type ConfigDocument,
-  type ConfigEntry,
   checkChosenKey,
   createConfigDocument,
-  formatOfKey,
-  isConfigKey,
   type ReadOptions,
+  selectEntries,
+  toConfigEntry,
   type WritableConfigSource,
 } from '@sd/core'
 import { createKvFolder, type KeyValue } from './kv-folder.ts'
@@ -25,13 +24,9 @@ const maxBytes = 524_288
  */
 export function createConsulConfigSource(options: ConsulConfigSourceOptions = {}): WritableConfigSource {
   const settings = readOptions(options)
-  const { keys, format, name, operationTimeoutMs } = settings
+  const { keys, name, operationTimeoutMs } = settings
   const connection = createConsulConnection(settings)
   const folder = createKvFolder(connection, settings)
-
-  function toEntry(key: string, { content, revision }: KeyValue): ConfigEntry {
-    return { key, content, format: format ?? formatOfKey(key), revision }
-  }
 
   /** Consul leaves out what the token may not read, instead of refusing: that something is missing is believed only of what may be read. */
   async function checkReadable(values: ReadonlyMap<string, KeyValue>, signal: AbortSignal): Promise<void> {
@@ -45,16 +40,7 @@ export function createConsulConfigSource(options: ConsulConfigSourceOptions = {}
   ): Promise<ConfigDocument> {
     const values = folder.read(found)
     await checkReadable(values, signal)
-    const order = keys ?? [...values.keys()].filter(isConfigKey).sort()
-    const entries = order.flatMap((key) => {
-      const value = values.get(key)
-      return value ? [toEntry(key, value)] : []
-    })
-    return createConfigDocument(name, entries, previous)
-  }
-
-  function checkWanted(key: string): void {
-    checkChosenKey(keys, key)
+    return createConfigDocument(name, selectEntries(settings, values), previous)
   }
 
   return assembleWritableConfigSource({
@@ -69,11 +55,11 @@ export function createConsulConfigSource(options: ConsulConfigSourceOptions = {}
         onFound: async (found) => offer(await toDocument(found, { signal, previous: previous() })),
       }),
     async put(content, write) {
-      checkWanted(write.key)
-      return toEntry(write.key, await folder.put(content, write))
+      checkChosenKey(keys, write.key)
+      return toConfigEntry(settings, write.key, await folder.put(content, write))
     },
     async remove(write) {
-      checkWanted(write.key)
+      checkChosenKey(keys, write.key)
       await folder.remove(write)
     },
     close: () => connection.close(),

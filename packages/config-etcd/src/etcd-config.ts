@@ -2,13 +2,13 @@ import { changeKey, createEtcdConnection, followPrefix, type KeyValues, listPref
 import {
   assembleWritableConfigSource,
   type ConfigDocument,
-  type ConfigEntry,
+  type ConfigText,
   type ConfigWrite,
   checkChosenKey,
   configConflict,
   createConfigDocument,
-  formatOfKey,
-  isConfigKey,
+  selectEntries,
+  toConfigEntry,
   type WritableConfigSource,
 } from '@sd/core'
 import { type EtcdConfigSourceOptions, readOptions } from './options.ts'
@@ -22,26 +22,16 @@ const capabilities = { watch: 'push', write: true, compareAndSet: true, annotati
  */
 export function createEtcdConfigSource(options: EtcdConfigSourceOptions = {}): WritableConfigSource {
   const settings = readOptions(options)
-  const { keys, format, name, operationTimeoutMs } = settings
+  const { keys, name, operationTimeoutMs } = settings
   const connection = createEtcdConnection(settings)
   const folder = `${settings.prefix}/`
 
-  function toEntry(key: string, content: string, revision: bigint): ConfigEntry {
-    return { key, content, format: format ?? formatOfKey(key), revision: String(revision) }
-  }
-
   function toDocument({ entries }: KeyValues, previous?: ConfigDocument): ConfigDocument {
-    const order =
-      keys ??
-      [...entries.keys()]
-        .map((path) => path.slice(folder.length))
-        .filter(isConfigKey)
-        .sort()
-    const found = order.flatMap((key) => {
-      const value = entries.get(folder + key)
-      return value ? [toEntry(key, value.text, value.modRevision)] : []
-    })
-    return createConfigDocument(name, found, previous)
+    const texts = new Map<string, ConfigText>()
+    for (const [path, { text, modRevision }] of entries) {
+      texts.set(path.slice(folder.length), { content: text, revision: String(modRevision) })
+    }
+    return createConfigDocument(name, selectEntries(settings, texts), previous)
   }
 
   async function change(value: string | undefined, { key, ifRevision }: ConfigWrite): Promise<bigint> {
@@ -58,7 +48,8 @@ export function createEtcdConfigSource(options: EtcdConfigSourceOptions = {}): W
     read: async () => toDocument(await connection.run((client) => listPrefix(client, folder))),
     follow: ({ offer, previous, signal }) =>
       followPrefix(connection, folder, { signal, onChange: (all) => offer(toDocument(all, previous())) }),
-    put: async (content, write) => toEntry(write.key, content, await change(content, write)),
+    put: async (content, write) =>
+      toConfigEntry(settings, write.key, { content, revision: String(await change(content, write)) }),
     remove: async (write) => void (await change(undefined, write)),
     close: () => connection.close(),
   })

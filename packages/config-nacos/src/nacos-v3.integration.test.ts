@@ -5,7 +5,7 @@ import { createLinkedClients, obtainServer, startToxiproxy, type Toxiproxy } fro
 import { configSourceContract } from '@sd/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createNacosConfigSource, type NacosConfigSourceOptions } from './index.ts'
-import { administrator, type DocumentedNacos, startDocumentedNacos } from './testing/documented-v3.ts'
+import { administrator, type StandIn, startStandIn } from './testing/stand-in-v3.ts'
 
 // rnacos, which the other tests run on, has no v3. With the address on 127.0.0.1 of an official Nacos 3, whose user `nacos` has the password of the
 // stand-in, in SD_TEST_NACOS3_GUARDED the contract runs on that instead.
@@ -15,10 +15,10 @@ const group = 'DEFAULT_GROUP'
 const dataIds = ['orders.yaml', 'orders']
 
 describe.runIf(toxiproxy)(`config source contract, v3, on ${official ? 'Nacos 3' : 'a stand-in'}`, () => {
-  let standIn: DocumentedNacos
+  let standIn: StandIn
   let proxy: Toxiproxy
   beforeAll(async () => {
-    standIn = await startDocumentedNacos()
+    standIn = await startStandIn()
     if (toxiproxy) proxy = await startToxiproxy(toxiproxy)
   }, 60_000)
   afterAll(() => Promise.all([standIn.close(), proxy.close()]))
@@ -50,10 +50,10 @@ describe.runIf(toxiproxy)(`config source contract, v3, on ${official ? 'Nacos 3'
 })
 
 describe('on a stand-in for Nacos 3', () => {
-  let standIn: DocumentedNacos
+  let standIn: StandIn
   const opened: WritableConfigSource[] = []
   beforeAll(async () => {
-    standIn = await startDocumentedNacos()
+    standIn = await startStandIn()
   })
   afterEach(() => Promise.all(opened.splice(0).map((source) => source.close())))
   afterAll(() => standIn.close())

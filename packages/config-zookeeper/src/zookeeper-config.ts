@@ -2,12 +2,12 @@ import { createSession, type NodeStat } from '@sd/connection-zookeeper'
 import {
   assembleWritableConfigSource,
   type ConfigDocument,
-  type ConfigEntry,
+  type ConfigText,
   checkChosenKey,
   createConfigDocument,
-  formatOfKey,
   invalid,
-  isConfigKey,
+  selectEntries,
+  toConfigEntry,
   type WritableConfigSource,
 } from '@sd/core'
 import { putNode, removeNode, revisionOf } from './config-nodes.ts'
@@ -26,27 +26,19 @@ const maxBytes = 1_000_000
  */
 export function createZooKeeperConfigSource(options: ZooKeeperConfigSourceOptions = {}): WritableConfigSource {
   const settings = readOptions(options)
-  const { root, keys, format, name, operationTimeoutMs } = settings
+  const { root, keys, name, operationTimeoutMs } = settings
   const session = createSession({ settings })
 
   const pathOf = (key: string): string => `${root}/${key}`
 
-  function toEntry(key: string, content: string, stat: NodeStat): ConfigEntry {
-    return { key, content, format: format ?? formatOfKey(key), revision: revisionOf(stat), updatedAt: stat.mtimeMs }
+  function toText(content: string, stat: NodeStat): ConfigText {
+    return { content, revision: revisionOf(stat), updatedAt: stat.mtimeMs }
   }
 
   function toDocument(nodes: FoundNodes, previous?: ConfigDocument): ConfigDocument {
-    const order =
-      keys ??
-      [...nodes.keys()]
-        .map((path) => path.slice(root.length + 1))
-        .filter(isConfigKey)
-        .sort()
-    const entries = order.flatMap((key) => {
-      const node = nodes.get(pathOf(key))
-      return node?.text ? [toEntry(key, node.text, node)] : []
-    })
-    return createConfigDocument(name, entries, previous)
+    const texts = new Map<string, ConfigText>()
+    for (const [path, node] of nodes) if (node.text) texts.set(path.slice(root.length + 1), toText(node.text, node))
+    return createConfigDocument(name, selectEntries(settings, texts), previous)
   }
 
   function checkWritable(key: string): void {
@@ -70,7 +62,7 @@ export function createZooKeeperConfigSource(options: ZooKeeperConfigSourceOption
       if (content === '') throw invalid('content', content, 'some text: a node without data is a folder')
       const path = pathOf(write.key)
       const stat = await session.run((connection) => putNode(connection, path, content, { settings, write }))
-      return toEntry(write.key, content, stat)
+      return toConfigEntry(settings, write.key, toText(content, stat))
     },
     async remove(write) {
       checkWritable(write.key)

@@ -1,6 +1,6 @@
 import { abortError, closedError, SdError } from './errors.ts'
 import type { RateLimitAcquireOptions, RateLimitDecision, RateLimiter } from './rate-limit.ts'
-import { publishTelemetry } from './telemetry.ts'
+import { hasTelemetrySubscribers, publishTelemetry } from './telemetry.ts'
 import { rateLimitChannel } from './telemetry-events.ts'
 import { sleep, withAnySignal, withTimeout } from './timers.ts'
 import { checkBoolean, checkDuration, checkInteger, checkKnownKeys, checkName, invalid } from './validate.ts'
@@ -88,7 +88,7 @@ export function assembleRateLimiter(adapter: RateLimiterAdapter): RateLimiter {
       if (closing.signal.aborted) throw closedError(name)
       if (signal?.aborted) throw abortError(signal, name)
       const decision = await (mayWait ? wait(key, cost, signal) : take(key, cost, signal))
-      publishTelemetry(rateLimitChannel, { limiter: name, decision })
+      if (hasTelemetrySubscribers(rateLimitChannel)) publishTelemetry(rateLimitChannel, { limiter: name, decision })
       return decision
     },
     close() {

@@ -43,3 +43,8 @@ export function createBackoff(options: BackoffOptions = {}): Backoff {
     },
   }
 }
+
+/** A time, more or less by at most a tenth, at random: so that what began together does not stay in step. */
+export function spread(durationMs: number): number {
+  return durationMs * (0.9 + Math.random() * 0.2)
+}

@@ -1,9 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import {
   type ConfigEntry,
-  checkChosenKey,
   checkConfigKey,
-  checkConfigKeys,
   checkContent,
   checkFormat,
   createConfigDocument,
@@ -134,16 +132,4 @@ describe('content', () => {
   test('is not shown', () => {
     expect(() => checkContent('content', 'secret \ud800', 10)).toThrow('Invalid content: got "string", want well-formed text')
   })
-})
-
-test('the keys of a source are several, each once, and the only ones that can be written', () => {
-  const upper = (_: string, key: unknown): string => String(key).toUpperCase()
-  expect([checkConfigKeys(['b.yaml', 'a/b']), checkConfigKeys(['a'], upper)]).toEqual([['b.yaml', 'a/b'], ['A']])
-  expect(() => checkConfigKeys([])).toThrow('Invalid keys: ')
-  expect(() => checkConfigKeys('a' as never)).toThrow('Invalid keys: ')
-  expect(() => checkConfigKeys(['a', '/b'])).toThrow('Invalid keys[1]: ')
-  expect(() => checkConfigKeys(['a', 'b', 'a'])).toThrow('every key once')
-  checkChosenKey(undefined, 'a')
-  checkChosenKey(['a', 'b'], 'b')
-  expect(() => checkChosenKey(['a', 'b'], 'c')).toThrow('one of a, b')
 })

@@ -159,28 +159,6 @@ export function checkConfigKey(field: string, value: unknown): string {
 }
 
 /**
- * Checks a source's option `keys`: at least one, each once.
- *
- * @param check checks one key, and returns it. @default {@link checkConfigKey}
- * @throws SdError `SD_INVALID` that names the field
- */
-export function checkConfigKeys(
-  keys: readonly string[],
-  check: (field: string, key: unknown) => string = checkConfigKey,
-): readonly string[] {
-  if (!Array.isArray(keys) || keys.length === 0) throw invalid('keys', keys, 'an array of at least one key')
-  const checked = keys.map((key, index) => check(`keys[${index}]`, key))
-  const repeated = checked.find((key, index) => checked.indexOf(key) !== index)
-  if (repeated !== undefined) throw invalid('keys', repeated, 'every key once')
-  return checked
-}
-
-/** Checks that a key to be written is one of those that a source was told to have, if it was. @throws SdError `SD_INVALID` */
-export function checkChosenKey(keys: readonly string[] | undefined, key: string): void {
-  if (keys && !keys.includes(key)) throw invalid('key', key, `one of ${keys.join(', ')}`)
-}
-
-/**
  * Checks a text to be written. The text, which may be secret, is not shown.
  *
  * @throws SdError `SD_INVALID` or `SD_TOO_LARGE` that names the field

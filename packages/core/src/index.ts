@@ -12,6 +12,7 @@ export type { CircuitBreakerOptions, CircuitWindowOptions } from './circuit-opti
 export * from './circuit-policy.ts'
 export * from './client-options.ts'
 export * from './cluster.ts'
+export * from './config-selection.ts'
 export * from './config-source.ts'
 export * from './connection.ts'
 export * from './endpoint.ts'

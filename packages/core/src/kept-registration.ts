@@ -1,4 +1,4 @@
-import { type BackoffOptions, createBackoff } from './backoff.ts'
+import { type BackoffOptions, createBackoff, spread } from './backoff.ts'
 import { closedError, SdError, toSdError } from './errors.ts'
 import { updateServiceInstance } from './instance.ts'
 import type { KeyedQueue } from './keyed-queue.ts'
@@ -170,7 +170,7 @@ export class KeptRegistration implements Registration {
     const { renewIntervalMs } = this.#options
     while (!this.#ended) {
       const { state } = this
-      await this.#pause(state === 'active' ? renewIntervalMs(this.instance) * (0.9 + Math.random() * 0.2) : this.#backoff.next())
+      await this.#pause(state === 'active' ? spread(renewIntervalMs(this.instance)) : this.#backoff.next())
       // Woken by a loss: pause once more, for the jitter that keeps a thousand registrations from returning at once.
       if (this.#ended || state !== this.state) continue
       await (state === 'active' ? this.#renew() : this.#put()).catch(() => undefined)

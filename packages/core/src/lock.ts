@@ -1,3 +1,4 @@
+import { spread } from './backoff.ts'
 import { SdError } from './errors.ts'
 import type { OperationOptions } from './registry.ts'
 import { sleep } from './timers.ts'
@@ -85,7 +86,7 @@ export function keepSession({ ttlMs, confirmedAt, renew }: SessionLife): {
   async function keep(): Promise<void> {
     let giveUp = giveUpAfter(confirmedAt)
     while (!lost.signal.aborted) {
-      await sleep((ttlMs / 3) * (0.9 + Math.random() * 0.2), lost.signal, true).catch(() => undefined)
+      await sleep(spread(ttlMs / 3), lost.signal, true).catch(() => undefined)
       if (lost.signal.aborted) break
       const startedAt = performance.now()
       try {

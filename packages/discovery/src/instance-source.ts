@@ -1,4 +1,12 @@
-import { createWatchHub, type Discoverer, type OperationOptions, type ServiceSnapshot, sleep, type Watched } from '@sd/core'
+import {
+  createWatchHub,
+  type Discoverer,
+  type OperationOptions,
+  type ServiceSnapshot,
+  sleep,
+  spread,
+  type Watched,
+} from '@sd/core'
 
 /** Where Discovery gets instances from: any registry, or anything that can list a service. */
 export interface InstanceSource {
@@ -30,7 +38,7 @@ export function createInstanceFeed(source: InstanceSource, ttlMs: number): Insta
     async session(service, { offer, signal }) {
       for (;;) {
         offer(await source.getInstances(service, { signal }))
-        await sleep(ttlMs * (0.9 + Math.random() * 0.2), signal)
+        await sleep(spread(ttlMs), signal)
       }
     },
   })

@@ -7,6 +7,7 @@ import {
   closedError,
   SdError,
   sleep,
+  spread,
   withTimeout,
 } from '@sd/core'
 import type { MetricSet } from './metric-set.ts'
@@ -73,7 +74,7 @@ export function createCollectorRunner(metrics: MetricSet, onError: (error: unkno
           if (ending.signal.aborted) return
           runs.inc({ collector: name, result })
           if (result === 'ok') lastSuccess.set({ collector: name }, Date.now() / 1_000)
-          await sleep(intervalMs * (0.9 + Math.random() * 0.2), ending.signal).catch(() => undefined)
+          await sleep(spread(intervalMs), ending.signal).catch(() => undefined)
         }
       }
       const end = (): void => {

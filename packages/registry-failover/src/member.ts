@@ -1,4 +1,4 @@
-import { type SdError, toSdError, withTimeout } from '@sd/core'
+import { type SdError, spread, toSdError, withTimeout } from '@sd/core'
 import type { MemberSettings, ResolvedSettings } from './options.ts'
 import type { MemberState } from './status.ts'
 
@@ -68,7 +68,7 @@ export function createMember({ settings, timing, onProbe }: MemberOptions): Memb
   /** Sooner than the interval where a verdict is due before it, so that short hysteresis is kept too. */
   function delayMs(): number {
     const { probeIntervalMs, failAfterMs, returnAfterMs } = timing()
-    const intervalMs = probeIntervalMs * (0.9 + Math.random() * 0.2)
+    const intervalMs = spread(probeIntervalMs)
     const dueMs = health.changedAt + (health.state === 'away' ? failAfterMs : returnAfterMs) - performance.now()
     return dueMs > 0 ? Math.min(intervalMs, Math.max(dueMs, 10)) : intervalMs
   }

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 
 /** A stand-in for Nacos 3 without its v1 API. */
-export interface DocumentedNacos {
+export interface StandIn {
   readonly port: number
   /** Texts by namespace, group and data id; what a test puts in is served as it stands. */
   readonly texts: Map<string, DocumentedText>
@@ -33,7 +33,7 @@ const dumpMs = 150
  * delete and their refusals, and that readers see a write some 200 ms later. Not seen, but made from the documentation and source: that reading is open to
  * all (as with auth for the admin API alone), that there is no v1 (3.0.3 has it, 3.2 has not), and a text with an `encryptedDataKey`.
  */
-export async function startDocumentedNacos(): Promise<DocumentedNacos> {
+export async function startStandIn(): Promise<StandIn> {
   const texts = new Map<string, DocumentedText>()
   const writes = new Map<string, Readonly<Record<'before' | 'after', DocumentedText | undefined>>>()
   const requests: string[] = []

@@ -1,0 +1,73 @@
+import { type ConfigEntry, type ConfigFormat, checkConfigKey, checkFormat, formatOfKey, isConfigKey } from './config-source.ts'
+import { invalid } from './validate.ts'
+
+/** Options of sources that hold one text per key: which of them count, and how they are read. */
+export interface ConfigSelectionOptions {
+  /** The keys that count, in the order in which they are merged: later ones win. @default all below the prefix, sorted */
+  readonly keys?: readonly string[]
+  /** How every text is read. @default what its key's extension says, such as `.yaml`; without one as `text`, a single value at the path of its key */
+  readonly format?: ConfigFormat
+}
+
+/** {@link ConfigSelectionOptions}, checked. */
+export interface ConfigSelection {
+  /** The keys that count, in their order; `undefined` for all. */
+  readonly keys: readonly string[] | undefined
+  /** How every text is read; `undefined` for what its key says. */
+  readonly format: ConfigFormat | undefined
+}
+
+/** A text as its backend has it. */
+export type ConfigText = Pick<ConfigEntry, 'content' | 'revision' | 'updatedAt'>
+
+/** Names of the options in {@link ConfigSelectionOptions}. */
+export const CONFIG_SELECTION_OPTIONS = ['keys', 'format'] as const
+
+/**
+ * Checks which texts count.
+ *
+ * @param checkKey checks one key, and returns it. @default {@link checkConfigKey}
+ * @throws SdError `SD_INVALID` that names the option
+ */
+export function readSelection(
+  { keys, format }: ConfigSelectionOptions,
+  checkKey?: (field: string, key: unknown) => string,
+): ConfigSelection {
+  return { keys: keys && checkConfigKeys(keys, checkKey), format: format && checkFormat('format', format) }
+}
+
+/** The entry of a text. */
+export function toConfigEntry({ format }: ConfigSelection, key: string, text: ConfigText): ConfigEntry {
+  return { key, format: format ?? formatOfKey(key), ...text }
+}
+
+/** The entries of the texts that count, in the order in which they are merged. @param texts by key; those with keys that are none are left out */
+export function selectEntries(selection: ConfigSelection, texts: ReadonlyMap<string, ConfigText>): readonly ConfigEntry[] {
+  const order = selection.keys ?? [...texts.keys()].filter(isConfigKey).sort()
+  return order.flatMap((key) => {
+    const text = texts.get(key)
+    return text ? [toConfigEntry(selection, key, text)] : []
+  })
+}
+
+/**
+ * Checks a source's option `keys`: at least one, each once.
+ *
+ * @param check checks one key, and returns it. @default {@link checkConfigKey}
+ * @throws SdError `SD_INVALID` that names the field
+ */
+export function checkConfigKeys(
+  keys: readonly string[],
+  check: (field: string, key: unknown) => string = checkConfigKey,
+): readonly string[] {
+  if (!Array.isArray(keys) || keys.length === 0) throw invalid('keys', keys, 'an array of at least one key')
+  const checked = keys.map((key, index) => check(`keys[${index}]`, key))
+  const repeated = checked.find((key, index) => checked.indexOf(key) !== index)
+  if (repeated !== undefined) throw invalid('keys', repeated, 'every key once')
+  return checked
+}
+
+/** Checks that a key to be written is one of those that a source was told to have, if it was. @throws SdError `SD_INVALID` */
+export function checkChosenKey(keys: readonly string[] | undefined, key: string): void {
+  if (keys && !keys.includes(key)) throw invalid('key', key, `one of ${keys.join(', ')}`)
+}
