@@ -334,7 +334,7 @@ describe('rules change at run time', () => {
     await pass(0)
     expect(seen).toEqual(['errors firing', 'more firing', 'more resolved'])
     expect(told()).toEqual([firingA, '[critical] more{service="a"} is resolved'])
-    expect(errors.map(({ message }) => message)).toEqual(['A listener of alerts: listener'])
+    expect(errors.map(({ message }) => message)).toEqual(['listener of alerts: listener'])
     await alerts.close()
   })
 })

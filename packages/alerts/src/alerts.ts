@@ -4,6 +4,7 @@ import {
   checkFunction,
   checkKnownKeys,
   checkObject,
+  guardListener,
   invalid,
   SdError,
   sleep,
@@ -103,7 +104,10 @@ const keys = [
 export function createAlerts(options: AlertsOptions): Alerts {
   checkKnownKeys('', checkObject('options', options), keys)
   const source = checkFunction('source', options.source)
-  const onError = guard(checkFunction('onError', options.onError ?? ((error) => process.stderr.write(`${error.message}\n`))))
+  const onError = guardListener(
+    'onError',
+    checkFunction('onError', options.onError ?? ((error) => process.stderr.write(`${error.message}\n`))),
+  )
   const intervalMs = checkDuration('intervalMs', options.intervalMs ?? 15_000, 1)
   const repeatIntervalMs = checkDuration('repeatIntervalMs', options.repeatIntervalMs ?? 4 * 3_600_000, 1)
   const collectTimeoutMs = checkDuration('collectTimeoutMs', options.collectTimeoutMs ?? 10_000, 1)
@@ -168,13 +172,7 @@ export function createAlerts(options: AlertsOptions): Alerts {
     if (isTelling) return
     isTelling = true
     for (let change = untold.shift(); change; change = untold.shift()) {
-      for (const listener of listeners) {
-        try {
-          listener(...change)
-        } catch (error) {
-          onError(toSdError(error, 'SD_INVALID', 'A listener of alerts'))
-        }
-      }
+      for (const tell of listeners) tell(...change)
     }
     isTelling = false
   }
@@ -240,8 +238,9 @@ export function createAlerts(options: AlertsOptions): Alerts {
     expireSilence: (id) => silences.expire(id),
     onChange(listener) {
       checkFunction('listener', listener)
-      listeners.add(listener)
-      return () => void listeners.delete(listener)
+      const own = guardListener('listener of alerts', listener, onError)
+      listeners.add(own)
+      return () => void listeners.delete(own)
     },
     async close() {
       closing.abort()
@@ -263,15 +262,4 @@ function createDeliveries(channels: readonly AlertChannel[], onError: (error: Sd
     deliveries.set(channel.name, delivery)
   }
   return deliveries
-}
-
-/** Who is told of errors must not make more of them. */
-function guard(onError: (error: SdError) => void): (error: SdError) => void {
-  return (error) => {
-    try {
-      onError(error)
-    } catch {
-      // Nobody is left to be told.
-    }
-  }
 }

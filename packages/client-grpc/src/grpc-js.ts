@@ -123,7 +123,7 @@ export function installScheme(grpc: GrpcModule, scheme: string, handlers: Scheme
       return escapeName(decodeName(path))
     }
 
-    readonly #listener: ResolverListener
+    readonly #resolverListener: ResolverListener
     readonly #serviceConfig: object
     readonly #configSelector: object
     #isWanted = false
@@ -142,7 +142,7 @@ export function installScheme(grpc: GrpcModule, scheme: string, handlers: Scheme
         const dynamicFilterFactories = [{ createFilter: () => new CallFilter(call) }]
         return { methodConfig: findMethod(method), pickInformation: call, status: 0, dynamicFilterFactories }
       }
-      this.#listener = listener
+      this.#resolverListener = listener
       this.#serviceConfig = { ...config, loadBalancingConfig: [{ [policyName]: policy }] }
       // A function up to 1.12, an object with two methods since.
       this.#configSelector = Object.assign(select, { invoke: select, unref: () => undefined })
@@ -162,11 +162,11 @@ export function installScheme(grpc: GrpcModule, scheme: string, handlers: Scheme
     #report(): void {
       if (!this.#isWanted) return
       const selector = this.#configSelector
-      if (typeof this.#listener === 'function') {
+      if (typeof this.#resolverListener === 'function') {
         const attributes = { [configSelectorKey]: selector }
-        this.#listener({ ok: true, value: [] }, attributes, { ok: true, value: this.#serviceConfig }, '')
+        this.#resolverListener({ ok: true, value: [] }, attributes, { ok: true, value: this.#serviceConfig }, '')
       } else {
-        this.#listener.onSuccessfulResolution([], this.#serviceConfig, null, selector, {})
+        this.#resolverListener.onSuccessfulResolution([], this.#serviceConfig, null, selector, {})
       }
     }
   }

@@ -1,4 +1,4 @@
-import type { ClusterExplanation, Endpoint, SdError } from '@sd/core'
+import { type ClusterExplanation, type Endpoint, guardListener, type SdError } from '@sd/core'
 
 /** What happened during a call. */
 export type CallStepKind = 'refused' | 'picked' | 'answered' | 'failed' | 'retry' | 'hedge' | 'fallback'
@@ -47,8 +47,9 @@ export interface CallRecorder {
   finish(end: Pick<CallExplanation, 'service' | 'method' | 'path' | 'status' | 'error'>): void
 }
 
-/** Makes a recorder. What `onExplained` throws is dropped: it can't hurt the call. */
+/** Makes a recorder. What `onExplained` fails with can't hurt the call: it is warned of. */
 export function createRecorder(onExplained: (explanation: CallExplanation) => void): CallRecorder {
+  const tell = guardListener('explain', onExplained)
   const startedAt = performance.now()
   const steps: CallStep[] = []
   let cluster: ClusterExplanation | undefined
@@ -61,11 +62,7 @@ export function createRecorder(onExplained: (explanation: CallExplanation) => vo
       cluster ??= explain()
     },
     finish(end) {
-      try {
-        onExplained({ ...end, cluster, steps, durationMs: elapsed() })
-      } catch {
-        // The caller of the request may be somebody else, who can't do anything about it.
-      }
+      tell({ ...end, cluster, steps, durationMs: elapsed() })
     },
   }
 }

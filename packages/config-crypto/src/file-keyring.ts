@@ -1,5 +1,14 @@
 import { open } from 'node:fs/promises'
-import { checkDuration, checkFunction, checkInteger, checkKnownKeys, checkName, SdError, toSdError } from '@sd/core'
+import {
+  checkDuration,
+  checkFunction,
+  checkInteger,
+  checkKnownKeys,
+  checkName,
+  guardListener,
+  SdError,
+  toSdError,
+} from '@sd/core'
 import { type Keys, parseKeyLines } from './key-lines.ts'
 import { createLocalKeyring, type Keyring } from './keyring.ts'
 
@@ -34,7 +43,7 @@ export function createFileKeyring(options: FileKeyringOptions): Keyring {
   const path = checkName('path', options.path, 4_096)
   const maxMode = checkInteger('maxMode', options.maxMode ?? 0o600, { min: 0o400, max: 0o777 })
   const recheckMs = checkDuration('recheckMs', options.recheckMs ?? 1_000)
-  const onError = options.onError && checkFunction('onError', options.onError)
+  const onError = options.onError && guardListener('onError', checkFunction('onError', options.onError))
   let file: KeyFile | undefined
   let checkedAt = 0
   let checking: Promise<void> | undefined

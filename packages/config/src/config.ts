@@ -5,7 +5,7 @@ import { type ConfigExplanation, explainPath } from './explain.ts'
 import { type LiveConfig, startLiveConfig } from './live-config.ts'
 import { type ConfigOptions, readOptions, readValue } from './options.ts'
 import { type Path, type PathValue, splitPath } from './path.ts'
-import type { ConfigReport, ConfigStatus } from './report.ts'
+import type { ConfigStatus } from './report.ts'
 import { type ConfigChange, type ConfigValueChange, createSubscriptions } from './subscriptions.ts'
 import { removeAt, writeAt } from './tree.ts'
 
@@ -26,7 +26,7 @@ export interface Config<Output = unknown, Input = Output> extends AsyncDisposabl
   /** The value at a path. @throws SdError `SD_NOT_FOUND` if there is none, or `null` */
   require<P extends Path<Output>>(path: P): NonNullable<PathValue<Output, P>>
   /**
-   * Calls `listener` whenever what is at a path is another one, after the new version counts. What it throws is reported.
+   * Calls `listener` whenever what is at a path is another one, after the new version counts. A listener that throws or rejects is reported, and hurts nothing else.
    *
    * @returns a function that ends it
    */
@@ -61,20 +61,13 @@ export async function createConfig<Schema extends StandardSchemaV1 = StandardSch
   options: ConfigOptions<Schema>,
 ): Promise<Config<StandardSchemaV1.InferOutput<Schema>, StandardSchemaV1.InferInput<Schema>>> {
   const settings = readOptions(options)
-  const subscriptions = createSubscriptions((error) => report({ kind: 'error', error }))
+  // Without `onReport` nobody would hear of a listener that fails.
+  const subscriptions = createSubscriptions(options.onReport && ((error) => settings.onReport({ kind: 'error', error })))
   let config: Writable<Config> | undefined
   let values = new Map<string, unknown>()
 
-  function report(event: ConfigReport): void {
-    try {
-      settings.onReport(event)
-    } catch {
-      // Who is told must not stop an update.
-    }
-  }
-
   const live = await startLiveConfig(settings, {
-    report,
+    report: settings.onReport,
     onVersion(next, previous) {
       if (!config) return
       config.current = next.value

@@ -1,4 +1,12 @@
-import { type ConfigAnnotations, type ConfigEntry, checkObject, formatOfKey, invalid } from '@sd/core'
+import {
+  type ConfigAnnotations,
+  type ConfigEntry,
+  checkFunction,
+  checkObject,
+  formatOfKey,
+  guardListener,
+  invalid,
+} from '@sd/core'
 
 /** The texts behind memory sources: what a server is to other sources. Several sources of one process may share one. */
 export interface MemoryConfigStore {
@@ -21,7 +29,7 @@ export function createMemoryConfigStore(texts: Readonly<Record<string, string>> 
   let revision = 0
 
   function tell(): void {
-    for (const listener of [...listeners]) listener()
+    for (const tellOne of [...listeners]) tellOne()
   }
   const store: MemoryConfigStore = {
     list: () => [...entries.values()].sort((a, b) => (a.key < b.key ? -1 : 1)),
@@ -45,8 +53,9 @@ export function createMemoryConfigStore(texts: Readonly<Record<string, string>> 
       if (entries.delete(key)) tell()
     },
     onChange(listener) {
-      listeners.add(listener)
-      return () => void listeners.delete(listener)
+      const own = guardListener('listener of the memory store', checkFunction('listener', listener))
+      listeners.add(own)
+      return () => void listeners.delete(own)
     },
   }
   for (const [key, content] of Object.entries(checkObject('entries', texts))) {

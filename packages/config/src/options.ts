@@ -9,6 +9,7 @@ import {
   checkName,
   checkObject,
   checkText,
+  guardListener,
   invalid,
 } from '@sd/core'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
@@ -156,7 +157,7 @@ export function readOptions(options: ConfigOptions): ConfigSettings {
     startTimeoutMs: checkDuration('startTimeoutMs', options.startTimeoutMs ?? 10_000, 1),
     updateTimeoutMs: checkDuration('updateTimeoutMs', options.updateTimeoutMs ?? 10_000, 1),
     coalesceMs: checkDuration('coalesceMs', options.coalesceMs ?? 50),
-    onReport: checkFunction('onReport', onReport),
+    onReport: guardListener('onReport', checkFunction('onReport', onReport)),
     signal: options.signal,
     name: checkName('name', options.name ?? 'config'),
   }

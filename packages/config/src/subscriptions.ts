@@ -1,4 +1,4 @@
-import { createLatestWins, type LatestWins, type SdError, toSdError } from '@sd/core'
+import { createLatestWins, guardListener, type LatestWins, type SdError } from '@sd/core'
 import { valueAt } from './config-tree.ts'
 import type { ConfigVersion } from './live-config.ts'
 import { changedPaths } from './tree.ts'
@@ -33,17 +33,17 @@ export interface Subscriptions {
 
 interface Listener {
   readonly keys: readonly string[]
-  readonly listener: (change: ConfigValueChange<unknown>) => void
+  readonly tell: (change: ConfigValueChange<unknown>) => void
 }
 
-/** Makes it. @param onError told what listeners throw */
-export function createSubscriptions(onError: (error: SdError) => void): Subscriptions {
+/** Makes it. @param onError gets what listeners fail with; a process warning does without it */
+export function createSubscriptions(onError: ((error: SdError) => void) | undefined): Subscriptions {
   const listeners = new Set<Listener>()
   const streams = new Set<LatestWins<ConfigVersion>>()
 
   return {
     listen(keys, listener) {
-      const entry = { keys, listener }
+      const entry = { keys, tell: guardListener(`listener on ${keys.join('.') || 'the configuration'}`, listener, onError) }
       listeners.add(entry)
       return () => void listeners.delete(entry)
     },
@@ -62,15 +62,11 @@ export function createSubscriptions(onError: (error: SdError) => void): Subscrip
     },
     publish(next, previous) {
       for (const stream of streams) stream.offer(next)
-      for (const { keys, listener } of [...listeners]) {
+      for (const { keys, tell } of [...listeners]) {
         const change = { previous: valueAt(previous.value, keys), value: valueAt(next.value, keys), version: next.version }
         // Whatever is the same has kept its identity.
         if (Object.is(change.previous, change.value)) continue
-        try {
-          listener(change)
-        } catch (error) {
-          onError(toSdError(error, 'SD_LISTENER_FAILED', `listener on ${keys.join('.') || 'the configuration'}`))
-        }
+        tell(change)
       }
     },
     close() {

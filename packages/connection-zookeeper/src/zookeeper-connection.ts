@@ -1,4 +1,4 @@
-import { type Credentials, SdError, settlesWithin, untilAborted } from '@sd/core'
+import { type Credentials, guardListener, SdError, settlesWithin, untilAborted } from '@sd/core'
 import { CreateMode, type Event, Exception, type Stat } from 'node-zookeeper-client'
 import { type AccessRule, toAcl } from './access.ts'
 import { type DialedClient, type DialOptions, dial, presentCredentials, type SessionIdentity } from './dial.ts'
@@ -193,14 +193,15 @@ function createListeners(): Pick<ZooKeeperConnection, 'listen'> & { readonly onE
     onEvent(event) {
       const path = event.getPath()
       for (let folder = path; folder !== ''; folder = parentOf(folder)) {
-        for (const listener of listeners.get(folder) ?? []) listener(path)
+        for (const tell of listeners.get(folder) ?? []) tell(path)
       }
     },
     listen(folder, listener) {
       const all = listeners.get(folder) ?? new Set()
-      listeners.set(folder, all.add(listener))
+      const own = guardListener(`listener on ${folder}`, listener)
+      listeners.set(folder, all.add(own))
       return () => {
-        all.delete(listener)
+        all.delete(own)
         if (all.size === 0 && listeners.get(folder) === all) listeners.delete(folder)
       }
     },

@@ -2,10 +2,12 @@ import { createExecute } from './circuit-execute.ts'
 import { type CircuitBreakerOptions, resolveCircuitOptions } from './circuit-options.ts'
 import { Outage } from './circuit-outage.ts'
 import type { CircuitCounts } from './circuit-window.ts'
+import { guardListener } from './listener.ts'
 import { judgeOutcome, type Outcome } from './outcome.ts'
 import type { CircuitBreaker, CircuitChange, CircuitChangeReason, CircuitState, Permit } from './policy.ts'
 import { publishTelemetry } from './telemetry.ts'
 import { breakerStateChannel } from './telemetry-events.ts'
+import { checkFunction } from './validate.ts'
 
 /** What {@link assembleCircuitBreaker} tells a library that holds the circuit. */
 export interface CircuitEngine {
@@ -65,13 +67,7 @@ export function assembleCircuitBreaker(
     // A listener that changes the state itself must not let others hear of its change first.
     if (untold.length > 1) return
     for (const told of untold) {
-      for (const listener of [...listeners]) {
-        try {
-          listener(told)
-        } catch {
-          // Whoever settles a permit can't do anything about somebody else's listener.
-        }
-      }
+      for (const tellOne of [...listeners]) tellOne(told)
       publishTelemetry(breakerStateChannel, { breaker: name, ...told })
     }
     untold.length = 0
@@ -163,7 +159,7 @@ export function assembleCircuitBreaker(
     isolate: () => change('isolated', 'manual'),
     onStateChange(listener) {
       // Of its own, so that ending one subscription leaves another of the same function alone.
-      const own = (event: CircuitChange): void => listener(event)
+      const own = guardListener(`state listener of breaker ${name}`, checkFunction('listener', listener))
       listeners.add(own)
       return () => void listeners.delete(own)
     },

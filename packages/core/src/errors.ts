@@ -91,7 +91,12 @@ export class SdError extends Error {
 
   /** Whether `value` is an `SdError` of this or any other installed copy of this package. */
   static isInstance(value: unknown): value is SdError {
-    return typeof value === 'object' && value !== null && (value as { [marker]?: unknown })[marker] === true
+    try {
+      return typeof value === 'object' && value !== null && (value as { [marker]?: unknown })[marker] === true
+    } catch {
+      // A proxy may refuse to be read.
+      return false
+    }
   }
 }
 
@@ -104,8 +109,16 @@ export class SdError extends Error {
  */
 export function toSdError(value: unknown, code: SdErrorCode, context: string): SdError {
   if (SdError.isInstance(value)) return value
-  const reason = value instanceof Error ? value.message : String(value)
-  return new SdError(code, `${context}: ${reason}`, { cause: value })
+  return new SdError(code, `${context}: ${describeThrown(value)}`, { cause: value })
+}
+
+/** What a thrown value says: an error's message, or the value as a text. Never throws, whatever was thrown. */
+export function describeThrown(value: unknown): string {
+  try {
+    return value instanceof Error ? `${value.message}` : String(value)
+  } catch {
+    return `a value of type ${typeof value} that has no text`
+  }
 }
 
 /**

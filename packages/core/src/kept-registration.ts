@@ -1,6 +1,7 @@
 import { type BackoffOptions, createBackoff, spread } from './backoff.ts'
 import { closedError, SdError, toSdError } from './errors.ts'
 import { updateServiceInstance } from './instance.ts'
+import { guardListener } from './listener.ts'
 import type { KeyedQueue } from './keyed-queue.ts'
 import type { RegistrationContext, RegistrationDriver } from './registration-driver.ts'
 import type { OperationOptions, Registration, RegistrationState } from './registry.ts'
@@ -8,6 +9,7 @@ import type { ServiceInstance } from './service-instance.ts'
 import { publishTelemetry } from './telemetry.ts'
 import { registrationStateChannel } from './telemetry-events.ts'
 import { sleep, withTimeout } from './timers.ts'
+import { checkFunction } from './validate.ts'
 
 /** What one process knows of one service and id, across the registrations that replace each other under it. */
 export interface RegistrationSlot {
@@ -141,8 +143,10 @@ export class KeptRegistration implements Registration {
   }
 
   onStateChange(listener: (registration: Registration) => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    const { service, id } = this.instance
+    const own = guardListener(`state listener of registration ${service}/${id}`, checkFunction('listener', listener))
+    this.#listeners.add(own)
+    return () => this.#listeners.delete(own)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -302,8 +306,8 @@ export class KeptRegistration implements Registration {
     this.#interrupt()
     const { service, id } = this.instance
     publishTelemetry(registrationStateChannel, { registry: this.#options.registry, service, instanceId: id, state, error })
-    // Later, so that a throwing listener is the process's to hear of and can't break the keeper.
-    for (const listener of this.#listeners) queueMicrotask(() => listener(this))
+    // Later, so that a listener that changes the registration does not do so in the middle of a change.
+    for (const tell of this.#listeners) queueMicrotask(() => tell(this))
   }
 
   #close(): void {

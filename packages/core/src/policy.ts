@@ -105,6 +105,6 @@ export interface CircuitBreaker extends AdmissionPolicy {
   close(): void
   /** Refuses everything until {@link CircuitBreaker.open} or {@link CircuitBreaker.close} is called. */
   isolate(): void
-  /** Tells of every change, synchronously. What a listener throws is dropped: it can't hurt the call. @returns a function that ends it */
+  /** Tells of every change, synchronously. A listener that fails hurts neither the call nor other listeners: it is warned of. @returns a function that ends it */
   onStateChange(listener: (change: CircuitChange) => void): () => void
 }

@@ -50,7 +50,7 @@ export interface Registration extends AsyncDisposable {
   update(change: InstanceUpdate, options?: OperationOptions): Promise<void>
   /** Removes the instance and ends the handle; idempotent. Only what this registration put there is removed, where the backend can tell. */
   deregister(options?: OperationOptions): Promise<void>
-  /** Calls `listener` at every change of state, until the returned function is called. What it throws is an uncaught exception. */
+  /** Calls `listener` at every change of state, until the returned function is called. One that fails is warned of. */
   onStateChange(listener: (registration: Registration) => void): () => void
 }
 

@@ -1,4 +1,6 @@
 import { type Channel, channel } from 'node:diagnostics_channel'
+import type { SdError } from './errors.ts'
+import { guardListener } from './listener.ts'
 import type { TelemetryEvents } from './telemetry-events.ts'
 
 /** Name of a telemetry channel. */
@@ -27,25 +29,20 @@ export function publishTelemetry<Name extends TelemetryChannel>(name: Name, even
 }
 
 /**
- * Subscribes to a channel. A throwing listener can't hurt the publisher: its error goes to `onError`. (A listener that
+ * Subscribes to a channel. A listener that throws or rejects can't hurt the publisher: its error goes to `onError`. (A listener that
  * subscribes to the raw channel and throws ends the process.)
  *
- * @param onError told of a listener's error. @default ignores it
+ * @param onError gets an error `SD_LISTENER_FAILED` with what the listener failed with as its cause. @default warns, see {@link guardListener}
  * @returns a function that ends the subscription
  */
 export function subscribeTelemetry<Name extends TelemetryChannel>(
   name: Name,
   listener: (event: TelemetryEvents[Name]) => void,
-  onError: (error: unknown) => void = () => {},
+  onError?: (error: SdError) => void,
 ): () => void {
   const target = getChannel(name)
-  function guarded(event: unknown): void {
-    try {
-      listener(event as TelemetryEvents[Name])
-    } catch (error) {
-      onError(error)
-    }
-  }
+  const tell = guardListener(`listener of ${name}`, listener, onError)
+  const guarded = (event: unknown): void => tell(event as TelemetryEvents[Name])
   target.subscribe(guarded)
   return () => target.unsubscribe(guarded)
 }

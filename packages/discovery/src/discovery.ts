@@ -4,6 +4,7 @@ import {
   checkKnownKeys,
   checkName,
   closedError,
+  guardListener,
   type OperationOptions,
   reportStates,
   SdError,
@@ -42,7 +43,8 @@ export interface Discovery extends ClusterSource, AsyncDisposable {
   /** Follows a service: the current state first, then every change, the latest only for a slow consumer. Ends on abort and close. */
   watch(service: string, options?: OperationOptions): AsyncIterable<DiscoveryEvent>
   /**
-   * Follows a service with a listener; what it throws is an uncaught exception. Returns a function that ends it.
+   * Follows a service with a listener. Returns a function that ends it. A listener that throws or rejects is reported to `onError` (or, without
+   * one, by a process warning) as `SD_LISTENER_FAILED`, and is called again with the next event.
    */
   subscribe(service: string, listener: (event: DiscoveryEvent) => void): () => void
   /** Asks the source now. @throws SdError when it can't answer; what is known stays */
@@ -137,7 +139,7 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
     subscribe(service, listener) {
       checkFunction('listener', listener)
       const events = clusterOf(service).events.iterate({})
-      void deliver(events, listener)
+      void deliver(events, guardListener(`listener of ${service}`, listener, resolved.onListenerError))
       return () => void events.return?.()
     },
     async refresh(service, { signal } = {}) {
@@ -162,6 +164,6 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
   }
 }
 
-async function deliver(events: AsyncIterable<DiscoveryEvent>, listener: (event: DiscoveryEvent) => void): Promise<void> {
-  for await (const event of events) listener(event)
+async function deliver(events: AsyncIterable<DiscoveryEvent>, tell: (event: DiscoveryEvent) => void): Promise<void> {
+  for await (const event of events) tell(event)
 }

@@ -37,12 +37,18 @@ export function attachMonitors(options: AttachMonitorsOptions): AttachedMonitors
   const { service, monitors, ejections, onError } = options
   let closed = false
 
-  function guard(name: string, run: () => void): void {
+  function guard(name: string, run: () => unknown): void {
     try {
-      run()
+      const result = run()
+      // An asynchronous method fails later.
+      if (result instanceof Promise) result.catch((error: unknown) => fail(name, error))
     } catch (error) {
-      onError(toSdError(error, 'SD_MONITOR_FAILED', `monitor ${name} of ${service}`))
+      fail(name, error)
     }
+  }
+
+  function fail(name: string, error: unknown): void {
+    onError(toSdError(error, 'SD_MONITOR_FAILED', `monitor ${name} of ${service}`))
   }
 
   function clusterFor(monitor: string): MonitoredCluster {

@@ -9,6 +9,7 @@ import {
   checkObject,
   checkText,
   type EndpointMonitor,
+  guardListener,
   invalid,
   type SdError,
 } from '@sd/core'
@@ -65,7 +66,7 @@ export interface DiscoveryOptions {
   readonly snapshots?: DiskSnapshotOptions
   /** How long a start waits for the source before it takes the snapshot from disk, in milliseconds. @default 500 */
   readonly coldStartMs?: number
-  /** Told of what can't be thrown at anybody: a snapshot file that is damaged or can't be written, a monitor that throws. @default ignored */
+  /** Told of what can't be thrown at anybody: a snapshot file that is damaged or can't be written, a monitor or a listener that fails. @default ignored; listeners that fail are warned of */
   readonly onError?: (error: SdError) => void
 }
 
@@ -88,6 +89,8 @@ export interface ResolvedDiscoveryOptions
   readonly anyService: ResolvedServiceOptions
   /** See {@link DiscoveryOptions.snapshots}. */
   readonly snapshots: DiskSnapshotOptions | undefined
+  /** Where failures of listeners go: {@link DiscoveryOptions.onError} if it was given. */
+  readonly onListenerError: ((error: SdError) => void) | undefined
 }
 
 const keys = [
@@ -123,6 +126,7 @@ export function readOptions(options: DiscoveryOptions): ResolvedDiscoveryOptions
   }
   const clientId = anyService.subset?.clientId ?? ownId
   if (snapshots) checkSnapshots(snapshots)
+  const onError = options.onError && guardListener('onError', checkFunction('onError', options.onError))
   return {
     source,
     anyService,
@@ -143,7 +147,8 @@ export function readOptions(options: DiscoveryOptions): ResolvedDiscoveryOptions
     idleMs: checkDuration('idleMs', options.idleMs ?? 600_000, 1),
     maxServices: checkInteger('maxServices', options.maxServices ?? 10_000, { min: 1, max: 1_000_000 }),
     coldStartMs: checkDuration('coldStartMs', options.coldStartMs ?? 500),
-    onError: checkFunction('onError', options.onError ?? (() => {})),
+    onError: onError ?? (() => {}),
+    onListenerError: onError,
   }
 }
 

@@ -4,6 +4,7 @@ import {
   checkObject,
   checkOneOf,
   createServiceInstance,
+  guardListener,
   type InstanceSpec,
   invalid,
   RESERVED_METADATA_PREFIX,
@@ -65,7 +66,7 @@ export function readReporterOptions(options: HealthReporterOptions): ResolvedHea
   return {
     ...readProbeOptions(options),
     registrations,
-    onError: checkFunction('onError', options.onError ?? (() => {})),
+    onError: guardListener('onError', checkFunction('onError', options.onError ?? (() => {}))),
     checks: checks.map((own: OwnHealthCheck, index) => {
       const field = `checks[${index}]`
       checkKnownKeys(field, checkObject(field, own), ['check', 'kind', 'target'])

@@ -6,6 +6,7 @@ import {
   checkKnownKeys,
   checkNumber,
   createRetryBudget,
+  guardListener,
   type HedgedEnd,
   type RetryBudget,
   SdError,
@@ -77,8 +78,8 @@ export function resolveOptions<T>(options: HedgeOptions<T>): ResolvedOptions<T> 
     countsCalls: checkBoolean('countsCalls', options.countsCalls ?? true),
     isFinal: checkFunction('isFinal', isFinal),
     serverDelayMs: checkFunction('serverDelayMs', options.serverDelayMs ?? (() => undefined)),
-    discard: checkFunction('discard', options.discard ?? (() => {})),
-    onHedge: checkFunction('onHedge', options.onHedge ?? (() => {})),
+    discard: guardListener('discard', checkFunction('discard', options.discard ?? (() => {}))),
+    onHedge: guardListener('onHedge', checkFunction('onHedge', options.onHedge ?? (() => {}))),
   }
 }
 

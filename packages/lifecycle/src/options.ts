@@ -5,6 +5,7 @@ import {
   checkKnownKeys,
   checkName,
   checkObject,
+  guardListener,
   type InstanceSpec,
   invalid,
   type Registrar,
@@ -88,6 +89,9 @@ export function readOptions(options: LifecycleOptions): ResolvedLifecycleOptions
     exit: checkBoolean('exit', options.exit ?? true),
     livePath: checkName('livePath', options.livePath ?? '/health/live'),
     readyPath: checkName('readyPath', options.readyPath ?? '/health/ready'),
-    onError: checkFunction('onError', options.onError ?? ((error) => process.stderr.write(`${error.message}\n`))),
+    onError: guardListener(
+      'onError',
+      checkFunction('onError', options.onError ?? ((error) => process.stderr.write(`${error.message}\n`))),
+    ),
   }
 }

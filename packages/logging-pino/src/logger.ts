@@ -1,5 +1,14 @@
 import { hostname } from 'node:os'
-import { checkDuration, checkFunction, checkKnownKeys, checkName, checkObject, invalid, settlesWithin } from '@sd/core'
+import {
+  checkDuration,
+  checkFunction,
+  checkKnownKeys,
+  checkName,
+  checkObject,
+  guardListener,
+  invalid,
+  settlesWithin,
+} from '@sd/core'
 import { type LevelWithSilent, type Logger, type LoggerOptions as PinoOptions, pino } from 'pino'
 import { createLogContext, type LogContext } from './log-context.ts'
 import { censored, createLineRedactor, type RedactOptions } from './redact-line.ts'
@@ -57,14 +66,14 @@ export function createLogger(options: LoggerOptions): OwnedLogger {
   checkName('service', service)
   checkLevel('level', level)
   checkFunction('context.get', context.get)
-  checkFunction('onError', onError)
+  const report = guardListener('onError', checkFunction('onError', onError))
   if (traceId !== undefined) checkFunction('traceId', traceId)
   for (const [index, writer] of writers.entries()) checkLevel(`writers[${index}].level`, writer?.level ?? 'trace')
   const redactLine = createLineRedactor(redact)
 
   const open = writers.map((writer, index) => ({
     level: writer.level ?? 'trace',
-    stream: openWriter(writer, index, onError),
+    stream: openWriter(writer, index, report),
   }))
   function mixin(): object {
     const found = traceId?.()

@@ -85,11 +85,7 @@ function createReporter(writer: string, report: (failure: WriterFailure) => void
     reportedAt = performance.now()
     const failure = { writer, error, failures }
     failures = 0
-    try {
-      report(failure)
-    } catch {
-      // Who logs must not be hurt by who hears that logging failed.
-    }
+    report(failure)
   }
 }
 

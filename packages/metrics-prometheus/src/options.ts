@@ -1,4 +1,14 @@
-import { checkBoolean, checkFunction, checkInteger, checkKnownKeys, checkNumber, checkObject, checkText, invalid } from '@sd/core'
+import {
+  checkBoolean,
+  checkFunction,
+  checkInteger,
+  checkKnownKeys,
+  checkNumber,
+  checkObject,
+  checkText,
+  guardListener,
+  invalid,
+} from '@sd/core'
 import { Registry } from 'prom-client'
 import { type ExemplarSource, readTraceParent } from './exemplars.ts'
 import type { MetricRegister } from './metric-set.ts'
@@ -43,7 +53,7 @@ export function readOptions(options: MetricsOptions): ResolvedMetricsOptions {
     exemplar: exemplar === false ? false : checkFunction('exemplar', exemplar),
     instanceLabels: checkBoolean('instanceLabels', options.instanceLabels ?? false),
     maxSeries: checkInteger('maxSeries', options.maxSeries ?? 1_000, { min: 1, max: 1_000_000 }),
-    onError: withoutThrowing(checkFunction('onError', onError)),
+    onError: guardListener('onError', checkFunction('onError', onError)),
   }
 }
 
@@ -74,15 +84,4 @@ function checkBuckets(buckets: readonly number[]): readonly number[] {
     last = limit
   }
   return buckets
-}
-
-/** An error in a subscriber of a diagnostics channel ends the process. */
-function withoutThrowing(onError: (error: unknown) => void): (error: unknown) => void {
-  return (error) => {
-    try {
-      onError(error)
-    } catch {
-      // It is the last instance: there is nobody else to tell.
-    }
-  }
 }

@@ -1,4 +1,4 @@
-import { checkFunction, checkKnownKeys, checkObject, type Ejection, judgeOutcome, type Outcome } from '@sd/core'
+import { checkFunction, checkKnownKeys, checkObject, type Ejection, guardListener, judgeOutcome, type Outcome } from '@sd/core'
 import { findByFailurePercentage, findBySuccessRate, type HostSample } from './interval-rules.ts'
 import { type OutlierRules, type ResolvedRules, readRules, ruleKeys } from './options.ts'
 
@@ -50,7 +50,7 @@ interface HostState {
  */
 export function createOutlierDetector<Host = string>(options: OutlierDetectorOptions<Host> = {}): OutlierDetector<Host> {
   checkKnownKeys('', checkObject('options', options), ['onEject', ...ruleKeys])
-  const onEject = checkFunction('onEject', options.onEject ?? (() => {}))
+  const onEject = guardListener('onEject', checkFunction('onEject', options.onEject ?? (() => {})))
   const rules = readRules(options)
   let states = new Map<Host, HostState>()
   let intervalEndsAt = performance.now() + rules.intervalMs

@@ -1,6 +1,8 @@
 import {
   abortError,
+  checkFunction,
   closedError,
+  guardListener,
   type InstanceUpdate,
   type OperationOptions,
   publishTelemetry,
@@ -145,8 +147,10 @@ export class FailoverRegistration implements Registration {
   }
 
   onStateChange(listener: (registration: Registration) => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    const { service, id } = this.instance
+    const own = guardListener(`state listener of registration ${service}/${id}`, checkFunction('listener', listener))
+    this.#listeners.add(own)
+    return () => this.#listeners.delete(own)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -250,8 +254,8 @@ export class FailoverRegistration implements Registration {
     if (isSame) return
     const { service, id } = this.instance
     publishTelemetry(registrationStateChannel, { registry: this.#owner.registry, service, instanceId: id, state, error })
-    // Later, so that a throwing listener is the process's to hear of.
-    for (const listener of this.#listeners) queueMicrotask(() => listener(this))
+    // Later, so that a listener that changes the registration does not do so in the middle of a change.
+    for (const tell of this.#listeners) queueMicrotask(() => tell(this))
   }
 
   #notify(): void {

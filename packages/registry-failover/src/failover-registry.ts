@@ -24,7 +24,7 @@ import type { FailoverStatus } from './status.ts'
 export interface FailoverRegistry extends Registry {
   /** How the members are, and which of them are used. */
   status(): FailoverStatus
-  /** Calls `listener` at every change of the status, until the returned function is called. What it throws is an uncaught exception. */
+  /** Calls `listener` at every change of the status, until the returned function is called. One that fails is warned of. */
   onChange(listener: (status: FailoverStatus) => void): () => void
   /**
    * Changes settings while in use; what is not named stays. A member is known again by its `registry`. Chooses afresh, without

@@ -1,4 +1,4 @@
-import { publishTelemetry, type RegistryState, registryStateChannel, type SdError } from '@sd/core'
+import { checkFunction, guardListener, publishTelemetry, type RegistryState, registryStateChannel, type SdError } from '@sd/core'
 import { createMember, type Member } from './member.ts'
 import type { ResolvedSettings } from './options.ts'
 import { createSelection } from './selection.ts'
@@ -66,7 +66,7 @@ export function createMemberPool(name: string, initial: ResolvedSettings): Membe
     writing = settings.writeTo === 'all' ? writable : choose(writer, writable, writing)
     if (isSettled(writable)) settling.resolve()
     const isSame = [reading, writing].every((now, index) => sameMembers(now, before[index]))
-    if (!isSame) for (const listener of moveListeners) listener()
+    if (!isSame) for (const tell of moveListeners) tell()
     announce()
   }
 
@@ -96,8 +96,8 @@ export function createMemberPool(name: string, initial: ResolvedSettings): Membe
     const fingerprint = JSON.stringify([mode, state, status.members.map(({ lastError: _, ...rest }) => rest)])
     if (fingerprint === lastStatus) return
     lastStatus = fingerprint
-    // Later, so that a throwing listener is the process's to hear of and can't break the switch.
-    for (const listener of changeListeners) queueMicrotask(() => listener(status))
+    // Later, so that a listener that reconfigures does not do so in the middle of a switch.
+    for (const tell of changeListeners) queueMicrotask(() => tell(status))
   }
 
   function firstError(): SdError | undefined {
@@ -134,11 +134,12 @@ export function createMemberPool(name: string, initial: ResolvedSettings): Membe
     status: describe,
     settled: () => settling.promise,
     onMove(listener) {
-      moveListeners.add(listener)
+      moveListeners.add(guardListener(`${name}'s own listener`, listener))
     },
     onChange(listener) {
-      changeListeners.add(listener)
-      return () => changeListeners.delete(listener)
+      const own = guardListener(`listener of ${name}`, checkFunction('listener', listener))
+      changeListeners.add(own)
+      return () => changeListeners.delete(own)
     },
     reconfigure(next) {
       const before = members

@@ -1,4 +1,4 @@
-import { checkDuration, checkKnownKeys, checkNumber, type RenewResult, type ServiceInstance } from '@sd/core'
+import { checkDuration, checkKnownKeys, checkNumber, guardListener, type RenewResult, type ServiceInstance } from '@sd/core'
 
 /** Options of {@link createMemoryStore}. */
 export interface MemoryStoreOptions {
@@ -85,9 +85,9 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
 
   function touch(record: ServiceRecord, hadLeases: boolean): void {
     record.revision = ++revision
-    for (const listener of [...record.listeners]) listener()
+    for (const tell of [...record.listeners]) tell()
     if (hadLeases === record.leases.size > 0) return
-    for (const listener of [...servicesListeners]) listener()
+    for (const tell of [...servicesListeners]) tell()
   }
 
   function forgetIfUnused(service: string, record: ServiceRecord): void {
@@ -170,20 +170,22 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
       return names.sort()
     },
     onChange(service, listener) {
+      const own = guardListener('listener of the memory store', listener)
       if (service === undefined) {
-        servicesListeners.add(listener)
-        return () => servicesListeners.delete(listener)
+        servicesListeners.add(own)
+        return () => servicesListeners.delete(own)
       }
       const record = recordOf(service)
-      record.listeners.add(listener)
+      record.listeners.add(own)
       return () => {
-        record.listeners.delete(listener)
+        record.listeners.delete(own)
         forgetIfUnused(service, record)
       }
     },
     onAvailabilityChange(listener) {
-      availabilityListeners.add(listener)
-      return () => availabilityListeners.delete(listener)
+      const own = guardListener('listener of the memory store', listener)
+      availabilityListeners.add(own)
+      return () => availabilityListeners.delete(own)
     },
     setAvailable(next) {
       if (next === available) return
@@ -191,7 +193,7 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
       // Who could not renew must not pay for it: every lease starts anew when the store is back.
       const now = performance.now()
       for (const { leases } of services.values()) for (const lease of leases.values()) lease.renewedAt = now
-      for (const listener of [...availabilityListeners]) listener()
+      for (const tell of [...availabilityListeners]) tell()
     },
     clear() {
       for (const [service, record] of [...services]) {

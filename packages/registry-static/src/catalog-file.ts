@@ -68,7 +68,7 @@ export function createFileSource(path: string, refreshIntervalMs: number): Catal
       if (closed || failure.message === error?.message) return
       error = failure
     }
-    for (const listener of [...listeners]) listener()
+    for (const tell of [...listeners]) tell()
   }
 
   function refresh(): Promise<void> {

@@ -1,4 +1,14 @@
-import { abortError, checkDuration, checkFunction, checkKnownKeys, type RetryBudget, SdError, sleep, withTimeout } from '@sd/core'
+import {
+  abortError,
+  checkDuration,
+  checkFunction,
+  checkKnownKeys,
+  guardListener,
+  type RetryBudget,
+  SdError,
+  sleep,
+  withTimeout,
+} from '@sd/core'
 import { checkBudget, createSchedule, limitKeys, type RetryLimits } from './schedule.ts'
 import { readServerDelay } from './server-delay.ts'
 
@@ -58,11 +68,12 @@ export async function retry<T>(run: (attempt: RetryAttempt) => Promise<T>, optio
   checkKnownKeys('', options, keys)
   const budget = options.budget && checkBudget(options.budget)
   const schedule = createSchedule(options, budget)
-  const { signal, attemptTimeoutMs: timeoutMs, shouldRetry = isRetryable, serverDelayMs = findServerDelay, onRetry } = options
+  const { signal, attemptTimeoutMs: timeoutMs, shouldRetry = isRetryable, serverDelayMs = findServerDelay } = options
   if (timeoutMs !== undefined) checkDuration('attemptTimeoutMs', timeoutMs, 1)
   checkFunction('shouldRetry', shouldRetry)
   checkFunction('serverDelayMs', serverDelayMs)
-  if (onRetry !== undefined) checkFunction('onRetry', onRetry)
+  const { onRetry } = options
+  const tellOfRetry = onRetry === undefined ? undefined : guardListener('onRetry', checkFunction('onRetry', onRetry))
 
   const startedAt = performance.now()
   const deadlineAt = Number.POSITIVE_INFINITY
@@ -87,7 +98,7 @@ export async function retry<T>(run: (attempt: RetryAttempt) => Promise<T>, optio
       if ('error' in ended) throw ended.error
       return ended.value as T
     }
-    onRetry?.({ ...ended, delayMs })
+    tellOfRetry?.({ ...ended, delayMs })
     previousDelayMs = delayMs
     await sleep(delayMs, signal, true)
   }

@@ -7,6 +7,7 @@ import { checkLinks, checkSnippets } from './documentation.ts'
 import { checkDocumented } from './documented-exports.ts'
 import { commandGate, type Gate, type GateResult, resultOf, root } from './gate.ts'
 import { checkInstall } from './install.ts'
+import { checkListeners } from './listeners.ts'
 import { checkTarballs } from './tarballs.ts'
 import { checkServers, foundServers } from './test-servers.ts'
 import { runTests } from './tests.ts'
@@ -28,7 +29,11 @@ const gates: readonly Gate[] = [
   {
     name: 'conventions',
     run: async () =>
-      resultOf(packages.length, [...packages.flatMap((one) => checkConventions(one, catalogNames)), ...checkSnippetAccess()]),
+      resultOf(packages.length, [
+        ...packages.flatMap((one) => checkConventions(one, catalogNames)),
+        ...packages.flatMap(checkListeners),
+        ...checkSnippetAccess(),
+      ]),
   },
   { name: 'documented exports', run: async () => resultOf(packages.length, packages.flatMap(checkDocumented)) },
   { name: 'snippets', run: checkSnippets },
