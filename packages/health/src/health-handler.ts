@@ -8,11 +8,27 @@ export interface HealthHandlerOptions {
   readonly path?: string
 }
 
+/** The answer to a request for health. It can be given to `new Response(answer.body, answer)`. */
+export interface HealthAnswer {
+  /** 200, or 503. */
+  readonly status: 200 | 503
+  /** Its headers. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Its body, JSON. */
+  readonly body: string
+}
+
 /** Answers a request for health. @returns whether it was one; otherwise the request is untouched */
-export type HealthHandler = (request: IncomingMessage, response: ServerResponse) => boolean
+export interface HealthHandler {
+  (request: IncomingMessage, response: ServerResponse): boolean
+  /** The answer for a path without query, for servers of any kind; `undefined` for another path. */
+  health(path: string): HealthAnswer | undefined
+}
+
+const headers = Object.freeze({ 'content-type': 'application/json', 'cache-control': 'no-store' })
 
 /**
- * Makes a handler for `node:http` servers: 200 if the process is ready (on `/live`: live), else 503. It tells statuses, but no errors, which
+ * Makes a handler for `node:http` servers, and for others by its `health(path)`: 200 if the process is ready (on `/live`: live), else 503. It tells statuses, but no errors, which
  * are not for everybody's eyes: `report()` has them.
  *
  * @throws SdError `SD_INVALID` that names the option
@@ -23,8 +39,8 @@ export function createHealthHandler(reporter: HealthReporter, options: HealthHan
   if (typeof root !== 'string' || !/^(\/[\x21-\x2e\x30-\x7e]+)+$/.test(root))
     throw invalid('path', root, 'a path from the slash, without one at the end')
 
-  function answer(path: string | undefined): { readonly ok: boolean; readonly body: object } | undefined {
-    if (path === undefined || !path.startsWith(root)) return undefined
+  function answer(path: string): { readonly ok: boolean; readonly body: object } | undefined {
+    if (!path.startsWith(root)) return undefined
     const { status, isLive, isReady, checks } = reporter.report()
     switch (path.slice(root.length)) {
       case '':
@@ -41,11 +57,17 @@ export function createHealthHandler(reporter: HealthReporter, options: HealthHan
     }
   }
 
-  return (request, response) => {
-    const found = answer(request.url?.split('?', 1)[0])
+  function health(path: string): HealthAnswer | undefined {
+    const found = answer(path)
+    return found && { status: found.ok ? 200 : 503, headers, body: JSON.stringify(found.body) }
+  }
+
+  function handle(request: IncomingMessage, response: ServerResponse): boolean {
+    const found = health(request.url?.split('?', 1)[0] ?? '')
     if (!found) return false
-    response.writeHead(found.ok ? 200 : 503, { 'content-type': 'application/json', 'cache-control': 'no-store' })
-    response.end(JSON.stringify(found.body))
+    response.writeHead(found.status, { ...found.headers })
+    response.end(found.body)
     return true
   }
+  return Object.assign(handle, { health })
 }

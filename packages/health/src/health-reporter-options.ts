@@ -44,7 +44,7 @@ export interface ResolvedHealthReporterOptions extends Required<Omit<HealthRepor
 interface ResolvedOwnHealthCheck {
   readonly check: HealthCheck
   readonly kind: HealthCheckKind
-  readonly target: () => HealthTarget
+  readonly target: (registration: Registration | undefined) => HealthTarget
 }
 
 const ownProcess: HealthTarget = { id: 'self', service: 'self', address: 'localhost', port: 0, protocol: 'http' }
@@ -78,14 +78,14 @@ export function readReporterOptions(options: HealthReporterOptions): ResolvedHea
       return {
         check,
         kind: checkOneOf(`${field}.kind`, own.kind ?? 'readiness', ['readiness', 'liveness', 'informational']),
-        target: readTarget(own, registrations[0]),
+        target: readTarget(own),
       }
     }),
   }
 }
 
-function readTarget({ check, target }: OwnHealthCheck, registration: Registration | undefined): () => HealthTarget {
-  if (target === undefined) return () => registration?.instance ?? ownProcess
+function readTarget({ check, target }: OwnHealthCheck): ResolvedOwnHealthCheck['target'] {
+  if (target === undefined) return (registration) => registration?.instance ?? ownProcess
   const instance = createServiceInstance({ service: check.name, ...target })
   return () => instance
 }

@@ -1,4 +1,4 @@
-import { createSemaphore, type HealthSpec, type Registration, toSdError } from '@sd/core'
+import { checkFunction, checkObject, createSemaphore, type HealthSpec, type Registration, toSdError } from '@sd/core'
 import { combineStatus, type HealthCheckReport, type HealthReport, toHealthSpec } from './health-report.ts'
 import { type HealthReporterOptions, readReporterOptions } from './health-reporter-options.ts'
 import { startProbe } from './probe.ts'
@@ -7,6 +7,8 @@ import { startProbe } from './probe.ts'
 export interface HealthReporter extends Disposable {
   /** How the process is, by the last runs; it runs nothing. */
   report(): HealthReport
+  /** Keeps the health of one more registration up to date, such as one that a lifecycle makes later. A registration is taken once. */
+  addRegistration(registration: Registration): void
   /** Ends the checks. The registrations keep the health that they have. Idempotent. */
   close(): void
 }
@@ -18,7 +20,9 @@ export interface HealthReporter extends Disposable {
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createHealthReporter(options: HealthReporterOptions): HealthReporter {
-  const { checks, registrations, onError, ...settings } = readReporterOptions(options)
+  const { checks, onError, ...settings } = readReporterOptions(options)
+  const registrations = new Set(settings.registrations)
+  const firstRegistration = (): Registration | undefined => registrations.values().next().value
   const places = createSemaphore(settings.maxConcurrent)
   const reports = new Map<string, HealthCheckReport>(checks.map(({ check, kind }) => [check.name, { kind, status: 'unknown' }]))
   const ending = new AbortController()
@@ -31,7 +35,7 @@ export function createHealthReporter(options: HealthReporterOptions): HealthRepo
   const probes = checks.map(({ check, target, kind }) =>
     startProbe({
       check,
-      target,
+      target: () => target(firstRegistration()),
       settings,
       places,
       onResult({ run, status, hasChanged }) {
@@ -72,14 +76,19 @@ export function createHealthReporter(options: HealthReporterOptions): HealthRepo
 
   return {
     report() {
-      const isDraining = registrations.some(({ instance }) => instance.health.status === 'draining')
+      const isDraining = [...registrations].some(({ instance }) => instance.health.status === 'draining')
       const status = isDraining ? 'draining' : combineStatus(reports)
       return {
         status,
         isLive: ![...reports.values()].some((report) => report.kind === 'liveness' && report.status === 'unhealthy'),
-        isReady: status === 'healthy' && !registrations.some(({ state }) => state === 'closed'),
+        isReady: status === 'healthy' && ![...registrations].some(({ state }) => state === 'closed'),
         checks: Object.fromEntries(reports),
       }
+    },
+    addRegistration(registration) {
+      checkFunction('registration.update', checkObject('registration', registration as object)['update'] as () => void)
+      registrations.add(registration)
+      void tell(registration)
     },
     close,
     [Symbol.dispose]: close,

@@ -1,8 +1,8 @@
-import type { ServerHttp2Session } from 'node:http2'
-import type { Socket } from 'node:net'
+import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import type { DrainableServer } from './drainable-server.ts'
-import { askToLeave, type RequestListener } from './http-server.ts'
-import { closeServer, type NetServer, portOf } from './net-server.ts'
+import { askToLeave } from './http-server.ts'
+import { asListener, closeServer, type NetServer, portOf, sweepUntil } from './net-server.ts'
+import { trackSockets } from './socket-tracker.ts'
 
 /** What of a server draining needs: `node:http2`'s, in the clear or secure, with or without HTTP/1.1. */
 export interface Http2Server extends NetServer {
@@ -10,25 +10,36 @@ export interface Http2Server extends NetServer {
   updateSettings(settings: object): void
   /** Ends HTTP/1.1 connections without a request. */
   closeIdleConnections?(): void
-  /** Number of listeners. */
-  listenerCount(event: 'request'): number
-  /** Calls `listener` at every connection. */
-  on(event: 'connection', listener: (socket: Socket) => void): unknown
-  /** Calls `listener` at every HTTP/2 session. */
-  on(event: 'session', listener: (session: ServerHttp2Session) => void): unknown
-  /** Calls `listener` before others at every request. */
-  prependListener(event: 'request', listener: RequestListener): unknown
-  /** Stops calling `listener`. */
-  off(event: 'request', listener: RequestListener): unknown
+  /** What tells a secure server. */
+  setSecureContext?(options: object): void
 }
+
+/** How long a connection may take to begin a session once the server has stopped, in milliseconds. */
+const noSessionGraceMs = 1_000
 
 /**
  * Drains a server by a GOAWAY to each session once callers know of its leaving. Not before: Node has no GOAWAY that only announces. After
  * any, even one with the highest stream id (RFC 9113, 6.8), it drops requests that were on their way.
+ *
+ * @param stop stops the server and resolves once all its connections have ended
  */
-export function createHttp2Drain(server: Http2Server): DrainableServer {
-  const sessions = collect<ServerHttp2Session>((add) => server.on('session', add))
-  const sockets = collect<Socket>((add) => server.on('connection', add))
+export function createHttp2Drain(server: Http2Server, stop: () => Promise<unknown> = () => closeServer(server)): DrainableServer {
+  const sockets = trackSockets(server, typeof server.setSecureContext === 'function')
+  const sessions = new Set<ServerHttp2Session>()
+  const streams = new Set<ServerHttp2Stream>()
+  let isDraining = false
+  function follow(session: ServerHttp2Session): void {
+    sessions.add(session)
+    session.once('close', () => sessions.delete(session))
+    // Heard of here and not at the server, which would then think that the application takes streams.
+    session.on('stream', (stream) => {
+      streams.add(stream)
+      stream.once('close', () => streams.delete(stream))
+    })
+    if (isDraining) session.close()
+  }
+  server.on('session', asListener(follow))
+
   return {
     whenListening: () => portOf(server),
     beginDrain() {
@@ -36,27 +47,25 @@ export function createHttp2Drain(server: Http2Server): DrainableServer {
       if (server.listenerCount('request') > 0) server.prependListener('request', askToLeave)
     },
     async finishDrain() {
-      const closed = closeServer(server)
+      isDraining = true
+      const stoppedAt = performance.now()
+      const stopped = stop()
       // Names the last request that is served, so that clients send later ones elsewhere; ends when those before it have.
       for (const session of sessions) session.close()
-      server.on('session', (session) => session.close())
-      await closed
+      await sweepUntil(stopped, () => {
+        server.closeIdleConnections?.()
+        if (performance.now() - stoppedAt < noSessionGraceMs) return
+        for (const socket of sockets.open.keys()) if (socket.bytesRead === 0) socket.destroy()
+      })
       server.off('request', askToLeave)
     },
+    remaining() {
+      const connections = Math.max(0, sockets.open.size - sessions.size)
+      return { requests: streams.size, upgraded: 0, connections }
+    },
     destroy() {
-      for (const socket of sockets) socket.destroy()
+      for (const session of sessions) session.destroy()
+      for (const socket of sockets.open.keys()) socket.destroy()
     },
   }
-}
-
-/** Those that are open. */
-function collect<Closing extends { once(event: 'close', listener: () => void): unknown }>(
-  subscribe: (add: (item: Closing) => void) => void,
-): ReadonlySet<Closing> {
-  const open = new Set<Closing>()
-  subscribe((item) => {
-    open.add(item)
-    item.once('close', () => open.delete(item))
-  })
-  return open
 }

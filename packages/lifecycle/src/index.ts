@@ -1,6 +1,10 @@
+export { type AdvertisedAddressOptions, advertisedAddress } from './advertised-address.ts'
+export type { BunServer } from './bun-server.ts'
 export type { DrainableServer, LifecycleServer } from './drainable-server.ts'
+export type { FastifyApp } from './fastify-app.ts'
 export type { GrpcServer } from './grpc-server.ts'
-export type { HttpServer, RequestListener } from './http-server.ts'
+export type { HealthAnswer, HealthSource } from './health-answer.ts'
+export type { HttpServer } from './http-server.ts'
 export type { Http2Server } from './http2-server.ts'
 export {
   createLifecycle,
@@ -10,5 +14,6 @@ export {
   type LifecycleState,
   type ShutdownReport,
 } from './lifecycle.ts'
-export type { NetServer } from './net-server.ts'
+export type { EmittingServer, NetServer } from './net-server.ts'
+export type { OpenWork } from './open-work.ts'
 export type { LifecycleOptions, ShutdownHook } from './options.ts'

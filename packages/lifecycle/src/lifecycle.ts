@@ -1,6 +1,18 @@
-import { constants } from 'node:os'
-import { type InstanceSpec, invalid, type Registration, type SdError, toSdError, withTimeout } from '@sd/core'
-import { type LifecycleOptions, readOptions } from './options.ts'
+import {
+  type InstanceSpec,
+  invalid,
+  type Registration,
+  SdError,
+  settlesWithin,
+  sleep,
+  toSdError,
+  untilAborted,
+  withTimeout,
+} from '@sd/core'
+import { createHealthAnswer, type HealthAnswer } from './health-answer.ts'
+import { describeWork, type OpenWork } from './open-work.ts'
+import { type LifecycleOptions, type ResolvedLifecycleOptions, readOptions } from './options.ts'
+import { joinShutdown, noteEnding, type ShutdownMember } from './shutdown-group.ts'
 
 /**
  * - `created`: not started
@@ -15,6 +27,8 @@ export type LifecycleState = 'created' | 'starting' | 'ready' | 'stopping' | 'st
 export interface ShutdownReport {
   /** Whether every request under way ended by itself. */
   readonly drained: boolean
+  /** What was cut at `drainTimeoutMs`, where the server can tell; absent if it drained. */
+  readonly cut?: OpenWork
   /** What went wrong, in order. Empty if nothing did. */
   readonly errors: readonly SdError[]
 }
@@ -40,10 +54,11 @@ export interface Lifecycle extends AsyncDisposable {
   /** The registration, once there is one. */
   readonly registration: Registration | undefined
   /**
-   * Waits until the server listens, registers the instance and installs the signal handlers. With the registry away it resolves too, and
-   * the registration goes on trying.
+   * Installs the signal handlers, waits until the server listens and registers the instance. With the registry unreachable it resolves
+   * too, and the registration goes on trying. Closed while it waits, it resolves and registers nothing.
    *
-   * @throws SdError `SD_INVALID` for a bad instance, `SD_DENIED` if the registry refuses
+   * @throws SdError `SD_INVALID` for a bad instance, `SD_DENIED` if the registry refuses, `SD_TIMEOUT` after `startTimeoutMs`, which says
+   *   what it waited for
    */
   start(): Promise<void>
   /**
@@ -52,7 +67,15 @@ export interface Lifecycle extends AsyncDisposable {
    */
   close(): Promise<ShutdownReport>
   /**
-   * Answers a request for the liveness or readiness path: 200, or 503 for readiness unless `ready`.
+   * The answer for the liveness or readiness path, for servers of any kind: readiness is 200 while the state is `ready` and the `health`
+   * reporter says so, liveness while that reporter does.
+   *
+   * @param path without query
+   * @returns `undefined` for another path
+   */
+  health(path: string): HealthAnswer | undefined
+  /**
+   * Answers a request for the liveness or readiness path, as {@link Lifecycle.health} says.
    *
    * @returns whether it was one; otherwise the request is untouched
    */
@@ -66,61 +89,62 @@ export interface Lifecycle extends AsyncDisposable {
  */
 export function createLifecycle(options: LifecycleOptions): Lifecycle {
   const resolved = readOptions(options)
-  const { registrar, server } = resolved
+  const { registrar, server, health: source } = resolved
+  const stopping = new AbortController()
   let state: LifecycleState = 'created'
   let registration: Registration | undefined
   let starting: Promise<void> | undefined
+  let registering: Promise<Registration> | undefined
   let closing: Promise<ShutdownReport> | undefined
+  let leave: (() => void) | undefined
+
+  const member: ShutdownMember = {
+    signals: resolved.signals,
+    exit: resolved.exit,
+    close: async () => (await lifecycle.close()).errors.length === 0,
+  }
 
   async function start(): Promise<void> {
+    if (closing) return
     state = 'starting'
-    for (const signal of resolved.signals) process.on(signal, onSignal)
-    const port = await server.whenListening()
-    // Whoever closed it while the server did not listen has given up on it.
-    if (closing) return
-    const spec = withPort(resolved.instance, port)
-    const registered = await registrar.register(spec, { whenUnavailable: 'recover' })
-    registration = registered
-    if (closing) return
-    state = 'ready'
+    leave = joinShutdown(member)
+    const started = register()
+    if (!(await settlesWithin(started, resolved.startTimeoutMs))) {
+      // What comes of it later is for close() to take back.
+      started.catch(() => undefined)
+      const what = registering ? 'the registry took the instance' : 'the server listened'
+      const hint = registering ? '' : ': call its listen() first, and do not await start() in a hook that runs before it'
+      throw new SdError('SD_TIMEOUT', `startTimeoutMs = ${resolved.startTimeoutMs} ms were over before ${what}${hint}`)
+    }
+    if (!stopping.signal.aborted) state = 'ready'
+  }
+
+  async function register(): Promise<void> {
+    const port = await Promise.race([server.whenListening(), untilAborted(stopping.signal)])
+    if (stopping.signal.aborted) return
+    registering = registrar.register(withPort(resolved.instance, port ?? undefined), { whenUnavailable: 'recover' })
+    registration = await registering
+    source?.addRegistration?.(registration)
   }
 
   async function close(): Promise<ShutdownReport> {
-    const errors: SdError[] = []
-    /** Returns whether it went well. */
-    async function step(what: string, run: () => unknown, timeoutMs: number = resolved.stepTimeoutMs): Promise<boolean> {
-      try {
-        await withTimeout({ timeoutMs, what }, async () => run())
-        return true
-      } catch (caught) {
-        const error = toSdError(caught, 'SD_UNAVAILABLE', what)
-        errors.push(error)
-        resolved.onError(error)
-        return false
-      }
-    }
     state = 'stopping'
+    stopping.abort()
+    const { report, step } = createSteps(resolved)
     await step('asking clients to leave', () => server.beginDrain?.())
-    if (starting) await step('waiting for the start', () => starting?.catch(() => undefined))
+    if (registering) await step('waiting for the registration', () => registering?.catch(() => undefined))
+    // One that came too late for start() is taken out too.
+    registration ??= await registering?.catch(() => undefined)
     if (registration) {
       await step('deregistering', () => registration?.deregister())
-      await sleepReferenced(resolved.propagationDelayMs)
+      await sleep(resolved.propagationDelayMs, undefined, true)
     }
-    const whatDrains = 'Requests were cut: draining (drainTimeoutMs)'
-    const drained = await step(whatDrains, () => server.finishDrain(), resolved.drainTimeoutMs)
-    if (!drained) await step('cutting requests', () => server.destroy())
+    for (const [index, hook] of resolved.beforeDrain.entries()) await step(`beforeDrain[${index}]`, hook)
+    const drained = await drain(resolved, step)
     for (const [index, hook] of resolved.onShutdown.entries()) await step(`onShutdown[${index}]`, hook)
-    for (const signal of resolved.signals) process.off(signal, onSignal)
+    leave?.()
     state = 'stopped'
-    return { drained, errors }
-  }
-
-  function onSignal(signal: NodeJS.Signals): void {
-    // Whoever asks twice doesn't want to wait.
-    if (closing) process.exit(128 + constants.signals[signal])
-    void lifecycle.close().then(({ errors }) => {
-      if (resolved.exit) process.exit(errors.length === 0 ? 0 : 1)
-    })
+    return report(drained)
   }
 
   const lifecycle: Lifecycle = {
@@ -135,15 +159,28 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
       return starting
     },
     close() {
-      closing ??= close()
+      if (!closing) {
+        closing = close()
+        noteEnding(
+          member,
+          closing.then(({ errors }) => errors.length === 0),
+        )
+      }
       return closing
     },
+    health(path) {
+      const isLive = path === resolved.livePath
+      if (!isLive && path !== resolved.readyPath) return undefined
+      const found = source?.report()
+      if (isLive) return createHealthAnswer(found?.isLive ?? true, 'not live', source)
+      const isReady = state === 'ready' && (found?.isReady ?? true)
+      return createHealthAnswer(isReady, state === 'ready' ? 'not ready' : state, source)
+    },
     handleHealth(request, response) {
-      const path = request.url?.split('?', 1)[0]
-      if (path !== resolved.livePath && path !== resolved.readyPath) return false
-      const ok = path === resolved.livePath || state === 'ready'
-      response.writeHead(ok ? 200 : 503, { 'content-type': 'application/json', 'cache-control': 'no-store' })
-      response.end(JSON.stringify({ status: ok ? 'ok' : state }))
+      const answer = lifecycle.health(request.url?.split('?', 1)[0] ?? '')
+      if (!answer) return false
+      response.writeHead(answer.status, { ...answer.headers })
+      response.end(answer.body)
       return true
     },
     async [Symbol.asyncDispose]() {
@@ -153,13 +190,53 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
   return lifecycle
 }
 
+type Step = (what: string, run: () => unknown, timeoutMs?: number) => Promise<boolean>
+
+/** Steps of which each has a limit, and none keeps the next from running. */
+function createSteps({ stepTimeoutMs, onError }: ResolvedLifecycleOptions): {
+  /** Runs a step. @returns whether it went well */
+  readonly step: Step
+  readonly report: (drained: DrainEnd) => ShutdownReport
+} {
+  const errors: SdError[] = []
+  return {
+    async step(what, run, timeoutMs = stepTimeoutMs) {
+      try {
+        await withTimeout({ timeoutMs, what }, async () => run())
+        return true
+      } catch (caught) {
+        const error = toSdError(caught, 'SD_UNAVAILABLE', what)
+        errors.push(error)
+        onError(error)
+        return false
+      }
+    },
+    report: ({ drained, cut }) => ({ drained, ...(cut && { cut }), errors }),
+  }
+}
+
+interface DrainEnd {
+  readonly drained: boolean
+  readonly cut: OpenWork | undefined
+}
+
+/** Waits for what the server still does, and cuts what takes too long. */
+async function drain({ server, drainTimeoutMs }: ResolvedLifecycleOptions, step: Step): Promise<DrainEnd> {
+  let cut: OpenWork | undefined
+  async function finish(): Promise<void> {
+    if (await settlesWithin(server.finishDrain(), drainTimeoutMs)) return
+    cut = server.remaining?.()
+    const what = (cut && describeWork(cut)) || 'what was under way'
+    throw new SdError('SD_TIMEOUT', `Cut after drainTimeoutMs = ${drainTimeoutMs} ms: ${what}`)
+  }
+  // The step's own limit never comes first.
+  const drained = await step('draining', finish, drainTimeoutMs + 60_000)
+  if (!drained) await step('cutting what was open', () => server.destroy())
+  return { drained, cut }
+}
+
 function withPort(instance: LifecycleOptions['instance'], listening: number | undefined): InstanceSpec {
   const port = instance.port ?? listening
   if (port === undefined) throw invalid('instance.port', undefined, 'a port, because the server does not tell one')
   return { ...instance, port }
-}
-
-/** A wait that keeps the process alive: while it lasts, requests may still come. */
-function sleepReferenced(durationMs: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, durationMs))
 }

@@ -12,6 +12,7 @@ import {
   type SdError,
 } from '@sd/core'
 import { type DrainableServer, type LifecycleServer, toDrainable } from './drainable-server.ts'
+import type { HealthSource } from './health-answer.ts'
 
 /** Something to end on shutdown, after the server. */
 export type ShutdownHook = () => unknown
@@ -25,20 +26,40 @@ export interface LifecycleOptions {
     /** Port that peers reach. A gRPC server does not tell its own. @default the port on which the server listens */
     readonly port?: number
   }
-  /** The server to drain: of `node:http`, `node:https`, `node:http2` or `@grpc/grpc-js`, or your own implementation. */
+  /** The server to drain: of `node:http`, `node:https`, `node:http2`, `@grpc/grpc-js` or `Bun.serve`, a Fastify application, or your own implementation. */
   readonly server: LifecycleServer
+  /** How long `start()` waits for the server to listen and for the registry's first answer, in milliseconds. @default 30_000 */
+  readonly startTimeoutMs?: number
   /** How long it goes on serving after it was taken out of the registry, in milliseconds: until callers know. @default 1_000 */
   readonly propagationDelayMs?: number
   /** How long requests under way may take after that, in milliseconds; then they are cut. @default 10_000 */
   readonly drainTimeoutMs?: number
   /** Limit of deregistration and of each hook, in milliseconds. @default 5_000 */
   readonly stepTimeoutMs?: number
+  /**
+   * What tells work that has no end of its own to end: event streams, streams of gRPC, sockets of protocols of your own. Runs once callers
+   * know, before the server stops accepting. WebSockets get a close frame without it.
+   *
+   * @default []
+   */
+  readonly beforeDrain?: readonly ShutdownHook[]
   /** What to end after the server, one after the other. @default [] */
   readonly onShutdown?: readonly ShutdownHook[]
-  /** Signals that shut down; a second one ends the process at once. @default ['SIGTERM', 'SIGINT'] */
+  /**
+   * Signals that shut down all lifecycles of the process that have them. The same signal more than a second later ends the process at once.
+   *
+   * @default ['SIGTERM', 'SIGINT']
+   */
   readonly signals?: readonly NodeJS.Signals[]
-  /** Whether to end the process after a shutdown by signal: with code 0, or 1 if something went wrong. @default true */
+  /**
+   * Whether to end the process after a shutdown by signal, once all lifecycles of the process that were ending have ended: with code 0, or 1
+   * if something went wrong in one.
+   *
+   * @default true
+   */
   readonly exit?: boolean
+  /** What else decides on readiness and liveness, such as a reporter of `@sd/health`; it gets the registration. @default none */
+  readonly health?: HealthSource
   /** Path of the liveness answer. @default '/health/live' */
   readonly livePath?: string
   /** Path of the readiness answer. @default '/health/ready' */
@@ -48,18 +69,24 @@ export interface LifecycleOptions {
 }
 
 /** Options with their defaults filled in. */
-export type ResolvedLifecycleOptions = Required<Omit<LifecycleOptions, 'server'>> & { readonly server: DrainableServer }
+export type ResolvedLifecycleOptions = Required<Omit<LifecycleOptions, 'server' | 'health'>> & {
+  readonly server: DrainableServer
+  readonly health: HealthSource | undefined
+}
 
 const keys = [
   'registrar',
   'instance',
   'server',
+  'startTimeoutMs',
   'propagationDelayMs',
   'drainTimeoutMs',
   'stepTimeoutMs',
+  'beforeDrain',
   'onShutdown',
   'signals',
   'exit',
+  'health',
   'livePath',
   'readyPath',
   'onError',
@@ -68,10 +95,12 @@ const keys = [
 /** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
 export function readOptions(options: LifecycleOptions): ResolvedLifecycleOptions {
   checkKnownKeys('', checkObject('options', options), keys)
-  const { registrar, instance, server, onShutdown = [], signals = ['SIGTERM', 'SIGINT'] } = options
+  const { registrar, instance, server, beforeDrain = [], onShutdown = [], health, signals = ['SIGTERM', 'SIGINT'] } = options
   checkFunction('registrar.register', (checkObject('registrar', registrar) as unknown as Registrar).register)
   checkObject('instance', instance)
-  checkObject('server', server)
+  if (typeof server !== 'function') checkObject('server', server)
+  if (health !== undefined) checkFunction('health.report', (checkObject('health', health) as unknown as HealthSource).report)
+  for (const [index, hook] of beforeDrain.entries()) checkFunction(`beforeDrain[${index}]`, hook)
   for (const [index, hook] of onShutdown.entries()) checkFunction(`onShutdown[${index}]`, hook)
   for (const [index, signal] of signals.entries()) {
     if (!/^SIG[A-Z0-9]+$/.test(checkName(`signals[${index}]`, signal)))
@@ -81,8 +110,11 @@ export function readOptions(options: LifecycleOptions): ResolvedLifecycleOptions
     registrar,
     instance,
     server: toDrainable(server),
+    health,
+    beforeDrain,
     onShutdown,
     signals,
+    startTimeoutMs: checkDuration('startTimeoutMs', options.startTimeoutMs ?? 30_000, 1),
     propagationDelayMs: checkDuration('propagationDelayMs', options.propagationDelayMs ?? 1_000),
     drainTimeoutMs: checkDuration('drainTimeoutMs', options.drainTimeoutMs ?? 10_000),
     stepTimeoutMs: checkDuration('stepTimeoutMs', options.stepTimeoutMs ?? 5_000, 1),

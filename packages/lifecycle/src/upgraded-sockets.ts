@@ -1,0 +1,61 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { asListener, type EmittingServer } from './net-server.ts'
+
+/** The sockets of a server that left HTTP. Node forgets them: `closeAllConnections()` leaves them open. */
+export interface UpgradedSockets {
+  /** Those that are open. */
+  readonly open: ReadonlySet<Duplex>
+  /** Sends a close frame to every WebSocket that did not get one yet. */
+  sendGoingAway(): void
+  /** Ends all. */
+  destroy(): void
+}
+
+/** A close frame from a server, with status 1001, going away: RFC 6455, sections 5.5.1 and 7.4.1. */
+const goingAwayFrame = Buffer.from([0x88, 0x02, 0x03, 0xe9])
+
+/** Follows upgraded sockets from now on. Upgrades stay the application's: without a listener of its own Node answers them as plain requests. */
+export function trackUpgrades(server: EmittingServer): UpgradedSockets {
+  const open = new Set<Duplex>()
+  const untold = new Set<Duplex>()
+  const listening = new Set<'upgrade' | 'connect'>()
+
+  function note({ headers }: { readonly headers: IncomingHttpHeaders }, socket: Duplex): void {
+    open.add(socket)
+    if (headers.upgrade?.toLowerCase() === 'websocket') untold.add(socket)
+    socket.once('close', () => {
+      open.delete(socket)
+      untold.delete(socket)
+    })
+  }
+  const noteListener = asListener(note)
+  function follow(event: 'upgrade' | 'connect'): void {
+    if (listening.has(event)) return
+    listening.add(event)
+    server.prependListener(event, noteListener)
+  }
+
+  for (const event of ['upgrade', 'connect'] as const) if (server.listenerCount(event) > 0) follow(event)
+  server.on('newListener', (event) => {
+    if (event === 'upgrade' || event === 'connect') follow(event)
+  })
+  server.on('removeListener', (event) => {
+    // A listener of ours alone would take upgrades that nobody answers.
+    if ((event === 'upgrade' || event === 'connect') && listening.has(event) && server.listenerCount(event) === 1) {
+      listening.delete(event)
+      server.off(event, noteListener)
+    }
+  })
+
+  return {
+    open,
+    sendGoingAway() {
+      for (const socket of untold) if (socket.writable) socket.write(goingAwayFrame)
+      untold.clear()
+    },
+    destroy() {
+      for (const socket of open) socket.destroy()
+    },
+  }
+}
