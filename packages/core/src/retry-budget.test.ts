@@ -47,6 +47,15 @@ test('what was earned decays', () => {
   expect(budget.available).toBe(0)
 })
 
+test('what was earned decays until it is withdrawn, though no call came in between', () => {
+  for (const waitMs of [1_000, 3_000, 60_000]) {
+    const budget = createRetryBudget({ minPerSecond: 0, windowMs: 1_000 })
+    for (let call = 0; call < 500; call++) budget.deposit()
+    vi.advanceTimersByTime(waitMs)
+    expect(withdrawAll(budget)).toBe(Math.floor(100 * Math.exp(-waitMs / 1_000)))
+  }
+})
+
 test('bad options are refused', () => {
   const cases: readonly (readonly [string, RetryBudgetOptions])[] = [
     ['ratio', { ratio: -1 }],

@@ -1,4 +1,4 @@
-import { createLatencyHistogram } from './latency-histogram.ts'
+import { createLatencyHistogram } from '@sd/core'
 import type { ResolvedOptions } from './options.ts'
 
 /** How long to wait before another attempt. */

@@ -1,4 +1,4 @@
-import { type CallContext, createRetryBudget, type HedgeHooks } from '@sd/core'
+import { type CallContext, createRetryBudget, type HedgeHooks, type Outcome, SdError } from '@sd/core'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createHedgePolicy } from './index.ts'
 
@@ -56,6 +56,30 @@ describe('a hedge policy', () => {
     }
     expect(attempts[0]).toBe(5)
     expect(attempts[1] ?? 200).toBeGreaterThan(90)
+  })
+
+  test.each<[string, Outcome]>([
+    ['503', { ok: false, status: 503 }],
+    ['a refused connection', { ok: false, error: new SdError('SD_UNAVAILABLE', 'refused') }],
+    ['a timeout', { ok: false, error: new SdError('SD_TIMEOUT', 'late') }],
+    ['a mistake of the caller', { ok: false, error: new SdError('SD_INVALID', 'bad header') }],
+    ['an abort', { ok: true, error: new SdError('SD_ABORTED', 'left') }],
+  ])('3,000 times %s in 1 ms teach nothing: after the outage it hedges as before', async (_, outcome) => {
+    const budget = createRetryBudget({ ratio: 10, minPerSecond: 10_000 })
+    const policy = createHedgePolicy({ delayMs: 500, percentile: 0.95, budget })
+    let hedges = 0
+    async function call(afterMs: number, ended: Outcome): Promise<void> {
+      const run = (): Promise<number> => new Promise((resolve) => setTimeout(resolve, afterMs, ended.ok ? 200 : 503))
+      const response = policy.execute(run, hooks({ onHedge: () => hedges++, outcomeOf: () => ended, canStart: () => ended.ok }))
+      await vi.advanceTimersByTimeAsync(afterMs)
+      await response
+    }
+    const good = { ok: true, status: 200 }
+    for (let round = 0; round < 100; round++) await call(40 + (round % 10), good)
+    for (let round = 0; round < 3_000; round++) await call(1, outcome)
+    hedges = 0
+    for (let round = 0; round < 100; round++) await call(40 + (round % 10), good)
+    expect(hedges).toBe(0)
   })
 
   test('refuses bad options', () => {

@@ -12,6 +12,7 @@ import {
 } from '@sd/core'
 import { guardExemplars } from './exemplars.ts'
 import type { MetricContext } from './metric-context.ts'
+import type { Labels } from './series.ts'
 
 // RFC 9110, RFC 5789 and the QUERY method. Others could be anything, as told by a peer.
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT', 'QUERY'])
@@ -75,16 +76,17 @@ export function measureCalls({ series, listen, options, instanceName, instanceVa
   })
 
   // Calls whose start was seen: of those that began before this the end counts, but they were never counted as active.
-  const started = new WeakSet<TelemetryCall>()
+  const started = new WeakMap<TelemetryCall, Labels>()
   listen(callStartChannel, ({ call }) => {
-    started.add(call)
-    active.add([call.service], 1)
+    started.set(call, active.add([call.service], 1))
   })
   listen(callEndChannel, (event) => {
     const { call, status, error, durationMs } = event
     const { service } = call
     const method = methods.has(call.method) ? call.method : 'other'
-    if (started.delete(call)) active.add([service], -1)
+    const countedAs = started.get(call)
+    if (countedAs) active.addTo(countedAs, -1)
+    started.delete(call)
     calls.add([service, method, status ?? 'none'])
     if (error) callErrors.add([service, error.code, originOf(error)])
     callDuration.observe([service, method, statusClass(event)], durationMs / 1_000, exemplarOf(event))
@@ -92,6 +94,7 @@ export function measureCalls({ series, listen, options, instanceName, instanceVa
   listen(attemptEndChannel, (event) => {
     const { call, status, error, instanceId, durationMs, latencyMs = durationMs } = event
     const { service } = call
+    series.noteService(service)
     attempts.add([service, status ?? 'none', ...instanceValue(instanceId)])
     if (error) attemptErrors.add([service, error.code, originOf(error)])
     attemptLatency.observe([service, statusClass(event)], latencyMs / 1_000, exemplarOf(event))

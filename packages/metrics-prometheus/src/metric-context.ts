@@ -23,10 +23,10 @@ export function createMetricContext(
   options: ResolvedMetricsOptions,
   onEnd: (end: () => void) => void,
 ): MetricContext {
-  const { instanceLabels, maxSeries, onError } = options
+  const { instanceLabels, onError } = options
   return {
     options,
-    series: createSeriesFactory(metrics, maxSeries),
+    series: createSeriesFactory(metrics, options),
     instanceName: instanceLabels ? ['instance_id'] : [],
     listen: (name, listener) => onEnd(subscribeTelemetry(name, listener, onError)),
     instanceValue: (instanceId) => (instanceLabels ? [instanceId] : []),

@@ -1,6 +1,6 @@
-import { callEndChannel, callStartChannel, publishTelemetry, SdError } from '@sd/core'
+import { attemptEndChannel, callEndChannel, callStartChannel, publishTelemetry, SdError } from '@sd/core'
 import { Counter, register as globalRegister, Registry } from 'prom-client'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createMetrics, type Metrics, type MetricsOptions } from './index.ts'
 import { createCall, publishEverything } from './testing/publish-everything.ts'
 import { readSamples, readValue } from './testing/read-metrics.ts'
@@ -115,6 +115,58 @@ test('series are bounded: what is new counts as other', async () => {
     97,
   )
   expect(await readValue(register, 'sd_metrics_overflow_total{metric="calls_total"}')).toBe(97)
+})
+
+test('names that somebody made up leave first, and a real service that comes later is not other for ever', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] })
+  try {
+    const { register } = start({ maxSeries: 50 })
+    const end = (service: string, isReached: boolean): void => {
+      const call = createCall({ service })
+      publishTelemetry(callStartChannel, { call })
+      if (isReached) {
+        const origin = 'http://10.0.0.1:80'
+        publishTelemetry(attemptEndChannel, {
+          call,
+          status: 200,
+          durationMs: 1,
+          attempts: 1,
+          instanceId: 'a',
+          origin,
+          latencyMs: 1,
+        })
+      }
+      const error = isReached ? undefined : new SdError('SD_NO_INSTANCE', 'none')
+      publishTelemetry(callEndChannel, { call, status: isReached ? 200 : undefined, error, durationMs: 1, attempts: 1 })
+    }
+    end('real', true)
+    const underWay = createCall({ service: 'slow' })
+    publishTelemetry(callStartChannel, { call: underWay })
+    for (let guess = 0; guess < 10_000; guess++) end(`guess-${guess}`, false)
+    const early = createCall({ service: 'late' })
+    publishTelemetry(callStartChannel, { call: early })
+    vi.advanceTimersByTime(11_000)
+    end('late', true)
+    publishTelemetry(callEndChannel, { call: early, status: 200, durationMs: 1, attempts: 1 })
+    const counted = async (): Promise<readonly string[]> =>
+      (await readSamples(register)).filter((line) => line.startsWith('sd_calls_total') || line.startsWith('sd_calls_active'))
+    expect((await counted()).toSorted()).toEqual([
+      'sd_calls_active{service="late"} 0',
+      'sd_calls_active{service="other"} 0',
+      'sd_calls_active{service="real"} 0',
+      'sd_calls_active{service="slow"} 1',
+      'sd_calls_total{service="late",method="GET",status="200"} 2',
+      'sd_calls_total{service="other",method="other",status="other"} 9951',
+      'sd_calls_total{service="real",method="GET",status="200"} 1',
+    ])
+    vi.advanceTimersByTime(600_001)
+    for (let service = 0; service < 60; service++) end(`new-${service}`, true)
+    expect(await counted()).not.toContain('sd_calls_total{service="real",method="GET",status="200"} 1')
+    publishTelemetry(callEndChannel, { call: underWay, status: 200, durationMs: 1, attempts: 1 })
+    expect(await counted()).toContain('sd_calls_active{service="slow"} 0')
+  } finally {
+    vi.useRealTimers()
+  }
 })
 
 describe('a register', () => {

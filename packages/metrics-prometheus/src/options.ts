@@ -1,5 +1,6 @@
 import {
   checkBoolean,
+  checkDuration,
   checkFunction,
   checkInteger,
   checkKnownKeys,
@@ -27,8 +28,16 @@ export interface MetricsOptions {
   readonly exemplar?: ExemplarSource | false
   /** Whether attempts, ejections, health checks and breakers of instances are told apart by `instance_id`. @default false */
   readonly instanceLabels?: boolean
-  /** Most series of one metric; what is new beyond it is counted with `other` in all labels. A histogram's buckets are not counted. @default 1_000 */
+  /**
+   * Most series of one metric; what is new beyond it is counted with `other` in all labels until others have left. A histogram's buckets are not
+   * counted. @default 1_000
+   */
   readonly maxSeries?: number
+  /**
+   * A series that did not change for this time leaves when there are too many, in milliseconds; one of a service of which no instance was ever called
+   * after 10 s. @default 600_000
+   */
+  readonly idleMs?: number
   /** Told of what can't be thrown at anybody: collectors and exemplars that fail. What it throws is dropped. @default ignored */
   readonly onError?: (error: unknown) => void
 }
@@ -36,7 +45,7 @@ export interface MetricsOptions {
 /** {@link MetricsOptions} that were checked, without gaps. */
 export type ResolvedMetricsOptions = Readonly<Required<Omit<MetricsOptions, 'labels'>>>
 
-const keys = ['register', 'prefix', 'labels', 'buckets', 'exemplar', 'instanceLabels', 'maxSeries', 'onError']
+const keys = ['register', 'prefix', 'labels', 'buckets', 'exemplar', 'instanceLabels', 'maxSeries', 'idleMs', 'onError']
 const defaultBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
 /** Checks the options and fills the gaps. @throws SdError `SD_INVALID` that names the option */
@@ -54,6 +63,7 @@ export function readOptions(options: MetricsOptions): ResolvedMetricsOptions {
     instanceLabels: checkBoolean('instanceLabels', options.instanceLabels ?? false),
     maxSeries: checkInteger('maxSeries', options.maxSeries ?? 1_000, { min: 1, max: 1_000_000 }),
     onError: guardListener('onError', checkFunction('onError', onError)),
+    idleMs: checkDuration('idleMs', options.idleMs ?? 600_000, 1),
   }
 }
 
