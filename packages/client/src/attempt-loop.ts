@@ -216,7 +216,9 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
           signal.addEventListener('abort', () => attempt.lose(signal.reason as SdError), { once: true })
           this.#hedged ??= []
           this.#hedged.push(attempt)
-          await attempt.run(undefined)
+          // The hedge goes elsewhere when it takes long: only a limit that was set, or is measured, ends an attempt beside.
+          const time = findAttemptTime(this)
+          await attempt.run(time?.onlyForAnother ? undefined : time)
           if (!attempt.answer) {
             failed = new AttemptFailure(attempt)
             throw failed

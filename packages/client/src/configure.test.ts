@@ -241,7 +241,7 @@ describe.each([
   })
 
   test('takes any of its parts, and nothing else', () => {
-    expect(resilient({})).toEqual({})
+    expect(resilient({})).toEqual({ attemptTimeoutMs: expect.any(Function) })
     expect(() => resilient({ breaker: 1 as never })).toThrow('Invalid breaker')
     expect(() => resilient({ retries: createRetryPolicy } as never)).toThrow('Invalid retries')
   })

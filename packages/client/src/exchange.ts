@@ -130,7 +130,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     const { endpoint, attempt } = this
     const { attempts, maxResponseBytes, entry } = attempt.call
     this.response = new ServiceResponse({ status, headers, body: this.#body, endpoint, attempts, maxResponseBytes })
-    if (status < 500) entry.policies.attemptLimit?.learn(this.latencyMs)
+    if (status < 500) entry.policies.attemptLimit?.learn(this.latencyMs, attempt.call)
     this.#resolve?.(this.response)
   }
 

@@ -1,17 +1,18 @@
 import type { CallContext } from '@sd/core'
 import { createSeededRandom } from '@sd/testing'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { createMeasuredLimit, type MeasuredLimit } from './measured-limit.ts'
+import type { AttemptLimit, AttemptLimitRequest } from './attempt-limit.ts'
+import { createMeasuredLimit } from './measured-limit.ts'
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-function call(path: string = '/a', timeoutMs: number = 2_000, method: string = 'GET'): { call: CallContext } {
+function call(path: string = '/a', timeoutMs: number = 2_000, method: string = 'GET'): AttemptLimitRequest {
   const startedAt = performance.now()
-  return { call: { method, path, startedAt, deadlineAt: startedAt + timeoutMs } as CallContext }
+  return { call: { method, path, startedAt, deadlineAt: startedAt + timeoutMs } as CallContext, mayRepeat: true }
 }
 /** Responses that take 10 ms at the median and 80 ms at the 99th percentile. */
-function learn(limit: MeasuredLimit, path: string = '/a', factor: number = 1): void {
+function learn(limit: AttemptLimit, path: string = '/a', factor: number = 1): void {
   const random = createSeededRandom(7)
   for (let response = 0; response < 1_000; response++) {
     const normal = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())

@@ -8,6 +8,7 @@ import {
   invalid,
   type LatencyHistogram,
 } from '@sd/core'
+import type { AttemptLimit } from './attempt-limit.ts'
 
 /** Options of {@link createMeasuredLimit}. */
 export interface MeasuredLimitOptions {
@@ -55,7 +56,7 @@ const deepestSegment = 4
  *
  * @throws SdError `SD_INVALID` that names the option
  */
-export function createMeasuredLimit(options: MeasuredLimitOptions = {}): MeasuredLimit {
+export function createMeasuredLimit(options: MeasuredLimitOptions = {}): AttemptLimit {
   checkKnownKeys('', options, ['percentile', 'multiple', 'minMs', 'maxMs'])
   const percentile = checkNumber('percentile', options.percentile ?? 0.99, { min: 0.5, max: 0.999 })
   const multiple = checkNumber('multiple', options.multiple ?? 5, { min: 1, max: 100 })
@@ -97,14 +98,6 @@ export function createMeasuredLimit(options: MeasuredLimitOptions = {}): Measure
       known.waitingSince = 0
     },
   }
-}
-
-/** A limit that {@link createMeasuredLimit} makes. */
-export interface MeasuredLimit {
-  /** The limit of an attempt that begins, until the head of the response, in milliseconds; 0 for none. */
-  currentMs(attempt: { readonly call: CallContext }): number
-  /** Learns how long a response took until its head, in milliseconds. */
-  learn(latencyMs: number, call: CallContext): void
 }
 
 /** Method and path without the segments that name one thing of many. */

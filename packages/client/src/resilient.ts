@@ -8,6 +8,7 @@ import {
   type RetryBudget,
   type RetryPolicy,
 } from '@sd/core'
+import { createMeasuredLimit } from './measured-limit.ts'
 import type { ServiceSettings } from './settings.ts'
 
 /** The functions that make policies, of the packages that you have installed. What is left out is not used. */
@@ -50,6 +51,8 @@ const minLimit = 20
  * Settings for services that matter, with numbers that suit most: spread them into the client's options or into one service's, and
  * override what you like.
  *
+ * - Attempts: until the head of the response five times the 99th percentile of their kind, at least 500 ms and at most half of `timeoutMs`, also
+ *   for POST: an instance that hangs is noticed soon. A request that was sent and may not be repeated ends with `SD_TIMEOUT`.
  * - Instances: half of the last 20 attempts failed, from 10 on: 0.1 s out, then 2 trials, and longer as the outage lasts, up to 10 s.
  * - Service: half of the calls of the last 10 s failed, from 50 on: 0.1 s out, then 5 trials, and longer as the outage lasts, up to 5 s; all traffic
  *   is let through again after a tenth of the outage, 10 s at most.
@@ -66,6 +69,7 @@ export function resilient(parts: ResilientParts): ServiceSettings {
   for (const [name, part] of Object.entries(parts)) checkFunction(name, part)
   const { breaker, retry, hedge, concurrencyLimit } = parts
   return {
+    attemptTimeoutMs: () => createMeasuredLimit(),
     ...(concurrencyLimit && { concurrencyLimit: ({ name }) => concurrencyLimit({ name, minLimit }) }),
     ...(breaker && {
       breaker: ({ name }) => breaker({ name, ...serviceBreaker }),
