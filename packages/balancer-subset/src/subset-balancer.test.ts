@@ -1,0 +1,120 @@
+import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
+import { type Balancer, type CallPickRequest, createEndpoint, createServiceInstance, type Endpoint } from '@sd/core'
+import { balancerContract, createTestView } from '@sd/testing'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { createSubsetBalancer, type SubsetBalancerOptions } from './index.ts'
+
+describe('balancer contract, all of the base', () => {
+  const create = (): Balancer => createSubsetBalancer({ balancer: createRoundRobinBalancer(), label: () => undefined })
+  for (const { name, run } of balancerContract({ create })) test(name, run)
+})
+
+describe('balancer contract, labels that nothing has', () => {
+  const create = (): Balancer => createSubsetBalancer({ balancer: createRoundRobinBalancer(), label: () => 'canary' })
+  for (const { name, run } of balancerContract({ create })) test(name, run)
+})
+
+function endpointsOf(...lanes: string[]): Endpoint[] {
+  return lanes.map((lane, index) => {
+    const metadata = lane === '' ? {} : { lane }
+    return createEndpoint(createServiceInstance({ service: 'orders', address: '10.0.0.1', port: 8_000 + index, metadata }))
+  })
+}
+
+const label = ({ headers }: CallPickRequest): string | undefined => headers?.['x-lane']
+
+function balancerOf(options: Partial<SubsetBalancerOptions> = {}): Balancer {
+  return createSubsetBalancer({ balancer: createRoundRobinBalancer(), label, ...options })
+}
+
+function inLane(lane: string, more: object = {}): CallPickRequest {
+  return { headers: { 'x-lane': lane }, ...more }
+}
+
+test('a label names the subset; without one only the base is used', () => {
+  const endpoints = endpointsOf('', '', 'canary', 'canary', 'blue')
+  const picker = balancerOf().createPicker(createTestView(endpoints))
+  const drawn = (request: CallPickRequest): Set<Endpoint | undefined> =>
+    new Set(Array.from({ length: 10 }, () => picker.pick(request)))
+  expect(drawn({})).toEqual(new Set(endpoints.slice(0, 2)))
+  expect(drawn(inLane('canary'))).toEqual(new Set(endpoints.slice(2, 4)))
+  expect(drawn(inLane('blue'))).toEqual(new Set(endpoints.slice(4)))
+  expect(drawn(inLane('unknown'))).toEqual(new Set(endpoints.slice(0, 2)))
+})
+
+test('a subset that has nothing falls back to the base: missing, blocked, without weight, or tried already', () => {
+  const [base, canary] = endpointsOf('', 'canary') as [Endpoint, Endpoint]
+  const balancer = balancerOf()
+  const picker = balancer.createPicker(createTestView([base, canary]))
+  expect(picker.pick(inLane('canary', { attempted: [canary] }))).toBe(base)
+  canary.block('test')
+  expect(picker.pick(inLane('canary'))).toBe(base)
+  canary.unblock('test')
+  expect(picker.pick(inLane('canary'))).toBe(canary)
+  expect(balancer.createPicker(createTestView([base, canary], [1, 0])).pick(inLane('canary'))).toBe(base)
+  const strict = balancerOf({ fallback: 'none' }).createPicker(createTestView([base]))
+  expect(strict.pick(inLane('canary'))).toBeUndefined()
+  expect(strict.pick({})).toBe(base)
+})
+
+test('the base never falls back to a lane', () => {
+  const picker = balancerOf().createPicker(createTestView(endpointsOf('canary')))
+  expect(picker.pick({})).toBeUndefined()
+})
+
+test('another metadata key, and names of Object.prototype', () => {
+  const endpoints = endpointsOf('', 'blue')
+  const picker = balancerOf({ metadataKey: 'constructor' }).createPicker(createTestView(endpoints))
+  expect(picker.pick(inLane('toString'))).toBeDefined()
+  expect(new Set([picker.pick({}), picker.pick({})])).toEqual(new Set(endpoints))
+})
+
+test('inner pickers are carried on by subset, and hear of their own endpoints only', () => {
+  const heard: [string, Endpoint][] = []
+  const carried: boolean[] = []
+  const inner: Balancer = {
+    name: 'inner',
+    createPicker({ endpoints }, previous) {
+      carried.push(previous !== undefined)
+      const name = endpoints[0]?.instance.metadata['lane'] ?? 'base'
+      return { pick: () => endpoints[0], changed: (endpoint) => heard.push([name, endpoint]) }
+    },
+  }
+  const balancer = balancerOf({ balancer: inner })
+  const endpoints = endpointsOf('', 'canary')
+  const first = balancer.createPicker(createTestView(endpoints))
+  const second = balancer.createPicker(createTestView(endpoints), first)
+  expect(carried).toEqual([false, false, true, true])
+  for (const endpoint of [...endpoints, ...endpointsOf('other')]) second.changed?.(endpoint)
+  expect(heard).toEqual([
+    ['base', endpoints[0]],
+    ['canary', endpoints[1]],
+  ])
+  balancerOf({ balancer: inner }).createPicker(createTestView(endpoints), second)
+  expect(carried.slice(4)).toEqual([false, false])
+  expect(balancerOf().createPicker(createTestView(endpoints)).changed).toBeUndefined()
+  expect(balancer.name).toBe('subset-inner')
+})
+
+test('whatever the lanes and the label, a pick is of the lane, else of the base', () => {
+  const lane = fc.constantFrom('', 'a', 'b', 'c')
+  fc.assert(
+    fc.property(fc.array(lane, { maxLength: 8 }), lane, (lanes, wanted) => {
+      const picker = balancerOf().createPicker(createTestView(endpointsOf(...lanes)))
+      const found = picker.pick(wanted === '' ? {} : inLane(wanted))
+      const expected = lanes.includes(wanted) ? wanted : lanes.includes('') ? '' : undefined
+      expect(found && (found.instance.metadata['lane'] ?? '')).toBe(expected)
+    }),
+  )
+})
+
+test('bad options are refused', () => {
+  const balancer = createRoundRobinBalancer()
+  expect(() => createSubsetBalancer(undefined as never)).toThrow('Invalid options')
+  expect(() => createSubsetBalancer({ label } as never)).toThrow('Invalid balancer')
+  expect(() => createSubsetBalancer({ balancer } as never)).toThrow('Invalid label')
+  expect(() => createSubsetBalancer({ balancer, label, metadataKey: '' })).toThrow('Invalid metadataKey')
+  expect(() => createSubsetBalancer({ balancer, label, fallback: 'any' as never })).toThrow('Invalid fallback')
+  expect(() => createSubsetBalancer({ balancer, label, lanes: 1 } as never)).toThrow('Invalid lanes: unknown field')
+})

@@ -1,0 +1,84 @@
+import type { Balancer, CallPickRequest, Endpoint, EndpointView, Picker, ServiceInstance } from '@sd/core'
+
+/** What a picker is built with. */
+export interface SubsetPickerOptions {
+  /** The balancer that made it: pickers of another one are not carried on. */
+  readonly owner: object
+  /** Picks within a subset. */
+  readonly inner: Balancer
+  /** The label of a request. */
+  readonly label: (request: CallPickRequest) => string | undefined
+  /** The subset of an instance; empty for the base. */
+  readonly subsetOf: (instance: ServiceInstance) => string
+  /** Whether the base is asked when a subset has nothing. */
+  readonly fallsBack: boolean
+  /** The picker before. */
+  readonly before: SubsetPicker | undefined
+}
+
+interface MutableView extends EndpointView {
+  readonly endpoints: Endpoint[]
+  readonly candidates: Endpoint[]
+  readonly given: number[]
+}
+
+/** Picks from the subset that a request's label names. */
+export class SubsetPicker implements Picker {
+  readonly owner: object
+  /** The inner pickers by the name of their subset; the base is ''. */
+  readonly pickers: ReadonlyMap<string, Picker>
+  /** Defined only where an inner picker has it: without it the cluster need not report every request. */
+  readonly changed?: (endpoint: Endpoint) => void
+  readonly #label: SubsetPickerOptions['label']
+  readonly #fallsBack: boolean
+
+  constructor(view: EndpointView, { owner, inner, label, subsetOf, fallsBack, before }: SubsetPickerOptions) {
+    this.owner = owner
+    this.#label = label
+    this.#fallsBack = fallsBack
+    const views = splitView(view, subsetOf)
+    this.pickers = new Map(Array.from(views, ([name, subset]) => [name, inner.createPicker(subset, before?.pickers.get(name))]))
+    if ([...this.pickers.values()].some(({ changed }) => changed)) {
+      const owners = new Map<Endpoint, Picker>()
+      for (const [name, { endpoints }] of views) {
+        for (const endpoint of endpoints) owners.set(endpoint, this.pickers.get(name) as Picker)
+      }
+      this.changed = (endpoint) => owners.get(endpoint)?.changed?.(endpoint)
+    }
+  }
+
+  pick(request: CallPickRequest): Endpoint | undefined {
+    const label = this.#label(request) ?? ''
+    const found = this.pickers.get(label)?.pick(request)
+    if (found || label === '' || !this.#fallsBack) return found
+    return this.pickers.get('')?.pick(request)
+  }
+}
+
+/** The parts of a view, by subset. */
+function splitView(
+  { endpoints, weights, epoch, candidates = endpoints }: EndpointView,
+  subsetOf: SubsetPickerOptions['subsetOf'],
+): ReadonlyMap<string, EndpointView> {
+  const parts = new Map<string, MutableView>()
+  function partOf({ instance }: Endpoint): MutableView {
+    const name = subsetOf(instance)
+    const known = parts.get(name)
+    if (known) return known
+    const made: MutableView = { endpoints: [], candidates: [], given: [], weights: new Float64Array(), epoch }
+    parts.set(name, made)
+    return made
+  }
+  for (const [index, endpoint] of endpoints.entries()) {
+    const part = partOf(endpoint)
+    part.endpoints.push(endpoint)
+    part.given.push(weights[index] as number)
+  }
+  for (const endpoint of candidates) partOf(endpoint).candidates.push(endpoint)
+  return new Map(
+    Array.from(parts, ([name, part]) => [
+      name,
+      { endpoints: part.endpoints, candidates: part.candidates, weights: Float64Array.from(part.given), epoch },
+    ]),
+  )
+}
