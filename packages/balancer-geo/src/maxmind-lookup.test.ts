@@ -1,12 +1,12 @@
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
 import { forwardedAddress } from '@sd/core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createMaxMindLookup, createNearestBalancer, type MaxMindLookup } from './index.ts'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { createMaxMindLookup, createNearestBalancer, type MaxMindLookup, type MaxMindLookupOptions } from './index.ts'
 import { createEndpoints, createHealthView } from './testing/endpoints.ts'
 import { writeMmdb } from './testing/mmdb.ts'
 
@@ -109,6 +109,71 @@ describe('the layout of MaxMind', () => {
   })
 })
 
+describe('a file that is replaced', () => {
+  const at = (latitude: number): Buffer => writeMmdb(4, [{ bits: '11000000', record: { latitude, longitude: 2 } }])
+  const address = '192.0.2.7'
+
+  async function open(options: Partial<MaxMindLookupOptions> = {}): Promise<{ path: string; lookup: MaxMindLookup }> {
+    const folder = await mkdtemp(join(tmpdir(), 'sd-balancer-geo-'))
+    const path = join(folder, 'city.mmdb')
+    await writeFile(path, at(1))
+    const lookup = await createMaxMindLookup({ path, ...options })
+    onTestFinished(async () => {
+      lookup.close()
+      await rm(folder, { recursive: true })
+    })
+    return { path, lookup }
+  }
+  async function replace(path: string, content: Uint8Array): Promise<void> {
+    await writeFile(`${path}.new`, content)
+    await rename(`${path}.new`, path)
+  }
+
+  test('takes effect without a restart, also for addresses that were looked up before', async () => {
+    const { path, lookup } = await open({ refreshIntervalMs: 100 })
+    expect(lookup.lookup(address)?.latitude).toBe(1)
+    await replace(path, at(2))
+    await vi.waitFor(() => expect(lookup.lookup(address)?.latitude).toBe(2), { timeout: 5_000 })
+  })
+
+  test('is seen by refresh, once for several callers, and an unchanged one is not read', async () => {
+    const { path, lookup } = await open({ refreshIntervalMs: 0 })
+    await lookup.refresh()
+    await replace(path, at(2))
+    await Promise.all([lookup.refresh(), lookup.refresh()])
+    expect(lookup.lookup(address)?.latitude).toBe(2)
+  })
+
+  test('that is damaged or missing leaves the old one in effect, is reported, and is tried again', async () => {
+    const errors: string[] = []
+    const { path, lookup } = await open({
+      refreshIntervalMs: 100,
+      onError(error) {
+        errors.push(error.code)
+        throw new Error('a listener that throws')
+      },
+    })
+    await replace(path, new Uint8Array(100))
+    await vi.waitFor(() => expect(errors).toContain('SD_MALFORMED'), { timeout: 5_000 })
+    expect(lookup.lookup(address)?.latitude).toBe(1)
+    await expect(lookup.refresh()).rejects.toMatchObject({ code: 'SD_MALFORMED', message: expect.stringContaining(path) })
+    await rm(path)
+    await vi.waitFor(() => expect(errors).toContain('SD_NOT_FOUND'), { timeout: 5_000 })
+    await replace(path, at(3))
+    await vi.waitFor(() => expect(lookup.lookup(address)?.latitude).toBe(3), { timeout: 5_000 })
+  })
+
+  test('is not looked at after close, and a look under way changes nothing', async () => {
+    const { path, lookup } = await open({ refreshIntervalMs: 0 })
+    await replace(path, at(2))
+    const looking = lookup.refresh()
+    lookup.close()
+    await looking
+    expect(lookup.lookup(address)).toBeUndefined()
+    await expect(lookup.refresh()).rejects.toMatchObject({ code: 'SD_CLOSED' })
+  })
+})
+
 test('bad options are refused', async () => {
   const create = (options: unknown) => expect(createMaxMindLookup(options as never)).rejects
   await create(undefined).toThrow('Invalid options')
@@ -117,5 +182,7 @@ test('bad options are refused', async () => {
   await create({ path: 7 }).toThrow('Invalid path')
   await create({ buffer: 'text' }).toThrow('Invalid buffer')
   await create({ path: cities.ipv4, watchForUpdates: true }).toThrow('Invalid watchForUpdates: unknown field')
+  await create({ path: cities.ipv4, refreshIntervalMs: 99 }).toThrow('Invalid refreshIntervalMs')
+  await create({ path: cities.ipv4, onError: 1 }).toThrow('Invalid onError')
   await create({ buffer: writeMmdb(4, []), maxEntries: 0 }).toThrow('Invalid maxEntries')
 })

@@ -1,8 +1,18 @@
-import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
-import { checkKnownKeys, checkObject, checkText, invalid, SdError } from '@sd/core'
+import {
+  checkDuration,
+  checkFunction,
+  checkKnownKeys,
+  checkObject,
+  checkText,
+  closedError,
+  invalid,
+  type SdError,
+  toSdError,
+} from '@sd/core'
 import type { Reader, Response } from 'maxmind'
 import type { Coordinates, GeoLookup } from './coordinates.ts'
+import { openDatabase, openDatabaseFile } from './database-file.ts'
 import { createCachedLookup } from './lookup-cache.ts'
 
 /** Options of {@link createMaxMindLookup}: at least one database, by `path` or as `buffer`. */
@@ -13,11 +23,17 @@ export interface MaxMindLookupOptions {
   readonly buffer?: Uint8Array | readonly Uint8Array[]
   /** Most answers that are kept, from 2; the one that was not used for longest makes room. @default 10_000 */
   readonly maxEntries?: number
+  /** How often the files are looked at, in milliseconds, from 100: a newer one replaces the one in memory. 0 is never. @default 60_000 */
+  readonly refreshIntervalMs?: number
+  /** Called when a newer file can't be used; the database in memory stays in effect. @default ignored */
+  readonly onError?: (error: SdError) => void
 }
 
 /** A city database that was read. */
 export interface MaxMindLookup extends GeoLookup {
-  /** Frees the database; every address is unknown then. Idempotent. */
+  /** Looks at the files now. @throws SdError if one can't be used; the database in memory stays in effect */
+  refresh(): Promise<void>
+  /** Frees the database and stops looking at its file; every address is unknown then. Idempotent. */
   close(): void
 }
 
@@ -28,42 +44,69 @@ interface CityRecord extends Partial<Coordinates> {
 
 /**
  * Reads a city database, GeoLite2-City or one like it, into memory, and looks up addresses in it. Private and unknown addresses,
- * and what is no IP address, give `undefined`. The file is read once: for a newer one make a new lookup.
+ * and what is not an IP address, give `undefined`. A file that is replaced is read again.
  *
- * @throws SdError `SD_INVALID` that names the option, `SD_NOT_FOUND` if a file can't be read, `SD_MALFORMED` if it is no such database
+ * @throws SdError `SD_INVALID` that names the option, `SD_NOT_FOUND` if a file can't be read, `SD_MALFORMED` if it is not such a database
  */
 export async function createMaxMindLookup(options: MaxMindLookupOptions): Promise<MaxMindLookup> {
-  checkKnownKeys('', checkObject('options', options), ['path', 'buffer', 'maxEntries'])
-  const { path = [], buffer = [], maxEntries } = options
-  const paths = [path].flat()
+  checkKnownKeys('', checkObject('options', options), ['path', 'buffer', 'maxEntries', 'refreshIntervalMs', 'onError'])
+  const { path = [], buffer = [], maxEntries, onError = () => {} } = options
+  const paths = [path].flat().map((one) => checkText('path', one, 4_096))
   const buffers = [buffer].flat()
   if (paths.length + buffers.length === 0) throw invalid('path', options.path, 'a file, or buffer')
-  const contents = [...(await Promise.all(paths.map(readDatabase))), ...buffers]
-  let readers: readonly Reader<Response>[] = await Promise.all(contents.map(openDatabase))
-  const cache = createCachedLookup({ lookup: { lookup: (address) => findCoordinates(readers, address) }, maxEntries })
+  for (const content of buffers) if (!(content instanceof Uint8Array)) throw invalid('buffer', content, 'a Uint8Array')
+  const refreshIntervalMs = checkDuration('refreshIntervalMs', options.refreshIntervalMs ?? 60_000)
+  if (refreshIntervalMs > 0) checkDuration('refreshIntervalMs', refreshIntervalMs, 100)
+  checkFunction('onError', onError)
+  let files = await Promise.all(paths.map(openDatabaseFile))
+  let fixed: readonly Reader<Response>[] = await Promise.all(buffers.map((content) => openDatabase(content)))
+  const readers = (): readonly Reader<Response>[] => [...files.map(({ reader }) => reader), ...fixed]
+  let current = readers()
+  let isClosed = false
+  const cache = createCachedLookup({ lookup: { lookup: (address) => findCoordinates(current, address) }, maxEntries })
+
+  async function look(): Promise<void> {
+    const looked = await Promise.allSettled(files.map((file) => file.refresh()))
+    if (isClosed) return
+    if (looked.some((result) => result.status === 'fulfilled' && result.value)) {
+      current = readers()
+      cache.clear()
+    }
+    for (const result of looked) {
+      if (result.status === 'rejected') throw toSdError(result.reason, 'SD_MALFORMED', 'Reading the database')
+    }
+  }
+  let looking: Promise<void> | undefined
+  async function refresh(): Promise<void> {
+    if (isClosed) throw closedError('the lookup')
+    looking ??= look().finally(() => {
+      looking = undefined
+    })
+    return looking
+  }
+  function report(error: unknown): void {
+    if (isClosed) return
+    try {
+      onError(error as SdError)
+    } catch {
+      // A listener that throws must not end the process.
+    }
+  }
+  const isFollowed = refreshIntervalMs > 0 && files.length > 0
+  const timer = isFollowed ? setInterval(() => void refresh().catch(report), refreshIntervalMs) : undefined
+  timer?.unref?.()
+
   return {
     lookup: (address) => (isIP(address) === 0 ? undefined : cache.lookup(address)),
+    refresh,
     close() {
-      readers = []
+      isClosed = true
+      clearInterval(timer)
+      files = []
+      fixed = []
+      current = []
       cache.clear()
     },
-  }
-}
-
-async function readDatabase(path: string): Promise<Uint8Array> {
-  checkText('path', path, 4_096)
-  return readFile(path).catch((cause: unknown) => {
-    throw new SdError('SD_NOT_FOUND', `Can't read the database ${path}`, { cause, field: 'path' })
-  })
-}
-
-async function openDatabase(content: Uint8Array): Promise<Reader<Response>> {
-  if (!(content instanceof Uint8Array)) throw invalid('buffer', content, 'a Uint8Array')
-  const maxmind = await import('maxmind')
-  try {
-    return new maxmind.Reader(Buffer.from(content.buffer, content.byteOffset, content.byteLength))
-  } catch (cause) {
-    throw new SdError('SD_MALFORMED', 'The database is not in MaxMind’s format; is it compressed?', { cause })
   }
 }
 

@@ -43,7 +43,7 @@ export class SessionTable {
 
   /** The session of a key, now used; `undefined` if there is none. Ends those that are over. */
   use(key: string, now: number): Session | undefined {
-    this.#expire(now)
+    this.expire(now)
     const session = this.#sessions.get(key)
     if (!session) return undefined
     session.usedAt = now
@@ -67,7 +67,13 @@ export class SessionTable {
     this.#link(session)
   }
 
-  #expire(now: number): void {
+  /** Number of sessions. */
+  get size(): number {
+    return this.#sessions.size
+  }
+
+  /** Ends the sessions that are over. */
+  expire(now: number): void {
     const { timeoutMs, counters } = this.#options
     while (this.#oldest && now - this.#oldest.usedAt > timeoutMs) {
       counters.expired++

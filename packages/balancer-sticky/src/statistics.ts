@@ -8,7 +8,7 @@ export interface StickyStatistics {
   readonly moved: number
   /** Picks that went elsewhere for once, because their call had tried the session's endpoint already. */
   readonly diverted: number
-  /** Sessions that ended because they were not used for `timeoutMs`. Found when the table is next used. */
+  /** Sessions that ended because they were not used for `timeoutMs`. Found when the balancer is next used. */
   readonly expired: number
   /** Sessions that ended because the table was full. If it grows, raise `maxSessions`. */
   readonly evicted: number

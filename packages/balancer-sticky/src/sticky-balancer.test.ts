@@ -3,6 +3,7 @@ import { balancerContract, createSeededRandom, createTestEndpoints, createTestVi
 import fc from 'fast-check'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createStickyBalancer, type StickyBalancer } from './index.ts'
+import type { StickyPicker } from './sticky-picker.ts'
 
 /** Picks the next one that may be picked. */
 const rotation: Balancer = {
@@ -135,6 +136,18 @@ describe('sessions', () => {
     now += 101
     picker.pick(user(1))
     expect(balancer.statistics()).toEqual({ ...none, started: 3, hits: 3, expired: 2 })
+  })
+
+  test('of a service that nobody calls any more end too, while others are called', () => {
+    let now = 1_000
+    vi.spyOn(performance, 'now').mockImplementation(() => now)
+    const balancer = createStickyBalancer({ balancer: rotation, timeoutMs: 100 })
+    const idle = balancer.createPicker(createTestView(createTestEndpoints([1], 'idle')))
+    const busy = balancer.createPicker(createTestView(createTestEndpoints([1], 'busy')))
+    for (let number = 0; number < 50; number++) idle.pick(user(number))
+    for (; now <= 1_125; now += 25) busy.pick(user(1))
+    expect(balancer.statistics()).toMatchObject({ started: 51, expired: 50 })
+    expect((idle as StickyPicker).sessions.size).toBe(0)
   })
 
   test('that were not used for longest make room when the table is full', () => {

@@ -3,6 +3,7 @@ import { SessionTable } from './session-table.ts'
 import { createStickyCounters, type StickyStatistics } from './statistics.ts'
 import { hashKeyOf, type StickyKey } from './sticky-keys.ts'
 import { StickyPicker } from './sticky-picker.ts'
+import { TableSweeper } from './table-sweeper.ts'
 
 /** Options of {@link createStickyBalancer}. */
 export interface StickyBalancerOptions {
@@ -35,6 +36,7 @@ export function createStickyBalancer(options: StickyBalancerOptions): StickyBala
   const timeoutMs = checkDuration('timeoutMs', options.timeoutMs ?? 1_800_000, 1)
   const maxSessions = checkInteger('maxSessions', options.maxSessions ?? 10_000, { min: 1, max: 1_000_000 })
   const counters = createStickyCounters()
+  const sweeper = new TableSweeper(timeoutMs)
   return {
     name: `sticky-${inner.name}`,
     createPicker(view, previous) {
@@ -42,7 +44,8 @@ export function createStickyBalancer(options: StickyBalancerOptions): StickyBala
       return new StickyPicker(view, {
         key,
         inner: inner.createPicker(view, before?.inner),
-        sessions: before?.sessions ?? new SessionTable({ timeoutMs, maxSessions, counters }),
+        sessions: before?.sessions ?? sweeper.add(new SessionTable({ timeoutMs, maxSessions, counters })),
+        sweeper,
         counters,
       })
     },

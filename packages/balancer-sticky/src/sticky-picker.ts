@@ -2,6 +2,7 @@ import { type CallPickRequest, type Endpoint, type EndpointView, isPickable, typ
 import type { Session, SessionTable } from './session-table.ts'
 import type { StickyCounters } from './statistics.ts'
 import type { StickyKey } from './sticky-keys.ts'
+import type { TableSweeper } from './table-sweeper.ts'
 
 /** Longest key that names a session, in characters: keys are kept, and their number alone would not bound the memory. */
 const maxKeyLength = 1_024
@@ -14,6 +15,8 @@ export interface StickyPickerOptions {
   readonly inner: Picker
   /** The sessions of the service. */
   readonly sessions: SessionTable
+  /** Ends the sessions of idle services of the balancer. */
+  readonly sweeper: TableSweeper
   /** Counters of the balancer. */
   readonly counters: StickyCounters
 }
@@ -29,14 +32,16 @@ export class StickyPicker implements Picker {
   readonly #view: EndpointView
   readonly #key: StickyKey
   readonly #indices: Map<Endpoint, number>
+  readonly #sweeper: TableSweeper
 
-  constructor(view: EndpointView, { key, inner, sessions, counters }: StickyPickerOptions) {
+  constructor(view: EndpointView, { key, inner, sessions, sweeper, counters }: StickyPickerOptions) {
     this.#view = view
     this.#key = key
     this.#indices = new Map(view.endpoints.map((endpoint, index) => [endpoint, index]))
     this.inner = inner
     this.sessions = sessions
     this.counters = counters
+    this.#sweeper = sweeper
     if (inner.changed) this.changed = (endpoint) => inner.changed?.(endpoint)
   }
 
@@ -48,6 +53,7 @@ export class StickyPicker implements Picker {
       return inner.pick(request)
     }
     const now = performance.now()
+    this.#sweeper.sweep(now)
     const session = sessions.use(key, now)
     if (!session) {
       const endpoint = inner.pick(request)
