@@ -95,11 +95,6 @@ describe('changes past the history', () => {
 })
 
 describe('differences', () => {
-  const mask = {
-    path: (path: string) => path.includes('password'),
-    line: (line: string) => line.replace(/(password": ).*/, '$1***'),
-  }
-
   test('added, updated, removed', async () => {
     const { history } = setUp()
     await history.put('{"db":{"size":1,"user":"scott","hosts":["a","b"]},"a.b":1,"a":{"b":2},"same":{}}')
@@ -125,32 +120,90 @@ describe('differences', () => {
     expect(await history.diffText(1, 2)).toBe(expected)
   })
 
-  test('masked', async () => {
-    const { history } = setUp({ mask })
-    await history.put('{\n"password": "tiger",\n"size": 1\n}\n')
-    await history.put('{\n"password": "lion",\n"size": 2\n}\n')
-    const changes = await history.diff(1, 2)
-    expect(changes[0]).toEqual({ path: 'password', kind: 'updated', before: '***', after: '***' })
-    expect(changes[1]).toEqual({ path: 'size', kind: 'updated', before: 1, after: 2 })
-    const text = await history.diffText(1, 2)
-    expect(text).toContain('-"password": ***\n')
-    expect(text).toContain('+"password": ***\n')
-    expect(text).not.toMatch(/tiger|lion/)
+  test('masked by default, and shown where that is asked for', async () => {
+    for (const masking of [undefined, false] as const) {
+      const { history } = setUp(masking === undefined ? {} : { masking })
+      await history.put('{\n"password": "tiger",\n"size": 1\n}\n')
+      await history.put('{\n"password": "lion",\n"size": 2\n}\n')
+      const [password, size] = await history.diff(1, 2)
+      const isShown = masking === false
+      expect(password).toEqual({
+        path: 'password',
+        kind: 'updated',
+        before: isShown ? 'tiger' : '***',
+        after: isShown ? 'lion' : '***',
+      })
+      expect(size).toEqual({ path: 'size', kind: 'updated', before: 1, after: 2 })
+      expect(/tiger|lion/.test(await history.diffText(1, 2))).toBe(isShown)
+    }
   })
 
-  test('any format, by its parser', async () => {
-    const parse = (content: string): unknown => Object.fromEntries(content.split('\n').map((line) => line.split('=')))
-    const { history } = setUp({ parse })
-    await history.put('a=1\nb=2')
-    await history.put('a=1\nb=3')
-    expect(await history.diff(1, 2)).toEqual([{ path: 'b', kind: 'updated', before: '2', after: '3' }])
+  test.each<[string, string, string]>([
+    ['app.yaml', 'db:\n  password: s3cret-1\n  size: 1\n', 'db:\n  password: s3cret-2\n  size: 2\n'],
+    [
+      'app.yaml',
+      'credentials:\n  a: s3cret-1\n  b: [s3cret-3]\nsize: 1\n',
+      'credentials:\n  a: s3cret-2\n  b: [s3cret-4]\nsize: 2\n',
+    ],
+    [
+      'app.yaml',
+      'tls:\n  key: |\n    -----BEGIN PRIVATE KEY-----\n    s3cret-line-1\n    s3cret-line-2\n    -----END PRIVATE KEY-----\nsize: 1\n',
+      'tls:\n  key: |\n    -----BEGIN PRIVATE KEY-----\n    s3cret-line-1\n    s3cret-line-3\n    -----END PRIVATE KEY-----\nsize: 2\n',
+    ],
+    ['app.json', '{"db":{"password":"s3cret-1"},"size":1}', '{"db":{"password":"s3cret-2"},"size":2}'],
+    ['app.toml', '[db]\npassword = "s3cret-1"\nsize = 1\n', '[db]\npassword = "s3cret-2"\nsize = 2\n'],
+    ['app.properties', 'db.password=s3cret-1\nsize=1\n', 'db.password=s3cret-2\nsize=2\n'],
+    [
+      'app.properties',
+      'url=jdbc:mysql://h/x?user=u&password=s3cret-1\nsize=1\n',
+      'url=jdbc:mysql://h/x?user=u&password=s3cret-2\nsize=2\n',
+    ],
+    ['app.env', 'DB__PASSWORD="s3cret-1"\nSIZE=1\n', 'DB__PASSWORD=s3cret-2\nSIZE=2\n'],
+    ['app.env', 'DSN=Server=h;Password=s3cret-1;x=1\nSIZE=1\n', 'DSN=Server=h;Password=s3cret-2;x=1\nSIZE=2\n'],
+    ['db/password', 's3cret-1', 's3cret-2'],
+    ['db/password', 's3cret-1\n', 's3cret-1'],
+    ['app.yaml', 'password: [s3cret-1\nsize: 1', 'password: s3cret-2\nsize: 2'],
+  ])('of %s without its secrets: %j', async (ownKey, before, after) => {
+    const { history } = setUp({ key: ownKey })
+    await history.put(before)
+    await history.put(after)
+    const text = await history.diffText(1, 2)
+    expect(text).not.toContain('s3cret')
+    expect(text).toContain('***')
+    if (ownKey.includes('.')) expect(text).toMatch(/[+].*2/)
+    const changes = await history.diff(1, 2).catch((error: unknown) => error)
+    expect(JSON.stringify(changes)).not.toContain('s3cret')
+  })
+
+  test.each<[string, string, string]>([
+    ['app.yaml', 'a: 1\nb: x\n', 'a: 2\nb: x\n'],
+    ['app.toml', 'a = 1\nb = "x"\n', 'a = 2\nb = "x"\n'],
+    ['app.json', '{"a":1,"b":"x"}', '{"a":2,"b":"x"}'],
+  ])('of every format: %s', async (ownKey, before, after) => {
+    const { history } = setUp({ key: ownKey })
+    await history.put(before)
+    await history.put(after)
+    expect(await history.diff(1, 2)).toEqual([{ path: 'a', kind: 'updated', before: 1, after: 2 }])
+  })
+
+  test('of texts without types as well, by another format or an own parser', async () => {
+    for (const own of [{ key: 'app.properties' }, { key: 'app.env' }, { format: 'properties' }] as const) {
+      const { history } = setUp(own)
+      await history.put('a=1\nb=2')
+      await history.put('a=1\nb=3')
+      expect(await history.diff(1, 2)).toEqual([{ path: 'b', kind: 'updated', before: '2', after: '3' }])
+    }
+    const { history } = setUp({ parse: (content) => ({ length: content.length }) })
+    await history.put('a')
+    await history.put('bb')
+    expect(await history.diff(1, 2)).toEqual([{ path: 'length', kind: 'updated', before: 1, after: 2 }])
   })
 
   test('what can not be parsed, without its text; and what is too large', async () => {
     const { history } = setUp()
     await history.put('{"password":"tiger"')
     await history.put('{}')
-    await history.put(`[${'0,'.repeat(100_001)}0]`)
+    await history.put(`{"a":[${'0,'.repeat(100_001)}0]}`)
     const error = await history.diff(1, 2).catch((caught: unknown) => caught)
     expect(error).toMatchObject({ code: 'SD_MALFORMED', message: expect.not.stringContaining('tiger') })
     expect((error as SdError).cause).toBeUndefined()
@@ -179,7 +232,8 @@ describe('options', () => {
     ['author', { author: '' }],
     ['maxVersions', { maxVersions: 1 }],
     ['parse', { parse: 'json' }],
-    ['mask.line', { mask: { path: () => true } }],
+    ['format', { format: 'xml' }],
+    ['masking.names[0]', { masking: { names: [''] } }],
     ['secret', { secret: '' }],
     ['retention', { retention: 1 }],
   ])('bad %s', (field, change) => {

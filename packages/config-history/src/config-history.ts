@@ -69,9 +69,9 @@ export interface ConfigHistory {
   list(options?: ListOptions): Promise<readonly ConfigVersion[]>
   /** One version. @throws SdError `SD_NOT_FOUND` if there is none, or none any more */
   get(version: number, options?: OperationOptions): Promise<ConfigVersion>
-  /** The values that differ from version `before` to version `after`. @throws SdError `SD_NOT_FOUND`, `SD_MALFORMED` if one of them can't be parsed, `SD_TOO_LARGE` */
+  /** The values that differ from version `before` to version `after`; secrets are masked, see `masking`. @throws SdError `SD_NOT_FOUND`, `SD_MALFORMED` if one of them can't be parsed, `SD_TOO_LARGE` */
   diff(before: number, after: number, options?: OperationOptions): Promise<readonly ConfigChange[]>
-  /** The lines that differ, as a unified diff. @throws SdError `SD_NOT_FOUND`, `SD_TOO_LARGE` */
+  /** The lines that differ, as a unified diff; secrets are masked. @throws SdError `SD_NOT_FOUND`, `SD_TOO_LARGE` */
   diffText(before: number, after: number, options?: OperationOptions): Promise<string>
   /** Checks every record and every link between them. @throws SdError only if the store can't be read */
   verify(options?: VerifyOptions): Promise<Verification>
@@ -84,7 +84,7 @@ export interface ConfigHistory {
  */
 export function createConfigHistory(options: ConfigHistoryOptions): ConfigHistory {
   const checked = checkOptions(options)
-  const { key, store, mask, secret, operationTimeoutMs: timeoutMs } = checked
+  const { key, store, masking, secret, operationTimeoutMs: timeoutMs } = checked
   const hash = createHashFunction(secret)
   const genesis = genesisOf(hash, key)
   const logOptions = { ...checked, hash, genesis }
@@ -172,15 +172,13 @@ export function createConfigHistory(options: ConfigHistoryOptions): ConfigHistor
     async diff(before, after, options = {}) {
       checkVersion('before', before)
       checkVersion('after', after)
-      return read('diff', options, (log) =>
-        diffTrees(parse(find(log, before)), parse(find(log, after)), (path) => mask?.path(path) ?? false),
-      )
+      return read('diff', options, (log) => diffTrees(parse(find(log, before)), parse(find(log, after)), masking))
     },
     async diffText(before, after, options = {}) {
       checkVersion('before', before)
       checkVersion('after', after)
       return read('diffText', options, (log) =>
-        diffTexts(key, find(log, before), find(log, after), mask && ((line) => mask.line(line))),
+        diffTexts(find(log, before), find(log, after), { key, masking, parse: checked.parse }),
       )
     },
     async verify(options = {}) {

@@ -9,7 +9,7 @@ export {
 } from './config-history.ts'
 export { createFileStore, type FileStoreOptions } from './file-store.ts'
 export { createMemoryStore } from './memory-store.ts'
-export type { ConfigHistoryOptions, DiffMask } from './options.ts'
+export type { ConfigHistoryOptions } from './options.ts'
 export type { ConfigVersion, VersionChange, VersionState } from './record.ts'
 export { createSourceStore, type SourceStoreOptions } from './source-store.ts'
 export type { HistoryStore, StoredLog } from './store.ts'

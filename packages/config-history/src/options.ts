@@ -1,23 +1,22 @@
+import { readConfigText } from '@sd/config'
 import {
+  type ConfigFormat,
   checkConfigKey,
   checkDuration,
+  checkFormat,
   checkFunction,
   checkInteger,
   checkKnownKeys,
   checkName,
   checkObject,
+  createMasking,
+  formatOfKey,
   invalid,
+  type Masking,
+  type MaskingOptions,
   type WritableConfigSource,
 } from '@sd/core'
 import type { HistoryStore } from './store.ts'
-
-/** What diffs don't show. Both are wanted, so that what one of them hides the other doesn't tell. */
-export interface DiffMask {
-  /** Whether the value at a path of the structured diff is replaced by `***`. */
-  path(path: string): boolean
-  /** Replaces what is secret in a line of the text diff. */
-  line(line: string): string
-}
 
 /** Options of `createConfigHistory`. */
 export interface ConfigHistoryOptions {
@@ -31,10 +30,12 @@ export interface ConfigHistoryOptions {
   readonly author: string
   /** Most versions that are kept; at least 2. @default 100 */
   readonly maxVersions?: number
-  /** Parses a text for `diff`. @default JSON.parse */
+  /** How its texts are read for `diff`. @default what the key's extension tells */
+  readonly format?: ConfigFormat
+  /** Parses a text for `diff`, instead. @default `readConfigText` of `@sd/config` */
   readonly parse?: (content: string) => unknown
-  /** What diffs don't show. @default they show everything */
-  readonly mask?: DiffMask
+  /** What else is secret, besides what `Masking` of `@sd/core` finds: diffs show `***` for it. `false` shows everything. @default {} */
+  readonly masking?: MaskingOptions | false
   /** Makes the hashes HMACs: only who knows it can write a chain that verifies. Then `verify` and all else needs it too. @default plain SHA-256, see the README */
   readonly secret?: string
   /** Limit of the write to the source, in milliseconds. Who finds a write pending for three times as long takes its writer for dead. @default 5_000 */
@@ -44,7 +45,11 @@ export interface ConfigHistoryOptions {
 }
 
 /** Options with their defaults. */
-export type CheckedOptions = ConfigHistoryOptions & Required<Omit<ConfigHistoryOptions, 'mask' | 'secret'>>
+export type CheckedOptions = Omit<ConfigHistoryOptions, 'masking'> &
+  Required<Omit<ConfigHistoryOptions, 'masking' | 'secret'>> & {
+    /** The rule of what diffs show; `undefined` for everything. */
+    readonly masking: Masking | undefined
+  }
 
 const known = [
   'source',
@@ -52,8 +57,9 @@ const known = [
   'store',
   'author',
   'maxVersions',
+  'format',
   'parse',
-  'mask',
+  'masking',
   'secret',
   'writeTimeoutMs',
   'operationTimeoutMs',
@@ -62,23 +68,22 @@ const known = [
 /** Checks them. @throws SdError `SD_INVALID` that names the option */
 export function checkOptions(options: ConfigHistoryOptions): CheckedOptions {
   checkKnownKeys('', options, known)
-  const { source, store, mask, secret } = options
+  const { source, store, secret } = options
+  const key = checkConfigKey('key', options.key)
+  const format = checkFormat('format', options.format ?? formatOfKey(key))
   checkObject('source', source)
   checkFunction('source.put', source.put)
   checkObject('store', store)
-  if (mask !== undefined) {
-    checkObject('mask', mask)
-    checkFunction('mask.path', mask.path)
-    checkFunction('mask.line', mask.line)
-  }
   if (secret !== undefined && (typeof secret !== 'string' || secret === ''))
     throw invalid('secret', `a ${typeof secret}`, 'a text that is not empty')
   return {
     ...options,
-    key: checkConfigKey('key', options.key),
+    key,
+    format,
+    masking: options.masking === false ? undefined : createMasking(options.masking),
     author: checkName('author', options.author),
     maxVersions: checkInteger('maxVersions', options.maxVersions ?? 100, { min: 2, max: 100_000 }),
-    parse: checkFunction('parse', options.parse ?? ((content) => JSON.parse(content) as unknown)),
+    parse: checkFunction('parse', options.parse ?? ((content) => readConfigText(content, { key, format }))),
     writeTimeoutMs: checkDuration('writeTimeoutMs', options.writeTimeoutMs ?? 5_000, 1),
     operationTimeoutMs: checkDuration('operationTimeoutMs', options.operationTimeoutMs ?? 30_000, 1),
   }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { SdError } from '@sd/core'
+import { type Masking, SdError } from '@sd/core'
 
 /** One value that differs between two versions. */
 export interface ConfigChange {
@@ -13,36 +13,61 @@ export interface ConfigChange {
   readonly after?: unknown
 }
 
-/** What stands for a masked value. */
-const masked = '***'
 const maxValues = 100_000
 
-/** Compares two trees value by value. @throws SdError `SD_TOO_LARGE` if one has more than 100,000 values */
-export function diffTrees(before: unknown, after: unknown, isMasked: (path: string) => boolean): readonly ConfigChange[] {
+/** A value in a tree. */
+interface Leaf {
+  readonly value: unknown
+  readonly key?: string
+  /** What it is in: a list of keys for each value would be quadratic in their depth. */
+  readonly parent?: Leaf
+}
+
+/** Compares two trees value by value. @param masking what is shown; `undefined` for everything @throws SdError `SD_TOO_LARGE` if one has more than 100,000 values */
+export function diffTrees(before: unknown, after: unknown, masking: Masking | undefined): readonly ConfigChange[] {
   const [old, now] = [valuesOf(before), valuesOf(after)]
   const changes: ConfigChange[] = []
+  const show = (leaf: Leaf): unknown => (masking ? masking.value(leaf.value, keysOf(leaf)) : leaf.value)
   for (const path of new Set([...old.keys(), ...now.keys()])) {
-    const show = (value: unknown): unknown => (isMasked(path) ? masked : value)
-    if (!old.has(path)) changes.push({ path, kind: 'added', after: show(now.get(path)) })
-    else if (!now.has(path)) changes.push({ path, kind: 'removed', before: show(old.get(path)) })
-    else if (!isDeepStrictEqual(old.get(path), now.get(path))) {
-      changes.push({ path, kind: 'updated', before: show(old.get(path)), after: show(now.get(path)) })
+    const [was, is] = [old.get(path), now.get(path)]
+    if (!was && is) changes.push({ path, kind: 'added', after: show(is) })
+    else if (was && !is) changes.push({ path, kind: 'removed', before: show(was) })
+    else if (was && is && !isDeepStrictEqual(was.value, is.value)) {
+      changes.push({ path, kind: 'updated', before: show(was), after: show(is) })
     }
   }
   return changes
 }
 
+/** The secret values of a tree, by their paths, as texts. @throws SdError as {@link diffTrees} */
+export function secretsOf(root: unknown, masking: Masking): readonly string[] {
+  return [...valuesOf(root).values()].flatMap((leaf) => {
+    const { value } = leaf
+    const isText = !isBranch(value) && typeof value !== 'boolean' && value !== null
+    return isText && masking.isSecretPath(keysOf(leaf)) ? [String(value)] : []
+  })
+}
+
+function keysOf(leaf: Leaf): readonly string[] {
+  const keys: string[] = []
+  for (let at: Leaf | undefined = leaf; at; at = at.parent) if (at.key !== undefined) keys.push(at.key)
+  return keys.reverse()
+}
+
 /** All values by path; what is empty is a value. Not recursive: a text may nest deeper than the stack goes. */
-function valuesOf(root: unknown): ReadonlyMap<string, unknown> {
-  const values = new Map<string, unknown>()
-  const open: (readonly [path: string, value: unknown])[] = root === undefined ? [] : [['', root]]
+function valuesOf(root: unknown): ReadonlyMap<string, Leaf> {
+  const values = new Map<string, Leaf>()
+  const open: (readonly [path: string, leaf: Leaf])[] = root === undefined ? [] : [['', { value: root }]]
   let seen = 0
   for (let next = open.pop(); next; next = open.pop()) {
-    const [path, value] = next
+    const [path, leaf] = next
+    const { value } = leaf
     if (++seen > maxValues) throw new SdError('SD_TOO_LARGE', `A version has more than ${maxValues} values to compare`)
     const children = isBranch(value) ? Object.entries(value) : []
-    if (children.length === 0) values.set(path, value)
-    for (const [key, child] of children.toReversed()) open.push([path === '' ? nameOf(key) : `${path}.${nameOf(key)}`, child])
+    if (children.length === 0) values.set(path, leaf)
+    for (const [key, child] of children.toReversed()) {
+      open.push([path === '' ? nameOf(key) : `${path}.${nameOf(key)}`, { key, parent: leaf, value: child }])
+    }
   }
   return values
 }

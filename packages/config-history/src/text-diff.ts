@@ -1,16 +1,25 @@
-import { SdError } from '@sd/core'
+import { MASK, type Masking, SdError } from '@sd/core'
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff'
 import type { ConfigVersion } from './record.ts'
+import { secretsOf } from './structured-diff.ts'
 
 const timeout = 2_000
+/** Shortest line of a secret that is looked for in other lines. */
+const shortestSecret = 4
+
+/** What goes with {@link diffTexts}. */
+export interface TextDiffOptions {
+  /** Key of the entry. */
+  readonly key: string
+  /** What is shown; `undefined` for everything. */
+  readonly masking: Masking | undefined
+  /** Parses a text, so that secrets are found by their paths; may throw anything. */
+  readonly parse: (content: string) => unknown
+}
 
 /** A unified diff of two versions. @throws SdError `SD_TOO_LARGE` if comparing them takes longer than 2 s */
-export function diffTexts(
-  key: string,
-  before: ConfigVersion,
-  after: ConfigVersion,
-  maskLine: ((line: string) => string) | undefined,
-): string {
+export function diffTexts(before: ConfigVersion, after: ConfigVersion, options: TextDiffOptions): string {
+  const { key, masking } = options
   const patch = createTwoFilesPatch(key, key, before.content ?? '', after.content ?? '', headerOf(before), headerOf(after), {
     context: 3,
     timeout,
@@ -18,9 +27,48 @@ export function diffTexts(
   })
   if (patch === undefined)
     throw new SdError('SD_TOO_LARGE', `Comparing versions ${before.version} and ${after.version} of ${key} takes too long`)
-  if (!maskLine) return patch
+  if (!masking) return patch
+  const mask = createLineMask([before, after], options, masking)
   const [from = '', to = '', ...lines] = patch.split('\n')
-  return [from, to, ...lines.map((line) => (/^[ +-]/.test(line) ? `${line[0]}${maskLine(line.slice(1))}` : line))].join('\n')
+  return [from, to, ...lines.map((line) => (/^[ +-]/.test(line) ? `${line[0]}${mask(line.slice(1))}` : line))].join('\n')
+}
+
+/** Makes the function that takes secrets out of a line: those that their paths tell, those of the line's own name, and those of its content. */
+function createLineMask(
+  versions: readonly ConfigVersion[],
+  { key, parse }: TextDiffOptions,
+  masking: Masking,
+): (line: string) => string {
+  if (masking.isSecretPath(key.replace(/\.[^./]*$/, '').split('/'))) return () => MASK
+  const secrets = new Set<string>()
+  for (const { content } of versions) {
+    const found = [...secretValues(content ?? '', parse, masking), ...privateKeys(content ?? '')]
+    for (const line of found.flatMap((secret) => secret.split('\n'))) {
+      if (line.trim().length >= shortestSecret) secrets.add(line.trim())
+    }
+  }
+  const longestFirst = [...secrets].sort((a, b) => b.length - a.length)
+  return (line) => {
+    const [, name, path = ''] =
+      /^(\s*(?:- )?(?:export )?["']?([\w.[\]/-]{1,256})["']?\s*[:=]\s*)(?=\S)(?![{[|>&*][-+]?\s*$)/.exec(line) ?? []
+    const isSecret = name !== undefined && masking.isSecretPath(path.split(/[./[\]]+|__/))
+    if (isSecret) return `${name}${MASK}`
+    return masking.text(longestFirst.reduce((text, secret) => text.replaceAll(secret, MASK), line))
+  }
+}
+
+/** The secret values of a text, as far as it can be parsed. */
+function secretValues(content: string, parse: (content: string) => unknown, masking: Masking): readonly string[] {
+  try {
+    return secretsOf(parse(content), masking)
+  } catch {
+    return []
+  }
+}
+
+/** Lines of private keys, which a diff may show without the line that tells. */
+function privateKeys(content: string): readonly string[] {
+  return content.match(/-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----[^-]*/g) ?? []
 }
 
 function headerOf({ version }: ConfigVersion): string {

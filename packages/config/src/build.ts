@@ -1,12 +1,11 @@
 import { toSdError, withTimeout } from '@sd/core'
-import { isTree } from './config-tree.ts'
 import { type ConfigFailure, configError, maxFailures } from './failure.ts'
 import type { Layer } from './layer.ts'
 import { type MergedLayers, mergeLayers } from './merge-layers.ts'
 import type { ConfigSettings } from './options.ts'
 import { PlaceholderError, resolvePlaceholders } from './placeholders.ts'
 import { validate } from './schema.ts'
-import { MASK, type SecretTest } from './secrets.ts'
+import { createRedaction, type SecretTest } from './secrets.ts'
 
 /** A configuration that is whole: merged, resolved and validated. */
 export interface BuiltConfig {
@@ -16,18 +15,21 @@ export interface BuiltConfig {
   readonly layers: MergedLayers
   /** Whether what is at a path is secret. */
   readonly isSecret: SecretTest
+  /** A text without secrets. */
+  readonly redact: (text: string) => string
 }
 
 /** Makes a configuration of layers. @throws ConfigError that names source, key, line and field */
 async function buildConfig(given: readonly Layer[], settings: ConfigSettings, signal: AbortSignal): Promise<BuiltConfig> {
-  const { schema, environment, isSecretName } = settings
+  const { schema, environment, masking } = settings
   const layers = mergeLayers(given)
   const isSecretOrigin: SecretTest = (keys) =>
-    isSecretName(keys) || layers.at(keys).some((layer) => layer.isSecret || layer.isDecrypted(keys))
+    masking.isSecretPath(keys) || layers.at(keys).some((layer) => layer.isSecret || layer.isDecrypted(keys))
   const { tree, texts, secrets } = resolve()
   const isSecret: SecretTest = (keys) => isSecretOrigin(keys) || secrets.has(keys.join('.'))
+  const redact = createRedaction(tree, isSecret, masking)
   const result = await validate(schema, tree, { isText, signal })
-  if ('value' in result) return { value: result.value, layers, isSecret }
+  if ('value' in result) return { value: result.value, layers, isSecret, redact }
   throw configError(
     'SD_INVALID',
     result.issues.slice(0, maxFailures).map(({ keys, message }) => explainIssue(keys, message)),
@@ -49,7 +51,7 @@ async function buildConfig(given: readonly Layer[], settings: ConfigSettings, si
     return layer?.isUntyped === true || layer?.isDecrypted(keys) === true
   }
   function explainIssue(keys: readonly string[], message: string): ConfigFailure {
-    const safe = isSecret(keys) ? 'is refused by the schema; it is secret' : redact(message, secretTexts(tree, [], isSecret))
+    const safe = isSecret(keys) ? 'is refused by the schema; it is secret' : redact(message)
     return { ...layers.placeOf(keys), ...(keys.length > 0 && { field: keys.join('.') }), message: safe }
   }
 }
@@ -68,15 +70,4 @@ export async function buildInTime(
   } catch (error) {
     throw toSdError(error, 'SD_INVALID', `update of ${name}`)
   }
-}
-
-/** Texts that are secret: schemas quote what they got. */
-function secretTexts(value: unknown, keys: readonly string[], isSecret: SecretTest): readonly string[] {
-  if (Array.isArray(value)) return value.flatMap((item, index) => secretTexts(item, [...keys, String(index)], isSecret))
-  if (isTree(value)) return Object.entries(value).flatMap(([key, item]) => secretTexts(item, [...keys, key], isSecret))
-  return value !== null && value !== undefined && value !== '' && isSecret(keys) ? [String(value)] : []
-}
-
-function redact(message: string, secrets: readonly string[]): string {
-  return secrets.reduce((text, secret) => text.replaceAll(secret, MASK), message)
 }

@@ -227,7 +227,7 @@ test.each<[string, unknown]>([
   ['defaults', { sources: [], defaults: { a: () => 1 } }],
   ['profiles.active', { sources: [], profiles: { active: 'prod' } }],
   ['secrets', { sources: [], secrets: 'db' }],
-  ['secrets[0]', { sources: [], secrets: [1] }],
+  ['secrets.paths[0]', { sources: [], secrets: [1] }],
   ['snapshot.path', { sources: [], snapshot: {} }],
   ['coalesceMs', { sources: [], coalesceMs: -1 }],
   ['schemas', { sources: [], schemas: 1 }],

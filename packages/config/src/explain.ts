@@ -28,18 +28,18 @@ export interface ConfigExplanation extends ConfigOrigin {
 }
 
 /** Explains what is at a path. */
-export function explainPath(keys: readonly string[], { value, layers, isSecret }: ConfigVersion): ConfigExplanation {
-  const [winner, ...overrode] = layers.at(keys).map((layer) => toOrigin(layer, keys, isSecret))
+export function explainPath(keys: readonly string[], { value, layers, isSecret, redact }: ConfigVersion): ConfigExplanation {
+  const [winner, ...overrode] = layers.at(keys).map((layer) => toOrigin(layer, keys, isSecret, redact))
   return {
     path: keys.join('.'),
-    value: maskValue(valueAt(value, keys), keys, isSecret),
+    value: maskValue(valueAt(value, keys), keys, isSecret, redact),
     isSecret: isSecret(keys),
     ...(winner ?? { source: 'schema', written: undefined }),
     overrode,
   }
 }
 
-function toOrigin(layer: Layer, keys: readonly string[], isSecret: SecretTest): ConfigOrigin {
+function toOrigin(layer: Layer, keys: readonly string[], isSecret: SecretTest, redact: (text: string) => string): ConfigOrigin {
   const { source, key, tree } = layer
-  return { source, key, line: layer.lineOf(keys), written: maskValue(valueAt(tree, keys), keys, isSecret) }
+  return { source, key, line: layer.lineOf(keys), written: maskValue(valueAt(tree, keys), keys, isSecret, redact) }
 }

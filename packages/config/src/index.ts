@@ -15,6 +15,7 @@ export { createMemoryConfigStore, type MemoryConfigStore } from './memory-config
 export type { ConfigOptions, ConfigSnapshotOptions, ConfigSourceOptions } from './options.ts'
 export type { Path, PathValue } from './path.ts'
 export type { ProfileOptions } from './profiles.ts'
+export { type ReadConfigTextOptions, readConfigText } from './read-text.ts'
 export type { ConfigReport, ConfigStatus, RefusedSource, StaleSource } from './report.ts'
 export type { ConfigChange, ConfigValueChange } from './subscriptions.ts'
 export { type WithGrayReleaseOptions, withGrayRelease } from './with-gray-release.ts'

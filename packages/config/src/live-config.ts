@@ -48,7 +48,7 @@ export interface LiveConfigContext {
   readonly report: (report: ConfigReport) => void
 }
 
-const nothing: BuiltConfig = { value: undefined, layers: mergeLayers([]), isSecret: () => false }
+const nothing: BuiltConfig = { value: undefined, layers: mergeLayers([]), isSecret: () => false, redact: (text) => text }
 
 /** Starts a configuration. @throws SdError when a source is away or refused, and no snapshot stands in for it */
 export async function startLiveConfig(settings: ConfigSettings, context: LiveConfigContext): Promise<LiveConfig> {
@@ -166,7 +166,7 @@ export async function startLiveConfig(settings: ConfigSettings, context: LiveCon
     const previous = current
     const value = shareTree(previous.value, built.value)
     if (value === previous.value && previous.version > 0) {
-      current = { ...previous, layers: built.layers, isSecret: built.isSecret }
+      current = { ...previous, layers: built.layers, isSecret: built.isSecret, redact: built.redact }
     } else {
       current = { ...built, value, version: previous.version + 1, updatedAt: Date.now() }
       const changed = changedPaths(previous.value, value)

@@ -11,6 +11,8 @@ import {
   checkText,
   guardListener,
   invalid,
+  type Masking,
+  type MaskingOptions,
 } from '@sd/core'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { ConfigTree } from './config-tree.ts'
@@ -18,7 +20,7 @@ import type { Decrypt } from './decryption.ts'
 import { splitPath } from './path.ts'
 import { createEntrySelection, type EntrySelection, type ProfileOptions } from './profiles.ts'
 import type { ConfigReport } from './report.ts'
-import { createSecretTest, type SecretTest } from './secrets.ts'
+import { readMasking } from './secrets.ts'
 import { toPlain } from './tree.ts'
 
 /** A source with what is particular to it. */
@@ -73,8 +75,12 @@ export interface ConfigOptions<Schema extends StandardSchemaV1 = StandardSchemaV
   readonly decrypt?: Decrypt
   /** Variables for placeholders. @default process.env */
   readonly environment?: Readonly<Record<string, string | undefined>>
-  /** Further paths that are secret: with all below them, or what matches. @default those whose names say so, see README */
-  readonly secrets?: readonly (string | RegExp)[]
+  /**
+   * What else is secret: paths, with all below them, or patterns for them; or all options of the rule.
+   *
+   * @default what its name or content tells, see `Masking` of `@sd/core`
+   */
+  readonly secrets?: readonly (string | RegExp)[] | MaskingOptions
   /** Keeps the last good texts on disk. @default none */
   readonly snapshot?: ConfigSnapshotOptions
   /** How long a start waits for its sources, which are tried again meanwhile, in milliseconds. @default 10_000 */
@@ -111,7 +117,7 @@ export interface ConfigSettings {
   readonly selectEntries: EntrySelection
   readonly decrypt: Decrypt | undefined
   readonly environment: Readonly<Record<string, string | undefined>>
-  readonly isSecretName: SecretTest
+  readonly masking: Masking
   readonly snapshot: Required<ConfigSnapshotOptions> | undefined
   readonly startTimeoutMs: number
   readonly updateTimeoutMs: number
@@ -152,7 +158,7 @@ export function readOptions(options: ConfigOptions): ConfigSettings {
     selectEntries: createEntrySelection(options.profiles),
     decrypt,
     environment: checkObject('environment', options.environment ?? process.env) as ConfigSettings['environment'],
-    isSecretName: createSecretTest(options.secrets ?? []),
+    masking: readMasking(options.secrets ?? {}),
     snapshot: options.snapshot && readSnapshot(options.snapshot),
     startTimeoutMs: checkDuration('startTimeoutMs', options.startTimeoutMs ?? 10_000, 1),
     updateTimeoutMs: checkDuration('updateTimeoutMs', options.updateTimeoutMs ?? 10_000, 1),

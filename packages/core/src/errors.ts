@@ -1,3 +1,5 @@
+import { maskText } from './masked-text.ts'
+
 /**
  * Stable error codes. Branch on these, never on a message. Packages may add codes of their own with the same prefix.
  * The origin is what `originOf` says of errors that carry none; a code that is not in the table is the peer's.
@@ -66,7 +68,8 @@ const marker: unique symbol = Symbol.for('@sd/core/SdError') as never
 
 /**
  * The one error class of all packages. Recognise it with {@link SdError.isInstance}: `instanceof` fails where two copies
- * of this package are installed. Messages never contain credentials.
+ * of this package are installed. What looks like a credential in
+ * a message is masked, see `Masking.text`: an error of a library may have quoted it.
  */
 export class SdError extends Error {
   /** Always `SdError`. */
@@ -81,7 +84,7 @@ export class SdError extends Error {
   readonly origin?: OutcomeOrigin
 
   constructor(code: SdErrorCode, message: string, options: SdErrorOptions = {}) {
-    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    super(maskText(message), 'cause' in options ? { cause: options.cause } : undefined)
     this.code = code
     this.retryable = options.retryable ?? retryableByDefault.has(code)
     if (options.field !== undefined) this.field = options.field

@@ -16,10 +16,36 @@ test.each<[string, unknown, unknown]>([
     { token: '[Redacted]', a: 2, dbPassword: '[Redacted]', 'X-Api-Key': '[Redacted]' },
   ],
   ['a name that only begins so', { tokens_used: 5, secretary: 'Ann' }, { tokens_used: 5, secretary: 'Ann' }],
-  ['JSON in a string', { text: '{"password":"x"}' }, { text: '{"password":"x"}' }],
+  ['JSON in a string', { text: '{"password":"x"}' }, { text: '{"password":"***"}' }],
+  ['a URL in a message', { msg: 'no redis://:p4ss@h:1' }, { msg: 'no redis://:***@h:1' }],
+  [
+    'a connection string',
+    { err: { stack: 'at Server=h;Password=p"4;x=1' } },
+    { err: { stack: 'at Server=h;Password=***"4;x=1' } },
+  ],
+  ['a bearer token', { msg: 'sent Bearer abcdefgh.1234' }, { msg: 'sent Bearer ***' }],
+  [
+    'short names',
+    { dsn: 'x', spin: 1, PIN: 1, auth: 'x', connectionString: 'x', string: 'x', key: 'orders.yaml', privateKey: 'x' },
+    {
+      dsn: '[Redacted]',
+      spin: 1,
+      PIN: '[Redacted]',
+      auth: '[Redacted]',
+      connectionString: '[Redacted]',
+      string: 'x',
+      key: 'orders.yaml',
+      privateKey: '[Redacted]',
+    },
+  ],
   ['a value that is a name', { text: 'password', list: ['token', ':'] }, { text: 'password', list: ['token', ':'] }],
 ])('%s', (_, value, expected) => {
   expect(JSON.parse(redact(JSON.stringify(value)))).toEqual(expected)
+})
+
+test('own patterns go wherever they are', () => {
+  const own = createLineRedactor({ contents: [/\d{16}/] })
+  expect(own('{"a":"card 1234567812345678"}')).toBe('{"a":"card ***"}')
 })
 
 test('own names count too, whatever characters they have', () => {

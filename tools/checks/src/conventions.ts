@@ -25,6 +25,7 @@ const allowedDependencies: Readonly<Record<string, readonly string[]>> = {
   'lock-etcd': ['@sd/connection-etcd'],
   'registry-consul': ['@sd/connection-consul'],
   'lock-consul': ['@sd/connection-consul'],
+  'config-history': ['@sd/config'],
   'config-etcd': ['@sd/connection-etcd'],
   'config-consul': ['@sd/connection-consul'],
   'registry-zookeeper': ['@sd/connection-zookeeper'],
