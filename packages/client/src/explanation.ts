@@ -1,4 +1,5 @@
 import { type ClusterExplanation, type Endpoint, guardListener, type SdError } from '@sd/core'
+import { withoutQuery } from './request-check.ts'
 
 /** What happened during a call. */
 export type CallStepKind = 'refused' | 'picked' | 'answered' | 'failed' | 'retry' | 'hedge' | 'fallback'
@@ -23,7 +24,7 @@ export interface CallExplanation {
   readonly service: string
   /** HTTP method in upper case. */
   readonly method: string
-  /** Path with query. */
+  /** Path without its query, which may hold secrets. */
   readonly path: string
   /** Which endpoints were kept or dropped, and by which rule, when the first one was picked. Absent if the call came to no pick. */
   readonly cluster?: ClusterExplanation | undefined
@@ -62,7 +63,7 @@ export function createRecorder(onExplained: (explanation: CallExplanation) => vo
       cluster ??= explain()
     },
     finish(end) {
-      tell({ ...end, cluster, steps, durationMs: elapsed() })
+      tell({ ...end, path: withoutQuery(end.path), cluster, steps, durationMs: elapsed() })
     },
   }
 }

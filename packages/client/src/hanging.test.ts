@@ -205,7 +205,11 @@ test('a deadline farther away than a timer reaches is no reason to end', async (
 })
 
 test('closing gives up what a transport does not close, and everything fails with SD_CLOSED afterwards', async () => {
-  const transport = { name: 'x', send: () => ({ abort() {}, resume() {} }), close: hang }
+  const transport = {
+    name: 'x',
+    send: () => ({ rawHeaders: [], rawTrailers: [], write: () => true, end() {}, abort() {}, resume() {} }),
+    close: hang,
+  }
   const client = world.client({ transport, closeTimeoutMs: 50 })
   const call = client.get('orders', '/')
   call.catch(() => undefined)

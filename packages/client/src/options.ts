@@ -9,9 +9,7 @@ import {
   checkInteger,
   checkKnownKeys,
   checkObject,
-  checkText,
   type Interceptor,
-  invalid,
 } from '@sd/core'
 import { createFetchTransport } from './fetch-transport.ts'
 import { type ClientSettings, settingKeys } from './settings.ts'
@@ -113,10 +111,4 @@ function createTransport(options: ServiceClientOptions): Transport {
   const isNode =
     typeof process === 'object' && process.release?.name === 'node' && !('Bun' in globalThis) && !('Deno' in globalThis)
   return isNode || dispatcher ? createUndiciTransport(options) : createFetchTransport()
-}
-
-/** Checks a request's path. @throws SdError `SD_INVALID` if it doesn't begin with a slash */
-export function checkPath(path: unknown): string {
-  if (typeof path === 'string' && path.startsWith('/') && !path.includes('#')) return checkText('path', path, 65_536)
-  throw invalid('path', path, 'a path that begins with a slash and has no fragment, such as /orders/1')
 }

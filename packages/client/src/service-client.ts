@@ -15,13 +15,14 @@ import { type EventOptions, followEvents, type ServerSentEvent } from './event-s
 import { createRecorder } from './explanation.ts'
 import { fetchService } from './fetch.ts'
 import { createOpenCalls } from './open-calls.ts'
-import { checkPath, readOptions, type ServiceClientOptions } from './options.ts'
+import { readOptions, type ServiceClientOptions } from './options.ts'
 import { chooseBody, contentTypeOf } from './request-body.ts'
+import { checkMethod, checkPath, readHeaders } from './request-check.ts'
 import type { MethodRequestOptions, RequestOptions, ServiceCall } from './request-options.ts'
 import { createServiceDispatcher } from './service-dispatcher.ts'
 import { createServiceEntries, type ServiceEntry, type ServiceExplanation } from './service-entries.ts'
 import type { ServiceResponse } from './service-response.ts'
-import { type ClientSettings, readHeaders, type ServiceSettings } from './settings.ts'
+import type { ClientSettings, ServiceSettings } from './settings.ts'
 import type { Transport } from './transport.ts'
 import type { UndiciTransport } from './undici-transport.ts'
 
@@ -200,11 +201,6 @@ function findHeadTimeout({ settings }: ServiceEntry): number {
 function checkUndici(transport: Transport): UndiciTransport {
   if ('dispatcher' in transport) return transport as UndiciTransport
   throw new SdError('SD_UNSUPPORTED', `A dispatcher needs undici's transport, and this client has ${transport.name}`)
-}
-
-function checkMethod(method: unknown): string {
-  if (typeof method === 'string' && /^[A-Za-z]{1,20}$/.test(method)) return method.toUpperCase()
-  throw invalid('method', method, 'an HTTP method')
 }
 
 function addQuery(path: string, query: NonNullable<RequestOptions['query']>): string {

@@ -21,6 +21,7 @@ import { type CallFallback, checkFallback } from './fallback.ts'
 import { maxOperations, readOperation } from './operation-matcher.ts'
 import { type CallRateLimit, checkRateLimitSetting } from './rate-limit-setting.ts'
 import { repickPolicy } from './repick.ts'
+import { readHeaders } from './request-check.ts'
 
 /** For which service a policy is made. */
 export interface PolicyScope {
@@ -199,18 +200,6 @@ export function readSettings(path: string, settings: ServiceSettings, base: Reso
     ...(Object.fromEntries(given) as ServiceSettings),
     headers: { ...base.headers, ...readHeaders(field('headers'), headers ?? {}) },
   }
-}
-
-/** Header fields with their names in lower case. @throws SdError `SD_INVALID` for a value that is no text on one line; it is not shown */
-export function readHeaders(path: string, headers: Readonly<Record<string, string>>): Record<string, string> {
-  const fields: Record<string, string> = {}
-  for (const name in headers) {
-    const value = headers[name]
-    if (value === undefined) continue
-    if (typeof value !== 'string') throw invalid(`${path}.${name}`, `a value of type ${typeof value}`, 'a string')
-    fields[name.toLowerCase()] = value
-  }
-  return fields
 }
 
 function checkBudget(path: string, options: RetryBudgetOptions): void {

@@ -105,6 +105,8 @@ function normal(): number {
 
 /** One exchange between the client and a server. */
 class SimulatedExchange implements TransportExchange {
+  readonly rawHeaders: readonly string[] = []
+  readonly rawTrailers: readonly string[] = []
   readonly #server: SimulatedServer
   readonly #handler: TransportHandler
   readonly #attempt: SimulatedAttempt
@@ -152,7 +154,7 @@ class SimulatedExchange implements TransportExchange {
       this.#isServed = false
       return
     }
-    this.#handler.onResponse(status, {})
+    this.#handler.onResponse(status, {}, '')
     if (this.#hasEnded) return
     this.#isPaused = !this.#handler.onData(body)
     if (this.#isPaused) this.#resumed = () => this.#complete()
@@ -162,7 +164,7 @@ class SimulatedExchange implements TransportExchange {
   #complete(): void {
     if (this.#hasEnded) return
     this.#end()
-    this.#handler.onEnd()
+    this.#handler.onEnd({})
   }
 
   reset(): void {
@@ -186,6 +188,13 @@ class SimulatedExchange implements TransportExchange {
   resume(): void {
     this.#resumed?.()
   }
+
+  /** Bodies of requests are not simulated. */
+  write(): boolean {
+    return true
+  }
+
+  end(): void {}
 
   #end(): void {
     this.#hasEnded = true

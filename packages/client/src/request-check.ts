@@ -1,0 +1,125 @@
+import { invalid, SdError } from '@sd/core'
+
+/** Of RFC 9110, 5.6.2. */
+const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+
+/** Of RFC 9110, 5.5: visible characters, blanks, tabs and `obs-text`, which is Latin-1. */
+const fieldValue = /^[\t\x20-\x7e\x80-\xff]*$/
+
+const outerBlanks = /^[\t ]|[\t ]$/
+
+/**
+ * Fields that describe one connection, or the framing of one message (RFC 9110, 7.6.1), and `expect`: what the caller had of them is not true
+ * of the connection to the instance. They are dropped, so that the fields of a request that came in can be handed on.
+ */
+const dropped: ReadonlySet<string> = new Set([
+  'connection',
+  'expect',
+  'http2-settings',
+  'keep-alive',
+  'proxy-connection',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/**
+ * Header fields as they are sent: names in lower case, values without outer blanks, without the fields of one connection. A `content-length`
+ * that is not a number is dropped too.
+ *
+ * @param path path of the field in messages, such as `headers`
+ * @throws SdError `SD_INVALID` that names the field, for a name that is not a token and a value that is not one line of Latin-1 (RFC 9110);
+ * the value is not shown
+ */
+export function readHeaders(path: string, headers: Readonly<Record<string, string>>): Record<string, string> {
+  const fields: Record<string, string> = {}
+  for (const given in headers) {
+    const value = headers[given]
+    if (value === undefined) continue
+    const name = checkFieldName(path, given)
+    const text = checkFieldValue(`${path}.${name}`, value)
+    if (isSendable(name, text)) fields[name] = text
+  }
+  return fields
+}
+
+function checkFieldName(path: string, name: string): string {
+  if (token.test(name)) return name.toLowerCase()
+  // A name that is wrong may well be a whole line with its value.
+  throw invalid(path, 'a name with other characters', 'names that are tokens (RFC 9110), such as x-user')
+}
+
+function checkFieldValue(field: string, value: unknown): string {
+  if (typeof value !== 'string') throw invalid(field, describeKind(value), 'a string')
+  if (!fieldValue.test(value)) {
+    throw new SdError(
+      'SD_INVALID',
+      `Invalid ${field}: the value has line breaks, control characters or characters beyond Latin-1`,
+      {
+        field,
+      },
+    )
+  }
+  return outerBlanks.test(value) ? value.trim() : value
+}
+
+/** Whether a field describes the message, not the connection that it came over. */
+export function isSendable(name: string, value: string): boolean {
+  return !dropped.has(name) && (name !== 'content-length' || /^\d+$/.test(value))
+}
+
+/** A value in a message: its kind, never its content. */
+export function describeKind(value: unknown): string {
+  if (value === null || value === undefined) return String(value)
+  if (typeof value !== 'object') return `a value of type ${typeof value}`
+  const name = value.constructor?.name
+  return Array.isArray(value) ? 'an array' : `an object${name && name !== 'Object' ? ` of class ${name}` : ''}`
+}
+
+/** An HTTP method in upper case. @throws SdError `SD_INVALID` if it is not a token (RFC 9110, 9.1), or is CONNECT */
+export function checkMethod(method: unknown): string {
+  const text = typeof method === 'string' && method.length <= 40 && token.test(method) ? method.toUpperCase() : undefined
+  if (text !== undefined && text !== 'CONNECT') return text
+  throw invalid('method', typeof method === 'string' ? method : describeKind(method), 'an HTTP method other than CONNECT')
+}
+
+/** Longest path with query, in characters. */
+const maxPathLength = 65_536
+
+/** What needs no look at single characters: nearly every path. */
+const plainPath = /^\/[!$%&()*+,\-./0-9:;=?@A-Z[\]_a-z~]*$/
+
+const visiblePath = /^\/[\x21-\x7e]*$/
+
+/** What RFC 3986 has no place for in a path or query, and `fetch` would encode or, as `\`, replace. */
+const unsafe = /["<>\\^`{|}\u0080-\u{10ffff}]/gu
+
+/**
+ * A path with query as it is sent. Characters that a URI can't have, such as `é`, are percent-encoded as UTF-8 (RFC 3987, 3.1), on all transports
+ * alike.
+ *
+ * @throws SdError `SD_INVALID` if it does not begin with a slash, or has a fragment, blanks, control characters or half a surrogate pair. Its
+ * query is not shown
+ */
+export function checkPath(path: unknown): string {
+  if (typeof path !== 'string') throw invalid('path', describeKind(path), pathWanted)
+  if (plainPath.test(path) && path.length <= maxPathLength) return path
+  const isRight = path.startsWith('/') && !path.includes('#') && path.isWellFormed() && path.length <= maxPathLength
+  const encoded = isRight ? encodePath(path) : ''
+  if (!visiblePath.test(encoded)) throw invalid('path', withoutQuery(path), pathWanted)
+  return encoded
+}
+
+const pathWanted = `a path of at most ${maxPathLength} characters that begins with a slash and has no blanks and no fragment, such as /orders/1`
+
+function encodePath(path: string): string {
+  const encoded = path.replace(unsafe, (character) => encodeURIComponent(character))
+  const query = encoded.indexOf('?')
+  // In a query, `fetch` encodes the apostrophe too.
+  return query === -1 ? encoded : encoded.slice(0, query) + encoded.slice(query).replaceAll("'", '%27')
+}
+
+/** A path without its query, which may hold secrets. */
+export function withoutQuery(path: string): string {
+  const query = path.indexOf('?')
+  return query === -1 ? path : path.slice(0, query)
+}
