@@ -1,3 +1,6 @@
+// First, so that a Node that is too old is told so by core before undici fails on it.
+import '@sd/core'
+
 export type { AttemptLimit, AttemptLimitRequest } from './attempt-limit.ts'
 export { DEADLINE_HEADER, readDeadline } from './deadline.ts'
 export type { EventOptions, ServerSentEvent } from './event-stream.ts'

@@ -1,4 +1,5 @@
 import { maskText } from './masked-text.ts'
+import { describeOldRuntime } from './runtime.ts'
 
 /**
  * Stable error codes. Branch on these, never on a message. Packages may add codes of their own with the same prefix.
@@ -138,3 +139,7 @@ export function abortError(signal: AbortSignal, what: string): SdError {
 export function closedError(what: string): SdError {
   return new SdError('SD_CLOSED', `${what} is closed`)
 }
+
+// Said here because every package loads this file first: an old Node would else fail somewhere in a library, with a message that says nothing.
+const oldRuntime = describeOldRuntime(globalThis.process?.versions)
+if (oldRuntime !== undefined) throw new SdError('SD_UNSUPPORTED', oldRuntime)

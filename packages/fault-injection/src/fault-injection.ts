@@ -40,7 +40,7 @@ export interface FaultInjection {
    *
    * @param service which rules apply: those of this service, and those of all
    */
-  handler(service: string, listener: RequestListener): RequestListener
+  handler(service: string, application: RequestListener): RequestListener
   /** Replaces the settings, for what begins from now on. @throws SdError `SD_INVALID` that names the field; then nothing has changed */
   configure(settings: FaultSettings): void
 }
@@ -97,20 +97,20 @@ export function createFaultInjection(options: FaultInjectionOptions = {}): Fault
       if (rule.name === 'header') delete headers[FAULT_HEADER]
       return attemptWithFault(context, { rule, delayMs: delayOf(rule), next })
     },
-    handler(service, listener) {
-      checkFunction('listener', listener)
+    handler(service, application) {
+      checkFunction('application', application)
       return (request, response) => {
         const { method = 'GET', url: path = '/' } = request
         const rule = settings.enabled
           ? choose({ service, method, path, header: textOf(request.headers[FAULT_HEADER]) })
           : undefined
         if (!rule) {
-          listener(request, response)
+          application(request, response)
           return
         }
         publishTelemetry(faultInjectedChannel, { service, rule: rule.name, faults: faultsOf(rule), side: 'server' })
         if (rule.name === 'header') delete request.headers[FAULT_HEADER]
-        handleWithFault({ request, response, rule, delayMs: delayOf(rule), listener })
+        handleWithFault({ request, response, rule, delayMs: delayOf(rule), application })
       }
     },
     configure(next) {

@@ -6,11 +6,11 @@ interface FaultyRequest {
   readonly response: ServerResponse<IncomingMessage> & { req: IncomingMessage }
   readonly rule: ResolvedRule
   readonly delayMs: number
-  readonly listener: RequestListener
+  readonly application: RequestListener
 }
 
 /** Handles a request with a fault that was chosen for it. */
-export function handleWithFault({ request, response, rule, delayMs, listener }: FaultyRequest): void {
+export function handleWithFault({ request, response, rule, delayMs, application }: FaultyRequest): void {
   const { error, cutAfterBytes } = rule
   function handle(): void {
     response.off('close', giveUp)
@@ -21,7 +21,7 @@ export function handleWithFault({ request, response, rule, delayMs, listener }: 
       response.writeHead(error, { 'content-type': 'text/plain' }).end(`injected by ${rule.name}\n`)
     } else {
       if (cutAfterBytes !== undefined) cutResponse(response, cutAfterBytes)
-      listener(request, response)
+      application(request, response)
     }
   }
   const timer = setTimeout(handle, delayMs)

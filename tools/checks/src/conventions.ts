@@ -9,6 +9,9 @@ const scripts = {
 const packageExports = { '.': './src/index.ts', './package.json': './package.json' }
 const publishConfig = {
   access: 'public',
+  // For resolvers that do not know exports: moduleResolution node of TypeScript 5, and older bundlers.
+  main: './dist/index.js',
+  types: './dist/index.d.ts',
   exports: { '.': { types: './dist/index.d.ts', default: './dist/index.js' }, './package.json': './package.json' },
 }
 const sections = ['Install', 'Example', 'Options', 'Semantics and limits']

@@ -7,8 +7,9 @@ import { installCases } from './install-cases.ts'
 import { tarballOf } from './tarballs.ts'
 import type { Package } from './workspace.ts'
 
-/** Runtimes that the packages promise to run on: npm packages that bring them. */
+/** Runtimes: npm packages that bring them. The packages promise to run on all but the first. */
 const runtimes: Readonly<Record<string, string>> = {
+  node20: 'node@20.20.2',
   node22: 'node@22.19.0',
   node24: 'node@24.21.0',
   node26: 'node@26.10.0',
@@ -22,7 +23,7 @@ const runtimeFolder = join(root, '.cache', 'runtimes')
  */
 export async function checkInstall(packages: readonly Package[]): Promise<GateResult> {
   const problems: string[] = []
-  const binaries = await installRuntimes()
+  const binaries = await installRuntimes(['node22', 'node24', 'node26', 'bun'])
   let checks = 0
   for (const [name, { folders, comesAlong, program }] of Object.entries(installCases)) {
     const project = await createProject(
@@ -84,10 +85,11 @@ async function installedPackages(project: string): Promise<readonly string[]> {
   return nested.flat().sort()
 }
 
-/** Installs the runtimes once; later runs find them. @returns their binaries by name */
-async function installRuntimes(): Promise<Readonly<Record<string, string>>> {
+/** Installs runtimes once; later runs find them. @returns their binaries by name */
+export async function installRuntimes(wanted: readonly string[]): Promise<Readonly<Record<string, string>>> {
   const binaries: Record<string, string> = {}
   for (const [name, spec] of Object.entries(runtimes)) {
+    if (!wanted.includes(name)) continue
     const folder = join(runtimeFolder, spec.replace('@', '-'))
     const binary = join(folder, 'node_modules', '.bin', spec.startsWith('bun') ? 'bun' : 'node')
     binaries[name] = binary

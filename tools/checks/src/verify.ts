@@ -11,6 +11,7 @@ import { checkListeners } from './listeners.ts'
 import { checkTarballs } from './tarballs.ts'
 import { checkServers, foundServers } from './test-servers.ts'
 import { runTests } from './tests.ts'
+import { checkToolchains } from './toolchains.ts'
 import { type Manifest, readPackages } from './workspace.ts'
 
 // Everything that a contributor must pass, in the order in which one wants to hear of it. `npm test` runs this.
@@ -41,6 +42,7 @@ const gates: readonly Gate[] = [
   { name: 'changesets', run: async () => checkChangesets(packages) },
   { name: 'tarballs and sizes', run: () => checkTarballs(packages) },
   { name: 'install on Node 22, 24, 26 and Bun', run: () => checkInstall(packages) },
+  { name: 'toolchains', run: () => checkToolchains(packages) },
 ]
 
 /** Snippets run inside this package, so it must see every other. */
