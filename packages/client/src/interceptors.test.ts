@@ -81,6 +81,23 @@ describe.each(['call', 'attempt'] as const)('an interceptor of a %s that calls n
   })
 })
 
+test('the breaker of an instance gives a permit for every request that an interceptor sends, and may refuse the second', async () => {
+  await world.serve((_, response) => response.writeHead(401).end())
+  const settled: unknown[] = []
+  const guard: ClientSettings['instanceBreaker'] = () =>
+    ({
+      name: 'instance',
+      state: 'closed',
+      onStateChange: () => () => undefined,
+      tryAcquire: () => (settled.length < 3 ? { settle: ({ status }: { status?: number }) => settled.push(status) } : undefined),
+    }) as never
+  const client = world.client({ interceptors: { attempt: [refresh] }, instanceBreaker: guard })
+  await (await client.get('orders', '/')).bytes()
+  expect(settled).toEqual([401, 401])
+  await expect(client.get('orders', '/')).rejects.toMatchObject({ code: 'SD_REJECTED' })
+  expect([settled, world.active()]).toEqual([[401, 401, 401], 0])
+})
+
 describe('an interceptor of a call', () => {
   const bodies: Record<string, (body: unknown) => unknown> = {
     json: (body) => ({ json: body }),
