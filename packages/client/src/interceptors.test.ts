@@ -188,11 +188,18 @@ describe('any interleaving of next(), failures and aborts', () => {
           if (isOver || reply === 'never') return
           handler.onSend()
           if (reply === 'reset') return end(() => handler.onError(new Error('reset') as never))
-          handler.onResponse(reply === '401' ? 401 : reply === '503' ? 503 : 200, {})
+          handler.onResponse(reply === '401' ? 401 : reply === '503' ? 503 : 200, {}, '')
           handler.onData(new Uint8Array(reply === 'endless' ? 70_000 : 3))
-          if (reply !== 'endless') end(() => handler.onEnd())
+          if (reply !== 'endless') end(() => handler.onEnd({}))
         })
-        return { abort: (reason) => end(() => handler.onError(reason)), resume() {} }
+        return {
+          rawHeaders: [],
+          rawTrailers: [],
+          write: () => true,
+          end() {},
+          abort: (reason) => end(() => handler.onError(reason)),
+          resume() {},
+        }
       },
       close: async () => undefined,
     }
