@@ -48,7 +48,7 @@ export interface ResolvedFaultSettings {
 }
 
 /** Longest delay, in milliseconds. */
-export const maxDelayMs = 60_000
+const maxDelayMs = 60_000
 const maxRules = 100
 const ruleKeys = ['name', 'service', 'methods', 'pathPrefix', 'share', 'delayMs', 'jitterMs', 'error', 'cutAfterBytes'] as const
 

@@ -13,9 +13,14 @@ const suites: Readonly<Record<string, () => Promise<readonly Finding[]>>> = {
 }
 
 const chosen = process.argv.slice(2)
+if (chosen[0] === 'chaos') {
+  const { benchChaos } = await import('./chaos/chaos.ts')
+  process.stdout.write(`${await benchChaos(chosen.slice(1))}\n`)
+  process.exit()
+}
 const unknown = chosen.filter((name) => !Object.hasOwn(suites, name))
 if (unknown.length > 0 || globalThis.gc === undefined) {
-  process.stderr.write(`Usage: pnpm bench [${Object.keys(suites).join('|')}]…\n`)
+  process.stderr.write(`Usage: pnpm bench [${Object.keys(suites).join('|')}]…, or pnpm bench chaos [--quick]\n`)
   process.exit(2)
 }
 const findings: Finding[] = []

@@ -65,7 +65,7 @@ const warmUpMs = 3_000
 const sampleMs = 100
 
 /** How long load goes on after the fault, in milliseconds. */
-export const recoveryMs = 12_000
+const recoveryMs = 12_000
 
 /** Runs a scenario in virtual time. */
 export function runScenario(scenario: Scenario): Promise<ScenarioResult> {

@@ -1,0 +1,84 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Fleet } from './fleet.ts'
+
+/** One fault as it was: what, from when to when, by `Date.now()`. */
+export interface Phase {
+  /** Its name, such as `kill -9`. */
+  readonly name: string
+  /** When it began. */
+  readonly from: number
+  /** When it and the time to recover had ended. */
+  readonly until: number
+  /** How long all instances failed, in milliseconds; 0 unless it is a blip. */
+  readonly blipMs: number
+}
+
+/** How long one instance is hurt, in milliseconds. */
+const hurtMs = 6_000
+/** How long one that died stays listed, in milliseconds. */
+const leaseMs = 4_000
+const recoverMs = 3_000
+
+/** Servers of the run. */
+export const fleetSize = 5
+
+/** All faults, one after the other. @returns what was done when */
+export async function runTimeline(fleet: Fleet, calmMs: number): Promise<readonly Phase[]> {
+  const phases: Phase[] = []
+  async function phase(name: string, run: () => Promise<void>, blipMs = 0): Promise<void> {
+    const from = Date.now()
+    await run()
+    await delay(recoverMs)
+    phases.push({ name, from, until: Date.now(), blipMs })
+  }
+  const all = Array.from({ length: fleetSize }, (_, index) => index)
+  await phase('calm', () => delay(calmMs))
+  await phase('kill -9', async () => {
+    fleet.kill(0)
+    await delay(leaseMs)
+    await fleet.list(0, false)
+    await delay(hurtMs - leaseMs)
+    await fleet.restart(0)
+    await fleet.list(0, true)
+  })
+  await phase('SIGSTOP', async () => {
+    fleet.stop(1)
+    await delay(hurtMs)
+    fleet.proceed(1)
+  })
+  await phase('SYN dropped', async () => {
+    fleet.blackHole(2)
+    await delay(hurtMs)
+    fleet.proceed(2)
+  })
+  await phase('slow ramp', async () => {
+    for (let factor = 1; factor <= 40; factor += 1) {
+      fleet.tell(3, { factor })
+      await delay(hurtMs / 40)
+    }
+    fleet.tell(3, { factor: 1 })
+  })
+  await phase('rolling restart', async () => {
+    for (const index of all) {
+      await fleet.list(index, false)
+      await delay(1_000)
+      fleet.drain(index)
+      await fleet.restart(index)
+      await fleet.list(index, true)
+      await delay(500)
+    }
+  })
+  for (const blipMs of [100, 500, 2_000]) {
+    await phase(
+      `blip of ${blipMs / 1_000} s`,
+      async () => {
+        for (const index of all) fleet.tell(index, { fails: true })
+        await delay(blipMs)
+        for (const index of all) fleet.tell(index, { fails: false })
+        await delay(2 * blipMs)
+      },
+      blipMs,
+    )
+  }
+  return phases
+}
