@@ -55,9 +55,9 @@ describe('what an answer means', () => {
     [413, 'too much', 'SD_TOO_LARGE', false],
     [429, 'too many', 'SD_UNAVAILABLE', true],
     [500, 'No cluster leader', 'SD_UNAVAILABLE', true],
-    [500, 'CheckID "x" does not have associated TTL', 'SD_NOT_FOUND', false],
-    [500, 'rpc error: Permission denied', 'SD_DENIED', false],
-    [500, 'Invalid Session TTL', 'SD_INVALID', false],
+    [503, 'shutting down', 'SD_UNAVAILABLE', true],
+    [500, 'write /consul/data/raft.db: permission denied', 'SD_UNAVAILABLE', true],
+    [500, 'write /consul/data/raft.db: no space left on device', 'SD_UNAVAILABLE', true],
   ])('%i %j is %s', async (status, body, code, retryable) => {
     const { endpoint } = await start(() => ({ status, body }))
     const error = await failure(queryOnce(connect({ endpoints: [endpoint] }), query))
@@ -162,6 +162,74 @@ describe('following a query', () => {
   })
 })
 
+describe('an agent that hangs', () => {
+  const limits = { maxConnections: 3, operationTimeoutMs: 200 }
+
+  test('is not given more connections than the bound, and a heartbeat passes by what waits', async () => {
+    let isHung = true
+    const held: (() => void)[] = []
+    const agent = await start((path, request) => {
+      if (!isHung || path.includes('leader')) return leader
+      held.push(() => request.socket.destroy())
+      return undefined
+    })
+    const connection = connect({ endpoints: [agent.endpoint], ...limits })
+    const get: Query = ({ client }, options) => client.kv.get({ ...options, key: 'a' })
+    await Promise.all(Array.from({ length: 20 }, () => failure(queryOnce(connection, get))))
+    for (let round = 0; round < 3; round++) await failure(queryOnce(connection, get))
+    // The three of the bound, and one scout.
+    expect(agent.sockets.size).toBeLessThanOrEqual(4)
+    const startedAt = performance.now()
+    await connection.run(ping, undefined, { urgent: true })
+    expect(performance.now() - startedAt).toBeLessThan(150)
+    isHung = false
+    for (const end of held) end()
+    await vi.waitFor(() => connection.run(ping), { timeout: 3_000, interval: 100 })
+  })
+
+  test('whose connections are stuck is tried by a scout, which frees them one after the other', async () => {
+    let isHung = true
+    const agent = await start(() => (isHung ? undefined : leader))
+    const connection = connect({ endpoints: [agent.endpoint], ...limits })
+    await Promise.all(Array.from({ length: 5 }, () => failure(connection.run(ping))))
+    isHung = false
+    await vi.waitFor(() => connection.run(ping), { timeout: 3_000, interval: 100 })
+    await connection.run(ping)
+    expect(agent.requests.length).toBeLessThan(20)
+  })
+
+  test('of several is passed by', async () => {
+    const [hung, well] = [await start(() => undefined), await start(() => leader)]
+    const connection = connect({ endpoints: [hung.endpoint, well.endpoint], ...limits, operationTimeoutMs: 400 })
+    await connection.run(ping)
+    await Promise.all(Array.from({ length: 10 }, () => connection.run(ping)))
+    expect(hung.requests).toHaveLength(1)
+  })
+})
+
+describe('an agent that is asked too much', () => {
+  test.each([
+    ['429 without more', undefined, 400],
+    ['429 with Retry-After', '2', 1_900],
+    ['429 with an absurd Retry-After', '86400', 20_000],
+  ])('%s is left alone for a while, but for heartbeats', async (_, retryAfter, atLeastMs) => {
+    const agent = await start((path) =>
+      path.includes('leader')
+        ? leader
+        : { status: 429, body: 'too many', headers: retryAfter ? { 'retry-after': retryAfter } : {} },
+    )
+    const connection = connect({ endpoints: [agent.endpoint] })
+    expect(await failure(queryOnce(connection, query))).toMatchObject({ code: 'SD_UNAVAILABLE', retryable: true })
+    const { length } = agent.requests
+    const error = await failure(queryOnce(connection, query))
+    const pauseMs = Number(/not asked for (\d+) ms/.exec(error.message)?.[1])
+    expect(pauseMs).toBeGreaterThan(atLeastMs)
+    expect(pauseMs).toBeLessThanOrEqual(30_000)
+    expect(agent.requests).toHaveLength(length)
+    await connection.run(ping, undefined, { urgent: true })
+  })
+})
+
 describe('several agents', () => {
   test('the next one is asked when one refuses, hangs or can not serve, and stays', async () => {
     const [hanging, broken, well] = [
@@ -224,6 +292,33 @@ describe('several agents', () => {
     const connection = connect({ endpoints: [agent.endpoint] })
     for (let count = 0; count < 3; count++) await connection.run(ping)
     expect(agent.requests).toHaveLength(5)
+  })
+})
+
+describe('errors name the way out', () => {
+  test.each([
+    ['/agent/service/register', 'service_prefix "…" { policy = "write" }'],
+    ['/health/service/orders', 'node_prefix "" { policy = "read" }'],
+    ['/catalog/services', 'node_prefix "" { policy = "read" }'],
+    ['/kv/a', 'key_prefix "…"'],
+    ['/session/create', 'session_prefix'],
+    ['/agent/self', 'agent_prefix'],
+  ])('%s, refused', async (path, rule) => {
+    const agent = await start(() => ({ status: 403, body: 'token lacks permission \'service:write\' on "x"' }))
+    const connection = connect({ endpoints: [agent.endpoint] })
+    const error = await failure(connection.run(({ client, headers, options: { ctx } }) => client._get({ path, headers, ctx })))
+    expect(error.message).toContain(`consul refused GET /v1${path}: token lacks permission 'service:write' on "x"`)
+    expect(error.message).toContain(rule)
+  })
+
+  test('TLS asked of an agent without it, and the reverse', async () => {
+    const plain = await start(() => leader)
+    const error = await failure(connect({ endpoints: [`https://${plain.endpoint}`] }).run(ping))
+    expect(error).toMatchObject({ code: 'SD_UNAVAILABLE' })
+    expect(error.message).toContain('is the endpoint "http://"?')
+    const text = 'Client sent an HTTP request to an HTTPS server.'
+    const secure = await start(() => ({ status: 400, body: text }))
+    expect((await failure(connect({ endpoints: [secure.endpoint] }).run(ping))).message).toContain('as https://')
   })
 })
 

@@ -23,6 +23,8 @@ export interface QueryOptions extends CallOptions {
   readonly index?: string
   /** Longest time to wait for that. */
   readonly wait?: string
+  /** Whether any server may answer. */
+  readonly stale?: boolean
 }
 
 /** A request that the library has no method for. */

@@ -1,10 +1,21 @@
 import type { EventEmitter } from 'node:events'
 import http from 'node:http'
 import https from 'node:https'
-import { checkSecret, closedError, createSemaphore, resolveProvided, SdError, sleep, withAnySignal, withTimeout } from '@sd/core'
+import {
+  checkSecret,
+  closedError,
+  createBackoff,
+  createSemaphore,
+  resolveProvided,
+  SdError,
+  sleep,
+  withAnySignal,
+  withTimeout,
+} from '@sd/core'
 import { type CallOptions, type ConsulClient, callLibrary, createClient, failedOnReusedSocket } from './consul-client.ts'
-import { explain, isAnswer } from './consul-errors.ts'
+import { explain, isAnswer, responseOf } from './consul-errors.ts'
 import type { ConsulConnectionSettings } from './options.ts'
+import { createRequestLane } from './request-lane.ts'
 
 /** One agent, as a call sees it. */
 export interface Target {
@@ -16,6 +27,12 @@ export interface Target {
   readonly headers: Readonly<Record<string, string>>
 }
 
+/** Options of {@link ConsulConnection.run}. */
+export interface RunOptions {
+  /** Whether it goes on connections of its own, so that it waits for no other request: for what keeps something alive. @default false */
+  readonly urgent?: boolean
+}
+
 /** Runs calls on the agent that answers, and moves on to the next one when it does not. */
 export interface ConsulConnection {
   /**
@@ -23,7 +40,7 @@ export interface ConsulConnection {
    *
    * @throws SdError that says what the failure means
    */
-  run<T>(operation: (target: Target) => Promise<T>, signal?: AbortSignal): Promise<T>
+  run<T>(operation: (target: Target) => Promise<T>, signal?: AbortSignal, options?: RunOptions): Promise<T>
   /**
    * Runs a blocking query on a connection for such. It ends with an error as soon as the agent is known to be away.
    *
@@ -40,6 +57,12 @@ interface Period {
   readonly over: AbortController
 }
 
+/** Connections to one agent for what is urgent. */
+const urgentConnections = 4
+
+/** Longest pause after an agent said that it is asked too much, whatever it asks for, in milliseconds. */
+const maxPauseMs = 30_000
+
 /** How long a blocking query waits while there are more watches than connections for them, in milliseconds. */
 const crowdedWaitMs = 5_000
 
@@ -48,7 +71,12 @@ export function createConsulConnection(settings: ConsulConnectionSettings): Cons
   const { endpoints, operationTimeoutMs, maxWatchConnections, waitMs, name } = settings
   const agent = createAgent(settings)
   const clients = endpoints.map((endpoint) => createClient(endpoint, agent))
-  const slots = { run: createSemaphore(settings.maxConnections), block: createSemaphore(maxWatchConnections) }
+  const lanes = endpoints.map(() => ({
+    run: createRequestLane(settings.maxConnections),
+    urgent: createRequestLane(urgentConnections),
+    pause: { untilMs: 0, backoff: createBackoff({ baseMs: 1_000, maxMs: maxPauseMs }) },
+  }))
+  const blockSlots = createSemaphore(maxWatchConnections)
   const closing = new AbortController()
   // Less than the caller's own limit, so that an agent that does not answer is blamed for it and there is time for the next.
   const attemptLimitMs = (operationTimeoutMs * 0.9) / endpoints.length
@@ -109,28 +137,55 @@ export function createConsulConnection(settings: ConsulConnectionSettings): Cons
     }
   }
 
-  async function attemptRun<T>(operation: (target: Target) => Promise<T>, signal: AbortSignal): Promise<T> {
-    const release = await slots.run.acquire(signal)
-    const used = period
-    try {
-      return await withTimeout({ timeoutMs: attemptLimitMs, what: `request to ${name}`, signal }, (limit) =>
-        send(used.index, limit, operation),
-      )
-    } catch (caught) {
-      const error = explain(caught, name)
-      // An only agent that answers, however badly, has not gone away.
-      if (error.retryable && !signal.aborted && (!isAnswer(error) || endpoints.length > 1)) leave(used, error)
-      throw error
-    } finally {
-      release()
+  /** Why the agent should not be asked now; waits a moment if that is over soon. */
+  async function checkAsked(index: number, isUrgent: boolean, signal: AbortSignal): Promise<void> {
+    const { run: lane, pause } = lanes[index] as (typeof lanes)[number]
+    if (isUrgent) return
+    const pauseMs = pause.untilMs - performance.now()
+    if (pauseMs > Math.min(1_000, attemptLimitMs / 2) || (pauseMs > 0 && endpoints.length > 1)) {
+      throw new SdError('SD_UNAVAILABLE', `${name} was asked too much: not asked for ${Math.ceil(pauseMs)} ms`)
+    }
+    if (pauseMs > 0) await sleep(pauseMs, signal, true)
+    if (lane.blocked && endpoints.length > 1) {
+      throw new SdError('SD_UNAVAILABLE', `${name} has responded to none of ${settings.maxConnections} requests`)
     }
   }
 
-  async function runUntil<T>(operation: (target: Target) => Promise<T>, signal: AbortSignal): Promise<T> {
+  /** An agent that is asked too much is left alone for a while. */
+  function heedPause(index: number, error: SdError | undefined): void {
+    const { pause } = lanes[index] as (typeof lanes)[number]
+    const response = error && responseOf(error)
+    if (response?.status === 429 || response?.retryAfterMs !== undefined) {
+      const askedMs = Math.min(Math.max(response.retryAfterMs ?? 0, 0), maxPauseMs)
+      pause.untilMs = performance.now() + Math.max(askedMs, pause.backoff.next())
+    } else if (error === undefined) {
+      pause.backoff.reset()
+    }
+  }
+
+  async function attemptRun<T>(operation: (target: Target) => Promise<T>, signal: AbortSignal, isUrgent: boolean): Promise<T> {
+    const used = period
+    const { run: lane, urgent } = lanes[used.index] as (typeof lanes)[number]
+    try {
+      await checkAsked(used.index, isUrgent, signal)
+      const limit = { timeoutMs: attemptLimitMs, what: `request to ${name}`, signal }
+      const result = await (isUrgent ? urgent : lane).run((ended) => send(used.index, ended, operation), limit)
+      heedPause(used.index, undefined)
+      return result
+    } catch (caught) {
+      const error = explain(caught, name)
+      heedPause(used.index, error)
+      // An only agent that answers, however badly, has not gone away.
+      if (error.retryable && !signal.aborted && (!isAnswer(error) || endpoints.length > 1)) leave(used, error)
+      throw error
+    }
+  }
+
+  async function runUntil<T>(operation: (target: Target) => Promise<T>, signal: AbortSignal, isUrgent: boolean): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       if (closing.signal.aborted) throw closedError(name)
       try {
-        return await attemptRun(operation, signal)
+        return await attemptRun(operation, signal, isUrgent)
       } catch (caught) {
         if (closing.signal.aborted) throw closedError(name)
         const error = explain(caught, name)
@@ -139,11 +194,22 @@ export function createConsulConnection(settings: ConsulConnectionSettings): Cons
     }
   }
 
-  const run: ConsulConnection['run'] = (operation, callerSignal) =>
-    withAnySignal([callerSignal, closing.signal], (signal) => runUntil(operation, signal))
+  const run: ConsulConnection['run'] = async (operation, callerSignal, { urgent = false } = {}) => {
+    if (closing.signal.aborted) throw closedError(name)
+    const limit = { timeoutMs: operationTimeoutMs, what: `request to ${name}` }
+    return withAnySignal([callerSignal, closing.signal], async (signal) => {
+      try {
+        // Those who wait for a connection wait no longer than an operation may take.
+        return await withTimeout({ ...limit, signal }, (either) => runUntil(operation, either, urgent))
+      } catch (error) {
+        if (closing.signal.aborted) throw closedError(name)
+        throw error
+      }
+    })
+  }
 
   async function wait<T>(index: number, signal: AbortSignal, query: (target: Target, waitMs: number) => Promise<T>): Promise<T> {
-    const release = await slots.block.acquire(signal)
+    const release = await blockSlots.acquire(signal)
     const queryWaitMs = watches > maxWatchConnections ? Math.min(waitMs, crowdedWaitMs) : waitMs
     // Consul adds up to a sixteenth.
     const timeoutMs = Math.ceil(queryWaitMs * 1.0625) + operationTimeoutMs
@@ -172,7 +238,7 @@ export function createConsulConnection(settings: ConsulConnectionSettings): Cons
     while (watches > 0 && !closing.signal.aborted) {
       await sleep(operationTimeoutMs * (0.8 + Math.random() * 0.4), closing.signal).catch(() => undefined)
       // What it finds out it has told the watches already.
-      if (watches > 0) await run(ping).catch(() => undefined)
+      if (watches > 0) await run(ping, undefined, { urgent: true }).catch(() => undefined)
     }
     isProbing = false
   }
@@ -191,6 +257,7 @@ export function createConsulConnection(settings: ConsulConnectionSettings): Cons
     },
     close() {
       closing.abort(closedError(name))
+      for (const { run: lane, urgent } of lanes) for (const one of [lane, urgent]) one.close()
       agent.destroy()
     },
   }

@@ -1,4 +1,5 @@
-import { SdError, type SdErrorCode, toSdError } from '@sd/core'
+import type { IncomingHttpHeaders } from 'node:http'
+import { connectionHint, readServerDelay, SdError, type SdErrorCode, toSdError } from '@sd/core'
 
 const codes: Readonly<Record<number, SdErrorCode>> = {
   400: 'SD_INVALID',
@@ -10,37 +11,91 @@ const codes: Readonly<Record<number, SdErrorCode>> = {
   413: 'SD_TOO_LARGE',
 }
 
-/** Texts of answers whose status says less, such as 500 for everything. */
-const texts: readonly (readonly [RegExp, SdErrorCode])[] = [
-  [/permission denied|acl not found/i, 'SD_DENIED'],
-  [/unknown (?:check|service)|does not have associated ttl/i, 'SD_NOT_FOUND'],
-  [/invalid session ttl/i, 'SD_INVALID'],
-]
+/** What an agent responded with, for those who act on it. */
+export interface ConsulResponse {
+  /** Status of the response. */
+  readonly status: number
+  /** How long the agent asks to wait, in milliseconds; `undefined` if it does not say. */
+  readonly retryAfterMs: number | undefined
+}
 
-const answers = new WeakSet<SdError>()
+const responses = new WeakMap<SdError, ConsulResponse>()
 
 /** Whether an error of {@link explain} is what an agent has answered, rather than its silence. */
 export function isAnswer(error: SdError): boolean {
-  return answers.has(error)
+  return responses.has(error)
+}
+
+/** The response behind an error of {@link explain}; `undefined` if there was none. */
+export function responseOf(error: SdError): ConsulResponse | undefined {
+  return responses.get(error)
 }
 
 interface LibraryError {
-  response?: { readonly statusCode?: number; readonly body?: unknown }
+  response?: {
+    readonly statusCode?: number
+    readonly body?: unknown
+    readonly headers?: IncomingHttpHeaders
+    readonly req?: { readonly method?: string; readonly path?: string }
+  }
 }
 
-/** What an error of the library means. Its own message holds the operation and the agent's text, never the token. */
+/**
+ * What an error of the library means, judged by the status: Consul's texts change, and those of a full disk or of a server behind the agent
+ * may say anything. The message holds the request, the agent's text and a way out, never the token.
+ */
 export function explain(caught: unknown, name: string): SdError {
   if (SdError.isInstance(caught)) return caught
   const { response } = caught as LibraryError
-  if (response?.statusCode === undefined) return toSdError(caught, 'SD_UNAVAILABLE', `${name} can't be reached`)
-  const { body = '' } = response
+  if (response?.statusCode === undefined) {
+    const hint = connectionHint(caught)
+    return toSdError(caught, 'SD_UNAVAILABLE', `${name} can't be reached${hint === undefined ? '' : ` (${hint})`}`)
+  }
+  const { statusCode: status, body = '', headers = {}, req } = response
   const text = (typeof body === 'string' ? body : JSON.stringify(body)).slice(0, 500)
+  const path = req?.path?.split('?', 1)[0] ?? ''
+  const asked = req?.method === undefined ? '' : ` ${req.method} ${path}`
   // The response holds the request, and that the token: it must not travel as part of a cause.
-  ;(caught as LibraryError).response = { statusCode: response.statusCode }
-  const code = texts.find(([pattern]) => pattern.test(text))?.[1] ?? codes[response.statusCode] ?? 'SD_UNAVAILABLE'
-  const error = toSdError(caught, code, code === 'SD_DENIED' ? `${name} refused` : `${name} answered ${response.statusCode}`)
-  answers.add(error)
+  ;(caught as LibraryError).response = { statusCode: status }
+  const code = status === 409 && isDeniedTransaction(body) ? 'SD_DENIED' : (codes[status] ?? 'SD_UNAVAILABLE')
+  const what = code === 'SD_DENIED' ? `${name} refused${asked}` : `${name} responded ${status} to${asked || ' a request'}`
+  const hint = hintFor(code, status, path, text)
+  const error = new SdError(code, `${what}${text === '' ? '' : `: ${text}`}${hint === undefined ? '' : ` (${hint})`}`, {
+    cause: caught,
+  })
+  responses.set(error, { status, retryAfterMs: readServerDelay(headers as Record<string, string | string[] | undefined>) })
   return error
+}
+
+/** A transaction has one status for all that it refuses; which it was stands in the list of its errors only. */
+function isDeniedTransaction(body: unknown): boolean {
+  const { Errors } = (typeof body === 'object' && body !== null ? body : {}) as { readonly Errors?: unknown }
+  return (
+    Array.isArray(Errors) && Errors.some(({ What }: { readonly What?: unknown }) => String(What).startsWith('Permission denied'))
+  )
+}
+
+/** Which rule of a policy a path of the API needs. */
+const permissions: readonly (readonly [RegExp, string])[] = [
+  [/^\/v1\/agent\/(?:service|check)\/(?!.*health)/, 'service_prefix "…" { policy = "write" } for the service'],
+  [/^\/v1\/(?:health|catalog\/service|agent\/health)/, 'service_prefix "…" and node_prefix "" { policy = "read" }'],
+  [/^\/v1\/catalog\/deregister/, 'operator = "write", or node_prefix "" and service_prefix "…" { policy = "write" }'],
+  [/^\/v1\/catalog/, 'service_prefix "" and node_prefix "" { policy = "read" }'],
+  [/^\/v1\/(?:kv|txn)/, 'key_prefix "…" { policy = "read" or "write" } for the key'],
+  [/^\/v1\/session/, 'session_prefix "" { policy = "write" }'],
+  [/^\/v1\/agent/, 'agent_prefix "" { policy = "read" }'],
+]
+
+function hintFor(code: SdErrorCode, status: number, path: string, text: string): string | undefined {
+  if (code === 'SD_DENIED') {
+    const rule = permissions.find(([pattern]) => pattern.test(path))?.[1]
+    return rule && `the token's policy needs ${rule}`
+  }
+  // For the reader only: what the error is does not depend on it.
+  if (status === 400 && /HTTP request to an HTTPS server/.test(text))
+    return 'the agent speaks TLS here: give the endpoint as https://'
+  if (status === 429) return 'the agent limits requests or connections: see limits.http_max_conns_per_client and request_limits'
+  return undefined
 }
 
 /** What a call gives, or `undefined` if what it asks for does not exist. */

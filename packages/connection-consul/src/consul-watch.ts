@@ -11,6 +11,8 @@ export interface Found {
   readonly body: unknown
   /** Consul's index of it. */
   readonly index: string
+  /** Whether Consul says that it left something out that the token may not read. It does not say so to those without a token. */
+  readonly filtered: boolean
 }
 
 /** Runs a query once, without waiting for a change. */
@@ -46,5 +48,5 @@ function readAnswer([response, body]: Answer<unknown>): Found {
   const index = String(response.headers['x-consul-index'] ?? '')
   if (!/^[1-9]\d{0,19}$/.test(index))
     throw new SdError('SD_UNAVAILABLE', `An answer without a usable index: ${JSON.stringify(index)}`)
-  return { body, index }
+  return { body, index, filtered: response.headers['x-consul-results-filtered-by-acls'] === 'true' }
 }

@@ -1,5 +1,7 @@
+import { SdError } from '@sd/core'
 import type { ComparatorBuilder, DeleteBuilder, Etcd3, PutBuilder } from 'etcd3'
 import type { EtcdConnection } from './etcd-connection.ts'
+import { codeOf } from './etcd-errors.ts'
 
 /** A change of one key. */
 export interface KeyChange {
@@ -11,16 +13,27 @@ export interface KeyChange {
   readonly ifModRevision?: bigint | undefined
 }
 
+/** etcd's limit of a request where `--max-request-bytes` says nothing else. */
+const maxRequestBytes = 1_572_864
+const resourceExhausted = 8
+
 type CallOptions = NonNullable<Parameters<ComparatorBuilder['options']>[0]>
 type Interceptor = NonNullable<CallOptions['interceptors']>[number]
 
 /** Changes a key, in one transaction. @returns the revision of the change; `undefined` if the key was not as wanted */
-export function changeKey(connection: EtcdConnection, change: KeyChange): Promise<bigint | undefined> {
-  return connection.run(async (client) => {
-    if (change.ifModRevision !== undefined) return compareAndChange(client, change, change.ifModRevision)
-    const { header } = await operationOf(client, change).exec()
-    return BigInt(header.revision)
-  })
+export async function changeKey(connection: EtcdConnection, change: KeyChange): Promise<bigint | undefined> {
+  try {
+    return await connection.run(async (client) => {
+      if (change.ifModRevision !== undefined) return compareAndChange(client, change, change.ifModRevision)
+      const { header } = await operationOf(client, change).exec()
+      return BigInt(header.revision)
+    })
+  } catch (error) {
+    const bytes = Buffer.byteLength(change.value ?? '')
+    // Beyond what gRPC lets in, the code is that of a full database.
+    if (bytes <= maxRequestBytes || codeOf((error as Error).cause) !== resourceExhausted) throw error
+    throw new SdError('SD_TOO_LARGE', `${change.key} has ${bytes} bytes, etcd takes ${maxRequestBytes}`, { cause: error })
+  }
 }
 
 async function compareAndChange(client: Etcd3, change: KeyChange, ifModRevision: bigint): Promise<bigint | undefined> {

@@ -1,4 +1,6 @@
+import { EtcdLeaseInvalidError } from 'etcd3'
 import type { EtcdConnection } from './etcd-connection.ts'
+import { isSilence } from './member-policies.ts'
 
 /** A lease on etcd that only lives while it is renewed. */
 export interface EtcdLease {
@@ -39,12 +41,15 @@ export async function grantLease(connection: EtcdConnection, ttlMs: number): Pro
     async renew() {
       const startedAt = performance.now()
       const isAlive = await connection.run(async () => {
-        try {
-          await lease.granted.keepaliveOnce()
-          return true
-        } catch (error) {
-          if (isUnknownLease(error)) return false
-          throw error
+        for (let attempt = 1; ; attempt++) {
+          try {
+            await lease.granted.keepaliveOnce({ deadline: Date.now() + connection.attemptLimitMs })
+            return true
+          } catch (error) {
+            if (isUnknownLease(error)) return false
+            // A stream, which the library does not try on another member.
+            if (!isSilence(error) || attempt >= connection.members) throw error
+          }
         }
       })
       if (isAlive) confirmedAt = startedAt
@@ -55,5 +60,5 @@ export async function grantLease(connection: EtcdConnection, ttlMs: number): Pro
 }
 
 function isUnknownLease(error: unknown): boolean {
-  return error instanceof Error && /LeaseInvalid|lease not found/i.test(`${error.constructor.name} ${error.message}`)
+  return error instanceof EtcdLeaseInvalidError
 }

@@ -39,10 +39,10 @@ export interface FollowOptions {
  */
 export async function followPrefix(connection: EtcdConnection, prefix: string, options: FollowOptions): Promise<void> {
   const { signal, keysOnly = false, onChange } = options
-  await connection.run(async (client) => {
-    const { entries, revision } = await listPrefix(client, prefix, keysOnly)
-    if (signal.aborted) return
-    onChange({ entries, revision })
+  const { entries, revision } = await connection.run((client) => listPrefix(client, prefix, keysOnly))
+  if (signal.aborted) return
+  onChange({ entries, revision })
+  await connection.stay(async (client) => {
     const watcher = client
       .watch()
       .prefix(prefix)

@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 import { SdError, type TlsOptions } from '@sd/core'
 import { createCertificates, type EtcdServer, freePort, obtainServer, startEtcd } from '@sd/test-servers'
 import { eventually, within } from '@sd/testing'
 import { Etcd3, Range } from 'etcd3'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import {
   changeKey,
   createEtcdConnection,
@@ -107,7 +110,10 @@ describe.runIf(etcd)('a plain server', () => {
     const connection = open({ endpoints: [`127.0.0.1:${await freePort()}`] })
     await expect(connection.run((client) => client.get('x').string())).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
     const other = open({ endpoints: [`127.0.0.1:${server.port}`] })
-    await expect(put(other, '/big', 'x'.repeat(3_000_000))).rejects.toMatchObject({ code: 'SD_TOO_LARGE', retryable: false })
+    for (const bytes of [1_700_000, 3_000_000]) {
+      const big = changeKey(other, { key: '/big', value: 'x'.repeat(bytes) })
+      await expect(big).rejects.toMatchObject({ code: 'SD_TOO_LARGE', retryable: false })
+    }
     other.close()
     await expect(put(other, '/a', 'x')).rejects.toMatchObject({ code: 'SD_CLOSED' })
   })
@@ -119,6 +125,55 @@ describe.runIf(etcd)('a plain server', () => {
     expect(await connection.run((client) => client.get('/failover').string())).toBe('9')
   })
 
+  test('a member that is silent costs one call its time, not a third of all', async () => {
+    const silent = createServer((socket) => void socket.on('error', () => undefined))
+    await once(silent.listen(0, '127.0.0.1'), 'listening')
+    const dark = `127.0.0.1:${(silent.address() as AddressInfo).port}`
+    const connection = open({ endpoints: [dark, dark.replace('127.0.0.1', 'localhost'), `127.0.0.1:${server.port}`] })
+    const slow: number[] = []
+    for (let round = 0; round < 60; round++) {
+      const startedAt = performance.now()
+      await put(connection, '/silent', String(round))
+      const tookMs = performance.now() - startedAt
+      expect(tookMs).toBeLessThan(2_000)
+      if (tookMs > 400) slow.push(tookMs)
+    }
+    expect(slow.length).toBeLessThanOrEqual(2)
+    const lease = await grantLease(connection, 5_000)
+    expect(await lease.renew()).toBe(true)
+    connection.close()
+    silent.close()
+  })
+
+  test('no operation takes longer than its limit while no member responds', async () => {
+    const silent = createServer((socket) => void socket.on('error', () => undefined))
+    await once(silent.listen(0, '127.0.0.1'), 'listening')
+    const dark = `127.0.0.1:${(silent.address() as AddressInfo).port}`
+    for (const extra of [{}, { credentials: { username: 'a', password: 'b' } }]) {
+      const connection = open({ endpoints: [dark, dark], operationTimeoutMs: 500, ...extra })
+      const operations = {
+        put: () => put(connection, '/a', 'x'),
+        change: () => changeKey(connection, { key: '/a', value: 'x', ifModRevision: 0n }),
+        lease: () => grantLease(connection, 2_000),
+        list: () => connection.run((client) => listPrefix(client, '/')),
+      }
+      for (const [name, operation] of Object.entries(operations)) {
+        const startedAt = performance.now()
+        await expect(operation(), name).rejects.toMatchObject({ retryable: true })
+        expect(performance.now() - startedAt, name).toBeLessThan(750)
+      }
+      connection.close()
+    }
+    silent.close()
+  })
+
+  test('a proxy in the environment is not used', async () => {
+    vi.stubEnv('http_proxy', 'http://127.0.0.1:1')
+    vi.stubEnv('grpc_proxy', 'http://127.0.0.1:1')
+    await put(open({ endpoints: [`127.0.0.1:${server.port}`] }), '/proxied', '1')
+    vi.unstubAllEnvs()
+  })
+
   test('a lease is known until it is revoked', async () => {
     const connection = open({ endpoints: [`127.0.0.1:${server.port}`] })
     const lease = await grantLease(connection, 2_000)
@@ -128,6 +183,23 @@ describe.runIf(etcd)('a plain server', () => {
     expect(lease.confirmedAt).toBeGreaterThan(before)
     await lease.revoke()
     expect(await lease.renew()).toBe(false)
+  })
+})
+
+describe.runIf(etcd)('a database that is full', () => {
+  test('is a fault that may pass, not a request that is too large', async () => {
+    if (!etcd) return
+    const server = await startEtcd(etcd, { args: ['--quota-backend-bytes', '2000000'] })
+    const connection = open({ endpoints: [`127.0.0.1:${server.port}`] })
+    let error: unknown
+    for (let round = 0; round < 40 && error === undefined; round++) {
+      await put(connection, `/full/${round}`, 'x'.repeat(200_000)).catch((caught: unknown) => {
+        error = caught
+      })
+    }
+    expect(error).toMatchObject({ code: 'SD_UNAVAILABLE', retryable: true, message: expect.stringContaining('alarm disarm') })
+    connection.close()
+    await server.close()
   })
 })
 
@@ -217,8 +289,32 @@ describe.runIf(etcd)('a server with TLS that wants client certificates', () => {
     expect(await named.run((client) => client.get('/a').string())).toBe('1')
     const other = await createCertificates()
     const attempts: readonly TlsOptions[] = [{ ca: tls.ca }, { ...tls, ca: other.ca }, { ...tls, serverName: 'elsewhere' }]
-    for (const wrong of attempts) {
-      await expect(put(open({ endpoints, tls: wrong }), '/a', '2')).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
+    const hints = ['tls.cert', 'tls.ca', 'tls.serverName']
+    for (const [index, wrong] of attempts.entries()) {
+      await expect(put(open({ endpoints, tls: wrong }), '/a', '2')).rejects.toMatchObject({
+        code: 'SD_UNAVAILABLE',
+        message: expect.stringContaining(hints[index] as string),
+      })
     }
+  })
+
+  test('a watch that ends takes no later call with it, and no address is sent as a name', async () => {
+    const warnings: Error[] = []
+    const onWarning = (warning: Error): void => void warnings.push(warning)
+    process.on('warning', onWarning)
+    const connection = open({ endpoints: [`https://127.0.0.1:${server.port}`], tls })
+    for (let round = 0; round < 20; round++) {
+      const controller = new AbortController()
+      await followPrefix(connection, '/left/', { signal: controller.signal, onChange: () => controller.abort() })
+      await put(connection, '/left/a', String(round))
+      const later = new AbortController()
+      const following = followPrefix(connection, '/left/', { signal: later.signal, onChange: () => undefined })
+      await setTimeout(round)
+      later.abort()
+      await following
+      await put(connection, '/left/a', String(round))
+    }
+    process.off('warning', onWarning)
+    expect(warnings).toEqual([])
   })
 })

@@ -38,6 +38,8 @@ export interface EtcdConnectionSettings {
   readonly tls: TlsOptions | undefined
   /** Limit of one operation, in milliseconds. */
   readonly operationTimeoutMs: number
+  /** What keys of the owner begin with, for messages. */
+  readonly prefix?: string
 }
 
 /** Checks the options of a connection. @param name the owner, for messages @throws SdError `SD_INVALID` that names the option */

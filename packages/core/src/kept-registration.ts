@@ -5,10 +5,11 @@ import type { KeyedQueue } from './keyed-queue.ts'
 import { guardListener } from './listener.ts'
 import type { RegistrationContext, RegistrationDriver } from './registration-driver.ts'
 import type { OperationOptions, Registration, RegistrationState } from './registry.ts'
+import type { Semaphore } from './semaphore.ts'
 import type { ServiceInstance } from './service-instance.ts'
 import { publishTelemetry } from './telemetry.ts'
 import { registrationStateChannel } from './telemetry-events.ts'
-import { sleep, withTimeout } from './timers.ts'
+import { settlesWithin, sleep, withTimeout } from './timers.ts'
 import { checkFunction } from './validate.ts'
 
 /** What one process knows of one service and id, across the registrations that replace each other under it. */
@@ -23,6 +24,14 @@ export interface RegistrationSlot {
   strayUntilMs: number
 }
 
+/** What all registrations of a keeper share of the way to the backend. */
+export interface RegistrationTraffic {
+  /** Lets some operations out at a time: the limit of one begins when it is its turn, however many registrations there are. */
+  readonly places: Semaphore
+  /** When the backend last did what it was asked, by `performance.now()`. */
+  lastSuccessAt: number
+}
+
 /** What a {@link KeptRegistration} belongs to. */
 export interface KeptOptions {
   /** Name of the registry, for messages and telemetry. */
@@ -31,6 +40,8 @@ export interface KeptOptions {
   readonly driver: RegistrationDriver
   /** Runs the operations of each slot one at a time. */
   readonly queue: KeyedQueue
+  /** What all registrations share of the way to the backend. */
+  readonly traffic: RegistrationTraffic
   /** The slot that the registration fills. */
   readonly slot: RegistrationSlot
   /** Limit of one backend operation, in milliseconds. */
@@ -57,6 +68,9 @@ export interface StartOptions extends OperationOptions {
 
 /** How long a write that was given up may take to arrive, in milliseconds: longer than proxies and servers hold a request. */
 const strayMs = 60_000
+
+/** Places are given back by operations that are limited themselves. */
+const unlimited = new AbortController().signal
 
 /** The one implementation of `Registration`; see `createRegistrationKeeper`. */
 export class KeptRegistration implements Registration {
@@ -131,9 +145,7 @@ export class KeptRegistration implements Registration {
       const wasClosed = this.state === 'closed'
       const { operationTimeoutMs: timeoutMs } = this.#options
       this.#close()
-      // The limit is that of the caller's wait: what waits behind another operation is still done.
-      const what = `deregistering ${this.instance.service}`
-      this.#deregistering = wasClosed ? Promise.resolve() : withTimeout({ timeoutMs, what }, () => this.#remove())
+      this.#deregistering = wasClosed ? Promise.resolve() : this.#whileServed(this.#remove(), timeoutMs)
       this.#deregistering.catch(() => undefined)
     }
     const { signal } = options
@@ -178,6 +190,17 @@ export class KeptRegistration implements Registration {
       // Woken by a loss: pause once more, for the jitter that keeps a thousand registrations from returning at once.
       if (this.#ended || state !== this.state) continue
       await (state === 'active' ? this.#renew() : this.#put()).catch(() => undefined)
+    }
+  }
+
+  /** Rejects once nothing has succeeded for the limit; what waits in line is still done. A thousand at once may take longer than one. */
+  async #whileServed(removal: Promise<void>, limitMs: number): Promise<void> {
+    const { traffic } = this.#options
+    const startedAt = performance.now()
+    for (;;) {
+      const leftMs = Math.max(startedAt, traffic.lastSuccessAt) + limitMs - performance.now()
+      if (leftMs <= 0) throw new SdError('SD_TIMEOUT', `deregistering ${this.instance.service} took longer than ${limitMs} ms`)
+      if (await settlesWithin(removal, leftMs)) return
     }
   }
 
@@ -265,16 +288,18 @@ export class KeptRegistration implements Registration {
     operation: (context: RegistrationContext) => Promise<T>,
     incarnation: string = this.#incarnation,
   ): Promise<T> {
-    const { registry, operationTimeoutMs: timeoutMs, onContact } = this.#options
+    const { registry, operationTimeoutMs: timeoutMs, onContact, traffic } = this.#options
     const { instance } = this
     const what = `${doing} ${instance.service} at ${registry}`
     let givenUp = false
+    const release = await traffic.places.acquire(unlimited)
     try {
       const result = await withTimeout({ timeoutMs, what }, async (signal) => {
         const result = await operation({ incarnation, signal })
         if (givenUp) this.#arrivedLate(incarnation, instance)
         return result
       })
+      traffic.lastSuccessAt = performance.now()
       onContact?.(undefined)
       return result
     } catch (caught) {
@@ -283,6 +308,8 @@ export class KeptRegistration implements Registration {
       onContact?.(error)
       this.#setState(error.retryable ? 'recovering' : 'failed', error)
       throw error
+    } finally {
+      release()
     }
   }
 

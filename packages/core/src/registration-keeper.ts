@@ -1,9 +1,10 @@
 import type { BackoffOptions } from './backoff.ts'
 import { closedError, type SdError } from './errors.ts'
-import { KeptRegistration, type RegistrationSlot } from './kept-registration.ts'
+import { KeptRegistration, type RegistrationSlot, type RegistrationTraffic } from './kept-registration.ts'
 import { createKeyedQueue } from './keyed-queue.ts'
 import type { RegistrationDriver } from './registration-driver.ts'
 import type { RegisterOptions, Registration } from './registry.ts'
+import { createSemaphore } from './semaphore.ts'
 import type { ServiceInstance } from './service-instance.ts'
 import { reportStates } from './state-report.ts'
 import { checkDuration, checkOneOf } from './validate.ts'
@@ -36,6 +37,9 @@ export interface RegistrationKeeper {
   close(): Promise<void>
 }
 
+/** Most operations under way at once: more than connections to any backend, few enough for the limit of each. */
+const maxOperations = 64
+
 /**
  * The one implementation of `Registration`: desired state, heartbeats, recovery with jittered backoff. After any failed contact the
  * instance is put again rather than renewed, which heals every kind of loss. Operations on one service and id run in the order of the
@@ -46,6 +50,7 @@ export function createRegistrationKeeper(options: RegistrationKeeperOptions): Re
   const operationTimeoutMs = checkDuration('operationTimeoutMs', options.operationTimeoutMs ?? 5_000, 1)
   const slots = new Map<string, RegistrationSlot>()
   const queue = createKeyedQueue()
+  const traffic: RegistrationTraffic = { places: createSemaphore(maxOperations), lastSuccessAt: Number.NEGATIVE_INFINITY }
   let closing: Promise<void> | undefined
 
   function* kept(): Generator<KeptRegistration> {
@@ -84,6 +89,7 @@ export function createRegistrationKeeper(options: RegistrationKeeperOptions): Re
         registry,
         driver,
         queue,
+        traffic,
         slot,
         operationTimeoutMs,
         renewIntervalMs: options.renewIntervalMs,

@@ -109,8 +109,8 @@ describe.runIf(consul && toxiproxy)('lock-consul', { timeout: 60_000 }, () => {
     await expect(lock.holder('job')).rejects.toMatchObject({ code: 'SD_DENIED' })
   })
 
-  test('a lifetime that Consul does not take is refused by it', async () => {
-    await expect(open({ ttlMs: 90_000_000 }).acquire('job')).rejects.toMatchObject({ code: 'SD_INVALID' })
+  test('a lifetime that Consul does not take is refused', async () => {
+    expect(() => open({ ttlMs: 90_000_000 })).toThrow('Invalid ttlMs: got 90000000')
   })
 
   test('a server that was restarted keeps the lock, or its loss is known', async () => {

@@ -33,16 +33,20 @@ export interface ConsulLockSettings extends ConsulConnectionSettings {
 
 const keys = [...CONNECTION_OPTIONS, 'prefix', 'ttlMs', 'lockDelayMs', 'name']
 const longestLockDelayMs = 60_000
+/** Longest lifetime that Consul gives a session, in milliseconds. */
+const longestTtlMs = 86_400_000
 
 /** Checks options. @throws SdError `SD_INVALID` that names the option */
 export function readOptions(options: ConsulLockOptions): ConsulLockSettings {
   checkKnownKeys('', checkObject('options', options), keys)
   const lockDelayMs = checkDuration('lockDelayMs', options.lockDelayMs ?? 0)
   if (lockDelayMs > longestLockDelayMs) throw invalid('lockDelayMs', lockDelayMs, `at most ${longestLockDelayMs}`)
+  const ttlMs = checkDuration('ttlMs', options.ttlMs ?? 15_000, 1_000)
+  if (ttlMs > longestTtlMs) throw invalid('ttlMs', ttlMs, `at most ${longestTtlMs}`)
   return {
     ...readConnectionOptions(options, checkName('name', options.name ?? 'consul')),
     prefix: checkPrefix(options.prefix ?? 'sd/locks'),
-    ttlMs: checkDuration('ttlMs', options.ttlMs ?? 15_000, 1_000),
+    ttlMs,
     lockDelayMs,
   }
 }

@@ -62,6 +62,29 @@ describe.runIf(consul)('with ACLs', { timeout: 60_000 }, () => {
     })
   })
 
+  test('a token that may read services but no nodes is refused with the rule that it needs, where Consul gives an empty list', async () => {
+    const holder = withToken((await createToken()).SecretID)
+    await holder.register(plainSpec('hidden', 1))
+    await server.call('PUT', '/v1/acl/policy', { Name: 'blind', Rules: 'service_prefix "shop-" { policy = "write" }' })
+    const { SecretID } = (await server.call('PUT', '/v1/acl/token', { Policies: [{ Name: 'blind' }] })) as { SecretID: string }
+    const blind = withToken(SecretID)
+    const refused = {
+      code: 'SD_DENIED',
+      retryable: false,
+      message: expect.stringContaining('node_prefix "" { policy = "read" }'),
+    }
+    await expect(blind.getInstances('hidden')).rejects.toMatchObject(refused)
+    await expect(blind.listServices()).rejects.toMatchObject(refused)
+    await expect(probeWatch((options) => blind.watch('hidden', options), 100).ended).rejects.toMatchObject(refused)
+  })
+
+  test('a refusal names the request, the permission and the rule', async () => {
+    const anonymous = withToken(undefined)
+    const error = await anonymous.register(plainSpec('orders', 2)).catch((caught: unknown) => caught)
+    expect(error).toMatchObject({ message: expect.stringContaining('PUT /v1/agent/service/register') })
+    expect(error).toMatchObject({ message: expect.stringContaining('lacks permission \'service:write\' on "shop-orders"') })
+  })
+
   test('a wrong token is refused, and no error shows it', async () => {
     const secret = '99999999-aaaa-bbbb-cccc-dddddddddddd'
     const registry = withToken(secret)
@@ -124,13 +147,13 @@ describe.runIf(consul)('with TLS', { timeout: 60_000 }, () => {
   })
 
   test.each([
-    ['no authority', () => ({ ...certificates.client })],
-    ['no client certificate', () => ({ ca: certificates.ca })],
-    ['another name', () => ({ ca: certificates.ca, ...certificates.client, serverName: 'other.example' })],
-  ])('%s is an error that shows no key', async (_, tls) => {
+    ['no authority', () => ({ ...certificates.client }), 'tls.ca'],
+    ['no client certificate', () => ({ ca: certificates.ca, serverName: 'consul.example' }), 'tls.cert'],
+    ['another name', () => ({ ca: certificates.ca, ...certificates.client, serverName: 'other.example' }), 'tls.serverName'],
+  ])('%s is an error that names the option and shows no key', async (_, tls, option) => {
     const registry = open({ endpoints: [`https://127.0.0.1:${server.port}`], tls: tls() })
     const error = await registry.ping().catch((caught: unknown) => caught)
-    expect(error).toMatchObject({ code: 'SD_UNAVAILABLE' })
+    expect(error).toMatchObject({ code: 'SD_UNAVAILABLE', message: expect.stringContaining(option) })
     expect(inspect(error, { depth: 10 })).not.toContain('PRIVATE KEY')
   })
 })

@@ -1,4 +1,4 @@
-import { type ConsulConnection, explain, type Target, unlessMissing } from '@sd/connection-consul'
+import { type ConsulConnection, explain, isAnswer, type Target, unlessMissing } from '@sd/connection-consul'
 import type { RegistrationDriver, ServiceInstance } from '@sd/core'
 import type { Entry } from './entries.ts'
 import { describeInstance, heartbeatId, incarnationKey, isWell, serviceId, serviceName } from './layout.ts'
@@ -46,6 +46,19 @@ export function createConsulAgent(connection: ConsulConnection, settings: Consul
     return ((await asked)?.body as { Config?: { NodeName?: string } } | undefined)?.Config?.NodeName
   }
 
+  /** Whether the catalogue has the record of a service on a node. */
+  async function isListed(
+    { client, options: { ctx }, headers }: Target,
+    service: string,
+    node: string,
+    id: string,
+  ): Promise<boolean> {
+    const query = datacenter === undefined ? {} : { dc: datacenter }
+    const { body } = await client._get({ path: '/catalog/service/{service}', params: { service }, query, headers, ctx })
+    const records = body as readonly { readonly Node: string; readonly ServiceID: string }[]
+    return records.some(({ Node, ServiceID }) => Node === node && ServiceID === id)
+  }
+
   return {
     driver: {
       async put(instance, { incarnation, signal }) {
@@ -66,11 +79,15 @@ export function createConsulAgent(connection: ConsulConnection, settings: Consul
         }, signal)
       },
       renew: (instance, { incarnation, signal }) =>
-        connection.run(async (target) => {
-          if (await unlessMissing(beat(target, instance, incarnation), name)) return 'renewed'
-          const holder = await readIncarnation(target, idOf(instance))
-          return holder === undefined || holder === incarnation ? 'lost' : 'superseded'
-        }, signal),
+        connection.run(
+          async (target) => {
+            if (await unlessMissing(beat(target, instance, incarnation), name)) return 'renewed'
+            const holder = await readIncarnation(target, idOf(instance))
+            return holder === undefined || holder === incarnation ? 'lost' : 'superseded'
+          },
+          signal,
+          { urgent: true },
+        ),
       async remove(instance, { incarnation, signal }) {
         const id = idOf(instance)
         await connection.run(async (target) => {
@@ -79,13 +96,19 @@ export function createConsulAgent(connection: ConsulConnection, settings: Consul
         if (known.get(id) === incarnation) known.delete(id)
       },
     },
-    removeEntry: ({ Node: { Node }, Service: { ID } }, isOurs, signal) =>
+    removeEntry: ({ Node: { Node }, Service: { ID, Service } }, isOurs, signal) =>
       connection.run(async (target) => {
         const { client, headers, options } = target
         // Another tool's id may belong to another service of this agent.
         if (isOurs || (await readNode(target)) === Node) await deregister(target, ID)
         const record = { Node, ServiceID: ID, ...(datacenter !== undefined && { Datacenter: datacenter }) }
-        await unlessMissing(client._put({ path: '/catalog/deregister', body: record, headers, ctx: options.ctx }), name)
+        try {
+          await client._put({ path: '/catalog/deregister', body: record, headers, ctx: options.ctx })
+        } catch (caught) {
+          // Consul refuses to remove a record that has just been removed with the status of a fault: only the catalogue can tell.
+          const error = explain(caught, name)
+          if (!isAnswer(error) || (await isListed(target, Service, Node, ID))) throw error
+        }
       }, signal),
   }
 }

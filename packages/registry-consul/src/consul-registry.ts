@@ -36,13 +36,16 @@ export function createConsulRegistry(options: ConsulRegistryOptions = {}): Regis
   const connection = createConsulConnection(settings)
   const agent = createConsulAgent(connection, settings)
   const dc = datacenter === undefined ? {} : { dc: datacenter }
+  const scope = settings.stale ? { ...dc, stale: true } : dc
+  /** Whether a caller without a token has seen a node of the cluster. */
+  let seesNodes = false
 
   const nameOf = (service: string): string => serviceName(prefix, service)
   const listQuery =
     (service: string): Query =>
     ({ client }, query) =>
-      client.health.service({ ...query, ...dc, service: nameOf(service) })
-  const servicesQuery: Query = ({ client }, query) => client.catalog.services({ ...query, ...dc })
+      client.health.service({ ...query, ...scope, service: nameOf(service) })
+  const servicesQuery: Query = ({ client }, query) => client.catalog.services({ ...query, ...scope })
 
   /** Consul shows an empty list, instead of refusing, to those who may not read a service: it is believed only of what may be read. */
   async function checkReadable(service: string, signal: AbortSignal): Promise<void> {
@@ -50,18 +53,37 @@ export function createConsulRegistry(options: ConsulRegistryOptions = {}): Regis
       const params = { name: nameOf(service) }
       const asked = client._get({ path: '/agent/health/service/name/{name}', params, headers, ctx })
       await asked.catch((caught: unknown) => {
-        // Every other answer speaks of health, in which the caller is not interested here.
+        // Every other response speaks of health, in which the caller is not interested here.
         const error = explain(caught, name)
         if (error.code === 'SD_DENIED' || !isAnswer(error)) throw error
       })
     }, signal)
+    if (settings.token === undefined && !seesNodes) await checkNodesVisible(signal)
+  }
+
+  /** Without a token Consul does not even say that it left out nodes that may not be read; every cluster has one. */
+  async function checkNodesVisible(signal: AbortSignal): Promise<void> {
+    const found = await connection.run(
+      ({ client, headers, options: { ctx } }) => client._get({ path: '/catalog/nodes', query: { ...dc }, headers, ctx }),
+      signal,
+    )
+    if (Array.isArray(found.body) && found.body.length === 0) throw hidden('no node')
+    seesNodes = true
+  }
+
+  /** The error of a list that is shorter than what there is. */
+  function hidden(what: string): SdError {
+    const rules = 'node_prefix "" { policy = "read" } and service_prefix "" { policy = "read" }'
+    const message = `${name} shows ${what} to ${settings.token === undefined ? 'callers without a token' : 'this token'}`
+    return new SdError('SD_DENIED', `${message}: it needs ${rules} (X-Consul-Results-Filtered-By-ACLs)`)
   }
 
   async function toSnapshot(
     service: string,
-    { body, index: revision }: Found,
+    { body, index: revision, filtered }: Found,
     { signal, previous }: ReadOptions & { readonly previous?: ServiceSnapshot | undefined },
   ): Promise<ServiceSnapshot> {
+    if (filtered) throw hidden(`only a part of ${service}`)
     const entries = readEntries(body, nameOf(service))
     if (entries.length === 0) await checkReadable(service, signal)
     const read = decodeEntries(name, service, entries, (entry) => readEntry(entry, service))
@@ -70,13 +92,18 @@ export function createConsulRegistry(options: ConsulRegistryOptions = {}): Regis
     return createSnapshot({ service, instances, revision, previous })
   }
 
-  function toNames({ body }: Found): readonly string[] {
+  async function toNames({ body, filtered }: Found, signal: AbortSignal): Promise<readonly string[]> {
     if (typeof body !== 'object' || body === null) throw new SdError('SD_MALFORMED', `${name} has no readable list of services`)
     const names = Object.keys(body)
-    // Consul's own servers are a service too: who has no token and sees not even them sees nothing.
-    const seesNothing = names.length === 0 && settings.token === undefined
-    if (seesNothing) throw new SdError('SD_DENIED', `${name} shows no service without a token`)
-    return names.flatMap((one) => readServiceName(prefix, one) ?? []).sort()
+    // Consul's own servers are a service too: whatever sees not even them may see nothing at all.
+    if (names.length === 0 && settings.token === undefined) throw hidden('no service')
+    const services = names.flatMap((one) => readServiceName(prefix, one) ?? []).sort()
+    if (services.length === 0 && filtered) {
+      // A token that may read some services sees those. Whether it may read any of ours is asked with a name that nobody has.
+      await checkReadable('sd-may-it-be-read', signal)
+      await checkNodesVisible(signal)
+    }
+    return services
   }
 
   const { registry } = assembleRegistry({
@@ -88,7 +115,7 @@ export function createConsulRegistry(options: ConsulRegistryOptions = {}): Regis
     driver: agent.driver,
     check: checkSize,
     list: async (service, read) => toSnapshot(service, await queryOnce(connection, listQuery(service), read.signal), read),
-    listServices: async ({ signal }) => toNames(await queryOnce(connection, servicesQuery, signal)),
+    listServices: async ({ signal }) => toNames(await queryOnce(connection, servicesQuery, signal), signal),
     async remove(service, instanceId, { signal }) {
       const { body } = await queryOnce(connection, listQuery(service), signal)
       const ours = serviceId(nameOf(service), instanceId)
@@ -104,7 +131,10 @@ export function createConsulRegistry(options: ConsulRegistryOptions = {}): Regis
         onFound: async (found) => offer(await toSnapshot(service, found, { signal, previous: previous() })),
       }),
     followServices: ({ offer, previous, signal }) =>
-      followQuery(connection, servicesQuery, { signal, onFound: (found) => offer(keepIfSame(previous(), toNames(found))) }),
+      followQuery(connection, servicesQuery, {
+        signal,
+        onFound: async (found) => offer(keepIfSame(previous(), await toNames(found, signal))),
+      }),
     close: () => connection.close(),
   })
   return registry

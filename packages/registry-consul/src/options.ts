@@ -15,6 +15,13 @@ export interface ConsulRegistryOptions extends ConsulConnectionOptions {
   readonly ttlMs?: number
   /** Checks that the agent runs on every instance that is registered here, besides the heartbeat. @default [] */
   readonly healthChecks?: readonly ConsulHealthCheck[]
+  /**
+   * Whether any server may answer reads and watches, not only the leader: they go on while the cluster has no leader, and may be some
+   * milliseconds behind it, in an outage longer.
+   *
+   * @default false
+   */
+  readonly stale?: boolean
   /** Whether instances are registered; `false` finds only, for a program that runs beside a shared registry. @default true */
   readonly enabled?: boolean
   /** Name for logs and metrics. @default 'consul' */
@@ -26,10 +33,11 @@ export interface ConsulSettings extends ConsulConnectionSettings {
   readonly prefix: string
   readonly ttlMs: number
   readonly healthChecks: readonly HealthCheckSettings[]
+  readonly stale: boolean
   readonly enabled: boolean
 }
 
-const keys = [...CONNECTION_OPTIONS, 'prefix', 'ttlMs', 'healthChecks', 'enabled', 'name']
+const keys = [...CONNECTION_OPTIONS, 'prefix', 'ttlMs', 'healthChecks', 'stale', 'enabled', 'name']
 
 /** Checks options. @throws SdError `SD_INVALID` that names the option */
 export function readOptions(options: ConsulRegistryOptions): ConsulSettings {
@@ -39,6 +47,7 @@ export function readOptions(options: ConsulRegistryOptions): ConsulSettings {
     prefix: checkPrefix(options.prefix ?? ''),
     ttlMs: checkDuration('ttlMs', options.ttlMs ?? 15_000, 100),
     healthChecks: checkHealthChecks('healthChecks', options.healthChecks ?? []),
+    stale: checkBoolean('stale', options.stale ?? false),
     enabled: checkBoolean('enabled', options.enabled ?? true),
   }
 }

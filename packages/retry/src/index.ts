@@ -1,6 +1,6 @@
+export { type ReadableHeaders, readServerDelay } from '@sd/core'
 export type { BackoffStep, ExponentialBackoff, FixedBackoff, LinearBackoff, RetryBackoff } from './backoff.ts'
 export type { RetryConditions } from './conditions.ts'
 export { type EndedAttempt, type RetryAttempt, type RetryEvent, type RetryOptions, retry } from './retry.ts'
 export { createRetryPolicy, type RetryPolicyOptions } from './retry-policy.ts'
 export type { RetryLimits } from './schedule.ts'
-export { type ReadableHeaders, readServerDelay } from './server-delay.ts'

@@ -1,7 +1,13 @@
-import { type CallContext, checkKnownKeys, createRetryBudget, type RetryBudget, type RetryPolicy } from '@sd/core'
+import {
+  type CallContext,
+  checkKnownKeys,
+  createRetryBudget,
+  type RetryBudget,
+  type RetryPolicy,
+  readServerDelay,
+} from '@sd/core'
 import { conditionKeys, createCondition, type RetryConditions } from './conditions.ts'
 import { checkBudget, createSchedule, limitKeys, type RetryLimits } from './schedule.ts'
-import { readServerDelay } from './server-delay.ts'
 
 /** Options of {@link createRetryPolicy}. */
 export interface RetryPolicyOptions extends RetryConditions, RetryLimits {

@@ -5,12 +5,12 @@ import {
   checkKnownKeys,
   guardListener,
   type RetryBudget,
+  readServerDelay,
   SdError,
   sleep,
   withTimeout,
 } from '@sd/core'
 import { checkBudget, createSchedule, limitKeys, type RetryLimits } from './schedule.ts'
-import { readServerDelay } from './server-delay.ts'
 
 /** One attempt, as the function that makes it sees it. */
 export interface RetryAttempt {

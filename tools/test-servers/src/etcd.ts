@@ -10,6 +10,8 @@ import { launch, type TestServer } from './test-server.ts'
 export interface EtcdOptions {
   /** Serves TLS only, and wants a client certificate of the same authority. */
   readonly tls?: CertificateSet
+  /** More arguments of the command line. */
+  readonly args?: readonly string[]
 }
 
 /** An etcd of one member. */
@@ -21,7 +23,7 @@ export interface EtcdServer extends TestServer {
 /** Starts etcd. */
 export async function startEtcd(source: ServerSource, options: EtcdOptions = {}): Promise<EtcdServer> {
   if (source.kind === 'address') return useExternalServer('etcd', source)
-  const { tls } = options
+  const { tls, args = [] } = options
   const [port, peerPort] = [await freePort(), await freePort()]
   const scheme = tls ? 'https' : 'http'
   const server = await launch({
@@ -43,6 +45,7 @@ export async function startEtcd(source: ServerSource, options: EtcdOptions = {})
         ? ['--client-cert-auth', '--trusted-ca-file', join(folder, 'ca.pem'), '--cert-file', join(folder, 'cert.pem')]
         : []),
       ...(tls ? ['--key-file', join(folder, 'key.pem')] : []),
+      ...args,
     ],
     probe: () => (tls ? probePort(port) : isHealthy(`http://127.0.0.1:${port}/health`)),
   })

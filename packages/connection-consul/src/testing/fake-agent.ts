@@ -6,6 +6,7 @@ export interface FakeAnswer {
   readonly status?: number
   readonly index?: string | number
   readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
   /** Ends the connection in the middle of the body. */
   readonly cut?: boolean
 }
@@ -54,10 +55,11 @@ export async function startFakeAgent(
   }
 }
 
-function write(response: ServerResponse, { status = 200, index, body = '', cut = false }: FakeAnswer): void {
+function write(response: ServerResponse, { status = 200, index, body = '', headers = {}, cut = false }: FakeAnswer): void {
   const isText = typeof body === 'string' && status !== 200
   const text = isText ? body : JSON.stringify(body)
   response.statusCode = status
+  for (const [key, value] of Object.entries(headers)) response.setHeader(key, value)
   response.setHeader('content-type', isText ? 'text/plain' : 'application/json')
   response.setHeader('content-length', Buffer.byteLength(text) + (cut ? 100 : 0))
   if (index !== undefined) response.setHeader('x-consul-index', index)

@@ -1,0 +1,27 @@
+import { isIP } from 'node:net'
+import { connect } from 'node:tls'
+import { connectionHint, type ServerEndpoint, type TlsOptions } from '@sd/core'
+
+/** How long a server may take to refuse a client certificate after the handshake, in milliseconds: TLS 1.3 says so only then. */
+const refusalMs = 150
+
+/**
+ * Why a TLS connection to a server fails, as an operator can act on it: gRPC says only that there is none.
+ *
+ * @returns `undefined` if nothing is wrong with it, or nothing was found out in time
+ */
+export function probeTls({ host, port }: ServerEndpoint, tls: TlsOptions, limitMs: number): Promise<string | undefined> {
+  const { serverName, ...certificates } = tls
+  return new Promise((resolve) => {
+    const servername = serverName ?? (isIP(host) > 0 ? '' : host)
+    const socket = connect({ host, port, ...certificates, servername, ALPNProtocols: ['h2'] })
+    const finish = (found?: string): void => {
+      clearTimeout(timer)
+      socket.destroy()
+      resolve(found)
+    }
+    const timer = setTimeout(finish, limitMs)
+    socket.on('error', (error) => finish(connectionHint(error) ?? error.message))
+    socket.on('secureConnect', () => setTimeout(finish, Math.min(refusalMs, limitMs)))
+  })
+}
