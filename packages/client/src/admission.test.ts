@@ -196,7 +196,7 @@ describe("an instance's breaker", () => {
     for (let call = 0; call < 8; call++) expect(await statusOf(client)).toBe(200)
     expect(requests.bad).toBe(4)
     const { cluster, policies } = client.explain('orders')
-    expect(cluster.endpoints.map(({ dropped }) => dropped)).toEqual([undefined, 'blocked'])
+    expect(cluster.endpoints.map(({ dropped }) => dropped)).toEqual([undefined, 'breaker'])
     expect(policies).toMatchObject([{ state: 'closed' }, { state: 'open', service: 'orders', instanceId: expect.any(String) }])
     isUp = true
     await eventually(async () => {
@@ -210,22 +210,29 @@ describe("an instance's breaker", () => {
     await other.close()
   })
 
-  test('with all of them open calls are refused; a closed client lets go of the endpoints', async () => {
-    await world.serve((_, response) => response.writeHead(500).end())
+  test('with all of them open calls go out all the same, and the first success closes one; a closed client releases the endpoints', async () => {
+    let isUp = false
+    await world.serve((_, response) => response.writeHead(isUp ? 200 : 500).end())
     const client = world.client({ instanceBreaker: ({ name }) => createOpossumBreaker({ name, ...options, openMs: 60_000 }) })
     for (let call = 0; call < 4; call++) expect(await statusOf(client)).toBe(500)
-    await expect(client.get('orders', '/')).rejects.toMatchObject({ code: 'SD_NO_INSTANCE' })
+    expect(await statusOf(client)).toBe(500)
+    expect(client.explain('orders')).toMatchObject({ cluster: { isPanic: true }, policies: [{ state: 'open' }] })
+    isUp = true
+    expect(await statusOf(client)).toBe(200)
+    expect(client.explain('orders')).toMatchObject({ cluster: { isPanic: false }, policies: [{ state: 'closed' }] })
     const [endpoint] = world.discovery.cluster('orders').view.endpoints
+    client.breaker('orders', endpoint?.instance.id)?.isolate()
+    await expect(client.get('orders', '/')).rejects.toMatchObject({ code: 'SD_NO_INSTANCE' })
     expect(endpoint?.available).toBe(false)
     await client.close()
     expect(endpoint?.available).toBe(true)
   })
 
-  test('more trials than it takes are tried elsewhere, or refused', async () => {
+  test('more trials than it takes are tried elsewhere, or made all the same: breakers leave no client without instances', async () => {
     await world.serve((_, response) => response.end())
     const refusing = { ...createOpossumBreaker({ name: 'full' }), tryAcquire: () => undefined }
     const client = world.client({ instanceBreaker: () => refusing })
-    await expect(client.get('orders', '/')).rejects.toMatchObject(rejected)
+    expect(await statusOf(client)).toBe(200)
     expect(refusals).toEqual(['instance-breaker full'])
   })
 

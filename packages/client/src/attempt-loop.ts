@@ -7,6 +7,7 @@ import {
   type HedgePolicy,
   hasTelemetrySubscribers,
   IDEMPOTENT_METHODS,
+  type Permit,
   publishTelemetry,
   type RefusingPolicy,
   SdError,
@@ -36,6 +37,7 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
   readonly method: string
   readonly hashKey: string | undefined
   attempted: Endpoint[] | undefined
+  isProbe = false
   /** Whose response or error is in effect, or that is under way. */
   attempt: Attempt | undefined
   readonly #owner: LoopOwner
@@ -47,7 +49,6 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
   #stopped: SdError | undefined
   #controller: AbortController | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
-  #wasRefused = false
 
   constructor(owner: LoopOwner) {
     const { call } = owner
@@ -67,10 +68,15 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
     return this.call.headers
   }
 
+  /** Whether the request may be sent again: an endpoint that is to be tried is better tried by such a one. */
+  get repeatable(): boolean {
+    const { call } = this
+    return IDEMPOTENT_METHODS.has(call.method) && call.request.replayable
+  }
+
   /** Whether another attempt could be made of this request. */
   get mayRepeat(): boolean {
-    const { call } = this
-    return this.#entry.policies.retry !== undefined && IDEMPOTENT_METHODS.has(call.method) && call.request.replayable
+    return this.#entry.policies.retry !== undefined && this.repeatable
   }
 
   /** Tries until there is a response, or nothing more to try. @throws SdError what the last attempt failed with, or why there was none */
@@ -122,7 +128,15 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
   hasOther(endpoint: Endpoint): boolean {
     const attempted = [...(this.attempted ?? []), endpoint]
     const { service, method, hashKey, path, headers } = this
-    return this.#entry.attached.pick({ service, method, hashKey, path, headers, attempted } as CallPickRequest) !== undefined
+    const request = { service, method, hashKey, path, headers, attempted, isProbe: true } satisfies CallPickRequest
+    return this.#entry.attached.pick(request) !== undefined
+  }
+
+  #hasAny(): boolean {
+    this.isProbe = true
+    const found = this.#entry.attached.pick(this)
+    this.isProbe = false
+    return found !== undefined
   }
 
   noteRefusal(policy: RefusingPolicy, name: string, endpoint: Endpoint): void {
@@ -181,24 +195,27 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
     const { attached, policies } = this.#entry
     const { instanceBreakers } = policies
     const { call } = this
+    let refused: Endpoint | undefined
     for (;;) {
       const endpoint = attached.pick(this)
-      if (!endpoint) return undefined
-      const breaker = instanceBreakers?.of(endpoint)
-      const permit = breaker?.tryAcquire()
-      if (!breaker || permit) {
-        call.recorder?.note('picked', { attempt: call.attempts + 1, endpoint })
-        return new Attempt(this, endpoint, { attempt: ++call.attempts, breaker, permit })
-      }
-      this.#wasRefused = true
-      this.noteRefusal('instance-breaker', breaker.name, endpoint)
+      if (!endpoint) break
+      const permit = instanceBreakers?.tryAcquire(endpoint)
+      if (!instanceBreakers || permit) return this.#begin(endpoint, permit)
+      refused ??= endpoint
+      this.noteRefusal('instance-breaker', instanceBreakers.of(endpoint).name, endpoint)
       this.#skip(endpoint)
     }
+    // Breakers that let through only so many trials must not leave a call without any instance.
+    return refused && instanceBreakers && call.attempts === 0 ? this.#begin(refused, instanceBreakers.force(refused)) : undefined
+  }
+
+  #begin(endpoint: Endpoint, permit: Permit | undefined): Attempt {
+    const { call } = this
+    call.recorder?.note('picked', { attempt: call.attempts + 1, endpoint })
+    return new Attempt(this, endpoint, { attempt: ++call.attempts, breakers: this.#entry.policies.instanceBreakers, permit })
   }
 
   #noInstance(): SdError {
-    const { service } = this
-    if (this.#wasRefused) return new SdError('SD_REJECTED', `The breakers of all instances of ${service} refused the call`)
     return explainNoInstance(this.#entry.cluster)
   }
 
@@ -228,7 +245,7 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
         },
         {
           signal: this.#signal,
-          canStart: () => this.#entry.attached.pick(this) !== undefined,
+          canStart: () => this.#hasAny(),
           isFinal: ({ value, error }) =>
             value ? isGood(value) : !isAnswered && error instanceof AttemptFailure && !error.attempt.error?.retryable,
           outcomeOf: ({ value, error }) =>

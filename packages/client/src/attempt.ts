@@ -2,7 +2,6 @@ import {
   type AttemptContext,
   type AttemptResult,
   type CallResponse,
-  type CircuitBreaker,
   type Endpoint,
   type Permit,
   type RefusingPolicy,
@@ -12,6 +11,7 @@ import {
 import { type AttemptTime, mayAfford } from './attempt-time.ts'
 import type { CallFrame } from './call-frame.ts'
 import { Exchange, type ExchangeOwner } from './exchange.ts'
+import type { InstanceBreakers } from './instance-breakers.ts'
 import { runChain } from './interceptors.ts'
 import type { ServiceResponse } from './service-response.ts'
 
@@ -45,7 +45,7 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner {
   /** The exchange that is in effect, or under way. */
   exchange: Exchange | undefined
   readonly #owner: AttemptOwner
-  readonly #breaker: CircuitBreaker | undefined
+  readonly #breakers: InstanceBreakers | undefined
   /** Of the instance's breaker, for the first exchange. */
   readonly #permit: Permit | undefined
   #time: AttemptTime | undefined
@@ -55,13 +55,13 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner {
   constructor(
     owner: AttemptOwner,
     endpoint: Endpoint,
-    { attempt, breaker, permit }: { attempt: number; breaker: CircuitBreaker | undefined; permit: Permit | undefined },
+    { attempt, breakers, permit }: { attempt: number; breakers: InstanceBreakers | undefined; permit: Permit | undefined },
   ) {
     this.#owner = owner
     this.call = owner.call
     this.endpoint = endpoint
     this.attempt = attempt
-    this.#breaker = breaker
+    this.#breakers = breakers
     this.#permit = permit
     this.headers = { ...owner.call.headers }
   }
@@ -134,10 +134,11 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner {
     const before = this.exchange
     if (before) {
       before.dropUnread()
-      permit = this.#breaker?.tryAcquire()
-      if (this.#breaker && !permit) {
-        this.#owner.noteRefusal('instance-breaker', this.#breaker.name, this.endpoint)
-        return Promise.reject(new SdError('SD_REJECTED', `${this.#breaker.name} refused to repeat the attempt`))
+      permit = this.#breakers?.tryAcquire(this.endpoint)
+      if (this.#breakers && !permit) {
+        const { name } = this.#breakers.of(this.endpoint)
+        this.#owner.noteRefusal('instance-breaker', name, this.endpoint)
+        return Promise.reject(new SdError('SD_REJECTED', `${name} refused to repeat the attempt`))
       }
       this.#earlier ??= []
       this.#earlier.push(before)

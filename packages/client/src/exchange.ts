@@ -10,6 +10,7 @@ import {
   originOf,
   type Permit,
   publishTelemetry,
+  readServerDelay,
   SdError,
 } from '@sd/core'
 import type { CallFrame } from './call-frame.ts'
@@ -44,7 +45,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
   origin: OutcomeOrigin | undefined
   sent = false
   latencyMs: number | undefined
-  readonly #startedAt: number = performance.now()
+  readonly startedAt: number = performance.now()
   /** Of the instance's breaker. */
   readonly #permit: Permit | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -68,9 +69,17 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     return this.error === undefined && (this.response === undefined || this.response.status < 500)
   }
 
+  /** What a 429 or 503 asks for. */
+  get retryAfterMs(): number | undefined {
+    const { response } = this
+    if (!response || (response.status !== 429 && response.status !== 503)) return undefined
+    const delayMs = readServerDelay(response.headers)
+    return delayMs === undefined || delayMs < 0 ? undefined : delayMs
+  }
+
   /** Whose doing it is that the deadline came during this exchange. */
   judgeDeadline(): OutcomeOrigin {
-    const elapsedMs = performance.now() - this.#startedAt
+    const elapsedMs = performance.now() - this.startedAt
     const { timeoutMs: ownLimitMs } = this.attempt.call.entry.settings
     return deadlineOrigin({ elapsedMs, usualMs: this.endpoint.usualMs, ownLimitMs })
   }
@@ -113,7 +122,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
 
   /** It took this long at least. */
   noteLatency(): void {
-    this.latencyMs ??= performance.now() - this.#startedAt
+    this.latencyMs ??= performance.now() - this.startedAt
   }
 
   onSend(): void {
@@ -124,10 +133,11 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
 
   onResponse(status: number, headers: HeaderFields): void {
     if (this.#settled) return
-    this.latencyMs = performance.now() - this.#startedAt
+    this.latencyMs = performance.now() - this.startedAt
     clearTimeout(this.#timer)
     this.#body = new ResponseBody(this)
     const { endpoint, attempt } = this
+    endpoint.answered()
     const { attempts, maxResponseBytes, entry } = attempt.call
     this.response = new ServiceResponse({ status, headers, body: this.#body, endpoint, attempts, maxResponseBytes })
     if (status < 500) entry.policies.attemptLimit?.learn(this.latencyMs, attempt.call)
@@ -185,7 +195,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
   #publish(): void {
     const { endpoint, status, error, latencyMs } = this
     const { call, attempt: attempts } = this.attempt
-    const durationMs = performance.now() - this.#startedAt
+    const durationMs = performance.now() - this.startedAt
     const { id: instanceId } = endpoint.instance
     publishTelemetry(attemptEndChannel, {
       call,

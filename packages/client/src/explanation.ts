@@ -1,4 +1,4 @@
-import { type ClusterExplanation, type Endpoint, guardListener, type SdError } from '@sd/core'
+import { type ClusterExplanation, type Endpoint, formatOut, guardListener, type SdError } from '@sd/core'
 import { withoutQuery } from './request-check.ts'
 
 /** What happened during a call. */
@@ -70,16 +70,16 @@ export function createRecorder(onExplained: (explanation: CallExplanation) => vo
 
 /** An explanation as text, a line for each endpoint and step. */
 export function formatExplanation({ service, method, path, cluster, steps, status, error, durationMs }: CallExplanation): string {
-  const endpoints = (cluster?.endpoints ?? []).map(({ endpoint, weight, dropped, detail }) => {
-    const reason = dropped
-      ? `dropped by ${dropped}${detail ? `: ${detail}` : ''}`
-      : `kept, weight ${Math.round(weight * 100) / 100}`
-    return `  ${endpoint.origin} (${endpoint.instance.id}) ${reason}`
+  const endpoints = (cluster?.endpoints ?? []).map(({ endpoint, weight, dropped, outs }) => {
+    const reason = dropped ? `dropped by ${dropped}` : `kept, weight ${Math.round(weight * 100) / 100}`
+    const out = outs.map((one) => `; ${formatOut(one)}`).join('')
+    return `  ${endpoint.origin} (${endpoint.instance.id}) ${reason}${out}`
   })
   const lines = steps.map(({ atMs, step, attempt, origin, detail }) =>
     [`  ${atMs} ms`, step, attempt && `attempt ${attempt}`, origin, detail].filter(Boolean).join(' '),
   )
-  const panic = cluster?.isPanic ? ['  panic: too few are well, so all are used'] : []
+  const panic = cluster?.isPanic ? ['  panic: too few instances are in, so those that are out are used too'] : []
+  const held = cluster?.held ? [`  held: ${cluster.held.instanceIds.length} instances, ${cluster.held.reason}`] : []
   const end = error ? `${error.code}: ${error.message}` : status
-  return [`${method} ${service}${path}`, ...panic, ...endpoints, ...lines, `  ${durationMs} ms ${end}`].join('\n')
+  return [`${method} ${service}${path}`, ...panic, ...held, ...endpoints, ...lines, `  ${durationMs} ms ${end}`].join('\n')
 }

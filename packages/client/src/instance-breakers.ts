@@ -1,56 +1,72 @@
 import { randomUUID } from 'node:crypto'
-import type { CircuitBreaker, Cluster, Endpoint, ServiceInstance, StateReport } from '@sd/core'
+import {
+  type CircuitBreaker,
+  type Cluster,
+  type Endpoint,
+  judgeOutcome,
+  type Permit,
+  type ServiceInstance,
+  type StateReport,
+} from '@sd/core'
 
 /** The circuit breakers of a service's instances. */
 export interface InstanceBreakers {
   /** The breaker of an endpoint. */
   of(endpoint: Endpoint): CircuitBreaker
+  /**
+   * A permit for an attempt on an endpoint that was picked; `undefined` if its breaker refuses. In a panic no breaker does: the endpoint was picked
+   * although it is blocked, because too few are left.
+   */
+  tryAcquire(endpoint: Endpoint): Permit | undefined
+  /** A permit that is never refused: for a call of which all endpoints that could be picked were refused, and none was attempted yet. */
+  force(endpoint: Endpoint): Permit
   /** The breaker of an instance that was called. */
   find(instanceId: string): CircuitBreaker | undefined
-  /** How they are now. */
+  /** Their states. */
   report(): Iterable<StateReport>
-  /** Lets go of all endpoints. */
+  /** Releases all endpoints. */
   close(): void
 }
 
 interface Guarded {
   readonly breaker: CircuitBreaker
-  /** Lets go of the endpoint. */
+  /** Releases the endpoint. */
   readonly end: () => void
 }
 
-/** Those of instances that are gone are dropped when there are so many more breakers than endpoints. */
+/** Breakers of instances that were removed are dropped when there are so many more breakers than endpoints. */
 const spare = 16
 
 /**
- * Makes a breaker for each endpoint that is called. An endpoint whose breaker is open or isolated is blocked, so that it is not picked; while
- * it is half-open it is picked, and the breaker lets the trials through.
+ * Makes a breaker for each endpoint that is called. An endpoint whose breaker is open is out: it is not picked but in a panic, which is
+ * one rule for all reasons by which endpoints are out. While it is half-open it is picked, and the breaker lets the trials through. One whose
+ * breaker is isolated is never picked: somebody said so.
  */
 export function createInstanceBreakers(cluster: Cluster, make: (instance: ServiceInstance) => CircuitBreaker): InstanceBreakers {
   const guarded = new Map<Endpoint, Guarded>()
   // Of its own, because several clients may share an endpoint.
-  const reason = `breaker of client ${randomUUID().slice(0, 8)}`
+  const by = `breaker of client ${randomUUID().slice(0, 8)}`
 
   function guard(endpoint: Endpoint): Guarded {
-    if (guarded.size >= 2 * cluster.view.endpoints.length + spare) dropGone()
+    if (guarded.size >= 2 * cluster.view.endpoints.length + spare) dropRemoved()
     const breaker = make(endpoint.instance)
     const follow = (): void => {
-      const refuses = breaker.state === 'open' || breaker.state === 'isolated'
-      if (refuses) endpoint.block(reason)
-      else endpoint.unblock(reason)
+      if (breaker.state === 'open') endpoint.block(by, { reason: 'breaker', detail: `${breaker.name} is open` })
+      else if (breaker.state === 'isolated') endpoint.block(by, { reason: 'isolated', detail: `${breaker.name} is isolated` })
+      else endpoint.unblock(by)
     }
     const stop = breaker.onStateChange(follow)
     follow()
     const end = (): void => {
       stop()
-      endpoint.unblock(reason)
+      endpoint.unblock(by)
     }
     const made = { breaker, end }
     guarded.set(endpoint, made)
     return made
   }
 
-  function dropGone(): void {
+  function dropRemoved(): void {
     const known = new Set(cluster.view.candidates ?? cluster.view.endpoints)
     for (const [endpoint, { end }] of guarded) {
       if (known.has(endpoint) || endpoint.active > 0) continue
@@ -59,8 +75,19 @@ export function createInstanceBreakers(cluster: Cluster, make: (instance: Servic
     }
   }
 
+  function of(endpoint: Endpoint): CircuitBreaker {
+    return (guarded.get(endpoint) ?? guard(endpoint)).breaker
+  }
+
   return {
-    of: (endpoint) => (guarded.get(endpoint) ?? guard(endpoint)).breaker,
+    of,
+    tryAcquire(endpoint) {
+      const breaker = of(endpoint)
+      const permit = breaker.tryAcquire()
+      if (permit) return permit
+      return breaker.state === 'open' && endpoint.available ? createOverride(breaker) : undefined
+    },
+    force: (endpoint) => of(endpoint).tryAcquire() ?? createOverride(of(endpoint)),
     find(instanceId) {
       for (const [endpoint, { breaker }] of guarded) if (endpoint.instance.id === instanceId) return breaker
       return undefined
@@ -74,6 +101,18 @@ export function createInstanceBreakers(cluster: Cluster, make: (instance: Servic
     close() {
       for (const { end } of guarded.values()) end()
       guarded.clear()
+    },
+  }
+}
+
+/**
+ * A permit beside a breaker that refuses. What it learns is better than what an open breaker knows: the first success closes it, so that a
+ * panic ends as soon as the instances are back. Failures teach nothing new.
+ */
+function createOverride(breaker: CircuitBreaker): Permit {
+  return {
+    settle(outcome) {
+      if (breaker.state === 'open' && judgeOutcome(outcome) === 'success') breaker.close()
     },
   }
 }

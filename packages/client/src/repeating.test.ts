@@ -109,6 +109,7 @@ describe('an attempt that takes too long', () => {
       },
       { id: 'b' },
     )
+    world.discovery.configure({ coalesceMs: 0, failureAccrual: false })
     const client = world.client({ attemptTimeoutMs: 60 })
     const response = await client.get('orders', '/')
     expect([await response.text(), response.attempts]).toEqual(['head and body', 2])

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { type Endpoint, type Outcome, SdError, toSdError } from '@sd/core'
 import type { Dispatcher } from 'undici'
+import { explainNoInstance } from './no-instance.ts'
 import type { OpenCall, OpenCalls } from './open-calls.ts'
 import type { ServiceEntry } from './service-entries.ts'
 
@@ -118,7 +119,7 @@ class Upgrade implements Dispatcher.DispatchHandler, OpenCall {
   #attempt(): void {
     const { base, entry, options } = this.#init
     const endpoint = entry.attached.pick({ attempted: this.#attempted })
-    if (!endpoint) throw new SdError('SD_NO_INSTANCE', `No instance of ${entry.service} may get traffic`)
+    if (!endpoint) throw explainNoInstance(entry.cluster)
     this.#attempted.push(endpoint)
     endpoint.acquire()
     base.dispatch({ ...options, origin: endpoint.origin }, this)

@@ -1,6 +1,7 @@
 import { type Backend, closeLimitMs, createBackend, defaultBackoff, type ReadOptions } from './backend.ts'
 import type { BackoffOptions } from './backoff.ts'
 import type { Connection } from './connection.ts'
+import { createDepartures, type Departures } from './departures.ts'
 import { SdError } from './errors.ts'
 import { createServiceInstance, updateServiceInstance } from './instance.ts'
 import { observeOperation } from './operation.ts'
@@ -25,6 +26,8 @@ export interface DiscoveryAdapter {
   get?(service: string, instanceId: string, options: ReadOptions): Promise<ServiceInstance | undefined>
   /** Reads the sorted names of services; absent where `capabilities.listServices` is false. */
   listServices?(options: ReadOptions): Promise<readonly string[]>
+  /** Whether the backend says that an instance was removed on purpose, see `DiscoverySource.hasLeft`. */
+  hasLeft?(service: string, instanceId: string): boolean
   /** Asks for a sign of life. */
   ping(options: ReadOptions): Promise<void>
   /** One session of watching a service, see `WatchHubOptions.session`. */
@@ -77,7 +80,8 @@ export function assembleDiscoverySource(adapter: DiscoveryAdapter): AssembledSou
 
 /** Everything that registries have in common, on top of what is particular to one backend. */
 export function assembleRegistry(adapter: RegistryAdapter): AssembledRegistry {
-  const { name, driver, ttlMs, operationTimeoutMs, backoff = defaultBackoff, enabled = true } = adapter
+  const { name, ttlMs, operationTimeoutMs, backoff = defaultBackoff, enabled = true } = adapter
+  const departures = createDepartures()
   const { source, backend } = createSource(adapter, closeKeeper)
   const { connection, checkOpen, operate, record } = backend
   let contacts = 0
@@ -85,7 +89,7 @@ export function assembleRegistry(adapter: RegistryAdapter): AssembledRegistry {
   const removals = new Set<Promise<void>>()
   const keeper = createRegistrationKeeper({
     registry: name,
-    driver,
+    driver: noteDepartures(adapter.driver, departures),
     operationTimeoutMs,
     renewIntervalMs: (instance) => (instance.ttlMs ?? ttlMs) / 3,
     check: adapter.check,
@@ -122,6 +126,8 @@ export function assembleRegistry(adapter: RegistryAdapter): AssembledRegistry {
     async deregister(service, instanceId, options) {
       checkName('service', service)
       checkName('instanceId', instanceId)
+      // Before it is removed: a watch may tell of it sooner than the operation ends.
+      departures.add(service, instanceId)
       const removal = operate('deregister', options, (read) => adapter.remove(service, instanceId, read), service)
       removals.add(removal)
       try {
@@ -130,8 +136,24 @@ export function assembleRegistry(adapter: RegistryAdapter): AssembledRegistry {
         removals.delete(removal)
       }
     },
+    hasLeft: (service, instanceId) => departures.has(service, instanceId) || adapter.hasLeft?.(service, instanceId) === true,
   }
   return { registry, connection, recover: (error) => keeper.recover(error) }
+}
+
+/** A driver that remembers what it removed. */
+function noteDepartures(driver: RegistrationDriver, departures: Departures): RegistrationDriver {
+  return {
+    ...driver,
+    put(instance, options) {
+      departures.delete(instance.service, instance.id)
+      return driver.put(instance, options)
+    },
+    remove(instance, options) {
+      departures.add(instance.service, instance.id)
+      return driver.remove(instance, options)
+    },
+  }
 }
 
 interface Source {
@@ -169,6 +191,7 @@ function createSource(adapter: DiscoveryAdapter, closeRegistrations: () => Promi
         if (!adapter.listServices) throw unsupported(name)
         return adapter.listServices(read)
       }),
+    ...(adapter.hasLeft && { hasLeft: (service: string, instanceId: string) => adapter.hasLeft?.(service, instanceId) === true }),
     watch: (service, options) => snapshots.watch(checkName('service', service), options),
     watchServices: (options) => serviceNames.watch('services', options),
     ping: (options) => operate('ping', options, (read) => adapter.ping(read)),

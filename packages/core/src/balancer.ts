@@ -9,7 +9,7 @@ export interface EndpointView {
   /** Grows with every view of one cluster. */
   readonly epoch: number
   /**
-   * All endpoints of which the view was made, those included that are not well: for balancers that spill over by the share that is well.
+   * All endpoints of which the view was made, those that are out included: for balancers that spill over by the share that is in.
    *
    * @default `endpoints`
    */
@@ -22,6 +22,13 @@ export interface PickRequest {
   readonly attempted?: readonly Endpoint[] | undefined
   /** What consistent hashing hashes, such as a user id. */
   readonly hashKey?: string | undefined
+  /**
+   * Whether the request may be sent again if it fails. A trial of an endpoint that could not be reached is left to such a request, where
+   * one comes soon. @default true
+   */
+  readonly repeatable?: boolean | undefined
+  /** Whether it is only asked if there is any: what is picked is not attempted. @default false */
+  readonly isProbe?: boolean | undefined
 }
 
 /** Picks one endpoint per request. */

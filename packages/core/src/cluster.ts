@@ -1,7 +1,8 @@
 import type { Balancer, EndpointView, PickRequest } from './balancer.ts'
 import type { Endpoint } from './endpoint.ts'
+import type { EndpointOut, OutReason } from './endpoint-blocks.ts'
 import type { OperationOptions } from './registry.ts'
-import type { ServiceSnapshot } from './snapshot.ts'
+import type { HeldList, ServiceSnapshot } from './snapshot.ts'
 
 /** The live set of endpoints of one service. */
 export interface Cluster {
@@ -11,6 +12,8 @@ export interface Cluster {
   readonly snapshot: ServiceSnapshot | undefined
   /** What pickers choose from now. */
   readonly view: EndpointView
+  /** Whether it was closed, such as a service without instances that made room for another: ask the source for a new one then. */
+  readonly isClosed: boolean
   /**
    * Resolves once there is a snapshot: at once when warm.
    *
@@ -23,8 +26,11 @@ export interface Cluster {
   explain(): ClusterExplanation
 }
 
-/** What keeps an endpoint from getting traffic, in the order in which the rules are applied; the first that matches counts. */
-export type DropRule = 'filter' | 'draining' | 'health' | 'ejected' | 'priority' | 'subset' | 'weight' | 'blocked'
+/**
+ * What keeps an endpoint from getting traffic: one of these rules, or the reason for which it is out. Of several, the first in the order in
+ * which a view is built.
+ */
+export type DropRule = 'filter' | 'priority' | 'subset' | 'weight' | OutReason
 
 /** Why an endpoint gets traffic or not. */
 export interface EndpointExplanation {
@@ -34,20 +40,55 @@ export interface EndpointExplanation {
   readonly weight: number
   /** The rule that dropped it; absent if it may be picked. */
   readonly dropped?: DropRule | undefined
-  /** More about it, such as what a monitor says, or who blocks it. */
-  readonly detail?: string | undefined
+  /** Why it is out, since when and until when; empty while it is not. In a panic it may be picked all the same. */
+  readonly outs: readonly EndpointOut[]
 }
 
 /** Why the endpoints of a cluster get traffic or not. */
 export interface ClusterExplanation {
   /** Name of the service. */
   readonly service: string
-  /** Whether so few are well that `health` and `ejected` drop nobody. */
+  /** Whether the source has never listed an instance of it: its name may be wrong. */
+  readonly isUnknown: boolean
+  /** Whether so few endpoints are in that those that are out are used too. */
   readonly isPanic: boolean
-  /** Since when the source has been away, in Unix milliseconds; absent while it is not. */
+  /** Since when the source has been unreachable, in Unix milliseconds; absent while it is not. */
   readonly staleSinceMs?: number | undefined
+  /** Which instances are kept although the source does not list them any more, since when and why; absent if there are none. */
+  readonly held?: HeldList | undefined
   /** All endpoints that are known. */
   readonly endpoints: readonly EndpointExplanation[]
+}
+
+/** Why an endpoint is out, since when and until when, in one line for people. */
+export function formatOut({ reason, detail, sinceMs, untilMs }: EndpointOut, now: number = Date.now()): string {
+  const what = detail === undefined ? reason : `${reason}: ${detail}`
+  return `${what}, since ${seconds(now - sinceMs)}${untilMs === undefined ? '' : `, for another ${seconds(untilMs - now)}`}`
+}
+
+/** Most reasons that a message names. */
+const maxReasons = 3
+
+/** Why no instance could be picked, for people: nothing is registered, or how many are out and why. */
+export function describeNoInstance({ service, isUnknown, staleSinceMs, endpoints }: ClusterExplanation): string {
+  const stale = staleSinceMs === undefined ? '' : ` (registry unreachable for ${seconds(Date.now() - staleSinceMs)})`
+  if (endpoints.length === 0) {
+    return `${isUnknown ? `Unknown service ${service}: the registry has never listed an instance` : `No instance of ${service} is registered`}${stale}`
+  }
+  const counts = new Map<string, number>()
+  for (const { dropped, outs } of endpoints) {
+    const out = outs.find(({ reason }) => reason === dropped)
+    const text = `${dropped ?? 'tried already'}${out?.detail === undefined ? '' : `: ${out.detail}`}`
+    counts.set(text, (counts.get(text) ?? 0) + 1)
+  }
+  const sorted = [...counts].sort(([, a], [, b]) => b - a)
+  const shown = sorted.slice(0, maxReasons).map(([text, count]) => `${count} ${text}`)
+  const rest = sorted.length > maxReasons ? ', and other reasons' : ''
+  return `No instance of ${service} may get traffic, of ${endpoints.length} registered${stale}: ${shown.join(', ')}${rest}`
+}
+
+function seconds(ms: number): string {
+  return `${Math.max(0, Math.round(ms / 1_000))} s`
 }
 
 /** A balancer at work on a cluster. */

@@ -1,3 +1,4 @@
+import { type BlockOptions, type EndpointBlock, EndpointBlocks, type OverruledBlocks } from './endpoint-blocks.ts'
 import { judgeOutcome, type Outcome } from './outcome.ts'
 import type { ServiceInstance } from './service-instance.ts'
 
@@ -23,20 +24,34 @@ export interface Endpoint {
    * and comes down slowly. Unlike {@link Endpoint.latencyMs} it learns nothing from failures.
    */
   readonly usualMs: number
-  /** Whether it may be picked now. False while somebody blocks it. */
+  /** Whether it may be picked now: nothing blocks it, or what does is not in effect. */
   readonly available: boolean
-  /** The reasons for which it is blocked. */
-  readonly blocks: readonly string[]
+  /** The reasons for which it is blocked, in effect or not. */
+  readonly blocks: readonly EndpointBlock[]
+  /** Whether anything blocks it, in effect or not. */
+  readonly isBlocked: boolean
+  /** Whether it could not be reached lately, or is not to be: not used in a panic, see {@link OverruledBlocks}. */
+  readonly isUnreachable: boolean
+  /** Whether it is blocked, but may be picked once to see whether it has recovered. */
+  readonly isTrial: boolean
+  /** Attempts that failed since the last one that was answered well. */
+  readonly failures: number
+  /** When it answered last, by `performance.now()`; 0 for never. */
+  readonly answeredAt: number
   /** When it was first seen, by `performance.now()`. */
   readonly since: number
   /** Counts one attempt as active, from pick until its end. */
   acquire(): void
   /** Ends one attempt that was acquired, and learns its latency; nothing from an outcome that {@link judgeOutcome} finds neutral. */
   release(outcome: Outcome): void
-  /** Keeps it from being picked, for a reason that is yours to name; idempotent. */
-  block(reason: string): void
-  /** Takes the block of that reason back. */
-  unblock(reason: string): void
+  /** The head of a response came: it is alive, however long the body takes. Optional for callers; `release` tells the rest. */
+  answered(): void
+  /** Keeps it from being picked. Idempotent: of one name there is one block, the last. */
+  block(by: string, options?: BlockOptions): void
+  /** Takes the block of that name back. */
+  unblock(by: string): void
+  /** Says which blocks are not in effect, such as in a panic of its cluster. */
+  overrule(overruled: OverruledBlocks): void
   /** Replaces the instance data; key parts must not differ. */
   update(instance: ServiceInstance): void
 }
@@ -51,6 +66,10 @@ export interface EndpointOptions {
   readonly onChange?: (endpoint: Endpoint) => void
   /** Called with the outcome of every attempt, after it was counted. */
   readonly onOutcome?: (endpoint: Endpoint, outcome: Outcome) => void
+  /** Called when a blocked endpoint answered, before its body has ended. */
+  readonly onAnswer?: (endpoint: Endpoint) => void
+  /** Called when its blocks changed, in effect or not. */
+  readonly onBlock?: (endpoint: Endpoint) => void
 }
 
 /** Identity of an endpoint: id, address and port. */
@@ -82,9 +101,16 @@ class TrackedEndpoint implements Endpoint {
   readonly #failureLatencyMs: number
   readonly #onChange: EndpointOptions['onChange'] | undefined
   readonly #onOutcome: EndpointOptions['onOutcome'] | undefined
+  failures = 0
+  answeredAt = 0
+  readonly #onAnswer: EndpointOptions['onAnswer'] | undefined
+  readonly #onBlock: EndpointOptions['onBlock'] | undefined
   /** Made at the first block: most endpoints never have one. */
-  #blocks: Set<string> | undefined
+  #blocks: EndpointBlocks | undefined
+  #overruled: OverruledBlocks = 'none'
   #measuredAt = 0
+  /** Whether the latency is mostly what a failure counts as. */
+  #isPenalized = false
   /** Made at its first use: of many endpoints few are called. */
   #origin: string | undefined
 
@@ -95,6 +121,8 @@ class TrackedEndpoint implements Endpoint {
     this.#failureLatencyMs = options.failureLatencyMs ?? 1_000
     this.#onChange = options.onChange
     this.#onOutcome = options.onOutcome
+    this.#onAnswer = options.onAnswer
+    this.#onBlock = options.onBlock
   }
 
   acquire(): void {
@@ -110,22 +138,59 @@ class TrackedEndpoint implements Endpoint {
     else if (verdict === 'success' && latencyMs !== undefined) this.#learnAnswer(latencyMs)
     // An attempt that lost against a faster one was given up: it takes that long at least.
     else if (latencyMs !== undefined && latencyMs > this.latencyMs) this.#learn(latencyMs)
+    if (verdict === 'failure') {
+      this.failures++
+      this.#isPenalized = true
+    } else if (verdict === 'success') {
+      this.failures = 0
+    }
+    if (outcome.status !== undefined || verdict === 'success')
+      this.answeredAt = latencyMs === undefined ? performance.now() : this.#measuredAt
     this.#onChange?.(this)
     this.#onOutcome?.(this, outcome)
   }
 
-  get blocks(): readonly string[] {
-    return [...(this.#blocks ?? [])]
+  answered(): void {
+    this.answeredAt = performance.now()
+    if (this.isBlocked) this.#onAnswer?.(this)
   }
 
-  block(reason: string): void {
-    this.#blocks ??= new Set()
-    this.#blocks.add(reason)
+  get blocks(): readonly EndpointBlock[] {
+    return this.#blocks?.list() ?? []
+  }
+
+  get isBlocked(): boolean {
+    return this.#blocks !== undefined && this.#blocks.size > 0
+  }
+
+  get isUnreachable(): boolean {
+    return this.#blocks?.isUnreachable === true
+  }
+
+  get isTrial(): boolean {
+    return this.#blocks?.isTrial === true
+  }
+
+  block(by: string, options: BlockOptions = {}): void {
+    if (!this.#blocks) {
+      this.#blocks = new EndpointBlocks()
+      this.#blocks.overrule(this.#overruled)
+    }
+    this.#blocks.add(by, options)
     this.#setAvailable()
+    this.#onBlock?.(this)
   }
 
-  unblock(reason: string): void {
-    this.#blocks?.delete(reason)
+  unblock(by: string): void {
+    if (!this.#blocks?.delete(by)) return
+    this.#setAvailable()
+    this.#onBlock?.(this)
+  }
+
+  overrule(overruled: OverruledBlocks): void {
+    if (overruled === this.#overruled) return
+    this.#overruled = overruled
+    this.#blocks?.overrule(overruled)
     this.#setAvailable()
   }
 
@@ -141,6 +206,7 @@ class TrackedEndpoint implements Endpoint {
 
   #learnAnswer(latencyMs: number): void {
     this.#learn(latencyMs)
+    if (this.latencyMs < 2 * latencyMs) this.#isPenalized = false
     // A quarter up and a sixteenth down: of a spread latency it settles above the mean, as RFC 6298 adds the variation.
     const gain = this.usualMs === 0 ? 1 : latencyMs > this.usualMs ? 0.25 : 0.0625
     this.usualMs += (latencyMs - this.usualMs) * gain
@@ -148,13 +214,15 @@ class TrackedEndpoint implements Endpoint {
 
   #learn(latencyMs: number): void {
     const now = performance.now()
-    const weight = latencyMs >= this.latencyMs ? 0 : Math.exp((this.#measuredAt - now) / this.#decayMs)
+    let weight = latencyMs >= this.latencyMs ? 0 : Math.exp((this.#measuredAt - now) / this.#decayMs)
+    // What a failure counts as is no measurement: after an outage of all, they must not look alike for as long as a latency is remembered.
+    if (this.#isPenalized) weight = Math.min(weight, 0.5)
     this.latencyMs = latencyMs + (this.latencyMs - latencyMs) * weight
     this.#measuredAt = now
   }
 
   #setAvailable(): void {
-    const available = this.#blocks === undefined || this.#blocks.size === 0
+    const available = this.#blocks?.isInEffect !== true
     if (available === this.available) return
     this.available = available
     this.#onChange?.(this)

@@ -12,6 +12,12 @@ export interface Outcome {
   readonly error?: unknown
   /** Whose doing the error was, where more is known than the error itself says. @default {@link originOf} of the error */
   readonly origin?: OutcomeOrigin | undefined
+  /** When the attempt began, by `performance.now()`; absent if that is not known. */
+  readonly startedAt?: number | undefined
+  /** Whether any part of the request was handed to a connection. @default true */
+  readonly sent?: boolean | undefined
+  /** How long the instance asks to be left alone, in milliseconds: `Retry-After` of a 429 or 503, or a gRPC pushback. */
+  readonly retryAfterMs?: number | undefined
 }
 
 /**

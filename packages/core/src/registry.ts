@@ -111,6 +111,11 @@ export interface DiscoverySource extends Discoverer, AsyncDisposable {
   readonly capabilities: RegistryCapabilities
   /** How the connection is; changes are published on the `registryState` channel. */
   readonly state: RegistryState
+  /**
+   * Whether it knows that an instance was removed on purpose, and not lost: because this object removed it, or because its backend tells
+   * the two apart. A list that collapses is doubted, but not for these.
+   */
+  hasLeft?(service: string, instanceId: string): boolean
   /** Asks the backend for a sign of life. @throws SdError when there is none */
   ping(options?: OperationOptions): Promise<void>
   /** Ends watches, deregisters, closes the connection. Idempotent and bounded in time; the process can then exit by itself. */

@@ -1,6 +1,18 @@
 import { sameInstance } from './instance.ts'
 import type { ServiceInstance } from './service-instance.ts'
 
+/** Instances that are kept for a while although their source does not list them any more. */
+export interface HeldList {
+  /** Since when, in Unix milliseconds. */
+  readonly sinceMs: number
+  /** Until when at most, in Unix milliseconds. */
+  readonly untilMs: number
+  /** Why, for people. */
+  readonly reason: string
+  /** Ids of the instances that are kept, sorted. */
+  readonly instanceIds: readonly string[]
+}
+
 /** The full set of a service's instances at one moment. Immutable. */
 export interface ServiceSnapshot {
   /** Name of the service. */
@@ -11,6 +23,8 @@ export interface ServiceSnapshot {
   readonly revision: string
   /** Whether the source could not be reached when this was handed out, so that it may be out of date. */
   readonly stale: boolean
+  /** Instances in it that the source does not list any more; absent if there are none. Only Discovery holds instances. */
+  readonly held?: HeldList | undefined
 }
 
 /** What differs between two snapshots of one service, by instance id. */

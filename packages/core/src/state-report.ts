@@ -44,8 +44,12 @@ export interface ClusterStateReport {
   readonly eligible: number
   /** Endpoints that a monitor took out. */
   readonly ejected: number
-  /** Whether so few are well that all are used. */
+  /** Endpoints that are out for whatever reason: unhealthy, ejected, blocked by a breaker, unreachable. */
+  readonly out: number
+  /** Whether so few endpoints are in that those that are out are used too. */
   readonly isPanic: boolean
+  /** Instances that are kept although the source does not list them any more. */
+  readonly held: number
   /** For how long the source has been away, in milliseconds; 0 while it is not. */
   readonly staleForMs: number
   /** When the counts below began, by `performance.now()`: tells them from those of another Discovery, or of one that was closed. */

@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto'
 import {
   type ClusterSource,
   checkFunction,
   checkKnownKeys,
   checkName,
+  checkObject,
   closedError,
   guardListener,
   type OperationOptions,
@@ -10,15 +12,21 @@ import {
   SdError,
   type ServiceInstance,
   type ServiceSnapshot,
+  settlesWithin,
 } from '@sd/core'
 import { createDiskSnapshots } from './disk-snapshots.ts'
 import type { DiscoveryEvent } from './events.ts'
 import type { InstanceFilter } from './filters.ts'
 import { createInstanceFeed } from './instance-source.ts'
-import { type ClusterContext, LiveCluster } from './live-cluster.ts'
-import { type DiscoveryOptions, readOptions } from './options.ts'
+import { LiveCluster } from './live-cluster.ts'
+import { type DiscoveryOptions, type DiscoverySettings, readOptions, settingKeys } from './options.ts'
 import { type DiscoveryStatistics, reportCluster, summarize } from './statistics.ts'
 import { drawByWeight } from './view.ts'
+
+/** A service that the source never listed is forgotten after this time, in milliseconds, if `idleMs` is longer: its name may be made up. */
+const unknownIdleMs = 60_000
+/** How long `close` waits for the source, in milliseconds. */
+const closeLimitMs = 2_000
 
 /** Options of a lookup. */
 export interface DiscoverOptions extends OperationOptions {
@@ -47,6 +55,13 @@ export interface Discovery extends ClusterSource, AsyncDisposable {
    * one, by a process warning) as `SD_LISTENER_FAILED`, and is called again with the next event.
    */
   subscribe(service: string, listener: (event: DiscoveryEvent) => void): () => void
+  /**
+   * Replaces all settings, those that are left out by their defaults: at once and for all services, or, if one of them is wrong, not at all.
+   * What does not change keeps its state: endpoints with their load, ejections, monitors that are in the list again.
+   *
+   * @throws SdError `SD_INVALID` that names the field, and nothing has changed
+   */
+  configure(settings: DiscoverySettings): void
   /** Asks the source now. @throws SdError when it can't answer; what is known stays */
   refresh(service: string, options?: OperationOptions): Promise<ServiceSnapshot>
   /** Counts since the start. */
@@ -61,38 +76,58 @@ export interface Discovery extends ClusterSource, AsyncDisposable {
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createDiscovery(options: DiscoveryOptions): Discovery {
-  const resolved = readOptions(options)
-  const { source, idleMs, maxServices } = resolved
-  const context: ClusterContext = {
-    options: resolved,
-    feed: createInstanceFeed(source, resolved.ttlMs),
-    disk: resolved.snapshots && createDiskSnapshots(resolved.snapshots),
-  }
+  const ownId = randomUUID()
+  let resolved = readOptions(options, ownId)
+  const { source, snapshots, ttlMs, coldStartMs, onError } = resolved
+  const feed = createInstanceFeed(source, ttlMs)
+  const disk = snapshots && createDiskSnapshots(snapshots)
   const clusters = new Map<string, LiveCluster>()
+  /** Services that the source never listed, in the order in which they were asked for. */
+  const unknown = new Set<LiveCluster>()
   let closing: Promise<void> | undefined
-  const sweeper = setInterval(forgetUnused, Math.max(1_000, idleMs / 2))
-  sweeper.unref?.()
+  let sweeper = startSweeper()
   const endReports = reportStates(() => Array.from(clusters.values(), reportCluster))
 
-  function forgetUnused(): void {
-    const before = performance.now() - idleMs
-    for (const cluster of clusters.values()) if (cluster.isUnused && cluster.usedAt <= before) forget(cluster)
+  function startSweeper(): ReturnType<typeof setInterval> {
+    const timer = setInterval(forgetUnused, Math.max(1_000, Math.min(resolved.idleMs, unknownIdleMs) / 2))
+    timer.unref?.()
+    return timer
   }
 
-  /** Forgets clusters that nobody uses: those without an instance, else the tenth that was not used for longest. */
-  function makeRoom(): void {
-    // A first lookup may still be waiting for the source.
-    const recently = performance.now() - resolved.readyTimeoutMs
-    const unused = [...clusters.values()].filter(
-      ({ isUnused, snapshot, usedAt }) => isUnused && (snapshot !== undefined || usedAt < recently),
-    )
-    const empty = unused.filter(({ snapshot }) => !snapshot?.instances.length)
-    const byAge = unused.sort((one, other) => one.usedAt - other.usedAt)
-    for (const cluster of empty.length > 0 ? empty : byAge.slice(0, Math.ceil(maxServices / 10))) forget(cluster)
+  function forgetUnused(): void {
+    const now = performance.now()
+    for (const cluster of clusters.values()) {
+      const idleMs = cluster.isUnknown ? Math.min(resolved.idleMs, unknownIdleMs) : resolved.idleMs
+      if (cluster.isUnused && cluster.usedAt <= now - idleMs) forget(cluster)
+    }
   }
+
   function forget(cluster: LiveCluster): void {
     clusters.delete(cluster.service)
+    unknown.delete(cluster)
     void cluster.close()
+  }
+
+  /**
+   * Services that never had an instance make room first, those in use too: nothing can be called there. A first lookup that waits for the
+   * source does not. Then comes the one that was not used for longest.
+   */
+  function makeRoom(): void {
+    const recently = performance.now() - resolved.readyTimeoutMs
+    let oldest: LiveCluster | undefined
+    for (const cluster of unknown) {
+      if (!cluster.isUnknown || cluster.events.size > 0) unknown.delete(cluster)
+      else if (cluster.snapshot || cluster.usedAt < recently) {
+        forget(cluster)
+        return
+      }
+    }
+    for (const cluster of clusters.values()) {
+      const isWaiting = !cluster.snapshot && cluster.usedAt >= recently
+      if (cluster.isUnused && !isWaiting && !(oldest && oldest.usedAt <= cluster.usedAt)) oldest = cluster
+    }
+    if (!oldest) throw new SdError('SD_TOO_LARGE', `More than maxServices = ${resolved.maxServices} services are followed`)
+    forget(oldest)
   }
 
   function clusterOf(service: string): LiveCluster {
@@ -100,11 +135,10 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
     const known = clusters.get(service)
     if (known) return known
     checkName('service', service)
-    if (clusters.size >= maxServices) makeRoom()
-    if (clusters.size >= maxServices)
-      throw new SdError('SD_TOO_LARGE', `More than maxServices = ${maxServices} services are followed`)
-    const made = new LiveCluster(service, context)
+    if (clusters.size >= resolved.maxServices) makeRoom()
+    const made = new LiveCluster(service, { options: resolved, feed, disk })
     clusters.set(service, made)
+    unknown.add(made)
     return made
   }
 
@@ -147,14 +181,26 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
       cluster.accept(await source.getInstances(service, { signal }))
       return cluster.snapshot as ServiceSnapshot
     },
+    configure(settings) {
+      if (closing) throw closedError('discovery')
+      checkKnownKeys('', checkObject('settings', settings), settingKeys)
+      resolved = readOptions({ ...settings, source, ttlMs, coldStartMs, onError, ...(snapshots && { snapshots }) }, ownId)
+      clearInterval(sweeper)
+      sweeper = startSweeper()
+      for (const cluster of clusters.values()) cluster.configure(resolved)
+    },
     statistics: () => summarize(clusters),
     close() {
       closing ??= (async () => {
         clearInterval(sweeper)
         endReports()
-        await Promise.all(Array.from(clusters.values(), (cluster) => cluster.close()))
-        await context.feed.close()
-        await context.disk?.flush()
+        const ended = Promise.all(Array.from(clusters.values(), (cluster) => cluster.close()))
+        // A source that ignores its signal keeps nobody from closing.
+        await settlesWithin(
+          ended.then(() => feed.close()),
+          closeLimitMs,
+        )
+        await disk?.flush()
       })()
       return closing
     },

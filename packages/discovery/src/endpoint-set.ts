@@ -7,9 +7,12 @@ export class EndpointSet {
   readonly #options: EndpointOptions
   #byKey = new Map<string, Endpoint>()
 
-  /** @param options what every endpoint is made with */
-  constructor(options: EndpointOptions) {
+  readonly #onRemoved: (endpoint: Endpoint) => void
+
+  /** @param options what every endpoint is made with; `onRemoved` is told of those that are not listed any more */
+  constructor({ onRemoved, ...options }: EndpointOptions & { readonly onRemoved: (endpoint: Endpoint) => void }) {
     this.#options = options
+    this.#onRemoved = onRemoved
   }
 
   /** Takes a new list over: endpoints that are gone can't be picked from now on. */
@@ -23,7 +26,10 @@ export class EndpointSet {
       next.set(key, known ?? createEndpoint(instance, this.#options))
       before.delete(key)
     }
-    for (const gone of before.values()) gone.block('removed')
+    for (const gone of before.values()) {
+      gone.block('removed', { reason: 'removed' })
+      this.#onRemoved(gone)
+    }
     this.#byKey = next
     this.endpoints = [...next.values()]
   }

@@ -76,7 +76,8 @@ function toEvents(service: string, states: AsyncIterableIterator<ServiceState>):
       const { snapshot, stale } = step.value
       if (!snapshot) continue
       const change = diffSnapshots(previous, snapshot)
-      const isNews = previous === undefined || previous.stale !== snapshot.stale || !isEmptyChange(change)
+      const isNews =
+        previous === undefined || previous.stale !== snapshot.stale || previous.held !== snapshot.held || !isEmptyChange(change)
       previous = snapshot
       if (isNews) return { done: false, value: { service, snapshot, change, stale } }
     }

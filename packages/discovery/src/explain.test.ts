@@ -30,30 +30,33 @@ test('each rule names whom it drops, the first that matches counts', async () =>
     services: { orders: { filter: byTags('eu') } },
   })
   const cluster = discovery.cluster('orders')
-  expect(cluster.explain()).toEqual({ service: 'orders', isPanic: false, endpoints: [] })
+  expect(cluster.explain()).toEqual({ service: 'orders', isUnknown: true, isPanic: false, endpoints: [] })
   await cluster.ready()
   const byId = new Map(monitored?.endpoints.map((endpoint) => [endpoint.instance.id, endpoint]))
   monitored?.eject(byId.get('orders-3') as never, { reason: 'http', forMs: 30_000 })
-  byId.get('orders-6')?.block('breaker')
+  byId.get('orders-6')?.block('breaker of a client', { reason: 'breaker', detail: 'orders-6 is open' })
 
+  const now = expect.any(Number)
+  const ejected = { by: 'monitor checks', reason: 'ejected', detail: 'checks: http', sinceMs: now, untilMs: now, isTrial: false }
   const shown = cluster.explain().endpoints.map(({ endpoint, ...rest }) => [endpoint.instance.id, rest])
   expect(shown).toEqual([
-    ['orders-0', { weight: 0, dropped: 'filter' }],
-    ['orders-1', { weight: 0, dropped: 'draining', detail: 'draining' }],
-    ['orders-2', { weight: 0, dropped: 'health', detail: 'unhealthy: no disk' }],
-    ['orders-3', { weight: 0, dropped: 'ejected', detail: 'checks: http for 30000 ms' }],
-    ['orders-4', { weight: 0, dropped: 'priority' }],
-    ['orders-5', { weight: 0, dropped: 'weight' }],
-    ['orders-6', { weight: 0, dropped: 'blocked', detail: 'breaker' }],
-    ['orders-7', { weight: 3 }],
+    ['orders-0', { weight: 0, dropped: 'filter', outs: [] }],
+    ['orders-1', { weight: 0, dropped: 'draining', outs: [{ reason: 'draining', sinceMs: now }] }],
+    ['orders-2', { weight: 0, dropped: 'unhealthy', outs: [{ reason: 'unhealthy', detail: 'no disk', sinceMs: now }] }],
+    ['orders-3', { weight: 0, dropped: 'ejected', outs: [ejected] }],
+    ['orders-4', { weight: 0, dropped: 'priority', outs: [] }],
+    ['orders-5', { weight: 0, dropped: 'weight', outs: [] }],
+    ['orders-6', { weight: 0, dropped: 'breaker', outs: [expect.objectContaining({ detail: 'orders-6 is open' })] }],
+    ['orders-7', { weight: 3, outs: [] }],
   ])
 
   for (const id of ['orders-4', 'orders-5']) monitored?.eject(byId.get(id) as never, { reason: 'http' })
   const { isPanic, endpoints } = cluster.explain()
   expect(isPanic).toBe(true)
   expect(endpoints.filter(({ dropped }) => !dropped)).toMatchObject([
-    { endpoint: { instance: { id: 'orders-2' } }, detail: 'unhealthy: no disk' },
-    { endpoint: { instance: { id: 'orders-3' } }, detail: 'checks: http for 30000 ms' },
+    { endpoint: { instance: { id: 'orders-2' } } },
+    { endpoint: { instance: { id: 'orders-3' } } },
+    { endpoint: { instance: { id: 'orders-6' } } },
     { endpoint: { instance: { id: 'orders-7' } } },
   ])
 })

@@ -14,12 +14,16 @@ export interface InstanceSource {
   getInstances(service: string, options?: OperationOptions): Promise<ServiceSnapshot>
   /** Follows a service, see `Discoverer.watch`. Absent, the service is listed again and again. */
   watch?: Discoverer['watch']
+  /** Whether it knows that an instance was removed on purpose, see `DiscoverySource.hasLeft`. Absent, it never knows. */
+  hasLeft?(service: string, instanceId: string): boolean
 }
 
 /** A followable source that may have to be closed. */
 export interface InstanceFeed {
   /** Follows a service. */
   watch(service: string, options: OperationOptions): AsyncIterable<Watched<ServiceSnapshot>>
+  /** Whether an instance was removed on purpose, as far as the source knows. */
+  hasLeft(service: string, instanceId: string): boolean
   /** Ends what the feed itself started. */
   close(): Promise<void>
 }
@@ -29,10 +33,15 @@ export interface InstanceFeed {
  * stale.
  */
 export function createInstanceFeed(source: InstanceSource, ttlMs: number): InstanceFeed {
+  const hasLeft = (service: string, instanceId: string): boolean => source.hasLeft?.(service, instanceId) === true
   if (source.watch) {
-    return { watch: (service, options) => (source as Discoverer).watch(service, options), close: () => Promise.resolve() }
+    return {
+      watch: (service, options) => (source as Discoverer).watch(service, options),
+      hasLeft,
+      close: () => Promise.resolve(),
+    }
   }
-  return createWatchHub<ServiceSnapshot>({
+  const hub = createWatchHub<ServiceSnapshot>({
     name: 'discovery',
     backoff: { maxMs: Math.max(200, ttlMs) },
     async session(service, { offer, signal }) {
@@ -42,4 +51,5 @@ export function createInstanceFeed(source: InstanceSource, ttlMs: number): Insta
       }
     },
   })
+  return { watch: hub.watch, hasLeft, close: hub.close }
 }

@@ -6,6 +6,7 @@ import {
   closedError,
   diffSnapshots,
   discoveryUpdateChannel,
+  type Endpoint,
   type EndpointView,
   hasTelemetrySubscribers,
   type OperationOptions,
@@ -17,23 +18,24 @@ import {
 } from '@sd/core'
 import { Attachments } from './attachments.ts'
 import type { DiskSnapshots } from './disk-snapshots.ts'
-import { Ejections } from './ejections.ts'
 import { EndpointSet } from './endpoint-set.ts'
 import { EventFan } from './events.ts'
 import { explainEndpoints } from './explain.ts'
+import { FailureAccrual } from './failure-accrual.ts'
 import type { InstanceFilter } from './filters.ts'
 import type { InstanceFeed } from './instance-source.ts'
 import { type AttachedMonitors, attachMonitors } from './monitors.ts'
-import type { ResolvedDiscoveryOptions } from './options.ts'
+import type { ResolvedDiscoveryOptions, ResolvedServiceOptions } from './options.ts'
+import { Outs } from './outs.ts'
 import { createRamps, type Ramps } from './ramps.ts'
 import { followService, type ServiceFeed, type ServiceState } from './service-feed.ts'
 import { createServiceCounters, type ServiceCounters } from './statistics.ts'
 import { createSubset } from './subset.ts'
-import { applyStages, buildView, createViewPlan, type ViewPlan } from './view.ts'
+import { buildView, createViewPlan, type Membership, sortMembers, type ViewPlan } from './view.ts'
 
 /** What a cluster shares with the others of one Discovery. */
 export interface ClusterContext {
-  /** Options of Discovery. */
+  /** Options of Discovery, as of now. */
   readonly options: ResolvedDiscoveryOptions
   /** Where services are followed. */
   readonly feed: InstanceFeed
@@ -44,8 +46,6 @@ export interface ClusterContext {
 /** The live set of endpoints of one service: follows the source, coalesces what changes, and tells who uses it. */
 export class LiveCluster implements Cluster {
   readonly service: string
-  /** Which instances the service's options keep. */
-  readonly filter: InstanceFilter | undefined
   readonly counters: ServiceCounters = createServiceCounters()
   readonly events: EventFan
   snapshot: ServiceSnapshot | undefined
@@ -54,9 +54,13 @@ export class LiveCluster implements Cluster {
   readonly startedAt: number = performance.now()
   /** When somebody used it last, likewise. */
   usedAt: number = performance.now()
-  readonly #options: ResolvedDiscoveryOptions
-  readonly #plan: ViewPlan
-  readonly #ejections: Ejections
+  /** Whether the source ever listed an instance. */
+  isUnknown = true
+  #options: ResolvedDiscoveryOptions
+  #own: ResolvedServiceOptions
+  #plan: ViewPlan
+  #accrual: FailureAccrual | undefined
+  readonly #outs: Outs
   readonly #monitors: AttachedMonitors
   readonly #ramps: Ramps
   readonly #endpoints: EndpointSet
@@ -66,38 +70,45 @@ export class LiveCluster implements Cluster {
   readonly #firstSnapshot: PromiseWithResolvers<void> = Promise.withResolvers()
   /** What the feed said last; `snapshot` and `view` follow it after the coalescing time. */
   #state: ServiceState = { snapshot: undefined, stale: undefined }
+  #membership: Membership = { members: [], draining: [] }
+  #heldIds: ReadonlySet<string> = new Set()
   #viewIsOutdated = false
+  /** Whether a list is being taken over: what changes on the way is looked at once, at its end. */
+  #isReplacing = false
   #flushTimer: ReturnType<typeof setTimeout> | undefined
 
   constructor(service: string, { options, feed, disk }: ClusterContext) {
     this.service = service
     this.#options = options
-    const { filter, monitors, subset } = options.services.get(service) ?? options.anyService
-    this.filter = filter
-    this.#ramps = createRamps({
-      slowStartMs: options.slowStartMs,
-      aggression: options.slowStartAggression,
-      onStep: () => this.#buildView(),
-    })
-    this.#ejections = new Ejections({
+    this.#own = options.services.get(service) ?? options.anyService
+    this.#ramps = createRamps({ settings: () => this.#options, onStep: () => this.#buildView() })
+    this.#outs = new Outs({
       service,
       panicThreshold: options.panicThreshold,
+      hasHeld: () => this.#heldIds.size > 0,
+      isHeld: ({ instance }) => this.#heldIds.has(instance.id),
       onReturn: this.#ramps.recover,
       onChange: () => this.#outdateView(),
+      onPanic: () => this.#accrual?.hurry(),
     })
-    this.#plan = createViewPlan({
-      filter,
-      ejections: this.#ejections,
-      subset: subset && createSubset(subset),
-      share: this.#ramps.share,
+    this.#accrual = this.#createAccrual(options)
+    this.#plan = this.#createPlan()
+    this.view = buildView(this.#membership, this.#plan, 0)
+    this.#attachments = new Attachments({
+      currentView: () => this.view,
+      mayTry: (endpoint, isRepeatable) => this.#accrual?.mayTry(endpoint, isRepeatable) ?? true,
     })
-    this.view = buildView([], this.#plan, 0)
-    this.#attachments = new Attachments(() => this.view)
-    this.#monitors = attachMonitors({ service, monitors, ejections: this.#ejections, onError: options.onError })
-    const { observe } = this.#monitors
+    const { monitors } = this.#own
+    this.#monitors = attachMonitors({ service, monitors, outs: this.#outs, onError: options.onError })
     this.#endpoints = new EndpointSet({
       onChange: (endpoint) => this.#attachments.changed(endpoint),
-      ...(observe && { onOutcome: observe }),
+      onOutcome: (endpoint, outcome) => {
+        this.#accrual?.observe(endpoint, outcome)
+        this.#monitors.observe(endpoint, outcome)
+      },
+      onAnswer: (endpoint) => this.#accrual?.answered(endpoint),
+      onBlock: (endpoint) => this.#blocked(endpoint),
+      onRemoved: (endpoint) => this.#accrual?.forget(endpoint),
     })
     this.events = new EventFan(service, () => ({ snapshot: this.snapshot, stale: this.#state.stale }))
     this.#firstSnapshot.promise.catch(() => undefined)
@@ -113,6 +124,16 @@ export class LiveCluster implements Cluster {
     })
   }
 
+  /** Which instances the service's options keep. */
+  get filter(): InstanceFilter | undefined {
+    return this.#own.filter
+  }
+
+  /** Whether it was closed. */
+  get isClosed(): boolean {
+    return this.#ending.signal.aborted
+  }
+
   /** Whether nobody has a balancer attached or listens. */
   get isUnused(): boolean {
     return this.#attachments.size === 0 && this.events.size === 0
@@ -125,12 +146,17 @@ export class LiveCluster implements Cluster {
 
   /** Number of endpoints that monitors took out. */
   get ejected(): number {
-    return this.#ejections.count
+    return this.#outs.ejected
   }
 
-  /** Whether so few endpoints are well that all are used. */
+  /** Number of endpoints that are out. */
+  get out(): number {
+    return this.#outs.count
+  }
+
+  /** Whether so few endpoints are in that those that are out are used too. */
   get isPanic(): boolean {
-    return this.#ejections.isPanic
+    return this.#outs.isPanic
   }
 
   async ready({ signal }: OperationOptions = {}): Promise<void> {
@@ -155,12 +181,15 @@ export class LiveCluster implements Cluster {
   }
 
   explain(): ClusterExplanation {
-    const { stale } = this.#state
+    const { stale, snapshot } = this.#state
+    const held = snapshot?.held
     return {
       service: this.service,
+      isUnknown: this.isUnknown,
       isPanic: this.isPanic,
       ...(stale && { staleSinceMs: stale.sinceMs }),
-      endpoints: explainEndpoints(this.#endpoints.endpoints, this.#plan, this.#ejections),
+      ...(held && { held }),
+      endpoints: explainEndpoints(this.#endpoints.endpoints, this.#plan),
     }
   }
 
@@ -170,10 +199,34 @@ export class LiveCluster implements Cluster {
     this.#flush()
   }
 
+  /** Takes other options over; what they do not change stays as it is. */
+  configure(options: ResolvedDiscoveryOptions): void {
+    const before = this.#own
+    const { failureAccrual } = this.#options
+    this.#options = options
+    this.#own = options.services.get(this.service) ?? options.anyService
+    this.#outs.configure(options.panicThreshold)
+    if (options.failureAccrual && failureAccrual) {
+      this.#accrual?.configure(options.failureAccrual)
+    } else {
+      this.#accrual?.close()
+      this.#accrual = this.#createAccrual(options)
+    }
+    this.#feed.configure(options.emptyGuardMs)
+    if (this.#own.filter !== before.filter || !isSameSubset(this.#own.subset, before.subset)) {
+      this.#plan = this.#createPlan()
+      this.#sort()
+      this.#monitors.update()
+    }
+    this.#monitors.configure(this.#own.monitors)
+    this.#buildView()
+  }
+
   async close(): Promise<void> {
     this.#ending.abort()
     clearTimeout(this.#flushTimer)
     this.#monitors.close()
+    this.#accrual?.close()
     this.#ramps.close()
     this.events.close()
     this.#firstSnapshot.reject(closedError('discovery'))
@@ -186,16 +239,32 @@ export class LiveCluster implements Cluster {
     this.#state = state
     // What waiting can't heal is told at once to who waits for a first snapshot.
     if (state.stale?.error.retryable === false && !state.snapshot) this.#firstSnapshot.reject(state.stale.error)
-    if (state.snapshot && state.snapshot.instances !== before.snapshot?.instances) this.#replace(state.snapshot.instances)
+    const { snapshot } = state
+    if (snapshot && (snapshot.instances !== before.snapshot?.instances || snapshot.held !== before.snapshot?.held)) {
+      if (snapshot.instances.length > 0) this.isUnknown = false
+      this.#heldIds = new Set(snapshot.held?.instanceIds)
+      this.#replace(snapshot.instances)
+    }
     this.#flushSoon()
   }
 
-  /** What can't wait until the change is applied: who is gone must not be picked, and monitors begin with who is new. */
+  /** What can't wait until the change is applied: what was removed must not be picked, and monitors begin with what is new. */
   #replace(instances: readonly ServiceInstance[]): void {
+    this.#isReplacing = true
     this.#endpoints.replace(instances)
-    this.#ejections.replace(applyStages(this.#endpoints.endpoints, this.#plan.members))
-    this.#viewIsOutdated = true
+    this.#sort()
+    this.#isReplacing = false
     this.#monitors.update()
+    this.#viewIsOutdated = true
+  }
+
+  #sort(): void {
+    this.#membership = sortMembers(this.#endpoints.endpoints, this.#plan.filter)
+    this.#outs.replace(this.#membership.members)
+  }
+
+  #blocked(endpoint: Endpoint): void {
+    if (!this.#isReplacing) this.#outs.blocked(endpoint)
   }
 
   #outdateView(): void {
@@ -203,8 +272,19 @@ export class LiveCluster implements Cluster {
     this.#flushSoon()
   }
 
+  #createPlan(): ViewPlan {
+    const { filter, subset } = this.#own
+    return createViewPlan({ filter, outs: this.#outs, subset: subset && createSubset(subset), share: this.#ramps.share })
+  }
+
+  #createAccrual({ failureAccrual }: ResolvedDiscoveryOptions): FailureAccrual | undefined {
+    return failureAccrual && new FailureAccrual({ options: failureAccrual, isPanic: () => this.isPanic })
+  }
+
   #flushSoon(): void {
-    if (!this.snapshot || this.#options.coalesceMs === 0) this.#flush()
+    // A view of which nothing may be picked any more is not kept until the coalescing time is over.
+    const isUsable = this.view.endpoints.some(({ available }) => available)
+    if (!this.snapshot || !isUsable || this.#options.coalesceMs === 0) this.#flush()
     else if (this.#flushTimer === undefined) {
       this.#flushTimer = setTimeout(() => this.#flush(), this.#options.coalesceMs)
       this.#flushTimer.unref?.()
@@ -229,7 +309,11 @@ export class LiveCluster implements Cluster {
 
   #buildView(): void {
     this.#viewIsOutdated = false
-    this.view = buildView(this.#ejections.endpoints, this.#plan, this.view.epoch + 1)
+    this.view = buildView(this.#membership, this.#plan, this.view.epoch + 1)
     this.#ramps.follow(this.view.endpoints)
   }
+}
+
+function isSameSubset(a: ResolvedServiceOptions['subset'], b: ResolvedServiceOptions['subset']): boolean {
+  return a?.size === b?.size && a?.clientId === b?.clientId
 }

@@ -65,7 +65,11 @@ describe('an ejected endpoint', () => {
     const endpoints = await start(4, { monitors: [monitor] })
     const one = endpoints[0] as Endpoint
     monitor.cluster.eject(one, { reason: 'test' })
-    expect([one.available, one.blocks, used()]).toEqual([false, ['ejected'], '0123'])
+    expect([one.available, one.blocks, used()]).toEqual([
+      false,
+      [{ by: 'monitor checks', reason: 'ejected', detail: 'checks: test', sinceMs: Date.now(), isTrial: false }],
+      '0123',
+    ])
     await coalesced()
     expect(used()).toBe('123')
     expect(idsOf(discovery.cluster('orders').view.candidates)).toEqual(['0', '1', '2', '3'])
@@ -190,12 +194,11 @@ describe('a panic', () => {
     const endpoints = await start(5, { monitors: [monitor] })
     const events: ClusterPanicEvent[] = []
     const stop = subscribeTelemetry(clusterPanicChannel, (event) => events.push(event))
-    endpoints[2]?.block('breaker')
     for (const endpoint of endpoints.slice(0, 2)) monitor.cluster.eject(endpoint, { reason: 'test' })
     await coalesced()
     expect([used(), discovery.cluster('orders').explain().isPanic]).toEqual(['234', false])
     monitor.cluster.eject(endpoints[2] as Endpoint, { reason: 'test' })
-    expect(endpoints.map(({ blocks }) => blocks)).toEqual([[], [], ['breaker'], [], []])
+    expect(endpoints.map(({ available }) => available)).toEqual(new Array(5).fill(true))
     await coalesced()
     expect(used()).toBe('01234')
     expect(clusterStates()).toMatchObject([{ kind: 'cluster', service: 'orders', isPanic: true, ejected: 3, eligible: 5 }])
@@ -215,7 +218,7 @@ describe('a panic', () => {
     ['1 of 2', ['unhealthy', 'healthy'], '1'],
     ['2 of 3', ['unhealthy', 'unknown', 'unhealthy'], '012'],
     ['all', ['unhealthy', 'unhealthy'], '01'],
-    ['all that do not drain', ['unhealthy', 'draining', 'draining'], '0'],
+    ['all that do not drain', ['unhealthy', 'draining', 'draining'], '12'],
   ] as const)('with %s unhealthy by their own word', async (_, statuses, expected) => {
     for (const [index, health] of statuses.entries()) await registry.register({ ...plainSpec('orders', index), health })
     await start(0, {})
@@ -266,7 +269,9 @@ test('states are reported while Discovery lives, by own health too', async () =>
       instances: { healthy: 2, unhealthy: 0, draining: 1, unknown: 0 },
       eligible: 2,
       ejected: 0,
+      out: 0,
       isPanic: false,
+      held: 0,
       staleForMs: 0,
       startedAt: expect.any(Number),
       hits: 1,

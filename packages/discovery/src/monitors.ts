@@ -8,7 +8,7 @@ import {
   type SdError,
   toSdError,
 } from '@sd/core'
-import type { Ejections } from './ejections.ts'
+import type { Outs } from './outs.ts'
 
 /** Options of {@link attachMonitors}. */
 export interface AttachMonitorsOptions {
@@ -17,24 +17,31 @@ export interface AttachMonitorsOptions {
   /** Who watches its endpoints. */
   readonly monitors: readonly EndpointMonitor[]
   /** Where ejections are kept. */
-  readonly ejections: Ejections
+  readonly outs: Outs
   /** Told what a monitor throws. */
   readonly onError: (error: SdError) => void
 }
 
 /** The monitors at work on one cluster. What they throw hurts nobody. */
 export interface AttachedMonitors {
-  /** Tells of an attempt that ended; absent if nobody wants to know. */
-  readonly observe?: (endpoint: Endpoint, outcome: Outcome) => void
+  /** Tells of an attempt that ended. */
+  observe(endpoint: Endpoint, outcome: Outcome): void
+  /** Ends the monitors that are not in the list, with their ejections, and puts those to work that are new. */
+  configure(monitors: readonly EndpointMonitor[]): void
   /** Tells that there is another list of endpoints. */
   update(): void
   /** Ends them; what they do later counts for nothing. */
   close(): void
 }
 
+interface Attached {
+  readonly monitor: EndpointMonitor
+  readonly work: AttachedMonitor
+}
+
 /** Puts monitors to work on a cluster. */
 export function attachMonitors(options: AttachMonitorsOptions): AttachedMonitors {
-  const { service, monitors, ejections, onError } = options
+  const { service, monitors, outs, onError } = options
   let closed = false
 
   function guard(name: string, run: () => unknown): void {
@@ -51,40 +58,59 @@ export function attachMonitors(options: AttachMonitorsOptions): AttachedMonitors
     onError(toSdError(error, 'SD_MONITOR_FAILED', `monitor ${name} of ${service}`))
   }
 
-  function clusterFor(monitor: string): MonitoredCluster {
+  function clusterFor(monitor: EndpointMonitor): MonitoredCluster {
+    const isAtWork = (): boolean => !closed && !detached.has(monitor)
     return {
       service,
       get endpoints() {
-        return ejections.endpoints
+        return outs.members
       },
       eject(endpoint, ejection) {
-        if (!closed) ejections.eject(monitor, endpoint, ejection)
+        if (isAtWork()) outs.eject(monitor.name, endpoint, ejection)
       },
       restore(endpoint, { rampMs = 0 } = {}) {
         checkDuration('rampMs', rampMs)
-        if (!closed) ejections.restore(monitor, endpoint, rampMs)
+        if (isAtWork()) outs.restore(monitor.name, endpoint, rampMs)
       },
     }
   }
 
-  const attached: { readonly name: string; readonly monitor: AttachedMonitor }[] = []
-  for (const monitor of monitors) {
-    guard(monitor.name, () => attached.push({ name: monitor.name, monitor: monitor.attach(clusterFor(monitor.name)) }))
-  }
-  const observers = attached.filter(({ monitor }) => monitor.observe !== undefined)
+  let attached: readonly Attached[] = []
+  let observers: readonly Attached[] = []
+  const detached = new Set<EndpointMonitor>()
 
+  function attach(monitor: EndpointMonitor): void {
+    detached.delete(monitor)
+    guard(monitor.name, () => {
+      attached = [...attached, { monitor, work: monitor.attach(clusterFor(monitor)) }]
+    })
+  }
+
+  function detach(gone: Attached): void {
+    attached = attached.filter((one) => one !== gone)
+    detached.add(gone.monitor)
+    guard(gone.monitor.name, () => gone.work.close())
+    outs.restoreAll(gone.monitor.name)
+  }
+
+  function configure(wanted: readonly EndpointMonitor[]): void {
+    for (const one of attached) if (!wanted.includes(one.monitor)) detach(one)
+    for (const monitor of wanted) if (!attached.some((one) => one.monitor === monitor)) attach(monitor)
+    observers = attached.filter(({ work }) => work.observe !== undefined)
+  }
+
+  configure(monitors)
   return {
-    ...(observers.length > 0 && {
-      observe(endpoint: Endpoint, outcome: Outcome) {
-        for (const { name, monitor } of observers) guard(name, () => monitor.observe?.(endpoint, outcome))
-      },
-    }),
+    configure,
+    observe(endpoint, outcome) {
+      for (const { monitor, work } of observers) guard(monitor.name, () => work.observe?.(endpoint, outcome))
+    },
     update() {
-      for (const { name, monitor } of attached) guard(name, () => monitor.update?.())
+      for (const { monitor, work } of attached) guard(monitor.name, () => work.update?.())
     },
     close() {
       closed = true
-      for (const { name, monitor } of attached) guard(name, () => monitor.close())
+      for (const { monitor, work } of attached) guard(monitor.name, () => work.close())
     },
   }
 }

@@ -14,6 +14,7 @@ import {
   type SdError,
 } from '@sd/core'
 import type { DiskSnapshotOptions } from './disk-snapshots.ts'
+import type { FailureAccrualOptions } from './failure-accrual.ts'
 import type { InstanceFilter } from './filters.ts'
 import type { InstanceSource } from './instance-source.ts'
 import type { SubsetOptions } from './subset.ts'
@@ -48,14 +49,26 @@ export interface DiscoveryOptions {
   /** Who watches the endpoints of services and takes bad ones out: outlier detection, health checks, or your own. @default [] */
   readonly monitors?: readonly EndpointMonitor[]
   /**
-   * Share of endpoints that must be well, from 0 to 1. Below it all are used that are not draining, unhealthy and ejected ones too: the few
-   * that are left would break down, and it is more likely that the checks are wrong. 0 is never. @default 0.5 (Envoy)
+   * Share of endpoints that must be in, from 0 to 1, so at most half of them may be out by default, for whatever reason. Below it those that
+   * are out are used too: the few that are left would break down, and it is more likely that the judgement is wrong. Only unreachable ones
+   * are not, as long as there is another. 0 is never. @default 0.5 (Envoy)
    */
   readonly panicThreshold?: number
   /** Uses only some endpoints of each service, so that not every client has connections to all of them. @default all are used */
   readonly subset?: SubsetOptions
-  /** How long an empty list is not believed while a good one is known, in milliseconds; 0 believes it at once. @default 0 */
+  /**
+   * How long instances are kept, at most, that are lost in a list which collapses, in milliseconds: one that lost more than half of its
+   * instances within one lease, net of new ones. Removals on purpose are believed at once. 0 believes every list.
+   *
+   * @default twice the lease of the instances that are lost, at most 300_000; 30_000 where that is not known
+   */
   readonly emptyGuardMs?: number
+  /**
+   * The short memory of instances that can't be reached, keep failing, or said when to come back (`Retry-After`); `false` for none.
+   *
+   * @default {}
+   */
+  readonly failureAccrual?: FailureAccrualOptions | false
   /** How long a first lookup waits for the source, in milliseconds. @default 5_000 */
   readonly readyTimeoutMs?: number
   /** A service that nobody uses is forgotten after this time, in milliseconds. @default 600_000 */
@@ -82,11 +95,15 @@ export interface ResolvedServiceOptions {
 
 /** Options with their defaults filled in. */
 export interface ResolvedDiscoveryOptions
-  extends Required<Omit<DiscoveryOptions, 'snapshots' | 'services' | 'monitors' | 'subset'>> {
+  extends Required<Omit<DiscoveryOptions, 'snapshots' | 'services' | 'monitors' | 'subset' | 'emptyGuardMs' | 'failureAccrual'>> {
   /** Options of services that have their own. */
   readonly services: ReadonlyMap<string, ResolvedServiceOptions>
   /** Options of all other services. */
   readonly anyService: ResolvedServiceOptions
+  /** See {@link DiscoveryOptions.emptyGuardMs}; `undefined` for twice the lease. */
+  readonly emptyGuardMs: number | undefined
+  /** See {@link DiscoveryOptions.failureAccrual}. */
+  readonly failureAccrual: Required<FailureAccrualOptions> | undefined
   /** See {@link DiscoveryOptions.snapshots}. */
   readonly snapshots: DiskSnapshotOptions | undefined
   /** Where failures of listeners go: {@link DiscoveryOptions.onError} if it was given. */
@@ -104,6 +121,7 @@ const keys = [
   'panicThreshold',
   'subset',
   'emptyGuardMs',
+  'failureAccrual',
   'readyTimeoutMs',
   'idleMs',
   'maxServices',
@@ -112,13 +130,25 @@ const keys = [
   'onError',
 ] as const
 
-/** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
-export function readOptions(options: DiscoveryOptions): ResolvedDiscoveryOptions {
+/** What can be changed while Discovery is at work: all but where instances come from and are kept. */
+export type DiscoverySettings = Omit<DiscoveryOptions, 'source' | 'snapshots' | 'ttlMs' | 'coldStartMs' | 'onError'>
+
+/** Names of {@link DiscoverySettings}. */
+export const settingKeys: readonly string[] = keys.filter(
+  (key) => key !== 'source' && key !== 'snapshots' && key !== 'ttlMs' && key !== 'coldStartMs' && key !== 'onError',
+)
+
+/**
+ * Checks the options and fills in defaults.
+ *
+ * @param ownId what a subset is drawn by that names no client
+ * @throws SdError `SD_INVALID` that names the option
+ */
+export function readOptions(options: DiscoveryOptions, ownId: string = randomUUID()): ResolvedDiscoveryOptions {
   checkKnownKeys('', checkObject('options', options), keys)
   const { source, services = {}, snapshots } = options
   checkFunction('source.getInstances', checkObject('source', source)['getInstances'] as InstanceSource['getInstances'])
   const { monitors = [], subset } = options
-  const ownId = randomUUID()
   const anyService = {
     filter: undefined,
     monitors: checkMonitors('monitors', monitors),
@@ -142,7 +172,8 @@ export function readOptions(options: DiscoveryOptions): ResolvedDiscoveryOptions
     slowStartMs: checkDuration('slowStartMs', options.slowStartMs ?? 0),
     slowStartAggression: checkNumber('slowStartAggression', options.slowStartAggression ?? 1, { min: 0.1, max: 100 }),
     panicThreshold: checkNumber('panicThreshold', options.panicThreshold ?? 0.5, { min: 0, max: 1 }),
-    emptyGuardMs: checkDuration('emptyGuardMs', options.emptyGuardMs ?? 0),
+    emptyGuardMs: options.emptyGuardMs === undefined ? undefined : checkDuration('emptyGuardMs', options.emptyGuardMs),
+    failureAccrual: readFailureAccrual(options.failureAccrual ?? {}),
     readyTimeoutMs: checkDuration('readyTimeoutMs', options.readyTimeoutMs ?? 5_000, 1),
     idleMs: checkDuration('idleMs', options.idleMs ?? 600_000, 1),
     maxServices: checkInteger('maxServices', options.maxServices ?? 10_000, { min: 1, max: 1_000_000 }),
@@ -177,6 +208,21 @@ function checkMonitors(path: string, monitors: readonly EndpointMonitor[]): read
     names.add(name)
   }
   return monitors
+}
+
+function readFailureAccrual(accrual: FailureAccrualOptions | false): Required<FailureAccrualOptions> | undefined {
+  if (accrual === false) return undefined
+  checkKnownKeys('failureAccrual', checkObject('failureAccrual', accrual), ['maxFailures', 'minPenaltyMs', 'maxPenaltyMs'])
+  const minPenaltyMs = checkDuration('failureAccrual.minPenaltyMs', accrual.minPenaltyMs ?? 1_000, 1)
+  return {
+    maxFailures: checkInteger('failureAccrual.maxFailures', accrual.maxFailures ?? 5, { min: 1, max: 1_000_000 }),
+    minPenaltyMs,
+    maxPenaltyMs: checkDuration(
+      'failureAccrual.maxPenaltyMs',
+      accrual.maxPenaltyMs ?? Math.max(30_000, minPenaltyMs),
+      minPenaltyMs,
+    ),
+  }
 }
 
 function checkSubset(path: string, subset: SubsetOptions, defaultClientId: string): Required<SubsetOptions> {

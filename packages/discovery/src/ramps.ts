@@ -8,12 +8,18 @@ const maxStepMs = 1_000
 /** Steps in a ramp, between those limits. */
 const steps = 100
 
-/** Options of {@link createRamps}. */
-export interface RampsOptions {
+/** How weights grow. */
+export interface RampSettings {
   /** Time from an endpoint's first sight to its full weight, in milliseconds; 0 for none. */
   readonly slowStartMs: number
   /** 1 grows evenly; more grows quickly at first. */
-  readonly aggression: number
+  readonly slowStartAggression: number
+}
+
+/** Options of {@link createRamps}. */
+export interface RampsOptions {
+  /** What is in effect now. */
+  readonly settings: () => RampSettings
   /** Builds the view anew, because weights have changed. */
   readonly onStep: () => void
 }
@@ -41,7 +47,7 @@ const noRamps: readonly Ramp[] = []
  * Envoy's slow start: weight × max(10 %, t ^ (1 / aggression)), where t is the part of the ramp that has passed. Endpoints of the first list
  * are not new: it is the client that is.
  */
-export function createRamps({ slowStartMs, aggression, onStep }: RampsOptions): Ramps {
+export function createRamps({ settings, onStep }: RampsOptions): Ramps {
   const recoveries = new WeakMap<Endpoint, Ramp>()
   /** Until the first list was followed nobody is new. */
   let startedAt = Number.POSITIVE_INFINITY
@@ -49,12 +55,13 @@ export function createRamps({ slowStartMs, aggression, onStep }: RampsOptions): 
 
   function grown({ since, durationMs }: Ramp): number {
     const passed = (performance.now() - since) / durationMs
-    return passed >= 1 ? 1 : Math.max(minShare, passed ** (1 / aggression))
+    return passed >= 1 ? 1 : Math.max(minShare, passed ** (1 / settings().slowStartAggression))
   }
 
   /** The ramps of an endpoint, those that are over included. */
   function rampsOf(endpoint: Endpoint): readonly Ramp[] {
     const recovery = recoveries.get(endpoint)
+    const { slowStartMs } = settings()
     const isNew = slowStartMs > 0 && endpoint.since > startedAt
     if (!isNew) return recovery ? [recovery] : noRamps
     const slowStart = { since: endpoint.since, durationMs: slowStartMs }

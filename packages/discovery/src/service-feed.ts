@@ -11,10 +11,11 @@ import {
 } from '@sd/core'
 import type { DiskSnapshots } from './disk-snapshots.ts'
 import type { InstanceFeed } from './instance-source.ts'
+import { ListGuard } from './list-guard.ts'
 
 /** What is known of a service. */
 export interface ServiceState {
-  /** The last known snapshot, marked stale while the source is away. */
+  /** The last known snapshot, marked stale while the source is unreachable. It says which instances are held. */
   readonly snapshot: ServiceSnapshot | undefined
   /** Present while the source is away. */
   readonly stale: Staleness | undefined
@@ -31,7 +32,7 @@ export interface FollowOptions {
   /** See `DiscoveryOptions.coldStartMs`. */
   readonly coldStartMs: number
   /** See `DiscoveryOptions.emptyGuardMs`. */
-  readonly emptyGuardMs: number
+  readonly emptyGuardMs: number | undefined
   /** Told of every change of the state. */
   readonly onState: (state: ServiceState) => void
   /** See `DiscoveryOptions.onError`. */
@@ -44,19 +45,25 @@ export interface FollowOptions {
 export interface ServiceFeed {
   /** Takes a snapshot that was fetched by hand. */
   accept(snapshot: ServiceSnapshot): void
+  /** Takes over another `emptyGuardMs`. */
+  configure(emptyGuardMs: number | undefined): void
   /** Settles when the feed has ended. */
   readonly ended: Promise<void>
 }
 
 /**
- * Follows a service until the signal fires: keeps the last known list while the source is away, doubts an empty one if asked to, and
+ * Follows a service until the signal fires: keeps the last known list while the source is unreachable, doubts one that collapses, and
  * begins with the list on disk if the source is silent. A source that refuses is asked again, because credentials change.
  */
 export function followService(options: FollowOptions): ServiceFeed {
   const { service, feed, disk, onState, onError, signal } = options
   let snapshot: ServiceSnapshot | undefined
   let stale: Staleness | undefined
-  let doubt: ReturnType<typeof setTimeout> | undefined
+  const guard = new ListGuard({
+    holdMs: options.emptyGuardMs,
+    hasLeft: (instanceId) => feed.hasLeft(service, instanceId),
+    onExpire: () => guard.listed && show(guard.listed),
+  })
 
   function publish(next: ServiceSnapshot | undefined, nextStale: Staleness | undefined): void {
     const shown = next && withStale(next, nextStale !== undefined || next.stale)
@@ -66,30 +73,22 @@ export function followService(options: FollowOptions): ServiceFeed {
     onState({ snapshot, stale })
   }
 
-  function believe(value: ServiceSnapshot): void {
-    clearTimeout(doubt)
-    doubt = undefined
-    const fresh = createSnapshot({ ...value, stale: false, previous: snapshot })
-    publish(fresh, undefined)
+  function show(list: ServiceSnapshot): void {
+    const { held } = list
+    const fresh = createSnapshot({ ...list, stale: false, previous: snapshot })
+    publish(fresh.held === held ? fresh : Object.freeze({ ...fresh, held }), undefined)
+    // What is on disk is for a start without the source: a list that is doubted would be the wrong one.
+    if (held) return
     disk?.save(fresh).catch((error: unknown) => onError(toSdError(error, 'SD_UNAVAILABLE', `keeping the snapshot of ${service}`)))
   }
 
   function accept(value: ServiceSnapshot): void {
-    const suspicious =
-      options.emptyGuardMs > 0 && value.instances.length === 0 && snapshot !== undefined && snapshot.instances.length > 0
-    if (!suspicious) {
-      believe(value)
-    } else if (doubt === undefined) {
-      doubt = setTimeout(() => believe(value), options.emptyGuardMs)
-      doubt.unref?.()
-    }
+    show(guard.accept(value))
   }
 
   function take(step: Watched<ServiceSnapshot>): void {
     if (step.stale) {
-      // A doubt can't be settled while the source is away; if the list is still empty then, it begins anew.
-      clearTimeout(doubt)
-      doubt = undefined
+      guard.pause()
       publish(snapshot ?? step.value, step.stale)
     } else if (step.value) {
       accept(step.value)
@@ -101,7 +100,9 @@ export function followService(options: FollowOptions): ServiceFeed {
     await sleep(options.coldStartMs, signal)
     if (snapshot) return
     const loaded = await disk.load(service)
-    if (loaded && !snapshot) publish(loaded, stale)
+    if (!loaded || snapshot) return
+    guard.seed(loaded)
+    publish(loaded, stale)
   }
 
   async function run(): Promise<void> {
@@ -124,6 +125,6 @@ export function followService(options: FollowOptions): ServiceFeed {
   startFromDisk().catch((error: unknown) => {
     if (!signal.aborted) onError(toSdError(error, 'SD_UNAVAILABLE', `reading the snapshot of ${service}`))
   })
-  signal.addEventListener('abort', () => clearTimeout(doubt), { once: true })
-  return { accept, ended: run() }
+  signal.addEventListener('abort', () => guard.close(), { once: true })
+  return { accept, configure: (emptyGuardMs) => guard.configure(emptyGuardMs), ended: run() }
 }

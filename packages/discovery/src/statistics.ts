@@ -23,8 +23,12 @@ export interface ServiceStatistics extends Readonly<ServiceCounters> {
   readonly eligible: number
   /** Endpoints that monitors took out. */
   readonly ejected: number
-  /** Whether so few endpoints are well that all are used. */
+  /** Endpoints that are out for whatever reason, those included. */
+  readonly out: number
+  /** Whether so few endpoints are in that those that are out are used too. */
   readonly isPanic: boolean
+  /** Instances that are kept although the source does not list them any more. */
+  readonly held: number
   /** For how long the source has been away, in milliseconds; 0 while it is not. */
   readonly staleForMs: number
 }
@@ -44,6 +48,7 @@ interface CountedCluster extends Pick<Cluster, 'service' | 'snapshot' | 'view'> 
   readonly startedAt: number
   readonly counters: Readonly<ServiceCounters>
   readonly ejected: number
+  readonly out: number
   readonly isPanic: boolean
   readonly stale: Staleness | undefined
 }
@@ -71,13 +76,15 @@ export function reportCluster(cluster: CountedCluster): ClusterStateReport {
   return { ...statisticsOf(cluster), kind: 'cluster', service: cluster.service, startedAt: cluster.startedAt, instances }
 }
 
-function statisticsOf({ counters, snapshot, view, ejected, isPanic, stale }: CountedCluster): ServiceStatistics {
+function statisticsOf({ counters, snapshot, view, ejected, out, isPanic, stale }: CountedCluster): ServiceStatistics {
   return {
     ...counters,
     instances: snapshot?.instances.length ?? 0,
     eligible: view.endpoints.length,
     ejected,
+    out,
     isPanic,
+    held: snapshot?.held?.instanceIds.length ?? 0,
     staleForMs: stale ? Date.now() - stale.sinceMs : 0,
   }
 }

@@ -1,66 +1,80 @@
 import type { DropRule, Endpoint, EndpointView } from '@sd/core'
-import type { Ejections } from './ejections.ts'
 import type { InstanceFilter } from './filters.ts'
+import type { Outs } from './outs.ts'
 import type { SubsetChoice } from './subset.ts'
 
-/** One step from all endpoints to those that may get traffic. */
+/** One step from the endpoints that may be used to those that are. */
 export interface ViewStage {
   /** The rule by which it drops endpoints. */
   readonly rule: DropRule
-  /** Tells whom to keep of those that are left; `undefined` for all. */
+  /** Tells which to keep of those that are left; `undefined` for all. */
   decide(left: readonly Endpoint[]): ((endpoint: Endpoint) => boolean) | undefined
 }
 
-/** How a view is built, in this order. */
+/** How a view is built. */
 export interface ViewPlan {
-  /** Who belongs to it at all. */
-  readonly members: readonly ViewStage[]
-  /** Which members are well. */
-  readonly wellness: readonly ViewStage[]
-  /** Which of those are used; the same choice is made of candidates that are not well. */
+  /** The service's own filter. */
+  readonly filter: InstanceFilter | undefined
+  /** Which endpoints are out, and whether there is a panic. */
+  readonly outs: Outs
+  /** Which of those that are in are used, in this order; the same choice is made of the candidates. */
   readonly choice: readonly ViewStage[]
   /** Share of its weight that an endpoint has now. */
   readonly share: (endpoint: Endpoint) => number
 }
 
 /** Parts of {@link createViewPlan}. */
-export interface ViewPlanOptions {
-  /** The service's own filter. */
-  readonly filter: InstanceFilter | undefined
-  /** Who is ejected, and whether there is a panic. */
-  readonly ejections: Ejections
+export interface ViewPlanOptions extends Pick<ViewPlan, 'filter' | 'outs' | 'share'> {
   /** Chooses a subset. */
   readonly subset: SubsetChoice | undefined
-  /** See {@link ViewPlan.share}. */
-  readonly share: (endpoint: Endpoint) => number
+}
+
+/** The endpoints of a cluster by what they are for. */
+export interface Membership {
+  /** Those that the filter keeps and that are not draining. */
+  readonly members: readonly Endpoint[]
+  /** Those that the filter keeps and that are draining. */
+  readonly draining: readonly Endpoint[]
+}
+
+/** Endpoints that may be used, and those of which they were taken. */
+interface Usable {
+  readonly endpoints: readonly Endpoint[]
+  readonly candidates: readonly Endpoint[]
 }
 
 /** The stages of a cluster. */
-export function createViewPlan({ filter, ejections, subset, share }: ViewPlanOptions): ViewPlan {
-  const members: ViewStage[] = [{ rule: 'draining', decide: () => isNotDraining }]
-  if (filter) members.unshift({ rule: 'filter', decide: () => (endpoint) => filter(endpoint.instance) })
-  const choice: ViewStage[] = [{ rule: 'priority', decide: (left) => ofBestPriority(left, ejections) }]
+export function createViewPlan({ filter, outs, subset, share }: ViewPlanOptions): ViewPlan {
+  const choice: ViewStage[] = [{ rule: 'priority', decide: (left) => ofBestPriority(left, outs) }]
   if (subset) choice.push({ rule: 'subset', decide: subset })
+  return { filter, outs, choice, share }
+}
+
+/** Sorts endpoints by what they are for. */
+export function sortMembers(endpoints: readonly Endpoint[], filter: InstanceFilter | undefined): Membership {
+  const kept = filter ? endpoints.filter(({ instance }) => filter(instance)) : endpoints
+  if (!kept.some(isDraining)) return { members: kept, draining: [] }
+  return { members: kept.filter((endpoint) => !isDraining(endpoint)), draining: kept.filter(isDraining) }
+}
+
+/**
+ * The endpoints that may be used now. While no member is in, draining ones that can be reached are used, which beats those that are unhealthy
+ * by their own word: they were told to stop, and still serve (KEP-1669). Members that only this client found bad are used beside them in a panic.
+ */
+export function usableOf({ members, draining }: Membership, outs: Outs): Usable {
+  const endpoints = members.filter((endpoint) => endpoint.available && (outs.isPanic || !isUnhealthy(endpoint)))
+  if (!outs.isEmpty || draining.length === 0) return { endpoints, candidates: members }
+  const serving = draining.filter(({ available }) => available)
+  if (serving.length === 0) return { endpoints, candidates: members }
   return {
-    members,
-    wellness: [
-      { rule: 'health', decide: () => (ejections.usesAll ? undefined : isHealthy) },
-      { rule: 'ejected', decide: () => (ejections.usesAll ? undefined : (endpoint) => !ejections.of(endpoint)) },
-    ],
-    choice,
-    share,
+    endpoints: [...endpoints.filter((endpoint) => !isUnhealthy(endpoint)), ...serving],
+    candidates: [...members, ...draining],
   }
 }
 
-/** Keeps what all of these stages keep. */
-export function applyStages(endpoints: readonly Endpoint[], stages: readonly ViewStage[]): readonly Endpoint[] {
-  return stages.reduce((left, stage) => keep(left, stage.decide(left)), endpoints)
-}
-
 /** Builds the view of the members of a cluster. */
-export function buildView(members: readonly Endpoint[], { wellness, choice, share }: ViewPlan, epoch: number): EndpointView {
-  let endpoints = applyStages(members, wellness)
-  let candidates = members
+export function buildView(membership: Membership, { outs, choice, share }: ViewPlan, epoch: number): EndpointView {
+  let { endpoints, candidates } = usableOf(membership, outs)
   for (const stage of choice) {
     const isChosen = stage.decide(endpoints)
     endpoints = keep(endpoints, isChosen)
@@ -87,26 +101,29 @@ function keep(endpoints: readonly Endpoint[], isKept: ((endpoint: Endpoint) => b
   return isKept ? endpoints.filter(isKept) : endpoints
 }
 
-function isNotDraining({ instance }: Endpoint): boolean {
-  return instance.health.status !== 'draining'
+function isDraining({ instance }: Endpoint): boolean {
+  return instance.health.status === 'draining'
 }
 
-function isHealthy({ instance }: Endpoint): boolean {
-  return instance.health.status !== 'unhealthy'
+function isUnhealthy({ instance }: Endpoint): boolean {
+  return instance.health.status === 'unhealthy'
 }
 
-/** Keeps the lowest priority number that has anybody who is well; in a panic without any such, the lowest of all. */
-function ofBestPriority(left: readonly Endpoint[], ejections: Ejections): ((endpoint: Endpoint) => boolean) | undefined {
+/**
+ * Keeps the lowest priority number that has an endpoint which is in; without any such, the lowest of all. Endpoints of a better one that are
+ * to be tried stay, because nothing else would bring that one back.
+ */
+function ofBestPriority(left: readonly Endpoint[], outs: Outs): ((endpoint: Endpoint) => boolean) | undefined {
   let lowest = Number.POSITIVE_INFINITY
   let highest = Number.NEGATIVE_INFINITY
-  let lowestOfWell = Number.POSITIVE_INFINITY
+  let lowestIn = Number.POSITIVE_INFINITY
   for (const endpoint of left) {
     const { priority } = endpoint.instance
     lowest = Math.min(lowest, priority)
     highest = Math.max(highest, priority)
-    if (priority < lowestOfWell && ejections.isWell(endpoint)) lowestOfWell = priority
+    if (priority < lowestIn && outs.isIn(endpoint)) lowestIn = priority
   }
-  if (left.length === 0 || (lowest === highest && ejections.usesAll)) return undefined
-  const chosen = lowestOfWell === Number.POSITIVE_INFINITY ? lowest : lowestOfWell
-  return ({ instance }) => instance.priority === chosen
+  if (left.length === 0 || (lowest === highest && outs.count === 0)) return undefined
+  const chosen = lowestIn === Number.POSITIVE_INFINITY ? lowest : lowestIn
+  return ({ instance, isTrial }) => instance.priority === chosen || (isTrial && instance.priority < chosen)
 }

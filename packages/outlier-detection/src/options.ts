@@ -46,13 +46,23 @@ export interface OutlierRules {
   readonly failurePercentage?: FailurePercentageRule | false
   /** Length of an interval, in milliseconds, from 1. @default 10_000 (Envoy) */
   readonly intervalMs?: number
-  /** How long a host is out the first time, in milliseconds, from 1: the second time twice as long, and so on. @default 30_000 (Envoy) */
+  /**
+   * How long a host is out the first time, in milliseconds, from 1: the second time twice as long, and so on. Short at first, because a host
+   * that was caught in a blip soon recovers, and one that is not pays with five failures for every return.
+   *
+   * @default 5_000 (Envoy: 30_000)
+   */
   readonly baseEjectionMs?: number
   /** How long a host is out at most, in milliseconds; at least baseEjectionMs. @default 300_000 (Envoy), or baseEjectionMs if that is more */
   readonly maxEjectionMs?: number
-  /** Up to so much is added at random, in milliseconds, so that not all clients come back at once. @default 0 (Envoy) */
+  /** Up to so much is added at random, in milliseconds, so that not all clients come back at once. @default 1_000 (Envoy: 0) */
   readonly maxJitterMs?: number
-  /** Share of the hosts that may be out at once, from 0 to 1. One may always go, unless it is 0: then none. @default 0.1 (Envoy) */
+  /**
+   * Share of the hosts that may be out at once, from 0 to 1. One may always go, unless it is 0: then none. Discovery has one rule for
+   * all reasons by which endpoints are out, at most half of them; a smaller share of its own would leave a second bad host of five in.
+   *
+   * @default 0.5 (Envoy: 0.1)
+   */
   readonly maxEjectedShare?: number
   /**
    * Whether an outcome speaks against the host. Not asked about outcomes that `judgeOutcome` of `@sd/core` finds neutral: they are of the
@@ -99,7 +109,7 @@ const count = { min: 1, max: 1_000_000 }
 
 /** Checks the rules and fills in defaults. @throws SdError `SD_INVALID` that names the option */
 export function readRules(rules: OutlierRules): ResolvedRules {
-  const baseEjectionMs = checkDuration('baseEjectionMs', rules.baseEjectionMs ?? 30_000, 1)
+  const baseEjectionMs = checkDuration('baseEjectionMs', rules.baseEjectionMs ?? 5_000, 1)
   const maxEjectionMs = checkDuration('maxEjectionMs', rules.maxEjectionMs ?? Math.max(300_000, baseEjectionMs), baseEjectionMs)
   return {
     consecutive5xx: checkConsecutive('consecutive5xx', rules.consecutive5xx ?? 5),
@@ -109,8 +119,11 @@ export function readRules(rules: OutlierRules): ResolvedRules {
     intervalMs: checkDuration('intervalMs', rules.intervalMs ?? 10_000, 1),
     baseEjectionMs,
     maxEjectionMs,
-    maxJitterMs: checkInteger('maxJitterMs', rules.maxJitterMs ?? 0, { min: 0, max: MAX_DURATION_MS - maxEjectionMs }),
-    maxEjectedShare: checkNumber('maxEjectedShare', rules.maxEjectedShare ?? 0.1, { min: 0, max: 1 }),
+    maxJitterMs: checkInteger('maxJitterMs', rules.maxJitterMs ?? Math.min(1_000, MAX_DURATION_MS - maxEjectionMs), {
+      min: 0,
+      max: MAX_DURATION_MS - maxEjectionMs,
+    }),
+    maxEjectedShare: checkNumber('maxEjectedShare', rules.maxEjectedShare ?? 0.5, { min: 0, max: 1 }),
     isError: checkFunction('isError', rules.isError ?? isFailure),
     random: checkFunction('random', rules.random ?? Math.random),
   }

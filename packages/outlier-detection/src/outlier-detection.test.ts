@@ -22,7 +22,9 @@ async function follow(
   const source = createStaticRegistry({
     instances: instances.map((instance) => ({ service: 'orders', address: '127.0.0.1', ...instance })),
   })
-  const discovery = createDiscovery({ source, monitors: [createOutlierDetection(options)] })
+  // Envoy's numbers, and this rule alone.
+  const monitor = createOutlierDetection({ baseEjectionMs: 30_000, maxEjectedShare: 0.1, maxJitterMs: 0, ...options })
+  const discovery = createDiscovery({ source, monitors: [monitor], failureAccrual: false })
   closing.push(
     () => source.close(),
     () => discovery.close(),

@@ -28,6 +28,11 @@ export function createOutlierDetection(options: OutlierDetectionOptions = {}): E
           timer.unref?.()
           returns.set(endpoint, timer)
         },
+        onRestore(endpoint) {
+          clearTimeout(returns.get(endpoint))
+          returns.delete(endpoint)
+          cluster.restore(endpoint, { rampMs })
+        },
       })
       detector.setHosts(cluster.endpoints)
       return {

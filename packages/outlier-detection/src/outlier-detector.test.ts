@@ -5,11 +5,13 @@ import { createOutlierDetector, type OutlierDetectorOptions, type OutlierEjectio
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
+/** Envoy's numbers, where the defaults are others. */
+const envoy = { baseEjectionMs: 30_000, maxEjectedShare: 0.1, maxJitterMs: 0 }
 const hosts = Array.from({ length: 10 }, (_, index) => `host-${index}`)
 
 function start(options: OutlierDetectorOptions<string> = {}) {
   const ejections: [string, OutlierEjection][] = []
-  const detector = createOutlierDetector({ onEject: (...ejection) => ejections.push(ejection), ...options })
+  const detector = createOutlierDetector({ ...envoy, onEject: (...ejection) => ejections.push(ejection), ...options })
   detector.setHosts(hosts)
   return {
     detector,
@@ -50,6 +52,33 @@ describe('errors in a row', () => {
     answer('host-1', 500, 5)
     const seconds = ejections.map(([, { forMs }]) => forMs / 1_000)
     expect(seconds).toEqual([30, 60, 90, 120, 150, 180, 210, 240, 270, 300, 300, 300, 210])
+  })
+
+  test('take a host out for 5 to 6 s at first by default, and half of the hosts at most', () => {
+    const ejections: OutlierEjection[] = []
+    const detector = createOutlierDetector<string>({ onEject: (_, ejection) => ejections.push(ejection) })
+    detector.setHosts(hosts)
+    for (const host of hosts) for (let time = 0; time < 5; time++) detector.observe(host, { ok: false, status: 500 })
+    expect(ejections).toHaveLength(5)
+    for (const { forMs } of ejections) {
+      expect(forMs).toBeGreaterThanOrEqual(5_000)
+      expect(forMs).toBeLessThan(6_000)
+    }
+  })
+
+  test('end early by a success of an attempt that began while the host was out, as in a panic', () => {
+    const restored = vi.fn()
+    const { detector, answer } = start({ onRestore: restored })
+    vi.advanceTimersByTime(1_000)
+    answer('host-1', 500, 5)
+    const before = performance.now() - 10
+    detector.observe('host-1', { ok: true, status: 200, startedAt: before })
+    detector.observe('host-1', { ok: true, status: 200 })
+    expect([detector.isEjected('host-1'), restored.mock.calls]).toEqual([true, []])
+    vi.advanceTimersByTime(500)
+    detector.observe('host-1', { ok: false, status: 500, startedAt: performance.now() })
+    detector.observe('host-1', { ok: true, status: 200, startedAt: performance.now() })
+    expect([detector.isEjected('host-1'), restored.mock.calls]).toEqual([false, [['host-1']]])
   })
 
   test('count for nothing while the host is out', () => {
@@ -199,11 +228,12 @@ test.each([
   ['successRate.minHosts', { successRate: { minHosts: 1 } }],
   ['successRate.hosts', { successRate: { hosts: 1 } }],
   ['failurePercentage.threshold', { failurePercentage: { threshold: 101 } }],
-  ['maxEjectionMs', { maxEjectionMs: 29_999 }],
+  ['maxEjectionMs', { maxEjectionMs: 4_999 }],
   ['maxJitterMs', { maxJitterMs: -1 }],
   ['maxEjectedShare', { maxEjectedShare: 2 }],
   ['isError', { isError: 1 }],
   ['onEject', { onEject: 1 }],
+  ['onRestore', { onRestore: 1 }],
   ['rampMs', { rampMs: 1 }],
 ])('a bad %s is refused', (field, options) => {
   expect(() => createOutlierDetector(options as never)).toThrow(expect.objectContaining({ code: 'SD_INVALID', field }))

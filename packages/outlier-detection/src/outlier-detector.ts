@@ -14,6 +14,8 @@ export interface OutlierEjection extends Ejection {
 export interface OutlierDetectorOptions<Host> extends OutlierRules {
   /** Told of every host that is taken out, synchronously. @default nobody is told */
   readonly onEject?: (host: Host, ejection: OutlierEjection) => void
+  /** Told of every host that is put back before its time, synchronously: it did its work although it was out. @default nobody is told */
+  readonly onRestore?: (host: Host) => void
 }
 
 /** Tells which of several hosts fail and are better left alone for a while. Hosts are whatever you call: names, addresses, objects. */
@@ -36,6 +38,10 @@ interface HostState {
   /** In this interval. */
   requests: number
   failures: number
+  /** When its last ejection began, by `performance.now()`. */
+  ejectedAt: number
+  /** Whether that was for errors in a row. */
+  failedAlways: boolean
   /** When its last ejection ends or ended, by `performance.now()`. */
   ejectedUntil: number
   /** By how much its last ejection time was multiplied. */
@@ -49,8 +55,9 @@ interface HostState {
  * @see https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/outlier
  */
 export function createOutlierDetector<Host = string>(options: OutlierDetectorOptions<Host> = {}): OutlierDetector<Host> {
-  checkKnownKeys('', checkObject('options', options), ['onEject', ...ruleKeys])
+  checkKnownKeys('', checkObject('options', options), ['onEject', 'onRestore', ...ruleKeys])
   const onEject = guardListener('onEject', checkFunction('onEject', options.onEject ?? (() => {})))
+  const onRestore = guardListener('onRestore', checkFunction('onRestore', options.onRestore ?? (() => {})))
   const rules = readRules(options)
   let states = new Map<Host, HostState>()
   let intervalEndsAt = performance.now() + rules.intervalMs
@@ -69,8 +76,20 @@ export function createOutlierDetector<Host = string>(options: OutlierDetectorOpt
     state.multiplier = nextMultiplier(state, rules, now)
     const forMs =
       Math.min(rules.baseEjectionMs * state.multiplier, rules.maxEjectionMs) + Math.floor(rules.random() * rules.maxJitterMs)
+    state.ejectedAt = now
     state.ejectedUntil = now + forMs
+    state.failedAlways = reason === 'consecutive-5xx' || reason === 'consecutive-gateway-errors'
     onEject(host, { reason, forMs })
+  }
+
+  /**
+   * An ejected host did its work. If it was ejected for failing always, and that attempt began afterwards, in a panic, it has recovered. Its
+   * failures teach nothing new, and a good answer says nothing of a rate.
+   */
+  function redeem(host: Host, state: HostState, { startedAt }: Outcome, now: number): void {
+    if (!state.failedAlways || startedAt === undefined || startedAt < state.ejectedAt) return
+    state.ejectedUntil = now
+    onRestore(host)
   }
 
   function endInterval(now: number): void {
@@ -97,9 +116,12 @@ export function createOutlierDetector<Host = string>(options: OutlierDetectorOpt
     const now = performance.now()
     if (now >= intervalEndsAt) endInterval(now)
     const state = states.get(host)
-    // What an ejected host still answers began before, or in a panic: neither counts.
-    if (!state || state.ejectedUntil > now || judgeOutcome(outcome) === 'neutral') return
+    if (!state || judgeOutcome(outcome) === 'neutral') return
     const failed = rules.isError(outcome)
+    if (state.ejectedUntil > now) {
+      if (!failed) redeem(host, state, outcome, now)
+      return
+    }
     state.requests++
     if (failed) state.failures++
     state.errors = failed ? state.errors + 1 : 0
@@ -120,10 +142,10 @@ export function createOutlierDetector<Host = string>(options: OutlierDetectorOpt
       const startedAt = performance.now()
       try {
         const result = await work()
-        observe(host, { ok: true, latencyMs: performance.now() - startedAt })
+        observe(host, { ok: true, startedAt, latencyMs: performance.now() - startedAt })
         return result
       } catch (error) {
-        observe(host, { ok: false, error })
+        observe(host, { ok: false, startedAt, error })
         throw error
       }
     },
@@ -131,7 +153,16 @@ export function createOutlierDetector<Host = string>(options: OutlierDetectorOpt
 }
 
 function createHostState(): HostState {
-  return { errors: 0, gatewayErrors: 0, requests: 0, failures: 0, ejectedUntil: 0, multiplier: 0 }
+  return {
+    errors: 0,
+    gatewayErrors: 0,
+    requests: 0,
+    failures: 0,
+    ejectedAt: 0,
+    failedAlways: false,
+    ejectedUntil: 0,
+    multiplier: 0,
+  }
 }
 
 const gatewayErrors: ReadonlySet<number> = new Set([502, 503, 504])

@@ -5,7 +5,14 @@ import { createOutlierDetector } from './index.ts'
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-const rules = { consecutive5xx: 3, intervalMs: 10, baseEjectionMs: 30, maxEjectionMs: 100, successRate: false } as const
+const rules = {
+  consecutive5xx: 3,
+  intervalMs: 10,
+  baseEjectionMs: 30,
+  maxEjectionMs: 100,
+  maxJitterMs: 0,
+  successRate: false,
+} as const
 
 type Step =
   | { readonly kind: 'fail' | 'succeed' | 'abort'; readonly host: number }

@@ -142,6 +142,8 @@ export function createFailoverRegistry(options: FailoverRegistryOptions): Failov
           ask: (source, limit) => source.listServices({ signal: limit }),
         })
       }),
+    hasLeft: (service, instanceId) =>
+      pool.members.some(({ settings: { source } }) => source.hasLeft?.(service, instanceId) === true),
     watch: (service, watchOptions) => feeds.snapshots.watch(checkName('service', service), watchOptions),
     watchServices: (watchOptions) => feeds.serviceNames.watch('services', watchOptions),
     ping: async ({ signal } = {}) => observe('ping', signal, () => ping(signal)),

@@ -70,6 +70,7 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Memor
     list: async (service) => read(reach(), service),
     listServices: async () => reach().listServices(),
     remove: async (service, instanceId) => void reach().remove(service, instanceId),
+    hasLeft: (service, instanceId) => store.hasLeft(service, instanceId),
     ping: async () => void reach(),
     follow: (service, { offer, previous, signal }) => follow(service, () => offer(read(store, service, previous())), signal),
     followServices: ({ offer, previous, signal }) =>

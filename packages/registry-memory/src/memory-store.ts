@@ -1,4 +1,12 @@
-import { checkDuration, checkKnownKeys, checkNumber, guardListener, type RenewResult, type ServiceInstance } from '@sd/core'
+import {
+  checkDuration,
+  checkKnownKeys,
+  checkNumber,
+  createDepartures,
+  guardListener,
+  type RenewResult,
+  type ServiceInstance,
+} from '@sd/core'
 
 /** Options of {@link createMemoryStore}. */
 export interface MemoryStoreOptions {
@@ -36,6 +44,8 @@ export interface MemoryStore {
   renew(instance: ServiceInstance, incarnation: string): RenewResult
   /** Removes an instance; with an incarnation only if it is that one's. Returns whether it was there. */
   remove(service: string, instanceId: string, incarnation?: string): boolean
+  /** Whether an instance was removed lately, rather than lost by expiry or {@link MemoryStore.clear}. */
+  hasLeft(service: string, instanceId: string): boolean
   /** The instances of a service; an unknown one has none. */
   list(service: string): StoredService
   /** Sorted names of the services that have instances. */
@@ -70,6 +80,7 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
   const services = new Map<string, ServiceRecord>()
   const servicesListeners = new Set<() => void>()
   const availabilityListeners = new Set<() => void>()
+  const departures = createDepartures()
   let revision = 0
   let available = true
   let selfPreserving = false
@@ -135,6 +146,7 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
       return selfPreserving
     },
     put(instance, incarnation) {
+      departures.delete(instance.service, instance.id)
       const record = recordOf(instance.service)
       const hadLeases = record.leases.size > 0
       record.leases.set(instance.id, { instance, incarnation, renewedAt: performance.now() })
@@ -156,9 +168,11 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
       const lease = record?.leases.get(instanceId)
       if (!record || !lease) return false
       if (incarnation !== undefined && lease.incarnation !== incarnation) return false
+      departures.add(service, instanceId)
       drop(service, record, [instanceId])
       return true
     },
+    hasLeft: (service, instanceId) => departures.has(service, instanceId),
     list(service) {
       const record = services.get(service)
       if (!record) return { instances: [], revision }

@@ -105,6 +105,8 @@ export function createStaticRegistry(options: StaticRegistryOptions): DiscoveryS
       return observe('getInstance', operation, () => source.catalog.get(service)?.find(({ id }) => id === instanceId))
     },
     listServices: async (operation = {}) => observe('listServices', operation, () => listServices(source.catalog)),
+    // A person or a program wrote the list: what is not in it was taken out.
+    hasLeft: () => true,
     watch: (service, watchOptions) => snapshots.watch(checkName('service', service), watchOptions),
     watchServices: (watchOptions) => serviceNames.watch('services', watchOptions),
     ping: async (operation = {}) =>

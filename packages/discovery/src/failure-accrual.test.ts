@@ -1,0 +1,225 @@
+import { type Endpoint, type Outcome, type Picker, SdError } from '@sd/core'
+import { createMemoryRegistry, type MemoryRegistry } from '@sd/registry-memory'
+import { plainSpec } from '@sd/testing'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { createDiscovery, type Discovery, type DiscoveryOptions } from './index.ts'
+
+let registry: MemoryRegistry
+let discovery: Discovery
+
+beforeEach(() => {
+  vi.useFakeTimers()
+  vi.spyOn(Math, 'random').mockReturnValue(0.5)
+  registry = createMemoryRegistry()
+})
+afterEach(async () => {
+  await discovery.close()
+  await registry.close()
+  vi.restoreAllMocks()
+  vi.useRealTimers()
+})
+
+async function start(count: number, options: Partial<DiscoveryOptions> = {}): Promise<readonly Endpoint[]> {
+  for (let index = 0; index < count; index++) await registry.register(plainSpec('orders', index))
+  discovery = createDiscovery({ source: registry, ...options })
+  const cluster = discovery.cluster('orders')
+  await cluster.ready()
+  return cluster.view.endpoints
+}
+
+const refused = new SdError('SD_UNAVAILABLE', 'connect ECONNREFUSED')
+const reset = new SdError('SD_UNAVAILABLE', 'read ECONNRESET')
+const late = new SdError('SD_TIMEOUT', 'no response in time')
+const given = new SdError('SD_ABORTED', 'another was faster')
+
+function attempt(endpoint: Endpoint | undefined, outcome: Partial<Outcome>, tookMs: number = 0): void {
+  endpoint?.acquire()
+  endpoint?.release({ ok: false, startedAt: performance.now() - tookMs, ...outcome })
+}
+
+const answers = { ok: true, status: 200, latencyMs: 1 }
+const cluster = () => discovery.cluster('orders')
+const isUp = (endpoints: readonly Endpoint[]): string => endpoints.map(({ available }) => (available ? 'x' : '-')).join('')
+const reasonOf = (endpoint: Endpoint | undefined): string | undefined => endpoint?.blocks[0]?.reason
+
+describe('what takes an instance out', () => {
+  test.each<[string, number, Partial<Outcome>, string | undefined]>([
+    ['a refused connection, at once', 1, { error: refused, sent: false }, 'unreachable'],
+    ['no response in time, at once', 1, { error: late, sent: true }, 'unreachable'],
+    ['a connection that broke, not yet', 4, { error: reset, sent: true }, undefined],
+    ['five connections that broke', 5, { error: reset, sent: true }, 'unreachable'],
+    ['four errors, not yet', 4, { status: 500, latencyMs: 1 }, undefined],
+    ['five errors', 5, { status: 500, latencyMs: 1 }, 'failing'],
+    ['503 with Retry-After', 1, { status: 503, latencyMs: 1, retryAfterMs: 2_000 }, 'retry-after'],
+    ['one 429 with Retry-After, which may be about its caller', 1, { ok: true, status: 429, retryAfterMs: 2_000 }, undefined],
+    ['two of those', 2, { ok: true, status: 429, retryAfterMs: 2_000 }, 'retry-after'],
+    ['what the caller gave up, never', 20, { error: new SdError('SD_ABORTED', 'left'), sent: true }, undefined],
+    ['what the caller can not send, never', 20, { error: new SdError('SD_INVALID', 'bad'), sent: false }, undefined],
+  ])('%s', async (_, times, outcome, reason) => {
+    const [one] = await start(4)
+    for (let time = 0; time < times; time++) attempt(one, outcome)
+    expect(reasonOf(one)).toBe(reason)
+    expect(one?.available).toBe(reason === undefined)
+  })
+
+  test('no response in time does not, if it answered something else since the attempt began', async () => {
+    const [one] = await start(4)
+    await vi.advanceTimersByTimeAsync(10_000)
+    one?.answered()
+    await vi.advanceTimersByTimeAsync(1_000)
+    attempt(one, { error: late }, 5_000)
+    expect(one?.available).toBe(true)
+    attempt(one, { error: late }, 500)
+    expect(one?.available).toBe(false)
+  })
+
+  test('losing against others does after five times and half a second without any response', async () => {
+    const [one] = await start(4)
+    for (let time = 0; time < 6; time++) {
+      await vi.advanceTimersByTimeAsync(80)
+      attempt(one, { error: given, latencyMs: 80 }, 80)
+    }
+    expect(one?.available).toBe(true)
+    await vi.advanceTimersByTimeAsync(200)
+    attempt(one, { error: given, latencyMs: 80 }, 80)
+    expect(reasonOf(one)).toBe('unreachable')
+  })
+
+  test('a success between failures does not', async () => {
+    const [one] = await start(4)
+    for (let time = 0; time < 20; time++) attempt(one, time % 5 === 4 ? answers : { status: 500, latencyMs: 1 })
+    expect(one?.available).toBe(true)
+  })
+
+  test('nothing does if it is switched off', async () => {
+    const [one] = await start(4, { failureAccrual: false })
+    for (let time = 0; time < 20; time++) attempt(one, { error: refused, sent: false })
+    expect(one?.available).toBe(true)
+  })
+})
+
+describe('an instance that is out', () => {
+  /** Picks the first endpoint that may be picked. */
+  const first = {
+    name: 'first',
+    createPicker: ({ endpoints }: { readonly endpoints: readonly Endpoint[] }): Picker => ({
+      pick: ({ attempted }) => endpoints.find((one) => one.available && !attempted?.includes(one)),
+    }),
+  }
+
+  test('is tried by one attempt at a time, after 1, 2, 4 … at most 30 s, until one is answered', async () => {
+    const endpoints = await start(4)
+    const [one] = endpoints
+    const balancer = cluster().attach(first)
+    attempt(one, { error: refused, sent: false })
+    let passed = 0
+    for (const seconds of [1, 2, 4, 8, 16, 30, 30]) {
+      await vi.advanceTimersByTimeAsync(seconds * 1_000 - 1)
+      expect([seconds, isUp(endpoints)]).toEqual([seconds, '-xxx'])
+      await vi.advanceTimersByTimeAsync(1 + 100)
+      expect(cluster().view.endpoints).toContain(one)
+      expect([balancer.pick({}), balancer.pick({}), balancer.pick({})]).toEqual([one, endpoints[1], endpoints[1]])
+      attempt(one, { error: refused, sent: false })
+      passed += seconds
+    }
+    expect(passed).toBe(91)
+    await vi.advanceTimersByTimeAsync(30_000)
+    attempt(one, answers)
+    expect([isUp(endpoints), one?.blocks]).toEqual(['xxxx', []])
+    attempt(one, { error: refused, sent: false })
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(one?.isTrial).toBe(true)
+  })
+
+  test('leaves its trial to a request that may be repeated, for a second', async () => {
+    const endpoints = await start(4)
+    const [one, two] = endpoints
+    const balancer = cluster().attach(first)
+    attempt(one, { error: late })
+    await vi.advanceTimersByTimeAsync(1_100)
+    expect([balancer.pick({ repeatable: false }), balancer.pick({ repeatable: true })]).toEqual([two, one])
+    attempt(one, { error: late })
+    await vi.advanceTimersByTimeAsync(3_100)
+    expect(balancer.pick({ repeatable: false })).toBe(one)
+  })
+
+  test('is tried by another one if the pick did not become an attempt, or hangs as long as it was out', async () => {
+    const [one] = await start(4)
+    const balancer = cluster().attach(first)
+    attempt(one, { error: late })
+    await vi.advanceTimersByTimeAsync(1_100)
+    expect([balancer.pick({}), one?.available]).toEqual([one, false])
+    await vi.advanceTimersByTimeAsync(50)
+    expect(balancer.pick({})).toBe(one)
+    one?.acquire()
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(one?.available).toBe(false)
+    await vi.advanceTimersByTimeAsync(100)
+    expect(one?.available).toBe(true)
+  })
+
+  test('is back at the head of a response', async () => {
+    const [one] = await start(4)
+    attempt(one, { error: late })
+    one?.answered()
+    expect(one?.available).toBe(true)
+  })
+
+  test('that said when to come back is left alone until then, at most 30 s, whatever it still answers', async () => {
+    const [one] = await start(4)
+    attempt(one, { status: 503, retryAfterMs: 3_600_000 })
+    attempt(one, answers, 100)
+    await vi.advanceTimersByTimeAsync(29_900)
+    expect([one?.available, one?.blocks[0]?.detail]).toEqual([false, 'status 503, retry after 3600000 ms'])
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(one?.isTrial).toBe(true)
+  })
+
+  test('is forgotten when it is removed', async () => {
+    const registration = await registry.register(plainSpec('orders', 9))
+    const nine = (await start(4)).find(({ instance }) => instance.id === 'orders-9')
+    attempt(nine, { error: refused, sent: false })
+    await registration.deregister()
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(nine?.isTrial).toBe(false)
+    expect(discovery.statistics().byService.get('orders')).toMatchObject({ out: 0, instances: 4 })
+  })
+})
+
+describe('so many that few are left', () => {
+  test('unreachable ones are not used while one can be reached, but tried after a tenth of their time', async () => {
+    const endpoints = await start(4)
+    for (const endpoint of endpoints.slice(0, 3)) attempt(endpoint, { error: refused, sent: false })
+    expect([isUp(endpoints), cluster().explain().isPanic]).toEqual(['---x', true])
+    await vi.advanceTimersByTimeAsync(100)
+    expect(endpoints.map(({ isTrial }) => isTrial)).toEqual([true, true, true, false])
+  })
+
+  test('all are used if all are unreachable, and one that answers is in at once', async () => {
+    const endpoints = await start(3)
+    for (const endpoint of endpoints) attempt(endpoint, { error: refused, sent: false })
+    expect([isUp(endpoints), cluster().explain().isPanic]).toEqual(['xxx', true])
+    for (let time = 0; time < 50; time++) for (const endpoint of endpoints) attempt(endpoint, { error: refused, sent: false })
+    attempt(endpoints[1], answers)
+    expect(isUp(endpoints)).toBe('-x-')
+    await vi.advanceTimersByTimeAsync(100)
+    expect(isUp(endpoints)).toBe('xxx')
+  })
+
+  test('all are used if they are unreachable although there is never to be a panic', async () => {
+    const endpoints = await start(3, { panicThreshold: 0 })
+    for (const endpoint of endpoints) attempt(endpoint, { error: refused, sent: false })
+    expect(isUp(endpoints)).toBe('xxx')
+  })
+
+  test('a blip of all of them leaves nobody out for longer than a moment', async () => {
+    const endpoints = await start(4)
+    for (let at = 0; at < 500; at += 5) {
+      for (const endpoint of endpoints) if (endpoint.available) attempt(endpoint, { status: 503, latencyMs: 1 })
+      await vi.advanceTimersByTimeAsync(5)
+    }
+    expect(isUp(endpoints)).toBe('xxxx')
+    for (const endpoint of endpoints) attempt(endpoint, answers)
+    expect([isUp(endpoints), cluster().explain().isPanic]).toEqual(['xxxx', false])
+  })
+})

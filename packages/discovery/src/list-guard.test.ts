@@ -1,0 +1,214 @@
+import { createServiceInstance, createSnapshot, type ServiceSnapshot } from '@sd/core'
+import { createMemoryRegistry } from '@sd/registry-memory'
+import { plainSpec } from '@sd/testing'
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { createDiscovery } from './index.ts'
+import { ListGuard } from './list-guard.ts'
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+interface Given {
+  readonly ttlMs?: number
+  readonly health?: 'draining'
+  readonly port?: number
+}
+
+function listOf(ids: string, given: Readonly<Record<string, Given>> = {}): ServiceSnapshot {
+  const instances = [...ids].map((id) =>
+    createServiceInstance({
+      service: 'orders',
+      id,
+      address: '10.0.0.1',
+      port: 1_000 + id.charCodeAt(0),
+      ttlMs: 10_000,
+      ...given[id],
+    }),
+  )
+  return createSnapshot({ service: 'orders', instances })
+}
+
+function start(holdMs?: number, left: readonly string[] = []) {
+  const onExpire = vi.fn()
+  const guard = new ListGuard({ holdMs, hasLeft: (id) => left.includes(id), onExpire })
+  const show = (ids: string, given?: Readonly<Record<string, Given>>): string => {
+    const { instances, held } = guard.accept(listOf(ids, given))
+    return `${instances.map(({ id }) => id).join('')}${held ? ` held ${held.instanceIds.join('')}` : ''}`
+  }
+  return { guard, onExpire, show }
+}
+
+describe('a list is shown as', () => {
+  test.each<[string, readonly string[], string, string[]?]>([
+    ['it is, if half of it is lost', ['abcd', 'ab'], 'ab'],
+    ['it is, if one of two is lost', ['ab', 'a'], 'a'],
+    ['held, if more than half is lost', ['abcd', 'a'], 'abcd held bcd'],
+    ['held, if all is lost', ['ab', ''], 'ab held ab'],
+    ['held, if the only one is lost', ['a', ''], 'a held a'],
+    ['held from there on, if it is lost one by one', ['abcde', 'abcd', 'abc', 'ab', 'a'], 'abc held bc'],
+    ['it is, if others came instead', ['abcd', 'efgh'], 'efgh'],
+    ['it is, in a rolling deployment', ['abc', 'abcx', 'bcx', 'bcxy', 'cxy', 'cxyz', 'xyz'], 'xyz'],
+    ['held, if one of many came', ['abcdefgh', 'x'], 'abcdefghx held abcdefgh'],
+    ['it is, if those that were lost are back', ['abcd', '', 'abcd'], 'abcd'],
+    ['held for those that are not back yet', ['abcd', '', 'a'], 'abcd held bcd'],
+    ['it is, if it was empty before', ['', ''], ''],
+    ['it is, if those were removed on purpose', ['abcd', 'a'], 'a', ['b', 'c', 'd']],
+    ['held but for those that were removed on purpose', ['abcdefgh', 'a'], 'abcdefg held bcdefg', ['h']],
+  ])('%s', (_, lists, expected, left = []) => {
+    const { guard, show } = start(undefined, left)
+    expect(lists.map((ids) => show(ids)).at(-1)).toBe(expected)
+    guard.close()
+  })
+
+  test('it is, if what is lost was draining, or is listed under another id', () => {
+    const { show } = start()
+    show('abcd', { b: { health: 'draining' }, c: { health: 'draining' }, d: { health: 'draining' } })
+    expect(show('a')).toBe('a')
+    const { show: showOther } = start()
+    showOther('ab')
+    expect(showOther('xy', { x: { port: 1_097 }, y: { port: 1_098 } })).toBe('xy')
+  })
+
+  test('it is, if it shrinks slower than half of it in a lease', () => {
+    const { show } = start()
+    show('abcd')
+    for (const ids of ['abc', 'ab']) {
+      expect(show(ids)).toBe(ids)
+      vi.advanceTimersByTime(10_000)
+    }
+    expect(show('a')).toBe('a')
+  })
+})
+
+describe('held instances', () => {
+  test.each<[string, number | undefined, number | undefined, number]>([
+    ['twice their lease', undefined, 10_000, 20_000],
+    ['30 s if they have none', undefined, undefined, 30_000],
+    ['5 minutes at most', undefined, 86_400_000, 300_000],
+    ['as long as the user says', 1_000, 10_000, 1_000],
+  ])('are kept for %s', (_, holdMs, ttlMs, expectedMs) => {
+    const { guard, onExpire } = start(holdMs)
+    const instances = listOf('ab').instances.map(({ ttlMs: _, ...rest }) => ({ ...rest, ...(ttlMs && { ttlMs }) }))
+    guard.accept(createSnapshot({ service: 'orders', instances }))
+    const { held } = guard.accept(listOf(''))
+    expect(held).toMatchObject({ sinceMs: Date.now(), untilMs: Date.now() + expectedMs, instanceIds: ['a', 'b'] })
+    expect(held?.reason).toMatch(/^the list lost 2 of 2 instances within \d+ ms/)
+    vi.advanceTimersByTime(expectedMs - 1)
+    expect(onExpire).not.toHaveBeenCalled()
+    vi.advanceTimersByTime(1)
+    expect([onExpire.mock.calls.length, guard.isHolding, guard.listed?.instances]).toEqual([1, false, []])
+  })
+
+  test('are kept while the source is unreachable, and for their time again after that', () => {
+    const { guard, show, onExpire } = start()
+    show('ab')
+    show('')
+    guard.pause()
+    vi.advanceTimersByTime(100_000)
+    expect(show('')).toBe('ab held ab')
+    vi.advanceTimersByTime(19_999)
+    expect(onExpire).not.toHaveBeenCalled()
+    vi.advanceTimersByTime(1)
+    expect(onExpire).toHaveBeenCalledOnce()
+  })
+
+  test('there are none if the time is 0, and none any more once it is', () => {
+    expect(start(0).show('')).toBe('')
+    const { guard, show, onExpire } = start()
+    show('ab')
+    show('')
+    guard.configure(0)
+    expect([onExpire.mock.calls.length, show('ab'), show('')]).toEqual([1, 'ab', ''])
+  })
+})
+
+test('whatever comes, all that is listed is shown, nothing is held that is listed or left, and nothing for longer than its time', () => {
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant('list' as const), ids: fc.uniqueArray(fc.constantFrom(...'abcdefgh'), { maxLength: 8 }) }),
+    fc.record({ kind: fc.constant('pass' as const), ms: fc.integer({ min: 1, max: 8_000 }) }),
+  )
+  let heldOnce = 0
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 30 }), fc.subarray([...'abcdefgh']), (steps, left) => {
+      const { guard } = start(undefined, left)
+      let shown: ServiceSnapshot = listOf('')
+      for (const one of steps) {
+        if (one.kind === 'pass') {
+          vi.advanceTimersByTime(one.ms)
+          continue
+        }
+        shown = guard.accept(listOf(one.ids.join('')))
+        const ids = shown.instances.map(({ id }) => id)
+        const held = shown.held?.instanceIds ?? []
+        if (held.length > 0) heldOnce++
+        expect(ids).toEqual([...new Set([...one.ids, ...held])].sort())
+        for (const id of held) expect([one.ids.includes(id), left.includes(id)]).toEqual([false, false])
+        if (shown.held) expect(shown.held.untilMs - Date.now()).toBeLessThanOrEqual(20_000)
+      }
+      vi.advanceTimersByTime(20_000)
+      expect(guard.isHolding).toBe(false)
+      guard.close()
+    }),
+    { seed: 3, numRuns: 500 },
+  )
+  expect(heldOnce).toBeGreaterThan(50)
+})
+
+describe('through discovery', () => {
+  test('a registry that forgot everything costs no call: its instances stay, shown as held, until they register again', async () => {
+    const registry = createMemoryRegistry({ ttlMs: 10_000 })
+    await using discovery = createDiscovery({ source: registry })
+    for (let index = 0; index < 4; index++) await registry.register(plainSpec('orders', index))
+    const cluster = discovery.cluster('orders')
+    await cluster.ready()
+    const events: (number | undefined)[] = []
+    const stop = discovery.subscribe('orders', ({ snapshot }) => events.push(snapshot.held?.instanceIds.length))
+    registry.store.clear()
+    await vi.advanceTimersByTimeAsync(200)
+    expect(cluster.view.endpoints).toHaveLength(4)
+    expect(cluster.explain().held).toMatchObject({ instanceIds: ['orders-0', 'orders-1', 'orders-2', 'orders-3'] })
+    expect(discovery.statistics().byService.get('orders')).toMatchObject({ held: 4, instances: 4 })
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect([cluster.explain().held, cluster.view.endpoints.length]).toEqual([undefined, 4])
+    expect([events[0], events.includes(4), events.at(-1)]).toEqual([undefined, true, undefined])
+    stop()
+    await registry.close()
+  })
+
+  test('a held instance that refuses is out, and not missed: the one that is left is no reason for a panic', async () => {
+    const registry = createMemoryRegistry({ ttlMs: 10_000 })
+    await using discovery = createDiscovery({ source: registry })
+    for (let index = 0; index < 4; index++)
+      registry.store.put(createServiceInstance({ ...plainSpec('orders', index), ttlMs: 1e6 }), 'x')
+    const cluster = discovery.cluster('orders')
+    await cluster.ready()
+    const endpoints = cluster.view.endpoints
+    registry.store.clear()
+    registry.store.put(endpoints[0]?.instance as never, 'x')
+    await vi.advanceTimersByTimeAsync(200)
+    for (const endpoint of endpoints.slice(1)) {
+      endpoint.acquire()
+      endpoint.release({ ok: false, sent: false, error: new Error('refused'), status: undefined, startedAt: performance.now() })
+    }
+    await vi.advanceTimersByTimeAsync(200)
+    expect([cluster.explain().isPanic, cluster.view.endpoints.map(({ instance }) => instance.id)]).toEqual([false, ['orders-0']])
+    await registry.close()
+  })
+
+  test.each([
+    [
+      'removed through the same registry',
+      async (registry: ReturnType<typeof createMemoryRegistry>) => void (await registry.close()),
+    ],
+  ])('what was %s is believed at once', async (_, remove) => {
+    const registry = createMemoryRegistry()
+    await using discovery = createDiscovery({ source: createMemoryRegistry({ store: registry.store }) })
+    for (let index = 0; index < 4; index++) await registry.register(plainSpec('orders', index))
+    const cluster = discovery.cluster('orders')
+    await cluster.ready()
+    await remove(registry)
+    await vi.advanceTimersByTimeAsync(200)
+    expect(cluster.view.endpoints).toEqual([])
+  })
+})
