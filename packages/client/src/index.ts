@@ -2,7 +2,7 @@
 import '@sd/core'
 
 export type { AttemptLimit, AttemptLimitRequest } from './attempt-limit.ts'
-export { DEADLINE_HEADER, readDeadline } from './deadline.ts'
+export { DEADLINE_HEADER, type ReadDeadlineOptions, readDeadline } from './deadline.ts'
 export type { EventOptions, ServerSentEvent } from './event-stream.ts'
 export {
   type CallExplanation,

@@ -1,4 +1,5 @@
-import { invalid, type RequestBody } from '@sd/core'
+import { invalid, type RequestBody, SdError } from '@sd/core'
+import { describeKind } from './request-check.ts'
 import type { TransportBody } from './transport.ts'
 
 /** A body that is ready to be sent. */
@@ -13,11 +14,18 @@ export interface PreparedBody {
 
 const noBody: PreparedBody = { body: null, replayable: true }
 
-/** The body of a call: what was given, or the text of the JSON. @throws SdError `SD_INVALID` if both are given */
+/** The body of a call: what was given, or the text of the JSON. @throws SdError `SD_INVALID` if both are given, or the value has no JSON */
 export function chooseBody(body: RequestBody | undefined, json: unknown): RequestBody | undefined {
   if (json === undefined) return body
   if (body !== undefined) throw invalid('body', 'a body beside json', 'only one of body and json')
-  return JSON.stringify(json)
+  let text: string | undefined
+  try {
+    text = JSON.stringify(json)
+  } catch {
+    // A cycle, a bigint, or a `toJSON` that throws.
+  }
+  if (text === undefined) throw new SdError('SD_INVALID', `Invalid json: ${describeKind(json)} has no JSON`, { field: 'json' })
+  return text
 }
 
 /** The `content-type` that a body implies, unless its encoding decides it. @throws SdError `SD_INVALID` if the value can't be sent */
@@ -25,11 +33,16 @@ export function contentTypeOf(body: RequestBody | undefined): string | undefined
   if (body === undefined || body instanceof Uint8Array) return undefined
   if (typeof body === 'string') return 'text/plain;charset=UTF-8'
   if (body instanceof URLSearchParams) return 'application/x-www-form-urlencoded;charset=UTF-8'
-  if (typeof body !== 'object' || body === null || !isBody(body)) throw invalid('body', body, bodyKinds)
+  if (typeof body !== 'object' || body === null || !isBody(body)) throw unsendable(body)
   return undefined
 }
 
-const bodyKinds = 'a string, bytes, URLSearchParams, FormData, Blob, ReadableStream or AsyncIterable'
+function unsendable(body: unknown): SdError {
+  const kinds = 'a string, bytes, URLSearchParams, FormData, Blob, ReadableStream or AsyncIterable'
+  return new SdError('SD_INVALID', `Invalid body: got ${describeKind(body)}, want ${kinds}`, { field: 'body' })
+}
+
+function ignore(): void {}
 
 function isBody(body: object): boolean {
   return body instanceof ArrayBuffer || body instanceof FormData || body instanceof Blob || Symbol.asyncIterator in body
@@ -50,6 +63,10 @@ export function prepareBody(body: RequestBody | null | undefined): PreparedBody 
     const contentType = encoded.headers.get('content-type')
     return { body: encoded.body as AsyncIterable<Uint8Array>, replayable: false, ...(contentType && { contentType }) }
   }
-  if (typeof body === 'object' && body !== null && Symbol.asyncIterator in body) return { body, replayable: false }
-  throw invalid('body', body, bodyKinds)
+  if (typeof body === 'object' && body !== null && Symbol.asyncIterator in body) {
+    // A stream of Node that breaks off before it is read would end the process: nothing listens yet. Who reads it is told all the same.
+    if ('on' in body && typeof body.on === 'function') body.on('error', ignore)
+    return { body, replayable: false }
+  }
+  throw unsendable(body)
 }

@@ -44,7 +44,6 @@ const meanings: ReadonlyMap<string, ErrorMeaning> = new Map<string, ErrorMeaning
   ['UND_ERR_CONNECT_TIMEOUT', unreachable],
   ['UND_ERR_PRX_TLS', unreachable],
   ['UND_ERR_PRX_CONN', unreachable],
-  ['UND_ERR_SOCKS5', unreachable],
   ['UND_ERR_HEADERS_TIMEOUT', late],
   ['UND_ERR_BODY_TIMEOUT', late],
   ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', peer('SD_MALFORMED')],
@@ -88,6 +87,9 @@ const meanings: ReadonlyMap<string, ErrorMeaning> = new Map<string, ErrorMeaning
   ['ERR_HTTP2_INVALID_SESSION', unreachable],
 ])
 
+/** SOCKS proxies, and certificates that Node does not accept: there was no connection to send on. */
+const notConnected = /^(?:UND_ERR_SOCKS5|ERR_TLS_CERT_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/
+
 /** How Deno's fetch, which has no codes, tells that no connection was made. */
 const denoConnect = /client error \(Connect\)|dns error|tcp connect error/i
 
@@ -97,7 +99,7 @@ export function meaningOf(code: string | undefined, message: string): ErrorMeani
   if (code.startsWith('HPE_')) return code === 'HPE_HEADER_OVERFLOW' ? caller('SD_TOO_LARGE') : peer('SD_MALFORMED')
   // undici repeats by itself what an HTTP/2 server refused with GOAWAY, once: it has begun then, and yet it was refused again.
   if (code === 'UND_ERR_INFO' && message.startsWith('HTTP/2: "GOAWAY"') && message.endsWith('code 0')) return unreachable
-  return meanings.get(code) ?? broken
+  return meanings.get(code) ?? (notConnected.test(code) ? unreachable : broken)
 }
 
 /** An error as transports report it. */

@@ -1,0 +1,189 @@
+import { Readable } from 'node:stream'
+import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
+import { createCockatielBreaker } from '@sd/breaker-cockatiel'
+import { createOpossumBreaker } from '@sd/breaker-opossum'
+import { type EndpointMonitor, judgeOutcome, type Outcome } from '@sd/core'
+import { createDiscovery } from '@sd/discovery'
+import { createOutlierDetection } from '@sd/outlier-detection'
+import { createRetryPolicy } from '@sd/retry'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createFetchTransport, createServiceClient, type RequestOptions, resilient, type ServiceClient } from './index.ts'
+import { createWorld, type World } from './testing/world.ts'
+
+let world: World
+beforeEach(() => {
+  world = createWorld()
+})
+const opened: AsyncDisposable[] = []
+afterEach(async () => {
+  for (const one of opened.splice(0)) await one[Symbol.asyncDispose]()
+  await world.close()
+})
+
+const transports = { undici: () => ({}), fetch: () => ({ transport: createFetchTransport() }) }
+const breakers = { opossum: createOpossumBreaker, cockatiel: createCockatielBreaker }
+
+async function* failing(): AsyncGenerator<Uint8Array> {
+  yield Buffer.from('a')
+  throw new Error('the browser went away')
+}
+
+/** What callers do wrong, or give up: [code, what is sent]. `undefined` as code: it is put right, and succeeds. */
+const mistakes: Readonly<
+  Record<string, readonly [string | undefined, () => { path?: string; method?: string } & RequestOptions]>
+> = {
+  'a header value with a line break': ['SD_INVALID', () => ({ headers: { 'x-user': 'a\nb' } })],
+  'a header value beyond Latin-1': ['SD_INVALID', () => ({ headers: { 'x-user': 'Zoë €' } })],
+  'a header name with a blank': ['SD_INVALID', () => ({ headers: { 'x user': 'a' } })],
+  'a path with a blank': ['SD_INVALID', () => ({ path: '/search/a b' })],
+  'a path with an accent': [undefined, () => ({ path: '/search/ü' })],
+  'a method that is not a token': ['SD_INVALID', () => ({ method: 'GET /' })],
+  'a body that can’t be sent': ['SD_INVALID', () => ({ method: 'POST', body: 5 as never })],
+  expect: [undefined, () => ({ method: 'POST', body: 'x', headers: { expect: '100-continue' } })],
+  'transfer-encoding': [undefined, () => ({ method: 'POST', body: 'x', headers: { 'transfer-encoding': 'chunked' } })],
+  'an upgrade to h2c': [undefined, () => ({ headers: { connection: 'upgrade', upgrade: 'h2c' } })],
+  'keep-alive': [undefined, () => ({ headers: { 'keep-alive': 'timeout=5' } })],
+  'a content-length that is too small': [
+    undefined,
+    () => ({ method: 'POST', body: 'hello', headers: { 'content-length': '2' } }),
+  ],
+  'a content-length that is too large': [
+    undefined,
+    () => ({ method: 'POST', body: 'hello', headers: { 'content-length': '20' } }),
+  ],
+  'a content-length that is not a number': [undefined, () => ({ method: 'POST', body: 'a', headers: { 'content-length': 'x' } })],
+  'a content-length without a body': [undefined, () => ({ headers: { 'content-length': '5' } })],
+  'a content-length that a stream does not keep': [
+    'SD_INVALID',
+    () => ({ method: 'POST', body: Readable.from([Buffer.from('hello')]), headers: { 'content-length': '2' } }),
+  ],
+  'a generator that throws': ['SD_ABORTED', () => ({ method: 'POST', body: failing() })],
+  'a generator that yields a number': [
+    'SD_INVALID',
+    () => ({
+      method: 'POST',
+      body: (async function* () {
+        yield 5 as never
+      })(),
+    }),
+  ],
+  'an upload that breaks off': [
+    'SD_ABORTED',
+    () => {
+      const body = new Readable({ read() {} })
+      body.push('part')
+      setTimeout(() => body.destroy(), 2)
+      return { method: 'PUT', body }
+    },
+  ],
+  'an upload that breaks off with an error': [
+    'SD_ABORTED',
+    () => {
+      const body = new Readable({ read() {} })
+      body.push('part')
+      setTimeout(() => body.destroy(new Error('ECONNRESET of the browser')), 2)
+      return { method: 'PUT', body }
+    },
+  ],
+  'a web stream that errors': [
+    'SD_ABORTED',
+    () => ({
+      method: 'POST',
+      body: new ReadableStream({
+        pull(controller) {
+          controller.error(new Error('lost'))
+        },
+      }),
+    }),
+  ],
+  'a web stream that somebody else reads': [
+    'SD_ABORTED',
+    () => {
+      const body = new ReadableStream()
+      body.getReader()
+      return { method: 'POST', body }
+    },
+  ],
+  'a deadline of 1 ms': ['SD_DEADLINE_EXCEEDED', () => ({ path: '/slow', deadlineAt: performance.now() + 1 })],
+  'a deadline of 5 ms': ['SD_DEADLINE_EXCEEDED', () => ({ path: '/slow', deadlineAt: performance.now() + 5 })],
+  'a time limit of 3 ms': ['SD_DEADLINE_EXCEEDED', () => ({ path: '/slow', timeoutMs: 3 })],
+  'a deadline that is over': ['SD_DEADLINE_EXCEEDED', () => ({ deadlineAt: performance.now() - 1 })],
+  'an abort': ['SD_ABORTED', () => ({ path: '/slow', signal: AbortSignal.timeout(2) })],
+}
+
+/** Two instances, breakers of both kinds, outlier detection that ejects after five errors. */
+async function setUp(
+  breaker: typeof createOpossumBreaker,
+  transport: object,
+): Promise<{ client: ServiceClient; isUntouched: () => void }> {
+  for (const id of ['a', 'b']) {
+    await world.serve(
+      (request, response) => {
+        request.resume()
+        if (request.url === '/slow') setTimeout(() => response.end('late'), 30)
+        else request.on('end', () => response.end('good'))
+      },
+      { id },
+    )
+  }
+  const failures: Outcome[] = []
+  const recorder: EndpointMonitor = {
+    name: 'recorder',
+    attach: () => ({
+      observe: (_endpoint, outcome) => judgeOutcome(outcome) === 'failure' && failures.push(outcome),
+      close() {},
+    }),
+  }
+  const discovery = createDiscovery({ source: world.registry, coalesceMs: 0, monitors: [createOutlierDetection(), recorder] })
+  const client = createServiceClient({
+    discovery,
+    balancer: createRoundRobinBalancer(),
+    closeTimeoutMs: 200,
+    ...resilient({ breaker, retry: createRetryPolicy }),
+    // The limit that resilient() measures could come on a busy machine, and is an instance's fault.
+    attemptTimeoutMs: 10_000,
+    ...transport,
+  })
+  opened.push(client, discovery)
+  return {
+    client,
+    isUntouched() {
+      const { endpoints } = discovery.cluster('orders').explain()
+      expect(failures).toEqual([])
+      expect(endpoints.map(({ dropped }) => dropped)).toEqual([undefined, undefined])
+      expect(client.breaker('orders')?.state).toBe('closed')
+      for (const id of ['a', 'b']) expect(client.breaker('orders', id)?.state ?? 'closed').toBe('closed')
+      expect(endpoints.map(({ endpoint }) => endpoint.active)).toEqual([0, 0])
+    },
+  }
+}
+
+describe.each(Object.entries(transports))('over %s', (_, transport) => {
+  describe.each(Object.entries(breakers))('with %s', (_name, breaker) => {
+    test.each(Object.entries(mistakes))('120 × %s are held against nobody', async (_mistake, [code, make]) => {
+      const { client, isUntouched } = await setUp(breaker, transport())
+      const codes = new Set<unknown>()
+      for (let batch = 0; batch < 3; batch++) {
+        const calls = Array.from({ length: 40 }, async () => {
+          const { path = '/', ...options } = make()
+          return (await client.request('orders', path, options)).text()
+        })
+        for (const settled of await Promise.allSettled(calls)) {
+          codes.add(settled.status === 'fulfilled' ? undefined : settled.reason.code)
+        }
+      }
+      expect([...codes]).toEqual([code])
+      expect(await (await client.get('orders', '/')).text()).toBe('good')
+      isUntouched()
+    })
+
+    test('120 × an own size limit is held against nobody', async () => {
+      const { client, isUntouched } = await setUp(breaker, { ...transport(), maxResponseBytes: 1 })
+      for (let call = 0; call < 120; call++) {
+        const response = await client.get('orders', '/')
+        await expect(response.text()).rejects.toMatchObject({ code: 'SD_TOO_LARGE' })
+      }
+      isUntouched()
+    })
+  })
+})
