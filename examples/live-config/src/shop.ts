@@ -53,15 +53,16 @@ export async function startShop({ registry, center, folder, environment, onRepor
 
   const discovery = createDiscovery({ source: registry })
   const client = createServiceClient({ discovery, balancer: createRoundRobinBalancer() })
-  const toClientSettings = createClientSettingsMapper()
-  client.configure(toClientSettings(config.current.client))
-  config.onChange('client', ({ value }) => client.configure(toClientSettings(value)))
+  const mapper = createClientSettingsMapper()
+  client.configure(mapper.toClientSettings(config.current.client))
+  config.onChange('client', ({ value }) => client.configure(mapper.toClientSettings(value)))
 
   return {
     config,
     client,
     async close() {
       await client.close()
+      await mapper.close()
       await discovery.close()
       await config.close()
       await Promise.all(sources.map((source) => source.close()))

@@ -3,6 +3,7 @@ import '@sd/core'
 
 export type { AttemptLimit, AttemptLimitRequest } from './attempt-limit.ts'
 export { DEADLINE_HEADER, type ReadDeadlineOptions, readDeadline } from './deadline.ts'
+export type { DiscoveryDocumentSettings, DiscoveryServiceSettings, SubsetDocument } from './discovery-document.ts'
 export type { EventOptions, ServerSentEvent } from './event-stream.ts'
 export {
   type CallExplanation,
@@ -21,5 +22,7 @@ export { createServiceClient, type ServiceClient } from './service-client.ts'
 export type { ServiceExplanation } from './service-entries.ts'
 export { ServiceResponse, type ServiceResponseInit } from './service-response.ts'
 export type { ClientSettings, InstanceScope, OperationSettings, PolicyScope, ServiceSettings } from './settings.ts'
+export { createSettingsReader, type DocumentSettings, type SettingsReader } from './settings-document.ts'
+export type { MadeOf, SettingsParts } from './settings-parts.ts'
 export type { Transport, TransportBody, TransportExchange, TransportHandler, TransportRequest } from './transport.ts'
 export { createUndiciTransport, type UndiciTransport, type UndiciTransportOptions } from './undici-transport.ts'

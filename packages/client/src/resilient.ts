@@ -27,25 +27,23 @@ export interface ResilientParts {
   readonly concurrencyLimit?: (options: { readonly name: string; readonly minLimit: number }) => ConcurrencyLimit
 }
 
-/**
- * One instance is soon known to be broken. A trial is a call that may fail, so one failure of two is enough to stay open, and a long outage costs two
- * trials in 10 s.
- */
-const instanceBreaker = { window: { kind: 'count', size: 20 }, minimumCalls: 10, trials: 2 } as const
-/**
- * The service as a whole is only given up when most of it has failed for some time, with retries. It is asked again after 0.1 s, then after a tenth
- * of the outage so far, 5 s at most; all traffic returns in a tenth of the outage, 10 s at most.
- */
-const serviceBreaker = {
-  window: { kind: 'time', durationMs: 10_000 },
-  minimumCalls: 50,
-  maxOpenMs: 5_000,
-  trials: 5,
-  recoveryMs: 10_000,
+/** The numbers of {@link resilient}, as plain data. */
+export const preset = {
+  /**
+   * One instance is soon known to be broken. A trial is a call that may fail, so one failure of two is enough to stay open, and a long outage costs
+   * two trials in 10 s.
+   */
+  instanceBreaker: { window: { kind: 'count', size: 20 }, minimumCalls: 10, trials: 2 },
+  /**
+   * The service as a whole is only given up when most of it has failed for some time, with retries. It is asked again after 0.1 s, then after a
+   * tenth of the outage so far, 5 s at most; all traffic returns in a tenth of the outage, 10 s at most.
+   */
+  breaker: { window: { kind: 'time', durationMs: 10_000 }, minimumCalls: 50, maxOpenMs: 5_000, trials: 5, recoveryMs: 10_000 },
+  /** Of the attempts 5 % are hedged; half a second is slow for most services while nothing is known. */
+  hedge: { delayMs: 500, percentile: 0.95 },
+  /** So many calls are let through at least, also while the limit measures: else it would refuse many at the start. */
+  concurrencyLimit: { minLimit: 20 },
 } as const
-
-/** Calls that are always let through, see {@link resilient}. */
-const minLimit = 20
 
 /**
  * Settings for services that matter, with numbers that suit most: spread them into the client's options or into one service's, and
@@ -70,12 +68,12 @@ export function resilient(parts: ResilientParts): ServiceSettings {
   const { breaker, retry, hedge, concurrencyLimit } = parts
   return {
     attemptTimeoutMs: () => createMeasuredLimit(),
-    ...(concurrencyLimit && { concurrencyLimit: ({ name }) => concurrencyLimit({ name, minLimit }) }),
+    ...(concurrencyLimit && { concurrencyLimit: ({ name }) => concurrencyLimit({ name, ...preset.concurrencyLimit }) }),
     ...(breaker && {
-      breaker: ({ name }) => breaker({ name, ...serviceBreaker }),
-      instanceBreaker: ({ name }) => breaker({ name, ...instanceBreaker }),
+      breaker: ({ name }) => breaker({ name, ...preset.breaker }),
+      instanceBreaker: ({ name }) => breaker({ name, ...preset.instanceBreaker }),
     }),
     ...(retry && { retry: ({ budget }) => retry({ budget }) }),
-    ...(hedge && { hedge: ({ budget }) => hedge({ budget, delayMs: 500, percentile: 0.95 }) }),
+    ...(hedge && { hedge: ({ budget }) => hedge({ budget, ...preset.hedge }) }),
   }
 }

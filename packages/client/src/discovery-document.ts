@@ -1,0 +1,131 @@
+import {
+  checkDuration,
+  checkInteger,
+  checkKnownKeys,
+  checkName,
+  checkNumber,
+  checkObject,
+  type EndpointMonitor,
+  invalid,
+} from '@sd/core'
+import type { Keep } from './made-of-data.ts'
+import { atPath } from './settings.ts'
+import type { SettingsParts } from './settings-parts.ts'
+
+/** Which part of a service's endpoints a client uses. */
+export interface SubsetDocument {
+  /** How many. */
+  readonly size: number
+  /** Tells clients apart. @default made up */
+  readonly clientId?: string
+}
+
+/** Settings of one service for `Discovery.configure`. */
+export interface DiscoveryServiceSettings {
+  /** What watches its endpoints. */
+  readonly monitors?: readonly EndpointMonitor[]
+  /** Which part of its endpoints is used. */
+  readonly subset?: SubsetDocument
+}
+
+/** Settings for `Discovery.configure`; see `DiscoveryOptions` for what they do. */
+export interface DiscoveryDocumentSettings extends DiscoveryServiceSettings {
+  /** Time in which changes are applied together, in milliseconds. */
+  readonly coalesceMs?: number
+  /** Time in which a new instance comes to its full weight, in milliseconds. */
+  readonly slowStartMs?: number
+  /** How its weight grows. */
+  readonly slowStartAggression?: number
+  /** Share of the endpoints that must be in; below it those that are out are used too. */
+  readonly panicThreshold?: number
+  /** How long a list that collapses is not believed, in milliseconds. */
+  readonly emptyGuardMs?: number
+  /** How long a first lookup waits, in milliseconds. */
+  readonly readyTimeoutMs?: number
+  /** When a service that nobody uses is forgotten, in milliseconds. */
+  readonly idleMs?: number
+  /** Most services that are followed. */
+  readonly maxServices?: number
+  /** Settings by service name. */
+  readonly services?: Readonly<Record<string, DiscoveryServiceSettings>>
+}
+
+/** What the part of a document about Discovery is read with. */
+export interface DiscoveryReading {
+  /** That part. */
+  readonly document: unknown
+  /** What it may ask for. */
+  readonly parts: SettingsParts
+  /** Remembers what is made. */
+  readonly keep: Keep
+  /** Whether outlier detection is on where nothing is said of it. */
+  readonly isResilient: boolean
+}
+
+const durations = ['coalesceMs', 'slowStartMs', 'emptyGuardMs', 'readyTimeoutMs', 'idleMs'] as const
+const serviceKeys = ['outlierDetection', 'subset'] as const
+
+/** Reads it. @throws SdError `SD_INVALID` that names the field */
+export function readDiscoveryDocument(reading: DiscoveryReading): DiscoveryDocumentSettings {
+  const document = checkObject('discovery', reading.document)
+  const others = ['slowStartAggression', 'panicThreshold', 'maxServices', 'services']
+  checkKnownKeys('discovery', document, [...durations, ...serviceKeys, ...others])
+  const { services = {}, slowStartAggression, panicThreshold, maxServices } = document
+  const settings: Record<string, unknown> = {}
+  for (const name of durations) {
+    if (document[name] !== undefined) settings[name] = checkDuration(`discovery.${name}`, document[name])
+  }
+  if (slowStartAggression !== undefined) {
+    settings['slowStartAggression'] = checkNumber('discovery.slowStartAggression', slowStartAggression, { min: 0.1, max: 100 })
+  }
+  if (panicThreshold !== undefined) {
+    settings['panicThreshold'] = checkNumber('discovery.panicThreshold', panicThreshold, { min: 0, max: 1 })
+  }
+  if (maxServices !== undefined) {
+    settings['maxServices'] = checkInteger('discovery.maxServices', maxServices, { min: 1, max: 1_000_000 })
+  }
+  const detection = document['outlierDetection'] ?? (reading.isResilient && reading.parts.outlierDetection ? {} : undefined)
+  const byService = Object.entries(checkObject('discovery.services', services)).map(([service, own]) => {
+    const path = `discovery.services.${service}`
+    const given = checkObject(path, own)
+    checkKnownKeys(path, given, serviceKeys)
+    return [service, readServicePart(reading, path, given, detection)] as const
+  })
+  return {
+    ...settings,
+    ...readServicePart(reading, 'discovery', { ...document, outlierDetection: detection }, undefined),
+    services: Object.fromEntries(byService),
+  }
+}
+
+function readServicePart(
+  { parts, keep }: DiscoveryReading,
+  path: string,
+  { outlierDetection, subset }: Readonly<Record<string, unknown>>,
+  detectionOfAll: unknown,
+): DiscoveryServiceSettings {
+  return {
+    ...(subset !== undefined && { subset: readSubset(`${path}.subset`, subset) }),
+    ...readDetection(),
+  }
+
+  function readDetection(): { monitors?: readonly EndpointMonitor[] } {
+    if (outlierDetection === undefined) return {}
+    if (outlierDetection === false || outlierDetection === null) return { monitors: [] }
+    const at = `${path}.outlierDetection`
+    const own = outlierDetection === true ? {} : checkObject(at, outlierDetection)
+    const all = typeof detectionOfAll === 'object' ? detectionOfAll : {}
+    const make = parts.outlierDetection
+    if (!make) throw invalid(at, 'rules', 'none, because the reader was given no part outlierDetection')
+    return { monitors: keep('outlierDetection', { ...all, ...own }, (data) => [atPath(at, () => make(data as never))]) }
+  }
+}
+
+function readSubset(path: string, given: unknown): SubsetDocument {
+  const { size, clientId } = checkObject(path, given)
+  checkKnownKeys(path, given as object, ['size', 'clientId'])
+  return {
+    size: checkInteger(`${path}.size`, size, { min: 1, max: 1_000_000 }),
+    ...(clientId !== undefined && { clientId: checkName(`${path}.clientId`, clientId) }),
+  }
+}

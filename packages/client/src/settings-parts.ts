@@ -1,0 +1,45 @@
+import {
+  type Balancer,
+  type CircuitBreaker,
+  type ConcurrencyLimit,
+  checkFunction,
+  checkKnownKeys,
+  checkObject,
+  type EndpointMonitor,
+  type HedgePolicy,
+  type RateLimiter,
+  type RetryPolicy,
+} from '@sd/core'
+
+/** Makes something of options that are plain data; it checks them. */
+export type MadeOf<T> = (options: never) => T
+
+/** What a settings document may ask for: functions of the packages that you have installed. */
+export interface SettingsParts {
+  /** Balancers by the name that the document gives them, such as `{ p2c: createP2cBalancer }`. @default none */
+  readonly balancers?: Readonly<Record<string, MadeOf<Balancer>>>
+  /** Such as `createOpossumBreaker`; for `breaker` and `instanceBreaker`. */
+  readonly breaker?: MadeOf<CircuitBreaker>
+  /** Such as `createRetryPolicy`. */
+  readonly retry?: MadeOf<RetryPolicy>
+  /** Such as `createHedgePolicy`. */
+  readonly hedge?: MadeOf<HedgePolicy>
+  /** Limits by the name that the document gives them, such as `{ adaptive: createAdaptiveLimit, bulkhead: createBulkhead }`. @default none */
+  readonly concurrencyLimits?: Readonly<Record<string, MadeOf<ConcurrencyLimit>>>
+  /** Such as `createMemoryRateLimiter`. Limiters are closed by {@link SettingsReader.close}. */
+  readonly rateLimiter?: MadeOf<RateLimiter>
+  /** Such as `createOutlierDetection`. */
+  readonly outlierDetection?: MadeOf<EndpointMonitor>
+}
+
+/** Checks the parts. @throws SdError `SD_INVALID` that names the part */
+export function checkParts(parts: SettingsParts): void {
+  const single = ['breaker', 'retry', 'hedge', 'rateLimiter', 'outlierDetection'] as const
+  checkKnownKeys('', checkObject('parts', parts), [...single, 'balancers', 'concurrencyLimits'])
+  for (const name of single) if (parts[name] !== undefined) checkFunction(name, parts[name])
+  for (const family of ['balancers', 'concurrencyLimits'] as const) {
+    for (const [name, part] of Object.entries(checkObject(family, parts[family] ?? {}))) {
+      checkFunction(`${family}.${name}`, part as () => unknown)
+    }
+  }
+}
