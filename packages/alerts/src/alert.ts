@@ -1,3 +1,4 @@
+import { masking } from '@sd/core'
 import type { AlertSeverity, Condition } from './rule.ts'
 
 /**
@@ -36,10 +37,30 @@ export interface Alert {
   readonly metadata: Readonly<Record<string, string>>
 }
 
+/** Longest text of a label in a line. */
+const longestText = 200
+
+/**
+ * A text from outside, such as a label, as it may stand in chats and mails: on one line, without secrets, and without what would call people (`@all`,
+ * `<!channel>`), make links or formats, or turn the direction of what follows.
+ */
+export function quietText(text: string): string {
+  const short = text.length > longestText ? `${text.slice(0, longestText)}…` : text
+  return masking
+    .text(short)
+    .toWellFormed()
+    .replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ')
+    .replaceAll('@', '@\u200b')
+    .replaceAll('<', '‹')
+    .replaceAll('>', '›')
+    .replaceAll('`', 'ˋ')
+    .replaceAll('](', '] (')
+}
+
 /** An alert in one line, such as `[critical] errors{service="orders"} is firing: 0.31 > 0.05`. */
 export function describeAlert(alert: Alert): string {
   const { severity, rule, labels, state, condition, threshold, value, metadata } = alert
-  const list = Object.entries(labels).map(([name, text]) => `${name}=${JSON.stringify(text)}`)
+  const list = Object.entries(labels).map(([name, text]) => `${name}=${JSON.stringify(quietText(text))}`)
   const subject = `[${severity}] ${rule}${list.length > 0 ? `{${list.join(', ')}}` : ''} is ${state}`
   const reason = condition === 'absent' ? 'no such series' : `${round(value)} ${condition} ${threshold}`
   const summary = metadata['summary'] === undefined ? '' : `: ${metadata['summary'].replace(/\s+/g, ' ')}`

@@ -1,3 +1,4 @@
+import { SdError } from '@sd/core'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Alert, type AlertsOptions, createAlerts } from './index.ts'
 import { createWorld, perService } from './testing/world.ts'
@@ -224,16 +225,73 @@ describe('channels', () => {
     expect(alerts.state().channels).toMatchObject([{ waiting: 0, sent: 5 }])
   })
 
-  test('one that fails is tried again with growing pauses, then given up', async () => {
+  test('one that fails is tried again with growing pauses, and owes what it could not tell until it could', async () => {
     const send = vi.fn(async () => {
       throw new Error('no way')
     })
     const { alerts, set, errors } = createWorld({ rules: [{ ...perService, durationMs: 0 }] }, send)
     set({ a: 9 })
-    await pass(60_000)
+    await pass(15_200)
     expect(send).toHaveBeenCalledTimes(5)
     expect(errors.map(({ message }) => message)).toEqual(['Channel team: no way'])
-    expect(alerts.state().channels).toMatchObject([{ sent: 0, failed: 1 }])
+    expect(alerts.state().channels).toMatchObject([{ sent: 0, failed: 1, waiting: 1 }])
+    set({})
+    send.mockImplementation(async () => undefined as never)
+    await pass(120_000)
+    expect(send.mock.lastCall?.[0 as never]).toMatchObject({ alerts: [{ state: 'resolved' }] })
+    expect(alerts.state().channels).toMatchObject([{ sent: 1, failed: 1, waiting: 0 }])
+    expect(errors).toHaveLength(1)
+    await alerts.close()
+  })
+
+  test('the end of an alert comes after an outage of the channel that lasted longer than all attempts', async () => {
+    const states: string[] = []
+    let isAway = false
+    const { alerts, set } = createWorld({ rules: [{ ...perService, durationMs: 0 }] }, async ({ alerts: told }) => {
+      if (isAway) throw new Error('away')
+      states.push(...told.map(({ state }) => state))
+    })
+    set({ a: 9 })
+    await pass(1_000)
+    isAway = true
+    set({})
+    await pass(3_600_000)
+    expect(states).toEqual(['firing'])
+    isAway = false
+    await pass(61_000)
+    expect(states).toEqual(['firing', 'resolved'])
+    await alerts.close()
+  })
+
+  test('one that asks to wait is waited for', async () => {
+    const times: number[] = []
+    const { alerts, set } = createWorld({ rules: [{ ...perService, durationMs: 0 }] }, async () => {
+      times.push(Date.now())
+      throw new SdError('SD_UNAVAILABLE', 'busy', { retryAfterMs: 40_000 })
+    })
+    set({ a: 9 })
+    await pass(130_000)
+    expect(times.length).toBeGreaterThan(2)
+    for (const [index, time] of times.slice(1).entries()) expect(time - (times[index] as number)).toBeGreaterThanOrEqual(40_000)
+    const closing = alerts.close()
+    await pass(5_000)
+    await closing
+  })
+
+  test('one alert that is refused keeps no other from being told, and is owed', async () => {
+    const told: string[] = []
+    let isPicky = true
+    const { alerts, set, errors } = createWorld({ rules: [{ ...perService, durationMs: 0 }] }, async ({ alerts: batch }) => {
+      if (isPicky && batch.some(({ labels }) => labels['service'] === 'bad')) throw new SdError('SD_DENIED', 'bad request')
+      told.push(...batch.map(({ labels }) => labels['service'] as string))
+    })
+    set({ a: 9, bad: 9, c: 9 })
+    await pass(1_000)
+    expect([told.sort(), errors.length]).toEqual([['a', 'c'], 1])
+    expect(alerts.state().channels).toMatchObject([{ sent: 2, failed: 1, waiting: 1 }])
+    isPicky = false
+    await pass(300_000)
+    expect(told.sort()).toEqual(['a', 'bad', 'c'])
     await alerts.close()
   })
 
@@ -251,9 +309,9 @@ describe('channels', () => {
     expect(alerts.close()).toBeInstanceOf(Promise)
     await pass(2_000)
     await closing
-    expect(errors.map(({ message }) => message)).toEqual(['Channel team was aborted'])
+    expect(errors.map(({ message }) => message)).toEqual(['Channel team dropped 2 alerts: all was closed'])
     // The end of a took the place of its beginning, which could not be sent.
-    expect(alerts.state().channels).toMatchObject([{ sent: 0, failed: 2, waiting: 0 }])
+    expect(alerts.state().channels).toMatchObject([{ sent: 0, failed: 0, dropped: 2, waiting: 0 }])
   })
 
   test('more than fits is dropped and told', async () => {
@@ -274,7 +332,7 @@ describe('channels', () => {
     const closing = alerts.close()
     await pass(1)
     await closing
-    expect(alerts.state().channels).toMatchObject([{ waiting: 0, failed: 100, dropped: 1_100 }])
+    expect(alerts.state().channels).toMatchObject([{ waiting: 0, failed: 0, dropped: 1_200 }])
   })
 })
 

@@ -18,7 +18,7 @@ export interface ChannelSettings {
   readonly name: string
   /** Limit of one attempt to send, in milliseconds. @default 10_000 */
   readonly timeoutMs?: number
-  /** Attempts to send one notification, from 1 to 100, with growing pauses in between. @default 5 */
+  /** Failed attempts in a row, from 1 to 100, after which `onError` is told. Sending goes on: what is owed is kept. @default 5 */
   readonly maxAttempts?: number
 }
 
@@ -27,7 +27,7 @@ export interface AlertChannel extends ChannelSettings {
   /**
    * Sends. Its error ends up in logs, so there must be no secret in its message.
    *
-   * @throws SdError that is not `retryable`: it is not tried again; anything else is
+   * @throws SdError that is not `retryable`: it is tried again after minutes only, alone; anything else soon, not before its `retryAfterMs`
    */
   send(notification: AlertNotification, options: SendOptions): Promise<void>
 }

@@ -9,6 +9,7 @@ import {
   createEmailChannel,
   createLogChannel,
   createWebhookChannel,
+  describeAlert,
   type EmailChannelOptions,
   type SmtpServer,
   type WebhookChannelOptions,
@@ -87,6 +88,26 @@ describe('a webhook', () => {
       .send({ alerts: [alert] }, never)
       .catch((error: unknown) => error)
     expect(failure).toMatchObject({ code, retryable, message: `Webhook hook answered ${status}` })
+  })
+
+  test('that says when to come back is believed', async () => {
+    const url = await startWebhook((_, response) => response.writeHead(429, { 'retry-after': '7' }).end())
+    const failure = await createWebhookChannel({ name: 'hook', url })
+      .send({ alerts: [alert] }, never)
+      .catch((error: unknown) => error)
+    expect(failure).toMatchObject({ retryable: true, retryAfterMs: 7_000 })
+  })
+
+  test.each([
+    ['@everyone', '@\u200beveryone'],
+    ['<!channel> <https://evil|click>', '‹!channel› ‹https://evil|click›'],
+    ['[click](https://evil) `x`', '[click] (https://evil) ˋxˋ'],
+    ['a\nb\u0000c\u202ed\u2028e\u200bf', 'a b c d e f'],
+    ['redis://:hunter2@host', 'redis://:***@\u200bhost'],
+    ['x'.repeat(300), `${'x'.repeat(200)}…`],
+    ['\ud800', '\ufffd'],
+  ])('shows the label %j as %j', (service, expected) => {
+    expect(describeAlert({ ...alert, labels: { service } })).toContain(`service=${JSON.stringify(expected)}`)
   })
 
   test('that is away tells why, and no secret', async () => {
@@ -239,6 +260,42 @@ describe('e-mail', () => {
   ])('%s is refused', (field, options) => {
     const create = () => createEmailChannel({ ...addresses, transport: { host: 'h' }, ...options } as EmailChannelOptions)
     expect(create).toThrow(`Invalid ${field}:`)
+  })
+})
+
+describe('e-mail that some get', () => {
+  const addresses = { name: 'mail', from: 'a@example.com', to: ['b@example.com', 'c@example.com'] }
+
+  test('is sent again to the others only', async () => {
+    const sendMail = vi.fn(async ({ to }: { readonly to: string[] }) => {
+      if (sendMail.mock.calls.length > 1) return { accepted: to }
+      return {
+        accepted: ['b@example.com'],
+        rejected: ['c@example.com'],
+        rejectedErrors: [{ responseCode: 450, code: 'EENVELOPE' }],
+      }
+    })
+    const channel = createEmailChannel({ ...addresses, transport: { sendMail } })
+    const failure = await channel.send({ alerts: [alert] }, never).catch((error: unknown) => error)
+    expect(failure).toMatchObject({ code: 'SD_UNAVAILABLE', retryable: true, retryAfterMs: 60_000 })
+    await channel.send({ alerts: [alert] }, never)
+    expect(sendMail.mock.calls.map(([{ to }]) => to)).toEqual([['b@example.com', 'c@example.com'], ['c@example.com']])
+    await channel.send({ alerts: [alert] }, never)
+    expect(sendMail.mock.lastCall?.[0].to).toHaveLength(2)
+  })
+
+  test.each([
+    [421, true, 60_000],
+    [450, true, 60_000],
+    [552, false, undefined],
+  ])('a server that answers %d: tried again %s', async (responseCode, retryable, retryAfterMs) => {
+    const sendMail = async (): Promise<never> =>
+      Promise.reject(Object.assign(new Error('s3cret'), { code: 'EMESSAGE', responseCode }))
+    const failure = await createEmailChannel({ ...addresses, transport: { sendMail } })
+      .send({ alerts: [alert] }, never)
+      .catch((error: unknown) => error)
+    expect(failure).toMatchObject({ retryable })
+    expect((failure as { readonly retryAfterMs?: number }).retryAfterMs).toBe(retryAfterMs)
   })
 })
 

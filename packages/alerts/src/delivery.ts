@@ -4,6 +4,7 @@ import {
   checkInteger,
   checkName,
   createBackoff,
+  delayBeforeRetry,
   SdError,
   settlesWithin,
   sleep,
@@ -17,11 +18,11 @@ import type { AlertChannel } from './channel.ts'
 export interface ChannelStatus {
   /** Its name. */
   readonly name: string
-  /** Alerts that wait to be sent. */
+  /** Alerts that wait to be sent, or to be sent again. */
   readonly waiting: number
   /** Alerts that were sent. */
   readonly sent: number
-  /** Alerts that could not be sent, and were given up. */
+  /** How often an alert could not be sent in `maxAttempts` attempts, or was refused. It is owed still, and waits. */
   readonly failed: number
   /** Alerts that found no room, or were left when all was closed. */
   readonly dropped: number
@@ -37,8 +38,22 @@ export interface Delivery {
   close(limitMs: number): Promise<void>
 }
 
+/** What a channel is to be told: kept until it was, or a newer state of the same alert takes its place. */
+interface Owed {
+  readonly alert: Alert
+  /** Whether it goes alone, because something in a batch with it was refused. */
+  isAlone: boolean
+  /** How often it was refused. */
+  refusals: number
+  /** Not before this time of `performance.now()`. */
+  notBefore: number
+}
+
 const maxWaiting = 1_000
 const maxBatch = 100
+/** How long what was refused for good waits, the first time; then twice as long, up to an hour. Somebody may mend it. In milliseconds. */
+const refusedMs = 300_000
+const longestRefusedMs = 3_600_000
 
 /** Starts deliveries to a channel. @throws SdError `SD_INVALID` that names the field */
 export function createDelivery(field: string, channel: AlertChannel, onError: (error: SdError) => void): Delivery {
@@ -46,42 +61,83 @@ export function createDelivery(field: string, channel: AlertChannel, onError: (e
   checkFunction(`${field}.send`, channel.send)
   const timeoutMs = checkDuration(`${field}.timeoutMs`, channel.timeoutMs ?? 10_000, 1)
   const maxAttempts = checkInteger(`${field}.maxAttempts`, channel.maxAttempts ?? 5, { min: 1, max: 100 })
-  const waiting = new Map<string, Alert>()
+  const waiting = new Map<string, Owed>()
   const closing = new AbortController()
   const count = { sent: 0, failed: 0, dropped: 0 }
   let draining: Promise<void> | undefined
+  let wake: () => void = () => undefined
 
   async function drain(): Promise<void> {
     // All alerts of one evaluation go together.
     await undefined
+    const backoff = createBackoff({ baseMs: 1_000, maxMs: 60_000 })
+    let failures = 0
     while (waiting.size > 0 && !closing.signal.aborted) {
-      const batch = [...waiting.values()].slice(0, maxBatch)
-      for (const { id } of batch) waiting.delete(id)
-      await deliver(batch)
+      const batch = dueBatch()
+      if (batch.length === 0) {
+        await untilDue()
+        continue
+      }
+      const error = await attempt(batch)
+      if (!error) {
+        backoff.reset()
+        failures = 0
+      } else if (!error.retryable) {
+        refuse(batch, error)
+      } else if (!closing.signal.aborted) {
+        failures++
+        if (failures === maxAttempts) fail(batch.length, error)
+        await sleep(delayBeforeRetry(backoff, error), closing.signal, true).catch(() => undefined)
+      }
     }
     draining = undefined
   }
 
-  async function deliver(batch: readonly Alert[]): Promise<void> {
-    const backoff = createBackoff({ baseMs: 1_000, maxMs: 60_000 })
-    let alerts = batch
-    for (let attempt = 1; alerts.length > 0; attempt++) {
-      try {
-        const { signal } = closing
-        await withTimeout({ timeoutMs, what: `Channel ${name}`, signal }, (own) => channel.send({ alerts }, { signal: own }))
-        count.sent += alerts.length
-        return
-      } catch (caught) {
-        const error = toSdError(caught, 'SD_UNAVAILABLE', `Channel ${name}`)
-        if (!error.retryable || attempt >= maxAttempts) {
-          count.failed += alerts.length
-          onError(error)
-          return
-        }
-      }
-      await sleep(backoff.next(), closing.signal, true).catch(() => undefined)
-      alerts = alerts.filter(({ id }) => !waiting.has(id))
+  function dueBatch(): readonly Owed[] {
+    const now = performance.now()
+    const due = [...waiting.values()].filter(({ notBefore }) => notBefore <= now)
+    return due[0]?.isAlone ? due.slice(0, 1) : due.filter(({ isAlone }) => !isAlone).slice(0, maxBatch)
+  }
+
+  /** Until the first of what was refused is due, or something new comes. */
+  async function untilDue(): Promise<void> {
+    const first = Math.min(...[...waiting.values()].map(({ notBefore }) => notBefore))
+    const woken = new AbortController()
+    wake = () => woken.abort()
+    const either = AbortSignal.any([woken.signal, closing.signal])
+    await sleep(Math.max(1, first - performance.now()), either).catch(() => undefined)
+  }
+
+  /** Sends once. @returns why it could not */
+  async function attempt(batch: readonly Owed[]): Promise<SdError | undefined> {
+    const alerts = batch.map(({ alert }) => alert)
+    try {
+      const { signal } = closing
+      await withTimeout({ timeoutMs, what: `Channel ${name}`, signal }, (own) => channel.send({ alerts }, { signal: own }))
+    } catch (caught) {
+      return toSdError(caught, 'SD_UNAVAILABLE', `Channel ${name}`)
     }
+    count.sent += batch.length
+    for (const owed of batch) if (waiting.get(owed.alert.id) === owed) waiting.delete(owed.alert.id)
+    return undefined
+  }
+
+  /** What waiting alone doesn't mend. One of several may be the reason: then each of them goes alone. */
+  function refuse(batch: readonly Owed[], error: SdError): void {
+    const [only] = batch
+    if (batch.length > 1 || !only) {
+      for (const owed of batch) owed.isAlone = true
+      return
+    }
+    only.notBefore =
+      performance.now() + Math.max(Math.min(longestRefusedMs, refusedMs * 2 ** only.refusals), error.retryAfterMs ?? 0)
+    only.refusals++
+    if (only.refusals === 1) fail(1, error)
+  }
+
+  function fail(number: number, error: SdError): void {
+    count.failed += number
+    onError(error)
   }
 
   function drop(number: number, why: string): void {
@@ -95,12 +151,16 @@ export function createDelivery(field: string, channel: AlertChannel, onError: (e
     },
     enqueue(alert) {
       waiting.delete(alert.id)
-      const [oldest] = waiting.keys()
-      if (oldest !== undefined && waiting.size >= maxWaiting) {
-        waiting.delete(oldest)
+      if (waiting.size >= maxWaiting) {
+        // Who was told that an alert fires is owed its end most.
+        const firing = [...waiting.values()].find(({ alert: other }) => other.state !== 'resolved')
+        waiting.delete((firing?.alert ?? alert).id)
+        const [oldest] = waiting.keys()
+        if (!firing && oldest !== undefined) waiting.delete(oldest)
         drop(1, `more than ${maxWaiting} wait`)
       }
-      waiting.set(alert.id, alert)
+      waiting.set(alert.id, { alert, isAlone: false, refusals: 0, notBefore: 0 })
+      wake()
       draining ??= drain()
     },
     async close(limitMs) {

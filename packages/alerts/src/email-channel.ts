@@ -44,6 +44,9 @@ export interface EmailChannelOptions extends ChannelSettings {
   readonly to: string | readonly string[]
 }
 
+/** How long to wait after a temporary refusal, in milliseconds. */
+const temporaryMs = 60_000
+
 const keys = ['name', 'timeoutMs', 'maxAttempts', 'transport', 'from', 'to']
 const smtpKeys = ['host', 'port', 'secure', 'requireTls', 'auth', 'tls']
 
@@ -63,14 +66,20 @@ export function createEmailChannel(options: EmailChannelOptions): AlertChannel {
   const own = isTransport(transport) ? transport : undefined
   const server = isTransport(transport) ? undefined : checkServer(transport)
   let created: Promise<MailTransport> | undefined
+  let owed: { readonly text: string; readonly to: readonly string[] } | undefined
   return {
     ...limits,
     name,
     async send(notification) {
       created ??= own ? Promise.resolve(own) : createTransport(server as SmtpServer, limits.timeoutMs ?? 10_000)
       const sender = await created
+      const mail = compose(notification)
+      // Those of an earlier attempt that had it already are not told twice.
+      const to = owed?.text === mail.text ? owed.to : recipients
       try {
-        await sender.sendMail({ from, to: recipients, ...compose(notification) })
+        const refused = refusedOf(await sender.sendMail({ from, to: [...to], ...mail }))
+        owed = refused.to.length > 0 ? { text: mail.text, to: refused.to } : undefined
+        if (refused.to.length > 0) throw refused.error
       } catch (error) {
         throw describeFailure(name, error)
       }
@@ -78,11 +87,25 @@ export function createEmailChannel(options: EmailChannelOptions): AlertChannel {
   }
 }
 
+/** Recipients that the server refused while it took the mail for others, as nodemailer tells, and the error of one of them. */
+function refusedOf(info: unknown): { readonly to: readonly string[]; readonly error: unknown } {
+  const { rejected = [], rejectedErrors = [] } = (info ?? {}) as {
+    readonly rejected?: readonly unknown[]
+    readonly rejectedErrors?: readonly { readonly responseCode?: number }[]
+  }
+  // A temporary refusal is worth another attempt for all of them.
+  const error = rejectedErrors.find(({ responseCode = 0 }) => responseCode < 500) ?? rejectedErrors[0] ?? { code: 'EENVELOPE' }
+  return { to: rejected.map(String), error }
+}
+
 function compose({ alerts }: AlertNotification): { readonly subject: string; readonly text: string } {
   const lines = alerts.map(describeAlert)
   const subject = lines.length === 1 ? `${lines[0]}` : `${lines.length} alerts: ${lines[0]}`
   const paragraphs = alerts.map((alert, index) => {
-    const details = Object.entries(alert.metadata).map(([name, text]) => `  ${name}: ${text}`)
+    // Lines of a text don't look like those of another alert.
+    const details = Object.entries(alert.metadata).map(
+      ([name, text]) => `  ${name}: ${text.replaceAll(/\r\n|[\r\n\u2028\u2029]/g, '\n    ')}`,
+    )
     return [lines[index], `  since ${new Date(alert.firingAt ?? alert.activeAt).toISOString()}`, ...details].join('\n')
   })
   return { subject: subject.slice(0, 200), text: `${paragraphs.join('\n\n')}\n` }
@@ -104,8 +127,10 @@ function describeFailure(name: string, error: unknown): SdError {
   const { code = 'unknown', responseCode } = error as { readonly code?: string; readonly responseCode?: number }
   const message = `E-mail ${name} was not sent (${responseCode === undefined ? code : `${code}, ${responseCode}`})`
   if (code === 'EAUTH') return new SdError('SD_DENIED', message)
-  // RFC 5321, 4.2.1: 5yz is final.
-  return new SdError('SD_UNAVAILABLE', message, { retryable: !(responseCode !== undefined && responseCode >= 500) })
+  // RFC 5321, 4.2.1: 5yz is final, 4yz is temporary: greylisting lets nobody in who comes back within some minutes.
+  const isFinal = responseCode !== undefined && responseCode >= 500
+  const isLater = responseCode !== undefined && responseCode >= 400 && !isFinal
+  return new SdError('SD_UNAVAILABLE', message, { retryable: !isFinal, ...(isLater && { retryAfterMs: temporaryMs }) })
 }
 
 function isTransport(transport: SmtpServer | MailTransport): transport is MailTransport {

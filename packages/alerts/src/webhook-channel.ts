@@ -1,4 +1,4 @@
-import { checkFunction, checkKnownKeys, checkName, checkObject, invalid, SdError } from '@sd/core'
+import { checkFunction, checkKnownKeys, checkName, checkObject, invalid, readServerDelay, SdError } from '@sd/core'
 import { describeAlert } from './alert.ts'
 import type { AlertChannel, AlertNotification, ChannelSettings } from './channel.ts'
 
@@ -15,7 +15,8 @@ export interface WebhookChannelOptions extends ChannelSettings {
 const keys = ['name', 'timeoutMs', 'maxAttempts', 'url', 'headers', 'format']
 
 /**
- * Makes a channel that posts JSON to a URL. Tried again unless the answer is a 4xx other than 408 and 429. Redirects are not followed.
+ * Makes a channel that posts JSON to a URL. Tried again soon unless the response is a 4xx other than 408, 425 and 429; not before
+ * its `Retry-After`. Redirects are not followed.
  *
  * @throws SdError `SD_INVALID` that names the option
  */
@@ -31,17 +32,19 @@ export function createWebhookChannel(options: WebhookChannelOptions): AlertChann
     name,
     async send(notification, { signal }) {
       const body = JSON.stringify(format(notification))
-      let status: number
+      let response: Response
       try {
-        const response = await fetch(url, { method: 'POST', headers: fields, body, redirect: 'manual', signal })
+        response = await fetch(url, { method: 'POST', headers: fields, body, redirect: 'manual', signal })
         await response.body?.cancel()
-        status = response.status
       } catch (error) {
         throw new SdError('SD_UNAVAILABLE', `Webhook ${name} can't be reached (${codeOf(error)})`)
       }
+      const { status } = response
       if (status >= 200 && status < 300) return
-      const retryable = status >= 500 || status === 408 || status === 429
-      throw new SdError(retryable ? 'SD_UNAVAILABLE' : 'SD_DENIED', `Webhook ${name} answered ${status}`, { retryable })
+      const retryable = status >= 500 || status === 408 || status === 425 || status === 429
+      const retryAfterMs = Math.max(0, readServerDelay(response.headers) ?? 0)
+      const code = retryable ? 'SD_UNAVAILABLE' : 'SD_DENIED'
+      throw new SdError(code, `Webhook ${name} answered ${status}`, { retryable, ...(retryAfterMs > 0 && { retryAfterMs }) })
     },
   }
 }

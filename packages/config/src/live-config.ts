@@ -2,6 +2,7 @@ import {
   type ConfigDocument,
   configUpdateChannel,
   createBackoff,
+  delayBeforeRetry,
   type OperationOptions,
   publishTelemetry,
   type SdError,
@@ -200,7 +201,7 @@ export async function startLiveConfig(settings: ConfigSettings, context: LiveCon
     if (!error.retryable) return
     // Such as that of a key service that is away: nothing will tell when it is back.
     clearTimeout(retryTimer)
-    retryTimer = setTimeout(() => void exclusively(update), retries.next())
+    retryTimer = setTimeout(() => void exclusively(update), delayBeforeRetry(retries, error))
     retryTimer.unref?.()
   }
 

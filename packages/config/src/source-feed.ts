@@ -3,6 +3,7 @@ import {
   closedError,
   createBackoff,
   createConfigDocument,
+  delayBeforeRetry,
   type SdError,
   type Staleness,
   sleep,
@@ -71,7 +72,7 @@ export function followSource({ source }: LayerOptions, onChange: (feed: SourceFe
       settled.resolve()
       if (error.code === 'SD_CLOSED') return
       if (latest !== before) backoff.reset()
-      await sleep(backoff.next(), signal).catch(() => undefined)
+      await sleep(delayBeforeRetry(backoff, error), signal).catch(() => undefined)
     }
   }
 

@@ -61,6 +61,8 @@ export interface SdErrorOptions {
   readonly cause?: unknown
   /** Whose doing it was. @default decided by the code, see `originOf` */
   readonly origin?: OutcomeOrigin
+  /** How long the other side asked to wait before the next attempt, in milliseconds. @default it did not say */
+  readonly retryAfterMs?: number | undefined
   /** Path of the option or argument that is wrong, such as `endpoints[0].port`. */
   readonly field?: string
 }
@@ -81,6 +83,8 @@ export class SdError extends Error {
   readonly retryable: boolean
   /** Path of the option or argument that is wrong, for `SD_INVALID` and `SD_MALFORMED`. */
   readonly field?: string
+  /** How long the other side asked to wait before the next attempt, in milliseconds; see `delayBeforeRetry`. */
+  readonly retryAfterMs?: number
   /** Whose doing it was, where that was said; `originOf` knows it of every error. */
   readonly origin?: OutcomeOrigin
 
@@ -88,6 +92,7 @@ export class SdError extends Error {
     super(maskText(message), 'cause' in options ? { cause: options.cause } : undefined)
     this.code = code
     this.retryable = options.retryable ?? retryableByDefault.has(code)
+    if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs
     if (options.field !== undefined) this.field = options.field
     if (options.origin !== undefined) this.origin = options.origin
     Object.defineProperty(this, marker, { value: true })

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { readServerDelay } from './server-delay.ts'
+import { createBackoff } from './backoff.ts'
+import { SdError } from './errors.ts'
+import { delayBeforeRetry, readServerDelay } from './server-delay.ts'
 
 beforeEach(() => {
   vi.useFakeTimers({ now: Date.UTC(1994, 10, 6, 8, 49, 0) })
@@ -33,4 +35,15 @@ test.each<[string, Record<string, string | string[]>, number | undefined]>([
 ])('%s', (_, headers, delay) => {
   expect(readServerDelay(headers)).toBe(delay)
   expect(readServerDelay(new Headers(Object.entries(headers).map(([name, value]) => [name, String(value)])))).toBe(delay)
+})
+
+test.each<[unknown, number]>([
+  [undefined, 100],
+  [new Error('x'), 100],
+  [new SdError('SD_UNAVAILABLE', 'x'), 100],
+  [new SdError('SD_UNAVAILABLE', 'x', { retryAfterMs: 50 }), 100],
+  [new SdError('SD_UNAVAILABLE', 'x', { retryAfterMs: 5_000 }), 5_000],
+  [new SdError('SD_UNAVAILABLE', 'x', { retryAfterMs: 1e9 }), 3_600_000],
+])('after %o it waits %d ms', (error, expected) => {
+  expect(delayBeforeRetry(createBackoff({ baseMs: 100, random: () => 1 }), error)).toBe(expected)
 })

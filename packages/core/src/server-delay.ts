@@ -1,3 +1,6 @@
+import type { Backoff } from './backoff.ts'
+import { SdError } from './errors.ts'
+
 /** Header fields as `@sd/client`, undici, Node or `fetch` give them; names in lower case, unless it is a `Headers`. */
 export type ReadableHeaders =
   | { get(name: string): string | null }
@@ -25,6 +28,20 @@ export function readServerDelay(headers: ReadableHeaders): number | undefined {
   const at = parseHttpDate(retryAfter)
   if (at === undefined) return undefined
   return Math.max(0, at - (parseHttpDate(readField(headers, 'date') ?? '') ?? Date.now()))
+}
+
+/** Longest that a server is obeyed, in milliseconds: one that asks for a day must not silence us for a day. */
+const longestDelayMs = 3_600_000
+
+/**
+ * How long to wait before something is tried again: as long as the server asked for, up to an hour, and at least the next delay of the backoff.
+ *
+ * @param error what the attempt failed with; `SdError.retryAfterMs` is what the server asked for
+ * @returns milliseconds
+ */
+export function delayBeforeRetry(backoff: Backoff, error: unknown): number {
+  const asked = SdError.isInstance(error) ? (error.retryAfterMs ?? 0) : 0
+  return Math.max(backoff.next(), Math.min(asked, longestDelayMs))
 }
 
 function parseHttpDate(text: string): number | undefined {

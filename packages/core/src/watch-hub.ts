@@ -2,6 +2,7 @@ import { type BackoffOptions, createBackoff } from './backoff.ts'
 import { closedError, SdError, toSdError } from './errors.ts'
 import { createLatestWins, type LatestWins } from './latest-wins.ts'
 import type { OperationOptions } from './registry.ts'
+import { delayBeforeRetry } from './server-delay.ts'
 import { sleep } from './timers.ts'
 import type { Watched } from './watched.ts'
 
@@ -82,6 +83,7 @@ export function createWatchHub<T>(options: WatchHubOptions<T>): WatchHub<T> {
       const controller = new AbortController()
       const end = (): void => controller.abort(signal.reason)
       signal.addEventListener('abort', end, { once: true })
+      let error: SdError
       try {
         await session(key, {
           offer: (value) => {
@@ -96,7 +98,7 @@ export function createWatchHub<T>(options: WatchHubOptions<T>): WatchHub<T> {
         throw new SdError('SD_UNAVAILABLE', `${name} ended the watch of ${key}`)
       } catch (caught) {
         if (signal.aborted) return
-        const error = toSdError(caught, 'SD_UNAVAILABLE', `${name} lost the watch of ${key}`)
+        error = toSdError(caught, 'SD_UNAVAILABLE', `${name} lost the watch of ${key}`)
         if (!error.retryable) {
           topics.delete(key)
           for (const consumer of [...topic.consumers]) consumer.fail(error)
@@ -107,7 +109,7 @@ export function createWatchHub<T>(options: WatchHubOptions<T>): WatchHub<T> {
         signal.removeEventListener('abort', end)
         controller.abort()
       }
-      await sleep(backoff.next(), signal, true).catch(() => undefined)
+      await sleep(delayBeforeRetry(backoff, error), signal, true).catch(() => undefined)
     }
   }
 
