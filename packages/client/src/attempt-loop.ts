@@ -16,8 +16,12 @@ import { Attempt, type AttemptOwner } from './attempt.ts'
 import { findAttemptTime } from './attempt-time.ts'
 import type { CallFrame } from './call-frame.ts'
 import type { Exchange } from './exchange.ts'
+import { isCrowded, takeInstanceUnit } from './instance-admission.ts'
 import { explainNoInstance } from './no-instance.ts'
 import type { ServiceEntry } from './service-entries.ts'
+
+/** Says nothing about an endpoint. */
+const overRate = new SdError('SD_REJECTED', 'All instances that could be called are over their rate limit')
 
 /** The round that a loop is part of. */
 export interface LoopOwner {
@@ -46,6 +50,7 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
   #kept: Attempt | undefined
   /** Those of a hedge. */
   #hedged: Attempt[] | undefined
+  #isOverRate = false
   #stopped: SdError | undefined
   #controller: AbortController | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -196,19 +201,38 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
     const { instanceBreakers } = policies
     const { call } = this
     let refused: Endpoint | undefined
+    let crowded: Endpoint | undefined
     for (;;) {
       const endpoint = attached.pick(this)
       if (!endpoint) break
+      if (isCrowded(this.#entry, endpoint)) {
+        crowded ??= endpoint
+        this.#skip(endpoint)
+        continue
+      }
       const permit = instanceBreakers?.tryAcquire(endpoint)
-      if (!instanceBreakers || permit) return this.#begin(endpoint, permit)
-      refused ??= endpoint
-      this.noteRefusal('instance-breaker', instanceBreakers.of(endpoint).name, endpoint)
+      if (instanceBreakers && !permit) {
+        refused ??= endpoint
+        this.noteRefusal('instance-breaker', instanceBreakers.of(endpoint).name, endpoint)
+      } else if (this.#takeUnit(endpoint, permit)) return this.#begin(endpoint, permit)
       this.#skip(endpoint)
     }
-    // Breakers that let through only so many trials must not leave a call without any instance.
-    return refused && instanceBreakers && call.attempts === 0 ? this.#begin(refused, instanceBreakers.force(refused)) : undefined
+    // What lets through only so many must not leave a call without any instance: breakers with their trials, and one endpoint's share of the places.
+    if (call.attempts > 0) return undefined
+    const last = crowded ?? refused
+    if (!last) return undefined
+    const permit = instanceBreakers?.force(last)
+    return this.#takeUnit(last, permit) ? this.#begin(last, permit) : undefined
   }
-
+  /** Takes a unit of an endpoint's rate limit. */
+  #takeUnit(endpoint: Endpoint, permit: Permit | undefined): boolean {
+    const { instanceRateLimit } = this.#entry.policies
+    if (!instanceRateLimit || takeInstanceUnit(this.#entry, this.call, endpoint)) return true
+    this.#isOverRate = true
+    permit?.settle({ ok: true, error: overRate })
+    this.noteRefusal('rate-limit', instanceRateLimit.limiter.name, endpoint)
+    return false
+  }
   #begin(endpoint: Endpoint, permit: Permit | undefined): Attempt {
     const { call } = this
     call.recorder?.note('picked', { attempt: call.attempts + 1, endpoint })
@@ -216,6 +240,7 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
   }
 
   #noInstance(): SdError {
+    if (this.#isOverRate) return overRate
     return explainNoInstance(this.#entry.cluster)
   }
 

@@ -19,6 +19,8 @@ import type { PolicyScope, ResolvedSettings } from './settings.ts'
 export interface ServicePolicies {
   readonly fallback: Fallback | undefined
   readonly rateLimit: CallRateLimit | undefined
+  /** The rate limit of each instance. */
+  readonly instanceRateLimit: CallRateLimit | undefined
   readonly concurrencyLimit: ConcurrencyLimit | undefined
   readonly breaker: CircuitBreaker | undefined
   readonly retry: RetryPolicy | undefined
@@ -72,7 +74,8 @@ export function makePolicies({ cluster, settings, before, operation }: PoliciesI
 
   const policies: ServicePolicies = {
     fallback: keep('fallback', createFallback),
-    rateLimit: keep('rateLimit', (setting) => ({ key: () => name, ...setting })),
+    rateLimit: keep('rateLimit', (setting) => (setting.scope === 'instance' ? undefined : { key: () => name, ...setting })),
+    instanceRateLimit: settings.rateLimit && settings.rateLimit.scope === 'instance' ? settings.rateLimit : undefined,
     concurrencyLimit: keep('concurrencyLimit', (make) => make(scope)),
     breaker: keep('breaker', (make) => make(scope)),
     retry: keep('retry', (policy) => (typeof policy === 'function' ? policy(scope) : policy)),

@@ -5,6 +5,8 @@ import {
   checkFunction,
   checkKnownKeys,
   checkObject,
+  checkOneOf,
+  invalid,
   type RateLimiter,
 } from '@sd/core'
 
@@ -12,6 +14,11 @@ import {
 export interface CallRateLimit {
   /** The limiter. The client does not close it. */
   readonly limiter: RateLimiter
+  /**
+   * Whether each instance has a limit of its own: one that is over it is skipped, and a call is refused only if all are. The limiter decides at once, as
+   * `createMemoryRateLimiter` does; its keys are `<key>/<instance id>`. @default 'service'
+   */
+  readonly scope?: 'service' | 'instance'
   /** What is limited by itself. @default the name of the service */
   readonly key?: (call: CallContext) => string
   /** Units that a call takes. @default 1 */
@@ -22,9 +29,15 @@ export interface CallRateLimit {
 
 /** Checks the setting. @throws SdError `SD_INVALID` that names the field */
 export function checkRateLimitSetting(path: string, setting: CallRateLimit): void {
-  checkKnownKeys(path, checkObject(path, setting), ['limiter', 'key', 'cost', 'wait'])
-  const { limiter, key, cost, wait } = setting
+  checkKnownKeys(path, checkObject(path, setting), ['limiter', 'scope', 'key', 'cost', 'wait'])
+  const { limiter, scope, key, cost, wait } = setting
   checkFunction(`${path}.limiter.acquire`, limiter?.acquire)
+  if (scope !== undefined) checkOneOf(`${path}.scope`, scope, ['service', 'instance'])
+  if (scope === 'instance') {
+    if (!limiter.tryAcquire)
+      throw invalid(`${path}.limiter`, limiter.name, 'a limiter that decides at once, such as createMemoryRateLimiter')
+    if (wait) throw invalid(`${path}.wait`, wait, 'false, because an instance that is over its limit is skipped')
+  }
   if (key !== undefined) checkFunction(`${path}.key`, key)
   if (cost !== undefined) checkFunction(`${path}.cost`, cost)
   if (wait !== undefined) checkBoolean(`${path}.wait`, wait)

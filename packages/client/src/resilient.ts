@@ -41,8 +41,11 @@ export const preset = {
   breaker: { window: { kind: 'time', durationMs: 10_000 }, minimumCalls: 50, maxOpenMs: 5_000, trials: 5, recoveryMs: 10_000 },
   /** Of the attempts 5 % are hedged; half a second is slow for most services while nothing is known. */
   hedge: { delayMs: 500, percentile: 0.95 },
-  /** So many calls are let through at least, also while the limit measures: else it would refuse many at the start. */
-  concurrencyLimit: { minLimit: 20 },
+  /**
+   * So many calls are let through at least, also while the limit measures: else it would refuse many at the start, and those that come at once after the
+   * process was busy for a quarter of a second, at 200 a second.
+   */
+  concurrencyLimit: { minLimit: 50 },
 } as const
 
 /**
@@ -56,7 +59,8 @@ export const preset = {
  *   is let through again after a tenth of the outage, 10 s at most.
  * - Retries: the defaults of the policy, 3 attempts with jittered backoff, from the service's budget.
  * - Hedges: one more attempt when a call takes longer than 95 % of the others, 500 ms until that is known; from the same budget.
- * - Concurrency: the defaults of the limit, but never fewer than 20 calls, also while it measures: else it would refuse many at the start.
+ * - Concurrency: the defaults of the limit, but never fewer than 50 calls, also while it measures: else it would refuse many at the start. One instance holds at most twice
+ *   an even share of its places, so one that hangs does not use it up.
  *
  * Keep what it returns in a constant: another call makes other functions, and with them new policies where settings change at run time.
  *

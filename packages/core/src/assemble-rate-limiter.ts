@@ -17,6 +17,8 @@ export interface RateLimiterAdapter {
   readonly burst: number
   /** Takes the units, or none if they are not there. Called once per attempt. */
   readonly take: (key: string, cost: number, signal: AbortSignal | undefined) => Promise<RateLimitDecision> | RateLimitDecision
+  /** Takes the units at once, where no backend has to be asked. @default none: only `take` */
+  readonly takeNow?: ((key: string, cost: number) => RateLimitDecision) | undefined
   /** Most that is added at random to a wait, in milliseconds, where several processes wait for the same key. @default 0 */
   readonly jitterMs?: number
   /** Closes the connection. Called once. */
@@ -28,7 +30,7 @@ export function assembleRateLimiter(adapter: RateLimiterAdapter): RateLimiter {
   const name = checkName('name', adapter.name)
   const maxWaiting = checkInteger('maxWaiting', adapter.maxWaiting ?? 1_000, { min: 0, max: 1_000_000 })
   const maxWaitMs = checkDuration('maxWaitMs', adapter.maxWaitMs ?? 30_000, 1)
-  const { take, burst, jitterMs = 0 } = adapter
+  const { take, takeNow, burst, jitterMs = 0 } = adapter
   const closing = new AbortController()
   /** Who waits for which key; the first of a line is on turn. */
   const lines = new Map<string, Set<() => void>>()
@@ -81,16 +83,26 @@ export function assembleRateLimiter(adapter: RateLimiterAdapter): RateLimiter {
     }
   }
 
+  function tell(decision: RateLimitDecision): RateLimitDecision {
+    if (hasTelemetrySubscribers(rateLimitChannel)) publishTelemetry(rateLimitChannel, { limiter: name, decision })
+    return decision
+  }
+
   return {
     name,
     async acquire(key, options = {}) {
       const { cost, mayWait, signal } = checkAcquire(key, options, burst)
       if (closing.signal.aborted) throw closedError(name)
       if (signal?.aborted) throw abortError(signal, name)
-      const decision = await (mayWait ? wait(key, cost, signal) : take(key, cost, signal))
-      if (hasTelemetrySubscribers(rateLimitChannel)) publishTelemetry(rateLimitChannel, { limiter: name, decision })
-      return decision
+      return tell(await (mayWait ? wait(key, cost, signal) : take(key, cost, signal)))
     },
+    ...(takeNow && {
+      tryAcquire(key: string, options: RateLimitAcquireOptions = {}) {
+        const { cost } = checkAcquire(key, options, burst)
+        if (closing.signal.aborted) throw closedError(name)
+        return tell(takeNow(key, cost))
+      },
+    }),
     close() {
       closing.abort()
       closed ??= (async () => adapter.close?.())()

@@ -44,6 +44,12 @@ export interface RateLimiter extends AsyncDisposable {
    * @throws SdError `SD_REJECTED` if it may wait but not for so long, `SD_CLOSED`, `SD_ABORTED`, `SD_INVALID`, or what the backend failed with
    */
   acquire(key: string, options?: RateLimitAcquireOptions): Promise<RateLimitDecision>
+  /**
+   * What {@link RateLimiter.acquire} does, at once; absent where a backend has to be asked.
+   *
+   * @throws SdError `SD_CLOSED`, `SD_INVALID`
+   */
+  tryAcquire?(key: string, options?: Pick<RateLimitAcquireOptions, 'cost'>): RateLimitDecision
   /** Ends waiting calls and closes the connection, if there is one. Idempotent and bounded in time. */
   close(): Promise<void>
 }

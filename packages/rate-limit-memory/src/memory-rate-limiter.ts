@@ -22,5 +22,5 @@ export function createMemoryRateLimiter(options: MemoryRateLimiterOptions): Rate
   const maxKeys = checkInteger('maxKeys', options.maxKeys ?? 100_000, { min: 1, max: 10_000_000 })
   const { name = 'memory', maxWaiting, maxWaitMs } = options
   const { take } = createLocalRateLimit(rule, maxKeys)
-  return assembleRateLimiter({ name, burst: rule.burst, maxWaiting, maxWaitMs, take })
+  return assembleRateLimiter({ name, burst: rule.burst, maxWaiting, maxWaitMs, take, takeNow: take })
 }
