@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { createFaultInjection, type FaultRule } from '@sd/fault-injection'
 
-/** An instance of a service: a server on a real socket, whose ways can be changed while it runs. */
+/** An instance of a service: a server on a real socket, into which faults can be injected while it runs. */
 export interface Instance {
   /** Service of the instance. */
   readonly service: string
@@ -10,10 +11,8 @@ export interface Instance {
   readonly id: string
   /** Port on loopback. */
   readonly port: number
-  /** Status of its answers. */
-  status: number
-  /** How long an answer takes, in milliseconds, beside a few. */
-  delayMs: number
+  /** Injects a fault into all of its responses from now on; without one it is healthy again. */
+  inject(fault?: FaultRule): void
   /** Ends it, and what is under way. */
   close(): Promise<void>
 }
@@ -24,19 +23,20 @@ export function startInstances(service: string, count: number): Promise<readonly
 }
 
 async function startInstance(service: string, id: string): Promise<Instance> {
-  const server = createServer((_, response) => {
-    const { status } = instance
-    const answer = (): unknown => response.writeHead(status, { 'content-type': 'application/json' }).end(`{"servedBy":"${id}"}`)
-    setTimeout(answer, instance.delayMs + 1 + Math.random() * 3)
-  })
+  const faults = createFaultInjection()
+  const server = createServer(
+    faults.handler(service, (_, response) => {
+      const respond = (): unknown => response.writeHead(200, { 'content-type': 'application/json' }).end(`{"servedBy":"${id}"}`)
+      setTimeout(respond, 1 + Math.random() * 3)
+    }),
+  )
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const instance: Instance = {
     service,
     id,
     port: (server.address() as AddressInfo).port,
-    status: 200,
-    delayMs: 0,
+    inject: (fault) => faults.configure({ enabled: fault !== undefined, rules: fault ? [fault] : [] }),
     async close() {
       const closed = once(server, 'close')
       server.close()

@@ -26,7 +26,7 @@ export async function instanceFails(stage: Stage, instances: readonly Instance[]
   )
 
   const failing = await stage.measure('one fails', instances, async () => {
-    sick.status = 503
+    sick.inject({ error: 503 })
     screen.deed(`${id} answers 503 from now on`)
     await until(() => isNow('open'))
     await client.get(service, '/', {
@@ -43,7 +43,7 @@ export async function instanceFails(stage: Stage, instances: readonly Instance[]
 
   let late = 0
   const recovering = await stage.measure('it recovers', instances, async () => {
-    sick.status = 200
+    sick.inject()
     screen.deed(`${id} is well again`)
     await until(() => isNow('closed'))
     await beats(recoveryBeats)

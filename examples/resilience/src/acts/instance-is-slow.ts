@@ -10,8 +10,9 @@ export async function instanceIsSlow(stage: Stage, instances: readonly Instance[
   const { service } = slow
 
   screen.heading('One instance is slow: hedges, and power of two choices')
-  slow.delayMs = 500
-  screen.deed(`${slow.id} takes ${slow.delayMs} ms from now on; round robin does not look at that`)
+  const delayMs = 500
+  slow.inject({ delayMs })
+  screen.deed(`${slow.id} takes ${delayMs} ms from now on; round robin does not look at that`)
   client.configureService(service, policies.roundRobin)
   const plain = await stage.measure('one slow, round robin', instances, () => beats(3))
 

@@ -17,7 +17,7 @@ export async function outliers(stage: Stage, instances: readonly Instance[]): Pr
   client.configureService(service, policies.budgetedRetries)
   let left = 0
   const ejected = await stage.measure('one is an outlier', instances, async () => {
-    first.status = 503
+    first.inject({ error: 503 })
     screen.deed(`${id} answers 503 from now on`)
     await until(() => isOut(id))
     left = evenness(await witness.during(() => beats(0.5)), id, instances.length)
@@ -28,7 +28,7 @@ export async function outliers(stage: Stage, instances: readonly Instance[]): Pr
   stage.promise('an outlier is ejected, and callers are spared', left < 0.2 && callShare(tally, 'answered') >= 0.97, share)
 
   await stage.measure('three of five fail', instances, async () => {
-    for (const instance of others.slice(0, 2)) instance.status = 503
+    for (const instance of others.slice(0, 2)) instance.inject({ error: 503 })
     screen.deed(`two more instances of ${service} answer 503`)
     await until(isPanic)
     await beats(1)
@@ -37,7 +37,7 @@ export async function outliers(stage: Stage, instances: readonly Instance[]): Pr
   stage.promise('with too few well, all are used', panic !== undefined, `${percent(panic?.healthyShare ?? 1)} were well`)
 
   const recovered = await stage.measure('they recover', instances, async () => {
-    for (const instance of instances) instance.status = 200
+    for (const instance of instances) instance.inject()
     screen.deed(`all instances of ${service} are well again`)
     await until(() => !isPanic() && instances.every(isBack))
     await beats(1)

@@ -11,7 +11,7 @@ export async function serviceFails(stage: Stage, instances: readonly Instance[])
   const isClosed = (): boolean => witness.breakers.findLast(({ breaker }) => breaker === service)?.state === 'closed'
 
   screen.heading('The whole service fails: retry budget, a breaker for the service, and a fallback')
-  for (const instance of instances) instance.status = 503
+  for (const instance of instances) instance.inject({ error: 503 })
   screen.deed(`all instances of ${service} answer 503 from now on; nothing bounds the retries`)
   client.configureService(service, policies.unboundedRetries)
   const storm = await stage.measure('all fail, retries', instances, () => beats(2))
@@ -33,7 +33,7 @@ export async function serviceFails(stage: Stage, instances: readonly Instance[])
 
   let end = 0
   await stage.measure('all recover', instances, async () => {
-    for (const instance of instances) instance.status = 200
+    for (const instance of instances) instance.inject()
     screen.deed(`all instances of ${service} are well again`)
     await until(isClosed)
     await beats(recoveryBeats)
