@@ -103,7 +103,8 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
       this.#resolve = resolve
       this.#reject = reject
       const { method, path, request } = call
-      this.#exchange = call.transport.send(endpoint, { method, path, headers, body: request.body }, this)
+      const serverName = call.entry.settings.serverName || undefined
+      this.#exchange = call.transport.send(endpoint, { method, path, headers, body: request.body, serverName }, this)
     })
   }
 

@@ -12,7 +12,9 @@ import {
   type Interceptor,
 } from '@sd/core'
 import { createFetchTransport } from './fetch-transport.ts'
+import { checkHttp2Options } from './http2-transport.ts'
 import { type ClientSettings, settingKeys } from './settings.ts'
+import { checkClientTls } from './tls-options.ts'
 import type { Transport } from './transport.ts'
 import { createUndiciTransport, type UndiciTransportOptions } from './undici-transport.ts'
 
@@ -64,7 +66,16 @@ export interface ResolvedOptions {
   readonly idleMs: number
 }
 
-const connectionKeys = ['connections', 'keepAliveTimeoutMs', 'connectTimeoutMs', 'allowH2', 'decompress', 'dispatcher'] as const
+const connectionKeys = [
+  'connections',
+  'keepAliveTimeoutMs',
+  'connectTimeoutMs',
+  'allowH2',
+  'decompress',
+  'dispatcher',
+  'tls',
+  'http2',
+] as const
 const clientKeys = ['discovery', 'services', 'interceptors', 'maxResponseBytes', 'transport', 'closeTimeoutMs', 'idleMs'] as const
 
 /** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
@@ -100,13 +111,15 @@ function checkInterceptors(interceptors: NonNullable<ServiceClientOptions['inter
 }
 
 function createTransport(options: ServiceClientOptions): Transport {
-  const { connections, keepAliveTimeoutMs, connectTimeoutMs, allowH2, decompress, dispatcher } = options
+  const { connections, keepAliveTimeoutMs, connectTimeoutMs, allowH2, decompress, dispatcher, tls, http2 } = options
   if (connections !== undefined) checkInteger('connections', connections, { min: 1, max: 65_535 })
   if (keepAliveTimeoutMs !== undefined) checkDuration('keepAliveTimeoutMs', keepAliveTimeoutMs, 1)
   if (connectTimeoutMs !== undefined) checkDuration('connectTimeoutMs', connectTimeoutMs, 1)
   if (allowH2 !== undefined) checkBoolean('allowH2', allowH2)
   if (decompress !== undefined) checkBoolean('decompress', decompress)
   if (dispatcher !== undefined) checkFunction('dispatcher.dispatch', dispatcher.dispatch)
+  if (tls !== undefined) checkClientTls('tls', tls)
+  if (http2 !== undefined) checkHttp2Options('http2', http2)
   // Bun has a stub in undici's place that can't dispatch; its own fetch is what works there, and in Deno likewise.
   const isNode =
     typeof process === 'object' && process.release?.name === 'node' && !('Bun' in globalThis) && !('Deno' in globalThis)

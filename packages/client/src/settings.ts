@@ -62,6 +62,11 @@ export interface ServiceSettings {
   readonly attemptTimeoutMs?: number | 'auto' | ((scope: PolicyScope) => AttemptLimit)
   /** Header fields of every call. @default {} */
   readonly headers?: Readonly<Record<string, string>>
+  /**
+   * Name that the certificates of https instances must have, and that is sent as SNI; for instances that are registered by address. `false` for
+   * what an instance's metadata `tls-server-name` says, or else its address. @default false
+   */
+  readonly serverName?: string | false
   /** Answers instead of a call that failed: with an error, or with a status from 500 on. @default none */
   readonly fallback?: CallFallback | false
   /** Limits how often the service is called. @default none */
@@ -89,7 +94,8 @@ export interface ServiceSettings {
 }
 
 /** Settings of one operation of a service; for what it leaves out the service's are in effect, and the service's policies are shared. */
-export interface OperationSettings extends Omit<ServiceSettings, 'balancer' | 'retryBudget' | 'instanceBreaker' | 'operations'> {
+export interface OperationSettings
+  extends Omit<ServiceSettings, 'balancer' | 'retryBudget' | 'serverName' | 'instanceBreaker' | 'operations'> {
   /** `false` keeps failures of this operation from the breakers of instances. */
   readonly instanceBreaker?: false
 }
@@ -108,6 +114,7 @@ export const settingKeys = [
   'timeoutMs',
   'attemptTimeoutMs',
   'headers',
+  'serverName',
   'fallback',
   'rateLimit',
   'concurrencyLimit',
@@ -121,7 +128,7 @@ export const settingKeys = [
 ] as const
 
 /** Names of the settings that an operation may have. */
-const operationKeys = settingKeys.filter((key) => !['balancer', 'retryBudget', 'operations'].includes(key))
+const operationKeys = settingKeys.filter((key) => !['balancer', 'retryBudget', 'serverName', 'operations'].includes(key))
 
 /** Settings of a service and of its operations. */
 export interface ResolvedService {
@@ -160,6 +167,7 @@ export function createBaseSettings(balancer: Balancer): ResolvedSettings {
     timeoutMs: 10_000,
     attemptTimeoutMs: 'auto',
     headers: {},
+    serverName: false,
     fallback: false,
     rateLimit: false,
     concurrencyLimit: false,
@@ -182,9 +190,10 @@ export function createBaseSettings(balancer: Balancer): ResolvedSettings {
 export function readSettings(path: string, settings: ServiceSettings, base: ResolvedSettings): ResolvedSettings {
   const field = (name: string): string => (path === '' ? name : `${path}.${name}`)
   checkKnownKeys(path, checkObject(path === '' ? 'settings' : path, settings), settingKeys)
-  const { timeoutMs, attemptTimeoutMs, headers, fallback, rateLimit, retry, retryBudget, balancer } = settings
+  const { timeoutMs, attemptTimeoutMs, headers, fallback, rateLimit, retry, retryBudget, balancer, serverName } = settings
   if (timeoutMs !== undefined) checkDuration(field('timeoutMs'), timeoutMs)
   if (attemptTimeoutMs !== undefined) checkAttemptLimit(field('attemptTimeoutMs'), attemptTimeoutMs)
+  if (serverName !== undefined && serverName !== false) checkName(field('serverName'), serverName, 253)
   if (fallback) checkFallback(field('fallback'), fallback)
   if (rateLimit) checkRateLimitSetting(field('rateLimit'), rateLimit)
   for (const name of ['concurrencyLimit', 'breaker', 'hedge', 'instanceBreaker'] as const) {

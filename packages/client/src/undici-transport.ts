@@ -1,5 +1,8 @@
-import { Agent, type Dispatcher, interceptors } from 'undici'
-import type { Transport } from './transport.ts'
+import type { Endpoint } from '@sd/core'
+import { Agent, buildConnector, type Dispatcher, interceptors } from 'undici'
+import { createHttp2Transport, type Http2TransportOptions, isHttp2 } from './http2-transport.ts'
+import { type ClientTlsOptions, type ResolvedTls, resolveTls, SERVER_NAME_METADATA } from './tls-options.ts'
+import type { Transport, TransportRequest } from './transport.ts'
 import { UndiciExchange } from './undici-exchange.ts'
 
 /** Options of {@link createUndiciTransport}. */
@@ -10,7 +13,11 @@ export interface UndiciTransportOptions {
   readonly keepAliveTimeoutMs?: number
   /** How long making a connection may take, in milliseconds. @default 3_000 */
   readonly connectTimeoutMs?: number
-  /** Whether HTTP/2 is offered over TLS. @default false */
+  /** Certificates, also of the connections over HTTP/2. @default those that Node trusts, none of its own */
+  readonly tls?: ClientTlsOptions
+  /** Connections to instances whose protocol is `h2`, `h2c`, `grpc` or `grpcs`. @default {} */
+  readonly http2?: Omit<Http2TransportOptions, 'tls' | 'connectTimeoutMs'>
+  /** Whether HTTP/2 is offered over TLS to instances of other protocols. @default false */
   readonly allowH2?: boolean
   /** Whether compressed answers are asked for and decompressed. @default false */
   readonly decompress?: boolean
@@ -24,20 +31,40 @@ export interface UndiciTransport extends Transport {
   readonly dispatcher: Dispatcher
 }
 
-/** Sends over undici with one owned Agent. Deadlines are the client's: undici's own time limits for head and body are off. */
+/**
+ * Sends over undici with one owned Agent, and over `node:http2` to instances whose protocol is HTTP/2. Deadlines are the client's: undici's own
+ * time limits for head and body are off.
+ */
 export function createUndiciTransport(options: UndiciTransportOptions = {}): UndiciTransport {
   const owned = options.dispatcher ? undefined : createAgent(options)
   const base = options.dispatcher ?? owned
   const dispatcher = (options.decompress ? base?.compose(interceptors.decompress()) : base) as Dispatcher
+  let http2: Transport | undefined
+  let isClosed = false
+
+  function overHttp2(): Transport {
+    const { tls, connectTimeoutMs } = options
+    http2 ??= createHttp2Transport({
+      ...options.http2,
+      ...(tls && { tls }),
+      ...(connectTimeoutMs !== undefined && { connectTimeoutMs }),
+    })
+    if (isClosed) void http2.close()
+    return http2
+  }
+
   return {
     name: 'undici',
     dispatcher,
     send(endpoint, request, handler) {
+      if (isHttp2(endpoint)) return overHttp2().send(endpoint, request, handler)
       const exchange = new UndiciExchange(handler)
-      exchange.start(dispatcher, endpoint, request)
+      exchange.start(dispatcher, endpoint, withServerName(endpoint, request))
       return exchange
     },
     async close() {
+      isClosed = true
+      await http2?.close()
       if (owned && !owned.destroyed) await owned.destroy()
     },
   }
@@ -49,6 +76,37 @@ function createAgent(options: UndiciTransportOptions): Agent {
     keepAliveTimeout: options.keepAliveTimeoutMs ?? 4_000,
     keepAliveMaxTimeout: options.keepAliveTimeoutMs ?? 4_000,
     allowH2: options.allowH2 ?? false,
-    connect: { timeout: options.connectTimeoutMs ?? 3_000 },
+    connect: createConnector(options),
   })
+}
+
+/** Connects with the certificates as they are at that time. */
+function createConnector({
+  connectTimeoutMs: timeout = 3_000,
+  allowH2 = false,
+  tls,
+}: UndiciTransportOptions): buildConnector.connector {
+  let connector = buildConnector({ timeout, allowH2 })
+  if (!tls) return connector
+  let current: ResolvedTls = {}
+  return (options, callback) => {
+    if (options.protocol !== 'https:') return connector(options, callback)
+    resolveTls(tls).then(
+      (resolved) => {
+        // One for as long as they are the same: it keeps TLS sessions, which must not outlive their certificates.
+        if (resolved.ca !== current.ca || resolved.cert !== current.cert || resolved.key !== current.key) {
+          current = resolved
+          connector = buildConnector({ ...resolved, timeout, allowH2 })
+        }
+        connector(options, callback)
+      },
+      (error: Error) => callback(error, null),
+    )
+  }
+}
+
+function withServerName(endpoint: Endpoint, request: TransportRequest): TransportRequest {
+  if (request.serverName !== undefined || endpoint.instance.protocol !== 'https') return request
+  const serverName = endpoint.instance.metadata[SERVER_NAME_METADATA]
+  return serverName === undefined ? request : { ...request, serverName }
 }

@@ -77,9 +77,10 @@ export function endpointKey(instance: ServiceInstance): string {
   return `${instance.id}|${instance.address}|${instance.port}`
 }
 
-/** URL origin of an instance; IPv6 gets its brackets, protocols other than `https` and `grpcs` are plain `http`. */
+/** URL origin of an instance; IPv6 gets its brackets, protocols other than `https`, `h2` and `grpcs` are plain `http`. */
 export function instanceOrigin(instance: ServiceInstance): string {
-  const scheme = instance.protocol === 'https' || instance.protocol === 'grpcs' ? 'https' : 'http'
+  const { protocol } = instance
+  const scheme = protocol === 'https' || protocol === 'h2' || protocol === 'grpcs' ? 'https' : 'http'
   const host = instance.address.includes(':') ? `[${instance.address}]` : instance.address
   return `${scheme}://${host}:${instance.port}`
 }

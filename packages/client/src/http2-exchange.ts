@@ -1,0 +1,257 @@
+import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2'
+import { closedError, type Endpoint, type HeaderFields, SdError } from '@sd/core'
+import { headersOf } from './http2-fields.ts'
+import type { TransportExchange, TransportHandler, TransportRequest } from './transport.ts'
+import { toTransportFailure } from './transport-errors.ts'
+import { UploadStream } from './upload.ts'
+
+/** What an exchange asks and tells its connection. */
+export interface Http2Connection {
+  /** Something came. */
+  onHeard(): void
+  /** Whether the server may have looked at a stream; not if it said so with GOAWAY. */
+  wasLookedAt(id: number | undefined): boolean
+  /** Why the connection ended. */
+  reason(): SdError | undefined
+  /** The stream is of no use any more. */
+  onEnd(): void
+}
+
+const nothing: readonly string[] = []
+
+/** Codes of RST_STREAM (RFC 9113, 7). */
+const noError = 0
+const refusedStream = 7
+const cancel = 8
+
+/** One exchange on a stream of an HTTP/2 connection. */
+export class Http2Exchange implements TransportExchange {
+  /** Whether it has ended: its handler was told. */
+  hasEnded = false
+  rawHeaders: readonly string[] = nothing
+  rawTrailers: readonly string[] = nothing
+  readonly #endpoint: Endpoint
+  readonly #request: TransportRequest
+  readonly #handler: TransportHandler
+  #connection: Http2Connection | undefined
+  #stream: ClientHttp2Stream | undefined
+  /** What was pushed before there was a stream. */
+  #pending: Uint8Array[] | undefined
+  #trailers: readonly string[] | undefined
+  #hasPushedAll = false
+  #hasHead = false
+  #isComplete = false
+  #trailerFields: HeaderFields = {}
+  /** Bytes of the body that the head promised and that have not come; NaN if it promised none. */
+  #missing = Number.NaN
+
+  constructor(endpoint: Endpoint, request: TransportRequest, handler: TransportHandler) {
+    this.#endpoint = endpoint
+    this.#request = request
+    this.#handler = handler
+  }
+
+  /** Whether it is of a kind that this transport can't send. */
+  get isRefused(): boolean {
+    return this.#request.upgrade !== undefined
+  }
+
+  /** Ends what can't be sent, later. */
+  refuse(isClosed: boolean): void {
+    const error = isClosed
+      ? closedError('The transport')
+      : new SdError('SD_UNSUPPORTED', 'Upgrades are of HTTP/1.1', { origin: 'caller' })
+    queueMicrotask(() => this.fail(error, false))
+  }
+
+  /** Sends the request. */
+  start(session: ClientHttp2Session, connection: Http2Connection): void {
+    this.#connection = connection
+    const { body, pushed } = this.#request
+    try {
+      const stream = session.request(headersOf(this.#endpoint, this.#request) as unknown as IncomingHttpHeaders, {
+        endStream: body === null && pushed !== true,
+        waitForTrailers: pushed === true,
+      })
+      this.#stream = stream
+      this.#listen(stream)
+      this.#handler.onSend()
+      if (pushed === true) this.#startPushing(stream)
+      else if (typeof body === 'string' || body instanceof Uint8Array) stream.end(body)
+      else if (body !== null) this.#upload(stream, body)
+    } catch (error) {
+      queueMicrotask(() => this.#failWith(error))
+    }
+  }
+
+  write(chunk: Uint8Array): boolean {
+    if (this.hasEnded) return true
+    if (this.#stream) return this.#stream.write(chunk)
+    this.#pending ??= []
+    this.#pending.push(chunk)
+    return false
+  }
+
+  end(trailers?: readonly string[]): void {
+    if (this.hasEnded || this.#hasPushedAll) return
+    this.#hasPushedAll = true
+    this.#trailers = trailers
+    this.#stream?.end()
+  }
+
+  abort(reason: SdError): void {
+    this.fail(reason)
+  }
+
+  resume(): void {
+    this.#stream?.resume()
+  }
+
+  /** Ends it with an error, at once. */
+  fail(error: SdError, wasSent?: boolean): void {
+    if (this.hasEnded) return
+    this.hasEnded = true
+    this.#stream?.close(cancel)
+    this.#connection?.onEnd()
+    this.#handler.onError(error, wasSent)
+  }
+
+  #listen(stream: ClientHttp2Stream): void {
+    stream.on('headers', (fields: IncomingHttpHeaders, _flags: number, raw: unknown) => {
+      if (this.hasEnded) return
+      this.rawHeaders = withoutPseudo(raw)
+      this.#handler.onInformation?.(Number(fields[':status']), fieldsOf(fields))
+    })
+    stream.on('response', (fields: IncomingHttpHeaders, _flags: number, raw: unknown) => this.#onResponse(fields, raw))
+    stream.on('trailers', (fields: IncomingHttpHeaders, _flags: number, raw: unknown) => {
+      this.rawTrailers = withoutPseudo(raw)
+      this.#trailerFields = fieldsOf(fields)
+    })
+    stream.on('data', (chunk: Uint8Array) => this.#onData(stream, chunk))
+    stream.on('end', () => this.#onDataEnd(stream))
+    stream.on('error', (error) => this.#failWith(error))
+    stream.on('close', () => this.#onClose(stream))
+  }
+
+  #onResponse(fields: IncomingHttpHeaders, raw: unknown): void {
+    if (this.hasEnded) return
+    this.#connection?.onHeard()
+    this.#hasHead = true
+    this.rawHeaders = withoutPseudo(raw)
+    const status = Number(fields[':status'])
+    const length = fields['content-length']
+    if (typeof length === 'string' && this.#request.method !== 'HEAD' && status !== 304) this.#missing = Number(length)
+    this.#handler.onResponse(status, fieldsOf(fields), '')
+  }
+
+  #onData(stream: ClientHttp2Stream, chunk: Uint8Array): void {
+    if (this.hasEnded) return
+    this.#connection?.onHeard()
+    this.#missing -= chunk.length
+    if (!this.#handler.onData(chunk)) stream.pause()
+  }
+
+  #onDataEnd(stream: ClientHttp2Stream): void {
+    this.#isComplete = true
+    if (this.hasEnded || stream.closed || stream.writableEnded || this.#missing > 0 || this.#missing < 0) return
+    // The response is complete before the request: the server does not want the rest (RFC 9113, 8.1).
+    this.#finish()
+    stream.close(noError)
+  }
+
+  #finish(): void {
+    this.hasEnded = true
+    this.#connection?.onEnd()
+    this.#handler.onEnd(this.#trailerFields)
+  }
+
+  /** The stream is closed, for whatever reason: only now it is known whether it was reset. */
+  #onClose(stream: ClientHttp2Stream): void {
+    if (this.hasEnded) return
+    const isTruncated = this.#missing > 0 || this.#missing < 0
+    if (this.#hasHead && this.#isComplete && stream.rstCode === noError && !isTruncated) {
+      this.#finish()
+      return
+    }
+    const code = stream.rstCode ?? noError
+    const wasSent = code === refusedStream || !this.#connection?.wasLookedAt(stream.id) ? false : undefined
+    this.fail(this.#connection?.reason() ?? closeError(code, this.#hasHead, isTruncated), wasSent)
+  }
+
+  #failWith(thrown: unknown): void {
+    const stream = this.#stream
+    const code = stream?.rstCode ?? noError
+    // A stream that the library could not even open has no id.
+    const wasRefused = code === refusedStream || (stream !== undefined && !this.#connection?.wasLookedAt(stream.id))
+    const { error, wasSent } = toTransportFailure(thrown)
+    const isReset = code !== noError && error.origin === 'network'
+    this.fail(isReset ? closeError(code, this.#hasHead, false) : error, wasRefused ? false : wasSent)
+  }
+
+  #startPushing(stream: ClientHttp2Stream): void {
+    stream.on('drain', () => {
+      if (!this.hasEnded) this.#handler.onDrain?.()
+    })
+    stream.on('wantTrailers', () => stream.sendTrailers(toFields(this.#trailers ?? nothing)))
+    const pending = this.#pending
+    this.#pending = undefined
+    let isFull = false
+    for (const chunk of pending ?? []) isFull = !stream.write(chunk)
+    if (this.#hasPushedAll) stream.end()
+    else if (pending && !isFull) this.#handler.onDrain?.()
+  }
+
+  #upload(stream: ClientHttp2Stream, body: AsyncIterable<Uint8Array>): void {
+    const upload = new UploadStream(body)
+    upload.on('error', (error) => this.fail(error as SdError))
+    stream.on('close', () => upload.destroy())
+    upload.pipe(stream)
+  }
+}
+
+const names: readonly string[] = [
+  'NO_ERROR',
+  'PROTOCOL_ERROR',
+  'INTERNAL_ERROR',
+  'FLOW_CONTROL_ERROR',
+  'SETTINGS_TIMEOUT',
+  'STREAM_CLOSED',
+  'FRAME_SIZE_ERROR',
+  'REFUSED_STREAM',
+  'CANCEL',
+  'COMPRESSION_ERROR',
+  'CONNECT_ERROR',
+  'ENHANCE_YOUR_CALM',
+  'INADEQUATE_SECURITY',
+  'HTTP_1_1_REQUIRED',
+]
+
+function closeError(code: number, hasHead: boolean, isTruncated: boolean): SdError {
+  const when = hasHead ? 'in the middle of the response' : 'before a response'
+  if (code === noError && isTruncated) return new SdError('SD_MALFORMED', 'The response body does not fit its content-length')
+  const what = code === noError ? 'The stream ended' : `The stream was reset with ${names[code] ?? code}`
+  return new SdError('SD_UNAVAILABLE', `${what} ${when}`, { origin: code === noError ? 'network' : 'peer' })
+}
+
+/** Fields of a head or of trailers without pseudo-header fields, as a plain object. */
+function fieldsOf(fields: IncomingHttpHeaders): HeaderFields {
+  const { ':status': _, ...rest } = fields
+  return rest as HeaderFields
+}
+
+function withoutPseudo(raw: unknown): readonly string[] {
+  if (!Array.isArray(raw)) return nothing
+  const fields = raw as readonly string[]
+  return fields[0] === ':status' ? fields.slice(2) : fields
+}
+
+function toFields(flat: readonly string[]): Record<string, string | string[]> {
+  const fields: Record<string, string | string[]> = {}
+  for (let index = 0; index < flat.length; index += 2) {
+    const name = flat[index] as string
+    const value = flat[index + 1] as string
+    const before = fields[name]
+    fields[name] = before === undefined ? value : [before, value].flat()
+  }
+  return fields
+}

@@ -1,0 +1,97 @@
+import { closedError, type Endpoint, SdError } from '@sd/core'
+import type { Http2Exchange } from './http2-exchange.ts'
+import { Http2Session } from './http2-session.ts'
+import type { ResolvedHttp2Options } from './http2-transport.ts'
+
+/** What a pool is made of. */
+export interface Http2PoolOptions extends ResolvedHttp2Options {
+  /** Name that the certificate must have. */
+  readonly serverName: string | undefined
+  /** Called when no connection is left, and nothing waits for one. */
+  readonly onEmpty: () => void
+}
+
+/** The connections to one endpoint, and what waits for a stream on one of them. */
+export class Http2Pool {
+  readonly #endpoint: Endpoint
+  readonly #options: Http2PoolOptions
+  readonly #sessions = new Set<Http2Session>()
+  readonly #waiting: Http2Exchange[] = []
+
+  constructor(endpoint: Endpoint, options: Http2PoolOptions) {
+    this.#endpoint = endpoint
+    this.#options = options
+  }
+
+  /** Sends on a connection that has a stream left, on a new one, or as soon as there is one. */
+  send(exchange: Http2Exchange): void {
+    const session = this.#findOpen()
+    if (session) {
+      session.start(exchange)
+      return
+    }
+    if (this.#waiting.length >= this.#options.maxWaiting) {
+      this.#dropEnded()
+      if (this.#waiting.length >= this.#options.maxWaiting) {
+        exchange.fail(new SdError('SD_REJECTED', `${this.#options.maxWaiting} requests wait for a stream already`), false)
+        return
+      }
+    }
+    this.#waiting.push(exchange)
+    this.#connectIfUseful()
+  }
+
+  /** Ends everything. */
+  close(): void {
+    for (const session of [...this.#sessions]) session.destroy(closedError('The transport'))
+    for (const exchange of this.#waiting.splice(0)) exchange.fail(closedError('The transport'), false)
+  }
+
+  #findOpen(): Http2Session | undefined {
+    // Filling one after the other lets the last ones become idle.
+    for (const session of this.#sessions) if (session.hasRoom) return session
+    return undefined
+  }
+
+  /** Ended exchanges stay in the list until their turn, or until it is full. */
+  #dropEnded(): void {
+    const live = this.#waiting.filter((exchange) => !exchange.hasEnded)
+    this.#waiting.splice(0, this.#waiting.length, ...live)
+  }
+
+  #connectIfUseful(): void {
+    let connecting = 0
+    let usable = 0
+    for (const session of this.#sessions) {
+      if (session.isConnecting) connecting++
+      if (!session.isDraining) usable++
+    }
+    const isCovered = connecting * this.#options.maxStreams >= this.#waiting.length
+    if (isCovered || usable >= this.#options.maxSessions) return
+    const session = new Http2Session(this.#endpoint, {
+      ...this.#options,
+      onRoom: () => this.#pump(),
+      onClose: (error) => this.#forget(session, error),
+    })
+    this.#sessions.add(session)
+  }
+
+  #pump(): void {
+    for (;;) {
+      const session = this.#waiting.length > 0 ? this.#findOpen() : undefined
+      if (!session) break
+      const exchange = this.#waiting.shift() as Http2Exchange
+      if (!exchange.hasEnded) session.start(exchange)
+    }
+    if (this.#waiting.length > 0) this.#connectIfUseful()
+  }
+
+  #forget(session: Http2Session, error: SdError | undefined): void {
+    this.#sessions.delete(session)
+    // A connection could not be made: what waits for one goes to another endpoint, unless there are connections that it can wait for.
+    if (error && this.#sessions.size === 0) for (const exchange of this.#waiting.splice(0)) exchange.fail(error, false)
+    this.#dropEnded()
+    if (this.#waiting.length > 0) this.#connectIfUseful()
+    else if (this.#sessions.size === 0) this.#options.onEmpty()
+  }
+}
