@@ -75,7 +75,7 @@ export function followService(options: FollowOptions): ServiceFeed {
 
   function show(list: ServiceSnapshot): void {
     const { held } = list
-    const fresh = createSnapshot({ ...list, stale: false, previous: snapshot })
+    const fresh = createSnapshot({ ...list, previous: snapshot })
     publish(fresh.held === held ? fresh : Object.freeze({ ...fresh, held }), undefined)
     // What is on disk is for a start without the source: a list that is doubted would be the wrong one.
     if (held) return

@@ -3,6 +3,9 @@ import {
   closedError,
   createSnapshot,
   type DiscoverySource,
+  publishTelemetry,
+  registryOperationChannel,
+  SdError,
   type ServiceSnapshot,
   sleep,
   withAnySignal,
@@ -47,8 +50,14 @@ export function createDnsRegistry(options: DnsRegistryOptions): DiscoverySource 
     signal: AbortSignal,
     previous?: ServiceSnapshot,
   ): Promise<{ readonly snapshot: ServiceSnapshot; readonly ttlMs: number }> {
-    const { instances, ttlMs } = await limited(signal, (all) => readService(service, all))
-    return { snapshot: createSnapshot({ service, instances, previous }), ttlMs }
+    const { instances, ttlMs, failed } = await limited(signal, (all) => readService(service, all))
+    const kept = (previous?.instances ?? []).filter(({ metadata }) => failed.has(metadata['target'] ?? ''))
+    for (const [target, error] of failed) {
+      const told = new SdError('SD_UNAVAILABLE', `${name} lists ${service} without ${target}: ${error.message}`, { cause: error })
+      publishTelemetry(registryOperationChannel, { registry: name, operation: 'resolve', service, durationMs: 0, error: told })
+    }
+    const stale = failed.size > 0
+    return { snapshot: createSnapshot({ service, instances: [...kept, ...instances], stale, previous }), ttlMs }
   }
 
   const { registry } = assembleDiscoverySource({

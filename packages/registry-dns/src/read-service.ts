@@ -1,4 +1,4 @@
-import { buildForeignInstance, decodeEntries, invalid, type ServiceInstance } from '@sd/core'
+import { buildForeignInstance, decodeEntries, invalid, SdError, type ServiceInstance, toSdError, withAnySignal } from '@sd/core'
 import type { SrvData } from 'dns-packet'
 import { expandTemplate, isDnsName, normalizeName } from './dns-name.ts'
 import { type BroughtAddresses, indexAdditionals } from './interpret.ts'
@@ -10,12 +10,14 @@ export interface ServiceReading {
   readonly instances: readonly ServiceInstance[]
   /** Smallest TTL of all records that were used, in milliseconds. */
   readonly ttlMs: number
+  /** Targets of SRV records that could not be resolved, although others could, and why. None if the reading is whole. */
+  readonly failed: ReadonlyMap<string, SdError>
 }
 
 /**
  * Reads a service once. `signal` must fire when the reading has ended, also by an error.
  *
- * @throws SdError `SD_INVALID` where its name gives no DNS name, `SD_UNAVAILABLE` when any part of it can't be resolved
+ * @throws SdError `SD_INVALID` where its name gives no DNS name, `SD_UNAVAILABLE` when it, or not one of its targets, can be resolved
  */
 export type ServiceReader = (service: string, signal: AbortSignal) => Promise<ServiceReading>
 
@@ -24,12 +26,14 @@ interface Addresses {
   readonly ttlMs: number
 }
 
+/** After how long targets that could not be resolved are asked for again, in milliseconds, if the TTL is longer. */
+const retryMs = 5_000
 /** Targets of one service that are resolved at once. */
 const maxTargets = 16
 
 /** Makes the reader that the options describe. */
 export function createServiceReader(settings: DnsSettings, resolver: DnsResolver): ServiceReader {
-  const { name: registry, records, port, protocol, family, resolveTargets, template, domain } = settings
+  const { name: registry, records, port, protocol, family, resolveTargets, template, domain, timeoutMs } = settings
   // DNS does not tell since when an instance is there. One moment for all keeps two readings of the same records the same.
   const at = { createdAt: Date.now() }
   const types = family === 'any' ? (['A', 'AAAA'] as const) : family === 4 ? (['A'] as const) : (['AAAA'] as const)
@@ -62,15 +66,15 @@ export function createServiceReader(settings: DnsSettings, resolver: DnsResolver
     const instances = decodeEntries(registry, service, addresses, (address) =>
       buildForeignInstance({ service, address, port, protocol }, at),
     )
-    return { instances, ttlMs }
+    return { instances, ttlMs, failed: new Map() }
   }
 
   async function readServices(service: string, signal: AbortSignal): Promise<ServiceReading> {
     const answer = await resolver.ask({ name: nameOf(service), type: 'SRV' }, signal)
     const listed = normalizeRecords(answer.data)
-    const targets = await resolveAll(listed, answer, signal)
+    const { resolved: targets, failed } = await resolveAll(listed, answer, signal)
     const entries = listed.flatMap((record) => {
-      const { addresses } = targets.get(record.target) ?? { addresses: [record.target] }
+      const { addresses } = targets.get(record.target) ?? { addresses: failed.has(record.target) ? [] : [record.target] }
       // What a target with several addresses gets is shared between them.
       return addresses.map((address) => ({ ...record, address, weight: record.weight / addresses.length }))
     })
@@ -78,31 +82,60 @@ export function createServiceReader(settings: DnsSettings, resolver: DnsResolver
       const metadata = address === target ? undefined : { target }
       return buildForeignInstance({ service, address, port: servicePort, protocol, weight, priority, metadata }, at)
     })
-    return { instances, ttlMs: Math.min(answer.ttlMs, ...[...targets.values()].map(({ ttlMs }) => ttlMs)) }
+    const ttlMs = Math.min(answer.ttlMs, failed.size > 0 ? retryMs : answer.ttlMs, ...[...targets.values()].map((target) => target.ttlMs))
+    return { instances, ttlMs, failed }
   }
 
-  /** The addresses of all targets. What is no name is left out, and reported when the instance is built. */
+  /**
+   * The addresses of all targets, and which of them could not be resolved: a zone that is cut off does not take the others with it. What is
+   * not a name is left out, and reported when the instance is built.
+   *
+   * @throws SdError what the first one failed with, if not one has an address
+   */
   async function resolveAll(
     listed: readonly ListedRecord[],
     answer: DnsAnswer<'SRV'>,
     signal: AbortSignal,
-  ): Promise<ReadonlyMap<string, Addresses>> {
+  ): Promise<Targets> {
     const resolved = new Map<string, Addresses>()
-    if (!resolveTargets) return resolved
+    const failed = new Map<string, SdError>()
+    if (!resolveTargets) return { resolved, failed }
     const brought = indexAdditionals(answer.message)
+    const patience = new AbortController()
+    const late = (): SdError => new SdError('SD_TIMEOUT', `${registry} had no response within ${timeoutMs} ms of that for others`)
+    let timer: ReturnType<typeof setTimeout> | undefined
     const open = new Set(listed.map(({ target }) => target).filter(isDnsName))
     async function work(): Promise<void> {
       for (const target of open) {
         open.delete(target)
-        resolved.set(target, await resolve(target, signal, (type) => brought(target, type)))
+        try {
+          const ask = (limit: AbortSignal): Promise<Addresses> => resolve(target, limit, (type) => brought(target, type))
+          const found = await withAnySignal([signal, patience.signal], ask)
+          resolved.set(target, found)
+          // With one that can be used the others have the time of one query: a start must not wait for a zone that is cut off.
+          if (found.addresses.length > 0) timer ??= setTimeout(() => patience.abort(late()), timeoutMs)
+        } catch (error) {
+          signal.throwIfAborted()
+          failed.set(target, toSdError(error, 'SD_UNAVAILABLE', `${registry} can't resolve ${target}`))
+        }
       }
     }
-    // The first that can't be resolved fails the reading; its end is also that of the others, by the signal.
-    await Promise.all(Array.from({ length: maxTargets }, work))
-    return resolved
+    try {
+      await Promise.all(Array.from({ length: maxTargets }, work))
+    } finally {
+      clearTimeout(timer)
+    }
+    const [first] = failed.values()
+    if (first && ![...resolved.values()].some(({ addresses }) => addresses.length > 0)) throw first
+    return { resolved, failed }
   }
 
   return records === 'srv' ? readServices : readAddresses
+}
+
+interface Targets {
+  readonly resolved: ReadonlyMap<string, Addresses>
+  readonly failed: ReadonlyMap<string, SdError>
 }
 
 interface ListedRecord {

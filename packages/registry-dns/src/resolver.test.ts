@@ -1,5 +1,6 @@
+import { registryOperationChannel, subscribeTelemetry } from '@sd/core'
 import { eventually, probeWatch } from '@sd/testing'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { createDnsRegistry, type DnsRegistryOptions } from './index.ts'
 import { address, alias, authority, type FakeDns, type Respond, reply, srv, startFakeDns } from './testing/fake-dns.ts'
 
@@ -114,7 +115,7 @@ describe('a read', () => {
     expect(count).toBe(9)
   })
 
-  test('fails as a whole when one target can not be resolved, and leaves out what is no name or no port', async () => {
+  test('gives what can be resolved, stale, and names the target that can not; what is no name or no port is left out', async () => {
     const answers = [
       srv(name, 'one.x.test', 80),
       srv(name, 'no name', 80),
@@ -130,24 +131,56 @@ describe('a read', () => {
     ])
     expect(await read()).toEqual(['10.0.0.1:80'])
     server.respond((query) => [reply(query, query.questions?.[0]?.type === 'SRV' ? { answers, additionals } : { flags: 2 })])
+    const told: (string | undefined)[] = []
+    onTestFinished(
+      subscribeTelemetry(registryOperationChannel, ({ operation, error }) => {
+        if (operation === 'resolve') told.push(error?.message)
+      }),
+    )
+    await using registry = createDnsRegistry({ servers: [server.address], domain: 'x.test' })
+    const { instances, stale } = await registry.getInstances('orders')
+    expect([instances.map(({ address }) => address), stale]).toEqual([['10.0.0.1'], true])
+    expect(told).toEqual([expect.stringMatching(/^dns lists orders without three\.x\.test: .*SERVFAIL/)])
+    server.respond((query) => [reply(query, query.questions?.[0]?.type === 'SRV' ? { answers } : { flags: 2 })])
     await expect(read()).rejects.toMatchObject({ code: 'SD_UNAVAILABLE', message: expect.stringContaining('SERVFAIL') })
   })
 
-  test('that failed leaves no query behind', async () => {
+  test('keeps the instances of a target that can not be resolved any more, stale, until it can', async () => {
+    let isCut = false
+    server.respond((query) => {
+      const [asked] = query.questions ?? []
+      if (asked?.type === 'SRV') return [reply(query, { answers: [srv(name, 'near.test', 80), srv(name, 'far.test', 80)] })]
+      if (asked?.name === 'near.test') return [reply(query, { answers: [address('near.test', '10.0.0.1')] })]
+      return [reply(query, isCut ? { flags: 2 } : { answers: [address('far.test', '10.0.0.2')] })]
+    })
+    await using registry = createDnsRegistry({ servers: [server.address], domain: 'x.test', minTtlMs: 20, refreshIntervalMs: 20 })
+    const seen: string[] = []
+    for await (const { value } of registry.watch('orders')) {
+      if (!value) continue
+      seen.push(`${value.instances.map((instance) => instance.address).join(' ')}${value.stale ? ' stale' : ''}`)
+      if (seen.length === 3) break
+      isCut = seen.length === 1
+    }
+    expect(seen).toEqual(['10.0.0.1 10.0.0.2', '10.0.0.1 10.0.0.2 stale', '10.0.0.1 10.0.0.2'])
+  })
+
+  test('that is given up in part waits for no longer than one query takes, and leaves no query behind', async () => {
     const answers = Array.from({ length: 50 }, (_, index) => srv(name, `t${index}.x.test`, 80))
     server.respond((query) => {
       const [asked] = query.questions ?? []
       if (asked?.type === 'SRV') return [reply(query, { answers })]
-      return asked?.name === 't0.x.test' ? [reply(query, { flags: 2 })] : []
+      return asked?.name === 't0.x.test' ? [reply(query, { answers: [address('t0.x.test', '10.0.0.1')] })] : []
     })
     const before = process.getActiveResourcesInfo().length
     await using registry = createDnsRegistry({
       servers: [server.address],
       domain: 'x.test',
-      timeoutMs: 60_000,
+      timeoutMs: 300,
       operationTimeoutMs: 60_000,
     })
-    await expect(registry.getInstances('orders')).rejects.toMatchObject({ message: expect.stringContaining('t0.x.test') })
+    const startedAt = performance.now()
+    expect((await registry.getInstances('orders')).instances).toHaveLength(1)
+    expect(performance.now() - startedAt).toBeLessThan(5_000)
     await eventually(() => expect(process.getActiveResourcesInfo().length).toBeLessThanOrEqual(before), 5_000)
   })
 

@@ -70,6 +70,8 @@ export function readForeignSlice(slice: Slice, options: ForeignOptions): readonl
   const createdAt = Date.parse(slice.metadata.creationTimestamp ?? '')
   const at = Number.isNaN(createdAt) ? {} : { createdAt }
   return decodeEntries(options.registry, options.service, slice.endpoints ?? [], (endpoint) => {
+    // It is about to end, and says that it does not serve any more: not even the last resort.
+    if (endpoint.conditions?.terminating && endpoint.conditions.serving === false) return undefined
     const address = endpoint.addresses[0]
     const { targetRef, zone = onlyZoneHint(endpoint) } = endpoint
     return buildForeignInstance(
@@ -99,7 +101,10 @@ function readProtocol({ name = '', protocol, appProtocol }: SlicePort): string {
   return protocol === 'UDP' ? 'udp' : 'http'
 }
 
-/** A terminating Pod finishes what it has, whether or not it still says that it is ready. Absent conditions mean ready. */
+/**
+ * A terminating Pod finishes what it has; while it still passes its checks it is the last resort if there is no other (KEP-1669). Absent
+ * conditions mean ready; clusters before 1.22 have no `serving`, and their terminating Pods may serve.
+ */
 function readHealth({ conditions = {} }: SliceEndpoint): HealthStatus {
   if (conditions.terminating) return 'draining'
   return (conditions.ready ?? true) ? 'healthy' : 'unhealthy'
