@@ -49,15 +49,21 @@ export interface BlockOptions {
 }
 
 /**
- * Which blocks are not in effect. `none`: all are in effect. `judged`: of those blocks only `unreachable`, `isolated` and `removed` are in
- * effect, because an instance that was judged may still answer, and one that can't be connected does not. `unreachable`: only `isolated` and
- * `removed` are.
+ * Which blocks are not in effect. `none`: all are in effect. `judged`: `unhealthy`, `ejected`, `breaker` and `blocked` are not, because an
+ * instance that was judged may still answer; `unreachable`, `failing` and `retry-after` are, because attempts just failed. `failing`:
+ * those are not either. `isolated` and `removed` are always in effect.
  */
-export type OverruledBlocks = 'none' | 'judged' | 'unreachable'
+export type OverruledBlocks = 'none' | 'judged' | 'failing'
 
 const finalRank = 3
-const ranks: Readonly<Partial<Record<OutReason, number>>> = { unreachable: 2, isolated: finalRank, removed: finalRank }
-const overruledRanks: Readonly<Record<OverruledBlocks, number>> = { none: 0, judged: 1, unreachable: 2 }
+const ranks: Readonly<Partial<Record<OutReason, number>>> = {
+  unreachable: 2,
+  failing: 2,
+  'retry-after': 2,
+  isolated: finalRank,
+  removed: finalRank,
+}
+const overruledRanks: Readonly<Record<OverruledBlocks, number>> = { none: 0, judged: 1, failing: 2 }
 
 /** The blocks of one endpoint, and whether they are in effect. */
 export class EndpointBlocks {
@@ -66,7 +72,7 @@ export class EndpointBlocks {
   /** Whether a block lets one attempt through. */
   isTrial = false
   /** Whether a block is one that is in effect in a panic too, see {@link OverruledBlocks}. */
-  isUnreachable = false
+  isFailing = false
   readonly #blocks = new Map<string, EndpointBlock>()
   #highest = 0
   #overruled = 0
@@ -107,11 +113,11 @@ export class EndpointBlocks {
   #judge(): void {
     this.#highest = 0
     this.isTrial = false
-    this.isUnreachable = false
+    this.isFailing = false
     for (const { reason, isTrial } of this.#blocks.values()) {
       if (isTrial) this.isTrial = true
       else this.#highest = Math.max(this.#highest, ranks[reason] ?? 1)
-      if ((ranks[reason] ?? 1) > 1) this.isUnreachable = true
+      if ((ranks[reason] ?? 1) > 1) this.isFailing = true
     }
     this.#decide()
   }

@@ -30,8 +30,8 @@ export interface Endpoint {
   readonly blocks: readonly EndpointBlock[]
   /** Whether anything blocks it, in effect or not. */
   readonly isBlocked: boolean
-  /** Whether it could not be reached lately, or is not to be: not used in a panic, see {@link OverruledBlocks}. */
-  readonly isUnreachable: boolean
+  /** Whether attempts on it failed lately, or it is isolated: not used in a panic while there is another, see {@link OverruledBlocks}. */
+  readonly isFailing: boolean
   /** Whether it is blocked, but may be picked once to see whether it has recovered. */
   readonly isTrial: boolean
   /** Attempts that failed since the last one that was answered well. */
@@ -164,8 +164,8 @@ class TrackedEndpoint implements Endpoint {
     return this.#blocks !== undefined && this.#blocks.size > 0
   }
 
-  get isUnreachable(): boolean {
-    return this.#blocks?.isUnreachable === true
+  get isFailing(): boolean {
+    return this.#blocks?.isFailing === true
   }
 
   get isTrial(): boolean {

@@ -10,7 +10,7 @@ export interface FailureAccrualOptions {
    * @default 5 (Finagle)
    */
   readonly maxFailures?: number
-  /** How long it is out the first time, ± a quarter, in milliseconds; twice as long each time that a trial fails. @default 1_000 (linkerd) */
+  /** How long it is out at first, ± a quarter, in milliseconds; then, when a trial fails, as long again as it has been failing. @default 1_000 (linkerd) */
   readonly minPenaltyMs?: number
   /** How long it is out at most, ± a quarter, in milliseconds. @default 30_000 */
   readonly maxPenaltyMs?: number
@@ -29,8 +29,8 @@ type AccrualReason = Extract<OutReason, 'unreachable' | 'failing' | 'retry-after
 interface Penalty {
   readonly reason: AccrualReason
   readonly detail: string
-  /** How often it was out in a row. */
-  readonly level: number
+  /** When it failed first, without a success since, by `performance.now()`. */
+  readonly failingSince: number
   /** When it began, by `performance.now()`. */
   readonly startedAt: number
   readonly forMs: number
@@ -48,7 +48,7 @@ interface Streak {
 
 /** Name by which endpoints are blocked and under which telemetry tells of it. */
 const name = 'failure-accrual'
-/** In a panic an unreachable instance is tried again after this share of its time: those that are in carry the load of all. */
+/** In a panic an instance is tried again after this share of its time: those that are in carry the load of all. */
 const panicShare = 0.1
 /** How long a pick may take to become an attempt, in milliseconds; then the trial is somebody else's. */
 const claimMs = 50
@@ -72,6 +72,7 @@ export class FailureAccrual {
   /** Responses in a row that asked to come later, but judged nothing: status 429. */
   readonly #refusals = new Map<Endpoint, Streak>()
   #options: Required<FailureAccrualOptions>
+  #isClosed = false
 
   constructor({ options, isPanic }: FailureAccrualParts) {
     this.#options = options
@@ -85,6 +86,8 @@ export class FailureAccrual {
 
   /** Learns how an attempt ended. */
   observe(endpoint: Endpoint, outcome: Outcome): void {
+    // Attempts may outlive the cluster.
+    if (this.#isClosed) return
     const verdict = judgeOutcome(outcome)
     if (verdict === 'success') this.#succeeded(endpoint, outcome)
     else if (verdict === 'failure') this.#failed(endpoint, outcome)
@@ -107,7 +110,7 @@ export class FailureAccrual {
     return true
   }
 
-  /** A panic began: unreachable endpoints are tried again soon. */
+  /** A panic began: endpoints are tried again soon. */
   hurry(): void {
     for (const [endpoint, penalty] of this.#penalties) {
       if (penalty.dueAt === Number.POSITIVE_INFINITY) this.#schedule(endpoint, penalty, this.#waitOf(penalty))
@@ -124,6 +127,7 @@ export class FailureAccrual {
 
   /** Ends all. */
   close(): void {
+    this.#isClosed = true
     for (const endpoint of [...this.#penalties.keys()]) this.#end(endpoint)
     this.#losses.clear()
     this.#refusals.clear()
@@ -147,9 +151,9 @@ export class FailureAccrual {
     const penalty = this.#penalties.get(endpoint)
     const reason = this.#reasonFor(endpoint, outcome)
     if (!penalty) {
-      if (reason) this.#begin(endpoint, reason, outcome, 1)
+      if (reason) this.#begin(endpoint, reason, outcome)
     } else if ((outcome.startedAt ?? performance.now()) >= penalty.dueAt) {
-      this.#begin(endpoint, reason ?? penalty.reason, outcome, penalty.level + 1)
+      this.#begin(endpoint, reason ?? penalty.reason, outcome)
     } else if (penalty.reason === 'unreachable' && outcome.status !== undefined) {
       this.#end(endpoint)
     }
@@ -165,7 +169,7 @@ export class FailureAccrual {
     const penalty = this.#penalties.get(endpoint)
     const isTried = penalty !== undefined && startedAt >= penalty.dueAt
     const isSilent = count >= this.#options.maxFailures && performance.now() - since >= silentMs
-    if (isTried || (isSilent && !penalty)) this.#begin(endpoint, 'unreachable', outcome, (penalty?.level ?? 0) + 1)
+    if (isTried || (isSilent && !penalty)) this.#begin(endpoint, 'unreachable', outcome)
   }
 
   #reasonFor(endpoint: Endpoint, outcome: Outcome): AccrualReason | undefined {
@@ -177,14 +181,17 @@ export class FailureAccrual {
     return status === undefined ? 'unreachable' : 'failing'
   }
 
-  #begin(endpoint: Endpoint, reason: AccrualReason, outcome: Outcome, level: number): void {
-    clearTimeout(this.#penalties.get(endpoint)?.timer)
+  #begin(endpoint: Endpoint, reason: AccrualReason, outcome: Outcome): void {
+    const before = this.#penalties.get(endpoint)
+    clearTimeout(before?.timer)
+    const startedAt = performance.now()
+    const failingSince = before?.failingSince ?? startedAt
     const penalty: Penalty = {
       reason,
       detail: describe(reason, outcome, endpoint.failures),
-      level,
-      startedAt: performance.now(),
-      forMs: this.#timeFor(reason, outcome, level),
+      failingSince,
+      startedAt,
+      forMs: this.#timeFor(reason, outcome, startedAt - failingSince),
       dueAt: Number.POSITIVE_INFINITY,
       activeBefore: -1,
       timer: undefined,
@@ -195,15 +202,16 @@ export class FailureAccrual {
     publishEjection(endpoint, name, { reason, forMs: penalty.forMs })
   }
 
-  #timeFor(reason: AccrualReason, { retryAfterMs = 0 }: Outcome, level: number): number {
+  /** As long again as it has been failing: so it never outlasts a fault by much, however often the instance was tried in it. */
+  #timeFor(reason: AccrualReason, { retryAfterMs = 0 }: Outcome, failingMs: number): number {
     const { minPenaltyMs, maxPenaltyMs } = this.#options
     // Jitter only adds to what the instance asked for.
     if (reason === 'retry-after') return Math.round(Math.min(retryAfterMs, maxPenaltyMs) * (1 + 0.1 * Math.random()))
-    return Math.round(Math.min(minPenaltyMs * 2 ** (level - 1), maxPenaltyMs) * (0.75 + 0.5 * Math.random()))
+    return Math.round(Math.min(Math.max(failingMs, minPenaltyMs), maxPenaltyMs) * (0.75 + 0.5 * Math.random()))
   }
 
   #waitOf({ reason, startedAt, forMs }: Penalty): number {
-    const waitMs = reason === 'unreachable' && this.#isPanic() ? forMs * panicShare : forMs
+    const waitMs = reason !== 'retry-after' && this.#isPanic() ? forMs * panicShare : forMs
     return Math.max(0, startedAt + waitMs - performance.now())
   }
 

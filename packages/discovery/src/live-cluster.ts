@@ -282,6 +282,7 @@ export class LiveCluster implements Cluster {
   }
 
   #flushSoon(): void {
+    if (this.isClosed) return
     // A view of which nothing may be picked any more is not kept until the coalescing time is over.
     const isUsable = this.view.endpoints.some(({ available }) => available)
     if (!this.snapshot || !isUsable || this.#options.coalesceMs === 0) this.#flush()

@@ -50,8 +50,8 @@ export interface DiscoveryOptions {
   readonly monitors?: readonly EndpointMonitor[]
   /**
    * Share of endpoints that must be in, from 0 to 1, so at most half of them may be out by default, for whatever reason. Below it those that
-   * are out are used too: the few that are left would break down, and it is more likely that the judgement is wrong. Only unreachable ones
-   * are not, as long as there is another. 0 is never. @default 0.5 (Envoy)
+   * are out are used too: the few that are left would break down, and it is more likely that the judgement is wrong. Only those that
+   * failed just now are not, as long as there is another. 0 is never. @default 0.5 (Envoy)
    */
   readonly panicThreshold?: number
   /** Uses only some endpoints of each service, so that not every client has connections to all of them. @default all are used */

@@ -41,7 +41,7 @@ export class Outs {
   readonly #ejectedBy = new Map<Endpoint, Set<string>>()
   #known: ReadonlySet<Endpoint> | undefined
   #out = new Set<Endpoint>()
-  #unreachable = new Set<Endpoint>()
+  #failing = new Set<Endpoint>()
   #overruled: OverruledBlocks = 'none'
   #panicThreshold: number
 
@@ -77,7 +77,7 @@ export class Outs {
     for (const endpoint of this.#ejectedBy.keys()) if (!this.#isMember(endpoint)) this.#forget(endpoint)
     for (const endpoint of this.#out) if (!this.#isMember(endpoint)) endpoint.overrule('none')
     this.#out = new Set()
-    this.#unreachable = new Set()
+    this.#failing = new Set()
     for (const endpoint of members) this.#sort(endpoint)
     this.#judge()
     for (const endpoint of this.#out) endpoint.overrule(this.#overruled)
@@ -138,8 +138,8 @@ export class Outs {
   #sort(endpoint: Endpoint): void {
     if (isOut(endpoint)) this.#out.add(endpoint)
     else this.#out.delete(endpoint)
-    if (endpoint.isUnreachable) this.#unreachable.add(endpoint)
-    else this.#unreachable.delete(endpoint)
+    if (endpoint.isFailing) this.#failing.add(endpoint)
+    else this.#failing.delete(endpoint)
   }
 
   #isMember(endpoint: Endpoint): boolean {
@@ -156,9 +156,9 @@ export class Outs {
     const inCount = length - this.#out.size
     const inShare = length === 0 ? 1 : inCount / (length - (inCount === 0 ? 0 : missing))
     const isPanic = inShare < this.#panicThreshold
-    const isDead = this.#unreachable.size === length && length > 0
-    this.#overrule(isDead ? 'unreachable' : isPanic ? 'judged' : 'none')
-    // All are unreachable: they are used whatever the threshold is, because nothing says that it is so of the instances.
+    const isDead = this.#failing.size === length && length > 0
+    this.#overrule(isDead ? 'failing' : isPanic ? 'judged' : 'none')
+    // All fail: they are used whatever the threshold is, because then it is more likely the way to them, or a blip of all.
     if (this.isPanic === (isPanic || isDead)) return
     this.isPanic = isPanic || isDead
     publishTelemetry(clusterPanicChannel, { service, isPanic: this.isPanic, healthyShare: inShare })

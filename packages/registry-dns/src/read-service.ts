@@ -82,7 +82,11 @@ export function createServiceReader(settings: DnsSettings, resolver: DnsResolver
       const metadata = address === target ? undefined : { target }
       return buildForeignInstance({ service, address, port: servicePort, protocol, weight, priority, metadata }, at)
     })
-    const ttlMs = Math.min(answer.ttlMs, failed.size > 0 ? retryMs : answer.ttlMs, ...[...targets.values()].map((target) => target.ttlMs))
+    const ttlMs = Math.min(
+      answer.ttlMs,
+      failed.size > 0 ? retryMs : answer.ttlMs,
+      ...[...targets.values()].map((target) => target.ttlMs),
+    )
     return { instances, ttlMs, failed }
   }
 
@@ -92,11 +96,7 @@ export function createServiceReader(settings: DnsSettings, resolver: DnsResolver
    *
    * @throws SdError what the first one failed with, if not one has an address
    */
-  async function resolveAll(
-    listed: readonly ListedRecord[],
-    answer: DnsAnswer<'SRV'>,
-    signal: AbortSignal,
-  ): Promise<Targets> {
+  async function resolveAll(listed: readonly ListedRecord[], answer: DnsAnswer<'SRV'>, signal: AbortSignal): Promise<Targets> {
     const resolved = new Map<string, Addresses>()
     const failed = new Map<string, SdError>()
     if (!resolveTargets) return { resolved, failed }
