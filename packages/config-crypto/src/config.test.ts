@@ -1,6 +1,7 @@
-import { createConfig, createMemoryConfigSource } from '@sd/config'
-import { expect, test } from 'vitest'
-import { createDecrypter, createKeyring, encryptDocument, encryptValue } from './index.ts'
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: placeholders are written so.
+import { type ConfigOptions, createConfig, createMemoryConfigSource, readConfigText } from '@sd/config'
+import { describe, expect, test } from 'vitest'
+import { createDecrypter, createKeyring, encryptDocument, encryptValue, upgradeFormat } from './index.ts'
 import { createSampleKeyring } from './testing/samples.ts'
 
 const keys = createSampleKeyring()
@@ -38,4 +39,116 @@ test('a bad key or a moved ciphertext leaves the last good configuration, and sa
     await expect(config.reload()).rejects.toMatchObject({ code: 'SD_DENIED', failures })
     expect(config.current).toEqual({ db: { password: 'tiger' } })
   }
+})
+
+describe('who writes a source, and has no key', () => {
+  const bind = (key: string, path: string, value: string): Promise<string> => encryptValue(value, { keys, path, key })
+  const requireEncrypted = ['db.password']
+
+  async function attack(
+    good: Readonly<Record<string, string>>,
+    evil: Readonly<Record<string, string>>,
+    options: Omit<ConfigOptions, 'sources'> = { requireEncrypted },
+    ofSource: object = {},
+  ): Promise<{ readonly error: unknown; readonly isUnchanged: boolean }> {
+    const source = createMemoryConfigSource({ entries: good })
+    const sources = [{ source, ...ofSource }]
+    await using config = await createConfig({ sources, decrypt: createDecrypter({ keys }), ...options })
+    const before = config.current
+    for (const [key, text] of Object.entries(evil)) await source.put(key, text)
+    const error = await config.reload().then(
+      () => undefined,
+      (caught: unknown) => caught,
+    )
+    return { error, isUnchanged: config.current === before }
+  }
+
+  test.each<[string, () => Promise<string>, string]>([
+    ['plain text', async () => 'db: { password: attacker }', 'SD_DENIED'],
+    ['a number', async () => 'db: { password: 5 }', 'SD_DENIED'],
+    ['what lies below', async () => 'db: { password: { a: x } }', 'SD_DENIED'],
+    ['a placeholder', async () => 'db: { password: "${other}" }\nother: x', 'SD_DENIED'],
+    [
+      'a ciphertext of another entry',
+      async () => `db: { password: "${await bind('test.yaml', 'db.password', 'x')}" }`,
+      'SD_DENIED',
+    ],
+    ['a ciphertext of another path', async () => `db: { password: "${await bind('app.yaml', 'db.user', 'x')}" }`, 'SD_DENIED'],
+    [
+      'a ciphertext of format 1',
+      async () => `db: { password: "${await encryptValue('x', { keys, path: 'db.password' })}" }`,
+      'SD_DENIED',
+    ],
+    [
+      'a text that shows it',
+      async () => `db: { password: "${await bind('app.yaml', 'db.password', 'x')}" }\nbanner: "hi \${db.password}"`,
+      'SD_INVALID',
+    ],
+    [
+      'a text that shows what shows it',
+      async () =>
+        `db: { password: "${await bind('app.yaml', 'db.password', 'x')}" }\ntoken: "\${db.password}"\nbanner: "\${token}"`,
+      'SD_INVALID',
+    ],
+  ])('can not put %s there', async (_, evil, code) => {
+    const good = { 'app.yaml': `db: { password: "${await bind('app.yaml', 'db.password', 'tiger')}" }` }
+    const { error, isUnchanged } = await attack(good, { 'app.yaml': await evil() })
+    expect(error).toMatchObject({ code, failures: [{ key: 'app.yaml' }] })
+    expect(isUnchanged).toBe(true)
+  })
+
+  test('can not put plain text above it, in another entry', async () => {
+    const good = { 'app.yaml': `db: { password: "${await bind('app.yaml', 'db.password', 'tiger')}" }` }
+    for (const evil of [{ 'z.yaml': 'db: { password: x }' }, { 'db/password': 'x' }, { 'z.properties': 'DB.Password=x' }]) {
+      const { error, isUnchanged } = await attack(good, evil as Record<string, string>)
+      expect(error).toMatchObject({ code: 'SD_DENIED', failures: [{ key: Object.keys(evil)[0], message: 'must be encrypted' }] })
+      expect(isUnchanged).toBe(true)
+    }
+  })
+
+  test('can not replace a whole document by plain text', async () => {
+    const good = { 'app.yaml': await encryptDocument('admin: false', { keys, key: 'app.yaml' }) }
+    for (const [options, ofSource] of [
+      [{}, { requireEncrypted: ['app.yaml'] }],
+      [{ requireEncrypted: ['admin'] }, {}],
+    ] as const) {
+      const { error, isUnchanged } = await attack(good, { 'app.yaml': 'admin: true' }, options, ofSource)
+      expect(error).toMatchObject({ code: 'SD_DENIED', failures: [{ key: 'app.yaml' }] })
+      expect(isUnchanged).toBe(true)
+    }
+  })
+
+  test('a text that is secret itself may show it, and the program may say what it wants', async () => {
+    const content = `db: { password: "${await bind('app.yaml', 'db.password', 'tiger')}", url: "x:\${db.password}" }`
+    const sources = [createMemoryConfigSource({ entries: { 'app.yaml': content } })]
+    const options = {
+      sources,
+      decrypt: createDecrypter({ keys }),
+      requireEncrypted: [...requireEncrypted, 'own'],
+      secrets: ['db.url'],
+    }
+    await using config = await createConfig({ ...options, defaults: { own: 'x' } })
+    expect(config.current).toEqual({ db: { password: 'tiger', url: 'x:tiger' }, own: 'x' })
+    expect(config.explain('db.url').value).toBe('***')
+    await config.set('own', 'y')
+    expect(config.get('own')).toBe('y')
+  })
+
+  test('values of format 1 are upgraded, and read until then where that is allowed', async () => {
+    const old = `# kept\ndb: { password: "${await encryptValue('tiger', { keys, path: 'db.password' })}" }\n`
+    const source = createMemoryConfigSource({ entries: { 'app.yaml': old } })
+    const options = { sources: [source], requireEncrypted, closeSources: 'never' } as const
+    await using lenient = await createConfig({ ...options, decrypt: createDecrypter({ keys, allowFormat1: true }) })
+    expect(lenient.get('db.password')).toBe('tiger')
+    const strict = createDecrypter({ keys })
+    await expect(createConfig({ ...options, decrypt: strict })).rejects.toMatchObject({ code: 'SD_DENIED' })
+    const upgraded = await upgradeFormat(old, { keys, key: 'app.yaml', tree: readConfigText(old, { key: 'app.yaml' }) })
+    expect(upgraded.startsWith('# kept\ndb: { password: "ENC[test-1:Ag')).toBe(true)
+    await source.put('app.yaml', upgraded)
+    await using config = await createConfig({ ...options, decrypt: strict })
+    expect(config.get('db.password')).toBe('tiger')
+    expect(await upgradeFormat(upgraded, { keys, key: 'app.yaml', tree: readConfigText(upgraded, { key: 'app.yaml' }) })).toBe(
+      upgraded,
+    )
+  })
 })

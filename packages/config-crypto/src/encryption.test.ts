@@ -104,9 +104,9 @@ describe('what must fail', () => {
 
   test('a version of the future', async () => {
     const bytes = Buffer.from(ciphertext.slice('ENC[test-1:'.length, -1), 'base64url')
-    bytes[0] = 2
+    bytes[0] = 3
     const error = await failureOf(decrypt(`ENC[test-1:${bytes.toString('base64url')}]`, { path: 'db.password' }))
-    expect(error).toMatchObject({ code: 'SD_MALFORMED', message: expect.stringContaining('version is 2') })
+    expect(error).toMatchObject({ code: 'SD_MALFORMED', message: expect.stringContaining('version is 3') })
   })
 
   test('noise: an SdError, never a crash', async () => {
@@ -142,7 +142,7 @@ describe('what must fail', () => {
   test('bytes that are no text', async () => {
     const dataKey = new Uint8Array(32)
     const sealed = seal(dataKey, new Uint8Array(12), 'sd-config-crypto/1/value/a', Uint8Array.of(0xff, 0xfe))
-    const text = formatEnvelope({ ...(await keys.wrap(dataKey)), sealed })
+    const text = formatEnvelope({ version: 1, ...(await keys.wrap(dataKey)), sealed })
     expect((await failureOf(decryptValue(text, { keys, path: 'a' }))).code).toBe('SD_MALFORMED')
   })
 

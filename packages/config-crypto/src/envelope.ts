@@ -1,8 +1,13 @@
 import { SdError } from '@sd/core'
 import { nonceLength, tagLength } from './gcm.ts'
 
+/** Formats that are read; both stay readable for ever. */
+export type EnvelopeVersion = 1 | 2
+
 /** What stands between the brackets of `ENC[…]`, taken apart. */
 export interface Envelope {
+  /** What the ciphertext is bound to. 1: a value to its path, a document to its key. 2: a value to its path and the key of its entry. */
+  readonly version: EnvelopeVersion
   /** Id of the key that the data key is wrapped with. */
   readonly keyId: string
   /** The wrapped data key; its form is the keyring's. */
@@ -11,8 +16,6 @@ export interface Envelope {
   readonly sealed: Uint8Array
 }
 
-/** First byte of every envelope. */
-const version = 1
 const headerLength = 3
 /** Longest wrapped data key, in bytes: what a KMS makes of 32 bytes is some hundreds. */
 export const maxWrappedLength = 4_096
@@ -43,7 +46,7 @@ export function replaceEnvelopes(text: string, replace: (envelope: string) => st
 }
 
 /** Writes `ENC[key-id:…]`. The bytes: version (1), length of the wrapped key (2, big endian), wrapped key, nonce (12), ciphertext, tag (16). */
-export function formatEnvelope({ keyId, wrapped, sealed }: Envelope): string {
+export function formatEnvelope({ version, keyId, wrapped, sealed }: Envelope): string {
   const header = Buffer.alloc(headerLength)
   header.writeUInt8(version)
   header.writeUInt16BE(wrapped.length, 1)
@@ -56,11 +59,12 @@ export function parseEnvelope(what: string, text: string): Envelope {
   if (keyId === undefined || body === undefined) throw malformed(what, 'it is not of the form ENC[key-id:base64url]')
   const bytes = Buffer.from(body, 'base64url')
   if (bytes.toString('base64url') !== body) throw malformed(what, 'its base64url is cut off or changed')
-  if (bytes[0] !== version) throw malformed(what, `its version is ${bytes[0]}, and only ${version} is known`)
+  const [version] = bytes
+  if (version !== 1 && version !== 2) throw malformed(what, `its version is ${version}, and only 1 and 2 are known`)
   if (bytes.length < headerLength) throw malformed(what, 'it is cut off')
   const end = headerLength + bytes.readUInt16BE(1)
   if (bytes.length < end + nonceLength + tagLength) throw malformed(what, 'it is cut off')
-  return { keyId, wrapped: bytes.subarray(headerLength, end), sealed: bytes.subarray(end) }
+  return { version, keyId, wrapped: bytes.subarray(headerLength, end), sealed: bytes.subarray(end) }
 }
 
 /** The error of a ciphertext that can't be read. It shows nothing of it. */

@@ -10,7 +10,8 @@ describe('the format stays as it is', () => {
   })
 
   test.each(vectors)('a vector is laid out as the README says', async ({ ciphertext, plaintext, path, key }) => {
-    expect(await readWithWebCrypto(ciphertext, path === undefined ? `document/${key}` : `value/${path}`)).toBe(plaintext)
+    const place = path === undefined ? `document/${key}` : `value/${key === undefined ? '' : `${key}\0`}${path}`
+    expect(await readWithWebCrypto(ciphertext, place, path !== undefined && key !== undefined ? 2 : 1)).toBe(plaintext)
   })
 
   test('what is written today is laid out as the README says', async () => {
@@ -18,18 +19,20 @@ describe('the format stays as it is', () => {
     const document = await encryptDocument('a: 1', { keys, key: 'a.yaml' })
     expect(await readWithWebCrypto(value, 'value/a.b')).toBe('s3cret')
     expect(await readWithWebCrypto(document, 'document/a.yaml')).toBe('a: 1')
+    const bound = await encryptValue('s3cret', { keys, path: 'a.b', key: 'a.yaml' })
+    expect(await readWithWebCrypto(bound, 'value/a.yaml\0a.b', 2)).toBe('s3cret')
   })
 })
 
 /** Reads a ciphertext by the README's description of the layout, with another implementation of AES-GCM. */
-async function readWithWebCrypto(ciphertext: string, place: string): Promise<string> {
+async function readWithWebCrypto(ciphertext: string, place: string, version: number = 1): Promise<string> {
   const [keyId = '', body = ''] = ciphertext.slice('ENC['.length, -1).split(':')
   const bytes = Uint8Array.from(Buffer.from(body, 'base64url'))
   const wrappedLength = new DataView(bytes.buffer).getUint16(1)
-  expect([bytes[0], wrappedLength]).toEqual([1, 60])
+  expect([bytes[0], wrappedLength]).toEqual([version, 60])
   const wrapped = bytes.slice(3, 63)
   const dataKey = await open(sampleKeys[keyId] as Uint8Array<ArrayBuffer>, `sd-config-crypto/1/key/${keyId}`, wrapped)
-  const plaintext = await open(dataKey, `sd-config-crypto/1/${place}`, bytes.slice(63))
+  const plaintext = await open(dataKey, `sd-config-crypto/${version}/${place}`, bytes.slice(63))
   return new TextDecoder().decode(plaintext)
 }
 

@@ -21,10 +21,11 @@ export interface BuiltConfig {
 
 /** Makes a configuration of layers. @throws ConfigError that names source, key, line and field */
 async function buildConfig(given: readonly Layer[], settings: ConfigSettings, signal: AbortSignal): Promise<BuiltConfig> {
-  const { schema, environment, masking } = settings
+  const { schema, environment, masking, isRequired } = settings
   const layers = mergeLayers(given)
   const isSecretOrigin: SecretTest = (keys) =>
     masking.isSecretPath(keys) || layers.at(keys).some((layer) => layer.isSecret || layer.isDecrypted(keys))
+  checkEncrypted(layers, isRequired)
   const { tree, texts, secrets } = resolve()
   const isSecret: SecretTest = (keys) => isSecretOrigin(keys) || secrets.has(keys.join('.'))
   const redact = createRedaction(tree, isSecret, masking)
@@ -38,7 +39,7 @@ async function buildConfig(given: readonly Layer[], settings: ConfigSettings, si
   function resolve(): ReturnType<typeof resolvePlaceholders> {
     try {
       const isVerbatim = (keys: readonly string[]): boolean => layers.at(keys)[0]?.isDecrypted(keys) === true
-      return resolvePlaceholders(layers.tree, { environment, isVerbatim, isSecret: isSecretOrigin })
+      return resolvePlaceholders(layers.tree, { environment, isVerbatim, isSecret: isSecretOrigin, isGuarded: isRequired })
     } catch (error) {
       if (!(error instanceof PlaceholderError)) throw error
       const { keys, message } = error
@@ -70,4 +71,20 @@ export async function buildInTime(
   } catch (error) {
     throw toSdError(error, 'SD_INVALID', `update of ${name}`)
   }
+}
+
+/** Refuses what must be encrypted and is not. @throws ConfigError with the place */
+function checkEncrypted(layers: MergedLayers, isRequired: ConfigSettings['isRequired']): void {
+  function walk(value: unknown, keys: readonly string[]): void {
+    if (typeof value === 'object' && value !== null) {
+      for (const [key, item] of Object.entries(value)) walk(item, [...keys, key])
+    } else if (isRequired(keys)) {
+      const [layer] = layers.at(keys)
+      // What the program itself says has no key.
+      if (layer?.key === undefined || layer.isEncrypted || layer.isDecrypted(keys)) return
+      const failure = { ...layers.placeOf(keys), field: keys.join('.'), message: 'must be encrypted' }
+      throw configError('SD_DENIED', [failure])
+    }
+  }
+  walk(layers.tree, [])
 }

@@ -47,7 +47,7 @@ export interface Config<Output = unknown, Input = Output> extends AsyncDisposabl
   set<P extends Path<Input>>(path: P, value: PathValue<Input, P>): Promise<void>
   /** Takes back what `set` wrote at a path and below. @throws SdError as `set` */
   unset(path: Path<Input>): Promise<void>
-  /** Stops following; what was read last can still be read. The sources stay open. Idempotent. */
+  /** Stops following; what was read last can still be read. The sources stay open, unless `closeSources` says otherwise. Idempotent. */
   close(): Promise<void>
 }
 

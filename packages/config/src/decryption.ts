@@ -11,6 +11,8 @@ export interface CiphertextPlace {
   readonly source: string
   /** Key of the entry. */
   readonly key: string
+  /** Whether it is where a value must be encrypted, see `requireEncrypted`. */
+  readonly isRequired: boolean
   /** Fires at the limit of the update. */
   readonly signal: AbortSignal
 }
@@ -26,6 +28,8 @@ interface EntryPlace {
 /** What decrypts, and how long it may. */
 export interface Decryption {
   readonly decrypt: Decrypt | undefined
+  /** Whether what is at a path of the entry must be encrypted; of the entry as a whole, at the empty path. */
+  readonly isRequired: (keys: readonly string[]) => boolean
   readonly signal: AbortSignal
 }
 
@@ -38,8 +42,11 @@ export async function decryptContent(
   format: ConfigFormat,
   decryption: Decryption,
 ): Promise<string | undefined> {
-  if (format === 'text' || !encrypted.test(entry.content)) return undefined
-  return decryptOne(entry.content, { ...place, lineOf: () => undefined }, undefined, decryption)
+  if (format === 'text' || !encrypted.test(entry.content)) {
+    if (!decryption.isRequired([])) return undefined
+    throw configError('SD_DENIED', [{ ...place, message: 'must be encrypted as a whole' }])
+  }
+  return decryptOne(entry.content, { ...place, lineOf: () => undefined }, [], decryption)
 }
 
 /** A tree whose `ENC[…]` are decrypted, and their paths in relaxed form. @throws ConfigError */
@@ -58,9 +65,8 @@ export async function decryptTree(
       return Object.fromEntries(await Promise.all(walked))
     }
     if (typeof value !== 'string' || !encrypted.test(value)) return value
-    const field = keys.join('.')
-    decrypted.add(relaxed(field))
-    return decryptOne(value, { ...entry, lineOf: () => lineOf(keys) }, field, decryption)
+    decrypted.add(relaxed(keys.join('.')))
+    return decryptOne(value, { ...entry, lineOf: () => lineOf(keys) }, keys, decryption)
   }
   const plain = hasCiphertext(tree) ? ((await walk(tree, [])) as ConfigTree) : tree
   return { tree: plain, decrypted }
@@ -74,16 +80,17 @@ function hasCiphertext(value: unknown): boolean {
 async function decryptOne(
   ciphertext: string,
   { lineOf, source, key }: EntryPlace & { readonly lineOf: () => number | undefined },
-  field: string | undefined,
+  keys: readonly string[],
   decryption: Decryption,
 ): Promise<string> {
-  const { decrypt, signal } = decryption
+  const { decrypt, signal, isRequired } = decryption
+  const field = keys.length > 0 ? keys.join('.') : undefined
   const fail = (code: SdErrorCode, message: string, cause?: SdError): never => {
     throw configError(code, [{ source, key, line: lineOf(), field, message }], cause)
   }
   if (!decrypt) return fail('SD_UNSUPPORTED', 'is encrypted, and there is no option decrypt')
   try {
-    return await decrypt(ciphertext.trim(), { path: field ?? '', source, key, signal })
+    return await decrypt(ciphertext.trim(), { path: field ?? '', source, key, isRequired: isRequired(keys), signal })
   } catch (caught) {
     const cause = toSdError(caught, 'SD_MALFORMED', 'decrypt')
     return fail(cause.code, `can't be decrypted: ${cause.message}`, cause)

@@ -106,9 +106,9 @@ test('decrypt is told the path in the entry, and asked anew by reload only', asy
     },
   })
   const expected = [
-    { source: 'file', key: 'a.yaml', path: 'db.p' },
-    { source: 'file', key: 'a.yaml', path: 'db.l.0' },
-    { source: 'file', key: 'b.yaml', path: '' },
+    { source: 'file', key: 'a.yaml', path: 'db.p', isRequired: false },
+    { source: 'file', key: 'a.yaml', path: 'db.l.0', isRequired: false },
+    { source: 'file', key: 'b.yaml', path: '', isRequired: false },
   ]
   expect(places).toHaveLength(3)
   expect(places).toEqual(expect.arrayContaining(expected))

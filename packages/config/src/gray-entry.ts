@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type ConfigEntry, checkKnownKeys, checkName, checkNumber, checkObject, invalid, SdError } from '@sd/core'
+import { type ConfigEntry, checkKnownKeys, checkName, checkNumber, checkObject, checkText, invalid, SdError } from '@sd/core'
 import { graySuffix } from './profiles.ts'
 
 /** Which instances a gray release is for: those that one of these picks. */
@@ -32,7 +32,14 @@ export interface GrayVersion {
   readonly content: string
   /** Revision of the entry that it was made from; `null` if there was none. */
   readonly baseRevision: string | null
+  /** Who published it, and why, if that was said: `promote` writes it under this name. */
+  readonly author?: string | undefined
+  /** See `author`. */
+  readonly comment?: string | undefined
 }
+
+/** Format of the text under which a gray version is kept. One without a format is of the first. */
+const format = 1
 
 /** The key under which the gray version of an entry is kept. */
 export function grayKeyOf(key: string): string {
@@ -53,16 +60,18 @@ export function isChosen({ releaseId, rule }: Pick<GrayVersion, 'releaseId' | 'r
 
 /** The text under which a gray version is kept. */
 export function encodeGray(version: GrayVersion): string {
-  return `${JSON.stringify(version, undefined, 2)}\n`
+  return `${JSON.stringify({ format, ...version }, undefined, 2)}\n`
 }
 
 /** Reads a gray version. @throws SdError `SD_MALFORMED` */
 export function decodeGray({ key, content }: Pick<ConfigEntry, 'key' | 'content'>): GrayVersion {
   try {
-    const version = JSON.parse(content) as GrayVersion
+    const { format: found = format, ...version } = JSON.parse(content) as GrayVersion & { readonly format?: number }
+    if (found !== format) throw invalid('format', found, `format ${format}`)
     checkName('releaseId', version.releaseId)
     checkRule(version.rule)
     if (typeof version.content !== 'string') throw invalid('content', typeof version.content, 'a text')
+    for (const text of [version.author, version.comment]) if (text !== undefined) checkText('author', text, 4_096)
     return version
   } catch {
     throw new SdError('SD_MALFORMED', `${key} is no gray release`)

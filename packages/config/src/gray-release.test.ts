@@ -79,6 +79,10 @@ describe('promote', () => {
     const version = await release.publish('v: 2', { rule: { share: 10 }, author: 'ada', comment: 'try' })
     expect(await release.current()).toEqual(version)
     expect(store.get('app.yaml.gray')).toMatchObject({ author: 'ada', comment: 'try' })
+    const again = await bed().release
+    await again.publish('v: 2', { rule: { share: 10 }, author: 'ada', comment: 'try' })
+    await again.retarget({ share: 20 }, { author: 'eve' })
+    expect(await again.promote()).toMatchObject({ content: 'v: 2', author: 'ada', comment: 'try' })
     expect(await release.promote({ author: 'bob' })).toMatchObject({ key: 'app.yaml', content: 'v: 2', author: 'bob' })
     expect(store.list().map(({ key, content }) => [key, content])).toEqual([['app.yaml', 'v: 2']])
     expect([await release.current(), await seenBy({ id: 'a' })]).toEqual([undefined, 'v: 2'])

@@ -37,7 +37,7 @@ export interface GrayRelease {
   /** Changes whom it is for; those of a smaller share stay in a larger one. @throws SdError `SD_NOT_FOUND`, `SD_CONFLICT`, else as `put` */
   retarget(rule: GrayRule, options?: GrayWriteOptions): Promise<GrayVersion>
   /**
-   * Makes it the version of all. Can be repeated if it ended half way.
+   * Makes it the version of all, by the author and with the comment of `publish` unless others are given. Can be repeated if it ended half way.
    *
    * @throws SdError `SD_CONFLICT` if the entry was changed since `publish`: nothing is overwritten; `SD_NOT_FOUND`, else as `put`
    */
@@ -78,7 +78,15 @@ export function createGrayRelease(options: GrayReleaseOptions): GrayRelease {
     async publish(content, { rule, ...write }) {
       const { stable } = await read(write)
       const releaseId = crypto.randomUUID()
-      const version = { releaseId, rule: checkRule(rule), content, baseRevision: stable?.revision ?? null }
+      const { author, comment } = write
+      const version = {
+        releaseId,
+        rule: checkRule(rule),
+        content,
+        baseRevision: stable?.revision ?? null,
+        ...(author !== undefined && { author }),
+        ...(comment !== undefined && { comment }),
+      }
       await source.put(grayKey, encodeGray(version), { ...write, ifRevision: null })
       return version
     },
@@ -92,10 +100,11 @@ export function createGrayRelease(options: GrayReleaseOptions): GrayRelease {
     async promote(write = {}) {
       const { stable, gray: maybeGray } = await read(write)
       const gray = found(maybeGray)
-      const { content, baseRevision } = decodeGray(gray)
+      const { content, baseRevision, author = gray.author, comment = gray.comment } = decodeGray(gray)
+      const annotations = { author, comment, ...write }
       // An earlier attempt that got no further has written it already.
       const isWritten = stable?.content === content
-      const promoted = isWritten ? stable : await source.put(key, content, { ...write, ifRevision: baseRevision })
+      const promoted = isWritten ? stable : await source.put(key, content, { ...annotations, ifRevision: baseRevision })
       await source.delete(grayKey, { ...write, ifRevision: gray.revision })
       return promoted
     },

@@ -1,8 +1,8 @@
 import type { ConfigDocument, ConfigEntry } from '@sd/core'
 import { type ConfigTree, treeOf } from './config-tree.ts'
-import { type Decrypt, type Decryption, decryptContent, decryptTree } from './decryption.ts'
+import { type Decryption, decryptContent, decryptTree } from './decryption.ts'
 import { type ConfigFailure, configError } from './failure.ts'
-import type { LayerOptions } from './options.ts'
+import type { ConfigSettings, LayerOptions } from './options.ts'
 import type { EntrySelection } from './profiles.ts'
 import { relaxed } from './spelling.ts'
 import { isUntyped, lineOfPath, type TextToParse } from './text/parse.ts'
@@ -26,6 +26,8 @@ export interface Layer {
   readonly isUntyped: boolean
   /** Whether its keys follow the spelling of the layers below. */
   readonly isRelaxed: boolean
+  /** Whether the entry was encrypted as a whole. */
+  readonly isEncrypted: boolean
   /** Whether a value was encrypted. */
   readonly isDecrypted: (keys: readonly string[]) => boolean
 }
@@ -34,7 +36,7 @@ export interface Layer {
 export function plainLayer(source: string, tree: ConfigTree): Layer {
   const never = (): boolean => false
   const lineOf = (): undefined => undefined
-  return { source, tree, lineOf, isSecret: false, isUntyped: false, isRelaxed: false, isDecrypted: never }
+  return { source, tree, lineOf, isSecret: false, isUntyped: false, isRelaxed: false, isEncrypted: false, isDecrypted: never }
 }
 
 /** Turns documents of one source into layers, and remembers those of entries that stay as they are. */
@@ -49,7 +51,7 @@ export interface LayerReader {
 export function createLayerReader(
   options: LayerOptions,
   selectEntries: EntrySelection,
-  decrypt: Decrypt | undefined,
+  { decrypt, isRequired }: Pick<ConfigSettings, 'decrypt' | 'isRequired'>,
 ): LayerReader {
   const source = options.source.name
   const { at, keys: isWanted, relaxed: isRelaxed, keepNewline } = options
@@ -76,6 +78,7 @@ export function createLayerReader(
       isSecret: entry.isSecret === true || content !== undefined,
       isUntyped: isUntyped(format),
       isRelaxed: isRelaxed && isUntyped(format),
+      isEncrypted: content !== undefined,
       isDecrypted: (keys) => decrypted.has(relaxed(keys.slice(at.length).join('.'))),
     }
     known.set(entry, layer)
@@ -107,7 +110,14 @@ export function createLayerReader(
         options.format,
       )
       checkTextKeys(wanted.filter((entry) => (options.format ?? entry.format) === 'text'))
-      return Promise.all(wanted.map((entry) => readEntry(entry, { decrypt, signal })))
+      return Promise.all(
+        wanted.map((entry) => {
+          const isEntryRequired = options.requireEncrypted.includes(entry.key)
+          const isKeyRequired = (keys: readonly string[]): boolean =>
+            keys.length === 0 ? isEntryRequired : isRequired([...at, ...keys])
+          return readEntry(entry, { decrypt, isRequired: isKeyRequired, signal })
+        }),
+      )
     },
     forget() {
       known = new WeakMap()

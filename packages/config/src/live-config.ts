@@ -53,7 +53,7 @@ const nothing: BuiltConfig = { value: undefined, layers: mergeLayers([]), isSecr
 
 /** Starts a configuration. @throws SdError when a source is away or refused, and no snapshot stands in for it */
 export async function startLiveConfig(settings: ConfigSettings, context: LiveConfigContext): Promise<LiveConfig> {
-  const { name, selectEntries, decrypt, coalesceMs } = settings
+  const { name, selectEntries, coalesceMs } = settings
   const { report, onVersion } = context
   const controller = new AbortController()
   const file = settings.snapshot && createSnapshotFile(settings.snapshot.path)
@@ -67,7 +67,7 @@ export async function startLiveConfig(settings: ConfigSettings, context: LiveCon
 
   const states = settings.sources.map((options): SourceState => {
     const feed = followSource(options, onFeed)
-    return { options, feed, reader: createLayerReader(options, selectEntries, decrypt), layers: [] }
+    return { options, feed, reader: createLayerReader(options, selectEntries, settings), layers: [] }
   })
 
   function onFeed(feed: SourceFeed): void {
@@ -93,7 +93,6 @@ export async function startLiveConfig(settings: ConfigSettings, context: LiveCon
 
   /** Takes over everything that is new, or else whichever of it is good. */
   async function update(): Promise<void> {
-    for (const state of states) if (state.feed.latest === state.accepted) recover(state)
     let waiting = pending()
     while (waiting.length > 0 && !controller.signal.aborted) {
       const error = await attempt(waiting)
@@ -212,6 +211,11 @@ export async function startLiveConfig(settings: ConfigSettings, context: LiveCon
     for (const { feed } of states) feed.close()
     await tail
     await file?.flush()
+    if (settings.closeSources === 'always') await closeSources()
+  }
+
+  async function closeSources(): Promise<void> {
+    await Promise.allSettled(settings.sources.map(({ source }) => source.close()))
   }
 
   try {
@@ -229,6 +233,8 @@ export async function startLiveConfig(settings: ConfigSettings, context: LiveCon
     })
   } catch (error) {
     await close()
+    // A caller that made them in place has nothing else that leads to them.
+    if (settings.closeSources !== 'never') await closeSources()
     throw error
   }
   for (const state of states) state.wasStale = staleSource(state) !== undefined

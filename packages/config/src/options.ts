@@ -8,6 +8,7 @@ import {
   checkKnownKeys,
   checkName,
   checkObject,
+  checkOneOf,
   checkText,
   guardListener,
   invalid,
@@ -21,11 +22,12 @@ import { splitPath } from './path.ts'
 import { createEntrySelection, type EntrySelection, type ProfileOptions } from './profiles.ts'
 import type { ConfigReport } from './report.ts'
 import { readMasking } from './secrets.ts'
+import { relaxed } from './spelling.ts'
 import { toPlain } from './tree.ts'
 
 /** A source with what is particular to it. */
 export interface ConfigSourceOptions {
-  /** The source; it is not closed. */
+  /** The source; when it is closed, `closeSources` says. */
   readonly source: ConfigSource
   /** Path under which its values are put, such as `db`. @default the top */
   readonly at?: string
@@ -51,6 +53,8 @@ export interface ConfigSourceOptions {
    * @default false
    */
   readonly keepNewline?: boolean
+  /** Keys of entries that must be encrypted as a whole: plain text in their place is refused. @default [] */
+  readonly requireEncrypted?: readonly string[]
 }
 
 /** Where the last good texts are kept for a start while a source is away. */
@@ -73,6 +77,11 @@ export interface ConfigOptions<Schema extends StandardSchemaV1 = StandardSchemaV
   readonly profiles?: ProfileOptions
   /** Decrypts values `ENC[…]`, such as with `@sd/config-crypto`. @default such a value is refused */
   readonly decrypt?: Decrypt
+  /**
+   * Paths whose values must be encrypted wherever they come from a source, with all below them: plain text there is refused, and a text that
+   * shows one by a placeholder must be secret itself. `defaults` and `set` are the program's own. @default none
+   */
+  readonly requireEncrypted?: readonly string[]
   /** Variables for placeholders. @default process.env */
   readonly environment?: Readonly<Record<string, string | undefined>>
   /**
@@ -93,6 +102,12 @@ export interface ConfigOptions<Schema extends StandardSchemaV1 = StandardSchemaV
   readonly onReport?: (report: ConfigReport) => void
   /** Ends a start that takes too long. */
   readonly signal?: AbortSignal
+  /**
+   * When the sources are closed: when a start fails, also with the configuration, or never, such as for a caller that starts again with them.
+   *
+   * @default 'on-failure'
+   */
+  readonly closeSources?: 'on-failure' | 'always' | 'never'
   /** Name for reports and telemetry. @default 'config' */
   readonly name?: string
 }
@@ -107,6 +122,7 @@ export interface LayerOptions {
   readonly relaxed: boolean
   readonly snapshot: boolean
   readonly keepNewline: boolean
+  readonly requireEncrypted: readonly string[]
 }
 
 /** Options with their defaults filled in. */
@@ -116,6 +132,8 @@ export interface ConfigSettings {
   readonly defaults: ConfigTree
   readonly selectEntries: EntrySelection
   readonly decrypt: Decrypt | undefined
+  /** Whether what is at a path must be encrypted. */
+  readonly isRequired: (keys: readonly string[]) => boolean
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly masking: Masking
   readonly snapshot: Required<ConfigSnapshotOptions> | undefined
@@ -124,6 +142,7 @@ export interface ConfigSettings {
   readonly coalesceMs: number
   readonly onReport: (report: ConfigReport) => void
   readonly signal: AbortSignal | undefined
+  readonly closeSources: 'on-failure' | 'always' | 'never'
   readonly name: string
 }
 
@@ -133,6 +152,7 @@ const optionNames: readonly (keyof ConfigOptions)[] = [
   'defaults',
   'profiles',
   'decrypt',
+  'requireEncrypted',
   'environment',
   'secrets',
   'snapshot',
@@ -141,6 +161,7 @@ const optionNames: readonly (keyof ConfigOptions)[] = [
   'coalesceMs',
   'onReport',
   'signal',
+  'closeSources',
   'name',
 ]
 
@@ -157,6 +178,7 @@ export function readOptions(options: ConfigOptions): ConfigSettings {
     defaults: readTree('defaults', options.defaults ?? {}),
     selectEntries: createEntrySelection(options.profiles),
     decrypt,
+    isRequired: readRequired(options.requireEncrypted ?? []),
     environment: checkObject('environment', options.environment ?? process.env) as ConfigSettings['environment'],
     masking: readMasking(options.secrets ?? {}),
     snapshot: options.snapshot && readSnapshot(options.snapshot),
@@ -165,6 +187,7 @@ export function readOptions(options: ConfigOptions): ConfigSettings {
     coalesceMs: checkDuration('coalesceMs', options.coalesceMs ?? 50),
     onReport: guardListener('onReport', checkFunction('onReport', onReport)),
     signal: options.signal,
+    closeSources: checkOneOf('closeSources', options.closeSources ?? 'on-failure', ['on-failure', 'always', 'never']),
     name: checkName('name', options.name ?? 'config'),
   }
 }
@@ -199,8 +222,28 @@ function readSources(sources: ConfigOptions['sources']): readonly LayerOptions[]
 function readSource(field: string, given: ConfigSource | ConfigSourceOptions): LayerOptions {
   checkObject(field, given)
   if (!('source' in given)) return readSource(field, { source: given })
-  checkKnownKeys(field, given, ['source', 'at', 'optional', 'format', 'keys', 'relaxed', 'snapshot', 'keepNewline'])
-  const { source, at, optional = false, format, keys, relaxed = true, snapshot = true, keepNewline = false } = given
+  checkKnownKeys(field, given, [
+    'source',
+    'at',
+    'optional',
+    'format',
+    'keys',
+    'relaxed',
+    'snapshot',
+    'keepNewline',
+    'requireEncrypted',
+  ])
+  const {
+    source,
+    at,
+    optional = false,
+    format,
+    keys,
+    relaxed = true,
+    snapshot = true,
+    keepNewline = false,
+    requireEncrypted = [],
+  } = given
   checkFunction(`${field}.watch`, (checkObject(field, source) as unknown as ConfigSource).watch)
   return {
     source,
@@ -211,7 +254,21 @@ function readSource(field: string, given: ConfigSource | ConfigSourceOptions): L
     relaxed: checkBoolean(`${field}.relaxed`, relaxed),
     snapshot: checkBoolean(`${field}.snapshot`, snapshot),
     keepNewline: checkBoolean(`${field}.keepNewline`, keepNewline),
+    requireEncrypted: checkTexts(`${field}.requireEncrypted`, requireEncrypted),
   }
+}
+
+function readRequired(paths: readonly string[]): ConfigSettings['isRequired'] {
+  const required = checkTexts('requireEncrypted', paths).map((path, index) =>
+    splitPath(`requireEncrypted[${index}]`, path).map(relaxed),
+  )
+  return (keys) =>
+    required.some((path) => path.length <= keys.length && path.every((key, depth) => key === relaxed(keys[depth] as string)))
+}
+
+function checkTexts(field: string, texts: readonly string[]): readonly string[] {
+  if (!Array.isArray(texts)) throw invalid(field, texts, 'an array')
+  return texts.map((text, index) => checkText(`${field}[${index}]`, text, 1_024))
 }
 
 function readKeys(field: string, keys: ConfigSourceOptions['keys']): LayerOptions['keys'] {

@@ -9,6 +9,8 @@ export interface PlaceholderOptions {
   readonly isVerbatim: (keys: readonly string[]) => boolean
   /** Whether what is at a path is secret, so that what refers to it is as well. */
   readonly isSecret: SecretTest
+  /** Whether what is at a path must be encrypted: a text that refers to it must be secret itself. @default nothing is */
+  readonly isGuarded?: SecretTest
 }
 
 /** A tree without placeholders. */
@@ -35,6 +37,7 @@ export class PlaceholderError extends Error {
 interface Expanded {
   readonly value: unknown
   readonly isSecret: boolean
+  readonly isGuarded: boolean
 }
 
 const maxDepth = 50
@@ -47,7 +50,7 @@ const maxCharacters = 4_194_304
  * @throws PlaceholderError for one without a value, one that isn't closed, a cycle, an object or array in a text, and too much of it
  */
 export function resolvePlaceholders(tree: ConfigTree, options: PlaceholderOptions): ResolvedTree {
-  const { environment, isVerbatim, isSecret } = options
+  const { environment, isVerbatim, isSecret, isGuarded = () => false } = options
   const known = new Map<string, Expanded>()
   const texts = new Set<string>()
   const secrets = new Set<string>()
@@ -61,7 +64,7 @@ export function resolvePlaceholders(tree: ConfigTree, options: PlaceholderOption
   }
 
   function resolveLeaf(value: unknown, keys: readonly string[]): Expanded {
-    if (!hasPlaceholder(value) || isVerbatim(keys)) return { value, isSecret: isSecret(keys) }
+    if (!hasPlaceholder(value) || isVerbatim(keys)) return { value, isSecret: isSecret(keys), isGuarded: isGuarded(keys) }
     const path = keys.join('.')
     const found = known.get(path)
     if (found) return found
@@ -71,7 +74,9 @@ export function resolvePlaceholders(tree: ConfigTree, options: PlaceholderOption
     open.push(path)
     const expanded = expand(value, keys)
     open.pop()
-    const result = { value: expanded.value, isSecret: expanded.isSecret || isSecret(keys) }
+    if (expanded.isGuarded && !isSecret(keys))
+      throw new PlaceholderError(keys, 'shows a value that must be encrypted: name this path in secrets if that is meant')
+    const result = { ...expanded, isSecret: expanded.isSecret || isSecret(keys) }
     known.set(path, result)
     texts.add(path)
     if (expanded.isSecret) secrets.add(path)
@@ -81,6 +86,7 @@ export function resolvePlaceholders(tree: ConfigTree, options: PlaceholderOption
   function expand(text: string, keys: readonly string[], depth: number = 0): Expanded {
     if (depth > maxDepth) throw new PlaceholderError(keys, `has placeholders nested more than ${maxDepth} deep`)
     let isSecretText = false
+    let isGuardedText = false
     const values: unknown[] = []
     let length = 0
     let at = 0
@@ -104,13 +110,14 @@ export function resolvePlaceholders(tree: ConfigTree, options: PlaceholderOption
       if (end < 0) throw new PlaceholderError(keys, 'has a placeholder without its closing brace')
       const reference = refer(text.slice(start + 2, end), keys, depth)
       isSecretText ||= reference.isSecret
+      isGuardedText ||= reference.isGuarded
       push(reference.value)
       at = end + 1
     }
     if (at < text.length) push(text.slice(at))
-    if (values.length === 1) return { value: values[0], isSecret: isSecretText }
+    if (values.length === 1) return { value: values[0], isSecret: isSecretText, isGuarded: isGuardedText }
     characters += length
-    return { value: values.map(String).join(''), isSecret: isSecretText }
+    return { value: values.map(String).join(''), isSecret: isSecretText, isGuarded: isGuardedText }
   }
 
   function refer(reference: string, keys: readonly string[], depth: number): Expanded {
@@ -123,7 +130,7 @@ export function resolvePlaceholders(tree: ConfigTree, options: PlaceholderOption
       throw new PlaceholderError(keys, `refers to ${name}, which is no single value`)
     if (value !== undefined) return resolveLeaf(value, target)
     const variable = Object.hasOwn(environment, name) ? environment[name] : undefined
-    if (variable !== undefined) return { value: variable, isSecret: isSecret([name]) }
+    if (variable !== undefined) return { value: variable, isSecret: isSecret([name]), isGuarded: false }
     if (colon < 0) throw new PlaceholderError(keys, `refers to ${name}, which has no value`)
     const otherwise = reference.slice(colon + 1)
     if (isForeignName(name, otherwise))

@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type ConfigSource, SdError } from '@sd/core'
+import { type ConfigDocument, type ConfigSource, SdError, type Watched } from '@sd/core'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { z } from 'zod'
 import { createMemoryConfigSource, createMemoryConfigStore } from './index.ts'
@@ -139,11 +139,83 @@ describe('what is refused keeps the last good', () => {
   })
 })
 
+test('closing waits for the update under way', async () => {
+  const source = memory('file', { 'app.json': '{"a":1}' })
+  let isHanging = false
+  const schema = z.object({ a: z.number() }).refine(() => !isHanging || new Promise<boolean>(() => undefined))
+  const config = await open({ sources: [source], schema })
+  isHanging = true
+  let isSettled = false
+  const reloading = config.reload().then(
+    () => undefined,
+    (error: unknown) => {
+      isSettled = true
+      return error
+    },
+  )
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  await config.close()
+  expect(isSettled).toBe(true)
+  expect(await reloading).toMatchObject({ code: 'SD_ABORTED' })
+})
+
+test.each([
+  ['on-failure', true, 'connected'],
+  ['always', true, 'closed'],
+  ['never', false, 'connected'],
+] as const)('sources are closed %s', async (closeSources, isClosedOnFailure, afterwards) => {
+  const good = memory('good', { a: '1' })
+  const bad = memory('bad', { 'b.json': '{' })
+  await expect(open({ sources: [good, bad], closeSources })).rejects.toMatchObject({ code: 'SD_MALFORMED' })
+  expect([good.state === 'closed', bad.state === 'closed']).toEqual([isClosedOnFailure, isClosedOnFailure])
+  const other = memory('other', { a: '1' })
+  const config = await open({ sources: [other], closeSources })
+  await config.close()
+  expect(other.state).toBe(afterwards)
+})
+
+test('a value that comes with a loss is not a recovery, and the loss began when it did', async () => {
+  const [document] = await Promise.all([memory('center', { a: '1' }).load()])
+  const steps: Watched<ConfigDocument>[] = [{ value: document }]
+  let wake = (): void => undefined
+  const source: ConfigSource = {
+    ...memory('center'),
+    name: 'center',
+    watch: () => ({
+      async *[Symbol.asyncIterator]() {
+        for (;;) {
+          for (let step = steps.shift(); step; step = steps.shift()) yield step
+          await new Promise<void>((resolve) => {
+            wake = resolve
+          })
+        }
+      },
+    }),
+  }
+  const { reports, onReport } = follow()
+  const config = await open({ sources: [source], onReport })
+  const stale = (sinceMs: number): Watched<ConfigDocument> => ({
+    value: document,
+    stale: { sinceMs, error: new SdError('SD_UNAVAILABLE', 'away') },
+  })
+  steps.push(stale(1))
+  wake()
+  await soon(() => expect(config.status().stale).toHaveLength(1))
+  const [first] = config.status().stale
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  steps.push(stale(2), stale(3))
+  wake()
+  await soon(() => expect(steps).toEqual([]))
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  expect(config.status().stale).toEqual([first])
+  expect(reports.map(({ kind }) => kind).filter((kind) => kind !== 'updated')).toEqual(['stale'])
+})
+
 describe('a source that is away', () => {
   test('is waited for at the start, then refused by name', async () => {
     const source = memory('center', { a: '1' })
     source.setConnected(false)
-    await expect(open({ sources: [source], startTimeoutMs: 50 })).rejects.toMatchObject({
+    await expect(open({ sources: [source], startTimeoutMs: 50, closeSources: 'never' })).rejects.toMatchObject({
       code: 'SD_UNAVAILABLE',
       message: expect.stringContaining('center'),
     })
@@ -175,7 +247,7 @@ describe('a source that is away', () => {
         },
       }),
     }
-    await expect(open({ sources: [source] })).rejects.toMatchObject({ code: 'SD_DENIED' })
+    await expect(open({ sources: [source], closeSources: 'never' })).rejects.toMatchObject({ code: 'SD_DENIED' })
     const config = await open({ sources: [{ source, optional: true }] })
     expect(config.current).toEqual({})
     await soon(() => expect(config.current).toEqual({ a: 1 }))

@@ -12,7 +12,7 @@ export function createSampleKeyring(primary: string = 'test-1', ...others: reado
   return createKeyring({ keys, primary })
 }
 
-/** Ciphertexts of format 1. They must stay readable for ever: add vectors, never change one. */
+/** Ciphertexts of formats 1 and 2. They must stay readable for ever: add vectors, never change one. */
 export const vectors: readonly {
   readonly path?: string
   readonly key?: string
@@ -24,6 +24,13 @@ export const vectors: readonly {
     plaintext: 's3cret',
     ciphertext:
       'ENC[test-1:AQA8KapC5Z8MpyvV9Y6-yLBNs4SamaxIuitKTAT6cRExuMJ-Gqfn46tDGi7TYxcGgWzXfhUf7rAHCIbn4p3zFFyUXrdbWrmA-GWWNRoPCr_PCom1BS2-UwYrHhcsqirk9A]',
+  },
+  {
+    path: 'db.password',
+    key: 'orders.yaml',
+    plaintext: 'format two',
+    ciphertext:
+      'ENC[test-1:AgA8-clbeOD77kjrhWcEkJZ1g_It5lYKCgUD_kAQGRhrN8td3JjgLoC5PdPyXZNL3cuN_UlOLrQXM1eB7k_QBRsxnjCmI9KS36JXj72CMkzq2vcJE0UZgfXy3w9fCjb4vfd1FUs]',
   },
   {
     path: 'empty',
