@@ -155,6 +155,8 @@ export function createConsulConnection(settings: ConsulConnectionSettings): Cons
   function heedPause(index: number, error: SdError | undefined): void {
     const { pause } = lanes[index] as (typeof lanes)[number]
     const response = error && responseOf(error)
+    // There the status is that of the service: 429 is a warning.
+    if (response?.path.startsWith('/v1/agent/health/')) return
     if (response?.status === 429 || response?.retryAfterMs !== undefined) {
       const askedMs = Math.min(Math.max(response.retryAfterMs ?? 0, 0), maxPauseMs)
       pause.untilMs = performance.now() + Math.max(askedMs, pause.backoff.next())

@@ -15,6 +15,8 @@ const codes: Readonly<Record<number, SdErrorCode>> = {
 export interface ConsulResponse {
   /** Status of the response. */
   readonly status: number
+  /** Path that was asked for, without its query. */
+  readonly path: string
   /** How long the agent asks to wait, in milliseconds; `undefined` if it does not say. */
   readonly retryAfterMs: number | undefined
 }
@@ -63,7 +65,7 @@ export function explain(caught: unknown, name: string): SdError {
   const error = new SdError(code, `${what}${text === '' ? '' : `: ${text}`}${hint === undefined ? '' : ` (${hint})`}`, {
     cause: caught,
   })
-  responses.set(error, { status, retryAfterMs: readServerDelay(headers as Record<string, string | string[] | undefined>) })
+  responses.set(error, { status, path, retryAfterMs: readServerDelay(headers as Record<string, string | string[] | undefined>) })
   return error
 }
 

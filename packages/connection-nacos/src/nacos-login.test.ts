@@ -55,21 +55,35 @@ describe('login', () => {
   })
 
   test('a refusal shows nothing of what was sent, and is for good unless a login worked before', async () => {
-    answers.push({ status: 403, headers: {}, text: 'wrong: p-secret' })
+    const refused = { status: 403, headers: {}, text: 'wrong: p-secret' }
+    answers.push(refused)
+    await assert.rejects(login.token(endpoint), { code: 'SD_DENIED' })
+    vi.advanceTimersByTime(11_000)
+    answers.push(refused)
     await assert.rejects(login.token(endpoint), (error: Error & { code?: string; retryable?: boolean }) => {
       expect([error.code, error.retryable]).toEqual(['SD_DENIED', false])
       expect(error.message).not.toContain('p-secret')
       return true
     })
     answers.push({ status: 500, headers: {}, text: '{"message":"No message available"}' })
-    await assert.rejects(login.token(endpoint), { code: 'SD_DENIED', retryable: false })
+    await assert.rejects(login.token(endpoint), { code: 'SD_DENIED', retryable: true })
     answers.push({ status: 500, headers: {}, text: 'caused: User u not found;' })
-    await assert.rejects(login.token(endpoint), { code: 'SD_DENIED', retryable: false })
+    await assert.rejects(login.token(endpoint), { code: 'SD_DENIED', retryable: true })
     answers.push({ status: 500, headers: {}, text: 'database away' })
     await assert.rejects(login.token(endpoint), { code: 'SD_UNAVAILABLE', retryable: true })
-    answers.push(ok('a'), { status: 403, headers: {}, text: '' })
+    answers.push(ok('a'), refused)
     login.forget(await login.token(endpoint))
     await assert.rejects(login.token(endpoint), { code: 'SD_DENIED', retryable: true })
+  })
+
+  test('a server that refuses every login while it starts is waited for', async () => {
+    const starting = { status: 403, headers: {}, text: 'Access Denied' }
+    answers.push(starting, starting, ok('a'))
+    for (let second = 0; second < 2; second++) {
+      await assert.rejects(login.token(endpoint), { code: 'SD_DENIED', retryable: true })
+      vi.advanceTimersByTime(1_500)
+    }
+    expect(await login.token(endpoint)).toBe('a')
   })
 
   test('an answer without a token is malformed', async () => {

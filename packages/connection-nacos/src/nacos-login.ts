@@ -24,6 +24,12 @@ interface Session {
   readonly renewAt: number
 }
 
+/**
+ * How long a login that never worked may be refused before that is believed, in milliseconds. Official Nacos 3 says that it is ready, and
+ * refuses every login with status 403 for 1.5 to 3 s after that.
+ */
+const startupMs = 10_000
+
 /** How Nacos 2.5 says with status 500 that there is no such user, and 3.0 that the password is wrong. */
 const refusals = /^caused: User \S+ not found|No message available/
 
@@ -45,6 +51,8 @@ export function createNacosLogin({ http, credentials, timeoutMs, name }: NacosLo
   let session: Session | undefined
   let pending: Promise<Session> | undefined
   let hasLoggedIn = false
+  /** When a login was first refused, by `performance.now()`. */
+  let refusedAt: number | undefined
 
   async function ask(endpoint: ServerEndpoint, signal: AbortSignal): Promise<NacosResponse> {
     const { username, password } = await resolveProvided<Credentials>(credentials)
@@ -64,13 +72,16 @@ export function createNacosLogin({ http, credentials, timeoutMs, name }: NacosLo
       // The server's text is not shown: it might repeat what it was sent.
       const isWrong = response.status === 500 && refusals.test(response.text)
       const code = isWrong ? 'SD_DENIED' : error.code
-      // A server that took the login once, and is starting now or awaits a new secret, may take it again.
-      const retryable = hasLoggedIn || (error.retryable && !isWrong)
+      refusedAt ??= startedAt
+      // A server that took the login once, and is starting now or awaits a new secret, may take it again; so may one that has just started.
+      // Status 500 is what Nacos says of anything: with it nothing is for good.
+      const retryable = hasLoggedIn || error.retryable || startedAt - refusedAt < startupMs
       throw new SdError(code, `${name} refused the login with status ${response.status}`, { retryable })
     }
     const { accessToken, tokenTtl } = parseJsonObject(response.text, `the login answer of ${name}`)
     if (typeof accessToken !== 'string') throw new SdError('SD_MALFORMED', `the login answer of ${name} has no accessToken`)
     hasLoggedIn = true
+    refusedAt = undefined
     const lifetimeMs = (Number(tokenTtl) || 1_800) * 1_000
     return { token: accessToken, renewAt: startedAt + lifetimeMs * 0.8 }
   }

@@ -11,7 +11,7 @@ export async function createFolder(connection: ZooKeeperConnection, path: string
 
 /** Makes sure that the chroot is there. @throws SdError `SD_NOT_FOUND` */
 export async function checkChroot(connection: ZooKeeperConnection, chroot: string): Promise<void> {
-  if (!(await connection.exists(chroot || '/'))) throw missingChroot(chroot)
+  if (!(await connection.exists(chroot || '/'))) throw missingChroot(chroot, { retryable: true })
 }
 
 /** The path above a path. */

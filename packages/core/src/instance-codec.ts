@@ -20,9 +20,19 @@ export interface InstancePlace {
   readonly id: string
 }
 
-/** The JSON document of an instance, for backends that hold any text. */
+/**
+ * The JSON document of an instance, for backends that hold any text. `name` and `endpoints` say the same once more for Kratos, which
+ * reads nothing else of address, port and protocol.
+ */
 export function encodeInstance(instance: ServiceInstance, incarnation: string): string {
-  return JSON.stringify({ ...instance, incarnation })
+  const { service: name, protocol, address, port } = instance
+  const endpoints = [`${protocol}://${address.includes(':') ? `[${address}]` : address}:${port}`]
+  return JSON.stringify({ ...instance, name, endpoints, incarnation })
+}
+
+/** Whether a document is one of Kratos: endpoints as URLs, and no mark of a registration of ours. */
+export function isKratosDocument(document: Readonly<Record<string, unknown>>): boolean {
+  return Array.isArray(document['endpoints']) && document['incarnation'] === undefined
 }
 
 /**

@@ -1,7 +1,7 @@
 import { type ConsulConnection, explain, isAnswer, type Target, unlessMissing } from '@sd/connection-consul'
 import type { RegistrationDriver, ServiceInstance } from '@sd/core'
 import type { Entry } from './entries.ts'
-import { describeInstance, heartbeatId, incarnationKey, isWell, serviceId, serviceName } from './layout.ts'
+import { describeInstance, heartbeatId, isHeartbeat, isWell, readHeartbeat, serviceId, serviceName } from './layout.ts'
 import type { ConsulSettings } from './options.ts'
 
 /** What is written on agents. */
@@ -33,8 +33,11 @@ export function createConsulAgent(connection: ConsulConnection, settings: Consul
 
   /** Which incarnation the agent has; `undefined` if none. */
   async function readIncarnation({ client, options: { ctx }, headers }: Target, id: string): Promise<string | undefined> {
-    const found = await unlessMissing(client._get({ path: '/agent/service/{id}', params: { id }, headers, ctx }), name)
-    return (found?.body as { Meta?: Record<string, string> | null } | undefined)?.Meta?.[incarnationKey]
+    // The heartbeat's id is the only place of it that no other tool looks at. An id of ours has no quotes.
+    const query = { filter: `ServiceID == "${id}"` }
+    const { body } = await client._get({ path: '/agent/checks', query, headers, ctx })
+    const heartbeat = Object.keys((body ?? {}) as object).find(isHeartbeat)
+    return heartbeat && readHeartbeat(heartbeat)
   }
 
   /** The name of the agent's node; `undefined` for tokens that may not ask for it. */

@@ -13,13 +13,14 @@ import {
   createSnapshot,
   decodeEntries,
   keepIfSame,
+  keepLatest,
   type ReadOptions,
   type Registry,
   SdError,
   type ServiceSnapshot,
 } from '@sd/core'
 import { createConsulAgent } from './consul-agent.ts'
-import { foreignId, readEntries, readEntry } from './entries.ts'
+import { foreignId, readEntries, readEntry, sharedIds } from './entries.ts'
 import { checkSize, readServiceName, serviceId, serviceName } from './layout.ts'
 import { type ConsulRegistryOptions, readOptions } from './options.ts'
 
@@ -86,10 +87,10 @@ export function createConsulRegistry(options: ConsulRegistryOptions = {}): Regis
     if (filtered) throw hidden(`only a part of ${service}`)
     const entries = readEntries(body, nameOf(service))
     if (entries.length === 0) await checkReadable(service, signal)
-    const read = decodeEntries(name, service, entries, (entry) => readEntry(entry, service))
-    // Of an id that is on two agents the latest counts.
-    const instances = read.toSorted((a, b) => a.updatedAt - b.updatedAt)
-    return createSnapshot({ service, instances, revision, previous })
+    const shared = sharedIds(entries)
+    const read = decodeEntries(name, service, entries, (entry) => readEntry(entry, service, shared))
+    // One of ours is on two agents after a move.
+    return createSnapshot({ service, instances: keepLatest(name, service, read), revision, previous })
   }
 
   async function toNames({ body, filtered }: Found, signal: AbortSignal): Promise<readonly string[]> {
@@ -119,9 +120,11 @@ export function createConsulRegistry(options: ConsulRegistryOptions = {}): Regis
     async remove(service, instanceId, { signal }) {
       const { body } = await queryOnce(connection, listQuery(service), signal)
       const ours = serviceId(nameOf(service), instanceId)
-      for (const entry of readEntries(body, nameOf(service))) {
+      const entries = readEntries(body, nameOf(service))
+      const shared = sharedIds(entries)
+      for (const entry of entries) {
         const isOurs = entry.Service.ID === ours
-        if (isOurs || foreignId(entry) === instanceId) await agent.removeEntry(entry, isOurs, signal)
+        if (isOurs || foreignId(entry, shared) === instanceId) await agent.removeEntry(entry, isOurs, signal)
       }
     },
     ping: ({ signal }) => connection.run(ping, signal),

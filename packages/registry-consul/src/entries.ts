@@ -42,12 +42,13 @@ export function readEntries(body: unknown, name: string): readonly Entry[] {
 /**
  * Reads an instance: ours from the document of its heartbeat check, any other from what Consul knows of it.
  *
+ * @param shared ids that several nodes have, see {@link sharedIds}
  * @returns `undefined` for one of ours whose heartbeats have stopped
  * @throws SdError `SD_MALFORMED`
  */
-export function readEntry(entry: Entry, service: string): ServiceInstance | undefined {
+export function readEntry(entry: Entry, service: string, shared: ReadonlySet<string>): ServiceInstance | undefined {
   const heartbeat = entry.Checks.find(({ CheckID, ServiceID }) => ServiceID === entry.Service.ID && isHeartbeat(CheckID))
-  if (!heartbeat) return readForeign(entry, service)
+  if (!heartbeat) return readForeign(entry, service, shared)
   const isCritical = heartbeat.Status === 'critical'
   if (isCritical && heartbeat.Output !== '') return undefined
   const id = readInstanceId(entry.Service.Service, entry.Service.ID)
@@ -59,14 +60,31 @@ export function readEntry(entry: Entry, service: string): ServiceInstance | unde
   return updateServiceInstance(instance, { health: verdict }, instance.updatedAt)
 }
 
-/** The id of an instance that another tool registered. What is named like its service is unique on its node only. */
-export function foreignId({ Node, Service }: Entry): string {
-  return Service.ID === Service.Service ? `${Node.Node}/${Service.ID}` : Service.ID
+/**
+ * The id of an instance that another tool registered. Consul's ids are unique on one node only: one that is the service's name, or that
+ * several nodes have, is told apart by its node.
+ *
+ * @param shared ids that several nodes have
+ */
+export function foreignId({ Node, Service }: Entry, shared: ReadonlySet<string>): string {
+  return Service.ID === Service.Service || shared.has(Service.ID) ? `${Node.Node}/${Service.ID}` : Service.ID
+}
+
+/** Ids that entries of several nodes have. */
+export function sharedIds(entries: readonly Entry[]): ReadonlySet<string> {
+  const nodeOf = new Map<string, string>()
+  const shared = new Set<string>()
+  for (const { Node, Service } of entries) {
+    const before = nodeOf.get(Service.ID)
+    if (before !== undefined && before !== Node.Node) shared.add(Service.ID)
+    nodeOf.set(Service.ID, Node.Node)
+  }
+  return shared
 }
 
 // What other tools have in common: Spring Cloud has metadata in Meta, older versions of it in tags `key=value`; Kratos has the version in a tag
 // and its endpoints, with their schemes, in the tagged addresses.
-function readForeign(entry: Entry, service: string): ServiceInstance {
+function readForeign(entry: Entry, service: string, shared: ReadonlySet<string>): ServiceInstance {
   const { Service, Node, Checks } = entry
   const tags = (Service.Tags ?? []).filter(isLabel)
   const pairs = tags.flatMap((tag) => (tag.indexOf('=') > 0 ? [splitPair(tag)] : []))
@@ -77,7 +95,7 @@ function readForeign(entry: Entry, service: string): ServiceInstance {
   const isSecure = secure === 'true' || tags.includes('secure')
   return buildForeignInstance({
     service,
-    id: foreignId(entry),
+    id: foreignId(entry, shared),
     address: Service.Address === '' ? Node.Address : Service.Address,
     port: Service.Port,
     protocol: isSecure && (scheme ?? 'http') === 'http' ? 'https' : scheme,

@@ -6,9 +6,6 @@ import { describeCheck, type HealthCheckSettings } from './health-checks.ts'
 // any text of any length, comes along in every listing of the service, and stays out of the catalogue's list of services. Name, address,
 // port, tags, weight and what fits of the metadata are there for other tools; they are not read again.
 
-/** Metadata key of the incarnation. */
-export const incarnationKey = 'sd-incarnation'
-
 /** What the id of a heartbeat check begins with; the incarnation follows. */
 const heartbeatPrefix = 'sd:'
 
@@ -18,8 +15,8 @@ const maxDocumentBytes = 1_000_000
 /** Consul's own minimum for removing what is critical, in milliseconds. */
 const minReapMs = 60_000
 
-/** Consul's limits of metadata: pairs (one is ours, one the version), characters of keys, bytes of values. */
-const maxPairs = 62
+/** Consul's limits of metadata: pairs, characters of keys, bytes of values. */
+const maxPairs = 64
 const metadataKey = /^(?!consul-)[A-Za-z0-9_-]{1,128}$/
 const maxValueBytes = 512
 
@@ -49,6 +46,11 @@ export function heartbeatId(incarnation: string): string {
   return heartbeatPrefix + incarnation
 }
 
+/** The incarnation that a heartbeat's id holds. */
+export function readHeartbeat(checkId: string): string {
+  return checkId.slice(heartbeatPrefix.length)
+}
+
 /** Whether a check is a heartbeat of ours. */
 export function isHeartbeat(checkId: string): boolean {
   return checkId.startsWith(heartbeatPrefix)
@@ -65,15 +67,16 @@ export interface Placement {
 
 /** The body of a registration. */
 export function describeInstance(instance: ServiceInstance, { name, incarnation, ttlMs, healthChecks }: Placement): object {
-  const { address, port, tags, weight } = instance
+  const { address, port, weight } = instance
   const checks = healthChecks.map((check, index) => describeCheck(check, instance, `sd-check-${index}:${incarnation}`))
   return {
     ID: serviceId(name, instance.id),
     Name: name,
     Address: address,
     Port: port,
-    Tags: tags,
-    Meta: { ...readableMetadata(instance), [incarnationKey]: incarnation },
+    Tags: readableTags(instance),
+    Meta: readableMetadata(instance),
+    TaggedAddresses: { [instance.protocol]: { Address: urlOf(instance), Port: port } },
     Weights: { Passing: Math.max(1, Math.round(weight)), Warning: 1 },
     Checks: [
       {
@@ -101,12 +104,27 @@ export function checkSize(instance: ServiceInstance): void {
   throw new SdError('SD_TOO_LARGE', `instance ${instance.id} has ${bytes} bytes, Consul should take at most ${maxDocumentBytes}`)
 }
 
-function readableMetadata({ version, metadata }: ServiceInstance): Readonly<Record<string, string>> {
+/** Kratos has the version in a tag. */
+function readableTags({ tags, version }: ServiceInstance): readonly string[] {
+  const isNamed = version === undefined || tags.some((tag) => tag.startsWith('version='))
+  return isNamed ? tags : [...tags, `version=${version}`]
+}
+
+/** Kratos has its endpoints as URLs in the tagged addresses. */
+function urlOf({ protocol, address, port }: ServiceInstance): string {
+  return `${protocol}://${address.includes(':') ? `[${address}]` : address}:${port}`
+}
+
+/** Protocols over TLS, which Spring Cloud is told by `secure`. */
+const secureProtocols: ReadonlySet<string> = new Set(['https', 'grpcs', 'wss', 'h2'])
+
+function readableMetadata({ version, protocol, metadata }: ServiceInstance): Readonly<Record<string, string>> {
   const fits = ([key, value]: readonly [string, string]): boolean =>
     metadataKey.test(key) && Buffer.byteLength(value) <= maxValueBytes
-  const all: [string, string][] = [
-    ...(version === undefined ? [] : [['version', version] as [string, string]]),
-    ...Object.entries(metadata),
-  ]
-  return Object.fromEntries(all.filter(fits).slice(0, maxPairs))
+  const all = {
+    ...(version !== undefined && { version }),
+    ...(secureProtocols.has(protocol) && { secure: 'true' }),
+    ...metadata,
+  }
+  return Object.fromEntries(Object.entries(all).filter(fits).slice(0, maxPairs))
 }

@@ -1,9 +1,11 @@
 import { createServiceInstance, type InstanceSpec, type SdError } from '@sd/core'
 import { describe, expect, test } from 'vitest'
-import { type Entry, foreignId, readEntries, readEntry } from './entries.ts'
+import { type Entry, foreignId, readEntries, readEntry as readOne, sharedIds } from './entries.ts'
 import { createConsulRegistry } from './index.ts'
 import { checkSize, describeInstance, readInstanceId, readServiceName, serviceId, serviceName } from './layout.ts'
 import { readOptions } from './options.ts'
+
+const readEntry = (entry: Entry, service: string): ReturnType<typeof readOne> => readOne(entry, service, new Set())
 
 const spec: InstanceSpec = { service: 'orders', id: 'a/b', address: '10.0.0.1', port: 80, ttlMs: 2_000 }
 
@@ -69,11 +71,23 @@ describe('what the agent is told', () => {
 
   test('has as much metadata as Consul takes', () => {
     const metadata = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`k${index}`, 'v']))
-    expect(Object.keys(describeSpec({ metadata, version: '1' }).Meta)).toHaveLength(63)
+    expect(Object.keys(describeSpec({ metadata, version: '1' }).Meta)).toHaveLength(64)
     expect(describeSpec({ metadata: { version: 'mine', umlaut: 'ü'.repeat(300) }, version: '1' }).Meta).toEqual({
       version: 'mine',
-      'sd-incarnation': 'i',
     })
+  })
+
+  test('says protocol and version as Spring Cloud and Kratos read them', () => {
+    expect(describeSpec({ protocol: 'https', version: '1.2', tags: ['eu'] })).toMatchObject({
+      Meta: { secure: 'true', version: '1.2' },
+      Tags: ['eu', 'version=1.2'],
+      TaggedAddresses: { https: { Address: 'https://10.0.0.1:80', Port: 80 } },
+    })
+    expect(describeSpec({ protocol: 'grpc', address: '::1', tags: ['version=mine'], version: '1' })).toMatchObject({
+      Tags: ['version=mine'],
+      TaggedAddresses: { grpc: { Address: 'grpc://[::1]:80', Port: 80 } },
+    })
+    expect(describeSpec({ protocol: 'https', metadata: { secure: 'maybe' } }).Meta).toEqual({ secure: 'maybe' })
   })
 
   test('is no more than a megabyte', () => {
@@ -115,8 +129,17 @@ describe('what Consul lists', () => {
 
   test('of other tools has an id that is unique', () => {
     const { Service, ...rest } = entryOf(describeSpec({}))
-    expect(foreignId({ ...rest, Service: { ...Service, ID: 'x' } })).toBe('x')
-    expect(foreignId({ ...rest, Service: { ...Service, ID: 'orders' } })).toBe('n/orders')
+    const entry = (ID: string, Node: string = 'n'): Entry => ({
+      ...rest,
+      Node: { ...rest.Node, Node },
+      Service: { ...Service, ID },
+    })
+    const none = new Set<string>()
+    expect(foreignId(entry('x'), none)).toBe('x')
+    expect(foreignId(entry('orders'), none)).toBe('n/orders')
+    const shared = sharedIds([entry('x'), entry('x', 'm'), entry('y'), entry('y')])
+    expect([...shared]).toEqual(['x'])
+    expect([foreignId(entry('x'), shared), foreignId(entry('x', 'm'), shared)]).toEqual(['n/x', 'm/x'])
   })
 })
 

@@ -1,4 +1,11 @@
-import { buildForeignInstance, decodeInstance, type InstanceDocument, type InstancePlace, parseJsonObject } from '@sd/core'
+import {
+  buildForeignInstance,
+  decodeInstance,
+  type InstanceDocument,
+  type InstancePlace,
+  isKratosDocument,
+  parseJsonObject,
+} from '@sd/core'
 
 const defaultPorts: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 }
 
@@ -11,8 +18,8 @@ const defaultPorts: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 
 export function readDocument(text: string, place: InstancePlace): InstanceDocument {
   const document = parseJsonObject(text, `instance ${place.id} of ${place.service}`)
   const { endpoints, version, metadata } = document
-  if (!Array.isArray(endpoints)) return decodeInstance(text, place)
-  const url = new URL(String(endpoints[0]))
+  if (!isKratosDocument(document)) return decodeInstance(text, place)
+  const url = new URL(String((endpoints as readonly unknown[])[0]))
   const isSecure = url.searchParams.get('isSecure') === 'true'
   const scheme = url.protocol.slice(0, -1)
   const instance = buildForeignInstance({

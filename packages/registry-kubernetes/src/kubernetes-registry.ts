@@ -4,6 +4,7 @@ import {
   createSnapshot,
   decodeEntries,
   keepIfSame,
+  keepLatest,
   type Registry,
   SdError,
   type ServiceInstance,
@@ -82,7 +83,8 @@ export function createKubernetesRegistry(options: KubernetesRegistryOptions = {}
       // Another service may have the same label: a name with a port is looked for under its Service's too.
       ...managed.flatMap(readManaged).filter((instance) => instance.service === service),
     ]
-    return createSnapshot({ service, instances, previous })
+    // While slices are rearranged an endpoint may be in two of them: the younger slice is in effect.
+    return createSnapshot({ service, instances: keepLatest(name, service, instances), previous })
   }
 
   function toNames(all: readonly Slice[]): readonly string[] {

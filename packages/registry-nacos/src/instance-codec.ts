@@ -1,5 +1,6 @@
 import {
   buildForeignInstance,
+  dubboProtocol,
   type HealthSpec,
   type InstanceHealth,
   invalid,
@@ -62,6 +63,9 @@ export function encodeInstance(instance: ServiceInstance, { cluster, persistent 
   else if (version !== undefined) metadata['version'] = version
   if (Object.hasOwn(metadata, 'secure') || !/^https?$/.test(protocol)) metadata['sd.protocol'] = protocol
   else if (protocol === 'https') metadata['secure'] = 'true'
+  // Kratos takes what names no kind for gRPC.
+  if (Object.hasOwn(metadata, 'kind')) metadata['sd.kind'] = 'own'
+  else metadata['kind'] = protocol
   if (priority !== 0) metadata['sd.priority'] = String(priority)
   if (tags.length > 0) metadata['sd.tags'] = JSON.stringify(tags)
   if (locality) metadata['sd.locality'] = JSON.stringify(locality)
@@ -110,6 +114,7 @@ export function decodeInstance(service: string, host: unknown): ServiceInstance 
   if (metadata['sd.version'] === undefined) owned.add('version')
   const protocol = metadata['sd.protocol'] ?? (metadata['secure'] === 'true' ? 'https' : 'http')
   if (metadata['sd.protocol'] === undefined) owned.add('secure')
+  if (metadata['sd.kind'] === undefined) owned.add('kind')
   const declared = parse<Exclude<HealthSpec, string>>(metadata['sd.health']) ?? { status: 'healthy' }
   const ttlMs = Number(metadata['preserved.heart.beat.timeout'])
   const createdAt = Number(metadata['sd.createdAt'])
@@ -143,7 +148,8 @@ function judge({ healthy, enabled }: Host, declared: HealthSpec): HealthSpec {
 
 /** The instance's own weight, unless an operator has set another one in Nacos. */
 function readWeight(native: number, own: string | undefined, status: InstanceHealth['status']): number {
-  if (own === undefined) return native
+  // What was sent to make a server heed a weight of exactly 1, see verify.ts.
+  if (own === undefined) return Math.abs(native - 1) <= 1e-5 ? 1 : native
   const served = servedWeight(Number(own), status)
   return Math.abs(served - native) <= Math.max(1, served) * 1e-5 ? Number(own) : native
 }
@@ -156,7 +162,7 @@ function decodeForeign(service: string, host: Host, metadata: Metadata): Service
     id,
     address,
     port,
-    protocol: foreignProtocol(metadata),
+    protocol: foreignProtocol(metadata, port),
     ...(version && version.length <= 255 && version.trim() === version && { version }),
     weight: host.weight,
     metadata: visible(metadata, new Set()),
@@ -164,9 +170,10 @@ function decodeForeign(service: string, host: Host, metadata: Metadata): Service
   })
 }
 
-/** Spring Cloud says `secure`, Dubbo `protocol`, Kratos `kind`. */
-function foreignProtocol({ secure, protocol, kind }: Metadata): string {
-  const named = (protocol ?? kind ?? 'http').toLowerCase()
+/** Spring Cloud says `secure`, Dubbo `protocol` or, for whole applications, `dubbo.endpoints`, Kratos `kind`. */
+function foreignProtocol(metadata: Metadata, port: number): string {
+  const { secure, protocol, kind } = metadata
+  const named = (protocol ?? kind ?? dubboProtocol(metadata['dubbo.endpoints'], port) ?? 'http').toLowerCase()
   if (secure === 'true' && named === 'http') return 'https'
   return /^[a-z][a-z0-9+.-]{0,31}$/.test(named) ? named : 'http'
 }
@@ -227,6 +234,14 @@ export function readPlace(host: unknown): (InstancePlace & { readonly id: string
     clusterName: typeof clusterName === 'string' && clusterName !== '' ? clusterName : 'DEFAULT',
     ephemeral: ephemeral !== false,
   }
+}
+
+/** Whether a listed instance is what was sent, in the version that was sent. */
+export function isListed(host: unknown, { ip, port, clusterName, metadata }: NacosInstance): boolean {
+  const found = readPlace(host)
+  if (found?.ip !== ip || found.port !== port || found.clusterName !== clusterName) return false
+  const listed = ((host as { readonly metadata?: Metadata | null }).metadata ?? {}) as Metadata
+  return ['sd.id', 'sd.createdAt', 'sd.updatedAt'].every((key) => listed[key] === metadata[key])
 }
 
 function foreignId(ip: string, port: number, instanceId: unknown): string {

@@ -4,6 +4,7 @@ import {
   createSnapshot,
   decodeEntries,
   keepIfSame,
+  keepLatest,
   type Registry,
   type RegistryCapabilities,
   SdError,
@@ -13,7 +14,8 @@ import {
   withTimeout,
 } from '@sd/core'
 import { chooseApi } from './choose-api.ts'
-import { decodeInstance, encodeInstance, readPlace } from './instance-codec.ts'
+import { decodeInstance, encodeInstance, isListed, readPlace } from './instance-codec.ts'
+import { createListing } from './listing.ts'
 import { fromNacosName, toNacosName } from './names.ts'
 import { type NacosRegistryOptions, readOptions } from './options.ts'
 import { createOwnPlaces } from './own-places.ts'
@@ -29,6 +31,7 @@ export function createNacosRegistry(options: NacosRegistryOptions = {}): Registr
   const connection = createNacosConnection(settings)
   const use = chooseApi(connection, settings)
   const places = createOwnPlaces()
+  const listing = createListing((service, signal) => use((one) => one.list(service, signal)))
   const capabilities: RegistryCapabilities = {
     register: true,
     watch: 'poll',
@@ -46,8 +49,8 @@ export function createNacosRegistry(options: NacosRegistryOptions = {}): Registr
 
   async function list(service: string, signal: AbortSignal, previous?: ServiceSnapshot): Promise<ServiceSnapshot> {
     const instances = decodeEntries(name, service, await listHosts(service, signal), (host) => decodeInstance(service, host))
-    // An id that moved to another address is listed twice until the old one expires: the younger counts.
-    return createSnapshot({ service, instances: [...instances].sort((a, b) => a.updatedAt - b.updatedAt), previous })
+    // An id that moved to another address is listed twice until the old one expires.
+    return createSnapshot({ service, instances: keepLatest(name, service, instances), previous })
   }
 
   async function listServices(signal: AbortSignal): Promise<readonly string[]> {
@@ -81,6 +84,8 @@ export function createNacosRegistry(options: NacosRegistryOptions = {}): Registr
         const service = toNacosName(instance.service)
         await use((one) => one.register(service, encoded, signal))
         if (left) await use((one) => one.deregister(service, left, signal))
+        // Official servers confirm before they list: whoever asks next should find it.
+        await listing.until(service, (hosts) => hosts.some((host) => isListed(host, encoded)), signal)
       },
       async renew(instance, { signal }) {
         if (!persistent) return use((one) => one.beat(toNacosName(instance.service), encodeInstance(instance, settings), signal))
@@ -89,7 +94,14 @@ export function createNacosRegistry(options: NacosRegistryOptions = {}): Registr
       },
       async remove(instance, { signal }) {
         const place = places.leave(instance)
-        if (place) await use((one) => one.deregister(toNacosName(instance.service), place, signal))
+        if (!place) return
+        const service = toNacosName(instance.service)
+        await use((one) => one.deregister(service, place, signal))
+        const isLeft = (host: unknown): boolean => {
+          const found = readPlace(host)
+          return found?.ip === place.ip && found.port === place.port && found.clusterName === place.clusterName
+        }
+        await listing.until(service, (hosts) => !hosts.some(isLeft), signal)
       },
     },
     list: (service, { signal }) => list(service, signal),
@@ -101,10 +113,33 @@ export function createNacosRegistry(options: NacosRegistryOptions = {}): Registr
       }
     },
     ping: ({ signal }) => use((one) => one.ping(signal)),
-    follow: (service, session) => poll(`list of ${service}`, session, (signal) => list(service, signal, session.previous())),
+    follow: (service, session) =>
+      poll(`list of ${service}`, holdWhileShort(session), (signal) => list(service, signal, session.previous())),
     followServices: (session) =>
       poll('list of services', session, async (signal) => keepIfSame(session.previous(), await listServices(signal))),
     close: () => connection.close(),
   })
   return registry
+}
+
+/** How long a list that lost instances with the connection is not believed, in milliseconds: official servers list them one by one for 3.5 s. */
+const settleMs = 6_000
+
+/**
+ * After an outage the server may be one that has just started, and lists what it knows so far. Until all that was known before is there, or
+ * the server had its time, such a list is not handed out: what was known stays, stale.
+ */
+function holdWhileShort(session: WatchSession<ServiceSnapshot>): WatchSession<ServiceSnapshot> {
+  const before = session.previous()
+  if (!before) return session
+  const settledAt = performance.now() + settleMs
+  let isSettled = false
+  return {
+    ...session,
+    offer(snapshot) {
+      const listed = new Set(snapshot.instances.map(({ id }) => id))
+      isSettled ||= performance.now() >= settledAt || before.instances.every(({ id }) => listed.has(id))
+      if (isSettled) session.offer(snapshot)
+    },
+  }
 }

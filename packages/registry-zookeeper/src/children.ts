@@ -8,19 +8,24 @@ export interface FollowChildrenOptions<T> {
   /** Ends it. */
   readonly signal: AbortSignal
   readonly read: ChildReader<T>
+  /** Called when the folder is missing: throws if it can't even be waited for. */
+  readonly onMissing: () => Promise<void>
   /** Called with everything, at first and after every change. */
   readonly onChange: (children: ReadonlyMap<string, T>) => void
 }
 
-/** Reads every child of a folder once; a missing folder has none. @param signal gives up */
+/** Reads every child of a folder once; a missing folder has none. */
 export async function readChildren<T>(
   connection: ZooKeeperConnection,
   folder: string,
-  read: ChildReader<T>,
-  signal: AbortSignal,
+  { read, onMissing, signal }: Omit<FollowChildrenOptions<T>, 'onChange'>,
 ): Promise<ReadonlyMap<string, T>> {
   const children = new Map<string, T>()
-  const names = (await connection.children(folder)) ?? []
+  const names = await connection.children(folder)
+  if (!names) {
+    await onMissing()
+    return children
+  }
   await forEachAtOnce(names, signal, async (name) => {
     const child = await read(connection, `${folder}/${name}`, false)
     if (child !== undefined) children.set(name, child)
@@ -36,7 +41,7 @@ export async function readChildren<T>(
 export function followChildren<T>(
   connection: ZooKeeperConnection,
   folder: string,
-  { signal, read, onChange }: FollowChildrenOptions<T>,
+  { signal, read, onMissing, onChange }: FollowChildrenOptions<T>,
 ): Promise<void> {
   const children = new Map<string, T>()
 
@@ -45,6 +50,7 @@ export function followChildren<T>(
     let names = await connection.children(folder, true)
     // A missing folder is waited for. One that came meanwhile is listed at once.
     while (!names && (await connection.exists(folder, true))) names = await connection.children(folder, true)
+    if (!names) await onMissing()
     const present = new Set(names)
     for (const name of children.keys()) if (!present.has(name)) children.delete(name)
     return [...present].filter((name) => !children.has(name))

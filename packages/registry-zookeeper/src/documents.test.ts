@@ -14,6 +14,24 @@ test('a document of this package comes back as it was', () => {
   expect(readIncarnation('{')).toBeUndefined()
 })
 
+test('a document of this package is one of Kratos too', () => {
+  const instance = createServiceInstance({
+    service: 'orders',
+    id: 'one',
+    address: '::1',
+    port: 9_000,
+    protocol: 'grpc',
+    version: '1.2',
+  })
+  expect(JSON.parse(encodeInstance(instance, 'mark'))).toMatchObject({
+    id: 'one',
+    name: 'orders',
+    version: '1.2',
+    metadata: {},
+    endpoints: ['grpc://[::1]:9000'],
+  })
+})
+
 const spring = {
   name: 'orders',
   id: 'd7f2',
@@ -44,6 +62,12 @@ test('its TLS port, status and switch', () => {
   const away = { ...spring, payload: { metadata: { instance_status: 'OUT_OF_SERVICE' } } }
   expect(read('d7f2', away)?.instance.health.status).toBe('draining')
   expect(read('d7f2', { ...spring, enabled: false })?.instance.health.status).toBe('draining')
+})
+
+test('an application of Dubbo 3, whose protocol stands in its endpoints', () => {
+  const metadata = { 'dubbo.endpoints': '[{"port":20881,"protocol":"tri"}]', 'dubbo.metadata.storage-type': 'local' }
+  const dubbo = { ...spring, port: 20_881, payload: { ...spring.payload, metadata } }
+  expect(read('d7f2', dubbo)?.instance).toMatchObject({ port: 20_881, protocol: 'tri' })
 })
 
 test('an instance of Kratos', () => {
@@ -81,11 +105,11 @@ test('a provider of Dubbo is read from its name', () => {
 
 test('what only looks like a provider is a name', () => {
   expect(idOfNode('dubbo%3A%2F%2F%E0%A4%A')).toBe('dubbo%3A%2F%2F%E0%A4%A')
-  expect(read('dubbo%3A%2F%2F%E0%A4%A', '')).toBeUndefined()
+  expect(() => read('dubbo%3A%2F%2F%E0%A4%A', '')).toThrow('has no data')
 })
 
 test('a node without data is no instance, and nonsense is malformed', () => {
-  expect(read('folder', '')).toBeUndefined()
+  expect(() => read('folder', '')).toThrow('has no data')
   for (const text of ['127.0.0.1', '[]', 'null', '{}', '{"sslPort":1}', '{"address":"10.0.0.1","port":"x"}']) {
     expect(() => read('x', text), text).toThrow(expect.objectContaining({ code: 'SD_MALFORMED' }))
   }

@@ -1,11 +1,14 @@
 import {
   buildForeignInstance,
   decodeInstance,
+  dubboProtocol,
   escapeName,
   type HealthStatus,
   type InstanceDocument,
   type InstancePlace,
+  isKratosDocument,
   parseJsonObject,
+  SdError,
   type ServiceInstance,
   unescapeName,
 } from '@sd/core'
@@ -29,20 +32,20 @@ export function serviceOfNode(node: string): string | undefined {
 
 /**
  * Reads what a node holds: a document of this package, of Curator (Spring Cloud, Dubbo's application level), of Kratos, or a provider of
- * Dubbo's interface level in its name. A node without data is no instance.
+ * Dubbo's interface level in its name. A node without data can't be read.
  *
  * @throws SdError `SD_MALFORMED`
  */
-export function readDocument(service: string, node: string, text: string): InstanceDocument | undefined {
+export function readDocument(service: string, node: string, text: string): InstanceDocument {
   const place = { service, id: idOfNode(node) }
   const provider = parseProvider(node)
   if (provider) return { instance: readDubbo(provider, place) }
-  if (text === '') return undefined
+  if (text === '') throw new SdError('SD_MALFORMED', `node ${node} of ${service} has no data`)
   const document = parseJsonObject(text, `instance ${place.id} of ${service}`)
   if ('serviceType' in document || 'uriSpec' in document || 'sslPort' in document) {
     return { instance: readCurator(document, place) }
   }
-  if (Array.isArray(document['endpoints'])) return { instance: readKratos(document, document['endpoints'], place) }
+  if (isKratosDocument(document)) return { instance: readKratos(document, document['endpoints'] as readonly unknown[], place) }
   return decodeInstance(text, place)
 }
 
@@ -57,7 +60,8 @@ function readCurator(document: Fields, place: InstancePlace): ServiceInstance {
     ...place,
     address: address as string,
     port: (secure ? sslPort : port) as number,
-    protocol: secure ? 'https' : 'http',
+    // Dubbo's application level.
+    protocol: dubboProtocol(metadata['dubbo.endpoints'], port as number) ?? (secure ? 'https' : 'http'),
     metadata,
     health,
     ...readVersion(metadata),

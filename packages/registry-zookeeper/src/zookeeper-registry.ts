@@ -1,4 +1,4 @@
-import { checkChroot, createSession } from '@sd/connection-zookeeper'
+import { checkChroot, createSession, type ZooKeeperConnection } from '@sd/connection-zookeeper'
 import {
   assembleRegistry,
   createSnapshot,
@@ -44,6 +44,8 @@ export function createZooKeeperRegistry(options: ZooKeeperRegistryOptions = {}):
   })
 
   const folderOf = (service: string): string => `${root}/${escapeName(service)}`
+  /** Without its chroot a folder is missing because of a mistake, or too early: that is not an empty list. */
+  const frameOf = (connection: ZooKeeperConnection) => (): Promise<void> => checkChroot(connection, chroot)
   const keyOf = (service: string, id: string): string => `${folderOf(service)}/${escapeName(id)}`
 
   function readNode(service: string, node: string, text: string): FoundNode {
@@ -103,7 +105,9 @@ export function createZooKeeperRegistry(options: ZooKeeperRegistryOptions = {}):
     },
     check: (instance) => void toDocument(instance, ''),
     async list(service, { signal }) {
-      const nodes = await session.run((connection) => readChildren(connection, folderOf(service), nodeReader(service), signal))
+      const nodes = await session.run((connection) =>
+        readChildren(connection, folderOf(service), { read: nodeReader(service), signal, onMissing: frameOf(connection) }),
+      )
       return createSnapshot({ service, instances: toInstances(nodes) })
     },
     async get(service, instanceId) {
@@ -115,7 +119,11 @@ export function createZooKeeperRegistry(options: ZooKeeperRegistryOptions = {}):
       return node === undefined ? undefined : (await read(node))?.instance
     },
     listServices: async ({ signal }) =>
-      toNames(await session.run((connection) => readChildren(connection, root, countReader, signal))),
+      toNames(
+        await session.run((connection) =>
+          readChildren(connection, root, { read: countReader, signal, onMissing: frameOf(connection) }),
+        ),
+      ),
     async remove(service, instanceId) {
       const node = await locate(service, instanceId)
       if (node !== undefined) await session.run((connection) => connection.remove(`${folderOf(service)}/${node}`))
@@ -126,6 +134,7 @@ export function createZooKeeperRegistry(options: ZooKeeperRegistryOptions = {}):
         followChildren(connection, folderOf(service), {
           signal,
           read: nodeReader(service),
+          onMissing: frameOf(connection),
           onChange: (nodes) => offer(createSnapshot({ service, instances: toInstances(nodes), previous: previous() })),
         }),
       ),
@@ -134,6 +143,7 @@ export function createZooKeeperRegistry(options: ZooKeeperRegistryOptions = {}):
         followChildren(connection, root, {
           signal,
           read: countReader,
+          onMissing: frameOf(connection),
           onChange: (counts) => offer(keepIfSame(previous(), toNames(counts))),
         }),
       ),
