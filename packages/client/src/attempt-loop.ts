@@ -92,7 +92,8 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
     if (!cluster.snapshot) await cluster.ready({ signal: this.#signal })
     call.recorder?.noteCluster(() => cluster.explain())
     const { replayable } = call.request
-    const isHedged = replayable && hedge?.covers(call) === true
+    const isPlain = !call.forward?.pushed && call.forward?.upgrade === undefined
+    const isHedged = replayable && isPlain && hedge?.covers(call) === true
     let delayMs = 0
     for (;;) {
       if (this.#stopped) throw this.#stopped
@@ -205,6 +206,10 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
     for (;;) {
       const endpoint = attached.pick(this)
       if (!endpoint) break
+      if (call.forward?.filter(endpoint.instance) === false) {
+        this.#skip(endpoint)
+        continue
+      }
       if (isCrowded(this.#entry, endpoint)) {
         crowded ??= endpoint
         this.#skip(endpoint)

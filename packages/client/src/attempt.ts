@@ -37,7 +37,6 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner {
   readonly call: CallFrame
   readonly endpoint: Endpoint
   readonly attempt: number
-  readonly headers: Record<string, string>
   /** How it failed, if it did. */
   error: SdError | undefined
   /** What the interceptors made of the response; absent if it failed. */
@@ -48,6 +47,7 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner {
   readonly #breakers: InstanceBreakers | undefined
   /** Of the instance's breaker, for the first exchange. */
   readonly #permit: Permit | undefined
+  #headers: Record<string, string> | undefined
   #time: AttemptTime | undefined
   #stopped: SdError | undefined
   #earlier: Exchange[] | undefined
@@ -63,7 +63,16 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner {
     this.attempt = attempt
     this.#breakers = breakers
     this.#permit = permit
-    this.headers = { ...owner.call.headers }
+  }
+
+  get headers(): Record<string, string> {
+    this.#headers ??= { ...this.call.headers }
+    return this.#headers
+  }
+
+  /** The header fields, if anybody has asked for them by name. */
+  get changedHeaders(): Record<string, string> | undefined {
+    return this.#headers ?? this.call.changedHeaders
   }
 
   get replayable(): boolean {

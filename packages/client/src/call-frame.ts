@@ -1,8 +1,40 @@
-import type { CallContext, OutcomeOrigin, SdError, TelemetryCall } from '@sd/core'
+import type { CallContext, HeaderFields, OutcomeOrigin, SdError, ServiceInstance, TelemetryCall } from '@sd/core'
 import type { CallRecorder } from './explanation.ts'
+import type { PushedBody } from './pushed-body.ts'
+import type { RawHeaders } from './raw-headers.ts'
 import type { PreparedBody } from './request-body.ts'
 import type { ServiceEntry } from './service-entries.ts'
 import type { Transport } from './transport.ts'
+
+/** What a forwarded call has beside; see `ServiceClient.forward`. */
+export interface ForwardParts {
+  /** The header fields as they came. */
+  readonly raw: RawHeaders
+  /** The body, if it is pushed. */
+  readonly pushed: PushedBody | undefined
+  /** Protocol to upgrade to. */
+  readonly upgrade: string | undefined
+  /** Whether what is left of the deadline is sent downstream. */
+  readonly sendsDeadline: boolean
+  /** Whether an instance may be picked. */
+  filter(instance: ServiceInstance): boolean
+  /** Whether an exchange that came to its end failed. */
+  judge(head: ResponseHead, rawTrailers: readonly string[]): boolean
+  /** The deadline is over. @returns the error that ends the call, `undefined` if the deadline was moved */
+  onDeadline(): SdError | undefined
+  /** A 1xx response came. */
+  onInformation(status: number, rawHeaders: readonly string[]): void
+  /** A pushed body may go on. */
+  onDrain(): void
+}
+
+/** The head of a response. */
+export interface ResponseHead {
+  /** HTTP status. */
+  readonly status: number
+  /** Header fields, names in lower case. */
+  readonly headers: HeaderFields
+}
 
 /** What a call's rounds, attempts and exchanges see of it. */
 export interface CallFrame extends CallContext, TelemetryCall {
@@ -17,6 +49,10 @@ export interface CallFrame extends CallContext, TelemetryCall {
   readonly maxResponseBytes: number
   /** Limit of each attempt of this call until the head of its response, in milliseconds; 0 for none, `undefined` for that of the service. */
   readonly attemptTimeoutMs: number | undefined
+  /** Of a forwarded call. */
+  readonly forward: ForwardParts | undefined
+  /** The header fields, if anybody has asked for them by name. */
+  readonly changedHeaders: Record<string, string> | undefined
   /** Takes notes, if the caller wants them. */
   readonly recorder: CallRecorder | undefined
   /** The body, ready to be sent: made of what the interceptors left. @throws SdError `SD_INVALID` if it can't be sent */

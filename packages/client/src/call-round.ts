@@ -168,8 +168,9 @@ export class CallRound implements LoopOwner {
     const permits = this.#permits
     if (!permits) return
     this.#permits = undefined
-    const status = this.#loop.attempt?.status
-    const ok = error === undefined && (status === undefined || status < 500)
+    const exchange = this.#exchange ?? this.#loop.attempt?.exchange
+    const status = exchange?.status
+    const ok = error === undefined && exchange?.ok !== false
     for (const permit of permits) permit.settle({ ok, status, error, latencyMs: this.#latencyMs })
   }
 }

@@ -9,6 +9,7 @@ import {
   SdError,
   toSdError,
 } from '@sd/core'
+import type { ForwardParts } from './call-frame.ts'
 import { CallRound, type RoundOwner } from './call-round.ts'
 import type { Exchange } from './exchange.ts'
 import type { CallRecorder } from './explanation.ts'
@@ -47,6 +48,8 @@ export interface CallInit {
   readonly maxResponseBytes: number
   /** Takes notes, if the caller wants them. */
   readonly recorder?: CallRecorder | undefined
+  /** Of a forwarded call; then `headers` are not in effect. */
+  readonly forward?: ForwardParts | undefined
 }
 
 /** How long a fallback or an interceptor may take to answer instead, once the deadline is over, in milliseconds. */
@@ -64,13 +67,13 @@ export class Call implements RoundOwner, OpenCall {
   readonly service: string
   readonly method: string
   path: string
-  readonly headers: Record<string, string>
   body: RequestBody | undefined
-  readonly deadlineAt: number
+  deadlineAt: number
   readonly hashKey: string | undefined
   readonly startedAt: number = performance.now()
   readonly transport: Transport
   readonly entry: ServiceEntry
+  readonly forward: ForwardParts | undefined
   readonly recorder: CallRecorder | undefined
   readonly maxResponseBytes: number
   /** Of this call alone, see {@link CallInit.attemptTimeoutMs}. */
@@ -81,9 +84,10 @@ export class Call implements RoundOwner, OpenCall {
   stopped: SdError | undefined
   firstExchange: Exchange | undefined
   /** Whether a body that can be read only once was handed to a peer. */
-  isBodyUsed = false
+  #isBodyUsed = false
   readonly #openCalls: OpenCalls
   readonly #callerSignal: AbortSignal | undefined
+  #headers: Record<string, string> | undefined
   #controller: AbortController | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
   #prepared: PreparedBody | undefined
@@ -102,7 +106,8 @@ export class Call implements RoundOwner, OpenCall {
     this.service = init.entry.service
     this.method = init.method
     this.path = init.path
-    this.headers = init.headers
+    this.forward = init.forward
+    this.#headers = init.forward ? undefined : init.headers
     this.body = init.body
     this.deadlineAt = init.deadlineAt
     this.hashKey = init.hashKey
@@ -123,12 +128,35 @@ export class Call implements RoundOwner, OpenCall {
     return this.#controller.signal
   }
 
+  get headers(): Record<string, string> {
+    this.#headers ??= { ...this.forward?.raw.record }
+    return this.#headers
+  }
+
+  get changedHeaders(): Record<string, string> | undefined {
+    return this.#headers
+  }
+
+  get isBodyUsed(): boolean {
+    return this.#isBodyUsed || this.forward?.pushed?.isDropped === true
+  }
+
+  set isBodyUsed(isUsed: boolean) {
+    this.#isBodyUsed = isUsed
+  }
+
+  /** Whose response was handed out. */
+  get exchange(): Exchange | undefined {
+    return this.#exchange
+  }
+
   /** The body, ready to be sent: made of what the interceptors left. @throws SdError `SD_INVALID` if it can't be sent */
   get request(): PreparedBody {
     if (!this.#prepared || this.#preparedFrom !== this.body) {
-      this.#prepared = prepareBody(this.body)
+      const pushed = this.body === undefined ? this.forward?.pushed : undefined
+      this.#prepared = pushed ?? prepareBody(this.body)
       this.#preparedFrom = this.body
-      this.isBodyUsed = false
+      this.#isBodyUsed = false
       const { contentType } = this.#prepared
       if (contentType !== undefined) this.headers['content-type'] ??= contentType
     }
@@ -233,13 +261,30 @@ export class Call implements RoundOwner, OpenCall {
     if (!this.stopped && this.deadlineAt !== Number.POSITIVE_INFINITY) onDeadline(this)
   }
 
+  /** Sets another deadline; `Infinity` for none. */
+  moveDeadline(deadlineAt: number): void {
+    if (this.#finished) return
+    const isEarlier = deadlineAt < this.deadlineAt
+    this.deadlineAt = deadlineAt
+    if (deadlineAt !== Number.POSITIVE_INFINITY && !isEarlier && this.#timer) return
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    if (deadlineAt !== Number.POSITIVE_INFINITY) this.checkDeadline()
+  }
+
   /** Checks the deadline, and sets the timer for it. Far deadlines take more than one timer. */
   checkDeadline(): void {
     const now = performance.now()
     // Timers cut fractions off, and may be a millisecond early.
     const remainingMs = this.deadlineAt - (this.#timer ? now + 1 : now)
+    this.#timer = undefined
     if (remainingMs > 0) {
       this.#timer = setTimeout(onDeadline, Math.min(remainingMs, longestTimerMs), this)
+      return
+    }
+    if (this.forward) {
+      const error = this.forward.onDeadline()
+      if (error) this.stop(error)
       return
     }
     const afterMs = Math.max(0, Math.round(this.deadlineAt - this.startedAt))

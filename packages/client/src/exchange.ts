@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import {
   attemptEndChannel,
   type CallResponse,
@@ -13,7 +14,7 @@ import {
   readServerDelay,
   SdError,
 } from '@sd/core'
-import type { CallFrame } from './call-frame.ts'
+import type { CallFrame, ForwardParts } from './call-frame.ts'
 import { DEADLINE_HEADER } from './deadline.ts'
 import { type BodySource, ResponseBody } from './response-body.ts'
 import { ServiceResponse } from './service-response.ts'
@@ -26,6 +27,8 @@ export interface ExchangeOwner {
   /** Number of the attempt, from 1. */
   readonly attempt: number
   readonly headers: Record<string, string>
+  /** The header fields, if anybody has asked for them by name. */
+  readonly changedHeaders: Record<string, string> | undefined
   /** The limit until the head of the response is over. */
   onLimit(exchange: Exchange): void
   /** It ended. */
@@ -44,6 +47,10 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
   /** Whose doing the error was, if that is not the same for the exchange as for the call. */
   origin: OutcomeOrigin | undefined
   sent = false
+  /** Of an upgrade. */
+  socket: Duplex | undefined
+  /** Trailer fields, names in lower case. */
+  trailers: HeaderFields = {}
   latencyMs: number | undefined
   readonly startedAt: number = performance.now()
   /** Of the instance's breaker. */
@@ -52,6 +59,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
   #exchange: TransportExchange | undefined
   #body: ResponseBody | undefined
   #settled = false
+  #isBad = false
   #resolve: ((response: CallResponse) => void) | undefined
   #reject: ((error: SdError) => void) | undefined
 
@@ -66,7 +74,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
   }
 
   get ok(): boolean {
-    return this.error === undefined && (this.response === undefined || this.response.status < 500)
+    return this.error === undefined && !this.#isBad
   }
 
   /** What a 429 or 503 asks for. */
@@ -91,11 +99,8 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
 
   /** Sends the request; resolves with the head of the response. @param limitMs how long that may take; none if absent */
   send(limitMs: number | undefined): Promise<CallResponse> {
-    const { call, headers } = this.attempt
+    const { call } = this.attempt
     const { endpoint } = this
-    if (call.deadlineAt !== Number.POSITIVE_INFINITY) {
-      headers[DEADLINE_HEADER] = String(Math.max(1, Math.floor(call.deadlineAt - performance.now())))
-    }
     if (limitMs !== undefined) this.#timer = setTimeout(onLimit, limitMs, this)
     call.firstExchange ??= this
     endpoint.acquire()
@@ -104,14 +109,46 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
       this.#reject = reject
       const { method, path, request } = call
       const serverName = call.entry.settings.serverName || undefined
-      this.#exchange = call.transport.send(endpoint, { method, path, headers, body: request.body, serverName }, this)
+      if (call.forward) this.#forward(call.forward, serverName)
+      else {
+        const { headers } = this.attempt
+        const leftMs = this.#leftMs()
+        if (leftMs !== undefined) headers[DEADLINE_HEADER] = String(leftMs)
+        this.#exchange = call.transport.send(endpoint, { method, path, headers, body: request.body, serverName }, this)
+      }
     })
+  }
+
+  #leftMs(): number | undefined {
+    const { deadlineAt } = this.attempt.call
+    return deadlineAt === Number.POSITIVE_INFINITY ? undefined : Math.max(1, Math.floor(deadlineAt - performance.now()))
+  }
+
+  #forward({ raw, pushed, upgrade, sendsDeadline }: ForwardParts, serverName: string | undefined): void {
+    const { call, changedHeaders } = this.attempt
+    const { method, path, request } = call
+    const rawHeaders = raw.withChanges(changedHeaders, sendsDeadline ? this.#leftMs() : undefined)
+    const isPushed = pushed !== undefined && request.body === null
+    const sent = { method, path, headers: {}, rawHeaders, body: request.body, pushed: isPushed, upgrade, serverName }
+    this.#exchange = call.transport.send(this.endpoint, sent, this)
+    if (isPushed) pushed.attach(this.#exchange)
+  }
+
+  /** Header fields of the response, names and values in turn as received. */
+  get rawHeaders(): readonly string[] {
+    return this.#exchange?.rawHeaders ?? []
+  }
+
+  /** Trailer fields of the response, once it has ended, names and values in turn as received. */
+  get rawTrailers(): readonly string[] {
+    return this.#exchange?.rawTrailers ?? []
   }
 
   /** Ends it, whatever phase it is in. */
   stop(error: SdError): void {
     if (this.#settled) return
     this.#exchange?.abort(error)
+    this.socket?.destroy(error)
     // Also where a transport does not tell of its end at once.
     this.onError(error)
   }
@@ -130,9 +167,30 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     this.sent = true
     const { call } = this.attempt
     if (!call.request.replayable) call.isBodyUsed = true
+    call.forward?.pushed?.noteSent()
   }
 
-  onResponse(status: number, headers: HeaderFields): void {
+  onInformation(status: number): void {
+    if (!this.#settled) this.attempt.call.forward?.onInformation(status, this.rawHeaders)
+  }
+
+  onDrain(): void {
+    if (!this.#settled) this.attempt.call.forward?.onDrain()
+  }
+
+  onUpgrade(status: number, headers: HeaderFields, socket: Duplex): void {
+    // Without a listener an error would end the process before the caller has the socket.
+    socket.on('error', () => undefined)
+    if (this.#settled) {
+      socket.destroy()
+      return
+    }
+    this.socket = socket
+    socket.once('close', () => this.onEnd({}))
+    this.onResponse(status, headers, '')
+  }
+
+  onResponse(status: number, headers: HeaderFields, statusText: string): void {
     if (this.#settled) return
     this.latencyMs = performance.now() - this.startedAt
     clearTimeout(this.#timer)
@@ -140,7 +198,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     const { endpoint, attempt } = this
     endpoint.answered()
     const { attempts, maxResponseBytes, entry } = attempt.call
-    this.response = new ServiceResponse({ status, headers, body: this.#body, endpoint, attempts, maxResponseBytes })
+    this.response = new ServiceResponse({ status, headers, statusText, body: this.#body, endpoint, attempts, maxResponseBytes })
     if (status < 500) entry.policies.attemptLimit?.learn(this.latencyMs, attempt.call)
     this.#resolve?.(this.response)
   }
@@ -150,8 +208,9 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     return this.#body?.push(chunk) ?? true
   }
 
-  onEnd(): void {
+  onEnd(trailers: HeaderFields): void {
     if (this.#settled) return
+    this.trailers = trailers
     this.#body?.end()
     this.#settle()
   }
@@ -187,6 +246,10 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
   #settle(): void {
     this.#settled = true
     clearTimeout(this.#timer)
+    const { forward } = this.attempt.call
+    if (forward?.pushed && this.#exchange) forward.pushed.detach(this.#exchange)
+    const { response } = this
+    if (response) this.#isBad = forward && !this.error ? forward.judge(response, this.rawTrailers) : response.status >= 500
     this.endpoint.release(this)
     this.#permit?.settle(this)
     if (hasTelemetrySubscribers(attemptEndChannel)) this.#publish()

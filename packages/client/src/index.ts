@@ -2,6 +2,7 @@
 import '@sd/core'
 
 export type { AttemptLimit, AttemptLimitRequest } from './attempt-limit.ts'
+export type { ResponseHead } from './call-frame.ts'
 export { DEADLINE_HEADER, type ReadDeadlineOptions, readDeadline } from './deadline.ts'
 export type { DiscoveryDocumentSettings, DiscoveryServiceSettings, SubsetDocument } from './discovery-document.ts'
 export type { EventOptions, ServerSentEvent } from './event-stream.ts'
@@ -13,6 +14,7 @@ export {
 } from './explanation.ts'
 export type { CallFailure, CallFallback, StaticResponse } from './fallback.ts'
 export { createFetchTransport, type FetchTransportOptions } from './fetch-transport.ts'
+export type { ForwardControl, ForwardHandler, ForwardRequest } from './forward.ts'
 export { createHttp2Transport, type Http2TransportOptions } from './http2-transport.ts'
 export { createMeasuredLimit, type MeasuredLimitOptions } from './measured-limit.ts'
 export type { ServiceClientOptions } from './options.ts'

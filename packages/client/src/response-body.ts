@@ -11,6 +11,14 @@ export interface BodySource {
   cancel(error: SdError): void
 }
 
+/** Takes a body as it comes. */
+export interface BodySink {
+  /** A part. Returns false to ask for a pause until {@link ResponseBody.resume}. */
+  onData(chunk: Uint8Array): boolean
+  /** Nothing more comes. @param error what ended it early */
+  onEnd(error: SdError | undefined): void
+}
+
 /** Who wants a copy of a body. */
 interface BodyTap {
   /** Bytes that may still come. */
@@ -41,6 +49,8 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
   #limit = 0
   #used = false
   #tap: BodyTap | undefined
+  #sink: BodySink | undefined
+  #isSinkPaused = false
 
   constructor(source: BodySource) {
     this.#source = source
@@ -53,6 +63,12 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
 
   /** Takes a part in; returns false to ask for a pause. */
   push(chunk: Uint8Array): boolean {
+    if (this.#sink && this.#chunks.length === 0 && !this.#isSinkPaused) {
+      if (this.#tap) this.#tap = addTo(this.#tap, chunk)
+      this.#isSinkPaused = !this.#sink.onData(chunk)
+      this.#paused = this.#isSinkPaused
+      return !this.#paused
+    }
     this.#chunks.push(chunk)
     this.#bytes += chunk.length
     if (this.#tap) this.#tap = addTo(this.#tap, chunk)
@@ -70,6 +86,26 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
     this.#done = true
     this.#wake?.()
     if (this.#tap && !this.#error) this.#tap.onComplete(Buffer.concat(this.#tap.chunks))
+    this.#flush()
+  }
+
+  /** Hands everything to a sink, as it comes: no promise for a part. */
+  pipe(sink: BodySink): void {
+    this.#use()
+    this.#sink = sink
+    this.#flush()
+  }
+
+  /** Keeps what comes until {@link ResponseBody.resume}, and asks for a pause when that gets much. */
+  pause(): void {
+    if (this.#sink) this.#isSinkPaused = true
+  }
+
+  /** Goes on after a sink asked for a pause. */
+  resume(): void {
+    if (!this.#isSinkPaused) return
+    this.#isSinkPaused = false
+    this.#flush()
   }
 
   /** Nothing more comes, because of this. */
@@ -130,6 +166,21 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
         return { done: true, value: undefined }
       },
     }
+  }
+
+  #flush(): void {
+    const sink = this.#sink
+    if (!sink) return
+    while (this.#chunks.length > 0 && !this.#isSinkPaused) {
+      const chunk = this.#chunks.shift() as Uint8Array
+      this.#bytes -= chunk.length
+      this.#isSinkPaused = !sink.onData(chunk)
+    }
+    if (this.#chunks.length > 0 && !this.#error) return
+    if (this.#done) {
+      this.#sink = undefined
+      sink.onEnd(this.#error)
+    } else if (!this.#isSinkPaused) this.#resumeSource()
   }
 
   #use(): void {

@@ -14,6 +14,9 @@ import { Call } from './call.ts'
 import { type EventOptions, followEvents, type ServerSentEvent } from './event-stream.ts'
 import { createRecorder } from './explanation.ts'
 import { fetchService } from './fetch.ts'
+import type { ForwardControl, ForwardHandler, ForwardRequest } from './forward.ts'
+import { forwardRequest } from './forward-request.ts'
+import type { ForwardContext } from './forwarding.ts'
 import { createOpenCalls } from './open-calls.ts'
 import { readOptions, type ServiceClientOptions } from './options.ts'
 import { chooseBody, contentTypeOf } from './request-body.ts'
@@ -57,6 +60,14 @@ export interface ServiceClient extends AsyncDisposable {
   readonly fetch: typeof globalThis.fetch
   /** For code that uses undici: `request('http://orders/1', { dispatcher })`; the host is the service name. Needs undici's transport. */
   readonly dispatcher: Dispatcher
+  /**
+   * Hands a request on as it came, for gateways and proxies: raw header fields both ways, the body pushed in parts with back-pressure, trailers,
+   * 1xx responses, reason phrase and upgrades, with all policies of the client and limits of its own.
+   *
+   * @returns the other direction: the body of the request, pause, abort
+   * @throws SdError `SD_INVALID` that names the field, `SD_CLOSED`; all else goes to the handler's `onError`
+   */
+  forward(request: ForwardRequest, handler: ForwardHandler): ForwardControl
   /**
    * Replaces the settings of all services, and those by service, for calls that begin from now on. What is not said falls back to the default, the
    * balancer to the one of the client's options. A policy whose setting is the same function or object as before stays as it is.
@@ -102,6 +113,7 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
   const entries = createServiceEntries(resolved)
   let dispatcher: Dispatcher | undefined
   const openCalls = createOpenCalls()
+  const forwarding: ForwardContext = { transport, entryOf: entries.get, openCalls, maxResponseBytes }
   let closing: Promise<void> | undefined
 
   async function call(method: string, service: string, path: string, requestOptions: RequestOptions): Promise<ServiceResponse> {
@@ -158,13 +170,12 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
       }),
     fetch: (input, init) => fetchService(client.request, input, init),
     get dispatcher() {
-      dispatcher ??= createServiceDispatcher({
-        transport: checkUndici(transport),
-        entryOf: entries.get,
-        openCalls,
-        maxResponseBytes,
-      })
+      dispatcher ??= createServiceDispatcher({ ...forwarding, transport: checkUndici(transport) })
       return dispatcher
+    },
+    forward(request, handler) {
+      if (openCalls.isClosed) throw closedError('client')
+      return forwardRequest(forwarding, request, handler)
     },
     configure: unlessClosed(entries.configure),
     configureService: unlessClosed(entries.configureService),

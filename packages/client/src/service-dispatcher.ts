@@ -1,62 +1,39 @@
+import { stringify } from 'node:querystring'
 import { Readable } from 'node:stream'
-import { closedError, type RequestBody, SdError } from '@sd/core'
-import { Dispatcher } from 'undici'
-import { Call } from './call.ts'
-import type { OpenCalls } from './open-calls.ts'
+import { closedError, invalid, type RequestBody, SdError, toSdError } from '@sd/core'
+import { Dispatcher, errors } from 'undici'
+import { DispatchedHandler } from './dispatched-handler.ts'
+import { type ForwardContext, type ForwardInit, Forwarding, type ForwardLimits } from './forwarding.ts'
 import { contentTypeOf } from './request-body.ts'
-import type { ServiceEntry } from './service-entries.ts'
-import type { UndiciTransport } from './undici-transport.ts'
-import { forwardUpgrade } from './upgrade.ts'
-
-/** What the dispatcher shares with its client. */
-export interface ServiceDispatcherContext {
-  /** Sends to addresses. */
-  readonly transport: UndiciTransport
-  /** The service of that name, or its operation. */
-  readonly entryOf: (service: string, method?: string, path?: string) => ServiceEntry
-  /** The client's calls under way. */
-  readonly openCalls: OpenCalls
-  /** Most bytes that are read of an answer as a whole. */
-  readonly maxResponseBytes: number
-}
+import { checkMethod, checkPath } from './request-check.ts'
+import type { ResolvedSettings } from './settings.ts'
 
 /**
- * An undici Dispatcher for which the host of an origin is the name of a service. Its requests are the client's own calls, with their
- * policies and time limit. Upgrades are only picked and counted: what follows is no answer that could be judged.
+ * An undici Dispatcher for which the host of an origin is the name of a service. Its requests and upgrades are the client's own calls, with all
+ * policies.
  */
-export function createServiceDispatcher(context: ServiceDispatcherContext): Dispatcher {
+export function createServiceDispatcher(context: ForwardContext): Dispatcher {
   return new ServiceDispatcher(context)
 }
 
 // Inheritance, because undici's own request, stream and pipeline are methods of Dispatcher over dispatch.
 class ServiceDispatcher extends Dispatcher {
-  readonly #context: ServiceDispatcherContext
+  readonly #context: ForwardContext
 
-  constructor(context: ServiceDispatcherContext) {
+  constructor(context: ForwardContext) {
     super()
     this.#context = context
   }
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    const { openCalls, entryOf, transport, maxResponseBytes } = this.#context
-    if (openCalls.isClosed) throw closedError('client')
-    const service = decodeURIComponent(new URL(String(options.origin)).hostname)
-    const entry = entryOf(service, options.method, options.path)
-    if (options.upgrade || options.method === 'CONNECT') {
-      forwardUpgrade({ base: transport.dispatcher, openCalls, entry, options, handler })
-      return true
+    if (this.#context.openCalls.isClosed) throw closedError('client')
+    const dispatched = new DispatchedHandler(handler)
+    try {
+      dispatched.begin(new Forwarding(this.#context, readDispatch(this.#context, options), dispatched))
+    } catch (error) {
+      // As undici does with what it refuses.
+      dispatched.refuse(error instanceof errors.UndiciError ? error : toSdError(error, 'SD_INVALID', 'Dispatching'))
     }
-    const { settings } = entry
-    const { timeoutMs } = settings
-    const body = readBody(options.body)
-    const headers = { ...settings.headers, ...readDispatchHeaders(options.headers) }
-    // undici says nothing of the type of text, and neither does this.
-    const contentType = typeof body === 'string' ? undefined : contentTypeOf(body)
-    if (contentType !== undefined) headers['content-type'] ??= contentType
-    const deadlineAt = timeoutMs === 0 ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs
-    const { method, path } = options
-    const call = new Call({ entry, transport, openCalls, method, path, headers, body, deadlineAt, maxResponseBytes })
-    void new DispatchedCall(call, handler).run()
     return true
   }
 
@@ -65,69 +42,53 @@ class ServiceDispatcher extends Dispatcher {
   }
 
   override async destroy(): Promise<void> {
-    // Likewise.
+    // The same.
   }
 }
 
-/** One call that undici code makes: tells its handler of the answer, and takes its orders. */
-class DispatchedCall implements Dispatcher.DispatchController {
-  readonly #call: Call
-  readonly #handler: Dispatcher.DispatchHandler
-  rawHeaders: Buffer[] | null = null
-  rawTrailers: null = null
-  reason: Error | null = null
-  #resume: PromiseWithResolvers<void> | undefined
+/** What a request of undici asks for. @throws SdError `SD_INVALID`, or an error of undici where it would refuse the same */
+function readDispatch({ entryOf }: ForwardContext, options: Dispatcher.DispatchOptions): ForwardInit {
+  // Removed from undici; its own error, because it is undici's option.
+  if ((options as { throwOnError?: unknown }).throwOnError != null) throw new errors.InvalidArgumentError('invalid throwOnError')
+  const service = decodeURIComponent(new URL(String(options.origin)).hostname)
+  const path = checkPath(addQuery(options.path, options.query))
+  const method = checkMethod(options.method)
+  const entry = entryOf(service, method, path)
+  const body = readBody(options.body)
+  const rawHeaders = readDispatchHeaders(options.headers)
+  // undici says nothing of the type of text, and neither does this.
+  const contentType = typeof body === 'string' ? undefined : contentTypeOf(body)
+  if (contentType !== undefined && !hasField(rawHeaders, 'content-type')) rawHeaders.push('content-type', contentType)
+  const upgrade = options.upgrade === true ? 'Websocket' : options.upgrade || undefined
+  return { entry, method, path, rawHeaders, body, upgrade, limits: readLimits(options, entry.settings) }
+}
 
-  constructor(call: Call, handler: Dispatcher.DispatchHandler) {
-    this.#call = call
-    this.#handler = handler
+/** The service's time limit is in effect for the whole, except where the request has limits of undici's own. */
+function readLimits(
+  { headersTimeout, bodyTimeout, upgrade }: Dispatcher.DispatchOptions,
+  { timeoutMs }: ResolvedSettings,
+): ForwardLimits {
+  const isWhole = headersTimeout == null && bodyTimeout == null && !upgrade
+  return {
+    headTimeoutMs: readLimit('headersTimeout', headersTimeout) ?? timeoutMs,
+    idleTimeoutMs: readLimit('bodyTimeout', bodyTimeout) ?? (isWhole || upgrade ? 0 : timeoutMs),
+    maxDurationMs: isWhole ? timeoutMs : 0,
   }
+}
 
-  get aborted(): boolean {
-    return this.reason !== null
-  }
+function readLimit(name: string, value: number | null | undefined): number | undefined {
+  if (value == null) return undefined
+  if (!Number.isFinite(value) || value < 0) throw new errors.InvalidArgumentError(`invalid ${name}`)
+  return value
+}
 
-  get paused(): boolean {
-    return this.#resume !== undefined
+function addQuery(path: string, query: Dispatcher.DispatchOptions['query']): string {
+  const text = query ? stringify(query as Record<string, string>) : ''
+  if (text === '') return path
+  if (path.includes('?') || path.includes('#')) {
+    throw new errors.InvalidArgumentError('Query params cannot be passed when url already contains "?" or "#".')
   }
-
-  abort(reason: Error): void {
-    this.reason ??= reason
-    this.#call.stop(new SdError('SD_ABORTED', `Calling ${this.#call.service} was aborted`, { cause: reason }))
-    this.resume()
-  }
-
-  pause(): void {
-    this.#resume ??= Promise.withResolvers()
-  }
-
-  resume(): void {
-    this.#resume?.resolve()
-    this.#resume = undefined
-  }
-
-  async run(): Promise<void> {
-    const handler = this.#handler
-    try {
-      handler.onRequestStart?.(this, {})
-      const { status, headers, body } = await this.#call.run()
-      this.rawHeaders = Object.entries(headers).flatMap(([name, value]) =>
-        [value ?? []].flat().flatMap((one) => [Buffer.from(name, 'latin1'), Buffer.from(one, 'latin1')]),
-      )
-      handler.onResponseStart?.(this, status, headers as Record<string, string | string[]>, '')
-      for await (const chunk of body) {
-        await this.#resume?.promise
-        if (this.reason) throw this.reason
-        handler.onResponseData?.(this, chunk as Buffer)
-      }
-      await this.#resume?.promise
-      handler.onResponseEnd?.(this, {})
-    } catch (error) {
-      const failure = this.reason ?? (error as Error)
-      this.abort(failure)
-      handler.onResponseError?.(this, failure)
-    }
-  }
+  return `${path}?${text}`
 }
 
 function readBody(body: Dispatcher.DispatchOptions['body']): RequestBody | undefined {
@@ -142,20 +103,42 @@ function isForm(body: object): boolean {
   return body instanceof FormData || body instanceof URLSearchParams
 }
 
-/** Header fields in any of the forms that undici takes, names in lower case. */
-function readDispatchHeaders(headers: Dispatcher.DispatchOptions['headers']): Record<string, string> {
-  const fields: Record<string, string> = {}
-  const add = (name: string, value: unknown): void => {
+function hasField(rawHeaders: readonly string[], name: string): boolean {
+  return rawHeaders.some((text, index) => index % 2 === 0 && text.toLowerCase() === name)
+}
+
+/** Header fields in any of the forms that undici takes, names and values in turn. */
+function readDispatchHeaders(headers: Dispatcher.DispatchOptions['headers']): string[] {
+  const list: string[] = []
+  const add = (name: unknown, value: unknown): void => {
     if (value === undefined || value === null) return
-    const key = name.toLowerCase()
-    const text = Array.isArray(value) ? value.join(key === 'cookie' ? '; ' : ', ') : String(value)
-    fields[key] = key in fields ? `${fields[key]}, ${text}` : text
+    for (const one of Array.isArray(value) ? value : [value]) list.push(toText(name), toText(one))
   }
   if (Array.isArray(headers)) {
-    for (let index = 0; index < headers.length; index += 2) add(String(headers[index]), headers[index + 1])
-  } else if (headers) {
+    if (headers.length % 2 !== 0) throw new errors.InvalidArgumentError('headers array must be even')
+    for (let index = 0; index < headers.length; index += 2) add(headers[index], headers[index + 1])
+  } else if (headers && typeof headers === 'object') {
     const pairs = Symbol.iterator in headers ? (headers as Iterable<[string, unknown]>) : Object.entries(headers)
     for (const [name, value] of pairs) add(name, value)
+  } else if (headers != null) throw new errors.InvalidArgumentError('headers must be an object or an array')
+  checkFields(list)
+  return list
+}
+
+function toText(value: unknown): string {
+  return value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : String(value)
+}
+
+/** @throws SdError `SD_INVALID` for a value that is not one line of Latin-1; it is not shown */
+function checkFields(list: readonly string[]): void {
+  for (let index = 0; index < list.length; index += 2) {
+    const name = list[index] as string
+    if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name))
+      throw invalid('headers', 'a name with other characters', 'names that are tokens')
+    if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(list[index + 1] as string)) {
+      throw new SdError('SD_INVALID', `Invalid headers.${name.toLowerCase()}: the value has line breaks or control characters`, {
+        field: `headers.${name.toLowerCase()}`,
+      })
+    }
   }
-  return fields
 }

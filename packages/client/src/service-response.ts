@@ -19,6 +19,8 @@ export class ServiceResponse implements CallResponse {
   readonly status: number
   /** Header fields, names in lower case. */
   readonly headers: HeaderFields
+  /** The reason phrase; empty where there is none, as in HTTP/2. */
+  readonly statusText: string
   /** The body as it arrives. */
   readonly body: AsyncIterable<Uint8Array>
   /** The endpoint that answered. */
@@ -30,6 +32,7 @@ export class ServiceResponse implements CallResponse {
   constructor(init: ServiceResponseInit) {
     this.status = init.status
     this.headers = init.headers
+    this.statusText = init.statusText ?? ''
     this.body = init.body
     this.endpoint = init.endpoint
     this.attempts = init.attempts

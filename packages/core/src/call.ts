@@ -22,6 +22,8 @@ export interface CallResponse {
   readonly status: number
   /** Header fields, names in lower case. */
   readonly headers: HeaderFields
+  /** The reason phrase; empty or absent where there is none, as in HTTP/2. */
+  readonly statusText?: string | undefined
   /** The body as it arrives. Read or cancel it: until then its attempt counts as active. */
   readonly body: AsyncIterable<Uint8Array>
   /** The endpoint that answered. */

@@ -1,0 +1,103 @@
+import { SdError } from '@sd/core'
+import { DEADLINE_HEADER } from './deadline.ts'
+import { isSendable, readHeaders } from './request-check.ts'
+
+/** Fields that the `connection` field of a request can't take away: they are for the service, not for one connection. */
+const endToEnd: ReadonlySet<string> = new Set([
+  'authorization',
+  'cache-control',
+  'content-length',
+  'content-type',
+  'cookie',
+  'forwarded',
+  'host',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  DEADLINE_HEADER,
+])
+
+/**
+ * The header fields of a request as they came, names and values in turn, without those of one connection (RFC 9110, 7.6.1). Several `cookie`
+ * fields become one (RFC 9113, 8.2.3). The rest keeps its order, case and repetition.
+ */
+export class RawHeaders {
+  readonly list: readonly string[]
+  #record: Record<string, string> | undefined
+
+  /** @param defaults fields of the service, names in lower case; added where the request has none of that name */
+  constructor(given: readonly string[], defaults: Readonly<Record<string, string>>) {
+    this.list = clean(given, defaults)
+  }
+
+  /** The fields by name in lower case; repeated ones are joined. @throws SdError `SD_INVALID` that names the field */
+  get record(): Readonly<Record<string, string>> {
+    if (this.#record) return this.#record
+    const fields: Record<string, string> = {}
+    for (let index = 0; index < this.list.length; index += 2) {
+      const name = (this.list[index] as string).toLowerCase()
+      const value = this.list[index + 1] as string
+      fields[name] = Object.hasOwn(fields, name) ? `${fields[name]}, ${value}` : value
+    }
+    this.#record = readHeaders('headers', fields)
+    return this.#record
+  }
+
+  /**
+   * The list with what was changed in a record that began as a copy of {@link RawHeaders.record}.
+   *
+   * @param deadlineMs what is left of the call's time; absent for a call without a deadline
+   */
+  withChanges(changed: Readonly<Record<string, string>> | undefined, deadlineMs: number | undefined): readonly string[] {
+    const before = changed && this.record
+    const differs = (name: string): boolean => before !== undefined && before[name] !== changed?.[name]
+    const isKept = (name: string): boolean => !differs(name) && !(deadlineMs !== undefined && name === DEADLINE_HEADER)
+    const list: string[] = []
+    for (let index = 0; index < this.list.length; index += 2) {
+      const name = this.list[index] as string
+      if (isKept(name.toLowerCase())) list.push(name, this.list[index + 1] as string)
+    }
+    for (const name in changed) {
+      if (differs(name) && changed[name] !== undefined && name !== DEADLINE_HEADER) list.push(name, changed[name])
+    }
+    if (deadlineMs !== undefined) list.push(DEADLINE_HEADER, String(deadlineMs))
+    return list
+  }
+}
+
+function clean(given: readonly string[], defaults: Readonly<Record<string, string>>): readonly string[] {
+  if (given.length % 2 !== 0) {
+    throw new SdError('SD_INVALID', 'Invalid rawHeaders: a name without a value, want names and values in turn', {
+      field: 'rawHeaders',
+      origin: 'caller',
+    })
+  }
+  const nominated = findNominated(given)
+  const list: string[] = []
+  const names = new Set<string>()
+  let cookieAt = -1
+  for (let index = 0; index < given.length; index += 2) {
+    const name = given[index] as string
+    const value = given[index + 1] as string
+    const key = name.toLowerCase()
+    if (!isSendable(key, value) || key === 'trailer' || (nominated?.has(key) && !endToEnd.has(key))) continue
+    if (key === 'te' && value.toLowerCase() !== 'trailers') continue
+    names.add(key)
+    if (key === 'cookie' && cookieAt >= 0) list[cookieAt] = `${list[cookieAt]}; ${value}`
+    else list.push(name, value)
+    if (key === 'cookie' && cookieAt < 0) cookieAt = list.length - 1
+  }
+  for (const name in defaults) if (!names.has(name)) list.push(name, defaults[name] as string)
+  return list
+}
+
+/** The names that the `connection` fields list. */
+function findNominated(given: readonly string[]): ReadonlySet<string> | undefined {
+  let names: Set<string> | undefined
+  for (let index = 0; index < given.length; index += 2) {
+    if ((given[index] as string).length !== 10 || (given[index] as string).toLowerCase() !== 'connection') continue
+    names ??= new Set()
+    for (const name of (given[index + 1] as string).split(',')) names.add(name.trim().toLowerCase())
+  }
+  return names
+}
