@@ -15,6 +15,8 @@ export interface Http2Connection {
   reason(): SdError | undefined
   /** The stream is of no use any more. */
   onEnd(): void
+  /** Sends it on another connection, if this one takes no more requests because the server goes on to others. */
+  resend(exchange: Http2Exchange): boolean
 }
 
 const nothing: readonly string[] = []
@@ -39,6 +41,8 @@ export class Http2Exchange implements TransportExchange {
   #pending: Uint8Array[] | undefined
   #trailers: readonly string[] | undefined
   #hasPushedAll = false
+  #upload: UploadStream | undefined
+  #wasResent = false
   #hasHead = false
   #isComplete = false
   #trailerFields: HeaderFields = {}
@@ -78,7 +82,7 @@ export class Http2Exchange implements TransportExchange {
       this.#handler.onSend()
       if (pushed === true) this.#startPushing(stream)
       else if (typeof body === 'string' || body instanceof Uint8Array) stream.end(body)
-      else if (body !== null) this.#upload(stream, body)
+      else if (body !== null) this.#startUpload(stream, body)
     } catch (error) {
       queueMicrotask(() => this.#failWith(error))
     }
@@ -113,7 +117,25 @@ export class Http2Exchange implements TransportExchange {
     this.hasEnded = true
     this.#stream?.close(cancel)
     this.#connection?.onEnd()
-    this.#handler.onError(error, wasSent)
+    // A body that was begun can't be sent again, whatever the server saw of it.
+    this.#handler.onError(error, this.#upload?.hasBegun ? undefined : wasSent)
+  }
+
+  /**
+   * Tries once more on a new connection to the same endpoint, as undici does: a server that only wants another connection (a limit of its age) is
+   * neither down nor to be avoided. If it is down, that connection fails, and another endpoint is picked.
+   */
+  #resend(): boolean {
+    const connection = this.#connection
+    const { pushed } = this.#request
+    if (this.#wasResent || this.#hasHead || pushed === true || this.#upload?.hasBegun === true || !connection) return false
+    const stream = this.#stream
+    this.#stream = undefined
+    stream?.removeAllListeners()
+    stream?.on('error', () => undefined)
+    this.#wasResent = true
+    connection.onEnd()
+    return connection.resend(this)
   }
 
   #listen(stream: ClientHttp2Stream): void {
@@ -175,6 +197,7 @@ export class Http2Exchange implements TransportExchange {
     }
     const code = stream.rstCode ?? noError
     const wasSent = code === refusedStream || !this.#connection?.wasLookedAt(stream.id) ? false : undefined
+    if (wasSent === false && this.#resend()) return
     this.fail(this.#connection?.reason() ?? closeError(code, this.#hasHead, isTruncated), wasSent)
   }
 
@@ -183,6 +206,7 @@ export class Http2Exchange implements TransportExchange {
     const code = stream?.rstCode ?? noError
     // A stream that the library could not even open has no id.
     const wasRefused = code === refusedStream || (stream !== undefined && !this.#connection?.wasLookedAt(stream.id))
+    if (wasRefused && this.#resend()) return
     const { error, wasSent } = toTransportFailure(thrown)
     const isReset = code !== noError && error.origin === 'network'
     this.fail(isReset ? closeError(code, this.#hasHead, false) : error, wasRefused ? false : wasSent)
@@ -201,9 +225,12 @@ export class Http2Exchange implements TransportExchange {
     else if (pending && !isFull) this.#handler.onDrain?.()
   }
 
-  #upload(stream: ClientHttp2Stream, body: AsyncIterable<Uint8Array>): void {
+  #startUpload(stream: ClientHttp2Stream, body: AsyncIterable<Uint8Array>): void {
     const upload = new UploadStream(body)
-    upload.on('error', (error) => this.fail(error as SdError))
+    this.#upload = upload
+    upload.on('error', (error) => {
+      if (upload === this.#upload) this.fail(error as SdError)
+    })
     stream.on('close', () => upload.destroy())
     upload.pipe(stream)
   }

@@ -71,6 +71,7 @@ export class Http2Pool {
     const session = new Http2Session(this.#endpoint, {
       ...this.#options,
       onRoom: () => this.#pump(),
+      onRefused: (exchange) => this.send(exchange),
       onClose: (error) => this.#forget(session, error),
     })
     this.#sessions.add(session)
@@ -89,7 +90,8 @@ export class Http2Pool {
   #forget(session: Http2Session, error: SdError | undefined): void {
     this.#sessions.delete(session)
     // A connection could not be made: what waits for one goes to another endpoint, unless there are connections that it can wait for.
-    if (error && this.#sessions.size === 0) for (const exchange of this.#waiting.splice(0)) exchange.fail(error, false)
+    const isUsable = [...this.#sessions].some(({ isDraining }) => !isDraining)
+    if (error && !isUsable) for (const exchange of this.#waiting.splice(0)) exchange.fail(error, false)
     this.#dropEnded()
     if (this.#waiting.length > 0) this.#connectIfUseful()
     else if (this.#sessions.size === 0) this.#options.onEmpty()

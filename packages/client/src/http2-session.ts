@@ -13,6 +13,8 @@ export interface Http2SessionOptions extends ResolvedHttp2Options {
   readonly serverName: string | undefined
   /** A stream can be opened: the connection was made, or a stream ended. */
   readonly onRoom: () => void
+  /** Sends a request that the server did not look at on another connection. */
+  readonly onRefused: (exchange: Http2Exchange) => void
   /** It is closed. @param error why, if it was never made */
   readonly onClose: (error: SdError | undefined) => void
 }
@@ -37,6 +39,8 @@ export class Http2Session {
   /** Streams above this were not looked at. */
   #lastStreamId = Number.POSITIVE_INFINITY
   #isClosed = false
+  /** The server sent GOAWAY without an error. */
+  #isGoing = false
   /** Why it ended, where the library does not say it. */
   #reason: SdError | undefined
 
@@ -68,6 +72,11 @@ export class Http2Session {
       wasLookedAt: (id) => id !== undefined && id <= this.#lastStreamId,
       reason: () => this.#reason,
       onEnd: () => this.#ended(exchange),
+      resend: (refused) => {
+        if (!this.#isGoing || refused.hasEnded) return false
+        this.#options.onRefused(refused)
+        return true
+      },
     })
   }
 
@@ -129,7 +138,8 @@ export class Http2Session {
     this.#session = session
     session.on('error', (error) => this.#failed(error))
     session.on('close', () => this.#closed(undefined))
-    session.on('goaway', (_code, lastStreamId) => {
+    session.on('goaway', (code, lastStreamId) => {
+      this.#isGoing = code === 0
       this.#lastStreamId = Math.min(this.#lastStreamId, lastStreamId)
       this.#drain()
     })

@@ -221,7 +221,7 @@ describe('limits', () => {
 })
 
 describe('a server that goes', () => {
-  test('GOAWAY: what was not looked at is not sent, what was goes on, the next request has another connection', async () => {
+  test('GOAWAY: what was looked at goes on, what was not is sent once more, on a new connection', async () => {
     const held: ServerHttp2Stream[] = []
     const { endpoint, sessions } = await serve((stream) => held.push(stream))
     const transport = open()
@@ -229,14 +229,29 @@ describe('a server that goes', () => {
     const second = send(transport, endpoint, get)
     await until(() => expect(held.length).toBe(2))
     sessions[0]?.goaway(constants.NGHTTP2_NO_ERROR, held[0]?.id)
-    await second.recorded.ended
-    expect(second.recorded).toMatchObject({ error: { code: 'SD_UNAVAILABLE', retryable: true }, wasSent: false })
-    const third = send(transport, endpoint, get)
-    await until(() => expect(sessions.length).toBe(2))
+    await until(() => expect([sessions.length, held.length]).toEqual([2, 3]))
     held[0]?.respond({}, { endStream: true })
-    await first.recorded.ended
-    expect(first.recorded.status).toBe(200)
-    third.exchange.abort(new SdError('SD_ABORTED', 'enough'))
+    held[2]?.respond({}, { endStream: true })
+    await Promise.all([first.recorded.ended, second.recorded.ended])
+    expect([first.recorded.status, second.recorded.status]).toEqual([200, 200])
+  })
+
+  test('GOAWAY of a server that takes no connections any more: what was not looked at is not sent', async () => {
+    const held: ServerHttp2Stream[] = []
+    const { endpoint, server, sessions } = await serve((stream) => held.push(stream))
+    const transport = open()
+    const body = (async function* () {
+      yield Buffer.from('a')
+    })()
+    const calls = [get, get, { ...get, method: 'POST', body }].map((request) => send(transport, endpoint, request).recorded)
+    await until(() => expect(held.length).toBe(3))
+    server.close()
+    sessions[0]?.goaway(constants.NGHTTP2_NO_ERROR, held[0]?.id)
+    const [, second, third] = calls
+    await Promise.all([second?.ended, third?.ended])
+    expect(second).toMatchObject({ error: { code: 'SD_UNAVAILABLE', retryable: true }, wasSent: false })
+    // Its body was begun, and can't be sent to another endpoint.
+    expect(third).toMatchObject({ error: { code: 'SD_UNAVAILABLE' }, wasSent: undefined })
   })
 
   test.each([

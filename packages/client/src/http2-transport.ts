@@ -52,7 +52,8 @@ export function isHttp2({ instance }: Endpoint): boolean {
 
 /**
  * Sends over HTTP/2 with `node:http2`. Each endpoint has a few connections that its requests share. A server that sends GOAWAY gets no new
- * requests on that connection; those that it did not look at are reported as not sent, so that another endpoint is picked.
+ * requests on that connection. One that it did not look at is sent once more on a new connection; if that fails too, it is reported as not sent,
+ * so that another endpoint is picked.
  *
  * @throws SdError `SD_INVALID` that names the option
  */

@@ -105,6 +105,11 @@ describe('each code of the system, of Bun and of the parser', () => {
 
 test.each<[string, unknown, Row]>([
   [
+    'an error of the parser without a code',
+    new errors.HTTPParserError('Expected HTTP/'),
+    ['SD_MALFORMED', 'peer', false, undefined],
+  ],
+  [
     'several addresses that refused',
     new AggregateError([Object.assign(new Error('x'), { code: 'ECONNREFUSED' })]),
     ['SD_UNAVAILABLE', 'network', true, false],

@@ -137,6 +137,7 @@ function findOwn(thrown: unknown): SdError | undefined {
 }
 
 interface CodedError {
+  readonly name?: unknown
   readonly code?: unknown
   readonly message?: unknown
   readonly cause?: unknown
@@ -150,6 +151,8 @@ function describe(thrown: unknown): { readonly code: string | undefined; readonl
   for (let depth = 0; typeof error === 'object' && error !== null && depth < 4; depth++) {
     if (typeof error.message === 'string' && error.message !== '') message = error.message
     if (typeof error.code === 'string' && error.code !== '') return { code: error.code, message: message || error.code }
+    // undici 8.12.4 looks up the parser's code under a name that it does not have.
+    if (error.name === 'HTTPParserError') return { code: 'HPE_UNKNOWN', message }
     error = (error.cause ?? error.errors?.[0]) as CodedError | undefined
   }
   return { code: undefined, message: message || String(thrown) }

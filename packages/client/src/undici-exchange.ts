@@ -10,6 +10,7 @@ export class UndiciExchange implements TransportExchange, Dispatcher.DispatchHan
   readonly #handler: TransportHandler
   #controller: Dispatcher.DispatchController | undefined
   #pushed: PushedStream | undefined
+  #upload: UploadStream | undefined
   #ended = false
 
   constructor(handler: TransportHandler) {
@@ -113,13 +114,16 @@ export class UndiciExchange implements TransportExchange, Dispatcher.DispatchHan
       this.#pushed = new PushedStream(() => this.#handler.onDrain?.())
       return this.#pushed
     }
-    return typeof body === 'string' || body instanceof Uint8Array || body === null ? body : new UploadStream(body)
+    if (typeof body === 'string' || body instanceof Uint8Array || body === null) return body
+    this.#upload = new UploadStream(body)
+    return this.#upload
   }
 
   #fail(thrown: unknown): void {
     if (this.#ended) return
     const { error, wasSent } = toTransportFailure(thrown)
-    this.#end(error, wasSent)
+    // A body that was begun can't be sent again, whatever the peer saw of it.
+    this.#end(error, this.#upload?.hasBegun ? undefined : wasSent)
   }
 
   #end(error: SdError, wasSent?: boolean): void {

@@ -28,6 +28,8 @@ function ignore(): void {}
  * sent to another endpoint if no connection was made.
  */
 export class UploadStream extends Readable {
+  /** Whether it began to read the iterable, which can't be read again. */
+  hasBegun = false
   readonly #body: AsyncIterable<unknown>
   #iterator: AsyncIterator<unknown> | undefined
 
@@ -48,6 +50,7 @@ export class UploadStream extends Readable {
 
   async #pull(): Promise<void> {
     try {
+      this.hasBegun = true
       this.#iterator ??= this.#body[Symbol.asyncIterator]()
       for (;;) {
         const { done, value } = await this.#iterator.next()
