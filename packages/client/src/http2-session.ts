@@ -212,12 +212,14 @@ export class Http2Session {
 
   #closed(error: SdError | undefined): void {
     if (this.#isClosed) return
+    const wasMade = !this.isConnecting
     this.#isClosed = true
     this.isConnecting = false
     this.isDraining = true
     clearTimeout(this.#timer)
     const reason = this.#reason ?? new SdError('SD_UNAVAILABLE', 'The connection was closed')
     for (const exchange of [...this.#exchanges]) exchange.fail(reason)
-    this.#options.onClose(error)
+    // A connection that ends before the server's first frame was not made either.
+    this.#options.onClose(error ?? (wasMade ? undefined : reason))
   }
 }

@@ -328,6 +328,7 @@ describe('a server that goes', () => {
 
   test.each([
     ['closes at once', (server: Server) => server.on('connection', (socket) => socket.destroy())],
+    ['ends the connection in order', (server: Server) => server.on('connection', (socket) => socket.resume().end())],
     ['is silent', (server: Server) => server.on('connection', () => undefined)],
     ['speaks HTTP/1.1', (server: Server) => server.on('connection', (socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))],
   ])('a server that %s ends the request', async (_, prepare) => {
