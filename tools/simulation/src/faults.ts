@@ -20,8 +20,10 @@ export interface FaultScene {
 export type FaultReach =
   /** All instances are affected: calls fail while it lasts. */
   | 'all'
-  /** Some are affected: with retries, few calls fail. */
-  | 'some'
+  /** Half are affected: with retries, most calls succeed. */
+  | 'half'
+  /** One is affected: with retries, few calls fail. */
+  | 'one'
   /** Nothing that fails is on the way of a call. */
   | 'none'
 
@@ -53,7 +55,7 @@ function restartStep(durationMs: number, size: number): number {
 function modeFault(name: string, mode: ServerMode, share: 'one' | 'half' | 'all'): Fault {
   return {
     name,
-    reach: (size) => (share === 'all' || size === 1 ? 'all' : 'some'),
+    reach: (size) => (share === 'all' || size === 1 ? 'all' : share),
     isSilent: mode === 'hang' || mode === 'black-hole' || mode === 'slow',
     begin({ time, servers, durationMs }) {
       const count = { one: 1, half: Math.ceil(servers.length / 2), all: servers.length }[share]
@@ -70,7 +72,7 @@ function modeFault(name: string, mode: ServerMode, share: 'one' | 'half' | 'all'
 function flapFault(name: string, mode: ServerMode): Fault {
   return {
     name,
-    reach: (size) => (size === 1 ? 'all' : 'some'),
+    reach: (size) => (size === 1 ? 'all' : 'one'),
     isSilent: mode === 'hang',
     begin({ time, servers, durationMs }) {
       const [server] = servers as [SimulatedServer]
@@ -89,12 +91,13 @@ function flapFault(name: string, mode: ServerMode): Fault {
 /** A server dies, and the registry notices after the fault's duration; then it comes back. */
 const kill: Fault = {
   name: 'one killed',
-  reach: (size) => (size === 1 ? 'all' : 'some'),
+  reach: (size) => (size === 1 ? 'all' : 'one'),
   isSilent: false,
   begin({ time, servers, list, durationMs }) {
     const [server] = servers as [SimulatedServer]
     server.mode = 'down'
-    time.schedule(durationMs / 2, () => list.remove(server.instance))
+    // A short one is over before the registry notices.
+    if (durationMs >= 500) time.schedule(durationMs / 2, () => list.remove(server.instance))
     time.schedule(durationMs - 60, () => {
       server.mode = 'up'
       list.add(server.instance)
