@@ -98,6 +98,31 @@ describe('what takes an instance out', () => {
   })
 })
 
+describe('an outage of all instances', () => {
+  test('of some seconds leaves no instance out for longer than itself and a second, however often it was tried', async () => {
+    const endpoints = await start(2)
+    for (let time = 0; time < 3_000; time += 100) {
+      for (const endpoint of endpoints) if (endpoint.available) attempt(endpoint, { error: refused, sent: false })
+      await vi.advanceTimersByTimeAsync(100)
+    }
+    const longestMs = Math.max(...endpoints.map(({ blocks }) => (blocks[0]?.untilMs ?? 0) - Date.now()))
+    expect(longestMs).toBeGreaterThan(500)
+    expect(longestMs).toBeLessThanOrEqual(4_000)
+  })
+
+  test('leaves no timer behind when discovery is closed', async () => {
+    await start(3)
+    await discovery.close()
+    const timersOfOthers = vi.getTimerCount()
+    discovery = createDiscovery({ source: registry })
+    await cluster().ready()
+    for (const endpoint of cluster().view.endpoints) attempt(endpoint, { error: refused, sent: false })
+    await vi.advanceTimersByTimeAsync(500)
+    await discovery.close()
+    expect(vi.getTimerCount()).toBe(timersOfOthers)
+  })
+})
+
 describe('an instance that is out', () => {
   /** Picks the first endpoint that may be picked. */
   const first = {

@@ -18,8 +18,12 @@ export interface Violation {
   readonly detail: string
 }
 
-/** Share of calls that may fail while some instances are affected and failed attempts are repeated. */
-const lossShare = 0.02
+/**
+ * Share of calls that may fail while one or half of the instances are affected and failed attempts are repeated, and a number until that is
+ * noticed: attempts that hang are noticed late, and a POST is not repeated.
+ */
+const lossShare = { one: 0.02, half: 0.2 }
+const lossCalls = 5
 /** How long an instance may stay without traffic that is not out: time, and calls that go elsewhere by chance. */
 const starvedMs = 4_000
 const starvedCalls = 15
@@ -50,8 +54,9 @@ function judgeFailures(scenario: Scenario, { calls, faultAt, attempts }: Scenari
   const during = calls.filter(({ at }) => at >= faultAt && at <= limit)
   const lost = failed.length - diedWithServer
   const reach = fault.reach(size)
+  const isJudged = preset.retries && size > 2
   const allowed =
-    reach === 'none' ? 0 : reach === 'some' && preset.retries && size > 2 ? Math.ceil(during.length * lossShare) : Infinity
+    reach === 'none' ? 0 : reach === 'all' || !isJudged ? Infinity : Math.ceil(during.length * lossShare[reach]) + lossCalls
   if (lost > allowed) {
     violations.push({ invariant: 'loss', detail: `${lost} of ${during.length} failed, ${allowed} may: ${tally(failed)}` })
   }

@@ -1,27 +1,2 @@
 /** What does not hold yet: invariant, fault and preset. To be empty. */
-export const knownFailures: ReadonlySet<string> = new Set([
-  'timers | all answer 503 | resilient and outlier detection',
-  'amplification | all refuse | defaults',
-  'amplification | all refuse | defaults and outlier detection',
-  'out | all refuse | resilient without breaker',
-  'timers | all refuse | resilient without breaker',
-  'amplification | all refuse | resilient without retry',
-  'out | all refuse | resilient without retry',
-  'timers | all refuse | resilient without retry',
-  'starved | all refuse | resilient without limit',
-  'amplification | all refuse | breaker only',
-  'out | all dropped | defaults and outlier detection',
-  'timers | all dropped | defaults and outlier detection',
-  'out | half answer 503 | resilient',
-  'timers | half answer 503 | resilient',
-  'starved | half dropped | resilient without limit',
-  'starved | one flaps: refuses | resilient without retry',
-  'amplification | all removed and down | defaults',
-  'amplification | all removed and down | defaults and outlier detection',
-  'out | all removed and down | resilient',
-  'timers | all removed and down | resilient',
-  'out | all removed and down | resilient, cockatiel',
-  'timers | all removed and down | resilient, cockatiel',
-  'amplification | all removed and down | resilient without retry',
-  'amplification | all removed and down | breaker only',
-])
+export const knownFailures: ReadonlySet<string> = new Set([])

@@ -42,7 +42,12 @@ function without(...names: (keyof ResilientParts)[]): ResilientParts {
   return Object.fromEntries(Object.entries(parts).filter(([name]) => !names.includes(name as keyof ResilientParts)))
 }
 
-const outlierDetection: Partial<Preset> = { discovery: () => ({ monitors: [createOutlierDetection()] }) }
+/** Shorter than the default, so that a run sees the end of an ejection. */
+const ejectionMs = 5_000
+
+const outlierDetection: Partial<Preset> = {
+  discovery: () => ({ monitors: [createOutlierDetection({ baseEjectionMs: ejectionMs })] }),
+}
 
 /** All set-ups. */
 export const presets: readonly Preset[] = [
