@@ -15,8 +15,11 @@ export interface HttpServer extends NetServer {
   setSecureContext?(options: object): void
 }
 
-/** How long a new connection may take to begin its request once the server has stopped, in milliseconds. */
-const unusedGraceMs = 100
+/**
+ * How many sweeps a connection may go without a byte once the server has stopped. Counted in turns of the event loop and not in time: after a
+ * long turn its bytes may be there and not be read.
+ */
+const unusedSweeps = 6
 /** How long half of a request may take to become a whole one once the server has stopped, in milliseconds. */
 const halfGraceMs = 1_000
 
@@ -41,12 +44,12 @@ export function createHttpDrain(server: HttpServer, stop: () => Promise<unknown>
   server.prependListener('request', asListener(countRequest))
 
   /** Ends connections that Node does not end by itself: until version 26 those without a first request, and those with half of one. */
-  function endUseless(stoppedAt: number): void {
-    const now = performance.now()
-    for (const [socket, openedAt] of sockets.open) {
+  function endUseless(sweeps: WeakMap<Socket, number>, isOverdue: boolean): void {
+    for (const socket of sockets.open) {
       if (requests.has(socket) || upgraded.open.has(socket)) continue
-      const isUnused = socket.bytesRead === 0
-      if (isUnused ? now - openedAt > unusedGraceMs : now - stoppedAt > halfGraceMs) socket.destroy()
+      const seen = (sweeps.get(socket) ?? 0) + 1
+      sweeps.set(socket, seen)
+      if (seen > unusedSweeps && (socket.bytesRead === 0 || isOverdue)) socket.destroy()
     }
   }
 
@@ -57,22 +60,23 @@ export function createHttpDrain(server: HttpServer, stop: () => Promise<unknown>
     },
     async finishDrain() {
       const stoppedAt = performance.now()
+      const sweeps = new WeakMap<Socket, number>()
       await sweepUntil(stop(), () => {
         upgraded.sendGoingAway()
         server.closeIdleConnections()
-        endUseless(stoppedAt)
+        endUseless(sweeps, performance.now() - stoppedAt > halfGraceMs)
       })
       server.off('request', askToLeave)
     },
     remaining() {
       const underWay = [...requests.values()].reduce((sum, number) => sum + number, 0)
-      const connections = [...sockets.open.keys()].filter((socket) => !requests.has(socket) && !upgraded.open.has(socket))
+      const connections = [...sockets.open].filter((socket) => !requests.has(socket) && !upgraded.open.has(socket))
       return { requests: underWay, upgraded: upgraded.open.size, connections: connections.length }
     },
     destroy() {
       server.closeAllConnections()
       upgraded.destroy()
-      for (const socket of sockets.open.keys()) socket.destroy()
+      for (const socket of sockets.open) socket.destroy()
     },
   }
 }

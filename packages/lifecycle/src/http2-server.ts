@@ -30,6 +30,7 @@ export function createHttp2Drain(server: Http2Server, stop: () => Promise<unknow
   let isDraining = false
   function follow(session: ServerHttp2Session): void {
     sessions.add(session)
+    if (session.socket) sockets.leaveOut(session.socket)
     session.once('close', () => sessions.delete(session))
     // Heard of here and not at the server, which would then think that the application takes streams.
     session.on('stream', (stream) => {
@@ -55,17 +56,16 @@ export function createHttp2Drain(server: Http2Server, stop: () => Promise<unknow
       await sweepUntil(stopped, () => {
         server.closeIdleConnections?.()
         if (performance.now() - stoppedAt < noSessionGraceMs) return
-        for (const socket of sockets.open.keys()) if (socket.bytesRead === 0) socket.destroy()
+        for (const socket of sockets.open) if (socket.bytesRead === 0) socket.destroy()
       })
       server.off('request', askToLeave)
     },
     remaining() {
-      const connections = Math.max(0, sockets.open.size - sessions.size)
-      return { requests: streams.size, upgraded: 0, connections }
+      return { requests: streams.size, upgraded: 0, connections: sockets.open.size }
     },
     destroy() {
       for (const session of sessions) session.destroy()
-      for (const socket of sockets.open.keys()) socket.destroy()
+      for (const socket of sockets.open) socket.destroy()
     },
   }
 }

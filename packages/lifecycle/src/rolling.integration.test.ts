@@ -1,15 +1,24 @@
+import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
 import { createServiceClient, createUndiciTransport } from '@sd/client'
-import { attemptEndChannel, diffSnapshots, type Registry, type ServiceSnapshot, subscribeTelemetry } from '@sd/core'
+import {
+  attemptEndChannel,
+  diffSnapshots,
+  type Registry,
+  type ServiceSnapshot,
+  settlesWithin,
+  subscribeTelemetry,
+} from '@sd/core'
 import { createDiscovery, type Discovery } from '@sd/discovery'
 import { createMemoryRegistry } from '@sd/registry-memory'
 import { type CertificateSet, createCertificates } from '@sd/test-servers'
 import { Agent } from 'undici'
 import { beforeAll, expect, test } from 'vitest'
+import { WebSocket } from 'ws'
 import { createLifecycle, type Lifecycle } from './index.ts'
 import { startConstantLoad } from './testing/constant-load.ts'
-import { type EchoServer, startHttpServer, startSecureServer } from './testing/echo-servers.ts'
+import { type EchoServer, startHttpServer, startSecureServer, startWebSocketServer } from './testing/echo-servers.ts'
 import { connectGrpcEcho, type GrpcEcho, startGrpcServer } from './testing/grpc-echo.ts'
 
 /** Calls per second. */
@@ -81,6 +90,42 @@ function connectGrpc(discovery: Discovery, onPick: OnPick): Caller {
   }
 }
 
+/** Messages over WebSockets, one socket per endpoint. What a socket was closed with is noted. */
+function connectWebSockets(discovery: Discovery, onPick: OnPick): Caller {
+  const attached = discovery.cluster('orders').attach(createRoundRobinBalancer())
+  const sockets = new Map<string, Promise<WebSocket>>()
+  const waiting = new Map<string, () => void>()
+  const closeCodes: number[] = []
+
+  async function open(port: number): Promise<WebSocket> {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}`)
+    socket.on('message', (message) => waiting.get(String(message))?.())
+    socket.on('close', (code) => closeCodes.push(code))
+    await once(socket, 'open')
+    return socket
+  }
+  return {
+    async call(index) {
+      const endpoint = attached.pick({})
+      if (!endpoint) throw new Error('There is no endpoint')
+      onPick(endpoint.instance.id, performance.now())
+      const opening = sockets.get(endpoint.key) ?? open(endpoint.instance.port)
+      sockets.set(endpoint.key, opening)
+      const socket = await opening
+      const answered = new Promise<void>((resolve) => waiting.set(`${index}`, resolve))
+      socket.send(`${index}`)
+      if (!(await settlesWithin(answered, 5_000))) throw new Error(`Message ${index} was lost`)
+      waiting.delete(`${index}`)
+    },
+    async close() {
+      attached.detach()
+      // Those of the instances that left. The others are open.
+      expect(closeCodes).toEqual(Array.from({ length: instanceCount }, () => 1_001))
+      for (const socket of sockets.values()) (await socket).close()
+    },
+  }
+}
+
 const protocols: Record<string, Protocol> = {
   'HTTP/1.1': { protocol: 'http', start: startHttpServer, connect: connectHttp },
   'HTTP/2': {
@@ -90,6 +135,7 @@ const protocols: Record<string, Protocol> = {
       connectHttp(discovery, onPick, new Agent({ allowH2: true, connect: { ca: certificates.ca } })),
   },
   gRPC: { protocol: 'grpc', start: startGrpcServer, connect: connectGrpc },
+  WebSocket: { protocol: 'http', start: startWebSocketServer, connect: connectWebSockets },
 }
 
 /** Notes when a watch told of each instance's removal, until the registry is closed. */

@@ -3,8 +3,10 @@ import { asListener, type EmittingServer } from './net-server.ts'
 
 /** The sockets of a server, as its application sees them: over TLS those in the clear. */
 export interface SocketTracker {
-  /** Open sockets, with the time at which each was opened, by `performance.now()`. */
-  readonly open: ReadonlyMap<Socket, number>
+  /** Open sockets. */
+  readonly open: ReadonlySet<Socket>
+  /** Leaves out the socket of a peer from now on: something else follows it. */
+  leaveOut(peer: Pick<Socket, 'remoteAddress' | 'remotePort'>): void
 }
 
 /**
@@ -13,12 +15,12 @@ export interface SocketTracker {
  * @param isSecure whether they speak TLS: then a socket is replaced by the one in the clear once the handshake is over
  */
 export function trackSockets(server: EmittingServer, isSecure: boolean): SocketTracker {
-  const open = new Map<Socket, number>()
+  const open = new Set<Socket>()
   /** Sockets with a handshake under way, by their peer. */
   const shaking = new Map<string, Socket>()
 
   function add(socket: Socket): void {
-    open.set(socket, performance.now())
+    open.add(socket)
     socket.once('close', () => open.delete(socket))
   }
 
@@ -44,9 +46,14 @@ export function trackSockets(server: EmittingServer, isSecure: boolean): SocketT
 
   server.on('connection', asListener(addRaw))
   if (isSecure) server.on('secureConnection', asListener(addSecure))
-  return { open }
+  return {
+    open,
+    leaveOut(peer) {
+      for (const socket of open) if (peerOf(socket) === peerOf(peer)) open.delete(socket)
+    },
+  }
 }
 
-function peerOf({ remoteAddress, remotePort }: Socket): string {
+function peerOf({ remoteAddress, remotePort }: Pick<Socket, 'remoteAddress' | 'remotePort'>): string {
   return `${remoteAddress} ${remotePort}`
 }

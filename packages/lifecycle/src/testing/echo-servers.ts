@@ -4,6 +4,7 @@ import { createServer as createHttp2Server, createSecureServer } from 'node:http
 import type { AddressInfo, Server as NetServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Certificate } from '@sd/test-servers'
+import { WebSocketServer } from 'ws'
 import type { LifecycleServer } from '../index.ts'
 
 /** A server that listens on loopback, and answers a request with its body after a few milliseconds. */
@@ -37,6 +38,16 @@ async function listen<Listening extends NetServer & LifecycleServer>(server: Lis
 /** HTTP/1.1. */
 export function startHttpServer(): Promise<EchoServer> {
   return listen(createServer((request, response) => void echo(request, response)))
+}
+
+/** WebSockets: answers a message with the same message. */
+export async function startWebSocketServer(): Promise<EchoServer> {
+  const server = createServer()
+  const sockets = new WebSocketServer({ server })
+  sockets.on('connection', (socket) => {
+    socket.on('message', (message) => setTimeout(() => socket.send(String(message)), answerMs))
+  })
+  return listen(server)
 }
 
 /** HTTP/2 in the clear. */
