@@ -6,6 +6,7 @@ import {
   checkObject,
   checkText,
   closedError,
+  guardListener,
   invalid,
   type SdError,
   toSdError,
@@ -57,7 +58,7 @@ export async function createMaxMindLookup(options: MaxMindLookupOptions): Promis
   for (const content of buffers) if (!(content instanceof Uint8Array)) throw invalid('buffer', content, 'a Uint8Array')
   const refreshIntervalMs = checkDuration('refreshIntervalMs', options.refreshIntervalMs ?? 60_000)
   if (refreshIntervalMs > 0) checkDuration('refreshIntervalMs', refreshIntervalMs, 100)
-  checkFunction('onError', onError)
+  const tell = guardListener('onError', checkFunction('onError', onError))
   let files = await Promise.all(paths.map(openDatabaseFile))
   let fixed: readonly Reader<Response>[] = await Promise.all(buffers.map((content) => openDatabase(content)))
   const readers = (): readonly Reader<Response>[] => [...files.map(({ reader }) => reader), ...fixed]
@@ -86,11 +87,7 @@ export async function createMaxMindLookup(options: MaxMindLookupOptions): Promis
   }
   function report(error: unknown): void {
     if (isClosed) return
-    try {
-      onError(error as SdError)
-    } catch {
-      // A listener that throws must not end the process.
-    }
+    tell(error as SdError)
   }
   const isFollowed = refreshIntervalMs > 0 && files.length > 0
   const timer = isFollowed ? setInterval(() => void refresh().catch(report), refreshIntervalMs) : undefined

@@ -78,7 +78,7 @@ describe('HTTP/2 in the clear', () => {
     await once(session, 'remoteSettings')
     const closed = once(session, 'close')
     const report = await lifecycle.close()
-    expect(report.drained).toBe(false)
+    expect(report).toMatchObject({ drained: false, cut: { requests: 1, upgraded: 0, connections: 0 } })
     expect(report.errors).toMatchObject([{ code: 'SD_TIMEOUT' }])
     expect(await hanging).toBe('failed')
     await closed

@@ -30,8 +30,11 @@ export function createHttp2Drain(server: Http2Server, stop: () => Promise<unknow
   let isDraining = false
   function follow(session: ServerHttp2Session): void {
     sessions.add(session)
-    if (session.socket) sockets.leaveOut(session.socket)
-    session.once('close', () => sessions.delete(session))
+    const forget = sockets.leaveOut(session.socket)
+    session.once('close', () => {
+      sessions.delete(session)
+      forget()
+    })
     // Heard of here and not at the server, which would then think that the application takes streams.
     session.on('stream', (stream) => {
       streams.add(stream)

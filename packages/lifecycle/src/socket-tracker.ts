@@ -1,12 +1,15 @@
 import type { Socket } from 'node:net'
 import { asListener, type EmittingServer } from './net-server.ts'
 
+/** What tells a connection from others. */
+type Peer = Pick<Socket, 'remoteAddress' | 'remotePort'>
+
 /** The sockets of a server, as its application sees them: over TLS those in the clear. */
 export interface SocketTracker {
   /** Open sockets. */
   readonly open: ReadonlySet<Socket>
-  /** Leaves out the socket of a peer from now on: something else follows it. */
-  leaveOut(peer: Pick<Socket, 'remoteAddress' | 'remotePort'>): void
+  /** Leaves out the socket of a peer, which may be told of later: something else follows it. @returns a function for when that has ended */
+  leaveOut(peer: Peer): () => void
 }
 
 /**
@@ -16,10 +19,12 @@ export interface SocketTracker {
  */
 export function trackSockets(server: EmittingServer, isSecure: boolean): SocketTracker {
   const open = new Set<Socket>()
+  const leftOut = new Set<string>()
   /** Sockets with a handshake under way, by their peer. */
   const shaking = new Map<string, Socket>()
 
   function add(socket: Socket): void {
+    if (leftOut.has(peerOf(socket))) return
     open.add(socket)
     socket.once('close', () => open.delete(socket))
   }
@@ -49,11 +54,14 @@ export function trackSockets(server: EmittingServer, isSecure: boolean): SocketT
   return {
     open,
     leaveOut(peer) {
-      for (const socket of open) if (peerOf(socket) === peerOf(peer)) open.delete(socket)
+      const name = peerOf(peer)
+      leftOut.add(name)
+      for (const socket of open) if (peerOf(socket) === name) open.delete(socket)
+      return () => leftOut.delete(name)
     },
   }
 }
 
-function peerOf({ remoteAddress, remotePort }: Pick<Socket, 'remoteAddress' | 'remotePort'>): string {
+function peerOf({ remoteAddress, remotePort }: Peer): string {
   return `${remoteAddress} ${remotePort}`
 }

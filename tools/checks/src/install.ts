@@ -8,7 +8,7 @@ import { tarballOf } from './tarballs.ts'
 import type { Package } from './workspace.ts'
 
 /** Runtimes: npm packages that bring them. The packages promise to run on all but the first. */
-const runtimes: Readonly<Record<string, string>> = {
+export const runtimes: Readonly<Record<string, string>> = {
   node20: 'node@20.20.2',
   node22: 'node@22.19.0',
   node24: 'node@24.21.0',

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type GateResult, root, runCommand } from './gate.ts'
-import { installRuntimes } from './install.ts'
+import { installRuntimes, runtimes } from './install.ts'
 import { tarballOf } from './tarballs.ts'
 import type { Package } from './workspace.ts'
 
@@ -67,12 +67,12 @@ interface Case {
 function compile(version: '54' | '59', module: string, resolution: string): readonly string[] {
   const script = join('node_modules', `typescript${version}`, 'bin', 'tsc')
   const types = ['--types', 'node', '--typeRoots', join(root, 'node_modules/@types')]
-  const output = ['--outDir', `out${version}`, '--target', 'es2022', '--lib', 'es2024,esnext.disposable', '--strict']
+  const output = ['--outDir', `out${version}`, '--target', 'es2022', '--lib', 'es2023,esnext.disposable', '--strict']
   return [script, 'program.ts', '--module', module, '--moduleResolution', resolution, ...output, ...types]
 }
 
 function listCases(binaries: Readonly<Record<string, string>>): readonly Case[] {
-  const { node20 = '', node22 = '', node24 = '', node26 = '' } = binaries
+  const { node20 = '', node22 = '', node24 = '', node26 = '', bun = '' } = binaries
   const bin = (name: string): string => join('node_modules', '.bin', name)
   const jest = join('node_modules', 'jest', 'bin', 'jest.js')
   return [
@@ -82,6 +82,9 @@ function listCases(binaries: Readonly<Record<string, string>>): readonly Case[] 
       { name: `the program of TypeScript ${version}`, command: node24, args: [join(`out${version}`, 'program.js')] },
       { name: `TypeScript ${version}, bundler`, command: node24, args: compile(version, 'esnext', 'bundler') },
     ]),
+    { name: 'TypeScript 59, nodenext in CommonJS', command: node24, args: compile('59', 'nodenext', 'nodenext') },
+    { name: 'TypeScript 54, the same', command: node24, args: compile('54', 'nodenext', 'nodenext'), failsWith: 'TS1479' },
+    { name: 'Bun', command: bun, args: ['program.cjs'] },
     { name: 'tsx', command: node24, args: [bin('tsx'), 'program.ts'] },
     { name: 'Deno', command: bin('deno'), args: ['run', '--allow-all', '--no-lock', 'program.mjs'] },
     { name: 'jest with vm modules', command: node24, args: ['--experimental-vm-modules', jest] },
@@ -97,7 +100,7 @@ function listCases(binaries: Readonly<Record<string, string>>): readonly Case[] 
 
 /** Installs packed packages into a CommonJS project, and uses them with the compilers, runners and runtimes that people have. */
 export async function checkToolchains(packages: readonly Package[]): Promise<GateResult> {
-  const binaries = await installRuntimes(['node20', 'node22', 'node24', 'node26'])
+  const binaries = await installRuntimes(Object.keys(runtimes))
   const project = await mkdtemp(join(tmpdir(), 'sd-toolchains-'))
   for (const [file, text] of Object.entries(files)) await writeFile(join(project, file), text)
   const tarballs = packages.filter(({ folder }) => folders.includes(folder)).map(tarballOf)

@@ -66,5 +66,5 @@ const lifecycle = createLifecycle({
   onError: ({ message }) => process.stdout.write(`error ${message}\n`),
 })
 await lifecycle.start()
-const port = 'address' in server ? (server.address() as AddressInfo).port : server.port
+const port = 'address' in server && typeof server.address === 'function' ? (server.address() as AddressInfo).port : server.port
 process.stdout.write(`port ${port}\n`)
