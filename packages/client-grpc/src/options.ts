@@ -1,4 +1,13 @@
-import { type Balancer, type ClusterSource, checkDuration, checkFunction, checkKnownKeys, checkObject, invalid } from '@sd/core'
+import {
+  type Balancer,
+  type ClusterSource,
+  checkClusterSource,
+  checkDuration,
+  checkFunction,
+  checkKnownKeys,
+  checkObject,
+  invalid,
+} from '@sd/core'
 import type { GrpcModule } from './grpc-js.ts'
 
 /** Settings that every service may have of its own. */
@@ -64,7 +73,7 @@ export function readOptions(options: GrpcServicesOptions): ResolvedOptions {
   const experimental = (grpc as Partial<GrpcModule> | undefined)?.experimental
   checkFunction('grpc.experimental.registerResolver', experimental?.registerResolver as () => void)
   checkFunction('grpc.experimental.registerLoadBalancerType', experimental?.registerLoadBalancerType as () => void)
-  checkFunction('discovery.cluster', checkObject('discovery', discovery)['cluster'] as ClusterSource['cluster'])
+  checkClusterSource('discovery', discovery)
   if (typeof scheme !== 'string' || !/^[a-z][a-z0-9+.-]{0,62}$/.test(scheme) || ownSchemes.includes(scheme)) {
     throw invalid('scheme', scheme, `lower-case letters, digits, "+", "." and "-", and none of ${ownSchemes.join(', ')}`)
   }

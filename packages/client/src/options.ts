@@ -4,6 +4,7 @@ import {
   type CallContext,
   type ClusterSource,
   checkBoolean,
+  checkClusterSource,
   checkDuration,
   checkFunction,
   checkInteger,
@@ -81,7 +82,7 @@ const clientKeys = ['discovery', 'services', 'interceptors', 'maxResponseBytes',
 /** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
 export function readOptions(options: ServiceClientOptions): ResolvedOptions {
   checkKnownKeys('', checkObject('options', options), [...clientKeys, ...settingKeys, ...connectionKeys])
-  checkFunction('discovery.cluster', (checkObject('discovery', options.discovery) as unknown as ClusterSource).cluster)
+  checkClusterSource('discovery', options.discovery)
   checkObject('balancer', options.balancer)
   const { call = [], attempt = [] } = checkInterceptors(options.interceptors ?? {})
   const settings = Object.fromEntries(

@@ -6,8 +6,8 @@ import {
   type Cluster,
   type ClusterExplanation,
   checkKnownKeys,
-  checkName,
   checkObject,
+  checkServiceName,
   type Interceptor,
   reportStates,
   SdError,
@@ -136,7 +136,7 @@ export function createServiceEntries(options: ResolvedOptions): ServiceEntries {
       found.usedAt = sweeps
       return found
     }
-    checkName('service', name)
+    checkServiceName('service', name)
     if (known.size >= maxEntries) makeRoom()
     const cluster = findCluster(name)
     const made = new ClientService(cluster, interceptors, settingsOf(name, inEffect))
@@ -200,7 +200,7 @@ export function createServiceEntries(options: ResolvedOptions): ServiceEntries {
       apply([...known.values()], read(settings))
     },
     configureService(service, settings) {
-      checkName('service', service)
+      checkServiceName('service', service)
       const byService = new Map(inEffect.byService)
       byService.delete(service)
       if (settings) byService.set(service, readService(`services.${service}`, settings, inEffect.defaults.settings))

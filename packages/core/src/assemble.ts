@@ -4,6 +4,7 @@ import type { Connection } from './connection.ts'
 import { createDepartures, type Departures } from './departures.ts'
 import { SdError } from './errors.ts'
 import { createServiceInstance, updateServiceInstance } from './instance.ts'
+import { checkServiceName } from './names.ts'
 import { observeOperation } from './operation.ts'
 import type { RegistrationDriver } from './registration-driver.ts'
 import { createRegistrationKeeper } from './registration-keeper.ts'
@@ -124,7 +125,7 @@ export function assembleRegistry(adapter: RegistryAdapter): AssembledRegistry {
       )
     },
     async deregister(service, instanceId, options) {
-      checkName('service', service)
+      checkServiceName('service', service)
       checkName('instanceId', instanceId)
       // Before it is removed: a watch may tell of it sooner than the operation ends.
       departures.add(service, instanceId)
@@ -178,11 +179,11 @@ function createSource(adapter: DiscoveryAdapter, closeRegistrations: () => Promi
       return connection.state
     },
     async getInstances(service, options) {
-      checkName('service', service)
+      checkServiceName('service', service)
       return operate('getInstances', options, (read) => adapter.list(service, read), service)
     },
     async getInstance(service, instanceId, options) {
-      checkName('service', service)
+      checkServiceName('service', service)
       checkName('instanceId', instanceId)
       return operate('getInstance', options, (read) => findInstance(adapter, service, instanceId, read), service)
     },
@@ -192,7 +193,7 @@ function createSource(adapter: DiscoveryAdapter, closeRegistrations: () => Promi
         return adapter.listServices(read)
       }),
     ...(adapter.hasLeft && { hasLeft: (service: string, instanceId: string) => adapter.hasLeft?.(service, instanceId) === true }),
-    watch: (service, options) => snapshots.watch(checkName('service', service), options),
+    watch: (service, options) => snapshots.watch(checkServiceName('service', service), options),
     watchServices: (options) => serviceNames.watch('services', options),
     ping: (options) => operate('ping', options, (read) => adapter.ping(read)),
     close: () => backend.close({ before: closeRegistrations, backend: () => adapter.close() }),

@@ -3,6 +3,7 @@ import type { Endpoint } from './endpoint.ts'
 import type { EndpointOut, OutReason } from './endpoint-blocks.ts'
 import type { OperationOptions } from './registry.ts'
 import type { HeldList, ServiceSnapshot } from './snapshot.ts'
+import { checkFunction, checkObject, invalid } from './validate.ts'
 
 /** The live set of endpoints of one service. */
 export interface Cluster {
@@ -105,4 +106,17 @@ export interface AttachedBalancer {
 export interface ClusterSource {
   /** The cluster of a service; made on first use, the same object afterwards. Synchronous: a name, not yet a lookup. */
   cluster(service: string): Cluster
+}
+
+/**
+ * Checks what is given as the view of services, and says what to write where a registry was given. @returns it
+ *
+ * @throws SdError `SD_INVALID` that names the field
+ */
+export function checkClusterSource(field: string, value: unknown): ClusterSource {
+  const { cluster, getInstances } = checkObject(field, value)
+  if (typeof cluster !== 'function' && typeof getInstances === 'function')
+    throw invalid(field, 'a registry', 'a discovery: createDiscovery({ source: registry }), from @sd/discovery')
+  checkFunction(`${field}.cluster`, cluster as ClusterSource['cluster'])
+  return value as ClusterSource
 }

@@ -1,3 +1,4 @@
+import { checkServiceName } from './names.ts'
 import {
   HEALTH_STATUSES,
   type HealthSpec,
@@ -117,7 +118,7 @@ export function createServiceInstance(spec: InstanceSpec, at: InstanceTimestamps
   const port = checkInteger('port', spec.port, { min: 1, max: 65_535 })
   return Object.freeze({
     id: checkName('id', spec.id ?? `${address}:${port}`),
-    service: checkName('service', spec.service),
+    service: checkServiceName('service', spec.service),
     address,
     port,
     protocol: checkProtocol(spec.protocol ?? 'http'),

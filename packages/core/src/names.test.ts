@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { escapeName, unescapeName } from './names.ts'
+import { checkServiceName, escapeName, unescapeName } from './names.ts'
 
 const anyName = fc.string({ unit: 'binary' })
 const likeEscaped = fc
@@ -54,5 +54,23 @@ describe('unescapeName', () => {
         if (name !== text) expect(escapeName(name)).toBe(text)
       }),
     )
+  })
+})
+
+describe('the name of a service', () => {
+  test.each(['orders', 'orders.default', 'a/b', 'http:orders'])('%s is one', (name) => {
+    expect(checkServiceName('service', name)).toBe(name)
+  })
+
+  test.each([
+    ['http://orders/x', '"orders"'],
+    ['https://orders:8080', '"orders"'],
+    ['consul://user:secret@10.0.0.1:8500/x', '"10.0.0.1"'],
+    ['HTTP://Orders', '"Orders"'],
+    ['http://', '"orders"'],
+    ['http:///path', '"orders"'],
+  ])('%s is a URL', (url, wanted) => {
+    const message = `Invalid service: got "a URL", want the name of a service, such as ${wanted}, without protocol, port and path`
+    expect(() => checkServiceName('service', url)).toThrow(message)
   })
 })

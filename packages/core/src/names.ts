@@ -1,3 +1,24 @@
+import { checkName, invalid } from './validate.ts'
+
+/**
+ * Checks the name of a service: as `checkName`, and not a URL, which is the commonest mistake. @returns it
+ *
+ * @param field path of the option or argument
+ * @throws SdError `SD_INVALID` that names the field, and the name to write where a URL was given
+ */
+export function checkServiceName(field: string, value: unknown): string {
+  const name = checkName(field, value)
+  const host = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(name)?.[1]
+  if (host === undefined) return name
+  // User and password may stand before the host.
+  const bare = host.replace(/^.*@/, '').replace(/:\d*$/, '')
+  throw invalid(
+    field,
+    'a URL',
+    `the name of a service, such as ${bare ? `"${bare}"` : '"orders"'}, without protocol, port and path`,
+  )
+}
+
 const plain = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
 const escaped = /~([0-9a-f]{2})/g
 

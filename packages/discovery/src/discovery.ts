@@ -3,8 +3,8 @@ import {
   type ClusterSource,
   checkFunction,
   checkKnownKeys,
-  checkName,
   checkObject,
+  checkServiceName,
   closedError,
   guardListener,
   type OperationOptions,
@@ -134,7 +134,7 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
     if (closing) throw closedError('discovery')
     const known = clusters.get(service)
     if (known) return known
-    checkName('service', service)
+    checkServiceName('service', service)
     if (clusters.size >= resolved.maxServices) makeRoom()
     const made = new LiveCluster(service, { options: resolved, feed, disk })
     clusters.set(service, made)

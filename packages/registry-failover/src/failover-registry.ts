@@ -1,6 +1,7 @@
 import {
   abortError,
   checkName,
+  checkServiceName,
   closedError,
   createServiceInstance,
   type OperationOptions,
@@ -107,12 +108,12 @@ export function createFailoverRegistry(options: FailoverRegistryOptions): Failov
       return observe('register', registerOptions.signal, run, instance.service)
     },
     deregister: async (service, instanceId, { signal } = {}) => {
-      checkName('service', service)
+      checkServiceName('service', service)
       checkName('instanceId', instanceId)
       return observe('deregister', signal, () => removeOrphan(service, instanceId, signal), service)
     },
     getInstances: async (service, { signal } = {}) => {
-      checkName('service', service)
+      checkServiceName('service', service)
       return observe('getInstances', signal, () =>
         readMerged(pool, createSnapshotMerger(service), {
           what: 'getInstances',
@@ -122,7 +123,7 @@ export function createFailoverRegistry(options: FailoverRegistryOptions): Failov
       )
     },
     getInstance: async (service, instanceId, { signal } = {}) => {
-      checkName('service', service)
+      checkServiceName('service', service)
       checkName('instanceId', instanceId)
       const found = await observe('getInstance', signal, () =>
         readMerged(pool, instanceMerger, {
@@ -144,7 +145,7 @@ export function createFailoverRegistry(options: FailoverRegistryOptions): Failov
       }),
     hasLeft: (service, instanceId) =>
       pool.members.some(({ settings: { source } }) => source.hasLeft?.(service, instanceId) === true),
-    watch: (service, watchOptions) => feeds.snapshots.watch(checkName('service', service), watchOptions),
+    watch: (service, watchOptions) => feeds.snapshots.watch(checkServiceName('service', service), watchOptions),
     watchServices: (watchOptions) => feeds.serviceNames.watch('services', watchOptions),
     ping: async ({ signal } = {}) => observe('ping', signal, () => ping(signal)),
     close() {

@@ -1,6 +1,7 @@
 import {
   abortError,
   checkName,
+  checkServiceName,
   closedError,
   createSnapshot,
   createWatchHub,
@@ -96,18 +97,18 @@ export function createStaticRegistry(options: StaticRegistryOptions): DiscoveryS
       return currentState()
     },
     getInstances: async (service, operation = {}) => {
-      checkName('service', service)
+      checkServiceName('service', service)
       return observe('getInstances', operation, () => read(source, service))
     },
     getInstance: async (service, instanceId, operation = {}) => {
-      checkName('service', service)
+      checkServiceName('service', service)
       checkName('instanceId', instanceId)
       return observe('getInstance', operation, () => source.catalog.get(service)?.find(({ id }) => id === instanceId))
     },
     listServices: async (operation = {}) => observe('listServices', operation, () => listServices(source.catalog)),
     // A person or a program wrote the list: what is not in it was taken out.
     hasLeft: () => true,
-    watch: (service, watchOptions) => snapshots.watch(checkName('service', service), watchOptions),
+    watch: (service, watchOptions) => snapshots.watch(checkServiceName('service', service), watchOptions),
     watchServices: (watchOptions) => serviceNames.watch('services', watchOptions),
     ping: async (operation = {}) =>
       observe('ping', operation, async () => {

@@ -1,7 +1,7 @@
-import { createMemoryRegistry } from '@sd/registry-memory'
+import { createMemoryRegistry, type MemoryRegistryOptions } from '@sd/registry-memory'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { createDiscoverySource, createRegistry, RegistryBuilder, type RegistryType } from './index.ts'
+import { createDiscoverySource, createRegistry, type RegistryType } from './index.ts'
 
 describe('adapters of this project', () => {
   test.each([
@@ -80,12 +80,34 @@ test('an adapter that is not installed is named with the command that installs i
   })
 })
 
-test('a builder collects the same', async () => {
-  await using registry = await new RegistryBuilder('memory').ttlMs(1_000).option('name', 'built').build()
-  expect(registry.name).toBe('built')
-  const builder = new RegistryBuilder('etcd').endpoints('https://h:1').credentials({ username: 'a', password: 'b' })
-  await expect(builder.tls({ ca: 'x' }).build()).rejects.toMatchObject({ code: 'SD_INVALID', field: 'tls.ca' })
-  const types: RegistryType = { create: () => createMemoryRegistry({ name: 'own' }) }
-  await using own = await new RegistryBuilder('mine').addType('mine', types).build()
-  expect(own.name).toBe('own')
+describe('first mistakes say what to write', () => {
+  const wanted =
+    'want a URL such as consul://127.0.0.1:8500, or an object such as { type: "consul", endpoints: ["127.0.0.1:8500"] }'
+  test.each([
+    [undefined, `Invalid registry: got undefined, ${wanted}: is the variable set from which it comes?`],
+    [null, `Invalid registry: got null, ${wanted}`],
+    ['', `Invalid registry: got "an empty text", ${wanted}`],
+    [['consul://h'], wanted],
+    [createMemoryRegistry(), `Invalid registry: got "a registry that is built already", ${wanted}`],
+    [
+      'consul:127.0.0.1:8500',
+      'Invalid url: got "consul:127.0.0.1:8500", want consul://127.0.0.1:8500, with two slashes before the host',
+    ],
+    ['nacos:registry.local', 'want nacos://registry.local, with two slashes before the host'],
+    ['127.0.0.1:8500', 'got "a text of another form"'],
+    ['http://127.0.0.1:8500', 'Invalid type'],
+    [{}, 'Invalid type'],
+  ])('%j', async (config, message) => {
+    await expect(createRegistry(config as never)).rejects.toMatchObject({
+      code: 'SD_INVALID',
+      message: expect.stringContaining(message),
+    })
+  })
+})
+
+test('options with the type of their adapter are checked by the compiler', async () => {
+  await using registry = await createRegistry<MemoryRegistryOptions>({ type: 'memory', name: 'mine', ttlMs: 1_000 })
+  expect(registry.name).toBe('mine')
+  // @ts-expect-error: the option is called ttlMs.
+  await expect(createRegistry<MemoryRegistryOptions>({ type: 'memory', ttl: 1_000 })).rejects.toMatchObject({ field: 'ttl' })
 })

@@ -1,4 +1,3 @@
 export { type CreateRegistryOptions, createDiscoverySource, createRegistry } from './create-registry.ts'
-export { RegistryBuilder } from './registry-builder.ts'
 export type { RegistryType, RegistryTypes } from './registry-types.ts'
 export { parseRegistryUrl, type RegistryConfig } from './registry-url.ts'

@@ -16,8 +16,7 @@ export type RegistryTypes = Readonly<Record<string, RegistryType>>
 
 /** Builds a source of instances from its configuration, members of a failover included. */
 export async function buildSource(config: string | RegistryConfig, types: RegistryTypes): Promise<DiscoverySource> {
-  const { type, ...options } = typeof config === 'string' ? parseRegistryUrl(config) : config
-  checkText('type', type, 255)
+  const { type, ...options } = readConfig(config)
   const own = Object.hasOwn(types, type) ? types[type] : undefined
   if (own) return own.create(await applySchema(own, options))
   const adapter = Object.hasOwn(adapters, type) ? adapters[type] : undefined
@@ -31,6 +30,20 @@ export async function buildSource(config: string | RegistryConfig, types: Regist
     await Promise.allSettled(members.map(({ registry }) => registry.close()))
     throw error
   }
+}
+
+function readConfig(config: unknown): RegistryConfig {
+  const wanted = 'a URL such as consul://127.0.0.1:8500, or an object such as { type: "consul", endpoints: ["127.0.0.1:8500"] }'
+  if (typeof config === 'string') {
+    if (config.trim() === '') throw invalid('registry', 'an empty text', wanted)
+    return parseRegistryUrl(config)
+  }
+  if (config === undefined || config === null || typeof config !== 'object' || Array.isArray(config)) {
+    throw invalid('registry', config, config === undefined ? `${wanted}: is the variable set from which it comes?` : wanted)
+  }
+  if (typeof Reflect.get(config, 'getInstances') === 'function')
+    throw invalid('registry', 'a registry that is built already', wanted)
+  return { ...config, type: checkText('type', Reflect.get(config, 'type'), 255) }
 }
 
 /** Runs `build`; the fields that its errors name get the path of what is built. */

@@ -2,12 +2,13 @@ import { readFileSync } from 'node:fs'
 import { invalid, toSdError } from '@sd/core'
 import { adapters, type UrlMapping } from './adapters.ts'
 
-/** Options by name, with the type that they belong to. */
-export interface RegistryConfig {
+/**
+ * Options by name, with the type that they belong to. Give the options' type of the adapter to have them checked by the compiler:
+ * `RegistryConfig<ConsulRegistryOptions>`.
+ */
+export type RegistryConfig<Options extends object = Readonly<Record<string, unknown>>> = Readonly<Options> & {
   /** Which registry: `consul`, `etcd`, `zookeeper`, `nacos`, `kubernetes`, `dns`, `static`, `memory`, `failover`, or one of your own. */
   readonly type: string
-  /** Options of that registry's adapter. */
-  readonly [option: string]: unknown
 }
 
 const urlPattern =
@@ -31,6 +32,7 @@ export function parseRegistryUrl(url: string): RegistryConfig {
     throw invalid('url', 'a text with "@" behind the host', percentEncoded)
   if (!parts) throw invalid('url', 'a text of another form', 'type://user:password@host:port/path?option=value')
   const { type = '', login, hosts = '', path = '', query = '' } = parts
+  checkSlashes(type, hosts, path)
   const mapping = adapters[type]?.url ?? { hosts: 'endpoints', credentials: 'credentials' }
   const config: Record<string, unknown> = {}
   readHosts(config, mapping, hosts, parts['tls'] !== undefined)
@@ -38,6 +40,12 @@ export function parseRegistryUrl(url: string): RegistryConfig {
   readPath(config, mapping, path, hosts)
   readQuery(config, mapping, query)
   return { ...config, type }
+}
+
+/** `consul:10.0.0.1:8500` has a path and no host, which nobody means. */
+function checkSlashes(type: string, hosts: string, path: string): void {
+  if (hosts !== '' || !adapters[type]?.url.hosts || !/^[^/]+$/.test(path)) return
+  throw invalid('url', `${type}:${path}`, `${type}://${path}, with two slashes before the host`)
 }
 
 function readHosts(config: Record<string, unknown>, { hosts: option }: UrlMapping, hosts: string, isSecure: boolean): void {
