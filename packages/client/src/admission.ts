@@ -47,8 +47,8 @@ export async function admit({ call, policies, permits, onRefusal, stopped }: Adm
   if (concurrencyLimit) {
     const { name } = concurrencyLimit
     const permit = concurrencyLimit.acquire
-      ? await ask('concurrency-limit', name, concurrencyLimit.acquire({ signal: call.signal }))
-      : concurrencyLimit.tryAcquire()
+      ? await ask('concurrency-limit', name, concurrencyLimit.acquire({ signal: call.signal, priority: call.priority }))
+      : concurrencyLimit.tryAcquire(call)
     checkStopped(permit)
     permits.push(permit ?? refuse('concurrency-limit', name))
   }

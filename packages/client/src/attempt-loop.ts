@@ -6,7 +6,7 @@ import {
   type Endpoint,
   type HedgePolicy,
   hasTelemetrySubscribers,
-  IDEMPOTENT_METHODS,
+  isIdempotent,
   type Permit,
   publishTelemetry,
   type RefusingPolicy,
@@ -76,7 +76,7 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
   /** Whether the request may be sent again: an endpoint that is to be tried is better tried by such a one. */
   get repeatable(): boolean {
     const { call } = this
-    return IDEMPOTENT_METHODS.has(call.method) && call.request.replayable
+    return isIdempotent(call) && call.request.replayable
   }
 
   /** Whether another attempt could be made of this request. */

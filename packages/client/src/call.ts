@@ -1,9 +1,13 @@
+import { randomUUID } from 'node:crypto'
 import {
   abortError,
+  type CallPriority,
   type CallResponse,
   callEndChannel,
   callStartChannel,
   hasTelemetrySubscribers,
+  IDEMPOTENCY_HEADER,
+  IDEMPOTENT_METHODS,
   publishTelemetry,
   type RequestBody,
   SdError,
@@ -15,6 +19,7 @@ import type { Exchange } from './exchange.ts'
 import type { CallRecorder } from './explanation.ts'
 import { runChain } from './interceptors.ts'
 import type { OpenCall, OpenCalls } from './open-calls.ts'
+import { PRIORITY_HEADER } from './priority.ts'
 import { type PreparedBody, prepareBody } from './request-body.ts'
 import type { ServiceEntry } from './service-entries.ts'
 import { ServiceResponse } from './service-response.ts'
@@ -40,6 +45,10 @@ export interface CallInit {
   readonly deadlineAt: number
   /** Limit of each attempt of this call until the head of its response, in milliseconds; 0 for none, `undefined` for that of the service. */
   readonly attemptTimeoutMs?: number | undefined
+  /** How much it matters to concurrency limits. */
+  readonly priority?: CallPriority | undefined
+  /** Whether it may be sent twice whatever its method; `undefined` for what the service says. */
+  readonly idempotent?: boolean | undefined
   /** The caller's signal. */
   readonly signal?: AbortSignal | undefined
   /** What consistent hashing hashes. */
@@ -78,6 +87,7 @@ export class Call implements RoundOwner, OpenCall {
   readonly maxResponseBytes: number
   /** Of this call alone, see {@link CallInit.attemptTimeoutMs}. */
   readonly attemptTimeoutMs: number | undefined
+  readonly priority: CallPriority | undefined
   /** Attempts so far. */
   attempts = 0
   /** Why the call was stopped: deadline, caller, client closed. */
@@ -116,6 +126,11 @@ export class Call implements RoundOwner, OpenCall {
     this.recorder = init.recorder
     this.maxResponseBytes = init.maxResponseBytes
     this.attemptTimeoutMs = init.attemptTimeoutMs
+    this.priority = init.priority
+    if (init.priority && init.priority !== 'default') this.headers[PRIORITY_HEADER] = init.priority
+    if ((init.idempotent ?? init.entry.settings.idempotent) && !IDEMPOTENT_METHODS.has(init.method)) {
+      this.headers[IDEMPOTENCY_HEADER] ??= randomUUID()
+    }
     this.#openCalls = init.openCalls
     this.#callerSignal = init.signal
   }

@@ -18,6 +18,7 @@ export type { ForwardControl, ForwardHandler, ForwardRequest } from './forward.t
 export { createHttp2Transport, type Http2TransportOptions } from './http2-transport.ts'
 export { createMeasuredLimit, type MeasuredLimitOptions } from './measured-limit.ts'
 export type { ServiceClientOptions } from './options.ts'
+export { PRIORITY_HEADER, type ReadPriorityOptions, readPriority } from './priority.ts'
 export type { CallRateLimit } from './rate-limit-setting.ts'
 export type { MethodRequestOptions, RequestOptions, ServiceCall } from './request-options.ts'
 export { type ResilientParts, resilient } from './resilient.ts'

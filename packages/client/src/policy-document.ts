@@ -22,6 +22,8 @@ export const documentKeys: readonly string[] = [
   'timeoutMs',
   'attemptTimeoutMs',
   'headers',
+  'serverName',
+  'idempotent',
   'fallback',
   'rateLimit',
   'concurrencyLimit',
@@ -88,6 +90,8 @@ export function readPolicies(reading: PolicyReading): ServiceSettings {
   return dropUndefined({
     timeoutMs: timeoutMs as number | undefined,
     attemptTimeoutMs: readAttemptTimeout(at('attemptTimeoutMs'), document['attemptTimeoutMs'], keep),
+    serverName: document['serverName'] as string | false | undefined,
+    idempotent: document['idempotent'] as boolean | undefined,
     headers: headers as Record<string, string> | undefined,
     fallback: readFallback(at('fallback'), fallback, keep),
     rateLimit: readRateLimit(reading, at('rateLimit')),

@@ -1,4 +1,4 @@
-import { IDEMPOTENT_METHODS, isRepeatable, type RetryPolicy } from '@sd/core'
+import { isIdempotent, isRepeatable, type RetryPolicy } from '@sd/core'
 
 /** Attempts of one call, the first included. */
 const maxAttempts = 3
@@ -12,6 +12,6 @@ export const repickPolicy: RetryPolicy = {
   next({ call, attempt, error, sent, replayable }) {
     const isLost = error?.code === 'SD_UNAVAILABLE' || error?.code === 'SD_TIMEOUT'
     if (!isLost || !isRepeatable(error) || attempt >= maxAttempts) return undefined
-    return !sent || (replayable && IDEMPOTENT_METHODS.has(call.method)) ? 0 : undefined
+    return !sent || (replayable && isIdempotent(call)) ? 0 : undefined
   },
 }

@@ -1,4 +1,4 @@
-import type { RequestBody } from '@sd/core'
+import type { CallPriority, RequestBody } from '@sd/core'
 import type { CallExplanation } from './explanation.ts'
 import type { ServiceResponse } from './service-response.ts'
 
@@ -26,6 +26,13 @@ export interface RequestOptions {
   readonly signal?: AbortSignal | undefined
   /** What a consistent-hashing balancer hashes, such as a user id. */
   readonly hashKey?: string
+  /**
+   * How much it matters to concurrency limits, here and downstream (`x-request-priority`): `batch` gets half of the places and never waits for one,
+   * `critical` all of them, `default` nine tenths. `readPriority` reads that of a request. @default none: all places
+   */
+  readonly priority?: CallPriority | undefined
+  /** As the setting `idempotent`, for this call. @default the service's */
+  readonly idempotent?: boolean
   /** Told, when the call has ended, which endpoints were kept or dropped and by which rule, and what happened. `formatExplanation` makes text of it. */
   readonly explain?: (explanation: CallExplanation) => void
 }

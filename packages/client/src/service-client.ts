@@ -1,9 +1,11 @@
 import {
   type CircuitBreaker,
+  checkBoolean,
   checkDuration,
   checkFunction,
   checkKnownKeys,
   checkObject,
+  checkOneOf,
   closedError,
   invalid,
   SdError,
@@ -99,6 +101,8 @@ const requestKeys = [
   'deadlineAt',
   'signal',
   'hashKey',
+  'priority',
+  'idempotent',
   'explain',
 ] as const
 
@@ -121,7 +125,9 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
     checkKnownKeys('', requestOptions, requestKeys)
     const fullPath = requestOptions.query ? addQuery(checkPath(path), requestOptions.query) : checkPath(path)
     const entry = entries.get(service, method, fullPath)
-    const { signal, hashKey, explain, attemptTimeoutMs } = requestOptions
+    const { signal, hashKey, explain, attemptTimeoutMs, priority, idempotent } = requestOptions
+    if (priority !== undefined) checkOneOf('priority', priority, ['critical', 'default', 'batch'])
+    if (idempotent !== undefined) checkBoolean('idempotent', idempotent)
     const body = chooseBody(requestOptions.body, requestOptions.json)
     const headers = {
       ...entry.settings.headers,
@@ -141,6 +147,8 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
       attemptTimeoutMs: attemptTimeoutMs === undefined ? undefined : checkDuration('attemptTimeoutMs', attemptTimeoutMs),
       signal,
       hashKey,
+      priority,
+      idempotent,
       maxResponseBytes,
       recorder: explain && createRecorder(checkFunction('explain', explain)),
     })

@@ -2,6 +2,7 @@ import {
   type Balancer,
   type CircuitBreaker,
   type ConcurrencyLimit,
+  checkBoolean,
   checkDuration,
   checkFunction,
   checkKnownKeys,
@@ -67,6 +68,11 @@ export interface ServiceSettings {
    * what an instance's metadata `tls-server-name` says, or else its address. @default false
    */
   readonly serverName?: string | false
+  /**
+   * Whether requests may be sent twice whatever their method, because the server keeps the result under the `Idempotency-Key`: a call with another method
+   * than the idempotent ones gets one for all of its attempts, unless it has one. @default false
+   */
+  readonly idempotent?: boolean
   /** Answers instead of a call that failed: with an error, or with a status from 500 on. @default none */
   readonly fallback?: CallFallback | false
   /** Limits how often the service is called. @default none */
@@ -115,6 +121,7 @@ export const settingKeys = [
   'attemptTimeoutMs',
   'headers',
   'serverName',
+  'idempotent',
   'fallback',
   'rateLimit',
   'concurrencyLimit',
@@ -168,6 +175,7 @@ export function createBaseSettings(balancer: Balancer): ResolvedSettings {
     attemptTimeoutMs: 'auto',
     headers: {},
     serverName: false,
+    idempotent: false,
     fallback: false,
     rateLimit: false,
     concurrencyLimit: false,
@@ -194,6 +202,7 @@ export function readSettings(path: string, settings: ServiceSettings, base: Reso
   if (timeoutMs !== undefined) checkDuration(field('timeoutMs'), timeoutMs)
   if (attemptTimeoutMs !== undefined) checkAttemptLimit(field('attemptTimeoutMs'), attemptTimeoutMs)
   if (serverName !== undefined && serverName !== false) checkName(field('serverName'), serverName, 253)
+  if (settings.idempotent !== undefined) checkBoolean(field('idempotent'), settings.idempotent)
   if (fallback) checkFallback(field('fallback'), fallback)
   if (rateLimit) checkRateLimitSetting(field('rateLimit'), rateLimit)
   for (const name of ['concurrencyLimit', 'breaker', 'hedge', 'instanceBreaker'] as const) {

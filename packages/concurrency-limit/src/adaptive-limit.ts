@@ -1,4 +1,13 @@
-import { type ConcurrencyLimit, closedError, judgeOutcome, type Outcome, type Permit, SdError } from '@sd/core'
+import {
+  type ConcurrencyLimit,
+  closedError,
+  judgeOutcome,
+  type LimitRequest,
+  type Outcome,
+  type Permit,
+  priorityShares,
+  SdError,
+} from '@sd/core'
 import { type AdaptiveLimitOptions, checkAdaptiveLimitOptions } from './adaptive-limit-options.ts'
 import { createEventLoopDelay } from './event-loop-delay.ts'
 import { createGradient } from './gradient.ts'
@@ -29,7 +38,7 @@ export interface AdaptiveLimitStatistics {
 /** Finds by latency how much work may be under way at once, and refuses the rest at once: there is no queue. */
 export interface AdaptiveLimit extends ConcurrencyLimit, Disposable {
   /** A permit, or `undefined` if the limit is reached or was closed. */
-  tryAcquire(): Permit | undefined
+  tryAcquire(request?: LimitRequest): Permit | undefined
   /**
    * Runs `work` under a permit, and settles it when its promise settles. For work that goes on after that, such as a response with its
    * body, use `tryAcquire`.
@@ -82,10 +91,11 @@ export function createAdaptiveLimit(options: AdaptiveLimitOptions = {}): Adaptiv
     gradient.advance(now, active)
   }
 
-  function tryAcquire(): Permit | undefined {
+  function tryAcquire({ priority }: LimitRequest = {}): Permit | undefined {
     const now = performance.now()
     gradient.advance(now, active)
-    if (!closed && active < gradient.limit) return admit(now)
+    const places = priority ? Math.max(1, Math.floor(gradient.limit * priorityShares[priority])) : gradient.limit
+    if (!closed && active < places) return admit(now)
     rejected++
     return undefined
   }

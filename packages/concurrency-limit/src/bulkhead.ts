@@ -1,12 +1,15 @@
 import {
   abortError,
+  type CallPriority,
   type ConcurrencyLimit,
   checkDuration,
   checkInteger,
   checkKnownKeys,
   checkName,
   closedError,
+  type LimitRequest,
   type Permit,
+  priorityShares,
   SdError,
 } from '@sd/core'
 import { runWithPermit } from './run-with-permit.ts'
@@ -29,7 +32,7 @@ export interface BulkheadOptions extends BulkheadSize {
 }
 
 /** Options of {@link Bulkhead.acquire} and {@link Bulkhead.execute}. */
-export interface AcquireOptions {
+export interface AcquireOptions extends LimitRequest {
   /** Ends the waiting. It does not end work that has started. */
   readonly signal?: AbortSignal | undefined
 }
@@ -59,7 +62,7 @@ export interface BulkheadStatistics {
  */
 export interface Bulkhead extends ConcurrencyLimit, Disposable {
   /** A permit at once, or `undefined` if there is no free place or the bulkhead is closed. Never overtakes those who wait. */
-  tryAcquire(): Permit | undefined
+  tryAcquire(request?: LimitRequest): Permit | undefined
   /**
    * Waits in the queue for a permit: first come, first served.
    *
@@ -148,8 +151,13 @@ export function createBulkhead(options: BulkheadOptions): Bulkhead {
     return new SdError('SD_REJECTED', `${name} is full: ${size.maxConcurrent} at work, ${size.maxQueued} may wait`)
   }
 
-  function tryAcquire(): Permit | undefined {
-    if (!closed && active < size.maxConcurrent) return admit()
+  /** Places that work of a priority may take: it gets one at least. */
+  function placesFor(priority: CallPriority | undefined): number {
+    return priority ? Math.max(1, Math.floor(size.maxConcurrent * priorityShares[priority])) : size.maxConcurrent
+  }
+
+  function tryAcquire({ priority }: LimitRequest = {}): Permit | undefined {
+    if (!closed && active < placesFor(priority)) return admit()
     counts.rejected++
     return undefined
   }
@@ -186,11 +194,12 @@ export function createBulkhead(options: BulkheadOptions): Bulkhead {
     })
   }
 
-  async function acquire({ signal }: AcquireOptions = {}): Promise<Permit> {
+  async function acquire({ signal, priority }: AcquireOptions = {}): Promise<Permit> {
     if (closed) throw closedError(name)
     if (signal?.aborted) throw abortError(signal, `waiting for ${name}`)
-    if (active < size.maxConcurrent) return admit()
-    if (waiting.length >= size.maxQueued) throw fullError()
+    if (active < placesFor(priority)) return admit()
+    // Work that may come later does not take the places in the queue from work that may not.
+    if (priority === 'batch' || waiting.length >= size.maxQueued) throw fullError()
     return wait(signal)
   }
 

@@ -1,6 +1,7 @@
 import type { Endpoint } from './endpoint.ts'
 import type { SdError } from './errors.ts'
 import type { Outcome } from './outcome.ts'
+import type { CallPriority } from './policy.ts'
 
 /** Header fields with names in lower case. */
 export type HeaderFields = Readonly<Record<string, string | readonly string[] | undefined>>
@@ -51,6 +52,8 @@ export interface CallContext {
   readonly deadlineAt: number
   /** Fires when the call is aborted or out of time. Made on first use, because it costs. */
   readonly signal: AbortSignal
+  /** How much it matters to concurrency limits. @default 'default' */
+  readonly priority?: CallPriority | undefined
 }
 
 /** One attempt of a call, as attempt interceptors see it. */
@@ -146,4 +149,12 @@ export interface HedgePolicy {
   covers(call: CallContext): boolean
   /** Runs attempts. @returns the answer; if there is none, the last value that was refused. @throws SdError `SD_ABORTED`, or what the last attempt threw */
   execute<T>(run: (attempt: HedgedAttempt) => Promise<T>, hooks: HedgeHooks<T>): Promise<T>
+}
+
+/** The header field that makes a request with any method repeatable: the server answers a second one with the result of the first. */
+export const IDEMPOTENCY_HEADER = 'idempotency-key'
+
+/** Whether a request may be sent twice: its method is idempotent, or it has an idempotency key. */
+export function isIdempotent({ method, headers }: Pick<CallContext, 'method' | 'headers'>): boolean {
+  return IDEMPOTENT_METHODS.has(method) || headers[IDEMPOTENCY_HEADER] !== undefined
 }

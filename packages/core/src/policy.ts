@@ -14,6 +14,20 @@ export interface AdmissionPolicy {
   tryAcquire(): Permit | undefined
 }
 
+/**
+ * How much a call matters: `batch` is work that nobody waits for, and may come later; `critical` is what the business lives by, such as a checkout.
+ */
+export type CallPriority = 'critical' | 'default' | 'batch'
+
+/** Share of the places of a concurrency limit that calls of a priority may take: batch is refused before the others, and leaves them half. */
+export const priorityShares: Readonly<Record<CallPriority, number>> = { critical: 1, default: 0.9, batch: 0.5 }
+
+/** What a concurrency limit is told of a call. */
+export interface LimitRequest {
+  /** How much it matters. @default no priorities: all places */
+  readonly priority?: CallPriority | undefined
+}
+
 /** How full a {@link ConcurrencyLimit} is. */
 export interface LimitLoad {
   /** Most work at once, as of now. */
@@ -28,8 +42,10 @@ export interface LimitLoad {
 export interface ConcurrencyLimit extends AdmissionPolicy {
   /** How full it is. */
   readonly load: LimitLoad
+  /** A permit, or `undefined` if the work is refused now. */
+  tryAcquire(request?: LimitRequest): Permit | undefined
   /** Waits for a permit, where there is a queue. @throws SdError `SD_REJECTED`, `SD_ABORTED`, `SD_CLOSED` */
-  acquire?(options?: { readonly signal?: AbortSignal | undefined }): Promise<Permit>
+  acquire?(request?: LimitRequest & { readonly signal?: AbortSignal | undefined }): Promise<Permit>
   /** Refuses all work from now on. Idempotent. */
   close(): void
 }
