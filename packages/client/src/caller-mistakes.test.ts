@@ -1,3 +1,7 @@
+import { once } from 'node:events'
+import type { RequestListener } from 'node:http'
+import { createServer } from 'node:http2'
+import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
 import { createCockatielBreaker } from '@sd/breaker-cockatiel'
@@ -20,7 +24,11 @@ afterEach(async () => {
   await world.close()
 })
 
-const transports = { undici: () => ({}), fetch: () => ({ transport: createFetchTransport() }) }
+const transports: Readonly<Record<string, readonly [protocol: string, () => object]>> = {
+  undici: ['http', () => ({})],
+  fetch: ['http', () => ({ transport: createFetchTransport() })],
+  'HTTP/2': ['h2c', () => ({})],
+}
 const breakers = { opossum: createOpossumBreaker, cockatiel: createCockatielBreaker }
 
 async function* failing(): AsyncGenerator<Uint8Array> {
@@ -111,20 +119,29 @@ const mistakes: Readonly<
   'an abort': ['SD_ABORTED', () => ({ path: '/slow', signal: AbortSignal.timeout(2) })],
 }
 
+async function serveHttp2(listener: RequestListener, id: string): Promise<void> {
+  const server = createServer(listener as never)
+  server.on('session', (session) => session.on('error', () => undefined))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  opened.push({ [Symbol.asyncDispose]: async () => void server.close() })
+  await world.register((server.address() as AddressInfo).port, { id, protocol: 'h2c' })
+}
+
 /** Two instances, breakers of both kinds, outlier detection that ejects after five errors. */
 async function setUp(
   breaker: typeof createOpossumBreaker,
+  protocol: string,
   transport: object,
 ): Promise<{ client: ServiceClient; isUntouched: () => void }> {
   for (const id of ['a', 'b']) {
-    await world.serve(
-      (request, response) => {
-        request.resume()
-        if (request.url === '/slow') setTimeout(() => response.end('late'), 30)
-        else request.on('end', () => response.end('good'))
-      },
-      { id },
-    )
+    const listener: RequestListener = (request, response) => {
+      request.resume()
+      if (request.url === '/slow') setTimeout(() => response.end('late'), 30)
+      else request.on('end', () => response.end('good'))
+    }
+    if (protocol === 'http') await world.serve(listener, { id })
+    else await serveHttp2(listener, id)
   }
   const failures: Outcome[] = []
   const recorder: EndpointMonitor = {
@@ -158,10 +175,10 @@ async function setUp(
   }
 }
 
-describe.each(Object.entries(transports))('over %s', (_, transport) => {
+describe.each(Object.entries(transports))('over %s', (_, [protocol, transport]) => {
   describe.each(Object.entries(breakers))('with %s', (_name, breaker) => {
     test.each(Object.entries(mistakes))('120 × %s are held against nobody', async (_mistake, [code, make]) => {
-      const { client, isUntouched } = await setUp(breaker, transport())
+      const { client, isUntouched } = await setUp(breaker, protocol, transport())
       const codes = new Set<unknown>()
       for (let batch = 0; batch < 3; batch++) {
         const calls = Array.from({ length: 40 }, async () => {
@@ -178,7 +195,7 @@ describe.each(Object.entries(transports))('over %s', (_, transport) => {
     })
 
     test('120 × an own size limit is held against nobody', async () => {
-      const { client, isUntouched } = await setUp(breaker, { ...transport(), maxResponseBytes: 1 })
+      const { client, isUntouched } = await setUp(breaker, protocol, { ...transport(), maxResponseBytes: 1 })
       for (let call = 0; call < 120; call++) {
         const response = await client.get('orders', '/')
         await expect(response.text()).rejects.toMatchObject({ code: 'SD_TOO_LARGE' })

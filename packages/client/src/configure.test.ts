@@ -190,7 +190,7 @@ test('explain tells of a call which endpoints were kept or dropped by which rule
   await world.register(1, { id: 'sick', health: 'unhealthy' })
   const client = world.client({ retry: ({ budget }) => createRetryPolicy({ budget, backoff: { kind: 'fixed', delayMs: 1 } }) })
   let told: CallExplanation | undefined
-  const response = await client.get('orders', '/total', { explain: (explanation) => (told = explanation) })
+  const response = await client.get('orders', '/total?token=SECRET', { explain: (explanation) => (told = explanation) })
   await response.bytes()
   expect(told?.cluster?.endpoints.map(({ endpoint, dropped }) => [endpoint.instance.id, dropped])).toEqual([
     ['a', undefined],
@@ -205,6 +205,7 @@ test('explain tells of a call which endpoints were kept or dropped by which rule
     ['answered', 2, '200'],
   ])
   expect(told).toMatchObject({ service: 'orders', method: 'GET', path: '/total', status: 200, error: undefined })
+  expect(JSON.stringify(told)).not.toContain('SECRET')
   const text = formatExplanation(told as CallExplanation)
   expect(text).toMatch(
     /^GET orders\/total\n.*\(a\) kept, weight 1\n.*\(b\) kept, weight 1\n.*\(sick\) dropped by unhealthy.*\n(.|\n)*attempt 2 .* 200\n.* ms 200$/,

@@ -2,7 +2,7 @@ import { type Endpoint, SdError } from '@sd/core'
 import type { TransportExchange, TransportHandler, TransportRequest } from './transport.ts'
 import { toTransportFailure } from './transport-errors.ts'
 import { fitLength } from './undici-exchange.ts'
-import { bodyError, PushedWebStream, toWebStream } from './upload.ts'
+import { bodyError, keepLength, PushedWebStream, toWebStream } from './upload.ts'
 
 const nothing: readonly string[] = []
 
@@ -79,13 +79,14 @@ export class FetchExchange implements TransportExchange {
     } as RequestInit
   }
 
-  #bodyOf({ body, pushed }: TransportRequest): string | Uint8Array | ReadableStream<Uint8Array> | null {
+  #bodyOf({ body, pushed, headers }: TransportRequest): string | Uint8Array | ReadableStream<Uint8Array> | null {
     if (pushed === true) {
       this.#pushed = new PushedWebStream(() => this.#handler.onDrain?.())
       return this.#pushed.stream
     }
     if (body === null || typeof body === 'string' || body instanceof Uint8Array) return body
-    return toWebStream(body, (error) => {
+    const length = headers['content-length']
+    return toWebStream(length === undefined ? body : keepLength(body, Number(length)), (error) => {
       this.#bodyError = error
     })
   }

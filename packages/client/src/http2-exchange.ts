@@ -3,7 +3,7 @@ import { closedError, type Endpoint, type HeaderFields, SdError } from '@sd/core
 import { headersOf } from './http2-fields.ts'
 import type { TransportExchange, TransportHandler, TransportRequest } from './transport.ts'
 import { toTransportFailure } from './transport-errors.ts'
-import { UploadStream } from './upload.ts'
+import { keepLength, lengthError, UploadStream } from './upload.ts'
 
 /** What an exchange asks and tells its connection. */
 export interface Http2Connection {
@@ -41,6 +41,8 @@ export class Http2Exchange implements TransportExchange {
   #pending: Uint8Array[] | undefined
   #trailers: readonly string[] | undefined
   #hasPushedAll = false
+  /** Bytes of a pushed body that its `content-length` promises; NaN if there is none. */
+  #left: number
   #upload: UploadStream | undefined
   #wasResent = false
   #hasHead = false
@@ -53,6 +55,7 @@ export class Http2Exchange implements TransportExchange {
     this.#endpoint = endpoint
     this.#request = request
     this.#handler = handler
+    this.#left = lengthOf(request)
   }
 
   /** Whether it is of a kind that this transport can't send. */
@@ -90,6 +93,8 @@ export class Http2Exchange implements TransportExchange {
 
   write(chunk: Uint8Array): boolean {
     if (this.hasEnded) return true
+    this.#left -= chunk.length
+    if (this.#left < 0) this.fail(lengthError())
     if (this.#stream) return this.#stream.write(chunk)
     this.#pending ??= []
     this.#pending.push(chunk)
@@ -99,6 +104,10 @@ export class Http2Exchange implements TransportExchange {
   end(trailers?: readonly string[]): void {
     if (this.hasEnded || this.#hasPushedAll) return
     this.#hasPushedAll = true
+    if (this.#left > 0) {
+      this.fail(lengthError())
+      return
+    }
     this.#trailers = trailers
     this.#stream?.end()
   }
@@ -226,7 +235,8 @@ export class Http2Exchange implements TransportExchange {
   }
 
   #startUpload(stream: ClientHttp2Stream, body: AsyncIterable<Uint8Array>): void {
-    const upload = new UploadStream(body)
+    const length = lengthOf(this.#request)
+    const upload = new UploadStream(Number.isNaN(length) ? body : keepLength(body, length))
     this.#upload = upload
     upload.on('error', (error) => {
       if (upload === this.#upload) this.fail(error as SdError)
@@ -258,6 +268,13 @@ function closeError(code: number, hasHead: boolean, isTruncated: boolean): SdErr
   if (code === noError && isTruncated) return new SdError('SD_MALFORMED', 'The response body does not fit its content-length')
   const what = code === noError ? 'The stream ended' : `The stream was reset with ${names[code] ?? code}`
   return new SdError('SD_UNAVAILABLE', `${what} ${when}`, { origin: code === noError ? 'network' : 'peer' })
+}
+
+/** The `content-length` that a request has; NaN if it has none. */
+function lengthOf({ headers, rawHeaders }: TransportRequest): number {
+  if (!rawHeaders) return Number(headers['content-length'] ?? Number.NaN)
+  const index = rawHeaders.findIndex((name, at) => at % 2 === 0 && name.toLowerCase() === 'content-length')
+  return index === -1 ? Number.NaN : Number(rawHeaders[index + 1])
 }
 
 /** Fields of a head or of trailers without pseudo-header fields, as a plain object. */

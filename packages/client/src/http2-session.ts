@@ -48,7 +48,14 @@ export class Http2Session {
     this.#endpoint = endpoint
     this.#options = options
     this.#timer = setTimeout(() => {
-      this.destroy(new SdError('SD_UNAVAILABLE', `No connection within ${options.connectTimeoutMs} ms`))
+      // Without a socket it waits for certificates, which is not the endpoint's fault.
+      const error = this.#socket
+        ? new SdError('SD_UNAVAILABLE', `No connection within ${options.connectTimeoutMs} ms`)
+        : new SdError('SD_TIMEOUT', `No certificates within ${options.connectTimeoutMs} ms`, {
+            origin: 'local',
+            retryable: false,
+          })
+      this.destroy(error)
     }, options.connectTimeoutMs)
     void this.#connect()
   }

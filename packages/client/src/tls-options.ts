@@ -1,4 +1,4 @@
-import { checkFunction, checkKnownKeys, checkObject, invalid, type Provided, resolveProvided } from '@sd/core'
+import { checkFunction, checkKnownKeys, checkObject, invalid, type Provided, resolveProvided, SdError } from '@sd/core'
 
 /**
  * Certificates of the client's own connections. Each is PEM text or a function that gives it, which is asked at every new connection: what
@@ -42,14 +42,27 @@ function checkPem(field: string, value: unknown): string {
   throw invalid(field, `a value of type ${typeof value}`, 'a PEM text that has "-----BEGIN", or a function that gives one')
 }
 
-/** The certificates as they are now. @throws SdError `SD_INVALID` that names the option, for what a function gives; what it throws */
+/** The certificates as they are now. @throws SdError `SD_INVALID` that names the option, for what a function gives; `SD_UNAVAILABLE` of local origin if it fails */
 export async function resolveTls(options: ClientTlsOptions): Promise<ResolvedTls> {
   const resolved: { -readonly [Key in keyof ResolvedTls]: string } = {}
   for (const key of keys) {
     const provided = options[key]
-    if (provided !== undefined) resolved[key] = checkPem(`tls.${key}`, await resolveProvided(provided))
+    if (provided !== undefined) resolved[key] = checkPem(`tls.${key}`, await ask(key, provided))
   }
   return resolved
+}
+
+async function ask(key: string, provided: Provided<string>): Promise<unknown> {
+  try {
+    return await resolveProvided(provided)
+  } catch (cause) {
+    // Not a fault of the instance that was to be connected.
+    throw new SdError('SD_UNAVAILABLE', `The function tls.${key} failed: ${String(cause)}`, {
+      cause,
+      origin: 'local',
+      retryable: false,
+    })
+  }
 }
 
 /** Metadata of an instance that names what its certificate is for, where it is not its address. */

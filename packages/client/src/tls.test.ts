@@ -109,6 +109,16 @@ describe.each(['https', 'h2'] as const)('an instance of protocol %s', (protocol)
     expect(error).toMatchObject({ code: 'SD_INVALID' })
     expect(String(error)).not.toContain('SECRET')
   })
+
+  test.each<[string, () => Promise<string>]>([
+    ['fails', () => Promise.reject(new Error('no such file'))],
+    ['never settles', () => new Promise(() => undefined)],
+  ])('is held no blame for a function for certificates that %s', async (_, cert) => {
+    await serve(protocol)
+    const client = world.client({ connectTimeoutMs: 50, tls: { ca: certificates.ca, cert, key: () => certificates.client.key } })
+    await expect(client.get('orders', '/')).rejects.toMatchObject({ origin: 'local', retryable: false })
+    expect(world.discovery.cluster('orders').view.endpoints[0]?.latencyMs).toBe(0)
+  })
 })
 
 test('options that are wrong are named', () => {

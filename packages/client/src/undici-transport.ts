@@ -1,4 +1,4 @@
-import type { Endpoint } from '@sd/core'
+import { type Endpoint, SdError, withTimeout } from '@sd/core'
 import { Agent, buildConnector, type Dispatcher, interceptors } from 'undici'
 import { createHttp2Transport, type Http2TransportOptions, isHttp2 } from './http2-transport.ts'
 import { type ClientTlsOptions, type ResolvedTls, resolveTls, SERVER_NAME_METADATA } from './tls-options.ts'
@@ -91,7 +91,7 @@ function createConnector({
   let current: ResolvedTls = {}
   return (options, callback) => {
     if (options.protocol !== 'https:') return connector(options, callback)
-    resolveTls(tls).then(
+    withTimeout({ timeoutMs: timeout, what: 'asking for certificates' }, () => resolveTls(tls)).then(
       (resolved) => {
         // One for as long as they are the same: it keeps TLS sessions, which must not outlive their certificates.
         if (resolved.ca !== current.ca || resolved.cert !== current.cert || resolved.key !== current.key) {
@@ -100,9 +100,15 @@ function createConnector({
         }
         connector(options, callback)
       },
-      (error: Error) => callback(error, null),
+      (error: SdError) => callback(toLocal(error), null),
     )
   }
+}
+
+/** Certificates that don't come in time are no fault of the instance either. */
+function toLocal(error: SdError): SdError {
+  if (error.code !== 'SD_TIMEOUT') return error
+  return new SdError('SD_TIMEOUT', error.message, { cause: error, origin: 'local', retryable: false })
 }
 
 function withServerName(endpoint: Endpoint, request: TransportRequest): TransportRequest {

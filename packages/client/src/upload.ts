@@ -20,6 +20,26 @@ export function toChunk(chunk: unknown): Uint8Array {
   })
 }
 
+/** The error of a body that is not as long as its `content-length` says. */
+export function lengthError(): SdError {
+  return new SdError('SD_INVALID', 'The request body is longer or shorter than its content-length', {
+    field: 'body',
+    origin: 'caller',
+  })
+}
+
+/** A body that fails where it is not as long as its `content-length` says, before the peer resets the stream for it. */
+export async function* keepLength(body: AsyncIterable<unknown>, length: number): AsyncGenerator<Uint8Array> {
+  let left = length
+  for await (const part of body) {
+    const chunk = toChunk(part)
+    left -= chunk.length
+    if (left < 0) throw lengthError()
+    yield chunk
+  }
+  if (left > 0) throw lengthError()
+}
+
 /** The exchange may have ended, and with it who listens. */
 function ignore(): void {}
 

@@ -73,6 +73,9 @@ describe('latencies', () => {
   test.each([
     ['failed', new Error('boom')],
     ['was aborted', new SdError('SD_ABORTED', 'gone')],
+    ['could not be sent', new SdError('SD_INVALID', 'a header')],
+    ['had too short a deadline', new SdError('SD_DEADLINE_EXCEEDED', '1 ms')],
+    ['was refused by another policy', new SdError('SD_REJECTED', 'full')],
     ['was aborted by fetch', new DOMException('gone', 'AbortError')],
   ])('a call that %s says nothing about the latency without load', (_name, error) => {
     expect(learn({ ok: false, error })).toBe(0)
