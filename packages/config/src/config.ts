@@ -1,5 +1,6 @@
 import { type ConfigStateReport, checkFunction, checkKnownKeys, type OperationOptions, reportStates, SdError } from '@sd/core'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { ConfigCheck, ConfigCheckOptions } from './check.ts'
 import { valueAt } from './config-tree.ts'
 import { type ConfigExplanation, explainPath } from './explain.ts'
 import { type LiveConfig, startLiveConfig } from './live-config.ts'
@@ -39,6 +40,13 @@ export interface Config<Output = unknown, Input = Output> extends AsyncDisposabl
   status(): ConfigStatus
   /** Asks all sources now, and decrypts everything anew. @throws SdError if one is away or refused: with `failures` if it was refused; what is good counts */
   reload(options?: OperationOptions): Promise<void>
+  /**
+   * What a change would do, without making it: texts by key, `null` for an entry that would be removed, in place of what one source has. Everything that
+   * an update goes through is done: parsing, decrypting, placeholders, schema. For pipelines, before they write.
+   *
+   * @throws SdError `SD_INVALID` for a bad argument; a `ConfigError` with `failures` where the change would be refused
+   */
+  check(texts: Readonly<Record<string, string | null>>, options?: ConfigCheckOptions): Promise<ConfigCheck>
   /**
    * Overrides what all sources say at a path, in memory, until `unset` or the end of the process; an object is merged with theirs.
    *
@@ -112,6 +120,7 @@ export async function createConfig<Schema extends StandardSchemaV1 = StandardSch
       checkKnownKeys('', reloadOptions, ['signal'])
       await live.reload(reloadOptions)
     },
+    check: async (texts, checkOptions = {}) => live.check(texts, checkOptions),
     async set(path, value) {
       const keys = splitPath('path', path)
       const plain = readValue('value', value)

@@ -1,3 +1,4 @@
+export type { ConfigCheck, ConfigCheckOptions } from './check.ts'
 export { type Config, createConfig } from './config.ts'
 export type { CiphertextPlace, Decrypt } from './decryption.ts'
 export type { ConfigExplanation, ConfigOrigin } from './explain.ts'

@@ -9,6 +9,7 @@ import {
   toSdError,
 } from '@sd/core'
 import { type BuiltConfig, buildInTime } from './build.ts'
+import { type ConfigCheck, type ConfigCheckOptions, checkArguments, withTexts } from './check.ts'
 import type { ConfigTree } from './config-tree.ts'
 import { createLayerReader, type Layer, plainLayer } from './layer.ts'
 import { mergeLayers } from './merge-layers.ts'
@@ -37,6 +38,8 @@ export interface LiveConfig {
   reload(options: OperationOptions): Promise<void>
   /** Replaces the overrides by what `change` makes of them. @throws ConfigError; nothing has changed then */
   override(change: (overrides: ConfigTree) => ConfigTree): Promise<void>
+  /** Builds what would be in effect with other texts, which changes nothing. @throws ConfigError that says why it would be refused */
+  check(texts: Readonly<Record<string, string | null>>, options: ConfigCheckOptions): Promise<ConfigCheck>
   /** Stops following. */
   close(): Promise<void>
 }
@@ -124,9 +127,12 @@ export async function startLiveConfig(settings: ConfigSettings, context: LiveCon
     }
   }
 
-  /** Builds a version and makes it count. @throws SdError; nothing has changed then */
-  async function take(documents: ReadonlyMap<SourceState, ConfigDocument>, nextOverrides: ConfigTree = overrides): Promise<void> {
-    const startedAt = performance.now()
+  /** Builds a configuration of some new documents, and of what the other sources have. @throws SdError */
+  async function build(
+    documents: ReadonlyMap<SourceState, ConfigDocument>,
+    nextOverrides: ConfigTree,
+    buildSignal: AbortSignal,
+  ): Promise<{ readonly built: BuiltConfig; readonly layers: ReadonlyMap<SourceState, readonly Layer[]> }> {
     const layers = new Map<SourceState, readonly Layer[]>()
     async function readLayers(signal: AbortSignal): Promise<readonly Layer[]> {
       await Promise.all(
@@ -138,8 +144,29 @@ export async function startLiveConfig(settings: ConfigSettings, context: LiveCon
       const ofSources = states.flatMap((state) => layers.get(state) ?? [])
       return [defaults, ...ofSources, plainLayer('overrides', nextOverrides)]
     }
+    return { built: await buildInTime(readLayers, settings, buildSignal), layers }
+  }
+
+  async function check(texts: Readonly<Record<string, string | null>>, options: ConfigCheckOptions): Promise<ConfigCheck> {
+    const name = checkArguments(
+      texts,
+      options,
+      states.map(({ feed }) => feed.name),
+    )
+    const state = states.find(({ feed }) => feed.name === name) as SourceState
+    return exclusively(async () => {
+      const document = withTexts(name, state.feed.latest ?? state.accepted, texts)
+      const signal = options.signal ? AbortSignal.any([controller.signal, options.signal]) : controller.signal
+      const { built } = await build(new Map([[state, document]]), overrides, signal)
+      return { changed: changedPaths(current.value, shareTree(current.value, built.value)) }
+    })
+  }
+
+  /** Builds a version and makes it count. @throws SdError; nothing has changed then */
+  async function take(documents: ReadonlyMap<SourceState, ConfigDocument>, nextOverrides: ConfigTree = overrides): Promise<void> {
+    const startedAt = performance.now()
     try {
-      const built = await buildInTime(readLayers, settings, controller.signal)
+      const { built, layers } = await build(documents, nextOverrides, controller.signal)
       for (const [state, document] of documents) {
         state.accepted = document
         state.layers = layers.get(state) ?? []
@@ -265,6 +292,7 @@ export async function startLiveConfig(settings: ConfigSettings, context: LiveCon
       })
       for (const load of loads) if (load.status === 'rejected') throw load.reason
     },
+    check,
     override: (change) => exclusively(() => take(new Map(), change(overrides))),
     close,
   }

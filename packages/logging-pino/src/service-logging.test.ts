@@ -129,6 +129,21 @@ describe('from service to service', () => {
     ])
   })
 
+  test('an empty header is not a given one', async () => {
+    const a = start()
+    const seen: unknown[] = []
+    const origin = await listen(
+      createServer((request, response) => {
+        seen.push([request.headers['x-request-id'], request.headers['x-user-id']])
+        response.end()
+      }),
+    )
+    const client = createClient(origin, a.logging)
+    const headers = { 'x-request-id': '', 'x-user-id': '' }
+    await a.context.run({ request_id: 'known', user_id: 'u1' }, () => client.get('stock', '/', { headers }))
+    expect(seen).toEqual([['known', 'u1']])
+  })
+
   test('a call that its caller gave up did not fail, and after the end nothing is logged', async () => {
     const a = start()
     const client = createClient(await listen(createServer(() => undefined)), a.logging)

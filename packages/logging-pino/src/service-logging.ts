@@ -90,10 +90,11 @@ export function createServiceLogging(options: ServiceLoggingOptions): ServiceLog
 
   const interceptor: Interceptor = (call, next) => {
     const known = context.get()
-    const requestId = readOrMakeId(call.headers[requestIdHeader] ?? known.request_id)
+    // An empty or unfit header is not a given one.
+    const requestId = readId(call.headers[requestIdHeader]) ?? readOrMakeId(known.request_id)
     call.headers[requestIdHeader] = requestId
     const userId = readId(known.user_id)
-    if (userIdHeader !== undefined && userId !== undefined) call.headers[userIdHeader] ??= userId
+    if (userIdHeader !== undefined && userId !== undefined) call.headers[userIdHeader] ||= userId
     return context.run({ request_id: requestId }, () => {
       scopes.set(call, AsyncLocalStorage.snapshot())
       return next()

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
-import { context, propagation, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import { context, createTraceState, propagation, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import { AlwaysOffSampler, ParentBasedSampler, type ReadableSpan } from '@opentelemetry/sdk-trace'
 import type { HedgePolicy } from '@sd/core'
 import { createHedgePolicy } from '@sd/hedge'
@@ -309,6 +309,30 @@ describe('a call', () => {
     await world.client.get('orders', '/')
     expect(headers).toEqual([expect.stringMatching(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/)])
     expect(await world.recorder.settled()).toEqual([])
+  })
+
+  test('takes the state of a trace along with its parent only', async () => {
+    const seen: unknown[] = []
+    await using world = await createWorld({
+      orders: [
+        (request, response) => {
+          seen.push([request.headers['traceparent'], request.headers['tracestate']])
+          response.end()
+        },
+      ],
+    })
+    const caller = { traceId: '1'.repeat(32), spanId: '2'.repeat(16), traceFlags: 1 }
+    const forwarded = { traceparent: `00-${'3'.repeat(32)}-${'4'.repeat(16)}-01`, tracestate: 'vendor=stale' }
+    const withState = { ...caller, traceState: createTraceState('vendor=own') }
+    for (const parent of [caller, withState]) {
+      await context.with(trace.setSpanContext(context.active(), parent), () =>
+        world.client.get('orders', '/', { headers: forwarded }),
+      )
+    }
+    expect(seen).toEqual([
+      [expect.stringMatching(/^00-1{32}-/), undefined],
+      [expect.stringMatching(/^00-1{32}-/), 'vendor=own'],
+    ])
   })
 
   test('is untouched without an SDK, and after close', async () => {

@@ -96,6 +96,14 @@ export function createTracing(options: TracingOptions = {}): Tracing {
     }),
   ]
 
+  /** Sends a context along. A `tracestate` that the caller forwarded belongs to its parent: it must not go with another one. */
+  function inject(active: Context, headers: Record<string, string>): void {
+    const fields: Record<string, string> = {}
+    propagator.inject(active, fields, headerSetter)
+    if ('traceparent' in fields) delete headers['tracestate']
+    Object.assign(headers, fields)
+  }
+
   function unsubscribeIfIdle(): void {
     if (!isClosed || openCalls > 0) return
     for (const unsubscribe of subscriptions.splice(0)) unsubscribe()
@@ -112,7 +120,7 @@ export function createTracing(options: TracingOptions = {}): Tracing {
       calls.set(call, traced)
       openCalls++
       // Attempts have their own; this is for those who see the call alone, such as metrics that link to its trace.
-      propagator.inject(traced.context, call.headers, headerSetter)
+      inject(traced.context, call.headers)
       try {
         return await context.with(traced.context, next)
       } catch (error) {
@@ -123,13 +131,13 @@ export function createTracing(options: TracingOptions = {}): Tracing {
     async attempt(attempt, next) {
       const traced = calls.get(attempt.call)
       if (!traced) {
-        if (!isClosed) propagator.inject(context.active(), attempt.headers, headerSetter)
+        if (!isClosed) inject(context.active(), attempt.headers)
         return next()
       }
       const span = startAttemptSpan(resolved, attempt, traced.context)
       traced.attempts[attempt.attempt - 1] = span
       const active = trace.setSpan(traced.context, span)
-      propagator.inject(active, attempt.headers, headerSetter)
+      inject(active, attempt.headers)
       try {
         return await context.with(active, next)
       } catch (error) {

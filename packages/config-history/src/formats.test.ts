@@ -1,0 +1,28 @@
+import { createMemoryConfigSource } from '@sd/config'
+import { expect, test } from 'vitest'
+import { createConfigHistory, createMemoryStore } from './index.ts'
+
+// Chains that a version of this package wrote, with a checkpoint in them. They must verify for ever: add chains, never change one.
+
+const chain =
+  '{"hash":"8df36b6f14e479a71a30047f8ca21b5e193c65706bc6c926c3741993539ff587","sequence":8,"previous":"ee673a1f247d71a6e876dea81a507a5933f77072eb83da6a547787c99ba039de","timeMs":1795990127148,"body":{"type":"version","version":4,"author":"ann","comment":"c","change":"put","content":"a: 4","base":"3"}}\n{"hash":"f86073330678d95b61d35cebf4c21c0bfeaa71baa7d272bfc9b47d67664e6dc5","sequence":9,"previous":"8df36b6f14e479a71a30047f8ca21b5e193c65706bc6c926c3741993539ff587","timeMs":1795990127148,"body":{"type":"outcome","version":4,"state":"written"}}\n{"hash":"da160586021c8b3ad07ffbde1f1742d2aed5a51c034b31c752ae0ad7b57c9f0f","sequence":10,"previous":"f86073330678d95b61d35cebf4c21c0bfeaa71baa7d272bfc9b47d67664e6dc5","timeMs":1795990127149,"body":{"type":"checkpoint","sequence":4,"hash":"4ca68b93e84d7104cc7c75f63efee0b19bf9115c58c1555dc45eb3bcb34711fe"}}\n{"hash":"b6baef47651e88b8b760d31bc7bc8c5f8674f85fe9e49a744736b51a799b1a4a","sequence":11,"previous":"da160586021c8b3ad07ffbde1f1742d2aed5a51c034b31c752ae0ad7b57c9f0f","timeMs":1795990127149,"body":{"type":"version","version":5,"author":"ann","change":"rollback","of":3,"content":"a: 3","base":"4"}}\n{"hash":"ac91facfc05b52bc917f9a3ecbe69c7238ac5ed7c0423fed4d855800b1c0fce8","sequence":12,"previous":"b6baef47651e88b8b760d31bc7bc8c5f8674f85fe9e49a744736b51a799b1a4a","timeMs":1795990127149,"body":{"type":"outcome","version":5,"state":"written"}}\n{"hash":"98d5d6a98292682c1a5791952500073d43805eac30c600d8fadfac70b3ce6531","sequence":13,"previous":"ac91facfc05b52bc917f9a3ecbe69c7238ac5ed7c0423fed4d855800b1c0fce8","timeMs":1795990127149,"body":{"type":"checkpoint","sequence":7,"hash":"ee673a1f247d71a6e876dea81a507a5933f77072eb83da6a547787c99ba039de"}}\n{"hash":"e2e0d7f3b430e3e5b0d027a0fda5971bcc7691494c4549389b9ce0d92e878142","sequence":14,"previous":"98d5d6a98292682c1a5791952500073d43805eac30c600d8fadfac70b3ce6531","timeMs":1795990127149,"body":{"type":"version","version":6,"author":"ann","change":"delete","content":null,"base":"5"}}\n{"hash":"63007a93bcb566966eea33af26194dd38856732cfa0b590b5e41444d8dfb53c2","sequence":15,"previous":"e2e0d7f3b430e3e5b0d027a0fda5971bcc7691494c4549389b9ce0d92e878142","timeMs":1795990127150,"body":{"type":"outcome","version":6,"state":"written"}}\n'
+
+const chainWithSecret =
+  '{"hash":"1e4ca4c3949e74083c2b2c27a1859ac99f6ac7ea8d37df2be2daf3a9495b5ea6","sequence":8,"previous":"c0f2844802a69098531fb367acb7a800129aac279d0ade4a22cc3d7f7a9ac1ea","timeMs":1795990127160,"body":{"type":"version","version":4,"author":"ann","comment":"c","change":"put","content":"a: 4","base":"3"}}\n{"hash":"cdbe0a51eed7154731e7cfd8a6f51e18807c882d9ae1e985cf8d4cb167c703f1","sequence":9,"previous":"1e4ca4c3949e74083c2b2c27a1859ac99f6ac7ea8d37df2be2daf3a9495b5ea6","timeMs":1795990127160,"body":{"type":"outcome","version":4,"state":"written"}}\n{"hash":"3990df4a51dded894187b98d0b96a0dd2aa3be861295dbf40ac9277f6e6dc43a","sequence":10,"previous":"cdbe0a51eed7154731e7cfd8a6f51e18807c882d9ae1e985cf8d4cb167c703f1","timeMs":1795990127161,"body":{"type":"checkpoint","sequence":4,"hash":"040acffbfc6475bec8eb90f4783ac0c0f173e073a7a81a7a7a000612d5a6871f"}}\n{"hash":"e301592e44612ee0908402e94624f57613eb33a513acc4f8f3edfb07df30ae9e","sequence":11,"previous":"3990df4a51dded894187b98d0b96a0dd2aa3be861295dbf40ac9277f6e6dc43a","timeMs":1795990127161,"body":{"type":"version","version":5,"author":"ann","change":"rollback","of":3,"content":"a: 3","base":"4"}}\n{"hash":"d6aa18e4c883f252915250a763f1779f544e2bfa7c03d75a5cb6f2dd65a87cbf","sequence":12,"previous":"e301592e44612ee0908402e94624f57613eb33a513acc4f8f3edfb07df30ae9e","timeMs":1795990127161,"body":{"type":"outcome","version":5,"state":"written"}}\n{"hash":"a11dfb4dbdbcc24bc662661b1bd4e9c9d8e74406d50c5a602efa73027a8f6710","sequence":13,"previous":"d6aa18e4c883f252915250a763f1779f544e2bfa7c03d75a5cb6f2dd65a87cbf","timeMs":1795990127161,"body":{"type":"checkpoint","sequence":7,"hash":"c0f2844802a69098531fb367acb7a800129aac279d0ade4a22cc3d7f7a9ac1ea"}}\n{"hash":"c1b84258d00d6786bccf3d1767524f92e25a4bae389f348697754ae135e8d6a3","sequence":14,"previous":"a11dfb4dbdbcc24bc662661b1bd4e9c9d8e74406d50c5a602efa73027a8f6710","timeMs":1795990127161,"body":{"type":"version","version":6,"author":"ann","change":"delete","content":null,"base":"5"}}\n{"hash":"72726ee53d99ec18f0be1da0a6c2b0f7d7cc1a1639b15e4eda52f9b601682809","sequence":15,"previous":"c1b84258d00d6786bccf3d1767524f92e25a4bae389f348697754ae135e8d6a3","timeMs":1795990127162,"body":{"type":"outcome","version":6,"state":"written"}}\n'
+
+test.each([
+  ['a chain', chain, undefined],
+  ['a chain with a secret', chainWithSecret, 's3cret'],
+])('%s of format 1 is read and verifies', async (_, text, secret) => {
+  const store = createMemoryStore()
+  await store.append(text, (await store.read({})).revision, {})
+  const source = createMemoryConfigSource()
+  const history = createConfigHistory({ source, key: 'app.yaml', store, author: 'ann', ...(secret && { secret }) })
+  expect(await history.verify()).toMatchObject({ isValid: true, records: 8 })
+  const versions = await history.list({ sync: false })
+  expect(versions.map(({ version, change, content, state }) => [version, change, content, state])).toEqual([
+    [6, 'delete', null, 'written'],
+    [5, 'rollback', 'a: 3', 'written'],
+    [4, 'put', 'a: 4', 'written'],
+  ])
+})

@@ -1,0 +1,62 @@
+import {
+  type ConfigDocument,
+  type ConfigEntry,
+  checkConfigKey,
+  checkKnownKeys,
+  checkObject,
+  checkText,
+  createConfigDocument,
+  formatOfKey,
+  invalid,
+  type OperationOptions,
+} from '@sd/core'
+
+/** Options of {@link Config.check}. */
+export interface ConfigCheckOptions extends OperationOptions {
+  /** Name of the source that the texts would be written to. @default the only source */
+  readonly source?: string
+}
+
+/** What a change would do. */
+export interface ConfigCheck {
+  /** Paths of the values that would change, at most 1,000. */
+  readonly changed: readonly string[]
+}
+
+/** Longest text that is checked, in characters. */
+const maxCharacters = 4_194_304
+
+/** Checks what is to be checked. @returns the name of the source @throws SdError `SD_INVALID` that names the argument */
+export function checkArguments(
+  texts: Readonly<Record<string, string | null>>,
+  options: ConfigCheckOptions,
+  sources: readonly string[],
+): string {
+  for (const [key, text] of Object.entries(checkObject('texts', texts))) {
+    checkConfigKey('texts', key)
+    if (text !== null) checkText(`texts[${JSON.stringify(key)}]`, text, maxCharacters)
+  }
+  checkKnownKeys('', checkObject('options', options), ['source', 'signal'])
+  const { source = sources.length === 1 ? sources[0] : undefined } = options
+  if (source !== undefined && sources.includes(source)) return source
+  throw invalid('source', source, `one of ${sources.join(', ')}`)
+}
+
+/** A document as it would be with other texts; `null` removes an entry. */
+export function withTexts(
+  source: string,
+  document: ConfigDocument | undefined,
+  texts: Readonly<Record<string, string | null>>,
+): ConfigDocument {
+  const entries = (document?.entries ?? []).flatMap((entry): ConfigEntry[] => {
+    if (!Object.hasOwn(texts, entry.key)) return [entry]
+    const content = texts[entry.key]
+    return typeof content === 'string' ? [{ ...entry, content, revision: 'checked' }] : []
+  })
+  const known = new Set(document?.entries.map(({ key }) => key))
+  for (const [key, content] of Object.entries(texts)) {
+    if (content === null || known.has(key)) continue
+    entries.push({ key, content, format: formatOfKey(key), revision: 'checked' })
+  }
+  return createConfigDocument(source, entries)
+}
