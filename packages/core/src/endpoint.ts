@@ -217,7 +217,7 @@ class TrackedEndpoint implements Endpoint {
     const now = performance.now()
     let weight = latencyMs >= this.latencyMs ? 0 : Math.exp((this.#measuredAt - now) / this.#decayMs)
     // What a failure counts as is no measurement: after an outage of all, they must not look alike for as long as a latency is remembered.
-    if (this.#isPenalized) weight = Math.min(weight, 0.5)
+    if (this.#isPenalized) weight = this.isBlocked ? 0 : Math.min(weight, 0.5)
     this.latencyMs = latencyMs + (this.latencyMs - latencyMs) * weight
     this.#measuredAt = now
   }

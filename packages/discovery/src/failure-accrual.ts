@@ -185,13 +185,15 @@ export class FailureAccrual {
     const before = this.#penalties.get(endpoint)
     clearTimeout(before?.timer)
     const startedAt = performance.now()
-    const failingSince = before?.failingSince ?? startedAt
+    // An attempt tells of the time when it began: one that hung is no evidence of how the instance was when it was given up.
+    const attemptedAt = outcome.startedAt ?? startedAt
+    const failingSince = before?.failingSince ?? attemptedAt
     const penalty: Penalty = {
       reason,
       detail: describe(reason, outcome, endpoint.failures),
       failingSince,
       startedAt,
-      forMs: this.#timeFor(reason, outcome, startedAt - failingSince),
+      forMs: this.#timeFor(reason, outcome, attemptedAt - failingSince),
       dueAt: Number.POSITIVE_INFINITY,
       activeBefore: -1,
       timer: undefined,

@@ -103,8 +103,9 @@ export class LiveCluster implements Cluster {
     this.#endpoints = new EndpointSet({
       onChange: (endpoint) => this.#attachments.changed(endpoint),
       onOutcome: (endpoint, outcome) => {
-        this.#accrual?.observe(endpoint, outcome)
+        // Monitors first: what the user set up is the reason that is shown first.
         this.#monitors.observe(endpoint, outcome)
+        this.#accrual?.observe(endpoint, outcome)
       },
       onAnswer: (endpoint) => this.#accrual?.answered(endpoint),
       onBlock: (endpoint) => this.#blocked(endpoint),
