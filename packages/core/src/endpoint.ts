@@ -68,6 +68,11 @@ export interface EndpointOptions {
   readonly onOutcome?: (endpoint: Endpoint, outcome: Outcome) => void
   /** Called when a blocked endpoint answered, before its body has ended. */
   readonly onAnswer?: (endpoint: Endpoint) => void
+  /**
+   * Called at an attempt while five or more wait for a response, and none came for a second and ten times what is usual: long before any
+   * limit of theirs. Told how long that is, in milliseconds.
+   */
+  readonly onSilence?: (endpoint: Endpoint, silentMs: number) => void
   /** Called when its blocks changed, in effect or not. */
   readonly onBlock?: (endpoint: Endpoint) => void
 }
@@ -90,6 +95,11 @@ export function createEndpoint(instance: ServiceInstance, options: EndpointOptio
   return new TrackedEndpoint(instance, options)
 }
 
+/** Attempts that must wait, how long in milliseconds, and how many times longer than usual, until an endpoint is silent. */
+const silentAttempts = 5
+const shortestSilenceMs = 1_000
+const unusualFactor = 10
+
 class TrackedEndpoint implements Endpoint {
   readonly key: string
   instance: ServiceInstance
@@ -106,6 +116,11 @@ class TrackedEndpoint implements Endpoint {
   answeredAt = 0
   readonly #onAnswer: EndpointOptions['onAnswer'] | undefined
   readonly #onBlock: EndpointOptions['onBlock'] | undefined
+  readonly #onSilence: EndpointOptions['onSilence'] | undefined
+  /** Attempts under way that began after the last response. */
+  #unanswered = 0
+  /** Since when there were two of them, by `performance.now()`: one after the other needs no clock. */
+  #silentSince = 0
   /** Made at the first block: most endpoints never have one. */
   #blocks: EndpointBlocks | undefined
   #overruled: OverruledBlocks = 'none'
@@ -124,11 +139,15 @@ class TrackedEndpoint implements Endpoint {
     this.#onOutcome = options.onOutcome
     this.#onAnswer = options.onAnswer
     this.#onBlock = options.onBlock
+    this.#onSilence = options.onSilence
   }
 
   acquire(): void {
     this.active++
+    this.#unanswered++
     this.#onChange?.(this)
+    if (this.#unanswered === 2) this.#silentSince = performance.now()
+    else if (this.#unanswered >= silentAttempts) this.#checkSilence()
   }
 
   release(outcome: Outcome): void {
@@ -145,14 +164,18 @@ class TrackedEndpoint implements Endpoint {
     } else if (verdict === 'success') {
       this.failures = 0
     }
-    if (outcome.status !== undefined || verdict === 'success')
+    if (this.#unanswered > 0) this.#unanswered--
+    if (outcome.status !== undefined || verdict === 'success') {
       this.answeredAt = latencyMs === undefined ? performance.now() : this.#measuredAt
+      this.#unanswered = 0
+    }
     this.#onChange?.(this)
     this.#onOutcome?.(this, outcome)
   }
 
   answered(): void {
     this.answeredAt = performance.now()
+    this.#unanswered = 0
     if (this.isBlocked) this.#onAnswer?.(this)
   }
 
@@ -203,6 +226,11 @@ class TrackedEndpoint implements Endpoint {
   update(instance: ServiceInstance): void {
     this.instance = instance
     this.#origin = undefined
+  }
+
+  #checkSilence(): void {
+    const silentMs = performance.now() - this.#silentSince
+    if (silentMs > Math.max(shortestSilenceMs, unusualFactor * this.usualMs)) this.#onSilence?.(this, silentMs)
   }
 
   #learnAnswer(latencyMs: number): void {

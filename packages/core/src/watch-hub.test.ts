@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { SdError } from './errors.ts'
 import { sleep, untilAborted } from './timers.ts'
@@ -10,7 +11,11 @@ afterEach(async () => {
   await hub?.close()
   expect(vi.getTimerCount()).toBe(0)
   vi.useRealTimers()
+  for (const signal of callerSignals.splice(0)) expect(getEventListeners(signal, 'abort')).toEqual([])
 })
+
+/** Signals that were given to watches: nothing may be left on them. */
+const callerSignals: AbortSignal[] = []
 
 interface Session {
   readonly key: string
@@ -41,6 +46,7 @@ function createHub(): WatchHub<number> {
 const away = new SdError('SD_UNAVAILABLE', 'away')
 
 function iterate(key: string = 'a', signal?: AbortSignal) {
+  if (signal) callerSignals.push(signal)
   return (hub as WatchHub<number>).watch(key, { signal })[Symbol.asyncIterator]()
 }
 
@@ -130,6 +136,19 @@ describe('a watch hub', () => {
     const later = iterate()
     sessions[1]?.offer(7)
     expect((await later.next()).value).toEqual({ value: 7 })
+  })
+
+  test('leaves nothing on the signal of a caller that stops by itself, or whose watch fails', async () => {
+    const { signal } = new AbortController()
+    createHub()
+    const iterator = iterate('a', signal)
+    const failing = iterate('b', signal)
+    expect(getEventListeners(signal, 'abort')).toHaveLength(2)
+    await iterator.return?.()
+    sessions[1]?.fail(new SdError('SD_DENIED', 'no'))
+    await expect(failing.next()).rejects.toMatchObject({ code: 'SD_DENIED' })
+    expect(getEventListeners(signal, 'abort')).toEqual([])
+    iterate('c', signal)
   })
 
   test('ends when aborted, before and while it waits, and hears nothing afterwards', async () => {

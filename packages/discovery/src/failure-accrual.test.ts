@@ -73,6 +73,27 @@ describe('what takes an instance out', () => {
     expect(one?.available).toBe(false)
   })
 
+  test('five attempts that wait for more than a second do, before any limit of theirs, and a response ends it', async () => {
+    const [one, two] = await start(4)
+    for (let count = 0; count < 20; count++) one?.acquire()
+    await vi.advanceTimersByTimeAsync(900)
+    one?.acquire()
+    expect(one?.available).toBe(true)
+    await vi.advanceTimersByTimeAsync(101)
+    one?.acquire()
+    expect([one?.available, one?.blocks[0]?.detail]).toEqual([false, 'no response for 1001 ms'])
+    one?.answered()
+    expect(one?.available).toBe(true)
+    one?.acquire()
+    // One that is slow by nature, and one whose callers give up.
+    two?.release({ ok: true, status: 200, latencyMs: 500 })
+    for (let count = 0; count < 50; count++) attempt(two, { error: new SdError('SD_ABORTED', 'left') })
+    for (let count = 0; count < 5; count++) two?.acquire()
+    await vi.advanceTimersByTimeAsync(4_000)
+    two?.acquire()
+    expect([one?.available, two?.available]).toEqual([true, true])
+  })
+
   test('losing against others does after five times and half a second without any response', async () => {
     const [one] = await start(4)
     for (let time = 0; time < 6; time++) {

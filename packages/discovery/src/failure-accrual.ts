@@ -99,6 +99,13 @@ export class FailureAccrual {
     if (this.#penalties.get(endpoint)?.reason === 'unreachable') this.#end(endpoint)
   }
 
+  /** Several attempts wait for a response, and none has come for long: those that come later need not find out by their own limit. */
+  silent(endpoint: Endpoint, silentMs: number): void {
+    if (this.#isClosed || this.#penalties.has(endpoint)) return
+    const startedAt = performance.now() - silentMs
+    this.#begin(endpoint, 'unreachable', { ok: false, startedAt }, `no response for ${Math.round(silentMs)} ms`)
+  }
+
   /** An endpoint whose trial is due was picked. @returns whether it is to be attempted; else another one is to be picked */
   mayTry(endpoint: Endpoint, isRepeatable: boolean): boolean {
     const penalty = this.#penalties.get(endpoint)
@@ -181,7 +188,7 @@ export class FailureAccrual {
     return status === undefined ? 'unreachable' : 'failing'
   }
 
-  #begin(endpoint: Endpoint, reason: AccrualReason, outcome: Outcome): void {
+  #begin(endpoint: Endpoint, reason: AccrualReason, outcome: Outcome, detail?: string): void {
     const before = this.#penalties.get(endpoint)
     clearTimeout(before?.timer)
     const startedAt = performance.now()
@@ -190,7 +197,7 @@ export class FailureAccrual {
     const failingSince = before?.failingSince ?? attemptedAt
     const penalty: Penalty = {
       reason,
-      detail: describe(reason, outcome, endpoint.failures),
+      detail: detail ?? describe(reason, outcome, endpoint.failures),
       failingSince,
       startedAt,
       forMs: this.#timeFor(reason, outcome, attemptedAt - failingSince),

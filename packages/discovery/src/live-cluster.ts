@@ -107,6 +107,7 @@ export class LiveCluster implements Cluster {
         this.#monitors.observe(endpoint, outcome)
         this.#accrual?.observe(endpoint, outcome)
       },
+      onSilence: (endpoint, silentMs) => this.#accrual?.silent(endpoint, silentMs),
       onAnswer: (endpoint) => this.#accrual?.answered(endpoint),
       onBlock: (endpoint) => this.#blocked(endpoint),
       onRemoved: (endpoint) => this.#accrual?.forget(endpoint),
