@@ -11,7 +11,7 @@ beforeEach(() => {
 })
 afterEach(() => world.close())
 
-const slowMs = 2_300
+const slowMs = 1_150
 const silent: RequestListener = () => undefined
 const slow: RequestListener = (_, response) => void setTimeout(() => response.end('slow'), slowMs)
 const quick: RequestListener = (_, response) => void response.end('quick')
@@ -28,9 +28,9 @@ describe('without a setting, an attempt is given up after half of the time limit
     'not where the body can not be sent again': { request: { body: new Blob(['x']).stream() }, gives: 'slow' },
     'not without retries': { settings: { retry: false }, gives: 'slow' },
     'not where the setting is 0': { settings: { attemptTimeoutMs: 0 }, gives: 'slow' },
-    'not where the call sets itself a longer limit': { request: { timeoutMs: 4_500 }, gives: 'slow' },
+    'not where the call sets itself a longer limit': { request: { timeoutMs: 2_500 }, gives: 'slow' },
     'not where the call has none': { request: { timeoutMs: 0 }, gives: 'slow' },
-    'of the call, where that is shorter': { request: { timeoutMs: 2_200 }, gives: 'quick' },
+    'not where half of it is too short': { request: { timeoutMs: 1_990 }, settings: { timeoutMs: 5_000 }, gives: 'quick' },
     'not where the budget is used up': { settings: { retryBudget: { ratio: 0, minPerSecond: 0 } }, gives: 'slow' },
     'nor where a retry policy would find it used up': {
       settings: { retryBudget: { ratio: 0, minPerSecond: 0 }, retry: ({ budget }) => createRetryPolicy({ budget }) },
@@ -43,7 +43,7 @@ describe('without a setting, an attempt is given up after half of the time limit
     const own = createWorld()
     await own.serve(slow, { id: 'a' })
     if (!alone) await own.serve(quick, { id: 'b' })
-    const client = own.client({ timeoutMs: 4_000, ...settings })
+    const client = own.client({ timeoutMs: 2_000, ...settings })
     const seen = client.request('orders', '/', { method, ...request }).then(
       (response) => response.text(),
       (error: { code: string }) => error.code,
@@ -111,15 +111,15 @@ describe('events', () => {
 describe('SD_NO_INSTANCE says why', () => {
   test('the registry knows none, or all are out', async () => {
     const client = world.client()
-    await expect(client.get('nobody', '/')).rejects.toThrow(/Unknown service nobody/)
+    await expect(client.get('nobody', '/')).rejects.toThrow(/^Unknown service nobody/)
     await world.serve(quick, { id: 'a', weight: 0 })
     await world.serve(quick, { id: 'b' })
     await eventually(() => expect(world.discovery.cluster('orders').view.endpoints.length).toBe(2), 1_000)
     const { endpoints } = world.discovery.cluster('orders').view
-    endpoints.find(({ instance }) => instance.id === 'b')?.block('test')
+    endpoints.find(({ instance }) => instance.id === 'b')?.block('test', { reason: 'isolated' })
     await expect(client.get('orders', '/')).rejects.toMatchObject({
       code: 'SD_NO_INSTANCE',
-      message: expect.stringMatching(/2 .*blocked/),
+      message: expect.stringMatching(/of 2 registered: .*1 isolated/),
     })
   })
 })

@@ -144,3 +144,13 @@ test('nothing is left on the signal of a caller', async () => {
   await discovery.refresh('orders', { signal })
   expect(getEventListeners(signal, 'abort')).toEqual([])
 })
+
+test('instances of weight 0 are nobody whom the others could rely on', async () => {
+  await registry.register({ ...plainSpec('few', 1), weight: 0 })
+  await registry.register(plainSpec('few', 2))
+  await start()
+  const few = discovery.cluster('few')
+  await few.ready()
+  few.view.endpoints[1]?.block('breaker', { reason: 'breaker' })
+  expect([few.explain().isPanic, few.view.endpoints[1]?.available]).toEqual([true, true])
+})

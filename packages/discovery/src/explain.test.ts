@@ -15,6 +15,7 @@ test('each rule names whom it drops, the first that matches counts', async () =>
   await registry.register({ ...plainSpec('orders', 5), tags, weight: 0 })
   await registry.register({ ...plainSpec('orders', 6), tags })
   await registry.register({ ...plainSpec('orders', 7), tags, weight: 3 })
+  await registry.register({ ...plainSpec('orders', 8), tags, priority: 1 })
 
   let monitored: MonitoredCluster | undefined
   const monitor: EndpointMonitor = {
@@ -48,6 +49,7 @@ test('each rule names whom it drops, the first that matches counts', async () =>
     ['orders-5', { weight: 0, dropped: 'weight', outs: [] }],
     ['orders-6', { weight: 0, dropped: 'breaker', outs: [expect.objectContaining({ detail: 'orders-6 is open' })] }],
     ['orders-7', { weight: 3, outs: [] }],
+    ['orders-8', { weight: 0, dropped: 'priority', outs: [] }],
   ])
 
   for (const id of ['orders-4', 'orders-5']) monitored?.eject(byId.get(id) as never, { reason: 'http' })

@@ -42,6 +42,8 @@ export class Outs {
   #known: ReadonlySet<Endpoint> | undefined
   #out = new Set<Endpoint>()
   #failing = new Set<Endpoint>()
+  /** Number of members that have a weight. */
+  #weighted = 0
   #overruled: OverruledBlocks = 'none'
   #panicThreshold: number
 
@@ -55,19 +57,19 @@ export class Outs {
     return this.#ejectedBy.size
   }
 
-  /** Number of members that are out. */
+  /** Number of members that are out, without those of weight 0, which get no traffic anyway. */
   get count(): number {
     return this.#out.size
   }
 
   /** Whether no member is in. */
   get isEmpty(): boolean {
-    return this.#out.size === this.members.length
+    return this.#out.size === this.#weighted
   }
 
-  /** Whether nothing keeps a member out. */
+  /** Whether a member has a weight and nothing keeps it out. */
   isIn(endpoint: Endpoint): boolean {
-    return !this.#out.has(endpoint)
+    return endpoint.instance.weight > 0 && !this.#out.has(endpoint)
   }
 
   /** Takes over another list, or the same endpoints with other health. The ejections of those that are not in it end. */
@@ -78,7 +80,11 @@ export class Outs {
     for (const endpoint of this.#out) if (!this.#isMember(endpoint)) endpoint.overrule('none')
     this.#out = new Set()
     this.#failing = new Set()
-    for (const endpoint of members) this.#sort(endpoint)
+    this.#weighted = 0
+    for (const endpoint of members) {
+      if (endpoint.instance.weight > 0) this.#weighted++
+      this.#sort(endpoint)
+    }
     this.#judge()
     for (const endpoint of this.#out) endpoint.overrule(this.#overruled)
   }
@@ -136,6 +142,7 @@ export class Outs {
   }
 
   #sort(endpoint: Endpoint): void {
+    if (endpoint.instance.weight === 0) return
     if (isOut(endpoint)) this.#out.add(endpoint)
     else this.#out.delete(endpoint)
     if (endpoint.isFailing) this.#failing.add(endpoint)
@@ -152,7 +159,7 @@ export class Outs {
     const { service } = this.#options
     // Two witnesses, the registry and the connection, say that a held endpoint which is out is not there: it is not missed.
     const missing = this.#options.hasHeld() ? [...this.#out].filter(this.#options.isHeld).length : 0
-    const { length } = this.members
+    const length = this.#weighted
     const inCount = length - this.#out.size
     const inShare = length === 0 ? 1 : inCount / (length - (inCount === 0 ? 0 : missing))
     const isPanic = inShare < this.#panicThreshold
