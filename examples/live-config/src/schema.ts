@@ -30,14 +30,10 @@ export const shopSchema = z.strictObject({
   client: settings.extend({ token: z.string(), services: z.record(z.string(), overrides) }),
 })
 
-/** Settings of all services. */
-export type SettingsConfig = z.output<typeof settings>
 /** Settings of one service that differ. */
 export type OverridesConfig = z.output<typeof overrides>
 /** All that the client is told. */
 export type ClientConfig = z.output<typeof shopSchema>['client']
-/** Names of the balancers. */
-export type BalancerName = z.output<typeof balancerName>
 
 /** The lowest layer: what the program says itself. */
 export const shopDefaults = {

@@ -195,7 +195,7 @@ export function createBaseSettings(balancer: Balancer): ResolvedSettings {
  * @param path what the names of fields in errors begin with, such as `services.orders`
  * @throws SdError `SD_INVALID` that names the field
  */
-export function readSettings(path: string, settings: ServiceSettings, base: ResolvedSettings): ResolvedSettings {
+function readSettings(path: string, settings: ServiceSettings, base: ResolvedSettings): ResolvedSettings {
   const field = (name: string): string => (path === '' ? name : `${path}.${name}`)
   checkKnownKeys(path, checkObject(path === '' ? 'settings' : path, settings), settingKeys)
   const { timeoutMs, attemptTimeoutMs, headers, fallback, rateLimit, retry, retryBudget, balancer, serverName } = settings
