@@ -1,6 +1,7 @@
+import { getEventListeners } from 'node:events'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { SdError } from './errors.ts'
-import { keepSession, type Lock, type LockHandle, lead } from './lock.ts'
+import { keepSession, type Lock, type LockHandle, lead, watchHeldLock } from './lock.ts'
 import { sleep, untilAborted } from './timers.ts'
 
 interface Term extends LockHandle {
@@ -39,6 +40,25 @@ function createElection(): {
 }
 
 describe('lead', () => {
+  beforeEach(() => {
+    vi.useFakeTimers()
+  })
+  afterEach(() => {
+    expect(vi.getTimerCount()).toBe(0)
+    vi.useRealTimers()
+  })
+
+  test('a round takes a second at least, though the work returns at once', async () => {
+    const { lock, terms } = createElection()
+    const controller = new AbortController()
+    const leading = lead(lock, 'leader', { signal: controller.signal }, async () => undefined)
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(terms.length).toBeGreaterThanOrEqual(9)
+    expect(terms.length).toBeLessThanOrEqual(13)
+    controller.abort()
+    await leading
+  })
+
   test('works while it leads, stands again after a loss, and ends with its signal', async () => {
     const { lock, terms, acquire } = createElection()
     const controller = new AbortController()
@@ -47,7 +67,7 @@ describe('lead', () => {
     await vi.waitFor(() => expect(work).toHaveBeenCalledTimes(1))
     expect(acquire).toHaveBeenCalledWith('leader', { signal: controller.signal, value: 'me' })
     terms[0]?.lose()
-    await vi.waitFor(() => expect(work).toHaveBeenCalledTimes(2))
+    await vi.waitFor(() => expect(work).toHaveBeenCalledTimes(2), { timeout: 3_000 })
     expect(terms[0]?.release).toHaveBeenCalled()
     controller.abort()
     await leading
@@ -62,7 +82,7 @@ describe('lead', () => {
     const leading = lead(lock, 'leader', { signal: controller.signal }, ({ signal }) => sleep(60_000, signal))
     await vi.waitFor(() => expect(terms).toHaveLength(1))
     terms[0]?.lose()
-    await vi.waitFor(() => expect(terms).toHaveLength(2))
+    await vi.waitFor(() => expect(terms).toHaveLength(2), { timeout: 3_000 })
     controller.abort()
     await leading
   })
@@ -73,7 +93,9 @@ describe('lead', () => {
     const leading = lead(lock, 'leader', { signal: new AbortController().signal }, async () => {
       if (++rounds === 3) throw new Error('boom')
     })
-    await expect(leading).rejects.toThrow('boom')
+    const failed = expect(leading).rejects.toThrow('boom')
+    await vi.advanceTimersByTimeAsync(3_000)
+    await failed
     expect(terms.map(({ release }) => release.mock.calls.length)).toEqual([1, 1, 1])
   })
 
@@ -155,9 +177,76 @@ describe('keepSession', () => {
     expect(failing.lost.aborted).toBe(true)
   })
 
+  test('counts its life from the request, however slow the response is', async () => {
+    let requestedAt = 0
+    const { lost } = keepSession({
+      ttlMs: 3_000,
+      confirmedAt: performance.now(),
+      renew: async () => {
+        if (requestedAt > 0) throw new Error('away')
+        requestedAt = performance.now()
+        await sleep(900)
+        return true
+      },
+    })
+    let lostAt = 0
+    lost.addEventListener('abort', () => {
+      lostAt = performance.now()
+    })
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(lostAt - requestedAt).toBeLessThanOrEqual(2_700)
+    expect(lostAt - requestedAt).toBeGreaterThan(2_600)
+  })
+
+  test('a renewal that hangs is not the last one', async () => {
+    const renew = vi.fn(() => (renew.mock.calls.length === 1 ? new Promise<boolean>(() => undefined) : Promise.resolve(true)))
+    const { lost, end } = keepSession({ ttlMs: 3_000, confirmedAt: performance.now(), renew })
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(lost.aborted).toBe(false)
+    end()
+    await vi.advanceTimersByTimeAsync(0)
+  })
+
   test('is lost as soon as the backend does not know it', async () => {
     const { lost } = keepSession({ ttlMs: 3_000, confirmedAt: performance.now(), renew: async () => false })
     await vi.advanceTimersByTimeAsync(1_100)
     expect(lost.aborted).toBe(true)
+  })
+})
+
+describe('watchHeldLock', () => {
+  beforeEach(() => {
+    vi.useFakeTimers()
+  })
+  afterEach(() => {
+    expect(vi.getTimerCount()).toBe(0)
+    vi.useRealTimers()
+  })
+
+  test('is lost with its key, though the session lives and the first look failed', async () => {
+    const session = new AbortController()
+    const follow = vi.fn(async (signal: AbortSignal, onGone: () => void) => {
+      if (follow.mock.calls.length === 1) throw new Error('away')
+      await sleep(5_000, signal)
+      onGone()
+    })
+    const { lost } = watchHeldLock({ session: session.signal, follow })
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(lost.aborted).toBe(false)
+    await vi.advanceTimersByTimeAsync(300)
+    expect([lost.aborted, getEventListeners(session.signal, 'abort').length]).toEqual([true, 0])
+  })
+
+  test('is lost with its session, and not once it was ended', async () => {
+    const session = new AbortController()
+    const follow = (signal: AbortSignal): Promise<void> => untilAborted(signal)
+    const [held, released] = [
+      watchHeldLock({ session: session.signal, follow }),
+      watchHeldLock({ session: session.signal, follow }),
+    ]
+    released.end()
+    session.abort()
+    await vi.advanceTimersByTimeAsync(0)
+    expect([held.lost.aborted, released.lost.aborted]).toEqual([true, false])
   })
 })

@@ -1,4 +1,4 @@
-import { spread } from './backoff.ts'
+import { createBackoff, spread } from './backoff.ts'
 import { SdError } from './errors.ts'
 import type { OperationOptions } from './registry.ts'
 import { sleep } from './timers.ts'
@@ -68,6 +68,49 @@ export interface SessionLife {
   renew(): Promise<boolean>
 }
 
+/** A lock that is held, and what may take it away. */
+export interface HeldLock {
+  /** Fires when its session is lost. */
+  readonly session: AbortSignal
+  /**
+   * Follows the lock's own key until `signal` fires, and calls `onGone` when it is no longer as it was taken: deleted or given away behind
+   * our back, with the session still alive. It may throw; it is called again then.
+   */
+  readonly follow: (signal: AbortSignal, onGone: () => void) => Promise<void>
+}
+
+/**
+ * Watches a lock where it can be lost: its session, and its own key.
+ *
+ * @returns fires `lost` with the first of both; `end` stops watching
+ */
+export function watchHeldLock({ session, follow }: HeldLock): { readonly lost: AbortSignal; readonly end: () => void } {
+  const lost = new AbortController()
+  const ended = new AbortController()
+  const lose = (): void => {
+    session.removeEventListener('abort', lose)
+    ended.abort()
+    lost.abort()
+  }
+  async function keep(): Promise<void> {
+    const backoff = createBackoff({ maxMs: 2_000 })
+    while (!ended.signal.aborted) {
+      await follow(ended.signal, lose).catch(() => undefined)
+      await sleep(backoff.next(), ended.signal).catch(() => undefined)
+    }
+  }
+  session.addEventListener('abort', lose, { once: true })
+  if (session.aborted) lose()
+  else void keep()
+  return {
+    lost: lost.signal,
+    end: () => {
+      session.removeEventListener('abort', lose)
+      ended.abort()
+    },
+  }
+}
+
 /** Share of a lifetime after which a session that could not be renewed is given up: the rest is for stopping. */
 const safeShare = 0.9
 
@@ -81,28 +124,38 @@ export function keepSession({ ttlMs, confirmedAt, renew }: SessionLife): {
   readonly end: () => void
 } {
   const lost = new AbortController()
-  const giveUpAfter = (startedAt: number): NodeJS.Timeout =>
-    setTimeout(() => lost.abort(), startedAt + ttlMs * safeShare - performance.now())
+  let giveUp: NodeJS.Timeout | undefined
+  let latest = Number.NEGATIVE_INFINITY
+
+  /** The session lives from the request that the backend confirmed, however slow its response was. */
+  function confirm(requestedAt: number): void {
+    if (requestedAt <= latest || lost.signal.aborted) return
+    latest = requestedAt
+    clearTimeout(giveUp)
+    giveUp = setTimeout(() => lost.abort(), requestedAt + ttlMs * safeShare - performance.now())
+  }
+
+  async function attempt(): Promise<void> {
+    const requestedAt = performance.now()
+    if (await renew()) confirm(requestedAt)
+    else lost.abort()
+  }
+
   async function keep(): Promise<void> {
-    let giveUp = giveUpAfter(confirmedAt)
+    confirm(confirmedAt)
     while (!lost.signal.aborted) {
       await sleep(spread(ttlMs / 3), lost.signal, true).catch(() => undefined)
-      if (lost.signal.aborted) break
-      const startedAt = performance.now()
-      try {
-        if (!(await renew())) break
-        clearTimeout(giveUp)
-        giveUp = giveUpAfter(startedAt)
-      } catch {
-        // Tried again soon; the timer knows when it is too late.
-      }
+      // Not waited for: one that hangs must not be the last. After a failure the timer knows when it is too late.
+      if (!lost.signal.aborted) void attempt().catch(() => undefined)
     }
     clearTimeout(giveUp)
-    lost.abort()
   }
   void keep()
   return { lost: lost.signal, end: () => lost.abort() }
 }
+
+/** Shortest time between two rounds of an election, in milliseconds: work that returns at once must not keep the backend busy. */
+const shortestRoundMs = 1_000
 
 /** Options of {@link lead}. */
 export interface LeadOptions {
@@ -114,7 +167,7 @@ export interface LeadOptions {
 
 /**
  * Leader election: waits until this process leads, runs `work` while it does, and stands again after it lost the leadership. Everybody
- * follows the leader with `lock.watchHolder(name)`.
+ * follows the leader with `lock.watchHolder(name)`. A round takes at least a second, however soon the work returns.
  *
  * @param work gets the leadership; it must end soon after the leadership's `signal` fires. When it returns, another candidate may lead.
  * @throws whatever `work` throws, but for an `SD_ABORTED` after its signal fired, and what `lock.acquire` can't wait out; nothing when `signal` fires
@@ -134,6 +187,7 @@ export async function lead(
       if (signal.aborted) return
       throw error
     }
+    const startedAt = performance.now()
     const resign = (): void => void leadership.release().catch(() => undefined)
     signal.addEventListener('abort', resign, { once: true })
     try {
@@ -146,5 +200,7 @@ export async function lead(
       signal.removeEventListener('abort', resign)
       await leadership.release().catch(() => undefined)
     }
+    const restMs = startedAt + shortestRoundMs - performance.now()
+    if (restMs > 0) await sleep(spread(restMs), signal, true).catch(() => undefined)
   }
 }

@@ -9,6 +9,7 @@ import {
   sleep,
   type TakenLock,
   type TakeOptions,
+  watchHeldLock,
   withAnySignal,
 } from '@sd/core'
 import { createLocalQueue } from './local-queue.ts'
@@ -128,16 +129,26 @@ export function createConsulLock(options: ConsulLockOptions = {}): Lock {
     )
   }
 
-  /** The lock as we have it. @param leave lets the next one of this client ask */
+  /** The lock as we have it: lost with the session, and with its key, which an operator may delete. @param leave lets the next one of this client ask */
   function hold(session: Session, key: string, token: bigint, leave: () => void): TakenLock {
-    const { lost } = session
+    const { lost, end } = watchHeldLock({
+      session: session.lost,
+      follow: (signal, onGone) =>
+        followQuery(connection, query(key), {
+          signal,
+          onFound: (found) => {
+            if (readEntry(found)?.Session !== session.id) onGone()
+          },
+        }),
+    })
     lost.addEventListener('abort', leave, { once: true })
     return {
       token,
       lost,
       async release() {
+        end()
         lost.removeEventListener('abort', leave)
-        if (!lost.aborted) await remove(session, key, token).catch(() => void removeInTheEnd(session, key, token))
+        if (!session.lost.aborted) await remove(session, key, token).catch(() => void removeInTheEnd(session, key, token))
         leave()
       },
     }

@@ -31,9 +31,10 @@ describe.runIf(consul && toxiproxy)('lock contract', () => {
     eventuallyMs: 10_000,
     setup: async () => {
       const prefix = `test/${randomUUID()}`
-      return createLinkedClients(proxy, server.port, (port) =>
+      const clients = createLinkedClients(proxy, server.port, (port) =>
         createConsulLock({ endpoints: [`127.0.0.1:${port}`], prefix, ttlMs: 2_000, operationTimeoutMs: 2_000 }),
       )
+      return { ...clients, takeAway: async (key) => void (await server.call('DELETE', `/v1/kv/${prefix}/${key}`)) }
     },
   })
   for (const { name, run } of contract) test(name, { timeout: 60_000 }, run)

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { createEtcdConnection, readConnectionOptions } from '@sd/connection-etcd'
 import { createLinkedClients, type EtcdServer, obtainServer, startEtcd, startToxiproxy, type Toxiproxy } from '@sd/test-servers'
 import { lockContract } from '@sd/testing'
 import { afterAll, beforeAll, describe, test } from 'vitest'
@@ -21,9 +22,17 @@ describe.runIf(etcd && toxiproxy)('lock contract', () => {
     eventuallyMs: 10_000,
     setup: async () => {
       const prefix = `/test/${randomUUID()}`
-      return createLinkedClients(proxy, server.port, (port) =>
+      const clients = createLinkedClients(proxy, server.port, (port) =>
         createEtcdLock({ endpoints: [`127.0.0.1:${port}`], prefix, ttlMs: 2_000, operationTimeoutMs: 2_000 }),
       )
+      return {
+        ...clients,
+        async takeAway(key) {
+          const operator = createEtcdConnection(readConnectionOptions({ endpoints: [`127.0.0.1:${server.port}`] }, 'operator'))
+          await operator.run((client) => client.delete().prefix(`${prefix}/${key}/`).exec())
+          operator.close()
+        },
+      }
     },
   })
   for (const { name, run } of contract) test(name, { timeout: 60_000 }, run)

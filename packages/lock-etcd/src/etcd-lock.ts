@@ -10,6 +10,7 @@ import {
   sleep,
   type TakenLock,
   type TakeOptions,
+  watchHeldLock,
   withAnySignal,
 } from '@sd/core'
 import { type EtcdLockOptions, readOptions } from './options.ts'
@@ -66,9 +67,32 @@ export function createEtcdLock(options: EtcdLockOptions = {}): Lock {
         ? await withAnySignal([signal, session.lost], (either) => waitForTurn(key, ownKey, either))
         : turnOf(await connection.run((client) => listPrefix(client, folderOf(key))), ownKey)
       isHeld = token !== undefined
-      return token === undefined ? undefined : { token, lost: session.lost, release: () => leave(session, ownKey) }
+      return token === undefined ? undefined : hold(session, ownKey, token)
     } finally {
       if (!isHeld) await leave(session, ownKey)
+    }
+  }
+
+  /** The lock as we have it: lost with the session, and with its key, which an operator may delete. */
+  function hold(session: Session, ownKey: string, token: bigint): TakenLock {
+    const { lost, end } = watchHeldLock({
+      session: session.lost,
+      follow: (signal, onGone) =>
+        followPrefix(connection, ownKey, {
+          signal,
+          keysOnly: true,
+          onChange: ({ entries }) => {
+            if (!entries.has(ownKey)) onGone()
+          },
+        }),
+    })
+    return {
+      token,
+      lost,
+      release: () => {
+        end()
+        return leave(session, ownKey)
+      },
     }
   }
 

@@ -23,6 +23,7 @@ describe.runIf(consul && toxiproxy)('registry faults', () => {
   afterAll(() => Promise.all([server.close(), proxy.close()]))
 
   const cases = registryFaults({
+    operationTimeoutMs: 2_000,
     name: 'consul',
     ttlMs: 3_000,
     target: () => ({ server, port: server.port, toxiproxy: proxy }),

@@ -25,6 +25,7 @@ describe.runIf(etcd && toxiproxy)('faults', () => {
   afterAll(() => Promise.all([server.close(), proxy.close()]))
 
   const cases = registryFaults({
+    operationTimeoutMs: 2_000,
     name: 'etcd',
     ttlMs,
     target: () => ({ server, port: server.port, toxiproxy: proxy }),

@@ -27,6 +27,7 @@ describe.runIf(etcd && kubernetes && toxiproxy)('faults', () => {
   afterAll(() => Promise.all([server.close(), proxy.close()]))
 
   const faults = registryFaults({
+    operationTimeoutMs: 2_000,
     name: 'kubernetes',
     ttlMs: 3_000,
     target: () => ({ server, port: server.port, toxiproxy: proxy }),

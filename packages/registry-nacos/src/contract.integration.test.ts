@@ -16,6 +16,7 @@ function bindContract(upstream: () => number, shortestTtlMs: number, options: Na
   afterAll(() => proxy.close())
 
   const contract = registryContract({
+    capabilities: { conditionalRemove: false },
     shortestTtlMs,
     eventuallyMs: 10_000,
     setup: async () => {

@@ -25,6 +25,7 @@ describe.runIf(zookeeper && toxiproxy)('faults of ZooKeeper', () => {
   afterAll(() => Promise.all([server.close(), proxy.close()]))
 
   const faults = registryFaults({
+    operationTimeoutMs: 3_000,
     name: 'zookeeper',
     target: () => ({ server, port: server.port, toxiproxy: proxy }),
     open: (port, scope) =>

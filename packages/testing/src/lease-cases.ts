@@ -14,23 +14,6 @@ export const leaseCases: Readonly<Record<string, CaseBody<RegistryContext>>> = {
     assert.equal((await registry.getInstances('orders')).instances.length, 1)
   },
 
-  'an instance whose process is gone expires, and returns with it': async ({ open, backend, eventuallyMs, harness }) => {
-    const [lost, other] = [await open(), await open()]
-    if (!lost.capabilities.ttl) return
-    const registration = await lost.register({ ...plainSpec('orders', 1), ttlMs: harness.shortestTtlMs })
-    const probe = probeWatch((options) => other.watch('orders', options), eventuallyMs + harness.shortestTtlMs * 4)
-    await probe.until(({ instances }) => assert.equal(instances.length, 1))
-    await backend.setConnected(lost, false)
-    await probe.until(({ instances }) => assert.deepEqual(instances, []))
-    await eventually(() => assert.equal(registration.state, 'recovering'), eventuallyMs)
-    assert(registration.lastError, 'a recovering registration says why')
-    await backend.setConnected(lost, true)
-    await probe.until(({ instances }) => assert.equal(instances.length, 1))
-    await eventually(() => assert.equal(registration.state, 'active'), eventuallyMs)
-    assert.equal(registration.lastError, undefined)
-    await probe.stop()
-  },
-
   'an update made during an outage arrives afterwards': async ({ open, backend, eventuallyMs }) => {
     const [cut, other] = [await open(), await open()]
     const registration = await cut.register(plainSpec('orders', 1))
@@ -91,5 +74,24 @@ export const leaseCases: Readonly<Record<string, CaseBody<RegistryContext>>> = {
         ['orders-2'],
       )
     }, eventuallyMs)
+  },
+}
+
+/** Instances that expire. */
+export const expiryCases: Readonly<Record<string, CaseBody<RegistryContext>>> = {
+  'an instance whose process is gone expires, and returns with it': async ({ open, backend, eventuallyMs, harness }) => {
+    const [lost, other] = [await open(), await open()]
+    const registration = await lost.register({ ...plainSpec('orders', 1), ttlMs: harness.shortestTtlMs })
+    const probe = probeWatch((options) => other.watch('orders', options), eventuallyMs + harness.shortestTtlMs * 4)
+    await probe.until(({ instances }) => assert.equal(instances.length, 1))
+    await backend.setConnected(lost, false)
+    await probe.until(({ instances }) => assert.deepEqual(instances, []))
+    await eventually(() => assert.equal(registration.state, 'recovering'), eventuallyMs)
+    assert(registration.lastError, 'a recovering registration says why')
+    await backend.setConnected(lost, true)
+    await probe.until(({ instances }) => assert.equal(instances.length, 1))
+    await eventually(() => assert.equal(registration.state, 'active'), eventuallyMs)
+    assert.equal(registration.lastError, undefined)
+    await probe.stop()
   },
 }

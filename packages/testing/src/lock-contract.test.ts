@@ -20,6 +20,7 @@ describe('a broken lock fails the case that names what is broken', () => {
     ['mixes up names', 'locks of other names are free'],
     ['leaves the place of who gave up', 'waiting ends by its limit or its signal, and leaves nothing behind'],
     ['hides a loss', 'a holder that is cut off hears of it before another one gets the lock'],
+    ['hides a deletion', 'a holder whose key is deleted behind its back hears of it, though its session lives'],
     ['releases the lock of the next holder', 'a holder that is cut off hears of it before another one gets the lock'],
     ['does not renew', 'a lock is kept for longer than its session'],
     ['tells of no change', 'the holder is followed'],

@@ -11,6 +11,8 @@ export interface LockBackend {
   open(): Promise<Lock>
   /** Cuts or mends the way between one client and the backend. */
   setConnected(lock: Lock, connected: boolean): void | Promise<void>
+  /** Takes a lock away from whatever holds it, without a word to the holder: as an operator or another tool does who deletes its key. */
+  takeAway(key: string): Promise<void>
   /** Closes what is left; called after every case. */
   dispose(): Promise<void>
 }
@@ -125,6 +127,24 @@ const cases: Readonly<Record<string, CaseBody<LockContext>>> = {
     await next.release()
     const back = await within(cut.acquire('job'), eventuallyMs, 'acquire of a client that is back')
     await back.release()
+  },
+
+  'a holder whose key is deleted behind its back hears of it, though its session lives': async ({
+    open,
+    backend,
+    eventuallyMs,
+  }) => {
+    const [one, other] = [await open(), await open()]
+    const [taken, kept] = [await one.acquire('job'), await one.acquire('task')]
+    await backend.takeAway('job')
+    await eventually(() => assert.ok(taken.signal.aborted, 'the holder should hear of it'), eventuallyMs)
+    assert.equal(kept.signal.aborted, false)
+    const next = await within(other.acquire('job'), eventuallyMs, 'acquire of a lock that was taken away')
+    assert.ok(next.token > taken.token)
+    await taken.release()
+    await delay(100)
+    assert.equal((await other.holder('job'))?.token, next.token, 'a late release leaves the new holder alone')
+    await Promise.all([next.release(), kept.release()])
   },
 
   'a lock is kept for longer than its session': async ({ open, sessionTtlMs }) => {

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import type { Registry } from '@sd/core'
 import { createCaseClients } from './contract.ts'
 import type { RegistryBackend, RegistryHarness } from './registry-harness.ts'
@@ -19,5 +20,23 @@ export interface RegistryContext {
 /** Makes a backend for one case and remembers its clients. */
 export async function createRegistryContext(harness: RegistryHarness): Promise<RegistryContext> {
   const backend = await harness.setup()
-  return { harness, backend, eventuallyMs: harness.eventuallyMs ?? 5_000, ...createCaseClients(backend) }
+  const { ttl = true, conditionalRemove = true } = harness.capabilities ?? {}
+  const clients = createCaseClients(backend)
+  return {
+    harness,
+    backend,
+    eventuallyMs: harness.eventuallyMs ?? 5_000,
+    ...clients,
+    async open() {
+      const registry = await clients.open()
+      const { capabilities } = registry
+      assert.equal(capabilities.ttl, ttl, 'harness.capabilities.ttl should be what the registry says')
+      assert.equal(
+        capabilities.conditionalRemove,
+        conditionalRemove,
+        'harness.capabilities.conditionalRemove should be what the registry says',
+      )
+      return registry
+    },
+  }
 }

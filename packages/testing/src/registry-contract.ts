@@ -1,8 +1,8 @@
 import { checkDuration, checkFunction, checkKnownKeys, checkObject } from '@sd/core'
 import { closingCases } from './closing-cases.ts'
 import { bindCases, type ContractCase } from './contract.ts'
-import { leaseCases } from './lease-cases.ts'
-import { registerCases } from './register-cases.ts'
+import { expiryCases, leaseCases } from './lease-cases.ts'
+import { conditionalRemovalCases, registerCases } from './register-cases.ts'
 import { createRegistryContext } from './registry-context.ts'
 import type { RegistryHarness } from './registry-harness.ts'
 import { watchCases } from './watch-cases.ts'
@@ -13,11 +13,20 @@ import { watchCases } from './watch-cases.ts'
  * @throws SdError `SD_INVALID` for a harness with unknown or wrong fields
  */
 export function registryContract(harness: RegistryHarness): readonly ContractCase[] {
-  checkKnownKeys('harness', checkObject('harness', harness), ['setup', 'shortestTtlMs', 'eventuallyMs'])
+  const { capabilities = {} } = checkObject('harness', harness) as unknown as RegistryHarness
+  checkKnownKeys('harness', harness, ['setup', 'shortestTtlMs', 'capabilities', 'eventuallyMs'])
+  checkKnownKeys('harness.capabilities', checkObject('harness.capabilities', capabilities), ['ttl', 'conditionalRemove'])
   checkFunction('harness.setup', harness.setup)
   checkDuration('harness.shortestTtlMs', harness.shortestTtlMs, 100)
   return bindCases(
-    { ...registerCases, ...watchCases, ...leaseCases, ...closingCases },
+    {
+      ...registerCases,
+      ...(capabilities.conditionalRemove !== false && conditionalRemovalCases),
+      ...watchCases,
+      ...leaseCases,
+      ...(capabilities.ttl !== false && expiryCases),
+      ...closingCases,
+    },
     () => createRegistryContext(harness),
     (context) => context.dispose(),
   )

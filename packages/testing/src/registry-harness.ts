@@ -1,4 +1,4 @@
-import type { DiscoverySource, InstanceSpec, Registry } from '@sd/core'
+import type { DiscoverySource, InstanceSpec, Registry, RegistryCapabilities } from '@sd/core'
 
 /** A backend for one case, empty and isolated from every other case. */
 export interface RegistryBackend {
@@ -16,6 +16,11 @@ export interface RegistryHarness {
   readonly setup: () => Promise<RegistryBackend>
   /** Shortest lease that the backend allows, in milliseconds; the expiry cases wait for a small multiple of it. */
   readonly shortestTtlMs: number
+  /**
+   * What the registry's `capabilities` say that it can't do: cases of it are left out, so that a report shows what ran. Every client that is
+   * opened must say the same. @default both are true
+   */
+  readonly capabilities?: Partial<Pick<RegistryCapabilities, 'ttl' | 'conditionalRemove'>>
   /** Longest time that a change takes to be seen, in milliseconds. @default 5_000 */
   readonly eventuallyMs?: number
 }

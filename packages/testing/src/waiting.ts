@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Watched } from '@sd/core'
 
@@ -76,6 +77,11 @@ export function probeWatch<T>(
     async stop() {
       controller.abort()
       await within(ended, limitMs, 'an aborted watch')
+      assert.deepEqual(
+        getEventListeners(controller.signal, 'abort'),
+        [],
+        "a watch that ended leaves no listener on its caller's signal",
+      )
     },
   }
 }

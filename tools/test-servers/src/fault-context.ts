@@ -7,10 +7,12 @@ import { createFaultScene, type FaultScene, type FaultSubject } from './fault-sc
 export interface FaultHarness extends FaultSubject<Registry> {
   /** Lifetime of a lease in these tests, in milliseconds; clients are opened with it. */
   readonly ttlMs: number
+  /** Limit of one operation of the clients, in milliseconds. */
+  readonly operationTimeoutMs: number
   /** How long recovery may take, in milliseconds: 5 s, or a lease where the backend forces it. The test allows twice that on a busy machine. */
   readonly recoveryMs?: number
-  /** Writes what a hostile or careless tool would, into the place of service `orders`; absent where nobody can write there. */
-  readonly writeGarbage?: (scope: string, texts: readonly string[]) => Promise<void>
+  /** Writes what a hostile or careless tool would, into the place of service `orders`. */
+  readonly writeGarbage: (scope: string, texts: readonly string[]) => Promise<void>
   /** How a server that lost everything is made ready again, such as credentials. */
   readonly afterEmptyRestart?: () => Promise<void>
 }

@@ -9,6 +9,7 @@ export type LockMutation =
   | 'mixes up names'
   | 'leaves the place of who gave up'
   | 'hides a loss'
+  | 'hides a deletion'
   | 'releases the lock of the next holder'
   | 'does not renew'
   | 'tells of no change'
@@ -26,6 +27,7 @@ interface Session {
 interface Place {
   readonly session: Session
   readonly holder: LockHolder
+  readonly lost: AbortController
 }
 
 /** The simplest locks that keep the contract, unless they are broken on purpose. */
@@ -104,7 +106,8 @@ export function createReferenceLocks(sessionTtlMs: number, mutation: LockMutatio
       if (!wait && !isFree()) return undefined
       const { lost } = getSession()
       const token = mutation === 'has tokens that do not grow' ? 1n : ++lastToken
-      const place: Place = { session: getSession(), holder: { value, token } }
+      const place: Place = { session: getSession(), holder: { value, token }, lost: new AbortController() }
+      lost.signal.addEventListener('abort', () => place.lost.abort(), { once: true })
       queue.push(place)
       changed()
       await waitUntil(() => connected && isFree(place), AbortSignal.any([signal, lost.signal]))
@@ -114,7 +117,7 @@ export function createReferenceLocks(sessionTtlMs: number, mutation: LockMutatio
       }
       return {
         token,
-        lost: lost.signal,
+        lost: place.lost.signal,
         async release() {
           if (closing && mutation === 'keeps locks after close') return
           const left = waitUntil(() => connected, lost.signal).then(() => leave(queue, place))
@@ -162,6 +165,11 @@ export function createReferenceLocks(sessionTtlMs: number, mutation: LockMutatio
   return {
     open: async () => open(),
     setConnected: (lock, connected) => links.get(lock)?.(connected),
+    takeAway: async (key) => {
+      const [place] = queueOf(key).splice(0, 1)
+      if (mutation !== 'hides a deletion') place?.lost.abort()
+      changed()
+    },
     dispose: async () => clearInterval(clock),
   }
 }
