@@ -60,6 +60,28 @@ describe('the connection to the API', () => {
     await expect(connection.request({ method: 'GET', path: '/x', signal })).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
   })
 
+  test.each([
+    [true, { code: 'SD_UNAVAILABLE', retryable: true, message: expect.stringContaining('a quota or an admission policy') }],
+    [false, { code: 'SD_DENIED', retryable: false }],
+  ])('a write that is refused although it is allowed (%s) may pass later', async (allowed, expected) => {
+    const reviews: unknown[] = []
+    const connection = await connect((request, response) => {
+      if (request.url === '/readyz') return void response.end('ok')
+      if (!request.url?.includes('selfsubjectaccessreviews')) {
+        return void response.writeHead(403).end(JSON.stringify({ message: 'endpointslices is forbidden: exceeded quota: small' }))
+      }
+      request.setEncoding('utf8').on('data', (body) => {
+        reviews.push(JSON.parse(body).spec.resourceAttributes)
+        response.end(JSON.stringify({ status: { allowed } }))
+      })
+    })
+    const path = '/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices'
+    await expect(connection.request({ method: 'POST', path, body: {}, signal })).rejects.toMatchObject(expected)
+    expect(reviews).toEqual([{ namespace: 'shop', verb: 'create', group: 'discovery.k8s.io', resource: 'endpointslices' }])
+    await expect(connection.request({ method: 'GET', path, signal })).rejects.toMatchObject({ code: 'SD_DENIED' })
+    expect(reviews).toHaveLength(1)
+  })
+
   test('tries a refused login once more', async () => {
     const asked: string[] = []
     const connection = await connect((request, response) => {

@@ -1,5 +1,6 @@
 import { type HttpMethod, IsomorphicFetchHttpLibrary, RequestContext, type ResponseContext, Watch } from '@kubernetes/client-node'
 import { closedError, createSemaphore, SdError, sleep, withTimeout } from '@sd/core'
+import { isAllowed, refusedByPolicy, reviewOf } from './access-review.ts'
 import { expired, explainFailure, explainStatus, LOGIN_REFUSED } from './api-errors.ts'
 import { createLogin } from './login.ts'
 import type { KubernetesConnectionSettings } from './options.ts'
@@ -138,6 +139,20 @@ export function createKubernetesConnection(settings: KubernetesConnectionSetting
     return told === 403 && (acceptedAt > lostAt || refusals.to - refusals.from > startLimitMs)
   }
 
+  /** A full quota has the status of a missing permission: only the API itself can tell them apart. */
+  async function judgeRefusal(error: unknown, { method, path, signal }: ApiRequest): Promise<unknown> {
+    const review = reviewOf(method, path)
+    if (!SdError.isInstance(error) || error.code !== 'SD_DENIED' || !review) return error
+    const asked = {
+      method: 'POST',
+      path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
+      body: review,
+      signal,
+    } as const
+    const answer = await send(asked).catch(() => undefined)
+    return isAllowed(answer?.body) ? refusedByPolicy(error) : error
+  }
+
   async function exchange(request: ApiRequest, isAnonymous: boolean = false): Promise<Exchange> {
     const { method, path, query = {}, body, signal } = request
     const { config, server } = login.current()
@@ -225,7 +240,14 @@ export function createKubernetesConnection(settings: KubernetesConnectionSetting
 
   return {
     namespace: login.namespace,
-    request: (request) => requests.run(request.signal, () => withLogin(request.signal, () => send(request))),
+    request: (request) =>
+      requests.run(request.signal, async () => {
+        try {
+          return await withLogin(request.signal, () => send(request))
+        } catch (error) {
+          throw await judgeRefusal(error, request)
+        }
+      }),
     watch: (watch) => withLogin(watch.signal, () => openWatch(watch)),
     close() {
       closed = true
