@@ -3,10 +3,11 @@ import type { RequestListener } from 'node:http'
 import { createServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
+import { inspect } from 'node:util'
 import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
 import { createCockatielBreaker } from '@sd/breaker-cockatiel'
 import { createOpossumBreaker } from '@sd/breaker-opossum'
-import { type EndpointMonitor, judgeOutcome, type Outcome } from '@sd/core'
+import { type AttemptContext, type EndpointMonitor, type Interceptor, judgeOutcome, type Outcome } from '@sd/core'
 import { createDiscovery } from '@sd/discovery'
 import { createOutlierDetection } from '@sd/outlier-detection'
 import { createRetryPolicy } from '@sd/retry'
@@ -174,6 +175,26 @@ async function setUp(
     },
   }
 }
+
+test.each(Object.entries(transports))(
+  'over %s: a field that an interceptor sets wrong is shown to nobody',
+  async (_, [protocol, transport]) => {
+    const attempt: Interceptor<AttemptContext> = (context, next) => {
+      context.headers['x-token'] = 'SECRET\n'
+      return next()
+    }
+    const { client, isUntouched } = await setUp(createOpossumBreaker, protocol, {
+      ...transport(),
+      interceptors: { attempt: [attempt] },
+    })
+    for (let call = 0; call < 60; call++) {
+      const error = await client.get('orders', '/').catch((caught: unknown) => caught)
+      expect(error).toMatchObject({ code: 'SD_INVALID', origin: 'caller' })
+      expect(inspect(error)).not.toContain('SECRET')
+    }
+    isUntouched()
+  },
+)
 
 describe.each(Object.entries(transports))('over %s', (_, [protocol, transport]) => {
   describe.each(Object.entries(breakers))('with %s', (_name, breaker) => {

@@ -1,7 +1,8 @@
 import { type Endpoint, SdError } from '@sd/core'
+import { checkField } from './request-check.ts'
 import type { TransportExchange, TransportHandler, TransportRequest } from './transport.ts'
 import { toTransportFailure } from './transport-errors.ts'
-import { fitLength } from './undici-exchange.ts'
+import { fitLength, fitRawLength } from './undici-exchange.ts'
 import { bodyError, keepLength, PushedWebStream, toWebStream } from './upload.ts'
 
 const nothing: readonly string[] = []
@@ -68,10 +69,11 @@ export class FetchExchange implements TransportExchange {
   /** @throws SdError `SD_UNSUPPORTED` for what `fetch` can't send as it was asked for */
   #toInit(request: TransportRequest): RequestInit {
     checkFetchable(request)
-    const { method, rawHeaders } = request
+    const { method } = request
+    const rawHeaders = fitRawLength(request)
     return {
       method,
-      headers: rawHeaders ? toPairs(rawHeaders) : fitLength(request),
+      headers: rawHeaders ? toPairs(rawHeaders) : checkFields(fitLength(request)),
       body: this.#bodyOf(request) as NonNullable<RequestInit['body']> | null,
       redirect: 'manual',
       signal: this.#controller.signal,
@@ -140,8 +142,18 @@ function unsupported(what: string): SdError {
 
 function toPairs(flat: readonly string[]): [string, string][] {
   const pairs: [string, string][] = []
-  for (let index = 0; index < flat.length; index += 2) pairs.push([flat[index] as string, flat[index + 1] as string])
+  for (let index = 0; index < flat.length; index += 2) {
+    const [name, value] = [flat[index] as string, flat[index + 1] as string]
+    checkField('rawHeaders', name, value)
+    pairs.push([name, value])
+  }
   return pairs
+}
+
+/** What an interceptor has set was not checked yet, and fetch quotes it in its error. */
+function checkFields(headers: Record<string, string>): Record<string, string> {
+  for (const name in headers) checkField('headers', name, headers[name] as string)
+  return headers
 }
 
 function readHeaders(headers: Headers): Record<string, string | readonly string[]> {

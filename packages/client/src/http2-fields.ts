@@ -1,6 +1,7 @@
 import type { Endpoint } from '@sd/core'
+import { checkField } from './request-check.ts'
 import type { TransportRequest } from './transport.ts'
-import { fitLength } from './undici-exchange.ts'
+import { fitLength, fitRawLength } from './undici-exchange.ts'
 
 /** Header fields that HTTP/2 forbids (RFC 9113, 8.2.2). */
 const forbidden: ReadonlySet<string> = new Set([
@@ -28,14 +29,20 @@ export function headersOf(endpoint: Endpoint, request: TransportRequest): readon
     if (forbidden.has(name) || (name === 'te' && value !== 'trailers')) return
     fields.push(name, value)
   }
-  const { rawHeaders } = request
+  const rawHeaders = fitRawLength(request)
   if (rawHeaders) {
     for (let index = 0; index < rawHeaders.length; index += 2) {
-      add((rawHeaders[index] as string).toLowerCase(), rawHeaders[index + 1] as string)
+      const [name, value] = [rawHeaders[index] as string, rawHeaders[index + 1] as string]
+      // node:http2 sends what it is given.
+      checkField('rawHeaders', name, value)
+      add(name.toLowerCase(), value)
     }
   } else {
     const headers = fitLength(request)
-    for (const name in headers) add(name, headers[name] as string)
+    for (const name in headers) {
+      checkField('headers', name, headers[name] as string)
+      add(name, headers[name] as string)
+    }
   }
   if (!hasLength && (typeof body === 'string' || body instanceof Uint8Array)) {
     fields.push('content-length', String(Buffer.byteLength(body)))

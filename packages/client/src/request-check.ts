@@ -62,6 +62,15 @@ function checkFieldValue(field: string, value: unknown): string {
   return outerBlanks.test(value) ? value.trim() : value
 }
 
+/** Checks a field before a library that would quote it, or send it as it is. @throws SdError `SD_INVALID` of the caller that names the field; the value is not shown */
+export function checkField(path: string, name: string, value: string): void {
+  if (token.test(name) && fieldValue.test(value)) return
+  const field = token.test(name) ? `${path}.${name.toLowerCase()}` : path
+  throw new SdError('SD_INVALID', `Invalid ${field}: want a name that is a token and a value that is one line of Latin-1`, {
+    field,
+  })
+}
+
 /** Whether a field describes the message, not the connection that it came over. */
 export function isSendable(name: string, value: string): boolean {
   return !dropped.has(name) && (name !== 'content-length' || /^\d+$/.test(value))

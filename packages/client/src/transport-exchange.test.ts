@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from 'node:http2'
 import type { AddressInfo } from 'node:net'
-import { createEndpoint, createServiceInstance, type Endpoint, SdError } from '@sd/core'
+import { createEndpoint, createServiceInstance, type Endpoint, judgeOutcome, SdError } from '@sd/core'
 import { eventually } from '@sd/testing'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createFetchTransport, createHttp2Transport, createUndiciTransport, type Transport } from './index.ts'
@@ -87,6 +87,29 @@ describe.each(Object.entries(kinds))('a pushed body over %s', (_, [protocol, cre
     expect(recorded.error?.code).toBe('SD_ABORTED')
     expect(exchange.write(Buffer.from('late'))).toBe(true)
     exchange.end()
+  })
+})
+
+describe.each(Object.entries(kinds))('raw header fields over %s', (_, [protocol, create]) => {
+  test.each<[string, readonly string[], string | null, string | undefined]>([
+    ['a content-length that fits', ['Content-Length', '2'], 'ab', undefined],
+    ['a content-length that does not fit', ['Content-Length', '9'], 'ab', undefined],
+    ['a content-length without a body', ['content-length', '9'], null, undefined],
+    ['a value with a line break', ['x-a', 'SECRET\r\nx-b: c'], null, 'SD_INVALID'],
+    ['a name with a blank', ['x a', 'b'], null, 'SD_INVALID'],
+  ])('%s', async (_name, rawHeaders, body, code) => {
+    const listener: RequestListener = (request, response) => void request.pipe(response)
+    const server = protocol === 'h2c' ? createHttp2Server(listener as never) : createServer(listener)
+    const endpoint = await listen(server, protocol)
+    const transport = create()
+    closers.push(() => transport.close())
+    const { recorded } = send(transport, endpoint, { method: 'POST', path: '/', headers: {}, rawHeaders, body })
+    await recorded.ended
+    expect([recorded.error?.code, recorded.status, recorded.text]).toEqual(
+      code ? [code, undefined, ''] : [undefined, 200, body ?? ''],
+    )
+    if (code) expect(judgeOutcome({ ok: false, error: recorded.error })).toBe('neutral')
+    expect(String(recorded.error)).not.toContain('SECRET')
   })
 })
 

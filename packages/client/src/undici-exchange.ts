@@ -19,13 +19,13 @@ export class UndiciExchange implements TransportExchange, Dispatcher.DispatchHan
 
   /** Sends the request. */
   start(dispatcher: Dispatcher, endpoint: Endpoint, request: TransportRequest): void {
-    const { method, path, rawHeaders, upgrade, serverName } = request
+    const { method, path, upgrade, serverName } = request
     try {
       const options: Dispatcher.DispatchOptions & { servername?: string } = {
         origin: endpoint.origin,
         path,
         method,
-        headers: (rawHeaders as string[] | undefined) ?? fitLength(request),
+        headers: (fitRawLength(request) as string[] | undefined) ?? fitLength(request),
         body: this.#bodyOf(request),
         headersTimeout: 0,
         bodyTimeout: 0,
@@ -145,6 +145,16 @@ export function fitLength({ headers, body, pushed }: TransportRequest): Record<s
   if (length > 0 && given === String(length)) return headers as Record<string, string>
   const { 'content-length': _, ...rest } = headers
   return rest
+}
+
+/** The raw header fields likewise; `undefined` if there are none. */
+export function fitRawLength({ rawHeaders, body, pushed }: TransportRequest): readonly string[] | undefined {
+  if (!rawHeaders || pushed === true || !(body === null || typeof body === 'string' || body instanceof Uint8Array))
+    return rawHeaders
+  const at = rawHeaders.findIndex((name, index) => index % 2 === 0 && name.toLowerCase() === 'content-length')
+  const length = body === null ? 0 : Buffer.byteLength(body)
+  if (at === -1 || (length > 0 && rawHeaders[at + 1] === String(length))) return rawHeaders
+  return rawHeaders.toSpliced(at, 2)
 }
 
 const noFields: readonly string[] = []
