@@ -13,6 +13,7 @@ import {
 } from '@sd/core'
 import type { Dispatcher } from 'undici'
 import { Call } from './call.ts'
+import { Collapser, collapseKey } from './collapse.ts'
 import { type EventOptions, followEvents, type ServerSentEvent } from './event-stream.ts'
 import { createRecorder } from './explanation.ts'
 import { fetchService } from './fetch.ts'
@@ -117,6 +118,7 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
   const entries = createServiceEntries(resolved)
   let dispatcher: Dispatcher | undefined
   const openCalls = createOpenCalls()
+  const collapser = new Collapser(maxResponseBytes)
   const forwarding: ForwardContext = { transport, entryOf: entries.get, openCalls, maxResponseBytes }
   let closing: Promise<void> | undefined
 
@@ -135,24 +137,36 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
     }
     const contentType = requestOptions.json === undefined ? contentTypeOf(body) : 'application/json'
     if (contentType !== undefined) headers['content-type'] ??= contentType
-    const made = new Call({
-      entry,
-      transport,
-      openCalls,
-      method,
-      path: fullPath,
+    const deadlineAt = findDeadline(requestOptions, entry)
+    const make = (own: AbortSignal | undefined): Call =>
+      new Call({
+        entry,
+        transport,
+        openCalls,
+        method,
+        path: fullPath,
+        headers: { ...headers },
+        body,
+        deadlineAt,
+        attemptTimeoutMs: attemptTimeoutMs === undefined ? undefined : checkDuration('attemptTimeoutMs', attemptTimeoutMs),
+        signal: own,
+        hashKey,
+        priority,
+        idempotent,
+        maxResponseBytes,
+        recorder: explain && createRecorder(checkFunction('explain', explain)),
+      })
+    if (!entry.settings.collapse || method !== 'GET' || body !== undefined || explain) return make(signal).run()
+    return collapser.join({
+      key: collapseKey([service, fullPath, hashKey, priority], headers),
       headers,
-      body,
-      deadlineAt: findDeadline(requestOptions, entry),
-      attemptTimeoutMs: attemptTimeoutMs === undefined ? undefined : checkDuration('attemptTimeoutMs', attemptTimeoutMs),
+      deadlineAt,
       signal,
-      hashKey,
-      priority,
-      idempotent,
-      maxResponseBytes,
-      recorder: explain && createRecorder(checkFunction('explain', explain)),
+      start(own) {
+        const made = make(own)
+        return { response: made.run(), sent: () => made.firstExchange?.attempt.headers ?? made.headers }
+      },
     })
-    return made.run()
   }
 
   function unlessClosed<Parameters extends unknown[], Result>(method: (...parameters: Parameters) => Result): typeof method {

@@ -73,6 +73,12 @@ export interface ServiceSettings {
    * than the idempotent ones gets one for all of its attempts, unless it has one. @default false
    */
   readonly idempotent?: boolean
+  /**
+   * Whether identical GETs that are under way at once share one call: the same path and header fields, but those of tracing. Each caller has a copy of the body, of
+   * up to 1 MiB, and its own deadline and signal. Not shared: a response that sets a cookie, or is `private` or `no-store` unless the fields tell
+   * who asks. @default false
+   */
+  readonly collapse?: boolean
   /** Answers instead of a call that failed: with an error, or with a status from 500 on. @default none */
   readonly fallback?: CallFallback | false
   /** Limits how often the service is called. @default none */
@@ -122,6 +128,7 @@ export const settingKeys = [
   'headers',
   'serverName',
   'idempotent',
+  'collapse',
   'fallback',
   'rateLimit',
   'concurrencyLimit',
@@ -176,6 +183,7 @@ export function createBaseSettings(balancer: Balancer): ResolvedSettings {
     headers: {},
     serverName: false,
     idempotent: false,
+    collapse: false,
     fallback: false,
     rateLimit: false,
     concurrencyLimit: false,
@@ -202,6 +210,7 @@ function readSettings(path: string, settings: ServiceSettings, base: ResolvedSet
   if (timeoutMs !== undefined) checkDuration(field('timeoutMs'), timeoutMs)
   if (attemptTimeoutMs !== undefined) checkAttemptLimit(field('attemptTimeoutMs'), attemptTimeoutMs)
   if (serverName !== undefined && serverName !== false) checkName(field('serverName'), serverName, 253)
+  if (settings.collapse !== undefined) checkBoolean(field('collapse'), settings.collapse)
   if (settings.idempotent !== undefined) checkBoolean(field('idempotent'), settings.idempotent)
   if (fallback) checkFallback(field('fallback'), fallback)
   if (rateLimit) checkRateLimitSetting(field('rateLimit'), rateLimit)

@@ -25,10 +25,15 @@ const unsharedFields: ReadonlySet<string> = new Set([
   'upgrade',
 ])
 
+/** Whether a request field tells who asks. @param name in lower case */
+export function isPersonal(name: string): boolean {
+  return personalName.test(name)
+}
+
 /** Whether a request may be answered with a response to somebody else's. @param headers names in lower case */
 export function isSharedRequest(headers: HeaderFields): boolean {
   if (headers['range'] !== undefined || /no-store/i.test(textOf(headers['cache-control']))) return false
-  for (const name in headers) if (headers[name] !== undefined && personalName.test(name)) return false
+  for (const name in headers) if (headers[name] !== undefined && isPersonal(name)) return false
   return true
 }
 
