@@ -2,8 +2,6 @@ import { type BlockOptions, type EndpointBlock, EndpointBlocks, type OverruledBl
 import { judgeOutcome, type Outcome } from './outcome.ts'
 import type { ServiceInstance } from './service-instance.ts'
 
-export * from './outcome.ts'
-
 /** One instance as the caller sees it. It survives snapshots: its key is id, address and port. */
 export interface Endpoint {
   /** Id, address and port in one string. */

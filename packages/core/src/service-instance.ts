@@ -43,7 +43,7 @@ export interface ServiceInstance {
   readonly address: string
   /** TCP or UDP port, 1 to 65,535. */
   readonly port: number
-  /** Application protocol in lower case, such as `http`, `https`, `grpc`. */
+  /** Application protocol in lower case, such as `http`, `https`, `h2`, `h2c`, `grpc`. */
   readonly protocol: string
   /** Version of the software, by convention semver. */
   readonly version?: string
