@@ -172,7 +172,8 @@ export class Call implements RoundOwner, OpenCall {
       this.#prepared = pushed ?? prepareBody(this.body)
       this.#preparedFrom = this.body
       this.#isBodyUsed = false
-      const { contentType } = this.#prepared
+      const { contentType, length } = this.#prepared
+      if (length !== undefined) this.headers['content-length'] = String(length)
       if (contentType !== undefined) this.headers['content-type'] ??= contentType
     }
     return this.#prepared

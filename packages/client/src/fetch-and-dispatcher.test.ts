@@ -39,7 +39,10 @@ describe('client.fetch', () => {
     })
     const { fetch } = world.client()
     expect((await fetch('http://orders/none')).body).toBeNull()
-    await expect(fetch('http://orders/', { signal: AbortSignal.timeout(50) })).rejects.toMatchObject({ code: 'SD_ABORTED' })
+    await expect(fetch('http://orders/', { signal: AbortSignal.timeout(50) })).rejects.toMatchObject({
+      name: 'TimeoutError',
+      cause: { code: 'SD_ABORTED' },
+    })
     expect(world.active()).toBe(0)
   })
 })

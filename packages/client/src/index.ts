@@ -24,6 +24,7 @@ export type { MethodRequestOptions, RequestOptions, ServiceCall } from './reques
 export { type ResilientParts, resilient } from './resilient.ts'
 export { createServiceClient, type ServiceClient } from './service-client.ts'
 export type { ServiceExplanation } from './service-entries.ts'
+export { serviceOrigin } from './service-origin.ts'
 export { ServiceResponse, type ServiceResponseInit } from './service-response.ts'
 export type { ClientSettings, InstanceScope, OperationSettings, PolicyScope, ServiceSettings } from './settings.ts'
 export { createSettingsReader, type DocumentSettings, type SettingsReader } from './settings-document.ts'

@@ -1,4 +1,5 @@
 import { invalid, type RequestBody, SdError } from '@sd/core'
+import { encodeForm } from './form-data.ts'
 import { describeKind } from './request-check.ts'
 import type { TransportBody } from './transport.ts'
 
@@ -8,6 +9,8 @@ export interface PreparedBody {
   readonly body: TransportBody
   /** Its `content-type`, if its encoding decides it. */
   readonly contentType?: string
+  /** Its length in bytes, where the body itself does not say it. */
+  readonly length?: number
   /** Whether it can be sent again. */
   readonly replayable: boolean
 }
@@ -48,6 +51,13 @@ function isBody(body: object): boolean {
   return body instanceof ArrayBuffer || body instanceof FormData || body instanceof Blob || Symbol.asyncIterator in body
 }
 
+/** Blobs have a length, and can be read again. */
+function prepareBlob(blob: Blob, contentType: string): PreparedBody {
+  const stream = (): ReadableStream<Uint8Array> => blob.stream()
+  const body: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => stream()[Symbol.asyncIterator]() }
+  return { body, length: blob.size, replayable: true, ...(contentType && { contentType }) }
+}
+
 /** Makes a body ready. @throws SdError `SD_INVALID` if the value can't be sent */
 export function prepareBody(body: RequestBody | null | undefined): PreparedBody {
   if (body === undefined || body === null) return noBody
@@ -57,12 +67,11 @@ export function prepareBody(body: RequestBody | null | undefined): PreparedBody 
   if (body instanceof URLSearchParams) {
     return { body: body.toString(), replayable: true }
   }
-  if (body instanceof FormData || body instanceof Blob) {
-    // Response knows how to encode both, boundary and content type included.
-    const encoded = new Response(body)
-    const contentType = encoded.headers.get('content-type')
-    return { body: encoded.body as AsyncIterable<Uint8Array>, replayable: false, ...(contentType && { contentType }) }
+  if (body instanceof FormData) {
+    const { blob, contentType } = encodeForm(body)
+    return prepareBlob(blob, contentType)
   }
+  if (body instanceof Blob) return prepareBlob(body, body.type)
   if (typeof body === 'object' && body !== null && Symbol.asyncIterator in body) {
     // A stream of Node that breaks off before it is read would end the process: nothing listens yet. Who reads it is told all the same.
     if ('on' in body && typeof body.on === 'function') body.on('error', ignore)

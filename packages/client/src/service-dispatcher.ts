@@ -6,6 +6,7 @@ import { DispatchedHandler } from './dispatched-handler.ts'
 import { type ForwardContext, type ForwardInit, Forwarding, type ForwardLimits } from './forwarding.ts'
 import { contentTypeOf } from './request-body.ts'
 import { checkMethod, checkPath } from './request-check.ts'
+import { serviceOfOrigin } from './service-origin.ts'
 import type { ResolvedSettings } from './settings.ts'
 
 /**
@@ -50,7 +51,7 @@ class ServiceDispatcher extends Dispatcher {
 function readDispatch({ entryOf }: ForwardContext, options: Dispatcher.DispatchOptions): ForwardInit {
   // Removed from undici; its own error, because it is undici's option.
   if ((options as { throwOnError?: unknown }).throwOnError != null) throw new errors.InvalidArgumentError('invalid throwOnError')
-  const service = decodeURIComponent(new URL(String(options.origin)).hostname)
+  const service = serviceOfOrigin(new URL(String(options.origin)))
   const path = checkPath(addQuery(options.path, options.query))
   const method = checkMethod(options.method)
   const entry = entryOf(service, method, path)
