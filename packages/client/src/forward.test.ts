@@ -207,7 +207,7 @@ describe('limits', () => {
   const table: Record<string, { request: Partial<ForwardRequest>; url: string; code: string; status?: number }> = {
     'until the head': { request: { headTimeoutMs: 60 }, url: '/silent', code: 'SD_DEADLINE_EXCEEDED' },
     'between two parts': { request: { idleTimeoutMs: 60 }, url: '/stalls', code: 'SD_TIMEOUT', status: 200 },
-    'for the whole': { request: { maxDurationMs: 100 }, url: '/drips', code: 'SD_DEADLINE_EXCEEDED', status: 200 },
+    'for the whole': { request: { maxDurationMs: 400 }, url: '/drips', code: 'SD_DEADLINE_EXCEEDED', status: 200 },
     'for the whole, before the head': { request: { maxDurationMs: 60 }, url: '/silent', code: 'SD_DEADLINE_EXCEEDED' },
   }
   test.each(Object.entries(table))('%s', async (_, { request, url, code, status }) => {
@@ -228,20 +228,20 @@ describe('limits', () => {
       setTimeout(() => {
         clearInterval(timer)
         response.end('!')
-      }, 300)
+      }, 900)
       response.write('.')
     })
-    const seen = forward(world.client(), { headTimeoutMs: 100, idleTimeoutMs: 100 })
+    const seen = forward(world.client(), { headTimeoutMs: 400, idleTimeoutMs: 400 })
     await seen.ended
     expect([seen.error, seen.text.endsWith('!')]).toEqual([undefined, true])
   })
 
   test('until the head begins again with every part of the body', async () => {
     await world.serve((incoming, response) => incoming.resume().on('end', () => response.end('ok')))
-    const seen = forward(world.client(), { method: 'POST', hasBody: true, headTimeoutMs: 150 })
+    const seen = forward(world.client(), { method: 'POST', hasBody: true, headTimeoutMs: 350 })
     for (let part = 0; part < 5; part++) {
       seen.control.write(Buffer.from('x'))
-      await delay(60)
+      await delay(120)
     }
     seen.control.end()
     await seen.ended

@@ -6,8 +6,8 @@ import { attemptEndChannel, subscribeTelemetry } from '@sd/core'
 import { eventually } from '@sd/testing'
 import { type Dispatcher, errors, request, WebSocket } from 'undici'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { WebSocketServer } from 'ws'
-import { serviceOrigin } from './index.ts'
+import { WebSocketServer, WebSocket as WsSocket } from 'ws'
+import { createUpgradeConnection, serviceOrigin } from './index.ts'
 import { serveBytes } from './testing/forwarded.ts'
 import { createWorld, type World } from './testing/world.ts'
 
@@ -72,14 +72,14 @@ describe('requests of undici', () => {
       setTimeout(() => {
         clearInterval(timer)
         response.end()
-      }, 250)
+      }, 700)
     })
-    const { dispatcher } = world.client({ timeoutMs: 150, retry: false })
+    const { dispatcher } = world.client({ timeoutMs: 450, retry: false })
     const get = (path: string, options: object) => request(`http://orders${path}`, { dispatcher, ...options })
-    await expect(get('/silent', { headersTimeout: 40 })).rejects.toMatchObject({ code: 'SD_DEADLINE_EXCEEDED' })
-    const { body } = await get('/stalls', { bodyTimeout: 60 })
+    await expect(get('/silent', { headersTimeout: 100 })).rejects.toMatchObject({ code: 'SD_DEADLINE_EXCEEDED' })
+    const { body } = await get('/stalls', { bodyTimeout: 150 })
     await expect(body.text()).rejects.toBeInstanceOf(errors.BodyTimeoutError)
-    expect((await (await get('/drips', { bodyTimeout: 100 })).body.text()).length).toBeGreaterThan(5)
+    expect((await (await get('/drips', { bodyTimeout: 400 })).body.text()).length).toBeGreaterThan(5)
     const cut = await get('/drips', {})
     await expect(cut.body.text()).rejects.toMatchObject({ code: 'SD_DEADLINE_EXCEEDED' })
     const bad = [{ throwOnError: true }, { headersTimeout: -1 }, { bodyTimeout: 'x' }, { headers: ['a'] }]
@@ -139,6 +139,35 @@ describe('WebSocket of undici', () => {
     await once(refused, 'error')
     await eventually(() => expect(world.active('Chat')).toBe(0), 1_000)
     stop()
+  })
+
+  test('and ws calls a service by name over a connection of the client', async () => {
+    const client = world.client({ timeoutMs: 500, closeTimeoutMs: 20 })
+    const open = (path: string): WsSocket =>
+      new WsSocket(`ws://chat${path}`, {
+        headers: { 'x-user': 'bob' },
+        createConnection: () => createUpgradeConnection(client, 'Chat') as never,
+      })
+    const socket = open('/chat')
+    const messages: string[] = []
+    socket.on('message', (data) => messages.push(String(data)))
+    await once(socket, 'open')
+    const large = 'x'.repeat(300_000)
+    socket.send(large)
+    await eventually(() => expect(messages).toEqual(['hello bob', `echo ${large}`]), 1_000)
+    expect(world.active('Chat')).toBe(1)
+    socket.close()
+    await once(socket, 'close')
+    await eventually(() => expect(world.active('Chat')).toBe(0), 1_000)
+    const [error] = (await once(open('/other'), 'error')) as [Error]
+    expect(error.message).toContain('400')
+    const cut = open('/chat')
+    await once(cut, 'open')
+    const closed = once(cut, 'close')
+    await client.close()
+    await closed
+    const [late] = (await once(open('/chat'), 'error')) as [Error]
+    expect(late).toMatchObject({ code: 'SD_CLOSED' })
   })
 
   test('is closed with the client', async () => {
