@@ -260,6 +260,6 @@ function after(limitMs: number): number {
 }
 
 /** Header fields as names and values in turn. */
-export function toRawHeaders(headers: HeaderFields): readonly string[] {
+function toRawHeaders(headers: HeaderFields): readonly string[] {
   return Object.entries(headers).flatMap(([name, value]) => [value ?? []].flat().flatMap((one) => [name, one]))
 }
