@@ -44,7 +44,7 @@ const longestText = 200
  * A text from outside, such as a label, as it may stand in chats and mails: on one line, without secrets, and without what would call people (`@all`,
  * `<!channel>`), make links or formats, or turn the direction of what follows.
  */
-export function quietText(text: string): string {
+function quietText(text: string): string {
   const short = text.length > longestText ? `${text.slice(0, longestText)}…` : text
   return masking
     .text(short)

@@ -42,7 +42,7 @@ describe('a response with a bad status is what the caller gets', () => {
   test.each(table)('rather than %s, by %s', async (_, __, serve, settings) => {
     await world.serve(unhealthy, { id: 'a' })
     await serve()
-    const client = world.client({ attemptTimeoutMs: 300, ...settings })
+    const client = world.client({ attemptTimeoutMs: 1_000, ...settings })
     const response = await client.get('orders', '/')
     expect([response.status, response.headers['x-from'], await response.text()]).toEqual([503, 'a', 'come later'])
     await eventually(() => expect(world.active()).toBe(0), 1_000)

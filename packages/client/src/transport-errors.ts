@@ -94,7 +94,7 @@ const notConnected = /^(?:UND_ERR_SOCKS5|ERR_TLS_CERT_|CERT_|UNABLE_TO_|SELF_SIG
 const denoConnect = /client error \(Connect\)|dns error|tcp connect error/i
 
 /** What an error of a library or of the system becomes, by its code. */
-export function meaningOf(code: string | undefined, message: string): ErrorMeaning {
+function meaningOf(code: string | undefined, message: string): ErrorMeaning {
   if (code === undefined || code === '') return denoConnect.test(message) ? unreachable : broken
   if (code.startsWith('HPE_')) return code === 'HPE_HEADER_OVERFLOW' ? caller('SD_TOO_LARGE') : peer('SD_MALFORMED')
   // undici repeats by itself what an HTTP/2 server refused with GOAWAY, once: it has begun then, and yet it was refused again.

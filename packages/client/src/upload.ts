@@ -10,7 +10,7 @@ export function bodyError(thrown: unknown): SdError {
 }
 
 /** A part of a body as bytes. Text is encoded as UTF-8, as streams of Node do. @throws SdError `SD_INVALID` for anything else */
-export function toChunk(chunk: unknown): Uint8Array {
+function toChunk(chunk: unknown): Uint8Array {
   if (chunk instanceof Uint8Array) return chunk
   if (typeof chunk === 'string') return Buffer.from(chunk)
   if (chunk instanceof ArrayBuffer) return new Uint8Array(chunk)

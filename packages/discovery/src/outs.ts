@@ -180,7 +180,7 @@ export class Outs {
 }
 
 /** Whether anything keeps an endpoint out: its own word, or a block, in effect or not. */
-export function isOut(endpoint: Endpoint): boolean {
+function isOut(endpoint: Endpoint): boolean {
   return endpoint.instance.health.status === 'unhealthy' || endpoint.isBlocked
 }
 

@@ -8,18 +8,6 @@ export interface OpenWork {
   readonly connections: number
 }
 
-/** No open work at all. */
-export const noWork: OpenWork = { requests: 0, upgraded: 0, connections: 0 }
-
-/** Adds up the work of several servers, or of parts of one. */
-export function addWork(one: OpenWork, other: OpenWork): OpenWork {
-  return {
-    requests: one.requests + other.requests,
-    upgraded: one.upgraded + other.upgraded,
-    connections: one.connections + other.connections,
-  }
-}
-
 /** Open work in words, such as `2 requests, 1 upgraded socket`; empty if there is none. */
 export function describeWork({ requests, upgraded, connections }: OpenWork): string {
   const parts = [

@@ -3,7 +3,7 @@ export const unsafeInteger = 'has an integer that a number can not hold exactly:
 /** Why a number is refused. */
 export const notFinite = 'has a number that is not finite'
 /** Why a number that is not zero is refused. */
-export const underflow = 'has a number that is too small: it would be read as zero'
+const underflow = 'has a number that is too small: it would be read as zero'
 
 /**
  * Why a number that was read from a literal is not what was written; `undefined` if it is. A literal of digits alone is an integer, and must be
