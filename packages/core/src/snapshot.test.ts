@@ -21,6 +21,28 @@ test('a snapshot is sorted, frozen, and of several with one id has the last', ()
   expect([one.revision, one.stale, Object.isFrozen(one), Object.isFrozen(one.instances)]).toEqual(['', false, true, true])
 })
 
+test('lists that come sorted give what others give: the same order, identities and previous snapshot', () => {
+  const list = fc.uniqueArray(fc.record({ id: fc.integer({ min: 0, max: 30 }), weight: fc.integer({ min: 0, max: 2 }) }), {
+    selector: ({ id }) => id,
+  })
+  const build = (entries: readonly { readonly id: number; readonly weight: number }[]): ServiceInstance[] =>
+    entries.map(({ id, weight }) =>
+      createServiceInstance({ service: 'orders', id: `id-${id}`, address: '10.0.0.1', port: 80, weight }, { createdAt: 1 }),
+    )
+  fc.assert(
+    fc.property(list, list, (before, after) => {
+      const previous = createSnapshot({ service: 'orders', instances: build(before) })
+      const instances = build(after)
+      const unsorted = createSnapshot({ service: 'orders', instances: new Set(instances), previous })
+      const sorted = instances.toSorted((a, b) => (a.id < b.id ? -1 : 1))
+      const fromSorted = createSnapshot({ service: 'orders', instances: sorted, previous })
+      expect(fromSorted.instances.map(({ id }) => id)).toEqual(unsorted.instances.map(({ id }) => id))
+      expect(fromSorted.instances.every((instance, index) => instance === unsorted.instances[index])).toBe(true)
+      expect(fromSorted === previous).toBe(unsorted === previous)
+    }),
+  )
+})
+
 test('equal content is the same object; unchanged instances keep their identity', () => {
   const before = snapshot([instance('a'), instance('b')])
   expect(snapshot([instance('b'), instance('a')], before)).toBe(before)

@@ -57,16 +57,41 @@ export interface SnapshotInit {
  */
 export function createSnapshot(init: SnapshotInit): ServiceSnapshot {
   const { service, previous, revision = '', stale = false } = init
+  const instances = mergeSorted(init.instances, previous) ?? mergeById(init.instances, previous)
+  if (previous && previous.stale === stale && sameElements(previous.instances, instances)) return previous
+  return Object.freeze({ service, instances: Object.freeze(instances), revision, stale })
+}
+
+/** Instances that come sorted, as most backends and all snapshots list them, need neither maps nor sorting. */
+function mergeSorted(
+  instances: Iterable<ServiceInstance>,
+  previous: ServiceSnapshot | undefined,
+): readonly ServiceInstance[] | undefined {
+  if (!Array.isArray(instances)) return undefined
+  const before = previous?.instances ?? []
+  const merged: ServiceInstance[] = []
+  let position = 0
+  let lastId = ''
+  for (const instance of instances as readonly ServiceInstance[]) {
+    const { id } = instance
+    if (id <= lastId) return undefined
+    lastId = id
+    while ((before[position]?.id ?? id) < id) position++
+    const known = before[position]
+    merged.push(known?.id === id && sameInstance(known, instance) ? known : instance)
+  }
+  return merged
+}
+
+function mergeById(instances: Iterable<ServiceInstance>, previous: ServiceSnapshot | undefined): readonly ServiceInstance[] {
   const known = new Map<string, ServiceInstance>()
   if (previous) for (const instance of previous.instances) known.set(instance.id, instance)
   const byId = new Map<string, ServiceInstance>()
-  for (const instance of init.instances) {
+  for (const instance of instances) {
     const before = known.get(instance.id)
     byId.set(instance.id, before && sameInstance(before, instance) ? before : instance)
   }
-  const instances = [...byId.values()].sort(byIdOrder)
-  if (previous && previous.stale === stale && sameElements(previous.instances, instances)) return previous
-  return Object.freeze({ service, instances: Object.freeze(instances), revision, stale })
+  return [...byId.values()].sort(byIdOrder)
 }
 
 /** The same snapshot with another `stale` flag; itself if the flag is already so. */

@@ -67,16 +67,18 @@ export class ListGuard {
     this.#listed ??= list
   }
 
-  /** Takes over a list. @returns what is to be shown */
+  /** Takes over a list, which is sorted by id. @returns what is to be shown */
   accept(list: ServiceSnapshot): ServiceSnapshot {
     const before = this.#listed
     this.#listed = list
     if (this.#holdMs === 0 || !before) return list
     const now = performance.now()
-    const present = new Map(list.instances.map((instance) => [instance.id, instance]))
-    const known = new Set(before.instances.map(({ id }) => id))
-    const isNew = list.instances.filter(({ id }) => !known.has(id) && !this.#held.has(id) && !this.#wasLost(id))
-    const lost = before.instances.filter(({ id }) => !present.has(id)).filter((instance) => !this.#leftOnPurpose(instance))
+    const { added, removed } = compare(before.instances, list.instances)
+    const isQuiet = this.#held.size === 0 && this.#losses.length === 0 && this.#arrivals.length === 0
+    if (added.length === 0 && removed.length === 0 && isQuiet) return list
+    const present = new Set(list.instances.map(({ id }) => id))
+    const isNew = added.filter(({ id }) => !this.#held.has(id) && !this.#wasLost(id))
+    const lost = removed.filter((instance) => !this.#leftOnPurpose(instance))
     this.#remember(lost, isNew, now, present)
     for (const [id, instance] of this.#held) if (present.has(id) || this.#leftOnPurpose(instance)) this.#held.delete(id)
     if (!this.#isCollapse(list.instances.length)) this.#held.clear()
@@ -108,7 +110,7 @@ export class ListGuard {
     lost: readonly ServiceInstance[],
     isNew: readonly ServiceInstance[],
     now: number,
-    present: ReadonlyMap<string, unknown>,
+    present: ReadonlySet<string>,
   ): void {
     for (const { ttlMs } of lost) if (ttlMs !== undefined) this.#leaseMs = ttlMs
     const isRecent = ({ at }: Loss): boolean => now - at < this.#leaseMs
@@ -168,6 +170,23 @@ export class ListGuard {
     this.#held.clear()
     this.#about = undefined
   }
+}
+
+/** What differs between two lists that are sorted by id. */
+function compare(
+  before: readonly ServiceInstance[],
+  after: readonly ServiceInstance[],
+): { readonly added: readonly ServiceInstance[]; readonly removed: readonly ServiceInstance[] } {
+  const added: ServiceInstance[] = []
+  const removed: ServiceInstance[] = []
+  let position = 0
+  for (const instance of after) {
+    for (let old = before[position]; old && old.id < instance.id; old = before[++position]) removed.push(old)
+    if (before[position]?.id === instance.id) position++
+    else added.push(instance)
+  }
+  for (; position < before.length; position++) removed.push(before[position] as ServiceInstance)
+  return { added, removed }
 }
 
 function placeOf(instance: ServiceInstance): string {

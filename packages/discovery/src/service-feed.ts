@@ -74,16 +74,15 @@ export function followService(options: FollowOptions): ServiceFeed {
   }
 
   function show(list: ServiceSnapshot): void {
-    const { held } = list
-    const fresh = createSnapshot({ ...list, previous: snapshot })
-    publish(fresh.held === held ? fresh : Object.freeze({ ...fresh, held }), undefined)
+    publish(list, undefined)
     // What is on disk is for a start without the source: a list that is doubted would be the wrong one.
-    if (held) return
-    disk?.save(fresh).catch((error: unknown) => onError(toSdError(error, 'SD_UNAVAILABLE', `keeping the snapshot of ${service}`)))
+    if (list.held) return
+    disk?.save(list).catch((error: unknown) => onError(toSdError(error, 'SD_UNAVAILABLE', `keeping the snapshot of ${service}`)))
   }
 
   function accept(value: ServiceSnapshot): void {
-    show(guard.accept(value))
+    // Sorted, and unchanged instances are the same objects, before anything is compared.
+    show(guard.accept(createSnapshot({ ...value, previous: guard.listed })))
   }
 
   function take(step: Watched<ServiceSnapshot>): void {
