@@ -75,46 +75,6 @@ describe.runIf(etcd && kubernetes)('the connection to Kubernetes', { timeout: 90
     return [seen, following]
   }
 
-  test('a full quota is a fault that may pass, a missing permission is not', async () => {
-    const group = 'discovery.k8s.io'
-    await callRbac('roles', {
-      metadata: { name: 'slices' },
-      rules: [{ apiGroups: [group], resources: ['endpointslices'], verbs: ['create'] }],
-    })
-    await callRbac('rolebindings', {
-      metadata: { name: 'slices' },
-      roleRef: { apiGroup: rbac, kind: 'Role', name: 'slices' },
-      subjects: [{ kind: 'User', name: 'reader', apiGroup: rbac }],
-    })
-    await call('POST', '/resourcequotas', {
-      metadata: { name: 'small' },
-      spec: { hard: { [`count/endpointslices.${group}`]: '0' } },
-    })
-    const slice = {
-      apiVersion: `${group}/v1`,
-      kind: 'EndpointSlice',
-      metadata: { name: 'a' },
-      addressType: 'IPv4',
-      endpoints: [],
-    }
-    const create = (token: string): Promise<unknown> =>
-      as(token).request({
-        method: 'POST',
-        path: `/apis/${group}/v1/namespaces/${namespace}/endpointslices`,
-        body: slice,
-        signal: AbortSignal.timeout(limitMs),
-      })
-    await eventually(
-      () =>
-        expect(create(tokens.reader)).rejects.toMatchObject({
-          code: 'SD_UNAVAILABLE',
-          message: expect.stringContaining('quota'),
-        }),
-      limitMs,
-    )
-    await expect(create(tokens.nobody)).rejects.toMatchObject({ code: 'SD_DENIED', retryable: false })
-  })
-
   test('one object or those with a label are listed and followed', async () => {
     const connection = as(tokens.reader)
     await call('POST', '/configmaps', { metadata: { name: 'a', labels: { team: 'x' } } })
