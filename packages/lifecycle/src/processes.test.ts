@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -113,8 +114,8 @@ describe('a process on SIGTERM', () => {
     const { child, lines, exited, get } = await run('plain', { command: ['unshare', '--pid', '--fork', process.execPath] })
     const under = get('/500')
     await delay(100)
-    const { stdout } = spawnSync('ps', ['-o', 'pid=', '--ppid', `${child.pid}`], { encoding: 'utf8' })
-    process.kill(Number(stdout), 'SIGTERM')
+    const children = await readFile(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')
+    process.kill(Number(children), 'SIGTERM')
     expect(await under).toBe('done')
     expect(await exited).toEqual([0, null])
     expect(lines).toEqual(['hook'])

@@ -5,11 +5,12 @@ import { checkChangesets } from './changesets.ts'
 import { checkConventions } from './conventions.ts'
 import { checkLinks, checkSnippets } from './documentation.ts'
 import { checkDocumented } from './documented-exports.ts'
+import { checkErrorCodes } from './error-codes.ts'
 import { commandGate, type Gate, type GateResult, resultOf, root } from './gate.ts'
 import { checkInstall } from './install.ts'
 import { checkListeners } from './listeners.ts'
 import { checkTarballs } from './tarballs.ts'
-import { checkServers, foundServers } from './test-servers.ts'
+import { checkServers, foundServers, missingServers } from './test-servers.ts'
 import { runTests } from './tests.ts'
 import { checkToolchains } from './toolchains.ts'
 import { type Manifest, readPackages } from './workspace.ts'
@@ -26,7 +27,7 @@ const gates: readonly Gate[] = [
   commandGate('types', 'turbo', ['run', 'types', '--output-logs=errors-only']),
   commandGate('build', 'turbo', ['run', 'build', '--output-logs=errors-only']),
   { name: 'test servers', run: checkServers },
-  { name: 'tests and coverage', run: () => runTests([...foundServers].join(' ')) },
+  { name: 'tests and coverage', run: () => runTests([...foundServers].join(' '), [...missingServers].join(' ')) },
   {
     name: 'conventions',
     run: async () =>
@@ -36,6 +37,7 @@ const gates: readonly Gate[] = [
         ...checkSnippetAccess(),
       ]),
   },
+  { name: 'error codes', run: async () => resultOf(packages.length, checkErrorCodes(packages)) },
   { name: 'documented exports', run: async () => resultOf(packages.length, packages.flatMap(checkDocumented)) },
   { name: 'snippets', run: checkSnippets },
   { name: 'links', run: checkLinks },

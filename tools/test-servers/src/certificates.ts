@@ -1,10 +1,18 @@
-import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
-
-const run = promisify(execFile)
+/// <reference path="./web-crypto.d.ts" />
+import 'reflect-metadata'
+import { webcrypto } from 'node:crypto'
+import {
+  BasicConstraintsExtension,
+  cryptoProvider,
+  ExtendedKeyUsage,
+  ExtendedKeyUsageExtension,
+  type Extension,
+  type JsonGeneralNames,
+  PemConverter,
+  SubjectAlternativeNameExtension,
+  type X509Certificate,
+  X509CertificateGenerator,
+} from '@peculiar/x509'
 
 /** A certificate and its key, as PEM texts. */
 export interface Certificate {
@@ -22,43 +30,56 @@ export interface CertificateSet {
   readonly client: Certificate
 }
 
-const keyOptions = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
+const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
+const dayMs = 86_400_000
+/** For clocks that differ a little. */
+const skewMs = 3_600_000
 
-/** Makes an authority of its own and certificates that are valid for a day, with the `openssl` program. @param serverNames DNS names besides localhost */
+cryptoProvider.set(webcrypto as never)
+
+/** Makes an authority of its own and certificates that are valid for a day. It needs no program. @param serverNames DNS names besides localhost */
 export async function createCertificates(serverNames: readonly string[] = []): Promise<CertificateSet> {
-  const folder = await mkdtemp(join(tmpdir(), 'sd-certificates-'))
-  const openssl = (...args: readonly string[]): Promise<unknown> => run('openssl', args, { cwd: folder, timeout: 30_000 })
+  const notBefore = new Date(Date.now() - skewMs)
+  const notAfter = new Date(Date.now() + dayMs)
+  const newKeys = () => webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']) as Promise<CryptoKeyPair>
+  const authorityKeys = await newKeys()
+  const authority = await X509CertificateGenerator.createSelfSigned({
+    name: 'CN=test authority',
+    keys: authorityKeys,
+    signingAlgorithm: algorithm,
+    notBefore,
+    notAfter,
+    extensions: [new BasicConstraintsExtension(true, undefined, true)],
+  })
 
-  async function issue(name: string, commonName: string, extensions: readonly string[]): Promise<Certificate> {
-    await writeFile(join(folder, `${name}.ext`), extensions.join('\n'))
-    await openssl('req', ...keyOptions, '-subj', `/CN=${commonName}`, '-keyout', `${name}.key`, '-out', `${name}.csr`)
-    const signing = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '1', '-extfile', `${name}.ext`]
-    await openssl('x509', '-req', '-in', `${name}.csr`, '-out', `${name}.pem`, ...signing)
-    return { cert: await readFile(join(folder, `${name}.pem`), 'utf8'), key: await readFile(join(folder, `${name}.key`), 'utf8') }
+  async function issue(commonName: string, extensions: Extension[]): Promise<Certificate> {
+    const keys = await newKeys()
+    const issued: X509Certificate = await X509CertificateGenerator.create({
+      subject: `CN=${commonName}`,
+      issuer: authority.subject,
+      publicKey: keys.publicKey,
+      signingKey: authorityKeys.privateKey,
+      signingAlgorithm: algorithm,
+      notBefore,
+      notAfter,
+      extensions,
+    })
+    const key = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)
+    return { cert: issued.toString('pem'), key: PemConverter.encode(key, 'PRIVATE KEY') }
   }
 
-  try {
-    await openssl(
-      'req',
-      '-x509',
-      ...keyOptions,
-      '-subj',
-      '/CN=test authority',
-      '-days',
-      '1',
-      '-keyout',
-      'ca.key',
-      '-out',
-      'ca.pem',
-    )
-    const names = ['localhost', ...serverNames].map((name) => `DNS:${name}`)
-    const server = await issue('server', 'localhost', [
-      'extendedKeyUsage=serverAuth,clientAuth',
-      `subjectAltName=${[...names, 'IP:127.0.0.1', 'IP:::1'].join(',')}`,
-    ])
-    const client = await issue('client', 'tester', ['extendedKeyUsage=clientAuth'])
-    return { ca: await readFile(join(folder, 'ca.pem'), 'utf8'), server, client }
-  } finally {
-    await rm(folder, { recursive: true, force: true })
+  const names: JsonGeneralNames = [
+    ...['localhost', ...serverNames].map((value) => ({ type: 'dns' as const, value })),
+    { type: 'ip', value: '127.0.0.1' },
+    { type: 'ip', value: '::1' },
+  ]
+  const { serverAuth, clientAuth } = ExtendedKeyUsage
+  return {
+    ca: authority.toString('pem'),
+    server: await issue('localhost', [
+      new ExtendedKeyUsageExtension([serverAuth, clientAuth]),
+      new SubjectAlternativeNameExtension(names),
+    ]),
+    client: await issue('tester', [new ExtendedKeyUsageExtension([clientAuth])]),
   }
 }
