@@ -17,6 +17,8 @@ import type { ServiceResponse } from './service-response.ts'
 
 /** Says nothing about the endpoint. */
 const unsent = new SdError('SD_ABORTED', 'The attempt was not sent')
+/** Made once: an error costs as much as all else that an attempt does. */
+const over = new SdError('SD_ABORTED', 'The attempt has ended')
 
 /** The loop that makes attempts. */
 export interface AttemptOwner {
@@ -163,13 +165,12 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner {
 
   /** The interceptors have ended: what they did not return is of no use any more, and no `next()` does anything. */
   #end(): void {
-    const over = new SdError('SD_ABORTED', 'The attempt has ended')
     if (!this.exchange) this.#permit?.settle({ ok: true, error: unsent })
-    else if (this.#earlier || !this.answer || !this.exchange.response) this.#chooseExchange(this.exchange, over)
+    else if (this.#earlier || !this.answer || !this.exchange.response) this.#chooseExchange(this.exchange)
     this.#stopped ??= over
   }
 
-  #chooseExchange(last: Exchange, over: SdError): void {
+  #chooseExchange(last: Exchange): void {
     const all = [...(this.#earlier ?? []), last]
     const { answer } = this
     const chosen = answer
