@@ -32,6 +32,9 @@ export interface LoopOwner {
   exchangeEnded(exchange: Exchange): void
 }
 
+/** Ends an attempt of a hedged call that has nowhere to go. Once for all: an error takes a stack trace. */
+const none = new SdError('SD_NO_INSTANCE', 'No other instance')
+
 /**
  * The attempts of one round: picks endpoints, and tries until there is a response, or nothing more to try. It is what pickers see of the call.
  */
@@ -251,7 +254,6 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
 
   /** Tries, and tries again while that takes long. @returns the attempt whose end is in effect, `undefined` if there was no endpoint for any */
   async #tryHedged(hedge: HedgePolicy, maySeeAgain: boolean): Promise<Attempt | undefined> {
-    const none = new SdError('SD_NO_INSTANCE', 'No other instance')
     let failed: AttemptFailure | undefined
     let isAnswered = this.#kept !== undefined
     try {

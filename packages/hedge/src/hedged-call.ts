@@ -3,6 +3,8 @@ import type { ResolvedOptions } from './options.ts'
 
 /** A peer that asks for more is not asked again. */
 const longestServerDelayMs = 30_000
+/** Ends the attempts that lost. Once for all: an error takes a stack trace, and most calls have nothing to end. */
+const lost = new SdError('SD_ABORTED', 'Another attempt answered first')
 
 /** Who may start, and who wins. */
 export interface HedgeRules<T>
@@ -129,7 +131,7 @@ export function runHedged<T>({ run, rules, delayMs, signal, onFirstLatency }: He
     function finish(ended: HedgedEnd<T>): void {
       // The first attempt takes that long at least, since it lost against an answer.
       if (running.has(1) && isSuccess(ended)) onFirstLatency(performance.now() - startedAt)
-      end(new SdError('SD_ABORTED', 'Another attempt answered first'))
+      end(lost)
       if ('error' in ended) reject(ended.error)
       else resolve(ended.value as T)
       if (best && best !== ended) drop(best)
