@@ -70,6 +70,7 @@ async function runOnce({ names, rate, seed, calmMs }: Run): Promise<ReadonlyMap<
         }),
       )
     }
+    await Promise.all(callers.map((caller) => once(caller, 'message')))
     // Until all have connections and their code is compiled.
     await new Promise((resolve) => setTimeout(resolve, 4_000))
     const phases = await runTimeline(fleet, calmMs)

@@ -10,6 +10,7 @@ const random = createSeededRandom(Number(seed))
 const calls: ChaosCall[] = []
 const pending = new Set<Promise<void>>()
 let isStopped = false
+let isReady = false
 let dueAt = Date.now() + 500
 const clockOffset = Date.now() - performance.now()
 
@@ -21,6 +22,10 @@ async function make(method: string, scheduledAt: number): Promise<void> {
   try {
     const status = await call(method, abort.signal)
     if (status >= 400) failure = String(status)
+    else if (!isReady) {
+      isReady = true
+      process.send?.('ready')
+    }
   } catch (error) {
     failure = describe(error)
   }
