@@ -18,6 +18,7 @@ import type { CallFrame } from './call-frame.ts'
 import type { Exchange } from './exchange.ts'
 import { isCrowded, takeInstanceUnit } from './instance-admission.ts'
 import { explainNoInstance } from './no-instance.ts'
+import { repickPolicy } from './repick.ts'
 import type { ServiceEntry } from './service-entries.ts'
 
 /** Says nothing about an endpoint. */
@@ -90,7 +91,7 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
   /** Tries until there is a response, or nothing more to try. @throws SdError what the last attempt failed with, or why there was none */
   async run(): Promise<CallResponse> {
     const { cluster, policies } = this.#entry
-    const { retry, hedge } = policies
+    const { hedge } = policies
     const { call } = this
     if (!cluster.snapshot) await cluster.ready({ signal: this.#signal })
     call.recorder?.noteCluster(() => cluster.explain())
@@ -105,7 +106,7 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
       this.attempt = attempt
       if (!isHedged) await attempt.run(findAttemptTime(this))
       this.#note(attempt)
-      const delay = this.#stopped || call.isBodyUsed ? undefined : retry?.next(attempt)
+      const delay = this.#stopped || call.isBodyUsed ? undefined : this.#delayAfter(attempt)
       if (delay === undefined || performance.now() + delay >= call.deadlineAt) return this.#decide(attempt)
       this.#noteRetry(attempt, delay)
       if (attempt.answer) this.#keep(attempt)
@@ -301,6 +302,14 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
     if (!recorder) return
     const detail = answer ? String(answer.status) : error?.message
     recorder.note(answer ? 'answered' : 'failed', { attempt, endpoint, detail })
+  }
+
+  /** When another attempt is made. The default policy takes it from the budget here; what ran out of time was paid for with its limit. */
+  #delayAfter(attempt: Attempt): number | undefined {
+    const { retry, budget } = this.#entry.policies
+    const delay = retry?.next(attempt)
+    if (delay === undefined || retry !== repickPolicy || attempt.error?.code === 'SD_TIMEOUT') return delay
+    return budget.tryWithdraw() ? delay : undefined
   }
 
   #noteRetry(attempt: Attempt, delayMs: number): void {

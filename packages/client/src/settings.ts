@@ -87,7 +87,7 @@ export interface ServiceSettings {
   readonly concurrencyLimit?: ((scope: PolicyScope) => ConcurrencyLimit) | false
   /** Makes the service's circuit breaker, which judges whole calls. @default none */
   readonly breaker?: ((scope: PolicyScope) => CircuitBreaker) | false
-  /** Decides whether a call is tried again. @default another endpoint at once when a connection failed, 3 attempts in all */
+  /** Decides whether a call is tried again. @default another endpoint at once when a connection failed, 3 attempts in all, within the budget */
   readonly retry?: RetryPolicy | ((scope: PolicyScope) => RetryPolicy) | false
   /** Makes calls once more while they take long. @default none */
   readonly hedge?: ((scope: PolicyScope) => HedgePolicy) | false
