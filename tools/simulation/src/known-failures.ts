@@ -1,6 +1,5 @@
 /** What does not hold yet: invariant, fault and preset. To be empty. */
 export const knownFailures: ReadonlySet<string> = new Set([
-  'out | all dropped | defaults and outlier detection',
   'out | half hang | resilient without retry',
   'starved | half dropped | resilient without limit',
   'starved | one flaps: refuses | resilient without retry',
