@@ -3,7 +3,7 @@ import { createSecureServer } from 'node:http2'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { type CertificateSet, createCertificates } from '@sd/test-servers'
+import { type CertificateSet, createCertificates } from '@sd/test-certificates'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createWorld, type World } from './testing/world.ts'
 

@@ -1,11 +1,7 @@
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
-import { createServiceClient } from '@sd/client'
 import { type ClusterStateReport, collectStates, type Endpoint, type HealthStatus } from '@sd/core'
 import { createDiscovery, type Discovery } from '@sd/discovery'
 import { createStaticRegistry } from '@sd/registry-static'
-import { eventually } from '@sd/testing'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createOutlierDetection, type OutlierDetectionOptions } from './index.ts'
 
@@ -130,36 +126,3 @@ test('bad options are refused', () => {
   expect(() => createOutlierDetection({ rampMs: -1 })).toThrow('Invalid rampMs')
   expect(() => createOutlierDetection({ consecutive: 5 } as never)).toThrow('Invalid consecutive: unknown field')
 })
-
-test('real servers: of ten, one that fails gets five calls, and more once it is back', async () => {
-  const served = new Array<number>(10).fill(0)
-  const servers = await Promise.all(served.map((_, index) => serve(() => (served[index] as number)++, index === 4 ? 503 : 200)))
-  const discovery = await follow(servers, { baseEjectionMs: 3_000 })
-  const client = createServiceClient({ discovery, balancer: createRoundRobinBalancer() })
-  closing.push(() => client.close())
-  const call = async (): Promise<number> => {
-    const response = await client.get('orders', '/')
-    await response.text()
-    return response.status
-  }
-  for (let failures = 0; failures < 5; ) if ((await call()) === 503) failures++
-  for (let time = 0; time < 30; time++) expect(await call()).toBe(200)
-  expect(served[4]).toBe(5)
-  await eventually(async () => {
-    await call()
-    expect(served[4]).toBeGreaterThan(5)
-  }, 20_000)
-})
-
-async function serve(onCall: () => unknown, status: number): Promise<{ readonly port: number }> {
-  const server: Server = createServer((_, response) => {
-    onCall()
-    response.writeHead(status).end()
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  closing.push(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return { port: (server.address() as AddressInfo).port }
-}

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { CertificateSet } from './certificates.ts'
+import type { CertificateSet } from '@sd/test-certificates'
 import { useExternalServer } from './external-server.ts'
 import { freePort, probePort } from './network.ts'
 import type { ServerSource } from './sources.ts'

@@ -1,5 +1,5 @@
+export { type Certificate, type CertificateSet, createCertificates } from '@sd/test-certificates'
 export { prepareServer } from './build.ts'
-export { type Certificate, type CertificateSet, createCertificates } from './certificates.ts'
 export type { ConfigFaultHarness } from './config-fault-context.ts'
 export { configFaults } from './config-faults.ts'
 export { type ConsulOptions, type ConsulServer, startConsul } from './consul.ts'

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import type { CertificateSet } from './certificates.ts'
+import type { CertificateSet } from '@sd/test-certificates'
 import { useExternalServer } from './external-server.ts'
 import { libraryPath } from './library-path.ts'
 import { freePort, probePort } from './network.ts'

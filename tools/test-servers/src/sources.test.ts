@@ -1,9 +1,9 @@
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { createCertificates } from '@sd/test-certificates'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { prepareServer } from './build.ts'
-import { createCertificates } from './certificates.ts'
 import { findServer, obtainServer } from './sources.ts'
 
 afterEach(() => {
