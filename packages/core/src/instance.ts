@@ -1,4 +1,5 @@
 import { checkServiceName } from './names.ts'
+import { checkHealthCheck, checkPorts, sameHealthCheck } from './ports-and-checks.ts'
 import {
   HEALTH_STATUSES,
   type HealthSpec,
@@ -27,6 +28,7 @@ const specKeys = [
   'service',
   'address',
   'port',
+  'ports',
   'id',
   'protocol',
   'version',
@@ -36,11 +38,24 @@ const specKeys = [
   'metadata',
   'locality',
   'health',
+  'healthCheck',
   'ttlMs',
 ] as const
-const updateKeys = ['protocol', 'version', 'weight', 'priority', 'tags', 'metadata', 'locality', 'health'] as const
+const updateKeys = [
+  'protocol',
+  'ports',
+  'version',
+  'weight',
+  'priority',
+  'tags',
+  'metadata',
+  'locality',
+  'health',
+  'healthCheck',
+] as const
 const share = { min: 0, max: 65_535 }
 const maxLabels = 256
+const none: Readonly<Record<string, never>> = Object.freeze({})
 const hostName = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/i
 
 function checkAddress(value: unknown): string {
@@ -116,11 +131,13 @@ export function createServiceInstance(spec: InstanceSpec, at: InstanceTimestamps
   const createdAt = at.createdAt ?? Date.now()
   const address = checkAddress(spec.address)
   const port = checkInteger('port', spec.port, { min: 1, max: 65_535 })
+  const ports = spec.ports === undefined ? undefined : checkPorts(spec.ports)
   return Object.freeze({
     id: checkName('id', spec.id ?? `${address}:${port}`),
     service: checkServiceName('service', spec.service),
     address,
     port,
+    ...(ports && { ports }),
     protocol: checkProtocol(spec.protocol ?? 'http'),
     ...(spec.version !== undefined && { version: checkName('version', spec.version) }),
     weight: checkNumber('weight', spec.weight ?? 1, share),
@@ -129,6 +146,7 @@ export function createServiceInstance(spec: InstanceSpec, at: InstanceTimestamps
     metadata: checkLabels('metadata', spec.metadata ?? {}),
     ...(spec.locality !== undefined && { locality: checkLocality(spec.locality) }),
     health: checkHealth(spec.health ?? 'healthy', createdAt),
+    ...(spec.healthCheck !== undefined && { healthCheck: checkHealthCheck(spec.healthCheck) }),
     createdAt,
     updatedAt: at.updatedAt ?? createdAt,
     ...(spec.ttlMs !== undefined && { ttlMs: checkDuration('ttlMs', spec.ttlMs, 100) }),
@@ -146,12 +164,15 @@ export function updateServiceInstance(
   now: number = Date.now(),
 ): ServiceInstance {
   checkKnownKeys('', checkObject('update', update), updateKeys)
-  const { version, locality, ...kept } = instance
+  const { version, locality, ports, healthCheck, ...kept } = instance
   const nextVersion = update.version === undefined ? version : update.version
   const nextLocality = update.locality === undefined ? locality : update.locality
+  const nextPorts = update.ports == null ? (update.ports === undefined ? ports : undefined) : checkPorts(update.ports)
+  const nextCheck = update.healthCheck === undefined ? healthCheck : update.healthCheck
   return Object.freeze({
     ...kept,
     ...(update.protocol !== undefined && { protocol: checkProtocol(update.protocol) }),
+    ...(nextPorts && { ports: nextPorts }),
     ...(nextVersion != null && { version: checkName('version', nextVersion) }),
     ...(update.weight !== undefined && { weight: checkNumber('weight', update.weight, share) }),
     ...(update.priority !== undefined && { priority: checkInteger('priority', update.priority, share) }),
@@ -159,6 +180,7 @@ export function updateServiceInstance(
     ...(update.metadata !== undefined && { metadata: checkLabels('metadata', update.metadata) }),
     ...(nextLocality != null && { locality: checkLocality(nextLocality) }),
     ...(update.health !== undefined && { health: checkHealth(update.health, now) }),
+    ...(nextCheck != null && { healthCheck: checkHealthCheck(nextCheck) }),
     updatedAt: now,
   })
 }
@@ -186,12 +208,14 @@ export function sameInstance(a: ServiceInstance, b: ServiceInstance): boolean {
       a.locality?.subZone === b.locality?.subZone &&
       a.tags.length === b.tags.length &&
       a.tags.every((tag, index) => tag === b.tags[index]) &&
+      sameLabels(a.ports ?? none, b.ports ?? none) &&
+      sameHealthCheck(a.healthCheck, b.healthCheck) &&
       sameLabels(a.metadata, b.metadata) &&
-      sameLabels(a.health.details ?? {}, b.health.details ?? {}))
+      sameLabels(a.health.details ?? none, b.health.details ?? none))
   )
 }
 
-function sameLabels(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
+function sameLabels<T extends string | number>(a: Readonly<Record<string, T>>, b: Readonly<Record<string, T>>): boolean {
   if (a === b) return true
   const keys = Object.keys(a)
   return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && a[key] === b[key])

@@ -23,6 +23,18 @@ export interface InstanceHealth {
   readonly details?: Readonly<Record<string, string>>
 }
 
+/** How the health of an instance is found out from outside, as the instance itself declares it. */
+export interface HealthCheckSpec {
+  /** `http`: a request is answered with 2xx; `tcp`: a connection opens; `grpc`: `grpc.health.v1.Health/Check` says `SERVING`. */
+  readonly type: 'http' | 'tcp' | 'grpc'
+  /** Path with query of a check of type `http`, in printable ASCII, at most 1,024 characters. Other types have none. */
+  readonly path?: string
+  /** Time from one check to the next, in milliseconds, at least 100. Absent: the checker's own. */
+  readonly intervalMs?: number
+  /** Longest duration of one check, in milliseconds, at least 1 and at most `intervalMs`. Absent: the checker's own. */
+  readonly timeoutMs?: number
+}
+
 /** Where an instance runs, from wide to narrow. */
 export interface Locality {
   /** Such as `eu-west-1`. */
@@ -43,6 +55,8 @@ export interface ServiceInstance {
   readonly address: string
   /** TCP or UDP port, 1 to 65,535. */
   readonly port: number
+  /** More ports by name, such as `{ admin: 9090 }`; absent without any. An object without prototype: any name is safe to read. */
+  readonly ports?: Readonly<Record<string, number>>
   /** Application protocol in lower case, such as `http`, `https`, `h2`, `h2c`, `grpc`. */
   readonly protocol: string
   /** Version of the software, by convention semver. */
@@ -59,6 +73,8 @@ export interface ServiceInstance {
   readonly locality?: Locality
   /** How the instance is. */
   readonly health: InstanceHealth
+  /** How to find out its health from outside, by its own word; it is data only, and no registry here runs it. */
+  readonly healthCheck?: HealthCheckSpec
   /** When it was first registered, in epoch milliseconds. */
   readonly createdAt: number
   /** When its data last changed, in epoch milliseconds. */
@@ -89,6 +105,13 @@ export interface InstanceSpec {
   readonly address: string
   /** Port that peers reach, 1 to 65,535. */
   readonly port: number
+  /**
+   * More ports by name, at most 32: names of 1 to 63 lower-case letters, digits and inner hyphens with at least one letter, ports from 1 to 65,535.
+   * `orders:admin` calls the port `admin` of `orders`.
+   *
+   * @default none
+   */
+  readonly ports?: Readonly<Record<string, number>>
   /** Unique within the service. @default `address:port` */
   readonly id?: string
   /** Application protocol. @default 'http' */
@@ -107,6 +130,8 @@ export interface InstanceSpec {
   readonly locality?: Locality
   /** How the instance is. @default 'healthy' */
   readonly health?: HealthSpec
+  /** How to find out its health from outside. @default none */
+  readonly healthCheck?: HealthCheckSpec
   /** Lifetime of the lease without renewal, in milliseconds, at least 100. @default the registry's own */
   readonly ttlMs?: number
 }
@@ -115,6 +140,8 @@ export interface InstanceSpec {
 export interface InstanceUpdate {
   /** New protocol. */
   readonly protocol?: string
+  /** New named ports, all of them, or `null` for none. */
+  readonly ports?: Readonly<Record<string, number>> | null
   /** New version, or `null` for none. */
   readonly version?: string | null
   /** New weight. */
@@ -129,4 +156,6 @@ export interface InstanceUpdate {
   readonly locality?: Locality | null
   /** New health. */
   readonly health?: HealthSpec
+  /** New declared health check, or `null` for none. */
+  readonly healthCheck?: HealthCheckSpec | null
 }

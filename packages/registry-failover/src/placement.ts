@@ -172,6 +172,7 @@ function toSpec({ createdAt: _, updatedAt: __, ...spec }: ServiceInstance): Inst
 
 /** Everything that can be changed, so that a member which missed a change has it with the next. */
 function toUpdate(instance: ServiceInstance): InstanceUpdate {
-  const { protocol, version = null, weight, priority, tags, metadata, locality = null, health } = instance
-  return { protocol, version, weight, priority, tags, metadata, locality, health }
+  const { protocol, ports = null, version = null, weight, priority, tags, metadata, locality = null } = instance
+  const { health, healthCheck = null } = instance
+  return { protocol, ports, version, weight, priority, tags, metadata, locality, health, healthCheck }
 }

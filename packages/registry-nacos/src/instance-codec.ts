@@ -1,6 +1,7 @@
 import {
   buildForeignInstance,
   dubboProtocol,
+  type HealthCheckSpec,
   type HealthSpec,
   type InstanceHealth,
   invalid,
@@ -49,6 +50,7 @@ const maxWeight = 10_000
  */
 export function encodeInstance(instance: ServiceInstance, { cluster, persistent }: EncodeOptions): NacosInstance {
   const { address, port, weight, protocol, version, priority, tags, locality, ttlMs, createdAt, updatedAt } = instance
+  const { ports, healthCheck } = instance
   const served = servedWeight(weight, instance.health.status)
   const metadata: Record<string, string> = { ...instance.metadata }
   for (const key of Object.keys(lifetimeKeys)) {
@@ -69,6 +71,8 @@ export function encodeInstance(instance: ServiceInstance, { cluster, persistent 
   if (priority !== 0) metadata['sd.priority'] = String(priority)
   if (tags.length > 0) metadata['sd.tags'] = JSON.stringify(tags)
   if (locality) metadata['sd.locality'] = JSON.stringify(locality)
+  if (ports) metadata['sd.ports'] = JSON.stringify(ports)
+  if (healthCheck) metadata['sd.healthCheck'] = JSON.stringify(healthCheck)
   const health = encodeHealth(instance.health)
   if (health !== undefined) metadata['sd.health'] = health
   if (ttlMs !== undefined && !persistent) {
@@ -125,6 +129,7 @@ export function decodeInstance(service: string, host: unknown): ServiceInstance 
       id,
       address,
       port,
+      ports: parse<Readonly<Record<string, number>>>(metadata['sd.ports']),
       protocol,
       ...(version && { version }),
       weight: readWeight(native.weight, metadata['sd.weight'], declared.status),
@@ -133,6 +138,7 @@ export function decodeInstance(service: string, host: unknown): ServiceInstance 
       metadata: visible(metadata, owned),
       locality: parse<Locality>(metadata['sd.locality']),
       health: judge(native, { ...declared, checkedAt: updatedAt }),
+      healthCheck: parse<HealthCheckSpec>(metadata['sd.healthCheck']),
       ...(ttlMs > 0 && { ttlMs }),
     },
     { createdAt, updatedAt },

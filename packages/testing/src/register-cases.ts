@@ -133,6 +133,7 @@ export const registerCases: Readonly<Record<string, CaseBody<RegistryContext>>> 
     await registration.update({ metadata: { team: 'b' }, tags: ['blue'] })
     await registration.update({ version: '2.0.0', locality: null, protocol: 'grpc', priority: 0 })
     await registration.update({ health: { status: 'unhealthy', message: 'disk full' } })
+    await registration.update({ ports: { admin: 9091 }, healthCheck: { type: 'tcp' } })
     assert.equal(registration.instance.weight, 0)
     await eventually(async () => {
       const found = await other.getInstance('orders', 'orders-1')
@@ -140,6 +141,36 @@ export const registerCases: Readonly<Record<string, CaseBody<RegistryContext>>> 
       assert.equal(found?.version, '2.0.0')
       assert.equal(found?.locality, undefined)
       assert.equal(found?.health.status, 'unhealthy')
+      assert.deepEqual({ ...found?.ports }, { admin: 9091 })
+    }, eventuallyMs)
+    await registration.update({ ports: null, healthCheck: null })
+    await eventually(async () => {
+      const found = await other.getInstance('orders', 'orders-1')
+      assert.deepEqual(content(found), content(registration.instance))
+      assert.equal(found?.ports, undefined)
+      assert.equal(found?.healthCheck, undefined)
+    }, eventuallyMs)
+  },
+
+  'named ports and the declared health check survive, whatever their names and type': async ({ open, eventuallyMs }) => {
+    const [one, other] = [await open(), await open()]
+    const ports = Object.fromEntries(Array.from({ length: 29 }, (_, index) => [`port-${index}`, 65_535 - index]))
+    const checks = [{ type: 'grpc' }, { type: 'tcp', intervalMs: 100, timeoutMs: 100 }, { type: 'http', path: '/' }] as const
+    const registered = await Promise.all(
+      checks.map((healthCheck, index) =>
+        one.register({
+          ...plainSpec('orders', index),
+          ports: { ...ports, constructor: 1, ['a'.repeat(63)]: 2, '0a': 3 },
+          healthCheck,
+        }),
+      ),
+    )
+    await eventually(async () => {
+      for (const { instance } of registered) {
+        const found = await other.getInstance('orders', instance.id)
+        assert.deepEqual(content(found), content(instance))
+        assert.ok(found && Object.isFrozen(found.ports) && Object.isFrozen(found.healthCheck), 'both are frozen')
+      }
     }, eventuallyMs)
   },
 
@@ -165,6 +196,8 @@ export const registerCases: Readonly<Record<string, CaseBody<RegistryContext>>> 
       service: { service: '' },
       id: { id: 'a\nb' },
       ttlMs: { ttlMs: 1.5 },
+      'ports.admin': { ports: { admin: 0 } },
+      'healthCheck.timeoutMs': { healthCheck: { type: 'tcp', timeoutMs: 0 } as const },
     })) {
       await assert.rejects(
         registry.register({ ...plainSpec('orders', 1), ...spec }),

@@ -6,6 +6,7 @@ export const fullSpec: InstanceSpec = {
   id: 'orders-1',
   address: '10.0.0.1',
   port: 8080,
+  ports: { admin: 9090, 'grpc-web': 8081 },
   protocol: 'https',
   version: '1.2.3-rc.1',
   weight: 2.5,
@@ -14,6 +15,7 @@ export const fullSpec: InstanceSpec = {
   metadata: { team: 'a', empty: '' },
   locality: { region: 'eu-west-1', zone: 'eu-west-1a', subZone: 'rack-7' },
   health: { status: 'healthy', message: 'all good' },
+  healthCheck: { type: 'http', path: '/ready?full=1', intervalMs: 5_000, timeoutMs: 500 },
 }
 
 /** A plain instance. @param index tells instances apart: it becomes id, address and port */
