@@ -22,8 +22,8 @@ import { describeOldRuntime } from './runtime.ts'
  * | `SD_UNSUPPORTED` | the backend, runtime or library can't do this | no | local |
  * | `SD_REJECTED` | a policy (breaker, limit, bulkhead) refused the call | yes | local |
  * | `SD_HTTP_STATUS` | a response had an error status, and was asked for none | from 500 on | peer |
- * | `SD_LISTENER_FAILED` | a listener of the application threw or rejected; only reported, never thrown | no | peer |
- * | `SD_MONITOR_FAILED` | a monitor of endpoints threw or rejected; only reported, never thrown | no | peer |
+ * | `SD_LISTENER_FAILED` | a listener of the application threw or rejected; only reported, never thrown | no | local |
+ * | `SD_MONITOR_FAILED` | a monitor of endpoints threw or rejected; only reported, never thrown | no | local |
  */
 export type SdErrorCode =
   | 'SD_INVALID'

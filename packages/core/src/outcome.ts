@@ -39,6 +39,8 @@ const origins: ReadonlyMap<SdErrorCode, OutcomeOrigin> = new Map<SdErrorCode, Ou
   ['SD_NO_INSTANCE', 'local'],
   ['SD_REJECTED', 'local'],
   ['SD_UNSUPPORTED', 'local'],
+  ['SD_LISTENER_FAILED', 'local'],
+  ['SD_MONITOR_FAILED', 'local'],
   ['SD_UNAVAILABLE', 'network'],
 ])
 
