@@ -46,6 +46,18 @@ describe.runIf(consul && toxiproxy)('config-consul', { timeout: 60_000 }, () => 
     expect(entries.every(({ revision }) => Number(revision) > 0)).toBe(true)
   })
 
+  test('flags that another program set stay as they are', async () => {
+    const prefix = `test/${randomUUID()}`
+    const url = `http://127.0.0.1:${server.port}/v1/kv/${prefix}/a`
+    await fetch(`${url}?flags=42`, { method: 'PUT', body: '1' })
+    const source = open({ prefix })
+    const { revision } = await source.put('a', '2')
+    await source.put('a', '3', { ifRevision: revision })
+    await source.put('b', '1', { ifRevision: null })
+    const [entry] = (await (await fetch(url)).json()) as { readonly Flags: number; readonly Value: string }[]
+    expect([entry?.Flags, Buffer.from(entry?.Value ?? '', 'base64').toString()]).toEqual([42, '3'])
+  })
+
   test("one format for all, as for Spring Cloud's data keys", async () => {
     const prefix = `config/${randomUUID()}`
     await put(`${prefix}/application/data`, 'a: 1')

@@ -8,6 +8,8 @@ export interface KeyValue {
   readonly content: string
   /** The key's modify index. */
   readonly revision: string
+  /** A number that other programs keep beside the text; writing leaves it as it is. */
+  readonly flags: number
 }
 
 /** The keys of the KV store below a prefix, without its name. */
@@ -29,6 +31,7 @@ interface Entry {
   readonly Key: string
   readonly Value: string | null
   readonly ModifyIndex: number
+  readonly Flags?: number
 }
 
 /** The revision of what somebody else has replaced already: no key has it. */
@@ -54,6 +57,16 @@ export function createKvFolder(connection: ConsulConnection, settings: ConsulCon
     return body === undefined ? undefined : toKeyValue(body as Entry)
   }
 
+  /** Who may write and not read has no flags to keep. */
+  async function flagsOf(key: string, signal: AbortSignal): Promise<number> {
+    try {
+      return (await get(key, signal))?.flags ?? 0
+    } catch (error) {
+      if (SdError.isInstance(error) && error.code === 'SD_DENIED') return 0
+      throw error
+    }
+  }
+
   return {
     query: ({ client }, call) => client.kv.get({ ...call, ...dc, key: folder, recurse: true }),
 
@@ -67,7 +80,9 @@ export function createKvFolder(connection: ConsulConnection, settings: ConsulCon
     async put(content, write) {
       const { key, signal } = write
       const index = indexOf(write)
-      const query = { ...dc, ...(index !== undefined && { cas: String(index) }) }
+      // Consul takes a write without flags for one that sets them to 0.
+      const flags = index === 0 ? 0 : await flagsOf(key, signal)
+      const query = { ...dc, ...(index !== undefined && { cas: String(index) }), ...(flags !== 0 && { flags: String(flags) }) }
       const body = Buffer.from(content)
       let attempts = 0
       const answer = await connection.run(({ client, headers, options: { ctx } }) => {
@@ -80,7 +95,7 @@ export function createKvFolder(connection: ConsulConnection, settings: ConsulCon
       const found = await get(key, signal)
       if (found?.content === content) return found
       if (!isWritten) throw configConflict(name, key)
-      return { content, revision: replaced }
+      return { content, revision: replaced, flags }
     },
 
     async remove(write) {
@@ -107,6 +122,6 @@ function checksOf(path: string, index: number | undefined): readonly object[] {
   return [{ KV: index === 0 ? { Verb: 'check-not-exists', Key: path } : { Verb: 'check-index', Key: path, Index: index } }]
 }
 
-function toKeyValue({ Value, ModifyIndex }: Entry): KeyValue {
-  return { content: Value ?? '', revision: String(ModifyIndex) }
+function toKeyValue({ Value, ModifyIndex, Flags = 0 }: Entry): KeyValue {
+  return { content: Value ?? '', revision: String(ModifyIndex), flags: Flags }
 }
