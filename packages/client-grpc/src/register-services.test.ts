@@ -123,6 +123,14 @@ describe.each(grpcModules)('grpc-js %s', (minor, grpc: GrpcJs) => {
     expect(await call(grpc, second.dial())).toBe('of the second')
   })
 
+  test('a named port is dialled as service:port', async () => {
+    await using stage = createStage(grpc)
+    const { server } = await stage.serve('admin', { instance: { service: 'elsewhere' } })
+    await stage.serve('main', { instance: { ports: { admin: server.port } } })
+    expect(await call(grpc, stage.dial('sd:///orders:admin'))).toBe('admin')
+    expect(await call(grpc, stage.dial('sd:///orders'))).toBe('main')
+  })
+
   test('a name with special characters is escaped', async () => {
     await using stage = createStage(grpc)
     await stage.serve('a', { instance: { service: 'shop/orders ä' } })

@@ -1,6 +1,7 @@
 import type { Balancer, EndpointView, PickRequest } from './balancer.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { EndpointOut, OutReason } from './endpoint-blocks.ts'
+import { splitPortReference } from './ports-and-checks.ts'
 import type { OperationOptions } from './registry.ts'
 import type { HeldList, ServiceSnapshot } from './snapshot.ts'
 import { checkFunction, checkObject, invalid } from './validate.ts'
@@ -55,6 +56,8 @@ export interface ClusterExplanation {
   readonly isPanic: boolean
   /** Since when the source has been unreachable, in Unix milliseconds; absent while it is not. */
   readonly staleSinceMs?: number | undefined
+  /** For a name such as `orders:admin`: how many instances of `orders` have no port `admin`; absent if there are none. */
+  readonly withoutPort?: number | undefined
   /** Which instances are kept although the source does not list them any more, since when and why; absent if there are none. */
   readonly held?: HeldList | undefined
   /** All endpoints that are known. */
@@ -71,9 +74,14 @@ export function formatOut({ reason, detail, sinceMs, untilMs }: EndpointOut, now
 const maxReasons = 3
 
 /** Why no instance could be picked, for people: nothing is registered, or how many are out and why. */
-export function describeNoInstance({ service, isUnknown, staleSinceMs, endpoints }: ClusterExplanation): string {
+export function describeNoInstance({ service, isUnknown, staleSinceMs, withoutPort, endpoints }: ClusterExplanation): string {
   const stale = staleSinceMs === undefined ? '' : ` (registry unreachable for ${seconds(Date.now() - staleSinceMs)})`
   if (endpoints.length === 0) {
+    const reference = withoutPort ? splitPortReference(service) : undefined
+    if (reference) {
+      const { service: base, port } = reference
+      return `No instance of ${base} has a port named ${port}, of ${withoutPort} registered${stale}`
+    }
     return `${isUnknown ? `Unknown service ${service}: the registry has never listed an instance` : `No instance of ${service} is registered`}${stale}`
   }
   const counts = new Map<string, number>()

@@ -61,6 +61,9 @@ describe('why there is no instance', () => {
   test('nothing was ever registered, or nothing is', () => {
     expect(describeNoInstance({ ...explanation, isUnknown: true })).toMatch(/^Unknown service orders: /)
     expect(describeNoInstance(explanation)).toBe('No instance of orders is registered')
+    expect(describeNoInstance({ ...explanation, service: 'orders:admin', isUnknown: true, withoutPort: 2 })).toBe(
+      'No instance of orders has a port named admin, of 2 registered',
+    )
     expect(describeNoInstance({ ...explanation, staleSinceMs: Date.now() - 3_000 })).toMatch(/\(registry unreachable for 3 s\)$/)
   })
 

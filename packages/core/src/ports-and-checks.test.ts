@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createServiceInstance, sameInstance, updateServiceInstance } from './instance.ts'
 import { decodeInstance, encodeInstance } from './instance-codec.ts'
-import { isPortName } from './ports-and-checks.ts'
+import { instanceAtPort, isPortName, splitPortReference } from './ports-and-checks.ts'
 import type { HealthCheckSpec, InstanceSpec } from './service-instance.ts'
 
 const spec: InstanceSpec = { service: 'orders', address: '10.0.0.1', port: 8080 }
@@ -70,6 +70,33 @@ describe('named ports', () => {
     expect(() => createServiceInstance({ ...spec, ports: ports as never })).toThrow(refusal)
     if (ports === null) return
     expect(() => updateServiceInstance(createServiceInstance(spec), { ports: ports as never })).toThrow(refusal)
+  })
+})
+
+describe('service:port', () => {
+  test.each([
+    ['orders:admin', { service: 'orders', port: 'admin' }],
+    ['a:b:c', { service: 'a:b', port: 'c' }],
+    ...['orders', 'orders:', ':admin', 'orders:80', 'orders:Admin', 'providers:org.example.Orders:1.0:'].map(
+      (name) => [name, undefined] as const,
+    ),
+  ] as const)('%s', (name, parts) => {
+    expect(splitPortReference(name)).toEqual(parts)
+  })
+
+  test.each([
+    ['admin', 'https'],
+    ['grpc', 'grpc'],
+    ['http-admin', 'http'],
+    ['grpc-web', 'https'],
+    ['grpcx', 'https'],
+  ])('a port named %s of an https instance speaks %s', (port, protocol) => {
+    const instance = createServiceInstance({ ...spec, protocol: 'https', ports: { [port]: 9 } })
+    const atPort = instanceAtPort(instance, `orders:${port}`, port)
+    expect(atPort).toEqual({ ...instance, service: `orders:${port}`, port: 9, protocol })
+    expect(Object.isFrozen(atPort)).toBe(true)
+    expect(instanceAtPort(instance, 'orders:constructor', 'constructor')).toBeUndefined()
+    expect(instanceAtPort(createServiceInstance(spec), 'orders:x', 'x')).toBeUndefined()
   })
 })
 

@@ -1,4 +1,4 @@
-import type { HealthCheckSpec } from './service-instance.ts'
+import type { HealthCheckSpec, ServiceInstance } from './service-instance.ts'
 import { checkDuration, checkInteger, checkKnownKeys, checkObject, checkOneOf, checkText, invalid } from './validate.ts'
 
 /** Most named ports of an instance. */
@@ -56,4 +56,38 @@ export function sameHealthCheck(a: HealthCheckSpec | undefined, b: HealthCheckSp
   return (
     a === b || (a?.type === b?.type && a?.path === b?.path && a?.intervalMs === b?.intervalMs && a?.timeoutMs === b?.timeoutMs)
   )
+}
+
+/** Application protocols that a port can name; of `http-admin` the part before the hyphen counts, as with Istio. */
+const protocols: ReadonlySet<string> = new Set(['http', 'https', 'h2', 'h2c', 'grpc', 'grpcs'])
+
+/** A name of the form `service:port`, in its parts. */
+export interface PortReference {
+  /** Name of the service, such as `orders`. */
+  readonly service: string
+  /** Name of the port, such as `admin`. */
+  readonly port: string
+}
+
+/**
+ * The parts of `orders:admin`, split at the last colon. `undefined` where what follows cannot be the name of a port. Names of services may have
+ * colons too: a service that is registered by the whole name comes first.
+ */
+export function splitPortReference(name: string): PortReference | undefined {
+  const at = name.lastIndexOf(':')
+  const port = name.slice(at + 1)
+  return at > 0 && isPortName(port) ? { service: name.slice(0, at), port } : undefined
+}
+
+/**
+ * An instance as it is reached at one of its named ports, as an instance of the service `name`; `undefined` if it has no port of that name. Its id
+ * stays. The protocol is the one that the port is named after (`grpc`, `https-admin`), else the instance's.
+ */
+export function instanceAtPort(instance: ServiceInstance, name: string, portNamed: string): ServiceInstance | undefined {
+  const port = instance.ports?.[portNamed]
+  if (port === undefined) return undefined
+  const prefix = portNamed.split('-', 1)[0] as string
+  // gRPC-Web is HTTP/1.1 as often as not.
+  const protocol = protocols.has(prefix) && portNamed !== 'grpc-web' ? prefix : instance.protocol
+  return Object.freeze({ ...instance, service: name, port, protocol })
 }

@@ -6,6 +6,7 @@ import {
   checkObject,
   checkServiceName,
   closedError,
+  describeNoInstance,
   guardListener,
   type OperationOptions,
   reportStates,
@@ -19,6 +20,7 @@ import type { DiscoveryEvent } from './events.ts'
 import type { InstanceFilter } from './filters.ts'
 import { createInstanceFeed } from './instance-source.ts'
 import { LiveCluster } from './live-cluster.ts'
+import { resolveNamedPorts } from './named-ports.ts'
 import { type DiscoveryOptions, type DiscoverySettings, readOptions, settingKeys } from './options.ts'
 import { type DiscoveryStatistics, reportCluster, summarize } from './statistics.ts'
 import { drawByWeight } from './view.ts'
@@ -79,7 +81,7 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
   const ownId = randomUUID()
   let resolved = readOptions(options, ownId)
   const { source, snapshots, ttlMs, coldStartMs, onError } = resolved
-  const feed = createInstanceFeed(source, ttlMs)
+  const feed = resolveNamedPorts(createInstanceFeed(source, ttlMs))
   const disk = snapshots && createDiskSnapshots(snapshots)
   const clusters = new Map<string, LiveCluster>()
   /** Services that the source never listed, in the order in which they were asked for. */
@@ -162,9 +164,14 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
       return Object.freeze({ ...known, instances: Object.freeze(instances) })
     },
     async discoverOne(service, discoverOptions = {}) {
-      const { view } = await readyCluster(service, discoverOptions)
-      const endpoint = drawByWeight(view, discoverOptions.filter)
-      if (!endpoint) throw new SdError('SD_NO_INSTANCE', `No instance of ${service} may get traffic`)
+      const cluster = await readyCluster(service, discoverOptions)
+      const endpoint = drawByWeight(cluster.view, discoverOptions.filter)
+      if (!endpoint) {
+        const explanation = cluster.explain()
+        const isEmpty = explanation.endpoints.length === 0
+        const message = isEmpty ? describeNoInstance(explanation) : `No instance of ${service} may get traffic`
+        throw new SdError('SD_NO_INSTANCE', message)
+      }
       return endpoint.instance
     },
     watch: (service, { signal } = {}) => ({
@@ -178,7 +185,7 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
     },
     async refresh(service, { signal } = {}) {
       const cluster = clusterOf(service)
-      cluster.accept(await source.getInstances(service, { signal }))
+      cluster.accept(await feed.list(service, { signal }))
       return cluster.snapshot as ServiceSnapshot
     },
     configure(settings) {

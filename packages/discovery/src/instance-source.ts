@@ -22,6 +22,10 @@ export interface InstanceSource {
 export interface InstanceFeed {
   /** Follows a service. */
   watch(service: string, options: OperationOptions): AsyncIterable<Watched<ServiceSnapshot>>
+  /** Lists a service now. */
+  list(service: string, options: OperationOptions): Promise<ServiceSnapshot>
+  /** For a name such as `orders:admin` that is followed: how many instances of `orders` have no port `admin`. */
+  withoutPort(service: string): number
   /** Whether an instance was removed on purpose, as far as the source knows. */
   hasLeft(service: string, instanceId: string): boolean
   /** Ends what the feed itself started. */
@@ -33,10 +37,14 @@ export interface InstanceFeed {
  * stale.
  */
 export function createInstanceFeed(source: InstanceSource, ttlMs: number): InstanceFeed {
+  const list: InstanceFeed['list'] = (service, options) => source.getInstances(service, options)
+  const withoutPort = (): number => 0
   const hasLeft = (service: string, instanceId: string): boolean => source.hasLeft?.(service, instanceId) === true
   if (source.watch) {
     return {
       watch: (service, options) => (source as Discoverer).watch(service, options),
+      list,
+      withoutPort,
       hasLeft,
       close: () => Promise.resolve(),
     }
@@ -51,5 +59,5 @@ export function createInstanceFeed(source: InstanceSource, ttlMs: number): Insta
       }
     },
   })
-  return { watch: hub.watch, hasLeft, close: hub.close }
+  return { watch: hub.watch, list, withoutPort, hasLeft, close: hub.close }
 }

@@ -25,7 +25,7 @@ import { FailureAccrual } from './failure-accrual.ts'
 import type { InstanceFilter } from './filters.ts'
 import type { InstanceFeed } from './instance-source.ts'
 import { type AttachedMonitors, attachMonitors } from './monitors.ts'
-import type { ResolvedDiscoveryOptions, ResolvedServiceOptions } from './options.ts'
+import { type ResolvedDiscoveryOptions, type ResolvedServiceOptions, serviceOptionsOf } from './options.ts'
 import { Outs } from './outs.ts'
 import { createRamps, type Ramps } from './ramps.ts'
 import { followService, type ServiceFeed, type ServiceState } from './service-feed.ts'
@@ -67,6 +67,7 @@ export class LiveCluster implements Cluster {
   readonly #attachments: Attachments
   readonly #ending = new AbortController()
   readonly #feed: ServiceFeed
+  readonly #instances: InstanceFeed
   readonly #firstSnapshot: PromiseWithResolvers<void> = Promise.withResolvers()
   /** What the feed said last; `snapshot` and `view` follow it after the coalescing time. */
   #state: ServiceState = { snapshot: undefined, stale: undefined }
@@ -80,7 +81,8 @@ export class LiveCluster implements Cluster {
   constructor(service: string, { options, feed, disk }: ClusterContext) {
     this.service = service
     this.#options = options
-    this.#own = options.services.get(service) ?? options.anyService
+    this.#instances = feed
+    this.#own = serviceOptionsOf(options, service)
     this.#ramps = createRamps({ settings: () => this.#options, onStep: () => this.#buildView() })
     this.#outs = new Outs({
       service,
@@ -185,11 +187,13 @@ export class LiveCluster implements Cluster {
   explain(): ClusterExplanation {
     const { stale, snapshot } = this.#state
     const held = snapshot?.held
+    const withoutPort = this.#instances.withoutPort(this.service)
     return {
       service: this.service,
       isUnknown: this.isUnknown,
       isPanic: this.isPanic,
       ...(stale && { staleSinceMs: stale.sinceMs }),
+      ...(withoutPort > 0 && { withoutPort }),
       ...(held && { held }),
       endpoints: explainEndpoints(this.#endpoints.endpoints, this.#plan),
     }
@@ -206,7 +210,7 @@ export class LiveCluster implements Cluster {
     const before = this.#own
     const { failureAccrual } = this.#options
     this.#options = options
-    this.#own = options.services.get(this.service) ?? options.anyService
+    this.#own = serviceOptionsOf(options, this.service)
     this.#outs.configure(options.panicThreshold)
     if (options.failureAccrual && failureAccrual) {
       this.#accrual?.configure(options.failureAccrual)

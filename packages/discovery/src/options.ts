@@ -12,6 +12,7 @@ import {
   guardListener,
   invalid,
   type SdError,
+  splitPortReference,
 } from '@sd/core'
 import type { DiskSnapshotOptions } from './disk-snapshots.ts'
 import type { FailureAccrualOptions } from './failure-accrual.ts'
@@ -241,4 +242,9 @@ function checkSnapshots(snapshots: DiskSnapshotOptions): void {
   if (secret !== undefined && (typeof secret !== 'string' || secret.length < 16)) {
     throw invalid('snapshots.secret', 'a secret (not shown)', 'a string of at least 16 characters')
   }
+}
+
+/** Options of one service. Those of `orders` are in effect for `orders:admin` too, unless that has its own: they are the same instances. */
+export function serviceOptionsOf({ services, anyService }: ResolvedDiscoveryOptions, name: string): ResolvedServiceOptions {
+  return services.get(name) ?? services.get(splitPortReference(name)?.service ?? name) ?? anyService
 }
