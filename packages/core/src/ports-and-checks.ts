@@ -2,7 +2,7 @@ import type { HealthCheckSpec, ServiceInstance } from './service-instance.ts'
 import { checkDuration, checkInteger, checkKnownKeys, checkObject, checkOneOf, checkText, invalid } from './validate.ts'
 
 /** Most named ports of an instance. */
-const maxPorts = 32
+export const maxPorts = 32
 /** As RFC 6335, 5.1 has names of services, and Kubernetes those of ports, but up to 63 characters: a letter must be in it, so it is not a number. */
 const portName = /^(?=[a-z0-9-]{0,62}[a-z])[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 /** All values of `HealthCheckSpec.type`. */

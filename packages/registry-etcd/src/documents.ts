@@ -4,6 +4,7 @@ import {
   type InstanceDocument,
   type InstancePlace,
   isKratosDocument,
+  kratosPorts,
   parseJsonObject,
 } from '@sd/core'
 
@@ -26,6 +27,7 @@ export function readDocument(text: string, place: InstancePlace): InstanceDocume
     ...place,
     address: url.hostname.replace(/^\[|\]$/g, ''),
     port: Number(url.port) || defaultPorts[url.protocol],
+    ports: kratosPorts(endpoints as readonly unknown[]),
     protocol: isSecure && scheme === 'http' ? 'https' : scheme,
     ...(typeof version === 'string' && version !== '' && { version }),
     ...(typeof metadata === 'object' && metadata !== null && { metadata: metadata as Record<string, string> }),

@@ -57,6 +57,7 @@ describe.runIf(etcd)('registry-etcd', () => {
       id: 'b1',
       address: '10.0.0.7',
       port: 8_000,
+      ports: { https: 8_000, grpc: 9_000 },
       protocol: 'https',
       version: '1.4.0',
       metadata: { team: 'a' },

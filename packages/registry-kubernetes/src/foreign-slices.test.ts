@@ -50,6 +50,8 @@ describe('endpoints of others', () => {
       { name: 'http', port: 81 },
     ]
     expect(read(slice({}, ports)).map(({ port }) => port)).toEqual([81])
+    expect({ ...read(slice({}, ports))[0]?.ports }).toEqual({ dns: 53, web: 80, http: 81 })
+    expect(read(slice({}, [{ port: 1 }]))[0]).not.toHaveProperty('ports')
     expect(read(slice({}, ports), 'orders', 'web').map(({ port }) => port)).toEqual([80])
     expect(read(slice({}, ports), 'orders:web')).toMatchObject([{ service: 'orders:web', port: 80 }])
     for (const service of ['orders:none', 'orders:any']) expect(read(slice({}, ports), service)).toEqual([])

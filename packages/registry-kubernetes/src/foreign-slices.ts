@@ -1,5 +1,12 @@
 import { isDnsLabel } from '@sd/connection-kubernetes'
-import { buildForeignInstance, decodeEntries, type HealthStatus, RESERVED_METADATA_PREFIX, type ServiceInstance } from '@sd/core'
+import {
+  buildForeignInstance,
+  decodeEntries,
+  type HealthStatus,
+  RESERVED_METADATA_PREFIX,
+  readForeignPorts,
+  type ServiceInstance,
+} from '@sd/core'
 import type { Slice, SliceEndpoint, SlicePort } from './slices.ts'
 
 /** A name by which instances are asked for. */
@@ -66,7 +73,13 @@ export function readForeignSlice(slice: Slice, options: ForeignOptions): readonl
   if (port?.port === undefined) return []
   const labels = readLabels(slice)
   const { 'app.kubernetes.io/version': appVersion, version = appVersion } = labels
-  const shared = { service: options.service, port: port.port, protocol: readProtocol(port), version: version || undefined }
+  const shared = {
+    service: options.service,
+    port: port.port,
+    ports: readForeignPorts((slice.ports ?? []).map(({ name, port: number }) => [name, number] as const)),
+    protocol: readProtocol(port),
+    version: version || undefined,
+  }
   const createdAt = Date.parse(slice.metadata.creationTimestamp ?? '')
   const at = Number.isNaN(createdAt) ? {} : { createdAt }
   return decodeEntries(options.registry, options.service, slice.endpoints ?? [], (endpoint) => {

@@ -67,6 +67,24 @@ describe.runIf(etcd && kubernetes)('Services and Pods', { timeout: 60_000 }, () 
     })
   })
 
+  test('named ports of Pods and of registered instances are found beside each other', async () => {
+    await cluster.createService('orders', { selector, ports })
+    await cluster.createPod('orders-x', { ip: '10.1.0.1', labels: selector })
+    const registry = connect()
+    await registry.register({ service: 'orders', id: 'vm', address: '10.1.0.9', port: 1, ports: { grpc: 2, admin: 3 } })
+    const placesOf = ({ instances }: ServiceSnapshot): readonly unknown[] => instances.map(({ id, port }) => [id, port])
+    await find(registry, 'orders:grpc', (snapshot) => {
+      expect(placesOf(snapshot)).toEqual([
+        ['orders-x', 9_000],
+        ['vm', 2],
+      ])
+    })
+    await find(registry, 'orders:admin', (snapshot) => expect(placesOf(snapshot)).toEqual([['vm', 3]]))
+    await find(registry, 'orders', ({ instances }) => {
+      expect({ ...instances[0]?.ports }).toEqual({ metrics: 9_090, http: 8_080, grpc: 9_000, dns: 53 })
+    })
+  })
+
   test('a port is chosen by the name of the service, by an option, or is the first one', async () => {
     await cluster.createService('orders', { selector, ports })
     await cluster.createService('plain', { selector, ports: [{ port: 7_000 }] })

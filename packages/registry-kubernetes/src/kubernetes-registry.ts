@@ -3,6 +3,7 @@ import {
   assembleRegistry,
   createSnapshot,
   decodeEntries,
+  instanceAtPort,
   keepIfSame,
   keepLatest,
   type Registry,
@@ -10,7 +11,7 @@ import {
   type ServiceInstance,
   type ServiceSnapshot,
 } from '@sd/core'
-import { chooseFamily, readForeignSlice, readQuery } from './foreign-slices.ts'
+import { chooseFamily, readForeignSlice, readQuery, type ServiceQuery } from './foreign-slices.ts'
 import { createLeaseClock, type Lease } from './lease-clock.ts'
 import { type KubernetesRegistryOptions, readOptions } from './options.ts'
 import { createRegistrar } from './registrar.ts'
@@ -81,7 +82,7 @@ export function createKubernetesRegistry(options: KubernetesRegistryOptions = {}
     const instances = [
       ...foreign.flatMap((slice) => readForeign(slice, service)),
       // Another service may have the same label: a name with a port is looked for under its Service's too.
-      ...managed.flatMap(readManaged).filter((instance) => instance.service === service),
+      ...managed.flatMap(readManaged).flatMap((instance) => asAsked(instance, readQuery(service)) ?? []),
     ]
     // While slices are rearranged an endpoint may be in two of them: the younger slice is in effect.
     return createSnapshot({ service, instances: keepLatest(name, service, instances), previous })
@@ -137,6 +138,12 @@ export function createKubernetesRegistry(options: KubernetesRegistryOptions = {}
     },
   })
   return registry
+}
+
+/** An instance that this library registered, as it was asked for: by its service, or by its service and the name of a port. */
+function asAsked(instance: ServiceInstance, { service, base, portName }: ServiceQuery): ServiceInstance | undefined {
+  if (instance.service === service) return instance
+  return instance.service === base && portName !== undefined ? instanceAtPort(instance, service, portName) : undefined
 }
 
 /** Labels of the slices that may have instances of a service. */

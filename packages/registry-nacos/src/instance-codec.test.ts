@@ -101,7 +101,7 @@ describe("others' instances", () => {
         port: 20_881,
         metadata: { 'dubbo.endpoints': '[{"port":20881,"protocol":"tri"}]', 'dubbo.metadata.revision': '7a' },
       },
-      { protocol: 'tri', port: 20_881 },
+      { protocol: 'tri', port: 20_881, ports: { tri: 20_881 } },
     ],
     [{ ...host, metadata: { 'dubbo.endpoints': '[{"port":1,"protocol":"tri"}]' } }, { protocol: 'http' }],
     [{ ...host, metadata: { 'dubbo.endpoints': '{' } }, { protocol: 'http' }],

@@ -1,5 +1,6 @@
 import {
   buildForeignInstance,
+  dubboPorts,
   dubboProtocol,
   type HealthCheckSpec,
   type HealthSpec,
@@ -168,6 +169,7 @@ function decodeForeign(service: string, host: Host, metadata: Metadata): Service
     id,
     address,
     port,
+    ports: dubboPorts(metadata['dubbo.endpoints']),
     protocol: foreignProtocol(metadata, port),
     ...(version && version.length <= 255 && version.trim() === version && { version }),
     weight: host.weight,

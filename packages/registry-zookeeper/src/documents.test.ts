@@ -67,7 +67,7 @@ test('its TLS port, status and switch', () => {
 test('an application of Dubbo 3, whose protocol stands in its endpoints', () => {
   const metadata = { 'dubbo.endpoints': '[{"port":20881,"protocol":"tri"}]', 'dubbo.metadata.storage-type': 'local' }
   const dubbo = { ...spring, port: 20_881, payload: { ...spring.payload, metadata } }
-  expect(read('d7f2', dubbo)?.instance).toMatchObject({ port: 20_881, protocol: 'tri' })
+  expect(read('d7f2', dubbo)?.instance).toMatchObject({ port: 20_881, protocol: 'tri', ports: { tri: 20_881 } })
 })
 
 test('an instance of Kratos', () => {
@@ -79,6 +79,7 @@ test('an instance of Kratos', () => {
     endpoints: ['grpc://10.0.0.3:9000?isSecure=false'],
   }
   expect(read('k', kratos)?.instance).toMatchObject({ address: '10.0.0.3', port: 9000, protocol: 'grpc', version: 'v1' })
+  expect(read('k', kratos)?.instance.ports).toMatchObject({ grpc: 9000 })
   const secure = { ...kratos, version: '', metadata: null, endpoints: ['http://[::1]:80?isSecure=true'] }
   expect(read('k', secure)?.instance).toMatchObject({ address: '::1', port: 80, protocol: 'https' })
   expect(read('k', { ...kratos, endpoints: ['https://host.example'] })?.instance.port).toBe(443)

@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest'
+import { dubboPorts } from './dubbo-endpoints.ts'
+import { kratosPorts, readForeignPorts } from './foreign-ports.ts'
+
+test('ports of other tools are read as far as they can be', () => {
+  const listed = [
+    ['web', 80],
+    ['web', 81],
+    ['Web', 80],
+    ['', 80],
+    [undefined, 80],
+    ['none', undefined],
+    ['zero', 0],
+    ['big', 70_000],
+    ['text', '81'],
+  ] as const
+  expect(readForeignPorts(listed)).toEqual({ web: 80, text: 81 })
+  expect(readForeignPorts([])).toBeUndefined()
+  expect(Object.keys(readForeignPorts(Array.from({ length: 50 }, (_, index) => [`p${index}`, 1] as const)) ?? {})).toHaveLength(
+    32,
+  )
+})
+
+test('endpoints of Kratos are ports by scheme', () => {
+  expect(kratosPorts(['http://10.0.0.1:8000?isSecure=false', 'grpc://10.0.0.1:9000?isSecure=true', 'grpc://10.0.0.2:1'])).toEqual(
+    {
+      http: 8000,
+      grpcs: 9000,
+    },
+  )
+  expect(kratosPorts(['https://[::1]', 'http://[::1]', 'ws://[::1]', 'nonsense', 7, null])).toEqual({ https: 443, http: 80 })
+  for (const endpoints of [[], ['nonsense'], [null]]) expect(kratosPorts(endpoints)).toBeUndefined()
+})
+
+test.each([
+  ['[{"port":20881,"protocol":"tri"},{"port":20880,"protocol":"dubbo"}]', { tri: 20_881, dubbo: 20_880 }],
+  ['[null,{"protocol":"tri"},{"port":1}]', undefined],
+  ['{"port":1}', undefined],
+  ['not JSON', undefined],
+  [undefined, undefined],
+])('endpoints of Dubbo %s are ports by protocol', (text, expected) => {
+  expect(dubboPorts(text)).toEqual(expected)
+})

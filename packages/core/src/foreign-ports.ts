@@ -1,0 +1,39 @@
+import { isPortName, maxPorts } from './ports-and-checks.ts'
+
+/**
+ * The named ports among those that another tool lists, for `ports` of an instance. What can't be one is left out, of a name the first counts, and
+ * no more than an instance takes are read.
+ *
+ * @param listed names and ports as the tool has them
+ * @returns `undefined` if there are none
+ */
+export function readForeignPorts(
+  listed: Iterable<readonly [name: unknown, port: unknown]>,
+): Readonly<Record<string, number>> | undefined {
+  const ports = new Map<string, number>()
+  for (const [name, given] of listed) {
+    const port = Number(given)
+    const isRight = isPortName(name) && Number.isInteger(port) && port >= 1 && port <= 65_535
+    if (isRight && !ports.has(name) && ports.size < maxPorts) ports.set(name, port)
+  }
+  return ports.size === 0 ? undefined : Object.fromEntries(ports)
+}
+
+const defaultPorts: Readonly<Record<string, number>> = { http: 80, https: 443 }
+
+/**
+ * The ports of the endpoints of Kratos, such as `['http://10.0.0.1:8000?isSecure=false', 'grpc://10.0.0.1:9000']`, named by their scheme, `https`
+ * and `grpcs` where they are secure. Those of another host than the first are left out.
+ */
+export function kratosPorts(endpoints: readonly unknown[]): Readonly<Record<string, number>> | undefined {
+  const urls = endpoints.flatMap((text) => URL.parse(String(text)) ?? [])
+  return readForeignPorts(
+    urls
+      .filter(({ hostname }) => hostname === urls[0]?.hostname)
+      .map(({ protocol, port, searchParams }) => {
+        const scheme = protocol.slice(0, -1)
+        const isSecure = searchParams.get('isSecure') === 'true' && (scheme === 'http' || scheme === 'grpc')
+        return [isSecure ? `${scheme}s` : scheme, port || defaultPorts[scheme]] as const
+      }),
+  )
+}
