@@ -18,6 +18,9 @@ interface Repeatable {
 /** No automatic limit is shorter, in milliseconds: most responses come within a second. */
 const shortestMs = 1_000
 
+/** More than sums of times are off by, in milliseconds. */
+const roundingMs = 0.001
+
 /** The limit of an attempt that begins, or `undefined` for none. */
 export function findAttemptTime(attempts: Repeatable): AttemptTime | undefined {
   const { call } = attempts
@@ -34,12 +37,18 @@ export function findAttemptTime(attempts: Repeatable): AttemptTime | undefined {
  */
 function findAutomaticTime(attempts: Repeatable): AttemptTime | undefined {
   const { call } = attempts
-  const { timeoutMs } = call.entry.settings
-  const totalMs = call.deadlineAt - call.startedAt
-  if (timeoutMs === 0 || totalMs > timeoutMs) return undefined
-  const limitMs = Math.max(totalMs / 2, shortestMs)
-  if (performance.now() + limitMs >= call.deadlineAt || !attempts.mayRepeat) return undefined
+  const limitMs = automaticLimitMs(call)
+  if (limitMs === undefined || performance.now() + limitMs >= call.deadlineAt || !attempts.mayRepeat) return undefined
   return { limitMs, onlyForAnother: true }
+}
+
+/** What `auto` means for the first attempt of a call, in milliseconds; `undefined` if that is no limit, whatever the attempt is. */
+export function automaticLimitMs({ entry, deadlineAt, startedAt }: CallFrame): number | undefined {
+  const { timeoutMs } = entry.settings
+  const totalMs = deadlineAt - startedAt
+  // A time that was added to another, and taken off again, is not the same to the last bit.
+  if (timeoutMs === 0 || totalMs > timeoutMs + roundingMs) return undefined
+  return Math.max(totalMs / 2, shortestMs)
 }
 
 /** Whether the retry budget allows to give up an attempt for another one. A retry policy that has the budget takes from it by itself. */

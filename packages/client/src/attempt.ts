@@ -155,7 +155,7 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner {
       this.#earlier.push(before)
     }
     this.exchange = new Exchange(this, permit)
-    return this.exchange.send(this.#time?.limitMs)
+    return this.exchange.send(this.#time)
   }
 
   #checkBody(): SdError | undefined {

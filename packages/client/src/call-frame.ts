@@ -36,6 +36,14 @@ export interface ResponseHead {
   readonly headers: HeaderFields
 }
 
+/** An exchange whose response must come until a limit. */
+export interface LimitedExchange {
+  /** Whether it is still to have a response. */
+  readonly isWaiting: boolean
+  /** Its limit is over. */
+  onLimit(): void
+}
+
 /** What a call's rounds, attempts and exchanges see of it. */
 export interface CallFrame extends CallContext, TelemetryCall {
   readonly path: string
@@ -61,6 +69,13 @@ export interface CallFrame extends CallContext, TelemetryCall {
   readonly stopped: SdError | undefined
   /** Whether a body that can be read only once was handed to a peer. */
   isBodyUsed: boolean
+  /**
+   * Takes a rough limit into the timer of the call, so that most attempts need none of their own.
+   *
+   * @param limitAt when it is over, by `performance.now()`
+   * @returns false if it takes none now
+   */
+  watchLimit(exchange: LimitedExchange, limitAt: number): boolean
   /** The first exchange: judges whose doing it is that the deadline is over. */
   firstExchange: { judgeDeadline(): OutcomeOrigin } | undefined
   /** Attempts so far. */

@@ -39,7 +39,7 @@ export class CallRound implements LoopOwner {
   /** Whose response it gave. */
   #exchange: Exchange | undefined
   #resolve: ((response: CallResponse) => void) | undefined
-  #reject: ((error: SdError) => void) | undefined
+  #reject: ((error: unknown) => void) | undefined
 
   constructor(call: RoundOwner) {
     this.call = call
@@ -47,10 +47,11 @@ export class CallRound implements LoopOwner {
     this.#loop = new AttemptLoop(this)
   }
 
-  /** The response, or what the fallback gives instead. */
-  run(): Promise<CallResponse> {
+  /** Gives the response, or what the fallback makes of the failure. */
+  run(resolve: (response: CallResponse) => void, reject: (error: unknown) => void): void {
     const { fallback } = this.call.entry.policies
-    return fallback ? this.#answerAnyway(fallback) : this.#try()
+    if (fallback) this.#answerAnyway(fallback).then(resolve, reject)
+    else this.#try(resolve, reject)
   }
 
   /** Ends it, whatever it waits for. @returns whether it gives a response all the same: one that came before, and was to be improved on */
@@ -98,7 +99,7 @@ export class CallRound implements LoopOwner {
     let failure: CallFailure
     let response: CallResponse | undefined
     try {
-      response = await this.#try()
+      response = await new Promise<CallResponse>((resolve, reject) => this.#try(resolve, reject))
       if (response.status < 500) {
         fallback.remember?.(call, response, this.#loop.attempt?.headers ?? call.headers)
         return response
@@ -126,20 +127,18 @@ export class CallRound implements LoopOwner {
   }
 
   /** Asks the policies and makes the attempts, until it is stopped. */
-  #try(): Promise<CallResponse> {
-    return new Promise((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
-      const { rateLimit, concurrencyLimit, breaker } = this.call.entry.policies
-      const response = rateLimit || concurrencyLimit || breaker ? this.#askPolicies() : this.#loop.run()
-      response.then(
-        (given) => this.#give(given),
-        (error: unknown) => {
-          this.#settlePermits(toSdError(error, 'SD_UNAVAILABLE', `Calling ${this.call.service}`))
-          reject(error as SdError)
-        },
-      )
-    })
+  #try(resolve: (response: CallResponse) => void, reject: (error: unknown) => void): void {
+    this.#resolve = resolve
+    this.#reject = reject
+    const { rateLimit, concurrencyLimit, breaker } = this.call.entry.policies
+    const response = rateLimit || concurrencyLimit || breaker ? this.#askPolicies() : this.#loop.run()
+    response.then(
+      (given) => this.#give(given),
+      (error: unknown) => {
+        this.#settlePermits(toSdError(error, 'SD_UNAVAILABLE', `Calling ${this.call.service}`))
+        reject(error)
+      },
+    )
   }
 
   async #askPolicies(): Promise<CallResponse> {

@@ -13,7 +13,8 @@ import {
   SdError,
   toSdError,
 } from '@sd/core'
-import type { ForwardParts } from './call-frame.ts'
+import { automaticLimitMs } from './attempt-time.ts'
+import type { ForwardParts, LimitedExchange } from './call-frame.ts'
 import { CallRound, type RoundOwner } from './call-round.ts'
 import type { Exchange } from './exchange.ts'
 import type { CallRecorder } from './explanation.ts'
@@ -49,6 +50,8 @@ export interface CallInit {
   readonly priority?: CallPriority | undefined
   /** Whether it may be sent twice whatever its method; `undefined` for what the service says. */
   readonly idempotent?: boolean | undefined
+  /** When it began, by `performance.now()`. @default now */
+  readonly startedAt?: number | undefined
   /** The caller's signal. */
   readonly signal?: AbortSignal | undefined
   /** What consistent hashing hashes. */
@@ -79,7 +82,7 @@ export class Call implements RoundOwner, OpenCall {
   body: RequestBody | undefined
   deadlineAt: number
   readonly hashKey: string | undefined
-  readonly startedAt: number = performance.now()
+  readonly startedAt: number
   readonly transport: Transport
   readonly entry: ServiceEntry
   readonly forward: ForwardParts | undefined
@@ -97,9 +100,15 @@ export class Call implements RoundOwner, OpenCall {
   #isBodyUsed = false
   readonly #openCalls: OpenCalls
   readonly #callerSignal: AbortSignal | undefined
+  #abortListener: (() => void) | undefined
   #headers: Record<string, string> | undefined
   #controller: AbortController | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
+  /** When the timer is due. */
+  #timerAt = Number.POSITIVE_INFINITY
+  /** Has a limit that the timer watches too. */
+  #limited: LimitedExchange | undefined
+  #limitAt = Number.POSITIVE_INFINITY
   #prepared: PreparedBody | undefined
   #preparedFrom: RequestBody | undefined
   /** What the interceptors' `next()` began; nearly always one. */
@@ -113,6 +122,7 @@ export class Call implements RoundOwner, OpenCall {
   #reject!: (error: SdError) => void
 
   constructor(init: CallInit) {
+    this.startedAt = init.startedAt ?? performance.now()
     this.service = init.entry.service
     this.method = init.method
     this.path = init.path
@@ -189,11 +199,10 @@ export class Call implements RoundOwner, OpenCall {
       this.#reject = reject
       this.#startWatching()
       if (this.stopped) return
-      this.entry.policies.budget.deposit()
-      this.#proceed().then(
-        (response) => this.#handOut(response),
-        (error: unknown) => this.#fail(toSdError(error, 'SD_UNAVAILABLE', `Calling ${this.service}`)),
-      )
+      const { callInterceptors, policies } = this.entry
+      policies.budget.deposit()
+      if (callInterceptors.length === 0) this.#startRound(this.#handOut, this.#failWith)
+      else this.#proceed().then(this.#handOut, this.#failWith)
     })
   }
 
@@ -219,22 +228,30 @@ export class Call implements RoundOwner, OpenCall {
 
   /** Async, so that what an interceptor throws at once is a rejection too. */
   async #proceed(): Promise<CallResponse> {
-    const { callInterceptors } = this.entry
-    if (callInterceptors.length === 0) return this.#startRound()
-    return runChain(callInterceptors, this, () => this.#startRound())
+    return runChain(this.entry.callInterceptors, this, () => new Promise((resolve, reject) => this.#startRound(resolve, reject)))
   }
 
   /** What `next()` of the innermost interceptor does. May be called again, also while it is under way. */
-  #startRound(): Promise<CallResponse> {
-    if (this.stopped) return Promise.reject(this.stopped)
-    if (this.#handedOut || this.#finished) return Promise.reject(new SdError('SD_ABORTED', 'The call has ended'))
+  #startRound(resolve: (response: CallResponse) => void, reject: (error: unknown) => void): void {
+    if (this.stopped) {
+      reject(this.stopped)
+      return
+    }
+    if (this.#handedOut || this.#finished) {
+      reject(new SdError('SD_ABORTED', 'The call has ended'))
+      return
+    }
     for (const round of this.#rounds) round.dropUnread()
     const round = new CallRound(this)
     this.#rounds.push(round)
-    return round.run()
+    round.run(resolve, reject)
   }
 
-  #handOut(response: CallResponse): void {
+  readonly #failWith = (error: unknown): void => {
+    this.#fail(toSdError(error, 'SD_UNAVAILABLE', `Calling ${this.service}`))
+  }
+
+  readonly #handOut = (response: CallResponse): void => {
     if (this.#finished) return
     this.#handedOut = true
     this.#status = response.status
@@ -272,9 +289,36 @@ export class Call implements RoundOwner, OpenCall {
     const signal = this.#callerSignal
     if (signal) {
       if (signal.aborted) this.#onAbort()
-      else signal.addEventListener('abort', this.#onAbort, { once: true })
+      else {
+        this.#abortListener = () => this.#onAbort()
+        signal.addEventListener('abort', this.#abortListener, { once: true })
+      }
     }
-    if (!this.stopped && this.deadlineAt !== Number.POSITIVE_INFINITY) onDeadline(this)
+    if (this.stopped || this.deadlineAt === Number.POSITIVE_INFINITY) return
+    // The first attempt most probably has this limit: the timer need not be set twice.
+    const { attemptTimeoutMs, entry, startedAt } = this
+    const isAutomatic = (attemptTimeoutMs ?? entry.settings.attemptTimeoutMs) === 'auto' && !this.forward
+    const limitMs = isAutomatic ? automaticLimitMs(this) : undefined
+    if (limitMs === undefined || this.deadlineAt <= startedAt + limitMs) this.checkDeadline()
+    else this.#setTimer(startedAt + limitMs, startedAt)
+  }
+
+  watchLimit(exchange: LimitedExchange, limitAt: number): boolean {
+    // The deadline of a forwarded call moves, and may end.
+    if (this.forward || this.#limited?.isWaiting || !this.#timer) return false
+    this.#limited = exchange
+    this.#limitAt = limitAt
+    // Up to here the timer is early enough as it is, and looks again.
+    if (limitAt < this.#timerAt) {
+      clearTimeout(this.#timer)
+      this.#setTimer(limitAt, performance.now())
+    }
+    return true
+  }
+
+  #setTimer(at: number, now: number): void {
+    this.#timerAt = at
+    this.#timer = setTimeout(onDeadline, Math.min(at - now, longestTimerMs), this)
   }
 
   /** Sets another deadline; `Infinity` for none. */
@@ -288,14 +332,18 @@ export class Call implements RoundOwner, OpenCall {
     if (deadlineAt !== Number.POSITIVE_INFINITY) this.checkDeadline()
   }
 
-  /** Checks the deadline, and sets the timer for it. Far deadlines take more than one timer. */
+  /** Checks the deadline, and the limit of an attempt, and sets the timer for what comes next. Far deadlines take more than one timer. */
   checkDeadline(): void {
     const now = performance.now()
     // Timers cut fractions off, and may be a millisecond early.
-    const remainingMs = this.deadlineAt - (this.#timer ? now + 1 : now)
+    const at = this.#timer ? now + 1 : now
     this.#timer = undefined
-    if (remainingMs > 0) {
-      this.#timer = setTimeout(onDeadline, Math.min(remainingMs, longestTimerMs), this)
+    if (this.deadlineAt > at) {
+      const limited = this.#limited?.isWaiting ? this.#limited : undefined
+      const isOver = limited !== undefined && this.#limitAt <= at
+      if (!limited || isOver) this.#limited = undefined
+      this.#setTimer(limited && !isOver ? Math.min(this.deadlineAt, this.#limitAt) : this.deadlineAt, at)
+      if (isOver) limited.onLimit()
       return
     }
     if (this.forward) {
@@ -309,7 +357,7 @@ export class Call implements RoundOwner, OpenCall {
     this.stop(new SdError('SD_DEADLINE_EXCEEDED', `Calling ${this.service} took longer than ${afterMs} ms`, { origin }))
   }
 
-  readonly #onAbort = (): void => {
+  #onAbort(): void {
     this.stop(abortError(this.#callerSignal as AbortSignal, `Calling ${this.service}`))
   }
 
@@ -318,7 +366,7 @@ export class Call implements RoundOwner, OpenCall {
     this.#finished = true
     this.#openCalls.delete(this)
     clearTimeout(this.#timer)
-    this.#callerSignal?.removeEventListener('abort', this.#onAbort)
+    if (this.#abortListener) this.#callerSignal?.removeEventListener('abort', this.#abortListener)
     const status = this.#status
     if (hasTelemetrySubscribers(callEndChannel)) {
       const durationMs = performance.now() - this.startedAt

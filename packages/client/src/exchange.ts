@@ -14,6 +14,7 @@ import {
   readServerDelay,
   SdError,
 } from '@sd/core'
+import type { AttemptTime } from './attempt-time.ts'
 import type { CallFrame, ForwardParts } from './call-frame.ts'
 import { DEADLINE_HEADER } from './deadline.ts'
 import { type BodySource, ResponseBody } from './response-body.ts'
@@ -97,11 +98,18 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     return !this.#settled
   }
 
-  /** Sends the request; resolves with the head of the response. @param limitMs how long that may take; none if absent */
-  send(limitMs: number | undefined): Promise<CallResponse> {
+  /** Whether it is still to have a response. */
+  get isWaiting(): boolean {
+    return !this.#settled && this.response === undefined
+  }
+
+  /** Sends the request; resolves with the head of the response. @param time how long that may take; absent for no limit of its own */
+  send(time: AttemptTime | undefined): Promise<CallResponse> {
     const { call } = this.attempt
     const { endpoint } = this
-    if (limitMs !== undefined) this.#timer = setTimeout(onLimit, limitMs, this)
+    if (time && !(time.onlyForAnother && call.watchLimit(this, this.startedAt + time.limitMs))) {
+      this.#timer = setTimeout(onLimit, time.limitMs, this)
+    }
     call.firstExchange ??= this
     endpoint.acquire()
     return new Promise((resolve, reject) => {
@@ -142,6 +150,11 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
   /** Trailer fields of the response, once it has ended, names and values in turn as received. */
   get rawTrailers(): readonly string[] {
     return this.#exchange?.rawTrailers ?? []
+  }
+
+  /** Its limit is over. */
+  onLimit(): void {
+    this.attempt.onLimit(this)
   }
 
   /** Ends it, whatever phase it is in. */
@@ -275,5 +288,5 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
 }
 
 function onLimit(exchange: Exchange): void {
-  exchange.attempt.onLimit(exchange)
+  exchange.onLimit()
 }

@@ -12,7 +12,7 @@ import {
   settlesWithin,
 } from '@sd/core'
 import type { Dispatcher } from 'undici'
-import { Call } from './call.ts'
+import { Call, type CallInit } from './call.ts'
 import { Collapser, collapseKey } from './collapse.ts'
 import { type EventOptions, followEvents, type ServerSentEvent } from './event-stream.ts'
 import { createRecorder } from './explanation.ts'
@@ -122,7 +122,15 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
   const forwarding: ForwardContext = { transport, entryOf: entries.get, openCalls, maxResponseBytes }
   let closing: Promise<void> | undefined
 
-  async function call(method: string, service: string, path: string, requestOptions: RequestOptions): Promise<ServiceResponse> {
+  function call(method: string, service: string, path: string, requestOptions: RequestOptions): Promise<ServiceResponse> {
+    try {
+      return begin(method, service, path, requestOptions)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  function begin(method: string, service: string, path: string, requestOptions: RequestOptions): Promise<ServiceResponse> {
     if (openCalls.isClosed) throw closedError('client')
     checkKnownKeys('', requestOptions, requestKeys)
     const fullPath = requestOptions.query ? addQuery(checkPath(path), requestOptions.query) : checkPath(path)
@@ -137,33 +145,35 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
     }
     const contentType = requestOptions.json === undefined ? contentTypeOf(body) : 'application/json'
     if (contentType !== undefined) headers['content-type'] ??= contentType
-    const deadlineAt = findDeadline(requestOptions, entry)
-    const make = (own: AbortSignal | undefined): Call =>
-      new Call({
-        entry,
-        transport,
-        openCalls,
-        method,
-        path: fullPath,
-        headers: { ...headers },
-        body,
-        deadlineAt,
-        attemptTimeoutMs: attemptTimeoutMs === undefined ? undefined : checkDuration('attemptTimeoutMs', attemptTimeoutMs),
-        signal: own,
-        hashKey,
-        priority,
-        idempotent,
-        maxResponseBytes,
-        recorder: explain && createRecorder(checkFunction('explain', explain)),
-      })
-    if (!entry.settings.collapse || method !== 'GET' || body !== undefined || explain) return make(signal).run()
+    const startedAt = performance.now()
+    const deadlineAt = findDeadline(requestOptions, entry, startedAt)
+    const init: CallInit = {
+      entry,
+      transport,
+      openCalls,
+      method,
+      path: fullPath,
+      headers,
+      body,
+      startedAt,
+      deadlineAt,
+      attemptTimeoutMs: attemptTimeoutMs === undefined ? undefined : checkDuration('attemptTimeoutMs', attemptTimeoutMs),
+      signal,
+      hashKey,
+      priority,
+      idempotent,
+      maxResponseBytes,
+      recorder: explain && createRecorder(checkFunction('explain', explain)),
+    }
+    if (!entry.settings.collapse || method !== 'GET' || body !== undefined || explain) return new Call(init).run()
     return collapser.join({
       key: collapseKey([service, fullPath, hashKey, priority], headers),
       headers,
       deadlineAt,
       signal,
       start(own) {
-        const made = make(own)
+        // Calls that join come later, and compare with the header fields as they were.
+        const made = new Call({ ...init, headers: { ...headers }, signal: own, startedAt: performance.now() })
         return { response: made.run(), sent: () => made.firstExchange?.attempt.headers ?? made.headers }
       },
     })
@@ -215,9 +225,9 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
   return client
 }
 
-function findDeadline({ timeoutMs, deadlineAt }: RequestOptions, entry: ServiceEntry): number {
+function findDeadline({ timeoutMs, deadlineAt }: RequestOptions, entry: ServiceEntry, now: number): number {
   const limitMs = timeoutMs === undefined ? entry.settings.timeoutMs : checkDuration('timeoutMs', timeoutMs)
-  const own = limitMs === 0 ? Number.POSITIVE_INFINITY : performance.now() + limitMs
+  const own = limitMs === 0 ? Number.POSITIVE_INFINITY : now + limitMs
   if (deadlineAt === undefined) return own
   if (typeof deadlineAt !== 'number' || Number.isNaN(deadlineAt))
     throw invalid('deadlineAt', deadlineAt, 'a time by performance.now()')
