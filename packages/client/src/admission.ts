@@ -28,10 +28,6 @@ export async function admit({ call, policies, permits, onRefusal, stopped }: Adm
       throw error
     }
   }
-  function refuse(policy: RefusingPolicy, name: string): never {
-    onRefusal(policy, name)
-    throw new SdError('SD_REJECTED', `Calling ${call.service} was refused by its ${policy} ${name}`)
-  }
   /** After a wait. */
   function checkStopped(late?: Permit): void {
     const error = stopped()
@@ -50,9 +46,27 @@ export async function admit({ call, policies, permits, onRefusal, stopped }: Adm
       ? await ask('concurrency-limit', name, concurrencyLimit.acquire({ signal: call.signal, priority: call.priority }))
       : concurrencyLimit.tryAcquire(call)
     checkStopped(permit)
-    permits.push(permit ?? refuse('concurrency-limit', name))
+    permits.push(permit ?? refuse({ call, onRefusal }, 'concurrency-limit', name))
   }
-  if (breaker) permits.push(breaker.tryAcquire() ?? refuse('breaker', breaker.name))
+  askBreaker({ call, permits, onRefusal }, breaker)
+}
+
+/** Asks the concurrency limit and the breaker, where neither of them waits. @throws SdError `SD_REJECTED` if one refuses, or what it fails with */
+export function admitAtOnce(init: Omit<AdmissionInit, 'stopped'>): void {
+  const { call, policies, permits } = init
+  const { concurrencyLimit, breaker } = policies
+  if (concurrencyLimit)
+    permits.push(concurrencyLimit.tryAcquire(call) ?? refuse(init, 'concurrency-limit', concurrencyLimit.name))
+  askBreaker(init, breaker)
+}
+
+function askBreaker(init: Pick<AdmissionInit, 'call' | 'permits' | 'onRefusal'>, breaker: ServicePolicies['breaker']): void {
+  if (breaker) init.permits.push(breaker.tryAcquire() ?? refuse(init, 'breaker', breaker.name))
+}
+
+function refuse({ call, onRefusal }: Pick<AdmissionInit, 'call' | 'onRefusal'>, policy: RefusingPolicy, name: string): never {
+  onRefusal(policy, name)
+  throw new SdError('SD_REJECTED', `Calling ${call.service} was refused by its ${policy} ${name}`)
 }
 
 /** Says nothing about the service. */

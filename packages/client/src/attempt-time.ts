@@ -38,7 +38,10 @@ export function findAttemptTime(attempts: Repeatable): AttemptTime | undefined {
 function findAutomaticTime(attempts: Repeatable): AttemptTime | undefined {
   const { call } = attempts
   const limitMs = automaticLimitMs(call)
-  if (limitMs === undefined || performance.now() + limitMs >= call.deadlineAt || !attempts.mayRepeat) return undefined
+  if (limitMs === undefined) return undefined
+  // The first attempt needs no clock: if it begins so late that its limit is after the deadline, the deadline ends it.
+  const now = call.attempts > 1 ? performance.now() : call.startedAt
+  if (now + limitMs >= call.deadlineAt || !attempts.mayRepeat) return undefined
   return { limitMs, onlyForAnother: true }
 }
 

@@ -9,7 +9,7 @@ import {
   SdError,
   toSdError,
 } from '@sd/core'
-import { admit } from './admission.ts'
+import { type AdmissionInit, admit, admitAtOnce } from './admission.ts'
 import { AttemptLoop, type LoopOwner } from './attempt-loop.ts'
 import type { CallFrame } from './call-frame.ts'
 import type { Exchange } from './exchange.ts'
@@ -130,9 +130,7 @@ export class CallRound implements LoopOwner {
   #try(resolve: (response: CallResponse) => void, reject: (error: unknown) => void): void {
     this.#resolve = resolve
     this.#reject = reject
-    const { rateLimit, concurrencyLimit, breaker } = this.call.entry.policies
-    const response = rateLimit || concurrencyLimit || breaker ? this.#askPolicies() : this.#loop.run()
-    response.then(
+    this.#begin().then(
       (given) => this.#give(given),
       (error: unknown) => {
         this.#settlePermits(toSdError(error, 'SD_UNAVAILABLE', `Calling ${this.call.service}`))
@@ -141,21 +139,33 @@ export class CallRound implements LoopOwner {
     )
   }
 
-  async #askPolicies(): Promise<CallResponse> {
-    this.#permits = []
-    await admit({
-      call: this.call,
-      policies: this.call.entry.policies,
-      permits: this.#permits,
-      onRefusal: (policy, name) => this.noteRefusal(policy, name),
-      stopped: () => this.#stopped,
-    })
+  #begin(): Promise<CallResponse> {
+    const { rateLimit, concurrencyLimit, breaker } = this.call.entry.policies
+    if (!rateLimit && !concurrencyLimit && !breaker) return this.#loop.run()
+    const permits: Permit[] = []
+    this.#permits = permits
+    if (rateLimit || concurrencyLimit?.acquire) return this.#askPolicies(permits)
+    try {
+      admitAtOnce({ ...this.#admission, permits })
+    } catch (error) {
+      return Promise.reject(error)
+    }
     return this.#loop.run()
+  }
+
+  async #askPolicies(permits: Permit[]): Promise<CallResponse> {
+    await admit({ ...this.#admission, permits, stopped: () => this.#stopped })
+    return this.#loop.run()
+  }
+
+  get #admission(): Omit<AdmissionInit, 'permits' | 'stopped'> {
+    const { call } = this
+    return { call, policies: call.entry.policies, onRefusal: (policy, name) => this.noteRefusal(policy, name) }
   }
 
   #give(response: CallResponse): void {
     if (this.#stopped) return
-    this.#latencyMs = performance.now() - this.#startedAt
+    if (this.#permits) this.#latencyMs = performance.now() - this.#startedAt
     this.response = response
     const exchange = this.#loop.attempt?.exchange
     this.#exchange = exchange

@@ -129,7 +129,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
 
   #leftMs(): number | undefined {
     const { deadlineAt } = this.attempt.call
-    return deadlineAt === Number.POSITIVE_INFINITY ? undefined : Math.max(1, Math.floor(deadlineAt - performance.now()))
+    return deadlineAt === Number.POSITIVE_INFINITY ? undefined : Math.max(1, Math.floor(deadlineAt - this.startedAt))
   }
 
   #forward({ raw, pushed, upgrade, sendsDeadline }: ForwardParts, serverName: string | undefined): void {
@@ -205,11 +205,12 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
 
   onResponse(status: number, headers: HeaderFields, statusText: string): void {
     if (this.#settled) return
-    this.latencyMs = performance.now() - this.startedAt
+    const now = performance.now()
+    this.latencyMs = now - this.startedAt
     clearTimeout(this.#timer)
     this.#body = new ResponseBody(this)
     const { endpoint, attempt } = this
-    endpoint.answered()
+    endpoint.answered(now)
     const { attempts, maxResponseBytes, entry } = attempt.call
     this.response = new ServiceResponse({ status, headers, statusText, body: this.#body, endpoint, attempts, maxResponseBytes })
     if (status < 500) entry.policies.attemptLimit?.learn(this.latencyMs, attempt.call)

@@ -42,8 +42,8 @@ export interface Endpoint {
   acquire(): void
   /** Ends one attempt that was acquired, and learns its latency; nothing from an outcome that {@link judgeOutcome} finds neutral. */
   release(outcome: Outcome): void
-  /** The head of a response came: it is alive, however long the body takes. Optional for callers; `release` tells the rest. */
-  answered(): void
+  /** The head of a response came: it is alive, however long the body takes. Optional for callers; `release` tells the rest. @param now the time by `performance.now()`, where it is known */
+  answered(now?: number): void
   /** Keeps it from being picked. Idempotent: of one name there is one block, the last. */
   block(by: string, options?: BlockOptions): void
   /** Takes the block of that name back. */
@@ -171,8 +171,8 @@ class TrackedEndpoint implements Endpoint {
     this.#onOutcome?.(this, outcome)
   }
 
-  answered(): void {
-    this.answeredAt = performance.now()
+  answered(now: number = performance.now()): void {
+    this.answeredAt = now
     this.#unanswered = 0
     if (this.isBlocked) this.#onAnswer?.(this)
   }
