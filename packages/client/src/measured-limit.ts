@@ -65,8 +65,17 @@ export function createMeasuredLimit(options: MeasuredLimitOptions = {}): Attempt
   if (maxMs !== undefined && maxMs < minMs) throw invalid('maxMs', maxMs, `at least minMs = ${minMs}`)
   const kinds = new BoundedMap<string, Known>({ maxEntries: maxKinds, idleMs })
 
+  // Most calls are like the one before, and an attempt that is to be learned from is like the one that began.
+  let method = ''
+  let path = ''
+  let kind = ''
+
   function knownOf(call: CallContext): Known {
-    const kind = kindOf(call.method, call.path)
+    if (call.path !== path || call.method !== method) {
+      path = call.path
+      method = call.method
+      kind = kindOf(method, path)
+    }
     let known = kinds.get(kind)
     if (!known) {
       known = { latencies: createLatencyHistogram(windowMs), waitingSince: 0, slowUntil: 0 }

@@ -25,6 +25,8 @@ export class BoundedMap<Key, Value> {
   /** The one used last is at the end. */
   readonly #entries = new Map<Key, Entry<Value>>()
   #weight = 0
+  /** The entry at the end: what is used again and again need not be moved. */
+  #last: Entry<Value> | undefined
 
   constructor(limits: BoundedMapLimits<Key, Value>) {
     this.#limits = limits
@@ -40,13 +42,16 @@ export class BoundedMap<Key, Value> {
     const entry = this.#entries.get(key)
     if (!entry) return undefined
     const now = performance.now()
-    this.#entries.delete(key)
     if (this.#isIdle(entry, now)) {
-      this.#weight -= entry.weight
+      this.delete(key)
       return undefined
     }
     entry.usedAt = now
-    this.#entries.set(key, entry)
+    if (entry !== this.#last) {
+      this.#entries.delete(key)
+      this.#entries.set(key, entry)
+      this.#last = entry
+    }
     return entry.value
   }
 
@@ -57,7 +62,8 @@ export class BoundedMap<Key, Value> {
     const now = performance.now()
     const weight = weigh?.(key, value) ?? 0
     if (weight > maxWeight) return
-    this.#entries.set(key, { value, weight, usedAt: now })
+    this.#last = { value, weight, usedAt: now }
+    this.#entries.set(key, this.#last)
     this.#weight += weight
     for (const [oldest, entry] of this.#entries) {
       if (this.#entries.size <= maxEntries && this.#weight <= maxWeight && !this.#isIdle(entry, now)) return
@@ -70,12 +76,14 @@ export class BoundedMap<Key, Value> {
     const entry = this.#entries.get(key)
     if (!entry) return false
     this.#weight -= entry.weight
+    if (entry === this.#last) this.#last = undefined
     return this.#entries.delete(key)
   }
 
   /** Removes everything. */
   clear(): void {
     this.#entries.clear()
+    this.#last = undefined
     this.#weight = 0
   }
 

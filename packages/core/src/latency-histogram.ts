@@ -11,6 +11,9 @@ const growth = 1.05
 const smallestMs = 0.1
 /** From 0.1 ms to about half an hour. */
 const bucketCount = 340
+const logOfGrowth = Math.log(growth)
+/** A quantile is computed again after so many new latencies for each one that is known: a thousandth of them hardly moves it. */
+const staleShare = 1 / 1024
 
 /**
  * A histogram with buckets that grow by 5 %, in two halves that take turns, so that it knows the last one to two windows: 2.7 KB, whatever
@@ -22,6 +25,10 @@ export function createLatencyHistogram(windowMs: number): LatencyHistogram {
   let total = 0
   let currentTotal = 0
   let rotatedAt = performance.now()
+  /** The quantile that was asked for last, and of how many it is. */
+  let lastShare = 0
+  let lastTotal = 0
+  let lastQuantile = 0
 
   function rotate(): void {
     const age = performance.now() - rotatedAt
@@ -32,13 +39,14 @@ export function createLatencyHistogram(windowMs: number): LatencyHistogram {
     total = age < 2 * windowMs ? currentTotal : 0
     current = emptied
     currentTotal = 0
+    lastTotal = 0
     rotatedAt += age - (age % windowMs)
   }
 
   return {
     record(latencyMs) {
       rotate()
-      const index = Math.ceil(Math.log(latencyMs / smallestMs) / Math.log(growth))
+      const index = Math.ceil(Math.log(latencyMs / smallestMs) / logOfGrowth)
       const bucket = Math.min(bucketCount - 1, Math.max(0, index))
       current[bucket] = (current[bucket] as number) + 1
       currentTotal++
@@ -47,13 +55,17 @@ export function createLatencyHistogram(windowMs: number): LatencyHistogram {
     quantile(share, minSamples) {
       rotate()
       if (total < minSamples) return undefined
+      if (share === lastShare && lastTotal > 0 && total - lastTotal <= Math.floor(total * staleShare)) return lastQuantile
       let left = Math.max(1, Math.ceil(share * total))
       let bucket = 0
       for (; bucket < bucketCount - 1; bucket++) {
         left -= (current[bucket] as number) + (previous[bucket] as number)
         if (left <= 0) break
       }
-      return smallestMs * growth ** bucket
+      lastShare = share
+      lastTotal = total
+      lastQuantile = smallestMs * growth ** bucket
+      return lastQuantile
     },
   }
 }
