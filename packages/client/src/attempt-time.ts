@@ -46,7 +46,7 @@ function findAutomaticTime(attempts: Repeatable): AttemptTime | undefined {
 }
 
 /** What `auto` means for the first attempt of a call, in milliseconds; `undefined` if that is no limit, whatever the attempt is. */
-export function automaticLimitMs({ entry, deadlineAt, startedAt }: CallFrame): number | undefined {
+function automaticLimitMs({ entry, deadlineAt, startedAt }: CallFrame): number | undefined {
   const { timeoutMs } = entry.settings
   const totalMs = deadlineAt - startedAt
   // A time that was added to another, and taken off again, is not the same to the last bit.

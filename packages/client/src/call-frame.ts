@@ -38,6 +38,8 @@ export interface ResponseHead {
 
 /** An exchange whose response must come until a limit. */
 export interface LimitedExchange {
+  /** When it began, by `performance.now()`. */
+  readonly startedAt: number
   /** Whether it is still to have a response. */
   readonly isWaiting: boolean
   /** Its limit is over. */
@@ -70,7 +72,7 @@ export interface CallFrame extends CallContext, TelemetryCall {
   /** Whether a body that can be read only once was handed to a peer. */
   isBodyUsed: boolean
   /**
-   * Takes a rough limit into the timer of the call, so that most attempts need none of their own.
+   * Takes a limit into the timer of the call, so that most attempts need none of their own.
    *
    * @param limitAt when it is over, by `performance.now()`
    * @returns false if it takes none now

@@ -13,7 +13,6 @@ import {
   SdError,
   toSdError,
 } from '@sd/core'
-import { automaticLimitMs } from './attempt-time.ts'
 import type { ForwardParts, LimitedExchange } from './call-frame.ts'
 import { CallRound, type RoundOwner } from './call-round.ts'
 import type { Exchange } from './exchange.ts'
@@ -296,11 +295,9 @@ export class Call implements RoundOwner, OpenCall {
     }
     if (this.stopped || this.deadlineAt === Number.POSITIVE_INFINITY) return
     // The first attempt most probably has this limit: the timer need not be set twice.
-    const { attemptTimeoutMs, entry, startedAt } = this
-    const isAutomatic = (attemptTimeoutMs ?? entry.settings.attemptTimeoutMs) === 'auto' && !this.forward
-    const limitMs = isAutomatic ? automaticLimitMs(this) : undefined
-    if (limitMs === undefined || this.deadlineAt <= startedAt + limitMs) this.checkDeadline()
-    else this.#setTimer(startedAt + limitMs, startedAt)
+    const limitAt = this.forward ? Number.POSITIVE_INFINITY : this.startedAt + this.entry.lastLimitMs
+    if (this.deadlineAt <= limitAt) this.checkDeadline()
+    else this.#setTimer(limitAt, this.startedAt)
   }
 
   watchLimit(exchange: LimitedExchange, limitAt: number): boolean {
@@ -308,6 +305,7 @@ export class Call implements RoundOwner, OpenCall {
     if (this.forward || this.#limited?.isWaiting || !this.#timer) return false
     this.#limited = exchange
     this.#limitAt = limitAt
+    this.entry.lastLimitMs = limitAt - exchange.startedAt
     // Up to here the timer is early enough as it is, and looks again.
     if (limitAt < this.#timerAt) {
       clearTimeout(this.#timer)

@@ -138,6 +138,7 @@ export class ClientService {
       operation,
       settings,
       policies,
+      lastLimitMs: Number.POSITIVE_INFINITY,
       enter,
       leave,
     })

@@ -107,7 +107,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
   send(time: AttemptTime | undefined): Promise<CallResponse> {
     const { call } = this.attempt
     const { endpoint } = this
-    if (time && !(time.onlyForAnother && call.watchLimit(this, this.startedAt + time.limitMs))) {
+    if (time && !call.watchLimit(this, this.startedAt + time.limitMs)) {
       this.#timer = setTimeout(onLimit, time.limitMs, this)
     }
     call.firstExchange ??= this

@@ -44,6 +44,8 @@ export interface ServiceEntry {
   readonly callInterceptors: readonly Interceptor<CallContext>[]
   /** Around every attempt, the first outermost. */
   readonly attemptInterceptors: readonly Interceptor<AttemptContext>[]
+  /** Limit of the attempt that began last, in milliseconds; infinite while none had one. Calls set their timers for one like it. */
+  lastLimitMs: number
   /** A call with this entry begins. */
   enter(): void
   /** A call with this entry has ended: its body was read, or it failed. Once for each {@link ServiceEntry.enter}. */
