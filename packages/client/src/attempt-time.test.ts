@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http'
 import { createRetryPolicy } from '@sd/retry'
 import { eventually } from '@sd/testing'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { AttemptLimitRequest, ClientSettings, RequestOptions } from './index.ts'
 import { createWorld, type World } from './testing/world.ts'
 
@@ -52,6 +52,23 @@ describe('without a setting, an attempt is given up after half of the time limit
     await eventually(() => expect(own.active()).toBe(0), 1_000)
     await own.close()
   })
+})
+
+test.each<[string, ClientSettings]>([
+  ['auto', {}],
+  ['a number', { attemptTimeoutMs: 700 }],
+  ['a function', { attemptTimeoutMs: () => ({ currentMs: () => 700, learn: () => undefined }) }],
+])('a limit that is %s takes no timer beside that of the call', async (_, settings) => {
+  await world.serve(quick, { id: 'a' })
+  const client = world.client(settings)
+  // The first call does not know yet what limit its attempt will have.
+  await (await client.get('orders', '/')).bytes()
+  const timers = vi.spyOn(globalThis, 'setTimeout')
+  for (let call = 0; call < 3; call++) await (await client.get('orders', '/')).bytes()
+  const names = timers.mock.calls.map(([run]) => run.name)
+  timers.mockRestore()
+  expect(names.filter((name) => name === 'onDeadline')).toHaveLength(3)
+  expect(names).not.toContain('onLimit')
 })
 
 test('a function makes a limit that learns from responses, and only from those below 500', async () => {

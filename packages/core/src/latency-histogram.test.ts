@@ -25,6 +25,28 @@ test('a quantile is within 5 % of the sorted list', () => {
   )
 })
 
+test('asked all the time, a quantile is that of all but the newest thousandth', () => {
+  fc.assert(
+    fc.property(fc.array(fc.double({ min: 0.1, max: 10_000, noNaN: true }), { minLength: 1, maxLength: 40 }), (list) => {
+      const histogram = createLatencyHistogram(1_000)
+      const sorted: number[] = []
+      for (let round = 0; sorted.length < 4_096; round++) {
+        for (const latency of list) {
+          histogram.record(latency * (1 + (round % 7)))
+          sorted.push(latency * (1 + (round % 7)))
+          histogram.quantile(0.95, 1)
+        }
+      }
+      sorted.sort((a, b) => a - b)
+      const at = (share: number): number => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] as number
+      const found = histogram.quantile(0.95, 1) as number
+      expect(found).toBeGreaterThanOrEqual(at(0.948) * (1 - 1e-9))
+      expect(found).toBeLessThanOrEqual(at(0.952) * 1.05 * (1 + 1e-9))
+    }),
+    { seed: 9, numRuns: 30 },
+  )
+})
+
 test('nothing is said of too few, and the extremes have a bucket', () => {
   const histogram = createLatencyHistogram(1_000)
   histogram.record(0)

@@ -2,7 +2,10 @@
 export interface LatencyHistogram {
   /** Adds one latency in milliseconds. */
   record(latencyMs: number): void
-  /** The latency that a share of the recent ones did not exceed, at most 5 % too high; `undefined` while there are fewer than `minSamples`. */
+  /**
+   * The latency that a share of the recent ones did not exceed, at most 5 % too high; `undefined` while there are fewer than `minSamples`. Up to a
+   * thousandth of the latencies, the newest, may not yet be in it.
+   */
   quantile(share: number, minSamples: number): number | undefined
 }
 
