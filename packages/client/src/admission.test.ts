@@ -2,13 +2,13 @@ import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { createCockatielBreaker } from '@sd/breaker-cockatiel'
 import { createOpossumBreaker } from '@sd/breaker-opossum'
-import { createBulkhead } from '@sd/concurrency-limit'
-import { type CallRefusedEvent, callRefusedChannel, collectStates, subscribeTelemetry } from '@sd/core'
+import { createAdaptiveLimit, createBulkhead } from '@sd/concurrency-limit'
+import { type CallRefusedEvent, callRefusedChannel, collectStates, type Outcome, subscribeTelemetry } from '@sd/core'
 import { createMemoryRateLimiter } from '@sd/rate-limit-memory'
 import { createRetryPolicy } from '@sd/retry'
 import { eventually } from '@sd/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { ServiceClient } from './index.ts'
+import { resilient, type ServiceClient } from './index.ts'
 import { createWorld, type World } from './testing/world.ts'
 
 let world: World
@@ -114,14 +114,48 @@ describe('a concurrency limit', () => {
     await eventually(() => expect(collectStates().find(({ kind }) => kind === 'limit')).toMatchObject({ active: 0 }), 1_000)
   })
 
-  test('a call waits in its queue, and leaves it with its deadline', async () => {
-    await world.serve((_, response) => setTimeout(() => response.end(), 300))
-    const client = world.client({
-      concurrencyLimit: () => createBulkhead({ maxConcurrent: 1, maxQueued: 2, queueTimeoutMs: 5_000 }),
-    })
+  const queue = { maxQueued: 2, queueTimeoutMs: 5_000 }
+
+  test.each([
+    ['a bulkhead', () => createBulkhead({ maxConcurrent: 1, ...queue })],
+    ['an adaptive limit', () => createAdaptiveLimit({ minLimit: 1, maxLimit: 1, maxEventLoopDelayMs: 0, ...queue })],
+  ])('a call waits in the queue of %s, and leaves it with its deadline', async (_, concurrencyLimit) => {
+    await world.serve((_request, response) => setTimeout(() => response.end(), 300))
+    const client = world.client({ concurrencyLimit })
     const calls = [client.get('orders', '/'), client.get('orders', '/'), client.get('orders', '/', { timeoutMs: 20 })]
     await expect(calls[2]).rejects.toMatchObject({ code: 'SD_DEADLINE_EXCEEDED' })
     expect((await Promise.all(calls.slice(0, 2))).map(({ status }) => status)).toEqual([200, 200])
+    expect(refusals).toEqual([])
+  })
+
+  test('the wait is no latency of the service', async () => {
+    await world.serve((_, response) => setTimeout(() => response.end(), 100))
+    const latencies: (number | undefined)[] = []
+    const limit = createBulkhead({ maxConcurrent: 1, maxQueued: 9, queueTimeoutMs: 5_000 })
+    const breaker = { ...createOpossumBreaker(), tryAcquire: () => ({ settle: noteLatency }) }
+    function noteLatency({ latencyMs }: Outcome): void {
+      latencies.push(latencyMs)
+    }
+    const client = world.client({ concurrencyLimit: () => limit, breaker: () => breaker })
+    const startedAt = performance.now()
+    await Promise.all(Array.from({ length: 4 }, () => statusOf(client)))
+    const elapsedMs = performance.now() - startedAt
+    // One after the other: together they are not longer than the time that went by.
+    expect(latencies).toHaveLength(4)
+    expect(latencies.reduce((sum = 0, latencyMs = Number.NaN) => sum + latencyMs, 0)).toBeLessThanOrEqual(elapsedMs)
+  })
+
+  test('resilient() serves what comes at once after the process stood still', async () => {
+    await world.serve((_, response) => setTimeout(() => response.end(), 10))
+    const client = world.client(resilient({ concurrencyLimit: createAdaptiveLimit }))
+    const calls: Promise<number>[] = []
+    for (let round = 0; round < 2; round++) {
+      const endAt = performance.now() + 200
+      while (performance.now() < endAt);
+      for (let call = 0; call < 150; call++) calls.push(statusOf(client))
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+    expect(new Set(await Promise.all(calls))).toEqual(new Set([200]))
     expect(refusals).toEqual([])
   })
 })

@@ -1,4 +1,4 @@
-import { type CallContext, type Permit, type RefusingPolicy, SdError } from '@sd/core'
+import { type CallContext, type ConcurrencyLimit, type Permit, type RefusingPolicy, SdError } from '@sd/core'
 import type { ServicePolicies } from './policies.ts'
 import { takeUnits } from './rate-limit-setting.ts'
 
@@ -12,12 +12,14 @@ export interface AdmissionInit {
   readonly permits: Permit[]
   /** Told of a refusal. */
   readonly onRefusal: (policy: RefusingPolicy, name: string) => void
+  /** The permit of the concurrency limit for which the call waits already. */
+  readonly waiting?: Promise<Permit> | undefined
   /** Why the call was stopped while a policy made it wait; a permit that comes later is given back. */
   readonly stopped: () => SdError | undefined
 }
 
 /** Asks the policies that guard a service, one after the other. @throws SdError `SD_REJECTED` if one refuses, or what it fails with */
-export async function admit({ call, policies, permits, onRefusal, stopped }: AdmissionInit): Promise<void> {
+export async function admit({ call, policies, permits, waiting, onRefusal, stopped }: AdmissionInit): Promise<void> {
   const { rateLimit, concurrencyLimit, breaker } = policies
 
   async function ask<T>(policy: RefusingPolicy, name: string, answer: Promise<T>): Promise<T> {
@@ -42,22 +44,33 @@ export async function admit({ call, policies, permits, onRefusal, stopped }: Adm
   }
   if (concurrencyLimit) {
     const { name } = concurrencyLimit
-    const permit = concurrencyLimit.acquire
-      ? await ask('concurrency-limit', name, concurrencyLimit.acquire({ signal: call.signal, priority: call.priority }))
-      : concurrencyLimit.tryAcquire(call)
+    const given = waiting ?? askLimit(concurrencyLimit, call)
+    const permit = given && 'settle' in given ? given : await ask('concurrency-limit', name, Promise.resolve(given))
     checkStopped(permit)
     permits.push(permit ?? refuse({ call, onRefusal }, 'concurrency-limit', name))
   }
   askBreaker({ call, permits, onRefusal }, breaker)
 }
 
-/** Asks the concurrency limit and the breaker, where neither of them waits. @throws SdError `SD_REJECTED` if one refuses, or what it fails with */
-export function admitAtOnce(init: Omit<AdmissionInit, 'stopped'>): void {
+/**
+ * Asks the concurrency limit and the breaker. @returns the permit of the limit if the call has to wait for it: {@link admit} takes it from there
+ *
+ * @throws SdError `SD_REJECTED` if one refuses, or what it fails with
+ */
+export function admitAtOnce(init: Omit<AdmissionInit, 'stopped' | 'waiting'>): Promise<Permit> | undefined {
   const { call, policies, permits } = init
   const { concurrencyLimit, breaker } = policies
-  if (concurrencyLimit)
-    permits.push(concurrencyLimit.tryAcquire(call) ?? refuse(init, 'concurrency-limit', concurrencyLimit.name))
+  if (concurrencyLimit) {
+    const given = askLimit(concurrencyLimit, call)
+    if (given && !('settle' in given)) return given
+    permits.push(given ?? refuse(init, 'concurrency-limit', concurrencyLimit.name))
+  }
   askBreaker(init, breaker)
+  return undefined
+}
+
+function askLimit(limit: ConcurrencyLimit, call: CallContext): Permit | Promise<Permit> | undefined {
+  return limit.acquire ? limit.acquire(call) : limit.tryAcquire(call)
 }
 
 function askBreaker(init: Pick<AdmissionInit, 'call' | 'permits' | 'onRefusal'>, breaker: ServicePolicies['breaker']): void {

@@ -30,10 +30,11 @@ export class CallRound implements LoopOwner {
   /** What it gave. */
   response: CallResponse | undefined
   readonly #loop: AttemptLoop
-  readonly #startedAt: number
+  /** When it began or, where policies were asked, when they had let it through. */
+  #startedAt: number
   /** Of the concurrency limit and of the service's breaker. */
   #permits: Permit[] | undefined
-  /** From start to the head of the response, in milliseconds. */
+  /** From the last permit to the head of the response, in milliseconds: waiting for a permit says nothing about the service. */
   #latencyMs: number | undefined
   #stopped: SdError | undefined
   /** Whose response it gave. */
@@ -144,21 +145,23 @@ export class CallRound implements LoopOwner {
     if (!rateLimit && !concurrencyLimit && !breaker) return this.#loop.run()
     const permits: Permit[] = []
     this.#permits = permits
-    if (rateLimit || concurrencyLimit?.acquire) return this.#askPolicies(permits)
+    if (rateLimit) return this.#askPolicies(permits)
     try {
-      admitAtOnce({ ...this.#admission, permits })
+      const waiting = admitAtOnce({ ...this.#admission, permits })
+      if (waiting) return this.#askPolicies(permits, waiting)
     } catch (error) {
       return Promise.reject(error)
     }
     return this.#loop.run()
   }
 
-  async #askPolicies(permits: Permit[]): Promise<CallResponse> {
-    await admit({ ...this.#admission, permits, stopped: () => this.#stopped })
+  async #askPolicies(permits: Permit[], waiting?: Promise<Permit>): Promise<CallResponse> {
+    await admit({ ...this.#admission, permits, waiting, stopped: () => this.#stopped })
+    this.#startedAt = performance.now()
     return this.#loop.run()
   }
 
-  get #admission(): Omit<AdmissionInit, 'permits' | 'stopped'> {
+  get #admission(): Omit<AdmissionInit, 'permits' | 'stopped' | 'waiting'> {
     const { call } = this
     return { call, policies: call.entry.policies, onRefusal: (policy, name) => this.noteRefusal(policy, name) }
   }

@@ -24,7 +24,12 @@ export interface ResilientParts {
     readonly percentile: number
   }) => HedgePolicy
   /** Such as `createAdaptiveLimit` of `@sd/concurrency-limit`. */
-  readonly concurrencyLimit?: (options: { readonly name: string; readonly minLimit: number }) => ConcurrencyLimit
+  readonly concurrencyLimit?: (options: {
+    readonly name: string
+    readonly minLimit: number
+    readonly maxQueued: number
+    readonly queueTimeoutMs: number
+  }) => ConcurrencyLimit
 }
 
 /** The numbers of {@link resilient}, as plain data. */
@@ -42,10 +47,11 @@ export const preset = {
   /** Of the attempts 5 % are hedged; half a second is slow for most services while nothing is known. */
   hedge: { delayMs: 500, percentile: 0.95 },
   /**
-   * So many calls are let through at least, also while the limit measures: else it would refuse many at the start, and those that come at once after the
-   * process was busy for a quarter of a second, at 200 a second.
+   * So many calls are let through at least, also while the limit measures: else many would wait at the start. The queue takes what comes at once after this
+   * process, or all instances, stood still for half a second, at 1,000 calls and more a second, so that the limit makes no failures of its own. Once somebody has waited
+   * in vain the service is overloaded, and newcomers wait for 100 ms until the queue has been empty.
    */
-  concurrencyLimit: { minLimit: 50 },
+  concurrencyLimit: { minLimit: 50, maxQueued: 1_000, queueTimeoutMs: 1_000 },
 } as const
 
 /**
@@ -59,7 +65,8 @@ export const preset = {
  *   is let through again after a tenth of the outage, 10 s at most.
  * - Retries: the defaults of the policy, 3 attempts with jittered backoff, from the service's budget.
  * - Hedges: one more attempt when a call takes longer than 95 % of the others, 500 ms until that is known; from the same budget.
- * - Concurrency: the defaults of the limit, but never fewer than 50 calls, also while it measures: else it would refuse many at the start. One instance holds at most twice
+ * - Concurrency: the defaults of the limit, but never fewer than 50 calls, also while it measures, and up to 1,000 more wait for a second, or 100 ms while the
+ *   service is overloaded: a burst after a stall is served and not refused. One instance holds at most twice
  *   an even share of its places, so one that hangs does not use it up.
  *
  * Keep what it returns in a constant: another call makes other functions, and with them new policies where settings change at run time.

@@ -1,6 +1,6 @@
 import { createRandomBalancer } from '@sd/balancer-random'
 import { createOpossumBreaker } from '@sd/breaker-opossum'
-import { type Bulkhead, createBulkhead } from '@sd/concurrency-limit'
+import { type AdaptiveLimit, type Bulkhead, createAdaptiveLimit, createBulkhead } from '@sd/concurrency-limit'
 import { collectStates } from '@sd/core'
 import { createDiscovery } from '@sd/discovery'
 import { createMemoryRateLimiter } from '@sd/rate-limit-memory'
@@ -42,11 +42,19 @@ async function serveHeld(): Promise<{ readonly release: () => void; readonly arr
   }
 }
 
-describe('policies that are replaced', () => {
+type Limit = Bulkhead | AdaptiveLimit
+
+describe.each<[string, (name: string, places: number) => Limit]>([
+  ['a bulkhead', (name, maxConcurrent) => createBulkhead({ name, maxConcurrent, maxQueued: 100, queueTimeoutMs: 60_000 })],
+  [
+    'an adaptive limit',
+    (name, minLimit) => createAdaptiveLimit({ name, minLimit, maxQueued: 100, queueTimeoutMs: 60_000, maxEventLoopDelayMs: 0 }),
+  ],
+])('policies that are replaced, with the queue of %s', (_limit, createLimit) => {
   const limits =
-    (made: Bulkhead[], maxConcurrent: number) =>
+    (made: Limit[], places: number) =>
     ({ name }: PolicyScope) => {
-      const limit = createBulkhead({ name, maxConcurrent, maxQueued: 100, queueTimeoutMs: 60_000 })
+      const limit = createLimit(name, places)
       made.push(limit)
       return limit
     }
@@ -54,21 +62,21 @@ describe('policies that are replaced', () => {
   test.each([
     [
       'configure',
-      (client: ServiceClient, concurrencyLimit: (scope: PolicyScope) => Bulkhead) => client.configure({ concurrencyLimit }),
+      (client: ServiceClient, concurrencyLimit: (scope: PolicyScope) => Limit) => client.configure({ concurrencyLimit }),
     ],
     [
       'configureService',
-      (client: ServiceClient, concurrencyLimit: (scope: PolicyScope) => Bulkhead) =>
+      (client: ServiceClient, concurrencyLimit: (scope: PolicyScope) => Limit) =>
         client.configureService('orders', { concurrencyLimit }),
     ],
     [
       'an operation of its own',
-      (client: ServiceClient, concurrencyLimit: (scope: PolicyScope) => Bulkhead) =>
+      (client: ServiceClient, concurrencyLimit: (scope: PolicyScope) => Limit) =>
         client.configureService('orders', { concurrencyLimit: false, operations: { 'GET /': { concurrencyLimit } } }),
     ],
   ])('serve the calls that wait in them, and are closed after the last one: %s', async (_, reconfigure) => {
     const { release, arrived } = await serveHeld()
-    const made: Bulkhead[] = []
+    const made: Limit[] = []
     const client = world.client({ concurrencyLimit: limits(made, 2) })
     const calls = Array.from({ length: 10 }, () => textOf(client))
     await vi.waitFor(() => expect(arrived()).toBe(2))
@@ -89,7 +97,7 @@ describe('policies that are replaced', () => {
 
   test('stay while a later set of settings that was replaced too has them', async () => {
     const { release, arrived } = await serveHeld()
-    const made: Bulkhead[] = []
+    const made: Limit[] = []
     const concurrencyLimit = limits(made, 1)
     const client = world.client({ concurrencyLimit })
     const first = textOf(client)
@@ -115,7 +123,7 @@ describe('policies that are replaced', () => {
 
   test('are closed by close(), and after many changes, whatever calls wait', async () => {
     const { arrived } = await serveHeld()
-    const made: Bulkhead[] = []
+    const made: Limit[] = []
     const client = world.client({ concurrencyLimit: limits(made, 1) })
     const calls = [textOf(client), textOf(client)].map((call) => call.catch(({ code }) => code))
     await vi.waitFor(() => expect(arrived()).toBe(1))

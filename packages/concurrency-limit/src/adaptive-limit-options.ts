@@ -28,6 +28,10 @@ export interface AdaptiveLimitOptions {
   readonly probeTimeoutMs?: number
   /** The limit falls while the event loop's mean delay is above this, in milliseconds; 0 turns that off. @default 70 (toobusy-js) */
   readonly maxEventLoopDelayMs?: number
+  /** How many may wait for a place in `acquire` and `execute`; 0 for no waiting. @default 0 */
+  readonly maxQueued?: number
+  /** How long one waits at most, in milliseconds, from 1; a tenth of it after somebody waited in vain, until the queue has been empty. @default 1_000 */
+  readonly queueTimeoutMs?: number
   /** Source of randomness in [0, 1) for jitter. @default Math.random */
   readonly random?: () => number
 }
@@ -46,6 +50,8 @@ const optionKeys: readonly (keyof AdaptiveLimitOptions)[] = [
   'probeSamples',
   'probeTimeoutMs',
   'maxEventLoopDelayMs',
+  'maxQueued',
+  'queueTimeoutMs',
   'random',
 ]
 
@@ -76,6 +82,8 @@ export function checkAdaptiveLimitOptions(options: AdaptiveLimitOptions): Requir
     }),
     probeTimeoutMs: checkDuration('probeTimeoutMs', options.probeTimeoutMs ?? 2_000, 1),
     maxEventLoopDelayMs: checkDuration('maxEventLoopDelayMs', options.maxEventLoopDelayMs ?? 70),
+    maxQueued: checkInteger('maxQueued', options.maxQueued ?? 0, { min: 0, max: largestCount }),
+    queueTimeoutMs: checkDuration('queueTimeoutMs', options.queueTimeoutMs ?? 1_000, 1),
     random: checkFunction('random', options.random ?? Math.random),
   }
 }

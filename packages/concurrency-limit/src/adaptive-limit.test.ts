@@ -24,7 +24,7 @@ test('execute settles when the work has ended, and rejects what is too much as r
   await expect(limit.execute(() => 'never')).rejects.toMatchObject({
     code: 'SD_REJECTED',
     retryable: true,
-    message: 'orders is full: 1 at work, 1 allowed',
+    message: 'orders is full: 1 at work, 0 may wait',
   })
   work.resolve('done')
   expect(await running).toBe('done')
@@ -110,6 +110,8 @@ test.each([
   ['probeSamples', { probeSamples: 9 }],
   ['probeTimeoutMs', { probeTimeoutMs: Number.NaN }],
   ['maxEventLoopDelayMs', { maxEventLoopDelayMs: -1 }],
+  ['maxQueued', { maxQueued: -1 }],
+  ['queueTimeoutMs', { queueTimeoutMs: 0 }],
   ['name', { name: '' }],
   ['random', { random: 1 as never }],
   ['limit', { limit: 1 } as never],

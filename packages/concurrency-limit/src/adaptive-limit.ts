@@ -1,16 +1,8 @@
-import {
-  type ConcurrencyLimit,
-  closedError,
-  judgeOutcome,
-  type LimitRequest,
-  type Outcome,
-  type Permit,
-  priorityShares,
-  SdError,
-} from '@sd/core'
+import { type ConcurrencyLimit, judgeOutcome, type LimitRequest, type Permit } from '@sd/core'
 import { type AdaptiveLimitOptions, checkAdaptiveLimitOptions } from './adaptive-limit-options.ts'
 import { createEventLoopDelay } from './event-loop-delay.ts'
 import { createGradient } from './gradient.ts'
+import { type AcquireOptions, createPlaces } from './places.ts'
 import { runWithPermit } from './run-with-permit.ts'
 
 export type { AdaptiveLimitOptions } from './adaptive-limit-options.ts'
@@ -31,33 +23,51 @@ export interface AdaptiveLimitStatistics {
   readonly probing: boolean
   /** Permits given so far. */
   readonly admitted: number
-  /** Refused so far. */
+  /** Waiting now. */
+  readonly queued: number
+  /** Refused so far, because there was no place or the queue was full. */
   readonly rejected: number
+  /** Refused so far, because they waited for `queueTimeoutMs`. */
+  readonly timedOut: number
+  /** Waits so far that the caller's signal ended. */
+  readonly aborted: number
 }
 
-/** Finds by latency how much work may be under way at once, and refuses the rest at once: there is no queue. */
+/** Finds by latency how much work may be under way at once. The rest waits shortly, where there is a queue, or is refused. */
 export interface AdaptiveLimit extends ConcurrencyLimit, Disposable {
   /** A permit, or `undefined` if the limit is reached or was closed. */
   tryAcquire(request?: LimitRequest): Permit | undefined
   /**
-   * Runs `work` under a permit, and settles it when its promise settles. For work that goes on after that, such as a response with its
-   * body, use `tryAcquire`.
+   * A permit at once, or the promise of one after a wait in the queue. The wait is no part of the latency that the limit follows.
    *
-   * @throws SdError `SD_REJECTED` (retryable) if the limit is reached, `SD_CLOSED`, else what `work` throws
+   * @throws SdError as a rejection: `SD_REJECTED` (retryable) if the limit is reached and the queue is full, or the wait took too long,
+   * `SD_ABORTED` when the signal fires, `SD_CLOSED`
    */
-  execute<T>(work: () => Promise<T> | T): Promise<T>
+  acquire(options?: AcquireOptions): Permit | Promise<Permit>
+  /**
+   * Waits for a permit as {@link AdaptiveLimit.acquire} does, runs `work`, and settles it when its promise settles. For work that goes on after that, such as a response with its
+   * body, use `tryAcquire` or `acquire`.
+   *
+   * @throws what {@link AdaptiveLimit.acquire} and `work` throw
+   */
+  execute<T>(work: () => Promise<T> | T, options?: AcquireOptions): Promise<T>
   /** The numbers now. */
   statistics(): AdaptiveLimitStatistics
-  /** Refuses all work from now on, and stops to measure the event loop. Work under way ends in peace. Idempotent. */
+  /** Refuses all work from now on, also what waits, and stops to measure the event loop. Work under way ends in peace. Idempotent. */
   close(): void
 }
 
 /**
  * Makes a limit that follows latency: Envoy's gradient controller with parts of Netflix's Gradient2, plus the event loop's delay. It sheds
- * load before latency collapses. It keeps no timer: windows and probes are closed by the calls themselves.
+ * load before latency collapses. It keeps no timer but those of who waits: windows and probes are closed by the calls themselves.
+ *
+ * The queue, off by default, is for bursts: after a stall of this process all that was due comes at once. Once somebody has waited in
+ * vain it is no burst but overload, and newcomers wait a tenth of `queueTimeoutMs` until the queue has been empty: after the controlled
+ * delay of CoDel as Facebook uses it.
  *
  * @see https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/adaptive_concurrency_filter
  * @see https://github.com/Netflix/concurrency-limits (Gradient2Limit)
+ * @see https://queue.acm.org/detail.cfm?id=2839461 (Fail at Scale)
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createAdaptiveLimit(options: AdaptiveLimitOptions = {}): AdaptiveLimit {
@@ -65,67 +75,59 @@ export function createAdaptiveLimit(options: AdaptiveLimitOptions = {}): Adaptiv
   const { name } = settings
   const eventLoop = settings.maxEventLoopDelayMs > 0 ? createEventLoopDelay() : undefined
   const gradient = createGradient({ ...settings, readEventLoopDelay: () => eventLoop?.read() ?? 0 }, performance.now())
-  let active = 0
-  let admitted = 0
-  let rejected = 0
-  let closed = false
-
-  function admit(startedAt: number): Permit {
-    active++
-    admitted++
-    let settled = false
-    return {
-      settle(outcome) {
-        if (settled) return
-        settled = true
-        learn(startedAt, outcome)
-        active--
+  const places = createPlaces({
+    name,
+    size: {
+      get max() {
+        return gradient.limit
       },
-    }
+      maxQueued: settings.maxQueued,
+      queueTimeoutMs: settings.queueTimeoutMs,
+    },
+    shortensWaits: true,
+    onSettle(startedAt, outcome) {
+      const now = performance.now()
+      const verdict = judgeOutcome(outcome)
+      if (verdict !== 'neutral') gradient.learn(startedAt, outcome.latencyMs ?? now - startedAt, verdict === 'success')
+      gradient.advance(now, places.active)
+      return now
+    },
+  })
+
+  /** Lets the limit follow the time; those who wait get what it gained. @returns the time */
+  function advance(): number {
+    const now = performance.now()
+    gradient.advance(now, places.active)
+    places.resized(now)
+    return now
   }
 
-  function learn(startedAt: number, outcome: Outcome): void {
-    const now = performance.now()
-    const verdict = judgeOutcome(outcome)
-    if (verdict !== 'neutral') gradient.learn(startedAt, outcome.latencyMs ?? now - startedAt, verdict === 'success')
-    gradient.advance(now, active)
-  }
-
-  function tryAcquire({ priority }: LimitRequest = {}): Permit | undefined {
-    const now = performance.now()
-    gradient.advance(now, active)
-    const places = priority ? Math.max(1, Math.floor(gradient.limit * priorityShares[priority])) : gradient.limit
-    if (!closed && active < places) return admit(now)
-    rejected++
-    return undefined
+  function acquire(request: AcquireOptions = {}): Permit | Promise<Permit> {
+    return places.acquire(request, advance())
   }
 
   function close(): void {
-    closed = true
+    places.close()
     eventLoop?.close()
   }
 
   return {
     name,
     get load() {
-      return { max: gradient.limit, active, waiting: 0 }
+      return { max: gradient.limit, active: places.active, waiting: places.waiting }
     },
-    tryAcquire,
-    async execute(work) {
-      if (closed) throw closedError(name)
-      const permit = tryAcquire()
-      if (!permit) throw new SdError('SD_REJECTED', `${name} is full: ${active} at work, ${gradient.limit} allowed`)
-      return runWithPermit(permit, work)
-    },
+    tryAcquire: (request: LimitRequest = {}) => places.tryAcquire(request, advance()),
+    acquire,
+    execute: async (work, acquireOptions) => runWithPermit(await acquire(acquireOptions), work),
     statistics: () => ({
-      active,
+      active: places.active,
+      queued: places.waiting,
       limit: gradient.limit,
       minRttMs: gradient.minRttMs,
       sampleRttMs: gradient.sampleRttMs,
       eventLoopDelayMs: gradient.eventLoopDelayMs,
       probing: gradient.probing,
-      admitted,
-      rejected,
+      ...places.counts,
     }),
     close,
     [Symbol.dispose]: close,

@@ -1,19 +1,16 @@
 import {
-  abortError,
-  type CallPriority,
   type ConcurrencyLimit,
   checkDuration,
   checkInteger,
   checkKnownKeys,
   checkName,
-  closedError,
   type LimitRequest,
   type Permit,
-  priorityShares,
-  SdError,
 } from '@sd/core'
+import { type AcquireOptions, createPlaces } from './places.ts'
 import { runWithPermit } from './run-with-permit.ts'
-import { createWaitQueue, type Place } from './wait-queue.ts'
+
+export type { AcquireOptions } from './places.ts'
 
 /** How much a bulkhead takes; what {@link Bulkhead.resize} changes. */
 export interface BulkheadSize {
@@ -29,12 +26,6 @@ export interface BulkheadSize {
 export interface BulkheadOptions extends BulkheadSize {
   /** Name for logs, metrics and errors. @default 'bulkhead' */
   readonly name?: string
-}
-
-/** Options of {@link Bulkhead.acquire} and {@link Bulkhead.execute}. */
-export interface AcquireOptions extends LimitRequest {
-  /** Ends the waiting. It does not end work that has started. */
-  readonly signal?: AbortSignal | undefined
 }
 
 /** Numbers of a bulkhead: how it is now, and counts since it was made. */
@@ -64,7 +55,7 @@ export interface Bulkhead extends ConcurrencyLimit, Disposable {
   /** A permit at once, or `undefined` if there is no free place or the bulkhead is closed. Never overtakes those who wait. */
   tryAcquire(request?: LimitRequest): Permit | undefined
   /**
-   * Waits in the queue for a permit: first come, first served.
+   * Waits in the queue for a permit: first come, first served, `default` after `critical` and work without a priority.
    *
    * @throws SdError `SD_REJECTED` (retryable) if the queue is full or the wait took `queueTimeoutMs`, `SD_ABORTED` when the signal
    * fires, `SD_CLOSED`
@@ -90,11 +81,6 @@ export interface Bulkhead extends ConcurrencyLimit, Disposable {
   close(): void
 }
 
-interface Waiter {
-  admit(permit: Permit): void
-  refuse(error: SdError): void
-}
-
 const sizeKeys = ['maxConcurrent', 'maxQueued', 'queueTimeoutMs'] as const
 
 /** More than any process can hold: a larger number is a mistake. */
@@ -118,118 +104,48 @@ function checkSize(size: BulkheadSize): Required<BulkheadSize> {
 export function createBulkhead(options: BulkheadOptions): Bulkhead {
   checkKnownKeys('', options, [...sizeKeys, 'name'])
   const name = checkName('name', options.name ?? 'bulkhead')
-  const waiting = createWaitQueue<Waiter>()
-  const counts = { admitted: 0, rejected: 0, timedOut: 0, aborted: 0 }
   let size = checkSize(options)
-  let active = 0
-  let closed = false
-
-  function admit(): Permit {
-    active++
-    counts.admitted++
-    let settled = false
-    return {
-      settle() {
-        if (settled) return
-        settled = true
-        active--
-        admitWaiting()
+  const places = createPlaces({
+    name,
+    size: {
+      get max() {
+        return size.maxConcurrent
       },
-    }
-  }
+      get maxQueued() {
+        return size.maxQueued
+      },
+      get queueTimeoutMs() {
+        return size.queueTimeoutMs
+      },
+    },
+    shortensWaits: false,
+  })
 
-  function admitWaiting(): void {
-    while (active < size.maxConcurrent) {
-      const waiter = waiting.first()
-      if (!waiter) return
-      waiter.admit(admit())
-    }
-  }
-
-  function fullError(): SdError {
-    counts.rejected++
-    return new SdError('SD_REJECTED', `${name} is full: ${size.maxConcurrent} at work, ${size.maxQueued} may wait`)
-  }
-
-  /** Places that work of a priority may take: it gets one at least. */
-  function placesFor(priority: CallPriority | undefined): number {
-    return priority ? Math.max(1, Math.floor(size.maxConcurrent * priorityShares[priority])) : size.maxConcurrent
-  }
-
-  function tryAcquire({ priority }: LimitRequest = {}): Permit | undefined {
-    if (!closed && active < placesFor(priority)) return admit()
-    counts.rejected++
-    return undefined
-  }
-
-  function wait(signal: AbortSignal | undefined): Promise<Permit> {
-    const { queueTimeoutMs } = size
-    return new Promise((resolve, reject) => {
-      const onTimeout = (): void => {
-        counts.timedOut++
-        waiter.refuse(new SdError('SD_REJECTED', `${name} had no place within ${queueTimeoutMs} ms`))
-      }
-      const onAbort = (): void => {
-        counts.aborted++
-        waiter.refuse(abortError(signal as AbortSignal, `waiting for ${name}`))
-      }
-      const timer = setTimeout(onTimeout, queueTimeoutMs)
-      signal?.addEventListener('abort', onAbort, { once: true })
-      function leave(): void {
-        place.leave()
-        clearTimeout(timer)
-        signal?.removeEventListener('abort', onAbort)
-      }
-      const waiter: Waiter = {
-        admit(permit) {
-          leave()
-          resolve(permit)
-        },
-        refuse(error) {
-          leave()
-          reject(error)
-        },
-      }
-      const place: Place<Waiter> = waiting.join(waiter)
-    })
-  }
-
-  async function acquire({ signal, priority }: AcquireOptions = {}): Promise<Permit> {
-    if (closed) throw closedError(name)
-    if (signal?.aborted) throw abortError(signal, `waiting for ${name}`)
-    if (active < placesFor(priority)) return admit()
-    // Work that may come later does not take the places in the queue from work that may not.
-    if (priority === 'batch' || waiting.length >= size.maxQueued) throw fullError()
-    return wait(signal)
-  }
-
-  function close(): void {
-    closed = true
-    for (let waiter = waiting.first(); waiter; waiter = waiting.first()) waiter.refuse(closedError(name))
+  async function acquire(request: AcquireOptions = {}): Promise<Permit> {
+    return places.acquire(request, 0)
   }
 
   return {
     name,
     get load() {
-      return { max: size.maxConcurrent, active, waiting: waiting.length }
+      return { max: size.maxConcurrent, active: places.active, waiting: places.waiting }
     },
-    tryAcquire,
+    tryAcquire: (request = {}) => places.tryAcquire(request, 0),
     acquire,
     execute: async (work, acquireOptions) => runWithPermit(await acquire(acquireOptions), work),
     statistics: () => ({
-      active,
-      queued: waiting.length,
+      active: places.active,
+      queued: places.waiting,
       maxConcurrent: size.maxConcurrent,
       maxQueued: size.maxQueued,
-      ...counts,
+      ...places.counts,
     }),
     resize(change) {
       checkKnownKeys('', change, sizeKeys)
       size = checkSize({ ...size, ...change })
-      admitWaiting()
-      while (waiting.length > size.maxQueued) waiting.last()?.refuse(fullError())
+      places.resized(0)
     },
-    close,
-    [Symbol.dispose]: close,
+    close: places.close,
+    [Symbol.dispose]: places.close,
   }
 }

@@ -44,8 +44,8 @@ export interface ConcurrencyLimit extends AdmissionPolicy {
   readonly load: LimitLoad
   /** A permit, or `undefined` if the work is refused now. */
   tryAcquire(request?: LimitRequest): Permit | undefined
-  /** Waits for a permit, where there is a queue. @throws SdError `SD_REJECTED`, `SD_ABORTED`, `SD_CLOSED` */
-  acquire?(request?: LimitRequest & { readonly signal?: AbortSignal | undefined }): Promise<Permit>
+  /** A permit at once or, where there is a queue, after a wait. It rejects, and does not throw: `SD_REJECTED`, `SD_ABORTED`, `SD_CLOSED`. */
+  acquire?(request?: LimitRequest & { readonly signal?: AbortSignal | undefined }): Permit | Promise<Permit>
   /** Refuses all work from now on. Idempotent. */
   close(): void
 }

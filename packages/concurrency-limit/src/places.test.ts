@@ -1,0 +1,130 @@
+import type { CallPriority, Permit } from '@sd/core'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { type AdaptiveLimitOptions, createAdaptiveLimit, createBulkhead } from './index.ts'
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => {
+  vi.restoreAllMocks()
+  vi.useRealTimers()
+})
+
+interface Size {
+  readonly places: number
+  readonly maxQueued: number
+  readonly queueTimeoutMs: number
+}
+
+const limits = {
+  'a bulkhead': ({ places, ...queue }: Size) => createBulkhead({ maxConcurrent: places, ...queue }),
+  'an adaptive limit': ({ places, ...queue }: Size) => createAdaptiveLimit({ ...fixedAt(places), ...queue }),
+}
+
+function fixedAt(places: number): AdaptiveLimitOptions {
+  return { minLimit: places, maxLimit: places, initialLimit: places, maxEventLoopDelayMs: 0 }
+}
+
+describe.each(Object.entries(limits))('%s', (_, createLimit) => {
+  test('critical work is served first, and default work leaves it its places', async () => {
+    const limit = createLimit({ places: 10, maxQueued: 20, queueTimeoutMs: 500 })
+    const held = await Promise.all(Array.from({ length: 10 }, () => limit.acquire()))
+    const order: (CallPriority | undefined)[] = []
+    for (const priority of ['default', 'default', 'critical', undefined] as const) {
+      void Promise.resolve(limit.acquire({ priority })).then(() => order.push(priority))
+    }
+    for (const permit of held.slice(0, 2)) permit.settle({ ok: true })
+    await vi.advanceTimersByTimeAsync(0)
+    expect(order).toEqual(['critical', undefined])
+    held[2]?.settle({ ok: true })
+    await vi.advanceTimersByTimeAsync(0)
+    expect(order).toHaveLength(2)
+    held[3]?.settle({ ok: true })
+    held[4]?.settle({ ok: true })
+    await vi.advanceTimersByTimeAsync(0)
+    expect([order, limit.load]).toEqual([['critical', undefined, 'default', 'default'], { max: 10, active: 9, waiting: 0 }])
+  })
+
+  test('critical work takes the last place in a full queue from default work', async () => {
+    const limit = createLimit({ places: 1, maxQueued: 1, queueTimeoutMs: 500 })
+    const permit = await limit.acquire()
+    const pushedOut = expect(limit.acquire({ priority: 'default' })).rejects.toMatchObject({ code: 'SD_REJECTED' })
+    const critical = limit.acquire({ priority: 'critical' })
+    await pushedOut
+    await expect(limit.acquire({ priority: 'critical' })).rejects.toMatchObject({ code: 'SD_REJECTED' })
+    permit.settle({ ok: true })
+    await critical
+  })
+
+  test('a stall of the process is no wait: what came in meanwhile is read first, once', async () => {
+    const limit = createLimit({ places: 1, maxQueued: 2, queueTimeoutMs: 100 })
+    const permit = await limit.acquire()
+    const now = performance.now.bind(performance)
+    let stallMs = 0
+    vi.spyOn(performance, 'now').mockImplementation(() => now() + stallMs)
+    const first = limit.acquire()
+    const second = expect(limit.acquire()).rejects.toMatchObject({ code: 'SD_REJECTED' })
+    await vi.advanceTimersByTimeAsync(99)
+    stallMs = 300
+    await vi.advanceTimersByTimeAsync(1)
+    expect(limit.load.waiting).toBe(2)
+    permit.settle({ ok: true })
+    await first
+    stallMs = 900
+    await vi.advanceTimersByTimeAsync(20)
+    await second
+    expect([limit.statistics().timedOut, vi.getTimerCount()]).toEqual([1, 0])
+  })
+})
+
+describe('the queue of an adaptive limit', () => {
+  test('serves a burst as places become free, and the wait is no latency', async () => {
+    const limit = createAdaptiveLimit({ minLimit: 50, maxQueued: 1_000, maxEventLoopDelayMs: 0 })
+    const calls = Array.from({ length: 1_000 }, () => limit.execute(() => new Promise((resolve) => setTimeout(resolve, 10))))
+    expect(limit.load.waiting).toBe(950)
+    await vi.advanceTimersByTimeAsync(200)
+    await Promise.all(calls)
+    const { minRttMs, sampleRttMs, ...counts } = limit.statistics()
+    expect([minRttMs, sampleRttMs]).toEqual([10, 10])
+    expect(counts).toMatchObject({ active: 0, queued: 0, admitted: 1_000, rejected: 0, timedOut: 0 })
+  })
+
+  test('gives what the limit gains to those who wait, when the next call comes', async () => {
+    const limit = createAdaptiveLimit({
+      minLimit: 1,
+      initialLimit: 5,
+      maxQueued: 10,
+      probeTimeoutMs: 10,
+      maxEventLoopDelayMs: 0,
+    })
+    const permits: Permit[] = []
+    for (let call = 0; call < 5; call++) void Promise.resolve(limit.acquire()).then((permit) => permits.push(permit))
+    await vi.advanceTimersByTimeAsync(10)
+    expect(permits).toHaveLength(1)
+    expect(limit.tryAcquire()).toBeUndefined()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(permits).toHaveLength(5)
+  })
+
+  test('sheds a real overload within a tenth of the timeout', async () => {
+    const limit = createAdaptiveLimit({ ...fixedAt(10), maxQueued: 1_000, queueTimeoutMs: 500 })
+    const waits: { readonly at: number; readonly ms: number; readonly served: boolean }[] = []
+    // 10 places of 20 ms are 500 a second; 1,500 come.
+    for (let at = 0; at < 5_000; at += 2) {
+      for (let call = 0; call < 3; call++) {
+        const note = (served: boolean): void => void waits.push({ at, ms: performance.now() - startedAt, served })
+        const startedAt = performance.now()
+        Promise.resolve(limit.acquire()).then(
+          (permit) => {
+            note(true)
+            setTimeout(() => permit.settle({ ok: true }), 20)
+          },
+          () => note(false),
+        )
+      }
+      await vi.advanceTimersByTimeAsync(2)
+    }
+    await vi.advanceTimersByTimeAsync(1_000)
+    const late = waits.filter(({ at }) => at > 1_500)
+    expect(Math.max(...late.map(({ ms }) => ms))).toBeLessThanOrEqual(50)
+    expect(late.filter(({ served }) => served).length).toBeGreaterThan(0.95 * 500 * 3.5)
+  })
+})
