@@ -129,7 +129,7 @@ describe('documents', () => {
       )
     const [small, large] = [make(1_500), make(12_000)].map(shortest) as [number, number]
     expect(large).toBeLessThan(24 * Math.max(small, 4))
-  })
+  }, 120_000)
 
   test('a missing file is refused', () => {
     expect(() => createRegistry()).toThrow(expect.objectContaining({ code: 'SD_NOT_FOUND' }))
