@@ -112,8 +112,10 @@ export function createServiceReader(settings: DnsSettings, resolver: DnsResolver
           const ask = (limit: AbortSignal): Promise<Addresses> => resolve(target, limit, (type) => brought(target, type))
           const found = await withAnySignal([signal, patience.signal], ask)
           resolved.set(target, found)
-          // With one that can be used the others have the time of one query: a start must not wait for a zone that is cut off.
-          if (found.addresses.length > 0) timer ??= setTimeout(() => patience.abort(late()), timeoutMs)
+          // After each that can be used the others have the time of one query: a start must not wait for a zone that is cut off.
+          if (found.addresses.length === 0) continue
+          clearTimeout(timer)
+          timer = setTimeout(() => patience.abort(late()), timeoutMs)
         } catch (error) {
           signal.throwIfAborted()
           failed.set(target, toSdError(error, 'SD_UNAVAILABLE', `${registry} can't resolve ${target}`))
