@@ -7,6 +7,7 @@ const hints: Readonly<Record<string, string>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: "the server's certificate is signed by itself: give it as tls.ca",
   SELF_SIGNED_CERT_IN_CHAIN: "the authority of the server's certificate is not trusted: give it as tls.ca",
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: "the authority of the server's certificate is not known: give it as tls.ca",
+  CERT_SIGNATURE_FAILURE: "the server's certificate is of another authority of the same name: give it as tls.ca",
   UNABLE_TO_GET_ISSUER_CERT: "the authority of the server's certificate is not known: give it as tls.ca",
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "the authority of the server's certificate is not known: give it as tls.ca",
   CERT_HAS_EXPIRED: "the server's certificate has expired",
