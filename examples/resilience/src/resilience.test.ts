@@ -16,7 +16,7 @@ describe.each(['opossum', 'cockatiel'])('with %s', (breaker) => {
       /breaker orders\/orders-2: closed → open \(failure-rate\); attempts since the last change: \d+ good, \d+ failed/,
       /breaker orders\/orders-2: open → half-open \(open-time-over\)/,
       /breaker orders\/orders-2: half-open → closed \(recovered\)/,
-      /\(orders-2\) dropped by blocked: breaker/,
+      /\(orders-2\) dropped by failing; .*breaker: orders\/orders-2 is open/,
       /breaker orders: closed → open \(failure-rate\)/,
       /breaker orders: half-open → closed \(recovered\)/,
       /outlier-detection: stock-1 is out for \d+ ms \(consecutive-5xx\)/,
