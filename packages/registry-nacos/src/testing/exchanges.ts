@@ -24,15 +24,22 @@ export interface StandIn {
   close(): Promise<void>
 }
 
+/** The recordings are older than the `kind` in the metadata, of which the server makes nothing. */
+function keyOf({ params, ...request }: RecordedRequest): string {
+  const { metadata, ...others } = params
+  const { kind: _, ...kept } = JSON.parse(metadata ?? '{}') as Readonly<Record<string, unknown>>
+  return JSON.stringify([request, others, kept])
+}
+
 /** Answers as a Nacos did once: equal requests get their recorded answers in order, and then the last one again. */
 export function replay(exchanges: readonly Exchange[]): Promise<StandIn> {
   const left = new Map<string, Exchange[]>()
   for (const exchange of exchanges) {
-    const key = JSON.stringify(exchange.request)
+    const key = keyOf(exchange.request)
     left.set(key, [...(left.get(key) ?? []), exchange])
   }
   return listen(async (request) => {
-    const answers = left.get(JSON.stringify(request))
+    const answers = left.get(keyOf(request))
     const answer = answers && answers.length > 1 ? answers.shift() : answers?.[0]
     return answer ?? { status: 500, body: `not recorded: ${JSON.stringify(request)}` }
   })
