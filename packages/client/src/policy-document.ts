@@ -10,32 +10,14 @@ import {
 import { type CallFallback, checkFallback } from './fallback.ts'
 import type { Keep } from './made-of-data.ts'
 import { createMeasuredLimit, type MeasuredLimitOptions } from './measured-limit.ts'
-import { atPath, type InstanceScope, type PolicyScope, type ServiceSettings } from './settings.ts'
+import { atPath, type InstanceScope, type PolicyScope, type ServiceSettings, settingKeys } from './settings.ts'
 import type { MadeOf, SettingsParts } from './settings-parts.ts'
 
 /** Settings of all services, of one, or of one operation, as plain data. */
 export type PolicyDocument = Readonly<Record<string, unknown>>
 
 /** Names of the fields that a {@link PolicyDocument} may have. */
-export const documentKeys: readonly string[] = [
-  'resilient',
-  'timeoutMs',
-  'attemptTimeoutMs',
-  'headers',
-  'serverName',
-  'idempotent',
-  'collapse',
-  'fallback',
-  'rateLimit',
-  'concurrencyLimit',
-  'breaker',
-  'retry',
-  'hedge',
-  'retryBudget',
-  'balancer',
-  'instanceBreaker',
-  'operations',
-]
+export const documentKeys: readonly string[] = ['resilient', ...settingKeys]
 
 /** What a document is read with. */
 export interface PolicyReading {
