@@ -1,11 +1,16 @@
 import { Agent as HttpAgent } from 'node:http'
+import { createRequire } from 'node:module'
 import axios from 'axios'
 import axiosRetry from 'axios-retry'
-import { type BrokerOptions, ServiceBroker, type ServiceSchema } from 'moleculer'
 import Opossum from 'opossum'
 import { Pool } from 'undici'
+import type { BrokerOptions, ServiceBroker, ServiceSchema } from '../moleculer.d.ts'
 import { order } from '../order.ts'
 import type { Send } from './callers.ts'
+
+const require = createRequire(import.meta.url)
+// By require(), so that its own types are not asked for.
+const moleculer = require('moleculer') as typeof import('../moleculer.d.ts')
 
 /** What everything is compared with. */
 export function createUndici([port]: readonly number[]): Send {
@@ -36,7 +41,7 @@ export const orders: ServiceSchema = { name: 'orders', actions: { get: () => ord
 
 /** Moleculer with its breaker and its retries. */
 export function createBroker(nodeID: string, transporter?: BrokerOptions['transporter']): ServiceBroker {
-  return new ServiceBroker({
+  return new moleculer.ServiceBroker({
     nodeID,
     logger: false,
     requestTimeout: 5_000,
