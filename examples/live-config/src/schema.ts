@@ -1,5 +1,40 @@
 import { z } from 'zod'
 
+/** What holds for a service, and for all that say nothing of their own. */
+interface SettingsConfig {
+  readonly balancer: 'round-robin' | 'weighted-round-robin' | 'p2c'
+  readonly timeoutMs: number
+  readonly retry: { readonly maxAttempts: number; readonly backoffMs: number; readonly budgetRatio: number }
+  readonly breaker: {
+    readonly failureRate: number
+    readonly minimumCalls: number
+    readonly windowMs: number
+    readonly openMs: number
+  }
+  readonly rateLimit: { readonly limit: number; readonly windowMs: number } | null
+}
+
+type Optional<T> = { readonly [Key in keyof T]?: T[Key] | undefined }
+
+/** Settings of one service that differ. */
+export type OverridesConfig = Optional<
+  Omit<SettingsConfig, 'retry' | 'breaker'> & {
+    readonly retry: Optional<SettingsConfig['retry']>
+    readonly breaker: Optional<SettingsConfig['breaker']>
+  }
+>
+
+/** All that the client is told. */
+export interface ClientConfig extends SettingsConfig {
+  readonly token: string
+  readonly services: Readonly<Record<string, OverridesConfig>>
+}
+
+/** All of the shop's configuration. */
+export interface ShopConfig {
+  readonly client: ClientConfig
+}
+
 const balancerName = z.enum(['round-robin', 'weighted-round-robin', 'p2c'])
 const milliseconds = z.int().min(1)
 
@@ -26,17 +61,12 @@ const settings = z.strictObject({ balancer: balancerName, timeoutMs: millisecond
 const overrides = settings.extend({ retry: retry.partial(), breaker: breaker.partial() }).partial()
 
 /** What is wanted. Strict objects, so that a misspelled name is refused rather than ignored. */
-export const shopSchema = z.strictObject({
+export const shopSchema: z.ZodType<ShopConfig, ShopConfig> = z.strictObject({
   client: settings.extend({ token: z.string(), services: z.record(z.string(), overrides) }),
 })
 
-/** Settings of one service that differ. */
-export type OverridesConfig = z.output<typeof overrides>
-/** All that the client is told. */
-export type ClientConfig = z.output<typeof shopSchema>['client']
-
 /** The lowest layer: what the program says itself. */
-export const shopDefaults = {
+export const shopDefaults: { readonly client: Omit<ClientConfig, 'token'> } = {
   client: {
     balancer: 'round-robin',
     timeoutMs: 5_000,

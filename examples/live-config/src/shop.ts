@@ -7,14 +7,13 @@ import { createEnvConfigSource } from '@sd/config-env'
 import { createFileConfigSource } from '@sd/config-file'
 import type { ConfigSource, Discoverer } from '@sd/core'
 import { createDiscovery } from '@sd/discovery'
-import type { z } from 'zod'
 import { createClientSettingsMapper } from './client-settings.ts'
-import { shopDefaults, shopSchema } from './schema.ts'
+import { type ShopConfig, shopDefaults, shopSchema } from './schema.ts'
 
 /** The program whose configuration this is about. */
 export interface Shop {
   /** Its configuration. */
-  readonly config: Config<z.output<typeof shopSchema>, z.input<typeof shopSchema>>
+  readonly config: Config<ShopConfig>
   /** Its client, which follows the configuration. */
   readonly client: ServiceClient
   /** Ends it. */
