@@ -27,6 +27,9 @@ interface BodyTap {
   readonly onComplete: (body: Uint8Array) => void
 }
 
+/** Of a body of which nothing is there; never added to. */
+const none: Uint8Array[] = []
+
 /** Takes a chunk; the tap is gone if it is too much. */
 function addTo(tap: BodyTap, chunk: Uint8Array): BodyTap | undefined {
   tap.left -= chunk.length
@@ -38,7 +41,7 @@ function addTo(tap: BodyTap, chunk: Uint8Array): BodyTap | undefined {
 /** A response body: fed by a transport, read once, by iteration or as a whole. */
 export class ResponseBody implements AsyncIterable<Uint8Array> {
   readonly #source: BodySource
-  #chunks: Uint8Array[] = []
+  #chunks: Uint8Array[] = none
   #bytes = 0
   #paused = false
   #done = false
@@ -69,7 +72,9 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
       this.#paused = this.#isSinkPaused
       return !this.#paused
     }
-    this.#chunks.push(chunk)
+    // Most bodies have one part; a list that grows makes room for 17.
+    if (this.#chunks.length === 0) this.#chunks = [chunk]
+    else this.#chunks.push(chunk)
     this.#bytes += chunk.length
     if (this.#tap) this.#tap = addTo(this.#tap, chunk)
     if (this.#limit > 0) {

@@ -13,7 +13,7 @@ import {
 } from '@sd/core'
 import type { Dispatcher } from 'undici'
 import { Call, type CallInit } from './call.ts'
-import { Collapser, collapseKey } from './collapse.ts'
+import { type CollapsibleCall, Collapser, collapseKey } from './collapse.ts'
 import { type EventOptions, followEvents, type ServerSentEvent } from './event-stream.ts'
 import { createRecorder } from './explanation.ts'
 import { fetchService } from './fetch.ts'
@@ -166,17 +166,7 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
       recorder: explain && createRecorder(checkFunction('explain', explain)),
     }
     if (!entry.settings.collapse || method !== 'GET' || body !== undefined || explain) return new Call(init).run()
-    return collapser.join({
-      key: collapseKey([service, fullPath, hashKey, priority], headers),
-      headers,
-      deadlineAt,
-      signal,
-      start(own) {
-        // Calls that join come later, and compare with the header fields as they were.
-        const made = new Call({ ...init, headers: { ...headers }, signal: own, startedAt: performance.now() })
-        return { response: made.run(), sent: () => made.firstExchange?.attempt.headers ?? made.headers }
-      },
-    })
+    return collapser.join(toCollapsible(init))
   }
 
   function unlessClosed<Parameters extends unknown[], Result>(method: (...parameters: Parameters) => Result): typeof method {
@@ -223,6 +213,22 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
     [Symbol.asyncDispose]: () => client.close(),
   }
   return client
+}
+
+/** A call that others like it may join. */
+function toCollapsible(init: CallInit): CollapsibleCall {
+  const { entry, path, headers, hashKey, priority, deadlineAt, signal } = init
+  return {
+    key: collapseKey([entry.service, path, hashKey, priority], headers),
+    headers,
+    deadlineAt,
+    signal,
+    start(own) {
+      // Calls that join come later, and compare with the header fields as they were.
+      const made = new Call({ ...init, headers: { ...headers }, signal: own, startedAt: performance.now() })
+      return { response: made.run(), sent: () => made.firstExchange?.attempt.headers ?? made.headers }
+    },
+  }
 }
 
 function findDeadline({ timeoutMs, deadlineAt }: RequestOptions, entry: ServiceEntry, now: number): number {

@@ -2,6 +2,9 @@ import { type CallResponse, type Endpoint, type HeaderFields, SdError } from '@s
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { ResponseBody } from './response-body.ts'
 
+/** Keeps nothing from one text to the next. */
+const utf8 = new TextDecoder()
+
 /** Parts of a {@link ServiceResponse}. */
 export interface ServiceResponseInit extends CallResponse {
   /** Number of attempts that the call took. */
@@ -53,17 +56,14 @@ export class ServiceResponse implements CallResponse {
   }
 
   /** The whole body. @throws SdError `SD_TOO_LARGE` over `maxResponseBytes`, or what ended the body early */
-  async bytes(): Promise<Uint8Array> {
-    if (this.body instanceof ResponseBody) return this.body.readAll(this.#maxResponseBytes)
-    const copy = new ResponseBody({ resume() {}, cancel() {} })
-    for await (const chunk of this.body) copy.push(chunk)
-    copy.end()
-    return copy.readAll(this.#maxResponseBytes)
+  bytes(): Promise<Uint8Array> {
+    const { body } = this
+    return body instanceof ResponseBody ? body.readAll(this.#maxResponseBytes) : this.#copy(body)
   }
 
   /** The whole body as UTF-8 text. @throws as {@link ServiceResponse.bytes} */
   async text(): Promise<string> {
-    return new TextDecoder().decode(await this.bytes())
+    return utf8.decode(await this.bytes())
   }
 
   /**
@@ -103,6 +103,14 @@ export class ServiceResponse implements CallResponse {
   /** Drops the body, or what is left of it. */
   cancel(): void {
     if (this.body instanceof ResponseBody) this.body.cancel()
+  }
+
+  /** Of a body that an interceptor or a fallback made. */
+  async #copy(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+    const copy = new ResponseBody({ resume() {}, cancel() {} })
+    for await (const chunk of body) copy.push(chunk)
+    copy.end()
+    return copy.readAll(this.#maxResponseBytes)
   }
 
   get #source(): string {
