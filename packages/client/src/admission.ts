@@ -1,38 +1,41 @@
 import { type CallContext, type ConcurrencyLimit, type Permit, type RefusingPolicy, SdError } from '@sd/core'
+import type { CallFrame } from './call-frame.ts'
 import type { ServicePolicies } from './policies.ts'
 import { takeUnits } from './rate-limit-setting.ts'
 
-/** What an admission is made of. */
-export interface AdmissionInit {
+/** Who asks for admission. */
+export interface Applicant {
   /** The call. */
-  readonly call: CallContext
-  /** What guards its service. */
-  readonly policies: Pick<ServicePolicies, 'rateLimit' | 'concurrencyLimit' | 'breaker'>
-  /** Takes the permits as they are given, those included that came before a refusal. */
-  readonly permits: Permit[]
-  /** Told of a refusal. */
-  readonly onRefusal: (policy: RefusingPolicy, name: string) => void
-  /** The permit of the concurrency limit for which the call waits already. */
-  readonly waiting?: Promise<Permit> | undefined
+  readonly call: CallFrame
   /** Why the call was stopped while a policy made it wait; a permit that comes later is given back. */
-  readonly stopped: () => SdError | undefined
+  readonly stopped: SdError | undefined
+  /** Takes the permits as they are given, those included that came before a refusal. */
+  addPermit(permit: Permit): void
+  /** Told of a refusal. */
+  noteRefusal(policy: RefusingPolicy, name: string): void
 }
 
-/** Asks the policies that guard a service, one after the other. @throws SdError `SD_REJECTED` if one refuses, or what it fails with */
-export async function admit({ call, policies, permits, waiting, onRefusal, stopped }: AdmissionInit): Promise<void> {
-  const { rateLimit, concurrencyLimit, breaker } = policies
+/**
+ * Asks the policies that guard a service, one after the other.
+ *
+ * @param waiting the permit of the concurrency limit for which the call waits already
+ * @throws SdError `SD_REJECTED` if one refuses, or what it fails with
+ */
+export async function admit(applicant: Applicant, waiting?: Promise<Permit>): Promise<void> {
+  const { call } = applicant
+  const { rateLimit, concurrencyLimit, breaker } = call.entry.policies
 
   async function ask<T>(policy: RefusingPolicy, name: string, answer: Promise<T>): Promise<T> {
     try {
       return await answer
     } catch (error) {
-      if (SdError.isInstance(error) && error.code === 'SD_REJECTED') onRefusal(policy, name)
+      if (SdError.isInstance(error) && error.code === 'SD_REJECTED') applicant.noteRefusal(policy, name)
       throw error
     }
   }
   /** After a wait. */
   function checkStopped(late?: Permit): void {
-    const error = stopped()
+    const error = applicant.stopped
     if (!error) return
     late?.settle({ ok: true, error: notUsed })
     throw error
@@ -47,9 +50,9 @@ export async function admit({ call, policies, permits, waiting, onRefusal, stopp
     const given = waiting ?? askLimit(concurrencyLimit, call)
     const permit = given && 'settle' in given ? given : await ask('concurrency-limit', name, Promise.resolve(given))
     checkStopped(permit)
-    permits.push(permit ?? refuse({ call, onRefusal }, 'concurrency-limit', name))
+    applicant.addPermit(permit ?? refuse(applicant, 'concurrency-limit', name))
   }
-  askBreaker({ call, permits, onRefusal }, breaker)
+  askBreaker(applicant, breaker)
 }
 
 /**
@@ -57,15 +60,15 @@ export async function admit({ call, policies, permits, waiting, onRefusal, stopp
  *
  * @throws SdError `SD_REJECTED` if one refuses, or what it fails with
  */
-export function admitAtOnce(init: Omit<AdmissionInit, 'stopped' | 'waiting'>): Promise<Permit> | undefined {
-  const { call, policies, permits } = init
-  const { concurrencyLimit, breaker } = policies
+export function admitAtOnce(applicant: Applicant): Promise<Permit> | undefined {
+  const { call } = applicant
+  const { concurrencyLimit, breaker } = call.entry.policies
   if (concurrencyLimit) {
     const given = askLimit(concurrencyLimit, call)
     if (given && !('settle' in given)) return given
-    permits.push(given ?? refuse(init, 'concurrency-limit', concurrencyLimit.name))
+    applicant.addPermit(given ?? refuse(applicant, 'concurrency-limit', concurrencyLimit.name))
   }
-  askBreaker(init, breaker)
+  askBreaker(applicant, breaker)
   return undefined
 }
 
@@ -73,13 +76,13 @@ function askLimit(limit: ConcurrencyLimit, call: CallContext): Permit | Promise<
   return limit.acquire ? limit.acquire(call) : limit.tryAcquire(call)
 }
 
-function askBreaker(init: Pick<AdmissionInit, 'call' | 'permits' | 'onRefusal'>, breaker: ServicePolicies['breaker']): void {
-  if (breaker) init.permits.push(breaker.tryAcquire() ?? refuse(init, 'breaker', breaker.name))
+function askBreaker(applicant: Applicant, breaker: ServicePolicies['breaker']): void {
+  if (breaker) applicant.addPermit(breaker.tryAcquire() ?? refuse(applicant, 'breaker', breaker.name))
 }
 
-function refuse({ call, onRefusal }: Pick<AdmissionInit, 'call' | 'onRefusal'>, policy: RefusingPolicy, name: string): never {
-  onRefusal(policy, name)
-  throw new SdError('SD_REJECTED', `Calling ${call.service} was refused by its ${policy} ${name}`)
+function refuse(applicant: Applicant, policy: RefusingPolicy, name: string): never {
+  applicant.noteRefusal(policy, name)
+  throw new SdError('SD_REJECTED', `Calling ${applicant.call.service} was refused by its ${policy} ${name}`)
 }
 
 /** Says nothing about the service. */

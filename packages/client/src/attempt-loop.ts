@@ -17,6 +17,7 @@ import { findAttemptTime } from './attempt-time.ts'
 import type { CallFrame } from './call-frame.ts'
 import type { Exchange } from './exchange.ts'
 import { isCrowded, takeInstanceUnit } from './instance-admission.ts'
+import type { ResponseTaker } from './interceptors.ts'
 import { explainNoInstance } from './no-instance.ts'
 import { repickPolicy } from './repick.ts'
 import type { ServiceEntry } from './service-entries.ts'
@@ -24,8 +25,8 @@ import type { ServiceEntry } from './service-entries.ts'
 /** Says nothing about an endpoint. */
 const overRate = new SdError('SD_REJECTED', 'All instances that could be called are over their rate limit')
 
-/** The round that a loop is part of. */
-export interface LoopOwner {
+/** The round that a loop is part of: told what the attempts give. */
+export interface LoopOwner extends ResponseTaker {
   readonly call: CallFrame
   /** Takes note that a policy refused. */
   noteRefusal(policy: RefusingPolicy, name: string, endpoint?: Endpoint): void
@@ -88,31 +89,26 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
     return this.#entry.policies.retry !== undefined && this.repeatable
   }
 
-  /** Tries until there is a response, or nothing more to try. @throws SdError what the last attempt failed with, or why there was none */
-  async run(): Promise<CallResponse> {
-    const { cluster, policies } = this.#entry
-    const { hedge } = policies
-    const { call } = this
-    if (!cluster.snapshot) await cluster.ready({ signal: this.#signal })
-    call.recorder?.noteCluster(() => cluster.explain())
-    const { replayable } = call.request
-    const isPlain = !call.forward?.pushed && call.forward?.upgrade === undefined
-    const isHedged = replayable && isPlain && hedge?.covers(call) === true
-    let delayMs = 0
-    for (;;) {
-      if (this.#stopped) throw this.#stopped
-      const attempt = isHedged ? await this.#tryHedged(hedge, delayMs > 0) : this.#startAttempt(delayMs > 0)
-      if (!attempt) return this.#decide(this.attempt)
-      this.attempt = attempt
-      if (!isHedged) await attempt.run(findAttemptTime(this))
-      this.#note(attempt)
-      const delay = this.#stopped || call.isBodyUsed ? undefined : this.#delayAfter(attempt)
-      if (delay === undefined || performance.now() + delay >= call.deadlineAt) return this.#decide(attempt)
-      this.#noteRetry(attempt, delay)
-      if (attempt.answer) this.#keep(attempt)
-      delayMs = delay
-      this.#skip(attempt.endpoint)
-      if (delay > 0) await this.#pause(delay)
+  /** Tries until there is a response, or nothing more to try. Tells its owner of what there was, and does not reject. */
+  async run(): Promise<void> {
+    try {
+      const { cluster } = this.#entry
+      if (!cluster.snapshot) await cluster.ready({ signal: this.#signal })
+      this.#noteCluster()
+      const hedge = this.#findHedge()
+      let delayMs: number | undefined = 0
+      while (delayMs !== undefined) {
+        if (this.#stopped) throw this.#stopped
+        const attempt: Attempt | undefined = hedge ? await this.#tryHedged(hedge, delayMs > 0) : this.#startAttempt(delayMs > 0)
+        if (!attempt) break
+        this.attempt = attempt
+        if (!hedge) await attempt.run(findAttemptTime(this))
+        delayMs = this.#prepareNext(attempt)
+        if (delayMs !== undefined && delayMs > 0) await this.#pause(delayMs)
+      }
+      this.#owner.onAnswer(this.#decide())
+    } catch (error) {
+      this.#owner.onFailure(error)
     }
   }
 
@@ -157,8 +153,29 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
     this.#owner.exchangeEnded(exchange)
   }
 
-  /** What an attempt ended with is what the round ends with, unless there is a response and it failed. */
-  #decide(attempt: Attempt | undefined): CallResponse {
+  /** The hedge policy, if it is in effect for this call. */
+  #findHedge(): HedgePolicy | undefined {
+    const { hedge } = this.#entry.policies
+    const { call } = this
+    if (!hedge || call.forward?.pushed || call.forward?.upgrade !== undefined || !call.request.replayable) return undefined
+    return hedge.covers(call) ? hedge : undefined
+  }
+
+  /** An attempt has ended. @returns after how many milliseconds another one is made, `undefined` for never */
+  #prepareNext(attempt: Attempt): number | undefined {
+    const { call } = this
+    this.#note(attempt)
+    const delayMs = this.#stopped || call.isBodyUsed ? undefined : this.#delayAfter(attempt)
+    if (delayMs === undefined || performance.now() + delayMs >= call.deadlineAt) return undefined
+    this.#noteRetry(attempt, delayMs)
+    if (attempt.answer) this.#keep(attempt)
+    this.#skip(attempt.endpoint)
+    return delayMs
+  }
+
+  /** What the last attempt ended with is what the round ends with, unless there is a response and it failed. */
+  #decide(): CallResponse {
+    const { attempt } = this
     const kept = this.#kept
     if (attempt?.answer) {
       if (kept && kept !== attempt) kept.drop()
@@ -295,6 +312,11 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
       if (error === none) return undefined
       throw error
     }
+  }
+
+  #noteCluster(): void {
+    const { cluster } = this.#entry
+    this.call.recorder?.noteCluster(() => cluster.explain())
   }
 
   #note({ attempt, endpoint, answer, error }: Attempt): void {

@@ -12,7 +12,7 @@ import { type AttemptTime, mayAfford } from './attempt-time.ts'
 import type { CallFrame } from './call-frame.ts'
 import { Exchange, type ExchangeOwner } from './exchange.ts'
 import type { InstanceBreakers } from './instance-breakers.ts'
-import { runChain } from './interceptors.ts'
+import { type ResponseTaker, runChain } from './interceptors.ts'
 import type { ServiceResponse } from './service-response.ts'
 
 /** Says nothing about the endpoint. */
@@ -35,7 +35,7 @@ export interface AttemptOwner {
  * One attempt of a call on one endpoint: context for interceptors, result for the retry policy. Every `next()` of its interceptors is an
  * {@link Exchange}; the one whose response they return is in effect.
  */
-export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner {
+export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner, ResponseTaker {
   readonly call: CallFrame
   readonly endpoint: Endpoint
   readonly attempt: number
@@ -53,6 +53,7 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner {
   #time: AttemptTime | undefined
   #stopped: SdError | undefined
   #earlier: Exchange[] | undefined
+  #resolve: (() => void) | undefined
 
   constructor(
     owner: AttemptOwner,
@@ -94,15 +95,24 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner {
   }
 
   /** Makes it: its answer, or its error, is in it afterwards. */
-  async run(time: AttemptTime | undefined): Promise<void> {
+  run(time: AttemptTime | undefined): Promise<void> {
     this.#time = time
-    const { attemptInterceptors } = this.call.entry
-    try {
-      if (attemptInterceptors.length === 0) this.answer = await this.#send()
-      else this.answer = await runChain(attemptInterceptors, this, () => this.#send())
-    } catch (caught) {
-      this.error = toSdError(caught, 'SD_UNAVAILABLE', `Calling ${this.call.service}`)
-    }
+    return new Promise((resolve) => {
+      this.#resolve = resolve
+      if (this.call.entry.attemptInterceptors.length === 0) this.#send(this)
+      else void this.#proceed()
+    })
+  }
+
+  /** What it gave. */
+  onAnswer(response: CallResponse): void {
+    this.answer = response
+    this.#end()
+  }
+
+  /** It failed. */
+  onFailure(error: unknown): void {
+    this.error ??= toSdError(error, 'SD_UNAVAILABLE', `Calling ${this.call.service}`)
     this.#end()
   }
 
@@ -137,10 +147,26 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner {
     if (exchange === this.exchange) this.#owner.exchangeEnded(exchange)
   }
 
+  async #proceed(): Promise<void> {
+    try {
+      this.onAnswer(await runChain(this.call.entry.attemptInterceptors, this, (taker) => this.#send(taker)))
+    } catch (error) {
+      this.onFailure(error)
+    }
+  }
+
   /** What `next()` of the innermost interceptor does. May be called again, also while it is under way. */
-  #send(): Promise<CallResponse> {
+  #send(taker: ResponseTaker): void {
+    try {
+      this.#startExchange().send(this.#time, taker)
+    } catch (error) {
+      taker.onFailure(error)
+    }
+  }
+
+  #startExchange(): Exchange {
     const refusal = this.#stopped ?? this.call.stopped ?? this.#checkBody()
-    if (refusal) return Promise.reject(refusal)
+    if (refusal) throw refusal
     let permit = this.#permit
     const before = this.exchange
     if (before) {
@@ -149,13 +175,13 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner {
       if (this.#breakers && !permit) {
         const { name } = this.#breakers.of(this.endpoint)
         this.#owner.noteRefusal('instance-breaker', name, this.endpoint)
-        return Promise.reject(new SdError('SD_REJECTED', `${name} refused to repeat the attempt`))
+        throw new SdError('SD_REJECTED', `${name} refused to repeat the attempt`)
       }
       this.#earlier ??= []
       this.#earlier.push(before)
     }
     this.exchange = new Exchange(this, permit)
-    return this.exchange.send(this.#time)
+    return this.exchange
   }
 
   #checkBody(): SdError | undefined {
@@ -168,6 +194,7 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner {
     if (!this.exchange) this.#permit?.settle({ ok: true, error: unsent })
     else if (this.#earlier || !this.answer || !this.exchange.response) this.#chooseExchange(this.exchange)
     this.#stopped ??= over
+    this.#resolve?.()
   }
 
   #chooseExchange(last: Exchange): void {

@@ -9,11 +9,12 @@ import {
   SdError,
   toSdError,
 } from '@sd/core'
-import { type AdmissionInit, admit, admitAtOnce } from './admission.ts'
+import { type Applicant, admit, admitAtOnce } from './admission.ts'
 import { AttemptLoop, type LoopOwner } from './attempt-loop.ts'
 import type { CallFrame } from './call-frame.ts'
 import type { Exchange } from './exchange.ts'
 import type { CallFailure, Fallback } from './fallback.ts'
+import type { ResponseTaker } from './interceptors.ts'
 
 /** The call that a round is part of. */
 export interface RoundOwner extends CallFrame {
@@ -25,7 +26,7 @@ export interface RoundOwner extends CallFrame {
  * What one `next()` of the call interceptors does: the policies that guard the service, the attempts, the fallback. It holds the permits of the
  * service until the exchange whose response it gave has ended.
  */
-export class CallRound implements LoopOwner {
+export class CallRound implements LoopOwner, Applicant {
   readonly call: RoundOwner
   /** What it gave. */
   response: CallResponse | undefined
@@ -36,11 +37,12 @@ export class CallRound implements LoopOwner {
   #permits: Permit[] | undefined
   /** From the last permit to the head of the response, in milliseconds: waiting for a permit says nothing about the service. */
   #latencyMs: number | undefined
-  #stopped: SdError | undefined
+  /** Why it was ended. */
+  stopped: SdError | undefined
   /** Whose response it gave. */
   #exchange: Exchange | undefined
-  #resolve: ((response: CallResponse) => void) | undefined
-  #reject: ((error: unknown) => void) | undefined
+  /** Who waits for it. */
+  #taker: ResponseTaker | undefined
 
   constructor(call: RoundOwner) {
     this.call = call
@@ -49,25 +51,25 @@ export class CallRound implements LoopOwner {
   }
 
   /** Gives the response, or what the fallback makes of the failure. */
-  run(resolve: (response: CallResponse) => void, reject: (error: unknown) => void): void {
+  run(taker: ResponseTaker): void {
     const { fallback } = this.call.entry.policies
-    if (fallback) this.#answerAnyway(fallback).then(resolve, reject)
-    else this.#try(resolve, reject)
+    if (fallback) void this.#answerAnyway(fallback, taker)
+    else this.#try(taker)
   }
 
   /** Ends it, whatever it waits for. @returns whether it gives a response all the same: one that came before, and was to be improved on */
   stop(error: SdError): boolean {
-    if (this.#stopped) return false
-    this.#stopped = error
+    if (this.stopped) return false
+    this.stopped = error
     const instead = this.response ? undefined : this.#loop.stop(error)
     if (this.response) this.#exchange?.stop(error)
     this.#settlePermits(error)
-    if (instead && this.#resolve) {
+    if (instead && this.#taker) {
       this.response = instead
-      this.#resolve(instead)
+      this.#taker.onAnswer(instead)
       return true
     }
-    this.#reject?.(error)
+    this.#taker?.onFailure(error)
     return false
   }
 
@@ -95,12 +97,20 @@ export class CallRound implements LoopOwner {
     this.call.recorder?.note('refused', { ...(endpoint && { endpoint }), detail: `${policy} ${name}` })
   }
 
-  async #answerAnyway(fallback: Fallback): Promise<CallResponse> {
+  async #answerAnyway(fallback: Fallback, taker: ResponseTaker): Promise<void> {
+    try {
+      taker.onAnswer(await this.#tryOrFallBack(fallback))
+    } catch (error) {
+      taker.onFailure(error)
+    }
+  }
+
+  async #tryOrFallBack(fallback: Fallback): Promise<CallResponse> {
     const { call } = this
     let failure: CallFailure
     let response: CallResponse | undefined
     try {
-      response = await new Promise<CallResponse>((resolve, reject) => this.#try(resolve, reject))
+      response = await new Promise<CallResponse>((onAnswer, onFailure) => this.#try({ onAnswer, onFailure }))
       if (response.status < 500) {
         fallback.remember?.(call, response, this.#loop.attempt?.headers ?? call.headers)
         return response
@@ -108,7 +118,7 @@ export class CallRound implements LoopOwner {
       const { status } = response
       failure = { error: new SdError('SD_HTTP_STATUS', `${call.service} answered ${status}`, { retryable: true }), status }
     } catch (caught) {
-      const error = this.#stopped ?? toSdError(caught, 'SD_UNAVAILABLE', `Calling ${call.service}`)
+      const error = this.stopped ?? toSdError(caught, 'SD_UNAVAILABLE', `Calling ${call.service}`)
       if (error.code === 'SD_ABORTED' || error.code === 'SD_CLOSED') throw error
       failure = { error }
     }
@@ -127,53 +137,55 @@ export class CallRound implements LoopOwner {
     return instead
   }
 
+  addPermit(permit: Permit): void {
+    if (this.#permits) this.#permits.push(permit)
+    else this.#permits = [permit]
+  }
+
   /** Asks the policies and makes the attempts, until it is stopped. */
-  #try(resolve: (response: CallResponse) => void, reject: (error: unknown) => void): void {
-    this.#resolve = resolve
-    this.#reject = reject
-    this.#begin().then(
-      (given) => this.#give(given),
-      (error: unknown) => {
-        this.#settlePermits(toSdError(error, 'SD_UNAVAILABLE', `Calling ${this.call.service}`))
-        reject(error)
-      },
-    )
-  }
-
-  #begin(): Promise<CallResponse> {
+  #try(taker: ResponseTaker): void {
+    this.#taker = taker
     const { rateLimit, concurrencyLimit, breaker } = this.call.entry.policies
-    if (!rateLimit && !concurrencyLimit && !breaker) return this.#loop.run()
-    const permits: Permit[] = []
-    this.#permits = permits
-    if (rateLimit) return this.#askPolicies(permits)
+    if (rateLimit) void this.#askPolicies()
+    else if (!concurrencyLimit && !breaker) void this.#loop.run()
+    else this.#askAtOnce()
+  }
+
+  #askAtOnce(): void {
     try {
-      const waiting = admitAtOnce({ ...this.#admission, permits })
-      if (waiting) return this.#askPolicies(permits, waiting)
+      const waiting = admitAtOnce(this)
+      if (waiting) void this.#askPolicies(waiting)
+      else void this.#loop.run()
     } catch (error) {
-      return Promise.reject(error)
+      this.onFailure(error)
     }
-    return this.#loop.run()
   }
 
-  async #askPolicies(permits: Permit[], waiting?: Promise<Permit>): Promise<CallResponse> {
-    await admit({ ...this.#admission, permits, waiting, stopped: () => this.#stopped })
-    this.#startedAt = performance.now()
-    return this.#loop.run()
+  async #askPolicies(waiting?: Promise<Permit>): Promise<void> {
+    try {
+      await admit(this, waiting)
+      this.#startedAt = performance.now()
+      void this.#loop.run()
+    } catch (error) {
+      this.onFailure(error)
+    }
   }
 
-  get #admission(): Omit<AdmissionInit, 'permits' | 'stopped' | 'waiting'> {
-    const { call } = this
-    return { call, policies: call.entry.policies, onRefusal: (policy, name) => this.noteRefusal(policy, name) }
+  /** The attempts failed. */
+  onFailure(error: unknown): void {
+    this.#settlePermits(toSdError(error, 'SD_UNAVAILABLE', `Calling ${this.call.service}`))
+    this.#taker?.onFailure(error)
   }
 
-  #give(response: CallResponse): void {
-    if (this.#stopped) return
+  /** The attempts gave a response. */
+  onAnswer(response: CallResponse): void {
+    if (this.stopped) return
     if (this.#permits) this.#latencyMs = performance.now() - this.#startedAt
     this.response = response
     const exchange = this.#loop.attempt?.exchange
     this.#exchange = exchange
     if (!exchange?.isOpen) this.#settlePermits(exchange?.error)
-    this.#resolve?.(response)
+    this.#taker?.onAnswer(response)
   }
 
   #settlePermits(error: SdError | undefined): void {

@@ -17,7 +17,7 @@ import type { ForwardParts, LimitedExchange } from './call-frame.ts'
 import { CallRound, type RoundOwner } from './call-round.ts'
 import type { Exchange } from './exchange.ts'
 import type { CallRecorder } from './explanation.ts'
-import { runChain } from './interceptors.ts'
+import { type ResponseTaker, runChain } from './interceptors.ts'
 import type { OpenCall, OpenCalls } from './open-calls.ts'
 import { PRIORITY_HEADER } from './priority.ts'
 import { type PreparedBody, prepareBody } from './request-body.ts'
@@ -63,6 +63,8 @@ export interface CallInit {
   readonly forward?: ForwardParts | undefined
 }
 
+const noRounds: readonly CallRound[] = []
+
 /** How long a fallback or an interceptor may take to answer instead, once the deadline is over, in milliseconds. */
 const lastWordMs = 50
 
@@ -74,7 +76,7 @@ const longestTimerMs = 2_147_483_647
  * then a {@link CallRound} for every `next()` of theirs. Whatever it waits for, {@link Call.stop} ends it: the promise that {@link Call.run}
  * returned is settled here and nowhere else.
  */
-export class Call implements RoundOwner, OpenCall {
+export class Call implements RoundOwner, ResponseTaker, OpenCall {
   readonly service: string
   readonly method: string
   path: string
@@ -110,8 +112,9 @@ export class Call implements RoundOwner, OpenCall {
   #limitAt = Number.POSITIVE_INFINITY
   #prepared: PreparedBody | undefined
   #preparedFrom: RequestBody | undefined
-  /** What the interceptors' `next()` began; nearly always one. */
-  readonly #rounds: CallRound[] = []
+  /** What the interceptors' `next()` began last, nearly always the only one. */
+  #round: CallRound | undefined
+  #earlier: CallRound[] | undefined
   /** Whose response was handed out, while its body is still to come. */
   #exchange: Exchange | undefined
   #status: number | undefined
@@ -200,8 +203,8 @@ export class Call implements RoundOwner, OpenCall {
       if (this.stopped) return
       const { callInterceptors, policies } = this.entry
       policies.budget.deposit()
-      if (callInterceptors.length === 0) this.#startRound(this.#handOut, this.#failWith)
-      else this.#proceed().then(this.#handOut, this.#failWith)
+      if (callInterceptors.length === 0) this.#startRound(this)
+      else void this.#proceed()
     })
   }
 
@@ -216,7 +219,7 @@ export class Call implements RoundOwner, OpenCall {
     let mayAnswer = this.entry.callInterceptors.length > 0 || this.entry.policies.fallback !== undefined
     for (const round of this.#rounds) if (round.stop(error)) mayAnswer = true
     this.#controller?.abort(error)
-    if (error.code !== 'SD_DEADLINE_EXCEEDED' || !mayAnswer || this.#rounds.length === 0) this.#fail(error)
+    if (error.code !== 'SD_DEADLINE_EXCEEDED' || !mayAnswer || !this.#round) this.#fail(error)
     else if (!this.#finished) this.#timer = setTimeout(() => this.#fail(error), lastWordMs)
   }
 
@@ -225,36 +228,47 @@ export class Call implements RoundOwner, OpenCall {
     if (this.#handedOut && exchange === this.#exchange) this.#finish(exchange.error)
   }
 
-  /** Async, so that what an interceptor throws at once is a rejection too. */
-  async #proceed(): Promise<CallResponse> {
-    return runChain(this.entry.callInterceptors, this, () => new Promise((resolve, reject) => this.#startRound(resolve, reject)))
+  async #proceed(): Promise<void> {
+    try {
+      this.onAnswer(await runChain(this.entry.callInterceptors, this, (taker) => this.#startRound(taker)))
+    } catch (error) {
+      this.onFailure(error)
+    }
   }
 
   /** What `next()` of the innermost interceptor does. May be called again, also while it is under way. */
-  #startRound(resolve: (response: CallResponse) => void, reject: (error: unknown) => void): void {
+  #startRound(taker: ResponseTaker): void {
     if (this.stopped) {
-      reject(this.stopped)
+      taker.onFailure(this.stopped)
       return
     }
     if (this.#handedOut || this.#finished) {
-      reject(new SdError('SD_ABORTED', 'The call has ended'))
+      taker.onFailure(new SdError('SD_ABORTED', 'The call has ended'))
       return
     }
-    for (const round of this.#rounds) round.dropUnread()
-    const round = new CallRound(this)
-    this.#rounds.push(round)
-    round.run(resolve, reject)
+    if (this.#round) {
+      for (const round of this.#rounds) round.dropUnread()
+      this.#earlier ??= []
+      this.#earlier.push(this.#round)
+    }
+    this.#round = new CallRound(this)
+    this.#round.run(taker)
   }
 
-  readonly #failWith = (error: unknown): void => {
+  get #rounds(): readonly CallRound[] {
+    if (!this.#round) return noRounds
+    return this.#earlier ? [...this.#earlier, this.#round] : [this.#round]
+  }
+
+  onFailure(error: unknown): void {
     this.#fail(toSdError(error, 'SD_UNAVAILABLE', `Calling ${this.service}`))
   }
 
-  readonly #handOut = (response: CallResponse): void => {
+  onAnswer(response: CallResponse): void {
     if (this.#finished) return
     this.#handedOut = true
     this.#status = response.status
-    const chosen = this.#rounds.length === 1 ? this.#rounds[0] : this.#chooseRound(response)
+    const chosen = this.#earlier ? this.#chooseRound(response) : this.#round
     const exchange = chosen?.keep()
     const { attempts, maxResponseBytes } = this
     this.#resolve(

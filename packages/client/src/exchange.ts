@@ -1,7 +1,6 @@
 import type { Duplex } from 'node:stream'
 import {
   attemptEndChannel,
-  type CallResponse,
   deadlineOrigin,
   type Endpoint,
   type HeaderFields,
@@ -17,6 +16,7 @@ import {
 import type { AttemptTime } from './attempt-time.ts'
 import type { CallFrame, ForwardParts } from './call-frame.ts'
 import { DEADLINE_HEADER } from './deadline.ts'
+import type { ResponseTaker } from './interceptors.ts'
 import { type BodySource, ResponseBody } from './response-body.ts'
 import { ServiceResponse } from './service-response.ts'
 import type { TransportExchange, TransportHandler } from './transport.ts'
@@ -61,8 +61,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
   #body: ResponseBody | undefined
   #settled = false
   #isBad = false
-  #resolve: ((response: CallResponse) => void) | undefined
-  #reject: ((error: SdError) => void) | undefined
+  #taker: ResponseTaker | undefined
 
   constructor(attempt: ExchangeOwner, permit: Permit | undefined) {
     this.attempt = attempt
@@ -103,8 +102,8 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     return !this.#settled && this.response === undefined
   }
 
-  /** Sends the request; resolves with the head of the response. @param time how long that may take; absent for no limit of its own */
-  send(time: AttemptTime | undefined): Promise<CallResponse> {
+  /** Sends the request. @param time how long the head of the response may take; absent for no limit of its own @param taker told of the head */
+  send(time: AttemptTime | undefined, taker: ResponseTaker): void {
     const { call } = this.attempt
     const { endpoint } = this
     if (time && !call.watchLimit(this, this.startedAt + time.limitMs)) {
@@ -112,19 +111,16 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     }
     call.firstExchange ??= this
     endpoint.acquire()
-    return new Promise((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
-      const { method, path, request } = call
-      const serverName = call.entry.settings.serverName || undefined
-      if (call.forward) this.#forward(call.forward, serverName)
-      else {
-        const { headers } = this.attempt
-        const leftMs = this.#leftMs()
-        if (leftMs !== undefined) headers[DEADLINE_HEADER] = String(leftMs)
-        this.#exchange = call.transport.send(endpoint, { method, path, headers, body: request.body, serverName }, this)
-      }
-    })
+    this.#taker = taker
+    const { method, path, request } = call
+    const serverName = call.entry.settings.serverName || undefined
+    if (call.forward) this.#forward(call.forward, serverName)
+    else {
+      const { headers } = this.attempt
+      const leftMs = this.#leftMs()
+      if (leftMs !== undefined) headers[DEADLINE_HEADER] = String(leftMs)
+      this.#exchange = call.transport.send(endpoint, { method, path, headers, body: request.body, serverName }, this)
+    }
   }
 
   #leftMs(): number | undefined {
@@ -214,7 +210,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     const { attempts, maxResponseBytes, entry } = attempt.call
     this.response = new ServiceResponse({ status, headers, statusText, body: this.#body, endpoint, attempts, maxResponseBytes })
     if (status < 500) entry.policies.attemptLimit?.learn(this.latencyMs, attempt.call)
-    this.#resolve?.(this.response)
+    this.#taker?.onAnswer(this.response)
   }
 
   onData(chunk: Uint8Array): boolean {
@@ -244,9 +240,9 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
           cause: cause ?? error,
           origin: originOf(error),
         })
-    if (this.#body) this.#body.fail(this.error)
-    else this.#reject?.(this.error)
+    this.#body?.fail(this.error)
     this.#settle()
+    if (!this.#body) this.#taker?.onFailure(this.error)
   }
 
   resume(): void {

@@ -1,14 +1,23 @@
 import type { CallResponse, Interceptor } from '@sd/core'
 
-/** Runs interceptors around `last`, the first outermost. Every `next()` runs what is inside of it again, `last` included. */
+/** Told of a response, or why there is none: what waits for it itself, or the two functions of a promise. */
+export interface ResponseTaker {
+  /** It came. */
+  onAnswer(response: CallResponse): void
+  /** There is none. */
+  onFailure(error: unknown): void
+}
+
+/** Runs interceptors around what `begin` begins, the first outermost. Every `next()` runs what is inside of it again, `begin` included. */
 export function runChain<Context>(
   interceptors: readonly Interceptor<Context>[],
   context: Context,
-  last: () => Promise<CallResponse>,
+  begin: (taker: ResponseTaker) => void,
 ): Promise<CallResponse> {
   const enter = (index: number): Promise<CallResponse> => {
     const interceptor = interceptors[index]
-    return interceptor ? interceptor(context, () => enter(index + 1)) : last()
+    if (interceptor) return interceptor(context, () => enter(index + 1))
+    return new Promise((onAnswer, onFailure) => begin({ onAnswer, onFailure }))
   }
   return enter(0)
 }

@@ -13,7 +13,7 @@ import {
 } from '@sd/core'
 import type { Dispatcher } from 'undici'
 import { Call, type CallInit } from './call.ts'
-import { type CollapsibleCall, Collapser, collapseKey } from './collapse.ts'
+import { Collapser, type CollapsibleCall, collapseKey } from './collapse.ts'
 import { type EventOptions, followEvents, type ServerSentEvent } from './event-stream.ts'
 import { createRecorder } from './explanation.ts'
 import { fetchService } from './fetch.ts'
