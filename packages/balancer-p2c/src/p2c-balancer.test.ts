@@ -156,6 +156,53 @@ describe('forced pick', () => {
     expect(count).toBeLessThanOrEqual(20)
   })
 
+  /** Asks once per millisecond until the first of two endpoints is picked. @returns after how long, in milliseconds */
+  function waitForFirst(endpoints: readonly Endpoint[], isProbe: (index: number) => boolean = () => false): number {
+    const picker = createP2cBalancer({ random: createSeededRandom(3) }).createPicker(createTestView(endpoints))
+    for (let index = 1; index < 10_000; index++) {
+      now++
+      const picked = picker.pick({ isProbe: isProbe(index) })
+      if (picked === endpoints[0] && !isProbe(index)) return index
+    }
+    return Number.POSITIVE_INFINITY
+  }
+
+  test.each<[string, number, readonly boolean[]]>([
+    ['after a second, where it failed once', 1_000, [true, false]],
+    ['after two seconds, where it failed twice', 2_000, [true, false, false]],
+    ['after three seconds, where it failed more often', 3_000, [true, false, false, false, false]],
+    ['after a second, where one answer was slow', 1_000, [true, true]],
+  ])('looks again %s', (_, expectedMs, outcomes) => {
+    useVirtualTime()
+    const endpoints = createTestEndpoints([1, 1])
+    const [first, second] = endpoints as [Endpoint, Endpoint]
+    for (const [index, ok] of outcomes.entries()) serve(first, index === 0 ? 10 : ok ? 100 : 1, ok)
+    serve(second, 10)
+    const waitedMs = waitForFirst(endpoints)
+    // The clock is read at every 32nd pick.
+    expect(waitedMs).toBeGreaterThanOrEqual(expectedMs)
+    expect(waitedMs).toBeLessThan(expectedMs + 40)
+  })
+
+  test('is not put off by those who only ask whether there is any', () => {
+    useVirtualTime()
+    const endpoints = createTestEndpoints([1, 1])
+    const [slow, fast] = endpoints as [Endpoint, Endpoint]
+    serve(slow, 1_000)
+    serve(fast, 1)
+    expect(waitForFirst(endpoints, (index) => index % 2 === 0)).toBeLessThan(3_050)
+  })
+
+  test('need not be waited for by an endpoint that is to be tried', () => {
+    useVirtualTime()
+    const endpoints = createTestEndpoints([1, 1])
+    const [first, second] = endpoints as [Endpoint, Endpoint]
+    for (let count = 0; count < 5; count++) serve(first, 1, false)
+    serve(second, 1)
+    first.block('test', { reason: 'unreachable', isTrial: true })
+    expect(waitForFirst(endpoints)).toBe(1)
+  })
+
   test('can be turned off', () => expect(countSlow(0)).toBe(0))
 
   test('keeps time with few picks too', () => {

@@ -18,6 +18,11 @@ const maxLookMs = 10
 /** Stands in for the latency of an endpoint whose first answer is still out, in milliseconds: one request finds out, not a flood. */
 const unknownLatencyMs = 1e9
 
+/** How many times the usual latency is no measure of an endpoint. */
+const unusualFactor = 2
+/** How long an endpoint with such a latency may lose, in milliseconds: as long as failure accrual takes one out at first. */
+const unusualPatienceMs = 1_000
+
 /** What a picker is built with. */
 export interface P2cPickerOptions {
   /** Source of randomness in [0, 1); `Math.random` if absent. */
@@ -73,33 +78,44 @@ export class P2cPicker implements Picker {
       const second = table ? this.#drawOther(table, first) : (first + 1 + Math.floor((position - first) * (length - 1))) % length
       start = first
       if (first !== found && isPickable(view, first, request)) {
-        if (found >= 0) return this.#choose(found, first)
+        if (found >= 0) return this.#choose(found, first, request)
         found = first
       }
       if (second !== found && isPickable(view, second, request)) {
-        if (found >= 0) return this.#choose(found, second)
+        if (found >= 0) return this.#choose(found, second, request)
         found = second
       }
     }
-    return found >= 0 ? this.#take(found) : this.#scan(start, request)
+    return found >= 0 ? this.#take(found, request) : this.#scan(start, request)
   }
 
-  #choose(first: number, second: number): Endpoint | undefined {
+  #choose(first: number, second: number, request: PickRequest): Endpoint | undefined {
     const isFirst = this.#cost(first) <= this.#cost(second)
     const loser = isFirst ? second : first
     const idleMs = (this.#now[0] as number) - (this.#pickedAt[loser] as number)
-    if (this.#forcePickMs > 0 && idleMs > this.#forcePickMs) return this.#take(loser)
-    return this.#take(isFirst ? first : second)
+    if (this.#forcePickMs > 0 && idleMs > this.#patienceWith(loser)) return this.#take(loser, request)
+    return this.#take(isFirst ? first : second, request)
+  }
+
+  /**
+   * How long an endpoint may lose against others. A latency that is more than twice the usual one is a failure, or one slow answer: that is soon looked
+   * at again, and later after each failure in a row. One that is known to be slow can wait.
+   */
+  #patienceWith(index: number): number {
+    const { failures, latencyMs, usualMs } = this.#view.endpoints[index] as Endpoint
+    if (latencyMs <= unusualFactor * usualMs) return this.#forcePickMs
+    return Math.min(this.#forcePickMs, unusualPatienceMs * Math.max(1, failures))
   }
 
   #cost(index: number): number {
-    const { active, latencyMs } = this.#view.endpoints[index] as Endpoint
-    if (latencyMs === 0 && active === 0) return 0
+    const { active, latencyMs, isTrial } = this.#view.endpoints[index] as Endpoint
+    // It was out for long enough, and one request is to find out whether it has recovered.
+    if (isTrial || (latencyMs === 0 && active === 0)) return 0
     return (latencyMs === 0 ? unknownLatencyMs : latencyMs) * (1 + active * (this.#scale[index] as number))
   }
 
-  #take(index: number): Endpoint | undefined {
-    this.#pickedAt[index] = this.#now[0] as number
+  #take(index: number, { isProbe }: PickRequest): Endpoint | undefined {
+    if (isProbe !== true) this.#pickedAt[index] = this.#now[0] as number
     return this.#view.endpoints[index]
   }
 
@@ -122,7 +138,7 @@ export class P2cPicker implements Picker {
     const { length } = this.#view.endpoints
     for (let step = 0; step < length; step++) {
       const index = (start + step) % length
-      if (isPickable(this.#view, index, request)) return this.#take(index)
+      if (isPickable(this.#view, index, request)) return this.#take(index, request)
     }
     return undefined
   }

@@ -326,11 +326,11 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
     recorder.note(answer ? 'answered' : 'failed', { attempt, endpoint, detail })
   }
 
-  /** When another attempt is made. The default policy takes it from the budget here; what ran out of time was paid for with its limit. */
+  /** When another attempt is made. The default policy takes it from the budget here, unless it was paid for when its limit was over. */
   #delayAfter(attempt: Attempt): number | undefined {
     const { retry, budget } = this.#entry.policies
     const delay = retry?.next(attempt)
-    if (delay === undefined || retry !== repickPolicy || attempt.error?.code === 'SD_TIMEOUT') return delay
+    if (delay === undefined || retry !== repickPolicy || attempt.isReplacementPaid) return delay
     return budget.tryWithdraw() ? delay : undefined
   }
 

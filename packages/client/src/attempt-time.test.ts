@@ -55,6 +55,20 @@ describe('without a setting, an attempt is given up after half of the time limit
 })
 
 test.each<[string, ClientSettings]>([
+  ['a number', { attemptTimeoutMs: 20 }],
+  ['measured', { attemptTimeoutMs: () => ({ currentMs: () => 20, learn: () => undefined }) }],
+])('what takes another attempt after a limit that is %s comes from the budget', async (_, settings) => {
+  let received = 0
+  for (const id of ['a', 'b', 'c']) await world.serve(() => void received++, { id })
+  const client = world.client({ ...settings, retryBudget: { ratio: 0, minPerSecond: 1 }, timeoutMs: 5_000 })
+  const calls = Array.from({ length: 20 }, () => client.get('orders', '/'))
+  for (const { status } of await Promise.allSettled(calls)) expect(status).toBe('rejected')
+  // One in a second is in the budget at the start, and perhaps some more while they run.
+  expect(received).toBeGreaterThan(20)
+  expect(received).toBeLessThan(35)
+})
+
+test.each<[string, ClientSettings]>([
   ['auto', {}],
   ['a number', { attemptTimeoutMs: 700 }],
   ['a function', { attemptTimeoutMs: () => ({ currentMs: () => 700, learn: () => undefined }) }],

@@ -116,6 +116,11 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner, Re
     this.#end()
   }
 
+  /** Whether it was given up only because the retry budget had paid for another one. */
+  get isReplacementPaid(): boolean {
+    return this.error?.code === 'SD_TIMEOUT' && this.#time?.onlyForAnother === true
+  }
+
   /** Ends it, whatever phase it is in. */
   stop(error: SdError): void {
     this.#stopped ??= error

@@ -13,11 +13,11 @@ interface LastSuccess {
 }
 
 /** What `execute` needs of its circuit: a permit in two functions, because an object for each call costs. */
-export interface CircuitAdmission {
+export interface CircuitAdmission<Admission> {
   /** Admits a call, or returns `undefined`. */
-  admit(): number | undefined
+  admit(): Admission | undefined
   /** Ends a call that was admitted. @param admittedIn what `admit` returned */
-  settle(admittedIn: number, outcome: Outcome, elapsedMs: number): void
+  settle(admittedIn: Admission, outcome: Outcome, elapsedMs: number): void
 }
 
 const success: Outcome = { ok: true }
@@ -26,7 +26,10 @@ const success: Outcome = { ok: true }
 const neverFires = new AbortController().signal
 
 /** Makes `execute`. */
-export function createExecute(options: ResolvedCircuitOptions, circuit: CircuitAdmission): CircuitBreaker['execute'] {
+export function createExecute<Admission>(
+  options: ResolvedCircuitOptions,
+  circuit: CircuitAdmission<Admission>,
+): CircuitBreaker['execute'] {
   const { name, timeoutMs, slowCallMs, isIgnored, maxLastSuccesses } = options
   const isTimed = slowCallMs < Number.POSITIVE_INFINITY
   const lastSuccesses = new BoundedMap<string, LastSuccess>({ maxEntries: maxLastSuccesses })

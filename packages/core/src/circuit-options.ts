@@ -49,7 +49,10 @@ export interface CircuitBreakerOptions {
   readonly maxOpenMs?: number
   /** Calls that are let through while half-open, from 1 to 1,000; the thresholds decide over them as over the window. @default 10 */
   readonly trials?: number
-  /** When no further trial may start, and for so long none ended, the unsettled ones count as failed; in milliseconds. @default 60_000 */
+  /**
+   * When no trial ended for so long, the unsettled ones count as failed; in milliseconds. Before that, those that hang for as long as the circuit was
+   * open are replaced by others. @default 60_000
+   */
   readonly trialTimeoutMs?: number
   /**
    * After trials went well, the share of calls that are let through grows from a tenth to all: in a tenth of the time that the outage took, and in this time at

@@ -26,7 +26,23 @@ export interface CircuitEngineSettings {
 }
 
 /** A mutable {@link CircuitCounts}. */
-type Trials = { -readonly [Key in keyof CircuitCounts]: number } & { started: number; progressAt: number }
+type Trials = { -readonly [Key in keyof CircuitCounts]: number } & {
+  /** Those that were not replaced. */
+  started: number
+  /** When the last one started or ended, by `performance.now()`. */
+  progressAt: number
+  /** When the last one ended, likewise; at first when the first one started. */
+  endedAt: number
+  /** Grows when those that hang are replaced. */
+  round: number
+}
+
+/** What a call is admitted in. */
+interface Admission {
+  readonly generation: number
+  /** Of the trials; 0 for other calls. */
+  readonly round: number
+}
 
 /**
  * A circuit breaker on a library that holds the circuit open and tells when trials are due. All that is to be judged is judged here, so
@@ -49,15 +65,21 @@ export function assembleCircuitBreaker(
   /** Grows with every change: what was acquired before says nothing about the circuit as it is now. */
   let generation = 0
   let trials: Trials = noTrials()
+  /** How long it was open last, in milliseconds. */
+  let openedForMs = 0
+  /** Made once for a generation: most calls are admitted to a closed circuit. */
+  let admission: Admission = { generation, round: 0 }
 
   function change(next: CircuitState, reason: CircuitChangeReason): void {
     const previous = state
     state = next
-    generation++
+    admission = { generation: ++generation, round: 0 }
     window.reset()
     trials = noTrials()
-    if (next === 'open') engine.open(outage.open(previous === 'closed' || previous === 'isolated'))
-    else if (next !== 'half-open') engine.close()
+    if (next === 'open') {
+      openedForMs = outage.open(previous === 'closed' || previous === 'isolated')
+      engine.open(openedForMs)
+    } else if (next !== 'half-open') engine.close()
     if (reason === 'recovered') outage.recover()
     else if (next === 'closed') outage.end()
     if (next !== previous) tell({ state: next, previous, reason })
@@ -89,19 +111,30 @@ export function assembleCircuitBreaker(
     if (reason) change('open', reason)
     else if (left === 0 || !excess(atWorst, resolved.trials)) change('closed', 'recovered')
   }
-  /** Ends trials that never settle; without this the circuit would be half-open for ever. */
-  function expireTrials(): void {
-    if (performance.now() - trials.progressAt < resolved.trialTimeoutMs) return
+  /** Ends trials that never settle; without this the circuit would be half-open for ever. @returns whether it did */
+  function expireTrials(now: number): boolean {
+    if (now - trials.endedAt < resolved.trialTimeoutMs) return false
     trials.failed += trials.started - trials.calls
     trials.calls = trials.started
     judgeTrials()
+    return true
+  }
+  /**
+   * Trials that hang tell of the moment when they began. After the time for which it would be open had they failed, others take their place: a
+   * peer that was silent is known to be back before their time limit is over.
+   */
+  function replaceHanging(now: number): void {
+    if (now - trials.progressAt < openedForMs) return
+    trials.started = trials.calls
+    trials.round++
   }
 
-  function settle(admittedIn: number, outcome: Outcome, elapsedMs: number): void {
-    if (admittedIn !== generation) return
-    if (state === 'half-open') trials.progressAt = performance.now()
+  function settle(admittedIn: Admission, outcome: Outcome, elapsedMs: number): void {
+    if (admittedIn.generation !== generation) return
+    const isReplaced = state === 'half-open' && admittedIn.round !== trials.round
+    if (state === 'half-open' && !isReplaced) trials.progressAt = trials.endedAt = performance.now()
     if (isIgnored(outcome)) {
-      if (state === 'half-open') trials.started--
+      if (state === 'half-open' && !isReplaced) trials.started--
       return
     }
     const verdict = judgeOutcome(outcome)
@@ -109,6 +142,11 @@ export function assembleCircuitBreaker(
     const failed = verdict === 'neutral' ? !outcome.ok : verdict === 'failure'
     const slow = isTimed && (outcome.latencyMs ?? elapsedMs) > slowCallMs
     if (state === 'half-open') {
+      if (isReplaced) {
+        // Others find out now. That it was answered well after all is good to know.
+        if (failed || slow || trials.started === resolved.trials) return
+        trials.started++
+      }
       trials.calls++
       if (failed) trials.failed++
       if (slow) trials.slow++
@@ -120,18 +158,22 @@ export function assembleCircuitBreaker(
     if (reason) change('open', reason)
   }
 
-  /** The generation in which a call is admitted, or `undefined` if it is refused. */
-  function admit(): number | undefined {
-    if (state === 'closed') return outage.admits() ? generation : undefined
+  /** What a call is admitted in, or `undefined` if it is refused. */
+  function admit(): Admission | undefined {
+    if (state === 'closed') return outage.admits() ? admission : undefined
     if (state !== 'half-open') return undefined
+    const now = performance.now()
     if (trials.started === resolved.trials) {
-      expireTrials()
-      // Either it is as half-open as before, or it is not half-open any more.
-      return state === 'half-open' ? undefined : admit()
+      // Not half-open any more, perhaps.
+      if (expireTrials(now)) return admit()
+      replaceHanging(now)
+      if (trials.started === resolved.trials) return undefined
     }
     trials.started++
-    trials.progressAt = performance.now()
-    return generation
+    trials.progressAt = now
+    trials.endedAt ||= now
+    if (admission.round !== trials.round) admission = { generation, round: trials.round }
+    return admission
   }
   function tryAcquire(): Permit | undefined {
     let admittedIn = admit()
@@ -167,5 +209,5 @@ export function assembleCircuitBreaker(
 }
 
 function noTrials(): Trials {
-  return { calls: 0, failed: 0, slow: 0, started: 0, progressAt: 0 }
+  return { calls: 0, failed: 0, slow: 0, started: 0, progressAt: 0, endedAt: 0, round: 0 }
 }

@@ -51,6 +51,24 @@ describe('an endpoint', () => {
     vi.useRealTimers()
   })
 
+  test('counts failures in a row, without those of attempts that began before it was answered well', () => {
+    vi.useFakeTimers()
+    const endpoint = createEndpoint(instance)
+    const fail = (startedAt: number): void => endpoint.release({ ok: false, startedAt })
+    const before = performance.now()
+    vi.advanceTimersByTime(10)
+    fail(before)
+    fail(performance.now())
+    expect(endpoint.failures).toBe(2)
+    endpoint.release({ ok: true, latencyMs: 5 })
+    vi.advanceTimersByTime(10)
+    fail(before)
+    expect(endpoint.failures).toBe(0)
+    fail(performance.now())
+    expect(endpoint.failures).toBe(1)
+    vi.useRealTimers()
+  })
+
   test('its latency jumps to a peak', () => {
     const endpoint = createEndpoint(instance)
     endpoint.release({ ok: true, latencyMs: 10 })

@@ -32,7 +32,7 @@ export interface Endpoint {
   readonly isFailing: boolean
   /** Whether it is blocked, but may be picked once to see whether it has recovered. */
   readonly isTrial: boolean
-  /** Attempts that failed since the last one that was answered well. */
+  /** Attempts that began after the last one was answered well, and failed. */
   readonly failures: number
   /** When it answered last, by `performance.now()`; 0 for never. */
   readonly answeredAt: number
@@ -112,6 +112,8 @@ class TrackedEndpoint implements Endpoint {
   readonly #onOutcome: EndpointOptions['onOutcome'] | undefined
   failures = 0
   answeredAt = 0
+  /** When it was last answered well, by `performance.now()`. */
+  #servedAt = 0
   readonly #onAnswer: EndpointOptions['onAnswer'] | undefined
   readonly #onBlock: EndpointOptions['onBlock'] | undefined
   readonly #onSilence: EndpointOptions['onSilence'] | undefined
@@ -157,15 +159,17 @@ class TrackedEndpoint implements Endpoint {
     // An attempt that lost against a faster one was given up: it takes that long at least.
     else if (latencyMs !== undefined && latencyMs > this.latencyMs) this.#learn(latencyMs)
     if (verdict === 'failure') {
-      this.failures++
+      if (outcome.startedAt === undefined || outcome.startedAt >= this.#servedAt) this.failures++
       this.#isPenalized = true
-    } else if (verdict === 'success') {
-      this.failures = 0
     }
     if (this.#unanswered > 0) this.#unanswered--
     if (outcome.status !== undefined || verdict === 'success') {
       this.answeredAt = latencyMs === undefined ? performance.now() : this.#measuredAt
       this.#unanswered = 0
+    }
+    if (verdict === 'success') {
+      this.failures = 0
+      this.#servedAt = this.answeredAt
     }
     this.#onChange?.(this)
     this.#onOutcome?.(this, outcome)

@@ -203,6 +203,19 @@ describe('an instance that is out', () => {
     expect(one?.available).toBe(true)
   })
 
+  test('is tried again a second after its trial lost against a faster one, however long it has been failing', async () => {
+    const [one] = await start(4)
+    attempt(one, { error: refused, sent: false })
+    await vi.advanceTimersByTimeAsync(10_000)
+    attempt(one, { error: refused, sent: false })
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(one?.isTrial).toBe(true)
+    attempt(one, { error: given, latencyMs: 30 })
+    expect([one?.isTrial, one?.available]).toEqual([false, false])
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect([one?.isTrial, one?.available]).toEqual([true, true])
+  })
+
   test('is back at the head of a response', async () => {
     const [one] = await start(4)
     attempt(one, { error: late })

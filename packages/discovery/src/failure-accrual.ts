@@ -174,9 +174,13 @@ export class FailureAccrual {
     if (endpoint.answeredAt > startedAt) return
     const { count, since } = extend(this.#losses, endpoint)
     const penalty = this.#penalties.get(endpoint)
-    const isTried = penalty !== undefined && startedAt >= penalty.dueAt
     const isSilent = count >= this.#options.maxFailures && performance.now() - since >= silentMs
-    if (isTried || (isSilent && !penalty)) this.#begin(endpoint, 'unreachable', outcome)
+    if (!penalty) {
+      if (isSilent) this.#begin(endpoint, 'unreachable', outcome)
+    } else if (startedAt >= penalty.dueAt) {
+      // A trial that lost was slower than another one, as one of twenty is: the next one is soon due, however long it has been failing.
+      this.#begin(endpoint, 'unreachable', { ok: false, startedAt: penalty.failingSince, error: outcome.error })
+    }
   }
 
   #reasonFor(endpoint: Endpoint, outcome: Outcome): AccrualReason | undefined {

@@ -81,6 +81,30 @@ describe('errors in a row', () => {
     expect([detector.isEjected('host-1'), restored.mock.calls]).toEqual([false, [['host-1']]])
   })
 
+  test('do not include attempts that began before the host did its work', () => {
+    const { detector, ejections } = start()
+    const before = performance.now()
+    vi.advanceTimersByTime(100)
+    detector.observe('host-1', { ok: true, status: 200, startedAt: performance.now() })
+    vi.advanceTimersByTime(100)
+    for (let time = 0; time < 20; time++) detector.observe('host-1', { ok: false, startedAt: before })
+    expect(ejections).toEqual([])
+    for (let time = 0; time < 5; time++) detector.observe('host-1', { ok: false, startedAt: performance.now() })
+    expect(ejections).toHaveLength(1)
+  })
+
+  test('take a host out once, and not again at the end of the interval', () => {
+    const { detector, reasons, answer, endInterval } = start({ baseEjectionMs: 1_000 })
+    for (const host of hosts) answer(host, 200, 95)
+    answer('host-1', 500, 5)
+    expect(reasons()).toEqual(['host-1 consecutive-5xx'])
+    vi.advanceTimersByTime(2_000)
+    answer('host-1', 200, 100)
+    endInterval()
+    expect(reasons()).toHaveLength(1)
+    expect(detector.isEjected('host-1')).toBe(false)
+  })
+
   test('count for nothing while the host is out', () => {
     const { ejections, answer } = start({ baseEjectionMs: 1_000 })
     answer('host-1', 500, 9)

@@ -38,6 +38,8 @@ interface HostState {
   /** In this interval. */
   requests: number
   failures: number
+  /** When it did its work last, by `performance.now()`. What began before and failed is no error in a row. */
+  servedAt: number
   /** When its last ejection began, by `performance.now()`. */
   ejectedAt: number
   /** Whether that was for errors in a row. */
@@ -76,6 +78,9 @@ export function createOutlierDetector<Host = string>(options: OutlierDetectorOpt
     state.multiplier = nextMultiplier(state, rules, now)
     const forMs =
       Math.min(rules.baseEjectionMs * state.multiplier, rules.maxEjectionMs) + Math.floor(rules.random() * rules.maxJitterMs)
+    // What it is ejected for is not held against it again when the interval ends.
+    state.requests = 0
+    state.failures = 0
     state.ejectedAt = now
     state.ejectedUntil = now + forMs
     state.failedAlways = reason === 'consecutive-5xx' || reason === 'consecutive-gateway-errors'
@@ -88,6 +93,7 @@ export function createOutlierDetector<Host = string>(options: OutlierDetectorOpt
    */
   function redeem(host: Host, state: HostState, { startedAt }: Outcome, now: number): void {
     if (!state.failedAlways || startedAt === undefined || startedAt < state.ejectedAt) return
+    state.servedAt = now
     state.ejectedUntil = now
     onRestore(host)
   }
@@ -124,6 +130,8 @@ export function createOutlierDetector<Host = string>(options: OutlierDetectorOpt
     }
     state.requests++
     if (failed) state.failures++
+    if (!failed) state.servedAt = now
+    else if (outcome.startedAt !== undefined && outcome.startedAt < state.servedAt) return
     state.errors = failed ? state.errors + 1 : 0
     state.gatewayErrors = failed && isGatewayError(outcome) ? state.gatewayErrors + 1 : 0
     if (state.errors === rules.consecutive5xx) eject(host, state, 'consecutive-5xx', now)
@@ -158,6 +166,7 @@ function createHostState(): HostState {
     gatewayErrors: 0,
     requests: 0,
     failures: 0,
+    servedAt: 0,
     ejectedAt: 0,
     failedAlways: false,
     ejectedUntil: 0,

@@ -126,17 +126,34 @@ export const breakerStateCases: Readonly<Record<string, CaseBody<BreakerContext>
   },
 
   'trials that never end count as failed in the end': async ({ create, advance }) => {
-    const breaker = create({ openMs: 1_000, trials: 2, trialTimeoutMs: 5_000 })
+    const breaker = create({ openMs: 1_000, trials: 2, trialTimeoutMs: 500 })
     breaker.open()
     await advance(1_100)
     breaker.tryAcquire()
     breaker.tryAcquire()?.settle({ ok: true })
-    await advance(4_900)
+    await advance(400)
     assert.equal(breaker.tryAcquire(), undefined)
     assertState(breaker, 'half-open')
     await advance(200)
     assert.equal(breaker.tryAcquire(), undefined)
     assertState(breaker, 'open')
+  },
+
+  'trials that hang for as long as it was open are replaced': async ({ create, advance }) => {
+    const breaker = create({ openMs: 1_000, trials: 2 })
+    breaker.open()
+    await advance(1_100)
+    const [failing, late] = [breaker.tryAcquire(), breaker.tryAcquire()]
+    await advance(800)
+    assert.equal(breaker.tryAcquire(), undefined)
+    await advance(300)
+    const other = breaker.tryAcquire()
+    assert.ok(other, 'others find out whether it is back')
+    failing?.settle({ ok: false })
+    assertState(breaker, 'half-open', 'that a trial of before it failed is known')
+    late?.settle({ ok: true })
+    other.settle({ ok: true })
+    assertState(breaker, 'closed', 'an answer that came late is as good as any')
   },
 
   'late results of an earlier state are dropped': async ({ create, calls, advance }) => {

@@ -1,4 +1,5 @@
 import { faultLength } from './faults.ts'
+import { ejectionMs } from './presets.ts'
 import { deadlineMs, type Scenario, type ScenarioResult, type SimulatedCall } from './scenario.ts'
 
 /** One invariant that does not hold. */
@@ -18,17 +19,27 @@ export interface Violation {
   readonly detail: string
 }
 
-/**
- * Share of calls that may fail while one or half of the instances are affected and failed attempts are repeated, and a number until that is
- * noticed: attempts that hang are noticed late, and a POST is not repeated.
- */
-const lossShare = { one: 0.02, half: 0.2 }
+/** Share of calls that may fail while one or half of the instances are affected and failed attempts are repeated. */
+const lossShare = 0.005
+/** Calls that may fail beside, and one more for each affected instance: a POST is not repeated, and an instance that hangs is noticed by some. */
 const lossCalls = 5
-/** How long an instance may stay without traffic that is not out: time, and calls that go elsewhere by chance. */
-const starvedMs = 4_000
-const starvedCalls = 15
-/** How long an instance may be out after the fault has ended, in milliseconds. */
-const longestOutMs = 11_000
+/** How long P2C may pass over an instance that is not out, in milliseconds: its `forcePickMs`. Other balancers do not go by latency. */
+const forcePickMs = 3_000
+/** From the end of an ejection to the view that has it, and to the sample that sees it, in milliseconds. */
+const noticedMs = 300
+/** Calls per instance that may go elsewhere by chance. */
+const chanceCalls = 15
+/** What an ejection of outlier detection may take, in milliseconds: twice its shortest time, and a second of jitter. */
+const longestEjectionMs = 2 * ejectionMs + 1_000
+
+/**
+ * How long an instance may be out after the fault has ended, in milliseconds: as long as it failed, from a second on and up to a quarter more, from
+ * the end of an attempt that began in the fault; and then once more for a second, because a trial lost against a hedge.
+ */
+function longestOutMs(scenario: Scenario): number {
+  const accrualMs = 1.25 * Math.max(1_000, faultLength(scenario)) + deadlineMs / 2 + 1_250 + noticedMs
+  return scenario.preset.name.includes('outlier detection') ? Math.max(accrualMs, longestEjectionMs) : accrualMs
+}
 
 /** What of a result must not be. */
 export function findViolations(scenario: Scenario, result: ScenarioResult): readonly Violation[] {
@@ -55,8 +66,9 @@ function judgeFailures(scenario: Scenario, { calls, faultAt, attempts }: Scenari
   const lost = failed.length - diedWithServer
   const reach = fault.reach(size)
   const isJudged = preset.retries && size > 2
+  const affected = reach === 'half' ? Math.ceil(size / 2) : 1
   const allowed =
-    reach === 'none' ? 0 : reach === 'all' || !isJudged ? Infinity : Math.ceil(during.length * lossShare[reach]) + lossCalls
+    reach === 'none' ? 0 : reach === 'all' || !isJudged ? Infinity : Math.ceil(during.length * lossShare) + lossCalls + affected
   if (lost > allowed) {
     violations.push({ invariant: 'loss', detail: `${lost} of ${during.length} failed, ${allowed} may: ${tally(failed)}` })
   }
@@ -64,7 +76,8 @@ function judgeFailures(scenario: Scenario, { calls, faultAt, attempts }: Scenari
 }
 
 /** At most 1.2 attempts for each call, and 10 per second, from the start to any second. */
-function judgeAttempts({ rate, size }: Scenario, result: ScenarioResult): Violation[] {
+function judgeAttempts(scenario: Scenario, result: ScenarioResult): Violation[] {
+  const { rate, balancer } = scenario
   const { calls, attempts } = result
   const violations: Violation[] = []
   const endMs = result.loadEndedAt
@@ -77,13 +90,16 @@ function judgeAttempts({ rate, size }: Scenario, result: ScenarioResult): Violat
     violations.push({ invariant: 'amplification', detail: `${attemptCount} attempts for ${callCount} calls in ${at} ms` })
     break
   }
-  const allowedMs = starvedMs + ((starvedCalls * size) / rate) * 1_000
+  const chanceMs = ((chanceCalls * result.starvedMs.length) / rate) * 1_000
+  const allowedMs = noticedMs + chanceMs + (balancer === 'p2c' ? forcePickMs : 0)
   for (const [index, waitedMs] of result.starvedMs.entries()) {
     if (waitedMs > allowedMs)
       violations.push({ invariant: 'starved', detail: `server ${index}: ${waitedMs} ms, ${allowedMs} may` })
   }
   for (const [index, outMs] of result.outMs.entries()) {
-    if (outMs > longestOutMs) violations.push({ invariant: 'out', detail: `server ${index} for ${outMs} ms after the fault` })
+    const allowedMs = longestOutMs(scenario)
+    if (outMs > allowedMs)
+      violations.push({ invariant: 'out', detail: `server ${index}: ${outMs} ms after the fault, ${allowedMs} may` })
   }
   return violations
 }

@@ -43,7 +43,7 @@ function without(...names: (keyof ResilientParts)[]): ResilientParts {
 }
 
 /** Shorter than the default, so that a run sees the end of an ejection. */
-const ejectionMs = 5_000
+export const ejectionMs = 5_000
 
 const outlierDetection: Partial<Preset> = {
   discovery: () => ({ monitors: [createOutlierDetection({ baseEjectionMs: ejectionMs })] }),
