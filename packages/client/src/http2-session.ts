@@ -4,7 +4,6 @@ import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { type Endpoint, SdError } from '@sd/core'
 import type { Http2Exchange } from './http2-exchange.ts'
 import type { ResolvedHttp2Options } from './http2-transport.ts'
-import { resolveTls } from './tls-options.ts'
 import { toTransportFailure } from './transport-errors.ts'
 
 /** What a connection is made of. */
@@ -119,18 +118,10 @@ export class Http2Session {
   async #openSocket(): Promise<Socket | TLSSocket> {
     const { address: host, port } = this.#endpoint.instance
     if (!this.#isSecure) return connectTcp({ host, port, noDelay: true, keepAlive: true })
-    const { tls, serverName } = this.#options
+    const { certificates, serverName } = this.#options
     const servername = serverName ?? (isIP(host) ? undefined : host)
-    const { cert, key, ca } = await resolveTls(tls)
-    return connectTls({
-      host,
-      port,
-      ALPNProtocols: ['h2'],
-      ...(servername !== undefined && { servername }),
-      ...(cert !== undefined && { cert }),
-      ...(key !== undefined && { key }),
-      ...(ca !== undefined && { ca }),
-    })
+    const now = await certificates()
+    return connectTls({ host, port, ALPNProtocols: ['h2'], ...(servername !== undefined && { servername }), ...now })
   }
 
   #begin(socket: Socket | TLSSocket): void {

@@ -1,7 +1,15 @@
-import { checkDuration, checkInteger, checkKnownKeys, checkObject, type Endpoint } from '@sd/core'
+import {
+  checkDuration,
+  checkInteger,
+  checkKnownKeys,
+  checkObject,
+  type Endpoint,
+  SERVER_NAME_METADATA,
+  type TlsCertificates,
+} from '@sd/core'
 import { Http2Exchange } from './http2-exchange.ts'
 import { Http2Pool } from './http2-pool.ts'
-import { type ClientTlsOptions, checkClientTls, SERVER_NAME_METADATA } from './tls-options.ts'
+import { type ClientTlsOptions, checkClientTls, followTls } from './tls-options.ts'
 import type { Transport } from './transport.ts'
 
 /** Options of {@link createHttp2Transport}. */
@@ -25,7 +33,10 @@ export interface Http2TransportOptions {
 }
 
 /** Options with their defaults filled in. */
-export type ResolvedHttp2Options = Required<Http2TransportOptions>
+export interface ResolvedHttp2Options extends Required<Omit<Http2TransportOptions, 'tls'>> {
+  /** The certificates as they are now. */
+  readonly certificates: () => Promise<TlsCertificates>
+}
 
 /** Checks the options but for `tls` and `connectTimeoutMs`. @throws SdError `SD_INVALID` that names the option */
 export function checkHttp2Options(field: string, options: Http2TransportOptions): void {
@@ -69,7 +80,7 @@ export function createHttp2Transport(options: Http2TransportOptions = {}): Trans
     pingIntervalMs: options.pingIntervalMs ?? 10_000,
     pingTimeoutMs: options.pingTimeoutMs ?? 5_000,
     idleMs: options.idleMs ?? 30_000,
-    tls: tls ?? {},
+    certificates: followTls(tls ?? {}),
   }
   const pools = new Map<string, Http2Pool>()
   let isClosed = false

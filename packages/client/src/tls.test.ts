@@ -1,7 +1,10 @@
 import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createSecureServer } from 'node:http2'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import { type CertificateSet, createCertificates } from '@sd/test-certificates'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -100,6 +103,25 @@ describe.each(['https', 'h2'] as const)('an instance of protocol %s', (protocol)
     const fingerprints = seen.map(({ fingerprint }) => fingerprint)
     expect(fingerprints[0]).toEqual(expect.any(String))
     expect([fingerprints[1] === fingerprints[0], fingerprints[2] === fingerprints[0]]).toEqual([true, false])
+  })
+
+  test('is reached while a key and its certificate are being replaced, once both are', async () => {
+    await serve(protocol)
+    const folder = await mkdtemp(join(tmpdir(), 'sd-tls-'))
+    const file = (name: string): string => join(folder, name)
+    await writeFile(file('ca'), certificates.ca)
+    await writeFile(file('cert'), certificates.client.cert)
+    await writeFile(file('key'), others.client.key)
+    const client = world.client({
+      tls: { ca: { file: file('ca') }, cert: { file: file('cert') }, key: { file: file('key') } },
+    })
+    const error = await client.get('orders', '/').catch((caught: unknown) => caught)
+    expect(error).toMatchObject({ code: 'SD_UNAVAILABLE', origin: 'local', retryable: false })
+    await rm(file('key'))
+    await expect(client.get('orders', '/')).rejects.toThrow("tls.key: the file can't be read (ENOENT)")
+    await writeFile(file('key'), certificates.client.key)
+    expect(await (await client.get('orders', '/')).text()).toBe('secret')
+    await rm(folder, { recursive: true })
   })
 
   test('is not called with a certificate that is not one, and nothing of it is shown', async () => {

@@ -1,7 +1,7 @@
-import { type Endpoint, SdError, withTimeout } from '@sd/core'
+import { type Endpoint, SdError, SERVER_NAME_METADATA, type TlsCertificates, withTimeout } from '@sd/core'
 import { Agent, buildConnector, type Dispatcher, interceptors } from 'undici'
 import { createHttp2Transport, type Http2TransportOptions, isHttp2 } from './http2-transport.ts'
-import { type ClientTlsOptions, type ResolvedTls, resolveTls, SERVER_NAME_METADATA } from './tls-options.ts'
+import { type ClientTlsOptions, followTls } from './tls-options.ts'
 import type { Transport, TransportRequest } from './transport.ts'
 import { UndiciExchange } from './undici-exchange.ts'
 
@@ -88,16 +88,15 @@ function createConnector({
 }: UndiciTransportOptions): buildConnector.connector {
   let connector = buildConnector({ timeout, allowH2 })
   if (!tls) return connector
-  let current: ResolvedTls = {}
+  const certificates = followTls(tls)
+  let current: TlsCertificates | undefined
   return (options, callback) => {
     if (options.protocol !== 'https:') return connector(options, callback)
-    withTimeout({ timeoutMs: timeout, what: 'asking for certificates' }, () => resolveTls(tls)).then(
-      (resolved) => {
+    withTimeout({ timeoutMs: timeout, what: 'asking for certificates' }, certificates).then(
+      (now) => {
         // One for as long as they are the same: it keeps TLS sessions, which must not outlive their certificates.
-        if (resolved.ca !== current.ca || resolved.cert !== current.cert || resolved.key !== current.key) {
-          current = resolved
-          connector = buildConnector({ ...resolved, timeout, allowH2 })
-        }
+        if (now !== current) connector = buildConnector({ ...now, timeout, allowH2 })
+        current = now
         connector(options, callback)
       },
       (error: SdError) => callback(toLocal(error), null),

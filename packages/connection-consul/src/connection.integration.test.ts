@@ -1,5 +1,5 @@
-import { type ConsulServer, obtainServer, startConsul } from '@sd/test-servers'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type ConsulServer, createRotation, obtainServer, startConsul } from '@sd/test-servers'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createConsulConnection, followQuery, ping, readConnectionOptions } from './index.ts'
 
 const consul = await obtainServer('consul', { own: true })
@@ -25,6 +25,20 @@ describe.runIf(consul)('connection-consul', { timeout: 60_000 }, () => {
       },
     })
     expect(found).toEqual([undefined, '"x"'])
+    connection.close()
+  })
+
+  test('comes back to an agent with certificates of another authority, once the files have them', async () => {
+    if (!consul) return
+    await using rotation = await createRotation()
+    await using rotated = await startConsul(consul, { tls: rotation.certificates })
+    const settings = { endpoints: [`https://localhost:${rotated.port}`], tls: rotation.tls }
+    const connection = createConsulConnection(readConnectionOptions(settings, 'test'))
+    await vi.waitFor(() => connection.run(ping), { timeout: 20_000, interval: 100 })
+    for (let round = 0; round < 2; round++) {
+      await rotation.rotate(rotated)
+      await vi.waitFor(() => connection.run(ping), { timeout: 20_000, interval: 100 })
+    }
     connection.close()
   })
 })

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import http from 'node:http'
 import https from 'node:https'
-import { abortError, type ServerEndpoint } from '@sd/core'
+import { abortError, type ServerEndpoint, type TlsCertificates } from '@sd/core'
 import Consul from 'consul'
 
 /** What the library gives back if it is asked for the response too. */
@@ -83,12 +83,22 @@ export interface ConsulClient {
   _ext(event: 'onRequest', extension: (request: { transport: unknown }, next: () => void) => void): void
 }
 
-/** Makes a client of the library for one agent; connections come from `agent`. */
-export function createClient({ host, port, secure }: ServerEndpoint, agent: http.Agent): ConsulClient {
+/**
+ * Makes a client of the library for one agent; connections come from `agent`.
+ *
+ * @param certificates those that a request is to be made with, which takes a connection that was made with the same
+ */
+export function createClient(
+  { host, port, secure }: ServerEndpoint,
+  agent: http.Agent,
+  certificates: () => TlsCertificates,
+): ConsulClient {
   const client = new Consul({ host: host.includes(':') ? `[${host}]` : host, port, secure, agent }) as unknown as ConsulClient
   const { request } = secure ? https : http
   // The library would have the brackets of an IPv6 address looked up as part of a name.
-  const transport = { request: (options: https.RequestOptions) => watchOver(request({ ...options, hostname: host })) }
+  const transport = {
+    request: (options: https.RequestOptions) => watchOver(request({ ...options, ...certificates(), hostname: host })),
+  }
   client._ext('onRequest', (prepared, next) => {
     prepared.transport = transport
     next()

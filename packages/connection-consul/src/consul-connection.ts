@@ -6,9 +6,11 @@ import {
   closedError,
   createBackoff,
   createSemaphore,
+  createTlsSource,
   resolveProvided,
   SdError,
   sleep,
+  type TlsCertificates,
   withAnySignal,
   withTimeout,
 } from '@sd/core'
@@ -70,7 +72,9 @@ const crowdedWaitMs = 5_000
 export function createConsulConnection(settings: ConsulConnectionSettings): ConsulConnection {
   const { endpoints, operationTimeoutMs, maxWatchConnections, waitMs, name } = settings
   const agent = createAgent(settings)
-  const clients = endpoints.map((endpoint) => createClient(endpoint, agent))
+  const tls = settings.tls && createTlsSource(settings.tls)
+  let certificates: TlsCertificates = {}
+  const clients = endpoints.map((endpoint) => createClient(endpoint, agent, () => certificates))
   const lanes = endpoints.map(() => ({
     run: createRequestLane(settings.maxConnections),
     urgent: createRequestLane(urgentConnections),
@@ -107,9 +111,18 @@ export function createConsulConnection(settings: ConsulConnectionSettings): Cons
     return asked
   }
 
+  /** Reads the certificates again. Connections that wait for a request were made with the old ones: the next takes a new one. */
+  async function readCertificates(): Promise<void> {
+    const now = await tls?.current()
+    if (now === undefined || now === certificates) return
+    certificates = now
+    for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
+  }
+
   async function request<T>(index: number, signal: AbortSignal, call: (target: Target) => Promise<T>): Promise<T> {
     const client = clients[index] as ConsulClient
     const token = await obtainToken()
+    await readCertificates()
     const headers: Record<string, string> = token === undefined ? {} : { 'x-consul-token': token }
     const send = (ctx: EventEmitter): Promise<T> =>
       call({ client, headers, options: { ctx, ...(token !== undefined && { token }) } })
@@ -177,6 +190,7 @@ export function createConsulConnection(settings: ConsulConnectionSettings): Cons
     } catch (caught) {
       const error = explain(caught, name)
       heedPause(used.index, error)
+      if (!isAnswer(error)) tls?.forget()
       // An only agent that answers, however badly, has not gone away.
       if (error.retryable && !signal.aborted && (!isAnswer(error) || endpoints.length > 1)) leave(used, error)
       throw error
@@ -228,6 +242,7 @@ export function createConsulConnection(settings: ConsulConnectionSettings): Cons
       const error = explain(caught, name)
       if (signal.aborted) throw error
       if (used.over.signal.aborted) throw used.over.signal.reason
+      if (!isAnswer(error)) tls?.forget()
       if (error.retryable && !isAnswer(error)) leave(used, error)
       throw error
     }
@@ -274,12 +289,5 @@ export async function ping({ client, options }: Target): Promise<void> {
 function createAgent({ endpoints, tls }: ConsulConnectionSettings): http.Agent {
   const options = { keepAlive: true, scheduling: 'lifo' } as const
   if (!endpoints[0]?.secure) return new http.Agent(options)
-  const { ca, cert, key, serverName } = tls ?? {}
-  return new https.Agent({
-    ...options,
-    ...(ca !== undefined && { ca }),
-    ...(cert !== undefined && { cert }),
-    ...(key !== undefined && { key }),
-    ...(serverName !== undefined && { servername: serverName }),
-  })
+  return new https.Agent({ ...options, ...(tls?.serverName !== undefined && { servername: tls.serverName }) })
 }

@@ -1,5 +1,14 @@
 import { isIP } from 'node:net'
-import { type Credentials, closedError, endpointUrl, resolveProvided, SdError, withTimeout } from '@sd/core'
+import {
+  type Credentials,
+  closedError,
+  createTlsSource,
+  endpointUrl,
+  resolveProvided,
+  SdError,
+  type TlsCertificates,
+  withTimeout,
+} from '@sd/core'
 import { Etcd3, type IOptions } from 'etcd3'
 import { explain } from './etcd-errors.ts'
 import { createMemberPolicies } from './member-policies.ts'
@@ -39,30 +48,58 @@ const grpcOptions = {
   'grpc.enable_http_proxy': 0,
 }
 
+/** Before the first look. */
+const none: TlsCertificates = {}
+
 /** Opens nothing yet: the first operation does. */
 export function createEtcdConnection(settings: EtcdConnectionSettings): EtcdConnection {
   const { endpoints, tls, operationTimeoutMs, name } = settings
   // Less than the limit of the whole, so that the reason is known when that is over.
   const attemptLimitMs = (operationTimeoutMs * 0.9) / endpoints.length
+  const source = tls && createTlsSource(tls)
+  const hosts = endpoints.map(endpointUrl)
+  let certificates = none
   let current: Promise<Etcd3> | undefined
   let closed = false
 
   async function connect(): Promise<Etcd3> {
     const credentials = settings.credentials && (await resolveProvided<Credentials>(settings.credentials))
-    const hosts = endpoints.map(endpointUrl)
+    if (source) certificates = await source.current()
+    return makeClient(credentials)
+  }
+
+  function makeClient(credentials: Credentials | undefined): Etcd3 {
     const client = new Etcd3({
       hosts,
       ...(credentials && { auth: { ...credentials, callOptions: () => deadline(attemptLimitMs) } }),
-      ...(tls && { credentials: readTls(tls) }),
+      ...(tls && { credentials: readTls(certificates) }),
       grpcOptions: {
         ...grpcOptions,
         ...(tls?.serverName && { 'grpc.ssl_target_name_override': tls.serverName, 'grpc.default_authority': tls.serverName }),
       },
       defaultCallOptions: ({ isStream }) => (isStream ? {} : deadline(attemptLimitMs)),
-      faultHandling: createMemberPolicies(hosts),
+      faultHandling: createMemberPolicies(hosts, () => void renewCertificates().catch(() => undefined)),
     })
     mendPool(client)
     return client
+  }
+
+  /**
+   * After a member was silent: it may want other certificates, and their files may be newer than its connection. New connections of the same
+   * client have them then; streams that are open stay.
+   */
+  async function renewCertificates(): Promise<void> {
+    if (!source) return
+    source.forget()
+    const now = await source.current()
+    if (now === certificates) return
+    certificates = now
+    const client = await current
+    if (!client || closed) return
+    const renewed = makeClient(undefined)
+    const [host] = poolOf(renewed).hosts
+    if (host) replaceCredentials(client, host.channelCredentials)
+    renewed.close()
   }
 
   function reset(): void {
@@ -72,11 +109,21 @@ export function createEtcdConnection(settings: EtcdConnectionSettings): EtcdConn
     old?.then((client) => client.close()).catch(() => undefined)
   }
 
+  function obtainClient(): Promise<Etcd3> {
+    if (current) return current
+    const connecting = connect()
+    current = connecting
+    // Without credentials or certificates there is none: the next operation asks for them again.
+    connecting.catch(() => {
+      if (current === connecting) current = undefined
+    })
+    return connecting
+  }
+
   async function attempt<T>(operation: (client: Etcd3) => Promise<T>): Promise<T> {
     if (closed) throw closedError(name)
-    current ??= connect()
     try {
-      return await operation(await current)
+      return await operation(await obtainClient())
     } catch (caught) {
       throw explain(caught, name, settings.prefix)
     }
@@ -86,18 +133,30 @@ export function createEtcdConnection(settings: EtcdConnectionSettings): EtcdConn
   async function withReason(error: unknown): Promise<unknown> {
     const [endpoint] = endpoints
     if (!endpoint?.secure || !SdError.isInstance(error) || error.code !== 'SD_UNAVAILABLE') return error
-    const reason = await probeTls(endpoint, tls ?? {}, operationTimeoutMs * 0.08)
+    const reason = await probeTls(
+      endpoint,
+      { ...certificates, ...(tls?.serverName && { serverName: tls.serverName }) },
+      operationTimeoutMs * 0.08,
+    )
     return reason === undefined ? error : new SdError(error.code, `${error.message} (${reason})`, { cause: error.cause })
   }
 
   async function stay<T>(operation: (client: Etcd3) => Promise<T>): Promise<T> {
+    const used = certificates
     try {
       return await attempt(operation)
     } catch (error) {
-      if (!settings.credentials || !SdError.isInstance(error) || error.code !== 'SD_DENIED') throw error
-      reset()
+      if (!SdError.isInstance(error)) throw error
+      if (error.code === 'SD_DENIED' && settings.credentials) reset()
+      else if (error.code !== 'SD_UNAVAILABLE' || !(await isRenewed(used))) throw error
       return attempt(operation)
     }
+  }
+
+  /** Whether there are other certificates than those that an operation was tried with. */
+  async function isRenewed(used: TlsCertificates): Promise<boolean> {
+    await renewCertificates().catch(() => undefined)
+    return certificates !== used && used !== none
   }
 
   return {
@@ -123,7 +182,7 @@ function deadline(limitMs: number): { deadline: number } {
   return { deadline: Date.now() + limitMs }
 }
 
-function readTls({ ca, cert, key }: NonNullable<EtcdConnectionSettings['tls']>): NonNullable<IOptions['credentials']> {
+function readTls({ ca, cert, key }: TlsCertificates): NonNullable<IOptions['credentials']> {
   // The library's type wants an authority; without one gRPC trusts what Node trusts.
   return {
     ...(ca && { rootCertificate: Buffer.from(ca) }),
@@ -136,10 +195,29 @@ interface SecureConnector {
   readonly connectionOptions?: { servername?: string }
 }
 
-/** What is mended here of the library's pool, which its types keep private. */
+interface ChannelCredentials {
+  _createSecureConnector(...given: unknown[]): SecureConnector
+}
+
+/** What is used here of the library's pool, which its types keep private. */
 interface Pool {
   markFailed(host: object, error: { readonly code?: unknown }): void
-  readonly hosts: readonly { readonly channelCredentials: { _createSecureConnector(...given: unknown[]): SecureConnector } }[]
+  readonly authenticator: { credentials: ChannelCredentials }
+  readonly hosts: readonly { channelCredentials: ChannelCredentials; resetAllServices(): void }[]
+}
+
+function poolOf(client: Etcd3): Pool {
+  return (client as unknown as { readonly pool: Pool }).pool
+}
+
+/** Makes the connections from now on with these. What has begun on the old ones goes on. */
+function replaceCredentials(client: Etcd3, credentials: ChannelCredentials): void {
+  const { authenticator, hosts } = poolOf(client)
+  authenticator.credentials = credentials
+  for (const host of hosts) {
+    host.channelCredentials = credentials
+    host.resetAllServices()
+  }
 }
 
 const cancelled = 1
@@ -150,7 +228,7 @@ const cancelled = 1
  * is compared with the address all the same.
  */
 function mendPool(client: Etcd3): void {
-  const { pool } = client as unknown as { readonly pool: Pool }
+  const pool = poolOf(client)
   const markFailed = pool.markFailed.bind(pool)
   pool.markFailed = (host, error) => {
     if (error.code !== cancelled) markFailed(host, error)

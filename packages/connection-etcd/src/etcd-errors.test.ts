@@ -39,7 +39,7 @@ describe('members', () => {
 
   test('that were silent are asked last for a while, and at once where none is better', async () => {
     vi.useFakeTimers({ toFake: ['performance'] })
-    const { host } = createMemberPolicies(['a', 'b'])
+    const { host } = createMemberPolicies(['a', 'b'], () => undefined)
     const [a, b] = [host('a'), host('b')]
     await expect(a.execute(() => Promise.reject(silence))).rejects.toBe(silence)
     const refused = await a.execute(answer).catch((error: unknown) => error)
@@ -54,7 +54,7 @@ describe('members', () => {
   })
 
   test('are not blamed for a refusal, and a call tries each once', async () => {
-    const { host, global } = createMemberPolicies(['a', 'b', 'c'])
+    const { host, global } = createMemberPolicies(['a', 'b', 'c'], () => undefined)
     const denied = new Error('7 PERMISSION_DENIED: etcdserver: permission denied')
     await expect(host('a').execute(() => Promise.reject(denied))).rejects.toBe(denied)
     expect(await host('a').execute(answer)).toBe('answer')

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { SdError, type TlsOptions } from '@sd/core'
-import { createCertificates, type EtcdServer, freePort, obtainServer, startEtcd } from '@sd/test-servers'
+import { createCertificates, createRotation, type EtcdServer, freePort, obtainServer, startEtcd } from '@sd/test-servers'
 import { eventually, within } from '@sd/testing'
 import { Etcd3, Range } from 'etcd3'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -316,5 +316,24 @@ describe.runIf(etcd)('a server with TLS that wants client certificates', () => {
     }
     process.off('warning', onWarning)
     expect(warnings).toEqual([])
+  })
+
+  test('that comes back with certificates of another authority is reached again, once the files have them', {
+    timeout: 60_000,
+  }, async () => {
+    if (!etcd) return
+    await using rotation = await createRotation()
+    await using rotated = await startEtcd(etcd, { tls: rotation.certificates })
+    const connection = open({ endpoints: [`https://127.0.0.1:${rotated.port}`], tls: rotation.tls })
+    await put(connection, '/a', '1')
+    const { seen, ended } = startToFollow(connection, '/a')
+    await eventually(() => expect(seen.at(-1)?.entries.get('/a')?.text).toBe('1'), 5_000)
+    for (const value of ['2', '3']) {
+      await rotation.rotate(rotated)
+      await eventually(() => put(connection, '/a', value), 20_000)
+    }
+    await expect(within(ended, 5_000, 'a session of before')).rejects.toThrow()
+    const lease = await grantLease(connection, 5_000)
+    expect(await lease.renew()).toBe(true)
   })
 })

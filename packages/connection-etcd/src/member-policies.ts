@@ -35,8 +35,10 @@ interface Member {
  * The library would open a circuit for five seconds after three failures, and retry without a limit in time. Core's loops do both better:
  * a call tries each member once, and a member that was silent is asked last for a while, so that one that hangs costs one call its time and
  * not a third of all calls.
+ *
+ * @param onSilence called whenever a member gave no answer
  */
-export function createMemberPolicies(hosts: readonly string[]): MemberPolicies {
+export function createMemberPolicies(hosts: readonly string[], onSilence: () => void): MemberPolicies {
   const members = new Map<string, Member>(hosts.map((host) => [host, { avoidedUntilMs: 0, avoidanceMs: shortestAvoidanceMs }]))
 
   function isBetterElsewhere(member: Member): boolean {
@@ -56,6 +58,7 @@ export function createMemberPolicies(hosts: readonly string[]): MemberPolicies {
         return result
       } catch (error) {
         if (isSilence(error)) {
+          onSilence()
           member.avoidedUntilMs = performance.now() + member.avoidanceMs * (0.8 + Math.random() * 0.4)
           member.avoidanceMs = Math.min(member.avoidanceMs * 2, longestAvoidanceMs)
         }

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { connect } from 'node:tls'
-import { connectionHint, type ServerEndpoint, type TlsOptions } from '@sd/core'
+import { connectionHint, type ServerEndpoint, type TlsCertificates } from '@sd/core'
 
 /** How long a server may take to refuse a client certificate after the handshake, in milliseconds: TLS 1.3 says so only then. */
 const refusalMs = 150
@@ -10,7 +10,11 @@ const refusalMs = 150
  *
  * @returns `undefined` if nothing is wrong with it, or nothing was found out in time
  */
-export function probeTls({ host, port }: ServerEndpoint, tls: TlsOptions, limitMs: number): Promise<string | undefined> {
+export function probeTls(
+  { host, port }: ServerEndpoint,
+  tls: TlsCertificates & { readonly serverName?: string },
+  limitMs: number,
+): Promise<string | undefined> {
   const { serverName, ...certificates } = tls
   return new Promise((resolve) => {
     const servername = serverName ?? (isIP(host) > 0 ? '' : host)

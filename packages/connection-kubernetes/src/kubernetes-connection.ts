@@ -1,5 +1,5 @@
 import { type HttpMethod, IsomorphicFetchHttpLibrary, RequestContext, type ResponseContext, Watch } from '@kubernetes/client-node'
-import { closedError, createSemaphore, SdError, sleep, withTimeout } from '@sd/core'
+import { closedError, connectionHint, createSemaphore, SdError, sleep, withTimeout } from '@sd/core'
 import { isAllowed, refusedByPolicy, reviewOf } from './access-review.ts'
 import { expired, explainFailure, explainStatus, LOGIN_REFUSED } from './api-errors.ts'
 import { createLogin } from './login.ts'
@@ -123,6 +123,8 @@ export function createKubernetesConnection(settings: KubernetesConnectionSetting
         refusals = { from: isFirst ? now : refusals.from, to: now }
       } else if (SdError.isInstance(error) && error.retryable) {
         lostAt = now
+        // Certificates that stand in the kubeconfig itself may have been replaced; files that it names are read at every request.
+        if (connectionHint(error.cause) !== undefined) login.refresh()
       }
       throw error
     }

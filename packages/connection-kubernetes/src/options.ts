@@ -4,7 +4,7 @@ import { checkDuration, checkName, checkProvided, checkSecret, invalid, type Pro
 export interface KubernetesConnectionOptions {
   /**
    * Where the cluster is and how to log in: the path of a kubeconfig, its YAML text, or `'in-cluster'` for a Pod's service account. It is
-   * read again when a login is refused.
+   * read again when a login or a certificate is refused, and the files that it names at every request.
    *
    * @default what kubectl uses: `KUBECONFIG`, `~/.kube/config`, then the service account
    */

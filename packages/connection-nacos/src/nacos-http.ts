@@ -1,6 +1,6 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
-import { SdError, type ServerEndpoint, type TlsOptions } from '@sd/core'
+import { createTlsSource, SdError, type ServerEndpoint, type TlsCertificates, type TlsOptions } from '@sd/core'
 
 /** One call of Nacos' HTTP API. */
 export interface NacosRequest {
@@ -39,19 +39,29 @@ const maxResponseBytes = 67_108_864
 /** Opens nothing yet. */
 export function createNacosHttp(tls: TlsOptions | undefined): NacosHttp {
   const agentOptions = { keepAlive: true, maxSockets, scheduling: 'lifo' } as const
-  const { serverName, ...certificates } = tls ?? {}
+  const source = tls && createTlsSource(tls)
   const plain = new HttpAgent(agentOptions)
-  const secure = new HttpsAgent({ ...agentOptions, ...certificates, ...(serverName && { servername: serverName }) })
+  const secure = new HttpsAgent({ ...agentOptions, ...(tls?.serverName && { servername: tls.serverName }) })
+  let certificates: TlsCertificates = {}
+
+  /** Reads the certificates again. Connections that wait for a request were made with the old ones: the next takes a new one. */
+  async function readCertificates(): Promise<void> {
+    const now = await source?.current()
+    if (now === undefined || now === certificates) return
+    certificates = now
+    discardIdle(secure)
+  }
 
   function open({ secure: isSecure, host, port }: ServerEndpoint, request: NacosRequest, signal: AbortSignal): Exchange {
     const hasBody = request.method === 'POST' || request.method === 'PUT'
     const encoded = hasBody ? encodeForm(request.params) : new URLSearchParams(request.params).toString()
-    const options: RequestOptions = {
+    const options: RequestOptions & TlsCertificates = {
       method: request.method,
       host,
       port,
       path: hasBody ? request.path : `${request.path}?${encoded}`,
       agent: isSecure ? secure : plain,
+      ...(isSecure && certificates),
       signal,
       headers: {
         ...request.headers,
@@ -68,10 +78,14 @@ export function createNacosHttp(tls: TlsOptions | undefined): NacosHttp {
 
   return {
     async send(endpoint, request, signal) {
+      if (endpoint.secure) await readCertificates()
+      signal.throwIfAborted()
       const sent = open(endpoint, request, signal)
       try {
         return await receive(sent)
       } catch (error) {
+        // They may have been replaced together with the server's.
+        source?.forget()
         // Nothing came back: idle connections to it are likely to be as dead as this one.
         if (signal.aborted) discardIdle(endpoint.secure ? secure : plain)
         // The server closed an idle connection just then. Every request of this API may be repeated.

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { SdError } from '@sd/core'
-import { createCertificates, freePort, type NacosServer, obtainServer, startNacos } from '@sd/test-servers'
+import { createCertificates, createRotation, freePort, type NacosServer, obtainServer, startNacos } from '@sd/test-servers'
 import { eventually, within } from '@sd/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import {
@@ -65,6 +65,24 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
     await open({ ...secure, tls }).send(sign, signal)
     await assert.rejects(open({ ...secure, tls: { ca: certificates.ca } }).send(sign, signal), { code: 'SD_UNAVAILABLE' })
     await assert.rejects(open(secure).send(sign, signal), { code: 'SD_UNAVAILABLE' })
+    front.close()
+  })
+
+  test('certificates that rotate are in effect without a restart', async () => {
+    await using rotation = await createRotation()
+    const { certificates, tls } = rotation
+    let front = await startTlsFront(server.port, certificates)
+    const connection = open({ endpoints: [`https://127.0.0.1:${front.port}`], tls })
+    await connection.send(sign, signal)
+    for (let round = 0; round < 2; round++) {
+      await rotation.rotate({
+        async restartEmpty() {
+          front.close()
+          front = await startTlsFront(server.port, certificates, front.port)
+        },
+      })
+      await eventually(() => connection.send(sign, signal), limitMs)
+    }
     front.close()
   })
 

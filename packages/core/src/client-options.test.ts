@@ -1,16 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  checkCredentials,
-  checkEndpoints,
-  checkProvided,
-  checkSecret,
-  checkServers,
-  checkTls,
-  endpointUrl,
-  resolveProvided,
-} from './client-options.ts'
+import { checkCredentials, checkEndpoints, checkSecret, checkServers, endpointUrl } from './client-options.ts'
 import { SdError } from './errors.ts'
+import { checkProvided, resolveProvided } from './provided.ts'
+import { checkTls } from './tls-options.ts'
 
 const pem = '-----BEGIN CERTIFICATE-----\nsecret\n-----END CERTIFICATE-----'
 
@@ -102,8 +95,12 @@ describe('secrets', () => {
     ['Invalid tls: got "a text", want an object', () => checkTls('tls', 'hunter2')],
     ['Invalid credentials: got "a text", want an object', () => checkCredentials('credentials', 'me:hunter2')],
     ['Invalid tls.pfx: unknown field, want one of ca, cert, key, serverName', () => checkTls('tls', { pfx: 'hunter2' })],
-    ['Invalid tls.key: got "string", want a PEM text that has "-----BEGIN"', () => checkTls('tls', { key: 'hunter2' })],
-    ['Invalid tls.ca: got "object", want a PEM text that has "-----BEGIN"', () => checkTls('tls', { ca: ['hunter2'] })],
+    [
+      'Invalid tls.key: got "a value of type string", want PEM text with "-----BEGIN", a function that returns it, or { file }',
+      () => checkTls('tls', { key: 'hunter2' }),
+    ],
+    ['Invalid tls.ca.0: unknown field, want one of file', () => checkTls('tls', { ca: ['hunter2'] })],
+    ['Invalid tls.ca.file: got 7, want a string of at most 4096 characters', () => checkTls('tls', { ca: { file: 7 } })],
     ['Invalid tls: got "one of cert and key", want both or none', () => checkTls('tls', { key: `${pem}hunter2` })],
     ['Invalid tls.serverName: got 7, want a string of at most 253 characters', () => checkTls('tls', { serverName: 7 })],
   ])('%s', (message, run) => {

@@ -1,7 +1,5 @@
-import { checkKnownKeys, checkObject, checkText, invalid } from './validate.ts'
-
-/** A value, or a function that is asked for it at every new login: for secrets that rotate. */
-export type Provided<T> = T | (() => T | Promise<T>)
+import { checkTls, type TlsOptions } from './tls-options.ts'
+import { checkKnownKeys, checkObject, invalid } from './validate.ts'
 
 /** User and password for a backend. Never part of a message. */
 export interface Credentials {
@@ -9,18 +7,6 @@ export interface Credentials {
   readonly username: string
   /** The password. */
   readonly password: string
-}
-
-/** How to encrypt and authenticate the connection to a backend. Certificates are PEM texts. */
-export interface TlsOptions {
-  /** Certificates of the authorities that may have signed the server's. @default those that Node trusts */
-  readonly ca?: string
-  /** Client certificate, with `key`. */
-  readonly cert?: string
-  /** Private key of the client certificate. */
-  readonly key?: string
-  /** Name that the server's certificate must have. @default the host of the endpoint */
-  readonly serverName?: string
 }
 
 /** Address of one server of a backend. */
@@ -86,16 +72,6 @@ export function endpointUrl({ secure, host, port }: ServerEndpoint): string {
   return `${secure ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
-/** Returns `value` if it is a function, else what `check` makes of it. */
-export function checkProvided<T>(value: Provided<T>, check: (value: unknown) => T): Provided<T> {
-  return typeof value === 'function' ? value : check(value)
-}
-
-/** What a {@link Provided} value is now. */
-export async function resolveProvided<T>(provided: Provided<T>): Promise<T> {
-  return typeof provided === 'function' ? (provided as () => T | Promise<T>)() : provided
-}
-
 /** Returns `value` if it is a user and a password, else throws `SD_INVALID` without showing either. */
 export function checkCredentials(field: string, value: unknown): Credentials {
   const credentials = checkSecretObject(field, value)
@@ -114,18 +90,4 @@ function checkSecretObject(field: string, value: unknown): Readonly<Record<strin
 export function checkSecret(field: string, value: unknown): string {
   if (typeof value === 'string' && value.length > 0 && value.length <= 4_096) return value
   throw invalid(field, typeof value === 'string' ? `${value.length} characters` : typeof value, '1 to 4096 characters')
-}
-
-/** Returns `value` if it is TLS options, else throws `SD_INVALID` without showing a key. */
-export function checkTls(field: string, value: unknown): TlsOptions {
-  const tls = checkSecretObject(field, value)
-  checkKnownKeys(field, tls, ['ca', 'cert', 'key', 'serverName'])
-  for (const key of ['ca', 'cert', 'key'] as const) {
-    const pem = tls[key]
-    if (pem === undefined || (typeof pem === 'string' && pem.includes('-----BEGIN '))) continue
-    throw invalid(`${field}.${key}`, typeof pem, 'a PEM text that has "-----BEGIN"')
-  }
-  if ((tls['cert'] === undefined) !== (tls['key'] === undefined)) throw invalid(field, 'one of cert and key', 'both or none')
-  if (tls['serverName'] !== undefined) checkText(`${field}.serverName`, tls['serverName'], 253)
-  return value as TlsOptions
 }

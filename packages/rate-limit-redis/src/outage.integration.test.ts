@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createClient } from '@redis/client'
-import { createCertificates, obtainServer, startRedis, startToxiproxy } from '@sd/test-servers'
+import { createCertificates, createRotation, obtainServer, startRedis, startToxiproxy } from '@sd/test-servers'
 import { eventually, within } from '@sd/testing'
 import { describe, expect, test } from 'vitest'
 import { createRedisRateLimiter, type RedisRateLimiter, type RedisRateLimiterOptions } from './index.ts'
@@ -131,6 +131,20 @@ describe.runIf(redis)('when Redis is away', () => {
     expect((await encrypted.acquire('a')).allowed).toBe(true)
     await using foreign = open(secure.port, { endpoint: `rediss://localhost:${secure.port}` })
     await expect(foreign.ping()).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
+  })
+
+  test('one that comes back with certificates of another authority is reached again, once the files have them', async () => {
+    if (!redis) return
+    await using rotation = await createRotation()
+    await using server = await startRedis(redis, { tls: rotation.certificates })
+    const { tls } = rotation
+    await using limiter = open(server.port, { endpoint: `rediss://localhost:${server.port}`, tls, whenUnavailable: 'closed' })
+    for (let round = 0; round < 2; round++) {
+      await eventually(() => limiter.ping(), 10_000)
+      expect((await limiter.acquire('a')).allowed).toBe(true)
+      await rotation.rotate(server)
+    }
+    await eventually(() => limiter.ping(), 10_000)
   })
 })
 

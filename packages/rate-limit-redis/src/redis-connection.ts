@@ -3,11 +3,13 @@ import {
   type Credentials,
   closedError,
   createBackoff,
+  createTlsSource,
   type OperationOptions,
   type RegistryState,
   resolveProvided,
   SdError,
   sleep,
+  type TlsCertificates,
   toSdError,
   untilAborted,
   withTimeout,
@@ -44,11 +46,15 @@ export function openConnection(options: CheckedOptions): RedisConnection {
   let drop: (reason: unknown) => void = () => undefined
   let silent = 0
   let lastError: SdError | undefined
+  const tls = options.secure ? createTlsSource(options.tls, 0) : undefined
 
   /** One connection, from its making to its loss. @throws why there is none any more */
   async function connectOnce(): Promise<never> {
     const limits = { timeoutMs: operationTimeoutMs, what: `${name} connect`, signal: closing.signal }
-    const client = makeClient(options, await withTimeout(limits, () => resolveProvided(options.credentials)))
+    const [credentials, certificates] = await withTimeout(limits, () =>
+      Promise.all([resolveProvided(options.credentials), tls?.current()]),
+    )
+    const client = makeClient(options, credentials, certificates)
     let isOver = false
     // A client that is destroyed while its socket connects goes on connecting.
     client.on('connect', () => isOver && client.destroy())
@@ -126,10 +132,10 @@ export function openConnection(options: CheckedOptions): RedisConnection {
 }
 
 // The return type is the library's affair: it spells out every command.
-function makeClient(options: CheckedOptions, credentials: Credentials | undefined) {
+function makeClient(options: CheckedOptions, credentials: Credentials | undefined, certificates: TlsCertificates | undefined) {
   return createClient({
     ...credentials,
-    socket: socketOptions(options),
+    socket: socketOptions(options, certificates),
     database: options.database,
     disableOfflineQueue: true,
     commandsQueueMaxLength: MAX_COMMANDS,
@@ -138,24 +144,13 @@ function makeClient(options: CheckedOptions, credentials: Credentials | undefine
   })
 }
 
-function socketOptions({
-  host,
-  port,
-  secure,
-  tls,
-  operationTimeoutMs,
-}: CheckedOptions): NonNullable<RedisClientOptions['socket']> {
+function socketOptions(
+  { host, port, tls: { serverName }, operationTimeoutMs }: CheckedOptions,
+  certificates: TlsCertificates | undefined,
+): NonNullable<RedisClientOptions['socket']> {
   const common = { host, port, connectTimeout: operationTimeoutMs, reconnectStrategy: false } as const
-  if (!secure) return common
-  const { ca, cert, key, serverName } = tls
-  return {
-    ...common,
-    tls: true,
-    ...(ca !== undefined && { ca }),
-    ...(cert !== undefined && { cert }),
-    ...(key !== undefined && { key }),
-    ...(serverName !== undefined && { servername: serverName }),
-  }
+  if (!certificates) return common
+  return { ...common, tls: true, ...certificates, ...(serverName !== undefined && { servername: serverName }) }
 }
 
 function unavailable(name: string, cause: SdError | undefined): SdError {

@@ -72,6 +72,6 @@ test('certificates are read from files', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'sd-url-'))
   await writeFile(join(folder, 'ca.pem'), 'PEM')
   const config = parseRegistryUrl(`etcd+tls://h?tls.ca=${encodeURIComponent(join(folder, 'ca.pem'))}&tls.serverName=etcd`)
-  expect(config['tls']).toEqual({ ca: 'PEM', serverName: 'etcd' })
+  expect(config['tls']).toEqual({ ca: { file: join(folder, 'ca.pem') }, serverName: 'etcd' })
   await rm(folder, { recursive: true })
 })

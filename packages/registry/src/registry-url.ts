@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { invalid, toSdError } from '@sd/core'
+import { accessSync, constants } from 'node:fs'
+import { invalid, type TlsOptions, toSdError } from '@sd/core'
 import { adapters, type UrlMapping } from './adapters.ts'
 
 /**
@@ -16,8 +16,8 @@ const urlPattern =
 
 const percentEncoded = 'user, password and options percent-encoded'
 
-/** Options of TLS that a URL names as files. */
-const tlsFiles: Readonly<Record<string, string>> = { 'tls.ca': 'ca', 'tls.cert': 'cert', 'tls.key': 'key' }
+/** Options of TLS that a URL names as files, which are read again whenever a connection is made. */
+const tlsFiles: Readonly<Record<string, 'ca' | 'cert' | 'key'>> = { 'tls.ca': 'ca', 'tls.cert': 'cert', 'tls.key': 'key' }
 
 /**
  * Reads `type[+tls]://[user[:password]@]host[:port][,host…][/path][?option=value&…]`. Numbers, `true` and `false` become such; `tls.ca`,
@@ -68,11 +68,11 @@ function readPath(config: Record<string, unknown>, { path, hosts: hostsOption }:
 }
 
 function readQuery(config: Record<string, unknown>, { namespace }: UrlMapping, query: string): void {
-  const tls: Record<string, string> = {}
+  const tls: { -readonly [Key in keyof TlsOptions]: TlsOptions[Key] } = {}
   for (const [key, text] of new URLSearchParams(query)) {
     const file = tlsFiles[key]
-    if (file) tls[file] = readPem(key, text)
-    else if (key === 'tls.serverName') tls['serverName'] = text
+    if (file) tls[file] = { file: checkReadable(key, text) }
+    else if (key === 'tls.serverName') tls.serverName = text
     else if (key === 'namespace' && namespace) config[namespace.option] = namespace.toValue(text)
     else if (key === 'type' || key in config) throw invalid(key, 'it twice', 'it once')
     else config[key] = toValue(text)
@@ -85,9 +85,11 @@ function toValue(text: string): unknown {
   return /^-?\d{1,15}(\.\d+)?$/.test(text) ? Number(text) : text
 }
 
-function readPem(option: string, path: string): string {
+/** A wrong path is found now, and not at the first connection. */
+function checkReadable(option: string, path: string): string {
   try {
-    return readFileSync(path, 'utf8')
+    accessSync(path, constants.R_OK)
+    return path
   } catch (error) {
     throw toSdError(error, 'SD_INVALID', `Invalid ${option}: the file can't be read`)
   }

@@ -4,7 +4,11 @@ import type { AddressInfo } from 'node:net'
 import type { CertificateSet } from '@sd/test-servers'
 
 /** Serves TLS before a Nacos, as people do with a gateway, and wants a client certificate. */
-export async function startTlsFront(port: number, { ca, server }: CertificateSet): Promise<{ port: number; close(): void }> {
+export async function startTlsFront(
+  port: number,
+  { ca, server }: CertificateSet,
+  frontPort: number = 0,
+): Promise<{ port: number; close(): void }> {
   const front = createServer({ ...server, ca, requestCert: true, rejectUnauthorized: true }, (incoming, outgoing) => {
     const { method, url, headers } = incoming
     const passed = request({ host: '127.0.0.1', port, method, path: url, headers }, (answer) => {
@@ -14,7 +18,7 @@ export async function startTlsFront(port: number, { ca, server }: CertificateSet
     passed.on('error', () => outgoing.destroy())
     incoming.pipe(passed)
   })
-  await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => front.listen(frontPort, '127.0.0.1', resolve))
   return {
     port: (front.address() as AddressInfo).port,
     close() {
