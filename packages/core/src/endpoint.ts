@@ -80,6 +80,13 @@ export function endpointKey(instance: ServiceInstance): string {
   return `${instance.id}|${instance.address}|${instance.port}`
 }
 
+const secureProtocols: ReadonlySet<string> = new Set(['https', 'h2', 'grpcs', 'wss'])
+
+/** Whether an instance of this protocol is called over TLS. */
+export function isSecureProtocol(protocol: string): boolean {
+  return secureProtocols.has(protocol)
+}
+
 /** URL origin of an instance; IPv6 gets its brackets, protocols other than `https`, `h2` and `grpcs` are plain `http`. */
 export function instanceOrigin(instance: ServiceInstance): string {
   const { protocol } = instance

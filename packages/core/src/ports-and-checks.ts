@@ -86,8 +86,12 @@ export function splitPortReference(name: string): PortReference | undefined {
 export function instanceAtPort(instance: ServiceInstance, name: string, portNamed: string): ServiceInstance | undefined {
   const port = instance.ports?.[portNamed]
   if (port === undefined) return undefined
+  return Object.freeze({ ...instance, service: name, port, protocol: protocolAtPort(portNamed, instance.protocol) })
+}
+
+/** The protocol that a port is named after, such as `grpc` and `https-admin`; else `otherwise`. */
+export function protocolAtPort(portNamed: string, otherwise: string): string {
   const prefix = portNamed.split('-', 1)[0] as string
   // gRPC-Web is HTTP/1.1 as often as not.
-  const protocol = protocols.has(prefix) && portNamed !== 'grpc-web' ? prefix : instance.protocol
-  return Object.freeze({ ...instance, service: name, port, protocol })
+  return protocols.has(prefix) && portNamed !== 'grpc-web' ? prefix : otherwise
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { encodeInstance, escapeName, SdError, type ServiceInstance, unescapeName } from '@sd/core'
+import { encodeInstance, escapeName, isSecureProtocol, SdError, type ServiceInstance, unescapeName } from '@sd/core'
 import { describeCheck, type HealthCheckSettings } from './health-checks.ts'
 
 // How an instance is laid out on Consul. The whole of it is the JSON document in the notes of its heartbeat check: the only field that takes
@@ -115,15 +115,13 @@ function urlOf({ protocol, address, port }: ServiceInstance): string {
   return `${protocol}://${address.includes(':') ? `[${address}]` : address}:${port}`
 }
 
-/** Protocols over TLS, which Spring Cloud is told by `secure`. */
-const secureProtocols: ReadonlySet<string> = new Set(['https', 'grpcs', 'wss', 'h2'])
-
 function readableMetadata({ version, protocol, metadata }: ServiceInstance): Readonly<Record<string, string>> {
   const fits = ([key, value]: readonly [string, string]): boolean =>
     metadataKey.test(key) && Buffer.byteLength(value) <= maxValueBytes
   const all = {
     ...(version !== undefined && { version }),
-    ...(secureProtocols.has(protocol) && { secure: 'true' }),
+    // For Spring Cloud.
+    ...(isSecureProtocol(protocol) && { secure: 'true' }),
     ...metadata,
   }
   return Object.fromEntries(Object.entries(all).filter(fits).slice(0, maxPairs))

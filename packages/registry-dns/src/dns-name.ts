@@ -1,3 +1,5 @@
+import { splitPortReference } from '@sd/core'
+
 const label = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/i
 
 /**
@@ -14,9 +16,15 @@ export function normalizeName(name: string): string {
   return (name.endsWith('.') ? name.slice(0, -1) : name).toLowerCase()
 }
 
-/** Fills in a template. */
-export function expandTemplate(template: string, service: string, domain: string | undefined): string {
-  return template.replace(/\{(service|domain)\}/g, (_, key: string) => (key === 'service' ? service : (domain ?? '')))
+/**
+ * Fills in a template.
+ *
+ * @param portName what `{port}` is for a service that names no port; `orders:admin` is the port `admin` of `orders`, in a template with `{port}`
+ */
+export function expandTemplate(template: string, service: string, domain: string | undefined, portName: string = ''): string {
+  const named = template.includes('{port}') ? splitPortReference(service) : undefined
+  const parts = { service: named?.service ?? service, port: named?.port ?? portName, domain: domain ?? '' }
+  return template.replace(/\{(service|domain|port)\}/g, (_, key: keyof typeof parts) => parts[key])
 }
 
 /** The domain that the names of all services share, to ask for a sign of life; the root if that can't be told. */

@@ -16,6 +16,7 @@ describe('options', () => {
       ],
       domain: 'x.test',
       template: '_{service}._tcp.{domain}',
+      portName: 'http',
       records: 'srv',
       port: undefined,
       protocol: 'http',
@@ -55,6 +56,8 @@ describe('options', () => {
     ['servers', { servers: [], domain }],
     ['servers[0]', { servers: ['ns.example.com'], domain }],
     ['servers[1]', { servers: [...servers, 'https://10.0.0.1'], domain }],
+    ['portName', { servers, domain, portName: 'http' }],
+    ['portName', { servers, domain, template: '_{port}._tcp.{service}.{domain}', portName: '80' }],
     ['records', { servers, domain, records: 'txt' as never }],
     ['port', { servers, domain, records: 'address' }],
     ['port', { servers, domain, port: 80 }],
@@ -84,6 +87,9 @@ describe('names', () => {
 
   test('come from templates', () => {
     expect(expandTemplate('_{service}._tcp.{domain}', 'a$&{domain}', 'x.test')).toBe('_a$&{domain}._tcp.x.test')
+    const ports = '_{port}._tcp.{service}.{domain}'
+    expect(expandTemplate(ports, 'orders', 'x.test', 'http')).toBe('_http._tcp.orders.x.test')
+    expect(expandTemplate(ports, 'orders:admin', 'x.test', 'http')).toBe('_admin._tcp.orders.x.test')
     expect(commonDomain('{service}.y.test', 'x.test')).toBe('x.test')
     expect(commonDomain('_http._tcp.{service}.y.test', undefined)).toBe('y.test')
     expect(commonDomain('{service}-v1.y.test', undefined)).toBe('y.test')

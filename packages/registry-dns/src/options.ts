@@ -13,6 +13,7 @@ import {
   createServiceInstance,
   invalid,
   type ServerEndpoint,
+  splitPortReference,
 } from '@sd/core'
 import { expandTemplate, isDnsName } from './dns-name.ts'
 
@@ -35,12 +36,15 @@ export interface DnsRegistryOptions {
   /** Domain of the services, such as `example.com`. */
   readonly domain?: string
   /**
-   * DNS name of a service: a text with `{service}` and perhaps `{domain}`, or a function. Names are absolute: search domains of the system
-   * are not used.
+   * DNS name of a service: a text with `{service}` and perhaps `{domain}` and `{port}`, or a function. Names are absolute: search domains of
+   * the system are not used. With `{port}`, such as `_{port}._tcp.{service}.{domain}`, the name `orders:admin` asks for the port `admin` of
+   * `orders`.
    *
    * @default '_{service}._tcp.{domain}' for SRV, '{service}.{domain}' for addresses
    */
   readonly template?: string | ((service: string) => string)
+  /** What `{port}` in the template is for a service that names no port. @default 'http' */
+  readonly portName?: string
   /** Which records list the instances. @default 'srv' */
   readonly records?: DnsRecords
   /** Port of every instance, where `records` is `address`. */
@@ -70,6 +74,7 @@ export interface DnsSettings {
   readonly servers: readonly ServerEndpoint[]
   readonly domain: string | undefined
   readonly template: string | ((service: string) => string)
+  readonly portName: string
   readonly records: DnsRecords
   readonly port: number | undefined
   readonly protocol: string
@@ -87,6 +92,7 @@ const keys = [
   'servers',
   'domain',
   'template',
+  'portName',
   'records',
   'port',
   'protocol',
@@ -110,6 +116,7 @@ export function readOptions(options: DnsRegistryOptions): DnsSettings {
     servers: options.servers === undefined ? systemServers() : checkServers(options.servers),
     domain,
     template: checkTemplate(options.template, records, domain),
+    portName: checkPortName(options.portName ?? 'http', options),
     records,
     port: checkPort(options.port, records),
     protocol: checkProtocol(options.protocol ?? 'http'),
@@ -159,8 +166,15 @@ function checkTemplate(
   const template = checkName('template', value ?? (records === 'srv' ? '_{service}._tcp.{domain}' : '{service}.{domain}'), 253)
   if (template.includes('{domain}') && domain === undefined)
     throw invalid('domain', domain, 'a domain, because template has {domain}')
-  if (template.includes('{service}') && isDnsName(expandTemplate(template, 'x', domain))) return template
+  if (template.includes('{service}') && isDnsName(expandTemplate(template, 'x', domain, 'http'))) return template
   throw invalid('template', template, 'a DNS name with {service}, such as {service}.service.consul')
+}
+
+function checkPortName(value: unknown, { template, portName }: DnsRegistryOptions): string {
+  const hasPlace = typeof template === 'string' && template.includes('{port}')
+  if (portName !== undefined && !hasPlace) throw invalid('portName', portName, 'none, because template has no {port}')
+  if (typeof value === 'string' && splitPortReference(`x:${value}`)) return value
+  throw invalid('portName', value, '1 to 63 lower-case letters, digits and inner hyphens with at least one letter')
 }
 
 function checkPort(value: number | undefined, records: DnsRecords): number | undefined {

@@ -1,4 +1,16 @@
-import { buildForeignInstance, decodeEntries, invalid, SdError, type ServiceInstance, toSdError, withAnySignal } from '@sd/core'
+import {
+  buildForeignInstance,
+  decodeEntries,
+  invalid,
+  isSecureProtocol,
+  protocolAtPort,
+  SdError,
+  SERVER_NAME_METADATA,
+  type ServiceInstance,
+  splitPortReference,
+  toSdError,
+  withAnySignal,
+} from '@sd/core'
 import type { SrvData } from 'dns-packet'
 import { expandTemplate, isDnsName, normalizeName } from './dns-name.ts'
 import { type BroughtAddresses, indexAdditionals } from './interpret.ts'
@@ -33,13 +45,24 @@ const maxTargets = 16
 
 /** Makes the reader that the options describe. */
 export function createServiceReader(settings: DnsSettings, resolver: DnsResolver): ServiceReader {
-  const { name: registry, records, port, protocol, family, resolveTargets, template, domain, timeoutMs } = settings
+  const { name: registry, records, port, protocol, family, resolveTargets, template, domain, timeoutMs, portName } = settings
   // DNS does not tell since when an instance is there. One moment for all keeps two readings of the same records the same.
   const at = { createdAt: Date.now() }
   const types = family === 'any' ? (['A', 'AAAA'] as const) : family === 4 ? (['A'] as const) : (['AAAA'] as const)
 
+  /** The protocol of a service; `orders:grpc` is named after its own. */
+  function protocolOf(service: string): string {
+    const named = typeof template === 'string' && template.includes('{port}') ? splitPortReference(service) : undefined
+    return named ? protocolAtPort(named.port, protocol) : protocol
+  }
+
+  /** The address of an instance is not in its certificate; the name that it was found by is. */
+  function secureName(name: string, of: string): Readonly<Record<string, string>> | undefined {
+    return isSecureProtocol(of) ? { [SERVER_NAME_METADATA]: name } : undefined
+  }
+
   function nameOf(service: string): string {
-    const name = typeof template === 'function' ? template(service) : expandTemplate(template, service, domain)
+    const name = typeof template === 'function' ? template(service) : expandTemplate(template, service, domain, portName)
     if (typeof name === 'string' && isDnsName(name)) return normalizeName(name)
     throw invalid('service', service, 'letters, digits, hyphens, underscores and dots that make a DNS name with the template')
   }
@@ -62,9 +85,11 @@ export function createServiceReader(settings: DnsSettings, resolver: DnsResolver
   }
 
   async function readAddresses(service: string, signal: AbortSignal): Promise<ServiceReading> {
-    const { addresses, ttlMs } = await resolve(nameOf(service), signal)
+    const name = nameOf(service)
+    const { addresses, ttlMs } = await resolve(name, signal)
+    const metadata = secureName(name, protocol)
     const instances = decodeEntries(registry, service, addresses, (address) =>
-      buildForeignInstance({ service, address, port, protocol }, at),
+      buildForeignInstance({ service, address, port, protocol, metadata }, at),
     )
     return { instances, ttlMs, failed: new Map() }
   }
@@ -78,9 +103,10 @@ export function createServiceReader(settings: DnsSettings, resolver: DnsResolver
       // What a target with several addresses gets is shared between them.
       return addresses.map((address) => ({ ...record, address, weight: record.weight / addresses.length }))
     })
+    const ownProtocol = protocolOf(service)
     const instances = decodeEntries(registry, service, entries, ({ target, address, port: servicePort, weight, priority }) => {
-      const metadata = address === target ? undefined : { target }
-      return buildForeignInstance({ service, address, port: servicePort, protocol, weight, priority, metadata }, at)
+      const metadata = address === target ? undefined : { target, ...secureName(target, ownProtocol) }
+      return buildForeignInstance({ service, address, port: servicePort, protocol: ownProtocol, weight, priority, metadata }, at)
     })
     const ttlMs = Math.min(
       answer.ttlMs,

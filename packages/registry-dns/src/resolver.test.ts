@@ -25,6 +25,30 @@ async function read(options: Partial<DnsRegistryOptions> = {}): Promise<readonly
 }
 
 describe('a read', () => {
+  test('of a port by name asks for that port, and of TLS keeps the name that the certificate is for', async () => {
+    server.respond((query) => {
+      const [{ name } = { name: '' }] = query.questions ?? []
+      const port = { '_web._tcp.orders.x.test': 8_080, '_admin._tcp.orders.x.test': 9_000, '_grpcs._tcp.orders.x.test': 9_443 }[
+        name
+      ]
+      const answers = port === undefined ? [] : [srv(name, 'one.x.test', port, 300)]
+      return [reply(query, { answers, additionals: [address('one.x.test', '10.0.0.1', 300)] })]
+    })
+    const template = '_{port}._tcp.{service}.{domain}'
+    await using registry = createDnsRegistry({ servers: [server.address], domain: 'x.test', template, portName: 'web' })
+    const found = async (service: string): Promise<unknown> =>
+      (await registry.getInstances(service)).instances.map(({ service, port, protocol, metadata }) => ({
+        ...{ service, port, protocol },
+        serverName: metadata['tls-server-name'],
+      }))
+    expect(await found('orders')).toEqual([{ service: 'orders', port: 8_080, protocol: 'http' }])
+    expect(await found('orders:admin')).toEqual([{ service: 'orders:admin', port: 9_000, protocol: 'http' }])
+    expect(await found('orders:grpcs')).toEqual([
+      { service: 'orders:grpcs', port: 9_443, protocol: 'grpcs', serverName: 'one.x.test' },
+    ])
+    expect(await found('orders:metrics')).toEqual([])
+  })
+
   test('asks once when the addresses come along, under changing ids', async () => {
     const ids = new Set<number | undefined>()
     server.respond((query, ...rest) => {
