@@ -8,6 +8,7 @@ import {
   hasTelemetrySubscribers,
   IDEMPOTENCY_HEADER,
   IDEMPOTENT_METHODS,
+  PRIORITY_HEADER,
   publishTelemetry,
   type RequestBody,
   SdError,
@@ -19,7 +20,6 @@ import type { Exchange } from './exchange.ts'
 import type { CallRecorder } from './explanation.ts'
 import { type ResponseTaker, runChain } from './interceptors.ts'
 import type { OpenCall, OpenCalls } from './open-calls.ts'
-import { PRIORITY_HEADER } from './priority.ts'
 import { type PreparedBody, prepareBody } from './request-body.ts'
 import type { ServiceEntry } from './service-entries.ts'
 import { ServiceResponse } from './service-response.ts'

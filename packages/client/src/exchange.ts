@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import {
   attemptEndChannel,
+  DEADLINE_HEADER,
   deadlineOrigin,
   type Endpoint,
   type HeaderFields,
@@ -15,7 +16,6 @@ import {
 } from '@sd/core'
 import type { AttemptTime } from './attempt-time.ts'
 import type { CallFrame, ForwardParts } from './call-frame.ts'
-import { DEADLINE_HEADER } from './deadline.ts'
 import type { ResponseTaker } from './interceptors.ts'
 import { type BodySource, ResponseBody } from './response-body.ts'
 import { ServiceResponse } from './service-response.ts'

@@ -1,9 +1,15 @@
 // First, so that a Node that is too old is told so by core before undici fails on it.
-import '@sd/core'
+export {
+  DEADLINE_HEADER,
+  PRIORITY_HEADER,
+  type ReadDeadlineOptions,
+  type ReadPriorityOptions,
+  readDeadline,
+  readPriority,
+} from '@sd/core'
 
 export type { AttemptLimit, AttemptLimitRequest } from './attempt-limit.ts'
 export type { ResponseHead } from './call-frame.ts'
-export { DEADLINE_HEADER, type ReadDeadlineOptions, readDeadline } from './deadline.ts'
 export type { DiscoveryDocumentSettings, DiscoveryServiceSettings, SubsetDocument } from './discovery-document.ts'
 export type { EventOptions, ServerSentEvent } from './event-stream.ts'
 export {
@@ -18,7 +24,6 @@ export type { ForwardControl, ForwardHandler, ForwardRequest } from './forward.t
 export { createHttp2Transport, type Http2TransportOptions } from './http2-transport.ts'
 export { createMeasuredLimit, type MeasuredLimitOptions } from './measured-limit.ts'
 export type { ServiceClientOptions } from './options.ts'
-export { PRIORITY_HEADER, type ReadPriorityOptions, readPriority } from './priority.ts'
 export type { CallRateLimit } from './rate-limit-setting.ts'
 export type { MethodRequestOptions, RequestOptions, ServiceCall } from './request-options.ts'
 export { type ResilientParts, resilient } from './resilient.ts'

@@ -1,5 +1,4 @@
-import { SdError } from '@sd/core'
-import { DEADLINE_HEADER } from './deadline.ts'
+import { DEADLINE_HEADER, SdError } from '@sd/core'
 import { isSendable, readHeaders } from './request-check.ts'
 
 /** Fields that the `connection` field of a request can't take away: they are for the service, not for one connection. */

@@ -1,6 +1,6 @@
 import type { SdError } from './errors.ts'
 import type { Ejection } from './monitor.ts'
-import type { CircuitChange } from './policy.ts'
+import type { CallPriority, CircuitChange } from './policy.ts'
 import type { RateLimitDecision } from './rate-limit.ts'
 import type { RegistrationState, RegistryState } from './registry.ts'
 import type { ServiceSnapshot, SnapshotChange } from './snapshot.ts'
@@ -34,6 +34,8 @@ export const callFallbackChannel = 'sd:v1:call:fallback'
 export const breakerStateChannel = 'sd:v1:breaker:state'
 /** A rate limiter decided. */
 export const rateLimitChannel = 'sd:v1:rate-limit:decision'
+/** A server refused a request, or cut one. */
+export const serverRefusedChannel = 'sd:v1:server:refused'
 /** A monitor took an endpoint out of its cluster, or put it back. */
 export const endpointEjectionChannel = 'sd:v1:endpoint:ejection'
 /** A cluster began or ended to use all of its endpoints because too few are well. */
@@ -184,6 +186,24 @@ export interface RateLimitEvent {
   readonly decision: RateLimitDecision
 }
 
+/**
+ * What refused a request at a server: the caller's rate, the places for work or for streams, the caller's deadline, which was over; or a body that
+ * did not come.
+ */
+export type ServerRefusalReason = 'rate-limit' | 'concurrency-limit' | 'streams' | 'deadline' | 'body'
+
+/** Payload of {@link serverRefusedChannel}. */
+export interface ServerRefusedEvent {
+  /** Name of the server. */
+  readonly server: string
+  /** What refused it. */
+  readonly reason: ServerRefusalReason
+  /** HTTP method of the request. Nothing else of it is told: it may come from a stranger. */
+  readonly method: string
+  /** How much the request mattered, if that was known. */
+  readonly priority?: CallPriority | undefined
+}
+
 /** Payload of {@link endpointEjectionChannel}. */
 export interface EndpointEjectionEvent {
   /** Name of the service. */
@@ -278,6 +298,8 @@ export interface TelemetryEvents {
   readonly [breakerStateChannel]: BreakerStateEvent
   /** A rate limiter decided. */
   readonly [rateLimitChannel]: RateLimitEvent
+  /** A server refused. */
+  readonly [serverRefusedChannel]: ServerRefusedEvent
   /** An endpoint was taken out or put back. */
   readonly [endpointEjectionChannel]: EndpointEjectionEvent
   /** A panic began or ended. */

@@ -10,6 +10,7 @@ import {
   registrationStateChannel,
   registryOperationChannel,
   registryStateChannel,
+  serverRefusedChannel,
 } from '@sd/core'
 import type { MetricContext } from './metric-context.ts'
 
@@ -32,6 +33,12 @@ function measurePolicies({ series, listen }: MetricContext): void {
     help: 'Decisions of rate limiters; degraded is how they were taken while the backend was away, or none.',
     labelNames: ['limiter', 'decision', 'degraded'],
   })
+  const refusals = series.counter({
+    name: 'server_refusals_total',
+    help: 'Requests that a server refused, by what refused them and by priority, or none.',
+    labelNames: ['server', 'reason', 'priority'],
+  })
+  listen(serverRefusedChannel, ({ server, reason, priority = 'none' }) => refusals.add([server, reason, priority]))
   listen(breakerStateChannel, ({ breaker, state, reason }) => transitions.add([breaker, state, reason]))
   listen(rateLimitChannel, ({ limiter, decision: { allowed, degraded = 'none' } }) =>
     decisions.add([limiter, allowed ? 'allowed' : 'refused', degraded]),

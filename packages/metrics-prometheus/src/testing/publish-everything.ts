@@ -24,6 +24,7 @@ import {
   reportStates,
   SdError,
   type StateReport,
+  serverRefusedChannel,
   type TelemetryCall,
 } from '@sd/core'
 
@@ -108,6 +109,7 @@ export function publishEverything(): () => void {
   publishTelemetry(registrationStateChannel, { registry: 'memory', service: 'orders', instanceId: 'a', state: 'active' })
   publishTelemetry(configUpdateChannel, { config: 'app', version: 3, changed: ['db.pool.size'], durationMs: 4 })
   publishTelemetry(configUpdateChannel, { config: 'app', version: 3, changed: [], durationMs: 2, error })
+  publishTelemetry(serverRefusedChannel, { server: 'api', reason: 'concurrency-limit', method: 'GET', priority: 'batch' })
   publishTelemetry(faultInjectedChannel, { service: 'orders', rule: 'slow', faults: ['delay', 'error'], side: 'client' })
   return reportStates(() => reports)
 }

@@ -1,4 +1,6 @@
-import { type CallPriority, checkBoolean, checkKnownKeys, type HeaderFields } from '@sd/core'
+import type { HeaderFields } from './call.ts'
+import type { CallPriority } from './policy.ts'
+import { checkBoolean, checkKnownKeys } from './validate.ts'
 
 /** The header field that carries the priority of a call downstream: `critical` or `batch`; absent for the default. */
 export const PRIORITY_HEADER = 'x-request-priority'

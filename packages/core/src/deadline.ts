@@ -1,4 +1,5 @@
-import { checkBoolean, checkDuration, checkKnownKeys, type HeaderFields, MAX_DURATION_MS } from '@sd/core'
+import type { HeaderFields } from './call.ts'
+import { checkBoolean, checkDuration, checkKnownKeys, MAX_DURATION_MS } from './validate.ts'
 
 /** The header field that carries the remaining time of a call downstream, in whole milliseconds. */
 export const DEADLINE_HEADER = 'x-request-timeout-ms'

@@ -1,0 +1,218 @@
+import { createHash } from 'node:crypto'
+import {
+  type CallPriority,
+  type ConcurrencyLimit,
+  hasTelemetrySubscribers,
+  type Outcome,
+  type Permit,
+  priorityShares,
+  publishTelemetry,
+  type RateLimitDecision,
+  rateLimitHeaders,
+  readDeadline,
+  readPriority,
+  SdError,
+  type ServerRefusalReason,
+  serverRefusedChannel,
+  toSdError,
+} from '@sd/core'
+import type { Admission, RequestHead } from './admission.ts'
+import type { ResolvedServerLimits } from './options.ts'
+import { createRefusal } from './refusal.ts'
+
+/** Longest key that limiters take. */
+const maxKeyLength = 512
+const noHeaders: Readonly<Record<string, string>> = Object.freeze({})
+
+/** What a decision may need besides the request. */
+export interface DecideOptions {
+  /** Made only if the request has to wait, with its deadline: fires when the caller left, or at the deadline. */
+  readonly signal: (deadlineAt: number | undefined) => AbortSignal | undefined
+}
+
+/** Decides on requests. */
+export interface Decider {
+  /** Decides on a request. Does not throw, nor reject. */
+  decide(head: RequestHead, options: DecideOptions): Admission | Promise<Admission>
+  /** Decides on a connection that becomes a stream at once, such as a WebSocket: it takes a place of `streams`, and none of `concurrency`. */
+  decideStream(head: RequestHead): Promise<Admission>
+  /** Refuses a request, and tells of it. */
+  refuse(
+    head: RequestHead,
+    reason: ServerRefusalReason,
+    priority: CallPriority | undefined,
+    decision?: RateLimitDecision,
+  ): Admission
+}
+
+/** Makes what decides, in the order rate, deadline, place: what is refused takes the least. */
+export function createDecider(settings: ResolvedServerLimits): Decider {
+  const { name, rate, concurrency, streams, onError } = settings
+
+  /** What a function of the application says; what it throws is told, and the fallback taken. */
+  function ask<T>(what: string, question: (head: RequestHead) => T, head: RequestHead, fallback: T): T {
+    try {
+      return question(head)
+    } catch (caught) {
+      onError(toSdError(caught, 'SD_LISTENER_FAILED', `${what} of ${name}`))
+      return fallback
+    }
+  }
+
+  function isExempt(head: RequestHead): boolean {
+    const end = head.path.indexOf('?')
+    if (settings.healthPaths.has(end === -1 ? head.path : head.path.slice(0, end))) return true
+    return ask('exempt', settings.exempt, head, false)
+  }
+
+  function refuse(
+    head: RequestHead,
+    reason: ServerRefusalReason,
+    priority: CallPriority | undefined,
+    decision?: RateLimitDecision,
+  ): Admission {
+    const retryAfterMs = reason === 'deadline' ? undefined : settings.retryAfterMs * (1 + settings.random())
+    const refusal = createRefusal({ name, reason, decision, policy: name, ...(retryAfterMs !== undefined && { retryAfterMs }) })
+    if (hasTelemetrySubscribers(serverRefusedChannel)) {
+      publishTelemetry(serverRefusedChannel, { server: name, reason, method: head.method, priority })
+    }
+    return { refusal, priority, deadlineAt: undefined, headers: noHeaders, settle() {}, becomeStream() {} }
+  }
+
+  function takeRate(head: RequestHead): RateLimitDecision | Promise<RateLimitDecision | undefined> | undefined {
+    if (!rate) return undefined
+    const { limiter } = rate
+    const asked = ask('rate.key', rate.key, head, undefined)
+    if (asked === undefined || asked === '') return undefined
+    const key = asked.length > maxKeyLength ? createHash('sha256').update(asked).digest('base64url') : asked.toWellFormed()
+    const fail = (caught: unknown): undefined => {
+      onError(toSdError(caught, 'SD_UNAVAILABLE', `rate limit of ${name}`))
+    }
+    try {
+      const options = { cost: ask('rate.cost', rate.cost, head, 1) }
+      return limiter.tryAcquire ? limiter.tryAcquire(key, options) : limiter.acquire(key, options).catch(fail)
+    } catch (caught) {
+      return fail(caught)
+    }
+  }
+
+  /** What remains after the rate was asked for. */
+  function decideAfterRate(
+    head: RequestHead,
+    decision: RateLimitDecision | undefined,
+    options: DecideOptions,
+  ): Admission | Promise<Admission> {
+    const isTrusted = ask('trusted', settings.trusted, head, false)
+    const priority = settings.hasPriorities
+      ? (ask('priority', settings.priority, head, undefined) ?? readPriority(head.headers, { trusted: isTrusted }) ?? 'default')
+      : undefined
+    if (decision && !decision.allowed) return refuse(head, 'rate-limit', priority, decision)
+    const { timeoutMs, deadlineFloorMs: floorMs } = settings
+    const asked = readDeadline(head.headers, { trusted: isTrusted, floorMs }) ?? Number.POSITIVE_INFINITY
+    const now = performance.now()
+    const earliest = Math.min(asked, timeoutMs > 0 ? now + timeoutMs : Number.POSITIVE_INFINITY)
+    const deadlineAt = earliest === Number.POSITIVE_INFINITY ? undefined : earliest
+    if (deadlineAt !== undefined && deadlineAt <= now) return refuse(head, 'deadline', priority)
+    const headers = decision ? rateLimitHeaders(decision, name) : noHeaders
+    const admit = (permit: Permit | undefined): Admission => new Admitted({ priority, deadlineAt, headers, permit, streams })
+    if (!concurrency) return admit(undefined)
+    const place = takePlace(concurrency, priority, () => options.signal(deadlineAt))
+    if (place === undefined) return refuse(head, 'concurrency-limit', priority)
+    if (!isPromise(place)) return admit(place)
+    return place.then(admit, (error: unknown) => {
+      const isOver = deadlineAt !== undefined && performance.now() >= deadlineAt - 1
+      return refuse(head, isOver && isAborted(error) ? 'deadline' : 'concurrency-limit', priority)
+    })
+  }
+
+  return {
+    decide(head, options) {
+      if (isExempt(head))
+        return new Admitted({
+          priority: undefined,
+          deadlineAt: undefined,
+          headers: noHeaders,
+          permit: undefined,
+          streams: undefined,
+        })
+      const decision = takeRate(head)
+      return isPromise(decision)
+        ? decision.then((known) => decideAfterRate(head, known, options))
+        : decideAfterRate(head, decision, options)
+    },
+    async decideStream(head) {
+      const decision = await takeRate(head)
+      if (decision && !decision.allowed) return refuse(head, 'rate-limit', undefined, decision)
+      const permit = streams?.tryAcquire()
+      if (streams && !permit) return refuse(head, 'streams', undefined)
+      const headers = decision ? rateLimitHeaders(decision, name) : noHeaders
+      return new Admitted({ priority: undefined, deadlineAt: undefined, headers, permit, streams: undefined })
+    },
+    refuse,
+  }
+}
+
+/** Takes a place: at once where there is one, or after a wait, for which alone a signal is made. */
+function takePlace(
+  limit: ConcurrencyLimit,
+  priority: CallPriority | undefined,
+  makeSignal: () => AbortSignal | undefined,
+): Permit | Promise<Permit> | undefined {
+  if (!limit.acquire) return limit.tryAcquire({ priority })
+  const { max, active, waiting } = limit.load
+  if (waiting === 0 && active < Math.floor(max * priorityShares[priority ?? 'critical'])) {
+    const permit = limit.tryAcquire({ priority })
+    if (permit) return permit
+  }
+  return limit.acquire({ priority, signal: makeSignal() })
+}
+
+function isAborted(error: unknown): boolean {
+  return SdError.isInstance(error) && error.code === 'SD_ABORTED'
+}
+
+function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
+  return value instanceof Promise
+}
+
+interface AdmittedInit {
+  readonly priority: CallPriority | undefined
+  readonly deadlineAt: number | undefined
+  readonly headers: Readonly<Record<string, string>>
+  readonly permit: Permit | undefined
+  readonly streams: ConcurrencyLimit | undefined
+}
+
+class Admitted implements Admission {
+  readonly priority: CallPriority | undefined
+  readonly deadlineAt: number | undefined
+  readonly headers: Readonly<Record<string, string>>
+  #permit: Permit | undefined
+  #streams: ConcurrencyLimit | undefined
+
+  constructor({ priority, deadlineAt, headers, permit, streams }: AdmittedInit) {
+    this.priority = priority
+    this.deadlineAt = deadlineAt
+    this.headers = headers
+    this.#permit = permit
+    this.#streams = streams
+  }
+
+  settle(outcome: Outcome): void {
+    const permit = this.#permit
+    this.#permit = undefined
+    this.#streams = undefined
+    permit?.settle(outcome)
+  }
+
+  becomeStream(latencyMs: number): void {
+    const streams = this.#streams
+    this.#streams = undefined
+    const place = streams?.tryAcquire()
+    // A stream too many keeps its place among the requests: then it is bounded all the same.
+    if (streams && !place) return
+    const permit = this.#permit
+    this.#permit = place
+    permit?.settle({ ok: true, latencyMs })
+  }
+}

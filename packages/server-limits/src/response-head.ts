@@ -1,0 +1,40 @@
+import type { NodeResponse } from './served-request.ts'
+
+/**
+ * Tells when the head of a response is written, and whether what follows is an event stream. Node has no event for that: the one function
+ * through which all heads go is wrapped, on this response alone.
+ */
+export function watchHead(response: NodeResponse, onHead: (isStream: boolean) => void): void {
+  if ('stream' in response) {
+    const { stream } = response
+    const { respond } = stream
+    stream.respond = (headers, options) => {
+      respond.call(stream, headers, options)
+      onHead(isEventStream(findContentType(headers)))
+    }
+    return
+  }
+  const { writeHead } = response
+  response.writeHead = (...values: unknown[]) => {
+    const result = Reflect.apply(writeHead, response, values)
+    onHead(isEventStream(findContentType(values.at(-1)) ?? response.getHeader('content-type')))
+    return result
+  }
+}
+
+/** The content type among the fields that `writeHead` was given: an object, pairs, or a flat list. */
+function findContentType(fields: unknown): unknown {
+  if (typeof fields !== 'object' || fields === null) return undefined
+  if (!Array.isArray(fields)) return Object.entries(fields).find(([name]) => isContentType(name))?.[1]
+  if (Array.isArray(fields[0])) return fields.find(([name]) => isContentType(name))?.[1]
+  const at = fields.findIndex((name, index) => index % 2 === 0 && isContentType(name))
+  return at === -1 ? undefined : fields[at + 1]
+}
+
+function isContentType(name: unknown): boolean {
+  return typeof name === 'string' && name.toLowerCase() === 'content-type'
+}
+
+function isEventStream(value: unknown): boolean {
+  return typeof value === 'string' && value.trimStart().toLowerCase().startsWith('text/event-stream')
+}
