@@ -27,8 +27,8 @@ interface ListedKeyValues extends KeyValues {
 export interface FollowOptions {
   /** Ends it. */
   readonly signal: AbortSignal
-  /** Called with everything, at first and after every change. */
-  readonly onChange: (all: KeyValues) => void
+  /** Called with everything, at first and after every change; then with the keys that changed. */
+  readonly onChange: (all: KeyValues, changed?: ReadonlySet<string>) => void
   /** Whether values are not needed. @default false */
   readonly keysOnly?: boolean
 }
@@ -74,12 +74,14 @@ function follow(watcher: Watcher, entries: Map<string, KeyValue>, options: Follo
     watcher.on('disconnected', fail)
     watcher.on('data', ({ events, header }: IWatchResponse) => {
       if (events.length === 0) return
+      const changed = new Set<string>()
       for (const { type, kv } of events) {
         const key = kv.key.toString()
+        changed.add(key)
         if (String(type) === 'Delete') entries.delete(key)
         else entries.set(key, toKeyValue(kv))
       }
-      onChange({ entries, revision: header.revision })
+      onChange({ entries, revision: header.revision }, changed)
     })
     signal.addEventListener('abort', () => resolve(), { once: true })
     if (signal.aborted) resolve()

@@ -10,7 +10,7 @@ import type { RegistrationDriver } from './registration-driver.ts'
 import { createRegistrationKeeper } from './registration-keeper.ts'
 import type { DiscoverySource, Registration, Registry, RegistryCapabilities, RegistryState } from './registry.ts'
 import type { ServiceInstance } from './service-instance.ts'
-import type { ServiceSnapshot } from './snapshot.ts'
+import type { AllServices, ServiceSnapshot } from './snapshot.ts'
 import { settlesWithin } from './timers.ts'
 import { checkName, checkObject } from './validate.ts'
 import type { WatchSession } from './watch-hub.ts'
@@ -35,6 +35,8 @@ export interface DiscoveryAdapter {
   follow(service: string, session: WatchSession<ServiceSnapshot>): Promise<void>
   /** One session of watching the set of services; absent where `capabilities.listServices` is false. */
   followServices?(session: WatchSession<readonly string[]>): Promise<void>
+  /** One session of watching all services over one stream; absent without `capabilities.watchAll`. */
+  followAll?(session: WatchSession<AllServices>): Promise<void>
   /** Lets go of the backend, after watches and registrations have ended. */
   close(): void | Promise<void>
   /** Limit of one operation, in milliseconds. */
@@ -168,8 +170,12 @@ function createSource(adapter: DiscoveryAdapter, closeRegistrations: () => Promi
   const { connection, operate, createHub } = backend
   const snapshots = createHub<ServiceSnapshot>((service, session) => adapter.follow(service, session))
   const serviceNames = createHub<readonly string[]>((_, session) => {
-    if (!adapter.followServices) throw unsupported(name)
+    if (!adapter.followServices) throw unsupported(name, 'list services')
     return adapter.followServices(session)
+  })
+  const everything = createHub<AllServices>((_, session) => {
+    if (!adapter.followAll) throw unsupported(name, 'watch all services over one stream')
+    return adapter.followAll(session)
   })
 
   const source: DiscoverySource = {
@@ -189,12 +195,13 @@ function createSource(adapter: DiscoveryAdapter, closeRegistrations: () => Promi
     },
     listServices: (options) =>
       operate('listServices', options, async (read) => {
-        if (!adapter.listServices) throw unsupported(name)
+        if (!adapter.listServices) throw unsupported(name, 'list services')
         return adapter.listServices(read)
       }),
     ...(adapter.hasLeft && { hasLeft: (service: string, instanceId: string) => adapter.hasLeft?.(service, instanceId) === true }),
     watch: (service, options) => snapshots.watch(checkServiceName('service', service), options),
     watchServices: (options) => serviceNames.watch('services', options),
+    watchAll: (options) => everything.watch('all services', options),
     ping: (options) => operate('ping', options, (read) => adapter.ping(read)),
     close: () => backend.close({ before: closeRegistrations, backend: () => adapter.close() }),
     [Symbol.asyncDispose]: () => source.close(),
@@ -212,8 +219,8 @@ async function findInstance(
   return (await adapter.list(service, read)).instances.find(({ id }) => id === instanceId)
 }
 
-function unsupported(name: string): SdError {
-  return new SdError('SD_UNSUPPORTED', `${name} can't list services`)
+function unsupported(name: string, what: string): SdError {
+  return new SdError('SD_UNSUPPORTED', `${name} can't ${what}`)
 }
 
 /** The handle of an instance that a registry with `enabled: false` does not register. */

@@ -1,6 +1,6 @@
 import type { SdError } from './errors.ts'
 import type { InstanceSpec, InstanceUpdate, ServiceInstance } from './service-instance.ts'
-import type { ServiceSnapshot } from './snapshot.ts'
+import type { AllServices, ServiceSnapshot } from './snapshot.ts'
 import type { Watched } from './watched.ts'
 
 /** Options of every operation that waits. */
@@ -84,6 +84,11 @@ export interface Discoverer {
   watch(service: string, options?: OperationOptions): AsyncIterable<Watched<ServiceSnapshot>>
   /** Like {@link Discoverer.watch}, for the sorted names of the services that have instances. */
   watchServices(options?: OperationOptions): AsyncIterable<Watched<readonly string[]>>
+  /**
+   * Like {@link Discoverer.watch}, for all services at once, over one stream of the backend. A service that did not change keeps its
+   * snapshot, so that `===` finds the changed ones. The iteration throws `SD_UNSUPPORTED` without `capabilities.watchAll`.
+   */
+  watchAll(options?: OperationOptions): AsyncIterable<Watched<AllServices>>
 }
 
 /** What a registry can do. Readonly literals, so that types and the contract suite can tell. */
@@ -94,6 +99,8 @@ export interface RegistryCapabilities {
   readonly watch: 'push' | 'poll'
   /** Whether the backend can list its services. */
   readonly listServices: boolean
+  /** Whether the backend tells of the instances of all services over one stream, however many services there are. @default false */
+  readonly watchAll?: boolean
   /** Whether an instance goes away by itself when it is not renewed for its `ttlMs`. */
   readonly ttl: boolean
   /** Whether removal touches only what the same registration put there. */

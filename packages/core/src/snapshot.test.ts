@@ -2,7 +2,16 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createServiceInstance } from './instance.ts'
 import type { ServiceInstance } from './service-instance.ts'
-import { createSnapshot, diffSnapshots, isEmptyChange, keepIfSame, type ServiceSnapshot, withStale } from './snapshot.ts'
+import {
+  collectServices,
+  createSnapshot,
+  diffSnapshots,
+  isEmptyChange,
+  keepIfSame,
+  replaceServices,
+  type ServiceSnapshot,
+  withStale,
+} from './snapshot.ts'
 
 function instance(id: string, weight: number = 1): ServiceInstance {
   return createServiceInstance({ service: 'orders', id, address: '10.0.0.1', port: 80, weight })
@@ -82,4 +91,26 @@ test('a list of the same elements is the one from before', () => {
   for (const next of [['b', 'a'], ['a'], []]) expect(keepIfSame(before, next)).toBe(next)
   const first: readonly string[] = []
   expect(keepIfSame(undefined, first)).toBe(first)
+})
+
+test('all services are sorted, without empty ones, and the same map if nothing changed', () => {
+  const of = (service: string, size: number): ServiceSnapshot =>
+    createSnapshot({
+      service,
+      instances: Array.from({ length: size }, (_, index) =>
+        createServiceInstance({ service, id: `${service}-${index}`, address: '10.0.0.1', port: 80 }),
+      ),
+    })
+  const [orders, users] = [of('orders', 1), of('users', 2)]
+  const all = collectServices([users, of('empty', 0), orders])
+  expect([...all]).toEqual([
+    ['orders', orders],
+    ['users', users],
+  ])
+  expect(collectServices([orders, users], all)).toBe(all)
+  expect(collectServices([orders, of('users', 2)], all)).not.toBe(all)
+  expect(replaceServices(all, [])).toBe(all)
+  expect(replaceServices(all, [orders, of('unknown', 0)])).toBe(all)
+  const fewer = replaceServices(all, [of('users', 0), of('carts', 1)])
+  expect([[...fewer.keys()], fewer.get('orders'), [...all.keys()]]).toEqual([['carts', 'orders'], orders, ['orders', 'users']])
 })

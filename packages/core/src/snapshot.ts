@@ -27,6 +27,9 @@ export interface ServiceSnapshot {
   readonly held?: HeldList | undefined
 }
 
+/** Snapshots of all services that have instances, by name, in the order of names. Immutable: every change makes a new map. */
+export type AllServices = ReadonlyMap<string, ServiceSnapshot>
+
 /** What differs between two snapshots of one service, by instance id. */
 export interface SnapshotChange {
   /** Instances that are new. */
@@ -97,6 +100,25 @@ function mergeById(instances: Iterable<ServiceInstance>, previous: ServiceSnapsh
 /** The same snapshot with another `stale` flag; itself if the flag is already so. */
 export function withStale(snapshot: ServiceSnapshot, stale: boolean): ServiceSnapshot {
   return snapshot.stale === stale ? snapshot : Object.freeze({ ...snapshot, stale })
+}
+
+/**
+ * Puts snapshots of services together; those without instances are left out. If all are those of `previous`, `previous` itself is returned.
+ *
+ * @param snapshots one per service, in any order
+ */
+export function collectServices(snapshots: Iterable<ServiceSnapshot>, previous?: AllServices): AllServices {
+  const present = Array.from(snapshots).filter(({ instances }) => instances.length > 0)
+  const isSame = present.length === previous?.size && present.every((snapshot) => previous.get(snapshot.service) === snapshot)
+  if (isSame) return previous
+  return new Map(present.sort((a, b) => (a.service < b.service ? -1 : 1)).map((snapshot) => [snapshot.service, snapshot]))
+}
+
+/** The same services with some of them replaced, or taken out where a snapshot has no instance; `all` itself if that changes nothing. */
+export function replaceServices(all: AllServices, changed: readonly ServiceSnapshot[]): AllServices {
+  const names = new Set(changed.map(({ service }) => service))
+  const kept = Array.from(all.values()).filter(({ service }) => !names.has(service))
+  return collectServices([...kept, ...changed], all)
 }
 
 /** What changed from `previous` to `next`; all of `next` is added if there is no `previous`. */

@@ -15,6 +15,7 @@ import {
   type ServiceSnapshot,
   settlesWithin,
 } from '@sd/core'
+import { type AllServicesEvent, watchAllServices } from './all-services.ts'
 import { createDiskSnapshots } from './disk-snapshots.ts'
 import type { DiscoveryEvent } from './events.ts'
 import type { InstanceFilter } from './filters.ts'
@@ -53,6 +54,14 @@ export interface Discovery extends ClusterSource, AsyncDisposable {
   /** Follows a service: the current state first, then every change, the latest only for a slow consumer. Ends on abort and close. */
   watch(service: string, options?: OperationOptions): AsyncIterable<DiscoveryEvent>
   /**
+   * Follows all services of the source, for what looks at a whole system, such as a console: the current state first, then every change, the
+   * latest only for a slow consumer. They are the source's own lists: filters, guards and health checks of this object do not apply. One
+   * stream of the source where it has it (`capabilities.watchAll`), else one for the names and one for each service, at most `maxServices`.
+   *
+   * The iteration throws `SD_UNSUPPORTED` for a source that can't list services.
+   */
+  watchAll(options?: OperationOptions): AsyncIterable<AllServicesEvent>
+  /**
    * Follows a service with a listener. Returns a function that ends it. A listener that throws or rejects is reported to `onError` (or, without
    * one, by a process warning) as `SD_LISTENER_FAILED`, and is called again with the next event.
    */
@@ -86,6 +95,8 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
   const clusters = new Map<string, LiveCluster>()
   /** Services that the source never listed, in the order in which they were asked for. */
   const unknown = new Set<LiveCluster>()
+  /** Ends the streams of all services. */
+  const streams = new Set<() => void>()
   let closing: Promise<void> | undefined
   let sweeper = startSweeper()
   const endReports = reportStates(() => Array.from(clusters.values(), reportCluster))
@@ -177,6 +188,21 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
     watch: (service, { signal } = {}) => ({
       [Symbol.asyncIterator]: () => clusterOf(service).events.iterate({ signal }),
     }),
+    watchAll: ({ signal } = {}) => ({
+      [Symbol.asyncIterator]: () => {
+        if (closing) throw closedError('discovery')
+        const controller = new AbortController()
+        const onEnd = (): void => {
+          signal?.removeEventListener('abort', onEnd)
+          streams.delete(onEnd)
+          controller.abort()
+        }
+        streams.add(onEnd)
+        signal?.addEventListener('abort', onEnd, { once: true })
+        if (signal?.aborted) onEnd()
+        return watchAllServices(source, { signal: controller.signal, maxServices: resolved.maxServices, onEnd })
+      },
+    }),
     subscribe(service, listener) {
       checkFunction('listener', listener)
       const events = clusterOf(service).events.iterate({})
@@ -199,6 +225,7 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
     statistics: () => summarize(clusters),
     close() {
       closing ??= (async () => {
+        for (const end of [...streams]) end()
         clearInterval(sweeper)
         endReports()
         const ended = Promise.all(Array.from(clusters.values(), (cluster) => cluster.close()))

@@ -1,3 +1,4 @@
+export type { AllServicesEvent } from './all-services.ts'
 export { createDiscovery, type DiscoverOptions, type Discovery } from './discovery.ts'
 export type { DiskSnapshotOptions } from './disk-snapshots.ts'
 export type { DiscoveryEvent } from './events.ts'

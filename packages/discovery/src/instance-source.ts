@@ -2,6 +2,7 @@ import {
   createWatchHub,
   type Discoverer,
   type OperationOptions,
+  type RegistryCapabilities,
   type ServiceSnapshot,
   sleep,
   spread,
@@ -14,6 +15,12 @@ export interface InstanceSource {
   getInstances(service: string, options?: OperationOptions): Promise<ServiceSnapshot>
   /** Follows a service, see `Discoverer.watch`. Absent, the service is listed again and again. */
   watch?: Discoverer['watch']
+  /** Follows the names of services, see `Discoverer.watchServices`. Needed for `Discovery.watchAll` where there is no `watchAll`. */
+  watchServices?: Discoverer['watchServices']
+  /** Follows all services over one stream, see `Discoverer.watchAll`. It is used if `capabilities.watchAll` is true. */
+  watchAll?: Discoverer['watchAll']
+  /** What it can do, of which `watchAll` matters here. */
+  readonly capabilities?: Pick<RegistryCapabilities, 'watchAll'>
   /** Whether it knows that an instance was removed on purpose, see `DiscoverySource.hasLeft`. Absent, it never knows. */
   hasLeft?(service: string, instanceId: string): boolean
 }

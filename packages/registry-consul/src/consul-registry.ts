@@ -24,6 +24,7 @@ import { foreignId, readEntries, readEntry, sharedIds } from './entries.ts'
 import { checkSize, readServiceName, serviceId, serviceName } from './layout.ts'
 import { type ConsulRegistryOptions, readOptions } from './options.ts'
 
+// No watchAll: no query of Consul has the instances of all services: the catalog tells names without what changed, checks have no addresses.
 const capabilities = { register: true, watch: 'push', listServices: true, ttl: true, conditionalRemove: true } as const
 
 /**

@@ -16,9 +16,17 @@ import {
 } from '@sd/core'
 import { readDocument } from './documents.ts'
 import { type EtcdRegistryOptions, readOptions } from './options.ts'
+import { createServiceFolders, serviceOfKey } from './service-folders.ts'
 import { createSharedLease, type SharedLease } from './shared-lease.ts'
 
-const capabilities = { register: true, watch: 'push', listServices: true, ttl: true, conditionalRemove: true } as const
+const capabilities = {
+  register: true,
+  watch: 'push',
+  listServices: true,
+  watchAll: true,
+  ttl: true,
+  conditionalRemove: true,
+} as const
 
 /** Largest document: etcd takes requests of 1.5 MiB. */
 const maxDocumentBytes = 1_400_000
@@ -58,8 +66,8 @@ export function createEtcdRegistry(options: EtcdRegistryOptions = {}): Registry 
 
   function toNames(keys: Iterable<string>): readonly string[] {
     const folders = new Set<string>()
-    for (const key of keys) folders.add(key.slice(prefix.length + 1).split('/', 1)[0] as string)
-    return [...folders].map(unescapeName).sort()
+    for (const key of keys) folders.add(serviceOfKey(prefix, key))
+    return [...folders].sort()
   }
 
   const { registry } = assembleRegistry({
@@ -126,6 +134,10 @@ export function createEtcdRegistry(options: EtcdRegistryOptions = {}): Registry 
         keysOnly: true,
         onChange: ({ entries }) => offer(keepIfSame(previous(), toNames(entries.keys()))),
       }),
+    followAll: ({ offer, previous, signal }) => {
+      const services = createServiceFolders({ prefix, toSnapshot, before: previous() })
+      return followPrefix(connection, `${prefix}/`, { signal, onChange: (all, changed) => offer(services.take(all, changed)) })
+    },
     async close() {
       await Promise.allSettled([...leases.values()].map((lease) => lease.revoke()))
       connection.close()

@@ -9,6 +9,7 @@ export function capabilitiesOf(members: readonly Member[]): RegistryCapabilities
     register: written.length > 0,
     watch: read.every(({ watch }) => watch === 'push') ? 'push' : 'poll',
     listServices: read.every(({ listServices }) => listServices),
+    ...(read.length > 0 && read.every(({ watchAll }) => watchAll) && { watchAll: true }),
     ttl: written.length > 0 && written.every(({ ttl }) => ttl),
     conditionalRemove: written.length > 0 && written.every(({ conditionalRemove }) => conditionalRemove),
   }
@@ -17,4 +18,10 @@ export function capabilitiesOf(members: readonly Member[]): RegistryCapabilities
 /** @throws SdError `SD_UNSUPPORTED` unless every member that is read can list its services */
 export function checkListable(name: string, members: readonly Member[]): void {
   if (!capabilitiesOf(members).listServices) throw new SdError('SD_UNSUPPORTED', `A member of ${name} can't list services`)
+}
+
+/** @throws SdError `SD_UNSUPPORTED` unless every member that is read can watch all services */
+export function checkWatchable(name: string, members: readonly Member[]): void {
+  if (capabilitiesOf(members).watchAll) return
+  throw new SdError('SD_UNSUPPORTED', `A member of ${name} can't watch all services over one stream`)
 }

@@ -147,6 +147,7 @@ export function createFailoverRegistry(options: FailoverRegistryOptions): Failov
       pool.members.some(({ settings: { source } }) => source.hasLeft?.(service, instanceId) === true),
     watch: (service, watchOptions) => feeds.snapshots.watch(checkServiceName('service', service), watchOptions),
     watchServices: (watchOptions) => feeds.serviceNames.watch('services', watchOptions),
+    watchAll: (watchOptions) => feeds.everything.watch('all services', watchOptions),
     ping: async ({ signal } = {}) => observe('ping', signal, () => ping(signal)),
     close() {
       closing ??= close()

@@ -1,8 +1,15 @@
-import { createWatchHub, type DiscoverySource, type ServiceSnapshot, type Watched, type WatchHub } from '@sd/core'
-import { checkListable } from './capabilities.ts'
+import {
+  type AllServices,
+  createWatchHub,
+  type DiscoverySource,
+  type ServiceSnapshot,
+  type Watched,
+  type WatchHub,
+} from '@sd/core'
+import { checkListable, checkWatchable } from './capabilities.ts'
 import { createFeed, type Feed } from './feed.ts'
 import type { MemberPool } from './member-pool.ts'
-import { createSnapshotMerger, type Merger, namesMerger } from './merge.ts'
+import { createSnapshotMerger, type Merger, namesMerger, servicesMerger } from './merge.ts'
 
 /** All watches of a failover registry. */
 export interface Feeds {
@@ -10,6 +17,8 @@ export interface Feeds {
   readonly snapshots: WatchHub<ServiceSnapshot>
   /** Watches of the set of services; the key does not matter. */
   readonly serviceNames: WatchHub<readonly string[]>
+  /** Watches of all services; the key does not matter. */
+  readonly everything: WatchHub<AllServices>
   /** Resolves once every watch follows the members that are read now. */
   moved(): Promise<void>
   /** Ends every watch. */
@@ -63,16 +72,22 @@ export function createFeeds(name: string, pool: MemberPool): Feeds {
     (source, _key, signal) => source.watchServices({ signal }),
     () => checkListable(name, pool.members),
   )
+  const everything = createHub(
+    () => servicesMerger,
+    (source, _key, signal) => source.watchAll({ signal }),
+    () => checkWatchable(name, pool.members),
+  )
 
   return {
     snapshots,
     serviceNames,
+    everything,
     async moved() {
       await Promise.all(Array.from(feeds, (feed) => feed.moved()))
     },
     async close() {
       for (const feed of feeds) feed.end()
-      await Promise.all([snapshots.close(), serviceNames.close()])
+      await Promise.all([snapshots.close(), serviceNames.close(), everything.close()])
     },
   }
 }

@@ -1,4 +1,4 @@
-import { createSnapshot, keepIfSame, type SdError, type ServiceSnapshot } from '@sd/core'
+import { type AllServices, collectServices, createSnapshot, keepIfSame, type SdError, type ServiceSnapshot } from '@sd/core'
 
 /** How values of several members become one. */
 export interface Merger<T> {
@@ -33,6 +33,19 @@ export function createSnapshotMerger(service: string): Merger<ServiceSnapshot> {
       }),
     isEmpty: ({ instances }) => instances.length === 0,
   }
+}
+
+/** The union of all services; one that several members have is merged as its snapshots are. */
+export const servicesMerger: Merger<AllServices> = {
+  merge(values, { incomplete, previous }) {
+    const names = new Set(values.flatMap((services) => [...services.keys()]))
+    const snapshots = Array.from(names, (service) => {
+      const found = values.flatMap((services) => services.get(service) ?? [])
+      return createSnapshotMerger(service).merge(found, { incomplete, previous: previous?.get(service) })
+    })
+    return collectServices(snapshots, previous)
+  },
+  isEmpty: (services) => services.size === 0,
 }
 
 /** The union of sorted lists of names. */

@@ -1,3 +1,4 @@
+import type { AllServices } from '@sd/core'
 import { plainSpec } from '@sd/testing'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createFailoverRegistry } from './index.ts'
@@ -173,6 +174,26 @@ test('what a member lacks is lacking', async () => {
   })
   await expect(registry.listServices()).rejects.toMatchObject({ code: 'SD_UNSUPPORTED' })
   await expect(registry.watchServices()[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'SD_UNSUPPORTED' })
+  await expect(registry.watchAll()[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'SD_UNSUPPORTED' })
+  await Promise.all([registry.close(), pass(5_000)])
+})
+
+test('all services of a migration are those of both members', async () => {
+  const [a, b] = [createTestMember('a'), createTestMember('b')]
+  const registry = createTestRegistry([a, b], { mode: 'migration' })
+  expect(registry.capabilities.watchAll).toBe(true)
+  a.put(1)
+  b.put(1)
+  b.put(2)
+  const all = registry.watchAll()[Symbol.asyncIterator]()
+  const found = all.next()
+  await pass(1_000)
+  const services = (await found).value?.value as AllServices
+  expect([...services.keys()]).toEqual(['orders'])
+  expect(services.get('orders')?.instances.map(({ id, address }) => [id, address])).toEqual(
+    (await registry.getInstances('orders')).instances.map(({ id, address }) => [id, address]),
+  )
+  await all.return?.()
   await Promise.all([registry.close(), pass(5_000)])
 })
 

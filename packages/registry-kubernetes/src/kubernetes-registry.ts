@@ -1,6 +1,8 @@
 import { createKubernetesConnection, listCollection } from '@sd/connection-kubernetes'
 import {
+  type AllServices,
   assembleRegistry,
+  collectServices,
   createSnapshot,
   decodeEntries,
   instanceAtPort,
@@ -29,7 +31,14 @@ import {
 } from './slices.ts'
 import { createSweeper } from './sweeper.ts'
 
-const capabilities = { register: true, watch: 'push', listServices: true, ttl: true, conditionalRemove: true } as const
+const capabilities = {
+  register: true,
+  watch: 'push',
+  listServices: true,
+  watchAll: true,
+  ttl: true,
+  conditionalRemove: true,
+} as const
 
 /**
  * Finds instances in the EndpointSlices of a namespace, and registers instances that are no Pods by slices of its own.
@@ -97,6 +106,22 @@ export function createKubernetesRegistry(options: KubernetesRegistryOptions = {}
     return [...names].sort()
   }
 
+  /** What a change leaves as it was is read once, and keeps its snapshot. */
+  function toServices(all: readonly Slice[], previous?: AllServices): AllServices {
+    const byLabel = new Map<string, Slice[]>()
+    for (const slice of all) {
+      const label = slice.metadata.labels?.[serviceLabel] ?? ''
+      const group = byLabel.get(label)
+      if (group) group.push(slice)
+      else byLabel.set(label, [slice])
+    }
+    const snapshots = toNames(all).map((service) => {
+      const slices = [...labelsOf(service)].flatMap((label) => byLabel.get(label) ?? [])
+      return toSnapshot(service, slices, previous?.get(service))
+    })
+    return collectServices(snapshots, previous)
+  }
+
   /** The slices that count now, read once. */
   async function listAlive(selector: string, signal: AbortSignal): Promise<readonly Slice[]> {
     try {
@@ -131,6 +156,7 @@ export function createKubernetesRegistry(options: KubernetesRegistryOptions = {}
       feed.follow({ labels: labelsOf(service), signal, onChange: (all) => offer(toSnapshot(service, all, previous())) }),
     followServices: ({ offer, previous, signal }) =>
       feed.follow({ signal, onChange: (all) => offer(keepIfSame(previous(), toNames(all))) }),
+    followAll: ({ offer, previous, signal }) => feed.follow({ signal, onChange: (all) => offer(toServices(all, previous())) }),
     async close() {
       sweeper.close()
       await registrar.close(AbortSignal.timeout(1_000))

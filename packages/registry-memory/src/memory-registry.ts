@@ -1,4 +1,15 @@
-import { assembleRegistry, createSnapshot, keepIfSame, type Registry, SdError, type ServiceSnapshot } from '@sd/core'
+import {
+  type AllServices,
+  assembleRegistry,
+  collectServices,
+  createSnapshot,
+  keepIfSame,
+  type Registry,
+  replaceServices,
+  SdError,
+  type ServiceSnapshot,
+  type WatchSession,
+} from '@sd/core'
 import type { MemoryStore } from './memory-store.ts'
 import { type MemoryRegistryOptions, readOptions } from './options.ts'
 
@@ -13,7 +24,14 @@ export interface MemoryRegistry extends Registry {
   setConnected(connected: boolean): void
 }
 
-const capabilities = { register: true, watch: 'push', listServices: true, ttl: true, conditionalRemove: true } as const
+const capabilities = {
+  register: true,
+  watch: 'push',
+  listServices: true,
+  watchAll: true,
+  ttl: true,
+  conditionalRemove: true,
+} as const
 
 // The store answers at once: there is nothing to spare by waiting longer.
 const backoff = { baseMs: 50, maxMs: 1_000 }
@@ -40,9 +58,13 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Memor
 
   /** Offers `read()` now and at every change, until the signal fires; throws when the link breaks. */
   function follow(service: string | undefined, read: () => void, signal: AbortSignal): Promise<void> {
+    return stay((tell) => store.onChange(service, tell), read, signal)
+  }
+
+  function stay(subscribe: (tell: () => void) => () => void, read: () => void, signal: AbortSignal): Promise<void> {
     reach()
     return new Promise((resolve, reject) => {
-      const unsubscribe = store.onChange(service, () => linked && read())
+      const unsubscribe = subscribe(() => linked && read())
       breaks.add(stop)
       signal.addEventListener('abort', () => stop(), { once: true })
       read()
@@ -53,6 +75,28 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Memor
         else resolve()
       }
     })
+  }
+
+  /** A change costs the reading of one service, and a look at the names of all. */
+  function followAll({ offer, previous, signal }: WatchSession<AllServices>): Promise<void> {
+    const changed = new Set<string>()
+    let before: AllServices | undefined
+    const readOne = (service: string): ServiceSnapshot => read(store, service, (before ?? previous())?.get(service))
+    return stay(
+      (tell) =>
+        store.onAnyChange((service) => {
+          changed.add(service)
+          tell()
+        }),
+      () => {
+        before = before
+          ? replaceServices(before, Array.from(changed, readOne))
+          : collectServices(store.listServices().map(readOne), previous())
+        changed.clear()
+        offer(before)
+      },
+      signal,
+    )
   }
 
   const { registry, connection } = assembleRegistry({
@@ -75,6 +119,7 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Memor
     follow: (service, { offer, previous, signal }) => follow(service, () => offer(read(store, service, previous())), signal),
     followServices: ({ offer, previous, signal }) =>
       follow(undefined, () => offer(keepIfSame(previous(), store.listServices())), signal),
+    followAll,
     close: () => stopFollowingAvailability(),
   })
   const stopFollowingAvailability = store.onAvailabilityChange(updateState)

@@ -52,6 +52,8 @@ export interface MemoryStore {
   listServices(): readonly string[]
   /** Calls `listener` when one service changed, or with `undefined` the set of services. Returns a function that ends it. */
   onChange(service: string | undefined, listener: () => void): () => void
+  /** Calls `listener` with the name of every service that changed. Returns a function that ends it. */
+  onAnyChange(listener: (service: string) => void): () => void
   /** Calls `listener` when the store went away or came back. Returns a function that ends it. */
   onAvailabilityChange(listener: () => void): () => void
   /** Fault control: an unavailable store refuses every registry, and its leases do not expire. */
@@ -79,6 +81,7 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
   const threshold = checkNumber('selfPreservationThreshold', options.selfPreservationThreshold ?? 0, { min: 0, max: 1 })
   const services = new Map<string, ServiceRecord>()
   const servicesListeners = new Set<() => void>()
+  const anyListeners = new Set<(service: string) => void>()
   const availabilityListeners = new Set<() => void>()
   const departures = createDepartures()
   let revision = 0
@@ -94,9 +97,10 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
     return made
   }
 
-  function touch(record: ServiceRecord, hadLeases: boolean): void {
+  function touch(service: string, record: ServiceRecord, hadLeases: boolean): void {
     record.revision = ++revision
     for (const tell of [...record.listeners]) tell()
+    for (const tell of [...anyListeners]) tell(service)
     if (hadLeases === record.leases.size > 0) return
     for (const tell of [...servicesListeners]) tell()
   }
@@ -107,7 +111,7 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
 
   function drop(service: string, record: ServiceRecord, instanceIds: readonly string[]): void {
     for (const id of instanceIds) record.leases.delete(id)
-    touch(record, true)
+    touch(service, record, true)
     forgetIfUnused(service, record)
   }
 
@@ -154,7 +158,7 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
         sweeper = setInterval(sweep, sweepIntervalMs)
         sweeper.unref?.()
       }
-      touch(record, hadLeases)
+      touch(instance.service, record, hadLeases)
     },
     renew(instance, incarnation) {
       const lease = services.get(instance.service)?.leases.get(instance.id)
@@ -195,6 +199,11 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
         record.listeners.delete(own)
         forgetIfUnused(service, record)
       }
+    },
+    onAnyChange(listener) {
+      const own = guardListener('listener of the memory store', listener)
+      anyListeners.add(own)
+      return () => anyListeners.delete(own)
     },
     onAvailabilityChange(listener) {
       const own = guardListener('listener of the memory store', listener)

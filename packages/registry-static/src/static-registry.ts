@@ -1,8 +1,10 @@
 import {
+  type AllServices,
   abortError,
   checkName,
   checkServiceName,
   closedError,
+  collectServices,
   createSnapshot,
   createWatchHub,
   type DiscoverySource,
@@ -19,7 +21,14 @@ import { buildCatalog, type Catalog, parseCatalog, parseCompact } from './catalo
 import { type CatalogSource, createFileSource, createFixedSource } from './catalog-file.ts'
 import { readOptions, type StaticOrigin, type StaticRegistryOptions } from './options.ts'
 
-const capabilities = { register: false, watch: 'push', listServices: true, ttl: false, conditionalRemove: false } as const
+const capabilities = {
+  register: false,
+  watch: 'push',
+  listServices: true,
+  watchAll: true,
+  ttl: false,
+  conditionalRemove: false,
+} as const
 
 // A session fails only while the file is wrong; it must notice soon that it was mended.
 const backoff = { baseMs: 50, maxMs: 500 }
@@ -82,6 +91,11 @@ export function createStaticRegistry(options: StaticRegistryOptions): DiscoveryS
     session: (_, { offer, previous, signal }) =>
       follow(() => offer(keepIfSame(previous(), listServices(source.catalog))), signal),
   })
+  const everything = createWatchHub<AllServices>({
+    name,
+    backoff,
+    session: (_, { offer, previous, signal }) => follow(() => offer(readAll(source, previous())), signal),
+  })
 
   function observe<T>(operation: string, { signal }: OperationOptions, run: () => T | Promise<T>): Promise<T> {
     return observeOperation({ registry: name, operation }, () => {
@@ -110,6 +124,7 @@ export function createStaticRegistry(options: StaticRegistryOptions): DiscoveryS
     hasLeft: () => true,
     watch: (service, watchOptions) => snapshots.watch(checkServiceName('service', service), watchOptions),
     watchServices: (watchOptions) => serviceNames.watch('services', watchOptions),
+    watchAll: (watchOptions) => everything.watch('all services', watchOptions),
     ping: async (operation = {}) =>
       observe('ping', operation, async () => {
         await source.refresh()
@@ -119,7 +134,7 @@ export function createStaticRegistry(options: StaticRegistryOptions): DiscoveryS
       if (!closing) {
         stopPublishing()
         source.close()
-        closing = Promise.all([snapshots.close(), serviceNames.close()]).then(() => undefined)
+        closing = Promise.all([snapshots.close(), serviceNames.close(), everything.close()]).then(() => undefined)
         publishTelemetry(registryStateChannel, { registry: name, state: 'closed' })
       }
       return closing
@@ -143,6 +158,11 @@ function openSource(origin: StaticOrigin, refreshIntervalMs: number): CatalogSou
 function read({ catalog, revision, error }: CatalogSource, service: string, previous?: ServiceSnapshot): ServiceSnapshot {
   const instances = catalog.get(service) ?? []
   return createSnapshot({ service, instances, revision: String(revision), stale: error !== undefined, previous })
+}
+
+function readAll(source: CatalogSource, previous?: AllServices): AllServices {
+  const snapshots = [...source.catalog.keys()].map((service) => read(source, service, previous?.get(service)))
+  return collectServices(snapshots, previous)
 }
 
 function listServices(catalog: Catalog): readonly string[] {

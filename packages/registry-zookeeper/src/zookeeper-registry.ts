@@ -1,6 +1,7 @@
 import { checkChroot, createSession, type ZooKeeperConnection } from '@sd/connection-zookeeper'
 import {
   assembleRegistry,
+  collectServices,
   createSnapshot,
   decodeEntries,
   encodeInstance,
@@ -8,15 +9,24 @@ import {
   keepIfSame,
   type Registry,
   readIncarnation,
+  replaceServices,
   SdError,
   type ServiceInstance,
+  unescapeName,
 } from '@sd/core'
-import { type ChildReader, followChildren, readChildren } from './children.ts'
+import { type ChildReader, followChildren, followFolders, readChildren } from './children.ts'
 import { idOfNode, readDocument, serviceOfNode } from './documents.ts'
 import { readOptions, type ZooKeeperRegistryOptions } from './options.ts'
 import { putNode, removeNode } from './zookeeper-nodes.ts'
 
-const capabilities = { register: true, watch: 'push', listServices: true, ttl: true, conditionalRemove: true } as const
+const capabilities = {
+  register: true,
+  watch: 'push',
+  listServices: true,
+  watchAll: true,
+  ttl: true,
+  conditionalRemove: true,
+} as const
 
 /** Largest document: ZooKeeper takes packets of 1 MiB, path and access list included. */
 const maxDocumentBytes = 1_000_000
@@ -147,6 +157,25 @@ export function createZooKeeperRegistry(options: ZooKeeperRegistryOptions = {}):
           onChange: (counts) => offer(keepIfSame(previous(), toNames(counts))),
         }),
       ),
+    followAll: ({ offer, previous, signal }) =>
+      session.run((connection) => {
+        let services = previous()
+        return followFolders<FoundNode>(connection, root, {
+          signal,
+          read: (folder) => nodeReader(serviceOfNode(folder) ?? ''),
+          isFolder: (folder) => serviceOfNode(folder) !== undefined,
+          onMissing: frameOf(connection),
+          onChange(folders, changed) {
+            const read = Array.from(changed ?? folders.keys(), (folder) => {
+              const service = unescapeName(folder)
+              const instances = toInstances(folders.get(folder) ?? new Map())
+              return createSnapshot({ service, instances, previous: services?.get(service) })
+            })
+            services = changed && services ? replaceServices(services, read) : collectServices(read, services)
+            offer(services)
+          },
+        })
+      }),
     close: () => session.close(),
   })
   return assembled.registry

@@ -4,6 +4,7 @@ import { bindCases, type CaseBody, type ContractCase } from './contract.ts'
 import type { DiscovererBackend, DiscovererHarness } from './registry-harness.ts'
 import { plainSpec } from './samples.ts'
 import { eventually, probeWatch, within } from './waiting.ts'
+import { refusesToWatchAll } from './watch-all-cases.ts'
 
 interface DiscovererContext {
   readonly backend: DiscovererBackend
@@ -56,6 +57,17 @@ const cases: Readonly<Record<string, CaseBody<DiscovererContext>>> = {
     await probe.until((names) => assert.deepEqual(names, ['orders', 'users']))
     await backend.publish([plainSpec('users', 1)])
     await probe.until((names) => assert.deepEqual(names, ['users']))
+    await probe.stop()
+  },
+
+  'all services are watched over one stream': async ({ backend, source, eventuallyMs }) => {
+    if (!source.capabilities.watchAll) return refusesToWatchAll(source, eventuallyMs)
+    const probe = probeWatch((options) => source.watchAll(options), eventuallyMs)
+    await backend.publish([plainSpec('users', 1), plainSpec('orders', 1)])
+    const both = await probe.until((services) => assert.deepEqual([...services.keys()], ['orders', 'users']))
+    await backend.publish([plainSpec('users', 1)])
+    const one = await probe.until((services) => assert.deepEqual([...services.keys()], ['users']))
+    assert.equal(one.get('users'), both.get('users'), 'a service without a change keeps its snapshot')
     await probe.stop()
   },
 

@@ -21,6 +21,9 @@ describe('a broken registry fails the case that names what is broken', () => {
     ['leaves instances after close', 'closing deregisters, ends watches and may be repeated'],
     ['works after close', 'every operation on a closed registry rejects with SD_CLOSED'],
     ['replaces instances', 'a watch follows a service up, through an update and down to zero'],
+    ['makes all services anew', 'all services are watched over one stream, up and down to none'],
+    ['keeps services without instances', 'all services are watched over one stream, up and down to none'],
+    ['empty when away', 'an outage makes the watch of all services stale, never empty'],
     ['does not recover', 'an instance whose process is gone expires, and returns with it'],
   ])('%s', async (mutation, caseName) => {
     const found = registryContract(harness(mutation, 300)).find(({ name }) => name === caseName)

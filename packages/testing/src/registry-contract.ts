@@ -5,6 +5,7 @@ import { expiryCases, leaseCases } from './lease-cases.ts'
 import { conditionalRemovalCases, registerCases } from './register-cases.ts'
 import { createRegistryContext } from './registry-context.ts'
 import type { RegistryHarness } from './registry-harness.ts'
+import { watchAllCases } from './watch-all-cases.ts'
 import { watchCases } from './watch-cases.ts'
 
 /**
@@ -23,6 +24,7 @@ export function registryContract(harness: RegistryHarness): readonly ContractCas
       ...registerCases,
       ...(capabilities.conditionalRemove !== false && conditionalRemovalCases),
       ...watchCases,
+      ...watchAllCases,
       ...leaseCases,
       ...(capabilities.ttl !== false && expiryCases),
       ...closingCases,

@@ -63,6 +63,7 @@ export function createHangingRegistry(name: string): Registry {
     listServices: hang,
     watch,
     watchServices: watch,
+    watchAll: watch,
     ping: hang,
     close: hang,
     [Symbol.asyncDispose]: hang,

@@ -1,7 +1,9 @@
 import {
+  type AllServices,
   abortError,
   checkName,
   closedError,
+  collectServices,
   createRegistrationKeeper,
   createServiceInstance,
   createSnapshot,
@@ -28,6 +30,8 @@ export type Mutation =
   | 'works after close'
   | 'replaces instances'
   | 'does not recover'
+  | 'makes all services anew'
+  | 'keeps services without instances'
 
 interface Lease {
   readonly instance: ServiceInstance
@@ -101,6 +105,22 @@ export function createReferenceBackend(mutation: Mutation = 'none'): RegistryBac
       backoff,
       session: async (_, { offer, previous, signal }) => follow(() => offer(keepIfSame(previous(), names())), signal),
     })
+    const everything = createWatchHub<AllServices>({
+      name: 'reference',
+      backoff,
+      session: async (_, { offer, previous, signal }) =>
+        follow(() => (connected || mutation === 'empty when away') && offer(listAll(previous())), signal),
+    })
+    function listAll(previous: AllServices | undefined): AllServices {
+      if (!connected) return new Map()
+      const known = mutation === 'keeps services without instances' ? [...(previous?.keys() ?? [])] : []
+      const fresh = mutation === 'makes all services anew'
+      const read = [...new Set([...names(), ...known])].map((service) =>
+        list(service, fresh ? undefined : previous?.get(service)),
+      )
+      if (mutation === 'keeps services without instances') return new Map(read.map((snapshot) => [snapshot.service, snapshot]))
+      return collectServices(read, previous)
+    }
     const keeper = createRegistrationKeeper({
       registry: 'reference',
       backoff: mutation === 'does not recover' ? { baseMs: 1_000_000, maxMs: 1_000_000 } : backoff,
@@ -131,7 +151,7 @@ export function createReferenceBackend(mutation: Mutation = 'none'): RegistryBac
     })
     const registry: Registry = {
       name: 'reference',
-      capabilities: { register: true, watch: 'push', listServices: true, ttl: true, conditionalRemove: true },
+      capabilities: { register: true, watch: 'push', listServices: true, watchAll: true, ttl: true, conditionalRemove: true },
       get state() {
         if (closed) return 'closed'
         return connected ? 'connected' : 'disconnected'
@@ -161,13 +181,14 @@ export function createReferenceBackend(mutation: Mutation = 'none'): RegistryBac
       },
       watch: (service, options) => snapshots.watch(service, options),
       watchServices: (options) => services.watch('', options),
+      watchAll: (options) => everything.watch('', options),
       async ping({ signal } = {}) {
         reach(signal)
       },
       async close() {
         closed = true
         links.delete(registry)
-        await Promise.all([keeper.close(), snapshots.close(), services.close()])
+        await Promise.all([keeper.close(), snapshots.close(), services.close(), everything.close()])
       },
       [Symbol.asyncDispose]: () => registry.close(),
     }
