@@ -104,7 +104,10 @@ export class SdError extends Error {
   /** Whether `value` is an `SdError` of this or any other installed copy of this package. */
   static isInstance(value: unknown): value is SdError {
     try {
-      return typeof value === 'object' && value !== null && (value as { [marker]?: unknown })[marker] === true
+      if (typeof value !== 'object' || value === null || (value as { [marker]?: unknown })[marker] !== true) return false
+      // A proxy may say yes to everything.
+      const { code, message } = value as { readonly code?: unknown; readonly message?: unknown }
+      return typeof code === 'string' && typeof message === 'string'
     } catch {
       // A proxy may refuse to be read.
       return false
@@ -124,10 +127,14 @@ export function toSdError(value: unknown, code: SdErrorCode, context: string): S
   return new SdError(code, `${context}: ${describeThrown(value)}`, { cause: value })
 }
 
-/** What a thrown value says: an error's message, or the value as a text. Never throws, whatever was thrown. */
+/** Most characters of what was thrown that are quoted: some libraries put a whole document into a message. */
+const longestQuote = 10_000
+
+/** What a thrown value says: an error's message, or the value as a text; at most 10,000 characters. Never throws, whatever was thrown. */
 export function describeThrown(value: unknown): string {
   try {
-    return value instanceof Error ? `${value.message}` : String(value)
+    const text = value instanceof Error ? `${value.message}` : String(value)
+    return text.length > longestQuote ? `${text.slice(0, longestQuote)}…` : text
   } catch {
     return `a value of type ${typeof value} that has no text`
   }

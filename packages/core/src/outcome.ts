@@ -49,8 +49,13 @@ const origins: ReadonlyMap<SdErrorCode, OutcomeOrigin> = new Map<SdErrorCode, Ou
  * their signal fires, is the caller's; any other error is the peer's.
  */
 export function originOf(error: unknown): OutcomeOrigin {
-  if (SdError.isInstance(error)) return error.origin ?? origins.get(error.code) ?? 'peer'
-  return error instanceof Error && error.name === 'AbortError' ? 'caller' : 'peer'
+  try {
+    if (SdError.isInstance(error)) return error.origin ?? origins.get(error.code) ?? 'peer'
+    return error instanceof Error && error.name === 'AbortError' ? 'caller' : 'peer'
+  } catch {
+    // A proxy may refuse to be read.
+    return 'peer'
+  }
 }
 
 /**

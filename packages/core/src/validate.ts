@@ -5,7 +5,16 @@ function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
   if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return String(value)
-  return Array.isArray(value) ? 'an array' : `a value of type ${typeof value}`
+  return isArray(value) ? 'an array' : `a value of type ${typeof value}`
+}
+
+/** As `Array.isArray`, which throws for a proxy that was revoked. */
+function isArray(value: unknown): boolean {
+  try {
+    return Array.isArray(value)
+  } catch {
+    return false
+  }
 }
 
 /**
@@ -71,7 +80,7 @@ export function checkFunction<T extends (...args: never[]) => unknown>(field: st
 
 /** Returns `value` if it is an object that is no array, else throws `SD_INVALID`. */
 export function checkObject(field: string, value: unknown): Readonly<Record<string, unknown>> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  if (typeof value === 'object' && value !== null && !isArray(value)) return value as Record<string, unknown>
   throw invalid(field, value, 'an object')
 }
 

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { checkObject } from '@sd/core'
+import { checkObject, SdError } from '@sd/core'
+import { copyFields } from './plain-copy.ts'
 
 /** Fields of every line that is logged for one request. A value of `undefined` takes a field away. */
 export interface LogFields {
@@ -41,6 +42,12 @@ export function createLogContext(): LogContext {
   }
 }
 
+/** A copy; what can't be read says so in its place. @throws SdError `SD_INVALID` for what is not an object */
 function checkFields(fields: LogFields): LogFields {
-  return checkObject('fields', fields)
+  try {
+    return { ...checkObject('fields', fields) }
+  } catch (error) {
+    if (SdError.isInstance(error)) throw error
+    return copyFields(fields)
+  }
 }

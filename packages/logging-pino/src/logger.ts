@@ -10,6 +10,7 @@ import {
   settlesWithin,
 } from '@sd/core'
 import { type LevelWithSilent, type Logger, type LoggerOptions as PinoOptions, pino } from 'pino'
+import { childOfAnything, logAnything, withJsonValues } from './log-anything.ts'
 import { createLogContext, type LogContext } from './log-context.ts'
 import { censored, createLineRedactor, type RedactOptions } from './redact-line.ts'
 import { type LogWriter, openWriter, type WriterFailure } from './writers.ts'
@@ -76,8 +77,16 @@ export function createLogger(options: LoggerOptions): OwnedLogger {
     stream: openWriter(writer, index, report),
   }))
   function mixin(): object {
-    const found = traceId?.()
+    const found = readTraceId()
     return found === undefined ? { ...context.get() } : { ...context.get(), trace_id: found }
+  }
+  function readTraceId(): string | undefined {
+    try {
+      return traceId?.()
+    } catch {
+      // A line without it is better than none.
+      return undefined
+    }
   }
   const logger = pino(
     {
@@ -88,12 +97,17 @@ export function createLogger(options: LoggerOptions): OwnedLogger {
       timestamp: () => `,"timestamp":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: [...(redact.paths ?? [])], censor: censored },
-      hooks: { ...more.hooks, streamWrite: (line) => redactLine(more.hooks?.streamWrite?.(line) ?? line) },
+      hooks: {
+        ...more.hooks,
+        streamWrite: (line) => redactLine(more.hooks?.streamWrite?.(withJsonValues(line)) ?? withJsonValues(line)),
+        logMethod: logAnything(more.hooks?.logMethod, (error) => report({ writer: 'logger', error, failures: 1 })),
+      },
     },
     pino.multistream<LevelWithSilent>(open, {
       levels: { ...pino.levels.values, ...more.customLevels, silent: Number.POSITIVE_INFINITY },
     }),
   )
+  logger.child = childOfAnything(logger.child)
   const owned: OwnedLogger = {
     logger,
     context,

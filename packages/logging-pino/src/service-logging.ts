@@ -6,6 +6,7 @@ import {
   checkFunction,
   checkKnownKeys,
   checkObject,
+  guardListener,
   type Interceptor,
   invalid,
   subscribeTelemetry,
@@ -84,8 +85,18 @@ export function createServiceLogging(options: ServiceLoggingOptions): ServiceLog
   function write({ level, message, fields }: LogLine, owner?: object): void {
     if (!logger.isLevelEnabled(level)) return
     const scope = (owner && scopes.get(owner)) ?? outside
-    // A logger of another making may not read the context.
-    scope(() => logger[level]({ ...context.get(), ...fields }, message))
+    scope(() => log(level, fields, message))
+  }
+  // A logger of another making may not read the context, and may throw for what is in it: that must not end a process which serves.
+  const log = guardListener('logger', (level: LogLine['level'], fields: LogLine['fields'], message: string) =>
+    logger[level]({ ...context.get(), ...fields }, message),
+  )
+  function wantsLine(request: { readonly method: string; readonly path: string }): boolean {
+    try {
+      return isLogged(request)
+    } catch {
+      return true
+    }
   }
 
   const interceptor: Interceptor = (call, next) => {
@@ -114,7 +125,7 @@ export function createServiceLogging(options: ServiceLoggingOptions): ServiceLog
     context.run(fields, () => {
       scopes.set(request, AsyncLocalStorage.snapshot())
       response.once('close', () => {
-        if (isLogged({ method, path })) write(describeRequest({ method, path, response, startedAt }), request)
+        if (wantsLine({ method, path })) write(describeRequest({ method, path, response, startedAt }), request)
       })
       next()
     })
