@@ -12,8 +12,12 @@ export interface AttemptLimitRequest {
 export interface AttemptLimit {
   /** The limit until the head of the response, in milliseconds; 0 for none, `undefined` for what `auto` means. */
   currentMs(attempt: AttemptLimitRequest): number | undefined
-  /** Learns how long a response took until its head, in milliseconds. Failures, and responses with a status from 500 on, are not reported. */
-  learn(latencyMs: number, call: CallContext): void
+  /**
+   * Learns how long a response took until its head, in milliseconds. Failures, and responses with a status from 500 on, are not reported.
+   *
+   * @param now the time by `performance.now()`, where it is known
+   */
+  learn(latencyMs: number, call: CallContext, now?: number): void
 }
 
 /** Checks the setting: milliseconds, `auto`, or a function that makes a limit. @throws SdError `SD_INVALID` that names the field */

@@ -3,6 +3,7 @@ import {
   callFallbackChannel,
   callRefusedChannel,
   type Endpoint,
+  type Outcome,
   type Permit,
   publishTelemetry,
   type RefusingPolicy,
@@ -180,10 +181,10 @@ export class CallRound implements LoopOwner, Applicant {
   /** The attempts gave a response. */
   onAnswer(response: CallResponse): void {
     if (this.stopped) return
-    if (this.#permits) this.#latencyMs = performance.now() - this.#startedAt
     this.response = response
     const exchange = this.#loop.attempt?.exchange
     this.#exchange = exchange
+    if (this.#permits) this.#latencyMs = (exchange?.answeredAt ?? performance.now()) - this.#startedAt
     if (!exchange?.isOpen) this.#settlePermits(exchange?.error)
     this.#taker?.onAnswer(response)
   }
@@ -195,6 +196,7 @@ export class CallRound implements LoopOwner, Applicant {
     const exchange = this.#exchange ?? this.#loop.attempt?.exchange
     const status = exchange?.status
     const ok = error === undefined && exchange?.ok !== false
-    for (const permit of permits) permit.settle({ ok, status, error, latencyMs: this.#latencyMs })
+    const outcome: Outcome = { ok, status, error, latencyMs: this.#latencyMs }
+    for (const permit of permits) permit.settle(outcome)
   }
 }

@@ -202,7 +202,7 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
       this.#startWatching()
       if (this.stopped) return
       const { callInterceptors, policies } = this.entry
-      policies.budget.deposit()
+      policies.budget.deposit(this.startedAt)
       if (callInterceptors.length === 0) this.#startRound(this)
       else void this.#proceed()
     })

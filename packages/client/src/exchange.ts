@@ -92,6 +92,11 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     return deadlineOrigin({ elapsedMs, usualMs: this.endpoint.usualMs, ownLimitMs })
   }
 
+  /** When the head of the response came, by `performance.now()`. */
+  get answeredAt(): number | undefined {
+    return this.response && this.latencyMs !== undefined ? this.startedAt + this.latencyMs : undefined
+  }
+
   /** Whether it is still going on. */
   get isOpen(): boolean {
     return !this.#settled
@@ -209,7 +214,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     endpoint.answered(now)
     const { attempts, maxResponseBytes, entry } = attempt.call
     this.response = new ServiceResponse({ status, headers, statusText, body: this.#body, endpoint, attempts, maxResponseBytes })
-    if (status < 500) entry.policies.attemptLimit?.learn(this.latencyMs, attempt.call)
+    if (status < 500) entry.policies.attemptLimit?.learn(this.latencyMs, attempt.call, now)
     this.#taker?.onAnswer(this.response)
   }
 

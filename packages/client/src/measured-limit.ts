@@ -70,13 +70,13 @@ export function createMeasuredLimit(options: MeasuredLimitOptions = {}): Attempt
   let path = ''
   let kind = ''
 
-  function knownOf(call: CallContext): Known {
+  function knownOf(call: CallContext, now: number): Known {
     if (call.path !== path || call.method !== method) {
       path = call.path
       method = call.method
       kind = kindOf(method, path)
     }
-    let known = kinds.get(kind)
+    let known = kinds.get(kind, now)
     if (!known) {
       known = { latencies: createLatencyHistogram(windowMs), waitingSince: 0, slowUntil: 0 }
       kinds.set(kind, known)
@@ -89,9 +89,9 @@ export function createMeasuredLimit(options: MeasuredLimitOptions = {}): Attempt
       const totalMs = call.deadlineAt - call.startedAt
       if (totalMs === Number.POSITIVE_INFINITY) return 0
       const longestMs = maxMs ?? Math.max(1_000, totalMs / 2)
-      const known = knownOf(call)
       const now = performance.now()
-      const usualMs = known.latencies.quantile(percentile, minSamples)
+      const known = knownOf(call, now)
+      const usualMs = known.latencies.quantile(percentile, minSamples, now)
       const limitMs =
         usualMs === undefined
           ? longestMs
@@ -101,9 +101,9 @@ export function createMeasuredLimit(options: MeasuredLimitOptions = {}): Attempt
       if (waitedMs > limitMs) known.slowUntil = now + slowMs
       return Math.ceil(now < known.slowUntil ? longestMs : limitMs)
     },
-    learn(latencyMs, call) {
-      const known = knownOf(call)
-      known.latencies.record(latencyMs)
+    learn(latencyMs, call, now = performance.now()) {
+      const known = knownOf(call, now)
+      known.latencies.record(latencyMs, now)
       known.waitingSince = 0
     },
   }

@@ -37,11 +37,10 @@ export class BoundedMap<Key, Value> {
     return this.#entries.size
   }
 
-  /** The value of a key, which is used by that. */
-  get(key: Key): Value | undefined {
+  /** The value of a key, which is used by that. @param now the time by `performance.now()`, where it is known */
+  get(key: Key, now: number = performance.now()): Value | undefined {
     const entry = this.#entries.get(key)
     if (!entry) return undefined
-    const now = performance.now()
     if (this.#isIdle(entry, now)) {
       this.delete(key)
       return undefined

@@ -162,7 +162,7 @@ class TrackedEndpoint implements Endpoint {
     const { latencyMs } = outcome
     const verdict = judgeOutcome(outcome)
     if (verdict === 'failure') this.#learn(Math.max(latencyMs ?? 0, this.#failureLatencyMs))
-    else if (verdict === 'success' && latencyMs !== undefined) this.#learnAnswer(latencyMs)
+    else if (verdict === 'success' && latencyMs !== undefined) this.#learnAnswer(latencyMs, outcome.startedAt)
     // An attempt that lost against a faster one was given up: it takes that long at least.
     else if (latencyMs !== undefined && latencyMs > this.latencyMs) this.#learn(latencyMs)
     if (verdict === 'failure') {
@@ -171,7 +171,7 @@ class TrackedEndpoint implements Endpoint {
     }
     if (this.#unanswered > 0) this.#unanswered--
     if (outcome.status !== undefined || verdict === 'success') {
-      this.answeredAt = latencyMs === undefined ? performance.now() : this.#measuredAt
+      this.answeredAt = Math.max(this.answeredAt, latencyMs === undefined ? performance.now() : this.#measuredAt)
       this.#unanswered = 0
     }
     if (verdict === 'success') {
@@ -242,16 +242,17 @@ class TrackedEndpoint implements Endpoint {
     if (silentMs > Math.max(shortestSilenceMs, unusualFactor * this.usualMs)) this.#onSilence?.(this, silentMs)
   }
 
-  #learnAnswer(latencyMs: number): void {
-    this.#learn(latencyMs)
+  #learnAnswer(latencyMs: number, startedAt: number | undefined): void {
+    this.#learn(latencyMs, startedAt === undefined ? undefined : startedAt + latencyMs)
     if (this.latencyMs < 2 * latencyMs) this.#isPenalized = false
     // A quarter up and a sixteenth down: of a spread latency it settles above the mean, as RFC 6298 adds the variation.
     const gain = this.usualMs === 0 ? 1 : latencyMs > this.usualMs ? 0.25 : 0.0625
     this.usualMs += (latencyMs - this.usualMs) * gain
   }
 
-  #learn(latencyMs: number): void {
-    const now = performance.now()
+  #learn(latencyMs: number, at: number = performance.now()): void {
+    // Bodies end in another order than their heads came.
+    const now = Math.max(at, this.#measuredAt)
     let weight = latencyMs >= this.latencyMs ? 0 : Math.exp((this.#measuredAt - now) / this.#decayMs)
     // What a failure counts as is no measurement: after an outage of all, they must not look alike for as long as a latency is remembered.
     if (this.#isPenalized) weight = this.isBlocked ? 0 : Math.min(weight, 0.5)

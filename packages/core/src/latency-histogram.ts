@@ -1,12 +1,14 @@
 /** Recent latencies, in bounded memory. */
 export interface LatencyHistogram {
-  /** Adds one latency in milliseconds. */
-  record(latencyMs: number): void
+  /** Adds one latency in milliseconds. @param now the time by `performance.now()`, where it is known */
+  record(latencyMs: number, now?: number): void
   /**
    * The latency that a share of the recent ones did not exceed, at most 5 % too high; `undefined` while there are fewer than `minSamples`. Up to a
    * thousandth of the latencies, the newest, may not yet be in it.
+   *
+   * @param now the time by `performance.now()`, where it is known
    */
-  quantile(share: number, minSamples: number): number | undefined
+  quantile(share: number, minSamples: number, now?: number): number | undefined
 }
 
 /** Width of a bucket: each ends 5 % above its lower end. */
@@ -33,8 +35,8 @@ export function createLatencyHistogram(windowMs: number): LatencyHistogram {
   let lastTotal = 0
   let lastQuantile = 0
 
-  function rotate(): void {
-    const age = performance.now() - rotatedAt
+  function rotate(now: number): void {
+    const age = now - rotatedAt
     if (age < windowMs) return
     const emptied = previous.fill(0)
     // After two windows without a visit what is in `current` is old, too.
@@ -47,16 +49,16 @@ export function createLatencyHistogram(windowMs: number): LatencyHistogram {
   }
 
   return {
-    record(latencyMs) {
-      rotate()
+    record(latencyMs, now = performance.now()) {
+      rotate(now)
       const index = Math.ceil(Math.log(latencyMs / smallestMs) / logOfGrowth)
       const bucket = Math.min(bucketCount - 1, Math.max(0, index))
       current[bucket] = (current[bucket] as number) + 1
       currentTotal++
       total++
     },
-    quantile(share, minSamples) {
-      rotate()
+    quantile(share, minSamples, now = performance.now()) {
+      rotate(now)
       if (total < minSamples) return undefined
       if (share === lastShare && lastTotal > 0 && total - lastTotal <= Math.floor(total * staleShare)) return lastQuantile
       let left = Math.max(1, Math.ceil(share * total))

@@ -5,8 +5,11 @@ import { checkDuration, checkInteger, checkKnownKeys, checkNumber } from './vali
  * the same service. Synchronous, and never waits.
  */
 export interface RetryBudget {
-  /** Earns for one call. Once per call, by whoever makes it; its further attempts earn nothing. */
-  deposit(): void
+  /**
+   * Earns for one call. Once per call, by whoever makes it; its further attempts earn nothing. @param now the time by `performance.now()`, where it is
+   * known
+   */
+  deposit(now?: number): void
   /** Takes one further attempt, if there is one. @returns whether the attempt may be made */
   tryWithdraw(): boolean
   /** Further attempts that would be granted now, for metrics. */
@@ -46,7 +49,8 @@ export function createRetryBudget(options: RetryBudgetOptions = {}): RetryBudget
   let earnedAt = performance.now()
 
   function decay(now: number): void {
-    if (now > earnedAt) earned *= Math.exp((earnedAt - now) / windowMs)
+    if (now <= earnedAt) return
+    earned *= Math.exp((earnedAt - now) / windowMs)
     earnedAt = now
   }
   function isFree(index: number, now: number): boolean {
@@ -54,8 +58,8 @@ export function createRetryBudget(options: RetryBudgetOptions = {}): RetryBudget
   }
 
   return {
-    deposit() {
-      decay(performance.now())
+    deposit(now = performance.now()) {
+      decay(now)
       earned += ratio
     },
     tryWithdraw() {

@@ -32,7 +32,7 @@ const reset = new SdError('SD_UNAVAILABLE', 'read ECONNRESET')
 const late = new SdError('SD_TIMEOUT', 'no response in time')
 const given = new SdError('SD_ABORTED', 'another was faster')
 
-function attempt(endpoint: Endpoint | undefined, outcome: Partial<Outcome>, tookMs: number = 0): void {
+function attempt(endpoint: Endpoint | undefined, outcome: Partial<Outcome>, tookMs: number = outcome.latencyMs ?? 0): void {
   endpoint?.acquire()
   endpoint?.release({ ok: false, startedAt: performance.now() - tookMs, ...outcome })
 }
