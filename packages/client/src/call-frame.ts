@@ -1,4 +1,4 @@
-import type { CallContext, HeaderFields, OutcomeOrigin, SdError, ServiceInstance, TelemetryCall } from '@sd/core'
+import type { CallContext, HeaderFields, OutcomeOrigin, ResponseVerdict, SdError, ServiceInstance, TelemetryCall } from '@sd/core'
 import type { CallRecorder } from './explanation.ts'
 import type { PushedBody } from './pushed-body.ts'
 import type { RawHeaders } from './raw-headers.ts'
@@ -18,8 +18,8 @@ export interface ForwardParts {
   readonly sendsDeadline: boolean
   /** Whether an instance may be picked. */
   filter(instance: ServiceInstance): boolean
-  /** Whether an exchange that came to its end failed. */
-  judge(head: ResponseHead, rawTrailers: readonly string[]): boolean
+  /** What an exchange that came to its end says of the instance. */
+  judge(head: ResponseHead, rawTrailers: readonly string[]): ResponseVerdict
   /** The deadline is over. @returns the error that ends the call, `undefined` if the deadline was moved */
   onDeadline(): SdError | undefined
   /** A 1xx response came. */

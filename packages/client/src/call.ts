@@ -120,7 +120,8 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
   #status: number | undefined
   #finished = false
   #handedOut = false
-  #resolve!: (response: ServiceResponse) => void
+  /** Absent until it runs. */
+  #resolve: ((response: ServiceResponse) => void) | undefined
   #reject!: (error: SdError) => void
 
   constructor(init: CallInit) {
@@ -199,6 +200,10 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
     return new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
+      if (this.stopped) {
+        this.#fail(this.stopped)
+        return
+      }
       this.#startWatching()
       if (this.stopped) return
       const { callInterceptors, policies } = this.entry
@@ -212,6 +217,7 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
   stop(error: SdError): void {
     if (this.stopped || this.#finished) return
     this.stopped = error
+    if (!this.#resolve) return
     if (this.#handedOut) {
       this.#exchange?.stop(error)
       return
@@ -271,7 +277,7 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
     const chosen = this.#earlier ? this.#chooseRound(response) : this.#round
     const exchange = chosen?.keep()
     const { attempts, maxResponseBytes } = this
-    this.#resolve(
+    this.#resolve?.(
       response instanceof ServiceResponse ? response : new ServiceResponse({ ...response, attempts, maxResponseBytes }),
     )
     this.#exchange = exchange
@@ -338,6 +344,7 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
     if (this.#finished) return
     const isEarlier = deadlineAt < this.deadlineAt
     this.deadlineAt = deadlineAt
+    if (!this.#resolve) return
     if (deadlineAt !== Number.POSITIVE_INFINITY && !isEarlier && this.#timer) return
     clearTimeout(this.#timer)
     this.#timer = undefined
@@ -379,10 +386,12 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
     this.#openCalls.delete(this)
     clearTimeout(this.#timer)
     if (this.#abortListener) this.#callerSignal?.removeEventListener('abort', this.#abortListener)
-    const status = this.#status
+    const status = this.#exchange?.status ?? this.#status
     if (hasTelemetrySubscribers(callEndChannel)) {
       const durationMs = performance.now() - this.startedAt
-      publishTelemetry(callEndChannel, { call: this, status, error, durationMs, attempts: this.attempts })
+      const grpcStatus = this.#exchange?.grpcStatus
+      const grpc = grpcStatus !== undefined && { grpcStatus }
+      publishTelemetry(callEndChannel, { call: this, status, ...grpc, error, durationMs, attempts: this.attempts })
     }
     const { service, method, path } = this
     this.recorder?.finish({ service, method, path, status, error })

@@ -11,6 +11,7 @@ import {
   originOf,
   type Permit,
   publishTelemetry,
+  type ResponseVerdict,
   readServerDelay,
   SdError,
 } from '@sd/core'
@@ -60,7 +61,8 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
   #exchange: TransportExchange | undefined
   #body: ResponseBody | undefined
   #settled = false
-  #isBad = false
+  /** What was made of the response at its end. */
+  #verdict: ResponseVerdict | undefined
   #taker: ResponseTaker | undefined
 
   constructor(attempt: ExchangeOwner, permit: Permit | undefined) {
@@ -70,16 +72,22 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
   }
 
   get status(): number | undefined {
-    return this.response?.status
+    return this.#verdict?.status ?? this.response?.status
   }
 
   get ok(): boolean {
-    return this.error === undefined && !this.#isBad
+    return this.error === undefined && this.#verdict?.ok !== false
+  }
+
+  /** Status of gRPC, where it was one. */
+  get grpcStatus(): number | undefined {
+    return this.#verdict?.grpcStatus
   }
 
   /** What a 429 or 503 asks for. */
   get retryAfterMs(): number | undefined {
     const { response } = this
+    if (this.#verdict?.retryAfterMs !== undefined) return this.#verdict.retryAfterMs
     if (!response || (response.status !== 429 && response.status !== 503)) return undefined
     const delayMs = readServerDelay(response.headers)
     return delayMs === undefined || delayMs < 0 ? undefined : delayMs
@@ -264,7 +272,9 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     const { forward } = this.attempt.call
     if (forward?.pushed && this.#exchange) forward.pushed.detach(this.#exchange)
     const { response } = this
-    if (response) this.#isBad = forward && !this.error ? forward.judge(response, this.rawTrailers) : response.status >= 500
+    if (response) {
+      this.#verdict = forward && !this.error ? forward.judge(response, this.rawTrailers) : verdictOf(response.status)
+    }
     this.endpoint.release(this)
     this.#permit?.settle(this)
     if (hasTelemetrySubscribers(attemptEndChannel)) this.#publish()
@@ -272,13 +282,14 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
   }
 
   #publish(): void {
-    const { endpoint, status, error, latencyMs } = this
+    const { endpoint, status, grpcStatus, error, latencyMs } = this
     const { call, attempt: attempts } = this.attempt
     const durationMs = performance.now() - this.startedAt
     const { id: instanceId } = endpoint.instance
     publishTelemetry(attemptEndChannel, {
       call,
       status,
+      ...(grpcStatus !== undefined && { grpcStatus }),
       error,
       durationMs,
       attempts,
@@ -287,6 +298,13 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
       latencyMs,
     })
   }
+}
+
+const good: ResponseVerdict = { ok: true }
+const bad: ResponseVerdict = { ok: false }
+
+function verdictOf(status: number): ResponseVerdict {
+  return status < 500 ? good : bad
 }
 
 function onLimit(exchange: Exchange): void {

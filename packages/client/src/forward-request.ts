@@ -1,7 +1,8 @@
-import { checkDuration, checkFunction, checkInteger, checkKnownKeys } from '@sd/core'
+import { checkBoolean, checkDuration, checkFunction, checkInteger, checkKnownKeys, checkOneOf, invalid } from '@sd/core'
 import type { ForwardControl, ForwardHandler, ForwardRequest } from './forward.ts'
 import { type ForwardContext, Forwarding } from './forwarding.ts'
 import { PushedBody } from './pushed-body.ts'
+import { contentTypeOf } from './request-body.ts'
 import { checkMethod, checkPath } from './request-check.ts'
 
 const keys = [
@@ -10,14 +11,19 @@ const keys = [
   'path',
   'rawHeaders',
   'hasBody',
+  'body',
   'upgrade',
   'hashKey',
   'headTimeoutMs',
   'idleTimeoutMs',
   'maxDurationMs',
+  'deadlineAt',
+  'priority',
+  'idempotent',
   'replayBytes',
   'filter',
   'judge',
+  'transport',
 ]
 
 /** Makes the call that `ServiceClient.forward` documents. @throws SdError `SD_INVALID` that names the field */
@@ -25,7 +31,8 @@ export function forwardRequest(context: ForwardContext, request: ForwardRequest,
   checkKnownKeys('', request, keys)
   const method = checkMethod(request.method)
   const path = checkPath(request.path)
-  const { service, rawHeaders = [], hasBody = false, upgrade, hashKey, filter, judge } = request
+  const { service, rawHeaders = [], hasBody = false, body, upgrade, hashKey, filter, judge } = request
+  const { deadlineAt = Number.POSITIVE_INFINITY, priority, idempotent, transport } = request
   const entry = context.entryOf(service, method, path)
   const { timeoutMs } = entry.settings
   const { headTimeoutMs = timeoutMs, idleTimeoutMs = timeoutMs, maxDurationMs = 0, replayBytes = 65_536 } = request
@@ -33,11 +40,19 @@ export function forwardRequest(context: ForwardContext, request: ForwardRequest,
   checkDuration('idleTimeoutMs', idleTimeoutMs)
   checkDuration('maxDurationMs', maxDurationMs)
   checkInteger('replayBytes', replayBytes, { min: 0, max: 2 ** 31 })
+  if (typeof deadlineAt !== 'number' || Number.isNaN(deadlineAt))
+    throw invalid('deadlineAt', deadlineAt, 'a time by performance.now()')
+  if (body !== undefined && hasBody) throw invalid('body', 'a body beside hasBody', 'only one of body and hasBody')
+  contentTypeOf(body)
+  if (priority !== undefined) checkOneOf('priority', priority, ['critical', 'default', 'batch'])
+  if (idempotent !== undefined) checkBoolean('idempotent', idempotent)
+  if (transport !== undefined) checkFunction('transport.send', transport.send)
   if (filter !== undefined) checkFunction('filter', filter)
   if (judge !== undefined) checkFunction('judge', judge)
   checkFunction('handler.onError', handler.onError)
   const pushed = hasBody ? new PushedBody(replayBytes) : undefined
-  const limits = { headTimeoutMs, idleTimeoutMs, maxDurationMs }
-  const init = { entry, method, path, rawHeaders, pushed, upgrade, hashKey, filter, judge, limits }
+  const limits = { headTimeoutMs, idleTimeoutMs, maxDurationMs, deadlineAt }
+  const parts = { body, pushed, upgrade, hashKey, filter, judge, priority, idempotent, transport }
+  const init = { entry, method, path, rawHeaders, limits, ...parts }
   return new Forwarding(context, init, handler).start()
 }

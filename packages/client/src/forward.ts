@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
-import type { Endpoint, SdError, ServiceInstance } from '@sd/core'
+import type { CallPriority, Endpoint, RequestBody, ResponseVerdict, SdError, ServiceInstance } from '@sd/core'
 import type { ResponseHead } from './call-frame.ts'
+import type { Transport } from './transport.ts'
 
 /** A request that is handed on as it came. */
 export interface ForwardRequest {
@@ -19,6 +20,8 @@ export interface ForwardRequest {
   readonly rawHeaders?: readonly string[]
   /** Whether a body follows by {@link ForwardControl.write} and {@link ForwardControl.end}. @default false */
   readonly hasBody?: boolean
+  /** The body, if it is there as a whole: then it can be sent again, whatever its length, and hedged. Not with `hasBody`. @default none */
+  readonly body?: RequestBody
   /** Protocol to upgrade to, such as `websocket`. @default none */
   readonly upgrade?: string
   /** What a consistent-hashing balancer hashes. */
@@ -34,12 +37,23 @@ export interface ForwardRequest {
   readonly idleTimeoutMs?: number
   /** For the whole, upgrades included, in milliseconds; 0 for none. @default 0 */
   readonly maxDurationMs?: number
+  /** When the whole must have ended, by `performance.now()`. @default never */
+  readonly deadlineAt?: number
+  /** How much it matters to concurrency limits. @default 'default' */
+  readonly priority?: CallPriority
+  /** Whether it may be sent twice whatever its method; then it has an `Idempotency-Key`. @default what the service says */
+  readonly idempotent?: boolean
   /** Most bytes of the request body that are kept for another attempt; a longer body is sent once. @default 65_536 (64 KiB) */
   readonly replayBytes?: number
   /** Whether an instance may be picked for this request. @default all */
   readonly filter?: (instance: ServiceInstance) => boolean
-  /** Whether a response that came to its end is a failure of the instance: for gRPC its trailers say so. @default a status from 500 on */
-  readonly judge?: (head: ResponseHead, rawTrailers: readonly string[]) => boolean
+  /**
+   * Whether a response that came to its end is a failure of the instance, or what it says altogether: for gRPC its trailers say so, see
+   * `judgeGrpcResponse` of `@sd/core`. @default a status from 500 on
+   */
+  readonly judge?: (head: ResponseHead, rawTrailers: readonly string[]) => boolean | ResponseVerdict
+  /** Sends the attempts of this request, to the endpoints that the client picks. Not closed. @default the client's transport */
+  readonly transport?: Transport
 }
 
 /** Told how a forwarded request goes. Exactly one of `onEnd`, `onUpgrade` and `onError` is the last. Nothing is told before `forward` has returned. */

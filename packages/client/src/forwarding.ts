@@ -1,8 +1,10 @@
 import {
+  type CallPriority,
   type CallResponse,
   guardListener,
   type HeaderFields,
   type RequestBody,
+  type ResponseVerdict,
   SdError,
   type ServiceInstance,
   toSdError,
@@ -37,6 +39,8 @@ export interface ForwardLimits {
   readonly idleTimeoutMs: number
   /** For the whole. */
   readonly maxDurationMs: number
+  /** When the whole must have ended, by `performance.now()`. @default never */
+  readonly deadlineAt?: number | undefined
 }
 
 /** A checked request. */
@@ -52,7 +56,11 @@ export interface ForwardInit {
   readonly upgrade?: string | undefined
   readonly hashKey?: string | undefined
   readonly filter?: ((instance: ServiceInstance) => boolean) | undefined
-  readonly judge?: ((head: ResponseHead, rawTrailers: readonly string[]) => boolean) | undefined
+  readonly judge?: ((head: ResponseHead, rawTrailers: readonly string[]) => boolean | ResponseVerdict) | undefined
+  readonly priority?: CallPriority | undefined
+  readonly idempotent?: boolean | undefined
+  /** Sends it instead of the client's transport. */
+  readonly transport?: Transport | undefined
   readonly limits: ForwardLimits
 }
 
@@ -72,18 +80,31 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink {
   #isOver = false
 
   constructor(context: ForwardContext, init: ForwardInit, handler: ForwardHandler) {
-    const { entry, method, path, body, hashKey, limits } = init
-    const { transport, openCalls, maxResponseBytes } = context
+    const { entry, method, path, body, hashKey, priority, idempotent, limits } = init
+    const { openCalls, maxResponseBytes } = context
+    const { transport = context.transport } = init
     this.raw = new RawHeaders(init.rawHeaders, entry.settings.headers)
     this.pushed = init.pushed
     this.upgrade = init.upgrade
+    this.#maxAt = Math.min(after(limits.maxDurationMs), limits.deadlineAt ?? Number.POSITIVE_INFINITY)
     // How long an upload takes is not known, nor how long an upgraded connection stays.
-    this.sendsDeadline = limits.maxDurationMs > 0 || (init.pushed === undefined && init.upgrade === undefined)
+    this.sendsDeadline = this.#maxAt < Number.POSITIVE_INFINITY || (init.pushed === undefined && init.upgrade === undefined)
     this.#init = init
     this.#handler = handler
-    this.#maxAt = after(limits.maxDurationMs)
     const deadlineAt = Math.min(this.#maxAt, after(limits.headTimeoutMs))
-    const parts = { entry, transport, openCalls, method, path, body, headers: {}, hashKey, maxResponseBytes }
+    const parts = {
+      entry,
+      transport,
+      openCalls,
+      method,
+      path,
+      body,
+      headers: {},
+      hashKey,
+      priority,
+      idempotent,
+      maxResponseBytes,
+    }
     this.#call = new Call({ ...parts, deadlineAt, forward: this })
   }
 
@@ -129,16 +150,18 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink {
     return this.#init.filter?.(instance) ?? true
   }
 
-  judge(head: ResponseHead, rawTrailers: readonly string[]): boolean {
-    return this.#init.judge?.(head, rawTrailers) ?? head.status >= 500
+  judge(head: ResponseHead, rawTrailers: readonly string[]): ResponseVerdict {
+    const verdict = this.#init.judge?.(head, rawTrailers) ?? head.status >= 500
+    return typeof verdict === 'object' ? verdict : { ok: !verdict }
   }
 
   onDeadline(): SdError | undefined {
     const { service, firstExchange } = this.#call
-    const { headTimeoutMs, idleTimeoutMs, maxDurationMs } = this.#init.limits
+    const { headTimeoutMs, idleTimeoutMs } = this.#init.limits
     const origin = firstExchange?.judgeDeadline() ?? 'caller'
     if (performance.now() + 1 >= this.#maxAt) {
-      return new SdError('SD_DEADLINE_EXCEEDED', `Calling ${service} took longer than ${maxDurationMs} ms`, { origin })
+      const limitMs = Math.max(0, Math.round(this.#maxAt - this.#call.startedAt))
+      return new SdError('SD_DEADLINE_EXCEEDED', `Calling ${service} took longer than ${limitMs} ms`, { origin })
     }
     if (!this.#hasHead) {
       return new SdError('SD_DEADLINE_EXCEEDED', `Calling ${service} took longer than ${headTimeoutMs} ms`, { origin })

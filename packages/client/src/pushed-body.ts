@@ -85,7 +85,8 @@ export class PushedBody implements PreparedBody {
 
   #keep(chunk: Uint8Array): void {
     this.#kept.push(chunk)
-    this.#keptBytes += chunk.length
+    // An empty chunk may be a whole message, as in gRPC: it is kept and dropped like others.
+    this.#keptBytes += Math.max(1, chunk.length)
     this.#forget()
   }
 

@@ -24,6 +24,13 @@ export interface Cluster {
   ready(options?: OperationOptions): Promise<void>
   /** A pick function of its own over this cluster: keeps the picker in step with the view and with load. */
   attach(balancer: Balancer): AttachedBalancer
+  /**
+   * Tells, synchronously, that the view or the snapshot is another one, or that the cluster was closed: for what waits for an instance. A
+   * listener that fails hurts nobody: it is warned of.
+   *
+   * @returns a function that ends it
+   */
+  onChange(listener: () => void): () => void
   /** Which endpoints get traffic now, and by which rule the others don't. For people: it costs as much as a new view. */
   explain(): ClusterExplanation
 }

@@ -24,6 +24,7 @@ export type { BlockOptions, EndpointBlock, EndpointOut, OutReason, OverruledBloc
 export * from './errors.ts'
 export * from './foreign-ports.ts'
 export * from './forwarded-address.ts'
+export * from './grpc-status.ts'
 export * from './instance.ts'
 export * from './instance-codec.ts'
 export * from './keyed-queue.ts'

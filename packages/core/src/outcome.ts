@@ -20,6 +20,14 @@ export interface Outcome {
   readonly retryAfterMs?: number | undefined
 }
 
+/** What a response says of the instance where its HTTP status does not say it, such as one of gRPC, whose status is in the trailers. */
+export interface ResponseVerdict extends Pick<Outcome, 'ok' | 'retryAfterMs'> {
+  /** Status that policies and telemetry see. @default that of the response */
+  readonly status?: number | undefined
+  /** Status code of gRPC, where it is one. */
+  readonly grpcStatus?: number | undefined
+}
+
 /**
  * What an outcome says of the endpoint or service: it did its work, it failed, or nothing at all. `neutral` outcomes are not counted,
  * not repeated, and teach no latency.

@@ -117,6 +117,8 @@ export interface TelemetryCall {
 export interface CallEndEvent extends CallStartEvent {
   /** Status of the response, if there was one. */
   readonly status?: number | undefined
+  /** Status code of gRPC, for calls of gRPC that were answered; `status` is the HTTP status that is nearest. */
+  readonly grpcStatus?: number | undefined
   /** How it failed, if it did. */
   readonly error?: SdError | undefined
   /** From start to the end of the body, in milliseconds. */

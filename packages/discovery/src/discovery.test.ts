@@ -365,3 +365,31 @@ describe('closing and bad input', () => {
     expect(() => discovery.subscribe('a', 1 as never)).toThrow(expect.objectContaining({ field: 'listener' }))
   })
 })
+
+describe('what waits for a change', () => {
+  test('is told of the first list, of every other view, and of the end; not any more once it has left', async () => {
+    const discovery = discover()
+    const cluster = discovery.cluster('orders')
+    const seen: string[] = []
+    const leave = cluster.onChange(() => seen.push(`${cluster.snapshot?.instances.length}:${cluster.isClosed}`))
+    cluster.onChange(() => {
+      throw new Error('a listener of the application')
+    })
+    await cluster.ready()
+    expect(seen).toEqual(['0:false'])
+    const registration = await registry.register(plainSpec('orders', 1))
+    await eventually(() => expect(seen).toContain('1:false'), 5_000)
+    seen.length = 0
+    cluster.view.endpoints[0]?.block('test')
+    await eventually(() => expect(seen.length).toBeGreaterThan(0), 5_000)
+    const other = discovery.cluster('stock')
+    const ended: boolean[] = []
+    other.onChange(() => ended.push(other.isClosed))
+    leave()
+    seen.length = 0
+    await registration.deregister()
+    await eventually(() => expect(cluster.snapshot?.instances.length).toBe(0), 5_000)
+    await discovery.close()
+    expect([seen, ended.at(-1)]).toEqual([[], true])
+  })
+})

@@ -8,6 +8,7 @@ import {
   discoveryUpdateChannel,
   type Endpoint,
   type EndpointView,
+  guardListener,
   hasTelemetrySubscribers,
   type OperationOptions,
   publishTelemetry,
@@ -65,6 +66,7 @@ export class LiveCluster implements Cluster {
   readonly #ramps: Ramps
   readonly #endpoints: EndpointSet
   readonly #attachments: Attachments
+  readonly #listeners = new Set<() => void>()
   readonly #ending = new AbortController()
   readonly #feed: ServiceFeed
   readonly #instances: InstanceFeed
@@ -83,7 +85,7 @@ export class LiveCluster implements Cluster {
     this.#options = options
     this.#instances = feed
     this.#own = serviceOptionsOf(options, service)
-    this.#ramps = createRamps({ settings: () => this.#options, onStep: () => this.#buildView() })
+    this.#ramps = createRamps({ settings: () => this.#options, onStep: () => this.#replaceView() })
     this.#outs = new Outs({
       service,
       panicThreshold: options.panicThreshold,
@@ -184,6 +186,12 @@ export class LiveCluster implements Cluster {
     return this.#attachments.attach(balancer)
   }
 
+  onChange(listener: () => void): () => void {
+    const guarded = guardListener(`listener of the cluster ${this.service}`, listener)
+    this.#listeners.add(guarded)
+    return () => void this.#listeners.delete(guarded)
+  }
+
   explain(): ClusterExplanation {
     const { stale, snapshot } = this.#state
     const held = snapshot?.held
@@ -225,7 +233,7 @@ export class LiveCluster implements Cluster {
       this.#monitors.update()
     }
     this.#monitors.configure(this.#own.monitors)
-    this.#buildView()
+    this.#replaceView()
   }
 
   async close(): Promise<void> {
@@ -236,6 +244,7 @@ export class LiveCluster implements Cluster {
     this.#ramps.close()
     this.events.close()
     this.#firstSnapshot.reject(closedError('discovery'))
+    this.#tell()
     await this.#feed.ended
   }
 
@@ -302,9 +311,15 @@ export class LiveCluster implements Cluster {
     clearTimeout(this.#flushTimer)
     this.#flushTimer = undefined
     const { snapshot } = this.#state
-    if (this.#viewIsOutdated) this.#buildView()
+    const hasNewView = this.#viewIsOutdated
+    if (hasNewView) this.#buildView()
+    if (snapshot && snapshot !== this.snapshot) this.#takeOver(snapshot)
+    else if (!hasNewView) return
+    this.#tell()
+  }
+
+  #takeOver(snapshot: ServiceSnapshot): void {
     const previous = this.snapshot
-    if (!snapshot || previous === snapshot) return
     this.snapshot = snapshot
     this.counters.updates++
     this.#firstSnapshot.resolve()
@@ -312,6 +327,15 @@ export class LiveCluster implements Cluster {
     if (hasTelemetrySubscribers(discoveryUpdateChannel)) {
       publishTelemetry(discoveryUpdateChannel, { service: this.service, snapshot, change: diffSnapshots(previous, snapshot) })
     }
+  }
+
+  #replaceView(): void {
+    this.#buildView()
+    this.#tell()
+  }
+
+  #tell(): void {
+    for (const tell of [...this.#listeners]) tell()
   }
 
   #buildView(): void {
