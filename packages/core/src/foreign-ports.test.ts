@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { dubboPorts } from './dubbo-endpoints.ts'
-import { kratosPorts, readForeignPorts } from './foreign-ports.ts'
+import { kratosEndpoints, kratosPorts, readForeignPorts } from './foreign-ports.ts'
 
 test('ports of other tools are read as far as they can be', () => {
   const listed = [
@@ -30,6 +30,18 @@ test('endpoints of Kratos are ports by scheme', () => {
   )
   expect(kratosPorts(['https://[::1]', 'http://[::1]', 'ws://[::1]', 'nonsense', 7, null])).toEqual({ https: 443, http: 80 })
   for (const endpoints of [[], ['nonsense'], [null]]) expect(kratosPorts(endpoints)).toBeUndefined()
+})
+
+test('an instance is read from what Kratos is told of it, but for names that are no schemes', () => {
+  const ports = { grpc: 9_000, 'https-admin': 9_443, '9p': 564, http: 1 }
+  const endpoints = kratosEndpoints({ protocol: 'http', address: '::1', port: 8_000, ports })
+  expect([...endpoints]).toEqual([
+    ['http', { url: 'http://[::1]:8000', port: 8_000 }],
+    ['grpc', { url: 'grpc://[::1]:9000', port: 9_000 }],
+    ['https-admin', { url: 'https-admin://[::1]:9443', port: 9_443 }],
+  ])
+  const urls = [...endpoints.values()].map(({ url }) => url)
+  expect(kratosPorts(urls)).toEqual({ http: 8_000, grpc: 9_000, 'https-admin': 9_443 })
 })
 
 test.each([

@@ -1,4 +1,5 @@
 import { isPortName, maxPorts } from './ports-and-checks.ts'
+import type { ServiceInstance } from './service-instance.ts'
 
 /**
  * The named ports among those that another tool lists, for `ports` of an instance. What can't be one is left out, of a name the first counts, and
@@ -35,5 +36,25 @@ export function kratosPorts(endpoints: readonly unknown[]): Readonly<Record<stri
         const isSecure = searchParams.get('isSecure') === 'true' && (scheme === 'http' || scheme === 'grpc')
         return [isSecure ? `${scheme}s` : scheme, port || defaultPorts[scheme]] as const
       }),
+  )
+}
+
+/** What the scheme of a URL may be: Kratos drops an instance of which one endpoint is not a URL. */
+const scheme = /^[a-z][a-z0-9-]*$/
+
+/** An instance as endpoints of Kratos, by scheme: its protocol first, then its named ports whose name can be a scheme. */
+export function kratosEndpoints({
+  protocol,
+  address,
+  port,
+  ports = {},
+}: Pick<ServiceInstance, 'protocol' | 'address' | 'port' | 'ports'>): ReadonlyMap<
+  string,
+  { readonly url: string; readonly port: number }
+> {
+  const host = address.includes(':') ? `[${address}]` : address
+  const named = Object.entries(ports).filter(([name]) => name !== protocol && scheme.test(name))
+  return new Map(
+    [[protocol, port] as const, ...named].map(([name, at]) => [name, { url: `${name}://${host}:${at}`, port: at }] as const),
   )
 }

@@ -1,4 +1,5 @@
 import { SdError, toSdError } from './errors.ts'
+import { kratosEndpoints } from './foreign-ports.ts'
 import { createServiceInstance } from './instance.ts'
 import type { InstanceSpec, ServiceInstance } from './service-instance.ts'
 import { publishTelemetry } from './telemetry.ts'
@@ -25,9 +26,8 @@ export interface InstancePlace {
  * reads nothing else of address, port and protocol.
  */
 export function encodeInstance(instance: ServiceInstance, incarnation: string): string {
-  const { service: name, protocol, address, port } = instance
-  const endpoints = [`${protocol}://${address.includes(':') ? `[${address}]` : address}:${port}`]
-  return JSON.stringify({ ...instance, name, endpoints, incarnation })
+  const endpoints = [...kratosEndpoints(instance).values()].map(({ url }) => url)
+  return JSON.stringify({ ...instance, name: instance.service, endpoints, incarnation })
 }
 
 /** Whether a document is one of Kratos: endpoints as URLs, and no mark of a registration of ours. */

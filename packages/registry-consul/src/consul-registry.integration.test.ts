@@ -5,6 +5,7 @@ import type { Registry } from '@sd/core'
 import { type ConsulServer, obtainServer, startConsul } from '@sd/test-servers'
 import { eventually, plainSpec, probeWatch } from '@sd/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import type { Entry } from './entries.ts'
 import { type ConsulRegistryOptions, createConsulRegistry } from './index.ts'
 
 const consul = await obtainServer('consul', { own: true })
@@ -62,7 +63,14 @@ describe.runIf(consul)('registry-consul', { timeout: 60_000 }, () => {
     const [name, node] = [`${prefix}orders`, `node-${server.port}`]
     const spring = { Tags: ['secure=true', 'zone=z1'], Meta: { version: '1.4.0', team: 'a' } }
     await put({ ID: 'spring', Name: name, Address: '10.0.0.1', Port: 80, ...spring })
-    const kratos = { Tags: ['version=v2'], TaggedAddresses: { grpc: { Address: 'grpc://10.0.0.2:9000', Port: 9_000 } } }
+    const kratos = {
+      Tags: ['version=v2'],
+      TaggedAddresses: {
+        grpc: { Address: 'grpc://10.0.0.2:9000', Port: 9_000 },
+        http: { Address: 'http://10.0.0.2:8000', Port: 8_000 },
+        lan_ipv4: { Address: '10.0.0.2', Port: 9_000 },
+      },
+    }
     await put({ ID: 'kratos', Name: name, Address: '10.0.0.2', Port: 9_000, ...kratos, Weights: { Passing: 5, Warning: 1 } })
     await put({ ID: name, Name: name, Port: 81, Tags: ['', 'secure'], Meta: { version: ' ' }, Check: { TTL: '60s' } })
     await put({ ID: 'no-port', Name: name, Address: '10.0.0.3' })
@@ -70,13 +78,31 @@ describe.runIf(consul)('registry-consul', { timeout: 60_000 }, () => {
     const metadata = { version: '1.4.0', team: 'a', secure: 'true', zone: 'z1' }
     expect(instances.map(({ id }) => id)).toEqual(['kratos', `${node}/${name}`, 'spring'])
     expect(instances).toMatchObject([
-      { address: '10.0.0.2', port: 9_000, protocol: 'grpc', version: 'v2', weight: 5, health: { status: 'healthy' } },
+      {
+        ...{ address: '10.0.0.2', port: 9_000, protocol: 'grpc', version: 'v2', weight: 5, health: { status: 'healthy' } },
+        ports: { grpc: 9_000, http: 8_000 },
+      },
       { address: '127.0.0.1', protocol: 'https', tags: ['secure'], health: { status: 'unhealthy' } },
       { protocol: 'https', version: '1.4.0', tags: ['secure=true', 'zone=z1'], metadata, locality: { zone: 'z1' } },
     ])
     for (const { id } of instances) await registry.deregister('orders', id)
     await eventually(async () => expect((await registry.getInstances('orders')).instances).toEqual([]), limitMs)
     await server.call('PUT', '/v1/agent/service/deregister/no-port')
+  })
+
+  test('named ports are tagged addresses, as Kratos reads them', async () => {
+    const registry = open()
+    const ports = { grpc: 9_000, 'https-admin': 9_443, wan: 1, '9p': 564 }
+    await registry.register({ ...plainSpec('ported', 1), ports })
+    const entries = (await server.call('GET', `/v1/health/service/${prefix}ported`)) as readonly Entry[]
+    const { TaggedAddresses: tagged, Address: address, Port: port } = (entries[0] as Entry).Service
+    expect(tagged).toMatchObject({
+      http: { Address: `http://${address}:${port}`, Port: port },
+      grpc: { Address: `grpc://${address}:9000`, Port: 9_000 },
+      'https-admin': { Address: `https-admin://${address}:9443`, Port: 9_443 },
+    })
+    expect(Object.keys(tagged ?? {})).not.toContain('wan')
+    expect((await registry.getInstances('ported')).instances[0]?.ports).toEqual(ports)
   })
 
   test('maintenance mode drains', async () => {

@@ -2,6 +2,7 @@ import {
   buildForeignInstance,
   decodeInstance,
   type HealthStatus,
+  kratosPorts,
   SdError,
   type ServiceInstance,
   updateServiceInstance,
@@ -98,6 +99,7 @@ function readForeign(entry: Entry, service: string, shared: ReadonlySet<string>)
     id: foreignId(entry, shared),
     address: Service.Address === '' ? Node.Address : Service.Address,
     port: Service.Port,
+    ports: kratosPorts(endpointsOf(entry)),
     protocol: isSecure && (scheme ?? 'http') === 'http' ? 'https' : scheme,
     version: isLabel(version) ? version : undefined,
     weight: Service.Weights?.Passing,
@@ -116,6 +118,12 @@ function judge(checks: readonly Check[]): { readonly status: HealthStatus; reado
     return { status: 'unhealthy', message: `${critical.Name}: ${critical.Output}`.slice(0, 1_024).toWellFormed() }
   }
   return { status: checks.length === 0 ? 'unknown' : 'healthy' }
+}
+
+/** Tagged addresses that are URLs, those of the service's own port first: an entry may have several hosts. */
+function endpointsOf({ Service }: Entry): readonly string[] {
+  const urls = Object.values(Service.TaggedAddresses ?? {}).filter(({ Address }) => Address.includes('://'))
+  return [...urls.filter(({ Port }) => Port === Service.Port), ...urls].map(({ Address }) => Address)
 }
 
 /** The scheme of the tagged address that has the service's own port, if it is written as a URL. */

@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto'
-import { encodeInstance, escapeName, isSecureProtocol, SdError, type ServiceInstance, unescapeName } from '@sd/core'
+import {
+  encodeInstance,
+  escapeName,
+  isSecureProtocol,
+  kratosEndpoints,
+  SdError,
+  type ServiceInstance,
+  unescapeName,
+} from '@sd/core'
 import { describeCheck, type HealthCheckSettings } from './health-checks.ts'
 
 // How an instance is laid out on Consul. The whole of it is the JSON document in the notes of its heartbeat check: the only field that takes
@@ -76,7 +84,7 @@ export function describeInstance(instance: ServiceInstance, { name, incarnation,
     Port: port,
     Tags: readableTags(instance),
     Meta: readableMetadata(instance),
-    TaggedAddresses: { [instance.protocol]: { Address: urlOf(instance), Port: port } },
+    TaggedAddresses: taggedAddresses(instance),
     Weights: { Passing: Math.max(1, Math.round(weight)), Warning: 1 },
     Checks: [
       {
@@ -110,9 +118,15 @@ function readableTags({ tags, version }: ServiceInstance): readonly string[] {
   return isNamed ? tags : [...tags, `version=${version}`]
 }
 
-/** Kratos has its endpoints as URLs in the tagged addresses. */
-function urlOf({ protocol, address, port }: ServiceInstance): string {
-  return `${protocol}://${address.includes(':') ? `[${address}]` : address}:${port}`
+/** Names of tagged addresses that mean something to Consul itself. */
+const consulsOwn: ReadonlySet<string> = new Set(['lan', 'wan'])
+
+/** Kratos has its endpoints as URLs in the tagged addresses, each under its scheme. */
+function taggedAddresses(
+  instance: ServiceInstance,
+): Readonly<Record<string, { readonly Address: string; readonly Port: number }>> {
+  const endpoints = [...kratosEndpoints(instance)].filter(([name]) => !consulsOwn.has(name))
+  return Object.fromEntries(endpoints.map(([name, { url, port }]) => [name, { Address: url, Port: port }]))
 }
 
 function readableMetadata({ version, protocol, metadata }: ServiceInstance): Readonly<Record<string, string>> {
