@@ -156,7 +156,7 @@ function createModel(size: number, minimumCalls: number, failureRate: number, tr
       calls.push(ok)
       if (state === 'closed') {
         calls = calls.slice(-size)
-        if (calls.length >= minimumCalls && failures() / calls.length >= failureRate) enter('open')
+        if (!ok && calls.length >= minimumCalls && failures() / calls.length >= failureRate) enter('open')
       } else if (failures() / trials >= failureRate) enter('open')
       else if (calls.length === trials || (failures() + trials - calls.length) / trials < failureRate) enter('closed')
     },

@@ -154,7 +154,9 @@ export function assembleCircuitBreaker(
       return
     }
     const counts = window.add(failed, slow)
-    const reason = counts.calls >= minimumCalls ? excess(counts, counts.calls) : undefined
+    // A good call opens nothing, though it is the one by which there are enough, or older good ones have just left the window.
+    if ((!failed && !slow) || counts.calls < minimumCalls) return
+    const reason = excess(counts, counts.calls)
     if (reason) change('open', reason)
   }
 

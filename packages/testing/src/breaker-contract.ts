@@ -66,8 +66,26 @@ const cases: Readonly<Record<string, CaseBody<BreakerContext>>> = {
     calls(breaker, false, false, false)
     for (let call = 0; call < 10; call++) breaker.tryAcquire()?.settle({ ok: false, error: 'mine' })
     assertState(breaker, 'closed')
-    calls(breaker, true)
-    assertState(breaker, 'open', 'three of four failed')
+    calls(breaker, false)
+    assertState(breaker, 'open', 'four of four failed')
+  },
+
+  'a good call opens nothing': async ({ create, calls, advance }) => {
+    const byCount = create({ window: { kind: 'count', size: 4 }, minimumCalls: 4 })
+    calls(byCount, false, false, false, true)
+    assertState(byCount, 'closed', 'by a good call there are enough')
+    calls(byCount, false)
+    assertState(byCount, 'open')
+
+    const byTime = create({ window: { kind: 'time', durationMs: 10_000 }, minimumCalls: 4 })
+    calls(byTime, true, true, true, true)
+    await advance(5_000)
+    calls(byTime, false, false, false)
+    await advance(6_000)
+    calls(byTime, true)
+    assertState(byTime, 'closed', 'older good calls have left the window')
+    calls(byTime, false)
+    assertState(byTime, 'open')
   },
 
   'a permit counts once': async ({ create }) => {

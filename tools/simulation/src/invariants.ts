@@ -23,8 +23,13 @@ export interface Violation {
 const lossShare = 0.005
 /** Calls that may fail beside, and one more for each affected instance: a POST is not repeated, and an instance that hangs is noticed by some. */
 const lossCalls = 5
-/** How long P2C may pass over an instance that is not out, in milliseconds: its `forcePickMs`. Other balancers do not go by latency. */
-const forcePickMs = 3_000
+/** How long an attempt that began in the fault may hang after it, in milliseconds. */
+const hangingMs = deadlineMs / 2
+/**
+ * How long balancers that go by more than the list may pass over an instance that is not out, in milliseconds: P2C for its `forcePickMs`, least-active
+ * while attempts that began in the fault hang.
+ */
+const passedOverMs: Readonly<Record<string, number>> = { p2c: 3_000, 'least-active': hangingMs }
 /** From the end of an ejection to the view that has it, and to the sample that sees it, in milliseconds. */
 const noticedMs = 300
 /** Calls per instance that may go elsewhere by chance. */
@@ -37,8 +42,9 @@ const longestEjectionMs = 2 * ejectionMs + 1_000
  * the end of an attempt that began in the fault; and then once more for a second, because a trial lost against a hedge.
  */
 function longestOutMs(scenario: Scenario): number {
-  const accrualMs = 1.25 * Math.max(1_000, faultLength(scenario)) + deadlineMs / 2 + 1_250 + noticedMs
-  return scenario.preset.name.includes('outlier detection') ? Math.max(accrualMs, longestEjectionMs) : accrualMs
+  const accrualMs = 1.25 * Math.max(1_000, faultLength(scenario)) + 1_250
+  const longestMs = scenario.preset.name.includes('outlier detection') ? Math.max(accrualMs, longestEjectionMs) : accrualMs
+  return longestMs + hangingMs + noticedMs
 }
 
 /** What of a result must not be. */
@@ -91,7 +97,7 @@ function judgeAttempts(scenario: Scenario, result: ScenarioResult): Violation[] 
     break
   }
   const chanceMs = ((chanceCalls * result.starvedMs.length) / rate) * 1_000
-  const allowedMs = noticedMs + chanceMs + (balancer === 'p2c' ? forcePickMs : 0)
+  const allowedMs = noticedMs + chanceMs + (passedOverMs[balancer] ?? 0)
   for (const [index, waitedMs] of result.starvedMs.entries()) {
     if (waitedMs > allowedMs)
       violations.push({ invariant: 'starved', detail: `server ${index}: ${waitedMs} ms, ${allowedMs} may` })
