@@ -1,10 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
 import { createServiceClient } from '@sd/client'
 import { createDiscovery } from '@sd/discovery'
@@ -65,7 +62,7 @@ describe('start', () => {
     await lifecycle.start()
     expect(lifecycle.registration?.state).toBe('recovering')
     store.setAvailable(true)
-    await eventually(() => expect(lifecycle.registration?.state).toBe('active'), 2_000)
+    await eventually(() => expect(lifecycle.registration?.state).toBe('active'), 10_000)
     await lifecycle.close()
   })
 
@@ -81,7 +78,7 @@ describe('health answers', () => {
     const handle = (request: IncomingMessage, response: ServerResponse): void => {
       if (!lifecycle.handleHealth(request, response)) response.end('app')
     }
-    const { lifecycle, origin } = await setUp(handle, { propagationDelayMs: 300 })
+    const { lifecycle, origin } = await setUp(handle, { propagationDelayMs: 1_500 })
     const status = async (path: string): Promise<number> => (await fetch(origin + path)).status
     expect([await status('/health/live'), await status('/health/ready?x'), await status('/')]).toEqual([200, 503, 200])
     await lifecycle.start()
@@ -96,9 +93,11 @@ describe('health answers', () => {
 describe('close', () => {
   test('takes the instance out first, then drains, then runs the hooks in order', async () => {
     const order: string[] = []
+    const [came, mayEnd] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
     const { lifecycle, origin, registry } = await setUp(
       async (_, response) => {
-        await delay(600)
+        came.resolve()
+        await mayEnd.promise
         order.push('answered')
         response.end()
       },
@@ -106,10 +105,11 @@ describe('close', () => {
     )
     await lifecycle.start()
     const under = fetch(origin)
-    await delay(30)
+    await came.promise
     const closing = lifecycle.close()
-    await eventually(async () => expect((await registry.getInstances('orders')).instances).toEqual([]), 500)
+    await eventually(async () => expect((await registry.getInstances('orders')).instances).toEqual([]), 5_000)
     order.push('out')
+    mayEnd.resolve()
     const [report, again] = await Promise.all([closing, lifecycle.close(), under])
     expect(report).toEqual({ drained: true, errors: [] })
     expect(again).toBe(report)
@@ -120,14 +120,15 @@ describe('close', () => {
   test('a request that hangs is cut at the limit and reported, a step that fails or hangs does not stop the next', async () => {
     const last = vi.fn()
     const hooks = [() => Promise.reject(new Error('broken')), () => new Promise(() => undefined), last]
-    const { lifecycle, origin, registry, errors } = await setUp(() => undefined, {
+    const came = Promise.withResolvers<void>()
+    const { lifecycle, origin, registry, errors } = await setUp(() => came.resolve(), {
       drainTimeoutMs: 50,
       stepTimeoutMs: 50,
       onShutdown: hooks,
     })
     await lifecycle.start()
     const hanging = fetch(origin).catch(() => 'cut')
-    await delay(20)
+    await came.promise
     registry.setConnected(false)
     const report = await lifecycle.close()
     expect(await hanging).toBe('cut')
@@ -186,105 +187,46 @@ describe('close', () => {
     },
   }
 
-  test.each(Object.entries(frameworks))('an instance of %s leaves under load without a failed call', async (_, makeServer) => {
-    const store = createMemoryStore()
-    const registry = createMemoryRegistry({ store })
-    const discovery = createDiscovery({ source: registry })
-    const client = createServiceClient({
-      discovery,
-      balancer: createRoundRobinBalancer(),
-      retry: { name: 'never', next: () => undefined },
-    })
-    const [staying, leaving] = [await makeServer(), await makeServer()]
-    const lifecycles = [staying, leaving].map(({ server, close }) =>
-      createLifecycle({ registrar: registry, server, instance, propagationDelayMs: 300, signals: [], onShutdown: [close] }),
-    )
-    for (const lifecycle of lifecycles) await lifecycle.start()
-    let calls = 0
-    let running = true
-    const failures: unknown[] = []
-    async function load(): Promise<void> {
-      while (running) {
-        await client.get('orders', '/').then(
-          (response) => response.text().then(() => calls++),
-          (error: unknown) => failures.push(error),
-        )
+  test.concurrent.each(Object.entries(frameworks))(
+    'an instance of %s leaves under load without a failed call',
+    async (_, makeServer) => {
+      const store = createMemoryStore()
+      const registry = createMemoryRegistry({ store })
+      const discovery = createDiscovery({ source: registry })
+      const client = createServiceClient({
+        discovery,
+        balancer: createRoundRobinBalancer(),
+        retry: { name: 'never', next: () => undefined },
+      })
+      const [staying, leaving] = [await makeServer(), await makeServer()]
+      const lifecycles = [staying, leaving].map(({ server, close }) =>
+        createLifecycle({ registrar: registry, server, instance, propagationDelayMs: 1_000, signals: [], onShutdown: [close] }),
+      )
+      for (const lifecycle of lifecycles) await lifecycle.start()
+      let calls = 0
+      let running = true
+      const failures: unknown[] = []
+      async function load(): Promise<void> {
+        while (running) {
+          await client.get('orders', '/').then(
+            (response) => response.text().then(() => calls++),
+            (error: unknown) => failures.push(error),
+          )
+        }
       }
-    }
-    const loads = Array.from({ length: 8 }, load)
-    await delay(100)
-    const report = await lifecycles[1]?.close()
-    await delay(100)
-    running = false
-    await Promise.all(loads)
-    expect(report).toEqual({ drained: true, errors: [] })
-    expect(failures).toEqual([])
-    expect(calls).toBeGreaterThan(20)
-    await lifecycles[0]?.close()
-    await Promise.all([client.close(), discovery.close(), registry.close()])
-  })
-})
-
-describe('signals', () => {
-  async function run(env: Record<string, string> = {}) {
-    const child: ChildProcess = spawn(
-      process.execPath,
-      [fileURLToPath(new URL('./testing/server-process.ts', import.meta.url))],
-      {
-        env: { ...process.env, ...env },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    )
-    const lines: string[] = []
-    const errors: string[] = []
-    createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => lines.push(line))
-    createInterface({ input: child.stderr as NodeJS.ReadableStream }).on('line', (line) => errors.push(line))
-    const exited = once(child, 'exit')
-    await eventually(() => expect(lines[0]).toMatch(/^port \d+$/), 5_000)
-    return { child, lines, errors, exited, origin: `http://127.0.0.1:${lines[0]?.slice(5)}` }
-  }
-
-  test('SIGTERM lets requests end, runs the hooks and exits with 0', async () => {
-    const { child, lines, exited, origin } = await run()
-    const under = fetch(`${origin}/300`)
-    await delay(100)
-    child.kill('SIGTERM')
-    expect(await (await under).text()).toBe('done')
-    expect(await exited).toEqual([0, null])
-    expect(lines.slice(1)).toEqual(['hook'])
-  })
-
-  test('a request that is cut makes the exit code 1, and is told on stderr', async () => {
-    const { child, errors, exited, origin } = await run({ DRAIN_TIMEOUT_MS: '100' })
-    const under = fetch(`${origin}/10000`).catch(() => 'cut')
-    await delay(100)
-    child.kill('SIGINT')
-    expect(await under).toBe('cut')
-    expect(await exited).toEqual([1, null])
-    expect(errors).toContainEqual('Cut after drainTimeoutMs = 100 ms: 1 request')
-  })
-
-  test.each([
-    ['SIGTERM', 143],
-    ['SIGINT', 130],
-  ] as const)('%s more than a second after the first signal ends the process at once', async (second, code) => {
-    const { child, exited, origin } = await run({ DRAIN_TIMEOUT_MS: '60000' })
-    fetch(`${origin}/10000`).catch(() => undefined)
-    await delay(100)
-    child.kill('SIGTERM')
-    await delay(1_100)
-    child.kill(second)
-    expect(await exited).toEqual([code, null])
-  })
-
-  test('the same signal twice within a second, as from a terminal and a parent, is one', async () => {
-    const { child, exited, origin } = await run()
-    const under = fetch(`${origin}/800`)
-    await delay(100)
-    for (const signal of ['SIGINT', 'SIGINT', 'SIGTERM'] as const) child.kill(signal)
-    expect(await (await under).text()).toBe('done')
-    expect(await exited).toEqual([0, null])
-  })
+      const loads = Array.from({ length: 8 }, load)
+      await delay(100)
+      const report = await lifecycles[1]?.close()
+      await delay(100)
+      running = false
+      await Promise.all(loads)
+      expect(report).toEqual({ drained: true, errors: [] })
+      expect(failures).toEqual([])
+      expect(calls).toBeGreaterThan(20)
+      await lifecycles[0]?.close()
+      await Promise.all([client.close(), discovery.close(), registry.close()])
+    },
+  )
 })
 
 test('bad options name the field', async () => {

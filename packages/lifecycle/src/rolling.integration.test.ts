@@ -25,7 +25,7 @@ import { connectGrpcEcho, type GrpcEcho, startGrpcServer } from './testing/grpc-
 const rate = Number(process.env['SD_TEST_RATE'] ?? 300)
 const instanceCount = 10
 /** How long after the client was told of an instance's removal it may pick it at the latest. */
-const latePickMs = 500
+const latePickMs = 1_000
 
 let certificates: CertificateSet
 beforeAll(async () => {

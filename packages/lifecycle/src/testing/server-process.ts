@@ -8,14 +8,17 @@ import { createLifecycle, type Lifecycle, type LifecycleOptions } from '../index
 // A server as a process of its own, for tests that send it signals. Its requests take as long as their path says, in milliseconds. The
 // scene, in the environment, is what else there is in the process.
 
-const { SCENE: scene = 'plain', DRAIN_TIMEOUT_MS: drainTimeoutMs = '2000' } = process.env
+const { SCENE: scene = 'plain', DRAIN_TIMEOUT_MS: drainTimeoutMs = '5000' } = process.env
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`)
 }
 
 function createSlowServer(): Server {
-  return createServer((request, response) => void setTimeout(() => response.end('done'), Number(request.url?.slice(1))))
+  return createServer((request, response) => {
+    say(`request ${request.url}`)
+    setTimeout(() => response.end('done'), Number(request.url?.slice(1)))
+  })
 }
 
 async function serve(options: Partial<LifecycleOptions> = {}, server: Server = createSlowServer()): Promise<Lifecycle> {
@@ -38,6 +41,11 @@ async function serve(options: Partial<LifecycleOptions> = {}, server: Server = c
 
 const scenes: Readonly<Record<string, () => Promise<unknown>>> = {
   plain: () => serve(),
+  /** One that says when a signal has come. */
+  'tells of signals': async () => {
+    await serve()
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => say(`got ${signal}`))
+  },
   /** Two servers, of which the second is idle. */
   two: async () => {
     await serve()
@@ -52,7 +60,7 @@ const scenes: Readonly<Record<string, () => Promise<unknown>>> = {
   /** A framework that takes the signal too, ends something of its own, and raises the signal again. */
   'raised again': async () => {
     async function end(): Promise<void> {
-      await delay(1_500)
+      await delay(1_100)
       process.removeListener('SIGTERM', end)
       say('raises again')
       process.kill(process.pid, 'SIGTERM')
@@ -63,7 +71,7 @@ const scenes: Readonly<Record<string, () => Promise<unknown>>> = {
   /** As before, with a listener that is removed as it is called, and was there first. */
   'raised again once': async () => {
     process.once('SIGTERM', async () => {
-      await delay(1_500)
+      await delay(1_100)
       say('raises again')
       process.kill(process.pid, 'SIGTERM')
     })
