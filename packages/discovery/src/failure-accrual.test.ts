@@ -32,9 +32,12 @@ const reset = new SdError('SD_UNAVAILABLE', 'read ECONNRESET')
 const late = new SdError('SD_TIMEOUT', 'no response in time')
 const given = new SdError('SD_ABORTED', 'another was faster')
 
-function attempt(endpoint: Endpoint | undefined, outcome: Partial<Outcome>, tookMs: number = outcome.latencyMs ?? 0): void {
+/** An attempt that takes as long as it had to wait for its response; or one that began some time ago. */
+function attempt(endpoint: Endpoint | undefined, outcome: Partial<Outcome>, beganMs: number = 0): void {
+  const startedAt = performance.now() - beganMs
   endpoint?.acquire()
-  endpoint?.release({ ok: false, startedAt: performance.now() - tookMs, ...outcome })
+  vi.advanceTimersByTime(outcome.latencyMs ?? 0)
+  endpoint?.release({ ok: false, startedAt, ...outcome })
 }
 
 const answers = { ok: true, status: 200, latencyMs: 1 }
@@ -97,12 +100,11 @@ describe('what takes an instance out', () => {
   test('losing against others does after five times and half a second without any response', async () => {
     const [one] = await start(4)
     for (let time = 0; time < 6; time++) {
-      await vi.advanceTimersByTimeAsync(80)
-      attempt(one, { error: given, latencyMs: 80 }, 80)
+      attempt(one, { error: given, latencyMs: 80 })
     }
     expect(one?.available).toBe(true)
-    await vi.advanceTimersByTimeAsync(200)
-    attempt(one, { error: given, latencyMs: 80 }, 80)
+    await vi.advanceTimersByTimeAsync(120)
+    attempt(one, { error: given, latencyMs: 80 })
     expect(reasonOf(one)).toBe('unreachable')
   })
 
