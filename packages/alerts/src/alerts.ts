@@ -15,6 +15,7 @@ import type { Alert, AlertState } from './alert.ts'
 import type { AlertChannel } from './channel.ts'
 import { type ChannelStatus, createDelivery, type Delivery } from './delivery.ts'
 import type { MetricSource } from './metric-source.ts'
+import { readSamples } from './read-samples.ts'
 import { type AlertRule, checkRules } from './rule.ts'
 import { createRuleEvaluator, maxAlertsPerRule, type RuleEvaluator, type TrackedAlert, toAlert } from './rule-evaluator.ts'
 import { createSilences, type Silence, type SilenceOptions } from './silences.ts'
@@ -127,7 +128,8 @@ export function createAlerts(options: AlertsOptions): Alerts {
   async function evaluate(): Promise<void> {
     try {
       const limits = { timeoutMs: collectTimeoutMs, what: 'Reading metrics', signal: closing.signal }
-      const samples = await withTimeout(limits, async (signal) => source(signal))
+      const { samples, unreadable } = readSamples(await withTimeout(limits, async (signal) => source(signal)))
+      if (unreadable > 0) onError(new SdError('SD_MALFORMED', `${unreadable} samples can't be read, and were left out`))
       const now = Date.now()
       for (const evaluator of evaluators) {
         evaluator.evaluate(samples, now)

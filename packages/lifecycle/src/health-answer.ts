@@ -25,12 +25,13 @@ export interface HealthAnswer {
   readonly body: string
 }
 
+type HealthChecks = NonNullable<ReturnType<HealthSource['report']>['checks']>
+
 const headers = Object.freeze({ 'content-type': 'application/json', 'cache-control': 'no-store' })
 
 /** Makes the answer. @param state what is not ok */
-export function createHealthAnswer(isOk: boolean, state: string, source: HealthSource | undefined): HealthAnswer {
-  const checks = source?.report().checks
-  const statuses = checks && Object.fromEntries(Object.entries(checks).map(([name, { status }]) => [name, status]))
+export function createHealthAnswer(isOk: boolean, state: string, checks: HealthChecks | undefined): HealthAnswer {
+  const statuses = checks && Object.fromEntries(Object.entries(checks).map(([name, { status }]) => [name, String(status)]))
   const body = { status: isOk ? 'ok' : state, ...(statuses && { checks: statuses }) }
   return { status: isOk ? 200 : 503, headers, body: JSON.stringify(body) }
 }

@@ -1,4 +1,5 @@
 import {
+  guardListener,
   type InstanceSpec,
   invalid,
   type Registration,
@@ -122,9 +123,15 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
   async function register(): Promise<void> {
     const port = await Promise.race([server.whenListening(), untilAborted(stopping.signal)])
     if (stopping.signal.aborted) return
-    registering = registrar.register(withPort(resolved.instance, port ?? undefined), { whenUnavailable: 'recover' })
+    // A registrar of another making may throw, or return what is no promise.
+    const instance = withPort(resolved.instance, port ?? undefined)
+    registering = (async () => registrar.register(instance, { whenUnavailable: 'recover' }))()
     registration = await registering
-    source?.addRegistration?.(registration)
+    guardListener(
+      'health.addRegistration',
+      (made: Registration) => source?.addRegistration?.(made),
+      resolved.onError,
+    )(registration)
   }
 
   async function close(): Promise<ShutdownReport> {
@@ -171,10 +178,20 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     health(path) {
       const isLive = path === resolved.livePath
       if (!isLive && path !== resolved.readyPath) return undefined
-      const found = source?.report()
-      if (isLive) return createHealthAnswer(found?.isLive ?? true, 'not live', source)
-      const isReady = state === 'ready' && (found?.isReady ?? true)
-      return createHealthAnswer(isReady, state === 'ready' ? 'not ready' : state, source)
+      try {
+        const found = source?.report()
+        if (found instanceof Promise) {
+          found.catch(() => undefined)
+          throw invalid('health.report', 'a function that returns a promise', 'one that returns a report')
+        }
+        if (isLive) return createHealthAnswer(found?.isLive ?? true, 'not live', found?.checks)
+        const isReady = state === 'ready' && (found?.isReady ?? true)
+        return createHealthAnswer(isReady, state === 'ready' ? 'not ready' : state, found?.checks)
+      } catch (caught) {
+        // A source that fails says nothing of the process: it gets no traffic, and is not killed for it.
+        resolved.onError(toSdError(caught, 'SD_UNAVAILABLE', 'health.report'))
+        return createHealthAnswer(isLive, 'health is not known', undefined)
+      }
     },
     handleHealth(request, response) {
       const answer = lifecycle.health(request.url?.split('?', 1)[0] ?? '')

@@ -12,7 +12,7 @@ beforeEach(() => {
 })
 afterEach(() => {
   process.off('unhandledRejection', onRejection)
-  expect(rejections).toEqual([])
+  expect(rejections).toHaveLength(0)
 })
 
 interface Sink {

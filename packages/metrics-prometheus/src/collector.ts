@@ -5,6 +5,7 @@ import {
   checkName,
   checkObject,
   closedError,
+  guardListener,
   SdError,
   sleep,
   spread,
@@ -80,11 +81,11 @@ export function createCollectorRunner(metrics: MetricSet, onError: (error: unkno
       const end = (): void => {
         if (!ends.delete(name)) return
         ending.abort()
-        try {
-          collector.close?.()
-        } catch (error) {
-          onError(error)
-        }
+        guardListener(
+          `close of collector ${name}`,
+          () => collector.close?.(),
+          ({ cause }) => onError(cause),
+        )()
       }
       ends.set(name, end)
       void loop()

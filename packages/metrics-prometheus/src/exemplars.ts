@@ -29,8 +29,7 @@ export function guardExemplars(source: ExemplarSource, onError: (error: unknown)
   return (event) => {
     try {
       const labels = source(event)
-      if (labels) checkExemplar(labels)
-      return labels
+      return labels && checkExemplar(labels)
     } catch (error) {
       onError(error)
       return undefined
@@ -38,11 +37,14 @@ export function guardExemplars(source: ExemplarSource, onError: (error: unknown)
   }
 }
 
-function checkExemplar(labels: ExemplarLabels): void {
+/** @returns a copy: what an exemplar says now is written with every reading until the next one */
+function checkExemplar(labels: ExemplarLabels): ExemplarLabels {
+  const copied = { ...labels }
   let length = 0
-  for (const [name, value] of Object.entries(labels)) {
+  for (const [name, value] of Object.entries(copied)) {
     if (!labelName.test(name) || typeof value !== 'string') throw invalid(`exemplar.${name}`, value, 'a label with a string')
     length += name.length + value.length
   }
   if (length > longestExemplar) throw invalid('exemplar', length, `at most ${longestExemplar} characters`)
+  return copied
 }

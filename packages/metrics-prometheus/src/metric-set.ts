@@ -62,13 +62,13 @@ export interface OwnedMetricSet extends MetricSet {
 type MetricClass<Configuration, Made extends Metric> = new (configuration: Configuration) => Made
 
 /** An empty set. @param prefix what the names begin with */
-export function createMetricSet(register: MetricRegister, prefix: string): OwnedMetricSet {
+export function createMetricSet(register: MetricRegister, prefix: string, onError: (error: unknown) => void): OwnedMetricSet {
   const made = new Map<string, Metric>()
   let isClosed = false
 
   function obtain<Configuration, Made extends Metric>(
     kind: MetricClass<Configuration, Made>,
-    { name, ...rest }: MetricDefinition,
+    { name, collect, ...rest }: PulledDefinition,
   ): Made {
     if (isClosed) throw closedError('metrics')
     const fullName = `${prefix}${name}`
@@ -79,7 +79,8 @@ export function createMetricSet(register: MetricRegister, prefix: string): Owned
     }
     try {
       // Registered by hand, because prom-client refuses exemplars where the register's own format is the text one.
-      const metric = new kind({ ...rest, name: fullName, registers: [] } as Configuration)
+      const own = collect && { collect: guardCollect(collect, onError) }
+      const metric = new kind({ ...rest, ...own, name: fullName, registers: [] } as Configuration)
       register.registerMetric(metric)
       made.set(fullName, metric)
       return metric
@@ -106,4 +107,16 @@ export function createMetricSet(register: MetricRegister, prefix: string): Owned
 /** prom-client freezes the array that it gets. */
 function withOwnBuckets<Label extends string>(definition: HistogramDefinition<Label>): HistogramDefinition<Label> {
   return { ...definition, buckets: [...definition.buckets] }
+}
+
+/** One metric that can't be read takes no other with it: prom-client would fail the whole reading. */
+function guardCollect(collect: () => unknown, onError: (error: unknown) => void): () => unknown {
+  return function collectSafely(this: unknown) {
+    try {
+      const result = collect.call(this)
+      return result instanceof Promise ? result.catch(onError) : undefined
+    } catch (error) {
+      return onError(error)
+    }
+  }
 }

@@ -28,5 +28,11 @@ export function createMetricsHandler(register: MetricRegister, onError: (error: 
       response.writeHead(500, { 'content-type': 'text/plain' }).end('The metrics can not be read\n')
     }
   }
-  return (request, response) => void answer(request, response)
+  return (request, response) => {
+    // What fails even now, such as a response whose head was sent by something else, must not end the process.
+    answer(request, response).catch((error: unknown) => {
+      onError(error)
+      response.destroy()
+    })
+  }
 }

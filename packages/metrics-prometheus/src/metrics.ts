@@ -32,7 +32,7 @@ export interface Metrics extends MetricSet, Disposable {
 export function createMetrics(options: MetricsOptions = {}): Metrics {
   const resolved = readOptions(options)
   const { register, prefix, onError } = resolved
-  const metrics = createMetricSet(register, prefix)
+  const metrics = createMetricSet(register, prefix, onError)
   const ends: (() => void)[] = []
 
   function close(): void {

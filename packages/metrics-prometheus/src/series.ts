@@ -177,7 +177,7 @@ function createLabelSets(names: readonly string[], { maxSeries, onOverflow, idle
         onOverflow()
         return other
       }
-      const labels: Labels = Object.fromEntries(names.map((name, index) => [name, values[index] ?? '']))
+      const labels: Labels = Object.fromEntries(names.map((name, index) => [name, String(values[index] ?? '').toWellFormed()]))
       known.set(key, { labels, usedAt: now })
       return labels
     },

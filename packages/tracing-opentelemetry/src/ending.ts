@@ -1,5 +1,6 @@
 import { type Span, SpanStatusCode } from '@opentelemetry/api'
 import type { SdError } from '@sd/core'
+import { safely } from './safely.ts'
 
 /** How a call or an attempt ended. */
 export interface Ending {
@@ -14,11 +15,13 @@ export interface Ending {
  * was given up is told by an attribute of ours.
  */
 export function endSpan(span: Span, { status, error }: Ending): void {
-  if (status !== undefined) span.setAttribute('http.response.status_code', status)
-  if (status !== undefined && status >= 400) failSpan(span, String(status))
-  else if (error?.code === 'SD_ABORTED') span.setAttribute('sd.aborted', true)
-  else if (error) failSpan(span, error.code, error.message)
-  span.end()
+  safely(() => {
+    if (status !== undefined) span.setAttribute('http.response.status_code', status)
+    if (status !== undefined && status >= 400) failSpan(span, String(status))
+    else if (error?.code === 'SD_ABORTED') span.setAttribute('sd.aborted', true)
+    else if (error) failSpan(span, error.code, error.message)
+  })
+  safely(() => span.end())
 }
 
 /** Marks a span as failed. A status of HTTP needs no message. */

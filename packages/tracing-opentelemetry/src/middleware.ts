@@ -4,6 +4,7 @@ import { type Attributes, context, type Span, SpanKind, trace } from '@opentelem
 import { failSpan } from './ending.ts'
 import { methodAttributes, methodName, redactQuery } from './http.ts'
 import { readOptions, type TracingOptions } from './options.ts'
+import { safely } from './safely.ts'
 
 /** A request, or what Fastify has around it. */
 export type TracedRequest =
@@ -43,15 +44,21 @@ export function createTraceMiddleware(options: TracingOptions = {}): TraceMiddle
     const incoming = 'raw' in request ? request.raw : request
     const outgoing = 'raw' in response ? response.raw : response
     const method = methodName(incoming.method ?? '')
-    const parent = propagator.extract(context.active(), incoming.headers, headerGetter)
-    const span = tracer.startSpan(
-      method,
-      { kind: SpanKind.SERVER, attributes: { ...attributes, ...serverAttributes(incoming, queryParameters) } },
-      parent,
+    const around = context.active()
+    const parent = safely(() => propagator.extract(around, incoming.headers, headerGetter)) ?? around
+    const span = safely(() =>
+      tracer.startSpan(
+        method,
+        { kind: SpanKind.SERVER, attributes: { ...attributes, ...serverAttributes(incoming, queryParameters) } },
+        parent,
+      ),
     )
+    if (!span) return context.with(parent, next)
     outgoing.once('close', () => {
-      const route = findRoute(request)
-      if (route !== undefined) span.updateName(`${method} ${route}`).setAttribute('http.route', route)
+      safely(() => {
+        const route = findRoute(request)
+        if (route !== undefined) span.updateName(`${method} ${route}`).setAttribute('http.route', route)
+      })
       endServerSpan(span, outgoing)
     })
     const active = trace.setSpan(parent, span)
@@ -94,8 +101,10 @@ function findRoute(request: TracedRequest): string | undefined {
 
 function endServerSpan(span: Span, response: ServerResponse): void {
   const { headersSent, statusCode, writableFinished } = response
-  if (headersSent) span.setAttribute('http.response.status_code', statusCode)
-  if (headersSent && statusCode >= 500) failSpan(span, String(statusCode))
-  else if (!writableFinished) failSpan(span, 'SD_ABORTED', 'The connection ended before the response did')
-  span.end()
+  safely(() => {
+    if (headersSent) span.setAttribute('http.response.status_code', statusCode)
+    if (headersSent && statusCode >= 500) failSpan(span, String(statusCode))
+    else if (!writableFinished) failSpan(span, 'SD_ABORTED', 'The connection ended before the response did')
+  })
+  safely(() => span.end())
 }

@@ -16,6 +16,7 @@ import {
 import { type Ending, endSpan } from './ending.ts'
 import { methodAttributes, methodName, redactQuery } from './http.ts'
 import { type ResolvedTracing, readOptions, type TracingOptions } from './options.ts'
+import { safely } from './safely.ts'
 
 /** Interceptors that trace the calls of a client. Give it both of them. */
 export interface Tracing extends Disposable {
@@ -61,7 +62,7 @@ export function createTracing(options: TracingOptions = {}): Tracing {
     traced.isOpen = false
     // What is left of attempts: an interceptor answered or failed in their place.
     for (let number = 1; number <= traced.attempts.length; number++) endAttempt(traced, number, { error: ending.error })
-    traced.span.setAttribute('sd.attempts', traced.attempts.length)
+    safely(() => traced.span.setAttribute('sd.attempts', traced.attempts.length))
     endSpan(traced.span, ending)
     openCalls--
     unsubscribeIfIdle()
@@ -99,7 +100,7 @@ export function createTracing(options: TracingOptions = {}): Tracing {
   /** Sends a context along. A `tracestate` that the caller forwarded belongs to its parent: it must not go with another one. */
   function inject(active: Context, headers: Record<string, string>): void {
     const fields: Record<string, string> = {}
-    propagator.inject(active, fields, headerSetter)
+    safely(() => propagator.inject(active, fields, headerSetter))
     if ('traceparent' in fields) delete headers['tracestate']
     Object.assign(headers, fields)
   }
@@ -113,9 +114,9 @@ export function createTracing(options: TracingOptions = {}): Tracing {
     async call(call, next) {
       if (isClosed) return next()
       const parent = context.active()
-      const span = startCallSpan(resolved, call, parent)
+      const span = safely(() => startCallSpan(resolved, call, parent))
       // Without an SDK there is nothing to end.
-      if (!isSpanContextValid(span.spanContext())) return next()
+      if (!span || !safely(() => isSpanContextValid(span.spanContext()))) return next()
       const traced: TracedCall = { span, context: trace.setSpan(parent, span), attempts: [], isOpen: true }
       calls.set(call, traced)
       openCalls++
@@ -134,7 +135,11 @@ export function createTracing(options: TracingOptions = {}): Tracing {
         if (!isClosed) inject(context.active(), attempt.headers)
         return next()
       }
-      const span = startAttemptSpan(resolved, attempt, traced.context)
+      const span = safely(() => startAttemptSpan(resolved, attempt, traced.context))
+      if (!span) {
+        inject(traced.context, attempt.headers)
+        return next()
+      }
       traced.attempts[attempt.attempt - 1] = span
       const active = trace.setSpan(traced.context, span)
       inject(active, attempt.headers)
