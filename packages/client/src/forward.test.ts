@@ -344,7 +344,7 @@ describe('upgrades', () => {
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     await world.register((server.address() as AddressInfo).port, { id: 'a' })
-    const client = world.client({ timeoutMs: 100 })
+    const client = world.client({ timeoutMs: 1_000 })
     const seen = forward(client, { upgrade: 'websocket', rawHeaders: ['Sec-WebSocket-Version', '13'] })
     await seen.ended
     expect(seen.rawHeaders).toEqual(expect.arrayContaining(['X-Own', '1']))
@@ -352,7 +352,8 @@ describe('upgrades', () => {
     let data = ''
     socket?.on('data', (chunk) => (data += chunk))
     socket?.write(' world')
-    await delay(150)
+    // Longer than a call may take.
+    await delay(1_050)
     expect([data, world.active()]).toEqual(['hello world', 1])
     socket?.destroy()
     await eventually(() => expect(world.active()).toBe(0), 1_000)

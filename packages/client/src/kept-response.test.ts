@@ -89,11 +89,11 @@ describe.each([
 
 test('a retry that would begin after the deadline is not waited for: the response is handed out', async () => {
   await world.serve(unhealthy, { id: 'a' })
-  const client = world.client({ timeoutMs: 1_000, retry: { name: 'late', next: () => 1_001 } })
+  const client = world.client({ timeoutMs: 10_000, retry: { name: 'late', next: () => 10_001 } })
   const startedAt = performance.now()
   const response = await client.get('orders', '/')
   expect([response.status, await response.text()]).toEqual([503, 'come later'])
-  expect(performance.now() - startedAt).toBeLessThan(500)
+  expect(performance.now() - startedAt).toBeLessThan(5_000)
 })
 
 test('a fallback does not hide failures from the breaker of the service', async () => {

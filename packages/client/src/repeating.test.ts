@@ -185,16 +185,16 @@ describe('a deadline over A → B → C', () => {
     return { client: world.client(), startedAtC, abortedAtC: abortedAtC.promise }
   }
 
-  test('with 300 ms no attempt starts after they are over', async () => {
+  test('with 1,500 ms no attempt starts after they are over', async () => {
     const { client, startedAtC, abortedAtC } = await createChain()
     const startedAt = performance.now()
     await client
-      .get('b', '/', { timeoutMs: 300 })
+      .get('b', '/', { timeoutMs: 1_500 })
       .catch((error: unknown) => expect(error).toMatchObject({ code: 'SD_DEADLINE_EXCEEDED' }))
     await abortedAtC
     await delay(300)
     expect(startedAtC.length).toBe(3)
-    for (const at of startedAtC) expect(at - startedAt).toBeLessThan(300)
+    for (const at of startedAtC) expect(at - startedAt).toBeLessThan(1_500)
   })
 
   test("A's abort fires C's signal soon", async () => {
@@ -205,8 +205,8 @@ describe('a deadline over A → B → C', () => {
     await eventually(() => expect(startedAtC.length).toBe(3), 5_000)
     const abortedAt = performance.now()
     caller.abort()
-    // The 50 ms, and what a busy machine may add.
-    expect((await abortedAtC) - abortedAt).toBeLessThan(500)
+    // Long before anything would end there by itself.
+    expect((await abortedAtC) - abortedAt).toBeLessThan(5_000)
     await expect(call).rejects.toMatchObject({ code: 'SD_ABORTED' })
   })
 })

@@ -378,7 +378,7 @@ describe('retry policies', () => {
 describe('closing and bad input', () => {
   test('a closed client refuses calls, waits for those under way and may be closed again', async () => {
     await world.serve((_, response) => void setTimeout(() => response.end('late'), 50))
-    const client = world.client()
+    const client = world.client({ closeTimeoutMs: 10_000 })
     const under = client.get('orders', '/')
     await eventually(() => expect(world.active()).toBe(1), 1_000)
     const closing = Promise.all([client.close(), client.close()])

@@ -22,7 +22,7 @@ async function connect(answer: RequestListener, token?: string): Promise<Kuberne
     users: [{ name: 'u', user: {} }],
   })
   const connection = createKubernetesConnection(
-    readConnectionOptions({ kubeconfig, operationTimeoutMs: 300, ...(token && { token }) }, 'kubernetes'),
+    readConnectionOptions({ kubeconfig, operationTimeoutMs: 1_000, ...(token && { token }) }, 'kubernetes'),
   )
   cleanUps.push(() => {
     connection.close()

@@ -18,24 +18,32 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-function start(store = createMemoryStore(), snapshots: DiskSnapshotOptions = { directory }) {
+function start(store = createMemoryStore(), snapshots: DiskSnapshotOptions = { directory }, readyTimeoutMs = 10_000) {
   const registry = createMemoryRegistry({ store })
   const errors: SdError[] = []
   const discovery = createDiscovery({
     source: registry,
     snapshots,
     coldStartMs: 30,
-    readyTimeoutMs: 300,
+    readyTimeoutMs,
     onError: (error) => errors.push(error),
   })
   open.push(discovery)
   return { registry, discovery, errors, store }
 }
 
-function startAway(snapshots?: DiskSnapshotOptions) {
+function startAway(snapshots?: DiskSnapshotOptions, readyTimeoutMs?: number) {
   const store = createMemoryStore()
   store.setAvailable(false)
-  return start(store, snapshots)
+  return start(store, snapshots, readyTimeoutMs)
+}
+
+/** Starts without the registry, and waits for what is said of the disk: it may be read after the call has failed. */
+async function errorsOfStart(snapshots?: DiskSnapshotOptions): Promise<readonly SdError[]> {
+  const { discovery, errors } = startAway(snapshots, 100)
+  await expect(discovery.discover('orders')).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
+  await eventually(() => expect(errors).toHaveLength(1), 5_000)
+  return errors
 }
 
 /** Leaves a snapshot of `orders` on disk. */
@@ -72,7 +80,7 @@ describe('a cold start without the registry', () => {
   })
 
   test('with nothing on disk rejects with what the source says', async () => {
-    const { discovery, errors } = startAway()
+    const { discovery, errors } = startAway(undefined, 100)
     await expect(discovery.discover('orders')).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
     expect(errors).toEqual([])
   })
@@ -105,8 +113,7 @@ describe('a file', () => {
   ])('that is %s is reported and not believed', async (_, options, change) => {
     const file = await leaveSnapshot(options && { directory, secret: 'another secret, as long' })
     await writeFile(file, change(await readFile(file, 'utf8')))
-    const { discovery, errors } = startAway({ ...options, directory })
-    await expect(discovery.discover('orders')).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
+    const errors = await errorsOfStart({ ...options, directory })
     expect(errors).toEqual([
       expect.objectContaining({ code: 'SD_MALFORMED', message: expect.stringContaining('wrong signature') }),
     ])
@@ -124,8 +131,7 @@ describe('a file', () => {
       ['[', 'JSON'],
     ] as const) {
       await write(text)
-      const { discovery, errors } = startAway()
-      await expect(discovery.discover('orders')).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
+      const errors = await errorsOfStart()
       expect(errors[0]?.message).toContain(message)
     }
   })
