@@ -1,4 +1,4 @@
-import { checkDuration, createBackoff, SdError, sleep } from '@sd/core'
+import { checkDuration, createBackoff, delayBeforeRetry, SdError, sleep } from '@sd/core'
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import type { RequestOptions, ServiceCall } from './request-options.ts'
 import type { ServiceResponse } from './service-response.ts'
@@ -65,6 +65,7 @@ async function* readEvents(get: ServiceCall, source: EventSource): AsyncGenerato
   let id = lastEventId
   let backoff = createBackoff({ baseMs: checkDuration('retryMs', retryMs, 1), maxMs: Math.max(30_000, retryMs) })
   while (!signal?.aborted) {
+    let failure: unknown
     try {
       const headers = { accept: 'text/event-stream', ...request.headers, ...(id !== undefined && { 'last-event-id': id }) }
       const response = await get(service, path, { attemptTimeoutMs: headTimeoutMs(), ...request, headers, timeoutMs: 0 })
@@ -81,8 +82,9 @@ async function* readEvents(get: ServiceCall, source: EventSource): AsyncGenerato
     } catch (error) {
       if (signal?.aborted) return undefined
       if (!SdError.isInstance(error) || !error.retryable) throw error
+      failure = error
     }
-    await sleep(backoff.next(), signal).catch(() => undefined)
+    await sleep(delayBeforeRetry(backoff, failure), signal).catch(() => undefined)
   }
   return undefined
 }

@@ -1,4 +1,4 @@
-import { type CallResponse, type Endpoint, type HeaderFields, SdError } from '@sd/core'
+import { type CallResponse, type Endpoint, type HeaderFields, readServerDelay, SdError } from '@sd/core'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { ResponseBody } from './response-body.ts'
 
@@ -52,7 +52,13 @@ export class ServiceResponse implements CallResponse {
     if (this.ok) return this
     this.cancel()
     const { service, id } = this.endpoint.instance
-    throw new SdError('SD_HTTP_STATUS', `${service} (${id}) answered ${this.status}`, { retryable: this.status >= 500 })
+    const { status } = this
+    const retryAfterMs = Math.max(0, readServerDelay(this.headers) ?? 0)
+    throw new SdError('SD_HTTP_STATUS', `${service} (${id}) answered ${status}`, {
+      // Too early, too much or too late is not for good.
+      retryable: status >= 500 || status === 408 || status === 425 || status === 429,
+      ...(retryAfterMs > 0 && { retryAfterMs }),
+    })
   }
 
   /** The whole body. @throws SdError `SD_TOO_LARGE` over `maxResponseBytes`, or what ended the body early */

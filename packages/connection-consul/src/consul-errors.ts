@@ -62,10 +62,12 @@ export function explain(caught: unknown, name: string): SdError {
   const code = status === 409 && isDeniedTransaction(body) ? 'SD_DENIED' : (codes[status] ?? 'SD_UNAVAILABLE')
   const what = code === 'SD_DENIED' ? `${name} refused${asked}` : `${name} responded ${status} to${asked || ' a request'}`
   const hint = hintFor(code, status, path, text)
+  const retryAfterMs = readServerDelay(headers as Record<string, string | string[] | undefined>)
   const error = new SdError(code, `${what}${text === '' ? '' : `: ${text}`}${hint === undefined ? '' : ` (${hint})`}`, {
     cause: caught,
+    ...(retryAfterMs !== undefined && retryAfterMs > 0 && { retryAfterMs }),
   })
-  responses.set(error, { status, path, retryAfterMs: readServerDelay(headers as Record<string, string | string[] | undefined>) })
+  responses.set(error, { status, path, retryAfterMs })
   return error
 }
 

@@ -21,6 +21,22 @@ export function reviewOf(method: string, path: string): object | undefined {
   }
 }
 
+/** The verb of a request as permissions have it; `undefined` for what is not in a namespace. */
+export function verbOf(method: string, path: string): string | undefined {
+  const [, , , resource, name] = resourcePath.exec(path) ?? []
+  if (resource === undefined) return undefined
+  return verbs[method] ?? (name === undefined ? 'list' : 'get')
+}
+
+/** The way out of a refusal: what a Role must have, or what a login lacks. @param verb see {@link verbOf} */
+export function wayOut(isLogin: boolean, verb: string | undefined, path: string): string {
+  if (isLogin) return ' (renew the token or the client certificate of the kubeconfig, or give the option token)'
+  const [, group = '', namespace, resource] = resourcePath.exec(path) ?? []
+  if (verb === undefined || resource === undefined) return ''
+  const rule = `apiGroups ["${group}"], resources ["${resource}"], verbs ["${verb}"]`
+  return ` (bind the user to a Role in ${namespace} that has ${rule})`
+}
+
 /** Whether an answer to {@link reviewOf} says that it is allowed. */
 export function isAllowed(answer: unknown): boolean {
   return (answer as { readonly status?: { readonly allowed?: unknown } } | null)?.status?.allowed === true

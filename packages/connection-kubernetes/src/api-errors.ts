@@ -1,4 +1,5 @@
-import { SdError, type SdErrorCode } from '@sd/core'
+import { type ReadableHeaders, readServerDelay, SdError, type SdErrorCode } from '@sd/core'
+import { isTooLargeForEtcd } from './server-texts.ts'
 
 /** A `Status` object of the API, as far as it is there. */
 interface ApiStatus {
@@ -27,13 +28,21 @@ const codes: Readonly<Record<number, SdErrorCode>> = {
 /** Codes that say that nobody answered, or not in time. */
 const transportCodes = /^(?:E[A-Z]+|UND_ERR_[A-Z_]+|[A-Z_]*CERT[A-Z_]*|UNABLE_TO_[A-Z_]+|ERR_(?:SSL|TLS)_[A-Z0-9_]+)$/
 
-/** What an answer of the API other than success means. @param text its body, a `Status` as JSON where the API itself answered */
-export function explainStatus(status: number, text: string, what: string): SdError {
+/**
+ * What an answer of the API other than success means.
+ *
+ * @param text its body, a `Status` as JSON where the API itself answered
+ * @param headers its header fields, which may say when to come back
+ */
+export function explainStatus(status: number, text: string, what: string, headers: ReadableHeaders = {}): SdError {
   const { message, details } = readStatus(text)
   const reason = typeof message === 'string' ? message.slice(0, 400) : `status ${status}`
-  const isTooLong = details?.causes?.some((cause) => cause.reason === 'FieldValueTooLong') || /request is too large/i.test(reason)
+  const isTooLong = details?.causes?.some((cause) => cause.reason === 'FieldValueTooLong') || isTooLargeForEtcd(status, message)
   const code = isTooLong ? 'SD_TOO_LARGE' : (codes[status] ?? 'SD_UNAVAILABLE')
-  return new SdError(code, `${what}: ${status === 401 ? 'the login was refused' : reason}`)
+  const retryAfterMs = Math.max(0, readServerDelay(headers) ?? 0)
+  return new SdError(code, `${what}: ${status === 401 ? 'the login was refused' : reason}`, {
+    ...(retryAfterMs > 0 && { retryAfterMs }),
+  })
 }
 
 /** Where a watch wanted to go on is no longer known. */

@@ -1,6 +1,6 @@
 import { type HttpMethod, IsomorphicFetchHttpLibrary, RequestContext, type ResponseContext, Watch } from '@kubernetes/client-node'
 import { closedError, connectionHint, createSemaphore, SdError, sleep, withTimeout } from '@sd/core'
-import { isAllowed, refusedByPolicy, reviewOf } from './access-review.ts'
+import { isAllowed, refusedByPolicy, reviewOf, verbOf, wayOut } from './access-review.ts'
 import { expired, explainFailure, explainStatus, LOGIN_REFUSED } from './api-errors.ts'
 import { createLogin } from './login.ts'
 import type { KubernetesConnectionSettings } from './options.ts'
@@ -91,7 +91,7 @@ export function createKubernetesConnection(settings: KubernetesConnectionSetting
    * Once more if the first was refused: with a fresh login, and only by a server that is ready. One that starts refuses everybody for a
    * moment, because it does not know the permissions yet.
    */
-  async function withLogin<T>(signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
+  async function withLogin<T>(signal: AbortSignal, way: (isLogin: boolean) => string, attempt: () => Promise<T>): Promise<T> {
     if (closed) throw closedError(name)
     try {
       return await noted(attempt)
@@ -108,7 +108,7 @@ export function createKubernetesConnection(settings: KubernetesConnectionSetting
     try {
       return await noted(attempt)
     } catch (error) {
-      throw isRefusal(error) ? new SdError('SD_DENIED', error.message) : error
+      throw isRefusal(error) ? new SdError('SD_DENIED', `${error.message}${way(error.code === LOGIN_REFUSED)}`) : error
     }
   }
 
@@ -181,7 +181,7 @@ export function createKubernetesConnection(settings: KubernetesConnectionSetting
     const what = `${name}: ${request.method} ${request.path}`
     const startedAt = performance.now()
     const { httpStatusCode, headers, text } = await exchange(request)
-    if (httpStatusCode >= 300) throw explainStatus(httpStatusCode, text, what)
+    if (httpStatusCode >= 300) throw explainStatus(httpStatusCode, text, what, headers)
     acceptedAt = performance.now()
     const serverTime = Date.parse(headers['date'] ?? '')
     try {
@@ -244,13 +244,20 @@ export function createKubernetesConnection(settings: KubernetesConnectionSetting
     namespace: login.namespace,
     request: (request) =>
       requests.run(request.signal, async () => {
+        const { method, path, signal } = request
+        const way = (isLogin: boolean): string => wayOut(isLogin, verbOf(method, path), path)
         try {
-          return await withLogin(request.signal, () => send(request))
+          return await withLogin(signal, way, () => send(request))
         } catch (error) {
           throw await judgeRefusal(error, request)
         }
       }),
-    watch: (watch) => withLogin(watch.signal, () => openWatch(watch)),
+    watch: (watch) =>
+      withLogin(
+        watch.signal,
+        (isLogin) => wayOut(isLogin, 'watch', watch.path),
+        () => openWatch(watch),
+      ),
     close() {
       closed = true
       login.close()

@@ -1,4 +1,4 @@
-import { SdError, type SdErrorCode, toSdError } from '@sd/core'
+import { readServerDelay, SdError, type SdErrorCode, toSdError } from '@sd/core'
 import type { NacosRequest, NacosResponse } from './nacos-http.ts'
 
 /** HTTP statuses of a path that the server does not have, or no longer. */
@@ -7,11 +7,14 @@ const missing: ReadonlySet<number> = new Set([404, 405, 410, 501])
 /** The error that a response to these parameters stands for; `undefined` if it is a success. */
 export function readError(
   name: string,
-  { status, text }: Pick<NacosResponse, 'status' | 'text'>,
+  { status, text, headers = {} }: Pick<NacosResponse, 'status' | 'text'> & Partial<Pick<NacosResponse, 'headers'>>,
   params: NacosRequest['params'] = {},
 ): SdError | undefined {
   if (status >= 200 && status < 300) return undefined
-  return new SdError(codeOf(status, text, params), `${name} answered ${status}: ${shorten(text)}`)
+  const retryAfterMs = Math.max(0, readServerDelay(headers) ?? 0)
+  return new SdError(codeOf(status, text, params), `${name} answered ${status}: ${shorten(text)}`, {
+    ...(retryAfterMs > 0 && { retryAfterMs }),
+  })
 }
 
 function codeOf(status: number, text: string, params: NacosRequest['params']): SdErrorCode {

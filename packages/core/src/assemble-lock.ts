@@ -1,6 +1,7 @@
 import { type BackoffOptions, createBackoff } from './backoff.ts'
 import { abortError, closedError, SdError, toSdError } from './errors.ts'
 import type { AcquireOptions, Lock, LockHandle, LockHolder } from './lock.ts'
+import { delayBeforeRetry } from './server-delay.ts'
 import { settlesWithin, sleep, withAnySignal, withTimeout } from './timers.ts'
 import { checkDuration, checkName, checkText } from './validate.ts'
 import { createWatchHub, type WatchSession } from './watch-hub.ts'
@@ -137,13 +138,15 @@ export function assembleLock(adapter: LockAdapter): Lock {
   async function wait(key: string, value: string, signal: AbortSignal): Promise<LockHandle> {
     const backoff = createBackoff(backoffOptions)
     for (;;) {
+      let failure: unknown
       try {
         const taken = await adapter.take(key, { value, wait: true, signal })
         if (taken) return hold(key, value, taken)
       } catch (error) {
         if (signal.aborted || !SdError.isInstance(error) || !error.retryable) throw error
+        failure = error
       }
-      await sleep(backoff.next(), signal, true)
+      await sleep(delayBeforeRetry(backoff, failure), signal, true)
     }
   }
 

@@ -6,6 +6,7 @@ import { guardListener } from './listener.ts'
 import type { RegistrationContext, RegistrationDriver } from './registration-driver.ts'
 import type { OperationOptions, Registration, RegistrationState } from './registry.ts'
 import type { Semaphore } from './semaphore.ts'
+import { delayBeforeRetry } from './server-delay.ts'
 import type { ServiceInstance } from './service-instance.ts'
 import { publishTelemetry } from './telemetry.ts'
 import { registrationStateChannel } from './telemetry-events.ts'
@@ -108,7 +109,7 @@ export class KeptRegistration implements Registration {
             if (!SdError.isInstance(error) || !error.retryable) throw error
             if (whenUnavailable === 'recover') return
           }
-          await sleep(this.#backoff.next(), limit, true)
+          await sleep(delayBeforeRetry(this.#backoff, this.lastError), limit, true)
         }
       })
     } catch (error) {
@@ -186,7 +187,9 @@ export class KeptRegistration implements Registration {
     const { renewIntervalMs } = this.#options
     while (!this.#ended) {
       const { state } = this
-      await this.#pause(state === 'active' ? spread(renewIntervalMs(this.instance)) : this.#backoff.next())
+      await this.#pause(
+        state === 'active' ? spread(renewIntervalMs(this.instance)) : delayBeforeRetry(this.#backoff, this.lastError),
+      )
       // Woken by a loss: pause once more, for the jitter that keeps a thousand registrations from returning at once.
       if (this.#ended || state !== this.state) continue
       await (state === 'active' ? this.#renew() : this.#put()).catch(() => undefined)

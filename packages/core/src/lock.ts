@@ -1,6 +1,7 @@
 import { createBackoff, spread } from './backoff.ts'
 import { SdError } from './errors.ts'
 import type { OperationOptions } from './registry.ts'
+import { delayBeforeRetry } from './server-delay.ts'
 import { sleep } from './timers.ts'
 import type { Watched } from './watched.ts'
 
@@ -95,8 +96,8 @@ export function watchHeldLock({ session, follow }: HeldLock): { readonly lost: A
   async function keep(): Promise<void> {
     const backoff = createBackoff({ maxMs: 2_000 })
     while (!ended.signal.aborted) {
-      await follow(ended.signal, lose).catch(() => undefined)
-      await sleep(backoff.next(), ended.signal).catch(() => undefined)
+      const error = await follow(ended.signal, lose).catch((caught: unknown) => caught)
+      await sleep(delayBeforeRetry(backoff, error), ended.signal).catch(() => undefined)
     }
   }
   session.addEventListener('abort', lose, { once: true })

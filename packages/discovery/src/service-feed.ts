@@ -1,6 +1,7 @@
 import {
   createBackoff,
   createSnapshot,
+  delayBeforeRetry,
   type SdError,
   type ServiceSnapshot,
   type Staleness,
@@ -107,6 +108,7 @@ export function followService(options: FollowOptions): ServiceFeed {
   async function run(): Promise<void> {
     const backoff = createBackoff({ baseMs: 1_000, maxMs: 30_000 })
     while (!signal.aborted) {
+      let failure: unknown
       try {
         for await (const step of feed.watch(service, { signal })) {
           backoff.reset()
@@ -116,8 +118,9 @@ export function followService(options: FollowOptions): ServiceFeed {
       } catch (caught) {
         const error = toSdError(caught, 'SD_UNAVAILABLE', `following ${service}`)
         publish(snapshot, { sinceMs: stale?.sinceMs ?? Date.now(), error })
+        failure = error
       }
-      await sleep(backoff.next(), signal).catch(() => undefined)
+      await sleep(delayBeforeRetry(backoff, failure), signal).catch(() => undefined)
     }
   }
 

@@ -2,6 +2,7 @@ import { createConsulConnection, type Found, followQuery, type Query, queryOnce 
 import {
   assembleLock,
   createBackoff,
+  delayBeforeRetry,
   escapeName,
   type Lock,
   type LockHolder,
@@ -98,7 +99,7 @@ export function createConsulLock(options: ConsulLockOptions = {}): Lock {
         return
       } catch (error) {
         if (!SdError.isInstance(error) || !error.retryable) return
-        await sleep(backoff.next(), session.lost).catch(() => undefined)
+        await sleep(delayBeforeRetry(backoff, error), session.lost).catch(() => undefined)
       }
     }
   }

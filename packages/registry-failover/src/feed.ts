@@ -1,4 +1,4 @@
-import { createBackoff, SdError, sleep, toSdError, type Watched, type WatchSession } from '@sd/core'
+import { createBackoff, delayBeforeRetry, SdError, sleep, toSdError, type Watched, type WatchSession } from '@sd/core'
 import type { Member } from './member.ts'
 import { type Combined, combine, type Merger, type Part } from './merge.ts'
 
@@ -60,6 +60,7 @@ export function createFeed<T>(options: FeedOptions<T>): Feed<T> {
     const { signal: left } = follower.controller
     const backoff = createBackoff({ maxMs: 5_000 })
     while (!left.aborted) {
+      let failure: unknown
       try {
         for await (const { value, stale } of options.watch(member, left)) {
           if (left.aborted) return
@@ -71,8 +72,9 @@ export function createFeed<T>(options: FeedOptions<T>): Feed<T> {
       } catch (caught) {
         if (left.aborted) return
         take(member, follower, toWaitable(caught, member))
+        failure = caught
       }
-      await sleep(backoff.next(), left, true).catch(() => undefined)
+      await sleep(delayBeforeRetry(backoff, failure), left, true).catch(() => undefined)
     }
   }
 

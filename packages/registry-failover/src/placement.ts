@@ -1,6 +1,7 @@
 import {
   closedError,
   createBackoff,
+  delayBeforeRetry,
   type InstanceSpec,
   type InstanceUpdate,
   type Registration,
@@ -123,7 +124,7 @@ export function createPlacement(options: PlacementOptions): Placement {
   }
 
   function repeatLater(): void {
-    retry = setTimeout(() => void apply().catch(() => undefined), backoff.next())
+    retry = setTimeout(() => void apply().catch(() => undefined), delayBeforeRetry(backoff, error))
     retry.unref?.()
   }
 
