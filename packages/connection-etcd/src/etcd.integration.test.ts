@@ -129,14 +129,15 @@ describe.runIf(etcd)('a plain server', () => {
     const silent = createServer((socket) => void socket.on('error', () => undefined))
     await once(silent.listen(0, '127.0.0.1'), 'listening')
     const dark = `127.0.0.1:${(silent.address() as AddressInfo).port}`
-    const connection = open({ endpoints: [dark, dark.replace('127.0.0.1', 'localhost'), `127.0.0.1:${server.port}`] })
+    const endpoints = [dark, dark.replace('127.0.0.1', 'localhost'), `127.0.0.1:${server.port}`]
+    // A silent member costs about a third of the limit: two seconds, which no busy machine takes for a put.
+    const connection = open({ endpoints, operationTimeoutMs: 6_000 })
     const slow: number[] = []
     for (let round = 0; round < 60; round++) {
       const startedAt = performance.now()
       await put(connection, '/silent', String(round))
       const tookMs = performance.now() - startedAt
-      expect(tookMs).toBeLessThan(2_000)
-      if (tookMs > 400) slow.push(tookMs)
+      if (tookMs > 1_500) slow.push(tookMs)
     }
     expect(slow.length).toBeLessThanOrEqual(2)
     const lease = await grantLease(connection, 5_000)
@@ -150,18 +151,21 @@ describe.runIf(etcd)('a plain server', () => {
     await once(silent.listen(0, '127.0.0.1'), 'listening')
     const dark = `127.0.0.1:${(silent.address() as AddressInfo).port}`
     for (const extra of [{}, { credentials: { username: 'a', password: 'b' } }]) {
-      const connection = open({ endpoints: [dark, dark], operationTimeoutMs: 500, ...extra })
+      const connection = open({ endpoints: [dark, dark, dark], operationTimeoutMs: 1_000, ...extra })
       const operations = {
         put: () => put(connection, '/a', 'x'),
         change: () => changeKey(connection, { key: '/a', value: 'x', ifModRevision: 0n }),
         lease: () => grantLease(connection, 2_000),
         list: () => connection.run((client) => listPrefix(client, '/')),
       }
-      for (const [name, operation] of Object.entries(operations)) {
-        const startedAt = performance.now()
-        await expect(operation(), name).rejects.toMatchObject({ retryable: true })
-        expect(performance.now() - startedAt, name).toBeLessThan(750)
-      }
+      await Promise.all(
+        Object.entries(operations).map(async ([name, operation]) => {
+          const startedAt = performance.now()
+          await expect(operation(), name).rejects.toMatchObject({ retryable: true })
+          // Less than a limit for each member.
+          expect(performance.now() - startedAt, name).toBeLessThan(2_500)
+        }),
+      )
       connection.close()
     }
     silent.close()

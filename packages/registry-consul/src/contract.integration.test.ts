@@ -32,5 +32,5 @@ describe.runIf(consul && toxiproxy)('registry contract', () => {
       return createLinkedClients(proxy, server.port, (port) => createConsulRegistry({ endpoints: [`127.0.0.1:${port}`], prefix }))
     },
   })
-  for (const { name, run } of contract) test(name, { timeout: 60_000 }, run)
+  for (const { name, run } of contract) test(name, { timeout: 180_000 }, run)
 })

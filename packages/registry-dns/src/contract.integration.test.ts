@@ -31,5 +31,5 @@ describe.runIf(dns)('discoverer contract', () => {
       }
     },
   })
-  for (const { name, run } of contract) test(name, { timeout: 60_000 }, run)
+  for (const { name, run } of contract) test(name, { timeout: 180_000 }, run)
 })

@@ -26,5 +26,5 @@ describe.runIf(etcd && toxiproxy)('registry contract', () => {
       )
     },
   })
-  for (const { name, run } of contract) test(name, { timeout: 60_000 }, run)
+  for (const { name, run } of contract) test(name, { timeout: 180_000 }, run)
 })

@@ -7,7 +7,7 @@ import { createFailoverRegistry, type FailoverMode } from './index.ts'
 /** Two stores; every client has a member on each, and loses both when it is cut off. */
 function harness(mode: FailoverMode): RegistryHarness {
   return {
-    shortestTtlMs: 200,
+    shortestTtlMs: 600,
     setup: async () => {
       const stores = [createMemoryStore({ sweepIntervalMs: 20 }), createMemoryStore({ sweepIntervalMs: 20 })]
       const membersOf = new Map<Registry, readonly MemoryRegistry[]>()

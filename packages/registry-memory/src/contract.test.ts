@@ -5,7 +5,7 @@ import { createMemoryRegistry, createMemoryStore, type MemoryRegistry } from './
 
 describe('registry contract', () => {
   const contract = registryContract({
-    shortestTtlMs: 200,
+    shortestTtlMs: 600,
     setup: async () => {
       const store = createMemoryStore({ sweepIntervalMs: 20 })
       return {

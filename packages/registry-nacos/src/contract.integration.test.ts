@@ -33,7 +33,7 @@ function bindContract(upstream: () => number, shortestTtlMs: number, options: Na
       )
     },
   })
-  for (const { name, run } of contract) test(name, { timeout: 60_000 }, run)
+  for (const { name, run } of contract) test(name, { timeout: 180_000 }, run)
 }
 
 describe.runIf(nacos && toxiproxy)('registry contract', () => {

@@ -231,7 +231,7 @@ export const registerCases: Readonly<Record<string, CaseBody<RegistryContext>>> 
     const registry = await open()
     const registrations = await Promise.all(
       // What counts is that all arrive, however slow the machine.
-      Array.from({ length: 1_000 }, (_, index) => registry.register(plainSpec('orders', index), { timeoutMs: 60_000 })),
+      Array.from({ length: 1_000 }, (_, index) => registry.register(plainSpec('orders', index), { timeoutMs: 120_000 })),
     )
     await eventually(async () => assert.equal((await ids(registry, 'orders')).length, 1_000), eventuallyMs)
     await Promise.all(registrations.map((registration) => registration.deregister()))

@@ -3,7 +3,7 @@ import { discovererContract, type RegistryHarness, registryContract } from './in
 import { createReferenceBackend, type Mutation } from './testing/reference-registry.ts'
 
 function harness(mutation: Mutation = 'none', eventuallyMs: number = 2_000): RegistryHarness {
-  return { shortestTtlMs: 150, eventuallyMs, setup: async () => createReferenceBackend(mutation) }
+  return { shortestTtlMs: 500, eventuallyMs, setup: async () => createReferenceBackend(mutation) }
 }
 
 describe('the reference registry keeps the contract', () => {
