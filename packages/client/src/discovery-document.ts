@@ -1,4 +1,5 @@
 import {
+  checkBoolean,
   checkDuration,
   checkInteger,
   checkKnownKeys,
@@ -36,6 +37,8 @@ export interface DiscoveryDocumentSettings extends DiscoveryServiceSettings {
   readonly slowStartMs?: number
   /** How its weight grows. */
   readonly slowStartAggression?: number
+  /** Whether health checks that instances declare are run from here. */
+  readonly declaredChecks?: boolean
   /** Share of the endpoints that must be in; below it those that are out are used too. */
   readonly panicThreshold?: number
   /** How long a list that collapses is not believed, in milliseconds. */
@@ -68,13 +71,14 @@ const serviceKeys = ['outlierDetection', 'subset'] as const
 /** Reads it. @throws SdError `SD_INVALID` that names the field */
 export function readDiscoveryDocument(reading: DiscoveryReading): DiscoveryDocumentSettings {
   const document = checkObject('discovery', reading.document)
-  const others = ['slowStartAggression', 'panicThreshold', 'maxServices', 'services']
+  const others = ['declaredChecks', 'slowStartAggression', 'panicThreshold', 'maxServices', 'services']
   checkKnownKeys('discovery', document, [...durations, ...serviceKeys, ...others])
-  const { services = {}, slowStartAggression, panicThreshold, maxServices } = document
+  const { services = {}, declaredChecks, slowStartAggression, panicThreshold, maxServices } = document
   const settings: Record<string, unknown> = {}
   for (const name of durations) {
     if (document[name] !== undefined) settings[name] = checkDuration(`discovery.${name}`, document[name])
   }
+  if (declaredChecks !== undefined) settings['declaredChecks'] = checkBoolean('discovery.declaredChecks', declaredChecks)
   if (slowStartAggression !== undefined) {
     settings['slowStartAggression'] = checkNumber('discovery.slowStartAggression', slowStartAggression, { min: 0.1, max: 100 })
   }

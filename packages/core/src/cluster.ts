@@ -1,6 +1,7 @@
 import type { Balancer, EndpointView, PickRequest } from './balancer.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { EndpointOut, OutReason } from './endpoint-blocks.ts'
+import type { EndpointCheck } from './monitor.ts'
 import { splitPortReference } from './ports-and-checks.ts'
 import type { OperationOptions } from './registry.ts'
 import type { HeldList, ServiceSnapshot } from './snapshot.ts'
@@ -51,6 +52,8 @@ export interface EndpointExplanation {
   readonly dropped?: DropRule | undefined
   /** Why it is out, since when and until when; empty while it is not. In a panic it may be picked all the same. */
   readonly outs: readonly EndpointOut[]
+  /** What monitors that check it found, with the time of the last check beside that of the verdict; absent if none does. */
+  readonly checks?: readonly EndpointCheck[] | undefined
 }
 
 /** Why the endpoints of a cluster get traffic or not. */

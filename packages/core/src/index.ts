@@ -41,7 +41,13 @@ export * from './names.ts'
 export * from './operation.ts'
 export * from './outcome.ts'
 export * from './policy.ts'
-export { instanceAtPort, type PortReference, protocolAtPort, splitPortReference } from './ports-and-checks.ts'
+export {
+  instanceAtPort,
+  type PortReference,
+  protocolAtPort,
+  sameHealthCheck,
+  splitPortReference,
+} from './ports-and-checks.ts'
 export * from './provided.ts'
 export * from './rate-limit.ts'
 export * from './rate-limit-algorithms.ts'

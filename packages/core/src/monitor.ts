@@ -1,4 +1,5 @@
 import type { Endpoint } from './endpoint.ts'
+import type { SdError } from './errors.ts'
 import type { Outcome } from './outcome.ts'
 
 /** Options of {@link MonitoredCluster.restore}. */
@@ -27,12 +28,28 @@ export interface MonitoredCluster {
   restore(endpoint: Endpoint, options?: RestoreOptions): void
 }
 
+/** What a monitor knows of an endpoint by its own checks. */
+export interface EndpointCheck {
+  /** Name of the check. */
+  readonly check: string
+  /** The verdict so far: one failure does not make an endpoint unhealthy, see the monitor. */
+  readonly status: 'healthy' | 'unhealthy' | 'unknown'
+  /** Since when the verdict is this one, in Unix milliseconds. */
+  readonly sinceMs: number
+  /** When the last check ended, in Unix milliseconds; absent before the first. */
+  readonly checkedAtMs?: number | undefined
+  /** How the last check failed; absent if it did not. */
+  readonly error?: SdError | undefined
+}
+
 /** A monitor at work on a cluster. Its methods are called synchronously and must not throw. */
 export interface AttachedMonitor {
   /** An attempt on an endpoint ended. On the request path: it must be quick. Aborted attempts say nothing of the endpoint. */
   observe?(endpoint: Endpoint, outcome: Outcome): void
   /** {@link MonitoredCluster.endpoints} is another list now. */
   update?(): void
+  /** What it knows of an endpoint by checks of its own; `undefined` if it does not check it. */
+  explain?(endpoint: Endpoint): EndpointCheck | undefined
   /** Ends it: timers, checks, connections. */
   close(): void
 }
@@ -41,6 +58,8 @@ export interface AttachedMonitor {
 export interface EndpointMonitor {
   /** Name for logs and metrics; no two monitors of a cluster have the same. */
   readonly name: string
+  /** Whether it checks every endpoint actively: then Discovery does not run the checks that instances declare beside it. @default false */
+  readonly isActive?: boolean
   /** Begins work on a cluster, whose endpoints may still be none. */
   attach(cluster: MonitoredCluster): AttachedMonitor
 }

@@ -81,12 +81,13 @@ export function splitPortReference(name: string): PortReference | undefined {
 
 /**
  * An instance as it is reached at one of its named ports, as an instance of the service `name`; `undefined` if it has no port of that name. Its id
- * stays. The protocol is the one that the port is named after (`grpc`, `https-admin`), else the instance's.
+ * stays; its declared health check, which is for its main port, does not. The protocol is the one that the port is named after (`grpc`, `https-admin`), else the instance's.
  */
 export function instanceAtPort(instance: ServiceInstance, name: string, portNamed: string): ServiceInstance | undefined {
   const port = instance.ports?.[portNamed]
   if (port === undefined) return undefined
-  return Object.freeze({ ...instance, service: name, port, protocol: protocolAtPort(portNamed, instance.protocol) })
+  const { healthCheck: _ofMainPort, ...kept } = instance
+  return Object.freeze({ ...kept, service: name, port, protocol: protocolAtPort(portNamed, instance.protocol) })
 }
 
 /** The protocol that a port is named after, such as `grpc` and `https-admin`; else `otherwise`. */

@@ -105,6 +105,8 @@ export interface RegistryCapabilities {
   readonly ttl: boolean
   /** Whether removal touches only what the same registration put there. */
   readonly conditionalRemove: boolean
+  /** Whether the backend runs the check that an instance declares (`healthCheck`), so that its callers need not. @default false */
+  readonly healthChecks?: boolean
 }
 
 /** `connected`: the last contact succeeded. `disconnected`: the backend is away. `closed`: for ever. */

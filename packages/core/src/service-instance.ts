@@ -73,7 +73,7 @@ export interface ServiceInstance {
   readonly locality?: Locality
   /** How the instance is. */
   readonly health: InstanceHealth
-  /** How to find out its health from outside, by its own word; it is data only, and no registry here runs it. */
+  /** How to find out its health from outside, by its own word. The backend runs it where it can (`capabilities.healthChecks`), else those who call it. */
   readonly healthCheck?: HealthCheckSpec
   /** When it was first registered, in epoch milliseconds. */
   readonly createdAt: number
@@ -130,7 +130,7 @@ export interface InstanceSpec {
   readonly locality?: Locality
   /** How the instance is. @default 'healthy' */
   readonly health?: HealthSpec
-  /** How to find out its health from outside. @default none */
+  /** How to find out its health from outside: see {@link ServiceInstance.healthCheck}. @default none */
   readonly healthCheck?: HealthCheckSpec
   /** Lifetime of the lease without renewal, in milliseconds, at least 100. @default the registry's own */
   readonly ttlMs?: number

@@ -242,6 +242,12 @@ export interface HealthCheckEvent {
   readonly durationMs: number
   /** How it failed; absent on success. */
   readonly error?: SdError | undefined
+  /** When it ended, in Unix milliseconds. */
+  readonly checkedAtMs: number
+  /** The verdict after it: one failure does not change it. */
+  readonly status: 'healthy' | 'unhealthy' | 'unknown'
+  /** Since when the verdict is this one, in Unix milliseconds. */
+  readonly sinceMs: number
 }
 
 /** Payload of {@link faultInjectedChannel}. */

@@ -16,6 +16,7 @@ import {
   settlesWithin,
 } from '@sd/core'
 import { type AllServicesEvent, watchAllServices } from './all-services.ts'
+import { createDeclaredChecks } from './declared-checks.ts'
 import { createDiskSnapshots } from './disk-snapshots.ts'
 import type { DiscoveryEvent } from './events.ts'
 import type { InstanceFilter } from './filters.ts'
@@ -88,7 +89,8 @@ export interface Discovery extends ClusterSource, AsyncDisposable {
  */
 export function createDiscovery(options: DiscoveryOptions): Discovery {
   const ownId = randomUUID()
-  let resolved = readOptions(options, ownId)
+  const declared = createDeclaredChecks((error) => resolved.onError(error))
+  let resolved = readOptions(options, ownId, declared)
   const { source, snapshots, ttlMs, coldStartMs, onError } = resolved
   const feed = resolveNamedPorts(createInstanceFeed(source, ttlMs))
   const disk = snapshots && createDiskSnapshots(snapshots)
@@ -217,7 +219,11 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
     configure(settings) {
       if (closing) throw closedError('discovery')
       checkKnownKeys('', checkObject('settings', settings), settingKeys)
-      resolved = readOptions({ ...settings, source, ttlMs, coldStartMs, onError, ...(snapshots && { snapshots }) }, ownId)
+      resolved = readOptions(
+        { ...settings, source, ttlMs, coldStartMs, onError, ...(snapshots && { snapshots }) },
+        ownId,
+        declared,
+      )
       clearInterval(sweeper)
       sweeper = startSweeper()
       for (const cluster of clusters.values()) cluster.configure(resolved)

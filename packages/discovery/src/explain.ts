@@ -1,4 +1,4 @@
-import type { DropRule, Endpoint, EndpointExplanation } from '@sd/core'
+import type { DropRule, Endpoint, EndpointCheck, EndpointExplanation } from '@sd/core'
 import { outsOf } from './outs.ts'
 import { sortMembers, usableOf, type ViewPlan } from './view.ts'
 
@@ -6,6 +6,7 @@ import { sortMembers, usableOf, type ViewPlan } from './view.ts'
 export function explainEndpoints(
   endpoints: readonly Endpoint[],
   { filter, outs, choice, share }: ViewPlan,
+  checksOf: (endpoint: Endpoint) => readonly EndpointCheck[],
 ): readonly EndpointExplanation[] {
   const membership = sortMembers(endpoints, filter)
   const kept = new Set([...membership.members, ...membership.draining])
@@ -24,6 +25,13 @@ export function explainEndpoints(
     const reasons = outsOf(endpoint)
     const outRule = chosen.has(endpoint) ? undefined : (reasons[0]?.reason ?? 'blocked')
     const rule = kept.has(endpoint) ? (outRule ?? dropped.get(endpoint) ?? (weight === 0 ? 'weight' : undefined)) : 'filter'
-    return { endpoint, weight: rule ? 0 : weight, ...(rule && { dropped: rule }), outs: reasons }
+    const checks = checksOf(endpoint)
+    return {
+      endpoint,
+      weight: rule ? 0 : weight,
+      ...(rule && { dropped: rule }),
+      outs: reasons,
+      ...(checks.length > 0 && { checks }),
+    }
   })
 }

@@ -20,7 +20,7 @@ export interface InstanceSource {
   /** Follows all services over one stream, see `Discoverer.watchAll`. It is used if `capabilities.watchAll` is true. */
   watchAll?: Discoverer['watchAll']
   /** What it can do, of which `watchAll` matters here. */
-  readonly capabilities?: Pick<RegistryCapabilities, 'watchAll'>
+  readonly capabilities?: Pick<RegistryCapabilities, 'watchAll' | 'healthChecks'>
   /** Whether it knows that an instance was removed on purpose, see `DiscoverySource.hasLeft`. Absent, it never knows. */
   hasLeft?(service: string, instanceId: string): boolean
 }

@@ -203,7 +203,7 @@ export class LiveCluster implements Cluster {
       ...(stale && { staleSinceMs: stale.sinceMs }),
       ...(withoutPort > 0 && { withoutPort }),
       ...(held && { held }),
-      endpoints: explainEndpoints(this.#endpoints.endpoints, this.#plan),
+      endpoints: explainEndpoints(this.#endpoints.endpoints, this.#plan, this.#monitors.checksOf),
     }
   }
 

@@ -38,6 +38,7 @@ function createPuppet(name: string): EndpointMonitor & { cluster: MonitoredClust
     cluster: undefined as never,
     observe: vi.fn(),
     update: vi.fn(),
+    explain: vi.fn(),
     close: vi.fn(),
     attach(cluster) {
       this.cluster = cluster

@@ -2,6 +2,7 @@ import {
   type AttachedMonitor,
   checkDuration,
   type Endpoint,
+  type EndpointCheck,
   type EndpointMonitor,
   type MonitoredCluster,
   type Outcome,
@@ -28,6 +29,8 @@ export interface AttachedMonitors {
   observe(endpoint: Endpoint, outcome: Outcome): void
   /** Ends the monitors that are not in the list, with their ejections, and puts those to work that are new. */
   configure(monitors: readonly EndpointMonitor[]): void
+  /** What they know of an endpoint by checks of their own. */
+  checksOf(endpoint: Endpoint): readonly EndpointCheck[]
   /** Tells that there is another list of endpoints. */
   update(): void
   /** Ends them; what they do later counts for nothing. */
@@ -104,6 +107,16 @@ export function attachMonitors(options: AttachMonitorsOptions): AttachedMonitors
     configure,
     observe(endpoint, outcome) {
       for (const { monitor, work } of observers) guard(monitor.name, () => work.observe?.(endpoint, outcome))
+    },
+    checksOf(endpoint) {
+      const checks: EndpointCheck[] = []
+      for (const { monitor, work } of attached) {
+        guard(monitor.name, () => {
+          const check = work.explain?.(endpoint)
+          if (check) checks.push(check)
+        })
+      }
+      return checks
     },
     update() {
       for (const { monitor, work } of attached) guard(monitor.name, () => work.update?.())

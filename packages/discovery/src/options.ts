@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import {
+  checkBoolean,
   checkDuration,
   checkFunction,
   checkInteger,
@@ -50,6 +51,13 @@ export interface DiscoveryOptions {
   /** Who watches the endpoints of services and takes bad ones out: outlier detection, health checks, or your own. @default [] */
   readonly monitors?: readonly EndpointMonitor[]
   /**
+   * Whether the health checks that instances declare are run from here, where the backend does not run them (`capabilities.healthChecks`), and no monitor of the
+   * service checks actively. It needs `@sd/health`; `onError` is told if that is missing.
+   *
+   * @default true
+   */
+  readonly declaredChecks?: boolean
+  /**
    * Share of endpoints that must be in, from 0 to 1, so at most half of them may be out by default, for whatever reason. Below it those that
    * are out are used too: the few that are left would break down, and it is more likely that the judgement is wrong. Only those that
    * failed just now are not, as long as there is another. 0 is never. @default 0.5 (Envoy)
@@ -96,7 +104,12 @@ export interface ResolvedServiceOptions {
 
 /** Options with their defaults filled in. */
 export interface ResolvedDiscoveryOptions
-  extends Required<Omit<DiscoveryOptions, 'snapshots' | 'services' | 'monitors' | 'subset' | 'emptyGuardMs' | 'failureAccrual'>> {
+  extends Required<
+    Omit<
+      DiscoveryOptions,
+      'snapshots' | 'services' | 'monitors' | 'declaredChecks' | 'subset' | 'emptyGuardMs' | 'failureAccrual'
+    >
+  > {
   /** Options of services that have their own. */
   readonly services: ReadonlyMap<string, ResolvedServiceOptions>
   /** Options of all other services. */
@@ -119,6 +132,7 @@ const keys = [
   'slowStartMs',
   'slowStartAggression',
   'monitors',
+  'declaredChecks',
   'panicThreshold',
   'subset',
   'emptyGuardMs',
@@ -143,16 +157,23 @@ export const settingKeys: readonly string[] = keys.filter(
  * Checks the options and fills in defaults.
  *
  * @param ownId what a subset is drawn by that names no client
+ * @param declared runs the checks that instances declare, where that is wanted
  * @throws SdError `SD_INVALID` that names the option
  */
-export function readOptions(options: DiscoveryOptions, ownId: string = randomUUID()): ResolvedDiscoveryOptions {
+export function readOptions(
+  options: DiscoveryOptions,
+  ownId: string = randomUUID(),
+  declared?: EndpointMonitor,
+): ResolvedDiscoveryOptions {
   checkKnownKeys('', checkObject('options', options), keys)
   const { source, services = {}, snapshots } = options
   checkFunction('source.getInstances', checkObject('source', source)['getInstances'] as InstanceSource['getInstances'])
   const { monitors = [], subset } = options
+  const isWanted = checkBoolean('declaredChecks', options.declaredChecks ?? true) && !source.capabilities?.healthChecks
+  const added = isWanted ? declared : undefined
   const anyService = {
     filter: undefined,
-    monitors: checkMonitors('monitors', monitors),
+    monitors: addMonitor(checkMonitors('monitors', monitors), added),
     subset: subset === undefined ? undefined : checkSubset('subset', subset, ownId),
   }
   const clientId = anyService.subset?.clientId ?? ownId
@@ -164,7 +185,7 @@ export function readOptions(options: DiscoveryOptions, ownId: string = randomUUI
     services: new Map(
       Object.entries(checkObject('services', services)).map(([service, own]) => [
         service,
-        readServiceOptions(`services.${service}`, own, anyService, clientId),
+        readServiceOptions(`services.${service}`, own, { defaults: anyService, clientId, added }),
       ]),
     ),
     snapshots,
@@ -184,19 +205,30 @@ export function readOptions(options: DiscoveryOptions, ownId: string = randomUUI
   }
 }
 
+interface ServiceContext {
+  readonly defaults: ResolvedServiceOptions
+  readonly clientId: string
+  /** What runs declared checks. */
+  readonly added: EndpointMonitor | undefined
+}
+
 function readServiceOptions(
   path: string,
   options: unknown,
-  defaults: ResolvedServiceOptions,
-  clientId: string,
+  { defaults, clientId, added }: ServiceContext,
 ): ResolvedServiceOptions {
   const { filter, monitors, subset } = checkObject(path, options) as ServiceDiscoveryOptions
   checkKnownKeys(path, options as object, ['filter', 'monitors', 'subset'])
   return {
     filter: filter === undefined ? undefined : checkFunction(`${path}.filter`, filter),
-    monitors: monitors === undefined ? defaults.monitors : checkMonitors(`${path}.monitors`, monitors),
+    monitors: monitors === undefined ? defaults.monitors : addMonitor(checkMonitors(`${path}.monitors`, monitors), added),
     subset: subset === undefined ? defaults.subset : checkSubset(`${path}.subset`, subset, clientId),
   }
+}
+
+/** Adds what runs declared checks, unless one checks actively already: no instance is checked twice. */
+function addMonitor(monitors: readonly EndpointMonitor[], added: EndpointMonitor | undefined): readonly EndpointMonitor[] {
+  return !added || monitors.some(({ isActive }) => isActive) ? monitors : [...monitors, added]
 }
 
 function checkMonitors(path: string, monitors: readonly EndpointMonitor[]): readonly EndpointMonitor[] {

@@ -1,14 +1,4 @@
-import {
-  checkName,
-  checkObject,
-  checkText,
-  healthCheckChannel,
-  invalid,
-  publishTelemetry,
-  SdError,
-  toSdError,
-  withTimeout,
-} from '@sd/core'
+import { checkName, checkObject, checkText, invalid, SdError, toSdError, withTimeout } from '@sd/core'
 import type { HealthCheck, HealthTarget } from './health-check.ts'
 
 /** How one run of a check ended. */
@@ -34,7 +24,7 @@ export interface CheckRunnerOptions {
 }
 
 /**
- * Makes a function that runs a check on its target and publishes how it went. A check that ignores its signal is never run twice at the same
+ * Makes a function that runs a check on its target. A check that ignores its signal is never run twice at the same
  * time: until it has ended, each further run fails.
  *
  * @returns a function that rejects only with `SD_ABORTED`, when its signal fires
@@ -65,7 +55,6 @@ export function createCheckRunner({ check, target, timeoutMs }: CheckRunnerOptio
       error = toSdError(caught, 'SD_UNAVAILABLE', what)
     }
     const durationMs = performance.now() - startedAt
-    publishTelemetry(healthCheckChannel, { check: check.name, service: on.service, instanceId: on.id, durationMs, error })
     return { checkedAt: Date.now(), durationMs, error, details }
   }
 }

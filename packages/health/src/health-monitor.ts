@@ -1,15 +1,7 @@
-import {
-  checkDuration,
-  checkKnownKeys,
-  checkName,
-  checkOneOf,
-  createSemaphore,
-  type Endpoint,
-  type EndpointMonitor,
-} from '@sd/core'
+import { checkDuration, checkKnownKeys, checkName, checkOneOf, createSemaphore, type EndpointMonitor } from '@sd/core'
 import { checkHealthCheck, type HealthCheck } from './health-check.ts'
-import { startProbe } from './probe.ts'
 import { type ProbeOptions, probeOptionKeys, readProbeOptions } from './probe-options.ts'
+import { watchEndpoints } from './watched-endpoints.ts'
 
 /** Options of {@link createHealthMonitor}. */
 export interface HealthMonitorOptions extends ProbeOptions {
@@ -37,49 +29,10 @@ export function createHealthMonitor(options: HealthMonitorOptions): EndpointMoni
   const rampMs = checkDuration('rampMs', options.rampMs ?? 0)
   const settings = readProbeOptions(options)
   const places = createSemaphore(settings.maxConcurrent)
-  const ejection = { reason: check.name }
-
+  const probe = { check, settings }
   return {
     name,
-    attach(cluster) {
-      /** What ends the probe of each endpoint. */
-      const probes = new Map<Endpoint, () => void>()
-
-      function probe(endpoint: Endpoint): () => void {
-        if (newEndpoints === 'eject') cluster.eject(endpoint, ejection)
-        return startProbe({
-          check,
-          target: () => endpoint.instance,
-          settings,
-          places,
-          onResult({ status, hasChanged }) {
-            if (!hasChanged) return
-            if (status === 'healthy') cluster.restore(endpoint, { rampMs })
-            else cluster.eject(endpoint, ejection)
-          },
-        })
-      }
-
-      function update(): void {
-        const current = new Set(cluster.endpoints)
-        for (const [endpoint, stop] of probes) {
-          if (current.has(endpoint)) continue
-          probes.delete(endpoint)
-          stop()
-        }
-        for (const endpoint of current) {
-          if (!probes.has(endpoint)) probes.set(endpoint, probe(endpoint))
-        }
-      }
-
-      update()
-      return {
-        update,
-        close() {
-          for (const stop of probes.values()) stop()
-          probes.clear()
-        },
-      }
-    },
+    isActive: true,
+    attach: (cluster) => watchEndpoints(cluster, { probeOf: () => probe, places, newEndpoints, rampMs }),
   }
 }

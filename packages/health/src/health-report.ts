@@ -17,7 +17,9 @@ export interface HealthCheckReport {
   readonly kind: HealthCheckKind
   /** Its status: one failure does not change it, see `fall`. */
   readonly status: CheckStatus
-  /** Its last run; absent before the first. */
+  /** Since when it is this one, in Unix milliseconds. */
+  readonly sinceMs: number
+  /** Its last run, with the time at which it ended; absent before the first. */
   readonly lastRun?: CheckRun | undefined
 }
 

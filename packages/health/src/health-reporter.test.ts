@@ -53,7 +53,7 @@ describe('the report', () => {
       status: 'unknown',
       isLive: true,
       isReady: false,
-      checks: { database: { kind: 'readiness', status: 'unknown' } },
+      checks: { database: { kind: 'readiness', status: 'unknown', sinceMs: Date.now() } },
     })
   })
 
@@ -71,6 +71,7 @@ describe('the report', () => {
         database: {
           kind: 'readiness',
           status: 'healthy',
+          sinceMs: checkedAt,
           lastRun: { checkedAt, durationMs: 0, details: { pool: '3/10' }, error: undefined },
         },
       },
@@ -79,9 +80,11 @@ describe('the report', () => {
     await vi.advanceTimersByTimeAsync(10_000)
     const { status, checks } = reporter.report()
     expect(status).toBe('healthy')
+    // The time of the last check, beside that of the verdict.
     expect(checks['database']).toMatchObject({
       status: 'healthy',
-      lastRun: { error: { message: 'the database check: refused' } },
+      sinceMs: checkedAt,
+      lastRun: { checkedAt: checkedAt + 10_000, error: { message: 'the database check: refused' } },
     })
   })
 

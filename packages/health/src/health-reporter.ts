@@ -24,7 +24,9 @@ export function createHealthReporter(options: HealthReporterOptions): HealthRepo
   const registrations = new Set(settings.registrations)
   const firstRegistration = (): Registration | undefined => registrations.values().next().value
   const places = createSemaphore(settings.maxConcurrent)
-  const reports = new Map<string, HealthCheckReport>(checks.map(({ check, kind }) => [check.name, { kind, status: 'unknown' }]))
+  const reports = new Map<string, HealthCheckReport>(
+    checks.map(({ check, kind }) => [check.name, { kind, status: 'unknown', sinceMs: Date.now() }]),
+  )
   const ending = new AbortController()
   /** What each registration was told last. */
   const told = new Map<Registration, HealthSpec>()
@@ -38,8 +40,8 @@ export function createHealthReporter(options: HealthReporterOptions): HealthRepo
       target: () => target(firstRegistration()),
       settings,
       places,
-      onResult({ run, status, hasChanged }) {
-        reports.set(check.name, { kind, status, lastRun: run })
+      onResult({ run, status, hasChanged, sinceMs }) {
+        reports.set(check.name, { kind, status, sinceMs, lastRun: run })
         if (hasChanged) health = toHealthSpec(reports)
         for (const registration of registrations) void tell(registration)
       },

@@ -1,4 +1,6 @@
 export type { CheckRun } from './check-run.ts'
+export { createDeclaredCheckMonitor, type DeclaredCheckMonitorOptions } from './declared-check-monitor.ts'
+export { createDependencyCheck, type DependencyCheckOptions, type ExplainingClient } from './dependency-check.ts'
 export { createGrpcCheck, type GrpcCheckOptions } from './grpc-check.ts'
 export type { HealthCheck, HealthCheckContext, HealthCheckResult, HealthTarget } from './health-check.ts'
 export { createHealthHandler, type HealthAnswer, type HealthHandler, type HealthHandlerOptions } from './health-handler.ts'

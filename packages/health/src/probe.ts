@@ -1,4 +1,4 @@
-import { type Semaphore, sleep } from '@sd/core'
+import { hasTelemetrySubscribers, healthCheckChannel, publishTelemetry, type Semaphore, sleep } from '@sd/core'
 import { type CheckRun, type CheckRunnerOptions, createCheckRunner } from './check-run.ts'
 import type { ProbeOptions } from './probe-options.ts'
 import { type CheckStatus, createVerdict } from './verdict.ts'
@@ -11,6 +11,8 @@ export interface ProbeResult {
   readonly status: CheckStatus
   /** Whether it was another one before. */
   readonly hasChanged: boolean
+  /** Since when it is this one, in Unix milliseconds. */
+  readonly sinceMs: number
 }
 
 /** Options of {@link startProbe}. */
@@ -24,7 +26,7 @@ export interface StartProbeOptions extends Omit<CheckRunnerOptions, 'timeoutMs'>
 }
 
 /**
- * Runs a check again and again, one run after the other. Its timers do not keep the process alive.
+ * Runs a check again and again, one run after the other, and publishes how each went. Its timers do not keep the process alive.
  *
  * @returns a function that ends it; a run under way is aborted and not told of
  */
@@ -34,6 +36,7 @@ export function startProbe({ check, target, settings, places, onResult }: StartP
   const verdict = createVerdict(settings)
   const ending = new AbortController()
   const { signal } = ending
+  let sinceMs = Date.now()
 
   async function repeat(): Promise<void> {
     await sleep(random() * fastIntervalMs, signal)
@@ -41,7 +44,15 @@ export function startProbe({ check, target, settings, places, onResult }: StartP
       const run = await places.run(signal, () => runCheck(signal))
       if (signal.aborted) return
       const hasChanged = verdict.record(run.error === undefined)
-      onResult({ run, status: verdict.status, hasChanged })
+      if (hasChanged) sinceMs = run.checkedAt
+      const { status } = verdict
+      if (hasTelemetrySubscribers(healthCheckChannel)) {
+        const { service, id: instanceId } = target()
+        const { checkedAt: checkedAtMs, durationMs, error } = run
+        const event = { check: check.name, service, instanceId, durationMs, error, checkedAtMs, status, sinceMs }
+        publishTelemetry(healthCheckChannel, event)
+      }
+      onResult({ run, status, hasChanged, sinceMs })
       const pauseMs = verdict.isOpen ? fastIntervalMs : intervalMs
       await sleep(pauseMs * (1 + jitter * (2 * random() - 1)), signal)
     }

@@ -157,6 +157,24 @@ describe.runIf(consul)('registry-consul', { timeout: 60_000 }, () => {
       await probe.until(({ instances }) => expect(instances[0]?.health.status).toBe('healthy'))
       await probe.stop()
     })
+
+    test('are also those that an instance declares, from when it does until it does not', async () => {
+      const { port } = web.address() as AddressInfo
+      isWell = false
+      const registry = open()
+      expect(registry.capabilities.healthChecks).toBe(true)
+      const registration = await registry.register({ service: 'orders', id: 'a', address: '127.0.0.1', port })
+      const probe = probeWatch((options) => registry.watch('orders', options), limitMs)
+      await probe.until(({ instances }) => expect(instances[0]?.health.status).toBe('healthy'))
+      const healthCheck = { type: 'http', path: '/health', intervalMs: 1_000, timeoutMs: 1_000 } as const
+      await registration.update({ healthCheck })
+      await probe.until(({ instances }) => expect(instances[0]).toMatchObject({ healthCheck, health: { status: 'unhealthy' } }))
+      await registration.update({ healthCheck: null })
+      await probe.until(({ instances }) => expect(instances[0]?.health.status).toBe('healthy'))
+      expect(probe.seen.at(-1)?.value?.instances[0]).not.toHaveProperty('healthCheck')
+      isWell = true
+      await probe.stop()
+    })
   })
 
   test('another process that takes the id over is noticed', async () => {

@@ -25,7 +25,14 @@ import { checkSize, readServiceName, serviceId, serviceName } from './layout.ts'
 import { type ConsulRegistryOptions, readOptions } from './options.ts'
 
 // No watchAll: no query of Consul has the instances of all services: the catalog tells names without what changed, checks have no addresses.
-const capabilities = { register: true, watch: 'push', listServices: true, ttl: true, conditionalRemove: true } as const
+const capabilities = {
+  register: true,
+  watch: 'push',
+  listServices: true,
+  ttl: true,
+  conditionalRemove: true,
+  healthChecks: true,
+} as const
 
 /**
  * Registers instances on a Consul agent, with a heartbeat check, and finds those of the whole datacenter.

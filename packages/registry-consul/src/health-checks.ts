@@ -5,7 +5,9 @@ import {
   checkObject,
   checkOneOf,
   checkText,
+  type HealthCheckSpec,
   invalid,
+  isSecureProtocol,
   type ServiceInstance,
 } from '@sd/core'
 
@@ -60,6 +62,19 @@ function checkHealthCheck(field: string, value: unknown): HealthCheckSettings {
     intervalMs: checkDuration(`${field}.intervalMs`, check.intervalMs ?? 10_000, 1_000),
     timeoutMs: checkDuration(`${field}.timeoutMs`, check.timeoutMs ?? 5_000, 1),
   }
+}
+
+/** Shortest interval of an agent, in milliseconds. */
+const minIntervalMs = 1_000
+
+/** The check that an instance declares, with TLS if its protocol has it. */
+export function readDeclaredCheck(
+  { type, path = '/', intervalMs = 10_000, timeoutMs = 5_000 }: HealthCheckSpec,
+  { protocol }: ServiceInstance,
+): HealthCheckSettings {
+  const secure = type !== 'tcp' && isSecureProtocol(protocol)
+  const settings = { grpcService: '', secure, skipTlsVerify: false }
+  return { type, path, intervalMs: Math.max(minIntervalMs, intervalMs), timeoutMs, ...settings }
 }
 
 /** The check as the agent wants it. It begins as passing, because the instance has said that it is well. */

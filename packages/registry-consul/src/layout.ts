@@ -8,7 +8,7 @@ import {
   type ServiceInstance,
   unescapeName,
 } from '@sd/core'
-import { describeCheck, type HealthCheckSettings } from './health-checks.ts'
+import { describeCheck, type HealthCheckSettings, readDeclaredCheck } from './health-checks.ts'
 
 // How an instance is laid out on Consul. The whole of it is the JSON document in the notes of its heartbeat check: the only field that takes
 // any text of any length, comes along in every listing of the service, and stays out of the catalogue's list of services. Name, address,
@@ -76,7 +76,10 @@ export interface Placement {
 /** The body of a registration. */
 export function describeInstance(instance: ServiceInstance, { name, incarnation, ttlMs, healthChecks }: Placement): object {
   const { address, port, weight } = instance
-  const checks = healthChecks.map((check, index) => describeCheck(check, instance, `sd-check-${index}:${incarnation}`))
+  const declared = instance.healthCheck && readDeclaredCheck(instance.healthCheck, instance)
+  const checks = [...healthChecks, ...(declared ? [declared] : [])].map((check, index) =>
+    describeCheck(check, instance, `sd-check-${index}:${incarnation}`),
+  )
   return {
     ID: serviceId(name, instance.id),
     Name: name,

@@ -69,6 +69,28 @@ describe('what the agent is told', () => {
     ])
   })
 
+  test.each<[string, Partial<InstanceSpec>, object]>([
+    [
+      'http',
+      { healthCheck: { type: 'http', path: '/ready?full', intervalMs: 5_000, timeoutMs: 500 } },
+      { HTTP: 'http://10.0.0.1:80/ready?full', Interval: '5000ms', Timeout: '500ms', Status: 'passing' },
+    ],
+    [
+      'http with TLS',
+      { protocol: 'https', healthCheck: { type: 'http' } },
+      { HTTP: 'https://10.0.0.1:80/', Interval: '10000ms', Timeout: '5000ms' },
+    ],
+    [
+      'tcp, more often than an agent may',
+      { protocol: 'https', healthCheck: { type: 'tcp', intervalMs: 100 } },
+      { TCP: '10.0.0.1:80', TCPUseTLS: false, Interval: '1000ms' },
+    ],
+    ['grpc', { protocol: 'grpcs', healthCheck: { type: 'grpc' } }, { GRPC: '10.0.0.1:80', GRPCUseTLS: true }],
+  ])('is the check that the instance declares, after those of the registry: %s', (_, change, check) => {
+    const { Checks } = describeSpec(change, [{ type: 'tcp' }])
+    expect(Checks).toMatchObject([{ CheckID: 'sd:i' }, { CheckID: 'sd-check-0:i' }, { CheckID: 'sd-check-1:i', ...check }])
+  })
+
   test('has as much metadata as Consul takes', () => {
     const metadata = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`k${index}`, 'v']))
     expect(Object.keys(describeSpec({ metadata, version: '1' }).Meta)).toHaveLength(64)

@@ -11,6 +11,8 @@ export function capabilitiesOf(members: readonly Member[]): RegistryCapabilities
     listServices: read.every(({ listServices }) => listServices),
     ...(read.length > 0 && read.every(({ watchAll }) => watchAll) && { watchAll: true }),
     ttl: written.length > 0 && written.every(({ ttl }) => ttl),
+    // Only if all of those that are read do: an instance may be in any.
+    healthChecks: read.length > 0 && read.every(({ healthChecks }) => healthChecks === true),
     conditionalRemove: written.length > 0 && written.every(({ conditionalRemove }) => conditionalRemove),
   }
 }

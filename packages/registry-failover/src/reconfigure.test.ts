@@ -171,6 +171,7 @@ test('what a member lacks is lacking', async () => {
     listServices: false,
     ttl: true,
     conditionalRemove: true,
+    healthChecks: false,
   })
   await expect(registry.listServices()).rejects.toMatchObject({ code: 'SD_UNSUPPORTED' })
   await expect(registry.watchServices()[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'SD_UNSUPPORTED' })

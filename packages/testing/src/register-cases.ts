@@ -133,7 +133,7 @@ export const registerCases: Readonly<Record<string, CaseBody<RegistryContext>>> 
     await registration.update({ metadata: { team: 'b' }, tags: ['blue'] })
     await registration.update({ version: '2.0.0', locality: null, protocol: 'grpc', priority: 0 })
     await registration.update({ health: { status: 'unhealthy', message: 'disk full' } })
-    await registration.update({ ports: { admin: 9091 }, healthCheck: { type: 'tcp' } })
+    await registration.update({ ports: { admin: 9091 }, healthCheck: { type: 'tcp', intervalMs: 86_400_000 } })
     assert.equal(registration.instance.weight, 0)
     await eventually(async () => {
       const found = await other.getInstance('orders', 'orders-1')
@@ -168,7 +168,9 @@ export const registerCases: Readonly<Record<string, CaseBody<RegistryContext>>> 
     await eventually(async () => {
       for (const { instance } of registered) {
         const found = await other.getInstance('orders', instance.id)
-        assert.deepEqual(content(found), content(instance))
+        // Where the backend runs the check, it may have found by now that nobody answers.
+        const seen = found && other.capabilities.healthChecks ? { ...found, health: instance.health } : found
+        assert.deepEqual(content(seen), content(instance))
         assert.ok(found && Object.isFrozen(found.ports) && Object.isFrozen(found.healthCheck), 'both are frozen')
       }
     }, eventuallyMs)

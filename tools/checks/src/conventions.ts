@@ -24,6 +24,7 @@ const allowedDependencies: Readonly<Record<string, readonly string[]>> = {
   registry: ['consul', 'dns', 'etcd', 'failover', 'kubernetes', 'memory', 'nacos', 'static', 'zookeeper'].map(
     (type) => `@sd/registry-${type}`,
   ),
+  discovery: ['@sd/health'],
   'registry-etcd': ['@sd/connection-etcd'],
   'lock-etcd': ['@sd/connection-etcd'],
   'registry-consul': ['@sd/connection-consul'],

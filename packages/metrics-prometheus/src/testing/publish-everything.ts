@@ -101,8 +101,17 @@ export function publishEverything(): () => void {
   publishTelemetry(clusterPanicChannel, { service: 'orders', isPanic: true, healthyShare: 0.4 })
   publishTelemetry(clusterPanicChannel, { service: 'orders', isPanic: false, healthyShare: 0.6 })
   publishTelemetry(discoveryUpdateChannel, { service: 'orders', snapshot, change: diffSnapshots(undefined, snapshot) })
-  publishTelemetry(healthCheckChannel, { service: 'orders', instanceId: 'a', check: 'http', durationMs: 3 })
-  publishTelemetry(healthCheckChannel, { service: 'orders', instanceId: 'a', check: 'http', durationMs: 3, error })
+  const checked = {
+    service: 'orders',
+    instanceId: 'a',
+    check: 'http',
+    durationMs: 3,
+    checkedAtMs: 1,
+    sinceMs: 1,
+    status: 'healthy',
+  } as const
+  publishTelemetry(healthCheckChannel, checked)
+  publishTelemetry(healthCheckChannel, { ...checked, error })
   publishTelemetry(registryOperationChannel, { registry: 'memory', operation: 'getInstances', durationMs: 2 })
   publishTelemetry(registryOperationChannel, { registry: 'memory', operation: 'getInstances', durationMs: 2, error })
   publishTelemetry(registryStateChannel, { registry: 'memory', state: 'disconnected', error })

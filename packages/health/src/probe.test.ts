@@ -1,0 +1,40 @@
+import { createSemaphore, type HealthCheckEvent, healthCheckChannel, subscribeTelemetry } from '@sd/core'
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { startProbe } from './probe.ts'
+import { readProbeOptions } from './probe-options.ts'
+import { localTarget } from './testing/targets.ts'
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+test('every run is published, with the verdict and the time of both', async () => {
+  const events: HealthCheckEvent[] = []
+  onTestFinished(subscribeTelemetry(healthCheckChannel, (event) => void events.push(event)))
+  const startedAt = Date.now()
+  let isWell = true
+  const stop = startProbe({
+    check: { name: 'database', run: () => (isWell ? Promise.resolve(undefined) : Promise.reject(new Error('down'))) },
+    target: () => localTarget(80),
+    settings: readProbeOptions({ random: () => 0.5, fall: 2 }),
+    places: createSemaphore(1),
+    onResult: () => undefined,
+  })
+  onTestFinished(stop)
+  await vi.advanceTimersByTimeAsync(500)
+  isWell = false
+  await vi.advanceTimersByTimeAsync(12_000)
+  const what = { check: 'database', service: 'orders', instanceId: 'orders-1', durationMs: 0 }
+  const error = expect.objectContaining({ code: 'SD_UNAVAILABLE' })
+  await vi.advanceTimersByTimeAsync(10_000)
+  const seen = events.map(({ checkedAtMs, sinceMs, ...event }) => ({
+    ...event,
+    checkedAfterMs: checkedAtMs - startedAt,
+    sinceAfterMs: sinceMs - startedAt,
+  }))
+  expect(seen).toEqual([
+    { ...what, status: 'healthy', checkedAfterMs: 500, sinceAfterMs: 500, error: undefined },
+    { ...what, status: 'healthy', checkedAfterMs: 10_500, sinceAfterMs: 500, error },
+    { ...what, status: 'unhealthy', checkedAfterMs: 11_500, sinceAfterMs: 11_500, error },
+    { ...what, status: 'unhealthy', checkedAfterMs: 21_500, sinceAfterMs: 11_500, error },
+  ])
+})
