@@ -1,5 +1,5 @@
 import { type Balancer, isPickable, scanPickable } from '@sd/core'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import {
   assertDistribution,
   balancerContract,
@@ -84,6 +84,10 @@ describe('distributions', () => {
   })
 
   test('a promise that does not settle in time fails', async () => {
-    await expect(within(new Promise(() => undefined), 10, 'it')).rejects.toThrow('it did not settle in 10 ms')
+    vi.useFakeTimers()
+    const failed = expect(within(new Promise(() => undefined), 10, 'it')).rejects.toThrow('it did not settle in 10 ms')
+    await vi.advanceTimersByTimeAsync(10)
+    await failed
+    vi.useRealTimers()
   })
 })

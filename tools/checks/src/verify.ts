@@ -9,6 +9,7 @@ import { checkErrorCodes } from './error-codes.ts'
 import { commandGate, type Gate, type GateResult, resultOf, root } from './gate.ts'
 import { checkInstall } from './install.ts'
 import { checkListeners } from './listeners.ts'
+import { checkRealTime, readTests } from './real-time.ts'
 import { checkTarballs } from './tarballs.ts'
 import { checkServers, foundServers, missingServers } from './test-servers.ts'
 import { runTests } from './tests.ts'
@@ -35,6 +36,7 @@ const gates: readonly Gate[] = [
         ...packages.flatMap((one) => checkConventions(one, catalogNames)),
         ...packages.flatMap(checkListeners),
         ...checkSnippetAccess(),
+        ...checkRealTime(readTests()),
       ]),
   },
   { name: 'error codes', run: async () => resultOf(packages.length, checkErrorCodes(packages)) },
