@@ -8,6 +8,7 @@ import {
   hasTelemetrySubscribers,
   IDEMPOTENCY_HEADER,
   IDEMPOTENT_METHODS,
+  judgeLimit,
   PRIORITY_HEADER,
   publishTelemetry,
   type RequestBody,
@@ -336,7 +337,7 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
 
   #setTimer(at: number, now: number): void {
     this.#timerAt = at
-    this.#timer = setTimeout(onDeadline, Math.min(at - now, longestTimerMs), this)
+    this.#timer = setTimeout(onDeadline, Math.min(at - now, longestTimerMs), this, at)
   }
 
   /** Sets another deadline; `Infinity` for none. */
@@ -353,6 +354,7 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
 
   /** Checks the deadline, and the limit of an attempt, and sets the timer for what comes next. Far deadlines take more than one timer. */
   checkDeadline(): void {
+    if (this.#finished) return
     const now = performance.now()
     // Timers cut fractions off, and may be a millisecond early.
     const at = this.#timer ? now + 1 : now
@@ -399,6 +401,6 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
   }
 }
 
-function onDeadline(call: Call): void {
-  call.checkDeadline()
+function onDeadline(call: Call, dueAtMs: number): void {
+  judgeLimit(dueAtMs, performance.now(), () => call.checkDeadline())
 }

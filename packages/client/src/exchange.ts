@@ -6,6 +6,7 @@ import {
   type Endpoint,
   type HeaderFields,
   hasTelemetrySubscribers,
+  judgeLimit,
   type Outcome,
   type OutcomeOrigin,
   originOf,
@@ -120,7 +121,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     const { call } = this.attempt
     const { endpoint } = this
     if (time && !call.watchLimit(this, this.startedAt + time.limitMs)) {
-      this.#timer = setTimeout(onLimit, time.limitMs, this)
+      this.#timer = setTimeout(onLimit, time.limitMs, this, this.startedAt + time.limitMs)
     }
     call.firstExchange ??= this
     endpoint.acquire()
@@ -307,6 +308,8 @@ function verdictOf(status: number): ResponseVerdict {
   return status < 500 ? good : bad
 }
 
-function onLimit(exchange: Exchange): void {
-  exchange.onLimit()
+function onLimit(exchange: Exchange, dueAtMs: number): void {
+  judgeLimit(dueAtMs, performance.now(), () => {
+    if (exchange.isWaiting) exchange.onLimit()
+  })
 }

@@ -29,6 +29,7 @@ export interface ResilientParts {
     readonly minLimit: number
     readonly maxQueued: number
     readonly queueTimeoutMs: number
+    readonly maxEventLoopDelayMs: number
   }) => ConcurrencyLimit
 }
 
@@ -48,10 +49,10 @@ export const preset = {
   hedge: { delayMs: 500, percentile: 0.95 },
   /**
    * So many calls are let through at least, also while the limit measures: else many would wait at the start. The queue takes what comes at once after this
-   * process, or all instances, stood still for half a second, at 1,000 calls and more a second, so that the limit makes no failures of its own. Once somebody has waited
-   * in vain the service is overloaded, and newcomers wait for 100 ms until the queue has been empty.
+   * process, or all instances, stood still for seconds, at 1,000 calls and more a second; that this process is late lowers nothing. So the limit makes no failures
+   * of its own. Once somebody has waited in vain the service is overloaded, and newcomers wait for 100 ms until the queue has been empty.
    */
-  concurrencyLimit: { minLimit: 50, maxQueued: 1_000, queueTimeoutMs: 1_000 },
+  concurrencyLimit: { minLimit: 50, maxQueued: 10_000, queueTimeoutMs: 1_000, maxEventLoopDelayMs: 0 },
 } as const
 
 /**
@@ -65,7 +66,7 @@ export const preset = {
  *   is let through again after a tenth of the outage, 10 s at most.
  * - Retries: the defaults of the policy, 3 attempts with jittered backoff, from the service's budget.
  * - Hedges: one more attempt when a call takes longer than 95 % of the others, 500 ms until that is known; from the same budget.
- * - Concurrency: the defaults of the limit, but never fewer than 50 calls, also while it measures, and up to 1,000 more wait for a second, or 100 ms while the
+ * - Concurrency: the defaults of the limit, but never fewer than 50 calls, also while it measures, and up to 10,000 more wait for a second, or 100 ms while the
  *   service is overloaded: a burst after a stall is served and not refused. One instance holds at most twice
  *   an even share of its places, so one that hangs does not use it up.
  *

@@ -1,4 +1,4 @@
-import { type ConcurrencyLimit, judgeOutcome, type LimitRequest, type Permit } from '@sd/core'
+import { type ConcurrencyLimit, judgeOutcome, type LimitRequest, type Permit, readStandstillMs } from '@sd/core'
 import { type AdaptiveLimitOptions, checkAdaptiveLimitOptions } from './adaptive-limit-options.ts'
 import { createEventLoopDelay } from './event-loop-delay.ts'
 import { createGradient } from './gradient.ts'
@@ -59,7 +59,8 @@ export interface AdaptiveLimit extends ConcurrencyLimit, Disposable {
 
 /**
  * Makes a limit that follows latency: Envoy's gradient controller with parts of Netflix's Gradient2, plus the event loop's delay. It sheds
- * load before latency collapses. It keeps no timer but those of who waits: windows and probes are closed by the calls themselves.
+ * load before latency collapses. Windows and probes are closed by the calls themselves. A latency is without the
+ * time for which this process stood still.
  *
  * The queue, off by default, is for bursts: after a stall of this process all that was due comes at once. Once somebody has waited in
  * vain it is no burst but overload, and newcomers wait a tenth of `queueTimeoutMs` until the queue has been empty: after the controlled
@@ -85,10 +86,13 @@ export function createAdaptiveLimit(options: AdaptiveLimitOptions = {}): Adaptiv
       queueTimeoutMs: settings.queueTimeoutMs,
     },
     shortensWaits: true,
-    onSettle(startedAt, outcome) {
+    onSettle(startedAt, outcome, standstillMs) {
       const now = performance.now()
       const verdict = judgeOutcome(outcome)
-      if (verdict !== 'neutral') gradient.learn(startedAt, outcome.latencyMs ?? now - startedAt, verdict === 'success')
+      if (verdict !== 'neutral') {
+        const latencyMs = outcome.latencyMs ?? now - startedAt
+        gradient.learn(startedAt, latencyMs, { ok: verdict === 'success', standstillMs: readStandstillMs(now) - standstillMs })
+      }
       gradient.advance(now, places.active)
       return now
     },

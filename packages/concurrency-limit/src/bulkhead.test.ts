@@ -43,6 +43,7 @@ test('those who wait are served in their order', async () => {
   permit?.settle({ ok: true })
   await Promise.all(work)
   expect(order).toEqual([1, 2, 3])
+  await vi.advanceTimersByTimeAsync(20)
   expect(vi.getTimerCount()).toBe(0)
 })
 
@@ -129,6 +130,7 @@ test('close rejects those who wait and everything later; work under way ends in 
   permit?.settle({ ok: true })
   expect(bulkhead.tryAcquire()).toBeUndefined()
   await expect(bulkhead.execute(() => 1)).rejects.toMatchObject({ code: 'SD_CLOSED' })
+  await vi.advanceTimersByTimeAsync(20)
   expect([bulkhead.statistics().active, vi.getTimerCount()]).toEqual([0, 0])
 })
 

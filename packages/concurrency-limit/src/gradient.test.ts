@@ -14,7 +14,7 @@ function feed(
   latencyMs: number,
   { count = 50, active = gradient.limit, ok = true } = {},
 ): void {
-  for (let index = 0; index < count; index++) gradient.learn(atMs, latencyMs, ok)
+  for (let index = 0; index < count; index++) gradient.learn(atMs, latencyMs, { ok, standstillMs: 0 })
   gradient.advance(atMs + 100, active)
 }
 

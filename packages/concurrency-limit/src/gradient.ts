@@ -34,7 +34,15 @@ export interface Gradient {
   /** Closes a window or probe whose time is over. @param active work under way */
   advance(nowMs: number, active: number): void
   /** Learns a latency. @param startedAtMs when that work began */
-  learn(startedAtMs: number, latencyMs: number, ok: boolean): void
+  learn(startedAtMs: number, measuredMs: number, how: LearnedWork): void
+}
+
+/** How work whose latency is learned went. */
+export interface LearnedWork {
+  /** Whether it succeeded. */
+  readonly ok: boolean
+  /** For how long this process stood still while it was under way, in milliseconds. */
+  readonly standstillMs: number
 }
 
 /** Share of a probe's interval that is added at random, so that many processes don't probe at once. Envoy's default is 15 %. */
@@ -146,7 +154,10 @@ export function createGradient(settings: GradientSettings, nowMs: number): Gradi
         closeWindow(now)
       }
     },
-    learn(startedAtMs, latencyMs, ok) {
+    learn(startedAtMs, measuredMs, { ok, standstillMs }) {
+      // What remains is no measure of what is to be the least, and is at least that.
+      if (standstillMs > 0 && (probeStartedAt !== undefined || minRttMs === 0)) return
+      const latencyMs = standstillMs > 0 ? Math.max(minRttMs, measuredMs - standstillMs) : measuredMs
       // What began before the probe began under load.
       if (probeStartedAt !== undefined ? ok && startedAtMs >= probeStartedAt : ok || latencyMs > minRttMs * settings.tolerance) {
         window.add(latencyMs)

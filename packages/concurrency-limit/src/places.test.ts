@@ -8,6 +8,16 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
+/** Lets this process stand still from now on, as often as what it returns is called. */
+function replaceClock(): (forMs: number) => void {
+  const now = performance.now.bind(performance)
+  let stoodStillMs = 0
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + stoodStillMs)
+  return (forMs) => {
+    stoodStillMs += forMs
+  }
+}
+
 interface Size {
   readonly places: number
   readonly maxQueued: number
@@ -54,25 +64,52 @@ describe.each(Object.entries(limits))('%s', (_, createLimit) => {
     await critical
   })
 
-  test('a stall of the process is no wait: what came in meanwhile is read first, once', async () => {
+  test('a standstill of the process is no wait', async () => {
+    const limit = createLimit({ places: 1, maxQueued: 2, queueTimeoutMs: 100 })
+    await limit.acquire()
+    const standStill = replaceClock()
+    let isRefused = false
+    Promise.resolve(limit.acquire()).catch(() => {
+      isRefused = true
+    })
+    for (let round = 0; round < 4; round++) {
+      await vi.advanceTimersByTimeAsync(20)
+      standStill(300)
+    }
+    await vi.advanceTimersByTimeAsync(19)
+    expect(isRefused).toBe(false)
+    await vi.advanceTimersByTimeAsync(2)
+    expect(isRefused).toBe(true)
+  })
+
+  test('what came in during a standstill is read before anybody is refused', async () => {
+    // Only the timers: that reads come before `setImmediate` is what matters.
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'] })
     const limit = createLimit({ places: 1, maxQueued: 2, queueTimeoutMs: 100 })
     const permit = await limit.acquire()
-    const now = performance.now.bind(performance)
-    let stallMs = 0
-    vi.spyOn(performance, 'now').mockImplementation(() => now() + stallMs)
     const first = limit.acquire()
     const second = expect(limit.acquire()).rejects.toMatchObject({ code: 'SD_REJECTED' })
-    await vi.advanceTimersByTimeAsync(99)
-    stallMs = 300
-    await vi.advanceTimersByTimeAsync(1)
-    expect(limit.load.waiting).toBe(2)
+    vi.advanceTimersByTime(99)
+    replaceClock()(300)
+    vi.advanceTimersByTime(1)
     permit.settle({ ok: true })
     await first
-    stallMs = 900
-    await vi.advanceTimersByTimeAsync(20)
     await second
-    expect([limit.statistics().timedOut, vi.getTimerCount()]).toEqual([1, 0])
   })
+})
+
+test('a standstill of the process is no latency: the adaptive limit stays', async () => {
+  const limit = createAdaptiveLimit({ minLimit: 5, initialLimit: 40, probeSamples: 20, maxEventLoopDelayMs: 0 })
+  const standStill = replaceClock()
+  for (let round = 0; round < 300; round++) {
+    const permits = Array.from({ length: 30 }, () => limit.tryAcquire())
+    await vi.advanceTimersByTimeAsync(10)
+    if (round > 10) standStill(200)
+    for (const permit of permits) permit?.settle({ ok: true })
+  }
+  const { minRttMs, limit: places } = limit.statistics()
+  expect(minRttMs).toBe(10)
+  expect(places).toBeGreaterThanOrEqual(40)
 })
 
 describe('the queue of an adaptive limit', () => {

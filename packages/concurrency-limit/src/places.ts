@@ -2,10 +2,13 @@ import {
   abortError,
   type CallPriority,
   closedError,
+  followLoop,
+  judgeLimit,
   type LimitRequest,
   type Outcome,
   type Permit,
   priorityShares,
+  readStandstillMs,
   SdError,
 } from '@sd/core'
 import { createWaitQueue, type Place, type WaitQueue } from './wait-queue.ts'
@@ -34,8 +37,12 @@ export interface PlacesInit {
   readonly size: PlacesSize
   /** Whether newcomers wait for a tenth of the timeout only, after somebody waited in vain and until the queue has been empty. */
   readonly shortensWaits: boolean
-  /** Told of work that has ended, before its place is free. @returns the time now, by `performance.now()` */
-  readonly onSettle?: (startedAtMs: number, outcome: Outcome) => number
+  /**
+   * Told of work that has ended, before its place is free: when it began, how it ended, and what {@link readStandstillMs} said at its beginning.
+   *
+   * @returns the time now, by `performance.now()`
+   */
+  readonly onSettle?: (startedAtMs: number, outcome: Outcome, standstillMs: number) => number
 }
 
 /** Places for work, and the queue of those who wait for one. */
@@ -65,18 +72,16 @@ interface Waiter {
 
 /** Part of the timeout that newcomers wait for in a queue in which somebody waited in vain. */
 const shortShare = 0.1
-/** A wait is timed in so many slices: each starts when the one before was seen to end, so that a stall counts for one slice at most. */
-const slices = 5
-/** Shortest slice, in milliseconds. */
-const minSliceMs = 20
-/** A timer that is so much too late, in milliseconds, says that the process stood still. */
-const lateMs = 20
 
+/** The time that this process could use, by `performance.now()`. */
+function usedMs(): number {
+  const now = performance.now()
+  return now - readStandstillMs(now)
+}
 /**
  * Makes places. Nobody overtakes those who wait with the same priority; `critical` work, and work without a priority, is served before
- * `default`, which never takes the places that are kept from it. The time for which this process itself stood still hardly counts as
- * waiting, and the last slice is repeated once if it ended late: timers fire before the responses that came in meanwhile are read, and those
- * free the places.
+ * `default`, which never takes the places that are kept from it. The time for which this process itself stands still is no wait, and what came in
+ * meanwhile is read before anybody is refused: it frees places.
  */
 export function createPlaces({ name, size, shortensWaits, onSettle }: PlacesInit): Places {
   /** Those who may take every place, and those who may not. */
@@ -87,16 +92,23 @@ export function createPlaces({ name, size, shortensWaits, onSettle }: PlacesInit
   let closed = false
   /** Whether somebody has waited in vain since the queue was empty: then it is no burst but overload. */
   let overloaded = false
+  const work = {
+    get isBusy() {
+      return active > 0
+    },
+  }
 
   function admit(startedAtMs: number): Permit {
     active++
     counts.admitted++
+    if (active === 1) followLoop(work)
+    const standstillMs = onSettle ? readStandstillMs(startedAtMs) : 0
     let settled = false
     return {
       settle(outcome) {
         if (settled) return
         settled = true
-        const now = onSettle ? onSettle(startedAtMs, outcome) : 0
+        const now = onSettle ? onSettle(startedAtMs, outcome, standstillMs) : 0
         active--
         admitWaiting(now)
       },
@@ -133,23 +145,18 @@ export function createPlaces({ name, size, shortensWaits, onSettle }: PlacesInit
   function wait(queue: WaitQueue<Waiter>, signal: AbortSignal | undefined): Promise<Permit> {
     const timeoutMs = timeoutOfNewcomer()
     return new Promise((resolve, reject) => {
-      let leftMs = timeoutMs
-      let mayBeLate = true
-      let sliceMs = 0
-      let dueAt = 0
+      const startedAtMs = usedMs()
       let timer: ReturnType<typeof setTimeout> | undefined
-      function startSlice(): void {
-        sliceMs = Math.min(Math.max(minSliceMs, Math.ceil(timeoutMs / slices)), Math.max(leftMs, 1))
-        dueAt = performance.now() + sliceMs
-        timer = setTimeout(endSlice, sliceMs)
+      let isOver = false
+      function startTimer(leftMs: number): void {
+        const dueAtMs = performance.now() + leftMs
+        timer = setTimeout(() => judgeLimit(dueAtMs, performance.now(), judge), leftMs)
       }
-      function endSlice(): void {
-        leftMs -= sliceMs
-        if (leftMs <= 0 && mayBeLate && performance.now() - dueAt > lateMs) {
-          mayBeLate = false
-          leftMs = sliceMs
-        }
-        if (leftMs > 0) startSlice()
+      function judge(): void {
+        if (isOver) return
+        const leftMs = timeoutMs - (usedMs() - startedAtMs)
+        // Timers cut fractions off.
+        if (leftMs >= 1) startTimer(leftMs)
         else refuseLate()
       }
       function refuseLate(): void {
@@ -161,9 +168,10 @@ export function createPlaces({ name, size, shortensWaits, onSettle }: PlacesInit
         counts.aborted++
         waiter.refuse(abortError(signal as AbortSignal, `waiting for ${name}`))
       }
-      startSlice()
+      startTimer(timeoutMs)
       signal?.addEventListener('abort', onAbort, { once: true })
       function leave(): void {
+        isOver = true
         place.leave()
         clearTimeout(timer)
         signal?.removeEventListener('abort', onAbort)

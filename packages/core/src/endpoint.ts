@@ -120,7 +120,7 @@ class TrackedEndpoint implements Endpoint {
   failures = 0
   answeredAt = 0
   /** When it was last answered well, by `performance.now()`. */
-  #servedAt = 0
+  #servedAt = Number.NEGATIVE_INFINITY
   readonly #onAnswer: EndpointOptions['onAnswer'] | undefined
   readonly #onBlock: EndpointOptions['onBlock'] | undefined
   readonly #onSilence: EndpointOptions['onSilence'] | undefined
@@ -154,7 +154,7 @@ class TrackedEndpoint implements Endpoint {
     this.#unanswered++
     this.#onChange?.(this)
     if (this.#unanswered === 2) this.#silentSince = performance.now()
-    else if (this.#unanswered >= silentAttempts) this.#checkSilence()
+    else if (this.#unanswered >= silentAttempts) this.#checkSilence(false)
   }
 
   release(outcome: Outcome): void {
@@ -237,9 +237,12 @@ class TrackedEndpoint implements Endpoint {
     this.#origin = undefined
   }
 
-  #checkSilence(): void {
+  /** @param isRead whether all that has come was read, which it is not right after a standstill of this process */
+  #checkSilence(isRead: boolean): void {
     const silentMs = performance.now() - this.#silentSince
-    if (silentMs > Math.max(shortestSilenceMs, unusualFactor * this.usualMs)) this.#onSilence?.(this, silentMs)
+    if (this.#unanswered < silentAttempts || silentMs <= Math.max(shortestSilenceMs, unusualFactor * this.usualMs)) return
+    if (isRead) this.#onSilence?.(this, silentMs)
+    else setImmediate(() => this.#checkSilence(true))
   }
 
   #learnAnswer(latencyMs: number, startedAt: number | undefined): void {

@@ -84,6 +84,9 @@ describe('what takes an instance out', () => {
     expect(one?.available).toBe(true)
     await vi.advanceTimersByTimeAsync(101)
     one?.acquire()
+    // First all is read that has come.
+    expect(one?.available).toBe(true)
+    await vi.advanceTimersByTimeAsync(0)
     expect([one?.available, one?.blocks[0]?.detail]).toEqual([false, 'no response for 1001 ms'])
     one?.answered()
     expect(one?.available).toBe(true)
@@ -94,7 +97,18 @@ describe('what takes an instance out', () => {
     for (let count = 0; count < 5; count++) two?.acquire()
     await vi.advanceTimersByTimeAsync(4_000)
     two?.acquire()
+    await vi.advanceTimersByTimeAsync(0)
     expect([one?.available, two?.available]).toEqual([true, true])
+  })
+
+  test('a response that came in while this process stood still is read before they do', async () => {
+    const [one] = await start(4)
+    for (let count = 0; count < 20; count++) one?.acquire()
+    await vi.advanceTimersByTimeAsync(2_000)
+    one?.acquire()
+    one?.answered()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(one?.available).toBe(true)
   })
 
   test('losing against others does after five times and half a second without any response', async () => {
@@ -212,6 +226,7 @@ describe('an instance that is out', () => {
     attempt(one, { error: refused, sent: false })
     await vi.advanceTimersByTimeAsync(10_000)
     expect(one?.isTrial).toBe(true)
+    await vi.advanceTimersByTimeAsync(30)
     attempt(one, { error: given, latencyMs: 30 })
     expect([one?.isTrial, one?.available]).toEqual([false, false])
     await vi.advanceTimersByTimeAsync(1_000)

@@ -56,6 +56,23 @@ describe('execute', () => {
     expect([await answer, peer.signals.map(({ aborted }) => aborted)]).toEqual(['first', [false, true]])
   })
 
+  test('an answer that came in while this process stood still is read before another attempt starts', async () => {
+    // Only the timers: that reads come before `setImmediate` is what matters.
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    const now = performance.now.bind(performance)
+    let standstillMs = 0
+    vi.spyOn(performance, 'now').mockImplementation(() => now() + standstillMs)
+    const answer = Promise.withResolvers<string>()
+    const run = vi.fn(() => answer.promise)
+    const call = createHedge({ delayMs: 100 }).execute(run)
+    standstillMs = 500
+    vi.advanceTimersByTime(100)
+    answer.resolve('read')
+    expect(await call).toBe('read')
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(run).toHaveBeenCalledTimes(1)
+  })
+
   test('makes no more attempts than it may', async () => {
     const peer = createPeer<string>([900, 'a'], [900, 'b'], [900, 'c'])
     const answer = createHedge({ delayMs: 100, maxAttempts: 3 }).execute(peer.run)

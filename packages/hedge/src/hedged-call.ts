@@ -1,4 +1,13 @@
-import { abortError, type HedgedAttempt, type HedgedEnd, judgeOutcome, type Outcome, type RetryBudget, SdError } from '@sd/core'
+import {
+  abortError,
+  type HedgedAttempt,
+  type HedgedEnd,
+  judgeLimit,
+  judgeOutcome,
+  type Outcome,
+  type RetryBudget,
+  SdError,
+} from '@sd/core'
 import type { ResolvedOptions } from './options.ts'
 
 /** A peer that asks for more is not asked again. */
@@ -42,6 +51,7 @@ export function runHedged<T>({ run, rules, delayMs, signal, onFirstLatency }: He
     let isOver = false
     let mayStart = true
     let timer: ReturnType<typeof setTimeout> | undefined
+    let dueAtMs = 0
     let best: HedgedEnd<T> | undefined
 
     function start(): void {
@@ -60,7 +70,18 @@ export function runHedged<T>({ run, rules, delayMs, signal, onFirstLatency }: He
 
     function schedule(afterMs: number): void {
       clearTimeout(timer)
-      if (mayStart) timer = setTimeout(startAnother, afterMs)
+      if (!mayStart) return
+      dueAtMs = (started === 1 ? startedAt : performance.now()) + afterMs
+      timer = setTimeout(onTimer, afterMs)
+    }
+
+    function onTimer(): void {
+      judgeLimit(dueAtMs, performance.now(), startIfSlow)
+    }
+
+    /** After a standstill of this process, the answers that came in meanwhile have been read by now. */
+    function startIfSlow(): void {
+      if (!isOver && mayStart) startAnother()
     }
 
     function startAnother(): void {

@@ -37,6 +37,8 @@ export interface Fault {
   readonly isSilent: boolean
   /** How long it lasts from its beginning to its end, where that is not its duration. */
   lastsMs?(durationMs: number, size: number): number
+  /** How long the client's process stands still at most at one time: nothing can end in it. */
+  standsStillMs?(durationMs: number): number
   /** Begins it now; it ends by itself. */
   begin(scene: FaultScene): void
 }
@@ -186,6 +188,32 @@ const scaleUp: Fault = {
   },
 }
 
+/** The client's process stands still: stopped, or in a long pause. */
+const clientStops: Fault = {
+  name: 'client stands still',
+  reach: () => 'none',
+  isSilent: false,
+  standsStillMs: (durationMs) => durationMs,
+  begin({ time, durationMs }) {
+    time.schedule(1, () => time.standStill(durationMs))
+  },
+}
+
+/** How long a starved client gets no processor, and how often, in milliseconds. */
+const starvedMs = 480
+const starvedEveryMs = 500
+
+/** The client's process gets a tenth of a processor. */
+const clientStarves: Fault = {
+  name: 'client starves',
+  reach: () => 'none',
+  isSilent: false,
+  standsStillMs: () => starvedMs,
+  begin({ time, durationMs }) {
+    for (let at = 1; at < durationMs; at += starvedEveryMs) time.schedule(at, () => time.standStill(starvedMs))
+  },
+}
+
 /** All faults. */
 export const faults: readonly Fault[] = [
   modeFault('all answer 503', 'error', 'all'),
@@ -210,4 +238,6 @@ export const faults: readonly Fault[] = [
   registryLoss,
   registryFlap,
   scaleUp,
+  clientStops,
+  clientStarves,
 ]

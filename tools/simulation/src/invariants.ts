@@ -49,7 +49,7 @@ function longestOutMs(scenario: Scenario): number {
 
 /** What of a result must not be. */
 export function findViolations(scenario: Scenario, result: ScenarioResult): readonly Violation[] {
-  return [...judgeFailures(scenario, result), ...judgeAttempts(scenario, result), ...judgeEnd(result)]
+  return [...judgeFailures(scenario, result), ...judgeAttempts(scenario, result), ...judgeEnd(scenario, result)]
 }
 
 function judgeFailures(scenario: Scenario, { calls, faultAt, attempts }: ScenarioResult): Violation[] {
@@ -73,8 +73,14 @@ function judgeFailures(scenario: Scenario, { calls, faultAt, attempts }: Scenari
   const reach = fault.reach(size)
   const isJudged = preset.retries && size > 2
   const affected = reach === 'half' ? Math.ceil(size / 2) : 1
+  // A request that was on the way to its connection when the client stopped is not sent before its deadline.
+  const unsent = (fault.standsStillMs?.(scenario.durationMs) ?? 0) >= deadlineMs ? 2 : 0
   const allowed =
-    reach === 'none' ? 0 : reach === 'all' || !isJudged ? Infinity : Math.ceil(during.length * lossShare) + lossCalls + affected
+    reach === 'none'
+      ? unsent
+      : reach === 'all' || !isJudged
+        ? Infinity
+        : Math.ceil(during.length * lossShare) + lossCalls + affected
   if (lost > allowed) {
     violations.push({ invariant: 'loss', detail: `${lost} of ${during.length} failed, ${allowed} may: ${tally(failed)}` })
   }
@@ -110,9 +116,10 @@ function judgeAttempts(scenario: Scenario, result: ScenarioResult): Violation[] 
   return violations
 }
 
-function judgeEnd({ calls, active, permits, timersLeft }: ScenarioResult): Violation[] {
+function judgeEnd({ fault, durationMs }: Scenario, { calls, active, permits, timersLeft }: ScenarioResult): Violation[] {
+  const limitMs = deadlineMs + 50 + (fault.standsStillMs?.(durationMs) ?? 0)
   const violations: Violation[] = []
-  const unsettled = calls.filter(({ endedAt, at }) => endedAt - at > deadlineMs + 50).length
+  const unsettled = calls.filter(({ endedAt, at }) => endedAt - at > limitMs).length
   if (unsettled > 0) violations.push({ invariant: 'unsettled', detail: `${unsettled} calls outlived their deadline` })
   if (active !== 0) violations.push({ invariant: 'active', detail: `${active} attempts are still counted` })
   if (permits !== 0) violations.push({ invariant: 'permits', detail: `${permits} permits are still taken` })

@@ -26,12 +26,12 @@ export interface Preset {
   readonly discovery: () => Omit<DiscoveryOptions, 'source'>
 }
 
-/** All parts of the preset, with opossum. The delay of the real event loop says nothing in virtual time. */
+/** All parts of the preset, with opossum. */
 const parts: ResilientParts = {
   breaker: createOpossumBreaker,
   retry: createRetryPolicy,
   hedge: createHedgePolicy,
-  concurrencyLimit: (options) => createAdaptiveLimit({ ...options, maxEventLoopDelayMs: 0 }),
+  concurrencyLimit: createAdaptiveLimit,
 }
 
 function preset(name: string, settings: ServiceSettings, more: Partial<Preset> = {}): Preset {

@@ -59,3 +59,25 @@ test('one seed gives one run', async () => {
   expect(await draw(1)).toEqual(await draw(1))
   expect(await draw(1)).not.toEqual(await draw(2))
 })
+
+test('after a standstill timers fire first, then what came in is read, then comes setImmediate', async () => {
+  const seen = await inVirtualTime(1, async (time) => {
+    const seen: unknown[] = []
+    time.schedule(10, () => seen.push(['read', time.now]))
+    time.schedule(5, () => time.standStill(1_000))
+    setTimeout(() => {
+      seen.push(['timer', performance.now()])
+      setImmediate(() => seen.push(['immediate', performance.now()]))
+    }, 20)
+    setTimeout(() => seen.push(['later', performance.now()]), 1_010)
+    await time.advance(2_000)
+    expect(time.now).toBe(2_000)
+    return seen
+  })
+  expect(seen).toEqual([
+    ['timer', 1_005],
+    ['read', 1_005],
+    ['immediate', 1_005],
+    ['later', 1_010],
+  ])
+})

@@ -8,6 +8,11 @@ export interface VirtualTime {
   readonly pendingTimers: number
   /** Runs something later, without counting as a timer of the code under test. */
   schedule(delayMs: number, run: () => void): void
+  /**
+   * The process stands still for this long: nothing runs. Then, as in Node, timers that are due fire first; what came from the network, by
+   * {@link VirtualTime.schedule}, is read after them; and then comes `setImmediate`.
+   */
+  standStill(durationMs: number): void
   /** Lets time pass. Promises that are due are settled between any two timers. */
   advance(durationMs: number): Promise<void>
   /** Lets time pass until a promise settles. @throws Error if it has not settled within `limitMs` */
@@ -59,6 +64,7 @@ export async function inVirtualTime<T>(seed: number, body: (time: VirtualTime) =
   let now = 0
   let order = 0
   let pending = 0
+  const immediates: (() => void)[] = []
 
   function add(delayMs: number, run: () => void, { intervalMs = 0, isOwn = false } = {}): Entry {
     const entry = { at: now + Math.max(0, delayMs), order: order++, run, intervalMs, isOwn, isCleared: false }
@@ -70,6 +76,36 @@ export async function inVirtualTime<T>(seed: number, body: (time: VirtualTime) =
     if (entry.isCleared) return
     entry.isCleared = true
     if (!entry.isOwn) pending--
+  }
+  async function fireLate(): Promise<void> {
+    const reads: Entry[] = []
+    for (let entry = queue.popUntil(now); entry; entry = queue.popUntil(now)) {
+      if (entry.isCleared) continue
+      if (entry.isOwn) reads.push(entry)
+      else await run(entry)
+    }
+    for (const entry of reads) await run(entry)
+  }
+  async function run(entry: Entry): Promise<void> {
+    fire(entry)
+    await drain()
+  }
+  async function runImmediates(): Promise<void> {
+    while (immediates.length > 0) {
+      for (const immediate of immediates.splice(0)) immediate()
+      await drain()
+    }
+  }
+  /** Takes one step: the next entry that is due until then, or all that a standstill put off. @returns whether there was one */
+  async function step(limit: number): Promise<boolean> {
+    const entry = queue.popUntil(Math.max(limit, now))
+    if (!entry) return false
+    if (entry.at < now) {
+      queue.push(entry)
+      await fireLate()
+    } else if (!entry.isCleared) await run(entry)
+    await runImmediates()
+    return true
   }
   function fire(entry: Entry): void {
     now = Math.max(now, entry.at)
@@ -95,6 +131,7 @@ export async function inVirtualTime<T>(seed: number, body: (time: VirtualTime) =
     [globalThis, 'setInterval', (run: Run, ms?: number, ...values: unknown[]) => timer(ms, () => run(...values), true)],
     [globalThis, 'clearTimeout', clearTimer],
     [globalThis, 'clearInterval', clearTimer],
+    [globalThis, 'setImmediate', (run: Run, ...values: unknown[]) => void immediates.push(() => run(...values))],
     [performance, 'now', () => now],
     [Date, 'now', () => epoch + Math.trunc(now)],
     [Math, 'random', createSeededRandom(seed)],
@@ -110,15 +147,15 @@ export async function inVirtualTime<T>(seed: number, body: (time: VirtualTime) =
     schedule(delayMs, run) {
       add(delayMs, run, { isOwn: true })
     },
+    standStill(durationMs) {
+      now += durationMs
+    },
     async advance(durationMs) {
       const end = now + durationMs
       await drain()
-      for (let entry = queue.popUntil(end); entry; entry = queue.popUntil(end)) {
-        if (entry.isCleared) continue
-        fire(entry)
-        await drain()
-      }
-      now = end
+      await runImmediates()
+      while (await step(end));
+      now = Math.max(now, end)
     },
     async settle(promise, limitMs) {
       let isSettled = false
@@ -128,12 +165,9 @@ export async function inVirtualTime<T>(seed: number, body: (time: VirtualTime) =
       promise.then(settled, settled)
       const end = now + limitMs
       await drain()
+      await runImmediates()
       while (!isSettled) {
-        const entry = queue.popUntil(end)
-        if (!entry) throw new Error(`Nothing settled it within ${limitMs} ms`)
-        if (entry.isCleared) continue
-        fire(entry)
-        await drain()
+        if (!(await step(end))) throw new Error(`Nothing settled it within ${limitMs} ms`)
       }
       return promise
     },

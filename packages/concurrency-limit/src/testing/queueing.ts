@@ -37,10 +37,18 @@ interface Running extends Call {
   readonly endsAt: number
 }
 
-/** Runs the simulation with `performance` replaced by virtual time. */
+/** Runs the simulation with `performance` and intervals replaced by virtual time. */
 export function simulateQueueing(setup: QueueingSetup): QueueingResult {
   let now = 0
+  let interval: { readonly run: () => void; readonly everyMs: number; dueAt: number } | undefined
   vi.stubGlobal('performance', { now: () => now })
+  vi.stubGlobal('setInterval', (run: () => void, everyMs: number) => {
+    interval = { run, everyMs, dueAt: now + everyMs }
+    return {}
+  })
+  vi.stubGlobal('clearInterval', () => {
+    interval = undefined
+  })
   try {
     const random = createSeededRandom(setup.seed)
     const policy = setup.createPolicy?.(random)
@@ -86,14 +94,23 @@ export function simulateQueueing(setup: QueueingSetup): QueueingResult {
       start(next)
     }
 
+    function passTo(at: number): void {
+      while (interval && interval.dueAt <= at) {
+        now = interval.dueAt
+        interval.dueAt += interval.everyMs
+        interval.run()
+      }
+      now = at
+    }
+
     while (now < setup.durationMs) {
       const first = running[0]
       if (first && first.endsAt <= nextArrival) {
         running.shift()
-        now = first.endsAt
+        passTo(first.endsAt)
         end(first)
       } else {
-        now = nextArrival
+        passTo(nextArrival)
         arrive()
       }
     }

@@ -1,0 +1,31 @@
+import { expect, test } from 'vitest'
+import { faults } from './faults.ts'
+import { findViolations } from './invariants.ts'
+import { presets } from './presets.ts'
+import { runScenario, type Scenario } from './scenario.ts'
+
+function scenarioOf(fault: string, preset: string, change: Partial<Scenario>): Scenario {
+  const found = faults.find(({ name }) => name === fault)
+  const set = presets.find(({ name }) => name === preset)
+  if (!found || !set) throw new Error(`No ${fault} or ${preset}`)
+  return { fault: found, preset: set, balancer: 'round-robin', size: 4, durationMs: 1_500, rate: 800, seed: 1, ...change }
+}
+
+test.each([
+  ['client stands still', 'defaults', 1_500],
+  ['client stands still', 'resilient', 1_500],
+  ['client stands still', 'resilient', 4_000],
+  ['client stands still', 'resilient without breaker', 1_500],
+  ['client starves', 'resilient', 5_000],
+  ['client starves', 'resilient without breaker', 5_000],
+])(
+  '%s under load, %s, for %d ms: its own limits refuse nothing, and what has come is no timeout',
+  async (fault, preset, durationMs) => {
+    const scenario = scenarioOf(fault, preset, { durationMs })
+    const result = await runScenario(scenario)
+    expect(findViolations(scenario, result)).toEqual([])
+    // What is due after a standstill goes out at once, but is not sent twice because it seems late.
+    expect(result.attempts.length).toBeLessThan(1.1 * result.calls.length)
+  },
+  60_000,
+)
