@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { connectionHint, readServerDelay, SdError, type SdErrorCode, toSdError } from '@sd/core'
+import { isAskedWithoutTls, isDeniedTransaction } from './server-texts.ts'
 
 const codes: Readonly<Record<number, SdErrorCode>> = {
   400: 'SD_INVALID',
@@ -54,7 +55,7 @@ export function explain(caught: unknown, name: string): SdError {
     return toSdError(caught, 'SD_UNAVAILABLE', `${name} can't be reached${hint === undefined ? '' : ` (${hint})`}`)
   }
   const { statusCode: status, body = '', headers = {}, req } = response
-  const text = (typeof body === 'string' ? body : JSON.stringify(body)).slice(0, 500)
+  const text = textOf(body).slice(0, 500)
   const path = req?.path?.split('?', 1)[0] ?? ''
   const asked = req?.method === undefined ? '' : ` ${req.method} ${path}`
   // The response holds the request, and that the token: it must not travel as part of a cause.
@@ -71,12 +72,10 @@ export function explain(caught: unknown, name: string): SdError {
   return error
 }
 
-/** A transaction has one status for all that it refuses; which it was stands in the list of its errors only. */
-function isDeniedTransaction(body: unknown): boolean {
-  const { Errors } = (typeof body === 'object' && body !== null ? body : {}) as { readonly Errors?: unknown }
-  return (
-    Array.isArray(Errors) && Errors.some(({ What }: { readonly What?: unknown }) => String(What).startsWith('Permission denied'))
-  )
+/** The library leaves what has no type, such as the words of a TLS port, as bytes. */
+function textOf(body: unknown): string {
+  if (typeof body === 'string') return body
+  return Buffer.isBuffer(body) ? body.toString().trim() : JSON.stringify(body)
 }
 
 /** Which rule of a policy a path of the API needs. */
@@ -95,9 +94,7 @@ function hintFor(code: SdErrorCode, status: number, path: string, text: string):
     const rule = permissions.find(([pattern]) => pattern.test(path))?.[1]
     return rule && `the token's policy needs ${rule}`
   }
-  // For the reader only: what the error is does not depend on it.
-  if (status === 400 && /HTTP request to an HTTPS server/.test(text))
-    return 'the agent speaks TLS here: give the endpoint as https://'
+  if (isAskedWithoutTls(status, text)) return 'the agent speaks TLS here: give the endpoint as https://'
   if (status === 429) return 'the agent limits requests or connections: see limits.http_max_conns_per_client and request_limits'
   return undefined
 }

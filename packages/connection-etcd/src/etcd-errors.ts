@@ -23,6 +23,9 @@ const ways: Readonly<Record<string, string>> = {
     'grant a role of this user "readwrite" on the prefix, with "etcdctl role grant-permission --prefix"',
   'etcdserver: user name is empty':
     'the cluster has authentication: set credentials, or a client certificate whose CN is the user',
+  'etcdserver: authentication failed, invalid user ID or password':
+    'credentials has a user that does not exist or a wrong password: see "etcdctl user list"',
+  'etcdserver: authentication is not enabled': 'the cluster has no users: leave credentials out, or run "etcdctl auth enable"',
   'etcdserver: mvcc: database space exceeded': 'compact and defragment, raise --quota-backend-bytes, then "etcdctl alarm disarm"',
 }
 

@@ -244,6 +244,42 @@ describe.runIf(etcd)('a server with users', () => {
     await expect(put(anonymous, '/orders/a', '1')).rejects.toMatchObject({ code: 'SD_DENIED' })
   })
 
+  const inOrders: readonly (readonly [string, (connection: EtcdConnection) => Promise<unknown>])[] = [
+    ['reading', (connection) => connection.run((client) => client.get('/orders/a').string())],
+    ['listing', (connection) => connection.run((client) => listPrefix(client, '/orders/'))],
+    ['writing', (connection) => put(connection, '/orders/a', '1')],
+    ['deleting', (connection) => connection.run((client) => client.delete().key('/orders/a').exec())],
+    ['a transaction', (connection) => changeKey(connection, { key: '/orders/a', value: '1' })],
+    ['following', (connection) => startToFollow(connection, '/orders/').ended],
+  ]
+  const ways: readonly (readonly [EtcdConnectionOptions['credentials'], string])[] = [
+    [{ username: 'guest', password: 'guest-secret' }, '"readwrite" on the prefix "/orders/"'],
+    [{ username: 'worker', password: 'wrong-secret' }, 'see "etcdctl user list"'],
+    [undefined, 'the cluster has authentication: set credentials'],
+  ]
+  test.each(inOrders)('%s without the right to it is refused with the way out', async (_, operation) => {
+    await root
+      .user('guest')
+      .create('guest-secret')
+      .catch(() => undefined)
+    for (const [credentials, way] of ways) {
+      const options = { endpoints: endpoints(), operationTimeoutMs: 2_000, ...(credentials && { credentials }) }
+      const connection = createEtcdConnection({ ...readConnectionOptions(options, 'etcd'), prefix: '/orders/' })
+      opened.push(connection)
+      const error = (await operation(connection).catch((caught: unknown) => caught)) as SdError
+      expect(error).toMatchObject({ code: 'SD_DENIED', retryable: false, message: expect.stringContaining(way) })
+      expect(error.message).not.toContain('-secret')
+    }
+  })
+
+  test('a cluster without users refuses a login with the way out', async () => {
+    if (!etcd) return
+    await using plain = await startEtcd(etcd)
+    const credentials = { username: 'worker', password: 'old-secret' }
+    const connection = open({ endpoints: [`127.0.0.1:${plain.port}`], credentials })
+    await expect(put(connection, '/a', '1')).rejects.toThrow('leave credentials out')
+  })
+
   test('a password that is rotated is asked for again, in operations and in a session after it', async () => {
     let password = 'old-secret'
     const connection = open({ endpoints: endpoints(), credentials: () => ({ username: 'worker', password }) })
