@@ -19,7 +19,7 @@ export interface InstanceSource {
   watchServices?: Discoverer['watchServices']
   /** Follows all services over one stream, see `Discoverer.watchAll`. It is used if `capabilities.watchAll` is true. */
   watchAll?: Discoverer['watchAll']
-  /** What it can do, of which `watchAll` matters here. */
+  /** What it can do, of which these matter here. */
   readonly capabilities?: Pick<RegistryCapabilities, 'watchAll' | 'healthChecks'>
   /** Whether it knows that an instance was removed on purpose, see `DiscoverySource.hasLeft`. Absent, it never knows. */
   hasLeft?(service: string, instanceId: string): boolean
