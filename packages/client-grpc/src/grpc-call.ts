@@ -108,14 +108,15 @@ export class GrpcAttempt {
     call.attempted.push(this.endpoint)
   }
 
-  /** It has ended; only the first time counts. */
-  end(code: number, details: string): void {
+  /** It has ended; only the first time counts. @param pushback what the trailers say of when to come back */
+  end(code: number, details: string, pushback?: string): void {
     if (this.outcome) return
     const { endpoint, startedAt, number: attempts } = this
     const call = this.#call
     this.endedAt = performance.now()
     const latencyMs = code === 0 && call.headersAt !== undefined ? call.headersAt - startedAt : undefined
-    this.outcome = toOutcome(call.service, code, details, { latencyMs, deadlineBy: call.judgeDeadline(endpoint, startedAt) })
+    const deadlineBy = call.judgeDeadline(endpoint, startedAt)
+    this.outcome = toOutcome(call.service, code, details, { latencyMs, deadlineBy, pushback })
     endpoint.release(this.outcome)
     this.#onEnd()
     if (attempts === 0 || !hasTelemetrySubscribers(attemptEndChannel)) return

@@ -1,5 +1,7 @@
 import { escapeName } from '@sd/core'
-import type { GrpcAttempt, GrpcCall } from './grpc-call.ts'
+import type { GrpcCall } from './grpc-call.ts'
+import type { GrpcMetadata, GrpcStatus } from './grpc-types.ts'
+import { PinnedAttempt } from './pinned-attempt.ts'
 import { createMethodFinder, readServiceConfig } from './service-config.ts'
 
 /*
@@ -10,7 +12,15 @@ import { createMethodFinder, readServiceConfig } from './service-config.ts'
 /** grpc-js as `import * as grpc from '@grpc/grpc-js'` gives it, of any version from 1.11 on. */
 export interface GrpcModule {
   /** Makes metadata. */
-  readonly Metadata: new () => object
+  readonly Metadata: new (
+    options?: object,
+  ) => object
+  /** Makes channels. */
+  readonly Channel: new (
+    target: string,
+    credentials: never,
+    options: never,
+  ) => object
   /** The experimental API. */
   readonly experimental: {
     /** Sets the resolver of a scheme, instead of the one before. */
@@ -30,6 +40,8 @@ export type Connectivity = (typeof connectivity)[keyof typeof connectivity]
 const pickResultTypes = { complete: 0, queue: 1, fail: 2, drop: 3 } as const
 
 const unavailable = 14
+
+const pushbackKey = 'grpc-retry-pushback-ms'
 
 /** Told when the connectivity of a subchannel changed. */
 export type SubchannelListener = (
@@ -61,15 +73,26 @@ export interface ChannelControl {
 
 /** What becomes of a call: sent on a subchannel, made to wait, failed unless it waits for ready, or failed at once. */
 export type PickDecision =
-  | { readonly kind: 'complete'; readonly subchannel: Subchannel; readonly attempt: GrpcAttempt }
+  | { readonly kind: 'complete'; readonly subchannel: Subchannel; readonly attempt: PickedAttempt }
   | { readonly kind: 'queue' }
   | { readonly kind: 'fail'; readonly details: string }
   | { readonly kind: 'drop'; readonly details: string }
 
+/** Told of what was picked. */
+export interface PickedAttempt {
+  /** The request is being sent. */
+  start(): void
+  /** @param pushback of the trailers; grpc-js tells of it since 1.14 */
+  end(code: number, details: string, pushback?: string): void
+}
+
+/** A call as it comes to the policy: one that is counted here, or an attempt that the policies of a client make. */
+export type PickedCall = GrpcCall | PinnedAttempt
+
 /** A load-balancing policy at work on one channel. */
 export interface ChannelPolicy {
   start(): void
-  pick(call: GrpcCall): PickDecision
+  pick(call: PickedCall): PickDecision
   resetBackoff(): void
   close(): void
 }
@@ -81,12 +104,7 @@ export interface SchemeHandlers {
   /** Puts a policy to work on a channel. */
   openChannel(service: string, control: ChannelControl): ChannelPolicy
   /** A call of a method begins. */
-  startCall(service: string, path: string, metadata: CallMetadata): GrpcCall
-}
-
-/** Metadata of a call. */
-export interface CallMetadata {
-  get(key: string): readonly (string | Buffer)[]
+  startCall(service: string, path: string, metadata: GrpcMetadata): PickedCall
 }
 
 interface ChannelControlHelper {
@@ -137,10 +155,12 @@ export function installScheme(grpc: GrpcModule, scheme: string, handlers: Scheme
       }
       const config = readServiceConfig(channelOptions['grpc.service_config'])
       const findMethod = createMethodFinder(config, handlers.timeoutMs(service))
-      function select(method: string, metadata: CallMetadata): object {
+      function select(method: string, metadata: GrpcMetadata): object {
         const call = handlers.startCall(service, method, metadata)
         const dynamicFilterFactories = [{ createFilter: () => new CallFilter(call) }]
-        return { methodConfig: findMethod(method), pickInformation: call, status: 0, dynamicFilterFactories }
+        // Limits and retries of an attempt are those of the policies.
+        const methodConfig = call instanceof PinnedAttempt ? { name: [] } : findMethod(method)
+        return { methodConfig, pickInformation: call, status: 0, dynamicFilterFactories }
       }
       this.#resolverListener = listener
       this.#serviceConfig = { ...config, loadBalancingConfig: [{ [policyName]: policy }] }
@@ -210,6 +230,9 @@ class ConfiguredPolicy {
   }
 }
 
+/** grpc-js itself waits up to two minutes before it tries to connect again: an instance that was away would be found long after it is back. */
+const ceiling = { 'grpc.max_reconnect_backoff_ms': 5_000 }
+
 /** @param channelOptions what subchannels are made with; from 1.13 on they take nothing from the channel by themselves */
 function openChannel(
   grpc: GrpcModule,
@@ -218,14 +241,20 @@ function openChannel(
   open: (control: ChannelControl) => ChannelPolicy,
 ): ChannelPolicy {
   const policy = open({
-    createSubchannel: (address) => helper.createSubchannel(address, channelOptions),
+    createSubchannel: (address) => helper.createSubchannel(address, { ...ceiling, ...channelOptions }),
     publish: (state, error) => helper.updateState(state, picker, error ?? null),
   })
   const picker = {
     // What the config selector gave as information for the pick: the call.
-    pick: ({ extraPickInfo }: { extraPickInfo: GrpcCall }) => toPickResult(policy.pick(extraPickInfo), grpc),
+    pick: ({ extraPickInfo }: { extraPickInfo: PickedCall }) => toPickResult(policy.pick(extraPickInfo), grpc),
   }
   return policy
+}
+
+/** Name of the service that a target is for; `undefined` for a target of another scheme. */
+export function decodeTarget(scheme: string, target: string): string | undefined {
+  const [, name] = target.startsWith(`${scheme}:`) ? (/^[^:]*:(?:\/\/[^/]*\/)?(.+)$/.exec(target) ?? []) : []
+  return name === undefined ? undefined : decodeName(name)
 }
 
 /** Names with special characters are escaped in a target as in any URI. */
@@ -239,9 +268,9 @@ function decodeName(path: string): string {
 
 /** Sees the head and the status of a call, and changes nothing. */
 class CallFilter {
-  readonly #call: GrpcCall
+  readonly #call: PickedCall
 
-  constructor(call: GrpcCall) {
+  constructor(call: PickedCall) {
     this.#call = call
   }
 
@@ -262,7 +291,7 @@ class CallFilter {
     return message
   }
 
-  receiveTrailers<T extends { readonly code: number; readonly details: string }>(status: T): T {
+  receiveTrailers<T extends GrpcStatus>(status: T): T {
     this.#call.end(status.code, status.details)
     return status
   }
@@ -277,8 +306,9 @@ function toPickResult(decision: PickDecision, grpc: GrpcModule): object {
       subchannel,
       status: null,
       onCallStarted: () => attempt.start(),
-      // Details are told since 1.14.
-      onCallEnded: (code: number, details: string = '') => attempt.end(code, details),
+      // Details and metadata are told since 1.14.
+      onCallEnded: (code: number, details: string = '', metadata?: GrpcMetadata) =>
+        attempt.end(code, details, metadata?.get(pushbackKey)[0]?.toString()),
     }
   }
   const status =

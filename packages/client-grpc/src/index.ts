@@ -1,4 +1,6 @@
 export { type CallWithDeadline, readCallDeadline, toCallDeadline } from './deadline.ts'
 export type { GrpcModule } from './grpc-js.ts'
+export type { MethodKind, ServiceMethods } from './method-kinds.ts'
 export type { GrpcServiceSettings, GrpcServicesOptions } from './options.ts'
+export type { PolicyClient } from './policy-client.ts'
 export { type GrpcServices, registerServices } from './register-services.ts'

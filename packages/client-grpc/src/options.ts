@@ -9,6 +9,7 @@ import {
   invalid,
 } from '@sd/core'
 import type { GrpcModule } from './grpc-js.ts'
+import type { PolicyClient } from './policy-client.ts'
 
 /** Settings that every service may have of its own. */
 export interface GrpcServiceSettings {
@@ -26,9 +27,14 @@ export interface GrpcServiceSettings {
 }
 
 /** Options of `registerServices`. */
-export interface GrpcServicesOptions extends GrpcServiceSettings {
+export interface GrpcServicesOptions<Module extends GrpcModule = GrpcModule> extends GrpcServiceSettings {
   /** The copy of grpc-js whose clients are to find services: `import * as grpc from '@grpc/grpc-js'`. */
-  readonly grpc: GrpcModule
+  readonly grpc: Module
+  /**
+   * The client of `@sd/client` whose policies the calls of `channelFactory` have. It must have the same discovery; its balancer picks for them. It
+   * is not closed. @default none
+   */
+  readonly client?: PolicyClient
   /** Where services are found, such as `createDiscovery(…)`. It is not closed. */
   readonly discovery: ClusterSource
   /** Chooses endpoints, unless the service has a balancer of its own. */
@@ -55,6 +61,8 @@ export interface ResolvedOptions {
   readonly grpc: GrpcModule
   /** See {@link GrpcServicesOptions.discovery}. */
   readonly discovery: ClusterSource
+  /** See {@link GrpcServicesOptions.client}. */
+  readonly client: PolicyClient | undefined
   /** See {@link GrpcServicesOptions.scheme}. */
   readonly scheme: string
   /** Settings of a service. */
@@ -68,12 +76,14 @@ const ownSchemes = ['dns', 'ipv4', 'ipv6', 'unix', 'xds']
 
 /** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
 export function readOptions(options: GrpcServicesOptions): ResolvedOptions {
-  checkKnownKeys('', checkObject('options', options), ['grpc', 'discovery', 'scheme', 'services', ...settingKeys])
-  const { grpc, discovery, scheme = 'sd', services = {} } = options
+  checkKnownKeys('', checkObject('options', options), ['grpc', 'discovery', 'client', 'scheme', 'services', ...settingKeys])
+  const { grpc, discovery, client, scheme = 'sd', services = {} } = options
   const experimental = (grpc as Partial<GrpcModule> | undefined)?.experimental
   checkFunction('grpc.experimental.registerResolver', experimental?.registerResolver as () => void)
   checkFunction('grpc.experimental.registerLoadBalancerType', experimental?.registerLoadBalancerType as () => void)
+  checkFunction('grpc.Channel', grpc.Channel as unknown as () => void)
   checkClusterSource('discovery', discovery)
+  if (client !== undefined) checkFunction('client.forward', client.forward)
   if (typeof scheme !== 'string' || !/^[a-z][a-z0-9+.-]{0,62}$/.test(scheme) || ownSchemes.includes(scheme)) {
     throw invalid('scheme', scheme, `lower-case letters, digits, "+", "." and "-", and none of ${ownSchemes.join(', ')}`)
   }
@@ -89,7 +99,7 @@ export function readOptions(options: GrpcServicesOptions): ResolvedOptions {
       return [service, readSettings(`${path}.`, settings, defaults)]
     }),
   )
-  return { grpc, discovery, scheme, settingsOf: (service) => own.get(service) ?? defaults }
+  return { grpc, discovery, client, scheme, settingsOf: (service) => own.get(service) ?? defaults }
 }
 
 function readSettings(prefix: string, settings: GrpcServiceSettings, defaults: ResolvedSettings): ResolvedSettings {

@@ -1,12 +1,27 @@
+import { invalid } from '@sd/core'
 import { GrpcCall } from './grpc-call.ts'
-import { installScheme } from './grpc-js.ts'
+import { decodeTarget, type GrpcModule, installScheme } from './grpc-js.ts'
+import type { GrpcChannel } from './grpc-types.ts'
+import { readMethodKinds, type ServiceMethods } from './method-kinds.ts'
 import { type GrpcServicesOptions, readOptions } from './options.ts'
+import { findPin } from './pinned-attempt.ts'
+import { PolicyChannel } from './policy-channel.ts'
 import { ServiceChannel } from './service-channel.ts'
+import { ServiceWaits } from './service-waits.ts'
 
-/** The services that grpc-js clients find under one scheme. */
-export interface GrpcServices extends AsyncDisposable {
+/** The services that grpc-js clients find under one scheme. @typeParam Channel the class of channels of that grpc-js */
+export interface GrpcServices<Channel extends object = object> extends AsyncDisposable {
   /** The scheme: clients dial `<scheme>:///<service>`. */
   readonly scheme: string
+  /**
+   * Makes the channels of clients whose calls are to have the policies of `client`: give it to their class as
+   * `channelFactoryOverride`.
+   *
+   * @param methods the service's definition in the generated code, `OrdersClient.service`: it says which methods are streams
+   * @returns what grpc-js calls with the target. @throws SdError `SD_INVALID` for a target of another scheme
+   * @throws SdError `SD_INVALID` without a `client`, and for a definition that can't be read
+   */
+  channelFactory(methods: ServiceMethods): (target: string, credentials: object, options: object) => Channel
   /**
    * Lets go of all connections; calls under way go on to their end. Calls that wait, and calls that are made afterwards, fail with
    * UNAVAILABLE: grpc-js has no way to take a scheme back. Idempotent.
@@ -19,8 +34,12 @@ export interface GrpcServices extends AsyncDisposable {
  *
  * @throws SdError `SD_INVALID` that names the option
  */
-export function registerServices(options: GrpcServicesOptions): GrpcServices {
-  const { grpc, discovery, scheme, settingsOf } = readOptions(options)
+export function registerServices<Module extends GrpcModule>(
+  options: GrpcServicesOptions<Module>,
+): GrpcServices<InstanceType<Module['Channel']>> {
+  const { grpc, discovery, client, scheme, settingsOf } = readOptions(options)
+  const waits = new ServiceWaits()
+  const policyChannels = new Set<PolicyChannel>()
   const channels = new Set<ServiceChannel>()
   const refusal = `The services of ${scheme}: were closed`
   let closed = false
@@ -30,23 +49,52 @@ export function registerServices(options: GrpcServicesOptions): GrpcServices {
     openChannel(service, control) {
       const { balancer } = settingsOf(service)
       const onClose = (): void => void channels.delete(channel)
-      const init = { service, discovery, balancer, control, onClose, refusal: closed ? refusal : undefined }
+      const onChange = (): void => waits.tell(service)
+      const init = { service, discovery, balancer, control, onChange, onClose, refusal: closed ? refusal : undefined }
       const channel = new ServiceChannel(init)
       channels.add(channel)
       return channel
     },
     startCall(service, path, metadata) {
+      const pinned = findPin(metadata)
+      if (pinned) return pinned
       const { hashMetadata, timeoutMs: ownLimitMs } = settingsOf(service)
       const hashKey = hashMetadata === undefined ? undefined : metadata.get(hashMetadata)[0]?.toString()
       return new GrpcCall({ service, path, hashKey, ownLimitMs })
     },
   })
 
-  const services: GrpcServices = {
+  const services: GrpcServices<InstanceType<Module['Channel']>> = {
     scheme,
+    channelFactory(methods) {
+      if (!client) throw invalid('client', client, 'a client of @sd/client, whose policies the calls are to have')
+      const kindOf = readMethodKinds(methods)
+      return (target, credentials, channelOptions) => {
+        const service = decodeTarget(scheme, target)
+        if (service === undefined)
+          throw invalid('target', target, `a target of the scheme ${scheme}, such as ${scheme}:///orders`)
+        const { hashMetadata, timeoutMs } = settingsOf(service)
+        const made = new PolicyChannel({
+          grpc,
+          client,
+          service,
+          channel: new grpc.Channel(target, credentials as never, channelOptions as never) as GrpcChannel,
+          hashMetadata,
+          timeoutMs,
+          serviceConfig: (channelOptions as Record<string, unknown>)['grpc.service_config'],
+          kindOf,
+          refusal: () => (closed ? refusal : undefined),
+          wait: (onChange) => waits.wait(service, onChange),
+          onClose: (channel) => policyChannels.delete(channel),
+        })
+        policyChannels.add(made)
+        return made as unknown as InstanceType<Module['Channel']>
+      }
+    },
     async close() {
       closed = true
       for (const channel of channels) channel.refuse(refusal)
+      for (const channel of policyChannels) channel.refuse(refusal)
     },
     [Symbol.asyncDispose]: () => services.close(),
   }

@@ -9,13 +9,11 @@ import {
 } from '@sd/core'
 import { EndpointConnection } from './endpoint-connection.ts'
 import type { GrpcCall } from './grpc-call.ts'
-import { type ChannelControl, type ChannelPolicy, connectivity, type PickDecision } from './grpc-js.ts'
+import { type ChannelControl, type ChannelPolicy, connectivity, type PickDecision, type PickedCall } from './grpc-js.ts'
+import { PinnedAttempt } from './pinned-attempt.ts'
 
 /** Endpoints without a connection that one pick gets to know, and connects to, before it takes any that has one. */
 const maxTries = 4
-
-/** How often calls that wait, and channels without a connection, look for what has changed, in milliseconds. */
-const lookIntervalMs = 100
 
 /** What a {@link ServiceChannel} is made of. */
 export interface ServiceChannelInit {
@@ -27,6 +25,8 @@ export interface ServiceChannelInit {
   readonly balancer: Balancer
   /** The channel of grpc-js. */
   readonly control: ChannelControl
+  /** Called when there is a connection, and when there may be other instances. */
+  readonly onChange: () => void
   /** Called once it is closed. */
   readonly onClose: () => void
   /** Why no call can be made, if none can. */
@@ -56,7 +56,7 @@ export class ServiceChannel implements ChannelPolicy {
   #lookupFailure: string | undefined
   /** Why no call can be made any more. */
   #refusal: string | undefined
-  #timer: ReturnType<typeof setTimeout> | undefined
+  #leave: (() => void) | undefined
 
   constructor(init: ServiceChannelInit) {
     this.#init = init
@@ -68,14 +68,14 @@ export class ServiceChannel implements ChannelPolicy {
     this.#publish()
   }
 
-  pick(call: GrpcCall): PickDecision {
+  pick(call: PickedCall): PickDecision {
     if (call.isOver) return { kind: 'drop', details: 'the call has ended' }
+    if (call instanceof PinnedAttempt) return this.#pickPinned(call)
     if (this.#refusal !== undefined) return { kind: 'drop', details: this.#refusal }
     const choice = this.#choose(call)
     if (choice instanceof EndpointConnection) {
       return { kind: 'complete', subchannel: choice.subchannel, attempt: call.begin(choice.endpoint) }
     }
-    this.#lookLater()
     return choice
   }
 
@@ -101,16 +101,31 @@ export class ServiceChannel implements ChannelPolicy {
     try {
       this.#cluster = discovery.cluster(service)
       this.#attached = this.#cluster.attach(balancer)
+      this.#leave = this.#cluster.onChange(() => this.#followCluster())
       void this.#lookUp(this.#cluster)
     } catch (error) {
       this.#refusal = toSdError(error, 'SD_UNAVAILABLE', `Finding ${service}`).message
     }
   }
 
-  #letGo(): void {
-    clearTimeout(this.#timer)
-    this.#lookup.abort()
+  /** Calls that wait pick again. */
+  #followCluster(): void {
+    if (this.#cluster?.isClosed && this.#refusal === undefined) {
+      this.#leaveCluster()
+      this.#join()
+    }
+    this.#publish()
+    this.#init.onChange()
+  }
+
+  #leaveCluster(): void {
+    this.#leave?.()
     this.#attached?.detach()
+  }
+
+  #letGo(): void {
+    this.#lookup.abort()
+    this.#leaveCluster()
     for (const connection of this.#connections.values()) connection.close()
     this.#connections.clear()
   }
@@ -128,8 +143,10 @@ export class ServiceChannel implements ChannelPolicy {
   #publish(): void {
     const { control } = this.#init
     const state = this.#look()
-    if (state instanceof EndpointConnection) control.publish(connectivity.ready)
-    else if (state.kind === 'queue') control.publish(connectivity.connecting)
+    if (state instanceof EndpointConnection) {
+      control.publish(connectivity.ready)
+      this.#init.onChange()
+    } else if (state.kind === 'queue') control.publish(connectivity.connecting)
     else control.publish(connectivity.transientFailure, state.details)
   }
 
@@ -139,16 +156,7 @@ export class ServiceChannel implements ChannelPolicy {
     this.#follow()
     const ready = [...this.#connections.values()].find(({ isReady }) => isReady)
     if (ready) return ready
-    this.#lookLater()
     return this.#choose({ attempted: [], hashKey: undefined })
-  }
-
-  /** A cluster tells of no change, so whoever waits for one looks from time to time. While calls find connections nobody does. */
-  #lookLater(): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined
-      this.#publish()
-    }, lookIntervalMs).unref()
   }
 
   /** Lets go of connections to endpoints that have left the view. */
@@ -179,6 +187,24 @@ export class ServiceChannel implements ChannelPolicy {
     // The attempts before have tried all that there are: again any.
     attempted.length = 0
     return this.#choose(tried)
+  }
+
+  /** The policies of a client have picked the endpoint, and decide when it is tried: a backoff of grpc-js would only delay them. */
+  #pickPinned(attempt: PinnedAttempt): PickDecision {
+    if (this.#refusal !== undefined) {
+      attempt.refusal = this.#refusal
+      return { kind: 'drop', details: this.#refusal }
+    }
+    const connection = this.#connectionTo(attempt.endpoint)
+    connection.isCountedByAttempts = true
+    if (connection.isReady) return { kind: 'complete', subchannel: connection.subchannel, attempt }
+    if (attempt.failuresBefore === undefined) {
+      attempt.failuresBefore = connection.failures
+      if (connection.hasFailed) connection.retryNow()
+    }
+    if (connection.failures === attempt.failuresBefore && !connection.isLate) return waiting
+    attempt.failure = connection.failure ?? 'the connection failed'
+    return { kind: 'drop', details: attempt.failure }
   }
 
   /** Leaves behind in `tried.attempted` what it has tried. */

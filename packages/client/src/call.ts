@@ -16,6 +16,7 @@ import {
   toSdError,
 } from '@sd/core'
 import type { ForwardParts, LimitedExchange } from './call-frame.ts'
+import type { CallInit } from './call-init.ts'
 import { CallRound, type RoundOwner } from './call-round.ts'
 import type { Exchange } from './exchange.ts'
 import type { CallRecorder } from './explanation.ts'
@@ -25,44 +26,6 @@ import { type PreparedBody, prepareBody } from './request-body.ts'
 import type { ServiceEntry } from './service-entries.ts'
 import { ServiceResponse } from './service-response.ts'
 import type { Transport } from './transport.ts'
-
-/** What a call is made of. */
-export interface CallInit {
-  /** The service, with its cluster, settings and policies. */
-  readonly entry: ServiceEntry
-  /** Sends requests. */
-  readonly transport: Transport
-  /** The client's calls under way. */
-  readonly openCalls: OpenCalls
-  /** HTTP method in upper case. */
-  readonly method: string
-  /** Path with query. */
-  readonly path: string
-  /** Header fields, names in lower case. */
-  readonly headers: Record<string, string>
-  /** The body as the caller gave it. */
-  readonly body?: RequestBody | undefined
-  /** When the call must have ended, by `performance.now()`; `Infinity` for never. */
-  readonly deadlineAt: number
-  /** Limit of each attempt of this call until the head of its response, in milliseconds; 0 for none, `undefined` for that of the service. */
-  readonly attemptTimeoutMs?: number | undefined
-  /** How much it matters to concurrency limits. */
-  readonly priority?: CallPriority | undefined
-  /** Whether it may be sent twice whatever its method; `undefined` for what the service says. */
-  readonly idempotent?: boolean | undefined
-  /** When it began, by `performance.now()`. @default now */
-  readonly startedAt?: number | undefined
-  /** The caller's signal. */
-  readonly signal?: AbortSignal | undefined
-  /** What consistent hashing hashes. */
-  readonly hashKey?: string | undefined
-  /** Most bytes that are read of the response as a whole. */
-  readonly maxResponseBytes: number
-  /** Takes notes, if the caller wants them. */
-  readonly recorder?: CallRecorder | undefined
-  /** Of a forwarded call; then `headers` are not in effect. */
-  readonly forward?: ForwardParts | undefined
-}
 
 const noRounds: readonly CallRound[] = []
 
@@ -391,9 +354,15 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
     const status = this.#exchange?.status ?? this.#status
     if (hasTelemetrySubscribers(callEndChannel)) {
       const durationMs = performance.now() - this.startedAt
-      const grpcStatus = this.#exchange?.grpcStatus
-      const grpc = grpcStatus !== undefined && { grpcStatus }
-      publishTelemetry(callEndChannel, { call: this, status, ...grpc, error, durationMs, attempts: this.attempts })
+      const { attempts } = this
+      publishTelemetry(callEndChannel, {
+        call: this,
+        status,
+        grpcStatus: this.#exchange?.grpcStatus,
+        error,
+        durationMs,
+        attempts,
+      })
     }
     const { service, method, path } = this
     this.recorder?.finish({ service, method, path, status, error })

@@ -290,7 +290,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     publishTelemetry(attemptEndChannel, {
       call,
       status,
-      ...(grpcStatus !== undefined && { grpcStatus }),
+      grpcStatus,
       error,
       durationMs,
       attempts,

@@ -12,7 +12,8 @@ import {
   settlesWithin,
 } from '@sd/core'
 import type { Dispatcher } from 'undici'
-import { Call, type CallInit } from './call.ts'
+import { Call } from './call.ts'
+import type { CallInit } from './call-init.ts'
 import { Collapser, type CollapsibleCall, collapseKey } from './collapse.ts'
 import { type EventOptions, followEvents, type ServerSentEvent } from './event-stream.ts'
 import { createRecorder } from './explanation.ts'

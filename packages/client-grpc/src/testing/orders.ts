@@ -44,8 +44,9 @@ type UnaryOptions = [request: Message, metadata: Grpc.Metadata, options: Grpc.Ca
 export interface OrdersClient extends Grpc.Client {
   unary(...options: UnaryOptions): Grpc.ClientUnaryCall
   collect(callback: Callback): Grpc.ClientWritableStream<Message>
-  list(request: Message): Grpc.ClientReadableStream<Message>
-  chat(): Grpc.ClientDuplexStream<Message, Message>
+  collect(metadata: Grpc.Metadata, options: Grpc.CallOptions, callback: Callback): Grpc.ClientWritableStream<Message>
+  list(request: Message, metadata?: Grpc.Metadata, options?: Grpc.CallOptions): Grpc.ClientReadableStream<Message>
+  chat(metadata?: Grpc.Metadata, options?: Grpc.CallOptions): Grpc.ClientDuplexStream<Message, Message>
 }
 
 /** Options of {@link call}. */
@@ -99,8 +100,21 @@ export interface OrdersServer {
   kill(): void
 }
 
+/** What a server does with a call instead of answering it. */
+export type Misbehaviour =
+  | 'hang'
+  /** Sends the head, and nothing more. */
+  | 'hang after the head'
+  /** Fails with a status. */
+  | { readonly code: number; readonly details?: string; readonly metadata?: Readonly<Record<string, string>> }
+
+/** A call as a server sees it, of any kind. */
+export type IncomingCall = Grpc.ServerUnaryCall<Message, Message> | Grpc.ServerDuplexStream<Message, Message>
+
 /** Options of {@link startOrdersServer}. */
 export interface OrdersServerOptions {
+  /** What it does with a call of any kind; `undefined` to answer it. @default answers */
+  readonly behave?: (call: IncomingCall) => Misbehaviour | undefined
   /** Answers unary calls. @default with the server's name */
   readonly unary?: (
     call: Grpc.ServerUnaryCall<Message, Message>,
@@ -116,11 +130,23 @@ export interface OrdersServerOptions {
 /** Starts a server on loopback. */
 export async function startOrdersServer(grpc: GrpcJs, name: string, options: OrdersServerOptions = {}): Promise<OrdersServer> {
   const server = new grpc.Server()
-  const { unary = (_call, answer) => answer(name), credentials = grpc.ServerCredentials.createInsecure() } = options
+  const { unary = (_call, answer) => answer(name), credentials = grpc.ServerCredentials.createInsecure(), behave } = options
   let calls = 0
+  /** Whether a call was dealt with. */
+  function misbehave(call: IncomingCall, fail: (status: object) => void): boolean {
+    calls++
+    const behaviour = behave?.(call)
+    if (behaviour === undefined) return false
+    if (behaviour === 'hang after the head') call.sendMetadata(new grpc.Metadata())
+    if (typeof behaviour === 'string') return true
+    const metadata = new grpc.Metadata()
+    for (const [key, value] of Object.entries(behaviour.metadata ?? {})) metadata.set(key, value)
+    fail({ code: behaviour.code, details: behaviour.details ?? 'as asked', metadata })
+    return true
+  }
   server.addService(ordersDefinition, {
     unary(call: Grpc.ServerUnaryCall<Message, Message>, callback: Grpc.sendUnaryData<Message>) {
-      calls++
+      if (misbehave(call, (status) => callback(status as Grpc.ServiceError))) return
       unary(
         call,
         (text) => callback(null, { text }),
@@ -128,21 +154,21 @@ export async function startOrdersServer(grpc: GrpcJs, name: string, options: Ord
       )
     },
     collect(call: Grpc.ServerReadableStream<Message, Message>, callback: Grpc.sendUnaryData<Message>) {
-      calls++
+      if (misbehave(call as never, (status) => callback(status as Grpc.ServiceError))) return
       const texts: string[] = []
       call.on('data', ({ text }: Message) => texts.push(text))
       call.on('end', () => callback(null, { text: texts.join() }))
     },
     list(call: Grpc.ServerWritableStream<Message, Message>) {
-      calls++
+      if (misbehave(call as never, (status) => call.emit('error', status))) return
       for (const text of call.request.text.split(',')) call.write({ text })
       call.end()
     },
     chat(call: Grpc.ServerDuplexStream<Message, Message>) {
-      calls++
+      call.on('error', () => undefined)
+      if (misbehave(call, (status) => call.emit('error', status))) return
       call.on('data', ({ text }: Message) => call.write({ text: `${name}: ${text}` }))
       call.on('end', () => call.end())
-      call.on('error', () => undefined)
     },
   } as unknown as Grpc.UntypedServiceImplementation)
   const port = await new Promise<number>((resolve, reject) => {

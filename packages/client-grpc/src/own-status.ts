@@ -1,0 +1,35 @@
+import { grpcError, grpcStatusName, grpcStatusOf, type SdError, type SdErrorOptions } from '@sd/core'
+import type { GrpcStatus } from './grpc-types.ts'
+
+/** Carries a status that grpc-js made by itself through the errors of the client. */
+class OwnStatus extends Error {
+  override readonly name = 'OwnStatus'
+  readonly status: GrpcStatus
+
+  constructor(status: GrpcStatus) {
+    super(describe(status))
+    this.status = status
+  }
+}
+
+function describe({ code, details }: GrpcStatus): string {
+  return `${grpcStatusName(code)}${details && `: ${details}`}`
+}
+
+/** The error of a status that grpc-js made by itself: no peer has told it. */
+export function toOwnError(status: GrpcStatus, options: SdErrorOptions = {}): SdError {
+  return grpcError(status.code, describe(status), { cause: new OwnStatus(status), ...options })
+}
+
+/** Most causes that are looked at. */
+const maxDepth = 5
+
+/** The status code that the caller is told of an error: the one that grpc-js made, if there is any. */
+export function codeOf(error: SdError): number {
+  let cause: unknown = error.cause
+  for (let depth = 0; depth < maxDepth && cause instanceof Error; depth++) {
+    if (cause instanceof OwnStatus) return cause.status.code
+    cause = cause.cause
+  }
+  return grpcStatusOf(error)
+}

@@ -1,0 +1,325 @@
+import { grpcStatusOfHttp, judgeGrpcResponse, PRIORITY_HEADER, readPriority, SdError, toSdError } from '@sd/core'
+import { GrpcExchange } from './grpc-exchange.ts'
+import type { GrpcModule } from './grpc-js.ts'
+import type {
+  ChannelCall,
+  GrpcChannel,
+  GrpcListener,
+  GrpcMetadata,
+  GrpcStatus,
+  MessageContext,
+  ParentCall,
+} from './grpc-types.ts'
+import { decodeDetails, findField, toMetadata, toRawFields } from './metadata.ts'
+import type { MethodKind } from './method-kinds.ts'
+import { codeOf } from './own-status.ts'
+import type { PolicyClient, PolicyControl, PolicyHandler, PolicyRequest } from './policy-client.ts'
+
+/** What the calls of a channel have in common. */
+export interface PolicyCallContext {
+  readonly grpc: GrpcModule
+  readonly client: PolicyClient
+  readonly service: string
+  /** Sends calls where they are pinned. */
+  readonly channel: GrpcChannel
+  /** Key of the metadata that is hashed. */
+  readonly hashMetadata: string | undefined
+  /** Calls that are under way. */
+  readonly openCalls: Set<PolicyCall>
+  /** Why no call can be made, if none can. */
+  refusal(): string | undefined
+  /** Waits for the next change of the service's instances. @returns a function that ends the wait */
+  wait(onChange: () => void): () => void
+}
+
+/** A call as its channel is asked for it. */
+export interface PolicyCallInit {
+  readonly path: string
+  readonly kind: MethodKind
+  /** When it must have ended, in Unix milliseconds; infinite for never. */
+  readonly deadline: number
+  readonly host: string | null | undefined
+  readonly parent: ParentCall | null
+  readonly propagateFlags: number | null | undefined
+  readonly callNumber: number
+}
+
+/** The flags of grpc-js: what of the parent is in effect for the call. */
+const propagateDeadline = 1
+const propagateCancellation = 8
+const cancelled = 1
+const unavailable = 14
+
+/**
+ * One call of grpc-js that is made as a forwarded request of the client: so all policies of the client apply, and each attempt is a
+ * {@link GrpcExchange}. Listeners are told outside of the client's own steps, so that what they throw is theirs.
+ */
+export class PolicyCall implements ChannelCall, PolicyHandler {
+  readonly #context: PolicyCallContext
+  readonly #init: PolicyCallInit
+  #listener: GrpcListener | undefined
+  #fields: string[] = []
+  #metadataOptions: object = {}
+  #credentials: object | undefined
+  #control: PolicyControl | undefined
+  #exchange: GrpcExchange | undefined
+  /** Messages that no attempt has begun to send. */
+  #unsent: Buffer[] | undefined = []
+  #isHalfClosed = false
+  #isSent = false
+  #pendingCallback: MessageContext['callback']
+  readonly #flags = new WeakMap<Uint8Array, number>()
+  #leaveWait: (() => void) | undefined
+  #head: GrpcMetadata | undefined
+  #httpStatus = 200
+  #headFields: readonly string[] = []
+  readonly #messages: Buffer[] = []
+  #reads = 0
+  #status: GrpcStatus | undefined
+  #isTold = false
+  #isFlushing = false
+
+  constructor(context: PolicyCallContext, init: PolicyCallInit) {
+    this.#context = context
+    this.#init = init
+  }
+
+  start(metadata: GrpcMetadata, listener: GrpcListener): void {
+    this.#listener = listener
+    this.#fields = toRawFields(metadata)
+    this.#metadataOptions = metadata.getOptions()
+    this.#context.openCalls.add(this)
+    const { parent, propagateFlags, kind } = this.#init
+    if (parent && ((propagateFlags ?? 0xffff) & propagateCancellation) !== 0) parent.on('cancelled', this.#onParentCancelled)
+    if (kind.requestStream) this.#begin()
+  }
+
+  sendMessageWithContext({ callback, flags }: MessageContext, message: Buffer): void {
+    if (flags) this.#flags.set(message, flags)
+    this.#unsent?.push(message)
+    const isTaken = this.#control?.write(message) ?? !this.#leaveWait
+    if (isTaken || this.#status) process.nextTick(() => callback?.())
+    else this.#pendingCallback = callback
+  }
+
+  halfClose(): void {
+    this.#isHalfClosed = true
+    if (this.#init.kind.requestStream) this.#control?.end()
+    else this.#begin()
+  }
+
+  startRead(): void {
+    this.#reads++
+    this.#flushSoon()
+    if (this.#messages.length < this.#reads) this.#control?.resume()
+  }
+
+  cancelWithStatus(code: number, details: string): void {
+    if (this.#isTold) return
+    // Also instead of a status that has come and waits until the messages were read.
+    this.#status = undefined
+    this.#end(code, details)
+    this.#control?.abort(new SdError('SD_ABORTED', `The call was cancelled: ${details}`))
+  }
+
+  getPeer(): string {
+    return this.#exchange?.call?.getPeer() ?? this.#context.channel.getTarget()
+  }
+
+  getCallNumber(): number {
+    return this.#init.callNumber
+  }
+
+  setCredentials(credentials: object): void {
+    this.#credentials = credentials
+  }
+
+  getAuthContext(): object | null {
+    return this.#exchange?.call?.getAuthContext?.() ?? null
+  }
+
+  onDrain(): void {
+    const callback = this.#pendingCallback
+    this.#pendingCallback = undefined
+    if (callback) process.nextTick(callback)
+  }
+
+  onResponse(status: number, _statusText: string, rawHeaders: readonly string[]): void {
+    this.#httpStatus = status
+    this.#headFields = rawHeaders
+    if (rawHeaders.length > 0) this.#head = toMetadata(this.#context.grpc, rawHeaders)
+    this.#flushSoon()
+  }
+
+  onData(chunk: Uint8Array): void {
+    this.#messages.push(Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk))
+    if (this.#messages.length >= this.#reads) this.#control?.pause()
+    this.#flushSoon()
+  }
+
+  onEnd(rawTrailers: readonly string[]): void {
+    const fields = findField(rawTrailers, 'grpc-status') === undefined ? this.#headFields : rawTrailers
+    const told = findField(fields, 'grpc-status')
+    const code = told === undefined ? grpcStatusOfHttp(this.#httpStatus) : Number(told)
+    const details = decodeDetails(findField(fields, 'grpc-message'))
+    this.#end(code, details, toMetadata(this.#context.grpc, rawTrailers))
+  }
+
+  onError(error: SdError): void {
+    if (this.#mayWait(error)) this.#waitForChange()
+    else this.#end(codeOf(error), error.message)
+  }
+
+  /** No call can be made any more. */
+  refuse(reason: string): void {
+    if (this.#leaveWait) this.#end(unavailable, reason)
+  }
+
+  #begin(): void {
+    const refusal = this.#context.refusal()
+    if (refusal !== undefined) {
+      this.#end(unavailable, refusal)
+      return
+    }
+    try {
+      this.#control = this.#context.client.forward(this.#toRequest(), this)
+    } catch (error) {
+      const failure = toSdError(error, 'SD_INVALID', 'The call can not be made')
+      this.#end(codeOf(failure), failure.message)
+      return
+    }
+    if (this.#reads === 0) this.#control.pause()
+    if (!this.#init.kind.requestStream) return
+    let isTaken = true
+    for (const message of this.#unsent ?? []) isTaken = this.#control.write(message)
+    if (this.#isHalfClosed) this.#control.end()
+    else if (isTaken) this.onDrain()
+  }
+
+  #toRequest(): PolicyRequest {
+    const { service, hashMetadata } = this.#context
+    const { path, kind } = this.#init
+    const deadline = this.#findDeadline()
+    const hashKey = hashMetadata === undefined ? undefined : findField(this.#fields, hashMetadata)
+    const priority = readPriority({ [PRIORITY_HEADER]: findField(this.#fields, PRIORITY_HEADER) })
+    const [message] = this.#unsent ?? []
+    return {
+      service,
+      method: 'POST',
+      path,
+      rawHeaders: this.#fields,
+      // A stream may stay as long as its caller wants; where there is one answer, the time limit of the service is in effect.
+      ...(kind.responseStream && { headTimeoutMs: 0 }),
+      idleTimeoutMs: 0,
+      replayBytes: 0,
+      judge: judgeGrpcResponse,
+      transport: { name: 'grpc', send: this.#send, close: async () => undefined },
+      ...(deadline !== Number.POSITIVE_INFINITY && { deadlineAt: performance.now() + deadline - Date.now() }),
+      ...(hashKey !== undefined && { hashKey }),
+      ...(priority && { priority }),
+      ...(kind.requestStream || !message ? { hasBody: true } : { body: message }),
+    }
+  }
+
+  #findDeadline(): number {
+    const { deadline, parent, propagateFlags } = this.#init
+    if (!parent || ((propagateFlags ?? 0xffff) & propagateDeadline) === 0) return deadline
+    return Math.min(deadline, Number(parent.getDeadline()))
+  }
+
+  readonly #send: PolicyRequest['transport']['send'] = (endpoint, request, handler) => {
+    const { grpc, channel } = this.#context
+    const { kind, host, propagateFlags } = this.#init
+    const exchange = new GrpcExchange(
+      {
+        grpc,
+        channel,
+        kind,
+        host,
+        propagateFlags,
+        credentials: this.#credentials,
+        metadataOptions: this.#metadataOptions,
+        flagsOf: (message) => this.#flags.get(message),
+      },
+      endpoint,
+      {
+        onSend: () => {
+          this.#isSent = true
+          this.#unsent = undefined
+          handler.onSend()
+        },
+        onDrain: () => handler.onDrain?.(),
+        onResponse: (status, headers, statusText) => handler.onResponse(status, headers, statusText),
+        onData: (chunk) => handler.onData(chunk),
+        onEnd: (trailers) => handler.onEnd(trailers),
+        onError: (error, wasSent) => handler.onError(error, wasSent),
+      },
+    )
+    this.#exchange = exchange
+    return exchange.start(request)
+  }
+
+  /** A call that waits for ready, and that no instance has seen, is made again when there may be another instance. */
+  #mayWait({ code }: SdError): boolean {
+    const { waitForReady } = this.#metadataOptions as { readonly waitForReady?: boolean }
+    if (!waitForReady || this.#isSent || this.#status) return false
+    return code === 'SD_NO_INSTANCE' || code === 'SD_UNAVAILABLE'
+  }
+
+  #waitForChange(): void {
+    const deadline = this.#findDeadline()
+    this.#control = undefined
+    const again = (): void => {
+      clearTimeout(timer)
+      this.#leaveWait = undefined
+      if (!this.#status) this.#begin()
+    }
+    const leave = this.#context.wait(again)
+    const leftMs = Math.max(0, deadline - Date.now())
+    const timer =
+      leftMs === Number.POSITIVE_INFINITY
+        ? undefined
+        : setTimeout(() => this.#end(4, 'No instance within the deadline'), Math.min(leftMs, 2 ** 31 - 1))
+    this.#leaveWait = () => {
+      clearTimeout(timer)
+      leave()
+    }
+  }
+
+  readonly #onParentCancelled = (): void => this.cancelWithStatus(cancelled, 'Cancelled by parent call')
+
+  #end(code: number, details: string, metadata = new this.#context.grpc.Metadata() as GrpcMetadata): void {
+    if (this.#status) return
+    this.#status = { code, details, metadata }
+    this.#leaveWait?.()
+    this.#context.openCalls.delete(this)
+    this.#init.parent?.removeListener('cancelled', this.#onParentCancelled)
+    this.onDrain()
+    this.#flushSoon()
+  }
+
+  #flushSoon(): void {
+    if (this.#isFlushing) return
+    this.#isFlushing = true
+    process.nextTick(() => {
+      this.#isFlushing = false
+      this.#flush()
+    })
+  }
+
+  #flush(): void {
+    const listener = this.#listener
+    if (!listener || this.#isTold) return
+    const head = this.#head
+    this.#head = undefined
+    if (head) listener.onReceiveMetadata(head)
+    while (this.#reads > 0 && this.#messages.length > 0 && !this.#isTold) {
+      this.#reads--
+      listener.onReceiveMessage(this.#messages.shift() as Buffer)
+    }
+    const status = this.#status
+    if (!status || this.#isTold || (status.code === 0 && this.#messages.length > 0)) return
+    this.#isTold = true
+    listener.onReceiveStatus(status)
+  }
+}
