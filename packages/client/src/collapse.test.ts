@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { type CallEndEvent, callCollapseChannel, callEndChannel, callStartChannel, subscribeTelemetry } from '@sd/core'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { RequestOptions, ServiceClient } from './index.ts'
 import { createWorld, type World } from './testing/world.ts'
@@ -53,6 +54,39 @@ describe('identical GETs under way', () => {
     expect(served).toBe(1)
     expect(await callAll([textOf(client)], 2)).toEqual(['x for all'])
     expect(world.active()).toBe(0)
+  })
+
+  test('tell telemetry of themselves', async () => {
+    await serve()
+    const client = world.client({ collapse: true })
+    const events: unknown[] = []
+    const note =
+      (kind: string) =>
+      ({ call, status, error, attempts }: Partial<CallEndEvent>): void =>
+        void events.push([kind, call?.path, status, error?.code, attempts])
+    const stops = [
+      subscribeTelemetry(callStartChannel, note('start')),
+      subscribeTelemetry(callCollapseChannel, note('collapse')),
+      subscribeTelemetry(callEndChannel, note('end')),
+    ]
+    const leaving = new AbortController()
+    const calls = [textOf(client), textOf(client), textOf(client, { signal: leaving.signal })]
+    await vi.waitFor(() => expect(served).toBe(1))
+    leaving.abort()
+    expect(await calls[2]).toBe('SD_ABORTED')
+    release()
+    expect(await Promise.all(calls)).toEqual(['x for all', 'x for all', 'SD_ABORTED'])
+    for (const stop of stops) stop()
+    expect(events).toEqual([
+      ['start', '/a', undefined, undefined, undefined],
+      ['start', '/a', undefined, undefined, undefined],
+      ['collapse', '/a', undefined, undefined, undefined],
+      ['end', '/a', undefined, 'SD_ABORTED', 0],
+      ['end', '/a', 200, undefined, 1],
+      ['start', '/a', undefined, undefined, undefined],
+      ['collapse', '/a', undefined, undefined, undefined],
+      ['end', '/a', 200, undefined, 0],
+    ])
   })
 
   test.each<[string, RequestOptions, string?]>([

@@ -1,4 +1,15 @@
-import { abortError, type CallResponse, type HeaderFields, SdError } from '@sd/core'
+import {
+  abortError,
+  type CallResponse,
+  callCollapseChannel,
+  callEndChannel,
+  callStartChannel,
+  type HeaderFields,
+  publishTelemetry,
+  SdError,
+  type TelemetryCall,
+  toSdError,
+} from '@sd/core'
 import { ResponseBody } from './response-body.ts'
 import { ServiceResponse } from './service-response.ts'
 import { isPersonal, isSharedResponse } from './shared-response.ts'
@@ -12,6 +23,8 @@ const maxUnderWay = 10_000
 
 /** A call that several callers may share. */
 export interface CollapsibleCall {
+  /** What telemetry tells of it, if it has the response of another one. */
+  readonly identity: TelemetryCall
   /** What it has in common with others. */
   readonly key: string
   /** Its header fields, names in lower case. */
@@ -56,6 +69,9 @@ export class Collapser {
     let copy: Copy | undefined
     try {
       copy = await untilEnded(shared.copy, call)
+    } catch (error) {
+      if (found) publishJoined(call.identity, undefined, toSdError(error, 'SD_UNAVAILABLE', 'A call that is shared'))
+      throw error
     } finally {
       shared.callers--
       if (shared.callers === 0) {
@@ -64,6 +80,7 @@ export class Collapser {
       }
     }
     if (!copy || (found && !copy.isShared)) return call.start(call.signal).response
+    if (found) publishJoined(call.identity, copy.status)
     return this.#toResponse(copy)
   }
 
@@ -104,6 +121,12 @@ export class Collapser {
     body.end()
     return new ServiceResponse({ status, headers, body, endpoint, attempts, maxResponseBytes: this.#maxResponseBytes })
   }
+}
+
+function publishJoined(call: TelemetryCall, status: number | undefined, error?: SdError): void {
+  publishTelemetry(callStartChannel, { call })
+  publishTelemetry(callCollapseChannel, { call })
+  publishTelemetry(callEndChannel, { call, status, error, durationMs: performance.now() - call.startedAt, attempts: 0 })
 }
 
 /** What calls must have in common to share a response: all header fields but those of tracing. */

@@ -218,8 +218,9 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
 
 /** A call that others like it may join. */
 function toCollapsible(init: CallInit): CollapsibleCall {
-  const { entry, path, headers, hashKey, priority, deadlineAt, signal } = init
+  const { entry, method, path, headers, hashKey, priority, startedAt, deadlineAt, signal } = init
   return {
+    identity: { service: entry.service, method, path, startedAt },
     key: collapseKey([entry.service, path, hashKey, priority], headers),
     headers,
     deadlineAt,

@@ -1,4 +1,5 @@
 import { channel } from 'node:diagnostics_channel'
+import type { OutReason } from './endpoint-blocks.ts'
 import type { CircuitState } from './policy.ts'
 import type { RegistrationState, RegistryState } from './registry.ts'
 
@@ -46,6 +47,8 @@ export interface ClusterStateReport {
   readonly ejected: number
   /** Endpoints that are out for whatever reason: unhealthy, ejected, blocked by a breaker, unreachable. */
   readonly out: number
+  /** Those by the first reason that each has; without the reasons that none has. Absent from versions that did not tell. */
+  readonly outBy?: Readonly<Partial<Record<OutReason, number>>>
   /** Whether so few endpoints are in that those that are out are used too. */
   readonly isPanic: boolean
   /** Instances that are kept although the source does not list them any more. */

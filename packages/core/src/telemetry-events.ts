@@ -26,6 +26,8 @@ export const attemptEndChannel = 'sd:v1:attempt:end'
 export const callRetryChannel = 'sd:v1:call:retry'
 /** A call is made once more while an attempt is still under way. */
 export const callHedgeChannel = 'sd:v1:call:hedge'
+/** A call shares the response of an identical one under way. It has a start and an end like any other, both told when it has ended, and no attempt. */
+export const callCollapseChannel = 'sd:v1:call:collapse'
 /** A policy refused a call, or one more attempt of it. */
 export const callRefusedChannel = 'sd:v1:call:refused'
 /** A fallback stood in for a call that failed. */
@@ -298,6 +300,8 @@ export interface TelemetryEvents {
   readonly [callRetryChannel]: CallRetryEvent
   /** A call is made once more meanwhile. */
   readonly [callHedgeChannel]: CallHedgeEvent
+  /** A call shares the response of another one. */
+  readonly [callCollapseChannel]: CallStartEvent
   /** A policy refused. */
   readonly [callRefusedChannel]: CallRefusedEvent
   /** A fallback stood in. */

@@ -11,6 +11,7 @@ import {
   guardListener,
   hasTelemetrySubscribers,
   type OperationOptions,
+  type OutReason,
   publishTelemetry,
   SdError,
   type ServiceInstance,
@@ -158,6 +159,11 @@ export class LiveCluster implements Cluster {
   /** Number of endpoints that are out. */
   get out(): number {
     return this.#outs.count
+  }
+
+  /** Number of endpoints that are out, by the first reason of each. */
+  get outBy(): Partial<Record<OutReason, number>> {
+    return this.#outs.countByReason()
   }
 
   /** Whether so few endpoints are in that those that are out are used too. */

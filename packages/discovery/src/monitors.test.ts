@@ -202,7 +202,9 @@ describe('a panic', () => {
     expect(endpoints.map(({ available }) => available)).toEqual(new Array(5).fill(true))
     await coalesced()
     expect(used()).toBe('01234')
-    expect(clusterStates()).toMatchObject([{ kind: 'cluster', service: 'orders', isPanic: true, ejected: 3, eligible: 5 }])
+    expect(clusterStates()).toMatchObject([
+      { kind: 'cluster', service: 'orders', isPanic: true, ejected: 3, outBy: { ejected: 3 }, eligible: 5 },
+    ])
     monitor.cluster.restore(endpoints[0] as Endpoint)
     expect(endpoints.map(({ available }) => available)).toEqual([true, false, false, true, true])
     await coalesced()
@@ -271,6 +273,7 @@ test('states are reported while Discovery lives, by own health too', async () =>
       eligible: 2,
       ejected: 0,
       out: 0,
+      outBy: {},
       isPanic: false,
       held: 0,
       staleForMs: 0,

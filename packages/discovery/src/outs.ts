@@ -5,6 +5,7 @@ import {
   type EndpointOut,
   endpointEjectionChannel,
   hasTelemetrySubscribers,
+  type OutReason,
   type OverruledBlocks,
   publishTelemetry,
 } from '@sd/core'
@@ -60,6 +61,16 @@ export class Outs {
   /** Number of members that are out, without those of weight 0, which get no traffic anyway. */
   get count(): number {
     return this.#out.size
+  }
+
+  /** Number of members that are out, by the first reason of each. */
+  countByReason(): Partial<Record<OutReason, number>> {
+    const counts: Partial<Record<OutReason, number>> = {}
+    for (const endpoint of this.#out) {
+      const reason = outsOf(endpoint)[0]?.reason ?? 'blocked'
+      counts[reason] = (counts[reason] ?? 0) + 1
+    }
+    return counts
   }
 
   /** Whether no member is in. */

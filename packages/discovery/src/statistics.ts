@@ -1,4 +1,4 @@
-import type { Cluster, ClusterStateReport, HealthStatus, Staleness } from '@sd/core'
+import type { Cluster, ClusterStateReport, HealthStatus, OutReason, Staleness } from '@sd/core'
 
 /** Running counts of one service. */
 export interface ServiceCounters {
@@ -25,6 +25,8 @@ export interface ServiceStatistics extends Readonly<ServiceCounters> {
   readonly ejected: number
   /** Endpoints that are out for whatever reason, those included. */
   readonly out: number
+  /** Those by the first reason that each has; without the reasons that none has. */
+  readonly outBy: Readonly<Partial<Record<OutReason, number>>>
   /** Whether so few endpoints are in that those that are out are used too. */
   readonly isPanic: boolean
   /** Instances that are kept although the source does not list them any more. */
@@ -49,6 +51,7 @@ interface CountedCluster extends Pick<Cluster, 'service' | 'snapshot' | 'view'> 
   readonly counters: Readonly<ServiceCounters>
   readonly ejected: number
   readonly out: number
+  readonly outBy: ServiceStatistics['outBy']
   readonly isPanic: boolean
   readonly stale: Staleness | undefined
 }
@@ -76,13 +79,14 @@ export function reportCluster(cluster: CountedCluster): ClusterStateReport {
   return { ...statisticsOf(cluster), kind: 'cluster', service: cluster.service, startedAt: cluster.startedAt, instances }
 }
 
-function statisticsOf({ counters, snapshot, view, ejected, out, isPanic, stale }: CountedCluster): ServiceStatistics {
+function statisticsOf({ counters, snapshot, view, ejected, out, outBy, isPanic, stale }: CountedCluster): ServiceStatistics {
   return {
     ...counters,
     instances: snapshot?.instances.length ?? 0,
     eligible: view.endpoints.length,
     ejected,
     out,
+    outBy,
     isPanic,
     held: snapshot?.held?.instanceIds.length ?? 0,
     staleForMs: stale ? Date.now() - stale.sinceMs : 0,

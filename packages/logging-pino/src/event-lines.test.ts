@@ -1,5 +1,6 @@
 import {
   breakerStateChannel,
+  callCollapseChannel,
   callFallbackChannel,
   callHedgeChannel,
   callRefusedChannel,
@@ -40,6 +41,7 @@ function publishAll(): void {
   publishTelemetry(clusterPanicChannel, { service: 'stock', isPanic: false, healthyShare: 1 })
   publishTelemetry(callRetryChannel, { call, attempt: 1, delayMs: 50, status: 503 })
   publishTelemetry(callHedgeChannel, { call, attempt: 2, afterMs: 100 })
+  publishTelemetry(callCollapseChannel, { call })
   publishTelemetry(callRefusedChannel, { call, policy: 'breaker', name: 'b' })
   publishTelemetry(callFallbackChannel, { call, error })
   publishTelemetry(configUpdateChannel, { config: 'app', version: 2, changed: ['db.pool.size', 'db.password'], durationMs: 3 })
@@ -68,6 +70,7 @@ test('events become lines, outside of whatever request is served', async () => {
     'info: cluster out of panic',
     'debug: call is tried again',
     'debug: call is hedged',
+    'debug: call shares a response',
     'debug: call refused',
     'warn: fallback stood in',
     'info: config updated',
@@ -76,8 +79,8 @@ test('events become lines, outside of whatever request is served', async () => {
   expect(lines()[0]).toMatchObject({ registry: 'consul', service: 'orders', err: { code: 'SD_UNAVAILABLE' } })
   expect(lines()[7]).toMatchObject({ peer_service: 'stock', instance_id: 'i1', reason: 'consecutive-5xx', for_ms: 30_000 })
   expect(lines()[11]).toMatchObject({ peer_service: 'stock', path: '/items', attempt: 1, delay_ms: 50, status: 503 })
-  expect(lines()[15]).toMatchObject({ config: 'app', version: 2, changed: ['db.pool.size', 'db.password'], changed_count: 2 })
-  expect(lines()[16]).toMatchObject({ config: 'app', version: 2, err: { code: 'SD_UNAVAILABLE' } })
+  expect(lines()[16]).toMatchObject({ config: 'app', version: 2, changed: ['db.pool.size', 'db.password'], changed_count: 2 })
+  expect(lines()[17]).toMatchObject({ config: 'app', version: 2, err: { code: 'SD_UNAVAILABLE' } })
 })
 
 test('a line names a few of many changed paths', () => {

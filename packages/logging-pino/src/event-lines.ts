@@ -1,6 +1,7 @@
 import {
   breakerStateChannel,
   type CallEndEvent,
+  callCollapseChannel,
   callFallbackChannel,
   callHedgeChannel,
   callRefusedChannel,
@@ -76,6 +77,11 @@ export const eventLines: EventLines = {
     level: 'debug',
     message: 'call is hedged',
     fields: { ...describeCall(call), attempt, after_ms: afterMs },
+  }),
+  [callCollapseChannel]: ({ call }) => ({
+    level: 'debug',
+    message: 'call shares a response',
+    fields: describeCall(call),
   }),
   [callRefusedChannel]: ({ call, policy, name }) => ({
     level: 'debug',

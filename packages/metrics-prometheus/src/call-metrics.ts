@@ -1,6 +1,7 @@
 import {
   attemptEndChannel,
   type CallEndEvent,
+  callCollapseChannel,
   callEndChannel,
   callFallbackChannel,
   callHedgeChannel,
@@ -64,6 +65,11 @@ export function measureCalls({ series, listen, options, instanceName, instanceVa
     help: 'Further attempts while one was under way.',
     labelNames: ['service'],
   })
+  const collapses = series.counter({
+    name: 'call_collapses_total',
+    help: 'Calls that had the response of an identical one under way.',
+    labelNames: ['service'],
+  })
   const refusals = series.counter({
     name: 'call_refusals_total',
     help: 'Calls and attempts that a policy refused.',
@@ -101,6 +107,7 @@ export function measureCalls({ series, listen, options, instanceName, instanceVa
   })
   listen(callRetryChannel, ({ call, status, error }) => retries.add([call.service, error?.code ?? status ?? 'none']))
   listen(callHedgeChannel, ({ call }) => hedges.add([call.service]))
+  listen(callCollapseChannel, ({ call }) => collapses.add([call.service]))
   listen(callRefusedChannel, ({ call, policy, name }) => refusals.add([call.service, policy, name]))
   listen(callFallbackChannel, ({ call, error }) => fallbacks.add([call.service, error.code]))
 }

@@ -41,6 +41,7 @@ describe('events are counted', () => {
         'sd_call_retries_total{service="orders",reason="503"} 1',
         'sd_call_retries_total{service="orders",reason="SD_TIMEOUT"} 1',
         'sd_call_hedges_total{service="orders"} 1',
+        'sd_call_collapses_total{service="orders"} 1',
         'sd_call_refusals_total{service="orders",policy="breaker",name="orders"} 1',
         'sd_call_fallbacks_total{service="orders",code="SD_TIMEOUT"} 1',
       ]),

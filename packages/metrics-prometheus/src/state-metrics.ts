@@ -27,6 +27,8 @@ export function measureStates(context: MetricContext): void {
   const instances = gauge('instances', 'Instances in the last known list, by their own health.', ['service', 'health'])
   const eligible = gauge('endpoints_eligible', 'Endpoints that may get traffic.', ['service'])
   const ejected = gauge('endpoints_ejected', 'Endpoints that a monitor took out.', ['service'])
+  const out = gauge('endpoints_out', 'Endpoints that are out, by the first reason of each.', ['service', 'reason'])
+  const held = gauge('endpoints_held', 'Endpoints that are kept although the source does not list them any more.', ['service'])
   const panic = gauge('cluster_panic', '1 while all endpoints are used because too few are well, else 0.', ['service'])
   const stale = gauge('discovery_stale_seconds', 'For how long the source of the list has been away, or 0.', ['service'])
   const breakers = gauge('breaker_state', 'Circuit breakers that are in the state.', [
@@ -101,6 +103,8 @@ export function measureStates(context: MetricContext): void {
     for (const [health, count] of Object.entries(counts)) instances.raise([service, health], count)
     eligible.raise([service], cluster.eligible)
     ejected.raise([service], cluster.ejected)
+    for (const [reason, count] of Object.entries(cluster.outBy ?? {})) out.raise([service, reason], count)
+    held.raise([service], cluster.held)
     panic.raise([service], cluster.isPanic ? 1 : 0)
     stale.raise([service], cluster.staleForMs / 1_000)
   }

@@ -1,6 +1,7 @@
 import {
   attemptEndChannel,
   breakerStateChannel,
+  callCollapseChannel,
   callEndChannel,
   callFallbackChannel,
   callHedgeChannel,
@@ -50,9 +51,10 @@ export const reports: readonly StateReport[] = [
     instances: { healthy: 4, unhealthy: 1, draining: 0, unknown: 0 },
     eligible: 3,
     ejected: 1,
-    out: 1,
+    out: 3,
+    outBy: { ejected: 1, 'retry-after': 2 },
     isPanic: false,
-    held: 0,
+    held: 2,
     staleForMs: 1_500,
     startedAt: 1,
     hits: 10,
@@ -90,6 +92,7 @@ export function publishEverything(): () => void {
   publishTelemetry(attemptEndChannel, { ...where, call, error, durationMs: 300, attempts: 2 })
   publishTelemetry(callRetryChannel, { call, attempt: 2, delayMs: 5, error })
   publishTelemetry(callHedgeChannel, { call, attempt: 3, afterMs: 50 })
+  publishTelemetry(callCollapseChannel, { call })
   publishTelemetry(callRefusedChannel, { call, policy: 'breaker', name: 'orders' })
   publishTelemetry(callFallbackChannel, { call, error })
   publishTelemetry(callEndChannel, { call, status: 200, durationMs: 700, attempts: 3 })
