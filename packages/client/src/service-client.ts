@@ -220,7 +220,7 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
 function toCollapsible(init: CallInit): CollapsibleCall {
   const { entry, method, path, headers, hashKey, priority, startedAt, deadlineAt, signal } = init
   return {
-    identity: { service: entry.service, method, path, startedAt },
+    identity: { service: entry.service, method, path, startedAt: startedAt ?? performance.now() },
     key: collapseKey([entry.service, path, hashKey, priority], headers),
     headers,
     deadlineAt,
