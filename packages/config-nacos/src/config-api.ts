@@ -59,11 +59,6 @@ export function publishParams({ content, type, description }: TextToPublish): Re
   return { content, ...(type !== undefined && { type }), ...(description !== undefined && { desc: description }) }
 }
 
-/** How official servers say that `casMd5` is not that of the text: with status 500, and in v3 with code 20005. */
-export function isRefusedByMd5({ status, text }: { readonly status: number; readonly text: string }): boolean {
-  return status >= 400 && /cas publish fail/i.test(text)
-}
-
 /** MD5 of a text, as Nacos makes it. */
 export function md5Of(content: string): string {
   return createHash('md5').update(content).digest('hex')

@@ -1,6 +1,6 @@
-import { isNoConfig, listenToConfigs, type NacosConnection, type NacosResponse } from '@sd/connection-nacos'
+import { isNoConfig, isRefusedByMd5, listenToConfigs, type NacosConnection, type NacosResponse } from '@sd/connection-nacos'
 import { configConflict, parseJsonObject } from '@sd/core'
-import { isRefusedByMd5, type NacosConfigApi, publishParams, readText, type StoredText } from './config-api.ts'
+import { type NacosConfigApi, publishParams, readText, type StoredText } from './config-api.ts'
 import type { NacosConfigSettings, Place } from './options.ts'
 
 const path = '/nacos/v1/cs/configs'

@@ -1,6 +1,6 @@
-import type { NacosConnection, NacosExchange } from '@sd/connection-nacos'
+import { isRefusedByMd5, type NacosConnection, type NacosExchange } from '@sd/connection-nacos'
 import { configConflict, parseJsonObject, SdError, untilAborted } from '@sd/core'
-import { isRefusedByMd5, type NacosConfigApi, publishParams, readText, type StoredText } from './config-api.ts'
+import { type NacosConfigApi, publishParams, readText, type StoredText } from './config-api.ts'
 import type { NacosConfigSettings, Place } from './options.ts'
 
 const clientPath = '/nacos/v3/client/cs/config'

@@ -2,6 +2,7 @@ import { sleep, toSdError } from '@sd/core'
 import type { ISnapshot } from 'nacos'
 import type { NacosConnection } from './nacos-connection.ts'
 import type { NacosRequest } from './nacos-http.ts'
+import { isNoConfig } from './server-texts.ts'
 
 /** Options of {@link listenToConfigs}. */
 export interface ConfigListenerOptions {
@@ -95,9 +96,4 @@ export async function listenToConfigs(connection: NacosConnection, options: Conf
   if (signal.aborted) close()
   else for (const place of places) client.subscribe(place, onChange)
   return ended.promise
-}
-
-/** How v1 says that there is no such configuration; any other 404 is that of a path that it does not have. */
-export function isNoConfig({ status, text }: { readonly status: number; readonly text: string }): boolean {
-  return status === 404 && text.includes('config data not exist')
 }

@@ -1,5 +1,5 @@
 export { createApiChoice, isMissing, type NacosApis, type UseApi } from './choose-api.ts'
-export { type ConfigListenerOptions, isNoConfig, listenToConfigs } from './config-listener.ts'
+export { type ConfigListenerOptions, listenToConfigs } from './config-listener.ts'
 export { createNacosConnection, type NacosConnection, type NacosExchange } from './nacos-connection.ts'
 export type { NacosRequest, NacosResponse } from './nacos-http.ts'
 export { createNamingRequests, type NamingRequests } from './naming-requests.ts'
@@ -11,3 +11,4 @@ export {
   type NacosConnectionSettings,
   readConnectionOptions,
 } from './options.ts'
+export { isNoConfig, isRefusedByMd5 } from './server-texts.ts'

@@ -1,5 +1,6 @@
 import { readServerDelay, SdError, type SdErrorCode, toSdError } from '@sd/core'
 import type { NacosRequest, NacosResponse } from './nacos-http.ts'
+import { isTooLong, missedParameter } from './server-texts.ts'
 
 /** HTTP statuses of a path that the server does not have, or no longer. */
 const missing: ReadonlySet<number> = new Set([404, 405, 410, 501])
@@ -12,24 +13,32 @@ export function readError(
 ): SdError | undefined {
   if (status >= 200 && status < 300) return undefined
   const retryAfterMs = Math.max(0, readServerDelay(headers) ?? 0)
-  return new SdError(codeOf(status, text, params), `${name} answered ${status}: ${shorten(text)}`, {
+  const code = codeOf(status, text, params)
+  const way = code === 'SD_DENIED' ? ` (${wayOut(status, params)})` : ''
+  return new SdError(code, `${name} answered ${status}: ${shorten(text)}${way}`, {
     ...(retryAfterMs > 0 && { retryAfterMs }),
   })
+}
+
+/** What a refused user lacks. Nacos names neither the permission nor the resource. */
+function wayOut(status: number, { namespaceId, tenant = namespaceId }: NacosRequest['params']): string {
+  if (status === 401) return 'the login is not accepted: check credentials'
+  const where = tenant === undefined || tenant === '' ? 'public' : tenant
+  return `set credentials of a user with a role that has the permission rw on the namespace "${where}"`
 }
 
 function codeOf(status: number, text: string, params: NacosRequest['params']): SdErrorCode {
   if (status === 401 || status === 403) return 'SD_DENIED'
   if (status === 413 || status === 414 || status === 431) return 'SD_TOO_LARGE'
   if (missing.has(status)) return 'SD_UNSUPPORTED'
-  if (isDropped(text, params)) return 'SD_TOO_LARGE'
-  // Nacos says with words which of the two it is.
-  if (status === 400) return /length should not exceed/i.test(text) ? 'SD_TOO_LARGE' : 'SD_INVALID'
+  if (isDropped(text, params) || isTooLong({ status, text })) return 'SD_TOO_LARGE'
+  if (status === 400) return 'SD_INVALID'
   return 'SD_UNAVAILABLE'
 }
 
 /** Whether the server misses what it was sent, as it does with a form of more than 2 MiB: 3.0 says so with status 400, and 2.5 with 500. */
 function isDropped(text: string, params: NacosRequest['params']): boolean {
-  const missed = /Required (?:request )?parameter (?:'|&#39;)(\w+)/.exec(text)?.[1]
+  const missed = missedParameter({ text })
   return missed !== undefined && Boolean(params[missed]?.trim())
 }
 

@@ -9,6 +9,7 @@ import {
 } from '@sd/core'
 import { readError } from './nacos-error.ts'
 import type { NacosHttp, NacosResponse } from './nacos-http.ts'
+import { isWrongLogin } from './server-texts.ts'
 
 /** Holds the access token of a user. */
 export interface NacosLogin {
@@ -29,9 +30,6 @@ interface Session {
  * refuses every login with status 403 for 1.5 to 3 s after that.
  */
 const startupMs = 10_000
-
-/** How Nacos 2.5 says with status 500 that there is no such user, and 3.0 that the password is wrong. */
-const refusals = /^caused: User \S+ not found|No message available/
 
 /** Paths of the login, newest first. Servers before 3.0 answer 404 to the first. */
 const paths = ['/nacos/v3/auth/user/login', '/nacos/v1/auth/login']
@@ -70,13 +68,13 @@ export function createNacosLogin({ http, credentials, timeoutMs, name }: NacosLo
     const error = readError(name, response)
     if (error) {
       // The server's text is not shown: it might repeat what it was sent.
-      const isWrong = response.status === 500 && refusals.test(response.text)
-      const code = isWrong ? 'SD_DENIED' : error.code
+      const code = isWrongLogin(response) ? 'SD_DENIED' : error.code
       refusedAt ??= startedAt
       // A server that took the login once, and is starting now or awaits a new secret, may take it again; so may one that has just started.
       // Status 500 is what Nacos says of anything: with it nothing is for good.
       const retryable = hasLoggedIn || error.retryable || startedAt - refusedAt < startupMs
-      throw new SdError(code, `${name} refused the login with status ${response.status}`, { retryable })
+      const hint = code === 'SD_DENIED' ? ': check user and password in credentials' : ''
+      throw new SdError(code, `${name} refused the login with status ${response.status}${hint}`, { retryable })
     }
     const { accessToken, tokenTtl } = parseJsonObject(response.text, `the login answer of ${name}`)
     if (typeof accessToken !== 'string') throw new SdError('SD_MALFORMED', `the login answer of ${name} has no accessToken`)

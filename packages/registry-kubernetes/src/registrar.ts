@@ -62,7 +62,7 @@ export function createRegistrar({ connection, settings, slices: path, leases }: 
         if (attempt === maxAttempts) throw error
         if (method === 'POST' && code === 'SD_CONFLICT') method = 'PUT'
         else if (method === 'PUT' && code === 'SD_NOT_FOUND') method = 'POST'
-        else if (method === 'PUT' && code === 'SD_INVALID' && /addressType/.test(String(error))) {
+        else if (method === 'PUT' && code === 'SD_INVALID' && (error as SdError).field === 'addressType') {
           await connection.request({ method: 'DELETE', path: target, signal }).catch(ignoreMissing)
           method = 'POST'
         } else throw error
