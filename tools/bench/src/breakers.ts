@@ -15,7 +15,7 @@ import {
 } from 'cockatiel'
 import Opossum from 'opossum'
 import { type Contender, measurePaired } from './paired.ts'
-import { type Finding, formatRatio } from './report.ts'
+import { type Finding, formatRatio, judgeRatio } from './report.ts'
 
 const callsPerSlice = 100_000
 const rounds = 41
@@ -106,8 +106,7 @@ export async function benchBreakers(): Promise<readonly Finding[]> {
       findings.push({
         subject: result.name,
         measured: `${formatRatio(result)}, ${result.cost.toFixed(0)} ns against ${bare?.cost.toFixed(0)}`,
-        goal: '≤ 1.2 ×',
-        met: result.ratio <= 1.2,
+        ...judgeRatio(result, 1.2),
       })
     }
   }

@@ -4,7 +4,7 @@ import { type Finding, renderTable } from './report.ts'
 const suites: Readonly<Record<string, () => Promise<readonly Finding[]>>> = {
   picks: async () => (await import('./picks.ts')).benchPicks(),
   breakers: async () => (await import('./breakers.ts')).benchBreakers(),
-  client: async () => (await import('./client.ts')).benchClient(),
+  client: async () => (await import('./client/index.ts')).benchClient(),
   resilience: async () => (await import('./resilience.ts')).benchResilience(),
   scale: async () => (await import('./scale.ts')).benchScale(),
   core: async () => (await import('./core-package.ts')).benchCore(),

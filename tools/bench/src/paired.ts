@@ -1,3 +1,5 @@
+import type { Ratio } from './report.ts'
+
 /** One thing to measure: runs a slice of work and tells what a unit of it cost. */
 export interface Contender {
   /** Name in the table. */
@@ -6,17 +8,32 @@ export interface Contender {
   readonly slice: () => number | Promise<number>
 }
 
+/** Contenders that were started anew. */
+export interface Generation {
+  /** The same ones in every generation, the baseline first. */
+  readonly contenders: readonly Contender[]
+  /** Ends what was started. */
+  close(): void | Promise<void>
+}
+
 /** A contender's cost beside the baseline's, slice by slice. */
-export interface PairedResult {
+export interface PairedResult extends Ratio {
   /** Name of the contender. */
   readonly name: string
   /** Median cost. */
   readonly cost: number
-  /** Median of the ratios to the baseline's slice of the same round. */
-  readonly ratio: number
-  /** First and third quartile of those ratios. */
-  readonly spread: readonly [number, number]
 }
+
+/** How long is measured. */
+export interface PairedLimits {
+  /** Rounds before those that are measured. @default 3 */
+  readonly warmUp?: number
+  /** No round begins after this time, in milliseconds, unless fewer than five were measured. @default no limit */
+  readonly maxMs?: number
+}
+
+/** Fewer rounds say too little of the spread. */
+const fewestRounds = 5
 
 /**
  * Measures contenders side by side: in every round each runs one slice, in an order that turns, so that drift of the machine hits all
@@ -25,10 +42,11 @@ export interface PairedResult {
 export async function measurePaired(
   contenders: readonly Contender[],
   rounds: number,
-  warmUp: number = 3,
+  { warmUp = 3, maxMs = Number.POSITIVE_INFINITY }: PairedLimits = {},
 ): Promise<readonly PairedResult[]> {
   const costs = contenders.map((): number[] => [])
-  for (let round = -warmUp; round < rounds; round++) {
+  const endsAt = performance.now() + maxMs
+  for (let round = -warmUp; round < rounds && (round < fewestRounds || performance.now() < endsAt); round++) {
     for (let step = 0; step < contenders.length; step++) {
       const index = (step + Math.abs(round)) % contenders.length
       const cost = await (contenders[index] as Contender).slice()
@@ -40,13 +58,40 @@ export async function measurePaired(
   return contenders.map(({ name }, index) => {
     const own = costs[index] as number[]
     const ratios = own.map((cost, round) => cost / (baseline[round] as number))
-    return {
-      name,
-      cost: quantile(own, 0.5),
-      ratio: quantile(ratios, 0.5),
-      spread: [quantile(ratios, 0.25), quantile(ratios, 0.75)],
-    }
+    return { name, cost: quantile(own, 0.5), ...summarize(ratios) }
   })
+}
+
+/**
+ * Measures contenders that are started anew several times: what one process makes of its code and heap shifts the figure more than the noise does.
+ * The figures are the medians of the generations', with the quartiles of theirs.
+ *
+ * @param maxMs no generation begins after this time, in milliseconds, unless fewer than five were measured
+ */
+export async function measureGenerations(
+  start: () => Promise<Generation>,
+  { generations, rounds, maxMs }: { readonly generations: number; readonly rounds: number; readonly maxMs: number },
+): Promise<readonly PairedResult[]> {
+  const endsAt = performance.now() + maxMs
+  const runs: (readonly PairedResult[])[] = []
+  while (runs.length < generations && (runs.length < fewestRounds || performance.now() < endsAt)) {
+    const { contenders, close } = await start()
+    try {
+      runs.push(await measurePaired(contenders, rounds))
+    } finally {
+      await close()
+    }
+  }
+  return (runs[0] ?? []).map(({ name }, index) => {
+    const results = runs.map((run) => run[index] as PairedResult)
+    const costs = results.map(({ cost }) => cost)
+    return { name, cost: quantile(costs, 0.5), ...summarize(results.map(({ ratio }) => ratio)) }
+  })
+}
+
+/** Median and quartiles of ratios. */
+export function summarize(ratios: readonly number[]): Ratio {
+  return { ratio: quantile(ratios, 0.5), spread: [quantile(ratios, 0.25), quantile(ratios, 0.75)] }
 }
 
 /** The p-quantile of the values, interpolated. */

@@ -12,7 +12,7 @@ import { acquire, createTestEndpoints, createTestView, release } from '@sd/testi
 import HashRing from 'hashring'
 import { createBalancers, createGeoBalancers, createMeasuredView } from './balancers.ts'
 import { type Contender, measurePaired } from './paired.ts'
-import { type Finding, formatRatio } from './report.ts'
+import { type Finding, formatRatio, judgeRatio } from './report.ts'
 
 const picksPerSlice = 200_000
 const rounds = 41
@@ -117,7 +117,7 @@ export async function benchPicks(): Promise<readonly Finding[]> {
     const [, result] = await measurePaired([baseline, contender], rounds)
     if (!result) return
     const finding = { subject, measured: `${formatRatio(result)}, ${result.cost.toFixed(0)} ns` }
-    findings.push(limit === undefined ? finding : { ...finding, goal: `≤ ${limit} ×`, met: result.ratio <= limit })
+    findings.push(limit === undefined ? finding : { ...finding, ...judgeRatio(result, limit) })
   }
   await compare(
     'random pick against a bare `Math.random` index',

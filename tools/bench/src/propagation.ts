@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Watched } from '@sd/core'
-import { quantile } from './paired.ts'
-import { type Finding, formatRatio } from './report.ts'
+import { quantile, summarize } from './paired.ts'
+import { type Finding, formatRatio, judgeRatio, type Ratio } from './report.ts'
 
 /** Starts to watch; `seen` is called with every text that is shown. Returns its end. */
 export type Watch = (seen: (text: string) => void) => Promise<() => unknown>
@@ -89,8 +89,7 @@ export function compareWithBare(name: string, times: PropagationTimes): readonly
     {
       subject: `${name}: propagation P50, ours / bare library`,
       measured: median.text,
-      goal: '≤ 1.1 ×',
-      met: median.ratio <= 1.1,
+      ...judgeRatio(median, 1.1),
     },
     {
       subject: `${name}: propagation P99, ours / bare library`,
@@ -102,11 +101,11 @@ export function compareWithBare(name: string, times: PropagationTimes): readonly
 }
 
 /** The median of the rounds' ratios, its quartiles in brackets. */
-export function compareMedian({ ours, bare }: PropagationTimes): { readonly ratio: number; readonly text: string } {
+export function compareMedian({ ours, bare }: PropagationTimes): Ratio & { readonly text: string } {
   const ratios = ours.map((times, round) => quantile(times, 0.5) / quantile(bare[round] as readonly number[], 0.5))
-  const ratio = quantile(ratios, 0.5)
-  const text = formatRatio({ ratio, spread: [quantile(ratios, 0.25), quantile(ratios, 0.75)] })
-  return { ratio, text: `${text}, ${quantile(ours.flat(), 0.5).toFixed(1)} / ${quantile(bare.flat(), 0.5).toFixed(1)} ms` }
+  const result = summarize(ratios)
+  const text = formatRatio(result)
+  return { ...result, text: `${text}, ${quantile(ours.flat(), 0.5).toFixed(1)} / ${quantile(bare.flat(), 0.5).toFixed(1)} ms` }
 }
 
 /** P99 of all rounds together: one round has too few changes for it. */

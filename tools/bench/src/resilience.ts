@@ -1,6 +1,6 @@
 import { callers } from './callers/callers.ts'
 import { type Contender, measurePaired } from './paired.ts'
-import { type Finding, formatRatio } from './report.ts'
+import { type Finding, formatRatio, judgeRatio } from './report.ts'
 import { type SliceProcess, startSliceProcess } from './slice-process.ts'
 
 const rounds = 25
@@ -27,7 +27,7 @@ export async function benchResilience(): Promise<readonly Finding[]> {
       return {
         subject: `CPU per request: ${result.name}`,
         measured: `${formatRatio(result)}, ${result.cost.toFixed(0)} µs`,
-        ...(limit !== undefined && { goal: `≤ ${limit} × undici`, met: result.ratio <= limit }),
+        ...(limit !== undefined && judgeRatio(result, limit, 'undici')),
       }
     })
   } finally {

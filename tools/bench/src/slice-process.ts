@@ -28,11 +28,11 @@ export async function startSliceProcess(script: URL, ...values: readonly (string
   }
 }
 
-/** In such a process: says that it is ready, runs a slice whenever it is told, and ends with the process that started it. */
-export function serveSlices(slice: () => number | Promise<number>): void {
+/** In such a process: says that it is ready, runs a slice whenever it is told, and ends with the process that started it. @param greeting what it says */
+export function serveSlices(slice: () => number | Promise<number>, greeting: number | string = 'ready'): void {
   process.on('message', async () => process.send?.(await slice()))
   process.on('disconnect', () => process.exit())
-  process.send?.('ready')
+  process.send?.(greeting)
 }
 
 /** The next message of a process. @throws if it ends instead */

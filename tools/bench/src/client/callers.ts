@@ -1,0 +1,69 @@
+import { connect } from 'node:http2'
+import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
+import { createServiceClient, type ServiceClient } from '@sd/client'
+import { createDiscovery } from '@sd/discovery'
+import { createMemoryRegistry } from '@sd/registry-memory'
+import { Pool } from 'undici'
+import type { Send } from '../callers/callers.ts'
+
+/** A way of calling that is connected. */
+export interface OpenCaller {
+  readonly send: Send
+  /** Closes its connections. */
+  close(): Promise<void>
+}
+
+/** Name of a caller. */
+export type CallerName = 'undici' | 'client' | 'http2' | 'clientOverHttp2'
+
+/** Makes callers for what listens on some ports. */
+export const openCallers: Readonly<Record<CallerName, (ports: readonly number[]) => OpenCaller | Promise<OpenCaller>>> = {
+  undici([port]) {
+    const pool = new Pool(`http://127.0.0.1:${port}`, { connections: 128 })
+    return {
+      send: async () => (await pool.request({ path: '/orders/1', method: 'GET' })).body.text(),
+      close: () => pool.close(),
+    }
+  },
+  client: (ports) => openClient(ports),
+  /** What one writes by hand: a connection, a stream for each request, its parts put together. */
+  http2([port]) {
+    const session = connect(`http://127.0.0.1:${port}`)
+    return {
+      send: () =>
+        new Promise((resolve, reject) => {
+          const stream = session.request({ ':path': '/orders/1' })
+          const chunks: Buffer[] = []
+          stream.on('data', (chunk) => chunks.push(chunk))
+          stream.on('end', () => resolve(Buffer.concat(chunks).toString()))
+          stream.on('error', reject)
+        }),
+      close: () => new Promise((resolve) => session.close(resolve)),
+    }
+  },
+  clientOverHttp2: ([port = 0]) => openClient([port], 'h2c'),
+}
+
+async function openClient(ports: readonly number[], protocol?: string): Promise<OpenCaller> {
+  const { client, close } = await createBenchClient(ports, protocol)
+  return { send: async () => (await client.get('orders', '/orders/1')).text(), close }
+}
+
+/** A client with discovery and a balancer. */
+export async function createBenchClient(
+  ports: readonly number[],
+  protocol: string = 'http',
+): Promise<{ readonly client: ServiceClient; close(): Promise<void> }> {
+  const registry = createMemoryRegistry()
+  await Promise.all(ports.map((port) => registry.register({ service: 'orders', address: '127.0.0.1', port, protocol })))
+  const discovery = createDiscovery({ source: registry })
+  const client = createServiceClient({ discovery, balancer: createRoundRobinBalancer(), timeoutMs: 5_000 })
+  return {
+    client,
+    async close() {
+      await client.close()
+      await discovery.close()
+      await registry.close()
+    },
+  }
+}
