@@ -1,12 +1,12 @@
 import type { Server } from 'node:http'
 import type { Registrar } from '@sd/core' // +1
-import { createLifecycle, type Lifecycle } from '@sd/lifecycle' // +2
+import { advertisedAddress, createLifecycle, type Lifecycle } from '@sd/lifecycle' // +2
 import { createApp } from './app.ts'
 
 /** Starts the app. The numbered lines are all that was added to adopt it. */
 export async function startServer(registrar: Registrar): Promise<{ readonly server: Server; readonly lifecycle: Lifecycle }> {
-  const server = createApp().listen(0, '127.0.0.1')
-  const instance = { service: 'greetings', address: '127.0.0.1' } // +3
+  const server = createApp().listen(0)
+  const instance = { service: 'greetings', address: await advertisedAddress({ otherwise: 'loopback' }) } // +3
   const lifecycle = createLifecycle({ registrar, server, instance }) // +4
   await lifecycle.start() // +5
   return { server, lifecycle }

@@ -50,6 +50,7 @@ export async function serveInstance(plan: InstancePlan, options: ServeOptions): 
   const server = createServer((_, response) => {
     setTimeout(() => response.end(JSON.stringify({ servedBy: id })), 1 + Math.random() * 4)
   })
+  // Nobody else is to reach a demonstration. A service listens on all interfaces, and registers `await advertisedAddress()`.
   server.listen(port, '127.0.0.1')
   await once(server, 'listening')
   const lifecycle = createLifecycle({
