@@ -28,7 +28,9 @@ export interface PolicyCallContext {
   readonly openCalls: Set<PolicyCall>
   /** Why no call can be made, if none can. */
   refusal(): string | undefined
-  /** Waits for the next change of the service's instances. @returns a function that ends the wait */
+  /** What the instances are now: another object after every change. */
+  instances(): object | undefined
+  /** Waits for the next change of the service's instances or connections. @returns a function that ends the wait */
   wait(onChange: () => void): () => void
 }
 
@@ -48,7 +50,10 @@ export interface PolicyCallInit {
 const propagateDeadline = 1
 const propagateCancellation = 8
 const cancelled = 1
+const deadlineExceeded = 4
 const unavailable = 14
+/** Nobody lives to see a longer one, in milliseconds. */
+const longestTimerMs = 2_147_483_647
 
 /**
  * One call of grpc-js that is made as a forwarded request of the client: so all policies of the client apply, and each attempt is a
@@ -70,6 +75,8 @@ export class PolicyCall implements ChannelCall, PolicyHandler {
   #pendingCallback: MessageContext['callback']
   readonly #flags = new WeakMap<Uint8Array, number>()
   #leaveWait: (() => void) | undefined
+  /** The instances when it was begun last. */
+  #instances: object | undefined
   #head: GrpcMetadata | undefined
   #httpStatus = 200
   #headFields: readonly string[] = []
@@ -181,6 +188,7 @@ export class PolicyCall implements ChannelCall, PolicyHandler {
       this.#end(unavailable, refusal)
       return
     }
+    this.#instances = this.#context.instances()
     try {
       this.#control = this.#context.client.forward(this.#toRequest(), this)
     } catch (error) {
@@ -208,8 +216,8 @@ export class PolicyCall implements ChannelCall, PolicyHandler {
       method: 'POST',
       path,
       rawHeaders: this.#fields,
-      // A stream may stay as long as its caller wants; where there is one answer, the time limit of the service is in effect.
-      ...(kind.responseStream && { headTimeoutMs: 0 }),
+      // The limit of the service is for calls with one answer that have none of their own: a stream may stay as long as its caller wants.
+      ...((kind.responseStream || this.#init.deadline !== Number.POSITIVE_INFINITY) && { headTimeoutMs: 0 }),
       idleTimeoutMs: 0,
       replayBytes: 0,
       judge: judgeGrpcResponse,
@@ -269,17 +277,22 @@ export class PolicyCall implements ChannelCall, PolicyHandler {
   #waitForChange(): void {
     const deadline = this.#findDeadline()
     this.#control = undefined
+    let timer: ReturnType<typeof setTimeout> | undefined
     const again = (): void => {
       clearTimeout(timer)
       this.#leaveWait = undefined
       if (!this.#status) this.#begin()
     }
     const leave = this.#context.wait(again)
+    // What has changed since it was begun, nobody tells any more.
+    if (this.#instances !== this.#context.instances()) {
+      leave()
+      setImmediate(again)
+      this.#leaveWait = () => undefined
+      return
+    }
     const leftMs = Math.max(0, deadline - Date.now())
-    const timer =
-      leftMs === Number.POSITIVE_INFINITY
-        ? undefined
-        : setTimeout(() => this.#end(4, 'No instance within the deadline'), Math.min(leftMs, 2 ** 31 - 1))
+    if (leftMs < longestTimerMs) timer = setTimeout(() => this.#end(deadlineExceeded, 'No instance within the deadline'), leftMs)
     this.#leaveWait = () => {
       clearTimeout(timer)
       leave()

@@ -21,6 +21,7 @@ export interface PolicyChannelInit {
   readonly kindOf: (path: string) => MethodKind
   /** Why no call can be made, if none can. */
   readonly refusal: () => string | undefined
+  readonly instances: PolicyCallContext['instances']
   readonly wait: PolicyCallContext['wait']
   readonly onClose: (channel: PolicyChannel) => void
 }
@@ -38,7 +39,7 @@ export class PolicyChannel implements GrpcChannel {
 
   constructor(init: PolicyChannelInit) {
     this.#init = init
-    const { grpc, client, service, channel, hashMetadata, wait } = init
+    const { grpc, client, service, channel, hashMetadata, instances, wait } = init
     const find = createMethodFinder(readServiceConfig(init.serviceConfig), init.timeoutMs)
     this.#limitOf = (path) => {
       const { timeout } = find(path)
@@ -46,7 +47,7 @@ export class PolicyChannel implements GrpcChannel {
     }
     const openCalls = this.#openCalls
     const refusal = (): string | undefined => (this.#isClosed ? 'The channel was closed' : init.refusal())
-    this.#context = { grpc, client, service, channel, hashMetadata, openCalls, refusal, wait }
+    this.#context = { grpc, client, service, channel, hashMetadata, openCalls, refusal, instances, wait }
   }
 
   close(): void {

@@ -1,4 +1,4 @@
-import { invalid } from '@sd/core'
+import { type Cluster, invalid } from '@sd/core'
 import { GrpcCall } from './grpc-call.ts'
 import { decodeTarget, type GrpcModule, installScheme } from './grpc-js.ts'
 import type { GrpcChannel } from './grpc-types.ts'
@@ -64,6 +64,15 @@ export function registerServices<Module extends GrpcModule>(
     },
   })
 
+  /** `undefined` once discovery is closed: calls are told so by themselves. */
+  function clusterOf(service: string): Cluster | undefined {
+    try {
+      return discovery.cluster(service)
+    } catch {
+      return undefined
+    }
+  }
+
   const services: GrpcServices<InstanceType<Module['Channel']>> = {
     scheme,
     channelFactory(methods) {
@@ -84,7 +93,8 @@ export function registerServices<Module extends GrpcModule>(
           serviceConfig: (channelOptions as Record<string, unknown>)['grpc.service_config'],
           kindOf,
           refusal: () => (closed ? refusal : undefined),
-          wait: (onChange) => waits.wait(service, onChange),
+          instances: () => clusterOf(service)?.view,
+          wait: (onChange) => waits.wait(service, onChange, clusterOf(service)),
           onClose: (channel) => policyChannels.delete(channel),
         })
         policyChannels.add(made)

@@ -1,3 +1,4 @@
+import { callKind, kinds } from './kinds.ts'
 import { grpcModules } from './modules.ts'
 import { call, ordersDefinition } from './orders.ts'
 import { createStage } from './stage.ts'
@@ -11,5 +12,8 @@ await stage.serve('b')
 const Forgotten = grpc.makeGenericClientConstructor(ordersDefinition, 'Orders')
 const forgotten = new Forgotten('sd:///orders', grpc.credentials.createInsecure())
 for (let calls = 0; calls < 4; calls++) await call(grpc, forgotten as never)
+const channelFactoryOverride = stage.services.channelFactory(ordersDefinition)
+const forgottenWithPolicies = new Forgotten('sd:///orders', grpc.credentials.createInsecure(), { channelFactoryOverride })
+for (const kind of kinds) await callKind(grpc, forgottenWithPolicies as never, kind).answer
 process.stdout.write(await call(grpc, stage.dial()))
 await stage[Symbol.asyncDispose]()
