@@ -16,7 +16,7 @@ import { Attempt, type AttemptOwner } from './attempt.ts'
 import { findAttemptTime } from './attempt-time.ts'
 import type { CallFrame } from './call-frame.ts'
 import type { Exchange } from './exchange.ts'
-import { isCrowded, takeInstanceUnit } from './instance-admission.ts'
+import { askInstanceUnit, isCrowded, isUnitAsked, takeInstanceUnit } from './instance-admission.ts'
 import type { ResponseTaker } from './interceptors.ts'
 import { explainNoInstance } from './no-instance.ts'
 import { repickPolicy } from './repick.ts'
@@ -99,7 +99,10 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
       let delayMs: number | undefined = 0
       while (delayMs !== undefined) {
         if (this.#stopped) throw this.#stopped
-        const attempt: Attempt | undefined = hedge ? await this.#tryHedged(hedge, delayMs > 0) : this.#startAttempt(delayMs > 0)
+        const maySeeAgain = delayMs > 0
+        let attempt: Attempt | undefined
+        if (hedge) attempt = await this.#tryHedged(hedge, maySeeAgain)
+        else attempt = isUnitAsked(this.#entry) ? await this.#startAllowed(maySeeAgain) : this.#startAttempt(maySeeAgain)
         if (!attempt) break
         this.attempt = attempt
         if (!hedge) await attempt.run(findAttemptTime(this))
@@ -218,6 +221,18 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
     return this.#pick()
   }
 
+  /** The same, where a backend has to be asked whether the endpoint is over its rate limit. @throws SdError what that fails with */
+  async #startAllowed(maySeeAgain: boolean): Promise<Attempt | undefined> {
+    for (let isFirst = true; ; isFirst = false) {
+      const attempt = this.#startAttempt(maySeeAgain && isFirst)
+      if (!attempt || (await askInstanceUnit(this.#entry, this.call, attempt.endpoint, this.#signal))) return attempt
+      attempt.stop(overRate)
+      this.call.attempts--
+      this.#skip(attempt.endpoint)
+      this.#noteOverRate(attempt.endpoint)
+    }
+  }
+
   #pick(): Attempt | undefined {
     const { attached, policies } = this.#entry
     const { instanceBreakers } = policies
@@ -254,11 +269,16 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
   #takeUnit(endpoint: Endpoint, permit: Permit | undefined): boolean {
     const { instanceRateLimit } = this.#entry.policies
     if (!instanceRateLimit || takeInstanceUnit(this.#entry, this.call, endpoint)) return true
-    this.#isOverRate = true
     permit?.settle({ ok: true, error: overRate })
-    this.noteRefusal('rate-limit', instanceRateLimit.limiter.name, endpoint)
+    this.#noteOverRate(endpoint)
     return false
   }
+
+  #noteOverRate(endpoint: Endpoint): void {
+    this.#isOverRate = true
+    this.noteRefusal('rate-limit', this.#entry.policies.instanceRateLimit?.limiter.name ?? '', endpoint)
+  }
+
   #begin(endpoint: Endpoint, permit: Permit | undefined): Attempt {
     const { call } = this
     call.recorder?.note('picked', { attempt: call.attempts + 1, endpoint })
@@ -277,7 +297,7 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
     try {
       return await hedge.execute<Attempt>(
         async ({ signal }) => {
-          const attempt = this.#startAttempt(maySeeAgain)
+          const attempt = isUnitAsked(this.#entry) ? await this.#startAllowed(maySeeAgain) : this.#startAttempt(maySeeAgain)
           if (!attempt) throw failed ?? none
           this.#skip(attempt.endpoint)
           signal.addEventListener('abort', () => attempt.lose(signal.reason as SdError), { once: true })

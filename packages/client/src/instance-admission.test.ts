@@ -1,5 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { createAdaptiveLimit, createBulkhead } from '@sd/concurrency-limit'
+import { type RateLimiter, type RetryBudget, SdError } from '@sd/core'
+import { createHedgePolicy } from '@sd/hedge'
 import { createMemoryRateLimiter } from '@sd/rate-limit-memory'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { ServiceClient } from './index.ts'
@@ -62,6 +64,48 @@ describe('an instance that hangs does not use up the concurrency limit of its se
 })
 
 describe('a rate limit of each instance', () => {
+  /** One that has to ask, as Redis does. */
+  function askRemotely(local: RateLimiter, asked: string[]): RateLimiter {
+    return {
+      name: 'remote',
+      async acquire(key, { signal, ...options } = {}) {
+        expect(signal).toBeDefined()
+        asked.push(key)
+        await new Promise((resolve) => setTimeout(resolve, 2))
+        return local.acquire(key, options)
+      },
+      close: () => local.close(),
+      [Symbol.asyncDispose]: () => local.close(),
+    }
+  }
+
+  test.each([
+    ['', {}],
+    [', hedged', { hedge: ({ budget }: { budget: RetryBudget }) => createHedgePolicy({ budget, delayMs: 1_000 }) }],
+  ])('that has to be asked skips those that are over it too, and asks for them once%s', async (_, more) => {
+    for (const id of ['a', 'b']) await world.serve((_request, response) => void response.end(), { id })
+    const asked: string[] = []
+    const local = createMemoryRateLimiter({ limit: 3, windowMs: 60_000, algorithm: 'sliding-window' })
+    const client = world.client({ rateLimit: { limiter: askRemotely(local, asked), scope: 'instance' }, ...more })
+    const statuses: (number | string)[] = []
+    for (let call = 0; call < 10; call++) statuses.push(await statusOf(client, 'GET'))
+    expect(statuses).toEqual([...Array(6).fill(200), ...Array(4).fill('SD_REJECTED')])
+    expect(asked.toSorted()).toEqual([...Array(4).fill('orders/a'), ...Array(4).fill('orders/b')])
+    expect(world.active()).toBe(0)
+    await local.close()
+  })
+
+  test('that can not be asked ends a call with what that fails with, and at its deadline', async () => {
+    await world.serve((_, response) => void response.end())
+    const limiter = askRemotely(createMemoryRateLimiter({ limit: 1, windowMs: 1_000 }), [])
+    const rateLimit = { limiter, scope: 'instance' } as const
+    vi.spyOn(limiter, 'acquire').mockRejectedValueOnce(new SdError('SD_UNAVAILABLE', 'The limiter is unreachable'))
+    expect(await statusOf(world.client({ rateLimit, retry: false }))).toBe('SD_UNAVAILABLE')
+    vi.spyOn(limiter, 'acquire').mockReturnValue(new Promise(() => undefined))
+    expect(await statusOf(world.client({ rateLimit, timeoutMs: 50 }))).toBe('SD_DEADLINE_EXCEEDED')
+    expect(world.active()).toBe(0)
+  })
+
   test('one that is over its limit is skipped; a call is refused when all are', async () => {
     const served = [0, 0]
     for (const index of [0, 1]) {
@@ -80,10 +124,8 @@ describe('a rate limit of each instance', () => {
   })
 
   test('settings that can not work are refused', () => {
-    const remote = { name: 'remote', acquire: async () => ({}) }
     const local = createMemoryRateLimiter({ limit: 1, windowMs: 1_000 })
     for (const [field, rateLimit] of [
-      ['rateLimit.limiter', { limiter: remote, scope: 'instance' }],
       ['rateLimit.wait', { limiter: local, scope: 'instance', wait: true }],
       ['rateLimit.scope', { limiter: local, scope: 'zone' }],
     ] as const) {

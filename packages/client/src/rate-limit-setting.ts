@@ -15,8 +15,8 @@ export interface CallRateLimit {
   /** The limiter. The client does not close it. */
   readonly limiter: RateLimiter
   /**
-   * Whether each instance has a limit of its own: one that is over it is skipped, and a call is refused only if all are. The limiter decides at once, as
-   * `createMemoryRateLimiter` does; its keys are `<key>/<instance id>`. @default 'service'
+   * Whether each instance has a limit of its own: one that is over it is skipped, and a call is refused only if all are. Keys are `<key>/<instance id>`. Where a
+   * backend has to be asked, as with Redis, each attempt asks it, and an instance that is over is not asked for again before it said. @default 'service'
    */
   readonly scope?: 'service' | 'instance'
   /** What is limited by itself. @default the name of the service */
@@ -33,10 +33,8 @@ export function checkRateLimitSetting(path: string, setting: CallRateLimit): voi
   const { limiter, scope, key, cost, wait } = setting
   checkFunction(`${path}.limiter.acquire`, limiter?.acquire)
   if (scope !== undefined) checkOneOf(`${path}.scope`, scope, ['service', 'instance'])
-  if (scope === 'instance') {
-    if (!limiter.tryAcquire)
-      throw invalid(`${path}.limiter`, limiter.name, 'a limiter that decides at once, such as createMemoryRateLimiter')
-    if (wait) throw invalid(`${path}.wait`, wait, 'false, because an instance that is over its limit is skipped')
+  if (scope === 'instance' && wait) {
+    throw invalid(`${path}.wait`, wait, 'false, because an instance that is over its limit is skipped')
   }
   if (key !== undefined) checkFunction(`${path}.key`, key)
   if (cost !== undefined) checkFunction(`${path}.cost`, cost)
