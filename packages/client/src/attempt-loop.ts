@@ -34,6 +34,14 @@ export interface LoopOwner extends ResponseTaker {
   exchangeEnded(exchange: Exchange): void
 }
 
+/** How an attempt is started. */
+interface StartOptions {
+  /** Whether endpoints that were tried may be tried again, once all were. */
+  readonly maySeeAgain: boolean
+  /** Whether another attempt is under way, or has just failed, and this one is made beside it. @default false */
+  readonly isHedge?: boolean | undefined
+}
+
 /** Ends an attempt of a hedged call that has nowhere to go. Once for all: an error takes a stack trace. */
 const none = new SdError('SD_NO_INSTANCE', 'No other instance')
 
@@ -56,6 +64,8 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
   /** Those of a hedge. */
   #hedged: Attempt[] | undefined
   #isOverRate = false
+  /** The first endpoint that would have been picked but for its breaker, or because it is crowded. */
+  #refused: Endpoint | undefined
   #stopped: SdError | undefined
   #controller: AbortController | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -102,7 +112,7 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
         const maySeeAgain = delayMs > 0
         let attempt: Attempt | undefined
         if (hedge) attempt = await this.#tryHedged(hedge, maySeeAgain)
-        else attempt = isUnitAsked(this.#entry) ? await this.#startAllowed(maySeeAgain) : this.#startAttempt(maySeeAgain)
+        else attempt = isUnitAsked(this.#entry) ? await this.#startAllowed({ maySeeAgain }) : this.#startAttempt({ maySeeAgain })
         if (!attempt) break
         this.attempt = attempt
         if (!hedge) await attempt.run(findAttemptTime(this))
@@ -213,18 +223,18 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
     this.attempted.push(endpoint)
   }
 
-  /** An attempt on an endpoint that was not tried yet; after a delay, when all were, on any. */
-  #startAttempt(maySeeAgain: boolean): Attempt | undefined {
-    const found = this.#pick()
+  /** An attempt on an endpoint that was not tried yet, or else on one that was refused; after a delay, when all were tried, on any. */
+  #startAttempt({ maySeeAgain, isHedge = false }: StartOptions): Attempt | undefined {
+    const found = this.#pick() ?? (isHedge ? undefined : this.#force())
     if (found || !maySeeAgain) return found
     this.attempted = undefined
     return this.#pick()
   }
 
   /** The same, where a backend has to be asked whether the endpoint is over its rate limit. @throws SdError what that fails with */
-  async #startAllowed(maySeeAgain: boolean): Promise<Attempt | undefined> {
+  async #startAllowed({ maySeeAgain, isHedge }: StartOptions): Promise<Attempt | undefined> {
     for (let isFirst = true; ; isFirst = false) {
-      const attempt = this.#startAttempt(maySeeAgain && isFirst)
+      const attempt = this.#startAttempt({ maySeeAgain: maySeeAgain && isFirst, isHedge })
       if (!attempt || (await askInstanceUnit(this.#entry, this.call, attempt.endpoint, this.#signal))) return attempt
       attempt.stop(overRate)
       this.call.attempts--
@@ -234,37 +244,42 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
   }
 
   #pick(): Attempt | undefined {
+    this.#refused = undefined
     const { attached, policies } = this.#entry
     const { instanceBreakers } = policies
     const { call } = this
-    let refused: Endpoint | undefined
-    let crowded: Endpoint | undefined
     for (;;) {
       const endpoint = attached.pick(this)
-      if (!endpoint) break
+      if (!endpoint) return undefined
       if (call.forward?.filter(endpoint.instance) === false) {
         this.#skip(endpoint)
         continue
       }
       if (isCrowded(this.#entry, endpoint)) {
-        crowded ??= endpoint
+        this.#refused ??= endpoint
         this.#skip(endpoint)
         continue
       }
       const permit = instanceBreakers?.tryAcquire(endpoint)
       if (instanceBreakers && !permit) {
-        refused ??= endpoint
+        this.#refused ??= endpoint
         this.noteRefusal('instance-breaker', instanceBreakers.of(endpoint).name, endpoint)
       } else if (this.#takeUnit(endpoint, permit)) return this.#begin(endpoint, permit)
       this.#skip(endpoint)
     }
-    // What lets through only so many must not leave a call without any instance: breakers with their trials, and one endpoint's share of the places.
-    if (call.attempts > 0) return undefined
-    const last = crowded ?? refused
-    if (!last) return undefined
-    const permit = instanceBreakers?.force(last)
-    return this.#takeUnit(last, permit) ? this.#begin(last, permit) : undefined
   }
+
+  /**
+   * What lets through only so many must not leave an attempt without any instance: breakers with their trials, and one endpoint's share of the
+   * places. What made the attempt has paid for it, but a hedge can do without.
+   */
+  #force(): Attempt | undefined {
+    const endpoint = this.#refused
+    if (!endpoint) return undefined
+    const permit = this.#entry.policies.instanceBreakers?.force(endpoint)
+    return this.#takeUnit(endpoint, permit) ? this.#begin(endpoint, permit) : undefined
+  }
+
   /** Takes a unit of an endpoint's rate limit. */
   #takeUnit(endpoint: Endpoint, permit: Permit | undefined): boolean {
     const { instanceRateLimit } = this.#entry.policies
@@ -296,8 +311,9 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
     let isAnswered = this.#kept !== undefined
     try {
       return await hedge.execute<Attempt>(
-        async ({ signal }) => {
-          const attempt = isUnitAsked(this.#entry) ? await this.#startAllowed(maySeeAgain) : this.#startAttempt(maySeeAgain)
+        async ({ attempt: number, signal }) => {
+          const how = { maySeeAgain, isHedge: number > 1 }
+          const attempt = isUnitAsked(this.#entry) ? await this.#startAllowed(how) : this.#startAttempt(how)
           if (!attempt) throw failed ?? none
           this.#skip(attempt.endpoint)
           signal.addEventListener('abort', () => attempt.lose(signal.reason as SdError), { once: true })
