@@ -183,6 +183,8 @@ export class Http2Exchange implements TransportExchange {
   }
 
   #onDataEnd(stream: ClientHttp2Stream): void {
+    // Node ends also a stream that it destroys with its connection, and after GOAWAY now and then with NO_ERROR: that is a cut body.
+    if (stream.destroyed) return
     this.#isComplete = true
     if (this.hasEnded || stream.closed || stream.writableEnded || this.#missing > 0 || this.#missing < 0) return
     // The response is complete before the request: the server does not want the rest (RFC 9113, 8.1).

@@ -299,6 +299,23 @@ describe('a server that goes', () => {
     expect(['network', 'peer']).toContain(originOf(recorded.error))
   })
 
+  test('a body that is cut with its connection after GOAWAY is an error, however busy the event loop is', async () => {
+    const server = createFrameServer((socket) => {
+      socket.write(Buffer.concat([head, part, frame('goaway', 0, 0, uint32(1, 0))]))
+      setTimeout(() => socket.destroy(), 20)
+    })
+    const endpoint = await listen(server)
+    closers.push(() => server.close())
+    const cell = new Int32Array(new SharedArrayBuffer(4))
+    const stalls = setInterval(() => Atomics.wait(cell, 0, 0, 40 * Math.random()), 7)
+    for (let round = 0; round < 20; round++) {
+      const { recorded } = send(open(), endpoint, get)
+      await recorded.ended
+      expect(recorded).toMatchObject({ status: 200, isComplete: false, error: { code: 'SD_UNAVAILABLE' } })
+    }
+    clearInterval(stalls)
+  })
+
   test('a connection that is cut fails what is on it, and the next request has another', async () => {
     const { endpoint, sessions } = await serve((stream, path) => {
       stream.respond()
