@@ -4,6 +4,8 @@ import { createEnvConfigSource } from './index.ts'
 
 const contract = configSourceContract({
   keys: ['db/pool/size', 'url'],
+  capabilities: { write: false },
+  canBeCut: false,
   setup: async () => {
     const env: Record<string, string> = { PATH: '/bin' }
     const variableOf = (key: string): string => `SD_${key.replaceAll('/', '__').toUpperCase()}`

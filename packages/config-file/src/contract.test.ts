@@ -9,6 +9,7 @@ import { createFileConfigSource } from './index.ts'
 
 const contract = configSourceContract({
   keys: ['db/pool/size', 'orders.yaml'],
+  capabilities: { compareAndSet: false },
   eventuallyMs: 10_000,
   setup: async () => {
     const root = await mkdtemp(join(tmpdir(), 'sd-config-file-'))

@@ -20,6 +20,7 @@ function bindContract(upstream: () => number, isOfficial: boolean): void {
   for (const api of ['auto', 'v1'] as const) {
     const contract = configSourceContract({
       keys: dataIds,
+      capabilities: { compareAndSet: false },
       cannotHold: ['empty', 'blank'],
       eventuallyMs: 10_000,
       setup: async () => {

@@ -25,6 +25,7 @@ describe.runIf(toxiproxy)(`config source contract, v3, on ${official ? 'Nacos 3'
 
   const contract = configSourceContract({
     keys: ['orders.yaml', 'orders'],
+    capabilities: { compareAndSet: false },
     cannotHold: ['empty', 'blank'],
     eventuallyMs: 10_000,
     setup: async () => {

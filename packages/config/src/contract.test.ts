@@ -5,6 +5,7 @@ import { createMemoryConfigSource, createMemoryConfigStore, type MemoryConfigSou
 function harness(isWrapped: boolean): ConfigSourceHarness {
   return {
     keys: ['orders.yaml', 'users.yaml'],
+    capabilities: { write: !isWrapped },
     setup: async () => {
       const store = createMemoryConfigStore()
       const links = new Map<unknown, MemoryConfigSource>()

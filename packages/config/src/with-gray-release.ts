@@ -61,7 +61,7 @@ export function withGrayRelease(source: ConfigSource, options: WithGrayReleaseOp
   const { name, capabilities } = source
   return {
     name,
-    capabilities: { ...capabilities, write: false },
+    capabilities: { ...capabilities, write: false, compareAndSet: false },
     get state() {
       return source.state
     },

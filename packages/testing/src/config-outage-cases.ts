@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { assertTexts, type ConfigContext } from './config-source-harness.ts'
 import type { CaseBody } from './contract.ts'
+import { countResources } from './resources.ts'
 import { eventually, probeWatch, within } from './waiting.ts'
 
 /** What a case works with where there is a way that can be cut. */
@@ -93,16 +94,32 @@ const cases: Readonly<Record<string, CaseBody<OutageContext>>> = {
     await within(source.close(), closeLimitMs, 'close()')
     await within(Promise.all([probe.ended, loading]), eventuallyMs, 'what was under way')
   },
+
+  'nothing is left running after an outage and close': async ({ open, setConnected, eventuallyMs }) => {
+    const before = countResources()
+    const source = await open()
+    const probe = probeWatch((options) => source.watch(options), eventuallyMs)
+    await probe.until((document) => assertTexts(document, []))
+    await setConnected(source, false)
+    await probe.untilStale(true)
+    await setConnected(source, true)
+    await probe.untilStale(false)
+    await source.close()
+    await eventually(
+      () => assert.ok(countResources() <= before, `left: ${process.getActiveResourcesInfo().join(', ')}`),
+      eventuallyMs,
+    )
+  },
 }
 
-/** The cases, where there is a way that can be cut. */
+/** For sources whose way to the backend can be cut. */
 export const configOutageCases: Readonly<Record<string, CaseBody<ConfigContext>>> = Object.fromEntries(
   Object.entries(cases).map(([name, body]) => [
     name,
     async (context) => {
       const { backend } = context
-      if (!backend.setConnected) return
-      await body({ ...context, setConnected: backend.setConnected.bind(backend) })
+      const setConnected = backend.setConnected?.bind(backend) ?? assert.fail('no way that can be cut')
+      await body({ ...context, setConnected })
     },
   ]),
 )

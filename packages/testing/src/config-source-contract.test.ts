@@ -64,6 +64,25 @@ test('what a backend can not hold must be refused', async () => {
   await expect(refusal?.run()).rejects.toThrow('Missing expected rejection: empty')
 })
 
+describe('what is declared away is left out, and harness and source must agree', () => {
+  const names = (change: Partial<ConfigSourceHarness>): readonly string[] => {
+    const left = new Set(configSourceContract({ ...harness(), ...change }).map(({ name }) => name))
+    return configSourceContract(harness())
+      .map(({ name }) => name)
+      .filter((name) => !left.has(name))
+  }
+  test.each<[string, Partial<ConfigSourceHarness>, string]>([
+    ['writing', { capabilities: { write: false } }, 'what one writes and removes the others see'],
+    ['revisions', { capabilities: { compareAndSet: false } }, 'of ten concurrent writers with one revision exactly one wins'],
+    ['outages', { canBeCut: false }, 'writing in an outage rejects and may be tried again'],
+  ])('%s', async (_, change, leftOut) => {
+    expect(names(change)).toContain(leftOut)
+    expect(names(change).length).toBeLessThan(configSourceContract(harness()).length)
+    const [first] = configSourceContract({ ...harness(), ...change })
+    await expect(first?.run()).rejects.toThrow(/^harness\.\S+ should be/)
+  })
+})
+
 test('a harness with unknown or wrong fields is refused', () => {
   expect(() => configSourceContract({ ...harness(), skip: ['write'] } as never)).toThrow('Invalid harness.skip: unknown field')
   expect(() => configSourceContract({ ...harness(), setup: 1 as never })).toThrow('Invalid harness.setup')

@@ -1,23 +1,35 @@
-import { checkConfigKey, checkDuration, checkFunction, checkInteger, checkKnownKeys, checkObject, checkOneOf } from '@sd/core'
+import {
+  checkBoolean,
+  checkConfigKey,
+  checkDuration,
+  checkFunction,
+  checkInteger,
+  checkKnownKeys,
+  checkObject,
+  checkOneOf,
+} from '@sd/core'
 import { configClosingCases } from './config-closing-cases.ts'
 import { configOutageCases } from './config-outage-cases.ts'
 import { configReadCases } from './config-read-cases.ts'
 import { type ConfigSourceHarness, createConfigContext } from './config-source-harness.ts'
 import { configWatchCases } from './config-watch-cases.ts'
-import { configWriteCases } from './config-write-cases.ts'
+import { conditionalWriteCases, configWriteCases, writeOutageCases } from './config-write-cases.ts'
 import { bindCases, type ContractCase } from './contract.ts'
 import { type ConfigSample, configSamples } from './samples.ts'
 
 /**
  * The contract of `ConfigSource`, and of `WritableConfigSource` where the source says that it writes. What it can't do it declares in its
- * `capabilities`; there is no other way around a case.
+ * `capabilities`, and the harness says the same; there is no other way around a case.
  *
  * @throws SdError `SD_INVALID` for a harness with unknown or wrong fields
  */
 export function configSourceContract(harness: ConfigSourceHarness): readonly ContractCase[] {
-  const known = ['setup', 'keys', 'largestBytes', 'cannotHold', 'eventuallyMs']
+  const known = ['setup', 'capabilities', 'canBeCut', 'keys', 'largestBytes', 'cannotHold', 'eventuallyMs']
   checkKnownKeys('harness', checkObject('harness', harness), known)
-  const { setup, keys, largestBytes = 1, cannotHold = [], eventuallyMs = 1 } = harness
+  const { setup, capabilities = {}, canBeCut = true, keys, largestBytes = 1, cannotHold = [], eventuallyMs = 1 } = harness
+  checkKnownKeys('harness.capabilities', checkObject('harness.capabilities', capabilities), ['write', 'compareAndSet'])
+  const { write = true, compareAndSet = write } = capabilities
+  checkBoolean('harness.canBeCut', canBeCut)
   checkFunction('harness.setup', setup)
   checkConfigKey('harness.keys[0]', keys[0])
   checkConfigKey('harness.keys[1]', keys[1])
@@ -26,7 +38,15 @@ export function configSourceContract(harness: ConfigSourceHarness): readonly Con
   for (const [index, sample] of cannotHold.entries()) checkOneOf(`harness.cannotHold[${index}]`, sample, samples)
   checkDuration('harness.eventuallyMs', eventuallyMs, 1)
   return bindCases(
-    { ...configReadCases, ...configWatchCases, ...configOutageCases, ...configWriteCases, ...configClosingCases },
+    {
+      ...configReadCases,
+      ...configWatchCases,
+      ...(canBeCut && configOutageCases),
+      ...(write && configWriteCases),
+      ...(write && compareAndSet && conditionalWriteCases),
+      ...(write && canBeCut && writeOutageCases),
+      ...configClosingCases,
+    },
     () => createConfigContext(harness),
     (context) => context.dispose(),
   )

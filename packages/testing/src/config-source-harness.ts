@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { ConfigDocument, ConfigEntry, ConfigSource, WritableConfigSource } from '@sd/core'
+import type { ConfigDocument, ConfigEntry, ConfigSource, ConfigSourceCapabilities, WritableConfigSource } from '@sd/core'
 import { createCaseClients } from './contract.ts'
 import type { ConfigSample } from './samples.ts'
 import { eventually } from './waiting.ts'
@@ -13,8 +13,8 @@ export interface ConfigBackend {
   /** Removes it likewise. */
   remove(key: string): Promise<void>
   /**
-   * Cuts or mends the way between one source and the backend, in both directions. The backend itself stays up. Absent where there is no way,
-   * such as for environment variables.
+   * Cuts or mends the way between one source and the backend, in both directions. The backend itself stays up. Absent if the harness says
+   * that there is no way.
    */
   setConnected?(source: ConfigSource, connected: boolean): void | Promise<void>
   /** Closes what is left; called after every case. */
@@ -25,6 +25,13 @@ export interface ConfigBackend {
 export interface ConfigSourceHarness {
   /** Makes a backend for one case. */
   readonly setup: () => Promise<ConfigBackend>
+  /**
+   * What the source's `capabilities` say that it can't do: cases of it are left out, so that a report shows what ran. Every source that is
+   * opened must say the same. @default both are true
+   */
+  readonly capabilities?: Partial<Pick<ConfigSourceCapabilities, 'write' | 'compareAndSet'>>
+  /** Whether there is a way to the backend that can be cut. Environment variables have none: then there are no outages. @default true */
+  readonly canBeCut?: boolean
   /** Two keys that the source reads, and takes if it writes, in the order in which they are merged. */
   readonly keys: readonly [string, string]
   /** Length of the longest text, in bytes: it comes back whole, and where the source writes, one byte more is refused. @default 1_048_576 */
@@ -56,7 +63,10 @@ type Texts = readonly (readonly [key: string, content: string])[]
 /** Makes a backend for one case and remembers its sources. */
 export async function createConfigContext(harness: ConfigSourceHarness): Promise<ConfigContext> {
   const backend = await harness.setup()
-  const { keys, largestBytes = 1_048_576, cannotHold = [], eventuallyMs = 5_000 } = harness
+  const { keys, largestBytes = 1_048_576, cannotHold = [], eventuallyMs = 5_000, canBeCut = true } = harness
+  const { write = true, compareAndSet = write } = harness.capabilities ?? {}
+  assert.equal(backend.setConnected !== undefined, canBeCut, 'harness.canBeCut should be whether backends have setConnected')
+  const clients = createCaseClients(backend)
   return {
     backend,
     keys,
@@ -69,7 +79,14 @@ export async function createConfigContext(harness: ConfigSourceHarness): Promise
         assertTexts(document, texts)
         return document
       }, eventuallyMs),
-    ...createCaseClients(backend),
+    ...clients,
+    async open() {
+      const source = await clients.open()
+      const { capabilities } = source
+      assert.equal(capabilities.write, write, 'harness.capabilities.write should be what the source says')
+      assert.equal(capabilities.compareAndSet, compareAndSet, 'harness.capabilities.compareAndSet should be what the source says')
+      return source
+    },
   }
 }
 

@@ -95,23 +95,6 @@ const cases: Readonly<Record<string, CaseBody<WriteContext>>> = {
     await untilLoaded(one, [])
   },
 
-  'of ten concurrent writers with one revision exactly one wins': async ({ one, other, keys: [key], untilLoaded }) => {
-    if (!one.capabilities.compareAndSet) return
-    let ifRevision: string | null = null
-    for (let round = 0; round < 5; round++) {
-      const outcomes: readonly PromiseSettledResult<ConfigEntry>[] = await Promise.allSettled(
-        Array.from({ length: 10 }, (_, index) => (index % 2 === 0 ? one : other).put(key, `${round}-${index}`, { ifRevision })),
-      )
-      const won = outcomes.filter((outcome) => outcome.status === 'fulfilled').map(({ value }) => value)
-      const lost = outcomes.filter((outcome) => outcome.status === 'rejected').map(({ reason }) => reason.code)
-      assert.equal(won.length, 1, `${won.length} of ten have won`)
-      assert.deepEqual(lost, Array(9).fill('SD_CONFLICT'))
-      const [winner] = won as [ConfigEntry]
-      await untilLoaded(one, [[key, winner.content]])
-      ifRevision = winner.revision
-    }
-  },
-
   'author and comment survive where they are kept': async ({ one, other, keys: [key], untilLoaded }) => {
     const told = { author: 'Zoë <zoe@example.com>', comment: 'größer: "100 %"\n+1 🦄' }
     const kept = one.capabilities.annotations ? told : { author: undefined, comment: undefined }
@@ -153,28 +136,66 @@ const cases: Readonly<Record<string, CaseBody<WriteContext>>> = {
     assert.equal(entryOf(document, key)?.revision, revision)
   },
 
+  'writing to a closed source rejects with SD_CLOSED': async ({ one, keys: [key] }) => {
+    await one.close()
+    const closed = { name: 'SdError', code: 'SD_CLOSED' }
+    await assert.rejects(one.put(key, '1'), closed)
+    await assert.rejects(one.delete(key), closed)
+  },
+}
+
+/** Writing that depends on what was there. */
+const conditionalCases: Readonly<Record<string, CaseBody<WriteContext>>> = {
+  'of ten concurrent writers with one revision exactly one wins': async ({ one, other, keys: [key], untilLoaded }) => {
+    let ifRevision: string | null = null
+    for (let round = 0; round < 5; round++) {
+      const outcomes: readonly PromiseSettledResult<ConfigEntry>[] = await Promise.allSettled(
+        Array.from({ length: 10 }, (_, index) => (index % 2 === 0 ? one : other).put(key, `${round}-${index}`, { ifRevision })),
+      )
+      const won = outcomes.filter((outcome) => outcome.status === 'fulfilled').map(({ value }) => value)
+      const lost = outcomes.filter((outcome) => outcome.status === 'rejected').map(({ reason }) => reason.code)
+      assert.equal(won.length, 1, `${won.length} of ten have won`)
+      assert.deepEqual(lost, Array(9).fill('SD_CONFLICT'))
+      const [winner] = won as [ConfigEntry]
+      await untilLoaded(one, [[key, winner.content]])
+      ifRevision = winner.revision
+    }
+  },
+}
+
+/** Writing while there is no way. */
+const outageCases: Readonly<Record<string, CaseBody<WriteContext>>> = {
   'writing in an outage rejects and may be tried again': async ({ one, other, backend, keys: [key], untilLoaded }) => {
-    if (!backend.setConnected) return
     await one.put(key, '1')
-    await backend.setConnected(one, false)
+    await backend.setConnected?.(one, false)
     await assert.rejects(one.put(key, '2'), { name: 'SdError', retryable: true })
     await assert.rejects(one.delete(key), { name: 'SdError', retryable: true })
     await untilLoaded(other, [[key, '1']])
-    await backend.setConnected(one, true)
+    await backend.setConnected?.(one, true)
     await untilLoaded(one, [[key, '1']])
     await one.put(key, '3')
     await untilLoaded(other, [[key, '3']])
   },
 }
 
-/** The cases, where the source writes. */
-export const configWriteCases: Readonly<Record<string, CaseBody<ConfigContext>>> = Object.fromEntries(
-  Object.entries(cases).map(([name, body]) => [
-    name,
-    async (context) => {
-      const [one, other] = [await context.open(), await context.open()]
-      if (!one.capabilities.write) return
-      await body({ ...context, one: one as WritableConfigSource, other: other as WritableConfigSource })
-    },
-  ]),
-)
+/** Gives each case its two writers. */
+function bindWriters(all: Readonly<Record<string, CaseBody<WriteContext>>>): Readonly<Record<string, CaseBody<ConfigContext>>> {
+  return Object.fromEntries(
+    Object.entries(all).map(([name, body]) => [
+      name,
+      async (context) => {
+        const [one, other] = [await context.open(), await context.open()]
+        await body({ ...context, one: one as WritableConfigSource, other: other as WritableConfigSource })
+      },
+    ]),
+  )
+}
+
+/** For sources that write. */
+export const configWriteCases: Readonly<Record<string, CaseBody<ConfigContext>>> = bindWriters(cases)
+
+/** For those whose backend judges the revision itself. */
+export const conditionalWriteCases: Readonly<Record<string, CaseBody<ConfigContext>>> = bindWriters(conditionalCases)
+
+/** For those whose way to the backend can be cut. */
+export const writeOutageCases: Readonly<Record<string, CaseBody<ConfigContext>>> = bindWriters(outageCases)

@@ -4,7 +4,7 @@ import { eventually, probeWatch, type WatchProbe } from '@sd/testing'
 import { createFaultScene, type FaultScene, type FaultSubject } from './fault-scene.ts'
 
 /** How the fault suite reaches a source of configuration. */
-export interface ConfigFaultHarness extends FaultSubject<ConfigSource | WritableConfigSource> {
+export interface ConfigFaultHarness extends FaultSubject<WritableConfigSource> {
   /** Two keys that the source reads, in the order in which they are merged. */
   readonly keys: readonly [string, string]
   /**
@@ -24,9 +24,9 @@ export interface ConfigFaultHarness extends FaultSubject<ConfigSource | Writable
 type Contents = readonly [first: string | undefined, second: string | undefined]
 
 /** What a case works with: two entries, of which the first is `one` and the second is `two`, a source that watches, one that looks. */
-export interface ConfigFaultContext extends FaultScene<ConfigSource | WritableConfigSource> {
+export interface ConfigFaultContext extends FaultScene<WritableConfigSource> {
   readonly harness: ConfigFaultHarness
-  readonly watcher: ConfigSource | WritableConfigSource
+  readonly watcher: WritableConfigSource
   readonly probe: WatchProbe<ConfigDocument>
   /** Goes straight to the server. */
   readonly observer: ConfigSource

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
-import { isConfigKey, SdError, type WritableConfigSource } from '@sd/core'
+import { isConfigKey, SdError } from '@sd/core'
 import { bindCases, type CaseBody, type ContractCase, eventually, within } from '@sd/testing'
 import { consumerCases } from './config-consumer-faults.ts'
 import { type ConfigFaultContext, type ConfigFaultHarness, contentsOf, createConfigFaultContext } from './config-fault-context.ts'
@@ -129,12 +129,10 @@ const cases: Readonly<Record<string, CaseBody<ConfigFaultContext>>> = {
   },
 
   'a write whose answer is lost': async ({ link, harness, watcher, observer, limitMs, recovered }) => {
-    if (!watcher.capabilities.write) return
-    const source = watcher as WritableConfigSource
     const [key] = harness.keys
     for (const hurt of [() => link.reset(1), () => link.blackHole()]) {
       await hurt()
-      const outcome = await within(source.put(key, 'ONE').then(undefined, asError), 2 * limitMs, 'put()')
+      const outcome = await within(watcher.put(key, 'ONE').then(undefined, asError), 2 * limitMs, 'put()')
       assert.ok(!(outcome instanceof Error) || (SdError.isInstance(outcome) && outcome.retryable), String(outcome))
       await link.restore()
       // What the server has received it may still be about to do.
@@ -143,7 +141,7 @@ const cases: Readonly<Record<string, CaseBody<ConfigFaultContext>>> = {
       assert.ok(found === 'one' || found === 'ONE', 'it was written, or it was not')
       await recovered('a lost answer', [found, 'two'])
     }
-    await eventually(() => source.put(key, 'again'), limitMs)
+    await eventually(() => watcher.put(key, 'again'), limitMs)
     await recovered('written again', ['again', 'two'])
   },
 
