@@ -7,6 +7,7 @@ const { SD_TEST_MISSING: missing } = process.env
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts'],
+    setupFiles: [`${import.meta.dirname}/vitest.setup.ts`],
     retry: 0,
     // What hangs must fail, but a busy machine must not: servers are started in hooks.
     testTimeout: 30_000,

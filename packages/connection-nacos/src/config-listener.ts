@@ -95,5 +95,5 @@ export async function listenToConfigs(connection: NacosConnection, options: Conf
   signal.addEventListener('abort', close, { once: true })
   if (signal.aborted) close()
   else for (const place of places) client.subscribe(place, onChange)
-  return ended.promise
+  return ended.promise.finally(() => signal.removeEventListener('abort', close))
 }
