@@ -1,10 +1,9 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { connect as connectTls } from 'node:tls'
-import type { SdError } from '@sd/core'
+import type { SdError, TlsOptions } from '@sd/core'
 import {
-  createCertificates,
+  createRotation,
   freePort,
   obtainServer,
   startToxiproxy,
@@ -239,23 +238,54 @@ describe.runIf(zookeeper && toxiproxy)('the connection to ZooKeeper', { timeout:
     }
   })
 
-  test('TLS goes through a tunnel that presents the certificates', async () => {
+  test('a refusal names the node, the permission and the way out', async () => {
+    const admin = open({ credentials: { username: 'admin', password: 'admin-secret' } })
+    await admin.run(async (connection) => {
+      await connection.create('/guarded')
+      await connection.create('/guarded/a', Buffer.from('x'))
+    })
+    const guest = open({ credentials: { username: 'guest', password: 'guest-secret' } })
+    const cases: readonly (readonly [(connection: ZooKeeperConnection) => Promise<unknown>, string])[] = [
+      [(connection) => connection.read('/guarded/a'), '"read" on /guarded/a'],
+      [(connection) => connection.children('/guarded'), '"read" on /guarded'],
+      [(connection) => connection.write('/guarded/a', Buffer.from('y')), '"write" on /guarded/a'],
+      [(connection) => connection.create('/guarded/b'), '"create" on /guarded'],
+      [(connection) => connection.remove('/guarded/a'), '"delete" on /guarded'],
+      [(connection) => connection.replace('/guarded/a', Buffer.from('y')), '"create" and "delete" on /guarded'],
+    ]
+    for (const [operation, way] of cases) {
+      const error = (await guest.run(operation).catch((caught: unknown) => caught)) as SdError
+      expect(error).toMatchObject({ code: 'SD_DENIED', retryable: false, message: expect.stringContaining(way) })
+      expect(error.message).toContain('with setAcl')
+      expect(error.message).not.toContain('-secret')
+    }
+  })
+
+  test('TLS with certificates that rotate: the session comes back to a member of another authority', {
+    timeout: 60_000,
+  }, async () => {
     if (!zookeeper) return
-    const certificates = await createCertificates()
-    const secured = await startZooKeeper(zookeeper, { tls: certificates })
-    const { ca, client } = certificates
-    // What stunnel does, see the guide.
-    const tunnel = createServer((near) => {
-      const far = connectTls({ host: '127.0.0.1', port: secured.securePort, servername: 'localhost', ca, ...client })
-      near.pipe(far).pipe(near)
-      near.on('error', () => far.destroy())
-      far.on('error', () => near.destroy())
-    }).listen(0, '127.0.0.1')
-    await once(tunnel, 'listening')
-    const session = open({ endpoints: [`127.0.0.1:${(tunnel.address() as { port: number }).port}`] })
+    await using rotation = await createRotation()
+    await using secured = await startZooKeeper(zookeeper, { tls: rotation.certificates })
+    const endpoints = [`https://localhost:${secured.securePort}`]
+    const session = open({ endpoints, tls: rotation.tls })
     expect(await session.run((connection) => connection.children('/'))).toEqual(['zookeeper'])
-    await session.close()
-    tunnel.close()
-    await secured.close()
+    for (let round = 0; round < 2; round++) {
+      await rotation.rotate(secured)
+      await eventually(() => session.run((connection) => connection.children('/')), 20_000)
+    }
+    const { ca } = rotation.certificates
+    const wrong: readonly (readonly [TlsOptions, string])[] = [
+      [{}, 'tls.ca'],
+      [{ ca }, 'tls.cert'],
+      [{ ...rotation.tls, serverName: 'elsewhere' }, 'tls.serverName'],
+      [{ ca, cert: rotation.certificates.server.cert, key: rotation.tls.key }, "can't be reached"],
+    ]
+    for (const [tls, hint] of wrong) {
+      const refused = open({ endpoints, tls }).run((connection) => connection.children('/'))
+      const error = (await refused.catch((caught: unknown) => caught)) as SdError
+      expect(error.code).toBe('SD_UNAVAILABLE')
+      expect(error.message).toContain(hint)
+    }
   })
 })

@@ -1,5 +1,6 @@
-import type { Socket } from 'node:net'
-import { type Credentials, SdError, type ServerEndpoint } from '@sd/core'
+import { Socket } from 'node:net'
+import { connect as connectTls, type ConnectionOptions as SecureOptions } from 'node:tls'
+import { type Credentials, connectionHint, SdError, type ServerEndpoint } from '@sd/core'
 import { type Client, createClient, type Option } from 'node-zookeeper-client'
 import { createFrameReader, replaceUnknownCode } from './frames.ts'
 
@@ -12,6 +13,8 @@ export interface SessionIdentity {
 /** Options of {@link dial}. */
 export interface DialOptions {
   readonly endpoint: ServerEndpoint
+  /** Certificates and the name of the server, for TLS. */
+  readonly secure: SecureOptions | undefined
   /** For messages. */
   readonly name: string
   readonly sessionTimeoutMs: number
@@ -41,9 +44,13 @@ export const sessionExpired = 'session expired'
 interface Manager {
   readonly state: number
   servers: readonly { readonly host: string; readonly port: number }[]
-  readonly socket?: Socket
+  socket?: Socket
   connect(): void
+  setState(state: number): void
+  onSocketConnected(): void
   onSocketData(chunk: Buffer): void
+  onSocketDrain(): void
+  onSocketClosed(hadError: boolean): void
   on(event: 'state', listener: (state: number) => void): void
 }
 
@@ -79,6 +86,7 @@ export async function dial(options: DialOptions): Promise<DialedClient> {
   const fail = (what: string, cause?: Error): void => lose(new SdError('SD_UNAVAILABLE', `${where} ${what}`, cause && { cause }))
   let socketError: Error | undefined
 
+  if (options.secure) connectSecurely(manager, { ...options.secure, host: endpoint.host, port: endpoint.port })
   readSafely(manager, lost, (error) => fail('sent what can not be read', error as Error))
   if (credentials) presentCredentials(client, credentials)
   await new Promise<void>((resolve, reject) => {
@@ -102,7 +110,9 @@ export async function dial(options: DialOptions): Promise<DialedClient> {
       } else if (state === states.denied) {
         lose(new SdError('SD_DENIED', `${where} refused the credentials`))
       } else if (state === states.disconnected || state === states.closed) {
-        fail(socketError ? `can't be reached: ${socketError.message}` : 'closed the connection', socketError)
+        const hint = connectionHint(socketError)
+        const reason = `${socketError?.message}${hint === undefined ? '' : ` (${hint})`}`
+        fail(socketError ? `can't be reached: ${reason}` : 'closed the connection', socketError)
       }
     })
     client.connect()
@@ -117,6 +127,36 @@ export async function dial(options: DialOptions): Promise<DialedClient> {
     if (options.signal.aborted) giveUp()
   })
   return { client, lost, lose }
+}
+
+/** Has the library use a connection with TLS, which it does not know: the same handlers, but for its limit for connecting, which is ours. */
+function connectSecurely(manager: Manager, options: SecureOptions): void {
+  manager.connect = () => {
+    manager.setState(states.connecting)
+    process.nextTick(() => {
+      const socket = openSecureSocket(options)
+      manager.socket = socket
+      socket.setNoDelay()
+      socket.once('secureConnect', () => manager.onSocketConnected())
+      socket.on('data', (chunk) => manager.onSocketData(chunk))
+      socket.on('drain', () => manager.onSocketDrain())
+      socket.on('close', (hadError) => manager.onSocketClosed(hadError))
+      // 'close' follows.
+      socket.on('error', () => undefined)
+    })
+  }
+}
+
+/** A key that does not fit its certificate, as while both are being replaced, is thrown: here it is an error of the socket. */
+function openSecureSocket(options: SecureOptions): Socket {
+  try {
+    return connectTls(options)
+  } catch (error) {
+    const socket = new Socket()
+    // After its listeners were added.
+    setImmediate(() => socket.destroy(error as Error))
+    return socket
+  }
 }
 
 /** Presents credentials, besides those that were presented before. */

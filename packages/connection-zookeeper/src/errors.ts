@@ -19,9 +19,28 @@ export function isDenied(caught: unknown): boolean {
   return codeOf(caught) === Exception.NO_AUTH
 }
 
-/** What an error of the library means. */
+/** What a call needs. */
+export interface Need {
+  /** Permission in the access list of the node. */
+  readonly permission: string
+  /** The node. */
+  readonly path: string
+}
+
+const needs = new WeakMap<Error, Need>()
+
+/** Remembers what the call needed that an error refused. */
+export function noteNeed(caught: unknown, need: Need): void {
+  if (caught instanceof Error) needs.set(caught, need)
+}
+
+/** What an error of the library means, and for a refusal which permission of which node is missing. */
 export function explain(caught: unknown, name: string): SdError {
   if (SdError.isInstance(caught)) return caught
   const [code, meaning] = meanings[codeOf(caught) ?? 0] ?? ['SD_UNAVAILABLE', "can't be reached or can't serve"]
-  return toSdError(caught, code, `${name} ${meaning}`)
+  const need = isDenied(caught) ? needs.get(caught as Error) : undefined
+  const error = toSdError(caught, code, `${name} ${meaning}`)
+  if (!need) return error
+  const way = `give their identity "${need.permission}" on ${need.path} with setAcl, as one that has "admin" there`
+  return new SdError(code, `${error.message} (${way})`, { cause: caught })
 }

@@ -7,6 +7,7 @@ test('defaults', () => {
     chroot: '',
     sessionTimeoutMs: 15_000,
     credentials: undefined,
+    tls: undefined,
     acl: undefined,
     operationTimeoutMs: 5_000,
     name: 'zookeeper',
@@ -16,7 +17,8 @@ test('defaults', () => {
 
 const bad: readonly (readonly [string, object])[] = [
   ['endpoints', { endpoints: [] }],
-  ['endpoints', { endpoints: ['https://zk.example:2281'] }],
+  ['endpoints', { endpoints: ['https://zk.example:2281', 'zk.example'] }],
+  ['tls.ca', { endpoints: ['https://zk.example:2281'], tls: { ca: 'x' } }],
   ['endpoints[0]', { endpoints: ['user:secret@zk.example'] }],
   ['chroot', { chroot: '' }],
   ['chroot', { chroot: '/\ue000' }],

@@ -2,18 +2,19 @@ import {
   type Credentials,
   checkCredentials,
   checkDuration,
-  checkEndpoints,
   checkName,
   checkProvided,
+  checkServers,
   invalid,
   type Provided,
   type ServerEndpoint,
+  type TlsOptions,
 } from '@sd/core'
 import { type AccessRule, checkAccessRules } from './access.ts'
 
 /** How to reach ZooKeeper: options that every package on it has. */
 export interface ZooKeeperConnectionOptions {
-  /** Members of the ensemble as `host:port`; one is used at a time. There is no TLS in the library. @default ['127.0.0.1:2181'] */
+  /** Members of the ensemble: `host:port`, or `https://host:port` for TLS at its `secureClientPort`; one is used at a time. @default ['127.0.0.1:2181'] */
   readonly endpoints?: readonly string[]
   /** Path put before everything, such as `/team-a`. It must exist; nothing above or outside of it is touched. @default none */
   readonly chroot?: string
@@ -26,6 +27,8 @@ export interface ZooKeeperConnectionOptions {
   readonly sessionTimeoutMs?: number
   /** User and password for the `digest` scheme. A function is asked at every connect and after every denial. */
   readonly credentials?: Provided<Credentials>
+  /** TLS with an authority of your own, or a client certificate. Endpoints must be `https://`. */
+  readonly tls?: TlsOptions
   /** Who may do what with nodes that are created. @default everything for this user only; without credentials for everybody */
   readonly acl?: readonly AccessRule[]
   /** Limit of one operation, in milliseconds. @default 5_000 */
@@ -33,7 +36,15 @@ export interface ZooKeeperConnectionOptions {
 }
 
 /** Names of the options of a connection, for checks of unknown ones. */
-export const CONNECTION_OPTIONS = ['endpoints', 'chroot', 'sessionTimeoutMs', 'credentials', 'acl', 'operationTimeoutMs'] as const
+export const CONNECTION_OPTIONS = [
+  'endpoints',
+  'chroot',
+  'sessionTimeoutMs',
+  'credentials',
+  'tls',
+  'acl',
+  'operationTimeoutMs',
+] as const
 
 /** Options with their defaults filled in. */
 export interface ZooKeeperConnectionSettings {
@@ -47,6 +58,8 @@ export interface ZooKeeperConnectionSettings {
   readonly sessionTimeoutMs: number
   /** User and password. */
   readonly credentials: Provided<Credentials> | undefined
+  /** Certificates. */
+  readonly tls: TlsOptions | undefined
   /** Who may do what with new nodes. */
   readonly acl: readonly AccessRule[] | undefined
   /** Limit of one operation, in milliseconds. */
@@ -56,13 +69,9 @@ export interface ZooKeeperConnectionSettings {
 /** Checks the options of a connection. @param name the owner, for messages @throws SdError `SD_INVALID` that names the option */
 export function readConnectionOptions(options: ZooKeeperConnectionOptions, name: string): ZooKeeperConnectionSettings {
   const { chroot, credentials, acl } = options
-  const endpoints = checkEndpoints('endpoints', options.endpoints ?? ['127.0.0.1:2181'], 2_181)
-  if (endpoints.some(({ secure }) => secure)) {
-    throw invalid('endpoints', 'https', 'host:port: the library has no TLS, see the README for a tunnel')
-  }
   return {
     name,
-    endpoints,
+    ...checkServers(options, { host: '127.0.0.1', port: 2_181 }),
     chroot: chroot === undefined ? '' : checkPath('chroot', chroot),
     sessionTimeoutMs: checkDuration('sessionTimeoutMs', options.sessionTimeoutMs ?? 15_000, 100),
     credentials: credentials && checkProvided(credentials, checkLogin),

@@ -2,7 +2,7 @@ import { type Credentials, guardListener, SdError, settlesWithin, untilAborted }
 import { CreateMode, type Event, Exception, type Stat } from 'node-zookeeper-client'
 import { type AccessRule, toAcl } from './access.ts'
 import { type DialedClient, type DialOptions, dial, presentCredentials, type SessionIdentity } from './dial.ts'
-import { codeOf } from './errors.ts'
+import { codeOf, type Need, noteNeed } from './errors.ts'
 import { parentOf } from './folders.ts'
 
 /** What ZooKeeper knows of a node. */
@@ -104,32 +104,36 @@ export async function openConnection(options: ConnectionOptions): Promise<ZooKee
       return stat ? toNodeStat(stat) : undefined
     },
     children: (path, watched = false) =>
-      unlessMissing(call<readonly string[]>((done) => client.getChildren(path, watcherFor(watched), done))),
+      unlessMissing(
+        call<readonly string[]>((done) => client.getChildren(path, watcherFor(watched), done), { permission: 'read', path }),
+      ),
     read: (path, watched = false) =>
       unlessMissing(
-        call<ReadNode>((done) =>
-          client.getData(path, watcherFor(watched), (error, data: Buffer | undefined, stat) =>
-            done(error, error ? undefined : { ...toNodeStat(stat), text: data?.toString() ?? '' }),
-          ),
+        call<ReadNode>(
+          (done) =>
+            client.getData(path, watcherFor(watched), (error, data: Buffer | undefined, stat) =>
+              done(error, error ? undefined : { ...toNodeStat(stat), text: data?.toString() ?? '' }),
+            ),
+          { permission: 'read', path },
         ),
       ),
     async create(path, data = Buffer.alloc(0), lifetime = 'lasting') {
       const mode = lifetime === 'session' ? CreateMode.EPHEMERAL : CreateMode.PERSISTENT
       const code = await codeUnless(
-        call((done) => client.create(path, data, acl, mode, done)),
+        call((done) => client.create(path, data, acl, mode, done), { permission: 'create', path: parentOf(path) || '/' }),
         [Exception.NODE_EXISTS, Exception.NO_NODE],
       )
       if (code === undefined) return 'created'
       return code === Exception.NODE_EXISTS ? 'exists' : 'no parent'
     },
     async write(path, data, version = anyVersion) {
-      const written = call<Stat>((done) => client.setData(path, data, version, done))
+      const written = call<Stat>((done) => client.setData(path, data, version, done), { permission: 'write', path })
       const code = await codeUnless(written, [Exception.NO_NODE, Exception.BAD_VERSION])
       return code === undefined ? toNodeStat(await written) : undefined
     },
     async remove(path, version = anyVersion) {
       const code = await codeUnless(
-        call((done) => client.remove(path, version, done)),
+        call((done) => client.remove(path, version, done), { permission: 'delete', path: parentOf(path) || '/' }),
         [Exception.NO_NODE, Exception.BAD_VERSION],
       )
       return code !== Exception.BAD_VERSION
@@ -137,7 +141,7 @@ export async function openConnection(options: ConnectionOptions): Promise<ZooKee
     async replace(path, data) {
       const transaction = client.transaction().remove(path, anyVersion).create(path, data, acl, CreateMode.EPHEMERAL)
       const code = await codeUnless(
-        call((done) => transaction.commit(done)),
+        call((done) => transaction.commit(done), { permission: 'create" and "delete', path: parentOf(path) || '/' }),
         [Exception.NO_NODE],
       )
       return code === undefined
@@ -162,13 +166,13 @@ function toTransactionId(bytes: Buffer): string {
 type Done = (error: unknown, value?: unknown) => void
 
 /** Turns callbacks into promises that settle when the connection is lost, also where the library forgets its callback. */
-function createCaller({ lost }: DialedClient): <T>(start: (done: Done) => void) => Promise<T> {
+function createCaller({ lost }: DialedClient): <T>(start: (done: Done) => void, need?: Need) => Promise<T> {
   const pending = new Set<(error: unknown) => void>()
   lost.addEventListener('abort', () => {
     for (const reject of pending) reject(lost.reason)
     pending.clear()
   })
-  return <T>(start: (done: Done) => void) =>
+  return <T>(start: (done: Done) => void, need?: Need) =>
     new Promise<T>((resolve, reject) => {
       if (lost.aborted) return reject(lost.reason)
       if (pending.size >= maxPending)
@@ -176,6 +180,7 @@ function createCaller({ lost }: DialedClient): <T>(start: (done: Done) => void) 
       pending.add(reject)
       const done: Done = (error, value) => {
         pending.delete(reject)
+        if (error && need) noteNeed(error, need)
         if (error) reject(error)
         else resolve(value as T)
       }

@@ -1,7 +1,9 @@
+import { isIP } from 'node:net'
 import {
   type Credentials,
   closedError,
   createBackoff,
+  createTlsSource,
   type Provided,
   resolveProvided,
   SdError,
@@ -55,12 +57,18 @@ export function createSession({ settings, onConnected, onLost }: SessionOptions)
   let lastError: SdError = new SdError('SD_UNAVAILABLE', `${name} is not connected yet`)
   let nextEndpoint = Math.floor(Math.random() * endpoints.length)
 
+  // Looked at for every connection.
+  const source = endpoints[0]?.secure ? createTlsSource(settings.tls ?? {}, 0) : undefined
+
   async function connectTo(index: number): Promise<ZooKeeperConnection> {
     const { signal } = closing
     const endpoint = endpoints[index % endpoints.length] as ServerEndpoint
     const timeoutMs = Math.max(250, Math.floor(operationTimeoutMs / endpoints.length))
     presented = settings.credentials && (await provideCredentials(settings.credentials, timeoutMs, name))
-    return openConnection({ endpoint, name, sessionTimeoutMs, identity, credentials: presented, acl, timeoutMs, signal })
+    const tls =
+      source && (await withTimeout({ timeoutMs, what: `asking for the certificates of ${name}` }, () => source.current()))
+    const secure = tls && { ...tls, servername: settings.tls?.serverName ?? (isIP(endpoint.host) ? '' : endpoint.host) }
+    return openConnection({ endpoint, secure, name, sessionTimeoutMs, identity, credentials: presented, acl, timeoutMs, signal })
   }
 
   /** Tries every member once, and one more time with a new session where the old one is over. */

@@ -1,3 +1,7 @@
+/** Java says so where there is none. */
+const badCertificate = 'the server refuses the client certificate, or wants one: see tls.cert and tls.key'
+const handshakeFailure = 'the server refuses the handshake: does it want a client certificate (tls.cert, tls.key)?'
+
 /** What codes of Node's and OpenSSL's errors say about how a connection is configured. */
 const hints: Readonly<Record<string, string>> = {
   EPROTO: 'the server does not speak TLS here: is the endpoint "http://"?',
@@ -15,9 +19,11 @@ const hints: Readonly<Record<string, string>> = {
   ERR_TLS_CERT_ALTNAME_INVALID: 'the certificate is for another name: set tls.serverName to one that it has',
   ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: 'the server wants a client certificate: set tls.cert and tls.key',
   ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: 'the server does not trust the authority of the client certificate',
-  ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE: 'the server refuses the client certificate',
-  ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE:
-    'the server refuses the handshake: does it want a client certificate (tls.cert, tls.key)?',
+  ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE: badCertificate,
+  ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE: handshakeFailure,
+  // The same two since OpenSSL 3.5.
+  'ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE': badCertificate,
+  'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE': handshakeFailure,
 }
 
 /**

@@ -111,7 +111,8 @@ describe.runIf(redis)('on a real server', () => {
         maxLength: 30,
       },
     )
-    const rules = fc.record({ limit: fc.integer({ min: 1, max: 12 }), windowMs: fc.constantFrom(20, 1_000, 60_000) })
+    // Redis forgets a key after its window in real time, whatever the script takes for the time: none is shorter than a busy machine's pause.
+    const rules = fc.record({ limit: fc.integer({ min: 1, max: 12 }), windowMs: fc.constantFrom(5_000, 20_000, 60_000) })
     const clock = 'local now = tonumber(ARGV[#ARGV])'
 
     type Evaluate = (values: readonly number[]) => Promise<readonly unknown[]>

@@ -2,12 +2,14 @@ import { createClient, type RedisClientOptions } from '@redis/client'
 import {
   type Credentials,
   closedError,
+  connectionHint,
   createBackoff,
   createTlsSource,
   type OperationOptions,
   type RegistryState,
   resolveProvided,
   SdError,
+  type SdErrorCode,
   sleep,
   type TlsCertificates,
   toSdError,
@@ -83,7 +85,7 @@ export function openConnection(options: CheckedOptions): RedisConnection {
       try {
         await connectOnce()
       } catch (error) {
-        lastError = translate(name, error)
+        lastError = translate(name, error, options.prefix)
       }
       firstAttempt.resolve()
       await sleep(backoff.next(), closing.signal).catch(() => undefined)
@@ -103,8 +105,8 @@ export function openConnection(options: CheckedOptions): RedisConnection {
     } catch (error) {
       if (closing.signal.aborted) throw closedError(name)
       // A server that was the primary and is a replica now: look up where the name leads today.
-      if (/^(?:READONLY|MASTERDOWN|NOAUTH)/.test((error as Error).message)) drop(error)
-      throw translate(name, error)
+      if (isElsewhere.has(replyCode(error) ?? '')) drop(error)
+      throw translate(name, error, options.prefix)
     }
   }
 
@@ -158,20 +160,39 @@ function unavailable(name: string, cause: SdError | undefined): SdError {
   return new SdError('SD_UNAVAILABLE', `${name}: not connected${cause ? `: ${cause.message}` : ''}`, { cause })
 }
 
-/** Redis begins its refusals with a word in capitals. */
-function translate(name: string, error: unknown): SdError {
-  const word = /^[A-Z]+/.exec(error instanceof Error ? error.message : '')?.[0]
-  switch (word) {
-    case 'NOAUTH':
-    case 'WRONGPASS':
-    case 'NOPERM':
-      return toSdError(error, 'SD_DENIED', name)
-    case 'WRONGTYPE':
-      return toSdError(error, 'SD_MALFORMED', name)
-    case 'MOVED':
-    case 'CROSSSLOT':
-      return toSdError(error, 'SD_UNSUPPORTED', name)
-    default:
-      return toSdError(error, 'SD_UNAVAILABLE', name)
-  }
+/** Codes of a server that should be left: it is a replica, or was replaced by one that wants a login. */
+const isElsewhere: ReadonlySet<string> = new Set(['READONLY', 'MASTERDOWN', 'NOAUTH'])
+
+/**
+ * The code of an error reply, which is its first word in capitals: that is the protocol's, not one of the words for people.
+ *
+ * @param error of the library, or the `SdError` that was made of it
+ * @see https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors
+ */
+export function replyCode(error: unknown): string | undefined {
+  const reply = SdError.isInstance(error) ? error.cause : error
+  return reply instanceof Error ? /^[A-Z]+(?= |$)/.exec(reply.message)?.[0] : undefined
+}
+
+const meanings: Readonly<Record<string, readonly [SdErrorCode, way?: string]>> = {
+  NOAUTH: ['SD_DENIED', 'the server wants a login: set credentials'],
+  WRONGPASS: ['SD_DENIED', 'credentials has a user that does not exist or is off, or a wrong password: see "ACL LIST"'],
+  NOPERM: ['SD_DENIED', 'the user needs +eval +evalsha +ping +select on the keys of the prefix'],
+  WRONGTYPE: ['SD_MALFORMED', 'another program has keys of this prefix'],
+  MOVED: ['SD_UNSUPPORTED', 'a cluster is not supported: give one server that has all keys'],
+  CROSSSLOT: ['SD_UNSUPPORTED', 'a cluster is not supported: give one server that has all keys'],
+  OOM: ['SD_UNAVAILABLE', 'the server is out of memory: raise maxmemory, or choose a maxmemory-policy that evicts'],
+}
+
+/** What an error of the library means. What is not known here may pass by itself: a server that loads, is busy or full. */
+function translate(name: string, error: unknown, prefix: string): SdError {
+  if (SdError.isInstance(error)) return error
+  const [code, way] = meanings[replyCode(error) ?? ''] ?? ['SD_UNAVAILABLE']
+  const hint = connectionHint(error) ?? way?.replace('the prefix', `the prefix "${prefix}"`)
+  return withHint(toSdError(error, code, name), hint)
+}
+
+function withHint(error: SdError, hint: string | undefined): SdError {
+  if (hint === undefined) return error
+  return new SdError(error.code, `${error.message} (${hint})`, { cause: error.cause })
 }

@@ -10,7 +10,7 @@ import {
   SdError,
 } from '@sd/core'
 import { checkOptions, type RedisRateLimiterOptions } from './options.ts'
-import { openConnection } from './redis-connection.ts'
+import { openConnection, replyCode } from './redis-connection.ts'
 import { bucketScript, type Script, windowScript } from './scripts.ts'
 
 /** A rate limiter whose limits are shared by all processes that use the same Redis. */
@@ -56,7 +56,7 @@ export function createRedisRateLimiter(options: RedisRateLimiterOptions): RedisR
       return (await connection.send(['EVALSHA', sha, ...rest], { signal })) as readonly unknown[]
     } catch (error) {
       // A server that was restarted has forgotten its scripts.
-      if (!String((error as SdError).message).includes('NOSCRIPT')) throw error
+      if (replyCode(error) !== 'NOSCRIPT') throw error
       return (await connection.send(['EVAL', text, ...rest], { signal })) as readonly unknown[]
     }
   }

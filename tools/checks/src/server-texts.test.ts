@@ -1,0 +1,55 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { root } from './gate.ts'
+
+// Errors of a backend are sorted by its own codes. Where it has none, its words are in one file of its connection, `server-texts.ts`, beside
+// a test on the real server that notices when they change.
+
+const packages = join(root, 'packages')
+
+/** Where the words that are compared are codes: etcd's identifiers, the first word of a reply of Redis, codes of undici. */
+const exact: ReadonlySet<string> = new Set([
+  'connection-etcd/src/etcd-errors.ts',
+  'rate-limit-redis/src/redis-connection.ts',
+  'client/src/transport-errors.ts',
+  'client/src/dispatched-handler.ts',
+  'registry/src/registry-types.ts',
+])
+
+const judgements = [
+  // error.message.includes('…'), reason.startsWith('…')
+  /\b(?:message|reason|details)\b[^\n]{0,20}\.(?:includes|startsWith|endsWith|match|search)\(/,
+  // /…/.test(error.message), /…/.exec(String(error))
+  /\.(?:test|exec)\([^)\n]*\b(?:message|reason|details|String\((?:caught|error|cause|reason))\b/,
+  // An answer of a server: /some words/.test(text)
+  /\/[^/\n]*[a-z]+ [a-z]+[^/\n]*\/[a-z]*\.(?:test|exec)\(/,
+]
+
+function judgesByWords(text: string): readonly string[] {
+  return text.split('\n').filter((line) => judgements.some((pattern) => pattern.test(line)))
+}
+
+test('nothing is judged by words in a message but where all such words are', () => {
+  const found = readdirSync(packages)
+    .filter((name) => name !== 'testing')
+    .flatMap((name) =>
+      readdirSync(join(packages, name, 'src'), { recursive: true, encoding: 'utf8' })
+        .filter((file) => /\.ts$/.test(file) && !/\.test\.ts$|^testing\/|server-texts\.ts$/.test(file))
+        .map((file) => `${name}/src/${file}`)
+        .filter((file) => !exact.has(file))
+        .flatMap((file) => judgesByWords(readFileSync(join(packages, file), 'utf8')).map((line) => `${file}: ${line.trim()}`)),
+    )
+  expect(found).toEqual([])
+})
+
+test.each([
+  [`if (/request is too large/i.test(reason)) return`, 1],
+  [`return error.message.includes('too large')`, 1],
+  [`if (!String((error as SdError).message).includes('NOSCRIPT')) throw error`, 1],
+  [`return status >= 400 && /cas publish fail/i.test(text)`, 1],
+  [`if (/addressType/.test(String(error))) return`, 1],
+  [`return error.code === 'SD_DENIED' && labelValue.test(text)`, 0],
+])('%s is %i of them', (line, count) => {
+  expect(judgesByWords(line)).toHaveLength(count)
+})
