@@ -1,5 +1,5 @@
 import { relative } from 'node:path'
-import { afterEach } from 'vitest'
+import { beforeEach } from 'vitest'
 
 // What holds in the tests of every package: no signal of a test keeps a listener of ours once the test is over.
 
@@ -71,8 +71,7 @@ function leftListeners(): readonly string[] {
   return [...signals].flatMap(([signal, added]) => (signal.aborted ? [] : added.map(({ place }) => place)))
 }
 
-// Hooks run in the opposite order of their registration: this one comes after those of the test's file.
-afterEach(async () => {
+async function checkListeners(): Promise<void> {
   let isOver = false
   const timer = setTimeout(() => {
     isOver = true
@@ -82,6 +81,11 @@ afterEach(async () => {
   const left = leftListeners()
   signals.clear()
   if (left.length > 0) throw new Error(`Listeners were left on signals of the test: ${[...new Set(left)].join(', ')}`)
+}
+
+// What was registered first comes last: after all that the test's file does at its end. Of tests that run at once nobody knows whose a signal is.
+beforeEach(({ onTestFinished, task }) => {
+  if (!task.concurrent) onTestFinished(checkListeners)
 })
 
 // A machine that is busy holds a process still now and then. SD_TEST_STALLS=250 does, for up to that many milliseconds at a time: what fails
