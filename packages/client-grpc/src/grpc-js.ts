@@ -21,6 +21,11 @@ export interface GrpcModule {
     credentials: never,
     options: never,
   ) => object
+  /** Makes credentials of channels. */
+  readonly credentials: {
+    /** Credentials with a context of `node:tls`. */
+    readonly createFromSecureContext: (context: never) => object
+  }
   /** The experimental API. */
   readonly experimental: {
     /** Sets the resolver of a scheme, instead of the one before. */

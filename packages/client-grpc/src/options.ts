@@ -81,6 +81,8 @@ export function readOptions(options: GrpcServicesOptions): ResolvedOptions {
   const experimental = (grpc as Partial<GrpcModule> | undefined)?.experimental
   checkFunction('grpc.experimental.registerResolver', experimental?.registerResolver as () => void)
   checkFunction('grpc.experimental.registerLoadBalancerType', experimental?.registerLoadBalancerType as () => void)
+  const { createFromSecureContext } = (grpc as Partial<GrpcModule>).credentials ?? {}
+  checkFunction('grpc.credentials.createFromSecureContext', createFromSecureContext as unknown as () => void)
   checkFunction('grpc.Channel', grpc.Channel as unknown as () => void)
   checkClusterSource('discovery', discovery)
   if (client !== undefined) checkFunction('client.forward', client.forward)

@@ -1,4 +1,4 @@
-import { type Cluster, invalid } from '@sd/core'
+import { type Cluster, invalid, type TlsOptions } from '@sd/core'
 import { GrpcCall } from './grpc-call.ts'
 import { decodeTarget, type GrpcModule, installScheme } from './grpc-js.ts'
 import type { GrpcChannel } from './grpc-types.ts'
@@ -6,11 +6,12 @@ import { readMethodKinds, type ServiceMethods } from './method-kinds.ts'
 import { type GrpcServicesOptions, readOptions } from './options.ts'
 import { findPin } from './pinned-attempt.ts'
 import { PolicyChannel } from './policy-channel.ts'
+import { createRotatingContext, type RotatingContext } from './rotating-credentials.ts'
 import { ServiceChannel } from './service-channel.ts'
 import { ServiceWaits } from './service-waits.ts'
 
-/** The services that grpc-js clients find under one scheme. @typeParam Channel the class of channels of that grpc-js */
-export interface GrpcServices<Channel extends object = object> extends AsyncDisposable {
+/** The services that grpc-js clients find under one scheme. @typeParam Module grpc-js, of the version that was given */
+export interface GrpcServices<Module extends GrpcModule = GrpcModule> extends AsyncDisposable {
   /** The scheme: clients dial `<scheme>:///<service>`. */
   readonly scheme: string
   /**
@@ -21,7 +22,18 @@ export interface GrpcServices<Channel extends object = object> extends AsyncDisp
    * @returns what grpc-js calls with the target. @throws SdError `SD_INVALID` for a target of another scheme
    * @throws SdError `SD_INVALID` without a `client`, and for a definition that can't be read
    */
-  channelFactory(methods: ServiceMethods): (target: string, credentials: object, options: object) => Channel
+  channelFactory(
+    methods: ServiceMethods,
+  ): (target: string, credentials: object, options: object) => InstanceType<Module['Channel']>
+  /**
+   * Credentials of channels whose certificates are texts, functions or files, and rotate without a restart: they are looked at whenever a
+   * connection is made, for the next one, and every 30 s until these services are closed. What can't be read then leaves them as they are.
+   *
+   * @throws SdError `SD_INVALID` that names the option, `SD_UNAVAILABLE` if the certificates can't be read
+   */
+  createCredentials(
+    tls: Pick<TlsOptions, 'ca' | 'cert' | 'key'>,
+  ): Promise<ReturnType<Module['credentials']['createFromSecureContext']>>
   /**
    * Lets go of all connections; calls under way go on to their end. Calls that wait, and calls that are made afterwards, fail with
    * UNAVAILABLE: grpc-js has no way to take a scheme back. Idempotent.
@@ -34,12 +46,11 @@ export interface GrpcServices<Channel extends object = object> extends AsyncDisp
  *
  * @throws SdError `SD_INVALID` that names the option
  */
-export function registerServices<Module extends GrpcModule>(
-  options: GrpcServicesOptions<Module>,
-): GrpcServices<InstanceType<Module['Channel']>> {
+export function registerServices<Module extends GrpcModule>(options: GrpcServicesOptions<Module>): GrpcServices<Module> {
   const { grpc, discovery, client, scheme, settingsOf } = readOptions(options)
   const waits = new ServiceWaits()
   const policyChannels = new Set<PolicyChannel>()
+  const contexts = new Set<RotatingContext>()
   const channels = new Set<ServiceChannel>()
   const refusal = `The services of ${scheme}: were closed`
   let closed = false
@@ -73,7 +84,7 @@ export function registerServices<Module extends GrpcModule>(
     }
   }
 
-  const services: GrpcServices<InstanceType<Module['Channel']>> = {
+  const services: GrpcServices<Module> = {
     scheme,
     channelFactory(methods) {
       if (!client) throw invalid('client', client, 'a client of @sd/client, whose policies the calls are to have')
@@ -101,8 +112,15 @@ export function registerServices<Module extends GrpcModule>(
         return made as unknown as InstanceType<Module['Channel']>
       }
     },
+    async createCredentials(tls) {
+      const rotating = await createRotatingContext(tls)
+      contexts.add(rotating)
+      if (closed) rotating.close()
+      return grpc.credentials.createFromSecureContext(rotating.context as never) as never
+    },
     async close() {
       closed = true
+      for (const context of contexts) context.close()
       for (const channel of channels) channel.refuse(refusal)
       for (const channel of policyChannels) channel.refuse(refusal)
     },

@@ -23,7 +23,7 @@ export interface Stage extends AsyncDisposable {
   /** The client's view. */
   readonly discovery: Discovery
   /** What is under test. */
-  readonly services: GrpcServices
+  readonly services: GrpcServices<GrpcJs>
   /** Whose policies {@link Stage.dialWithPolicies} is under. */
   readonly client: ServiceClient
   /** Starts a server and registers it; by default under its own name. */

@@ -1,0 +1,65 @@
+import { createSecureContext, type SecureContext } from 'node:tls'
+import {
+  checkKnownKeys,
+  checkObject,
+  checkTls,
+  createTlsSource,
+  guardListener,
+  type TlsCertificates,
+  type TlsOptions,
+} from '@sd/core'
+
+/** How often certificates are looked at while no connection is made, in milliseconds: one that expired must not cost the next connection. */
+const lookEveryMs = 30_000
+
+/** A secure context that is the newest one whenever a connection is made with it. */
+export interface RotatingContext {
+  /** For `createFromSecureContext` of grpc-js. */
+  readonly context: SecureContext
+  /** Looks no more; the last certificates stay. */
+  close(): void
+}
+
+/**
+ * Follows certificates that are functions or files. grpc-js takes one secure context for good, but Node reads what is in it for every connection.
+ *
+ * @throws SdError `SD_INVALID` that names the option; `SD_UNAVAILABLE` or `SD_INVALID` if the certificates can't be read or used now
+ */
+export async function createRotatingContext(tls: Pick<TlsOptions, 'ca' | 'cert' | 'key'>): Promise<RotatingContext> {
+  checkKnownKeys('tls', checkObject('tls', tls), ['ca', 'cert', 'key'])
+  const source = createTlsSource(checkTls('tls', tls), 0)
+  let certificates: TlsCertificates | undefined
+  let latest: SecureContext = await load()
+  let isLooking = false
+
+  async function load(): Promise<SecureContext> {
+    const read = await source.current()
+    if (read === certificates) return latest
+    const made = createSecureContext(read)
+    certificates = read
+    return made
+  }
+
+  /** What can't be read, or is half written, leaves the certificates as they are; it is warned of. */
+  const look = guardListener('certificates of gRPC', async () => {
+    if (isLooking) return
+    isLooking = true
+    try {
+      latest = await load()
+    } finally {
+      isLooking = false
+    }
+  })
+
+  const timer = setInterval(look, lookEveryMs)
+  timer.unref()
+  return {
+    context: {
+      get context() {
+        look()
+        return latest.context
+      },
+    },
+    close: () => clearInterval(timer),
+  }
+}
