@@ -20,6 +20,9 @@ const unsent = new SdError('SD_ABORTED', 'The attempt was not sent')
 /** Made once: an error costs as much as all else that an attempt does. */
 const over = new SdError('SD_ABORTED', 'The attempt has ended')
 
+/** How many times the usual time of an endpoint a limit of a call must be, so that the endpoint is to blame. */
+const fairFactor = 2
+
 /** The loop that makes attempts. */
 export interface AttemptOwner {
   readonly call: CallFrame
@@ -144,6 +147,8 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner, Re
   onLimit(exchange: Exchange): void {
     const { limitMs = 0, onlyForAnother = false } = this.#time ?? {}
     if (onlyForAnother && !(this.#owner.hasOther(this.endpoint) && mayAfford(this.call))) return
+    // A limit that the call set itself, too short for what the endpoint usually takes, says nothing of it. The attempt is repeated all the same.
+    if (this.call.attemptTimeoutMs !== undefined && limitMs < fairFactor * this.endpoint.usualMs) exchange.origin = 'caller'
     exchange.stop(new SdError('SD_TIMEOUT', `No response within ${Math.round(limitMs)} ms`))
   }
 

@@ -196,7 +196,14 @@ export class CallRound implements LoopOwner, Applicant {
     const exchange = this.#exchange ?? this.#loop.attempt?.exchange
     const status = exchange?.status
     const ok = error === undefined && exchange?.ok !== false
-    const outcome: Outcome = { ok, status, error, latencyMs: this.#latencyMs }
+    const outcome: Outcome = { ok, status, ...this.#blame(error, exchange), latencyMs: this.#latencyMs }
     for (const permit of permits) permit.settle(outcome)
+  }
+
+  /** Whose doing a failure was: the exchange knows; what interceptors throw of their own is of this process, whatever it looks like. */
+  #blame(error: SdError | undefined, exchange: Exchange | undefined): Pick<Outcome, 'error' | 'origin'> {
+    if (error === undefined || error === this.stopped) return { error }
+    if (exchange?.error) return { error: exchange.error, origin: exchange.origin }
+    return { error, origin: 'local' }
   }
 }

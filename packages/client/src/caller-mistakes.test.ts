@@ -7,7 +7,7 @@ import { inspect } from 'node:util'
 import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
 import { createCockatielBreaker } from '@sd/breaker-cockatiel'
 import { createOpossumBreaker } from '@sd/breaker-opossum'
-import { type AttemptContext, type EndpointMonitor, type Interceptor, judgeOutcome, type Outcome } from '@sd/core'
+import { type AttemptContext, type EndpointMonitor, type Interceptor, judgeOutcome, type Outcome, SdError } from '@sd/core'
 import { createDiscovery } from '@sd/discovery'
 import { createOutlierDetection } from '@sd/outlier-detection'
 import { createRetryPolicy } from '@sd/retry'
@@ -211,6 +211,33 @@ describe.each(Object.entries(transports))('over %s', (_, [protocol, transport]) 
         }
       }
       expect([...codes]).toEqual([code])
+      expect(await (await client.get('orders', '/')).text()).toBe('good')
+      isUntouched()
+    })
+
+    test.each<[string, () => Error]>([
+      ['an error', () => new Error('a mistake')],
+      ['what another service failed with', () => new SdError('SD_UNAVAILABLE', 'No token')],
+    ])('120 × %s of an interceptor of attempts is held against nobody', async (_what, makeError) => {
+      const interceptor: Interceptor<AttemptContext> = ({ call }, next) =>
+        call.path === '/mistake' ? Promise.reject(makeError()) : next()
+      const { client, isUntouched } = await setUp(breaker, protocol, {
+        ...transport(),
+        interceptors: { attempt: [interceptor] },
+      })
+      const calls = Array.from({ length: 120 }, () => client.get('orders', '/mistake'))
+      for (const { status } of await Promise.allSettled(calls)) expect(status).toBe('rejected')
+      expect(await (await client.get('orders', '/')).text()).toBe('good')
+      isUntouched()
+    })
+
+    test('120 × a limit of an attempt that the call makes too short is held against nobody', async () => {
+      const { client, isUntouched } = await setUp(breaker, protocol, transport())
+      for (let call = 0; call < 20; call++) await (await client.get('orders', '/slow')).bytes()
+      for (let batch = 0; batch < 3; batch++) {
+        const calls = Array.from({ length: 40 }, () => client.get('orders', '/slow', { attemptTimeoutMs: 1 }))
+        for (const { status } of await Promise.allSettled(calls)) expect(status).toBe('rejected')
+      }
       expect(await (await client.get('orders', '/')).text()).toBe('good')
       isUntouched()
     })

@@ -19,7 +19,8 @@ afterEach(async () => {
 async function serve(fields: Fields = {}, status: number = 200): Promise<void> {
   await world.serve((request, response) => {
     if (isDown) response.writeHead(503).end()
-    else response.writeHead(status, fields).end(`for ${request.headers['x-user'] ?? request.headers['authorization'] ?? 'all'}`)
+    else
+      response.writeHead(status, fields).end(`for ${request.headers['x-variant'] ?? request.headers['authorization'] ?? 'all'}`)
   })
 }
 function clientWith(setting: Partial<LastSuccess> = {}, options: Partial<ServiceClientOptions> = {}): ServiceClient {
@@ -43,6 +44,11 @@ describe('without a key, nothing of one caller is handed to another', () => {
     ['proxy-authorization', { 'proxy-authorization': 'Basic x' }],
     ['an API key', { 'x-api-key': 'ann' }],
     ['an access token', { 'x-access-token': 'ann' }],
+    ['a user id', { 'x-user-id': 'ann' }],
+    ['the user that a proxy found', { 'x-forwarded-user': 'ann' }],
+    ['a remote user', { 'remote-user': 'ann' }],
+    ['a tenant', { 'x-tenant': 'ann' }],
+    ['a client certificate', { 'x-forwarded-client-cert': 'By=ann' }],
     ['range', { range: 'bytes=0-1' }],
     ['cache-control: no-store', { 'cache-control': 'no-store' }],
   ])('request with %s', async (_, headers) => {
@@ -70,11 +76,11 @@ describe('without a key, nothing of one caller is handed to another', () => {
   })
 
   test('Vary: the fields that it names must be the same', async () => {
-    await serve({ vary: 'X-User, accept-encoding' })
+    await serve({ vary: 'X-Variant, accept-encoding' })
     const client = clientWith()
-    expect(await handedOn(client, { 'x-user': 'ann' }, { 'x-user': 'bob' })).toMatchObject({ status: 503 })
+    expect(await handedOn(client, { 'x-variant': 'ann' }, { 'x-variant': 'bob' })).toMatchObject({ status: 503 })
     expect(await read(client)).toMatchObject({ status: 503 })
-    expect(await read(client, { 'x-user': 'ann' })).toMatchObject({ status: 200, text: 'for ann' })
+    expect(await read(client, { 'x-variant': 'ann' })).toMatchObject({ status: 200, text: 'for ann' })
   })
 
   test('an interceptor of attempts that adds who asks is seen', async () => {
@@ -93,6 +99,14 @@ describe('without a key, nothing of one caller is handed to another', () => {
       },
     )
     expect(await handedOn(client, {})).toMatchObject({ status: 503 })
+  })
+
+  test('who asks for a response that was validated gets no stale one', async () => {
+    await serve()
+    const client = clientWith()
+    for (const fields of [{ 'cache-control': 'no-cache' }, { pragma: 'no-cache' }])
+      expect(await handedOn(client, {}, fields)).toMatchObject({ status: 503 })
+    expect(await read(client, { 'user-agent': 'Mozilla/5.0', accept: '*/*' })).toMatchObject({ status: 200 })
   })
 
   test('another host is another request', async () => {

@@ -56,6 +56,8 @@ export function createLastSuccesses({
       const last = found === undefined ? undefined : remembered.get(found)
       if (!last) return undefined
       const ageMs = performance.now() - last.at
+      // Who asks for a response that was validated gets none that was not (RFC 9111, 5.2.1.4).
+      if (!key && /no-cache/i.test(`${textOf(call.headers['cache-control'])},${textOf(call.headers['pragma'])}`)) return undefined
       if (ageMs > maxAgeMs || last.vary.some(([name, value]) => textOf(call.headers[name]) !== value)) return undefined
       const age = String((Number(textOf(last.response.headers?.['age'])) || 0) + Math.floor(ageMs / 1_000))
       return { ...last.response, headers: { ...last.response.headers, age } }

@@ -19,7 +19,11 @@ const noBody: PreparedBody = { body: null, replayable: true }
 
 /** The body of a call: what was given, or the text of the JSON. @throws SdError `SD_INVALID` if both are given, or the value has no JSON */
 export function chooseBody(body: RequestBody | undefined, json: unknown): RequestBody | undefined {
-  if (json === undefined) return body
+  if (json === undefined) {
+    // From now on: the call may wait before it prepares its body.
+    listenToStream(body)
+    return body
+  }
   if (body !== undefined) throw invalid('body', 'a body beside json', 'only one of body and json')
   let text: string | undefined
   try {
@@ -44,6 +48,16 @@ function unsendable(body: unknown): SdError {
   const kinds = 'a string, bytes, URLSearchParams, FormData, Blob, ReadableStream or AsyncIterable'
   return new SdError('SD_INVALID', `Invalid body: got ${describeKind(body)}, want ${kinds}`, { field: 'body' })
 }
+
+/** A stream of Node that breaks off before it is read would end the process: nothing listens yet. Who reads it is told all the same. */
+function listenToStream(body: RequestBody | undefined): void {
+  if (typeof body !== 'object' || body === null || !('on' in body) || typeof body.on !== 'function') return
+  if (listened.has(body)) return
+  listened.add(body)
+  body.on('error', ignore)
+}
+
+const listened = new WeakSet<object>()
 
 function ignore(): void {}
 
@@ -73,8 +87,7 @@ export function prepareBody(body: RequestBody | null | undefined): PreparedBody 
   }
   if (body instanceof Blob) return prepareBlob(body, body.type)
   if (typeof body === 'object' && body !== null && Symbol.asyncIterator in body) {
-    // A stream of Node that breaks off before it is read would end the process: nothing listens yet. Who reads it is told all the same.
-    if ('on' in body && typeof body.on === 'function') body.on('error', ignore)
+    listenToStream(body)
     return { body, replayable: false }
   }
   throw unsendable(body)

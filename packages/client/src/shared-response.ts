@@ -2,9 +2,10 @@ import type { HeaderFields } from '@sd/core'
 
 /**
  * Request header fields that tell who asks: a response to them is for that caller alone (RFC 9111, 3.5, which names `authorization`; cookies, keys
- * and tokens are used alike).
+ * and tokens are used alike, and so is the user or tenant whom a gateway has found and tells by name).
  */
-const personalName = /auth|cookie|token|session|api-?key|secret|credential/
+const personalName =
+  /auth|cookie|token|session|api-?key|secret|credential|identity|principal|tenant|account|customer|impersonat|on-behalf|(?:^|-)(?:user|uid|sub|email)(?!-agent)(?:-|$)|client-?cert/
 
 /** Directives with which a response must not be kept, or not be handed out when it can't be validated (RFC 9111, 5.2.2). */
 const unsharedDirective = /\b(?:no-store|private|no-cache|must-revalidate|proxy-revalidate|s-maxage)\b/i
