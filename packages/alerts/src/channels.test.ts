@@ -1,6 +1,10 @@
 import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createCertificates } from '@sd/test-certificates'
 import { eventually } from '@sd/testing'
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server'
 import { afterEach, describe, expect, test, vi } from 'vitest'
@@ -197,6 +201,23 @@ describe('e-mail', () => {
     expect(text).toContain('9 > 5: Too many errors')
     expect(text).toContain('runbook: see the book')
     expect(text).toContain('since 1970-01-01T00:00:01.000Z')
+  })
+
+  test('is sent with certificates that are looked at again', async () => {
+    const certificates = await createCertificates()
+    const folder = await mkdtemp(join(tmpdir(), 'sd-mail-'))
+    cleanups.push(() => rm(folder, { recursive: true }))
+    const { transport, mails } = await startMailServer({ secure: true, ...certificates.server })
+    let ca = 'not PEM'
+    const channel = createEmailChannel({ ...addresses, transport: { ...transport, secure: true, tls: { ca: () => ca } } })
+    await expect(channel.send({ alerts: [alert] }, never)).rejects.toMatchObject({ code: 'SD_INVALID', field: 'tls.ca' })
+    ca = certificates.ca
+    await channel.send({ alerts: [alert] }, never)
+    const file = join(folder, 'ca.pem')
+    await writeFile(file, ca)
+    const filed = createEmailChannel({ ...addresses, transport: { ...transport, secure: true, tls: { ca: { file } } } })
+    await filed.send({ alerts: [alert] }, never)
+    expect(mails).toHaveLength(2)
   })
 
   test('is not sent in the open, unless told so', async () => {

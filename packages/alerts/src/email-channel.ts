@@ -1,4 +1,16 @@
-import { checkBoolean, checkInteger, checkKnownKeys, checkName, checkObject, checkText, invalid, SdError } from '@sd/core'
+import {
+  checkBoolean,
+  checkInteger,
+  checkKnownKeys,
+  checkName,
+  checkObject,
+  checkPemSource,
+  checkText,
+  createTlsSource,
+  invalid,
+  SdError,
+  type TlsCertificates,
+} from '@sd/core'
 import { describeAlert } from './alert.ts'
 import type { AlertChannel, AlertNotification, ChannelSettings } from './channel.ts'
 
@@ -19,7 +31,11 @@ export interface SmtpServer {
     /** Password. */
     readonly pass: string
   }
-  /** Options of `node:tls`, such as `ca`. @default none */
+  /**
+   * Options of `node:tls`, such as `ca`. `ca`, `cert` and `key` may be functions that return PEM, or `{ file }`, which are looked at again.
+   *
+   * @default none
+   */
   readonly tls?: object
 }
 
@@ -118,12 +134,36 @@ async function createTransport(server: SmtpServer, timeoutMs: number): Promise<M
   })
   // nodemailer takes no signal: its own limits free the socket.
   const limits = { connectionTimeout: timeoutMs, greetingTimeout: timeoutMs, socketTimeout: timeoutMs, dnsTimeout: timeoutMs }
-  const encryption = { secure, requireTLS: requireTls && !secure, ignoreTLS: false, ...(tls && { tls }) }
-  return create({ host, port, ...encryption, ...limits, ...(auth && { auth: { ...auth } }) })
+  const encryption = { secure, requireTLS: requireTls && !secure, ignoreTLS: false }
+  const make = (certificates: TlsCertificates): MailTransport =>
+    create({
+      ...{ host, port, ...encryption, ...limits, ...(auth && { auth: { ...auth } }) },
+      ...(tls && { tls: { ...tls, ...certificates } }),
+    })
+  const followed = Object.entries(tls ?? {}).filter(isFollowed)
+  if (followed.length === 0) return make({})
+  const source = createTlsSource(Object.fromEntries(followed))
+  let current: TlsCertificates | undefined
+  let transport: MailTransport | undefined
+  return {
+    async sendMail(mail) {
+      const now = await source.current()
+      if (!transport || now !== current) transport = make(now)
+      current = now
+      return transport.sendMail(mail)
+    },
+  }
+}
+
+/** Whether it is certificates or a key that may be others by the next mail. */
+function isFollowed([key, value]: readonly [string, unknown]): boolean {
+  if (!['ca', 'cert', 'key'].includes(key)) return false
+  return typeof value === 'function' || (typeof value === 'object' && value !== null && 'file' in value)
 }
 
 // Not the server's own words: they may repeat what it was told.
 function describeFailure(name: string, error: unknown): SdError {
+  if (SdError.isInstance(error)) return error
   const { code = 'unknown', responseCode } = error as { readonly code?: string; readonly responseCode?: number }
   const message = `E-mail ${name} was not sent (${responseCode === undefined ? code : `${code}, ${responseCode}`})`
   if (code === 'EAUTH') return new SdError('SD_DENIED', message)
@@ -143,7 +183,8 @@ function checkServer(server: SmtpServer): SmtpServer {
   if (server.port !== undefined) checkInteger('transport.port', server.port, { min: 1, max: 65_535 })
   checkBoolean('transport.secure', server.secure ?? false)
   checkBoolean('transport.requireTls', server.requireTls ?? true)
-  checkObject('transport.tls', server.tls ?? {})
+  const followed = Object.entries(checkObject('transport.tls', server.tls ?? {})).filter(isFollowed)
+  for (const [key, value] of followed) checkPemSource(`transport.tls.${key}`, value)
   if (server.auth !== undefined) {
     checkText('transport.auth.user', checkObject('transport.auth', server.auth)['user'], 1_000)
     if (typeof server.auth.pass !== 'string') throw invalid('transport.auth.pass', 'something else', 'a string')

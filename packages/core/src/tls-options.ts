@@ -46,17 +46,19 @@ export function checkTls(field: string, value: unknown): TlsOptions {
   if (typeof value === 'string') throw invalid(field, 'a text', 'an object')
   const tls = checkObject(field, value)
   checkKnownKeys(field, tls, [...pemKeys, 'serverName'])
-  for (const key of pemKeys) {
-    const source = tls[key]
-    if (source === undefined || typeof source === 'function') continue
-    if (typeof source === 'object' && source !== null) {
-      checkKnownKeys(`${field}.${key}`, source, ['file'])
-      checkText(`${field}.${key}.file`, (source as PemFile).file, 4_096)
-    } else checkPem(`${field}.${key}`, source)
-  }
+  for (const key of pemKeys) if (tls[key] !== undefined) checkPemSource(`${field}.${key}`, tls[key])
   if ((tls['cert'] === undefined) !== (tls['key'] === undefined)) throw invalid(field, 'one of cert and key', 'both or none')
   if (tls['serverName'] !== undefined) checkText(`${field}.serverName`, tls['serverName'], 253)
   return value as TlsOptions
+}
+
+/** Returns `value` if it is PEM text, a function or `{ file }`, else throws `SD_INVALID` without showing it. */
+export function checkPemSource(field: string, value: unknown): PemSource {
+  if (typeof value === 'function') return value as PemSource
+  if (typeof value !== 'object' || value === null) return checkPem(field, value)
+  checkKnownKeys(field, value, ['file'])
+  checkText(`${field}.file`, (value as PemFile).file, 4_096)
+  return value as PemFile
 }
 
 function checkPem(field: string, value: unknown): string {

@@ -67,7 +67,8 @@ export function createGrpcCheck(options: GrpcCheckOptions = {}): HealthCheck {
     async run(target, { signal }) {
       const host = isIPv6(target.address) ? `[${target.address}]` : target.address
       const scheme = tls.isUsedFor(target) ? 'https' : 'http'
-      const session = connect(`${scheme}://${host}:${ownPort ?? target.port}`, tls.options)
+      const session = connect(`${scheme}://${host}:${ownPort ?? target.port}`, await tls.options())
+      if (signal.aborted) session.destroy()
       const destroy = (): void => session.destroy()
       signal.addEventListener('abort', destroy, { once: true })
       try {

@@ -1,9 +1,9 @@
 import { createServer, type RequestListener } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
-import { type CertificateSet, createCertificates } from '@sd/test-servers'
+import { type CertificateSet, createCertificates, createRotation } from '@sd/test-servers'
 import { eventually } from '@sd/testing'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { createHttpCheck, type HealthTarget, type HttpCheckOptions } from './index.ts'
 import { listen, neverAborted } from './testing/targets.ts'
 
@@ -145,6 +145,22 @@ describe('TLS', () => {
     await run(target, { tls: { ca, ...client } })
     await expect(run(target, { tls: { ca } })).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
   })
+
+  test('functions and files are looked at again', async () => {
+    const target = await serveTls({ requestCert: true })
+    await using rotation = await createRotation()
+    let current = rotation.certificates.ca
+    const { cert, key } = certificates.client
+    const check = createHttpCheck({ tls: { ca: () => current, cert: Buffer.from(cert), key } })
+    const signal = AbortSignal.timeout(20_000)
+    await expect(check.run(target, { signal })).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
+    current = certificates.ca
+    await vi.waitFor(() => check.run(target, { signal }), { timeout: 10_000, interval: 200 })
+    const mixed = createHttpCheck({ tls: { ca: () => current, cert, key: rotation.tls.key } })
+    await expect(mixed.run(target, { signal })).rejects.toMatchObject({ code: 'SD_INVALID', field: 'tls', origin: 'local' })
+    const missing = createHttpCheck({ tls: { ca: { file: '/does/not/exist.pem' } } })
+    await expect(missing.run(target, { signal })).rejects.toThrow('tls.ca: the file')
+  })
 })
 
 test.each([
@@ -160,6 +176,7 @@ test.each([
   ['maxBodyBytes', { maxBodyBytes: -1 }],
   ['port', { port: 70_000 }],
   ['tls', { tls: { cert: 'no PEM' } }],
+  ['tls.key', { tls: { key: 5 as never } }],
   ['tls.verify', { tls: { verify: true } as never }],
   ['url', { url: '/' } as never],
 ])('a bad %s is refused', (field, options) => {

@@ -1,7 +1,7 @@
 import { type IncomingMessage, request as requestHttp, validateHeaderName, validateHeaderValue } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { checkInteger, checkKnownKeys, checkName, checkObject, checkText, invalid, SdError } from '@sd/core'
-import type { HealthCheck } from './health-check.ts'
+import type { HealthCheck, HealthTarget } from './health-check.ts'
 import { describeError, readPort } from './tcp-check.ts'
 import { type HealthCheckTlsOptions, readTls } from './tls.ts'
 
@@ -72,36 +72,36 @@ export function createHttpCheck(options: HttpCheckOptions = {}): HealthCheck {
     }
   }
 
+  function ask(target: HealthTarget, signal: AbortSignal, secure: object): Promise<undefined> {
+    return new Promise((resolve, reject) => {
+      const send = tls.isUsedFor(target) ? requestHttps : requestHttp
+      const request = send({
+        host: target.address,
+        port: ownPort ?? target.port,
+        path,
+        method,
+        headers,
+        agent: false,
+        signal,
+        ...secure,
+      })
+      const fail = (error: NodeJS.ErrnoException): void =>
+        reject(
+          SdError.isInstance(error) ? error : new SdError('SD_UNAVAILABLE', `${what}: ${describeError(error)}`, { cause: error }),
+        )
+      request.once('response', (response) => {
+        judge(response)
+          .then(() => resolve(undefined), fail)
+          .finally(() => request.destroy())
+      })
+      request.on('error', fail)
+      request.end()
+    })
+  }
+
   return {
     name,
-    run: (target, { signal }) =>
-      new Promise((resolve, reject) => {
-        const send = tls.isUsedFor(target) ? requestHttps : requestHttp
-        const requestOptions = {
-          host: target.address,
-          port: ownPort ?? target.port,
-          path,
-          method,
-          headers,
-          agent: false,
-          signal,
-          ...tls.options,
-        }
-        const request = send(requestOptions)
-        const fail = (error: NodeJS.ErrnoException): void =>
-          reject(
-            SdError.isInstance(error)
-              ? error
-              : new SdError('SD_UNAVAILABLE', `${what}: ${describeError(error)}`, { cause: error }),
-          )
-        request.once('response', (response) => {
-          judge(response)
-            .then(() => resolve(undefined), fail)
-            .finally(() => request.destroy())
-        })
-        request.on('error', fail)
-        request.end()
-      }),
+    run: async (target, { signal }) => ask(target, signal, await tls.options()),
   }
 }
 

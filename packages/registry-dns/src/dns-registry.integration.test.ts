@@ -52,6 +52,25 @@ describe.runIf(dns)('records of a real server', { timeout: 30_000 }, () => {
     expect({ ...unresolved.instances[0]?.metadata }).toEqual({})
   })
 
+  test('named ports: {port} in the template', async () => {
+    const records = [
+      '_http._tcp.orders SRV 0 1 8080 one',
+      '_admin._tcp.orders SRV 0 1 9000 one',
+      '_grpc._tcp.orders SRV 0 1 9090 one',
+    ]
+    await server.publish('ports.test', [...records, 'one A 10.0.0.1'])
+    const options = { domain: 'ports.test', template: '_{port}._tcp.{service}.{domain}' }
+    const found = async (service: string): Promise<unknown> =>
+      (await read(service, options)).instances.map(({ protocol, port }) => `${protocol} ${port}`)
+    expect(await found('orders')).toEqual(['http 8080'])
+    expect(await found('orders:admin')).toEqual(['http 9000'])
+    expect(await found('orders:grpc')).toEqual(['grpc 9090'])
+    expect(await found('orders:metrics')).toEqual([])
+    await using registry = createDnsRegistry({ servers: [`127.0.0.1:${server.port}`], ...options })
+    await using discovery = createDiscovery({ source: registry })
+    expect((await discovery.discoverOne('orders:admin')).port).toBe(9_000)
+  })
+
   test('over TLS an SRV target and a name with addresses are verified by name', async () => {
     const { ca, server: own } = await createCertificates(['one.tls.test', 'orders.tls.test'])
     const secure = createServer(own, (request, response) => {

@@ -14,7 +14,8 @@ const bad: readonly (readonly [string, object])[] = [
   ['credentials', { credentials: 'admin:secret' }],
   ['enabled', { enabled: 'yes' }],
   ['name', { name: '' }],
-  ['tls', { tls: {} }],
+  ['endpoints', { tls: {} }],
+  ['tls.ca', { endpoints: ['https://zk.example'], tls: { ca: 'x' } }],
   ['ttlMs', { ttlMs: 1_000 }],
 ]
 
