@@ -261,6 +261,23 @@ describe.runIf(zookeeper && toxiproxy)('the connection to ZooKeeper', { timeout:
     }
   })
 
+  test('a full quota may have room later', async () => {
+    if (!zookeeper) return
+    await using limited = await startZooKeeper(zookeeper, { config: ['enforceQuota=true'] })
+    const session = open({ endpoints: [`127.0.0.1:${limited.port}`] })
+    const limits = '/zookeeper/quota/full'
+    await session.run(async (connection) => {
+      await connection.create('/full')
+      await connection.create(limits)
+      await connection.create(`${limits}/zookeeper_limits`, Buffer.from('count=2,bytes=-1=;byteHardLimit=-1;countHardLimit=2'))
+      await connection.create(`${limits}/zookeeper_stats`, Buffer.from('count=1,bytes=0'))
+    })
+    const fill = async (): Promise<void> => {
+      for (let node = 0; node < 20; node++) await session.run((connection) => connection.create(`/full/${node}`))
+    }
+    await expect(fill()).rejects.toMatchObject({ code: 'SD_UNAVAILABLE', retryable: true })
+  })
+
   test('TLS with certificates that rotate: the session comes back to a member of another authority', {
     timeout: 60_000,
   }, async () => {
