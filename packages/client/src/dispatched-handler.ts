@@ -1,21 +1,26 @@
 import type { Duplex } from 'node:stream'
 import { SdError } from '@sd/core'
 import { type Dispatcher, errors } from 'undici'
+import { toDispatcherError } from './dispatcher-errors.ts'
 import type { ForwardHandler } from './forward.ts'
 import type { Forwarding } from './forwarding.ts'
 
 /** One call that undici code makes: hands what comes to its handler, and takes its orders. */
 export class DispatchedHandler implements Dispatcher.DispatchController, ForwardHandler {
   readonly #handler: Dispatcher.DispatchHandler
+  readonly #limits: Pick<Dispatcher.DispatchOptions, 'headersTimeout' | 'bodyTimeout'>
   rawHeaders: Buffer[] | null = null
   rawTrailers: Buffer[] | null = null
   reason: Error | null = null
   paused = false
   #forwarding: Forwarding | undefined
+  #hasHead = false
   #isOver = false
 
-  constructor(handler: Dispatcher.DispatchHandler) {
+  /** @param limits of the request's own */
+  constructor(handler: Dispatcher.DispatchHandler, limits: Pick<Dispatcher.DispatchOptions, 'headersTimeout' | 'bodyTimeout'>) {
     this.#handler = handler
+    this.#limits = limits
   }
 
   get aborted(): boolean {
@@ -35,10 +40,10 @@ export class DispatchedHandler implements Dispatcher.DispatchController, Forward
     this.onError(error)
   }
 
-  abort(reason: Error): void {
+  abort(reason?: Error): void {
     if (this.reason || this.#isOver) return
-    this.reason = reason
-    this.#forwarding?.abort(new SdError('SD_ABORTED', 'The request was aborted', { cause: reason }))
+    this.reason = reason ?? new errors.RequestAbortedError()
+    this.#forwarding?.abort(new SdError('SD_ABORTED', 'The request was aborted', { cause: this.reason }))
   }
 
   pause(): void {
@@ -53,22 +58,31 @@ export class DispatchedHandler implements Dispatcher.DispatchController, Forward
 
   onInformation(status: number, rawHeaders: readonly string[]): void {
     this.rawHeaders = toBuffers(rawHeaders)
-    this.#handler.onResponseStart?.(this, status, toFields(rawHeaders), '')
+    this.#tell(() => this.#handler.onResponseStart?.(this, status, toFields(rawHeaders), ''))
   }
 
   onResponse(status: number, statusText: string, rawHeaders: readonly string[]): void {
+    this.#hasHead = true
     this.rawHeaders = toBuffers(rawHeaders)
-    this.#handler.onResponseStart?.(this, status, toFields(rawHeaders), statusText)
+    this.#tell(() => {
+      this.#handler.onResponseStarted?.()
+      this.#handler.onResponseStart?.(this, status, toFields(rawHeaders), statusText)
+    })
   }
 
   onData(chunk: Uint8Array): void {
-    this.#handler.onResponseData?.(this, chunk as Buffer)
+    this.#tell(() => this.#handler.onResponseData?.(this, chunk as Buffer))
   }
 
   onEnd(rawTrailers: readonly string[]): void {
     this.#isOver = true
     this.rawTrailers = toBuffers(rawTrailers)
-    this.#handler.onResponseEnd?.(this, toFields(rawTrailers))
+    try {
+      this.#handler.onResponseEnd?.(this, toFields(rawTrailers))
+    } catch (thrown) {
+      // By this undici's own handlers say that the response is not what they want, and ask again.
+      this.#handler.onResponseError?.(this, thrown as Error)
+    }
   }
 
   onUpgrade(socket: Duplex, rawHeaders: readonly string[]): void {
@@ -78,25 +92,36 @@ export class DispatchedHandler implements Dispatcher.DispatchController, Forward
       socket.destroy()
       return
     }
-    this.#handler.onRequestUpgrade(this, 101, toFields(rawHeaders), socket)
+    try {
+      this.#handler.onRequestUpgrade(this, 101, toFields(rawHeaders), socket)
+    } catch (thrown) {
+      socket.destroy(thrown as Error)
+    }
   }
 
   onError(error: Error): void {
     if (this.#isOver) return
     this.#isOver = true
-    const failure = this.reason ?? toUndiciError(error)
-    this.reason ??= failure
-    this.#handler.onResponseError?.(this, failure)
+    this.#handler.onResponseError?.(this, this.reason ?? this.#translate(error))
   }
-}
 
-/** Limits of undici's own end with its errors; all others are the client's. */
-function toUndiciError(error: Error): Error {
-  if (!SdError.isInstance(error) || error.code !== 'SD_TIMEOUT' || !error.message.startsWith('Nothing of the response'))
-    return error
-  const timeout = new errors.BodyTimeoutError(error.message)
-  timeout.cause = error
-  return timeout
+  /** What the handler throws ends the request, and comes back to it. */
+  #tell(tell: () => void): void {
+    try {
+      tell()
+    } catch (thrown) {
+      this.abort(thrown as Error)
+    }
+  }
+
+  #translate(error: Error): Error {
+    const { headersTimeout, bodyTimeout } = this.#limits
+    const code = SdError.isInstance(error) ? error.code : undefined
+    return toDispatcherError(error, {
+      head: headersTimeout != null && !this.#hasHead && code === 'SD_DEADLINE_EXCEEDED',
+      body: bodyTimeout != null && this.#hasHead && code === 'SD_TIMEOUT',
+    })
+  }
 }
 
 function toBuffers(raw: readonly string[]): Buffer[] {
@@ -110,7 +135,9 @@ function toFields(raw: readonly string[]): Record<string, string | string[]> {
     const name = (raw[index] as string).toLowerCase()
     const value = raw[index + 1] as string
     const before = Object.hasOwn(fields, name) ? fields[name] : undefined
-    if (before === undefined) fields[name] = value
+    // An assignment would set the prototype.
+    if (name === '__proto__') Object.defineProperty(fields, name, { value, enumerable: true, configurable: true, writable: true })
+    else if (before === undefined) fields[name] = value
     else if (Array.isArray(before)) before.push(value)
     else fields[name] = [before, value]
   }

@@ -105,7 +105,10 @@ describe('client.dispatcher', () => {
     await expect(request('http://nobody/', { dispatcher: client.dispatcher })).rejects.toMatchObject({ code: 'SD_NO_INSTANCE' })
     const { dispatcher } = client
     await client.close()
-    await expect(request('http://orders/', { dispatcher })).rejects.toMatchObject({ code: 'SD_CLOSED' })
+    await expect(request('http://orders/', { dispatcher })).rejects.toMatchObject({
+      code: 'UND_ERR_CLOSED',
+      cause: { code: 'SD_CLOSED' },
+    })
     expect(() => world.client({ transport: createFetchTransport() }).dispatcher).toThrow(
       expect.objectContaining({ code: 'SD_UNSUPPORTED' }),
     )

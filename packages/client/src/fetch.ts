@@ -1,6 +1,7 @@
 import { type RequestBody, SdError } from '@sd/core'
 import { toFetchError } from './fetch-errors.ts'
 import { encodeForm } from './form-data.ts'
+import { isFormData } from './request-body.ts'
 import type { MethodRequestOptions, ServiceCall } from './request-options.ts'
 import { serviceOfOrigin } from './service-origin.ts'
 import type { ServiceResponse } from './service-response.ts'
@@ -85,7 +86,7 @@ function readBody(body: NonNullable<RequestInit['body']>, headers: Headers): Req
   const addType = (type: string): void => {
     if (type !== '' && !headers.has('content-type')) headers.set('content-type', type)
   }
-  if (body instanceof FormData) {
+  if (isFormData(body)) {
     const { blob, contentType } = encodeForm(body)
     addType(contentType)
     return blob

@@ -3,7 +3,7 @@ import type { ForwardControl, ForwardHandler, ForwardRequest } from './forward.t
 import { type ForwardContext, Forwarding } from './forwarding.ts'
 import { PushedBody } from './pushed-body.ts'
 import { contentTypeOf } from './request-body.ts'
-import { checkMethod, checkPath } from './request-check.ts'
+import { checkMethod, checkPath, describeKind, isFieldValue } from './request-check.ts'
 
 const keys = [
   'service',
@@ -47,6 +47,7 @@ export function forwardRequest(context: ForwardContext, request: ForwardRequest,
   if (priority !== undefined) checkOneOf('priority', priority, ['critical', 'default', 'batch'])
   if (idempotent !== undefined) checkBoolean('idempotent', idempotent)
   if (transport !== undefined) checkFunction('transport.send', transport.send)
+  if (upgrade !== undefined) checkUpgrade(upgrade)
   if (filter !== undefined) checkFunction('filter', filter)
   if (judge !== undefined) checkFunction('judge', judge)
   checkFunction('handler.onError', handler.onError)
@@ -55,4 +56,10 @@ export function forwardRequest(context: ForwardContext, request: ForwardRequest,
   const parts = { body, pushed, upgrade, hashKey, filter, judge, priority, idempotent, transport }
   const init = { entry, method, path, rawHeaders, limits, ...parts }
   return new Forwarding(context, init, handler).start()
+}
+
+/** The value goes into a field: one line of it, and it is not shown. */
+function checkUpgrade(upgrade: unknown): void {
+  if (typeof upgrade === 'string' && upgrade !== '' && isFieldValue(upgrade)) return
+  throw invalid('upgrade', describeKind(upgrade), 'the name of a protocol, such as websocket')
 }

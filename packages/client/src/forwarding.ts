@@ -78,6 +78,7 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink {
   #isPaused = false
   #hasHead = false
   #isOver = false
+  #aborted: SdError | undefined
 
   constructor(context: ForwardContext, init: ForwardInit, handler: ForwardHandler) {
     const { entry, method, path, body, hashKey, priority, idempotent, limits } = init
@@ -131,7 +132,11 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink {
   }
 
   abort(reason: SdError): void {
+    if (this.#isOver || this.#aborted) return
+    this.#aborted = reason
     this.#call.stop(reason)
+    // Also where the response is complete, and only its handler does not have it yet.
+    queueMicrotask(() => this.#fail(reason))
   }
 
   pause(): void {
@@ -181,12 +186,12 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink {
 
   onData(chunk: Uint8Array): boolean {
     this.#extend(this.#init.limits.idleTimeoutMs)
-    if (!this.#isOver) this.#guard(() => this.#handler.onData(chunk))
+    if (!this.#isOver && !this.#aborted) this.#guard(() => this.#handler.onData(chunk))
     return !this.#isPaused
   }
 
   onEnd(error: SdError | undefined): void {
-    if (error) this.#fail(error)
+    if (error ?? this.#aborted) this.#fail((error ?? this.#aborted) as SdError)
     else this.#finish(() => this.#handler.onEnd(this.#call.exchange?.rawTrailers ?? []))
   }
 
@@ -205,8 +210,9 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink {
       return
     }
     this.#extend(this.#init.limits.idleTimeoutMs)
+    if (this.#aborted) return
     this.#guard(() => this.#handler.onResponse(status, statusText, rawHeaders, endpoint))
-    if (this.#isOver) return
+    if (this.#isOver || this.#aborted) return
     if (!(body instanceof ResponseBody)) {
       void this.#pump(body)
       return

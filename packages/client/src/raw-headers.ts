@@ -81,6 +81,7 @@ function clean(given: readonly string[], defaults: Readonly<Record<string, strin
     const key = name.toLowerCase()
     if (!isSendable(key, value) || key === 'trailer' || (nominated?.has(key) && !endToEnd.has(key))) continue
     if (key === 'te' && value.toLowerCase() !== 'trailers') continue
+    if ((key === 'content-length' || key === 'host') && names.has(key)) throw duplicate(key)
     names.add(key)
     if (key === 'cookie' && cookieAt >= 0) list[cookieAt] = `${list[cookieAt]}; ${value}`
     else list.push(name, value)
@@ -88,6 +89,14 @@ function clean(given: readonly string[], defaults: Readonly<Record<string, strin
   }
   for (const name in defaults) if (!names.has(name)) list.push(name, defaults[name] as string)
   return list
+}
+
+/** Two lengths, or two hosts: servers differ in which one they take. */
+function duplicate(name: string): SdError {
+  return new SdError('SD_INVALID', `Invalid rawHeaders.${name}: it is there twice, want it once`, {
+    field: `rawHeaders.${name}`,
+    origin: 'caller',
+  })
 }
 
 /** The names that the `connection` fields list. */

@@ -37,7 +37,7 @@ export function chooseBody(body: RequestBody | undefined, json: unknown): Reques
 
 /** The `content-type` that a body implies, unless its encoding decides it. @throws SdError `SD_INVALID` if the value can't be sent */
 export function contentTypeOf(body: RequestBody | undefined): string | undefined {
-  if (body === undefined || body instanceof Uint8Array) return undefined
+  if (body === undefined || ArrayBuffer.isView(body)) return undefined
   if (typeof body === 'string') return 'text/plain;charset=UTF-8'
   if (body instanceof URLSearchParams) return 'application/x-www-form-urlencoded;charset=UTF-8'
   if (typeof body !== 'object' || body === null || !isBody(body)) throw unsendable(body)
@@ -61,8 +61,13 @@ const listened = new WeakSet<object>()
 
 function ignore(): void {}
 
+/** Whether it is `FormData`: that of the platform, or that of undici, which is another class. */
+export function isFormData(body: unknown): body is FormData {
+  return typeof body === 'object' && body !== null && Symbol.toStringTag in body && body[Symbol.toStringTag] === 'FormData'
+}
+
 function isBody(body: object): boolean {
-  return body instanceof ArrayBuffer || body instanceof FormData || body instanceof Blob || Symbol.asyncIterator in body
+  return body instanceof ArrayBuffer || isFormData(body) || body instanceof Blob || Symbol.asyncIterator in body
 }
 
 /** Blobs have a length, and can be read again. */
@@ -78,10 +83,13 @@ export function prepareBody(body: RequestBody | null | undefined): PreparedBody 
   if (typeof body === 'string') return { body, replayable: true }
   if (body instanceof Uint8Array) return { body, replayable: true }
   if (body instanceof ArrayBuffer) return { body: new Uint8Array(body), replayable: true }
+  if (ArrayBuffer.isView(body)) {
+    return { body: new Uint8Array(body.buffer, body.byteOffset, body.byteLength), replayable: true }
+  }
   if (body instanceof URLSearchParams) {
     return { body: body.toString(), replayable: true }
   }
-  if (body instanceof FormData) {
+  if (isFormData(body)) {
     const { blob, contentType } = encodeForm(body)
     return prepareBlob(blob, contentType)
   }

@@ -62,6 +62,11 @@ function checkFieldValue(field: string, value: unknown): string {
   return outerBlanks.test(value) ? value.trim() : value
 }
 
+/** Whether a text can be the value of a field. */
+export function isFieldValue(text: string): boolean {
+  return fieldValue.test(text)
+}
+
 /** Checks a field before a library that would quote it, or send it as it is. @throws SdError `SD_INVALID` of the caller that names the field; the value is not shown */
 export function checkField(path: string, name: string, value: string): void {
   if (token.test(name) && fieldValue.test(value)) return

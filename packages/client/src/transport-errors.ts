@@ -1,4 +1,5 @@
 import { type OutcomeOrigin, SdError, type SdErrorCode } from '@sd/core'
+import { LENGTH_MESSAGE } from './upload.ts'
 
 /** What an error of a library or of the system becomes. */
 export interface ErrorMeaning {
@@ -125,7 +126,7 @@ export function toTransportFailure(thrown: unknown): TransportFailure {
 }
 
 function requestText(code: string | undefined): string {
-  if (code === 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH') return 'The request body is longer or shorter than its content-length'
+  if (code === 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH') return LENGTH_MESSAGE
   return `The request can't be sent (${code}): its method, path, header fields or body are not valid`
 }
 

@@ -20,9 +20,12 @@ function toChunk(chunk: unknown): Uint8Array {
   })
 }
 
-/** The error of a body that is not as long as its `content-length` says. */
+/** What is told of a body that is not as long as its `content-length` says. */
+export const LENGTH_MESSAGE = 'The request body is longer or shorter than its content-length'
+
+/** The error of such a body. */
 export function lengthError(): SdError {
-  return new SdError('SD_INVALID', 'The request body is longer or shorter than its content-length', {
+  return new SdError('SD_INVALID', LENGTH_MESSAGE, {
     field: 'body',
     origin: 'caller',
   })

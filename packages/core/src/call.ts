@@ -11,6 +11,7 @@ export type RequestBody =
   | string
   | Uint8Array
   | ArrayBuffer
+  | ArrayBufferView
   | URLSearchParams
   | FormData
   | Blob
