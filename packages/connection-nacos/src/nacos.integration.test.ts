@@ -182,6 +182,23 @@ describe.runIf(nacos)('with auth', { timeout: 60_000 }, () => {
       assert.doesNotMatch(`${error.stack} ${JSON.stringify(error)}`, /guessed-word/)
       return true
     })
+    const writes: readonly NacosRequest[] = [
+      { method: 'GET', path: '/nacos/v1/cs/configs', params: { dataId: 'a', group, tenant: 'team-a' } },
+      { method: 'POST', path: '/nacos/v1/cs/configs', params: { dataId: 'a', group, tenant: 'team-a', content: 'x' } },
+      { method: 'DELETE', path: '/nacos/v1/cs/configs', params: { dataId: 'a', group, tenant: 'team-a' } },
+      {
+        method: 'POST',
+        path: '/nacos/v1/ns/instance',
+        params: { serviceName: 'a', ip: '10.0.0.1', port: '1', namespaceId: 'team-a' },
+      },
+      { method: 'GET', path: '/nacos/v1/ns/instance/list', params: { serviceName: 'a', namespaceId: 'team-a' } },
+    ]
+    for (const request of writes) {
+      const nobody = open({ endpoints })
+      const refused = { code: 'SD_DENIED', retryable: false, message: /namespace "team-a"/ }
+      await assert.rejects(nobody.send(request, signal), refused, `${request.method} ${request.path}`)
+      await assert.rejects(wrong.send(request, signal), { code: 'SD_DENIED', message: /check user and password/ })
+    }
     const places = [{ dataId: 'a', group }]
     await assert.rejects(listenToConfigs(wrong, { namespace: 'n', places, onChange: () => undefined, signal }), {
       code: 'SD_DENIED',
