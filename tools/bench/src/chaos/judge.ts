@@ -74,7 +74,8 @@ export function judge(calls: readonly ChaosCall[], phases: readonly Phase[]): Ch
     calmMs: quantiles(inCalm.map(({ latencyMs }) => latencyMs)),
     lateMs: quantiles(inCalm.map(({ lateMs }) => lateMs))[1] as number,
     blips: blips.map(({ name, from, until, blipMs }) => {
-      const inPhase = counted.filter(({ at, failure }) => failure !== undefined && at >= from - 100 && at < until)
+      // What ended when the next blip had begun failed by that one.
+      const inPhase = counted.filter(({ at, endedAt, failure }) => failure !== undefined && at >= from - 100 && endedAt < until)
       const lastMs = Math.max(0, ...inPhase.map(({ endedAt }) => endedAt - from))
       return { name, lastMs: Math.round(lastMs), limitMs: limitOf(0, blipMs), failed: inPhase.length }
     }),
