@@ -104,7 +104,7 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
     this.maxResponseBytes = init.maxResponseBytes
     this.attemptTimeoutMs = init.attemptTimeoutMs
     this.priority = init.priority
-    if (init.priority && init.priority !== 'default') this.headers[PRIORITY_HEADER] = init.priority
+    if (init.priority) this.headers[PRIORITY_HEADER] = init.priority
     if ((init.idempotent ?? init.entry.settings.idempotent) && !IDEMPOTENT_METHODS.has(init.method)) {
       this.headers[IDEMPOTENCY_HEADER] ??= randomUUID()
     }

@@ -86,6 +86,9 @@ const slots: Record<string, Slot> = {
   'a rate limiter in which calls wait': {
     options: { rateLimit: { limiter: { name: 'x', acquire: hang, close: async () => undefined } as never, wait: true } },
   },
+  'a rate limiter of each instance': {
+    options: { rateLimit: { limiter: { name: 'x', acquire: hang, close: async () => undefined } as never, scope: 'instance' } },
+  },
   'a concurrency limit': { options: { concurrencyLimit: () => ({ ...limit(hang), tryAcquire: () => undefined }) } },
   discovery: { options: () => ({ discovery: silent }) },
   'a hedge policy': { options: { hedge: () => ({ name: 'x', covers: () => true, execute: hang }) } },

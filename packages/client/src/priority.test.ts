@@ -57,7 +57,7 @@ describe('priority', () => {
     expect(seen).toEqual([
       ['batch', 'batch', undefined],
       ['critical', 'critical', undefined],
-      [undefined, undefined, undefined],
+      ['default', 'default', undefined],
       [undefined, undefined, undefined],
     ])
     expect(readPriority({ 'x-request-priority': 'root' })).toBeUndefined()

@@ -2,7 +2,7 @@ import type { HeaderFields } from './call.ts'
 import type { CallPriority } from './policy.ts'
 import { checkBoolean, checkKnownKeys } from './validate.ts'
 
-/** The header field that carries the priority of a call downstream: `critical` or `batch`; absent for the default. */
+/** The header field that carries the priority of a call downstream; absent where the call has none. */
 export const PRIORITY_HEADER = 'x-request-priority'
 
 /** Options of {@link readPriority}. */
