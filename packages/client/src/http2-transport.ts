@@ -69,6 +69,7 @@ export function isHttp2({ instance }: Endpoint): boolean {
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createHttp2Transport(options: Http2TransportOptions = {}): Transport {
+  checkObject('options', options)
   const { tls, connectTimeoutMs, ...rest } = options
   checkHttp2Options('options', rest)
   if (tls !== undefined) checkClientTls('tls', tls)

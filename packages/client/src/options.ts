@@ -11,6 +11,7 @@ import {
   checkKnownKeys,
   checkObject,
   type Interceptor,
+  invalid,
 } from '@sd/core'
 import { createFetchTransport } from './fetch-transport.ts'
 import { checkHttp2Options } from './http2-transport.ts'
@@ -81,9 +82,15 @@ const clientKeys = ['discovery', 'services', 'interceptors', 'maxResponseBytes',
 
 /** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
 export function readOptions(options: ServiceClientOptions): ResolvedOptions {
-  checkKnownKeys('', checkObject('options', options), [...clientKeys, ...settingKeys, ...connectionKeys])
+  if (typeof checkObject('options', options)['cluster'] === 'function') {
+    throw invalid('options', 'a discovery', 'it as an option: createServiceClient({ discovery, balancer })')
+  }
+  checkKnownKeys('', options, [...clientKeys, ...settingKeys, ...connectionKeys])
   checkClusterSource('discovery', options.discovery)
-  checkObject('balancer', options.balancer)
+  if (typeof options.balancer !== 'object') {
+    throw invalid('balancer', options.balancer, 'a balancer, such as createP2cBalancer() of @sd/balancer-p2c')
+  }
+  checkFunction('balancer.createPicker', checkObject('balancer', options.balancer)['createPicker'] as () => void)
   const { call = [], attempt = [] } = checkInterceptors(options.interceptors ?? {})
   const settings = Object.fromEntries(
     ([...settingKeys, 'services'] as const).flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]])),

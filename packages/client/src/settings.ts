@@ -215,8 +215,10 @@ function readSettings(path: string, settings: ServiceSettings, base: ResolvedSet
   if (fallback) checkFallback(field('fallback'), fallback)
   if (rateLimit) checkRateLimitSetting(field('rateLimit'), rateLimit)
   for (const name of ['concurrencyLimit', 'breaker', 'hedge', 'instanceBreaker'] as const) {
-    const factory = settings[name]
-    if (factory) checkFunction(field(name), factory)
+    const factory: unknown = settings[name]
+    if (factory && typeof factory !== 'function') {
+      throw invalid(field(name), factory, 'a function that makes one: ({ name }) => …, called for each service or instance')
+    }
   }
   if (retry && typeof retry !== 'function') checkFunction(field('retry.next'), retry.next)
   if (retryBudget) checkBudget(field('retryBudget'), retryBudget)

@@ -1,4 +1,4 @@
-import { type Endpoint, SdError, SERVER_NAME_METADATA, type TlsCertificates, withTimeout } from '@sd/core'
+import { checkObject, type Endpoint, SdError, SERVER_NAME_METADATA, type TlsCertificates, withTimeout } from '@sd/core'
 import { Agent, buildConnector, type Dispatcher, interceptors } from 'undici'
 import { createHttp2Transport, type Http2TransportOptions, isHttp2 } from './http2-transport.ts'
 import { type ClientTlsOptions, followTls } from './tls-options.ts'
@@ -36,6 +36,7 @@ export interface UndiciTransport extends Transport {
  * time limits for head and body are off.
  */
 export function createUndiciTransport(options: UndiciTransportOptions = {}): UndiciTransport {
+  checkObject('options', options)
   const owned = options.dispatcher ? undefined : createAgent(options)
   const base = options.dispatcher ?? owned
   const dispatcher = (options.decompress ? base?.compose(interceptors.decompress()) : base) as Dispatcher

@@ -80,6 +80,14 @@ export function formatOut({ reason, detail, sinceMs, untilMs }: EndpointOut, now
   return `${what}, since ${seconds(now - sinceMs)}${untilMs === undefined ? '' : `, for another ${seconds(untilMs - now)}`}`
 }
 
+/** What the rules that are not reasons to be out say of those that they drop. */
+const ruleTexts: Readonly<Partial<Record<DropRule, string>>> = {
+  filter: 'dropped by the filter',
+  priority: 'of a lower priority',
+  subset: 'outside of the subset',
+  weight: 'of weight 0',
+}
+
 /** Most reasons that a message names. */
 const maxReasons = 3
 
@@ -92,18 +100,26 @@ export function describeNoInstance({ service, isUnknown, staleSinceMs, withoutPo
       const { service: base, port } = reference
       return `No instance of ${base} has a port named ${port}, of ${withoutPort} registered${stale}`
     }
-    return `${isUnknown ? `Unknown service ${service}: the registry has never listed an instance` : `No instance of ${service} is registered`}${stale}`
+    return `${isUnknown ? `Unknown service ${service}: the registry has never listed an instance${hintOfName(service)}` : `No instance of ${service} is registered`}${stale}`
   }
   const counts = new Map<string, number>()
   for (const { dropped, outs } of endpoints) {
     const out = outs.find(({ reason }) => reason === dropped)
-    const text = `${dropped ?? 'tried already'}${out?.detail === undefined ? '' : `: ${out.detail}`}`
+    const rule = dropped === undefined ? 'tried already' : (ruleTexts[dropped] ?? dropped)
+    const text = `${rule}${out?.detail === undefined ? '' : `: ${out.detail}`}`
     counts.set(text, (counts.get(text) ?? 0) + 1)
   }
   const sorted = [...counts].sort(([, a], [, b]) => b - a)
   const shown = sorted.slice(0, maxReasons).map(([text, count]) => `${count} ${text}`)
   const rest = sorted.length > maxReasons ? ', and other reasons' : ''
   return `No instance of ${service} may get traffic, of ${endpoints.length} registered${stale}: ${shown.join(', ')}${rest}`
+}
+
+/** A name that looks like an address is most likely one. */
+function hintOfName(service: string): string {
+  return /:\d+$|^\/|^\d+(\.\d+){3}$/.test(service)
+    ? '; a service is called by its name alone, such as orders: the registry knows addresses and ports'
+    : ''
 }
 
 function seconds(ms: number): string {

@@ -67,6 +67,22 @@ describe('why there is no instance', () => {
     expect(describeNoInstance({ ...explanation, staleSinceMs: Date.now() - 3_000 })).toMatch(/\(registry unreachable for 3 s\)$/)
   })
 
+  test.each(['orders:8080', '10.0.0.1', '10.0.0.1:80', '/orders'])('%s is most likely an address', (service) => {
+    expect(describeNoInstance({ ...explanation, service, isUnknown: true })).toMatch(/; a service is called by its name alone/)
+  })
+
+  test.each([
+    ['filter', '1 dropped by the filter'],
+    ['weight', '1 of weight 0'],
+    ['subset', '1 outside of the subset'],
+    ['priority', '1 of a lower priority'],
+  ] as const)('none is out, but the %s drops it', (dropped, text) => {
+    const endpoints = [{ endpoint: createEndpoint(instance), weight: 0, dropped, outs: [] }]
+    expect(describeNoInstance({ ...explanation, endpoints })).toBe(
+      `No instance of orders may get traffic, of 1 registered: ${text}`,
+    )
+  })
+
   test('so many are out, and why', () => {
     const endpoint = createEndpoint(instance)
     const out = (reason: OutReason, detail?: string) => ({

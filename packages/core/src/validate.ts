@@ -75,13 +75,25 @@ export function checkOneOf<const T extends string>(field: string, value: unknown
 /** Returns `value` if it is a function, else throws `SD_INVALID`. */
 export function checkFunction<T extends (...args: never[]) => unknown>(field: string, value: T): T {
   if (typeof value === 'function') return value
+  if (isPromise(value)) throw invalid(field, 'a promise', 'a function: an await is missing')
   throw invalid(field, value, 'a function')
 }
 
 /** Returns `value` if it is an object that is no array, else throws `SD_INVALID`. */
 export function checkObject(field: string, value: unknown): Readonly<Record<string, unknown>> {
+  if (isPromise(value)) throw invalid(field, 'a promise', 'what it resolves with: an await is missing')
   if (typeof value === 'object' && value !== null && !isArray(value)) return value as Record<string, unknown>
   throw invalid(field, value, 'an object')
+}
+
+/** Whether an `await` was forgotten, as before `createRegistry`. */
+function isPromise(value: unknown): boolean {
+  try {
+    return value instanceof Promise
+  } catch {
+    // A proxy may refuse to be read.
+    return false
+  }
 }
 
 /**
@@ -90,11 +102,37 @@ export function checkObject(field: string, value: unknown): Readonly<Record<stri
  * @param field path of the object; empty for a function's options
  */
 export function checkKnownKeys(field: string, value: object, known: readonly string[]): void {
+  // Of an array the first index is told, as an unknown field.
+  if (!isArray(value)) checkObject(field === '' ? 'options' : field, value)
   for (const key of Object.keys(value)) {
     if (known.includes(key)) continue
     const path = field === '' ? key : `${field}.${key}`
-    throw new SdError('SD_INVALID', `Invalid ${path}: unknown field, want one of ${known.join(', ')}`, { field: path })
+    const meant = findMeant(key, known)
+    const want = meant === undefined ? 'want' : `do you mean ${meant}? Want`
+    throw new SdError('SD_INVALID', `Invalid ${path}: unknown field, ${want} one of ${known.join(', ')}`, { field: path })
   }
+}
+
+/** What was meant by an unknown key, if it is like one that is known: `timeout` means `timeoutMs`. */
+function findMeant(key: string, known: readonly string[]): string | undefined {
+  const text = key.toLowerCase()
+  return known.find((other) => {
+    const name = other.toLowerCase()
+    return name === text || name === `${text}ms` || name === `${text}s` || `${name}s` === text || isOneTypoApart(name, text)
+  })
+}
+
+/** Whether one letter is missing, added or another one, or two neighbours are swapped. */
+function isOneTypoApart(one: string, other: string): boolean {
+  const shorter = Math.min(one.length, other.length)
+  if (Math.abs(one.length - other.length) > 1 || shorter < 4) return false
+  let start = 0
+  while (start < shorter && one[start] === other[start]) start++
+  let end = 0
+  while (end < shorter - start && one.at(-1 - end) === other.at(-1 - end)) end++
+  const left = one.slice(start, one.length - end)
+  const right = other.slice(start, other.length - end)
+  return Math.max(left.length, right.length) <= 1 || (left.length === 2 && left === [...right].reverse().join(''))
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: rejecting control characters is the purpose.

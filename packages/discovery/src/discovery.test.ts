@@ -93,6 +93,7 @@ describe('lookups', () => {
       eligible: 0,
       ejected: 0,
       out: 0,
+      outBy: {},
       isPanic: false,
       held: 0,
       staleForMs: 0,

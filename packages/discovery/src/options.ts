@@ -165,7 +165,10 @@ export function readOptions(
   ownId: string = randomUUID(),
   declared?: EndpointMonitor,
 ): ResolvedDiscoveryOptions {
-  checkKnownKeys('', checkObject('options', options), keys)
+  if (typeof checkObject('options', options)['getInstances'] === 'function') {
+    throw invalid('options', 'a source of instances', 'it as an option: createDiscovery({ source })')
+  }
+  checkKnownKeys('', options, keys)
   const { source, services = {}, snapshots } = options
   checkFunction('source.getInstances', checkObject('source', source)['getInstances'] as InstanceSource['getInstances'])
   const { monitors = [], subset } = options

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { checkKnownKeys, invalid } from '@sd/core'
+import { checkFunction, checkKnownKeys, checkObject, invalid } from '@sd/core'
 import type { HealthReporter } from './health-reporter.ts'
 
 /** Options of {@link createHealthHandler}. */
@@ -34,6 +34,7 @@ const headers = Object.freeze({ 'content-type': 'application/json', 'cache-contr
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createHealthHandler(reporter: HealthReporter, options: HealthHandlerOptions = {}): HealthHandler {
+  checkFunction('reporter.report', checkObject('reporter', reporter)['report'] as () => void)
   checkKnownKeys('', options, ['path'])
   const { path: root = '/health' } = options
   if (typeof root !== 'string' || !/^(\/[\x21-\x2e\x30-\x7e]+)+$/.test(root))

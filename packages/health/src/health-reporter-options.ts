@@ -69,7 +69,8 @@ export function readReporterOptions(options: HealthReporterOptions): ResolvedHea
     onError: guardListener('onError', checkFunction('onError', options.onError ?? (() => {}))),
     checks: checks.map((own: OwnHealthCheck, index) => {
       const field = `checks[${index}]`
-      checkKnownKeys(field, checkObject(field, own), ['check', 'kind', 'target'])
+      if ('run' in checkObject(field, own)) throw invalid(field, 'a check', 'an object with it: { check, kind }')
+      checkKnownKeys(field, own, ['check', 'kind', 'target'])
       const check = checkHealthCheck(`${field}.check`, own.check)
       if (names.has(check.name) || check.name.startsWith(RESERVED_METADATA_PREFIX)) {
         throw invalid(`${field}.check.name`, check.name, 'a name that no other check has, without reserved prefix')

@@ -66,10 +66,15 @@ describe('start', () => {
     await lifecycle.close()
   })
 
-  test('a bad instance is refused', async () => {
-    const { lifecycle } = await setUp(() => undefined, { instance: { ...instance, address: 'http://x' } })
-    await expect(lifecycle.start()).rejects.toMatchObject({ code: 'SD_INVALID', field: 'address' })
-    await lifecycle.close()
+  test.each([
+    [{ address: 'http://x' }, 'instance.address', 'want a host name'],
+    [{ address: undefined }, 'instance.address', 'which await advertisedAddress() finds'],
+    [{ weight: -1 }, 'instance.weight', 'Invalid instance.weight: got -1'],
+  ])('a bad instance is refused before it starts: %j', (change, field, text) => {
+    const options = { registrar: createMemoryRegistry(), server: createServer(), instance: { ...instance, ...change } as never }
+    expect(() => createLifecycle(options)).toThrow(
+      expect.objectContaining({ code: 'SD_INVALID', field, message: expect.stringContaining(text) }),
+    )
   })
 })
 

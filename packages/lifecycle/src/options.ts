@@ -5,11 +5,12 @@ import {
   checkKnownKeys,
   checkName,
   checkObject,
+  createServiceInstance,
   guardListener,
   type InstanceSpec,
   invalid,
   type Registrar,
-  type SdError,
+  SdError,
 } from '@sd/core'
 import { type DrainableServer, type LifecycleServer, toDrainable } from './drainable-server.ts'
 import type { HealthSource } from './health-answer.ts'
@@ -92,12 +93,26 @@ const keys = [
   'onError',
 ] as const
 
+/** Checks an instance whose port may not be known yet. */
+function checkInstance(instance: LifecycleOptions['instance']): void {
+  if (checkObject('instance', instance)['address'] === undefined) {
+    throw invalid('instance.address', undefined, 'the address that others reach, which await advertisedAddress() finds')
+  }
+  try {
+    createServiceInstance({ port: 1, ...instance })
+  } catch (error) {
+    if (!SdError.isInstance(error) || error.field === undefined) throw error
+    const field = `instance.${error.field}`
+    throw new SdError('SD_INVALID', error.message.replace(error.field, field), { field, cause: error })
+  }
+}
+
 /** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
 export function readOptions(options: LifecycleOptions): ResolvedLifecycleOptions {
   checkKnownKeys('', checkObject('options', options), keys)
   const { registrar, instance, server, beforeDrain = [], onShutdown = [], health, signals = ['SIGTERM', 'SIGINT'] } = options
   checkFunction('registrar.register', (checkObject('registrar', registrar) as unknown as Registrar).register)
-  checkObject('instance', instance)
+  checkInstance(instance)
   if (typeof server !== 'function') checkObject('server', server)
   if (health !== undefined) checkFunction('health.report', (checkObject('health', health) as unknown as HealthSource).report)
   for (const [index, hook] of beforeDrain.entries()) checkFunction(`beforeDrain[${index}]`, hook)

@@ -1,5 +1,6 @@
 import { cpus, freemem, loadavg, totalmem } from 'node:os'
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
+import { checkDuration, checkKnownKeys } from '@sd/core'
 import type { Collector } from './collector.ts'
 import type { MetricSet } from './metric-set.ts'
 
@@ -13,7 +14,9 @@ export interface SystemCollectorOptions {
 const resolutionMs = 10
 
 /** CPU time and memory of the process and of its host, and how late the event loop runs. */
-export function createSystemCollector({ intervalMs = 10_000 }: SystemCollectorOptions = {}): Collector {
+export function createSystemCollector(options: SystemCollectorOptions = {}): Collector {
+  checkKnownKeys('', options, ['intervalMs'])
+  const intervalMs = checkDuration('intervalMs', options.intervalMs ?? 10_000, 1)
   const delay = monitorEventLoopDelay({ resolution: resolutionMs })
   delay.enable()
   let utilization = performance.eventLoopUtilization()

@@ -84,6 +84,9 @@ describe('first mistakes say what to write', () => {
   const wanted =
     'want a URL such as consul://127.0.0.1:8500, or an object such as { type: "consul", endpoints: ["127.0.0.1:8500"] }'
   test.each([
+    [new URL('consul://h:1'), 'Invalid registry: got "a URL object"'],
+    [Promise.resolve('memory:'), 'Invalid registry: got "a promise", want what it resolves with: an await is missing'],
+    [{}, 'Invalid type: got undefined, want one of consul, etcd'],
     [undefined, `Invalid registry: got undefined, ${wanted}: is the variable set from which it comes?`],
     [null, `Invalid registry: got null, ${wanted}`],
     ['', `Invalid registry: got "an empty text", ${wanted}`],
@@ -94,9 +97,8 @@ describe('first mistakes say what to write', () => {
       'Invalid url: got "consul:127.0.0.1:8500", want consul://127.0.0.1:8500, with two slashes before the host',
     ],
     ['nacos:registry.local', 'want nacos://registry.local, with two slashes before the host'],
-    ['127.0.0.1:8500', 'got "a text of another form"'],
+    ['127.0.0.1:8500', 'want the type before it, such as consul://127.0.0.1:8500'],
     ['http://127.0.0.1:8500', 'Invalid type'],
-    [{}, 'Invalid type'],
   ])('%j', async (config, message) => {
     await expect(createRegistry(config as never)).rejects.toMatchObject({
       code: 'SD_INVALID',

@@ -43,7 +43,11 @@ function readConfig(config: unknown): RegistryConfig {
   }
   if (typeof Reflect.get(config, 'getInstances') === 'function')
     throw invalid('registry', 'a registry that is built already', wanted)
-  return { ...config, type: checkText('type', Reflect.get(config, 'type'), 255) }
+  if (config instanceof Promise) throw invalid('registry', 'a promise', 'what it resolves with: an await is missing')
+  if (config instanceof URL) throw invalid('registry', 'a URL object', `${wanted}: give its href`)
+  const type: unknown = Reflect.get(config, 'type')
+  if (type === undefined) throw invalid('type', type, `one of ${Object.keys(adapters).join(', ')}`)
+  return { ...config, type: checkText('type', type, 255) }
 }
 
 /** Runs `build`; the fields that its errors name get the path of what is built. */

@@ -38,6 +38,14 @@ test.each([
 
 test.each([
   ['not a url', 'Invalid url: got'],
+  ['localhost:8500', 'want the type before it, such as consul://localhost:8500'],
+  ['10.0.0.1', 'want the type before it, such as consul://10.0.0.1'],
+  ['consul', 'want consul://host:port'],
+  ['memory', 'want memory:'],
+  ['Consul://h', 'with the type in lower case'],
+  ['etcd:/h:2379', 'want etcd://h:2379, with two slashes before the host'],
+  ['consul://undefined', 'is the variable set from which it comes?'],
+  ['consul://h:1,null:2', 'is the variable set from which it comes?'],
   ['memory://me@', 'this registry has no login'],
   ['consul://h/path', 'the path /path'],
   ['consul://h?token=a&token=b', 'Invalid token'],

@@ -1,5 +1,5 @@
 import { accessSync, constants } from 'node:fs'
-import { invalid, type TlsOptions, toSdError } from '@sd/core'
+import { invalid, type SdError, type TlsOptions, toSdError } from '@sd/core'
 import { adapters, type UrlMapping } from './adapters.ts'
 
 /**
@@ -30,9 +30,13 @@ export function parseRegistryUrl(url: string): RegistryConfig {
   // What is taken for a host is shown in messages, so a password must not be: one with a slash or a question mark would.
   if (`${parts?.['path']}${parts?.['query']}`.includes('@'))
     throw invalid('url', 'a text with "@" behind the host', percentEncoded)
-  if (!parts) throw invalid('url', 'a text of another form', 'type://user:password@host:port/path?option=value')
+  if (!parts) throw describeMistake(url)
   const { type = '', login, hosts = '', path = '', query = '' } = parts
   checkSlashes(type, hosts, path)
+  for (const host of hosts.split(',')) {
+    if (!/^(undefined|null|NaN)(:|$)/.test(host)) continue
+    throw invalid('url', `the host ${host}`, 'a host: is the variable set from which it comes?')
+  }
   const mapping = adapters[type]?.url ?? { hosts: 'endpoints', credentials: 'credentials' }
   const config: Record<string, unknown> = {}
   readHosts(config, mapping, hosts, parts['tls'] !== undefined)
@@ -42,10 +46,34 @@ export function parseRegistryUrl(url: string): RegistryConfig {
   return { ...config, type }
 }
 
-/** `consul:10.0.0.1:8500` has a path and no host, which nobody means. */
+const form = 'type://user:password@host:port/path?option=value'
+
+/** What is wrong with a text that is no URL of a registry. What it holds is shown only if it is the name of a type, or a host: it may be a password. */
+function describeMistake(url: string): SdError {
+  const lower = url.toLowerCase()
+  const type = Object.keys(adapters).find(
+    (name) => lower === name || lower.startsWith(`${name}:`) || lower.startsWith(`${name}+`),
+  )
+  if (type === undefined) {
+    const isHost = /^[\w.-]+(:\d+)?$/.test(url)
+    return isHost
+      ? invalid('url', url, `the type before it, such as consul://${url}`)
+      : invalid('url', 'a text of another form', form)
+  }
+  if (lower !== type)
+    return invalid('url', 'a text of another form', lower === url ? form : `${form}, with the type in lower case`)
+  return invalid('url', url, adapters[type]?.url.hosts ? `${type}://host:port` : `${type}:`)
+}
+
+/** `consul:10.0.0.1:8500` has a path and no host, which nobody means; neither does `consul:/10.0.0.1:8500`, nor `localhost:8500`. */
 function checkSlashes(type: string, hosts: string, path: string): void {
-  if (hosts !== '' || !adapters[type]?.url.hosts || !/^[^/]+$/.test(path)) return
-  throw invalid('url', `${type}:${path}`, `${type}://${path}, with two slashes before the host`)
+  if (hosts !== '') return
+  if (!adapters[type] && /^\d+$/.test(path))
+    throw invalid('url', `${type}:${path}`, `the type before it, such as consul://${type}:${path}`)
+  const [, host] = /^\/?([^/]+)$/.exec(path) ?? []
+  const isMeant = host !== undefined && (!path.startsWith('/') || /:\d+$/.test(host))
+  if (adapters[type]?.url.hosts && isMeant)
+    throw invalid('url', `${type}:${path}`, `${type}://${host}, with two slashes before the host`)
 }
 
 function readHosts(config: Record<string, unknown>, { hosts: option }: UrlMapping, hosts: string, isSecure: boolean): void {

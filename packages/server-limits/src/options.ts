@@ -125,6 +125,7 @@ function failWith(error: SdError): never {
 
 function readRate(value: ServerRateLimit): Required<ServerRateLimit> {
   const rate = checkObject('rate', value) as unknown as ServerRateLimit
+  if ('acquire' in rate) throw invalid('rate', 'a limiter', 'an object with it: { limiter }')
   checkKnownKeys('rate', rate, ['limiter', 'key', 'cost'])
   checkFunction('rate.limiter.acquire', checkObject('rate.limiter', rate.limiter)['acquire'] as () => void)
   return {

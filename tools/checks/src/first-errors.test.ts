@@ -1,0 +1,70 @@
+import { settlesWithin } from '@sd/core'
+import { afterAll, expect, test } from 'vitest'
+import { readPackages } from './workspace.ts'
+
+/** What a forgotten argument, a forgotten await or a wrong variable gives. */
+const mistakes: readonly (readonly [what: string, value: unknown])[] = [
+  ['undefined', undefined],
+  ['null', null],
+  ['a number', 5],
+  ['a text', 'consul://undefined'],
+  ['an array', [5]],
+  ['a function', () => undefined],
+  ['a promise', Promise.resolve({})],
+  ['a misspelt field', { nmae: 'x' }],
+]
+
+/** Marks `SdError` of any copy. */
+const marker = Symbol.for('@sd/core/SdError')
+const opened: unknown[] = []
+
+/** What a factory makes of an argument: nothing to say if it takes it, or refuses it with an `SdError`. */
+async function judge(create: (value: unknown) => unknown, value: unknown): Promise<string | undefined> {
+  try {
+    const made = create(value)
+    const isSettled =
+      !(made instanceof Promise) ||
+      (await settlesWithin(
+        made.then((result) => opened.push(result)),
+        5_000,
+      ))
+    if (!(made instanceof Promise)) opened.push(made)
+    return isSettled ? undefined : 'did not settle'
+  } catch (error) {
+    return Reflect.get(Object(error), marker) === true ? undefined : String(error)
+  }
+}
+
+/** What applications call: not what adapters are made of, whose callers are adapters. */
+const packages = readPackages().filter(({ folder }) => !/^(connection-|core$|testing$)/.test(folder))
+const factories: (readonly [name: string, create: (value: unknown) => unknown])[] = []
+for (const { manifest } of packages) {
+  const exported = (await import(manifest.name)) as Readonly<Record<string, unknown>>
+  for (const [name, value] of Object.entries(exported)) {
+    if (/^create[A-Z]/.test(name) && typeof value === 'function') {
+      factories.push([`${name} of ${manifest.name}`, value as (value: unknown) => unknown])
+    }
+  }
+}
+
+afterAll(async () => {
+  for (const made of opened) {
+    const { close } = Object(made) as { close?: unknown }
+    if (typeof close === 'function')
+      await settlesWithin(
+        Promise.resolve(Reflect.apply(close, made, [])).catch(() => undefined),
+        1_000,
+      )
+  }
+})
+
+test('there are factories', () => expect(factories.length).toBeGreaterThan(60))
+
+test.each(factories)('%s refuses what is no options object with an SdError, or takes it', async (_, create) => {
+  const failures: string[] = []
+  for (const [what, value] of mistakes) {
+    const failure = await judge(create, value)
+    if (failure !== undefined) failures.push(`${what}: ${failure}`)
+  }
+  expect(failures).toEqual([])
+})
