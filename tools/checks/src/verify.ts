@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import { checkChangesets } from './changesets.ts'
+import { checkCircles, readNeeds } from './circles.ts'
 import { checkConventions } from './conventions.ts'
 import { checkLinks, checkSnippets } from './documentation.ts'
 import { checkDocumented } from './documented-exports.ts'
@@ -47,6 +48,7 @@ const beside: readonly Gate[] = [
         ...packages.flatMap(checkListeners),
         ...checkSnippetAccess(),
         ...checkRealTime(readTests()),
+        ...checkCircles(readNeeds()),
       ]),
   },
   { name: 'error codes', run: async () => resultOf(packages.length, checkErrorCodes(packages)) },

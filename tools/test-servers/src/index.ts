@@ -1,4 +1,4 @@
-export { type Certificate, type CertificateSet, createCertificates } from '@sd/test-certificates'
+export { type Certificate, type CertificateSet, createCertificates, createRotation, type Rotation } from '@sd/test-certificates'
 export { prepareServer } from './build.ts'
 export type { ConfigFaultHarness } from './config-fault-context.ts'
 export { configFaults } from './config-faults.ts'
@@ -22,7 +22,6 @@ export { type OtelCollector, type ReceivedSpan, startOtelCollector } from './ote
 export { type PrometheusOptions, type PrometheusSample, type PrometheusServer, startPrometheus } from './prometheus.ts'
 export { recipes, type ServerName } from './recipes.ts'
 export { type RedisOptions, type RedisServer, startRedis } from './redis.ts'
-export { createRotation, type Rotation } from './rotation.ts'
 export { findServer, obtainServer, type ServerSource } from './sources.ts'
 export { type LaunchPlan, launch, type TestServer } from './test-server.ts'
 export { type FaultyLink, startToxiproxy, type Toxiproxy } from './toxiproxy.ts'

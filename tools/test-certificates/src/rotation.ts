@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type CertificateSet, createCertificates } from '@sd/test-certificates'
+import { type CertificateSet, createCertificates } from './certificates.ts'
 
 /** Certificates of a server, and files of its client, that are replaced by those of another authority. */
 export interface Rotation extends AsyncDisposable {
