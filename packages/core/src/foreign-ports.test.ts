@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { dubboPorts } from './dubbo-endpoints.ts'
-import { kratosEndpoints, kratosPorts, readForeignPorts } from './foreign-ports.ts'
+import { kratosEndpoints, kratosPorts, kratosProtocol, readForeignPorts } from './foreign-ports.ts'
 
 test('ports of other tools are read as far as they can be', () => {
   const listed = [
@@ -30,6 +30,15 @@ test('endpoints of Kratos are ports by scheme', () => {
   )
   expect(kratosPorts(['https://[::1]', 'http://[::1]', 'ws://[::1]', 'nonsense', 7, null])).toEqual({ https: 443, http: 80 })
   for (const endpoints of [[], ['nonsense'], [null]]) expect(kratosPorts(endpoints)).toBeUndefined()
+})
+
+test.each([
+  ['http://10.0.0.1:80?isSecure=false', 'http'],
+  ['http://10.0.0.1:80?isSecure=true', 'https'],
+  ['grpc://10.0.0.1:80?isSecure=true', 'grpcs'],
+  ['grpcs://10.0.0.1:80', 'grpcs'],
+])('%s is %s', (url, protocol) => {
+  expect(kratosProtocol(new URL(url))).toBe(protocol)
 })
 
 test('an instance is read from what Kratos is told of it, but for names that are no schemes', () => {

@@ -31,12 +31,14 @@ export function kratosPorts(endpoints: readonly unknown[]): Readonly<Record<stri
   return readForeignPorts(
     urls
       .filter(({ hostname }) => hostname === urls[0]?.hostname)
-      .map(({ protocol, port, searchParams }) => {
-        const scheme = protocol.slice(0, -1)
-        const isSecure = searchParams.get('isSecure') === 'true' && (scheme === 'http' || scheme === 'grpc')
-        return [isSecure ? `${scheme}s` : scheme, port || defaultPorts[scheme]] as const
-      }),
+      .map((url) => [kratosProtocol(url), url.port || defaultPorts[url.protocol.slice(0, -1)]] as const),
   )
+}
+
+/** The protocol of an endpoint of Kratos: its scheme, with TLS where that or `isSecure` says so. */
+export function kratosProtocol({ protocol, searchParams }: URL): string {
+  const named = protocol.slice(0, -1)
+  return searchParams.get('isSecure') === 'true' && (named === 'http' || named === 'grpc') ? `${named}s` : named
 }
 
 /** What the scheme of a URL may be: Kratos drops an instance of which one endpoint is not a URL. */

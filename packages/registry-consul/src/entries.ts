@@ -100,7 +100,7 @@ function readForeign(entry: Entry, service: string, shared: ReadonlySet<string>)
     address: Service.Address === '' ? Node.Address : Service.Address,
     port: Service.Port,
     ports: kratosPorts(endpointsOf(entry)),
-    protocol: isSecure && (scheme ?? 'http') === 'http' ? 'https' : scheme,
+    protocol: isSecure ? secureScheme(scheme) : scheme,
     version: isLabel(version) ? version : undefined,
     weight: Service.Weights?.Passing,
     tags,
@@ -133,6 +133,11 @@ function schemeOf({ Service }: Entry): string | undefined {
     if (scheme !== undefined && Port === Service.Port) return scheme
   }
   return undefined
+}
+
+/** The scheme where Meta or a tag says that TLS is spoken. */
+function secureScheme(scheme: string = 'http'): string {
+  return scheme === 'http' || scheme === 'grpc' ? `${scheme}s` : scheme
 }
 
 function splitPair(tag: string): [string, string] {

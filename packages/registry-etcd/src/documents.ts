@@ -5,6 +5,7 @@ import {
   type InstancePlace,
   isKratosDocument,
   kratosPorts,
+  kratosProtocol,
   parseJsonObject,
 } from '@sd/core'
 
@@ -21,14 +22,12 @@ export function readDocument(text: string, place: InstancePlace): InstanceDocume
   const { endpoints, version, metadata } = document
   if (!isKratosDocument(document)) return decodeInstance(text, place)
   const url = new URL(String((endpoints as readonly unknown[])[0]))
-  const isSecure = url.searchParams.get('isSecure') === 'true'
-  const scheme = url.protocol.slice(0, -1)
   const instance = buildForeignInstance({
     ...place,
     address: url.hostname.replace(/^\[|\]$/g, ''),
     port: Number(url.port) || defaultPorts[url.protocol],
     ports: kratosPorts(endpoints as readonly unknown[]),
-    protocol: isSecure && scheme === 'http' ? 'https' : scheme,
+    protocol: kratosProtocol(url),
     ...(typeof version === 'string' && version !== '' && { version }),
     ...(typeof metadata === 'object' && metadata !== null && { metadata: metadata as Record<string, string> }),
   })

@@ -9,6 +9,7 @@ import {
   type InstancePlace,
   isKratosDocument,
   kratosPorts,
+  kratosProtocol,
   parseJsonObject,
   SdError,
   type ServiceInstance,
@@ -74,14 +75,12 @@ function readCurator(document: Fields, place: InstancePlace): ServiceInstance {
 /** `{ id, name, version, metadata, endpoints: ['http://host:port?isSecure=false'] }`; the first endpoint counts. */
 function readKratos(document: Fields, endpoints: readonly unknown[], place: InstancePlace): ServiceInstance {
   const url = parseUrl(String(endpoints[0]))
-  const scheme = url?.protocol.slice(0, -1)
-  const isSecure = url?.searchParams.get('isSecure') === 'true'
   return buildForeignInstance({
     ...place,
     address: url && hostOf(url),
     port: url && portOf(url),
     ports: kratosPorts(endpoints),
-    protocol: isSecure && scheme === 'http' ? 'https' : scheme,
+    protocol: url && kratosProtocol(url),
     metadata: readLabels(document['metadata']),
     ...readVersion(document),
   })
