@@ -12,14 +12,18 @@ export interface Http2Connection {
   /** Whether the server may have looked at a stream; not if it said so with GOAWAY. */
   wasLookedAt(id: number | undefined): boolean
   /** Why the connection ended. */
-  reason(): SdError | undefined
-  /** The stream is of no use any more. */
-  onEnd(): void
+  readonly reason: SdError | undefined
+  /** The stream of an exchange is of no use any more. */
+  onEnd(exchange: Http2Exchange): void
   /** Sends it on another connection, if this one takes no more requests because the server goes on to others. */
   resend(exchange: Http2Exchange): boolean
 }
 
 const nothing: readonly string[] = []
+
+/** Of an exchange that has ended. */
+const noRequest: TransportRequest = { method: '', path: '', headers: {}, body: null }
+const nobody: TransportHandler = { onSend() {}, onResponse() {}, onData: () => true, onEnd() {}, onError() {} }
 
 /** Codes of RST_STREAM (RFC 9113, 7). */
 const noError = 0
@@ -33,8 +37,8 @@ export class Http2Exchange implements TransportExchange {
   rawHeaders: readonly string[] = nothing
   rawTrailers: readonly string[] = nothing
   readonly #endpoint: Endpoint
-  readonly #request: TransportRequest
-  readonly #handler: TransportHandler
+  #request: TransportRequest
+  #handler: TransportHandler
   #connection: Http2Connection | undefined
   #stream: ClientHttp2Stream | undefined
   /** What was pushed before there was a stream. */
@@ -125,9 +129,17 @@ export class Http2Exchange implements TransportExchange {
     if (this.hasEnded) return
     this.hasEnded = true
     this.#stream?.close(cancel)
-    this.#connection?.onEnd()
+    this.#connection?.onEnd(this)
     // A body that was begun can't be sent again, whatever the server saw of it.
-    this.#handler.onError(error, this.#upload?.hasBegun ? undefined : wasSent)
+    this.#letGo().onError(error, this.#upload?.hasBegun ? undefined : wasSent)
+  }
+
+  /** The library keeps a stream for a while after its end, and with it whatever listens. Of a call that has ended, nothing should be kept with it. */
+  #letGo(): TransportHandler {
+    const handler = this.#handler
+    this.#handler = nobody
+    this.#request = noRequest
+    return handler
   }
 
   /**
@@ -143,7 +155,7 @@ export class Http2Exchange implements TransportExchange {
     stream?.removeAllListeners()
     stream?.on('error', () => undefined)
     this.#wasResent = true
-    connection.onEnd()
+    connection.onEnd(this)
     return connection.resend(this)
   }
 
@@ -186,22 +198,27 @@ export class Http2Exchange implements TransportExchange {
     // Node ends also a stream that it destroys with its connection, and after GOAWAY now and then with NO_ERROR: that is a cut body.
     if (stream.destroyed) return
     this.#isComplete = true
-    if (this.hasEnded || stream.closed || stream.writableEnded || this.#missing > 0 || this.#missing < 0) return
-    // The response is complete before the request: the server does not want the rest (RFC 9113, 8.1).
+    // A reset closes the stream before its data end: this is the end that the server has set.
+    if (this.hasEnded || stream.closed || !this.#hasHead || this.#isTruncated) return
     this.#finish()
-    stream.close(noError)
+    // The response is complete before the request: the server does not want the rest (RFC 9113, 8.1).
+    if (!stream.writableEnded) stream.close(noError)
+  }
+
+  get #isTruncated(): boolean {
+    return this.#missing > 0 || this.#missing < 0
   }
 
   #finish(): void {
     this.hasEnded = true
-    this.#connection?.onEnd()
-    this.#handler.onEnd(this.#trailerFields)
+    this.#connection?.onEnd(this)
+    this.#letGo().onEnd(this.#trailerFields)
   }
 
   /** The stream is closed, for whatever reason: only now it is known whether it was reset. */
   #onClose(stream: ClientHttp2Stream): void {
     if (this.hasEnded) return
-    const isTruncated = this.#missing > 0 || this.#missing < 0
+    const isTruncated = this.#isTruncated
     if (this.#hasHead && this.#isComplete && stream.rstCode === noError && !isTruncated) {
       this.#finish()
       return
@@ -209,7 +226,7 @@ export class Http2Exchange implements TransportExchange {
     const code = stream.rstCode ?? noError
     const wasSent = code === refusedStream || !this.#connection?.wasLookedAt(stream.id) ? false : undefined
     if (wasSent === false && this.#resend()) return
-    this.fail(this.#connection?.reason() ?? closeError(code, this.#hasHead, isTruncated), wasSent)
+    this.fail(this.#connection?.reason ?? closeError(code, this.#hasHead, isTruncated), wasSent)
   }
 
   #failWith(thrown: unknown): void {
@@ -281,8 +298,9 @@ function lengthOf({ headers, rawHeaders }: TransportRequest): number {
 
 /** Fields of a head or of trailers without pseudo-header fields, as a plain object. */
 function fieldsOf(fields: IncomingHttpHeaders): HeaderFields {
-  const { ':status': _, ...rest } = fields
-  return rest as HeaderFields
+  const plain: Record<string, string | string[] | undefined> = {}
+  for (const name in fields) if (name !== ':status' && name !== '__proto__') plain[name] = fields[name]
+  return plain
 }
 
 function withoutPseudo(raw: unknown): readonly string[] {

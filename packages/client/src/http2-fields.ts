@@ -14,38 +14,51 @@ const forbidden: ReadonlySet<string> = new Set([
   'upgrade',
 ])
 
+/** Where the authority is among the fields of a request. */
+const authorityAt = 5
+
 /** A request's fields as HTTP/2 has them: pseudo-header fields first, names and values in turn. */
 export function headersOf(endpoint: Endpoint, request: TransportRequest): readonly string[] {
   const { method, path, body } = request
   const { origin } = endpoint
-  const scheme = origin.slice(0, origin.indexOf(':'))
-  const fields: string[] = []
-  let authority = origin.slice(scheme.length + 3)
-  let hasLength = false
-  const add = (name: string, value: string): void => {
-    if (name === 'host') authority = value
-    if (name === 'content-length') hasLength = true
-    // Of `te` only this may be sent.
-    if (forbidden.has(name) || (name === 'te' && value !== 'trailers')) return
-    fields.push(name, value)
-  }
-  const rawHeaders = fitRawLength(request)
-  if (rawHeaders) {
-    for (let index = 0; index < rawHeaders.length; index += 2) {
-      const [name, value] = [rawHeaders[index] as string, rawHeaders[index + 1] as string]
-      // node:http2 sends what it is given.
-      checkField('rawHeaders', name, value)
-      add(name.toLowerCase(), value)
-    }
-  } else {
-    const headers = fitLength(request)
-    for (const name in headers) {
-      checkField('headers', name, headers[name] as string)
-      add(name, headers[name] as string)
-    }
-  }
+  const schemeEnd = origin.indexOf(':')
+  const authority = origin.slice(schemeEnd + 3)
+  const fields = [':method', method, ':scheme', origin.slice(0, schemeEnd), ':authority', authority, ':path', path]
+  const hasLength = addFields(fields, request)
   if (!hasLength && (typeof body === 'string' || body instanceof Uint8Array)) {
     fields.push('content-length', String(Buffer.byteLength(body)))
   }
-  return [':method', method, ':scheme', scheme, ':authority', authority, ':path', path, ...fields]
+  return fields
+}
+
+/** Adds the fields of a request, of which `host` becomes the authority. @returns whether `content-length` is one of them */
+function addFields(fields: string[], request: TransportRequest): boolean {
+  let hasLength = false
+  const rawHeaders = fitRawLength(request)
+  if (rawHeaders) {
+    for (let index = 0; index < rawHeaders.length; index += 2) {
+      const name = rawHeaders[index] as string
+      const isLength = addField(fields, 'rawHeaders', name, rawHeaders[index + 1] as string)
+      hasLength ||= isLength
+    }
+    return hasLength
+  }
+  const headers = fitLength(request)
+  for (const name in headers) {
+    const isLength = addField(fields, 'headers', name, headers[name] as string)
+    hasLength ||= isLength
+  }
+  return hasLength
+}
+
+/** @returns whether it is `content-length` */
+function addField(fields: string[], path: string, given: string, value: string): boolean {
+  // node:http2 sends what it is given.
+  checkField(path, given, value)
+  const name = given.toLowerCase()
+  if (name === 'host') fields[authorityAt] = value
+  // Of `te` only this may be sent.
+  if (forbidden.has(name) || (name === 'te' && value !== 'trailers')) return false
+  fields.push(name, value)
+  return name === 'content-length'
 }

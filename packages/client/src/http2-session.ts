@@ -2,7 +2,7 @@ import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { type Endpoint, SdError } from '@sd/core'
-import type { Http2Exchange } from './http2-exchange.ts'
+import type { Http2Connection, Http2Exchange } from './http2-exchange.ts'
 import type { ResolvedHttp2Options } from './http2-transport.ts'
 import { toTransportFailure } from './transport-errors.ts'
 
@@ -23,7 +23,7 @@ const streamWindowBytes = 262_144
 const sessionWindowBytes = 1_048_576
 
 /** One connection to an endpoint. */
-export class Http2Session {
+export class Http2Session implements Http2Connection {
   /** Whether the connection is being made. */
   isConnecting = true
   /** Whether it takes no new requests: it is closed, or the server sent GOAWAY. */
@@ -71,19 +71,34 @@ export class Http2Session {
     const session = this.#session as ClientHttp2Session
     this.#exchanges.add(exchange)
     if (this.#exchanges.size === 1) this.#watch()
-    exchange.start(session, {
-      onHeard: () => {
-        this.#heardAt = performance.now()
-      },
-      wasLookedAt: (id) => id !== undefined && id <= this.#lastStreamId,
-      reason: () => this.#reason,
-      onEnd: () => this.#ended(exchange),
-      resend: (refused) => {
-        if (!this.#isGoing || refused.hasEnded) return false
-        this.#options.onRefused(refused)
-        return true
-      },
-    })
+    exchange.start(session, this)
+  }
+
+  onHeard(): void {
+    this.#heardAt = performance.now()
+  }
+
+  wasLookedAt(id: number | undefined): boolean {
+    return id !== undefined && id <= this.#lastStreamId
+  }
+
+  get reason(): SdError | undefined {
+    return this.#reason
+  }
+
+  onEnd(exchange: Http2Exchange): void {
+    this.#exchanges.delete(exchange)
+    if (this.#exchanges.size === 0) {
+      if (this.isDraining) this.#session?.close()
+      else this.#watch()
+    }
+    this.#options.onRoom()
+  }
+
+  resend(exchange: Http2Exchange): boolean {
+    if (!this.#isGoing || exchange.hasEnded) return false
+    this.#options.onRefused(exchange)
+    return true
   }
 
   /** Ends it with everything on it. */
@@ -164,15 +179,6 @@ export class Http2Session {
   #drain(): void {
     this.isDraining = true
     if (this.#exchanges.size === 0) this.#session?.close()
-    this.#options.onRoom()
-  }
-
-  #ended(exchange: Http2Exchange): void {
-    this.#exchanges.delete(exchange)
-    if (this.#exchanges.size === 0) {
-      if (this.isDraining) this.#session?.close()
-      else this.#watch()
-    }
     this.#options.onRoom()
   }
 
