@@ -102,9 +102,10 @@ function isPromise(value: unknown): boolean {
  * @param field path of the object; empty for a function's options
  */
 export function checkKnownKeys(field: string, value: object, known: readonly string[]): void {
+  const keys = typeof value === 'object' && value !== null ? Object.keys(value) : []
   // Of an array the first index is told, as an unknown field.
-  if (!isArray(value)) checkObject(field === '' ? 'options' : field, value)
-  for (const key of Object.keys(value)) {
+  if (keys.length === 0 && !isArray(value)) checkObject(field === '' ? 'options' : field, value)
+  for (const key of keys) {
     if (known.includes(key)) continue
     const path = field === '' ? key : `${field}.${key}`
     const meant = findMeant(key, known)

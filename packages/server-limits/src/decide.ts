@@ -113,8 +113,8 @@ export function createDecider(settings: ResolvedServerLimits): Decider {
     const earliest = Math.min(asked, timeoutMs > 0 ? now + timeoutMs : Number.POSITIVE_INFINITY)
     const deadlineAt = earliest === Number.POSITIVE_INFINITY ? undefined : earliest
     if (deadlineAt !== undefined && deadlineAt <= now) return refuse(head, 'deadline', priority)
-    const headers = decision ? rateLimitHeaders(decision, name) : noHeaders
-    const admit = (permit: Permit | undefined): Admission => new Admitted({ priority, deadlineAt, headers, permit, streams })
+    const admit = (permit: Permit | undefined): Admission =>
+      new Admitted({ priority, deadlineAt, decision, policy: name, permit, streams })
     if (!concurrency) return admit(undefined)
     const place = takePlace(concurrency, priority, () => options.signal(deadlineAt))
     if (place === undefined) return refuse(head, 'concurrency-limit', priority)
@@ -127,14 +127,7 @@ export function createDecider(settings: ResolvedServerLimits): Decider {
 
   return {
     decide(head, options) {
-      if (isExempt(head))
-        return new Admitted({
-          priority: undefined,
-          deadlineAt: undefined,
-          headers: noHeaders,
-          permit: undefined,
-          streams: undefined,
-        })
+      if (isExempt(head)) return new Admitted({})
       const decision = takeRate(head)
       return isPromise(decision)
         ? decision.then((known) => decideAfterRate(head, known, options))
@@ -145,8 +138,7 @@ export function createDecider(settings: ResolvedServerLimits): Decider {
       if (decision && !decision.allowed) return refuse(head, 'rate-limit', undefined, decision)
       const permit = streams?.tryAcquire()
       if (streams && !permit) return refuse(head, 'streams', undefined)
-      const headers = decision ? rateLimitHeaders(decision, name) : noHeaders
-      return new Admitted({ priority: undefined, deadlineAt: undefined, headers, permit, streams: undefined })
+      return new Admitted({ decision, policy: name, permit })
     },
     refuse,
   }
@@ -176,26 +168,34 @@ function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
 }
 
 interface AdmittedInit {
-  readonly priority: CallPriority | undefined
-  readonly deadlineAt: number | undefined
-  readonly headers: Readonly<Record<string, string>>
-  readonly permit: Permit | undefined
-  readonly streams: ConcurrencyLimit | undefined
+  readonly priority?: CallPriority | undefined
+  readonly deadlineAt?: number | undefined
+  /** What the rate limiter decided, and the name of its policy in header fields. */
+  readonly decision?: RateLimitDecision | undefined
+  readonly policy?: string
+  readonly permit?: Permit | undefined
+  readonly streams?: ConcurrencyLimit | undefined
 }
 
 class Admitted implements Admission {
   readonly priority: CallPriority | undefined
   readonly deadlineAt: number | undefined
-  readonly headers: Readonly<Record<string, string>>
+  readonly #decision: RateLimitDecision | undefined
+  readonly #policy: string | undefined
   #permit: Permit | undefined
   #streams: ConcurrencyLimit | undefined
 
-  constructor({ priority, deadlineAt, headers, permit, streams }: AdmittedInit) {
+  constructor({ priority, deadlineAt, decision, policy, permit, streams }: AdmittedInit) {
     this.priority = priority
     this.deadlineAt = deadlineAt
-    this.headers = headers
+    this.#decision = decision
+    this.#policy = policy
     this.#permit = permit
     this.#streams = streams
+  }
+
+  get headers(): Readonly<Record<string, string>> {
+    return this.#decision ? rateLimitHeaders(this.#decision, this.#policy) : noHeaders
   }
 
   settle(outcome: Outcome): void {

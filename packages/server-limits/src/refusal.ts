@@ -71,6 +71,9 @@ export function createRefusal({ name, reason, retryAfterMs, decision, policy }: 
       ...(decision && rateLimitHeaders(decision, policy)),
       ...(waitMs !== undefined && { 'retry-after': String(Math.max(1, Math.ceil(waitMs / 1000))) }),
     },
-    error: new SdError(code, `${name}: ${detail}`, { retryAfterMs: waitMs }),
+    // Made when it is asked for: its stack is what costs most of a refusal.
+    get error() {
+      return new SdError(code, `${name}: ${detail}`, { retryAfterMs: waitMs })
+    },
   }
 }
