@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { chmod, mkdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -103,7 +103,7 @@ test('a directory of too many bytes or files is refused', async () => {
   for (let index = 0; index <= 64; index++) await writeFile(join(directory, `${index}`), largest)
   await expect(openSource({ directory }).load()).rejects.toMatchObject({ code: 'SD_TOO_LARGE' })
   const many = await makeFolder()
-  execFileSync('sh', ['-c', 'seq 1 10001 | xargs touch'], { cwd: many })
+  for (let index = 0; index <= 10_000; index++) writeFileSync(join(many, `${index}`), '')
   await expect(openSource({ directory: many }).load()).rejects.toMatchObject({ code: 'SD_TOO_LARGE' })
 })
 

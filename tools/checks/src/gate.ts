@@ -41,12 +41,15 @@ export interface CommandOptions {
   readonly timeoutMs?: number
   /** More variables of its environment. */
   readonly env?: Readonly<Record<string, string>>
+  /** Whether those are all that it has. @default false */
+  readonly isAlone?: boolean
 }
 
 /** Runs a command and collects what it writes. */
 export function runCommand(command: string, args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
   const { cwd = root, timeoutMs = 600_000 } = options
-  const env = { ...process.env, ...options.env, PATH: `${ownBinaries}${delimiter}${process.env['PATH']}` }
+  const path = `${ownBinaries}${delimiter}${process.env['PATH']}`
+  const env = options.isAlone ? options.env : { ...process.env, ...options.env, PATH: path }
   const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: timeoutMs })
   let output = ''
   const collect = (chunk: Buffer): void => {

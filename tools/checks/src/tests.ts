@@ -77,7 +77,7 @@ function describe(folder: string, notes: readonly ServerNote[], { testResults }:
   const statuses = results.flatMap(({ assertionResults }) => assertionResults.map(({ status }) => status))
   const run = statuses.filter((status) => status === 'passed' || status === 'failed').length
   const servers = notes
-    .filter(({ server }) => server !== 'toxiproxy')
+    .filter(({ server, version }) => server !== 'toxiproxy' || version === undefined)
     .map(({ server, version }) => `${server} ${version ?? 'MISSING'}`)
   const missing = statuses.length > run ? `, ${statuses.length - run} NOT RUN` : ''
   return `  ${basename(folder).padEnd(22)} ${servers.join(', ').padEnd(34)} ${String(run).padStart(4)} run${missing}`

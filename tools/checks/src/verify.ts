@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
+import { checkBareMachine } from './bare-machine.ts'
 import { checkChangesets } from './changesets.ts'
 import { checkCircles, readNeeds } from './circles.ts'
 import { checkConventions } from './conventions.ts'
@@ -59,6 +60,7 @@ const beside: readonly Gate[] = [
   { name: 'tarballs and sizes', run: () => checkTarballs(packages) },
   { name: 'install on Node 22, 24, 26 and Bun', run: () => checkInstall(packages) },
   { name: 'toolchains', run: () => checkToolchains(packages) },
+  { name: 'bare machine', run: checkBareMachine },
 ]
 
 /** Snippets run inside this package, so it must see every other. */
