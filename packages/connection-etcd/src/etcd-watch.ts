@@ -66,26 +66,31 @@ export async function listPrefix(client: Etcd3, prefix: string, keysOnly: boolea
   return { entries: new Map(kvs.map((kv) => [kv.key.toString(), toKeyValue(kv)])), revision: header.revision }
 }
 
-function follow(watcher: Watcher, entries: Map<string, KeyValue>, options: FollowOptions): Promise<void> {
+async function follow(watcher: Watcher, entries: Map<string, KeyValue>, options: FollowOptions): Promise<void> {
   const { signal, onChange } = options
-  return new Promise((resolve, reject) => {
-    const fail = (error: unknown): void => reject(error ?? new Error('the watch ended'))
-    watcher.on('error', fail)
-    watcher.on('disconnected', fail)
-    watcher.on('data', ({ events, header }: IWatchResponse) => {
-      if (events.length === 0) return
-      const changed = new Set<string>()
-      for (const { type, kv } of events) {
-        const key = kv.key.toString()
-        changed.add(key)
-        if (String(type) === 'Delete') entries.delete(key)
-        else entries.set(key, toKeyValue(kv))
-      }
-      onChange({ entries, revision: header.revision }, changed)
-    })
-    signal.addEventListener('abort', () => resolve(), { once: true })
-    if (signal.aborted) resolve()
+  const ended = Promise.withResolvers<void>()
+  const stop = (): void => ended.resolve()
+  const fail = (error: unknown): void => ended.reject(error ?? new Error('the watch ended'))
+  watcher.on('error', fail)
+  watcher.on('disconnected', fail)
+  watcher.on('data', ({ events, header }: IWatchResponse) => {
+    if (events.length === 0) return
+    const changed = new Set<string>()
+    for (const { type, kv } of events) {
+      const key = kv.key.toString()
+      changed.add(key)
+      if (String(type) === 'Delete') entries.delete(key)
+      else entries.set(key, toKeyValue(kv))
+    }
+    onChange({ entries, revision: header.revision }, changed)
   })
+  signal.addEventListener('abort', stop)
+  if (signal.aborted) stop()
+  try {
+    await ended.promise
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
 }
 
 function toKeyValue({ value, create_revision, mod_revision }: IKeyValue): KeyValue {
