@@ -20,8 +20,10 @@ const unsent = new SdError('SD_ABORTED', 'The attempt was not sent')
 /** Made once: an error costs as much as all else that an attempt does. */
 const over = new SdError('SD_ABORTED', 'The attempt has ended')
 
-/** How many times the usual time of an endpoint a limit of a call must be, so that the endpoint is to blame. */
+/** How many times the usual time a limit of a call must be, so that the endpoint is to blame. */
 const fairFactor = 2
+/** A time limit of a call from this share of the service's own on is that one. */
+const ownLimitShare = 0.9
 
 /** The loop that makes attempts. */
 export interface AttemptOwner {
@@ -143,12 +145,21 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner, Re
     this.stop(new SdError('SD_ABORTED', 'Another response was handed out'))
   }
 
+  /** Whether the limit comes from the call: it set one, or its time limit is shorter than the service's, and the limit is a part of that. */
+  get #isLimitOfCall(): boolean {
+    const { attemptTimeoutMs, deadlineAt, startedAt, entry } = this.call
+    if (attemptTimeoutMs !== undefined) return true
+    const { attemptTimeoutMs: setting, timeoutMs } = entry.settings
+    if (typeof setting === 'number') return false
+    return deadlineAt - startedAt < (timeoutMs === 0 ? Number.POSITIVE_INFINITY : ownLimitShare * timeoutMs)
+  }
+
   /** An exchange has reached its limit. */
   onLimit(exchange: Exchange): void {
     const { limitMs = 0, onlyForAnother = false } = this.#time ?? {}
     if (onlyForAnother && !(this.#owner.hasOther(this.endpoint) && mayAfford(this.call))) return
-    // A limit that the call set itself, too short for what the endpoint usually takes, says nothing of it. The attempt is repeated all the same.
-    if (this.call.attemptTimeoutMs !== undefined && limitMs < fairFactor * this.endpoint.usualMs) exchange.origin = 'caller'
+    // A limit that comes from the call, too short for what it usually takes, says nothing of the endpoint. The attempt is repeated all the same.
+    if (this.#isLimitOfCall && limitMs < fairFactor * exchange.usualMs) exchange.origin = 'caller'
     exchange.stop(new SdError('SD_TIMEOUT', `No response within ${Math.round(limitMs)} ms`))
   }
 

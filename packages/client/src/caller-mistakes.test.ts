@@ -138,7 +138,8 @@ async function setUp(
   for (const id of ['a', 'b']) {
     const listener: RequestListener = (request, response) => {
       request.resume()
-      if (request.url === '/slow') setTimeout(() => response.end('late'), 30)
+      if (request.url === '/report') setTimeout(() => response.end('late'), 400)
+      else if (request.url === '/slow') setTimeout(() => response.end('late'), 30)
       else request.on('end', () => response.end('good'))
     }
     if (protocol === 'http') await world.serve(listener, { id })
@@ -230,6 +231,21 @@ describe.each(Object.entries(transports))('over %s', (_, [protocol, transport]) 
       expect(await (await client.get('orders', '/')).text()).toBe('good')
       isUntouched()
     })
+
+    test.each([true, false])(
+      '120 × a deadline in which a slow operation can not answer is held against nobody, answered before: %s',
+      async (wasSeen) => {
+        const { client, isUntouched } = await setUp(breaker, protocol, transport())
+        for (let call = 0; call < 20; call++) await (await client.get('orders', '/')).bytes()
+        if (wasSeen) for (let call = 0; call < 10; call++) await (await client.get('orders', '/report')).bytes()
+        for (let batch = 0; batch < 3; batch++) {
+          const calls = Array.from({ length: 40 }, () => client.get('orders', '/report', { deadlineAt: performance.now() + 150 }))
+          for (const { status } of await Promise.allSettled(calls)) expect(status).toBe('rejected')
+        }
+        expect(await (await client.get('orders', '/')).text()).toBe('good')
+        isUntouched()
+      },
+    )
 
     test('120 × a limit of an attempt that the call makes too short is held against nobody', async () => {
       const { client, isUntouched } = await setUp(breaker, protocol, transport())

@@ -5,6 +5,7 @@ import { closePolicies, type MadePolicies, makePolicies, reportPolicies, type Se
 import type { ServiceEntry, ServiceExplanation } from './service-entries.ts'
 import { RetiredSets, Usage } from './service-usage.ts'
 import type { ResolvedService } from './settings.ts'
+import { createUsualTimes, type UsualTimes } from './usual-times.ts'
 
 /** One set of settings of a service, with all that was made of it. */
 interface Generation {
@@ -25,6 +26,7 @@ export class ClientService {
   readonly #cluster: Cluster
   readonly #interceptors: ResolvedOptions['interceptors']
   readonly #retired = new RetiredSets<Generation>((generation, later) => closeGeneration(generation, [...later, this.#current]))
+  readonly #usualTimes: UsualTimes = createUsualTimes()
   #current: Generation
   #wasFound = false
 
@@ -131,7 +133,8 @@ export class ClientService {
   #assemble(parts: Omit<Generation, 'entry' | 'matcher'>): Generation {
     const { attached, service, operations, usage } = parts
     const { call: callInterceptors, attempt: attemptInterceptors } = this.#interceptors
-    const shared = { service: this.name, cluster: this.#cluster, attached, callInterceptors, attemptInterceptors }
+    const usualTimes = this.#usualTimes
+    const shared = { service: this.name, cluster: this.#cluster, attached, usualTimes, callInterceptors, attemptInterceptors }
     const { enter, leave } = usage
     const toEntry = ({ settings, policies }: MadePolicies, operation?: string): ServiceEntry => ({
       ...shared,

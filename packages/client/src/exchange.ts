@@ -96,9 +96,19 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
 
   /** Whose doing it is that the deadline came during this exchange. */
   judgeDeadline(): OutcomeOrigin {
+    const { call } = this.attempt
+    const { settings } = call.entry
     const elapsedMs = performance.now() - this.startedAt
-    const { timeoutMs: ownLimitMs } = this.attempt.call.entry.settings
-    return deadlineOrigin({ elapsedMs, usualMs: this.endpoint.usualMs, ownLimitMs })
+    return deadlineOrigin({ elapsedMs, usualMs: this.usualMs, ownLimitMs: settings.timeoutMs })
+  }
+
+  /**
+   * How long such requests usually take, in milliseconds. Infinite before one was answered: then only the service's own limit is fair, because what other
+   * requests take is no measure.
+   */
+  get usualMs(): number {
+    const { call } = this.attempt
+    return Math.max(call.entry.usualTimes.of(call) ?? Number.POSITIVE_INFINITY, this.endpoint.usualMs)
   }
 
   /** When the head of the response came, by `performance.now()`. */
@@ -223,7 +233,10 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     endpoint.answered(now)
     const { attempts, maxResponseBytes, entry } = attempt.call
     this.response = new ServiceResponse({ status, headers, statusText, body: this.#body, endpoint, attempts, maxResponseBytes })
-    if (status < 500) entry.policies.attemptLimit?.learn(this.latencyMs, attempt.call, now)
+    if (status < 500) {
+      entry.policies.attemptLimit?.learn(this.latencyMs, attempt.call, now)
+      entry.usualTimes.learn(attempt.call, this.latencyMs, now)
+    }
     this.#taker?.onAnswer(this.response)
   }
 

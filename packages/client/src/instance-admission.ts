@@ -24,6 +24,8 @@ export function isCrowded({ cluster, policies }: ServiceEntry, endpoint: Endpoin
 
 /** Instances of which it is remembered until when they are over their limit; the one not asked for longest is forgotten first. */
 const maxOver = 10_000
+/** They are forgotten when they were not asked for, in milliseconds. */
+const overIdleMs = 600_000
 /** By limiter, until when a key is over its limit, by `performance.now()`: a backend need not be asked again before. */
 const over = new WeakMap<RateLimiter, BoundedMap<string, number>>()
 
@@ -58,7 +60,7 @@ export async function askInstanceUnit(
   const key = unitKey(setting, entry, call, endpoint)
   const { allowed, retryAfterMs } = await limiter.acquire(key, { cost: setting.cost?.(call) ?? 1, signal })
   if (allowed) return true
-  const until = over.get(limiter) ?? new BoundedMap<string, number>({ maxEntries: maxOver })
+  const until = over.get(limiter) ?? new BoundedMap<string, number>({ maxEntries: maxOver, idleMs: overIdleMs })
   over.set(limiter, until)
   until.set(key, performance.now() + retryAfterMs)
   return false

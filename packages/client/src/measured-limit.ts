@@ -9,6 +9,7 @@ import {
   type LatencyHistogram,
 } from '@sd/core'
 import type { AttemptLimit } from './attempt-limit.ts'
+import { createKindFinder } from './call-kind.ts'
 
 /** Options of {@link createMeasuredLimit}. */
 export interface MeasuredLimitOptions {
@@ -41,10 +42,6 @@ const slowMs = 10_000
 const maxKinds = 50
 /** Kinds that were not asked for are forgotten, in milliseconds. */
 const idleMs = 600_000
-/** A longer segment of a path is a name or key of something. */
-const longestSegment = 24
-/** Deeper segments do not tell kinds apart. */
-const deepestSegment = 4
 
 /**
  * A limit for attempts that follows measured latency: five times the 99th percentile of the last half minute, which of a log-normal latency with a P99
@@ -65,17 +62,10 @@ export function createMeasuredLimit(options: MeasuredLimitOptions = {}): Attempt
   if (maxMs !== undefined && maxMs < minMs) throw invalid('maxMs', maxMs, `at least minMs = ${minMs}`)
   const kinds = new BoundedMap<string, Known>({ maxEntries: maxKinds, idleMs })
 
-  // Most calls are like the one before, and an attempt that is to be learned from is like the one that began.
-  let method = ''
-  let path = ''
-  let kind = ''
+  const findKind = createKindFinder()
 
   function knownOf(call: CallContext, now: number): Known {
-    if (call.path !== path || call.method !== method) {
-      path = call.path
-      method = call.method
-      kind = kindOf(method, path)
-    }
+    const kind = findKind(call)
     let known = kinds.get(kind, now)
     if (!known) {
       known = { latencies: createLatencyHistogram(windowMs), waitingSince: 0, slowUntil: 0 }
@@ -107,23 +97,4 @@ export function createMeasuredLimit(options: MeasuredLimitOptions = {}): Attempt
       known.waitingSince = 0
     },
   }
-}
-
-/** Method and path without the segments that name one thing of many. */
-function kindOf(method: string, path: string): string {
-  let kind = method
-  let start = 1
-  for (let depth = 0; depth < deepestSegment && start <= path.length; depth++) {
-    let end = start
-    let isName = false
-    for (; end < path.length; end++) {
-      const code = path.charCodeAt(end)
-      if (code === 47 || code === 63) break
-      isName ||= code >= 48 && code <= 57
-    }
-    kind += isName || end - start > longestSegment ? '/*' : path.slice(start - 1, end)
-    if (path.charCodeAt(end) !== 47) break
-    start = end + 1
-  }
-  return kind
 }

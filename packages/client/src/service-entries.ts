@@ -25,6 +25,7 @@ import {
   type ServiceSettings,
   settingKeys,
 } from './settings.ts'
+import type { UsualTimes } from './usual-times.ts'
 
 /** A service, or one of its operations, as one client calls it, with the settings of the moment. */
 export interface ServiceEntry {
@@ -40,6 +41,8 @@ export interface ServiceEntry {
   readonly settings: ResolvedSettings
   /** Its policies. */
   readonly policies: ServicePolicies
+  /** How long its kinds of requests usually take. */
+  readonly usualTimes: UsualTimes
   /** Around every call, the first outermost. */
   readonly callInterceptors: readonly Interceptor<CallContext>[]
   /** Around every attempt, the first outermost. */
