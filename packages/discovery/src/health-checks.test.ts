@@ -169,6 +169,19 @@ describe('declared checks', () => {
     expect(explain('a')).not.toHaveProperty('checks')
   })
 
+  test('are turned off and on while it runs', async () => {
+    const { discovery, explain } = await register(
+      { type: 'tcp', ...everySecond },
+      createTcpServer((socket) => socket.end()),
+    )
+    const isChecked = () => expect(explain('a')?.checks).toMatchObject([{ check: 'tcp', status: 'healthy' }])
+    await eventually(isChecked, 20_000)
+    discovery.configure({ declaredChecks: false })
+    expect(explain('a')).not.toHaveProperty('checks')
+    discovery.configure({ coalesceMs: 1 })
+    await eventually(isChecked, 20_000)
+  })
+
   test('are not run at a named port, for which they were not declared', async () => {
     const { registry, discovery } = await register(
       { type: 'tcp', ...everySecond },

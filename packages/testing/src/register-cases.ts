@@ -176,6 +176,18 @@ export const registerCases: Readonly<Record<string, CaseBody<RegistryContext>>> 
     }, eventuallyMs)
   },
 
+  'a declared health check is run where the registry says so': async ({ open, eventuallyMs }) => {
+    const [one, other] = [await open(), await open()]
+    if (!one.capabilities.healthChecks) return
+    // Nobody listens on port 1, wherever the backend is.
+    const spec = { ...plainSpec('orders', 1), address: '127.0.0.1', port: 1 }
+    const registration = await one.register({ ...spec, healthCheck: { type: 'tcp', intervalMs: 1_000, timeoutMs: 500 } })
+    const status = async () => (await other.getInstance('orders', 'orders-1'))?.health.status
+    await eventually(async () => assert.equal(await status(), 'unhealthy'), eventuallyMs)
+    await registration.update({ healthCheck: null })
+    await eventually(async () => assert.equal(await status(), 'healthy'), eventuallyMs)
+  },
+
   'an invalid update changes nothing': async ({ open }) => {
     const registry = await open()
     const registration = await registry.register(fullSpec)
