@@ -151,6 +151,23 @@ describe('a watch hub', () => {
     iterate('c', signal)
   })
 
+  test('leaves nothing of a session that failed on its own signal, however many there are', async () => {
+    const added = vi.spyOn(AbortSignal.prototype, 'addEventListener')
+    const removed = vi.spyOn(AbortSignal.prototype, 'removeEventListener')
+    createHub()
+    iterate()
+    for (let round = 0; round < 20; round++) {
+      sessions.at(-1)?.fail(away)
+      await vi.advanceTimersByTimeAsync(100)
+    }
+    expect(sessions).toHaveLength(21)
+    const leftOn = new Map<unknown, number>()
+    for (const signal of added.mock.contexts) leftOn.set(signal, (leftOn.get(signal) ?? 0) + 1)
+    for (const signal of removed.mock.contexts) leftOn.set(signal, (leftOn.get(signal) ?? 0) - 1)
+    expect(Math.max(...leftOn.values())).toBeLessThanOrEqual(2)
+    vi.restoreAllMocks()
+  })
+
   test('ends when aborted, before and while it waits, and hears nothing afterwards', async () => {
     createHub()
     const controller = new AbortController()
