@@ -40,7 +40,8 @@ export function createConsulConfigSource(options: ConsulConfigSourceOptions = {}
   ): Promise<ConfigDocument> {
     const values = folder.read(found)
     await checkReadable(values, signal)
-    return createConfigDocument(name, selectEntries(settings, values), previous)
+    const unreadable = new Set([...values].flatMap(([key, { isText }]) => (isText ? [] : [key])))
+    return createConfigDocument(name, selectEntries(settings, values, { source: name, keys: unreadable }), previous)
   }
 
   return assembleWritableConfigSource({

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { type ConsulConnection, type Found, type Query, queryOnce } from '@sd/connection-consul'
 import { type ConfigWrite, configConflict, SdError } from '@sd/core'
 import type { ConsulConfigSettings } from './options.ts'
@@ -6,6 +7,8 @@ import type { ConsulConfigSettings } from './options.ts'
 export interface KeyValue {
   /** The text. */
   readonly content: string
+  /** Whether the value is UTF-8; else characters of `content` are not what was written. */
+  readonly isText: boolean
   /** The key's modify index. */
   readonly revision: string
   /** A number that other programs keep beside the text; writing leaves it as it is. */
@@ -29,7 +32,7 @@ export interface KvFolder {
 /** A key as Consul lists it, as far as it is read here. */
 interface Entry {
   readonly Key: string
-  readonly Value: string | null
+  readonly Value: Buffer | null
   readonly ModifyIndex: number
   readonly Flags?: number
 }
@@ -52,7 +55,7 @@ export function createKvFolder(connection: ConsulConnection, settings: ConsulCon
   }
 
   async function get(key: string, signal: AbortSignal): Promise<KeyValue | undefined> {
-    const query: Query = ({ client }, call) => client.kv.get({ ...call, ...dc, key: folder + key })
+    const query: Query = ({ client }, call) => client.kv.get({ ...call, ...dc, key: folder + key, buffer: true })
     const { body } = await queryOnce(connection, query, signal)
     return body === undefined ? undefined : toKeyValue(body as Entry)
   }
@@ -68,7 +71,7 @@ export function createKvFolder(connection: ConsulConnection, settings: ConsulCon
   }
 
   return {
-    query: ({ client }, call) => client.kv.get({ ...call, ...dc, key: folder, recurse: true }),
+    query: ({ client }, call) => client.kv.get({ ...call, ...dc, key: folder, recurse: true, buffer: true }),
 
     read({ body = [] }) {
       if (!Array.isArray(body)) throw new SdError('SD_MALFORMED', `The list of ${folder} is no array`)
@@ -95,7 +98,7 @@ export function createKvFolder(connection: ConsulConnection, settings: ConsulCon
       const found = await get(key, signal)
       if (found?.content === content) return found
       if (!isWritten) throw configConflict(name, key)
-      return { content, revision: replaced, flags }
+      return { content, isText: true, revision: replaced, flags }
     },
 
     async remove(write) {
@@ -123,5 +126,10 @@ function checksOf(path: string, index: number | undefined): readonly object[] {
 }
 
 function toKeyValue({ Value, ModifyIndex, Flags = 0 }: Entry): KeyValue {
-  return { content: Value ?? '', revision: String(ModifyIndex), flags: Flags }
+  return {
+    content: Value?.toString() ?? '',
+    isText: Value === null || isUtf8(Value),
+    revision: String(ModifyIndex),
+    flags: Flags,
+  }
 }

@@ -51,6 +51,38 @@ describe.runIf(etcd && toxiproxy)('config-etcd', { timeout: 60_000 }, () => {
     expect(entries.every(({ revision }) => BigInt(revision) > 0n)).toBe(true)
   })
 
+  test('a required place that does not exist is not an empty one, and is waited for', async () => {
+    const prefix = `/${randomUUID()}`
+    expect((await open({ prefix }).load()).entries).toEqual([])
+    const source = open({ prefix, required: true })
+    const error = { code: 'SD_NOT_FOUND', retryable: true }
+    await expect(source.load()).rejects.toMatchObject(error)
+    const probe = probeWatch((options) => source.watch(options), limitMs)
+    await probe.untilStale(true)
+    expect(probe.seen.at(-1)).not.toHaveProperty('value')
+    await put(`${prefix}/a`, '1')
+    await probe.until(({ entries }) => expect(entries).toHaveLength(1))
+    await probe.stop()
+  })
+
+  test('bytes that are not UTF-8 are refused with their key, and what was there stays until they are mended', async () => {
+    const prefix = `/${randomUUID()}`
+    await put(`${prefix}/a`, '1')
+    const source = open({ prefix })
+    const probe = probeWatch((options) => source.watch(options), limitMs)
+    await probe.until(({ entries }) => expect(entries).toHaveLength(1))
+    await client.put(`${prefix}/b`).value(Buffer.of(0xff, 0x00, 0xc3, 0x28))
+    const error = { code: 'SD_MALFORMED', retryable: true, message: expect.stringContaining(': b is not text in UTF-8') }
+    await expect(source.load()).rejects.toMatchObject(error)
+    await probe.untilStale(true)
+    expect(probe.seen.at(-1)).toMatchObject({ value: { entries: [{ key: 'a', content: '1' }] }, stale: { error } })
+    expect((await open({ prefix, keys: ['a'] }).load()).entries).toHaveLength(1)
+    await put(`${prefix}/b`, '\ufffd')
+    await probe.untilStale(false)
+    await probe.until(({ entries }) => expect(entries.map(({ content }) => content)).toEqual(['1', '\ufffd']))
+    await probe.stop()
+  })
+
   test('one format for all', async () => {
     const prefix = `/${randomUUID()}`
     await put(`${prefix}/orders`, 'a: 1')

@@ -28,10 +28,13 @@ export function createEtcdConfigSource(options: EtcdConfigSourceOptions = {}): W
 
   function toDocument({ entries }: KeyValues, previous?: ConfigDocument): ConfigDocument {
     const texts = new Map<string, ConfigText>()
-    for (const [path, { text, modRevision }] of entries) {
-      texts.set(path.slice(folder.length), { content: text, revision: String(modRevision) })
+    const unreadable = new Set<string>()
+    for (const [path, { text, isText, modRevision }] of entries) {
+      const key = path.slice(folder.length)
+      texts.set(key, { content: text, revision: String(modRevision) })
+      if (!isText) unreadable.add(key)
     }
-    return createConfigDocument(name, selectEntries(settings, texts), previous)
+    return createConfigDocument(name, selectEntries(settings, texts, { source: name, keys: unreadable }), previous)
   }
 
   async function change(value: string | undefined, { key, ifRevision }: ConfigWrite): Promise<bigint> {

@@ -176,8 +176,21 @@ describe.runIf(etcd && kubernetes)('configuration in Kubernetes', { timeout: 60_
     await expect(source.delete('fixed/a')).rejects.toMatchObject(immutable)
     await source.delete('fixed/missing')
     const elsewhere = connect({ namespace: 'nowhere', configMaps: ['orders'] })
-    expect((await elsewhere.load()).entries).toEqual([])
     await expect(elsewhere.put('orders/a', '1')).rejects.toMatchObject({ code: 'SD_NOT_FOUND' })
+  })
+
+  test('a namespace that does not exist is not an empty one, and is waited for', async () => {
+    const missing = `test-${randomUUID()}`
+    const source = connect({ namespace: missing, configMaps: ['orders'], secrets: ['orders-db'] })
+    const error = { code: 'SD_NOT_FOUND', field: 'namespace', retryable: true, message: expect.stringContaining(missing) }
+    await expect(source.load()).rejects.toMatchObject(error)
+    const probe = follow(source)
+    await probe.untilStale(true)
+    expect(probe.seen.at(-1)).toMatchObject({ stale: { error } })
+    expect(probe.seen.at(-1)).not.toHaveProperty('value')
+    await server.call('POST', '/api/v1/namespaces', { metadata: { name: missing } })
+    await probe.until(({ entries }) => expect(entries).toEqual([]))
+    await probe.stop()
   })
 
   test("the README's Roles are enough, and what is missing is named", async () => {

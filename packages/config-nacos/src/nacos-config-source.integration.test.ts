@@ -53,6 +53,18 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
     expect(await texts(both)).toEqual([['team/app.yaml', 'in: team']])
   })
 
+  test('a required text that is missing is not an empty configuration, and is waited for', async () => {
+    const options = { namespace: 'nowhere', dataIds: ['app.yaml'], refreshIntervalMs: 500 }
+    expect(await texts(open(options))).toEqual([])
+    const source = open({ ...options, required: true })
+    await expect(source.load()).rejects.toMatchObject({ code: 'SD_NOT_FOUND', retryable: true })
+    const probe = probeWatch((own) => source.watch(own), limitMs)
+    await probe.untilStale(true)
+    await open(options).put('app.yaml', 'a: 1')
+    await probe.until(({ entries }) => assert.equal(entries.length, 1))
+    await probe.stop()
+  })
+
   test('the namespace public is the one of clients that name none', async () => {
     await publish({ dataId: 'public.yaml', content: 'a: 1' })
     const probe = probeWatch((options) => open({ dataIds: ['public.yaml'] }).watch(options), limitMs)

@@ -7,6 +7,7 @@ import {
   checkRevision,
   createConfigDocument,
   invalid,
+  SdError,
   settlesWithin,
   type WatchSession,
   type WritableConfigSource,
@@ -24,7 +25,7 @@ import { type NacosConfigSourceOptions, type Place, readOptions } from './option
  */
 export function createNacosConfigSource(options: NacosConfigSourceOptions): WritableConfigSource {
   const settings = readOptions(options)
-  const { api, places, refreshIntervalMs, operationTimeoutMs, name } = settings
+  const { api, places, required, refreshIntervalMs, operationTimeoutMs, name } = settings
   const connection = createNacosConnection(settings)
   const use = createApiChoice<NacosConfigApi>(settings, {
     v1: () => createV1Api(connection, settings),
@@ -40,6 +41,11 @@ export function createNacosConfigSource(options: NacosConfigSourceOptions): Writ
 
   async function read(signal: AbortSignal, previous?: ConfigDocument): Promise<ConfigDocument> {
     const texts = await Promise.all(places.map((place) => use((one) => one.read(place, signal))))
+    const missing = places.filter((_, index) => !texts[index])
+    if (required && missing.length > 0) {
+      const keys = missing.map(({ key }) => key).join(', ')
+      throw new SdError('SD_NOT_FOUND', `${name}: there is no ${keys} (required)`, { retryable: true })
+    }
     const entries = places.flatMap((place, index) => toEntry(place, texts[index]))
     return createConfigDocument(name, entries, previous)
   }

@@ -5,7 +5,16 @@ import {
   type NacosConnectionSettings,
   readConnectionOptions,
 } from '@sd/connection-nacos'
-import { type ConfigFormat, checkDuration, checkFormat, checkKnownKeys, checkName, checkObject, invalid } from '@sd/core'
+import {
+  type ConfigFormat,
+  checkBoolean,
+  checkDuration,
+  checkFormat,
+  checkKnownKeys,
+  checkName,
+  checkObject,
+  invalid,
+} from '@sd/core'
 
 /** One text in Nacos. */
 export interface NacosDataId {
@@ -30,6 +39,11 @@ export interface NacosConfigSourceOptions extends NacosConnectionOptions {
    * @default 5_000
    */
   readonly refreshIntervalMs?: number
+  /**
+   * Whether every data id must be there. To Nacos a namespace or group that does not exist, because its name is misspelt or nobody has written
+   * there yet, is an empty one. With this it is `SD_NOT_FOUND`, and a watch waits for it. @default false
+   */
+  readonly required?: boolean
   /** Name for messages, logs and metrics. @default 'config-nacos' */
   readonly name?: string
 }
@@ -46,6 +60,7 @@ export interface Place {
 export interface NacosConfigSettings extends NacosConnectionSettings {
   readonly places: readonly Place[]
   readonly refreshIntervalMs: number
+  readonly required: boolean
 }
 
 /** More would make a long poll that servers refuse. */
@@ -53,10 +68,18 @@ const maxDataIds = 64
 
 /** Checks options. @throws SdError `SD_INVALID` that names the option */
 export function readOptions(options: NacosConfigSourceOptions): NacosConfigSettings {
-  checkKnownKeys('', checkObject('options', options), [...CONNECTION_OPTIONS, 'dataIds', 'group', 'refreshIntervalMs', 'name'])
+  checkKnownKeys('', checkObject('options', options), [
+    ...CONNECTION_OPTIONS,
+    'dataIds',
+    'group',
+    'refreshIntervalMs',
+    'required',
+    'name',
+  ])
   return {
     ...readConnectionOptions(options, checkName('name', options.name ?? 'config-nacos')),
     places: readPlaces(options.dataIds, checkGroup('group', options.group ?? 'DEFAULT_GROUP')),
+    required: checkBoolean('required', options.required ?? false),
     refreshIntervalMs: checkDuration('refreshIntervalMs', options.refreshIntervalMs ?? 5_000, 50),
   }
 }

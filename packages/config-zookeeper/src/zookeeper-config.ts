@@ -37,8 +37,14 @@ export function createZooKeeperConfigSource(options: ZooKeeperConfigSourceOption
 
   function toDocument(nodes: FoundNodes, previous?: ConfigDocument): ConfigDocument {
     const texts = new Map<string, ConfigText>()
-    for (const [path, node] of nodes) if (node.text) texts.set(path.slice(root.length + 1), toText(node.text, node))
-    return createConfigDocument(name, selectEntries(settings, texts), previous)
+    const unreadable = new Set<string>()
+    for (const [path, node] of nodes) {
+      if (!node.text) continue
+      const key = path.slice(root.length + 1)
+      texts.set(key, toText(node.text, node))
+      if (!node.isText) unreadable.add(key)
+    }
+    return createConfigDocument(name, selectEntries(settings, texts, { source: name, keys: unreadable }), previous)
   }
 
   function checkWritable(key: string): void {

@@ -63,7 +63,12 @@ export interface ConsulClient {
   /** Keys and values; the answer for a missing key, or with `recurse` for a prefix without keys, has no body. */
   readonly kv: {
     get(
-      options: QueryOptions & { readonly key: string; readonly consistent?: boolean; readonly recurse?: boolean },
+      options: QueryOptions & {
+        readonly key: string
+        readonly consistent?: boolean
+        readonly recurse?: boolean
+        readonly buffer?: boolean
+      },
     ): Promise<Answer<unknown>>
   }
   /** Sessions that hold locks. */

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { type Etcd3, type IKeyValue, type IWatchResponse, Range, type Watcher } from 'etcd3'
 import type { EtcdConnection } from './etcd-connection.ts'
 
@@ -5,6 +6,8 @@ import type { EtcdConnection } from './etcd-connection.ts'
 export interface KeyValue {
   /** Its value; empty where only keys are asked for. */
   readonly text: string
+  /** Whether the value is UTF-8; else characters of `text` are not what was written. */
+  readonly isText: boolean
   /** The revision in which the key came to be. */
   readonly createRevision: bigint
   /** The revision in which it was last changed. */
@@ -82,7 +85,12 @@ async function follow(watcher: Watcher, entries: Map<string, KeyValue>, options:
       if (String(type) === 'Delete') entries.delete(key)
       else entries.set(key, toKeyValue(kv))
     }
-    onChange({ entries, revision: header.revision }, changed)
+    // Thrown here it would be the library's: nobody would hear of it, or it would end the process.
+    try {
+      onChange({ entries, revision: header.revision }, changed)
+    } catch (error) {
+      fail(error)
+    }
   })
   signal.addEventListener('abort', stop)
   if (signal.aborted) stop()
@@ -94,5 +102,6 @@ async function follow(watcher: Watcher, entries: Map<string, KeyValue>, options:
 }
 
 function toKeyValue({ value, create_revision, mod_revision }: IKeyValue): KeyValue {
-  return { text: value.toString(), createRevision: BigInt(create_revision), modRevision: BigInt(mod_revision) }
+  const revisions = { createRevision: BigInt(create_revision), modRevision: BigInt(mod_revision) }
+  return { text: value.toString(), isText: isUtf8(value), ...revisions }
 }

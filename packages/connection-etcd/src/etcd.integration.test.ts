@@ -96,6 +96,7 @@ describe.runIf(etcd)('a plain server', () => {
     const changed = (await change('2', created)) as bigint
     expect((await connection.run((client) => listPrefix(client, key))).entries.get(key)).toEqual({
       text: '2',
+      isText: true,
       createRevision: created,
       modRevision: changed,
     })

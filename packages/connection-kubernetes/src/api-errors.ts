@@ -4,7 +4,10 @@ import { isTooLargeForEtcd } from './server-texts.ts'
 /** A `Status` object of the API, as far as it is there. */
 interface ApiStatus {
   readonly message?: unknown
-  readonly details?: { readonly causes?: readonly { readonly reason?: unknown; readonly field?: unknown }[] }
+  readonly details?: {
+    readonly kind?: unknown
+    readonly causes?: readonly { readonly reason?: unknown; readonly field?: unknown }[]
+  }
 }
 
 /** Code of a watch from a place that the API server no longer knows; never leaves this package. */
@@ -40,7 +43,9 @@ export function explainStatus(status: number, text: string, what: string, header
   const isTooLong = details?.causes?.some((cause) => cause.reason === 'FieldValueTooLong') || isTooLargeForEtcd(status, message)
   const code = isTooLong ? 'SD_TOO_LARGE' : (codes[status] ?? 'SD_UNAVAILABLE')
   const retryAfterMs = Math.max(0, readServerDelay(headers) ?? 0)
-  const field = details?.causes?.find((cause) => typeof cause.field === 'string')?.field
+  // The API says so of the namespace itself, whatever was asked for in it.
+  const isNamespace = status === 404 && details?.kind === 'namespaces'
+  const field = isNamespace ? 'namespace' : details?.causes?.find((cause) => typeof cause.field === 'string')?.field
   return new SdError(code, `${what}: ${status === 401 ? 'the login was refused' : reason}`, {
     ...(retryAfterMs > 0 && { retryAfterMs }),
     ...(typeof field === 'string' && { field }),

@@ -86,9 +86,37 @@ export async function listCollection<T extends KubeObject>(
     tookMs = Math.max(tookMs, answer.tookMs)
     next = page.metadata?.continue
     if (!next || limit < pageSize) {
+      if (items.length === 0) await checkNamespace(connection, path, signal)
       return { items, version: page.metadata?.resourceVersion ?? '', serverTime: answer.serverTime, tookMs }
     }
   }
+}
+
+/** How long an answer on a namespace is believed, in milliseconds. */
+const namespaceMs = 30_000
+const inNamespace = /^\/apis?\/(?:[^/]+\/)?[^/]+\/namespaces\/([^/]+)\/[^/]+$/
+/** When namespaces were last seen, by `performance.now()`. */
+const seenAt = new WeakMap<KubernetesConnection, Map<string, number>>()
+
+/**
+ * The API lists nothing, instead of refusing, in a namespace that does not exist: that a collection is empty is believed only of one that does,
+ * or that may not be looked at.
+ *
+ * @throws SdError `SD_NOT_FOUND`, retryable: it may come
+ */
+async function checkNamespace(connection: KubernetesConnection, path: string, signal: AbortSignal): Promise<void> {
+  const [, namespace] = inNamespace.exec(path) ?? []
+  const known = seenAt.get(connection) ?? new Map<string, number>()
+  seenAt.set(connection, known)
+  if (namespace === undefined || performance.now() - (known.get(namespace) ?? Number.NEGATIVE_INFINITY) < namespaceMs) return
+  try {
+    await connection.request({ method: 'GET', path: `/api/v1/namespaces/${namespace}`, signal })
+  } catch (error) {
+    if (!SdError.isInstance(error) || (error.code !== 'SD_DENIED' && error.code !== 'SD_NOT_FOUND')) throw error
+    if (error.field === 'namespace')
+      throw new SdError(error.code, error.message, { field: 'namespace', retryable: true, cause: error })
+  }
+  known.set(namespace, performance.now())
 }
 
 /**

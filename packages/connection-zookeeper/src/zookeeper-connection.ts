@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { type Credentials, guardListener, SdError, settlesWithin, untilAborted } from '@sd/core'
 import { CreateMode, type Event, Exception, type Stat } from 'node-zookeeper-client'
 import { type AccessRule, toAcl } from './access.ts'
@@ -25,6 +26,8 @@ export interface NodeStat {
 export interface ReadNode extends NodeStat {
   /** Its data, read as UTF-8; empty where there is none. */
   readonly text: string
+  /** Whether its data is UTF-8; else characters of `text` are not what was written. */
+  readonly isText: boolean
 }
 
 /** One TCP connection. Calls reject with the library's errors, and at once when it is lost. */
@@ -112,7 +115,10 @@ export async function openConnection(options: ConnectionOptions): Promise<ZooKee
         call<ReadNode>(
           (done) =>
             client.getData(path, watcherFor(watched), (error, data: Buffer | undefined, stat) =>
-              done(error, error ? undefined : { ...toNodeStat(stat), text: data?.toString() ?? '' }),
+              done(
+                error,
+                error ? undefined : { ...toNodeStat(stat), text: data?.toString() ?? '', isText: !data || isUtf8(data) },
+              ),
             ),
           { permission: 'read', path },
         ),

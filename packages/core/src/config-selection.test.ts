@@ -21,6 +21,24 @@ test('or those that were named, in that order, read as told', () => {
   expect(() => readSelection({ keys: ['a', 'a'] })).toThrow('Invalid keys: ')
 })
 
+test('a text that counts and is not UTF-8 is refused with its key', () => {
+  const unreadable = { source: 'etcd', keys: new Set(['b.yaml']) }
+  const error = expect.objectContaining({ code: 'SD_MALFORMED', retryable: true, message: 'etcd: b.yaml is not text in UTF-8' })
+  expect(() => selectEntries(readSelection({}), texts, unreadable)).toThrow(error)
+  expect(selectEntries(readSelection({ keys: ['a'] }), texts, unreadable)).toHaveLength(1)
+})
+
+test('what is required must be there: every key that was named, or any entry', () => {
+  const missing = expect.objectContaining({ code: 'SD_NOT_FOUND', retryable: true })
+  const any = readSelection({ required: true })
+  expect(selectEntries(any, texts)).toHaveLength(2)
+  expect(() => selectEntries(any, new Map([['folder/', { content: '', revision: '1' }]]))).toThrow(missing)
+  const named = readSelection({ required: true, keys: ['a', 'b.yaml', 'c'] })
+  expect(() => selectEntries(named, texts)).toThrow('there is no c (required)')
+  expect(selectEntries(readSelection({ required: true, keys: ['a'] }), texts)).toHaveLength(1)
+  expect(() => readSelection({ required: 1 as never })).toThrow('Invalid required: ')
+})
+
 test('the keys of a source are several, each once, and the only ones that can be written', () => {
   const upper = (_: string, key: unknown): string => String(key).toUpperCase()
   expect([checkConfigKeys(['b.yaml', 'a/b']), checkConfigKeys(['a'], upper)]).toEqual([['b.yaml', 'a/b'], ['A']])

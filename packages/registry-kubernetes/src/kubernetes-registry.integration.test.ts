@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Registry, ServiceInstance, ServiceSnapshot } from '@sd/core'
 import { type KubernetesServer, obtainServer, startKubernetes } from '@sd/test-servers'
 import { eventually, probeWatch } from '@sd/testing'
@@ -47,6 +48,21 @@ describe.runIf(etcd && kubernetes)('Services and Pods', { timeout: 60_000 }, () 
     { name: 'grpc', port: 9_000, appProtocol: 'kubernetes.io/h2c' },
     { name: 'dns', port: 53, protocol: 'UDP' },
   ]
+
+  test('a namespace that does not exist has no empty lists, and is waited for', async () => {
+    const missing = `test-${randomUUID()}`
+    const registry = connect({ namespace: missing })
+    const error = { code: 'SD_NOT_FOUND', field: 'namespace', retryable: true, message: expect.stringContaining(missing) }
+    await expect(registry.getInstances('orders')).rejects.toMatchObject(error)
+    await expect(registry.listServices()).rejects.toMatchObject(error)
+    await expect(registry.ping()).rejects.toMatchObject(error)
+    const probe = probeWatch((options) => registry.watch('orders', options), limitMs)
+    await probe.untilStale(true)
+    expect(probe.seen.at(-1)).not.toHaveProperty('value')
+    await server.call('POST', '/api/v1/namespaces', { metadata: { name: missing } })
+    await probe.until(({ instances }) => expect(instances).toEqual([]))
+    await probe.stop()
+  })
 
   test('Pods are found with everything that Kubernetes says of them', async () => {
     await cluster.createService('orders', { selector, ports }, { team: 'a', 'app.kubernetes.io/version': '1.2.3' })

@@ -1,5 +1,5 @@
 import { createFlatNames } from './flat-names.ts'
-import { TextError } from './text-error.ts'
+import { checkNewlines, TextError } from './text-error.ts'
 import type { TextTree } from './text-tree.ts'
 
 const assignment = /[ \t]*(?:export[ \t]+)?([^\s=#'"`]+)[ \t]*=[ \t]*/y
@@ -16,6 +16,7 @@ const newlines = /\n/g
  */
 export function parseDotEnv(given: string, isRelaxed: boolean): TextTree {
   const text = given.replaceAll('\r\n', '\n')
+  checkNewlines(text)
   const names = createFlatNames(isRelaxed)
   let at = 0
   let line = 1

@@ -84,7 +84,7 @@ const refused: Readonly<Record<string, Cases>> = {
   'a number that would be zero': {
     json: '{\n"a":1e-400}',
     yaml: 'b: 1\na: 1e-400\n',
-    toml: undefined,
+    toml: 'b = 1e-3 # 1e-400\na = [1_0, 1e-4_00]\n',
     properties: undefined,
     env: undefined,
   },
@@ -155,6 +155,27 @@ const refused: Readonly<Record<string, Cases>> = {
     json: undefined,
     yaml: '<<: { a: 1 }\n<<: { b: 1 }\n',
     toml: undefined,
+    properties: undefined,
+    env: undefined,
+  },
+  'half of a surrogate pair in an escape': {
+    json: '{\n"a":"\\ud800"}',
+    yaml: 'b: 1\na: "\\ud800"\n',
+    toml: 'b = 1\na = "\\ud800"\n',
+    properties: 'b=1\na=\\ud800\n',
+    env: undefined,
+  },
+  'a line that only a carriage return ends': {
+    json: undefined,
+    yaml: 'b: 1\na: 1 # x\rc: 2\n',
+    toml: 'b = 1\na = 1 # x\rc = 2\n',
+    properties: undefined,
+    env: 'B=1\n# x\rC=2\n',
+  },
+  'a time that is finer than milliseconds': {
+    json: undefined,
+    yaml: 'b: 1\na: !!timestamp 2026-01-02T03:04:05.1234567Z\n',
+    toml: 'b = 03:04:05.123000\na = 2026-01-02 03:04:05.1234567\n',
     properties: undefined,
     env: undefined,
   },
@@ -246,3 +267,14 @@ function thrownBy(run: () => unknown): unknown {
   }
   return undefined
 }
+
+test.each(CONFIG_FORMATS)('text that no encoding can hold is refused in %s', (format) => {
+  const error = thrownBy(() => parse('a\ud800', format))
+  expect(error).toBeInstanceOf(TextError)
+  expect((error as Error).message).toContain('surrogate')
+})
+
+test('what only looks like such a number in TOML is kept', () => {
+  const content = `1e-400 = "1e-400"\n[1e-500]\na = """\n1e-400"""\nb = 'x = 1e-400' # 1e-400\n`
+  expect(parse(content, 'toml').tree).toEqual({ '1e-400': '1e-400', '1e-500': { a: '1e-400', b: 'x = 1e-400' } })
+})

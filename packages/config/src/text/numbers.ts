@@ -15,3 +15,11 @@ export function numberProblem(literal: string, value: number): string | undefine
   const isInteger = !/[.e]/i.test(literal) || /^[-+]?0[xob]/i.test(literal)
   return isInteger && !Number.isSafeInteger(value) ? unsafeInteger : undefined
 }
+
+/** Why a time is refused. */
+export const tooFine = 'has a time with parts of a millisecond, which would be cut off: write it as a text in quotes'
+
+/** Whether a literal of a time has more digits than the milliseconds of a `Date`, other than zeros. */
+export function isFinerThanDates(literal: string): boolean {
+  return /:\d{2}\.\d{3}\d*[1-9]/.test(literal)
+}

@@ -4,7 +4,7 @@ import { parseDotEnv } from './env-text.ts'
 import { parseJson } from './json-text.ts'
 import { parseProperties } from './properties-text.ts'
 import { TextError } from './text-error.ts'
-import { lineAt, type TextTree } from './text-tree.ts'
+import { illFormed, lineAt, type TextTree } from './text-tree.ts'
 import { parseToml } from './toml-text.ts'
 import { parseYaml } from './yaml-text.ts'
 
@@ -45,6 +45,7 @@ export function isUntyped(format: ConfigFormat): boolean {
 export function parseText(text: TextToParse): TextTree {
   const { content, format, key, isRelaxed, keepNewline } = text
   if (content.length > maxCharacters) throw new TextError(`has more than ${maxCharacters} characters`)
+  if (!content.isWellFormed()) throw new TextError(illFormed)
   if (format === 'text') {
     const keys = key.split('/')
     if (keys.includes('__proto__')) throw new TextError('has a key __proto__')

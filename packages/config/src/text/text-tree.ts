@@ -7,6 +7,9 @@ export const maxDepth = 64
 /** Most values of one text, objects and lists included, and those that YAML aliases repeat. */
 export const maxValues = 250_000
 
+/** Why a text is refused that no encoding can hold: it would become another one wherever it goes. */
+export const illFormed = 'has half of a surrogate pair, which is not a character'
+
 /** A list or an object of a text. */
 export type Container = ConfigTree | unknown[]
 
@@ -51,6 +54,7 @@ export function createTextBuilder(): TextBuilder {
     add(container, key, value, line) {
       if (key === '__proto__') throw new TextError('has a key __proto__', line)
       if (++count > maxValues) throw new TextError(`has more than ${maxValues} values`, line)
+      if (!key.isWellFormed() || (typeof value === 'string' && !value.isWellFormed())) throw new TextError(illFormed, line)
       if (Array.isArray(container)) {
         container.push(value)
         const lines = (linesOf.get(container) ?? []) as number[]

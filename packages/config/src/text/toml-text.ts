@@ -1,11 +1,12 @@
 import { parse, TomlError } from 'smol-toml'
-import { notFinite } from './numbers.ts'
+import { isFinerThanDates, notFinite, numberProblem, tooFine } from './numbers.ts'
 import { TextError } from './text-error.ts'
 import { type Container, createTextBuilder, maxDepth, type TextTree } from './text-tree.ts'
 
 /** Reads TOML 1.0; dates become texts. @throws TextError with the place */
 export function parseToml(text: string): TextTree {
   const root = parseText(text)
+  checkLiterals(text)
   const lines = tomlLines(text)
   const builder = createTextBuilder()
 
@@ -33,6 +34,23 @@ function parseText(text: string): unknown {
     // What follows the first line of the message is the text itself.
     const reason = error.message.split('\n', 1)[0]?.replace('Invalid TOML document: ', '')
     throw new TextError(`is not valid TOML: ${reason}`, error.line, error.column)
+  }
+}
+
+/** Texts, comments and headers, in which nothing is looked for; and what stands between them: keys and values. */
+const tokens =
+  /"""(?:[^\\]|\\[\s\S])*?"{3,5}|'''[\s\S]*?'{3,5}|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|#[^\n]*|^[ \t]*\[[^\n]*|[^\s=,[\]{}"'#]+/gm
+
+/** Refuses numbers and times that would be read as others. The text is valid TOML. @throws TextError with the place */
+function checkLiterals(text: string): void {
+  for (const { 0: token, index } of text.matchAll(tokens)) {
+    if (!/^[+-]?\d/.test(token) || !/[.e]/i.test(token)) continue
+    let end = index + token.length
+    while (text[end] === ' ' || text[end] === '\t') end++
+    if (text[end] === '=') continue
+    const literal = token.replaceAll('_', '')
+    const problem = literal.includes(':') ? isFinerThanDates(literal) && tooFine : numberProblem(literal, Number(literal))
+    if (problem) throw new TextError(problem, text.slice(0, index).split('\n').length)
   }
 }
 

@@ -1,7 +1,7 @@
 import { isAlias, isMap, isPair, isScalar, isSeq, LineCounter, type Node, parseDocument, type Scalar, type YAMLMap } from 'yaml'
 import type { ConfigTree } from '../config-tree.ts'
-import { notFinite, numberProblem, unsafeInteger } from './numbers.ts'
-import { TextError } from './text-error.ts'
+import { isFinerThanDates, notFinite, numberProblem, tooFine, unsafeInteger } from './numbers.ts'
+import { checkNewlines, TextError } from './text-error.ts'
 import { createTextBuilder, type TextTree } from './text-tree.ts'
 
 /** Most aliases that are followed, those within what aliases repeat included. */
@@ -14,6 +14,7 @@ const maxAliases = 1_000
  * @throws TextError with the place
  */
 export function parseYaml(text: string): TextTree {
+  checkNewlines(text)
   const counter = new LineCounter()
   // Unique keys are checked here: the library compares every key with every other one.
   const document = parseDocument(text, {
@@ -136,7 +137,10 @@ function keyOf(key: unknown): string {
 }
 
 function toScalar({ value, source = '' }: Scalar, line: number | undefined): unknown {
-  if (value instanceof Date) return value.toISOString()
+  if (value instanceof Date) {
+    if (isFinerThanDates(source)) throw new TextError(tooFine, line)
+    return value.toISOString()
+  }
   if (typeof value === 'bigint') {
     const number = Number(value)
     if (!Number.isSafeInteger(number)) throw new TextError(unsafeInteger, line)
