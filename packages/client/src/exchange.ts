@@ -14,6 +14,7 @@ import {
   publishTelemetry,
   type ResponseVerdict,
   readServerDelay,
+  readStandstillMs,
   SdError,
 } from '@sd/core'
 import type { AttemptTime } from './attempt-time.ts'
@@ -59,6 +60,9 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
   /** Of the instance's breaker. */
   readonly #permit: Permit | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
+  #limitMs = 0
+  /** What {@link readStandstillMs} said when it began. */
+  #standstillMs = 0
   #exchange: TransportExchange | undefined
   #body: ResponseBody | undefined
   #settled = false
@@ -130,8 +134,11 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
   send(time: AttemptTime | undefined, taker: ResponseTaker): void {
     const { call } = this.attempt
     const { endpoint } = this
-    if (time && !call.watchLimit(this, this.startedAt + time.limitMs)) {
-      this.#timer = setTimeout(onLimit, time.limitMs, this, this.startedAt + time.limitMs)
+    if (time) {
+      this.#limitMs = time.limitMs
+      this.#standstillMs = readStandstillMs(this.startedAt)
+      const limitAt = this.startedAt + time.limitMs
+      if (!call.watchLimit(this, limitAt)) this.#timer = setTimeout(onLimit, time.limitMs, this, limitAt)
     }
     call.firstExchange ??= this
     endpoint.acquire()
@@ -172,9 +179,13 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     return this.#exchange?.rawTrailers ?? []
   }
 
-  /** Its limit is over. */
+  /** Its limit is over, unless this process stood still meanwhile: that time does not count. */
   onLimit(): void {
-    this.attempt.onLimit(this)
+    const now = performance.now()
+    const standstillMs = readStandstillMs(now) - this.#standstillMs
+    const leftMs = this.startedAt + this.#limitMs + standstillMs - now
+    if (standstillMs > 0 && leftMs >= 1) this.#timer = setTimeout(onLimit, leftMs, this, now + leftMs)
+    else this.attempt.onLimit(this)
   }
 
   /** Ends it, whatever phase it is in. */

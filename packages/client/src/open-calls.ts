@@ -1,4 +1,4 @@
-import { closedError, type SdError } from '@sd/core'
+import { closedError, followLoop, type SdError } from '@sd/core'
 
 /** Something under way that can be ended. */
 export interface OpenCall {
@@ -23,12 +23,19 @@ export function createOpenCalls(): OpenCalls {
   const calls = new Set<OpenCall>()
   const drained = Promise.withResolvers<void>()
   let isClosed = false
+  /** While calls are under way it is known for how long this process stands still: that is no time of theirs. */
+  const work = {
+    get isBusy() {
+      return calls.size > 0
+    },
+  }
   return {
     get isClosed() {
       return isClosed
     },
     add(call) {
       calls.add(call)
+      if (calls.size === 1) followLoop(work)
     },
     delete(call) {
       calls.delete(call)

@@ -32,6 +32,8 @@ export interface SimulatedAttempt {
 /** Median of the log-normal latency in milliseconds; its 99th percentile is 80 ms. */
 const medianMs = 10
 const sigma = Math.log(80 / medianMs) / 2.326
+/** No response takes longer, in milliseconds: one in 100,000 would, and where no attempt may be repeated its limit would be found instead of a fault. */
+const longestMs = 400
 /** Time to make a connection, in milliseconds. */
 const connectMs = 0.3
 const connectTimeoutMs = 3_000
@@ -79,7 +81,7 @@ export class SimulatedServer {
 
   /** Serves an exchange whose request has arrived. */
   serve(exchange: SimulatedExchange): void {
-    const latencyMs = Math.exp(Math.log(medianMs) + sigma * normal())
+    const latencyMs = Math.min(longestMs, Math.exp(Math.log(medianMs) + sigma * normal()))
     if (this.#mode === 'error') exchange.after(1, () => exchange.respond(503))
     else if (this.#mode === 'slow') exchange.after(Math.max(300, latencyMs * 20), () => exchange.respond(200))
     else exchange.after(latencyMs, () => exchange.respond(200))

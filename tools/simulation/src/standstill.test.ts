@@ -29,3 +29,12 @@ test.each([
   },
   60_000,
 )
+
+test.each([1, 7, 8])(
+  'what an attempt could not use of its limit does not count, seed %i',
+  async (seed) => {
+    const scenario = scenarioOf('client stands still', 'breaker only', { durationMs: 500, size: 2, rate: 400, seed })
+    expect(findViolations(scenario, await runScenario(scenario))).toEqual([])
+  },
+  60_000,
+)
