@@ -1,6 +1,6 @@
 import { stringify } from 'node:querystring'
 import { Readable } from 'node:stream'
-import type { RequestBody } from '@sd/core'
+import { BoundedMap, type RequestBody } from '@sd/core'
 import { type Dispatcher, errors } from 'undici'
 import type { ForwardContext, ForwardInit, ForwardLimits } from './forwarding.ts'
 import { contentTypeOf, isFormData } from './request-body.ts'
@@ -12,7 +12,7 @@ import type { ResolvedSettings } from './settings.ts'
 export function readDispatch({ entryOf }: ForwardContext, options: Dispatcher.DispatchOptions): ForwardInit {
   if (typeof options !== 'object' || options === null) throw new errors.InvalidArgumentError('opts must be an object.')
   checkOptions(options)
-  const service = serviceOfOrigin(readOrigin(options.origin))
+  const service = readService(options.origin)
   const path = checkPath(addQuery(options.path, options.query))
   const method = checkMethod(options.method)
   const entry = entryOf(service, method, path)
@@ -36,9 +36,6 @@ function readUpgrade(upgrade: Dispatcher.DispatchOptions['upgrade']): string | u
 /** Options of undici's that a request must not have. */
 function checkOptions(options: Dispatcher.DispatchOptions): void {
   const { throwOnError, maxRedirections, dispatcher, reset, expectContinue } = options as unknown as Record<string, unknown>
-  const refuse = (message: string): never => {
-    throw new errors.InvalidArgumentError(message)
-  }
   if (throwOnError != null) refuse('invalid throwOnError')
   if (maxRedirections != null && maxRedirections !== 0) refuse('maxRedirections is not supported, use the redirect interceptor')
   if (dispatcher != null) refuse('opts.dispatcher is not supported by instance methods')
@@ -46,10 +43,22 @@ function checkOptions(options: Dispatcher.DispatchOptions): void {
   if (expectContinue != null && typeof expectContinue !== 'boolean') refuse('invalid expectContinue')
 }
 
-function readOrigin(origin: Dispatcher.DispatchOptions['origin']): URL {
-  const url = URL.parse(String(origin ?? ''))
+function refuse(message: string): never {
+  throw new errors.InvalidArgumentError(message)
+}
+
+/** Services by origin: to parse a URL is as dear as all else that is done to a request. */
+const services = new BoundedMap<string, string>({ maxEntries: 1_000 })
+
+function readService(origin: Dispatcher.DispatchOptions['origin']): string {
+  const text = String(origin ?? '')
+  const known = services.get(text, 0)
+  if (known !== undefined) return known
+  const url = URL.parse(text)
   if (!url) throw new errors.InvalidArgumentError('opts.origin must be a non-empty string or URL.')
-  return url
+  const service = serviceOfOrigin(url)
+  services.set(text, service)
+  return service
 }
 
 /** The service's time limit is in effect for the whole, except where the request has limits of undici's own. */
@@ -126,11 +135,14 @@ function addField(list: string[], name: unknown, value: unknown): void {
   if ((lower === 'host' || lower === 'content-length') && hasField(list, lower)) {
     throw new errors.InvalidArgumentError(`duplicate ${lower} header`)
   }
-  for (const one of Array.isArray(value) ? value : [value]) {
-    const text = toText(one ?? '', `headers.${lower}`)
-    checkField('headers', key, text)
-    list.push(key, text)
-  }
+  if (!Array.isArray(value)) addText(list, key, value)
+  else for (const one of value) addText(list, key, one)
+}
+
+function addText(list: string[], key: string, value: unknown): void {
+  const text = typeof value === 'string' ? value : toText(value ?? '', `headers.${key.toLowerCase()}`)
+  checkField('headers', key, text)
+  list.push(key, text)
 }
 
 function toText(value: unknown, field: string): string {
@@ -141,13 +153,16 @@ function toText(value: unknown, field: string): string {
 
 /** @throws InvalidArgumentError of undici, as undici does */
 export function checkHandler(handler: Dispatcher.DispatchHandler, { upgrade }: ForwardInit): void {
-  const needed = upgrade !== undefined ? ['onRequestUpgrade'] : ['onResponseStart', 'onResponseData', 'onResponseEnd']
-  const methods = handler as unknown as Record<string, unknown>
-  const check = (name: string, isNeeded: boolean): void => {
-    const isWrong = typeof methods[name] !== 'function' && (isNeeded || methods[name] !== undefined)
-    if (isWrong) throw new errors.InvalidArgumentError(`invalid ${name} method`)
+  const methods = handler as { readonly [name: string]: unknown }
+  if (typeof methods.onResponseError !== 'function') refuse('invalid onResponseError method')
+  for (const name of optionalMethods) {
+    if (methods[name] !== undefined && typeof methods[name] !== 'function') refuse(`invalid ${name} method`)
   }
-  check('onResponseError', true)
-  for (const name of ['onBodySent', 'onRequestSent']) check(name, false)
-  for (const name of needed) check(name, true)
+  for (const name of upgrade === undefined ? responseMethods : upgradeMethods) {
+    if (typeof methods[name] !== 'function') refuse(`invalid ${name} method`)
+  }
 }
+
+const optionalMethods = ['onBodySent', 'onRequestSent']
+const responseMethods = ['onResponseStart', 'onResponseData', 'onResponseEnd']
+const upgradeMethods = ['onRequestUpgrade']

@@ -9,8 +9,8 @@ import type { Forwarding } from './forwarding.ts'
 export class DispatchedHandler implements Dispatcher.DispatchController, ForwardHandler {
   readonly #handler: Dispatcher.DispatchHandler
   readonly #limits: Pick<Dispatcher.DispatchOptions, 'headersTimeout' | 'bodyTimeout'>
-  rawHeaders: Buffer[] | null = null
-  rawTrailers: Buffer[] | null = null
+  #rawHeaders: RawFields | undefined
+  #rawTrailers: RawFields | undefined
   reason: Error | null = null
   paused = false
   #forwarding: Forwarding | undefined
@@ -21,6 +21,14 @@ export class DispatchedHandler implements Dispatcher.DispatchController, Forward
   constructor(handler: Dispatcher.DispatchHandler, limits: Pick<Dispatcher.DispatchOptions, 'headersTimeout' | 'bodyTimeout'>) {
     this.#handler = handler
     this.#limits = limits
+  }
+
+  get rawHeaders(): Buffer[] | null {
+    return this.#rawHeaders?.buffers ?? null
+  }
+
+  get rawTrailers(): Buffer[] | null {
+    return this.#rawTrailers?.buffers ?? null
   }
 
   get aborted(): boolean {
@@ -57,26 +65,35 @@ export class DispatchedHandler implements Dispatcher.DispatchController, Forward
   }
 
   onInformation(status: number, rawHeaders: readonly string[]): void {
-    this.rawHeaders = toBuffers(rawHeaders)
-    this.#tell(() => this.#handler.onResponseStart?.(this, status, toFields(rawHeaders), ''))
+    this.#tellHead(status, rawHeaders, '')
   }
 
   onResponse(status: number, statusText: string, rawHeaders: readonly string[]): void {
     this.#hasHead = true
-    this.rawHeaders = toBuffers(rawHeaders)
-    this.#tell(() => {
-      this.#handler.onResponseStarted?.()
+    this.#tellHead(status, rawHeaders, statusText)
+  }
+
+  #tellHead(status: number, rawHeaders: readonly string[], statusText: string): void {
+    this.#rawHeaders = new RawFields(rawHeaders)
+    try {
+      if (this.#hasHead) this.#handler.onResponseStarted?.()
       this.#handler.onResponseStart?.(this, status, toFields(rawHeaders), statusText)
-    })
+    } catch (thrown) {
+      this.#endWith(thrown)
+    }
   }
 
   onData(chunk: Uint8Array): void {
-    this.#tell(() => this.#handler.onResponseData?.(this, chunk as Buffer))
+    try {
+      this.#handler.onResponseData?.(this, chunk as Buffer)
+    } catch (thrown) {
+      this.#endWith(thrown)
+    }
   }
 
   onEnd(rawTrailers: readonly string[]): void {
     this.#isOver = true
-    this.rawTrailers = toBuffers(rawTrailers)
+    this.#rawTrailers = new RawFields(rawTrailers)
     try {
       this.#handler.onResponseEnd?.(this, toFields(rawTrailers))
     } catch (thrown) {
@@ -87,7 +104,7 @@ export class DispatchedHandler implements Dispatcher.DispatchController, Forward
 
   onUpgrade(socket: Duplex, rawHeaders: readonly string[]): void {
     this.#isOver = true
-    this.rawHeaders = toBuffers(rawHeaders)
+    this.#rawHeaders = new RawFields(rawHeaders)
     if (!this.#handler.onRequestUpgrade) {
       socket.destroy()
       return
@@ -106,12 +123,8 @@ export class DispatchedHandler implements Dispatcher.DispatchController, Forward
   }
 
   /** What the handler throws ends the request, and comes back to it. */
-  #tell(tell: () => void): void {
-    try {
-      tell()
-    } catch (thrown) {
-      this.abort(thrown as Error)
-    }
+  #endWith(thrown: unknown): void {
+    this.abort(thrown as Error)
   }
 
   #translate(error: Error): Error {
@@ -124,8 +137,19 @@ export class DispatchedHandler implements Dispatcher.DispatchController, Forward
   }
 }
 
-function toBuffers(raw: readonly string[]): Buffer[] {
-  return raw.map((text) => Buffer.from(text, 'latin1'))
+/** Raw fields as undici has them: made when they are asked for, which is seldom. */
+class RawFields {
+  readonly #texts: readonly string[]
+  #buffers: Buffer[] | undefined
+
+  constructor(texts: readonly string[]) {
+    this.#texts = texts
+  }
+
+  get buffers(): Buffer[] {
+    this.#buffers ??= this.#texts.map((text) => Buffer.from(text, 'latin1'))
+    return this.#buffers
+  }
 }
 
 /** Fields by name in lower case; a repeated one is a list, as undici has it. */

@@ -177,16 +177,30 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink {
   }
 
   onInformation(status: number, rawHeaders: readonly string[]): void {
-    if (!this.#hasHead) this.#guard(() => this.#handler.onInformation?.(status, rawHeaders))
+    if (this.#hasHead) return
+    try {
+      this.#handler.onInformation?.(status, rawHeaders)
+    } catch (thrown) {
+      this.#endWith(thrown)
+    }
   }
 
   onDrain(): void {
-    this.#guard(() => this.#handler.onDrain?.())
+    try {
+      this.#handler.onDrain?.()
+    } catch (thrown) {
+      this.#endWith(thrown)
+    }
   }
 
   onData(chunk: Uint8Array): boolean {
     this.#extend(this.#init.limits.idleTimeoutMs)
-    if (!this.#isOver && !this.#aborted) this.#guard(() => this.#handler.onData(chunk))
+    if (this.#isOver || this.#aborted) return !this.#isPaused
+    try {
+      this.#handler.onData(chunk)
+    } catch (thrown) {
+      this.#endWith(thrown)
+    }
     return !this.#isPaused
   }
 
@@ -211,7 +225,11 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink {
     }
     this.#extend(this.#init.limits.idleTimeoutMs)
     if (this.#aborted) return
-    this.#guard(() => this.#handler.onResponse(status, statusText, rawHeaders, endpoint))
+    try {
+      this.#handler.onResponse(status, statusText, rawHeaders, endpoint)
+    } catch (thrown) {
+      this.#endWith(thrown)
+    }
     if (this.#isOver || this.#aborted) return
     if (!(body instanceof ResponseBody)) {
       void this.#pump(body)
@@ -269,18 +287,11 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink {
   }
 
   /** What a handler throws ends the call, not the process. */
-  #guard(tell: () => void): void {
-    try {
-      tell()
-    } catch (thrown) {
-      const message = thrown instanceof Error ? thrown.message : String(thrown)
-      const error = new SdError('SD_ABORTED', `The handler of the request failed: ${message}`, {
-        cause: thrown,
-        origin: 'caller',
-      })
-      this.#call.stop(error)
-      this.#fail(error)
-    }
+  #endWith(thrown: unknown): void {
+    const message = thrown instanceof Error ? thrown.message : String(thrown)
+    const error = new SdError('SD_ABORTED', `The handler of the request failed: ${message}`, { cause: thrown, origin: 'caller' })
+    this.#call.stop(error)
+    this.#fail(error)
   }
 }
 

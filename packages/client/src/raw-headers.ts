@@ -48,18 +48,27 @@ export class RawHeaders {
    * @param deadlineMs what is left of the call's time; absent for a call without a deadline
    */
   withChanges(changed: Readonly<Record<string, string>> | undefined, deadlineMs: number | undefined): readonly string[] {
-    const before = changed && this.record
-    const differs = (name: string): boolean => before !== undefined && before[name] !== changed?.[name]
-    const isKept = (name: string): boolean => !differs(name) && !(deadlineMs !== undefined && name === DEADLINE_HEADER)
+    const list = changed ? this.#change(changed) : [...this.list]
+    if (deadlineMs === undefined) return list
+    for (let index = list.length - 2; index >= 0; index -= 2) {
+      if (hasName(list[index] as string, DEADLINE_HEADER)) list.splice(index, 2)
+    }
+    list.push(DEADLINE_HEADER, String(deadlineMs))
+    return list
+  }
+
+  #change(changed: Readonly<Record<string, string>>): string[] {
+    const before = this.record
     const list: string[] = []
     for (let index = 0; index < this.list.length; index += 2) {
       const name = this.list[index] as string
-      if (isKept(name.toLowerCase())) list.push(name, this.list[index + 1] as string)
+      const key = name.toLowerCase()
+      if (before[key] === changed[key]) list.push(name, this.list[index + 1] as string)
     }
     for (const name in changed) {
-      if (differs(name) && changed[name] !== undefined && name !== DEADLINE_HEADER) list.push(name, changed[name])
+      const value = changed[name]
+      if (value !== undefined && value !== before[name] && name !== DEADLINE_HEADER) list.push(name, value)
     }
-    if (deadlineMs !== undefined) list.push(DEADLINE_HEADER, String(deadlineMs))
     return list
   }
 }
@@ -73,7 +82,6 @@ function clean(given: readonly string[], defaults: Readonly<Record<string, strin
   }
   const nominated = findNominated(given)
   const list: string[] = []
-  const names = new Set<string>()
   let cookieAt = -1
   for (let index = 0; index < given.length; index += 2) {
     const name = given[index] as string
@@ -81,14 +89,23 @@ function clean(given: readonly string[], defaults: Readonly<Record<string, strin
     const key = name.toLowerCase()
     if (!isSendable(key, value) || key === 'trailer' || (nominated?.has(key) && !endToEnd.has(key))) continue
     if (key === 'te' && value.toLowerCase() !== 'trailers') continue
-    if ((key === 'content-length' || key === 'host') && names.has(key)) throw duplicate(key)
-    names.add(key)
+    if ((key === 'content-length' || key === 'host') && includesField(list, key)) throw duplicate(key)
     if (key === 'cookie' && cookieAt >= 0) list[cookieAt] = `${list[cookieAt]}; ${value}`
     else list.push(name, value)
     if (key === 'cookie' && cookieAt < 0) cookieAt = list.length - 1
   }
-  for (const name in defaults) if (!names.has(name)) list.push(name, defaults[name] as string)
+  for (const name in defaults) if (!includesField(list, name)) list.push(name, defaults[name] as string)
   return list
+}
+
+function includesField(list: readonly string[], wanted: string): boolean {
+  for (let index = 0; index < list.length; index += 2) if (hasName(list[index] as string, wanted)) return true
+  return false
+}
+
+/** Whether a name is that one, which is in lower case. Nearly all names differ in their length. */
+export function hasName(name: string, wanted: string): boolean {
+  return name.length === wanted.length && name.toLowerCase() === wanted
 }
 
 /** Two lengths, or two hosts: servers differ in which one they take. */
@@ -103,7 +120,7 @@ function duplicate(name: string): SdError {
 function findNominated(given: readonly string[]): ReadonlySet<string> | undefined {
   let names: Set<string> | undefined
   for (let index = 0; index < given.length; index += 2) {
-    if ((given[index] as string).length !== 10 || (given[index] as string).toLowerCase() !== 'connection') continue
+    if (!hasName(given[index] as string, 'connection')) continue
     names ??= new Set()
     for (const name of (given[index + 1] as string).split(',')) names.add(name.trim().toLowerCase())
   }

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { type Endpoint, type HeaderFields, SdError } from '@sd/core'
 import type { Dispatcher } from 'undici'
+import { hasName } from './raw-headers.ts'
 import type { TransportExchange, TransportHandler, TransportRequest } from './transport.ts'
 import { toTransportFailure } from './transport-errors.ts'
 import { PushedStream, UploadStream } from './upload.ts'
@@ -151,7 +152,7 @@ export function fitLength({ headers, body, pushed }: TransportRequest): Record<s
 export function fitRawLength({ rawHeaders, body, pushed }: TransportRequest): readonly string[] | undefined {
   if (!rawHeaders || pushed === true || !(body === null || typeof body === 'string' || body instanceof Uint8Array))
     return rawHeaders
-  const at = rawHeaders.findIndex((name, index) => index % 2 === 0 && name.toLowerCase() === 'content-length')
+  const at = rawHeaders.findIndex((name, index) => index % 2 === 0 && hasName(name, 'content-length'))
   const length = body === null ? 0 : Buffer.byteLength(body)
   if (at === -1 || (length > 0 && rawHeaders[at + 1] === String(length))) return rawHeaders
   return rawHeaders.toSpliced(at, 2)
