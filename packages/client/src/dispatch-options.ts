@@ -153,8 +153,8 @@ function toText(value: unknown, field: string): string {
 
 /** @throws InvalidArgumentError of undici, as undici does */
 export function checkHandler(handler: Dispatcher.DispatchHandler, { upgrade }: ForwardInit): void {
-  const methods = handler as { readonly [name: string]: unknown }
-  if (typeof methods.onResponseError !== 'function') refuse('invalid onResponseError method')
+  const methods = handler as unknown as Record<string, unknown>
+  if (typeof handler.onResponseError !== 'function') refuse('invalid onResponseError method')
   for (const name of optionalMethods) {
     if (methods[name] !== undefined && typeof methods[name] !== 'function') refuse(`invalid ${name} method`)
   }

@@ -1,12 +1,11 @@
 import type { Duplex } from 'node:stream'
-import { SdError } from '@sd/core'
+import { type CallResponse, SdError } from '@sd/core'
 import { type Dispatcher, errors } from 'undici'
 import { toDispatcherError } from './dispatcher-errors.ts'
-import type { ForwardHandler } from './forward.ts'
-import type { Forwarding } from './forwarding.ts'
+import type { Forwarding, HeadHandler, RawHead } from './forwarding.ts'
 
 /** One call that undici code makes: hands what comes to its handler, and takes its orders. */
-export class DispatchedHandler implements Dispatcher.DispatchController, ForwardHandler {
+export class DispatchedHandler implements Dispatcher.DispatchController, HeadHandler {
   readonly #handler: Dispatcher.DispatchHandler
   readonly #limits: Pick<Dispatcher.DispatchOptions, 'headersTimeout' | 'bodyTimeout'>
   #rawHeaders: RawFields | undefined
@@ -65,19 +64,21 @@ export class DispatchedHandler implements Dispatcher.DispatchController, Forward
   }
 
   onInformation(status: number, rawHeaders: readonly string[]): void {
-    this.#tellHead(status, rawHeaders, '')
-  }
-
-  onResponse(status: number, statusText: string, rawHeaders: readonly string[]): void {
-    this.#hasHead = true
-    this.#tellHead(status, rawHeaders, statusText)
-  }
-
-  #tellHead(status: number, rawHeaders: readonly string[], statusText: string): void {
-    this.#rawHeaders = new RawFields(rawHeaders)
+    this.#rawHeaders = new RawFields({ rawHeaders })
     try {
-      if (this.#hasHead) this.#handler.onResponseStarted?.()
-      this.#handler.onResponseStart?.(this, status, toFields(rawHeaders), statusText)
+      this.#handler.onResponseStart?.(this, status, toFields(rawHeaders), '')
+    } catch (thrown) {
+      this.#endWith(thrown)
+    }
+  }
+
+  onHead({ status, statusText = '', headers }: CallResponse, raw: RawHead): void {
+    this.#hasHead = true
+    this.#rawHeaders = new RawFields(raw)
+    try {
+      this.#handler.onResponseStarted?.()
+      // Handlers of undici's change what they get.
+      this.#handler.onResponseStart?.(this, status, { ...headers } as Record<string, string | string[]>, statusText)
     } catch (thrown) {
       this.#endWith(thrown)
     }
@@ -93,7 +94,7 @@ export class DispatchedHandler implements Dispatcher.DispatchController, Forward
 
   onEnd(rawTrailers: readonly string[]): void {
     this.#isOver = true
-    this.#rawTrailers = new RawFields(rawTrailers)
+    this.#rawTrailers = new RawFields({ rawHeaders: rawTrailers })
     try {
       this.#handler.onResponseEnd?.(this, toFields(rawTrailers))
     } catch (thrown) {
@@ -104,7 +105,7 @@ export class DispatchedHandler implements Dispatcher.DispatchController, Forward
 
   onUpgrade(socket: Duplex, rawHeaders: readonly string[]): void {
     this.#isOver = true
-    this.#rawHeaders = new RawFields(rawHeaders)
+    this.#rawHeaders = new RawFields({ rawHeaders })
     if (!this.#handler.onRequestUpgrade) {
       socket.destroy()
       return
@@ -139,15 +140,15 @@ export class DispatchedHandler implements Dispatcher.DispatchController, Forward
 
 /** Raw fields as undici has them: made when they are asked for, which is seldom. */
 class RawFields {
-  readonly #texts: readonly string[]
+  readonly #raw: RawHead
   #buffers: Buffer[] | undefined
 
-  constructor(texts: readonly string[]) {
-    this.#texts = texts
+  constructor(raw: RawHead) {
+    this.#raw = raw
   }
 
   get buffers(): Buffer[] {
-    this.#buffers ??= this.#texts.map((text) => Buffer.from(text, 'latin1'))
+    this.#buffers ??= this.#raw.rawHeaders.map((text) => Buffer.from(text, 'latin1'))
     return this.#buffers
   }
 }

@@ -64,6 +64,18 @@ export interface ForwardInit {
   readonly limits: ForwardLimits
 }
 
+/** What has raw header fields: some are made when they are asked for. */
+export interface RawHead {
+  /** Names and values in turn. */
+  readonly rawHeaders: readonly string[]
+}
+
+/** A handler of the client's own: it takes the head as the call has it, which spares it the raw fields. */
+export interface HeadHandler extends Omit<ForwardHandler, 'onResponse'> {
+  /** The head of the response came. */
+  onHead(response: CallResponse, raw: RawHead): void
+}
+
 /** One forwarded request: a call of the client whose response is pushed into a handler, and whose body may be pushed by its caller. */
 export class Forwarding implements ForwardControl, ForwardParts, BodySink {
   readonly raw: RawHeaders
@@ -72,7 +84,7 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink {
   readonly sendsDeadline: boolean
   readonly #call: Call
   readonly #init: ForwardInit
-  readonly #handler: ForwardHandler
+  readonly #handler: ForwardHandler | HeadHandler
   readonly #maxAt: number
   #body: ResponseBody | undefined
   #isPaused = false
@@ -80,7 +92,7 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink {
   #isOver = false
   #aborted: SdError | undefined
 
-  constructor(context: ForwardContext, init: ForwardInit, handler: ForwardHandler) {
+  constructor(context: ForwardContext, init: ForwardInit, handler: ForwardHandler | HeadHandler) {
     const { entry, method, path, body, hashKey, priority, idempotent, limits } = init
     const { openCalls, maxResponseBytes } = context
     const { transport = context.transport } = init
@@ -214,10 +226,9 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink {
     this.pushed?.release()
     const { exchange } = this.#call
     const own = exchange?.response === response ? exchange : undefined
-    const rawHeaders = own ? own.rawHeaders : toRawHeaders(response.headers)
-    const { status, statusText = '', endpoint, body } = response
+    const { body } = response
     if (own?.socket) {
-      const { socket } = own
+      const { socket, rawHeaders, endpoint } = own
       this.#call.moveDeadline(this.#maxAt)
       if (this.#handler.onUpgrade) this.#finish(() => this.#handler.onUpgrade?.(socket, rawHeaders, endpoint))
       else this.#refuseUpgrade()
@@ -225,11 +236,7 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink {
     }
     this.#extend(this.#init.limits.idleTimeoutMs)
     if (this.#aborted) return
-    try {
-      this.#handler.onResponse(status, statusText, rawHeaders, endpoint)
-    } catch (thrown) {
-      this.#endWith(thrown)
-    }
+    this.#tellHead(response, own ?? { rawHeaders: toRawHeaders(response.headers) })
     if (this.#isOver || this.#aborted) return
     if (!(body instanceof ResponseBody)) {
       void this.#pump(body)
@@ -238,6 +245,16 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink {
     this.#body = body
     body.pipe(this)
     if (this.#isPaused) body.pause()
+  }
+
+  #tellHead(response: CallResponse, raw: RawHead): void {
+    const handler = this.#handler
+    try {
+      if (!('onResponse' in handler)) handler.onHead(response, raw)
+      else handler.onResponse(response.status, response.statusText ?? '', raw.rawHeaders, response.endpoint)
+    } catch (thrown) {
+      this.#endWith(thrown)
+    }
   }
 
   #refuseUpgrade(): void {

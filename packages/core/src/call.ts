@@ -156,6 +156,7 @@ export interface HedgePolicy {
 export const IDEMPOTENCY_HEADER = 'idempotency-key'
 
 /** Whether a request may be sent twice: its method is idempotent, or it has an idempotency key. */
-export function isIdempotent({ method, headers }: Pick<CallContext, 'method' | 'headers'>): boolean {
-  return IDEMPOTENT_METHODS.has(method) || headers[IDEMPOTENCY_HEADER] !== undefined
+export function isIdempotent(call: Pick<CallContext, 'method' | 'headers'>): boolean {
+  // Some calls make their fields when they are asked for.
+  return IDEMPOTENT_METHODS.has(call.method) || call.headers[IDEMPOTENCY_HEADER] !== undefined
 }
