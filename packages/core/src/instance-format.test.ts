@@ -20,3 +20,45 @@ test('an instance document of the first version is read', () => {
     locality: { region: 'eu', zone: 'z1' },
   })
 })
+
+/** The next form: with named ports, a declared health check, and what Kratos reads. */
+const secondDocument =
+  '{"id":"orders-1","service":"orders","address":"10.0.0.1","port":8080,"ports":{"admin":9090},"protocol":"https","version":"1.2.0","weight":2.5,"priority":1,"tags":["eu"],"metadata":{"team":"a"},"locality":{"zone":"z1"},"health":{"status":"healthy","checkedAt":1795990127171},"healthCheck":{"type":"http","path":"/ready","intervalMs":10000,"timeoutMs":500},"createdAt":1795990127171,"updatedAt":1795990127171,"name":"orders","endpoints":["https://10.0.0.1:8080","admin://10.0.0.1:9090"],"incarnation":"me"}'
+
+test('an instance document with ports and a health check is read', () => {
+  const { instance, incarnation } = decodeInstance(secondDocument, { service: 'orders', id: 'orders-1' })
+  expect(incarnation).toBe('me')
+  expect(instance).toMatchObject({
+    id: 'orders-1',
+    service: 'orders',
+    address: '10.0.0.1',
+    port: 8080,
+    ports: { admin: 9090 },
+    protocol: 'https',
+    version: '1.2.0',
+    weight: 2.5,
+    priority: 1,
+    tags: ['eu'],
+    metadata: { team: 'a' },
+    locality: { zone: 'z1' },
+    health: { status: 'healthy' },
+    healthCheck: { type: 'http', path: '/ready', intervalMs: 10_000, timeoutMs: 500 },
+    createdAt: 1795990127171,
+  })
+})
+
+test('what a later version adds is passed over, and what it leaves out has its default', () => {
+  const later = JSON.stringify({
+    ...JSON.parse(secondDocument),
+    format: 9,
+    quota: { cpu: 1 },
+    weight: undefined,
+    tags: undefined,
+  })
+  const { instance } = decodeInstance(later, { service: 'orders', id: 'orders-1' })
+  expect([instance.weight, instance.tags, Object.keys(instance)]).toEqual([
+    1,
+    [],
+    expect.not.arrayContaining(['quota', 'format']),
+  ])
+})
