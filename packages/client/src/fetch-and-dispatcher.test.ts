@@ -187,6 +187,17 @@ describe('client.events', () => {
     await expect(collect(client.events('orders', '/gone'))).rejects.toMatchObject({ code: 'SD_HTTP_STATUS' })
   })
 
+  test('comes back no sooner than a server that is asked too much wants it', async () => {
+    const asked: number[] = []
+    await world.serve((_, response) => {
+      asked.push(performance.now())
+      if (asked.length === 1) response.writeHead(429, { 'retry-after': '1' }).end()
+      else response.writeHead(204).end()
+    })
+    expect(await collect(world.client().events('orders', '/', { retryMs: 10 }))).toEqual([])
+    expect((asked[1] as number) - (asked[0] as number)).toBeGreaterThanOrEqual(950)
+  })
+
   test('an event without end is refused', async () => {
     await world.serve(async (_, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' })
