@@ -1,8 +1,10 @@
 import type { AddressInfo } from 'node:net'
+import { createOpossumBreaker } from '@sd/breaker-opossum'
+import type { CircuitBreaker } from '@sd/core'
 import { eventually } from '@sd/testing'
 import { request } from 'undici'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { serviceOrigin } from './index.ts'
+import { type PolicyScope, serviceOrigin } from './index.ts'
 import { forward } from './testing/forwarded.ts'
 import { createWorld, type World } from './testing/world.ts'
 
@@ -49,4 +51,33 @@ test('a port that no instance has is no instance, and the error says so', async 
   await eventually(async () => {
     await expect(client.get('orders:metrics', '/')).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
   }, 5_000)
+})
+
+test('a port has the settings of its service unless it has its own, and policies of its own in any case', async () => {
+  const breaker = ({ name }: PolicyScope): CircuitBreaker => createOpossumBreaker({ name })
+  const client = world.client({ services: { orders: { timeoutMs: 1_000, breaker }, 'orders:main': { timeoutMs: 3_000 } } })
+  const names: (string | undefined)[] = []
+  for (const service of ['orders', 'orders:admin', 'orders:main']) names.push(client.breaker(service)?.name)
+  expect(names).toEqual(['orders', 'orders:admin', undefined])
+
+  const left = async (service: string): Promise<number> => {
+    let seen = 0
+    const seenBy = world.client({
+      services: { orders: { timeoutMs: 1_000 } },
+      interceptors: {
+        call: [
+          (call, next) => {
+            seen = call.deadlineAt - performance.now()
+            return next()
+          },
+        ],
+      },
+    })
+    await seenBy.get(service, '/')
+    return seen
+  }
+  expect(await left('orders:admin')).toBeLessThanOrEqual(1_000)
+
+  client.configureService('orders', { timeoutMs: 2_000 })
+  expect(['orders', 'orders:admin'].map((service) => client.breaker(service))).toEqual([undefined, undefined])
 })

@@ -12,6 +12,7 @@ import {
   reportStates,
   SdError,
   type StateReport,
+  splitPortReference,
 } from '@sd/core'
 import { ClientService } from './client-service.ts'
 import type { ResolvedOptions } from './options.ts'
@@ -119,7 +120,11 @@ export function createServiceEntries(options: ResolvedOptions): ServiceEntries {
   }
 
   function settingsOf(service: string, { defaults, byService }: SettingsInEffect): ResolvedService {
-    return byService.get(service) ?? defaults
+    const own = byService.get(service)
+    if (own) return own
+    // A named port has the settings of its service, unless it has its own. Policies are its own in any case.
+    const port = splitPortReference(service)
+    return (port && byService.get(port.service)) ?? defaults
   }
 
   /** Changes the settings of some services, of all of them or of none. */
@@ -209,8 +214,8 @@ export function createServiceEntries(options: ResolvedOptions): ServiceEntries {
       const byService = new Map(inEffect.byService)
       byService.delete(service)
       if (settings) byService.set(service, readService(`services.${service}`, settings, inEffect.defaults.settings))
-      const found = known.get(service)
-      apply(found ? [found] : [], { ...inEffect, byService })
+      const isMeant = ({ name }: ClientService): boolean => name === service || splitPortReference(name)?.service === service
+      apply([...known.values()].filter(isMeant), { ...inEffect, byService })
     },
     breaker(service, instanceId) {
       const { breaker, instanceBreakers } = find(service).entry.policies
