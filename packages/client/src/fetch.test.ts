@@ -194,3 +194,48 @@ test('any service name has an origin', async () => {
   }
   expect([serviceOrigin('orders'), serviceOrigin('orders', 'ws')]).toEqual(['http://orders', 'ws://orders'])
 })
+
+describe('what web-platform-tests ask of fetch', () => {
+  const answer: RequestListener = (_, response) => void response.end('hello')
+
+  test('a signal that is aborted already is told before anything else happens, with its own reason', async () => {
+    await world.serve(answer)
+    const reason = new Error('mine')
+    const order: unknown[] = []
+    const failed = world
+      .client()
+      .fetch('http://orders/', { signal: AbortSignal.abort(reason) })
+      .catch((error: unknown) => order.push(error))
+    await Promise.resolve().then(() => order.push('next'))
+    await failed
+    expect(order).toEqual([reason, 'next'])
+    expect(world.active()).toBe(0)
+  })
+
+  test('a signal ends a body that has come as a whole and was not read, and its clone', async () => {
+    await world.serve(answer)
+    const controller = new AbortController()
+    const response = await world.client().fetch('http://orders/', { signal: controller.signal })
+    const clone = response.clone()
+    expect([clone.url, clone.type, clone.redirected]).toEqual(['http://orders/', 'basic', false])
+    await eventually(() => expect(world.active()).toBe(0), 1_000)
+    controller.abort()
+    await expect(response.text()).rejects.toBe(controller.signal.reason)
+    await expect(clone.text()).rejects.toBe(controller.signal.reason)
+  })
+
+  test('signal: null takes that of the Request away', async () => {
+    await world.serve(answer)
+    const request = new Request('http://orders/', { signal: AbortSignal.abort() })
+    expect(await (await world.client().fetch(request, { signal: null })).text()).toBe('hello')
+    await expect(world.client().fetch(request)).rejects.toMatchObject({ name: 'AbortError' })
+  })
+
+  test('a Location in UTF-8 is one', async () => {
+    await world.serve(({ url }, response) => {
+      if (url === '/') response.writeHead(302, { location: Buffer.from('/☃').toString('latin1') })
+      response.end(url)
+    })
+    expect(await (await world.client().fetch('http://orders/')).text()).toBe('/%E2%98%83')
+  })
+})

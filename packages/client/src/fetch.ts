@@ -1,4 +1,5 @@
 import { type RequestBody, SdError } from '@sd/core'
+import { toStream } from './fetch-body.ts'
 import { toFetchError } from './fetch-errors.ts'
 import { encodeForm } from './form-data.ts'
 import { isFormData } from './request-body.ts'
@@ -28,9 +29,14 @@ export async function fetchService(
   input: string | URL | Request,
   init: RequestInit = {},
 ): Promise<Response> {
-  const signal = init.signal ?? (input instanceof Request ? input.signal : undefined)
-  const { hop, redirect } = await readRequest(input, init)
+  const signal = (init.signal === undefined && input instanceof Request ? input.signal : init.signal) ?? undefined
+  const { hop, redirect } = readRequest(input, init)
+  if (signal?.aborted) {
+    if (hop.body instanceof ReadableStream) void hop.body.cancel(signal.reason).catch(() => undefined)
+    throw signal.reason
+  }
   try {
+    if (hop.body instanceof ReadableStream && !(init.body instanceof ReadableStream)) hop.body = await collect(hop.body)
     for (let count = 0; ; count++) {
       const response = await call(serviceOfOrigin(hop.url), `${hop.url.pathname}${hop.url.search}`, {
         method: hop.method,
@@ -54,10 +60,7 @@ function refusal(what: string): SdError {
   return new SdError('SD_UNSUPPORTED', `The response is ${what}`)
 }
 
-async function readRequest(
-  input: string | URL | Request,
-  init: RequestInit,
-): Promise<{ hop: Hop; redirect: Request['redirect'] }> {
+function readRequest(input: string | URL | Request, init: RequestInit): { hop: Hop; redirect: Request['redirect'] } {
   if (!(input instanceof Request)) {
     const { username, password } = new URL(String(input))
     // Request would refuse it too, with the password in its message.
@@ -73,11 +76,11 @@ async function readRequest(
   const headers = new Headers(request.headers)
   const hop: Hop = { url: new URL(request.url), method, headers, body: undefined }
   if (body == null || isStream) {
-    if (request.body) hop.body = isStream ? request.body : await collect(request.body)
+    if (request.body) hop.body = request.body
     return { hop, redirect }
   }
   if (method === 'GET' || method === 'HEAD') throw new TypeError('Request with GET/HEAD method cannot have body.')
-  if (input instanceof Request) await input.body?.cancel()
+  if (input instanceof Request) void input.body?.cancel().catch(() => undefined)
   hop.body = readBody(body, headers)
   return { hop, redirect }
 }
@@ -141,7 +144,8 @@ async function* resume(
 function findLocation({ headers, endpoint }: ServiceResponse, { url }: Hop): URL | undefined {
   const { location } = headers
   if (typeof location !== 'string') return undefined
-  const target = URL.parse(location, url.href)
+  // A field is bytes, and those of a URL are UTF-8.
+  const target = URL.parse(Buffer.from(location, 'latin1').toString(), url.href)
   if (!target || (target.protocol !== 'http:' && target.protocol !== 'https:'))
     throw refusal('a redirect to what is not a URL of HTTP')
   return target.host === new URL(endpoint.origin).host
@@ -185,26 +189,15 @@ function toResponse(
   const made = new Response(hasBody ? toStream(response, signal) : null, { status, statusText, headers })
   const { href } = new URL(hop.url)
   const end = href.indexOf('#')
-  return Object.defineProperties(made, {
-    url: { value: end === -1 ? href : href.slice(0, end) },
-    redirected: { value: redirected },
-  })
+  return withOrigin(made, { url: end === -1 ? href : href.slice(0, end), redirected })
 }
 
-function toStream({ body }: ServiceResponse, signal: AbortSignal | null | undefined): ReadableStream<Uint8Array> {
-  const chunks = body[Symbol.asyncIterator]()
-  return new ReadableStream({
-    async pull(controller) {
-      try {
-        const { done, value } = await chunks.next()
-        if (done) controller.close()
-        else controller.enqueue(value)
-      } catch (error) {
-        controller.error(toFetchError(error, signal))
-      }
-    },
-    async cancel() {
-      await chunks.return?.()
-    },
+/** A response that came from somewhere: the constructor makes only such as a service worker makes. */
+function withOrigin(made: Response, from: { readonly url: string; readonly redirected: boolean }): Response {
+  return Object.defineProperties(made, {
+    url: { value: from.url },
+    redirected: { value: from.redirected },
+    type: { value: 'basic' },
+    clone: { value: () => withOrigin(Response.prototype.clone.call(made), from) },
   })
 }

@@ -1,0 +1,24 @@
+import { registerHooks } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+/**
+ * Loaded before a test file of undici: its `require('..')` gives the shim, and `require('../lib/…')` the files of the undici that the client
+ * has, so that their symbols and classes are the same.
+ */
+const checkout = join(process.env['SD_UNDICI'] as string, '/')
+const undici = join(dirname(fileURLToPath(import.meta.resolve('undici'))), '/')
+const shim = new URL('./shim.ts', import.meta.url).href
+
+registerHooks({
+  resolve(specifier, context, next) {
+    const resolved = next(specifier, context)
+    if (!resolved.url.startsWith('file:')) return resolved
+    const path = fileURLToPath(resolved.url)
+    if (!path.startsWith(checkout)) return resolved
+    const inside = path.slice(checkout.length)
+    if (inside === 'index.js') return { ...resolved, url: shim, format: 'module-typescript', shortCircuit: true }
+    if (inside.startsWith('lib/')) return { ...resolved, url: pathToFileURL(join(undici, inside)).href }
+    return resolved
+  },
+})
