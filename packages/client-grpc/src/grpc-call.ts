@@ -76,7 +76,8 @@ export class GrpcCall implements TelemetryCall, PickRequest {
     const deadlineBy = this.lastAttempt && this.judgeDeadline(this.lastAttempt.endpoint, this.startedAt)
     const { status, error } = toOutcome(this.service, code, details, { deadlineBy })
     const durationMs = performance.now() - this.startedAt
-    publishTelemetry(callEndChannel, { call: this, status, error, durationMs, attempts: this.attempts })
+    const grpcStatus = error ? undefined : code
+    publishTelemetry(callEndChannel, { call: this, status, grpcStatus, error, durationMs, attempts: this.attempts })
   }
 }
 
@@ -124,7 +125,18 @@ export class GrpcAttempt {
     const durationMs = this.endedAt - startedAt
     const { origin } = endpoint
     const instanceId = endpoint.instance.id
-    publishTelemetry(attemptEndChannel, { call, status, error, durationMs, attempts, instanceId, origin, latencyMs })
+    const grpcStatus = error ? undefined : code
+    publishTelemetry(attemptEndChannel, {
+      call,
+      status,
+      grpcStatus,
+      error,
+      durationMs,
+      attempts,
+      instanceId,
+      origin,
+      latencyMs,
+    })
   }
 }
 

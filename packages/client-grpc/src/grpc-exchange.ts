@@ -114,7 +114,7 @@ export class GrpcExchange implements AttemptExchange {
   /** A body that is there as a whole is one message, unless an interceptor has made it one that is iterated. */
   async #sendAll(body: NonNullable<AttemptRequest['body']>): Promise<void> {
     if (typeof body === 'string' || body instanceof Uint8Array) {
-      this.write(Buffer.from(body))
+      this.write(typeof body === 'string' ? Buffer.from(body) : body)
       this.end()
       return
     }

@@ -253,6 +253,29 @@ describe.each(grpcModules)('grpc-js %s', (minor, grpc: GrpcJs) => {
     expect(await first.answer).toBe('a')
   })
 
+  test('client.waitForReady is told when an instance comes, and a call without a message is one', async () => {
+    await using stage = createStage(grpc)
+    await stage.discovery.cluster('orders').ready()
+    const client = stage.dialWithPolicies()
+    const ready = new Promise<Error | undefined>((resolve) => client.waitForReady(Date.now() + 20_000, resolve))
+    await stage.serve('a')
+    expect(await ready).toBeUndefined()
+    const channel = client.getChannel()
+    expect([channel.getTarget(), channel.getConnectivityState(false)]).toEqual(['sd:///orders', 2])
+    expect(channel.getChannelzRef()).toBeDefined()
+    const call = channel.createCall('/shop.Orders/Unary', Number.POSITIVE_INFINITY, undefined, null, undefined)
+    const code = await new Promise((resolve) => {
+      call.start(new grpc.Metadata(), {
+        onReceiveMetadata: () => undefined,
+        onReceiveMessage: () => undefined,
+        onReceiveStatus: (status) => resolve(status.code),
+      })
+      call.startRead()
+      call.halfClose()
+    })
+    expect([code, call.getCallNumber(), call.getPeer()]).toEqual([12, 1, expect.any(String)])
+  })
+
   test('a server that is killed takes its calls along, and those that may be repeated go elsewhere', async () => {
     await using stage = createStage(grpc, { client: { services: { orders: { idempotent: true } } } })
     const victim = await startServerProcess()

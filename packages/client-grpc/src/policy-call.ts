@@ -197,7 +197,7 @@ export class PolicyCall implements ChannelCall, PolicyHandler {
       return
     }
     if (this.#reads === 0) this.#control.pause()
-    if (!this.#init.kind.requestStream) return
+    if (!this.#init.kind.requestStream && this.#unsent?.length) return
     let isTaken = true
     for (const message of this.#unsent ?? []) isTaken = this.#control.write(message)
     if (this.#isHalfClosed) this.#control.end()
