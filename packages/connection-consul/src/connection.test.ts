@@ -113,7 +113,7 @@ describe('following a query', () => {
     const paths = agent.requests
       .filter((path) => path.startsWith('/health'))
       .map((path) => path.replace('/health/service/orders', ''))
-    expect(paths).toEqual(['', '?index=5&wait=1000ms', '?index=7&wait=1000ms', ''])
+    expect(paths).toEqual(['?consistent=1', '?index=5&wait=1000ms', '?index=7&wait=1000ms', '?consistent=1'])
   })
 
   test('ends when nothing is heard for longer than the wait', async () => {

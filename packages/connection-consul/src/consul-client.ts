@@ -25,6 +25,8 @@ export interface QueryOptions extends CallOptions {
   readonly wait?: string
   /** Whether any server may answer. */
   readonly stale?: boolean
+  /** Whether the leader makes sure that it is one before it answers. */
+  readonly consistent?: boolean
 }
 
 /** A request that the library has no method for. */
@@ -65,7 +67,6 @@ export interface ConsulClient {
     get(
       options: QueryOptions & {
         readonly key: string
-        readonly consistent?: boolean
         readonly recurse?: boolean
         readonly buffer?: boolean
       },

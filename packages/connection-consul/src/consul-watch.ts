@@ -15,9 +15,12 @@ export interface Found {
   readonly filtered: boolean
 }
 
-/** Runs a query once, without waiting for a change. */
+/**
+ * Runs a query once, without waiting for a change. The leader asks the other servers first whether it still is one (`?consistent`): one
+ * that has just been elected would answer with what it had applied till then, which may be nothing.
+ */
 export async function queryOnce(connection: ConsulConnection, query: Query, signal?: AbortSignal): Promise<Found> {
-  return readAnswer(await connection.run((target) => query(target, target.options), signal))
+  return readAnswer(await connection.run((target) => query(target, { ...target.options, consistent: true }), signal))
 }
 
 /**

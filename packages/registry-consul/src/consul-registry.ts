@@ -45,7 +45,7 @@ export function createConsulRegistry(options: ConsulRegistryOptions = {}): Regis
   const connection = createConsulConnection(settings)
   const agent = createConsulAgent(connection, settings)
   const dc = datacenter === undefined ? {} : { dc: datacenter }
-  const scope = settings.stale ? { ...dc, stale: true } : dc
+  const scope = settings.stale ? { ...dc, stale: true, consistent: false } : dc
   /** Whether a caller without a token has seen a node of the cluster. */
   let seesNodes = false
 

@@ -12,6 +12,8 @@ export interface ConsulOptions {
   readonly managementToken?: string
   /** Serves HTTPS only, and wants a client certificate of the same authority. */
   readonly tls?: CertificateSet
+  /** Ports for other servers: free ones by default. */
+  readonly peerPorts?: { readonly server: number; readonly serf: number }
   /** More of the agent's configuration. */
   readonly config?: Readonly<Record<string, unknown>>
 }
@@ -30,7 +32,7 @@ export interface ConsulServer extends TestServer {
 export async function startConsul(source: ServerSource, options: ConsulOptions = {}): Promise<ConsulServer> {
   const external = source.kind === 'address' ? useExternalServer('consul', source) : undefined
   const { managementToken, tls, config } = options
-  const [serverPort, serfPort] = [await freePort(), await freePort()]
+  const { server: serverPort, serf: serfPort } = options.peerPorts ?? { server: await freePort(), serf: await freePort() }
   const port = external?.port ?? (await freePort())
 
   async function call(method: string, path: string, body?: unknown): Promise<unknown> {

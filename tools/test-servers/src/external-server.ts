@@ -17,6 +17,7 @@ export function useExternalServer(
   return {
     port: Number(match[1]),
     folder: '',
+    pid: () => undefined,
     log: () => '',
     start: refuse,
     stop: refuse,

@@ -1,5 +1,7 @@
 export { type Certificate, type CertificateSet, createCertificates, createRotation, type Rotation } from '@sd/test-certificates'
 export { prepareServer } from './build.ts'
+export { type Cluster, type ClusterMember, startConsulCluster, startEtcdCluster, startZooKeeperCluster } from './cluster.ts'
+export { type ClusterHarness, clusterFaults, type LockClusterHarness, lockClusterFaults } from './cluster-faults.ts'
 export type { ConfigFaultHarness } from './config-fault-context.ts'
 export { configFaults } from './config-faults.ts'
 export { type ConsulOptions, type ConsulServer, startConsul } from './consul.ts'

@@ -35,6 +35,8 @@ export interface LaunchPlan {
 export interface TestServer extends AsyncDisposable {
   /** Its data folder. */
   readonly folder: string
+  /** Its process; `undefined` while it does not run, and for a container. */
+  pid(): number | undefined
   /** What it wrote, the last 10,000 characters. */
   log(): string
   /** Starts it, with the data that it had. */
@@ -78,6 +80,7 @@ export async function launch(plan: LaunchPlan): Promise<TestServer> {
 
   const server: TestServer = {
     folder: data,
+    pid: () => (container ? undefined : child?.pid),
     log: () => readFileSync(logFile, 'utf8').slice(-10_000),
     async start() {
       if (child) throw new Error(`${plan.name} runs already`)

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { CertificateSet } from '@sd/test-certificates'
@@ -13,9 +13,16 @@ export interface ZooKeeperOptions {
   readonly config?: readonly string[]
   /** Serves TLS at a second port, and wants a client certificate of the same authority there. */
   readonly tls?: CertificateSet
+  /** Makes it a member of an ensemble. */
+  readonly quorum?: {
+    /** Its own number, from 1. */
+    readonly id: number
+    /** All members in the order of their numbers, as `address:quorumPort:electionPort`. */
+    readonly servers: readonly string[]
+  }
 }
 
-/** A standalone ZooKeeper that allows sessions from 400 ms to 60 s. */
+/** A ZooKeeper, standalone but for `quorum`, that allows sessions from 400 ms to 60 s. */
 export interface ZooKeeperServer extends TestServer {
   /** Port for clients on 127.0.0.1. */
   readonly port: number
@@ -28,7 +35,8 @@ export async function startZooKeeper(source: ServerSource, options: ZooKeeperOpt
   if (source.kind === 'address') return { ...useExternalServer('zookeeper', source), securePort: 0 }
   const java = findOnPath('java')
   if (source.kind !== 'binary' || !java) throw new Error('ZooKeeper needs its jars and java on PATH')
-  const { config = [], tls } = options
+  const { config = [], tls, quorum } = options
+  const mainClass = `org.apache.zookeeper.server.${quorum ? 'quorum.QuorumPeerMain' : 'ZooKeeperServerMain'}`
   const [port, securePort] = [await freePort(), await freePort()]
   const server = await launch({
     name: 'zookeeper',
@@ -47,12 +55,19 @@ export async function startZooKeeper(source: ServerSource, options: ZooKeeperOpt
         'forceSync=no',
         ...config,
         ...(tls ? await secure(folder, securePort, tls) : []),
+        ...(quorum
+          ? ['initLimit=50', 'syncLimit=10', ...quorum.servers.map((server, index) => `server.${index + 1}=${server}`)]
+          : []),
       ]
+      if (quorum) {
+        await mkdir(join(folder, 'zookeeper'))
+        await writeFile(join(folder, 'zookeeper', 'myid'), String(quorum.id))
+      }
       await writeFile(join(folder, 'zoo.cfg'), `${lines.join('\n')}\n`)
     },
     args: (folder) => [
       ...['-Xmx128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn'],
-      ...['-cp', join(source.folder, '*'), 'org.apache.zookeeper.server.ZooKeeperServerMain', join(folder, 'zoo.cfg')],
+      ...['-cp', join(source.folder, '*'), mainClass, join(folder, 'zoo.cfg')],
     ],
     probe: () => isServing(port),
   })
@@ -73,8 +88,13 @@ async function secure(folder: string, port: number, { ca, server }: CertificateS
   ]
 }
 
-/** Asks for the server's state, which it tells once it serves. */
-function isServing(port: number): Promise<void> {
+async function isServing(port: number): Promise<void> {
+  const answer = await askZooKeeper(port)
+  if (!answer.includes('Mode: ')) throw new Error(`not serving yet: ${answer}`)
+}
+
+/** Asks for the server's state, which has its mode once it serves. */
+export function askZooKeeper(port: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1', timeout: 2_000 })
     let answer = ''
@@ -85,6 +105,6 @@ function isServing(port: number): Promise<void> {
     })
     socket.once('timeout', () => socket.destroy(new Error('no answer')))
     socket.once('error', reject)
-    socket.once('close', () => (answer.includes('Mode: ') ? resolve() : reject(new Error(`not serving yet: ${answer}`))))
+    socket.once('close', () => resolve(answer))
   })
 }

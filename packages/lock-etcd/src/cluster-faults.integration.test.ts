@@ -1,0 +1,22 @@
+import { type Cluster, FAULT_TIMEOUT_MS, lockClusterFaults, obtainServer, startEtcdCluster } from '@sd/test-servers'
+import { afterAll, beforeAll, describe, test } from 'vitest'
+import { createEtcdLock } from './index.ts'
+
+const etcd = await obtainServer('etcd', { own: true })
+const ttlMs = 4_000
+
+describe.runIf(etcd)('three members', () => {
+  let cluster: Cluster
+  beforeAll(async () => {
+    if (etcd) cluster = await startEtcdCluster(etcd)
+  })
+  afterAll(() => cluster.close())
+
+  const cases = lockClusterFaults({
+    name: 'lock-etcd',
+    ttlMs,
+    cluster: () => cluster,
+    open: (ports, scope) => createEtcdLock({ endpoints: ports.map((port) => `127.0.0.1:${port}`), prefix: `/${scope}`, ttlMs }),
+  })
+  for (const { name, run } of cases) test(name, { timeout: FAULT_TIMEOUT_MS }, run)
+})
