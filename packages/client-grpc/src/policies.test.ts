@@ -238,7 +238,7 @@ describe.each(grpcModules)('grpc-js %s', (_minor, grpc: GrpcJs) => {
   })
 
   test('an attempt that takes too long leaves time for another one', async () => {
-    await using stage = createStage(grpc, { client: { attemptTimeoutMs: 100, idempotent: true } })
+    await using stage = createStage(grpc, { client: { attemptTimeoutMs: 1_000, idempotent: true } })
     await stage.serve('slow', { behave: () => 'hang' })
     await stage.serve('a')
     const client = stage.dialWithPolicies()

@@ -102,12 +102,12 @@ describe('a fallback', () => {
 describe('settings', () => {
   test('change at run time, for calls that begin from then on', async () => {
     await world.serve((incoming, response) => {
-      if (incoming.url === '/slow') setTimeout(() => response.end('late'), 100)
+      if (incoming.url === '/slow') setTimeout(() => response.end('late'), 2_500)
       else response.end(String(incoming.headers['x-version']))
     })
-    const client = world.client({ headers: { 'x-version': '1' }, services: { orders: { timeoutMs: 5_000 } } })
+    const client = world.client({ headers: { 'x-version': '1' }, services: { orders: { timeoutMs: 20_000 } } })
     const slow = textOf(client, '/slow')
-    client.configureService('orders', { timeoutMs: 20, headers: { 'X-Version': '2' } })
+    client.configureService('orders', { timeoutMs: 1_000, headers: { 'X-Version': '2' } })
     expect(await textOf(client)).toBe('200 2')
     await expect(client.get('orders', '/slow')).rejects.toMatchObject({ code: 'SD_DEADLINE_EXCEEDED' })
     expect(await slow).toBe('200 late')
