@@ -8,6 +8,7 @@ import {
   closedError,
   guardListener,
   invalid,
+  readIpAddress,
   type SdError,
   toSdError,
 } from '@sd/core'
@@ -94,7 +95,10 @@ export async function createMaxMindLookup(options: MaxMindLookupOptions): Promis
   timer?.unref?.()
 
   return {
-    lookup: (address) => (isIP(address) === 0 ? undefined : cache.lookup(address)),
+    lookup(address) {
+      const plain = isIP(address) === 0 ? undefined : readIpAddress(address)
+      return plain === undefined ? undefined : cache.lookup(plain)
+    },
     refresh,
     close() {
       isClosed = true
@@ -107,15 +111,11 @@ export async function createMaxMindLookup(options: MaxMindLookupOptions): Promis
   }
 }
 
-/** An IPv4 address as a socket of both families shows it. */
-const mappedPrefix = /^::ffff:(?=[\d.]+$)/i
-
 function findCoordinates(readers: readonly Reader<Response>[], address: string): Coordinates | undefined {
-  const plain = address.replace(mappedPrefix, '')
   for (const reader of readers) {
     // A database of IPv4 addresses would take the first bits of an IPv6 address for one.
-    if (reader.metadata.ipVersion === 4 && isIP(plain) === 6) continue
-    const coordinates = readCoordinates(reader.get(plain) as CityRecord | null)
+    if (reader.metadata.ipVersion === 4 && isIP(address) === 6) continue
+    const coordinates = readCoordinates(reader.get(address) as CityRecord | null)
     if (coordinates) return coordinates
   }
   return undefined

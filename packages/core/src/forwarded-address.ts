@@ -1,5 +1,6 @@
 import type { PickRequest } from './balancer.ts'
 import type { CallContext } from './call.ts'
+import { readIpAddress } from './ip-address.ts'
 import { checkInteger, checkKnownKeys, checkName } from './validate.ts'
 
 /** What a picker sees of a call. The client passes its whole call; a bare pick passes what it has. */
@@ -17,7 +18,8 @@ export interface ForwardedAddressOptions {
 }
 
 /**
- * The address of the client on whose behalf a call is made, from a header field such as `x-forwarded-for`.
+ * The address of the client on whose behalf a call is made, from a header field such as `x-forwarded-for`: in one spelling, without the port that
+ * some proxies add, see {@link readIpAddress}. `undefined` where there is none.
  *
  * @throws SdError `SD_INVALID` that names the option
  */
@@ -25,9 +27,5 @@ export function forwardedAddress(options: ForwardedAddressOptions = {}): (reques
   checkKnownKeys('', options, ['header', 'trustedProxies'])
   const field = checkName('header', options.header ?? 'x-forwarded-for').toLowerCase()
   const trustedProxies = checkInteger('trustedProxies', options.trustedProxies ?? 0, { min: 0, max: 100 })
-  return ({ headers }) =>
-    headers?.[field]
-      ?.split(',')
-      .at(-1 - trustedProxies)
-      ?.trim()
+  return ({ headers }) => readIpAddress(headers?.[field]?.split(',').at(-1 - trustedProxies) ?? '')
 }

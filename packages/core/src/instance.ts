@@ -1,3 +1,4 @@
+import { readIpAddress } from './ip-address.ts'
 import { checkServiceName } from './names.ts'
 import { checkHealthCheck, checkPorts, sameHealthCheck } from './ports-and-checks.ts'
 import {
@@ -58,9 +59,13 @@ const maxLabels = 256
 const none: Readonly<Record<string, never>> = Object.freeze({})
 const hostName = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/i
 
+/** What resolvers take for an IPv4 address of another notation, such as `010.0.0.1` (octal), `0x7f.1` or `2130706433`; as the URL standard has it. */
+const endsInNumber = /(?:^|\.)(?:\d+|0x[\da-f]*)\.?$/i
+
 function checkAddress(value: unknown): string {
   if (typeof value === 'string') {
-    if (value.includes(':') ? URL.canParse(`http://[${value}]`) : hostName.test(value)) return value
+    const isHost = hostName.test(value) && (!endsInNumber.test(value) || readIpAddress(value) === value)
+    if (value.includes(':') ? URL.canParse(`http://[${value}]`) : isHost) return value
   }
   throw invalid('address', value, 'a host name, an IPv4 address or an IPv6 address without brackets')
 }

@@ -19,7 +19,8 @@ export function keepLatest(registry: string, service: string, instances: Iterabl
   return [...byId.values()]
 }
 
-function tellLeftOut(registry: string, service: string, left: ServiceInstance, kept: ServiceInstance): void {
+/** Tells of an instance that is left out for another one of its id, unless both have the same address; as a failed operation `decode`. */
+export function tellLeftOut(registry: string, service: string, left: ServiceInstance, kept: ServiceInstance): void {
   if (left.address === kept.address && left.port === kept.port) return
   const places = `${left.address}:${left.port} is left out for ${kept.address}:${kept.port}`
   const error = new SdError('SD_CONFLICT', `${registry} lists instance ${kept.id} of ${service} twice: ${places}`)

@@ -115,7 +115,7 @@ export function createFailoverRegistry(options: FailoverRegistryOptions): Failov
     getInstances: async (service, { signal } = {}) => {
       checkServiceName('service', service)
       return observe('getInstances', signal, () =>
-        readMerged(pool, createSnapshotMerger(service), {
+        readMerged(pool, createSnapshotMerger(service, name), {
           what: 'getInstances',
           signal,
           ask: (source, limit) => source.getInstances(service, { signal: limit }),

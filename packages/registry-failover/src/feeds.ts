@@ -66,14 +66,17 @@ export function createFeeds(name: string, pool: MemberPool): Feeds {
     })
   }
 
-  const snapshots = createHub(createSnapshotMerger, (source, service, signal) => source.watch(service, { signal }))
+  const snapshots = createHub(
+    (service) => createSnapshotMerger(service, name),
+    (source, service, signal) => source.watch(service, { signal }),
+  )
   const serviceNames = createHub(
     () => namesMerger,
     (source, _key, signal) => source.watchServices({ signal }),
     () => checkListable(name, pool.members),
   )
   const everything = createHub(
-    () => servicesMerger,
+    () => servicesMerger(name),
     (source, _key, signal) => source.watchAll({ signal }),
     () => checkWatchable(name, pool.members),
   )

@@ -1,4 +1,13 @@
-import { type AllServices, collectServices, createSnapshot, keepIfSame, type SdError, type ServiceSnapshot } from '@sd/core'
+import {
+  type AllServices,
+  collectServices,
+  createSnapshot,
+  keepIfSame,
+  type SdError,
+  type ServiceInstance,
+  type ServiceSnapshot,
+  tellLeftOut,
+} from '@sd/core'
 
 /** How values of several members become one. */
 export interface Merger<T> {
@@ -19,14 +28,30 @@ export interface Part<T> {
 /** A value of several members, or why there is none. */
 export type Combined<T> = { readonly value: T } | { readonly error: SdError }
 
-/** The union of snapshots by instance id; the best member's instance wins. */
-export function createSnapshotMerger(service: string): Merger<ServiceSnapshot> {
+/** The union of snapshots by instance id; the best member's instance wins. One that is left out and has another address is told, once. */
+export function createSnapshotMerger(
+  service: string,
+  name: string,
+  told: WeakSet<ServiceInstance> = new WeakSet(),
+): Merger<ServiceSnapshot> {
+  function best(snapshots: readonly ServiceSnapshot[]): Iterable<ServiceInstance> {
+    const byId = new Map<string, ServiceInstance>()
+    for (const instance of snapshots.flatMap(({ instances }) => instances)) {
+      const kept = byId.get(instance.id)
+      if (!kept) byId.set(instance.id, instance)
+      else if (!told.has(instance)) {
+        told.add(instance)
+        tellLeftOut(name, service, instance, kept)
+      }
+    }
+    return byId.values()
+  }
+
   return {
     merge: (snapshots, { incomplete, previous }) =>
       createSnapshot({
         service,
-        // Of several instances with one id a snapshot keeps the last.
-        instances: snapshots.toReversed().flatMap(({ instances }) => instances),
+        instances: best(snapshots),
         revision: snapshots.map(({ revision }) => revision).join(','),
         stale: incomplete || snapshots.some(({ stale }) => stale),
         previous,
@@ -36,16 +61,19 @@ export function createSnapshotMerger(service: string): Merger<ServiceSnapshot> {
 }
 
 /** The union of all services; one that several members have is merged as its snapshots are. */
-export const servicesMerger: Merger<AllServices> = {
-  merge(values, { incomplete, previous }) {
-    const names = new Set(values.flatMap((services) => [...services.keys()]))
-    const snapshots = Array.from(names, (service) => {
-      const found = values.flatMap((services) => services.get(service) ?? [])
-      return createSnapshotMerger(service).merge(found, { incomplete, previous: previous?.get(service) })
-    })
-    return collectServices(snapshots, previous)
-  },
-  isEmpty: (services) => services.size === 0,
+export function servicesMerger(name: string): Merger<AllServices> {
+  const told = new WeakSet<ServiceInstance>()
+  return {
+    merge(values, { incomplete, previous }) {
+      const names = new Set(values.flatMap((services) => [...services.keys()]))
+      const snapshots = Array.from(names, (service) => {
+        const found = values.flatMap((services) => services.get(service) ?? [])
+        return createSnapshotMerger(service, name, told).merge(found, { incomplete, previous: previous?.get(service) })
+      })
+      return collectServices(snapshots, previous)
+    },
+    isEmpty: (services) => services.size === 0,
+  }
 }
 
 /** The union of sorted lists of names. */

@@ -1,4 +1,4 @@
-import type { AllServices } from '@sd/core'
+import { type AllServices, createServiceInstance, registryOperationChannel, subscribeTelemetry } from '@sd/core'
 import { plainSpec } from '@sd/testing'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createFailoverRegistry } from './index.ts'
@@ -176,6 +176,30 @@ test('what a member lacks is lacking', async () => {
   await expect(registry.listServices()).rejects.toMatchObject({ code: 'SD_UNSUPPORTED' })
   await expect(registry.watchServices()[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'SD_UNSUPPORTED' })
   await expect(registry.watchAll()[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'SD_UNSUPPORTED' })
+  await Promise.all([registry.close(), pass(5_000)])
+})
+
+test('of one id at two places the best member wins, and the other is told once', async () => {
+  const [a, b] = [createTestMember('a'), createTestMember('b')]
+  const place = { service: 'orders', id: 'x', port: 80 }
+  for (const [member, address] of [
+    [a, '10.0.0.1'],
+    [b, '10.0.0.2'],
+  ] as const) {
+    member.store.put(createServiceInstance({ ...place, address }), '1')
+  }
+  const told: string[] = []
+  const stop = subscribeTelemetry(registryOperationChannel, ({ operation, error }) => {
+    if (operation === 'decode' && error) told.push(error.message)
+  })
+  const registry = createTestRegistry([a, b], { mode: 'migration', name: 'both' })
+  const recording = record(registry)
+  await pass(100)
+  b.put(1)
+  await pass(100)
+  expect(recording.steps.length).toBeGreaterThan(0)
+  expect(told).toEqual(['both lists instance x of orders twice: 10.0.0.2:80 is left out for 10.0.0.1:80'])
+  stop()
   await Promise.all([registry.close(), pass(5_000)])
 })
 
