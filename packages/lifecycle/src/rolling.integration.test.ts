@@ -148,7 +148,7 @@ async function noteRemovals(registry: Registry, removals: Map<string, number>): 
   }
 }
 
-test.each(Object.entries(protocols))('a rolling restart over %s loses no request', { timeout: 120_000 }, async (_, kind) => {
+test.each(Object.entries(protocols))('a rolling restart over %s loses no request', { timeout: 120_000 }, async (name, kind) => {
   const { protocol, start, connect } = kind
   const registry = createMemoryRegistry()
   const discovery = createDiscovery({ source: registry })
@@ -168,6 +168,7 @@ test.each(Object.entries(protocols))('a rolling restart over %s loses no request
   const picks: { readonly instanceId: string; readonly at: number }[] = []
   const caller = connect(discovery, (instanceId, at) => picks.push({ instanceId, at }))
   const load = startConstantLoad(rate, caller.call)
+  const startedAt = performance.now()
   await delay(500)
   const second: Lifecycle[] = []
   for (const lifecycle of first) {
@@ -176,6 +177,8 @@ test.each(Object.entries(protocols))('a rolling restart over %s loses no request
   }
   await delay(500)
   await load.stop()
+  const perSecond = Math.round((load.calls / (performance.now() - startedAt)) * 1_000)
+  process.stdout.write(`${name}: ${load.calls} calls, ${perSecond} per second, ${load.failures.length} lost\n`)
 
   expect(load.failures).toEqual([])
   expect(picks).toHaveLength(load.calls)
