@@ -1,4 +1,4 @@
-import { createCertificates, obtainServer, startRedis } from '@sd/test-servers'
+import { createCertificates, freePort, obtainServer, startRedis } from '@sd/test-servers'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createRedisRateLimiter, type RedisRateLimiterOptions } from './index.ts'
 
@@ -50,7 +50,7 @@ describe.runIf(redis)('what Redis refuses', { timeout: 60_000 }, () => {
 
   test('a cluster is refused by name, unless it only starts', async () => {
     if (!redis) return
-    await using server = await startRedis(redis, { config: ['cluster-enabled yes'] })
+    await using server = await startRedis(redis, { config: ['cluster-enabled yes', `cluster-port ${await freePort()}`] })
     expect(await refusalOf(server.port, {})).toMatchObject({ code: 'SD_UNAVAILABLE', retryable: true })
   })
 
