@@ -55,7 +55,9 @@ function runFile(checkout: string, file: string): Promise<FileResult> {
       const tests = new Map<string, string | undefined>()
       for (const line of output.split('\n')) {
         if (!line.startsWith('{"name"')) continue
-        const { name, error } = JSON.parse(line) as { name: string; error?: string }
+        const { name: told, error } = JSON.parse(line) as { name: string; error?: string }
+        // The port is another one each time.
+        const name = told.replaceAll(`:${port}`, '')
         tests.set(tests.has(name) ? `${name} (${tests.size})` : name, error)
       }
       const crash = signal ? `was ended by ${signal}` : undefined
