@@ -11,7 +11,7 @@ const tarballFolder = join(root, '.cache', 'tarballs')
 /** Largest sizes in bytes: of the tarball, and of the code bundled alone, minified and compressed. About a fifth above what they are. */
 const budgets: Readonly<Record<string, { readonly packed: number; readonly bundled: number }>> = {
   core: { packed: 240_000, bundled: 30_000 },
-  client: { packed: 300_000, bundled: 42_000 },
+  client: { packed: 300_000, bundled: 50_000 },
 }
 
 /** Path of a package's tarball. */
