@@ -69,5 +69,8 @@ test('whatever a source gives, throws and rejects with, alerts of what can be re
   expect(states()).toEqual(['firing', 'resolved'])
   expect(errors.every((error) => SdError.isInstance(error))).toBe(true)
   expect(errors.some(({ code, message }) => code === 'SD_MALFORMED' && message.includes('left out'))).toBe(true)
-  await alerts.close()
+  // What is owed is tried for a while.
+  const closed = alerts.close()
+  await pass(30_000)
+  await closed
 })
