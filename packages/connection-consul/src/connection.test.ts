@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { type SdError, untilAborted } from '@sd/core'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import {
   type ConsulConnection,
   type ConsulConnectionOptions,
@@ -212,6 +212,9 @@ describe('an agent that is asked too much', () => {
     ['429 with Retry-After', '5', 3_000],
     ['429 with an absurd Retry-After', '86400', 20_000],
   ])('%s is left alone for a while, but for heartbeats', async (_, retryAfter, atLeastMs) => {
+    // The clock stands still: a busy machine would outlast a short pause.
+    vi.useFakeTimers({ toFake: ['performance'] })
+    onTestFinished(() => void vi.useRealTimers())
     const agent = await start((path) =>
       path.includes('leader')
         ? leader
