@@ -212,9 +212,13 @@ describe('an agent that is asked too much', () => {
     ['429 with Retry-After', '5', 3_000],
     ['429 with an absurd Retry-After', '86400', 20_000],
   ])('%s is left alone for a while, but for heartbeats', async (_, retryAfter, atLeastMs) => {
-    // The clock stands still: a busy machine would outlast a short pause.
+    // A pause of less than a second is waited for. The clock stands still: a busy machine would outlast it.
+    vi.spyOn(Math, 'random').mockReturnValue(0.99)
     vi.useFakeTimers({ toFake: ['performance'] })
-    onTestFinished(() => void vi.useRealTimers())
+    onTestFinished(() => {
+      vi.useRealTimers()
+      vi.restoreAllMocks()
+    })
     const agent = await start((path) =>
       path.includes('leader')
         ? leader
