@@ -205,10 +205,10 @@ test('the load bound counts the new request: of ten equal endpoints each may hav
   expect(tenth.active).toBe(1)
 })
 
-test('without a key the choice is random', () => {
+test.each([undefined, ''])('without a key, as with %j, the choice is random', (hashKey) => {
   const endpoints = createTestEndpoints([1, 1, 1])
   const picker = createConsistentHashBalancer({ random: createSeededRandom(5) }).createPicker(createTestView(endpoints))
-  const counts = countPicks(picker, 3_000)
+  const counts = countPicks(picker, 3_000, () => ({ hashKey }))
   expect(counts.size).toBe(3)
   expect(Math.min(...counts.values())).toBeGreaterThan(500)
 })

@@ -71,7 +71,8 @@ export class ConsistentHashPicker implements Picker {
     const { length } = owners
     if (length === 0) return undefined
     const { hashKey, attempted } = request
-    const hash = hashKey === undefined ? Math.floor(this.#random() * 2 ** 32) : hashText(hashKey)
+    // An empty key is none: all those without one would go to one endpoint.
+    const hash = hashKey === undefined || hashKey === '' ? Math.floor(this.#random() * 2 ** 32) : hashText(hashKey)
     const first = findPoint(this.ring, hash)
     const scales = this.#scales
     let best: Endpoint | undefined

@@ -1,4 +1,4 @@
-import type { Balancer, CallPickRequest, Endpoint, EndpointView, Picker } from '@sd/core'
+import type { Balancer, CallPickRequest, Endpoint, EndpointView, HeaderFields, Picker } from '@sd/core'
 import { capacityOf, type Grouping, type Preference, type ResolvedSpillOverOptions, splitView } from './spill-over.ts'
 
 /** A balancer that groups endpoints, prefers some groups over others, and spills over as Envoy does between its priority levels. */
@@ -25,6 +25,8 @@ class SpillOverPicker implements Picker {
   readonly inner: ReadonlyMap<string, Picker>
   /** Only there where an inner picker has it: without it the cluster need not tell of every request. */
   readonly changed?: (endpoint: Endpoint) => void
+  /** Likewise. */
+  readonly answered?: (endpoint: Endpoint, headers: HeaderFields) => void
   readonly #random: (() => number) | undefined
   readonly #maxActive: number
   readonly #pickers: readonly Picker[]
@@ -52,11 +54,14 @@ class SpillOverPicker implements Picker {
       1,
       this.#capacities.reduce((sum, capacity) => sum + capacity, 0),
     )
-    if (this.#pickers.some(({ changed }) => changed)) {
+    const wantsChanges = this.#pickers.some(({ changed }) => changed)
+    const wantsAnswers = this.#pickers.some(({ answered }) => answered)
+    if (wantsChanges || wantsAnswers) {
       const pickers = new Map(
         groups.flatMap((group, index) => group.view.endpoints.map((endpoint) => [endpoint, this.#pickers[index] as Picker])),
       )
-      this.changed = (endpoint) => pickers.get(endpoint)?.changed?.(endpoint)
+      if (wantsAnswers) this.answered = (endpoint, headers) => pickers.get(endpoint)?.answered?.(endpoint, headers)
+      if (wantsChanges) this.changed = (endpoint) => pickers.get(endpoint)?.changed?.(endpoint)
     }
   }
 

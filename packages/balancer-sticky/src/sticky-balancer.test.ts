@@ -2,7 +2,7 @@ import type { Balancer, Endpoint, PickRequest } from '@sd/core'
 import { balancerContract, createSeededRandom, createTestEndpoints, createTestView } from '@sd/testing'
 import fc from 'fast-check'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { createStickyBalancer, type StickyBalancer } from './index.ts'
+import { cookieKey, createStickyBalancer, type StickyBalancer } from './index.ts'
 import type { StickyPicker } from './sticky-picker.ts'
 
 /** Picks the next one that may be picked. */
@@ -244,4 +244,51 @@ test('bad options are refused', () => {
   expect(() => createStickyBalancer({ balancer: rotation, timeoutMs: 0 })).toThrow('Invalid timeoutMs')
   expect(() => createStickyBalancer({ balancer: rotation, maxSessions: 0 })).toThrow('Invalid maxSessions')
   expect(() => createStickyBalancer({ balancer: rotation, cookie: 'sid' } as never)).toThrow('Invalid cookie: unknown field')
+})
+
+describe('a session that a response begins', () => {
+  const key = cookieKey('sid')
+  const withCookie = (sid: string): object => ({ headers: { cookie: `sid=${sid}` } })
+
+  test('goes to the endpoint that began it', () => {
+    const balancer = createStickyBalancer({ balancer: rotation, key })
+    const endpoints = createTestEndpoints([1, 1, 1])
+    const picker = balancer.createPicker(createTestView(endpoints)) as StickyPicker
+    for (let user = 0; user < 30; user++) {
+      const login = picker.pick({ headers: {} }) as Endpoint
+      picker.answered?.(login, { 'set-cookie': [`sid=${user}; Path=/`] })
+      for (let more = 0; more < 3; more++) expect(picker.pick(withCookie(String(user)))).toBe(login)
+    }
+    expect(balancer.statistics()).toEqual({ ...none, unkeyed: 30, started: 30, hits: 90 })
+  })
+
+  test('that is known stays where it is, and other fields begin none', () => {
+    const balancer = createStickyBalancer({ balancer: rotation, key, maxSessions: 2 })
+    const endpoints = createTestEndpoints([1, 1])
+    const picker = balancer.createPicker(createTestView(endpoints)) as StickyPicker
+    const [first, second] = endpoints as [Endpoint, Endpoint]
+    picker.answered?.(second, { 'set-cookie': 'sid=a' })
+    picker.answered?.(first, { 'set-cookie': 'sid=a' })
+    picker.answered?.(first, { 'set-cookie': ['sid=; max-age=60', `sid=${'x'.repeat(2_000)}`] })
+    picker.answered?.(first, {})
+    expect(picker.pick(withCookie('a'))).toBe(second)
+    expect(balancer.statistics()).toEqual({ ...none, started: 1, hits: 1 })
+    for (const sid of ['b', 'c', 'd']) picker.answered?.(first, { 'set-cookie': `sid=${sid}` })
+    expect(balancer.statistics()).toMatchObject({ started: 4, evicted: 2 })
+  })
+
+  test('is told to the balancer within, and nobody else is asked to tell', () => {
+    const told: Endpoint[] = []
+    const learning: Balancer = {
+      name: 'learning',
+      createPicker: ({ endpoints: [endpoint] }) => ({ pick: () => endpoint, answered: (one) => told.push(one) }),
+    }
+    const endpoints = createTestEndpoints([1])
+    const view = createTestView(endpoints)
+    createStickyBalancer({ balancer: learning })
+      .createPicker(view)
+      .answered?.(endpoints[0] as Endpoint, {})
+    expect(told).toEqual(endpoints)
+    expect(createStickyBalancer({ balancer: rotation }).createPicker(view).answered).toBeUndefined()
+  })
 })

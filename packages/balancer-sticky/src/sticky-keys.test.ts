@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { cookieKey, hashKeyOf, headerKey } from './index.ts'
 
 test('a hash key', () => {
@@ -22,7 +22,7 @@ test.each([
   ['xsid=1; sid=2; sid=3', '2'],
   ['SID=1', undefined],
   ['sid', undefined],
-  ['sid=', ''],
+  ['sid=', undefined],
   [';; ;', undefined],
   ['   ', undefined],
   ['', undefined],
@@ -34,4 +34,38 @@ test('no cookie', () => {
   expect(cookieKey('sid')({ headers: {} })).toBeUndefined()
   expect(cookieKey('sid')({})).toBeUndefined()
   expect(() => cookieKey('')).toThrow('Invalid name')
+})
+
+describe('what a response begins', () => {
+  test.each<[string | string[] | undefined, string | undefined]>([
+    ['sid=4711', '4711'],
+    [['other=1', 'sid=4711; Path=/; HttpOnly'], '4711'],
+    [[' sid= 4711 ;Max-Age=60'], '4711'],
+    ['sid="a b"; Secure', '"a b"'],
+    [['sid=old', 'sid=new'], 'new'],
+    ['sid=4711; max-age=60; expires=Thu, 01 Jan 1970 00:00:00 GMT', '4711'],
+    ['sid=4711; expires=nonsense; max-age=x', '4711'],
+    ['sid=; path=/', ''],
+    ['sid=deleted; Max-Age=0', undefined],
+    ['sid=deleted; max-age = -1', undefined],
+    ['sid=deleted; Expires=Thu, 01 Jan 1970 00:00:00 GMT', undefined],
+    [['sid=1', 'sid=deleted; max-age=0'], undefined],
+    ['xsid=1', undefined],
+    [[], undefined],
+    [undefined, undefined],
+  ])('%j is the session %j', (fields, expected) => {
+    expect(cookieKey('sid').ofResponse?.({ 'set-cookie': fields })).toBe(expected)
+  })
+
+  test('a header field that names a session', () => {
+    const key = headerKey('Mcp-Session-Id')
+    expect(key.ofResponse?.({ 'mcp-session-id': 'a' })).toBe('a')
+    expect(key.ofResponse?.({ 'mcp-session-id': ['b', 'c'] })).toBe('b')
+    expect(key.ofResponse?.({})).toBeUndefined()
+  })
+
+  test('an empty cookie is not a given one', () => {
+    expect(cookieKey('sid')({ headers: { cookie: 'sid=; sid=7' } })).toBe('7')
+    expect(cookieKey('sid')({ headers: { cookie: 'sid=' } })).toBeUndefined()
+  })
 })

@@ -1,4 +1,4 @@
-import { type CallPickRequest, type Endpoint, type EndpointView, isPickable, type Picker } from '@sd/core'
+import { type CallPickRequest, type Endpoint, type EndpointView, type HeaderFields, isPickable, type Picker } from '@sd/core'
 import type { Session, SessionTable } from './session-table.ts'
 import type { StickyCounters } from './statistics.ts'
 import type { StickyKey } from './sticky-keys.ts'
@@ -29,6 +29,8 @@ export class StickyPicker implements Picker {
   readonly counters: StickyCounters
   /** Only there where the inner picker has it: without it the cluster need not tell of every request. */
   readonly changed?: (endpoint: Endpoint) => void
+  /** Likewise; and where responses begin sessions. */
+  readonly answered?: (endpoint: Endpoint, headers: HeaderFields) => void
   readonly #view: EndpointView
   readonly #key: StickyKey
   readonly #indices: Map<Endpoint, number>
@@ -42,13 +44,14 @@ export class StickyPicker implements Picker {
     this.sessions = sessions
     this.counters = counters
     this.#sweeper = sweeper
+    if (key.ofResponse || inner.answered) this.answered = (endpoint, headers) => this.#learn(endpoint, headers)
     if (inner.changed) this.changed = (endpoint) => inner.changed?.(endpoint)
   }
 
   pick(request: CallPickRequest): Endpoint | undefined {
     const { counters, sessions, inner } = this
     const key = this.#key(request)
-    if (typeof key !== 'string' || key === '' || key.length > maxKeyLength) {
+    if (!isKey(key)) {
       counters.unkeyed++
       return inner.pick(request)
     }
@@ -78,11 +81,27 @@ export class StickyPicker implements Picker {
     return endpoint
   }
 
+  /** The endpoint that begins a session is the one that knows it, wherever the request went without it. A session that is known stays where it is. */
+  #learn(endpoint: Endpoint, headers: HeaderFields): void {
+    this.inner.answered?.(endpoint, headers)
+    const key = this.#key.ofResponse?.(headers)
+    if (!isKey(key)) return
+    const now = performance.now()
+    this.#sweeper.sweep(now)
+    if (this.sessions.use(key, now)) return
+    this.counters.started++
+    this.sessions.start(key, endpoint, now)
+  }
+
   /** Index of a session's endpoint in the view, or -1. The session remembers it: a lookup by endpoint costs more than the pick. */
   #locate(session: Session): number {
     if (this.#view.endpoints[session.index] !== session.endpoint) session.index = this.#indices.get(session.endpoint) ?? -1
     return session.index
   }
+}
+
+function isKey(key: unknown): key is string {
+  return typeof key === 'string' && key !== '' && key.length <= maxKeyLength
 }
 
 /** Whether an endpoint may get other requests is asked with this one. */

@@ -131,6 +131,7 @@ test('run, middleware and a call of its own lane', async () => {
     await lanes.interceptor({ headers } as never, async () => undefined as never)
     return headers
   }
+  expect(await lanes.run('blue', () => headersOf({ 'x-env': '' }))).toEqual({ 'x-env': 'blue' })
   expect(await headersOf({})).toEqual({})
   expect(await lanes.run('blue', () => headersOf({}))).toEqual({ 'x-env': 'blue' })
   expect(await lanes.run('blue', () => headersOf({ 'x-env': 'green' }))).toEqual({ 'x-env': 'green' })

@@ -66,7 +66,8 @@ export function createLanes(options: LaneOptions = {}): Lanes {
     middleware: (request, _response, next) => storage.run(laneOf(request), next),
     interceptor({ headers }, next) {
       const lane = storage.getStore()
-      if (lane !== undefined) headers[header] ??= lane
+      // An empty field is not a lane of the call's own.
+      if (lane !== undefined && !headers[header]?.trim()) headers[header] = lane
       return next()
     },
     label({ headers }) {

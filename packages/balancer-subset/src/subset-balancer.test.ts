@@ -109,6 +109,24 @@ test('whatever the lanes and the label, a pick is of the lane, else of the base'
   )
 })
 
+test('of a response the balancer of its endpoint is told', () => {
+  const told: [string, Endpoint][] = []
+  const inner: Balancer = {
+    name: 'inner',
+    createPicker: ({ endpoints }) => ({ pick: () => undefined, answered: (one) => told.push([String(endpoints.length), one]) }),
+  }
+  const endpoints = endpointsOf('', '', 'canary')
+  const picker = balancerOf({ balancer: inner }).createPicker(createTestView(endpoints))
+  for (const endpoint of endpoints) picker.answered?.(endpoint, {})
+  expect(told).toEqual([
+    ['2', endpoints[0]],
+    ['2', endpoints[1]],
+    ['1', endpoints[2]],
+  ])
+  expect(picker.changed).toBeUndefined()
+  expect(balancerOf().createPicker(createTestView(endpoints)).answered).toBeUndefined()
+})
+
 test('bad options are refused', () => {
   const balancer = createRoundRobinBalancer()
   expect(() => createSubsetBalancer(undefined as never)).toThrow('Invalid options')

@@ -1,4 +1,4 @@
-import type { Balancer, CallPickRequest, Endpoint, EndpointView, Picker, ServiceInstance } from '@sd/core'
+import type { Balancer, CallPickRequest, Endpoint, EndpointView, HeaderFields, Picker, ServiceInstance } from '@sd/core'
 
 /** What a picker is built with. */
 export interface SubsetPickerOptions {
@@ -29,6 +29,8 @@ export class SubsetPicker implements Picker {
   readonly pickers: ReadonlyMap<string, Picker>
   /** Defined only where an inner picker has it: without it the cluster need not report every request. */
   readonly changed?: (endpoint: Endpoint) => void
+  /** Likewise. */
+  readonly answered?: (endpoint: Endpoint, headers: HeaderFields) => void
   readonly #label: SubsetPickerOptions['label']
   readonly #fallsBack: boolean
 
@@ -38,12 +40,16 @@ export class SubsetPicker implements Picker {
     this.#fallsBack = fallsBack
     const views = splitView(view, subsetOf)
     this.pickers = new Map(Array.from(views, ([name, subset]) => [name, inner.createPicker(subset, before?.pickers.get(name))]))
-    if ([...this.pickers.values()].some(({ changed }) => changed)) {
+    const inners = [...this.pickers.values()]
+    const wantsChanges = inners.some(({ changed }) => changed)
+    const wantsAnswers = inners.some(({ answered }) => answered)
+    if (wantsChanges || wantsAnswers) {
       const owners = new Map<Endpoint, Picker>()
       for (const [name, { endpoints }] of views) {
         for (const endpoint of endpoints) owners.set(endpoint, this.pickers.get(name) as Picker)
       }
-      this.changed = (endpoint) => owners.get(endpoint)?.changed?.(endpoint)
+      if (wantsChanges) this.changed = (endpoint) => owners.get(endpoint)?.changed?.(endpoint)
+      if (wantsAnswers) this.answered = (endpoint, headers) => owners.get(endpoint)?.answered?.(endpoint, headers)
     }
   }
 

@@ -208,7 +208,7 @@ export class PolicyCall implements ChannelCall, PolicyHandler {
     const { service, hashMetadata } = this.#context
     const { path, kind } = this.#init
     const deadline = this.#findDeadline()
-    const hashKey = hashMetadata === undefined ? undefined : findField(this.#fields, hashMetadata)
+    const hashKey = hashMetadata === undefined ? undefined : findField(this.#fields, hashMetadata) || undefined
     const priority = readPriority({ [PRIORITY_HEADER]: findField(this.#fields, PRIORITY_HEADER) })
     const [message] = this.#unsent ?? []
     return {

@@ -70,7 +70,7 @@ export function registerServices<Module extends GrpcModule>(options: GrpcService
       const pinned = findPin(metadata)
       if (pinned) return pinned
       const { hashMetadata, timeoutMs: ownLimitMs } = settingsOf(service)
-      const hashKey = hashMetadata === undefined ? undefined : metadata.get(hashMetadata)[0]?.toString()
+      const hashKey = hashMetadata === undefined ? undefined : metadata.get(hashMetadata)[0]?.toString() || undefined
       return new GrpcCall({ service, path, hashKey, ownLimitMs })
     },
   })

@@ -10,6 +10,7 @@ import {
   type Permit,
   publishTelemetry,
   type RefusingPolicy,
+  readServerDelay,
   SdError,
 } from '@sd/core'
 import { Attempt, type AttemptOwner } from './attempt.ts'
@@ -394,5 +395,5 @@ class AttemptFailure extends Error {
 function isGood({ answer }: Attempt): boolean {
   if (!answer) return false
   const { status, headers } = answer
-  return (status < 500 && status !== 429) || 'retry-after' in headers || 'grpc-retry-pushback-ms' in headers
+  return (status < 500 && status !== 429) || readServerDelay(headers) !== undefined
 }

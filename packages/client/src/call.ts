@@ -106,7 +106,7 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
     this.priority = init.priority
     if (init.priority) this.headers[PRIORITY_HEADER] = init.priority
     if ((init.idempotent ?? init.entry.settings.idempotent) && !IDEMPOTENT_METHODS.has(init.method)) {
-      this.headers[IDEMPOTENCY_HEADER] ??= randomUUID()
+      if (!this.headers[IDEMPOTENCY_HEADER]?.trim()) this.headers[IDEMPOTENCY_HEADER] = randomUUID()
     }
     this.#openCalls = init.openCalls
     this.#callerSignal = init.signal
@@ -151,7 +151,7 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
       this.#isBodyUsed = false
       const { contentType, length } = this.#prepared
       if (length !== undefined) this.headers['content-length'] = String(length)
-      if (contentType !== undefined) this.headers['content-type'] ??= contentType
+      if (contentType !== undefined) this.headers['content-type'] ||= contentType
     }
     return this.#prepared
   }

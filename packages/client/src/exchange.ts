@@ -243,6 +243,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     const { endpoint, attempt } = this
     endpoint.answered(now)
     const { attempts, maxResponseBytes, entry } = attempt.call
+    entry.attached.answered?.(endpoint, headers)
     this.response = new ServiceResponse({ status, headers, statusText, body: this.#body, endpoint, attempts, maxResponseBytes })
     if (status < 500) {
       entry.policies.attemptLimit?.learn(this.latencyMs, attempt.call, now)

@@ -145,7 +145,7 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
       ...(requestOptions.headers && readHeaders('headers', requestOptions.headers)),
     }
     const contentType = requestOptions.json === undefined ? contentTypeOf(body) : 'application/json'
-    if (contentType !== undefined) headers['content-type'] ??= contentType
+    if (contentType !== undefined) headers['content-type'] ||= contentType
     const startedAt = performance.now()
     const deadlineAt = findDeadline(requestOptions, entry, startedAt)
     const init: CallInit = {

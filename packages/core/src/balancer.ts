@@ -1,3 +1,4 @@
+import type { HeaderFields } from './call.ts'
 import type { Endpoint } from './endpoint.ts'
 
 /** What a picker chooses from: the endpoints that may get traffic and their effective weights. Not changed after it was made. */
@@ -37,6 +38,11 @@ export interface Picker {
   pick(request: PickRequest): Endpoint | undefined
   /** Told when an endpoint's `active` or `available` changed, where the picker keeps something that depends on it. */
   changed?(endpoint: Endpoint): void
+  /**
+   * Told of the head of every response, where the picker learns from it, such as the cookie that begins a session. On the request path: it must be
+   * quick, and must not throw.
+   */
+  answered?(endpoint: Endpoint, headers: HeaderFields): void
 }
 
 /** A load-balancing algorithm. */

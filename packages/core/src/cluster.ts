@@ -1,4 +1,5 @@
 import type { Balancer, EndpointView, PickRequest } from './balancer.ts'
+import type { HeaderFields } from './call.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { EndpointOut, OutReason } from './endpoint-blocks.ts'
 import type { EndpointCheck } from './monitor.ts'
@@ -132,6 +133,8 @@ export interface AttachedBalancer {
   readonly balancer: Balancer
   /** Picks from the cluster as it is now; synchronous, no registry call. */
   pick(request: PickRequest): Endpoint | undefined
+  /** Tells of the head of a response. Absent where nobody learns from it. */
+  answered?(endpoint: Endpoint, headers: HeaderFields): void
   /** Ends it; the cluster forgets it. */
   detach(): void
 }

@@ -62,10 +62,13 @@ const hostName = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z
 /** What resolvers take for an IPv4 address of another notation, such as `010.0.0.1` (octal), `0x7f.1` or `2130706433`; as the URL standard has it. */
 const endsInNumber = /(?:^|\.)(?:\d+|0x[\da-f]*)\.?$/i
 
+/** @returns an IPv6 address as RFC 5952 has it: two spellings of one would be two instances */
 function checkAddress(value: unknown): string {
   if (typeof value === 'string') {
-    const isHost = hostName.test(value) && (!endsInNumber.test(value) || readIpAddress(value) === value)
-    if (value.includes(':') ? URL.canParse(`http://[${value}]`) : isHost) return value
+    if (value.includes(':')) {
+      const address = URL.canParse(`http://[${value}]`) ? readIpAddress(value) : undefined
+      if (address !== undefined) return address
+    } else if (hostName.test(value) && (!endsInNumber.test(value) || readIpAddress(value) === value)) return value
   }
   throw invalid('address', value, 'a host name, an IPv4 address or an IPv6 address without brackets')
 }

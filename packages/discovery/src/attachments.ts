@@ -1,4 +1,13 @@
-import type { AttachedBalancer, Balancer, CallPickRequest, Endpoint, EndpointView, Picker, PickRequest } from '@sd/core'
+import type {
+  AttachedBalancer,
+  Balancer,
+  CallPickRequest,
+  Endpoint,
+  EndpointView,
+  HeaderFields,
+  Picker,
+  PickRequest,
+} from '@sd/core'
 
 /** What balancers are attached to. */
 export interface AttachmentSource {
@@ -62,6 +71,10 @@ class Attachment implements AttachedBalancer {
 
   changed(endpoint: Endpoint): void {
     this.#picker.changed?.(endpoint)
+  }
+
+  answered(endpoint: Endpoint, headers: HeaderFields): void {
+    this.#picker.answered?.(endpoint, headers)
   }
 
   /** An endpoint that is out but to be tried was picked: leaves it to a request that may be repeated, where there is another one. */

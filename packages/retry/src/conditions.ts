@@ -54,7 +54,7 @@ export function createCondition(conditions: RetryConditions): (result: AttemptRe
     if (!sent) return true
     if (!replayable) return false
     if (methods === undefined || methods.has(call.method)) return true
-    return idempotencyHeader !== undefined && call.headers[idempotencyHeader] !== undefined
+    return idempotencyHeader !== undefined && Boolean(call.headers[idempotencyHeader]?.trim())
   }
   function isWanted(result: AttemptResult): boolean {
     const custom = when?.(result)

@@ -31,8 +31,10 @@ function answer(status: number, headers: Record<string, string | string[]> = {})
 describe('what is tried again', () => {
   const post = createCall({ method: 'POST' })
   const keyed = createCall({ method: 'POST', headers: { 'idempotency-key': '7' } })
+  const emptyKeyed = createCall({ method: 'POST', headers: { 'idempotency-key': ' ' } })
   test.each<[string, RetryPolicyOptions, Partial<AttemptResult>, boolean]>([
     ['a good answer', {}, answer(200), false],
+    ['a POST with an empty idempotency key', {}, { ...answer(503), call: emptyKeyed }, false],
     ['503', {}, answer(503), true],
     ['500', {}, answer(500), false],
     ['a status of the list', { statuses: [404] }, answer(404), true],

@@ -8,7 +8,7 @@ export interface RequestHead {
   readonly path: string
   /** Header fields, names in lower case. */
   readonly headers: HeaderFields
-  /** Address of the peer of the connection, which is a proxy where there is one; absent where the server does not know it. */
+  /** Address of the peer of the connection, in the one spelling of `readIpAddress`, which is a proxy where there is one; absent where the server does not know it. */
   readonly remoteAddress?: string | undefined
   /** The request as the server or framework has it, such as Express' `Request` with its `user`; absent where {@link ServerLimits.admit} was given none. */
   readonly source?: object | undefined

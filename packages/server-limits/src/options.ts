@@ -10,6 +10,7 @@ import {
   guardListener,
   invalid,
   type RateLimiter,
+  readIpNetwork,
   type SdError,
 } from '@sd/core'
 import type { RequestHead } from './admission.ts'
@@ -20,7 +21,7 @@ export interface ServerRateLimit {
   readonly limiter: RateLimiter
   /**
    * Whose request it is; without a key it is not limited. Take what callers can't make up: a verified user, or an address. Longer keys than
-   * limiters take are replaced by their hash. @default the address of the connection's peer
+   * limiters take are replaced by their hash. @default the address of the connection's peer, of IPv6 its /64: one caller has all of that
    */
   readonly key?: (request: RequestHead) => string | undefined
   /** Units that a request takes. @default 1 for each */
@@ -123,6 +124,11 @@ function failWith(error: SdError): never {
   throw error
 }
 
+/** Who asks, where the application does not say: the address, or its network where one caller has many. */
+function networkOf({ remoteAddress }: RequestHead): string | undefined {
+  return remoteAddress === undefined ? undefined : (readIpNetwork(remoteAddress) ?? remoteAddress)
+}
+
 function readRate(value: ServerRateLimit): Required<ServerRateLimit> {
   const rate = checkObject('rate', value) as unknown as ServerRateLimit
   if ('acquire' in rate) throw invalid('rate', 'a limiter', 'an object with it: { limiter }')
@@ -130,7 +136,7 @@ function readRate(value: ServerRateLimit): Required<ServerRateLimit> {
   checkFunction('rate.limiter.acquire', checkObject('rate.limiter', rate.limiter)['acquire'] as () => void)
   return {
     limiter: rate.limiter,
-    key: checkFunction('rate.key', rate.key ?? (({ remoteAddress }) => remoteAddress)),
+    key: checkFunction('rate.key', rate.key ?? networkOf),
     cost: checkFunction('rate.cost', rate.cost ?? (() => 1)),
   }
 }

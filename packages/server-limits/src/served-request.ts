@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
-import { type Outcome, SdError } from '@sd/core'
+import { type Outcome, readIpAddress, SdError } from '@sd/core'
 import type { Admission, RequestHead } from './admission.ts'
 import { watchHead } from './response-head.ts'
 
@@ -17,9 +17,14 @@ export function readHead(request: NodeRequest, source: object = request): Reques
     // Express takes off `url` what a router is mounted at.
     path: typeof originalUrl === 'string' ? originalUrl : (request.url ?? '/'),
     headers: request.headers,
-    remoteAddress: request.socket?.remoteAddress,
+    remoteAddress: addressOf(request.socket?.remoteAddress),
     source,
   }
+}
+
+/** In one spelling: a server that listens on IPv6 sees those of IPv4 as `::ffff:192.0.2.1`. */
+function addressOf(address: string | undefined): string | undefined {
+  return address?.includes(':') ? (readIpAddress(address) ?? address) : address
 }
 
 /** Whether a request says that it has a body. */

@@ -1,11 +1,11 @@
 import { once } from 'node:events'
-import type { ServerResponse } from 'node:http'
-import { connect } from 'node:net'
+import { createServer, type ServerResponse } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
 import { createAdaptiveLimit, createBulkhead } from '@sd/concurrency-limit'
 import { type RateLimiter, SdError, type ServerRefusedEvent, serverRefusedChannel, subscribeTelemetry } from '@sd/core'
 import { createMemoryRateLimiter } from '@sd/rate-limit-memory'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { ServerLimitsOptions } from './index.ts'
+import { createServerLimits, type ServerLimits, type ServerLimitsOptions } from './index.ts'
 import { ask, serveLimited, until } from './testing/serve.ts'
 
 /** Holds all requests until they are let go. */
@@ -31,6 +31,33 @@ function watchRefusals(): ServerRefusedEvent[] {
 }
 
 describe('rate', () => {
+  test('a caller is its address in any spelling, and of IPv6 its network', async () => {
+    const statusOf = async (limits: ServerLimits, remoteAddress: string): Promise<number> =>
+      (await limits.admit({ method: 'GET', path: '/', headers: {}, remoteAddress })).refusal?.status ?? 200
+    for (const [first, same, other] of [
+      ['192.0.2.1', '::ffff:192.0.2.1', '::ffff:192.0.2.2'],
+      ['::FFFF:C000:0201', '192.0.2.1', '192.0.2.2'],
+      ['2001:db8::1', '2001:DB8:0:0:ffff::2', '2001:db8:0:1::1'],
+      ['fe80::1%eth0', 'fe80::2%eth0', '::1'],
+    ] as const) {
+      const limits = createServerLimits({ rate: { limiter: oneCall() } })
+      expect(await statusOf(limits, first)).toBe(200)
+      expect(await statusOf(limits, same)).toBe(429)
+      expect(await statusOf(limits, other)).toBe(200)
+      limits.close()
+    }
+  })
+
+  test('a server that listens on IPv6 too gives functions the address of IPv4 as it is', async () => {
+    const seen: unknown[] = []
+    const limits = createServerLimits({ exempt: ({ remoteAddress }) => seen.push(remoteAddress) > 0 })
+    const server = createServer(limits.handler((_, response) => void response.end()))
+    await once(server.listen(0), 'listening')
+    onTestFinished(() => void server.close())
+    await ask((server.address() as AddressInfo).port)
+    expect(seen).toEqual(['127.0.0.1'])
+  })
+
   test('a caller over its rate is told so, and when to come again', async () => {
     const refusals = watchRefusals()
     const key: NonNullable<ServerLimitsOptions['rate']>['key'] = ({ headers }) => headers['x-user'] as string

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { TLSSocket } from 'node:tls'
 import { type Attributes, context, type Span, SpanKind, trace } from '@opentelemetry/api'
+import { readIpAddress } from '@sd/core'
 import { failSpan } from './ending.ts'
 import { methodAttributes, methodName, redactQuery } from './http.ts'
 import { readOptions, type TracingOptions } from './options.ts'
@@ -78,7 +79,7 @@ function serverAttributes(request: IncomingMessage, queryParameters: ReadonlySet
     'url.path': path,
     'url.query': query,
     'network.protocol.version': httpVersion,
-    'client.address': socket.remoteAddress,
+    'client.address': socket.remoteAddress && (readIpAddress(socket.remoteAddress) ?? socket.remoteAddress),
     'user_agent.original': headers['user-agent'],
   }
   const host = /^(?<address>\[[^\]]*\]|[^:]+)(?::(?<port>\d{1,5}))?$/.exec(headers.host ?? '')?.groups
