@@ -66,12 +66,12 @@ function findSetCookie(fields: string | readonly string[] | undefined, start: st
 }
 
 function isOver(attributes: readonly string[]): boolean {
-  const valueOf = (wanted: RegExp): string | undefined =>
+  const valueOfAttribute = (wanted: RegExp): string | undefined =>
     attributes
       .findLast((one) => wanted.test(one))
       ?.replace(wanted, '')
       .trim()
-  const maxAge = valueOf(/^\s*max-age\s*=/i)
+  const maxAge = valueOfAttribute(/^\s*max-age\s*=/i)
   if (maxAge !== undefined && /^-?\d+$/.test(maxAge)) return Number(maxAge) <= 0
-  return Date.parse(valueOf(/^\s*expires\s*=/i) ?? '') <= Date.now()
+  return Date.parse(valueOfAttribute(/^\s*expires\s*=/i) ?? '') <= Date.now()
 }
