@@ -113,9 +113,22 @@ const cases: Readonly<Record<string, CaseBody<ConfigFaultContext>>> = {
     for (const [name, content] of Object.entries(garbage)) {
       if (!(await isWritten(harness.write(scope, second, content)))) continue
       await write(0, name)
+      const refusal = await within(
+        observer.load().then(() => undefined, asError),
+        limitMs,
+        `load() with ${name}`,
+      )
+      if (refusal instanceof Error) {
+        // Refused with its place, so that nothing is lost on the way: all stays as it was until somebody mends it.
+        assert.ok(SdError.isInstance(refusal) && refusal.code === 'SD_MALFORMED', String(refusal))
+        assert.ok(refusal.message.includes(second), `${refusal.message} names ${second}`)
+        await probe.untilStale(true)
+        assert.ok(await isWritten(harness.write(scope, second, 'two')))
+        await probe.untilStale(false)
+        continue
+      }
       const document = await probe.until((value) => assert.equal(contentsOf(value, [first])[0], name))
       for (const { key, content: text } of document.entries) assert.ok(text.isWellFormed(), `${key} is no text`)
-      await within(observer.load(), limitMs, `load() with ${name}`)
     }
     for (const key of nonsenseKeys) await isWritten(harness.write(scope, key, 'x'))
     await write(0, 'one')
@@ -123,7 +136,7 @@ const cases: Readonly<Record<string, CaseBody<ConfigFaultContext>>> = {
     await recovered('garbage', ['one', 'two'])
     for (const { key } of (await observer.load()).entries) assert.ok(isConfigKey(key), `${JSON.stringify(key)} is no key`)
     assert.ok(
-      probe.seen.every(({ stale }) => stale === undefined),
+      probe.seen.every(({ stale }) => stale === undefined || stale.error.code === 'SD_MALFORMED'),
       'a watch goes on',
     )
   },
