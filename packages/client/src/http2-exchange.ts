@@ -1,6 +1,7 @@
-import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2'
+import type { ClientHttp2Session, IncomingHttpHeaders } from 'node:http2'
 import { closedError, type Endpoint, type HeaderFields, SdError } from '@sd/core'
 import { headersOf } from './http2-fields.ts'
+import { endWith, letGoOf, type OwnedStream, ownStream, type StreamOwner } from './http2-stream.ts'
 import type { TransportExchange, TransportHandler, TransportRequest } from './transport.ts'
 import { toTransportFailure } from './transport-errors.ts'
 import { keepLength, lengthError, UploadStream } from './upload.ts'
@@ -20,10 +21,7 @@ export interface Http2Connection {
 }
 
 const nothing: readonly string[] = []
-
-/** Of an exchange that has ended. */
-const noRequest: TransportRequest = { method: '', path: '', headers: {}, body: null }
-const nobody: TransportHandler = { onSend() {}, onResponse() {}, onData: () => true, onEnd() {}, onError() {} }
+const noFields: HeaderFields = Object.freeze({})
 
 /** Codes of RST_STREAM (RFC 9113, 7). */
 const noError = 0
@@ -31,16 +29,17 @@ const refusedStream = 7
 const cancel = 8
 
 /** One exchange on a stream of an HTTP/2 connection. */
-export class Http2Exchange implements TransportExchange {
+export class Http2Exchange implements TransportExchange, StreamOwner {
   /** Whether it has ended: its handler was told. */
   hasEnded = false
-  rawHeaders: readonly string[] = nothing
   rawTrailers: readonly string[] = nothing
   readonly #endpoint: Endpoint
-  #request: TransportRequest
-  #handler: TransportHandler
+  readonly #request: TransportRequest
+  readonly #handler: TransportHandler
   #connection: Http2Connection | undefined
-  #stream: ClientHttp2Stream | undefined
+  #stream: OwnedStream | undefined
+  /** Header fields as the library has them. */
+  #rawHead: unknown
   /** What was pushed before there was a stream. */
   #pending: Uint8Array[] | undefined
   #trailers: readonly string[] | undefined
@@ -51,7 +50,7 @@ export class Http2Exchange implements TransportExchange {
   #wasResent = false
   #hasHead = false
   #isComplete = false
-  #trailerFields: HeaderFields = {}
+  #trailerFields = noFields
   /** Bytes of the body that the head promised and that have not come; NaN if it promised none. */
   #missing = Number.NaN
 
@@ -60,6 +59,10 @@ export class Http2Exchange implements TransportExchange {
     this.#request = request
     this.#handler = handler
     this.#left = lengthOf(request)
+  }
+
+  get rawHeaders(): readonly string[] {
+    return withoutPseudo(this.#rawHead)
   }
 
   /** Whether it is of a kind that this transport can't send. */
@@ -85,13 +88,13 @@ export class Http2Exchange implements TransportExchange {
         waitForTrailers: pushed === true,
       })
       this.#stream = stream
-      this.#listen(stream)
+      ownStream(stream, this, pushed === true)
       this.#handler.onSend()
       if (pushed === true) this.#startPushing(stream)
       else if (typeof body === 'string' || body instanceof Uint8Array) stream.end(body)
       else if (body !== null) this.#startUpload(stream, body)
     } catch (error) {
-      queueMicrotask(() => this.#failWith(error))
+      queueMicrotask(() => this.onFailure(error))
     }
   }
 
@@ -113,7 +116,7 @@ export class Http2Exchange implements TransportExchange {
       return
     }
     this.#trailers = trailers
-    this.#stream?.end()
+    if (this.#stream) endWith(this.#stream, toFields(trailers ?? nothing))
   }
 
   abort(reason: SdError): void {
@@ -131,15 +134,8 @@ export class Http2Exchange implements TransportExchange {
     this.#stream?.close(cancel)
     this.#connection?.onEnd(this)
     // A body that was begun can't be sent again, whatever the server saw of it.
-    this.#letGo().onError(error, this.#upload?.hasBegun ? undefined : wasSent)
-  }
-
-  /** The library keeps a stream for a while after its end, and with it whatever listens. Of a call that has ended, nothing should be kept with it. */
-  #letGo(): TransportHandler {
-    const handler = this.#handler
-    this.#handler = nobody
-    this.#request = noRequest
-    return handler
+    letGoOf(this.#stream)
+    this.#handler.onError(error, this.#upload?.hasBegun ? undefined : wasSent)
   }
 
   /**
@@ -150,51 +146,40 @@ export class Http2Exchange implements TransportExchange {
     const connection = this.#connection
     const { pushed } = this.#request
     if (this.#wasResent || this.#hasHead || pushed === true || this.#upload?.hasBegun === true || !connection) return false
-    const stream = this.#stream
+    letGoOf(this.#stream)
     this.#stream = undefined
-    stream?.removeAllListeners()
-    stream?.on('error', () => undefined)
     this.#wasResent = true
     connection.onEnd(this)
     return connection.resend(this)
   }
 
-  #listen(stream: ClientHttp2Stream): void {
-    stream.on('headers', (fields: IncomingHttpHeaders, _flags: number, raw: unknown) => {
-      if (this.hasEnded) return
-      this.rawHeaders = withoutPseudo(raw)
-      this.#handler.onInformation?.(Number(fields[':status']), fieldsOf(fields))
-    })
-    stream.on('response', (fields: IncomingHttpHeaders, _flags: number, raw: unknown) => this.#onResponse(fields, raw))
-    stream.on('trailers', (fields: IncomingHttpHeaders, _flags: number, raw: unknown) => {
-      this.rawTrailers = withoutPseudo(raw)
-      this.#trailerFields = fieldsOf(fields)
-    })
-    stream.on('data', (chunk: Uint8Array) => this.#onData(stream, chunk))
-    stream.on('end', () => this.#onDataEnd(stream))
-    stream.on('error', (error) => this.#failWith(error))
-    stream.on('close', () => this.#onClose(stream))
+  onInformation(fields: IncomingHttpHeaders, raw: unknown): void {
+    this.#rawHead = raw
+    this.#handler.onInformation?.(Number(fields[':status']), fieldsOf(fields))
   }
 
-  #onResponse(fields: IncomingHttpHeaders, raw: unknown): void {
-    if (this.hasEnded) return
+  onTrailers(fields: IncomingHttpHeaders, raw: unknown): void {
+    this.rawTrailers = withoutPseudo(raw)
+    this.#trailerFields = fieldsOf(fields)
+  }
+
+  onHead(fields: IncomingHttpHeaders, raw: unknown): void {
     this.#connection?.onHeard()
     this.#hasHead = true
-    this.rawHeaders = withoutPseudo(raw)
+    this.#rawHead = raw
     const status = Number(fields[':status'])
     const length = fields['content-length']
     if (typeof length === 'string' && this.#request.method !== 'HEAD' && status !== 304) this.#missing = Number(length)
     this.#handler.onResponse(status, fieldsOf(fields), '')
   }
 
-  #onData(stream: ClientHttp2Stream, chunk: Uint8Array): void {
-    if (this.hasEnded) return
+  onChunk(stream: OwnedStream, chunk: Uint8Array): void {
     this.#connection?.onHeard()
     this.#missing -= chunk.length
     if (!this.#handler.onData(chunk)) stream.pause()
   }
 
-  #onDataEnd(stream: ClientHttp2Stream): void {
+  onDataEnd(stream: OwnedStream): void {
     // Node ends also a stream that it destroys with its connection, and after GOAWAY now and then with NO_ERROR: that is a cut body.
     if (stream.destroyed) return
     this.#isComplete = true
@@ -212,11 +197,12 @@ export class Http2Exchange implements TransportExchange {
   #finish(): void {
     this.hasEnded = true
     this.#connection?.onEnd(this)
-    this.#letGo().onEnd(this.#trailerFields)
+    letGoOf(this.#stream)
+    this.#handler.onEnd(this.#trailerFields)
   }
 
   /** The stream is closed, for whatever reason: only now it is known whether it was reset. */
-  #onClose(stream: ClientHttp2Stream): void {
+  onClose(stream: OwnedStream): void {
     if (this.hasEnded) return
     const isTruncated = this.#isTruncated
     if (this.#hasHead && this.#isComplete && stream.rstCode === noError && !isTruncated) {
@@ -229,7 +215,7 @@ export class Http2Exchange implements TransportExchange {
     this.fail(this.#connection?.reason ?? closeError(code, this.#hasHead, isTruncated), wasSent)
   }
 
-  #failWith(thrown: unknown): void {
+  onFailure(thrown: unknown): void {
     const stream = this.#stream
     const code = stream?.rstCode ?? noError
     // A stream that the library could not even open has no id.
@@ -240,27 +226,27 @@ export class Http2Exchange implements TransportExchange {
     this.fail(isReset ? closeError(code, this.#hasHead, false) : error, wasRefused ? false : wasSent)
   }
 
-  #startPushing(stream: ClientHttp2Stream): void {
-    stream.on('drain', () => {
-      if (!this.hasEnded) this.#handler.onDrain?.()
-    })
-    stream.on('wantTrailers', () => stream.sendTrailers(toFields(this.#trailers ?? nothing)))
+  onDrain(): void {
+    this.#handler.onDrain?.()
+  }
+
+  #startPushing(stream: OwnedStream): void {
     const pending = this.#pending
     this.#pending = undefined
     let isFull = false
     for (const chunk of pending ?? []) isFull = !stream.write(chunk)
-    if (this.#hasPushedAll) stream.end()
+    if (this.#hasPushedAll) endWith(stream, toFields(this.#trailers ?? nothing))
     else if (pending && !isFull) this.#handler.onDrain?.()
   }
 
-  #startUpload(stream: ClientHttp2Stream, body: AsyncIterable<Uint8Array>): void {
+  #startUpload(stream: OwnedStream, body: AsyncIterable<Uint8Array>): void {
     const length = lengthOf(this.#request)
     const upload = new UploadStream(Number.isNaN(length) ? body : keepLength(body, length))
     this.#upload = upload
     upload.on('error', (error) => {
       if (upload === this.#upload) this.fail(error as SdError)
     })
-    stream.on('close', () => upload.destroy())
+    stream.on('close', upload.destroy.bind(upload, undefined))
     upload.pipe(stream)
   }
 }

@@ -1,0 +1,90 @@
+import type { ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2'
+
+/** Told what comes on a stream, until it lets go of it. */
+export interface StreamOwner {
+  onInformation(fields: IncomingHttpHeaders, raw: unknown): void
+  onHead(fields: IncomingHttpHeaders, raw: unknown): void
+  onTrailers(fields: IncomingHttpHeaders, raw: unknown): void
+  onChunk(stream: OwnedStream, chunk: Uint8Array): void
+  onDataEnd(stream: OwnedStream): void
+  onFailure(thrown: unknown): void
+  onClose(stream: OwnedStream): void
+  /** Takes more of the request's body. */
+  onDrain(): void
+}
+
+const ownerKey: unique symbol = Symbol('owner')
+const trailersKey: unique symbol = Symbol('trailers')
+
+/** A stream that has an owner as long as anybody needs it. */
+export interface OwnedStream extends ClientHttp2Stream {
+  [ownerKey]?: StreamOwner | undefined
+  [trailersKey]?: Readonly<Record<string, string | string[]>> | undefined
+}
+
+/**
+ * Tells an owner what comes. All streams have the same listeners: the library keeps a stream for a while after its end, and with it whatever
+ * listens. Of a call that has ended, nothing should be kept with it.
+ *
+ * @param isPushed whether the body of the request is pushed
+ */
+export function ownStream(stream: OwnedStream, owner: StreamOwner, isPushed: boolean): void {
+  stream[ownerKey] = owner
+  stream.on('headers', informationCame)
+  stream.on('response', headCame)
+  stream.on('trailers', trailersCame)
+  stream.on('data', chunkCame)
+  stream.on('end', dataEnded)
+  stream.on('error', failed)
+  stream.on('close', closed)
+  if (!isPushed) return
+  stream.on('drain', drained)
+  stream.on('wantTrailers', sendTrailers)
+}
+
+/** Tells the owner nothing more. */
+export function letGoOf(stream: OwnedStream | undefined): void {
+  if (stream) stream[ownerKey] = undefined
+}
+
+/** Ends a pushed body. The trailers are sent even if the response is complete by then. */
+export function endWith(stream: OwnedStream, trailers: Readonly<Record<string, string | string[]>>): void {
+  stream[trailersKey] = trailers
+  stream.end()
+}
+
+function informationCame(this: OwnedStream, fields: IncomingHttpHeaders, _flags: number, raw: unknown): void {
+  this[ownerKey]?.onInformation(fields, raw)
+}
+
+function headCame(this: OwnedStream, fields: IncomingHttpHeaders, _flags: number, raw: unknown): void {
+  this[ownerKey]?.onHead(fields, raw)
+}
+
+function trailersCame(this: OwnedStream, fields: IncomingHttpHeaders, _flags: number, raw: unknown): void {
+  this[ownerKey]?.onTrailers(fields, raw)
+}
+
+function chunkCame(this: OwnedStream, chunk: Uint8Array): void {
+  this[ownerKey]?.onChunk(this, chunk)
+}
+
+function dataEnded(this: OwnedStream): void {
+  this[ownerKey]?.onDataEnd(this)
+}
+
+function failed(this: OwnedStream, thrown: unknown): void {
+  this[ownerKey]?.onFailure(thrown)
+}
+
+function closed(this: OwnedStream): void {
+  this[ownerKey]?.onClose(this)
+}
+
+function drained(this: OwnedStream): void {
+  this[ownerKey]?.onDrain()
+}
+
+function sendTrailers(this: OwnedStream): void {
+  this.sendTrailers(this[trailersKey] ?? {})
+}
