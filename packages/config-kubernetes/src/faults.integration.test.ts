@@ -35,6 +35,9 @@ describe.runIf(etcd && kubernetes && toxiproxy)('faults', () => {
         configMaps: ['orders'],
         operationTimeoutMs: 2_000,
       }),
+    async afterEmptyRestart(namespace) {
+      await server.call('POST', '/api/v1/namespaces', { metadata: { name: namespace } })
+    },
     async write(namespace, key, content) {
       // An API server that comes back empty has it no more.
       await server.call('POST', '/api/v1/namespaces', { metadata: { name: namespace } }).catch(() => undefined)

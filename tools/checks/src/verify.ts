@@ -60,8 +60,10 @@ const beside: readonly Gate[] = [
   { name: 'tarballs and sizes', run: () => checkTarballs(packages) },
   { name: 'install on Node 22, 24, 26 and Bun', run: () => checkInstall(packages) },
   { name: 'toolchains', run: () => checkToolchains(packages) },
-  { name: 'bare machine', run: checkBareMachine },
 ]
+
+/** What wants the machine for itself, because it starts services under load. */
+const last: readonly Gate[] = [{ name: 'bare machine', run: checkBareMachine }]
 
 /** Snippets run inside this package, so it must see every other. */
 function checkSnippetAccess(): readonly string[] {
@@ -105,12 +107,13 @@ async function runAll(gates: readonly Gate[]): Promise<void> {
 await runAll(first)
 if (only === undefined) process.stdout.write('tests, and the other gates beside them …\n')
 await Promise.all([run(tests), runAll(beside)])
+await runAll(last)
 
 let passed = 0
 let failed = 0
 const rows: string[] = []
 const notes: string[] = []
-for (const gate of [...first, tests, ...beside]) {
+for (const gate of [...first, tests, ...beside, ...last]) {
   const outcome = outcomes.get(gate)
   if (!outcome) continue
   const counts = `${String(outcome.passed).padStart(5)} passed  ${String(outcome.problems.length).padStart(3)} failed`

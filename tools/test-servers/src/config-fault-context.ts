@@ -17,7 +17,7 @@ export interface ConfigFaultHarness extends FaultSubject<WritableConfigSource> {
   /** How long recovery may take, in milliseconds. The test allows twice that on a busy machine. @default 5_000 */
   readonly recoveryMs?: number
   /** How a server that lost everything is made ready again, such as credentials. */
-  readonly afterEmptyRestart?: () => Promise<void>
+  readonly afterEmptyRestart?: (scope: string) => Promise<void>
 }
 
 /** What the two keys have; `undefined` where there is no entry. */

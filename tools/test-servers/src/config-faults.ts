@@ -34,9 +34,9 @@ const cases: Readonly<Record<string, CaseBody<ConfigFaultContext>>> = {
     await recovered('changed after a restart', ['ONE', 'two'])
   },
 
-  'a server that comes back empty': async ({ target, harness, probe, write, recovered }) => {
+  'a server that comes back empty': async ({ target, harness, scope, probe, write, recovered }) => {
     await target.server.restartEmpty()
-    await harness.afterEmptyRestart?.()
+    await harness.afterEmptyRestart?.(scope)
     // A source tells exactly what the server has; to keep the last good configuration is for who uses it.
     await recovered('restarted empty', [undefined, undefined])
     const emptied = probe.seen.find(({ value }) => value?.entries.length === 0)
