@@ -40,6 +40,9 @@ interface EventSource extends EventOptions {
   readonly path: string
 }
 
+/** The least that a server can make us wait before we come back, in milliseconds: one that says 0 and ends its streams must not have us connect all the time. */
+const shortestRetryMs = 100
+
 /** Follows a stream of events, over any number of connections. Leaving it ends it at once, also while it waits for an event. */
 export function followEvents(get: ServiceCall, source: EventSource): AsyncIterableIterator<ServerSentEvent> {
   const leaving = new AbortController()
@@ -124,7 +127,7 @@ async function* parse(chunks: AsyncIterable<Uint8Array>, onRetry: (delayMs: numb
   let messages: EventSourceMessage[] = []
   const parser = createParser({
     onEvent: (message) => messages.push(message),
-    onRetry: (delayMs) => onRetry(Math.min(Math.max(delayMs, 1), 3_600_000)),
+    onRetry: (delayMs) => onRetry(Math.min(Math.max(delayMs, shortestRetryMs), 3_600_000)),
     maxBufferSize: maxEventCharacters,
     onError: (error) => {
       if (error.type === 'max-buffer-size-exceeded') throw new SdError('SD_TOO_LARGE', error.message, { cause: error })

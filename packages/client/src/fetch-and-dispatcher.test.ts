@@ -158,6 +158,17 @@ describe('client.events', () => {
     await eventually(() => expect(world.active()).toBe(0), 1_000)
   })
 
+  test('a server that asks to come back at once, and ends at once, is not asked all the time', async () => {
+    await world.serve((_, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).end('retry: 0\n\ndata: a\n\n')
+    })
+    const startedAt = performance.now()
+    let count = 0
+    for await (const _ of world.client().events('orders', '/')) if (++count === 6) break
+    // 50 ms at least before each of the five that follow.
+    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(240)
+  })
+
   test('ends at once when it is left while it waits, and when aborted', async () => {
     await world.serve((_, response) => response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: a\n\n'))
     for (const leave of ['return', 'abort']) {

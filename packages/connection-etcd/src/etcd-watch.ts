@@ -12,6 +12,8 @@ export interface KeyValue {
   readonly createRevision: bigint
   /** The revision in which it was last changed. */
   readonly modRevision: bigint
+  /** Id of the lease that it is bound to; '0' for none: whoever writes to a key without naming its lease takes it off. */
+  readonly lease: string
 }
 
 /** Keys and values below a prefix at one revision. */
@@ -101,7 +103,7 @@ async function follow(watcher: Watcher, entries: Map<string, KeyValue>, options:
   }
 }
 
-function toKeyValue({ value, create_revision, mod_revision }: IKeyValue): KeyValue {
+function toKeyValue({ value, create_revision, mod_revision, lease }: IKeyValue): KeyValue {
   const revisions = { createRevision: BigInt(create_revision), modRevision: BigInt(mod_revision) }
-  return { text: value.toString(), isText: isUtf8(value), ...revisions }
+  return { text: value.toString(), isText: isUtf8(value), ...revisions, lease: String(lease) }
 }

@@ -99,6 +99,7 @@ describe.runIf(etcd)('a plain server', () => {
       isText: true,
       createRevision: created,
       modRevision: changed,
+      lease: '0',
     })
     expect(await change(undefined, created)).toBeUndefined()
     expect(await change('3')).toBe(changed + 1n)

@@ -222,4 +222,26 @@ describe('a watch hub', () => {
     expect(returned).toBe(true)
     expect(() => iterate()).toThrow(expect.objectContaining({ code: 'SD_CLOSED' }))
   })
+
+  test('sessions that list and end at once are made ever more slowly, and soon again after one that lasted', async () => {
+    createHub()
+    iterate()
+    async function delayAfterSession(): Promise<number> {
+      const { length } = sessions
+      sessions.at(-1)?.offer(length)
+      sessions.at(-1)?.fail(away)
+      const endedAt = performance.now()
+      while (sessions.length === length) await vi.advanceTimersByTimeAsync(10)
+      return performance.now() - endedAt
+    }
+    const delays: number[] = []
+    for (let round = 0; round < 20; round++) delays.push(await delayAfterSession())
+    expect(delays[0]).toBeLessThanOrEqual(100)
+    for (const delayMs of delays.slice(6)) {
+      expect(delayMs).toBeGreaterThanOrEqual(1_000)
+      expect(delayMs).toBeLessThanOrEqual(2_010)
+    }
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(await delayAfterSession()).toBeLessThanOrEqual(100)
+  })
 })

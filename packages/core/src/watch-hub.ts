@@ -42,6 +42,11 @@ export interface WatchHub<T> {
   close(): Promise<void>
 }
 
+/** A session that lists and ends sooner than this is a short one, in milliseconds. */
+const shortestSessionMs = 1_000
+/** Longest delay after short sessions that follow each other, in milliseconds. */
+const longestShortDelayMs = 2_000
+
 interface Topic<T> {
   readonly consumers: Set<LatestWins<Watched<T>>>
   readonly controller: AbortController
@@ -79,7 +84,10 @@ export function createWatchHub<T>(options: WatchHubOptions<T>): WatchHub<T> {
   async function run(key: string, topic: Topic<T>): Promise<void> {
     const { signal } = topic.controller
     const backoff = createBackoff(options.backoff)
+    const whenShort = createBackoff({ baseMs: options.backoff?.baseMs ?? 200, maxMs: longestShortDelayMs })
     while (!signal.aborted) {
+      const startedAt = performance.now()
+      let isKnown = false
       const controller = new AbortController()
       const end = (): void => controller.abort(signal.reason)
       signal.addEventListener('abort', end, { once: true })
@@ -88,6 +96,7 @@ export function createWatchHub<T>(options: WatchHubOptions<T>): WatchHub<T> {
         await session(key, {
           offer: (value) => {
             if (controller.signal.aborted) return
+            isKnown = true
             backoff.reset()
             receive(key, topic, value)
           },
@@ -109,7 +118,11 @@ export function createWatchHub<T>(options: WatchHubOptions<T>): WatchHub<T> {
         signal.removeEventListener('abort', end)
         controller.abort()
       }
-      await sleep(delayBeforeRetry(backoff, error), signal, true).catch(() => undefined)
+      // One that lists and ends at once, again and again, would keep the backend busy with lists.
+      const isShort = isKnown && performance.now() - startedAt < shortestSessionMs
+      if (!isShort) whenShort.reset()
+      const delayMs = Math.max(delayBeforeRetry(backoff, error), isShort ? whenShort.next() : 0)
+      await sleep(delayMs, signal, true).catch(() => undefined)
     }
   }
 

@@ -59,6 +59,29 @@ describe.runIf(consul && toxiproxy)('lock-consul', { timeout: 60_000 }, () => {
     expect(again.token).toBeGreaterThan(handle.token)
   })
 
+  test('a key that an operator writes to is given back all the same', async () => {
+    // The session outlives the test: only the release can free the key.
+    const one = open({ ttlMs: 60_000 })
+    const two = open({ prefix })
+    const handle = await one.acquire('job')
+    await server.call('PUT', `/v1/kv/${prefix}/job`, 'a note')
+    expect([handle.signal.aborted, (await two.holder('job'))?.value]).toEqual([false, '"a note"'])
+    const waiting = two.acquire('job', { timeoutMs: limitMs })
+    await handle.release()
+    expect((await waiting).token).toBeGreaterThan(handle.token)
+  })
+
+  test('a key that an operator writes to during an outage is given back after it', async () => {
+    const link = await proxy.link(server.port)
+    const [cut, other] = [open({ ttlMs: 10_000 }, link), open({ prefix })]
+    const handle = await cut.acquire('job')
+    await link.cut()
+    await server.call('PUT', `/v1/kv/${prefix}/job`, 'a note')
+    await handle.release()
+    await link.restore()
+    await eventually(async () => expect(await other.holder('job')).toBeUndefined(), limitMs)
+  })
+
   test('a client whose own callers compete gives the lock to one at a time', async () => {
     const lock = open()
     const first = await lock.acquire('job')

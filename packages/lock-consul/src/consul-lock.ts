@@ -76,18 +76,25 @@ export function createConsulLock(options: ConsulLockOptions = {}): Lock {
     return BigInt(entry.ModifyIndex)
   }
 
-  /** Deletes the key if it is still as it was with `token`; without one, if it is ours at all. */
-  async function remove({ id }: Session, key: string, token?: bigint): Promise<void> {
+  /** Deletes the key if it is still as it was with `token`; without one, if it is ours at all. @returns false if somebody wrote to it meanwhile */
+  async function remove({ id }: Session, key: string, token?: bigint): Promise<boolean> {
     let index = token
     if (index === undefined) {
       const entry = readEntry(await queryOnce(connection, query(key)))
-      if (entry?.Session !== id) return
+      if (entry?.Session !== id) return true
       index = BigInt(entry.ModifyIndex)
     }
     const cas = String(index)
-    await connection.run(({ client, headers, options: { ctx } }) =>
+    const { body } = await connection.run(({ client, headers, options: { ctx } }) =>
       client._delete({ path: '/kv/{key}', params: { key: pathOf(key) }, query: { ...dc, cas }, headers, ctx }),
     )
+    return body === true
+  }
+
+  /** Gives the lock back while its turn is ours. Whoever else writes to the key leaves it to our session, with an index that is not the token. */
+  async function giveBack(session: Session, key: string, token: bigint): Promise<void> {
+    const isGone = (await remove(session, key, token)) || (await remove(session, key))
+    if (!isGone) throw new SdError('SD_UNAVAILABLE', `${name} has another value of ${key} again and again`)
   }
 
   /** Goes on removing while Consul is away and the session lives: nobody else could have the lock. */
@@ -95,8 +102,10 @@ export function createConsulLock(options: ConsulLockOptions = {}): Lock {
     const backoff = createBackoff({ maxMs: 2_000 })
     while (!session.lost.aborted) {
       try {
-        await remove(session, key, token)
-        return
+        if (await remove(session, key, token)) return
+        // Ours still, with another value, or another caller's of this client: that is known once it is our turn.
+        if (token !== undefined) return await removeInTurn(session, key)
+        await sleep(backoff.next(), session.lost).catch(() => undefined)
       } catch (error) {
         if (!SdError.isInstance(error) || !error.retryable) return
         await sleep(delayBeforeRetry(backoff, error), session.lost).catch(() => undefined)
@@ -104,13 +113,18 @@ export function createConsulLock(options: ConsulLockOptions = {}): Lock {
     }
   }
 
+  /** Removes the key if it is ours while nobody of this client has it. */
+  async function removeInTurn(session: Session, key: string): Promise<void> {
+    const leave = await local.enter(key, session.lost)
+    await removeInTheEnd(session, key).finally(leave)
+  }
+
   /** The lock may be ours without our knowing: nobody of this client may ask for it before it is given back. */
   async function tidyUp(session: Session, key: string, leave: () => void): Promise<void> {
     await removeInTheEnd(session, key).finally(leave)
     // The request may even have been under way still.
     await sleep(operationTimeoutMs, session.lost)
-    const leaveAgain = await local.enter(key, session.lost)
-    await removeInTheEnd(session, key).finally(leaveAgain)
+    await removeInTurn(session, key)
   }
 
   /** Waits until nobody holds the key. Held by nobody from the start, it is one that Consul keeps back: that takes a pause. */
@@ -149,7 +163,8 @@ export function createConsulLock(options: ConsulLockOptions = {}): Lock {
       async release() {
         end()
         lost.removeEventListener('abort', leave)
-        if (!session.lost.aborted) await remove(session, key, token).catch(() => void removeInTheEnd(session, key, token))
+        if (!session.lost.aborted)
+          await giveBack(session, key, token).catch(() => void removeInTheEnd(session, key, token).catch(() => undefined))
         leave()
       },
     }

@@ -64,7 +64,7 @@ export function createEtcdLock(options: EtcdLockOptions = {}): Lock {
     try {
       await connection.run((client) => client.put(ownKey).value(value).lease(session.id).exec())
       const token = wait
-        ? await withAnySignal([signal, session.lost], (either) => waitForTurn(key, ownKey, either))
+        ? await withAnySignal([signal, session.lost], (either) => waitForTurn(session, key, ownKey, either))
         : turnOf(await connection.run((client) => listPrefix(client, folderOf(key))), ownKey)
       isHeld = token !== undefined
       return token === undefined ? undefined : hold(session, ownKey, token)
@@ -73,7 +73,7 @@ export function createEtcdLock(options: EtcdLockOptions = {}): Lock {
     }
   }
 
-  /** The lock as we have it: lost with the session, and with its key, which an operator may delete. */
+  /** The lock as we have it: lost with the session, and with its key, which an operator may delete, or write to and so take off its lease. */
   function hold(session: Session, ownKey: string, token: bigint): TakenLock {
     const { lost, end } = watchHeldLock({
       session: session.lost,
@@ -82,7 +82,11 @@ export function createEtcdLock(options: EtcdLockOptions = {}): Lock {
           signal,
           keysOnly: true,
           onChange: ({ entries }) => {
-            if (!entries.has(ownKey)) onGone()
+            const own = entries.get(ownKey)
+            if (own?.lease === session.id) return
+            onGone()
+            // Without our lease it would outlive us, and block everybody for ever.
+            if (own) void leave(session, ownKey)
           },
         }),
     })
@@ -97,7 +101,7 @@ export function createEtcdLock(options: EtcdLockOptions = {}): Lock {
   }
 
   /** Follows the contenders until ours is the oldest. */
-  async function waitForTurn(key: string, ownKey: string, signal: AbortSignal): Promise<bigint> {
+  async function waitForTurn(session: Session, key: string, ownKey: string, signal: AbortSignal): Promise<bigint> {
     const found = new AbortController()
     let token: bigint | undefined
     let gone = false
@@ -105,8 +109,8 @@ export function createEtcdLock(options: EtcdLockOptions = {}): Lock {
       followPrefix(connection, folderOf(key), {
         signal: either,
         onChange: (all) => {
-          token = turnOf(all, ownKey)
-          gone = !all.entries.has(ownKey)
+          gone = all.entries.get(ownKey)?.lease !== session.id
+          token = gone ? undefined : turnOf(all, ownKey)
           if (gone || token !== undefined) found.abort()
         },
       }),

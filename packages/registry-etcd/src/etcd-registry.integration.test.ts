@@ -91,6 +91,16 @@ describe.runIf(etcd)('registry-etcd', () => {
     await probe.stop()
   })
 
+  test('a document that somebody wrote to by hand has its lease again', async () => {
+    const registration = await open().register(plainSpec('orders', 1))
+    const read = async () => (await client.getAll().prefix(`${prefix}/`).exec()).kvs[0]
+    const before = await read()
+    await client.put(before?.key as Buffer).value(before?.value as Buffer)
+    expect((await read())?.lease).toBe('0')
+    await eventually(async () => expect((await read())?.lease).toBe(before?.lease), 10_000)
+    expect(registration.state).toBe('active')
+  })
+
   test('another process that takes the id over is noticed', async () => {
     const [one, other] = [open(), open({ prefix })]
     const first = await one.register(plainSpec('orders', 1))

@@ -92,12 +92,13 @@ export function createEtcdRegistry(options: EtcdRegistryOptions = {}): Registry 
       },
       async renew(instance, { incarnation }) {
         const key = keyOf(instance.service, instance.id)
-        const [isAlive, text] = await Promise.all([
-          leaseOf(instance).renew(),
-          connection.run((client) => client.get(key).string()),
-        ])
-        if (!isAlive || text === null) return 'lost'
-        return readIncarnation(text) === incarnation ? 'renewed' : 'superseded'
+        const lease = leaseOf(instance)
+        const [isAlive, { kvs }] = await Promise.all([lease.renew(), connection.run((client) => client.get(key).exec())])
+        const [entry] = kvs
+        if (!isAlive || !entry) return 'lost'
+        if (readIncarnation(entry.value.toString()) !== incarnation) return 'superseded'
+        // Whoever writes to it by hand takes off its lease: then it would stay for ever.
+        return entry.lease === (await lease.id()) ? 'renewed' : 'lost'
       },
       async remove(instance, { incarnation }) {
         const key = keyOf(instance.service, instance.id)

@@ -26,7 +26,7 @@ function toSnapshot(service: string, { entries, revision }: KeyValues, previous?
 
 function documentOf(service: string, index: number, weight: number): KeyValue {
   const instance = createServiceInstance({ ...plainSpec(service, index), weight }, { createdAt: 1 })
-  return { text: encodeInstance(instance, '1'), isText: true, createRevision: 1n, modRevision: 1n }
+  return { text: encodeInstance(instance, '1'), isText: true, createRevision: 1n, modRevision: 1n, lease: '1' }
 }
 
 const listsOf = (services: AllServices) => [...services].map(([name, { instances }]) => [name, instances])
