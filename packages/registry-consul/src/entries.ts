@@ -3,6 +3,7 @@ import {
   decodeInstance,
   type HealthStatus,
   kratosPorts,
+  kratosProtocol,
   SdError,
   type ServiceInstance,
   updateServiceInstance,
@@ -126,11 +127,11 @@ function endpointsOf({ Service }: Entry): readonly string[] {
   return [...urls.filter(({ Port }) => Port === Service.Port), ...urls].map(({ Address }) => Address)
 }
 
-/** The scheme of the tagged address that has the service's own port, if it is written as a URL. */
+/** The protocol of the tagged address that has the service's own port, if it is written as a URL. */
 function schemeOf({ Service }: Entry): string | undefined {
   for (const { Address, Port } of Object.values(Service.TaggedAddresses ?? {})) {
-    const scheme = /^([a-z][a-z0-9+.-]{0,31}):\/\//.exec(Address)?.[1]
-    if (scheme !== undefined && Port === Service.Port) return scheme
+    const url = /^[a-z][a-z0-9+.-]{0,31}:\/\//.test(Address) ? URL.parse(Address) : null
+    if (url && Port === Service.Port) return kratosProtocol(url)
   }
   return undefined
 }

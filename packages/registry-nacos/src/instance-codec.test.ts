@@ -23,6 +23,8 @@ describe('our instances', () => {
     { ...plain, metadata: { kind: 'http' } },
     { ...plain, metadata: { kind: 'a kind of mine' }, protocol: 'grpc' },
     { ...plain, protocol: 'https', version: '1' },
+    { ...plain, protocol: 'grpcs' },
+    { ...plain, protocol: 'grpcs', metadata: { secure: 'true' } },
     { ...plain, weight: 65_535, priority: 9 },
     { ...plain, weight: 0 },
     { ...plain, weight: 1 / 3, health: 'unknown' },
@@ -92,6 +94,7 @@ describe("others' instances", () => {
       { ...host, metadata: { secure: 'true', version: '2' } },
       { protocol: 'https', version: '2' },
     ],
+    [{ ...host, metadata: { secure: 'true', protocol: 'grpc' } }, { protocol: 'grpcs' }],
     [{ ...host, metadata: { protocol: 'TRI', version: ' padded ' } }, { protocol: 'tri' }],
     [{ ...host, metadata: { kind: 'not a protocol' } }, { protocol: 'http' }],
     // Dubbo 3.2.16, registered as an application.

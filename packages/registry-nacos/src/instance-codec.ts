@@ -6,6 +6,7 @@ import {
   type HealthSpec,
   type InstanceHealth,
   invalid,
+  isSecureProtocol,
   type Locality,
   RESERVED_METADATA_PREFIX,
   SdError,
@@ -44,7 +45,7 @@ const lifetimeKeys = {
 const maxWeight = 10_000
 
 /**
- * Nacos' form of an instance. What Nacos lacks goes into metadata with the prefix `sd.`. Version and https are told by the conventional keys
+ * Nacos' form of an instance. What Nacos lacks goes into metadata with the prefix `sd.`. Version and TLS are told by the conventional keys
  * `version` and `secure`, unless the caller uses those keys for something else.
  *
  * @throws SdError `SD_INVALID` for metadata that this adapter must set itself
@@ -64,8 +65,13 @@ export function encodeInstance(instance: ServiceInstance, { cluster, persistent 
   if (served !== weight || Math.fround(weight) !== weight) metadata['sd.weight'] = String(weight)
   if (Object.hasOwn(metadata, 'version')) metadata['sd.version'] = version ?? ''
   else if (version !== undefined) metadata['version'] = version
-  if (Object.hasOwn(metadata, 'secure') || !/^https?$/.test(protocol)) metadata['sd.protocol'] = protocol
-  else if (protocol === 'https') metadata['secure'] = 'true'
+  const isHttp = /^https?$/.test(protocol)
+  if (Object.hasOwn(metadata, 'secure') || !isHttp) metadata['sd.protocol'] = protocol
+  if (!Object.hasOwn(metadata, 'secure') && isSecureProtocol(protocol)) {
+    metadata['secure'] = 'true'
+    // With `sd.protocol` it would pass for the caller's own.
+    if (!isHttp) metadata['sd.secure'] = 'set'
+  }
   // Kratos takes what names no kind for gRPC.
   if (Object.hasOwn(metadata, 'kind')) metadata['sd.kind'] = 'own'
   else metadata['kind'] = protocol
@@ -118,7 +124,7 @@ export function decodeInstance(service: string, host: unknown): ServiceInstance 
   const version = metadata['sd.version'] ?? metadata['version']
   if (metadata['sd.version'] === undefined) owned.add('version')
   const protocol = metadata['sd.protocol'] ?? (metadata['secure'] === 'true' ? 'https' : 'http')
-  if (metadata['sd.protocol'] === undefined) owned.add('secure')
+  if (metadata['sd.protocol'] === undefined || metadata['sd.secure'] !== undefined) owned.add('secure')
   if (metadata['sd.kind'] === undefined) owned.add('kind')
   const declared = parse<Exclude<HealthSpec, string>>(metadata['sd.health']) ?? { status: 'healthy' }
   const ttlMs = Number(metadata['preserved.heart.beat.timeout'])
@@ -172,17 +178,23 @@ function decodeForeign(service: string, host: Host, metadata: Metadata): Service
     ports: dubboPorts(metadata['dubbo.endpoints']),
     protocol: foreignProtocol(metadata, port),
     ...(version && version.length <= 255 && version.trim() === version && { version }),
-    weight: host.weight,
+    weight: foreignWeight(host.weight, metadata),
     metadata: visible(metadata, new Set()),
     health: judge(host, 'healthy'),
   })
+}
+
+/** A provider of Dubbo has its weight in the metadata, and Nacos' own is always 1 unless an operator has set another. */
+function foreignWeight(native: number, { side, weight }: Metadata): number {
+  const isDubbo = side === 'provider' && weight !== undefined && /^\d{1,5}$/.test(weight)
+  return isDubbo && native === 1 ? Math.min(Number(weight), 65_535) : native
 }
 
 /** Spring Cloud says `secure`, Dubbo `protocol` or, for whole applications, `dubbo.endpoints`, Kratos `kind`. */
 function foreignProtocol(metadata: Metadata, port: number): string {
   const { secure, protocol, kind } = metadata
   const named = (protocol ?? kind ?? dubboProtocol(metadata['dubbo.endpoints'], port) ?? 'http').toLowerCase()
-  if (secure === 'true' && named === 'http') return 'https'
+  if (secure === 'true' && (named === 'http' || named === 'grpc')) return `${named}s`
   return /^[a-z][a-z0-9+.-]{0,31}$/.test(named) ? named : 'http'
 }
 

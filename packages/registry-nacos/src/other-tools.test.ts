@@ -1,0 +1,129 @@
+import { readFileSync } from 'node:fs'
+import { createServiceInstance, type InstanceSpec } from '@sd/core'
+import { describe, expect, test } from 'vitest'
+import { decodeInstance, encodeInstance } from './instance-codec.ts'
+
+// What other tools wrote on an official Nacos, byte for byte, and what they said that they saw of ours. The table in
+// docs/guides/migrating-between-backends.md says the same in words, and how to record again.
+
+interface Recorded {
+  /** What Nacos listed, by service. */
+  readonly wrote: Readonly<Record<string, readonly object[]>>
+  readonly saw: readonly object[]
+  /** Addresses that the tool chose among its healthy instances, out of 2,000 times. */
+  readonly selected?: readonly string[]
+}
+
+function load<T = Recorded>(name: string): T {
+  return JSON.parse(readFileSync(new URL(`./testing/recorded-${name}.json`, import.meta.url), 'utf8')) as T
+}
+
+const ours = load<{ readonly specs: readonly InstanceSpec[]; readonly written: Readonly<Record<string, object>> }>('ours')
+const [kratos, spring, client, dubbo] = [load('kratos'), load('spring'), load('nacos-client'), load('dubbo')]
+
+function read({ wrote }: Recorded): readonly unknown[] {
+  const found = Object.entries(wrote).flatMap(([service, hosts]) => hosts.map((host) => decodeInstance(service, host)))
+  return found.sort((one, other) => (`${one.address}:${one.port}` < `${other.address}:${other.port}` ? -1 : 1))
+}
+
+describe('we read', () => {
+  test('nacos-client: address, protocol, TLS, version, weight, metadata, weight 0; one that is disabled is not listed', () => {
+    const same = { version: '1.2.0', metadata: { team: 'a' }, health: { status: 'healthy' } }
+    expect(read(client)).toMatchObject([
+      { ...same, address: '10.3.0.1', port: 8_080, protocol: 'http', weight: 5 },
+      { ...same, address: '10.3.0.2', port: 8_443, protocol: 'https', weight: 2.5 },
+      { ...same, address: '10.3.0.3', port: 9_000, protocol: 'grpc', weight: 1 },
+      { ...same, address: '10.3.0.4', port: 8_080, protocol: 'http', weight: 0 },
+    ])
+  })
+
+  test('Spring Cloud Alibaba: address, TLS, version, weight, metadata', () => {
+    const same = { version: '1.2.0', metadata: { team: 'a' }, weight: 2.5 }
+    expect(read(spring)).toMatchObject([
+      { ...same, address: '10.5.0.1', port: 18_084, protocol: 'http' },
+      { ...same, address: '10.5.0.2', port: 38_085, protocol: 'https' },
+    ])
+  })
+
+  test('Kratos: address, protocol, version, weight, metadata, a service for each kind', () => {
+    const same = { version: '1.2.0', metadata: { team: 'a' }, weight: 2.5 }
+    expect(read(kratos)).toMatchObject([
+      { ...same, service: 'kratos.https', address: '10.2.0.2', port: 8_443, protocol: 'https' },
+      { ...same, service: 'kratos.http', address: '10.2.0.5', port: 8_080, protocol: 'http' },
+      { ...same, service: 'kratos.grpc', address: '10.2.0.5', port: 9_000, protocol: 'grpc' },
+    ])
+  })
+
+  test('Dubbo by interface: address, protocol, version, weight, metadata; as an application: no version, no weight', () => {
+    const found = read(dubbo)
+    const place = { address: '10.6.0.1', port: 21_881, protocol: 'tri' }
+    const byInterface = { ...place, version: '1.2.0', weight: 250, metadata: { team: 'a', application: 'dubbo' } }
+    expect(found).toHaveLength(2)
+    expect(found).toContainEqual(
+      expect.objectContaining({ ...byInterface, metadata: expect.objectContaining(byInterface.metadata) }),
+    )
+    const application = found.find((one) => (one as { readonly service: string }).service === 'dubbo')
+    expect(application).toMatchObject({ ...place, ports: { tri: 21_881 }, weight: 1 })
+    expect(application).not.toHaveProperty('version')
+  })
+
+  test('a weight that an operator set in Nacos goes before the one of Dubbo', () => {
+    const [host] = dubbo.wrote['providers:probe.D___Hello:1.2.0:'] ?? []
+    expect(decodeInstance('orders', { ...host, weight: 0 }).weight).toBe(0)
+  })
+})
+
+describe('of ours', () => {
+  test('nacos-client saw address, protocol, TLS, version, weight, metadata, and chose nothing that drains', () => {
+    const metadata = { version: '1.2.0', team: 'a' }
+    const same = { healthy: true, enabled: true, weight: 5 }
+    expect(client.saw).toMatchObject([
+      { ...same, ip: '10.1.0.1', port: 8_080, metadata: { ...metadata, kind: 'http' } },
+      { ...same, ip: '10.1.0.2', port: 8_443, weight: 2.5, metadata: { ...metadata, kind: 'https', secure: 'true' } },
+      { ...same, ip: '10.1.0.3', port: 9_000, metadata: { ...metadata, kind: 'grpc' } },
+      { ...same, ip: '10.1.0.4', port: 9_000, metadata: { ...metadata, kind: 'grpcs', secure: 'true' } },
+      { ...same, ip: '10.1.0.5', port: 8_080, metadata: { ...metadata, kind: 'http' } },
+      { ...same, ip: '10.1.0.6', port: 8_080, weight: 0, metadata: { ...metadata, kind: 'http' } },
+    ])
+    expect(client.selected).toEqual(['10.1.0.1', '10.1.0.2', '10.1.0.3', '10.1.0.4', '10.1.0.5'])
+  })
+
+  test('Spring Cloud Alibaba saw address, TLS, version, weight, metadata, but gRPC as HTTP; nothing that drains', () => {
+    const metadata = { version: '1.2.0', team: 'a', 'nacos.weight': '5.0' }
+    expect(spring.saw).toMatchObject([
+      { uri: 'http://10.1.0.1:8080', secure: false, metadata },
+      { uri: 'https://10.1.0.2:8443', secure: true, metadata: { ...metadata, 'nacos.weight': '2.5' } },
+      { uri: 'http://10.1.0.3:9000', secure: false, metadata },
+      { uri: 'https://10.1.0.4:9000', secure: true, metadata },
+      { uri: 'http://10.1.0.5:8080', secure: false, metadata },
+    ])
+  })
+
+  test('Kratos saw address, protocol, TLS, version, weight as a whole number, metadata; nothing that drains', () => {
+    const metadata = { team: 'a', weight: '5' }
+    expect(kratos.saw).toMatchObject([
+      { endpoints: ['http://10.1.0.1:8080'], version: '1.2.0', metadata },
+      { endpoints: ['https://10.1.0.2:8443'], version: '1.2.0', metadata: { ...metadata, weight: '3' } },
+      { endpoints: ['grpc://10.1.0.3:9000'], version: '1.2.0', metadata },
+      { endpoints: ['grpcs://10.1.0.4:9000'], version: '1.2.0', metadata },
+      { endpoints: ['http://10.1.0.5:8080'], version: '1.2.0', metadata },
+    ])
+  })
+
+  test('what they saw is what we still write', () => {
+    const written = ours.specs.map((spec) => {
+      const encoded = encodeInstance(createServiceInstance({ ttlMs: 15_000, ...spec }), { cluster: 'DEFAULT', persistent: false })
+      const { 'sd.createdAt': _, 'sd.updatedAt': __, ...metadata } = encoded.metadata
+      return [spec.id, { ...encoded, metadata }]
+    })
+    expect(Object.fromEntries(written)).toEqual(ours.written)
+  })
+
+  test('what was written then is read back whole', () => {
+    for (const { health = 'healthy', ...spec } of ours.specs) {
+      const instance = decodeInstance('ours', ours.written[String(spec.id)])
+      expect(instance).toMatchObject({ ...spec, health: { status: health } })
+      expect(instance.metadata).toEqual(spec.metadata)
+    }
+  })
+})
