@@ -1,4 +1,4 @@
-import type { Endpoint, Picker } from '@sd/core'
+import type { CallPickRequest, Endpoint, Picker } from '@sd/core'
 import {
   acquire,
   balancerContract,
@@ -211,6 +211,18 @@ test.each([undefined, ''])('without a key, as with %j, the choice is random', (h
   const counts = countPicks(picker, 3_000, () => ({ hashKey }))
   expect(counts.size).toBe(3)
   expect(Math.min(...counts.values())).toBeGreaterThan(500)
+})
+
+test('a key of the request is taken from where the option says', () => {
+  const endpoints = createTestEndpoints([1, 1, 1, 1, 1])
+  const picker = createConsistentHashBalancer({ key: ({ headers }) => headers?.['x-user'] }).createPicker(
+    createTestView(endpoints),
+  )
+  const byHashKey = createConsistentHashBalancer().createPicker(createTestView(endpoints))
+  for (const user of users.slice(0, 50)) {
+    const request: CallPickRequest = { headers: { 'x-user': user }, hashKey: 'of nobody' }
+    expect(picker.pick(request)).toBe(byHashKey.pick({ hashKey: user }))
+  }
 })
 
 test('with hundreds of endpoints out the one left is found', () => {

@@ -1,4 +1,4 @@
-import { type Balancer, checkFunction, checkKnownKeys, checkNumber } from '@sd/core'
+import { type Balancer, type CallPickRequest, checkFunction, checkKnownKeys, checkNumber } from '@sd/core'
 import { ConsistentHashPicker } from './consistent-hash-picker.ts'
 import { createLoadBound } from './load-bound.ts'
 
@@ -11,19 +11,25 @@ export interface ConsistentHashBalancerOptions {
    * @see Mirrokni, Thorup, Zadimoghaddam: Consistent hashing with bounded loads, 2016
    */
   readonly loadFactor?: number
-  /** Source of randomness in [0, 1) for requests without a `hashKey`. @default Math.random */
+  /**
+   * Names what a request belongs to, such as a header field: `({ headers }) => headers?.['x-user']`. Runs at each pick: quick, synchronous, must not
+   * throw. @default the request's `hashKey`, which upgrades and calls through the dispatcher have none of
+   */
+  readonly key?: (request: CallPickRequest) => string | undefined
+  /** Source of randomness in [0, 1) for requests without a key. @default Math.random */
   readonly random?: () => number
 }
 
 /**
- * Sends requests of one `hashKey` to one endpoint, and moves as few keys as possible when endpoints are added and removed: 150 virtual nodes
+ * Sends requests of one key to one endpoint, and moves as few keys as possible when endpoints are added and removed: 150 virtual nodes
  * for each endpoint, O(log n) per pick. A weight that changes moves keys from that endpoint or to it only. A request without a key goes to a random endpoint, by weight.
  *
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createConsistentHashBalancer(options: ConsistentHashBalancerOptions = {}): Balancer {
-  checkKnownKeys('', options, ['loadFactor', 'random'])
+  checkKnownKeys('', options, ['key', 'loadFactor', 'random'])
   const random = checkFunction('random', options.random ?? Math.random)
+  const key = checkFunction('key', options.key ?? hashKeyOf)
   const { loadFactor } = options
   if (loadFactor !== undefined) checkNumber('loadFactor', loadFactor, { min: 1.01, max: 100 })
   return {
@@ -31,7 +37,11 @@ export function createConsistentHashBalancer(options: ConsistentHashBalancerOpti
     createPicker(view, previous) {
       const ring = previous instanceof ConsistentHashPicker ? previous.ring : undefined
       const bound = loadFactor === undefined ? undefined : createLoadBound(view, loadFactor)
-      return new ConsistentHashPicker(view, { random, ring, bound })
+      return new ConsistentHashPicker(view, { key, random, ring, bound })
     },
   }
+}
+
+function hashKeyOf({ hashKey }: CallPickRequest): string | undefined {
+  return hashKey
 }

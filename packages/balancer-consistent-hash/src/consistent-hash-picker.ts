@@ -13,6 +13,8 @@ const walkMargin = 24
 
 /** What a picker is built with. */
 export interface ConsistentHashPickerOptions {
+  /** Names what a request belongs to. */
+  readonly key: (request: PickRequest) => string | undefined
   /** Source of randomness in [0, 1). */
   readonly random: () => number
   /** The ring before. */
@@ -31,6 +33,7 @@ export interface ConsistentHashPickerOptions {
 export class ConsistentHashPicker implements Picker {
   readonly ring: HashRing
   readonly #view: EndpointView
+  readonly #key: (request: PickRequest) => string | undefined
   readonly #random: () => number
   readonly #bound: LoadBound | undefined
   /** By endpoint, what its distances are multiplied by: the number of its points divided by its weight. */
@@ -43,8 +46,9 @@ export class ConsistentHashPicker implements Picker {
   readonly changed?: (endpoint: Endpoint) => void
 
   constructor(view: EndpointView, options: ConsistentHashPickerOptions) {
-    const { random, ring, bound } = options
+    const { key, random, ring, bound } = options
     this.#view = view
+    this.#key = key
     this.#random = random
     this.#bound = bound
     this.ring = createHashRing(view, ring)
@@ -70,9 +74,10 @@ export class ConsistentHashPicker implements Picker {
     const { hashes, owners, endpoints } = this.ring
     const { length } = owners
     if (length === 0) return undefined
-    const { hashKey, attempted } = request
+    const { attempted } = request
+    const key = this.#key(request)
     // An empty key is none: all those without one would go to one endpoint.
-    const hash = hashKey === undefined || hashKey === '' ? Math.floor(this.#random() * 2 ** 32) : hashText(hashKey)
+    const hash = key === undefined || key === '' ? Math.floor(this.#random() * 2 ** 32) : hashText(key)
     const first = findPoint(this.ring, hash)
     const scales = this.#scales
     let best: Endpoint | undefined
