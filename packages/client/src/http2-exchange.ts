@@ -1,13 +1,13 @@
 import type { ClientHttp2Session, IncomingHttpHeaders } from 'node:http2'
-import { closedError, type Endpoint, type HeaderFields, SdError } from '@sd/core'
-import { headersOf } from './http2-fields.ts'
+import { closedError, type HeaderFields, SdError } from '@sd/core'
+import { type Http2Target, headersOf } from './http2-fields.ts'
 import { endWith, letGoOf, type OwnedStream, ownStream, type StreamOwner } from './http2-stream.ts'
 import type { TransportExchange, TransportHandler, TransportRequest } from './transport.ts'
 import { toTransportFailure } from './transport-errors.ts'
 import { keepLength, lengthError, UploadStream } from './upload.ts'
 
 /** What an exchange asks and tells its connection. */
-export interface Http2Connection {
+export interface Http2Connection extends Http2Target {
   /** Something came. */
   onHeard(): void
   /** Whether the server may have looked at a stream; not if it said so with GOAWAY. */
@@ -33,7 +33,6 @@ export class Http2Exchange implements TransportExchange, StreamOwner {
   /** Whether it has ended: its handler was told. */
   hasEnded = false
   rawTrailers: readonly string[] = nothing
-  readonly #endpoint: Endpoint
   readonly #request: TransportRequest
   readonly #handler: TransportHandler
   #connection: Http2Connection | undefined
@@ -54,8 +53,7 @@ export class Http2Exchange implements TransportExchange, StreamOwner {
   /** Bytes of the body that the head promised and that have not come; NaN if it promised none. */
   #missing = Number.NaN
 
-  constructor(endpoint: Endpoint, request: TransportRequest, handler: TransportHandler) {
-    this.#endpoint = endpoint
+  constructor(request: TransportRequest, handler: TransportHandler) {
     this.#request = request
     this.#handler = handler
     this.#left = lengthOf(request)
@@ -83,7 +81,7 @@ export class Http2Exchange implements TransportExchange, StreamOwner {
     this.#connection = connection
     const { body, pushed } = this.#request
     try {
-      const stream = session.request(headersOf(this.#endpoint, this.#request) as unknown as IncomingHttpHeaders, {
+      const stream = session.request(headersOf(connection, this.#request) as unknown as IncomingHttpHeaders, {
         endStream: body === null && pushed !== true,
         waitForTrailers: pushed === true,
       })

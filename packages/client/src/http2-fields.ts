@@ -1,4 +1,3 @@
-import type { Endpoint } from '@sd/core'
 import { checkField } from './request-check.ts'
 import type { TransportRequest } from './transport.ts'
 import { fitLength, fitRawLength } from './undici-exchange.ts'
@@ -17,18 +16,24 @@ const forbidden: ReadonlySet<string> = new Set([
 /** Where the authority is among the fields of a request. */
 const authorityAt = 5
 
+/** Where requests of a connection go. */
+export interface Http2Target {
+  /** `http` or `https`. */
+  readonly scheme: string
+  /** Host and port, unless a request has a `host` of its own. */
+  readonly authority: string
+}
+
 /** A request's fields as HTTP/2 has them: pseudo-header fields first, names and values in turn. */
-export function headersOf(endpoint: Endpoint, request: TransportRequest): readonly string[] {
+export function headersOf({ scheme, authority }: Http2Target, request: TransportRequest): readonly string[] {
   const { method, path, body } = request
-  const { origin } = endpoint
-  const schemeEnd = origin.indexOf(':')
-  const authority = origin.slice(schemeEnd + 3)
-  const fields = [':method', method, ':scheme', origin.slice(0, schemeEnd), ':authority', authority, ':path', path]
+  const fields = [':method', method, ':scheme', scheme, ':authority', authority, ':path', path]
   const hasLength = addFields(fields, request)
   if (!hasLength && (typeof body === 'string' || body instanceof Uint8Array)) {
     fields.push('content-length', String(Buffer.byteLength(body)))
   }
-  return fields
+  // The library keeps them with the stream: a list that grew has room for 17 more.
+  return fields.slice()
 }
 
 /** Adds the fields of a request, of which `host` becomes the authority. @returns whether `content-length` is one of them */

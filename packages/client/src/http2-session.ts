@@ -28,6 +28,8 @@ export class Http2Session implements Http2Connection {
   isConnecting = true
   /** Whether it takes no new requests: it is closed, or the server sent GOAWAY. */
   isDraining = false
+  readonly scheme: string
+  readonly authority: string
   readonly #endpoint: Endpoint
   readonly #options: Http2SessionOptions
   readonly #exchanges = new Set<Http2Exchange>()
@@ -45,6 +47,9 @@ export class Http2Session implements Http2Connection {
 
   constructor(endpoint: Endpoint, options: Http2SessionOptions) {
     this.#endpoint = endpoint
+    const schemeEnd = endpoint.origin.indexOf(':')
+    this.scheme = endpoint.origin.slice(0, schemeEnd)
+    this.authority = endpoint.origin.slice(schemeEnd + 3)
     this.#options = options
     this.#timer = setTimeout(() => {
       // Without a socket it waits for certificates, which is not the endpoint's fault.
@@ -127,7 +132,7 @@ export class Http2Session implements Http2Connection {
   }
 
   get #isSecure(): boolean {
-    return this.#endpoint.origin.startsWith('https:')
+    return this.scheme === 'https'
   }
 
   async #openSocket(): Promise<Socket | TLSSocket> {

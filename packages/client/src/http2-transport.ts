@@ -101,7 +101,7 @@ export function createHttp2Transport(options: Http2TransportOptions = {}): Trans
     name: 'http2',
     send(endpoint, request, handler) {
       const serverName = request.serverName ?? endpoint.instance.metadata[SERVER_NAME_METADATA]
-      const exchange = new Http2Exchange(endpoint, request, handler)
+      const exchange = new Http2Exchange(request, handler)
       if (isClosed || exchange.isRefused) exchange.refuse(isClosed)
       else poolOf(endpoint, endpoint.origin.startsWith('https:') ? serverName : undefined).send(exchange)
       return exchange
