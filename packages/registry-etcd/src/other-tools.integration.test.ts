@@ -46,7 +46,7 @@ describe('Kratos', () => {
   })
 })
 
-const etcd = await obtainServer('etcd')
+const etcd = await obtainServer('etcd', { own: true })
 
 test.runIf(etcd)('what it saw is what we still write, and its own is found on a server', { timeout: 60_000 }, async () => {
   if (!etcd) return

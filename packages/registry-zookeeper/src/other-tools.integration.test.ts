@@ -100,7 +100,7 @@ describe('of ours', () => {
   })
 })
 
-const zookeeper = await obtainServer('zookeeper')
+const zookeeper = await obtainServer('zookeeper', { own: true })
 
 test.runIf(zookeeper)('what they saw is what we still write, and theirs is found on a server', { timeout: 60_000 }, async () => {
   if (!zookeeper) return
