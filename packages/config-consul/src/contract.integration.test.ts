@@ -26,6 +26,7 @@ describe.runIf(consul && toxiproxy)('config source contract', () => {
 
   const contract = configSourceContract({
     keys: ['db/pool/size', 'orders.yaml'],
+    canRequire: true,
     largestBytes: 524_288,
     eventuallyMs: 10_000,
     setup: async () => {
@@ -34,6 +35,13 @@ describe.runIf(consul && toxiproxy)('config source contract', () => {
         ...createLinkedClients(proxy, server.port, (port) =>
           createConsulConfigSource({ endpoints: [`127.0.0.1:${port}`], prefix, operationTimeoutMs: 2_000 }),
         ),
+        openRequired: async () =>
+          createConsulConfigSource({
+            endpoints: [`127.0.0.1:${server.port}`],
+            prefix,
+            operationTimeoutMs: 2_000,
+            required: true,
+          }),
         write: (key, content) => putKey(server, `${prefix}/${key}`, content),
         remove: (key) => deleteKey(server, `${prefix}/${key}`),
       }

@@ -24,6 +24,7 @@ describe.runIf(etcd && toxiproxy)('config source contract', () => {
 
   const contract = configSourceContract({
     keys: ['db/pool/size', 'orders.yaml'],
+    canRequire: true,
     eventuallyMs: 10_000,
     setup: async () => {
       const prefix = `/test/${randomUUID()}`
@@ -31,6 +32,8 @@ describe.runIf(etcd && toxiproxy)('config source contract', () => {
         ...createLinkedClients(proxy, server.port, (port) =>
           createEtcdConfigSource({ endpoints: [`127.0.0.1:${port}`], prefix, operationTimeoutMs: 2_000 }),
         ),
+        openRequired: async () =>
+          createEtcdConfigSource({ endpoints: [`127.0.0.1:${server.port}`], prefix, operationTimeoutMs: 2_000, required: true }),
         write: async (key, content) => void (await client.put(`${prefix}/${key}`).value(content)),
         remove: async (key) => void (await client.delete().key(`${prefix}/${key}`)),
       }

@@ -23,6 +23,8 @@ export interface StoredText {
   readonly md5: string | undefined
   /** Nacos' own name of a format. */
   readonly type: string | undefined
+  /** What somebody wrote about it, where the server tells. */
+  readonly description?: string | undefined
   /** In Unix milliseconds. */
   readonly updatedAt: number | undefined
 }
@@ -44,12 +46,13 @@ export interface TextToPublish {
  * @throws SdError `SD_MALFORMED` if there is no content
  */
 export function readText(name: string, { key }: Place, data: Readonly<Record<string, unknown>>): StoredText {
-  const { content, md5, type, contentType = type, modifyTime, lastModified = modifyTime } = data
+  const { content, md5, type, contentType = type, modifyTime, lastModified = modifyTime, desc } = data
   if (typeof content !== 'string') throw new SdError('SD_MALFORMED', `${name} answered ${key} without its content`)
   return {
     content,
     md5: typeof md5 === 'string' ? md5 : undefined,
     type: typeof contentType === 'string' ? contentType : undefined,
+    description: typeof desc === 'string' && desc !== '' ? desc : undefined,
     updatedAt: typeof lastModified === 'number' && lastModified > 0 ? lastModified : undefined,
   }
 }

@@ -20,6 +20,7 @@ function bindContract(upstream: () => number, isOfficial: boolean): void {
   for (const api of ['auto', 'v1'] as const) {
     const contract = configSourceContract({
       keys: dataIds,
+      canRequire: true,
       capabilities: { compareAndSet: false },
       cannotHold: ['empty', 'blank'],
       eventuallyMs: 10_000,
@@ -37,6 +38,13 @@ function bindContract(upstream: () => number, isOfficial: boolean): void {
         )
         return {
           ...clients,
+          openRequired: async () =>
+            createNacosConfigSource({
+              ...options,
+              endpoints: [`127.0.0.1:${upstream()}`],
+              operationTimeoutMs: 2_000,
+              required: true,
+            }),
           // Official servers drop the form that `fetch` makes of the longest text.
           write: (dataId, content) =>
             isOfficial ? tool.put(dataId, content).then(() => undefined) : send('POST', { dataId, content }),

@@ -86,7 +86,9 @@ export function createNacosConfigSource(options: NacosConfigSourceOptions): Writ
       if (content.trim() === '') throw invalid('content', 'nothing but white space', 'a text: Nacos keeps no empty ones')
       const found = await readBefore(place, write)
       const format = readFormat(place, found?.type)
-      const text = { content, type: typeOf(format) ?? found?.type, description: comment, ifMd5: ifRevision ?? undefined }
+      // What is not sent along Nacos takes away.
+      const description = comment ?? found?.description
+      const text = { content, type: typeOf(format) ?? found?.type, description, ifMd5: ifRevision ?? undefined }
       await use((one) => one.publish(place, text, signal))
       return { key, content, format, revision: md5Of(content) }
     },

@@ -118,6 +118,17 @@ describe('on a stand-in for Nacos 3', () => {
     standIn.texts.clear()
   })
 
+  test('a description that somebody wrote stays, unless the write has a comment', async () => {
+    const source = open({ credentials: administrator })
+    store('orders', { desc: 'asked for by Ann' })
+    await source.put('orders', 'b: 1')
+    expect(standIn.requests.at(-1)).toContain('desc=asked+for+by+Ann')
+    store('orders', { desc: 'asked for by Ann' })
+    await source.put('orders', 'b: 2', { comment: 'why' })
+    expect(standIn.requests.at(-1)).toContain('desc=why')
+    standIn.texts.clear()
+  })
+
   test('what a plugin of the server has encrypted is refused and not taken for a text', async () => {
     store('orders', { encryptedDataKey: 'x' })
     await assert.rejects(open().load(), { code: 'SD_MALFORMED', message: /orders is encrypted by a plugin/ })

@@ -36,6 +36,7 @@ describe.runIf(zookeeper && toxiproxy)('config source contract', () => {
   for (const [variant, keys] of Object.entries(variants)) {
     const contract = configSourceContract({
       keys,
+      canRequire: true,
       largestBytes: 1_000_000,
       cannotHold: ['empty'],
       eventuallyMs: 10_000,
@@ -52,6 +53,14 @@ describe.runIf(zookeeper && toxiproxy)('config source contract', () => {
         )
         return {
           ...clients,
+          openRequired: async () =>
+            createZooKeeperConfigSource({
+              endpoints: [`127.0.0.1:${server.port}`],
+              prefix,
+              ...(variant === 'some keys' && { keys }),
+              operationTimeoutMs: 2_000,
+              required: true,
+            }),
           write: (key, content) => tool.put(`${prefix}/${key}`, content),
           remove: (key) => tool.remove(`${prefix}/${key}`),
         }

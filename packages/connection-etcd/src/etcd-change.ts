@@ -25,7 +25,12 @@ export async function changeKey(connection: EtcdConnection, change: KeyChange): 
   try {
     return await connection.run(async (client) => {
       if (change.ifModRevision !== undefined) return compareAndChange(client, change, change.ifModRevision)
-      const { header } = await operationOf(client, change).exec()
+      if (change.value === undefined) return BigInt((await client.delete().key(change.key).exec()).header.revision)
+      const { header } = await client
+        .if(change.key, 'Version', '>', 0)
+        .then(operationOf(client, change, true))
+        .else(operationOf(client, change, false))
+        .commit()
       return BigInt(header.revision)
     })
   } catch (error) {
@@ -45,7 +50,7 @@ async function compareAndChange(client: Etcd3, change: KeyChange, ifModRevision:
   }
   const { succeeded, header, responses } = await client
     .if(key, 'Mod', '==', String(ifModRevision))
-    .then(operationOf(client, change))
+    .then(operationOf(client, change, ifModRevision > 0n))
     .else(client.get(key))
     .options({ interceptors: [countAttempt] })
     .commit()
@@ -56,6 +61,9 @@ async function compareAndChange(client: Etcd3, change: KeyChange, ifModRevision:
   return found?.value.toString() === value ? BigInt(found?.mod_revision ?? header.revision) : undefined
 }
 
-function operationOf(client: Etcd3, { key, value }: KeyChange): PutBuilder | DeleteBuilder {
-  return value === undefined ? client.delete().key(key) : client.put(key).value(value)
+/** @param isThere whether there is such a key: then its lease, if it has one, is its owner's, and a write that does not name it would take it off */
+function operationOf(client: Etcd3, { key, value }: KeyChange, isThere: boolean): PutBuilder | DeleteBuilder {
+  if (value === undefined) return client.delete().key(key)
+  const put = client.put(key).value(value)
+  return isThere ? put.ignoreLease() : put
 }

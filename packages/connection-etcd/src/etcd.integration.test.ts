@@ -108,6 +108,22 @@ describe.runIf(etcd)('a plain server', () => {
     expect(await change(undefined)).toBe(changed + 2n)
   })
 
+  test('a change leaves the lease of a key alone', async () => {
+    const key = `/${randomUUID()}`
+    const connection = open({ endpoints: [`127.0.0.1:${server.port}`] })
+    const lease = await connection.run((client) => client.lease(60, { autoKeepAlive: false }).grant())
+    await connection.run((client) => client.put(key).value('1').lease(lease).exec())
+    const read = async () => (await connection.run((client) => listPrefix(client, key))).entries.get(key)
+    const first = await changeKey(connection, { key, value: '2' })
+    expect(await read()).toMatchObject({ text: '2', lease, modRevision: first })
+    const second = await changeKey(connection, { key, value: '3', ifModRevision: first })
+    expect(await read()).toMatchObject({ text: '3', lease, modRevision: second })
+    await changeKey(connection, { key, value: undefined })
+    expect(await read()).toBeUndefined()
+    await changeKey(connection, { key, value: '4' })
+    expect(await read()).toMatchObject({ text: '4', lease: '0' })
+  })
+
   test('a lost server ends the session, and what is refused or unknown has a code', async () => {
     const connection = open({ endpoints: [`127.0.0.1:${await freePort()}`] })
     await expect(connection.run((client) => client.get('x').string())).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })

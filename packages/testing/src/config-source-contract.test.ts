@@ -6,6 +6,7 @@ function harness(mutation: ConfigMutation = 'none', eventuallyMs: number = 2_000
   return {
     setup: async () => createReferenceConfig(mutation),
     keys: ['a/b.yaml', 'b'],
+    canRequire: true,
     largestBytes: referenceLargestBytes,
     eventuallyMs,
   }
@@ -20,6 +21,11 @@ describe('a broken source fails the case that names what is broken', () => {
     ['invents an entry', 'an empty source is an empty document'],
     ['hides that it writes', 'a source says what it can do'],
     ['merges in the order of writing', 'entries come in the order in which they are merged'],
+    [
+      'takes what is missing for empty',
+      'what is required and missing is an error and waited for, and keeps what was there when it is gone',
+    ],
+    ['takes what is empty for missing', 'what is required may be empty'],
     ['trims content', 'content comes back byte for byte'],
     ['cuts long content', 'the longest content comes back whole'],
     ['has one revision', 'the revision changes with the content'],

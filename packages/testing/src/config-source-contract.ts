@@ -11,6 +11,7 @@ import {
 import { configClosingCases } from './config-closing-cases.ts'
 import { configOutageCases } from './config-outage-cases.ts'
 import { configReadCases } from './config-read-cases.ts'
+import { configRequiredCases } from './config-required-cases.ts'
 import { type ConfigSourceHarness, createConfigContext } from './config-source-harness.ts'
 import { configWatchCases } from './config-watch-cases.ts'
 import { conditionalWriteCases, configWriteCases, writeOutageCases } from './config-write-cases.ts'
@@ -24,12 +25,22 @@ import { type ConfigSample, configSamples } from './samples.ts'
  * @throws SdError `SD_INVALID` for a harness with unknown or wrong fields
  */
 export function configSourceContract(harness: ConfigSourceHarness): readonly ContractCase[] {
-  const known = ['setup', 'capabilities', 'canBeCut', 'keys', 'largestBytes', 'cannotHold', 'eventuallyMs']
+  const known = ['setup', 'capabilities', 'canBeCut', 'canRequire', 'keys', 'largestBytes', 'cannotHold', 'eventuallyMs']
   checkKnownKeys('harness', checkObject('harness', harness), known)
-  const { setup, capabilities = {}, canBeCut = true, keys, largestBytes = 1, cannotHold = [], eventuallyMs = 1 } = harness
+  const {
+    setup,
+    capabilities = {},
+    canBeCut = true,
+    canRequire = false,
+    keys,
+    largestBytes = 1,
+    cannotHold = [],
+    eventuallyMs = 1,
+  } = harness
   checkKnownKeys('harness.capabilities', checkObject('harness.capabilities', capabilities), ['write', 'compareAndSet'])
   const { write = true, compareAndSet = write } = capabilities
   checkBoolean('harness.canBeCut', canBeCut)
+  checkBoolean('harness.canRequire', canRequire)
   checkFunction('harness.setup', setup)
   checkConfigKey('harness.keys[0]', keys[0])
   checkConfigKey('harness.keys[1]', keys[1])
@@ -41,6 +52,7 @@ export function configSourceContract(harness: ConfigSourceHarness): readonly Con
     {
       ...configReadCases,
       ...configWatchCases,
+      ...(canRequire && configRequiredCases),
       ...(canBeCut && configOutageCases),
       ...(write && configWriteCases),
       ...(write && compareAndSet && conditionalWriteCases),

@@ -8,6 +8,11 @@ import { eventually } from './waiting.ts'
 export interface ConfigBackend {
   /** Opens one more independent source. What it reads are the keys of the harness, or more. */
   open(): Promise<ConfigSource | WritableConfigSource>
+  /**
+   * Opens one more source that has `required`, of the keys of the harness alone. Absent if the harness says that there is no such option. The
+   * case closes it.
+   */
+  openRequired?(): Promise<ConfigSource>
   /** Writes a text as another tool does, past the source. */
   write(key: string, content: string): Promise<void>
   /** Removes it likewise. */
@@ -32,6 +37,8 @@ export interface ConfigSourceHarness {
   readonly capabilities?: Partial<Pick<ConfigSourceCapabilities, 'write' | 'compareAndSet'>>
   /** Whether there is a way to the backend that can be cut. Environment variables have none: then there are no outages. @default true */
   readonly canBeCut?: boolean
+  /** Whether what is missing can be told from what is empty, by an option `required`. @default false */
+  readonly canRequire?: boolean
   /** Two keys that the source reads, and takes if it writes, in the order in which they are merged. */
   readonly keys: readonly [string, string]
   /** Length of the longest text, in bytes: it comes back whole, and where the source writes, one byte more is refused. @default 1_048_576 */
@@ -63,9 +70,10 @@ type Texts = readonly (readonly [key: string, content: string])[]
 /** Makes a backend for one case and remembers its sources. */
 export async function createConfigContext(harness: ConfigSourceHarness): Promise<ConfigContext> {
   const backend = await harness.setup()
-  const { keys, largestBytes = 1_048_576, cannotHold = [], eventuallyMs = 5_000, canBeCut = true } = harness
+  const { keys, largestBytes = 1_048_576, cannotHold = [], eventuallyMs = 5_000, canBeCut = true, canRequire = false } = harness
   const { write = true, compareAndSet = write } = harness.capabilities ?? {}
   assert.equal(backend.setConnected !== undefined, canBeCut, 'harness.canBeCut should be whether backends have setConnected')
+  assert.equal(backend.openRequired !== undefined, canRequire, 'harness.canRequire should be whether backends have openRequired')
   const clients = createCaseClients(backend)
   return {
     backend,

@@ -40,6 +40,8 @@ export type ConfigMutation =
   | 'compares too early'
   | 'loses comments'
   | 'keeps the author of others'
+  | 'takes what is missing for empty'
+  | 'takes what is empty for missing'
 
 /** Longest text that the reference takes, in bytes. */
 export const referenceLargestBytes: number = 10_001
@@ -88,7 +90,15 @@ export function createReferenceConfig(mutation: ConfigMutation = 'none'): Config
     )
   }
 
-  function openSound(): WritableConfigSource {
+  /** @throws SdError `SD_NOT_FOUND` where something is required and nothing is there */
+  function checkThere(): void {
+    const isEmpty = [...stored.values()].every(({ content }) => content === '')
+    const isMissing =
+      stored.size === 0 ? !is('takes what is missing for empty') : isEmpty && is('takes what is empty for missing')
+    if (isMissing) throw new SdError('SD_NOT_FOUND', 'reference has nothing (required)', { retryable: true })
+  }
+
+  function openSound(isRequired: boolean = false): WritableConfigSource {
     let lost = new AbortController()
     const isAway = (): boolean => lost.signal.aborted
 
@@ -110,25 +120,34 @@ export function createReferenceConfig(mutation: ConfigMutation = 'none'): Config
       async read() {
         if (is('is empty when away') && isAway()) return createConfigDocument('reference', [])
         reach()
+        if (isRequired) checkThere()
         return list()
       },
       async follow({ offer, previous, signal }) {
         if (is('is empty when away') && isAway()) offer(createConfigDocument('reference', []))
         reach()
+        const gone = new AbortController()
         const tell = (): void => {
+          try {
+            if (isRequired) checkThere()
+          } catch (error) {
+            gone.abort(error)
+            return
+          }
           if (is('tells of no change') && previous()) return
           if (is('misses every tenth change') && revisions % 10 === 0 && revisions > 0) return
           const before = previous()
           const document = list(before)
-          const gone = before?.entries.filter(({ key }) => !stored.has(key)) ?? []
-          if (is('keeps what was removed meanwhile')) offer({ ...document, entries: [...document.entries, ...gone] })
+          const removed = before?.entries.filter(({ key }) => !stored.has(key)) ?? []
+          if (is('keeps what was removed meanwhile')) offer({ ...document, entries: [...document.entries, ...removed] })
           else if (is('watches in another form')) offer({ ...document, source: 'another' })
           else offer(document)
         }
         tell()
         listeners.add(tell)
-        await untilAborted(AbortSignal.any([signal, ...(is('hides an outage') ? [] : [lost.signal])]))
+        await untilAborted(AbortSignal.any([signal, gone.signal, ...(is('hides an outage') ? [] : [lost.signal])]))
         listeners.delete(tell)
+        gone.signal.throwIfAborted()
         reach()
       },
       async put(content, act) {
@@ -157,6 +176,7 @@ export function createReferenceConfig(mutation: ConfigMutation = 'none'): Config
       links.set(source, (connected) => links.get(sound)?.(connected))
       return source
     },
+    openRequired: async () => openSound(true),
     write: async (key, content) => void write(key, content),
     remove: async (key) => remove(key),
     setConnected: (source, connected) => links.get(source)?.(connected),
