@@ -13,6 +13,8 @@ export interface KeyChange {
   readonly ifModRevision?: bigint | undefined
 }
 
+/** How often a key is looked for and not found, or the other way round, before it is given up. */
+const maxAttempts = 8
 /** etcd's limit of a request where `--max-request-bytes` says nothing else. */
 const maxRequestBytes = 1_572_864
 const resourceExhausted = 8
@@ -26,12 +28,17 @@ export async function changeKey(connection: EtcdConnection, change: KeyChange): 
     return await connection.run(async (client) => {
       if (change.ifModRevision !== undefined) return compareAndChange(client, change, change.ifModRevision)
       if (change.value === undefined) return BigInt((await client.delete().key(change.key).exec()).header.revision)
-      const { header } = await client
-        .if(change.key, 'Version', '>', 0)
-        .then(operationOf(client, change, true))
-        .else(operationOf(client, change, false))
-        .commit()
-      return BigInt(header.revision)
+      // Not in one transaction: it would have the value twice, and be too large for half of what etcd takes.
+      for (let attempts = 0; attempts < maxAttempts; attempts++) {
+        const isThere = attempts % 2 === 0
+        const put = operationOf(client, change, isThere)
+        const { succeeded, header } = await client
+          .if(change.key, 'Version', isThere ? '>' : '==', 0)
+          .then(put)
+          .commit()
+        if (succeeded) return BigInt(header.revision)
+      }
+      throw new SdError('SD_UNAVAILABLE', `${change.key} comes and goes`)
     })
   } catch (error) {
     const bytes = Buffer.byteLength(change.value ?? '')
