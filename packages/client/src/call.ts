@@ -41,6 +41,8 @@ const longestTimerMs = 2_147_483_647
  * returned is settled here and nowhere else.
  */
 export class Call implements RoundOwner, ResponseTaker, OpenCall {
+  previous: OpenCall | undefined
+  next: OpenCall | undefined
   readonly service: string
   readonly method: string
   path: string

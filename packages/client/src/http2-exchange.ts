@@ -2,6 +2,7 @@ import type { ClientHttp2Session, IncomingHttpHeaders } from 'node:http2'
 import { closedError, type HeaderFields, SdError } from '@sd/core'
 import { type Http2Target, headersOf } from './http2-fields.ts'
 import { endWith, letGoOf, type OwnedStream, ownStream, type StreamOwner } from './http2-stream.ts'
+import type { Linked } from './linked-list.ts'
 import type { TransportExchange, TransportHandler, TransportRequest } from './transport.ts'
 import { toTransportFailure } from './transport-errors.ts'
 import { keepLength, lengthError, UploadStream } from './upload.ts'
@@ -29,7 +30,9 @@ const refusedStream = 7
 const cancel = 8
 
 /** One exchange on a stream of an HTTP/2 connection. */
-export class Http2Exchange implements TransportExchange, StreamOwner {
+export class Http2Exchange implements TransportExchange, StreamOwner, Linked<Http2Exchange> {
+  previous: Http2Exchange | undefined
+  next: Http2Exchange | undefined
   /** Whether it has ended: its handler was told. */
   hasEnded = false
   rawTrailers: readonly string[] = nothing

@@ -4,6 +4,7 @@ import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { type Endpoint, SdError } from '@sd/core'
 import type { Http2Connection, Http2Exchange } from './http2-exchange.ts'
 import type { ResolvedHttp2Options } from './http2-transport.ts'
+import { LinkedList } from './linked-list.ts'
 import { toTransportFailure } from './transport-errors.ts'
 
 /** What a connection is made of. */
@@ -32,7 +33,7 @@ export class Http2Session implements Http2Connection {
   readonly authority: string
   readonly #endpoint: Endpoint
   readonly #options: Http2SessionOptions
-  readonly #exchanges = new Set<Http2Exchange>()
+  readonly #exchanges = new LinkedList<Http2Exchange>()
   #session: ClientHttp2Session | undefined
   #socket: Socket | TLSSocket | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -110,7 +111,7 @@ export class Http2Session implements Http2Connection {
   destroy(reason: SdError): void {
     if (this.#isClosed) return
     this.#reason = reason
-    for (const exchange of [...this.#exchanges]) exchange.fail(reason)
+    for (const exchange of this.#exchanges.toArray()) exchange.fail(reason)
     this.#session?.destroy()
     this.#socket?.destroy()
     this.#closed(this.isConnecting ? reason : undefined)
@@ -227,7 +228,7 @@ export class Http2Session implements Http2Connection {
     this.isDraining = true
     clearTimeout(this.#timer)
     const reason = this.#reason ?? new SdError('SD_UNAVAILABLE', 'The connection was closed')
-    for (const exchange of [...this.#exchanges]) exchange.fail(reason)
+    for (const exchange of this.#exchanges.toArray()) exchange.fail(reason)
     // A connection that ends before the server's first frame was not made either.
     this.#options.onClose(error ?? (wasMade ? undefined : reason))
   }

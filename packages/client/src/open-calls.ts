@@ -1,7 +1,8 @@
 import { closedError, followLoop, type SdError } from '@sd/core'
+import { type Linked, LinkedList } from './linked-list.ts'
 
 /** Something under way that can be ended. */
-export interface OpenCall {
+export interface OpenCall extends Linked<OpenCall> {
   /** Ends it. */
   stop(error: SdError): void
 }
@@ -20,7 +21,7 @@ export interface OpenCalls {
 
 /** Nothing under way yet. */
 export function createOpenCalls(): OpenCalls {
-  const calls = new Set<OpenCall>()
+  const calls = new LinkedList<OpenCall>()
   const drained = Promise.withResolvers<void>()
   let isClosed = false
   /** While calls are under way it is known for how long this process stands still: that is no time of theirs. */
@@ -45,7 +46,7 @@ export function createOpenCalls(): OpenCalls {
       isClosed = true
       if (calls.size === 0) return
       const timer = setTimeout(() => {
-        for (const call of [...calls]) call.stop(closedError('client'))
+        for (const call of calls.toArray()) call.stop(closedError('client'))
         // Whatever they do: nothing may keep the client from closing.
         drained.resolve()
       }, graceMs)
