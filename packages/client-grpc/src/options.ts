@@ -7,6 +7,7 @@ import {
   checkKnownKeys,
   checkObject,
   invalid,
+  splitPortReference,
 } from '@sd/core'
 import type { GrpcModule } from './grpc-js.ts'
 import type { PolicyClient } from './policy-client.ts'
@@ -41,7 +42,7 @@ export interface GrpcServicesOptions<Module extends GrpcModule = GrpcModule> ext
   readonly balancer: Balancer
   /** Scheme of the targets: `sd:///orders`. A later registration of the same scheme takes over the channels that are made from then on. @default 'sd' */
   readonly scheme?: string
-  /** Settings by service name; they win over those of all services. @default {} */
+  /** Settings by service name; they win over those of all services. Those of `orders` are in effect for `orders:grpc` too, unless it has its own. @default {} */
   readonly services?: Readonly<Record<string, GrpcServiceSettings>>
 }
 
@@ -101,7 +102,10 @@ export function readOptions(options: GrpcServicesOptions): ResolvedOptions {
       return [service, readSettings(`${path}.`, settings, defaults)]
     }),
   )
-  return { grpc, discovery, client, scheme, settingsOf: (service) => own.get(service) ?? defaults }
+  // A named port has the settings of its service, unless it has its own.
+  const settingsOf = (service: string): ResolvedSettings =>
+    own.get(service) ?? own.get(splitPortReference(service)?.service ?? service) ?? defaults
+  return { grpc, discovery, client, scheme, settingsOf }
 }
 
 function readSettings(prefix: string, settings: GrpcServiceSettings, defaults: ResolvedSettings): ResolvedSettings {
