@@ -159,6 +159,22 @@ describe('inner pickers', () => {
     ).toEqual([false, false])
   })
 
+  test('are told of the responses of their own endpoints alone', () => {
+    const told: string[] = []
+    const inner: Balancer = {
+      name: 'inner',
+      createPicker: ({ endpoints: group }) => ({
+        pick: () => undefined,
+        answered: ({ instance }) => told.push(`${group.length}: ${instance.id}`),
+      }),
+    }
+    const geo = createLocalityBalancer({ local: { zone: 'a' }, balancer: inner })
+    const picker = geo.createPicker(createHealthView(endpoints, () => true))
+    for (const endpoint of endpoints) picker.answered?.(endpoint, {})
+    expect(told).toEqual(['2: orders-0', '1: orders-1', '2: orders-2'])
+    expect(picker.changed).toBeUndefined()
+  })
+
   test('that hear of nothing need not be told', () => {
     const geo = createLocalityBalancer({ local: { zone: 'a' }, balancer: createRandomBalancer() })
     expect(geo.createPicker(createHealthView(endpoints, () => true)).changed).toBeUndefined()
