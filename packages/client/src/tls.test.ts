@@ -34,7 +34,7 @@ interface Seen {
 }
 
 /** Servers of both protocols that close each connection after one response. */
-async function serve(protocol: 'https' | 'h2', metadata: Record<string, string> = {}): Promise<Seen[]> {
+async function serve(protocol: 'https' | 'wss' | 'h2', metadata: Record<string, string> = {}): Promise<Seen[]> {
   const seen: Seen[] = []
   const { cert, key } = certificates.server
   const options = { cert, key, ca: [certificates.ca, others.ca], requestCert: true, rejectUnauthorized: false }
@@ -51,7 +51,7 @@ async function serve(protocol: 'https' | 'h2', metadata: Record<string, string> 
     'request',
     (request: unknown, response: { setHeader(name: string, value: string): void; end(text: string): void }) => {
       const { stream } = request as { stream?: { session?: { close(): void } } }
-      if (protocol === 'https') response.setHeader('connection', 'close')
+      if (protocol !== 'h2') response.setHeader('connection', 'close')
       response.end('secret')
       stream?.session?.close()
     },
@@ -63,7 +63,7 @@ async function serve(protocol: 'https' | 'h2', metadata: Record<string, string> 
   return seen
 }
 
-describe.each(['https', 'h2'] as const)('an instance of protocol %s', (protocol) => {
+describe.each(['https', 'wss', 'h2'] as const)('an instance of protocol %s', (protocol) => {
   test('is verified by its address, unless a name is told', async () => {
     const seen = await serve(protocol)
     const client = world.client({ tls: { ca: certificates.ca } })

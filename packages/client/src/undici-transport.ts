@@ -1,4 +1,12 @@
-import { checkObject, type Endpoint, SdError, SERVER_NAME_METADATA, type TlsCertificates, withTimeout } from '@sd/core'
+import {
+  checkObject,
+  type Endpoint,
+  isSecureProtocol,
+  SdError,
+  SERVER_NAME_METADATA,
+  type TlsCertificates,
+  withTimeout,
+} from '@sd/core'
 import { Agent, buildConnector, type Dispatcher, interceptors } from 'undici'
 import { createHttp2Transport, type Http2TransportOptions, isHttp2 } from './http2-transport.ts'
 import { type ClientTlsOptions, followTls } from './tls-options.ts'
@@ -112,7 +120,7 @@ function toLocal(error: SdError): SdError {
 }
 
 function withServerName(endpoint: Endpoint, request: TransportRequest): TransportRequest {
-  if (request.serverName !== undefined || endpoint.instance.protocol !== 'https') return request
+  if (request.serverName !== undefined || !isSecureProtocol(endpoint.instance.protocol)) return request
   const serverName = endpoint.instance.metadata[SERVER_NAME_METADATA]
   return serverName === undefined ? request : { ...request, serverName }
 }

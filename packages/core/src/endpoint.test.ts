@@ -11,12 +11,18 @@ const instance = createServiceInstance({ service: 'orders', id: 'a', address: '1
 describe('an endpoint', () => {
   test('is known by id, address and port, and has an origin', () => {
     expect(endpointKey(instance)).toBe('a|10.0.0.1|80')
-    const origins = [{}, { address: '::1' }, { protocol: 'https' }, { protocol: 'grpcs' }, { protocol: 'grpc' }].map((change) =>
-      instanceOrigin(createServiceInstance({ service: 'orders', address: '10.0.0.1', port: 80, ...change })),
-    )
+    const origins = [
+      {},
+      { address: '::1' },
+      { protocol: 'https' },
+      { protocol: 'grpcs' },
+      { protocol: 'wss' },
+      { protocol: 'grpc' },
+    ].map((change) => instanceOrigin(createServiceInstance({ service: 'orders', address: '10.0.0.1', port: 80, ...change })))
     expect(origins).toEqual([
       'http://10.0.0.1:80',
       'http://[::1]:80',
+      'https://10.0.0.1:80',
       'https://10.0.0.1:80',
       'https://10.0.0.1:80',
       'http://10.0.0.1:80',

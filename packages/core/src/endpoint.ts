@@ -87,10 +87,9 @@ export function isSecureProtocol(protocol: string): boolean {
   return secureProtocols.has(protocol)
 }
 
-/** URL origin of an instance; IPv6 gets its brackets, protocols other than `https`, `h2` and `grpcs` are plain `http`. */
+/** URL origin of an instance; IPv6 gets its brackets, protocols without TLS ({@link isSecureProtocol}) are plain `http`. */
 export function instanceOrigin(instance: ServiceInstance): string {
-  const { protocol } = instance
-  const scheme = protocol === 'https' || protocol === 'h2' || protocol === 'grpcs' ? 'https' : 'http'
+  const scheme = isSecureProtocol(instance.protocol) ? 'https' : 'http'
   const host = instance.address.includes(':') ? `[${instance.address}]` : instance.address
   return `${scheme}://${host}:${instance.port}`
 }
