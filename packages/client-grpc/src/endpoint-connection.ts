@@ -68,7 +68,7 @@ export class EndpointConnection {
     this.subchannel.getRealSubchannel().resetBackoff()
   }
 
-  /** Connects at once, whatever backoff grpc-js has for its address; calls wait for it anew. */
+  /** Connects at once, whatever backoff grpc-js has for its address; calls wait for it again. */
   retryNow(): void {
     this.#forgetTime()
     this.resetBackoff()
