@@ -12,7 +12,12 @@ const maxMs = 60_000
 export async function benchAlone(): Promise<readonly Finding[]> {
   return [
     ...(await compare('http', ['undici', 'undici Pool.request'], ['client', '@sd/client'], 1)),
-    ...(await compare('h2c', ['http2', 'node:http2 by hand'], ['clientOverHttp2', '@sd/client over HTTP/2'], 1.1)),
+    ...(await compare(
+      'h2c',
+      ['http2', 'node:http2 by hand, with a deadline'],
+      ['clientOverHttp2', '@sd/client over HTTP/2'],
+      1.1,
+    )),
   ]
 }
 

@@ -1,10 +1,13 @@
-import { connect } from 'node:http2'
+import { connect, constants } from 'node:http2'
 import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
 import { createServiceClient, type ServiceClient } from '@sd/client'
 import { createDiscovery } from '@sd/discovery'
 import { createMemoryRegistry } from '@sd/registry-memory'
 import { Pool } from 'undici'
 import type { Send } from '../callers/callers.ts'
+
+/** Of a request, in milliseconds. */
+const timeoutMs = 5_000
 
 /** A way of calling that is connected. */
 export interface OpenCaller {
@@ -26,7 +29,7 @@ export const openCallers: Readonly<Record<CallerName, (ports: readonly number[])
     }
   },
   client: (ports) => openClient(ports),
-  /** What one writes by hand: a connection, a stream for each request, its parts put together. */
+  /** What one writes by hand: a connection, a stream for each request that must end within its time, its parts put together. */
   http2([port]) {
     const session = connect(`http://127.0.0.1:${port}`)
     return {
@@ -34,9 +37,20 @@ export const openCallers: Readonly<Record<CallerName, (ports: readonly number[])
         new Promise((resolve, reject) => {
           const stream = session.request({ ':path': '/orders/1' })
           const chunks: Buffer[] = []
+          // undici has limits of its own, this library has none.
+          const timer = setTimeout(() => {
+            stream.close(constants.NGHTTP2_CANCEL)
+            reject(new Error('No answer in time'))
+          }, timeoutMs)
           stream.on('data', (chunk) => chunks.push(chunk))
-          stream.on('end', () => resolve(Buffer.concat(chunks).toString()))
-          stream.on('error', reject)
+          stream.on('end', () => {
+            clearTimeout(timer)
+            resolve(Buffer.concat(chunks).toString())
+          })
+          stream.on('error', (error) => {
+            clearTimeout(timer)
+            reject(error)
+          })
         }),
       close: () => new Promise((resolve) => session.close(resolve)),
     }
@@ -57,7 +71,7 @@ export async function createBenchClient(
   const registry = createMemoryRegistry()
   await Promise.all(ports.map((port) => registry.register({ service: 'orders', address: '127.0.0.1', port, protocol })))
   const discovery = createDiscovery({ source: registry })
-  const client = createServiceClient({ discovery, balancer: createRoundRobinBalancer(), timeoutMs: 5_000 })
+  const client = createServiceClient({ discovery, balancer: createRoundRobinBalancer(), timeoutMs })
   return {
     client,
     async close() {
