@@ -16,6 +16,7 @@ const withoutAnswer: Readonly<Record<string, string>> = {
   'connection-kubernetes/src/collection.ts': 'a watch that ended well',
   'connection-zookeeper/src/zookeeper-session.ts': 'a connection was lost: there is no answer',
   'core/src/server-delay.ts': 'the helper',
+  'lock-consul/src/consul-lock.ts': 'the key has another value; after an error the loop uses the helper',
   'lock-etcd/src/etcd-lock.ts': 'etcd never says when to come back',
   'rate-limit-redis/src/redis-connection.ts': 'Redis never says when to come back',
   'registry-kubernetes/src/slice-feed.ts': 'before the next follower; the watch heeds it',

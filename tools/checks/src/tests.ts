@@ -17,8 +17,8 @@ interface ServerNote {
   readonly version?: string
 }
 
-/** Tests wait for servers more than they compute: three packages at a time for two cores. */
-const turboOptions = ['--continue', '--output-logs=errors-only', `--concurrency=${Math.ceil(1.5 * availableParallelism())}`]
+/** Tests wait for servers more than they compute: twice as many packages at a time as there are cores. */
+const turboOptions = ['--continue', '--output-logs=errors-only', `--concurrency=${2 * availableParallelism()}`]
 
 /** Least share of lines, in percent. The same in vitest.package.ts, which checks it where no server is missing. */
 const leastCovered = 90
