@@ -15,6 +15,8 @@ interface Ours {
 
 interface Recorded {
   readonly wrote: readonly Entry[]
+  /** What wants no traffic: out of service, with a check that fails, without heartbeats. */
+  readonly wroteAway: readonly Entry[]
   readonly saw: readonly object[]
   /** Ids. */
   readonly sawWithQueryPassing?: readonly string[]
@@ -28,7 +30,10 @@ const ours = load<Ours>('ours')
 const kratos = load<Recorded>('kratos')
 const spring = load<Recorded>('spring')
 
-const read = ({ wrote }: Recorded): readonly unknown[] => wrote.map((one) => readEntry(one, one.Service.Service, new Set()))
+const readAll = (entries: readonly Entry[]): readonly unknown[] => {
+  return entries.map((one) => readEntry(one, one.Service.Service, new Set()))
+}
+const read = ({ wrote }: Recorded): readonly unknown[] => readAll(wrote)
 
 describe('we read', () => {
   test('Kratos: address, protocol, TLS, version, metadata, ports', () => {
@@ -49,6 +54,14 @@ describe('we read', () => {
       { ...same, address: '10.5.0.1', port: 18_080, protocol: 'http', metadata: { ...metadata, secure: 'false' } },
       { ...same, address: '10.5.0.2', port: 18_081, protocol: 'https', metadata: { ...metadata, secure: 'true' } },
     ])
+  })
+
+  test('what Spring Cloud has out of service drains; a failing check, and a Kratos without heartbeats, are unhealthy', () => {
+    expect(readAll(spring.wroteAway)).toMatchObject([
+      { id: 'spring-failing', health: { status: 'unhealthy' } },
+      { id: 'spring-out', health: { status: 'draining' } },
+    ])
+    expect(readAll(kratos.wroteAway)).toMatchObject([{ id: 'plain', health: { status: 'unhealthy' } }])
   })
 })
 

@@ -14,6 +14,29 @@ interface Recorded {
   readonly selected?: readonly string[]
 }
 
+interface RecordedSpring extends Recorded {
+  /** After `setStatus('DOWN')`: what Nacos lists, and what it holds. */
+  readonly disabled: { readonly listed: readonly object[]; readonly held: readonly object[] }
+}
+
+interface RecordedDubbo extends Pick<Recorded, 'wrote'> {
+  readonly wroteWithTls: Recorded['wrote']
+  /** After QoS' `offline` and `offlineApp`. */
+  readonly wroteOffline: Recorded['wrote']
+  /** What a subscriber was told, of a service that is called as Dubbo calls its own. */
+  readonly sawByInterface: readonly { readonly url: string; readonly parameters: Readonly<Record<string, string>> }[]
+  /** What a call said. */
+  readonly calledByInterface: string
+  readonly sawAsApplication: readonly { readonly address: string; readonly metadata: Readonly<Record<string, string>> }[]
+  /** What a call said. */
+  readonly calledAsApplication: string
+  /** What calls said when Dubbo's own provider was registered, before and after ours were under the same name. */
+  readonly calledWithOwnProvider: {
+    readonly alone: { readonly byInterface: string; readonly asApplication: string }
+    readonly besideOurs: { readonly byInterface: string; readonly reason: string; readonly asApplication: string }
+  }
+}
+
 /** Without the times. */
 interface Written {
   readonly metadata: Readonly<Record<string, string>>
@@ -24,9 +47,10 @@ function load<T = Recorded>(name: string): T {
 }
 
 const ours = load<{ readonly specs: readonly InstanceSpec[]; readonly written: Readonly<Record<string, Written>> }>('ours')
-const [kratos, spring, client, dubbo] = [load('kratos'), load('spring'), load('nacos-client'), load('dubbo')]
+const [kratos, client] = [load('kratos'), load('nacos-client')]
+const [spring, dubbo] = [load<RecordedSpring>('spring'), load<RecordedDubbo>('dubbo')]
 
-function read({ wrote }: Recorded): readonly unknown[] {
+function read({ wrote }: Pick<Recorded, 'wrote'>): readonly unknown[] {
   const found = Object.entries(wrote).flatMap(([service, hosts]) => hosts.map((host) => decodeInstance(service, host)))
   return found.sort((one, other) => (`${one.address}:${one.port}` < `${other.address}:${other.port}` ? -1 : 1))
 }
@@ -50,6 +74,13 @@ describe('we read', () => {
     ])
   })
 
+  test('Spring Cloud Alibaba that is DOWN is disabled, which Nacos does not list', () => {
+    expect(spring.disabled.listed).toEqual([])
+    expect(read({ wrote: { spring: spring.disabled.held } })).toMatchObject([
+      { address: '10.5.0.3', health: { status: 'draining' }, weight: 2.5 },
+    ])
+  })
+
   test('Kratos: address, protocol, version, weight, metadata, a service for each kind', () => {
     const same = { version: '1.2.0', metadata: { team: 'a' }, weight: 2.5 }
     expect(read(kratos)).toMatchObject([
@@ -70,6 +101,15 @@ describe('we read', () => {
     const application = found.find((one) => (one as { readonly service: string }).service === 'dubbo')
     expect(application).toMatchObject({ ...place, ports: { tri: 21_881 }, weight: 1 })
     expect(application).not.toHaveProperty('version')
+  })
+
+  test('Dubbo with TLS says so by interface only, in the metadata; what is offline it takes out', () => {
+    const [byInterface] = read({ wrote: { orders: dubbo.wroteWithTls['providers:probe.D___Hello:1.2.0:'] ?? [] } })
+    const [application] = read({ wrote: { dubbo: dubbo.wroteWithTls['dubbo'] ?? [] } })
+    expect(byInterface).toMatchObject({ address: '10.6.0.2', protocol: 'tri', metadata: { 'ssl-enabled': 'true' } })
+    expect(application).toMatchObject({ address: '10.6.0.2', protocol: 'tri' })
+    expect(JSON.stringify(application)).not.toContain('ssl')
+    expect(Object.values(dubbo.wroteOffline)).toEqual([[], []])
   })
 
   test('a weight that an operator set in Nacos goes before the one of Dubbo', () => {
@@ -113,6 +153,27 @@ describe('of ours', () => {
       { endpoints: ['grpcs://10.1.0.4:9000'], version: '1.2.0', metadata },
       { endpoints: ['http://10.1.0.5:8080'], version: '1.2.0', metadata },
     ])
+  })
+
+  test('Dubbo saw address, port, version, metadata, but no protocol and no revision, and called none', () => {
+    const places = ours.specs.map(({ address, port }) => `${address}:${port}`)
+    expect(dubbo.sawByInterface.map(({ url }) => url)).toEqual(places.map((place) => `${place}/ours`))
+    expect(dubbo.sawAsApplication.map(({ address }) => address)).toEqual(places.slice(0, -1))
+    for (const one of dubbo.sawByInterface) expect(one.parameters).toMatchObject({ version: '1.2.0', team: 'a' })
+    for (const one of dubbo.sawAsApplication) expect(one.metadata).toMatchObject({ version: '1.2.0', team: 'a' })
+    expect(dubbo.calledByInterface).toMatch(/No provider available.*invokers: 0/)
+    expect(dubbo.calledAsApplication).toMatch(/No provider available.*invokers: 0/)
+  })
+
+  test('beside ours Dubbo lost its own provider by interface, for want of a protocol; as an application it did not', () => {
+    const { alone, besideOurs } = dubbo.calledWithOwnProvider
+    expect(alone).toEqual({ byInterface: 'ANSWER x', asApplication: 'ANSWER x' })
+    expect(besideOurs.byInterface).toMatch(/No provider available.*invokers: 0/)
+    expect(besideOurs).toMatchObject({
+      reason: 'java.lang.IllegalArgumentException: Extension name == null',
+      asApplication: 'ANSWER x',
+    })
+    for (const { metadata } of Object.values(ours.written)) expect(metadata).not.toHaveProperty('protocol')
   })
 
   test('what they saw is what we still write', () => {

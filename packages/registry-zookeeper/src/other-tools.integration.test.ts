@@ -13,6 +13,20 @@ interface Recorded {
   /** Data by path. */
   readonly wrote: Readonly<Record<string, string>>
   readonly saw: readonly object[]
+  /** What wants no traffic. */
+  readonly wroteAway?: Readonly<Record<string, string>>
+}
+
+interface RecordedDubbo extends Omit<Recorded, 'saw'> {
+  readonly wroteWithTls: Readonly<Record<string, string>>
+  /** After QoS' `offline` and `offlineApp`. */
+  readonly wroteOffline: Readonly<Record<string, string>>
+  /** What a subscriber was told. */
+  readonly sawByInterface: readonly string[]
+  /** What the list of instances threw. */
+  readonly sawAsApplication: string
+  /** The same where a provider of Dubbo's was under the same name. */
+  readonly sawAsApplicationBesideItsOwn: string
 }
 
 interface Document {
@@ -27,9 +41,9 @@ function load<T = Recorded>(name: string): T {
 }
 
 const ours = load<{ readonly specs: readonly InstanceSpec[]; readonly written: Readonly<Record<string, object>> }>('ours')
-const [kratos, spring, curator, dubbo] = [load('kratos'), load('spring'), load('curator'), load('dubbo')]
+const [kratos, spring, curator, dubbo] = [load('kratos'), load('spring'), load('curator'), load<RecordedDubbo>('dubbo')]
 
-function read({ wrote }: Recorded): readonly unknown[] {
+function read({ wrote }: Pick<Recorded, 'wrote'>): readonly unknown[] {
   return Object.entries(wrote).map(([path, text]) => {
     const [node = '', service = ''] = path.split('/').reverse()
     return readDocument(service, node, text).instance
@@ -57,6 +71,13 @@ describe('we read', () => {
     ])
   })
 
+  test('what Spring Cloud has DOWN or OUT_OF_SERVICE drains', () => {
+    expect(read({ wrote: spring.wroteAway ?? {} })).toMatchObject([
+      { id: 'down', health: { status: 'draining' } },
+      { id: 'out', health: { status: 'draining' } },
+    ])
+  })
+
   test('Curator: address, TLS, version, metadata; it does not write what is disabled', () => {
     const same = { version: '1.2.0', metadata: { version: '1.2.0', team: 'a' }, health: { status: 'healthy' } }
     expect(read(curator)).toMatchObject([
@@ -75,6 +96,14 @@ describe('we read', () => {
       { service: 'dubbo', address: '10.6.0.1', port: 28_881, protocol: 'tri', ports: { tri: 28_881 }, weight: 1 },
     ])
     expect(read(dubbo)[1]).not.toHaveProperty('version')
+  })
+
+  test('Dubbo with TLS says so by interface only, in the metadata; what is offline it takes out', () => {
+    const [byInterface, application] = read({ wrote: dubbo.wroteWithTls })
+    expect(byInterface).toMatchObject({ address: '10.6.0.2', protocol: 'tri', metadata: { 'ssl-enabled': 'true' } })
+    expect(application).toMatchObject({ address: '10.6.0.2', protocol: 'tri' })
+    expect(JSON.stringify(application)).not.toContain('ssl')
+    expect(dubbo.wroteOffline).toEqual({})
   })
 })
 
@@ -97,6 +126,12 @@ describe('of ours', () => {
       places.map(({ id, address, port }) => ({ id, host: address, port, secure: false, uri: '', metadata: {} })),
     )
     expect(curator.saw).toEqual(places.map((place) => ({ ...place, sslPort: null, payload: null, enabled: true })))
+  })
+
+  test('Dubbo saw nothing by interface, and failed at our document as an application, also beside a provider of its own', () => {
+    expect(dubbo.sawByInterface).toEqual([expect.stringMatching(/^empty:/)])
+    expect(dubbo.sawAsApplication).toContain('NullPointerException')
+    expect(dubbo.sawAsApplicationBesideItsOwn).toContain('NullPointerException')
   })
 })
 
