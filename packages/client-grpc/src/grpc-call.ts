@@ -13,8 +13,7 @@ import {
   type TelemetryCall,
 } from '@sd/core'
 import { type CallOutcome, toOutcome } from './status.ts'
-
-const cancelled = 1
+import { statusCodes } from './status-codes.ts'
 
 /** What a call is made of. */
 export interface GrpcCallInit extends Pick<GrpcCall, 'service' | 'path' | 'hashKey'> {
@@ -71,7 +70,7 @@ export class GrpcCall implements TelemetryCall, PickRequest {
   /** The status is out. */
   end(code: number, details: string): void {
     this.isOver = true
-    for (const attempt of this.#open) attempt.end(attempt.number === 0 ? cancelled : code, details)
+    for (const attempt of this.#open) attempt.end(attempt.number === 0 ? statusCodes.cancelled : code, details)
     if (!hasTelemetrySubscribers(callEndChannel)) return
     const deadlineBy = this.lastAttempt && this.judgeDeadline(this.lastAttempt.endpoint, this.startedAt)
     const { status, error } = toOutcome(this.service, code, details, { deadlineBy })

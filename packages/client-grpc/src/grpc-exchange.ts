@@ -6,6 +6,7 @@ import type { MethodKind } from './method-kinds.ts'
 import { toOwnError } from './own-status.ts'
 import { PinnedAttempt, pinCall } from './pinned-attempt.ts'
 import type { AttemptExchange, AttemptHandler, AttemptRequest } from './policy-client.ts'
+import { statusCodes } from './status-codes.ts'
 
 /** What the attempts of one call have in common. */
 export interface ExchangeInit {
@@ -22,11 +23,7 @@ export interface ExchangeInit {
   readonly flagsOf: (message: Uint8Array) => number | undefined
 }
 
-const cancelled = 1
-const deadlineExceeded = 4
-const resourceExhausted = 8
-const internal = 13
-const unavailable = 14
+const { cancelled, deadlineExceeded, resourceExhausted, internal, unavailable } = statusCodes
 
 /** By how much the timer of the server may be ahead of ours, in milliseconds. */
 const deadlineSlackMs = 10

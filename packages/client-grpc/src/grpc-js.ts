@@ -3,6 +3,7 @@ import type { GrpcCall } from './grpc-call.ts'
 import type { GrpcMetadata, GrpcStatus } from './grpc-types.ts'
 import { PinnedAttempt } from './pinned-attempt.ts'
 import { createMethodFinder, readServiceConfig } from './service-config.ts'
+import { statusCodes } from './status-codes.ts'
 
 /*
  * All that is known here of grpc-js' experimental API and of how it differs from 1.11 to 1.14. Types are our own, because those of one
@@ -43,8 +44,6 @@ export type Connectivity = (typeof connectivity)[keyof typeof connectivity]
 
 /** `grpc.experimental.PickResultType`. */
 const pickResultTypes = { complete: 0, queue: 1, fail: 2, drop: 3 } as const
-
-const unavailable = 14
 
 const pushbackKey = 'grpc-retry-pushback-ms'
 
@@ -317,6 +316,6 @@ function toPickResult(decision: PickDecision, grpc: GrpcModule): object {
     }
   }
   const status =
-    decision.kind === 'queue' ? null : { code: unavailable, details: decision.details, metadata: new grpc.Metadata() }
+    decision.kind === 'queue' ? null : { code: statusCodes.unavailable, details: decision.details, metadata: new grpc.Metadata() }
   return { pickResultType, subchannel: null, status, onCallStarted: null, onCallEnded: null }
 }

@@ -1,5 +1,6 @@
-import { grpcError, grpcStatusName, grpcStatusOf, type SdError, type SdErrorOptions } from '@sd/core'
+import { grpcError, grpcStatusOf, type SdError, type SdErrorOptions } from '@sd/core'
 import type { GrpcStatus } from './grpc-types.ts'
+import { describeStatus } from './status-codes.ts'
 
 /** Carries a status that grpc-js made by itself through the errors of the client. */
 class OwnStatus extends Error {
@@ -7,18 +8,14 @@ class OwnStatus extends Error {
   readonly status: GrpcStatus
 
   constructor(status: GrpcStatus) {
-    super(describe(status))
+    super(describeStatus(status))
     this.status = status
   }
 }
 
-function describe({ code, details }: GrpcStatus): string {
-  return `${grpcStatusName(code)}${details && `: ${details}`}`
-}
-
 /** The error of a status that grpc-js made by itself: no peer has told it. */
 export function toOwnError(status: GrpcStatus, options: SdErrorOptions = {}): SdError {
-  return grpcError(status.code, describe(status), { cause: new OwnStatus(status), ...options })
+  return grpcError(status.code, describeStatus(status), { cause: new OwnStatus(status), ...options })
 }
 
 /** Most causes that are looked at. */

@@ -14,6 +14,7 @@ import { decodeDetails, findField, toMetadata, toRawFields } from './metadata.ts
 import type { MethodKind } from './method-kinds.ts'
 import { codeOf } from './own-status.ts'
 import type { PolicyClient, PolicyControl, PolicyHandler, PolicyRequest } from './policy-client.ts'
+import { statusCodes } from './status-codes.ts'
 
 /** What the calls of a channel have in common. */
 export interface PolicyCallContext {
@@ -49,9 +50,6 @@ export interface PolicyCallInit {
 /** The flags of grpc-js: what of the parent is in effect for the call. */
 const propagateDeadline = 1
 const propagateCancellation = 8
-const cancelled = 1
-const deadlineExceeded = 4
-const unavailable = 14
 /** Nobody lives to see a longer one, in milliseconds. */
 const longestTimerMs = 2_147_483_647
 
@@ -179,13 +177,13 @@ export class PolicyCall implements ChannelCall, PolicyHandler {
 
   /** No call can be made any more. */
   refuse(reason: string): void {
-    if (this.#leaveWait) this.#end(unavailable, reason)
+    if (this.#leaveWait) this.#end(statusCodes.unavailable, reason)
   }
 
   #begin(): void {
     const refusal = this.#context.refusal()
     if (refusal !== undefined) {
-      this.#end(unavailable, refusal)
+      this.#end(statusCodes.unavailable, refusal)
       return
     }
     this.#instances = this.#context.instances()
@@ -292,14 +290,15 @@ export class PolicyCall implements ChannelCall, PolicyHandler {
       return
     }
     const leftMs = Math.max(0, deadline - Date.now())
-    if (leftMs < longestTimerMs) timer = setTimeout(() => this.#end(deadlineExceeded, 'No instance within the deadline'), leftMs)
+    if (leftMs < longestTimerMs)
+      timer = setTimeout(() => this.#end(statusCodes.deadlineExceeded, 'No instance within the deadline'), leftMs)
     this.#leaveWait = () => {
       clearTimeout(timer)
       leave()
     }
   }
 
-  readonly #onParentCancelled = (): void => this.cancelWithStatus(cancelled, 'Cancelled by parent call')
+  readonly #onParentCancelled = (): void => this.cancelWithStatus(statusCodes.cancelled, 'Cancelled by parent call')
 
   #end(code: number, details: string, metadata = new this.#context.grpc.Metadata() as GrpcMetadata): void {
     if (this.#status) return

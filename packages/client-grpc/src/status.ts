@@ -1,4 +1,5 @@
-import { grpcError, grpcStatusName, judgeGrpcStatus, type Outcome, type OutcomeOrigin, type SdError } from '@sd/core'
+import { grpcError, judgeGrpcStatus, type Outcome, type OutcomeOrigin, type SdError } from '@sd/core'
+import { describeStatus, statusCodes } from './status-codes.ts'
 
 /** The outcome of a gRPC call: it never fails with anything but an {@link SdError}. */
 export interface CallOutcome extends Outcome {
@@ -17,7 +18,7 @@ export interface StatusEvidence {
 }
 
 /** CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE: grpc-js says them more often than peers do, and tells no difference. */
-const unanswered: ReadonlySet<number> = new Set([1, 4, 14])
+const unanswered: ReadonlySet<number> = new Set([statusCodes.cancelled, statusCodes.deadlineExceeded, statusCodes.unavailable])
 
 /**
  * What a gRPC status says of the host: UNKNOWN, INTERNAL, UNAVAILABLE and DATA_LOSS are failures, and DEADLINE_EXCEEDED if it is the
@@ -28,7 +29,7 @@ export function toOutcome(service: string, code: number, details: string, eviden
   const { ok, status, retryAfterMs } = judgeGrpcStatus(code, { 'grpc-retry-pushback-ms': pushback })
   const asked = retryAfterMs !== undefined && { retryAfterMs }
   if (!unanswered.has(code)) return { ok, status, latencyMs, ...asked }
-  const origin = code === 4 ? deadlineBy : undefined
-  const message = `Calling ${service} failed: ${grpcStatusName(code)}${details && `: ${details}`}`
+  const origin = code === statusCodes.deadlineExceeded ? deadlineBy : undefined
+  const message = `Calling ${service} failed: ${describeStatus({ code, details })}`
   return { ok: false, error: grpcError(code, message, { ...(origin && { origin }) }), ...asked }
 }
