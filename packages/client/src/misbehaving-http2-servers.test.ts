@@ -1,10 +1,10 @@
 import { constants, createServer, type Http2Server, type ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
-import { type CallEndEvent, callEndChannel, SdError, subscribeTelemetry } from '@sd/core'
+import { type CallEndEvent, callEndChannel, subscribeTelemetry } from '@sd/core'
 import { createSeededRandom, eventually } from '@sd/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { forward } from './testing/forwarded.ts'
+import { makeManyCalls } from './testing/many-calls.ts'
 import { closedPort, createWorld, type World } from './testing/world.ts'
 
 let world: World
@@ -91,20 +91,7 @@ test('over HTTP/2: whatever servers and callers do, every call ends in time, onc
     else for await (const _ of response.body) if (random() < 0.5) break
   }
 
-  const outcomes = { answered: 0, failed: 0 }
-  async function worker(): Promise<void> {
-    for (let index = 0; index < 40; index++) {
-      try {
-        await call()
-        outcomes.answered++
-      } catch (error) {
-        if (!SdError.isInstance(error)) throw error
-        outcomes.failed++
-      }
-      await delay(random() * 3)
-    }
-  }
-  await Promise.all(Array.from({ length: 10 }, worker))
+  const outcomes = await makeManyCalls(call, random)
   await eventually(() => expect(world.active()).toBe(0), 3_000)
   stop()
   expect(outcomes.answered).toBeGreaterThan(50)

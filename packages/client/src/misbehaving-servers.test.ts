@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { setTimeout as delay } from 'node:timers/promises'
-import { type CallEndEvent, callEndChannel, SdError, subscribeTelemetry } from '@sd/core'
+import { type CallEndEvent, callEndChannel, subscribeTelemetry } from '@sd/core'
 import { createSeededRandom, eventually } from '@sd/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createFetchTransport, type ServiceClientOptions } from './index.ts'
+import { makeManyCalls } from './testing/many-calls.ts'
 import { closedPort, createWorld, type World } from './testing/world.ts'
 
 let world: World
@@ -66,20 +66,7 @@ test.each(Object.entries(transports))(
       else if (use < 0.8) for await (const _ of response.body) if (random() < 0.5) break
     }
 
-    const outcomes = { answered: 0, failed: 0 }
-    async function worker(): Promise<void> {
-      for (let index = 0; index < 40; index++) {
-        try {
-          await call()
-          outcomes.answered++
-        } catch (error) {
-          if (!SdError.isInstance(error)) throw error
-          outcomes.failed++
-        }
-        await delay(random() * 3)
-      }
-    }
-    await Promise.all(Array.from({ length: 10 }, worker))
+    const outcomes = await makeManyCalls(call, random)
     await eventually(() => expect(world.active()).toBe(0), 3_000)
     stop()
     expect(outcomes.answered).toBeGreaterThan(50)
