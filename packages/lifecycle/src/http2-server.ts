@@ -1,4 +1,4 @@
-import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
+import type { ServerHttp2Session } from 'node:http2'
 import type { DrainableServer } from './drainable-server.ts'
 import { askToLeave } from './http-server.ts'
 import { asListener, closeServer, type NetServer, portOf, sweepUntil } from './net-server.ts'
@@ -26,7 +26,7 @@ const noSessionGraceMs = 1_000
 export function createHttp2Drain(server: Http2Server, stop: () => Promise<unknown> = () => closeServer(server)): DrainableServer {
   const sockets = trackSockets(server, typeof server.setSecureContext === 'function')
   const sessions = new Set<ServerHttp2Session>()
-  const streams = new Set<ServerHttp2Stream>()
+  let openStreams = 0
   let isDraining = false
   function follow(session: ServerHttp2Session): void {
     sessions.add(session)
@@ -37,8 +37,8 @@ export function createHttp2Drain(server: Http2Server, stop: () => Promise<unknow
     })
     // Heard of here and not at the server, which would then think that the application takes streams.
     session.on('stream', (stream) => {
-      streams.add(stream)
-      stream.once('close', () => streams.delete(stream))
+      openStreams++
+      stream.once('close', () => openStreams--)
     })
     if (isDraining) session.close()
   }
@@ -64,7 +64,7 @@ export function createHttp2Drain(server: Http2Server, stop: () => Promise<unknow
       server.off('request', askToLeave)
     },
     remaining() {
-      return { requests: streams.size, upgraded: 0, connections: sockets.open.size }
+      return { requests: openStreams, upgraded: 0, connections: sockets.open.size }
     },
     destroy() {
       for (const session of sessions) session.destroy()
