@@ -25,7 +25,7 @@ class SpillOverPicker implements Picker {
   readonly inner: ReadonlyMap<string, Picker>
   /** Only there where an inner picker has it: without it the cluster need not tell of every request. */
   readonly changed?: (endpoint: Endpoint) => void
-  /** Likewise. */
+  /** Defined only where an inner picker has it. */
   readonly answered?: (endpoint: Endpoint, headers: HeaderFields) => void
   readonly #random: (() => number) | undefined
   readonly #maxActive: number

@@ -18,7 +18,7 @@ const maxLookMs = 10
 /** Stands in for the latency of an endpoint whose first answer is still out, in milliseconds: one request finds out, not a flood. */
 const unknownLatencyMs = 1e9
 
-/** How many times the usual latency is no measure of an endpoint. */
+/** From this multiple of its usual latency on, one response says little about an endpoint. */
 const unusualFactor = 2
 /** How long an endpoint with such a latency may lose, in milliseconds: as long as failure accrual takes one out at first. */
 const unusualPatienceMs = 1_000

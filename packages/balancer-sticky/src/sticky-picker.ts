@@ -29,7 +29,7 @@ export class StickyPicker implements Picker {
   readonly counters: StickyCounters
   /** Only there where the inner picker has it: without it the cluster need not tell of every request. */
   readonly changed?: (endpoint: Endpoint) => void
-  /** Likewise; and where responses begin sessions. */
+  /** Defined only where the inner picker has it, or where responses begin sessions. */
   readonly answered?: (endpoint: Endpoint, headers: HeaderFields) => void
   readonly #view: EndpointView
   readonly #key: StickyKey

@@ -29,7 +29,7 @@ export class SubsetPicker implements Picker {
   readonly pickers: ReadonlyMap<string, Picker>
   /** Defined only where an inner picker has it: without it the cluster need not report every request. */
   readonly changed?: (endpoint: Endpoint) => void
-  /** Likewise. */
+  /** Defined only where an inner picker has it. */
   readonly answered?: (endpoint: Endpoint, headers: HeaderFields) => void
   readonly #label: SubsetPickerOptions['label']
   readonly #fallsBack: boolean
