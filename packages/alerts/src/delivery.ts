@@ -13,6 +13,7 @@ import {
 } from '@sd/core'
 import type { Alert } from './alert.ts'
 import type { AlertChannel } from './channel.ts'
+import { createWaitingAlerts, maxWaiting, type WaitingAlert } from './waiting-alerts.ts'
 
 /** How a channel does. Numbers of alerts, since the start. */
 export interface ChannelStatus {
@@ -38,30 +39,13 @@ export interface Delivery {
   close(limitMs: number): Promise<void>
 }
 
-/** What a channel is to be told: kept until it was, or a newer state of the same alert takes its place. */
-interface Owed {
-  readonly alert: Alert
-  /** Whether it goes alone, because something in a batch with it was refused. */
-  isAlone: boolean
-  /** How often it was refused. */
-  refusals: number
-  /** Not before this time of `performance.now()`. */
-  notBefore: number
-}
-
-const maxWaiting = 1_000
-const maxBatch = 100
-/** How long what was refused for good waits, the first time; then twice as long, up to an hour. Somebody may mend it. In milliseconds. */
-const refusedMs = 300_000
-const longestRefusedMs = 3_600_000
-
 /** Starts deliveries to a channel. @throws SdError `SD_INVALID` that names the field */
 export function createDelivery(field: string, channel: AlertChannel, onError: (error: SdError) => void): Delivery {
   const name = checkName(`${field}.name`, channel?.name)
   checkFunction(`${field}.send`, channel.send)
   const timeoutMs = checkDuration(`${field}.timeoutMs`, channel.timeoutMs ?? 10_000, 1)
   const maxAttempts = checkInteger(`${field}.maxAttempts`, channel.maxAttempts ?? 5, { min: 1, max: 100 })
-  const waiting = new Map<string, Owed>()
+  const waiting = createWaitingAlerts()
   const closing = new AbortController()
   const count = { sent: 0, failed: 0, dropped: 0 }
   let draining: Promise<void> | undefined
@@ -73,7 +57,7 @@ export function createDelivery(field: string, channel: AlertChannel, onError: (e
     const backoff = createBackoff({ baseMs: 1_000, maxMs: 60_000 })
     let failures = 0
     while (waiting.size > 0 && !closing.signal.aborted) {
-      const batch = dueBatch()
+      const batch = waiting.dueBatch()
       if (batch.length === 0) {
         await untilDue()
         continue
@@ -83,7 +67,7 @@ export function createDelivery(field: string, channel: AlertChannel, onError: (e
         backoff.reset()
         failures = 0
       } else if (!error.retryable) {
-        refuse(batch, error)
+        if (waiting.postpone(batch, error.retryAfterMs) === 'first') fail(1, error)
       } else if (!closing.signal.aborted) {
         failures++
         if (failures === maxAttempts) fail(batch.length, error)
@@ -93,23 +77,16 @@ export function createDelivery(field: string, channel: AlertChannel, onError: (e
     draining = undefined
   }
 
-  function dueBatch(): readonly Owed[] {
-    const now = performance.now()
-    const due = [...waiting.values()].filter(({ notBefore }) => notBefore <= now)
-    return due[0]?.isAlone ? due.slice(0, 1) : due.filter(({ isAlone }) => !isAlone).slice(0, maxBatch)
-  }
-
   /** Until the first of what was refused is due, or something new comes. */
   async function untilDue(): Promise<void> {
-    const first = Math.min(...[...waiting.values()].map(({ notBefore }) => notBefore))
     const woken = new AbortController()
     wake = () => woken.abort()
     const either = AbortSignal.any([woken.signal, closing.signal])
-    await sleep(Math.max(1, first - performance.now()), either).catch(() => undefined)
+    await sleep(Math.max(1, waiting.nextDueAt() - performance.now()), either).catch(() => undefined)
   }
 
   /** Sends once. @returns why it could not */
-  async function attempt(batch: readonly Owed[]): Promise<SdError | undefined> {
+  async function attempt(batch: readonly WaitingAlert[]): Promise<SdError | undefined> {
     const alerts = batch.map(({ alert }) => alert)
     try {
       const { signal } = closing
@@ -118,21 +95,8 @@ export function createDelivery(field: string, channel: AlertChannel, onError: (e
       return toSdError(caught, 'SD_UNAVAILABLE', `Channel ${name}`)
     }
     count.sent += batch.length
-    for (const owed of batch) if (waiting.get(owed.alert.id) === owed) waiting.delete(owed.alert.id)
+    waiting.remove(batch)
     return undefined
-  }
-
-  /** What waiting alone doesn't mend. One of several may be the reason: then each of them goes alone. */
-  function refuse(batch: readonly Owed[], error: SdError): void {
-    const [only] = batch
-    if (batch.length > 1 || !only) {
-      for (const owed of batch) owed.isAlone = true
-      return
-    }
-    only.notBefore =
-      performance.now() + Math.max(Math.min(longestRefusedMs, refusedMs * 2 ** only.refusals), error.retryAfterMs ?? 0)
-    only.refusals++
-    if (only.refusals === 1) fail(1, error)
   }
 
   function fail(number: number, error: SdError): void {
@@ -150,16 +114,7 @@ export function createDelivery(field: string, channel: AlertChannel, onError: (e
       return { name, waiting: waiting.size, ...count }
     },
     enqueue(alert) {
-      waiting.delete(alert.id)
-      if (waiting.size >= maxWaiting) {
-        // Who was told that an alert fires is owed its end most.
-        const firing = [...waiting.values()].find(({ alert: other }) => other.state !== 'resolved')
-        waiting.delete((firing?.alert ?? alert).id)
-        const [oldest] = waiting.keys()
-        if (!firing && oldest !== undefined) waiting.delete(oldest)
-        drop(1, `more than ${maxWaiting} wait`)
-      }
-      waiting.set(alert.id, { alert, isAlone: false, refusals: 0, notBefore: 0 })
+      if (!waiting.put(alert)) drop(1, `more than ${maxWaiting} wait`)
       wake()
       draining ??= drain()
     },

@@ -3,6 +3,7 @@ import { type CircuitBreakerOptions, resolveCircuitOptions } from './circuit-opt
 import { Outage } from './circuit-outage.ts'
 import type { CircuitCounts } from './circuit-window.ts'
 import { guardListener } from './listener.ts'
+import { createNotifier } from './notifier.ts'
 import { judgeOutcome, type Outcome } from './outcome.ts'
 import type { CircuitBreaker, CircuitChange, CircuitChangeReason, CircuitState, Permit } from './policy.ts'
 import { publishTelemetry } from './telemetry.ts'
@@ -57,8 +58,7 @@ export function assembleCircuitBreaker(
   const resolved = resolveCircuitOptions(options)
   const { name, window, minimumCalls, failureRate, slowCallMs, slowCallRate, isIgnored } = resolved
   const isTimed = slowCallMs < Number.POSITIVE_INFINITY
-  const listeners = new Set<(change: CircuitChange) => void>()
-  const untold: CircuitChange[] = []
+  const changes = createNotifier<[CircuitChange]>((change) => publishTelemetry(breakerStateChannel, { breaker: name, ...change }))
   const engine = createEngine({ name, onHalfOpen: onOpenTimeOver })
   const outage = new Outage(resolved)
   let state: CircuitState = 'closed'
@@ -82,17 +82,9 @@ export function assembleCircuitBreaker(
     } else if (next !== 'half-open') engine.close()
     if (reason === 'recovered') outage.recover()
     else if (next === 'closed') outage.end()
-    if (next !== previous) tell({ state: next, previous, reason })
-  }
-  function tell(event: CircuitChange): void {
-    untold.push(event)
-    // A listener that changes the state itself must not let others hear of its change first.
-    if (untold.length > 1) return
-    for (const told of untold) {
-      for (const tellOne of [...listeners]) tellOne(told)
-      publishTelemetry(breakerStateChannel, { breaker: name, ...told })
-    }
-    untold.length = 0
+    if (next === previous) return
+    changes.queue({ state: next, previous, reason })
+    changes.deliver()
   }
   function onOpenTimeOver(): void {
     if (state === 'open') change('half-open', 'open-time-over')
@@ -202,10 +194,7 @@ export function assembleCircuitBreaker(
     close: () => change('closed', 'manual'),
     isolate: () => change('isolated', 'manual'),
     onStateChange(listener) {
-      // Of its own, so that ending one subscription leaves another of the same function alone.
-      const own = guardListener(`state listener of breaker ${name}`, checkFunction('listener', listener))
-      listeners.add(own)
-      return () => void listeners.delete(own)
+      return changes.add(guardListener(`state listener of breaker ${name}`, checkFunction('listener', listener)))
     },
   }
 }
