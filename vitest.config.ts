@@ -5,10 +5,12 @@ import { defineConfig } from 'vitest/config'
 /** Every package as one vitest project, for `pnpm vitest` at the root. */
 export default defineConfig({
   test: {
-    projects: globSync('{packages,examples,tools}/*/package.json', { cwd: import.meta.dirname }).map((manifest) => ({
-      extends: './vitest.package.ts',
-      root: dirname(manifest),
-      test: { name: basename(dirname(manifest)) },
-    })),
+    projects: globSync('{packages/*,test/*,examples/*,bench,checks}/package.json', { cwd: import.meta.dirname }).map(
+      (manifest) => ({
+        extends: './vitest.package.ts',
+        root: dirname(manifest),
+        test: { name: basename(dirname(manifest)) },
+      }),
+    ),
   },
 })

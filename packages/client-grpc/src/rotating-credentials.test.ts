@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createCertificates } from '@sd/test-certificates'
+import { createCertificates } from '@sd/test-servers'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { grpcModules } from './testing/modules.ts'
 import { call, type GrpcJs, type OrdersServerOptions } from './testing/orders.ts'

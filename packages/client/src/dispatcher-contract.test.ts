@@ -4,7 +4,7 @@ import { type Dispatcher, errors, FormData, interceptors, request } from 'undici
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { closedPort, createWorld, type World } from './testing/world.ts'
 
-// What undici's own tests ask of a dispatcher, see tools/suites.
+// What undici's own tests ask of a dispatcher, see test/suites.
 let world: World
 let server: Server | undefined
 beforeEach(() => {

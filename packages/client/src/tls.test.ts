@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TLSSocket } from 'node:tls'
-import { type CertificateSet, createCertificates } from '@sd/test-certificates'
+import { type CertificateSet, createCertificates } from '@sd/test-servers'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createWorld, type World } from './testing/world.ts'
 

@@ -1,12 +1,5 @@
-import {
-  type ConsulServer,
-  configFaults,
-  FAULT_TIMEOUT_MS,
-  obtainServer,
-  startConsul,
-  startToxiproxy,
-  type Toxiproxy,
-} from '@sd/test-servers'
+import { configFaults, FAULT_TIMEOUT_MS } from '@sd/test-faults'
+import { type ConsulServer, obtainServer, startConsul, startToxiproxy, type Toxiproxy } from '@sd/test-servers'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { createConsulConfigSource } from './index.ts'
 import { deleteKey, putKey } from './testing/kv.ts'

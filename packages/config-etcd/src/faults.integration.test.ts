@@ -1,12 +1,5 @@
-import {
-  configFaults,
-  type EtcdServer,
-  FAULT_TIMEOUT_MS,
-  obtainServer,
-  startEtcd,
-  startToxiproxy,
-  type Toxiproxy,
-} from '@sd/test-servers'
+import { configFaults, FAULT_TIMEOUT_MS } from '@sd/test-faults'
+import { type EtcdServer, obtainServer, startEtcd, startToxiproxy, type Toxiproxy } from '@sd/test-servers'
 import { Etcd3 } from 'etcd3'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { createEtcdConfigSource } from './index.ts'

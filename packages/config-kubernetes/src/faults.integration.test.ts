@@ -1,12 +1,5 @@
-import {
-  configFaults,
-  FAULT_TIMEOUT_MS,
-  type KubernetesServer,
-  obtainServer,
-  startKubernetes,
-  startToxiproxy,
-  type Toxiproxy,
-} from '@sd/test-servers'
+import { configFaults, FAULT_TIMEOUT_MS } from '@sd/test-faults'
+import { type KubernetesServer, obtainServer, startKubernetes, startToxiproxy, type Toxiproxy } from '@sd/test-servers'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { createKubernetesConfigSource } from './index.ts'
 import { createKubectl, type Kubectl } from './testing/kubectl.ts'

@@ -1,13 +1,6 @@
 import assert from 'node:assert/strict'
-import {
-  configFaults,
-  FAULT_TIMEOUT_MS,
-  type NacosServer,
-  obtainServer,
-  startNacos,
-  startToxiproxy,
-  type Toxiproxy,
-} from '@sd/test-servers'
+import { configFaults, FAULT_TIMEOUT_MS } from '@sd/test-faults'
+import { type NacosServer, obtainServer, startNacos, startToxiproxy, type Toxiproxy } from '@sd/test-servers'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { createNacosConfigSource } from './index.ts'
 

@@ -1,12 +1,5 @@
-import {
-  configFaults,
-  FAULT_TIMEOUT_MS,
-  obtainServer,
-  startToxiproxy,
-  startZooKeeper,
-  type Toxiproxy,
-  type ZooKeeperServer,
-} from '@sd/test-servers'
+import { configFaults, FAULT_TIMEOUT_MS } from '@sd/test-faults'
+import { obtainServer, startToxiproxy, startZooKeeper, type Toxiproxy, type ZooKeeperServer } from '@sd/test-servers'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { createZooKeeperConfigSource } from './index.ts'
 import { connectOtherTool } from './testing/other-tool.ts'

@@ -3,7 +3,7 @@ import { createServer as createHttp2Server, type ServerHttp2Stream } from 'node:
 import { connect, createServer as createTcpServer, type Socket } from 'node:net'
 import { promisify } from 'node:util'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
-import { createCertificates } from '@sd/test-certificates'
+import { createCertificates } from '@sd/test-servers'
 import { eventually } from '@sd/testing'
 import { HealthImplementation, type ServingStatusMap } from 'grpc-health-check'
 import { expect, onTestFinished, test } from 'vitest'

@@ -1,7 +1,7 @@
 import { createServer, type RequestListener } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
-import { type CertificateSet, createCertificates, createRotation } from '@sd/test-certificates'
+import { type CertificateSet, createCertificates, createRotation } from '@sd/test-servers'
 import { eventually } from '@sd/testing'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { createHttpCheck, type HealthTarget, type HttpCheckOptions } from './index.ts'

@@ -1,4 +1,5 @@
-import { type Cluster, FAULT_TIMEOUT_MS, lockClusterFaults, obtainServer, startConsulCluster } from '@sd/test-servers'
+import { FAULT_TIMEOUT_MS, lockClusterFaults } from '@sd/test-faults'
+import { type Cluster, obtainServer, startConsulCluster } from '@sd/test-servers'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { createConsulLock } from './index.ts'
 

@@ -1,4 +1,5 @@
-import { type Cluster, FAULT_TIMEOUT_MS, lockClusterFaults, obtainServer, startEtcdCluster } from '@sd/test-servers'
+import { FAULT_TIMEOUT_MS, lockClusterFaults } from '@sd/test-faults'
+import { type Cluster, obtainServer, startEtcdCluster } from '@sd/test-servers'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { createEtcdLock } from './index.ts'
 

@@ -1,4 +1,5 @@
-import { type Cluster, clusterFaults, FAULT_TIMEOUT_MS, obtainServer, startConsulCluster } from '@sd/test-servers'
+import { clusterFaults, FAULT_TIMEOUT_MS } from '@sd/test-faults'
+import { type Cluster, obtainServer, startConsulCluster } from '@sd/test-servers'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { createConsulRegistry } from './index.ts'
 

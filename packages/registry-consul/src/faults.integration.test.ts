@@ -1,12 +1,5 @@
-import {
-  type ConsulServer,
-  FAULT_TIMEOUT_MS,
-  obtainServer,
-  registryFaults,
-  startConsul,
-  startToxiproxy,
-  type Toxiproxy,
-} from '@sd/test-servers'
+import { FAULT_TIMEOUT_MS, registryFaults } from '@sd/test-faults'
+import { type ConsulServer, obtainServer, startConsul, startToxiproxy, type Toxiproxy } from '@sd/test-servers'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { createConsulRegistry } from './index.ts'
 

@@ -1,18 +1,9 @@
-import { once } from 'node:events'
-import { createServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
-import type { TLSSocket } from 'node:tls'
-import { createServiceClient } from '@sd/client'
-import type { Balancer, ServiceSnapshot } from '@sd/core'
-import { createDiscovery } from '@sd/discovery'
-import { createCertificates, type DnsServer, obtainServer, startDns } from '@sd/test-servers'
+import type { ServiceSnapshot } from '@sd/core'
+import { type DnsServer, obtainServer, startDns } from '@sd/test-servers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createDnsRegistry, type DnsRegistryOptions } from './index.ts'
 
 const dns = await obtainServer('dns', { own: true })
-
-/** Always the first endpoint. */
-const first: Balancer = { name: 'first', createPicker: ({ endpoints }) => ({ pick: () => endpoints[0] }) }
 
 describe.runIf(dns)('records of a real server', { timeout: 30_000 }, () => {
   let server: DnsServer
@@ -66,35 +57,6 @@ describe.runIf(dns)('records of a real server', { timeout: 30_000 }, () => {
     expect(await found('orders:admin')).toEqual(['http 9000'])
     expect(await found('orders:grpc')).toEqual(['grpc 9090'])
     expect(await found('orders:metrics')).toEqual([])
-    await using registry = createDnsRegistry({ servers: [`127.0.0.1:${server.port}`], ...options })
-    await using discovery = createDiscovery({ source: registry })
-    expect((await discovery.discoverOne('orders:admin')).port).toBe(9_000)
-  })
-
-  test('over TLS an SRV target and a name with addresses are verified by name', async () => {
-    const { ca, server: own } = await createCertificates(['one.tls.test', 'orders.tls.test'])
-    const secure = createServer(own, (request, response) => {
-      response.end((request.socket as TLSSocket & { readonly servername: string }).servername)
-    })
-    await once(secure.listen(0, '127.0.0.1'), 'listening')
-    const { port } = secure.address() as AddressInfo
-    const records = [`_orders._tcp SRV 0 1 ${port} one`, `_other._tcp SRV 0 1 ${port} two`]
-    await server.publish('tls.test', [...records, 'one A 127.0.0.1', 'two A 127.0.0.1', 'orders A 127.0.0.1'])
-
-    async function call(service: string, options: DnsRegistryOptions): Promise<string> {
-      const registry = createDnsRegistry({ servers: [`127.0.0.1:${server.port}`], domain: 'tls.test', ...options })
-      await using discovery = createDiscovery({ source: registry })
-      await using client = createServiceClient({ discovery, balancer: first, tls: { ca }, retry: false })
-      try {
-        return await (await client.get(service, '/')).text()
-      } finally {
-        await registry.close()
-      }
-    }
-    expect(await call('orders', { protocol: 'https' })).toBe('one.tls.test')
-    expect(await call('orders', { protocol: 'https', records: 'address', port })).toBe('orders.tls.test')
-    await expect(call('other', { protocol: 'https' })).rejects.toThrow(/two\.tls\.test/)
-    secure.close()
   })
 
   test('targets with several addresses share their weight, a family is chosen, aliases are followed, one is unknown', async () => {

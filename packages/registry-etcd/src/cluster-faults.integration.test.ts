@@ -1,4 +1,5 @@
-import { type Cluster, clusterFaults, FAULT_TIMEOUT_MS, obtainServer, startEtcdCluster } from '@sd/test-servers'
+import { clusterFaults, FAULT_TIMEOUT_MS } from '@sd/test-faults'
+import { type Cluster, obtainServer, startEtcdCluster } from '@sd/test-servers'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { createEtcdRegistry } from './index.ts'
 

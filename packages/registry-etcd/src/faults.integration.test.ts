@@ -1,12 +1,5 @@
-import {
-  type EtcdServer,
-  FAULT_TIMEOUT_MS,
-  obtainServer,
-  registryFaults,
-  startEtcd,
-  startToxiproxy,
-  type Toxiproxy,
-} from '@sd/test-servers'
+import { FAULT_TIMEOUT_MS, registryFaults } from '@sd/test-faults'
+import { type EtcdServer, obtainServer, startEtcd, startToxiproxy, type Toxiproxy } from '@sd/test-servers'
 import { Etcd3 } from 'etcd3'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { createEtcdRegistry } from './index.ts'

@@ -1,13 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import {
-  FAULT_TIMEOUT_MS,
-  type KubernetesServer,
-  obtainServer,
-  registryFaults,
-  startKubernetes,
-  startToxiproxy,
-  type Toxiproxy,
-} from '@sd/test-servers'
+import { FAULT_TIMEOUT_MS, registryFaults } from '@sd/test-faults'
+import { type KubernetesServer, obtainServer, startKubernetes, startToxiproxy, type Toxiproxy } from '@sd/test-servers'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { createKubernetesRegistry } from './index.ts'
 import type { Slice } from './slices.ts'

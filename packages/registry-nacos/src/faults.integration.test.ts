@@ -1,12 +1,5 @@
-import {
-  FAULT_TIMEOUT_MS,
-  type NacosServer,
-  obtainServer,
-  registryFaults,
-  startNacos,
-  startToxiproxy,
-  type Toxiproxy,
-} from '@sd/test-servers'
+import { FAULT_TIMEOUT_MS, registryFaults } from '@sd/test-faults'
+import { type NacosServer, obtainServer, startNacos, startToxiproxy, type Toxiproxy } from '@sd/test-servers'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { createNacosRegistry } from './index.ts'
 

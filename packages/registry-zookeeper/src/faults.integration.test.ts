@@ -1,12 +1,5 @@
-import {
-  FAULT_TIMEOUT_MS,
-  obtainServer,
-  registryFaults,
-  startToxiproxy,
-  startZooKeeper,
-  type Toxiproxy,
-  type ZooKeeperServer,
-} from '@sd/test-servers'
+import { FAULT_TIMEOUT_MS, registryFaults } from '@sd/test-faults'
+import { obtainServer, startToxiproxy, startZooKeeper, type Toxiproxy, type ZooKeeperServer } from '@sd/test-servers'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { createZooKeeperRegistry } from './index.ts'
 import { connectOtherTool } from './testing/other-tool.ts'

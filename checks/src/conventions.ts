@@ -1,0 +1,126 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Manifest, Package } from './workspace.ts'
+
+const scripts = {
+  build: 'tsc -p . --noEmit false --noCheck --noResolve --rootDir src --outDir dist --sourceMap --declarationMap',
+  types: 'tsc -p .',
+  test: 'vitest run --coverage --config ../../vitest.package.ts',
+}
+const packageExports = { '.': './src/index.ts', './package.json': './package.json' }
+const publishConfig = {
+  access: 'public',
+  // For resolvers that do not know exports: moduleResolution node of TypeScript 5, and older bundlers.
+  main: './dist/index.js',
+  types: './dist/index.d.ts',
+  exports: { '.': { types: './dist/index.d.ts', default: './dist/index.js' }, './package.json': './package.json' },
+}
+const sections = ['Install', 'Example', 'Options', 'Semantics and limits']
+const longestSource = 400
+const longestTest = 600
+
+/** Packages that others may stand on besides core. What is not listed stands on core alone. */
+const allowedDependencies: Readonly<Record<string, readonly string[]>> = {
+  // Optional peers, loaded on demand.
+  registry: ['consul', 'dns', 'etcd', 'failover', 'kubernetes', 'memory', 'nacos', 'static', 'zookeeper'].map(
+    (type) => `@sd/registry-${type}`,
+  ),
+  discovery: ['@sd/health'],
+  'registry-etcd': ['@sd/connection-etcd'],
+  'lock-etcd': ['@sd/connection-etcd'],
+  'registry-consul': ['@sd/connection-consul'],
+  'lock-consul': ['@sd/connection-consul'],
+  'config-history': ['@sd/config'],
+  'config-etcd': ['@sd/connection-etcd'],
+  'config-consul': ['@sd/connection-consul'],
+  'registry-zookeeper': ['@sd/connection-zookeeper'],
+  'config-zookeeper': ['@sd/connection-zookeeper'],
+  'registry-nacos': ['@sd/connection-nacos'],
+  'config-nacos': ['@sd/connection-nacos'],
+  'registry-kubernetes': ['@sd/connection-kubernetes'],
+  'config-kubernetes': ['@sd/connection-kubernetes'],
+}
+
+/** What of a package goes against the conventions in CONTRIBUTING.md: a line each, empty if nothing does. */
+export function checkConventions(found: Package, catalog: ReadonlySet<string>): readonly string[] {
+  const problems = [...checkManifest(found), ...checkDependencies(found, catalog), ...checkReadme(found), ...checkSources(found)]
+  return problems.map((problem) => `packages/${found.folder}: ${problem}`)
+}
+
+function checkManifest({ folder, manifest }: Package): string[] {
+  const wanted: Partial<Record<keyof Manifest, unknown>> = {
+    name: `@sd/${folder}`,
+    license: 'MIT',
+    type: 'module',
+    sideEffects: false,
+    engines: { node: '>=22.19' },
+    files: ['dist', 'src', '!**/*.test.*', '!**/testing'],
+    exports: packageExports,
+    publishConfig,
+    scripts,
+  }
+  const problems = Object.entries(wanted)
+    .filter(([key, value]) => !isDeepStrictEqual(manifest[key as keyof Manifest], value))
+    .map(
+      ([key, value]) =>
+        `package.json: ${key} is ${JSON.stringify(manifest[key as keyof Manifest])}, want ${JSON.stringify(value)}`,
+    )
+  if (!manifest.description) problems.push('package.json: no description')
+  if (manifest.private) problems.push('package.json: private packages belong to test, bench, checks or examples')
+  return problems
+}
+
+function checkDependencies({ folder, manifest }: Package, catalog: ReadonlySet<string>): string[] {
+  const { dependencies = {}, devDependencies = {}, peerDependencies = {} } = manifest
+  const problems: string[] = []
+  if (folder === 'core') {
+    if (Object.keys({ ...dependencies, ...peerDependencies }).length > 0) problems.push('core has no dependency')
+  } else {
+    if (peerDependencies['@sd/core'] !== 'workspace:^1.0.0')
+      problems.push('package.json: want the peer @sd/core at workspace:^1.0.0')
+    if (devDependencies['@sd/core'] !== 'workspace:^')
+      problems.push('package.json: want the devDependency @sd/core at workspace:^')
+  }
+  for (const [name, range] of Object.entries({ ...dependencies, ...devDependencies })) {
+    if (catalog.has(name) && range !== 'catalog:') problems.push(`package.json: ${name} is in the catalog: want "catalog:"`)
+  }
+  for (const name of Object.keys({ ...dependencies, ...peerDependencies })) {
+    const isOther = name.startsWith('@sd/') && name !== '@sd/core'
+    if (isOther && !allowedDependencies[folder]?.includes(name))
+      problems.push(`package.json: stands on ${name}, want @sd/core alone`)
+  }
+  return problems
+}
+
+function checkReadme({ folder, readme, sources }: Package): string[] {
+  const problems: string[] = []
+  if (!readme.startsWith(`# @sd/${folder}\n\n`)) problems.push(`README.md: want the title "# @sd/${folder}" and a line below it`)
+  const found = [...readme.matchAll(/^## (.+)$/gm)].map(([, title]) => title)
+  if (!isDeepStrictEqual(found, sections))
+    problems.push(`README.md: sections are ${found.join(', ')}, want ${sections.join(', ')}`)
+  // What needs a server can't run in a check: its example is only compiled.
+  const needsServer = [...sources.keys()].some((file) => file.endsWith('.integration.test.ts'))
+  const block = needsServer ? /^## Example\n[^#]*^```ts( no-run)?$/m : /^## Example\n[^#]*^```ts$/m
+  if (!block.test(readme)) problems.push('README.md: want a ```ts block under Example')
+  return problems
+}
+
+function checkSources({ sources, manifest }: Package): string[] {
+  const problems: string[] = []
+  const { dependencies = {}, peerDependencies = {} } = manifest
+  const known = new Set([...Object.keys(dependencies), ...Object.keys(peerDependencies)])
+  if (!sources.has('src/index.ts')) problems.push('src/index.ts is missing')
+  for (const [file, text] of sources) {
+    const isTest = file.endsWith('.test.ts') || file.includes('/testing/')
+    const lines = text.split('\n').length
+    const longest = isTest ? longestTest : longestSource
+    if (lines > longest) problems.push(`${file} has ${lines} lines, want at most ${longest}: it is two subjects`)
+    if (!/^[a-z0-9-]+(\.test|\.integration\.test)?\.ts$/.test(file.slice(file.lastIndexOf('/') + 1)))
+      problems.push(`${file}: want kebab-case`)
+    if (isTest) continue
+    for (const [, specifier = ''] of text.matchAll(/from '([^'.][^']*)'/g)) {
+      const name = specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/')
+      if (!name.startsWith('node:') && !known.has(name)) problems.push(`${file} imports ${name}, which is not declared`)
+    }
+  }
+  return problems
+}

@@ -1,0 +1,87 @@
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { forEachLimited, type GateResult, resultOf, root, runCommand } from './gate.ts'
+
+/** Where snippets are put: inside this package, so that they find every package of the workspace. */
+const workFolder = fileURLToPath(new URL('../.snippets', import.meta.url))
+const runLimitMs = 20_000
+
+/** A block of TypeScript in a document. */
+export interface Snippet {
+  /** Document and line, such as `README.md:12`. */
+  readonly place: string
+  /** Its code. */
+  readonly code: string
+  /** Whether it is a program; fences marked `ts no-run` are compiled only. */
+  readonly runs: boolean
+}
+
+/** The documents of the repository, as paths below the root. */
+function listDocuments(): readonly string[] {
+  return globSync(['*.md', 'docs/**/*.md', 'packages/*/README.md', 'examples/*/README.md'], { cwd: root }).sort()
+}
+
+/** The TypeScript blocks of a document. */
+export function extractSnippets(document: string, text: string): readonly Snippet[] {
+  return [...text.matchAll(/^```ts( no-run)?\n(.*?)^```$/gms)].map(({ 1: mark, 2: code = '', index }) => ({
+    place: `${document}:${text.slice(0, index).split('\n').length}`,
+    code,
+    runs: mark === undefined,
+  }))
+}
+
+/** Compiles every snippet of every document, and runs those that are programs. */
+export async function checkSnippets(): Promise<GateResult> {
+  const snippets = listDocuments().flatMap((document) => extractSnippets(document, readFileSync(join(root, document), 'utf8')))
+  await rm(workFolder, { recursive: true, force: true })
+  await mkdir(workFolder, { recursive: true })
+  const files = new Map(snippets.map((snippet) => [`${snippet.place.replaceAll(/[^a-zA-Z0-9]+/g, '-')}.ts`, snippet]))
+  for (const [file, { code }] of files) await writeFile(join(workFolder, file), `${code}\nexport {}\n`)
+  await writeFile(join(workFolder, 'tsconfig.json'), JSON.stringify(compilerConfig))
+  const problems: string[] = []
+  const compiled = await runCommand('tsc', ['-p', workFolder, '--pretty', 'false'])
+  if (compiled.code !== 0) problems.push(...describeCompilerErrors(compiled.output, files))
+  await forEachLimited([...files], 2, async ([file, snippet]) => {
+    if (!snippet.runs) return
+    const cwd = await mkdtemp(join(tmpdir(), 'sd-snippet-'))
+    const { code, output } = await runCommand(process.execPath, [join(workFolder, file)], { cwd, timeoutMs: runLimitMs })
+    if (code !== 0) problems.push(`${snippet.place} ended with ${code}:\n${output}`)
+    await rm(cwd, { recursive: true })
+  })
+  return resultOf(snippets.length, problems)
+}
+
+const compilerConfig = {
+  extends: '../../tsconfig.base.json',
+  compilerOptions: { isolatedDeclarations: false, noUnusedLocals: false, noUnusedParameters: false },
+  include: ['*.ts'],
+}
+
+function describeCompilerErrors(output: string, files: ReadonlyMap<string, Snippet>): string[] {
+  return output
+    .split('\n')
+    .filter((line) => line.includes('error TS'))
+    .map((line) => {
+      const file = /([^/]+\.ts)\(/.exec(line)?.[1] ?? ''
+      return `${files.get(file)?.place ?? file}: ${line.slice(line.indexOf('('))}`
+    })
+}
+
+/** Checks that every relative link of every document leads somewhere. */
+export async function checkLinks(): Promise<GateResult> {
+  const problems: string[] = []
+  let links = 0
+  for (const document of listDocuments()) {
+    const text = readFileSync(join(root, document), 'utf8').replaceAll(/^```.*?^```$/gms, '')
+    for (const [, target = ''] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^[a-z]+:|^#/.test(target)) continue
+      links++
+      if (!existsSync(join(root, dirname(document), target.split('#', 1)[0] ?? '')))
+        problems.push(`${document}: ${target} leads nowhere`)
+    }
+  }
+  return resultOf(links, problems)
+}

@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseSync, Visitor } from 'oxc-parser'
+import { root } from './gate.ts'
+import type { Package } from './workspace.ts'
+
+/** One row of the table in the docstring of `SdErrorCode`, in core. */
+interface CodeRow {
+  readonly code: string
+  readonly meaning: string
+  readonly retryable: string
+  readonly origin: string
+}
+
+/** Where the table for users is. */
+export const errorTablePath: string = join(root, 'docs/errors.md')
+
+/** Texts that no application meets in an error: a variable of the environment, the code of a process warning, and two that stay in a package. */
+const notErrors = new Set(['SD_CONFIG_KEYS', 'SD_LOG_WRITER', 'SD_KUBERNETES_EXPIRED', 'SD_KUBERNETES_LOGIN_REFUSED'])
+
+/**
+ * Whether the codes that the packages throw, the table in core and the one in the documentation are the same: a line for each difference.
+ * `node checks/src/write-error-table.ts` writes the last one again.
+ */
+export function checkErrorCodes(packages: readonly Package[]): readonly string[] {
+  const rows = readRows(packages)
+  const thrown = findThrown(packages)
+  const known = new Set(rows.map(({ code }) => code))
+  const problems: string[] = []
+  for (const [code, folders] of thrown) {
+    if (!known.has(code))
+      problems.push(`${[...folders].join(', ')}: ${code} is not in the table of SdErrorCode, in packages/core/src/errors.ts`)
+  }
+  for (const code of known) if (!thrown.has(code)) problems.push(`packages/core/src/errors.ts: nothing throws ${code}`)
+  if (problems.length === 0 && readFileSync(errorTablePath, 'utf8') !== renderErrorTable(packages))
+    problems.push('docs/errors.md is not what the code says: node checks/src/write-error-table.ts')
+  return problems
+}
+
+/** The document for users. */
+export function renderErrorTable(packages: readonly Package[]): string {
+  const thrown = findThrown(packages)
+  const rows = readRows(packages).map(({ code, meaning, retryable, origin }) => {
+    const folders = [...(thrown.get(code) ?? [])]
+    const from = folders.length > 6 ? 'most packages' : folders.map((folder) => `\`${folder}\``).join(', ')
+    return `| \`${code}\` | ${meaning} | ${retryable} | ${origin} | ${from} |`
+  })
+  return `# Errors
+
+Every error of these packages is an \`SdError\` with one of these codes. Branch on \`error.code\`, never on the message, and recognise errors with \`SdError.isInstance(error)\`.
+\`retryable\` and \`origin\` are what a code means unless the error itself says otherwise; both are fields of the error. This table is generated from the code.
+
+| code | meaning | retryable | origin | from |
+| --- | --- | --- | --- | --- |
+${rows.join('\n')}
+
+What to do about them is in [Troubleshooting](guides/troubleshooting.md).
+`
+}
+
+function readRows(packages: readonly Package[]): readonly CodeRow[] {
+  const text = packages.find(({ folder }) => folder === 'core')?.sources.get('src/errors.ts') ?? ''
+  return [...text.matchAll(/^ \* \| `(SD_\w+)` \| (.+?) \| (\w[^|]*?) \| (\w[^|]*?) \|$/gm)].map(
+    ([, code = '', meaning = '', retryable = '', origin = '']) => ({ code, meaning, retryable, origin }),
+  )
+}
+
+/** Codes in the sources, with the packages that have them. */
+function findThrown(packages: readonly Package[]): ReadonlyMap<string, ReadonlySet<string>> {
+  const found = new Map<string, Set<string>>()
+  for (const { folder, sources } of packages) {
+    // Its texts are those of tests.
+    if (folder === 'testing') continue
+    for (const [file, text] of sources) {
+      if (file.endsWith('.test.ts') || file.includes('/testing/') || !text.includes("'SD_")) continue
+      const visitor = new Visitor({
+        Literal({ value }) {
+          if (typeof value !== 'string' || !/^SD_[A-Z]+(_[A-Z]+)*$/.test(value) || notErrors.has(value)) return
+          found.set(value, (found.get(value) ?? new Set()).add(folder))
+        },
+      })
+      visitor.visit(parseSync(file, text).program)
+    }
+  }
+  return found
+}

@@ -1,0 +1,81 @@
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseSync, Visitor } from 'oxc-parser'
+import { root } from './gate.ts'
+
+/** A syntax node, as far as it is looked at. */
+interface Node {
+  readonly type: string
+  readonly start: number
+  readonly end: number
+  readonly [key: string]: unknown
+}
+
+/** What real time may be bounded by in a test at least, in milliseconds: less is what a busy machine takes for nothing. */
+const leastBoundMs = 1_000
+
+const upperBounds = new Set(['toBeLessThan', 'toBeLessThanOrEqual'])
+/** Functions that wait for something, and take a limit after it. */
+const waits = new Set(['eventually', 'within', 'waitFor', 'waitUntil'])
+const mark = /^(?:performance|Date)\.now\(\)$/
+const elapsed = /\b(?:performance|Date)\.now\(\)\s*-/
+
+/** What is looked at: tests, and the suites that tests of several packages run. */
+export function readTests(): ReadonlyMap<string, string> {
+  const files = globSync(
+    ['{packages/*,test/*,examples/*,bench,checks}/src/**/*.test.ts', '{packages/testing,test/faults,test/consumers}/src/*.ts'],
+    { cwd: root },
+  )
+  return new Map(files.map((file) => [file, readFileSync(join(root, file), 'utf8')]))
+}
+
+/**
+ * Where a test wants that real time which it measured, or waits for something, was less than a second: a line each. Such a test fails on a
+ * machine that is busy. Where timers are fake, time is not real.
+ */
+export function checkRealTime(tests: ReadonlyMap<string, string>): readonly string[] {
+  return [...tests].flatMap(([file, text]) => (text.includes('useFakeTimers(') ? [] : shortBounds(file, text)))
+}
+
+function shortBounds(file: string, text: string): readonly string[] {
+  const found: string[] = []
+  const marks = new Set<string>()
+  const measured = new Set<string>()
+  const textOf = (node: unknown): string => text.slice((node as Node).start, (node as Node).end)
+  function note(node: Node, boundMs: number): void {
+    const line = text.slice(0, node.start).split('\n').length
+    found.push(`${file}:${line}: ${boundMs} ms of real time, want at least ${leastBoundMs}, virtual time or the order of events`)
+  }
+  const visitor = new Visitor({
+    VariableDeclarator({ id, init }) {
+      if (init && elapsed.test(textOf(init))) measured.add(textOf(id))
+      else if (init && mark.test(textOf(init))) marks.add(textOf(id))
+    },
+    Property({ key, value }) {
+      if (elapsed.test(textOf(value))) measured.add(textOf(key))
+    },
+    CallExpression(call) {
+      const { callee } = call
+      const bound = call.arguments.map(boundOf).find((ms) => ms !== undefined)
+      if (bound === undefined || bound >= leastBoundMs) return
+      const name = callee.type === 'MemberExpression' ? textOf(callee.property) : textOf(callee)
+      if (waits.has(name) && call.arguments.length > 1) note(call as unknown as Node, bound)
+      if (!upperBounds.has(name) || callee.type !== 'MemberExpression') return
+      const words = textOf(callee.object)
+      const isSpan = [...words.matchAll(/-\s*(\w+)/g)].some(([, name = '']) => marks.has(name))
+      if (isSpan || elapsed.test(words) || (words.match(/\w+/g) ?? []).some((word) => measured.has(word)))
+        note(callee.property as unknown as Node, bound)
+    },
+  })
+  visitor.visit(parseSync(file, text).program)
+  return found
+}
+
+/** The number that an argument is, or has as its `timeout`. */
+function boundOf(argument: unknown): number | undefined {
+  const { type, value, properties = [] } = argument as Node & { readonly properties?: readonly Node[] }
+  if (type === 'Literal' && typeof value === 'number') return value
+  if (type !== 'ObjectExpression') return undefined
+  const timeout = properties.find(({ key }) => (key as { readonly name?: string } | undefined)?.name === 'timeout')
+  return timeout && boundOf(timeout['value'])
+}

@@ -1,0 +1,127 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parse } from 'yaml'
+import { checkBareMachine } from './bare-machine.ts'
+import { checkChangesets } from './changesets.ts'
+import { checkCircles, readNeeds } from './circles.ts'
+import { checkConventions } from './conventions.ts'
+import { checkLinks, checkSnippets } from './documentation.ts'
+import { checkDocumented } from './documented-exports.ts'
+import { checkErrorCodes } from './error-codes.ts'
+import { commandGate, type Gate, type GateResult, resultOf, root } from './gate.ts'
+import { checkInstall } from './install.ts'
+import { checkListeners } from './listeners.ts'
+import { checkRealTime, readTests } from './real-time.ts'
+import { checkTarballs } from './tarballs.ts'
+import { checkServers, foundServers, missingServers } from './test-servers.ts'
+import { runTests } from './tests.ts'
+import { checkToolchains } from './toolchains.ts'
+import { type Manifest, readPackages } from './workspace.ts'
+
+// Everything that a contributor must pass, in the order in which one wants to hear of it. `npm test` runs this.
+
+const packages = readPackages()
+const { catalog } = parse(readFileSync(join(root, 'pnpm-workspace.yaml'), 'utf8')) as { readonly catalog: object }
+const catalogNames = new Set(Object.keys(catalog))
+
+/** What must hold before anything is run. */
+const first: readonly Gate[] = [
+  commandGate('format and lint', 'biome', ['check', '.', '--error-on-warnings']),
+  commandGate('unused code (knip)', 'knip', []),
+  // One program for all: a program for each package takes ten times as long.
+  commandGate('types', 'tsc', ['-p', '.']),
+  commandGate('build', 'turbo', ['run', 'build', '--output-logs=errors-only']),
+  { name: 'test servers', run: checkServers },
+]
+
+const tests: Gate = {
+  name: 'tests and coverage',
+  run: () => runTests([...foundServers].join(' '), [...missingServers].join(' ')),
+}
+
+/** What runs beside the tests, one after the other: they wait more than they compute. */
+const beside: readonly Gate[] = [
+  {
+    name: 'conventions',
+    run: async () =>
+      resultOf(packages.length, [
+        ...packages.flatMap((one) => checkConventions(one, catalogNames)),
+        ...packages.flatMap(checkListeners),
+        ...checkSnippetAccess(),
+        ...checkRealTime(readTests()),
+        ...checkCircles(readNeeds()),
+      ]),
+  },
+  { name: 'error codes', run: async () => resultOf(packages.length, checkErrorCodes(packages)) },
+  { name: 'documented exports', run: async () => resultOf(packages.length, packages.flatMap(checkDocumented)) },
+  { name: 'snippets', run: checkSnippets },
+  { name: 'links', run: checkLinks },
+  { name: 'changesets', run: async () => checkChangesets(packages) },
+  { name: 'tarballs and sizes', run: () => checkTarballs(packages) },
+  { name: 'install on Node 22, 24, 26 and Bun', run: () => checkInstall(packages) },
+  { name: 'toolchains', run: () => checkToolchains(packages) },
+]
+
+/** What wants the machine for itself, because it starts services under load. */
+const last: readonly Gate[] = [{ name: 'bare machine', run: checkBareMachine }]
+
+/** Snippets run inside this package, so it must see every other. */
+function checkSnippetAccess(): readonly string[] {
+  const { dependencies = {} } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as Manifest
+  return packages
+    .filter(({ manifest }) => !dependencies[manifest.name])
+    .map(({ manifest }) => `checks: package.json lacks ${manifest.name}`)
+}
+
+async function runGate({ run }: Gate): Promise<GateResult> {
+  try {
+    return await run()
+  } catch (error) {
+    return { passed: 0, problems: [String((error as Error).stack)] }
+  }
+}
+
+/** What came of a gate, with how long it took. */
+interface Outcome extends GateResult {
+  readonly time: string
+}
+
+const only = process.argv[2]
+const outcomes = new Map<Gate, Outcome>()
+
+async function run(gate: Gate): Promise<void> {
+  if (only !== undefined && !gate.name.startsWith(only)) return
+  const startedAt = performance.now()
+  const result = await runGate(gate)
+  const time = `${((performance.now() - startedAt) / 1_000).toFixed(1)} s`
+  outcomes.set(gate, { ...result, time })
+  const verdict = result.problems.length === 0 ? 'ok' : 'FAILED'
+  process.stdout.write(`${gate.name} … ${verdict} (${result.passed} in ${time})\n`)
+  for (const problem of result.problems) process.stdout.write(`${problem.trimEnd()}\n`)
+}
+
+async function runAll(gates: readonly Gate[]): Promise<void> {
+  for (const gate of gates) await run(gate)
+}
+
+await runAll(first)
+if (only === undefined) process.stdout.write('tests, and the other gates beside them …\n')
+await Promise.all([run(tests), runAll(beside)])
+await runAll(last)
+
+let passed = 0
+let failed = 0
+const rows: string[] = []
+const notes: string[] = []
+for (const gate of [...first, tests, ...beside, ...last]) {
+  const outcome = outcomes.get(gate)
+  if (!outcome) continue
+  const counts = `${String(outcome.passed).padStart(5)} passed  ${String(outcome.problems.length).padStart(3)} failed`
+  rows.push(`  ${gate.name.padEnd(36)} ${counts}  ${outcome.time.padStart(8)}`)
+  notes.push(...(outcome.notes ?? []))
+  passed += outcome.passed
+  failed += outcome.problems.length
+}
+if (notes.length > 0) process.stdout.write(`\n${notes.join('\n')}\n`)
+process.stdout.write(`\n${rows.join('\n')}\n\n${passed} passed, ${failed} failed\n`)
+process.exitCode = failed === 0 ? 0 : 1

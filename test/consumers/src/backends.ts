@@ -1,0 +1,117 @@
+import { createConsulConfigSource } from '@sd/config-consul'
+import { createEtcdConfigSource } from '@sd/config-etcd'
+import { createKubernetesConfigSource } from '@sd/config-kubernetes'
+import { createNacosConfigSource } from '@sd/config-nacos'
+import { createZooKeeperConfigSource } from '@sd/config-zookeeper'
+import type { Registry, WritableConfigSource } from '@sd/core'
+import { createConsulRegistry } from '@sd/registry-consul'
+import { createEtcdRegistry } from '@sd/registry-etcd'
+import { createKubernetesRegistry } from '@sd/registry-kubernetes'
+import { createNacosRegistry } from '@sd/registry-nacos'
+import { createZooKeeperRegistry } from '@sd/registry-zookeeper'
+import {
+  type ServerName,
+  type ServerSource,
+  startConsul,
+  startEtcd,
+  startKubernetes,
+  startNacos,
+  startZooKeeper,
+  type TestServer,
+} from '@sd/test-servers'
+
+/** A server on loopback. */
+type Server = TestServer & { readonly port: number }
+
+/** A backend that runs, and clients of it. Clients of one scope see each other, and no others. */
+export interface RunningBackend {
+  readonly server: Server
+  /** Makes a scope ready, where the backend asks for it. */
+  readonly prepare?: (scope: string) => Promise<unknown>
+  readonly openRegistry: (port: number, scope: string) => Registry
+  readonly openConfig: (port: number, scope: string) => WritableConfigSource
+}
+
+/** A backend that has registrations and configuration. */
+export interface Backend {
+  readonly name: string
+  /** Servers that it consists of. */
+  readonly needs: readonly ServerName[]
+  /** Lifetime of a registration in these tests, in milliseconds. */
+  readonly ttlMs: number
+  /** Key of a YAML document in its configuration. */
+  readonly key: string
+  readonly start: (...sources: readonly ServerSource[]) => Promise<RunningBackend>
+}
+
+const operationTimeoutMs = 2_000
+const ttlMs = 2_000
+const key = 'orders.yaml'
+
+const at = (port: number): readonly string[] => [`127.0.0.1:${port}`]
+
+/** Every backend that has both. */
+export const backends: readonly Backend[] = [
+  {
+    ...{ name: 'consul', needs: ['consul'], ttlMs: 3_000, key },
+    async start(consul) {
+      return {
+        server: await startConsul(consul as ServerSource),
+        openRegistry: (port, scope) => createConsulRegistry({ endpoints: at(port), prefix: `${scope}-`, operationTimeoutMs }),
+        openConfig: (port, prefix) => createConsulConfigSource({ endpoints: at(port), prefix, operationTimeoutMs }),
+      }
+    },
+  },
+  {
+    ...{ name: 'etcd', needs: ['etcd'], ttlMs, key },
+    async start(etcd) {
+      return {
+        server: await startEtcd(etcd as ServerSource),
+        openRegistry: (port, scope) =>
+          createEtcdRegistry({ endpoints: at(port), prefix: `/${scope}`, ttlMs, operationTimeoutMs }),
+        openConfig: (port, scope) => createEtcdConfigSource({ endpoints: at(port), prefix: `/${scope}`, operationTimeoutMs }),
+      }
+    },
+  },
+  {
+    ...{ name: 'nacos', needs: ['nacos'], ttlMs, key },
+    async start(nacos) {
+      const shared = { refreshIntervalMs: 200, operationTimeoutMs }
+      return {
+        server: await startNacos(nacos as ServerSource, { unhealthyAfterSeconds: 2, removeAfterSeconds: 4 }),
+        openRegistry: (port, namespace) => createNacosRegistry({ endpoints: at(port), namespace, ttlMs, ...shared }),
+        openConfig: (port, namespace) => createNacosConfigSource({ endpoints: at(port), namespace, dataIds: [key], ...shared }),
+      }
+    },
+  },
+  {
+    ...{ name: 'zookeeper', needs: ['zookeeper'], ttlMs, key },
+    async start(zookeeper) {
+      const shared = { sessionTimeoutMs: ttlMs, operationTimeoutMs: 3_000 }
+      return {
+        server: await startZooKeeper(zookeeper as ServerSource),
+        openRegistry: (port, scope) => createZooKeeperRegistry({ endpoints: at(port), prefix: `/${scope}`, ...shared }),
+        openConfig: (port, scope) => createZooKeeperConfigSource({ endpoints: at(port), prefix: `/${scope}`, ...shared }),
+      }
+    },
+  },
+  {
+    ...{ name: 'kubernetes', needs: ['kubernetes', 'etcd'], ttlMs: 3_000, key: 'orders/app.yaml' },
+    async start(kubernetes, etcd) {
+      const server = await startKubernetes({ kubernetes, etcd } as { kubernetes: ServerSource; etcd: ServerSource })
+      return {
+        server,
+        prepare: (name) => server.call('POST', '/api/v1/namespaces', { metadata: { name } }),
+        openRegistry: (port, scope) =>
+          createKubernetesRegistry({
+            ...{ kubeconfig: server.kubeconfig({ port }), labels: { scope }, labelSelector: `scope=${scope}` },
+            ...{ ttlMs: 3_000, operationTimeoutMs },
+          }),
+        openConfig: (port, namespace) =>
+          createKubernetesConfigSource({
+            ...{ kubeconfig: server.kubeconfig({ port, namespace }), configMaps: ['orders'], operationTimeoutMs },
+          }),
+      }
+    },
+  },
+]

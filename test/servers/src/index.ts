@@ -1,0 +1,25 @@
+export { prepareServer } from './build.ts'
+export { type Certificate, type CertificateSet, createCertificates } from './certificates.ts'
+export { type Cluster, type ClusterMember, startConsulCluster, startEtcdCluster, startZooKeeperCluster } from './cluster.ts'
+export { type ConsulOptions, type ConsulServer, startConsul } from './consul.ts'
+export { type DnsOptions, type DnsServer, startDns, type ZoneOptions } from './dns.ts'
+export { type EtcdOptions, type EtcdServer, startEtcd } from './etcd.ts'
+export {
+  type KubeconfigParts,
+  type KubernetesOptions,
+  type KubernetesServer,
+  type KubernetesSources,
+  startKubernetes,
+} from './kubernetes.ts'
+export { createLinkedClients, type LinkedClients } from './linked-clients.ts'
+export { type NacosOptions, type NacosServer, startNacos } from './nacos.ts'
+export { freePort } from './network.ts'
+export { type OtelCollector, type ReceivedSpan, startOtelCollector } from './otelcol.ts'
+export { type PrometheusOptions, type PrometheusSample, type PrometheusServer, startPrometheus } from './prometheus.ts'
+export { recipes, type ServerName } from './recipes.ts'
+export { type RedisOptions, type RedisServer, startRedis } from './redis.ts'
+export { createRotation, type Rotation } from './rotation.ts'
+export { findServer, obtainServer, type ServerSource } from './sources.ts'
+export { type LaunchPlan, launch, type TestServer } from './test-server.ts'
+export { type FaultyLink, startToxiproxy, type Toxiproxy } from './toxiproxy.ts'
+export { startZooKeeper, type ZooKeeperOptions, type ZooKeeperServer } from './zookeeper.ts'
