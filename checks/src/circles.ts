@@ -1,14 +1,14 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from './gate.ts'
-import type { Manifest } from './workspace.ts'
+import { type Manifest, MEMBERS } from './workspace.ts'
 
 /** What of each workspace package needs which others, also for its tests alone. */
 export type Needs = ReadonlyMap<string, readonly string[]>
 
-/** Reads all packages, tools and examples. */
+/** Reads every member of the workspace. */
 export function readNeeds(): Needs {
-  const files = globSync('{packages,tools,examples}/*/package.json', { cwd: root })
+  const files = globSync(`${MEMBERS}/package.json`, { cwd: root })
   const manifests = files.map((file) => JSON.parse(readFileSync(join(root, file), 'utf8')) as Manifest)
   const known = new Set(manifests.map(({ name }) => name))
   return new Map(

@@ -2,6 +2,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseSync, Visitor } from 'oxc-parser'
 import { root } from './gate.ts'
+import { MEMBERS } from './workspace.ts'
 
 /** A syntax node, as far as it is looked at. */
 interface Node {
@@ -22,10 +23,7 @@ const elapsed = /\b(?:performance|Date)\.now\(\)\s*-/
 
 /** What is looked at: tests, and the suites that tests of several packages run. */
 export function readTests(): ReadonlyMap<string, string> {
-  const files = globSync(
-    ['{packages/*,test/*,examples/*,bench,checks}/src/**/*.test.ts', '{packages/testing,test/faults,test/consumers}/src/*.ts'],
-    { cwd: root },
-  )
+  const files = globSync([`${MEMBERS}/src/**/*.test.ts`, '{packages/testing,test/faults,test/consumers}/src/*.ts'], { cwd: root })
   return new Map(files.map((file) => [file, readFileSync(join(root, file), 'utf8')]))
 }
 

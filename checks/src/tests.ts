@@ -2,6 +2,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { type GateResult, root, runCommand } from './gate.ts'
+import { MEMBERS } from './workspace.ts'
 
 /** What of vitest's JSON report counts. */
 interface TestReport {
@@ -43,7 +44,7 @@ export async function runTests(servers: string, missing: string): Promise<GateRe
   const uncovered: string[] = []
   const notRun: string[] = []
   const isCi = process.env['CI'] === 'true'
-  const wanted = chosen.length > 0 ? `packages/{${chosen.join(',')},}` : '{packages/*,test/*,examples/*,bench,checks}'
+  const wanted = chosen.length > 0 ? `packages/{${chosen.join(',')},}` : MEMBERS
   for (const file of globSync(`${wanted}/coverage/tests.json`, { cwd: root })) {
     const report = JSON.parse(readFileSync(join(root, file), 'utf8')) as TestReport
     const folder = dirname(dirname(file))

@@ -2,6 +2,9 @@ import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from './gate.ts'
 
+/** Folders of the workspace's members, as a pattern: the same in pnpm-workspace.yaml. */
+export const MEMBERS: string = '{packages/*,test/*,examples/*,bench,checks}'
+
 /** What of a package.json the checks look at. */
 export interface Manifest {
   readonly name: string
