@@ -1,7 +1,7 @@
 import { type ConfigEntry, type ConfigFormat, type SdError, type SdErrorCode, toSdError } from '@sd/core'
 import { type ConfigTree, isTree } from './config-tree.ts'
 import { configError } from './failure.ts'
-import { relaxed } from './spelling.ts'
+import { relaxed } from './relaxed-key.ts'
 
 /** Where an encrypted value is. */
 export interface CiphertextPlace {

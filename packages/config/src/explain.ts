@@ -1,6 +1,6 @@
+import type { LiveConfigVersion } from './committed-config.ts'
 import { valueAt } from './config-tree.ts'
 import type { Layer } from './layer.ts'
-import type { ConfigVersion } from './live-config.ts'
 import { maskValue, type SecretTest } from './secrets.ts'
 
 /** What a source says about a path. */
@@ -28,7 +28,7 @@ export interface ConfigExplanation extends ConfigOrigin {
 }
 
 /** Explains what is at a path. */
-export function explainPath(keys: readonly string[], { value, layers, isSecret, redact }: ConfigVersion): ConfigExplanation {
+export function explainPath(keys: readonly string[], { value, layers, isSecret, redact }: LiveConfigVersion): ConfigExplanation {
   const [winner, ...overrode] = layers.at(keys).map((layer) => toOrigin(layer, keys, isSecret, redact))
   return {
     path: keys.join('.'),

@@ -20,9 +20,9 @@ import type { ConfigTree } from './config-tree.ts'
 import type { Decrypt } from './decryption.ts'
 import { splitPath } from './path.ts'
 import { createEntrySelection, type EntrySelection, type ProfileOptions } from './profiles.ts'
+import { relaxed } from './relaxed-key.ts'
 import type { ConfigReport } from './report.ts'
 import { readMasking } from './secrets.ts'
-import { relaxed } from './spelling.ts'
 import { toPlain } from './tree.ts'
 
 /** A source with what is particular to it. */

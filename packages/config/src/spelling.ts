@@ -1,10 +1,6 @@
 import { type ConfigTree, isTree } from './config-tree.ts'
+import { relaxed } from './relaxed-key.ts'
 import { mergeInto } from './tree.ts'
-
-/** The form of a key in which case, dashes and underscores don't count. */
-export function relaxed(key: string): string {
-  return key.replaceAll(/[-_]/g, '').toLowerCase()
-}
 
 /** The keys that trees have, and how they are spelled. */
 export interface Spelling {

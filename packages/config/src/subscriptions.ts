@@ -1,6 +1,6 @@
 import { createLatestWins, guardListener, type LatestWins, type SdError } from '@sd/core'
+import type { LiveConfigVersion } from './committed-config.ts'
 import { valueAt } from './config-tree.ts'
-import type { ConfigVersion } from './live-config.ts'
 import { changedPaths } from './tree.ts'
 
 /** What a listener on a path is told. */
@@ -24,9 +24,9 @@ export interface Subscriptions {
   /** Adds a listener on a path. @returns a function that removes it */
   listen(keys: readonly string[], listener: (change: ConfigValueChange<unknown>) => void): () => void
   /** An iteration over versions from `current` on; the latest wins. */
-  iterate(current: ConfigVersion, signal: AbortSignal | undefined): AsyncIterableIterator<ConfigChange<unknown>>
+  iterate(current: LiveConfigVersion, signal: AbortSignal | undefined): AsyncIterableIterator<ConfigChange<unknown>>
   /** Tells everybody. */
-  publish(next: ConfigVersion, previous: ConfigVersion): void
+  publish(next: LiveConfigVersion, previous: LiveConfigVersion): void
   /** Ends all. */
   close(): void
 }
@@ -39,7 +39,7 @@ interface Listener {
 /** Makes it. @param onError gets what listeners fail with; a process warning does without it */
 export function createSubscriptions(onError: ((error: SdError) => void) | undefined): Subscriptions {
   const listeners = new Set<Listener>()
-  const streams = new Set<LatestWins<ConfigVersion>>()
+  const streams = new Set<LatestWins<LiveConfigVersion>>()
 
   return {
     listen(keys, listener) {
@@ -49,7 +49,7 @@ export function createSubscriptions(onError: ((error: SdError) => void) | undefi
     },
     iterate(current, signal) {
       const end = (): void => stream.end()
-      const stream = createLatestWins<ConfigVersion>({
+      const stream = createLatestWins<LiveConfigVersion>({
         onEnd: () => {
           streams.delete(stream)
           signal?.removeEventListener('abort', end)
@@ -77,7 +77,10 @@ export function createSubscriptions(onError: ((error: SdError) => void) | undefi
 }
 
 /** Not an async generator: its `return()` would hang while a `next()` is pending. */
-function toChanges(versions: LatestWins<ConfigVersion>, start: ConfigVersion): AsyncIterableIterator<ConfigChange<unknown>> {
+function toChanges(
+  versions: LatestWins<LiveConfigVersion>,
+  start: LiveConfigVersion,
+): AsyncIterableIterator<ConfigChange<unknown>> {
   let last = start
   return {
     async next() {

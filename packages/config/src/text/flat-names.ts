@@ -1,4 +1,4 @@
-import { relaxed } from '../spelling.ts'
+import { relaxed } from '../relaxed-key.ts'
 import { TextError } from './text-error.ts'
 import { type Container, createTextBuilder, maxDepth, maxValues, type TextTree } from './text-tree.ts'
 

@@ -32,32 +32,10 @@ export function createParsePool(startWorker: () => Worker = startParseWorker): P
   let isImpossible = false
   let idle: ReturnType<typeof setTimeout> | undefined
 
-  function start(): Promise<Worker | undefined> {
-    return new Promise((resolve) => {
-      let started: Worker
-      try {
-        started = startWorker()
-      } catch {
-        isImpossible = true
-        resolve(undefined)
-        return
-      }
-      const timer = setTimeout(fail, startMs)
-      function fail(): void {
-        isImpossible = true
-        settle(undefined)
-        void started.terminate()
-      }
-      function settle(result: Worker | undefined): void {
-        clearTimeout(timer)
-        started.off('error', fail).off('exit', fail)
-        // Its errors are seen by the job under way; without one they concern nobody.
-        started.on('error', () => undefined)
-        resolve(result)
-      }
-      started.once('message', () => settle(started))
-      started.on('error', fail).on('exit', fail)
-    })
+  async function start(): Promise<Worker | undefined> {
+    const started = await startSafely(startWorker)
+    if (!started) isImpossible = true
+    return started
   }
 
   function drop(used: Worker): void {
@@ -68,34 +46,9 @@ export function createParsePool(startWorker: () => Worker = startParseWorker): P
   async function run(job: Job): Promise<void> {
     worker ??= start()
     const used = await worker
-    if (used) return exchange(used, job)
+    if (used) return exchange(used, job, drop)
     worker = undefined
     job.resolve(undefined)
-  }
-
-  function exchange(used: Worker, { text, signal, resolve }: Job): Promise<void> {
-    return new Promise((done) => {
-      function settle(answer: ParseAnswer | undefined): void {
-        signal.removeEventListener('abort', onAbort)
-        used.off('message', settle).off('error', onEnd).off('exit', onEnd)
-        used.unref()
-        resolve(answer)
-        done()
-      }
-      function onEnd(): void {
-        drop(used)
-        settle({ kind: 'refused', reason: 'takes more memory than a text may take', line: undefined, column: undefined })
-      }
-      function onAbort(): void {
-        drop(used)
-        settle(undefined)
-      }
-      used.ref()
-      used.on('message', settle).on('error', onEnd).on('exit', onEnd)
-      signal.addEventListener('abort', onAbort, { once: true })
-      if (signal.aborted) onAbort()
-      else used.postMessage(text)
-    })
   }
 
   async function work(): Promise<void> {
@@ -126,6 +79,59 @@ export function createParsePool(startWorker: () => Worker = startParseWorker): P
       return parseText(text)
     },
   }
+}
+
+/** Starts a worker. @returns `undefined` if there can be none, such as in a bundle, which has no file for it */
+function startSafely(startWorker: () => Worker): Promise<Worker | undefined> {
+  return new Promise((resolve) => {
+    let started: Worker
+    try {
+      started = startWorker()
+    } catch {
+      resolve(undefined)
+      return
+    }
+    const timer = setTimeout(fail, startMs)
+    function fail(): void {
+      settle(undefined)
+      void started.terminate()
+    }
+    function settle(result: Worker | undefined): void {
+      clearTimeout(timer)
+      started.off('error', fail).off('exit', fail)
+      // The job under way handles its errors; without a job they concern nobody.
+      started.on('error', () => undefined)
+      resolve(result)
+    }
+    started.once('message', () => settle(started))
+    started.on('error', fail).on('exit', fail)
+  })
+}
+
+/** Lets a worker read one text, and settles the job with its answer. @param drop ends the worker, which then starts again for the next text */
+function exchange(used: Worker, { text, signal, resolve }: Job, drop: (worker: Worker) => void): Promise<void> {
+  return new Promise((done) => {
+    function settle(answer: ParseAnswer | undefined): void {
+      signal.removeEventListener('abort', onAbort)
+      used.off('message', settle).off('error', onEnd).off('exit', onEnd)
+      used.unref()
+      resolve(answer)
+      done()
+    }
+    function onEnd(): void {
+      drop(used)
+      settle({ kind: 'refused', reason: 'takes more memory than a text may take', line: undefined, column: undefined })
+    }
+    function onAbort(): void {
+      drop(used)
+      settle(undefined)
+    }
+    used.ref()
+    used.on('message', settle).on('error', onEnd).on('exit', onEnd)
+    signal.addEventListener('abort', onAbort, { once: true })
+    if (signal.aborted) onAbort()
+    else used.postMessage(text)
+  })
 }
 
 /** Starts the worker beside this file: in TypeScript in the repository, compiled in the package. */

@@ -1,5 +1,5 @@
 import { type ConfigTree, isTree } from '../config-tree.ts'
-import { relaxed } from '../spelling.ts'
+import { relaxed } from '../relaxed-key.ts'
 import { TextError } from './text-error.ts'
 
 /** Deepest nesting of a text. */

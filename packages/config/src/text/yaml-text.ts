@@ -33,97 +33,116 @@ export function parseYaml(text: string): TextTree {
     throw new TextError(`is not valid YAML: ${problem.code.toLowerCase().replaceAll('_', ' ')}`, line, col)
   }
 
-  const builder = createTextBuilder()
-  const anchors = new Map<string, Node>()
-  const targets = new Map<unknown, Node>()
-  const open = new Set<unknown>()
-  let aliases = 0
+  return new YamlReader(counter).read(document.contents)
+}
 
-  function lineOf(node: unknown): number | undefined {
+/** Turns the nodes of one document into plain values. */
+class YamlReader {
+  readonly #counter: LineCounter
+  readonly #builder = createTextBuilder()
+  readonly #anchors = new Map<string, Node>()
+  readonly #targets = new Map<unknown, Node>()
+  /** The nodes around the current one. */
+  readonly #open = new Set<unknown>()
+  #aliases = 0
+
+  constructor(counter: LineCounter) {
+    this.#counter = counter
+  }
+
+  read(contents: unknown): TextTree {
+    try {
+      return this.#builder.finish(this.#toValue(contents ?? null, 0, false) ?? {})
+    } catch (error) {
+      throw error instanceof TextError ? error : new TextError('is not valid YAML')
+    }
+  }
+
+  #lineOf(node: unknown): number | undefined {
     const range = (node as Node | null)?.range
-    return range ? counter.linePos(range[0]).line : undefined
+    return range ? this.#counter.linePos(range[0]).line : undefined
   }
 
   /** What an alias stands for. An alias means the last anchor of its name before it, so it is looked up when it is first met. */
-  function follow(node: unknown): unknown {
+  #follow(node: unknown): unknown {
     if (!isAlias(node)) return node
-    if (++aliases > maxAliases) throw new TextError(`has more than ${maxAliases} aliases`, lineOf(node))
-    const target = targets.get(node) ?? anchors.get(node.source)
-    if (!target) throw new TextError('has an alias without an anchor', lineOf(node))
-    targets.set(node, target)
-    if (open.has(target)) throw new TextError('has an alias within what it stands for', lineOf(node))
+    if (++this.#aliases > maxAliases) throw new TextError(`has more than ${maxAliases} aliases`, this.#lineOf(node))
+    const target = this.#targets.get(node) ?? this.#anchors.get(node.source)
+    if (!target) throw new TextError('has an alias without an anchor', this.#lineOf(node))
+    this.#targets.set(node, target)
+    if (this.#open.has(target)) throw new TextError('has an alias within what it stands for', this.#lineOf(node))
     return target
   }
 
-  function toValue(given: unknown, depth: number, isRepeated: boolean): unknown {
-    const node = follow(given)
+  #toValue(given: unknown, depth: number, isRepeated: boolean): unknown {
+    const node = this.#follow(given)
     const isCopy = isRepeated || node !== given
-    const line = lineOf(given)
-    builder.checkDepth(depth, line)
-    if (!isCopy) note(node)
+    const line = this.#lineOf(given)
+    this.#builder.checkDepth(depth, line)
+    if (!isCopy) this.#note(node)
     if (isScalar(node)) return toScalar(node, line)
     if (node === null) return null
-    open.add(node)
-    const value = isMap(node) ? fillMap({}, node, depth, isCopy) : isSeq(node) ? fillList(node.items, depth, isCopy) : undefined
-    open.delete(node)
+    this.#open.add(node)
+    const value = isMap(node)
+      ? this.#fillMap({}, node, depth, isCopy)
+      : isSeq(node)
+        ? this.#fillList(node.items, depth, isCopy)
+        : undefined
+    this.#open.delete(node)
     if (value === undefined) throw new TextError('has a value that is neither text, number, boolean, null, list nor object', line)
     return value
   }
 
-  function note(node: unknown): void {
+  #note(node: unknown): void {
     const anchor = (node as Node | null)?.anchor
-    if (anchor !== undefined) anchors.set(anchor, node as Node)
+    if (anchor !== undefined) this.#anchors.set(anchor, node as Node)
   }
 
-  function fillList(items: readonly unknown[], depth: number, isCopy: boolean): unknown[] {
+  #fillList(items: readonly unknown[], depth: number, isCopy: boolean): unknown[] {
     const list: unknown[] = []
     for (const item of items) {
-      const value = isPair(item) ? fillMap({}, { items: [item] }, depth + 1, isCopy) : toValue(item, depth + 1, isCopy)
-      builder.add(list, '', value, lineOf(isPair(item) ? item.key : item))
+      const value = isPair(item)
+        ? this.#fillMap({}, { items: [item] }, depth + 1, isCopy)
+        : this.#toValue(item, depth + 1, isCopy)
+      this.#builder.add(list, '', value, this.#lineOf(isPair(item) ? item.key : item))
     }
     return list
   }
 
-  function fillMap(tree: ConfigTree, { items }: Pick<YAMLMap, 'items'>, depth: number, isCopy: boolean): ConfigTree {
+  #fillMap(tree: ConfigTree, { items }: Pick<YAMLMap, 'items'>, depth: number, isCopy: boolean): ConfigTree {
     const merges = items.filter(({ key }) => isMergeKey(key))
     // What is there already wins over what is merged, whichever stands first in the text.
     const own = new Set(merges.length > 0 ? items.map(({ key }) => (isMergeKey(key) ? undefined : keyOf(key))) : [])
-    if (merges[1]) throw new TextError('has a key twice', lineOf(merges[1].key))
+    if (merges[1]) throw new TextError('has a key twice', this.#lineOf(merges[1].key))
     for (const { key, value } of items) {
-      note(key)
-      if (isMergeKey(key)) merge(tree, own, value, depth, lineOf(key))
-      else builder.add(tree, keyOf(key), toValue(value, depth + 1, isCopy), lineOf(key))
+      this.#note(key)
+      if (isMergeKey(key)) this.#merge(tree, own, value, depth, this.#lineOf(key))
+      else this.#builder.add(tree, keyOf(key), this.#toValue(value, depth + 1, isCopy), this.#lineOf(key))
     }
     return tree
   }
 
-  function merge(tree: ConfigTree, own: ReadonlySet<unknown>, value: unknown, depth: number, line: number | undefined): void {
+  #merge(tree: ConfigTree, own: ReadonlySet<unknown>, value: unknown, depth: number, line: number | undefined): void {
     // Anchors below it are those of this place.
-    noteAll(value)
-    const target = follow(value)
+    this.#noteAll(value)
+    const target = this.#follow(value)
     for (const item of isSeq(target) ? target.items : [target]) {
-      const source = follow(item)
+      const source = this.#follow(item)
       if (!isMap(source)) throw new TextError('merges with << what is not an object', line)
-      builder.checkDepth(depth + open.size, line)
-      open.add(source)
-      const merged = fillMap({}, source, depth, true)
-      open.delete(source)
+      this.#builder.checkDepth(depth + this.#open.size, line)
+      this.#open.add(source)
+      const merged = this.#fillMap({}, source, depth, true)
+      this.#open.delete(source)
       for (const [key, inner] of Object.entries(merged)) {
-        if (!own.has(key) && !Object.hasOwn(tree, key)) builder.add(tree, key, inner, line)
+        if (!own.has(key) && !Object.hasOwn(tree, key)) this.#builder.add(tree, key, inner, line)
       }
     }
   }
 
-  function noteAll(node: unknown): void {
-    note(node)
+  #noteAll(node: unknown): void {
+    this.#note(node)
     const items: readonly unknown[] = isMap(node) || isSeq(node) ? node.items : []
-    for (const item of items) noteAll(isPair(item) ? item.value : item)
-  }
-
-  try {
-    return builder.finish(toValue(document.contents ?? null, 0, false) ?? {})
-  } catch (error) {
-    throw error instanceof TextError ? error : new TextError('is not valid YAML')
+    for (const item of items) this.#noteAll(isPair(item) ? item.value : item)
   }
 }
 
