@@ -14,7 +14,7 @@ const withoutAnswer: Readonly<Record<string, string>> = {
   'config-kubernetes/src/object-writer.ts': 'another writer was faster',
   'connection-consul/src/consul-connection.ts': 'the longer of it and what the agent asked for',
   'connection-kubernetes/src/collection.ts': 'a watch that ended well',
-  'connection-zookeeper/src/zookeeper-session.ts': 'a connection was lost: there is no answer',
+  'connection-zookeeper/src/zookeeper-connection.ts': 'a connection was lost: there is no answer',
   'core/src/server-delay.ts': 'the helper',
   'lock-consul/src/consul-lock.ts': 'the key has another value; after an error the loop uses the helper',
   'lock-etcd/src/etcd-lock.ts': 'etcd never says when to come back',

@@ -1,26 +1,6 @@
+import type { Caller } from './caller.ts'
 import { createClient, createResilientClient, createVisibleClient } from './own-callers.ts'
 import { createGlued, createLocalMoleculer, createRemoteMoleculer, createUndici } from './peers.ts'
-
-/** Makes a request and reads its answer. */
-export type Send = () => Promise<string>
-
-/** Where servers listen on loopback. */
-export interface Ports {
-  /** Of HTTP. */
-  readonly http: readonly number[]
-  /** Of moleculer's TCP transport. */
-  readonly moleculer: number
-}
-
-/** One way of calling. */
-export interface Caller {
-  /** Name in the table. */
-  readonly name: string
-  /** Most CPU that it may take as a ratio to the first. */
-  readonly limit?: number
-  /** Connects it. */
-  readonly create: (ports: Ports) => Send | Promise<Send>
-}
 
 /** Share of traces that are kept: a usual one in production. */
 const sampled = 0.1

@@ -16,7 +16,7 @@ import { createMetrics } from '@sd/metrics-prometheus'
 import { createMemoryRegistry } from '@sd/registry-memory'
 import { createRetryPolicy } from '@sd/retry'
 import { createTracing } from '@sd/tracing-opentelemetry'
-import type { Send } from './callers.ts'
+import type { Send } from './caller.ts'
 
 /** Our client with discovery and a balancer. */
 export async function createClient(ports: readonly number[], options: Partial<ServiceClientOptions> = {}): Promise<Send> {

@@ -6,7 +6,7 @@ import Opossum from 'opossum'
 import { Pool } from 'undici'
 import type { BrokerOptions, ServiceBroker, ServiceSchema } from '../moleculer.d.ts'
 import { order } from '../order.ts'
-import type { Send } from './callers.ts'
+import type { Send } from './caller.ts'
 
 const require = createRequire(import.meta.url)
 // By require(), so that its own types are not asked for.

@@ -4,7 +4,7 @@ import { createServiceClient, type ServiceClient } from '@sd/client'
 import { createDiscovery } from '@sd/discovery'
 import { createMemoryRegistry } from '@sd/registry-memory'
 import { Pool } from 'undici'
-import type { Send } from '../callers/callers.ts'
+import type { Send } from '../callers/caller.ts'
 
 /** Of a request, in milliseconds. */
 const timeoutMs = 5_000

@@ -2,7 +2,7 @@ import type { Endpoint } from '@sd/core'
 import type { StickyCounters } from './statistics.ts'
 
 /** One session: a key, where it goes, and its place in the order of use. */
-export interface Session {
+export interface StickySession {
   /** What names the session. */
   readonly key: string
   /** Where it goes. */
@@ -12,9 +12,9 @@ export interface Session {
   /** By `performance.now()`. */
   usedAt: number
   /** Used before this one. */
-  older: Session | undefined
+  older: StickySession | undefined
   /** Used after this one. */
-  newer: Session | undefined
+  newer: StickySession | undefined
 }
 
 /** Limits of a {@link SessionTable}. */
@@ -33,16 +33,16 @@ export interface SessionTableOptions {
  */
 export class SessionTable {
   readonly #options: SessionTableOptions
-  readonly #sessions = new Map<string, Session>()
-  #oldest: Session | undefined
-  #newest: Session | undefined
+  readonly #sessions = new Map<string, StickySession>()
+  #oldest: StickySession | undefined
+  #newest: StickySession | undefined
 
   constructor(options: SessionTableOptions) {
     this.#options = options
   }
 
   /** The session of a key, now used; `undefined` if there is none. Ends those that are over. */
-  use(key: string, now: number): Session | undefined {
+  use(key: string, now: number): StickySession | undefined {
     this.expire(now)
     const session = this.#sessions.get(key)
     if (!session) return undefined
@@ -62,7 +62,7 @@ export class SessionTable {
     }
     // A part of a header would keep the whole header in memory: this is a copy, of any string.
     const copy = Buffer.from(key, 'utf16le').toString('utf16le')
-    const session: Session = { key: copy, endpoint, index: -1, usedAt: now, older: undefined, newer: undefined }
+    const session: StickySession = { key: copy, endpoint, index: -1, usedAt: now, older: undefined, newer: undefined }
     this.#sessions.set(copy, session)
     this.#link(session)
   }
@@ -81,12 +81,12 @@ export class SessionTable {
     }
   }
 
-  #end(session: Session): void {
+  #end(session: StickySession): void {
     this.#sessions.delete(session.key)
     this.#unlink(session)
   }
 
-  #link(session: Session): void {
+  #link(session: StickySession): void {
     session.older = this.#newest
     session.newer = undefined
     if (this.#newest) this.#newest.newer = session
@@ -94,7 +94,7 @@ export class SessionTable {
     this.#newest = session
   }
 
-  #unlink(session: Session): void {
+  #unlink(session: StickySession): void {
     const { older, newer } = session
     if (older) older.newer = newer
     else this.#oldest = newer

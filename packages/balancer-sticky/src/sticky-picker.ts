@@ -1,5 +1,5 @@
 import { type CallPickRequest, type Endpoint, type EndpointView, type HeaderFields, isPickable, type Picker } from '@sd/core'
-import type { Session, SessionTable } from './session-table.ts'
+import type { SessionTable, StickySession } from './session-table.ts'
 import type { StickyCounters } from './statistics.ts'
 import type { StickyKey } from './sticky-keys.ts'
 import type { TableSweeper } from './table-sweeper.ts'
@@ -94,7 +94,7 @@ export class StickyPicker implements Picker {
   }
 
   /** Index of a session's endpoint in the view, or -1. The session remembers it: a lookup by endpoint costs more than the pick. */
-  #locate(session: Session): number {
+  #locate(session: StickySession): number {
     if (this.#view.endpoints[session.index] !== session.endpoint) session.index = this.#indices.get(session.endpoint) ?? -1
     return session.index
   }

@@ -59,7 +59,7 @@ const optionKeys: readonly (keyof AdaptiveLimitOptions)[] = [
 const largestCount = 1_000_000
 
 /** Checks the options and puts in the defaults. @throws SdError `SD_INVALID` that names the option */
-export function checkAdaptiveLimitOptions(options: AdaptiveLimitOptions): Required<AdaptiveLimitOptions> {
+export function resolveAdaptiveLimitOptions(options: AdaptiveLimitOptions): Required<AdaptiveLimitOptions> {
   checkKnownKeys('', options, optionKeys)
   const minLimit = checkInteger('minLimit', options.minLimit ?? 3, { min: 1, max: largestCount })
   const maxLimit = checkInteger('maxLimit', options.maxLimit ?? Math.max(1_000, minLimit), { min: minLimit, max: largestCount })

@@ -1,8 +1,8 @@
 import { type ConcurrencyLimit, judgeOutcome, type LimitRequest, type Permit, readStandstillMs } from '@sd/core'
-import { type AdaptiveLimitOptions, checkAdaptiveLimitOptions } from './adaptive-limit-options.ts'
+import { type AdaptiveLimitOptions, resolveAdaptiveLimitOptions } from './adaptive-limit-options.ts'
 import { createEventLoopDelay } from './event-loop-delay.ts'
 import { createGradient } from './gradient.ts'
-import { type AcquireOptions, createPlaces } from './places.ts'
+import { createPlaces, type LimitAcquireOptions } from './places.ts'
 import { runWithPermit } from './run-with-permit.ts'
 
 export type { AdaptiveLimitOptions } from './adaptive-limit-options.ts'
@@ -43,14 +43,14 @@ export interface AdaptiveLimit extends ConcurrencyLimit, Disposable {
    * @throws SdError as a rejection: `SD_REJECTED` (retryable) if the limit is reached and the queue is full, or the wait took too long,
    * `SD_ABORTED` when the signal fires, `SD_CLOSED`
    */
-  acquire(options?: AcquireOptions): Permit | Promise<Permit>
+  acquire(options?: LimitAcquireOptions): Permit | Promise<Permit>
   /**
    * Waits for a permit as {@link AdaptiveLimit.acquire} does, runs `work`, and settles it when its promise settles. For work that goes on after that, such as a response with its
    * body, use `tryAcquire` or `acquire`.
    *
    * @throws what {@link AdaptiveLimit.acquire} and `work` throw
    */
-  execute<T>(work: () => Promise<T> | T, options?: AcquireOptions): Promise<T>
+  execute<T>(work: () => Promise<T> | T, options?: LimitAcquireOptions): Promise<T>
   /** The numbers now. */
   statistics(): AdaptiveLimitStatistics
   /** Refuses all work from now on, also what waits, and stops to measure the event loop. Work under way ends in peace. Idempotent. */
@@ -72,7 +72,7 @@ export interface AdaptiveLimit extends ConcurrencyLimit, Disposable {
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createAdaptiveLimit(options: AdaptiveLimitOptions = {}): AdaptiveLimit {
-  const settings = checkAdaptiveLimitOptions(options)
+  const settings = resolveAdaptiveLimitOptions(options)
   const { name } = settings
   const eventLoop = settings.maxEventLoopDelayMs > 0 ? createEventLoopDelay() : undefined
   const gradient = createGradient({ ...settings, readEventLoopDelay: () => eventLoop?.read() ?? 0 }, performance.now())
@@ -106,7 +106,7 @@ export function createAdaptiveLimit(options: AdaptiveLimitOptions = {}): Adaptiv
     return now
   }
 
-  function acquire(request: AcquireOptions = {}): Permit | Promise<Permit> {
+  function acquire(request: LimitAcquireOptions = {}): Permit | Promise<Permit> {
     return places.acquire(request, advance())
   }
 

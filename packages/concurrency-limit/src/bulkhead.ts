@@ -7,10 +7,10 @@ import {
   type LimitRequest,
   type Permit,
 } from '@sd/core'
-import { type AcquireOptions, createPlaces } from './places.ts'
+import { createPlaces, type LimitAcquireOptions } from './places.ts'
 import { runWithPermit } from './run-with-permit.ts'
 
-export type { AcquireOptions } from './places.ts'
+export type { LimitAcquireOptions } from './places.ts'
 
 /** How much a bulkhead takes; what {@link Bulkhead.resize} changes. */
 export interface BulkheadSize {
@@ -60,14 +60,14 @@ export interface Bulkhead extends ConcurrencyLimit, Disposable {
    * @throws SdError `SD_REJECTED` (retryable) if the queue is full or the wait took `queueTimeoutMs`, `SD_ABORTED` when the signal
    * fires, `SD_CLOSED`
    */
-  acquire(options?: AcquireOptions): Promise<Permit>
+  acquire(options?: LimitAcquireOptions): Promise<Permit>
   /**
    * Waits for a permit, runs `work`, and settles the permit when its promise settles. For work that goes on after that, such as a
    * response with its body, use `acquire`.
    *
    * @throws what {@link Bulkhead.acquire} and `work` throw
    */
-  execute<T>(work: () => Promise<T> | T, options?: AcquireOptions): Promise<T>
+  execute<T>(work: () => Promise<T> | T, options?: LimitAcquireOptions): Promise<T>
   /** The numbers now. */
   statistics(): BulkheadStatistics
   /**
@@ -121,7 +121,7 @@ export function createBulkhead(options: BulkheadOptions): Bulkhead {
     shortensWaits: false,
   })
 
-  async function acquire(request: AcquireOptions = {}): Promise<Permit> {
+  async function acquire(request: LimitAcquireOptions = {}): Promise<Permit> {
     return places.acquire(request, 0)
   }
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { checkAdaptiveLimitOptions } from './adaptive-limit-options.ts'
+import { resolveAdaptiveLimitOptions } from './adaptive-limit-options.ts'
 import { createGradient, type Gradient, type GradientSettings } from './gradient.ts'
 
 function create(change: Partial<GradientSettings> = {}): Gradient {
-  const settings = checkAdaptiveLimitOptions({ smoothing: 1, probeSamples: 50, random: () => 0 })
+  const settings = resolveAdaptiveLimitOptions({ smoothing: 1, probeSamples: 50, random: () => 0 })
   return createGradient({ ...settings, readEventLoopDelay: () => 0, ...change }, 0)
 }
 

@@ -5,10 +5,10 @@ export {
   createAdaptiveLimit,
 } from './adaptive-limit.ts'
 export {
-  type AcquireOptions,
   type Bulkhead,
   type BulkheadOptions,
   type BulkheadSize,
   type BulkheadStatistics,
   createBulkhead,
+  type LimitAcquireOptions,
 } from './bulkhead.ts'

@@ -14,7 +14,7 @@ import {
 import { createWaitQueue, type Place, type WaitQueue } from './wait-queue.ts'
 
 /** Options of `acquire` and `execute` of a limit with a queue. */
-export interface AcquireOptions extends LimitRequest {
+export interface LimitAcquireOptions extends LimitRequest {
   /** Ends the waiting. It does not end work that has started. */
   readonly signal?: AbortSignal | undefined
 }
@@ -58,7 +58,7 @@ export interface Places {
   /** A permit, or `undefined` if there is no free place, or it was closed. @param nowMs handed to `onSettle` as the start */
   tryAcquire(request: LimitRequest, nowMs: number): Permit | undefined
   /** A permit at once, or the promise of one: it rejects with `SD_REJECTED`, `SD_ABORTED` or `SD_CLOSED`. Does not throw. */
-  acquire(request: AcquireOptions, nowMs: number): Permit | Promise<Permit>
+  acquire(request: LimitAcquireOptions, nowMs: number): Permit | Promise<Permit>
   /** Gives free places to those who wait, and refuses those who are too many: to be called after the size has changed. */
   resized(nowMs: number): void
   /** Refuses everything from now on, also those who wait. */

@@ -10,7 +10,7 @@ import {
   type WritableConfigSource,
 } from '@sd/core'
 import { createKvFolder, type KeyValue } from './kv-folder.ts'
-import { type ConsulConfigSourceOptions, readOptions } from './options.ts'
+import { type ConsulConfigSourceOptions, resolveConsulConfigSourceOptions } from './options.ts'
 
 const capabilities = { watch: 'push', write: true, compareAndSet: true, annotations: false } as const
 
@@ -23,7 +23,7 @@ const maxBytes = 524_288
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createConsulConfigSource(options: ConsulConfigSourceOptions = {}): WritableConfigSource {
-  const settings = readOptions(options)
+  const settings = resolveConsulConfigSourceOptions(options)
   const { keys, name, operationTimeoutMs } = settings
   const connection = createConsulConnection(settings)
   const folder = createKvFolder(connection, settings)

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { type ConsulConnection, type Found, type Query, queryOnce } from '@sd/connection-consul'
 import { type ConfigWrite, configConflict, SdError } from '@sd/core'
-import type { ConsulConfigSettings } from './options.ts'
+import type { ResolvedConsulConfigSourceOptions } from './options.ts'
 
 /** What a key has. */
 export interface KeyValue {
@@ -41,7 +41,7 @@ interface Entry {
 const replaced = '0'
 
 /** Reads and writes through a connection, which sends again what got no answer: what is refused then may be what was done the first time. */
-export function createKvFolder(connection: ConsulConnection, settings: ConsulConfigSettings): KvFolder {
+export function createKvFolder(connection: ConsulConnection, settings: ResolvedConsulConfigSourceOptions): KvFolder {
   const { datacenter, name } = settings
   const folder = `${settings.prefix}/`
   const dc = datacenter === undefined ? {} : { dc: datacenter }

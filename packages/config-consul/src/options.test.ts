@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { createConsulConfigSource } from './index.ts'
-import { readOptions } from './options.ts'
+import { resolveConsulConfigSourceOptions } from './options.ts'
 
 describe('options', () => {
   test('have defaults', async () => {
-    expect(readOptions({})).toMatchObject({
+    expect(resolveConsulConfigSourceOptions({})).toMatchObject({
       name: 'config-consul',
       prefix: 'sd/config',
       keys: undefined,

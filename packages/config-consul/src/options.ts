@@ -1,9 +1,9 @@
 import {
   CONNECTION_OPTIONS,
   type ConsulConnectionOptions,
-  type ConsulConnectionSettings,
   checkPrefix,
-  readConnectionOptions,
+  type ResolvedConsulConnectionOptions,
+  resolveConsulConnectionOptions,
 } from '@sd/connection-consul'
 import {
   CONFIG_SELECTION_OPTIONS,
@@ -24,15 +24,15 @@ export interface ConsulConfigSourceOptions extends ConsulConnectionOptions, Conf
 }
 
 /** Options with their defaults filled in. */
-export interface ConsulConfigSettings extends ConsulConnectionSettings, ConfigSelection {
+export interface ResolvedConsulConfigSourceOptions extends ResolvedConsulConnectionOptions, ConfigSelection {
   readonly prefix: string
 }
 
 /** Checks options. @throws SdError `SD_INVALID` that names the option */
-export function readOptions(options: ConsulConfigSourceOptions): ConsulConfigSettings {
+export function resolveConsulConfigSourceOptions(options: ConsulConfigSourceOptions): ResolvedConsulConfigSourceOptions {
   checkKnownKeys('', checkObject('options', options), [...CONNECTION_OPTIONS, 'prefix', ...CONFIG_SELECTION_OPTIONS, 'name'])
   return {
-    ...readConnectionOptions(options, checkName('name', options.name ?? 'config-consul')),
+    ...resolveConsulConnectionOptions(options, checkName('name', options.name ?? 'config-consul')),
     prefix: checkPrefix(options.prefix ?? 'sd/config'),
     ...readSelection(options),
   }

@@ -9,7 +9,7 @@ import {
   sleep,
   untilAborted,
 } from '@sd/core'
-import { type EnvConfigSourceOptions, readOptions } from './options.ts'
+import { type EnvConfigSourceOptions, resolveEnvConfigSourceOptions } from './options.ts'
 import { keyOfVariable } from './variable-key.ts'
 
 const capabilities = { watch: 'poll', write: false, compareAndSet: false, annotations: false } as const
@@ -23,7 +23,7 @@ const revisionKey = randomBytes(32)
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createEnvConfigSource(options: EnvConfigSourceOptions = {}): ConfigSource {
-  const settings = readOptions(options)
+  const settings = resolveEnvConfigSourceOptions(options)
   const { env, secrets, refreshIntervalMs, name } = settings
 
   function readEntries(): readonly ConfigEntry[] {

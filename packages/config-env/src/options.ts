@@ -25,7 +25,7 @@ export interface EnvConfigSourceOptions {
 }
 
 /** Options with their defaults filled in. */
-export interface EnvConfigSettings {
+export interface ResolvedEnvConfigSourceOptions {
   readonly prefix: string
   readonly separator: string
   readonly naming: VariableNaming
@@ -36,7 +36,7 @@ export interface EnvConfigSettings {
 }
 
 /** Checks options. @throws SdError `SD_INVALID` that names the option */
-export function readOptions(options: EnvConfigSourceOptions): EnvConfigSettings {
+export function resolveEnvConfigSourceOptions(options: EnvConfigSourceOptions): ResolvedEnvConfigSourceOptions {
   const known = ['prefix', 'separator', 'naming', 'secrets', 'env', 'refreshIntervalMs', 'name']
   checkKnownKeys('', checkObject('options', options), known)
   const { naming = 'lower', secrets = [], env = process.env, refreshIntervalMs } = options

@@ -1,8 +1,11 @@
 import { checkConfigKey, isConfigKey } from '@sd/core'
-import type { EnvConfigSettings } from './options.ts'
+import type { ResolvedEnvConfigSourceOptions } from './options.ts'
 
 /** The key of a variable; `undefined` if it has none. @throws SdError `SD_INVALID` if the naming function returned something else */
-export function keyOfVariable(variable: string, { prefix, separator, naming }: EnvConfigSettings): string | undefined {
+export function keyOfVariable(
+  variable: string,
+  { prefix, separator, naming }: ResolvedEnvConfigSourceOptions,
+): string | undefined {
   if (!variable.startsWith(prefix)) return undefined
   const name = variable.slice(prefix.length)
   if (typeof naming === 'function') {

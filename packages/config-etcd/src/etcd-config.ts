@@ -11,7 +11,7 @@ import {
   toConfigEntry,
   type WritableConfigSource,
 } from '@sd/core'
-import { type EtcdConfigSourceOptions, readOptions } from './options.ts'
+import { type EtcdConfigSourceOptions, resolveEtcdConfigSourceOptions } from './options.ts'
 
 const capabilities = { watch: 'push', write: true, compareAndSet: true, annotations: false } as const
 
@@ -21,7 +21,7 @@ const capabilities = { watch: 'push', write: true, compareAndSet: true, annotati
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createEtcdConfigSource(options: EtcdConfigSourceOptions = {}): WritableConfigSource {
-  const settings = readOptions(options)
+  const settings = resolveEtcdConfigSourceOptions(options)
   const { keys, name, operationTimeoutMs } = settings
   const connection = createEtcdConnection(settings)
   const folder = `${settings.prefix}/`

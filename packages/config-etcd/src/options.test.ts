@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { createEtcdConfigSource } from './index.ts'
-import { readOptions } from './options.ts'
+import { resolveEtcdConfigSourceOptions } from './options.ts'
 
 describe('options', () => {
   test('have defaults', async () => {
-    expect(readOptions({})).toMatchObject({
+    expect(resolveEtcdConfigSourceOptions({})).toMatchObject({
       name: 'config-etcd',
       prefix: '/sd/config',
       keys: undefined,

@@ -2,8 +2,8 @@ import {
   CONNECTION_OPTIONS,
   checkPrefix,
   type EtcdConnectionOptions,
-  type EtcdConnectionSettings,
-  readConnectionOptions,
+  type ResolvedEtcdConnectionOptions,
+  resolveEtcdConnectionOptions,
 } from '@sd/connection-etcd'
 import {
   CONFIG_SELECTION_OPTIONS,
@@ -24,15 +24,15 @@ export interface EtcdConfigSourceOptions extends EtcdConnectionOptions, ConfigSe
 }
 
 /** Options with their defaults filled in. */
-export interface EtcdConfigSettings extends EtcdConnectionSettings, ConfigSelection {
+export interface ResolvedEtcdConfigSourceOptions extends ResolvedEtcdConnectionOptions, ConfigSelection {
   readonly prefix: string
 }
 
 /** Checks options. @throws SdError `SD_INVALID` that names the option */
-export function readOptions(options: EtcdConfigSourceOptions): EtcdConfigSettings {
+export function resolveEtcdConfigSourceOptions(options: EtcdConfigSourceOptions): ResolvedEtcdConfigSourceOptions {
   checkKnownKeys('', checkObject('options', options), [...CONNECTION_OPTIONS, 'prefix', ...CONFIG_SELECTION_OPTIONS, 'name'])
   return {
-    ...readConnectionOptions(options, checkName('name', options.name ?? 'config-etcd')),
+    ...resolveEtcdConnectionOptions(options, checkName('name', options.name ?? 'config-etcd')),
     prefix: checkPrefix(options.prefix ?? '/sd/config'),
     ...readSelection(options),
   }

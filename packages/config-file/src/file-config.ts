@@ -11,7 +11,7 @@ import { createFileReader } from './file-reader.ts'
 import { createFileWriter } from './file-writer.ts'
 import { createFolderSigns } from './folder-signs.ts'
 import { maxFileBytes } from './listing.ts'
-import { type FileConfigSourceOptions, readOptions } from './options.ts'
+import { type FileConfigSourceOptions, resolveFileConfigSourceOptions } from './options.ts'
 
 const capabilities = { watch: 'push', write: true, compareAndSet: false, annotations: false } as const
 
@@ -27,7 +27,7 @@ const pauseMs = 50
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createFileConfigSource(options: FileConfigSourceOptions): WritableConfigSource {
-  const settings = readOptions(options)
+  const settings = resolveFileConfigSourceOptions(options)
   const { name, operationTimeoutMs, pollIntervalMs } = settings
   const readFiles = createFileReader(settings)
   const { put, remove } = createFileWriter(settings)

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { type ConfigEntry, formatOfKey, sleep } from '@sd/core'
 import { fileError, ifThere, toFileError } from './file-errors.ts'
 import { type FoundFile, type FoundFolder, isSameListing, type Listing, listFiles, mapLimited, maxFileBytes } from './listing.ts'
-import type { FileConfigSettings } from './options.ts'
+import type { ResolvedFileConfigSourceOptions } from './options.ts'
 
 /** Everything, at one moment. */
 export interface FileReading {
@@ -25,7 +25,7 @@ const youngMs = 3_000
  * Makes a function that reads everything, so that it is of one moment: not before nothing has changed for a while, and again if anything
  * changed meanwhile. Files that stay as they are are not read again, and keep their entries.
  */
-export function createFileReader(settings: FileConfigSettings): (signal: AbortSignal) => Promise<FileReading> {
+export function createFileReader(settings: ResolvedFileConfigSourceOptions): (signal: AbortSignal) => Promise<FileReading> {
   const { name, optional, settleMs } = settings
   let settled: Listing | undefined
   let known: ReadonlyMap<string, KnownFile> = new Map()
@@ -78,7 +78,12 @@ export function createFileReader(settings: FileConfigSettings): (signal: AbortSi
 }
 
 /** The entry of a file. */
-export function toEntry({ format, secret }: FileConfigSettings, key: string, content: string, updatedAt: number): ConfigEntry {
+export function toEntry(
+  { format, secret }: ResolvedFileConfigSourceOptions,
+  key: string,
+  content: string,
+  updatedAt: number,
+): ConfigEntry {
   return {
     key,
     content,

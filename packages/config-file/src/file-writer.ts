@@ -5,7 +5,7 @@ import { type ConfigEntry, type ConfigWrite, checkChosenKey, checkRevision, crea
 import { fileError, ifThere, toFileError } from './file-errors.ts'
 import { revisionOf, toEntry } from './file-reader.ts'
 import { isPassedOver } from './listing.ts'
-import { checkFileKey, type FileConfigSettings } from './options.ts'
+import { checkFileKey, type ResolvedFileConfigSourceOptions } from './options.ts'
 
 /** Writes and removes files of a directory. */
 export interface FileWriter {
@@ -20,7 +20,7 @@ const newFileMode = 0o600
 const newFolderMode = 0o700
 
 /** Makes a writer. Its writes wait for each other, so that of two in one process that want the same revision one loses. */
-export function createFileWriter(settings: FileConfigSettings): FileWriter {
+export function createFileWriter(settings: ResolvedFileConfigSourceOptions): FileWriter {
   const { directory, keys, optional, name } = settings
   const turn = createSemaphore(1)
 

@@ -3,7 +3,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { isConfigKey } from '@sd/core'
 import { fileError, ifThere } from './file-errors.ts'
-import type { FileConfigSettings } from './options.ts'
+import type { ResolvedFileConfigSourceOptions } from './options.ts'
 
 /** Largest file, in bytes. */
 export const maxFileBytes = 1_048_576
@@ -58,7 +58,10 @@ export function isPassedOver(name: string): boolean {
 }
 
 /** Looks at all files without reading them. Links are followed. */
-export async function listFiles({ directory, keys, name }: FileConfigSettings, signal: AbortSignal): Promise<Listing> {
+export async function listFiles(
+  { directory, keys, name }: ResolvedFileConfigSourceOptions,
+  signal: AbortSignal,
+): Promise<Listing> {
   const files: FoundFile[] = []
   const missing: string[] = []
   const folders: FoundFolder[] = []

@@ -38,7 +38,7 @@ export interface FileConfigSourceOptions {
 }
 
 /** Options with their defaults filled in. */
-export interface FileConfigSettings {
+export interface ResolvedFileConfigSourceOptions {
   readonly directory: string
   readonly keys: readonly string[] | undefined
   readonly optional: boolean
@@ -64,7 +64,7 @@ const known = [
 ]
 
 /** Checks options. @throws SdError `SD_INVALID` that names the option */
-export function readOptions(options: FileConfigSourceOptions): FileConfigSettings {
+export function resolveFileConfigSourceOptions(options: FileConfigSourceOptions): ResolvedFileConfigSourceOptions {
   checkKnownKeys('', checkObject('options', options), known)
   const { settleMs = 100, format } = options
   checkDuration('settleMs', settleMs, 1)
@@ -84,7 +84,11 @@ export function readOptions(options: FileConfigSourceOptions): FileConfigSetting
   }
 }
 
-function readPlace({ path, directory, keys }: FileConfigSourceOptions): Pick<FileConfigSettings, 'directory' | 'keys'> {
+function readPlace({
+  path,
+  directory,
+  keys,
+}: FileConfigSourceOptions): Pick<ResolvedFileConfigSourceOptions, 'directory' | 'keys'> {
   if (path === undefined)
     return { directory: checkPath('directory', directory), keys: keys && checkConfigKeys(keys, checkFileKey) }
   if (directory !== undefined) throw invalid('directory', directory, 'none beside path')

@@ -11,10 +11,10 @@ import {
 } from '@sd/core'
 import { type ChainAnchor, type ChainProblem, findProblem, readChain } from './chain.ts'
 import { type Log, readLog } from './log.ts'
-import { type ConfigHistoryOptions, checkOptions } from './options.ts'
+import { type ConfigHistoryOptions, resolveConfigHistoryOptions } from './options.ts'
 import type { ConfigVersion, TrackedVersion } from './record.ts'
 import { createHashFunction, genesisOf } from './record.ts'
-import { type ConfigChange, diffTrees } from './structured-diff.ts'
+import { type ConfigDifference, diffTrees } from './structured-diff.ts'
 import { diffTexts } from './text-diff.ts'
 import { createWriter, type Draft } from './writer.ts'
 
@@ -70,7 +70,7 @@ export interface ConfigHistory {
   /** One version. @throws SdError `SD_NOT_FOUND` if there is none, or none any more */
   get(version: number, options?: OperationOptions): Promise<ConfigVersion>
   /** The values that differ from version `before` to version `after`; secrets are masked, see `masking`. @throws SdError `SD_NOT_FOUND`, `SD_MALFORMED` if one of them can't be parsed, `SD_TOO_LARGE` */
-  diff(before: number, after: number, options?: OperationOptions): Promise<readonly ConfigChange[]>
+  diff(before: number, after: number, options?: OperationOptions): Promise<readonly ConfigDifference[]>
   /** The lines that differ, as a unified diff; secrets are masked. @throws SdError `SD_NOT_FOUND`, `SD_TOO_LARGE` */
   diffText(before: number, after: number, options?: OperationOptions): Promise<string>
   /** Checks every record and every link between them. @throws SdError only if the store can't be read */
@@ -83,7 +83,7 @@ export interface ConfigHistory {
  * @throws SdError `SD_INVALID` that names an option
  */
 export function createConfigHistory(options: ConfigHistoryOptions): ConfigHistory {
-  const checked = checkOptions(options)
+  const checked = resolveConfigHistoryOptions(options)
   const { key, store, masking, secret, operationTimeoutMs: timeoutMs } = checked
   const hash = createHashFunction(secret)
   const genesis = genesisOf(hash, key)

@@ -45,7 +45,7 @@ export interface ConfigHistoryOptions {
 }
 
 /** Options with their defaults. */
-export type CheckedOptions = Omit<ConfigHistoryOptions, 'masking'> &
+export type ResolvedConfigHistoryOptions = Omit<ConfigHistoryOptions, 'masking'> &
   Required<Omit<ConfigHistoryOptions, 'masking' | 'secret'>> & {
     /** The rule of what diffs show; `undefined` for everything. */
     readonly masking: Masking | undefined
@@ -66,7 +66,7 @@ const known = [
 ]
 
 /** Checks them. @throws SdError `SD_INVALID` that names the option */
-export function checkOptions(options: ConfigHistoryOptions): CheckedOptions {
+export function resolveConfigHistoryOptions(options: ConfigHistoryOptions): ResolvedConfigHistoryOptions {
   checkKnownKeys('', options, known)
   const { source, store, secret } = options
   const key = checkConfigKey('key', options.key)

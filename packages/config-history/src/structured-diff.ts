@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { type Masking, SdError } from '@sd/core'
 
 /** One value that differs between two versions. */
-export interface ConfigChange {
+export interface ConfigDifference {
   /** Where: keys and indices with dots between, such as `db.pool.size` or `hosts.0`; a key with dots is quoted. */
   readonly path: string
   /** What happened to it. */
@@ -24,9 +24,9 @@ interface Leaf {
 }
 
 /** Compares two trees value by value. @param masking what is shown; `undefined` for everything @throws SdError `SD_TOO_LARGE` if one has more than 100,000 values */
-export function diffTrees(before: unknown, after: unknown, masking: Masking | undefined): readonly ConfigChange[] {
+export function diffTrees(before: unknown, after: unknown, masking: Masking | undefined): readonly ConfigDifference[] {
   const [old, now] = [valuesOf(before), valuesOf(after)]
-  const changes: ConfigChange[] = []
+  const changes: ConfigDifference[] = []
   const show = (leaf: Leaf): unknown => (masking ? masking.value(leaf.value, keysOf(leaf)) : leaf.value)
   for (const path of new Set([...old.keys(), ...now.keys()])) {
     const [was, is] = [old.get(path), now.get(path)]

@@ -9,8 +9,8 @@ import {
 } from '@sd/core'
 import { type ConfigObject, readEntries } from './config-objects.ts'
 import { createObjectWriter } from './object-writer.ts'
-import { type KubernetesConfigSourceOptions, readOptions } from './options.ts'
-import { type Target, targetsOf } from './targets.ts'
+import { type KubernetesConfigSourceOptions, resolveKubernetesConfigSourceOptions } from './options.ts'
+import { type KubernetesTarget, targetsOf } from './targets.ts'
 
 const capabilities = { watch: 'push', write: true, compareAndSet: true, annotations: true } as const
 
@@ -20,13 +20,13 @@ const capabilities = { watch: 'push', write: true, compareAndSet: true, annotati
  * @throws SdError `SD_INVALID` that names the option; `SD_UNSUPPORTED` on Bun, which replaces the undici that the client library stands on
  */
 export function createKubernetesConfigSource(options: KubernetesConfigSourceOptions): WritableConfigSource {
-  const settings = readOptions(options)
+  const settings = resolveKubernetesConfigSourceOptions(options)
   const { name, operationTimeoutMs, required } = settings
   const connection = createKubernetesConnection(settings)
   const targets = targetsOf(settings, connection.namespace)
   const writer = createObjectWriter({ name, connection, targets })
 
-  function entriesOf({ kind, object }: Target, found: Iterable<ConfigObject>): readonly ConfigEntry[] {
+  function entriesOf({ kind, object }: KubernetesTarget, found: Iterable<ConfigObject>): readonly ConfigEntry[] {
     const objects = [...found].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
     if (required && object !== undefined && objects.length === 0) {
       // It may come: a watch waits for it with what was there before.
@@ -55,12 +55,12 @@ export function createKubernetesConfigSource(options: KubernetesConfigSourceOpti
       return toDocument(listings.map(({ items }) => items))
     },
     async follow({ offer, previous, signal }) {
-      const found = new Map<Target, Map<string, ConfigObject>>()
+      const found = new Map<KubernetesTarget, Map<string, ConfigObject>>()
       function tell(): void {
         const objects = targets.map((target) => found.get(target)?.values())
         if (objects.every((one) => one !== undefined)) offer(toDocument(objects, previous()))
       }
-      const follow = (target: Target): Promise<void> =>
+      const follow = (target: KubernetesTarget): Promise<void> =>
         followCollection<ConfigObject>(connection, {
           ...target,
           signal,

@@ -2,7 +2,7 @@ import type { KubernetesConnection } from '@sd/connection-kubernetes'
 import { type ConfigEntry, type ConfigWrite, checkRevision, createBackoff, invalid, SdError, sleep } from '@sd/core'
 import { type ConfigObject, type EntryText, readEntries, withEntry } from './config-objects.ts'
 import { isObjectName } from './options.ts'
-import { findObject, type Target } from './targets.ts'
+import { findObject, type KubernetesTarget } from './targets.ts'
 
 /** What {@link createObjectWriter} works with. */
 export interface ObjectWriterOptions {
@@ -10,7 +10,7 @@ export interface ObjectWriterOptions {
   readonly name: string
   readonly connection: KubernetesConnection
   /** What the source reads. */
-  readonly targets: readonly Target[]
+  readonly targets: readonly KubernetesTarget[]
 }
 
 /** Writes entries. */
@@ -23,7 +23,7 @@ export interface ObjectWriter {
 
 /** Where an entry is, or is to be. */
 interface Place {
-  readonly target: Target
+  readonly target: KubernetesTarget
   readonly object: ConfigObject | undefined
   readonly entry: ConfigEntry | undefined
 }
@@ -52,12 +52,12 @@ export function createObjectWriter({ name, connection, targets }: ObjectWriterOp
   }
 
   /** An object is made empty at first, because the revision of a text has the object's uid in it. */
-  async function create({ kind, path }: Target, objectName: string, signal: AbortSignal): Promise<ConfigObject> {
+  async function create({ kind, path }: KubernetesTarget, objectName: string, signal: AbortSignal): Promise<ConfigObject> {
     const body = { apiVersion: 'v1', kind, metadata: { name: objectName } }
     return (await connection.request({ method: 'POST', path, body, signal })).body as ConfigObject
   }
 
-  async function replace({ kind, path }: Target, object: ConfigObject, signal: AbortSignal): Promise<ConfigObject> {
+  async function replace({ kind, path }: KubernetesTarget, object: ConfigObject, signal: AbortSignal): Promise<ConfigObject> {
     const body = { ...object, apiVersion: 'v1', kind }
     return (await connection.request({ method: 'PUT', path: `${path}/${object.metadata.name}`, body, signal }))
       .body as ConfigObject
@@ -100,7 +100,7 @@ export function createObjectWriter({ name, connection, targets }: ObjectWriterOp
   }
 }
 
-function findEntry({ kind }: Target, object: ConfigObject, key: string): ConfigEntry | undefined {
+function findEntry({ kind }: KubernetesTarget, object: ConfigObject, key: string): ConfigEntry | undefined {
   return readEntries(kind, object).find((entry) => entry.key === key)
 }
 

@@ -1,8 +1,8 @@
 import {
   CONNECTION_OPTIONS,
   type KubernetesConnectionOptions,
-  type KubernetesConnectionSettings,
-  readConnectionOptions,
+  type ResolvedKubernetesConnectionOptions,
+  resolveKubernetesConnectionOptions,
 } from '@sd/connection-kubernetes'
 import { checkBoolean, checkKnownKeys, checkName, checkObject, invalid } from '@sd/core'
 
@@ -22,7 +22,7 @@ export interface KubernetesConfigSourceOptions extends KubernetesConnectionOptio
 }
 
 /** Options with their defaults filled in. */
-export interface KubernetesConfigSettings extends KubernetesConnectionSettings {
+export interface ResolvedKubernetesConfigSourceOptions extends ResolvedKubernetesConnectionOptions {
   readonly configMaps: ObjectChoice
   readonly secrets: ObjectChoice
   readonly required: boolean
@@ -38,7 +38,9 @@ export function isObjectName(text: string): boolean {
 }
 
 /** Checks options. @throws SdError `SD_INVALID` that names the option */
-export function readOptions(options: KubernetesConfigSourceOptions): KubernetesConfigSettings {
+export function resolveKubernetesConfigSourceOptions(
+  options: KubernetesConfigSourceOptions,
+): ResolvedKubernetesConfigSourceOptions {
   checkKnownKeys('', checkObject('options', options), [...CONNECTION_OPTIONS, 'configMaps', 'secrets', 'required', 'name'])
   const configMaps = checkChoice('configMaps', options.configMaps ?? [])
   const secrets = checkChoice('secrets', options.secrets ?? [])
@@ -46,7 +48,7 @@ export function readOptions(options: KubernetesConfigSourceOptions): KubernetesC
     throw invalid('configMaps', options.configMaps, 'a name or a label selector, here or in secrets')
   }
   return {
-    ...readConnectionOptions(options, checkName('name', options.name ?? 'config-kubernetes')),
+    ...resolveKubernetesConnectionOptions(options, checkName('name', options.name ?? 'config-kubernetes')),
     configMaps,
     secrets,
     required: checkBoolean('required', options.required ?? false),

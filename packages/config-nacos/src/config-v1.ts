@@ -1,14 +1,14 @@
 import { isNoConfig, isRefusedByMd5, listenToConfigs, type NacosConnection, type NacosResponse } from '@sd/connection-nacos'
 import { configConflict, parseJsonObject } from '@sd/core'
 import { type NacosConfigApi, publishParams, readText, type StoredText } from './config-api.ts'
-import type { NacosConfigSettings, Place } from './options.ts'
+import type { Place, ResolvedNacosConfigSourceOptions } from './options.ts'
 
 const path = '/nacos/v1/cs/configs'
 /** How Nacos 3 answers to `show`, which it keeps for the console. */
 const gone = 410
 
 /** The v1 API: plain HTTP for single texts, the SDK's long poll for changes. */
-export function createV1Api(connection: NacosConnection, { namespace, name }: NacosConfigSettings): NacosConfigApi {
+export function createV1Api(connection: NacosConnection, { namespace, name }: ResolvedNacosConfigSourceOptions): NacosConfigApi {
   // Servers before 3.0 know the namespace `public` by no name, and take its name for another one.
   const tenant = namespace === 'public' ? '' : namespace
   const paramsOf = ({ dataId, group }: Place): Record<string, string> => ({ dataId, group, ...(tenant && { tenant }) })

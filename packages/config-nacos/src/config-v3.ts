@@ -1,7 +1,7 @@
 import { isRefusedByMd5, type NacosConnection, type NacosExchange } from '@sd/connection-nacos'
 import { configConflict, parseJsonObject, SdError, untilAborted } from '@sd/core'
 import { type NacosConfigApi, publishParams, readText, type StoredText } from './config-api.ts'
-import type { NacosConfigSettings, Place } from './options.ts'
+import type { Place, ResolvedNacosConfigSourceOptions } from './options.ts'
 
 const clientPath = '/nacos/v3/client/cs/config'
 const adminPath = '/nacos/v3/admin/cs/config'
@@ -10,7 +10,7 @@ const adminPath = '/nacos/v3/admin/cs/config'
 const notFound = 20_004
 
 /** Nacos 3: its client API reads and its admin API writes. Neither tells of changes over HTTP. */
-export function createV3Api(connection: NacosConnection, { namespace, name }: NacosConfigSettings): NacosConfigApi {
+export function createV3Api(connection: NacosConnection, { namespace, name }: ResolvedNacosConfigSourceOptions): NacosConfigApi {
   const paramsOf = ({ dataId, group }: Place): Record<string, string> => ({
     namespaceId: namespace,
     groupName: group,

@@ -16,7 +16,7 @@ import {
 import { md5Of, type NacosConfigApi, readFormat, type StoredText, typeOf } from './config-api.ts'
 import { createV1Api } from './config-v1.ts'
 import { createV3Api } from './config-v3.ts'
-import { type NacosConfigSourceOptions, type Place, readOptions } from './options.ts'
+import { type NacosConfigSourceOptions, type Place, resolveNacosConfigSourceOptions } from './options.ts'
 
 /**
  * Configuration in Nacos: the texts of some data ids.
@@ -24,7 +24,7 @@ import { type NacosConfigSourceOptions, type Place, readOptions } from './option
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createNacosConfigSource(options: NacosConfigSourceOptions): WritableConfigSource {
-  const settings = readOptions(options)
+  const settings = resolveNacosConfigSourceOptions(options)
   const { api, places, required, refreshIntervalMs, operationTimeoutMs, name } = settings
   const connection = createNacosConnection(settings)
   const use = createApiChoice<NacosConfigApi>(settings, {

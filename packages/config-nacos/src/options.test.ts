@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { createNacosConfigSource, type NacosConfigSourceOptions } from './index.ts'
-import { readOptions } from './options.ts'
+import { resolveNacosConfigSourceOptions } from './options.ts'
 
 describe('options', () => {
   test('have defaults', () => {
-    expect(readOptions({ dataIds: ['app.yaml'] })).toMatchObject({
+    expect(resolveNacosConfigSourceOptions({ dataIds: ['app.yaml'] })).toMatchObject({
       endpoints: [{ secure: false, host: '127.0.0.1', port: 8_848 }],
       api: 'auto',
       namespace: 'public',
@@ -32,7 +32,7 @@ describe('options', () => {
     ['dataId', { dataId: 'a' }],
   ])('names a wrong %s', (field, wrong) => {
     const options = { dataIds: ['a'], ...wrong } as NacosConfigSourceOptions
-    expect(() => readOptions(options)).toThrow(expect.objectContaining({ code: 'SD_INVALID', field }))
+    expect(() => resolveNacosConfigSourceOptions(options)).toThrow(expect.objectContaining({ code: 'SD_INVALID', field }))
   })
 
   test('decide about capabilities', () => {

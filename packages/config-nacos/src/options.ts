@@ -2,8 +2,8 @@ import {
   CONNECTION_OPTIONS,
   checkGroup,
   type NacosConnectionOptions,
-  type NacosConnectionSettings,
-  readConnectionOptions,
+  type ResolvedNacosConnectionOptions,
+  resolveNacosConnectionOptions,
 } from '@sd/connection-nacos'
 import {
   type ConfigFormat,
@@ -57,7 +57,7 @@ export interface Place {
 }
 
 /** Options with their defaults filled in. */
-export interface NacosConfigSettings extends NacosConnectionSettings {
+export interface ResolvedNacosConfigSourceOptions extends ResolvedNacosConnectionOptions {
   readonly places: readonly Place[]
   readonly refreshIntervalMs: number
   readonly required: boolean
@@ -67,7 +67,7 @@ export interface NacosConfigSettings extends NacosConnectionSettings {
 const maxDataIds = 64
 
 /** Checks options. @throws SdError `SD_INVALID` that names the option */
-export function readOptions(options: NacosConfigSourceOptions): NacosConfigSettings {
+export function resolveNacosConfigSourceOptions(options: NacosConfigSourceOptions): ResolvedNacosConfigSourceOptions {
   checkKnownKeys('', checkObject('options', options), [
     ...CONNECTION_OPTIONS,
     'dataIds',
@@ -77,7 +77,7 @@ export function readOptions(options: NacosConfigSourceOptions): NacosConfigSetti
     'name',
   ])
   return {
-    ...readConnectionOptions(options, checkName('name', options.name ?? 'config-nacos')),
+    ...resolveNacosConnectionOptions(options, checkName('name', options.name ?? 'config-nacos')),
     places: readPlaces(options.dataIds, checkGroup('group', options.group ?? 'DEFAULT_GROUP')),
     required: checkBoolean('required', options.required ?? false),
     refreshIntervalMs: checkDuration('refreshIntervalMs', options.refreshIntervalMs ?? 5_000, 50),

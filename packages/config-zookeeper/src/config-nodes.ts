@@ -1,10 +1,10 @@
-import { createFolder, type NodeStat, parentOf, type ReadNode, type ZooKeeperConnection } from '@sd/connection-zookeeper'
+import { createFolder, type NodeStat, parentOf, type ReadNode, type ZooKeeperClient } from '@sd/connection-zookeeper'
 import { type ConfigWrite, checkRevision, SdError } from '@sd/core'
-import type { ZooKeeperConfigSettings } from './options.ts'
+import type { ResolvedZooKeeperConfigSourceOptions } from './options.ts'
 
 /** Options of {@link putNode} and {@link removeNode}. */
 export interface WriteOptions {
-  readonly settings: Pick<ZooKeeperConfigSettings, 'chroot' | 'name'>
+  readonly settings: Pick<ResolvedZooKeeperConfigSourceOptions, 'chroot' | 'name'>
   readonly write: ConfigWrite
 }
 
@@ -21,7 +21,7 @@ export function revisionOf({ mzxid, version }: Pick<NodeStat, 'mzxid' | 'version
 
 /** Creates or changes a node, folders included. @returns what is known of it then @throws SdError `SD_CONFLICT` */
 export async function putNode(
-  connection: ZooKeeperConnection,
+  connection: ZooKeeperClient,
   path: string,
   content: string,
   { settings, write }: WriteOptions,
@@ -38,11 +38,7 @@ export async function putNode(
 }
 
 /** Removes a node; one with others below it stays as their folder. @throws SdError `SD_CONFLICT` */
-export async function removeNode(
-  connection: ZooKeeperConnection,
-  path: string,
-  { settings, write }: WriteOptions,
-): Promise<void> {
+export async function removeNode(connection: ZooKeeperClient, path: string, { settings, write }: WriteOptions): Promise<void> {
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
     const node = await readChecked(connection, path, { settings, write })
     if (!node?.text) return
@@ -56,7 +52,7 @@ export async function removeNode(
 
 /** Reads a node and compares its revision with the wanted one. One without data is a folder, and no entry. */
 async function readChecked(
-  connection: ZooKeeperConnection,
+  connection: ZooKeeperClient,
   path: string,
   { settings, write }: WriteOptions,
 ): Promise<ReadNode | undefined> {
@@ -68,7 +64,7 @@ async function readChecked(
 }
 
 async function createNode(
-  connection: ZooKeeperConnection,
+  connection: ZooKeeperClient,
   path: string,
   data: Buffer,
   chroot: string,

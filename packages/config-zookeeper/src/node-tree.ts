@@ -1,6 +1,6 @@
-import { followChanges, forEachAtOnce, missingChroot, type ReadNode, type ZooKeeperConnection } from '@sd/connection-zookeeper'
+import { followChanges, forEachAtOnce, missingChroot, type ReadNode, type ZooKeeperClient } from '@sd/connection-zookeeper'
 import { SdError } from '@sd/core'
-import type { ZooKeeperConfigSettings } from './options.ts'
+import type { ResolvedZooKeeperConfigSourceOptions } from './options.ts'
 
 /** Most nodes of one source, folders included. */
 const maxNodes = 10_000
@@ -13,7 +13,7 @@ export type FoundNodes = ReadonlyMap<string, ReadNode>
 
 /** Options of {@link readNodes}. */
 export interface ReadNodesOptions {
-  readonly settings: Pick<ZooKeeperConfigSettings, 'root' | 'chroot' | 'keys' | 'name'>
+  readonly settings: Pick<ResolvedZooKeeperConfigSourceOptions, 'root' | 'chroot' | 'keys' | 'name'>
   /** Gives up. */
   readonly signal: AbortSignal
 }
@@ -32,14 +32,14 @@ interface NodeTree {
 }
 
 /** Reads the nodes of the keys, or everything below the root, once. @throws SdError `SD_TOO_LARGE`; `SD_NOT_FOUND` without the chroot */
-export async function readNodes(connection: ZooKeeperConnection, options: ReadNodesOptions): Promise<FoundNodes> {
+export async function readNodes(connection: ZooKeeperClient, options: ReadNodesOptions): Promise<FoundNodes> {
   const tree = createNodeTree(connection, options, false)
   await tree.refresh([options.settings.root])
   return tree.nodes()
 }
 
 /** Reads them and reads again what changed, until `signal` fires. @throws likewise, and what the connection was lost by */
-export function followNodes(connection: ZooKeeperConnection, options: FollowNodesOptions): Promise<void> {
+export function followNodes(connection: ZooKeeperClient, options: FollowNodesOptions): Promise<void> {
   const tree = createNodeTree(connection, options, true)
   return followChanges(connection, options.settings.root, {
     signal: options.signal,
@@ -48,7 +48,7 @@ export function followNodes(connection: ZooKeeperConnection, options: FollowNode
   })
 }
 
-function createNodeTree(connection: ZooKeeperConnection, options: ReadNodesOptions, watched: boolean): NodeTree {
+function createNodeTree(connection: ZooKeeperClient, options: ReadNodesOptions, watched: boolean): NodeTree {
   const { signal, settings } = options
   const { root, chroot, keys, name } = settings
   const starts = new Set(keys ? keys.map((key) => `${root}/${key}`) : [root])

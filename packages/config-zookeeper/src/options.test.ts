@@ -1,10 +1,15 @@
 import { expect, test } from 'vitest'
 import { createZooKeeperConfigSource, type ZooKeeperConfigSourceOptions } from './index.ts'
-import { readOptions } from './options.ts'
+import { resolveZooKeeperConfigSourceOptions } from './options.ts'
 
 test('defaults', () => {
-  expect(readOptions({})).toMatchObject({ root: '/sd/config', keys: undefined, format: undefined, name: 'config-zookeeper' })
-  expect(readOptions({ chroot: '/team', prefix: '/config' })).toMatchObject({ root: '/team/config' })
+  expect(resolveZooKeeperConfigSourceOptions({})).toMatchObject({
+    root: '/sd/config',
+    keys: undefined,
+    format: undefined,
+    name: 'config-zookeeper',
+  })
+  expect(resolveZooKeeperConfigSourceOptions({ chroot: '/team', prefix: '/config' })).toMatchObject({ root: '/team/config' })
 })
 
 const bad: readonly (readonly [string, object])[] = [

@@ -1,9 +1,9 @@
 import {
   CONNECTION_OPTIONS,
   checkPath,
-  readConnectionOptions,
+  type ResolvedZooKeeperConnectionOptions,
+  resolveZooKeeperConnectionOptions,
   type ZooKeeperConnectionOptions,
-  type ZooKeeperConnectionSettings,
 } from '@sd/connection-zookeeper'
 import {
   CONFIG_SELECTION_OPTIONS,
@@ -25,15 +25,15 @@ export interface ZooKeeperConfigSourceOptions extends ZooKeeperConnectionOptions
 }
 
 /** Options with their defaults filled in. */
-export interface ZooKeeperConfigSettings extends ZooKeeperConnectionSettings, ConfigSelection {
+export interface ResolvedZooKeeperConfigSourceOptions extends ResolvedZooKeeperConnectionOptions, ConfigSelection {
   /** The prefix, chroot included. */
   readonly root: string
 }
 
 /** Checks options. @throws SdError `SD_INVALID` that names the option */
-export function readOptions(options: ZooKeeperConfigSourceOptions): ZooKeeperConfigSettings {
+export function resolveZooKeeperConfigSourceOptions(options: ZooKeeperConfigSourceOptions): ResolvedZooKeeperConfigSourceOptions {
   checkKnownKeys('', checkObject('options', options), [...CONNECTION_OPTIONS, 'prefix', ...CONFIG_SELECTION_OPTIONS, 'name'])
-  const connection = readConnectionOptions(options, checkName('name', options.name ?? 'config-zookeeper'))
+  const connection = resolveZooKeeperConnectionOptions(options, checkName('name', options.name ?? 'config-zookeeper'))
   return {
     ...connection,
     root: connection.chroot + checkPath('prefix', options.prefix ?? '/sd/config'),

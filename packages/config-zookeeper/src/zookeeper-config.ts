@@ -1,4 +1,4 @@
-import { createSession, type NodeStat } from '@sd/connection-zookeeper'
+import { createZooKeeperConnection, type NodeStat } from '@sd/connection-zookeeper'
 import {
   assembleWritableConfigSource,
   type ConfigDocument,
@@ -12,7 +12,7 @@ import {
 } from '@sd/core'
 import { putNode, removeNode, revisionOf } from './config-nodes.ts'
 import { type FoundNodes, followNodes, readNodes } from './node-tree.ts'
-import { checkKey, readOptions, type ZooKeeperConfigSourceOptions } from './options.ts'
+import { checkKey, resolveZooKeeperConfigSourceOptions, type ZooKeeperConfigSourceOptions } from './options.ts'
 
 const capabilities = { watch: 'push', write: true, compareAndSet: true, annotations: false } as const
 
@@ -25,9 +25,9 @@ const maxBytes = 1_000_000
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createZooKeeperConfigSource(options: ZooKeeperConfigSourceOptions = {}): WritableConfigSource {
-  const settings = readOptions(options)
+  const settings = resolveZooKeeperConfigSourceOptions(options)
   const { root, keys, name, operationTimeoutMs } = settings
-  const session = createSession({ settings })
+  const session = createZooKeeperConnection({ settings })
 
   const pathOf = (key: string): string => `${root}/${key}`
 

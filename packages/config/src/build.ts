@@ -2,7 +2,7 @@ import { toSdError, withTimeout } from '@sd/core'
 import { type ConfigFailure, configError, maxFailures } from './failure.ts'
 import type { Layer } from './layer.ts'
 import { type MergedLayers, mergeLayers } from './merge-layers.ts'
-import type { ConfigSettings } from './options.ts'
+import type { ResolvedConfigOptions } from './options.ts'
 import { PlaceholderError, resolvePlaceholders } from './placeholders.ts'
 import { validate } from './schema.ts'
 import { createRedaction, type SecretTest } from './secrets.ts'
@@ -20,7 +20,7 @@ export interface BuiltConfig {
 }
 
 /** Makes a configuration of layers. @throws ConfigError that names source, key, line and field */
-async function buildConfig(given: readonly Layer[], settings: ConfigSettings, signal: AbortSignal): Promise<BuiltConfig> {
+async function buildConfig(given: readonly Layer[], settings: ResolvedConfigOptions, signal: AbortSignal): Promise<BuiltConfig> {
   const { schema, environment, masking, isRequired } = settings
   const layers = mergeLayers(given)
   const isSecretOrigin: SecretTest = (keys) =>
@@ -60,7 +60,7 @@ async function buildConfig(given: readonly Layer[], settings: ConfigSettings, si
 /** Reads and makes a configuration, within the limit of an update. @throws ConfigError */
 export async function buildInTime(
   readLayers: (signal: AbortSignal) => Promise<readonly Layer[]>,
-  settings: ConfigSettings,
+  settings: ResolvedConfigOptions,
   signal: AbortSignal,
 ): Promise<BuiltConfig> {
   const { name, updateTimeoutMs: timeoutMs } = settings
@@ -74,7 +74,7 @@ export async function buildInTime(
 }
 
 /** Refuses what must be encrypted and is not. @throws ConfigError with the place */
-function checkEncrypted(layers: MergedLayers, isRequired: ConfigSettings['isRequired']): void {
+function checkEncrypted(layers: MergedLayers, isRequired: ResolvedConfigOptions['isRequired']): void {
   function walk(value: unknown, keys: readonly string[]): void {
     if (typeof value === 'object' && value !== null) {
       for (const [key, item] of Object.entries(value)) walk(item, [...keys, key])

@@ -4,7 +4,7 @@ import type { ConfigCheck, ConfigCheckOptions } from './check.ts'
 import { valueAt } from './config-tree.ts'
 import { type ConfigExplanation, explainPath } from './explain.ts'
 import { type LiveConfig, startLiveConfig } from './live-config.ts'
-import { type ConfigOptions, readOptions, readValue } from './options.ts'
+import { type ConfigOptions, readValue, resolveConfigOptions } from './options.ts'
 import { type Path, type PathValue, splitPath } from './path.ts'
 import type { ConfigStatus } from './report.ts'
 import { type ConfigChange, type ConfigValueChange, createSubscriptions } from './subscriptions.ts'
@@ -68,7 +68,7 @@ export interface Config<Output = unknown, Input = Output> extends AsyncDisposabl
 export async function createConfig<Schema extends StandardSchemaV1 = StandardSchemaV1>(
   options: ConfigOptions<Schema>,
 ): Promise<Config<StandardSchemaV1.InferOutput<Schema>, StandardSchemaV1.InferInput<Schema>>> {
-  const settings = readOptions(options)
+  const settings = resolveConfigOptions(options)
   // Without `onReport` nobody would hear of a listener that fails.
   const subscriptions = createSubscriptions(options.onReport && ((error) => settings.onReport({ kind: 'error', error })))
   let config: Writable<Config> | undefined

@@ -2,7 +2,7 @@ import type { ConfigDocument, ConfigEntry } from '@sd/core'
 import { type ConfigTree, treeOf } from './config-tree.ts'
 import { type Decryption, decryptContent, decryptTree } from './decryption.ts'
 import { type ConfigFailure, configError } from './failure.ts'
-import type { ConfigSettings, LayerOptions } from './options.ts'
+import type { ResolvedConfigOptions, ResolvedConfigSourceOptions } from './options.ts'
 import type { EntrySelection } from './profiles.ts'
 import { relaxed } from './relaxed-key.ts'
 import { isUntyped, lineOfPath, type TextToParse } from './text/parse.ts'
@@ -49,9 +49,9 @@ export interface LayerReader {
 
 /** Makes the reader of one source. */
 export function createLayerReader(
-  options: LayerOptions,
+  options: ResolvedConfigSourceOptions,
   selectEntries: EntrySelection,
-  { decrypt, isRequired }: Pick<ConfigSettings, 'decrypt' | 'isRequired'>,
+  { decrypt, isRequired }: Pick<ResolvedConfigOptions, 'decrypt' | 'isRequired'>,
 ): LayerReader {
   const source = options.source.name
   const { at, keys: isWanted, relaxed: isRelaxed, keepNewline } = options

@@ -4,7 +4,7 @@ import { type ConfigCheck, type ConfigCheckOptions, checkArguments, withTexts } 
 import { type CommitContext, type CommittedConfig, createCommittedConfig, type LiveConfigVersion } from './committed-config.ts'
 import type { ConfigTree } from './config-tree.ts'
 import { createLayerReader, type Layer, plainLayer } from './layer.ts'
-import type { ConfigSettings } from './options.ts'
+import type { ResolvedConfigOptions } from './options.ts'
 import { createRefusals, type Refusals } from './refusals.ts'
 import type { ConfigStatus } from './report.ts'
 import { createSnapshotFile, type SnapshotFile } from './snapshot-file.ts'
@@ -33,14 +33,14 @@ export interface LiveConfig {
 type Documents = ReadonlyMap<SourceState, ConfigDocument>
 
 /** Starts a configuration. @throws SdError when a source is unreachable or refused, and no snapshot replaces it */
-export async function startLiveConfig(settings: ConfigSettings, context: CommitContext): Promise<LiveConfig> {
+export async function startLiveConfig(settings: ResolvedConfigOptions, context: CommitContext): Promise<LiveConfig> {
   const config = new FollowedConfig(settings, context)
   await config.start()
   return config
 }
 
 class FollowedConfig implements LiveConfig {
-  readonly #settings: ConfigSettings
+  readonly #settings: ResolvedConfigOptions
   readonly #context: CommitContext
   readonly #states: readonly SourceState[]
   readonly #defaults: Layer
@@ -52,7 +52,7 @@ class FollowedConfig implements LiveConfig {
   #overrides: ConfigTree = {}
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  constructor(settings: ConfigSettings, context: CommitContext) {
+  constructor(settings: ResolvedConfigOptions, context: CommitContext) {
     this.#settings = settings
     this.#context = context
     this.#file = settings.snapshot && createSnapshotFile(settings.snapshot.path)

@@ -113,7 +113,7 @@ export interface ConfigOptions<Schema extends StandardSchemaV1 = StandardSchemaV
 }
 
 /** The options of a source with their defaults filled in. */
-export interface LayerOptions {
+export interface ResolvedConfigSourceOptions {
   readonly source: ConfigSource
   readonly at: readonly string[]
   readonly optional: boolean
@@ -126,8 +126,8 @@ export interface LayerOptions {
 }
 
 /** Options with their defaults filled in. */
-export interface ConfigSettings {
-  readonly sources: readonly LayerOptions[]
+export interface ResolvedConfigOptions {
+  readonly sources: readonly ResolvedConfigSourceOptions[]
   readonly schema: StandardSchemaV1 | undefined
   readonly defaults: ConfigTree
   readonly selectEntries: EntrySelection
@@ -166,7 +166,7 @@ const optionNames: readonly (keyof ConfigOptions)[] = [
 ]
 
 /** Checks options. @throws SdError `SD_INVALID` that names the option */
-export function readOptions(options: ConfigOptions): ConfigSettings {
+export function resolveConfigOptions(options: ConfigOptions): ResolvedConfigOptions {
   checkKnownKeys('', checkObject('options', options), optionNames)
   const { schema, decrypt, onReport = () => {} } = options
   if (schema !== undefined && typeof schema['~standard']?.validate !== 'function')
@@ -179,7 +179,7 @@ export function readOptions(options: ConfigOptions): ConfigSettings {
     selectEntries: createEntrySelection(options.profiles),
     decrypt,
     isRequired: readRequired(options.requireEncrypted ?? []),
-    environment: checkObject('environment', options.environment ?? process.env) as ConfigSettings['environment'],
+    environment: checkObject('environment', options.environment ?? process.env) as ResolvedConfigOptions['environment'],
     masking: readMasking(options.secrets ?? {}),
     snapshot: options.snapshot && readSnapshot(options.snapshot),
     startTimeoutMs: checkDuration('startTimeoutMs', options.startTimeoutMs ?? 10_000, 1),
@@ -206,7 +206,7 @@ export function readValue(field: string, value: unknown): unknown {
   }
 }
 
-function readSources(sources: ConfigOptions['sources']): readonly LayerOptions[] {
+function readSources(sources: ConfigOptions['sources']): readonly ResolvedConfigSourceOptions[] {
   if (!Array.isArray(sources)) throw invalid('sources', sources, 'an array')
   const names = new Set(['defaults', 'overrides', 'schema'])
   return sources.map((given: ConfigSource | ConfigSourceOptions, index) => {
@@ -219,7 +219,7 @@ function readSources(sources: ConfigOptions['sources']): readonly LayerOptions[]
   })
 }
 
-function readSource(field: string, given: ConfigSource | ConfigSourceOptions): LayerOptions {
+function readSource(field: string, given: ConfigSource | ConfigSourceOptions): ResolvedConfigSourceOptions {
   checkObject(field, given)
   if (!('source' in given)) return readSource(field, { source: given })
   checkKnownKeys(field, given, [
@@ -258,7 +258,7 @@ function readSource(field: string, given: ConfigSource | ConfigSourceOptions): L
   }
 }
 
-function readRequired(paths: readonly string[]): ConfigSettings['isRequired'] {
+function readRequired(paths: readonly string[]): ResolvedConfigOptions['isRequired'] {
   const required = checkTexts('requireEncrypted', paths).map((path, index) =>
     splitPath(`requireEncrypted[${index}]`, path).map(relaxed),
   )
@@ -271,7 +271,7 @@ function checkTexts(field: string, texts: readonly string[]): readonly string[] 
   return texts.map((text, index) => checkText(`${field}[${index}]`, text, 1_024))
 }
 
-function readKeys(field: string, keys: ConfigSourceOptions['keys']): LayerOptions['keys'] {
+function readKeys(field: string, keys: ConfigSourceOptions['keys']): ResolvedConfigSourceOptions['keys'] {
   if (keys === undefined) return () => true
   if (typeof keys === 'function') return keys
   if (!Array.isArray(keys)) throw invalid(field, keys, 'an array of keys or a function')

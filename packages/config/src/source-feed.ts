@@ -9,7 +9,7 @@ import {
   sleep,
   toSdError,
 } from '@sd/core'
-import type { LayerOptions } from './options.ts'
+import type { ResolvedConfigSourceOptions } from './options.ts'
 
 /** What is known of a source. */
 export interface SourceFeed {
@@ -31,7 +31,7 @@ export interface SourceFeed {
 const refusedBackoff = { baseMs: 1_000, maxMs: 30_000 }
 
 /** Follows a source. @param onChange told when its document or its staleness is another one */
-export function followSource({ source }: LayerOptions, onChange: (feed: SourceFeed) => void): SourceFeed {
+export function followSource({ source }: ResolvedConfigSourceOptions, onChange: (feed: SourceFeed) => void): SourceFeed {
   const { name } = source
   const controller = new AbortController()
   const { signal } = controller

@@ -1,14 +1,14 @@
 import { type ConfigDocument, createConfigDocument, SdError, settlesWithin, withTimeout } from '@sd/core'
 import { isConfigError } from './failure.ts'
 import type { Layer, LayerReader } from './layer.ts'
-import type { ConfigSettings, LayerOptions } from './options.ts'
+import type { ResolvedConfigOptions, ResolvedConfigSourceOptions } from './options.ts'
 import type { RefusedSource, StaleSource } from './report.ts'
 import type { StoredConfig } from './snapshot-file.ts'
 import type { SourceFeed } from './source-feed.ts'
 
 /** A source, and what of it counts. */
 export interface SourceState {
-  readonly options: LayerOptions
+  readonly options: ResolvedConfigSourceOptions
   readonly feed: SourceFeed
   readonly reader: LayerReader
   /** The document that counts. */
@@ -35,7 +35,7 @@ export interface StartDocuments {
 export async function chooseDocuments(
   states: readonly SourceState[],
   stored: StoredConfig | undefined,
-  { startTimeoutMs, snapshot, signal, name }: ConfigSettings,
+  { startTimeoutMs, snapshot, signal, name }: ResolvedConfigOptions,
 ): Promise<StartDocuments> {
   const onDisk = new Map(stored?.documents.map((document) => [document.source, document]))
   const isOnDisk = ({ feed, options }: SourceState): boolean => options.snapshot && onDisk.has(feed.name)

@@ -10,7 +10,7 @@ import {
   ping,
   type Query,
   queryOnce,
-  readConnectionOptions,
+  resolveConsulConnectionOptions,
   unlessMissing,
 } from './index.ts'
 import { type FakeAgent, type FakeAnswer, startFakeAgent } from './testing/fake-agent.ts'
@@ -27,7 +27,7 @@ async function start(answer: Parameters<typeof startFakeAgent>[0]): Promise<Fake
 }
 
 function connect(options: ConsulConnectionOptions): ConsulConnection {
-  const connection = createConsulConnection(readConnectionOptions({ operationTimeoutMs: 1_500, ...options }, 'consul'))
+  const connection = createConsulConnection(resolveConsulConnectionOptions({ operationTimeoutMs: 1_500, ...options }, 'consul'))
   open.push(connection)
   return connection
 }
@@ -369,7 +369,7 @@ describe('tokens', () => {
 
 describe('options', () => {
   test('have defaults', () => {
-    expect(readConnectionOptions({}, 'consul')).toMatchObject({
+    expect(resolveConsulConnectionOptions({}, 'consul')).toMatchObject({
       endpoints: [{ host: '127.0.0.1', port: 8_500, secure: false }],
       waitMs: 55_000,
       maxWatchConnections: 128,
@@ -390,7 +390,7 @@ describe('options', () => {
     ['maxConnections', { maxConnections: 1.5 }],
     ['operationTimeoutMs', { operationTimeoutMs: 1 }],
   ])('a wrong %s is refused without showing a secret', async (field, options) => {
-    const error = await failure((async () => readConnectionOptions(options, 'consul'))())
+    const error = await failure((async () => resolveConsulConnectionOptions(options, 'consul'))())
     expect(error).toMatchObject({ code: 'SD_INVALID', field })
     expect(error.message).not.toContain('secret')
   })

@@ -15,12 +15,12 @@ import {
   withTimeout,
 } from '@sd/core'
 import { type CallOptions, type ConsulClient, callLibrary, createClient, failedOnReusedSocket } from './consul-client.ts'
-import { explain, isAnswer, responseOf } from './consul-errors.ts'
-import type { ConsulConnectionSettings } from './options.ts'
+import { isAnswer, responseOf, toConsulError } from './consul-errors.ts'
+import type { ResolvedConsulConnectionOptions } from './options.ts'
 import { createRequestLane } from './request-lane.ts'
 
 /** One agent, as a call sees it. */
-export interface Target {
+export interface ConsulTarget {
   /** The library's client. */
   readonly client: ConsulClient
   /** What every call of the library takes along. */
@@ -42,13 +42,13 @@ export interface ConsulConnection {
    *
    * @throws SdError that says what the failure means
    */
-  run<T>(operation: (target: Target) => Promise<T>, signal?: AbortSignal, options?: RunOptions): Promise<T>
+  run<T>(operation: (target: ConsulTarget) => Promise<T>, signal?: AbortSignal, options?: RunOptions): Promise<T>
   /**
    * Runs a blocking query on a connection for such. It ends with an error as soon as the agent is known to be away.
    *
    * @param query what to run, given how long it may wait
    */
-  block<T>(query: (target: Target, waitMs: number) => Promise<T>, signal: AbortSignal): Promise<T>
+  block<T>(query: (target: ConsulTarget, waitMs: number) => Promise<T>, signal: AbortSignal): Promise<T>
   /** Closes every connection. */
   close(): void
 }
@@ -69,7 +69,7 @@ const maxPauseMs = 30_000
 const crowdedWaitMs = 5_000
 
 /** Opens nothing yet: the first operation does. */
-export function createConsulConnection(settings: ConsulConnectionSettings): ConsulConnection {
+export function createConsulConnection(settings: ResolvedConsulConnectionOptions): ConsulConnection {
   const { endpoints, operationTimeoutMs, maxWatchConnections, waitMs, name } = settings
   const agent = createAgent(settings)
   const tls = settings.tls && createTlsSource(settings.tls)
@@ -119,7 +119,7 @@ export function createConsulConnection(settings: ConsulConnectionSettings): Cons
     for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
   }
 
-  async function request<T>(index: number, signal: AbortSignal, call: (target: Target) => Promise<T>): Promise<T> {
+  async function request<T>(index: number, signal: AbortSignal, call: (target: ConsulTarget) => Promise<T>): Promise<T> {
     const client = clients[index] as ConsulClient
     const token = await obtainToken()
     await readCertificates()
@@ -130,19 +130,19 @@ export function createConsulConnection(settings: ConsulConnectionSettings): Cons
       return await callLibrary(signal, send)
     } catch (error) {
       // Every call here says how things should be, and so may be repeated.
-      if (!failedOnReusedSocket(error) || signal.aborted) throw explain(error, name)
+      if (!failedOnReusedSocket(error) || signal.aborted) throw toConsulError(error, name)
       return callLibrary(signal, send)
     }
   }
 
   /** A request, and once more if its token was refused and there may be a new one. */
-  async function send<T>(index: number, signal: AbortSignal, call: (target: Target) => Promise<T>): Promise<T> {
+  async function send<T>(index: number, signal: AbortSignal, call: (target: ConsulTarget) => Promise<T>): Promise<T> {
     const used = obtainToken()
     try {
       await used
       return await request(index, signal, call)
     } catch (caught) {
-      const error = explain(caught, name)
+      const error = toConsulError(caught, name)
       if (error.code !== 'SD_DENIED' || typeof settings.token !== 'function') throw error
       // Another request may have got a new one meanwhile.
       if (login === used) login = undefined
@@ -178,7 +178,11 @@ export function createConsulConnection(settings: ConsulConnectionSettings): Cons
     }
   }
 
-  async function attemptRun<T>(operation: (target: Target) => Promise<T>, signal: AbortSignal, isUrgent: boolean): Promise<T> {
+  async function attemptRun<T>(
+    operation: (target: ConsulTarget) => Promise<T>,
+    signal: AbortSignal,
+    isUrgent: boolean,
+  ): Promise<T> {
     const used = period
     const { run: lane, urgent } = lanes[used.index] as (typeof lanes)[number]
     try {
@@ -188,7 +192,7 @@ export function createConsulConnection(settings: ConsulConnectionSettings): Cons
       heedPause(used.index, undefined)
       return result
     } catch (caught) {
-      const error = explain(caught, name)
+      const error = toConsulError(caught, name)
       heedPause(used.index, error)
       if (!isAnswer(error)) tls?.forget()
       // An only agent that answers, however badly, has not gone away.
@@ -197,14 +201,18 @@ export function createConsulConnection(settings: ConsulConnectionSettings): Cons
     }
   }
 
-  async function runUntil<T>(operation: (target: Target) => Promise<T>, signal: AbortSignal, isUrgent: boolean): Promise<T> {
+  async function runUntil<T>(
+    operation: (target: ConsulTarget) => Promise<T>,
+    signal: AbortSignal,
+    isUrgent: boolean,
+  ): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       if (closing.signal.aborted) throw closedError(name)
       try {
         return await attemptRun(operation, signal, isUrgent)
       } catch (caught) {
         if (closing.signal.aborted) throw closedError(name)
-        const error = explain(caught, name)
+        const error = toConsulError(caught, name)
         if (signal.aborted || !error.retryable || attempt >= endpoints.length) throw error
       }
     }
@@ -224,7 +232,11 @@ export function createConsulConnection(settings: ConsulConnectionSettings): Cons
     })
   }
 
-  async function wait<T>(index: number, signal: AbortSignal, query: (target: Target, waitMs: number) => Promise<T>): Promise<T> {
+  async function wait<T>(
+    index: number,
+    signal: AbortSignal,
+    query: (target: ConsulTarget, waitMs: number) => Promise<T>,
+  ): Promise<T> {
     const release = await blockSlots.acquire(signal)
     const queryWaitMs = watches > maxWatchConnections ? Math.min(waitMs, crowdedWaitMs) : waitMs
     // Consul adds up to a sixteenth.
@@ -234,12 +246,12 @@ export function createConsulConnection(settings: ConsulConnectionSettings): Cons
     ).finally(release)
   }
 
-  async function attemptBlock<T>(query: (target: Target, waitMs: number) => Promise<T>, signal: AbortSignal): Promise<T> {
+  async function attemptBlock<T>(query: (target: ConsulTarget, waitMs: number) => Promise<T>, signal: AbortSignal): Promise<T> {
     const used = period
     try {
       return await withAnySignal([signal, used.over.signal], (either) => wait(used.index, either, query))
     } catch (caught) {
-      const error = explain(caught, name)
+      const error = toConsulError(caught, name)
       if (signal.aborted) throw error
       if (used.over.signal.aborted) throw used.over.signal.reason
       if (!isAnswer(error)) tls?.forget()
@@ -281,12 +293,12 @@ export function createConsulConnection(settings: ConsulConnectionSettings): Cons
 }
 
 /** Asks the agent whether its cluster has a leader. @throws SdError `SD_UNAVAILABLE` if it has none */
-export async function ping({ client, options }: Target): Promise<void> {
+export async function ping({ client, options }: ConsulTarget): Promise<void> {
   const [, leader] = await client.status.leader(options)
   if (typeof leader !== 'string' || leader === '') throw new SdError('SD_UNAVAILABLE', 'The cluster has no leader')
 }
 
-function createAgent({ endpoints, tls }: ConsulConnectionSettings): http.Agent {
+function createAgent({ endpoints, tls }: ResolvedConsulConnectionOptions): http.Agent {
   const options = { keepAlive: true, scheduling: 'lifo' } as const
   if (!endpoints[0]?.secure) return new http.Agent(options)
   return new https.Agent({ ...options, ...(tls?.serverName !== undefined && { servername: tls.serverName }) })

@@ -24,12 +24,12 @@ export interface ConsulResponse {
 
 const responses = new WeakMap<SdError, ConsulResponse>()
 
-/** Whether an error of {@link explain} is what an agent has answered, rather than its silence. */
+/** Whether an error of {@link toConsulError} is what an agent has answered, rather than its silence. */
 export function isAnswer(error: SdError): boolean {
   return responses.has(error)
 }
 
-/** The response behind an error of {@link explain}; `undefined` if there was none. */
+/** The response behind an error of {@link toConsulError}; `undefined` if there was none. */
 export function responseOf(error: SdError): ConsulResponse | undefined {
   return responses.get(error)
 }
@@ -47,7 +47,7 @@ interface LibraryError {
  * What an error of the library means, judged by the status: Consul's texts change, and those of a full disk or of a server behind the agent
  * may say anything. The message holds the request, the agent's text and a way out, never the token.
  */
-export function explain(caught: unknown, name: string): SdError {
+export function toConsulError(caught: unknown, name: string): SdError {
   if (SdError.isInstance(caught)) return caught
   const { response } = caught as LibraryError
   if (response?.statusCode === undefined) {
@@ -104,7 +104,7 @@ export async function unlessMissing<T>(call: Promise<T>, name: string): Promise<
   try {
     return await call
   } catch (caught) {
-    const error = explain(caught, name)
+    const error = toConsulError(caught, name)
     if (error.code === 'SD_NOT_FOUND') return undefined
     throw error
   }

@@ -1,9 +1,9 @@
 import { SdError } from '@sd/core'
 import type { Answer, QueryOptions } from './consul-client.ts'
-import type { ConsulConnection, Target } from './consul-connection.ts'
+import type { ConsulConnection, ConsulTarget } from './consul-connection.ts'
 
 /** A query of the library that can wait for changes. */
-export type Query = (target: Target, options: QueryOptions) => Promise<Answer<unknown>>
+export type Query = (target: ConsulTarget, options: QueryOptions) => Promise<Answer<unknown>>
 
 /** What a query found. */
 export interface Found {

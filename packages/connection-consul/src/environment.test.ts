@@ -21,8 +21,8 @@ afterEach(async () => {
 /** Pings an agent from a process with this environment. */
 async function ping(endpoint: string, env: Readonly<Record<string, string>>): Promise<string> {
   const code = `
-    import { createConsulConnection, ping, readConnectionOptions } from '@sd/connection-consul'
-    const connection = createConsulConnection(readConnectionOptions({ endpoints: ['${endpoint}'], operationTimeoutMs: 5_000 }, 'consul'))
+    import { createConsulConnection, ping, resolveConsulConnectionOptions } from '@sd/connection-consul'
+    const connection = createConsulConnection(resolveConsulConnectionOptions({ endpoints: ['${endpoint}'], operationTimeoutMs: 5_000 }, 'consul'))
     console.log(await connection.run(ping).then(() => 'reached', (error) => error.message))
     connection.close()`
   const { stdout } = await run(process.execPath, ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', code], {

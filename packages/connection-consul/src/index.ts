@@ -1,11 +1,11 @@
 export type { Answer, CallOptions, ConsulClient, QueryOptions, RawRequest, RawResponse } from './consul-client.ts'
-export { type ConsulConnection, createConsulConnection, ping, type RunOptions, type Target } from './consul-connection.ts'
-export { type ConsulResponse, explain, isAnswer, responseOf, unlessMissing } from './consul-errors.ts'
+export { type ConsulConnection, type ConsulTarget, createConsulConnection, ping, type RunOptions } from './consul-connection.ts'
+export { type ConsulResponse, isAnswer, responseOf, toConsulError, unlessMissing } from './consul-errors.ts'
 export { type Found, followQuery, type Query, queryOnce } from './consul-watch.ts'
 export {
   CONNECTION_OPTIONS,
   type ConsulConnectionOptions,
-  type ConsulConnectionSettings,
   checkPrefix,
-  readConnectionOptions,
+  type ResolvedConsulConnectionOptions,
+  resolveConsulConnectionOptions,
 } from './options.ts'

@@ -44,7 +44,7 @@ export const CONNECTION_OPTIONS = [
 ] as const
 
 /** Options with their defaults filled in. */
-export interface ConsulConnectionSettings {
+export interface ResolvedConsulConnectionOptions {
   /** Name of the owner, for messages. */
   readonly name: string
   /** Agents. */
@@ -68,7 +68,7 @@ export interface ConsulConnectionSettings {
 const connections = { min: 1, max: 10_000 }
 
 /** Checks the options of a connection. @param name the owner, for messages @throws SdError `SD_INVALID` that names the option */
-export function readConnectionOptions(options: ConsulConnectionOptions, name: string): ConsulConnectionSettings {
+export function resolveConsulConnectionOptions(options: ConsulConnectionOptions, name: string): ResolvedConsulConnectionOptions {
   const { token, datacenter } = options
   return {
     name,

@@ -2,14 +2,14 @@ import { connect } from 'node:net'
 import type { SdError } from '@sd/core'
 import { type ConsulServer, createCertificates, obtainServer, startConsul } from '@sd/test-servers'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { createConsulConnection, readConnectionOptions, type Target } from './index.ts'
+import { type ConsulTarget, createConsulConnection, resolveConsulConnectionOptions } from './index.ts'
 
 const consul = await obtainServer('consul', { own: true })
 const managementToken = 'the-management-token'
 
 /** What an operation ends with on this server. */
-async function failureOf(port: number, token: string, operation: (target: Target) => Promise<unknown>): Promise<SdError> {
-  const settings = readConnectionOptions({ endpoints: [`127.0.0.1:${port}`], token }, 'consul')
+async function failureOf(port: number, token: string, operation: (target: ConsulTarget) => Promise<unknown>): Promise<SdError> {
+  const settings = resolveConsulConnectionOptions({ endpoints: [`127.0.0.1:${port}`], token }, 'consul')
   const connection = createConsulConnection(settings)
   try {
     return (await connection.run(operation).then(
@@ -23,7 +23,7 @@ async function failureOf(port: number, token: string, operation: (target: Target
 
 const put =
   (path: string, body: unknown) =>
-  ({ client, headers, options: { ctx } }: Target): Promise<unknown> =>
+  ({ client, headers, options: { ctx } }: ConsulTarget): Promise<unknown> =>
     client._put({ path, body, headers, ctx })
 
 describe.runIf(consul)('what an agent refuses', { timeout: 60_000 }, () => {
@@ -38,7 +38,7 @@ describe.runIf(consul)('what an agent refuses', { timeout: 60_000 }, () => {
   afterAll(() => server.close())
 
   const checkAndSet = (index: number): unknown => [{ KV: { Verb: 'cas', Key: 'a', Value: 'eA==', Index: index } }]
-  const cases: readonly (readonly [string, (target: Target) => Promise<unknown>, RegExp, string])[] = [
+  const cases: readonly (readonly [string, (target: ConsulTarget) => Promise<unknown>, RegExp, string])[] = [
     [
       'registering',
       put('/agent/service/register', { Name: 'orders', Port: 80 }),
@@ -93,7 +93,7 @@ test.runIf(consul)('an agent that is asked too much may be asked later', { timeo
     message: expect.stringContaining('rate limit'),
   })
   const held = Array.from({ length: 8 }, () => connect(server.port, '127.0.0.1').on('error', () => undefined))
-  const read = ({ client, options }: Target): Promise<unknown> => client.status.leader(options)
+  const read = ({ client, options }: ConsulTarget): Promise<unknown> => client.status.leader(options)
   await vi.waitFor(
     async () =>
       expect(await failureOf(server.port, 'any', read)).toMatchObject({

@@ -10,9 +10,9 @@ import {
   withTimeout,
 } from '@sd/core'
 import { Etcd3, type IOptions } from 'etcd3'
-import { explain } from './etcd-errors.ts'
+import { toEtcdError } from './etcd-errors.ts'
 import { createMemberPolicies } from './member-policies.ts'
-import type { EtcdConnectionSettings } from './options.ts'
+import type { ResolvedEtcdConnectionOptions } from './options.ts'
 import { probeTls } from './tls-probe.ts'
 
 /** Runs operations on a client that is made anew when its login is no longer accepted. */
@@ -52,7 +52,7 @@ const grpcOptions = {
 const none: TlsCertificates = {}
 
 /** Opens nothing yet: the first operation does. */
-export function createEtcdConnection(settings: EtcdConnectionSettings): EtcdConnection {
+export function createEtcdConnection(settings: ResolvedEtcdConnectionOptions): EtcdConnection {
   const { endpoints, tls, operationTimeoutMs, name } = settings
   // Less than the limit of the whole, so that the reason is known when that is over.
   const attemptLimitMs = (operationTimeoutMs * 0.9) / endpoints.length
@@ -125,7 +125,7 @@ export function createEtcdConnection(settings: EtcdConnectionSettings): EtcdConn
     try {
       return await operation(await obtainClient())
     } catch (caught) {
-      throw explain(caught, name, settings.prefix)
+      throw toEtcdError(caught, name, settings.prefix)
     }
   }
 

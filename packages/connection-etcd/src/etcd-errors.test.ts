@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest'
-import { codeOf, explain } from './etcd-errors.ts'
+import { codeOf, toEtcdError } from './etcd-errors.ts'
 import { createMemberPolicies, isSilence } from './member-policies.ts'
 
 test.each([
@@ -16,13 +16,13 @@ test.each([
   ['13 INTERNAL: a proxy says: auth token too large', 'SD_UNAVAILABLE', true],
   ['something else: permission denied', 'SD_UNAVAILABLE', true],
 ])('%s is %s', (message, code, retryable) => {
-  expect(explain(new Error(message), 'etcd')).toMatchObject({ code, retryable })
+  expect(toEtcdError(new Error(message), 'etcd')).toMatchObject({ code, retryable })
 })
 
 test('a refusal names the prefix and the way out; a full database the remedy', () => {
-  const refused = explain(new Error('7 PERMISSION_DENIED: etcdserver: permission denied'), 'etcd', '/shop')
+  const refused = toEtcdError(new Error('7 PERMISSION_DENIED: etcdserver: permission denied'), 'etcd', '/shop')
   expect(refused.message).toContain('"readwrite" on the prefix "/shop"')
-  expect(explain(new Error('8 RESOURCE_EXHAUSTED: etcdserver: mvcc: database space exceeded'), 'etcd').message).toContain(
+  expect(toEtcdError(new Error('8 RESOURCE_EXHAUSTED: etcdserver: mvcc: database space exceeded'), 'etcd').message).toContain(
     'alarm disarm',
   )
 })

@@ -48,7 +48,7 @@ export function codeOf(error: unknown): number | undefined {
  * @param owner name of the owner, for the message
  * @param prefix what the owner reads and writes, for the message of a refusal
  */
-export function explain(caught: unknown, owner: string, prefix?: string): SdError {
+export function toEtcdError(caught: unknown, owner: string, prefix?: string): SdError {
   if (SdError.isInstance(caught)) return caught
   const message = caught instanceof Error ? caught.message : String(caught)
   const { code, details } = readStatus(message)

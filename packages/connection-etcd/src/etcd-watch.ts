@@ -29,7 +29,7 @@ interface ListedKeyValues extends KeyValues {
 }
 
 /** Options of {@link followPrefix}. */
-export interface FollowOptions {
+export interface EtcdFollowOptions {
   /** Ends it. */
   readonly signal: AbortSignal
   /** Called with everything, at first and after every change; then with the keys that changed. */
@@ -42,7 +42,7 @@ export interface FollowOptions {
  * One session: lists, then follows from the next revision. The library would go on by itself after a lost connection, but loses events then
  * and does not survive a compaction: any trouble ends the session, and the next one lists again.
  */
-export async function followPrefix(connection: EtcdConnection, prefix: string, options: FollowOptions): Promise<void> {
+export async function followPrefix(connection: EtcdConnection, prefix: string, options: EtcdFollowOptions): Promise<void> {
   const { signal, keysOnly = false, onChange } = options
   const { entries, revision } = await connection.run((client) => listPrefix(client, prefix, keysOnly))
   if (signal.aborted) return
@@ -71,7 +71,7 @@ export async function listPrefix(client: Etcd3, prefix: string, keysOnly: boolea
   return { entries: new Map(kvs.map((kv) => [kv.key.toString(), toKeyValue(kv)])), revision: header.revision }
 }
 
-async function follow(watcher: Watcher, entries: Map<string, KeyValue>, options: FollowOptions): Promise<void> {
+async function follow(watcher: Watcher, entries: Map<string, KeyValue>, options: EtcdFollowOptions): Promise<void> {
   const { signal, onChange } = options
   const ended = Promise.withResolvers<void>()
   const stop = (): void => ended.resolve()

@@ -16,14 +16,14 @@ import {
   grantLease,
   type KeyValues,
   listPrefix,
-  readConnectionOptions,
+  resolveEtcdConnectionOptions,
 } from './index.ts'
 
 const etcd = await obtainServer('etcd', { own: true })
 const opened: EtcdConnection[] = []
 
 function open(options: EtcdConnectionOptions): EtcdConnection {
-  const connection = createEtcdConnection(readConnectionOptions({ operationTimeoutMs: 2_000, ...options }, 'etcd'))
+  const connection = createEtcdConnection(resolveEtcdConnectionOptions({ operationTimeoutMs: 2_000, ...options }, 'etcd'))
   opened.push(connection)
   return connection
 }
@@ -282,7 +282,7 @@ describe.runIf(etcd)('a server with users', () => {
       .catch(() => undefined)
     for (const [credentials, way] of ways) {
       const options = { endpoints: endpoints(), operationTimeoutMs: 2_000, ...(credentials && { credentials }) }
-      const connection = createEtcdConnection({ ...readConnectionOptions(options, 'etcd'), prefix: '/orders/' })
+      const connection = createEtcdConnection({ ...resolveEtcdConnectionOptions(options, 'etcd'), prefix: '/orders/' })
       opened.push(connection)
       const error = (await operation(connection).catch((caught: unknown) => caught)) as SdError
       expect(error).toMatchObject({ code: 'SD_DENIED', retryable: false, message: expect.stringContaining(way) })

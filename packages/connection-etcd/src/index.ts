@@ -1,11 +1,11 @@
 export { changeKey, type KeyChange } from './etcd-change.ts'
 export { createEtcdConnection, type EtcdConnection } from './etcd-connection.ts'
 export { type EtcdLease, grantLease } from './etcd-lease.ts'
-export { type FollowOptions, followPrefix, type KeyValue, type KeyValues, listPrefix } from './etcd-watch.ts'
+export { type EtcdFollowOptions, followPrefix, type KeyValue, type KeyValues, listPrefix } from './etcd-watch.ts'
 export {
   CONNECTION_OPTIONS,
   checkPrefix,
   type EtcdConnectionOptions,
-  type EtcdConnectionSettings,
-  readConnectionOptions,
+  type ResolvedEtcdConnectionOptions,
+  resolveEtcdConnectionOptions,
 } from './options.ts'

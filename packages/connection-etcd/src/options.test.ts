@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { checkPrefix, readConnectionOptions } from './index.ts'
+import { checkPrefix, resolveEtcdConnectionOptions } from './index.ts'
 
 describe('options', () => {
   test('have defaults', () => {
-    expect(readConnectionOptions({}, 'etcd')).toMatchObject({
+    expect(resolveEtcdConnectionOptions({}, 'etcd')).toMatchObject({
       endpoints: [{ host: '127.0.0.1', port: 2_379, secure: false }],
       operationTimeoutMs: 5_000,
     })
@@ -21,7 +21,7 @@ describe('options', () => {
   ])('a wrong %s is refused without showing a secret', (field, options) => {
     let error: unknown
     try {
-      readConnectionOptions(options, 'etcd')
+      resolveEtcdConnectionOptions(options, 'etcd')
     } catch (caught) {
       error = caught
     }

@@ -27,7 +27,7 @@ export interface EtcdConnectionOptions {
 export const CONNECTION_OPTIONS = ['endpoints', 'credentials', 'tls', 'operationTimeoutMs'] as const
 
 /** Options with their defaults filled in. */
-export interface EtcdConnectionSettings {
+export interface ResolvedEtcdConnectionOptions {
   /** Name of the owner, for messages. */
   readonly name: string
   /** Members of the cluster. */
@@ -43,7 +43,7 @@ export interface EtcdConnectionSettings {
 }
 
 /** Checks the options of a connection. @param name the owner, for messages @throws SdError `SD_INVALID` that names the option */
-export function readConnectionOptions(options: EtcdConnectionOptions, name: string): EtcdConnectionSettings {
+export function resolveEtcdConnectionOptions(options: EtcdConnectionOptions, name: string): ResolvedEtcdConnectionOptions {
   const { credentials } = options
   return {
     name,

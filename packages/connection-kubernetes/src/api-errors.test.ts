@@ -1,6 +1,6 @@
 import { SdError } from '@sd/core'
 import { describe, expect, test } from 'vitest'
-import { EXPIRED, expired, explainFailure, explainStatus, LOGIN_REFUSED } from './api-errors.ts'
+import { EXPIRED, expired, LOGIN_REFUSED, toKubernetesError, toStatusError } from './api-errors.ts'
 
 describe('what an answer of the API means', () => {
   test.each([
@@ -15,34 +15,34 @@ describe('what an answer of the API means', () => {
     [500, 'SD_UNAVAILABLE', true],
     [504, 'SD_UNAVAILABLE', true],
   ])('%i is %s', (status, code, retryable) => {
-    expect(explainStatus(status, '{"message":"because"}', 'GET /x')).toMatchObject({ code, retryable })
-    expect(explainStatus(status, '<html>', 'GET /x').message).toMatch(/^GET \/x: /)
+    expect(toStatusError(status, '{"message":"because"}', 'GET /x')).toMatchObject({ code, retryable })
+    expect(toStatusError(status, '<html>', 'GET /x').message).toMatch(/^GET \/x: /)
   })
 
   test('what is too long is too large', () => {
     const body = { message: 'metadata.annotations: Too long', details: { causes: [{ reason: 'FieldValueTooLong' }] } }
-    expect(explainStatus(422, JSON.stringify(body), 'x').code).toBe('SD_TOO_LARGE')
-    expect(explainStatus(500, '{"message":"etcdserver: request is too large"}', 'x').code).toBe('SD_TOO_LARGE')
+    expect(toStatusError(422, JSON.stringify(body), 'x').code).toBe('SD_TOO_LARGE')
+    expect(toStatusError(500, '{"message":"etcdserver: request is too large"}', 'x').code).toBe('SD_TOO_LARGE')
   })
 
   test('a long message is cut, and a strange one is left out', () => {
-    expect(explainStatus(403, JSON.stringify({ message: 'x'.repeat(9_000) }), 'y').message).toHaveLength(403)
-    for (const text of ['null', '7', '{"message":7}']) expect(explainStatus(403, text, 'y').message).toBe('y: status 403')
+    expect(toStatusError(403, JSON.stringify({ message: 'x'.repeat(9_000) }), 'y').message).toHaveLength(403)
+    for (const text of ['null', '7', '{"message":7}']) expect(toStatusError(403, text, 'y').message).toBe('y: status 403')
   })
 
   test('a failure shows what the connection says, and nothing that may hold a secret', () => {
     const refused = Object.assign(new Error('connect ECONNREFUSED 10.0.0.1:6443'), { code: 'ECONNREFUSED' })
-    expect(explainFailure(new TypeError('fetch failed', { cause: refused }), 'x')).toMatchObject({
+    expect(toKubernetesError(new TypeError('fetch failed', { cause: refused }), 'x')).toMatchObject({
       code: 'SD_UNAVAILABLE',
       message: 'x: connect ECONNREFUSED 10.0.0.1:6443 (ECONNREFUSED)',
     })
     const empty = Object.assign(new Error(''), { code: 'ECONNRESET' })
-    expect(explainFailure(empty, 'x').message).toBe('x: ECONNRESET')
-    expect(explainFailure(new DOMException('x', 'TimeoutError'), 'x').message).toBe('x: no answer in time')
-    expect(explainFailure(new Error('exec plugin printed very-secret'), 'x').message).not.toContain('very-secret')
-    expect(explainFailure(Object.assign(new Error('Forbidden'), { statusCode: 403 }), 'x').code).toBe('SD_DENIED')
+    expect(toKubernetesError(empty, 'x').message).toBe('x: ECONNRESET')
+    expect(toKubernetesError(new DOMException('x', 'TimeoutError'), 'x').message).toBe('x: no answer in time')
+    expect(toKubernetesError(new Error('exec plugin printed very-secret'), 'x').message).not.toContain('very-secret')
+    expect(toKubernetesError(Object.assign(new Error('Forbidden'), { statusCode: 403 }), 'x').code).toBe('SD_DENIED')
     const known = new SdError('SD_TIMEOUT', 'late')
-    expect(explainFailure(known, 'x')).toBe(known)
+    expect(toKubernetesError(known, 'x')).toBe(known)
     expect(expired('x').code).toBe(EXPIRED)
   })
 })

@@ -37,7 +37,7 @@ const transportCodes = /^(?:E[A-Z]+|UND_ERR_[A-Z_]+|[A-Z_]*CERT[A-Z_]*|UNABLE_TO
  * @param text its body, a `Status` as JSON where the API itself answered
  * @param headers its header fields, which may say when to come back
  */
-export function explainStatus(status: number, text: string, what: string, headers: ReadableHeaders = {}): SdError {
+export function toStatusError(status: number, text: string, what: string, headers: ReadableHeaders = {}): SdError {
   const { message, details } = readStatus(text)
   const reason = typeof message === 'string' ? message.slice(0, 400) : `status ${status}`
   const isTooLong = details?.causes?.some((cause) => cause.reason === 'FieldValueTooLong') || isTooLargeForEtcd(status, message)
@@ -58,10 +58,10 @@ export function expired(what: string): SdError {
 }
 
 /** What an exception of the library means. Its messages can hold a piece of a kubeconfig or of a program's output, so only known parts are shown. */
-export function explainFailure(caught: unknown, what: string): SdError {
+export function toKubernetesError(caught: unknown, what: string): SdError {
   if (SdError.isInstance(caught)) return caught
   const { statusCode } = caught as { statusCode?: unknown }
-  if (typeof statusCode === 'number') return explainStatus(statusCode, '', what)
+  if (typeof statusCode === 'number') return toStatusError(statusCode, '', what)
   const reason = findReason(caught)
   return new SdError('SD_UNAVAILABLE', `${what}: ${reason}`, { cause: caught })
 }

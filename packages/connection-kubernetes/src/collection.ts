@@ -1,5 +1,5 @@
 import { createBackoff, SdError, sleep, withTimeout } from '@sd/core'
-import { EXPIRED, expired, explainStatus } from './api-errors.ts'
+import { EXPIRED, expired, toStatusError } from './api-errors.ts'
 import type { ApiEvent, KubernetesConnection } from './kubernetes-connection.ts'
 
 /** What every object of the API has. */
@@ -46,7 +46,7 @@ export interface Listing<T> {
 }
 
 /** Options of {@link followCollection}. */
-export interface FollowOptions<T> extends Collection {
+export interface KubernetesFollowOptions<T> extends Collection {
   /** Ends it. */
   readonly signal: AbortSignal
   /** Limit of one request, in milliseconds. */
@@ -127,7 +127,7 @@ async function checkNamespace(connection: KubernetesConnection, path: string, si
  */
 export async function followCollection<T extends KubeObject>(
   connection: KubernetesConnection,
-  options: FollowOptions<T>,
+  options: KubernetesFollowOptions<T>,
 ): Promise<void> {
   const { signal, operationTimeoutMs: timeoutMs, onList } = options
   const backoff = createBackoff({ baseMs: 200, maxMs: 4_000 })
@@ -156,7 +156,7 @@ function selectorsOf({ labelSelector, fieldSelector }: Omit<Collection, 'path'>)
 async function watchFrom<T extends KubeObject>(
   connection: KubernetesConnection,
   from: string,
-  options: FollowOptions<T>,
+  options: KubernetesFollowOptions<T>,
 ): Promise<string | undefined> {
   const { path, signal, onChange } = options
   let version: string | undefined = from
@@ -185,14 +185,14 @@ async function watchFrom<T extends KubeObject>(
 function readErrorEvent(object: unknown, path: string): SdError {
   const { code } = (object ?? {}) as { code?: unknown }
   const what = `watching ${path}`
-  return code === 410 ? expired(what) : explainStatus(typeof code === 'number' ? code : 500, JSON.stringify(object), what)
+  return code === 410 ? expired(what) : toStatusError(typeof code === 'number' ? code : 500, JSON.stringify(object), what)
 }
 
 /** A server that came back without its data counts from the beginning: a watch from a place that is yet to come would be silent. */
 async function isKnown<T extends KubeObject>(
   connection: KubernetesConnection,
   version: string,
-  options: FollowOptions<T>,
+  options: KubernetesFollowOptions<T>,
 ): Promise<boolean> {
   const { operationTimeoutMs: timeoutMs, signal, path } = options
   const now = await withTimeout({ timeoutMs, what: `looking at ${path}`, signal }, (limit) =>

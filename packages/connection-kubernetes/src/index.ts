@@ -1,8 +1,8 @@
 export {
   type Collection,
-  type FollowOptions,
   followCollection,
   type KubeObject,
+  type KubernetesFollowOptions,
   type Listing,
   listCollection,
 } from './collection.ts'
@@ -19,6 +19,6 @@ export {
   checkDnsLabel,
   isDnsLabel,
   type KubernetesConnectionOptions,
-  type KubernetesConnectionSettings,
-  readConnectionOptions,
+  type ResolvedKubernetesConnectionOptions,
+  resolveKubernetesConnectionOptions,
 } from './options.ts'

@@ -2,7 +2,7 @@ import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createKubernetesConnection, type KubernetesConnection } from './kubernetes-connection.ts'
-import { readConnectionOptions } from './options.ts'
+import { resolveKubernetesConnectionOptions } from './options.ts'
 
 const signal = AbortSignal.timeout(60_000)
 const cleanUps: (() => void)[] = []
@@ -22,7 +22,7 @@ async function connect(answer: RequestListener, token?: string): Promise<Kuberne
     users: [{ name: 'u', user: {} }],
   })
   const connection = createKubernetesConnection(
-    readConnectionOptions({ kubeconfig, operationTimeoutMs: 1_000, ...(token && { token }) }, 'kubernetes'),
+    resolveKubernetesConnectionOptions({ kubeconfig, operationTimeoutMs: 1_000, ...(token && { token }) }, 'kubernetes'),
   )
   cleanUps.push(() => {
     connection.close()
@@ -196,7 +196,7 @@ describe('the connection to the API', () => {
 
 test('Bun is told that it can not run this', () => {
   vi.stubGlobal('Bun', {})
-  const settings = readConnectionOptions({}, 'k8s')
+  const settings = resolveKubernetesConnectionOptions({}, 'k8s')
   expect(() => createKubernetesConnection(settings)).toThrow(
     expect.objectContaining({ code: 'SD_UNSUPPORTED', message: expect.stringContaining('k8s needs Node') }),
   )

@@ -1,9 +1,9 @@
 import { type HttpMethod, IsomorphicFetchHttpLibrary, RequestContext, type ResponseContext, Watch } from '@kubernetes/client-node'
 import { closedError, connectionHint, createSemaphore, SdError, sleep, withTimeout } from '@sd/core'
 import { isAllowed, refusedByPolicy, reviewOf, verbOf, wayOut } from './access-review.ts'
-import { expired, explainFailure, explainStatus, LOGIN_REFUSED } from './api-errors.ts'
+import { expired, LOGIN_REFUSED, toKubernetesError, toStatusError } from './api-errors.ts'
 import { createLogin } from './login.ts'
-import type { KubernetesConnectionSettings } from './options.ts'
+import type { ResolvedKubernetesConnectionOptions } from './options.ts'
 
 /** One request to the API. */
 export interface ApiRequest {
@@ -74,7 +74,7 @@ const parallelRequests = 16
  *
  * @throws SdError `SD_INVALID` for what is no kubeconfig; `SD_UNSUPPORTED` on Bun, which replaces the undici that the client library stands on
  */
-export function createKubernetesConnection(settings: KubernetesConnectionSettings): KubernetesConnection {
+export function createKubernetesConnection(settings: ResolvedKubernetesConnectionOptions): KubernetesConnection {
   const { name, operationTimeoutMs } = settings
   if ('Bun' in globalThis) throw new SdError('SD_UNSUPPORTED', `${name} needs Node: the client library does not run on Bun`)
   const login = createLogin(settings)
@@ -173,7 +173,7 @@ export function createKubernetesConnection(settings: KubernetesConnectionSetting
       const { httpStatusCode, headers, body: content } = await http.send(context).toPromise()
       return { httpStatusCode, headers, text: await content.text() }
     } catch (caught) {
-      throw explainFailure(caught, `${name}: ${method} ${path}`)
+      throw toKubernetesError(caught, `${name}: ${method} ${path}`)
     }
   }
 
@@ -181,7 +181,7 @@ export function createKubernetesConnection(settings: KubernetesConnectionSetting
     const what = `${name}: ${request.method} ${request.path}`
     const startedAt = performance.now()
     const { httpStatusCode, headers, text } = await exchange(request)
-    if (httpStatusCode >= 300) throw explainStatus(httpStatusCode, text, what, headers)
+    if (httpStatusCode >= 300) throw toStatusError(httpStatusCode, text, what, headers)
     acceptedAt = performance.now()
     const serverTime = Date.parse(headers['date'] ?? '')
     try {
@@ -222,7 +222,7 @@ export function createKubernetesConnection(settings: KubernetesConnectionSetting
           onEvent({ type, object })
         } catch (caught) {
           // The library would swallow it.
-          finish(explainFailure(caught, what))
+          finish(toKubernetesError(caught, what))
         }
       }
       const end = (error: unknown): void => finish(controller || !error ? undefined : explainWatch(error, what))
@@ -232,7 +232,7 @@ export function createKubernetesConnection(settings: KubernetesConnectionSetting
           if (isOver) opened.abort()
           else acceptedAt = performance.now()
         },
-        (error: unknown) => finish(explainFailure(error, what)),
+        (error: unknown) => finish(toKubernetesError(error, what)),
       )
       void sleep(operationTimeoutMs, signal)
         .then(() => controller || finish(new SdError('SD_TIMEOUT', `${what} did not begin within ${operationTimeoutMs} ms`)))
@@ -270,5 +270,5 @@ function isRefusal(error: unknown): error is SdError {
 }
 
 function explainWatch(error: unknown, what: string): SdError {
-  return (error as { statusCode?: unknown }).statusCode === 410 ? expired(what) : explainFailure(error, what)
+  return (error as { statusCode?: unknown }).statusCode === 410 ? expired(what) : toKubernetesError(error, what)
 }

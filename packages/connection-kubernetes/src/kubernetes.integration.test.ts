@@ -8,7 +8,7 @@ import { eventually } from '@sd/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Collection, followCollection, listCollection } from './collection.ts'
 import { createKubernetesConnection, type KubernetesConnection } from './kubernetes-connection.ts'
-import { type KubernetesConnectionOptions, readConnectionOptions } from './options.ts'
+import { type KubernetesConnectionOptions, resolveKubernetesConnectionOptions } from './options.ts'
 
 const etcd = await obtainServer('etcd', { own: true })
 const kubernetes = await obtainServer('kubernetes', { own: true })
@@ -50,7 +50,7 @@ describe.runIf(etcd && kubernetes)('the connection to Kubernetes', { timeout: 90
     server.call(method, `/api/v1/namespaces/${namespace}${path}`, body)
 
   function connect(options: KubernetesConnectionOptions): KubernetesConnection {
-    const connection = createKubernetesConnection(readConnectionOptions({ namespace, ...options }, 'kubernetes'))
+    const connection = createKubernetesConnection(resolveKubernetesConnectionOptions({ namespace, ...options }, 'kubernetes'))
     open.push(connection)
     return connection
   }

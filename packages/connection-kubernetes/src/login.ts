@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { KubeConfig, type RequestContext } from '@kubernetes/client-node'
 import { checkSecret, invalid, resolveProvided, SdError } from '@sd/core'
-import { checkDnsLabel, type KubernetesConnectionSettings } from './options.ts'
+import { checkDnsLabel, type ResolvedKubernetesConnectionOptions } from './options.ts'
 import { createSockets, type Sockets } from './sockets.ts'
 
 type Dispatcher = NonNullable<ReturnType<RequestContext['getDispatcher']>>
@@ -26,7 +26,7 @@ export interface Login {
 }
 
 /** Reads the kubeconfig. @throws SdError `SD_INVALID` that names what is wrong, without a credential */
-export function createLogin(settings: KubernetesConnectionSettings): Login {
+export function createLogin(settings: ResolvedKubernetesConnectionOptions): Login {
   const dispatchers = new Map<string, Dispatcher>()
   const retired = new Set<Dispatcher>()
   const sockets = createSockets(settings.operationTimeoutMs)
@@ -96,7 +96,7 @@ function withConnector(options: DispatcherOptions, sockets: Sockets): Dispatcher
   return { type: 'agent', connect: connect as ConnectOptions }
 }
 
-function loadConfig({ kubeconfig, context }: KubernetesConnectionSettings): KubeConfig {
+function loadConfig({ kubeconfig, context }: ResolvedKubernetesConnectionOptions): KubeConfig {
   const config = new KubeConfig()
   if (kubeconfig === 'in-cluster' && !process.env['KUBERNETES_SERVICE_HOST']) {
     throw invalid('kubeconfig', 'in-cluster', 'a Pod, where KUBERNETES_SERVICE_HOST is set')

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { createKubernetesConnection, type KubernetesConnection } from './kubernetes-connection.ts'
-import { type KubernetesConnectionOptions, readConnectionOptions } from './options.ts'
+import { type KubernetesConnectionOptions, resolveKubernetesConnectionOptions } from './options.ts'
 
 function kubeconfig(cluster: object = { server: 'https://10.0.0.1:6443' }, namespace?: string): string {
   return JSON.stringify({
@@ -18,7 +18,7 @@ function kubeconfig(cluster: object = { server: 'https://10.0.0.1:6443' }, names
 }
 
 function connect(options: KubernetesConnectionOptions): KubernetesConnection {
-  return createKubernetesConnection(readConnectionOptions(options, 'kubernetes'))
+  return createKubernetesConnection(resolveKubernetesConnectionOptions(options, 'kubernetes'))
 }
 
 describe('options', () => {

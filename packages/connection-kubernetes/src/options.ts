@@ -23,7 +23,7 @@ export interface KubernetesConnectionOptions {
 export const CONNECTION_OPTIONS = ['kubeconfig', 'context', 'token', 'namespace', 'operationTimeoutMs'] as const
 
 /** Options with their defaults filled in. */
-export interface KubernetesConnectionSettings {
+export interface ResolvedKubernetesConnectionOptions {
   /** Name of the owner, for messages. */
   readonly name: string
   /** Path, YAML text, `'in-cluster'`, or what kubectl uses. */
@@ -39,7 +39,10 @@ export interface KubernetesConnectionSettings {
 }
 
 /** Checks the options of a connection. @param name the owner, for messages @throws SdError `SD_INVALID` that names the option */
-export function readConnectionOptions(options: KubernetesConnectionOptions, name: string): KubernetesConnectionSettings {
+export function resolveKubernetesConnectionOptions(
+  options: KubernetesConnectionOptions,
+  name: string,
+): ResolvedKubernetesConnectionOptions {
   const { kubeconfig, context, token, namespace } = options
   return {
     name,

@@ -3,7 +3,7 @@ import { type KubernetesServer, obtainServer, startKubernetes } from '@sd/test-s
 import { eventually } from '@sd/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type ApiRequest, createKubernetesConnection, type KubernetesConnection } from './kubernetes-connection.ts'
-import { readConnectionOptions } from './options.ts'
+import { resolveKubernetesConnectionOptions } from './options.ts'
 
 const etcd = await obtainServer('etcd', { own: true })
 const kubernetes = await obtainServer('kubernetes', { own: true })
@@ -15,7 +15,7 @@ describe.runIf(etcd && kubernetes)('what an API server refuses', { timeout: 60_0
   const open: KubernetesConnection[] = []
   const as = (token: string): KubernetesConnection => {
     const settings = { kubeconfig: server.kubeconfig({ token }), namespace: 'default' }
-    const connection = createKubernetesConnection(readConnectionOptions(settings, 'kubernetes'))
+    const connection = createKubernetesConnection(resolveKubernetesConnectionOptions(settings, 'kubernetes'))
     open.push(connection)
     return connection
   }

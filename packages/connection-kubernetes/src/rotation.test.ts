@@ -7,7 +7,7 @@ import type { TLSSocket } from 'node:tls'
 import { type CertificateSet, createCertificates } from '@sd/test-servers'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createKubernetesConnection } from './kubernetes-connection.ts'
-import { readConnectionOptions } from './options.ts'
+import { resolveKubernetesConnectionOptions } from './options.ts'
 
 const signal = AbortSignal.timeout(60_000)
 let folder: string
@@ -67,7 +67,7 @@ test.each([
   const { port } = server.address() as AddressInfo
   await writeKubeconfig(port, before, isInline)
   const connection = createKubernetesConnection(
-    readConnectionOptions({ kubeconfig: file('config'), operationTimeoutMs: 2_000 }, 'kubernetes'),
+    resolveKubernetesConnectionOptions({ kubeconfig: file('config'), operationTimeoutMs: 2_000 }, 'kubernetes'),
   )
   const ask = async (): Promise<unknown> => (await connection.request({ method: 'GET', path: '/x', signal })).body
   const first = await ask()

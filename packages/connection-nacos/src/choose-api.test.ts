@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { SdError } from '@sd/core'
 import { describe, expect, test } from 'vitest'
-import { createApiChoice, type NacosConnectionOptions, readConnectionOptions, type UseApi } from './index.ts'
+import { createApiChoice, type NacosConnectionOptions, resolveNacosConnectionOptions, type UseApi } from './index.ts'
 
 /** An API of a server that has the given versions: it tells which one it is. */
 type Api = (operation: string) => Promise<string>
@@ -16,7 +16,7 @@ function serverWith(...versions: readonly string[]): {
     versions,
     asked,
     choose: (options: NacosConnectionOptions = {}) =>
-      createApiChoice<Api>(readConnectionOptions(options, 'nacos'), {
+      createApiChoice<Api>(resolveNacosConnectionOptions(options, 'nacos'), {
         v1: () => call('v1'),
         v3: () => call('v3'),
         probe: (api) => api('probe'),
@@ -78,7 +78,7 @@ describe('the API', () => {
   })
 
   test('a server that is away is not taken for one without the API', async () => {
-    const use = createApiChoice<string>(readConnectionOptions({}, 'nacos'), {
+    const use = createApiChoice<string>(resolveNacosConnectionOptions({}, 'nacos'), {
       v1: () => 'v1',
       v3: () => 'v3',
       probe: () => Promise.reject(new SdError('SD_UNAVAILABLE', 'away')),

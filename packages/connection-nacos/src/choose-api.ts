@@ -1,5 +1,5 @@
 import { SdError, withTimeout } from '@sd/core'
-import type { NacosConnectionSettings } from './options.ts'
+import type { ResolvedNacosConnectionOptions } from './options.ts'
 
 /** What an adapter does by either of Nacos' HTTP APIs. */
 export interface NacosApis<Api> {
@@ -15,7 +15,7 @@ export interface NacosApis<Api> {
 export type UseApi<Api> = <T>(operation: (api: Api) => Promise<T>) => Promise<T>
 
 /** The API that the options name, or at first use the one that the server has. Asked anew when the server no longer has it. */
-export function createApiChoice<Api>(settings: NacosConnectionSettings, apis: NacosApis<Api>): UseApi<Api> {
+export function createApiChoice<Api>(settings: ResolvedNacosConnectionOptions, apis: NacosApis<Api>): UseApi<Api> {
   const { api, operationTimeoutMs, name } = settings
   let chosen: Api | undefined = api === 'auto' ? undefined : apis[api]()
   let probing: Promise<Api> | undefined

@@ -8,7 +8,7 @@ export {
   checkGroup,
   checkLabel,
   type NacosConnectionOptions,
-  type NacosConnectionSettings,
-  readConnectionOptions,
+  type ResolvedNacosConnectionOptions,
+  resolveNacosConnectionOptions,
 } from './options.ts'
 export { isNoConfig, isRefusedByMd5 } from './server-texts.ts'

@@ -1,8 +1,8 @@
 import { closedError, type ServerEndpoint, withTimeout } from '@sd/core'
-import { explain, readError } from './nacos-error.ts'
+import { readError, toNacosError } from './nacos-error.ts'
 import { createNacosHttp, type NacosRequest, type NacosResponse } from './nacos-http.ts'
 import { createNacosLogin } from './nacos-login.ts'
-import type { NacosConnectionSettings } from './options.ts'
+import type { ResolvedNacosConnectionOptions } from './options.ts'
 
 /** Sends requests to whichever server answers, logged in if there are credentials. */
 export interface NacosConnection {
@@ -27,7 +27,7 @@ export interface NacosExchange extends NacosRequest {
 }
 
 /** Opens nothing yet: the first request does. */
-export function createNacosConnection(settings: NacosConnectionSettings): NacosConnection {
+export function createNacosConnection(settings: ResolvedNacosConnectionOptions): NacosConnection {
   const { endpoints, credentials, operationTimeoutMs, name } = settings
   const http = createNacosHttp(settings.tls)
   const shareMs = operationTimeoutMs / endpoints.length
@@ -62,7 +62,7 @@ export function createNacosConnection(settings: NacosConnectionSettings): NacosC
         preferred = place
         return response
       } catch (caught) {
-        const error = explain(name, caught)
+        const error = toNacosError(name, caught)
         if (!error.retryable || tried === endpoints.length) throw error
       }
     }

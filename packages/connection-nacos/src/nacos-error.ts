@@ -43,7 +43,7 @@ function isDropped(text: string, params: NacosRequest['params']): boolean {
 }
 
 /** What a failed exchange means: the server can't be reached, unless it is an error of ours already. */
-export function explain(name: string, caught: unknown): SdError {
+export function toNacosError(name: string, caught: unknown): SdError {
   return toSdError(caught, 'SD_UNAVAILABLE', `${name} can't be reached`)
 }
 

@@ -19,7 +19,7 @@ export interface NacosLogin {
   forget(token: string | undefined): void
 }
 
-interface Session {
+interface NacosSession {
   readonly token: string
   /** By `performance.now()`, with some time left. */
   readonly renewAt: number
@@ -46,8 +46,8 @@ export interface NacosLoginOptions {
 
 /** Logs in at first use. The credentials travel in the body, never in a URL. */
 export function createNacosLogin({ http, credentials, timeoutMs, name }: NacosLoginOptions): NacosLogin {
-  let session: Session | undefined
-  let pending: Promise<Session> | undefined
+  let session: NacosSession | undefined
+  let pending: Promise<NacosSession> | undefined
   let hasLoggedIn = false
   /** When a login was first refused, by `performance.now()`. */
   let refusedAt: number | undefined
@@ -62,7 +62,7 @@ export function createNacosLogin({ http, credentials, timeoutMs, name }: NacosLo
     return response
   }
 
-  async function logIn(endpoint: ServerEndpoint, signal: AbortSignal): Promise<Session> {
+  async function logIn(endpoint: ServerEndpoint, signal: AbortSignal): Promise<NacosSession> {
     const startedAt = performance.now()
     const response = await ask(endpoint, signal)
     const error = readError(name, response)

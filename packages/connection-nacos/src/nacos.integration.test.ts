@@ -12,7 +12,7 @@ import {
   type NacosConnection,
   type NacosConnectionOptions,
   type NacosRequest,
-  readConnectionOptions,
+  resolveNacosConnectionOptions,
 } from './index.ts'
 import { startTlsFront } from './testing/tls-front.ts'
 
@@ -25,7 +25,7 @@ const sign: NacosRequest = { method: 'GET', path: '/nacos/v1/ns/operator/metrics
 const opened: NacosConnection[] = []
 
 function open(options: NacosConnectionOptions): NacosConnection {
-  const connection = createNacosConnection(readConnectionOptions({ operationTimeoutMs: 2_000, ...options }, 'nacos'))
+  const connection = createNacosConnection(resolveNacosConnectionOptions({ operationTimeoutMs: 2_000, ...options }, 'nacos'))
   opened.push(connection)
   return connection
 }
@@ -141,8 +141,8 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
   test('the process says nothing, keeps no text on disk and exits by itself', async () => {
     const program = `
       import { existsSync } from 'node:fs'
-      import { createNacosConnection, listenToConfigs, readConnectionOptions } from ${JSON.stringify(new URL('./index.ts', import.meta.url).href)}
-      const connection = createNacosConnection(readConnectionOptions({ endpoints: ['127.0.0.1:${server.port}'] }, 'nacos'))
+      import { createNacosConnection, listenToConfigs, resolveNacosConnectionOptions } from ${JSON.stringify(new URL('./index.ts', import.meta.url).href)}
+      const connection = createNacosConnection(resolveNacosConnectionOptions({ endpoints: ['127.0.0.1:${server.port}'] }, 'nacos'))
       const controller = new AbortController()
       const places = [{ dataId: 'exit.yaml', group: 'g' }]
       await listenToConfigs(connection, { namespace: 'public', places, signal: controller.signal, onChange: () => setTimeout(() => controller.abort(), 300) })

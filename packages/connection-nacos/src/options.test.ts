@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { checkGroup, checkLabel, readConnectionOptions } from './index.ts'
+import { checkGroup, checkLabel, resolveNacosConnectionOptions } from './index.ts'
 
 describe('options', () => {
   test('have defaults', () => {
-    expect(readConnectionOptions({}, 'nacos')).toEqual({
+    expect(resolveNacosConnectionOptions({}, 'nacos')).toEqual({
       name: 'nacos',
       endpoints: [{ secure: false, host: '127.0.0.1', port: 8_848 }],
       api: 'auto',
@@ -27,7 +27,7 @@ describe('options', () => {
   ])('a wrong %s is refused without showing a secret', (field, options) => {
     let error: unknown
     try {
-      readConnectionOptions(options, 'nacos')
+      resolveNacosConnectionOptions(options, 'nacos')
     } catch (caught) {
       error = caught
     }

@@ -36,7 +36,7 @@ export interface NacosConnectionOptions {
 export const CONNECTION_OPTIONS = ['endpoints', 'api', 'namespace', 'credentials', 'tls', 'operationTimeoutMs'] as const
 
 /** Options with their defaults filled in. */
-export interface NacosConnectionSettings {
+export interface ResolvedNacosConnectionOptions {
   /** Name of the owner, for messages. */
   readonly name: string
   /** Servers. */
@@ -54,7 +54,7 @@ export interface NacosConnectionSettings {
 }
 
 /** Checks the options of a connection. @param name the owner, for messages @throws SdError `SD_INVALID` that names the option */
-export function readConnectionOptions(options: NacosConnectionOptions, name: string): NacosConnectionSettings {
+export function resolveNacosConnectionOptions(options: NacosConnectionOptions, name: string): ResolvedNacosConnectionOptions {
   const { credentials } = options
   return {
     name,

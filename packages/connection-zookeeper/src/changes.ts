@@ -1,10 +1,10 @@
-import type { ZooKeeperConnection } from './zookeeper-connection.ts'
+import type { ZooKeeperClient } from './zookeeper-client.ts'
 
 /** Most requests of one listing that are under way at the same time. */
 const concurrency = 200
 
 /** Options of {@link followChanges}. */
-export interface FollowOptions {
+export interface ZooKeeperFollowOptions {
   /** Ends it. */
   readonly signal: AbortSignal
   /**
@@ -23,9 +23,9 @@ export interface FollowOptions {
  * @throws what the connection was lost by
  */
 export async function followChanges(
-  connection: ZooKeeperConnection,
+  connection: ZooKeeperClient,
   folder: string,
-  { signal, refresh, onChange }: FollowOptions,
+  { signal, refresh, onChange }: ZooKeeperFollowOptions,
 ): Promise<void> {
   const { lost } = connection
   let changed = new Set([folder])

@@ -16,13 +16,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import {
   checkChroot,
   createFolder,
-  createSession,
+  createZooKeeperConnection,
   followChanges,
-  readConnectionOptions,
-  type SessionOptions,
+  resolveZooKeeperConnectionOptions,
+  type ZooKeeperClient,
   type ZooKeeperConnection,
+  type ZooKeeperConnectionInit,
   type ZooKeeperConnectionOptions,
-  type ZooKeeperSession,
 } from './index.ts'
 import { digestOf } from './testing/digest.ts'
 
@@ -33,7 +33,7 @@ describe.runIf(zookeeper && toxiproxy)('the connection to ZooKeeper', { timeout:
   let server: ZooKeeperServer
   let proxy: Toxiproxy
   let caseNumber = 0
-  const opened: ZooKeeperSession[] = []
+  const opened: ZooKeeperConnection[] = []
 
   beforeAll(async () => {
     if (!zookeeper || !toxiproxy) return
@@ -42,16 +42,16 @@ describe.runIf(zookeeper && toxiproxy)('the connection to ZooKeeper', { timeout:
   afterEach(() => Promise.all(opened.splice(0).map((session) => session.close())))
   afterAll(() => Promise.all([server.close(), proxy.close()]))
 
-  function open(options: ZooKeeperConnectionOptions = {}, listeners: Partial<SessionOptions> = {}): ZooKeeperSession {
+  function open(options: ZooKeeperConnectionOptions = {}, listeners: Partial<ZooKeeperConnectionInit> = {}): ZooKeeperConnection {
     const endpoints = [`127.0.0.1:${server.port}`]
-    const settings = readConnectionOptions({ endpoints, sessionTimeoutMs: 2_000, ...options }, 'zookeeper')
-    const session = createSession({ settings, ...listeners })
+    const settings = resolveZooKeeperConnectionOptions({ endpoints, sessionTimeoutMs: 2_000, ...options }, 'zookeeper')
+    const session = createZooKeeperConnection({ settings, ...listeners })
     opened.push(session)
     return session
   }
 
   /** A folder of its own for every case. */
-  async function nextFolder(session: ZooKeeperSession): Promise<string> {
+  async function nextFolder(session: ZooKeeperConnection): Promise<string> {
     const folder = `/case-${++caseNumber}`
     await session.run((connection) => createFolder(connection, folder, ''))
     return folder
@@ -84,10 +84,10 @@ describe.runIf(zookeeper && toxiproxy)('the connection to ZooKeeper', { timeout:
   })
 
   /** Follows a node and its children, and remembers what was there. */
-  function follow(session: ZooKeeperSession, folder: string, signal: AbortSignal) {
+  function follow(session: ZooKeeperConnection, folder: string, signal: AbortSignal) {
     const seen: string[] = []
     const present = new Map<string, string>()
-    const refresh = async (connection: ZooKeeperConnection, changed: ReadonlySet<string>): Promise<void> => {
+    const refresh = async (connection: ZooKeeperClient, changed: ReadonlySet<string>): Promise<void> => {
       for (const path of changed) {
         const [node, names = []] = [await connection.read(path, true), await connection.children(path, true)]
         if (node) present.set(path, node.text)
@@ -245,7 +245,7 @@ describe.runIf(zookeeper && toxiproxy)('the connection to ZooKeeper', { timeout:
       await connection.create('/guarded/a', Buffer.from('x'))
     })
     const guest = open({ credentials: { username: 'guest', password: 'guest-secret' } })
-    const cases: readonly (readonly [(connection: ZooKeeperConnection) => Promise<unknown>, string])[] = [
+    const cases: readonly (readonly [(connection: ZooKeeperClient) => Promise<unknown>, string])[] = [
       [(connection) => connection.read('/guarded/a'), '"read" on /guarded/a'],
       [(connection) => connection.children('/guarded'), '"read" on /guarded'],
       [(connection) => connection.write('/guarded/a', Buffer.from('y')), '"write" on /guarded/a'],

@@ -1,8 +1,9 @@
 import { SdError, type SdErrorOptions } from '@sd/core'
-import type { ZooKeeperConnection } from './zookeeper-connection.ts'
+import { parentOf } from './paths.ts'
+import type { ZooKeeperClient } from './zookeeper-client.ts'
 
 /** Creates a node without data, and those above it. @param chroot a path that is never created @throws SdError `SD_NOT_FOUND` without it */
-export async function createFolder(connection: ZooKeeperConnection, path: string, chroot: string): Promise<void> {
+export async function createFolder(connection: ZooKeeperClient, path: string, chroot: string): Promise<void> {
   if (path === chroot) throw missingChroot(chroot)
   if ((await connection.create(path)) !== 'no parent') return
   await createFolder(connection, parentOf(path), chroot)
@@ -10,13 +11,8 @@ export async function createFolder(connection: ZooKeeperConnection, path: string
 }
 
 /** Makes sure that the chroot is there. @throws SdError `SD_NOT_FOUND` */
-export async function checkChroot(connection: ZooKeeperConnection, chroot: string): Promise<void> {
+export async function checkChroot(connection: ZooKeeperClient, chroot: string): Promise<void> {
   if (!(await connection.exists(chroot || '/'))) throw missingChroot(chroot, { retryable: true })
-}
-
-/** The path above a path. */
-export function parentOf(path: string): string {
-  return path.slice(0, path.lastIndexOf('/'))
 }
 
 /** The error of a chroot that somebody has to create first. */

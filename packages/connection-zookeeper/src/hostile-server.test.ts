@@ -2,7 +2,12 @@ import type { Socket } from 'node:net'
 import { SdError } from '@sd/core'
 import { within } from '@sd/testing'
 import { afterEach, describe, expect, test } from 'vitest'
-import { createSession, readConnectionOptions, type ZooKeeperConnectionOptions, type ZooKeeperSession } from './index.ts'
+import {
+  createZooKeeperConnection,
+  resolveZooKeeperConnectionOptions,
+  type ZooKeeperConnection,
+  type ZooKeeperConnectionOptions,
+} from './index.ts'
 import { answer, type FakeServer, frameOf, grantSession, startFakeServer, xidOf } from './testing/fake-server.ts'
 
 const cleanups: (() => Promise<void>)[] = []
@@ -16,14 +21,14 @@ async function start(onData: Parameters<typeof startFakeServer>[0]): Promise<Fak
   return server
 }
 
-function open({ port }: FakeServer, options: ZooKeeperConnectionOptions = {}): ZooKeeperSession {
+function open({ port }: FakeServer, options: ZooKeeperConnectionOptions = {}): ZooKeeperConnection {
   const wanted = { endpoints: [`127.0.0.1:${port}`], operationTimeoutMs: 1_000, ...options }
-  const session = createSession({ settings: readConnectionOptions(wanted, 'zookeeper') })
+  const session = createZooKeeperConnection({ settings: resolveZooKeeperConnectionOptions(wanted, 'zookeeper') })
   cleanups.push(() => within(session.close(), 3_000, 'close()'))
   return session
 }
 
-function ping(session: ZooKeeperSession): Promise<unknown> {
+function ping(session: ZooKeeperConnection): Promise<unknown> {
   return session.run((connection) => connection.exists('/'))
 }
 
@@ -32,7 +37,7 @@ function startGranting(onRequest: (socket: Socket, request: Buffer) => void, tim
   return start((socket, chunk, isFirst) => (isFirst ? socket.write(grantSession(timeoutMs)) : onRequest(socket, chunk)))
 }
 
-async function codeOfPing(session: ZooKeeperSession): Promise<string> {
+async function codeOfPing(session: ZooKeeperConnection): Promise<string> {
   const error: unknown = await ping(session).then(
     () => undefined,
     (caught: unknown) => caught,

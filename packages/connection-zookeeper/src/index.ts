@@ -1,13 +1,14 @@
 export type { AccessPermission, AccessRule } from './access.ts'
-export { type FollowOptions, followChanges, forEachAtOnce } from './changes.ts'
+export { followChanges, forEachAtOnce, type ZooKeeperFollowOptions } from './changes.ts'
 export { isDenied } from './errors.ts'
-export { checkChroot, createFolder, missingChroot, parentOf } from './folders.ts'
+export { checkChroot, createFolder, missingChroot } from './folders.ts'
 export {
   CONNECTION_OPTIONS,
   checkPath,
-  readConnectionOptions,
+  type ResolvedZooKeeperConnectionOptions,
+  resolveZooKeeperConnectionOptions,
   type ZooKeeperConnectionOptions,
-  type ZooKeeperConnectionSettings,
 } from './options.ts'
-export type { NodeStat, ReadNode, ZooKeeperConnection } from './zookeeper-connection.ts'
-export { createSession, type SessionOptions, type ZooKeeperSession } from './zookeeper-session.ts'
+export { parentOf } from './paths.ts'
+export type { NodeStat, ReadNode, ZooKeeperClient } from './zookeeper-client.ts'
+export { createZooKeeperConnection, type ZooKeeperConnection, type ZooKeeperConnectionInit } from './zookeeper-connection.ts'

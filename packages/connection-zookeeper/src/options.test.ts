@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { checkPath, readConnectionOptions } from './index.ts'
+import { checkPath, resolveZooKeeperConnectionOptions } from './index.ts'
 
 test('defaults', () => {
-  expect(readConnectionOptions({}, 'zookeeper')).toEqual({
+  expect(resolveZooKeeperConnectionOptions({}, 'zookeeper')).toEqual({
     endpoints: [{ secure: false, host: '127.0.0.1', port: 2181 }],
     chroot: '',
     sessionTimeoutMs: 15_000,
@@ -12,7 +12,7 @@ test('defaults', () => {
     operationTimeoutMs: 5_000,
     name: 'zookeeper',
   })
-  expect(readConnectionOptions({ chroot: '/team' }, 'zookeeper')).toMatchObject({ chroot: '/team' })
+  expect(resolveZooKeeperConnectionOptions({ chroot: '/team' }, 'zookeeper')).toMatchObject({ chroot: '/team' })
 })
 
 const bad: readonly (readonly [string, object])[] = [
@@ -46,7 +46,7 @@ const bad: readonly (readonly [string, object])[] = [
 ]
 
 test.each(bad)('a wrong %s is refused by name: %o', (field, options) => {
-  expect(() => readConnectionOptions(options, 'zookeeper')).toThrow(
+  expect(() => resolveZooKeeperConnectionOptions(options, 'zookeeper')).toThrow(
     expect.objectContaining({ code: 'SD_INVALID', field, message: expect.not.stringContaining('secret') }),
   )
 })

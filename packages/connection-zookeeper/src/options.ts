@@ -47,7 +47,7 @@ export const CONNECTION_OPTIONS = [
 ] as const
 
 /** Options with their defaults filled in. */
-export interface ZooKeeperConnectionSettings {
+export interface ResolvedZooKeeperConnectionOptions {
   /** Name of the owner, for messages. */
   readonly name: string
   /** Members of the ensemble. */
@@ -67,7 +67,10 @@ export interface ZooKeeperConnectionSettings {
 }
 
 /** Checks the options of a connection. @param name the owner, for messages @throws SdError `SD_INVALID` that names the option */
-export function readConnectionOptions(options: ZooKeeperConnectionOptions, name: string): ZooKeeperConnectionSettings {
+export function resolveZooKeeperConnectionOptions(
+  options: ZooKeeperConnectionOptions,
+  name: string,
+): ResolvedZooKeeperConnectionOptions {
   const { chroot, credentials, acl } = options
   return {
     name,

@@ -1,241 +1,197 @@
-import { isUtf8 } from 'node:buffer'
-import { type Credentials, guardListener, SdError, settlesWithin, untilAborted } from '@sd/core'
-import { CreateMode, type Event, Exception, type Stat } from 'node-zookeeper-client'
-import { type AccessRule, toAcl } from './access.ts'
-import { type DialedClient, type DialOptions, dial, presentCredentials, type SessionIdentity } from './dial.ts'
-import { codeOf, type Need, noteNeed } from './errors.ts'
-import { parentOf } from './folders.ts'
+import { isIP } from 'node:net'
+import {
+  type Credentials,
+  closedError,
+  createBackoff,
+  createTlsSource,
+  type Provided,
+  resolveProvided,
+  SdError,
+  type ServerEndpoint,
+  settlesWithin,
+  sleep,
+  toSdError,
+  withTimeout,
+} from '@sd/core'
+import { type SessionIdentity, sessionExpired } from './dial.ts'
+import { toZooKeeperError } from './errors.ts'
+import { checkLogin, type ResolvedZooKeeperConnectionOptions } from './options.ts'
+import { openClient, type ZooKeeperClient } from './zookeeper-client.ts'
 
-/** What ZooKeeper knows of a node. */
-export interface NodeStat {
-  /** How often it was written since it was created. */
-  readonly version: number
-  /** The transaction that created it, such as `0x1f`. */
-  readonly czxid: string
-  /** The transaction that wrote it last. Removing and creating it anew starts `version` at 0 again, but this is always another one. */
-  readonly mzxid: string
-  /** When it was written last, in Unix milliseconds. */
-  readonly mtimeMs: number
-  /** Number of nodes directly below. */
-  readonly numChildren: number
-  /** Whether it is ephemeral and belongs to this session. */
-  readonly own: boolean
-}
-
-/** A node and its data. */
-export interface ReadNode extends NodeStat {
-  /** Its data, read as UTF-8; empty where there is none. */
-  readonly text: string
-  /** Whether its data is UTF-8; else characters of `text` are not what was written. */
-  readonly isText: boolean
-}
-
-/** One TCP connection. Calls reject with the library's errors, and at once when it is lost. */
+/** A session that outlives its connections, and is begun anew when it is over. */
 export interface ZooKeeperConnection {
-  /** The session that it belongs to. */
-  readonly identity: SessionIdentity
-  /** As agreed with the server. */
-  readonly sessionTimeoutMs: number
-  /** Fires with an SdError once the connection is lost; it does not come back. */
-  readonly lost: AbortSignal
-  /** What is known of a node; `undefined` if there is none. A watch tells when it comes, changes or goes. */
-  exists(path: string, watched?: boolean): Promise<NodeStat | undefined>
-  /** Names below a node; `undefined` if there is none. */
-  children(path: string, watched?: boolean): Promise<readonly string[] | undefined>
-  /** What a node holds; `undefined` if there is none. */
-  read(path: string, watched?: boolean): Promise<ReadNode | undefined>
-  /** Creates a node: a lasting one, or one that goes with this session. */
-  create(path: string, data?: Buffer, lifetime?: 'lasting' | 'session'): Promise<'created' | 'exists' | 'no parent'>
-  /** Changes a node's data. @param version the only one to change @returns `undefined` if there is none, or one of another version */
-  write(path: string, data: Buffer, version?: number): Promise<NodeStat | undefined>
-  /** Removes a node, or one that is gone. @param version the only one to remove @returns `false` if it has another version */
-  remove(path: string, version?: number): Promise<boolean>
-  /** Removes a node and creates it for this session, in one step. @returns whether it was there */
-  replace(path: string, data: Buffer): Promise<boolean>
-  /** Presents more credentials. */
-  login(credentials: Credentials): void
-  /** Tells of watched nodes that are `folder` itself or below it. @returns ends it */
-  listen(folder: string, listener: (path: string) => void): () => void
-  /** Loses it now. */
-  lose(error: SdError): void
-  /** Ends the session at the server, then loses the connection. */
-  end(): Promise<void>
+  /**
+   * Runs `operation` on the connection, waiting for the attempt to connect that is under way; fails at once between attempts. Runs it once
+   * more if it was denied and there are other credentials by now.
+   *
+   * @throws SdError that says what the failure means
+   */
+  run<T>(operation: (connection: ZooKeeperClient) => Promise<T>): Promise<T>
+  /** Ends the session and its connection. Bounded in time. */
+  close(): Promise<void>
 }
 
-/** Options of {@link openConnection}. */
-export interface ConnectionOptions extends DialOptions {
-  /** Who may do what with new nodes. */
-  readonly acl: readonly AccessRule[] | undefined
+/** Options of {@link createZooKeeperConnection}. */
+export interface ZooKeeperConnectionInit {
+  /** How to reach the ensemble. */
+  readonly settings: ResolvedZooKeeperConnectionOptions
+  /** A connection was made. */
+  readonly onConnected?: () => void
+  /** A connection was lost, and with it perhaps the session. */
+  readonly onLost?: (error: SdError) => void
 }
 
-/** Most calls that wait for an answer at the same time. */
-const maxPending = 20_000
+/** A connection that lasts so long is no part of a series of failures, in milliseconds. */
+const stableAfterMs = 2_000
 
-/** Longest time that ending a session is waited for, in milliseconds. */
-const endLimitMs = 500
+/** How much longer a sign of life is waited for, in milliseconds. */
+const graceMs = 100
 
-const anyVersion = -1
+/** Opens nothing yet: the first operation does. From then on it connects again by itself after every loss. */
+export function createZooKeeperConnection({ settings, onConnected, onLost }: ZooKeeperConnectionInit): ZooKeeperConnection {
+  const { endpoints, name, sessionTimeoutMs, operationTimeoutMs, acl } = settings
+  const closing = new AbortController()
+  let attempt: Promise<ZooKeeperClient> | undefined
+  let identity: SessionIdentity | undefined
+  let presented: Credentials | undefined
+  let lastError: SdError = new SdError('SD_UNAVAILABLE', `${name} is not connected yet`)
+  let nextEndpoint = Math.floor(Math.random() * endpoints.length)
 
-/** Connects, see {@link dial}. */
-export async function openConnection(options: ConnectionOptions): Promise<ZooKeeperConnection> {
-  const dialed = await dial(options)
-  const { client, lost, lose } = dialed
-  const identity = { id: client.getSessionId(), password: client.getSessionPassword() }
-  const call = createCaller(dialed)
-  const { listen, onEvent } = createListeners()
-  // The digest users of this connection, or everybody.
-  const defaultRule = options.credentials ? { scheme: 'auth', id: '' } : { scheme: 'world', id: 'anyone' }
-  const acl = toAcl(options.acl ?? [defaultRule])
-  // Always the same function for a path: the library would keep others until they fire, and has no way to take one back.
-  const watcherFor = (watched: boolean): ((event: Event) => void) => (watched ? onEvent : (undefined as never))
+  // Looked at for every connection.
+  const source = endpoints[0]?.secure ? createTlsSource(settings.tls ?? {}, 0) : undefined
 
-  const toNodeStat = ({ version, czxid, mzxid, mtime, numChildren, ephemeralOwner }: Stat): NodeStat => ({
-    version,
-    czxid: toTransactionId(czxid),
-    mzxid: toTransactionId(mzxid),
-    mtimeMs: Number(mtime.readBigInt64BE()),
-    numChildren,
-    own: ephemeralOwner.equals(identity.id),
-  })
-
-  return {
-    identity,
-    sessionTimeoutMs: client.getSessionTimeout(),
-    lost,
-    async exists(path, watched = false) {
-      const stat = await call<Stat | null>((done) => client.exists(path, watcherFor(watched), done))
-      return stat ? toNodeStat(stat) : undefined
-    },
-    children: (path, watched = false) =>
-      unlessMissing(
-        call<readonly string[]>((done) => client.getChildren(path, watcherFor(watched), done), { permission: 'read', path }),
-      ),
-    read: (path, watched = false) =>
-      unlessMissing(
-        call<ReadNode>(
-          (done) =>
-            client.getData(path, watcherFor(watched), (error, data: Buffer | undefined, stat) =>
-              done(
-                error,
-                error ? undefined : { ...toNodeStat(stat), text: data?.toString() ?? '', isText: !data || isUtf8(data) },
-              ),
-            ),
-          { permission: 'read', path },
-        ),
-      ),
-    async create(path, data = Buffer.alloc(0), lifetime = 'lasting') {
-      const mode = lifetime === 'session' ? CreateMode.EPHEMERAL : CreateMode.PERSISTENT
-      const code = await codeUnless(
-        call((done) => client.create(path, data, acl, mode, done), { permission: 'create', path: parentOf(path) || '/' }),
-        [Exception.NODE_EXISTS, Exception.NO_NODE],
-      )
-      if (code === undefined) return 'created'
-      return code === Exception.NODE_EXISTS ? 'exists' : 'no parent'
-    },
-    async write(path, data, version = anyVersion) {
-      const written = call<Stat>((done) => client.setData(path, data, version, done), { permission: 'write', path })
-      const code = await codeUnless(written, [Exception.NO_NODE, Exception.BAD_VERSION])
-      return code === undefined ? toNodeStat(await written) : undefined
-    },
-    async remove(path, version = anyVersion) {
-      const code = await codeUnless(
-        call((done) => client.remove(path, version, done), { permission: 'delete', path: parentOf(path) || '/' }),
-        [Exception.NO_NODE, Exception.BAD_VERSION],
-      )
-      return code !== Exception.BAD_VERSION
-    },
-    async replace(path, data) {
-      const transaction = client.transaction().remove(path, anyVersion).create(path, data, acl, CreateMode.EPHEMERAL)
-      const code = await codeUnless(
-        call((done) => transaction.commit(done), { permission: 'create" and "delete', path: parentOf(path) || '/' }),
-        [Exception.NO_NODE],
-      )
-      return code === undefined
-    },
-    login: (credentials) => presentCredentials(client, credentials),
-    listen,
-    lose,
-    async end() {
-      if (lost.aborted) return
-      client.close()
-      await settlesWithin(untilAborted(lost), endLimitMs)
-      lose(new SdError('SD_UNAVAILABLE', `${options.name} was closed`))
-    },
+  async function connectTo(index: number): Promise<ZooKeeperClient> {
+    const { signal } = closing
+    const endpoint = endpoints[index % endpoints.length] as ServerEndpoint
+    const timeoutMs = Math.max(250, Math.floor(operationTimeoutMs / endpoints.length))
+    presented = settings.credentials && (await provideCredentials(settings.credentials, timeoutMs, name))
+    const tls =
+      source && (await withTimeout({ timeoutMs, what: `asking for the certificates of ${name}` }, () => source.current()))
+    const secure = tls && { ...tls, servername: settings.tls?.serverName ?? (isIP(endpoint.host) ? '' : endpoint.host) }
+    return openClient({ endpoint, secure, name, sessionTimeoutMs, identity, credentials: presented, acl, timeoutMs, signal })
   }
-}
 
-/** As ZooKeeper's own tools write it. */
-function toTransactionId(bytes: Buffer): string {
-  return `0x${bytes.readBigUInt64BE().toString(16)}`
-}
-
-type Done = (error: unknown, value?: unknown) => void
-
-/** Turns callbacks into promises that settle when the connection is lost, also where the library forgets its callback. */
-function createCaller({ lost }: DialedClient): <T>(start: (done: Done) => void, need?: Need) => Promise<T> {
-  const pending = new Set<(error: unknown) => void>()
-  lost.addEventListener('abort', () => {
-    for (const reject of pending) reject(lost.reason)
-    pending.clear()
-  })
-  return <T>(start: (done: Done) => void, need?: Need) =>
-    new Promise<T>((resolve, reject) => {
-      if (lost.aborted) return reject(lost.reason)
-      if (pending.size >= maxPending)
-        return reject(new SdError('SD_UNAVAILABLE', `${maxPending} calls wait for ZooKeeper already`))
-      pending.add(reject)
-      const done: Done = (error, value) => {
-        pending.delete(reject)
-        if (error && need) noteNeed(error, need)
-        if (error) reject(error)
-        else resolve(value as T)
-      }
+  /** Tries every member once, and one more time with a new session where the old one is over. */
+  async function connect(): Promise<ZooKeeperClient> {
+    for (let failures = 0; ; ) {
       try {
-        start(done)
+        const connection = await connectTo(nextEndpoint)
+        identity = connection.identity
+        return connection
       } catch (error) {
-        done(error)
+        if (closing.signal.aborted) throw closedError(name)
+        if (error === sessionExpired && identity) {
+          identity = undefined
+          continue
+        }
+        failures++
+        nextEndpoint = (nextEndpoint + 1) % endpoints.length
+        if (failures >= endpoints.length) throw toZooKeeperError(error, name)
       }
-    })
-}
+    }
+  }
 
-function createListeners(): Pick<ZooKeeperConnection, 'listen'> & { readonly onEvent: (event: Event) => void } {
-  const listeners = new Map<string, Set<(path: string) => void>>()
+  function pause(durationMs: number): Promise<void> {
+    return sleep(durationMs, closing.signal, true).catch(() => undefined)
+  }
+
+  /** What operations wait for after a loss: the pause is jittered, so that a thousand clients don't return at once. */
+  async function connectAfter(pauseMs: number): Promise<ZooKeeperClient> {
+    if (pauseMs > 0) await pause(pauseMs)
+    return connect()
+  }
+
+  /** Connects, probes until the connection is lost, and starts over. */
+  async function keepConnected(): Promise<void> {
+    const backoff = createBackoff({ baseMs: 100, maxMs: 2_000 })
+    let pauseMs = 0
+    while (!closing.signal.aborted) {
+      attempt = connectAfter(pauseMs)
+      let failedPauseMs = 0
+      try {
+        const connection = await attempt
+        const connectedAt = performance.now()
+        onConnected?.()
+        lastError = await probeUntilLost(connection, name)
+        if (performance.now() - connectedAt > stableAfterMs) backoff.reset()
+        pauseMs = backoff.next()
+      } catch (error) {
+        lastError = toSdError(error, 'SD_UNAVAILABLE', name)
+        attempt = undefined
+        pauseMs = 0
+        failedPauseMs = backoff.next()
+      }
+      if (closing.signal.aborted) return
+      onLost?.(lastError)
+      if (failedPauseMs > 0) await pause(failedPauseMs)
+    }
+  }
+
+  let keeping: Promise<void> | undefined
+  function acquire(): Promise<ZooKeeperClient> {
+    if (closing.signal.aborted) throw closedError(name)
+    keeping ??= keepConnected()
+    if (attempt) return attempt
+    throw lastError
+  }
+
+  async function once<T>(operation: (connection: ZooKeeperClient) => Promise<T>): Promise<T> {
+    try {
+      return await operation(await acquire())
+    } catch (error) {
+      throw toZooKeeperError(error, name)
+    }
+  }
+
+  /** Presents the credentials of now. @returns whether they are others than before */
+  async function loginAgain(): Promise<boolean> {
+    if (typeof settings.credentials !== 'function') return false
+    const credentials = await provideCredentials(settings.credentials, operationTimeoutMs, name)
+    if (credentials.username === presented?.username && credentials.password === presented.password) return false
+    presented = credentials
+    const connection = await acquire()
+    connection.login(credentials)
+    return true
+  }
+
   return {
-    onEvent(event) {
-      const path = event.getPath()
-      for (let folder = path; folder !== ''; folder = parentOf(folder)) {
-        for (const tell of listeners.get(folder) ?? []) tell(path)
+    async run(operation) {
+      try {
+        return await once(operation)
+      } catch (error) {
+        if (!SdError.isInstance(error) || error.code !== 'SD_DENIED' || !(await loginAgain())) throw error
+        return once(operation)
       }
     },
-    listen(folder, listener) {
-      const all = listeners.get(folder) ?? new Set()
-      const own = guardListener(`listener on ${folder}`, listener)
-      listeners.set(folder, all.add(own))
-      return () => {
-        all.delete(own)
-        if (all.size === 0 && listeners.get(folder) === all) listeners.delete(folder)
-      }
+    async close() {
+      closing.abort()
+      const connection = await attempt?.catch(() => undefined)
+      await connection?.end()
+      await keeping
     },
   }
 }
 
-async function unlessMissing<T>(answer: Promise<T>): Promise<T | undefined> {
-  try {
-    return await answer
-  } catch (error) {
-    if (codeOf(error) === Exception.NO_NODE) return undefined
-    throw error
-  }
+async function provideCredentials(provided: Provided<Credentials>, timeoutMs: number, name: string): Promise<Credentials> {
+  const what = `asking for the credentials of ${name}`
+  return checkLogin(await withTimeout({ timeoutMs, what }, () => resolveProvided(provided)))
 }
 
-/** The code of an expected failure; `undefined` if there was none. */
-async function codeUnless(answer: Promise<unknown>, expected: readonly number[]): Promise<number | undefined> {
-  try {
-    await answer
-    return undefined
-  } catch (error) {
-    const code = codeOf(error)
-    if (code !== undefined && expected.includes(code)) return code
-    throw error
+/**
+ * Asks for a sign of life again and again: the library has no limit for an answer, so that a connection which is half open looks fine for
+ * ever. It is noticed within about 8 s, or 5/6 of the session's time where that is less.
+ */
+async function probeUntilLost({ lost, lose, exists, sessionTimeoutMs }: ZooKeeperClient, name: string): Promise<SdError> {
+  const intervalMs = Math.min(5_000, sessionTimeoutMs / 3)
+  const timeoutMs = Math.min(3_000, sessionTimeoutMs / 2)
+  while (!lost.aborted) {
+    await sleep(intervalMs, lost).catch(() => undefined)
+    if (lost.aborted) break
+    // Whatever the answer is, it is one.
+    const answer = exists('/').catch(() => undefined)
+    // A process that was stopped finds its timers due before it has read what came.
+    const isAlive = (await settlesWithin(answer, timeoutMs)) || (await settlesWithin(answer, graceMs))
+    if (!isAlive) lose(new SdError('SD_UNAVAILABLE', `${name} gave no sign of life for ${timeoutMs} ms`))
   }
+  return toSdError(lost.reason, 'SD_UNAVAILABLE', name)
 }

@@ -23,7 +23,7 @@ import type { InstanceFilter } from './filters.ts'
 import { createInstanceFeed } from './instance-source.ts'
 import { LiveCluster } from './live-cluster.ts'
 import { resolveNamedPorts } from './named-ports.ts'
-import { type DiscoveryOptions, type DiscoverySettings, readOptions, settingKeys } from './options.ts'
+import { type DiscoveryOptions, type DiscoverySettings, resolveDiscoveryOptions, settingKeys } from './options.ts'
 import { type DiscoveryStatistics, reportCluster, summarize } from './statistics.ts'
 import { drawByWeight } from './view.ts'
 
@@ -90,7 +90,7 @@ export interface Discovery extends ClusterSource, AsyncDisposable {
 export function createDiscovery(options: DiscoveryOptions): Discovery {
   const ownId = randomUUID()
   const declared = createDeclaredChecks((error) => resolved.onError(error))
-  let resolved = readOptions(options, ownId, declared)
+  let resolved = resolveDiscoveryOptions(options, ownId, declared)
   const { source, snapshots, ttlMs, coldStartMs, onError } = resolved
   const feed = resolveNamedPorts(createInstanceFeed(source, ttlMs))
   const disk = snapshots && createDiskSnapshots(snapshots)
@@ -219,7 +219,7 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
     configure(settings) {
       if (closing) throw closedError('discovery')
       checkKnownKeys('', checkObject('settings', settings), settingKeys)
-      resolved = readOptions(
+      resolved = resolveDiscoveryOptions(
         { ...settings, source, ttlMs, coldStartMs, onError, ...(snapshots && { snapshots }) },
         ownId,
         declared,

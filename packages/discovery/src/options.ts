@@ -160,7 +160,7 @@ export const settingKeys: readonly string[] = keys.filter(
  * @param declared runs the checks that instances declare, where that is wanted
  * @throws SdError `SD_INVALID` that names the option
  */
-export function readOptions(
+export function resolveDiscoveryOptions(
   options: DiscoveryOptions,
   ownId: string = randomUUID(),
   declared?: EndpointMonitor,

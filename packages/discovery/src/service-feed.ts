@@ -23,7 +23,7 @@ export interface ServiceState {
 }
 
 /** Options of {@link followService}. */
-export interface FollowOptions {
+export interface ServiceFollowOptions {
   /** Name of the service. */
   readonly service: string
   /** Where it is followed. */
@@ -56,7 +56,7 @@ export interface ServiceFeed {
  * Follows a service until the signal fires: keeps the last known list while the source is unreachable, doubts one that collapses, and
  * begins with the list on disk if the source is silent. A source that refuses is asked again, because credentials change.
  */
-export function followService(options: FollowOptions): ServiceFeed {
+export function followService(options: ServiceFollowOptions): ServiceFeed {
   const { service, feed, disk, onState, onError, signal } = options
   let snapshot: ServiceSnapshot | undefined
   let stale: Staleness | undefined

@@ -46,7 +46,7 @@ export interface FaultInjection {
 }
 
 /** What is known of a call or request before its fault is chosen. */
-interface Target {
+interface FaultTarget {
   readonly service: string
   readonly method: string
   readonly path: string
@@ -64,7 +64,7 @@ export function createFaultInjection(options: FaultInjectionOptions = {}): Fault
   checkFunction('random', random)
   let settings: ResolvedFaultSettings = checkFaultSettings('', first)
 
-  function choose(target: Target): ResolvedRule | undefined {
+  function choose(target: FaultTarget): ResolvedRule | undefined {
     const { rules, header } = settings
     const asked = header && target.header !== undefined ? readFaultHeader(target.header) : undefined
     for (const rule of asked ? [asked, ...rules] : rules) {
@@ -119,7 +119,7 @@ export function createFaultInjection(options: FaultInjectionOptions = {}): Fault
   }
 }
 
-function matches(rule: ResolvedRule, { service, method, path }: Target): boolean {
+function matches(rule: ResolvedRule, { service, method, path }: FaultTarget): boolean {
   return (
     (rule.service === undefined || rule.service === service) &&
     (rule.methods === undefined || rule.methods.includes(method)) &&

@@ -11,7 +11,7 @@ import {
 import { createGrpcCheck } from './grpc-check.ts'
 import type { HealthCheck } from './health-check.ts'
 import { createHttpCheck } from './http-check.ts'
-import { type ProbeOptions, probeOptionKeys, readProbeOptions } from './probe-options.ts'
+import { type ProbeOptions, probeOptionKeys, resolveProbeOptions } from './probe-options.ts'
 import { createTcpCheck } from './tcp-check.ts'
 import { type EndpointProbe, watchEndpoints } from './watched-endpoints.ts'
 
@@ -40,7 +40,7 @@ export function createDeclaredCheckMonitor(options: DeclaredCheckMonitorOptions 
   const name = checkName('name', options.name ?? 'health-declared')
   const minIntervalMs = checkDuration('minIntervalMs', options.minIntervalMs ?? 1_000, 1)
   const rampMs = checkDuration('rampMs', options.rampMs ?? 0)
-  const defaults = readProbeOptions(options)
+  const defaults = resolveProbeOptions(options)
   const places = createSemaphore(defaults.maxConcurrent)
 
   function probeOf(spec: HealthCheckSpec): DeclaredProbe {

@@ -1,6 +1,6 @@
 import { checkDuration, checkKnownKeys, checkName, checkOneOf, createSemaphore, type EndpointMonitor } from '@sd/core'
 import { checkHealthCheck, type HealthCheck } from './health-check.ts'
-import { type ProbeOptions, probeOptionKeys, readProbeOptions } from './probe-options.ts'
+import { type ProbeOptions, probeOptionKeys, resolveProbeOptions } from './probe-options.ts'
 import { watchEndpoints } from './watched-endpoints.ts'
 
 /** Options of {@link createHealthMonitor}. */
@@ -27,7 +27,7 @@ export function createHealthMonitor(options: HealthMonitorOptions): EndpointMoni
   const name = checkName('name', options.name ?? `health-${check.name}`)
   const newEndpoints = checkOneOf('newEndpoints', options.newEndpoints ?? 'use', ['use', 'eject'])
   const rampMs = checkDuration('rampMs', options.rampMs ?? 0)
-  const settings = readProbeOptions(options)
+  const settings = resolveProbeOptions(options)
   const places = createSemaphore(settings.maxConcurrent)
   const probe = { check, settings }
   return {

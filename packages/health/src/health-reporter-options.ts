@@ -13,7 +13,7 @@ import {
 } from '@sd/core'
 import { checkHealthCheck, type HealthCheck, type HealthTarget } from './health-check.ts'
 import type { HealthCheckKind } from './health-report.ts'
-import { type ProbeOptions, probeOptionKeys, readProbeOptions } from './probe-options.ts'
+import { type ProbeOptions, probeOptionKeys, resolveProbeOptions } from './probe-options.ts'
 
 /** One check of the own process, or of something that it can't work without. */
 export interface OwnHealthCheck {
@@ -50,7 +50,7 @@ interface ResolvedOwnHealthCheck {
 const ownProcess: HealthTarget = { id: 'self', service: 'self', address: 'localhost', port: 0, protocol: 'http' }
 
 /** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
-export function readReporterOptions(options: HealthReporterOptions): ResolvedHealthReporterOptions {
+export function resolveHealthReporterOptions(options: HealthReporterOptions): ResolvedHealthReporterOptions {
   checkKnownKeys('', checkObject('options', options), ['checks', 'registrations', 'onError', ...probeOptionKeys])
   const { checks, registrations = [] } = options
   if (!Array.isArray(registrations)) throw invalid('registrations', registrations, 'an array of registrations')
@@ -64,7 +64,7 @@ export function readReporterOptions(options: HealthReporterOptions): ResolvedHea
     throw invalid('checks', checks, 'an array of 1 to 64 checks')
   const names = new Set<string>()
   return {
-    ...readProbeOptions(options),
+    ...resolveProbeOptions(options),
     registrations,
     onError: guardListener('onError', checkFunction('onError', options.onError ?? (() => {}))),
     checks: checks.map((own: OwnHealthCheck, index) => {

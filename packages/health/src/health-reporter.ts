@@ -1,6 +1,6 @@
 import { checkFunction, checkObject, createSemaphore, type HealthSpec, type Registration, toSdError } from '@sd/core'
 import { combineStatus, type HealthCheckReport, type HealthReport, toHealthSpec } from './health-report.ts'
-import { type HealthReporterOptions, readReporterOptions } from './health-reporter-options.ts'
+import { type HealthReporterOptions, resolveHealthReporterOptions } from './health-reporter-options.ts'
 import { startProbe } from './probe.ts'
 
 /** Checks the health of the own process and tells it to registries and whoever asks. */
@@ -20,7 +20,7 @@ export interface HealthReporter extends Disposable {
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createHealthReporter(options: HealthReporterOptions): HealthReporter {
-  const { checks, onError, ...settings } = readReporterOptions(options)
+  const { checks, onError, ...settings } = resolveHealthReporterOptions(options)
   const registrations = new Set(settings.registrations)
   const firstRegistration = (): Registration | undefined => registrations.values().next().value
   const places = createSemaphore(settings.maxConcurrent)

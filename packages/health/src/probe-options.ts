@@ -36,7 +36,7 @@ export const probeOptionKeys: readonly (keyof ProbeOptions)[] = [
 ]
 
 /** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
-export function readProbeOptions(options: ProbeOptions): Required<ProbeOptions> {
+export function resolveProbeOptions(options: ProbeOptions): Required<ProbeOptions> {
   const intervalMs = checkDuration('intervalMs', options.intervalMs ?? 10_000, 1)
   return {
     intervalMs,

@@ -1,7 +1,7 @@
 import { createSemaphore, type HealthCheckEvent, healthCheckChannel, subscribeTelemetry } from '@sd/core'
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { startProbe } from './probe.ts'
-import { readProbeOptions } from './probe-options.ts'
+import { resolveProbeOptions } from './probe-options.ts'
 import { localTarget } from './testing/targets.ts'
 
 beforeEach(() => void vi.useFakeTimers())
@@ -15,7 +15,7 @@ test('every run is published, with the verdict and the time of both', async () =
   const stop = startProbe({
     check: { name: 'database', run: () => (isWell ? Promise.resolve(undefined) : Promise.reject(new Error('down'))) },
     target: () => localTarget(80),
-    settings: readProbeOptions({ random: () => 0.5, fall: 2 }),
+    settings: resolveProbeOptions({ random: () => 0.5, fall: 2 }),
     places: createSemaphore(1),
     onResult: () => undefined,
   })

@@ -1,5 +1,5 @@
 import { createLatencyHistogram } from '@sd/core'
-import type { ResolvedOptions } from './options.ts'
+import type { ResolvedHedgeOptions } from './options.ts'
 
 /** How long to wait before another attempt. */
 export interface HedgeDelay {
@@ -15,7 +15,7 @@ export function createDelay({
   percentile,
   minSamples,
   windowMs,
-}: Pick<ResolvedOptions<unknown>, 'delayMs' | 'percentile' | 'minSamples' | 'windowMs'>): HedgeDelay {
+}: Pick<ResolvedHedgeOptions<unknown>, 'delayMs' | 'percentile' | 'minSamples' | 'windowMs'>): HedgeDelay {
   if (percentile === undefined) return { currentMs: () => delayMs, learn: () => undefined }
   const latencies = createLatencyHistogram(windowMs)
   return {

@@ -1,7 +1,7 @@
 import { checkFunction, checkKnownKeys, type HedgePolicy, IDEMPOTENT_METHODS, invalid } from '@sd/core'
 import { createDelay } from './hedge-delay.ts'
 import { runHedged } from './hedged-call.ts'
-import { type HedgeOptions, resolveOptions } from './options.ts'
+import { type HedgeOptions, resolveHedgeOptions } from './options.ts'
 
 /** Options of {@link createHedgePolicy}. */
 export interface HedgePolicyOptions
@@ -22,7 +22,7 @@ export function createHedgePolicy(options: HedgePolicyOptions = {}): HedgePolicy
   checkKnownKeys('', options, keys)
   const { methods = [...IDEMPOTENT_METHODS], ...rest } = options
   const covered = new Set(checkMethods(methods))
-  const resolved = resolveOptions(rest)
+  const resolved = resolveHedgeOptions(rest)
   const delay = createDelay(resolved)
   return {
     name: 'hedge',

@@ -1,7 +1,7 @@
 import { checkFunction, type HedgedAttempt } from '@sd/core'
 import { createDelay } from './hedge-delay.ts'
 import { runHedged } from './hedged-call.ts'
-import { type HedgeOptions, resolveOptions } from './options.ts'
+import { type HedgeOptions, resolveHedgeOptions } from './options.ts'
 
 /** Runs async functions with hedging. */
 export interface Hedge<T = unknown> {
@@ -30,7 +30,7 @@ export interface Hedge<T = unknown> {
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createHedge<T = unknown>(options: HedgeOptions<T> = {}): Hedge<T> {
-  const rules = resolveOptions(options)
+  const rules = resolveHedgeOptions(options)
   const { budget, countsCalls } = rules
   const delay = createDelay(rules)
   return {

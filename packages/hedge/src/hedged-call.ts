@@ -8,7 +8,7 @@ import {
   type RetryBudget,
   SdError,
 } from '@sd/core'
-import type { ResolvedOptions } from './options.ts'
+import type { ResolvedHedgeOptions } from './options.ts'
 
 /** A peer that asks for more is not asked again. */
 const longestServerDelayMs = 30_000
@@ -17,7 +17,7 @@ const lost = new SdError('SD_ABORTED', 'Another attempt answered first')
 
 /** Who may start, and who wins. */
 export interface HedgeRules<T>
-  extends Pick<ResolvedOptions<T>, 'maxAttempts' | 'isFinal' | 'serverDelayMs' | 'discard' | 'onHedge'> {
+  extends Pick<ResolvedHedgeOptions<T>, 'maxAttempts' | 'isFinal' | 'serverDelayMs' | 'discard' | 'onHedge'> {
   /** What further attempts are taken from. */
   readonly budget: Pick<RetryBudget, 'tryWithdraw'>
   /** Whether there is anywhere for another attempt to go. @default always */

@@ -42,7 +42,7 @@ export interface HedgeOptions<T = unknown> {
 }
 
 /** Options, checked and complete. */
-export interface ResolvedOptions<T> extends Omit<Required<HedgeOptions<T>>, 'percentile'> {
+export interface ResolvedHedgeOptions<T> extends Omit<Required<HedgeOptions<T>>, 'percentile'> {
   /** As in {@link HedgeOptions}. */
   readonly percentile: number | undefined
 }
@@ -62,7 +62,7 @@ const keys = [
 ]
 
 /** Checks options and fills in what is missing. @throws SdError `SD_INVALID` that names the option */
-export function resolveOptions<T>(options: HedgeOptions<T>): ResolvedOptions<T> {
+export function resolveHedgeOptions<T>(options: HedgeOptions<T>): ResolvedHedgeOptions<T> {
   checkKnownKeys('', options, keys)
   const { percentile, budget = createRetryBudget(), isFinal = isAnswer } = options
   if (percentile !== undefined) checkNumber('percentile', percentile, { min: 0.01, max: 0.999 })

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test, vi } from 'vitest'
 import { type BunServer, createBunDrain } from './bun-server.ts'
-import { toDrainable } from './drainable-server.ts'
+import { toDrainable } from './recognise-server.ts'
 
 // The order in which a server of Bun is stopped, which needs no Bun. What Bun does then is in the table of docs/reliability.md.
 

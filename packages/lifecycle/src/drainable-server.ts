@@ -1,9 +1,3 @@
-import { invalid } from '@sd/core'
-import { type BunServer, createBunDrain } from './bun-server.ts'
-import { createFastifyDrain, type FastifyApp } from './fastify-app.ts'
-import { createGrpcDrain, type GrpcServer } from './grpc-server.ts'
-import { createHttpDrain, type HttpServer } from './http-server.ts'
-import { createHttp2Drain, type Http2Server } from './http2-server.ts'
 import type { OpenWork } from './open-work.ts'
 
 /** What lifecycle does with a server. Implement it for a kind that it does not know; the others are recognised by their methods. */
@@ -18,41 +12,4 @@ export interface DrainableServer {
   remaining?(): OpenWork
   /** Called if that took longer than `drainTimeoutMs`: cuts what is left. */
   destroy(): void | Promise<void>
-}
-
-/** A server that lifecycle can drain. */
-export type LifecycleServer = DrainableServer | HttpServer | Http2Server | GrpcServer | FastifyApp | BunServer
-
-/** What is taken for a server and is none, by its methods, with what to give instead. */
-const mistakes: readonly (readonly [methods: readonly string[], what: string, give: string])[] = [
-  [['getHttpServer', 'listen', 'init'], 'a Nest application', 'app.getHttpServer()'],
-  [['handle', 'listen', 'use'], 'an Express application', 'the server that app.listen() returns'],
-  [['callback', 'listen', 'use'], 'a Koa application', 'the server that app.listen() returns'],
-  [['fetch', 'request', 'route'], 'a Hono application', 'the server that serve() or Bun.serve() returns'],
-  [['handleUpgrade', 'shouldHandle'], 'a WebSocketServer', 'the node:http server to which it is attached'],
-]
-
-/** Tells the kind of a server by its methods. @throws SdError `SD_INVALID` if it is of none, with what to write where that is known */
-export function toDrainable(server: LifecycleServer): DrainableServer {
-  if (has(server, 'whenListening', 'finishDrain', 'destroy')) return server
-  if (has(server, 'tryShutdown', 'forceShutdown')) return createGrpcDrain(server)
-  // One that allows HTTP/1.1 too has closeIdleConnections as well.
-  if (has(server, 'updateSettings', 'close')) return createHttp2Drain(server)
-  if (has(server, 'closeIdleConnections', 'closeAllConnections')) return createHttpDrain(server)
-  if (has(server, 'addHook', 'close') && typeof server.server === 'object') return createFastifyDrain(server)
-  if (has(server, 'stop') && 'pendingRequests' in server) return createBunDrain(server)
-  const found = mistakes.find(([methods]) => methods.every((method) => typeof Reflect.get(server, method) === 'function'))
-  if (found) throw invalid('server', found[1], found[2])
-  throw invalid(
-    'server',
-    typeof server,
-    'a node:http, node:http2, grpc-js or Bun server, a Fastify application, or a DrainableServer',
-  )
-}
-
-function has<Method extends PropertyKey>(
-  server: LifecycleServer,
-  ...methods: readonly Method[]
-): server is Extract<LifecycleServer, Readonly<Record<Method, unknown>>> {
-  return methods.every((method) => typeof Reflect.get(server, method) === 'function')
 }

@@ -1,6 +1,6 @@
 export { type AdvertisedAddressOptions, advertisedAddress } from './advertised-address.ts'
 export type { BunServer } from './bun-server.ts'
-export type { DrainableServer, LifecycleServer } from './drainable-server.ts'
+export type { DrainableServer } from './drainable-server.ts'
 export type { FastifyApp } from './fastify-app.ts'
 export type { GrpcServer } from './grpc-server.ts'
 export type { HealthAnswer, HealthSource } from './health-answer.ts'
@@ -17,3 +17,4 @@ export {
 export type { EmittingServer, NetServer } from './net-server.ts'
 export type { OpenWork } from './open-work.ts'
 export type { LifecycleOptions, ShutdownHook } from './options.ts'
+export type { LifecycleServer } from './recognise-server.ts'

@@ -12,7 +12,7 @@ import {
 } from '@sd/core'
 import { createHealthAnswer, type HealthAnswer } from './health-answer.ts'
 import { describeWork, type OpenWork } from './open-work.ts'
-import { type LifecycleOptions, type ResolvedLifecycleOptions, readOptions } from './options.ts'
+import { type LifecycleOptions, type ResolvedLifecycleOptions, resolveLifecycleOptions } from './options.ts'
 import { joinShutdown, noteEnding, type ShutdownMember } from './shutdown-group.ts'
 
 /**
@@ -89,7 +89,7 @@ export interface Lifecycle extends AsyncDisposable {
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createLifecycle(options: LifecycleOptions): Lifecycle {
-  const resolved = readOptions(options)
+  const resolved = resolveLifecycleOptions(options)
   const { registrar, server, health: source } = resolved
   const stopping = new AbortController()
   let state: LifecycleState = 'created'

@@ -12,8 +12,9 @@ import {
   type Registrar,
   SdError,
 } from '@sd/core'
-import { type DrainableServer, type LifecycleServer, toDrainable } from './drainable-server.ts'
+import type { DrainableServer } from './drainable-server.ts'
 import type { HealthSource } from './health-answer.ts'
+import { type LifecycleServer, toDrainable } from './recognise-server.ts'
 
 /** Something to end on shutdown, after the server. */
 export type ShutdownHook = () => unknown
@@ -108,7 +109,7 @@ function checkInstance(instance: LifecycleOptions['instance']): void {
 }
 
 /** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
-export function readOptions(options: LifecycleOptions): ResolvedLifecycleOptions {
+export function resolveLifecycleOptions(options: LifecycleOptions): ResolvedLifecycleOptions {
   checkKnownKeys('', checkObject('options', options), keys)
   const { registrar, instance, server, beforeDrain = [], onShutdown = [], health, signals = ['SIGTERM', 'SIGINT'] } = options
   checkFunction('registrar.register', (checkObject('registrar', registrar) as unknown as Registrar).register)

@@ -14,8 +14,8 @@ import {
   withAnySignal,
 } from '@sd/core'
 import { createLocalQueue } from './local-queue.ts'
-import { type ConsulLockOptions, readOptions } from './options.ts'
-import { openSession, type Session } from './session.ts'
+import { type ConsulLockOptions, resolveConsulLockOptions } from './options.ts'
+import { type ConsulSession, openSession } from './session.ts'
 
 /** A key as Consul lists it, as far as it is read here. */
 interface Entry {
@@ -34,12 +34,12 @@ const heldBackMs = 500
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createConsulLock(options: ConsulLockOptions = {}): Lock {
-  const settings = readOptions(options)
+  const settings = resolveConsulLockOptions(options)
   const { prefix, datacenter, name, operationTimeoutMs } = settings
   const connection = createConsulConnection(settings)
   const local = createLocalQueue()
   const dc = datacenter === undefined ? {} : { dc: datacenter }
-  let opening: Promise<Session> | undefined
+  let opening: Promise<ConsulSession> | undefined
 
   const pathOf = (key: string): string => `${prefix}/${escapeName(key)}`
   /** Asks the leader, and makes it sure that it is one. */
@@ -49,7 +49,7 @@ export function createConsulLock(options: ConsulLockOptions = {}): Lock {
       client.kv.get({ ...call, ...dc, key: pathOf(key), consistent: true })
 
   /** The session that lives now, a new one if there is none. */
-  async function getSession(): Promise<Session> {
+  async function getSession(): Promise<ConsulSession> {
     const before = opening
     const session = await before?.catch(() => undefined)
     if (session && !session.lost.aborted) return session
@@ -59,7 +59,7 @@ export function createConsulLock(options: ConsulLockOptions = {}): Lock {
   }
 
   /** Asks once. @returns the token, or `undefined` if somebody else has the lock or Consul keeps it back */
-  async function contend({ id }: Session, key: string, value: string): Promise<bigint | undefined> {
+  async function contend({ id }: ConsulSession, key: string, value: string): Promise<bigint | undefined> {
     const { body } = await connection.run(({ client, headers, options: { ctx } }) =>
       client._put({
         path: '/kv/{key}',
@@ -77,7 +77,7 @@ export function createConsulLock(options: ConsulLockOptions = {}): Lock {
   }
 
   /** Deletes the key if it is still as it was with `token`; without one, if it is ours at all. @returns false if somebody wrote to it meanwhile */
-  async function remove({ id }: Session, key: string, token?: bigint): Promise<boolean> {
+  async function remove({ id }: ConsulSession, key: string, token?: bigint): Promise<boolean> {
     let index = token
     if (index === undefined) {
       const entry = readEntry(await queryOnce(connection, query(key)))
@@ -92,13 +92,13 @@ export function createConsulLock(options: ConsulLockOptions = {}): Lock {
   }
 
   /** Gives the lock back while its turn is ours. Whoever else writes to the key leaves it to our session, with an index that is not the token. */
-  async function giveBack(session: Session, key: string, token: bigint): Promise<void> {
+  async function giveBack(session: ConsulSession, key: string, token: bigint): Promise<void> {
     const isGone = (await remove(session, key, token)) || (await remove(session, key))
     if (!isGone) throw new SdError('SD_UNAVAILABLE', `${name} has another value of ${key} again and again`)
   }
 
   /** Goes on removing while Consul is away and the session lives: nobody else could have the lock. */
-  async function removeInTheEnd(session: Session, key: string, token?: bigint): Promise<void> {
+  async function removeInTheEnd(session: ConsulSession, key: string, token?: bigint): Promise<void> {
     const backoff = createBackoff({ maxMs: 2_000 })
     while (!session.lost.aborted) {
       try {
@@ -114,13 +114,13 @@ export function createConsulLock(options: ConsulLockOptions = {}): Lock {
   }
 
   /** Removes the key if it is ours while nobody of this client has it. */
-  async function removeInTurn(session: Session, key: string): Promise<void> {
+  async function removeInTurn(session: ConsulSession, key: string): Promise<void> {
     const leave = await local.enter(key, session.lost)
     await removeInTheEnd(session, key).finally(leave)
   }
 
   /** The lock may be ours without our knowing: nobody of this client may ask for it before it is given back. */
-  async function tidyUp(session: Session, key: string, leave: () => void): Promise<void> {
+  async function tidyUp(session: ConsulSession, key: string, leave: () => void): Promise<void> {
     await removeInTheEnd(session, key).finally(leave)
     // The request may even have been under way still.
     await sleep(operationTimeoutMs, session.lost)
@@ -145,7 +145,7 @@ export function createConsulLock(options: ConsulLockOptions = {}): Lock {
   }
 
   /** The lock as we have it: lost with the session, and with its key, which an operator may delete. @param leave lets the next one of this client ask */
-  function hold(session: Session, key: string, token: bigint, leave: () => void): TakenLock {
+  function hold(session: ConsulSession, key: string, token: bigint, leave: () => void): TakenLock {
     const { lost, end } = watchHeldLock({
       session: session.lost,
       follow: (signal, onGone) =>

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { createConsulLock } from './index.ts'
 import { createLocalQueue } from './local-queue.ts'
-import { readOptions } from './options.ts'
+import { resolveConsulLockOptions } from './options.ts'
 
 const never = new AbortController().signal
 
@@ -41,7 +41,7 @@ describe('the local queue', () => {
 
 describe('options', () => {
   test('have defaults', () => {
-    expect(readOptions({})).toMatchObject({ prefix: 'sd/locks', ttlMs: 15_000, lockDelayMs: 0, name: 'consul' })
+    expect(resolveConsulLockOptions({})).toMatchObject({ prefix: 'sd/locks', ttlMs: 15_000, lockDelayMs: 0, name: 'consul' })
   })
 
   test.each([

@@ -1,9 +1,9 @@
 import {
   CONNECTION_OPTIONS,
   type ConsulConnectionOptions,
-  type ConsulConnectionSettings,
   checkPrefix,
-  readConnectionOptions,
+  type ResolvedConsulConnectionOptions,
+  resolveConsulConnectionOptions,
 } from '@sd/connection-consul'
 import { checkDuration, checkKnownKeys, checkName, checkObject, invalid } from '@sd/core'
 
@@ -25,7 +25,7 @@ export interface ConsulLockOptions extends ConsulConnectionOptions {
 }
 
 /** Options with their defaults filled in. */
-export interface ConsulLockSettings extends ConsulConnectionSettings {
+export interface ResolvedConsulLockOptions extends ResolvedConsulConnectionOptions {
   readonly prefix: string
   readonly ttlMs: number
   readonly lockDelayMs: number
@@ -37,14 +37,14 @@ const longestLockDelayMs = 60_000
 const longestTtlMs = 86_400_000
 
 /** Checks options. @throws SdError `SD_INVALID` that names the option */
-export function readOptions(options: ConsulLockOptions): ConsulLockSettings {
+export function resolveConsulLockOptions(options: ConsulLockOptions): ResolvedConsulLockOptions {
   checkKnownKeys('', checkObject('options', options), keys)
   const lockDelayMs = checkDuration('lockDelayMs', options.lockDelayMs ?? 0)
   if (lockDelayMs > longestLockDelayMs) throw invalid('lockDelayMs', lockDelayMs, `at most ${longestLockDelayMs}`)
   const ttlMs = checkDuration('ttlMs', options.ttlMs ?? 15_000, 1_000)
   if (ttlMs > longestTtlMs) throw invalid('ttlMs', ttlMs, `at most ${longestTtlMs}`)
   return {
-    ...readConnectionOptions(options, checkName('name', options.name ?? 'consul')),
+    ...resolveConsulConnectionOptions(options, checkName('name', options.name ?? 'consul')),
     prefix: checkPrefix(options.prefix ?? 'sd/locks'),
     ttlMs,
     lockDelayMs,

@@ -1,9 +1,9 @@
 import { type ConsulConnection, ping, responseOf, unlessMissing } from '@sd/connection-consul'
 import { invalid, keepSession, SdError } from '@sd/core'
-import type { ConsulLockSettings } from './options.ts'
+import type { ResolvedConsulLockOptions } from './options.ts'
 
 /** A session on Consul that is renewed for as long as Consul can be reached. All locks of a client hang on it. */
-export interface Session {
+export interface ConsulSession {
   /** Its id. */
   readonly id: string
   /** Fires when the session has ended, or may soon without our being able to renew it. */
@@ -13,7 +13,7 @@ export interface Session {
 }
 
 /** Opens a session. @throws SdError when Consul can't be reached */
-export async function openSession(connection: ConsulConnection, settings: ConsulLockSettings): Promise<Session> {
+export async function openSession(connection: ConsulConnection, settings: ResolvedConsulLockOptions): Promise<ConsulSession> {
   const { ttlMs, lockDelayMs, datacenter, name } = settings
   const query = datacenter === undefined ? {} : { dc: datacenter }
   // Without the default check of its node: Consul would end the session the moment it loses sight of the agent, which the holder can't know.
@@ -45,7 +45,11 @@ export async function openSession(connection: ConsulConnection, settings: Consul
 const usualLeastTtlMs = 10_000
 
 /** Consul refuses a lifetime that it does not take with the status of a fault; one that it usually takes was not refused for that. */
-async function explainRefusal(error: SdError, connection: ConsulConnection, { ttlMs }: ConsulLockSettings): Promise<never> {
+async function explainRefusal(
+  error: SdError,
+  connection: ConsulConnection,
+  { ttlMs }: ResolvedConsulLockOptions,
+): Promise<never> {
   if (ttlMs < usualLeastTtlMs && responseOf(error)?.status === 500) {
     const isHealthy = await connection.run(ping).then(
       () => true,

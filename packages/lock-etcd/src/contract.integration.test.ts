@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { createEtcdConnection, readConnectionOptions } from '@sd/connection-etcd'
+import { createEtcdConnection, resolveEtcdConnectionOptions } from '@sd/connection-etcd'
 import { createLinkedClients, type EtcdServer, obtainServer, startEtcd, startToxiproxy, type Toxiproxy } from '@sd/test-servers'
 import { lockContract } from '@sd/testing'
 import { afterAll, beforeAll, describe, test } from 'vitest'
@@ -28,7 +28,9 @@ describe.runIf(etcd && toxiproxy)('lock contract', () => {
       return {
         ...clients,
         async takeAway(key) {
-          const operator = createEtcdConnection(readConnectionOptions({ endpoints: [`127.0.0.1:${server.port}`] }, 'operator'))
+          const operator = createEtcdConnection(
+            resolveEtcdConnectionOptions({ endpoints: [`127.0.0.1:${server.port}`] }, 'operator'),
+          )
           await operator.run((client) => client.delete().prefix(`${prefix}/${key}/`).exec())
           operator.close()
         },

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { createEtcdConnection, listPrefix, readConnectionOptions } from '@sd/connection-etcd'
+import { createEtcdConnection, listPrefix, resolveEtcdConnectionOptions } from '@sd/connection-etcd'
 import type { Lock } from '@sd/core'
 import { type EtcdServer, obtainServer, startEtcd, startToxiproxy, type Toxiproxy } from '@sd/test-servers'
 import { eventually } from '@sd/testing'
@@ -44,7 +44,7 @@ describe.runIf(etcd && toxiproxy)('lock-etcd', { timeout: 60_000 }, () => {
   test.each(['held', 'waited for'])('a key whose lease an operator took off does not outlive its process: %s', async (kind) => {
     const prefix = `/test/${randomUUID()}`
     const [one, other, third] = [open(server.port, prefix), open(server.port, prefix), open(server.port, prefix)]
-    const operator = createEtcdConnection(readConnectionOptions({ endpoints: [`127.0.0.1:${server.port}`] }, 'operator'))
+    const operator = createEtcdConnection(resolveEtcdConnectionOptions({ endpoints: [`127.0.0.1:${server.port}`] }, 'operator'))
     const handle = await one.acquire('job')
     const waiting = other.acquire('job', { timeoutMs: 30_000 })
     const keysOf = async (): Promise<readonly string[]> => {

@@ -13,8 +13,8 @@ import {
   watchHeldLock,
   withAnySignal,
 } from '@sd/core'
-import { type EtcdLockOptions, readOptions } from './options.ts'
-import { openSession, type Session } from './session.ts'
+import { type EtcdLockOptions, resolveEtcdLockOptions } from './options.ts'
+import { type EtcdSession, openSession } from './session.ts'
 
 /**
  * Locks on etcd, fair: who asked first gets it first. Each contender has a key that is bound to its process' lease; the oldest key holds the
@@ -24,15 +24,15 @@ import { openSession, type Session } from './session.ts'
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createEtcdLock(options: EtcdLockOptions = {}): Lock {
-  const settings = readOptions(options)
+  const settings = resolveEtcdLockOptions(options)
   const { prefix, ttlMs, name, operationTimeoutMs } = settings
   const connection = createEtcdConnection(settings)
-  let opening: Promise<Session> | undefined
+  let opening: Promise<EtcdSession> | undefined
 
   const folderOf = (key: string): string => `${prefix}/${escapeName(key)}/`
 
   /** The session that lives now, a new one if there is none. */
-  async function getSession(): Promise<Session> {
+  async function getSession(): Promise<EtcdSession> {
     const session = await opening?.catch(() => undefined)
     if (session && !session.lost.aborted) return session
     const next = openSession(connection, ttlMs)
@@ -41,7 +41,7 @@ export function createEtcdLock(options: EtcdLockOptions = {}): Lock {
   }
 
   /** Removes a contender's key, in the background for as long as it takes and the session lives: it would block everybody. */
-  async function leave(session: Session, ownKey: string): Promise<void> {
+  async function leave(session: EtcdSession, ownKey: string): Promise<void> {
     const remove = (): Promise<boolean> =>
       connection
         .run((client) => client.delete().key(ownKey).exec())
@@ -74,7 +74,7 @@ export function createEtcdLock(options: EtcdLockOptions = {}): Lock {
   }
 
   /** The lock as we have it: lost with the session, and with its key, which an operator may delete, or write to and so take off its lease. */
-  function hold(session: Session, ownKey: string, token: bigint): TakenLock {
+  function hold(session: EtcdSession, ownKey: string, token: bigint): TakenLock {
     const { lost, end } = watchHeldLock({
       session: session.lost,
       follow: (signal, onGone) =>
@@ -101,7 +101,7 @@ export function createEtcdLock(options: EtcdLockOptions = {}): Lock {
   }
 
   /** Follows the contenders until ours is the oldest. */
-  async function waitForTurn(session: Session, key: string, ownKey: string, signal: AbortSignal): Promise<bigint> {
+  async function waitForTurn(session: EtcdSession, key: string, ownKey: string, signal: AbortSignal): Promise<bigint> {
     const found = new AbortController()
     let token: bigint | undefined
     let gone = false

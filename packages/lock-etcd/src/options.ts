@@ -2,8 +2,8 @@ import {
   CONNECTION_OPTIONS,
   checkPrefix,
   type EtcdConnectionOptions,
-  type EtcdConnectionSettings,
-  readConnectionOptions,
+  type ResolvedEtcdConnectionOptions,
+  resolveEtcdConnectionOptions,
 } from '@sd/connection-etcd'
 import { checkDuration, checkKnownKeys, checkName, checkObject } from '@sd/core'
 
@@ -23,16 +23,16 @@ export interface EtcdLockOptions extends EtcdConnectionOptions {
 }
 
 /** Options with their defaults filled in. */
-export interface EtcdLockSettings extends EtcdConnectionSettings {
+export interface ResolvedEtcdLockOptions extends ResolvedEtcdConnectionOptions {
   readonly prefix: string
   readonly ttlMs: number
 }
 
 /** Checks options. @throws SdError `SD_INVALID` that names the option */
-export function readOptions(options: EtcdLockOptions): EtcdLockSettings {
+export function resolveEtcdLockOptions(options: EtcdLockOptions): ResolvedEtcdLockOptions {
   checkKnownKeys('', checkObject('options', options), [...CONNECTION_OPTIONS, 'prefix', 'ttlMs', 'name'])
   return {
-    ...readConnectionOptions(options, checkName('name', options.name ?? 'etcd')),
+    ...resolveEtcdConnectionOptions(options, checkName('name', options.name ?? 'etcd')),
     prefix: checkPrefix(options.prefix ?? '/sd/locks'),
     ttlMs: checkDuration('ttlMs', options.ttlMs ?? 15_000, 1_000),
   }

@@ -2,7 +2,7 @@ import { type EtcdConnection, grantLease } from '@sd/connection-etcd'
 import { keepSession } from '@sd/core'
 
 /** A lease that is renewed for as long as etcd can be reached. All locks of a client hang on it. */
-export interface Session {
+export interface EtcdSession {
   /** Id of the lease. */
   readonly id: string
   /** Fires when the lease has ended, or will soon without our being able to renew it. */
@@ -12,7 +12,7 @@ export interface Session {
 }
 
 /** Opens a session. @throws SdError when etcd can't be reached */
-export async function openSession(connection: EtcdConnection, ttlMs: number): Promise<Session> {
+export async function openSession(connection: EtcdConnection, ttlMs: number): Promise<EtcdSession> {
   const lease = await grantLease(connection, ttlMs)
   const { id, confirmedAt, expiresAt } = lease
   const { lost, end } = keepSession({ ttlMs: expiresAt - confirmedAt, confirmedAt, renew: () => lease.renew() })

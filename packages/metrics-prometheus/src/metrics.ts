@@ -4,7 +4,7 @@ import { measureComponents } from './component-metrics.ts'
 import { createMetricContext } from './metric-context.ts'
 import { createMetricSet, type MetricRegister, type MetricSet } from './metric-set.ts'
 import { createMetricsHandler, type MetricsHandler } from './metrics-handler.ts'
-import { type MetricsOptions, readOptions } from './options.ts'
+import { type MetricsOptions, resolveMetricsOptions } from './options.ts'
 import { measureStates } from './state-metrics.ts'
 
 /** Metrics of everything in this process, and of what collectors add. Metrics of your own get its prefix and go with it. */
@@ -30,7 +30,7 @@ export interface Metrics extends MetricSet, Disposable {
  * @throws SdError `SD_INVALID` that names the option, `SD_CONFLICT` if the register has one of the metrics already
  */
 export function createMetrics(options: MetricsOptions = {}): Metrics {
-  const resolved = readOptions(options)
+  const resolved = resolveMetricsOptions(options)
   const { register, prefix, onError } = resolved
   const metrics = createMetricSet(register, prefix, onError)
   const ends: (() => void)[] = []

@@ -49,7 +49,7 @@ const keys = ['register', 'prefix', 'labels', 'buckets', 'exemplar', 'instanceLa
 const defaultBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
 /** Checks the options and fills the gaps. @throws SdError `SD_INVALID` that names the option */
-export function readOptions(options: MetricsOptions): ResolvedMetricsOptions {
+export function resolveMetricsOptions(options: MetricsOptions): ResolvedMetricsOptions {
   checkKnownKeys('', checkObject('options', options), keys)
   const { prefix = 'sd_', buckets = defaultBuckets, exemplar = readTraceParent, onError = () => {} } = options
   if (!/^([a-zA-Z_][a-zA-Z0-9_]*)?$/.test(checkText('prefix', prefix, 64))) {

@@ -108,7 +108,7 @@ export const ruleKeys: readonly (keyof OutlierRules)[] = [
 const count = { min: 1, max: 1_000_000 }
 
 /** Checks the rules and fills in defaults. @throws SdError `SD_INVALID` that names the option */
-export function readRules(rules: OutlierRules): ResolvedRules {
+export function resolveRules(rules: OutlierRules): ResolvedRules {
   const baseEjectionMs = checkDuration('baseEjectionMs', rules.baseEjectionMs ?? 5_000, 1)
   const maxEjectionMs = checkDuration('maxEjectionMs', rules.maxEjectionMs ?? Math.max(300_000, baseEjectionMs), baseEjectionMs)
   return {
@@ -130,7 +130,7 @@ export function readRules(rules: OutlierRules): ResolvedRules {
 }
 
 /** The options of the monitor alone. */
-export interface MonitorSettings {
+export interface ResolvedMonitorOptions {
   /** See {@link OutlierDetectionOptions.name}. */
   readonly name: string
   /** See {@link OutlierDetectionOptions.rampMs}. */
@@ -138,7 +138,7 @@ export interface MonitorSettings {
 }
 
 /** Checks the options of the monitor alone, and that there are no others. @throws SdError `SD_INVALID` that names the option */
-export function readMonitorSettings(options: OutlierDetectionOptions): MonitorSettings {
+export function resolveMonitorOptions(options: OutlierDetectionOptions): ResolvedMonitorOptions {
   checkKnownKeys('', checkObject('options', options), ['name', 'rampMs', ...ruleKeys])
   return {
     name: checkName('name', options.name ?? 'outlier-detection'),

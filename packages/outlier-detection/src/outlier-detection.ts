@@ -1,5 +1,5 @@
 import type { Endpoint, EndpointMonitor } from '@sd/core'
-import { type OutlierDetectionOptions, readMonitorSettings, readRules } from './options.ts'
+import { type OutlierDetectionOptions, resolveMonitorOptions, resolveRules } from './options.ts'
 import { createOutlierDetector } from './outlier-detector.ts'
 
 /**
@@ -9,8 +9,8 @@ import { createOutlierDetector } from './outlier-detector.ts'
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createOutlierDetection(options: OutlierDetectionOptions = {}): EndpointMonitor {
-  const { name, rampMs } = readMonitorSettings(options)
-  const rules = readRules(options)
+  const { name, rampMs } = resolveMonitorOptions(options)
+  const rules = resolveRules(options)
   return {
     name,
     attach(cluster) {

@@ -1,6 +1,6 @@
 import { checkFunction, checkKnownKeys, checkObject, type Ejection, guardListener, judgeOutcome, type Outcome } from '@sd/core'
 import { findByFailurePercentage, findBySuccessRate, type HostSample } from './interval-rules.ts'
-import { type OutlierRules, type ResolvedRules, readRules, ruleKeys } from './options.ts'
+import { type OutlierRules, type ResolvedRules, resolveRules, ruleKeys } from './options.ts'
 
 /** Why a host is out, and for how long. */
 export interface OutlierEjection extends Ejection {
@@ -60,7 +60,7 @@ export function createOutlierDetector<Host = string>(options: OutlierDetectorOpt
   checkKnownKeys('', checkObject('options', options), ['onEject', 'onRestore', ...ruleKeys])
   const onEject = guardListener('onEject', checkFunction('onEject', options.onEject ?? (() => {})))
   const onRestore = guardListener('onRestore', checkFunction('onRestore', options.onRestore ?? (() => {})))
-  const rules = readRules(options)
+  const rules = resolveRules(options)
   let states = new Map<Host, HostState>()
   let intervalEndsAt = performance.now() + rules.intervalMs
 

@@ -1,17 +1,17 @@
 import { expect, test } from 'vitest'
-import { checkOptions, type RedisRateLimiterOptions } from './options.ts'
+import { type RedisRateLimiterOptions, resolveRedisRateLimiterOptions } from './options.ts'
 
 const good: RedisRateLimiterOptions = { limit: 8, windowMs: 1_000 }
 
 test('gaps are filled', () => {
-  expect(checkOptions(good)).toMatchObject({
+  expect(resolveRedisRateLimiterOptions(good)).toMatchObject({
     ...{ name: 'redis', host: '127.0.0.1', port: 6379, secure: false, credentials: undefined, tls: {}, database: 0 },
     ...{ prefix: 'sd:rate-limit', operationTimeoutMs: 500, whenUnavailable: 'local', maxLocalKeys: 100_000 },
   })
 })
 
 test('the share of a process is rounded up', () => {
-  expect(checkOptions({ ...good, burst: 3, localShare: 1 / 8 }).localRule).toMatchObject({ limit: 1, burst: 1 })
+  expect(resolveRedisRateLimiterOptions({ ...good, burst: 3, localShare: 1 / 8 }).localRule).toMatchObject({ limit: 1, burst: 1 })
 })
 
 test('endpoints are read', () => {
@@ -20,7 +20,7 @@ test('endpoints are read', () => {
     ['redis://10.0.0.1:7000', { host: '10.0.0.1', port: 7000, secure: false }],
     ['rediss://[::1]:7000/', { host: '::1', port: 7000, secure: true }],
   ] as const) {
-    expect(checkOptions({ ...good, endpoint })).toMatchObject(expected)
+    expect(resolveRedisRateLimiterOptions({ ...good, endpoint })).toMatchObject(expected)
   }
 })
 
@@ -40,7 +40,9 @@ test('bad options are refused, and no secret is shown', () => {
     ['url', { url: 'redis://host' }],
   ]
   for (const [field, change] of cases) {
-    expect(() => checkOptions({ ...good, ...change })).toThrow(expect.objectContaining({ code: 'SD_INVALID', field }))
+    expect(() => resolveRedisRateLimiterOptions({ ...good, ...change })).toThrow(
+      expect.objectContaining({ code: 'SD_INVALID', field }),
+    )
   }
-  expect(() => checkOptions({ ...good, endpoint: 'redis://user:secret@host' })).not.toThrow('secret')
+  expect(() => resolveRedisRateLimiterOptions({ ...good, endpoint: 'redis://user:secret@host' })).not.toThrow('secret')
 })

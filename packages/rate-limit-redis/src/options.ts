@@ -45,7 +45,7 @@ export interface RedisRateLimiterOptions extends RateLimiterOptions {
 }
 
 /** Options that were checked, without gaps. */
-export interface CheckedOptions {
+export interface ResolvedRedisRateLimiterOptions {
   readonly name: string
   readonly rule: RateLimitRule
   readonly host: string
@@ -70,7 +70,7 @@ const keys = [
 const endpointPattern = /^(?:(rediss?):\/\/)?(?:\[([0-9a-f:.]+)\]|([a-z0-9_][a-z0-9._-]*))(?::(\d{1,5}))?\/?$/i
 
 /** Checks the options and fills the gaps. @throws SdError `SD_INVALID` that names the option */
-export function checkOptions(options: RedisRateLimiterOptions): CheckedOptions {
+export function resolveRedisRateLimiterOptions(options: RedisRateLimiterOptions): ResolvedRedisRateLimiterOptions {
   checkKnownKeys('', options, keys)
   const rule = checkRateLimit(options)
   const endpoint = checkEndpoint(options.endpoint ?? '127.0.0.1:6379')
@@ -92,7 +92,7 @@ export function checkOptions(options: RedisRateLimiterOptions): CheckedOptions {
   }
 }
 
-function checkEndpoint(endpoint: unknown): Pick<CheckedOptions, 'host' | 'port' | 'secure'> {
+function checkEndpoint(endpoint: unknown): Pick<ResolvedRedisRateLimiterOptions, 'host' | 'port' | 'secure'> {
   const match = typeof endpoint === 'string' ? endpointPattern.exec(endpoint) : null
   const port = Number(match?.[4] ?? 6379)
   if (match && port >= 1 && port <= 65_535) {

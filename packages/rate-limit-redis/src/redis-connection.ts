@@ -16,7 +16,7 @@ import {
   untilAborted,
   withTimeout,
 } from '@sd/core'
-import type { CheckedOptions } from './options.ts'
+import type { ResolvedRedisRateLimiterOptions } from './options.ts'
 
 /** A connection that comes back by itself. */
 export interface RedisConnection {
@@ -39,7 +39,7 @@ type Client = ReturnType<typeof makeClient>
  * Connects, and again after every loss. The library's own reconnection is off, because its handshake has no limit: a server that accepts and then says
  * nothing would hold it forever.
  */
-export function openConnection(options: CheckedOptions): RedisConnection {
+export function openConnection(options: ResolvedRedisRateLimiterOptions): RedisConnection {
   const { name, operationTimeoutMs } = options
   const closing = new AbortController()
   const backoff = createBackoff({ baseMs: 50, maxMs: 2_000 })
@@ -134,7 +134,11 @@ export function openConnection(options: CheckedOptions): RedisConnection {
 }
 
 // The return type is the library's affair: it spells out every command.
-function makeClient(options: CheckedOptions, credentials: Credentials | undefined, certificates: TlsCertificates | undefined) {
+function makeClient(
+  options: ResolvedRedisRateLimiterOptions,
+  credentials: Credentials | undefined,
+  certificates: TlsCertificates | undefined,
+) {
   return createClient({
     ...credentials,
     socket: socketOptions(options, certificates),
@@ -147,7 +151,7 @@ function makeClient(options: CheckedOptions, credentials: Credentials | undefine
 }
 
 function socketOptions(
-  { host, port, tls: { serverName }, operationTimeoutMs }: CheckedOptions,
+  { host, port, tls: { serverName }, operationTimeoutMs }: ResolvedRedisRateLimiterOptions,
   certificates: TlsCertificates | undefined,
 ): NonNullable<RedisClientOptions['socket']> {
   const common = { host, port, connectTimeout: operationTimeoutMs, reconnectStrategy: false } as const

@@ -9,7 +9,7 @@ import {
   type RegistryState,
   SdError,
 } from '@sd/core'
-import { checkOptions, type RedisRateLimiterOptions } from './options.ts'
+import { type RedisRateLimiterOptions, resolveRedisRateLimiterOptions } from './options.ts'
 import { openConnection, replyCode } from './redis-connection.ts'
 import { bucketScript, type Script, windowScript } from './scripts.ts'
 
@@ -26,7 +26,7 @@ const JITTER_MS = 20
 
 /** A rate limiter in Redis. It connects at once, and again after every loss. @throws SdError `SD_INVALID` that names the option */
 export function createRedisRateLimiter(options: RedisRateLimiterOptions): RedisRateLimiter {
-  const checked = checkOptions(options)
+  const checked = resolveRedisRateLimiterOptions(options)
   const { name, rule, prefix, whenUnavailable } = checked
   const local = createLocalRateLimit(checked.localRule, checked.maxLocalKeys)
   const windowUs = String(rule.windowMs * 1000)

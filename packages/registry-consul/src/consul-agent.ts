@@ -1,8 +1,8 @@
-import { type ConsulConnection, explain, isAnswer, type Target, unlessMissing } from '@sd/connection-consul'
+import { type ConsulConnection, type ConsulTarget, isAnswer, toConsulError, unlessMissing } from '@sd/connection-consul'
 import type { RegistrationDriver, ServiceInstance } from '@sd/core'
 import type { Entry } from './entries.ts'
-import { describeInstance, heartbeatId, isHeartbeat, isWell, readHeartbeat, serviceId, serviceName } from './layout.ts'
-import type { ConsulSettings } from './options.ts'
+import { describeInstance, heartbeatId, isHealthy, isHeartbeat, readHeartbeat, serviceId, serviceName } from './layout.ts'
+import type { ResolvedConsulRegistryOptions } from './options.ts'
 
 /** What is written on agents. */
 export interface ConsulAgent {
@@ -17,7 +17,7 @@ export interface ConsulAgent {
 }
 
 /** Writes through a connection. */
-export function createConsulAgent(connection: ConsulConnection, settings: ConsulSettings): ConsulAgent {
+export function createConsulAgent(connection: ConsulConnection, settings: ResolvedConsulRegistryOptions): ConsulAgent {
   const { prefix, datacenter, ttlMs, healthChecks, name } = settings
   /** The incarnation that was put last for each id: its check may be critical when it is put again. */
   const known = new Map<string, string>()
@@ -25,14 +25,14 @@ export function createConsulAgent(connection: ConsulConnection, settings: Consul
   const nameOf = (service: string): string => serviceName(prefix, service)
   const idOf = ({ service, id }: ServiceInstance): string => serviceId(nameOf(service), id)
 
-  const beat = ({ client, options }: Target, instance: ServiceInstance, incarnation: string): Promise<unknown> =>
-    client.agent.check[isWell(instance) ? 'pass' : 'warn']({ ...options, id: heartbeatId(incarnation) })
+  const beat = ({ client, options }: ConsulTarget, instance: ServiceInstance, incarnation: string): Promise<unknown> =>
+    client.agent.check[isHealthy(instance) ? 'pass' : 'warn']({ ...options, id: heartbeatId(incarnation) })
 
-  const deregister = ({ client, options }: Target, id: string): Promise<unknown> =>
+  const deregister = ({ client, options }: ConsulTarget, id: string): Promise<unknown> =>
     unlessMissing(client.agent.service.deregister({ ...options, id }), name)
 
   /** Which incarnation the agent has; `undefined` if none. */
-  async function readIncarnation({ client, options: { ctx }, headers }: Target, id: string): Promise<string | undefined> {
+  async function readIncarnation({ client, options: { ctx }, headers }: ConsulTarget, id: string): Promise<string | undefined> {
     // The heartbeat's id is the only place of it that no other tool looks at. An id of ours has no quotes.
     const query = { filter: `ServiceID == "${id}"` }
     const { body } = await client._get({ path: '/agent/checks', query, headers, ctx })
@@ -41,9 +41,9 @@ export function createConsulAgent(connection: ConsulConnection, settings: Consul
   }
 
   /** The name of the agent's node; `undefined` for tokens that may not ask for it. */
-  async function readNode({ client, options: { ctx }, headers }: Target): Promise<string | undefined> {
+  async function readNode({ client, options: { ctx }, headers }: ConsulTarget): Promise<string | undefined> {
     const asked = client._get({ path: '/agent/self', headers, ctx }).catch((caught: unknown) => {
-      const error = explain(caught, name)
+      const error = toConsulError(caught, name)
       if (error.code !== 'SD_DENIED') throw error
     })
     return ((await asked)?.body as { Config?: { NodeName?: string } } | undefined)?.Config?.NodeName
@@ -51,7 +51,7 @@ export function createConsulAgent(connection: ConsulConnection, settings: Consul
 
   /** Whether the catalogue has the record of a service on a node. */
   async function isListed(
-    { client, options: { ctx }, headers }: Target,
+    { client, options: { ctx }, headers }: ConsulTarget,
     service: string,
     node: string,
     id: string,
@@ -109,7 +109,7 @@ export function createConsulAgent(connection: ConsulConnection, settings: Consul
           await client._put({ path: '/catalog/deregister', body: record, headers, ctx: options.ctx })
         } catch (caught) {
           // Consul refuses to remove a record that has just been removed with the status of a fault: only the catalogue can tell.
-          const error = explain(caught, name)
+          const error = toConsulError(caught, name)
           if (!isAnswer(error) || (await isListed(target, Service, Node, ID))) throw error
         }
       }, signal),

@@ -1,12 +1,12 @@
 import {
   createConsulConnection,
-  explain,
   type Found,
   followQuery,
   isAnswer,
   ping,
   type Query,
   queryOnce,
+  toConsulError,
 } from '@sd/connection-consul'
 import {
   assembleRegistry,
@@ -22,7 +22,7 @@ import {
 import { createConsulAgent } from './consul-agent.ts'
 import { foreignId, readEntries, readEntry, sharedIds } from './entries.ts'
 import { checkSize, readServiceName, serviceId, serviceName } from './layout.ts'
-import { type ConsulRegistryOptions, readOptions } from './options.ts'
+import { type ConsulRegistryOptions, resolveConsulRegistryOptions } from './options.ts'
 
 // No watchAll: no query of Consul has the instances of all services: the catalog tells names without what changed, checks have no addresses.
 const capabilities = {
@@ -40,7 +40,7 @@ const capabilities = {
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createConsulRegistry(options: ConsulRegistryOptions = {}): Registry {
-  const settings = readOptions(options)
+  const settings = resolveConsulRegistryOptions(options)
   const { prefix, datacenter, ttlMs, name, operationTimeoutMs, enabled } = settings
   const connection = createConsulConnection(settings)
   const agent = createConsulAgent(connection, settings)
@@ -63,7 +63,7 @@ export function createConsulRegistry(options: ConsulRegistryOptions = {}): Regis
       const asked = client._get({ path: '/agent/health/service/name/{name}', params, headers, ctx })
       await asked.catch((caught: unknown) => {
         // Every other response speaks of health, in which the caller is not interested here.
-        const error = explain(caught, name)
+        const error = toConsulError(caught, name)
         if (error.code === 'SD_DENIED' || !isAnswer(error)) throw error
       })
     }, signal)

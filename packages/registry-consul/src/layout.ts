@@ -65,7 +65,7 @@ export function isHeartbeat(checkId: string): boolean {
 }
 
 /** What the agent is told of an instance. */
-export interface Placement {
+export interface ConsulPlacement {
   /** Its service's name on Consul. */
   readonly name: string
   readonly incarnation: string
@@ -74,7 +74,7 @@ export interface Placement {
 }
 
 /** The body of a registration. */
-export function describeInstance(instance: ServiceInstance, { name, incarnation, ttlMs, healthChecks }: Placement): object {
+export function describeInstance(instance: ServiceInstance, { name, incarnation, ttlMs, healthChecks }: ConsulPlacement): object {
   const { address, port, weight } = instance
   const declared = instance.healthCheck && readDeclaredCheck(instance.healthCheck, instance)
   const checks = [...healthChecks, ...(declared ? [declared] : [])].map((check, index) =>
@@ -95,7 +95,7 @@ export function describeInstance(instance: ServiceInstance, { name, incarnation,
         Name: 'heartbeat',
         Notes: encodeInstance(instance, incarnation),
         TTL: `${ttlMs}ms`,
-        Status: isWell(instance) ? 'passing' : 'warning',
+        Status: isHealthy(instance) ? 'passing' : 'warning',
         DeregisterCriticalServiceAfter: `${Math.max(minReapMs, ttlMs * 3)}ms`,
       },
       ...checks,
@@ -104,7 +104,7 @@ export function describeInstance(instance: ServiceInstance, { name, incarnation,
 }
 
 /** Whether heartbeats pass, rather than warn. Critical is kept for the heartbeat that is missing. */
-export function isWell({ health: { status } }: ServiceInstance): boolean {
+export function isHealthy({ health: { status } }: ServiceInstance): boolean {
   return status === 'healthy' || status === 'unknown'
 }
 

@@ -1,8 +1,8 @@
 import {
   CONNECTION_OPTIONS,
   type ConsulConnectionOptions,
-  type ConsulConnectionSettings,
-  readConnectionOptions,
+  type ResolvedConsulConnectionOptions,
+  resolveConsulConnectionOptions,
 } from '@sd/connection-consul'
 import { checkBoolean, checkDuration, checkKnownKeys, checkName, checkObject, invalid } from '@sd/core'
 import { type ConsulHealthCheck, checkHealthChecks, type HealthCheckSettings } from './health-checks.ts'
@@ -29,7 +29,7 @@ export interface ConsulRegistryOptions extends ConsulConnectionOptions {
 }
 
 /** Options with their defaults filled in. */
-export interface ConsulSettings extends ConsulConnectionSettings {
+export interface ResolvedConsulRegistryOptions extends ResolvedConsulConnectionOptions {
   readonly prefix: string
   readonly ttlMs: number
   readonly healthChecks: readonly HealthCheckSettings[]
@@ -40,10 +40,10 @@ export interface ConsulSettings extends ConsulConnectionSettings {
 const keys = [...CONNECTION_OPTIONS, 'prefix', 'ttlMs', 'healthChecks', 'stale', 'enabled', 'name']
 
 /** Checks options. @throws SdError `SD_INVALID` that names the option */
-export function readOptions(options: ConsulRegistryOptions): ConsulSettings {
+export function resolveConsulRegistryOptions(options: ConsulRegistryOptions): ResolvedConsulRegistryOptions {
   checkKnownKeys('', checkObject('options', options), keys)
   return {
-    ...readConnectionOptions(options, checkName('name', options.name ?? 'consul')),
+    ...resolveConsulConnectionOptions(options, checkName('name', options.name ?? 'consul')),
     prefix: checkPrefix(options.prefix ?? ''),
     ttlMs: checkDuration('ttlMs', options.ttlMs ?? 15_000, 100),
     healthChecks: checkHealthChecks('healthChecks', options.healthChecks ?? []),

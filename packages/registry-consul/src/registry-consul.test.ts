@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { type Entry, foreignId, readEntries, readEntry as readOne, sharedIds } from './entries.ts'
 import { createConsulRegistry } from './index.ts'
 import { checkSize, describeInstance, readInstanceId, readServiceName, serviceId, serviceName } from './layout.ts'
-import { readOptions } from './options.ts'
+import { resolveConsulRegistryOptions } from './options.ts'
 
 const readEntry = (entry: Entry, service: string): ReturnType<typeof readOne> => readOne(entry, service, new Set())
 
@@ -16,7 +16,7 @@ interface Description {
 }
 
 function describeSpec(change: Partial<InstanceSpec>, healthChecks: readonly object[] = []): Description {
-  const settings = readOptions({ healthChecks: healthChecks as never })
+  const settings = resolveConsulRegistryOptions({ healthChecks: healthChecks as never })
   const placement = { name: 'orders', incarnation: 'i', ttlMs: 2_000, healthChecks: settings.healthChecks }
   return describeInstance(createServiceInstance({ ...spec, ...change }), placement) as Description
 }

@@ -12,7 +12,7 @@ import {
   withTimeout,
 } from '@sd/core'
 import { commonDomain } from './dns-name.ts'
-import { type DnsRegistryOptions, readOptions } from './options.ts'
+import { type DnsRegistryOptions, resolveDnsRegistryOptions } from './options.ts'
 import { createServiceReader } from './read-service.ts'
 import { createResolver } from './resolver.ts'
 
@@ -30,7 +30,7 @@ const jitter = 0.1
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createDnsRegistry(options: DnsRegistryOptions): DiscoverySource {
-  const settings = readOptions(options)
+  const settings = resolveDnsRegistryOptions(options)
   const { name, domain, template, minTtlMs, refreshIntervalMs, operationTimeoutMs } = settings
   const resolver = createResolver(settings)
   const readService = createServiceReader(settings, resolver)

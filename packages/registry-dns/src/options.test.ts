@@ -2,14 +2,14 @@ import dns from 'node:dns'
 import { describe, expect, test } from 'vitest'
 import { commonDomain, expandTemplate, isDnsName } from './dns-name.ts'
 import { createDnsRegistry, type DnsRegistryOptions } from './index.ts'
-import { readOptions } from './options.ts'
+import { resolveDnsRegistryOptions } from './options.ts'
 
 const servers = ['127.0.0.1:1']
 const domain = 'x.test'
 
 describe('options', () => {
   test('have defaults', () => {
-    expect(readOptions({ servers: ['127.0.0.1', '[::1]:5353'], domain: 'x.test.' })).toEqual({
+    expect(resolveDnsRegistryOptions({ servers: ['127.0.0.1', '[::1]:5353'], domain: 'x.test.' })).toEqual({
       servers: [
         { secure: false, host: '127.0.0.1', port: 53 },
         { secure: false, host: '::1', port: 5_353 },
@@ -29,14 +29,14 @@ describe('options', () => {
       operationTimeoutMs: 10_000,
       name: 'dns',
     })
-    expect(readOptions({ servers, domain, records: 'address', port: 80 }).template).toBe('{service}.{domain}')
-    expect(readOptions({ servers, domain, minTtlMs: 60_000 }).refreshIntervalMs).toBe(60_000)
+    expect(resolveDnsRegistryOptions({ servers, domain, records: 'address', port: 80 }).template).toBe('{service}.{domain}')
+    expect(resolveDnsRegistryOptions({ servers, domain, minTtlMs: 60_000 }).refreshIntervalMs).toBe(60_000)
   })
 
   test('take the servers of the system', () => {
     const before = dns.getServers()
     dns.setServers(['10.0.0.1', '10.0.0.2:5353', '2001:db8::1', '[2001:db8::2]:5353'])
-    expect(readOptions({ domain }).servers.map(({ host, port }) => `${host} ${port}`)).toEqual([
+    expect(resolveDnsRegistryOptions({ domain }).servers.map(({ host, port }) => `${host} ${port}`)).toEqual([
       '10.0.0.1 53',
       '10.0.0.2 5353',
       '2001:db8::1 53',

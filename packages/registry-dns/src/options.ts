@@ -70,7 +70,7 @@ export interface DnsRegistryOptions {
 }
 
 /** Options with their defaults filled in. */
-export interface DnsSettings {
+export interface ResolvedDnsRegistryOptions {
   readonly servers: readonly ServerEndpoint[]
   readonly domain: string | undefined
   readonly template: string | ((service: string) => string)
@@ -107,7 +107,7 @@ const keys = [
 ]
 
 /** Checks options. @throws SdError `SD_INVALID` that names the option */
-export function readOptions(options: DnsRegistryOptions): DnsSettings {
+export function resolveDnsRegistryOptions(options: DnsRegistryOptions): ResolvedDnsRegistryOptions {
   checkKnownKeys('', checkObject('options', options), keys)
   const records = checkOneOf('records', options.records ?? 'srv', ['srv', 'address'])
   const domain = options.domain === undefined ? undefined : checkDomain(options.domain)
@@ -160,7 +160,7 @@ function checkTemplate(
   value: DnsRegistryOptions['template'],
   records: DnsRecords,
   domain: string | undefined,
-): DnsSettings['template'] {
+): ResolvedDnsRegistryOptions['template'] {
   if (typeof value === 'function') return checkFunction('template', value)
   if (value === undefined && domain === undefined) throw invalid('domain', value, 'a domain, or a template')
   const template = checkName('template', value ?? (records === 'srv' ? '_{service}._tcp.{domain}' : '{service}.{domain}'), 253)

@@ -14,7 +14,7 @@ import {
 import type { SrvData } from 'dns-packet'
 import { expandTemplate, isDnsName, normalizeName } from './dns-name.ts'
 import { type BroughtAddresses, indexAdditionals } from './interpret.ts'
-import type { DnsSettings } from './options.ts'
+import type { ResolvedDnsRegistryOptions } from './options.ts'
 import type { DnsAnswer, DnsResolver } from './resolver.ts'
 
 /** The instances of a service, and how long they may be kept. */
@@ -44,7 +44,7 @@ const retryMs = 5_000
 const maxTargets = 16
 
 /** Makes the reader that the options describe. */
-export function createServiceReader(settings: DnsSettings, resolver: DnsResolver): ServiceReader {
+export function createServiceReader(settings: ResolvedDnsRegistryOptions, resolver: DnsResolver): ServiceReader {
   const { name: registry, records, port, protocol, family, resolveTargets, template, domain, timeoutMs, portName } = settings
   // DNS does not tell since when an instance is there. One moment for all keeps two readings of the same records the same.
   const at = { createdAt: Date.now() }

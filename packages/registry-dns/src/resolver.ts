@@ -4,7 +4,7 @@ import { createSemaphore, SdError, type ServerEndpoint } from '@sd/core'
 import { type ExchangeResult, exchangeDatagram, exchangeStream } from './exchange.ts'
 import { type Finding, interpret, maxAliases, type RecordData } from './interpret.ts'
 import { type DnsMessage, type DnsQuestion, encodeQuery, type QueryType } from './message.ts'
-import type { DnsSettings } from './options.ts'
+import type { ResolvedDnsRegistryOptions } from './options.ts'
 
 /** What is known of a name. */
 export interface DnsAnswer<T extends QueryType> {
@@ -37,7 +37,7 @@ interface Answered<T extends QueryType> {
 const maxQueries = 64
 
 /** Makes a resolver. Nothing is open while nothing is asked. */
-export function createResolver({ servers, transport, timeoutMs, name: registry }: DnsSettings): DnsResolver {
+export function createResolver({ servers, transport, timeoutMs, name: registry }: ResolvedDnsRegistryOptions): DnsResolver {
   const exchange = transport === 'udp' ? exchangeDatagram : exchangeStream
   const queries = createSemaphore(maxQueries)
   let preferred = 0

@@ -15,7 +15,7 @@ import {
   unescapeName,
 } from '@sd/core'
 import { readDocument } from './documents.ts'
-import { type EtcdRegistryOptions, readOptions } from './options.ts'
+import { type EtcdRegistryOptions, resolveEtcdRegistryOptions } from './options.ts'
 import { createServiceFolders, serviceOfKey } from './service-folders.ts'
 import { createSharedLease, type SharedLease } from './shared-lease.ts'
 
@@ -37,7 +37,7 @@ const maxDocumentBytes = 1_400_000
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createEtcdRegistry(options: EtcdRegistryOptions = {}): Registry {
-  const settings = readOptions(options)
+  const settings = resolveEtcdRegistryOptions(options)
   const { prefix, ttlMs, name, operationTimeoutMs, enabled } = settings
   const connection = createEtcdConnection(settings)
   const leases = new Map<number, SharedLease>()

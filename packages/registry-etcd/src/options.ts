@@ -2,8 +2,8 @@ import {
   CONNECTION_OPTIONS,
   checkPrefix,
   type EtcdConnectionOptions,
-  type EtcdConnectionSettings,
-  readConnectionOptions,
+  type ResolvedEtcdConnectionOptions,
+  resolveEtcdConnectionOptions,
 } from '@sd/connection-etcd'
 import { checkBoolean, checkDuration, checkKnownKeys, checkName, checkObject } from '@sd/core'
 
@@ -20,17 +20,17 @@ export interface EtcdRegistryOptions extends EtcdConnectionOptions {
 }
 
 /** Options with their defaults filled in. */
-export interface EtcdSettings extends EtcdConnectionSettings {
+export interface ResolvedEtcdRegistryOptions extends ResolvedEtcdConnectionOptions {
   readonly prefix: string
   readonly ttlMs: number
   readonly enabled: boolean
 }
 
 /** Checks options. @throws SdError `SD_INVALID` that names the option */
-export function readOptions(options: EtcdRegistryOptions): EtcdSettings {
+export function resolveEtcdRegistryOptions(options: EtcdRegistryOptions): ResolvedEtcdRegistryOptions {
   checkKnownKeys('', checkObject('options', options), [...CONNECTION_OPTIONS, 'prefix', 'ttlMs', 'enabled', 'name'])
   return {
-    ...readConnectionOptions(options, checkName('name', options.name ?? 'etcd')),
+    ...resolveEtcdConnectionOptions(options, checkName('name', options.name ?? 'etcd')),
     prefix: checkPrefix(options.prefix ?? '/sd/services'),
     ttlMs: checkDuration('ttlMs', options.ttlMs ?? 15_000, 100),
     enabled: checkBoolean('enabled', options.enabled ?? true),

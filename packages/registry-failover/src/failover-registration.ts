@@ -17,15 +17,15 @@ import {
   withTimeout,
 } from '@sd/core'
 import type { Member } from './member.ts'
-import type { ResolvedSettings } from './options.ts'
-import { createPlacement, type Placement } from './placement.ts'
+import type { ResolvedFailoverSettings } from './options.ts'
+import { createPlacement, type FailoverPlacement } from './placement.ts'
 
 /** What a {@link FailoverRegistration} belongs to. */
 export interface RegistrationOwner {
   /** Name of the registry, for messages and telemetry. */
   readonly registry: string
   /** The settings that count now. */
-  readonly settings: () => ResolvedSettings
+  readonly settings: () => ResolvedFailoverSettings
   /** The members that are to hold the instance now. */
   readonly targets: () => readonly Member[]
   /** Resolves once it is known which members are to hold the instance. */
@@ -50,7 +50,7 @@ export class FailoverRegistration implements Registration {
   state: RegistrationState = 'recovering'
   lastError?: SdError | undefined
   readonly #owner: RegistrationOwner
-  readonly #placements = new Map<Member, Placement>()
+  readonly #placements = new Map<Member, FailoverPlacement>()
   readonly #listeners = new Set<(registration: Registration) => void>()
   #changed: PromiseWithResolvers<void> = Promise.withResolvers()
   #moving: PromiseWithResolvers<void> | undefined
@@ -177,14 +177,14 @@ export class FailoverRegistration implements Registration {
     const refused = placements.filter(([, { state }]) => state === 'failed')
     const isRefused = requireAll ? refused.length > 0 : refused.length === placements.length
     if (isRefused) throw refused[0]?.[1].lastError ?? closedError(this.#owner.registry)
-    const isTaken = ([, { state }]: readonly [Member, Placement]): boolean => state === 'active'
+    const isTaken = ([, { state }]: readonly [Member, FailoverPlacement]): boolean => state === 'active'
     // Who is known to be away is not waited for: its handle recovers by itself.
     const isTried = placements.every(([{ health }, { tried }]) => tried || health.state === 'away')
     if (requireAll ? placements.every(isTaken) : isTried && placements.some(isTaken)) return true
     return whenUnavailable === 'recover' && isTried
   }
 
-  #targeted(): readonly (readonly [Member, Placement])[] {
+  #targeted(): readonly (readonly [Member, FailoverPlacement])[] {
     const targets = this.#owner.targets()
     return [...this.#placements].filter(([member]) => targets.includes(member))
   }

@@ -16,7 +16,12 @@ import { createFeeds } from './feeds.ts'
 import type { Member } from './member.ts'
 import { createMemberPool } from './member-pool.ts'
 import { createSnapshotMerger, type Merger, namesMerger } from './merge.ts'
-import { type FailoverRegistryOptions, type FailoverSettings, readOptions, readSettings } from './options.ts'
+import {
+  type FailoverRegistryOptions,
+  type FailoverSettings,
+  resolveFailoverRegistryOptions,
+  resolveFailoverSettings,
+} from './options.ts'
 import { askEach, readMerged } from './reading.ts'
 import { createRegistrations } from './registrations.ts'
 import type { FailoverStatus } from './status.ts'
@@ -43,7 +48,7 @@ export interface FailoverRegistry extends Registry {
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createFailoverRegistry(options: FailoverRegistryOptions): FailoverRegistry {
-  const { name, closeMembers, ...initial } = readOptions(options)
+  const { name, closeMembers, ...initial } = resolveFailoverRegistryOptions(options)
   const pool = createMemberPool(name, initial)
   const registrations = createRegistrations(name, pool)
   const feeds = createFeeds(name, pool)
@@ -72,7 +77,7 @@ export function createFailoverRegistry(options: FailoverRegistryOptions): Failov
   async function move(changes: Partial<FailoverSettings>): Promise<void> {
     if (closing) throw closedError(name)
     const next = { ...given, ...changes }
-    const settings = readSettings(next)
+    const settings = resolveFailoverSettings(next)
     given = next
     const removed = pool.reconfigure(settings)
     await settle(() => pool.settled())

@@ -1,13 +1,13 @@
 import { checkFunction, guardListener, publishTelemetry, type RegistryState, registryStateChannel, type SdError } from '@sd/core'
 import { createMember, type Member } from './member.ts'
-import type { ResolvedSettings } from './options.ts'
+import type { ResolvedFailoverSettings } from './options.ts'
 import { createSelection } from './selection.ts'
 import type { FailoverStatus, MemberStatus } from './status.ts'
 
 /** The members, and which of them are used now. */
 export interface MemberPool {
   /** What counts now. */
-  readonly settings: ResolvedSettings
+  readonly settings: ResolvedFailoverSettings
   /** All members, the best first. */
   readonly members: readonly Member[]
   /** Those that are read now, the best first; none until the first choice. */
@@ -27,13 +27,13 @@ export interface MemberPool {
   /** Calls `listener` when the status says something else than before, until the returned function is called. */
   onChange(listener: (status: FailoverStatus) => void): () => void
   /** Takes over new settings and chooses afresh. Returns the members that are no longer among them. */
-  reconfigure(settings: ResolvedSettings): readonly Member[]
+  reconfigure(settings: ResolvedFailoverSettings): readonly Member[]
   /** Ends the pings. */
   close(): void
 }
 
 /** Starts to ping the members and decides, after every ping, which are used. */
-export function createMemberPool(name: string, initial: ResolvedSettings): MemberPool {
+export function createMemberPool(name: string, initial: ResolvedFailoverSettings): MemberPool {
   const reader = createSelection()
   const writer = createSelection()
   const moveListeners = new Set<() => void>()
@@ -49,7 +49,7 @@ export function createMemberPool(name: string, initial: ResolvedSettings): Membe
   members = settings.members.map(open)
   decide()
 
-  function open(member: ResolvedSettings['members'][number]): Member {
+  function open(member: ResolvedFailoverSettings['members'][number]): Member {
     return createMember({ settings: member, timing: () => settings, onProbe: decide })
   }
 

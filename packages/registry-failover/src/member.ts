@@ -1,5 +1,5 @@
 import { type SdError, spread, toSdError, withTimeout } from '@sd/core'
-import type { MemberSettings, ResolvedSettings } from './options.ts'
+import type { MemberSettings, ResolvedFailoverSettings } from './options.ts'
 import type { MemberState } from './status.ts'
 
 /** What is known of a member's health. */
@@ -33,7 +33,7 @@ export interface MemberOptions {
   /** What it is used for. */
   readonly settings: MemberSettings
   /** The durations that count now. */
-  readonly timing: () => ResolvedSettings
+  readonly timing: () => ResolvedFailoverSettings
   /** Called after every ping. */
   readonly onProbe: () => void
 }

@@ -79,7 +79,7 @@ export interface MemberSettings {
 }
 
 /** Settings with their defaults filled in, members in the order of preference. */
-export interface ResolvedSettings extends Required<Omit<FailoverSettings, 'members'>> {
+export interface ResolvedFailoverSettings extends Required<Omit<FailoverSettings, 'members'>> {
   /** The members, the best first. */
   readonly members: readonly MemberSettings[]
 }
@@ -97,7 +97,9 @@ const settingKeys = [
 const maxMembers = 64
 
 /** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
-export function readOptions(options: FailoverRegistryOptions): ResolvedSettings & { name: string; closeMembers: boolean } {
+export function resolveFailoverRegistryOptions(
+  options: FailoverRegistryOptions,
+): ResolvedFailoverSettings & { name: string; closeMembers: boolean } {
   checkKnownKeys('', checkObject('options', options), [...settingKeys, 'closeMembers', 'name'])
   return {
     ...resolve(options),
@@ -106,13 +108,13 @@ export function readOptions(options: FailoverRegistryOptions): ResolvedSettings 
   }
 }
 
-/** Like {@link readOptions}, for what can be changed later. @throws SdError `SD_INVALID` that names the option */
-export function readSettings(settings: FailoverSettings): ResolvedSettings {
+/** Like {@link resolveFailoverRegistryOptions}, for what can be changed later. @throws SdError `SD_INVALID` that names the option */
+export function resolveFailoverSettings(settings: FailoverSettings): ResolvedFailoverSettings {
   checkKnownKeys('', settings, settingKeys)
   return resolve(settings)
 }
 
-function resolve(settings: FailoverSettings): ResolvedSettings {
+function resolve(settings: FailoverSettings): ResolvedFailoverSettings {
   const mode = checkOneOf('mode', settings.mode ?? 'priority', ['priority', 'migration'])
   const writeTo = checkOneOf('writeTo', settings.writeTo ?? 'all', ['all', 'active'])
   if (mode === 'migration' && writeTo === 'active') throw invalid('writeTo', writeTo, 'all in the mode migration')

@@ -28,7 +28,7 @@ export interface PlacementOptions {
 }
 
 /** One instance on one member. */
-export interface Placement {
+export interface FailoverPlacement {
   /** How it is there. */
   readonly state: RegistrationState
   /** Why it is not active. */
@@ -46,7 +46,7 @@ export interface Placement {
 }
 
 /** Keeps an instance on one member. The member's own Registration heals itself; what that can't hold is repeated here. */
-export function createPlacement(options: PlacementOptions): Placement {
+export function createPlacement(options: PlacementOptions): FailoverPlacement {
   const { registry, inTurn, desired, operationTimeoutMs, onChange } = options
   const stopped = new AbortController()
   const left = new AbortController()

@@ -15,7 +15,7 @@ import {
 } from '@sd/core'
 import { chooseFamily, readForeignSlice, readQuery, type ServiceQuery } from './foreign-slices.ts'
 import { createLeaseClock, type Lease } from './lease-clock.ts'
-import { type KubernetesRegistryOptions, readOptions } from './options.ts'
+import { type KubernetesRegistryOptions, resolveKubernetesRegistryOptions } from './options.ts'
 import { createRegistrar } from './registrar.ts'
 import { createSliceFeed } from './slice-feed.ts'
 import {
@@ -46,7 +46,7 @@ const capabilities = {
  * @throws SdError `SD_INVALID` that names the option; `SD_UNSUPPORTED` on Bun, which replaces the undici that the client library stands on
  */
 export function createKubernetesRegistry(options: KubernetesRegistryOptions = {}): Registry {
-  const settings = readOptions(options)
+  const settings = resolveKubernetesRegistryOptions(options)
   const { name, ttlMs, operationTimeoutMs, enabled, labelSelector, portName: preferredPort = 'http' } = settings
   const connection = createKubernetesConnection(settings)
   const { namespace } = connection

@@ -2,8 +2,8 @@ import {
   CONNECTION_OPTIONS,
   checkDnsLabel,
   type KubernetesConnectionOptions,
-  type KubernetesConnectionSettings,
-  readConnectionOptions,
+  type ResolvedKubernetesConnectionOptions,
+  resolveKubernetesConnectionOptions,
 } from '@sd/connection-kubernetes'
 import { checkBoolean, checkDuration, checkKnownKeys, checkName, checkObject, checkText, invalid } from '@sd/core'
 
@@ -24,7 +24,7 @@ export interface KubernetesRegistryOptions extends KubernetesConnectionOptions {
 }
 
 /** Options with their defaults filled in. */
-export interface KubernetesSettings extends KubernetesConnectionSettings {
+export interface ResolvedKubernetesRegistryOptions extends ResolvedKubernetesConnectionOptions {
   readonly labelSelector: string
   readonly labels: Readonly<Record<string, string>>
   readonly portName: string | undefined
@@ -42,11 +42,11 @@ export function isLabelValue(text: string): boolean {
 }
 
 /** Checks options. @throws SdError `SD_INVALID` that names the option */
-export function readOptions(options: KubernetesRegistryOptions): KubernetesSettings {
+export function resolveKubernetesRegistryOptions(options: KubernetesRegistryOptions): ResolvedKubernetesRegistryOptions {
   checkKnownKeys('', checkObject('options', options), keys)
   const { portName } = options
   return {
-    ...readConnectionOptions(options, checkName('name', options.name ?? 'kubernetes')),
+    ...resolveKubernetesConnectionOptions(options, checkName('name', options.name ?? 'kubernetes')),
     labelSelector: checkText('labelSelector', options.labelSelector ?? '', 2_048),
     labels: checkLabels(options.labels ?? {}),
     portName: portName === undefined ? undefined : checkDnsLabel('portName', portName),

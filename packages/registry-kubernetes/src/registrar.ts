@@ -1,13 +1,13 @@
 import { type Collection, type KubernetesConnection, listCollection } from '@sd/connection-kubernetes'
 import { type RegistrationDriver, type RenewResult, SdError, type ServiceInstance } from '@sd/core'
-import type { KubernetesSettings } from './options.ts'
+import type { ResolvedKubernetesRegistryOptions } from './options.ts'
 import { createProcessLease, ignoreMissing, type ProcessLease } from './process-lease.ts'
 import { encodeSlice, incarnationOf, leaseLabel, type Slice, sliceName } from './slices.ts'
 
 /** What {@link createRegistrar} works with. */
 export interface RegistrarOptions {
   readonly connection: KubernetesConnection
-  readonly settings: KubernetesSettings
+  readonly settings: ResolvedKubernetesRegistryOptions
   /** Path of the namespace's EndpointSlices. */
   readonly slices: string
   readonly leases: Collection

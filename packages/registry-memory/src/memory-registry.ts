@@ -11,7 +11,7 @@ import {
   type WatchSession,
 } from '@sd/core'
 import type { MemoryStore } from './memory-store.ts'
-import { type MemoryRegistryOptions, readOptions } from './options.ts'
+import { type MemoryRegistryOptions, resolveMemoryRegistryOptions } from './options.ts'
 
 /** A {@link Registry} in memory, with a link to its store that can be cut. */
 export interface MemoryRegistry extends Registry {
@@ -42,7 +42,7 @@ const backoff = { baseMs: 50, maxMs: 1_000 }
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createMemoryRegistry(options: MemoryRegistryOptions = {}): MemoryRegistry {
-  const { store, ttlMs, name } = readOptions(options)
+  const { store, ttlMs, name } = resolveMemoryRegistryOptions(options)
   const breaks = new Set<(error: SdError) => void>()
   let linked = true
 

@@ -12,7 +12,7 @@ export interface MemoryRegistryOptions {
 }
 
 /** Options with their defaults filled in. @throws SdError `SD_INVALID` that names the option */
-export function readOptions(options: MemoryRegistryOptions): Required<MemoryRegistryOptions> {
+export function resolveMemoryRegistryOptions(options: MemoryRegistryOptions): Required<MemoryRegistryOptions> {
   checkKnownKeys('', checkObject('options', options), ['store', 'ttlMs', 'name'])
   if (options.store !== undefined) checkObject('store', options.store)
   return {

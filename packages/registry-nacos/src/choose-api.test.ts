@@ -4,7 +4,7 @@ import { SdError } from '@sd/core'
 import { describe, expect, test } from 'vitest'
 import { chooseApi } from './choose-api.ts'
 import { createNacosRegistry } from './index.ts'
-import { readOptions } from './options.ts'
+import { resolveNacosRegistryOptions } from './options.ts'
 import { readPages } from './pages.ts'
 import { createVerifier } from './verify.ts'
 
@@ -42,7 +42,7 @@ describe('the API', () => {
   test('is v1 where there is one, else v3, found out once', async () => {
     for (const [versions, expected] of [[['v1', 'v3'], '/nacos/v1'] as const, [['v3'], '/nacos/v3'] as const]) {
       const server = serverWith(...versions)
-      const use = chooseApi(server, readOptions({}))
+      const use = chooseApi(server, resolveNacosRegistryOptions({}))
       await Promise.all([1, 2, 3].map(() => use((api) => api.list('orders', signal))))
       expect(server.asked.filter(({ params }) => JSON.stringify(params).includes('sd.probe'))).toHaveLength(
         versions.length === 2 ? 1 : 2,
@@ -53,7 +53,7 @@ describe('the API', () => {
 
   test('lists services by the best way there is', async () => {
     const list = (server: NacosConnection, options: object): Promise<readonly string[]> =>
-      chooseApi(server, readOptions(options))(async (api) => (await api.listServices?.(signal)) ?? [])
+      chooseApi(server, resolveNacosRegistryOptions(options))(async (api) => (await api.listServices?.(signal)) ?? [])
     expect(await list(serverWith('v1'), {})).toEqual(['a'])
     expect(await list(serverWith('v1'), { adminApi: true })).toEqual(['a'])
     expect(await list(serverWith('v1', 'v3'), { adminApi: true })).toEqual(['b'])
@@ -65,7 +65,7 @@ describe('the API', () => {
   test('answers that make no sense are malformed, and failures say so', async () => {
     const answering = (text: string): NacosConnection => connectionOf(async () => text)
     const list = (text: string, api: 'v1' | 'v3'): Promise<readonly unknown[]> =>
-      chooseApi(answering(text), readOptions({ api }))((one) => one.list('orders', signal))
+      chooseApi(answering(text), resolveNacosRegistryOptions({ api }))((one) => one.list('orders', signal))
     await assert.rejects(list('{}', 'v1'), { code: 'SD_MALFORMED' })
     await assert.rejects(list('<html>', 'v1'), { code: 'SD_MALFORMED' })
     await assert.rejects(list('{"code":0}', 'v3'), { code: 'SD_MALFORMED' })

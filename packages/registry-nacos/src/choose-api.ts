@@ -2,10 +2,10 @@ import { createApiChoice, isMissing, type NacosConnection, type UseApi } from '@
 import type { NacosApi } from './nacos-api.ts'
 import { createV1Api } from './nacos-v1.ts'
 import { createV3Api, listThroughAdmin } from './nacos-v3.ts'
-import type { NacosSettings } from './options.ts'
+import type { ResolvedNacosRegistryOptions } from './options.ts'
 
 /** The API that the options name, or the one that the server has. */
-export function chooseApi(connection: NacosConnection, settings: NacosSettings): UseApi<NacosApi> {
+export function chooseApi(connection: NacosConnection, settings: ResolvedNacosRegistryOptions): UseApi<NacosApi> {
   /** The v1 list of Nacos 3 holds empty services too, for a minute: the admin API is better, where there is one. */
   function withAdmin(v1: NacosApi): NacosApi {
     if (!settings.adminApi) return v1

@@ -12,7 +12,6 @@ import {
   SdError,
   type ServiceInstance,
 } from '@sd/core'
-import type { InstancePlace } from './nacos-api.ts'
 
 /** An instance as Nacos holds it. */
 export interface NacosInstance {
@@ -26,6 +25,9 @@ export interface NacosInstance {
   readonly clusterName: string
   readonly metadata: Readonly<Record<string, string>>
 }
+
+/** The fields by which Nacos identifies an instance. */
+export type NacosInstanceKey = Pick<NacosInstance, 'ip' | 'port' | 'clusterName' | 'ephemeral'>
 
 /** How instances are put into Nacos. */
 export interface EncodeOptions {
@@ -243,7 +245,7 @@ function parse<T>(text: string | undefined): T | undefined {
 }
 
 /** By what Nacos knows a listed instance, and the id that it has here; `undefined` if it has no address. */
-export function readPlace(host: unknown): (InstancePlace & { readonly id: string }) | undefined {
+export function readPlace(host: unknown): (NacosInstanceKey & { readonly id: string }) | undefined {
   const { ip, port, clusterName, ephemeral, instanceId, metadata } = (host ?? {}) as Record<string, unknown>
   if (typeof ip !== 'string' || typeof port !== 'number') return undefined
   const own = (metadata as Metadata | null | undefined)?.['sd.id']

@@ -1,4 +1,4 @@
-import type { NacosInstance } from './instance-codec.ts'
+import type { NacosInstance, NacosInstanceKey } from './instance-codec.ts'
 
 /** One of Nacos' two HTTP APIs. Service names are those of Nacos, without the group. Everything throws `SdError`. */
 export interface NacosApi {
@@ -7,7 +7,7 @@ export interface NacosApi {
   /** Sends a heartbeat. @returns `lost` if the server does not know the instance and did not take it back by itself */
   beat(service: string, instance: NacosInstance, signal: AbortSignal): Promise<'renewed' | 'lost'>
   /** Removes an instance; a missing one is no error. */
-  deregister(service: string, instance: InstancePlace, signal: AbortSignal): Promise<void>
+  deregister(service: string, instance: NacosInstanceKey, signal: AbortSignal): Promise<void>
   /** Everything that is listed of a service, as it came. */
   list(service: string, signal: AbortSignal): Promise<readonly unknown[]>
   /** Names of services, with or without their group; absent where the API has no list. */
@@ -15,6 +15,3 @@ export interface NacosApi {
   /** Asks for a sign of life. */
   ping(signal: AbortSignal): Promise<void>
 }
-
-/** By what Nacos knows an instance. */
-export type InstancePlace = Pick<NacosInstance, 'ip' | 'port' | 'clusterName' | 'ephemeral'>

@@ -17,7 +17,7 @@ import { chooseApi } from './choose-api.ts'
 import { decodeInstance, encodeInstance, isListed, readPlace } from './instance-codec.ts'
 import { createListing } from './listing.ts'
 import { fromNacosName, toNacosName } from './names.ts'
-import { type NacosRegistryOptions, readOptions } from './options.ts'
+import { type NacosRegistryOptions, resolveNacosRegistryOptions } from './options.ts'
 import { createOwnPlaces } from './own-places.ts'
 
 /**
@@ -26,7 +26,7 @@ import { createOwnPlaces } from './own-places.ts'
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createNacosRegistry(options: NacosRegistryOptions = {}): Registry {
-  const settings = readOptions(options)
+  const settings = resolveNacosRegistryOptions(options)
   const { api, adminApi, clusters, ttlMs, refreshIntervalMs, persistent, operationTimeoutMs, enabled, name } = settings
   const connection = createNacosConnection(settings)
   const use = chooseApi(connection, settings)

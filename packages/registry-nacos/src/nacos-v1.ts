@@ -2,12 +2,12 @@ import { createNamingRequests, type NacosConnection } from '@sd/connection-nacos
 import { parseJsonObject, SdError } from '@sd/core'
 import type { NacosInstance } from './instance-codec.ts'
 import type { NacosApi } from './nacos-api.ts'
-import type { NacosSettings } from './options.ts'
+import type { ResolvedNacosRegistryOptions } from './options.ts'
 import { readPages } from './pages.ts'
 import { createVerifier } from './verify.ts'
 
 /** The v1 API, by the SDK's request layer. */
-export function createV1Api(connection: NacosConnection, { namespace, group, clusters }: NacosSettings): NacosApi {
+export function createV1Api(connection: NacosConnection, { namespace, group, clusters }: ResolvedNacosRegistryOptions): NacosApi {
   const sdk = createNamingRequests(connection, namespace)
   const verifier = createVerifier()
   const grouped = (service: string): string => `${group}@@${service}`

@@ -1,8 +1,8 @@
 import type { NacosConnection, NacosRequest } from '@sd/connection-nacos'
 import { parseJsonObject, SdError } from '@sd/core'
-import type { NacosInstance } from './instance-codec.ts'
-import type { InstancePlace, NacosApi } from './nacos-api.ts'
-import type { NacosSettings } from './options.ts'
+import type { NacosInstance, NacosInstanceKey } from './instance-codec.ts'
+import type { NacosApi } from './nacos-api.ts'
+import type { ResolvedNacosRegistryOptions } from './options.ts'
 import { readPages } from './pages.ts'
 
 const instancePath = '/nacos/v3/client/ns/instance'
@@ -11,7 +11,7 @@ const instancePath = '/nacos/v3/client/ns/instance'
 const instanceNotFound = 21_003
 
 /** The client API of Nacos 3, for which there is no SDK. */
-export function createV3Api(connection: NacosConnection, settings: NacosSettings): NacosApi {
+export function createV3Api(connection: NacosConnection, settings: ResolvedNacosRegistryOptions): NacosApi {
   const { namespace, group, clusters, name } = settings
 
   async function call(request: NacosRequest, signal: AbortSignal): Promise<Answer> {
@@ -19,7 +19,7 @@ export function createV3Api(connection: NacosConnection, settings: NacosSettings
     const { code, message, data } = parseJsonObject(text, `the answer of ${name}`)
     return { code, data, message: String(message) }
   }
-  const instanceOf = (service: string, { ip, port, clusterName, ephemeral }: InstancePlace): Record<string, string> => ({
+  const instanceOf = (service: string, { ip, port, clusterName, ephemeral }: NacosInstanceKey): Record<string, string> => ({
     namespaceId: namespace,
     groupName: group,
     serviceName: service,
@@ -75,7 +75,7 @@ export function createV3Api(connection: NacosConnection, settings: NacosSettings
 /** Names of the services that have instances, by the admin API of Nacos 3. */
 export async function listThroughAdmin(
   connection: NacosConnection,
-  { namespace, group, name }: NacosSettings,
+  { namespace, group, name }: ResolvedNacosRegistryOptions,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const services = await readPages<ListedService>(async (pageNo, pageSize) => {

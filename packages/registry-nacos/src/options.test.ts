@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { createNacosRegistry } from './index.ts'
 import { fromNacosName, toNacosName } from './names.ts'
-import { type NacosRegistryOptions, readOptions } from './options.ts'
+import { type NacosRegistryOptions, resolveNacosRegistryOptions } from './options.ts'
 
 describe('options', () => {
   test('have defaults', () => {
-    expect(readOptions({})).toMatchObject({
+    expect(resolveNacosRegistryOptions({})).toMatchObject({
       endpoints: [{ secure: false, host: '127.0.0.1', port: 8_848 }],
       api: 'auto',
       namespace: 'public',
@@ -45,7 +45,9 @@ describe('options', () => {
     ['pushPort', { pushPort: 1 }],
   ])('names a wrong %s', (field, options) => {
     const wrong = field === 'enabled' ? { enabled: 'no' } : options
-    expect(() => readOptions(wrong as NacosRegistryOptions)).toThrow(expect.objectContaining({ code: 'SD_INVALID', field }))
+    expect(() => resolveNacosRegistryOptions(wrong as NacosRegistryOptions)).toThrow(
+      expect.objectContaining({ code: 'SD_INVALID', field }),
+    )
   })
 
   test('decide about capabilities', async () => {

@@ -3,8 +3,8 @@ import {
   checkGroup,
   checkLabel,
   type NacosConnectionOptions,
-  type NacosConnectionSettings,
-  readConnectionOptions,
+  type ResolvedNacosConnectionOptions,
+  resolveNacosConnectionOptions,
 } from '@sd/connection-nacos'
 import { checkBoolean, checkDuration, checkKnownKeys, checkName, checkObject, invalid } from '@sd/core'
 
@@ -31,7 +31,7 @@ export interface NacosRegistryOptions extends NacosConnectionOptions {
 }
 
 /** Options with their defaults filled in. */
-export interface NacosSettings extends NacosConnectionSettings {
+export interface ResolvedNacosRegistryOptions extends ResolvedNacosConnectionOptions {
   readonly group: string
   readonly cluster: string
   readonly clusters: readonly string[]
@@ -56,10 +56,10 @@ const keys = [
 ]
 
 /** Checks options. @throws SdError `SD_INVALID` that names the option */
-export function readOptions(options: NacosRegistryOptions): NacosSettings {
+export function resolveNacosRegistryOptions(options: NacosRegistryOptions): ResolvedNacosRegistryOptions {
   checkKnownKeys('', checkObject('options', options), keys)
   return {
-    ...readConnectionOptions(options, checkName('name', options.name ?? 'nacos')),
+    ...resolveNacosConnectionOptions(options, checkName('name', options.name ?? 'nacos')),
     group: checkGroup('group', options.group ?? 'DEFAULT_GROUP'),
     cluster: checkLabel('cluster', options.cluster ?? 'DEFAULT'),
     clusters: checkClusters(options.clusters ?? []),

@@ -1,5 +1,5 @@
 import { SdError, type ServiceInstance } from '@sd/core'
-import type { InstancePlace } from './nacos-api.ts'
+import type { NacosInstanceKey } from './instance-codec.ts'
 
 /** Which instance of this registry holds which address: Nacos knows an instance by its address and not by its id. */
 export interface OwnPlaces {
@@ -9,14 +9,14 @@ export interface OwnPlaces {
    * @returns the place that the instance had before, if that was another one
    * @throws SdError `SD_CONFLICT` if another instance of the service holds it, which Nacos would overwrite
    */
-  take(instance: ServiceInstance, place: InstancePlace): InstancePlace | undefined
+  take(instance: ServiceInstance, place: NacosInstanceKey): NacosInstanceKey | undefined
   /** Frees the place of an instance. @returns it, if the instance still held it */
-  leave(instance: ServiceInstance): InstancePlace | undefined
+  leave(instance: ServiceInstance): NacosInstanceKey | undefined
 }
 
 interface Held {
   readonly address: string
-  readonly place: InstancePlace
+  readonly place: NacosInstanceKey
 }
 
 /** Holds nothing at first. */

@@ -21,7 +21,7 @@ export type StaticOrigin =
   | { readonly kind: 'inline'; readonly instances: readonly InstanceSpec[] }
 
 /** Options with their defaults filled in. */
-export interface ResolvedOptions {
+export interface ResolvedStaticRegistryOptions {
   /** Where instances come from. */
   readonly origin: StaticOrigin
   /** See {@link StaticRegistryOptions.refreshIntervalMs}. */
@@ -31,7 +31,7 @@ export interface ResolvedOptions {
 }
 
 /** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
-export function readOptions(options: StaticRegistryOptions): ResolvedOptions {
+export function resolveStaticRegistryOptions(options: StaticRegistryOptions): ResolvedStaticRegistryOptions {
   checkKnownKeys('', checkObject('options', options), ['file', 'env', 'instances', 'refreshIntervalMs', 'name'])
   return {
     origin: readOrigin(options),

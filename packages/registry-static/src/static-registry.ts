@@ -19,7 +19,7 @@ import {
 } from '@sd/core'
 import { buildCatalog, type Catalog, parseCatalog, parseCompact } from './catalog.ts'
 import { type CatalogSource, createFileSource, createFixedSource } from './catalog-file.ts'
-import { readOptions, type StaticOrigin, type StaticRegistryOptions } from './options.ts'
+import { resolveStaticRegistryOptions, type StaticOrigin, type StaticRegistryOptions } from './options.ts'
 
 const capabilities = {
   register: false,
@@ -40,7 +40,7 @@ const backoff = { baseMs: 50, maxMs: 500 }
  * @throws SdError `SD_INVALID` for a bad option; `SD_MALFORMED`, `SD_NOT_FOUND` or `SD_TOO_LARGE` when there is no good list to begin with
  */
 export function createStaticRegistry(options: StaticRegistryOptions): DiscoverySource {
-  const { origin, refreshIntervalMs, name } = readOptions(options)
+  const { origin, refreshIntervalMs, name } = resolveStaticRegistryOptions(options)
   const source = openSource(origin, refreshIntervalMs)
   let closing: Promise<void> | undefined
   const stopPublishing = source.onChange(() => {

@@ -1,7 +1,7 @@
-import { followChanges, forEachAtOnce, type ZooKeeperConnection } from '@sd/connection-zookeeper'
+import { followChanges, forEachAtOnce, type ZooKeeperClient } from '@sd/connection-zookeeper'
 
 /** Reads what is below a folder's child; `undefined` if it is gone. */
-export type ChildReader<T> = (connection: ZooKeeperConnection, path: string, watched: boolean) => Promise<T | undefined>
+export type ChildReader<T> = (connection: ZooKeeperClient, path: string, watched: boolean) => Promise<T | undefined>
 
 /** Options of {@link followChildren}. */
 export interface FollowChildrenOptions<T> {
@@ -16,7 +16,7 @@ export interface FollowChildrenOptions<T> {
 
 /** Reads every child of a folder once; a missing folder has none. */
 export async function readChildren<T>(
-  connection: ZooKeeperConnection,
+  connection: ZooKeeperClient,
   folder: string,
   { read, onMissing, signal }: Omit<FollowChildrenOptions<T>, 'onChange'>,
 ): Promise<ReadonlyMap<string, T>> {
@@ -39,7 +39,7 @@ export async function readChildren<T>(
  * @throws what the connection was lost by
  */
 export function followChildren<T>(
-  connection: ZooKeeperConnection,
+  connection: ZooKeeperClient,
   folder: string,
   { signal, read, onMissing, onChange }: FollowChildrenOptions<T>,
 ): Promise<void> {
@@ -69,7 +69,7 @@ export function followChildren<T>(
 
 /** The children of a folder, which is watched. A missing one has none, and is waited for: one that came meanwhile is listed at once. */
 async function listAwaited(
-  connection: ZooKeeperConnection,
+  connection: ZooKeeperClient,
   folder: string,
   onMissing: () => Promise<void>,
 ): Promise<ReadonlySet<string>> {
@@ -98,7 +98,7 @@ type Folders<T> = ReadonlyMap<string, ReadonlyMap<string, T>>
  * @throws what the connection was lost by
  */
 export function followFolders<T>(
-  connection: ZooKeeperConnection,
+  connection: ZooKeeperClient,
   root: string,
   { signal, read, isFolder, onMissing, onChange }: FollowFoldersOptions<T>,
 ): Promise<void> {

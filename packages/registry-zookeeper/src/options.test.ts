@@ -1,10 +1,18 @@
 import { expect, test } from 'vitest'
 import { createZooKeeperRegistry, type ZooKeeperRegistryOptions } from './index.ts'
-import { readOptions } from './options.ts'
+import { resolveZooKeeperRegistryOptions } from './options.ts'
 
 test('defaults', () => {
-  expect(readOptions({})).toMatchObject({ root: '/sd/services', enabled: true, name: 'zookeeper', sessionTimeoutMs: 15_000 })
-  expect(readOptions({ chroot: '/team', prefix: '/services' })).toMatchObject({ chroot: '/team', root: '/team/services' })
+  expect(resolveZooKeeperRegistryOptions({})).toMatchObject({
+    root: '/sd/services',
+    enabled: true,
+    name: 'zookeeper',
+    sessionTimeoutMs: 15_000,
+  })
+  expect(resolveZooKeeperRegistryOptions({ chroot: '/team', prefix: '/services' })).toMatchObject({
+    chroot: '/team',
+    root: '/team/services',
+  })
 })
 
 const bad: readonly (readonly [string, object])[] = [

@@ -1,9 +1,9 @@
 import {
   CONNECTION_OPTIONS,
   checkPath,
-  readConnectionOptions,
+  type ResolvedZooKeeperConnectionOptions,
+  resolveZooKeeperConnectionOptions,
   type ZooKeeperConnectionOptions,
-  type ZooKeeperConnectionSettings,
 } from '@sd/connection-zookeeper'
 import { checkBoolean, checkKnownKeys, checkName, checkObject } from '@sd/core'
 
@@ -18,16 +18,16 @@ export interface ZooKeeperRegistryOptions extends ZooKeeperConnectionOptions {
 }
 
 /** Options with their defaults filled in. */
-export interface ZooKeeperSettings extends ZooKeeperConnectionSettings {
+export interface ResolvedZooKeeperRegistryOptions extends ResolvedZooKeeperConnectionOptions {
   /** Full path of the services, chroot included. */
   readonly root: string
   readonly enabled: boolean
 }
 
 /** Checks options. @throws SdError `SD_INVALID` that names the option */
-export function readOptions(options: ZooKeeperRegistryOptions): ZooKeeperSettings {
+export function resolveZooKeeperRegistryOptions(options: ZooKeeperRegistryOptions): ResolvedZooKeeperRegistryOptions {
   checkKnownKeys('', checkObject('options', options), [...CONNECTION_OPTIONS, 'prefix', 'enabled', 'name'])
-  const connection = readConnectionOptions(options, checkName('name', options.name ?? 'zookeeper'))
+  const connection = resolveZooKeeperConnectionOptions(options, checkName('name', options.name ?? 'zookeeper'))
   return {
     ...connection,
     root: connection.chroot + checkPath('prefix', options.prefix ?? '/sd/services'),

@@ -1,4 +1,4 @@
-import { createFolder, isDenied, parentOf, type ReadNode, type ZooKeeperConnection } from '@sd/connection-zookeeper'
+import { createFolder, isDenied, parentOf, type ReadNode, type ZooKeeperClient } from '@sd/connection-zookeeper'
 import { readIncarnation, SdError } from '@sd/core'
 
 /** Options of {@link putNode}. */
@@ -16,7 +16,7 @@ const maxAttempts = 10
  * Creates or changes the node of an instance, folders included. A node of another session, such as the one that this process had before, is
  * replaced: writing to it would not keep it from going with that session.
  */
-export async function putNode(connection: ZooKeeperConnection, path: string, data: Buffer, options: PutOptions): Promise<void> {
+export async function putNode(connection: ZooKeeperClient, path: string, data: Buffer, options: PutOptions): Promise<void> {
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
     options.signal.throwIfAborted()
     const created = await connection.create(path, data, 'session')
@@ -27,7 +27,7 @@ export async function putNode(connection: ZooKeeperConnection, path: string, dat
   throw changing(path)
 }
 
-async function overwrite(connection: ZooKeeperConnection, path: string, data: Buffer, signal: AbortSignal): Promise<boolean> {
+async function overwrite(connection: ZooKeeperClient, path: string, data: Buffer, signal: AbortSignal): Promise<boolean> {
   try {
     const node = await connection.read(path)
     if (!node) return false
@@ -41,7 +41,7 @@ async function overwrite(connection: ZooKeeperConnection, path: string, data: Bu
 }
 
 /** Removes the node of an instance, if it is still what this registration put there. */
-export async function removeNode(connection: ZooKeeperConnection, path: string, incarnation: string): Promise<void> {
+export async function removeNode(connection: ZooKeeperClient, path: string, incarnation: string): Promise<void> {
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
     const node: ReadNode | undefined = await connection.read(path)
     if (!node || readIncarnation(node.text) !== incarnation) return

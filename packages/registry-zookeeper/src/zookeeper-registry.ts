@@ -1,4 +1,4 @@
-import { checkChroot, createSession, type ZooKeeperConnection } from '@sd/connection-zookeeper'
+import { checkChroot, createZooKeeperConnection, type ZooKeeperClient } from '@sd/connection-zookeeper'
 import {
   assembleRegistry,
   collectServices,
@@ -16,7 +16,7 @@ import {
 } from '@sd/core'
 import { type ChildReader, followChildren, followFolders, readChildren } from './children.ts'
 import { idOfNode, readDocument, serviceOfNode } from './documents.ts'
-import { readOptions, type ZooKeeperRegistryOptions } from './options.ts'
+import { resolveZooKeeperRegistryOptions, type ZooKeeperRegistryOptions } from './options.ts'
 import { putNode, removeNode } from './zookeeper-nodes.ts'
 
 const capabilities = {
@@ -42,9 +42,9 @@ interface FoundNode {
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createZooKeeperRegistry(options: ZooKeeperRegistryOptions = {}): Registry {
-  const settings = readOptions(options)
+  const settings = resolveZooKeeperRegistryOptions(options)
   const { root, chroot, sessionTimeoutMs, name, operationTimeoutMs, enabled } = settings
-  const session = createSession({
+  const session = createZooKeeperConnection({
     settings,
     onConnected: () => assembled.connection.succeeded(),
     onLost(error) {
@@ -55,7 +55,7 @@ export function createZooKeeperRegistry(options: ZooKeeperRegistryOptions = {}):
 
   const folderOf = (service: string): string => `${root}/${escapeName(service)}`
   /** Without its chroot a folder is missing because of a mistake, or too early: that is not an empty list. */
-  const frameOf = (connection: ZooKeeperConnection) => (): Promise<void> => checkChroot(connection, chroot)
+  const frameOf = (connection: ZooKeeperClient) => (): Promise<void> => checkChroot(connection, chroot)
   const keyOf = (service: string, id: string): string => `${folderOf(service)}/${escapeName(id)}`
 
   function readNode(service: string, node: string, text: string): FoundNode {

@@ -1,4 +1,4 @@
-import { hasBody, type NodeRequest, type NodeResponse } from './served-request.ts'
+import { hasBody, type NodeRequest, type NodeResponse } from './node-request.ts'
 
 /**
  * Watches the body of an admitted request: a caller that sends half of one, and then nothing, must not keep its place. It counts only the time in which

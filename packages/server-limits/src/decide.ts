@@ -17,7 +17,7 @@ import {
   toSdError,
 } from '@sd/core'
 import type { Admission, RequestHead } from './admission.ts'
-import type { ResolvedServerLimits } from './options.ts'
+import type { ResolvedServerLimitsOptions } from './options.ts'
 import { createRefusal } from './refusal.ts'
 
 /** Longest key that limiters take. */
@@ -46,7 +46,7 @@ export interface Decider {
 }
 
 /** Makes what decides, in the order rate, deadline, place: what is refused takes the least. */
-export function createDecider(settings: ResolvedServerLimits): Decider {
+export function createDecider(settings: ResolvedServerLimitsOptions): Decider {
   const { name, rate, concurrency, streams, onError } = settings
 
   /** What a function of the application says; what it throws is told, and the fallback taken. */

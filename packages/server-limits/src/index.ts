@@ -1,4 +1,4 @@
 export type { Admission, Refusal, RequestHead } from './admission.ts'
+export type { NodeRequest, NodeResponse } from './node-request.ts'
 export type { ServerLimitsOptions, ServerRateLimit } from './options.ts'
-export type { NodeRequest, NodeResponse } from './served-request.ts'
 export { createServerLimits, type FastifyHooks, type LimitedRequest, type ServerLimits } from './server-limits.ts'

@@ -81,7 +81,7 @@ const optionKeys: readonly (keyof ServerLimitsOptions)[] = [
 ]
 
 /** Options with their defaults filled in. */
-export interface ResolvedServerLimits
+export interface ResolvedServerLimitsOptions
   extends Omit<Required<ServerLimitsOptions>, 'rate' | 'concurrency' | 'streams' | 'trusted' | 'healthPaths'> {
   readonly rate: Required<ServerRateLimit> | undefined
   readonly concurrency: ConcurrencyLimit | undefined
@@ -93,7 +93,7 @@ export interface ResolvedServerLimits
 }
 
 /** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
-export function readOptions(options: ServerLimitsOptions): ResolvedServerLimits {
+export function resolveServerLimitsOptions(options: ServerLimitsOptions): ResolvedServerLimitsOptions {
   checkKnownKeys('', checkObject('options', options), optionKeys)
   const { trusted = false, priority } = options
   const isTrusted = typeof trusted === 'function' ? trusted : () => trusted

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { Refusal } from './admission.ts'
-import { hasBody, type NodeRequest, type NodeResponse } from './served-request.ts'
+import { hasBody, type NodeRequest, type NodeResponse } from './node-request.ts'
 
 /** A body up to this size is dropped by Node, and the connection lives on. */
 const keptBodyBytes = 65_536

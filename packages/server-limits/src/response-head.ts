@@ -1,4 +1,4 @@
-import type { NodeResponse } from './served-request.ts'
+import type { NodeResponse } from './node-request.ts'
 
 /**
  * Tells when the head of a response is written, and whether what follows is an event stream. Node has no event for that: the one function

@@ -5,9 +5,10 @@ import { checkFunction, reportStates } from '@sd/core'
 import type { Admission, RequestHead } from './admission.ts'
 import { watchBody } from './body-watch.ts'
 import { createDecider } from './decide.ts'
-import { readOptions, type ServerLimitsOptions } from './options.ts'
+import { type NodeRequest, type NodeResponse, readHead } from './node-request.ts'
+import { resolveServerLimitsOptions, type ServerLimitsOptions } from './options.ts'
 import { refuse, refuseRaw } from './refuse.ts'
-import { type NodeRequest, type NodeResponse, readHead, ServedRequest } from './served-request.ts'
+import { ServedRequest } from './served-request.ts'
 
 /** A request that was admitted. */
 export type LimitedRequest<Request extends object = IncomingMessage> = Request & {
@@ -81,7 +82,7 @@ export interface ServerLimits extends Disposable {
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createServerLimits(options: ServerLimitsOptions = {}): ServerLimits {
-  const settings = readOptions(options)
+  const settings = resolveServerLimitsOptions(options)
   const { name, concurrency, streams, bodyIdleTimeoutMs } = settings
   const { decide, decideStream, refuse: makeRefusal } = createDecider(settings)
   const admissions = new WeakMap<object, Admission>()

@@ -4,7 +4,7 @@ import { type Attributes, context, type Span, SpanKind, trace } from '@opentelem
 import { readIpAddress } from '@sd/core'
 import { failSpan } from './ending.ts'
 import { methodAttributes, methodName, redactQuery } from './http.ts'
-import { readOptions, type TracingOptions } from './options.ts'
+import { resolveTracingOptions, type TracingOptions } from './options.ts'
 import { safely } from './safely.ts'
 
 /** A request, or what Fastify has around it. */
@@ -40,7 +40,7 @@ const headerGetter = {
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createTraceMiddleware(options: TracingOptions = {}): TraceMiddleware {
-  const { tracer, propagator, attributes, queryParameters } = readOptions(options)
+  const { tracer, propagator, attributes, queryParameters } = resolveTracingOptions(options)
   return (request, response, next) => {
     const incoming = 'raw' in request ? request.raw : request
     const outgoing = 'raw' in response ? response.raw : response

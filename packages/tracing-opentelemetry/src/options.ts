@@ -14,7 +14,7 @@ export interface TracingOptions {
 }
 
 /** Options with their defaults filled in. */
-export interface ResolvedTracing {
+export interface ResolvedTracingOptions {
   /** Makes the spans. */
   readonly tracer: Tracer
   /** See {@link TracingOptions.propagator}. */
@@ -26,7 +26,7 @@ export interface ResolvedTracing {
 }
 
 /** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
-export function readOptions(options: TracingOptions): ResolvedTracing {
+export function resolveTracingOptions(options: TracingOptions): ResolvedTracingOptions {
   checkKnownKeys('', checkObject('options', options), ['tracerProvider', 'propagator', 'attributes', 'queryParameters'])
   const { tracerProvider = trace, propagator = propagation, attributes = {}, queryParameters = [] } = options
   checkFunction('tracerProvider.getTracer', tracerProvider.getTracer)

@@ -15,7 +15,7 @@ import {
 } from '@sd/core'
 import { type Ending, endSpan } from './ending.ts'
 import { methodAttributes, methodName, redactQuery } from './http.ts'
-import { type ResolvedTracing, readOptions, type TracingOptions } from './options.ts'
+import { type ResolvedTracingOptions, resolveTracingOptions, type TracingOptions } from './options.ts'
 import { safely } from './safely.ts'
 
 /** Interceptors that trace the calls of a client. Give it both of them. */
@@ -51,7 +51,7 @@ const headerSetter = {
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createTracing(options: TracingOptions = {}): Tracing {
-  const resolved = readOptions(options)
+  const resolved = resolveTracingOptions(options)
   const { propagator } = resolved
   const calls = new WeakMap<TelemetryCall, TracedCall>()
   let openCalls = 0
@@ -160,7 +160,7 @@ export function createTracing(options: TracingOptions = {}): Tracing {
 }
 
 // INTERNAL, because the conventions for HTTP clients want one CLIENT span per request on the wire, and none for what is around them.
-function startCallSpan({ tracer, attributes }: ResolvedTracing, { method, service }: CallContext, parent: Context): Span {
+function startCallSpan({ tracer, attributes }: ResolvedTracingOptions, { method, service }: CallContext, parent: Context): Span {
   return tracer.startSpan(
     `${methodName(method)} ${service}`,
     { kind: SpanKind.INTERNAL, attributes: { ...attributes, ...methodAttributes(method), 'sd.service': service } },
@@ -169,7 +169,7 @@ function startCallSpan({ tracer, attributes }: ResolvedTracing, { method, servic
 }
 
 function startAttemptSpan(
-  { tracer, attributes, queryParameters }: ResolvedTracing,
+  { tracer, attributes, queryParameters }: ResolvedTracingOptions,
   { call, endpoint, attempt }: AttemptContext,
   parent: Context,
 ): Span {

@@ -1,8 +1,8 @@
 import {
   createFolder,
-  createSession,
+  createZooKeeperConnection,
   parentOf,
-  readConnectionOptions,
+  resolveZooKeeperConnectionOptions,
   type ZooKeeperConnectionOptions,
 } from '@sd/connection-zookeeper'
 
@@ -24,8 +24,8 @@ export interface OtherTool {
 
 /** Connects to a port of 127.0.0.1. */
 export function connectOtherTool(port: number, options: ZooKeeperConnectionOptions = {}): OtherTool {
-  const session = createSession({
-    settings: readConnectionOptions({ ...options, endpoints: [`127.0.0.1:${port}`] }, 'other tool'),
+  const session = createZooKeeperConnection({
+    settings: resolveZooKeeperConnectionOptions({ ...options, endpoints: [`127.0.0.1:${port}`] }, 'other tool'),
   })
   return {
     put: (path, content) =>

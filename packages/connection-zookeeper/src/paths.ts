@@ -1,0 +1,4 @@
+/** The path above a path. */
+export function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/'))
+}
