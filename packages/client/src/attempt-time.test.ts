@@ -12,7 +12,7 @@ beforeEach(() => {
 })
 afterEach(() => world.close())
 
-const slowMs = 1_150
+const slowMs = 1_400
 const silent: RequestListener = () => undefined
 const slow: RequestListener = (_, response) => void setTimeout(() => response.end('slow'), slowMs)
 const quick: RequestListener = (_, response) => void response.end('quick')
@@ -82,17 +82,20 @@ test.each<[string, ClientSettings]>([
   ['auto', {}],
   ['a number', { attemptTimeoutMs: 700 }],
   ['a function', { attemptTimeoutMs: () => ({ currentMs: () => 700, learn: () => undefined }) }],
-])('a limit that is %s takes no timer beside that of the call', async (_, settings) => {
+])('a limit that is %s takes no timer beside that of the calls', async (_, settings) => {
   await world.serve(quick, { id: 'a' })
   const client = world.client(settings)
   // The first call does not know yet what limit its attempt will have.
   await (await client.get('orders', '/')).bytes()
   const timers = vi.spyOn(globalThis, 'setTimeout')
   for (let call = 0; call < 3; call++) await (await client.get('orders', '/')).bytes()
+  // Calls at once share one.
+  await Promise.all(Array.from({ length: 5 }, async () => (await client.get('orders', '/')).bytes()))
   const names = timers.mock.calls.map(([run]) => run.name)
   timers.mockRestore()
-  expect(names.filter((name) => name === 'onDeadline')).toHaveLength(3)
+  expect(names.filter((name) => name === 'onDueTimer')).toHaveLength(4)
   expect(names).not.toContain('onLimit')
+  expect(names).not.toContain('onTimer')
 })
 
 test('a function makes a limit that learns from responses, and only from those below 500', async () => {

@@ -19,7 +19,7 @@ export interface ForwardParts {
   /** Whether an instance may be picked. */
   filter(instance: ServiceInstance): boolean
   /** What an exchange that came to its end says of the instance. */
-  judge(head: ResponseHead, rawTrailers: readonly string[]): ResponseVerdict
+  judge(head: ResponseHead, tail: RawTail): ResponseVerdict
   /** The deadline is over. @returns the error that ends the call, `undefined` if the deadline was moved */
   onDeadline(): SdError | undefined
   /** A 1xx response came. */
@@ -34,6 +34,12 @@ export interface ResponseHead {
   readonly status: number
   /** Header fields, names in lower case. */
   readonly headers: HeaderFields
+}
+
+/** What has trailer fields, once its body has ended: they are made when they are asked for. */
+export interface RawTail {
+  /** Names and values in turn. */
+  readonly rawTrailers: readonly string[]
 }
 
 /** An exchange whose response must come until a limit. */

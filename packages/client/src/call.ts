@@ -8,13 +8,13 @@ import {
   hasTelemetrySubscribers,
   IDEMPOTENCY_HEADER,
   IDEMPOTENT_METHODS,
-  judgeLimit,
   PRIORITY_HEADER,
   publishTelemetry,
   type RequestBody,
   SdError,
   toSdError,
 } from '@sd/core'
+import { CallDeadline } from './call-deadline.ts'
 import type { ForwardParts, LimitedExchange } from './call-frame.ts'
 import type { CallInit } from './call-init.ts'
 import { CallRound, type RoundOwner } from './call-round.ts'
@@ -27,13 +27,18 @@ import type { ServiceEntry } from './service-entries.ts'
 import { ServiceResponse } from './service-response.ts'
 import type { Transport } from './transport.ts'
 
+/** Told what a call gives: what waits for it itself, or the two functions of a promise. */
+export interface CallTaker {
+  /** The response that is handed out. */
+  onResponse(response: ServiceResponse): void
+  /** There is none. */
+  onFailure(error: SdError): void
+}
+
 const noRounds: readonly CallRound[] = []
 
 /** How long a fallback or an interceptor may take to answer instead, once the deadline is over, in milliseconds. */
 const lastWordMs = 50
-
-/** The longest delay of a timer, in milliseconds. */
-const longestTimerMs = 2_147_483_647
 
 /**
  * One logical call: its life from the start until the body of the response that was handed out has ended. Outside in: deadline, interceptors,
@@ -70,12 +75,9 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
   #abortListener: (() => void) | undefined
   #headers: Record<string, string> | undefined
   #controller: AbortController | undefined
-  #timer: ReturnType<typeof setTimeout> | undefined
-  /** When the timer is due. */
-  #timerAt = Number.POSITIVE_INFINITY
-  /** Has a limit that the timer watches too. */
-  #limited: LimitedExchange | undefined
-  #limitAt = Number.POSITIVE_INFINITY
+  #deadline: CallDeadline | undefined
+  /** Until what may still answer must have done so, once the deadline is over. */
+  #lastWord: ReturnType<typeof setTimeout> | undefined
   #prepared: PreparedBody | undefined
   #preparedFrom: RequestBody | undefined
   /** What the interceptors' `next()` began last, nearly always the only one. */
@@ -87,8 +89,7 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
   #finished = false
   #handedOut = false
   /** Absent until it runs. */
-  #resolve: ((response: ServiceResponse) => void) | undefined
-  #reject!: (error: SdError) => void
+  #taker: CallTaker | undefined
 
   constructor(init: CallInit) {
     this.startedAt = init.startedAt ?? performance.now()
@@ -160,30 +161,32 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
 
   /** Makes the call. @throws SdError as documented at `ServiceClient.request` */
   run(): Promise<ServiceResponse> {
+    return new Promise((onResponse, onFailure) => this.start({ onResponse, onFailure }))
+  }
+
+  /** Makes the call. What comes of it may be told at once. */
+  start(taker: CallTaker): void {
     if (hasTelemetrySubscribers(callStartChannel)) publishTelemetry(callStartChannel, { call: this })
     this.#openCalls.add(this)
     this.entry.enter()
-    return new Promise((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
-      if (this.stopped) {
-        this.#fail(this.stopped)
-        return
-      }
-      this.#startWatching()
-      if (this.stopped) return
-      const { callInterceptors, policies } = this.entry
-      policies.budget.deposit(this.startedAt)
-      if (callInterceptors.length === 0) this.#startRound(this)
-      else void this.#proceed()
-    })
+    this.#taker = taker
+    if (this.stopped) {
+      this.#fail(this.stopped)
+      return
+    }
+    this.#startWatching()
+    if (this.stopped) return
+    const { callInterceptors, policies } = this.entry
+    policies.budget.deposit(this.startedAt)
+    if (callInterceptors.length === 0) this.#startRound(this)
+    else void this.#proceed()
   }
 
   /** Ends the call wherever it is. */
   stop(error: SdError): void {
     if (this.stopped || this.#finished) return
     this.stopped = error
-    if (!this.#resolve) return
+    if (!this.#taker) return
     if (this.#handedOut) {
       this.#exchange?.stop(error)
       return
@@ -192,7 +195,7 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
     for (const round of this.#rounds) if (round.stop(error)) mayAnswer = true
     this.#controller?.abort(error)
     if (error.code !== 'SD_DEADLINE_EXCEEDED' || !mayAnswer || !this.#round) this.#fail(error)
-    else if (!this.#finished) this.#timer = setTimeout(() => this.#fail(error), lastWordMs)
+    else if (!this.#finished) this.#lastWord = setTimeout(() => this.#fail(error), lastWordMs)
   }
 
   /** An exchange ended; if its response was handed out, so has the call. */
@@ -243,12 +246,12 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
     const chosen = this.#earlier ? this.#chooseRound(response) : this.#round
     const exchange = chosen?.keep()
     const { attempts, maxResponseBytes } = this
-    this.#resolve?.(
-      response instanceof ServiceResponse ? response : new ServiceResponse({ ...response, attempts, maxResponseBytes }),
-    )
     this.#exchange = exchange
     if (!exchange?.isOpen) this.#finish(undefined)
     else if (this.stopped) exchange.stop(this.stopped)
+    this.#taker?.onResponse(
+      response instanceof ServiceResponse ? response : new ServiceResponse({ ...response, attempts, maxResponseBytes }),
+    )
   }
 
   /** The round whose response is handed out, or was wrapped: the last one that has any. The others are ended. */
@@ -267,7 +270,7 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
     const error = this.stopped ?? failure
     for (const round of this.#rounds) round.stop(error)
     this.#finish(error)
-    this.#reject(error)
+    this.#taker?.onFailure(error)
   }
 
   #startWatching(): void {
@@ -280,58 +283,28 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
       }
     }
     if (this.stopped || this.deadlineAt === Number.POSITIVE_INFINITY) return
-    // The first attempt most probably has this limit: the timer need not be set twice.
-    const limitAt = this.forward ? Number.POSITIVE_INFINITY : this.startedAt + this.entry.lastLimitMs
-    if (this.deadlineAt <= limitAt) this.checkDeadline()
-    else this.#setTimer(limitAt, this.startedAt)
+    this.#deadline = new CallDeadline(this)
+    this.#deadline.start()
   }
 
   watchLimit(exchange: LimitedExchange, limitAt: number): boolean {
-    // The deadline of a forwarded call moves, and may end.
-    if (this.forward || this.#limited?.isWaiting || !this.#timer) return false
-    this.#limited = exchange
-    this.#limitAt = limitAt
-    this.entry.lastLimitMs = limitAt - exchange.startedAt
-    // Up to here the timer is early enough as it is, and looks again.
-    if (limitAt < this.#timerAt) {
-      clearTimeout(this.#timer)
-      this.#setTimer(limitAt, performance.now())
-    }
-    return true
-  }
-
-  #setTimer(at: number, now: number): void {
-    this.#timerAt = at
-    this.#timer = setTimeout(onDeadline, Math.min(at - now, longestTimerMs), this, at)
+    return this.#deadline?.watchLimit(exchange, limitAt) ?? false
   }
 
   /** Sets another deadline; `Infinity` for none. */
   moveDeadline(deadlineAt: number): void {
-    if (this.#finished) return
+    if (this.#finished || deadlineAt === this.deadlineAt) return
     const isEarlier = deadlineAt < this.deadlineAt
     this.deadlineAt = deadlineAt
-    if (!this.#resolve) return
-    if (deadlineAt !== Number.POSITIVE_INFINITY && !isEarlier && this.#timer) return
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    if (deadlineAt !== Number.POSITIVE_INFINITY) this.checkDeadline()
+    if (!this.#taker) return
+    if (!this.#deadline && deadlineAt === Number.POSITIVE_INFINITY) return
+    this.#deadline ??= new CallDeadline(this)
+    this.#deadline.move(isEarlier)
   }
 
-  /** Checks the deadline, and the limit of an attempt, and sets the timer for what comes next. Far deadlines take more than one timer. */
-  checkDeadline(): void {
+  /** The deadline is over. */
+  onDeadline(): void {
     if (this.#finished) return
-    const now = performance.now()
-    // Timers cut fractions off, and may be a millisecond early.
-    const at = this.#timer ? now + 1 : now
-    this.#timer = undefined
-    if (this.deadlineAt > at) {
-      const limited = this.#limited?.isWaiting ? this.#limited : undefined
-      const isOver = limited !== undefined && this.#limitAt <= at
-      if (!limited || isOver) this.#limited = undefined
-      this.#setTimer(limited && !isOver ? Math.min(this.deadlineAt, this.#limitAt) : this.deadlineAt, at)
-      if (isOver) limited.onLimit()
-      return
-    }
     if (this.forward) {
       const error = this.forward.onDeadline()
       if (error) this.stop(error)
@@ -351,7 +324,8 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
     if (this.#finished) return
     this.#finished = true
     this.#openCalls.delete(this)
-    clearTimeout(this.#timer)
+    this.#deadline?.stop()
+    if (this.#lastWord) clearTimeout(this.#lastWord)
     if (this.#abortListener) this.#callerSignal?.removeEventListener('abort', this.#abortListener)
     const status = this.#exchange?.status ?? this.#status
     if (hasTelemetrySubscribers(callEndChannel)) {
@@ -370,8 +344,4 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
     this.recorder?.finish({ service, method, path, status, error })
     this.entry.leave()
   }
-}
-
-function onDeadline(call: Call, dueAtMs: number): void {
-  judgeLimit(dueAtMs, performance.now(), () => call.checkDeadline())
 }

@@ -1,4 +1,5 @@
 import type { AttachedBalancer, Cluster, StateReport } from '@sd/core'
+import { DueQueue } from './due-queue.ts'
 import { createOperationMatcher, type OperationMatcher, readOperation } from './operation-matcher.ts'
 import type { ResolvedOptions } from './options.ts'
 import { closePolicies, type MadePolicies, makePolicies, reportPolicies, type ServicePolicies } from './policies.ts'
@@ -141,7 +142,7 @@ export class ClientService {
       operation,
       settings,
       policies,
-      lastLimitMs: Number.POSITIVE_INFINITY,
+      due: { deadlines: new DueQueue(), limits: new DueQueue(), lastLimitMs: Number.POSITIVE_INFINITY },
       enter,
       leave,
     })

@@ -2,7 +2,8 @@ import { stringify } from 'node:querystring'
 import { Readable } from 'node:stream'
 import { BoundedMap, type RequestBody } from '@sd/core'
 import { type Dispatcher, errors } from 'undici'
-import type { ForwardContext, ForwardInit, ForwardLimits } from './forwarding.ts'
+import type { ForwardContext, ForwardInit, ForwardLimits } from './forward-init.ts'
+import { RawHeaders } from './raw-headers.ts'
 import { contentTypeOf, isFormData } from './request-body.ts'
 import { checkField, checkMethod, checkPath, describeKind, isFieldValue } from './request-check.ts'
 import { serviceOfOrigin } from './service-origin.ts'
@@ -22,7 +23,8 @@ export function readDispatch({ entryOf }: ForwardContext, options: Dispatcher.Di
   const contentType = typeof body === 'string' ? undefined : contentTypeOf(body)
   if (contentType !== undefined && !hasField(rawHeaders, 'content-type')) rawHeaders.push('content-type', contentType)
   const upgrade = readUpgrade(options.upgrade)
-  return { entry, method, path, rawHeaders, body, upgrade, limits: readLimits(options, entry.settings) }
+  const limits = readLimits(options, entry.settings)
+  return { entry, method, path, rawHeaders: new RawHeaders(rawHeaders, entry.settings.headers), body, upgrade, limits }
 }
 
 function readUpgrade(upgrade: Dispatcher.DispatchOptions['upgrade']): string | undefined {
@@ -130,7 +132,7 @@ function isIterableOfPairs(headers: object): headers is Iterable<unknown> {
 /** @throws SdError `SD_INVALID` for a value that is not one line of Latin-1; it is not shown */
 function addField(list: string[], name: unknown, value: unknown): void {
   if (value === undefined) return
-  const key = toText(name, 'headers')
+  const key = typeof name === 'string' ? name : toText(name, 'headers')
   const lower = key.toLowerCase()
   if ((lower === 'host' || lower === 'content-length') && hasField(list, lower)) {
     throw new errors.InvalidArgumentError(`duplicate ${lower} header`)
@@ -151,18 +153,21 @@ function toText(value: unknown, field: string): string {
   return `${value as string}`
 }
 
-/** @throws InvalidArgumentError of undici, as undici does */
+/** As undici does, in its order. @throws InvalidArgumentError of undici */
 export function checkHandler(handler: Dispatcher.DispatchHandler, { upgrade }: ForwardInit): void {
-  const methods = handler as unknown as Record<string, unknown>
+  const methods = handler as { readonly onBodySent?: unknown; readonly onRequestSent?: unknown }
   if (typeof handler.onResponseError !== 'function') refuse('invalid onResponseError method')
-  for (const name of optionalMethods) {
-    if (methods[name] !== undefined && typeof methods[name] !== 'function') refuse(`invalid ${name} method`)
+  checkMethodOf(methods.onBodySent, 'onBodySent', true)
+  checkMethodOf(methods.onRequestSent, 'onRequestSent', true)
+  if (upgrade !== undefined) {
+    checkMethodOf(handler.onRequestUpgrade, 'onRequestUpgrade')
+    return
   }
-  for (const name of upgrade === undefined ? responseMethods : upgradeMethods) {
-    if (typeof methods[name] !== 'function') refuse(`invalid ${name} method`)
-  }
+  checkMethodOf(handler.onResponseStart, 'onResponseStart')
+  checkMethodOf(handler.onResponseData, 'onResponseData')
+  checkMethodOf(handler.onResponseEnd, 'onResponseEnd')
 }
 
-const optionalMethods = ['onBodySent', 'onRequestSent']
-const responseMethods = ['onResponseStart', 'onResponseData', 'onResponseEnd']
-const upgradeMethods = ['onRequestUpgrade']
+function checkMethodOf(method: unknown, name: string, isOptional: boolean = false): void {
+  if (typeof method !== 'function' && !(isOptional && method === undefined)) refuse(`invalid ${name} method`)
+}

@@ -2,7 +2,8 @@ import type { Duplex } from 'node:stream'
 import { type CallResponse, SdError } from '@sd/core'
 import { type Dispatcher, errors } from 'undici'
 import { toDispatcherError } from './dispatcher-errors.ts'
-import type { Forwarding, HeadHandler, RawHead } from './forwarding.ts'
+import type { HeadHandler, RawHead } from './forward-init.ts'
+import type { Forwarding } from './forwarding.ts'
 
 /** One call that undici code makes: hands what comes to its handler, and takes its orders. */
 export class DispatchedHandler implements Dispatcher.DispatchController, HeadHandler {
@@ -38,7 +39,7 @@ export class DispatchedHandler implements Dispatcher.DispatchController, HeadHan
   begin(forwarding: Forwarding): void {
     this.#forwarding = forwarding
     this.#handler.onRequestStart?.(this, {})
-    if (!this.reason) forwarding.start()
+    if (!this.reason) forwarding.begin()
     else queueMicrotask(() => this.onError(this.reason as Error))
   }
 

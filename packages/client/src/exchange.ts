@@ -23,6 +23,7 @@ import type { ResponseTaker } from './interceptors.ts'
 import { type BodySource, ResponseBody } from './response-body.ts'
 import { ServiceResponse } from './service-response.ts'
 import type { TransportExchange, TransportHandler } from './transport.ts'
+import { verdictOf } from './verdict.ts'
 
 /** The attempt that an exchange is part of. */
 export interface ExchangeOwner {
@@ -299,7 +300,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     if (forward?.pushed && this.#exchange) forward.pushed.detach(this.#exchange)
     const { response } = this
     if (response) {
-      this.#verdict = forward && !this.error ? forward.judge(response, this.rawTrailers) : verdictOf(response.status)
+      this.#verdict = forward && !this.error ? forward.judge(response, this) : verdictOf(response.status >= 500)
     }
     this.endpoint.release(this)
     this.#permit?.settle(this)
@@ -324,13 +325,6 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
       latencyMs,
     })
   }
-}
-
-const good: ResponseVerdict = { ok: true }
-const bad: ResponseVerdict = { ok: false }
-
-function verdictOf(status: number): ResponseVerdict {
-  return status < 500 ? good : bad
 }
 
 function onLimit(exchange: Exchange, dueAtMs: number): void {

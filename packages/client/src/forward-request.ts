@@ -1,7 +1,9 @@
 import { checkBoolean, checkDuration, checkFunction, checkInteger, checkKnownKeys, checkOneOf, invalid } from '@sd/core'
 import type { ForwardControl, ForwardHandler, ForwardRequest } from './forward.ts'
-import { type ForwardContext, Forwarding } from './forwarding.ts'
+import type { ForwardContext } from './forward-init.ts'
+import { Forwarding } from './forwarding.ts'
 import { PushedBody } from './pushed-body.ts'
+import { RawHeaders } from './raw-headers.ts'
 import { contentTypeOf } from './request-body.ts'
 import { checkMethod, checkPath, describeKind, isFieldValue } from './request-check.ts'
 
@@ -54,7 +56,7 @@ export function forwardRequest(context: ForwardContext, request: ForwardRequest,
   const pushed = hasBody ? new PushedBody(replayBytes) : undefined
   const limits = { headTimeoutMs, idleTimeoutMs, maxDurationMs, deadlineAt }
   const parts = { body, pushed, upgrade, hashKey, filter, judge, priority, idempotent, transport }
-  const init = { entry, method, path, rawHeaders, limits, ...parts }
+  const init = { entry, method, path, rawHeaders: RawHeaders.copy(rawHeaders, entry.settings.headers), limits, ...parts }
   return new Forwarding(context, init, handler).start()
 }
 

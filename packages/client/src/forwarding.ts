@@ -1,83 +1,26 @@
 import {
-  type CallPriority,
   type CallResponse,
   guardListener,
   type HeaderFields,
-  type RequestBody,
   type ResponseVerdict,
   SdError,
   type ServiceInstance,
-  toSdError,
 } from '@sd/core'
-import { Call } from './call.ts'
-import type { ForwardParts, ResponseHead } from './call-frame.ts'
+import { Call, type CallTaker } from './call.ts'
+import type { ForwardParts, RawTail, ResponseHead } from './call-frame.ts'
 import type { ForwardControl, ForwardHandler } from './forward.ts'
-import type { OpenCalls } from './open-calls.ts'
+import type { ForwardContext, ForwardInit, HeadHandler, RawHead } from './forward-init.ts'
+import { pumpBody } from './pumped-body.ts'
 import type { PushedBody } from './pushed-body.ts'
-import { RawHeaders } from './raw-headers.ts'
+import type { RawHeaders } from './raw-headers.ts'
 import { type BodySink, ResponseBody } from './response-body.ts'
-import type { ServiceEntry } from './service-entries.ts'
-import type { Transport } from './transport.ts'
+import { verdictOf } from './verdict.ts'
 
-/** What forwarding shares with its client. */
-export interface ForwardContext {
-  /** Sends requests. */
-  readonly transport: Transport
-  /** The service of that name, or its operation. */
-  readonly entryOf: (service: string, method?: string, path?: string) => ServiceEntry
-  /** The client's calls under way. */
-  readonly openCalls: OpenCalls
-  /** Most bytes that are read of a response as a whole. */
-  readonly maxResponseBytes: number
-}
-
-/** Time limits in milliseconds, 0 for none. */
-export interface ForwardLimits {
-  /** Until the head of the response. */
-  readonly headTimeoutMs: number
-  /** Between two parts of the response. */
-  readonly idleTimeoutMs: number
-  /** For the whole. */
-  readonly maxDurationMs: number
-  /** When the whole must have ended, by `performance.now()`. @default never */
-  readonly deadlineAt?: number | undefined
-}
-
-/** A checked request. */
-export interface ForwardInit {
-  readonly entry: ServiceEntry
-  readonly method: string
-  readonly path: string
-  readonly rawHeaders: readonly string[]
-  /** The body, if it is pushed. */
-  readonly pushed?: PushedBody | undefined
-  /** The body, if it is there as a whole. */
-  readonly body?: RequestBody | undefined
-  readonly upgrade?: string | undefined
-  readonly hashKey?: string | undefined
-  readonly filter?: ((instance: ServiceInstance) => boolean) | undefined
-  readonly judge?: ((head: ResponseHead, rawTrailers: readonly string[]) => boolean | ResponseVerdict) | undefined
-  readonly priority?: CallPriority | undefined
-  readonly idempotent?: boolean | undefined
-  /** Sends it instead of the client's transport. */
-  readonly transport?: Transport | undefined
-  readonly limits: ForwardLimits
-}
-
-/** What has raw header fields: some are made when they are asked for. */
-export interface RawHead {
-  /** Names and values in turn. */
-  readonly rawHeaders: readonly string[]
-}
-
-/** A handler of the client's own: it takes the head as the call has it, which spares it the raw fields. */
-export interface HeadHandler extends Omit<ForwardHandler, 'onResponse'> {
-  /** The head of the response came. */
-  onHead(response: CallResponse, raw: RawHead): void
-}
+/** A forwarded call has its header fields raw. */
+const noHeaders: Record<string, string> = Object.freeze({})
 
 /** One forwarded request: a call of the client whose response is pushed into a handler, and whose body may be pushed by its caller. */
-export class Forwarding implements ForwardControl, ForwardParts, BodySink {
+export class Forwarding implements ForwardControl, ForwardParts, BodySink, CallTaker {
   readonly raw: RawHeaders
   readonly pushed: PushedBody | undefined
   readonly upgrade: string | undefined
@@ -90,46 +33,55 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink {
   #isPaused = false
   #hasHead = false
   #isOver = false
+  /** Whether the dispatch that began it is still going on. */
+  #isBeginning = false
   #aborted: SdError | undefined
 
   constructor(context: ForwardContext, init: ForwardInit, handler: ForwardHandler | HeadHandler) {
-    const { entry, method, path, body, hashKey, priority, idempotent, limits } = init
-    const { openCalls, maxResponseBytes } = context
-    const { transport = context.transport } = init
-    this.raw = new RawHeaders(init.rawHeaders, entry.settings.headers)
-    this.pushed = init.pushed
-    this.upgrade = init.upgrade
-    this.#maxAt = Math.min(after(limits.maxDurationMs), limits.deadlineAt ?? Number.POSITIVE_INFINITY)
+    const { entry, pushed, upgrade, limits } = init
+    const startedAt = performance.now()
+    this.raw = init.rawHeaders
+    this.pushed = pushed
+    this.upgrade = upgrade
+    this.#maxAt = Math.min(after(limits.maxDurationMs, startedAt), limits.deadlineAt ?? Number.POSITIVE_INFINITY)
     // How long an upload takes is not known, nor how long an upgraded connection stays.
-    this.sendsDeadline = this.#maxAt < Number.POSITIVE_INFINITY || (init.pushed === undefined && init.upgrade === undefined)
+    this.sendsDeadline = this.#maxAt < Number.POSITIVE_INFINITY || (pushed === undefined && upgrade === undefined)
     this.#init = init
     this.#handler = handler
-    const deadlineAt = Math.min(this.#maxAt, after(limits.headTimeoutMs))
-    const parts = {
+    this.#call = new Call({
       entry,
-      transport,
-      openCalls,
-      method,
-      path,
-      body,
-      headers: {},
-      hashKey,
-      priority,
-      idempotent,
-      maxResponseBytes,
-    }
-    this.#call = new Call({ ...parts, deadlineAt, forward: this })
+      transport: init.transport ?? context.transport,
+      openCalls: context.openCalls,
+      method: init.method,
+      path: init.path,
+      body: init.body,
+      headers: noHeaders,
+      startedAt,
+      deadlineAt: Math.min(this.#maxAt, after(limits.headTimeoutMs, startedAt)),
+      hashKey: init.hashKey,
+      priority: init.priority,
+      idempotent: init.idempotent,
+      maxResponseBytes: context.maxResponseBytes,
+      forward: this,
+    })
   }
 
-  /** Begins. What it tells its handler comes later. */
+  /** Begins, later. */
   start(): this {
     queueMicrotask(() => {
       this.#call.run().then(
-        (response) => this.#onHead(response),
-        (error: SdError) => this.#fail(error),
+        (response) => this.onResponse(response),
+        (error: SdError) => this.onFailure(error),
       )
     })
     return this
+  }
+
+  /** Begins. What it tells its handler comes later. */
+  begin(): void {
+    this.#isBeginning = true
+    this.#call.start(this)
+    this.#isBeginning = false
   }
 
   write(chunk: Uint8Array): boolean {
@@ -167,9 +119,10 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink {
     return this.#init.filter?.(instance) ?? true
   }
 
-  judge(head: ResponseHead, rawTrailers: readonly string[]): ResponseVerdict {
-    const verdict = this.#init.judge?.(head, rawTrailers) ?? head.status >= 500
-    return typeof verdict === 'object' ? verdict : { ok: !verdict }
+  judge(head: ResponseHead, tail: RawTail): ResponseVerdict {
+    const verdict = this.#init.judge?.(head, tail.rawTrailers)
+    if (typeof verdict === 'object') return verdict
+    return verdictOf(verdict ?? head.status >= 500)
   }
 
   onDeadline(): SdError | undefined {
@@ -221,7 +174,11 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink {
     else this.#finish(() => this.#handler.onEnd(this.#call.exchange?.rawTrailers ?? []))
   }
 
-  #onHead(response: CallResponse): void {
+  onResponse(response: CallResponse): void {
+    if (this.#isBeginning) {
+      queueMicrotask(() => this.onResponse(response))
+      return
+    }
     this.#hasHead = true
     this.pushed?.release()
     const { exchange } = this.#call
@@ -238,13 +195,15 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink {
     if (this.#aborted) return
     this.#tellHead(response, own ?? { rawHeaders: toRawHeaders(response.headers) })
     if (this.#isOver || this.#aborted) return
-    if (!(body instanceof ResponseBody)) {
-      void this.#pump(body)
-      return
-    }
-    this.#body = body
-    body.pipe(this)
-    if (this.#isPaused) body.pause()
+    const { service } = this.#call
+    this.#body = body instanceof ResponseBody ? body : pumpBody(body, { service, isOver: () => this.#isOver })
+    this.#body.pipe(this)
+    if (this.#isPaused) this.#body.pause()
+  }
+
+  onFailure(error: SdError): void {
+    if (this.#isBeginning) queueMicrotask(() => this.#fail(error))
+    else this.#fail(error)
   }
 
   #tellHead(response: CallResponse, raw: RawHead): void {
@@ -262,29 +221,9 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink {
     this.#fail(new SdError('SD_UNSUPPORTED', 'The handler of the request takes no upgrade'))
   }
 
-  /** For bodies that an interceptor or a fallback made. */
-  async #pump(chunks: AsyncIterable<Uint8Array>): Promise<void> {
-    const copy = new ResponseBody({ resume: () => wake?.(), cancel() {} })
-    let wake: (() => void) | undefined
-    this.#body = copy
-    copy.pipe(this)
-    try {
-      for await (const chunk of chunks) {
-        if (this.#isOver) return
-        if (copy.push(chunk)) continue
-        await new Promise<void>((resolve) => {
-          wake = resolve
-        })
-      }
-      copy.end()
-    } catch (error) {
-      copy.fail(toSdError(error, 'SD_UNAVAILABLE', `Calling ${this.#call.service}`))
-    }
-  }
-
   /** Moves the deadline by a limit from now on, within the limit for the whole. */
   #extend(limitMs: number): void {
-    this.#call.moveDeadline(Math.min(this.#maxAt, after(limitMs)))
+    this.#call.moveDeadline(Math.min(this.#maxAt, after(limitMs, limitMs === 0 ? 0 : performance.now())))
   }
 
   #fail(error: SdError): void {
@@ -312,8 +251,8 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink {
   }
 }
 
-function after(limitMs: number): number {
-  return limitMs === 0 ? Number.POSITIVE_INFINITY : performance.now() + limitMs
+function after(limitMs: number, now: number): number {
+  return limitMs === 0 ? Number.POSITIVE_INFINITY : now + limitMs
 }
 
 /** Header fields as names and values in turn. */

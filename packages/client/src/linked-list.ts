@@ -13,6 +13,7 @@ export interface Linked<T> {
  */
 export class LinkedList<T extends Linked<T>> {
   #size = 0
+  #first: T | undefined
   #last: T | undefined
 
   /** How many are in it. */
@@ -20,10 +21,21 @@ export class LinkedList<T extends Linked<T>> {
     return this.#size
   }
 
+  /** The one that was added before the others. */
+  get first(): T | undefined {
+    return this.#first
+  }
+
+  /** The one that was added last. */
+  get last(): T | undefined {
+    return this.#last
+  }
+
   /** Adds what is in no list. */
   add(item: T): void {
     item.previous = this.#last
     if (this.#last) this.#last.next = item
+    else this.#first = item
     this.#last = item
     this.#size++
   }
@@ -35,6 +47,7 @@ export class LinkedList<T extends Linked<T>> {
     else if (this.#last === item) this.#last = previous
     else return
     if (previous) previous.next = next
+    else this.#first = next
     item.previous = undefined
     item.next = undefined
     this.#size--

@@ -24,9 +24,18 @@ export class RawHeaders {
   readonly list: readonly string[]
   #record: Record<string, string> | undefined
 
-  /** @param defaults fields of the service, names in lower case; added where the request has none of that name */
-  constructor(given: readonly string[], defaults: Readonly<Record<string, string>>) {
-    this.list = clean(given, defaults)
+  /**
+   * @param list names and values in turn; it is this object's from now on
+   * @param defaults fields of the service, names in lower case; added where the request has none of that name
+   */
+  constructor(list: string[], defaults: Readonly<Record<string, string>>) {
+    clean(list, defaults)
+    this.list = list
+  }
+
+  /** Of a list that somebody else has. */
+  static copy(given: readonly string[], defaults: Readonly<Record<string, string>>): RawHeaders {
+    return new RawHeaders([...given], defaults)
   }
 
   /** The fields by name in lower case; repeated ones are joined. @throws SdError `SD_INVALID` that names the field */
@@ -48,13 +57,10 @@ export class RawHeaders {
    * @param deadlineMs what is left of the call's time; absent for a call without a deadline
    */
   withChanges(changed: Readonly<Record<string, string>> | undefined, deadlineMs: number | undefined): readonly string[] {
-    const list = changed ? this.#change(changed) : [...this.list]
+    const list = changed ? this.#change(changed) : this.list
     if (deadlineMs === undefined) return list
-    for (let index = list.length - 2; index >= 0; index -= 2) {
-      if (hasName(list[index] as string, DEADLINE_HEADER)) list.splice(index, 2)
-    }
-    list.push(DEADLINE_HEADER, String(deadlineMs))
-    return list
+    const others = includesField(list, DEADLINE_HEADER) ? without(list, DEADLINE_HEADER) : list
+    return [...others, DEADLINE_HEADER, String(deadlineMs)]
   }
 
   #change(changed: Readonly<Record<string, string>>): string[] {
@@ -73,34 +79,43 @@ export class RawHeaders {
   }
 }
 
-function clean(given: readonly string[], defaults: Readonly<Record<string, string>>): readonly string[] {
-  if (given.length % 2 !== 0) {
+/** Leaves in a list what is handed on. */
+function clean(list: string[], defaults: Readonly<Record<string, string>>): void {
+  if (list.length % 2 !== 0) {
     throw new SdError('SD_INVALID', 'Invalid rawHeaders: a name without a value, want names and values in turn', {
       field: 'rawHeaders',
       origin: 'caller',
     })
   }
-  const nominated = findNominated(given)
-  const list: string[] = []
+  const nominated = findNominated(list)
+  let length = 0
   let cookieAt = -1
-  for (let index = 0; index < given.length; index += 2) {
-    const name = given[index] as string
-    const value = given[index + 1] as string
+  for (let index = 0; index < list.length; index += 2) {
+    const name = list[index] as string
+    const value = list[index + 1] as string
     const key = name.toLowerCase()
     if (!isSendable(key, value) || key === 'trailer' || (nominated?.has(key) && !endToEnd.has(key))) continue
     if (key === 'te' && value.toLowerCase() !== 'trailers') continue
-    if ((key === 'content-length' || key === 'host') && includesField(list, key)) throw duplicate(key)
-    if (key === 'cookie' && cookieAt >= 0) list[cookieAt] = `${list[cookieAt]}; ${value}`
-    else list.push(name, value)
-    if (key === 'cookie' && cookieAt < 0) cookieAt = list.length - 1
+    if ((key === 'content-length' || key === 'host') && includesField(list, key, length)) throw duplicate(key)
+    if (key === 'cookie' && cookieAt >= 0) {
+      list[cookieAt] = `${list[cookieAt]}; ${value}`
+      continue
+    }
+    list[length++] = name
+    if (key === 'cookie') cookieAt = length
+    list[length++] = value
   }
+  list.length = length
   for (const name in defaults) if (!includesField(list, name)) list.push(name, defaults[name] as string)
-  return list
 }
 
-function includesField(list: readonly string[], wanted: string): boolean {
-  for (let index = 0; index < list.length; index += 2) if (hasName(list[index] as string, wanted)) return true
+function includesField(list: readonly string[], wanted: string, length: number = list.length): boolean {
+  for (let index = 0; index < length; index += 2) if (hasName(list[index] as string, wanted)) return true
   return false
+}
+
+function without(list: readonly string[], unwanted: string): readonly string[] {
+  return list.filter((_, index) => !hasName(list[index - (index % 2)] as string, unwanted))
 }
 
 /** Whether a name is that one, which is in lower case. Nearly all names differ in their length. */

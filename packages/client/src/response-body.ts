@@ -30,6 +30,10 @@ interface BodyTap {
 /** Of a body of which nothing is there; never added to. */
 const none: Uint8Array[] = []
 
+function asTheyAre(bytes: Uint8Array): Uint8Array {
+  return bytes
+}
+
 /** Takes a chunk; the tap is gone if it is too much. */
 function addTo(tap: BodyTap, chunk: Uint8Array): BodyTap | undefined {
   tap.left -= chunk.length
@@ -128,17 +132,40 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
   }
 
   /** Reads all of it. @throws SdError `SD_TOO_LARGE` over `limit` bytes; then the rest is not read */
-  async readAll(limit: number): Promise<Uint8Array> {
-    this.#use()
-    this.#limit = limit
-    this.#resumeSource()
-    while (!this.#done && this.#bytes <= limit) await this.#more()
-    if (this.#bytes > limit) {
-      const error = new SdError('SD_TOO_LARGE', `The response body is larger than maxResponseBytes = ${limit}`)
-      this.#source.cancel(error)
-      throw error
-    }
-    if (this.#error) throw this.#error
+  readAll(limit: number): Promise<Uint8Array> {
+    return this.readAs(limit, asTheyAre)
+  }
+
+  /**
+   * Reads all of it, and converts the bytes. One promise for all of it: an async function has one more, and a generator.
+   *
+   * @throws SdError `SD_TOO_LARGE` over `limit` bytes; then the rest is not read
+   */
+  readAs<T>(limit: number, convert: (bytes: Uint8Array) => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#use()
+      this.#limit = limit
+      const look = (): void => {
+        if (!this.#done && this.#bytes <= limit) return
+        this.#wake = undefined
+        if (this.#bytes > limit) reject(this.#refuseRest(limit))
+        else if (this.#error) reject(this.#error)
+        else resolve(convert(this.#joinChunks()))
+      }
+      this.#wake = look
+      this.#resumeSource()
+      look()
+    })
+  }
+
+  /** Ends the exchange, but not while it hands over a part. */
+  #refuseRest(limit: number): SdError {
+    const error = new SdError('SD_TOO_LARGE', `The response body is larger than maxResponseBytes = ${limit}`)
+    queueMicrotask(() => this.#source.cancel(error))
+    return error
+  }
+
+  #joinChunks(): Uint8Array {
     const [first] = this.#chunks
     return this.#chunks.length === 1 && first ? first : Buffer.concat(this.#chunks, this.#bytes)
   }

@@ -2,7 +2,8 @@ import { closedError, toSdError } from '@sd/core'
 import { Dispatcher, errors } from 'undici'
 import { checkHandler, readDispatch } from './dispatch-options.ts'
 import { DispatchedHandler } from './dispatched-handler.ts'
-import { type ForwardContext, Forwarding } from './forwarding.ts'
+import type { ForwardContext } from './forward-init.ts'
+import { Forwarding } from './forwarding.ts'
 
 /**
  * An undici Dispatcher for which the host of an origin is the name of a service. Its requests and upgrades are the client's own calls, with all

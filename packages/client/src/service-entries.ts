@@ -15,6 +15,7 @@ import {
   splitPortReference,
 } from '@sd/core'
 import { ClientService } from './client-service.ts'
+import type { DueQueue } from './due-queue.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { ServicePolicies } from './policies.ts'
 import {
@@ -27,6 +28,16 @@ import {
   settingKeys,
 } from './settings.ts'
 import type { UsualTimes } from './usual-times.ts'
+
+/** Time limits of the calls of one entry. */
+export interface ServiceDue {
+  /** Deadlines of calls. */
+  readonly deadlines: DueQueue
+  /** Limits of attempts, which are shorter. */
+  readonly limits: DueQueue
+  /** Limit of the attempt that began last, in milliseconds; infinite while none had one. Calls expect one like it. */
+  lastLimitMs: number
+}
 
 /** A service, or one of its operations, as one client calls it, with the settings of the moment. */
 export interface ServiceEntry {
@@ -48,8 +59,8 @@ export interface ServiceEntry {
   readonly callInterceptors: readonly Interceptor<CallContext>[]
   /** Around every attempt, the first outermost. */
   readonly attemptInterceptors: readonly Interceptor<AttemptContext>[]
-  /** Limit of the attempt that began last, in milliseconds; infinite while none had one. Calls set their timers for one like it. */
-  lastLimitMs: number
+  /** When its calls must have ended. */
+  readonly due: ServiceDue
   /** A call with this entry begins. */
   enter(): void
   /** A call with this entry has ended: its body was read, or it failed. Once for each {@link ServiceEntry.enter}. */

@@ -5,6 +5,10 @@ import { ResponseBody } from './response-body.ts'
 /** Keeps nothing from one text to the next. */
 const utf8 = new TextDecoder()
 
+function decode(bytes: Uint8Array): string {
+  return utf8.decode(bytes)
+}
+
 /** Parts of a {@link ServiceResponse}. */
 export interface ServiceResponseInit extends CallResponse {
   /** Number of attempts that the call took. */
@@ -68,8 +72,9 @@ export class ServiceResponse implements CallResponse {
   }
 
   /** The whole body as UTF-8 text. @throws as {@link ServiceResponse.bytes} */
-  async text(): Promise<string> {
-    return utf8.decode(await this.bytes())
+  text(): Promise<string> {
+    const { body } = this
+    return body instanceof ResponseBody ? body.readAs(this.#maxResponseBytes, decode) : this.#copy(body).then(decode)
   }
 
   /**

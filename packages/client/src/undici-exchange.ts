@@ -162,7 +162,7 @@ const noFields: readonly string[] = []
 
 /** Raw fields of undici as texts: in HTTP/1.1 they are buffers of Latin-1, in HTTP/2 an object. */
 function toTexts(raw: Dispatcher.DispatchController['rawHeaders']): readonly string[] {
-  if (!raw) return noFields
+  if (!raw || raw.length === 0) return noFields
   if (Array.isArray(raw)) return raw.map((one) => (typeof one === 'string' ? one : one.toString('latin1')))
   return Object.entries(raw).flatMap(([name, value]) => [value ?? []].flat().flatMap((one) => [name, String(one)]))
 }
