@@ -11,6 +11,7 @@ import { checkErrorCodes } from './error-codes.ts'
 import { commandGate, type Gate, type GateResult, resultOf, root } from './gate.ts'
 import { checkInstall } from './install.ts'
 import { checkListeners } from './listeners.ts'
+import { runMutation } from './mutation/main.ts'
 import { checkRealTime, readTests } from './real-time.ts'
 import { checkTarballs } from './tarballs.ts'
 import { checkServers, foundServers, missingServers } from './test-servers.ts'
@@ -86,6 +87,9 @@ interface Outcome extends GateResult {
   readonly time: string
 }
 
+/** What takes too long for every run: run by its name, with options of its own. */
+const weekly: readonly Gate[] = [{ name: 'mutation', run: () => runMutation(process.argv.slice(3)) }]
+
 const only = process.argv[2]
 const outcomes = new Map<Gate, Outcome>()
 
@@ -108,12 +112,13 @@ await runAll(first)
 if (only === undefined) process.stdout.write('tests, and the other gates beside them …\n')
 await Promise.all([run(tests), runAll(beside)])
 await runAll(last)
+if (only !== undefined) await runAll(weekly)
 
 let passed = 0
 let failed = 0
 const rows: string[] = []
 const notes: string[] = []
-for (const gate of [...first, tests, ...beside, ...last]) {
+for (const gate of [...first, tests, ...beside, ...last, ...weekly]) {
   const outcome = outcomes.get(gate)
   if (!outcome) continue
   const counts = `${String(outcome.passed).padStart(5)} passed  ${String(outcome.problems.length).padStart(3)} failed`

@@ -1,0 +1,46 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { root } from '../gate.ts'
+import type { Mutant, MutantKey } from './mutants.ts'
+
+/** A mutant that behaves like the source, so that no test can tell. */
+export interface Equivalent extends MutantKey {
+  /** Why. */
+  readonly reason: string
+}
+
+/** The mutants of a package that are listed as equivalent, and what is wrong with the list. */
+export interface ListedEquivalents {
+  readonly mutants: ReadonlySet<Mutant>
+  readonly problems: readonly string[]
+}
+
+/** Where a package lists them. */
+export const equivalentsFile = (folder: string): string => join(root, 'packages', folder, 'equivalent-mutants.json')
+
+/** Reads the list of a package, empty if it has none. */
+export function readEquivalents(folder: string): readonly Equivalent[] {
+  const file = equivalentsFile(folder)
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as readonly Equivalent[]) : []
+}
+
+/** Finds the listed mutants by their keys, which hold when lines move. */
+export function findEquivalents(listed: readonly Equivalent[], mutants: readonly Mutant[]): ListedEquivalents {
+  const byKey = new Map(mutants.map((mutant) => [keyText(mutant.key), mutant]))
+  const found = new Set<Mutant>()
+  const problems: string[] = []
+  for (const { reason, ...key } of listed) {
+    const mutant = byKey.get(keyText(key))
+    const place = `${key.file} ${key.function} ${key.operator} ${key.change}`
+    if (!mutant) problems.push(`listed as equivalent, but there is no such mutant: ${place}`)
+    else if (found.has(mutant)) problems.push(`listed as equivalent twice: ${place}`)
+    else found.add(mutant)
+    if (!reason) problems.push(`listed as equivalent without a reason: ${place}`)
+  }
+  return { mutants: found, problems }
+}
+
+/** A key as one text. */
+export function keyText(key: MutantKey): string {
+  return JSON.stringify([key.file, key.function, key.operator, key.line, key.change, key.occurrence ?? 1])
+}

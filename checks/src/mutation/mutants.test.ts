@@ -1,0 +1,82 @@
+import { afterEach, expect, test } from 'vitest'
+import { type Mutant, mutate } from './mutants.ts'
+
+const text = `
+  class Gate {
+    opened = 0
+    open(count) {
+      if (count > 2 && !this.closed) this.opened += count
+      else this.refuse(count)
+      return { opened: this.opened, text: \`\${count + 1}\` }
+    }
+    refuse = (count) => { this.refused = count }
+  }
+  const gate = new Gate()
+  module.result = [gate.open(3), gate.open(2), gate.refused]
+`
+const mutated = mutate('src/gate.js', text, 10)
+
+afterEach(() => {
+  Reflect.deleteProperty(globalThis, '__isMutant')
+})
+
+/** Runs the source with one mutant in effect. */
+function runWith(id: number): unknown {
+  Object.assign(globalThis, { __isMutant: (other: number) => other === id })
+  const module: { result?: unknown } = {}
+  new Function('module', mutated.text)(module)
+  return module.result
+}
+
+function find(change: string): Mutant {
+  const found = mutated.mutants.find(({ key }) => key.change === change)
+  if (!found) throw new Error(`No mutant ${change}: ${mutated.mutants.map(({ key }) => key.change).join('; ')}`)
+  return found
+}
+
+const unchanged = [{ opened: 3, text: '4' }, { opened: 3, text: '3' }, 2]
+
+test('without a mutant the source does what it did', () => {
+  expect(runWith(0)).toEqual(unchanged)
+})
+
+test('one mutant at a time takes effect', () => {
+  expect(runWith(find('count > 2 -> count >= 2').id)).toEqual([{ opened: 3, text: '4' }, { opened: 5, text: '3' }, undefined])
+  expect(runWith(find('count + 1 -> count - 1').id)).toEqual([{ opened: 3, text: '2' }, { opened: 3, text: '1' }, 2])
+  expect(runWith(find('this.refuse(count) -> (removed)').id)).toEqual([...unchanged.slice(0, 2), undefined])
+  expect(runWith(find('count > 2 && !this.closed -> false').id)).toEqual([{ opened: 0, text: '4' }, { opened: 0, text: '3' }, 2])
+})
+
+test('every mutant has a number of its own, and gives a source that parses', () => {
+  expect(mutated.mutants.map(({ id }) => id)).toEqual(mutated.mutants.map((_, index) => 10 + index))
+  for (const { id } of mutated.mutants) expect(() => runWith(id), String(id)).not.toThrow(SyntaxError)
+})
+
+test('a mutant is known by its function and the text of its line, wherever the line is', () => {
+  const { key, lineNumber } = find('this.refuse(count) -> (removed)')
+  expect({ key, lineNumber }).toEqual({
+    key: {
+      file: 'src/gate.js',
+      function: 'Gate.open',
+      operator: 'statement',
+      line: 'else this.refuse(count)',
+      change: 'this.refuse(count) -> (removed)',
+    },
+    lineNumber: 6,
+  })
+  const moved = mutate('src/gate.js', `\n\n// More above.\n${text}`, 1)
+  expect(moved.mutants.map((mutant) => mutant.key)).toEqual(mutated.mutants.map((mutant) => mutant.key))
+})
+
+test('mutants that are the same in all this are counted', () => {
+  const { mutants } = mutate('src/twice.ts', 'function f() {\n  stop()\n  go()\n  stop()\n}', 1)
+  expect(mutants.map(({ key }) => [key.change, key.occurrence])).toEqual([
+    ['stop() -> (removed)', undefined],
+    ['go() -> (removed)', undefined],
+    ['stop() -> (removed)', 2],
+  ])
+})
+
+test('a source without anything to change is left as it is', () => {
+  expect(mutate('src/index.ts', "export { a } from './a.ts'\n", 1)).toEqual({ mutants: [], text: "export { a } from './a.ts'\n" })
+})

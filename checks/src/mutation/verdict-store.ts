@@ -1,0 +1,62 @@
+import { createHash } from 'node:crypto'
+import { appendFileSync, existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { root } from '../gate.ts'
+import { keyText } from './equivalents.ts'
+import type { Mutant } from './mutants.ts'
+import type { Verdict } from './run-package.ts'
+
+/** A verdict as it is kept: with what it holds for. */
+interface Kept extends Verdict {
+  readonly key: string
+  /** Of the mutant's source. */
+  readonly source: string
+  /** Of all tests of the package. */
+  readonly tested: string
+}
+
+/** Keeps the verdicts of one package in its coverage folder, so that a run can go on where one ended. */
+export interface VerdictStore {
+  /** A verdict of an earlier run that still holds: the source is the same; and, if no test noticed the mutant, so are the tests. */
+  readonly find: (mutant: Mutant) => Verdict | undefined
+  readonly add: (mutant: Mutant, verdict: Verdict) => void
+}
+
+/** Opens the store of a package, empty unless the run resumes an earlier one. */
+export function openVerdicts(folder: string, isResumed: boolean): VerdictStore {
+  const path = join(root, 'packages', folder)
+  const file = join(path, 'coverage/mutation.ndjson')
+  const hashes = new Map<string, string>()
+  const hashOf = (source: string): string => {
+    const known = hashes.get(source) ?? hash(readFileSync(join(path, source), 'utf8'))
+    hashes.set(source, known)
+    return known
+  }
+  const testFiles = globSync(['src/**/*.test.ts', 'src/**/testing/*'], { cwd: path }).sort()
+  const tested = hash(testFiles.map(hashOf).join())
+  const known = new Map<string, Kept>()
+  if (isResumed && existsSync(file)) {
+    for (const line of readFileSync(file, 'utf8').split('\n').filter(Boolean)) {
+      const kept = JSON.parse(line) as Kept
+      known.set(kept.key, kept)
+    }
+  } else {
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, '')
+  }
+  return {
+    find({ key }) {
+      const kept = known.get(keyText(key))
+      if (kept?.source !== hashOf(key.file)) return undefined
+      return kept.status === 'killed' || kept.tested === tested ? kept : undefined
+    },
+    add({ key }, { status, tests }) {
+      const kept: Kept = { key: keyText(key), source: hashOf(key.file), tested, status, tests }
+      appendFileSync(file, `${JSON.stringify(kept)}\n`)
+    },
+  }
+}
+
+function hash(text: string): string {
+  return createHash('sha256').update(text).digest('base64url').slice(0, 16)
+}

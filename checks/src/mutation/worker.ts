@@ -1,0 +1,163 @@
+import { init, runBaseTests, setupEnvironment } from 'vitest/worker'
+import { createCleaner } from './cleaner.ts'
+import type { Job, JobMessage, JobResult, TestResult, WorkerMessage } from './protocol.ts'
+
+// A process that runs test files of vitest with one mutant in effect, one after the other: modules are evaluated again for each job, but neither
+// the process nor their text is made again.
+
+type RunTests = Parameters<typeof init>[0]['runTests']
+type State = Parameters<RunTests>[0]
+type Traces = Parameters<RunTests>[1]
+
+/** What of vitest's tasks is looked at. */
+interface Task {
+  readonly id: string
+  readonly type: string
+  readonly name: string
+  readonly tasks?: readonly Task[]
+  readonly result?: Result
+}
+interface Result {
+  readonly state: string
+  readonly duration?: number
+  readonly errors?: readonly { readonly message: string }[]
+}
+
+/** Before any test replaces it. */
+const send = process.send?.bind(process)
+const { setImmediate, setTimeout } = globalThis
+const jobs: ((job: Job) => void)[] = []
+
+process.on('message', (message: Partial<JobMessage>) => {
+  if (message.mutation === 'job' && message.job) jobs.shift()?.(message.job)
+})
+
+/** How vitest says that a test or a hook took too long. */
+const timeoutMessage = /^(Test|Hook) timed out in /
+
+async function runJob(state: State, traces: Traces, job: Job): Promise<JobResult> {
+  const recorder = createRecorder(job)
+  const names = new Map<string, string>()
+  const results = new Map<string, Result>()
+  const errors: string[] = []
+  const collect = (task: Task): void => {
+    if (task.type === 'test') names.set(task.id, task.name)
+    else if (task.result?.errors) results.set(task.id, task.result)
+    task.tasks?.forEach(collect)
+  }
+  const failures = (): readonly Result[] => [...results.values()].filter((result) => result.state === 'fail')
+  // What vitest would report to its main process stays here.
+  const reports: Readonly<Record<string, (...args: never[]) => unknown>> = {
+    onQueued: () => {},
+    onCollected: (files: readonly Task[]) => files.forEach(collect),
+    onTaskUpdate(packs: readonly (readonly [string, Result | undefined])[]) {
+      for (const [id, result] of packs) if (result) results.set(id, result)
+    },
+    onUnhandledError: (error: { readonly message?: string }) => void errors.push(String(error?.message ?? error)),
+    onUserConsoleLog: () => {},
+    onTestModuleDependencies: () => {},
+    onAfterSuiteRun: () => {},
+    onCancel: () => {},
+    // A run ends with the first failure, but not with the first test that took too long: another one may still tell.
+    getCountOfFailedTests: () => (failures().every(isTimeout) && failures().length > 0 ? Number.NEGATIVE_INFINITY : 0),
+  }
+  const rpc = new Proxy(state.rpc, {
+    get: (target, name: string) => {
+      const report = reports[name]
+      if (report) return Object.assign(async (...args: never[]) => report(...args), { asEvent: report })
+      return name === 'fetch' ? cachedFetch(target.fetch.bind(target)) : Reflect.get(target, name)
+    },
+  })
+  const config = {
+    ...state.config,
+    testTimeout: job.testTimeoutMs,
+    hookTimeout: job.testTimeoutMs,
+    bail: job.record === undefined ? 1 : 0,
+  }
+  const files = [{ filepath: job.file, ...(job.testIds && { testIds: [...job.testIds] }) }]
+  try {
+    await runBaseTests('run', { ...state, rpc, config, ctx: { ...state.ctx, rpc, config, files } } as State, traces)
+    // An unhandled rejection is reported after the turn in which it came about.
+    await new Promise((resolve) => setImmediate(resolve))
+  } catch (error) {
+    errors.push(String((error as Error).message))
+  }
+  const tests: TestResult[] = []
+  for (const [id, result] of results) {
+    const name = names.get(id)
+    if (name !== undefined && (result.state === 'pass' || result.state === 'fail')) tests.push(testResult(id, name, result))
+    else if (name === undefined && result.state === 'fail') {
+      for (const { message } of result.errors ?? []) if (!timeoutMessage.test(message)) errors.push(message)
+    }
+  }
+  return { tests, errors, reached: recorder.reached() }
+}
+
+function testResult(id: string, name: string, result: Result): TestResult {
+  const durationMs = result.duration ?? 0
+  if (result.state === 'pass') return { id, name, state: 'passed', durationMs }
+  const message = result.errors?.find((error) => !timeoutMessage.test(error.message))?.message ?? ''
+  return { id, name, state: isTimeout(result) ? 'timed out' : 'failed', durationMs, message }
+}
+
+/** Whether a failure is nothing but a time limit. */
+function isTimeout({ errors = [] }: Result): boolean {
+  return errors.length > 0 && errors.every(({ message }) => timeoutMessage.test(message))
+}
+
+type Fetch = (id: string, importer: string | undefined, ...rest: unknown[]) => Promise<unknown>
+const fetched = new Map<string, Promise<unknown>>()
+
+/** Modules don't change while a worker lives. */
+function cachedFetch(fetch: unknown): Fetch {
+  return (id, importer, ...rest) => {
+    const key = `${id}\n${importer}`
+    const known = fetched.get(key)
+    if (known) return known
+    const made = (fetch as Fetch)(id, importer, ...rest)
+    fetched.set(key, made)
+    return made
+  }
+}
+
+/** Makes the mutant take effect, and notes which ones each test reaches if it is asked to. */
+function createRecorder({ mutant, record }: Job): { readonly reached: () => JobResult['reached'] } {
+  const byTest = new Map<string, Uint8Array>()
+  let current: Uint8Array = new Uint8Array((record ?? 0) + 1)
+  byTest.set('', current)
+  const isMutant = (id: number): boolean => id === mutant
+  const noteMutant = (id: number): boolean => {
+    current[id] = 1
+    return false
+  }
+  const startTest = (id: string): void => {
+    if (record === undefined) return
+    current = byTest.get(id) ?? new Uint8Array(record + 1)
+    byTest.set(id, current)
+  }
+  Object.assign(globalThis, { __isMutant: record === undefined ? isMutant : noteMutant, __startTest: startTest })
+  const numbersIn = (bits: Uint8Array): readonly number[] => [...bits.keys()].filter((id) => bits[id] === 1)
+  return { reached: () => new Map([...byTest].map(([id, bits]) => [id, numbersIn(bits)])) }
+}
+
+const post = (message: WorkerMessage): void => void send?.(message)
+
+async function runJobs(state: State, traces: Traces): Promise<void> {
+  const cleaner = createCleaner()
+  post({ mutation: 'ready' })
+  for (;;) {
+    const job = await new Promise<Job>((resolve) => jobs.push(resolve))
+    const result = await runJob(state, traces, job)
+    const isClean = await cleaner.clean((ms) => new Promise((resolve) => setTimeout(resolve, ms)))
+    post({ mutation: 'result', result, isClean })
+  }
+}
+
+init({
+  post: (message) => void send?.(message),
+  on: (callback) => void process.on('message', callback),
+  off: (callback) => void process.off('message', callback),
+  setup: setupEnvironment,
+  runTests: runJobs,
+  collectTests: async () => {},
+})
