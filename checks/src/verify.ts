@@ -3,13 +3,14 @@ import { join } from 'node:path'
 import { parse } from 'yaml'
 import { checkBareMachine } from './bare-machine.ts'
 import { checkChangesets } from './changesets.ts'
-import { checkCircles, readNeeds } from './circles.ts'
+import { checkCircles } from './circles.ts'
 import { checkConventions } from './conventions.ts'
 import { checkLinks, checkSnippets } from './documentation.ts'
 import { checkDocumented } from './documented-exports.ts'
 import { checkErrorCodes } from './error-codes.ts'
 import { commandGate, type Gate, type GateResult, resultOf, root } from './gate.ts'
 import { checkInstall } from './install.ts'
+import { checkLayers, readMembers } from './layers.ts'
 import { checkListeners } from './listeners.ts'
 import { runMutation } from './mutation/main.ts'
 import { checkRealTime, readTests } from './real-time.ts'
@@ -50,7 +51,8 @@ const beside: readonly Gate[] = [
         ...packages.flatMap(checkListeners),
         ...checkSnippetAccess(),
         ...checkRealTime(readTests()),
-        ...checkCircles(readNeeds()),
+        ...checkCircles(readMembers()),
+        ...checkLayers(readMembers()),
       ]),
   },
   { name: 'error codes', run: async () => resultOf(packages.length, checkErrorCodes(packages)) },

@@ -1,0 +1,100 @@
+import { globSync, readFileSync } from 'node:fs'
+import { dirname, join, matchesGlob } from 'node:path'
+import { root } from './gate.ts'
+import { type Manifest, MEMBERS } from './workspace.ts'
+
+/** A member of the workspace, and the members that it needs, for its tests too. */
+export interface Member {
+  /** Its folder below the root. */
+  readonly folder: string
+  readonly name: string
+  /** Names of members. */
+  readonly needs: readonly string[]
+  /** Imports by a relative path that leave its folder, as `file: specifier`. */
+  readonly outside: readonly string[]
+}
+
+/**
+ * The layers of the workspace, lowest first: patterns of folders, of which the first that fits applies. A member needs members of its own
+ * layer and of lower ones, for its tests too. Members of `test/servers` need none.
+ */
+const layers: readonly (readonly string[])[] = [
+  ['test/servers'],
+  ['packages/core'],
+  // What adapters are made of and tested with.
+  ['packages/testing', 'packages/*-kit', 'packages/connection-*', 'test/faults'],
+  // Adapters and policies.
+  [
+    'packages/registry-*',
+    'packages/config-{consul,env,etcd,file,kubernetes,nacos,zookeeper}',
+    'packages/lock-*',
+    'packages/balancer-!(subset)',
+    'packages/breaker-*',
+    'packages/rate-limit-*',
+    'packages/{concurrency-limit,health,hedge,retry}',
+  ],
+  ['packages/{config,discovery}'],
+  // What extends discovery and configuration.
+  ['packages/{config-crypto,config-history,outlier-detection}'],
+  ['packages/client'],
+  // What servers and observers add around a client; lanes of balancer-subset are interceptors of calls.
+  [
+    'packages/{alerts,balancer-subset,client-grpc,fault-injection,lifecycle,registry,server-limits}',
+    'packages/{logging,metrics,tracing}-*',
+  ],
+  // What uses all of it. Nothing needs these.
+  ['test/*', 'bench', 'examples/*'],
+  ['checks'],
+]
+
+/** Members that nothing may need: those from here on. */
+const firstRoof = layers.length - 2
+
+const relativeImport = /(?:from|import\(|import) ?'(\.{1,2}\/[^']+)'/g
+
+/** Reads every member of the workspace. */
+export function readMembers(): readonly Member[] {
+  const found = globSync(`${MEMBERS}/package.json`, { cwd: root }).map((file) => ({
+    folder: dirname(file),
+    manifest: JSON.parse(readFileSync(join(root, file), 'utf8')) as Manifest,
+  }))
+  const known = new Set(found.map(({ manifest }) => manifest.name))
+  return found.map(({ folder, manifest: { name, dependencies, devDependencies, peerDependencies } }) => ({
+    folder,
+    name,
+    needs: Object.keys({ ...dependencies, ...devDependencies, ...peerDependencies }).filter((other) => known.has(other)),
+    outside: globSync(`${folder}/src/**/*.ts`, { cwd: root }).flatMap((file) =>
+      importsOutside(folder, file, readFileSync(join(root, file), 'utf8')),
+    ),
+  }))
+}
+
+/** Relative imports of a file that leave the member's folder. */
+export function importsOutside(folder: string, file: string, text: string): readonly string[] {
+  return [...text.matchAll(relativeImport)]
+    .map(([, specifier = '']) => specifier)
+    .filter((specifier) => !join(dirname(file), specifier).startsWith(`${folder}/`))
+    .map((specifier) => `${file}: ${specifier}`)
+}
+
+/** Members that need one of a higher layer, one that nothing may need, or a file of another member: a line each. */
+export function checkLayers(members: readonly Member[]): readonly string[] {
+  const byName = new Map(members.map((member) => [member.name, member]))
+  return members.flatMap(({ folder, needs, outside }) => {
+    const own = layerOf(folder)
+    if (own < 0) return [`${folder} has no layer: add it to checks/src/layers.ts`]
+    const problems = outside.map((place) => `${place} leaves the package: import it by its name`)
+    for (const name of needs) {
+      const other = (byName.get(name) as Member).folder
+      const layer = layerOf(other)
+      if (own === 0) problems.push(`${folder} needs ${other}, want no package of the workspace`)
+      else if (layer > own) problems.push(`${folder} (layer ${own}) needs ${other} (layer ${layer}): that is an import upwards`)
+      else if (layer >= firstRoof && own < layers.length - 1) problems.push(`${folder} needs ${other}, which nothing may need`)
+    }
+    return problems
+  })
+}
+
+function layerOf(folder: string): number {
+  return layers.findIndex((patterns) => patterns.some((pattern) => matchesGlob(folder, pattern)))
+}
