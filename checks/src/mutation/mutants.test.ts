@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { type Mutant, mutate } from './mutants.ts'
 
 const text = `
@@ -16,17 +16,14 @@ const text = `
 `
 const mutated = mutate('src/gate.js', text, 10)
 
-afterEach(() => {
-  Reflect.deleteProperty(globalThis, '__isMutant')
-})
-
-/** Runs the source with one mutant in effect. */
-function runWith(id: number): unknown {
-  Object.assign(globalThis, { __isMutant: (other: number) => other === id })
+/** Runs a source: what it puts into `module.result`. */
+function run(source: string): unknown {
   const module: { result?: unknown } = {}
-  new Function('module', mutated.text)(module)
+  new Function('module', source)(module)
   return module.result
 }
+
+const runWith = (id: number): unknown => run(mutated.withMutant(id))
 
 function find(change: string): Mutant {
   const found = mutated.mutants.find(({ key }) => key.change === change)
@@ -36,11 +33,22 @@ function find(change: string): Mutant {
 
 const unchanged = [{ opened: 3, text: '4' }, { opened: 3, text: '3' }, 2]
 
-test('without a mutant the source does what it did', () => {
-  expect(runWith(0)).toEqual(unchanged)
+test('a source that records does what it did, and tells which mutants it comes to', () => {
+  const reached = new Set<number>()
+  const reach = (...ids: readonly number[]): void => {
+    for (const id of ids) reached.add(id)
+  }
+  Object.assign(globalThis, { __reach: reach })
+  expect(run(mutated.recording())).toEqual(unchanged)
+  expect(reached).toEqual(new Set(mutated.mutants.map(({ id }) => id)))
+  reached.clear()
+  run(mutate('src/a.js', 'function f() { stop() }', 1).recording())
+  expect(reached).toEqual(new Set())
+  Reflect.deleteProperty(globalThis, '__reach')
 })
 
-test('one mutant at a time takes effect', () => {
+test('one mutant takes effect', () => {
+  expect(run(text)).toEqual(unchanged)
   expect(runWith(find('count > 2 -> count >= 2').id)).toEqual([{ opened: 3, text: '4' }, { opened: 5, text: '3' }, undefined])
   expect(runWith(find('count + 1 -> count - 1').id)).toEqual([{ opened: 3, text: '2' }, { opened: 3, text: '1' }, 2])
   expect(runWith(find('this.refuse(count) -> (removed)').id)).toEqual([...unchanged.slice(0, 2), undefined])
@@ -77,6 +85,12 @@ test('mutants that are the same in all this are counted', () => {
   ])
 })
 
-test('a source without anything to change is left as it is', () => {
-  expect(mutate('src/index.ts', "export { a } from './a.ts'\n", 1)).toEqual({ mutants: [], text: "export { a } from './a.ts'\n" })
+test('a statement that is changed does not continue the one before it', () => {
+  const { mutants, withMutant } = mutate(
+    'src/next.js',
+    'let count = 1\nmodule.result = []\ncount++\nmodule.result.push(count)',
+    1,
+  )
+  const { id = 0 } = mutants.find(({ key }) => key.change === 'count++ -> count--') ?? {}
+  expect(run(withMutant(id))).toEqual([0])
 })

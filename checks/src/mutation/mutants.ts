@@ -24,58 +24,67 @@ export interface Mutant {
   readonly lineNumber: number
 }
 
-/** A source with all its mutants in it. */
+/** A source that has been taken apart. */
 export interface MutatedSource {
   readonly mutants: readonly Mutant[]
-  /** The source, in which each change takes effect only where `globalThis.__isMutant(id)`. */
-  readonly text: string
+  /** The source with one of its mutants. */
+  readonly withMutant: (id: number) => string
+  /** The source, which calls `globalThis.__reach` with the numbers of the mutants at each place that it comes to. */
+  readonly recording: () => string
 }
 
-/** Puts every change of a source into it, behind a switch each: a run chooses one without a new build. */
+/** Finds every change of a source. */
 export function mutate(file: string, text: string, firstId: number): MutatedSource {
   const program = parseProgram(file, text)
   const names = new Map<Node, string>()
   nameNodes(program, '', names)
-  const byNode = new Map<Node, { readonly id: number; readonly change: Change }[]>()
+  const changes = findChanges(text, program)
   const seen = new Map<string, number>()
-  const mutants = findChanges(text, program).map((change, index): Mutant => {
+  const mutants = changes.map((change, index): Mutant => {
     const { node, operator } = change
-    const id = firstId + index
-    byNode.set(node, [...(byNode.get(node) ?? []), { id, change }])
-    const key: MutantKey = {
-      file,
-      function: names.get(node) ?? '',
-      operator,
-      line: lineAt(text, node.start),
-      change: describe(text, change),
-    }
+    const line = lineAt(text, node.start)
+    const key: MutantKey = { file, function: names.get(node) ?? '', operator, line, change: describe(text, change) }
     const same = JSON.stringify(key)
     const occurrence = (seen.get(same) ?? 0) + 1
     seen.set(same, occurrence)
     const lineNumber = text.slice(0, node.start).split('\n').length
-    return { id, key: occurrence > 1 ? { ...key, occurrence } : key, lineNumber }
+    return { id: firstId + index, key: occurrence > 1 ? { ...key, occurrence } : key, lineNumber }
   })
-
-  function render(node: Node): string {
-    let rendered = ''
-    let at = node.start
-    for (const child of childrenOf(node)) {
-      if (child.start < at) continue
-      rendered += text.slice(at, child.start) + render(child)
-      at = child.end
-    }
-    rendered += text.slice(at, node.end)
-    const switches = byNode.get(node) ?? []
-    if (switches.length === 0) return rendered
-    if (node.type === 'ExpressionStatement') return `{ if (!__isMutant(${switches[0]?.id})) { ${rendered}\n} }`
-    return `(${switches.map(({ id, change }) => `__isMutant(${id}) ? (${change.replacement}) : `).join('')}(${rendered}))`
-  }
-
-  const head = 'const __isMutant = globalThis.__isMutant; '
   return {
     mutants,
-    text: mutants.length === 0 ? text : head + text.slice(0, program.start) + render(program) + text.slice(program.end),
+    withMutant(id) {
+      const change = changes[id - firstId]
+      if (!change) throw new RangeError(`${file} has no mutant ${id}`)
+      return render(text, program, (node, original) => (node === change.node ? `(${change.replacement})` : original))
+    },
+    recording() {
+      const ids = new Map<Node, number[]>()
+      for (const [index, { node }] of changes.entries()) ids.set(node, [...(ids.get(node) ?? []), firstId + index])
+      return render(text, program, (node, original) => {
+        const here = ids.get(node)
+        if (!here) return original
+        const call = `globalThis.__reach(${here.join(', ')})`
+        return node.type === 'ExpressionStatement' ? `${call}; ${original}` : `(${call}, (${original}))`
+      })
+    },
   }
+}
+
+/** The text of a node, in which `write` says what takes the place of each node within. */
+function render(text: string, node: Node, write: (node: Node, original: string) => string): string {
+  let rendered = ''
+  let at = node.start
+  for (const child of childrenOf(node)) {
+    if (child.start < at) continue
+    rendered += text.slice(at, child.start) + render(text, child, write)
+    at = child.end
+  }
+  const original = text.slice(node.start, node.end)
+  rendered += text.slice(at, node.end)
+  const written = write(node, rendered)
+  if (node.type === 'Program') return text.slice(0, node.start) + written + text.slice(node.end)
+  // A statement that now begins with a parenthesis would continue the one before it, which has no semicolon.
+  return node.type === 'ExpressionStatement' && written !== original ? `{ ${written === '()' ? '' : written} }` : written
 }
 
 /** One line that says what is replaced by what. */

@@ -1,15 +1,15 @@
 /** One run of a test file, which a worker is asked for. */
 export interface Job {
-  /** The mutant that is in effect, 0 for none. */
-  readonly mutant: number
+  /** The mutant that is in effect, and the absolute path of its source. Absent: none. */
+  readonly mutant?: { readonly id: number; readonly source: string }
   /** Absolute path of the test file. */
   readonly file: string
   /** Which of its tests. Absent: all. */
   readonly testIds?: readonly string[]
   /** Limit of each test, in milliseconds. */
   readonly testTimeoutMs: number
-  /** Notes which mutants each test reaches: the number of the last mutant. Absent: no notes, and the first failure ends the run. */
-  readonly record?: number
+  /** The sources that tell which mutants they come to. */
+  readonly recorded: ReadonlySet<string>
 }
 
 /** How one test went. */

@@ -3,9 +3,9 @@ import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createVitest, type Vitest } from 'vitest/node'
 import { root } from '../gate.ts'
-import { type Mutant, mutate } from './mutants.ts'
+import { type Mutant, type MutatedSource, mutate } from './mutants.ts'
 import { createMutationPool, type MutationPool } from './pool.ts'
-import type { JobResult, TestResult } from './protocol.ts'
+import type { Job, JobResult, TestResult } from './protocol.ts'
 
 /** How a mutant ended. */
 export type Status = 'killed' | 'survived' | 'not covered' | 'timed out'
@@ -23,7 +23,7 @@ export interface MutatedPackage {
   readonly path: string
   readonly mutants: readonly Mutant[]
   /** By absolute path. */
-  readonly texts: ReadonlyMap<string, string>
+  readonly sources: ReadonlyMap<string, MutatedSource>
 }
 
 /** A test file, run once without a mutant. */
@@ -36,6 +36,8 @@ interface Baseline {
 /** What runs of one package share. */
 interface Context {
   readonly options: RunOptions
+  /** Absolute path of the package. */
+  readonly path: string
   readonly pool: MutationPool
   readonly files: Map<string, Baseline>
   /** Test files whose tests need each other: run as a whole. */
@@ -61,14 +63,14 @@ const baselineTimeoutMs = 120_000
 /** Reads and mutates all sources of a package. No file is left out but tests and what is for tests. */
 export function readMutants(path: string): MutatedPackage {
   const mutants: Mutant[] = []
-  const texts = new Map<string, string>()
+  const sources = new Map<string, MutatedSource>()
   for (const file of globSync('src/**/*.ts', { cwd: path }).sort()) {
     if (/\.test\.ts$|\/testing\//.test(file)) continue
     const mutated = mutate(file, readFileSync(join(path, file), 'utf8'), mutants.length + 1)
     mutants.push(...mutated.mutants)
-    texts.set(join(path, file), mutated.text)
+    sources.set(join(path, file), mutated)
   }
-  return { path, mutants, texts }
+  return { path, mutants, sources }
 }
 
 /**
@@ -77,14 +79,14 @@ export function readMutants(path: string): MutatedPackage {
  * @throws {Error} if a test fails without any mutant
  */
 export async function runMutants(
-  { path, mutants, texts }: MutatedPackage,
+  { path, sources }: MutatedPackage,
   chosen: readonly Mutant[],
   options: RunOptions,
   onVerdict: (mutant: Mutant, verdict: Verdict) => void,
 ): Promise<void> {
   const { workers } = options
   const pool = createMutationPool()
-  const vitest = await start(path, texts, pool, workers)
+  const vitest = await start(path, sources, pool, workers)
   let running: Promise<unknown> | undefined
   try {
     const specifications = await vitest.globTestSpecifications()
@@ -96,8 +98,12 @@ export async function runMutants(
     // A worker of vitest is started for each specification; which files it runs is decided here.
     const started = Array.from({ length: workers }, (_, index) => specifications[index % specifications.length])
     running = vitest.runTestSpecifications(started.filter((one) => one !== undefined))
-    const context: Context = { options, pool, files: new Map(), whole: new Set(), trusted: new Set() }
-    await forEach(files, workers, async (file) => void context.files.set(file, await runBaseline(pool, file, mutants.length)))
+    const context: Context = { options, path, pool, files: new Map(), whole: new Set(), trusted: new Set() }
+    await forEach(
+      files,
+      workers,
+      async (file) => void context.files.set(file, await runBaseline(pool, file, new Set(sources.keys()))),
+    )
     await forEach(chosen, workers, async (mutant) => onVerdict(mutant, await judge(context, mutant)))
   } finally {
     pool.end()
@@ -106,7 +112,12 @@ export async function runMutants(
   }
 }
 
-async function start(path: string, texts: ReadonlyMap<string, string>, pool: MutationPool, workers: number): Promise<Vitest> {
+async function start(
+  path: string,
+  sources: ReadonlyMap<string, MutatedSource>,
+  pool: MutationPool,
+  workers: number,
+): Promise<Vitest> {
   return createVitest(
     'test',
     {
@@ -124,13 +135,21 @@ async function start(path: string, texts: ReadonlyMap<string, string>, pool: Mut
       includeTaskLocation: false,
     },
     {
-      plugins: [{ name: 'mutants', enforce: 'pre', transform: (_, id) => texts.get(id.replace(/\?.*/, '')) ?? null }],
+      plugins: [{ name: 'mutants', enforce: 'pre', transform: (_, id) => textFor(sources, id) }],
     },
   )
 }
 
-async function runBaseline(pool: MutationPool, file: string, count: number): Promise<Baseline> {
-  const result = await pool.run({ mutant: 0, file, testTimeoutMs: baselineTimeoutMs, record: count }, 10 * baselineTimeoutMs)
+/** The text of a source as a worker asks for it. */
+function textFor(sources: ReadonlyMap<string, MutatedSource>, id: string): string | null {
+  const [, file = '', query, mutant] = /^(.*)\?(recording|mutant=(\d+))$/.exec(id) ?? []
+  const source = sources.get(file)
+  if (!source || query === undefined) return null
+  return mutant === undefined ? source.recording() : source.withMutant(Number(mutant))
+}
+
+async function runBaseline(pool: MutationPool, file: string, recorded: ReadonlySet<string>): Promise<Baseline> {
+  const result = await pool.run({ file, testTimeoutMs: baselineTimeoutMs, recorded }, 10 * baselineTimeoutMs)
   if (typeof result === 'string') throw new Error(`${file} ${result} without a mutant`)
   const failed = result.tests.find(({ state }) => state !== 'passed')
   const problem = failed ? `${failed.name}: ${failed.message}` : result.errors[0]
@@ -175,7 +194,7 @@ async function runOn(
 ): Promise<string | undefined> {
   const { file } = baseline
   const tests = context.whole.has(file) ? baseline.tests : reaching
-  const result = await runTests(context, mutant.id, baseline, tests)
+  const result = await runTests(context, mutant, baseline, tests)
   if (result === 'timed out' || result === 'crashed') return 'timed out'
   const failed = result.tests.find(({ state }) => state === 'failed')
   if (!failed && result.errors.length === 0) {
@@ -186,7 +205,7 @@ async function runOn(
   const culprits = failed ? baseline.tests.filter(({ id }) => id === failed.id) : tests
   const key = `${file} ${failed?.id}`
   if (context.whole.has(file) || (failed && context.trusted.has(key))) return name
-  const clean = await runTests(context, 0, baseline, culprits)
+  const clean = await runTests(context, undefined, baseline, culprits)
   const passes = typeof clean !== 'string' && clean.errors.length === 0 && clean.tests.every(({ state }) => state === 'passed')
   if (passes && failed) context.trusted.add(key)
   if (passes) return name
@@ -195,8 +214,8 @@ async function runOn(
 }
 
 function runTests(
-  { options, pool, whole }: Context,
-  mutant: number,
+  { options, path, pool, whole }: Context,
+  mutant: Mutant | undefined,
   { file, tests: all }: Baseline,
   tests: readonly TestResult[],
 ): Promise<JobResult | 'timed out' | 'crashed'> {
@@ -205,7 +224,14 @@ function runTests(
   const testTimeoutMs = Math.ceil(leastTimeoutMs + slowdown * longestMs)
   const limitMs = loadMs + slowdown * durationOf(tests) + testTimeoutMs
   const isWhole = whole.has(file) || tests.length === all.length
-  return pool.run({ mutant, file, testTimeoutMs, ...(!isWhole && { testIds: tests.map(({ id }) => id) }) }, limitMs)
+  const job: Job = {
+    file,
+    testTimeoutMs,
+    recorded: new Set(),
+    ...(mutant && { mutant: { id: mutant.id, source: join(path, mutant.key.file) } }),
+    ...(!isWhole && { testIds: tests.map(({ id }) => id) }),
+  }
+  return pool.run(job, limitMs)
 }
 
 async function forEach<T>(items: readonly T[], limit: number, work: (item: T) => Promise<void>): Promise<void> {

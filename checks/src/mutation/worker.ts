@@ -32,11 +32,22 @@ process.on('message', (message: Partial<JobMessage>) => {
   if (message.mutation === 'job' && message.job) jobs.shift()?.(message.job)
 })
 
+/** Modules that this process has evaluated, once it has. */
+let evaluated: State['evaluatedModules'] | undefined
+
+/** Forgets the text of sources that a job changes: before it they were others, and after it they are again. */
+function forgetChanged({ mutant, recorded }: Job): void {
+  for (const source of mutant ? [...recorded, mutant.source] : recorded) {
+    for (const module of evaluated?.getModulesByFile(source) ?? []) evaluated?.invalidateModule(module)
+  }
+}
+
 /** How vitest says that a test or a hook took too long. */
 const timeoutMessage = /^(Test|Hook) timed out in /
 
 async function runJob(state: State, traces: Traces, job: Job): Promise<JobResult> {
-  const recorder = createRecorder(job)
+  forgetChanged(job)
+  const recorder = createRecorder()
   const names = new Map<string, string>()
   const results = new Map<string, Result>()
   const errors: string[] = []
@@ -48,6 +59,8 @@ async function runJob(state: State, traces: Traces, job: Job): Promise<JobResult
   const failures = (): readonly Result[] => [...results.values()].filter((result) => result.state === 'fail')
   // What vitest would report to its main process stays here.
   const reports: Readonly<Record<string, (...args: never[]) => unknown>> = {
+    // What it knows of other workers' modules would be taken without asking.
+    fetchWarmModules: () => ({}),
     onQueued: () => {},
     onCollected: (files: readonly Task[]) => files.forEach(collect),
     onTaskUpdate(packs: readonly (readonly [string, Result | undefined])[]) {
@@ -65,23 +78,26 @@ async function runJob(state: State, traces: Traces, job: Job): Promise<JobResult
     get: (target, name: string) => {
       const report = reports[name]
       if (report) return Object.assign(async (...args: never[]) => report(...args), { asEvent: report })
-      return name === 'fetch' ? cachedFetch(target.fetch.bind(target)) : Reflect.get(target, name)
+      return name === 'fetch' ? fetchFor(job, target.fetch.bind(target)) : Reflect.get(target, name)
     },
   })
   const config = {
     ...state.config,
     testTimeout: job.testTimeoutMs,
     hookTimeout: job.testTimeoutMs,
-    bail: job.record === undefined ? 1 : 0,
+    bail: job.recorded.size === 0 ? 1 : 0,
   }
   const files = [{ filepath: job.file, ...(job.testIds && { testIds: [...job.testIds] }) }]
+  const jobState = { ...state, rpc, config, ctx: { ...state.ctx, rpc, config, files } } as State
   try {
-    await runBaseTests('run', { ...state, rpc, config, ctx: { ...state.ctx, rpc, config, files } } as State, traces)
+    await runBaseTests('run', jobState, traces)
     // An unhandled rejection is reported after the turn in which it came about.
     await new Promise((resolve) => setImmediate(resolve))
   } catch (error) {
     errors.push(String((error as Error).message))
   }
+  evaluated = jobState.evaluatedModules
+  forgetChanged(job)
   const tests: TestResult[] = []
   for (const [id, result] of results) {
     const name = names.get(id)
@@ -105,39 +121,45 @@ function isTimeout({ errors = [] }: Result): boolean {
   return errors.length > 0 && errors.every(({ message }) => timeoutMessage.test(message))
 }
 
-type Fetch = (id: string, importer: string | undefined, ...rest: unknown[]) => Promise<unknown>
-const fetched = new Map<string, Promise<unknown>>()
+/** A module as vitest's main process gives it. */
+interface Fetched {
+  readonly file?: string
+  readonly id?: string
+}
+type Fetch = (id: string, importer: string | undefined, ...rest: unknown[]) => Promise<Fetched>
 
 /** Modules don't change while a worker lives. */
-function cachedFetch(fetch: unknown): Fetch {
-  return (id, importer, ...rest) => {
+const fetched = new Map<string, Promise<Fetched>>()
+
+/** Gives the mutated source, or those that record, in the place of the original ones. */
+function fetchFor({ mutant, recorded }: Job, remote: unknown): Fetch {
+  const fetch = remote as Fetch
+  return async (id, importer, ...rest) => {
     const key = `${id}\n${importer}`
-    const known = fetched.get(key)
-    if (known) return known
-    const made = (fetch as Fetch)(id, importer, ...rest)
-    fetched.set(key, made)
-    return made
+    const known = fetched.get(key) ?? fetch(id, importer, ...rest)
+    fetched.set(key, known)
+    const module = await known
+    if (module.file === undefined) return module
+    const query = recorded.has(module.file) ? 'recording' : module.file === mutant?.source ? `mutant=${mutant.id}` : undefined
+    if (query === undefined) return module
+    return { ...(await fetch(`${module.id}?${query}`, importer, rest[0])), id: module.id ?? id, file: module.file }
   }
 }
 
-/** Makes the mutant take effect, and notes which ones each test reaches if it is asked to. */
-function createRecorder({ mutant, record }: Job): { readonly reached: () => JobResult['reached'] } {
-  const byTest = new Map<string, Uint8Array>()
-  let current: Uint8Array = new Uint8Array((record ?? 0) + 1)
-  byTest.set('', current)
-  const isMutant = (id: number): boolean => id === mutant
-  const noteMutant = (id: number): boolean => {
-    current[id] = 1
-    return false
-  }
-  const startTest = (id: string): void => {
-    if (record === undefined) return
-    current = byTest.get(id) ?? new Uint8Array(record + 1)
-    byTest.set(id, current)
-  }
-  Object.assign(globalThis, { __isMutant: record === undefined ? isMutant : noteMutant, __startTest: startTest })
-  const numbersIn = (bits: Uint8Array): readonly number[] => [...bits.keys()].filter((id) => bits[id] === 1)
-  return { reached: () => new Map([...byTest].map(([id, bits]) => [id, numbersIn(bits)])) }
+/** Notes what each test reaches. */
+function createRecorder(): { readonly reached: () => JobResult['reached'] } {
+  let current = new Set<number>()
+  const byTest = new Map([['', current]])
+  Object.assign(globalThis, {
+    __reach(...ids: readonly number[]) {
+      for (const id of ids) current.add(id)
+    },
+    __startTest(id: string) {
+      current = byTest.get(id) ?? new Set()
+      byTest.set(id, current)
+    },
+  })
+  return { reached: () => new Map([...byTest].map(([id, ids]) => [id, [...ids]])) }
 }
 
 const post = (message: WorkerMessage): void => void send?.(message)
