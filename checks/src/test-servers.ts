@@ -1,4 +1,4 @@
-import { prepareServer, recipes, type ServerName } from '@sd/test-servers'
+import { prepareServers, recipes, type ServerName } from '@sd/test-servers'
 import type { GateResult } from './gate.ts'
 
 /** Servers that the tests of this repository use. */
@@ -13,14 +13,13 @@ export const missingServers: Set<string> = new Set()
 /** Finds or builds the servers that tests use. One that can't be had is a failure with CI=true, else a note. */
 export async function checkServers(): Promise<GateResult> {
   const missing: string[] = []
-  for (const name of wanted) {
-    try {
-      const { version } = await prepareServer(name, (line) => void process.stdout.write(`\n  ${line}`))
-      foundServers.set(name, version)
-    } catch (error) {
-      missing.push((error as Error).message)
-      if (process.env['CI'] !== 'true') missingServers.add(name)
+  for (const [name, source] of await prepareServers(wanted, (line) => void process.stdout.write(`  ${line}\n`))) {
+    if (!(source instanceof Error)) {
+      foundServers.set(name, source.version)
+      continue
     }
+    missing.push(source.message)
+    if (process.env['CI'] !== 'true') missingServers.add(name)
   }
   const passed = foundServers.size
   if (process.env['CI'] === 'true') return { passed, problems: missing }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import { checkBareMachine } from './bare-machine.ts'
+import { describeBudget } from './budgets.ts'
 import { checkChangesets } from './changesets.ts'
 import { checkCircles } from './circles.ts'
 import { checkConventions } from './conventions.ts'
@@ -33,15 +34,17 @@ const first: readonly Gate[] = [
   // One program for all: a program for each package takes ten times as long.
   commandGate('types', 'tsc', ['-p', '.']),
   commandGate('build', 'turbo', ['run', 'build', '--output-logs=errors-only']),
-  { name: 'test servers', run: checkServers },
 ]
+
+/** What tests wait for. Builds begin with the first gate and go on beside the others. */
+const servers: Gate = { name: 'test servers', run: checkServers }
 
 const tests: Gate = {
   name: 'tests and coverage',
   run: () => runTests([...foundServers].join(' '), [...missingServers].join(' ')),
 }
 
-/** What runs beside the tests, one after the other: they wait more than they compute. */
+/** What runs beside the servers' builds and the tests, one after the other. */
 const beside: readonly Gate[] = [
   {
     name: 'conventions',
@@ -86,6 +89,7 @@ async function runGate({ run }: Gate): Promise<GateResult> {
 
 /** What came of a gate, with how long it took. */
 interface Outcome extends GateResult {
+  readonly seconds: number
   readonly time: string
 }
 
@@ -99,8 +103,9 @@ async function run(gate: Gate): Promise<void> {
   if (only !== undefined && !gate.name.startsWith(only)) return
   const startedAt = performance.now()
   const result = await runGate(gate)
-  const time = `${((performance.now() - startedAt) / 1_000).toFixed(1)} s`
-  outcomes.set(gate, { ...result, time })
+  const seconds = (performance.now() - startedAt) / 1_000
+  const time = `${seconds.toFixed(1)} s`
+  outcomes.set(gate, { ...result, seconds, time })
   const verdict = result.problems.length === 0 ? 'ok' : 'FAILED'
   process.stdout.write(`${gate.name} … ${verdict} (${result.passed} in ${time})\n`)
   for (const problem of result.problems) process.stdout.write(`${problem.trimEnd()}\n`)
@@ -110,9 +115,9 @@ async function runAll(gates: readonly Gate[]): Promise<void> {
   for (const gate of gates) await run(gate)
 }
 
+const prepared = run(servers)
 await runAll(first)
-if (only === undefined) process.stdout.write('tests, and the other gates beside them …\n')
-await Promise.all([run(tests), runAll(beside)])
+await Promise.all([prepared.then(() => run(tests)), runAll(beside)])
 await runAll(last)
 if (only !== undefined) await runAll(weekly)
 
@@ -120,11 +125,11 @@ let passed = 0
 let failed = 0
 const rows: string[] = []
 const notes: string[] = []
-for (const gate of [...first, tests, ...beside, ...last, ...weekly]) {
+for (const gate of [...first, servers, tests, ...beside, ...last, ...weekly]) {
   const outcome = outcomes.get(gate)
   if (!outcome) continue
   const counts = `${String(outcome.passed).padStart(5)} passed  ${String(outcome.problems.length).padStart(3)} failed`
-  rows.push(`  ${gate.name.padEnd(36)} ${counts}  ${outcome.time.padStart(8)}`)
+  rows.push(`  ${gate.name.padEnd(36)} ${counts}  ${outcome.time.padStart(8)}${describeBudget(gate.name, outcome.seconds)}`)
   notes.push(...(outcome.notes ?? []))
   passed += outcome.passed
   failed += outcome.problems.length

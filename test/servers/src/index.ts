@@ -1,4 +1,4 @@
-export { prepareServer } from './build.ts'
+export { prepareServers } from './build.ts'
 export { type Certificate, type CertificateSet, createCertificates } from './certificates.ts'
 export { type Cluster, type ClusterMember, startConsulCluster, startEtcdCluster, startZooKeeperCluster } from './cluster.ts'
 export { type ConsulOptions, type ConsulServer, startConsul } from './consul.ts'

@@ -1,4 +1,4 @@
-import { prepareServer } from './build.ts'
+import { prepareServers } from './build.ts'
 import { recipes, type ServerName } from './recipes.ts'
 
 // `pnpm test:servers [name …]`: finds or builds the servers that tests need, and says where they are.
@@ -10,13 +10,12 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 const names = (asked.length > 0 ? asked : Object.keys(recipes)) as ServerName[]
-for (const name of names) {
-  try {
-    const source = await prepareServer(name, (line) => console.log(line))
-    const where = source.kind === 'binary' ? source.path : source.kind === 'address' ? 'address in the environment' : source.image
-    console.log(`${name} ${source.version}: ${where}`)
-  } catch (error) {
-    console.error((error as Error).message)
+for (const [name, source] of await prepareServers(names, (line) => console.log(line))) {
+  if (source instanceof Error) {
+    console.error(source.message)
     process.exitCode = 1
+    continue
   }
+  const where = source.kind === 'binary' ? source.path : source.kind === 'address' ? 'address in the environment' : source.image
+  console.log(`${name} ${source.version}: ${where}`)
 }

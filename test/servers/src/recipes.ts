@@ -38,22 +38,8 @@ export type ServerName =
   | 'prometheus'
   | 'otelcol'
 
-/** Every server that tests can ask for. */
+/** Every server that tests can ask for, those that take longest to build first. */
 export const recipes: Readonly<Record<ServerName, Recipe>> = {
-  etcd: {
-    name: 'etcd',
-    version: '3.6.6',
-    file: 'etcd',
-    build: { tool: 'go', folder: 'etcd', packages: { etcd: 'go.etcd.io/etcd/server/v3' } },
-    container: { image: 'quay.io/coreos/etcd:v3.6.6', entrypoint: '/usr/local/bin/etcd' },
-  },
-  consul: {
-    name: 'consul',
-    version: '1.21.0',
-    file: 'consul',
-    build: { tool: 'go', folder: 'consul', packages: { consul: 'github.com/hashicorp/consul' } },
-    container: { image: 'hashicorp/consul:1.21.0', entrypoint: 'consul' },
-  },
   kubernetes: {
     name: 'kubernetes',
     version: '1.34.1',
@@ -67,18 +53,38 @@ export const recipes: Readonly<Record<ServerName, Recipe>> = {
       },
     },
   },
+  nacos: {
+    name: 'nacos',
+    version: '0.8.8',
+    file: 'bin/rnacos',
+    build: { tool: 'cargo', crate: 'rnacos' },
+  },
+  consul: {
+    name: 'consul',
+    version: '1.21.0',
+    file: 'consul',
+    build: { tool: 'go', folder: 'consul', packages: { consul: 'github.com/hashicorp/consul' } },
+    container: { image: 'hashicorp/consul:1.21.0', entrypoint: 'consul' },
+  },
+  otelcol: {
+    name: 'otelcol',
+    version: '0.139.0',
+    file: 'otelcol',
+    build: { tool: 'go', folder: 'otelcol', packages: { otelcol: '.' } },
+  },
+  etcd: {
+    name: 'etcd',
+    version: '3.6.6',
+    file: 'etcd',
+    build: { tool: 'go', folder: 'etcd', packages: { etcd: 'go.etcd.io/etcd/server/v3' } },
+    container: { image: 'quay.io/coreos/etcd:v3.6.6', entrypoint: '/usr/local/bin/etcd' },
+  },
   toxiproxy: {
     name: 'toxiproxy',
     version: '2.12.0',
     file: 'toxiproxy-server',
     build: { tool: 'go', folder: 'toxiproxy', packages: { 'toxiproxy-server': 'github.com/Shopify/toxiproxy/v2/cmd/server' } },
     container: { image: 'ghcr.io/shopify/toxiproxy:2.12.0', entrypoint: '/toxiproxy' },
-  },
-  nacos: {
-    name: 'nacos',
-    version: '0.8.8',
-    file: 'bin/rnacos',
-    build: { tool: 'cargo', crate: 'rnacos' },
   },
   zookeeper: {
     name: 'zookeeper',
@@ -125,11 +131,5 @@ export const recipes: Readonly<Record<ServerName, Recipe>> = {
     version: '2.42',
     file: 'usr/bin/prometheus',
     build: { tool: 'apt-get', packages: ['prometheus'] },
-  },
-  otelcol: {
-    name: 'otelcol',
-    version: '0.139.0',
-    file: 'otelcol',
-    build: { tool: 'go', folder: 'otelcol', packages: { otelcol: '.' } },
   },
 }

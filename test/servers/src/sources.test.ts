@@ -2,12 +2,14 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { prepareServer } from './build.ts'
+import { prepareServer, prepareServers } from './build.ts'
 import { createCertificates } from './certificates.ts'
+import type { ServerName } from './recipes.ts'
 import { findServer, obtainServer } from './sources.ts'
 
 afterEach(() => {
   vi.unstubAllEnvs()
+  vi.restoreAllMocks()
 })
 
 async function withProgram(name: string, script: string, use: (folder: string) => Promise<void>): Promise<void> {
@@ -68,6 +70,46 @@ describe('where a server comes from', () => {
       expect(await findAfresh('etcd')).toBeUndefined()
     })
   })
+})
+
+test('servers are built two at a time, and one that fails does not keep the others from it', async () => {
+  vi.spyOn(process, 'availableMemory').mockReturnValue(16 * 1024 ** 3)
+  const ended: (() => void)[] = []
+  const begun: ServerName[] = []
+  const outcomes = prepareServers(
+    ['kubernetes', 'etcd', 'redis'],
+    () => undefined,
+    async (name) => {
+      begun.push(name)
+      await new Promise<void>((resolve) => ended.push(resolve))
+      if (name === 'etcd') throw new Error('no Go')
+      return { kind: 'address', address: name, version: '1' }
+    },
+  )
+  expect(begun).toEqual(['kubernetes', 'etcd'])
+  ended[1]?.()
+  await vi.waitFor(() => expect(begun).toEqual(['kubernetes', 'etcd', 'redis']))
+  for (const end of ended) end()
+  expect(await outcomes).toMatchObject(
+    new Map<string, unknown>([
+      ['kubernetes', { address: 'kubernetes' }],
+      ['etcd', new Error('no Go')],
+      ['redis', { address: 'redis' }],
+    ]),
+  )
+})
+
+test('where memory is short they are built one after the other', async () => {
+  vi.spyOn(process, 'availableMemory').mockReturnValue(4 * 1024 ** 3)
+  let running = 0
+  let most = 0
+  await prepareServers(['kubernetes', 'etcd', 'redis'], vi.fn(), async (name) => {
+    most = Math.max(most, ++running)
+    await new Promise((resolve) => setImmediate(resolve))
+    running--
+    return { kind: 'address', address: name, version: '1' }
+  })
+  expect(most).toBe(1)
 })
 
 /** The module again, which reads the home folder when it is loaded. */

@@ -1,0 +1,29 @@
+/**
+ * How long each gate of `npm test` may take, in seconds, on two cores with warm caches: 15 minutes in all. The tests are those of a change of
+ * core, after which turbo has none of them cached. CONTRIBUTING.md has the same table.
+ */
+export const budgets: ReadonlyMap<string, number> = new Map([
+  ['format and lint', 15],
+  ['unused code (knip)', 15],
+  ['types', 60],
+  ['build', 60],
+  ['test servers', 5],
+  ['tests and coverage', 420],
+  ['conventions', 10],
+  ['error codes', 5],
+  ['documented exports', 5],
+  ['snippets', 60],
+  ['links', 2],
+  ['changesets', 2],
+  ['tarballs and sizes', 45],
+  ['install on Node 22, 24, 26 and Bun', 90],
+  ['toolchains', 60],
+  ['bare machine', 45],
+])
+
+/** What is printed after the time of a gate: its budget, and a note if it took longer. Not a failure: machines are shared and caches empty. */
+export function describeBudget(gate: string, seconds: number): string {
+  const budget = budgets.get(gate)
+  if (budget === undefined) return ''
+  return ` of ${String(budget).padStart(3)} s${seconds > budget ? '  OVER ITS BUDGET' : ''}`
+}
