@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Manifest, Package } from './workspace.ts'
 
 const scripts = {
-  build: 'tsc -p . --noEmit false --noCheck --noResolve --rootDir src --outDir dist --sourceMap --declarationMap',
+  build: 'tsc -p . --noEmit false --noCheck --noResolve --rootDir src --outDir dist',
   types: 'tsc -p .',
   test: 'vitest run --coverage --config ../../vitest.package.ts',
 }
@@ -14,11 +14,16 @@ const publishConfig = {
   types: './dist/index.d.ts',
   exports: { '.': { types: './dist/index.d.ts', default: './dist/index.js' }, './package.json': './package.json' },
 }
+/** Files that a package publishes besides its code. */
+const ownFiles: Readonly<Record<string, readonly string[]>> = { 'metrics-prometheus': ['dashboard.json'] }
 const sections = ['Install', 'Example', 'Options', 'Semantics and limits']
 const longestSource = 400
 const longestTest = 600
 
-/** Packages that others may stand on besides core. What is not listed stands on core alone. */
+/** Building blocks that any package may depend on besides core. They depend on core alone, and on each other only from left to right. */
+const kits: readonly string[] = ['@sd/adapter-kit', '@sd/breaker-kit', '@sd/rate-limit-kit', '@sd/grpc-status', '@sd/tls']
+
+/** Other packages that one may depend on. */
 const allowedDependencies: Readonly<Record<string, readonly string[]>> = {
   // Optional peers, loaded on demand.
   registry: ['consul', 'dns', 'etcd', 'failover', 'kubernetes', 'memory', 'nacos', 'static', 'zookeeper'].map(
@@ -53,7 +58,7 @@ function checkManifest({ folder, manifest }: Package): string[] {
     type: 'module',
     sideEffects: false,
     engines: { node: '>=22.19' },
-    files: ['dist', 'src', '!**/*.test.*', '!**/testing'],
+    files: ['dist', '!**/*.test.*', '!**/testing', ...(ownFiles[folder] ?? [])],
     exports: packageExports,
     publishConfig,
     scripts,
@@ -85,8 +90,10 @@ function checkDependencies({ folder, manifest }: Package, catalog: ReadonlySet<s
   }
   for (const name of Object.keys({ ...dependencies, ...peerDependencies })) {
     const isOther = name.startsWith('@sd/') && name !== '@sd/core'
-    if (isOther && !allowedDependencies[folder]?.includes(name))
-      problems.push(`package.json: stands on ${name}, want @sd/core alone`)
+    const own = kits.indexOf(`@sd/${folder}`)
+    const isKit = kits.indexOf(name) > own
+    if (isOther && !isKit && !allowedDependencies[folder]?.includes(name))
+      problems.push(`package.json: depends on ${name}, want @sd/core and kits alone`)
   }
   return problems
 }

@@ -183,10 +183,10 @@ const withClient = ['core', 'registry-memory', 'balancer-round-robin', 'discover
 
 /** The cases, by name. */
 export const installCases: Readonly<Record<string, InstallCase>> = {
-  adapters: { folders: ['core', 'registry-memory', 'balancer-round-robin'], comesAlong: [], program: adapters },
+  adapters: { folders: ['core', 'registry-memory', 'balancer-round-robin'], comesAlong: ['@sd/adapter-kit'], program: adapters },
   client: {
     folders: withClient,
-    comesAlong: ['@standard-schema', 'eventsource-parser', 'semver', 'undici'],
+    comesAlong: ['@sd/adapter-kit', '@sd/tls', '@standard-schema', 'eventsource-parser', 'semver', 'undici'],
     program: client,
   },
   policies: {
@@ -199,7 +199,7 @@ export const installCases: Readonly<Record<string, InstallCase>> = {
   },
   config: {
     folders: ['core', 'config', 'config-crypto', 'config-env', 'config-file', 'config-history'],
-    comesAlong: ['@standard-schema', 'diff', 'dot-properties', 'smol-toml', 'yaml'],
+    comesAlong: ['@sd/adapter-kit', '@standard-schema', 'diff', 'dot-properties', 'smol-toml', 'yaml'],
     program: config,
   },
   backends: {

@@ -26,10 +26,7 @@ export async function checkInstall(packages: readonly Package[]): Promise<GateRe
   const binaries = await installRuntimes(['node22', 'node24', 'node26', 'bun'])
   let checks = 0
   for (const [name, { folders, comesAlong, program }] of Object.entries(installCases)) {
-    const project = await createProject(
-      packages.filter(({ folder }) => folders.includes(folder)),
-      program,
-    )
+    const project = await createProject(withOwnDependencies(packages, folders), program)
     if (comesAlong) {
       checks++
       const wanted = [...folders.map((folder) => `@sd/${folder}`), ...comesAlong]
@@ -47,6 +44,19 @@ export async function checkInstall(packages: readonly Package[]): Promise<GateRe
     await rm(project, { recursive: true })
   }
   return { passed: checks - problems.length, problems }
+}
+
+/** Packages and what they depend on plainly of ours, which npm would else look for in its registry. */
+export function withOwnDependencies(packages: readonly Package[], folders: readonly string[]): readonly Package[] {
+  const wanted = new Set<string>()
+  function add(name: string): void {
+    const found = packages.find(({ manifest }) => manifest.name === name)
+    if (!found || wanted.has(name)) return
+    wanted.add(name)
+    for (const other of Object.keys(found.manifest.dependencies ?? {})) add(other)
+  }
+  for (const folder of folders) add(`@sd/${folder}`)
+  return packages.filter(({ manifest }) => wanted.has(manifest.name))
 }
 
 async function createProject(packages: readonly Package[], program: string): Promise<string> {

@@ -22,7 +22,7 @@ const layers: readonly (readonly string[])[] = [
   ['test/servers'],
   ['packages/core'],
   // What adapters are made of and tested with.
-  ['packages/testing', 'packages/*-kit', 'packages/connection-*', 'test/faults'],
+  ['packages/testing', 'packages/*-kit', 'packages/{grpc-status,tls}', 'packages/connection-*', 'test/faults'],
   // Adapters and policies.
   [
     'packages/registry-*',

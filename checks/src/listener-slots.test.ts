@@ -9,7 +9,7 @@ import { createOpossumBreaker } from '@sd/breaker-opossum'
 import { createServiceClient } from '@sd/client'
 import { createConfig, createMemoryConfigSource, createMemoryConfigStore } from '@sd/config'
 import { createFileKeyring } from '@sd/config-crypto'
-import { publishTelemetry, registryStateChannel, SdError, subscribeTelemetry } from '@sd/core'
+import { publishTelemetry, SdError, subscribeTelemetry } from '@sd/core'
 import { createDiscovery } from '@sd/discovery'
 import { createHealthReporter } from '@sd/health'
 import { createHedge } from '@sd/hedge'
@@ -97,17 +97,17 @@ const slots: Readonly<Record<string, (listener: Listener, neighbour: () => void)
   },
   async subscribeTelemetry(listener, neighbour) {
     const stops = [
-      subscribeTelemetry(registryStateChannel, listener),
+      subscribeTelemetry('sd:v1:backend:state', listener),
       subscribeTelemetry(
-        registryStateChannel,
+        'sd:v1:backend:state',
         () => {
           throw new Error('other')
         },
         listener,
       ),
-      subscribeTelemetry(registryStateChannel, neighbour),
+      subscribeTelemetry('sd:v1:backend:state', neighbour),
     ]
-    publishTelemetry(registryStateChannel, { registry: 'test', state: 'connected' })
+    publishTelemetry('sd:v1:backend:state', { registry: 'test', state: 'connected' })
     for (const stop of stops) stop()
   },
   async 'discovery.subscribe'(listener, neighbour) {

@@ -10,7 +10,7 @@ interface Node {
 }
 
 /** The one file that calls listeners. */
-const guardFile = 'packages/core/src/listener.ts'
+const guardFile = 'packages/core/src/async/listener.ts'
 
 /**
  * Where a package calls a listener of an application otherwise than by `guardListener` of core: a line each. It finds calls of what is
@@ -29,7 +29,7 @@ export function checkListeners({ folder, sources }: Package): readonly string[] 
     if (place === guardFile) continue
     for (const name of calledListeners(file, text)) problems.push(`${place}: calls ${name} itself, want guardListener of core`)
   }
-  const isForPackages = folder === 'core' || folder.startsWith('connection-')
+  const isForPackages = folder === 'core' || folder.endsWith('-kit') || folder.startsWith('connection-')
   for (const { name, file, members } of exported) {
     const place = `packages/${folder}/${file}: ${name}`
     for (const member of members) {

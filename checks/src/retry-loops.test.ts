@@ -15,7 +15,7 @@ const withoutAnswer: Readonly<Record<string, string>> = {
   'connection-consul/src/consul-connection.ts': 'the longer of it and what the agent asked for',
   'connection-kubernetes/src/collection.ts': 'a watch that ended well',
   'connection-zookeeper/src/zookeeper-connection.ts': 'a connection was lost: there is no answer',
-  'core/src/server-delay.ts': 'the helper',
+  'core/src/async/server-delay.ts': 'the helper',
   'lock-consul/src/consul-lock.ts': 'the key has another value; after an error the loop uses the helper',
   'lock-etcd/src/etcd-lock.ts': 'etcd never says when to come back',
   'rate-limit-redis/src/redis-connection.ts': 'Redis never says when to come back',

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type GateResult, root, runCommand } from './gate.ts'
-import { installRuntimes, runtimes } from './install.ts'
+import { installRuntimes, runtimes, withOwnDependencies } from './install.ts'
 import { tarballOf } from './tarballs.ts'
 import type { Package } from './workspace.ts'
 
@@ -103,7 +103,7 @@ export async function checkToolchains(packages: readonly Package[]): Promise<Gat
   const binaries = await installRuntimes(Object.keys(runtimes))
   const project = await mkdtemp(join(tmpdir(), 'sd-toolchains-'))
   for (const [file, text] of Object.entries(files)) await writeFile(join(project, file), text)
-  const tarballs = packages.filter(({ folder }) => folders.includes(folder)).map(tarballOf)
+  const tarballs = withOwnDependencies(packages, folders).map(tarballOf)
   const installed = await runCommand('npm', ['install', '--no-audit', '--no-fund', ...tarballs, ...tools], { cwd: project })
   if (installed.code !== 0) throw new Error(`npm install failed:\n${installed.output}`)
   const problems: string[] = []

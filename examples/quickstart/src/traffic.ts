@@ -1,5 +1,5 @@
 import type { ServiceClient } from '@sd/client'
-import { attemptEndChannel, subscribeTelemetry } from '@sd/core'
+import { subscribeTelemetry } from '@sd/core'
 import { type Tally, tallyOf } from './tally.ts'
 
 /** Calls that are made all the time. */
@@ -25,7 +25,7 @@ const tickMs = 10
 
 /** Calls the services at a steady rate, whatever the answers take. */
 export function startTraffic({ client, services, rate, tally }: TrafficOptions): Traffic {
-  const unsubscribe = subscribeTelemetry(attemptEndChannel, ({ call, instanceId, attempts }) => {
+  const unsubscribe = subscribeTelemetry('sd:v1:attempt:end', ({ call, instanceId, attempts }) => {
     tallyOf(tally, call.service, instanceId).lastAttemptAt = performance.now()
     if (attempts > 1) tally.retried++
   })

@@ -1,24 +1,15 @@
-import {
-  attemptEndChannel,
-  type BreakerStateEvent,
-  breakerStateChannel,
-  type ClusterPanicEvent,
-  clusterPanicChannel,
-  type EndpointEjectionEvent,
-  endpointEjectionChannel,
-  subscribeTelemetry,
-} from '@sd/core'
+import { subscribeTelemetry, type TelemetryEvents } from '@sd/core'
 import type { Screen } from './screen.ts'
 import { type CallEnd, createTally, type Tally } from './tally.ts'
 
 /** Sees and keeps all that the policies tell of themselves. */
 export interface Witness {
   /** Changes of breakers, oldest first. */
-  readonly breakers: readonly BreakerStateEvent[]
+  readonly breakers: readonly TelemetryEvents['sd:v1:breaker:state'][]
   /** Endpoints that were taken out, and put back. */
-  readonly ejections: readonly EndpointEjectionEvent[]
+  readonly ejections: readonly TelemetryEvents['sd:v1:endpoint:ejection'][]
   /** Panics that began, and ended. */
-  readonly panics: readonly ClusterPanicEvent[]
+  readonly panics: readonly TelemetryEvents['sd:v1:cluster:panic'][]
   /** A call ended. */
   callEnded(end: CallEnd, latencyMs: number): void
   /** Counts all that happens while `work` runs. */
@@ -29,9 +20,9 @@ export interface Witness {
 
 /** Listens to the telemetry channels, and shows what it hears. */
 export function createWitness(screen: Screen): Witness {
-  const breakers: BreakerStateEvent[] = []
-  const ejections: EndpointEjectionEvent[] = []
-  const panics: ClusterPanicEvent[] = []
+  const breakers: TelemetryEvents['sd:v1:breaker:state'][] = []
+  const ejections: TelemetryEvents['sd:v1:endpoint:ejection'][] = []
+  const panics: TelemetryEvents['sd:v1:cluster:panic'][] = []
   const tallies = new Set<Tally>()
   /** Attempts since the last change of their instance's breaker or of their service's, by its name. */
   const judged = new Map<string, { ok: number; failed: number }>()
@@ -44,26 +35,26 @@ export function createWitness(screen: Screen): Witness {
   }
 
   const subscriptions = [
-    subscribeTelemetry(attemptEndChannel, ({ call, instanceId, status, error }) => {
+    subscribeTelemetry('sd:v1:attempt:end', ({ call, instanceId, status, error }) => {
       for (const { attempts } of tallies) attempts.set(instanceId, (attempts.get(instanceId) ?? 0) + 1)
       const ok = error === undefined && status !== undefined && status < 500
       judge(call.service, ok)
       judge(`${call.service}/${instanceId}`, ok)
     }),
-    subscribeTelemetry(breakerStateChannel, (event) => {
+    subscribeTelemetry('sd:v1:breaker:state', (event) => {
       breakers.push(event)
       const { ok, failed } = judged.get(event.breaker) ?? { ok: 0, failed: 0 }
       judged.delete(event.breaker)
       const seen = `attempts since the last change: ${ok} good, ${failed} failed`
       screen.event(`breaker ${event.breaker}: ${event.previous} → ${event.state} (${event.reason}); ${seen}`, event.state)
     }),
-    subscribeTelemetry(endpointEjectionChannel, (event) => {
+    subscribeTelemetry('sd:v1:endpoint:ejection', (event) => {
       ejections.push(event)
       const { instanceId, monitor, ejection } = event
       if (!ejection) screen.event(`${monitor}: ${instanceId} is back`, 'closed')
       else screen.event(`${monitor}: ${instanceId} is out for ${ejection.forMs} ms (${ejection.reason})`, 'open')
     }),
-    subscribeTelemetry(clusterPanicChannel, (event) => {
+    subscribeTelemetry('sd:v1:cluster:panic', (event) => {
       panics.push(event)
       const { service, isPanic, healthyShare } = event
       const what = isPanic ? 'panic begins, all instances are used' : 'panic ends'

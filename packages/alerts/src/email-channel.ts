@@ -1,16 +1,5 @@
-import {
-  checkBoolean,
-  checkInteger,
-  checkKnownKeys,
-  checkName,
-  checkObject,
-  checkPemSource,
-  checkText,
-  createTlsSource,
-  invalid,
-  SdError,
-  type TlsCertificates,
-} from '@sd/core'
+import { checkBoolean, checkInteger, checkKnownKeys, checkName, checkObject, checkText, invalid, SdError } from '@sd/core'
+import { checkPemSource, createTlsSource, type TlsCertificates } from '@sd/tls'
 import { describeAlert } from './alert.ts'
 import type { AlertChannel, AlertNotification, ChannelSettings } from './channel.ts'
 

@@ -1,5 +1,4 @@
 import {
-  type AliasTable,
   createAliasTable,
   drawIndex,
   type Endpoint,
@@ -38,7 +37,7 @@ export class P2cPicker implements Picker {
   readonly #view: EndpointView
   readonly #random: (() => number) | undefined
   readonly #forcePickMs: number
-  readonly #table: AliasTable | undefined
+  readonly #table: ReturnType<typeof createAliasTable>
   /** By what an endpoint's active requests count: more where its weight is below the average. */
   readonly #scale: Float64Array
   /** When an endpoint was picked last, by `performance.now()`. */
@@ -125,7 +124,7 @@ export class P2cPicker implements Picker {
   }
 
   /** Another one by weight; where a weight is so large that it comes again and again, the next in the list. */
-  #drawOther(table: AliasTable, first: number): number {
+  #drawOther(table: NonNullable<ReturnType<typeof createAliasTable>>, first: number): number {
     const { length } = table.alias
     for (let draw = 0; draw < maxDraws; draw++) {
       const index = drawIndex(table, this.#draw() * length)

@@ -1,4 +1,5 @@
-import { assembleCircuitBreaker, type CircuitBreaker, type CircuitBreakerOptions } from '@sd/core'
+import { assembleCircuitBreaker } from '@sd/breaker-kit'
+import type { CircuitBreaker, CircuitBreakerOptions } from '@sd/core'
 import { createCockatielEngine } from './cockatiel-engine.ts'
 
 /**

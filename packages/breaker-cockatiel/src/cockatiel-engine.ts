@@ -1,4 +1,4 @@
-import type { CircuitEngine, CircuitEngineSettings } from '@sd/core'
+import type { CircuitEngine, CircuitEngineSettings } from '@sd/breaker-kit'
 import { circuitBreaker, handleAll, type IBackoff } from 'cockatiel'
 
 /** Cockatiel's wall clock may lag a little behind the timer. If it was set back, an hour perhaps, it is not waited for. */

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import type { CircuitEngine, CircuitEngineSettings } from '@sd/core'
+import type { CircuitEngine, CircuitEngineSettings } from '@sd/breaker-kit'
 import Opossum from 'opossum'
 
 /** Lets opossum hold the circuit: its states, its timer of the open time, its `halfOpen` event. */

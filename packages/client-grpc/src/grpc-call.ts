@@ -1,9 +1,4 @@
 import {
-  attemptEndChannel,
-  callEndChannel,
-  callHedgeChannel,
-  callRetryChannel,
-  callStartChannel,
   deadlineOrigin,
   type Endpoint,
   hasTelemetrySubscribers,
@@ -47,7 +42,7 @@ export class GrpcCall implements TelemetryCall, PickRequest {
     this.path = path
     this.hashKey = hashKey
     this.#ownLimitMs = ownLimitMs
-    if (hasTelemetrySubscribers(callStartChannel)) publishTelemetry(callStartChannel, { call: this })
+    if (hasTelemetrySubscribers('sd:v1:call:start')) publishTelemetry('sd:v1:call:start', { call: this })
   }
 
   /** Counts an attempt on an endpoint, from its pick on. */
@@ -71,12 +66,12 @@ export class GrpcCall implements TelemetryCall, PickRequest {
   end(code: number, details: string): void {
     this.isOver = true
     for (const attempt of this.#open) attempt.end(attempt.number === 0 ? statusCodes.cancelled : code, details)
-    if (!hasTelemetrySubscribers(callEndChannel)) return
+    if (!hasTelemetrySubscribers('sd:v1:call:end')) return
     const deadlineBy = this.lastAttempt && this.judgeDeadline(this.lastAttempt.endpoint, this.startedAt)
     const { status, error } = toOutcome(this.service, code, details, { deadlineBy })
     const durationMs = performance.now() - this.startedAt
     const grpcStatus = error ? undefined : code
-    publishTelemetry(callEndChannel, { call: this, status, grpcStatus, error, durationMs, attempts: this.attempts })
+    publishTelemetry('sd:v1:call:end', { call: this, status, grpcStatus, error, durationMs, attempts: this.attempts })
   }
 }
 
@@ -119,13 +114,13 @@ export class GrpcAttempt {
     this.outcome = toOutcome(call.service, code, details, { latencyMs, deadlineBy, pushback })
     endpoint.release(this.outcome)
     this.#onEnd()
-    if (attempts === 0 || !hasTelemetrySubscribers(attemptEndChannel)) return
+    if (attempts === 0 || !hasTelemetrySubscribers('sd:v1:attempt:end')) return
     const { status, error } = this.outcome
     const durationMs = this.endedAt - startedAt
     const { origin } = endpoint
     const instanceId = endpoint.instance.id
     const grpcStatus = error ? undefined : code
-    publishTelemetry(attemptEndChannel, {
+    publishTelemetry('sd:v1:attempt:end', {
       call,
       status,
       grpcStatus,
@@ -143,8 +138,8 @@ export class GrpcAttempt {
 function publishFurtherAttempt(call: GrpcCall, before: GrpcAttempt, now: number): void {
   if (before.outcome && before.endedAt !== undefined) {
     const { status, error } = before.outcome
-    publishTelemetry(callRetryChannel, { call, attempt: before.number, delayMs: now - before.endedAt, status, error })
+    publishTelemetry('sd:v1:call:retry', { call, attempt: before.number, delayMs: now - before.endedAt, status, error })
   } else {
-    publishTelemetry(callHedgeChannel, { call, attempt: before.number + 1, afterMs: now - before.startedAt })
+    publishTelemetry('sd:v1:call:hedge', { call, attempt: before.number + 1, afterMs: now - before.startedAt })
   }
 }

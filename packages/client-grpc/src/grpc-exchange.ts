@@ -1,4 +1,5 @@
-import { type Endpoint, judgeGrpcStatus, SdError, toSdError } from '@sd/core'
+import { type Endpoint, SdError, toSdError } from '@sd/core'
+import { judgeGrpcStatus } from '@sd/grpc-status'
 import type { GrpcModule } from './grpc-js.ts'
 import type { ChannelCall, GrpcChannel, GrpcMetadata, GrpcStatus } from './grpc-types.ts'
 import { findField, toMetadata, toRawFields, toRecord, toTrailers } from './metadata.ts'

@@ -1,4 +1,5 @@
-import { grpcError, grpcStatusOf, type SdError, type SdErrorOptions } from '@sd/core'
+import type { SdError, SdErrorOptions } from '@sd/core'
+import { grpcError, grpcStatusOf } from '@sd/grpc-status'
 import type { GrpcStatus } from './grpc-types.ts'
 import { describeStatus } from './status-codes.ts'
 

@@ -1,7 +1,7 @@
 import { createOpossumBreaker } from '@sd/breaker-opossum'
 import type { ServiceSettings } from '@sd/client'
 import { createBulkhead } from '@sd/concurrency-limit'
-import { attemptEndChannel, callEndChannel, callRefusedChannel, subscribeTelemetry } from '@sd/core'
+import { subscribeTelemetry } from '@sd/core'
 import { createHedgePolicy } from '@sd/hedge'
 import { createMemoryRateLimiter } from '@sd/rate-limit-memory'
 import { createRetryPolicy } from '@sd/retry'
@@ -25,13 +25,13 @@ const retry: ServiceSettings['retry'] = ({ budget }) =>
 function listen(): { readonly told: string[] } & Disposable {
   const told: string[] = []
   const ends = [
-    subscribeTelemetry(attemptEndChannel, ({ status, grpcStatus, error }) =>
+    subscribeTelemetry('sd:v1:attempt:end', ({ status, grpcStatus, error }) =>
       told.push(`attempt ${error?.code ?? `${status} ${grpcStatus}`}`),
     ),
-    subscribeTelemetry(callEndChannel, ({ call, status, grpcStatus, error }) =>
+    subscribeTelemetry('sd:v1:call:end', ({ call, status, grpcStatus, error }) =>
       told.push(`${call.method} ${call.path} ${error?.code ?? `${status} ${grpcStatus}`}`),
     ),
-    subscribeTelemetry(callRefusedChannel, ({ policy }) => told.push(`refused ${policy}`)),
+    subscribeTelemetry('sd:v1:call:refused', ({ policy }) => told.push(`refused ${policy}`)),
   ]
   return {
     told,

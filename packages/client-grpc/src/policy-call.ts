@@ -1,4 +1,5 @@
-import { grpcStatusOfHttp, judgeGrpcResponse, PRIORITY_HEADER, readPriority, SdError, toSdError } from '@sd/core'
+import { PRIORITY_HEADER, readPriority, SdError, toSdError } from '@sd/core'
+import { grpcStatusOfHttp, judgeGrpcResponse } from '@sd/grpc-status'
 import { GrpcExchange } from './grpc-exchange.ts'
 import type { GrpcModule } from './grpc-js.ts'
 import type {

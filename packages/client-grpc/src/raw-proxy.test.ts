@@ -1,6 +1,6 @@
 import * as grpc from '@grpc/grpc-js'
 import { createOpossumBreaker } from '@sd/breaker-opossum'
-import { attemptEndChannel, subscribeTelemetry } from '@sd/core'
+import { subscribeTelemetry } from '@sd/core'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { callKind, kinds } from './testing/kinds.ts'
 import { createOrdersClient, type OrdersClient, type OrdersServerOptions } from './testing/orders.ts'
@@ -25,7 +25,7 @@ afterEach(async () => {
 /** Statuses of attempts, as HTTP and as gRPC. */
 function listen(): { readonly told: unknown[] } & Disposable {
   const told: unknown[] = []
-  const end = subscribeTelemetry(attemptEndChannel, ({ status, grpcStatus, error }) =>
+  const end = subscribeTelemetry('sd:v1:attempt:end', ({ status, grpcStatus, error }) =>
     told.push(error ? error.code : [status, grpcStatus]),
   )
   return { told, [Symbol.dispose]: end }

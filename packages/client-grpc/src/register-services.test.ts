@@ -1,13 +1,6 @@
 import { once } from 'node:events'
 import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
-import {
-  attemptEndChannel,
-  callEndChannel,
-  callHedgeChannel,
-  callRetryChannel,
-  callStartChannel,
-  subscribeTelemetry,
-} from '@sd/core'
+import { subscribeTelemetry } from '@sd/core'
 import { createCertificates } from '@sd/test-servers'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { readCallDeadline, registerServices, toCallDeadline } from './index.ts'
@@ -35,7 +28,7 @@ const retryPolicy = {
 function recordCalls(): { readonly seen: string[]; readonly events: Record<string, unknown>[] } & Disposable {
   const seen: string[] = []
   const events: Record<string, unknown>[] = []
-  const channels = [callStartChannel, attemptEndChannel, callRetryChannel, callHedgeChannel, callEndChannel] as const
+  const channels = ['sd:v1:call:start', 'sd:v1:attempt:end', 'sd:v1:call:retry', 'sd:v1:call:hedge', 'sd:v1:call:end'] as const
   const ends = channels.map((channel) =>
     subscribeTelemetry(channel, (event) => {
       seen.push(channel.slice('sd:v1:'.length))

@@ -1,4 +1,5 @@
-import { type Cluster, invalid, type TlsOptions } from '@sd/core'
+import { type Cluster, invalid } from '@sd/core'
+import type { TlsOptions } from '@sd/tls'
 import { GrpcCall } from './grpc-call.ts'
 import { decodeTarget, type GrpcModule, installScheme } from './grpc-js.ts'
 import type { GrpcChannel } from './grpc-types.ts'

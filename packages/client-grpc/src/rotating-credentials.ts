@@ -1,13 +1,6 @@
 import { createSecureContext, type SecureContext } from 'node:tls'
-import {
-  checkKnownKeys,
-  checkObject,
-  checkTls,
-  createTlsSource,
-  guardListener,
-  type TlsCertificates,
-  type TlsOptions,
-} from '@sd/core'
+import { checkKnownKeys, checkObject, guardListener } from '@sd/core'
+import { checkTls, createTlsSource, type TlsCertificates, type TlsOptions } from '@sd/tls'
 
 /** How often certificates are looked at while no connection is made, in milliseconds: one that expired must not cost the next connection. */
 const lookEveryMs = 30_000

@@ -1,4 +1,4 @@
-import { grpcStatusName } from '@sd/core'
+import { grpcStatusName } from '@sd/grpc-status'
 import type { GrpcStatus } from './grpc-types.ts'
 
 /** The status codes of gRPC that calls here are ended with, or looked at for. */

@@ -1,4 +1,5 @@
-import { grpcError, judgeGrpcStatus, type Outcome, type OutcomeOrigin, type SdError } from '@sd/core'
+import type { Outcome, OutcomeOrigin, SdError } from '@sd/core'
+import { grpcError, judgeGrpcStatus } from '@sd/grpc-status'
 import { describeStatus, statusCodes } from './status-codes.ts'
 
 /** The outcome of a gRPC call: it never fails with anything but an {@link SdError}. */

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http'
 import { createCockatielBreaker } from '@sd/breaker-cockatiel'
 import { createOpossumBreaker } from '@sd/breaker-opossum'
 import { createAdaptiveLimit, createBulkhead } from '@sd/concurrency-limit'
-import { type CallRefusedEvent, callRefusedChannel, collectStates, type Outcome, subscribeTelemetry } from '@sd/core'
+import { collectStates, type Outcome, subscribeTelemetry, type TelemetryEvents } from '@sd/core'
 import { createMemoryRateLimiter } from '@sd/rate-limit-memory'
 import { createRetryPolicy } from '@sd/retry'
 import { eventually } from '@sd/testing'
@@ -17,7 +17,9 @@ let unsubscribe: () => void
 beforeEach(() => {
   world = createWorld()
   refusals = []
-  unsubscribe = subscribeTelemetry(callRefusedChannel, ({ policy, name }: CallRefusedEvent) => refusals.push(`${policy} ${name}`))
+  unsubscribe = subscribeTelemetry('sd:v1:call:refused', ({ policy, name }: TelemetryEvents['sd:v1:call:refused']) =>
+    refusals.push(`${policy} ${name}`),
+  )
 })
 afterEach(async () => {
   unsubscribe()

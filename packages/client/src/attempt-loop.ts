@@ -1,8 +1,6 @@
 import {
   type CallPickRequest,
   type CallResponse,
-  callHedgeChannel,
-  callRetryChannel,
   type Endpoint,
   type HedgePolicy,
   hasTelemetrySubscribers,
@@ -339,7 +337,7 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
             value?.exchange ?? (error instanceof AttemptFailure ? error.attempt.exchange : undefined) ?? { ok: false, error },
           discard: (attempt) => attempt.drop(),
           onHedge: ({ attempt, afterMs }) => {
-            publishTelemetry(callHedgeChannel, { call: this.call, attempt, afterMs })
+            publishTelemetry('sd:v1:call:hedge', { call: this.call, attempt, afterMs })
             this.call.recorder?.note('hedge', { detail: `after ${Math.round(afterMs)} ms` })
           },
         },
@@ -374,8 +372,8 @@ export class AttemptLoop implements CallPickRequest, AttemptOwner {
   #noteRetry(attempt: Attempt, delayMs: number): void {
     const { status, error } = attempt
     const { call } = this
-    if (hasTelemetrySubscribers(callRetryChannel)) {
-      publishTelemetry(callRetryChannel, { call, attempt: attempt.attempt, delayMs, status, error })
+    if (hasTelemetrySubscribers('sd:v1:call:retry')) {
+      publishTelemetry('sd:v1:call:retry', { call, attempt: attempt.attempt, delayMs, status, error })
     }
     call.recorder?.note('retry', { detail: `in ${Math.round(delayMs)} ms` })
   }

@@ -1,7 +1,5 @@
 import {
   type CallResponse,
-  callFallbackChannel,
-  callRefusedChannel,
   type Endpoint,
   type Outcome,
   type Permit,
@@ -94,7 +92,7 @@ export class CallRound implements LoopOwner, Applicant {
 
   /** Takes note that a policy refused. */
   noteRefusal(policy: RefusingPolicy, name: string, endpoint?: Endpoint): void {
-    publishTelemetry(callRefusedChannel, { call: this.call, policy, name })
+    publishTelemetry('sd:v1:call:refused', { call: this.call, policy, name })
     this.call.recorder?.note('refused', { ...(endpoint && { endpoint }), detail: `${policy} ${name}` })
   }
 
@@ -133,7 +131,7 @@ export class CallRound implements LoopOwner, Applicant {
     this.#exchange?.stop(new SdError('SD_ABORTED', 'A fallback answered'))
     this.#exchange = undefined
     this.response = instead
-    publishTelemetry(callFallbackChannel, { call, error })
+    publishTelemetry('sd:v1:call:fallback', { call, error })
     call.recorder?.note('fallback', { detail: error.message })
     return instead
   }

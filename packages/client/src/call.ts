@@ -3,8 +3,6 @@ import {
   abortError,
   type CallPriority,
   type CallResponse,
-  callEndChannel,
-  callStartChannel,
   hasTelemetrySubscribers,
   IDEMPOTENCY_HEADER,
   IDEMPOTENT_METHODS,
@@ -166,7 +164,7 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
 
   /** Makes the call. What comes of it may be told at once. */
   start(taker: CallTaker): void {
-    if (hasTelemetrySubscribers(callStartChannel)) publishTelemetry(callStartChannel, { call: this })
+    if (hasTelemetrySubscribers('sd:v1:call:start')) publishTelemetry('sd:v1:call:start', { call: this })
     this.#openCalls.add(this)
     this.entry.enter()
     this.#taker = taker
@@ -328,10 +326,10 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
     if (this.#lastWord) clearTimeout(this.#lastWord)
     if (this.#abortListener) this.#callerSignal?.removeEventListener('abort', this.#abortListener)
     const status = this.#exchange?.status ?? this.#status
-    if (hasTelemetrySubscribers(callEndChannel)) {
+    if (hasTelemetrySubscribers('sd:v1:call:end')) {
       const durationMs = performance.now() - this.startedAt
       const { attempts } = this
-      publishTelemetry(callEndChannel, {
+      publishTelemetry('sd:v1:call:end', {
         call: this,
         status,
         grpcStatus: this.#exchange?.grpcStatus,

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { type CallEndEvent, callCollapseChannel, callEndChannel, callStartChannel, subscribeTelemetry } from '@sd/core'
+import { subscribeTelemetry, type TelemetryEvents } from '@sd/core'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { RequestOptions, ServiceClient } from './index.ts'
 import { createWorld, type World } from './testing/world.ts'
@@ -62,12 +62,12 @@ describe('identical GETs under way', () => {
     const events: unknown[] = []
     const note =
       (kind: string) =>
-      ({ call, status, error, attempts }: Partial<CallEndEvent>): void =>
+      ({ call, status, error, attempts }: Partial<TelemetryEvents['sd:v1:call:end']>): void =>
         void events.push([kind, call?.path, status, error?.code, attempts])
     const stops = [
-      subscribeTelemetry(callStartChannel, note('start')),
-      subscribeTelemetry(callCollapseChannel, note('collapse')),
-      subscribeTelemetry(callEndChannel, note('end')),
+      subscribeTelemetry('sd:v1:call:start', note('start')),
+      subscribeTelemetry('sd:v1:call:collapse', note('collapse')),
+      subscribeTelemetry('sd:v1:call:end', note('end')),
     ]
     const leaving = new AbortController()
     const calls = [textOf(client), textOf(client), textOf(client, { signal: leaving.signal })]

@@ -1,9 +1,6 @@
 import {
   abortError,
   type CallResponse,
-  callCollapseChannel,
-  callEndChannel,
-  callStartChannel,
   type HeaderFields,
   publishTelemetry,
   SdError,
@@ -124,9 +121,9 @@ export class Collapser {
 }
 
 function publishJoined(call: TelemetryCall, status: number | undefined, error?: SdError): void {
-  publishTelemetry(callStartChannel, { call })
-  publishTelemetry(callCollapseChannel, { call })
-  publishTelemetry(callEndChannel, { call, status, error, durationMs: performance.now() - call.startedAt, attempts: 0 })
+  publishTelemetry('sd:v1:call:start', { call })
+  publishTelemetry('sd:v1:call:collapse', { call })
+  publishTelemetry('sd:v1:call:end', { call, status, error, durationMs: performance.now() - call.startedAt, attempts: 0 })
 }
 
 /** What calls must have in common to share a response: all header fields but those of tracing. */

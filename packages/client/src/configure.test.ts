@@ -2,7 +2,7 @@ import { createRandomBalancer } from '@sd/balancer-random'
 import { createCockatielBreaker } from '@sd/breaker-cockatiel'
 import { createOpossumBreaker } from '@sd/breaker-opossum'
 import { createAdaptiveLimit, createBulkhead } from '@sd/concurrency-limit'
-import { type CallFallbackEvent, callFallbackChannel, collectStates, SdError, subscribeTelemetry } from '@sd/core'
+import { collectStates, SdError, subscribeTelemetry, type TelemetryEvents } from '@sd/core'
 import { createHedgePolicy } from '@sd/hedge'
 import { createRetryPolicy } from '@sd/retry'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -21,13 +21,13 @@ async function textOf(client: ServiceClient, path: string = '/', headers: Record
 }
 
 describe('a fallback', () => {
-  const events: CallFallbackEvent[] = []
+  const events: TelemetryEvents['sd:v1:call:fallback'][] = []
   let unsubscribe: () => void
   let status: number
   beforeEach(async () => {
     events.length = 0
     status = 200
-    unsubscribe = subscribeTelemetry(callFallbackChannel, (event) => events.push(event))
+    unsubscribe = subscribeTelemetry('sd:v1:call:fallback', (event) => events.push(event))
     await world.serve((incoming, response) =>
       response.writeHead(status).end(`${incoming.url} ${incoming.headers['x-user'] ?? ''}`),
     )

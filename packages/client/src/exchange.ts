@@ -1,6 +1,5 @@
 import type { Duplex } from 'node:stream'
 import {
-  attemptEndChannel,
   DEADLINE_HEADER,
   deadlineOrigin,
   type Endpoint,
@@ -304,7 +303,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     }
     this.endpoint.release(this)
     this.#permit?.settle(this)
-    if (hasTelemetrySubscribers(attemptEndChannel)) this.#publish()
+    if (hasTelemetrySubscribers('sd:v1:attempt:end')) this.#publish()
     this.attempt.exchangeEnded(this)
   }
 
@@ -313,7 +312,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     const { call, attempt: attempts } = this.attempt
     const durationMs = performance.now() - this.startedAt
     const { id: instanceId } = endpoint.instance
-    publishTelemetry(attemptEndChannel, {
+    publishTelemetry('sd:v1:attempt:end', {
       call,
       status,
       grpcStatus,

@@ -1,6 +1,6 @@
 import { constants, createServer, type Http2Server, type ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo, Server } from 'node:net'
-import { judgeGrpcResponse } from '@sd/core'
+import { judgeGrpcResponse } from '@sd/grpc-status'
 import { eventually } from '@sd/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { forward } from './testing/forwarded.ts'

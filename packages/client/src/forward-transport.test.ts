@@ -1,4 +1,4 @@
-import { attemptEndChannel, callEndChannel, type Outcome, SdError, subscribeTelemetry } from '@sd/core'
+import { type Outcome, SdError, subscribeTelemetry } from '@sd/core'
 import { createHedgePolicy } from '@sd/hedge'
 import { createRetryPolicy } from '@sd/retry'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -78,8 +78,8 @@ describe('a request with a transport of its own', () => {
     await world.register(1, { id: 'a' })
     const outcomes: Outcome[] = []
     const told: unknown[] = []
-    const ends = [attemptEndChannel, callEndChannel].map((channel) =>
-      subscribeTelemetry(channel as typeof callEndChannel, ({ status, grpcStatus }) => told.push([status, grpcStatus])),
+    const ends = ['sd:v1:attempt:end', 'sd:v1:call:end'].map((channel) =>
+      subscribeTelemetry(channel as 'sd:v1:call:end', ({ status, grpcStatus }) => told.push([status, grpcStatus])),
     )
     const transport = answering((handler) => ok(handler))
     const breaker: ClientSettings['breaker'] = () =>

@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createOpossumBreaker } from '@sd/breaker-opossum'
-import { attemptEndChannel, callEndChannel, SdError, subscribeTelemetry } from '@sd/core'
+import { SdError, subscribeTelemetry } from '@sd/core'
 import { createRetryPolicy } from '@sd/retry'
 import { eventually } from '@sd/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -258,8 +258,8 @@ describe('policies', () => {
     })
     const ends: unknown[] = []
     const stops = [
-      subscribeTelemetry(attemptEndChannel, () => ends.push('attempt')),
-      subscribeTelemetry(callEndChannel, () => ends.push('call')),
+      subscribeTelemetry('sd:v1:attempt:end', () => ends.push('attempt')),
+      subscribeTelemetry('sd:v1:call:end', () => ends.push('call')),
     ]
     const client = world.client({
       breaker: ({ name }) => createOpossumBreaker({ name, window: { kind: 'count', size: 2 }, minimumCalls: 2 }),

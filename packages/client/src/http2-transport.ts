@@ -1,12 +1,5 @@
-import {
-  checkDuration,
-  checkInteger,
-  checkKnownKeys,
-  checkObject,
-  type Endpoint,
-  SERVER_NAME_METADATA,
-  type TlsCertificates,
-} from '@sd/core'
+import { checkDuration, checkInteger, checkKnownKeys, checkObject, type Endpoint } from '@sd/core'
+import { SERVER_NAME_METADATA, type TlsCertificates } from '@sd/tls'
 import { Http2Exchange } from './http2-exchange.ts'
 import { Http2Pool } from './http2-pool.ts'
 import { type ClientTlsOptions, checkClientTls, followTls } from './tls-options.ts'

@@ -1,12 +1,5 @@
 // First, so that a Node that is too old is told so by core before undici fails on it.
-export {
-  DEADLINE_HEADER,
-  PRIORITY_HEADER,
-  type ReadDeadlineOptions,
-  type ReadPriorityOptions,
-  readDeadline,
-  readPriority,
-} from '@sd/core'
+import '@sd/core'
 
 export type { AttemptLimit, AttemptLimitRequest } from './attempt-limit.ts'
 export type { ResponseHead } from './call-frame.ts'

@@ -1,6 +1,5 @@
 import { createBulkhead } from '@sd/concurrency-limit'
-import type { CallContext, CallResponse, Interceptor, Permit } from '@sd/core'
-import { attemptEndChannel, callEndChannel, subscribeTelemetry } from '@sd/core'
+import { type CallContext, type CallResponse, type Interceptor, type Permit, subscribeTelemetry } from '@sd/core'
 import { eventually } from '@sd/testing'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -30,8 +29,8 @@ describe.each(['call', 'attempt'] as const)('an interceptor of a %s that calls n
     })
     const ends: unknown[] = []
     const stops = [
-      subscribeTelemetry(attemptEndChannel, ({ status }: { status?: number | undefined }) => ends.push(status)),
-      subscribeTelemetry(callEndChannel, ({ status }: { status?: number | undefined }) => ends.push(`call ${status}`)),
+      subscribeTelemetry('sd:v1:attempt:end', ({ status }: { status?: number | undefined }) => ends.push(status)),
+      subscribeTelemetry('sd:v1:call:end', ({ status }: { status?: number | undefined }) => ends.push(`call ${status}`)),
     ]
     const bulkhead = createBulkhead({ name: 'orders', maxConcurrent: 1 })
     const client = world.client({ interceptors: { [kind]: [refresh] }, concurrencyLimit: () => bulkhead })

@@ -6,7 +6,6 @@ import {
   checkNumber,
   createLatencyHistogram,
   invalid,
-  type LatencyHistogram,
 } from '@sd/core'
 import type { AttemptLimit } from './attempt-limit.ts'
 import { createKindFinder } from './call-kind.ts'
@@ -25,7 +24,7 @@ export interface MeasuredLimitOptions {
 
 /** What is known of one kind of request. */
 interface Known {
-  readonly latencies: LatencyHistogram
+  readonly latencies: ReturnType<typeof createLatencyHistogram>
   /** When the first attempt began after the last response, by `performance.now()`; 0 if none did. */
   waitingSince: number
   /** Until when the longest limit is in effect. */

@@ -1,6 +1,6 @@
 import { constants, createServer, type Http2Server, type ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo } from 'node:net'
-import { type CallEndEvent, callEndChannel, subscribeTelemetry } from '@sd/core'
+import { subscribeTelemetry, type TelemetryEvents } from '@sd/core'
 import { createSeededRandom, eventually } from '@sd/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { forward } from './testing/forwarded.ts'
@@ -73,7 +73,9 @@ test('over HTTP/2: whatever servers and callers do, every call ends in time, onc
   await world.register(await closedPort(), { id: 'dead', protocol: 'h2c' })
   const client = world.client({ timeoutMs: 300, maxResponseBytes: 200_000 })
   const ended = new Map<unknown, number>()
-  const stop = subscribeTelemetry(callEndChannel, ({ call }: CallEndEvent) => ended.set(call, (ended.get(call) ?? 0) + 1))
+  const stop = subscribeTelemetry('sd:v1:call:end', ({ call }: TelemetryEvents['sd:v1:call:end']) =>
+    ended.set(call, (ended.get(call) ?? 0) + 1),
+  )
 
   async function call(): Promise<void> {
     const method = random() < 0.3 ? 'POST' : 'GET'

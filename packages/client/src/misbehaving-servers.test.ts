@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type CallEndEvent, callEndChannel, subscribeTelemetry } from '@sd/core'
+import { subscribeTelemetry, type TelemetryEvents } from '@sd/core'
 import { createSeededRandom, eventually } from '@sd/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createFetchTransport, type ServiceClientOptions } from './index.ts'
@@ -54,7 +54,9 @@ test.each(Object.entries(transports))(
     await world.register(await closedPort(), { id: 'dead' })
     const client = world.client({ ...makeOptions(), timeoutMs: 300, maxResponseBytes: 200_000 })
     const ended = new Map<unknown, number>()
-    const stop = subscribeTelemetry(callEndChannel, ({ call }: CallEndEvent) => ended.set(call, (ended.get(call) ?? 0) + 1))
+    const stop = subscribeTelemetry('sd:v1:call:end', ({ call }: TelemetryEvents['sd:v1:call:end']) =>
+      ended.set(call, (ended.get(call) ?? 0) + 1),
+    )
 
     async function call(): Promise<void> {
       const method = random() < 0.3 ? 'POST' : 'GET'

@@ -1,8 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import { createAdaptiveLimit, createBulkhead } from '@sd/concurrency-limit'
+import { readPriority } from '@sd/core'
 import { createRetryPolicy } from '@sd/retry'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { type RequestOptions, readPriority, type ServiceClient } from './index.ts'
+import type { RequestOptions, ServiceClient } from './index.ts'
 import { createWorld, type World } from './testing/world.ts'
 
 let world: World

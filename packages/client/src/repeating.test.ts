@@ -2,13 +2,13 @@ import { createServer, type IncomingMessage, type RequestListener } from 'node:h
 import { setTimeout as delay } from 'node:timers/promises'
 import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
 import { createOpossumBreaker } from '@sd/breaker-opossum'
-import { type CallHedgeEvent, callHedgeChannel, callRetryChannel, subscribeTelemetry } from '@sd/core'
+import { readDeadline, subscribeTelemetry, type TelemetryEvents } from '@sd/core'
 import { createHedgePolicy } from '@sd/hedge'
 import { createRetryPolicy } from '@sd/retry'
 import { eventually } from '@sd/testing'
 import { request } from 'undici'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { readDeadline, type ServiceClient } from './index.ts'
+import type { ServiceClient } from './index.ts'
 import { createWorld, type World } from './testing/world.ts'
 
 let world: World
@@ -18,11 +18,11 @@ beforeEach(() => {
 afterEach(() => world.close())
 
 describe('a hedge', () => {
-  const hedges: CallHedgeEvent[] = []
+  const hedges: TelemetryEvents['sd:v1:call:hedge'][] = []
   let unsubscribe: () => void
   beforeEach(() => {
     hedges.length = 0
-    unsubscribe = subscribeTelemetry(callHedgeChannel, (event) => hedges.push(event))
+    unsubscribe = subscribeTelemetry('sd:v1:call:hedge', (event) => hedges.push(event))
   })
   afterEach(() => unsubscribe())
 
@@ -132,7 +132,7 @@ describe('the retry budget', () => {
       hedge: ({ budget }) => createHedgePolicy({ budget, delayMs: 20 }),
     })
     const retries: unknown[] = []
-    const unsubscribe = subscribeTelemetry(callRetryChannel, (event) => retries.push(event))
+    const unsubscribe = subscribeTelemetry('sd:v1:call:retry', (event) => retries.push(event))
     const startedAt = performance.now()
     const calls = Array.from({ length: 2_000 }, async (_, index) => {
       await delay(index)

@@ -2,11 +2,11 @@ import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
-import { SdError } from '@sd/core'
+import { readDeadline, SdError } from '@sd/core'
 import { eventually } from '@sd/testing'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
-import { createFetchTransport, readDeadline, type ServiceClientOptions } from './index.ts'
+import { createFetchTransport, type ServiceClientOptions } from './index.ts'
 import { closedPort, createWorld, type World } from './testing/world.ts'
 
 let world: World

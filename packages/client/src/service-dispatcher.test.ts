@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createOpossumBreaker } from '@sd/breaker-opossum'
-import { attemptEndChannel, subscribeTelemetry } from '@sd/core'
+import { subscribeTelemetry } from '@sd/core'
 import { eventually } from '@sd/testing'
 import { type Dispatcher, errors, request, WebSocket } from 'undici'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -111,7 +111,7 @@ describe('WebSocket of undici', () => {
 
   test('calls a service by name, with all policies', async () => {
     const attempts: unknown[] = []
-    const stop = subscribeTelemetry(attemptEndChannel, ({ status }) => attempts.push(status))
+    const stop = subscribeTelemetry('sd:v1:attempt:end', ({ status }) => attempts.push(status))
     const client = world.client({
       timeoutMs: 500,
       breaker: ({ name }) => createOpossumBreaker({ name, window: { kind: 'count', size: 1 }, minimumCalls: 1 }),

@@ -1,14 +1,6 @@
 import { createSecureContext } from 'node:tls'
-import {
-  checkKnownKeys,
-  checkObject,
-  checkTls,
-  createTlsSource,
-  SdError,
-  type TlsCertificates,
-  type TlsOptions,
-  toSdError,
-} from '@sd/core'
+import { checkKnownKeys, checkObject, SdError, toSdError } from '@sd/core'
+import { checkTls, createTlsSource, type TlsCertificates, type TlsOptions } from '@sd/tls'
 
 /** Certificates of the client's own connections. The name that a server's must have is a setting of its service, `serverName`. */
 export type ClientTlsOptions = Pick<TlsOptions, 'ca' | 'cert' | 'key'>

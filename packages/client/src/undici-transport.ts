@@ -1,12 +1,5 @@
-import {
-  checkObject,
-  type Endpoint,
-  isSecureProtocol,
-  SdError,
-  SERVER_NAME_METADATA,
-  type TlsCertificates,
-  withTimeout,
-} from '@sd/core'
+import { checkObject, type Endpoint, isSecureProtocol, SdError, withTimeout } from '@sd/core'
+import { SERVER_NAME_METADATA, type TlsCertificates } from '@sd/tls'
 import { Agent, buildConnector, type Dispatcher, interceptors } from 'undici'
 import { createHttp2Transport, type Http2TransportOptions, isHttp2 } from './http2-transport.ts'
 import { type ClientTlsOptions, followTls } from './tls-options.ts'

@@ -1,6 +1,6 @@
 import { createOpossumBreaker } from '@sd/breaker-opossum'
 import { createBulkhead } from '@sd/concurrency-limit'
-import { type Balancer, type CallPickRequest, callEndChannel, type Endpoint, subscribeTelemetry } from '@sd/core'
+import { type Balancer, type CallPickRequest, type Endpoint, subscribeTelemetry } from '@sd/core'
 import { eventually } from '@sd/testing'
 import { upgrade } from 'undici'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -77,7 +77,7 @@ test('a concurrency limit counts an upgraded connection until it closes, and ref
 test('a breaker opens by upgrades that fail, and refuses the next; telemetry tells of all', async () => {
   await serveUpgrades('a', 'HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n')
   const ended: unknown[] = []
-  const stop = subscribeTelemetry(callEndChannel, ({ status, error }) => ended.push(status ?? error?.code))
+  const stop = subscribeTelemetry('sd:v1:call:end', ({ status, error }) => ended.push(status ?? error?.code))
   const client = world.client({
     breaker: ({ name }) => createOpossumBreaker({ name, window: { kind: 'count', size: 2 }, minimumCalls: 2 }),
   })

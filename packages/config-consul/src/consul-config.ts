@@ -1,14 +1,13 @@
-import { createConsulConnection, type Found, followQuery, queryOnce } from '@sd/connection-consul'
 import {
   assembleWritableConfigSource,
-  type ConfigDocument,
   checkChosenKey,
   createConfigDocument,
   type ReadOptions,
   selectEntries,
   toConfigEntry,
-  type WritableConfigSource,
-} from '@sd/core'
+} from '@sd/adapter-kit'
+import { createConsulConnection, type Found, followQuery, queryOnce } from '@sd/connection-consul'
+import type { ConfigDocument, WritableConfigSource } from '@sd/core'
 import { createKvFolder, type KeyValue } from './kv-folder.ts'
 import { type ConsulConfigSourceOptions, resolveConsulConfigSourceOptions } from './options.ts'
 

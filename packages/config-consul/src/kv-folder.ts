@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
+import { type ConfigWrite, configConflict } from '@sd/adapter-kit'
 import { type ConsulConnection, type Found, type Query, queryOnce } from '@sd/connection-consul'
-import { type ConfigWrite, configConflict, SdError } from '@sd/core'
+import { SdError } from '@sd/core'
 import type { ResolvedConsulConfigSourceOptions } from './options.ts'
 
 /** What a key has. */

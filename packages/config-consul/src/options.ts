@@ -1,3 +1,4 @@
+import { CONFIG_SELECTION_OPTIONS, type ConfigSelection, type ConfigSelectionOptions, readSelection } from '@sd/adapter-kit'
 import {
   CONNECTION_OPTIONS,
   type ConsulConnectionOptions,
@@ -5,15 +6,7 @@ import {
   type ResolvedConsulConnectionOptions,
   resolveConsulConnectionOptions,
 } from '@sd/connection-consul'
-import {
-  CONFIG_SELECTION_OPTIONS,
-  type ConfigSelection,
-  type ConfigSelectionOptions,
-  checkKnownKeys,
-  checkName,
-  checkObject,
-  readSelection,
-} from '@sd/core'
+import { checkKnownKeys, checkName, checkObject } from '@sd/core'
 
 /** Options of `createConsulConfigSource`. */
 export interface ConsulConfigSourceOptions extends ConsulConnectionOptions, ConfigSelectionOptions {

@@ -1,14 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import {
-  checkBoolean,
-  checkConfigKey,
-  checkContent,
-  checkKnownKeys,
-  checkObject,
-  checkText,
-  type OperationOptions,
-  SdError,
-} from '@sd/core'
+import { checkConfigKey, checkContent } from '@sd/adapter-kit'
+import { checkBoolean, checkKnownKeys, checkObject, checkText, type OperationOptions, SdError } from '@sd/core'
 import { type EnvelopeVersion, formatEnvelope, malformed, parseEnvelope } from './envelope.ts'
 import { keyLength, nonceLength, seal, unseal } from './gcm.ts'
 import type { Keyring } from './keyring.ts'

@@ -1,4 +1,4 @@
-import { checkContent } from '@sd/core'
+import { checkContent } from '@sd/adapter-kit'
 import { checkOptions, decryptValue, encryptValue, type KeyringOptions } from './encryption.ts'
 import { type Envelope, findEnvelopes, formatEnvelope, isEncrypted, parseEnvelope, replaceEnvelopes } from './envelope.ts'
 

@@ -1,14 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto'
-import {
-  assembleConfigSource,
-  type ConfigDocument,
-  type ConfigEntry,
-  type ConfigSource,
-  createConfigDocument,
-  SdError,
-  sleep,
-  untilAborted,
-} from '@sd/core'
+import { assembleConfigSource, createConfigDocument } from '@sd/adapter-kit'
+import { type ConfigDocument, type ConfigEntry, type ConfigSource, SdError, sleep, untilAborted } from '@sd/core'
 import { type EnvConfigSourceOptions, resolveEnvConfigSourceOptions } from './options.ts'
 import { keyOfVariable } from './variable-key.ts'
 

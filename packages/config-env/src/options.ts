@@ -1,4 +1,5 @@
-import { checkConfigKey, checkDuration, checkKnownKeys, checkName, checkObject, checkOneOf, checkText, invalid } from '@sd/core'
+import { checkConfigKey } from '@sd/adapter-kit'
+import { checkDuration, checkKnownKeys, checkName, checkObject, checkOneOf, checkText, invalid } from '@sd/core'
 
 /**
  * How a variable's name, without its prefix, becomes a key: `lower` makes `db/max_pool_size` of `DB__MAX_POOL_SIZE`, `camel` makes

@@ -1,4 +1,4 @@
-import { checkConfigKey, isConfigKey } from '@sd/core'
+import { checkConfigKey, isConfigKey } from '@sd/adapter-kit'
 import type { ResolvedEnvConfigSourceOptions } from './options.ts'
 
 /** The key of a variable; `undefined` if it has none. @throws SdError `SD_INVALID` if the naming function returned something else */

@@ -1,7 +1,5 @@
-import { changeKey, createEtcdConnection, followPrefix, type KeyValues, listPrefix } from '@sd/connection-etcd'
 import {
   assembleWritableConfigSource,
-  type ConfigDocument,
   type ConfigText,
   type ConfigWrite,
   checkChosenKey,
@@ -9,8 +7,9 @@ import {
   createConfigDocument,
   selectEntries,
   toConfigEntry,
-  type WritableConfigSource,
-} from '@sd/core'
+} from '@sd/adapter-kit'
+import { changeKey, createEtcdConnection, followPrefix, type KeyValues, listPrefix } from '@sd/connection-etcd'
+import type { ConfigDocument, WritableConfigSource } from '@sd/core'
 import { type EtcdConfigSourceOptions, resolveEtcdConfigSourceOptions } from './options.ts'
 
 const capabilities = { watch: 'push', write: true, compareAndSet: true, annotations: false } as const

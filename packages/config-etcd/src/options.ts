@@ -1,3 +1,4 @@
+import { CONFIG_SELECTION_OPTIONS, type ConfigSelection, type ConfigSelectionOptions, readSelection } from '@sd/adapter-kit'
 import {
   CONNECTION_OPTIONS,
   checkPrefix,
@@ -5,15 +6,7 @@ import {
   type ResolvedEtcdConnectionOptions,
   resolveEtcdConnectionOptions,
 } from '@sd/connection-etcd'
-import {
-  CONFIG_SELECTION_OPTIONS,
-  type ConfigSelection,
-  type ConfigSelectionOptions,
-  checkKnownKeys,
-  checkName,
-  checkObject,
-  readSelection,
-} from '@sd/core'
+import { checkKnownKeys, checkName, checkObject } from '@sd/core'
 
 /** Options of `createEtcdConfigSource`. */
 export interface EtcdConfigSourceOptions extends EtcdConnectionOptions, ConfigSelectionOptions {

@@ -1,12 +1,5 @@
-import {
-  assembleWritableConfigSource,
-  type ConfigDocument,
-  createConfigDocument,
-  sleep,
-  type WatchSession,
-  type WritableConfigSource,
-  withTimeout,
-} from '@sd/core'
+import { assembleWritableConfigSource, createConfigDocument } from '@sd/adapter-kit'
+import { type ConfigDocument, sleep, type WatchSession, type WritableConfigSource, withTimeout } from '@sd/core'
 import { createFileReader } from './file-reader.ts'
 import { createFileWriter } from './file-writer.ts'
 import { createFolderSigns } from './folder-signs.ts'

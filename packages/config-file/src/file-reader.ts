@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { type ConfigEntry, formatOfKey, sleep } from '@sd/core'
+import { formatOfKey } from '@sd/adapter-kit'
+import { type ConfigEntry, sleep } from '@sd/core'
 import { fileError, ifThere, toFileError } from './file-errors.ts'
 import { type FoundFile, type FoundFolder, isSameListing, type Listing, listFiles, mapLimited, maxFileBytes } from './listing.ts'
 import type { ResolvedFileConfigSourceOptions } from './options.ts'

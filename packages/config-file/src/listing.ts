@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { isConfigKey } from '@sd/core'
+import { isConfigKey } from '@sd/adapter-kit'
 import { fileError, ifThere } from './file-errors.ts'
 import type { ResolvedFileConfigSourceOptions } from './options.ts'
 

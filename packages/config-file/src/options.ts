@@ -1,11 +1,9 @@
 import { basename, dirname, resolve } from 'node:path'
+import { checkConfigKey, checkConfigKeys, checkFormat } from '@sd/adapter-kit'
 import {
   type ConfigFormat,
   checkBoolean,
-  checkConfigKey,
-  checkConfigKeys,
   checkDuration,
-  checkFormat,
   checkKnownKeys,
   checkName,
   checkObject,

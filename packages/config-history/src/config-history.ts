@@ -1,5 +1,5 @@
+import { checkContent } from '@sd/adapter-kit'
 import {
-  checkContent,
   checkInteger,
   checkKnownKeys,
   checkName,
@@ -12,8 +12,7 @@ import {
 import { type ChainAnchor, type ChainProblem, findProblem, readChain } from './chain.ts'
 import { type Log, readLog } from './log.ts'
 import { type ConfigHistoryOptions, resolveConfigHistoryOptions } from './options.ts'
-import type { ConfigVersion, TrackedVersion } from './record.ts'
-import { createHashFunction, genesisOf } from './record.ts'
+import { type ConfigVersion, createHashFunction, genesisOf, type TrackedVersion } from './record.ts'
 import { type ConfigDifference, diffTrees } from './structured-diff.ts'
 import { diffTexts } from './text-diff.ts'
 import { createWriter, type Draft } from './writer.ts'

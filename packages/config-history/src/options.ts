@@ -1,16 +1,14 @@
+import { checkConfigKey, checkFormat, formatOfKey } from '@sd/adapter-kit'
 import { readConfigText } from '@sd/config'
 import {
   type ConfigFormat,
-  checkConfigKey,
   checkDuration,
-  checkFormat,
   checkFunction,
   checkInteger,
   checkKnownKeys,
   checkName,
   checkObject,
   createMasking,
-  formatOfKey,
   invalid,
   type Masking,
   type MaskingOptions,

@@ -1,4 +1,5 @@
-import { checkConfigKey, checkInteger, checkKnownKeys, checkObject, SdError, type WritableConfigSource } from '@sd/core'
+import { checkConfigKey } from '@sd/adapter-kit'
+import { checkInteger, checkKnownKeys, checkObject, SdError, type WritableConfigSource } from '@sd/core'
 import type { HistoryStore } from './store.ts'
 
 /** Options of {@link createSourceStore}. */

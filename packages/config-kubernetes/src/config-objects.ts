@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
+import { formatOfKey, isConfigKey, parseJsonObject } from '@sd/adapter-kit'
 import type { KubeObject } from '@sd/connection-kubernetes'
-import { type ConfigAnnotations, type ConfigEntry, formatOfKey, isConfigKey, parseJsonObject } from '@sd/core'
+import type { ConfigAnnotations, ConfigEntry } from '@sd/core'
 
 /** What holds configuration. */
 export type ConfigKind = 'ConfigMap' | 'Secret'

@@ -1,12 +1,6 @@
+import { assembleWritableConfigSource, createConfigDocument } from '@sd/adapter-kit'
 import { createKubernetesConnection, followCollection, listCollection } from '@sd/connection-kubernetes'
-import {
-  assembleWritableConfigSource,
-  type ConfigDocument,
-  type ConfigEntry,
-  createConfigDocument,
-  SdError,
-  type WritableConfigSource,
-} from '@sd/core'
+import { type ConfigDocument, type ConfigEntry, SdError, type WritableConfigSource } from '@sd/core'
 import { type ConfigObject, readEntries } from './config-objects.ts'
 import { createObjectWriter } from './object-writer.ts'
 import { type KubernetesConfigSourceOptions, resolveKubernetesConfigSourceOptions } from './options.ts'

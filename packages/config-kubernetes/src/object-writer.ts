@@ -1,5 +1,6 @@
+import { type ConfigWrite, checkRevision } from '@sd/adapter-kit'
 import type { KubernetesConnection } from '@sd/connection-kubernetes'
-import { type ConfigEntry, type ConfigWrite, checkRevision, createBackoff, invalid, SdError, sleep } from '@sd/core'
+import { type ConfigEntry, createBackoff, invalid, SdError, sleep } from '@sd/core'
 import { type ConfigObject, type EntryText, readEntries, withEntry } from './config-objects.ts'
 import { isObjectName } from './options.ts'
 import { findObject, type KubernetesTarget } from './targets.ts'

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { type ConfigFormat, formatOfKey, SdError } from '@sd/core'
+import { formatOfKey } from '@sd/adapter-kit'
+import { type ConfigFormat, SdError } from '@sd/core'
 import type { Place } from './options.ts'
 
 /** One of Nacos' two HTTP APIs. Everything throws `SdError`. */

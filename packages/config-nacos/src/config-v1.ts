@@ -1,5 +1,5 @@
+import { configConflict, parseJsonObject } from '@sd/adapter-kit'
 import { isNoConfig, isRefusedByMd5, listenToConfigs, type NacosConnection, type NacosResponse } from '@sd/connection-nacos'
-import { configConflict, parseJsonObject } from '@sd/core'
 import { type NacosConfigApi, publishParams, readText, type StoredText } from './config-api.ts'
 import type { Place, ResolvedNacosConfigSourceOptions } from './options.ts'
 

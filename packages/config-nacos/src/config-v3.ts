@@ -1,5 +1,6 @@
+import { configConflict, parseJsonObject } from '@sd/adapter-kit'
 import { isRefusedByMd5, type NacosConnection, type NacosExchange } from '@sd/connection-nacos'
-import { configConflict, parseJsonObject, SdError, untilAborted } from '@sd/core'
+import { SdError, untilAborted } from '@sd/core'
 import { type NacosConfigApi, publishParams, readText, type StoredText } from './config-api.ts'
 import type { Place, ResolvedNacosConfigSourceOptions } from './options.ts'
 

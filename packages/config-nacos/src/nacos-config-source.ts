@@ -1,11 +1,8 @@
+import { assembleWritableConfigSource, type ConfigWrite, checkRevision, createConfigDocument } from '@sd/adapter-kit'
 import { createApiChoice, createNacosConnection } from '@sd/connection-nacos'
 import {
-  assembleWritableConfigSource,
   type ConfigDocument,
   type ConfigEntry,
-  type ConfigWrite,
-  checkRevision,
-  createConfigDocument,
   invalid,
   SdError,
   settlesWithin,

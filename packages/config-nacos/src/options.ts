@@ -1,3 +1,4 @@
+import { checkFormat } from '@sd/adapter-kit'
 import {
   CONNECTION_OPTIONS,
   checkGroup,
@@ -5,16 +6,7 @@ import {
   type ResolvedNacosConnectionOptions,
   resolveNacosConnectionOptions,
 } from '@sd/connection-nacos'
-import {
-  type ConfigFormat,
-  checkBoolean,
-  checkDuration,
-  checkFormat,
-  checkKnownKeys,
-  checkName,
-  checkObject,
-  invalid,
-} from '@sd/core'
+import { type ConfigFormat, checkBoolean, checkDuration, checkKnownKeys, checkName, checkObject, invalid } from '@sd/core'
 
 /** One text in Nacos. */
 export interface NacosDataId {

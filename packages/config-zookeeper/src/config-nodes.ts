@@ -1,5 +1,6 @@
+import { type ConfigWrite, checkRevision } from '@sd/adapter-kit'
 import { createFolder, type NodeStat, parentOf, type ReadNode, type ZooKeeperClient } from '@sd/connection-zookeeper'
-import { type ConfigWrite, checkRevision, SdError } from '@sd/core'
+import { SdError } from '@sd/core'
 import type { ResolvedZooKeeperConfigSourceOptions } from './options.ts'
 
 /** Options of {@link putNode} and {@link removeNode}. */

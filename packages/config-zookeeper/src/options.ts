@@ -1,20 +1,18 @@
 import {
+  CONFIG_SELECTION_OPTIONS,
+  type ConfigSelection,
+  type ConfigSelectionOptions,
+  checkConfigKey,
+  readSelection,
+} from '@sd/adapter-kit'
+import {
   CONNECTION_OPTIONS,
   checkPath,
   type ResolvedZooKeeperConnectionOptions,
   resolveZooKeeperConnectionOptions,
   type ZooKeeperConnectionOptions,
 } from '@sd/connection-zookeeper'
-import {
-  CONFIG_SELECTION_OPTIONS,
-  type ConfigSelection,
-  type ConfigSelectionOptions,
-  checkConfigKey,
-  checkKnownKeys,
-  checkName,
-  checkObject,
-  readSelection,
-} from '@sd/core'
+import { checkKnownKeys, checkName, checkObject } from '@sd/core'
 
 /** Options of `createZooKeeperConfigSource`. */
 export interface ZooKeeperConfigSourceOptions extends ZooKeeperConnectionOptions, ConfigSelectionOptions {

@@ -1,15 +1,13 @@
-import { createZooKeeperConnection, type NodeStat } from '@sd/connection-zookeeper'
 import {
   assembleWritableConfigSource,
-  type ConfigDocument,
   type ConfigText,
   checkChosenKey,
   createConfigDocument,
-  invalid,
   selectEntries,
   toConfigEntry,
-  type WritableConfigSource,
-} from '@sd/core'
+} from '@sd/adapter-kit'
+import { createZooKeeperConnection, type NodeStat } from '@sd/connection-zookeeper'
+import { type ConfigDocument, invalid, type WritableConfigSource } from '@sd/core'
 import { putNode, removeNode, revisionOf } from './config-nodes.ts'
 import { type FoundNodes, followNodes, readNodes } from './node-tree.ts'
 import { checkKey, resolveZooKeeperConfigSourceOptions, type ZooKeeperConfigSourceOptions } from './options.ts'

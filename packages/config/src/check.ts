@@ -1,12 +1,10 @@
+import { checkConfigKey, createConfigDocument, formatOfKey } from '@sd/adapter-kit'
 import {
   type ConfigDocument,
   type ConfigEntry,
-  checkConfigKey,
   checkKnownKeys,
   checkObject,
   checkText,
-  createConfigDocument,
-  formatOfKey,
   invalid,
   type OperationOptions,
 } from '@sd/core'

@@ -1,4 +1,4 @@
-import { configUpdateChannel, publishTelemetry, type SdError } from '@sd/core'
+import { publishTelemetry, type SdError } from '@sd/core'
 import type { BuiltConfig } from './build.ts'
 import { mergeLayers } from './merge-layers.ts'
 import type { ConfigReport } from './report.ts'
@@ -51,12 +51,12 @@ export function createCommittedConfig(config: string, { onVersion, report }: Com
       const changed = changedPaths(previous.value, value)
       const { version } = current
       if (previous.version > 0) onVersion(current, previous)
-      publishTelemetry(configUpdateChannel, { config, version, changed, durationMs: performance.now() - startedAt })
+      publishTelemetry('sd:v1:config:update', { config, version, changed, durationMs: performance.now() - startedAt })
       report({ kind: 'updated', version, changed })
     },
     publishFailure(error, startedAt) {
       const durationMs = performance.now() - startedAt
-      publishTelemetry(configUpdateChannel, { config, version: current.version, changed: [], durationMs, error })
+      publishTelemetry('sd:v1:config:update', { config, version: current.version, changed: [], durationMs, error })
     },
   }
 }

@@ -1,4 +1,4 @@
-import { type ConfigUpdateEvent, collectStates, configUpdateChannel, SdError, subscribeTelemetry } from '@sd/core'
+import { collectStates, SdError, subscribeTelemetry, type TelemetryEvents } from '@sd/core'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { z } from 'zod'
 import { type ConfigOptions, type ConfigReport, createConfig, createMemoryConfigSource, isConfigError } from './index.ts'
@@ -173,8 +173,8 @@ describe('updates', () => {
 
 describe('whoever watches', () => {
   test('hears of updates, refusals and state over telemetry, without values', async () => {
-    const events: ConfigUpdateEvent[] = []
-    onTestFinished(subscribeTelemetry(configUpdateChannel, (event) => void events.push(event)))
+    const events: TelemetryEvents['sd:v1:config:update'][] = []
+    onTestFinished(subscribeTelemetry('sd:v1:config:update', (event) => void events.push(event)))
     const source = memory('file', { 'app.json': '{"a":1,"b":{"c":1}}' })
     const config = await open({ name: 'orders', sources: [source] })
     await config.set('b.c', 's3cret')

@@ -1,7 +1,7 @@
+import { checkConfigKey } from '@sd/adapter-kit'
 import {
   type ConfigAnnotations,
   type ConfigEntry,
-  checkConfigKey,
   checkKnownKeys,
   checkObject,
   invalid,

@@ -1,11 +1,9 @@
+import { assembleWritableConfigSource, checkRevision, createConfigDocument } from '@sd/adapter-kit'
 import {
-  assembleWritableConfigSource,
   type ConfigDocument,
   checkKnownKeys,
   checkName,
   checkObject,
-  checkRevision,
-  createConfigDocument,
   SdError,
   type WatchSession,
   type WritableConfigSource,

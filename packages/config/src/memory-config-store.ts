@@ -1,12 +1,5 @@
-import {
-  type ConfigAnnotations,
-  type ConfigEntry,
-  checkFunction,
-  checkObject,
-  formatOfKey,
-  guardListener,
-  invalid,
-} from '@sd/core'
+import { formatOfKey } from '@sd/adapter-kit'
+import { type ConfigAnnotations, type ConfigEntry, checkFunction, checkObject, guardListener, invalid } from '@sd/core'
 
 /** The texts behind memory sources: what a server is to other sources. Several sources of one process may share one. */
 export interface MemoryConfigStore {

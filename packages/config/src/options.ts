@@ -1,9 +1,9 @@
+import { checkFormat } from '@sd/adapter-kit'
 import {
   type ConfigFormat,
   type ConfigSource,
   checkBoolean,
   checkDuration,
-  checkFormat,
   checkFunction,
   checkKnownKeys,
   checkName,

@@ -1,4 +1,5 @@
-import { type ConfigFormat, checkFormat, formatOfKey, SdError } from '@sd/core'
+import { checkFormat, formatOfKey } from '@sd/adapter-kit'
+import { type ConfigFormat, SdError } from '@sd/core'
 import type { ConfigTree } from './config-tree.ts'
 import { parseText } from './text/parse.ts'
 import { TextError } from './text/text-error.ts'

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { type ConfigDocument, checkFormat, createConfigDocument, SdError, toSdError } from '@sd/core'
+import { checkFormat, createConfigDocument } from '@sd/adapter-kit'
+import { type ConfigDocument, SdError, toSdError } from '@sd/core'
 
 /** The last good texts of a configuration. */
 export interface StoredConfig {

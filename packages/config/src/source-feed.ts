@@ -1,8 +1,8 @@
+import { createConfigDocument } from '@sd/adapter-kit'
 import {
   type ConfigDocument,
   closedError,
   createBackoff,
-  createConfigDocument,
   delayBeforeRetry,
   type SdError,
   type Staleness,

@@ -1,4 +1,5 @@
-import { type ConfigDocument, createConfigDocument, SdError, settlesWithin, withTimeout } from '@sd/core'
+import { createConfigDocument } from '@sd/adapter-kit'
+import { type ConfigDocument, SdError, settlesWithin, withTimeout } from '@sd/core'
 import { isConfigError } from './failure.ts'
 import type { Layer, LayerReader } from './layer.ts'
 import type { ResolvedConfigOptions, ResolvedConfigSourceOptions } from './options.ts'

@@ -1,11 +1,10 @@
+import { createConfigDocument, formatOfKey } from '@sd/adapter-kit'
 import {
   type ConfigDocument,
   type ConfigEntry,
   type ConfigSource,
   checkKnownKeys,
   checkObject,
-  createConfigDocument,
-  formatOfKey,
   SdError,
   type Watched,
 } from '@sd/core'

@@ -1,7 +1,9 @@
 import { EventEmitter } from 'node:events'
 import http from 'node:http'
 import https from 'node:https'
-import { abortError, type ServerEndpoint, type TlsCertificates } from '@sd/core'
+import type { ServerEndpoint } from '@sd/adapter-kit'
+import { abortError } from '@sd/core'
+import type { TlsCertificates } from '@sd/tls'
 import Consul from 'consul'
 
 /** What the library gives back if it is asked for the response too. */

@@ -1,19 +1,9 @@
 import type { EventEmitter } from 'node:events'
 import http from 'node:http'
 import https from 'node:https'
-import {
-  checkSecret,
-  closedError,
-  createBackoff,
-  createSemaphore,
-  createTlsSource,
-  resolveProvided,
-  SdError,
-  sleep,
-  type TlsCertificates,
-  withAnySignal,
-  withTimeout,
-} from '@sd/core'
+import { checkSecret, resolveProvided } from '@sd/adapter-kit'
+import { closedError, createBackoff, createSemaphore, SdError, sleep, withAnySignal, withTimeout } from '@sd/core'
+import { createTlsSource, type TlsCertificates } from '@sd/tls'
 import { type CallOptions, type ConsulClient, callLibrary, createClient, failedOnReusedSocket } from './consul-client.ts'
 import { isAnswer, responseOf, toConsulError } from './consul-errors.ts'
 import type { ResolvedConsulConnectionOptions } from './options.ts'

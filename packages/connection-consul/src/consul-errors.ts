@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { connectionHint, readServerDelay, SdError, type SdErrorCode, toSdError } from '@sd/core'
+import { connectionHint } from '@sd/adapter-kit'
+import { readServerDelay, SdError, type SdErrorCode, toSdError } from '@sd/core'
 import { isAskedWithoutTls, isDeniedTransaction } from './server-texts.ts'
 
 const codes: Readonly<Record<number, SdErrorCode>> = {

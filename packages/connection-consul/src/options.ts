@@ -1,15 +1,6 @@
-import {
-  checkDuration,
-  checkInteger,
-  checkName,
-  checkProvided,
-  checkSecret,
-  checkServers,
-  invalid,
-  type Provided,
-  type ServerEndpoint,
-  type TlsOptions,
-} from '@sd/core'
+import { checkProvided, checkSecret, checkServers, type Provided, type ServerEndpoint } from '@sd/adapter-kit'
+import { checkDuration, checkInteger, checkName, invalid } from '@sd/core'
+import type { TlsOptions } from '@sd/tls'
 
 /** How to reach Consul: options that every package on it has. */
 export interface ConsulConnectionOptions {

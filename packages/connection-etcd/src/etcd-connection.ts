@@ -1,14 +1,7 @@
 import { isIP } from 'node:net'
-import {
-  type Credentials,
-  closedError,
-  createTlsSource,
-  endpointUrl,
-  resolveProvided,
-  SdError,
-  type TlsCertificates,
-  withTimeout,
-} from '@sd/core'
+import { type Credentials, endpointUrl, resolveProvided } from '@sd/adapter-kit'
+import { closedError, SdError, withTimeout } from '@sd/core'
+import { createTlsSource, type TlsCertificates } from '@sd/tls'
 import { Etcd3, type IOptions } from 'etcd3'
 import { toEtcdError } from './etcd-errors.ts'
 import { createMemberPolicies } from './member-policies.ts'

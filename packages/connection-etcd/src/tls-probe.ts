@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { connect } from 'node:tls'
-import { connectionHint, type ServerEndpoint, type TlsCertificates } from '@sd/core'
+import { connectionHint, type ServerEndpoint } from '@sd/adapter-kit'
+import type { TlsCertificates } from '@sd/tls'
 
 /** How long a server may take to refuse a client certificate after the handshake, in milliseconds: TLS 1.3 says so only then. */
 const refusalMs = 150

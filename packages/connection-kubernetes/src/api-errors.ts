@@ -1,4 +1,4 @@
-import { type ReadableHeaders, readServerDelay, SdError, type SdErrorCode } from '@sd/core'
+import { readServerDelay, SdError, type SdErrorCode } from '@sd/core'
 import { isTooLargeForEtcd } from './server-texts.ts'
 
 /** A `Status` object of the API, as far as it is there. */
@@ -37,7 +37,12 @@ const transportCodes = /^(?:E[A-Z]+|UND_ERR_[A-Z_]+|[A-Z_]*CERT[A-Z_]*|UNABLE_TO
  * @param text its body, a `Status` as JSON where the API itself answered
  * @param headers its header fields, which may say when to come back
  */
-export function toStatusError(status: number, text: string, what: string, headers: ReadableHeaders = {}): SdError {
+export function toStatusError(
+  status: number,
+  text: string,
+  what: string,
+  headers: Parameters<typeof readServerDelay>[0] = {},
+): SdError {
   const { message, details } = readStatus(text)
   const reason = typeof message === 'string' ? message.slice(0, 400) : `status ${status}`
   const isTooLong = details?.causes?.some((cause) => cause.reason === 'FieldValueTooLong') || isTooLargeForEtcd(status, message)

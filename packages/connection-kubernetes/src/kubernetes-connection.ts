@@ -1,5 +1,6 @@
 import { type HttpMethod, IsomorphicFetchHttpLibrary, RequestContext, type ResponseContext, Watch } from '@kubernetes/client-node'
-import { closedError, connectionHint, createSemaphore, SdError, sleep, withTimeout } from '@sd/core'
+import { connectionHint } from '@sd/adapter-kit'
+import { closedError, createSemaphore, SdError, sleep, withTimeout } from '@sd/core'
 import { isAllowed, refusedByPolicy, reviewOf, verbOf, wayOut } from './access-review.ts'
 import { expired, LOGIN_REFUSED, toKubernetesError, toStatusError } from './api-errors.ts'
 import { createLogin } from './login.ts'

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { KubeConfig, type RequestContext } from '@kubernetes/client-node'
-import { checkSecret, invalid, resolveProvided, SdError } from '@sd/core'
+import { checkSecret, resolveProvided } from '@sd/adapter-kit'
+import { invalid, SdError } from '@sd/core'
 import { checkDnsLabel, type ResolvedKubernetesConnectionOptions } from './options.ts'
 import { createSockets, type Sockets } from './sockets.ts'
 

@@ -1,4 +1,5 @@
-import { checkDuration, checkName, checkProvided, checkSecret, invalid, type Provided } from '@sd/core'
+import { checkProvided, checkSecret, type Provided } from '@sd/adapter-kit'
+import { checkDuration, checkName, invalid } from '@sd/core'
 
 /** How to reach Kubernetes: options that every package on it has. */
 export interface KubernetesConnectionOptions {

@@ -1,4 +1,5 @@
-import { closedError, type ServerEndpoint, withTimeout } from '@sd/core'
+import type { ServerEndpoint } from '@sd/adapter-kit'
+import { closedError, withTimeout } from '@sd/core'
 import { readError, toNacosError } from './nacos-error.ts'
 import { createNacosHttp, type NacosRequest, type NacosResponse } from './nacos-http.ts'
 import { createNacosLogin } from './nacos-login.ts'

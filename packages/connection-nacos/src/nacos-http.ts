@@ -1,6 +1,8 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
-import { createTlsSource, SdError, type ServerEndpoint, type TlsCertificates, type TlsOptions } from '@sd/core'
+import type { ServerEndpoint } from '@sd/adapter-kit'
+import { SdError } from '@sd/core'
+import { createTlsSource, type TlsCertificates, type TlsOptions } from '@sd/tls'
 
 /** One call of Nacos' HTTP API. */
 export interface NacosRequest {

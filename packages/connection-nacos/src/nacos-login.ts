@@ -1,12 +1,5 @@
-import {
-  type Credentials,
-  type Provided,
-  parseJsonObject,
-  resolveProvided,
-  SdError,
-  type ServerEndpoint,
-  withTimeout,
-} from '@sd/core'
+import { type Credentials, type Provided, parseJsonObject, resolveProvided, type ServerEndpoint } from '@sd/adapter-kit'
+import { SdError, withTimeout } from '@sd/core'
 import { readError } from './nacos-error.ts'
 import type { NacosHttp, NacosResponse } from './nacos-http.ts'
 import { isWrongLogin } from './server-texts.ts'

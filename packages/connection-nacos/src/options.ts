@@ -1,15 +1,13 @@
 import {
   type Credentials,
   checkCredentials,
-  checkDuration,
-  checkOneOf,
   checkProvided,
   checkServers,
-  invalid,
   type Provided,
   type ServerEndpoint,
-  type TlsOptions,
-} from '@sd/core'
+} from '@sd/adapter-kit'
+import { checkDuration, checkOneOf, invalid } from '@sd/core'
+import type { TlsOptions } from '@sd/tls'
 
 /** How to reach Nacos: options that every package on it has. */
 export interface NacosConnectionOptions {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { SdError, TlsOptions } from '@sd/core'
+import type { SdError } from '@sd/core'
 import {
   createRotation,
   freePort,
@@ -12,6 +12,7 @@ import {
   type ZooKeeperServer,
 } from '@sd/test-servers'
 import { eventually, within } from '@sd/testing'
+import type { TlsOptions } from '@sd/tls'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import {
   checkChroot,

@@ -1,6 +1,7 @@
 import { Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions as SecureOptions } from 'node:tls'
-import { type Credentials, connectionHint, SdError, type ServerEndpoint } from '@sd/core'
+import { type Credentials, connectionHint, type ServerEndpoint } from '@sd/adapter-kit'
+import { SdError } from '@sd/core'
 import { type Client, createClient, type Option } from 'node-zookeeper-client'
 import { createFrameReader, replaceUnknownCode } from './frames.ts'
 

@@ -1,15 +1,13 @@
 import {
   type Credentials,
   checkCredentials,
-  checkDuration,
-  checkName,
   checkProvided,
   checkServers,
-  invalid,
   type Provided,
   type ServerEndpoint,
-  type TlsOptions,
-} from '@sd/core'
+} from '@sd/adapter-kit'
+import { checkDuration, checkName, invalid } from '@sd/core'
+import type { TlsOptions } from '@sd/tls'
 import { type AccessRule, checkAccessRules } from './access.ts'
 
 /** How to reach ZooKeeper: options that every package on it has. */

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import { type Credentials, guardListener, SdError, settlesWithin, untilAborted } from '@sd/core'
+import type { Credentials } from '@sd/adapter-kit'
+import { guardListener, SdError, settlesWithin, untilAborted } from '@sd/core'
 import { CreateMode, type Event, Exception, type Stat } from 'node-zookeeper-client'
 import { type AccessRule, toAcl } from './access.ts'
 import { type DialedClient, type DialOptions, dial, presentCredentials, type SessionIdentity } from './dial.ts'

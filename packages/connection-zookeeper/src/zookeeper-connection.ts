@@ -1,18 +1,7 @@
 import { isIP } from 'node:net'
-import {
-  type Credentials,
-  closedError,
-  createBackoff,
-  createTlsSource,
-  type Provided,
-  resolveProvided,
-  SdError,
-  type ServerEndpoint,
-  settlesWithin,
-  sleep,
-  toSdError,
-  withTimeout,
-} from '@sd/core'
+import { type Credentials, type Provided, resolveProvided, type ServerEndpoint } from '@sd/adapter-kit'
+import { closedError, createBackoff, SdError, settlesWithin, sleep, toSdError, withTimeout } from '@sd/core'
+import { createTlsSource } from '@sd/tls'
 import { type SessionIdentity, sessionExpired } from './dial.ts'
 import { toZooKeeperError } from './errors.ts'
 import { checkLogin, type ResolvedZooKeeperConnectionOptions } from './options.ts'

@@ -1,4 +1,4 @@
-import { maskText } from './masked-text.ts'
+import { maskText } from './masking/masked-text.ts'
 import { describeOldRuntime } from './runtime.ts'
 
 /**

@@ -1,73 +1,161 @@
-export * from './alias-table.ts'
-export * from './assemble.ts'
-export * from './assemble-config-source.ts'
-export * from './assemble-lock.ts'
-export * from './assemble-rate-limiter.ts'
-export type { ReadOptions } from './backend.ts'
-export * from './backoff.ts'
-export * from './balancer.ts'
-export * from './bounded-map.ts'
-export * from './call.ts'
-export type { CircuitBreakerOptions, CircuitWindowOptions } from './circuit-options.ts'
-export * from './circuit-policy.ts'
-export * from './client-options.ts'
-export * from './cluster.ts'
-export * from './config-selection.ts'
-export * from './config-source.ts'
-export * from './connection.ts'
-export * from './connection-errors.ts'
-export * from './deadline.ts'
-export * from './departures.ts'
-export * from './dubbo-endpoints.ts'
-export * from './endpoint.ts'
-export type { BlockOptions, EndpointBlock, EndpointOut, OutReason, OverruledBlocks } from './endpoint-blocks.ts'
-export * from './errors.ts'
-export * from './foreign-ports.ts'
-export * from './forwarded-address.ts'
-export * from './grpc-status.ts'
-export * from './instance.ts'
-export * from './instance-codec.ts'
-export { readIpAddress, readIpNetwork } from './ip-address.ts'
-export * from './keyed-queue.ts'
-export * from './latency-histogram.ts'
-export * from './latest-instances.ts'
-export * from './latest-wins.ts'
-export * from './listener.ts'
-export * from './local-rate-limit.ts'
-export * from './lock.ts'
-export * from './loop-time.ts'
-export { MASK } from './masked-text.ts'
-export * from './masking.ts'
-export * from './monitor.ts'
-export * from './names.ts'
-export { createNotifier, type Notifier } from './notifier.ts'
-export * from './operation.ts'
-export * from './outcome.ts'
-export * from './policy.ts'
+export { type BackoffOptions, createBackoff, spread } from './async/backoff.ts'
+export { createLatestWins, type LatestWins } from './async/latest-wins.ts'
+export { guardListener } from './async/listener.ts'
+export { followLoop, judgeLimit, readStandstillMs } from './async/loop-time.ts'
+export { createNotifier } from './async/notifier.ts'
+export type { OperationOptions } from './async/operation-options.ts'
+export { createSemaphore, type Semaphore } from './async/semaphore.ts'
+export { delayBeforeRetry, readServerDelay } from './async/server-delay.ts'
+export { settlesWithin, sleep, untilAborted, withAnySignal, withTimeout } from './async/timers.ts'
+export { createWatchHub, type WatchHub, type WatchSession } from './async/watch-hub.ts'
+export type { Staleness, Watched } from './async/watched.ts'
+export { createAliasTable, drawIndex } from './balancing/alias-table.ts'
+export {
+  type Balancer,
+  type EndpointView,
+  isPickable,
+  type Picker,
+  type PickRequest,
+  scanPickable,
+} from './balancing/balancer.ts'
+export {
+  type AttachedBalancer,
+  type Cluster,
+  type ClusterExplanation,
+  type ClusterSource,
+  checkClusterSource,
+  type DropRule,
+  describeNoInstance,
+  type EndpointExplanation,
+  formatOut,
+} from './balancing/cluster.ts'
+export { createEndpoint, type Endpoint, type EndpointOptions, endpointKey, isSecureProtocol } from './balancing/endpoint.ts'
+export type { EndpointOut, OutReason, OverruledBlocks } from './balancing/endpoint-blocks.ts'
+export type { AttachedMonitor, Ejection, EndpointCheck, EndpointMonitor, MonitoredCluster } from './balancing/monitor.ts'
+export type { AttemptContext, CallContext, CallResponse, HeaderFields, Interceptor, RequestBody } from './call/call.ts'
+export { DEADLINE_HEADER, readDeadline } from './call/deadline.ts'
+export { type CallPickRequest, type ForwardedAddressOptions, forwardedAddress } from './call/forwarded-address.ts'
+export { IDEMPOTENCY_HEADER, IDEMPOTENT_METHODS, isIdempotent } from './call/idempotency.ts'
+export { deadlineOrigin, isRepeatable, judgeOutcome, type Outcome, originOf, type ResponseVerdict } from './call/outcome.ts'
+export { PRIORITY_HEADER, readPriority } from './call/request-priority.ts'
+export type {
+  ConfigAnnotations,
+  ConfigDocument,
+  ConfigEntry,
+  ConfigFormat,
+  ConfigSource,
+  ConfigSourceCapabilities,
+  ConfigWriteOptions,
+  WritableConfigSource,
+} from './config/config-source.ts'
+export {
+  abortError,
+  closedError,
+  describeThrown,
+  type OutcomeOrigin,
+  SdError,
+  type SdErrorCode,
+  type SdErrorOptions,
+  toSdError,
+} from './errors.ts'
+export { createServiceInstance, RESERVED_METADATA_PREFIX, updateServiceInstance } from './instance/instance.ts'
+export { readIpAddress, readIpNetwork } from './instance/ip-address.ts'
 export {
   instanceAtPort,
+  isPortName,
+  maxPorts,
   type PortReference,
   protocolAtPort,
   sameHealthCheck,
   splitPortReference,
-} from './ports-and-checks.ts'
-export * from './provided.ts'
-export * from './rate-limit.ts'
-export * from './rate-limit-algorithms.ts'
-export * from './registration-driver.ts'
-export * from './registration-keeper.ts'
-export * from './registry.ts'
-export * from './request-priority.ts'
-export * from './retry-budget.ts'
-export * from './semaphore.ts'
-export * from './server-delay.ts'
-export * from './service-instance.ts'
-export * from './snapshot.ts'
-export * from './state-report.ts'
-export * from './telemetry.ts'
-export * from './telemetry-events.ts'
-export * from './timers.ts'
-export * from './tls-options.ts'
-export * from './validate.ts'
-export * from './watch-hub.ts'
-export * from './watched.ts'
+} from './instance/ports-and-checks.ts'
+export {
+  HEALTH_STATUSES,
+  type HealthCheckSpec,
+  type HealthSpec,
+  type HealthStatus,
+  type InstanceSpec,
+  type InstanceUpdate,
+  type Locality,
+  type ServiceInstance,
+} from './instance/service-instance.ts'
+export {
+  type AllServices,
+  collectServices,
+  createSnapshot,
+  diffSnapshots,
+  keepIfSame,
+  type ServiceSnapshot,
+  type SnapshotChange,
+} from './instance/snapshot.ts'
+export { type LeadOptions, lead } from './lock/elect-leader.ts'
+export type { AcquireOptions, Lock, LockHandle, LockHolder } from './lock/lock.ts'
+export { MASK } from './masking/masked-text.ts'
+export { createMasking, type Masking, type MaskingOptions, masking } from './masking/masking.ts'
+export { checkServiceName, escapeName, unescapeName } from './names.ts'
+export {
+  type AdmissionPolicy,
+  type CallPriority,
+  type ConcurrencyLimit,
+  type LimitRequest,
+  type Permit,
+  priorityShares,
+} from './policy/admission.ts'
+export { BoundedMap } from './policy/bounded-map.ts'
+export type {
+  CircuitBreaker,
+  CircuitBreakerOptions,
+  CircuitChange,
+  CircuitChangeReason,
+  CircuitFallback,
+  CircuitState,
+  CircuitWindowOptions,
+  ExecuteOptions,
+} from './policy/circuit-breaker.ts'
+export type { HedgedAttempt, HedgedEnd, HedgeHooks, HedgePolicy } from './policy/hedge-policy.ts'
+export { createLatencyHistogram } from './policy/latency-histogram.ts'
+export {
+  acquireOrReject,
+  type RateLimitAcquireOptions,
+  type RateLimitDecision,
+  type RateLimiter,
+  rateLimitHeaders,
+  rateLimitKey,
+} from './policy/rate-limit.ts'
+export { createRetryBudget, type RetryBudget, type RetryBudgetOptions } from './policy/retry-budget.ts'
+export type { AttemptResult, RetryPolicy } from './policy/retry-policy.ts'
+export type {
+  Discoverer,
+  DiscoverySource,
+  RegisterOptions,
+  Registrar,
+  Registration,
+  RegistrationState,
+  Registry,
+  RegistryCapabilities,
+  RegistryState,
+} from './registry/registry.ts'
+export {
+  type BreakerStateReport,
+  type ClusterStateReport,
+  type ConfigStateReport,
+  collectStates,
+  reportStates,
+  type StateReport,
+} from './telemetry/state-report.ts'
+export { hasTelemetrySubscribers, publishTelemetry, subscribeTelemetry, type TelemetryChannel } from './telemetry/telemetry.ts'
+export type { RefusingPolicy, ServerRefusalReason, TelemetryCall, TelemetryEvents } from './telemetry/telemetry-events.ts'
+export {
+  checkBoolean,
+  checkDuration,
+  checkFunction,
+  checkInteger,
+  checkKnownKeys,
+  checkName,
+  checkNumber,
+  checkObject,
+  checkOneOf,
+  checkText,
+  invalid,
+  MAX_DURATION_MS,
+} from './validate.ts'

@@ -4,7 +4,6 @@ import {
   createLatestWins,
   createSnapshot,
   diffSnapshots,
-  isEmptyChange,
   type LatestWins,
   SdError,
   type ServiceSnapshot,
@@ -14,6 +13,7 @@ import {
   type Watched,
 } from '@sd/core'
 import type { InstanceSource } from './instance-source.ts'
+import { isEmptyChange } from './snapshot-change.ts'
 
 /** All services of a source, and what is new about them. */
 export interface AllServicesEvent {

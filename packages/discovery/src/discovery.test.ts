@@ -1,4 +1,4 @@
-import { type DiscoveryUpdateEvent, discoveryUpdateChannel, SdError, subscribeTelemetry } from '@sd/core'
+import { SdError, subscribeTelemetry, type TelemetryEvents } from '@sd/core'
 import { createMemoryRegistry, type MemoryRegistry } from '@sd/registry-memory'
 import { createSeededRandom, eventually, plainSpec } from '@sd/testing'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -162,8 +162,8 @@ describe('changes', () => {
   })
 
   test('reach telemetry', async () => {
-    const events: DiscoveryUpdateEvent[] = []
-    const stop = subscribeTelemetry(discoveryUpdateChannel, (event) => events.push(event))
+    const events: TelemetryEvents['sd:v1:discovery:update'][] = []
+    const stop = subscribeTelemetry('sd:v1:discovery:update', (event) => events.push(event))
     await registry.register(plainSpec('orders', 1))
     await discover().discover('orders')
     stop()

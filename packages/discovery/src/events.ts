@@ -1,7 +1,6 @@
 import {
   createLatestWins,
   diffSnapshots,
-  isEmptyChange,
   type LatestWins,
   type OperationOptions,
   type ServiceSnapshot,
@@ -9,6 +8,7 @@ import {
   type Staleness,
 } from '@sd/core'
 import type { ServiceState } from './service-feed.ts'
+import { isEmptyChange } from './snapshot-change.ts'
 
 /** A service's instances, and what is new about them. */
 export interface DiscoveryEvent {

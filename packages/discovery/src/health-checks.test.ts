@@ -2,14 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { createServer as createHttp2Server } from 'node:http2'
 import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net'
-import {
-  createServiceInstance,
-  type Endpoint,
-  endpointEjectionChannel,
-  type HealthCheckSpec,
-  type SdError,
-  subscribeTelemetry,
-} from '@sd/core'
+import { createServiceInstance, type Endpoint, type HealthCheckSpec, type SdError, subscribeTelemetry } from '@sd/core'
 import { createHealthMonitor, createHealthReporter, createHttpCheck } from '@sd/health'
 import { createMemoryRegistry } from '@sd/registry-memory'
 import { eventually } from '@sd/testing'
@@ -53,7 +46,7 @@ test('a server that fails its check gets no traffic until it is well again', asy
   const { down, cluster, ids } = await start(fast)
   const told: string[] = []
   onTestFinished(
-    subscribeTelemetry(endpointEjectionChannel, ({ monitor, instanceId, ejection }) => {
+    subscribeTelemetry('sd:v1:endpoint:ejection', ({ monitor, instanceId, ejection }) => {
       told.push(`${monitor} ${instanceId} ${ejection?.reason ?? 'restored'}`)
     }),
   )

@@ -1,4 +1,4 @@
-import { createSnapshot, endpointKey, type HeldList, type ServiceInstance, type ServiceSnapshot } from '@sd/core'
+import { createSnapshot, endpointKey, type ServiceInstance, type ServiceSnapshot } from '@sd/core'
 
 /** Options of {@link ListGuard}. */
 export interface ListGuardOptions {
@@ -37,7 +37,7 @@ export class ListGuard {
   #losses: Loss[] = []
   #arrivals: Loss[] = []
   #leaseMs = unknownLeaseMs
-  #about: HeldList | undefined
+  #about: NonNullable<ServiceSnapshot['held']> | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
 
   constructor(options: ListGuardOptions) {

@@ -5,7 +5,6 @@ import {
   type ClusterExplanation,
   closedError,
   diffSnapshots,
-  discoveryUpdateChannel,
   type Endpoint,
   type EndpointView,
   guardListener,
@@ -330,8 +329,8 @@ export class LiveCluster implements Cluster {
     this.counters.updates++
     this.#firstSnapshot.resolve()
     this.events.publish({ snapshot, stale: this.#state.stale })
-    if (hasTelemetrySubscribers(discoveryUpdateChannel)) {
-      publishTelemetry(discoveryUpdateChannel, { service: this.service, snapshot, change: diffSnapshots(previous, snapshot) })
+    if (hasTelemetrySubscribers('sd:v1:discovery:update')) {
+      publishTelemetry('sd:v1:discovery:update', { service: this.service, snapshot, change: diffSnapshots(previous, snapshot) })
     }
   }
 

@@ -1,16 +1,13 @@
 import {
   type AttachedMonitor,
-  type ClusterPanicEvent,
-  clusterPanicChannel,
   collectStates,
   type Endpoint,
-  type EndpointEjectionEvent,
   type EndpointMonitor,
-  endpointEjectionChannel,
   type MonitoredCluster,
   type SdError,
   type StateReport,
   subscribeTelemetry,
+  type TelemetryEvents,
 } from '@sd/core'
 import { createMemoryRegistry, type MemoryRegistry } from '@sd/registry-memory'
 import { plainSpec } from '@sd/testing'
@@ -96,8 +93,8 @@ describe('an ejected endpoint', () => {
   test('is told to telemetry', async () => {
     const monitor = createPuppet('checks')
     const [one] = (await start(4, { monitors: [monitor] })) as [Endpoint]
-    const events: EndpointEjectionEvent[] = []
-    const stop = subscribeTelemetry(endpointEjectionChannel, (event) => events.push(event))
+    const events: TelemetryEvents['sd:v1:endpoint:ejection'][] = []
+    const stop = subscribeTelemetry('sd:v1:endpoint:ejection', (event) => events.push(event))
     monitor.cluster.eject(one, { reason: 'test', forMs: 5 })
     monitor.cluster.restore(one)
     stop()
@@ -193,8 +190,8 @@ describe('a panic', () => {
   test('uses all endpoints while less than the threshold are well, at once', async () => {
     const monitor = createPuppet('checks')
     const endpoints = await start(5, { monitors: [monitor] })
-    const events: ClusterPanicEvent[] = []
-    const stop = subscribeTelemetry(clusterPanicChannel, (event) => events.push(event))
+    const events: TelemetryEvents['sd:v1:cluster:panic'][] = []
+    const stop = subscribeTelemetry('sd:v1:cluster:panic', (event) => events.push(event))
     for (const endpoint of endpoints.slice(0, 2)) monitor.cluster.eject(endpoint, { reason: 'test' })
     await coalesced()
     expect([used(), discovery.cluster('orders').explain().isPanic]).toEqual(['234', false])

@@ -1,9 +1,7 @@
 import {
-  clusterPanicChannel,
   type Ejection,
   type Endpoint,
   type EndpointOut,
-  endpointEjectionChannel,
   hasTelemetrySubscribers,
   type OutReason,
   type OverruledBlocks,
@@ -179,7 +177,7 @@ export class Outs {
     // All fail: they are used whatever the threshold is, because then it is more likely the way to them, or a blip of all.
     if (this.isPanic === (isPanic || isDead)) return
     this.isPanic = isPanic || isDead
-    publishTelemetry(clusterPanicChannel, { service, isPanic: this.isPanic, healthyShare: inShare })
+    publishTelemetry('sd:v1:cluster:panic', { service, isPanic: this.isPanic, healthyShare: inShare })
     if (this.isPanic) this.#options.onPanic()
   }
 
@@ -204,9 +202,9 @@ export function outsOf({ instance, blocks }: Endpoint): readonly EndpointOut[] {
 
 /** Publishes that an endpoint was taken out, or put back if there is no ejection. */
 export function publishEjection(endpoint: Endpoint, monitor: string, ejection?: Ejection): void {
-  if (!hasTelemetrySubscribers(endpointEjectionChannel)) return
+  if (!hasTelemetrySubscribers('sd:v1:endpoint:ejection')) return
   const { service, id: instanceId } = endpoint.instance
-  publishTelemetry(endpointEjectionChannel, { service, instanceId, origin: endpoint.origin, monitor, ejection })
+  publishTelemetry('sd:v1:endpoint:ejection', { service, instanceId, origin: endpoint.origin, monitor, ejection })
 }
 
 function blockOf(monitor: string): string {

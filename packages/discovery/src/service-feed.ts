@@ -8,11 +8,11 @@ import {
   sleep,
   toSdError,
   type Watched,
-  withStale,
 } from '@sd/core'
 import type { DiskSnapshots } from './disk-snapshots.ts'
 import type { InstanceFeed } from './instance-source.ts'
 import { ListGuard } from './list-guard.ts'
+import { withStale } from './snapshot-change.ts'
 
 /** What is known of a service. */
 export interface ServiceState {

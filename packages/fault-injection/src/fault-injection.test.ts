@@ -1,7 +1,7 @@
 import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
 import { createServiceClient, type ServiceClient } from '@sd/client'
 import { createConfig, createMemoryConfigSource } from '@sd/config'
-import { type FaultInjectedEvent, faultInjectedChannel, subscribeTelemetry } from '@sd/core'
+import { subscribeTelemetry, type TelemetryEvents } from '@sd/core'
 import { createDiscovery } from '@sd/discovery'
 import { createStaticRegistry } from '@sd/registry-static'
 import { createRetryPolicy } from '@sd/retry'
@@ -38,9 +38,9 @@ function clientOf(server: Server, faults?: FaultInjection, more: object = {}): S
   return client
 }
 
-function record(): FaultInjectedEvent[] {
-  const events: FaultInjectedEvent[] = []
-  onTestFinished(subscribeTelemetry(faultInjectedChannel, (event) => events.push(event)))
+function record(): TelemetryEvents['sd:v1:fault:injected'][] {
+  const events: TelemetryEvents['sd:v1:fault:injected'][] = []
+  onTestFinished(subscribeTelemetry('sd:v1:fault:injected', (event) => events.push(event)))
   return events
 }
 

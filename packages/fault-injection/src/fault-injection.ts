@@ -5,7 +5,6 @@ import {
   checkFunction,
   checkKnownKeys,
   checkObject,
-  faultInjectedChannel,
   type HeaderFields,
   type Interceptor,
   publishTelemetry,
@@ -86,7 +85,7 @@ export function createFaultInjection(options: FaultInjectionOptions = {}): Fault
       const { service, method, path } = call
       const rule = choose({ service, method, path, header: headers[FAULT_HEADER] })
       if (!rule) return next()
-      publishTelemetry(faultInjectedChannel, {
+      publishTelemetry('sd:v1:fault:injected', {
         service,
         rule: rule.name,
         faults: faultsOf(rule),
@@ -108,7 +107,7 @@ export function createFaultInjection(options: FaultInjectionOptions = {}): Fault
           application(request, response)
           return
         }
-        publishTelemetry(faultInjectedChannel, { service, rule: rule.name, faults: faultsOf(rule), side: 'server' })
+        publishTelemetry('sd:v1:fault:injected', { service, rule: rule.name, faults: faultsOf(rule), side: 'server' })
         if (rule.name === 'header') delete request.headers[FAULT_HEADER]
         handleWithFault({ request, response, rule, delayMs: delayOf(rule), application })
       }

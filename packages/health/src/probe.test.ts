@@ -1,4 +1,4 @@
-import { createSemaphore, type HealthCheckEvent, healthCheckChannel, subscribeTelemetry } from '@sd/core'
+import { createSemaphore, subscribeTelemetry, type TelemetryEvents } from '@sd/core'
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { startProbe } from './probe.ts'
 import { resolveProbeOptions } from './probe-options.ts'
@@ -8,8 +8,8 @@ beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
 test('every run is published, with the verdict and the time of both', async () => {
-  const events: HealthCheckEvent[] = []
-  onTestFinished(subscribeTelemetry(healthCheckChannel, (event) => void events.push(event)))
+  const events: TelemetryEvents['sd:v1:health:check'][] = []
+  onTestFinished(subscribeTelemetry('sd:v1:health:check', (event) => void events.push(event)))
   const startedAt = Date.now()
   let isWell = true
   const stop = startProbe({

@@ -1,4 +1,4 @@
-import { hasTelemetrySubscribers, healthCheckChannel, publishTelemetry, type Semaphore, sleep } from '@sd/core'
+import { hasTelemetrySubscribers, publishTelemetry, type Semaphore, sleep } from '@sd/core'
 import { type CheckRun, type CheckRunnerOptions, createCheckRunner } from './check-run.ts'
 import type { ProbeOptions } from './probe-options.ts'
 import { type CheckStatus, createVerdict } from './verdict.ts'
@@ -46,11 +46,11 @@ export function startProbe({ check, target, settings, places, onResult }: StartP
       const hasChanged = verdict.record(run.error === undefined)
       if (hasChanged) sinceMs = run.checkedAt
       const { status } = verdict
-      if (hasTelemetrySubscribers(healthCheckChannel)) {
+      if (hasTelemetrySubscribers('sd:v1:health:check')) {
         const { service, id: instanceId } = target()
         const { checkedAt: checkedAtMs, durationMs, error } = run
         const event = { check: check.name, service, instanceId, durationMs, error, checkedAtMs, status, sinceMs }
-        publishTelemetry(healthCheckChannel, event)
+        publishTelemetry('sd:v1:health:check', event)
       }
       onResult({ run, status, hasChanged, sinceMs })
       const pauseMs = verdict.isOpen ? fastIntervalMs : intervalMs

@@ -1,16 +1,6 @@
 import { createSecureContext, type SecureContext } from 'node:tls'
-import {
-  checkBoolean,
-  checkKnownKeys,
-  checkName,
-  checkObject,
-  checkPemSource,
-  createTlsSource,
-  isSecureProtocol,
-  type PemSource,
-  SdError,
-  type TlsCertificates,
-} from '@sd/core'
+import { checkBoolean, checkKnownKeys, checkName, checkObject, isSecureProtocol, SdError } from '@sd/core'
+import { checkPemSource, createTlsSource, type PemSource, type TlsCertificates } from '@sd/tls'
 import type { HealthTarget } from './health-check.ts'
 
 /** How a check speaks TLS. */

@@ -2,14 +2,7 @@ import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
 import { createServiceClient, createUndiciTransport } from '@sd/client'
-import {
-  attemptEndChannel,
-  diffSnapshots,
-  type Registry,
-  type ServiceSnapshot,
-  settlesWithin,
-  subscribeTelemetry,
-} from '@sd/core'
+import { diffSnapshots, type Registry, type ServiceSnapshot, settlesWithin, subscribeTelemetry } from '@sd/core'
 import { createDiscovery, type Discovery } from '@sd/discovery'
 import { createMemoryRegistry } from '@sd/registry-memory'
 import { type CertificateSet, createCertificates } from '@sd/test-servers'
@@ -53,7 +46,7 @@ function connectHttp(discovery: Discovery, onPick: OnPick, dispatcher?: Agent): 
     retry: { name: 'never', next: () => undefined },
     transport: createUndiciTransport(dispatcher ? { dispatcher } : {}),
   })
-  const unsubscribe = subscribeTelemetry(attemptEndChannel, ({ instanceId, durationMs }) => {
+  const unsubscribe = subscribeTelemetry('sd:v1:attempt:end', ({ instanceId, durationMs }) => {
     onPick(instanceId, performance.now() - durationMs)
   })
   return {

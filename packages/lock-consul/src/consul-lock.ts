@@ -1,18 +1,6 @@
+import { assembleLock, type TakenLock, type TakeOptions, watchHeldLock } from '@sd/adapter-kit'
 import { createConsulConnection, type Found, followQuery, type Query, queryOnce } from '@sd/connection-consul'
-import {
-  assembleLock,
-  createBackoff,
-  delayBeforeRetry,
-  escapeName,
-  type Lock,
-  type LockHolder,
-  SdError,
-  sleep,
-  type TakenLock,
-  type TakeOptions,
-  watchHeldLock,
-  withAnySignal,
-} from '@sd/core'
+import { createBackoff, delayBeforeRetry, escapeName, type Lock, type LockHolder, SdError, sleep, withAnySignal } from '@sd/core'
 import { createLocalQueue } from './local-queue.ts'
 import { type ConsulLockOptions, resolveConsulLockOptions } from './options.ts'
 import { type ConsulSession, openSession } from './session.ts'

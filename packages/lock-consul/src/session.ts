@@ -1,5 +1,6 @@
+import { keepSession } from '@sd/adapter-kit'
 import { type ConsulConnection, ping, responseOf, unlessMissing } from '@sd/connection-consul'
-import { invalid, keepSession, SdError } from '@sd/core'
+import { invalid, SdError } from '@sd/core'
 import type { ResolvedConsulLockOptions } from './options.ts'
 
 /** A session on Consul that is renewed for as long as Consul can be reached. All locks of a client hang on it. */

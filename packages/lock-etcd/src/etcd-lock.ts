@@ -1,18 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { assembleLock, type TakenLock, type TakeOptions, watchHeldLock } from '@sd/adapter-kit'
 import { createEtcdConnection, followPrefix, type KeyValues, listPrefix } from '@sd/connection-etcd'
-import {
-  assembleLock,
-  createBackoff,
-  escapeName,
-  type Lock,
-  type LockHolder,
-  SdError,
-  sleep,
-  type TakenLock,
-  type TakeOptions,
-  watchHeldLock,
-  withAnySignal,
-} from '@sd/core'
+import { createBackoff, escapeName, type Lock, type LockHolder, SdError, sleep, withAnySignal } from '@sd/core'
 import { type EtcdLockOptions, resolveEtcdLockOptions } from './options.ts'
 import { type EtcdSession, openSession } from './session.ts'
 

@@ -1,5 +1,5 @@
+import { keepSession } from '@sd/adapter-kit'
 import { type EtcdConnection, grantLease } from '@sd/connection-etcd'
-import { keepSession } from '@sd/core'
 
 /** A lease that is renewed for as long as etcd can be reached. All locks of a client hang on it. */
 export interface EtcdSession {

@@ -1,18 +1,4 @@
-import {
-  breakerStateChannel,
-  callCollapseChannel,
-  callFallbackChannel,
-  callHedgeChannel,
-  callRefusedChannel,
-  callRetryChannel,
-  clusterPanicChannel,
-  configUpdateChannel,
-  endpointEjectionChannel,
-  publishTelemetry,
-  registrationStateChannel,
-  registryStateChannel,
-  SdError,
-} from '@sd/core'
+import { publishTelemetry, SdError } from '@sd/core'
 import { expect, onTestFinished, test } from 'vitest'
 import { createServiceLogging } from './index.ts'
 import { createCollectingLogger } from './testing/lines.ts'
@@ -23,29 +9,29 @@ const instance = { service: 'stock', instanceId: 'i1' }
 const { origin, monitor } = { origin: 'http://127.0.0.1:1', monitor: 'outliers' }
 
 function publishAll(): void {
-  publishTelemetry(registryStateChannel, { registry: 'consul', state: 'disconnected', error })
-  publishTelemetry(registryStateChannel, { registry: 'consul', state: 'connected' })
-  publishTelemetry(registrationStateChannel, { registry: 'consul', ...instance, state: 'recovering', error })
-  publishTelemetry(registrationStateChannel, { registry: 'consul', ...instance, state: 'failed', error })
-  publishTelemetry(registrationStateChannel, { registry: 'consul', ...instance, state: 'active' })
-  publishTelemetry(breakerStateChannel, { breaker: 'b', state: 'open', previous: 'closed', reason: 'failure-rate' })
-  publishTelemetry(breakerStateChannel, { breaker: 'b', state: 'half-open', previous: 'open', reason: 'open-time-over' })
-  publishTelemetry(endpointEjectionChannel, {
+  publishTelemetry('sd:v1:backend:state', { registry: 'consul', state: 'disconnected', error })
+  publishTelemetry('sd:v1:backend:state', { registry: 'consul', state: 'connected' })
+  publishTelemetry('sd:v1:registration:state', { registry: 'consul', ...instance, state: 'recovering', error })
+  publishTelemetry('sd:v1:registration:state', { registry: 'consul', ...instance, state: 'failed', error })
+  publishTelemetry('sd:v1:registration:state', { registry: 'consul', ...instance, state: 'active' })
+  publishTelemetry('sd:v1:breaker:state', { breaker: 'b', state: 'open', previous: 'closed', reason: 'failure-rate' })
+  publishTelemetry('sd:v1:breaker:state', { breaker: 'b', state: 'half-open', previous: 'open', reason: 'open-time-over' })
+  publishTelemetry('sd:v1:endpoint:ejection', {
     ...instance,
     origin,
     monitor,
     ejection: { reason: 'consecutive-5xx', forMs: 30_000 },
   })
-  publishTelemetry(endpointEjectionChannel, { ...instance, origin, monitor })
-  publishTelemetry(clusterPanicChannel, { service: 'stock', isPanic: true, healthyShare: 0.4 })
-  publishTelemetry(clusterPanicChannel, { service: 'stock', isPanic: false, healthyShare: 1 })
-  publishTelemetry(callRetryChannel, { call, attempt: 1, delayMs: 50, status: 503 })
-  publishTelemetry(callHedgeChannel, { call, attempt: 2, afterMs: 100 })
-  publishTelemetry(callCollapseChannel, { call })
-  publishTelemetry(callRefusedChannel, { call, policy: 'breaker', name: 'b' })
-  publishTelemetry(callFallbackChannel, { call, error })
-  publishTelemetry(configUpdateChannel, { config: 'app', version: 2, changed: ['db.pool.size', 'db.password'], durationMs: 3 })
-  publishTelemetry(configUpdateChannel, { config: 'app', version: 2, changed: [], durationMs: 3, error })
+  publishTelemetry('sd:v1:endpoint:ejection', { ...instance, origin, monitor })
+  publishTelemetry('sd:v1:cluster:panic', { service: 'stock', isPanic: true, healthyShare: 0.4 })
+  publishTelemetry('sd:v1:cluster:panic', { service: 'stock', isPanic: false, healthyShare: 1 })
+  publishTelemetry('sd:v1:call:retry', { call, attempt: 1, delayMs: 50, status: 503 })
+  publishTelemetry('sd:v1:call:hedge', { call, attempt: 2, afterMs: 100 })
+  publishTelemetry('sd:v1:call:collapse', { call })
+  publishTelemetry('sd:v1:call:refused', { call, policy: 'breaker', name: 'b' })
+  publishTelemetry('sd:v1:call:fallback', { call, error })
+  publishTelemetry('sd:v1:config:update', { config: 'app', version: 2, changed: ['db.pool.size', 'db.password'], durationMs: 3 })
+  publishTelemetry('sd:v1:config:update', { config: 'app', version: 2, changed: [], durationMs: 3, error })
 }
 
 test('events become lines, outside of whatever request is served', async () => {
@@ -88,7 +74,7 @@ test('a line names a few of many changed paths', () => {
   const logging = createServiceLogging({ logger, context })
   onTestFinished(logging.close)
   const changed = Array.from({ length: 1_000 }, (_, index) => `flags.${index}`)
-  publishTelemetry(configUpdateChannel, { config: 'app', version: 1, changed, durationMs: 3 })
+  publishTelemetry('sd:v1:config:update', { config: 'app', version: 1, changed, durationMs: 3 })
   expect(lines()).toMatchObject([{ changed: changed.slice(0, 20), changed_count: 1_000 }])
 })
 

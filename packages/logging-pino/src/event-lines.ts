@@ -1,21 +1,4 @@
-import {
-  breakerStateChannel,
-  type CallEndEvent,
-  callCollapseChannel,
-  callFallbackChannel,
-  callHedgeChannel,
-  callRefusedChannel,
-  callRetryChannel,
-  clusterPanicChannel,
-  configUpdateChannel,
-  endpointEjectionChannel,
-  originOf,
-  registrationStateChannel,
-  registryStateChannel,
-  type TelemetryCall,
-  type TelemetryChannel,
-  type TelemetryEvents,
-} from '@sd/core'
+import { originOf, type TelemetryCall, type TelemetryChannel, type TelemetryEvents } from '@sd/core'
 import { withoutQuery } from './ids.ts'
 
 /** A line for the log. */
@@ -36,22 +19,22 @@ const maxPaths = 20
 
 /** Which event makes which line. What a call says for itself in the end (refusals, retries) is told at `debug`. */
 export const eventLines: EventLines = {
-  [registryStateChannel]: ({ registry, state, error }) => ({
+  'sd:v1:backend:state': ({ registry, state, error }) => ({
     level: state === 'disconnected' ? 'warn' : 'info',
     message: `registry ${state}`,
     fields: { registry, err: error },
   }),
-  [registrationStateChannel]: ({ registry, service, instanceId, state, error }) => ({
+  'sd:v1:registration:state': ({ registry, service, instanceId, state, error }) => ({
     level: state === 'failed' ? 'error' : state === 'recovering' ? 'warn' : 'info',
     message: `registration ${state}`,
     fields: { registry, peer_service: service, instance_id: instanceId, err: error },
   }),
-  [breakerStateChannel]: ({ breaker, state, previous, reason }) => ({
+  'sd:v1:breaker:state': ({ breaker, state, previous, reason }) => ({
     level: state === 'open' || state === 'isolated' ? 'warn' : 'info',
     message: `breaker ${state}`,
     fields: { breaker, previous, reason },
   }),
-  [endpointEjectionChannel]: ({ service, instanceId, origin, monitor, ejection }) => ({
+  'sd:v1:endpoint:ejection': ({ service, instanceId, origin, monitor, ejection }) => ({
     level: ejection ? 'warn' : 'info',
     message: ejection ? 'endpoint ejected' : 'endpoint restored',
     fields: {
@@ -63,37 +46,37 @@ export const eventLines: EventLines = {
       for_ms: ejection?.forMs,
     },
   }),
-  [clusterPanicChannel]: ({ service, isPanic, healthyShare }) => ({
+  'sd:v1:cluster:panic': ({ service, isPanic, healthyShare }) => ({
     level: isPanic ? 'error' : 'info',
     message: isPanic ? 'cluster in panic' : 'cluster out of panic',
     fields: { peer_service: service, healthy_share: healthyShare },
   }),
-  [callRetryChannel]: ({ call, attempt, delayMs, status, error }) => ({
+  'sd:v1:call:retry': ({ call, attempt, delayMs, status, error }) => ({
     level: 'debug',
     message: 'call is tried again',
     fields: { ...describeCall(call), attempt, delay_ms: delayMs, status, err: error },
   }),
-  [callHedgeChannel]: ({ call, attempt, afterMs }) => ({
+  'sd:v1:call:hedge': ({ call, attempt, afterMs }) => ({
     level: 'debug',
     message: 'call is hedged',
     fields: { ...describeCall(call), attempt, after_ms: afterMs },
   }),
-  [callCollapseChannel]: ({ call }) => ({
+  'sd:v1:call:collapse': ({ call }) => ({
     level: 'debug',
     message: 'call shares a response',
     fields: describeCall(call),
   }),
-  [callRefusedChannel]: ({ call, policy, name }) => ({
+  'sd:v1:call:refused': ({ call, policy, name }) => ({
     level: 'debug',
     message: 'call refused',
     fields: { ...describeCall(call), policy, policy_name: name },
   }),
-  [callFallbackChannel]: ({ call, error }) => ({
+  'sd:v1:call:fallback': ({ call, error }) => ({
     level: 'warn',
     message: 'fallback stood in',
     fields: { ...describeCall(call), err: error },
   }),
-  [configUpdateChannel]: ({ config, version, changed, error }) => ({
+  'sd:v1:config:update': ({ config, version, changed, error }) => ({
     level: error ? 'warn' : 'info',
     message: error ? 'config update refused' : 'config updated',
     fields: error
@@ -103,7 +86,7 @@ export const eventLines: EventLines = {
 }
 
 /** The line of a call that ended. What is the caller's own doing, such as giving it up, is not a failure of the service. */
-export function describeCallEnd({ call, status, error, attempts, durationMs }: CallEndEvent): LogLine {
+export function describeCallEnd({ call, status, error, attempts, durationMs }: TelemetryEvents['sd:v1:call:end']): LogLine {
   const isFailure = error ? originOf(error) !== 'caller' : status !== undefined && status >= 500
   return {
     level: isFailure ? 'warn' : 'debug',

@@ -1,7 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import {
-  callEndChannel,
   checkBoolean,
   checkFunction,
   checkKnownKeys,
@@ -132,7 +131,7 @@ export function createServiceLogging(options: ServiceLoggingOptions): ServiceLog
   }
 
   const subscriptions = [
-    subscribeTelemetry(callEndChannel, (event) => {
+    subscribeTelemetry('sd:v1:call:end', (event) => {
       // Calls of a client that does not have the interceptor are somebody else's.
       if (scopes.has(event.call)) write(describeCallEnd(event), event.call)
     }),

@@ -1,16 +1,4 @@
-import {
-  attemptEndChannel,
-  type CallEndEvent,
-  callCollapseChannel,
-  callEndChannel,
-  callFallbackChannel,
-  callHedgeChannel,
-  callRefusedChannel,
-  callRetryChannel,
-  callStartChannel,
-  originOf,
-  type TelemetryCall,
-} from '@sd/core'
+import { originOf, type TelemetryCall, type TelemetryEvents } from '@sd/core'
 import { guardExemplars } from './exemplars.ts'
 import type { MetricContext } from './metric-context.ts'
 import type { Labels } from './series.ts'
@@ -83,10 +71,10 @@ export function measureCalls({ series, listen, options, instanceName, instanceVa
 
   // Calls whose start was seen: of those that began before this the end counts, but they were never counted as active.
   const started = new WeakMap<TelemetryCall, Labels>()
-  listen(callStartChannel, ({ call }) => {
+  listen('sd:v1:call:start', ({ call }) => {
     started.set(call, active.add([call.service], 1))
   })
-  listen(callEndChannel, (event) => {
+  listen('sd:v1:call:end', (event) => {
     const { call, status, error, durationMs } = event
     const { service } = call
     const method = methods.has(call.method) ? call.method : 'other'
@@ -97,7 +85,7 @@ export function measureCalls({ series, listen, options, instanceName, instanceVa
     if (error) callErrors.add([service, error.code, originOf(error)])
     callDuration.observe([service, method, statusClass(event)], durationMs / 1_000, exemplarOf(event))
   })
-  listen(attemptEndChannel, (event) => {
+  listen('sd:v1:attempt:end', (event) => {
     const { call, status, error, instanceId, durationMs, latencyMs = durationMs } = event
     const { service } = call
     series.noteService(service)
@@ -105,13 +93,13 @@ export function measureCalls({ series, listen, options, instanceName, instanceVa
     if (error) attemptErrors.add([service, error.code, originOf(error)])
     attemptLatency.observe([service, statusClass(event)], latencyMs / 1_000, exemplarOf(event))
   })
-  listen(callRetryChannel, ({ call, status, error }) => retries.add([call.service, error?.code ?? status ?? 'none']))
-  listen(callHedgeChannel, ({ call }) => hedges.add([call.service]))
-  listen(callCollapseChannel, ({ call }) => collapses.add([call.service]))
-  listen(callRefusedChannel, ({ call, policy, name }) => refusals.add([call.service, policy, name]))
-  listen(callFallbackChannel, ({ call, error }) => fallbacks.add([call.service, error.code]))
+  listen('sd:v1:call:retry', ({ call, status, error }) => retries.add([call.service, error?.code ?? status ?? 'none']))
+  listen('sd:v1:call:hedge', ({ call }) => hedges.add([call.service]))
+  listen('sd:v1:call:collapse', ({ call }) => collapses.add([call.service]))
+  listen('sd:v1:call:refused', ({ call, policy, name }) => refusals.add([call.service, policy, name]))
+  listen('sd:v1:call:fallback', ({ call, error }) => fallbacks.add([call.service, error.code]))
 }
 
-function statusClass({ status }: CallEndEvent): string {
+function statusClass({ status }: TelemetryEvents['sd:v1:call:end']): string {
   return status === undefined ? 'none' : `${Math.floor(status / 100)}xx`
 }

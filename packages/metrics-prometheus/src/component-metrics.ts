@@ -1,17 +1,3 @@
-import {
-  breakerStateChannel,
-  clusterPanicChannel,
-  configUpdateChannel,
-  discoveryUpdateChannel,
-  endpointEjectionChannel,
-  faultInjectedChannel,
-  healthCheckChannel,
-  rateLimitChannel,
-  registrationStateChannel,
-  registryOperationChannel,
-  registryStateChannel,
-  serverRefusedChannel,
-} from '@sd/core'
 import type { MetricContext } from './metric-context.ts'
 
 /** Counts what policies, monitors, registries, Discovery and configurations do besides calls. */
@@ -38,9 +24,9 @@ function measurePolicies({ series, listen }: MetricContext): void {
     help: 'Requests that a server refused, by what refused them and by priority, or none.',
     labelNames: ['server', 'reason', 'priority'],
   })
-  listen(serverRefusedChannel, ({ server, reason, priority = 'none' }) => refusals.add([server, reason, priority]))
-  listen(breakerStateChannel, ({ breaker, state, reason }) => transitions.add([breaker, state, reason]))
-  listen(rateLimitChannel, ({ limiter, decision: { allowed, degraded = 'none' } }) =>
+  listen('sd:v1:server:refused', ({ server, reason, priority = 'none' }) => refusals.add([server, reason, priority]))
+  listen('sd:v1:breaker:state', ({ breaker, state, reason }) => transitions.add([breaker, state, reason]))
+  listen('sd:v1:rate-limit:decision', ({ limiter, decision: { allowed, degraded = 'none' } }) =>
     decisions.add([limiter, allowed ? 'allowed' : 'refused', degraded]),
   )
 }
@@ -82,20 +68,20 @@ function measureEndpoints({ series, listen, options, instanceName, instanceValue
     help: 'Faults that were injected for a drill, by rule and kind.',
     labelNames: ['service', 'rule', 'fault', 'side'],
   })
-  listen(faultInjectedChannel, ({ service, rule, faults: kinds, side }) => {
+  listen('sd:v1:fault:injected', ({ service, rule, faults: kinds, side }) => {
     for (const kind of kinds) faults.add([service, rule, kind, side])
   })
-  listen(endpointEjectionChannel, ({ service, monitor, instanceId, ejection }) => {
+  listen('sd:v1:endpoint:ejection', ({ service, monitor, instanceId, ejection }) => {
     if (ejection) ejections.add([service, monitor, ejection.reason, ...instanceValue(instanceId)])
     else restores.add([service, monitor, ...instanceValue(instanceId)])
   })
-  listen(clusterPanicChannel, ({ service, isPanic }) => {
+  listen('sd:v1:cluster:panic', ({ service, isPanic }) => {
     if (isPanic) panics.add([service])
   })
-  listen(discoveryUpdateChannel, ({ service, change }) => {
+  listen('sd:v1:discovery:update', ({ service, change }) => {
     for (const kind of ['added', 'updated', 'removed'] as const) changes.add([service, kind], change[kind].length)
   })
-  listen(healthCheckChannel, ({ service, check, instanceId, durationMs, error }) => {
+  listen('sd:v1:health:check', ({ service, check, instanceId, durationMs, error }) => {
     checks.add([service, check, error?.code ?? 'ok', ...instanceValue(instanceId)])
     checkDuration.observe([service, check], durationMs / 1_000)
   })
@@ -123,12 +109,12 @@ function measureRegistries({ series, listen, options }: MetricContext): void {
     help: 'Changes of registrations to a state.',
     labelNames: ['registry', 'service', 'state'],
   })
-  listen(registryOperationChannel, ({ registry, operation, durationMs, error }) => {
+  listen('sd:v1:backend:operation', ({ registry, operation, durationMs, error }) => {
     operations.add([registry, operation, error?.code ?? 'ok'])
     operationDuration.observe([registry, operation], durationMs / 1_000)
   })
-  listen(registryStateChannel, ({ registry, state }) => stateChanges.add([registry, state]))
-  listen(registrationStateChannel, ({ registry, service, state }) => registrationChanges.add([registry, service, state]))
+  listen('sd:v1:backend:state', ({ registry, state }) => stateChanges.add([registry, state]))
+  listen('sd:v1:registration:state', ({ registry, service, state }) => registrationChanges.add([registry, service, state]))
 }
 
 function measureConfigs({ series, listen, options }: MetricContext): void {
@@ -143,7 +129,7 @@ function measureConfigs({ series, listen, options }: MetricContext): void {
     labelNames: ['config'],
     buckets: options.buckets,
   })
-  listen(configUpdateChannel, ({ config, durationMs, error }) => {
+  listen('sd:v1:config:update', ({ config, durationMs, error }) => {
     updates.add([config, error?.code ?? 'ok'])
     updateDuration.observe([config], durationMs / 1_000)
   })

@@ -1,10 +1,10 @@
-import { type CallEndEvent, invalid, type TelemetryCall } from '@sd/core'
+import { invalid, type TelemetryCall, type TelemetryEvents } from '@sd/core'
 
 /** Labels of an exemplar, which leads from a measured value to the trace of one call. */
 export type ExemplarLabels = Readonly<Record<string, string>>
 
 /** Finds the exemplar of a call or an attempt that ended; `undefined` for none. On the request path: it must be quick. */
-export type ExemplarSource = (event: CallEndEvent) => ExemplarLabels | undefined
+export type ExemplarSource = (event: TelemetryEvents['sd:v1:call:end']) => ExemplarLabels | undefined
 
 const traceParent = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}/
 const labelName = /^[a-zA-Z_][a-zA-Z0-9_]*$/
@@ -15,7 +15,7 @@ const longestExemplar = 128
  * The ids in the `traceparent` header of the call (W3C Trace Context), if the trace is sampled: others can't be looked up. From the call
  * and never from AsyncLocalStorage, which belongs to another request when an event is published.
  */
-export function readTraceParent({ call }: CallEndEvent): ExemplarLabels | undefined {
+export function readTraceParent({ call }: TelemetryEvents['sd:v1:call:end']): ExemplarLabels | undefined {
   const { headers } = call as TelemetryCall & { readonly headers?: Readonly<Record<string, string>> }
   const header = headers?.['traceparent']
   // Most traces are not sampled: the last bit of the flags tells so without a look at the rest.

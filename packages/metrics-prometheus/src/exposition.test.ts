@@ -1,6 +1,6 @@
 import { createServer, get, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { callEndChannel, publishTelemetry } from '@sd/core'
+import { publishTelemetry } from '@sd/core'
 import { Gauge, Registry } from 'prom-client'
 import { afterEach, describe, expect, test } from 'vitest'
 import { prefersOpenMetrics, writeMetrics } from './exposition.ts'
@@ -19,7 +19,7 @@ function start(options?: MetricsOptions): Metrics {
 }
 
 function endCall(flags?: string): void {
-  publishTelemetry(callEndChannel, { call: createCall({}, flags), status: 200, durationMs: 30, attempts: 1 })
+  publishTelemetry('sd:v1:call:end', { call: createCall({}, flags), status: 200, durationMs: 30, attempts: 1 })
 }
 
 async function serve(metrics: Metrics): Promise<string> {

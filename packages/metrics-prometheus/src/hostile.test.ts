@@ -1,24 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import {
-  attemptEndChannel,
-  breakerStateChannel,
-  callEndChannel,
-  callFallbackChannel,
-  callRefusedChannel,
-  callRetryChannel,
-  callStartChannel,
-  configUpdateChannel,
-  discoveryUpdateChannel,
-  endpointEjectionChannel,
-  healthCheckChannel,
-  publishTelemetry,
-  rateLimitChannel,
-  registryOperationChannel,
-  registryStateChannel,
-  reportStates,
-} from '@sd/core'
+import { publishTelemetry, reportStates } from '@sd/core'
 import { createHostileValues, createSeededRandom } from '@sd/testing'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createMetrics } from './index.ts'
@@ -37,9 +20,16 @@ afterEach(async () => {
 })
 
 const channels = [
-  ...[attemptEndChannel, breakerStateChannel, callEndChannel, callFallbackChannel, callRefusedChannel, callRetryChannel],
-  ...[callStartChannel, configUpdateChannel, discoveryUpdateChannel, endpointEjectionChannel, healthCheckChannel],
-  ...[rateLimitChannel, registryOperationChannel, registryStateChannel],
+  ...[
+    'sd:v1:attempt:end',
+    'sd:v1:breaker:state',
+    'sd:v1:call:end',
+    'sd:v1:call:fallback',
+    'sd:v1:call:refused',
+    'sd:v1:call:retry',
+  ],
+  ...['sd:v1:call:start', 'sd:v1:config:update', 'sd:v1:discovery:update', 'sd:v1:endpoint:ejection', 'sd:v1:health:check'],
+  ...['sd:v1:rate-limit:decision', 'sd:v1:backend:operation', 'sd:v1:backend:state'],
 ] as const
 
 test('whatever is published and reported, publishing does not throw and the metrics can be read', async () => {
@@ -53,7 +43,7 @@ test('whatever is published and reported, publishing does not throw and the metr
   })
   const endReports = reportStates(() => [hostile.next(), { kind: 'cluster', service: hostile.next() }, hostile.next()] as never)
   for (let round = 0; round < 2_000; round++) {
-    const channel = channels[Math.floor(random() * channels.length)] ?? callEndChannel
+    const channel = channels[Math.floor(random() * channels.length)] ?? 'sd:v1:call:end'
     const odd = (): unknown => (random() < 0.5 ? hostile.next() : 'x')
     const call = random() < 0.8 ? { service: odd(), method: odd(), path: odd() } : hostile.next()
     const known = {
@@ -67,8 +57,8 @@ test('whatever is published and reported, publishing does not throw and the metr
     publishTelemetry(channel, { ...known, ...more, instanceId: odd(), breaker: odd(), policy: odd(), name: odd() } as never)
   }
   const call = { service: 'orders', method: 'GET', path: '/' }
-  publishTelemetry(callStartChannel, { call } as never)
-  publishTelemetry(callEndChannel, { call, status: 200, durationMs: 1, attempts: 1 } as never)
+  publishTelemetry('sd:v1:call:start', { call } as never)
+  publishTelemetry('sd:v1:call:end', { call, status: 200, durationMs: 1, attempts: 1 } as never)
   const text = await metrics.register.metrics()
   expect(text).toContain('sd_calls_total{service="orders",method="GET",status="200"} 1')
   expect(text).toBe(text.toWellFormed())

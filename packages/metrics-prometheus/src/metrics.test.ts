@@ -1,4 +1,4 @@
-import { attemptEndChannel, callEndChannel, callStartChannel, publishTelemetry, SdError } from '@sd/core'
+import { publishTelemetry, SdError } from '@sd/core'
 import { Counter, register as globalRegister, Registry } from 'prom-client'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createMetrics, type Metrics, type MetricsOptions } from './index.ts'
@@ -94,10 +94,10 @@ test('active calls are those whose start was seen', async () => {
   const early = createCall()
   const { register } = start()
   const seen = createCall()
-  publishTelemetry(callStartChannel, { call: seen })
-  publishTelemetry(callEndChannel, { call: early, status: 200, durationMs: 1, attempts: 1 })
+  publishTelemetry('sd:v1:call:start', { call: seen })
+  publishTelemetry('sd:v1:call:end', { call: early, status: 200, durationMs: 1, attempts: 1 })
   expect(await readValue(register, 'sd_calls_active{service="orders"}')).toBe(1)
-  publishTelemetry(callEndChannel, { call: seen, status: 200, durationMs: 1, attempts: 1 })
+  publishTelemetry('sd:v1:call:end', { call: seen, status: 200, durationMs: 1, attempts: 1 })
   expect(await readValue(register, 'sd_calls_active{service="orders"}')).toBe(0)
 })
 
@@ -105,8 +105,8 @@ test('series are bounded: what is new counts as other', async () => {
   const { register } = start({ maxSeries: 3 })
   for (let index = 0; index < 100; index++) {
     const call = createCall({ service: `service-${index}` })
-    publishTelemetry(callStartChannel, { call })
-    publishTelemetry(callEndChannel, { call, status: 200, durationMs: 1, attempts: 1 })
+    publishTelemetry('sd:v1:call:start', { call })
+    publishTelemetry('sd:v1:call:end', { call, status: 200, durationMs: 1, attempts: 1 })
   }
   const lines = (await readSamples(register)).filter((line) => line.startsWith('sd_calls_total'))
   expect(lines).toHaveLength(4)
@@ -124,10 +124,10 @@ test('names that somebody made up leave first, and a real service that comes lat
     const { register } = start({ maxSeries: 50 })
     const end = (service: string, isReached: boolean): void => {
       const call = createCall({ service })
-      publishTelemetry(callStartChannel, { call })
+      publishTelemetry('sd:v1:call:start', { call })
       if (isReached) {
         const origin = 'http://10.0.0.1:80'
-        publishTelemetry(attemptEndChannel, {
+        publishTelemetry('sd:v1:attempt:end', {
           call,
           status: 200,
           durationMs: 1,
@@ -138,17 +138,17 @@ test('names that somebody made up leave first, and a real service that comes lat
         })
       }
       const error = isReached ? undefined : new SdError('SD_NO_INSTANCE', 'none')
-      publishTelemetry(callEndChannel, { call, status: isReached ? 200 : undefined, error, durationMs: 1, attempts: 1 })
+      publishTelemetry('sd:v1:call:end', { call, status: isReached ? 200 : undefined, error, durationMs: 1, attempts: 1 })
     }
     end('real', true)
     const underWay = createCall({ service: 'slow' })
-    publishTelemetry(callStartChannel, { call: underWay })
+    publishTelemetry('sd:v1:call:start', { call: underWay })
     for (let guess = 0; guess < 10_000; guess++) end(`guess-${guess}`, false)
     const early = createCall({ service: 'late' })
-    publishTelemetry(callStartChannel, { call: early })
+    publishTelemetry('sd:v1:call:start', { call: early })
     vi.advanceTimersByTime(11_000)
     end('late', true)
-    publishTelemetry(callEndChannel, { call: early, status: 200, durationMs: 1, attempts: 1 })
+    publishTelemetry('sd:v1:call:end', { call: early, status: 200, durationMs: 1, attempts: 1 })
     const counted = async (): Promise<readonly string[]> =>
       (await readSamples(register)).filter((line) => line.startsWith('sd_calls_total') || line.startsWith('sd_calls_active'))
     expect((await counted()).toSorted()).toEqual([
@@ -163,7 +163,7 @@ test('names that somebody made up leave first, and a real service that comes lat
     vi.advanceTimersByTime(600_001)
     for (let service = 0; service < 60; service++) end(`new-${service}`, true)
     expect(await counted()).not.toContain('sd_calls_total{service="real",method="GET",status="200"} 1')
-    publishTelemetry(callEndChannel, { call: underWay, status: 200, durationMs: 1, attempts: 1 })
+    publishTelemetry('sd:v1:call:end', { call: underWay, status: 200, durationMs: 1, attempts: 1 })
     expect(await counted()).toContain('sd_calls_active{service="slow"} 0')
   } finally {
     vi.useRealTimers()
@@ -224,8 +224,8 @@ test('a listener that fails hurts nobody, and neither does who is told', async (
       throw new Error('bug')
     },
   })
-  publishTelemetry(callEndChannel, { call: null as never, durationMs: 1, attempts: 1 })
-  publishTelemetry(callEndChannel, { call: createCall(), durationMs: Number.NaN, attempts: 1 })
+  publishTelemetry('sd:v1:call:end', { call: null as never, durationMs: 1, attempts: 1 })
+  publishTelemetry('sd:v1:call:end', { call: createCall(), durationMs: Number.NaN, attempts: 1 })
   expect(errors).toHaveLength(2)
   expect(await readValue(register, 'sd_calls_total{service="orders",method="GET",status="none"}')).toBe(1)
 })

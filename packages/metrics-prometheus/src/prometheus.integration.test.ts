@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
 import { createServiceClient, type ServiceClient } from '@sd/client'
-import { callHedgeChannel, publishTelemetry } from '@sd/core'
+import { publishTelemetry } from '@sd/core'
 import { createDiscovery, type Discovery } from '@sd/discovery'
 import { createMemoryRegistry } from '@sd/registry-memory'
 import { obtainServer, type PrometheusServer, startPrometheus } from '@sd/test-servers'
@@ -81,7 +81,7 @@ describe.runIf(source)('a real Prometheus', () => {
     onTestFinished(publishEverything())
     metrics.addCollector({ name: 'broken', intervalMs: 200, collect: () => Promise.reject(new Error('broken')) })
     for (let index = 0; index < 50; index++) {
-      publishTelemetry(callHedgeChannel, { call: createCall({ service: `service-${index}` }), attempt: 2, afterMs: 1 })
+      publishTelemetry('sd:v1:call:hedge', { call: createCall({ service: `service-${index}` }), attempt: 2, afterMs: 1 })
     }
     await eventually(async () => expect(await read('sd_retry_budget_available{service="orders"}')).toBe(11), 20_000)
     // A rate needs two samples, and a counter that was not there before has grown by nothing: the answer is what counts, not its value.

@@ -1,13 +1,11 @@
+import { checkInteger, checkKnownKeys, type RateLimiter } from '@sd/core'
 import {
   assembleRateLimiter,
-  checkInteger,
-  checkKnownKeys,
   checkRateLimit,
   createLocalRateLimit,
-  type RateLimiter,
   type RateLimiterOptions,
   rateLimiterKeys,
-} from '@sd/core'
+} from '@sd/rate-limit-kit'
 
 /** Options of {@link createMemoryRateLimiter}. */
 export interface MemoryRateLimiterOptions extends RateLimiterOptions {

@@ -1,22 +1,7 @@
-import {
-  type Credentials,
-  checkCredentials,
-  checkDuration,
-  checkInteger,
-  checkKnownKeys,
-  checkName,
-  checkNumber,
-  checkOneOf,
-  checkProvided,
-  checkRateLimit,
-  checkTls,
-  invalid,
-  type Provided,
-  type RateLimiterOptions,
-  type RateLimitRule,
-  rateLimiterKeys,
-  type TlsOptions,
-} from '@sd/core'
+import { type Credentials, checkCredentials, checkProvided, type Provided } from '@sd/adapter-kit'
+import { checkDuration, checkInteger, checkKnownKeys, checkName, checkNumber, checkOneOf, invalid } from '@sd/core'
+import { checkRateLimit, type RateLimiterOptions, type RateLimitRule, rateLimiterKeys } from '@sd/rate-limit-kit'
+import { checkTls, type TlsOptions } from '@sd/tls'
 
 /** Options of `createRedisRateLimiter`. */
 export interface RedisRateLimiterOptions extends RateLimiterOptions {

@@ -1,21 +1,18 @@
 import { createClient, type RedisClientOptions } from '@redis/client'
+import { type Credentials, connectionHint, resolveProvided } from '@sd/adapter-kit'
 import {
-  type Credentials,
   closedError,
-  connectionHint,
   createBackoff,
-  createTlsSource,
   type OperationOptions,
   type RegistryState,
-  resolveProvided,
   SdError,
   type SdErrorCode,
   sleep,
-  type TlsCertificates,
   toSdError,
   untilAborted,
   withTimeout,
 } from '@sd/core'
+import { createTlsSource, type TlsCertificates } from '@sd/tls'
 import type { ResolvedRedisRateLimiterOptions } from './options.ts'
 
 /** A connection that comes back by itself. */

@@ -1,14 +1,5 @@
-import {
-  assembleRateLimiter,
-  createLocalRateLimit,
-  describeBucket,
-  describeWindow,
-  type OperationOptions,
-  type RateLimitDecision,
-  type RateLimiter,
-  type RegistryState,
-  SdError,
-} from '@sd/core'
+import { type OperationOptions, type RateLimitDecision, type RateLimiter, type RegistryState, SdError } from '@sd/core'
+import { assembleRateLimiter, createLocalRateLimit, describeBucket, describeWindow } from '@sd/rate-limit-kit'
 import { type RedisRateLimiterOptions, resolveRedisRateLimiterOptions } from './options.ts'
 import { openConnection, replyCode } from './redis-connection.ts'
 import { bucketScript, type Script, windowScript } from './scripts.ts'

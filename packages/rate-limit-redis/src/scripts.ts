@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { WINDOW_SEGMENTS } from '@sd/core'
+import { WINDOW_SEGMENTS } from '@sd/rate-limit-kit'
 
 /** A script and the name by which Redis knows it. */
 export interface Script {

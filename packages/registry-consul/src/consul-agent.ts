@@ -1,5 +1,6 @@
+import type { RegistrationDriver } from '@sd/adapter-kit'
 import { type ConsulConnection, type ConsulTarget, isAnswer, toConsulError, unlessMissing } from '@sd/connection-consul'
-import type { RegistrationDriver, ServiceInstance } from '@sd/core'
+import type { ServiceInstance } from '@sd/core'
 import type { Entry } from './entries.ts'
 import { describeInstance, heartbeatId, isHealthy, isHeartbeat, readHeartbeat, serviceId, serviceName } from './layout.ts'
 import type { ResolvedConsulRegistryOptions } from './options.ts'

@@ -1,3 +1,4 @@
+import { assembleRegistry, decodeEntries, keepLatest, type ReadOptions } from '@sd/adapter-kit'
 import {
   createConsulConnection,
   type Found,
@@ -8,17 +9,7 @@ import {
   queryOnce,
   toConsulError,
 } from '@sd/connection-consul'
-import {
-  assembleRegistry,
-  createSnapshot,
-  decodeEntries,
-  keepIfSame,
-  keepLatest,
-  type ReadOptions,
-  type Registry,
-  SdError,
-  type ServiceSnapshot,
-} from '@sd/core'
+import { createSnapshot, keepIfSame, type Registry, SdError, type ServiceSnapshot } from '@sd/core'
 import { createConsulAgent } from './consul-agent.ts'
 import { foreignId, readEntries, readEntry, sharedIds } from './entries.ts'
 import { checkSize, readServiceName, serviceId, serviceName } from './layout.ts'

@@ -1,13 +1,5 @@
-import {
-  buildForeignInstance,
-  decodeInstance,
-  type HealthStatus,
-  kratosPorts,
-  kratosProtocol,
-  SdError,
-  type ServiceInstance,
-  updateServiceInstance,
-} from '@sd/core'
+import { buildForeignInstance, decodeInstance, kratosPorts, kratosProtocol } from '@sd/adapter-kit'
+import { type HealthStatus, SdError, type ServiceInstance, updateServiceInstance } from '@sd/core'
 import { isHeartbeat, readInstanceId } from './layout.ts'
 
 /** An instance as Consul lists it, as far as it is read here. Everything in it was written by anybody. */

@@ -1,13 +1,6 @@
 import { createHash } from 'node:crypto'
-import {
-  encodeInstance,
-  escapeName,
-  isSecureProtocol,
-  kratosEndpoints,
-  SdError,
-  type ServiceInstance,
-  unescapeName,
-} from '@sd/core'
+import { encodeInstance, kratosEndpoints } from '@sd/adapter-kit'
+import { escapeName, isSecureProtocol, SdError, type ServiceInstance, unescapeName } from '@sd/core'
 import { describeCheck, type HealthCheckSettings, readDeclaredCheck } from './health-checks.ts'
 
 // How an instance is laid out on Consul. The whole of it is the JSON document in the notes of its heartbeat check: the only field that takes

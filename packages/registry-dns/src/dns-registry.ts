@@ -1,10 +1,9 @@
+import { assembleDiscoverySource } from '@sd/adapter-kit'
 import {
-  assembleDiscoverySource,
   closedError,
   createSnapshot,
   type DiscoverySource,
   publishTelemetry,
-  registryOperationChannel,
   SdError,
   type ServiceSnapshot,
   sleep,
@@ -54,7 +53,7 @@ export function createDnsRegistry(options: DnsRegistryOptions): DiscoverySource 
     const kept = (previous?.instances ?? []).filter(({ metadata }) => failed.has(metadata['target'] ?? ''))
     for (const [target, error] of failed) {
       const told = new SdError('SD_UNAVAILABLE', `${name} lists ${service} without ${target}: ${error.message}`, { cause: error })
-      publishTelemetry(registryOperationChannel, { registry: name, operation: 'resolve', service, durationMs: 0, error: told })
+      publishTelemetry('sd:v1:backend:operation', { registry: name, operation: 'resolve', service, durationMs: 0, error: told })
     }
     const stale = failed.size > 0
     return { snapshot: createSnapshot({ service, instances: [...kept, ...instances], stale, previous }), ttlMs }

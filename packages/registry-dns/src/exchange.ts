@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram'
 import { isIPv6, connect as openStream } from 'node:net'
-import type { ServerEndpoint } from '@sd/core'
+import type { ServerEndpoint } from '@sd/adapter-kit'
 import { type DnsQuery, type DnsReply, readReply } from './message.ts'
 
 /** What an exchange with one server ended with. */

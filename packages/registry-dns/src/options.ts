@@ -1,9 +1,9 @@
 import dns from 'node:dns'
 import { isIP, isIPv6 } from 'node:net'
+import { checkEndpoints, type ServerEndpoint } from '@sd/adapter-kit'
 import {
   checkBoolean,
   checkDuration,
-  checkEndpoints,
   checkFunction,
   checkInteger,
   checkKnownKeys,
@@ -12,7 +12,6 @@ import {
   checkOneOf,
   createServiceInstance,
   invalid,
-  type ServerEndpoint,
   splitPortReference,
 } from '@sd/core'
 import { expandTemplate, isDnsName } from './dns-name.ts'

@@ -1,16 +1,15 @@
+import { buildForeignInstance, decodeEntries } from '@sd/adapter-kit'
 import {
-  buildForeignInstance,
-  decodeEntries,
   invalid,
   isSecureProtocol,
   protocolAtPort,
   SdError,
-  SERVER_NAME_METADATA,
   type ServiceInstance,
   splitPortReference,
   toSdError,
   withAnySignal,
 } from '@sd/core'
+import { SERVER_NAME_METADATA } from '@sd/tls'
 import type { SrvData } from 'dns-packet'
 import { expandTemplate, isDnsName, normalizeName } from './dns-name.ts'
 import { type BroughtAddresses, indexAdditionals } from './interpret.ts'

@@ -1,4 +1,4 @@
-import { registryOperationChannel, subscribeTelemetry } from '@sd/core'
+import { subscribeTelemetry } from '@sd/core'
 import { eventually, probeWatch } from '@sd/testing'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { createDnsRegistry, type DnsRegistryOptions } from './index.ts'
@@ -157,7 +157,7 @@ describe('a read', () => {
     server.respond((query) => [reply(query, query.questions?.[0]?.type === 'SRV' ? { answers, additionals } : { flags: 2 })])
     const told: (string | undefined)[] = []
     onTestFinished(
-      subscribeTelemetry(registryOperationChannel, ({ operation, error }) => {
+      subscribeTelemetry('sd:v1:backend:operation', ({ operation, error }) => {
         if (operation === 'resolve') told.push(error?.message)
       }),
     )

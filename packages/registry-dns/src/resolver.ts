@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { isIPv6 } from 'node:net'
-import { createSemaphore, SdError, type ServerEndpoint } from '@sd/core'
+import type { ServerEndpoint } from '@sd/adapter-kit'
+import { createSemaphore, SdError } from '@sd/core'
 import { type ExchangeResult, exchangeDatagram, exchangeStream } from './exchange.ts'
 import { type Finding, interpret, maxAliases, type RecordData } from './interpret.ts'
 import { type DnsMessage, type DnsQuestion, encodeQuery, type QueryType } from './message.ts'

@@ -7,7 +7,7 @@ import {
   kratosPorts,
   kratosProtocol,
   parseJsonObject,
-} from '@sd/core'
+} from '@sd/adapter-kit'
 
 const defaultPorts: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 }
 

@@ -1,14 +1,10 @@
+import { assembleRegistry, decodeEntries, encodeInstance, type ReadOptions, readIncarnation } from '@sd/adapter-kit'
 import { createEtcdConnection, followPrefix, type KeyValues, listPrefix } from '@sd/connection-etcd'
 import {
-  assembleRegistry,
   createSnapshot,
-  decodeEntries,
-  encodeInstance,
   escapeName,
   keepIfSame,
-  type ReadOptions,
   type Registry,
-  readIncarnation,
   SdError,
   type ServiceInstance,
   type ServiceSnapshot,

@@ -1,14 +1,6 @@
+import { decodeInstance, encodeInstance } from '@sd/adapter-kit'
 import type { KeyValue, KeyValues } from '@sd/connection-etcd'
-import {
-  type AllServices,
-  createServiceInstance,
-  createSnapshot,
-  decodeInstance,
-  encodeInstance,
-  escapeName,
-  type ServiceSnapshot,
-  unescapeName,
-} from '@sd/core'
+import { type AllServices, createServiceInstance, createSnapshot, escapeName, type ServiceSnapshot, unescapeName } from '@sd/core'
 import { createSeededRandom, plainSpec } from '@sd/testing'
 import { expect, test } from 'vitest'
 import { createServiceFolders, serviceOfKey } from './service-folders.ts'

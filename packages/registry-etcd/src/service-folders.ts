@@ -1,5 +1,6 @@
+import { replaceServices } from '@sd/adapter-kit'
 import type { KeyValue, KeyValues } from '@sd/connection-etcd'
-import { type AllServices, collectServices, replaceServices, type ServiceSnapshot, unescapeName } from '@sd/core'
+import { type AllServices, collectServices, type ServiceSnapshot, unescapeName } from '@sd/core'
 
 /** Options of {@link createServiceFolders}. */
 export interface ServiceFoldersOptions {

@@ -9,7 +9,6 @@ import {
   type Registration,
   type RegistrationState,
   type Registry,
-  registrationStateChannel,
   SdError,
   type ServiceInstance,
   toSdError,
@@ -253,7 +252,7 @@ export class FailoverRegistration implements Registration {
     this.lastError = error
     if (isSame) return
     const { service, id } = this.instance
-    publishTelemetry(registrationStateChannel, { registry: this.#owner.registry, service, instanceId: id, state, error })
+    publishTelemetry('sd:v1:registration:state', { registry: this.#owner.registry, service, instanceId: id, state, error })
     // Later, so that a listener that changes the registration does not do so in the middle of a change.
     for (const tell of this.#listeners) queueMicrotask(() => tell(this))
   }

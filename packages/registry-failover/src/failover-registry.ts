@@ -1,3 +1,4 @@
+import { observeOperation } from '@sd/adapter-kit'
 import {
   abortError,
   checkName,
@@ -5,7 +6,6 @@ import {
   closedError,
   createServiceInstance,
   type OperationOptions,
-  observeOperation,
   type Registry,
   SdError,
   type ServiceInstance,

@@ -1,4 +1,4 @@
-import { checkFunction, guardListener, publishTelemetry, type RegistryState, registryStateChannel, type SdError } from '@sd/core'
+import { checkFunction, guardListener, publishTelemetry, type RegistryState, type SdError } from '@sd/core'
 import { createMember, type Member } from './member.ts'
 import type { ResolvedFailoverSettings } from './options.ts'
 import { createSelection } from './selection.ts'
@@ -90,7 +90,7 @@ export function createMemberPool(name: string, initial: ResolvedFailoverSettings
     const status = describe()
     if (status.state !== lastState) {
       lastState = status.state
-      publishTelemetry(registryStateChannel, { registry: name, state: status.state, error: firstError() })
+      publishTelemetry('sd:v1:backend:state', { registry: name, state: status.state, error: firstError() })
     }
     const { mode, state } = status
     const fingerprint = JSON.stringify([mode, state, status.members.map(({ lastError: _, ...rest }) => rest)])

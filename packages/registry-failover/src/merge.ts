@@ -1,3 +1,4 @@
+import { tellLeftOut } from '@sd/adapter-kit'
 import {
   type AllServices,
   collectServices,
@@ -6,7 +7,6 @@ import {
   type SdError,
   type ServiceInstance,
   type ServiceSnapshot,
-  tellLeftOut,
 } from '@sd/core'
 
 /** How values of several members become one. */

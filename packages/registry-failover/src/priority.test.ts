@@ -1,4 +1,4 @@
-import { type RegistryStateEvent, registryStateChannel, subscribeTelemetry } from '@sd/core'
+import { subscribeTelemetry, type TelemetryEvents } from '@sd/core'
 import { plainSpec } from '@sd/testing'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { FailoverStatus } from './index.ts'
@@ -137,8 +137,8 @@ describe('the status', () => {
   test('tells since when and why, and changes are told', async () => {
     const [a, b] = [createTestMember('a'), createTestMember('b', { write: false })]
     const told: FailoverStatus[] = []
-    const events: RegistryStateEvent[] = []
-    const stopEvents = subscribeTelemetry(registryStateChannel, (event) => event.registry === 'both' && events.push(event))
+    const events: TelemetryEvents['sd:v1:backend:state'][] = []
+    const stopEvents = subscribeTelemetry('sd:v1:backend:state', (event) => event.registry === 'both' && events.push(event))
     const registry = createTestRegistry([a, b], { name: 'both' })
     const stop = registry.onChange((status) => told.push(status))
     expect(registry.status().members.map(({ state }) => state)).toEqual(['unknown', 'unknown'])

@@ -1,4 +1,4 @@
-import { type AllServices, createServiceInstance, registryOperationChannel, subscribeTelemetry } from '@sd/core'
+import { type AllServices, createServiceInstance, subscribeTelemetry } from '@sd/core'
 import { plainSpec } from '@sd/testing'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createFailoverRegistry } from './index.ts'
@@ -189,7 +189,7 @@ test('of one id at two places the best member wins, and the other is told once',
     member.store.put(createServiceInstance({ ...place, address }), '1')
   }
   const told: string[] = []
-  const stop = subscribeTelemetry(registryOperationChannel, ({ operation, error }) => {
+  const stop = subscribeTelemetry('sd:v1:backend:operation', ({ operation, error }) => {
     if (operation === 'decode' && error) told.push(error.message)
   })
   const registry = createTestRegistry([a, b], { mode: 'migration', name: 'both' })

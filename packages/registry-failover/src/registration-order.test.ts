@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { assembleRegistry, createSnapshot, type Registration, type Registry, type ServiceInstance } from '@sd/core'
+import { assembleRegistry } from '@sd/adapter-kit'
+import { createSnapshot, type Registration, type Registry, type ServiceInstance } from '@sd/core'
 import { createSeededRandom, plainSpec } from '@sd/testing'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createFailoverRegistry } from './index.ts'

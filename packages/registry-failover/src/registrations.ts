@@ -1,9 +1,8 @@
+import { createKeyedQueue, type KeyedQueue } from '@sd/adapter-kit'
 import {
   checkDuration,
   checkOneOf,
   closedError,
-  createKeyedQueue,
-  type KeyedQueue,
   type RegisterOptions,
   type Registration,
   type Registry,

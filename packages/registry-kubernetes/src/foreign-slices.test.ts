@@ -1,5 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { type RegistryOperationEvent, registryOperationChannel } from '@sd/core'
+import type { TelemetryEvents } from '@sd/core'
 import { describe, expect, test } from 'vitest'
 import { chooseFamily, readForeignSlice, readQuery } from './foreign-slices.ts'
 import type { Slice, SliceEndpoint, SlicePort } from './slices.ts'
@@ -98,11 +98,11 @@ describe('endpoints of others', () => {
 
   test('an unreadable endpoint is left out, and published', () => {
     const errors: unknown[] = []
-    const note = (message: unknown): unknown => errors.push((message as RegistryOperationEvent).error)
-    subscribe(registryOperationChannel, note)
+    const note = (message: unknown): unknown => errors.push((message as TelemetryEvents['sd:v1:backend:operation']).error)
+    subscribe('sd:v1:backend:operation', note)
     const spoilt = { ...slice(), endpoints: [{ addresses: [] }, { addresses: ['http://x'] }, address] }
     expect(read(spoilt)).toHaveLength(1)
-    unsubscribe(registryOperationChannel, note)
+    unsubscribe('sd:v1:backend:operation', note)
     expect(errors).toMatchObject([{ code: 'SD_MALFORMED' }, { code: 'SD_MALFORMED' }])
   })
 

@@ -1,12 +1,6 @@
+import { buildForeignInstance, decodeEntries, readForeignPorts } from '@sd/adapter-kit'
 import { isDnsLabel } from '@sd/connection-kubernetes'
-import {
-  buildForeignInstance,
-  decodeEntries,
-  type HealthStatus,
-  RESERVED_METADATA_PREFIX,
-  readForeignPorts,
-  type ServiceInstance,
-} from '@sd/core'
+import { type HealthStatus, RESERVED_METADATA_PREFIX, type ServiceInstance } from '@sd/core'
 import type { Slice, SliceEndpoint, SlicePort } from './slices.ts'
 
 /** A name by which instances are asked for. */

@@ -1,13 +1,11 @@
+import { assembleRegistry, decodeEntries, keepLatest } from '@sd/adapter-kit'
 import { createKubernetesConnection, listCollection } from '@sd/connection-kubernetes'
 import {
   type AllServices,
-  assembleRegistry,
   collectServices,
   createSnapshot,
-  decodeEntries,
   instanceAtPort,
   keepIfSame,
-  keepLatest,
   type Registry,
   SdError,
   type ServiceInstance,

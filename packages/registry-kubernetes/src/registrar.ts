@@ -1,5 +1,6 @@
+import type { RegistrationDriver, RenewResult } from '@sd/adapter-kit'
 import { type Collection, type KubernetesConnection, listCollection } from '@sd/connection-kubernetes'
-import { type RegistrationDriver, type RenewResult, SdError, type ServiceInstance } from '@sd/core'
+import { SdError, type ServiceInstance } from '@sd/core'
 import type { ResolvedKubernetesRegistryOptions } from './options.ts'
 import { createProcessLease, ignoreMissing, type ProcessLease } from './process-lease.ts'
 import { encodeSlice, incarnationOf, leaseLabel, type Slice, sliceName } from './slices.ts'

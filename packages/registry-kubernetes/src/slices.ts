@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { isIP } from 'node:net'
+import { decodeInstance, encodeInstance, parseJsonObject } from '@sd/adapter-kit'
 import type { KubeObject } from '@sd/connection-kubernetes'
-import { decodeInstance, encodeInstance, invalid, parseJsonObject, SdError, type ServiceInstance } from '@sd/core'
+import { invalid, SdError, type ServiceInstance } from '@sd/core'
 import { isLabelValue } from './options.ts'
 
 /** An endpoint of an EndpointSlice, as far as it is used. */

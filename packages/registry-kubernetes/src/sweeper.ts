@@ -1,5 +1,6 @@
+import type { RegistrationDriver } from '@sd/adapter-kit'
 import { type Collection, type KubernetesConnection, listCollection } from '@sd/connection-kubernetes'
-import { type RegistrationDriver, SdError, sleep, withTimeout } from '@sd/core'
+import { SdError, sleep, withTimeout } from '@sd/core'
 import type { Lease } from './lease-clock.ts'
 
 /** Options of {@link createSweeper}. */

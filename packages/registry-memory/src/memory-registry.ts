@@ -1,11 +1,10 @@
+import { assembleRegistry, replaceServices } from '@sd/adapter-kit'
 import {
   type AllServices,
-  assembleRegistry,
   collectServices,
   createSnapshot,
   keepIfSame,
   type Registry,
-  replaceServices,
   SdError,
   type ServiceSnapshot,
   type WatchSession,

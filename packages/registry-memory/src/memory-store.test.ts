@@ -1,4 +1,4 @@
-import { type RegistryStateEvent, registryStateChannel, subscribeTelemetry } from '@sd/core'
+import { subscribeTelemetry, type TelemetryEvents } from '@sd/core'
 import { plainSpec } from '@sd/testing'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createMemoryRegistry, createMemoryStore, type MemoryRegistry, type MemoryStore } from './index.ts'
@@ -82,8 +82,8 @@ describe('self-preservation', () => {
 })
 
 test('the state of a registry follows its store and its link, and is published without any watch', async () => {
-  const events: RegistryStateEvent[] = []
-  const stop = subscribeTelemetry(registryStateChannel, (event) => events.push(event))
+  const events: TelemetryEvents['sd:v1:backend:state'][] = []
+  const stop = subscribeTelemetry('sd:v1:backend:state', (event) => events.push(event))
   const registry = createMemoryRegistry({ name: 'mine' })
   registry.store.setAvailable(false)
   registry.setConnected(false)

@@ -1,12 +1,5 @@
-import {
-  checkDuration,
-  checkKnownKeys,
-  checkNumber,
-  createDepartures,
-  guardListener,
-  type RenewResult,
-  type ServiceInstance,
-} from '@sd/core'
+import { createDepartures, type RenewResult } from '@sd/adapter-kit'
+import { checkDuration, checkKnownKeys, checkNumber, guardListener, type ServiceInstance } from '@sd/core'
 
 /** Options of {@link createMemoryStore}. */
 export interface MemoryStoreOptions {

@@ -1,10 +1,7 @@
+import { buildForeignInstance, dubboPorts, dubboProtocol } from '@sd/adapter-kit'
 import {
-  buildForeignInstance,
-  dubboPorts,
-  dubboProtocol,
   type HealthCheckSpec,
   type HealthSpec,
-  type InstanceHealth,
   invalid,
   isSecureProtocol,
   type Locality,
@@ -103,11 +100,11 @@ export function encodeInstance(instance: ServiceInstance, { cluster, persistent 
  * The weight that other clients of Nacos go by. A heartbeat makes any instance healthy again, and a disabled one is not listed at all; so an
  * instance that wants no traffic has weight 0, which every client heeds.
  */
-function servedWeight(weight: number, status: InstanceHealth['status']): number {
+function servedWeight(weight: number, status: ServiceInstance['health']['status']): number {
   return status === 'draining' || status === 'unhealthy' ? 0 : Math.min(weight, maxWeight)
 }
 
-function encodeHealth({ status, message, details }: InstanceHealth): string | undefined {
+function encodeHealth({ status, message, details }: ServiceInstance['health']): string | undefined {
   if (message !== undefined || details !== undefined) return JSON.stringify({ status, message, details })
   return status === 'healthy' ? undefined : JSON.stringify({ status })
 }
@@ -162,7 +159,7 @@ function judge({ healthy, enabled }: Host, declared: HealthSpec): HealthSpec {
 }
 
 /** The instance's own weight, unless an operator has set another one in Nacos. */
-function readWeight(native: number, own: string | undefined, status: InstanceHealth['status']): number {
+function readWeight(native: number, own: string | undefined, status: ServiceInstance['health']['status']): number {
   // What was sent to make a server heed a weight of exactly 1, see verify.ts.
   if (own === undefined) return Math.abs(native - 1) <= 1e-5 ? 1 : native
   const served = servedWeight(Number(own), status)

@@ -1,10 +1,8 @@
+import { assembleRegistry, decodeEntries, keepLatest } from '@sd/adapter-kit'
 import { createNacosConnection } from '@sd/connection-nacos'
 import {
-  assembleRegistry,
   createSnapshot,
-  decodeEntries,
   keepIfSame,
-  keepLatest,
   type Registry,
   type RegistryCapabilities,
   SdError,

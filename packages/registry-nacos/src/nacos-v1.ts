@@ -1,5 +1,6 @@
+import { parseJsonObject } from '@sd/adapter-kit'
 import { createNamingRequests, type NacosConnection } from '@sd/connection-nacos'
-import { parseJsonObject, SdError } from '@sd/core'
+import { SdError } from '@sd/core'
 import type { NacosInstance } from './instance-codec.ts'
 import type { NacosApi } from './nacos-api.ts'
 import type { ResolvedNacosRegistryOptions } from './options.ts'

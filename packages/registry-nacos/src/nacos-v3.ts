@@ -1,5 +1,6 @@
+import { parseJsonObject } from '@sd/adapter-kit'
 import type { NacosConnection, NacosRequest } from '@sd/connection-nacos'
-import { parseJsonObject, SdError } from '@sd/core'
+import { SdError } from '@sd/core'
 import type { NacosInstance, NacosInstanceKey } from './instance-codec.ts'
 import type { NacosApi } from './nacos-api.ts'
 import type { ResolvedNacosRegistryOptions } from './options.ts'

@@ -1,4 +1,5 @@
-import { parseJsonObject, SdError } from '@sd/core'
+import { parseJsonObject } from '@sd/adapter-kit'
+import { SdError } from '@sd/core'
 import type { NacosInstance } from './instance-codec.ts'
 
 /** Compares what a server holds after a registration with what it was sent. */

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type DiscoverySource, type InstanceSpec, registryStateChannel, subscribeTelemetry } from '@sd/core'
+import { type DiscoverySource, type InstanceSpec, subscribeTelemetry } from '@sd/core'
 import { discovererContract, eventually, probeWatch } from '@sd/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { parseCatalog } from './catalog.ts'
@@ -197,7 +197,7 @@ describe('changes of the file', () => {
     await writeFile(file, two)
     const registry = createRegistry()
     const states: string[] = []
-    const stop = subscribeTelemetry(registryStateChannel, ({ state, error }) => states.push(`${state} ${error?.message ?? ''}`))
+    const stop = subscribeTelemetry('sd:v1:backend:state', ({ state, error }) => states.push(`${state} ${error?.message ?? ''}`))
     const probe = probeWatch((options) => registry.watch('orders', options), 3_000)
     await probe.until(({ instances }) => expect(instances).toHaveLength(2))
     await writeFile(file, 'services:\n  orders: 3')

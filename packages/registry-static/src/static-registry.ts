@@ -1,3 +1,4 @@
+import { observeOperation } from '@sd/adapter-kit'
 import {
   type AllServices,
   abortError,
@@ -11,10 +12,8 @@ import {
   invalid,
   keepIfSame,
   type OperationOptions,
-  observeOperation,
   publishTelemetry,
   type RegistryState,
-  registryStateChannel,
   type ServiceSnapshot,
 } from '@sd/core'
 import { buildCatalog, type Catalog, parseCatalog, parseCompact } from './catalog.ts'
@@ -44,7 +43,7 @@ export function createStaticRegistry(options: StaticRegistryOptions): DiscoveryS
   const source = openSource(origin, refreshIntervalMs)
   let closing: Promise<void> | undefined
   const stopPublishing = source.onChange(() => {
-    publishTelemetry(registryStateChannel, { registry: name, state: currentState(), error: source.error })
+    publishTelemetry('sd:v1:backend:state', { registry: name, state: currentState(), error: source.error })
   })
 
   function currentState(): RegistryState {
@@ -135,7 +134,7 @@ export function createStaticRegistry(options: StaticRegistryOptions): DiscoveryS
         stopPublishing()
         source.close()
         closing = Promise.all([snapshots.close(), serviceNames.close(), everything.close()]).then(() => undefined)
-        publishTelemetry(registryStateChannel, { registry: name, state: 'closed' })
+        publishTelemetry('sd:v1:backend:state', { registry: name, state: 'closed' })
       }
       return closing
     },

@@ -1,4 +1,5 @@
-import { createServiceInstance, encodeInstance, readIncarnation } from '@sd/core'
+import { encodeInstance, readIncarnation } from '@sd/adapter-kit'
+import { createServiceInstance } from '@sd/core'
 import { expect, test } from 'vitest'
 import { idOfNode, readDocument, serviceOfNode } from './documents.ts'
 

@@ -3,18 +3,14 @@ import {
   decodeInstance,
   dubboPorts,
   dubboProtocol,
-  escapeName,
-  type HealthStatus,
   type InstanceDocument,
   type InstancePlace,
   isKratosDocument,
   kratosPorts,
   kratosProtocol,
   parseJsonObject,
-  SdError,
-  type ServiceInstance,
-  unescapeName,
-} from '@sd/core'
+} from '@sd/adapter-kit'
+import { escapeName, type HealthStatus, SdError, type ServiceInstance, unescapeName } from '@sd/core'
 
 type Fields = Readonly<Record<string, unknown>>
 

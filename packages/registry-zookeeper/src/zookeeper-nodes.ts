@@ -1,5 +1,6 @@
+import { readIncarnation } from '@sd/adapter-kit'
 import { createFolder, isDenied, parentOf, type ReadNode, type ZooKeeperClient } from '@sd/connection-zookeeper'
-import { readIncarnation, SdError } from '@sd/core'
+import { SdError } from '@sd/core'
 
 /** Options of {@link putNode}. */
 export interface PutOptions {

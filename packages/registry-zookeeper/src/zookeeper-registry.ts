@@ -1,15 +1,11 @@
+import { assembleRegistry, decodeEntries, encodeInstance, readIncarnation, replaceServices } from '@sd/adapter-kit'
 import { checkChroot, createZooKeeperConnection, type ZooKeeperClient } from '@sd/connection-zookeeper'
 import {
-  assembleRegistry,
   collectServices,
   createSnapshot,
-  decodeEntries,
-  encodeInstance,
   escapeName,
   keepIfSame,
   type Registry,
-  readIncarnation,
-  replaceServices,
   SdError,
   type ServiceInstance,
   unescapeName,

@@ -1,5 +1,6 @@
 import { accessSync, constants } from 'node:fs'
-import { invalid, type SdError, type TlsOptions, toSdError } from '@sd/core'
+import { invalid, type SdError, toSdError } from '@sd/core'
+import type { TlsOptions } from '@sd/tls'
 import { adapters, type UrlMapping } from './adapters.ts'
 
 /**

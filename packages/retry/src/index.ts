@@ -1,4 +1,3 @@
-export { type ReadableHeaders, readServerDelay } from '@sd/core'
 export type { BackoffStep, ExponentialBackoff, FixedBackoff, LinearBackoff, RetryBackoff } from './backoff.ts'
 export type { RetryConditions } from './conditions.ts'
 export { type EndedAttempt, type RetryAttempt, type RetryEvent, type RetryOptions, retry } from './retry.ts'

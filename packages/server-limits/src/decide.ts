@@ -13,7 +13,6 @@ import {
   readPriority,
   SdError,
   type ServerRefusalReason,
-  serverRefusedChannel,
   toSdError,
 } from '@sd/core'
 import type { Admission, RequestHead } from './admission.ts'
@@ -73,8 +72,8 @@ export function createDecider(settings: ResolvedServerLimitsOptions): Decider {
   ): Admission {
     const retryAfterMs = reason === 'deadline' ? undefined : settings.retryAfterMs * (1 + settings.random())
     const refusal = createRefusal({ name, reason, decision, policy: name, ...(retryAfterMs !== undefined && { retryAfterMs }) })
-    if (hasTelemetrySubscribers(serverRefusedChannel)) {
-      publishTelemetry(serverRefusedChannel, { server: name, reason, method: head.method, priority })
+    if (hasTelemetrySubscribers('sd:v1:server:refused')) {
+      publishTelemetry('sd:v1:server:refused', { server: name, reason, method: head.method, priority })
     }
     return { refusal, priority, deadlineAt: undefined, headers: noHeaders, settle() {}, becomeStream() {} }
   }

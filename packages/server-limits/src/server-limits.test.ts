@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { createAdaptiveLimit, createBulkhead } from '@sd/concurrency-limit'
-import { type RateLimiter, SdError, type ServerRefusedEvent, serverRefusedChannel, subscribeTelemetry } from '@sd/core'
+import { type RateLimiter, SdError, subscribeTelemetry, type TelemetryEvents } from '@sd/core'
 import { createMemoryRateLimiter } from '@sd/rate-limit-memory'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createServerLimits, type ServerLimits, type ServerLimitsOptions } from './index.ts'
@@ -24,9 +24,9 @@ function oneCall(): RateLimiter {
   return createMemoryRateLimiter({ limit: 1, windowMs: 3_600_000 })
 }
 
-function watchRefusals(): ServerRefusedEvent[] {
-  const refusals: ServerRefusedEvent[] = []
-  onTestFinished(subscribeTelemetry(serverRefusedChannel, (event) => refusals.push(event)))
+function watchRefusals(): TelemetryEvents['sd:v1:server:refused'][] {
+  const refusals: TelemetryEvents['sd:v1:server:refused'][] = []
+  onTestFinished(subscribeTelemetry('sd:v1:server:refused', (event) => refusals.push(event)))
   return refusals
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { CONFIG_FORMATS, SdError } from '@sd/core'
+import { CONFIG_FORMATS } from '@sd/adapter-kit'
+import { SdError } from '@sd/core'
 import { type ConfigContext, entryOf } from './config-source-harness.ts'
 import type { CaseBody } from './contract.ts'
 import { type ConfigSample, configSamples } from './samples.ts'

@@ -1,13 +1,5 @@
-import {
-  checkBoolean,
-  checkConfigKey,
-  checkDuration,
-  checkFunction,
-  checkInteger,
-  checkKnownKeys,
-  checkObject,
-  checkOneOf,
-} from '@sd/core'
+import { checkConfigKey } from '@sd/adapter-kit'
+import { checkBoolean, checkDuration, checkFunction, checkInteger, checkKnownKeys, checkObject, checkOneOf } from '@sd/core'
 import { configClosingCases } from './config-closing-cases.ts'
 import { configOutageCases } from './config-outage-cases.ts'
 import { configReadCases } from './config-read-cases.ts'

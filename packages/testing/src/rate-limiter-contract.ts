@@ -6,11 +6,10 @@ import {
   checkFunction,
   checkKnownKeys,
   checkObject,
-  type RateLimitAlgorithm,
   type RateLimitDecision,
   type RateLimiter,
-  type RateLimiterOptions,
 } from '@sd/core'
+import type { RateLimitAlgorithm, RateLimiterOptions } from '@sd/rate-limit-kit'
 import { bindCases, type CaseBody, type ContractCase, createCaseClients } from './contract.ts'
 import { hostileNames } from './samples.ts'
 import { within } from './waiting.ts'

@@ -1,13 +1,5 @@
 import { type Span, type SpanContext, TraceFlags, type Tracer } from '@opentelemetry/api'
-import {
-  type AttemptContext,
-  attemptEndChannel,
-  type CallContext,
-  callEndChannel,
-  callRetryChannel,
-  publishTelemetry,
-  SdError,
-} from '@sd/core'
+import { type AttemptContext, type CallContext, publishTelemetry, SdError } from '@sd/core'
 import { createHostileValues, createSeededRandom, createTestEndpoints } from '@sd/testing'
 import { expect, test, vi } from 'vitest'
 import { createTraceMiddleware, createTracing, type TracingOptions } from './index.ts'
@@ -79,9 +71,9 @@ test('a call and its attempts run once and end as they end, whatever tracing doe
     expect(runs).toBe(1)
     const error = new SdError('SD_UNAVAILABLE', 'x')
     const end = { call, attempts: 1, durationMs: 1, instanceId: 'a', error }
-    publishTelemetry(callRetryChannel, { call, attempt: 1, delayMs: 1, error } as never)
-    publishTelemetry(attemptEndChannel, end as never)
-    publishTelemetry(callEndChannel, end as never)
+    publishTelemetry('sd:v1:call:retry', { call, attempt: 1, delayMs: 1, error } as never)
+    publishTelemetry('sd:v1:attempt:end', end as never)
+    publishTelemetry('sd:v1:call:end', end as never)
   }
   expect(ended()).toBeGreaterThan(100)
   tracing.close()

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
-import { isConfigKey, SdError } from '@sd/core'
+import { isConfigKey } from '@sd/adapter-kit'
+import { SdError } from '@sd/core'
 import { bindCases, type CaseBody, type ContractCase, eventually, within } from '@sd/testing'
 import { type ConfigFaultContext, type ConfigFaultHarness, contentsOf, createConfigFaultContext } from './config-fault-context.ts'
 

@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import type { ServiceClient } from '@sd/client'
-import { grpcStatusOf, judgeGrpcResponse, SdError } from '@sd/core'
+import { SdError } from '@sd/core'
+import { grpcStatusOf, judgeGrpcResponse } from '@sd/grpc-status'
 
 /** Fields as node:http2 takes them. */
 function toFields(rawFields: readonly string[]): Record<string, string[]> {

@@ -1,6 +1,5 @@
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { SdError } from '@sd/core'
 import type { ForwardControl, ForwardHandler, ForwardRequest, ServiceClient } from '../index.ts'

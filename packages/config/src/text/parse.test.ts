@@ -1,4 +1,5 @@
-import { CONFIG_FORMATS, type ConfigFormat } from '@sd/core'
+import { CONFIG_FORMATS } from '@sd/adapter-kit'
+import type { ConfigFormat } from '@sd/core'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { lineOfPath, parseText as parseAny } from './parse.ts'

@@ -1,31 +1,11 @@
 import {
-  attemptEndChannel,
-  breakerStateChannel,
-  callCollapseChannel,
-  callEndChannel,
-  callFallbackChannel,
-  callHedgeChannel,
-  callRefusedChannel,
-  callRetryChannel,
-  callStartChannel,
-  clusterPanicChannel,
-  configUpdateChannel,
   createServiceInstance,
   createSnapshot,
   diffSnapshots,
-  discoveryUpdateChannel,
-  endpointEjectionChannel,
-  faultInjectedChannel,
-  healthCheckChannel,
   publishTelemetry,
-  rateLimitChannel,
-  registrationStateChannel,
-  registryOperationChannel,
-  registryStateChannel,
   reportStates,
   SdError,
   type StateReport,
-  serverRefusedChannel,
   type TelemetryCall,
 } from '@sd/core'
 
@@ -86,24 +66,24 @@ export function publishEverything(): () => void {
   const snapshot = createSnapshot({ service: 'orders', instances: [instance] })
   const decision = { allowed: false, limit: 1, remaining: 0, windowMs: 1, resetMs: 1, retryAfterMs: 1, degraded: 'open' } as const
 
-  publishTelemetry(callStartChannel, { call })
-  publishTelemetry(attemptEndChannel, { ...where, call, status: 503, durationMs: 40, latencyMs: 20, attempts: 1 })
-  publishTelemetry(callRetryChannel, { call, attempt: 1, delayMs: 5, status: 503 })
-  publishTelemetry(attemptEndChannel, { ...where, call, error, durationMs: 300, attempts: 2 })
-  publishTelemetry(callRetryChannel, { call, attempt: 2, delayMs: 5, error })
-  publishTelemetry(callHedgeChannel, { call, attempt: 3, afterMs: 50 })
-  publishTelemetry(callCollapseChannel, { call })
-  publishTelemetry(callRefusedChannel, { call, policy: 'breaker', name: 'orders' })
-  publishTelemetry(callFallbackChannel, { call, error })
-  publishTelemetry(callEndChannel, { call, status: 200, durationMs: 700, attempts: 3 })
-  publishTelemetry(callEndChannel, { call: createCall({ method: 'BREW' }, '00'), error, durationMs: 9, attempts: 0 })
-  publishTelemetry(breakerStateChannel, { breaker: 'orders', state: 'open', previous: 'closed', reason: 'failure-rate' })
-  publishTelemetry(rateLimitChannel, { limiter: 'api', decision })
-  publishTelemetry(endpointEjectionChannel, { ...where, monitor: 'outlier', ejection: { reason: 'consecutive-5xx' } })
-  publishTelemetry(endpointEjectionChannel, { ...where, monitor: 'outlier' })
-  publishTelemetry(clusterPanicChannel, { service: 'orders', isPanic: true, healthyShare: 0.4 })
-  publishTelemetry(clusterPanicChannel, { service: 'orders', isPanic: false, healthyShare: 0.6 })
-  publishTelemetry(discoveryUpdateChannel, { service: 'orders', snapshot, change: diffSnapshots(undefined, snapshot) })
+  publishTelemetry('sd:v1:call:start', { call })
+  publishTelemetry('sd:v1:attempt:end', { ...where, call, status: 503, durationMs: 40, latencyMs: 20, attempts: 1 })
+  publishTelemetry('sd:v1:call:retry', { call, attempt: 1, delayMs: 5, status: 503 })
+  publishTelemetry('sd:v1:attempt:end', { ...where, call, error, durationMs: 300, attempts: 2 })
+  publishTelemetry('sd:v1:call:retry', { call, attempt: 2, delayMs: 5, error })
+  publishTelemetry('sd:v1:call:hedge', { call, attempt: 3, afterMs: 50 })
+  publishTelemetry('sd:v1:call:collapse', { call })
+  publishTelemetry('sd:v1:call:refused', { call, policy: 'breaker', name: 'orders' })
+  publishTelemetry('sd:v1:call:fallback', { call, error })
+  publishTelemetry('sd:v1:call:end', { call, status: 200, durationMs: 700, attempts: 3 })
+  publishTelemetry('sd:v1:call:end', { call: createCall({ method: 'BREW' }, '00'), error, durationMs: 9, attempts: 0 })
+  publishTelemetry('sd:v1:breaker:state', { breaker: 'orders', state: 'open', previous: 'closed', reason: 'failure-rate' })
+  publishTelemetry('sd:v1:rate-limit:decision', { limiter: 'api', decision })
+  publishTelemetry('sd:v1:endpoint:ejection', { ...where, monitor: 'outlier', ejection: { reason: 'consecutive-5xx' } })
+  publishTelemetry('sd:v1:endpoint:ejection', { ...where, monitor: 'outlier' })
+  publishTelemetry('sd:v1:cluster:panic', { service: 'orders', isPanic: true, healthyShare: 0.4 })
+  publishTelemetry('sd:v1:cluster:panic', { service: 'orders', isPanic: false, healthyShare: 0.6 })
+  publishTelemetry('sd:v1:discovery:update', { service: 'orders', snapshot, change: diffSnapshots(undefined, snapshot) })
   const checked = {
     service: 'orders',
     instanceId: 'a',
@@ -113,15 +93,15 @@ export function publishEverything(): () => void {
     sinceMs: 1,
     status: 'healthy',
   } as const
-  publishTelemetry(healthCheckChannel, checked)
-  publishTelemetry(healthCheckChannel, { ...checked, error })
-  publishTelemetry(registryOperationChannel, { registry: 'memory', operation: 'getInstances', durationMs: 2 })
-  publishTelemetry(registryOperationChannel, { registry: 'memory', operation: 'getInstances', durationMs: 2, error })
-  publishTelemetry(registryStateChannel, { registry: 'memory', state: 'disconnected', error })
-  publishTelemetry(registrationStateChannel, { registry: 'memory', service: 'orders', instanceId: 'a', state: 'active' })
-  publishTelemetry(configUpdateChannel, { config: 'app', version: 3, changed: ['db.pool.size'], durationMs: 4 })
-  publishTelemetry(configUpdateChannel, { config: 'app', version: 3, changed: [], durationMs: 2, error })
-  publishTelemetry(serverRefusedChannel, { server: 'api', reason: 'concurrency-limit', method: 'GET', priority: 'batch' })
-  publishTelemetry(faultInjectedChannel, { service: 'orders', rule: 'slow', faults: ['delay', 'error'], side: 'client' })
+  publishTelemetry('sd:v1:health:check', checked)
+  publishTelemetry('sd:v1:health:check', { ...checked, error })
+  publishTelemetry('sd:v1:backend:operation', { registry: 'memory', operation: 'getInstances', durationMs: 2 })
+  publishTelemetry('sd:v1:backend:operation', { registry: 'memory', operation: 'getInstances', durationMs: 2, error })
+  publishTelemetry('sd:v1:backend:state', { registry: 'memory', state: 'disconnected', error })
+  publishTelemetry('sd:v1:registration:state', { registry: 'memory', service: 'orders', instanceId: 'a', state: 'active' })
+  publishTelemetry('sd:v1:config:update', { config: 'app', version: 3, changed: ['db.pool.size'], durationMs: 4 })
+  publishTelemetry('sd:v1:config:update', { config: 'app', version: 3, changed: [], durationMs: 2, error })
+  publishTelemetry('sd:v1:server:refused', { server: 'api', reason: 'concurrency-limit', method: 'GET', priority: 'batch' })
+  publishTelemetry('sd:v1:fault:injected', { service: 'orders', rule: 'slow', faults: ['delay', 'error'], side: 'client' })
   return reportStates(() => reports)
 }

@@ -1,11 +1,5 @@
-import {
-  assembleCircuitBreaker,
-  type CircuitBreaker,
-  type CircuitBreakerOptions,
-  type CircuitEngine,
-  type Outcome,
-  type Permit,
-} from '@sd/core'
+import { assembleCircuitBreaker, type CircuitEngine } from '@sd/breaker-kit'
+import type { CircuitBreaker, CircuitBreakerOptions, Outcome, Permit } from '@sd/core'
 
 /** Ways in which the reference can be broken, to see whether the contract notices. */
 export type BreakerMutation =

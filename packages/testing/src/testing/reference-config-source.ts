@@ -1,13 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { assembleWritableConfigSource, type ConfigWrite, checkRevision, createConfigDocument, formatOfKey } from '@sd/adapter-kit'
 import {
-  assembleWritableConfigSource,
   type ConfigAnnotations,
   type ConfigDocument,
   type ConfigEntry,
-  type ConfigWrite,
-  checkRevision,
-  createConfigDocument,
-  formatOfKey,
   SdError,
   untilAborted,
   type WritableConfigSource,

@@ -1,4 +1,5 @@
-import { assembleLock, type Lock, type LockAdapter, type LockHolder, SdError } from '@sd/core'
+import { assembleLock, type LockAdapter } from '@sd/adapter-kit'
+import { type Lock, type LockHolder, SdError } from '@sd/core'
 import type { LockBackend } from '../lock-contract.ts'
 
 /** Ways in which the reference can be broken, to see whether the contract notices. */

@@ -1,15 +1,13 @@
+import { checkKnownKeys, type RateLimitDecision, type RateLimiter } from '@sd/core'
 import {
   assembleRateLimiter,
-  checkKnownKeys,
   checkRateLimit,
   createLocalRateLimit,
   type LocalRateLimit,
-  type RateLimitDecision,
-  type RateLimiter,
   type RateLimiterOptions,
   type RateLimitRule,
   rateLimiterKeys,
-} from '@sd/core'
+} from '@sd/rate-limit-kit'
 import type { RateLimiterBackend } from '../rate-limiter-contract.ts'
 
 /** Ways in which the reference can be broken, to see whether the contract notices. */

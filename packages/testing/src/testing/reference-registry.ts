@@ -1,10 +1,10 @@
+import { createRegistrationKeeper } from '@sd/adapter-kit'
 import {
   type AllServices,
   abortError,
   checkName,
   closedError,
   collectServices,
-  createRegistrationKeeper,
   createServiceInstance,
   createSnapshot,
   createWatchHub,

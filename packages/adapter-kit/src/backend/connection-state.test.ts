@@ -1,0 +1,35 @@
+import { closedError, SdError, subscribeTelemetry, type TelemetryEvents } from '@sd/core'
+import { expect, test } from 'vitest'
+import { createConnection } from './connection-state.ts'
+
+const away = new SdError('SD_UNAVAILABLE', 'away')
+
+test('a connection follows what its contacts say, and publishes each change once', () => {
+  const events: TelemetryEvents['sd:v1:backend:state'][] = []
+  const stop = subscribeTelemetry('sd:v1:backend:state', (event) => events.push(event))
+  const connection = createConnection('test')
+  expect(connection.state).toBe('disconnected')
+  connection.succeeded()
+  connection.succeeded()
+  connection.failed(new SdError('SD_DENIED', 'no'))
+  connection.failed(closedError('test'))
+  expect(connection.state).toBe('connected')
+  connection.failed(away)
+  connection.failed(away)
+  expect(connection.state).toBe('disconnected')
+  connection.close()
+  connection.close()
+  connection.succeeded()
+  connection.failed(away)
+  stop()
+  expect(connection.state).toBe('closed')
+  expect(events.map(({ state, error }) => [state, error])).toEqual([
+    ['connected', undefined],
+    ['disconnected', away],
+    ['closed', undefined],
+  ])
+})
+
+test('a connection may begin as connected', () => {
+  expect(createConnection('test', 'connected').state).toBe('connected')
+})

@@ -1,0 +1,93 @@
+import { checkKnownKeys, checkObject, invalid } from '@sd/core'
+import { checkTls, type TlsOptions } from '@sd/tls'
+
+/** User and password for a backend. Never part of a message. */
+export interface Credentials {
+  /** Name of the user. */
+  readonly username: string
+  /** The password. */
+  readonly password: string
+}
+
+/** Address of one server of a backend. */
+export interface ServerEndpoint {
+  /** Whether it was given with `https://`. */
+  readonly secure: boolean
+  /** Host name or IP address, IPv6 without brackets. */
+  readonly host: string
+  /** TCP port. */
+  readonly port: number
+}
+
+const endpointPattern = /^(?:(https?):\/\/)?(?:\[([0-9a-f:.]+)\]|([a-z0-9_](?:[a-z0-9._-]*)))(?::(\d{1,5}))?\/?$/i
+
+/**
+ * Reads a list of servers, such as `['10.0.0.1:2379', 'https://etcd.example']`.
+ *
+ * @throws SdError `SD_INVALID` that names the field; the text itself is not shown if it may hold a password
+ */
+export function checkEndpoints(field: string, value: unknown, defaultPort: number): readonly ServerEndpoint[] {
+  if (!Array.isArray(value) || value.length === 0 || value.length > 64) {
+    throw invalid(field, value, 'an array of 1 to 64 servers such as "host:port"')
+  }
+  return value.map((one: unknown, index) => {
+    const match = typeof one === 'string' ? endpointPattern.exec(one) : null
+    const port = Number(match?.[4] ?? defaultPort)
+    if (!match || port < 1 || port > 65_535) {
+      const shown = typeof one === 'string' && one.includes('@') ? 'a text with "@"' : one
+      throw invalid(`${field}[${index}]`, shown, 'host:port or http(s)://host:port, credentials apart')
+    }
+    return { secure: match[1]?.toLowerCase() === 'https', host: match[2] ?? (match[3] as string), port }
+  })
+}
+
+/** Which servers a client is to reach, and how. */
+export interface ServerOptions {
+  /** Servers: `host:port`, or `https://host:port` for TLS. */
+  readonly endpoints?: readonly string[] | undefined
+  /** Certificates. */
+  readonly tls?: TlsOptions | undefined
+}
+
+/**
+ * Reads the servers of a client that has one login and one way to encrypt for all of them.
+ *
+ * @param fallback the server where none is given
+ * @throws SdError `SD_INVALID` that names the option: also where some are `https://` and some not, or none is and `tls` is given
+ */
+export function checkServers(
+  { endpoints: given, tls }: ServerOptions,
+  fallback: { readonly host: string; readonly port: number },
+): { readonly endpoints: readonly ServerEndpoint[]; readonly tls: TlsOptions | undefined } {
+  const endpoints = checkEndpoints('endpoints', given ?? [`${fallback.host}:${fallback.port}`], fallback.port)
+  if (endpoints.some(({ secure }) => secure !== endpoints[0]?.secure)) {
+    throw invalid('endpoints', 'http and https', 'the same for all, because they share their credentials')
+  }
+  if (tls && !endpoints[0]?.secure) throw invalid('endpoints', 'no https', 'https:// endpoints, because tls is given')
+  return { endpoints, tls: tls && checkTls('tls', tls) }
+}
+
+/** The endpoint as `http(s)://host:port`. */
+export function endpointUrl({ secure, host, port }: ServerEndpoint): string {
+  return `${secure ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+/** Returns `value` if it is a user and a password, else throws `SD_INVALID` without showing either. */
+export function checkCredentials(field: string, value: unknown): Credentials {
+  const credentials = checkSecretObject(field, value)
+  checkKnownKeys(field, credentials, ['username', 'password'])
+  for (const key of ['username', 'password'] as const) checkSecret(`${field}.${key}`, credentials[key])
+  return value as Credentials
+}
+
+/** `checkObject` for what must not be shown. */
+function checkSecretObject(field: string, value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value === 'string') throw invalid(field, 'a text', 'an object')
+  return checkObject(field, value)
+}
+
+/** Returns `value` if it is a text of 1 to 4,096 characters, else throws `SD_INVALID` that does not show it. */
+export function checkSecret(field: string, value: unknown): string {
+  if (typeof value === 'string' && value.length > 0 && value.length <= 4_096) return value
+  throw invalid(field, typeof value === 'string' ? `${value.length} characters` : typeof value, '1 to 4096 characters')
+}

@@ -1,0 +1,204 @@
+import {
+  type AcquireOptions,
+  abortError,
+  type BackoffOptions,
+  checkDuration,
+  checkName,
+  checkText,
+  closedError,
+  createBackoff,
+  createWatchHub,
+  delayBeforeRetry,
+  type Lock,
+  type LockHandle,
+  type LockHolder,
+  SdError,
+  settlesWithin,
+  sleep,
+  toSdError,
+  type WatchSession,
+  withAnySignal,
+  withTimeout,
+} from '@sd/core'
+
+/** A lock that a backend gave. */
+export interface TakenLock {
+  /** Grows with every acquisition of the key. */
+  readonly token: bigint
+  /** Fires when somebody else may hold the lock from now on. */
+  readonly lost: AbortSignal
+  /** Gives it back; goes on trying in the background while the backend is away and the session lives. */
+  release(): Promise<void>
+}
+
+/** Options of {@link LockAdapter.take}. */
+export interface TakeOptions {
+  /** What others see of the holder. */
+  readonly value: string
+  /** Whether to wait for others. Without, `undefined` is the answer if the lock is taken. */
+  readonly wait: boolean
+  /** Fires when the caller gives up: then leave nothing behind. */
+  readonly signal: AbortSignal
+}
+
+/** What an implementation of `Lock` knows of its backend; {@link assembleLock} makes the rest. */
+export interface LockAdapter {
+  /** Name for messages. */
+  readonly name: string
+  /** Takes a lock, or throws. A retryable error is tried again while the caller waits. */
+  take(key: string, options: TakeOptions): Promise<TakenLock | undefined>
+  /** Who holds it. */
+  read(key: string): Promise<LockHolder | undefined>
+  /** One session of following the holder, see `WatchHubOptions.session`. */
+  follow(key: string, session: WatchSession<LockHolder | null>): Promise<void>
+  /** Lets go of the backend, after all locks were released. */
+  close(): Promise<void>
+  /** Limit of one operation, in milliseconds. */
+  readonly operationTimeoutMs: number
+  /** Delays between attempts. @default 200 ms to 2 s */
+  readonly backoff?: BackoffOptions
+}
+
+/** Longest time that closing waits for each of its steps, in milliseconds. */
+const closeLimitMs = 1_000
+
+/** Everything that locks have in common, on top of what is particular to one backend. */
+export function assembleLock(adapter: LockAdapter): Lock {
+  const { name, operationTimeoutMs, backoff: backoffOptions = { maxMs: 2_000 } } = adapter
+  const handles = new Set<LockHandle>()
+  const ended = new AbortController()
+  let closing: Promise<void> | undefined
+  const holders = createWatchHub<LockHolder | null>({
+    name,
+    backoff: backoffOptions,
+    session: (key, { offer, previous, ...rest }) =>
+      adapter.follow(key, {
+        ...rest,
+        previous,
+        offer: (holder) => offer(previous()?.token === holder?.token ? (previous() ?? null) : holder),
+      }),
+  })
+
+  function checkRequest(key: string, { value = '', timeoutMs }: AcquireOptions): string {
+    checkName('key', key)
+    checkText('value', value, 4_096)
+    if (timeoutMs !== undefined) checkDuration('timeoutMs', timeoutMs, 1)
+    if (closing) throw closedError(name)
+    return value
+  }
+
+  function hold(key: string, value: string, { token, lost, release }: TakenLock): LockHandle {
+    const over = new AbortController()
+    let releasing: Promise<void> | undefined
+    const end = (): void => {
+      handles.delete(handle)
+      over.abort()
+    }
+    const handle: LockHandle = {
+      key,
+      value,
+      token,
+      signal: over.signal,
+      release() {
+        if (!releasing) {
+          lost.removeEventListener('abort', end)
+          end()
+          releasing = release()
+        }
+        return releasing
+      },
+      [Symbol.asyncDispose]: () => handle.release(),
+    }
+    handles.add(handle)
+    lost.addEventListener('abort', end, { once: true })
+    if (lost.aborted) end()
+    return handle
+  }
+
+  /** Runs `operation` with a signal for the caller's, the limit and the end of the lock. */
+  async function during<T>(
+    { signal, timeoutMs }: AcquireOptions,
+    what: string,
+    operation: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    if (signal?.aborted) throw abortError(signal, what)
+    try {
+      return await withAnySignal([signal, ended.signal], (either) => withTimeout({ timeoutMs, what, signal: either }, operation))
+    } catch (error) {
+      if (ended.signal.aborted) throw closedError(name)
+      if (signal?.aborted) throw abortError(signal, what)
+      throw toSdError(error, 'SD_UNAVAILABLE', what)
+    }
+  }
+
+  /** Like {@link during}. A lock that arrives after the caller has gone is given back. */
+  async function obtain<T extends LockHandle | undefined>(
+    options: AcquireOptions,
+    what: string,
+    attempt: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    let pending: Promise<LockHandle | undefined> = Promise.resolve(undefined)
+    try {
+      return await during(options, what, (signal) => {
+        const attempted = attempt(signal)
+        pending = attempted
+        return attempted
+      })
+    } catch (error) {
+      void pending.then((late) => late?.release()).catch(() => undefined)
+      throw error
+    }
+  }
+
+  async function wait(key: string, value: string, signal: AbortSignal): Promise<LockHandle> {
+    const backoff = createBackoff(backoffOptions)
+    for (;;) {
+      let failure: unknown
+      try {
+        const taken = await adapter.take(key, { value, wait: true, signal })
+        if (taken) return hold(key, value, taken)
+      } catch (error) {
+        if (signal.aborted || !SdError.isInstance(error) || !error.retryable) throw error
+        failure = error
+      }
+      await sleep(delayBeforeRetry(backoff, failure), signal, true)
+    }
+  }
+
+  async function close(): Promise<void> {
+    ended.abort()
+    await settlesWithin(Promise.allSettled([...handles].map((handle) => handle.release())), closeLimitMs)
+    await settlesWithin(holders.close(), closeLimitMs)
+    await settlesWithin(adapter.close(), closeLimitMs)
+  }
+
+  const lock: Lock = {
+    name,
+    async acquire(key, options = {}) {
+      const value = checkRequest(key, options)
+      return obtain(options, `waiting for ${key}`, (signal) => wait(key, value, signal))
+    },
+    async tryAcquire(key, options = {}) {
+      const value = checkRequest(key, options)
+      const limits = { ...options, timeoutMs: options.timeoutMs ?? operationTimeoutMs }
+      return obtain(limits, `taking ${key}`, async (signal) => {
+        const taken = await adapter.take(key, { value, wait: false, signal })
+        return taken && hold(key, value, taken)
+      })
+    },
+    async holder(key, options = {}) {
+      checkRequest(key, options)
+      return during({ ...options, timeoutMs: operationTimeoutMs }, `reading ${key}`, () => adapter.read(key))
+    },
+    watchHolder(key, options) {
+      checkRequest(key, {})
+      return holders.watch(key, options)
+    },
+    close() {
+      closing ??= close()
+      return closing
+    },
+    [Symbol.asyncDispose]: () => lock.close(),
+  }
+  return lock
+}

@@ -1,0 +1,246 @@
+import {
+  type CircuitBreaker,
+  type CircuitBreakerOptions,
+  type CircuitState,
+  SdError,
+  subscribeTelemetry,
+  type TelemetryEvents,
+} from '@sd/core'
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { assembleCircuitBreaker } from './assemble-circuit-breaker.ts'
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+/** The engine is a list of what it was told, and a function that ends the open time. */
+function createBreaker(options: CircuitBreakerOptions = {}) {
+  const told: string[] = []
+  let onHalfOpen = (): void => undefined
+  const breaker = assembleCircuitBreaker(
+    (settings) => {
+      onHalfOpen = settings.onHalfOpen
+      return { open: (forMs) => told.push(`open for ${forMs}`), close: () => told.push('close') }
+    },
+    { random: () => 0, ...options },
+  )
+  return { breaker, told, endOpenTime: () => onHalfOpen() }
+}
+
+function end(breaker: CircuitBreaker, ...ends: readonly boolean[]): void {
+  for (const ok of ends) breaker.tryAcquire()?.settle({ ok })
+}
+
+test('the engine is told what to hold, and heard only while open', () => {
+  const { breaker, told, endOpenTime } = createBreaker({ window: { kind: 'count', size: 2 }, openMs: 500, trials: 1 })
+  endOpenTime()
+  expect(breaker.state).toBe('closed')
+  end(breaker, false, false)
+  endOpenTime()
+  end(breaker, false)
+  endOpenTime()
+  end(breaker, true)
+  breaker.isolate()
+  endOpenTime()
+  expect(breaker.state).toBe('isolated')
+  expect(told).toEqual(['open for 500', 'open for 500', 'close', 'close'])
+})
+
+test('defaults are those of Resilience4j', () => {
+  const { breaker, endOpenTime } = createBreaker()
+  expect(breaker.name).toBe('breaker')
+  end(breaker, ...Array.from({ length: 99 }, (_, call) => call >= 49))
+  end(breaker, true)
+  expect(breaker.state).toBe('closed')
+  end(breaker, ...new Array<boolean>(100).fill(false))
+  expect(breaker.state).toBe('open')
+  endOpenTime()
+  end(breaker, ...new Array<boolean>(5).fill(true))
+  expect(breaker.state).toBe('half-open')
+  end(breaker, true)
+  expect(breaker.state).toBe('closed')
+})
+
+test('by default what the caller or another policy did is neutral', () => {
+  const { breaker } = createBreaker({ window: { kind: 'count', size: 1 } })
+  for (const code of ['SD_ABORTED', 'SD_REJECTED', 'SD_INVALID'] as const) {
+    breaker.tryAcquire()?.settle({ ok: false, error: new SdError(code, 'x') })
+    expect(breaker.state).toBe('closed')
+  }
+  breaker.tryAcquire()?.settle({ ok: false, error: new SdError('SD_TIMEOUT', 'x') })
+  expect(breaker.state).toBe('open')
+})
+
+test('telemetry hears of changes, in their order even if a listener makes one', () => {
+  const { breaker } = createBreaker({ name: 'orders' })
+  const events: TelemetryEvents['sd:v1:breaker:state'][] = []
+  const heard: CircuitState[] = []
+  const end = subscribeTelemetry('sd:v1:breaker:state', (event) => events.push(event))
+  breaker.onStateChange(({ state }) => {
+    if (state === 'open') breaker.isolate()
+  })
+  breaker.onStateChange(({ state }) => heard.push(state))
+  breaker.open()
+  end()
+  expect(heard).toEqual(['open', 'isolated'])
+  expect(events).toEqual([
+    { breaker: 'orders', state: 'open', previous: 'closed', reason: 'manual' },
+    { breaker: 'orders', state: 'isolated', previous: 'open', reason: 'manual' },
+  ])
+})
+
+test('trials over which no threshold is reached close it, though some never ended', () => {
+  const { breaker, endOpenTime } = createBreaker({ trials: 4, trialTimeoutMs: 1_000, failureRate: 0.3 })
+  breaker.open()
+  endOpenTime()
+  const hung = breaker.tryAcquire()
+  end(breaker, true, true, true)
+  vi.advanceTimersByTime(1_000)
+  expect(breaker.tryAcquire()).toBeDefined()
+  expect(breaker.state).toBe('closed')
+  hung?.settle({ ok: false })
+  expect(breaker.state).toBe('closed')
+})
+
+test('the share after recovery is never exceeded by more than a call', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 5_000 }), fc.array(fc.nat(500), { maxLength: 100 }), (recoveryMs, waits) => {
+      const { breaker, endOpenTime } = createBreaker({ trials: 1, recoveryMs })
+      breaker.open()
+      vi.advanceTimersByTime(10 * recoveryMs)
+      endOpenTime()
+      end(breaker, true)
+      const closedAt = performance.now()
+      let [allowed, admitted] = [1, 0]
+      for (const waitMs of waits) {
+        vi.advanceTimersByTime(waitMs)
+        allowed += Math.max(0.1, Math.min(1, (performance.now() - closedAt) / recoveryMs))
+        if (breaker.tryAcquire()) admitted++
+        expect(admitted).toBeLessThanOrEqual(allowed + 1e-6)
+        expect(admitted).toBeGreaterThan(allowed - 1 - 1e-6)
+      }
+    }),
+  )
+})
+
+/** The policy once more, as plainly as can be: lists instead of counters. */
+function createModel(size: number, minimumCalls: number, failureRate: number, trials: number) {
+  let state: CircuitState = 'closed'
+  let calls: boolean[] = []
+  let started = 0
+  let generation = 0
+  function enter(next: CircuitState): void {
+    state = next
+    calls = []
+    started = 0
+    generation++
+  }
+  const failures = (): number => calls.filter((ok) => !ok).length
+  return {
+    get state() {
+      return state
+    },
+    enter,
+    acquire(): number | undefined {
+      if (state === 'open' || (state === 'half-open' && started === trials)) return undefined
+      started++
+      return generation
+    },
+    settle(from: number, ok: boolean): void {
+      if (from !== generation) return
+      calls.push(ok)
+      if (state === 'closed') {
+        calls = calls.slice(-size)
+        if (!ok && calls.length >= minimumCalls && failures() / calls.length >= failureRate) enter('open')
+      } else if (failures() / trials >= failureRate) enter('open')
+      else if (calls.length === trials || (failures() + trials - calls.length) / trials < failureRate) enter('closed')
+    },
+  }
+}
+
+test('it does what a plain model does, whatever comes in whatever order', () => {
+  const action = fc.oneof(
+    { weight: 6, arbitrary: fc.constant({ kind: 'acquire' } as const) },
+    { weight: 6, arbitrary: fc.record({ kind: fc.constant('settle' as const), which: fc.nat(5), ok: fc.boolean() }) },
+    { weight: 3, arbitrary: fc.constant({ kind: 'end open time' } as const) },
+  )
+  const rate = fc.constantFrom(0.1, 0.25, 0.5, 0.75, 1)
+  const count = fc.integer({ min: 1, max: 5 })
+  const anyActions = fc.array(action, { minLength: 20, maxLength: 200, size: 'max' })
+  fc.assert(
+    fc.property(count, count, rate, count, anyActions, (size, least, failureRate, trials, actions) => {
+      const minimumCalls = Math.min(size, least)
+      const { breaker, endOpenTime } = createBreaker({
+        window: { kind: 'count', size },
+        minimumCalls,
+        failureRate,
+        trials,
+      })
+      const model = createModel(size, minimumCalls, failureRate, trials)
+      const open: { readonly settle: (ok: boolean) => void }[] = []
+      for (const step of actions) {
+        if (step.kind === 'acquire') {
+          const [permit, from] = [breaker.tryAcquire(), model.acquire()]
+          expect(permit === undefined).toBe(from === undefined)
+          if (permit === undefined || from === undefined) continue
+          open.push({
+            settle(ok) {
+              permit.settle({ ok })
+              model.settle(from, ok)
+            },
+          })
+        } else if (step.kind === 'settle') {
+          open.splice(step.which % (open.length || 1), 1)[0]?.settle(step.ok)
+        } else {
+          endOpenTime()
+          if (model.state === 'open') model.enter('half-open')
+        }
+        expect(breaker.state).toBe(model.state)
+      }
+    }),
+    { numRuns: 500 },
+  )
+})
+
+describe('bad input is refused', () => {
+  test.each<[string, object]>([
+    ['name', { name: '' }],
+    ['window', { window: 100 }],
+    ['window.kind', { window: { kind: 'sliding' } }],
+    ['window.size', { window: { kind: 'count', size: 0 } }],
+    ['window.durationMs', { window: { kind: 'time', durationMs: 9 } }],
+    ['window.durationMs', { window: { kind: 'count', durationMs: 1_000 } }],
+    ['minimumCalls', { window: { kind: 'count', size: 10 }, minimumCalls: 11 }],
+    ['failureRate', { failureRate: 0 }],
+    ['slowCallMs', { slowCallMs: -1 }],
+    ['slowCallRate', { slowCallRate: 1.1 }],
+    ['openMs', { openMs: 0 }],
+    ['maxOpenMs', { openMs: 100, maxOpenMs: 99 }],
+    ['random', { random: 1 }],
+    ['trials', { trials: 0 }],
+    ['trialTimeoutMs', { trialTimeoutMs: 0 }],
+    ['recoveryMs', { recoveryMs: 0.5 }],
+    ['isIgnored', { isIgnored: true }],
+    ['timeoutMs', { timeoutMs: 0 }],
+    ['maxLastSuccesses', { maxLastSuccesses: 0 }],
+    ['volume', { volume: 1 }],
+  ])('%s', (field, options) => {
+    expect(() => createBreaker(options)).toThrow(expect.objectContaining({ code: 'SD_INVALID', field }))
+  })
+
+  test.each<[string, unknown[]]>([
+    ['work', [1]],
+    ['timeoutMs', [() => 1, { timeoutMs: 1 }]],
+    ['fallback.kind', [() => 1, { fallback: { kind: 'cache' } }]],
+    ['fallback.run', [() => 1, { fallback: { kind: 'function' } }]],
+    ['fallback.key', [() => 1, { fallback: { kind: 'last-success', key: 1 } }]],
+    ['fallback.maxAgeMs', [() => 1, { fallback: { kind: 'last-success', key: 'a', maxAgeMs: -1 } }]],
+  ])('execute: %s', async (field, given) => {
+    const { breaker } = createBreaker()
+    await expect(breaker.execute(...(given as [() => number]))).rejects.toMatchObject({ code: 'SD_INVALID', field })
+  })
+})

@@ -1,0 +1,1 @@
+export { assembleCircuitBreaker, type CircuitEngine, type CircuitEngineSettings } from './assemble-circuit-breaker.ts'

@@ -1,0 +1,123 @@
+import { describe, expect, test, vi } from 'vitest'
+import { createServiceInstance } from '../instance/instance.ts'
+import { describeNoInstance, formatOut } from './cluster.ts'
+import { createEndpoint } from './endpoint.ts'
+import type { EndpointBlock, OutReason } from './endpoint-blocks.ts'
+
+const instance = createServiceInstance({ service: 'orders', address: '10.0.0.1', port: 80 })
+
+describe('blocks', () => {
+  test.each<[OutReason, boolean, boolean]>([
+    ['ejected', true, true],
+    ['breaker', true, true],
+    ['blocked', true, true],
+    ['unreachable', false, true],
+    ['failing', false, true],
+    ['retry-after', false, true],
+    ['isolated', false, false],
+    ['removed', false, false],
+  ])('%s: available where judgements are overruled %s, where failures are %s', (reason, judged, failing) => {
+    const endpoint = createEndpoint(instance)
+    endpoint.block('test', { reason })
+    expect([endpoint.available, endpoint.isBlocked, endpoint.isFailing]).toEqual([false, true, !judged])
+    endpoint.overrule('judged')
+    expect(endpoint.available).toBe(judged)
+    endpoint.overrule('failing')
+    expect(endpoint.available).toBe(failing)
+    endpoint.overrule('none')
+    endpoint.unblock('test')
+    expect([endpoint.available, endpoint.isBlocked]).toEqual([true, false])
+  })
+
+  test('say by whom, why, since and until when; the same reason keeps its beginning', () => {
+    vi.useFakeTimers()
+    const onBlock = vi.fn()
+    const endpoint = createEndpoint(instance, { onBlock })
+    endpoint.block('a', { reason: 'failing', detail: 'five in a row', forMs: 1_000 })
+    const sinceMs = Date.now()
+    vi.advanceTimersByTime(400)
+    endpoint.block('a', { reason: 'failing', detail: 'six in a row', forMs: 2_000, isTrial: true })
+    const [block] = endpoint.blocks as [EndpointBlock]
+    expect(block).toEqual({
+      by: 'a',
+      reason: 'failing',
+      detail: 'six in a row',
+      sinceMs,
+      untilMs: Date.now() + 2_000,
+      isTrial: true,
+    })
+    expect([endpoint.available, endpoint.isTrial, onBlock.mock.calls.length]).toEqual([true, true, 2])
+    expect(formatOut(block)).toBe('failing: six in a row, since 0 s, for another 2 s')
+    endpoint.block('b')
+    expect(endpoint.available).toBe(false)
+    endpoint.unblock('c')
+    endpoint.unblock('b')
+    expect([endpoint.available, onBlock.mock.calls.length]).toEqual([true, 4])
+    vi.useRealTimers()
+  })
+})
+
+describe('why there is no instance', () => {
+  const explanation = { service: 'orders', isUnknown: false, isPanic: false, endpoints: [] }
+
+  test('nothing was ever registered, or nothing is', () => {
+    expect(describeNoInstance({ ...explanation, isUnknown: true })).toMatch(/^Unknown service orders: /)
+    expect(describeNoInstance(explanation)).toBe('No instance of orders is registered')
+    expect(describeNoInstance({ ...explanation, service: 'orders:admin', isUnknown: true, withoutPort: 2 })).toBe(
+      'No instance of orders has a port named admin, of 2 registered',
+    )
+    expect(describeNoInstance({ ...explanation, staleSinceMs: Date.now() - 3_000 })).toMatch(/\(registry unreachable for 3 s\)$/)
+  })
+
+  test.each(['orders:8080', '10.0.0.1', '10.0.0.1:80', '/orders'])('%s is most likely an address', (service) => {
+    expect(describeNoInstance({ ...explanation, service, isUnknown: true })).toMatch(/; a service is called by its name alone/)
+  })
+
+  test.each([
+    ['filter', '1 dropped by the filter'],
+    ['weight', '1 of weight 0'],
+    ['subset', '1 outside of the subset'],
+    ['priority', '1 of a lower priority'],
+  ] as const)('none is out, but the %s drops it', (dropped, text) => {
+    const endpoints = [{ endpoint: createEndpoint(instance), weight: 0, dropped, outs: [] }]
+    expect(describeNoInstance({ ...explanation, endpoints })).toBe(
+      `No instance of orders may get traffic, of 1 registered: ${text}`,
+    )
+  })
+
+  test('so many are out, and why', () => {
+    const endpoint = createEndpoint(instance)
+    const out = (reason: OutReason, detail?: string) => ({
+      endpoint,
+      weight: 0,
+      dropped: reason,
+      outs: [{ reason, detail, sinceMs: 0 }],
+    })
+    const endpoints = [
+      out('ejected', 'checks: down'),
+      out('ejected', 'checks: down'),
+      out('draining'),
+      out('isolated'),
+      out('unreachable'),
+    ]
+    expect(describeNoInstance({ ...explanation, endpoints })).toBe(
+      'No instance of orders may get traffic, of 5 registered: 2 ejected: checks: down, 1 draining, 1 isolated, and other reasons',
+    )
+  })
+})
+
+describe('latency', () => {
+  test('what a failure counts as is forgotten within a few good answers, and at once by one that recovers', () => {
+    const [steady, recovering] = [createEndpoint(instance), createEndpoint(instance)]
+    const answer = { ok: true, status: 200, latencyMs: 10 }
+    for (const endpoint of [steady, recovering]) {
+      for (const outcome of [answer, { ok: false, status: 503, latencyMs: 1 }]) endpoint.release(outcome)
+      expect(endpoint.latencyMs).toBe(1_000)
+    }
+    for (let time = 0; time < 7; time++) steady.release(answer)
+    expect(steady.latencyMs).toBeLessThan(20)
+    recovering.block('test', { reason: 'failing' })
+    recovering.release(answer)
+    expect(recovering.latencyMs).toBe(10)
+  })
+})

@@ -1,0 +1,38 @@
+import { describe, expect, test, vi } from 'vitest'
+import { hasTelemetrySubscribers, publishTelemetry, subscribeTelemetry } from './telemetry.ts'
+
+describe('telemetry', () => {
+  test('reaches subscribers; one that throws hurts nobody', () => {
+    const heard = vi.fn()
+    const failures = vi.fn()
+    const stops = [
+      subscribeTelemetry(
+        'sd:v1:backend:state',
+        () => {
+          throw new Error('broken')
+        },
+        failures,
+      ),
+      subscribeTelemetry('sd:v1:backend:state', () => {
+        throw new Error('ignored')
+      }),
+      subscribeTelemetry('sd:v1:backend:state', heard),
+    ]
+    expect(hasTelemetrySubscribers('sd:v1:backend:state')).toBe(true)
+    publishTelemetry('sd:v1:backend:state', { registry: 'r', state: 'connected' })
+    for (const stop of stops) stop()
+    publishTelemetry('sd:v1:backend:state', { registry: 'r', state: 'closed' })
+    expect(heard.mock.calls).toEqual([[{ registry: 'r', state: 'connected' }]])
+    expect(failures).toHaveBeenCalledOnce()
+    expect(hasTelemetrySubscribers('sd:v1:backend:state')).toBe(false)
+  })
+
+  test('meets another copy of the package', async () => {
+    const copy = (await import(`./telemetry.ts?copy=${'2'}`)) as typeof import('./telemetry.ts')
+    const heard = vi.fn()
+    const stop = subscribeTelemetry('sd:v1:backend:state', heard)
+    copy.publishTelemetry('sd:v1:backend:state', { registry: 'r', state: 'connected' })
+    stop()
+    expect(heard).toHaveBeenCalledOnce()
+  })
+})

@@ -1,0 +1,1 @@
+export { grpcError, grpcStatusName, grpcStatusOf, grpcStatusOfHttp, judgeGrpcResponse, judgeGrpcStatus } from './grpc-status.ts'

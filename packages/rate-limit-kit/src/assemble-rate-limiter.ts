@@ -1,0 +1,154 @@
+import {
+  abortError,
+  checkBoolean,
+  checkDuration,
+  checkInteger,
+  checkKnownKeys,
+  checkName,
+  closedError,
+  hasTelemetrySubscribers,
+  invalid,
+  publishTelemetry,
+  type RateLimitAcquireOptions,
+  type RateLimitDecision,
+  type RateLimiter,
+  SdError,
+  sleep,
+  withAnySignal,
+  withTimeout,
+} from '@sd/core'
+
+/** What an adapter knows of its backend; waiting, limits and checks are the same for all. */
+export interface RateLimiterAdapter {
+  /** Name for messages. */
+  readonly name: string
+  /** As the user gave it. @default 1_000 */
+  readonly maxWaiting?: number | undefined
+  /** As the user gave it. @default 30_000 */
+  readonly maxWaitMs?: number | undefined
+  /** Largest cost. */
+  readonly burst: number
+  /** Takes the units, or none if they are not there. Called once per attempt. */
+  readonly take: (key: string, cost: number, signal: AbortSignal | undefined) => Promise<RateLimitDecision> | RateLimitDecision
+  /** Takes the units at once, where no backend has to be asked. @default none: only `take` */
+  readonly takeNow?: ((key: string, cost: number) => RateLimitDecision) | undefined
+  /** Most that is added at random to a wait, in milliseconds, where several processes wait for the same key. @default 0 */
+  readonly jitterMs?: number
+  /** Closes the connection. Called once. */
+  readonly close?: () => Promise<void>
+}
+
+/** Makes a limiter: checks, waiting in the order of arrival per key, and closing. @throws SdError `SD_INVALID` that names the option */
+export function assembleRateLimiter(adapter: RateLimiterAdapter): RateLimiter {
+  const name = checkName('name', adapter.name)
+  const maxWaiting = checkInteger('maxWaiting', adapter.maxWaiting ?? 1_000, { min: 0, max: 1_000_000 })
+  const maxWaitMs = checkDuration('maxWaitMs', adapter.maxWaitMs ?? 30_000, 1)
+  const { take, takeNow, burst, jitterMs = 0 } = adapter
+  const closing = new AbortController()
+  /** Who waits for which key; the first of a line is on turn. */
+  const lines = new Map<string, Set<() => void>>()
+  let waiting = 0
+  let closed: Promise<void> | undefined
+
+  function tooLong(): SdError {
+    return new SdError('SD_REJECTED', `${name}: over the limit, and waiting would take longer than ${maxWaitMs} ms`)
+  }
+
+  async function takeInTurn(key: string, cost: number, deadlineAt: number, signal: AbortSignal): Promise<RateLimitDecision> {
+    for (;;) {
+      const decision = await take(key, cost, signal)
+      if (decision.allowed) return decision
+      if (performance.now() + decision.retryAfterMs > deadlineAt) throw tooLong()
+      await sleep(decision.retryAfterMs + Math.random() * jitterMs, signal, true)
+    }
+  }
+
+  async function wait(key: string, cost: number, signal: AbortSignal | undefined): Promise<RateLimitDecision> {
+    if (waiting >= maxWaiting) {
+      const decision = lines.has(key) ? undefined : await take(key, cost, signal)
+      if (decision?.allowed) return decision
+      throw new SdError('SD_REJECTED', `${name}: over the limit, and ${waiting} calls wait already`)
+    }
+    const line = lines.get(key) ?? new Set()
+    lines.set(key, line)
+    const { promise: turn, resolve: comesUp } = Promise.withResolvers<void>()
+    line.add(comesUp)
+    waiting++
+    callFirst(line)
+    const deadlineAt = performance.now() + maxWaitMs
+    try {
+      return await withAnySignal([signal, closing.signal], (either) =>
+        withTimeout({ timeoutMs: maxWaitMs, what: name, signal: either }, async (own) => {
+          await turn
+          // Whoever gave up while in line must not take units when its turn comes.
+          own.throwIfAborted()
+          return takeInTurn(key, cost, deadlineAt, own)
+        }),
+      )
+    } catch (error) {
+      if (closing.signal.aborted) throw closedError(name)
+      throw SdError.isInstance(error) && error.code === 'SD_TIMEOUT' && performance.now() >= deadlineAt - 1 ? tooLong() : error
+    } finally {
+      waiting--
+      line.delete(comesUp)
+      if (line.size === 0) lines.delete(key)
+      else callFirst(line)
+    }
+  }
+
+  function tell(decision: RateLimitDecision): RateLimitDecision {
+    if (hasTelemetrySubscribers('sd:v1:rate-limit:decision'))
+      publishTelemetry('sd:v1:rate-limit:decision', { limiter: name, decision })
+    return decision
+  }
+
+  return {
+    name,
+    async acquire(key, options = {}) {
+      const { cost, mayWait, signal } = checkAcquire(key, options, burst)
+      if (closing.signal.aborted) throw closedError(name)
+      if (signal?.aborted) throw abortError(signal, name)
+      return tell(await (mayWait ? wait(key, cost, signal) : take(key, cost, signal)))
+    },
+    ...(takeNow && {
+      tryAcquire(key: string, options: RateLimitAcquireOptions = {}) {
+        const { cost } = checkAcquire(key, options, burst)
+        if (closing.signal.aborted) throw closedError(name)
+        return tell(takeNow(key, cost))
+      },
+    }),
+    close() {
+      closing.abort()
+      closed ??= (async () => adapter.close?.())()
+      return closed
+    },
+    [Symbol.asyncDispose]() {
+      return this.close()
+    },
+  }
+}
+
+function callFirst(line: ReadonlySet<() => void>): void {
+  const [first] = line
+  first?.()
+}
+
+interface CheckedAcquire {
+  readonly cost: number
+  readonly mayWait: boolean
+  readonly signal: AbortSignal | undefined
+}
+
+function checkAcquire(key: string, options: RateLimitAcquireOptions, burst: number): CheckedAcquire {
+  // The key may be a secret, such as an API key, so it is not shown.
+  if (typeof key !== 'string') throw invalid('key', typeof key, 'a string')
+  if (key.length === 0 || key.length > 512 || !key.isWellFormed()) {
+    throw invalid('key', `${key.length} characters`, '1 to 512 characters of well-formed Unicode')
+  }
+  checkKnownKeys('', options, ['cost', 'wait', 'signal'])
+  return {
+    cost: checkInteger('cost', options.cost ?? 1, { min: 0, max: burst }),
+    mayWait: checkBoolean('wait', options.wait ?? false),
+    signal: options.signal,
+  }
+}
