@@ -28,6 +28,9 @@ func WithUserAgent(string) Option { return nil }
 
 func WithProviders(map[string]Provider) Option { return nil }
 
+// Names lists no cloud.
+func (d *Discover) Names() []string { return nil }
+
 // Addrs fails: there is no cloud to ask.
 func (d *Discover) Addrs(string, *log.Logger) ([]string, error) {
 	return nil, errors.New("this agent for tests was built without clouds")
