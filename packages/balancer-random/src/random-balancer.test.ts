@@ -50,6 +50,16 @@ test('endpoints that are out leave their share to the others in proportion', () 
   assertDistribution(counts, endpoints, [5, 0, 2, 4])
 })
 
+test('the numbers of the option decide, and nothing else', () => {
+  const endpoints = createTestEndpoints([1, 1, 1, 1])
+  const picksWith = (seed: number) => {
+    const picker = createRandomBalancer({ random: createSeededRandom(seed) }).createPicker(createTestView(endpoints))
+    return Array.from({ length: 50 }, () => picker.pick({})?.instance.id)
+  }
+  expect(picksWith(5)).toEqual(picksWith(5))
+  expect(picksWith(5)).not.toEqual(picksWith(6))
+})
+
 test('bad options are refused', () => {
   expect(() => createRandomBalancer({ random: 1 as never })).toThrow('Invalid random: got 1, want a function')
   expect(() => createRandomBalancer({ seed: 1 } as never)).toThrow('Invalid seed')

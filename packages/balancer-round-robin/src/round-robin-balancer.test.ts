@@ -44,6 +44,16 @@ test('a change of the list does not start over', () => {
   expect(picks(picker, 3)).toEqual(['orders-1', 'orders-2', 'orders-3'])
 })
 
+test('endpoints that are out or were attempted are passed over, and the rotation goes on after the one that is picked', () => {
+  const endpoints = createTestEndpoints([1, 1, 1, 1])
+  const [a, b, , d] = endpoints as [Endpoint, Endpoint, Endpoint, Endpoint]
+  const picker = createRoundRobinBalancer({ random: () => 0 }).createPicker(createTestView(endpoints))
+  b.block('test')
+  expect(picker.pick({ attempted: [a] })?.instance.id).toBe('orders-2')
+  expect(picks(picker, 3)).toEqual(['orders-3', 'orders-0', 'orders-2'])
+  expect(picker.pick({ attempted: [d] })?.instance.id).toBe('orders-0')
+})
+
 test('nobody starves while the list changes at every pick', () => {
   const endpoints = createTestEndpoints(new Array<number>(10).fill(1))
   const balancer = createRoundRobinBalancer()
