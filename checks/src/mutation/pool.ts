@@ -145,7 +145,7 @@ class MutationWorker implements PoolWorker {
       env: env as NodeJS.ProcessEnv,
       execArgv: [...execArgv, `--max-old-space-size=${memoryMb}`],
       serialization: 'advanced',
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     })
     const isRenewed = this.#isReleased
     this.#child = child

@@ -72,6 +72,17 @@ test('a mutant that never ends is not killed, and the run goes on', async () => 
   })
 })
 
+test('an error that nobody handles kills a mutant, in every run of a process', async () => {
+  const outcomes = await runAll({
+    'later.ts':
+      'export function later(done?: () => void): void {\n  setImmediate(() => {\n    if (done) done()\n    if (!done) stop()\n  })\n}\nfunction stop(): void {}\n',
+    'later.test.ts':
+      "import { test } from 'vitest'\nimport { later } from './later.ts'\ntest('later', async () => {\n  later()\n  await new Promise((resolve) => setTimeout(resolve, 20))\n})\n",
+  })
+  const killed = Object.entries(outcomes).filter(([, outcome]) => outcome === 'killed later.test.ts: (done is not a function)')
+  expect(killed.map(([change]) => change)).toEqual(['done -> true', 'done -> !(done)'])
+})
+
 test('tests that fail without a mutant are an error', async () => {
   const files = {
     'a.ts': 'export const a = () => 1\n',

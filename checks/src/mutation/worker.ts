@@ -1,5 +1,5 @@
 import { init, runBaseTests, setupEnvironment } from 'vitest/worker'
-import { createCleaner } from './cleaner.ts'
+import { type Cleaner, createCleaner } from './cleaner.ts'
 import type { Job, JobMessage, JobResult, TestResult, WorkerMessage } from './protocol.ts'
 
 // A process that runs test files of vitest with one mutant in effect, one after the other: modules are evaluated again for each job, but neither
@@ -32,6 +32,8 @@ process.on('message', (message: Partial<JobMessage>) => {
   if (message.mutation === 'job' && message.job) jobs.shift()?.(message.job)
 })
 
+let cleaner: Cleaner | undefined
+
 /** Modules that this process has evaluated, once it has. */
 let evaluated: State['evaluatedModules'] | undefined
 
@@ -61,7 +63,10 @@ async function runJob(state: State, traces: Traces, job: Job): Promise<JobResult
   const reports: Readonly<Record<string, (...args: never[]) => unknown>> = {
     // What it knows of other workers' modules would be taken without asking.
     fetchWarmModules: () => ({}),
-    onQueued: () => {},
+    // The first moment at which vitest has set up the process, and the last before a test file is loaded.
+    onQueued() {
+      cleaner ??= createCleaner()
+    },
     onCollected: (files: readonly Task[]) => files.forEach(collect),
     onTaskUpdate(packs: readonly (readonly [string, Result | undefined])[]) {
       for (const [id, result] of packs) if (result) results.set(id, result)
@@ -165,12 +170,11 @@ function createRecorder(): { readonly reached: () => JobResult['reached'] } {
 const post = (message: WorkerMessage): void => void send?.(message)
 
 async function runJobs(state: State, traces: Traces): Promise<void> {
-  const cleaner = createCleaner()
   post({ mutation: 'ready' })
   for (;;) {
     const job = await new Promise<Job>((resolve) => jobs.push(resolve))
     const result = await runJob(state, traces, job)
-    const isClean = await cleaner.clean((ms) => new Promise((resolve) => setTimeout(resolve, ms)))
+    const isClean = (await cleaner?.clean((ms) => new Promise((resolve) => setTimeout(resolve, ms)))) ?? false
     post({ mutation: 'result', result, isClean })
   }
 }

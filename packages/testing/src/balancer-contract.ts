@@ -15,8 +15,15 @@ function byUser(index: number): PickRequest {
   return { hashKey: `user-${index}` }
 }
 
+/** The endpoints of `count` picks, each of which must give one: some endpoint is available all the while. */
 function pickedKeys(picker: Picker, count: number): Set<string> {
-  return new Set(countPicks(picker, count, byUser).keys())
+  const counts = countPicks(picker, count, byUser)
+  assert.equal(
+    [...counts.values()].reduce((sum, picks) => sum + picks, 0),
+    count,
+    'every pick gives an endpoint',
+  )
+  return new Set(counts.keys())
 }
 
 function keys(endpoints: readonly Endpoint[]): Set<string> {
