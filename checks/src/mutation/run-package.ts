@@ -58,6 +58,8 @@ export interface RunOptions {
 
 /** Limit of a test with a mutant in effect: this many times what it took without. */
 const slowdown = 5
+/** Tests that take less than this are run before others, in milliseconds. */
+const quickMs = 300
 const baselineTimeoutMs = 120_000
 
 /** Reads and mutates all sources of a package. No file is left out but tests and what is for tests. */
@@ -164,14 +166,14 @@ function testsReaching({ tests, reached }: Baseline, { id }: Mutant): readonly T
 }
 
 async function judge(context: Context, mutant: Mutant): Promise<Verdict> {
-  const covering = [...context.files.values()]
-    .map((baseline) => ({ baseline, tests: testsReaching(baseline, mutant) }))
-    .filter(({ tests }) => tests.length > 0)
+  const covering = [...context.files.values()].flatMap((baseline) =>
+    bySpeed(testsReaching(baseline, mutant)).map((tests) => ({ baseline, tests })),
+  )
   if (covering.length === 0) return { status: 'not covered', tests: [] }
-  // The tests of the file itself first, then what is over soonest.
+  // What is over soonest first, and the tests of the file itself before others like them.
   const own = basename(mutant.key.file, '.ts')
   const cost = ({ baseline, tests }: (typeof covering)[number]): number =>
-    basename(baseline.file).startsWith(`${own}.`) ? -1 : durationOf(tests)
+    durationOf(tests) * (basename(baseline.file).startsWith(`${own}.`) ? 0.1 : 1)
   covering.sort((a, b) => cost(a) - cost(b))
   let isTimedOut = false
   for (const { baseline, tests } of covering) {
@@ -181,6 +183,12 @@ async function judge(context: Context, mutant: Mutant): Promise<Verdict> {
   }
   const reaching = covering.map(({ baseline, tests }) => `${basename(baseline.file)} (${tests.length})`)
   return { status: isTimedOut ? 'timed out' : 'survived', tests: reaching }
+}
+
+/** Tests that are quick, and those that are not: a limit that the slowest needs would be long for all. */
+function bySpeed(tests: readonly TestResult[]): readonly (readonly TestResult[])[] {
+  const groups = [tests.filter(({ durationMs }) => durationMs < quickMs), tests.filter(({ durationMs }) => durationMs >= quickMs)]
+  return groups.filter(({ length }) => length > 0)
 }
 
 const durationOf = (tests: readonly TestResult[]): number => tests.reduce((sum, { durationMs }) => sum + durationMs, 0)

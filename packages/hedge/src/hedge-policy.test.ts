@@ -4,6 +4,8 @@ import { createHedgePolicy } from './index.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()
+  // No time is measured from 0.
+  vi.advanceTimersByTime(10_000)
 })
 afterEach(() => {
   expect(vi.getTimerCount()).toBe(0)
@@ -86,9 +88,12 @@ describe('a hedge policy', () => {
     for (const [field, options] of [
       ['delayMs', { delayMs: -1 }],
       ['methods', { methods: ['get'] }],
+      ['methods', { methods: [5] }],
+      ['methods', { methods: 'GET' }],
       ['isFinal', { isFinal: () => true }],
     ] as const) {
       expect(() => createHedgePolicy(options as object)).toThrow(expect.objectContaining({ code: 'SD_INVALID', field }))
     }
+    expect(() => createHedgePolicy().execute(1 as never, hooks())).toThrow('Invalid run')
   })
 })

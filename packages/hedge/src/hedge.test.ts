@@ -5,6 +5,8 @@ import { createHedge, type HedgeOptions } from './index.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()
+  // No time is measured from 0.
+  vi.advanceTimersByTime(10_000)
 })
 afterEach(() => {
   expect(vi.getTimerCount()).toBe(0)
@@ -80,6 +82,16 @@ describe('execute', () => {
     expect(peer.signals.length).toBe(3)
     await vi.advanceTimersByTimeAsync(1_000)
     expect(await answer).toBe('a')
+  })
+
+  test('no timer is left where nothing else may start', async () => {
+    const answer = Promise.withResolvers<string>()
+    const call = createHedge({ delayMs: 100, maxAttempts: 2 }).execute(() => answer.promise)
+    expect(vi.getTimerCount()).toBe(1)
+    await vi.advanceTimersByTimeAsync(100)
+    expect(vi.getTimerCount()).toBe(0)
+    answer.resolve('late')
+    expect(await call).toBe('late')
   })
 
   test('a failure starts the next attempt at once; the last error is thrown', async () => {
@@ -189,6 +201,11 @@ describe('the budget', () => {
     const slow = createHedge({ delayMs: 10, budget, maxAttempts: 5 }).execute(createPeer([100, 'a']).run)
     await vi.advanceTimersByTimeAsync(100)
     expect([await slow, tryWithdraw.mock.calls.length]).toEqual(['a', 1])
+    const failing = createHedge({ delayMs: 10, budget, maxAttempts: 5 }).execute(createPeer([100, away('alone')]).run)
+    failing.catch(() => undefined)
+    await vi.advanceTimersByTimeAsync(100)
+    await expect(failing).rejects.toThrow('alone')
+    expect(tryWithdraw).toHaveBeenCalledTimes(2)
   })
 
   test('1,000 slow calls per second make at most 1.2 × as many attempts, and 10 per second', async () => {
@@ -218,6 +235,14 @@ describe('the budget', () => {
 })
 
 describe('the delay', () => {
+  test('is fixed without a percentile', async () => {
+    const hedge = createHedge({ delayMs: 400, minSamples: 1 })
+    const answer = hedge.execute(createPeer([10, 'a']).run)
+    await vi.advanceTimersByTimeAsync(10)
+    await answer
+    expect(hedge.currentDelayMs).toBe(400)
+  })
+
   test('follows the latency of first attempts, also of those that lost', async () => {
     const hedge = createHedge({ delayMs: 400, percentile: 0.9, minSamples: 10 })
     for (let call = 1; call <= 10; call++) {

@@ -34,6 +34,19 @@ describe('delays', () => {
     expect(delays(backoff, highest, 3)).toEqual(most)
   })
 
+  test('jitter draws between its bounds', () => {
+    const draws = (draw: number) => delays({ kind: 'fixed', delayMs: 100, jitter: 0.5 }, () => draw, 1)
+    expect([0, 0.25, 0.5, 0.75].map(draws)).toEqual([[50], [75], [100], [125]])
+  })
+
+  test('linear delays end at 5 s unless told', () => {
+    expect(delays({ kind: 'linear', stepMs: 2_000, jitter: 0 }, lowest, 4)).toEqual([2_000, 4_000, 5_000, 5_000])
+  })
+
+  test('a function may ask for no delay at all', () => {
+    expect(delays(() => 0, lowest, 2)).toEqual([0, 0])
+  })
+
   test('full jitter spreads evenly', () => {
     const random = createSeededRandom(4)
     const delayOf = createDelayFunction({ kind: 'exponential', baseMs: 1_000 }, random)

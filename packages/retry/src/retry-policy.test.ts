@@ -71,6 +71,8 @@ describe('what is tried again', () => {
       true,
     ],
     ['a header of several values', { headers: { a: { value: 'b', retry: true } } }, answer(500, { a: ['x', 'b'] }), true],
+    ['a header of several other values', { headers: { a: { value: 'b', retry: true } } }, answer(500, { a: ['x', 'y'] }), false],
+    ['a header with any value, which is missing', { headers: { a: { value: '*', retry: true } } }, answer(500), false],
     ['a header with another value', { headers: { a: { value: 'b', retry: true } } }, answer(500, { a: 'c' }), false],
     ['a header that forbids it', { headers: { a: { value: '*', retry: false } } }, answer(503, { a: 'c' }), false],
     ['what a function allows', { when: ({ response }) => response?.status === 418 }, answer(418), true],

@@ -50,6 +50,26 @@ describe('retry', () => {
     expect(signals.map(({ aborted }) => aborted)).toEqual([false, false])
   })
 
+  test('tells the backoff of the delay before', async () => {
+    const ownBackoff = vi.fn(({ attempt }: { readonly attempt: number }) => 100 * attempt)
+    await within(600, retry(endWith<string>(new Error('1'), new Error('2'), 'ok'), { backoff: ownBackoff }))
+    expect(ownBackoff.mock.calls).toEqual([[{ attempt: 1, previousDelayMs: undefined }], [{ attempt: 2, previousDelayMs: 100 }]])
+  })
+
+  test('an attempt that fails because the caller aborted ends as an abort', async () => {
+    const caller = new AbortController()
+    const run = endWith(new Error('torn'))
+    const failed = retry(
+      (attempt) => {
+        caller.abort('enough')
+        return run(attempt)
+      },
+      { signal: caller.signal },
+    )
+    await expect(failed).rejects.toMatchObject({ code: 'SD_ABORTED', cause: 'enough' })
+    expect(run).toHaveBeenCalledTimes(1)
+  })
+
   test('throws what the last attempt threw', async () => {
     const run = endWith(new Error('1'), new Error('2'), new Error('3'), new Error('4'))
     await expect(within(1_000, retry(run, { backoff }))).rejects.toThrow('3')
@@ -142,6 +162,7 @@ test('1,000 calls per second, all failing, make at most 1.2 × as many attempts,
 })
 
 test('bad options are refused', async () => {
+  await expect(retry('now' as never)).rejects.toThrow('Invalid run')
   const cases: readonly (readonly [string, object])[] = [
     ['statuses', { statuses: [503] }],
     ['maxAttempts', { maxAttempts: 101 }],
