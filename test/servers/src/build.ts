@@ -19,14 +19,8 @@ const toolHints: Readonly<Record<Build['tool'], string>> = {
 /** Memory that two builds at a time need: each links a program of about 100 MB. */
 const memoryForTwo = 6 * 1024 ** 3
 
-/** Settings of cargo's release profile: what starts fast enough for tests, and compiles in about half the time. */
-const cargoProfile = {
-  CARGO_PROFILE_RELEASE_LTO: 'off',
-  CARGO_PROFILE_RELEASE_OPT_LEVEL: '1',
-  CARGO_PROFILE_RELEASE_CODEGEN_UNITS: '16',
-  CARGO_PROFILE_RELEASE_DEBUG: '0',
-  CARGO_PROFILE_RELEASE_STRIP: 'symbols',
-}
+/** Cargo's release profile with less optimization and without symbols. */
+const cargoProfile = { CARGO_PROFILE_RELEASE_OPT_LEVEL: '1', CARGO_PROFILE_RELEASE_STRIP: 'symbols' }
 
 /** Limit of one build command, in milliseconds: an hour. */
 const buildLimitMs = 3_600_000
