@@ -64,105 +64,131 @@ const gradientRange = { min: 0.5, max: 2 }
  * @see https://github.com/Netflix/concurrency-limits (Gradient2Limit)
  */
 export function createGradient(settings: GradientSettings, nowMs: number): Gradient {
-  const { minLimit, maxLimit, windowMs } = settings
-  const window = createSampleWindow()
-  let estimate = settings.initialLimit
-  let minRttMs = 0
-  let sampleRttMs = 0
-  let eventLoopDelayMs = 0
-  let windowStartedAt = nowMs
-  let loopReadAt = nowMs
-  let peakActive = 0
-  let lowWindows = 0
-  let probeStartedAt: number | undefined = nowMs
-  let nextProbeAt = Number.POSITIVE_INFINITY
+  return new GradientController(settings, nowMs)
+}
 
-  function startProbe(now: number): void {
-    probeStartedAt = now
-    window.clear()
+class GradientController implements Gradient {
+  readonly #settings: GradientSettings
+  readonly #window = createSampleWindow()
+  #estimate: number
+  #minRttMs = 0
+  #sampleRttMs = 0
+  #eventLoopDelayMs = 0
+  #windowStartedAt: number
+  #loopReadAt: number
+  #peakActive = 0
+  #lowWindows = 0
+  #probeStartedAt: number | undefined
+  #nextProbeAt = Number.POSITIVE_INFINITY
+
+  constructor(settings: GradientSettings, nowMs: number) {
+    this.#settings = settings
+    this.#estimate = settings.initialLimit
+    this.#windowStartedAt = nowMs
+    this.#loopReadAt = nowMs
+    this.#probeStartedAt = nowMs
   }
 
-  function endProbe(now: number): void {
+  #startProbe(now: number): void {
+    this.#probeStartedAt = now
+    this.#window.clear()
+  }
+
+  #endProbe(now: number): void {
     // A few latencies say less than what is known already.
-    if (window.count >= settings.minWindowSamples) minRttMs = window.percentile(settings.percentile)
-    probeStartedAt = undefined
-    lowWindows = 0
-    nextProbeAt = now + settings.probeIntervalMs * (1 + probeJitter * settings.random())
-    startWindow(now)
+    if (this.#window.count >= this.#settings.minWindowSamples) this.#minRttMs = this.#window.percentile(this.#settings.percentile)
+    this.#probeStartedAt = undefined
+    this.#lowWindows = 0
+    this.#nextProbeAt = now + this.#settings.probeIntervalMs * (1 + probeJitter * this.#settings.random())
+    this.#startWindow(now)
   }
 
-  function startWindow(now: number): void {
-    window.clear()
-    windowStartedAt = now
-    peakActive = 0
+  #startWindow(now: number): void {
+    this.#window.clear()
+    this.#windowStartedAt = now
+    this.#peakActive = 0
   }
 
-  function moveTo(target: number): void {
-    const next = estimate + (target - estimate) * settings.smoothing
-    const unused = peakActive < estimate / 2
-    if (next > estimate && (unused || loopIsLate())) return
-    estimate = Math.min(maxLimit, Math.max(minLimit, next))
+  #moveTo(target: number): void {
+    const { minLimit, maxLimit } = this.#settings
+    const next = this.#estimate + (target - this.#estimate) * this.#settings.smoothing
+    const unused = this.#peakActive < this.#estimate / 2
+    if (next > this.#estimate && (unused || this.#loopIsLate())) return
+    this.#estimate = Math.min(maxLimit, Math.max(minLimit, next))
   }
 
-  function closeWindow(now: number): void {
-    sampleRttMs = window.percentile(settings.percentile)
+  #closeWindow(now: number): void {
+    const { minLimit } = this.#settings
+    this.#sampleRttMs = this.#window.percentile(this.#settings.percentile)
     // Where the probe had too few calls, the first window has to do.
-    if (minRttMs === 0) minRttMs = sampleRttMs
-    moveTo(estimate * boundGradient((minRttMs * settings.tolerance) / sampleRttMs) + Math.sqrt(estimate))
-    lowWindows = Math.floor(estimate) <= minLimit ? lowWindows + 1 : 0
-    if (lowWindows >= windowsAtMinimum || now >= nextProbeAt) startProbe(now)
-    else startWindow(now)
+    if (this.#minRttMs === 0) this.#minRttMs = this.#sampleRttMs
+    this.#moveTo(
+      this.#estimate * boundGradient((this.#minRttMs * this.#settings.tolerance) / this.#sampleRttMs) + Math.sqrt(this.#estimate),
+    )
+    this.#lowWindows = Math.floor(this.#estimate) <= minLimit ? this.#lowWindows + 1 : 0
+    if (this.#lowWindows >= windowsAtMinimum || now >= this.#nextProbeAt) this.#startProbe(now)
+    else this.#startWindow(now)
   }
 
-  function loopIsLate(): boolean {
-    return eventLoopDelayMs > settings.maxEventLoopDelayMs
+  #loopIsLate(): boolean {
+    return this.#eventLoopDelayMs > this.#settings.maxEventLoopDelayMs
   }
 
-  function readEventLoop(now: number): void {
-    loopReadAt = now
-    eventLoopDelayMs = settings.readEventLoopDelay()
+  #readEventLoop(now: number): void {
+    this.#loopReadAt = now
+    this.#eventLoopDelayMs = this.#settings.readEventLoopDelay()
     // No headroom here: a process that is late must get less to do, however small the limit is.
-    if (loopIsLate()) moveTo(estimate * boundGradient(settings.maxEventLoopDelayMs / eventLoopDelayMs))
+    if (this.#loopIsLate())
+      this.#moveTo(this.#estimate * boundGradient(this.#settings.maxEventLoopDelayMs / this.#eventLoopDelayMs))
   }
 
-  function probeIsOver(now: number, startedAt: number): boolean {
-    return window.count >= settings.probeSamples || now - startedAt >= settings.probeTimeoutMs
+  #probeIsOver(now: number, startedAt: number): boolean {
+    return this.#window.count >= this.#settings.probeSamples || now - startedAt >= this.#settings.probeTimeoutMs
   }
 
-  return {
-    get limit() {
-      return probeStartedAt === undefined ? Math.floor(estimate) : minLimit
-    },
-    get minRttMs() {
-      return minRttMs
-    },
-    get sampleRttMs() {
-      return sampleRttMs
-    },
-    get eventLoopDelayMs() {
-      return eventLoopDelayMs
-    },
-    get probing() {
-      return probeStartedAt !== undefined
-    },
-    advance(now, active) {
-      peakActive = Math.max(peakActive, active)
-      if (now - loopReadAt >= windowMs) readEventLoop(now)
-      if (probeStartedAt !== undefined) {
-        if (probeIsOver(now, probeStartedAt)) endProbe(now)
-      } else if (now - windowStartedAt >= windowMs && window.count >= settings.minWindowSamples) {
-        closeWindow(now)
-      }
-    },
-    learn(startedAtMs, measuredMs, { ok, standstillMs }) {
-      // What remains is no measure of what is to be the least, and is at least that.
-      if (standstillMs > 0 && (probeStartedAt !== undefined || minRttMs === 0)) return
-      const latencyMs = standstillMs > 0 ? Math.max(minRttMs, measuredMs - standstillMs) : measuredMs
-      // What began before the probe began under load.
-      if (probeStartedAt !== undefined ? ok && startedAtMs >= probeStartedAt : ok || latencyMs > minRttMs * settings.tolerance) {
-        window.add(latencyMs)
-      }
-    },
+  get limit(): number {
+    return this.#probeStartedAt === undefined ? Math.floor(this.#estimate) : this.#settings.minLimit
+  }
+
+  get minRttMs(): number {
+    return this.#minRttMs
+  }
+
+  get sampleRttMs(): number {
+    return this.#sampleRttMs
+  }
+
+  get eventLoopDelayMs(): number {
+    return this.#eventLoopDelayMs
+  }
+
+  get probing(): boolean {
+    return this.#probeStartedAt !== undefined
+  }
+
+  advance(now: number, active: number): void {
+    const { windowMs } = this.#settings
+    this.#peakActive = Math.max(this.#peakActive, active)
+    if (now - this.#loopReadAt >= windowMs) this.#readEventLoop(now)
+    if (this.#probeStartedAt !== undefined) {
+      if (this.#probeIsOver(now, this.#probeStartedAt)) this.#endProbe(now)
+    } else if (now - this.#windowStartedAt >= windowMs && this.#window.count >= this.#settings.minWindowSamples) {
+      this.#closeWindow(now)
+    }
+  }
+
+  learn(startedAtMs: number, measuredMs: number, { ok, standstillMs }: LearnedWork): void {
+    // What remains is no measure of what is to be the least, and is at least that.
+    if (standstillMs > 0 && (this.#probeStartedAt !== undefined || this.#minRttMs === 0)) return
+    const latencyMs = standstillMs > 0 ? Math.max(this.#minRttMs, measuredMs - standstillMs) : measuredMs
+    // What began before the probe began under load.
+    if (
+      this.#probeStartedAt !== undefined
+        ? ok && startedAtMs >= this.#probeStartedAt
+        : ok || latencyMs > this.#minRttMs * this.#settings.tolerance
+    ) {
+      this.#window.add(latencyMs)
+    }
   }
 }
 

@@ -3,7 +3,6 @@ import {
   type CallPriority,
   closedError,
   followLoop,
-  judgeLimit,
   type LimitRequest,
   type Outcome,
   type Permit,
@@ -11,7 +10,8 @@ import {
   readStandstillMs,
   SdError,
 } from '@sd/core'
-import { createWaitQueue, type Place, type WaitQueue } from './wait-queue.ts'
+import { type Waiter, waitForPlace } from './wait-for-place.ts'
+import { createWaitQueue, type WaitQueue } from './wait-queue.ts'
 
 /** Options of `acquire` and `execute` of a limit with a queue. */
 export interface LimitAcquireOptions extends LimitRequest {
@@ -65,174 +65,160 @@ export interface Places {
   close(): void
 }
 
-interface Waiter {
-  admit(permit: Permit): void
-  refuse(error: SdError): void
-}
-
 /** Part of the timeout that newcomers wait for in a queue in which somebody waited in vain. */
 const shortShare = 0.1
 
-/** The time that this process could use, by `performance.now()`. */
-function usedMs(): number {
-  const now = performance.now()
-  return now - readStandstillMs(now)
-}
 /**
  * Makes places. Nobody overtakes those who wait with the same priority; `critical` work, and work without a priority, is served before
  * `default`, which never takes the places that are kept from it. The time for which this process itself stands still is no wait, and what came in
  * meanwhile is read before anybody is refused: it frees places.
  */
-export function createPlaces({ name, size, shortensWaits, onSettle }: PlacesInit): Places {
-  /** Those who may take every place, and those who may not. */
-  const preferred = createWaitQueue<Waiter>()
-  const ordinary = createWaitQueue<Waiter>()
-  const counts = { admitted: 0, rejected: 0, timedOut: 0, aborted: 0 }
-  let active = 0
-  let closed = false
-  /** Whether somebody has waited in vain since the queue was empty: then it is no burst but overload. */
-  let overloaded = false
-  const work = {
-    get isBusy() {
-      return active > 0
-    },
+export function createPlaces(init: PlacesInit): Places {
+  return new QueuedPlaces(init)
+}
+
+class QueuedPlaces implements Places {
+  readonly counts = { admitted: 0, rejected: 0, timedOut: 0, aborted: 0 }
+  readonly #init: PlacesInit
+  /** Waiting work that may use every place. */
+  readonly #preferred = createWaitQueue<Waiter>()
+  /** Waiting work that may not. */
+  readonly #ordinary = createWaitQueue<Waiter>()
+  #active = 0
+  #closed = false
+  /** Whether some work has waited in vain since the queue was empty: then it is not a burst but overload. */
+  #overloaded = false
+  readonly #work: { readonly isBusy: boolean }
+
+  constructor(init: PlacesInit) {
+    this.#init = init
+    const isBusy = (): boolean => this.#active > 0
+    this.#work = {
+      get isBusy() {
+        return isBusy()
+      },
+    }
   }
 
-  function admit(startedAtMs: number): Permit {
-    active++
-    counts.admitted++
-    if (active === 1) followLoop(work)
+  #wait(queue: WaitQueue<Waiter>, signal: AbortSignal | undefined): Promise<Permit> {
+    const { name } = this.#init
+    const timeoutMs = this.#timeoutOfNewcomer()
+    return waitForPlace({
+      queue,
+      signal,
+      timeoutMs,
+      what: name,
+      onTimeout: () => {
+        this.counts.timedOut++
+        this.#overloaded = true
+      },
+      onAbort: () => {
+        this.counts.aborted++
+      },
+    })
+  }
+
+  #admit(startedAtMs: number): Permit {
+    const { onSettle } = this.#init
+    this.#active++
+    this.counts.admitted++
+    if (this.#active === 1) followLoop(this.#work)
     const standstillMs = onSettle ? readStandstillMs(startedAtMs) : 0
     let settled = false
     return {
-      settle(outcome) {
+      settle: (outcome) => {
         if (settled) return
         settled = true
         const now = onSettle ? onSettle(startedAtMs, outcome, standstillMs) : 0
-        active--
-        admitWaiting(now)
+        this.#active--
+        this.#admitWaiting(now)
       },
     }
   }
 
   /** Places that work of a priority may take: it gets one at least. */
-  function placesFor(priority: CallPriority | undefined): number {
+  #placesFor(priority: CallPriority | undefined): number {
+    const { size } = this.#init
     return priority ? Math.max(1, Math.floor(size.max * priorityShares[priority])) : size.max
   }
 
-  function waiting(): number {
-    return preferred.length + ordinary.length
+  #countWaiting(): number {
+    return this.#preferred.length + this.#ordinary.length
   }
 
-  function admitWaiting(nowMs: number): void {
-    for (let waiter = preferred.first(); waiter && active < size.max; waiter = preferred.first()) waiter.admit(admit(nowMs))
-    if (ordinary.length === 0) return
-    const places = placesFor('default')
-    for (let waiter = ordinary.first(); waiter && active < places; waiter = ordinary.first()) waiter.admit(admit(nowMs))
+  #admitWaiting(nowMs: number): void {
+    const { size } = this.#init
+    for (let waiter = this.#preferred.first(); waiter && this.#active < size.max; waiter = this.#preferred.first())
+      waiter.admit(this.#admit(nowMs))
+    if (this.#ordinary.length === 0) return
+    const places = this.#placesFor('default')
+    for (let waiter = this.#ordinary.first(); waiter && this.#active < places; waiter = this.#ordinary.first())
+      waiter.admit(this.#admit(nowMs))
   }
 
-  function fullError(): SdError {
-    counts.rejected++
-    return new SdError('SD_REJECTED', `${name} is full: ${active} at work, ${size.maxQueued} may wait`)
+  #fullError(): SdError {
+    const { name, size } = this.#init
+    this.counts.rejected++
+    return new SdError('SD_REJECTED', `${name} is full: ${this.#active} at this.#work, ${size.maxQueued} may this.#wait`)
   }
 
   /** How long who joins now waits at most. */
-  function timeoutOfNewcomer(): number {
-    if (waiting() === 0) overloaded = false
-    return shortensWaits && overloaded ? Math.max(1, size.queueTimeoutMs * shortShare) : size.queueTimeoutMs
-  }
-
-  function wait(queue: WaitQueue<Waiter>, signal: AbortSignal | undefined): Promise<Permit> {
-    const timeoutMs = timeoutOfNewcomer()
-    return new Promise((resolve, reject) => {
-      const startedAtMs = usedMs()
-      let timer: ReturnType<typeof setTimeout> | undefined
-      let isOver = false
-      function startTimer(leftMs: number): void {
-        const dueAtMs = performance.now() + leftMs
-        timer = setTimeout(() => judgeLimit(dueAtMs, performance.now(), judge), leftMs)
-      }
-      function judge(): void {
-        if (isOver) return
-        const leftMs = timeoutMs - (usedMs() - startedAtMs)
-        // Timers cut fractions off.
-        if (leftMs >= 1) startTimer(leftMs)
-        else refuseLate()
-      }
-      function refuseLate(): void {
-        counts.timedOut++
-        overloaded = true
-        waiter.refuse(new SdError('SD_REJECTED', `${name} had no place within ${timeoutMs} ms`))
-      }
-      const onAbort = (): void => {
-        counts.aborted++
-        waiter.refuse(abortError(signal as AbortSignal, `waiting for ${name}`))
-      }
-      startTimer(timeoutMs)
-      signal?.addEventListener('abort', onAbort, { once: true })
-      function leave(): void {
-        isOver = true
-        place.leave()
-        clearTimeout(timer)
-        signal?.removeEventListener('abort', onAbort)
-      }
-      const waiter: Waiter = {
-        admit(permit) {
-          leave()
-          resolve(permit)
-        },
-        refuse(error) {
-          leave()
-          reject(error)
-        },
-      }
-      const place: Place<Waiter> = queue.join(waiter)
-    })
+  #timeoutOfNewcomer(): number {
+    const { size, shortensWaits } = this.#init
+    if (this.#countWaiting() === 0) this.#overloaded = false
+    return shortensWaits && this.#overloaded ? Math.max(1, size.queueTimeoutMs * shortShare) : size.queueTimeoutMs
   }
 
   /** Whether one more may wait. Work that may come later takes no place in the queue from work that may not. */
-  function hasRoom(priority: CallPriority | undefined): boolean {
+  #hasRoom(priority: CallPriority | undefined): boolean {
+    const { size } = this.#init
     if (priority === 'batch' || size.maxQueued === 0) return false
-    if (waiting() < size.maxQueued) return true
+    if (this.#countWaiting() < size.maxQueued) return true
     if (priority === 'default') return false
-    const last = ordinary.last()
-    last?.refuse(fullError())
+    const last = this.#ordinary.last()
+    last?.refuse(this.#fullError())
     return last !== undefined
   }
 
-  return {
-    get active() {
-      return active
-    },
-    get waiting() {
-      return waiting()
-    },
-    get closed() {
-      return closed
-    },
-    counts,
-    tryAcquire({ priority }, nowMs) {
-      if (!closed && active < placesFor(priority)) return admit(nowMs)
-      counts.rejected++
-      return undefined
-    },
-    acquire({ signal, priority }, nowMs) {
-      if (closed) return Promise.reject(closedError(name))
-      if (signal?.aborted) return Promise.reject(abortError(signal, `waiting for ${name}`))
-      if (active < placesFor(priority)) return admit(nowMs)
-      if (!hasRoom(priority)) return Promise.reject(fullError())
-      return wait(priority === 'default' ? ordinary : preferred, signal)
-    },
-    resized(nowMs) {
-      if (waiting() === 0) return
-      admitWaiting(nowMs)
-      while (waiting() > size.maxQueued) (ordinary.last() ?? preferred.last())?.refuse(fullError())
-    },
-    close() {
-      closed = true
-      for (const queue of [preferred, ordinary]) {
-        for (let waiter = queue.first(); waiter; waiter = queue.first()) waiter.refuse(closedError(name))
-      }
-    },
+  get active(): number {
+    return this.#active
+  }
+
+  get waiting(): number {
+    return this.#countWaiting()
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  tryAcquire({ priority }: LimitRequest, nowMs: number): Permit | undefined {
+    if (!this.#closed && this.#active < this.#placesFor(priority)) return this.#admit(nowMs)
+    this.counts.rejected++
+    return undefined
+  }
+
+  acquire({ signal, priority }: LimitAcquireOptions, nowMs: number): Permit | Promise<Permit> {
+    const { name } = this.#init
+    if (this.#closed) return Promise.reject(closedError(name))
+    if (signal?.aborted) return Promise.reject(abortError(signal, `waiting for ${name}`))
+    if (this.#active < this.#placesFor(priority)) return this.#admit(nowMs)
+    if (!this.#hasRoom(priority)) return Promise.reject(this.#fullError())
+    return this.#wait(priority === 'default' ? this.#ordinary : this.#preferred, signal)
+  }
+
+  resized(nowMs: number): void {
+    const { size } = this.#init
+    if (this.#countWaiting() === 0) return
+    this.#admitWaiting(nowMs)
+    while (this.#countWaiting() > size.maxQueued) (this.#ordinary.last() ?? this.#preferred.last())?.refuse(this.#fullError())
+  }
+
+  close(): void {
+    const { name } = this.#init
+    this.#closed = true
+    for (const queue of [this.#preferred, this.#ordinary]) {
+      for (let waiter = queue.first(); waiter; waiter = queue.first()) waiter.refuse(closedError(name))
+    }
   }
 }

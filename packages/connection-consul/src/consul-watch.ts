@@ -1,6 +1,7 @@
 import { SdError } from '@sd/core'
+import type { ConsulTarget } from './agent-requests.ts'
 import type { Answer, QueryOptions } from './consul-client.ts'
-import type { ConsulConnection, ConsulTarget } from './consul-connection.ts'
+import type { ConsulConnection } from './consul-connection.ts'
 
 /** A query of the library that can wait for changes. */
 export type Query = (target: ConsulTarget, options: QueryOptions) => Promise<Answer<unknown>>

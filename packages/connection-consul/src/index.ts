@@ -1,5 +1,6 @@
+export type { ConsulTarget } from './agent-requests.ts'
 export type { Answer, CallOptions, ConsulClient, QueryOptions, RawRequest, RawResponse } from './consul-client.ts'
-export { type ConsulConnection, type ConsulTarget, createConsulConnection, ping, type RunOptions } from './consul-connection.ts'
+export { type ConsulConnection, createConsulConnection, ping, type RunOptions } from './consul-connection.ts'
 export { type ConsulResponse, isAnswer, responseOf, toConsulError, unlessMissing } from './consul-errors.ts'
 export { type Found, followQuery, type Query, queryOnce } from './consul-watch.ts'
 export {

@@ -1,10 +1,7 @@
-import { isIP } from 'node:net'
-import { type Credentials, endpointUrl, resolveProvided } from '@sd/adapter-kit'
 import { closedError, SdError, withTimeout } from '@sd/core'
-import { createTlsSource, type TlsCertificates } from '@sd/tls'
-import { Etcd3, type IOptions } from 'etcd3'
+import type { Etcd3 } from 'etcd3'
+import { createClientHolder } from './client-holder.ts'
 import { toEtcdError } from './etcd-errors.ts'
-import { createMemberPolicies } from './member-policies.ts'
 import type { ResolvedEtcdConnectionOptions } from './options.ts'
 import { probeTls } from './tls-probe.ts'
 
@@ -26,97 +23,18 @@ export interface EtcdConnection {
   close(): void
 }
 
-/**
- * A member that falls silent during a call or a watch is noticed after about eight seconds: by gRPC pings, no more often than etcd allows (5 s).
- * Without a call etcd takes pings for an attack, and says so with GOAWAY.
- */
-const grpcOptions = {
-  'grpc.keepalive_time_ms': 6_000,
-  'grpc.keepalive_timeout_ms': 2_000,
-  'grpc.keepalive_permit_without_calls': 0,
-  'grpc.initial_reconnect_backoff_ms': 200,
-  'grpc.max_reconnect_backoff_ms': 2_000,
-  'grpc.max_receive_message_length': 67_108_864,
-  // etcd is a neighbour: a proxy for the way out of the network, which gRPC would use by itself, does not lead to it.
-  'grpc.enable_http_proxy': 0,
-}
-
-/** Before the first look. */
-const none: TlsCertificates = {}
-
 /** Opens nothing yet: the first operation does. */
 export function createEtcdConnection(settings: ResolvedEtcdConnectionOptions): EtcdConnection {
   const { endpoints, tls, operationTimeoutMs, name } = settings
   // Less than the limit of the whole, so that the reason is known when that is over.
   const attemptLimitMs = (operationTimeoutMs * 0.9) / endpoints.length
-  const source = tls && createTlsSource(tls)
-  const hosts = endpoints.map(endpointUrl)
-  let certificates = none
-  let current: Promise<Etcd3> | undefined
+  const clients = createClientHolder(settings, attemptLimitMs)
   let closed = false
-
-  async function connect(): Promise<Etcd3> {
-    const credentials = settings.credentials && (await resolveProvided<Credentials>(settings.credentials))
-    if (source) certificates = await source.current()
-    return makeClient(credentials)
-  }
-
-  function makeClient(credentials: Credentials | undefined): Etcd3 {
-    const client = new Etcd3({
-      hosts,
-      ...(credentials && { auth: { ...credentials, callOptions: () => deadline(attemptLimitMs) } }),
-      ...(tls && { credentials: readTls(certificates) }),
-      grpcOptions: {
-        ...grpcOptions,
-        ...(tls?.serverName && { 'grpc.ssl_target_name_override': tls.serverName, 'grpc.default_authority': tls.serverName }),
-      },
-      defaultCallOptions: ({ isStream }) => (isStream ? {} : deadline(attemptLimitMs)),
-      faultHandling: createMemberPolicies(hosts, () => void renewCertificates().catch(() => undefined)),
-    })
-    mendPool(client)
-    return client
-  }
-
-  /**
-   * After a member was silent: it may want other certificates, and their files may be newer than its connection. New connections of the same
-   * client have them then; streams that are open stay.
-   */
-  async function renewCertificates(): Promise<void> {
-    if (!source) return
-    source.forget()
-    const now = await source.current()
-    if (now === certificates) return
-    certificates = now
-    const client = await current
-    if (!client || closed) return
-    const renewed = makeClient(undefined)
-    const [host] = poolOf(renewed).hosts
-    if (host) replaceCredentials(client, host.channelCredentials)
-    renewed.close()
-  }
-
-  function reset(): void {
-    const old = current
-    current = undefined
-    // A client that could not be made has been reported already.
-    old?.then((client) => client.close()).catch(() => undefined)
-  }
-
-  function obtainClient(): Promise<Etcd3> {
-    if (current) return current
-    const connecting = connect()
-    current = connecting
-    // Without credentials or certificates there is none: the next operation asks for them again.
-    connecting.catch(() => {
-      if (current === connecting) current = undefined
-    })
-    return connecting
-  }
 
   async function attempt<T>(operation: (client: Etcd3) => Promise<T>): Promise<T> {
     if (closed) throw closedError(name)
     try {
-      return await operation(await obtainClient())
+      return await operation(await clients.obtain())
     } catch (caught) {
       throw toEtcdError(caught, name, settings.prefix)
     }
@@ -128,28 +46,22 @@ export function createEtcdConnection(settings: ResolvedEtcdConnectionOptions): E
     if (!endpoint?.secure || !SdError.isInstance(error) || error.code !== 'SD_UNAVAILABLE') return error
     const reason = await probeTls(
       endpoint,
-      { ...certificates, ...(tls?.serverName && { serverName: tls.serverName }) },
+      { ...clients.certificates, ...(tls?.serverName && { serverName: tls.serverName }) },
       operationTimeoutMs * 0.08,
     )
     return reason === undefined ? error : new SdError(error.code, `${error.message} (${reason})`, { cause: error.cause })
   }
 
   async function stay<T>(operation: (client: Etcd3) => Promise<T>): Promise<T> {
-    const used = certificates
+    const { certificates } = clients
     try {
       return await attempt(operation)
     } catch (error) {
       if (!SdError.isInstance(error)) throw error
-      if (error.code === 'SD_DENIED' && settings.credentials) reset()
-      else if (error.code !== 'SD_UNAVAILABLE' || !(await isRenewed(used))) throw error
+      if (error.code === 'SD_DENIED' && settings.credentials) clients.drop()
+      else if (error.code !== 'SD_UNAVAILABLE' || !(await clients.renewCertificates(certificates))) throw error
       return attempt(operation)
     }
-  }
-
-  /** Whether there are other certificates than those that an operation was tried with. */
-  async function isRenewed(used: TlsCertificates): Promise<boolean> {
-    await renewCertificates().catch(() => undefined)
-    return certificates !== used && used !== none
   }
 
   return {
@@ -166,74 +78,7 @@ export function createEtcdConnection(settings: ResolvedEtcdConnectionOptions): E
     attemptLimitMs,
     close() {
       closed = true
-      reset()
+      clients.close()
     },
-  }
-}
-
-function deadline(limitMs: number): { deadline: number } {
-  return { deadline: Date.now() + limitMs }
-}
-
-function readTls({ ca, cert, key }: TlsCertificates): NonNullable<IOptions['credentials']> {
-  // The library's type wants an authority; without one gRPC trusts what Node trusts.
-  return {
-    ...(ca && { rootCertificate: Buffer.from(ca) }),
-    ...(key && { privateKey: Buffer.from(key) }),
-    ...(cert && { certChain: Buffer.from(cert) }),
-  } as NonNullable<IOptions['credentials']>
-}
-
-interface SecureConnector {
-  readonly connectionOptions?: { servername?: string }
-}
-
-interface ChannelCredentials {
-  _createSecureConnector(...given: unknown[]): SecureConnector
-}
-
-/** What is used here of the library's pool, which its types keep private. */
-interface Pool {
-  markFailed(host: object, error: { readonly code?: unknown }): void
-  readonly authenticator: { credentials: ChannelCredentials }
-  readonly hosts: readonly { channelCredentials: ChannelCredentials; resetAllServices(): void }[]
-}
-
-function poolOf(client: Etcd3): Pool {
-  return (client as unknown as { readonly pool: Pool }).pool
-}
-
-/** Makes the connections from now on with these. What has begun on the old ones goes on. */
-function replaceCredentials(client: Etcd3, credentials: ChannelCredentials): void {
-  const { authenticator, hosts } = poolOf(client)
-  authenticator.credentials = credentials
-  for (const host of hosts) {
-    host.channelCredentials = credentials
-    host.resetAllServices()
-  }
-}
-
-const cancelled = 1
-
-/**
- * Two habits of the libraries below: a watch that we end ourselves counts as a fault of its member, whose other channels are then closed
- * under calls that have not started; and an address is sent as the name of a TLS server, which Node deprecates (DEP0123). The certificate
- * is compared with the address all the same.
- */
-function mendPool(client: Etcd3): void {
-  const pool = poolOf(client)
-  const markFailed = pool.markFailed.bind(pool)
-  pool.markFailed = (host, error) => {
-    if (error.code !== cancelled) markFailed(host, error)
-  }
-  for (const { channelCredentials: credentials } of new Set(pool.hosts)) {
-    if (Object.hasOwn(credentials, '_createSecureConnector')) continue
-    const create = credentials._createSecureConnector.bind(credentials)
-    credentials._createSecureConnector = (...given) => {
-      const connector = create(...given)
-      const { connectionOptions } = connector
-      if (isIP(connectionOptions?.servername ?? '') > 0 && connectionOptions) connectionOptions.servername = ''
-      return connector
-    }
   }
 }

@@ -1,8 +1,10 @@
 import { SdError } from '@sd/core'
 import { describe, expect, test } from 'vitest'
+import type { ApiRequest } from './api-client.ts'
 import { expired } from './api-errors.ts'
+import type { ApiEvent, ApiWatch } from './api-watch.ts'
 import { followCollection, listCollection } from './collection.ts'
-import type { ApiEvent, ApiRequest, ApiWatch, KubernetesConnection } from './kubernetes-connection.ts'
+import type { KubernetesConnection } from './kubernetes-connection.ts'
 
 interface Script {
   /** Answers of lists and looks, in their order; the last one is repeated. */

@@ -1,6 +1,7 @@
 import { createBackoff, SdError, sleep, withTimeout } from '@sd/core'
 import { EXPIRED, expired, toStatusError } from './api-errors.ts'
-import type { ApiEvent, KubernetesConnection } from './kubernetes-connection.ts'
+import type { ApiEvent } from './api-watch.ts'
+import type { KubernetesConnection } from './kubernetes-connection.ts'
 
 /** What every object of the API has. */
 export interface KubeObject {

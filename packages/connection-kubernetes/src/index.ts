@@ -1,3 +1,5 @@
+export type { ApiAnswer, ApiRequest } from './api-client.ts'
+export type { ApiEvent, ApiWatch } from './api-watch.ts'
 export {
   type Collection,
   followCollection,
@@ -6,14 +8,7 @@ export {
   type Listing,
   listCollection,
 } from './collection.ts'
-export {
-  type ApiAnswer,
-  type ApiEvent,
-  type ApiRequest,
-  type ApiWatch,
-  createKubernetesConnection,
-  type KubernetesConnection,
-} from './kubernetes-connection.ts'
+export { createKubernetesConnection, type KubernetesConnection } from './kubernetes-connection.ts'
 export {
   CONNECTION_OPTIONS,
   checkDnsLabel,

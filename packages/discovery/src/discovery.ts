@@ -4,7 +4,6 @@ import {
   checkFunction,
   checkKnownKeys,
   checkObject,
-  checkServiceName,
   closedError,
   describeNoInstance,
   guardListener,
@@ -16,19 +15,18 @@ import {
   settlesWithin,
 } from '@sd/core'
 import { type AllServicesEvent, watchAllServices } from './all-services.ts'
+import { ClusterCache } from './cluster-cache.ts'
 import { createDeclaredChecks } from './declared-checks.ts'
 import { createDiskSnapshots } from './disk-snapshots.ts'
 import type { DiscoveryEvent } from './events.ts'
 import type { InstanceFilter } from './filters.ts'
 import { createInstanceFeed } from './instance-source.ts'
-import { LiveCluster } from './live-cluster.ts'
+import type { LiveCluster } from './live-cluster.ts'
 import { resolveNamedPorts } from './named-ports.ts'
 import { type DiscoveryOptions, type DiscoverySettings, resolveDiscoveryOptions, settingKeys } from './options.ts'
 import { type DiscoveryStatistics, reportCluster, summarize } from './statistics.ts'
 import { drawByWeight } from './view.ts'
 
-/** A service that the source never listed is forgotten after this time, in milliseconds, if `idleMs` is longer: its name may be made up. */
-const unknownIdleMs = 60_000
 /** How long `close` waits for the source, in milliseconds. */
 const closeLimitMs = 2_000
 
@@ -94,67 +92,15 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
   const { source, snapshots, ttlMs, coldStartMs, onError } = resolved
   const feed = resolveNamedPorts(createInstanceFeed(source, ttlMs))
   const disk = snapshots && createDiskSnapshots(snapshots)
-  const clusters = new Map<string, LiveCluster>()
-  /** Services that the source never listed, in the order in which they were asked for. */
-  const unknown = new Set<LiveCluster>()
+  const clusters = new ClusterCache(resolved, feed, disk)
   /** Ends the streams of all services. */
   const streams = new Set<() => void>()
   let closing: Promise<void> | undefined
-  let sweeper = startSweeper()
-  const endReports = reportStates(() => Array.from(clusters.values(), reportCluster))
-
-  function startSweeper(): ReturnType<typeof setInterval> {
-    const timer = setInterval(forgetUnused, Math.max(1_000, Math.min(resolved.idleMs, unknownIdleMs) / 2))
-    timer.unref?.()
-    return timer
-  }
-
-  function forgetUnused(): void {
-    const now = performance.now()
-    for (const cluster of clusters.values()) {
-      const idleMs = cluster.isUnknown ? Math.min(resolved.idleMs, unknownIdleMs) : resolved.idleMs
-      if (cluster.isUnused && cluster.usedAt <= now - idleMs) forget(cluster)
-    }
-  }
-
-  function forget(cluster: LiveCluster): void {
-    clusters.delete(cluster.service)
-    unknown.delete(cluster)
-    void cluster.close()
-  }
-
-  /**
-   * Services that never had an instance make room first, those in use too: nothing can be called there. A first lookup that waits for the
-   * source does not. Then comes the one that was not used for longest.
-   */
-  function makeRoom(): void {
-    const recently = performance.now() - resolved.readyTimeoutMs
-    let oldest: LiveCluster | undefined
-    for (const cluster of unknown) {
-      if (!cluster.isUnknown || cluster.events.size > 0) unknown.delete(cluster)
-      else if (cluster.snapshot || cluster.usedAt < recently) {
-        forget(cluster)
-        return
-      }
-    }
-    for (const cluster of clusters.values()) {
-      const isWaiting = !cluster.snapshot && cluster.usedAt >= recently
-      if (cluster.isUnused && !isWaiting && !(oldest && oldest.usedAt <= cluster.usedAt)) oldest = cluster
-    }
-    if (!oldest) throw new SdError('SD_TOO_LARGE', `More than maxServices = ${resolved.maxServices} services are followed`)
-    forget(oldest)
-  }
+  const endReports = reportStates(() => Array.from(clusters.all, reportCluster))
 
   function clusterOf(service: string): LiveCluster {
     if (closing) throw closedError('discovery')
-    const known = clusters.get(service)
-    if (known) return known
-    checkServiceName('service', service)
-    if (clusters.size >= resolved.maxServices) makeRoom()
-    const made = new LiveCluster(service, { options: resolved, feed, disk })
-    clusters.set(service, made)
-    unknown.add(made)
-    return made
+    return clusters.get(service)
   }
 
   async function readyCluster(service: string, discoverOptions: DiscoverOptions): Promise<LiveCluster> {
@@ -193,16 +139,7 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
     watchAll: ({ signal } = {}) => ({
       [Symbol.asyncIterator]: () => {
         if (closing) throw closedError('discovery')
-        const controller = new AbortController()
-        const onEnd = (): void => {
-          signal?.removeEventListener('abort', onEnd)
-          streams.delete(onEnd)
-          controller.abort()
-        }
-        streams.add(onEnd)
-        signal?.addEventListener('abort', onEnd, { once: true })
-        if (signal?.aborted) onEnd()
-        return watchAllServices(source, { signal: controller.signal, maxServices: resolved.maxServices, onEnd })
+        return followAllServices(source, streams, { signal, maxServices: resolved.maxServices })
       },
     }),
     subscribe(service, listener) {
@@ -224,17 +161,14 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
         ownId,
         declared,
       )
-      clearInterval(sweeper)
-      sweeper = startSweeper()
-      for (const cluster of clusters.values()) cluster.configure(resolved)
+      clusters.configure(resolved)
     },
-    statistics: () => summarize(clusters),
+    statistics: () => summarize(clusters.byService),
     close() {
       closing ??= (async () => {
         for (const end of [...streams]) end()
-        clearInterval(sweeper)
         endReports()
-        const ended = Promise.all(Array.from(clusters.values(), (cluster) => cluster.close()))
+        const ended = clusters.close()
         // A source that ignores its signal keeps nobody from closing.
         await settlesWithin(
           ended.then(() => feed.close()),
@@ -252,4 +186,22 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
 
 async function deliver(events: AsyncIterable<DiscoveryEvent>, tell: (event: DiscoveryEvent) => void): Promise<void> {
   for await (const event of events) tell(event)
+}
+
+/** Follows all services until the signal fires, or until `streams` are ended. */
+function followAllServices(
+  source: DiscoveryOptions['source'],
+  streams: Set<() => void>,
+  { signal, maxServices }: { readonly signal: AbortSignal | undefined; readonly maxServices: number },
+): ReturnType<typeof watchAllServices> {
+  const controller = new AbortController()
+  const onEnd = (): void => {
+    signal?.removeEventListener('abort', onEnd)
+    streams.delete(onEnd)
+    controller.abort()
+  }
+  streams.add(onEnd)
+  signal?.addEventListener('abort', onEnd, { once: true })
+  if (signal?.aborted) onEnd()
+  return watchAllServices(source, { signal: controller.signal, maxServices, onEnd })
 }

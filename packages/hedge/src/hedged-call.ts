@@ -40,140 +40,158 @@ export interface HedgedCall<T> {
   readonly onFirstLatency: (latencyMs: number) => void
 }
 
-/** Runs one execution: starts attempts by timer and by failure, takes the first answer, aborts the others. */
-export function runHedged<T>({ run, rules, delayMs, signal, onFirstLatency }: HedgedCall<T>): Promise<T> {
-  const { maxAttempts, budget, isFinal, serverDelayMs, discard, onHedge, canStart, outcomeOf } = rules
+/** Runs one execution: starts attempts by timer and by failure, uses the first response, aborts the others. */
+export function runHedged<T>(call: HedgedCall<T>): Promise<T> {
+  const { signal } = call
   return new Promise<T>((resolve, reject) => {
     if (signal?.aborted) return reject(abortError(signal, 'hedged call'))
-    const running = new Map<number, AbortController>()
-    const startedAt = performance.now()
-    let started = 0
-    let isOver = false
-    let mayStart = true
-    let timer: ReturnType<typeof setTimeout> | undefined
-    let dueAtMs = 0
-    let best: HedgedEnd<T> | undefined
-
-    function start(): void {
-      const attempt = ++started
-      const controller = new AbortController()
-      running.set(attempt, controller)
-      mayStart &&= attempt < maxAttempts
-      schedule(delayMs)
-      // An async function, so that what throws at once ends like any other attempt.
-      const invoke = async (): Promise<T> => run({ attempt, signal: controller.signal })
-      invoke().then(
-        (value) => onEnd({ attempt, value }),
-        (error: unknown) => onEnd({ attempt, error }),
-      )
-    }
-
-    function schedule(afterMs: number): void {
-      clearTimeout(timer)
-      if (!mayStart) return
-      dueAtMs = (started === 1 ? startedAt : performance.now()) + afterMs
-      timer = setTimeout(onTimer, afterMs)
-    }
-
-    function onTimer(): void {
-      judgeLimit(dueAtMs, performance.now(), startIfSlow)
-    }
-
-    /** After a standstill of this process, the answers that came in meanwhile have been read by now. */
-    function startIfSlow(): void {
-      if (!isOver && mayStart) startAnother()
-    }
-
-    function startAnother(): void {
-      guard(() => {
-        if (canStart?.() === false || !budget.tryWithdraw()) {
-          stopStarting()
-          return finishIfLast()
-        }
-        onHedge({ attempt: started + 1, afterMs: performance.now() - startedAt })
-        start()
-      })
-    }
-
-    function onEnd(ended: HedgedEnd<T>): void {
-      running.delete(ended.attempt)
-      guard(() => (isOver ? drop(ended) : judge(ended)))
-    }
-
-    function judge(ended: HedgedEnd<T>): void {
-      if (ended.attempt === 1 && isSuccess(ended)) onFirstLatency(performance.now() - startedAt)
-      if (isFinal(ended)) finish(ended)
-      else {
-        keep(ended)
-        const askedMs = serverDelayMs(ended) ?? 0
-        if (askedMs < 0 || askedMs > longestServerDelayMs) stopStarting()
-        if (!mayStart) finishIfLast()
-        else if (askedMs > 0) schedule(askedMs)
-        else startAnother()
-      }
-    }
-
-    /** Whether it tells how long answers take: a failure that comes at once, or a mistake of the caller, does not. */
-    function isSuccess(ended: HedgedEnd<T>): boolean {
-      const outcome = outcomeOf?.(ended) ?? { ok: !('error' in ended), error: ended.error }
-      return judgeOutcome(outcome) === 'success'
-    }
-
-    /** Runs what calls the functions of the options: what they throw is for the caller, while there is one. */
-    function guard(step: () => void): void {
-      try {
-        step()
-      } catch (error) {
-        end(new SdError('SD_ABORTED', 'The hedged call failed'))
-        reject(error)
-      }
-    }
-
-    function stopStarting(): void {
-      mayStart = false
-      clearTimeout(timer)
-    }
-
-    /** Of ends that are no answer the last value is handed out, or else the last error. */
-    function keep(ended: HedgedEnd<T>): void {
-      if (best && 'error' in ended && !('error' in best)) return
-      if (best) drop(best)
-      best = ended
-    }
-
-    function drop(ended: HedgedEnd<T>): void {
-      if (!('error' in ended)) guard(() => discard(ended.value as T))
-    }
-
-    function finishIfLast(): void {
-      if (running.size === 0 && best) finish(best)
-    }
-
-    function finish(ended: HedgedEnd<T>): void {
-      // The first attempt takes that long at least, since it lost against an answer.
-      if (running.has(1) && isSuccess(ended)) onFirstLatency(performance.now() - startedAt)
-      end(lost)
-      if ('error' in ended) reject(ended.error)
-      else resolve(ended.value as T)
-      if (best && best !== ended) drop(best)
-    }
-
-    function end(reason: SdError): void {
-      if (isOver) return
-      isOver = true
-      stopStarting()
-      signal?.removeEventListener('abort', onAbort)
-      for (const controller of running.values()) controller.abort(reason)
-    }
-
-    function onAbort(): void {
-      const reason = abortError(signal as AbortSignal, 'hedged call')
-      end(reason)
-      reject(reason)
-      if (best) drop(best)
-    }
-
-    signal?.addEventListener('abort', onAbort, { once: true })
-    start()
+    new HedgedExecution(call, resolve, reject).begin()
   })
+}
+
+class HedgedExecution<T> {
+  readonly #call: HedgedCall<T>
+  readonly #rules: HedgeRules<T>
+  readonly #resolve: (value: T) => void
+  readonly #reject: (error: unknown) => void
+  readonly #running = new Map<number, AbortController>()
+  readonly #startedAt = performance.now()
+  #started = 0
+  #isOver = false
+  #mayStart = true
+  #timer: ReturnType<typeof setTimeout> | undefined
+  /** By `performance.now()`. */
+  #dueAt = 0
+  #best: HedgedEnd<T> | undefined
+
+  constructor(call: HedgedCall<T>, resolve: (value: T) => void, reject: (error: unknown) => void) {
+    this.#call = call
+    this.#rules = call.rules
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  begin(): void {
+    this.#call.signal?.addEventListener('abort', this.#onAbort, { once: true })
+    this.#start()
+  }
+
+  readonly #onAbort = (): void => {
+    const reason = abortError(this.#call.signal as AbortSignal, 'hedged call')
+    this.#end(reason)
+    this.#reject(reason)
+    if (this.#best) this.#drop(this.#best)
+  }
+
+  #start(): void {
+    const attempt = ++this.#started
+    const controller = new AbortController()
+    this.#running.set(attempt, controller)
+    this.#mayStart &&= attempt < this.#rules.maxAttempts
+    this.#schedule(this.#call.delayMs)
+    // An async function, so that what throws at once ends like any other attempt.
+    const invoke = async (): Promise<T> => this.#call.run({ attempt, signal: controller.signal })
+    invoke().then(
+      (value) => this.#onEnd({ attempt, value }),
+      (error: unknown) => this.#onEnd({ attempt, error }),
+    )
+  }
+
+  #schedule(afterMs: number): void {
+    clearTimeout(this.#timer)
+    if (!this.#mayStart) return
+    this.#dueAt = (this.#started === 1 ? this.#startedAt : performance.now()) + afterMs
+    this.#timer = setTimeout(() => this.#onTimer(), afterMs)
+  }
+
+  #onTimer(): void {
+    judgeLimit(this.#dueAt, performance.now(), () => this.#startIfSlow())
+  }
+
+  /** After a standstill of this process, the answers that came in meanwhile have been read by now. */
+  #startIfSlow(): void {
+    if (!this.#isOver && this.#mayStart) this.#startAnother()
+  }
+
+  #startAnother(): void {
+    this.#guard(() => {
+      if (this.#rules.canStart?.() === false || !this.#rules.budget.tryWithdraw()) {
+        this.#stopStarting()
+        return this.#finishIfLast()
+      }
+      this.#rules.onHedge({ attempt: this.#started + 1, afterMs: performance.now() - this.#startedAt })
+      this.#start()
+    })
+  }
+
+  #onEnd(ended: HedgedEnd<T>): void {
+    this.#running.delete(ended.attempt)
+    this.#guard(() => (this.#isOver ? this.#drop(ended) : this.#judge(ended)))
+  }
+
+  #judge(ended: HedgedEnd<T>): void {
+    if (ended.attempt === 1 && this.#isSuccess(ended)) this.#call.onFirstLatency(performance.now() - this.#startedAt)
+    if (this.#rules.isFinal(ended)) this.#finish(ended)
+    else {
+      this.#keep(ended)
+      const askedMs = this.#rules.serverDelayMs(ended) ?? 0
+      if (askedMs < 0 || askedMs > longestServerDelayMs) this.#stopStarting()
+      if (!this.#mayStart) this.#finishIfLast()
+      else if (askedMs > 0) this.#schedule(askedMs)
+      else this.#startAnother()
+    }
+  }
+
+  /** Whether it tells how long answers take: a failure that comes at once, or a mistake of the caller, does not. */
+  #isSuccess(ended: HedgedEnd<T>): boolean {
+    const outcome = this.#rules.outcomeOf?.(ended) ?? { ok: !('error' in ended), error: ended.error }
+    return judgeOutcome(outcome) === 'success'
+  }
+
+  /** Runs what calls the functions of the options: what they throw is for the caller, while there is one. */
+  #guard(step: () => void): void {
+    try {
+      step()
+    } catch (error) {
+      this.#end(new SdError('SD_ABORTED', 'The hedged call failed'))
+      this.#reject(error)
+    }
+  }
+
+  #stopStarting(): void {
+    this.#mayStart = false
+    clearTimeout(this.#timer)
+  }
+
+  /** Of ends that are no answer the last value is handed out, or else the last error. */
+  #keep(ended: HedgedEnd<T>): void {
+    if (this.#best && 'error' in ended && !('error' in this.#best)) return
+    if (this.#best) this.#drop(this.#best)
+    this.#best = ended
+  }
+
+  #drop(ended: HedgedEnd<T>): void {
+    if (!('error' in ended)) this.#guard(() => this.#rules.discard(ended.value as T))
+  }
+
+  #finishIfLast(): void {
+    if (this.#running.size === 0 && this.#best) this.#finish(this.#best)
+  }
+
+  #finish(ended: HedgedEnd<T>): void {
+    // The first attempt takes that long at least, since it lost against an answer.
+    if (this.#running.has(1) && this.#isSuccess(ended)) this.#call.onFirstLatency(performance.now() - this.#startedAt)
+    this.#end(lost)
+    if ('error' in ended) this.#reject(ended.error)
+    else this.#resolve(ended.value as T)
+    if (this.#best && this.#best !== ended) this.#drop(this.#best)
+  }
+
+  #end(reason: SdError): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#stopStarting()
+    this.#call.signal?.removeEventListener('abort', this.#onAbort)
+    for (const controller of this.#running.values()) controller.abort(reason)
+  }
 }

@@ -175,24 +175,7 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
       }
       return closing
     },
-    health(path) {
-      const isLive = path === resolved.livePath
-      if (!isLive && path !== resolved.readyPath) return undefined
-      try {
-        const found = source?.report()
-        if (found instanceof Promise) {
-          found.catch(() => undefined)
-          throw invalid('health.report', 'a function that returns a promise', 'one that returns a report')
-        }
-        if (isLive) return createHealthAnswer(found?.isLive ?? true, 'not live', found?.checks)
-        const isReady = state === 'ready' && (found?.isReady ?? true)
-        return createHealthAnswer(isReady, state === 'ready' ? 'not ready' : state, found?.checks)
-      } catch (caught) {
-        // A source that fails says nothing of the process: it gets no traffic, and is not killed for it.
-        resolved.onError(toSdError(caught, 'SD_UNAVAILABLE', 'health.report'))
-        return createHealthAnswer(isLive, 'health is not known', undefined)
-      }
-    },
+    health: (path) => answerHealth(path, resolved, state),
     handleHealth(request, response) {
       const answer = lifecycle.health(request.url?.split('?', 1)[0] ?? '')
       if (!answer) return false
@@ -200,11 +183,29 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
       response.end(answer.body)
       return true
     },
-    async [Symbol.asyncDispose]() {
-      await lifecycle.close()
-    },
+    [Symbol.asyncDispose]: async () => void (await lifecycle.close()),
   }
   return lifecycle
+}
+
+/** The response for a path of a probe; `undefined` for another path. */
+function answerHealth(path: string, resolved: ResolvedLifecycleOptions, state: LifecycleState): HealthAnswer | undefined {
+  const isLive = path === resolved.livePath
+  if (!isLive && path !== resolved.readyPath) return undefined
+  try {
+    const found = resolved.health?.report()
+    if (found instanceof Promise) {
+      found.catch(() => undefined)
+      throw invalid('health.report', 'a function that returns a promise', 'one that returns a report')
+    }
+    if (isLive) return createHealthAnswer(found?.isLive ?? true, 'not live', found?.checks)
+    const isReady = state === 'ready' && (found?.isReady ?? true)
+    return createHealthAnswer(isReady, state === 'ready' ? 'not ready' : state, found?.checks)
+  } catch (caught) {
+    // A source that fails says nothing of the process: it gets no traffic, and is not killed for it.
+    resolved.onError(toSdError(caught, 'SD_UNAVAILABLE', 'health.report'))
+    return createHealthAnswer(isLive, 'health is not known', undefined)
+  }
 }
 
 type Step = (what: string, run: () => unknown, timeoutMs?: number) => Promise<boolean>

@@ -1,7 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import { assembleLock, type TakenLock, type TakeOptions, watchHeldLock } from '@sd/adapter-kit'
-import { createEtcdConnection, followPrefix, type KeyValues, listPrefix } from '@sd/connection-etcd'
-import { createBackoff, escapeName, type Lock, type LockHolder, SdError, sleep, withAnySignal } from '@sd/core'
+import { createEtcdConnection, followPrefix, listPrefix } from '@sd/connection-etcd'
+import {
+  assembleLock,
+  escapeName,
+  type Lock,
+  SdError,
+  type TakenLock,
+  type TakeOptions,
+  watchHeldLock,
+  withAnySignal,
+} from '@sd/core'
+import { removeContender, toHolder, turnOf } from './contenders.ts'
 import { type EtcdLockOptions, resolveEtcdLockOptions } from './options.ts'
 import { type EtcdSession, openSession } from './session.ts'
 
@@ -29,23 +38,6 @@ export function createEtcdLock(options: EtcdLockOptions = {}): Lock {
     return next
   }
 
-  /** Removes a contender's key, in the background for as long as it takes and the session lives: it would block everybody. */
-  async function leave(session: EtcdSession, ownKey: string): Promise<void> {
-    const remove = (): Promise<boolean> =>
-      connection
-        .run((client) => client.delete().key(ownKey).exec())
-        .then(
-          () => true,
-          () => false,
-        )
-    async function goOn(): Promise<void> {
-      const backoff = createBackoff({ maxMs: 2_000 })
-      do await sleep(backoff.next(), session.lost)
-      while (!(await remove()))
-    }
-    if (!(await remove())) void goOn().catch(() => undefined)
-  }
-
   async function take(key: string, { value, wait, signal }: TakeOptions): Promise<TakenLock | undefined> {
     const session = await getSession()
     const ownKey = `${folderOf(key)}${randomUUID()}`
@@ -58,7 +50,7 @@ export function createEtcdLock(options: EtcdLockOptions = {}): Lock {
       isHeld = token !== undefined
       return token === undefined ? undefined : hold(session, ownKey, token)
     } finally {
-      if (!isHeld) await leave(session, ownKey)
+      if (!isHeld) await removeContender(connection, session, ownKey)
     }
   }
 
@@ -75,7 +67,7 @@ export function createEtcdLock(options: EtcdLockOptions = {}): Lock {
             if (own?.lease === session.id) return
             onGone()
             // Without our lease it would outlive us, and block everybody for ever.
-            if (own) void leave(session, ownKey)
+            if (own) void removeContender(connection, session, ownKey)
           },
         }),
     })
@@ -84,7 +76,7 @@ export function createEtcdLock(options: EtcdLockOptions = {}): Lock {
       lost,
       release: () => {
         end()
-        return leave(session, ownKey)
+        return removeContender(connection, session, ownKey)
       },
     }
   }
@@ -121,23 +113,4 @@ export function createEtcdLock(options: EtcdLockOptions = {}): Lock {
       connection.close()
     },
   })
-}
-
-/** The oldest contender. */
-function findFirst({ entries }: KeyValues): { readonly key: string; readonly holder: LockHolder } | undefined {
-  let first: { key: string; holder: LockHolder } | undefined
-  for (const [key, { text, createRevision }] of entries) {
-    if (!first || createRevision < first.holder.token) first = { key, holder: { value: text, token: createRevision } }
-  }
-  return first
-}
-
-function toHolder(all: KeyValues): LockHolder | undefined {
-  return findFirst(all)?.holder
-}
-
-/** The token of `ownKey` if it is the oldest. */
-function turnOf(all: KeyValues, ownKey: string): bigint | undefined {
-  const first = findFirst(all)
-  return first?.key === ownKey ? first.holder.token : undefined
 }

@@ -171,22 +171,26 @@ export function createServerLimits(options: ServerLimitsOptions = {}): ServerLim
     upgradeListener(application) {
       checkFunction('application', application)
       return (request, socket, head) => {
-        // Without a listener an error of the connection would end the process while the rate is asked for.
-        const ignore = (): void => {}
-        socket.on('error', ignore)
-        void decideStream(readHead(request)).then((admission) => {
-          socket.off('error', ignore)
-          if (socket.destroyed) admission.settle({ ok: true })
-          else if (admission.refusal) refuseRaw(socket, admission.refusal)
-          else {
-            socket.once('close', () => admission.settle({ ok: true }))
-            application(request, socket, head)
-          }
-        })
+        void admitUpgrade(socket, decideStream(readHead(request)), () => application(request, socket, head))
       }
     },
     admissionOf: (request) => admissions.get(request),
     close: endReports,
     [Symbol.dispose]: endReports,
+  }
+}
+
+/** Waits for the decision on an upgrade, and refuses it or hands it over. */
+async function admitUpgrade(socket: Duplex, decision: Promise<Admission>, application: () => unknown): Promise<void> {
+  // Without a listener an error of the connection would end the process while the rate limiter is asked.
+  const ignore = (): void => {}
+  socket.on('error', ignore)
+  const admission = await decision
+  socket.off('error', ignore)
+  if (socket.destroyed) admission.settle({ ok: true })
+  else if (admission.refusal) refuseRaw(socket, admission.refusal)
+  else {
+    socket.once('close', () => admission.settle({ ok: true }))
+    application()
   }
 }

@@ -1,0 +1,79 @@
+import { abortError, judgeLimit, type Permit, readStandstillMs, SdError } from '@sd/core'
+import type { Place, WaitQueue } from './wait-queue.ts'
+
+/** Work that waits for a place. */
+export interface Waiter {
+  /** Ends the wait with a place. */
+  admit(permit: Permit): void
+  /** Ends the wait with an error. */
+  refuse(error: SdError): void
+}
+
+/** How work waits for a place. */
+export interface PlaceWait {
+  /** Queue to join. */
+  readonly queue: WaitQueue<Waiter>
+  /** The caller's signal. */
+  readonly signal: AbortSignal | undefined
+  /** Limit in milliseconds, of time that this process could use. */
+  readonly timeoutMs: number
+  /** Name of the limit, for messages. */
+  readonly what: string
+  /** Called when the time is over. */
+  readonly onTimeout: () => void
+  /** Called when the signal fires. */
+  readonly onAbort: () => void
+}
+
+/** The time that this process could use, by `performance.now()`. */
+function usedMs(): number {
+  const now = performance.now()
+  return now - readStandstillMs(now)
+}
+
+/** Waits in a queue until there is a place. Rejects when the time is over, or the signal fires. */
+export function waitForPlace({ queue, signal, timeoutMs, what, onTimeout, onAbort }: PlaceWait): Promise<Permit> {
+  return new Promise((resolve, reject) => {
+    const startedAtMs = usedMs()
+    let timer: ReturnType<typeof setTimeout> | undefined
+    let isOver = false
+    function startTimer(leftMs: number): void {
+      const dueAtMs = performance.now() + leftMs
+      timer = setTimeout(() => judgeLimit(dueAtMs, performance.now(), judge), leftMs)
+    }
+    function judge(): void {
+      if (isOver) return
+      const leftMs = timeoutMs - (usedMs() - startedAtMs)
+      // Timers cut fractions off.
+      if (leftMs >= 1) startTimer(leftMs)
+      else refuseLate()
+    }
+    function refuseLate(): void {
+      onTimeout()
+      waiter.refuse(new SdError('SD_REJECTED', `${what} had no place within ${timeoutMs} ms`))
+    }
+    const abort = (): void => {
+      onAbort()
+      waiter.refuse(abortError(signal as AbortSignal, `waiting for ${what}`))
+    }
+    startTimer(timeoutMs)
+    signal?.addEventListener('abort', abort, { once: true })
+    function leave(): void {
+      isOver = true
+      place.leave()
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', abort)
+    }
+    const waiter: Waiter = {
+      admit(permit) {
+        leave()
+        resolve(permit)
+      },
+      refuse(error) {
+        leave()
+        reject(error)
+      },
+    }
+    const place: Place<Waiter> = queue.join(waiter)
+  })
+}

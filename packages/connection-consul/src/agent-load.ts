@@ -1,0 +1,67 @@
+import { createBackoff, SdError, sleep } from '@sd/core'
+import { responseOf } from './consul-errors.ts'
+import type { ResolvedConsulConnectionOptions } from './options.ts'
+import { createRequestLane, type RequestLane } from './request-lane.ts'
+
+/** Connections to one agent for what is urgent. */
+const urgentConnections = 4
+
+/** Longest pause after an agent said that it is asked too much, whatever it asks for, in milliseconds. */
+const maxPauseMs = 30_000
+
+/** What one agent is asked at the same time, and the pauses that it asks for. */
+export class AgentLoad {
+  readonly #settings: ResolvedConsulConnectionOptions
+  readonly #attemptLimitMs: number
+  readonly #lane: RequestLane
+  readonly #urgent: RequestLane = createRequestLane(urgentConnections)
+  readonly #backoff = createBackoff({ baseMs: 1_000, maxMs: maxPauseMs })
+  /** By `performance.now()`. */
+  #pausedUntil = 0
+
+  /** @param attemptLimitMs limit of one request, in milliseconds */
+  constructor(settings: ResolvedConsulConnectionOptions, attemptLimitMs: number) {
+    this.#settings = settings
+    this.#attemptLimitMs = attemptLimitMs
+    this.#lane = createRequestLane(settings.maxConnections)
+  }
+
+  /** Sends a request, within its limit. Rejects at once while the agent must not be asked. */
+  async run<T>(send: (signal: AbortSignal) => Promise<T>, signal: AbortSignal, isUrgent: boolean): Promise<T> {
+    if (!isUrgent) await this.#untilAllowed(signal)
+    const limit = { timeoutMs: this.#attemptLimitMs, what: `request to ${this.#settings.name}`, signal }
+    return (isUrgent ? this.#urgent : this.#lane).run(send, limit)
+  }
+
+  /** Records the outcome of a request: an agent that is asked too much is left alone for a while. */
+  heed(error: SdError | undefined): void {
+    const response = error && responseOf(error)
+    // There the status is that of the service: 429 is a warning.
+    if (response?.path.startsWith('/v1/agent/health/')) return
+    if (response?.status === 429 || response?.retryAfterMs !== undefined) {
+      const askedMs = Math.min(Math.max(response.retryAfterMs ?? 0, 0), maxPauseMs)
+      this.#pausedUntil = performance.now() + Math.max(askedMs, this.#backoff.next())
+    } else if (error === undefined) {
+      this.#backoff.reset()
+    }
+  }
+
+  /** Ends requests that were given up. */
+  close(): void {
+    this.#lane.close()
+    this.#urgent.close()
+  }
+
+  /** Waits while a pause is over soon. @throws SdError while the agent should not be asked */
+  async #untilAllowed(signal: AbortSignal): Promise<void> {
+    const { name, endpoints, maxConnections } = this.#settings
+    const pauseMs = this.#pausedUntil - performance.now()
+    if (pauseMs > Math.min(1_000, this.#attemptLimitMs / 2) || (pauseMs > 0 && endpoints.length > 1)) {
+      throw new SdError('SD_UNAVAILABLE', `${name} was asked too much: not asked for ${Math.ceil(pauseMs)} ms`)
+    }
+    if (pauseMs > 0) await sleep(pauseMs, signal, true)
+    if (this.#lane.blocked && endpoints.length > 1) {
+      throw new SdError('SD_UNAVAILABLE', `${name} has responded to none of ${maxConnections} requests`)
+    }
+  }
+}

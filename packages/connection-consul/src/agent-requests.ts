@@ -1,0 +1,99 @@
+import type { EventEmitter } from 'node:events'
+import http from 'node:http'
+import https from 'node:https'
+import { checkSecret, createTlsSource, resolveProvided, SdError, type TlsCertificates, withTimeout } from '@sd/core'
+import { type CallOptions, type ConsulClient, callLibrary, createClient, failedOnReusedSocket } from './consul-client.ts'
+import { toConsulError } from './consul-errors.ts'
+import type { ResolvedConsulConnectionOptions } from './options.ts'
+
+/** One agent, as a call sees it. */
+export interface ConsulTarget {
+  /** The library's client. */
+  readonly client: ConsulClient
+  /** What every call of the library takes along. */
+  readonly options: CallOptions
+  /** The token as a header, for requests that the library has no method for. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** Sends single requests to agents, with the token and the certificates of now. */
+export interface AgentRequests {
+  /** Sends a request; once more if its token was refused and there may be a new one. @throws SdError that says what the failure means */
+  send<T>(index: number, signal: AbortSignal, call: (target: ConsulTarget) => Promise<T>): Promise<T>
+  /** Reads the certificates before the next request: an agent that does not respond may require other ones. */
+  forgetCertificates(): void
+  /** Closes all connections. */
+  close(): void
+}
+
+/** Opens nothing yet. @param attemptLimitMs limit of asking for a token, in milliseconds */
+export function createAgentRequests(settings: ResolvedConsulConnectionOptions, attemptLimitMs: number): AgentRequests {
+  const { endpoints, name } = settings
+  const agent = createAgent(settings)
+  const tls = settings.tls && createTlsSource(settings.tls)
+  let certificates: TlsCertificates = {}
+  let login: Promise<string | undefined> | undefined
+  const clients = endpoints.map((endpoint) => createClient(endpoint, agent, () => certificates))
+
+  /** The token, asked for once until it is refused. */
+  function obtainToken(): Promise<string | undefined> {
+    const { token } = settings
+    if (token === undefined) return Promise.resolve(undefined)
+    if (login) return login
+    const asked = withTimeout({ timeoutMs: attemptLimitMs, what: 'a token' }, () => resolveProvided<string>(token))
+      .then((given) => checkSecret('token', given))
+      .catch((error: unknown) => {
+        if (login === asked) login = undefined
+        throw new SdError('SD_UNAVAILABLE', `${name} was given no token`, { cause: error })
+      })
+    login = asked
+    return asked
+  }
+
+  /** Reads the certificates again. Connections that wait for a request were made with the old ones: the next takes a new one. */
+  async function readCertificates(): Promise<void> {
+    const now = await tls?.current()
+    if (now === undefined || now === certificates) return
+    certificates = now
+    for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
+  }
+
+  async function request<T>(index: number, signal: AbortSignal, call: (target: ConsulTarget) => Promise<T>): Promise<T> {
+    const client = clients[index] as ConsulClient
+    const token = await obtainToken()
+    await readCertificates()
+    const headers: Record<string, string> = token === undefined ? {} : { 'x-consul-token': token }
+    const send = (ctx: EventEmitter): Promise<T> =>
+      call({ client, headers, options: { ctx, ...(token !== undefined && { token }) } })
+    try {
+      return await callLibrary(signal, send)
+    } catch (error) {
+      // Every call here says how things should be, and so may be repeated.
+      if (!failedOnReusedSocket(error) || signal.aborted) throw toConsulError(error, name)
+      return callLibrary(signal, send)
+    }
+  }
+
+  /** A request, and once more if its token was refused and there may be a new one. */
+  async function send<T>(index: number, signal: AbortSignal, call: (target: ConsulTarget) => Promise<T>): Promise<T> {
+    const used = obtainToken()
+    try {
+      await used
+      return await request(index, signal, call)
+    } catch (caught) {
+      const error = toConsulError(caught, name)
+      if (error.code !== 'SD_DENIED' || typeof settings.token !== 'function') throw error
+      // Another request may have got a new one meanwhile.
+      if (login === used) login = undefined
+      return request(index, signal, call)
+    }
+  }
+
+  return { send, forgetCertificates: () => tls?.forget(), close: () => agent.destroy() }
+}
+
+function createAgent({ endpoints, tls }: ResolvedConsulConnectionOptions): http.Agent {
+  const options = { keepAlive: true, scheduling: 'lifo' } as const
+  if (!endpoints[0]?.secure) return new http.Agent(options)
+  return new https.Agent({ ...options, ...(tls?.serverName !== undefined && { servername: tls.serverName }) })
+}

@@ -1,0 +1,120 @@
+import { type ConsulConnection, type Found, followQuery, type Query, queryOnce } from '@sd/connection-consul'
+import { escapeName, type LockHolder, SdError, sleep, withAnySignal } from '@sd/core'
+import type { ResolvedConsulLockOptions } from './options.ts'
+import type { ConsulSession } from './session.ts'
+
+/** A key as Consul lists it, as far as it is read here. */
+interface Entry {
+  readonly Session?: string
+  readonly Value: string | null
+  readonly ModifyIndex: number
+}
+
+/** Pause before a lock that nobody holds is requested again, in milliseconds: Consul keeps it back for the lock delay. */
+const heldBackMs = 500
+
+/** Requests about the keys of locks. */
+export class LockKeys {
+  readonly #settings: ResolvedConsulLockOptions
+  readonly #connection: ConsulConnection
+  /** Parameters of a request that names the datacenter. */
+  readonly #dc: { readonly dc?: string }
+
+  constructor(settings: ResolvedConsulLockOptions, connection: ConsulConnection) {
+    this.#settings = settings
+    this.#connection = connection
+    this.#dc = settings.datacenter === undefined ? {} : { dc: settings.datacenter }
+  }
+
+  #pathOf(key: string): string {
+    return `${this.#settings.prefix}/${escapeName(key)}`
+  }
+
+  /** Asks the leader, which first makes sure that it still is the leader. */
+  #query(key: string): Query {
+    return ({ client }, call) => client.kv.get({ ...call, ...this.#dc, key: this.#pathOf(key), consistent: true })
+  }
+
+  async #read(key: string): Promise<Entry | undefined> {
+    return readEntry(await queryOnce(this.#connection, this.#query(key)))
+  }
+
+  /** The holder of a lock, if there is one. */
+  async holderOf(key: string): Promise<LockHolder | undefined> {
+    return toHolder(await this.#read(key))
+  }
+
+  /** Reports the holder of a lock, and every change. */
+  followHolder(key: string, signal: AbortSignal, onHolder: (holder: LockHolder | undefined) => void): Promise<void> {
+    return followQuery(this.#connection, this.#query(key), { signal, onFound: (found) => onHolder(toHolder(readEntry(found))) })
+  }
+
+  /** Reports when a session does not hold a lock any more. */
+  followLoss(key: string, { id }: ConsulSession, signal: AbortSignal, onLost: () => void): Promise<void> {
+    return followQuery(this.#connection, this.#query(key), {
+      signal,
+      onFound: (found) => {
+        if (readEntry(found)?.Session !== id) onLost()
+      },
+    })
+  }
+
+  /** Asks once. @returns the token, or `undefined` if somebody else has the lock or Consul keeps it back */
+  async contend({ id }: ConsulSession, key: string, value: string): Promise<bigint | undefined> {
+    const { name } = this.#settings
+    const { body } = await this.#connection.run(({ client, headers, options: { ctx } }) =>
+      client._put({
+        path: '/kv/{key}',
+        params: { key: this.#pathOf(key) },
+        query: { ...this.#dc, acquire: id },
+        body: Buffer.from(value),
+        headers,
+        ctx,
+      }),
+    )
+    if (body !== true) return undefined
+    const entry = await this.#read(key)
+    if (entry?.Session !== id) throw new SdError('SD_UNAVAILABLE', `${name} took ${key} back at once`)
+    return BigInt(entry.ModifyIndex)
+  }
+
+  /** Deletes the key if it is still as it was with `token`; without one, if it is ours at all. @returns false if somebody wrote to it meanwhile */
+  async remove({ id }: ConsulSession, key: string, token?: bigint): Promise<boolean> {
+    let index = token
+    if (index === undefined) {
+      const entry = await this.#read(key)
+      if (entry?.Session !== id) return true
+      index = BigInt(entry.ModifyIndex)
+    }
+    const cas = String(index)
+    const { body } = await this.#connection.run(({ client, headers, options: { ctx } }) =>
+      client._delete({ path: '/kv/{key}', params: { key: this.#pathOf(key) }, query: { ...this.#dc, cas }, headers, ctx }),
+    )
+    return body === true
+  }
+
+  /** Waits until nobody holds the key. Held by nobody from the start, it is one that Consul keeps back: that takes a pause. */
+  async waitUntilFree(key: string, signal: AbortSignal): Promise<void> {
+    const free = new AbortController()
+    let isFirst = true
+    await withAnySignal([signal, free.signal], (either) =>
+      followQuery(this.#connection, this.#query(key), {
+        signal: either,
+        async onFound(found) {
+          const isHeld = readEntry(found)?.Session !== undefined
+          if (!isHeld && isFirst) await sleep(heldBackMs * (0.75 + Math.random() * 0.5), signal)
+          isFirst = false
+          if (!isHeld) free.abort()
+        },
+      }),
+    )
+  }
+}
+
+function readEntry({ body }: Found): Entry | undefined {
+  return (body ?? undefined) as Entry | undefined
+}
+
+function toHolder(entry: Entry | undefined): LockHolder | undefined {
+  return entry?.Session === undefined ? undefined : { value: entry.Value ?? '', token: BigInt(entry.ModifyIndex) }
+}
