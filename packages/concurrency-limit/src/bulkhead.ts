@@ -145,7 +145,7 @@ export function createBulkhead(options: BulkheadOptions): Bulkhead {
       size = checkSize({ ...size, ...change })
       places.resized(0)
     },
-    close: places.close,
-    [Symbol.dispose]: places.close,
+    close: () => places.close(),
+    [Symbol.dispose]: () => places.close(),
   }
 }

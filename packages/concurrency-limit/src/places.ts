@@ -159,7 +159,7 @@ class QueuedPlaces implements Places {
   #fullError(): SdError {
     const { name, size } = this.#init
     this.counts.rejected++
-    return new SdError('SD_REJECTED', `${name} is full: ${this.#active} at this.#work, ${size.maxQueued} may this.#wait`)
+    return new SdError('SD_REJECTED', `${name} is full: ${this.#active} at work, ${size.maxQueued} may wait`)
   }
 
   /** How long who joins now waits at most. */

@@ -1,5 +1,5 @@
-import { checkContent } from '@sd/adapter-kit'
 import {
+  checkContent,
   checkInteger,
   checkKnownKeys,
   checkName,
@@ -11,7 +11,7 @@ import {
 } from '@sd/core'
 import { type ChainAnchor, type ChainProblem, findProblem, readChain } from './chain.ts'
 import { type Log, readLog } from './log.ts'
-import { type ConfigHistoryOptions, resolveConfigHistoryOptions } from './options.ts'
+import { type ConfigHistoryOptions, type ResolvedConfigHistoryOptions, resolveConfigHistoryOptions } from './options.ts'
 import { type ConfigVersion, createHashFunction, genesisOf, type TrackedVersion } from './record.ts'
 import { type ConfigDifference, diffTrees } from './structured-diff.ts'
 import { diffTexts } from './text-diff.ts'
@@ -118,26 +118,6 @@ export function createConfigHistory(options: ConfigHistoryOptions): ConfigHistor
     return operate(what, own, async (signal) => run(await readLog(logOptions, { signal })))
   }
 
-  function find({ versions }: Log, wanted: number): TrackedVersion {
-    const found = versions.find(({ version }) => version === wanted)
-    if (found) return found
-    const [oldest] = versions
-    throw new SdError(
-      'SD_NOT_FOUND',
-      `${key} has no version ${wanted}${oldest ? `; the oldest one kept is ${oldest.version}` : ''}`,
-    )
-  }
-
-  function parse({ version, content }: ConfigVersion): unknown {
-    if (content === null) return undefined
-    try {
-      return checked.parse(content)
-    } catch {
-      // Without the parser's words, which quote the text.
-      throw new SdError('SD_MALFORMED', `Version ${version} of ${key} can't be parsed: compare it as text`)
-    }
-  }
-
   return {
     async put(content, options = {}) {
       checkContent('content', content, store.maxBytes)
@@ -149,7 +129,7 @@ export function createConfigHistory(options: ConfigHistoryOptions): ConfigHistor
     async rollback(version, options = {}) {
       checkVersion('version', version)
       return write('rollback', options, (log) => {
-        const { content, state } = find(log, version)
+        const { content, state } = findVersion(key, log, version)
         if (state === 'failed') {
           throw new SdError('SD_INVALID', `Version ${version} of ${key} was never written`, { field: 'version' })
         }
@@ -166,18 +146,24 @@ export function createConfigHistory(options: ConfigHistoryOptions): ConfigHistor
     },
     async get(version, options = {}) {
       checkVersion('version', version)
-      return read('get', options, (log) => publish(find(log, version)))
+      return read('get', options, (log) => publish(findVersion(key, log, version)))
     },
     async diff(before, after, options = {}) {
       checkVersion('before', before)
       checkVersion('after', after)
-      return read('diff', options, (log) => diffTrees(parse(find(log, before)), parse(find(log, after)), masking))
+      return read('diff', options, (log) =>
+        diffTrees(
+          parseVersion(checked, findVersion(key, log, before)),
+          parseVersion(checked, findVersion(key, log, after)),
+          masking,
+        ),
+      )
     },
     async diffText(before, after, options = {}) {
       checkVersion('before', before)
       checkVersion('after', after)
       return read('diffText', options, (log) =>
-        diffTexts(find(log, before), find(log, after), { key, masking, parse: checked.parse }),
+        diffTexts(findVersion(key, log, before), findVersion(key, log, after), { key, masking, parse: checked.parse }),
       )
     },
     async verify(options = {}) {
@@ -204,4 +190,24 @@ function checkAnchor({ sequence, hash }: ChainAnchor): void {
 
 function publish({ base: _, ...version }: TrackedVersion): ConfigVersion {
   return version
+}
+
+function findVersion(key: string, { versions }: Log, wanted: number): TrackedVersion {
+  const found = versions.find(({ version }) => version === wanted)
+  if (found) return found
+  const [oldest] = versions
+  throw new SdError(
+    'SD_NOT_FOUND',
+    `${key} has no version ${wanted}${oldest ? `; the oldest one kept is ${oldest.version}` : ''}`,
+  )
+}
+
+function parseVersion({ key, parse }: ResolvedConfigHistoryOptions, { version, content }: ConfigVersion): unknown {
+  if (content === null) return undefined
+  try {
+    return parse(content)
+  } catch {
+    // Without the parser's words, which quote the text.
+    throw new SdError('SD_MALFORMED', `Version ${version} of ${key} can't be parsed: compare it as text`)
+  }
 }

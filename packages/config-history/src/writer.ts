@@ -35,7 +35,8 @@ export function createWriter(options: WriterOptions): Writer {
   const { source, key, writeTimeoutMs } = options
   /** Hash of a version that this writer has given up on: nobody needs to wait for it. */
   let givenUp: string | undefined
-  let watched: { readonly hash: string; readonly sinceMs: number } | undefined
+  /** A version that somebody else has not finished, and since when it is seen, by `performance.now()`. */
+  let watched: { readonly hash: string; readonly since: number } | undefined
 
   async function loadEntry(signal: AbortSignal): Promise<ConfigEntry | undefined> {
     const { entries } = await source.load({ signal })
@@ -45,20 +46,10 @@ export function createWriter(options: WriterOptions): Writer {
   /** Whether somebody else may be between record and outcome. */
   function isBusy({ pending }: Log): boolean {
     if (!pending || pending.hash === givenUp) return false
-    if (watched?.hash !== pending.hash) watched = { hash: pending.hash, sinceMs: performance.now() }
+    if (watched?.hash !== pending.hash) watched = { hash: pending.hash, since: performance.now() }
     const limitMs = patience * writeTimeoutMs
     // The clock of the writer may differ from ours; then the time that we have seen it for decides.
-    return Date.now() - pending.timeMs < limitMs && performance.now() - watched.sinceMs < limitMs
-  }
-
-  /** Tries until it is done; the signal limits it. */
-  async function repeat<T>(signal: AbortSignal, attempt: () => Promise<T | undefined>): Promise<T> {
-    const backoff = createBackoff({ baseMs: 20, maxMs: 500 })
-    for (;;) {
-      const result = await attempt()
-      if (result !== undefined) return result
-      await sleep(backoff.next(), signal, true)
-    }
+    return Date.now() - pending.timeMs < limitMs && performance.now() - watched.since < limitMs
   }
 
   async function writeSource({ content, author, comment }: VersionBody, base: string | null, outer: AbortSignal): Promise<void> {
@@ -131,5 +122,15 @@ export function createWriter(options: WriterOptions): Writer {
         await log.append(settled, { signal })
         return undefined
       }),
+  }
+}
+
+/** Tries until it is done; the signal limits it. */
+async function repeat<T>(signal: AbortSignal, attempt: () => Promise<T | undefined>): Promise<T> {
+  const backoff = createBackoff({ baseMs: 20, maxMs: 500 })
+  for (;;) {
+    const result = await attempt()
+    if (result !== undefined) return result
+    await sleep(backoff.next(), signal, true)
   }
 }

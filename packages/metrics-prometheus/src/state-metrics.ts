@@ -24,13 +24,7 @@ export function measureStates(context: MetricContext): void {
   const gauges: GaugeSeries[] = []
   let isFresh = false
 
-  const instances = gauge('instances', 'Instances in the last known list, by their own health.', ['service', 'health'])
-  const eligible = gauge('endpoints_eligible', 'Endpoints that may get traffic.', ['service'])
-  const ejected = gauge('endpoints_ejected', 'Endpoints that a monitor took out.', ['service'])
-  const out = gauge('endpoints_out', 'Endpoints that are out, by the first reason of each.', ['service', 'reason'])
-  const held = gauge('endpoints_held', 'Endpoints that are kept although the source does not list them any more.', ['service'])
-  const panic = gauge('cluster_panic', '1 while all endpoints are used because too few are well, else 0.', ['service'])
-  const stale = gauge('discovery_stale_seconds', 'For how long the source of the list has been away, or 0.', ['service'])
+  const takeCluster = measureClusters(gauge)
   const breakers = gauge('breaker_state', 'Circuit breakers that are in the state.', [
     ...['service', 'breaker', 'scope', 'state'],
     ...context.instanceName,
@@ -41,11 +35,7 @@ export function measureStates(context: MetricContext): void {
   const budgets = gauge('retry_budget_available', 'Further attempts that would be granted now.', ['service'])
   const connections = gauge('registry_state', 'Registries whose connection is in the state.', ['registry', 'state'])
   const registrations = gauge('registrations', 'Registrations of this process, by state.', ['registry', 'service', 'state'])
-  const versions = gauge('config_version', 'The version that counts: 1 at the start, one more with every change.', ['config'])
-  const updated = gauge('config_last_update_timestamp_seconds', 'When the version was taken over, in Unix time.', ['config'])
-  const staleSources = gauge('config_stale_sources', 'Sources that are away: what they had counts on.', ['config'])
-  const refusedSources = gauge('config_refused_sources', 'Sources whose newest content was refused.', ['config'])
-  const degraded = gauge('config_degraded_seconds', 'For how long a source has been away or refused, or 0.', ['config'])
+  const takeConfig = measureConfigurations(gauge)
   const countLookups = createLookupCounts(series, collect)
 
   // prom-client reads all metrics in one go: the states are asked for once, by the first of them.
@@ -99,7 +89,26 @@ export function measureStates(context: MetricContext): void {
         takeConfig(state)
     }
   }
-  function takeCluster({ service, instances: counts, ...cluster }: ClusterStateReport): void {
+  function takeBreaker({ service, breaker, instanceId, state }: BreakerStateReport): void {
+    const scope = instanceId === undefined ? 'service' : 'instance'
+    for (const each of circuitStates) {
+      breakers.add([service, breaker, scope, each, ...context.instanceValue(instanceId ?? '')], each === state ? 1 : 0)
+    }
+  }
+}
+
+type CreateGauge = (name: string, help: string, labelNames: readonly string[]) => GaugeSeries
+
+function measureClusters(gauge: CreateGauge): (state: ClusterStateReport) => void {
+  const instances = gauge('instances', 'Instances in the last known list, by their own health.', ['service', 'health'])
+  const eligible = gauge('endpoints_eligible', 'Endpoints that may get traffic.', ['service'])
+  const ejected = gauge('endpoints_ejected', 'Endpoints that a monitor took out.', ['service'])
+  const out = gauge('endpoints_out', 'Endpoints that are out, by the first reason of each.', ['service', 'reason'])
+  const held = gauge('endpoints_held', 'Endpoints that are kept although the source does not list them any more.', ['service'])
+  const panic = gauge('cluster_panic', '1 while all endpoints are used because too few are well, else 0.', ['service'])
+  const stale = gauge('discovery_stale_seconds', 'For how long the source of the list has been away, or 0.', ['service'])
+
+  return ({ service, instances: counts, ...cluster }: ClusterStateReport) => {
     for (const [health, count] of Object.entries(counts)) instances.raise([service, health], count)
     eligible.raise([service], cluster.eligible)
     ejected.raise([service], cluster.ejected)
@@ -108,13 +117,16 @@ export function measureStates(context: MetricContext): void {
     panic.raise([service], cluster.isPanic ? 1 : 0)
     stale.raise([service], cluster.staleForMs / 1_000)
   }
-  function takeBreaker({ service, breaker, instanceId, state }: BreakerStateReport): void {
-    const scope = instanceId === undefined ? 'service' : 'instance'
-    for (const each of circuitStates) {
-      breakers.add([service, breaker, scope, each, ...context.instanceValue(instanceId ?? '')], each === state ? 1 : 0)
-    }
-  }
-  function takeConfig({ config, ...state }: ConfigStateReport): void {
+}
+
+function measureConfigurations(gauge: CreateGauge): (state: ConfigStateReport) => void {
+  const versions = gauge('config_version', 'The version that counts: 1 at the start, one more with every change.', ['config'])
+  const updated = gauge('config_last_update_timestamp_seconds', 'When the version was taken over, in Unix time.', ['config'])
+  const staleSources = gauge('config_stale_sources', 'Sources that are away: what they had counts on.', ['config'])
+  const refusedSources = gauge('config_refused_sources', 'Sources whose newest content was refused.', ['config'])
+  const degraded = gauge('config_degraded_seconds', 'For how long a source has been away or refused, or 0.', ['config'])
+
+  return ({ config, ...state }: ConfigStateReport) => {
     versions.raise([config], state.version)
     updated.raise([config], state.updatedAt / 1_000)
     staleSources.raise([config], state.staleSources.length)

@@ -75,15 +75,7 @@ export function createOutlierDetector<Host = string>(options: OutlierDetectorOpt
     state.errors = 0
     state.gatewayErrors = 0
     if (!mayEject(now)) return
-    state.multiplier = nextMultiplier(state, rules, now)
-    const forMs =
-      Math.min(rules.baseEjectionMs * state.multiplier, rules.maxEjectionMs) + Math.floor(rules.random() * rules.maxJitterMs)
-    // What it is ejected for is not held against it again when the interval ends.
-    state.requests = 0
-    state.failures = 0
-    state.ejectedAt = now
-    state.ejectedUntil = now + forMs
-    state.failedAlways = reason === 'consecutive-5xx' || reason === 'consecutive-gateway-errors'
+    const forMs = markEjected(state, reason, rules, now)
     onEject(host, { reason, forMs })
   }
 
@@ -158,6 +150,20 @@ export function createOutlierDetector<Host = string>(options: OutlierDetectorOpt
       }
     },
   }
+}
+
+/** Marks a host as ejected. @returns for how long, in milliseconds */
+function markEjected(state: HostState, reason: OutlierEjection['reason'], rules: ResolvedRules, now: number): number {
+  state.multiplier = nextMultiplier(state, rules, now)
+  const forMs =
+    Math.min(rules.baseEjectionMs * state.multiplier, rules.maxEjectionMs) + Math.floor(rules.random() * rules.maxJitterMs)
+  // What it is ejected for is not held against it again when the interval ends.
+  state.requests = 0
+  state.failures = 0
+  state.ejectedAt = now
+  state.ejectedUntil = now + forMs
+  state.failedAlways = reason === 'consecutive-5xx' || reason === 'consecutive-gateway-errors'
+  return forMs
 }
 
 function createHostState(): HostState {

@@ -1,19 +1,20 @@
-import { assembleRegistry, decodeEntries, keepLatest, type ReadOptions } from '@sd/adapter-kit'
+import { createConsulConnection, type Found, followQuery, ping, type Query, queryOnce } from '@sd/connection-consul'
 import {
-  createConsulConnection,
-  type Found,
-  followQuery,
-  isAnswer,
-  ping,
-  type Query,
-  queryOnce,
-  toConsulError,
-} from '@sd/connection-consul'
-import { createSnapshot, keepIfSame, type Registry, SdError, type ServiceSnapshot } from '@sd/core'
+  assembleRegistry,
+  createSnapshot,
+  decodeEntries,
+  keepIfSame,
+  keepLatest,
+  type ReadOptions,
+  type Registry,
+  SdError,
+  type ServiceSnapshot,
+} from '@sd/core'
 import { createConsulAgent } from './consul-agent.ts'
 import { foreignId, readEntries, readEntry, sharedIds } from './entries.ts'
 import { checkSize, readServiceName, serviceId, serviceName } from './layout.ts'
 import { type ConsulRegistryOptions, resolveConsulRegistryOptions } from './options.ts'
+import { ReadAccess } from './read-access.ts'
 
 // No watchAll: no query of Consul has the instances of all services: the catalog tells names without what changed, checks have no addresses.
 const capabilities = {
@@ -37,8 +38,7 @@ export function createConsulRegistry(options: ConsulRegistryOptions = {}): Regis
   const agent = createConsulAgent(connection, settings)
   const dc = datacenter === undefined ? {} : { dc: datacenter }
   const scope = settings.stale ? { ...dc, stale: true, consistent: false } : dc
-  /** Whether a caller without a token has seen a node of the cluster. */
-  let seesNodes = false
+  const access = new ReadAccess(connection, settings)
 
   const nameOf = (service: string): string => serviceName(prefix, service)
   const listQuery =
@@ -47,45 +47,14 @@ export function createConsulRegistry(options: ConsulRegistryOptions = {}): Regis
       client.health.service({ ...query, ...scope, service: nameOf(service) })
   const servicesQuery: Query = ({ client }, query) => client.catalog.services({ ...query, ...scope })
 
-  /** Consul shows an empty list, instead of refusing, to those who may not read a service: it is believed only of what may be read. */
-  async function checkReadable(service: string, signal: AbortSignal): Promise<void> {
-    await connection.run(async ({ client, headers, options: { ctx } }) => {
-      const params = { name: nameOf(service) }
-      const asked = client._get({ path: '/agent/health/service/name/{name}', params, headers, ctx })
-      await asked.catch((caught: unknown) => {
-        // Every other response speaks of health, in which the caller is not interested here.
-        const error = toConsulError(caught, name)
-        if (error.code === 'SD_DENIED' || !isAnswer(error)) throw error
-      })
-    }, signal)
-    if (settings.token === undefined && !seesNodes) await checkNodesVisible(signal)
-  }
-
-  /** Without a token Consul does not even say that it left out nodes that may not be read; every cluster has one. */
-  async function checkNodesVisible(signal: AbortSignal): Promise<void> {
-    const found = await connection.run(
-      ({ client, headers, options: { ctx } }) => client._get({ path: '/catalog/nodes', query: { ...dc }, headers, ctx }),
-      signal,
-    )
-    if (Array.isArray(found.body) && found.body.length === 0) throw hidden('no node')
-    seesNodes = true
-  }
-
-  /** The error of a list that is shorter than what there is. */
-  function hidden(what: string): SdError {
-    const rules = 'node_prefix "" { policy = "read" } and service_prefix "" { policy = "read" }'
-    const message = `${name} shows ${what} to ${settings.token === undefined ? 'callers without a token' : 'this token'}`
-    return new SdError('SD_DENIED', `${message}: it needs ${rules} (X-Consul-Results-Filtered-By-ACLs)`)
-  }
-
   async function toSnapshot(
     service: string,
     { body, index: revision, filtered }: Found,
     { signal, previous }: ReadOptions & { readonly previous?: ServiceSnapshot | undefined },
   ): Promise<ServiceSnapshot> {
-    if (filtered) throw hidden(`only a part of ${service}`)
+    if (filtered) throw access.hidden(`only a part of ${service}`)
     const entries = readEntries(body, nameOf(service))
-    if (entries.length === 0) await checkReadable(service, signal)
+    if (entries.length === 0) await access.check(nameOf(service), signal)
     const shared = sharedIds(entries)
     const read = decodeEntries(name, service, entries, (entry) => readEntry(entry, service, shared))
     // One of ours is on two agents after a move.
@@ -96,12 +65,12 @@ export function createConsulRegistry(options: ConsulRegistryOptions = {}): Regis
     if (typeof body !== 'object' || body === null) throw new SdError('SD_MALFORMED', `${name} has no readable list of services`)
     const names = Object.keys(body)
     // Consul's own servers are a service too: whatever sees not even them may see nothing at all.
-    if (names.length === 0 && settings.token === undefined) throw hidden('no service')
+    if (names.length === 0 && settings.token === undefined) throw access.hidden('no service')
     const services = names.flatMap((one) => readServiceName(prefix, one) ?? []).sort()
     if (services.length === 0 && filtered) {
       // A token that may read some services sees those. Whether it may read any of ours is asked with a name that nobody has.
-      await checkReadable('sd-may-it-be-read', signal)
-      await checkNodesVisible(signal)
+      await access.check(nameOf('sd-may-it-be-read'), signal)
+      await access.checkNodesVisible(signal)
     }
     return services
   }

@@ -1,20 +1,20 @@
-import { buildForeignInstance, decodeEntries } from '@sd/adapter-kit'
 import {
+  buildForeignInstance,
+  decodeEntries,
   invalid,
   isSecureProtocol,
   protocolAtPort,
-  SdError,
+  type SdError,
+  SERVER_NAME_METADATA,
   type ServiceInstance,
   splitPortReference,
-  toSdError,
-  withAnySignal,
 } from '@sd/core'
-import { SERVER_NAME_METADATA } from '@sd/tls'
 import type { SrvData } from 'dns-packet'
 import { expandTemplate, isDnsName, normalizeName } from './dns-name.ts'
-import { type BroughtAddresses, indexAdditionals } from './interpret.ts'
+import type { BroughtAddresses } from './interpret.ts'
 import type { ResolvedDnsRegistryOptions } from './options.ts'
-import type { DnsAnswer, DnsResolver } from './resolver.ts'
+import { type Addresses, type ListedRecord, type ResolvedTargets, resolveAllTargets } from './resolve-targets.ts'
+import type { DnsResolver } from './resolver.ts'
 
 /** The instances of a service, and how long they may be kept. */
 export interface ServiceReading {
@@ -32,15 +32,9 @@ export interface ServiceReading {
  */
 export type ServiceReader = (service: string, signal: AbortSignal) => Promise<ServiceReading>
 
-interface Addresses {
-  readonly addresses: readonly string[]
-  readonly ttlMs: number
-}
-
 /** After how long targets that could not be resolved are asked for again, in milliseconds, if the TTL is longer. */
 const retryMs = 5_000
-/** Targets of one service that are resolved at once. */
-const maxTargets = 16
+const noTargets: ResolvedTargets = { resolved: new Map(), failed: new Map() }
 
 /** Makes the reader that the options describe. */
 export function createServiceReader(settings: ResolvedDnsRegistryOptions, resolver: DnsResolver): ServiceReader {
@@ -96,7 +90,9 @@ export function createServiceReader(settings: ResolvedDnsRegistryOptions, resolv
   async function readServices(service: string, signal: AbortSignal): Promise<ServiceReading> {
     const answer = await resolver.ask({ name: nameOf(service), type: 'SRV' }, signal)
     const listed = normalizeRecords(answer.data)
-    const { resolved: targets, failed } = await resolveAll(listed, answer, signal)
+    const { resolved: targets, failed } = resolveTargets
+      ? await resolveAllTargets({ registry, timeoutMs, listed, answer, resolve, signal })
+      : noTargets
     const entries = listed.flatMap((record) => {
       const { addresses } = targets.get(record.target) ?? { addresses: failed.has(record.target) ? [] : [record.target] }
       // What a target with several addresses gets is shared between them.
@@ -115,61 +111,7 @@ export function createServiceReader(settings: ResolvedDnsRegistryOptions, resolv
     return { instances, ttlMs, failed }
   }
 
-  /**
-   * The addresses of all targets, and which of them could not be resolved: a zone that is cut off does not take the others with it. What is
-   * not a name is left out, and reported when the instance is built.
-   *
-   * @throws SdError what the first one failed with, if not one has an address
-   */
-  async function resolveAll(listed: readonly ListedRecord[], answer: DnsAnswer<'SRV'>, signal: AbortSignal): Promise<Targets> {
-    const resolved = new Map<string, Addresses>()
-    const failed = new Map<string, SdError>()
-    if (!resolveTargets) return { resolved, failed }
-    const brought = indexAdditionals(answer.message)
-    const patience = new AbortController()
-    const late = (): SdError => new SdError('SD_TIMEOUT', `${registry} had no response within ${timeoutMs} ms of that for others`)
-    let timer: ReturnType<typeof setTimeout> | undefined
-    const open = new Set(listed.map(({ target }) => target).filter(isDnsName))
-    async function work(): Promise<void> {
-      for (const target of open) {
-        open.delete(target)
-        try {
-          const ask = (limit: AbortSignal): Promise<Addresses> => resolve(target, limit, (type) => brought(target, type))
-          const found = await withAnySignal([signal, patience.signal], ask)
-          resolved.set(target, found)
-          // After each that can be used the others have the time of one query: a start must not wait for a zone that is cut off.
-          if (found.addresses.length === 0) continue
-          clearTimeout(timer)
-          timer = setTimeout(() => patience.abort(late()), timeoutMs)
-        } catch (error) {
-          signal.throwIfAborted()
-          failed.set(target, toSdError(error, 'SD_UNAVAILABLE', `${registry} can't resolve ${target}`))
-        }
-      }
-    }
-    try {
-      await Promise.all(Array.from({ length: maxTargets }, work))
-    } finally {
-      clearTimeout(timer)
-    }
-    const [first] = failed.values()
-    if (first && ![...resolved.values()].some(({ addresses }) => addresses.length > 0)) throw first
-    return { resolved, failed }
-  }
-
   return records === 'srv' ? readServices : readAddresses
-}
-
-interface Targets {
-  readonly resolved: ReadonlyMap<string, Addresses>
-  readonly failed: ReadonlyMap<string, SdError>
-}
-
-interface ListedRecord {
-  readonly target: string
-  readonly port: number
-  readonly weight: number
-  readonly priority: number
 }
 
 /**

@@ -1,9 +1,11 @@
-import { assembleRegistry, decodeEntries, encodeInstance, type ReadOptions, readIncarnation } from '@sd/adapter-kit'
 import { createEtcdConnection, followPrefix, type KeyValues, listPrefix } from '@sd/connection-etcd'
 import {
+  assembleRegistry,
   createSnapshot,
+  decodeEntries,
   escapeName,
   keepIfSame,
+  type ReadOptions,
   type Registry,
   SdError,
   type ServiceInstance,
@@ -11,6 +13,7 @@ import {
   unescapeName,
 } from '@sd/core'
 import { readDocument } from './documents.ts'
+import { createEtcdDriver } from './etcd-driver.ts'
 import { type EtcdRegistryOptions, resolveEtcdRegistryOptions } from './options.ts'
 import { createServiceFolders, serviceOfKey } from './service-folders.ts'
 import { createSharedLease, type SharedLease } from './shared-lease.ts'
@@ -72,39 +75,7 @@ export function createEtcdRegistry(options: EtcdRegistryOptions = {}): Registry 
     ttlMs,
     operationTimeoutMs,
     enabled,
-    driver: {
-      async put(instance, { incarnation }) {
-        const text = encodeInstance(instance, incarnation)
-        const lease = leaseOf(instance)
-        const write = async (): Promise<void> => {
-          const id = await lease.id()
-          await connection.run((client) => client.put(keyOf(instance.service, instance.id)).value(text).lease(id).exec())
-        }
-        await write().catch(async (error: unknown) => {
-          // The lease ended meanwhile: once more with a new one. Anything else is the keeper's to repeat.
-          if (await lease.renew()) throw error
-          await write()
-        })
-      },
-      async renew(instance, { incarnation }) {
-        const key = keyOf(instance.service, instance.id)
-        const lease = leaseOf(instance)
-        const [isAlive, { kvs }] = await Promise.all([lease.renew(), connection.run((client) => client.get(key).exec())])
-        const [entry] = kvs
-        if (!isAlive || !entry) return 'lost'
-        if (readIncarnation(entry.value.toString()) !== incarnation) return 'superseded'
-        // Whoever writes to it by hand takes off its lease: then it would stay for ever.
-        return entry.lease === (await lease.id()) ? 'renewed' : 'lost'
-      },
-      async remove(instance, { incarnation }) {
-        const key = keyOf(instance.service, instance.id)
-        await connection.run(async (client) => {
-          const text = await client.get(key).string()
-          if (text === null || readIncarnation(text) !== incarnation) return
-          await client.if(key, 'Value', '==', text).then(client.delete().key(key)).commit()
-        })
-      },
-    },
+    driver: createEtcdDriver(connection, ({ service, id }) => keyOf(service, id), leaseOf),
     check(instance) {
       const bytes = Buffer.byteLength(JSON.stringify(instance))
       if (bytes <= maxDocumentBytes) return

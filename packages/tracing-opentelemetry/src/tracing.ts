@@ -1,7 +1,13 @@
 import { type Attributes, type Context, context, isSpanContextValid, type Span, SpanKind, trace } from '@opentelemetry/api'
 import {
   type AttemptContext,
+  attemptEndChannel,
   type CallContext,
+  callEndChannel,
+  callFallbackChannel,
+  callHedgeChannel,
+  callRefusedChannel,
+  callRetryChannel,
   type Interceptor,
   subscribeTelemetry,
   type TelemetryCall,
@@ -62,34 +68,7 @@ export function createTracing(options: TracingOptions = {}): Tracing {
     unsubscribeIfIdle()
   }
 
-  function addEvent(call: TelemetryCall, name: string, attributes: Attributes): void {
-    calls.get(call)?.span.addEvent(name, attributes)
-  }
-
-  // The end of a body is known to the client alone: a promise ends at the head, and a wrapped body would be another one.
-  const subscriptions = [
-    subscribeTelemetry('sd:v1:attempt:end', ({ call, attempts: number, status, error }) => {
-      const traced = calls.get(call)
-      if (traced) endAttempt(traced, number, { status, error })
-    }),
-    subscribeTelemetry('sd:v1:call:end', ({ call, status, error }) => {
-      const traced = calls.get(call)
-      if (traced) endCall(traced, { status, error })
-    }),
-    subscribeTelemetry('sd:v1:call:retry', ({ call, attempt, delayMs, status, error }) => {
-      const type = status === undefined ? error?.code : String(status)
-      addEvent(call, 'sd.retry', { 'sd.attempt': attempt, 'sd.delay_ms': delayMs, 'error.type': type })
-    }),
-    subscribeTelemetry('sd:v1:call:hedge', ({ call, attempt, afterMs }) => {
-      addEvent(call, 'sd.hedge', { 'sd.attempt': attempt, 'sd.after_ms': afterMs })
-    }),
-    subscribeTelemetry('sd:v1:call:refused', ({ call, policy, name }) => {
-      addEvent(call, 'sd.refused', { 'sd.policy': policy, 'sd.policy.name': name })
-    }),
-    subscribeTelemetry('sd:v1:call:fallback', ({ call, error }) => {
-      addEvent(call, 'sd.fallback', { 'error.type': error.code })
-    }),
-  ]
+  const subscriptions = subscribeToCalls(calls, endCall)
 
   /** Sends a context along. A `tracestate` that the caller forwarded belongs to its parent: it must not go with another one. */
   function inject(active: Context, headers: Record<string, string>): void {
@@ -151,6 +130,41 @@ export function createTracing(options: TracingOptions = {}): Tracing {
     [Symbol.dispose]: () => tracing.close(),
   }
   return tracing
+}
+
+/** Ends spans and adds events to them as the client reports. @returns functions that end the subscriptions */
+function subscribeToCalls(
+  calls: WeakMap<TelemetryCall, TracedCall>,
+  endCall: (traced: TracedCall, ending: Ending) => void,
+): (() => void)[] {
+  function addEvent(call: TelemetryCall, name: string, attributes: Attributes): void {
+    calls.get(call)?.span.addEvent(name, attributes)
+  }
+
+  // The end of a body is known to the client alone: a promise ends at the head, and a wrapped body would be another one.
+  return [
+    subscribeTelemetry(attemptEndChannel, ({ call, attempts: number, status, error }) => {
+      const traced = calls.get(call)
+      if (traced) endAttempt(traced, number, { status, error })
+    }),
+    subscribeTelemetry(callEndChannel, ({ call, status, error }) => {
+      const traced = calls.get(call)
+      if (traced) endCall(traced, { status, error })
+    }),
+    subscribeTelemetry(callRetryChannel, ({ call, attempt, delayMs, status, error }) => {
+      const type = status === undefined ? error?.code : String(status)
+      addEvent(call, 'sd.retry', { 'sd.attempt': attempt, 'sd.delay_ms': delayMs, 'error.type': type })
+    }),
+    subscribeTelemetry(callHedgeChannel, ({ call, attempt, afterMs }) => {
+      addEvent(call, 'sd.hedge', { 'sd.attempt': attempt, 'sd.after_ms': afterMs })
+    }),
+    subscribeTelemetry(callRefusedChannel, ({ call, policy, name }) => {
+      addEvent(call, 'sd.refused', { 'sd.policy': policy, 'sd.policy.name': name })
+    }),
+    subscribeTelemetry(callFallbackChannel, ({ call, error }) => {
+      addEvent(call, 'sd.fallback', { 'error.type': error.code })
+    }),
+  ]
 }
 
 // INTERNAL, because the conventions for HTTP clients want one CLIENT span per request on the wire, and none for what is around them.
