@@ -1,5 +1,5 @@
+import { checkContent } from '@sd/adapter-kit'
 import {
-  checkContent,
   checkInteger,
   checkKnownKeys,
   checkName,

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
-import { type Credentials, createTlsSource, endpointUrl, resolveProvided, type TlsCertificates } from '@sd/core'
+import { type Credentials, endpointUrl, resolveProvided } from '@sd/adapter-kit'
+import { createTlsSource, type TlsCertificates } from '@sd/tls'
 import { Etcd3, type IOptions } from 'etcd3'
 import { createMemberPolicies } from './member-policies.ts'
 import type { ResolvedEtcdConnectionOptions } from './options.ts'

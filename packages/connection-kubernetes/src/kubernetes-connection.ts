@@ -1,4 +1,5 @@
-import { closedError, connectionHint, createSemaphore, SdError, withTimeout } from '@sd/core'
+import { connectionHint } from '@sd/adapter-kit'
+import { closedError, createSemaphore, SdError, withTimeout } from '@sd/core'
 import { isAllowed, refusedByPolicy, reviewOf, verbOf, wayOut } from './access-review.ts'
 import { type ApiAnswer, type ApiClient, type ApiRequest, createApiClient } from './api-client.ts'
 import { LOGIN_REFUSED } from './api-errors.ts'

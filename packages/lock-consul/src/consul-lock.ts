@@ -1,5 +1,6 @@
+import { assembleLock, type TakenLock, type TakeOptions, watchHeldLock } from '@sd/adapter-kit'
 import { createConsulConnection } from '@sd/connection-consul'
-import { assembleLock, type Lock, SdError, type TakenLock, type TakeOptions, watchHeldLock, withAnySignal } from '@sd/core'
+import { type Lock, SdError, withAnySignal } from '@sd/core'
 import { createLocalQueue } from './local-queue.ts'
 import { LockKeys } from './lock-keys.ts'
 import { LockRemoval } from './lock-removal.ts'

@@ -1,15 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { assembleLock, type TakenLock, type TakeOptions, watchHeldLock } from '@sd/adapter-kit'
 import { createEtcdConnection, followPrefix, listPrefix } from '@sd/connection-etcd'
-import {
-  assembleLock,
-  escapeName,
-  type Lock,
-  SdError,
-  type TakenLock,
-  type TakeOptions,
-  watchHeldLock,
-  withAnySignal,
-} from '@sd/core'
+import { escapeName, type Lock, SdError, withAnySignal } from '@sd/core'
 import { removeContender, toHolder, turnOf } from './contenders.ts'
 import { type EtcdLockOptions, resolveEtcdLockOptions } from './options.ts'
 import { type EtcdSession, openSession } from './session.ts'

@@ -1,15 +1,6 @@
+import { assembleRegistry, decodeEntries, keepLatest, type ReadOptions } from '@sd/adapter-kit'
 import { createConsulConnection, type Found, followQuery, ping, type Query, queryOnce } from '@sd/connection-consul'
-import {
-  assembleRegistry,
-  createSnapshot,
-  decodeEntries,
-  keepIfSame,
-  keepLatest,
-  type ReadOptions,
-  type Registry,
-  SdError,
-  type ServiceSnapshot,
-} from '@sd/core'
+import { createSnapshot, keepIfSame, type Registry, SdError, type ServiceSnapshot } from '@sd/core'
 import { createConsulAgent } from './consul-agent.ts'
 import { foreignId, readEntries, readEntry, sharedIds } from './entries.ts'
 import { checkSize, readServiceName, serviceId, serviceName } from './layout.ts'

@@ -1,14 +1,6 @@
-import {
-  buildForeignInstance,
-  decodeEntries,
-  invalid,
-  isSecureProtocol,
-  protocolAtPort,
-  type SdError,
-  SERVER_NAME_METADATA,
-  type ServiceInstance,
-  splitPortReference,
-} from '@sd/core'
+import { buildForeignInstance, decodeEntries } from '@sd/adapter-kit'
+import { invalid, isSecureProtocol, protocolAtPort, type SdError, type ServiceInstance, splitPortReference } from '@sd/core'
+import { SERVER_NAME_METADATA } from '@sd/tls'
 import type { SrvData } from 'dns-packet'
 import { expandTemplate, isDnsName, normalizeName } from './dns-name.ts'
 import type { BroughtAddresses } from './interpret.ts'

@@ -1,5 +1,6 @@
+import { encodeInstance, type RegistrationDriver, readIncarnation } from '@sd/adapter-kit'
 import type { EtcdConnection } from '@sd/connection-etcd'
-import { encodeInstance, type RegistrationDriver, readIncarnation, type ServiceInstance } from '@sd/core'
+import type { ServiceInstance } from '@sd/core'
 import type { SharedLease } from './shared-lease.ts'
 
 /**

@@ -1,11 +1,9 @@
+import { assembleRegistry, decodeEntries, type ReadOptions } from '@sd/adapter-kit'
 import { createEtcdConnection, followPrefix, type KeyValues, listPrefix } from '@sd/connection-etcd'
 import {
-  assembleRegistry,
   createSnapshot,
-  decodeEntries,
   escapeName,
   keepIfSame,
-  type ReadOptions,
   type Registry,
   SdError,
   type ServiceInstance,

@@ -1,13 +1,7 @@
 import { type Attributes, type Context, context, isSpanContextValid, type Span, SpanKind, trace } from '@opentelemetry/api'
 import {
   type AttemptContext,
-  attemptEndChannel,
   type CallContext,
-  callEndChannel,
-  callFallbackChannel,
-  callHedgeChannel,
-  callRefusedChannel,
-  callRetryChannel,
   type Interceptor,
   subscribeTelemetry,
   type TelemetryCall,
@@ -143,25 +137,25 @@ function subscribeToCalls(
 
   // The end of a body is known to the client alone: a promise ends at the head, and a wrapped body would be another one.
   return [
-    subscribeTelemetry(attemptEndChannel, ({ call, attempts: number, status, error }) => {
+    subscribeTelemetry('sd:v1:attempt:end', ({ call, attempts: number, status, error }) => {
       const traced = calls.get(call)
       if (traced) endAttempt(traced, number, { status, error })
     }),
-    subscribeTelemetry(callEndChannel, ({ call, status, error }) => {
+    subscribeTelemetry('sd:v1:call:end', ({ call, status, error }) => {
       const traced = calls.get(call)
       if (traced) endCall(traced, { status, error })
     }),
-    subscribeTelemetry(callRetryChannel, ({ call, attempt, delayMs, status, error }) => {
+    subscribeTelemetry('sd:v1:call:retry', ({ call, attempt, delayMs, status, error }) => {
       const type = status === undefined ? error?.code : String(status)
       addEvent(call, 'sd.retry', { 'sd.attempt': attempt, 'sd.delay_ms': delayMs, 'error.type': type })
     }),
-    subscribeTelemetry(callHedgeChannel, ({ call, attempt, afterMs }) => {
+    subscribeTelemetry('sd:v1:call:hedge', ({ call, attempt, afterMs }) => {
       addEvent(call, 'sd.hedge', { 'sd.attempt': attempt, 'sd.after_ms': afterMs })
     }),
-    subscribeTelemetry(callRefusedChannel, ({ call, policy, name }) => {
+    subscribeTelemetry('sd:v1:call:refused', ({ call, policy, name }) => {
       addEvent(call, 'sd.refused', { 'sd.policy': policy, 'sd.policy.name': name })
     }),
-    subscribeTelemetry(callFallbackChannel, ({ call, error }) => {
+    subscribeTelemetry('sd:v1:call:fallback', ({ call, error }) => {
       addEvent(call, 'sd.fallback', { 'error.type': error.code })
     }),
   ]
