@@ -15,8 +15,8 @@ interface CodeRow {
 /** Where the table for users is. */
 export const errorTablePath: string = join(root, 'docs/errors.md')
 
-/** Texts that no application meets in an error: a variable of the environment, the code of a process warning, and two that stay in a package. */
-const notErrors = new Set(['SD_CONFIG_KEYS', 'SD_LOG_WRITER', 'SD_KUBERNETES_EXPIRED', 'SD_KUBERNETES_LOGIN_REFUSED'])
+/** Texts that no application meets in an error: a variable of the environment and the code of a process warning. */
+const notErrors = new Set(['SD_CONFIG_KEYS', 'SD_LOG_WRITER'])
 
 /**
  * Whether the codes that the packages throw, the table in core and the one in the documentation are the same: a line for each difference.
@@ -47,7 +47,7 @@ export function renderErrorTable(packages: readonly Package[]): string {
   })
   return `# Errors
 
-Every error of these packages is an \`SdError\` with one of these codes. Branch on \`error.code\`, never on the message, and recognise errors with \`SdError.isInstance(error)\`.
+Every error of these packages is an \`SdError\` with one of these codes. Branch on \`error.code\`, never on the message, and recognise errors with \`error instanceof SdError\`.
 \`retryable\` and \`origin\` are what a code means unless the error itself says otherwise; both are fields of the error. This table is generated from the code.
 
 | code | meaning | retryable | origin | from |

@@ -152,7 +152,7 @@ for (const source of sources) {
     () => undefined,
     (caught: unknown) => caught,
   )
-  if (!SdError.isInstance(error) || !error.retryable) throw new Error(\`\${source.name}: \${String(error)}\`)
+  if (!(error instanceof SdError) || !error.retryable) throw new Error(\`\${source.name}: \${String(error)}\`)
   await source.close()
 }
 const centers = [
@@ -169,12 +169,12 @@ for (const center of centers) {
     () => undefined,
     (caught: unknown) => caught,
   )
-  if (!SdError.isInstance(error) || !error.retryable) throw new Error(\`\${center.name}: \${String(error)}\`)
+  if (!(error instanceof SdError) || !error.retryable) throw new Error(\`\${center.name}: \${String(error)}\`)
   await center.close()
 }
 for (const lock of [createConsulLock({ endpoints, operationTimeoutMs }), createEtcdLock({ endpoints, operationTimeoutMs })]) {
   const holder = await lock.holder('a').catch((caught: unknown) => caught)
-  if (!SdError.isInstance(holder)) throw new Error('a lock without a backend')
+  if (!(holder instanceof SdError)) throw new Error('a lock without a backend')
   await lock.close()
 }
 `

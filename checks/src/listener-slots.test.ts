@@ -107,7 +107,7 @@ const slots: Readonly<Record<string, (listener: Listener, neighbour: () => void)
       ),
       subscribeTelemetry('sd:v1:backend:state', neighbour),
     ]
-    publishTelemetry('sd:v1:backend:state', { registry: 'test', state: 'connected' })
+    publishTelemetry('sd:v1:backend:state', { backend: 'test', state: 'connected' })
     for (const stop of stops) stop()
   },
   async 'discovery.subscribe'(listener, neighbour) {

@@ -64,6 +64,6 @@ async function callOnce(client: ServiceClient, service: string): Promise<CallEnd
     const id = await response.text()
     return response.status < 400 ? { kind: 'answered', id } : { kind: 'failed' }
   } catch (error) {
-    return { kind: SdError.isInstance(error) && error.code === 'SD_REJECTED' ? 'refused' : 'failed' }
+    return { kind: error instanceof SdError && error.code === 'SD_REJECTED' ? 'refused' : 'failed' }
   }
 }

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { invalid } from '@sd/core'
+import { invalidError } from '@sd/core'
 
 /** What the run does; every field is a command line option of the same name. */
 export interface LiveConfigOptions {
@@ -24,7 +24,8 @@ export function readOptions(args: readonly string[]): LiveConfigOptions | string
   if (values.help) return help
   const { seconds = '30' } = values
   const number = Number(seconds)
-  if (seconds.trim() === '' || !(number >= 10 && number <= 600)) throw invalid('--seconds', seconds, 'a number from 10 to 600')
+  if (seconds.trim() === '' || !(number >= 10 && number <= 600))
+    throw invalidError('--seconds', seconds, 'a number from 10 to 600')
   return { seconds: number }
 }
 
@@ -35,6 +36,6 @@ function parse(args: readonly string[]): { seconds?: string; help?: boolean } {
       options: { seconds: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
     }).values
   } catch (error) {
-    throw invalid('command line', args.join(' '), `options as in --help (${(error as Error).message})`)
+    throw invalidError('command line', args.join(' '), `options as in --help (${(error as Error).message})`)
   }
 }

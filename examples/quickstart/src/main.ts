@@ -13,7 +13,7 @@ try {
 } catch (error) {
   // Bad options, ports that are taken and a registry that is away are told in one line; anything else is a bug and shows its stack.
   const { code, message } = error as NodeJS.ErrnoException
-  if (!SdError.isInstance(error) && code !== 'EADDRINUSE') throw error
+  if (!(error instanceof SdError) && code !== 'EADDRINUSE') throw error
   process.stderr.write(`${message}\n`)
   process.exit(code === 'SD_INVALID' || code === 'EADDRINUSE' ? 2 : 1)
 }

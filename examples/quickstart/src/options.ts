@@ -4,7 +4,7 @@ import { createLeastActiveBalancer } from '@sd/balancer-least-active'
 import { createRandomBalancer } from '@sd/balancer-random'
 import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
 import { createWeightedRoundRobinBalancer } from '@sd/balancer-weighted-round-robin'
-import { type Balancer, invalid } from '@sd/core'
+import { type Balancer, invalidError } from '@sd/core'
 import { type RegistryChoice, readRegistry, withoutSecrets } from './registry-choice.ts'
 
 /** What the run does; every field is a command line option of the same name. */
@@ -65,12 +65,13 @@ export function readOptions(args: readonly string[]): QuickstartOptions | string
   const { values } = parse(args)
   if (values.help) return help
   const balancer = values.balancer ?? 'round-robin'
-  if (!Object.hasOwn(balancers, balancer)) throw invalid('--balancer', balancer, `one of ${Object.keys(balancers).join(', ')}`)
+  if (!Object.hasOwn(balancers, balancer))
+    throw invalidError('--balancer', balancer, `one of ${Object.keys(balancers).join(', ')}`)
   const registry = values.registry === undefined ? undefined : readRegistry(values.registry)
   const services = readInteger('--services', values.services ?? '1', 1, 20)
   const instances = readInteger('--instances', values.instances ?? '3', 2, 50)
   if (registry && services * instances > mostProcesses) {
-    throw invalid('--instances', `${services} × ${instances}`, `at most ${mostProcesses} in all, because each is a process`)
+    throw invalidError('--instances', `${services} × ${instances}`, `at most ${mostProcesses} in all, because each is a process`)
   }
   return {
     services,
@@ -105,12 +106,12 @@ function parse(args: readonly string[]): RawOptions {
     }) as RawOptions
   } catch (error) {
     const got = withoutSecrets(args.join(' '))
-    throw invalid('command line', got, `options as in --help (${withoutSecrets((error as Error).message)})`)
+    throw invalidError('command line', got, `options as in --help (${withoutSecrets((error as Error).message)})`)
   }
 }
 
 function readInteger(option: string, text: string, min: number, max: number): number {
   const value = Number(text)
   if (text.trim() !== '' && Number.isInteger(value) && value >= min && value <= max) return value
-  throw invalid(option, text, `an integer from ${min} to ${max}`)
+  throw invalidError(option, text, `an integer from ${min} to ${max}`)
 }

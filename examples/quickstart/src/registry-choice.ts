@@ -1,4 +1,4 @@
-import { invalid } from '@sd/core'
+import { invalidError } from '@sd/core'
 import { parseRegistryUrl, type RegistryConfig } from '@sd/registry'
 
 /** The registry that `--registry` names. */
@@ -30,10 +30,10 @@ export function readRegistry(url: string): RegistryChoice | undefined {
   if (config.type === 'memory') return undefined
   if (config.type === 'kubernetes') {
     const want = 'another one: Kubernetes refuses loopback addresses, and the instances listen on 127.0.0.1 only'
-    throw invalid('--registry', 'kubernetes', want)
+    throw invalidError('--registry', 'kubernetes', want)
   }
   const option = Object.hasOwn(leaseOptions, config.type) ? leaseOptions[config.type] : undefined
-  if (!option) throw invalid('--registry', config.type, `one of memory, ${Object.keys(leaseOptions).join(', ')}`)
+  if (!option) throw invalidError('--registry', config.type, `one of memory, ${Object.keys(leaseOptions).join(', ')}`)
   return { address: withoutSecrets(url), config: { [option]: leaseMs, ...config } }
 }
 

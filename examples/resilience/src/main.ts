@@ -8,7 +8,7 @@ try {
   else if (!(await runResilience(options, process.stdout))) process.exitCode = 1
 } catch (error) {
   // Bad options are told in one line; anything else is a bug and shows its stack.
-  if (!SdError.isInstance(error) || error.code !== 'SD_INVALID') throw error
+  if (!(error instanceof SdError) || error.code !== 'SD_INVALID') throw error
   process.stderr.write(`${error.message}\n`)
   process.exitCode = 2
 }

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { createCockatielBreaker } from '@sd/breaker-cockatiel'
 import { createOpossumBreaker } from '@sd/breaker-opossum'
-import { type CircuitBreaker, type CircuitBreakerOptions, invalid } from '@sd/core'
+import { type CircuitBreaker, type CircuitBreakerOptions, invalidError } from '@sd/core'
 
 /** What the run does; every field is a command line option of the same name. */
 export interface ResilienceOptions {
@@ -36,9 +36,10 @@ export function readOptions(args: readonly string[]): ResilienceOptions | string
   const values = parse(args)
   if (values.help) return help
   const { breaker = 'opossum', seconds = '40' } = values
-  if (!Object.hasOwn(breakers, breaker)) throw invalid('--breaker', breaker, `one of ${Object.keys(breakers).join(', ')}`)
+  if (!Object.hasOwn(breakers, breaker)) throw invalidError('--breaker', breaker, `one of ${Object.keys(breakers).join(', ')}`)
   const number = Number(seconds)
-  if (seconds.trim() === '' || !(number >= 15 && number <= 600)) throw invalid('--seconds', seconds, 'a number from 15 to 600')
+  if (seconds.trim() === '' || !(number >= 15 && number <= 600))
+    throw invalidError('--seconds', seconds, 'a number from 15 to 600')
   return { breaker: breaker as BreakerName, seconds: number }
 }
 
@@ -48,6 +49,6 @@ function parse(args: readonly string[]): { breaker?: string; seconds?: string; h
     const help = { type: 'boolean', short: 'h' } as const
     return parseArgs({ args: [...args], options: { breaker: value, seconds: value, help } }).values
   } catch (error) {
-    throw invalid('command line', args.join(' '), `options as in --help (${(error as Error).message})`)
+    throw invalidError('command line', args.join(' '), `options as in --help (${(error as Error).message})`)
   }
 }

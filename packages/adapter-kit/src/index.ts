@@ -1,17 +1,17 @@
-export { type Backend, type BackendOptions, createBackend, type ReadOptions } from './backend/backend.ts'
+export { type Backend, type BackendOptions, createBackend, type OperationContext } from './backend/backend.ts'
 export { connectionHint } from './backend/connection-hint.ts'
-export { type Connection, createConnection } from './backend/connection-state.ts'
+export { type ConnectionTracker, createConnectionTracker } from './backend/connection-state.ts'
 export { observeOperation } from './backend/operation.ts'
 export { checkProvided, type Provided, resolveProvided } from './backend/provided.ts'
 export {
   type Credentials,
   checkCredentials,
-  checkEndpoints,
   checkSecret,
+  checkServerAddresses,
   checkServers,
-  endpointUrl,
-  type ServerEndpoint,
+  type ServerAddress,
   type ServerOptions,
+  serverUrl,
 } from './backend/server-options.ts'
 export {
   assembleConfigSource,
@@ -19,7 +19,7 @@ export {
   type ConfigAdapter,
   type ConfigWrite,
   checkRevision,
-  configConflict,
+  conflictError,
   type WritableConfigAdapter,
 } from './config/assemble-config-source.ts'
 export {
@@ -45,11 +45,11 @@ export {
 export { assembleLock, type LockAdapter, type TakenLock, type TakeOptions } from './lock/assemble-lock.ts'
 export { keepSession, watchHeldLock } from './lock/lock-session.ts'
 export {
+  type AssembledReadOnlyRegistry,
   type AssembledRegistry,
-  type AssembledSource,
-  assembleDiscoverySource,
+  assembleReadOnlyRegistry,
   assembleRegistry,
-  type DiscoveryAdapter,
+  type ReadOnlyRegistryAdapter,
   type RegistryAdapter,
 } from './registry/assemble-registry.ts'
 export { createDepartures } from './registry/departures.ts'

@@ -1,4 +1,4 @@
-import { checkBoolean, checkInteger, checkKnownKeys, checkName, checkObject, checkText, invalid, SdError } from '@sd/core'
+import { checkBoolean, checkInteger, checkKnownKeys, checkName, checkObject, checkText, invalidError, SdError } from '@sd/core'
 import { checkPemSource, createTlsSource, type TlsCertificates } from '@sd/tls'
 import { describeAlert } from './alert.ts'
 import type { AlertChannel, AlertNotification, ChannelSettings } from './channel.ts'
@@ -66,7 +66,7 @@ export function createEmailChannel(options: EmailChannelOptions): AlertChannel {
   checkName('name', name)
   checkAddress('from', from)
   const recipients = typeof to === 'string' ? [to] : [...to]
-  if (recipients.length === 0) throw invalid('to', to, 'at least one address')
+  if (recipients.length === 0) throw invalidError('to', to, 'at least one address')
   for (const [index, address] of recipients.entries()) checkAddress(`to[${index}]`, address)
   const own = isTransport(transport) ? transport : undefined
   const server = isTransport(transport) ? undefined : checkServer(transport)
@@ -152,7 +152,7 @@ function isFollowed([key, value]: readonly [string, unknown]): boolean {
 
 // Not the server's own words: they may repeat what it was told.
 function describeFailure(name: string, error: unknown): SdError {
-  if (SdError.isInstance(error)) return error
+  if (error instanceof SdError) return error
   const { code = 'unknown', responseCode } = error as { readonly code?: string; readonly responseCode?: number }
   const message = `E-mail ${name} was not sent (${responseCode === undefined ? code : `${code}, ${responseCode}`})`
   if (code === 'EAUTH') return new SdError('SD_DENIED', message)
@@ -176,11 +176,11 @@ function checkServer(server: SmtpServer): SmtpServer {
   for (const [key, value] of followed) checkPemSource(`transport.tls.${key}`, value)
   if (server.auth !== undefined) {
     checkText('transport.auth.user', checkObject('transport.auth', server.auth)['user'], 1_000)
-    if (typeof server.auth.pass !== 'string') throw invalid('transport.auth.pass', 'something else', 'a string')
+    if (typeof server.auth.pass !== 'string') throw invalidError('transport.auth.pass', 'something else', 'a string')
   }
   return server
 }
 
 function checkAddress(field: string, address: unknown): void {
-  if (!checkName(field, address, 1_000).includes('@')) throw invalid(field, address, 'an e-mail address')
+  if (!checkName(field, address, 1_000).includes('@')) throw invalidError(field, address, 'an e-mail address')
 }

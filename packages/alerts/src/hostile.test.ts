@@ -67,7 +67,7 @@ test('whatever a source gives, throws and rejects with, alerts of what can be re
   value = 0
   await pass(600_000)
   expect(states()).toEqual(['firing', 'resolved'])
-  expect(errors.every((error) => SdError.isInstance(error))).toBe(true)
+  expect(errors.every((error) => error instanceof SdError)).toBe(true)
   expect(errors.some(({ code, message }) => code === 'SD_MALFORMED' && message.includes('left out'))).toBe(true)
   // What is owed is tried for a while.
   const closed = alerts.close()

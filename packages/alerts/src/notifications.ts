@@ -1,4 +1,4 @@
-import { invalid, SdError } from '@sd/core'
+import { invalidError, SdError } from '@sd/core'
 import type { Alert, AlertState } from './alert.ts'
 import type { AlertChannel } from './channel.ts'
 import { type ChannelStatus, createDelivery, type Delivery } from './delivery.ts'
@@ -83,7 +83,8 @@ function createDeliveries(channels: readonly AlertChannel[], onError: (error: Sd
   const deliveries = new Map<string, Delivery>()
   for (const [index, channel] of channels.entries()) {
     const delivery = createDelivery(`channels[${index}]`, channel, onError)
-    if (deliveries.has(channel.name)) throw invalid(`channels[${index}].name`, channel.name, 'a name that no other channel has')
+    if (deliveries.has(channel.name))
+      throw invalidError(`channels[${index}].name`, channel.name, 'a name that no other channel has')
     deliveries.set(channel.name, delivery)
   }
   return deliveries

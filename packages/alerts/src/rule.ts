@@ -7,7 +7,7 @@ import {
   checkObject,
   checkOneOf,
   checkText,
-  invalid,
+  invalidError,
 } from '@sd/core'
 
 /** How bad it is. */
@@ -103,11 +103,11 @@ const severities = ['info', 'warning', 'critical'] as const
  * @throws SdError `SD_INVALID` that names the field
  */
 export function checkRules(rules: unknown, channelNames: readonly string[]): readonly AlertRule[] {
-  if (!Array.isArray(rules)) throw invalid('rules', rules, 'an array')
+  if (!Array.isArray(rules)) throw invalidError('rules', rules, 'an array')
   const names = new Set<string>()
   for (const [index, rule] of rules.entries()) {
     checkRule(`rules[${index}]`, rule, channelNames)
-    if (names.has(rule.name)) throw invalid(`rules[${index}].name`, rule.name, 'a name that no other rule has')
+    if (names.has(rule.name)) throw invalidError(`rules[${index}].name`, rule.name, 'a name that no other rule has')
     names.add(rule.name)
   }
   return structuredClone(rules)
@@ -149,7 +149,7 @@ function checkTexts(field: string, texts: unknown): void {
 }
 
 function checkNames(field: string, names: unknown, known?: readonly string[]): void {
-  if (!Array.isArray(names)) throw invalid(field, names, 'an array of names')
+  if (!Array.isArray(names)) throw invalidError(field, names, 'an array of names')
   for (const [index, name] of names.entries()) {
     if (known) checkOneOf(`${field}[${index}]`, name, known)
     else checkName(`${field}[${index}]`, name)

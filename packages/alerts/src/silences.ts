@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { checkDuration, checkKnownKeys, checkName, checkObject, checkText, invalid, SdError } from '@sd/core'
+import { checkDuration, checkKnownKeys, checkName, checkObject, checkText, invalidError, SdError } from '@sd/core'
 
 /** What to be silent about: alerts that match all that is given. At least one of `rule` and `labels` is. */
 export interface SilenceOptions {
@@ -52,7 +52,7 @@ export function createSilences(): Silences {
       const { rule, labels, durationMs, comment } = options
       if (rule !== undefined) checkName('rule', rule)
       for (const [name, text] of Object.entries(checkObject('labels', labels ?? {}))) checkText(`labels.${name}`, text, 10_000)
-      if (rule === undefined && Object.keys(labels ?? {}).length === 0) throw invalid('rule', rule, 'a rule, or labels')
+      if (rule === undefined && Object.keys(labels ?? {}).length === 0) throw invalidError('rule', rule, 'a rule, or labels')
       checkText('comment', comment, 10_000)
       const endsAt = now + checkDuration('durationMs', durationMs, 1)
       if (list(now).length >= maxSilences) throw new SdError('SD_TOO_LARGE', `There are ${maxSilences} silences already`)

@@ -1,4 +1,4 @@
-import { checkFunction, checkKnownKeys, checkName, checkObject, invalid, readServerDelay, SdError } from '@sd/core'
+import { checkFunction, checkKnownKeys, checkName, checkObject, invalidError, readServerDelay, SdError } from '@sd/core'
 import { describeAlert } from './alert.ts'
 import type { AlertChannel, AlertNotification, ChannelSettings } from './channel.ts'
 
@@ -62,13 +62,13 @@ function codeOf(error: unknown): string {
 function checkUrl(url: unknown): void {
   const parsed = typeof url === 'string' ? URL.parse(url) : null
   const isRight = parsed !== null && /^https?:$/.test(parsed.protocol) && parsed.username === '' && parsed.password === ''
-  if (!isRight) throw invalid('url', 'something else', 'an http or https URL; credentials belong into headers')
+  if (!isRight) throw invalidError('url', 'something else', 'an http or https URL; credentials belong into headers')
 }
 
 function readHeaders(headers: Readonly<Record<string, string>>): Headers {
   try {
     return new Headers({ 'content-type': 'application/json', ...checkObject('headers', headers) } as Record<string, string>)
   } catch {
-    throw invalid('headers', 'something else', 'header fields that can be sent')
+    throw invalidError('headers', 'something else', 'header fields that can be sent')
   }
 }

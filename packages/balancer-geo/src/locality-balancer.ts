@@ -1,4 +1,4 @@
-import { type Balancer, checkKnownKeys, checkName, checkObject, invalid, type Locality } from '@sd/core'
+import { type Balancer, checkKnownKeys, checkName, checkObject, invalidError, type Locality } from '@sd/core'
 import { type Grouping, resolveSpillOverOptions, type SpillOverOptions, spillOverKeys } from './spill-over.ts'
 import { createSpillOverBalancer } from './spill-over-balancer.ts'
 
@@ -42,6 +42,6 @@ export function createLocalityBalancer(options: LocalityBalancerOptions): Balanc
 function checkLocal(value: Locality): Locality {
   checkKnownKeys('local', checkObject('local', value), parts)
   for (const part of parts) if (value[part] !== undefined) checkName(`local.${part}`, value[part])
-  if (parts.every((part) => value[part] === undefined)) throw invalid('local', value, `at least one of ${parts.join(', ')}`)
+  if (parts.every((part) => value[part] === undefined)) throw invalidError('local', value, `at least one of ${parts.join(', ')}`)
   return { ...value }
 }

@@ -7,7 +7,7 @@ import {
   checkText,
   closedError,
   guardListener,
-  invalid,
+  invalidError,
   readIpAddress,
   type SdError,
   toSdError,
@@ -55,8 +55,8 @@ export async function createMaxMindLookup(options: MaxMindLookupOptions): Promis
   const { path = [], buffer = [], maxEntries, onError = () => {} } = options
   const paths = [path].flat().map((one) => checkText('path', one, 4_096))
   const buffers = [buffer].flat()
-  if (paths.length + buffers.length === 0) throw invalid('path', options.path, 'a file, or buffer')
-  for (const content of buffers) if (!(content instanceof Uint8Array)) throw invalid('buffer', content, 'a Uint8Array')
+  if (paths.length + buffers.length === 0) throw invalidError('path', options.path, 'a file, or buffer')
+  for (const content of buffers) if (!(content instanceof Uint8Array)) throw invalidError('buffer', content, 'a Uint8Array')
   const refreshIntervalMs = checkDuration('refreshIntervalMs', options.refreshIntervalMs ?? 60_000)
   if (refreshIntervalMs > 0) checkDuration('refreshIntervalMs', refreshIntervalMs, 100)
   const tell = guardListener('onError', checkFunction('onError', onError))

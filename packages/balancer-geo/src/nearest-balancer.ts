@@ -7,7 +7,7 @@ import {
   checkObject,
   type Endpoint,
   type EndpointView,
-  invalid,
+  invalidError,
 } from '@sd/core'
 import { type Coordinates, checkCoordinates, coordinatesOf, type GeoLookup } from './coordinates.ts'
 import { gatherSites, nearestSite, SiteRanking } from './sites.ts'
@@ -51,7 +51,7 @@ export function createNearestBalancer(options: NearestBalancerOptions): Balancer
   }
   if (client !== undefined) {
     checkFunction('client', client)
-    if (!lookup) throw invalid('lookup', lookup, 'a lookup, because there is client')
+    if (!lookup) throw invalidError('lookup', lookup, 'a lookup, because there is client')
   }
   const local = resolveLocal(options.local, lookup)
   const toleranceKm = checkNumber('toleranceKm', options.toleranceKm ?? 100, { min: 1, max: 20_000 })
@@ -89,5 +89,5 @@ function resolveLocal(local: Coordinates | string, lookup: GeoLookup | undefined
   if (typeof local !== 'string') return checkCoordinates('local', local)
   const place = lookup?.lookup(local)
   if (place) return place
-  throw invalid('local', local, 'coordinates, or an address that lookup knows')
+  throw invalidError('local', local, 'coordinates, or an address that lookup knows')
 }

@@ -1,6 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
-import { type CallPickRequest, checkFunction, checkKnownKeys, checkName, checkObject, type Interceptor, invalid } from '@sd/core'
+import {
+  type CallPickRequest,
+  checkFunction,
+  checkKnownKeys,
+  checkName,
+  checkObject,
+  type Interceptor,
+  invalidError,
+} from '@sd/core'
 import { isLaneName, laneNameWanted } from './lane-name.ts'
 
 /** Options of {@link createLanes}. */
@@ -56,7 +64,7 @@ export function createLanes(options: LaneOptions = {}): Lanes {
   return {
     current: () => storage.getStore(),
     run(lane, operation) {
-      if (lane !== undefined && !isLaneName(lane)) throw invalid('lane', lane, laneNameWanted)
+      if (lane !== undefined && !isLaneName(lane)) throw invalidError('lane', lane, laneNameWanted)
       return storage.run(lane, operation)
     },
     handler(listener) {

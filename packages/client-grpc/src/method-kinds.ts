@@ -1,4 +1,4 @@
-import { checkObject, invalid } from '@sd/core'
+import { checkObject, invalidError } from '@sd/core'
 
 /** Which sides of a call are streams. */
 export interface MethodKind {
@@ -20,7 +20,7 @@ export function readMethodKinds(definition: ServiceMethods): (path: string) => M
   for (const [name, method] of Object.entries(checkObject('definition', definition) as ServiceMethods)) {
     const { path, requestStream, responseStream } = checkObject(`definition.${name}`, method) as Partial<ServiceMethods[string]>
     if (typeof path !== 'string' || typeof requestStream !== 'boolean' || typeof responseStream !== 'boolean')
-      throw invalid(`definition.${name}`, method, 'a method with path, requestStream and responseStream')
+      throw invalidError(`definition.${name}`, method, 'a method with path, requestStream and responseStream')
     kinds.set(path, { requestStream, responseStream })
   }
   return (path) => kinds.get(path) ?? unknown

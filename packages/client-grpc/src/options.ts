@@ -6,7 +6,7 @@ import {
   checkFunction,
   checkKnownKeys,
   checkObject,
-  invalid,
+  invalidError,
   splitPortReference,
 } from '@sd/core'
 import type { GrpcModule } from './grpc-js.ts'
@@ -88,7 +88,7 @@ export function readOptions(options: GrpcServicesOptions): ResolvedOptions {
   checkClusterSource('discovery', discovery)
   if (client !== undefined) checkFunction('client.forward', client.forward)
   if (typeof scheme !== 'string' || !/^[a-z][a-z0-9+.-]{0,62}$/.test(scheme) || ownSchemes.includes(scheme)) {
-    throw invalid('scheme', scheme, `lower-case letters, digits, "+", "." and "-", and none of ${ownSchemes.join(', ')}`)
+    throw invalidError('scheme', scheme, `lower-case letters, digits, "+", "." and "-", and none of ${ownSchemes.join(', ')}`)
   }
   const defaults = readSettings('', options, {
     balancer: checkBalancer('balancer', options.balancer),
@@ -124,5 +124,5 @@ function checkBalancer(field: string, balancer: Balancer): Balancer {
 
 function checkMetadataKey(field: string, key: string): string {
   if (typeof key === 'string' && /^[a-z0-9_.-]{1,255}$/.test(key) && !key.endsWith('-bin')) return key
-  throw invalid(field, key, 'a metadata key in lower case, not a binary one')
+  throw invalidError(field, key, 'a metadata key in lower case, not a binary one')
 }

@@ -1,4 +1,4 @@
-import { type Cluster, invalid } from '@sd/core'
+import { type Cluster, invalidError } from '@sd/core'
 import type { TlsOptions } from '@sd/tls'
 import { GrpcCall } from './grpc-call.ts'
 import { decodeTarget, type GrpcModule, installScheme } from './grpc-js.ts'
@@ -88,12 +88,12 @@ export function registerServices<Module extends GrpcModule>(options: GrpcService
   const services: GrpcServices<Module> = {
     scheme,
     channelFactory(methods) {
-      if (!client) throw invalid('client', client, 'a client of @sd/client, whose policies the calls are to have')
+      if (!client) throw invalidError('client', client, 'a client of @sd/client, whose policies the calls are to have')
       const kindOf = readMethodKinds(methods)
       return (target, credentials, channelOptions) => {
         const service = decodeTarget(scheme, target)
         if (service === undefined)
-          throw invalid('target', target, `a target of the scheme ${scheme}, such as ${scheme}:///orders`)
+          throw invalidError('target', target, `a target of the scheme ${scheme}, such as ${scheme}:///orders`)
         const { hashMetadata, timeoutMs } = settingsOf(service)
         const made = new PolicyChannel({
           grpc,

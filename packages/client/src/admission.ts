@@ -29,7 +29,7 @@ export async function admit(applicant: Applicant, waiting?: Promise<Permit>): Pr
     try {
       return await answer
     } catch (error) {
-      if (SdError.isInstance(error) && error.code === 'SD_REJECTED') applicant.noteRefusal(policy, name)
+      if (error instanceof SdError && error.code === 'SD_REJECTED') applicant.noteRefusal(policy, name)
       throw error
     }
   }

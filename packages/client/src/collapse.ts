@@ -107,7 +107,7 @@ export class Collapser {
       const isShared = isSameCaller && isPublic && headers['set-cookie'] === undefined
       return { status, headers, endpoint, attempts, bytes, isShared }
     } catch (error) {
-      if (SdError.isInstance(error) && (error.code === 'SD_TOO_LARGE' || error.code === 'SD_DEADLINE_EXCEEDED')) return undefined
+      if (error instanceof SdError && (error.code === 'SD_TOO_LARGE' || error.code === 'SD_DEADLINE_EXCEEDED')) return undefined
       throw error
     }
   }

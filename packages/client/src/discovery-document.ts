@@ -7,7 +7,7 @@ import {
   checkNumber,
   checkObject,
   type EndpointMonitor,
-  invalid,
+  invalidError,
 } from '@sd/core'
 import type { Keep } from './made-of-data.ts'
 import { atPath } from './settings.ts'
@@ -120,7 +120,7 @@ function readServicePart(
     const own = outlierDetection === true ? {} : checkObject(at, outlierDetection)
     const all = typeof detectionOfAll === 'object' ? detectionOfAll : {}
     const make = parts.outlierDetection
-    if (!make) throw invalid(at, 'rules', 'none, because the reader was given no part outlierDetection')
+    if (!make) throw invalidError(at, 'rules', 'none, because the reader was given no part outlierDetection')
     return { monitors: keep('outlierDetection', { ...all, ...own }, (data) => [atPath(at, () => make(data as never))]) }
   }
 }

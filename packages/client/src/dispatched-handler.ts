@@ -131,7 +131,7 @@ export class DispatchedHandler implements Dispatcher.DispatchController, HeadHan
 
   #translate(error: Error): Error {
     const { headersTimeout, bodyTimeout } = this.#limits
-    const code = SdError.isInstance(error) ? error.code : undefined
+    const code = error instanceof SdError ? error.code : undefined
     return toDispatcherError(error, {
       head: headersTimeout != null && !this.#hasHead && code === 'SD_DEADLINE_EXCEEDED',
       body: bodyTimeout != null && this.#hasHead && code === 'SD_TIMEOUT',

@@ -15,7 +15,7 @@ export interface ReachedLimit {
  * the request failed with. What undici has no error for is an `SdError`: no instance, refused by a policy, the client's own deadline.
  */
 export function toDispatcherError(error: Error, reached: ReachedLimit): Error {
-  if (!SdError.isInstance(error)) return error
+  if (!(error instanceof SdError)) return error
   if (reached.head) return withCause(new errors.HeadersTimeoutError(error.message), error)
   if (reached.body) return withCause(new errors.BodyTimeoutError(error.message), error)
   const origin = rootOf(error)
@@ -34,7 +34,7 @@ export function toDispatcherError(error: Error, reached: ReachedLimit): Error {
 /** The innermost that is not the client's own. */
 function rootOf(error: SdError): Error | undefined {
   let root: unknown = error
-  while (SdError.isInstance(root)) root = root.cause
+  while (root instanceof SdError) root = root.cause
   return root instanceof Error ? root : undefined
 }
 

@@ -84,7 +84,7 @@ async function* readEvents(get: ServiceCall, source: EventSource): AsyncGenerato
       }
     } catch (error) {
       if (signal?.aborted) return undefined
-      if (!SdError.isInstance(error) || !error.retryable) throw error
+      if (!(error instanceof SdError) || !error.retryable) throw error
       failure = error
     }
     await sleep(delayBeforeRetry(backoff, failure), signal).catch(() => undefined)

@@ -10,7 +10,7 @@ import {
   createEndpoint,
   createServiceInstance,
   type HeaderFields,
-  invalid,
+  invalidError,
   type SdError,
 } from '@sd/core'
 import { createLastSuccesses } from './last-success.ts'
@@ -141,8 +141,9 @@ function checkStaticResponse(path: string, response: StaticResponse): void {
   const { status, headers, body, json } = response
   if (status !== undefined) checkInteger(`${path}.status`, status, { min: 200, max: 599 })
   if (headers !== undefined) checkObject(`${path}.headers`, headers)
-  if (body !== undefined && json !== undefined) throw invalid(`${path}.body`, 'a body beside json', 'only one of body and json')
+  if (body !== undefined && json !== undefined)
+    throw invalidError(`${path}.body`, 'a body beside json', 'only one of body and json')
   if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)) {
-    throw invalid(`${path}.body`, body, 'a string or bytes')
+    throw invalidError(`${path}.body`, body, 'a string or bytes')
   }
 }

@@ -5,7 +5,7 @@ import { SdError } from '@sd/core'
  * the `SdError` is the cause.
  */
 export function toFetchError(error: unknown, signal: AbortSignal | null | undefined): unknown {
-  if (!SdError.isInstance(error)) return error
+  if (!(error instanceof SdError)) return error
   if (signal?.aborted && error.code === 'SD_ABORTED') {
     const reason: unknown = signal.reason
     const isDefault = reason instanceof DOMException && (reason.name === 'AbortError' || reason.name === 'TimeoutError')

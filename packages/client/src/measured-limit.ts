@@ -5,7 +5,7 @@ import {
   checkKnownKeys,
   checkNumber,
   createLatencyHistogram,
-  invalid,
+  invalidError,
 } from '@sd/core'
 import type { AttemptLimit } from './attempt-limit.ts'
 import { createKindFinder } from './call-kind.ts'
@@ -58,7 +58,7 @@ export function createMeasuredLimit(options: MeasuredLimitOptions = {}): Attempt
   const multiple = checkNumber('multiple', options.multiple ?? 5, { min: 1, max: 100 })
   const minMs = checkDuration('minMs', options.minMs ?? 500, 1)
   const maxMs = options.maxMs === undefined ? undefined : checkDuration('maxMs', options.maxMs, 1)
-  if (maxMs !== undefined && maxMs < minMs) throw invalid('maxMs', maxMs, `at least minMs = ${minMs}`)
+  if (maxMs !== undefined && maxMs < minMs) throw invalidError('maxMs', maxMs, `at least minMs = ${minMs}`)
   const kinds = new BoundedMap<string, Known>({ maxEntries: maxKinds, idleMs })
 
   const findKind = createKindFinder()

@@ -1,4 +1,4 @@
-import { invalid } from '@sd/core'
+import { invalidError } from '@sd/core'
 
 /** Most operations of one service: they are compared one after the other. */
 export const maxOperations = 200
@@ -21,7 +21,7 @@ export function readOperation(path: string, operation: string): OperationPattern
   const segments = pattern?.slice(1).split('/')
   const isGood = segments?.every((segment) => /^(?:\{[\w-]+\}|[^{}]*)$/.test(segment))
   if (method === undefined || !segments || !isGood) {
-    throw invalid(path, operation, 'a method in upper case and a path, such as GET /stock/{id}')
+    throw invalidError(path, operation, 'a method in upper case and a path, such as GET /stock/{id}')
   }
   return { method, segments: segments.map((segment) => (segment.startsWith('{') ? undefined : segment)) }
 }

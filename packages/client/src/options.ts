@@ -11,7 +11,7 @@ import {
   checkKnownKeys,
   checkObject,
   type Interceptor,
-  invalid,
+  invalidError,
 } from '@sd/core'
 import { createFetchTransport } from './fetch-transport.ts'
 import { checkHttp2Options } from './http2-transport.ts'
@@ -83,12 +83,12 @@ const clientKeys = ['discovery', 'services', 'interceptors', 'maxResponseBytes',
 /** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
 export function readOptions(options: ServiceClientOptions): ResolvedOptions {
   if (typeof checkObject('options', options)['cluster'] === 'function') {
-    throw invalid('options', 'a discovery', 'it as an option: createServiceClient({ discovery, balancer })')
+    throw invalidError('options', 'a discovery', 'it as an option: createServiceClient({ discovery, balancer })')
   }
   checkKnownKeys('', options, [...clientKeys, ...settingKeys, ...connectionKeys])
   checkClusterSource('discovery', options.discovery)
   if (typeof options.balancer !== 'object') {
-    throw invalid('balancer', options.balancer, 'a balancer, such as createP2cBalancer() of @sd/balancer-p2c')
+    throw invalidError('balancer', options.balancer, 'a balancer, such as createP2cBalancer() of @sd/balancer-p2c')
   }
   checkFunction('balancer.createPicker', checkObject('balancer', options.balancer)['createPicker'] as () => void)
   const { call = [], attempt = [] } = checkInterceptors(options.interceptors ?? {})

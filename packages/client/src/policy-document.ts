@@ -3,7 +3,7 @@ import {
   checkObject,
   checkOneOf,
   createRetryBudget,
-  invalid,
+  invalidError,
   type RateLimiter,
   type RetryBudgetOptions,
 } from '@sd/core'
@@ -175,7 +175,7 @@ function choose<T>(path: string, kind: unknown, parts: Readonly<Record<string, T
 }
 
 function missing(path: string, part: string): never {
-  throw invalid(path, 'a policy', `none, because the reader was given no part ${part}`)
+  throw invalidError(path, 'a policy', `none, because the reader was given no part ${part}`)
 }
 
 function dispose(made: unknown): void {

@@ -6,7 +6,7 @@ import {
   checkKnownKeys,
   checkObject,
   checkOneOf,
-  invalid,
+  invalidError,
   type RateLimiter,
 } from '@sd/core'
 
@@ -34,7 +34,7 @@ export function checkRateLimitSetting(path: string, setting: CallRateLimit): voi
   checkFunction(`${path}.limiter.acquire`, limiter?.acquire)
   if (scope !== undefined) checkOneOf(`${path}.scope`, scope, ['service', 'instance'])
   if (scope === 'instance' && wait) {
-    throw invalid(`${path}.wait`, wait, 'false, because an instance that is over its limit is skipped')
+    throw invalidError(`${path}.wait`, wait, 'false, because an instance that is over its limit is skipped')
   }
   if (key !== undefined) checkFunction(`${path}.key`, key)
   if (cost !== undefined) checkFunction(`${path}.cost`, cost)

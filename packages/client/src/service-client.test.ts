@@ -339,12 +339,12 @@ describe('interceptors', () => {
         call: [
           async (_, next) => {
             await next()
-            throw new SdError('SD_TEAPOT', 'mapped')
+            throw new SdError('X_TEAPOT', 'mapped')
           },
         ],
       },
     })
-    await expect(failing.get('orders', '/')).rejects.toMatchObject({ code: 'SD_TEAPOT' })
+    await expect(failing.get('orders', '/')).rejects.toMatchObject({ code: 'X_TEAPOT' })
     await eventually(() => expect(world.active()).toBe(0), 1_000)
   })
 })

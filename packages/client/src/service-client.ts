@@ -7,7 +7,7 @@ import {
   checkObject,
   checkOneOf,
   closedError,
-  invalid,
+  invalidError,
   SdError,
   settlesWithin,
 } from '@sd/core'
@@ -238,7 +238,7 @@ function findDeadline({ timeoutMs, deadlineAt }: RequestOptions, entry: ServiceE
   const own = limitMs === 0 ? Number.POSITIVE_INFINITY : now + limitMs
   if (deadlineAt === undefined) return own
   if (typeof deadlineAt !== 'number' || Number.isNaN(deadlineAt))
-    throw invalid('deadlineAt', deadlineAt, 'a time by performance.now()')
+    throw invalidError('deadlineAt', deadlineAt, 'a time by performance.now()')
   return Math.min(own, deadlineAt)
 }
 

@@ -172,7 +172,7 @@ export function createServiceEntries(options: ResolvedOptions): ServiceEntries {
       return discovery.cluster(name)
     } catch (error) {
       // It follows as many services as it may: those that this client only asked for may be among them.
-      if (!SdError.isInstance(error) || error.code !== 'SD_TOO_LARGE' || forget(isUnknown) === 0) throw error
+      if (!(error instanceof SdError) || error.code !== 'SD_TOO_LARGE' || forget(isUnknown) === 0) throw error
       return discovery.cluster(name)
     }
   }

@@ -1,4 +1,4 @@
-import { checkKnownKeys, checkObject, invalid } from '@sd/core'
+import { checkKnownKeys, checkObject, invalidError } from '@sd/core'
 import { type DiscoveryDocumentSettings, readDiscoveryDocument } from './discovery-document.ts'
 import { createKeeper } from './made-of-data.ts'
 import { documentKeys, type PolicyDocument, readPolicies, withDefaults } from './policy-document.ts'
@@ -89,7 +89,7 @@ export function createSettingsReader(parts: SettingsParts = {}): SettingsReader 
 function presetFor(document: PolicyDocument, { breaker, retry, hedge, concurrencyLimits }: SettingsParts): PolicyDocument {
   const { resilient } = document
   if (resilient === undefined || resilient === false) return {}
-  if (resilient !== true) throw invalid('resilient', resilient, 'true or false')
+  if (resilient !== true) throw invalidError('resilient', resilient, 'true or false')
   return {
     attemptTimeoutMs: {},
     ...(retry && { retry: {} }),

@@ -132,9 +132,9 @@ function requestText(code: string | undefined): string {
 
 /** An `SdError` that was thrown, or that a library wrapped. */
 function findOwn(thrown: unknown): SdError | undefined {
-  if (SdError.isInstance(thrown)) return thrown
+  if (thrown instanceof SdError) return thrown
   const cause = (thrown as { cause?: unknown } | undefined)?.cause
-  return SdError.isInstance(cause) ? cause : undefined
+  return cause instanceof SdError ? cause : undefined
 }
 
 interface CodedError {

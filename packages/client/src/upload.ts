@@ -4,7 +4,7 @@ import { describeKind } from './request-check.ts'
 
 /** The error of a request body that fails or is broken off: the caller's own, so that it is held against nobody and not repeated. */
 export function bodyError(thrown: unknown): SdError {
-  if (SdError.isInstance(thrown) && thrown.origin === 'caller') return thrown
+  if (thrown instanceof SdError && thrown.origin === 'caller') return thrown
   const reason = thrown instanceof Error ? thrown.message : String(thrown)
   return new SdError('SD_ABORTED', `The request body failed: ${reason}`, { cause: thrown, origin: 'caller' })
 }

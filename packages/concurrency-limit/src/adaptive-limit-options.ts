@@ -1,4 +1,4 @@
-import { checkDuration, checkFunction, checkInteger, checkKnownKeys, checkName, checkNumber, invalid } from '@sd/core'
+import { checkDuration, checkFunction, checkInteger, checkKnownKeys, checkName, checkNumber, invalidError } from '@sd/core'
 
 /** Options of `createAdaptiveLimit`. */
 export interface AdaptiveLimitOptions {
@@ -90,5 +90,5 @@ export function resolveAdaptiveLimitOptions(options: AdaptiveLimitOptions): Requ
 
 function checkSmoothing(value: number): number {
   if (value > 0 && value <= 1) return value
-  throw invalid('smoothing', value, 'a number above 0 and up to 1')
+  throw invalidError('smoothing', value, 'a number above 0 and up to 1')
 }

@@ -122,7 +122,7 @@ async function applyToReal(real: Real, step: Step): Promise<void> {
       const request = { signal: caller.controller.signal, priority: step.priority }
       Promise.resolve(limit.acquire(request)).then(
         (permit) => Object.assign(caller, { fate: 'admitted', permit }),
-        (error: unknown) => Object.assign(caller, { fate: SdError.isInstance(error) ? error.code : String(error) }),
+        (error: unknown) => Object.assign(caller, { fate: error instanceof SdError ? error.code : String(error) }),
       )
       break
     }

@@ -2,7 +2,7 @@ import {
   assembleWritableConfigSource,
   checkChosenKey,
   createConfigDocument,
-  type ReadOptions,
+  type OperationContext,
   selectEntries,
   toConfigEntry,
 } from '@sd/adapter-kit'
@@ -35,7 +35,7 @@ export function createConsulConfigSource(options: ConsulConfigSourceOptions = {}
 
   async function toDocument(
     found: Found,
-    { signal, previous }: ReadOptions & { readonly previous?: ConfigDocument | undefined },
+    { signal, previous }: OperationContext & { readonly previous?: ConfigDocument | undefined },
   ): Promise<ConfigDocument> {
     const values = folder.read(found)
     await checkReadable(values, signal)

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { type ConfigWrite, configConflict } from '@sd/adapter-kit'
+import { type ConfigWrite, conflictError } from '@sd/adapter-kit'
 import { type ConsulConnection, type Found, type Query, queryOnce } from '@sd/connection-consul'
 import { SdError } from '@sd/core'
 import type { ResolvedConsulConfigSourceOptions } from './options.ts'
@@ -52,7 +52,7 @@ export function createKvFolder(connection: ConsulConnection, settings: ResolvedC
     if (ifRevision === undefined) return undefined
     if (ifRevision === null) return 0
     if (/^[1-9]\d{0,14}$/.test(ifRevision)) return Number(ifRevision)
-    throw configConflict(name, key)
+    throw conflictError(name, key)
   }
 
   async function get(key: string, signal: AbortSignal): Promise<KeyValue | undefined> {
@@ -66,7 +66,7 @@ export function createKvFolder(connection: ConsulConnection, settings: ResolvedC
     try {
       return (await get(key, signal))?.flags ?? 0
     } catch (error) {
-      if (SdError.isInstance(error) && error.code === 'SD_DENIED') return 0
+      if (error instanceof SdError && error.code === 'SD_DENIED') return 0
       throw error
     }
   }
@@ -94,11 +94,11 @@ export function createKvFolder(connection: ConsulConnection, settings: ResolvedC
         return client._put({ path: '/kv/{key}', params: { key: folder + key }, query, body, headers, ctx })
       }, signal)
       const isWritten = answer.body === true
-      if (!isWritten && attempts === 1) throw configConflict(name, key)
+      if (!isWritten && attempts === 1) throw conflictError(name, key)
       // Consul does not say with which index it has written.
       const found = await get(key, signal)
       if (found?.content === content) return found
-      if (!isWritten) throw configConflict(name, key)
+      if (!isWritten) throw conflictError(name, key)
       return { content, isText: true, revision: replaced, flags }
     },
 
@@ -113,9 +113,9 @@ export function createKvFolder(connection: ConsulConnection, settings: ResolvedC
           return client._put({ path: '/txn', query: dc, body, headers, ctx })
         }, signal)
       } catch (error) {
-        if (!SdError.isInstance(error) || error.code !== 'SD_CONFLICT') throw error
+        if (!(error instanceof SdError) || error.code !== 'SD_CONFLICT') throw error
         const isDone = attempts > 1 && !(await get(key, signal))
-        if (!isDone) throw configConflict(name, key)
+        if (!isDone) throw conflictError(name, key)
       }
     },
   }

@@ -24,7 +24,7 @@ async function failureOf(run: Promise<unknown>): Promise<SdError> {
     () => undefined,
     (caught: unknown) => caught,
   )
-  if (!SdError.isInstance(error)) throw new Error('want an SdError', { cause: error })
+  if (!(error instanceof SdError)) throw new Error('want an SdError', { cause: error })
   expect(`${error.message} ${error.stack}`).not.toContain(secret)
   expect(error.cause).toBeUndefined()
   return error

@@ -143,7 +143,7 @@ async function decrypt(
   const binding = bindingOf(version, place)
   const dataKey = await keys.unwrap(wrapped, { signal }).catch((error: unknown) => {
     // Says where; the code and whether it is worth trying again stay.
-    if (!SdError.isInstance(error)) throw error
+    if (!(error instanceof SdError)) throw error
     throw new SdError(error.code, `${what} can't be decrypted: ${error.message}`, { retryable: error.retryable })
   })
   const plaintext = unseal(dataKey, binding, sealed)

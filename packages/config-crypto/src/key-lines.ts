@@ -1,5 +1,5 @@
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
-import { invalid, SdError } from '@sd/core'
+import { invalidError, SdError } from '@sd/core'
 import { isKeyId } from './envelope.ts'
 import { keyLength } from './gcm.ts'
 
@@ -11,7 +11,7 @@ const encodedKey = /^[A-Za-z0-9_-]{43}$/
 /** Checks a key's id. @throws SdError `SD_INVALID` that names the field */
 export function checkKeyId(field: string, value: unknown): string {
   if (isKeyId(value)) return value
-  throw invalid(field, value, '1 to 64 letters, digits and . _ / -, such as 2026-11')
+  throw invalidError(field, value, '1 to 64 letters, digits and . _ / -, such as 2026-11')
 }
 
 /**

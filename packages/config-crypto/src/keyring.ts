@@ -1,5 +1,5 @@
 import { type KeyObject, randomBytes } from 'node:crypto'
-import { checkKnownKeys, checkObject, invalid, type OperationOptions, SdError } from '@sd/core'
+import { checkKnownKeys, checkObject, invalidError, type OperationOptions, SdError } from '@sd/core'
 import { isKeyId } from './envelope.ts'
 import { keyLength, nonceLength, seal, unseal } from './gcm.ts'
 import { checkKeyId, type Keys, readKey } from './key-lines.ts'
@@ -41,14 +41,14 @@ export function createKeyring(options: MemoryKeyringOptions): Keyring {
   checkKnownKeys('', options, ['keys', 'primary'])
   const primary = checkKeyId('primary', options.primary)
   const entries = Object.entries(checkObject('keys', options.keys)).map(([keyId, value]) => {
-    if (!isKeyId(keyId)) throw invalid('keys', keyId, 'ids of 1 to 64 letters, digits and . _ / -')
+    if (!isKeyId(keyId)) throw invalidError('keys', keyId, 'ids of 1 to 64 letters, digits and . _ / -')
     const key = readKey(value)
-    if (!key) throw invalid(`keys.${keyId}`, `a ${typeof value}`, '32 bytes, or their base64url')
+    if (!key) throw invalidError(`keys.${keyId}`, `a ${typeof value}`, '32 bytes, or their base64url')
     return [keyId, key] as const
   })
   // The first one is the primary.
   const keys = new Map(entries.toSorted(([a], [b]) => Number(b === primary) - Number(a === primary)))
-  if (!keys.has(primary)) throw invalid('primary', primary, `one of keys: ${[...keys.keys()].join(', ')}`)
+  if (!keys.has(primary)) throw invalidError('primary', primary, `one of keys: ${[...keys.keys()].join(', ')}`)
   return createLocalKeyring(() => Promise.resolve(keys))
 }
 

@@ -6,7 +6,7 @@ import {
   checkKnownKeys,
   checkObject,
   createSemaphore,
-  invalid,
+  invalidError,
   type OperationOptions,
   SdError,
   withTimeout,
@@ -54,10 +54,10 @@ export function createKmsKeyring(options: KmsKeyringOptions): Keyring {
   const { kms } = options
   checkFunction('kms.wrap', kms.wrap)
   checkFunction('kms.unwrap', kms.unwrap)
-  if (!Array.isArray(options.keyIds)) throw invalid('keyIds', options.keyIds, 'a list of ids')
+  if (!Array.isArray(options.keyIds)) throw invalidError('keyIds', options.keyIds, 'a list of ids')
   const keyIds: readonly string[] = options.keyIds.map((keyId, index) => checkKeyId(`keyIds[${index}]`, keyId))
   const [primary] = keyIds
-  if (primary === undefined) throw invalid('keyIds', keyIds, 'at least one id')
+  if (primary === undefined) throw invalidError('keyIds', keyIds, 'at least one id')
   const timeoutMs = checkDuration('timeoutMs', options.timeoutMs ?? 5_000, 1)
   const calls = createSemaphore(checkInteger('maxConcurrent', options.maxConcurrent ?? 8, { min: 1, max: 1_000 }))
   const cacheSize = checkInteger('cacheSize', options.cacheSize ?? 1_000, { min: 0, max: 100_000 })
@@ -153,7 +153,7 @@ function nameOf({ keyId, wrapped }: WrappedKey): string {
 
 /** Without message and cause of the original: clients put whole requests in there, and these have data keys in them. */
 function kmsError(what: string, error: unknown): SdError {
-  if (SdError.isInstance(error)) return error
+  if (error instanceof SdError) return error
   const { name, code } = (error ?? {}) as { readonly name?: unknown; readonly code?: unknown }
   const details = [name, code].filter((part) => typeof part === 'string').map((part) => part.slice(0, 60))
   return new SdError('SD_UNAVAILABLE', `${what} failed${details.length > 0 ? `: ${details.join(' ')}` : ''}`)

@@ -1,5 +1,5 @@
 import { checkConfigKey } from '@sd/adapter-kit'
-import { checkDuration, checkKnownKeys, checkName, checkObject, checkOneOf, checkText, invalid } from '@sd/core'
+import { checkDuration, checkKnownKeys, checkName, checkObject, checkOneOf, checkText, invalidError } from '@sd/core'
 
 /**
  * How a variable's name, without its prefix, becomes a key: `lower` makes `db/max_pool_size` of `DB__MAX_POOL_SIZE`, `camel` makes
@@ -41,7 +41,7 @@ export function resolveEnvConfigSourceOptions(options: EnvConfigSourceOptions): 
   const known = ['prefix', 'separator', 'naming', 'secrets', 'env', 'refreshIntervalMs', 'name']
   checkKnownKeys('', checkObject('options', options), known)
   const { naming = 'lower', secrets = [], env = process.env, refreshIntervalMs } = options
-  if (!Array.isArray(secrets)) throw invalid('secrets', secrets, 'an array of keys')
+  if (!Array.isArray(secrets)) throw invalidError('secrets', secrets, 'an array of keys')
   checkObject('env', env)
   return {
     prefix: checkText('prefix', options.prefix ?? '', 255),

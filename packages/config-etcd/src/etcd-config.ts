@@ -3,7 +3,7 @@ import {
   type ConfigText,
   type ConfigWrite,
   checkChosenKey,
-  configConflict,
+  conflictError,
   createConfigDocument,
   selectEntries,
   toConfigEntry,
@@ -39,7 +39,7 @@ export function createEtcdConfigSource(options: EtcdConfigSourceOptions = {}): W
   async function change(value: string | undefined, { key, ifRevision }: ConfigWrite): Promise<bigint> {
     checkChosenKey(keys, key)
     const revision = await changeKey(connection, { key: folder + key, value, ifModRevision: readRevision(ifRevision) })
-    if (revision === undefined) throw configConflict(name, key)
+    if (revision === undefined) throw conflictError(name, key)
     return revision
   }
 

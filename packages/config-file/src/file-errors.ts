@@ -22,7 +22,7 @@ export function fileError(code: SdErrorCode, message: string, cause?: unknown): 
 
 /** Turns what the system said of files into an `SdError`, which names the path. */
 export function toFileError(caught: unknown, name: string): SdError {
-  if (SdError.isInstance(caught)) return caught
+  if (caught instanceof SdError) return caught
   const code = codes[codeOf(caught)] ?? 'SD_UNAVAILABLE'
   return fileError(code, `${name}: ${caught instanceof Error ? caught.message : String(caught)}`, caught)
 }

@@ -2,7 +2,7 @@ import type { Stats } from 'node:fs'
 import { lstat, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type ConfigWrite, checkChosenKey, checkRevision } from '@sd/adapter-kit'
-import { type ConfigEntry, createSemaphore, invalid, SdError } from '@sd/core'
+import { type ConfigEntry, createSemaphore, invalidError, SdError } from '@sd/core'
 import { fileError, ifThere, toFileError } from './file-errors.ts'
 import { revisionOf, toEntry } from './file-reader.ts'
 import { isPassedOver } from './listing.ts'
@@ -30,7 +30,8 @@ export function createFileWriter(settings: ResolvedFileConfigSourceOptions): Fil
     const { key } = write
     checkFileKey('key', key)
     checkChosenKey(keys, key)
-    if (!keys && key.split('/').some(isPassedOver)) throw invalid('key', key, 'a key whose file is neither hidden nor a backup')
+    if (!keys && key.split('/').some(isPassedOver))
+      throw invalidError('key', key, 'a key whose file is neither hidden nor a backup')
     if (!optional) await stat(directory)
     const path = join(directory, key)
     const stats = await lookWithoutLinks(key)

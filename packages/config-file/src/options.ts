@@ -8,7 +8,7 @@ import {
   checkName,
   checkObject,
   checkText,
-  invalid,
+  invalidError,
 } from '@sd/core'
 
 /** Options of `createFileConfigSource`: exactly one of `path` and `directory`. */
@@ -68,7 +68,7 @@ export function resolveFileConfigSourceOptions(options: FileConfigSourceOptions)
   checkDuration('settleMs', settleMs, 1)
   const operationTimeoutMs = checkDuration('operationTimeoutMs', options.operationTimeoutMs ?? 5_000, 1)
   if (operationTimeoutMs < 20 * settleMs) {
-    throw invalid('operationTimeoutMs', operationTimeoutMs, `at least twenty times settleMs, ${20 * settleMs}`)
+    throw invalidError('operationTimeoutMs', operationTimeoutMs, `at least twenty times settleMs, ${20 * settleMs}`)
   }
   return {
     ...readPlace(options),
@@ -89,23 +89,23 @@ function readPlace({
 }: FileConfigSourceOptions): Pick<ResolvedFileConfigSourceOptions, 'directory' | 'keys'> {
   if (path === undefined)
     return { directory: checkPath('directory', directory), keys: keys && checkConfigKeys(keys, checkFileKey) }
-  if (directory !== undefined) throw invalid('directory', directory, 'none beside path')
-  if (keys !== undefined) throw invalid('keys', keys, 'none beside path')
+  if (directory !== undefined) throw invalidError('directory', directory, 'none beside path')
+  if (keys !== undefined) throw invalidError('keys', keys, 'none beside path')
   const file = checkPath('path', path)
   return { directory: dirname(file), keys: [checkConfigKey('path', basename(file))] }
 }
 
 /** Makes a path absolute, so that it stays the same if the process changes its working directory. */
 function checkPath(field: string, value: unknown): string {
-  if (value === undefined) throw invalid(field, value, 'a path, or the option path')
+  if (value === undefined) throw invalidError(field, value, 'a path, or the option path')
   const text = checkText(field, value, 4_096)
-  if (text === '' || text.includes('\0')) throw invalid(field, value, 'a path')
+  if (text === '' || text.includes('\0')) throw invalidError(field, value, 'a path')
   return resolve(text)
 }
 
 /** Checks that a key leads to one place below the directory on every system. @throws SdError `SD_INVALID` that names the field */
 export function checkFileKey(field: string, value: unknown): string {
   const key = checkConfigKey(field, value)
-  if (key.includes('\0') || key.includes('\\')) throw invalid(field, key, 'a key without backslash and zero')
+  if (key.includes('\0') || key.includes('\\')) throw invalidError(field, key, 'a key without backslash and zero')
   return key
 }

@@ -216,7 +216,7 @@ describe('differences', () => {
     await history.put('flat')
     await history.put('deep')
     const failure = await history.diff(1, 2).catch((caught: unknown) => caught)
-    expect(Array.isArray(failure) || SdError.isInstance(failure)).toBe(true)
+    expect(Array.isArray(failure) || failure instanceof SdError).toBe(true)
   })
 })
 

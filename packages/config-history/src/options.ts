@@ -9,7 +9,7 @@ import {
   checkName,
   checkObject,
   createMasking,
-  invalid,
+  invalidError,
   type Masking,
   type MaskingOptions,
   type WritableConfigSource,
@@ -73,7 +73,7 @@ export function resolveConfigHistoryOptions(options: ConfigHistoryOptions): Reso
   checkFunction('source.put', source.put)
   checkObject('store', store)
   if (secret !== undefined && (typeof secret !== 'string' || secret === ''))
-    throw invalid('secret', `a ${typeof secret}`, 'a text that is not empty')
+    throw invalidError('secret', `a ${typeof secret}`, 'a text that is not empty')
   return {
     ...options,
     key,

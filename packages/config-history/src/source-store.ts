@@ -38,7 +38,7 @@ export function createSourceStore(options: SourceStoreOptions): HistoryStore {
       await source.put(key, text, { ...operation, ifRevision: revision === '' ? null : revision.slice(1) })
       return true
     } catch (error) {
-      if (SdError.isInstance(error) && error.code === 'SD_CONFLICT') return false
+      if (error instanceof SdError && error.code === 'SD_CONFLICT') return false
       throw error
     }
   }

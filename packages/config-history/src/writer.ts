@@ -97,7 +97,7 @@ export function createWriter(options: WriterOptions): Writer {
     } catch (error) {
       // Until somebody knows better; nobody needs to wait for us.
       givenUp = hash
-      if (!SdError.isInstance(error) || !withoutEffect.includes(error.code)) throw error
+      if (!(error instanceof SdError) || !withoutEffect.includes(error.code)) throw error
       const isConflict = error.code === 'SD_CONFLICT'
       // A source that tried twice may have lost against itself.
       const isThere = isConflict && ((await loadEntry(signal))?.content ?? null) === body.content

@@ -1,6 +1,6 @@
 import { type ConfigWrite, checkRevision } from '@sd/adapter-kit'
 import type { KubernetesConnection } from '@sd/connection-kubernetes'
-import { type ConfigEntry, createBackoff, invalid, SdError, sleep } from '@sd/core'
+import { type ConfigEntry, createBackoff, invalidError, SdError, sleep } from '@sd/core'
 import { type ConfigObject, type EntryText, readEntries, withEntry } from './config-objects.ts'
 import { isObjectName } from './options.ts'
 import { findObject, type KubernetesTarget } from './targets.ts'
@@ -38,7 +38,7 @@ export function createObjectWriter({ name, connection, targets }: ObjectWriterOp
   /** Where the entry is read from; else the last object of that name, which wins; else the last one that is named. */
   async function locate(key: string, objectName: string, signal: AbortSignal): Promise<Place | undefined> {
     const candidates = targets.filter(({ object }) => object === undefined || object === objectName)
-    if (candidates.length === 0) throw invalid('key', key, 'an entry of an object that this source reads')
+    if (candidates.length === 0) throw invalidError('key', key, 'an entry of an object that this source reads')
     const places = await Promise.all(
       candidates.map(async (target): Promise<Place> => {
         const object = await findObject(connection, target, objectName, signal)
@@ -109,11 +109,11 @@ function splitKey(key: string): [objectName: string, dataKey: string] {
   const slash = key.indexOf('/')
   const [objectName, dataKey] = [key.slice(0, slash), key.slice(slash + 1)]
   if (slash > 0 && isObjectName(objectName) && dataKeyPattern.test(dataKey)) return [objectName, dataKey]
-  throw invalid('key', key, '<name of the object>/<key>, such as orders/app.yaml, as Kubernetes takes them')
+  throw invalidError('key', key, '<name of the object>/<key>, such as orders/app.yaml, as Kubernetes takes them')
 }
 
 /** Whether somebody else has created, changed or deleted the object since it was found, or not found. */
 function isOvertaken(error: unknown, found: ConfigObject | undefined): boolean {
-  if (!SdError.isInstance(error)) return false
+  if (!(error instanceof SdError)) return false
   return error.code === 'SD_CONFLICT' || (found !== undefined && error.code === 'SD_NOT_FOUND')
 }

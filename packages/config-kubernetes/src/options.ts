@@ -4,7 +4,7 @@ import {
   type ResolvedKubernetesConnectionOptions,
   resolveKubernetesConnectionOptions,
 } from '@sd/connection-kubernetes'
-import { checkBoolean, checkKnownKeys, checkName, checkObject, invalid } from '@sd/core'
+import { checkBoolean, checkKnownKeys, checkName, checkObject, invalidError } from '@sd/core'
 
 /** Some objects of one kind: their names, in the order in which they are merged, or all with these labels, which are merged by name. */
 export type ObjectChoice = readonly string[] | { readonly labelSelector: string }
@@ -45,7 +45,7 @@ export function resolveKubernetesConfigSourceOptions(
   const configMaps = checkChoice('configMaps', options.configMaps ?? [])
   const secrets = checkChoice('secrets', options.secrets ?? [])
   if ([configMaps, secrets].every((choice) => 'length' in choice && choice.length === 0)) {
-    throw invalid('configMaps', options.configMaps, 'a name or a label selector, here or in secrets')
+    throw invalidError('configMaps', options.configMaps, 'a name or a label selector, here or in secrets')
   }
   return {
     ...resolveKubernetesConnectionOptions(options, checkName('name', options.name ?? 'config-kubernetes')),
@@ -61,10 +61,10 @@ function checkChoice(field: string, value: unknown): ObjectChoice {
     checkKnownKeys(field, choice, ['labelSelector'])
     return { labelSelector: checkName(`${field}.labelSelector`, choice['labelSelector'], 2_048) }
   }
-  if (value.length > mostNames) throw invalid(field, value, `at most ${mostNames} names, or a label selector`)
+  if (value.length > mostNames) throw invalidError(field, value, `at most ${mostNames} names, or a label selector`)
   return value.map((name: unknown, index) => {
-    if (typeof name !== 'string' || !isObjectName(name)) throw invalid(`${field}[${index}]`, name, 'the name of an object')
-    if (value.indexOf(name) !== index) throw invalid(`${field}[${index}]`, name, 'every name once')
+    if (typeof name !== 'string' || !isObjectName(name)) throw invalidError(`${field}[${index}]`, name, 'the name of an object')
+    if (value.indexOf(name) !== index) throw invalidError(`${field}[${index}]`, name, 'every name once')
     return name
   })
 }

@@ -1,4 +1,4 @@
-import { configConflict, parseJsonObject } from '@sd/adapter-kit'
+import { conflictError, parseJsonObject } from '@sd/adapter-kit'
 import { isNoConfig, isRefusedByMd5, listenToConfigs, type NacosConnection, type NacosResponse } from '@sd/connection-nacos'
 import { type NacosConfigApi, publishParams, readText, type StoredText } from './config-api.ts'
 import type { Place, ResolvedNacosConfigSourceOptions } from './options.ts'
@@ -40,7 +40,7 @@ export function createV1Api(connection: NacosConnection, { namespace, name }: Re
         },
         signal,
       )
-      if (status !== 200) throw configConflict(name, place.key)
+      if (status !== 200) throw conflictError(name, place.key)
     },
     async remove(place, signal) {
       await connection.send({ method: 'DELETE', path, params: paramsOf(place) }, signal)

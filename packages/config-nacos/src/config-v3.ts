@@ -1,4 +1,4 @@
-import { configConflict, parseJsonObject } from '@sd/adapter-kit'
+import { conflictError, parseJsonObject } from '@sd/adapter-kit'
 import { isRefusedByMd5, type NacosConnection, type NacosExchange } from '@sd/connection-nacos'
 import { SdError, untilAborted } from '@sd/core'
 import { type NacosConfigApi, publishParams, readText, type StoredText } from './config-api.ts'
@@ -24,7 +24,7 @@ export function createV3Api(connection: NacosConnection, { namespace, name }: Re
       { ...request, accepts: (response) => isNotFound(response.text) || isRefusedByMd5(response) },
       signal,
     )
-    if (isRefusedByMd5({ status, text })) throw configConflict(name, request.params['dataId'] ?? '')
+    if (isRefusedByMd5({ status, text })) throw conflictError(name, request.params['dataId'] ?? '')
     const { code, message, data } = parseJsonObject(text, `the answer of ${name}`)
     if (code === notFound) return undefined
     if (code === 0) return data

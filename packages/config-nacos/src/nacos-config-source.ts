@@ -3,7 +3,7 @@ import { createApiChoice, createNacosConnection } from '@sd/connection-nacos'
 import {
   type ConfigDocument,
   type ConfigEntry,
-  invalid,
+  invalidError,
   SdError,
   settlesWithin,
   type WatchSession,
@@ -33,7 +33,7 @@ export function createNacosConfigSource(options: NacosConfigSourceOptions): Writ
   function placeOf(key: string): Place {
     const place = places.find((one) => one.key === key)
     if (place) return place
-    throw invalid('key', key, `one of ${places.map((one) => one.key).join(', ')}`)
+    throw invalidError('key', key, `one of ${places.map((one) => one.key).join(', ')}`)
   }
 
   async function read(signal: AbortSignal, previous?: ConfigDocument): Promise<ConfigDocument> {
@@ -80,7 +80,7 @@ export function createNacosConfigSource(options: NacosConfigSourceOptions): Writ
     async put(content, write) {
       const { key, ifRevision, comment, signal } = write
       const place = placeOf(key)
-      if (content.trim() === '') throw invalid('content', 'nothing but white space', 'a text: Nacos keeps no empty ones')
+      if (content.trim() === '') throw invalidError('content', 'nothing but white space', 'a text: Nacos keeps no empty ones')
       const found = await readBefore(place, write)
       const format = readFormat(place, found?.type)
       // What is not sent along Nacos takes away.

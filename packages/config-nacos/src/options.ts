@@ -6,7 +6,7 @@ import {
   type ResolvedNacosConnectionOptions,
   resolveNacosConnectionOptions,
 } from '@sd/connection-nacos'
-import { type ConfigFormat, checkBoolean, checkDuration, checkKnownKeys, checkName, checkObject, invalid } from '@sd/core'
+import { type ConfigFormat, checkBoolean, checkDuration, checkKnownKeys, checkName, checkObject, invalidError } from '@sd/core'
 
 /** One text in Nacos. */
 export interface NacosDataId {
@@ -78,12 +78,12 @@ export function resolveNacosConfigSourceOptions(options: NacosConfigSourceOption
 
 function readPlaces(dataIds: unknown, defaultGroup: string): readonly Place[] {
   const isList = Array.isArray(dataIds) && dataIds.length > 0 && dataIds.length <= maxDataIds
-  if (!isList) throw invalid('dataIds', dataIds, `an array of 1 to ${maxDataIds} data ids`)
+  if (!isList) throw invalidError('dataIds', dataIds, `an array of 1 to ${maxDataIds} data ids`)
   const places = new Map<string, Place>()
   for (const [index, one] of dataIds.entries()) {
     const field = `dataIds[${index}]`
     const place = readPlace(field, typeof one === 'string' ? { dataId: one } : one, defaultGroup)
-    if (places.has(place.key)) throw invalid(field, place.key, 'each data id once')
+    if (places.has(place.key)) throw invalidError(field, place.key, 'each data id once')
     places.set(place.key, place)
   }
   return [...places.values()]
@@ -93,7 +93,7 @@ function readPlace(field: string, value: unknown, defaultGroup: string): Place {
   const { dataId, group = defaultGroup, format } = checkObject(field, value)
   checkKnownKeys(field, value as object, ['dataId', 'group', 'format'])
   if (typeof dataId !== 'string' || !/^[\w:.-]{1,255}$/.test(dataId)) {
-    throw invalid(`${field}.dataId`, dataId, 'letters, digits, _ - : and ., at most 255')
+    throw invalidError(`${field}.dataId`, dataId, 'letters, digits, _ - : and ., at most 255')
   }
   checkGroup(`${field}.group`, group)
   return {

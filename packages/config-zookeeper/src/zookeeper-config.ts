@@ -7,7 +7,7 @@ import {
   toConfigEntry,
 } from '@sd/adapter-kit'
 import { createZooKeeperConnection, type NodeStat } from '@sd/connection-zookeeper'
-import { type ConfigDocument, invalid, type WritableConfigSource } from '@sd/core'
+import { type ConfigDocument, invalidError, type WritableConfigSource } from '@sd/core'
 import { putNode, removeNode, revisionOf } from './config-nodes.ts'
 import { type FoundNodes, followNodes, readNodes } from './node-tree.ts'
 import { checkKey, resolveZooKeeperConfigSourceOptions, type ZooKeeperConfigSourceOptions } from './options.ts'
@@ -63,7 +63,7 @@ export function createZooKeeperConfigSource(options: ZooKeeperConfigSourceOption
       ),
     async put(content, write) {
       checkWritable(write.key)
-      if (content === '') throw invalid('content', content, 'some text: a node without data is a folder')
+      if (content === '') throw invalidError('content', content, 'some text: a node without data is a folder')
       const path = pathOf(write.key)
       const stat = await session.run((connection) => putNode(connection, path, content, { settings, write }))
       return toConfigEntry(settings, write.key, toText(content, stat))

@@ -5,7 +5,7 @@ import {
   checkKnownKeys,
   checkObject,
   checkText,
-  invalid,
+  invalidError,
   type OperationOptions,
 } from '@sd/core'
 
@@ -37,7 +37,7 @@ export function checkArguments(
   checkKnownKeys('', checkObject('options', options), ['source', 'signal'])
   const { source = sources.length === 1 ? sources[0] : undefined } = options
   if (source !== undefined && sources.includes(source)) return source
-  throw invalid('source', source, `one of ${sources.join(', ')}`)
+  throw invalidError('source', source, `one of ${sources.join(', ')}`)
 }
 
 /** A document as it would be with other texts; `null` removes an entry. */

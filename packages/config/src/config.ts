@@ -140,7 +140,7 @@ type Writable<T> = { -readonly [Key in keyof T]: T[Key] }
 
 function reportState(config: string, live: LiveConfig): ConfigStateReport {
   const { version, updatedAt, stale, refused } = live.status()
-  const since = Math.min(...[...stale, ...refused].map(({ sinceMs }) => sinceMs))
+  const since = Math.min(...[...stale, ...refused].map(({ since }) => since))
   return {
     kind: 'config',
     config,

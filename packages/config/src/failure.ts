@@ -35,7 +35,7 @@ export function configError(code: SdErrorCode, failures: readonly ConfigFailure[
 
 /** Whether an error tells what is wrong with a configuration. */
 export function isConfigError(error: unknown): error is ConfigError {
-  return SdError.isInstance(error) && 'failures' in error
+  return error instanceof SdError && 'failures' in error
 }
 
 /** A failure in words, such as `file app.yaml:12: db.pool.size is no number`. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type ConfigEntry, checkKnownKeys, checkName, checkNumber, checkObject, checkText, invalid, SdError } from '@sd/core'
+import { type ConfigEntry, checkKnownKeys, checkName, checkNumber, checkObject, checkText, invalidError, SdError } from '@sd/core'
 import { graySuffix } from './profiles.ts'
 
 /** Which instances a gray release is for: those that one of these picks. */
@@ -67,10 +67,10 @@ export function encodeGray(version: GrayVersion): string {
 export function decodeGray({ key, content }: Pick<ConfigEntry, 'key' | 'content'>): GrayVersion {
   try {
     const { format: found = format, ...version } = JSON.parse(content) as GrayVersion & { readonly format?: number }
-    if (found !== format) throw invalid('format', found, `format ${format}`)
+    if (found !== format) throw invalidError('format', found, `format ${format}`)
     checkName('releaseId', version.releaseId)
     checkRule(version.rule)
-    if (typeof version.content !== 'string') throw invalid('content', typeof version.content, 'a text')
+    if (typeof version.content !== 'string') throw invalidError('content', typeof version.content, 'a text')
     for (const text of [version.author, version.comment]) if (text !== undefined) checkText('author', text, 4_096)
     return version
   } catch {
@@ -85,7 +85,7 @@ export function checkRule(rule: GrayRule): GrayRule {
   if (share !== undefined) checkNumber('rule.share', share, { min: 0, max: 100 })
   checkNames('rule.tags', tags)
   checkNames('rule.addresses', addresses)
-  if (share === undefined && !tags?.length && !addresses?.length) throw invalid('rule', rule, 'a share, tags or addresses')
+  if (share === undefined && !tags?.length && !addresses?.length) throw invalidError('rule', rule, 'a share, tags or addresses')
   return rule
 }
 
@@ -99,6 +99,6 @@ export function checkInstance(instance: GrayInstance): GrayInstance {
 }
 
 function checkNames(field: string, names: readonly string[] | undefined): void {
-  if (names !== undefined && !Array.isArray(names)) throw invalid(field, names, 'an array')
+  if (names !== undefined && !Array.isArray(names)) throw invalidError(field, names, 'an array')
   for (const [index, name] of (names ?? []).entries()) checkName(`${field}[${index}]`, name)
 }

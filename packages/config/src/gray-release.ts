@@ -4,7 +4,7 @@ import {
   type ConfigEntry,
   checkKnownKeys,
   checkObject,
-  invalid,
+  invalidError,
   type OperationOptions,
   SdError,
   type WritableConfigSource,
@@ -55,7 +55,7 @@ export interface GrayRelease {
 export function createGrayRelease(options: GrayReleaseOptions): GrayRelease {
   checkKnownKeys('', checkObject('options', options), ['source', 'key'])
   const { source } = options
-  if (!checkObject('source', source)['put']) throw invalid('source', source, 'a source that can be written to')
+  if (!checkObject('source', source)['put']) throw invalidError('source', source, 'a source that can be written to')
   const key = checkConfigKey('key', options.key)
   const grayKey = checkConfigKey('key', grayKeyOf(key))
 

@@ -1,5 +1,5 @@
 import { formatOfKey } from '@sd/adapter-kit'
-import { type ConfigAnnotations, type ConfigEntry, checkFunction, checkObject, guardListener, invalid } from '@sd/core'
+import { type ConfigAnnotations, type ConfigEntry, checkFunction, checkObject, guardListener, invalidError } from '@sd/core'
 
 /** The texts behind memory sources: what a server is to other sources. Several sources of one process may share one. */
 export interface MemoryConfigStore {
@@ -52,7 +52,7 @@ export function createMemoryConfigStore(texts: Readonly<Record<string, string>> 
     },
   }
   for (const [key, content] of Object.entries(checkObject('entries', texts))) {
-    if (typeof content !== 'string') throw invalid(`entries.${key}`, typeof content, 'a text')
+    if (typeof content !== 'string') throw invalidError(`entries.${key}`, typeof content, 'a text')
     store.put(key, content)
   }
   return store

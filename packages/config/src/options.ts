@@ -11,7 +11,7 @@ import {
   checkOneOf,
   checkText,
   guardListener,
-  invalid,
+  invalidError,
   type Masking,
   type MaskingOptions,
 } from '@sd/core'
@@ -170,7 +170,7 @@ export function resolveConfigOptions(options: ConfigOptions): ResolvedConfigOpti
   checkKnownKeys('', checkObject('options', options), optionNames)
   const { schema, decrypt, onReport = () => {} } = options
   if (schema !== undefined && typeof schema['~standard']?.validate !== 'function')
-    throw invalid('schema', schema, 'a Standard Schema')
+    throw invalidError('schema', schema, 'a Standard Schema')
   if (decrypt !== undefined) checkFunction('decrypt', decrypt)
   return {
     sources: readSources(options.sources),
@@ -202,18 +202,18 @@ export function readValue(field: string, value: unknown): unknown {
   try {
     return toPlain(value)
   } catch {
-    throw invalid(field, value, 'plain values, lists and objects of few levels, without a key __proto__')
+    throw invalidError(field, value, 'plain values, lists and objects of few levels, without a key __proto__')
   }
 }
 
 function readSources(sources: ConfigOptions['sources']): readonly ResolvedConfigSourceOptions[] {
-  if (!Array.isArray(sources)) throw invalid('sources', sources, 'an array')
+  if (!Array.isArray(sources)) throw invalidError('sources', sources, 'an array')
   const names = new Set(['defaults', 'overrides', 'schema'])
   return sources.map((given: ConfigSource | ConfigSourceOptions, index) => {
     const layer = readSource(`sources[${index}]`, given)
     const { name } = layer.source
     if (names.has(name))
-      throw invalid(`sources[${index}].name`, name, 'a name that no other source has, nor the configuration itself')
+      throw invalidError(`sources[${index}].name`, name, 'a name that no other source has, nor the configuration itself')
     names.add(name)
     return layer
   })
@@ -267,14 +267,14 @@ function readRequired(paths: readonly string[]): ResolvedConfigOptions['isRequir
 }
 
 function checkTexts(field: string, texts: readonly string[]): readonly string[] {
-  if (!Array.isArray(texts)) throw invalid(field, texts, 'an array')
+  if (!Array.isArray(texts)) throw invalidError(field, texts, 'an array')
   return texts.map((text, index) => checkText(`${field}[${index}]`, text, 1_024))
 }
 
 function readKeys(field: string, keys: ConfigSourceOptions['keys']): ResolvedConfigSourceOptions['keys'] {
   if (keys === undefined) return () => true
   if (typeof keys === 'function') return keys
-  if (!Array.isArray(keys)) throw invalid(field, keys, 'an array of keys or a function')
+  if (!Array.isArray(keys)) throw invalidError(field, keys, 'an array of keys or a function')
   const wanted = new Set(keys)
   return (key) => wanted.has(key)
 }

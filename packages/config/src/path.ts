@@ -1,4 +1,4 @@
-import { checkText, invalid } from '@sd/core'
+import { checkText, invalidError } from '@sd/core'
 
 type Leaf =
   | string
@@ -41,6 +41,6 @@ export type PathValue<T, P extends string> = unknown extends T
 /** The keys of a path such as `db.pool.size`. @throws SdError `SD_INVALID` that names the field */
 export function splitPath(field: string, path: string): readonly string[] {
   const keys = checkText(field, path, 1_024).split('.')
-  if (keys.includes('') || keys.includes('__proto__')) throw invalid(field, path, 'a path such as db.pool.size')
+  if (keys.includes('') || keys.includes('__proto__')) throw invalidError(field, path, 'a path such as db.pool.size')
   return keys
 }

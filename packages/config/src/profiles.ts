@@ -1,4 +1,4 @@
-import { type ConfigEntry, type ConfigFormat, checkKnownKeys, checkName, checkObject, invalid } from '@sd/core'
+import { type ConfigEntry, type ConfigFormat, checkKnownKeys, checkName, checkObject, invalidError } from '@sd/core'
 
 /**
  * Overlays by name: an entry `application-prod.yaml` counts only while the profile `prod` is active, and is then laid over all entries of its
@@ -40,6 +40,6 @@ export function createEntrySelection(options: ProfileOptions = { active: [] }): 
 }
 
 function checkNames(field: string, names: readonly string[]): readonly string[] {
-  if (!Array.isArray(names)) throw invalid(field, names, 'an array of names')
+  if (!Array.isArray(names)) throw invalidError(field, names, 'an array of names')
   return names.map((name, index) => checkName(`${field}[${index}]`, name, 64))
 }

@@ -24,7 +24,7 @@ export function createRefusals(report: (report: ConfigReport) => void, retry: ()
   return {
     add(state, error) {
       const { feed, refused } = state
-      state.refused = { document: feed.latest, sinceMs: refused?.sinceMs ?? Date.now(), error }
+      state.refused = { document: feed.latest, since: refused?.since ?? Date.now(), error }
       if (refused?.document !== feed.latest) report({ kind: 'refused', source: feed.name, error })
       if (!error.retryable) return
       // For example an unreachable key service: nothing reports when it can be reached again.

@@ -6,7 +6,7 @@ export interface StaleSource {
   /** Name of the source. */
   readonly source: string
   /** Since when, in Unix milliseconds; of content from the snapshot on disk, when that was written. */
-  readonly sinceMs: number
+  readonly since: number
   /** Why. */
   readonly error: SdError
   /** Whether what counts is from the snapshot on disk, because the source has not been there since the start. */
@@ -18,7 +18,7 @@ export interface RefusedSource {
   /** Name of the source. */
   readonly source: string
   /** Since when, in Unix milliseconds. */
-  readonly sinceMs: number
+  readonly since: number
   /** What is wrong, with key, line and field. */
   readonly failures: readonly ConfigFailure[]
 }

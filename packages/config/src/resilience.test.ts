@@ -69,7 +69,7 @@ describe('what is refused keeps the last good', () => {
     expect(config.current).toEqual({ size: 1, url: 'x' })
     expect(config.status().refused[0]).toMatchObject({
       source: 'center',
-      sinceMs: expect.any(Number),
+      since: expect.any(Number),
       failures: [{ source: 'center', ...failure }],
     })
     expect(reports.at(-1)).toMatchObject({ kind: 'refused', source: 'center', error: { failures: [failure] } })
@@ -194,9 +194,9 @@ test('a value that comes with a loss is not a recovery, and the loss began when 
   }
   const { reports, onReport } = follow()
   const config = await open({ sources: [source], onReport })
-  const stale = (sinceMs: number): Watched<ConfigDocument> => ({
+  const stale = (since: number): Watched<ConfigDocument> => ({
     value: document,
-    stale: { sinceMs, error: new SdError('SD_UNAVAILABLE', 'away') },
+    stale: { since, error: new SdError('SD_UNAVAILABLE', 'away') },
   })
   steps.push(stale(1))
   wake()

@@ -41,7 +41,7 @@ export function followSource({ source }: ResolvedConfigSourceOptions, onChange: 
 
   function lose(error: SdError): void {
     if (signal.aborted || stale) return
-    stale = { sinceMs: Date.now(), error }
+    stale = { since: Date.now(), error }
     onChange(feed)
   }
   function receive(document: ConfigDocument): void {

@@ -19,7 +19,7 @@ export interface SourceState {
   /** When the document that counts was written to the disk that it is from. */
   storedAt?: number | undefined
   /** The newest document, if it doesn't count. */
-  refused?: { readonly document: ConfigDocument | undefined; readonly sinceMs: number; readonly error: SdError }
+  refused?: { readonly document: ConfigDocument | undefined; readonly since: number; readonly error: SdError }
   /** Whether it was away when that was last told. */
   wasStale?: boolean
 }
@@ -74,13 +74,13 @@ export function staleSource({ feed, storedAt }: SourceState): StaleSource | unde
   if (!stale && latest) return undefined
   const error = stale?.error ?? new SdError('SD_TIMEOUT', `${source} has not answered yet`)
   const isSnapshot = !latest && storedAt !== undefined
-  return { source, sinceMs: (isSnapshot ? storedAt : stale?.sinceMs) ?? Date.now(), error, isSnapshot }
+  return { source, since: (isSnapshot ? storedAt : stale?.since) ?? Date.now(), error, isSnapshot }
 }
 
 /** What is to say of a source whose newest content doesn't count. */
 export function refusedSource({ feed, refused }: SourceState): RefusedSource | undefined {
   if (!refused) return undefined
-  const { sinceMs, error } = refused
+  const { since, error } = refused
   const failures = isConfigError(error) ? error.failures : [{ source: feed.name, message: error.message }]
-  return { source: feed.name, sinceMs, failures }
+  return { source: feed.name, since, failures }
 }

@@ -77,7 +77,7 @@ function read(entry: ConfigEntry): GrayVersion | undefined {
   try {
     return decodeGray(entry)
   } catch (error) {
-    if (SdError.isInstance(error)) return undefined
+    if (error instanceof SdError) return undefined
     throw error
   }
 }

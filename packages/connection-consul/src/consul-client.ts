@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import http from 'node:http'
 import https from 'node:https'
-import type { ServerEndpoint } from '@sd/adapter-kit'
+import type { ServerAddress } from '@sd/adapter-kit'
 import { abortError } from '@sd/core'
 import type { TlsCertificates } from '@sd/tls'
 import Consul from 'consul'
@@ -97,7 +97,7 @@ export interface ConsulClient {
  * @param certificates those that a request is to be made with, which takes a connection that was made with the same
  */
 export function createClient(
-  { host, port, secure }: ServerEndpoint,
+  { host, port, secure }: ServerAddress,
   agent: http.Agent,
   certificates: () => TlsCertificates,
 ): ConsulClient {

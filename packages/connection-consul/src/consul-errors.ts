@@ -49,7 +49,7 @@ interface LibraryError {
  * may say anything. The message holds the request, the agent's text and a way out, never the token.
  */
 export function toConsulError(caught: unknown, name: string): SdError {
-  if (SdError.isInstance(caught)) return caught
+  if (caught instanceof SdError) return caught
   const { response } = caught as LibraryError
   if (response?.statusCode === undefined) {
     const hint = connectionHint(caught)

@@ -1,5 +1,5 @@
-import { checkProvided, checkSecret, checkServers, type Provided, type ServerEndpoint } from '@sd/adapter-kit'
-import { checkDuration, checkInteger, checkName, invalid } from '@sd/core'
+import { checkProvided, checkSecret, checkServers, type Provided, type ServerAddress } from '@sd/adapter-kit'
+import { checkDuration, checkInteger, checkName, invalidError } from '@sd/core'
 import type { TlsOptions } from '@sd/tls'
 
 /** How to reach Consul: options that every package on it has. */
@@ -39,7 +39,7 @@ export interface ResolvedConsulConnectionOptions {
   /** Name of the owner, for messages. */
   readonly name: string
   /** Agents. */
-  readonly endpoints: readonly ServerEndpoint[]
+  readonly endpoints: readonly ServerAddress[]
   /** Datacenter, if it is another than the agent's. */
   readonly datacenter: string | undefined
   /** ACL token. */
@@ -76,6 +76,6 @@ export function resolveConsulConnectionOptions(options: ConsulConnectionOptions,
 /** Checks a path that keys begin with. @throws SdError `SD_INVALID` */
 export function checkPrefix(value: unknown): string {
   const prefix = checkName('prefix', value, 1_024)
-  if (prefix.startsWith('/') || prefix.endsWith('/')) throw invalid('prefix', prefix, 'a path without a slash at its ends')
+  if (prefix.startsWith('/') || prefix.endsWith('/')) throw invalidError('prefix', prefix, 'a path without a slash at its ends')
   return prefix
 }

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { type Credentials, endpointUrl, resolveProvided } from '@sd/adapter-kit'
+import { type Credentials, resolveProvided, serverUrl } from '@sd/adapter-kit'
 import { createTlsSource, type TlsCertificates } from '@sd/tls'
 import { Etcd3, type IOptions } from 'etcd3'
 import { createMemberPolicies } from './member-policies.ts'
@@ -41,7 +41,7 @@ const none: TlsCertificates = {}
 export function createClientHolder(settings: ResolvedEtcdConnectionOptions, attemptLimitMs: number): EtcdClientHolder {
   const { endpoints, tls } = settings
   const source = tls && createTlsSource(tls)
-  const hosts = endpoints.map(endpointUrl)
+  const hosts = endpoints.map(serverUrl)
   let certificates = none
   let current: Promise<Etcd3> | undefined
   let closed = false

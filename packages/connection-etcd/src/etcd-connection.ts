@@ -43,7 +43,7 @@ export function createEtcdConnection(settings: ResolvedEtcdConnectionOptions): E
   /** The same error with what a TLS handshake says, where gRPC only knows that there is no connection. */
   async function withReason(error: unknown): Promise<unknown> {
     const [endpoint] = endpoints
-    if (!endpoint?.secure || !SdError.isInstance(error) || error.code !== 'SD_UNAVAILABLE') return error
+    if (!endpoint?.secure || !(error instanceof SdError) || error.code !== 'SD_UNAVAILABLE') return error
     const reason = await probeTls(
       endpoint,
       { ...clients.certificates, ...(tls?.serverName && { serverName: tls.serverName }) },
@@ -57,7 +57,7 @@ export function createEtcdConnection(settings: ResolvedEtcdConnectionOptions): E
     try {
       return await attempt(operation)
     } catch (error) {
-      if (!SdError.isInstance(error)) throw error
+      if (!(error instanceof SdError)) throw error
       if (error.code === 'SD_DENIED' && settings.credentials) clients.drop()
       else if (error.code !== 'SD_UNAVAILABLE' || !(await clients.renewCertificates(certificates))) throw error
       return attempt(operation)

@@ -49,7 +49,7 @@ export function codeOf(error: unknown): number | undefined {
  * @param prefix what the owner reads and writes, for the message of a refusal
  */
 export function toEtcdError(caught: unknown, owner: string, prefix?: string): SdError {
-  if (SdError.isInstance(caught)) return caught
+  if (caught instanceof SdError) return caught
   const message = caught instanceof Error ? caught.message : String(caught)
   const { code, details } = readStatus(message)
   const meaning = identifiers[details] ?? (code === undefined ? undefined : codes[code]) ?? 'SD_UNAVAILABLE'

@@ -310,7 +310,7 @@ describe.runIf(etcd)('a server with users', () => {
     await put(connection, '/orders/a', '2')
     // The old login may or may not be good for what it opened; a session that it ends is followed by one with the new login.
     stop()
-    await ended.catch((error: unknown) => expect(SdError.isInstance(error)).toBe(true))
+    await ended.catch((error: unknown) => expect(error instanceof SdError).toBe(true))
     const after = startToFollow(connection, '/orders/')
     await eventually(() => expect(after.seen.at(-1)?.entries.get('/orders/a')?.text).toBe('2'), 5_000)
     after.stop()

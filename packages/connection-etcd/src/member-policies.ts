@@ -27,7 +27,7 @@ export function isSilence(error: unknown): boolean {
 class AskedLastError extends Error {}
 
 interface Member {
-  avoidedUntilMs: number
+  avoidedUntil: number
   avoidanceMs: number
 }
 
@@ -39,11 +39,11 @@ interface Member {
  * @param onSilence called whenever a member gave no answer
  */
 export function createMemberPolicies(hosts: readonly string[], onSilence: () => void): MemberPolicies {
-  const members = new Map<string, Member>(hosts.map((host) => [host, { avoidedUntilMs: 0, avoidanceMs: shortestAvoidanceMs }]))
+  const members = new Map<string, Member>(hosts.map((host) => [host, { avoidedUntil: 0, avoidanceMs: shortestAvoidanceMs }]))
 
   function isBetterElsewhere(member: Member): boolean {
     const now = performance.now()
-    return now < member.avoidedUntilMs && [...members.values()].some(({ avoidedUntilMs }) => avoidedUntilMs <= now)
+    return now < member.avoidedUntil && [...members.values()].some(({ avoidedUntil }) => avoidedUntil <= now)
   }
 
   function host(name: string): Policy {
@@ -53,13 +53,13 @@ export function createMemberPolicies(hosts: readonly string[], onSilence: () => 
       if (isBetterElsewhere(member)) throw new AskedLastError('this member is asked last')
       try {
         const result = await run({})
-        member.avoidedUntilMs = 0
+        member.avoidedUntil = 0
         member.avoidanceMs = shortestAvoidanceMs
         return result
       } catch (error) {
         if (isSilence(error)) {
           onSilence()
-          member.avoidedUntilMs = performance.now() + member.avoidanceMs * (0.8 + Math.random() * 0.4)
+          member.avoidedUntil = performance.now() + member.avoidanceMs * (0.8 + Math.random() * 0.4)
           member.avoidanceMs = Math.min(member.avoidanceMs * 2, longestAvoidanceMs)
         }
         throw error

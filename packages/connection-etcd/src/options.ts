@@ -4,9 +4,9 @@ import {
   checkProvided,
   checkServers,
   type Provided,
-  type ServerEndpoint,
+  type ServerAddress,
 } from '@sd/adapter-kit'
-import { checkDuration, checkName, invalid } from '@sd/core'
+import { checkDuration, checkName, invalidError } from '@sd/core'
 import type { TlsOptions } from '@sd/tls'
 
 /** How to reach etcd: options that every package on it has. */
@@ -29,7 +29,7 @@ export interface ResolvedEtcdConnectionOptions {
   /** Name of the owner, for messages. */
   readonly name: string
   /** Members of the cluster. */
-  readonly endpoints: readonly ServerEndpoint[]
+  readonly endpoints: readonly ServerAddress[]
   /** User and password. */
   readonly credentials: Provided<Credentials> | undefined
   /** Certificates. */
@@ -54,6 +54,6 @@ export function resolveEtcdConnectionOptions(options: EtcdConnectionOptions, nam
 /** Checks a path that keys begin with. @throws SdError `SD_INVALID` */
 export function checkPrefix(value: unknown): string {
   const prefix = checkName('prefix', value, 1_024)
-  if (prefix.endsWith('/')) throw invalid('prefix', prefix, 'a path without a slash at its end')
+  if (prefix.endsWith('/')) throw invalidError('prefix', prefix, 'a path without a slash at its end')
   return prefix
 }

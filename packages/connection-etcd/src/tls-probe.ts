@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { connect } from 'node:tls'
-import { connectionHint, type ServerEndpoint } from '@sd/adapter-kit'
+import { connectionHint, type ServerAddress } from '@sd/adapter-kit'
 import type { TlsCertificates } from '@sd/tls'
 
 /** How long a server may take to refuse a client certificate after the handshake, in milliseconds: TLS 1.3 says so only then. */
@@ -12,7 +12,7 @@ const refusalMs = 150
  * @returns `undefined` if nothing is wrong with it, or nothing was found out in time
  */
 export function probeTls(
-  { host, port }: ServerEndpoint,
+  { host, port }: ServerAddress,
   tls: TlsCertificates & { readonly serverName?: string },
   limitMs: number,
 ): Promise<string | undefined> {

@@ -11,10 +11,10 @@ interface ApiStatus {
 }
 
 /** Code of a watch from a place that the API server no longer knows; never leaves this package. */
-export const EXPIRED = 'SD_KUBERNETES_EXPIRED'
+export const EXPIRED = 'X_KUBERNETES_EXPIRED'
 
 /** Code of a refused login, before it was tried again; never leaves this package. */
-export const LOGIN_REFUSED = 'SD_KUBERNETES_LOGIN_REFUSED'
+export const LOGIN_REFUSED = 'X_KUBERNETES_LOGIN_REFUSED'
 
 const codes: Readonly<Record<number, SdErrorCode>> = {
   400: 'SD_INVALID',
@@ -64,7 +64,7 @@ export function expired(what: string): SdError {
 
 /** What an exception of the library means. Its messages can hold a piece of a kubeconfig or of a program's output, so only known parts are shown. */
 export function toKubernetesError(caught: unknown, what: string): SdError {
-  if (SdError.isInstance(caught)) return caught
+  if (caught instanceof SdError) return caught
   const { statusCode } = caught as { statusCode?: unknown }
   if (typeof statusCode === 'number') return toStatusError(statusCode, '', what)
   const reason = findReason(caught)

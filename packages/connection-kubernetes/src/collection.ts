@@ -113,7 +113,7 @@ async function checkNamespace(connection: KubernetesConnection, path: string, si
   try {
     await connection.request({ method: 'GET', path: `/api/v1/namespaces/${namespace}`, signal })
   } catch (error) {
-    if (!SdError.isInstance(error) || (error.code !== 'SD_DENIED' && error.code !== 'SD_NOT_FOUND')) throw error
+    if (!(error instanceof SdError) || (error.code !== 'SD_DENIED' && error.code !== 'SD_NOT_FOUND')) throw error
     if (error.field === 'namespace')
       throw new SdError(error.code, error.message, { field: 'namespace', retryable: true, cause: error })
   }
@@ -178,7 +178,7 @@ async function watchFrom<T extends KubeObject>(
     await connection.watch({ path, query, onEvent, signal })
     return version
   } catch (error) {
-    if (SdError.isInstance(error) && error.code === EXPIRED) return undefined
+    if (error instanceof SdError && error.code === EXPIRED) return undefined
     throw error
   }
 }

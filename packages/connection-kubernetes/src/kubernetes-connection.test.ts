@@ -169,7 +169,7 @@ describe('the connection to the API', () => {
 
   test('tells apart how a watch fails', async () => {
     const gone = await connect((_, response) => response.writeHead(410).end())
-    await expect(gone.watch(watchOf())).rejects.toMatchObject({ code: 'SD_KUBERNETES_EXPIRED' })
+    await expect(gone.watch(watchOf())).rejects.toMatchObject({ code: 'X_KUBERNETES_EXPIRED' })
     const busy = await connect((_, response) => response.writeHead(503).end())
     await expect(busy.watch(watchOf())).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
     const eventful = await connect((_, response) => response.write('{"type":"ADDED","object":{}}\n'))

@@ -67,7 +67,7 @@ export function createKubernetesConnection(settings: ResolvedKubernetesConnectio
       return await attempt()
     } catch (error) {
       if (isRefusal(error)) history.noteRefused()
-      else if (SdError.isInstance(error) && error.retryable) {
+      else if (error instanceof SdError && error.retryable) {
         history.noteLost()
         // Certificates in the kubeconfig itself may have been replaced; files that it names are read at every request.
         if (connectionHint(error.cause) !== undefined) login.refresh()
@@ -110,7 +110,7 @@ export function createKubernetesConnection(settings: ResolvedKubernetesConnectio
 }
 
 function isRefusal(error: unknown): error is SdError {
-  return SdError.isInstance(error) && (error.code === LOGIN_REFUSED || error.code === 'SD_DENIED')
+  return error instanceof SdError && (error.code === LOGIN_REFUSED || error.code === 'SD_DENIED')
 }
 
 /** Asks without a login, because that may be refused too; with one where requests without a login are refused. */
@@ -127,7 +127,7 @@ async function isReady(api: ApiClient, history: ServerHistory, signal: AbortSign
 /** A full quota has the status of a missing permission: only the API itself can tell them apart. */
 async function judgeRefusal(api: ApiClient, error: unknown, { method, path, signal }: ApiRequest): Promise<unknown> {
   const review = reviewOf(method, path)
-  if (!SdError.isInstance(error) || error.code !== 'SD_DENIED' || !review) return error
+  if (!(error instanceof SdError) || error.code !== 'SD_DENIED' || !review) return error
   const request: ApiRequest = {
     method: 'POST',
     path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',

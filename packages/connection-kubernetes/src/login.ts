@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { KubeConfig, type RequestContext } from '@kubernetes/client-node'
 import { checkSecret, resolveProvided } from '@sd/adapter-kit'
-import { invalid, SdError } from '@sd/core'
+import { invalidError, SdError } from '@sd/core'
 import { checkDnsLabel, type ResolvedKubernetesConnectionOptions } from './options.ts'
 import { createSockets, type Sockets } from './sockets.ts'
 
@@ -100,7 +100,7 @@ function withConnector(options: DispatcherOptions, sockets: Sockets): Dispatcher
 function loadConfig({ kubeconfig, context }: ResolvedKubernetesConnectionOptions): KubeConfig {
   const config = new KubeConfig()
   if (kubeconfig === 'in-cluster' && !process.env['KUBERNETES_SERVICE_HOST']) {
-    throw invalid('kubeconfig', 'in-cluster', 'a Pod, where KUBERNETES_SERVICE_HOST is set')
+    throw invalidError('kubeconfig', 'in-cluster', 'a Pod, where KUBERNETES_SERVICE_HOST is set')
   }
   try {
     if (kubeconfig === undefined) config.loadFromDefault()
@@ -114,7 +114,7 @@ function loadConfig({ kubeconfig, context }: ResolvedKubernetesConnectionOptions
     throw new SdError('SD_INVALID', `Invalid kubeconfig: reading it failed (${problem})`, { field: 'kubeconfig' })
   }
   if (context !== undefined) {
-    if (!config.getContextObject(context)) throw invalid('context', context, 'the name of a context of the kubeconfig')
+    if (!config.getContextObject(context)) throw invalidError('context', context, 'the name of a context of the kubeconfig')
     config.setCurrentContext(context)
   }
   readServer(config)
@@ -127,12 +127,12 @@ function readContext(config: KubeConfig): ReturnType<KubeConfig['getContextObjec
 
 function readServer(config: KubeConfig): string {
   const cluster = config.getCurrentCluster()
-  if (!cluster) throw invalid('kubeconfig', 'no cluster', 'a current context with a cluster')
+  if (!cluster) throw invalidError('kubeconfig', 'no cluster', 'a current context with a cluster')
   if (!/^https?:/.test(cluster.server) || !URL.canParse(cluster.server)) {
-    throw invalid('kubeconfig', 'a server that is no URL', 'https://host:port')
+    throw invalidError('kubeconfig', 'a server that is no URL', 'https://host:port')
   }
   if (cluster.server.startsWith('http:') && !cluster.skipTLSVerify) {
-    throw invalid('kubeconfig', 'a server with http://', 'https://, or insecure-skip-tls-verify for "kubectl proxy"')
+    throw invalidError('kubeconfig', 'a server with http://', 'https://, or insecure-skip-tls-verify for "kubectl proxy"')
   }
   return cluster.server
 }

@@ -1,5 +1,5 @@
 import { checkProvided, checkSecret, type Provided } from '@sd/adapter-kit'
-import { checkDuration, checkName, invalid } from '@sd/core'
+import { checkDuration, checkName, invalidError } from '@sd/core'
 
 /** How to reach Kubernetes: options that every package on it has. */
 export interface KubernetesConnectionOptions {
@@ -58,7 +58,7 @@ export function resolveKubernetesConnectionOptions(
 
 function checkKubeconfig(value: unknown): string {
   if (typeof value === 'string' && value.trim() !== '') return value
-  throw invalid('kubeconfig', typeof value, "a path, a YAML text or 'in-cluster'")
+  throw invalidError('kubeconfig', typeof value, "a path, a YAML text or 'in-cluster'")
 }
 
 const dnsLabel = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
@@ -71,5 +71,5 @@ export function isDnsLabel(text: string): boolean {
 /** Returns `value` if it is a DNS label. @throws SdError `SD_INVALID` that names the field */
 export function checkDnsLabel(field: string, value: unknown): string {
   if (typeof value === 'string' && isDnsLabel(value)) return value
-  throw invalid(field, value, '1 to 63 lower-case letters, digits and inner hyphens')
+  throw invalidError(field, value, '1 to 63 lower-case letters, digits and inner hyphens')
 }

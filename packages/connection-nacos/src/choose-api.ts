@@ -69,5 +69,5 @@ export function createApiChoice<Api>(settings: ResolvedNacosConnectionOptions, a
 
 /** Whether an error says that the server does not have what was asked for. */
 export function isMissing(error: unknown): error is SdError {
-  return SdError.isInstance(error) && error.code === 'SD_UNSUPPORTED'
+  return error instanceof SdError && error.code === 'SD_UNSUPPORTED'
 }

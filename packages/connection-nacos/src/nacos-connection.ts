@@ -1,4 +1,4 @@
-import type { ServerEndpoint } from '@sd/adapter-kit'
+import type { ServerAddress } from '@sd/adapter-kit'
 import { closedError, withTimeout } from '@sd/core'
 import { readError, toNacosError } from './nacos-error.ts'
 import { createNacosHttp, type NacosRequest, type NacosResponse } from './nacos-http.ts'
@@ -37,7 +37,7 @@ export function createNacosConnection(settings: ResolvedNacosConnectionOptions):
   let preferred = 0
   let closed = false
 
-  async function sendTo(endpoint: ServerEndpoint, request: NacosRequest, signal: AbortSignal): Promise<NacosResponse> {
+  async function sendTo(endpoint: ServerAddress, request: NacosRequest, signal: AbortSignal): Promise<NacosResponse> {
     if (!login) return http.send(endpoint, request, signal)
     const token = await login.token(endpoint)
     const response = await http.send(endpoint, withToken(request, token), signal)
@@ -56,7 +56,7 @@ export function createNacosConnection(settings: ResolvedNacosConnectionOptions):
       const place = (first + tried - 1) % endpoints.length
       try {
         const response = await withTimeout({ timeoutMs, what, signal }, (inner) =>
-          sendTo(endpoints[place] as ServerEndpoint, request, inner),
+          sendTo(endpoints[place] as ServerAddress, request, inner),
         )
         const failure = accepts?.(response) ? undefined : readError(name, response, request.params)
         if (failure) throw failure

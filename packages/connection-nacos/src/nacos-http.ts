@@ -1,6 +1,6 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
-import type { ServerEndpoint } from '@sd/adapter-kit'
+import type { ServerAddress } from '@sd/adapter-kit'
 import { SdError } from '@sd/core'
 import { createTlsSource, type TlsCertificates, type TlsOptions } from '@sd/tls'
 
@@ -29,7 +29,7 @@ export interface NacosResponse {
 /** Sends requests over connections of its own. */
 export interface NacosHttp {
   /** Sends to one server. Rejects with whatever the socket says. */
-  send(endpoint: ServerEndpoint, request: NacosRequest, signal: AbortSignal): Promise<NacosResponse>
+  send(endpoint: ServerAddress, request: NacosRequest, signal: AbortSignal): Promise<NacosResponse>
   /** Destroys every connection. */
   close(): void
 }
@@ -54,7 +54,7 @@ export function createNacosHttp(tls: TlsOptions | undefined): NacosHttp {
     discardIdle(secure)
   }
 
-  function open({ secure: isSecure, host, port }: ServerEndpoint, request: NacosRequest, signal: AbortSignal): Exchange {
+  function open({ secure: isSecure, host, port }: ServerAddress, request: NacosRequest, signal: AbortSignal): Exchange {
     const hasBody = request.method === 'POST' || request.method === 'PUT'
     const encoded = hasBody ? encodeForm(request.params) : new URLSearchParams(request.params).toString()
     const options: RequestOptions & TlsCertificates = {

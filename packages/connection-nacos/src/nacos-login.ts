@@ -1,4 +1,4 @@
-import { type Credentials, type Provided, parseJsonObject, resolveProvided, type ServerEndpoint } from '@sd/adapter-kit'
+import { type Credentials, type Provided, parseJsonObject, resolveProvided, type ServerAddress } from '@sd/adapter-kit'
 import { SdError, withTimeout } from '@sd/core'
 import { readError } from './nacos-error.ts'
 import type { NacosHttp, NacosResponse } from './nacos-http.ts'
@@ -7,7 +7,7 @@ import { isWrongLogin } from './server-texts.ts'
 /** Holds the access token of a user. */
 export interface NacosLogin {
   /** A token that is valid for a while yet, asked of this server if need be; many callers at once make one request. */
-  token(endpoint: ServerEndpoint): Promise<string>
+  token(endpoint: ServerAddress): Promise<string>
   /** Drops a token that was refused. */
   forget(token: string | undefined): void
 }
@@ -45,7 +45,7 @@ export function createNacosLogin({ http, credentials, timeoutMs, name }: NacosLo
   /** When a login was first refused, by `performance.now()`. */
   let refusedAt: number | undefined
 
-  async function ask(endpoint: ServerEndpoint, signal: AbortSignal): Promise<NacosResponse> {
+  async function ask(endpoint: ServerAddress, signal: AbortSignal): Promise<NacosResponse> {
     const { username, password } = await resolveProvided<Credentials>(credentials)
     let response: NacosResponse = { status: 404, headers: {}, text: '' }
     for (const path of paths) {
@@ -55,7 +55,7 @@ export function createNacosLogin({ http, credentials, timeoutMs, name }: NacosLo
     return response
   }
 
-  async function logIn(endpoint: ServerEndpoint, signal: AbortSignal): Promise<NacosSession> {
+  async function logIn(endpoint: ServerAddress, signal: AbortSignal): Promise<NacosSession> {
     const startedAt = performance.now()
     const response = await ask(endpoint, signal)
     const error = readError(name, response)

@@ -4,9 +4,9 @@ import {
   checkProvided,
   checkServers,
   type Provided,
-  type ServerEndpoint,
+  type ServerAddress,
 } from '@sd/adapter-kit'
-import { checkDuration, checkOneOf, invalid } from '@sd/core'
+import { checkDuration, checkOneOf, invalidError } from '@sd/core'
 import type { TlsOptions } from '@sd/tls'
 
 /** How to reach Nacos: options that every package on it has. */
@@ -38,7 +38,7 @@ export interface ResolvedNacosConnectionOptions {
   /** Name of the owner, for messages. */
   readonly name: string
   /** Servers. */
-  readonly endpoints: readonly ServerEndpoint[]
+  readonly endpoints: readonly ServerAddress[]
   /** API to use. */
   readonly api: 'auto' | 'v1' | 'v3'
   /** Id of the namespace. */
@@ -76,5 +76,5 @@ export function checkGroup(field: string, value: unknown): string {
 
 function checkPattern(field: string, value: unknown, pattern: RegExp, want: string): string {
   if (typeof value === 'string' && pattern.test(value)) return value
-  throw invalid(field, value, want)
+  throw invalidError(field, value, want)
 }

@@ -1,4 +1,4 @@
-import { checkKnownKeys, checkName, checkObject, checkOneOf, invalid } from '@sd/core'
+import { checkKnownKeys, checkName, checkObject, checkOneOf, invalidError } from '@sd/core'
 import { ACL, Id, Permission } from 'node-zookeeper-client'
 
 /** What a rule can allow: reading and listing, changing, creating and removing nodes below, changing the rules. */
@@ -26,18 +26,19 @@ export interface AccessRule {
 
 /** Checks an access list. @throws SdError `SD_INVALID` that shows no identity */
 export function checkAccessRules(field: string, value: unknown): readonly AccessRule[] {
-  if (!Array.isArray(value) || value.length === 0) throw invalid(field, typeof value, 'a list of at least one rule')
+  if (!Array.isArray(value) || value.length === 0) throw invalidError(field, typeof value, 'a list of at least one rule')
   return value.map((rule: unknown, index) => checkAccessRule(`${field}[${index}]`, rule))
 }
 
 function checkAccessRule(field: string, value: unknown): AccessRule {
   // An identity has the hash of a password: it is not shown.
-  if (typeof value !== 'object') throw invalid(field, typeof value, 'an object')
+  if (typeof value !== 'object') throw invalidError(field, typeof value, 'an object')
   const rule = checkObject(field, value)
   checkKnownKeys(field, rule, ['scheme', 'id', 'permissions'])
   const { id, permissions: allowed = allPermissions } = rule
-  if (typeof id !== 'string' || !id.isWellFormed()) throw invalid(`${field}.id`, typeof id, 'a text')
-  if (!Array.isArray(allowed)) throw invalid(`${field}.permissions`, typeof allowed, `a list of ${allPermissions.join(', ')}`)
+  if (typeof id !== 'string' || !id.isWellFormed()) throw invalidError(`${field}.id`, typeof id, 'a text')
+  if (!Array.isArray(allowed))
+    throw invalidError(`${field}.permissions`, typeof allowed, `a list of ${allPermissions.join(', ')}`)
   return {
     scheme: checkName(`${field}.scheme`, rule['scheme']),
     id,

@@ -1,6 +1,6 @@
 import { Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions as SecureOptions } from 'node:tls'
-import { type Credentials, connectionHint, type ServerEndpoint } from '@sd/adapter-kit'
+import { type Credentials, connectionHint, type ServerAddress } from '@sd/adapter-kit'
 import { SdError } from '@sd/core'
 import { type Client, createClient, type Option } from 'node-zookeeper-client'
 import { createFrameReader, replaceUnknownCode } from './frames.ts'
@@ -13,7 +13,7 @@ export interface SessionIdentity {
 
 /** Options of {@link dial}. */
 export interface DialOptions {
-  readonly endpoint: ServerEndpoint
+  readonly endpoint: ServerAddress
   /** Certificates and the name of the server, for TLS. */
   readonly secure: SecureOptions | undefined
   /** For messages. */

@@ -36,7 +36,7 @@ export function noteNeed(caught: unknown, need: Need): void {
 
 /** What an error of the library means, and for a refusal which permission of which node is missing. */
 export function toZooKeeperError(caught: unknown, name: string): SdError {
-  if (SdError.isInstance(caught)) return caught
+  if (caught instanceof SdError) return caught
   const [code, meaning] = meanings[codeOf(caught) ?? 0] ?? ['SD_UNAVAILABLE', "can't be reached or can't serve"]
   const need = isDenied(caught) ? needs.get(caught as Error) : undefined
   const error = toSdError(caught, code, `${name} ${meaning}`)

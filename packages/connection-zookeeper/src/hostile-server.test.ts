@@ -42,7 +42,7 @@ async function codeOfPing(session: ZooKeeperConnection): Promise<string> {
     () => undefined,
     (caught: unknown) => caught,
   )
-  return SdError.isInstance(error) ? error.code : String(error)
+  return error instanceof SdError ? error.code : String(error)
 }
 
 describe('a server that talks nonsense is one that can not be reached', () => {

@@ -4,9 +4,9 @@ import {
   checkProvided,
   checkServers,
   type Provided,
-  type ServerEndpoint,
+  type ServerAddress,
 } from '@sd/adapter-kit'
-import { checkDuration, checkName, invalid } from '@sd/core'
+import { checkDuration, checkName, invalidError } from '@sd/core'
 import type { TlsOptions } from '@sd/tls'
 import { type AccessRule, checkAccessRules } from './access.ts'
 
@@ -49,7 +49,7 @@ export interface ResolvedZooKeeperConnectionOptions {
   /** Name of the owner, for messages. */
   readonly name: string
   /** Members of the ensemble. */
-  readonly endpoints: readonly ServerEndpoint[]
+  readonly endpoints: readonly ServerAddress[]
   /** Path that must exist; empty for the root. */
   readonly chroot: string
   /** Wanted lifetime of the session, in milliseconds. */
@@ -88,7 +88,7 @@ export function resolveZooKeeperConnectionOptions(
  */
 export function checkLogin(value: unknown): Credentials {
   const credentials = checkCredentials('credentials', value)
-  if (credentials.username.includes(':')) throw invalid('credentials.username', 'a text with ":"', 'a name without a colon')
+  if (credentials.username.includes(':')) throw invalidError('credentials.username', 'a text with ":"', 'a name without a colon')
   return credentials
 }
 
@@ -100,5 +100,5 @@ export function checkPath(field: string, value: unknown): string {
   const path = checkName(field, value, 1_024)
   const [first, ...segments] = path.split('/')
   if (first === '' && segments.length > 0 && segments.every((one) => segment.test(one))) return path
-  throw invalid(field, path, 'a path such as "/a/b" that begins with a slash and does not end with one')
+  throw invalidError(field, path, 'a path such as "/a/b" that begins with a slash and does not end with one')
 }

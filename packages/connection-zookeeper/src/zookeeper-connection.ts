@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { type Credentials, type Provided, resolveProvided, type ServerEndpoint } from '@sd/adapter-kit'
+import { type Credentials, type Provided, resolveProvided, type ServerAddress } from '@sd/adapter-kit'
 import { closedError, createBackoff, SdError, settlesWithin, sleep, toSdError, withTimeout } from '@sd/core'
 import { createTlsSource } from '@sd/tls'
 import { type SessionIdentity, sessionExpired } from './dial.ts'
@@ -51,7 +51,7 @@ export function createZooKeeperConnection({ settings, onConnected, onLost }: Zoo
 
   async function connectTo(index: number): Promise<ZooKeeperClient> {
     const { signal } = closing
-    const endpoint = endpoints[index % endpoints.length] as ServerEndpoint
+    const endpoint = endpoints[index % endpoints.length] as ServerAddress
     const timeoutMs = Math.max(250, Math.floor(operationTimeoutMs / endpoints.length))
     presented = settings.credentials && (await provideCredentials(settings.credentials, timeoutMs, name))
     const tls =
@@ -148,7 +148,7 @@ export function createZooKeeperConnection({ settings, onConnected, onLost }: Zoo
       try {
         return await once(operation)
       } catch (error) {
-        if (!SdError.isInstance(error) || error.code !== 'SD_DENIED' || !(await loginAgain())) throw error
+        if (!(error instanceof SdError) || error.code !== 'SD_DENIED' || !(await loginAgain())) throw error
         return once(operation)
       }
     },

@@ -27,9 +27,18 @@ describe('SdError', () => {
     const copy = (await import(`./errors.ts?copy=${'2'}`)) as typeof import('./errors.ts')
     expect(copy.SdError).not.toBe(SdError)
     const foreign = new copy.SdError('SD_CLOSED', 'x')
-    expect([foreign instanceof SdError, SdError.isInstance(foreign)]).toEqual([false, true])
+    expect(Object.getPrototypeOf(foreign)).not.toBe(SdError.prototype)
+    expect(foreign instanceof SdError).toBe(true)
+    expect(new SdError('SD_CLOSED', 'x') instanceof copy.SdError).toBe(true)
     for (const value of [undefined, null, 'SdError', new Error('x'), { code: 'SD_CLOSED' }])
-      expect(SdError.isInstance(value)).toBe(false)
+      expect(value instanceof SdError).toBe(false)
+  })
+
+  test('leaves the instances of a subclass to the subclass', () => {
+    class OwnError extends SdError {}
+    expect(new OwnError('X_OWN', 'x') instanceof OwnError).toBe(true)
+    expect(new OwnError('X_OWN', 'x') instanceof SdError).toBe(true)
+    expect(new SdError('SD_CLOSED', 'x') instanceof OwnError).toBe(false)
   })
 
   test('is made of whatever was thrown', () => {

@@ -2,7 +2,7 @@ import { maskText } from './masking/masked-text.ts'
 import { describeOldRuntime } from './runtime.ts'
 
 /**
- * Stable error codes. Branch on these, never on a message. Packages may add codes of their own with the same prefix.
+ * Stable error codes. Branch on these, never on a message. All packages use these alone; codes of your own begin with `X_`.
  * The origin is what `originOf` says of errors that carry none; a code that is not in the table is the peer's.
  *
  * | code | meaning | retryable | origin |
@@ -40,7 +40,13 @@ export type SdErrorCode =
   | 'SD_TOO_LARGE'
   | 'SD_UNSUPPORTED'
   | 'SD_REJECTED'
-  | `SD_${string}`
+  | 'SD_HTTP_STATUS'
+  | 'SD_LISTENER_FAILED'
+  | 'SD_MONITOR_FAILED'
+  | ExtensionCode
+
+/** A code of an adapter or application of your own. Its origin is the peer, and it is not retryable unless the error says so. */
+export type ExtensionCode = `X_${string}`
 
 /**
  * Whose doing an error was. `caller`: who makes the call, such as a request that can't be sent, a request body that fails, an abort, a
@@ -73,9 +79,8 @@ export interface SdErrorOptions {
 const marker: unique symbol = Symbol.for('@sd/core/SdError') as never
 
 /**
- * The one error class of all packages. Recognise it with {@link SdError.isInstance}: `instanceof` fails where two copies
- * of this package are installed. What looks like a credential in
- * a message is masked, see `Masking.text`: an error of a library may have quoted it.
+ * The one error class of all packages. `instanceof SdError` also recognises errors of another installed copy of this package. Text in a message
+ * that looks like a credential is masked, see `Masking.text`: an error of a library may have quoted it.
  */
 export class SdError extends Error {
   /** Always `SdError`. */
@@ -101,8 +106,10 @@ export class SdError extends Error {
     Object.defineProperty(this, marker, { value: true })
   }
 
-  /** Whether `value` is an `SdError` of this or any other installed copy of this package. */
-  static isInstance(value: unknown): value is SdError {
+  /** Recognises errors of every installed copy of this package by a registered symbol. Subclasses are recognised as usual. */
+  static override [Symbol.hasInstance](value: unknown): value is SdError {
+    // biome-ignore lint/complexity/noThisInStatic: it is a subclass where one is asked about.
+    if (this !== SdError) return super[Symbol.hasInstance](value)
     try {
       if (typeof value !== 'object' || value === null || (value as { [marker]?: unknown })[marker] !== true) return false
       // A proxy may say yes to everything.
@@ -123,7 +130,7 @@ export class SdError extends Error {
  * @param context what was being done, put before the original message
  */
 export function toSdError(value: unknown, code: SdErrorCode, context: string): SdError {
-  if (SdError.isInstance(value)) return value
+  if (value instanceof SdError) return value
   return new SdError(code, `${context}: ${describeThrown(value)}`, { cause: value })
 }
 

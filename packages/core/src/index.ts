@@ -88,7 +88,7 @@ export {
   type ServiceSnapshot,
   type SnapshotChange,
 } from './instance/snapshot.ts'
-export { type LeadOptions, lead } from './lock/elect-leader.ts'
+export { type ElectionOptions, electLeader } from './lock/elect-leader.ts'
 export type { AcquireOptions, Lock, LockHandle, LockHolder } from './lock/lock.ts'
 export { MASK } from './masking/masked-text.ts'
 export { createMasking, type Masking, type MaskingOptions, masking } from './masking/masking.ts'
@@ -125,15 +125,15 @@ export {
 export { createRetryBudget, type RetryBudget, type RetryBudgetOptions } from './policy/retry-budget.ts'
 export type { AttemptResult, RetryPolicy } from './policy/retry-policy.ts'
 export type {
+  ConnectionState,
   Discoverer,
-  DiscoverySource,
+  ReadOnlyRegistry,
   RegisterOptions,
   Registrar,
   Registration,
   RegistrationState,
   Registry,
   RegistryCapabilities,
-  RegistryState,
 } from './registry/registry.ts'
 export {
   type BreakerStateReport,
@@ -156,6 +156,6 @@ export {
   checkObject,
   checkOneOf,
   checkText,
-  invalid,
+  invalidError,
   MAX_DURATION_MS,
 } from './validate.ts'

@@ -1,4 +1,4 @@
-import { checkName, invalid } from './validate.ts'
+import { checkName, invalidError } from './validate.ts'
 
 /**
  * Checks the name of a service: as `checkName`, and not a URL, which is the commonest mistake. @returns it
@@ -12,7 +12,7 @@ export function checkServiceName(field: string, value: unknown): string {
   if (host === undefined) return name
   // User and password may stand before the host.
   const bare = host.replace(/^.*@/, '').replace(/:\d*$/, '')
-  throw invalid(
+  throw invalidError(
     field,
     'a URL',
     `the name of a service, such as ${bare ? `"${bare}"` : '"orders"'}, without protocol, port and path`,

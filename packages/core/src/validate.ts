@@ -24,7 +24,7 @@ function isArray(value: unknown): boolean {
  * @param got the rejected value; strings are cut at 60 characters. Pass a description for secrets
  * @param want what would be right, such as `an integer from 1 to 65535`
  */
-export function invalid(field: string, got: unknown, want: string): SdError {
+export function invalidError(field: string, got: unknown, want: string): SdError {
   return new SdError('SD_INVALID', `Invalid ${field}: got ${describe(got)}, want ${want}`, { field })
 }
 
@@ -41,7 +41,7 @@ export function checkInteger(field: string, value: unknown, range: NumberRange):
   if (Number.isInteger(value) && (value as number) >= range.min && (value as number) <= range.max) {
     return value as number
   }
-  throw invalid(field, value, `an integer from ${range.min} to ${range.max}`)
+  throw invalidError(field, value, `an integer from ${range.min} to ${range.max}`)
 }
 
 /** Returns `value` if it is a finite number in the range, else throws `SD_INVALID`. */
@@ -49,7 +49,7 @@ export function checkNumber(field: string, value: unknown, range: NumberRange): 
   if (Number.isFinite(value) && (value as number) >= range.min && (value as number) <= range.max) {
     return value as number
   }
-  throw invalid(field, value, `a number from ${range.min} to ${range.max}`)
+  throw invalidError(field, value, `a number from ${range.min} to ${range.max}`)
 }
 
 /** Longest duration that a timer takes: 2^31 - 1 ms, about 24.8 days. */
@@ -63,27 +63,27 @@ export function checkDuration(field: string, value: unknown, min: number = 0): n
 /** Returns `value` if it is a boolean, else throws `SD_INVALID`. */
 export function checkBoolean(field: string, value: unknown): boolean {
   if (typeof value === 'boolean') return value
-  throw invalid(field, value, 'true or false')
+  throw invalidError(field, value, 'true or false')
 }
 
 /** Returns `value` if it is one of `allowed`, else throws `SD_INVALID`. */
 export function checkOneOf<const T extends string>(field: string, value: unknown, allowed: readonly T[]): T {
   if (allowed.includes(value as T)) return value as T
-  throw invalid(field, value, `one of ${allowed.join(', ')}`)
+  throw invalidError(field, value, `one of ${allowed.join(', ')}`)
 }
 
 /** Returns `value` if it is a function, else throws `SD_INVALID`. */
 export function checkFunction<T extends (...args: never[]) => unknown>(field: string, value: T): T {
   if (typeof value === 'function') return value
-  if (isPromise(value)) throw invalid(field, 'a promise', 'a function: an await is missing')
-  throw invalid(field, value, 'a function')
+  if (isPromise(value)) throw invalidError(field, 'a promise', 'a function: an await is missing')
+  throw invalidError(field, value, 'a function')
 }
 
 /** Returns `value` if it is an object that is no array, else throws `SD_INVALID`. */
 export function checkObject(field: string, value: unknown): Readonly<Record<string, unknown>> {
-  if (isPromise(value)) throw invalid(field, 'a promise', 'what it resolves with: an await is missing')
+  if (isPromise(value)) throw invalidError(field, 'a promise', 'what it resolves with: an await is missing')
   if (typeof value === 'object' && value !== null && !isArray(value)) return value as Record<string, unknown>
-  throw invalid(field, value, 'an object')
+  throw invalidError(field, value, 'an object')
 }
 
 /** Whether an `await` was forgotten, as before `createRegistry`. */
@@ -152,11 +152,11 @@ export function checkName(field: string, value: unknown, maxLength: number = 255
     value.isWellFormed() &&
     value.trim() === value
   if (ok) return value
-  throw invalid(field, value, `a string of 1 to ${maxLength} characters without control characters or outer white space`)
+  throw invalidError(field, value, `a string of 1 to ${maxLength} characters without control characters or outer white space`)
 }
 
 /** Returns `value` if it is a well-formed string of at most `maxLength` characters, else throws `SD_INVALID`. */
 export function checkText(field: string, value: unknown, maxLength: number): string {
   if (typeof value === 'string' && value.length <= maxLength && value.isWellFormed()) return value
-  throw invalid(field, value, `a string of at most ${maxLength} characters`)
+  throw invalidError(field, value, `a string of at most ${maxLength} characters`)
 }

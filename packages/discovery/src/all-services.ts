@@ -166,7 +166,7 @@ class ServiceByService {
       .catch((caught: unknown) => {
         if (signal.aborted) return
         // One service that can't be read does not hide the others; that it is missing is told.
-        follower.stale = { sinceMs: Date.now(), error: toSdError(caught, 'SD_UNAVAILABLE', `watching ${service}`) }
+        follower.stale = { since: Date.now(), error: toSdError(caught, 'SD_UNAVAILABLE', `watching ${service}`) }
         this.#publishSoon()
       })
       .finally(() => this.#controller.signal.removeEventListener('abort', end))

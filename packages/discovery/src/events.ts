@@ -23,7 +23,7 @@ export interface DiscoveryEvent {
 }
 
 /** Tells any number of subscribers of the states of one service. */
-export class EventFan {
+export class EventBroadcaster {
   readonly #service: string
   readonly #current: () => ServiceState
   readonly #streams = new Set<LatestWins<ServiceState>>()

@@ -38,12 +38,12 @@ test('each rule names whom it drops, the first that matches counts', async () =>
   byId.get('orders-6')?.block('breaker of a client', { reason: 'breaker', detail: 'orders-6 is open' })
 
   const now = expect.any(Number)
-  const ejected = { by: 'monitor checks', reason: 'ejected', detail: 'checks: http', sinceMs: now, untilMs: now, isTrial: false }
+  const ejected = { by: 'monitor checks', reason: 'ejected', detail: 'checks: http', since: now, until: now, isTrial: false }
   const shown = cluster.explain().endpoints.map(({ endpoint, ...rest }) => [endpoint.instance.id, rest])
   expect(shown).toEqual([
     ['orders-0', { weight: 0, dropped: 'filter', outs: [] }],
-    ['orders-1', { weight: 0, dropped: 'draining', outs: [{ reason: 'draining', sinceMs: now }] }],
-    ['orders-2', { weight: 0, dropped: 'unhealthy', outs: [{ reason: 'unhealthy', detail: 'no disk', sinceMs: now }] }],
+    ['orders-1', { weight: 0, dropped: 'draining', outs: [{ reason: 'draining', since: now }] }],
+    ['orders-2', { weight: 0, dropped: 'unhealthy', outs: [{ reason: 'unhealthy', detail: 'no disk', since: now }] }],
     ['orders-3', { weight: 0, dropped: 'ejected', outs: [ejected] }],
     ['orders-4', { weight: 0, dropped: 'priority', outs: [] }],
     ['orders-5', { weight: 0, dropped: 'weight', outs: [] }],

@@ -142,7 +142,7 @@ describe('an outage of all instances', () => {
       for (const endpoint of endpoints) if (endpoint.available) attempt(endpoint, { error: refused, sent: false })
       await vi.advanceTimersByTimeAsync(100)
     }
-    const longestMs = Math.max(...endpoints.map(({ blocks }) => (blocks[0]?.untilMs ?? 0) - Date.now()))
+    const longestMs = Math.max(...endpoints.map(({ blocks }) => (blocks[0]?.until ?? 0) - Date.now()))
     expect(longestMs).toBeGreaterThan(500)
     expect(longestMs).toBeLessThanOrEqual(4_000)
   })

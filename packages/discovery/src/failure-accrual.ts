@@ -271,14 +271,14 @@ function extend(streaks: Map<Endpoint, Streak>, endpoint: Endpoint): Streak {
 }
 
 function isTimeout(error: unknown): boolean {
-  return SdError.isInstance(error) && (error.code === 'SD_TIMEOUT' || error.code === 'SD_DEADLINE_EXCEEDED')
+  return error instanceof SdError && (error.code === 'SD_TIMEOUT' || error.code === 'SD_DEADLINE_EXCEEDED')
 }
 
 function describe(reason: AccrualReason, { error, status, retryAfterMs, sent = true }: Outcome, failures: number): string {
   if (reason === 'retry-after') return `status ${status ?? 'unknown'}, retry after ${Math.round(retryAfterMs ?? 0)} ms`
   if (reason === 'failing') return `${failures} failures in a row`
   if (!sent) return 'could not be connected'
-  return isTimeout(error) || (SdError.isInstance(error) && error.code === 'SD_ABORTED')
+  return isTimeout(error) || (error instanceof SdError && error.code === 'SD_ABORTED')
     ? 'did not answer in time'
     : `${failures} failures in a row without an answer`
 }

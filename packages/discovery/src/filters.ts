@@ -4,7 +4,7 @@ import {
   checkOneOf,
   HEALTH_STATUSES,
   type HealthStatus,
-  invalid,
+  invalidError,
   type Locality,
   type ServiceInstance,
 } from '@sd/core'
@@ -62,6 +62,6 @@ function parseRange(range: string): Range {
   try {
     return new Range(range, { includePrerelease: true })
   } catch {
-    throw invalid('range', range, 'a semver range such as ^1.2.0')
+    throw invalidError('range', range, 'a semver range such as ^1.2.0')
   }
 }

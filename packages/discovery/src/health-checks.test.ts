@@ -118,9 +118,9 @@ describe('declared checks', () => {
     const [check] = explain('a')?.checks ?? []
     expect(check).toMatchObject({ status: 'unhealthy', error: { code: 'SD_UNAVAILABLE' } })
     // A later failure is another check, and the same verdict.
-    const verdictAt = check?.sinceMs as number
+    const verdictAt = check?.since as number
     await eventually(() => expect(explain('a')?.checks?.[0]?.checkedAtMs).toBeGreaterThan(verdictAt), 20_000)
-    expect(explain('a')?.checks?.[0]?.sinceMs).toBe(verdictAt)
+    expect(explain('a')?.checks?.[0]?.since).toBe(verdictAt)
     // What is declared no more is in effect no more.
     await registration.update({ healthCheck: null })
     await eventually(() => expect(explain('a')).not.toHaveProperty('dropped'), 20_000)

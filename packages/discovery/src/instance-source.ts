@@ -21,7 +21,7 @@ export interface InstanceSource {
   watchAll?: Discoverer['watchAll']
   /** What it can do, of which these matter here. */
   readonly capabilities?: Pick<RegistryCapabilities, 'watchAll' | 'healthChecks'>
-  /** Whether it knows that an instance was removed on purpose, see `DiscoverySource.hasLeft`. Absent, it never knows. */
+  /** Whether it knows that an instance was removed on purpose, see `ReadOnlyRegistry.hasLeft`. Absent, it never knows. */
   hasLeft?(service: string, instanceId: string): boolean
 }
 

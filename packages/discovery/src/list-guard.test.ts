@@ -92,7 +92,7 @@ describe('held instances', () => {
     const instances = listOf('ab').instances.map(({ ttlMs: _, ...rest }) => ({ ...rest, ...(ttlMs && { ttlMs }) }))
     guard.accept(createSnapshot({ service: 'orders', instances }))
     const { held } = guard.accept(listOf(''))
-    expect(held).toMatchObject({ sinceMs: Date.now(), untilMs: Date.now() + expectedMs, instanceIds: ['a', 'b'] })
+    expect(held).toMatchObject({ since: Date.now(), until: Date.now() + expectedMs, instanceIds: ['a', 'b'] })
     expect(held?.reason).toMatch(/^the list lost 2 of 2 instances within \d+ ms/)
     vi.advanceTimersByTime(expectedMs - 1)
     expect(onExpire).not.toHaveBeenCalled()
@@ -144,7 +144,7 @@ test('whatever comes, all that is listed is shown, nothing is held that is liste
         if (held.length > 0) heldOnce++
         expect(ids).toEqual([...new Set([...one.ids, ...held])].sort())
         for (const id of held) expect([one.ids.includes(id), left.includes(id)]).toEqual([false, false])
-        if (shown.held) expect(shown.held.untilMs - Date.now()).toBeLessThanOrEqual(20_000)
+        if (shown.held) expect(shown.held.until - Date.now()).toBeLessThanOrEqual(20_000)
       }
       vi.advanceTimersByTime(20_000)
       expect(guard.isHolding).toBe(false)

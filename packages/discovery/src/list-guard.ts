@@ -143,8 +143,8 @@ export class ListGuard {
     const holdMs = this.#holdMs ?? Math.min(leases * this.#leaseMs, maxHoldMs)
     const before = list.instances.length + this.#held.size
     this.#about = {
-      sinceMs: this.#about?.sinceMs ?? Date.now(),
-      untilMs: this.#timer && this.#about ? this.#about.untilMs : Date.now() + holdMs,
+      since: this.#about?.since ?? Date.now(),
+      until: this.#timer && this.#about ? this.#about.until : Date.now() + holdMs,
       reason:
         this.#about && lost === 0
           ? this.#about.reason

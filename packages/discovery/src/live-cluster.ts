@@ -20,7 +20,7 @@ import {
 import { Attachments } from './attachments.ts'
 import type { DiskSnapshots } from './disk-snapshots.ts'
 import { EndpointSet } from './endpoint-set.ts'
-import { EventFan } from './events.ts'
+import { EventBroadcaster } from './events.ts'
 import { explainEndpoints } from './explain.ts'
 import { FailureAccrual } from './failure-accrual.ts'
 import type { InstanceFilter } from './filters.ts'
@@ -48,7 +48,7 @@ export interface ClusterContext {
 export class LiveCluster implements Cluster {
   readonly service: string
   readonly counters: ServiceCounters = createServiceCounters()
-  readonly events: EventFan
+  readonly events: EventBroadcaster
   snapshot: ServiceSnapshot | undefined
   view: EndpointView
   /** When it was made, by `performance.now()`. */
@@ -116,7 +116,7 @@ export class LiveCluster implements Cluster {
       onBlock: (endpoint) => this.#blocked(endpoint),
       onRemoved: (endpoint) => this.#accrual?.forget(endpoint),
     })
-    this.events = new EventFan(service, () => ({ snapshot: this.snapshot, stale: this.#state.stale }))
+    this.events = new EventBroadcaster(service, () => ({ snapshot: this.snapshot, stale: this.#state.stale }))
     this.#firstSnapshot.promise.catch(() => undefined)
     this.#feed = followService({
       service,
@@ -182,7 +182,7 @@ export class LiveCluster implements Cluster {
     try {
       await withTimeout({ timeoutMs, what: `the first lookup of ${this.service}`, signal }, () => this.#firstSnapshot.promise)
     } catch (error) {
-      const isTimeout = SdError.isInstance(error) && error.code === 'SD_TIMEOUT'
+      const isTimeout = error instanceof SdError && error.code === 'SD_TIMEOUT'
       throw (isTimeout && this.#state.stale?.error) || error
     }
   }
@@ -205,7 +205,7 @@ export class LiveCluster implements Cluster {
       service: this.service,
       isUnknown: this.isUnknown,
       isPanic: this.isPanic,
-      ...(stale && { staleSinceMs: stale.sinceMs }),
+      ...(stale && { staleSince: stale.since }),
       ...(withoutPort > 0 && { withoutPort }),
       ...(held && { held }),
       endpoints: explainEndpoints(this.#endpoints.endpoints, this.#plan, this.#monitors.checksOf),

@@ -65,7 +65,7 @@ describe('an ejected endpoint', () => {
     monitor.cluster.eject(one, { reason: 'test' })
     expect([one.available, one.blocks, used()]).toEqual([
       false,
-      [{ by: 'monitor checks', reason: 'ejected', detail: 'checks: test', sinceMs: Date.now(), isTrial: false }],
+      [{ by: 'monitor checks', reason: 'ejected', detail: 'checks: test', since: Date.now(), isTrial: false }],
       '0123',
     ])
     await coalesced()

@@ -146,7 +146,7 @@ describe('a source that refuses a name', () => {
   function sourceOf(lists: Readonly<Record<string, InstanceSpec | SdError>>): InstanceSource {
     const list = (service: string): ServiceSnapshot => {
       const found = lists[service]
-      if (SdError.isInstance(found)) throw found
+      if (found instanceof SdError) throw found
       return createSnapshot({ service, instances: found ? [createServiceInstance(found)] : [] })
     }
     return {
@@ -172,7 +172,7 @@ describe('a source that refuses a name', () => {
   ])('%s', async (_, lists, expected) => {
     const discovery = discover({ source: sourceOf(lists), readyTimeoutMs: 1_000 })
     for (const found of [places(discovery, 'orders:admin'), discovery.refresh('orders:admin')]) {
-      if (SdError.isInstance(expected)) await expect(found).rejects.toBe(expected)
+      if (expected instanceof SdError) await expect(found).rejects.toBe(expected)
       else expect((await found) && (await places(discovery, 'orders:admin'))).toEqual(expected)
     }
   })

@@ -11,7 +11,7 @@ import {
   checkText,
   type EndpointMonitor,
   guardListener,
-  invalid,
+  invalidError,
   type SdError,
   splitPortReference,
 } from '@sd/core'
@@ -166,7 +166,7 @@ export function resolveDiscoveryOptions(
   declared?: EndpointMonitor,
 ): ResolvedDiscoveryOptions {
   if (typeof checkObject('options', options)['getInstances'] === 'function') {
-    throw invalid('options', 'a source of instances', 'it as an option: createDiscovery({ source })')
+    throw invalidError('options', 'a source of instances', 'it as an option: createDiscovery({ source })')
   }
   checkKnownKeys('', options, keys)
   const { source, services = {}, snapshots } = options
@@ -235,12 +235,13 @@ function addMonitor(monitors: readonly EndpointMonitor[], added: EndpointMonitor
 }
 
 function checkMonitors(path: string, monitors: readonly EndpointMonitor[]): readonly EndpointMonitor[] {
-  if (!Array.isArray(monitors)) throw invalid(path, monitors, 'an array of monitors')
+  if (!Array.isArray(monitors)) throw invalidError(path, monitors, 'an array of monitors')
   const names = new Set<string>()
   for (const [index, monitor] of monitors.entries()) {
     const { name, attach } = checkObject(`${path}[${index}]`, monitor) as unknown as EndpointMonitor
     checkFunction(`${path}[${index}].attach`, attach)
-    if (names.has(checkName(`${path}[${index}].name`, name))) throw invalid(`${path}[${index}].name`, name, 'a name of its own')
+    if (names.has(checkName(`${path}[${index}].name`, name)))
+      throw invalidError(`${path}[${index}].name`, name, 'a name of its own')
     names.add(name)
   }
   return monitors
@@ -272,10 +273,10 @@ function checkSubset(path: string, subset: SubsetOptions, defaultClientId: strin
 function checkSnapshots(snapshots: DiskSnapshotOptions): void {
   checkKnownKeys('snapshots', checkObject('snapshots', snapshots), ['directory', 'secret'])
   if (checkText('snapshots.directory', snapshots.directory, 4_096) === '')
-    throw invalid('snapshots.directory', '', 'the path of a folder')
+    throw invalidError('snapshots.directory', '', 'the path of a folder')
   const { secret } = snapshots
   if (secret !== undefined && (typeof secret !== 'string' || secret.length < 16)) {
-    throw invalid('snapshots.secret', 'a secret (not shown)', 'a string of at least 16 characters')
+    throw invalidError('snapshots.secret', 'a secret (not shown)', 'a string of at least 16 characters')
   }
 }
 

@@ -197,7 +197,7 @@ function isOut(endpoint: Endpoint): boolean {
 export function outsOf({ instance, blocks }: Endpoint): readonly EndpointOut[] {
   const { status, message, checkedAt } = instance.health
   const isByWord = status === 'unhealthy' || status === 'draining'
-  return isByWord ? [{ reason: status, detail: message, sinceMs: checkedAt }, ...blocks] : blocks
+  return isByWord ? [{ reason: status, detail: message, since: checkedAt }, ...blocks] : blocks
 }
 
 /** Publishes that an endpoint was taken out, or put back if there is no ejection. */

@@ -117,7 +117,7 @@ export function followService(options: ServiceFollowOptions): ServiceFeed {
         if (signal.aborted) return
       } catch (caught) {
         const error = toSdError(caught, 'SD_UNAVAILABLE', `following ${service}`)
-        publish(snapshot, { sinceMs: stale?.sinceMs ?? Date.now(), error })
+        publish(snapshot, { since: stale?.since ?? Date.now(), error })
         failure = error
       }
       await sleep(delayBeforeRetry(backoff, failure), signal).catch(() => undefined)

@@ -89,6 +89,6 @@ function statisticsOf({ counters, snapshot, view, ejected, out, outBy, isPanic, 
     outBy,
     isPanic,
     held: snapshot?.held?.instanceIds.length ?? 0,
-    staleForMs: stale ? Date.now() - stale.sinceMs : 0,
+    staleForMs: stale ? Date.now() - stale.since : 0,
   }
 }

@@ -1,4 +1,13 @@
-import { checkBoolean, checkInteger, checkKnownKeys, checkName, checkNumber, checkObject, checkText, invalid } from '@sd/core'
+import {
+  checkBoolean,
+  checkInteger,
+  checkKnownKeys,
+  checkName,
+  checkNumber,
+  checkObject,
+  checkText,
+  invalidError,
+} from '@sd/core'
 
 /** What happens to a share of the calls that it matches. At least one of `delayMs`, `error` and `cutAfterBytes` is given. */
 export interface FaultRule {
@@ -66,7 +75,7 @@ export function checkFaultSettings(path: string, settings: unknown): ResolvedFau
   const { enabled = false, rules = [], header = false } = checkObject(path === '' ? 'settings' : path, settings) as FaultSettings
   checkKnownKeys(path, settings as object, settingKeys)
   if (!Array.isArray(rules) || rules.length > maxRules) {
-    throw invalid(field('rules'), rules, `an array of at most ${maxRules} rules`)
+    throw invalidError(field('rules'), rules, `an array of at most ${maxRules} rules`)
   }
   return {
     enabled: checkBoolean(field('enabled'), enabled),
@@ -84,11 +93,11 @@ export function checkRule(path: string, value: unknown, name: string): ResolvedR
   if (methods !== undefined) checkMethods(`${path}.methods`, methods)
   if (pathPrefix !== undefined) checkText(`${path}.pathPrefix`, pathPrefix, 1_024)
   if (error !== undefined && error !== 'unavailable' && !isErrorStatus(error)) {
-    throw invalid(`${path}.error`, error, 'a status from 400 to 599, or unavailable')
+    throw invalidError(`${path}.error`, error, 'a status from 400 to 599, or unavailable')
   }
   if (cutAfterBytes !== undefined) checkInteger(`${path}.cutAfterBytes`, cutAfterBytes, { min: 0, max: 2 ** 30 })
   if (error !== undefined && cutAfterBytes !== undefined) {
-    throw invalid(`${path}.cutAfterBytes`, cutAfterBytes, 'nothing beside error: there is no response to cut')
+    throw invalidError(`${path}.cutAfterBytes`, cutAfterBytes, 'nothing beside error: there is no response to cut')
   }
   const resolved: ResolvedRule = {
     ...rule,
@@ -98,14 +107,14 @@ export function checkRule(path: string, value: unknown, name: string): ResolvedR
     jitterMs: checkInteger(`${path}.jitterMs`, rule.jitterMs ?? 0, { min: 0, max: maxDelayMs }),
   }
   if (resolved.delayMs + resolved.jitterMs === 0 && error === undefined && cutAfterBytes === undefined) {
-    throw invalid(path, 'a rule without an effect', 'at least one of delayMs, error and cutAfterBytes')
+    throw invalidError(path, 'a rule without an effect', 'at least one of delayMs, error and cutAfterBytes')
   }
   return resolved
 }
 
 function checkMethods(path: string, methods: unknown): void {
   const ok = Array.isArray(methods) && methods.length > 0 && methods.every((method) => /^[A-Z]{1,20}$/.test(String(method)))
-  if (!ok) throw invalid(path, methods, 'an array of methods in upper case')
+  if (!ok) throw invalidError(path, methods, 'an array of methods in upper case')
 }
 
 function isErrorStatus(value: unknown): boolean {

@@ -67,5 +67,5 @@ test('an abort rejects at once, and nothing is published', async () => {
   const ending = new AbortController()
   const running = runCheck(ending.signal)
   ending.abort()
-  await expect(running).rejects.toSatisfy((error) => SdError.isInstance(error) && error.code === 'SD_ABORTED')
+  await expect(running).rejects.toSatisfy((error) => error instanceof SdError && error.code === 'SD_ABORTED')
 })

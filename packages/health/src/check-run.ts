@@ -1,4 +1,4 @@
-import { checkName, checkObject, checkText, invalid, SdError, toSdError, withTimeout } from '@sd/core'
+import { checkName, checkObject, checkText, invalidError, SdError, toSdError, withTimeout } from '@sd/core'
 import type { HealthCheck, HealthTarget } from './health-check.ts'
 
 /** How one run of a check ended. */
@@ -63,7 +63,7 @@ export function createCheckRunner({ check, target, timeoutMs }: CheckRunnerOptio
 function readDetails(details: unknown): CheckRun['details'] {
   if (details === undefined) return undefined
   const entries = Object.entries(checkObject('details', details))
-  if (entries.length > 32) throw invalid('details', `${entries.length} entries`, 'at most 32 entries')
+  if (entries.length > 32) throw invalidError('details', `${entries.length} entries`, 'at most 32 entries')
   return Object.fromEntries(
     entries.map(([key, value]) => [checkName('details key', key, 100), checkText(`details.${key}`, value, 1_024)]),
   )

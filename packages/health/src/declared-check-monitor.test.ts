@@ -25,10 +25,10 @@ test('each endpoint is checked as it declares, and again from the start when it 
 
   // The same words in another object say nothing new.
   const { explain } = attached
-  const before = explain?.(endpoint)?.sinceMs
+  const before = explain?.(endpoint)?.since
   endpoint.update(instanceOf({ type: 'http', path: '/bad' }))
   attached.update?.()
-  expect(explain?.(endpoint)?.sinceMs).toBe(before)
+  expect(explain?.(endpoint)?.since).toBe(before)
 
   endpoint.update(instanceOf({ type: 'http', path: '/good' }))
   attached.update?.()

@@ -5,7 +5,7 @@ import { localTarget, neverAborted } from './testing/targets.ts'
 
 const policies: readonly StateReport[] = []
 const usable = { dropped: undefined, outs: [] }
-const out = { dropped: 'ejected', outs: [{ reason: 'ejected', detail: 'outlier: consecutive-5xx', sinceMs: 0 }] }
+const out = { dropped: 'ejected', outs: [{ reason: 'ejected', detail: 'outlier: consecutive-5xx', since: 0 }] }
 
 function clientOf(cluster: object, breakers: readonly object[] = []): ExplainingClient {
   const explanation = { service: 'stock', isUnknown: false, isPanic: false, endpoints: [usable], ...cluster }
@@ -38,7 +38,7 @@ test.each<[string, object, readonly object[], object]>([
   ['some that are out', { endpoints: [usable, out] }, [], { instances: '2', usable: '1', out: '1' }],
   [
     'a panic, and a registry that is away',
-    { endpoints: [{ ...out, dropped: undefined }], isPanic: true, staleSinceMs: 1 },
+    { endpoints: [{ ...out, dropped: undefined }], isPanic: true, staleSince: 1 },
     [],
     { instances: '1', usable: '1', out: '1', panic: 'true', stale: 'true' },
   ],

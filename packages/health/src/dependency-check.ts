@@ -71,7 +71,7 @@ export function createDependencyCheck(options: DependencyCheckOptions): OwnHealt
             usable: String(usable),
             out: String(out),
             ...(cluster.isPanic && { panic: 'true' }),
-            ...(cluster.staleSinceMs !== undefined && { stale: 'true' }),
+            ...(cluster.staleSince !== undefined && { stale: 'true' }),
           },
         }
       },

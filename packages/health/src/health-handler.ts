@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { checkFunction, checkKnownKeys, checkObject, invalid } from '@sd/core'
+import { checkFunction, checkKnownKeys, checkObject, invalidError } from '@sd/core'
 import type { HealthReporter } from './health-reporter.ts'
 
 /** Options of {@link createHealthHandler}. */
@@ -38,7 +38,7 @@ export function createHealthHandler(reporter: HealthReporter, options: HealthHan
   checkKnownKeys('', options, ['path'])
   const { path: root = '/health' } = options
   if (typeof root !== 'string' || !/^(\/[\x21-\x2e\x30-\x7e]+)+$/.test(root))
-    throw invalid('path', root, 'a path from the slash, without one at the end')
+    throw invalidError('path', root, 'a path from the slash, without one at the end')
 
   function answer(path: string): { readonly ok: boolean; readonly body: object } | undefined {
     if (!path.startsWith(root)) return undefined

@@ -18,7 +18,7 @@ export interface HealthCheckReport {
   /** Its status: one failure does not change it, see `fall`. */
   readonly status: CheckStatus
   /** Since when it is this one, in Unix milliseconds. */
-  readonly sinceMs: number
+  readonly since: number
   /** Its last run, with the time at which it ended; absent before the first. */
   readonly lastRun?: CheckRun | undefined
 }

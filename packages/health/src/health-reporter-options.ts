@@ -6,7 +6,7 @@ import {
   createServiceInstance,
   guardListener,
   type InstanceSpec,
-  invalid,
+  invalidError,
   RESERVED_METADATA_PREFIX,
   type Registration,
   type SdError,
@@ -53,7 +53,7 @@ const ownProcess: HealthTarget = { id: 'self', service: 'self', address: 'localh
 export function resolveHealthReporterOptions(options: HealthReporterOptions): ResolvedHealthReporterOptions {
   checkKnownKeys('', checkObject('options', options), ['checks', 'registrations', 'onError', ...probeOptionKeys])
   const { checks, registrations = [] } = options
-  if (!Array.isArray(registrations)) throw invalid('registrations', registrations, 'an array of registrations')
+  if (!Array.isArray(registrations)) throw invalidError('registrations', registrations, 'an array of registrations')
   for (const [index, registration] of registrations.entries()) {
     checkFunction(
       `registrations[${index}].update`,
@@ -61,7 +61,7 @@ export function resolveHealthReporterOptions(options: HealthReporterOptions): Re
     )
   }
   if (!Array.isArray(checks) || checks.length === 0 || checks.length > 64)
-    throw invalid('checks', checks, 'an array of 1 to 64 checks')
+    throw invalidError('checks', checks, 'an array of 1 to 64 checks')
   const names = new Set<string>()
   return {
     ...resolveProbeOptions(options),
@@ -69,11 +69,11 @@ export function resolveHealthReporterOptions(options: HealthReporterOptions): Re
     onError: guardListener('onError', checkFunction('onError', options.onError ?? (() => {}))),
     checks: checks.map((own: OwnHealthCheck, index) => {
       const field = `checks[${index}]`
-      if ('run' in checkObject(field, own)) throw invalid(field, 'a check', 'an object with it: { check, kind }')
+      if ('run' in checkObject(field, own)) throw invalidError(field, 'a check', 'an object with it: { check, kind }')
       checkKnownKeys(field, own, ['check', 'kind', 'target'])
       const check = checkHealthCheck(`${field}.check`, own.check)
       if (names.has(check.name) || check.name.startsWith(RESERVED_METADATA_PREFIX)) {
-        throw invalid(`${field}.check.name`, check.name, 'a name that no other check has, without reserved prefix')
+        throw invalidError(`${field}.check.name`, check.name, 'a name that no other check has, without reserved prefix')
       }
       names.add(check.name)
       return {

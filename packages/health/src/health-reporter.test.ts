@@ -53,7 +53,7 @@ describe('the report', () => {
       status: 'unknown',
       isLive: true,
       isReady: false,
-      checks: { database: { kind: 'readiness', status: 'unknown', sinceMs: Date.now() } },
+      checks: { database: { kind: 'readiness', status: 'unknown', since: Date.now() } },
     })
   })
 
@@ -71,7 +71,7 @@ describe('the report', () => {
         database: {
           kind: 'readiness',
           status: 'healthy',
-          sinceMs: checkedAt,
+          since: checkedAt,
           lastRun: { checkedAt, durationMs: 0, details: { pool: '3/10' }, error: undefined },
         },
       },
@@ -83,7 +83,7 @@ describe('the report', () => {
     // The time of the last check, beside that of the verdict.
     expect(checks['database']).toMatchObject({
       status: 'healthy',
-      sinceMs: checkedAt,
+      since: checkedAt,
       lastRun: { checkedAt: checkedAt + 10_000, error: { message: 'the database check: refused' } },
     })
   })

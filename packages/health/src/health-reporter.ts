@@ -25,7 +25,7 @@ export function createHealthReporter(options: HealthReporterOptions): HealthRepo
   const firstRegistration = (): Registration | undefined => registrations.values().next().value
   const places = createSemaphore(settings.maxConcurrent)
   const reports = new Map<string, HealthCheckReport>(
-    checks.map(({ check, kind }) => [check.name, { kind, status: 'unknown', sinceMs: Date.now() }]),
+    checks.map(({ check, kind }) => [check.name, { kind, status: 'unknown', since: Date.now() }]),
   )
   const ending = new AbortController()
   /** What each registration was told last. */
@@ -40,8 +40,8 @@ export function createHealthReporter(options: HealthReporterOptions): HealthRepo
       target: () => target(firstRegistration()),
       settings,
       places,
-      onResult({ run, status, hasChanged, sinceMs }) {
-        reports.set(check.name, { kind, status, sinceMs, lastRun: run })
+      onResult({ run, status, hasChanged, since }) {
+        reports.set(check.name, { kind, status, since, lastRun: run })
         if (hasChanged) health = toHealthSpec(reports)
         for (const registration of registrations) void tell(registration)
       },

@@ -1,6 +1,6 @@
 import { type IncomingMessage, request as requestHttp, validateHeaderName, validateHeaderValue } from 'node:http'
 import { request as requestHttps } from 'node:https'
-import { checkInteger, checkKnownKeys, checkName, checkObject, checkText, invalid, SdError } from '@sd/core'
+import { checkInteger, checkKnownKeys, checkName, checkObject, checkText, invalidError, SdError } from '@sd/core'
 import type { HealthCheck, HealthTarget } from './health-check.ts'
 import { describeError, readPort } from './tcp-check.ts'
 import { type HealthCheckTlsOptions, readTls } from './tls.ts'
@@ -87,7 +87,7 @@ export function createHttpCheck(options: HttpCheckOptions = {}): HealthCheck {
       })
       const fail = (error: NodeJS.ErrnoException): void =>
         reject(
-          SdError.isInstance(error) ? error : new SdError('SD_UNAVAILABLE', `${what}: ${describeError(error)}`, { cause: error }),
+          error instanceof SdError ? error : new SdError('SD_UNAVAILABLE', `${what}: ${describeError(error)}`, { cause: error }),
         )
       request.once('response', (response) => {
         judge(response)
@@ -123,12 +123,12 @@ function hasText(body: string, expected: string | RegExp): boolean {
 
 function readPath(path: string): string {
   if (typeof path === 'string' && /^\/[\x21-\x7e]{0,8191}$/.test(path)) return path
-  throw invalid('path', path, 'a path from the slash, percent-encoded')
+  throw invalidError('path', path, 'a path from the slash, percent-encoded')
 }
 
 function readMethod(method: string): string {
   if (typeof method === 'string' && /^[A-Z]{1,20}$/.test(method)) return method
-  throw invalid('method', method, 'a method in upper case, such as GET')
+  throw invalidError('method', method, 'a method in upper case, such as GET')
 }
 
 function readHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
@@ -138,7 +138,7 @@ function readHeaders(headers: Readonly<Record<string, string>>): Record<string, 
       validateHeaderName(name)
       validateHeaderValue(name, value)
     } catch {
-      throw invalid(`headers.${name}`, 'a field that HTTP does not allow', 'a name and a text without control characters')
+      throw invalidError(`headers.${name}`, 'a field that HTTP does not allow', 'a name and a text without control characters')
     }
     lowerCase[name.toLowerCase()] = value
   }
@@ -146,11 +146,11 @@ function readHeaders(headers: Readonly<Record<string, string>>): Record<string, 
 }
 
 function readStatuses(statuses: readonly ExpectedStatus[]): readonly ExpectedStatus[] {
-  if (!Array.isArray(statuses) || statuses.length === 0) throw invalid('expectedStatuses', statuses, 'an array of statuses')
+  if (!Array.isArray(statuses) || statuses.length === 0) throw invalidError('expectedStatuses', statuses, 'an array of statuses')
   for (const [index, status] of statuses.entries()) {
     const field = `expectedStatuses[${index}]`
     if (typeof status === 'number') checkInteger(field, status, { min: 200, max: 599 })
-    else if (!/^[1-5]xx$/.test(status)) throw invalid(field, status, 'a status such as 204, or a class such as 2xx')
+    else if (!/^[1-5]xx$/.test(status)) throw invalidError(field, status, 'a status such as 204, or a class such as 2xx')
   }
   return statuses
 }

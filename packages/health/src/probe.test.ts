@@ -26,10 +26,10 @@ test('every run is published, with the verdict and the time of both', async () =
   const what = { check: 'database', service: 'orders', instanceId: 'orders-1', durationMs: 0 }
   const error = expect.objectContaining({ code: 'SD_UNAVAILABLE' })
   await vi.advanceTimersByTimeAsync(10_000)
-  const seen = events.map(({ checkedAtMs, sinceMs, ...event }) => ({
+  const seen = events.map(({ checkedAtMs, since, ...event }) => ({
     ...event,
     checkedAfterMs: checkedAtMs - startedAt,
-    sinceAfterMs: sinceMs - startedAt,
+    sinceAfterMs: since - startedAt,
   }))
   expect(seen).toEqual([
     { ...what, status: 'healthy', checkedAfterMs: 500, sinceAfterMs: 500, error: undefined },

@@ -12,7 +12,7 @@ export interface ProbeResult {
   /** Whether it was another one before. */
   readonly hasChanged: boolean
   /** Since when it is this one, in Unix milliseconds. */
-  readonly sinceMs: number
+  readonly since: number
 }
 
 /** Options of {@link startProbe}. */
@@ -36,7 +36,7 @@ export function startProbe({ check, target, settings, places, onResult }: StartP
   const verdict = createVerdict(settings)
   const ending = new AbortController()
   const { signal } = ending
-  let sinceMs = Date.now()
+  let since = Date.now()
 
   async function repeat(): Promise<void> {
     await sleep(random() * fastIntervalMs, signal)
@@ -44,15 +44,15 @@ export function startProbe({ check, target, settings, places, onResult }: StartP
       const run = await places.run(signal, () => runCheck(signal))
       if (signal.aborted) return
       const hasChanged = verdict.record(run.error === undefined)
-      if (hasChanged) sinceMs = run.checkedAt
+      if (hasChanged) since = run.checkedAt
       const { status } = verdict
       if (hasTelemetrySubscribers('sd:v1:health:check')) {
         const { service, id: instanceId } = target()
         const { checkedAt: checkedAtMs, durationMs, error } = run
-        const event = { check: check.name, service, instanceId, durationMs, error, checkedAtMs, status, sinceMs }
+        const event = { check: check.name, service, instanceId, durationMs, error, checkedAtMs, status, since }
         publishTelemetry('sd:v1:health:check', event)
       }
-      onResult({ run, status, hasChanged, sinceMs })
+      onResult({ run, status, hasChanged, since })
       const pauseMs = verdict.isOpen ? fastIntervalMs : intervalMs
       await sleep(pauseMs * (1 + jitter * (2 * random() - 1)), signal)
     }

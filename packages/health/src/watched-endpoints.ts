@@ -46,14 +46,14 @@ export function watchEndpoints<Probe extends EndpointProbe>(
       target: () => endpoint.instance,
       settings,
       places,
-      onResult({ run, status, hasChanged, sinceMs }) {
-        one.state = { check: check.name, status, sinceMs, checkedAtMs: run.checkedAt, error: run.error }
+      onResult({ run, status, hasChanged, since }) {
+        one.state = { check: check.name, status, since, checkedAtMs: run.checkedAt, error: run.error }
         if (!hasChanged) return
         if (status === 'healthy') cluster.restore(endpoint, { rampMs })
         else cluster.eject(endpoint, ejection)
       },
     })
-    const one: Watched<Probe> = { probe, stop, state: { check: check.name, status: 'unknown', sinceMs: Date.now() } }
+    const one: Watched<Probe> = { probe, stop, state: { check: check.name, status: 'unknown', since: Date.now() } }
     watched.set(endpoint, one)
   }
 

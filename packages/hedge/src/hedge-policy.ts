@@ -1,4 +1,4 @@
-import { checkFunction, checkKnownKeys, type HedgePolicy, IDEMPOTENT_METHODS, invalid } from '@sd/core'
+import { checkFunction, checkKnownKeys, type HedgePolicy, IDEMPOTENT_METHODS, invalidError } from '@sd/core'
 import { createDelay } from './hedge-delay.ts'
 import { runHedged } from './hedged-call.ts'
 import { type HedgeOptions, resolveHedgeOptions } from './options.ts'
@@ -39,6 +39,6 @@ export function createHedgePolicy(options: HedgePolicyOptions = {}): HedgePolicy
 
 function checkMethods(methods: readonly string[]): readonly string[] {
   const isList = Array.isArray(methods) && methods.every((method) => typeof method === 'string' && /^[A-Z]{1,20}$/.test(method))
-  if (!isList) throw invalid('methods', methods, 'HTTP methods in upper case')
+  if (!isList) throw invalidError('methods', methods, 'HTTP methods in upper case')
   return methods
 }

@@ -84,5 +84,5 @@ export function resolveHedgeOptions<T>(options: HedgeOptions<T>): ResolvedHedgeO
 }
 
 function isAnswer(ended: HedgedEnd<unknown>): boolean {
-  return !('error' in ended) || (SdError.isInstance(ended.error) && !ended.error.retryable)
+  return !('error' in ended) || (ended.error instanceof SdError && !ended.error.retryable)
 }

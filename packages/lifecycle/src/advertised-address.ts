@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram'
 import { isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import { checkKnownKeys, checkObject, checkOneOf, checkText, invalid, SdError, withTimeout } from '@sd/core'
+import { checkKnownKeys, checkObject, checkOneOf, checkText, invalidError, SdError, withTimeout } from '@sd/core'
 
 /** Options of {@link advertisedAddress}. */
 export interface AdvertisedAddressOptions {
@@ -38,7 +38,7 @@ export async function advertisedAddress(options: AdvertisedAddressOptions = {}):
   const otherwise = checkOneOf('otherwise', options.otherwise ?? 'refuse', ['refuse', 'loopback'])
   const podIp = (options.environment ?? process.env)['POD_IP']
   if (podIp) {
-    if (isIP(podIp) === 0) throw invalid('POD_IP', podIp, 'an IP address')
+    if (isIP(podIp) === 0) throw invalidError('POD_IP', podIp, 'an IP address')
     return podIp
   }
   const found =
@@ -56,7 +56,7 @@ export async function advertisedAddress(options: AdvertisedAddressOptions = {}):
 
 function addressOfInterface(name: string, family: 'ipv4' | 'ipv6'): string | undefined {
   const interfaces = networkInterfaces()
-  if (!interfaces[name]) throw invalid('interface', name, `one of ${Object.keys(interfaces).join(', ')}`)
+  if (!interfaces[name]) throw invalidError('interface', name, `one of ${Object.keys(interfaces).join(', ')}`)
   const wanted = family === 'ipv4' ? 'IPv4' : 'IPv6'
   return interfaces[name].find((one) => one.family === wanted && !one.internal && isReachable(one.address))?.address
 }

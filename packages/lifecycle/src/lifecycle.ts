@@ -1,7 +1,7 @@
 import {
   guardListener,
   type InstanceSpec,
-  invalid,
+  invalidError,
   type Registration,
   SdError,
   settlesWithin,
@@ -196,7 +196,7 @@ function answerHealth(path: string, resolved: ResolvedLifecycleOptions, state: L
     const found = resolved.health?.report()
     if (found instanceof Promise) {
       found.catch(() => undefined)
-      throw invalid('health.report', 'a function that returns a promise', 'one that returns a report')
+      throw invalidError('health.report', 'a function that returns a promise', 'one that returns a report')
     }
     if (isLive) return createHealthAnswer(found?.isLive ?? true, 'not live', found?.checks)
     const isReady = state === 'ready' && (found?.isReady ?? true)
@@ -255,6 +255,6 @@ async function drain({ server, drainTimeoutMs }: ResolvedLifecycleOptions, step:
 
 function withPort(instance: LifecycleOptions['instance'], listening: number | undefined): InstanceSpec {
   const port = instance.port ?? listening
-  if (port === undefined) throw invalid('instance.port', undefined, 'a port, because the server does not tell one')
+  if (port === undefined) throw invalidError('instance.port', undefined, 'a port, because the server does not tell one')
   return { ...instance, port }
 }

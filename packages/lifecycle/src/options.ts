@@ -8,7 +8,7 @@ import {
   createServiceInstance,
   guardListener,
   type InstanceSpec,
-  invalid,
+  invalidError,
   type Registrar,
   SdError,
 } from '@sd/core'
@@ -97,12 +97,12 @@ const keys = [
 /** Checks an instance whose port may not be known yet. */
 function checkInstance(instance: LifecycleOptions['instance']): void {
   if (checkObject('instance', instance)['address'] === undefined) {
-    throw invalid('instance.address', undefined, 'the address that others reach, which await advertisedAddress() finds')
+    throw invalidError('instance.address', undefined, 'the address that others reach, which await advertisedAddress() finds')
   }
   try {
     createServiceInstance({ port: 1, ...instance })
   } catch (error) {
-    if (!SdError.isInstance(error) || error.field === undefined) throw error
+    if (!(error instanceof SdError) || error.field === undefined) throw error
     const field = `instance.${error.field}`
     throw new SdError('SD_INVALID', error.message.replace(error.field, field), { field, cause: error })
   }
@@ -120,7 +120,7 @@ export function resolveLifecycleOptions(options: LifecycleOptions): ResolvedLife
   for (const [index, hook] of onShutdown.entries()) checkFunction(`onShutdown[${index}]`, hook)
   for (const [index, signal] of signals.entries()) {
     if (!/^SIG[A-Z0-9]+$/.test(checkName(`signals[${index}]`, signal)))
-      throw invalid(`signals[${index}]`, signal, 'a signal such as SIGTERM')
+      throw invalidError(`signals[${index}]`, signal, 'a signal such as SIGTERM')
   }
   return {
     registrar,

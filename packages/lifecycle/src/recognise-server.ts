@@ -1,4 +1,4 @@
-import { invalid } from '@sd/core'
+import { invalidError } from '@sd/core'
 import { type BunServer, createBunDrain } from './bun-server.ts'
 import type { DrainableServer } from './drainable-server.ts'
 import { createFastifyDrain, type FastifyApp } from './fastify-app.ts'
@@ -28,8 +28,8 @@ export function toDrainable(server: LifecycleServer): DrainableServer {
   if (has(server, 'addHook', 'close') && typeof server.server === 'object') return createFastifyDrain(server)
   if (has(server, 'stop') && 'pendingRequests' in server) return createBunDrain(server)
   const found = mistakes.find(([methods]) => methods.every((method) => typeof Reflect.get(server, method) === 'function'))
-  if (found) throw invalid('server', found[1], found[2])
-  throw invalid(
+  if (found) throw invalidError('server', found[1], found[2])
+  throw invalidError(
     'server',
     typeof server,
     'a node:http, node:http2, grpc-js or Bun server, a Fastify application, or a DrainableServer',

@@ -33,7 +33,7 @@ export class LockRemoval {
         if (token !== undefined) return await this.#removeInTurn(session, key)
         await sleep(backoff.next(), session.lost).catch(() => undefined)
       } catch (error) {
-        if (!SdError.isInstance(error) || !error.retryable) return
+        if (!(error instanceof SdError) || !error.retryable) return
         await sleep(delayBeforeRetry(backoff, error), session.lost).catch(() => undefined)
       }
     }

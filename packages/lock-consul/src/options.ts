@@ -5,7 +5,7 @@ import {
   type ResolvedConsulConnectionOptions,
   resolveConsulConnectionOptions,
 } from '@sd/connection-consul'
-import { checkDuration, checkKnownKeys, checkName, checkObject, invalid } from '@sd/core'
+import { checkDuration, checkKnownKeys, checkName, checkObject, invalidError } from '@sd/core'
 
 /** Options of `createConsulLock`. */
 export interface ConsulLockOptions extends ConsulConnectionOptions {
@@ -40,9 +40,9 @@ const longestTtlMs = 86_400_000
 export function resolveConsulLockOptions(options: ConsulLockOptions): ResolvedConsulLockOptions {
   checkKnownKeys('', checkObject('options', options), keys)
   const lockDelayMs = checkDuration('lockDelayMs', options.lockDelayMs ?? 0)
-  if (lockDelayMs > longestLockDelayMs) throw invalid('lockDelayMs', lockDelayMs, `at most ${longestLockDelayMs}`)
+  if (lockDelayMs > longestLockDelayMs) throw invalidError('lockDelayMs', lockDelayMs, `at most ${longestLockDelayMs}`)
   const ttlMs = checkDuration('ttlMs', options.ttlMs ?? 15_000, 1_000)
-  if (ttlMs > longestTtlMs) throw invalid('ttlMs', ttlMs, `at most ${longestTtlMs}`)
+  if (ttlMs > longestTtlMs) throw invalidError('ttlMs', ttlMs, `at most ${longestTtlMs}`)
   return {
     ...resolveConsulConnectionOptions(options, checkName('name', options.name ?? 'consul')),
     prefix: checkPrefix(options.prefix ?? 'sd/locks'),

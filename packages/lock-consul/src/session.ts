@@ -1,6 +1,6 @@
 import { keepSession } from '@sd/adapter-kit'
 import { type ConsulConnection, ping, responseOf, unlessMissing } from '@sd/connection-consul'
-import { invalid, SdError } from '@sd/core'
+import { invalidError, SdError } from '@sd/core'
 import type { ResolvedConsulLockOptions } from './options.ts'
 
 /** A session on Consul that is renewed for as long as Consul can be reached. All locks of a client hang on it. */
@@ -56,7 +56,7 @@ async function explainRefusal(
       () => true,
       () => false,
     )
-    if (isHealthy) throw invalid('ttlMs', ttlMs, "at least the servers' session_ttl_min, 10 s by default")
+    if (isHealthy) throw invalidError('ttlMs', ttlMs, "at least the servers' session_ttl_min, 10 s by default")
   }
   throw error
 }

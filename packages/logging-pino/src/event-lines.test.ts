@@ -9,8 +9,8 @@ const instance = { service: 'stock', instanceId: 'i1' }
 const { origin, monitor } = { origin: 'http://127.0.0.1:1', monitor: 'outliers' }
 
 function publishAll(): void {
-  publishTelemetry('sd:v1:backend:state', { registry: 'consul', state: 'disconnected', error })
-  publishTelemetry('sd:v1:backend:state', { registry: 'consul', state: 'connected' })
+  publishTelemetry('sd:v1:backend:state', { backend: 'consul', state: 'disconnected', error })
+  publishTelemetry('sd:v1:backend:state', { backend: 'consul', state: 'connected' })
   publishTelemetry('sd:v1:registration:state', { registry: 'consul', ...instance, state: 'recovering', error })
   publishTelemetry('sd:v1:registration:state', { registry: 'consul', ...instance, state: 'failed', error })
   publishTelemetry('sd:v1:registration:state', { registry: 'consul', ...instance, state: 'active' })
@@ -43,8 +43,8 @@ test('events become lines, outside of whatever request is served', async () => {
   expect(text()).not.toContain('hunter2')
   expect(text()).not.toContain('another one')
   expect(lines().map(({ level, msg }) => `${level}: ${msg}`)).toEqual([
-    'warn: registry disconnected',
-    'info: registry connected',
+    'warn: backend disconnected',
+    'info: backend connected',
     'warn: registration recovering',
     'error: registration failed',
     'info: registration active',
@@ -62,7 +62,7 @@ test('events become lines, outside of whatever request is served', async () => {
     'info: config updated',
     'warn: config update refused',
   ])
-  expect(lines()[0]).toMatchObject({ registry: 'consul', service: 'orders', err: { code: 'SD_UNAVAILABLE' } })
+  expect(lines()[0]).toMatchObject({ backend: 'consul', service: 'orders', err: { code: 'SD_UNAVAILABLE' } })
   expect(lines()[7]).toMatchObject({ peer_service: 'stock', instance_id: 'i1', reason: 'consecutive-5xx', for_ms: 30_000 })
   expect(lines()[11]).toMatchObject({ peer_service: 'stock', path: '/items', attempt: 1, delay_ms: 50, status: 503 })
   expect(lines()[16]).toMatchObject({ config: 'app', version: 2, changed: ['db.pool.size', 'db.password'], changed_count: 2 })

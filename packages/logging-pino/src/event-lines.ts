@@ -19,10 +19,10 @@ const maxPaths = 20
 
 /** Which event makes which line. What a call says for itself in the end (refusals, retries) is told at `debug`. */
 export const eventLines: EventLines = {
-  'sd:v1:backend:state': ({ registry, state, error }) => ({
+  'sd:v1:backend:state': ({ backend, state, error }) => ({
     level: state === 'disconnected' ? 'warn' : 'info',
-    message: `registry ${state}`,
-    fields: { registry, err: error },
+    message: `backend ${state}`,
+    fields: { backend, err: error },
   }),
   'sd:v1:registration:state': ({ registry, service, instanceId, state, error }) => ({
     level: state === 'failed' ? 'error' : state === 'recovering' ? 'warn' : 'info',

@@ -104,7 +104,7 @@ test('functions of the user that throw take no line with them', () => {
   expect(JSON.parse(lines[0] ?? '')).toMatchObject({ msg: 'x' })
   const broken = createSink({ pino: { hooks: { logMethod: fail } } })
   broken.owned.logger.info('x')
-  expect(broken.failures).toMatchObject([{ writer: 'logger', error: { code: 'SD_LOG_WRITER' } }])
+  expect(broken.failures).toMatchObject([{ writer: 'logger', error: { code: 'SD_INVALID' } }])
   const own = createSink({ pino: { hooks: { logMethod: (args, method) => method.apply(owned.logger, args) } } })
   own.owned.logger.info('through a hook')
   expect(lines.at(-1)).toContain('through a hook')

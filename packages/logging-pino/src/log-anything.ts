@@ -24,7 +24,7 @@ export function logAnything(own: LogMethod | undefined, report: (error: Error) =
       try {
         log(copyArguments(args))
       } catch (error) {
-        report(toSdError(error, 'SD_LOG_WRITER', 'A line could not be logged'))
+        report(toSdError(error, 'SD_INVALID', 'A line could not be logged'))
       }
     }
   }

@@ -47,7 +47,7 @@ function checkFields(fields: LogFields): LogFields {
   try {
     return { ...checkObject('fields', fields) }
   } catch (error) {
-    if (SdError.isInstance(error)) throw error
+    if (error instanceof SdError) throw error
     return copyFields(fields)
   }
 }

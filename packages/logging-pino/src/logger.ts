@@ -6,7 +6,7 @@ import {
   checkName,
   checkObject,
   guardListener,
-  invalid,
+  invalidError,
   settlesWithin,
 } from '@sd/core'
 import { type LevelWithSilent, type Logger, type LoggerOptions as PinoOptions, pino } from 'pino'
@@ -123,7 +123,7 @@ export function createLogger(options: LoggerOptions): OwnedLogger {
 }
 
 function checkLevel(field: string, level: unknown): void {
-  if (!levels.includes(level)) throw invalid(field, level, `one of ${levels.join(', ')}`)
+  if (!levels.includes(level)) throw invalidError(field, level, `one of ${levels.join(', ')}`)
 }
 
 function warn({ writer, error, failures }: WriterFailure): void {

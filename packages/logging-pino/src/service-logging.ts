@@ -7,7 +7,7 @@ import {
   checkObject,
   guardListener,
   type Interceptor,
-  invalid,
+  invalidError,
   subscribeTelemetry,
   type TelemetryChannel,
 } from '@sd/core'
@@ -175,5 +175,5 @@ function describeRequest({ method, path, response, startedAt }: ServedRequest): 
 
 function checkHeader(field: string, name: unknown): string {
   if (typeof name === 'string' && /^[\w-]{1,100}$/.test(name)) return name.toLowerCase()
-  throw invalid(field, name, 'the name of a header')
+  throw invalidError(field, name, 'the name of a header')
 }

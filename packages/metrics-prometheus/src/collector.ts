@@ -122,7 +122,7 @@ function createRun(
       return 'ok'
     } catch (error) {
       if (!signal.aborted) onError(error)
-      return SdError.isInstance(error) && error.code === 'SD_TIMEOUT' ? 'timeout' : 'failed'
+      return error instanceof SdError && error.code === 'SD_TIMEOUT' ? 'timeout' : 'failed'
     }
   }
 }

@@ -89,31 +89,31 @@ function measureEndpoints({ series, listen, options, instanceName, instanceValue
 
 function measureRegistries({ series, listen, options }: MetricContext): void {
   const operations = series.counter({
-    name: 'registry_operations_total',
-    help: 'Operations on registries that ended, by error code, or ok.',
-    labelNames: ['registry', 'operation', 'code'],
+    name: 'backend_operations_total',
+    help: 'Completed operations on registries, configuration sources and locks, by error code, or ok.',
+    labelNames: ['backend', 'operation', 'code'],
   })
   const operationDuration = series.histogram({
-    name: 'registry_operation_duration_seconds',
-    help: 'Time that operations on registries took.',
-    labelNames: ['registry', 'operation'],
+    name: 'backend_operation_duration_seconds',
+    help: 'Duration of operations on registries, configuration sources and locks.',
+    labelNames: ['backend', 'operation'],
     buckets: options.buckets,
   })
   const stateChanges = series.counter({
-    name: 'registry_state_changes_total',
-    help: 'Changes of the connection of registries to a state.',
-    labelNames: ['registry', 'state'],
+    name: 'backend_state_changes_total',
+    help: 'State changes of connections to registries, configuration sources, locks and limiters.',
+    labelNames: ['backend', 'state'],
   })
   const registrationChanges = series.counter({
     name: 'registration_state_changes_total',
     help: 'Changes of registrations to a state.',
     labelNames: ['registry', 'service', 'state'],
   })
-  listen('sd:v1:backend:operation', ({ registry, operation, durationMs, error }) => {
-    operations.add([registry, operation, error?.code ?? 'ok'])
-    operationDuration.observe([registry, operation], durationMs / 1_000)
+  listen('sd:v1:backend:operation', ({ backend, operation, durationMs, error }) => {
+    operations.add([backend, operation, error?.code ?? 'ok'])
+    operationDuration.observe([backend, operation], durationMs / 1_000)
   })
-  listen('sd:v1:backend:state', ({ registry, state }) => stateChanges.add([registry, state]))
+  listen('sd:v1:backend:state', ({ backend, state }) => stateChanges.add([backend, state]))
   listen('sd:v1:registration:state', ({ registry, service, state }) => registrationChanges.add([registry, service, state]))
 }
 

@@ -1,4 +1,4 @@
-import { invalid, type TelemetryCall, type TelemetryEvents } from '@sd/core'
+import { invalidError, type TelemetryCall, type TelemetryEvents } from '@sd/core'
 
 /** Labels of an exemplar, which leads from a measured value to the trace of one call. */
 export type ExemplarLabels = Readonly<Record<string, string>>
@@ -42,9 +42,9 @@ function checkExemplar(labels: ExemplarLabels): ExemplarLabels {
   const copied = { ...labels }
   let length = 0
   for (const [name, value] of Object.entries(copied)) {
-    if (!labelName.test(name) || typeof value !== 'string') throw invalid(`exemplar.${name}`, value, 'a label with a string')
+    if (!labelName.test(name) || typeof value !== 'string') throw invalidError(`exemplar.${name}`, value, 'a label with a string')
     length += name.length + value.length
   }
-  if (length > longestExemplar) throw invalid('exemplar', length, `at most ${longestExemplar} characters`)
+  if (length > longestExemplar) throw invalidError('exemplar', length, `at most ${longestExemplar} characters`)
   return copied
 }

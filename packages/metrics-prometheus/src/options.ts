@@ -8,7 +8,7 @@ import {
   checkObject,
   checkText,
   guardListener,
-  invalid,
+  invalidError,
 } from '@sd/core'
 import { Registry } from 'prom-client'
 import { type ExemplarSource, readTraceParent } from './exemplars.ts'
@@ -53,7 +53,7 @@ export function resolveMetricsOptions(options: MetricsOptions): ResolvedMetricsO
   checkKnownKeys('', checkObject('options', options), keys)
   const { prefix = 'sd_', buckets = defaultBuckets, exemplar = readTraceParent, onError = () => {} } = options
   if (!/^([a-zA-Z_][a-zA-Z0-9_]*)?$/.test(checkText('prefix', prefix, 64))) {
-    throw invalid('prefix', prefix, 'letters, digits and underscores')
+    throw invalidError('prefix', prefix, 'letters, digits and underscores')
   }
   return {
     register: readRegister(options),
@@ -70,13 +70,13 @@ export function resolveMetricsOptions(options: MetricsOptions): ResolvedMetricsO
 function readRegister({ register, labels }: MetricsOptions): MetricRegister {
   if (register) {
     checkFunction('register.registerMetric', checkObject('register', register)['registerMetric'] as () => void)
-    if (labels) throw invalid('labels', labels, 'none beside a register, which has its own')
+    if (labels) throw invalidError('labels', labels, 'none beside a register, which has its own')
     return register
   }
   const made = new Registry()
   for (const [name, value] of Object.entries(checkObject('labels', labels ?? {}))) {
     if (!/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name))
-      throw invalid(`labels.${name}`, value, 'a name of letters, digits and underscores')
+      throw invalidError(`labels.${name}`, value, 'a name of letters, digits and underscores')
     checkText(`labels.${name}`, value, 255)
   }
   made.setDefaultLabels({ ...labels })
@@ -85,12 +85,12 @@ function readRegister({ register, labels }: MetricsOptions): MetricRegister {
 
 function checkBuckets(buckets: readonly number[]): readonly number[] {
   if (!Array.isArray(buckets) || buckets.length === 0 || buckets.length > 100) {
-    throw invalid('buckets', buckets, '1 to 100 upper limits in seconds')
+    throw invalidError('buckets', buckets, '1 to 100 upper limits in seconds')
   }
   let last = 0
   for (const [index, limit] of buckets.entries()) {
     const field = `buckets[${index}]`
-    if (checkNumber(field, limit, { min: 0, max: 1_000_000 }) <= last) throw invalid(field, limit, `more than ${last}`)
+    if (checkNumber(field, limit, { min: 0, max: 1_000_000 }) <= last) throw invalidError(field, limit, `more than ${last}`)
     last = limit
   }
   return buckets

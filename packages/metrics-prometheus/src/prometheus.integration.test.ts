@@ -62,7 +62,7 @@ describe.runIf(source)('a real Prometheus', () => {
       expect(await read('sd_call_duration_seconds_count{service="shop",status_class="2xx"}')).toBe(5)
       expect(await read('sum(sd_attempts_total{service="shop"})')).toBe(6)
       expect(await read('sd_calls_active{service="shop"}')).toBe(0)
-      expect(await read('sd_registry_state{registry="memory",state="connected"}')).toBe(1)
+      expect(await read('sd_backend_state{backend="memory",state="connected"}')).toBe(1)
       expect(await read('sd_registrations{registry="memory",service="shop",state="active"}')).toBe(1)
       expect(await read('sd_process_memory_bytes{area="resident"}')).toBeGreaterThan(10_000_000)
       expect(await read('sd_database_up{database="db"}')).toBe(1)

@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { checkInteger, checkKnownKeys, checkName, checkObject, invalid, toSdError } from '@sd/core'
+import { checkInteger, checkKnownKeys, checkName, checkObject, invalidError, toSdError } from '@sd/core'
 import type { Metrics } from './metrics.ts'
 
 /** Options of {@link serveMetrics}. */
@@ -34,7 +34,7 @@ export async function serveMetrics(options: ServeMetricsOptions): Promise<Metric
   const port = checkInteger('port', options.port ?? 9464, { min: 0, max: 65_535 })
   const host = checkName('host', options.host ?? '127.0.0.1')
   const path = checkName('path', options.path ?? '/metrics')
-  if (!path.startsWith('/')) throw invalid('path', path, 'a path that begins with /')
+  if (!path.startsWith('/')) throw invalidError('path', path, 'a path that begins with /')
   const server = createServer((request, response) => {
     if (request.url?.split('?', 1)[0] === path) metrics.handler(request, response)
     else response.writeHead(404).end()

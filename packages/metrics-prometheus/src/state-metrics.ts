@@ -3,8 +3,8 @@ import {
   type CircuitState,
   type ClusterStateReport,
   type ConfigStateReport,
+  type ConnectionState,
   collectStates,
-  type RegistryState,
   type StateReport,
 } from '@sd/core'
 import { createLookupCounts } from './lookup-counts.ts'
@@ -12,7 +12,7 @@ import type { MetricContext } from './metric-context.ts'
 import type { GaugeSeries } from './series.ts'
 
 const circuitStates: readonly CircuitState[] = ['closed', 'open', 'half-open', 'isolated']
-const registryStates: readonly RegistryState[] = ['connected', 'disconnected', 'closed']
+const backendStates: readonly ConnectionState[] = ['connected', 'disconnected', 'closed']
 
 /**
  * How everything that is alive is, asked for whenever the metrics are read; what is gone is gone from them too. Of several things of one
@@ -33,7 +33,7 @@ export function measureStates(context: MetricContext): void {
   const limitActive = gauge('concurrency_active', 'Work under way below a limit.', ['service', 'limit'])
   const limitWaiting = gauge('concurrency_waiting', 'Work that waits at a limit.', ['service', 'limit'])
   const budgets = gauge('retry_budget_available', 'Further attempts that would be granted now.', ['service'])
-  const connections = gauge('registry_state', 'Registries whose connection is in the state.', ['registry', 'state'])
+  const connections = gauge('backend_state', '1 for the state that the connection to a backend is in.', ['backend', 'state'])
   const registrations = gauge('registrations', 'Registrations of this process, by state.', ['registry', 'service', 'state'])
   const takeConfig = measureConfigurations(gauge)
   const countLookups = createLookupCounts(series, collect)
@@ -65,8 +65,8 @@ export function measureStates(context: MetricContext): void {
   }
   function take(state: StateReport): void {
     switch (state.kind) {
-      case 'registry':
-        for (const each of registryStates) connections.add([state.registry, each], each === state.state ? 1 : 0)
+      case 'backend':
+        for (const each of backendStates) connections.add([state.backend, each], each === state.state ? 1 : 0)
         break
       case 'registration':
         registrations.add([state.registry, state.service, state.state], 1)

@@ -7,7 +7,7 @@ import {
   checkName,
   closedError,
   hasTelemetrySubscribers,
-  invalid,
+  invalidError,
   publishTelemetry,
   type RateLimitAcquireOptions,
   type RateLimitDecision,
@@ -87,7 +87,7 @@ export function assembleRateLimiter(adapter: RateLimiterAdapter): RateLimiter {
       )
     } catch (error) {
       if (closing.signal.aborted) throw closedError(name)
-      throw SdError.isInstance(error) && error.code === 'SD_TIMEOUT' && performance.now() >= deadlineAt - 1 ? tooLong() : error
+      throw error instanceof SdError && error.code === 'SD_TIMEOUT' && performance.now() >= deadlineAt - 1 ? tooLong() : error
     } finally {
       waiting--
       line.delete(comesUp)
@@ -141,9 +141,9 @@ interface CheckedAcquire {
 
 function checkAcquire(key: string, options: RateLimitAcquireOptions, burst: number): CheckedAcquire {
   // The key may be a secret, such as an API key, so it is not shown.
-  if (typeof key !== 'string') throw invalid('key', typeof key, 'a string')
+  if (typeof key !== 'string') throw invalidError('key', typeof key, 'a string')
   if (key.length === 0 || key.length > 512 || !key.isWellFormed()) {
-    throw invalid('key', `${key.length} characters`, '1 to 512 characters of well-formed Unicode')
+    throw invalidError('key', `${key.length} characters`, '1 to 512 characters of well-formed Unicode')
   }
   checkKnownKeys('', options, ['cost', 'wait', 'signal'])
   return {

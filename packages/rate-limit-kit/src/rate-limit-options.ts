@@ -1,4 +1,4 @@
-import { checkDuration, checkInteger, checkOneOf, invalid, MAX_DURATION_MS } from '@sd/core'
+import { checkDuration, checkInteger, checkOneOf, invalidError, MAX_DURATION_MS } from '@sd/core'
 
 /**
  * How units come back. `gcra` is a token bucket: `burst` at once, and units come back evenly. `sliding-window` has at most `limit`
@@ -42,11 +42,11 @@ export function checkRateLimit(options: RateLimitOptions): RateLimitRule {
   const limit = checkInteger('limit', options.limit, units)
   const windowMs = checkDuration('windowMs', options.windowMs, 1)
   if (algorithm === 'sliding-window' && options.burst !== undefined) {
-    throw invalid('burst', options.burst, 'no burst with a sliding window')
+    throw invalidError('burst', options.burst, 'no burst with a sliding window')
   }
   const burst = checkInteger('burst', options.burst ?? limit, units)
   if ((burst * windowMs) / limit > MAX_DURATION_MS) {
-    throw invalid('burst', burst, `a burst that comes back within ${MAX_DURATION_MS} ms`)
+    throw invalidError('burst', burst, `a burst that comes back within ${MAX_DURATION_MS} ms`)
   }
   return { algorithm, limit, windowMs, burst }
 }

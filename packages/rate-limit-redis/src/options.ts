@@ -1,5 +1,5 @@
 import { type Credentials, checkCredentials, checkProvided, type Provided } from '@sd/adapter-kit'
-import { checkDuration, checkInteger, checkKnownKeys, checkName, checkNumber, checkOneOf, invalid } from '@sd/core'
+import { checkDuration, checkInteger, checkKnownKeys, checkName, checkNumber, checkOneOf, invalidError } from '@sd/core'
 import { checkRateLimit, type RateLimiterOptions, type RateLimitRule, rateLimiterKeys } from '@sd/rate-limit-kit'
 import { checkTls, type TlsOptions } from '@sd/tls'
 
@@ -60,7 +60,7 @@ export function resolveRedisRateLimiterOptions(options: RedisRateLimiterOptions)
   const rule = checkRateLimit(options)
   const endpoint = checkEndpoint(options.endpoint ?? '127.0.0.1:6379')
   const { credentials, tls } = options
-  if (tls !== undefined && !endpoint.secure) throw invalid('tls', 'TLS options', 'an endpoint that begins with rediss://')
+  if (tls !== undefined && !endpoint.secure) throw invalidError('tls', 'TLS options', 'an endpoint that begins with rediss://')
   const share = checkNumber('localShare', options.localShare ?? 1, { min: 1e-6, max: 1 })
   return {
     ...endpoint,
@@ -84,5 +84,5 @@ function checkEndpoint(endpoint: unknown): Pick<ResolvedRedisRateLimiterOptions,
     return { host: match[2] ?? (match[3] as string), port, secure: match[1]?.toLowerCase() === 'rediss' }
   }
   const shown = typeof endpoint === 'string' && endpoint.includes('@') ? 'a text with "@"' : endpoint
-  throw invalid('endpoint', shown, 'host:port, redis://host:port or rediss://host:port, credentials apart')
+  throw invalidError('endpoint', shown, 'host:port, redis://host:port or rediss://host:port, credentials apart')
 }

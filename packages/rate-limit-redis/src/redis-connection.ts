@@ -1,10 +1,10 @@
 import { createClient, type RedisClientOptions } from '@redis/client'
 import { type Credentials, connectionHint, resolveProvided } from '@sd/adapter-kit'
 import {
+  type ConnectionState,
   closedError,
   createBackoff,
   type OperationOptions,
-  type RegistryState,
   SdError,
   type SdErrorCode,
   sleep,
@@ -18,7 +18,7 @@ import type { ResolvedRedisRateLimiterOptions } from './options.ts'
 /** A connection that comes back by itself. */
 export interface RedisConnection {
   /** How it is. */
-  readonly state: RegistryState
+  readonly state: ConnectionState
   /** Sends one command. While there is no connection it fails at once. @throws SdError why it got no answer */
   send(command: readonly string[], options?: OperationOptions): Promise<unknown>
   /** Ends it for good. Idempotent. */
@@ -118,7 +118,7 @@ export function openConnection(options: ResolvedRedisRateLimiterOptions): RedisC
       try {
         return await withTimeout({ timeoutMs: operationTimeoutMs, what: `${name} command`, signal }, () => run(command))
       } catch (error) {
-        if (SdError.isInstance(error) && error.code === 'SD_TIMEOUT' && current === client && ++silent >= SILENT_COMMANDS)
+        if (error instanceof SdError && error.code === 'SD_TIMEOUT' && current === client && ++silent >= SILENT_COMMANDS)
           drop(error)
         throw error
       }
@@ -171,7 +171,7 @@ const isElsewhere: ReadonlySet<string> = new Set(['READONLY', 'MASTERDOWN', 'NOA
  * @see https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors
  */
 export function replyCode(error: unknown): string | undefined {
-  const reply = SdError.isInstance(error) ? error.cause : error
+  const reply = error instanceof SdError ? error.cause : error
   return reply instanceof Error ? /^[A-Z]+(?= |$)/.exec(reply.message)?.[0] : undefined
 }
 
@@ -187,7 +187,7 @@ const meanings: Readonly<Record<string, readonly [SdErrorCode, way?: string]>> =
 
 /** What an error of the library means. What is not known here may pass by itself: a server that loads, is busy or full. */
 function translate(name: string, error: unknown, prefix: string): SdError {
-  if (SdError.isInstance(error)) return error
+  if (error instanceof SdError) return error
   const [code, way] = meanings[replyCode(error) ?? ''] ?? ['SD_UNAVAILABLE']
   const hint = connectionHint(error) ?? way?.replace('the prefix', `the prefix "${prefix}"`)
   return withHint(toSdError(error, code, name), hint)

@@ -1,4 +1,4 @@
-import { type OperationOptions, type RateLimitDecision, type RateLimiter, type RegistryState, SdError } from '@sd/core'
+import { type ConnectionState, type OperationOptions, type RateLimitDecision, type RateLimiter, SdError } from '@sd/core'
 import { assembleRateLimiter, createLocalRateLimit, describeBucket, describeWindow } from '@sd/rate-limit-kit'
 import { type RedisRateLimiterOptions, resolveRedisRateLimiterOptions } from './options.ts'
 import { openConnection, replyCode } from './redis-connection.ts'
@@ -7,7 +7,7 @@ import { bucketScript, type Script, windowScript } from './scripts.ts'
 /** A rate limiter whose limits are shared by all processes that use the same Redis. */
 export interface RedisRateLimiter extends RateLimiter {
   /** How the connection is. */
-  readonly state: RegistryState
+  readonly state: ConnectionState
   /** Asks Redis for an answer, whatever `whenUnavailable` says: for start-up and health checks. @throws SdError why there is none */
   ping(options?: OperationOptions): Promise<void>
 }
@@ -70,7 +70,7 @@ export function createRedisRateLimiter(options: RedisRateLimiterOptions): RedisR
       try {
         return await ask(key, cost, signal)
       } catch (error) {
-        if (SdError.isInstance(error) && (error.code === 'SD_ABORTED' || error.code === 'SD_CLOSED')) throw error
+        if (error instanceof SdError && (error.code === 'SD_ABORTED' || error.code === 'SD_CLOSED')) throw error
         return decideAlone(key, cost, error)
       }
     },

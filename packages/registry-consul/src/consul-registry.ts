@@ -1,4 +1,4 @@
-import { assembleRegistry, decodeEntries, keepLatest, type ReadOptions } from '@sd/adapter-kit'
+import { assembleRegistry, decodeEntries, keepLatest, type OperationContext } from '@sd/adapter-kit'
 import { createConsulConnection, type Found, followQuery, ping, type Query, queryOnce } from '@sd/connection-consul'
 import { createSnapshot, keepIfSame, type Registry, SdError, type ServiceSnapshot } from '@sd/core'
 import { createConsulAgent } from './consul-agent.ts'
@@ -41,7 +41,7 @@ export function createConsulRegistry(options: ConsulRegistryOptions = {}): Regis
   async function toSnapshot(
     service: string,
     { body, index: revision, filtered }: Found,
-    { signal, previous }: ReadOptions & { readonly previous?: ServiceSnapshot | undefined },
+    { signal, previous }: OperationContext & { readonly previous?: ServiceSnapshot | undefined },
   ): Promise<ServiceSnapshot> {
     if (filtered) throw access.hidden(`only a part of ${service}`)
     const entries = readEntries(body, nameOf(service))

@@ -6,7 +6,7 @@ import {
   checkOneOf,
   checkText,
   type HealthCheckSpec,
-  invalid,
+  invalidError,
   isSecureProtocol,
   type ServiceInstance,
 } from '@sd/core'
@@ -44,7 +44,7 @@ const keys = ['type', 'path', 'grpcService', 'secure', 'skipTlsVerify', 'interva
 
 /** Checks a list of health checks. @throws SdError `SD_INVALID` that names the field */
 export function checkHealthChecks(field: string, value: unknown): readonly HealthCheckSettings[] {
-  if (!Array.isArray(value) || value.length > 16) throw invalid(field, value, 'an array of at most 16 checks')
+  if (!Array.isArray(value) || value.length > 16) throw invalidError(field, value, 'an array of at most 16 checks')
   return value.map((one: unknown, index) => checkHealthCheck(`${field}[${index}]`, one))
 }
 
@@ -52,7 +52,7 @@ function checkHealthCheck(field: string, value: unknown): HealthCheckSettings {
   const check = checkObject(field, value) as Partial<ConsulHealthCheck>
   checkKnownKeys(field, check, keys)
   const path = checkText(`${field}.path`, check.path ?? '/', 2_048)
-  if (!path.startsWith('/')) throw invalid(`${field}.path`, path, 'a path that begins with a slash')
+  if (!path.startsWith('/')) throw invalidError(`${field}.path`, path, 'a path that begins with a slash')
   return {
     type: checkOneOf(`${field}.type`, check.type as 'http', ['http', 'tcp', 'grpc']),
     path,

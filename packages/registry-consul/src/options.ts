@@ -4,7 +4,7 @@ import {
   type ResolvedConsulConnectionOptions,
   resolveConsulConnectionOptions,
 } from '@sd/connection-consul'
-import { checkBoolean, checkDuration, checkKnownKeys, checkName, checkObject, invalid } from '@sd/core'
+import { checkBoolean, checkDuration, checkKnownKeys, checkName, checkObject, invalidError } from '@sd/core'
 import { type ConsulHealthCheck, checkHealthChecks, type HealthCheckSettings } from './health-checks.ts'
 
 /** Options of `createConsulRegistry`. Instances are looked for in `datacenter`, and registered in that of the agent. */
@@ -54,5 +54,5 @@ export function resolveConsulRegistryOptions(options: ConsulRegistryOptions): Re
 
 function checkPrefix(value: unknown): string {
   if (typeof value === 'string' && /^[A-Za-z0-9._-]{0,128}$/.test(value)) return value
-  throw invalid('prefix', value, 'at most 128 of A-Z, a-z, 0-9, ".", "_", "-"')
+  throw invalidError('prefix', value, 'at most 128 of A-Z, a-z, 0-9, ".", "_", "-"')
 }

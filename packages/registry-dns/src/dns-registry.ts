@@ -1,9 +1,9 @@
-import { assembleDiscoverySource } from '@sd/adapter-kit'
+import { assembleReadOnlyRegistry } from '@sd/adapter-kit'
 import {
   closedError,
   createSnapshot,
-  type DiscoverySource,
   publishTelemetry,
+  type ReadOnlyRegistry,
   SdError,
   type ServiceSnapshot,
   sleep,
@@ -28,7 +28,7 @@ const jitter = 0.1
  *
  * @throws SdError `SD_INVALID` that names the option
  */
-export function createDnsRegistry(options: DnsRegistryOptions): DiscoverySource {
+export function createDnsRegistry(options: DnsRegistryOptions): ReadOnlyRegistry {
   const settings = resolveDnsRegistryOptions(options)
   const { name, domain, template, minTtlMs, refreshIntervalMs, operationTimeoutMs } = settings
   const resolver = createResolver(settings)
@@ -53,13 +53,13 @@ export function createDnsRegistry(options: DnsRegistryOptions): DiscoverySource 
     const kept = (previous?.instances ?? []).filter(({ metadata }) => failed.has(metadata['target'] ?? ''))
     for (const [target, error] of failed) {
       const told = new SdError('SD_UNAVAILABLE', `${name} lists ${service} without ${target}: ${error.message}`, { cause: error })
-      publishTelemetry('sd:v1:backend:operation', { registry: name, operation: 'resolve', service, durationMs: 0, error: told })
+      publishTelemetry('sd:v1:backend:operation', { backend: name, operation: 'resolve', service, durationMs: 0, error: told })
     }
     const stale = failed.size > 0
     return { snapshot: createSnapshot({ service, instances: [...kept, ...instances], stale, previous }), ttlMs }
   }
 
-  const { registry } = assembleDiscoverySource({
+  const { registry } = assembleReadOnlyRegistry({
     name,
     capabilities,
     operationTimeoutMs,

@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram'
 import { isIPv6, connect as openStream } from 'node:net'
-import type { ServerEndpoint } from '@sd/adapter-kit'
+import type { ServerAddress } from '@sd/adapter-kit'
 import { type DnsQuery, type DnsReply, readReply } from './message.ts'
 
 /** What an exchange with one server ended with. */
@@ -24,7 +24,7 @@ const maxFrameBytes = 2 + 65_535
 const maxForeignPackets = 32
 
 /** Asks one server once. Never rejects; an exchange that is aborted counts as late. */
-export type Exchange = (server: ServerEndpoint, query: DnsQuery, options: ExchangeOptions) => Promise<ExchangeResult>
+export type Exchange = (server: ServerAddress, query: DnsQuery, options: ExchangeOptions) => Promise<ExchangeResult>
 
 /**
  * Asks in a datagram from a port that the system draws at random. The socket is connected, so that the system drops what comes from elsewhere

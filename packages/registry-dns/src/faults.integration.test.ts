@@ -1,6 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
-import type { DiscoverySource } from '@sd/core'
+import type { ReadOnlyRegistry } from '@sd/core'
 import { type DnsServer, freePort, obtainServer, startDns, startToxiproxy, type Toxiproxy } from '@sd/test-servers'
 import { eventually, probeWatch, within } from '@sd/testing'
 import { decode } from 'dns-packet'
@@ -29,7 +29,7 @@ describe.runIf(dns && toxiproxy)('faults of a real server', { timeout: 60_000 },
   })
   afterAll(() => Promise.all([server.close(), proxy.close()]))
 
-  function open(options: Partial<DnsRegistryOptions> = {}): DiscoverySource {
+  function open(options: Partial<DnsRegistryOptions> = {}): ReadOnlyRegistry {
     const servers = [`127.0.0.1:${server.port}`]
     const registry = createDnsRegistry({ servers, domain, minTtlMs: 100, timeoutMs: 500, operationTimeoutMs: 4_000, ...options })
     opened.push(registry)
@@ -46,7 +46,7 @@ describe.runIf(dns && toxiproxy)('faults of a real server', { timeout: 60_000 },
     return socket.address().port
   }
 
-  const follow = (registry: DiscoverySource): ReturnType<typeof probeWatch<{ instances: readonly unknown[] }>> =>
+  const follow = (registry: ReadOnlyRegistry): ReturnType<typeof probeWatch<{ instances: readonly unknown[] }>> =>
     probeWatch((options) => registry.watch('orders', options), 20_000)
 
   for (const [what, stop, start] of [

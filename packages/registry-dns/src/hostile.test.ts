@@ -1,4 +1,4 @@
-import { type DiscoverySource, SdError } from '@sd/core'
+import { type ReadOnlyRegistry, SdError } from '@sd/core'
 import { createSeededRandom } from '@sd/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createDnsRegistry } from './index.ts'
@@ -24,7 +24,7 @@ function answerBadly(genuine: Buffer, transport: Transport): readonly Buffer[] {
 
 describe('a hostile server', () => {
   let server: FakeDns
-  let registry: DiscoverySource
+  let registry: ReadOnlyRegistry
   beforeAll(async () => {
     server = await startFakeDns((query, transport) => {
       const name = query.questions?.[0]?.name ?? ''
@@ -49,7 +49,7 @@ describe('a hostile server', () => {
           for (const one of instances) expect(one).toMatchObject({ service: 'orders', port: expect.any(Number) })
           return 'a list'
         },
-        (error: unknown) => (SdError.isInstance(error) ? error.code : String(error)),
+        (error: unknown) => (error instanceof SdError ? error.code : String(error)),
       )
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
     }

@@ -1,6 +1,6 @@
 import dns from 'node:dns'
 import { isIP, isIPv6 } from 'node:net'
-import { checkEndpoints, type ServerEndpoint } from '@sd/adapter-kit'
+import { checkServerAddresses, type ServerAddress } from '@sd/adapter-kit'
 import {
   checkBoolean,
   checkDuration,
@@ -11,7 +11,7 @@ import {
   checkObject,
   checkOneOf,
   createServiceInstance,
-  invalid,
+  invalidError,
   splitPortReference,
 } from '@sd/core'
 import { expandTemplate, isDnsName } from './dns-name.ts'
@@ -70,7 +70,7 @@ export interface DnsRegistryOptions {
 
 /** Options with their defaults filled in. */
 export interface ResolvedDnsRegistryOptions {
-  readonly servers: readonly ServerEndpoint[]
+  readonly servers: readonly ServerAddress[]
   readonly domain: string | undefined
   readonly template: string | ((service: string) => string)
   readonly portName: string
@@ -130,29 +130,29 @@ export function resolveDnsRegistryOptions(options: DnsRegistryOptions): Resolved
   }
 }
 
-function checkServers(value: unknown): readonly ServerEndpoint[] {
-  const servers = checkEndpoints('servers', value, 53)
+function checkServers(value: unknown): readonly ServerAddress[] {
+  const servers = checkServerAddresses('servers', value, 53)
   for (const [index, { host, secure }] of servers.entries()) {
     if (secure || isIP(host) === 0)
-      throw invalid(`servers[${index}]`, host, 'an IP address without https://, such as 10.0.0.2:53')
+      throw invalidError(`servers[${index}]`, host, 'an IP address without https://, such as 10.0.0.2:53')
   }
   return servers
 }
 
 /** The servers that Node read from the system, or was told by `dns.setServers`. An IPv6 address has brackets only where it has a port. */
-function systemServers(): readonly ServerEndpoint[] {
-  const servers = dns.getServers().map((text): ServerEndpoint => {
+function systemServers(): readonly ServerAddress[] {
+  const servers = dns.getServers().map((text): ServerAddress => {
     const match = isIPv6(text) ? null : /^\[?(.*?)\]?:(\d+)$/.exec(text)
     return { secure: false, host: match?.[1] ?? text, port: Number(match?.[2] ?? 53) }
   })
-  if (servers.length === 0) throw invalid('servers', 'nothing', 'DNS servers, because the system names none')
+  if (servers.length === 0) throw invalidError('servers', 'nothing', 'DNS servers, because the system names none')
   return servers
 }
 
 function checkDomain(value: unknown): string {
   const domain = checkName('domain', value, 253).replace(/\.$/, '')
   if (isDnsName(domain)) return domain
-  throw invalid('domain', value, 'a DNS name such as example.com')
+  throw invalidError('domain', value, 'a DNS name such as example.com')
 }
 
 function checkTemplate(
@@ -161,25 +161,25 @@ function checkTemplate(
   domain: string | undefined,
 ): ResolvedDnsRegistryOptions['template'] {
   if (typeof value === 'function') return checkFunction('template', value)
-  if (value === undefined && domain === undefined) throw invalid('domain', value, 'a domain, or a template')
+  if (value === undefined && domain === undefined) throw invalidError('domain', value, 'a domain, or a template')
   const template = checkName('template', value ?? (records === 'srv' ? '_{service}._tcp.{domain}' : '{service}.{domain}'), 253)
   if (template.includes('{domain}') && domain === undefined)
-    throw invalid('domain', domain, 'a domain, because template has {domain}')
+    throw invalidError('domain', domain, 'a domain, because template has {domain}')
   if (template.includes('{service}') && isDnsName(expandTemplate(template, 'x', domain, 'http'))) return template
-  throw invalid('template', template, 'a DNS name with {service}, such as {service}.service.consul')
+  throw invalidError('template', template, 'a DNS name with {service}, such as {service}.service.consul')
 }
 
 function checkPortName(value: unknown, { template, portName }: DnsRegistryOptions): string {
   const hasPlace = typeof template === 'string' && template.includes('{port}')
-  if (portName !== undefined && !hasPlace) throw invalid('portName', portName, 'none, because template has no {port}')
+  if (portName !== undefined && !hasPlace) throw invalidError('portName', portName, 'none, because template has no {port}')
   if (typeof value === 'string' && splitPortReference(`x:${value}`)) return value
-  throw invalid('portName', value, '1 to 63 lower-case letters, digits and inner hyphens with at least one letter')
+  throw invalidError('portName', value, '1 to 63 lower-case letters, digits and inner hyphens with at least one letter')
 }
 
 function checkPort(value: number | undefined, records: DnsRecords): number | undefined {
   if (records === 'address') return checkInteger('port', value, { min: 1, max: 65_535 })
   if (value === undefined) return undefined
-  throw invalid('port', value, "no port, because SRV records have one; or records: 'address'")
+  throw invalidError('port', value, "no port, because SRV records have one; or records: 'address'")
 }
 
 /** Refused here, what every instance would be refused for later. */
@@ -189,5 +189,5 @@ function checkProtocol(protocol: string): string {
 
 function checkFamily(value: unknown): AddressFamily {
   if (value === 4 || value === 6 || value === 'any') return value
-  throw invalid('family', value, "4, 6 or 'any'")
+  throw invalidError('family', value, "4, 6 or 'any'")
 }

@@ -1,5 +1,5 @@
 import { buildForeignInstance, decodeEntries } from '@sd/adapter-kit'
-import { invalid, isSecureProtocol, protocolAtPort, type SdError, type ServiceInstance, splitPortReference } from '@sd/core'
+import { invalidError, isSecureProtocol, protocolAtPort, type SdError, type ServiceInstance, splitPortReference } from '@sd/core'
 import { SERVER_NAME_METADATA } from '@sd/tls'
 import type { SrvData } from 'dns-packet'
 import { expandTemplate, isDnsName, normalizeName } from './dns-name.ts'
@@ -49,7 +49,11 @@ export function createServiceReader(settings: ResolvedDnsRegistryOptions, resolv
   function nameOf(service: string): string {
     const name = typeof template === 'function' ? template(service) : expandTemplate(template, service, domain, portName)
     if (typeof name === 'string' && isDnsName(name)) return normalizeName(name)
-    throw invalid('service', service, 'letters, digits, hyphens, underscores and dots that make a DNS name with the template')
+    throw invalidError(
+      'service',
+      service,
+      'letters, digits, hyphens, underscores and dots that make a DNS name with the template',
+    )
   }
 
   /** The addresses of a name. @param brought looks up what came along with another answer */

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { isIPv6 } from 'node:net'
-import type { ServerEndpoint } from '@sd/adapter-kit'
+import type { ServerAddress } from '@sd/adapter-kit'
 import { createSemaphore, SdError } from '@sd/core'
 import { type ExchangeResult, exchangeDatagram, exchangeStream } from './exchange.ts'
 import { type Finding, interpret, maxAliases, type RecordData } from './interpret.ts'
@@ -44,7 +44,7 @@ export function createResolver({ servers, transport, timeoutMs, name: registry }
   let preferred = 0
 
   /** Asks one server: over a connection what does not fit into a datagram, without the extension who does not know it. */
-  async function askServer(server: ServerEndpoint, question: DnsQuestion, signal: AbortSignal): Promise<ExchangeResult> {
+  async function askServer(server: ServerAddress, question: DnsQuestion, signal: AbortSignal): Promise<ExchangeResult> {
     const options = { timeoutMs, signal }
     const draw = (extended: boolean): ReturnType<typeof encodeQuery> => encodeQuery(question, randomInt(65_536), extended)
     let result = await exchange(server, draw(true), options)
@@ -59,7 +59,7 @@ export function createResolver({ servers, transport, timeoutMs, name: registry }
   /** Asks all servers, beginning with the one that answered last, and once more those that said nothing: datagrams get lost. */
   async function query<T extends QueryType>(question: TypedQuestion<T>, signal: AbortSignal): Promise<Answered<T>> {
     const turns = [...servers.slice(preferred), ...servers.slice(0, preferred)]
-    const reasons = new Map<ServerEndpoint, string>()
+    const reasons = new Map<ServerAddress, string>()
     for (const server of turns) {
       const result = await queries.run(signal, () => askServer(server, question, signal))
       signal.throwIfAborted()
@@ -98,6 +98,6 @@ export function createResolver({ servers, transport, timeoutMs, name: registry }
   }
 }
 
-function showServer({ host, port }: ServerEndpoint): string {
+function showServer({ host, port }: ServerAddress): string {
   return `${isIPv6(host) ? `[${host}]` : host}:${port}`
 }

@@ -1,4 +1,4 @@
-import { assembleRegistry, decodeEntries, type ReadOptions } from '@sd/adapter-kit'
+import { assembleRegistry, decodeEntries, type OperationContext } from '@sd/adapter-kit'
 import { createEtcdConnection, followPrefix, type KeyValues, listPrefix } from '@sd/connection-etcd'
 import {
   createSnapshot,
@@ -91,7 +91,7 @@ export function createEtcdRegistry(options: EtcdRegistryOptions = {}): Registry 
     },
     remove: async (service, instanceId) =>
       void (await connection.run((client) => client.delete().key(keyOf(service, instanceId)).exec())),
-    ping: async (_: ReadOptions) => void (await connection.run((client) => client.get(`${prefix}/`).exec())),
+    ping: async (_: OperationContext) => void (await connection.run((client) => client.get(`${prefix}/`).exec())),
     follow: (service, { offer, previous, signal }) =>
       followPrefix(connection, folderOf(service), { signal, onChange: (all) => offer(toSnapshot(service, all, previous())) }),
     followServices: ({ offer, previous, signal }) =>

@@ -57,7 +57,7 @@ export function createFailoverRegistry(options: FailoverRegistryOptions): Failov
   let closing: Promise<void> | undefined
 
   function observe<T>(operation: string, signal: AbortSignal | undefined, run: () => Promise<T>, service?: string): Promise<T> {
-    return observeOperation({ registry: name, operation, ...(service !== undefined && { service }) }, () => {
+    return observeOperation({ backend: name, operation, ...(service !== undefined && { service }) }, () => {
       if (closing) throw closedError(name)
       if (signal?.aborted) throw abortError(signal, name)
       return run()

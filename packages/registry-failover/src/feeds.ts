@@ -1,7 +1,7 @@
 import {
   type AllServices,
   createWatchHub,
-  type DiscoverySource,
+  type ReadOnlyRegistry,
   type ServiceSnapshot,
   type Watched,
   type WatchHub,
@@ -37,7 +37,7 @@ export function createFeeds(name: string, pool: MemberPool): Feeds {
 
   function createHub<T>(
     mergerOf: (key: string) => Merger<T>,
-    watch: (source: DiscoverySource, key: string, signal: AbortSignal) => AsyncIterable<Watched<T>>,
+    watch: (source: ReadOnlyRegistry, key: string, signal: AbortSignal) => AsyncIterable<Watched<T>>,
     check: () => void = () => {},
   ): WatchHub<T> {
     const byKey = new Map<string, Feed<T>>()

@@ -1,4 +1,4 @@
-import { checkFunction, guardListener, publishTelemetry, type RegistryState, type SdError } from '@sd/core'
+import { type ConnectionState, checkFunction, guardListener, publishTelemetry, type SdError } from '@sd/core'
 import { createMember, type Member } from './member.ts'
 import type { ResolvedFailoverSettings } from './options.ts'
 import { createSelection } from './selection.ts'
@@ -15,7 +15,7 @@ export interface MemberPool {
   /** Those that hold registrations now, the best first; none until the first choice. */
   readonly writing: readonly Member[]
   /** How the whole is. */
-  readonly state: RegistryState
+  readonly state: ConnectionState
   /** Why no member that is read answers. */
   readonly error: SdError | undefined
   /** How every member is. */
@@ -44,7 +44,7 @@ export function createMemberPool(name: string, initial: ResolvedFailoverSettings
   let writing: readonly Member[] = []
   let settling = Promise.withResolvers<void>()
   let closed = false
-  let lastState: RegistryState = 'disconnected'
+  let lastState: ConnectionState = 'disconnected'
   let lastStatus = ''
   members = settings.members.map(open)
   decide()
@@ -53,7 +53,7 @@ export function createMemberPool(name: string, initial: ResolvedFailoverSettings
     return createMember({ settings: member, timing: () => settings, onProbe: decide })
   }
 
-  function currentState(): RegistryState {
+  function currentState(): ConnectionState {
     if (closed) return 'closed'
     return reading.some(({ health }) => health.state === 'healthy') ? 'connected' : 'disconnected'
   }
@@ -90,7 +90,7 @@ export function createMemberPool(name: string, initial: ResolvedFailoverSettings
     const status = describe()
     if (status.state !== lastState) {
       lastState = status.state
-      publishTelemetry('sd:v1:backend:state', { registry: name, state: status.state, error: firstError() })
+      publishTelemetry('sd:v1:backend:state', { backend: name, state: status.state, error: firstError() })
     }
     const { mode, state } = status
     const fingerprint = JSON.stringify([mode, state, status.members.map(({ lastError: _, ...rest }) => rest)])

@@ -7,15 +7,15 @@ import {
   checkName,
   checkObject,
   checkOneOf,
-  type DiscoverySource,
-  invalid,
+  invalidError,
+  type ReadOnlyRegistry,
   type Registry,
 } from '@sd/core'
 
 /** One of the registries that are used as one. */
 export interface FailoverMember {
   /** The registry, or a source that is only read, such as DNS or a file. */
-  readonly registry: DiscoverySource
+  readonly registry: ReadOnlyRegistry
   /** Name in the status and in messages; no two members share one. @default the registry's own name */
   readonly name?: string
   /** The lowest is preferred; of equal ones the first in the list. From 0 to 65,535. @default 0 */
@@ -69,7 +69,7 @@ export interface MemberSettings {
   /** See {@link FailoverMember.name}. */
   readonly name: string
   /** Where instances are looked for. */
-  readonly source: DiscoverySource
+  readonly source: ReadOnlyRegistry
   /** See {@link FailoverMember.priority}. */
   readonly priority: number
   /** See {@link FailoverMember.read}. */
@@ -117,7 +117,7 @@ export function resolveFailoverSettings(settings: FailoverSettings): ResolvedFai
 function resolve(settings: FailoverSettings): ResolvedFailoverSettings {
   const mode = checkOneOf('mode', settings.mode ?? 'priority', ['priority', 'migration'])
   const writeTo = checkOneOf('writeTo', settings.writeTo ?? 'all', ['all', 'active'])
-  if (mode === 'migration' && writeTo === 'active') throw invalid('writeTo', writeTo, 'all in the mode migration')
+  if (mode === 'migration' && writeTo === 'active') throw invalidError('writeTo', writeTo, 'all in the mode migration')
   return {
     members: readMembers(settings.members),
     mode,
@@ -132,19 +132,19 @@ function resolve(settings: FailoverSettings): ResolvedFailoverSettings {
 
 function readMembers(given: readonly FailoverMember[]): readonly MemberSettings[] {
   if (!Array.isArray(given) || given.length === 0 || given.length > maxMembers) {
-    throw invalid('members', given, `an array of 1 to ${maxMembers} members`)
+    throw invalidError('members', given, `an array of 1 to ${maxMembers} members`)
   }
   const members = given.map(readMember)
   for (const [index, { name, source }] of members.entries()) {
     const before = members.slice(0, index)
     if (before.some((member) => member.name === name)) {
-      throw invalid(`members[${index}].name`, name, 'a name that no other member has')
+      throw invalidError(`members[${index}].name`, name, 'a name that no other member has')
     }
     if (before.some((member) => member.source === source)) {
-      throw invalid(`members[${index}].registry`, `that of ${name} again`, 'each registry once')
+      throw invalidError(`members[${index}].registry`, `that of ${name} again`, 'each registry once')
     }
   }
-  if (!members.some(({ read }) => read)) throw invalid('members', 'none that is read', 'at least one that is read')
+  if (!members.some(({ read }) => read)) throw invalidError('members', 'none that is read', 'at least one that is read')
   // The sort is stable: of equal priorities the first in the list comes first.
   return members.sort((a, b) => a.priority - b.priority)
 }
@@ -159,7 +159,7 @@ function readMember(member: FailoverMember, index: number): MemberSettings {
   }
   const canWrite = canRegister(source)
   const write = checkBoolean(`${field}.write`, member.write ?? canWrite)
-  if (write && !canWrite) throw invalid(`${field}.write`, true, 'false, because this registry is only read')
+  if (write && !canWrite) throw invalidError(`${field}.write`, true, 'false, because this registry is only read')
   return {
     name: checkName(`${field}.name`, member.name ?? source.name),
     source,
@@ -169,6 +169,6 @@ function readMember(member: FailoverMember, index: number): MemberSettings {
   }
 }
 
-function canRegister(source: DiscoverySource): source is Registry {
+function canRegister(source: ReadOnlyRegistry): source is Registry {
   return source.capabilities.register && 'register' in source
 }

@@ -138,7 +138,7 @@ describe('the status', () => {
     const [a, b] = [createTestMember('a'), createTestMember('b', { write: false })]
     const told: FailoverStatus[] = []
     const events: TelemetryEvents['sd:v1:backend:state'][] = []
-    const stopEvents = subscribeTelemetry('sd:v1:backend:state', (event) => event.registry === 'both' && events.push(event))
+    const stopEvents = subscribeTelemetry('sd:v1:backend:state', (event) => event.backend === 'both' && events.push(event))
     const registry = createTestRegistry([a, b], { name: 'both' })
     const stop = registry.onChange((status) => told.push(status))
     expect(registry.status().members.map(({ state }) => state)).toEqual(['unknown', 'unknown'])

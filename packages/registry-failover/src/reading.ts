@@ -1,4 +1,4 @@
-import { abortError, type DiscoverySource, SdError, toSdError, withTimeout } from '@sd/core'
+import { abortError, type ReadOnlyRegistry, SdError, toSdError, withTimeout } from '@sd/core'
 import type { Member } from './member.ts'
 import type { MemberPool } from './member-pool.ts'
 import { combine, type Merger, type Part } from './merge.ts'
@@ -40,7 +40,7 @@ export async function askEach<T>(
 export async function readMerged<T>(
   pool: MemberPool,
   merger: Merger<T>,
-  question: Omit<Question<T>, 'ask'> & { readonly ask: (source: DiscoverySource, signal: AbortSignal) => Promise<T> },
+  question: Omit<Question<T>, 'ask'> & { readonly ask: (source: ReadOnlyRegistry, signal: AbortSignal) => Promise<T> },
 ): Promise<T> {
   const { what, signal } = question
   if (pool.reading.length === 0) {

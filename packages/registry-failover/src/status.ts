@@ -1,4 +1,4 @@
-import type { RegistryState, SdError } from '@sd/core'
+import type { ConnectionState, SdError } from '@sd/core'
 import type { FailoverMode } from './options.ts'
 
 /**
@@ -31,7 +31,7 @@ export interface FailoverStatus {
   /** How members are used together. */
   readonly mode: FailoverMode
   /** As `state` of the registry. */
-  readonly state: RegistryState
+  readonly state: ConnectionState
   /** The members, the best first. */
   readonly members: readonly MemberStatus[]
 }

@@ -115,7 +115,7 @@ describe.runIf(etcd && kubernetes)('permissions', { timeout: 240_000 }, () => {
     for (const token of ['wrong-token', tokens.nobody]) {
       const registry = as(token)
       const caught = await registry.getInstances('orders').catch((error: unknown) => error)
-      expect(SdError.isInstance(caught) && caught.code).toBe('SD_DENIED')
+      expect(caught instanceof SdError && caught.code).toBe('SD_DENIED')
       expect(`${(caught as Error).message} ${JSON.stringify(caught)}`).not.toContain(token)
       await expect(registry.register(spec)).rejects.toMatchObject({ code: 'SD_DENIED' })
       const watch = probeWatch((options) => registry.watch('orders', options), limitMs)

@@ -130,7 +130,7 @@ export function createKubernetesRegistry(options: KubernetesRegistryOptions = {}
       const alive = clock.alive()
       return listing.items.filter((slice) => isAlive(slice, alive))
     } catch (error) {
-      if (SdError.isInstance(error) && error.retryable) clock.interrupt()
+      if (error instanceof SdError && error.retryable) clock.interrupt()
       throw error
     }
   }

@@ -5,7 +5,7 @@ import {
   type ResolvedKubernetesConnectionOptions,
   resolveKubernetesConnectionOptions,
 } from '@sd/connection-kubernetes'
-import { checkBoolean, checkDuration, checkKnownKeys, checkName, checkObject, checkText, invalid } from '@sd/core'
+import { checkBoolean, checkDuration, checkKnownKeys, checkName, checkObject, checkText, invalidError } from '@sd/core'
 
 /** Options of `createKubernetesRegistry`. It finds and registers in one namespace. */
 export interface KubernetesRegistryOptions extends KubernetesConnectionOptions {
@@ -58,8 +58,9 @@ export function resolveKubernetesRegistryOptions(options: KubernetesRegistryOpti
 function checkLabels(value: unknown): Readonly<Record<string, string>> {
   const labels = checkObject('labels', value)
   for (const [key, label] of Object.entries(labels)) {
-    if (!labelKey.test(key)) throw invalid('labels', key, 'keys that Kubernetes takes')
-    if (typeof label !== 'string' || !isLabelValue(label)) throw invalid(`labels.${key}`, label, 'a label value of Kubernetes')
+    if (!labelKey.test(key)) throw invalidError('labels', key, 'keys that Kubernetes takes')
+    if (typeof label !== 'string' || !isLabelValue(label))
+      throw invalidError(`labels.${key}`, label, 'a label value of Kubernetes')
   }
   return labels as Readonly<Record<string, string>>
 }

@@ -55,7 +55,7 @@ export function createProcessLease(connection: KubernetesConnection, { path }: C
       before.confirmedAt = startedAt
       return before
     } catch (error) {
-      if (!SdError.isInstance(error) || error.code !== 'SD_NOT_FOUND') throw error
+      if (!(error instanceof SdError) || error.code !== 'SD_NOT_FOUND') throw error
       if (held === before) held = undefined
       return undefined
     }
@@ -83,7 +83,7 @@ export function createProcessLease(connection: KubernetesConnection, { path }: C
 
 /** Lets pass that something to delete is not there. */
 export function ignoreMissing(error: unknown): void {
-  if (!SdError.isInstance(error) || error.code !== 'SD_NOT_FOUND') throw error
+  if (!(error instanceof SdError) || error.code !== 'SD_NOT_FOUND') throw error
 }
 
 function microTime(): string {

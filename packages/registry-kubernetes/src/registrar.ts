@@ -154,5 +154,5 @@ export function createRegistrar({ connection, settings, slices: path, leases }: 
 }
 
 function codeOf(error: unknown): string | undefined {
-  return SdError.isInstance(error) ? error.code : undefined
+  return error instanceof SdError ? error.code : undefined
 }

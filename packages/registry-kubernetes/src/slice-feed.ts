@@ -211,7 +211,7 @@ class FeedRun {
   /** Without the permission for leases only services with registrations of this library are lost. */
   #keepLeases(following: Promise<void>): void {
     const kept = following.catch((caught: unknown) => {
-      if (!SdError.isInstance(caught) || caught.code !== 'SD_DENIED') throw caught
+      if (!(caught instanceof SdError) || caught.code !== 'SD_DENIED') throw caught
       this.#leasesDenied = caught
       for (const slice of this.#slices.values()) if (leaseNameOf(slice) !== undefined) this.#changed.add(labelOf(slice))
       this.#tellSoon()

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { isIP } from 'node:net'
 import { decodeInstance, encodeInstance, parseJsonObject } from '@sd/adapter-kit'
 import type { KubeObject } from '@sd/connection-kubernetes'
-import { invalid, SdError, type ServiceInstance } from '@sd/core'
+import { invalidError, SdError, type ServiceInstance } from '@sd/core'
 import { isLabelValue } from './options.ts'
 
 /** An endpoint of an EndpointSlice, as far as it is used. */
@@ -183,7 +183,7 @@ function toSliceAddress(address: string): { addressType: Slice['addressType']; a
   }
   const want =
     'an address that Kubernetes takes: no loopback, link-local, multicast or unspecified one, no host name without a dot'
-  throw invalid('address', address, want)
+  throw invalidError('address', address, want)
 }
 
 function hash(text: string): string {

@@ -62,7 +62,7 @@ export function createSweeper({ connection, leases, intervalMs, operationTimeout
         await sweep()
       } catch (error) {
         // Without the permission it is for others to do.
-        if (SdError.isInstance(error) && !error.retryable) return
+        if (error instanceof SdError && !error.retryable) return
         sightings = new Map()
       }
     }
@@ -85,5 +85,5 @@ export function createSweeper({ connection, leases, intervalMs, operationTimeout
 
 /** Its holder or another sweeper was faster. */
 function ignoreRevived(error: unknown): void {
-  if (!SdError.isInstance(error) || (error.code !== 'SD_CONFLICT' && error.code !== 'SD_NOT_FOUND')) throw error
+  if (!(error instanceof SdError) || (error.code !== 'SD_CONFLICT' && error.code !== 'SD_NOT_FOUND')) throw error
 }

@@ -92,7 +92,7 @@ test('the state of a registry follows its store and its link, and is published w
   registry.setConnected(true)
   await registry.close()
   stop()
-  expect(events.map(({ registry: name, state }) => [name, state])).toEqual([
+  expect(events.map(({ backend: name, state }) => [name, state])).toEqual([
     ['mine', 'disconnected'],
     ['mine', 'connected'],
     ['mine', 'closed'],

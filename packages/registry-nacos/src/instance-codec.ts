@@ -2,7 +2,7 @@ import { buildForeignInstance, dubboPorts, dubboProtocol } from '@sd/adapter-kit
 import {
   type HealthCheckSpec,
   type HealthSpec,
-  invalid,
+  invalidError,
   isSecureProtocol,
   type Locality,
   RESERVED_METADATA_PREFIX,
@@ -55,7 +55,7 @@ export function encodeInstance(instance: ServiceInstance, { cluster, persistent 
   const served = servedWeight(weight, instance.health.status)
   const metadata: Record<string, string> = { ...instance.metadata }
   for (const key of Object.keys(lifetimeKeys)) {
-    if (Object.hasOwn(metadata, key)) throw invalid(`metadata["${key}"]`, metadata[key], 'no such key: set ttlMs instead')
+    if (Object.hasOwn(metadata, key)) throw invalidError(`metadata["${key}"]`, metadata[key], 'no such key: set ttlMs instead')
   }
   metadata['sd.id'] = instance.id
   metadata['sd.createdAt'] = String(createdAt)

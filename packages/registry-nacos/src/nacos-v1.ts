@@ -59,7 +59,7 @@ export function createV1Api(connection: NacosConnection, { namespace, group, clu
         try {
           return await readCatalog(signal)
         } catch (error) {
-          if (!SdError.isInstance(error) || error.retryable || !catalogIsClosed.has(error.code)) throw error
+          if (!(error instanceof SdError) || error.retryable || !catalogIsClosed.has(error.code)) throw error
           hasCatalog = false
         }
       }

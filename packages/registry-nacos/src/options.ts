@@ -6,7 +6,7 @@ import {
   type ResolvedNacosConnectionOptions,
   resolveNacosConnectionOptions,
 } from '@sd/connection-nacos'
-import { checkBoolean, checkDuration, checkKnownKeys, checkName, checkObject, invalid } from '@sd/core'
+import { checkBoolean, checkDuration, checkKnownKeys, checkName, checkObject, invalidError } from '@sd/core'
 
 /** Options of `createNacosRegistry`. */
 export interface NacosRegistryOptions extends NacosConnectionOptions {
@@ -72,6 +72,6 @@ export function resolveNacosRegistryOptions(options: NacosRegistryOptions): Reso
 }
 
 function checkClusters(value: unknown): readonly string[] {
-  if (!Array.isArray(value) || value.length > 64) throw invalid('clusters', value, 'an array of at most 64 clusters')
+  if (!Array.isArray(value) || value.length > 64) throw invalidError('clusters', value, 'an array of at most 64 clusters')
   return value.map((one, index) => checkLabel(`clusters[${index}]`, one))
 }

@@ -26,7 +26,7 @@ export function createVerifier(): Verifier {
         return { ...sent, weight: 1.000001, metadata: { ...sent.metadata, 'sd.weight': '1' } }
       } catch (error) {
         // The registration was confirmed already; only this look at it failed.
-        if (SdError.isInstance(error) && error.code === 'SD_UNSUPPORTED') isTold = false
+        if (error instanceof SdError && error.code === 'SD_UNSUPPORTED') isTold = false
         return undefined
       }
     },

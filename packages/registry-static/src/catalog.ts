@@ -122,7 +122,7 @@ function readInstance(service: string, entry: unknown, path: Path, locate: Locat
   try {
     return createServiceInstance({ service, ...fields } as InstanceSpec)
   } catch (error) {
-    if (!SdError.isInstance(error) || error.field === undefined) throw error
+    if (!(error instanceof SdError) || error.field === undefined) throw error
     const field = [...path, ...parsePath(error.field)]
     throw malformed(`${locate(field)}: ${formatPath(path)}: ${error.message}`, `${formatPath(path)}.${error.field}`, error)
   }

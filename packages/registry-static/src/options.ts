@@ -1,4 +1,4 @@
-import { checkDuration, checkKnownKeys, checkName, checkObject, checkText, type InstanceSpec, invalid } from '@sd/core'
+import { checkDuration, checkKnownKeys, checkName, checkObject, checkText, type InstanceSpec, invalidError } from '@sd/core'
 
 /** Options of `createStaticRegistry`: exactly one of `file`, `env` and `instances`. */
 export interface StaticRegistryOptions {
@@ -43,12 +43,12 @@ export function resolveStaticRegistryOptions(options: StaticRegistryOptions): Re
 function readOrigin({ file, env, instances }: StaticRegistryOptions): StaticOrigin {
   const given = [file, env, instances].filter((value) => value !== undefined)
   if (given.length !== 1)
-    throw invalid('file', `${given.length} of file, env and instances`, 'exactly one of file, env and instances')
+    throw invalidError('file', `${given.length} of file, env and instances`, 'exactly one of file, env and instances')
   if (file !== undefined) {
-    if (checkText('file', file, 4_096) === '') throw invalid('file', file, 'the path of a file')
+    if (checkText('file', file, 4_096) === '') throw invalidError('file', file, 'the path of a file')
     return { kind: 'file', path: file }
   }
   if (env !== undefined) return { kind: 'env', variable: checkName('env', env) }
-  if (!Array.isArray(instances)) throw invalid('instances', instances, 'an array of instances')
+  if (!Array.isArray(instances)) throw invalidError('instances', instances, 'an array of instances')
   return { kind: 'inline', instances }
 }

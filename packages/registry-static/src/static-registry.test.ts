@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type DiscoverySource, type InstanceSpec, subscribeTelemetry } from '@sd/core'
+import { type InstanceSpec, type ReadOnlyRegistry, subscribeTelemetry } from '@sd/core'
 import { discovererContract, eventually, probeWatch } from '@sd/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { parseCatalog } from './catalog.ts'
@@ -9,7 +9,7 @@ import { createStaticRegistry } from './index.ts'
 
 let folder: string
 let file: string
-const open: DiscoverySource[] = []
+const open: ReadOnlyRegistry[] = []
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sd-static-'))
   file = join(folder, 'services.yaml')
@@ -19,13 +19,13 @@ afterEach(async () => {
   await rm(folder, { recursive: true })
 })
 
-function createRegistry(options: Parameters<typeof createStaticRegistry>[0] = { file }): DiscoverySource {
+function createRegistry(options: Parameters<typeof createStaticRegistry>[0] = { file }): ReadOnlyRegistry {
   const registry = createStaticRegistry({ refreshIntervalMs: 100, ...options })
   open.push(registry)
   return registry
 }
 
-async function addresses(registry: DiscoverySource, service: string = 'orders'): Promise<readonly string[]> {
+async function addresses(registry: ReadOnlyRegistry, service: string = 'orders'): Promise<readonly string[]> {
   return (await registry.getInstances(service)).instances.map(({ address, port }) => `${address}:${port}`)
 }
 

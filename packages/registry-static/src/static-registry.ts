@@ -2,18 +2,18 @@ import { observeOperation } from '@sd/adapter-kit'
 import {
   type AllServices,
   abortError,
+  type ConnectionState,
   checkName,
   checkServiceName,
   closedError,
   collectServices,
   createSnapshot,
   createWatchHub,
-  type DiscoverySource,
-  invalid,
+  invalidError,
   keepIfSame,
   type OperationOptions,
   publishTelemetry,
-  type RegistryState,
+  type ReadOnlyRegistry,
   type ServiceSnapshot,
 } from '@sd/core'
 import { buildCatalog, type Catalog, parseCatalog, parseCompact } from './catalog.ts'
@@ -38,15 +38,15 @@ const backoff = { baseMs: 50, maxMs: 500 }
  *
  * @throws SdError `SD_INVALID` for a bad option; `SD_MALFORMED`, `SD_NOT_FOUND` or `SD_TOO_LARGE` when there is no good list to begin with
  */
-export function createStaticRegistry(options: StaticRegistryOptions): DiscoverySource {
+export function createStaticRegistry(options: StaticRegistryOptions): ReadOnlyRegistry {
   const { origin, refreshIntervalMs, name } = resolveStaticRegistryOptions(options)
   const source = openSource(origin, refreshIntervalMs)
   let closing: Promise<void> | undefined
   const stopPublishing = source.onChange(() => {
-    publishTelemetry('sd:v1:backend:state', { registry: name, state: currentState(), error: source.error })
+    publishTelemetry('sd:v1:backend:state', { backend: name, state: currentState(), error: source.error })
   })
 
-  function currentState(): RegistryState {
+  function currentState(): ConnectionState {
     if (closing) return 'closed'
     return source.error ? 'disconnected' : 'connected'
   }
@@ -97,7 +97,7 @@ export function createStaticRegistry(options: StaticRegistryOptions): DiscoveryS
   })
 
   function observe<T>(operation: string, { signal }: OperationOptions, run: () => T | Promise<T>): Promise<T> {
-    return observeOperation({ registry: name, operation }, () => {
+    return observeOperation({ backend: name, operation }, () => {
       checkOpen(signal)
       return run()
     })
@@ -134,7 +134,7 @@ export function createStaticRegistry(options: StaticRegistryOptions): DiscoveryS
         stopPublishing()
         source.close()
         closing = Promise.all([snapshots.close(), serviceNames.close(), everything.close()]).then(() => undefined)
-        publishTelemetry('sd:v1:backend:state', { registry: name, state: 'closed' })
+        publishTelemetry('sd:v1:backend:state', { backend: name, state: 'closed' })
       }
       return closing
     },
@@ -149,7 +149,7 @@ function openSource(origin: StaticOrigin, refreshIntervalMs: number): CatalogSou
   if (origin.kind === 'inline') return createFixedSource(buildCatalog(origin.instances, 'instances'))
   const { variable } = origin
   const text = process.env[variable]
-  if (text === undefined) throw invalid('env', variable, 'the name of an environment variable that is set')
+  if (text === undefined) throw invalidError('env', variable, 'the name of an environment variable that is set')
   const isCompact = /^[^\s:{}]+=/.test(text.trim())
   return createFixedSource(isCompact ? parseCompact(text, variable) : parseCatalog(text, variable))
 }

@@ -1,4 +1,4 @@
-import { checkKnownKeys, checkObject, type DiscoverySource, type Registry, SdError } from '@sd/core'
+import { checkKnownKeys, checkObject, type ReadOnlyRegistry, type Registry, SdError } from '@sd/core'
 import { buildSource, type RegistryTypes } from './registry-types.ts'
 import type { RegistryConfig } from './registry-url.ts'
 
@@ -31,11 +31,11 @@ export async function createRegistry<Options extends object = Readonly<Record<st
 export async function createDiscoverySource<Options extends object = Readonly<Record<string, unknown>>>(
   config: string | RegistryConfig<Options>,
   options: CreateRegistryOptions = {},
-): Promise<DiscoverySource> {
+): Promise<ReadOnlyRegistry> {
   checkKnownKeys('', checkObject('options', options), ['types'])
   return buildSource(config as string | RegistryConfig, options.types ?? {})
 }
 
-function isRegistry(source: DiscoverySource): source is Registry {
+function isRegistry(source: ReadOnlyRegistry): source is Registry {
   return source.capabilities.register && typeof (source as Partial<Registry>).register === 'function'
 }

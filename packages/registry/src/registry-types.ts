@@ -1,4 +1,4 @@
-import { checkObject, checkText, type DiscoverySource, invalid, SdError } from '@sd/core'
+import { checkObject, checkText, invalidError, type ReadOnlyRegistry, SdError } from '@sd/core'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { type Adapter, adapters } from './adapters.ts'
 import { parseRegistryUrl, type RegistryConfig } from './registry-url.ts'
@@ -8,19 +8,19 @@ export interface RegistryType<Options = unknown> {
   /** Checks the options before they are used, and may change them: any Standard Schema, such as one of zod, valibot or arktype. */
   readonly schema?: StandardSchemaV1<unknown, Options>
   /** Builds the registry. @param options the configuration without its `type`, or what the schema made of it */
-  create(options: Options): DiscoverySource | Promise<DiscoverySource>
+  create(options: Options): ReadOnlyRegistry | Promise<ReadOnlyRegistry>
 }
 
 /** Registries of your own by type. They win over those of this project. */
 export type RegistryTypes = Readonly<Record<string, RegistryType>>
 
 /** Builds a source of instances from its configuration, members of a failover included. */
-export async function buildSource(config: string | RegistryConfig, types: RegistryTypes): Promise<DiscoverySource> {
+export async function buildSource(config: string | RegistryConfig, types: RegistryTypes): Promise<ReadOnlyRegistry> {
   const { type, ...options } = readConfig(config)
   const own = Object.hasOwn(types, type) ? types[type] : undefined
   if (own) return own.create(await applySchema(own, options))
   const adapter = Object.hasOwn(adapters, type) ? adapters[type] : undefined
-  if (!adapter) throw invalid('type', type, `one of ${[...Object.keys(types), ...Object.keys(adapters)].join(', ')}`)
+  if (!adapter) throw invalidError('type', type, `one of ${[...Object.keys(types), ...Object.keys(adapters)].join(', ')}`)
   const create = await loadAdapter(type, adapter)
   if (type !== 'failover') return create(options)
   const members = await buildMembers(options['members'], types)
@@ -35,18 +35,18 @@ export async function buildSource(config: string | RegistryConfig, types: Regist
 function readConfig(config: unknown): RegistryConfig {
   const wanted = 'a URL such as consul://127.0.0.1:8500, or an object such as { type: "consul", endpoints: ["127.0.0.1:8500"] }'
   if (typeof config === 'string') {
-    if (config.trim() === '') throw invalid('registry', 'an empty text', wanted)
+    if (config.trim() === '') throw invalidError('registry', 'an empty text', wanted)
     return parseRegistryUrl(config)
   }
   if (config === undefined || config === null || typeof config !== 'object' || Array.isArray(config)) {
-    throw invalid('registry', config, config === undefined ? `${wanted}: is the variable set from which it comes?` : wanted)
+    throw invalidError('registry', config, config === undefined ? `${wanted}: is the variable set from which it comes?` : wanted)
   }
   if (typeof Reflect.get(config, 'getInstances') === 'function')
-    throw invalid('registry', 'a registry that is built already', wanted)
-  if (config instanceof Promise) throw invalid('registry', 'a promise', 'what it resolves with: an await is missing')
-  if (config instanceof URL) throw invalid('registry', 'a URL object', `${wanted}: give its href`)
+    throw invalidError('registry', 'a registry that is built already', wanted)
+  if (config instanceof Promise) throw invalidError('registry', 'a promise', 'what it resolves with: an await is missing')
+  if (config instanceof URL) throw invalidError('registry', 'a URL object', `${wanted}: give its href`)
   const type: unknown = Reflect.get(config, 'type')
-  if (type === undefined) throw invalid('type', type, `one of ${Object.keys(adapters).join(', ')}`)
+  if (type === undefined) throw invalidError('type', type, `one of ${Object.keys(adapters).join(', ')}`)
   return { ...config, type: checkText('type', type, 255) }
 }
 
@@ -55,7 +55,7 @@ async function underPath<T>(path: string, build: () => Promise<T>): Promise<T> {
   try {
     return await build()
   } catch (error) {
-    if (!SdError.isInstance(error) || error.field === undefined) throw error
+    if (!(error instanceof SdError) || error.field === undefined) throw error
     const field = `${path}.${error.field}`
     throw new SdError(error.code, error.message.replace(error.field, field), { cause: error, field })
   }
@@ -72,7 +72,7 @@ async function applySchema({ schema }: RegistryType, options: object): Promise<u
 }
 
 /** The function of an adapter. @throws SdError `SD_NOT_FOUND` that says what to install */
-export async function loadAdapter(type: string, adapter: Adapter): Promise<(options: object) => DiscoverySource> {
+export async function loadAdapter(type: string, adapter: Adapter): Promise<(options: object) => ReadOnlyRegistry> {
   let module: Readonly<Record<string, unknown>>
   try {
     module = (await import(adapter.package)) as Record<string, unknown>
@@ -83,13 +83,13 @@ export async function loadAdapter(type: string, adapter: Adapter): Promise<(opti
     throw new SdError('SD_NOT_FOUND', `Registry type ${type} needs the package ${adapter.package}: ${advice}`, { cause: error })
   }
   const create = module[adapter.create]
-  if (typeof create === 'function') return create as (options: object) => DiscoverySource
+  if (typeof create === 'function') return create as (options: object) => ReadOnlyRegistry
   throw new SdError('SD_UNSUPPORTED', `${adapter.package} has no ${adapter.create}: want a newer version`)
 }
 
-async function buildMembers(value: unknown, types: RegistryTypes): Promise<readonly { readonly registry: DiscoverySource }[]> {
-  if (!Array.isArray(value)) throw invalid('members', value, 'an array of { registry: a URL or a configuration, … }')
-  const members: { registry: DiscoverySource }[] = []
+async function buildMembers(value: unknown, types: RegistryTypes): Promise<readonly { readonly registry: ReadOnlyRegistry }[]> {
+  if (!Array.isArray(value)) throw invalidError('members', value, 'an array of { registry: a URL or a configuration, … }')
+  const members: { registry: ReadOnlyRegistry }[] = []
   try {
     for (const [index, member] of value.entries()) {
       const path = `members[${index}].registry`

@@ -1,5 +1,5 @@
 import { accessSync, constants } from 'node:fs'
-import { invalid, type SdError, toSdError } from '@sd/core'
+import { invalidError, type SdError, toSdError } from '@sd/core'
 import type { TlsOptions } from '@sd/tls'
 import { adapters, type UrlMapping } from './adapters.ts'
 
@@ -30,13 +30,13 @@ export function parseRegistryUrl(url: string): RegistryConfig {
   const parts = urlPattern.exec(url)?.groups
   // What is taken for a host is shown in messages, so a password must not be: one with a slash or a question mark would.
   if (`${parts?.['path']}${parts?.['query']}`.includes('@'))
-    throw invalid('url', 'a text with "@" behind the host', percentEncoded)
+    throw invalidError('url', 'a text with "@" behind the host', percentEncoded)
   if (!parts) throw describeMistake(url)
   const { type = '', login, hosts = '', path = '', query = '' } = parts
   checkSlashes(type, hosts, path)
   for (const host of hosts.split(',')) {
     if (!/^(undefined|null|NaN)(:|$)/.test(host)) continue
-    throw invalid('url', `the host ${host}`, 'a host: is the variable set from which it comes?')
+    throw invalidError('url', `the host ${host}`, 'a host: is the variable set from which it comes?')
   }
   const mapping = adapters[type]?.url ?? { hosts: 'endpoints', credentials: 'credentials' }
   const config: Record<string, unknown> = {}
@@ -58,23 +58,23 @@ function describeMistake(url: string): SdError {
   if (type === undefined) {
     const isHost = /^[\w.-]+(:\d+)?$/.test(url)
     return isHost
-      ? invalid('url', url, `the type before it, such as consul://${url}`)
-      : invalid('url', 'a text of another form', form)
+      ? invalidError('url', url, `the type before it, such as consul://${url}`)
+      : invalidError('url', 'a text of another form', form)
   }
   if (lower !== type)
-    return invalid('url', 'a text of another form', lower === url ? form : `${form}, with the type in lower case`)
-  return invalid('url', url, adapters[type]?.url.hosts ? `${type}://host:port` : `${type}:`)
+    return invalidError('url', 'a text of another form', lower === url ? form : `${form}, with the type in lower case`)
+  return invalidError('url', url, adapters[type]?.url.hosts ? `${type}://host:port` : `${type}:`)
 }
 
 /** `consul:10.0.0.1:8500` has a path and no host, which nobody means; neither does `consul:/10.0.0.1:8500`, nor `localhost:8500`. */
 function checkSlashes(type: string, hosts: string, path: string): void {
   if (hosts !== '') return
   if (!adapters[type] && /^\d+$/.test(path))
-    throw invalid('url', `${type}:${path}`, `the type before it, such as consul://${type}:${path}`)
+    throw invalidError('url', `${type}:${path}`, `the type before it, such as consul://${type}:${path}`)
   const [, host] = /^\/?([^/]+)$/.exec(path) ?? []
   const isMeant = host !== undefined && (!path.startsWith('/') || /:\d+$/.test(host))
   if (adapters[type]?.url.hosts && isMeant)
-    throw invalid('url', `${type}:${path}`, `${type}://${host}, with two slashes before the host`)
+    throw invalidError('url', `${type}:${path}`, `${type}://${host}, with two slashes before the host`)
 }
 
 function readHosts(config: Record<string, unknown>, { hosts: option }: UrlMapping, hosts: string, isSecure: boolean): void {
@@ -85,14 +85,14 @@ function readLogin(config: Record<string, unknown>, { credentials, secret }: Url
   const [username = '', password = ''] = login.split(/:(.*)/s, 2).map((part) => decode('url login', part))
   if (secret) config[secret] = password === '' ? username : password
   else if (credentials) config[credentials] = { username, password }
-  else throw invalid('url', 'a user', 'none: this registry has no login')
+  else throw invalidError('url', 'a user', 'none: this registry has no login')
 }
 
 function readPath(config: Record<string, unknown>, { path, hosts: hostsOption }: UrlMapping, rest: string, hosts: string): void {
   // Without hosts they are the first part of the path: `static://./services.yaml`, `kubernetes://orders`.
   const whole = decode('url path', hostsOption ? rest : hosts + rest)
   if (whole === '' || whole === '/') return
-  if (!path) throw invalid('url', `the path ${whole}`, 'none for this registry')
+  if (!path) throw invalidError('url', `the path ${whole}`, 'none for this registry')
   config[path.option] = path.keepsSlash ? whole : whole.replace(/^\/|\/$/g, '')
 }
 
@@ -103,7 +103,7 @@ function readQuery(config: Record<string, unknown>, { namespace }: UrlMapping, q
     if (file) tls[file] = { file: checkReadable(key, text) }
     else if (key === 'tls.serverName') tls.serverName = text
     else if (key === 'namespace' && namespace) config[namespace.option] = namespace.toValue(text)
-    else if (key === 'type' || key in config) throw invalid(key, 'it twice', 'it once')
+    else if (key === 'type' || key in config) throw invalidError(key, 'it twice', 'it once')
     else config[key] = toValue(text)
   }
   if (Object.keys(tls).length > 0) config['tls'] = tls
@@ -128,6 +128,6 @@ function decode(what: string, text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
-    throw invalid(what, 'a wrong % escape', 'percent-encoded text')
+    throw invalidError(what, 'a wrong % escape', 'percent-encoded text')
   }
 }

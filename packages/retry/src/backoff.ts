@@ -5,7 +5,7 @@ import {
   checkNumber,
   checkObject,
   checkOneOf,
-  invalid,
+  invalidError,
   MAX_DURATION_MS,
 } from '@sd/core'
 
@@ -109,7 +109,7 @@ function createExponential(backoff: ExponentialBackoff, random: () => number): D
 /** A timer takes no fraction, nothing below 0, and nothing above its limit; another's function may return anything. */
 function checkDelay(delay: number): number {
   if (typeof delay !== 'number' || Number.isNaN(delay) || delay < 0)
-    throw invalid('backoff', delay, 'a function that returns a delay in milliseconds')
+    throw invalidError('backoff', delay, 'a function that returns a delay in milliseconds')
   return Math.min(MAX_DURATION_MS, Math.round(delay))
 }
 

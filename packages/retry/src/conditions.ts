@@ -7,7 +7,7 @@ import {
   checkObject,
   checkOneOf,
   IDEMPOTENT_METHODS,
-  invalid,
+  invalidError,
   isRepeatable,
   type SdErrorCode,
 } from '@sd/core'
@@ -74,7 +74,7 @@ export function createCondition(conditions: RetryConditions): (result: AttemptRe
 }
 
 function checkList<T>(field: string, values: readonly T[], check: (field: string, value: T) => unknown): readonly T[] {
-  if (!Array.isArray(values)) throw invalid(field, values, 'an array')
+  if (!Array.isArray(values)) throw invalidError(field, values, 'an array')
   for (const [index, value] of values.entries()) check(`${field}[${index}]`, value)
   return values
 }

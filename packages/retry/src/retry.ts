@@ -125,7 +125,7 @@ class UnboundedAttempt implements RetryAttempt {
 function isRetryable(ended: EndedAttempt<unknown>): boolean {
   if (!('error' in ended)) return false
   const { error } = ended
-  if (SdError.isInstance(error)) return error.retryable
+  if (error instanceof SdError) return error.retryable
   return !(error instanceof Error && error.name === 'AbortError')
 }
 

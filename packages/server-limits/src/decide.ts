@@ -159,7 +159,7 @@ function takePlace(
 }
 
 function isAborted(error: unknown): boolean {
-  return SdError.isInstance(error) && error.code === 'SD_ABORTED'
+  return error instanceof SdError && error.code === 'SD_ABORTED'
 }
 
 function isPromise<T>(value: T | Promise<T>): value is Promise<T> {

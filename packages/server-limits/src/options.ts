@@ -8,7 +8,7 @@ import {
   checkName,
   checkObject,
   guardListener,
-  invalid,
+  invalidError,
   type RateLimiter,
   readIpNetwork,
   type SdError,
@@ -99,7 +99,7 @@ export function resolveServerLimitsOptions(options: ServerLimitsOptions): Resolv
   const isTrusted = typeof trusted === 'function' ? trusted : () => trusted
   if (typeof trusted !== 'function') checkBoolean('trusted', trusted)
   const name = checkName('name', options.name ?? 'server', 255)
-  if (!/^[ -~]+$/.test(name)) throw invalid('name', name, '1 to 255 characters of printable ASCII')
+  if (!/^[ -~]+$/.test(name)) throw invalidError('name', name, '1 to 255 characters of printable ASCII')
   return {
     name,
     rate: options.rate && readRate(options.rate),
@@ -131,7 +131,7 @@ function networkOf({ remoteAddress }: RequestHead): string | undefined {
 
 function readRate(value: ServerRateLimit): Required<ServerRateLimit> {
   const rate = checkObject('rate', value) as unknown as ServerRateLimit
-  if ('acquire' in rate) throw invalid('rate', 'a limiter', 'an object with it: { limiter }')
+  if ('acquire' in rate) throw invalidError('rate', 'a limiter', 'an object with it: { limiter }')
   checkKnownKeys('rate', rate, ['limiter', 'key', 'cost'])
   checkFunction('rate.limiter.acquire', checkObject('rate.limiter', rate.limiter)['acquire'] as () => void)
   return {
@@ -148,9 +148,10 @@ function readLimit(field: string, value: ConcurrencyLimit | undefined): Concurre
 }
 
 function readPaths(paths: readonly string[]): ReadonlySet<string> {
-  if (!Array.isArray(paths)) throw invalid('healthPaths', paths, 'an array of paths')
+  if (!Array.isArray(paths)) throw invalidError('healthPaths', paths, 'an array of paths')
   for (const [index, path] of paths.entries()) {
-    if (typeof path !== 'string' || !path.startsWith('/')) throw invalid(`healthPaths[${index}]`, path, 'a path from the slash')
+    if (typeof path !== 'string' || !path.startsWith('/'))
+      throw invalidError(`healthPaths[${index}]`, path, 'a path from the slash')
   }
   return new Set(paths)
 }

@@ -100,7 +100,7 @@ export const configReadCases: Readonly<Record<string, CaseBody<ConfigContext>>> 
     const source = await open()
     const reason = new Error('enough')
     await assert.rejects(source.load({ signal: AbortSignal.abort(reason) }), (error) => {
-      assert(SdError.isInstance(error))
+      assert(error instanceof SdError)
       assert.deepEqual([error.code, error.cause], ['SD_ABORTED', reason])
       return true
     })

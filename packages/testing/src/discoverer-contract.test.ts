@@ -1,4 +1,4 @@
-import { createSnapshot, type DiscoverySource, type InstanceSpec, type Registration } from '@sd/core'
+import { createSnapshot, type InstanceSpec, type ReadOnlyRegistry, type Registration } from '@sd/core'
 import { describe, expect, test } from 'vitest'
 import { type DiscovererHarness, discovererContract } from './index.ts'
 import { createReferenceBackend } from './testing/reference-registry.ts'
@@ -12,7 +12,7 @@ function harness(broken: boolean = false): DiscovererHarness {
       const publisher = await backend.open()
       const published = new Map<string, Registration>()
       return {
-        async open(): Promise<DiscoverySource> {
+        async open(): Promise<ReadOnlyRegistry> {
           const source = await backend.open()
           if (!broken) return source
           return { ...source, getInstances: async (service) => createSnapshot({ service, instances: [] }) }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { checkFunction, checkKnownKeys, checkObject, type DiscoverySource } from '@sd/core'
+import { checkFunction, checkKnownKeys, checkObject, type ReadOnlyRegistry } from '@sd/core'
 import { bindCases, type CaseBody, type ContractCase } from './contract.ts'
 import type { DiscovererBackend, DiscovererHarness } from './registry-harness.ts'
 import { plainSpec } from './samples.ts'
@@ -8,7 +8,7 @@ import { refusesToWatchAll } from './watch-all-cases.ts'
 
 interface DiscovererContext {
   readonly backend: DiscovererBackend
-  readonly source: DiscoverySource
+  readonly source: ReadOnlyRegistry
   readonly eventuallyMs: number
 }
 

@@ -46,7 +46,7 @@ test("what core makes of thrown values never throws, and is an error with the ca
     expect(typeof error.message).toBe('string')
     expect(error.code).toBe('SD_UNAVAILABLE' satisfies SdErrorCode)
     expect(describeThrown(thrown).length).toBeLessThanOrEqual(10_001)
-    expect(SdError.isInstance(thrown)).toBe(false)
+    expect(thrown instanceof SdError).toBe(false)
     expect(['peer', 'caller']).toContain(originOf(thrown))
     expect(typeof isRepeatable(thrown)).toBe('boolean')
     expect(['success', 'failure', 'neutral']).toContain(judgeOutcome({ ok: false, error: thrown }))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
-import { checkDuration, checkFunction, checkKnownKeys, checkObject, type Lock, type LockHandle, lead } from '@sd/core'
+import { checkDuration, checkFunction, checkKnownKeys, checkObject, electLeader, type Lock, type LockHandle } from '@sd/core'
 import { bindCases, type CaseBody, type ContractCase, createCaseClients } from './contract.ts'
 import { hostileNames } from './samples.ts'
 import { eventually, probeWatch, within } from './waiting.ts'
@@ -172,7 +172,7 @@ const cases: Readonly<Record<string, CaseBody<LockContext>>> = {
     const leaders: string[] = []
     const controllers = { one: new AbortController(), other: new AbortController() }
     const stand = (lock: Lock, candidate: 'one' | 'other'): Promise<void> =>
-      lead(lock, 'leader', { candidate, signal: controllers[candidate].signal }, async (leadership) => {
+      electLeader(lock, 'leader', { candidate, signal: controllers[candidate].signal }, async (leadership) => {
         leaders.push(leadership.value)
         await new Promise((resolve) => leadership.signal.addEventListener('abort', resolve, { once: true }))
       })

@@ -192,7 +192,7 @@ export const registerCases: Readonly<Record<string, CaseBody<RegistryContext>>> 
     const registry = await open()
     const registration = await registry.register(fullSpec)
     await assert.rejects(registration.update({ weight: 1, tags: [''] }), (error) => {
-      assert(SdError.isInstance(error))
+      assert(error instanceof SdError)
       assert.equal(error.code, 'SD_INVALID')
       assert.equal(error.field, 'tags[0]')
       return true
@@ -215,7 +215,7 @@ export const registerCases: Readonly<Record<string, CaseBody<RegistryContext>>> 
     })) {
       await assert.rejects(
         registry.register({ ...plainSpec('orders', 1), ...spec }),
-        (error) => SdError.isInstance(error) && error.code === 'SD_INVALID' && error.field === field,
+        (error) => error instanceof SdError && error.code === 'SD_INVALID' && error.field === field,
         `a bad ${field} should be refused`,
       )
     }

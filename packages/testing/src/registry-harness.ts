@@ -1,4 +1,4 @@
-import type { DiscoverySource, InstanceSpec, Registry, RegistryCapabilities } from '@sd/core'
+import type { InstanceSpec, ReadOnlyRegistry, Registry, RegistryCapabilities } from '@sd/core'
 
 /** A backend for one case, empty and isolated from every other case. */
 export interface RegistryBackend {
@@ -28,7 +28,7 @@ export interface RegistryHarness {
 /** A source for one case of the discoverer contract. */
 export interface DiscovererBackend {
   /** Opens a client. */
-  open(): Promise<DiscoverySource>
+  open(): Promise<ReadOnlyRegistry>
   /** Replaces everything that the source lists. */
   publish(specs: readonly InstanceSpec[]): Promise<void>
   /** Closes what is left; called after every case. */

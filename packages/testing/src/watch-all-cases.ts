@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { DiscoverySource, OperationOptions } from '@sd/core'
+import type { OperationOptions, ReadOnlyRegistry } from '@sd/core'
 import type { CaseBody } from './contract.ts'
 import type { RegistryContext } from './registry-context.ts'
 import { plainSpec } from './samples.ts'
@@ -56,7 +56,7 @@ export const watchAllCases: Readonly<Record<string, CaseBody<RegistryContext>>> 
 }
 
 /** A source without such a stream says so, instead of a stream of nothing. */
-export async function refusesToWatchAll(source: DiscoverySource, eventuallyMs: number): Promise<void> {
+export async function refusesToWatchAll(source: ReadOnlyRegistry, eventuallyMs: number): Promise<void> {
   const watch = (options: OperationOptions) => source.watchAll(options)[Symbol.asyncIterator]().next()
   await within(assert.rejects(watch({}), { code: 'SD_UNSUPPORTED', retryable: false }), eventuallyMs, 'the refusal')
 }

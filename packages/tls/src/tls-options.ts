@@ -1,4 +1,4 @@
-import { checkKnownKeys, checkObject, checkText, describeThrown, invalid, SdError } from '@sd/core'
+import { checkKnownKeys, checkObject, checkText, describeThrown, invalidError, SdError } from '@sd/core'
 
 /** Certificates or a key as PEM: the text, a function that returns it, or the file that has it. */
 export type PemSource = string | (() => string | Promise<string>) | PemFile
@@ -41,11 +41,11 @@ const pemKeys = ['ca', 'cert', 'key'] as const
 
 /** Returns `value` if it is TLS options, else throws `SD_INVALID` without showing a key. */
 export function checkTls(field: string, value: unknown): TlsOptions {
-  if (typeof value === 'string') throw invalid(field, 'a text', 'an object')
+  if (typeof value === 'string') throw invalidError(field, 'a text', 'an object')
   const tls = checkObject(field, value)
   checkKnownKeys(field, tls, [...pemKeys, 'serverName'])
   for (const key of pemKeys) if (tls[key] !== undefined) checkPemSource(`${field}.${key}`, tls[key])
-  if ((tls['cert'] === undefined) !== (tls['key'] === undefined)) throw invalid(field, 'one of cert and key', 'both or none')
+  if ((tls['cert'] === undefined) !== (tls['key'] === undefined)) throw invalidError(field, 'one of cert and key', 'both or none')
   if (tls['serverName'] !== undefined) checkText(`${field}.serverName`, tls['serverName'], 253)
   return value as TlsOptions
 }
@@ -61,7 +61,11 @@ export function checkPemSource(field: string, value: unknown): PemSource {
 
 function checkPem(field: string, value: unknown): string {
   if (typeof value === 'string' && value.includes('-----BEGIN ')) return value
-  throw invalid(field, `a value of type ${typeof value}`, 'PEM text with "-----BEGIN", a function that returns it, or { file }')
+  throw invalidError(
+    field,
+    `a value of type ${typeof value}`,
+    'PEM text with "-----BEGIN", a function that returns it, or { file }',
+  )
 }
 
 /** What {@link createTlsSource} returns. */
@@ -122,7 +126,7 @@ async function readPem(key: string, source: PemSource): Promise<string> {
   try {
     return checkPem(field, await readSource(source))
   } catch (cause) {
-    const isInvalid = SdError.isInstance(cause) && cause.field === field
+    const isInvalid = cause instanceof SdError && cause.field === field
     const what =
       typeof source === 'object'
         ? `the file can't be read (${(cause as { code?: unknown }).code})`

@@ -1,5 +1,5 @@
 import { type Attributes, propagation, type TextMapPropagator, type Tracer, type TracerProvider, trace } from '@opentelemetry/api'
-import { checkFunction, checkKnownKeys, checkObject, checkText, invalid } from '@sd/core'
+import { checkFunction, checkKnownKeys, checkObject, checkText, invalidError } from '@sd/core'
 
 /** Options of `createTracing` and `createTraceMiddleware`. */
 export interface TracingOptions {
@@ -33,7 +33,7 @@ export function resolveTracingOptions(options: TracingOptions): ResolvedTracingO
   checkFunction('propagator.inject', propagator.inject)
   checkFunction('propagator.extract', propagator.extract)
   checkObject('attributes', attributes)
-  if (!Array.isArray(queryParameters)) throw invalid('queryParameters', queryParameters, 'a list of names')
+  if (!Array.isArray(queryParameters)) throw invalidError('queryParameters', queryParameters, 'a list of names')
   for (const [index, name] of queryParameters.entries()) checkText(`queryParameters[${index}]`, name, 255)
   return {
     tracer: tracerProvider.getTracer('@sd/tracing-opentelemetry'),

@@ -120,7 +120,7 @@ const cases: Readonly<Record<string, CaseBody<ConfigFaultContext>>> = {
       )
       if (refusal instanceof Error) {
         // Refused with its place, so that nothing is lost on the way: all stays as it was until somebody mends it.
-        assert.ok(SdError.isInstance(refusal) && refusal.code === 'SD_MALFORMED', String(refusal))
+        assert.ok(refusal instanceof SdError && refusal.code === 'SD_MALFORMED', String(refusal))
         assert.ok(refusal.message.includes(second), `${refusal.message} names ${second}`)
         await probe.untilStale(true)
         assert.ok(await isWritten(harness.write(scope, second, 'two')))
@@ -146,7 +146,7 @@ const cases: Readonly<Record<string, CaseBody<ConfigFaultContext>>> = {
     for (const hurt of [() => link.reset(1), () => link.blackHole()]) {
       await hurt()
       const outcome = await within(watcher.put(key, 'ONE').then(undefined, asError), 2 * limitMs, 'put()')
-      assert.ok(!(outcome instanceof Error) || (SdError.isInstance(outcome) && outcome.retryable), String(outcome))
+      assert.ok(!(outcome instanceof Error) || (outcome instanceof SdError && outcome.retryable), String(outcome))
       await link.restore()
       // What the server has received it may still be about to do.
       await delay(500)

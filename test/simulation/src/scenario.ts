@@ -134,7 +134,7 @@ function startLoad(client: ServiceClient, time: VirtualTime, rate: number): { st
       await response.bytes()
       if (response.status >= 500) made.failure = String(response.status)
     } catch (error) {
-      made.failure = SdError.isInstance(error) ? error.code : String(error)
+      made.failure = error instanceof SdError ? error.code : String(error)
     }
     made.endedAt = time.now
   }

@@ -1,4 +1,4 @@
-import { createServiceInstance, createSnapshot, type DiscoverySource, SdError, type ServiceSnapshot } from '@sd/core'
+import { createServiceInstance, createSnapshot, type ReadOnlyRegistry, SdError, type ServiceSnapshot } from '@sd/core'
 
 const origins: string[] = []
 
@@ -9,16 +9,16 @@ export function serviceAt(origin: string): string {
 }
 
 /** A source of the services of {@link serviceAt}. */
-export function createOriginSource(): DiscoverySource {
+export function createOriginSource(): ReadOnlyRegistry {
   return createSource((service) => new URL(origins[Number(service.slice('origin-'.length))] as string))
 }
 
 /** A source for which every service has its only instance at the same place. */
-export function createFixedSource(host: string, port: number): DiscoverySource {
+export function createFixedSource(host: string, port: number): ReadOnlyRegistry {
   return createSource(() => new URL(`http://${host}:${port}`))
 }
 
-function createSource(find: (service: string) => URL): DiscoverySource {
+function createSource(find: (service: string) => URL): ReadOnlyRegistry {
   const read = (service: string): ServiceSnapshot => snapshotOf(service, find(service))
   const stop = new AbortController()
   return {

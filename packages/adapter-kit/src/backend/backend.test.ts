@@ -9,7 +9,7 @@ const nothing = (): void => undefined
 let backend: Backend
 
 function reported(): unknown[] {
-  return collectStates().filter((report) => report.kind === 'registry' && report.registry === 'test')
+  return collectStates().filter((report) => report.kind === 'backend' && report.backend === 'test')
 }
 
 beforeEach(() => {
@@ -24,7 +24,7 @@ afterEach(async () => {
 })
 
 test('its state is reported while it lives', async () => {
-  expect(reported()).toEqual([{ kind: 'registry', registry: 'test', state: 'disconnected' }])
+  expect(reported()).toEqual([{ kind: 'backend', backend: 'test', state: 'disconnected' }])
   backend.record(undefined)
   expect(reported()).toMatchObject([{ state: 'connected' }])
   backend.record(away)
@@ -52,8 +52,8 @@ describe('an operation', () => {
     await expect(backend.operate('put', {}, () => Promise.reject(away), 'orders')).rejects.toBe(away)
     end()
     expect(events).toEqual([
-      { registry: 'test', operation: 'load', durationMs: expect.any(Number) },
-      { registry: 'test', operation: 'put', service: 'orders', durationMs: expect.any(Number), error: away },
+      { backend: 'test', operation: 'load', durationMs: expect.any(Number) },
+      { backend: 'test', operation: 'put', service: 'orders', durationMs: expect.any(Number), error: away },
     ])
   })
 

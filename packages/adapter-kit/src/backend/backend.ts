@@ -1,9 +1,9 @@
 import {
   type BackoffOptions,
+  type ConnectionState,
   closedError,
   createWatchHub,
   type OperationOptions,
-  type RegistryState,
   reportStates,
   type SdError,
   settlesWithin,
@@ -12,11 +12,11 @@ import {
   type WatchSession,
   withTimeout,
 } from '@sd/core'
-import { type Connection, createConnection } from './connection-state.ts'
+import { type ConnectionTracker, createConnectionTracker } from './connection-state.ts'
 import { observeOperation } from './operation.ts'
 
 /** What goes with a single operation on a backend. */
-export interface ReadOptions {
+export interface OperationContext {
   /** Fires at the operation's time limit, or when the caller gives up. */
   readonly signal: AbortSignal
 }
@@ -30,13 +30,13 @@ export interface BackendOptions {
   /** Delays between watch sessions. @default 200 ms to 4 s, so that all is back within 5 s of the backend */
   readonly backoff?: BackoffOptions | undefined
   /** State before the first contact. @default 'disconnected' */
-  readonly initialState?: RegistryState | undefined
+  readonly initialState?: ConnectionState | undefined
 }
 
 /** The way to a backend: operations that are limited and observed, watches that survive, a connection whose state is known. */
 export interface Backend {
   /** What is known of the connection. */
-  readonly connection: Connection
+  readonly connection: ConnectionTracker
   /** Takes note of how a contact ended. */
   record(error: SdError | undefined): void
   /** Throws once it is closed. */
@@ -45,7 +45,7 @@ export interface Backend {
   operate<T>(
     operation: string,
     options: OperationOptions | undefined,
-    run: (read: ReadOptions) => Promise<T>,
+    run: (read: OperationContext) => Promise<T>,
     service?: string,
   ): Promise<T>
   /** A hub whose sessions tell how the connection is. */
@@ -67,9 +67,9 @@ export function createBackend({
   backoff = defaultBackoff,
   initialState,
 }: BackendOptions): Backend {
-  const connection = createConnection(name, initialState)
+  const connection = createConnectionTracker(name, initialState)
   const hubs: { close(): Promise<void> }[] = []
-  const endReports = reportStates(() => [{ kind: 'registry', registry: name, state: connection.state }])
+  const endReports = reportStates(() => [{ kind: 'backend', backend: name, state: connection.state }])
   let closing: Promise<void> | undefined
 
   function record(error: SdError | undefined): void {
@@ -86,7 +86,7 @@ export function createBackend({
     record,
     checkOpen,
     operate: (operation, options, run, service) =>
-      observeOperation({ registry: name, operation, ...(service !== undefined && { service }) }, async () => {
+      observeOperation({ backend: name, operation, ...(service !== undefined && { service }) }, async () => {
         checkOpen()
         const what = `${name} ${operation}`
         try {

@@ -1,13 +1,13 @@
 import { closedError, SdError, subscribeTelemetry, type TelemetryEvents } from '@sd/core'
 import { expect, test } from 'vitest'
-import { createConnection } from './connection-state.ts'
+import { createConnectionTracker } from './connection-state.ts'
 
 const away = new SdError('SD_UNAVAILABLE', 'away')
 
 test('a connection follows what its contacts say, and publishes each change once', () => {
   const events: TelemetryEvents['sd:v1:backend:state'][] = []
   const stop = subscribeTelemetry('sd:v1:backend:state', (event) => events.push(event))
-  const connection = createConnection('test')
+  const connection = createConnectionTracker('test')
   expect(connection.state).toBe('disconnected')
   connection.succeeded()
   connection.succeeded()
@@ -31,5 +31,5 @@ test('a connection follows what its contacts say, and publishes each change once
 })
 
 test('a connection may begin as connected', () => {
-  expect(createConnection('test', 'connected').state).toBe('connected')
+  expect(createConnectionTracker('test', 'connected').state).toBe('connected')
 })

@@ -1,9 +1,9 @@
-import { publishTelemetry, type RegistryState, type SdError } from '@sd/core'
+import { type ConnectionState, publishTelemetry, type SdError } from '@sd/core'
 
-/** What is known of the way to a backend. Changes are published on the `registryState` channel. */
-export interface Connection {
+/** What is known of the way to a backend. Changes are published on the channel `sd:v1:backend:state`. */
+export interface ConnectionTracker {
   /** How it is. */
-  readonly state: RegistryState
+  readonly state: ConnectionState
   /** A contact succeeded. */
   succeeded(): void
   /** A contact failed. Only a retryable error says something about the connection; `SD_CLOSED` and the like do not. */
@@ -12,13 +12,13 @@ export interface Connection {
   close(): void
 }
 
-/** Follows the state of a connection. @param registry name of the registry @param initial before the first contact */
-export function createConnection(registry: string, initial: RegistryState = 'disconnected'): Connection {
+/** Follows the state of a connection. @param backend its name @param initial before the first contact */
+export function createConnectionTracker(backend: string, initial: ConnectionState = 'disconnected'): ConnectionTracker {
   let state = initial
-  function become(next: RegistryState, error?: SdError): void {
+  function become(next: ConnectionState, error?: SdError): void {
     if (state === next || state === 'closed') return
     state = next
-    publishTelemetry('sd:v1:backend:state', { registry, state, error })
+    publishTelemetry('sd:v1:backend:state', { backend, state, error })
   }
   return {
     get state() {

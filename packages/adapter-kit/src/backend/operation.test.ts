@@ -5,7 +5,7 @@ import { observeOperation } from './operation.ts'
 test('tells of operations, how long they took and how they failed', async () => {
   const events: unknown[] = []
   const stop = subscribeTelemetry('sd:v1:backend:operation', (event) => events.push(event))
-  const what = { registry: 'r', operation: 'ping' }
+  const what = { backend: 'r', operation: 'ping' }
   expect(await observeOperation(what, () => 1)).toBe(1)
   await expect(
     observeOperation(what, async () => {

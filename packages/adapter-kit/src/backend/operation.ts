@@ -1,9 +1,9 @@
 import { hasTelemetrySubscribers, publishTelemetry, toSdError } from '@sd/core'
 
-/** What is being done to a registry. */
-export interface RegistryOperation {
-  /** Name of the registry. */
-  readonly registry: string
+/** One operation on a backend. */
+export interface BackendOperation {
+  /** Name of the registry, configuration source or lock. */
+  readonly backend: string
   /** Such as `getInstances`. */
   readonly operation: string
   /** Which service, where there is one. */
@@ -14,7 +14,7 @@ export interface RegistryOperation {
  * Runs one operation on a backend and publishes how long it took and how it failed. Whatever it throws that is no `SdError` yet
  * becomes `SD_UNAVAILABLE`.
  */
-export async function observeOperation<T>(what: RegistryOperation, run: () => Promise<T> | T): Promise<T> {
+export async function observeOperation<T>(what: BackendOperation, run: () => Promise<T> | T): Promise<T> {
   const startedAt = performance.now()
   try {
     const result = await run()
@@ -23,7 +23,7 @@ export async function observeOperation<T>(what: RegistryOperation, run: () => Pr
     }
     return result
   } catch (caught) {
-    const error = toSdError(caught, 'SD_UNAVAILABLE', `${what.registry} ${what.operation}`)
+    const error = toSdError(caught, 'SD_UNAVAILABLE', `${what.backend} ${what.operation}`)
     publishTelemetry('sd:v1:backend:operation', { ...what, durationMs: performance.now() - startedAt, error })
     throw error
   }

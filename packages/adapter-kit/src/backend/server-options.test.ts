@@ -2,7 +2,7 @@ import { SdError } from '@sd/core'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { checkProvided, resolveProvided } from './provided.ts'
-import { checkCredentials, checkEndpoints, checkSecret, checkServers, endpointUrl } from './server-options.ts'
+import { checkCredentials, checkSecret, checkServerAddresses, checkServers, serverUrl } from './server-options.ts'
 
 const pem = '-----BEGIN CERTIFICATE-----\nsecret\n-----END CERTIFICATE-----'
 
@@ -15,25 +15,25 @@ describe('checkEndpoints', () => {
     ['https://[::1]:65535', { secure: true, host: '::1', port: 65_535 }, 'https://[::1]:65535'],
     ['[fe80::1]', { secure: false, host: 'fe80::1', port: 99 }, 'http://[fe80::1]:99'],
   ])('reads %s', (endpoint, expected, url) => {
-    expect(checkEndpoints('endpoints', [endpoint], 99)).toEqual([expected])
-    expect(endpointUrl(expected)).toBe(url)
+    expect(checkServerAddresses('endpoints', [endpoint], 99)).toEqual([expected])
+    expect(serverUrl(expected)).toBe(url)
   })
 
   test.each(['', 'a b', 'a:0', 'a:65536', 'a:x', '::1', 'ftp://a', 'http://a/path', '-a', 7, null, { host: 'a' }, ['a']])(
     'refuses %j',
     (endpoint) => {
-      expect(() => checkEndpoints('endpoints', ['a', endpoint], 99)).toThrow(
+      expect(() => checkServerAddresses('endpoints', ['a', endpoint], 99)).toThrow(
         expect.objectContaining({ code: 'SD_INVALID', field: 'endpoints[1]' }),
       )
     },
   )
 
   test.each([[[]], [undefined], ['a:1'], [Array.from({ length: 65 }, () => 'a')]])('refuses a list that is %j', (list) => {
-    expect(() => checkEndpoints('endpoints', list, 99)).toThrow(expect.objectContaining({ field: 'endpoints' }))
+    expect(() => checkServerAddresses('endpoints', list, 99)).toThrow(expect.objectContaining({ field: 'endpoints' }))
   })
 
   test('does not show a password', () => {
-    expect(() => checkEndpoints('endpoints', ['http://me:hunter2@etcd:1'], 99)).toThrow(
+    expect(() => checkServerAddresses('endpoints', ['http://me:hunter2@etcd:1'], 99)).toThrow(
       String.raw`Invalid endpoints[0]: got "a text with \"@\"", want host:port or http(s)://host:port, credentials apart`,
     )
   })
@@ -47,10 +47,10 @@ describe('checkEndpoints', () => {
     fc.assert(
       fc.property(texts, (endpoint) => {
         try {
-          const endpoints = checkEndpoints('endpoints', [endpoint], 99)
-          expect(checkEndpoints('endpoints', endpoints.map(endpointUrl), 1)).toEqual(endpoints)
+          const endpoints = checkServerAddresses('endpoints', [endpoint], 99)
+          expect(checkServerAddresses('endpoints', endpoints.map(serverUrl), 1)).toEqual(endpoints)
         } catch (error) {
-          expect(SdError.isInstance(error) && error.code).toBe('SD_INVALID')
+          expect(error instanceof SdError && error.code).toBe('SD_INVALID')
         }
       }),
     )

@@ -1,4 +1,4 @@
-import { checkKnownKeys, checkObject, invalid } from '@sd/core'
+import { checkKnownKeys, checkObject, invalidError } from '@sd/core'
 import { checkTls, type TlsOptions } from '@sd/tls'
 
 /** User and password for a backend. Never part of a message. */
@@ -10,7 +10,7 @@ export interface Credentials {
 }
 
 /** Address of one server of a backend. */
-export interface ServerEndpoint {
+export interface ServerAddress {
   /** Whether it was given with `https://`. */
   readonly secure: boolean
   /** Host name or IP address, IPv6 without brackets. */
@@ -26,16 +26,16 @@ const endpointPattern = /^(?:(https?):\/\/)?(?:\[([0-9a-f:.]+)\]|([a-z0-9_](?:[a
  *
  * @throws SdError `SD_INVALID` that names the field; the text itself is not shown if it may hold a password
  */
-export function checkEndpoints(field: string, value: unknown, defaultPort: number): readonly ServerEndpoint[] {
+export function checkServerAddresses(field: string, value: unknown, defaultPort: number): readonly ServerAddress[] {
   if (!Array.isArray(value) || value.length === 0 || value.length > 64) {
-    throw invalid(field, value, 'an array of 1 to 64 servers such as "host:port"')
+    throw invalidError(field, value, 'an array of 1 to 64 servers such as "host:port"')
   }
   return value.map((one: unknown, index) => {
     const match = typeof one === 'string' ? endpointPattern.exec(one) : null
     const port = Number(match?.[4] ?? defaultPort)
     if (!match || port < 1 || port > 65_535) {
       const shown = typeof one === 'string' && one.includes('@') ? 'a text with "@"' : one
-      throw invalid(`${field}[${index}]`, shown, 'host:port or http(s)://host:port, credentials apart')
+      throw invalidError(`${field}[${index}]`, shown, 'host:port or http(s)://host:port, credentials apart')
     }
     return { secure: match[1]?.toLowerCase() === 'https', host: match[2] ?? (match[3] as string), port }
   })
@@ -58,17 +58,17 @@ export interface ServerOptions {
 export function checkServers(
   { endpoints: given, tls }: ServerOptions,
   fallback: { readonly host: string; readonly port: number },
-): { readonly endpoints: readonly ServerEndpoint[]; readonly tls: TlsOptions | undefined } {
-  const endpoints = checkEndpoints('endpoints', given ?? [`${fallback.host}:${fallback.port}`], fallback.port)
+): { readonly endpoints: readonly ServerAddress[]; readonly tls: TlsOptions | undefined } {
+  const endpoints = checkServerAddresses('endpoints', given ?? [`${fallback.host}:${fallback.port}`], fallback.port)
   if (endpoints.some(({ secure }) => secure !== endpoints[0]?.secure)) {
-    throw invalid('endpoints', 'http and https', 'the same for all, because they share their credentials')
+    throw invalidError('endpoints', 'http and https', 'the same for all, because they share their credentials')
   }
-  if (tls && !endpoints[0]?.secure) throw invalid('endpoints', 'no https', 'https:// endpoints, because tls is given')
+  if (tls && !endpoints[0]?.secure) throw invalidError('endpoints', 'no https', 'https:// endpoints, because tls is given')
   return { endpoints, tls: tls && checkTls('tls', tls) }
 }
 
 /** The endpoint as `http(s)://host:port`. */
-export function endpointUrl({ secure, host, port }: ServerEndpoint): string {
+export function serverUrl({ secure, host, port }: ServerAddress): string {
   return `${secure ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
@@ -82,12 +82,12 @@ export function checkCredentials(field: string, value: unknown): Credentials {
 
 /** `checkObject` for what must not be shown. */
 function checkSecretObject(field: string, value: unknown): Readonly<Record<string, unknown>> {
-  if (typeof value === 'string') throw invalid(field, 'a text', 'an object')
+  if (typeof value === 'string') throw invalidError(field, 'a text', 'an object')
   return checkObject(field, value)
 }
 
 /** Returns `value` if it is a text of 1 to 4,096 characters, else throws `SD_INVALID` that does not show it. */
 export function checkSecret(field: string, value: unknown): string {
   if (typeof value === 'string' && value.length > 0 && value.length <= 4_096) return value
-  throw invalid(field, typeof value === 'string' ? `${value.length} characters` : typeof value, '1 to 4096 characters')
+  throw invalidError(field, typeof value === 'string' ? `${value.length} characters` : typeof value, '1 to 4096 characters')
 }

@@ -104,7 +104,7 @@ describe('loading', () => {
     await source.put('db/host', 'a')
     await source.delete('db/host')
     end()
-    expect(operations.map(({ registry, operation }) => [registry, operation])).toEqual([
+    expect(operations.map(({ backend, operation }) => [backend, operation])).toEqual([
       ['test', 'load'],
       ['test', 'put'],
       ['test', 'delete'],

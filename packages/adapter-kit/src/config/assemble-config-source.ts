@@ -5,18 +5,18 @@ import {
   type ConfigSource,
   type ConfigSourceCapabilities,
   type ConfigWriteOptions,
+  type ConnectionState,
   checkKnownKeys,
   checkText,
-  type RegistryState,
   SdError,
   type WatchSession,
   type WritableConfigSource,
 } from '@sd/core'
-import { type Backend, createBackend, type ReadOptions } from '../backend/backend.ts'
+import { type Backend, createBackend, type OperationContext } from '../backend/backend.ts'
 import { checkConfigKey, checkContent, isConfigKey } from './config-document.ts'
 
 /** One write, checked. */
-export interface ConfigWrite extends ReadOptions {
+export interface ConfigWrite extends OperationContext {
   /** Where. */
   readonly key: string
   /** See {@link ConfigWriteOptions.ifRevision}. */
@@ -34,7 +34,7 @@ export interface ConfigAdapter {
   /** What the backend can do. */
   readonly capabilities: ConfigSourceCapabilities
   /** Reads everything once; may throw anything. Keeps `previous` where nothing changed, see `createConfigDocument`. */
-  read(options: ReadOptions): Promise<ConfigDocument>
+  read(options: OperationContext): Promise<ConfigDocument>
   /** One session of watching, see `WatchHubOptions.session`. */
   follow(session: WatchSession<ConfigDocument>): Promise<void>
   /** Lets go of the backend, after watches have ended. */
@@ -44,12 +44,12 @@ export interface ConfigAdapter {
   /** Delays between watch sessions. @default 200 ms to 4 s */
   readonly backoff?: BackoffOptions
   /** State before the first contact. @default 'disconnected' */
-  readonly initialState?: RegistryState
+  readonly initialState?: ConnectionState
 }
 
 /** What an adapter that writes knows of its backend. */
 export interface WritableConfigAdapter extends ConfigAdapter {
-  /** Writes a text. @throws `configConflict()` if the revision is another one */
+  /** Writes a text. @throws `conflictError()` if the revision is another one */
   put(content: string, write: ConfigWrite): Promise<ConfigEntry>
   /** Removes an entry. @throws likewise */
   remove(write: ConfigWrite): Promise<void>
@@ -89,13 +89,13 @@ export function assembleWritableConfigSource(adapter: WritableConfigAdapter): Wr
 }
 
 /** What a write ends with whose revision is another one. */
-export function configConflict(name: string, key: string): SdError {
+export function conflictError(name: string, key: string): SdError {
   return new SdError('SD_CONFLICT', `${name}: ${key} was changed by somebody else`)
 }
 
 /** Compares a wanted revision with the one that is there. @throws SdError `SD_CONFLICT` */
 export function checkRevision(name: string, { key, ifRevision }: ConfigWrite, found: string | undefined): void {
-  if (ifRevision !== undefined && ifRevision !== (found ?? null)) throw configConflict(name, key)
+  if (ifRevision !== undefined && ifRevision !== (found ?? null)) throw conflictError(name, key)
 }
 
 function createSource(adapter: ConfigAdapter, backend: Backend): ConfigSource {

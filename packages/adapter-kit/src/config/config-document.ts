@@ -1,4 +1,4 @@
-import { type ConfigDocument, type ConfigEntry, type ConfigFormat, checkOneOf, invalid, SdError } from '@sd/core'
+import { type ConfigDocument, type ConfigEntry, type ConfigFormat, checkOneOf, invalidError, SdError } from '@sd/core'
 
 /** All formats. */
 export const CONFIG_FORMATS: readonly ConfigFormat[] = ['json', 'yaml', 'toml', 'properties', 'env', 'text']
@@ -64,7 +64,7 @@ export function isConfigKey(text: string): boolean {
  */
 export function checkConfigKey(field: string, value: unknown): string {
   if (typeof value === 'string' && isConfigKey(value) && !value.split('/').includes('__proto__')) return value
-  throw invalid(field, value, 'a key such as orders.yaml or db/pool/size, of at most 255 characters')
+  throw invalidError(field, value, 'a key such as orders.yaml or db/pool/size, of at most 255 characters')
 }
 
 /**
@@ -73,7 +73,7 @@ export function checkConfigKey(field: string, value: unknown): string {
  * @throws SdError `SD_INVALID` or `SD_TOO_LARGE` that names the field
  */
 export function checkContent(field: string, value: unknown, maxBytes: number): string {
-  if (typeof value !== 'string' || !value.isWellFormed()) throw invalid(field, typeof value, 'well-formed text')
+  if (typeof value !== 'string' || !value.isWellFormed()) throw invalidError(field, typeof value, 'well-formed text')
   const bytes = Buffer.byteLength(value)
   if (bytes <= maxBytes) return value
   throw new SdError('SD_TOO_LARGE', `Invalid ${field}: got ${bytes} bytes, want at most ${maxBytes}`, { field })

@@ -1,4 +1,4 @@
-import { type ConfigEntry, type ConfigFormat, checkBoolean, invalid, SdError } from '@sd/core'
+import { type ConfigEntry, type ConfigFormat, checkBoolean, invalidError, SdError } from '@sd/core'
 import { checkConfigKey, checkFormat, formatOfKey, isConfigKey } from './config-document.ts'
 
 /** Options of sources that hold one text per key: which of them count, and how they are read. */
@@ -100,14 +100,14 @@ export function checkConfigKeys(
   keys: readonly string[],
   check: (field: string, key: unknown) => string = checkConfigKey,
 ): readonly string[] {
-  if (!Array.isArray(keys) || keys.length === 0) throw invalid('keys', keys, 'an array of at least one key')
+  if (!Array.isArray(keys) || keys.length === 0) throw invalidError('keys', keys, 'an array of at least one key')
   const checked = keys.map((key, index) => check(`keys[${index}]`, key))
   const repeated = checked.find((key, index) => checked.indexOf(key) !== index)
-  if (repeated !== undefined) throw invalid('keys', repeated, 'every key once')
+  if (repeated !== undefined) throw invalidError('keys', repeated, 'every key once')
   return checked
 }
 
 /** Checks that a key to be written is one of those that a source was told to have, if it was. @throws SdError `SD_INVALID` */
 export function checkChosenKey(keys: readonly string[] | undefined, key: string): void {
-  if (keys && !keys.includes(key)) throw invalid('key', key, `one of ${keys.join(', ')}`)
+  if (keys && !keys.includes(key)) throw invalidError('key', key, `one of ${keys.join(', ')}`)
 }

@@ -158,7 +158,7 @@ export function assembleLock(adapter: LockAdapter): Lock {
         const taken = await adapter.take(key, { value, wait: true, signal })
         if (taken) return hold(key, value, taken)
       } catch (error) {
-        if (signal.aborted || !SdError.isInstance(error) || !error.retryable) throw error
+        if (signal.aborted || !(error instanceof SdError) || !error.retryable) throw error
         failure = error
       }
       await sleep(delayBeforeRetry(backoff, failure), signal, true)

@@ -12,7 +12,7 @@ import {
   type WatchSession,
 } from '@sd/core'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { type AssembledRegistry, assembleDiscoverySource, assembleRegistry, type RegistryAdapter } from './assemble-registry.ts'
+import { type AssembledRegistry, assembleReadOnlyRegistry, assembleRegistry, type RegistryAdapter } from './assemble-registry.ts'
 
 const away = new SdError('SD_UNAVAILABLE', 'away')
 const denied = new SdError('SD_DENIED', 'denied')
@@ -311,7 +311,7 @@ describe('close', () => {
 describe('a source that only finds', () => {
   test('has no way to register, and says so if it can not list services', async () => {
     const { list, ping, follow, close } = adapter
-    const { registry: source, connection } = assembleDiscoverySource({
+    const { registry: source, connection } = assembleReadOnlyRegistry({
       name: 'source',
       capabilities: { register: false, watch: 'poll', listServices: false, ttl: false, conditionalRemove: false },
       operationTimeoutMs: 1_000,

@@ -1,15 +1,15 @@
 import {
   type AllServices,
   type BackoffOptions,
+  type ConnectionState,
   checkName,
   checkObject,
   checkServiceName,
   createServiceInstance,
-  type DiscoverySource,
+  type ReadOnlyRegistry,
   type Registration,
   type Registry,
   type RegistryCapabilities,
-  type RegistryState,
   SdError,
   type ServiceInstance,
   type ServiceSnapshot,
@@ -17,29 +17,29 @@ import {
   updateServiceInstance,
   type WatchSession,
 } from '@sd/core'
-import { type Backend, closeLimitMs, createBackend, defaultBackoff, type ReadOptions } from '../backend/backend.ts'
-import type { Connection } from '../backend/connection-state.ts'
+import { type Backend, closeLimitMs, createBackend, defaultBackoff, type OperationContext } from '../backend/backend.ts'
+import type { ConnectionTracker } from '../backend/connection-state.ts'
 import { observeOperation } from '../backend/operation.ts'
 import { createDepartures, type Departures } from './departures.ts'
 import type { RegistrationDriver } from './registration-driver.ts'
 import { createRegistrationKeeper } from './registration-keeper.ts'
 
-/** What an adapter that only finds knows of its backend; {@link assembleDiscoverySource} makes the rest. */
-export interface DiscoveryAdapter {
+/** What an adapter that only finds knows of its backend; {@link assembleReadOnlyRegistry} makes the rest. */
+export interface ReadOnlyRegistryAdapter {
   /** Name for logs and metrics. */
   readonly name: string
   /** What the backend can do. */
   readonly capabilities: RegistryCapabilities
   /** Reads a service once. May throw anything. */
-  list(service: string, options: ReadOptions): Promise<ServiceSnapshot>
+  list(service: string, options: OperationContext): Promise<ServiceSnapshot>
   /** Reads one instance. @default `list` and a search by id */
-  get?(service: string, instanceId: string, options: ReadOptions): Promise<ServiceInstance | undefined>
+  get?(service: string, instanceId: string, options: OperationContext): Promise<ServiceInstance | undefined>
   /** Reads the sorted names of services; absent where `capabilities.listServices` is false. */
-  listServices?(options: ReadOptions): Promise<readonly string[]>
-  /** Whether the backend says that an instance was removed on purpose, see `DiscoverySource.hasLeft`. */
+  listServices?(options: OperationContext): Promise<readonly string[]>
+  /** Whether the backend says that an instance was removed on purpose, see `ReadOnlyRegistry.hasLeft`. */
   hasLeft?(service: string, instanceId: string): boolean
   /** Asks for a sign of life. */
-  ping(options: ReadOptions): Promise<void>
+  ping(options: OperationContext): Promise<void>
   /** One session of watching a service, see `WatchHubOptions.session`. */
   follow(service: string, session: WatchSession<ServiceSnapshot>): Promise<void>
   /** One session of watching the set of services; absent where `capabilities.listServices` is false. */
@@ -53,15 +53,15 @@ export interface DiscoveryAdapter {
   /** Delays between watch sessions, and between attempts to register again. @default 200 ms to 4 s, so that all is back within 5 s of the backend */
   readonly backoff?: BackoffOptions
   /** State before the first contact. @default 'disconnected' */
-  readonly initialState?: RegistryState
+  readonly initialState?: ConnectionState
 }
 
 /** What an adapter that registers too knows of its backend. */
-export interface RegistryAdapter extends DiscoveryAdapter {
+export interface RegistryAdapter extends ReadOnlyRegistryAdapter {
   /** Puts, renews and removes registrations. */
   readonly driver: RegistrationDriver
   /** Removes an instance, whoever put it there; a missing one is no error. */
-  remove(service: string, instanceId: string, options: ReadOptions): Promise<void>
+  remove(service: string, instanceId: string, options: OperationContext): Promise<void>
   /** Lifetime of a lease for instances that name none, in milliseconds. */
   readonly ttlMs: number
   /** Refuses an instance that the backend can't hold, before anything is sent. */
@@ -71,21 +71,21 @@ export interface RegistryAdapter extends DiscoveryAdapter {
 }
 
 /** A finished source, and what its adapter may tell it. */
-export interface AssembledSource<T extends DiscoverySource> {
+export interface AssembledReadOnlyRegistry<T extends ReadOnlyRegistry> {
   /** For the user. */
   readonly registry: T
   /** For an adapter that hears of its connection by itself. */
-  readonly connection: Connection
+  readonly connection: ConnectionTracker
 }
 
 /** A finished registry, and what its adapter may tell it. */
-export interface AssembledRegistry extends AssembledSource<Registry> {
+export interface AssembledRegistry extends AssembledReadOnlyRegistry<Registry> {
   /** Makes every active registration register again: for an adapter that learns of a lost session. */
   recover(error: SdError): void
 }
 
 /** Everything that sources of instances have in common, on top of what is particular to one backend. */
-export function assembleDiscoverySource(adapter: DiscoveryAdapter): AssembledSource<DiscoverySource> {
+export function assembleReadOnlyRegistry(adapter: ReadOnlyRegistryAdapter): AssembledReadOnlyRegistry<ReadOnlyRegistry> {
   const { source, backend } = createSource(adapter, () => Promise.resolve())
   return { registry: source, connection: backend.connection }
 }
@@ -131,7 +131,7 @@ export function assembleRegistry(adapter: RegistryAdapter): AssembledRegistry {
       adapter.check?.(instance)
       checkOpen()
       if (!enabled) return createIdleRegistration(instance)
-      return observeOperation({ registry: name, operation: 'register', service: instance.service }, () =>
+      return observeOperation({ backend: name, operation: 'register', service: instance.service }, () =>
         keeper.register(instance, options),
       )
     },
@@ -169,11 +169,11 @@ function noteDepartures(driver: RegistrationDriver, departures: Departures): Reg
 }
 
 interface Source {
-  readonly source: DiscoverySource
+  readonly source: ReadOnlyRegistry
   readonly backend: Backend
 }
 
-function createSource(adapter: DiscoveryAdapter, closeRegistrations: () => Promise<void>): Source {
+function createSource(adapter: ReadOnlyRegistryAdapter, closeRegistrations: () => Promise<void>): Source {
   const { name, capabilities } = adapter
   const backend = createBackend(adapter)
   const { connection, operate, createHub } = backend
@@ -187,7 +187,7 @@ function createSource(adapter: DiscoveryAdapter, closeRegistrations: () => Promi
     return adapter.followAll(session)
   })
 
-  const source: DiscoverySource = {
+  const source: ReadOnlyRegistry = {
     name,
     capabilities,
     get state() {
@@ -219,10 +219,10 @@ function createSource(adapter: DiscoveryAdapter, closeRegistrations: () => Promi
 }
 
 async function findInstance(
-  adapter: DiscoveryAdapter,
+  adapter: ReadOnlyRegistryAdapter,
   service: string,
   instanceId: string,
-  read: ReadOptions,
+  read: OperationContext,
 ): Promise<ServiceInstance | undefined> {
   if (adapter.get) return adapter.get(service, instanceId, read)
   return (await adapter.list(service, read)).instances.find(({ id }) => id === instanceId)

@@ -119,7 +119,7 @@ describe('an instance document', () => {
           try {
             instance = decodeInstance(document, found).instance
           } catch (error) {
-            expect(SdError.isInstance(error) && error.code).toBe('SD_MALFORMED')
+            expect(error instanceof SdError && error.code).toBe('SD_MALFORMED')
             return
           }
           const { createdAt, updatedAt, ...spec } = instance
@@ -164,7 +164,7 @@ test('decodeEntries leaves out what can not be read, which is published, and wha
   stop()
   expect(instances).toHaveLength(1)
   expect(events).toMatchObject([
-    { registry: 'test', operation: 'decode', service: 'orders', error: { code: 'SD_MALFORMED' } },
+    { backend: 'test', operation: 'decode', service: 'orders', error: { code: 'SD_MALFORMED' } },
     { error: { code: 'SD_MALFORMED', message: 'test has an unreadable instance of orders: boom' } },
   ])
 })

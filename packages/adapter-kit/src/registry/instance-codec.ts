@@ -102,7 +102,7 @@ export function decodeEntries<T>(
       if (instance) instances.push(instance)
     } catch (caught) {
       const error = toSdError(caught, 'SD_MALFORMED', `${registry} has an unreadable instance of ${service}`)
-      publishTelemetry('sd:v1:backend:operation', { registry, operation: 'decode', service, durationMs: 0, error })
+      publishTelemetry('sd:v1:backend:operation', { backend: registry, operation: 'decode', service, durationMs: 0, error })
     }
   }
   return instances

@@ -31,7 +31,7 @@ export interface RegistrationSlot {
   /** What the backend may hold of ours, by incarnation: whatever was sent and neither replaced nor removed since. */
   readonly written: Map<string, ServiceInstance>
   /** Until when a write of an earlier registration, which was given up, may still reach the backend, by `performance.now()`. */
-  strayUntilMs: number
+  strayUntil: number
 }
 
 /** What all registrations of a keeper share of the way to the backend. */
@@ -115,7 +115,7 @@ export class KeptRegistration implements Registration {
           } catch (error) {
             if (this.#superseded) return
             if (this.state === 'closed') throw closedError(what)
-            if (!SdError.isInstance(error) || !error.retryable) throw error
+            if (!(error instanceof SdError) || !error.retryable) throw error
             if (whenUnavailable === 'recover') return
           }
           await sleep(delayBeforeRetry(this.#backoff, this.lastError), limit, true)
@@ -125,7 +125,7 @@ export class KeptRegistration implements Registration {
       const reason = this.lastError
       // An attempt that failed may have reached the backend: take it back, without making the caller wait. A newer registration replaces it.
       if (!this.#superseded) void this.deregister()
-      throw SdError.isInstance(error) && error.code === 'SD_TIMEOUT' && reason ? reason : error
+      throw error instanceof SdError && error.code === 'SD_TIMEOUT' && reason ? reason : error
     }
     void this.#keep()
   }
@@ -143,7 +143,7 @@ export class KeptRegistration implements Registration {
         try {
           await this.#putNow()
         } catch (error) {
-          if (!(SdError.isInstance(error) && error.retryable)) this.instance = before
+          if (!(error instanceof SdError && error.retryable)) this.instance = before
           throw error
         }
       }),
@@ -241,7 +241,7 @@ export class KeptRegistration implements Registration {
     written.set(this.#incarnation, instance)
     await this.#contact('registering', (context) => this.#options.driver.put(instance, context))
     // Whatever else is left here was given up: it may be on its way, and is then taken for another process's.
-    if (written.size > 1) this.#options.slot.strayUntilMs = performance.now() + strayMs
+    if (written.size > 1) this.#options.slot.strayUntil = performance.now() + strayMs
     for (const incarnation of written.keys()) if (incarnation !== this.#incarnation) written.delete(incarnation)
     this.#backoff.reset()
     this.#setState('active', undefined)
@@ -255,9 +255,9 @@ export class KeptRegistration implements Registration {
         async (context) => (await driver.renew?.(this.instance, context)) ?? 'renewed',
       )
       const { service, id } = this.instance
-      if (result === 'lost' || (result === 'superseded' && performance.now() < slot.strayUntilMs)) {
+      if (result === 'lost' || (result === 'superseded' && performance.now() < slot.strayUntil)) {
         // Superseded soon after a write was given up: that one may have arrived late. Written once more to find out.
-        slot.strayUntilMs = 0
+        slot.strayUntil = 0
         this.#setState('recovering', new SdError('SD_UNAVAILABLE', `${registry} lost ${service} with id ${id}`))
         await this.#putNow()
       } else if (result === 'superseded') {

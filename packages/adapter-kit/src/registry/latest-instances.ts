@@ -21,5 +21,5 @@ export function tellLeftOut(registry: string, service: string, left: ServiceInst
   if (left.address === kept.address && left.port === kept.port) return
   const places = `${left.address}:${left.port} is left out for ${kept.address}:${kept.port}`
   const error = new SdError('SD_CONFLICT', `${registry} lists instance ${kept.id} of ${service} twice: ${places}`)
-  publishTelemetry('sd:v1:backend:operation', { registry, operation: 'decode', service, durationMs: 0, error })
+  publishTelemetry('sd:v1:backend:operation', { backend: registry, operation: 'decode', service, durationMs: 0, error })
 }

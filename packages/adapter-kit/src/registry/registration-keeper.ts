@@ -72,7 +72,7 @@ export function createRegistrationKeeper(options: RegistrationKeeperOptions): Re
   function slotOf(key: string): RegistrationSlot {
     const known = slots.get(key)
     if (known) return known
-    const slot: RegistrationSlot = { key, current: undefined, written: new Map(), strayUntilMs: 0 }
+    const slot: RegistrationSlot = { key, current: undefined, written: new Map(), strayUntil: 0 }
     slots.set(key, slot)
     return slot
   }

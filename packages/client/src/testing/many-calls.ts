@@ -17,7 +17,7 @@ export async function makeManyCalls(
         await call()
         outcomes.answered++
       } catch (error) {
-        if (!SdError.isInstance(error)) throw error
+        if (!(error instanceof SdError)) throw error
         outcomes.failed++
       }
       await delay(random() * 3)

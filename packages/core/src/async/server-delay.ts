@@ -40,7 +40,7 @@ const longestDelayMs = 3_600_000
  * @returns milliseconds
  */
 export function delayBeforeRetry(backoff: Backoff, error: unknown): number {
-  const asked = SdError.isInstance(error) ? (error.retryAfterMs ?? 0) : 0
+  const asked = error instanceof SdError ? (error.retryAfterMs ?? 0) : 0
   return Math.max(backoff.next(), Math.min(asked, longestDelayMs))
 }
 

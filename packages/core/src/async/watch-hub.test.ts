@@ -82,7 +82,7 @@ describe('a watch hub', () => {
     sessions[0]?.offer(1)
     await iterator.next()
     sessions[0]?.fail(away)
-    expect((await iterator.next()).value).toEqual({ value: 1, stale: { sinceMs: 5_000, error: away } })
+    expect((await iterator.next()).value).toEqual({ value: 1, stale: { since: 5_000, error: away } })
     const pending = iterator.next()
     await vi.advanceTimersByTimeAsync(99)
     expect(sessions).toHaveLength(1)
@@ -99,7 +99,7 @@ describe('a watch hub', () => {
     createHub()
     const iterator = iterate()
     sessions[0]?.fail(away)
-    expect((await iterator.next()).value).toEqual({ stale: { sinceMs: expect.any(Number), error: away } })
+    expect((await iterator.next()).value).toEqual({ stale: { since: expect.any(Number), error: away } })
   })
 
   test('takes a session that returns for a lost one', async () => {

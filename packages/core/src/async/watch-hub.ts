@@ -70,7 +70,7 @@ export function createWatchHub<T>(options: WatchHubOptions<T>): WatchHub<T> {
 
   function lose(key: string, topic: Topic<T>, error: SdError): void {
     if (topic.current?.stale) return
-    publish(topic, { ...topic.current, stale: { sinceMs: Date.now(), error } })
+    publish(topic, { ...topic.current, stale: { since: Date.now(), error } })
     onStaleness?.(key, error)
   }
 

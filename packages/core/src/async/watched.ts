@@ -3,7 +3,7 @@ import type { SdError } from '../errors.ts'
 /** Since when, and why, a watched value may be out of date. */
 export interface Staleness {
   /** When the source was lost, in epoch milliseconds. */
-  readonly sinceMs: number
+  readonly since: number
   /** What happened first. */
   readonly error: SdError
 }

@@ -2,7 +2,7 @@ import type { OperationOptions } from '../async/operation-options.ts'
 import type { HeaderFields } from '../call/call.ts'
 import { splitPortReference } from '../instance/ports-and-checks.ts'
 import type { HeldList, ServiceSnapshot } from '../instance/snapshot.ts'
-import { checkFunction, checkObject, invalid } from '../validate.ts'
+import { checkFunction, checkObject, invalidError } from '../validate.ts'
 import type { Balancer, EndpointView, PickRequest } from './balancer.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { EndpointOut, OutReason } from './endpoint-blocks.ts'
@@ -66,7 +66,7 @@ export interface ClusterExplanation {
   /** Whether so few endpoints are in that those that are out are used too. */
   readonly isPanic: boolean
   /** Since when the source has been unreachable, in Unix milliseconds; absent while it is not. */
-  readonly staleSinceMs?: number | undefined
+  readonly staleSince?: number | undefined
   /** For a name such as `orders:admin`: how many instances of `orders` have no port `admin`; absent if there are none. */
   readonly withoutPort?: number | undefined
   /** Which instances are kept although the source does not list them any more, since when and why; absent if there are none. */
@@ -76,9 +76,9 @@ export interface ClusterExplanation {
 }
 
 /** Why an endpoint is out, since when and until when, in one line for people. */
-export function formatOut({ reason, detail, sinceMs, untilMs }: EndpointOut, now: number = Date.now()): string {
+export function formatOut({ reason, detail, since, until }: EndpointOut, now: number = Date.now()): string {
   const what = detail === undefined ? reason : `${reason}: ${detail}`
-  return `${what}, since ${seconds(now - sinceMs)}${untilMs === undefined ? '' : `, for another ${seconds(untilMs - now)}`}`
+  return `${what}, since ${seconds(now - since)}${until === undefined ? '' : `, for another ${seconds(until - now)}`}`
 }
 
 /** What the rules that are not reasons to be out say of those that they drop. */
@@ -93,8 +93,8 @@ const ruleTexts: Readonly<Partial<Record<DropRule, string>>> = {
 const maxReasons = 3
 
 /** Why no instance could be picked, for people: nothing is registered, or how many are out and why. */
-export function describeNoInstance({ service, isUnknown, staleSinceMs, withoutPort, endpoints }: ClusterExplanation): string {
-  const stale = staleSinceMs === undefined ? '' : ` (registry unreachable for ${seconds(Date.now() - staleSinceMs)})`
+export function describeNoInstance({ service, isUnknown, staleSince, withoutPort, endpoints }: ClusterExplanation): string {
+  const stale = staleSince === undefined ? '' : ` (registry unreachable for ${seconds(Date.now() - staleSince)})`
   if (endpoints.length === 0) {
     const reference = withoutPort ? splitPortReference(service) : undefined
     if (reference) {
@@ -153,7 +153,7 @@ export interface ClusterSource {
 export function checkClusterSource(field: string, value: unknown): ClusterSource {
   const { cluster, getInstances } = checkObject(field, value)
   if (typeof cluster !== 'function' && typeof getInstances === 'function')
-    throw invalid(field, 'a registry', 'a discovery: createDiscovery({ source: registry }), from @sd/discovery')
+    throw invalidError(field, 'a registry', 'a discovery: createDiscovery({ source: registry }), from @sd/discovery')
   checkFunction(`${field}.cluster`, cluster as ClusterSource['cluster'])
   return value as ClusterSource
 }

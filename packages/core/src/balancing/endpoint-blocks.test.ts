@@ -34,7 +34,7 @@ describe('blocks', () => {
     const onBlock = vi.fn()
     const endpoint = createEndpoint(instance, { onBlock })
     endpoint.block('a', { reason: 'failing', detail: 'five in a row', forMs: 1_000 })
-    const sinceMs = Date.now()
+    const since = Date.now()
     vi.advanceTimersByTime(400)
     endpoint.block('a', { reason: 'failing', detail: 'six in a row', forMs: 2_000, isTrial: true })
     const [block] = endpoint.blocks as [EndpointBlock]
@@ -42,8 +42,8 @@ describe('blocks', () => {
       by: 'a',
       reason: 'failing',
       detail: 'six in a row',
-      sinceMs,
-      untilMs: Date.now() + 2_000,
+      since,
+      until: Date.now() + 2_000,
       isTrial: true,
     })
     expect([endpoint.available, endpoint.isTrial, onBlock.mock.calls.length]).toEqual([true, true, 2])
@@ -66,7 +66,7 @@ describe('why there is no instance', () => {
     expect(describeNoInstance({ ...explanation, service: 'orders:admin', isUnknown: true, withoutPort: 2 })).toBe(
       'No instance of orders has a port named admin, of 2 registered',
     )
-    expect(describeNoInstance({ ...explanation, staleSinceMs: Date.now() - 3_000 })).toMatch(/\(registry unreachable for 3 s\)$/)
+    expect(describeNoInstance({ ...explanation, staleSince: Date.now() - 3_000 })).toMatch(/\(registry unreachable for 3 s\)$/)
   })
 
   test.each(['orders:8080', '10.0.0.1', '10.0.0.1:80', '/orders'])('%s is most likely an address', (service) => {
@@ -91,7 +91,7 @@ describe('why there is no instance', () => {
       endpoint,
       weight: 0,
       dropped: reason,
-      outs: [{ reason, detail, sinceMs: 0 }],
+      outs: [{ reason, detail, since: 0 }],
     })
     const endpoints = [
       out('ejected', 'checks: down'),

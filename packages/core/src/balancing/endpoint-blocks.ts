@@ -23,9 +23,9 @@ export interface EndpointOut {
   /** More about it, for people. */
   readonly detail?: string | undefined
   /** Since when, in Unix milliseconds. */
-  readonly sinceMs: number
+  readonly since: number
   /** Until when, in Unix milliseconds; absent where that is not known. */
-  readonly untilMs?: number | undefined
+  readonly until?: number | undefined
 }
 
 /** A reason that keeps an endpoint from being picked. */
@@ -91,9 +91,9 @@ export class EndpointBlocks {
   add(by: string, { reason = 'blocked', detail, forMs, isTrial = false }: BlockOptions): void {
     const before = this.#blocks.get(by)
     const now = Date.now()
-    const sinceMs = before?.reason === reason ? before.sinceMs : now
-    const untilMs = forMs === undefined ? undefined : now + forMs
-    this.#blocks.set(by, { by, reason, detail, sinceMs, untilMs, isTrial })
+    const since = before?.reason === reason ? before.since : now
+    const until = forMs === undefined ? undefined : now + forMs
+    this.#blocks.set(by, { by, reason, detail, since, until, isTrial })
     this.#judge()
   }
 

@@ -35,7 +35,7 @@ export interface EndpointCheck {
   /** The verdict so far: one failure does not make an endpoint unhealthy, see the monitor. */
   readonly status: 'healthy' | 'unhealthy' | 'unknown'
   /** Since when the verdict is this one, in Unix milliseconds. */
-  readonly sinceMs: number
+  readonly since: number
   /** When the last check ended, in Unix milliseconds; absent before the first. */
   readonly checkedAtMs?: number | undefined
   /** How the last check failed; absent if it did not. */

@@ -58,7 +58,7 @@ const origins: ReadonlyMap<SdErrorCode, OutcomeOrigin> = new Map<SdErrorCode, Ou
  */
 export function originOf(error: unknown): OutcomeOrigin {
   try {
-    if (SdError.isInstance(error)) return error.origin ?? origins.get(error.code) ?? 'peer'
+    if (error instanceof SdError) return error.origin ?? origins.get(error.code) ?? 'peer'
     return error instanceof Error && error.name === 'AbortError' ? 'caller' : 'peer'
   } catch {
     // A proxy may refuse to be read.

@@ -1,6 +1,6 @@
 import type { OperationOptions } from '../async/operation-options.ts'
 import type { Watched } from '../async/watched.ts'
-import type { RegistryState } from '../registry/registry.ts'
+import type { ConnectionState } from '../registry/registry.ts'
 
 /** How a text is read. `text` is one value as it stands, whose path is the entry's key with dots for slashes. */
 export type ConfigFormat = 'json' | 'yaml' | 'toml' | 'properties' | 'env' | 'text'
@@ -56,7 +56,7 @@ export interface ConfigSource extends AsyncDisposable {
   /** What it can do. */
   readonly capabilities: ConfigSourceCapabilities
   /** State of its connection; changes are published. */
-  readonly state: RegistryState
+  readonly state: ConnectionState
   /** Reads everything once. @throws SdError when it can't be read: never an empty document because of an outage */
   load(options?: OperationOptions): Promise<ConfigDocument>
   /**

@@ -131,7 +131,7 @@ describe('createServiceInstance', () => {
           try {
             createServiceInstance(value as never)
           } catch (error) {
-            expect(SdError.isInstance(error)).toBe(true)
+            expect(error instanceof SdError).toBe(true)
           }
         },
       ),

@@ -8,7 +8,7 @@ import {
   checkObject,
   checkOneOf,
   checkText,
-  invalid,
+  invalidError,
 } from '../validate.ts'
 import { readIpAddress } from './ip-address.ts'
 import { checkHealthCheck, checkPorts, sameHealthCheck } from './ports-and-checks.ts'
@@ -70,28 +70,29 @@ function checkAddress(value: unknown): string {
       if (address !== undefined) return address
     } else if (hostName.test(value) && (!endsInNumber.test(value) || readIpAddress(value) === value)) return value
   }
-  throw invalid('address', value, 'a host name, an IPv4 address or an IPv6 address without brackets')
+  throw invalidError('address', value, 'a host name, an IPv4 address or an IPv6 address without brackets')
 }
 
 function checkProtocol(value: unknown): string {
   if (typeof value === 'string' && /^[a-z][a-z0-9+.-]{0,31}$/.test(value)) return value
-  throw invalid('protocol', value, 'a protocol in lower case, such as http or grpc')
+  throw invalidError('protocol', value, 'a protocol in lower case, such as http or grpc')
 }
 
 function checkTags(value: unknown): readonly string[] {
-  if (!Array.isArray(value) || value.length > maxLabels) throw invalid('tags', value, `an array of at most ${maxLabels} strings`)
+  if (!Array.isArray(value) || value.length > maxLabels)
+    throw invalidError('tags', value, `an array of at most ${maxLabels} strings`)
   return Object.freeze([...new Set(value.map((tag, index) => checkName(`tags[${index}]`, tag)))])
 }
 
 function checkLabels(field: string, value: unknown): Readonly<Record<string, string>> {
   const entries = Object.entries(checkObject(field, value))
-  if (entries.length > maxLabels) throw invalid(field, `${entries.length} entries`, `at most ${maxLabels} entries`)
+  if (entries.length > maxLabels) throw invalidError(field, `${entries.length} entries`, `at most ${maxLabels} entries`)
   const labels: Record<string, string> = Object.create(null)
   for (const [key, label] of entries) {
     const path = `${field}[${JSON.stringify(key.slice(0, 60))}]`
     checkName(`${field} key`, key)
     if (key.startsWith(RESERVED_METADATA_PREFIX)) {
-      throw invalid(path, 'a key with a reserved prefix', `a key that does not start with ${RESERVED_METADATA_PREFIX}`)
+      throw invalidError(path, 'a key with a reserved prefix', `a key that does not start with ${RESERVED_METADATA_PREFIX}`)
     }
     labels[key] = checkText(path, label, 65_536)
   }

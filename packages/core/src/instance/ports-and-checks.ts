@@ -1,4 +1,4 @@
-import { checkDuration, checkInteger, checkKnownKeys, checkObject, checkOneOf, checkText, invalid } from '../validate.ts'
+import { checkDuration, checkInteger, checkKnownKeys, checkObject, checkOneOf, checkText, invalidError } from '../validate.ts'
 import type { HealthCheckSpec, ServiceInstance } from './service-instance.ts'
 
 /** Most named ports of an instance. */
@@ -17,12 +17,16 @@ export function isPortName(text: unknown): text is string {
 /** Named ports, frozen, on an object without prototype; `undefined` where there are none. @throws SdError `SD_INVALID` that names the field */
 export function checkPorts(value: unknown): Readonly<Record<string, number>> | undefined {
   const entries = Object.entries(checkObject('ports', value))
-  if (entries.length > maxPorts) throw invalid('ports', `${entries.length} entries`, `at most ${maxPorts} entries`)
+  if (entries.length > maxPorts) throw invalidError('ports', `${entries.length} entries`, `at most ${maxPorts} entries`)
   if (entries.length === 0) return undefined
   const ports: Record<string, number> = Object.create(null)
   for (const [name, port] of entries) {
     if (!isPortName(name)) {
-      throw invalid('ports key', name, 'a name of 1 to 63 lower-case letters, digits and inner hyphens with at least one letter')
+      throw invalidError(
+        'ports key',
+        name,
+        'a name of 1 to 63 lower-case letters, digits and inner hyphens with at least one letter',
+      )
     }
     ports[name] = checkInteger(`ports.${name}`, port, { min: 1, max: 65_535 })
   }
@@ -42,13 +46,13 @@ export function checkHealthCheck(value: unknown): HealthCheckSpec {
     ...(timeoutMs !== undefined && { timeoutMs: checkDuration('healthCheck.timeoutMs', timeoutMs, 1) }),
   }
   if ((check.timeoutMs ?? 0) <= (check.intervalMs ?? Number.POSITIVE_INFINITY)) return Object.freeze(check)
-  throw invalid('healthCheck.timeoutMs', timeoutMs, `at most intervalMs, which is ${intervalMs}`)
+  throw invalidError('healthCheck.timeoutMs', timeoutMs, `at most intervalMs, which is ${intervalMs}`)
 }
 
 function checkPath(type: HealthCheckSpec['type'], value: unknown): string {
-  if (type !== 'http') throw invalid('healthCheck.path', value, `no path, because the type is ${type}`)
+  if (type !== 'http') throw invalidError('healthCheck.path', value, `no path, because the type is ${type}`)
   if (visiblePath.test(checkText('healthCheck.path', value, 1_024))) return value as string
-  throw invalid('healthCheck.path', value, 'a path of printable ASCII that starts with a slash and has no fragment')
+  throw invalidError('healthCheck.path', value, 'a path of printable ASCII that starts with a slash and has no fragment')
 }
 
 /** Whether two declared checks say the same. */

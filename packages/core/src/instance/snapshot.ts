@@ -4,9 +4,9 @@ import type { ServiceInstance } from './service-instance.ts'
 /** Instances that are kept for a while although their source does not list them any more. */
 export interface HeldList {
   /** Since when, in Unix milliseconds. */
-  readonly sinceMs: number
+  readonly since: number
   /** Until when at most, in Unix milliseconds. */
-  readonly untilMs: number
+  readonly until: number
   /** Why, for people. */
   readonly reason: string
   /** Ids of the instances that are kept, sorted. */

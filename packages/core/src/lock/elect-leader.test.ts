@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { sleep, untilAborted } from '../async/timers.ts'
 import { SdError } from '../errors.ts'
-import { lead } from './elect-leader.ts'
+import { electLeader } from './elect-leader.ts'
 import type { Lock, LockHandle } from './lock.ts'
 
 interface Term extends LockHandle {
@@ -51,7 +51,7 @@ describe('lead', () => {
   test('a round takes a second at least, though the work returns at once', async () => {
     const { lock, terms } = createElection()
     const controller = new AbortController()
-    const leading = lead(lock, 'leader', { signal: controller.signal }, async () => undefined)
+    const leading = electLeader(lock, 'leader', { signal: controller.signal }, async () => undefined)
     await vi.advanceTimersByTimeAsync(10_000)
     expect(terms.length).toBeGreaterThanOrEqual(9)
     expect(terms.length).toBeLessThanOrEqual(13)
@@ -63,7 +63,7 @@ describe('lead', () => {
     const { lock, terms, acquire } = createElection()
     const controller = new AbortController()
     const work = vi.fn(async ({ signal }: LockHandle) => untilAborted(signal))
-    const leading = lead(lock, 'leader', { signal: controller.signal, candidate: 'me' }, work)
+    const leading = electLeader(lock, 'leader', { signal: controller.signal, candidate: 'me' }, work)
     await vi.waitFor(() => expect(work).toHaveBeenCalledTimes(1))
     expect(acquire).toHaveBeenCalledWith('leader', { signal: controller.signal, value: 'me' })
     terms[0]?.lose()
@@ -72,14 +72,14 @@ describe('lead', () => {
     controller.abort()
     await leading
     expect([terms.length, terms[1]?.signal.aborted]).toEqual([2, true])
-    await lead(lock, 'leader', { signal: controller.signal }, work)
+    await electLeader(lock, 'leader', { signal: controller.signal }, work)
     expect(acquire).toHaveBeenCalledTimes(2)
   })
 
   test('stands again when the work was a wait that the loss ended', async () => {
     const { lock, terms } = createElection()
     const controller = new AbortController()
-    const leading = lead(lock, 'leader', { signal: controller.signal }, ({ signal }) => sleep(60_000, signal))
+    const leading = electLeader(lock, 'leader', { signal: controller.signal }, ({ signal }) => sleep(60_000, signal))
     await vi.waitFor(() => expect(terms).toHaveLength(1))
     terms[0]?.lose()
     await vi.waitFor(() => expect(terms).toHaveLength(2), { timeout: 3_000 })
@@ -90,7 +90,7 @@ describe('lead', () => {
   test('gives the lock back when the work returns or throws, and passes on what it throws', async () => {
     const { lock, terms } = createElection()
     let rounds = 0
-    const leading = lead(lock, 'leader', { signal: new AbortController().signal }, async () => {
+    const leading = electLeader(lock, 'leader', { signal: new AbortController().signal }, async () => {
       if (++rounds === 3) throw new Error('boom')
     })
     const failed = expect(leading).rejects.toThrow('boom')
@@ -103,7 +103,7 @@ describe('lead', () => {
     const { lock, acquire } = createElection()
     const work = vi.fn(async () => undefined)
     acquire.mockRejectedValueOnce(new SdError('SD_DENIED', 'no'))
-    await expect(lead(lock, 'leader', { signal: new AbortController().signal }, work)).rejects.toMatchObject({
+    await expect(electLeader(lock, 'leader', { signal: new AbortController().signal }, work)).rejects.toMatchObject({
       code: 'SD_DENIED',
     })
     const controller = new AbortController()
@@ -111,7 +111,7 @@ describe('lead', () => {
       controller.abort()
       throw new SdError('SD_ABORTED', 'aborted')
     })
-    await lead(lock, 'leader', { signal: controller.signal }, work)
+    await electLeader(lock, 'leader', { signal: controller.signal }, work)
     expect(work).not.toHaveBeenCalled()
   })
 
@@ -124,7 +124,7 @@ describe('lead', () => {
       return term
     })
     const work = vi.fn(async ({ signal }: LockHandle) => untilAborted(signal))
-    await lead(lock, 'leader', { signal: controller.signal }, work)
+    await electLeader(lock, 'leader', { signal: controller.signal }, work)
     expect([work.mock.calls.length, term.release.mock.calls.length]).toEqual([0, 1])
   })
 
@@ -137,7 +137,7 @@ describe('lead', () => {
       throw new Error('away')
     })
     acquire.mockResolvedValueOnce(term)
-    await lead(lock, 'leader', { signal: controller.signal }, async ({ signal }) => {
+    await electLeader(lock, 'leader', { signal: controller.signal }, async ({ signal }) => {
       controller.abort()
       await untilAborted(signal)
     })

@@ -6,8 +6,8 @@ import type { Lock, LockHandle } from './lock.ts'
 /** Shortest time between two rounds of an election, in milliseconds: work that returns at once must not keep the backend busy. */
 const shortestRoundMs = 1_000
 
-/** Options of {@link lead}. */
-export interface LeadOptions {
+/** Options of {@link electLeader}. */
+export interface ElectionOptions {
   /** Ends the candidacy, and the leadership. */
   readonly signal: AbortSignal
   /** What others see of this candidate, such as its address. @default '' */
@@ -21,10 +21,10 @@ export interface LeadOptions {
  * @param work gets the leadership; it must end soon after the leadership's `signal` fires. When it returns, another candidate may lead.
  * @throws whatever `work` throws, but for an `SD_ABORTED` after its signal fired, and what `lock.acquire` can't wait out; nothing when `signal` fires
  */
-export async function lead(
+export async function electLeader(
   lock: Lock,
   name: string,
-  options: LeadOptions,
+  options: ElectionOptions,
   work: (leadership: LockHandle) => Promise<void>,
 ): Promise<void> {
   const { signal, candidate: value = '' } = options
@@ -43,7 +43,7 @@ export async function lead(
       if (!signal.aborted) await work(leadership)
     } catch (error) {
       // Work that waits with the leadership's signal ends like this when it is lost.
-      const isEnd = leadership.signal.aborted && SdError.isInstance(error) && error.code === 'SD_ABORTED'
+      const isEnd = leadership.signal.aborted && error instanceof SdError && error.code === 'SD_ABORTED'
       if (!isEnd) throw error
     } finally {
       signal.removeEventListener('abort', resign)

@@ -1,4 +1,4 @@
-import { checkKnownKeys, checkName, checkObject, checkText, invalid } from '../validate.ts'
+import { checkKnownKeys, checkName, checkObject, checkText, invalidError } from '../validate.ts'
 import { MASK, maskJsonLine, maskText } from './masked-text.ts'
 
 /** What else is secret, besides what always is. */
@@ -51,7 +51,7 @@ export function createMasking(options: MaskingOptions = {}, field: string = 'mas
   const ends = (options.names ?? []).map((name, index) => checkName(`${field}.names[${index}]`, name).toLowerCase())
   const paths = (options.paths ?? []).map((path, index) => readPath(`${field}.paths[${index}]`, path))
   const own = (options.contents ?? []).map((pattern, index) => {
-    if (!(pattern instanceof RegExp)) throw invalid(`${field}.contents[${index}]`, pattern, 'a RegExp')
+    if (!(pattern instanceof RegExp)) throw invalidError(`${field}.contents[${index}]`, pattern, 'a RegExp')
     return new RegExp(pattern.source, pattern.flags.includes('g') ? pattern.flags : `${pattern.flags}g`)
   })
 

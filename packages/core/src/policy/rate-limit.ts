@@ -1,7 +1,7 @@
 import type { OperationOptions } from '../async/operation-options.ts'
 import { SdError } from '../errors.ts'
 import { escapeName } from '../names.ts'
-import { checkName, invalid } from '../validate.ts'
+import { checkName, invalidError } from '../validate.ts'
 
 /** Options of {@link RateLimiter.acquire}. */
 export interface RateLimitAcquireOptions extends OperationOptions {
@@ -84,7 +84,7 @@ export async function acquireOrReject(
  * @see https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/
  */
 export function rateLimitHeaders(decision: RateLimitDecision, policy: string = 'default'): Record<string, string> {
-  if (!/^[ -~]{1,255}$/.test(policy)) throw invalid('policy', policy, '1 to 255 characters of printable ASCII')
+  if (!/^[ -~]{1,255}$/.test(policy)) throw invalidError('policy', policy, '1 to 255 characters of printable ASCII')
   if (decision.degraded === 'open') return {}
   const name = `"${policy.replaceAll(/["\\]/g, '\\$&')}"`
   const fields = {

@@ -105,16 +105,16 @@ export interface RegistryCapabilities {
 }
 
 /** `connected`: the last contact succeeded. `disconnected`: the backend is away. `closed`: for ever. */
-export type RegistryState = 'connected' | 'disconnected' | 'closed'
+export type ConnectionState = 'connected' | 'disconnected' | 'closed'
 
 /** What every source of instances is, whether or not it also registers. */
-export interface DiscoverySource extends Discoverer, AsyncDisposable {
+export interface ReadOnlyRegistry extends Discoverer, AsyncDisposable {
   /** Name for logs and metrics, such as `consul`. */
   readonly name: string
   /** What it can do. */
   readonly capabilities: RegistryCapabilities
   /** How the connection is; changes are published on the `registryState` channel. */
-  readonly state: RegistryState
+  readonly state: ConnectionState
   /**
    * Whether it knows that an instance was removed on purpose, and not lost: because this object removed it, or because its backend tells
    * the two apart. A list that collapses is doubted, but not for these.
@@ -127,7 +127,7 @@ export interface DiscoverySource extends Discoverer, AsyncDisposable {
 }
 
 /** Registers and finds instances. */
-export interface Registry extends Registrar, DiscoverySource {
+export interface Registry extends Registrar, ReadOnlyRegistry {
   /**
    * Removes an instance that nobody holds any more. An operator's tool for orphans: a live Registration would register again.
    * An instance that does not exist is no error.

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { collectStates, reportStates, type StateReport } from './state-report.ts'
 
-const registry = { kind: 'registry', registry: 'memory', state: 'connected' } as const
+const registry = { kind: 'backend', backend: 'memory', state: 'connected' } as const
 const config = {
   kind: 'config',
   config: 'orders',

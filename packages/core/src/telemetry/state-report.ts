@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import type { OutReason } from '../balancing/endpoint-blocks.ts'
 import type { CircuitState } from '../policy/circuit-breaker.ts'
-import type { RegistrationState, RegistryState } from '../registry/registry.ts'
+import type { ConnectionState, RegistrationState } from '../registry/registry.ts'
 
 /**
  * Name of the channel on which somebody asks for the state of everything that is alive: events alone would leave those in the dark who
@@ -9,14 +9,14 @@ import type { RegistrationState, RegistryState } from '../registry/registry.ts'
  */
 const stateReportChannel = 'sd:v1:state:report'
 
-/** How the connection of a registry is. */
-export interface RegistryStateReport {
+/** State of the connection to a backend. */
+export interface BackendStateReport {
   /** What it is about. */
-  readonly kind: 'registry'
-  /** Name of the registry. */
-  readonly registry: string
+  readonly kind: 'backend'
+  /** Name of the registry, configuration source, lock or limiter. */
+  readonly backend: string
   /** The state of its connection. */
-  readonly state: RegistryState
+  readonly state: ConnectionState
 }
 
 /** How a registration of this process is. */
@@ -125,7 +125,7 @@ export interface ConfigStateReport {
 
 /** The state of one thing. Who reads reports ignores kinds that it doesn't know: minor versions add some. */
 export type StateReport =
-  | RegistryStateReport
+  | BackendStateReport
   | RegistrationStateReport
   | ClusterStateReport
   | BreakerStateReport

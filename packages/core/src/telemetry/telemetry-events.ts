@@ -4,22 +4,22 @@ import type { ServiceSnapshot, SnapshotChange } from '../instance/snapshot.ts'
 import type { CallPriority } from '../policy/admission.ts'
 import type { CircuitChange } from '../policy/circuit-breaker.ts'
 import type { RateLimitDecision } from '../policy/rate-limit.ts'
-import type { RegistrationState, RegistryState } from '../registry/registry.ts'
+import type { ConnectionState, RegistrationState } from '../registry/registry.ts'
 
 /** Payload of `sd:v1:backend:state`. */
-export interface RegistryStateEvent {
-  /** Name of the registry. */
-  readonly registry: string
+export interface BackendStateEvent {
+  /** Name of the registry, configuration source, lock or limiter. */
+  readonly backend: string
   /** The new state. */
-  readonly state: RegistryState
+  readonly state: ConnectionState
   /** Why, when disconnected. */
   readonly error?: SdError | undefined
 }
 
 /** Payload of `sd:v1:backend:operation`. */
-export interface RegistryOperationEvent {
-  /** Name of the registry. */
-  readonly registry: string
+export interface BackendOperationEvent {
+  /** Name of the registry, configuration source or lock. */
+  readonly backend: string
   /** What was done, such as `getInstances`. */
   readonly operation: string
   /** Which service, where there is one. */
@@ -206,7 +206,7 @@ export interface HealthCheckEvent {
   /** The verdict after it: one failure does not change it. */
   readonly status: 'healthy' | 'unhealthy' | 'unknown'
   /** Since when the verdict is this one, in Unix milliseconds. */
-  readonly sinceMs: number
+  readonly since: number
 }
 
 /** Payload of `sd:v1:fault:injected`. */
@@ -239,10 +239,10 @@ export interface ConfigUpdateEvent {
 
 /** Which payload is published on which channel. */
 export interface TelemetryEvents {
-  /** The connection of a registry changed. */
-  readonly 'sd:v1:backend:state': RegistryStateEvent
-  /** One operation on a registry ended. */
-  readonly 'sd:v1:backend:operation': RegistryOperationEvent
+  /** The connection to a backend changed its state. */
+  readonly 'sd:v1:backend:state': BackendStateEvent
+  /** One operation on a backend ended. */
+  readonly 'sd:v1:backend:operation': BackendOperationEvent
   /** A registration changed its state. */
   readonly 'sd:v1:registration:state': RegistrationStateEvent
   /** Instances or their staleness changed. */

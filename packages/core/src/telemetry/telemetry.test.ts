@@ -19,10 +19,10 @@ describe('telemetry', () => {
       subscribeTelemetry('sd:v1:backend:state', heard),
     ]
     expect(hasTelemetrySubscribers('sd:v1:backend:state')).toBe(true)
-    publishTelemetry('sd:v1:backend:state', { registry: 'r', state: 'connected' })
+    publishTelemetry('sd:v1:backend:state', { backend: 'r', state: 'connected' })
     for (const stop of stops) stop()
-    publishTelemetry('sd:v1:backend:state', { registry: 'r', state: 'closed' })
-    expect(heard.mock.calls).toEqual([[{ registry: 'r', state: 'connected' }]])
+    publishTelemetry('sd:v1:backend:state', { backend: 'r', state: 'closed' })
+    expect(heard.mock.calls).toEqual([[{ backend: 'r', state: 'connected' }]])
     expect(failures).toHaveBeenCalledOnce()
     expect(hasTelemetrySubscribers('sd:v1:backend:state')).toBe(false)
   })
@@ -31,7 +31,7 @@ describe('telemetry', () => {
     const copy = (await import(`./telemetry.ts?copy=${'2'}`)) as typeof import('./telemetry.ts')
     const heard = vi.fn()
     const stop = subscribeTelemetry('sd:v1:backend:state', heard)
-    copy.publishTelemetry('sd:v1:backend:state', { registry: 'r', state: 'connected' })
+    copy.publishTelemetry('sd:v1:backend:state', { backend: 'r', state: 'connected' })
     stop()
     expect(heard).toHaveBeenCalledOnce()
   })

@@ -10,7 +10,7 @@ interface Dashboard {
   readonly templating: { readonly list: readonly { readonly query: string | { readonly query: string } }[] }
 }
 
-const text = readFileSync(new URL('../dashboard.json', import.meta.url), 'utf8')
+const text = readFileSync(new URL('../../dashboard.json', import.meta.url), 'utf8')
 const { panels, templating } = JSON.parse(text) as Dashboard
 
 /** Every expression of its panels. */

@@ -23,7 +23,7 @@ export function createCall(
 
 /** One report of each kind. */
 export const reports: readonly StateReport[] = [
-  { kind: 'registry', registry: 'memory', state: 'connected' },
+  { kind: 'backend', backend: 'memory', state: 'connected' },
   { kind: 'registration', registry: 'memory', service: 'orders', instanceId: 'a', state: 'active' },
   {
     kind: 'cluster',
@@ -90,14 +90,14 @@ export function publishEverything(): () => void {
     check: 'http',
     durationMs: 3,
     checkedAtMs: 1,
-    sinceMs: 1,
+    since: 1,
     status: 'healthy',
   } as const
   publishTelemetry('sd:v1:health:check', checked)
   publishTelemetry('sd:v1:health:check', { ...checked, error })
-  publishTelemetry('sd:v1:backend:operation', { registry: 'memory', operation: 'getInstances', durationMs: 2 })
-  publishTelemetry('sd:v1:backend:operation', { registry: 'memory', operation: 'getInstances', durationMs: 2, error })
-  publishTelemetry('sd:v1:backend:state', { registry: 'memory', state: 'disconnected', error })
+  publishTelemetry('sd:v1:backend:operation', { backend: 'memory', operation: 'getInstances', durationMs: 2 })
+  publishTelemetry('sd:v1:backend:operation', { backend: 'memory', operation: 'getInstances', durationMs: 2, error })
+  publishTelemetry('sd:v1:backend:state', { backend: 'memory', state: 'disconnected', error })
   publishTelemetry('sd:v1:registration:state', { registry: 'memory', service: 'orders', instanceId: 'a', state: 'active' })
   publishTelemetry('sd:v1:config:update', { config: 'app', version: 3, changed: ['db.pool.size'], durationMs: 4 })
   publishTelemetry('sd:v1:config:update', { config: 'app', version: 3, changed: [], durationMs: 2, error })
