@@ -2,7 +2,7 @@ import { dirname, join } from 'node:path'
 import { type Comment, parseSync } from 'oxc-parser'
 import type { Package } from './workspace.ts'
 
-/** A syntax node, as far as it is looked at. */
+/** The parts of a syntax node that this gate reads. */
 interface Node {
   readonly type: string
   readonly start: number
@@ -16,7 +16,42 @@ interface Source {
   readonly comments: readonly Comment[]
 }
 
-/** What a package exports without saying what it is: a line each. Members of exported interfaces and classes count too. */
+/** Names that explain a required member of type string, number or boolean. Numbers here have no unit. */
+const plainNames: ReadonlySet<string> = new Set([
+  'backend',
+  'code',
+  'datacenter',
+  'group',
+  'host',
+  'id',
+  'key',
+  'lock',
+  'message',
+  'method',
+  'name',
+  'namespace',
+  'operation',
+  'path',
+  'port',
+  'registry',
+  'region',
+  'service',
+  'source',
+  'status',
+  'subset',
+  'url',
+  'value',
+  'version',
+  'zone',
+])
+
+/**
+ * Lists the exports of a package that lack a docstring, one per line, and such members of exported interfaces and classes.
+ *
+ * A member needs none if a docstring could only repeat it: a required property whose type is a string, number or boolean and
+ * whose name is one of `plainNames`, or whose type carries its name (`balancer: Balancer`, `instances: readonly ServiceInstance[]`).
+ * Methods always need one, and so do optional properties: it says what applies without them.
+ */
 export function checkDocumented({ folder, sources }: Package): readonly string[] {
   const problems: string[] = []
   const parsed = new Map<string, Source>()
@@ -72,7 +107,7 @@ function declaredNames(declaration: Node): readonly string[] {
   return [(declaration['id'] as { name: string }).name]
 }
 
-/** Whether a docstring stands right before the node. */
+/** Whether a docstring directly precedes the node. */
 function isDocumented({ text, comments }: Source, node: Node): boolean {
   return comments.some(
     ({ type, value, end }) =>
@@ -80,7 +115,7 @@ function isDocumented({ text, comments }: Source, node: Node): boolean {
   )
 }
 
-/** Public members that must say what they are: all of an interface; of a class those that no interface describes. */
+/** Public members without the docstring they need: of an interface, and of a class that implements no interface. */
 function undocumentedMembers(source: Source, declaration: Node): readonly string[] {
   const body = (declaration['body'] as { body?: readonly Node[] } | undefined)?.body ?? []
   const describedElsewhere =
@@ -93,12 +128,44 @@ function undocumentedMembers(source: Source, declaration: Node): readonly string
     )
     .filter((member) => {
       const key = member['key'] as { type: string; name?: string }
-      return key.type === 'Identifier' && !isDocumented(source, member) && !isOverload(body, member, key.name ?? '')
+      return (
+        key.type === 'Identifier' &&
+        !isDocumented(source, member) &&
+        !isOverload(body, member, key.name ?? '') &&
+        !explainsItself(member)
+      )
     })
     .map((member) => (member['key'] as { name: string }).name)
 }
 
-/** Whether another member of the same name stands before it, which is documented for both. */
+/** Whether the name and the type of a member say what a docstring would. */
+function explainsItself(member: Node): boolean {
+  const annotation = (member['typeAnnotation'] as { typeAnnotation?: Node } | null | undefined)?.typeAnnotation
+  if (!annotation || member['optional'] === true) return false
+  const { name } = member['key'] as { name: string }
+  if (['TSStringKeyword', 'TSNumberKeyword', 'TSBooleanKeyword'].includes(annotation.type)) return plainNames.has(name)
+  const list = listedType(annotation)
+  const type = typeName(list ?? annotation)
+  if (!type) return false
+  return list ? endsWithWord(`${type}s`, name) : endsWithWord(type, name)
+}
+
+/** Type of the elements if `type` is `T[]` or `readonly T[]`. */
+function listedType(type: Node): Node | undefined {
+  const bare = type.type === 'TSTypeOperator' ? (type['typeAnnotation'] as Node) : type
+  return bare.type === 'TSArrayType' ? (bare['elementType'] as Node) : undefined
+}
+
+function typeName(type: Node): string | undefined {
+  return type.type === 'TSTypeReference' ? (type['typeName'] as { name?: string }).name : undefined
+}
+
+/** Whether `type` is `name` in capitals, or a compound of which `name` is the last part: `instance` of `ServiceInstance`. */
+function endsWithWord(type: string, name: string): boolean {
+  return type.endsWith(`${name.charAt(0).toUpperCase()}${name.slice(1)}`)
+}
+
+/** Whether an earlier member has the same name: its docstring covers both. */
 function isOverload(body: readonly Node[], member: Node, name: string): boolean {
   return body.some(
     (other) => other !== member && other.start < member.start && (other['key'] as { name?: string } | undefined)?.name === name,
