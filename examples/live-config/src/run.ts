@@ -7,7 +7,7 @@ import { createConfigHistory, createMemoryStore } from '@sd/config-history'
 import { createMemoryRegistry } from '@sd/registry-memory'
 import { balancer } from './acts/balancer.ts'
 import { breaker } from './acts/breaker.ts'
-import { grayRelease } from './acts/gray-release.ts'
+import { canaryRelease } from './acts/canary-release.ts'
 import { invalidValue } from './acts/invalid-value.ts'
 import { keyRotation } from './acts/key-rotation.ts'
 import { layers } from './acts/layers.ts'
@@ -79,7 +79,7 @@ export async function runLiveConfig({ seconds }: LiveConfigOptions, output: Node
     await breaker(stage)
     await invalidValue(stage)
     await keyRotation(stage, key)
-    await grayRelease(stage, store)
+    await canaryRelease(stage, store)
     await outage(stage)
     await rollback(stage)
     screen.write(renderSummary(stage.promises))

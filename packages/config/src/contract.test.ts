@@ -1,6 +1,6 @@
 import { type ConfigSourceHarness, configSourceContract } from '@sd/testing'
 import { describe, test } from 'vitest'
-import { createMemoryConfigSource, createMemoryConfigStore, type MemoryConfigSource, withGrayRelease } from './index.ts'
+import { createMemoryConfigSource, createMemoryConfigStore, type MemoryConfigSource, withCanaryRelease } from './index.ts'
 
 function harness(isWrapped: boolean): ConfigSourceHarness {
   return {
@@ -12,7 +12,7 @@ function harness(isWrapped: boolean): ConfigSourceHarness {
       return {
         async open() {
           const memory = createMemoryConfigSource({ store })
-          const source = isWrapped ? withGrayRelease(memory, { instance: { id: 'a' } }) : memory
+          const source = isWrapped ? withCanaryRelease(memory, { instance: { id: 'a' } }) : memory
           links.set(source, memory)
           return source
         },
@@ -27,7 +27,7 @@ function harness(isWrapped: boolean): ConfigSourceHarness {
 
 describe.each([
   ['memory source', false],
-  ['source with gray releases', true],
+  ['source with canary releases', true],
 ])('config source contract: %s', (_, isWrapped) => {
   for (const { name, run } of configSourceContract(harness(isWrapped))) test(name, run)
 })

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { decodeGray } from './gray-entry.ts'
+import { decodeCanary } from './canary-entry.ts'
 import { memory, open } from './testing/open-config.ts'
 
 // What a version of this package wrote. Each must be read for ever: add texts, never change one.
@@ -10,11 +10,11 @@ import { memory, open } from './testing/open-config.ts'
 const snapshotOfVersion1 =
   'sha256:2e9006961b664fdd2dbf6534ee0efdcdb0f0e720b16c1439c19c8cf28d99f21e\n{"version":1,"savedAt":1795990127123,"documents":[{"source":"center","entries":[{"key":"a/b","content":"1","format":"text","revision":"2","updatedAt":1795990126846},{"key":"app.yaml","content":"db: { url: x, password: \\"ENC[k:abc]\\" }\\n","format":"yaml","revision":"1","updatedAt":1795990126846}]}]}'
 
-/** Before gray entries had a format. */
-const grayWithoutFormat =
+/** Before canary entries had a format. */
+const canaryWithoutFormat =
   '{"releaseId":"09d83be0-bd6b-4f2e-b8c5-b2aebe29a684","rule":{"share":10},"content":"a: 2","baseRevision":null}'
 
-const grayOfFormat1 =
+const canaryOfFormat1 =
   '{\n  "format": 1,\n  "releaseId": "542641dd-5ab9-4fc2-9328-4bd3b6b871b9",\n  "rule": {\n    "share": 10,\n    "tags": [\n      "canary"\n    ]\n  },\n  "content": "a: 2",\n  "baseRevision": "1",\n  "author": "ada",\n  "comment": "try"\n}\n'
 
 test('a snapshot of version 1 starts a configuration', async () => {
@@ -28,9 +28,9 @@ test('a snapshot of version 1 starts a configuration', async () => {
   expect(config.current).toEqual({ db: { url: 'x', password: 'tiger' }, a: { b: 1 } })
 })
 
-test('gray entries of all formats are read', () => {
-  expect(decodeGray({ key: 'a', content: grayWithoutFormat })).toMatchObject({ content: 'a: 2', rule: { share: 10 } })
-  expect(decodeGray({ key: 'a', content: grayOfFormat1 })).toEqual({
+test('canary entries of all formats are read', () => {
+  expect(decodeCanary({ key: 'a', content: canaryWithoutFormat })).toMatchObject({ content: 'a: 2', rule: { share: 10 } })
+  expect(decodeCanary({ key: 'a', content: canaryOfFormat1 })).toEqual({
     releaseId: '542641dd-5ab9-4fc2-9328-4bd3b6b871b9',
     rule: { share: 10, tags: ['canary'] },
     content: 'a: 2',
@@ -38,7 +38,7 @@ test('gray entries of all formats are read', () => {
     author: 'ada',
     comment: 'try',
   })
-  expect(() => decodeGray({ key: 'a', content: grayOfFormat1.replace('"format": 1', '"format": 2') })).toThrow(
-    'is no gray release',
+  expect(() => decodeCanary({ key: 'a', content: canaryOfFormat1.replace('"format": 1', '"format": 2') })).toThrow(
+    'is no canary release',
   )
 })

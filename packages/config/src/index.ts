@@ -1,16 +1,16 @@
+export type { CanaryInstance, CanaryRule, CanaryVersion } from './canary-entry.ts'
+export {
+  type CanaryPublishOptions,
+  type CanaryRelease,
+  type CanaryReleaseOptions,
+  type CanaryWriteOptions,
+  createCanaryRelease,
+} from './canary-release.ts'
 export type { ConfigCheck, ConfigCheckOptions } from './check.ts'
 export { type Config, createConfig } from './config.ts'
 export type { CiphertextPlace, Decrypt } from './decryption.ts'
 export type { ConfigExplanation, ConfigOrigin } from './explain.ts'
 export { type ConfigError, type ConfigFailure, isConfigError } from './failure.ts'
-export type { GrayInstance, GrayRule, GrayVersion } from './gray-entry.ts'
-export {
-  createGrayRelease,
-  type GrayPublishOptions,
-  type GrayRelease,
-  type GrayReleaseOptions,
-  type GrayWriteOptions,
-} from './gray-release.ts'
 export { createMemoryConfigSource, type MemoryConfigSource, type MemoryConfigSourceOptions } from './memory-config-source.ts'
 export { createMemoryConfigStore, type MemoryConfigStore } from './memory-config-store.ts'
 export type { ConfigOptions, ConfigSnapshotOptions, ConfigSourceOptions } from './options.ts'
@@ -19,4 +19,4 @@ export type { ProfileOptions } from './profiles.ts'
 export { type ReadConfigTextOptions, readConfigText } from './read-text.ts'
 export type { ConfigReport, ConfigStatus, RefusedSource, StaleSource } from './report.ts'
 export type { ConfigChange, ConfigValueChange } from './subscriptions.ts'
-export { type WithGrayReleaseOptions, withGrayRelease } from './with-gray-release.ts'
+export { type WithCanaryReleaseOptions, withCanaryRelease } from './with-canary-release.ts'

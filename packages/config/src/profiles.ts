@@ -14,8 +14,8 @@ export interface ProfileOptions {
 /** Picks the entries that count, in the order in which they are merged. @param format how they are read, if not by their own format */
 export type EntrySelection = (entries: readonly ConfigEntry[], format: ConfigFormat | undefined) => readonly ConfigEntry[]
 
-/** Ends the keys of the neighbours that gray releases are kept in: no configuration by themselves. */
-export const graySuffix = '.gray'
+/** Ends the keys of the neighbours that canary releases are kept in: no configuration by themselves. */
+export const canarySuffix = '.canary'
 
 /** Makes the selection by profiles. @throws SdError `SD_INVALID` that names the option */
 export function createEntrySelection(options: ProfileOptions = { active: [] }): EntrySelection {
@@ -31,7 +31,7 @@ export function createEntrySelection(options: ProfileOptions = { active: [] }): 
   }
 
   return (entries, format) => {
-    const plain = entries.filter(({ key }) => !key.endsWith(graySuffix))
+    const plain = entries.filter(({ key }) => !key.endsWith(canarySuffix))
     const profiles = new Map(
       plain.map((entry) => [entry, (format ?? entry.format) === 'text' ? undefined : profileOf(entry.key)]),
     )

@@ -8,22 +8,22 @@ import {
   SdError,
   type Watched,
 } from '@sd/core'
-import { checkInstance, decodeGray, type GrayInstance, type GrayVersion, grayKeyOf, isChosen } from './gray-entry.ts'
-import { graySuffix } from './profiles.ts'
+import { type CanaryInstance, type CanaryVersion, canaryKeyOf, checkInstance, decodeCanary, isChosen } from './canary-entry.ts'
+import { canarySuffix } from './profiles.ts'
 
-/** Options of {@link withGrayRelease}. */
-export interface WithGrayReleaseOptions {
+/** Options of {@link withCanaryRelease}. */
+export interface WithCanaryReleaseOptions {
   /** The instance that reads. */
-  readonly instance: GrayInstance
+  readonly instance: CanaryInstance
 }
 
 /**
- * A source as one instance sees it: entries with a gray version that is for this instance have that one's text. Entries that keep gray versions
+ * A source as one instance sees it: entries with a canary version that is for this instance have that one's text. Entries that keep canary versions
  * are left out; a damaged one counts for nobody. Closing it closes the source.
  *
  * @throws SdError `SD_INVALID` that names the option
  */
-export function withGrayRelease(source: ConfigSource, options: WithGrayReleaseOptions): ConfigSource {
+export function withCanaryRelease(source: ConfigSource, options: WithCanaryReleaseOptions): ConfigSource {
   checkKnownKeys('', checkObject('options', options), ['instance'])
   const instance = checkInstance(options.instance)
 
@@ -37,22 +37,22 @@ export function withGrayRelease(source: ConfigSource, options: WithGrayReleaseOp
     return last
   }
   function choose({ entries }: ConfigDocument): readonly ConfigEntry[] {
-    const stable = entries.filter(({ key }) => !key.endsWith(graySuffix))
+    const stable = entries.filter(({ key }) => !key.endsWith(canarySuffix))
     const chosen = new Map(
       entries.flatMap((entry) => {
-        const version = entry.key.endsWith(graySuffix) ? read(entry) : undefined
+        const version = entry.key.endsWith(canarySuffix) ? read(entry) : undefined
         return version && isChosen(version, instance) ? [[entry.key, { entry, version }] as const] : []
       }),
     )
     const chosenEntries = stable.map((entry) => {
-      const gray = chosen.get(grayKeyOf(entry.key))
-      chosen.delete(grayKeyOf(entry.key))
-      return gray ? { ...entry, content: gray.version.content, revision: grayRevision(gray.entry) } : entry
+      const canary = chosen.get(canaryKeyOf(entry.key))
+      chosen.delete(canaryKeyOf(entry.key))
+      return canary ? { ...entry, content: canary.version.content, revision: canaryRevision(canary.entry) } : entry
     })
-    for (const [grayKey, { entry, version }] of chosen) {
-      const key = grayKey.slice(0, -graySuffix.length)
+    for (const [canaryKey, { entry, version }] of chosen) {
+      const key = canaryKey.slice(0, -canarySuffix.length)
       const { content } = version
-      chosenEntries.push({ key, content, format: formatOfKey(key), revision: grayRevision(entry), isSecret: entry.isSecret })
+      chosenEntries.push({ key, content, format: formatOfKey(key), revision: canaryRevision(entry), isSecret: entry.isSecret })
     }
     return chosenEntries
   }
@@ -73,17 +73,17 @@ export function withGrayRelease(source: ConfigSource, options: WithGrayReleaseOp
   }
 }
 
-function read(entry: ConfigEntry): GrayVersion | undefined {
+function read(entry: ConfigEntry): CanaryVersion | undefined {
   try {
-    return decodeGray(entry)
+    return decodeCanary(entry)
   } catch (error) {
     if (error instanceof SdError) return undefined
     throw error
   }
 }
 
-function grayRevision({ revision }: ConfigEntry): string {
-  return `gray:${revision}`
+function canaryRevision({ revision }: ConfigEntry): string {
+  return `canary:${revision}`
 }
 
 /** Maps the documents of a watch; what maps to the same is not told again. Not an async generator, see `createLatestWins` of core. */

@@ -1,5 +1,11 @@
 import { join } from 'node:path'
-import { createConfig, createGrayRelease, createMemoryConfigSource, type MemoryConfigStore, withGrayRelease } from '@sd/config'
+import {
+  createCanaryRelease,
+  createConfig,
+  createMemoryConfigSource,
+  type MemoryConfigStore,
+  withCanaryRelease,
+} from '@sd/config'
 import { createDecrypter, createFileKeyring, type Keyring } from '@sd/config-crypto'
 import { z } from 'zod'
 import { formatShop, shopKey } from '../operator.ts'
@@ -7,7 +13,7 @@ import type { Stage } from '../stage.ts'
 
 interface Reader {
   readonly id: string
-  isGray(): boolean
+  isCanary(): boolean
   reload(): Promise<void>
   close(): Promise<void>
 }
@@ -15,37 +21,37 @@ interface Reader {
 /** Instances of the shop; of each only its configuration. */
 const readerCount = 20
 
-/** What the gray version changes. */
-const grayTimeoutMs = 700
+/** What the canary version changes. */
+const canaryTimeoutMs = 700
 const readerSchema = z.object({ client: z.object({ timeoutMs: z.number().optional() }) })
 
 /** A version for half of all instances first, then for all. */
-export async function grayRelease(stage: Stage, store: MemoryConfigStore): Promise<void> {
+export async function canaryRelease(stage: Stage, store: MemoryConfigStore): Promise<void> {
   const { shop, shopOptions, operator, screen, untilUpdated, promise } = stage
-  screen.heading(`A gray release: half of ${readerCount} more instances get a version first`)
+  screen.heading(`A canary release: half of ${readerCount} more instances get a version first`)
   const keys = createFileKeyring({ path: join(shopOptions.folder, 'keys') })
   const readers = await Promise.all(
     Array.from({ length: readerCount }, (_, index) => startReader(store, keys, `shop-${index + 2}`)),
   )
-  const release = createGrayRelease({ source: operator.source, key: shopKey })
-  const chosen = (): readonly string[] => readers.filter((reader) => reader.isGray()).map(({ id }) => id)
+  const release = createCanaryRelease({ source: operator.source, key: shopKey })
+  const chosen = (): readonly string[] => readers.filter((reader) => reader.isCanary()).map(({ id }) => id)
   const showChosen = async (): Promise<void> => {
     await Promise.all(readers.map((reader) => reader.reload()))
-    screen.note(readers.map((reader) => (reader.isGray() ? '■' : '□')).join(' '))
+    screen.note(readers.map((reader) => (reader.isCanary() ? '■' : '□')).join(' '))
   }
 
   const tree = JSON.parse((await operator.read()).content) as { client: object }
-  await release.publish(formatShop({ ...tree, client: { ...tree.client, timeoutMs: grayTimeoutMs } }), {
+  await release.publish(formatShop({ ...tree, client: { ...tree.client, timeoutMs: canaryTimeoutMs } }), {
     rule: { share: 50 },
     author: 'bob',
   })
-  screen.deed(`the gray version is published for 50 %: client.timeoutMs is ${grayTimeoutMs}`)
+  screen.deed(`the canary version is published for 50 %: client.timeoutMs is ${canaryTimeoutMs}`)
   await showChosen()
   const first = chosen()
   const isPart = first.length > 0 && first.length < readerCount
   promise(
-    'a gray release reaches some',
-    isPart && shop.config.current.client.timeoutMs !== grayTimeoutMs,
+    'a canary release reaches some',
+    isPart && shop.config.current.client.timeoutMs !== canaryTimeoutMs,
     `${first.length} of ${readerCount}`,
   )
 
@@ -68,7 +74,7 @@ export async function grayRelease(stage: Stage, store: MemoryConfigStore): Promi
   const own = shop.config.current.client.timeoutMs
   promise(
     'promoted, it reaches all',
-    all === readerCount && own === grayTimeoutMs,
+    all === readerCount && own === canaryTimeoutMs,
     `${all} of ${readerCount}, and the shop itself: ${own}`,
   )
   await Promise.all(readers.map((reader) => reader.close()))
@@ -76,11 +82,11 @@ export async function grayRelease(stage: Stage, store: MemoryConfigStore): Promi
 }
 
 async function startReader(store: MemoryConfigStore, keys: Keyring, id: string): Promise<Reader> {
-  const source = withGrayRelease(createMemoryConfigSource({ store, name: id }), { instance: { id } })
+  const source = withCanaryRelease(createMemoryConfigSource({ store, name: id }), { instance: { id } })
   const config = await createConfig({ sources: [source], schema: readerSchema, decrypt: createDecrypter({ keys }), name: id })
   return {
     id,
-    isGray: () => config.current.client.timeoutMs === grayTimeoutMs,
+    isCanary: () => config.current.client.timeoutMs === canaryTimeoutMs,
     reload: () => config.reload(),
     async close() {
       await config.close()

@@ -1,12 +1,12 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import {
-  createGrayRelease,
+  type CanaryInstance,
+  type CanaryRelease,
+  createCanaryRelease,
   createMemoryConfigSource,
   createMemoryConfigStore,
-  type GrayInstance,
-  type GrayRelease,
   type MemoryConfigStore,
-  withGrayRelease,
+  withCanaryRelease,
 } from './index.ts'
 import { open, soon } from './testing/open-config.ts'
 
@@ -14,9 +14,9 @@ const ids = Array.from({ length: 10_000 }, (_, n) => `orders-${n}`)
 
 interface Bed {
   readonly store: MemoryConfigStore
-  readonly release: GrayRelease
+  readonly release: CanaryRelease
   /** The text that an instance sees. */
-  readonly seenBy: (instance: GrayInstance) => Promise<string | undefined>
+  readonly seenBy: (instance: CanaryInstance) => Promise<string | undefined>
 }
 
 function bed(texts: Record<string, string> = { 'app.yaml': 'v: 1' }): Bed {
@@ -25,15 +25,15 @@ function bed(texts: Record<string, string> = { 'app.yaml': 'v: 1' }): Bed {
   onTestFinished(() => source.close())
   return {
     store,
-    release: createGrayRelease({ source, key: 'app.yaml' }),
+    release: createCanaryRelease({ source, key: 'app.yaml' }),
     async seenBy(instance) {
-      const { entries } = await withGrayRelease(source, { instance }).load()
+      const { entries } = await withCanaryRelease(source, { instance }).load()
       return entries.find(({ key }) => key === 'app.yaml')?.content
     },
   }
 }
 
-/** Which of the 10,000 instances see the gray version. */
+/** Which of the 10,000 instances see the canary version. */
 async function chosenIds({ seenBy }: Bed): Promise<ReadonlySet<string>> {
   const seen = await Promise.all(ids.map(async (id) => [id, await seenBy({ id })] as const))
   return new Set(seen.flatMap(([id, text]) => (text === 'v: 2' ? [id] : [])))
@@ -78,7 +78,7 @@ describe('promote', () => {
     const { release, seenBy, store } = bed()
     const version = await release.publish('v: 2', { rule: { share: 10 }, author: 'ada', comment: 'try' })
     expect(await release.current()).toEqual(version)
-    expect(store.get('app.yaml.gray')).toMatchObject({ author: 'ada', comment: 'try' })
+    expect(store.get('app.yaml.canary')).toMatchObject({ author: 'ada', comment: 'try' })
     const again = await bed().release
     await again.publish('v: 2', { rule: { share: 10 }, author: 'ada', comment: 'try' })
     await again.retarget({ share: 20 }, { author: 'eve' })
@@ -119,16 +119,16 @@ test('there is one release of an entry at a time', async () => {
 })
 
 test('a damaged one counts for nobody, and the operator hears of it', async () => {
-  const { release, seenBy } = bed({ 'app.yaml': 'v: 1', 'app.yaml.gray': '{"releaseId":1}' })
+  const { release, seenBy } = bed({ 'app.yaml': 'v: 1', 'app.yaml.canary': '{"releaseId":1}' })
   expect(await seenBy({ id: 'a' })).toBe('v: 1')
-  await expect(release.current()).rejects.toMatchObject({ code: 'SD_MALFORMED', message: 'app.yaml.gray is no gray release' })
+  await expect(release.current()).rejects.toMatchObject({ code: 'SD_MALFORMED', message: 'app.yaml.canary is no canary release' })
 })
 
 test('instances follow it live; who does not ask sees nothing of it', async () => {
   const store = createMemoryConfigStore({ 'app.yaml': 'v: 1' })
   const source = createMemoryConfigSource({ store })
-  const release = createGrayRelease({ source, key: 'app.yaml' })
-  const chosen = await open({ sources: [withGrayRelease(source, { instance: { id: 'a', tags: ['canary'] } })] })
+  const release = createCanaryRelease({ source, key: 'app.yaml' })
+  const chosen = await open({ sources: [withCanaryRelease(source, { instance: { id: 'a', tags: ['canary'] } })] })
   const plain = await open({ sources: [source] })
   await release.publish('v: 2', { rule: { tags: ['canary'] } })
   await soon(() => expect(chosen.current).toEqual({ v: 2 }))
@@ -142,12 +142,12 @@ test('instances follow it live; who does not ask sees nothing of it', async () =
 test('bad input is refused', async () => {
   const source = createMemoryConfigSource()
   const field = (name: string): object => expect.objectContaining({ code: 'SD_INVALID', field: name })
-  expect(() => createGrayRelease({ source: {} as never, key: 'a' })).toThrow(field('source'))
-  expect(() => createGrayRelease({ source, key: '' })).toThrow(field('key'))
-  expect(() => withGrayRelease(source, { instance: { id: '' } })).toThrow(field('instance.id'))
-  expect(() => withGrayRelease(source, { instance: { id: 'a', tags: 'b' as never } })).toThrow(field('instance.tags'))
-  expect(() => withGrayRelease(source, { instance: { id: 'a', address: '' } })).toThrow(field('instance.address'))
-  const release = createGrayRelease({ source, key: 'a' })
+  expect(() => createCanaryRelease({ source: {} as never, key: 'a' })).toThrow(field('source'))
+  expect(() => createCanaryRelease({ source, key: '' })).toThrow(field('key'))
+  expect(() => withCanaryRelease(source, { instance: { id: '' } })).toThrow(field('instance.id'))
+  expect(() => withCanaryRelease(source, { instance: { id: 'a', tags: 'b' as never } })).toThrow(field('instance.tags'))
+  expect(() => withCanaryRelease(source, { instance: { id: 'a', address: '' } })).toThrow(field('instance.address'))
+  const release = createCanaryRelease({ source, key: 'a' })
   for (const [rule, name] of [
     [{}, 'rule'],
     [{ share: 101 }, 'rule.share'],

@@ -9,71 +9,71 @@ import {
   SdError,
   type WritableConfigSource,
 } from '@sd/core'
-import { checkRule, decodeGray, encodeGray, type GrayRule, type GrayVersion, grayKeyOf } from './gray-entry.ts'
+import { type CanaryRule, type CanaryVersion, canaryKeyOf, checkRule, decodeCanary, encodeCanary } from './canary-entry.ts'
 
-/** Options of {@link createGrayRelease}. */
-export interface GrayReleaseOptions {
+/** Options of {@link createCanaryRelease}. */
+export interface CanaryReleaseOptions {
   /** Where the entry is; it is not closed. Its backend should compare revisions, see `capabilities.compareAndSet`. */
   readonly source: WritableConfigSource
   /** Key of the entry. */
   readonly key: string
 }
 
-/** Options of {@link GrayRelease.publish}. */
-export interface GrayPublishOptions extends OperationOptions, ConfigAnnotations {
+/** Options of {@link CanaryRelease.publish}. */
+export interface CanaryPublishOptions extends OperationOptions, ConfigAnnotations {
   /** Whom it is for. */
-  readonly rule: GrayRule
+  readonly rule: CanaryRule
 }
 
-/** Options of the other writes of a {@link GrayRelease}. */
-export interface GrayWriteOptions extends OperationOptions, ConfigAnnotations {}
+/** Options of the other writes of a {@link CanaryRelease}. */
+export interface CanaryWriteOptions extends OperationOptions, ConfigAnnotations {}
 
 /** Brings a version of one entry to some instances first, then to all or to none. */
-export interface GrayRelease {
+export interface CanaryRelease {
   /** The version that is out for some; `undefined` if there is none. @throws SdError `SD_MALFORMED` if what is there is none */
-  current(options?: OperationOptions): Promise<GrayVersion | undefined>
-  /** Publishes a text for some instances. @throws SdError `SD_CONFLICT` if there is a gray version already, else as `put` */
-  publish(content: string, options: GrayPublishOptions): Promise<GrayVersion>
+  current(options?: OperationOptions): Promise<CanaryVersion | undefined>
+  /** Publishes a text for some instances. @throws SdError `SD_CONFLICT` if there is a canary version already, else as `put` */
+  publish(content: string, options: CanaryPublishOptions): Promise<CanaryVersion>
   /** Changes whom it is for; those of a smaller share stay in a larger one. @throws SdError `SD_NOT_FOUND`, `SD_CONFLICT`, else as `put` */
-  retarget(rule: GrayRule, options?: GrayWriteOptions): Promise<GrayVersion>
+  retarget(rule: CanaryRule, options?: CanaryWriteOptions): Promise<CanaryVersion>
   /**
    * Makes it the version of all, by the author and with the comment of `publish` unless others are given. Can be repeated if it ended half way.
    *
    * @throws SdError `SD_CONFLICT` if the entry was changed since `publish`: nothing is overwritten; `SD_NOT_FOUND`, else as `put`
    */
-  promote(options?: GrayWriteOptions): Promise<ConfigEntry>
+  promote(options?: CanaryWriteOptions): Promise<ConfigEntry>
   /** Takes it back; no error if there is none. @throws SdError as `delete` */
-  abort(options?: GrayWriteOptions): Promise<void>
+  abort(options?: CanaryWriteOptions): Promise<void>
 }
 
 /**
- * Makes the operator's side of gray releases of one entry. The version is kept beside the entry, under its key with `.gray`; instances read it
- * through `withGrayRelease`.
+ * Makes the operator's side of canary releases of one entry. The version is kept beside the entry, under its key with `.canary`; instances read it
+ * through `withCanaryRelease`.
  *
  * @throws SdError `SD_INVALID` that names the option
  */
-export function createGrayRelease(options: GrayReleaseOptions): GrayRelease {
+export function createCanaryRelease(options: CanaryReleaseOptions): CanaryRelease {
   checkKnownKeys('', checkObject('options', options), ['source', 'key'])
   const { source } = options
   if (!checkObject('source', source)['put']) throw invalidError('source', source, 'a source that can be written to')
   const key = checkConfigKey('key', options.key)
-  const grayKey = checkConfigKey('key', grayKeyOf(key))
+  const canaryKey = checkConfigKey('key', canaryKeyOf(key))
 
-  async function read({ signal }: OperationOptions): Promise<{ readonly stable?: ConfigEntry; readonly gray?: ConfigEntry }> {
+  async function read({ signal }: OperationOptions): Promise<{ readonly stable?: ConfigEntry; readonly canary?: ConfigEntry }> {
     const { entries } = await source.load({ ...(signal && { signal }) })
     const stable = entries.find((entry) => entry.key === key)
-    const gray = entries.find((entry) => entry.key === grayKey)
-    return { ...(stable && { stable }), ...(gray && { gray }) }
+    const canary = entries.find((entry) => entry.key === canaryKey)
+    return { ...(stable && { stable }), ...(canary && { canary }) }
   }
-  function found(gray: ConfigEntry | undefined): ConfigEntry {
-    if (!gray) throw new SdError('SD_NOT_FOUND', `${source.name} has no gray release of ${key}`)
-    return gray
+  function found(canary: ConfigEntry | undefined): ConfigEntry {
+    if (!canary) throw new SdError('SD_NOT_FOUND', `${source.name} has no canary release of ${key}`)
+    return canary
   }
 
   return {
     async current(readOptions = {}) {
-      const { gray } = await read(readOptions)
-      return gray && decodeGray(gray)
+      const { canary } = await read(readOptions)
+      return canary && decodeCanary(canary)
     },
     async publish(content, { rule, ...write }) {
       const { stable } = await read(write)
@@ -87,30 +87,30 @@ export function createGrayRelease(options: GrayReleaseOptions): GrayRelease {
         ...(author !== undefined && { author }),
         ...(comment !== undefined && { comment }),
       }
-      await source.put(grayKey, encodeGray(version), { ...write, ifRevision: null })
+      await source.put(canaryKey, encodeCanary(version), { ...write, ifRevision: null })
       return version
     },
     async retarget(rule, write = {}) {
       checkRule(rule)
-      const gray = found((await read(write)).gray)
-      const version = { ...decodeGray(gray), rule }
-      await source.put(grayKey, encodeGray(version), { ...write, ifRevision: gray.revision })
+      const canary = found((await read(write)).canary)
+      const version = { ...decodeCanary(canary), rule }
+      await source.put(canaryKey, encodeCanary(version), { ...write, ifRevision: canary.revision })
       return version
     },
     async promote(write = {}) {
-      const { stable, gray: maybeGray } = await read(write)
-      const gray = found(maybeGray)
-      const { content, baseRevision, author = gray.author, comment = gray.comment } = decodeGray(gray)
+      const { stable, canary: maybeCanary } = await read(write)
+      const canary = found(maybeCanary)
+      const { content, baseRevision, author = canary.author, comment = canary.comment } = decodeCanary(canary)
       const annotations = { author, comment, ...write }
       // An earlier attempt that got no further has written it already.
       const isWritten = stable?.content === content
       const promoted = isWritten ? stable : await source.put(key, content, { ...annotations, ifRevision: baseRevision })
-      await source.delete(grayKey, { ...write, ifRevision: gray.revision })
+      await source.delete(canaryKey, { ...write, ifRevision: canary.revision })
       return promoted
     },
     async abort(write = {}) {
-      const { gray } = await read(write)
-      if (gray) await source.delete(grayKey, { ...write, ifRevision: gray.revision })
+      const { canary } = await read(write)
+      if (canary) await source.delete(canaryKey, { ...write, ifRevision: canary.revision })
     },
   }
 }
