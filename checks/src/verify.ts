@@ -14,6 +14,7 @@ import { checkInstall } from './install.ts'
 import { checkLayers, readMembers } from './layers.ts'
 import { checkListeners } from './listeners.ts'
 import { runMutation } from './mutation/main.ts'
+import { checkProse } from './prose.ts'
 import { checkRealTime, readTests } from './real-time.ts'
 import { checkTarballs } from './tarballs.ts'
 import { checkServers, foundServers, missingServers } from './test-servers.ts'
@@ -62,6 +63,7 @@ const beside: readonly Gate[] = [
   { name: 'documented exports', run: async () => resultOf(packages.length, packages.flatMap(checkDocumented)) },
   { name: 'snippets', run: checkSnippets },
   { name: 'links', run: checkLinks },
+  { name: 'prose', run: checkProse },
   { name: 'changesets', run: async () => checkChangesets(packages) },
   { name: 'tarballs and sizes', run: () => checkTarballs(packages) },
   { name: 'install on Node 22, 24, 26 and Bun', run: () => checkInstall(packages) },
