@@ -97,10 +97,10 @@ test('a secret that is planted everywhere is in no output', async () => {
 
   // Credentials of backends that can't be reached.
   const backends = [
-    createConsulRegistry({ endpoints: ['127.0.0.1:1'], token: canary, operationTimeoutMs: 300 }),
-    createConsulConfigSource({ endpoints: ['127.0.0.1:1'], token: canary, operationTimeoutMs: 300 }),
+    createConsulRegistry({ servers: ['127.0.0.1:1'], token: canary, operationTimeoutMs: 300 }),
+    createConsulConfigSource({ servers: ['127.0.0.1:1'], token: canary, operationTimeoutMs: 300 }),
     createNacosConfigSource({
-      endpoints: ['127.0.0.1:1'],
+      servers: ['127.0.0.1:1'],
       credentials: { username: 'u', password: canary },
       dataIds: ['a.yaml'],
       operationTimeoutMs: 300,

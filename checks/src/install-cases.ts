@@ -126,7 +126,7 @@ import { createKubernetesRegistry } from '@sd/registry-kubernetes'
 import { createNacosRegistry } from '@sd/registry-nacos'
 import { createZooKeeperRegistry } from '@sd/registry-zookeeper'
 
-const endpoints = ['127.0.0.1:9']
+const servers = ['127.0.0.1:9']
 const operationTimeoutMs = 1_000
 const kubeconfig = JSON.stringify({
   apiVersion: 'v1',
@@ -139,12 +139,12 @@ const kubeconfig = JSON.stringify({
 const onNode = 'Bun' in globalThis ? [] : [createKubernetesRegistry({ kubeconfig, operationTimeoutMs })]
 const sources = [
   ...onNode,
-  createConsulRegistry({ endpoints, operationTimeoutMs }),
-  createDnsRegistry({ servers: endpoints, domain: 'example.org', timeoutMs: 500, operationTimeoutMs }),
-  createEtcdRegistry({ endpoints, operationTimeoutMs }),
-  createFailoverRegistry({ members: [{ registry: createEtcdRegistry({ endpoints, operationTimeoutMs }) }], operationTimeoutMs }),
-  createNacosRegistry({ endpoints, operationTimeoutMs }),
-  createZooKeeperRegistry({ endpoints, operationTimeoutMs }),
+  createConsulRegistry({ servers, operationTimeoutMs }),
+  createDnsRegistry({ servers, domain: 'example.org', timeoutMs: 500, operationTimeoutMs }),
+  createEtcdRegistry({ servers, operationTimeoutMs }),
+  createFailoverRegistry({ members: [{ registry: createEtcdRegistry({ servers, operationTimeoutMs }) }], operationTimeoutMs }),
+  createNacosRegistry({ servers, operationTimeoutMs }),
+  createZooKeeperRegistry({ servers, operationTimeoutMs }),
   await createRegistry('consul://127.0.0.1:9?operationTimeoutMs=1000'),
 ]
 for (const source of sources) {
@@ -159,10 +159,10 @@ const centers = [
   ...('Bun' in globalThis
     ? []
     : [createKubernetesConfigSource({ kubeconfig, configMaps: ['orders'], operationTimeoutMs })]),
-  createConsulConfigSource({ endpoints, prefix: 'orders', operationTimeoutMs }),
-  createEtcdConfigSource({ endpoints, prefix: '/orders', operationTimeoutMs }),
-  createNacosConfigSource({ endpoints, dataIds: ['orders.yaml'], operationTimeoutMs }),
-  createZooKeeperConfigSource({ endpoints, operationTimeoutMs }),
+  createConsulConfigSource({ servers, prefix: 'orders', operationTimeoutMs }),
+  createEtcdConfigSource({ servers, prefix: '/orders', operationTimeoutMs }),
+  createNacosConfigSource({ servers, dataIds: ['orders.yaml'], operationTimeoutMs }),
+  createZooKeeperConfigSource({ servers, operationTimeoutMs }),
 ]
 for (const center of centers) {
   const error = await center.load().then(
@@ -172,7 +172,7 @@ for (const center of centers) {
   if (!(error instanceof SdError) || !error.retryable) throw new Error(\`\${center.name}: \${String(error)}\`)
   await center.close()
 }
-for (const lock of [createConsulLock({ endpoints, operationTimeoutMs }), createEtcdLock({ endpoints, operationTimeoutMs })]) {
+for (const lock of [createConsulLock({ servers, operationTimeoutMs }), createEtcdLock({ servers, operationTimeoutMs })]) {
   const holder = await lock.holder('a').catch((caught: unknown) => caught)
   if (!(holder instanceof SdError)) throw new Error('a lock without a backend')
   await lock.close()

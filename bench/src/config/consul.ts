@@ -12,7 +12,7 @@ export async function benchConsul(): Promise<readonly Finding[]> {
   const findings = await compareSource({
     name: 'consul',
     key: 'orders.json',
-    open: () => createConsulConfigSource({ endpoints: [`127.0.0.1:${server.port}`], prefix: 'bench' }),
+    open: () => createConsulConfigSource({ servers: [`127.0.0.1:${server.port}`], prefix: 'bench' }),
     async connectBare() {
       const client = new Consul({ host: '127.0.0.1', port: server.port })
       return {

@@ -21,7 +21,7 @@ export async function benchEtcd(): Promise<readonly Finding[]> {
   const subject: SourceSubject = {
     name: 'etcd',
     key: 'orders.json',
-    open: () => createEtcdConfigSource({ endpoints: [`127.0.0.1:${server.port}`], prefix: '/bench' }),
+    open: () => createEtcdConfigSource({ servers: [`127.0.0.1:${server.port}`], prefix: '/bench' }),
     async connectBare() {
       const client = new Etcd3({ hosts: `127.0.0.1:${server.port}` })
       return {

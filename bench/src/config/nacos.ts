@@ -22,7 +22,7 @@ export async function benchNacos(): Promise<readonly Finding[]> {
   const findings = await compareSource({
     name: 'nacos',
     key: place.dataId,
-    open: () => createNacosConfigSource({ endpoints: [`127.0.0.1:${server.port}`], dataIds: [place.dataId] }),
+    open: () => createNacosConfigSource({ servers: [`127.0.0.1:${server.port}`], dataIds: [place.dataId] }),
     async connectBare() {
       const client = new DataClient({ serverAddr: `127.0.0.1:${server.port}`, namespace: '', cacheDir })
       return {

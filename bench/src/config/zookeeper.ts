@@ -12,7 +12,7 @@ export async function benchZooKeeper(): Promise<readonly Finding[]> {
   const findings = await compareSource({
     name: 'zookeeper',
     key: 'orders.json',
-    open: () => createZooKeeperConfigSource({ endpoints: [`127.0.0.1:${server.port}`], prefix: '/bench' }),
+    open: () => createZooKeeperConfigSource({ servers: [`127.0.0.1:${server.port}`], prefix: '/bench' }),
     async connectBare() {
       const client = zookeeper.createClient(`127.0.0.1:${server.port}`)
       const connected = new Promise<void>((resolve) => client.once('connected', () => resolve()))

@@ -10,7 +10,7 @@ export async function benchConsul(): Promise<readonly Finding[]> {
   const source = await findServer('consul', { own: true })
   if (!source) return []
   const server = await startConsul(source)
-  const open = (port: number) => createConsulRegistry({ endpoints: [`127.0.0.1:${port}`] })
+  const open = (port: number) => createConsulRegistry({ servers: [`127.0.0.1:${port}`] })
   const footprint = await measureFootprint({ name: 'consul', port: server.port, open })
   const propagation = await compareWatches({
     name: 'consul',

@@ -10,7 +10,7 @@ export async function benchEtcd(): Promise<readonly Finding[]> {
   const source = await findServer('etcd', { own: true })
   if (!source) return []
   const server = await startEtcd(source)
-  const open = (port: number) => createEtcdRegistry({ endpoints: [`127.0.0.1:${port}`], prefix: '/bench' })
+  const open = (port: number) => createEtcdRegistry({ servers: [`127.0.0.1:${port}`], prefix: '/bench' })
   const footprint = await measureFootprint({ name: 'etcd', port: server.port, open })
   const propagation = await compareWatches({
     name: 'etcd',

@@ -13,7 +13,7 @@ export async function benchNacos(): Promise<readonly Finding[]> {
   const source = await findServer('nacos', { own: true })
   if (!source) return []
   const server = await startNacos(source)
-  const open = (port: number) => createNacosRegistry({ endpoints: [`127.0.0.1:${port}`], refreshIntervalMs })
+  const open = (port: number) => createNacosRegistry({ servers: [`127.0.0.1:${port}`], refreshIntervalMs })
   const footprint = await measureFootprint({ name: 'nacos', port: server.port, open })
   const [writer, reader] = [open(server.port), open(server.port)]
   const registration = await writer.register({ service: 'orders', address: '10.0.0.1', port: 80 })

@@ -10,7 +10,7 @@ export async function benchZooKeeper(): Promise<readonly Finding[]> {
   const source = await findServer('zookeeper', { own: true })
   if (!source) return []
   const server = await startZooKeeper(source)
-  const open = (port: number) => createZooKeeperRegistry({ endpoints: [`127.0.0.1:${port}`], prefix: '/bench' })
+  const open = (port: number) => createZooKeeperRegistry({ servers: [`127.0.0.1:${port}`], prefix: '/bench' })
   const footprint = await measureFootprint({ name: 'zookeeper', port: server.port, open })
   const propagation = await compareWatches({
     name: 'zookeeper',

@@ -46,10 +46,10 @@ const signal = AbortSignal.timeout(2_000)
 const options = { operationTimeoutMs: 2_000 }
 
 const connects: Readonly<Record<string, () => Promise<unknown>>> = {
-  consul: () => ping(createConsulRegistry({ ...options, endpoints: [url('consul')] })),
-  etcd: () => ping(createEtcdRegistry({ ...options, endpoints: [url('etcd')] })),
-  nacos: () => ping(createNacosRegistry({ ...options, endpoints: [url('nacos')] })),
-  zookeeper: () => ping(createZooKeeperRegistry({ ...options, endpoints: [url('zookeeper')] })),
+  consul: () => ping(createConsulRegistry({ ...options, servers: [url('consul')] })),
+  etcd: () => ping(createEtcdRegistry({ ...options, servers: [url('etcd')] })),
+  nacos: () => ping(createNacosRegistry({ ...options, servers: [url('nacos')] })),
+  zookeeper: () => ping(createZooKeeperRegistry({ ...options, servers: [url('zookeeper')] })),
   kubernetes: () => ping(createKubernetesRegistry({ ...options, kubeconfig })),
   redis: () => {
     const endpoint = `${isSecure ? 'rediss' : 'redis'}://${host}:${port('redis')}`

@@ -61,7 +61,7 @@ describe('options', () => {
       duration: 24,
       registry: {
         address: 'consul://127.0.0.1:8500',
-        config: { type: 'consul', endpoints: ['127.0.0.1:8500'], token: 'secret', prefix: 'a-', ttlMs: 3_000 },
+        config: { type: 'consul', servers: ['127.0.0.1:8500'], token: 'secret', prefix: 'a-', ttlMs: 3_000 },
       },
     })
     expect(readOptions(['--registry', 'zookeeper://h:1?sessionTimeoutMs=9000'])).toMatchObject({

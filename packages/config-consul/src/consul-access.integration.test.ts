@@ -29,7 +29,7 @@ describe.runIf(consul)('with ACLs', { timeout: 60_000 }, () => {
   afterAll(() => server.close())
 
   const openWith = (token: ConsulConfigSourceOptions['token'], options: ConsulConfigSourceOptions = {}): WritableConfigSource =>
-    open({ endpoints: [`127.0.0.1:${server.port}`], prefix: 'app', ...(token !== undefined && { token }), ...options })
+    open({ servers: [`127.0.0.1:${server.port}`], prefix: 'app', ...(token !== undefined && { token }), ...options })
   const putAsAdmin = (path: string): Promise<void> => putKey(server, path, 'x', managementToken)
   async function createToken(Rules: string): Promise<{ readonly AccessorID: string; readonly SecretID: string }> {
     const { Name } = (await server.call('PUT', '/v1/acl/policy', { Name: crypto.randomUUID(), Rules })) as { Name: string }
@@ -120,7 +120,7 @@ describe.runIf(consul)('with TLS', { timeout: 60_000 }, () => {
   test('an own authority and a client certificate are used', async () => {
     const { ca, client } = certificates
     const tls = { ca, ...client, serverName: 'consul.example' }
-    const source = open({ endpoints: [`https://127.0.0.1:${server.port}`], tls })
+    const source = open({ servers: [`https://127.0.0.1:${server.port}`], tls })
     await eventually(() => source.put('a', '1'), limitMs)
     expect((await source.load()).entries).toMatchObject([{ key: 'a', content: '1' }])
   })
@@ -129,7 +129,7 @@ describe.runIf(consul)('with TLS', { timeout: 60_000 }, () => {
     ['no authority', (): TlsOptions => ({ ...certificates.client })],
     ['no client certificate', (): TlsOptions => ({ ca: certificates.ca })],
   ])('%s is an error that shows no key', async (_, tls) => {
-    const source = open({ endpoints: [`https://127.0.0.1:${server.port}`], tls: tls() })
+    const source = open({ servers: [`https://127.0.0.1:${server.port}`], tls: tls() })
     const error = await source.load().catch((caught: unknown) => caught)
     expect(error).toMatchObject({ code: 'SD_UNAVAILABLE', retryable: true })
     expect(inspect(error, { depth: 10 })).not.toContain('PRIVATE KEY')

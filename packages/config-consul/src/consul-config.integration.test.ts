@@ -27,7 +27,7 @@ describe.runIf(consul && toxiproxy)('config-consul', { timeout: 60_000 }, () => 
   afterAll(() => Promise.all([server.close(), proxy.close()]))
 
   function open(options: ConsulConfigSourceOptions): WritableConfigSource {
-    const source = createConsulConfigSource({ endpoints: [`127.0.0.1:${server.port}`], operationTimeoutMs: 2_000, ...options })
+    const source = createConsulConfigSource({ servers: [`127.0.0.1:${server.port}`], operationTimeoutMs: 2_000, ...options })
     opened.push(source)
     return source
   }
@@ -158,7 +158,7 @@ describe.runIf(consul && toxiproxy)('config-consul', { timeout: 60_000 }, () => 
     const other = await startConsul(consul as NonNullable<typeof consul>, {
       config: { limits: { kv_max_value_size: 1_000, txn_max_req_len: 1_000 } },
     })
-    const source = open({ endpoints: [`127.0.0.1:${other.port}`] })
+    const source = open({ servers: [`127.0.0.1:${other.port}`] })
     await source.put('a', 'x'.repeat(1_000))
     await expect(source.put('a', 'x'.repeat(1_001))).rejects.toMatchObject({ code: 'SD_TOO_LARGE', retryable: false })
     expect(textsOf(await source.load())).toEqual([['a', 'x'.repeat(1_000)]])
@@ -169,7 +169,7 @@ describe.runIf(consul && toxiproxy)('config-consul', { timeout: 60_000 }, () => 
   test('an agent that is away is passed over, and a write whose answer is lost is no conflict with itself', async () => {
     const link = await proxy.link(server.port)
     const prefix = `test/${randomUUID()}`
-    const source = open({ prefix, endpoints: [`127.0.0.1:${link.port}`, `127.0.0.1:${server.port}`] })
+    const source = open({ prefix, servers: [`127.0.0.1:${link.port}`, `127.0.0.1:${server.port}`] })
     await source.load()
     await link.reset(0)
     const { revision } = await source.put('a', '1', { ifRevision: null })
@@ -177,7 +177,7 @@ describe.runIf(consul && toxiproxy)('config-consul', { timeout: 60_000 }, () => 
     await link.close()
 
     const later = await proxy.link(server.port)
-    const deleting = open({ prefix, endpoints: [`127.0.0.1:${later.port}`, `127.0.0.1:${server.port}`] })
+    const deleting = open({ prefix, servers: [`127.0.0.1:${later.port}`, `127.0.0.1:${server.port}`] })
     await deleting.load()
     await later.reset(0)
     await deleting.delete('a', { ifRevision: revision })

@@ -33,11 +33,11 @@ describe.runIf(consul && toxiproxy)('config source contract', () => {
       const prefix = `test/${randomUUID()}`
       return {
         ...createLinkedClients(proxy, server.port, (port) =>
-          createConsulConfigSource({ endpoints: [`127.0.0.1:${port}`], prefix, operationTimeoutMs: 2_000 }),
+          createConsulConfigSource({ servers: [`127.0.0.1:${port}`], prefix, operationTimeoutMs: 2_000 }),
         ),
         openRequired: async () =>
           createConsulConfigSource({
-            endpoints: [`127.0.0.1:${server.port}`],
+            servers: [`127.0.0.1:${server.port}`],
             prefix,
             operationTimeoutMs: 2_000,
             required: true,

@@ -20,8 +20,7 @@ describe.runIf(consul && toxiproxy)('faults', () => {
     name: 'config-consul',
     keys: ['db/pool/size', 'orders.yaml'],
     target: () => ({ server, port: server.port, toxiproxy: proxy }),
-    open: (port, scope) =>
-      createConsulConfigSource({ endpoints: [`127.0.0.1:${port}`], prefix: scope, operationTimeoutMs: 2_000 }),
+    open: (port, scope) => createConsulConfigSource({ servers: [`127.0.0.1:${port}`], prefix: scope, operationTimeoutMs: 2_000 }),
     write: (scope, key, content) => putKey(server, `${scope}/${key}`, content),
     remove: (scope, key) => deleteKey(server, `${scope}/${key}`),
   })

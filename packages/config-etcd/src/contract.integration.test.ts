@@ -30,10 +30,10 @@ describe.runIf(etcd && toxiproxy)('config source contract', () => {
       const prefix = `/test/${randomUUID()}`
       return {
         ...createLinkedClients(proxy, server.port, (port) =>
-          createEtcdConfigSource({ endpoints: [`127.0.0.1:${port}`], prefix, operationTimeoutMs: 2_000 }),
+          createEtcdConfigSource({ servers: [`127.0.0.1:${port}`], prefix, operationTimeoutMs: 2_000 }),
         ),
         openRequired: async () =>
-          createEtcdConfigSource({ endpoints: [`127.0.0.1:${server.port}`], prefix, operationTimeoutMs: 2_000, required: true }),
+          createEtcdConfigSource({ servers: [`127.0.0.1:${server.port}`], prefix, operationTimeoutMs: 2_000, required: true }),
         write: async (key, content) => void (await client.put(`${prefix}/${key}`).value(content)),
         remove: async (key) => void (await client.delete().key(`${prefix}/${key}`)),
       }

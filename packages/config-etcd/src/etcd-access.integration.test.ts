@@ -48,7 +48,7 @@ describe.runIf(etcd)('with users', { timeout: 60_000 }, () => {
   })
 
   const openAs = (credentials: EtcdConfigSourceOptions['credentials'], prefix = '/app'): WritableConfigSource =>
-    open({ endpoints: [`127.0.0.1:${server.port}`], prefix, ...(credentials && { credentials }) })
+    open({ servers: [`127.0.0.1:${server.port}`], prefix, ...(credentials && { credentials }) })
 
   test('permission on the prefix is enough to write, and permission to read enough to follow', async () => {
     const writer = openAs({ username: 'writer', password: 'writer-secret' })
@@ -105,7 +105,7 @@ describe.runIf(etcd)('with TLS', { timeout: 60_000 }, () => {
   test('an own authority and a client certificate are used', async () => {
     const { ca, client } = certificates
     const tls = { ca, ...client, serverName: 'localhost' }
-    const source = open({ endpoints: [`https://127.0.0.1:${server.port}`], tls })
+    const source = open({ servers: [`https://127.0.0.1:${server.port}`], tls })
     await source.put('a', '1')
     expect((await source.load()).entries).toMatchObject([{ key: 'a', content: '1' }])
   })
@@ -114,7 +114,7 @@ describe.runIf(etcd)('with TLS', { timeout: 60_000 }, () => {
     ['no authority', (): TlsOptions => ({ ...certificates.client })],
     ['no client certificate', (): TlsOptions => ({ ca: certificates.ca })],
   ])('%s is an error that shows no key', async (_, tls) => {
-    const source = open({ endpoints: [`https://127.0.0.1:${server.port}`], tls: { ...tls(), serverName: 'localhost' } })
+    const source = open({ servers: [`https://127.0.0.1:${server.port}`], tls: { ...tls(), serverName: 'localhost' } })
     const error = await source.load().catch((caught: unknown) => caught)
     expect(error).toMatchObject({ code: 'SD_UNAVAILABLE', retryable: true })
     expect(inspect(error, { depth: 10 })).not.toContain('PRIVATE KEY')

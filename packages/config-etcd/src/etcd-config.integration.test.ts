@@ -32,7 +32,7 @@ describe.runIf(etcd && toxiproxy)('config-etcd', { timeout: 60_000 }, () => {
   })
 
   function open(options: EtcdConfigSourceOptions): WritableConfigSource {
-    const source = createEtcdConfigSource({ endpoints: [`127.0.0.1:${server.port}`], operationTimeoutMs: 2_000, ...options })
+    const source = createEtcdConfigSource({ servers: [`127.0.0.1:${server.port}`], operationTimeoutMs: 2_000, ...options })
     opened.push(source)
     return source
   }
@@ -134,7 +134,7 @@ describe.runIf(etcd && toxiproxy)('config-etcd', { timeout: 60_000 }, () => {
   test('a history that was compacted while it was away is made up for', async () => {
     const prefix = `/${randomUUID()}`
     const link = await proxy.link(server.port)
-    const source = open({ prefix, endpoints: [`127.0.0.1:${link.port}`] })
+    const source = open({ prefix, servers: [`127.0.0.1:${link.port}`] })
     await put(`${prefix}/removed`, '1')
     const probe = probeWatch((options) => source.watch(options), limitMs)
     await probe.until((document) => expect(textsOf(document)).toEqual([['removed', '1']]))
@@ -153,7 +153,7 @@ describe.runIf(etcd && toxiproxy)('config-etcd', { timeout: 60_000 }, () => {
   test('a member that is away is passed over', async () => {
     const link = await proxy.link(server.port)
     await link.cut()
-    const source = open({ prefix: `/${randomUUID()}`, endpoints: [`127.0.0.1:${link.port}`, `127.0.0.1:${server.port}`] })
+    const source = open({ prefix: `/${randomUUID()}`, servers: [`127.0.0.1:${link.port}`, `127.0.0.1:${server.port}`] })
     let revision: string | null = null
     for (let round = 0; round < 10; round++) ({ revision } = await source.put('a', String(round), { ifRevision: revision }))
     expect(textsOf(await source.load())).toEqual([['a', '9']])
@@ -163,7 +163,7 @@ describe.runIf(etcd && toxiproxy)('config-etcd', { timeout: 60_000 }, () => {
     // The members are asked in a random order: enough rounds, and some begin with the one that does not answer.
     for (let round = 0; round < 8; round++) {
       const link = await proxy.link(server.port)
-      const source = open({ prefix: `/${randomUUID()}`, endpoints: [`127.0.0.1:${link.port}`, `127.0.0.1:${server.port}`] })
+      const source = open({ prefix: `/${randomUUID()}`, servers: [`127.0.0.1:${link.port}`, `127.0.0.1:${server.port}`] })
       for (let warm = 0; warm < 8; warm++) await source.load()
       await link.reset(0)
       const { revision } = await source.put('a', '1', { ifRevision: null })

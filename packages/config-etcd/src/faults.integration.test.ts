@@ -27,7 +27,7 @@ describe.runIf(etcd && toxiproxy)('faults', () => {
     keys: ['db/pool/size', 'orders.yaml'],
     target: () => ({ server, port: server.port, toxiproxy: proxy }),
     open: (port, scope) =>
-      createEtcdConfigSource({ endpoints: [`127.0.0.1:${port}`], prefix: `/${scope}`, operationTimeoutMs: 2_000 }),
+      createEtcdConfigSource({ servers: [`127.0.0.1:${port}`], prefix: `/${scope}`, operationTimeoutMs: 2_000 }),
     write(scope, key, content) {
       const value = typeof content === 'string' ? content : Buffer.from(content)
       return run((client) => client.put(`/${scope}/${key}`).value(value).exec())

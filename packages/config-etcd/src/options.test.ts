@@ -9,7 +9,7 @@ describe('options', () => {
       prefix: '/sd/config',
       keys: undefined,
       format: undefined,
-      endpoints: [{ host: '127.0.0.1', port: 2_379 }],
+      servers: [{ host: '127.0.0.1', port: 2_379 }],
       operationTimeoutMs: 5_000,
     })
     await using source = createEtcdConfigSource()
@@ -30,9 +30,9 @@ describe('options', () => {
     ['keys', { keys: ['a', 'b', 'a'] }],
     ['keys[1]', { keys: ['a', '/b'] }],
     ['format', { format: 'xml' }],
-    ['endpoints[0]', { endpoints: ['user:secret@host'] }],
+    ['servers[0]', { servers: ['user:secret@host'] }],
     ['credentials.password', { credentials: { username: 'a', password: '' } }],
-    ['tls.key', { endpoints: ['https://a'], tls: { key: 'secret' } }],
+    ['tls.key', { servers: ['https://a'], tls: { key: 'secret' } }],
     ['operationTimeoutMs', { operationTimeoutMs: 0 }],
   ])('a wrong %s is refused without showing a secret', (field, options) => {
     let error: unknown

@@ -19,7 +19,7 @@ describe.runIf(etcd)('a history on etcd, kept in etcd', { timeout: 120_000 }, ()
   afterAll(() => server.close())
 
   function openSource(name: string): WritableConfigSource {
-    const source = createEtcdConfigSource({ endpoints: [`127.0.0.1:${server.port}`], prefix: `${prefix}/${name}` })
+    const source = createEtcdConfigSource({ servers: [`127.0.0.1:${server.port}`], prefix: `${prefix}/${name}` })
     opened.push(source)
     return source
   }

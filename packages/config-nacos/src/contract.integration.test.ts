@@ -32,16 +32,16 @@ function bindContract(upstream: () => number, isOfficial: boolean): void {
           const url = `http://127.0.0.1:${upstream()}/nacos/v1/cs/configs`
           await (method === 'POST' ? fetch(url, { method, body: form }) : fetch(`${url}?${form}`, { method }))
         }
-        const tool = createNacosConfigSource({ ...options, endpoints: [`127.0.0.1:${upstream()}`] })
+        const tool = createNacosConfigSource({ ...options, servers: [`127.0.0.1:${upstream()}`] })
         const { dispose, ...clients } = await createLinkedClients(proxy, upstream(), (port) =>
-          createNacosConfigSource({ ...options, endpoints: [`127.0.0.1:${port}`], operationTimeoutMs: 2_000 }),
+          createNacosConfigSource({ ...options, servers: [`127.0.0.1:${port}`], operationTimeoutMs: 2_000 }),
         )
         return {
           ...clients,
           openRequired: async () =>
             createNacosConfigSource({
               ...options,
-              endpoints: [`127.0.0.1:${upstream()}`],
+              servers: [`127.0.0.1:${upstream()}`],
               operationTimeoutMs: 2_000,
               required: true,
             }),

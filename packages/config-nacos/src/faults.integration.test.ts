@@ -33,7 +33,7 @@ describe.runIf(nacos && toxiproxy)('faults', () => {
     target: () => ({ server, port: server.port, toxiproxy: proxy }),
     open: (port, scope) =>
       createNacosConfigSource({
-        endpoints: [`127.0.0.1:${port}`],
+        servers: [`127.0.0.1:${port}`],
         namespace: scope,
         dataIds,
         refreshIntervalMs: 1_000,

@@ -22,7 +22,7 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
   afterAll(() => server.close())
 
   function open(options: Partial<NacosConfigSourceOptions> = {}): WritableConfigSource {
-    const source = createNacosConfigSource({ endpoints: [`127.0.0.1:${server.port}`], dataIds: ['app.yaml'], ...options })
+    const source = createNacosConfigSource({ servers: [`127.0.0.1:${server.port}`], dataIds: ['app.yaml'], ...options })
     opened.push(source)
     return source
   }
@@ -101,21 +101,21 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
     await assert.rejects(source.put('app.yaml', ' \n'), { code: 'SD_INVALID', field: 'content' })
   })
 
-  test('of several endpoints the one that answers is used', async () => {
+  test('of several servers the one that answers is used', async () => {
     const dead = `127.0.0.1:${await freePort()}`
-    const source = open({ endpoints: [dead, `127.0.0.1:${server.port}`], namespace: 'several' })
+    const source = open({ servers: [dead, `127.0.0.1:${server.port}`], namespace: 'several' })
     const probe = probeWatch((options) => source.watch(options), limitMs)
     await source.put('app.yaml', 'a: 1')
     await probe.until(({ entries }) => assert.equal(entries[0]?.content, 'a: 1'))
     await probe.stop()
-    await assert.rejects(open({ endpoints: [dead] }).load(), { code: 'SD_UNAVAILABLE', retryable: true })
+    await assert.rejects(open({ servers: [dead] }).load(), { code: 'SD_UNAVAILABLE', retryable: true })
   })
 
   test('the process says nothing, keeps no text on disk and exits by itself after close', async () => {
     const program = `
       import { readdirSync } from 'node:fs'
       import { createNacosConfigSource } from ${JSON.stringify(new URL('./index.ts', import.meta.url).href)}
-      const source = createNacosConfigSource({ endpoints: ['127.0.0.1:${server.port}'], dataIds: ['exit.yaml'], namespace: 'exit' })
+      const source = createNacosConfigSource({ servers: ['127.0.0.1:${server.port}'], dataIds: ['exit.yaml'], namespace: 'exit' })
       await source.put('exit.yaml', 'a: 1')
       for await (const { value } of source.watch()) if (value?.entries[0]?.content === 'a: 2') break; else await source.put('exit.yaml', 'a: 2')
       await source.close()
@@ -138,7 +138,7 @@ describe.runIf(nacos)('with auth', { timeout: 60_000 }, () => {
   afterAll(() => server.close())
 
   test('a wrong secret is denied without showing it, a token is renewed while it is watched', async () => {
-    const base = { endpoints: [`127.0.0.1:${server.port}`], dataIds: ['app.yaml'], refreshIntervalMs: 100 }
+    const base = { servers: [`127.0.0.1:${server.port}`], dataIds: ['app.yaml'], refreshIntervalMs: 100 }
     await using without = createNacosConfigSource(base)
     await assert.rejects(without.load(), { code: 'SD_DENIED' })
     await using wrong = createNacosConfigSource({ ...base, credentials: { ...auth, password: 'guessed-word' } })

@@ -32,9 +32,9 @@ describe.runIf(toxiproxy)(`config source contract, v3, on ${official ? 'Nacos 3'
       const namespace = official ? 'public' : randomUUID()
       const port = official ? Number(official.split(':').at(-1)) : standIn.port
       const options = { dataIds, namespace, api: 'v3', credentials: administrator, refreshIntervalMs: 200 } as const
-      const tool = createNacosConfigSource({ ...options, endpoints: [`127.0.0.1:${port}`] })
+      const tool = createNacosConfigSource({ ...options, servers: [`127.0.0.1:${port}`] })
       const { dispose, ...clients } = await createLinkedClients(proxy, port, (linked) =>
-        createNacosConfigSource({ ...options, endpoints: [`127.0.0.1:${linked}`], operationTimeoutMs: 2_000 }),
+        createNacosConfigSource({ ...options, servers: [`127.0.0.1:${linked}`], operationTimeoutMs: 2_000 }),
       )
       return {
         ...clients,
@@ -60,7 +60,7 @@ describe('on a stand-in for Nacos 3', () => {
   afterAll(() => standIn.close())
 
   function open(options: Partial<NacosConfigSourceOptions> = {}): WritableConfigSource {
-    const source = createNacosConfigSource({ endpoints: [`127.0.0.1:${standIn.port}`], dataIds, ...options })
+    const source = createNacosConfigSource({ servers: [`127.0.0.1:${standIn.port}`], dataIds, ...options })
     opened.push(source)
     return source
   }

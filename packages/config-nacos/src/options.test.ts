@@ -5,7 +5,7 @@ import { resolveNacosConfigSourceOptions } from './options.ts'
 describe('options', () => {
   test('have defaults', () => {
     expect(resolveNacosConfigSourceOptions({ dataIds: ['app.yaml'] })).toMatchObject({
-      endpoints: [{ secure: false, host: '127.0.0.1', port: 8_848 }],
+      servers: [{ secure: false, host: '127.0.0.1', port: 8_848 }],
       api: 'auto',
       namespace: 'public',
       places: [{ key: 'app.yaml', dataId: 'app.yaml', group: 'DEFAULT_GROUP', format: undefined }],
@@ -16,7 +16,7 @@ describe('options', () => {
   })
 
   test.each<[string, object]>([
-    ['endpoints', { endpoints: [] }],
+    ['servers', { servers: [] }],
     ['dataIds', { dataIds: [] }],
     ['dataIds', { dataIds: 'app.yaml' }],
     ['dataIds', { dataIds: Array.from({ length: 65 }, (_, index) => `a${index}`) }],

@@ -44,7 +44,7 @@ describe.runIf(zookeeper && toxiproxy)('config source contract', () => {
         const prefix = `/test/${randomUUID()}`
         const clients = createLinkedClients(proxy, server.port, (port) =>
           createZooKeeperConfigSource({
-            endpoints: [`127.0.0.1:${port}`],
+            servers: [`127.0.0.1:${port}`],
             prefix,
             ...(variant === 'some keys' && { keys }),
             sessionTimeoutMs: 2_000,
@@ -55,7 +55,7 @@ describe.runIf(zookeeper && toxiproxy)('config source contract', () => {
           ...clients,
           openRequired: async () =>
             createZooKeeperConfigSource({
-              endpoints: [`127.0.0.1:${server.port}`],
+              servers: [`127.0.0.1:${server.port}`],
               prefix,
               ...(variant === 'some keys' && { keys }),
               operationTimeoutMs: 2_000,

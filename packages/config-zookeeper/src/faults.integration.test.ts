@@ -21,7 +21,7 @@ describe.runIf(zookeeper && toxiproxy)('faults of ZooKeeper', () => {
     target: () => ({ server, port: server.port, toxiproxy: proxy }),
     open: (port, scope) =>
       createZooKeeperConfigSource({
-        endpoints: [`127.0.0.1:${port}`],
+        servers: [`127.0.0.1:${port}`],
         prefix: `/${scope}`,
         sessionTimeoutMs: 2_000,
         operationTimeoutMs: 3_000,

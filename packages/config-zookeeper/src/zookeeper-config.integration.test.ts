@@ -38,8 +38,8 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
   }
 
   function open(prefix: string, options: ZooKeeperConfigSourceOptions = {}): WritableConfigSource {
-    const endpoints = [`127.0.0.1:${server.port}`]
-    const source = createZooKeeperConfigSource({ endpoints, prefix, sessionTimeoutMs: 2_000, ...options })
+    const servers = [`127.0.0.1:${server.port}`]
+    const source = createZooKeeperConfigSource({ servers, prefix, sessionTimeoutMs: 2_000, ...options })
     opened.push(source)
     return source
   }
@@ -127,7 +127,7 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
     const prefix = nextPrefix()
     const link = await proxy.link(server.port)
     const others = await listSessions(server.port)
-    const source = open(prefix, { endpoints: [`127.0.0.1:${link.port}`], sessionTimeoutMs: 600 })
+    const source = open(prefix, { servers: [`127.0.0.1:${link.port}`], sessionTimeoutMs: 600 })
     await source.put('a', '1')
     const own = (await listSessions(server.port)).filter((id) => !others.includes(id))
     expect(own).toHaveLength(1)
@@ -151,7 +151,7 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
     const prefix = nextPrefix()
     const link = await proxy.link(server.port)
     const others = await listSessions(server.port)
-    const source = open(prefix, { endpoints: [`127.0.0.1:${link.port}`], sessionTimeoutMs: 20_000 })
+    const source = open(prefix, { servers: [`127.0.0.1:${link.port}`], sessionTimeoutMs: 20_000 })
     await source.put('a', '1')
     const own = (await listSessions(server.port)).filter((id) => !others.includes(id))
     const probe = probeWatch((options) => source.watch(options), 10_000)

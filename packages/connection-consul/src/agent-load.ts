@@ -54,13 +54,13 @@ export class AgentLoad {
 
   /** Waits while a pause is over soon. @throws SdError while the agent should not be asked */
   async #untilAllowed(signal: AbortSignal): Promise<void> {
-    const { name, endpoints, maxConnections } = this.#settings
+    const { name, servers, maxConnections } = this.#settings
     const pauseMs = this.#pausedUntil - performance.now()
-    if (pauseMs > Math.min(1_000, this.#attemptLimitMs / 2) || (pauseMs > 0 && endpoints.length > 1)) {
+    if (pauseMs > Math.min(1_000, this.#attemptLimitMs / 2) || (pauseMs > 0 && servers.length > 1)) {
       throw new SdError('SD_UNAVAILABLE', `${name} was asked too much: not asked for ${Math.ceil(pauseMs)} ms`)
     }
     if (pauseMs > 0) await sleep(pauseMs, signal, true)
-    if (this.#lane.blocked && endpoints.length > 1) {
+    if (this.#lane.blocked && servers.length > 1) {
       throw new SdError('SD_UNAVAILABLE', `${name} has responded to none of ${maxConnections} requests`)
     }
   }

@@ -30,12 +30,12 @@ export interface AgentRequests {
 
 /** Opens nothing yet. @param attemptLimitMs limit of asking for a token, in milliseconds */
 export function createAgentRequests(settings: ResolvedConsulConnectionOptions, attemptLimitMs: number): AgentRequests {
-  const { endpoints, name } = settings
+  const { servers, name } = settings
   const agent = createAgent(settings)
   const tls = settings.tls && createTlsSource(settings.tls)
   let certificates: TlsCertificates = {}
   let login: Promise<string | undefined> | undefined
-  const clients = endpoints.map((endpoint) => createClient(endpoint, agent, () => certificates))
+  const clients = servers.map((endpoint) => createClient(endpoint, agent, () => certificates))
 
   /** The token, asked for once until it is refused. */
   function obtainToken(): Promise<string | undefined> {
@@ -94,8 +94,8 @@ export function createAgentRequests(settings: ResolvedConsulConnectionOptions, a
   return { send, forgetCertificates: () => tls?.forget(), close: () => agent.destroy() }
 }
 
-function createAgent({ endpoints, tls }: ResolvedConsulConnectionOptions): http.Agent {
+function createAgent({ servers, tls }: ResolvedConsulConnectionOptions): http.Agent {
   const options = { keepAlive: true, scheduling: 'lifo' } as const
-  if (!endpoints[0]?.secure) return new http.Agent(options)
+  if (!servers[0]?.secure) return new http.Agent(options)
   return new https.Agent({ ...options, ...(tls?.serverName !== undefined && { servername: tls.serverName }) })
 }

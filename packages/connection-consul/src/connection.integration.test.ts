@@ -12,7 +12,7 @@ describe.runIf(consul)('connection-consul', { timeout: 60_000 }, () => {
   afterAll(() => server.close())
 
   test('follows a key', async () => {
-    const connection = createConsulConnection(resolveConsulConnectionOptions({ endpoints: [`127.0.0.1:${server.port}`] }, 'test'))
+    const connection = createConsulConnection(resolveConsulConnectionOptions({ servers: [`127.0.0.1:${server.port}`] }, 'test'))
     await connection.run(ping)
     const controller = new AbortController()
     const found: unknown[] = []
@@ -32,7 +32,7 @@ describe.runIf(consul)('connection-consul', { timeout: 60_000 }, () => {
     if (!consul) return
     await using rotation = await createRotation()
     await using rotated = await startConsul(consul, { tls: rotation.certificates })
-    const settings = { endpoints: [`https://localhost:${rotated.port}`], tls: rotation.tls }
+    const settings = { servers: [`https://localhost:${rotated.port}`], tls: rotation.tls }
     const connection = createConsulConnection(resolveConsulConnectionOptions(settings, 'test'))
     await vi.waitFor(() => connection.run(ping), { timeout: 20_000, interval: 100 })
     for (let round = 0; round < 2; round++) {

@@ -60,13 +60,13 @@ describe('what an answer means', () => {
     [500, 'write /consul/data/raft.db: no space left on device', 'SD_UNAVAILABLE', true],
   ])('%i %j is %s', async (status, body, code, retryable) => {
     const { endpoint } = await start(() => ({ status, body }))
-    const error = await failure(queryOnce(connect({ endpoints: [endpoint] }), query))
+    const error = await failure(queryOnce(connect({ servers: [endpoint] }), query))
     expect(error).toMatchObject({ code, retryable })
   })
 
   test('what is missing is undefined where that is asked for', async () => {
     const { endpoint } = await start((path) => (path.includes('gone') ? { status: 404 } : { status: 500 }))
-    const connection = connect({ endpoints: [endpoint] })
+    const connection = connect({ servers: [endpoint] })
     const get = (path: string): Promise<unknown> =>
       connection.run(({ client, headers, options: { ctx } }) => unlessMissing(client._get({ path, headers, ctx }), 'consul'))
     expect(await get('/gone')).toBeUndefined()
@@ -75,19 +75,19 @@ describe('what an answer means', () => {
 
   test.each(['', '0', '-1', 'x'])('an index of "%s" is no index', async (index) => {
     const { endpoint } = await start(() => ({ index, body: [] }))
-    await expect(queryOnce(connect({ endpoints: [endpoint] }), query)).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
+    await expect(queryOnce(connect({ servers: [endpoint] }), query)).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
   })
 
   test('a cluster without a leader is not there', async () => {
     const { endpoint } = await start(() => ({ body: '' }))
-    await expect(connect({ endpoints: [endpoint] }).run(ping)).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
+    await expect(connect({ servers: [endpoint] }).run(ping)).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
   })
 
   test('a body that ends too early is noticed at once, and what is no JSON is an error', async () => {
     const { endpoint } = await start((path) =>
       path.includes('leader') ? { body: 'x', cut: true } : { index: 1, body: 'x', status: 200 },
     )
-    const connection = connect({ endpoints: [endpoint], operationTimeoutMs: 10_000 })
+    const connection = connect({ servers: [endpoint], operationTimeoutMs: 10_000 })
     const error = await failure(connection.run(ping))
     expect(error).toMatchObject({ code: 'SD_UNAVAILABLE', retryable: true })
     expect((await queryOnce(connection, query)).body).toBe('x')
@@ -98,7 +98,7 @@ describe('following a query', () => {
   test('asks for what is newer, and anew when the index went backwards', async () => {
     const answers: FakeAnswer[] = [5, 7, 3, 2].map((index) => ({ index, body: [index] }))
     const agent = await start((path) => (path.includes('leader') ? leader : answers.shift()))
-    const connection = connect({ endpoints: [agent.endpoint], waitMs: 1_000 })
+    const connection = connect({ servers: [agent.endpoint], waitMs: 1_000 })
     const controller = new AbortController()
     const found: unknown[] = []
     const following = followQuery(connection, query, {
@@ -118,14 +118,14 @@ describe('following a query', () => {
 
   test('ends when nothing is heard for longer than the wait', async () => {
     const agent = await start((path) => (isWaiting(path) ? undefined : path.includes('leader') ? leader : { index: 1, body: [] }))
-    const connection = connect({ endpoints: [agent.endpoint], waitMs: 100 })
+    const connection = connect({ servers: [agent.endpoint], waitMs: 100 })
     const error = await failure(followQuery(connection, query, { signal: never, onFound: () => undefined }))
     expect(error).toMatchObject({ code: 'SD_TIMEOUT', retryable: true })
   })
 
   test('ends when the agent no longer answers other requests', async () => {
     const agent = await start((path) => (isWaiting(path) || path.includes('leader') ? undefined : { index: 1, body: [] }))
-    const connection = connect({ endpoints: [agent.endpoint] })
+    const connection = connect({ servers: [agent.endpoint] })
     const error = await failure(followQuery(connection, query, { signal: never, onFound: () => undefined }))
     expect(error).toMatchObject({ code: 'SD_TIMEOUT', retryable: true })
     expect(error.message).toContain('request to consul')
@@ -133,7 +133,7 @@ describe('following a query', () => {
 
   test('ends with its signal, and with the connection', async () => {
     const agent = await start((path) => (isWaiting(path) ? undefined : path.includes('leader') ? leader : { index: 1, body: [] }))
-    const connection = connect({ endpoints: [agent.endpoint] })
+    const connection = connect({ servers: [agent.endpoint] })
     const controller = new AbortController()
     const aborted = followQuery(connection, query, { signal: controller.signal, onFound: () => undefined })
     const closed = followQuery(connection, query, { signal: never, onFound: () => undefined })
@@ -149,7 +149,7 @@ describe('following a query', () => {
 
   test('takes turns when there are more queries than connections', async () => {
     const agent = await start((path) => (path.includes('leader') ? leader : { index: 2, body: [] }))
-    const connection = connect({ endpoints: [agent.endpoint], maxWatchConnections: 1, waitMs: 60_000 })
+    const connection = connect({ servers: [agent.endpoint], maxWatchConnections: 1, waitMs: 60_000 })
     await Promise.all(
       [1, 2, 3].map(async () => {
         let count = 0
@@ -173,7 +173,7 @@ describe('an agent that hangs', () => {
       held.push(() => request.socket.destroy())
       return undefined
     })
-    const connection = connect({ endpoints: [agent.endpoint], ...limits })
+    const connection = connect({ servers: [agent.endpoint], ...limits })
     const get: Query = ({ client }, options) => client.kv.get({ ...options, key: 'a' })
     await Promise.all(Array.from({ length: 20 }, () => failure(queryOnce(connection, get))))
     await failure(queryOnce(connection, get))
@@ -189,7 +189,7 @@ describe('an agent that hangs', () => {
   test('whose connections are stuck is tried by a scout, which frees them one after the other', async () => {
     let isHung = true
     const agent = await start(() => (isHung ? undefined : leader))
-    const connection = connect({ endpoints: [agent.endpoint], ...limits })
+    const connection = connect({ servers: [agent.endpoint], ...limits })
     await Promise.all(Array.from({ length: 5 }, () => failure(connection.run(ping))))
     isHung = false
     await vi.waitFor(() => connection.run(ping), { timeout: 3_000, interval: 100 })
@@ -199,7 +199,7 @@ describe('an agent that hangs', () => {
 
   test('of several is passed by', async () => {
     const [hung, well] = [await start(() => undefined), await start(() => leader)]
-    const connection = connect({ endpoints: [hung.endpoint, well.endpoint], ...limits, operationTimeoutMs: 2_000 })
+    const connection = connect({ servers: [hung.endpoint, well.endpoint], ...limits, operationTimeoutMs: 2_000 })
     await connection.run(ping)
     await Promise.all(Array.from({ length: 10 }, () => connection.run(ping)))
     expect(hung.requests).toHaveLength(1)
@@ -224,7 +224,7 @@ describe('an agent that is asked too much', () => {
         ? leader
         : { status: 429, body: 'too many', headers: retryAfter ? { 'retry-after': retryAfter } : {} },
     )
-    const connection = connect({ endpoints: [agent.endpoint] })
+    const connection = connect({ servers: [agent.endpoint] })
     expect(await failure(queryOnce(connection, query))).toMatchObject({ code: 'SD_UNAVAILABLE', retryable: true })
     const { length } = agent.requests
     const error = await failure(queryOnce(connection, query))
@@ -243,8 +243,8 @@ describe('several agents', () => {
       await start(() => ({ status: 500 })),
       await start(() => leader),
     ]
-    const endpoints = ['127.0.0.1:1', hanging.endpoint, broken.endpoint, well.endpoint]
-    const connection = connect({ endpoints, operationTimeoutMs: 2_000 })
+    const servers = ['127.0.0.1:1', hanging.endpoint, broken.endpoint, well.endpoint]
+    const connection = connect({ servers, operationTimeoutMs: 2_000 })
     await connection.run(ping)
     await connection.run(ping)
     expect([hanging.requests.length, broken.requests.length, well.requests.length]).toEqual([1, 1, 2])
@@ -254,7 +254,7 @@ describe('several agents', () => {
     let isWell = true
     const first = await start((path) => (isWaiting(path) ? undefined : isWell ? { index: 1, body: 'x' } : { status: 500 }))
     const second = await start(() => leader)
-    const connection = connect({ endpoints: [first.endpoint, second.endpoint], operationTimeoutMs: 5_000 })
+    const connection = connect({ servers: [first.endpoint, second.endpoint], operationTimeoutMs: 5_000 })
     const following = failure(followQuery(connection, query, { signal: never, onFound: () => undefined }))
     await vi.waitFor(() => expect(first.requests.some(isWaiting)).toBe(true))
     isWell = false
@@ -267,7 +267,7 @@ describe('several agents', () => {
     const agent = await start((path) =>
       isWaiting(path) ? undefined : path.includes('leader') ? { status: 500 } : { index: 1, body: [] },
     )
-    const connection = connect({ endpoints: [agent.endpoint], operationTimeoutMs: 2_000 })
+    const connection = connect({ servers: [agent.endpoint], operationTimeoutMs: 2_000 })
     const controller = new AbortController()
     const following = followQuery(connection, query, { signal: controller.signal, onFound: () => undefined })
     const outcome = Promise.race([failure(following), untilAborted(AbortSignal.timeout(300))])
@@ -275,13 +275,13 @@ describe('several agents', () => {
     await expect(connection.run(ping)).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
     expect(await outcome).toBeUndefined()
     controller.abort()
-    await expect(connect({ endpoints: ['127.0.0.1:1', '127.0.0.1:2'] }).run(ping)).rejects.toMatchObject({
+    await expect(connect({ servers: ['127.0.0.1:1', '127.0.0.1:2'] }).run(ping)).rejects.toMatchObject({
       code: 'SD_UNAVAILABLE',
     })
   })
 
   test('may have an IPv6 address', async () => {
-    const error = await failure(connect({ endpoints: ['[::1]:1'] }).run(ping))
+    const error = await failure(connect({ servers: ['[::1]:1'] }).run(ping))
     expect(error.message).toMatch(/ECONNREFUSED|EADDRNOTAVAIL/)
   })
 
@@ -295,7 +295,7 @@ describe('several agents', () => {
       used.add(socket)
       return leader
     })
-    const connection = connect({ endpoints: [agent.endpoint] })
+    const connection = connect({ servers: [agent.endpoint] })
     for (let count = 0; count < 3; count++) await connection.run(ping)
     expect(agent.requests).toHaveLength(5)
   })
@@ -311,7 +311,7 @@ describe('errors name the way out', () => {
     ['/agent/self', 'agent_prefix'],
   ])('%s, refused', async (path, rule) => {
     const agent = await start(() => ({ status: 403, body: 'token lacks permission \'service:write\' on "x"' }))
-    const connection = connect({ endpoints: [agent.endpoint] })
+    const connection = connect({ servers: [agent.endpoint] })
     const error = await failure(connection.run(({ client, headers, options: { ctx } }) => client._get({ path, headers, ctx })))
     expect(error.message).toContain(`consul refused GET /v1${path}: token lacks permission 'service:write' on "x"`)
     expect(error.message).toContain(rule)
@@ -319,19 +319,19 @@ describe('errors name the way out', () => {
 
   test('TLS asked of an agent without it, and the reverse', async () => {
     const plain = await start(() => leader)
-    const error = await failure(connect({ endpoints: [`https://${plain.endpoint}`] }).run(ping))
+    const error = await failure(connect({ servers: [`https://${plain.endpoint}`] }).run(ping))
     expect(error).toMatchObject({ code: 'SD_UNAVAILABLE' })
-    expect(error.message).toContain('is the endpoint "http://"?')
+    expect(error.message).toContain('is the server given as "http://"?')
     const text = 'Client sent an HTTP request to an HTTPS server.'
     const secure = await start(() => ({ status: 400, body: text }))
-    expect((await failure(connect({ endpoints: [secure.endpoint] }).run(ping))).message).toContain('as https://')
+    expect((await failure(connect({ servers: [secure.endpoint] }).run(ping))).message).toContain('as https://')
   })
 })
 
 describe('tokens', () => {
   test('travel as a header, and are in no error', async () => {
     const agent = await start(() => ({ status: 403, body: 'Permission denied' }))
-    const error = await failure(connect({ endpoints: [agent.endpoint], token: 'secret' }).run(ping))
+    const error = await failure(connect({ servers: [agent.endpoint], token: 'secret' }).run(ping))
     expect([agent.tokens, agent.requests]).toEqual([['secret'], ['/status/leader']])
     expect(inspect(error, { depth: 20, showHidden: true })).not.toContain('secret')
     expect(error.code).toBe('SD_DENIED')
@@ -341,7 +341,7 @@ describe('tokens', () => {
     let current = 'first'
     const token = vi.fn(async () => current)
     const agent = await start((_, { headers }) => (headers['x-consul-token'] === current ? leader : { status: 403 }))
-    const connection = connect({ endpoints: [agent.endpoint], token, operationTimeoutMs: 5_000 })
+    const connection = connect({ servers: [agent.endpoint], token, operationTimeoutMs: 5_000 })
     await connection.run(ping)
     current = 'second'
     await Promise.all(Array.from({ length: 5 }, () => connection.run(ping)))
@@ -354,7 +354,7 @@ describe('tokens', () => {
   test('that are none, or come never, are errors', async () => {
     const agent = await start(() => leader)
     const token = vi.fn<() => Promise<string>>()
-    const connection = connect({ endpoints: [agent.endpoint], token })
+    const connection = connect({ servers: [agent.endpoint], token })
     token.mockRejectedValueOnce(new Error('closed'))
     await expect(connection.run(ping)).rejects.toMatchObject({ code: 'SD_UNAVAILABLE', retryable: true })
     token.mockResolvedValueOnce('')
@@ -370,7 +370,7 @@ describe('tokens', () => {
 describe('options', () => {
   test('have defaults', () => {
     expect(resolveConsulConnectionOptions({}, 'consul')).toMatchObject({
-      endpoints: [{ host: '127.0.0.1', port: 8_500, secure: false }],
+      servers: [{ host: '127.0.0.1', port: 8_500, secure: false }],
       waitMs: 55_000,
       maxWatchConnections: 128,
       operationTimeoutMs: 5_000,
@@ -378,12 +378,12 @@ describe('options', () => {
   })
 
   test.each([
-    ['endpoints', { endpoints: [] }],
-    ['endpoints[0]', { endpoints: ['user:secret@host'] }],
-    ['endpoints', { endpoints: ['http://a', 'https://b'] }],
-    ['endpoints', { tls: {} }],
+    ['servers', { servers: [] }],
+    ['servers[0]', { servers: ['user:secret@host'] }],
+    ['servers', { servers: ['http://a', 'https://b'] }],
+    ['servers', { tls: {} }],
     ['token', { token: '' }],
-    ['tls.key', { endpoints: ['https://a'], tls: { key: 'secret' } }],
+    ['tls.key', { servers: ['https://a'], tls: { key: 'secret' } }],
     ['datacenter', { datacenter: ' ' }],
     ['waitMs', { waitMs: 1 }],
     ['maxWatchConnections', { maxWatchConnections: 0 }],

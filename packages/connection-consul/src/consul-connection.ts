@@ -53,25 +53,25 @@ class AgentConnection implements ConsulConnection {
   #isProbing = false
 
   constructor(settings: ResolvedConsulConnectionOptions) {
-    const { endpoints, operationTimeoutMs, maxWatchConnections } = settings
+    const { servers, operationTimeoutMs, maxWatchConnections } = settings
     // Less than the caller's own limit, so that an agent that does not respond is blamed for it and there is time for the next.
-    const attemptLimitMs = (operationTimeoutMs * 0.9) / endpoints.length
+    const attemptLimitMs = (operationTimeoutMs * 0.9) / servers.length
     this.#settings = settings
     this.#requests = createAgentRequests(settings, attemptLimitMs)
-    this.#loads = endpoints.map(() => new AgentLoad(settings, attemptLimitMs))
+    this.#loads = servers.map(() => new AgentLoad(settings, attemptLimitMs))
     this.#blockSlots = createSemaphore(maxWatchConnections)
   }
 
   /** The agent is away: what still waits for it ends, and what comes goes to the next one. */
   #leave(failed: Period, error: SdError): void {
-    const { endpoints } = this.#settings
+    const { servers } = this.#settings
     if (this.#period !== failed) return
-    this.#period = { index: (failed.index + 1) % endpoints.length, over: new AbortController() }
+    this.#period = { index: (failed.index + 1) % servers.length, over: new AbortController() }
     failed.over.abort(error)
   }
 
   async #attemptRun<T>(operation: (target: ConsulTarget) => Promise<T>, signal: AbortSignal, isUrgent: boolean): Promise<T> {
-    const { endpoints, name } = this.#settings
+    const { servers, name } = this.#settings
     const used = this.#period
     const load = this.#loads[used.index] as AgentLoad
     try {
@@ -83,13 +83,13 @@ class AgentConnection implements ConsulConnection {
       load.heed(error)
       if (!isAnswer(error)) this.#requests.forgetCertificates()
       // An only agent that answers, however badly, has not gone away.
-      if (error.retryable && !signal.aborted && (!isAnswer(error) || endpoints.length > 1)) this.#leave(used, error)
+      if (error.retryable && !signal.aborted && (!isAnswer(error) || servers.length > 1)) this.#leave(used, error)
       throw error
     }
   }
 
   async #runUntil<T>(operation: (target: ConsulTarget) => Promise<T>, signal: AbortSignal, isUrgent: boolean): Promise<T> {
-    const { endpoints, name } = this.#settings
+    const { servers, name } = this.#settings
     for (let attempt = 1; ; attempt++) {
       if (this.#closing.signal.aborted) throw closedError(name)
       try {
@@ -97,7 +97,7 @@ class AgentConnection implements ConsulConnection {
       } catch (caught) {
         if (this.#closing.signal.aborted) throw closedError(name)
         const error = toConsulError(caught, name)
-        if (signal.aborted || !error.retryable || attempt >= endpoints.length) throw error
+        if (signal.aborted || !error.retryable || attempt >= servers.length) throw error
       }
     }
   }

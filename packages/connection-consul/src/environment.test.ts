@@ -22,7 +22,7 @@ afterEach(async () => {
 async function ping(endpoint: string, env: Readonly<Record<string, string>>): Promise<string> {
   const code = `
     import { createConsulConnection, ping, resolveConsulConnectionOptions } from '@sd/connection-consul'
-    const connection = createConsulConnection(resolveConsulConnectionOptions({ endpoints: ['${endpoint}'], operationTimeoutMs: 5_000 }, 'consul'))
+    const connection = createConsulConnection(resolveConsulConnectionOptions({ servers: ['${endpoint}'], operationTimeoutMs: 5_000 }, 'consul'))
     console.log(await connection.run(ping).then(() => 'reached', (error) => error.message))
     connection.close()`
   const { stdout } = await run(process.execPath, ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', code], {

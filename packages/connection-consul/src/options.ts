@@ -5,12 +5,12 @@ import type { TlsOptions } from '@sd/tls'
 /** How to reach Consul: options that every package on it has. */
 export interface ConsulConnectionOptions {
   /** Agents: `host:port`, or `https://host:port` for TLS. The first that answers is used until it fails. @default ['127.0.0.1:8500'] */
-  readonly endpoints?: readonly string[]
+  readonly servers?: readonly string[]
   /** Datacenter to ask. @default that of the agent */
   readonly datacenter?: string
   /** ACL token, sent as a header; a function is asked again once the token is refused. */
   readonly token?: Provided<string>
-  /** TLS with an authority of your own, or a client certificate. Endpoints must be `https://`. */
+  /** TLS with an authority of your own, or a client certificate. Servers must be `https://`. */
   readonly tls?: TlsOptions
   /** Longest time that one blocking query waits for a change, in milliseconds, at least 100. @default 55_000 */
   readonly waitMs?: number
@@ -24,7 +24,7 @@ export interface ConsulConnectionOptions {
 
 /** Names of the options of a connection, for checks of unknown ones. */
 export const CONNECTION_OPTIONS = [
-  'endpoints',
+  'servers',
   'datacenter',
   'token',
   'tls',
@@ -39,7 +39,7 @@ export interface ResolvedConsulConnectionOptions {
   /** Name of the owner, for messages. */
   readonly name: string
   /** Agents. */
-  readonly endpoints: readonly ServerAddress[]
+  readonly servers: readonly ServerAddress[]
   /** Datacenter, if it is another than the agent's. */
   readonly datacenter: string | undefined
   /** ACL token. */

@@ -9,7 +9,7 @@ const managementToken = 'the-management-token'
 
 /** What an operation ends with on this server. */
 async function failureOf(port: number, token: string, operation: (target: ConsulTarget) => Promise<unknown>): Promise<SdError> {
-  const settings = resolveConsulConnectionOptions({ endpoints: [`127.0.0.1:${port}`], token }, 'consul')
+  const settings = resolveConsulConnectionOptions({ servers: [`127.0.0.1:${port}`], token }, 'consul')
   const connection = createConsulConnection(settings)
   try {
     return (await connection.run(operation).then(
@@ -110,5 +110,5 @@ test.runIf(consul)('a TLS port that is asked without TLS says so', { timeout: 60
   if (!consul) return
   await using server = await startConsul(consul, { tls: await createCertificates() })
   const error = await failureOf(server.port, 'any', ({ client, options }) => client.status.leader(options))
-  expect(error.message).toContain('give the endpoint as https://')
+  expect(error.message).toContain('give the server as https://')
 })

@@ -39,9 +39,9 @@ const none: TlsCertificates = {}
 
 /** Creates no client yet. @param attemptLimitMs limit of a request to one member, in milliseconds */
 export function createClientHolder(settings: ResolvedEtcdConnectionOptions, attemptLimitMs: number): EtcdClientHolder {
-  const { endpoints, tls } = settings
+  const { servers, tls } = settings
   const source = tls && createTlsSource(tls)
-  const hosts = endpoints.map(serverUrl)
+  const hosts = servers.map(serverUrl)
   let certificates = none
   let current: Promise<Etcd3> | undefined
   let closed = false

@@ -25,9 +25,9 @@ export interface EtcdConnection {
 
 /** Opens nothing yet: the first operation does. */
 export function createEtcdConnection(settings: ResolvedEtcdConnectionOptions): EtcdConnection {
-  const { endpoints, tls, operationTimeoutMs, name } = settings
+  const { servers, tls, operationTimeoutMs, name } = settings
   // Less than the limit of the whole, so that the reason is known when that is over.
-  const attemptLimitMs = (operationTimeoutMs * 0.9) / endpoints.length
+  const attemptLimitMs = (operationTimeoutMs * 0.9) / servers.length
   const clients = createClientHolder(settings, attemptLimitMs)
   let closed = false
 
@@ -42,7 +42,7 @@ export function createEtcdConnection(settings: ResolvedEtcdConnectionOptions): E
 
   /** The same error with what a TLS handshake says, where gRPC only knows that there is no connection. */
   async function withReason(error: unknown): Promise<unknown> {
-    const [endpoint] = endpoints
+    const [endpoint] = servers
     if (!endpoint?.secure || !(error instanceof SdError) || error.code !== 'SD_UNAVAILABLE') return error
     const reason = await probeTls(
       endpoint,
@@ -74,7 +74,7 @@ export function createEtcdConnection(settings: ResolvedEtcdConnectionOptions): E
         }
       }),
     stay,
-    members: endpoints.length,
+    members: servers.length,
     attemptLimitMs,
     close() {
       closed = true

@@ -58,7 +58,7 @@ describe.runIf(etcd)('a plain server', () => {
 
   test('a prefix is followed from its list on, event by event', async () => {
     const prefix = `/${randomUUID()}/`
-    const connection = open({ endpoints: [`127.0.0.1:${server.port}`] })
+    const connection = open({ servers: [`127.0.0.1:${server.port}`] })
     await put(connection, `${prefix}a`, '1')
     const { seen, ended, stop } = startToFollow(connection, prefix)
     await eventually(() => expect(seen.at(-1)?.entries.get(`${prefix}a`)?.text).toBe('1'), 5_000)
@@ -72,7 +72,7 @@ describe.runIf(etcd)('a plain server', () => {
 
   test('a revision that was compacted away ends the session', async () => {
     const prefix = `/${randomUUID()}/`
-    const connection = open({ endpoints: [`127.0.0.1:${server.port}`] })
+    const connection = open({ servers: [`127.0.0.1:${server.port}`] })
     for (let value = 0; value < 5; value++) await put(connection, `${prefix}a`, String(value))
     const { revision } = await connection.run((client) => listPrefix(client, prefix))
     const client = new Etcd3({ hosts: `127.0.0.1:${server.port}` })
@@ -89,7 +89,7 @@ describe.runIf(etcd)('a plain server', () => {
 
   test('a key is changed if it was changed last when it should have been', async () => {
     const key = `/${randomUUID()}`
-    const connection = open({ endpoints: [`127.0.0.1:${server.port}`] })
+    const connection = open({ servers: [`127.0.0.1:${server.port}`] })
     const change = (value: string | undefined, ifModRevision?: bigint): Promise<bigint | undefined> =>
       changeKey(connection, { key, value, ifModRevision })
     const created = await change('1', 0n)
@@ -111,7 +111,7 @@ describe.runIf(etcd)('a plain server', () => {
 
   test('a change leaves the lease of a key alone', async () => {
     const key = `/${randomUUID()}`
-    const connection = open({ endpoints: [`127.0.0.1:${server.port}`] })
+    const connection = open({ servers: [`127.0.0.1:${server.port}`] })
     const lease = await connection.run((client) => client.lease(60, { autoKeepAlive: false }).grant())
     await connection.run((client) => client.put(key).value('1').lease(lease).exec())
     const read = async () => (await connection.run((client) => listPrefix(client, key))).entries.get(key)
@@ -126,9 +126,9 @@ describe.runIf(etcd)('a plain server', () => {
   })
 
   test('a lost server ends the session, and what is refused or unknown has a code', async () => {
-    const connection = open({ endpoints: [`127.0.0.1:${await freePort()}`] })
+    const connection = open({ servers: [`127.0.0.1:${await freePort()}`] })
     await expect(connection.run((client) => client.get('x').string())).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
-    const other = open({ endpoints: [`127.0.0.1:${server.port}`] })
+    const other = open({ servers: [`127.0.0.1:${server.port}`] })
     for (const bytes of [1_700_000, 3_000_000]) {
       const big = changeKey(other, { key: '/big', value: 'x'.repeat(bytes) })
       await expect(big).rejects.toMatchObject({ code: 'SD_TOO_LARGE', retryable: false })
@@ -139,7 +139,7 @@ describe.runIf(etcd)('a plain server', () => {
 
   test('a dead member is passed over', async () => {
     const dead = await freePort()
-    const connection = open({ endpoints: [`127.0.0.1:${dead}`, `127.0.0.1:${server.port}`] })
+    const connection = open({ servers: [`127.0.0.1:${dead}`, `127.0.0.1:${server.port}`] })
     for (let round = 0; round < 10; round++) await put(connection, '/failover', String(round))
     expect(await connection.run((client) => client.get('/failover').string())).toBe('9')
   })
@@ -148,9 +148,9 @@ describe.runIf(etcd)('a plain server', () => {
     const silent = createServer((socket) => void socket.on('error', () => undefined))
     await once(silent.listen(0, '127.0.0.1'), 'listening')
     const dark = `127.0.0.1:${(silent.address() as AddressInfo).port}`
-    const endpoints = [dark, dark.replace('127.0.0.1', 'localhost'), `127.0.0.1:${server.port}`]
+    const servers = [dark, dark.replace('127.0.0.1', 'localhost'), `127.0.0.1:${server.port}`]
     // A silent member costs about a third of the limit: two seconds, which no busy machine takes for a put.
-    const connection = open({ endpoints, operationTimeoutMs: 6_000 })
+    const connection = open({ servers, operationTimeoutMs: 6_000 })
     const slow: number[] = []
     for (let round = 0; round < 60; round++) {
       const startedAt = performance.now()
@@ -170,7 +170,7 @@ describe.runIf(etcd)('a plain server', () => {
     await once(silent.listen(0, '127.0.0.1'), 'listening')
     const dark = `127.0.0.1:${(silent.address() as AddressInfo).port}`
     for (const extra of [{}, { credentials: { username: 'a', password: 'b' } }]) {
-      const connection = open({ endpoints: [dark, dark, dark], operationTimeoutMs: 1_000, ...extra })
+      const connection = open({ servers: [dark, dark, dark], operationTimeoutMs: 1_000, ...extra })
       const operations = {
         put: () => put(connection, '/a', 'x'),
         change: () => changeKey(connection, { key: '/a', value: 'x', ifModRevision: 0n }),
@@ -193,12 +193,12 @@ describe.runIf(etcd)('a plain server', () => {
   test('a proxy in the environment is not used', async () => {
     vi.stubEnv('http_proxy', 'http://127.0.0.1:1')
     vi.stubEnv('grpc_proxy', 'http://127.0.0.1:1')
-    await put(open({ endpoints: [`127.0.0.1:${server.port}`] }), '/proxied', '1')
+    await put(open({ servers: [`127.0.0.1:${server.port}`] }), '/proxied', '1')
     vi.unstubAllEnvs()
   })
 
   test('a lease is known until it is revoked', async () => {
-    const connection = open({ endpoints: [`127.0.0.1:${server.port}`] })
+    const connection = open({ servers: [`127.0.0.1:${server.port}`] })
     const lease = await grantLease(connection, 2_000)
     expect(lease.expiresAt - lease.confirmedAt).toBeCloseTo(2_000)
     const before = lease.confirmedAt
@@ -213,7 +213,7 @@ describe.runIf(etcd)('a database that is full', () => {
   test('is a fault that may pass, not a request that is too large', async () => {
     if (!etcd) return
     const server = await startEtcd(etcd, { args: ['--quota-backend-bytes', '2000000'] })
-    const connection = open({ endpoints: [`127.0.0.1:${server.port}`] })
+    const connection = open({ servers: [`127.0.0.1:${server.port}`] })
     let error: unknown
     for (let round = 0; round < 40 && error === undefined; round++) {
       await put(connection, `/full/${round}`, 'x'.repeat(200_000)).catch((caught: unknown) => {
@@ -249,17 +249,17 @@ describe.runIf(etcd)('a server with users', () => {
     await server.close()
   })
 
-  const endpoints = (): readonly string[] => [`127.0.0.1:${server.port}`]
+  const servers = (): readonly string[] => [`127.0.0.1:${server.port}`]
 
   test('a wrong password and a forbidden key are refused, and no message has the password', async () => {
-    const wrong = open({ endpoints: endpoints(), credentials: { username: 'worker', password: 'wrong-secret' } })
+    const wrong = open({ servers: servers(), credentials: { username: 'worker', password: 'wrong-secret' } })
     const error: unknown = await wrong.run((client) => client.get('/orders/a').string()).catch((caught: unknown) => caught)
     expect(error).toMatchObject({ code: 'SD_DENIED', retryable: false })
     expect(JSON.stringify([String(error), (error as Error).cause])).not.toContain('wrong-secret')
-    const allowed = open({ endpoints: endpoints(), credentials: { username: 'worker', password: 'old-secret' } })
+    const allowed = open({ servers: servers(), credentials: { username: 'worker', password: 'old-secret' } })
     await put(allowed, '/orders/a', '1')
     await expect(put(allowed, '/users/a', '1')).rejects.toMatchObject({ code: 'SD_DENIED' })
-    const anonymous = open({ endpoints: endpoints() })
+    const anonymous = open({ servers: servers() })
     await expect(put(anonymous, '/orders/a', '1')).rejects.toMatchObject({ code: 'SD_DENIED' })
   })
 
@@ -282,7 +282,7 @@ describe.runIf(etcd)('a server with users', () => {
       .create('guest-secret')
       .catch(() => undefined)
     for (const [credentials, way] of ways) {
-      const options = { endpoints: endpoints(), operationTimeoutMs: 2_000, ...(credentials && { credentials }) }
+      const options = { servers: servers(), operationTimeoutMs: 2_000, ...(credentials && { credentials }) }
       const connection = createEtcdConnection({ ...resolveEtcdConnectionOptions(options, 'etcd'), prefix: '/orders/' })
       opened.push(connection)
       const error = (await operation(connection).catch((caught: unknown) => caught)) as SdError
@@ -295,13 +295,13 @@ describe.runIf(etcd)('a server with users', () => {
     if (!etcd) return
     await using plain = await startEtcd(etcd)
     const credentials = { username: 'worker', password: 'old-secret' }
-    const connection = open({ endpoints: [`127.0.0.1:${plain.port}`], credentials })
+    const connection = open({ servers: [`127.0.0.1:${plain.port}`], credentials })
     await expect(put(connection, '/a', '1')).rejects.toThrow('leave credentials out')
   })
 
   test('a password that is rotated is asked for again, in operations and in a session after it', async () => {
     let password = 'old-secret'
-    const connection = open({ endpoints: endpoints(), credentials: () => ({ username: 'worker', password }) })
+    const connection = open({ servers: servers(), credentials: () => ({ username: 'worker', password }) })
     await put(connection, '/orders/a', '1')
     const { seen, ended, stop } = startToFollow(connection, '/orders/')
     await eventually(() => expect(seen.length).toBe(1), 5_000)
@@ -317,7 +317,7 @@ describe.runIf(etcd)('a server with users', () => {
   })
 
   test('a restarted server, which has forgotten all logins, is logged in to again', async () => {
-    const connection = open({ endpoints: endpoints(), credentials: { username: 'root', password: 'root-secret' } })
+    const connection = open({ servers: servers(), credentials: { username: 'root', password: 'root-secret' } })
     await put(connection, '/orders/b', '1')
     await server.kill()
     await server.start()
@@ -341,16 +341,16 @@ describe.runIf(etcd)('a server with TLS that wants client certificates', () => {
   afterAll(() => server.close())
 
   test('is reached with both, and with nothing less', async () => {
-    const endpoints = [`https://127.0.0.1:${server.port}`]
-    const connection = open({ endpoints, tls })
+    const servers = [`https://127.0.0.1:${server.port}`]
+    const connection = open({ servers, tls })
     await put(connection, '/a', '1')
-    const named = open({ endpoints, tls: { ...tls, serverName: 'localhost' } })
+    const named = open({ servers, tls: { ...tls, serverName: 'localhost' } })
     expect(await named.run((client) => client.get('/a').string())).toBe('1')
     const other = await createCertificates()
     const attempts: readonly TlsOptions[] = [{ ca: tls.ca }, { ...tls, ca: other.ca }, { ...tls, serverName: 'elsewhere' }]
     const hints = ['tls.cert', 'tls.ca', 'tls.serverName']
     for (const [index, wrong] of attempts.entries()) {
-      await expect(put(open({ endpoints, tls: wrong }), '/a', '2')).rejects.toMatchObject({
+      await expect(put(open({ servers, tls: wrong }), '/a', '2')).rejects.toMatchObject({
         code: 'SD_UNAVAILABLE',
         message: expect.stringContaining(hints[index] as string),
       })
@@ -361,7 +361,7 @@ describe.runIf(etcd)('a server with TLS that wants client certificates', () => {
     const warnings: Error[] = []
     const onWarning = (warning: Error): void => void warnings.push(warning)
     process.on('warning', onWarning)
-    const connection = open({ endpoints: [`https://127.0.0.1:${server.port}`], tls })
+    const connection = open({ servers: [`https://127.0.0.1:${server.port}`], tls })
     for (let round = 0; round < 20; round++) {
       const controller = new AbortController()
       await followPrefix(connection, '/left/', { signal: controller.signal, onChange: () => controller.abort() })
@@ -383,7 +383,7 @@ describe.runIf(etcd)('a server with TLS that wants client certificates', () => {
     if (!etcd) return
     await using rotation = await createRotation()
     await using rotated = await startEtcd(etcd, { tls: rotation.certificates })
-    const connection = open({ endpoints: [`https://127.0.0.1:${rotated.port}`], tls: rotation.tls })
+    const connection = open({ servers: [`https://127.0.0.1:${rotated.port}`], tls: rotation.tls })
     await put(connection, '/a', '1')
     const { seen, ended } = startToFollow(connection, '/a')
     await eventually(() => expect(seen.at(-1)?.entries.get('/a')?.text).toBe('1'), 5_000)

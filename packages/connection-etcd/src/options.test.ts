@@ -4,19 +4,19 @@ import { checkPrefix, resolveEtcdConnectionOptions } from './index.ts'
 describe('options', () => {
   test('have defaults', () => {
     expect(resolveEtcdConnectionOptions({}, 'etcd')).toMatchObject({
-      endpoints: [{ host: '127.0.0.1', port: 2_379, secure: false }],
+      servers: [{ host: '127.0.0.1', port: 2_379, secure: false }],
       operationTimeoutMs: 5_000,
     })
   })
 
   test.each([
-    ['endpoints', { endpoints: [] }],
-    ['endpoints[0]', { endpoints: ['user:secret@host'] }],
-    ['endpoints', { endpoints: ['http://a', 'https://b'] }],
-    ['endpoints', { endpoints: ['http://a'], tls: {} }],
+    ['servers', { servers: [] }],
+    ['servers[0]', { servers: ['user:secret@host'] }],
+    ['servers', { servers: ['http://a', 'https://b'] }],
+    ['servers', { servers: ['http://a'], tls: {} }],
     ['credentials.password', { credentials: { username: 'a', password: '' } }],
-    ['tls', { endpoints: ['https://a'], tls: { cert: '-----BEGIN CERTIFICATE-----' } }],
-    ['tls.key', { endpoints: ['https://a'], tls: { key: 'secret' } }],
+    ['tls', { servers: ['https://a'], tls: { cert: '-----BEGIN CERTIFICATE-----' } }],
+    ['tls.key', { servers: ['https://a'], tls: { key: 'secret' } }],
     ['operationTimeoutMs', { operationTimeoutMs: 1 }],
   ])('a wrong %s is refused without showing a secret', (field, options) => {
     let error: unknown

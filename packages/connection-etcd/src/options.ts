@@ -12,24 +12,24 @@ import type { TlsOptions } from '@sd/tls'
 /** How to reach etcd: options that every package on it has. */
 export interface EtcdConnectionOptions {
   /** Members of the cluster: `host:port`, or `https://host:port` for TLS. @default ['127.0.0.1:2379'] */
-  readonly endpoints?: readonly string[]
+  readonly servers?: readonly string[]
   /** User and password, where the cluster has auth enabled; a function is asked again at every login. */
   readonly credentials?: Provided<Credentials>
-  /** TLS with an authority of your own, or a client certificate. Endpoints must be `https://`. */
+  /** TLS with an authority of your own, or a client certificate. Servers must be `https://`. */
   readonly tls?: TlsOptions
   /** Limit of one operation, in milliseconds. @default 5_000 */
   readonly operationTimeoutMs?: number
 }
 
 /** Names of the options of a connection, for checks of unknown ones. */
-export const CONNECTION_OPTIONS = ['endpoints', 'credentials', 'tls', 'operationTimeoutMs'] as const
+export const CONNECTION_OPTIONS = ['servers', 'credentials', 'tls', 'operationTimeoutMs'] as const
 
 /** Options with their defaults filled in. */
 export interface ResolvedEtcdConnectionOptions {
   /** Name of the owner, for messages. */
   readonly name: string
   /** Members of the cluster. */
-  readonly endpoints: readonly ServerAddress[]
+  readonly servers: readonly ServerAddress[]
   /** User and password. */
   readonly credentials: Provided<Credentials> | undefined
   /** Certificates. */

@@ -29,9 +29,9 @@ export interface NacosExchange extends NacosRequest {
 
 /** Opens nothing yet: the first request does. */
 export function createNacosConnection(settings: ResolvedNacosConnectionOptions): NacosConnection {
-  const { endpoints, credentials, operationTimeoutMs, name } = settings
+  const { servers, credentials, operationTimeoutMs, name } = settings
   const http = createNacosHttp(settings.tls)
-  const shareMs = operationTimeoutMs / endpoints.length
+  const shareMs = operationTimeoutMs / servers.length
   const login = credentials && createNacosLogin({ http, credentials, timeoutMs: shareMs, name })
   /** Place of the server that answered last. */
   let preferred = 0
@@ -53,10 +53,10 @@ export function createNacosConnection(settings: ResolvedNacosConnectionOptions):
     const what = `${name} ${request.method} ${request.path}`
     for (let tried = 1; ; tried++) {
       if (closed) throw closedError(name)
-      const place = (first + tried - 1) % endpoints.length
+      const place = (first + tried - 1) % servers.length
       try {
         const response = await withTimeout({ timeoutMs, what, signal }, (inner) =>
-          sendTo(endpoints[place] as ServerAddress, request, inner),
+          sendTo(servers[place] as ServerAddress, request, inner),
         )
         const failure = accepts?.(response) ? undefined : readError(name, response, request.params)
         if (failure) throw failure
@@ -64,7 +64,7 @@ export function createNacosConnection(settings: ResolvedNacosConnectionOptions):
         return response
       } catch (caught) {
         const error = toNacosError(name, caught)
-        if (!error.retryable || tried === endpoints.length) throw error
+        if (!error.retryable || tried === servers.length) throw error
       }
     }
   }

@@ -39,19 +39,19 @@ afterEach(() => {
 
 describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
   let server: NacosServer
-  let endpoints: readonly string[]
+  let servers: readonly string[]
   beforeAll(async () => {
     if (!nacos) return
     server = await startNacos(nacos)
-    endpoints = [`127.0.0.1:${server.port}`]
+    servers = [`127.0.0.1:${server.port}`]
   }, 60_000)
   afterAll(() => server.close())
 
-  test('of several endpoints the one that answers is used; none is an error that may pass', async () => {
+  test('of several servers the one that answers is used; none is an error that may pass', async () => {
     const dead = `127.0.0.1:${await freePort()}`
-    await open({ endpoints: [dead, ...endpoints] }).send(sign, signal)
-    await assert.rejects(open({ endpoints: [dead] }).send(sign, signal), { code: 'SD_UNAVAILABLE', retryable: true })
-    const closed = open({ endpoints })
+    await open({ servers: [dead, ...servers] }).send(sign, signal)
+    await assert.rejects(open({ servers: [dead] }).send(sign, signal), { code: 'SD_UNAVAILABLE', retryable: true })
+    const closed = open({ servers })
     closed.close()
     await assert.rejects(closed.send(sign, signal), { code: 'SD_CLOSED' })
   })
@@ -59,7 +59,7 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
   test('TLS with an own authority and a client certificate', async () => {
     const certificates = await createCertificates()
     const front = await startTlsFront(server.port, certificates)
-    const secure = { endpoints: [`https://127.0.0.1:${front.port}`] }
+    const secure = { servers: [`https://127.0.0.1:${front.port}`] }
     const tls = { ca: certificates.ca, ...certificates.client }
     await open({ ...secure, tls: { ...tls, serverName: 'localhost' } }).send(sign, signal)
     await open({ ...secure, tls }).send(sign, signal)
@@ -72,7 +72,7 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
     await using rotation = await createRotation()
     const { certificates, tls } = rotation
     let front = await startTlsFront(server.port, certificates)
-    const connection = open({ endpoints: [`https://127.0.0.1:${front.port}`], tls })
+    const connection = open({ servers: [`https://127.0.0.1:${front.port}`], tls })
     await connection.send(sign, signal)
     for (let round = 0; round < 2; round++) {
       await rotation.rotate({
@@ -87,7 +87,7 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
   })
 
   test('a failure that the caller accepts is an answer', async () => {
-    const connection = open({ endpoints })
+    const connection = open({ servers })
     const request = { method: 'GET', path: '/nacos/v1/cs/configs', params: { dataId: 'none', group } } as const
     await assert.rejects(connection.send(request, signal), { code: 'SD_UNSUPPORTED' })
     const { status, text } = await connection.exchange({ ...request, accepts: ({ status }) => status === 404 }, signal)
@@ -95,14 +95,14 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
   })
 
   test("the SDK's requests of naming go over the connection", async () => {
-    const requests = createNamingRequests(open({ endpoints }), 'naming')(signal)
+    const requests = createNamingRequests(open({ servers }), 'naming')(signal)
     await requests.registerService('G@@orders', 'G', { ip: '10.0.0.1', port: 80, weight: 1, metadata: {}, ephemeral: true })
     const { hosts } = JSON.parse(await requests.queryList('G@@orders', '', 0, false)) as { hosts: { ip: string }[] }
     expect(hosts.map(({ ip }) => ip)).toEqual(['10.0.0.1'])
   })
 
   test('the long poll tells of texts that come, change and go, and ends when it is told to', async () => {
-    const connection = open({ endpoints })
+    const connection = open({ servers })
     const controller = new AbortController()
     let changes = 0
     const places = ['a.yaml', 'b.yaml'].map((dataId) => ({ dataId, group }))
@@ -128,7 +128,7 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
   test('the long poll ends with an error when the server goes', async () => {
     if (!nacos) return
     const other = await startNacos(nacos)
-    const connection = open({ endpoints: [`127.0.0.1:${other.port}`] })
+    const connection = open({ servers: [`127.0.0.1:${other.port}`] })
     let changes = 0
     const places = [{ dataId: 'a.yaml', group }]
     const listening = listenToConfigs(connection, { namespace: 'n', places, onChange: () => void changes++, signal })
@@ -142,7 +142,7 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
     const program = `
       import { existsSync } from 'node:fs'
       import { createNacosConnection, listenToConfigs, resolveNacosConnectionOptions } from ${JSON.stringify(new URL('./index.ts', import.meta.url).href)}
-      const connection = createNacosConnection(resolveNacosConnectionOptions({ endpoints: ['127.0.0.1:${server.port}'] }, 'nacos'))
+      const connection = createNacosConnection(resolveNacosConnectionOptions({ servers: ['127.0.0.1:${server.port}'] }, 'nacos'))
       const controller = new AbortController()
       const places = [{ dataId: 'exit.yaml', group: 'g' }]
       await listenToConfigs(connection, { namespace: 'public', places, signal: controller.signal, onChange: () => setTimeout(() => controller.abort(), 300) })
@@ -166,17 +166,17 @@ describe.runIf(nacos)('with auth', { timeout: 60_000 }, () => {
   afterAll(() => server.close())
 
   test('a login is made once, a wrong secret is denied without showing it', async () => {
-    const endpoints = [`127.0.0.1:${server.port}`]
+    const servers = [`127.0.0.1:${server.port}`]
     let asked = 0
     const credentials = async (): Promise<typeof auth> => {
       asked++
       return auth
     }
-    const connection = open({ endpoints, credentials })
+    const connection = open({ servers, credentials })
     await Promise.all([1, 2, 3].map(() => connection.send(sign, signal)))
     expect(asked).toBe(1)
-    await assert.rejects(open({ endpoints }).send(sign, signal), { code: 'SD_DENIED' })
-    const wrong = open({ endpoints, credentials: { ...auth, password: 'guessed-word' } })
+    await assert.rejects(open({ servers }).send(sign, signal), { code: 'SD_DENIED' })
+    const wrong = open({ servers, credentials: { ...auth, password: 'guessed-word' } })
     await assert.rejects(wrong.send(sign, signal), (error: SdError) => {
       assert.equal(error.code, 'SD_DENIED')
       assert.doesNotMatch(`${error.stack} ${JSON.stringify(error)}`, /guessed-word/)
@@ -194,7 +194,7 @@ describe.runIf(nacos)('with auth', { timeout: 60_000 }, () => {
       { method: 'GET', path: '/nacos/v1/ns/instance/list', params: { serviceName: 'a', namespaceId: 'team-a' } },
     ]
     for (const request of writes) {
-      const nobody = open({ endpoints })
+      const nobody = open({ servers })
       const refused = { code: 'SD_DENIED', retryable: false, message: /namespace "team-a"/ }
       await assert.rejects(nobody.send(request, signal), refused, `${request.method} ${request.path}`)
       await assert.rejects(wrong.send(request, signal), { code: 'SD_DENIED', message: /check user and password/ })

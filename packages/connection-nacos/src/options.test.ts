@@ -5,7 +5,7 @@ describe('options', () => {
   test('have defaults', () => {
     expect(resolveNacosConnectionOptions({}, 'nacos')).toEqual({
       name: 'nacos',
-      endpoints: [{ secure: false, host: '127.0.0.1', port: 8_848 }],
+      servers: [{ secure: false, host: '127.0.0.1', port: 8_848 }],
       api: 'auto',
       namespace: 'public',
       credentials: undefined,
@@ -15,14 +15,14 @@ describe('options', () => {
   })
 
   test.each([
-    ['endpoints', { endpoints: [] }],
-    ['endpoints[0]', { endpoints: ['http://user:secret@host'] }],
-    ['endpoints', { endpoints: ['http://a', 'https://b'] }],
-    ['endpoints', { tls: { ca: '-----BEGIN ' } }],
+    ['servers', { servers: [] }],
+    ['servers[0]', { servers: ['http://user:secret@host'] }],
+    ['servers', { servers: ['http://a', 'https://b'] }],
+    ['servers', { tls: { ca: '-----BEGIN ' } }],
     ['api', { api: 'v2' as never }],
     ['namespace', { namespace: 'a b' }],
     ['credentials.password', { credentials: { username: 'u', password: '' } }],
-    ['tls.ca', { endpoints: ['https://a'], tls: { ca: 'secret' } }],
+    ['tls.ca', { servers: ['https://a'], tls: { ca: 'secret' } }],
     ['operationTimeoutMs', { operationTimeoutMs: 0 }],
   ])('a wrong %s is refused without showing a secret', (field, options) => {
     let error: unknown

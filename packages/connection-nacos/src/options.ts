@@ -12,7 +12,7 @@ import type { TlsOptions } from '@sd/tls'
 /** How to reach Nacos: options that every package on it has. */
 export interface NacosConnectionOptions {
   /** Servers of one Nacos: `host:port`, or `https://host:port` for TLS. @default ['127.0.0.1:8848'] */
-  readonly endpoints?: readonly string[]
+  readonly servers?: readonly string[]
   /**
    * Which API of the server to use: `v1` is the SDK's (servers before 3.2), `v3` is `/nacos/v3/client` (servers from 3.0), `auto` asks the
    * server at first use and prefers v1.
@@ -24,21 +24,21 @@ export interface NacosConnectionOptions {
   readonly namespace?: string
   /** User and password, where the server has auth enabled; a function is asked again at every login. */
   readonly credentials?: Provided<Credentials>
-  /** TLS with an authority of your own, or a client certificate. Endpoints must be `https://`. */
+  /** TLS with an authority of your own, or a client certificate. Servers must be `https://`. */
   readonly tls?: TlsOptions
-  /** Limit of one operation, in milliseconds; several endpoints share it. @default 5_000 */
+  /** Limit of one operation, in milliseconds; several servers share it. @default 5_000 */
   readonly operationTimeoutMs?: number
 }
 
 /** Names of the options of a connection, for checks of unknown ones. */
-export const CONNECTION_OPTIONS = ['endpoints', 'api', 'namespace', 'credentials', 'tls', 'operationTimeoutMs'] as const
+export const CONNECTION_OPTIONS = ['servers', 'api', 'namespace', 'credentials', 'tls', 'operationTimeoutMs'] as const
 
 /** Options with their defaults filled in. */
 export interface ResolvedNacosConnectionOptions {
   /** Name of the owner, for messages. */
   readonly name: string
   /** Servers. */
-  readonly endpoints: readonly ServerAddress[]
+  readonly servers: readonly ServerAddress[]
   /** API to use. */
   readonly api: 'auto' | 'v1' | 'v3'
   /** Id of the namespace. */

@@ -44,8 +44,8 @@ describe.runIf(zookeeper && toxiproxy)('the connection to ZooKeeper', { timeout:
   afterAll(() => Promise.all([server.close(), proxy.close()]))
 
   function open(options: ZooKeeperConnectionOptions = {}, listeners: Partial<ZooKeeperConnectionInit> = {}): ZooKeeperConnection {
-    const endpoints = [`127.0.0.1:${server.port}`]
-    const settings = resolveZooKeeperConnectionOptions({ endpoints, sessionTimeoutMs: 2_000, ...options }, 'zookeeper')
+    const servers = [`127.0.0.1:${server.port}`]
+    const settings = resolveZooKeeperConnectionOptions({ servers, sessionTimeoutMs: 2_000, ...options }, 'zookeeper')
     const session = createZooKeeperConnection({ settings, ...listeners })
     opened.push(session)
     return session
@@ -133,7 +133,7 @@ describe.runIf(zookeeper && toxiproxy)('the connection to ZooKeeper', { timeout:
     const link = await proxy.link(server.port)
     const lost: SdError[] = []
     const session = open(
-      { endpoints: [`127.0.0.1:${link.port}`], sessionTimeoutMs: 10_000 },
+      { servers: [`127.0.0.1:${link.port}`], sessionTimeoutMs: 10_000 },
       { onLost: (error) => lost.push(error) },
     )
     const folder = await nextFolder(session)
@@ -154,7 +154,7 @@ describe.runIf(zookeeper && toxiproxy)('the connection to ZooKeeper', { timeout:
 
   test('a session that expired is followed by a new one', async () => {
     const link = await proxy.link(server.port)
-    const session = open({ endpoints: [`127.0.0.1:${link.port}`], sessionTimeoutMs: 600 })
+    const session = open({ servers: [`127.0.0.1:${link.port}`], sessionTimeoutMs: 600 })
     const [observer, folder] = [open(), await nextFolder(session)]
     const before = await session.run(async (connection) => {
       await connection.create(`${folder}/mine`, Buffer.from('1'), 'session')
@@ -221,9 +221,9 @@ describe.runIf(zookeeper && toxiproxy)('the connection to ZooKeeper', { timeout:
     const hole = createServer(() => undefined).listen(0, '127.0.0.1')
     await once(hole, 'listening')
     const { port } = hole.address() as { port: number }
-    const endpoints = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${port}`, `127.0.0.1:${server.port}`]
+    const servers = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${port}`, `127.0.0.1:${server.port}`]
     // Each begins with a member by chance.
-    const sessions = Array.from({ length: 6 }, () => open({ endpoints, operationTimeoutMs: 3_000 }))
+    const sessions = Array.from({ length: 6 }, () => open({ servers, operationTimeoutMs: 3_000 }))
     await Promise.all(sessions.map((session) => session.run((connection) => connection.exists('/'))))
     hole.close()
   })
@@ -265,7 +265,7 @@ describe.runIf(zookeeper && toxiproxy)('the connection to ZooKeeper', { timeout:
   test('a full quota may have room later', async () => {
     if (!zookeeper) return
     await using limited = await startZooKeeper(zookeeper, { config: ['enforceQuota=true'] })
-    const session = open({ endpoints: [`127.0.0.1:${limited.port}`] })
+    const session = open({ servers: [`127.0.0.1:${limited.port}`] })
     const limits = '/zookeeper/quota/full'
     await session.run(async (connection) => {
       await connection.create('/full')
@@ -285,8 +285,8 @@ describe.runIf(zookeeper && toxiproxy)('the connection to ZooKeeper', { timeout:
     if (!zookeeper) return
     await using rotation = await createRotation()
     await using secured = await startZooKeeper(zookeeper, { tls: rotation.certificates })
-    const endpoints = [`https://localhost:${secured.securePort}`]
-    const session = open({ endpoints, tls: rotation.tls })
+    const servers = [`https://localhost:${secured.securePort}`]
+    const session = open({ servers, tls: rotation.tls })
     expect(await session.run((connection) => connection.children('/'))).toEqual(['zookeeper'])
     for (let round = 0; round < 2; round++) {
       await rotation.rotate(secured)
@@ -300,7 +300,7 @@ describe.runIf(zookeeper && toxiproxy)('the connection to ZooKeeper', { timeout:
       [{ ca, cert: rotation.certificates.server.cert, key: rotation.tls.key }, "can't be reached"],
     ]
     for (const [tls, hint] of wrong) {
-      const refused = open({ endpoints, tls }).run((connection) => connection.children('/'))
+      const refused = open({ servers, tls }).run((connection) => connection.children('/'))
       const error = (await refused.catch((caught: unknown) => caught)) as SdError
       expect(error.code).toBe('SD_UNAVAILABLE')
       expect(error.message).toContain(hint)

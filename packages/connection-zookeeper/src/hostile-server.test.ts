@@ -22,7 +22,7 @@ async function start(onData: Parameters<typeof startFakeServer>[0]): Promise<Fak
 }
 
 function open({ port }: FakeServer, options: ZooKeeperConnectionOptions = {}): ZooKeeperConnection {
-  const wanted = { endpoints: [`127.0.0.1:${port}`], operationTimeoutMs: 1_000, ...options }
+  const wanted = { servers: [`127.0.0.1:${port}`], operationTimeoutMs: 1_000, ...options }
   const session = createZooKeeperConnection({ settings: resolveZooKeeperConnectionOptions(wanted, 'zookeeper') })
   cleanups.push(() => within(session.close(), 3_000, 'close()'))
   return session

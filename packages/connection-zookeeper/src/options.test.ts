@@ -3,7 +3,7 @@ import { checkPath, resolveZooKeeperConnectionOptions } from './index.ts'
 
 test('defaults', () => {
   expect(resolveZooKeeperConnectionOptions({}, 'zookeeper')).toEqual({
-    endpoints: [{ secure: false, host: '127.0.0.1', port: 2181 }],
+    servers: [{ secure: false, host: '127.0.0.1', port: 2181 }],
     chroot: '',
     sessionTimeoutMs: 15_000,
     credentials: undefined,
@@ -16,10 +16,10 @@ test('defaults', () => {
 })
 
 const bad: readonly (readonly [string, object])[] = [
-  ['endpoints', { endpoints: [] }],
-  ['endpoints', { endpoints: ['https://zk.example:2281', 'zk.example'] }],
-  ['tls.ca', { endpoints: ['https://zk.example:2281'], tls: { ca: 'x' } }],
-  ['endpoints[0]', { endpoints: ['user:secret@zk.example'] }],
+  ['servers', { servers: [] }],
+  ['servers', { servers: ['https://zk.example:2281', 'zk.example'] }],
+  ['tls.ca', { servers: ['https://zk.example:2281'], tls: { ca: 'x' } }],
+  ['servers[0]', { servers: ['user:secret@zk.example'] }],
   ['chroot', { chroot: '' }],
   ['chroot', { chroot: '/\ue000' }],
   ['sessionTimeoutMs', { sessionTimeoutMs: 0 }],

@@ -13,7 +13,7 @@ import { type AccessRule, checkAccessRules } from './access.ts'
 /** How to reach ZooKeeper: options that every package on it has. */
 export interface ZooKeeperConnectionOptions {
   /** Members of the ensemble: `host:port`, or `https://host:port` for TLS at its `secureClientPort`; one is used at a time. @default ['127.0.0.1:2181'] */
-  readonly endpoints?: readonly string[]
+  readonly servers?: readonly string[]
   /** Path put before everything, such as `/team-a`. It must exist; nothing above or outside of it is touched. @default none */
   readonly chroot?: string
   /**
@@ -25,7 +25,7 @@ export interface ZooKeeperConnectionOptions {
   readonly sessionTimeoutMs?: number
   /** User and password for the `digest` scheme. A function is asked at every connect and after every denial. */
   readonly credentials?: Provided<Credentials>
-  /** TLS with an authority of your own, or a client certificate. Endpoints must be `https://`. */
+  /** TLS with an authority of your own, or a client certificate. Servers must be `https://`. */
   readonly tls?: TlsOptions
   /** Who may do what with nodes that are created. @default everything for this user only; without credentials for everybody */
   readonly acl?: readonly AccessRule[]
@@ -35,7 +35,7 @@ export interface ZooKeeperConnectionOptions {
 
 /** Names of the options of a connection, for checks of unknown ones. */
 export const CONNECTION_OPTIONS = [
-  'endpoints',
+  'servers',
   'chroot',
   'sessionTimeoutMs',
   'credentials',
@@ -49,7 +49,7 @@ export interface ResolvedZooKeeperConnectionOptions {
   /** Name of the owner, for messages. */
   readonly name: string
   /** Members of the ensemble. */
-  readonly endpoints: readonly ServerAddress[]
+  readonly servers: readonly ServerAddress[]
   /** Path that must exist; empty for the root. */
   readonly chroot: string
   /** Wanted lifetime of the session, in milliseconds. */

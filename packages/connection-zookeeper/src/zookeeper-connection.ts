@@ -38,21 +38,21 @@ const graceMs = 100
 
 /** Opens nothing yet: the first operation does. From then on it connects again by itself after every loss. */
 export function createZooKeeperConnection({ settings, onConnected, onLost }: ZooKeeperConnectionInit): ZooKeeperConnection {
-  const { endpoints, name, sessionTimeoutMs, operationTimeoutMs, acl } = settings
+  const { servers, name, sessionTimeoutMs, operationTimeoutMs, acl } = settings
   const closing = new AbortController()
   let attempt: Promise<ZooKeeperClient> | undefined
   let identity: SessionIdentity | undefined
   let presented: Credentials | undefined
   let lastError: SdError = new SdError('SD_UNAVAILABLE', `${name} is not connected yet`)
-  let nextEndpoint = Math.floor(Math.random() * endpoints.length)
+  let nextEndpoint = Math.floor(Math.random() * servers.length)
 
   // Looked at for every connection.
-  const source = endpoints[0]?.secure ? createTlsSource(settings.tls ?? {}, 0) : undefined
+  const source = servers[0]?.secure ? createTlsSource(settings.tls ?? {}, 0) : undefined
 
   async function connectTo(index: number): Promise<ZooKeeperClient> {
     const { signal } = closing
-    const endpoint = endpoints[index % endpoints.length] as ServerAddress
-    const timeoutMs = Math.max(250, Math.floor(operationTimeoutMs / endpoints.length))
+    const endpoint = servers[index % servers.length] as ServerAddress
+    const timeoutMs = Math.max(250, Math.floor(operationTimeoutMs / servers.length))
     presented = settings.credentials && (await provideCredentials(settings.credentials, timeoutMs, name))
     const tls =
       source && (await withTimeout({ timeoutMs, what: `asking for the certificates of ${name}` }, () => source.current()))
@@ -74,8 +74,8 @@ export function createZooKeeperConnection({ settings, onConnected, onLost }: Zoo
           continue
         }
         failures++
-        nextEndpoint = (nextEndpoint + 1) % endpoints.length
-        if (failures >= endpoints.length) throw toZooKeeperError(error, name)
+        nextEndpoint = (nextEndpoint + 1) % servers.length
+        if (failures >= servers.length) throw toZooKeeperError(error, name)
       }
     }
   }

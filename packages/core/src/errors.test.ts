@@ -105,6 +105,11 @@ describe('checks', () => {
       () => checkKnownKeys('', { sevice: 1 }, ['service']),
     ],
     ['Invalid check: unknown field, do you mean checks? Want one of checks', () => checkKnownKeys('', { check: 1 }, ['checks'])],
+    [
+      'Invalid endpoints: unknown field, do you mean servers? Want one of tls, servers',
+      () => checkKnownKeys('', { endpoints: ['a:1'] }, ['tls', 'servers']),
+    ],
+    ['Invalid endpoints: unknown field, want one of service', () => checkKnownKeys('', { endpoints: 1 }, ['service'])],
     ['Invalid host: unknown field, want one of port', () => checkKnownKeys('', { host: 1 }, ['port'])],
     ['Invalid options: got undefined, want an object', () => checkKnownKeys('', undefined as never, [])],
     ['Invalid a: got 5, want an object', () => checkKnownKeys('a', 5 as never, [])],

@@ -114,9 +114,19 @@ export function checkKnownKeys(field: string, value: object, known: readonly str
   }
 }
 
-/** What was meant by an unknown key, if it is like one that is known: `timeout` means `timeoutMs`. */
+/** Names that other clients give to an option of ours. */
+const otherNames: ReadonlyMap<string, string> = new Map([
+  ['endpoint', 'servers'],
+  ['endpoints', 'servers'],
+  ['hosts', 'servers'],
+  ['serverlist', 'servers'],
+])
+
+/** Finds the known key that an unknown one probably stands for, such as `timeoutMs` for `timeout`. */
 function findMeant(key: string, known: readonly string[]): string | undefined {
   const text = key.toLowerCase()
+  const named = otherNames.get(text)
+  if (named !== undefined && known.includes(named)) return named
   return known.find((other) => {
     const name = other.toLowerCase()
     return name === text || name === `${text}ms` || name === `${text}s` || `${name}s` === text || isOneTypoApart(name, text)

@@ -17,7 +17,7 @@ describe.runIf(consul)('three members', () => {
     name: 'lock-consul',
     ttlMs,
     cluster: () => cluster,
-    open: (ports, scope) => createConsulLock({ endpoints: ports.map((port) => `127.0.0.1:${port}`), prefix: `${scope}`, ttlMs }),
+    open: (ports, scope) => createConsulLock({ servers: ports.map((port) => `127.0.0.1:${port}`), prefix: `${scope}`, ttlMs }),
   })
   for (const { name, run } of cases) test(name, { timeout: FAULT_TIMEOUT_MS }, run)
 })

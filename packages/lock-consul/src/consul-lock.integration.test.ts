@@ -27,8 +27,8 @@ describe.runIf(consul && toxiproxy)('lock-consul', { timeout: 60_000 }, () => {
 
   function open(options: ConsulLockOptions = {}, link?: FaultyLink): Lock {
     prefix = options.prefix ?? `test/${randomUUID()}`
-    const endpoints = [`127.0.0.1:${(link ?? server).port}`]
-    const defaults = { endpoints, prefix, ttlMs: 2_000, operationTimeoutMs: 2_000, token: managementToken }
+    const servers = [`127.0.0.1:${(link ?? server).port}`]
+    const defaults = { servers, prefix, ttlMs: 2_000, operationTimeoutMs: 2_000, token: managementToken }
     const lock = createConsulLock({ ...defaults, ...options })
     opened.push(lock)
     return lock

@@ -32,7 +32,7 @@ describe.runIf(consul && toxiproxy)('lock contract', () => {
     setup: async () => {
       const prefix = `test/${randomUUID()}`
       const clients = createLinkedClients(proxy, server.port, (port) =>
-        createConsulLock({ endpoints: [`127.0.0.1:${port}`], prefix, ttlMs: 2_000, operationTimeoutMs: 2_000 }),
+        createConsulLock({ servers: [`127.0.0.1:${port}`], prefix, ttlMs: 2_000, operationTimeoutMs: 2_000 }),
       )
       return { ...clients, takeAway: async (key) => void (await server.call('DELETE', `/v1/kv/${prefix}/${key}`)) }
     },

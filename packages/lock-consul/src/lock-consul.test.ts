@@ -49,7 +49,7 @@ describe('options', () => {
     ['prefix', { prefix: 'a/' }],
     ['ttlMs', { ttlMs: 10 }],
     ['lockDelayMs', { lockDelayMs: 60_001 }],
-    ['endpoints', { endpoints: [] }],
+    ['servers', { servers: [] }],
     ['host', { host: 'a' }],
   ])('a wrong %s is refused', (field, options) => {
     const open = (): unknown => createConsulLock(options as never)

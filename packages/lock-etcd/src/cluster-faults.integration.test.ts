@@ -17,7 +17,7 @@ describe.runIf(etcd)('three members', () => {
     name: 'lock-etcd',
     ttlMs,
     cluster: () => cluster,
-    open: (ports, scope) => createEtcdLock({ endpoints: ports.map((port) => `127.0.0.1:${port}`), prefix: `/${scope}`, ttlMs }),
+    open: (ports, scope) => createEtcdLock({ servers: ports.map((port) => `127.0.0.1:${port}`), prefix: `/${scope}`, ttlMs }),
   })
   for (const { name, run } of cases) test(name, { timeout: FAULT_TIMEOUT_MS }, run)
 })

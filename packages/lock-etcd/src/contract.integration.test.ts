@@ -23,13 +23,13 @@ describe.runIf(etcd && toxiproxy)('lock contract', () => {
     setup: async () => {
       const prefix = `/test/${randomUUID()}`
       const clients = createLinkedClients(proxy, server.port, (port) =>
-        createEtcdLock({ endpoints: [`127.0.0.1:${port}`], prefix, ttlMs: 2_000, operationTimeoutMs: 2_000 }),
+        createEtcdLock({ servers: [`127.0.0.1:${port}`], prefix, ttlMs: 2_000, operationTimeoutMs: 2_000 }),
       )
       return {
         ...clients,
         async takeAway(key) {
           const operator = createEtcdConnection(
-            resolveEtcdConnectionOptions({ endpoints: [`127.0.0.1:${server.port}`] }, 'operator'),
+            resolveEtcdConnectionOptions({ servers: [`127.0.0.1:${server.port}`] }, 'operator'),
           )
           await operator.run((client) => client.delete().prefix(`${prefix}/${key}/`).exec())
           operator.close()

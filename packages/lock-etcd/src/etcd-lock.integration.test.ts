@@ -23,7 +23,7 @@ describe.runIf(etcd && toxiproxy)('lock-etcd', { timeout: 60_000 }, () => {
   afterAll(() => Promise.all([server.close(), proxy.close()]))
 
   function open(port: number, prefix: string): Lock {
-    const lock = createEtcdLock({ endpoints: [`127.0.0.1:${port}`], prefix, ttlMs: 30_000, operationTimeoutMs: 2_000 })
+    const lock = createEtcdLock({ servers: [`127.0.0.1:${port}`], prefix, ttlMs: 30_000, operationTimeoutMs: 2_000 })
     opened.push(lock)
     return lock
   }
@@ -44,7 +44,7 @@ describe.runIf(etcd && toxiproxy)('lock-etcd', { timeout: 60_000 }, () => {
   test.each(['held', 'waited for'])('a key whose lease an operator took off does not outlive its process: %s', async (kind) => {
     const prefix = `/test/${randomUUID()}`
     const [one, other, third] = [open(server.port, prefix), open(server.port, prefix), open(server.port, prefix)]
-    const operator = createEtcdConnection(resolveEtcdConnectionOptions({ endpoints: [`127.0.0.1:${server.port}`] }, 'operator'))
+    const operator = createEtcdConnection(resolveEtcdConnectionOptions({ servers: [`127.0.0.1:${server.port}`] }, 'operator'))
     const handle = await one.acquire('job')
     const waiting = other.acquire('job', { timeoutMs: 30_000 })
     const keysOf = async (): Promise<readonly string[]> => {

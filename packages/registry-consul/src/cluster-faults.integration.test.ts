@@ -18,7 +18,7 @@ describe.runIf(consul)('three servers and an agent', () => {
     cluster: () => cluster,
     open: (ports, scope) =>
       createConsulRegistry({
-        endpoints: ports.map((port) => `127.0.0.1:${port}`),
+        servers: ports.map((port) => `127.0.0.1:${port}`),
         prefix: `${scope}-`,
         operationTimeoutMs: 3_000,
       }),

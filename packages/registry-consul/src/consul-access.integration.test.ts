@@ -30,7 +30,7 @@ describe.runIf(consul)('with ACLs', { timeout: 60_000 }, () => {
   afterAll(() => server.close())
 
   const withToken = (token: ConsulRegistryOptions['token']): Registry =>
-    open({ endpoints: [`127.0.0.1:${server.port}`], prefix: 'shop-', ...(token !== undefined && { token }) })
+    open({ servers: [`127.0.0.1:${server.port}`], prefix: 'shop-', ...(token !== undefined && { token }) })
   async function createToken(): Promise<{ readonly AccessorID: string; readonly SecretID: string }> {
     return (await server.call('PUT', '/v1/acl/token', { Policies: [{ Name: 'shop' }] })) as never
   }
@@ -138,9 +138,9 @@ describe.runIf(consul)('with TLS', { timeout: 60_000 }, () => {
   afterAll(() => server.close())
 
   test('an own authority and a client certificate are used', async () => {
-    const endpoints = [`https://127.0.0.1:${server.port}`]
+    const servers = [`https://127.0.0.1:${server.port}`]
     const { ca, client } = certificates
-    const registry = open({ endpoints, tls: { ca, ...client, serverName: 'consul.example' } })
+    const registry = open({ servers, tls: { ca, ...client, serverName: 'consul.example' } })
     await eventually(() => registry.ping(), limitMs)
     await registry.register(plainSpec('orders', 1))
     expect((await registry.getInstances('orders')).instances).toHaveLength(1)
@@ -151,7 +151,7 @@ describe.runIf(consul)('with TLS', { timeout: 60_000 }, () => {
     ['no client certificate', () => ({ ca: certificates.ca, serverName: 'consul.example' }), 'tls.cert'],
     ['another name', () => ({ ca: certificates.ca, ...certificates.client, serverName: 'other.example' }), 'tls.serverName'],
   ])('%s is an error that names the option and shows no key', async (_, tls, option) => {
-    const registry = open({ endpoints: [`https://127.0.0.1:${server.port}`], tls: tls() })
+    const registry = open({ servers: [`https://127.0.0.1:${server.port}`], tls: tls() })
     const error = await registry.ping().catch((caught: unknown) => caught)
     expect(error).toMatchObject({ code: 'SD_UNAVAILABLE', message: expect.stringContaining(option) })
     expect(inspect(error, { depth: 10 })).not.toContain('PRIVATE KEY')
@@ -170,13 +170,13 @@ describe.runIf(consul)('with several agents', { timeout: 60_000 }, () => {
   afterAll(() => Promise.all([server.close(), other.close()]))
 
   test('an agent that is away is passed over', async () => {
-    const registry = open({ endpoints: [`127.0.0.1:${await freePort()}`, `127.0.0.1:${server.port}`] })
+    const registry = open({ servers: [`127.0.0.1:${await freePort()}`, `127.0.0.1:${server.port}`] })
     await registry.register(plainSpec('first', 1))
     expect((await registry.getInstances('first')).instances).toHaveLength(1)
   })
 
   test("an instance on another node is seen, and the operator's deregister reaches its record", async () => {
-    const [here, there] = [open({ endpoints: [`127.0.0.1:${server.port}`] }), open({ endpoints: [`127.0.0.1:${other.port}`] })]
+    const [here, there] = [open({ servers: [`127.0.0.1:${server.port}`] }), open({ servers: [`127.0.0.1:${other.port}`] })]
     await there.register(plainSpec('second', 1))
     await eventually(async () => expect((await here.getInstances('second')).instances).toHaveLength(1), limitMs)
     await there.close()
@@ -193,8 +193,8 @@ describe.runIf(consul)('with several agents', { timeout: 60_000 }, () => {
   })
 
   test('registration and watch move to the next agent', async () => {
-    const registry = open({ endpoints: [`127.0.0.1:${other.port}`, `127.0.0.1:${server.port}`] })
-    const observer = open({ endpoints: [`127.0.0.1:${server.port}`] })
+    const registry = open({ servers: [`127.0.0.1:${other.port}`, `127.0.0.1:${server.port}`] })
+    const observer = open({ servers: [`127.0.0.1:${server.port}`] })
     const registration = await registry.register(plainSpec('third', 1))
     const probe = probeWatch((options) => registry.watch('third', options), limitMs)
     await probe.until(({ instances }) => expect(instances).toHaveLength(1))

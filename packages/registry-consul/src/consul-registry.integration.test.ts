@@ -25,7 +25,7 @@ describe.runIf(consul)('registry-consul', { timeout: 60_000 }, () => {
 
   function open(options: ConsulRegistryOptions = {}): Registry {
     prefix = options.prefix ?? `t${randomUUID().slice(0, 8)}-`
-    const registry = createConsulRegistry({ endpoints: [`127.0.0.1:${server.port}`], prefix, ttlMs: 2_000, ...options })
+    const registry = createConsulRegistry({ servers: [`127.0.0.1:${server.port}`], prefix, ttlMs: 2_000, ...options })
     opened.push(registry)
     return registry
   }

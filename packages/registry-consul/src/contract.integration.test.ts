@@ -29,7 +29,7 @@ describe.runIf(consul && toxiproxy)('registry contract', () => {
     eventuallyMs: 25_000,
     setup: async () => {
       const prefix = `t${randomUUID().slice(0, 8)}-`
-      return createLinkedClients(proxy, server.port, (port) => createConsulRegistry({ endpoints: [`127.0.0.1:${port}`], prefix }))
+      return createLinkedClients(proxy, server.port, (port) => createConsulRegistry({ servers: [`127.0.0.1:${port}`], prefix }))
     },
   })
   for (const { name, run } of contract) test(name, { timeout: 180_000 }, run)

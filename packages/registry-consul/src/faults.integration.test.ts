@@ -21,7 +21,7 @@ describe.runIf(consul && toxiproxy)('registry faults', () => {
     ttlMs: 3_000,
     target: () => ({ server, port: server.port, toxiproxy: proxy }),
     open: (port, scope) =>
-      createConsulRegistry({ endpoints: [`127.0.0.1:${port}`], prefix: `${scope}-`, operationTimeoutMs: 2_000 }),
+      createConsulRegistry({ servers: [`127.0.0.1:${port}`], prefix: `${scope}-`, operationTimeoutMs: 2_000 }),
     async writeGarbage(scope, texts) {
       for (const [index, text] of texts.entries()) {
         await server.call('PUT', '/v1/agent/service/register', {

@@ -97,7 +97,7 @@ const consul = await obtainServer('consul', { own: true })
 test.runIf(consul)('what they saw is what we still write', { timeout: 60_000 }, async () => {
   if (!consul) return
   const server = await startConsul(consul)
-  const registry = createConsulRegistry({ endpoints: [`127.0.0.1:${server.port}`] })
+  const registry = createConsulRegistry({ servers: [`127.0.0.1:${server.port}`] })
   try {
     for (const spec of ours.specs) await registry.register(spec)
     const entries = (await server.call('GET', '/v1/health/service/ours')) as readonly Entry[]

@@ -19,7 +19,7 @@ describe.runIf(etcd)('three members', () => {
     cluster: () => cluster,
     open: (ports, scope) =>
       createEtcdRegistry({
-        ...{ endpoints: ports.map((port) => `127.0.0.1:${port}`), prefix: `/${scope}`, ttlMs },
+        ...{ servers: ports.map((port) => `127.0.0.1:${port}`), prefix: `/${scope}`, ttlMs },
         operationTimeoutMs: 3_000,
       }),
   })

@@ -22,7 +22,7 @@ describe.runIf(etcd && toxiproxy)('registry contract', () => {
     setup: async () => {
       const prefix = `/test/${randomUUID()}`
       return createLinkedClients(proxy, server.port, (port) =>
-        createEtcdRegistry({ endpoints: [`127.0.0.1:${port}`], prefix, operationTimeoutMs: 2_000 }),
+        createEtcdRegistry({ servers: [`127.0.0.1:${port}`], prefix, operationTimeoutMs: 2_000 }),
       )
     },
   })

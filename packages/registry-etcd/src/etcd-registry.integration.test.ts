@@ -28,7 +28,7 @@ describe.runIf(etcd)('registry-etcd', () => {
 
   function open(options: EtcdRegistryOptions = {}): Registry {
     prefix = options.prefix ?? `/test/${randomUUID()}`
-    const registry = createEtcdRegistry({ endpoints: [`127.0.0.1:${server.port}`], prefix, ttlMs: 2_000, ...options })
+    const registry = createEtcdRegistry({ servers: [`127.0.0.1:${server.port}`], prefix, ttlMs: 2_000, ...options })
     opened.push(registry)
     return registry
   }

@@ -23,7 +23,7 @@ describe.runIf(etcd && toxiproxy)('faults', () => {
     ttlMs,
     target: () => ({ server, port: server.port, toxiproxy: proxy }),
     open: (port, scope) =>
-      createEtcdRegistry({ endpoints: [`127.0.0.1:${port}`], prefix: `/${scope}`, ttlMs, operationTimeoutMs: 2_000 }),
+      createEtcdRegistry({ servers: [`127.0.0.1:${port}`], prefix: `/${scope}`, ttlMs, operationTimeoutMs: 2_000 }),
     async writeGarbage(scope, texts) {
       const client = new Etcd3({ hosts: `127.0.0.1:${server.port}` })
       for (const [index, text] of texts.entries()) await client.put(`/${scope}/orders/garbage-${index}`).value(text)

@@ -52,7 +52,7 @@ test.runIf(etcd)('what it saw is what we still write, and its own is found on a 
   if (!etcd) return
   const server = await startEtcd(etcd)
   const client = new Etcd3({ hosts: `127.0.0.1:${server.port}` })
-  const registry = createEtcdRegistry({ endpoints: [`127.0.0.1:${server.port}`], prefix })
+  const registry = createEtcdRegistry({ servers: [`127.0.0.1:${server.port}`], prefix })
   try {
     for (const spec of ours.specs) await registry.register(spec)
     const written = Object.entries(await client.getAll().prefix(`${prefix}/ours/`).strings()).map(([key, text]) => {

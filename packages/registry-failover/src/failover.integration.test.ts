@@ -25,8 +25,8 @@ describe.runIf(etcd && consul)('etcd and consul as one', { timeout: 60_000 }, ()
 
   function members(scope: string): { readonly old: Registry; readonly next: Registry } {
     const common = { ttlMs: 3_000, operationTimeoutMs: 2_000 }
-    const old = createEtcdRegistry({ endpoints: [`127.0.0.1:${first.port}`], prefix: `/${scope}`, ...common })
-    const next = createConsulRegistry({ endpoints: [`127.0.0.1:${second.port}`], prefix: `${scope}-`, ...common })
+    const old = createEtcdRegistry({ servers: [`127.0.0.1:${first.port}`], prefix: `/${scope}`, ...common })
+    const next = createConsulRegistry({ servers: [`127.0.0.1:${second.port}`], prefix: `${scope}-`, ...common })
     opened.push(old, next)
     return { old, next }
   }

@@ -23,7 +23,7 @@ function bindContract(upstream: () => number, shortestTtlMs: number, options: Na
       const namespace = randomUUID()
       return createLinkedClients(proxy, upstream(), (port) =>
         createNacosRegistry({
-          endpoints: [`127.0.0.1:${port}`],
+          servers: [`127.0.0.1:${port}`],
           namespace,
           ttlMs: shortestTtlMs,
           refreshIntervalMs: 200,

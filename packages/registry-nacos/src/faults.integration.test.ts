@@ -24,7 +24,7 @@ describe.runIf(nacos && toxiproxy)('faults', () => {
     target: () => ({ server, port: server.port, toxiproxy: proxy }),
     open: (port, scope) =>
       createNacosRegistry({
-        endpoints: [`127.0.0.1:${port}`],
+        servers: [`127.0.0.1:${port}`],
         namespace: scope,
         ttlMs,
         refreshIntervalMs: 200,

@@ -24,7 +24,7 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
 
   function open(options: NacosRegistryOptions = {}): Registry {
     const registry = createNacosRegistry({
-      endpoints: [`127.0.0.1:${server.port}`],
+      servers: [`127.0.0.1:${server.port}`],
       namespace,
       refreshIntervalMs: 100,
       operationTimeoutMs: 2_000,
@@ -140,13 +140,13 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
     expect((await operator.getInstance('orders', 'orders-1'))?.ttlMs).toBeUndefined()
   })
 
-  test('of several endpoints the one that answers is used, and kept', async () => {
+  test('of several servers the one that answers is used, and kept', async () => {
     newScope()
     const dead = `127.0.0.1:${await freePort()}`
-    const registry = open({ endpoints: [dead, `127.0.0.1:${server.port}`] })
+    const registry = open({ servers: [dead, `127.0.0.1:${server.port}`] })
     await registry.register(plainSpec('orders', 1))
     expect(await ids(registry)).toEqual(['orders-1'])
-    await assert.rejects(open({ endpoints: [dead] }).getInstances('orders'), { code: 'SD_UNAVAILABLE', retryable: true })
+    await assert.rejects(open({ servers: [dead] }).getInstances('orders'), { code: 'SD_UNAVAILABLE', retryable: true })
   })
 
   test('what is no Nacos is told apart from one that is away', async () => {
@@ -165,7 +165,7 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
   test('the process says nothing, listens on no UDP port and exits by itself after close', async () => {
     const program = `
       import { createNacosRegistry } from ${JSON.stringify(new URL('./index.ts', import.meta.url).href)}
-      const registry = createNacosRegistry({ endpoints: ['127.0.0.1:${server.port}'], namespace: 'exit' })
+      const registry = createNacosRegistry({ servers: ['127.0.0.1:${server.port}'], namespace: 'exit' })
       await registry.register({ service: 'orders', address: '10.0.0.1', port: 80 })
       for await (const { value } of registry.watch('orders')) if (value.instances.length === 1) break
       const udp = process.getActiveResourcesInfo().filter((kind) => /udp/i.test(kind))
@@ -187,10 +187,10 @@ describe.runIf(nacos)('with auth', { timeout: 60_000 }, () => {
   afterAll(() => server.close())
 
   test('a wrong secret is denied without showing it, a rotated one is asked for again, a token is renewed', async () => {
-    const endpoints = [`127.0.0.1:${server.port}`]
-    await using without = createNacosRegistry({ endpoints })
+    const servers = [`127.0.0.1:${server.port}`]
+    await using without = createNacosRegistry({ servers })
     await assert.rejects(without.getInstances('orders'), { code: 'SD_DENIED' })
-    await using wrong = createNacosRegistry({ endpoints, credentials: { ...auth, password: 'guessed-word' } })
+    await using wrong = createNacosRegistry({ servers, credentials: { ...auth, password: 'guessed-word' } })
     await assert.rejects(wrong.register(plainSpec('orders', 1)), (error: Error & { code?: string }) => {
       assert.equal(error.code, 'SD_DENIED')
       assert.doesNotMatch(`${error.stack} ${JSON.stringify(error)}`, /guessed-word/)
@@ -199,7 +199,7 @@ describe.runIf(nacos)('with auth', { timeout: 60_000 }, () => {
     let asked = 0
     let password = 'old-word'
     await using registry = createNacosRegistry({
-      endpoints,
+      servers,
       refreshIntervalMs: 100,
       ttlMs: 900,
       credentials: async () => {

@@ -29,7 +29,7 @@ describe('the v3 API', () => {
       try {
         await scenario.run((options = {}) => {
           const registry = createNacosRegistry({
-            endpoints: [server.endpoint],
+            servers: [server.endpoint],
             api: 'v3',
             group: 'recorded',
             ttlMs: 60_000,

@@ -6,7 +6,7 @@ import { type NacosRegistryOptions, resolveNacosRegistryOptions } from './option
 describe('options', () => {
   test('have defaults', () => {
     expect(resolveNacosRegistryOptions({})).toMatchObject({
-      endpoints: [{ secure: false, host: '127.0.0.1', port: 8_848 }],
+      servers: [{ secure: false, host: '127.0.0.1', port: 8_848 }],
       api: 'auto',
       namespace: 'public',
       group: 'DEFAULT_GROUP',
@@ -23,10 +23,10 @@ describe('options', () => {
   })
 
   test.each<[string, object]>([
-    ['endpoints', { endpoints: [] }],
-    ['endpoints[0]', { endpoints: ['http://u:p@host'] }],
-    ['endpoints', { endpoints: ['http://a', 'https://b'] }],
-    ['endpoints', { tls: { ca: '-----BEGIN ' } }],
+    ['servers', { servers: [] }],
+    ['servers[0]', { servers: ['http://u:p@host'] }],
+    ['servers', { servers: ['http://a', 'https://b'] }],
+    ['servers', { tls: { ca: '-----BEGIN ' } }],
     ['api', { api: 'v2' }],
     ['namespace', { namespace: 'a b' }],
     ['group', { group: 'a@@b' }],
@@ -38,7 +38,7 @@ describe('options', () => {
     ['persistent', { persistent: 1 }],
     ['adminApi', { adminApi: 'yes' }],
     ['credentials.password', { credentials: { username: 'u', password: '' } }],
-    ['tls.ca', { endpoints: ['https://a'], tls: { ca: 'x' } }],
+    ['tls.ca', { servers: ['https://a'], tls: { ca: 'x' } }],
     ['operationTimeoutMs', { operationTimeoutMs: 0 }],
     ['enabled', { enabled: null as never }],
     ['name', { name: '' }],

@@ -19,7 +19,7 @@ describe.runIf(zookeeper)('an ensemble of three', () => {
     cluster: () => cluster,
     open: (ports, scope) =>
       createZooKeeperRegistry({
-        ...{ endpoints: ports.map((port) => `127.0.0.1:${port}`), prefix: `/${scope}`, sessionTimeoutMs },
+        ...{ servers: ports.map((port) => `127.0.0.1:${port}`), prefix: `/${scope}`, sessionTimeoutMs },
         operationTimeoutMs: 3_000,
       }),
   })

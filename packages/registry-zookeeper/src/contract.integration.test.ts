@@ -30,7 +30,7 @@ describe.runIf(zookeeper && toxiproxy)('registry contract', () => {
     setup: async () => {
       const prefix = `/test/${randomUUID()}`
       return createLinkedClients(proxy, server.port, (port) =>
-        createZooKeeperRegistry({ endpoints: [`127.0.0.1:${port}`], prefix, sessionTimeoutMs, operationTimeoutMs: 2_000 }),
+        createZooKeeperRegistry({ servers: [`127.0.0.1:${port}`], prefix, sessionTimeoutMs, operationTimeoutMs: 2_000 }),
       )
     },
   })

@@ -23,7 +23,7 @@ describe.runIf(zookeeper && toxiproxy)('faults of ZooKeeper', () => {
     target: () => ({ server, port: server.port, toxiproxy: proxy }),
     open: (port, scope) =>
       createZooKeeperRegistry({
-        endpoints: [`127.0.0.1:${port}`],
+        servers: [`127.0.0.1:${port}`],
         prefix: `/${scope}`,
         sessionTimeoutMs,
         operationTimeoutMs: 3_000,

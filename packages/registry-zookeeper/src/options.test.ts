@@ -18,12 +18,12 @@ test('defaults', () => {
 const bad: readonly (readonly [string, object])[] = [
   ['prefix', { prefix: 'services' }],
   ['prefix', { prefix: '/' }],
-  ['endpoints[0]', { endpoints: ['user:secret@zk.example'] }],
+  ['servers[0]', { servers: ['user:secret@zk.example'] }],
   ['credentials', { credentials: 'admin:secret' }],
   ['enabled', { enabled: 'yes' }],
   ['name', { name: '' }],
-  ['endpoints', { tls: {} }],
-  ['tls.ca', { endpoints: ['https://zk.example'], tls: { ca: 'x' } }],
+  ['servers', { tls: {} }],
+  ['tls.ca', { servers: ['https://zk.example'], tls: { ca: 'x' } }],
   ['ttlMs', { ttlMs: 1_000 }],
 ]
 

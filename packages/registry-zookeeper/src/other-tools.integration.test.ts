@@ -141,7 +141,7 @@ test.runIf(zookeeper)('what they saw is what we still write, and theirs is found
   if (!zookeeper) return
   const server = await startZooKeeper(zookeeper)
   const tool = await connectOtherTool(server.port)
-  const open = (prefix: string) => createZooKeeperRegistry({ endpoints: [`127.0.0.1:${server.port}`], prefix })
+  const open = (prefix: string) => createZooKeeperRegistry({ servers: [`127.0.0.1:${server.port}`], prefix })
   const [registry, springs] = [open('/microservices'), open('/services')]
   try {
     const written: Record<string, unknown> = {}

@@ -39,8 +39,8 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
   }
 
   function open(prefix: string, options: ZooKeeperRegistryOptions = {}): Registry {
-    const endpoints = [`127.0.0.1:${server.port}`]
-    const registry = createZooKeeperRegistry({ endpoints, prefix, sessionTimeoutMs: 2_000, ...options })
+    const servers = [`127.0.0.1:${server.port}`]
+    const registry = createZooKeeperRegistry({ servers, prefix, sessionTimeoutMs: 2_000, ...options })
     opened.push(registry)
     return registry
   }
@@ -97,7 +97,7 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
     const link = await proxy.link(server.port)
     let password = 'old'
     const registry = open(prefix, {
-      endpoints: [`127.0.0.1:${link.port}`],
+      servers: [`127.0.0.1:${link.port}`],
       credentials: () => ({ username: 'app', password }),
       sessionTimeoutMs: 10_000,
     })
@@ -118,8 +118,8 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
   test('another member takes over without losing the session', async () => {
     const prefix = nextPrefix()
     const links = [await proxy.link(server.port), await proxy.link(server.port)]
-    const endpoints = links.map(({ port }) => `127.0.0.1:${port}`)
-    const registry = open(prefix, { endpoints, sessionTimeoutMs: 10_000 })
+    const servers = links.map(({ port }) => `127.0.0.1:${port}`)
+    const registry = open(prefix, { servers, sessionTimeoutMs: 10_000 })
     const registration = await registry.register(plainSpec('orders', 1))
     const probe = probeWatch((watch) => open(prefix).watch('orders', watch), 5_000)
     await probe.until(({ instances }) => expect(instances).toHaveLength(1))
@@ -136,7 +136,7 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
   test('a node that an earlier session left is replaced, and does not go with that session', async () => {
     const prefix = nextPrefix()
     const link = await proxy.link(server.port)
-    const crashed = open(prefix, { endpoints: [`127.0.0.1:${link.port}`] })
+    const crashed = open(prefix, { servers: [`127.0.0.1:${link.port}`] })
     await crashed.register(plainSpec('orders', 1))
     await link.cut()
     await crashed.close()

@@ -29,13 +29,13 @@ export const adapters: Readonly<Record<string, Adapter>> = {
   consul: {
     package: '@sd/registry-consul',
     create: 'createConsulRegistry',
-    url: { hosts: 'endpoints', secret: 'token', namespace: { option: 'prefix', toValue: (namespace) => `${namespace}-` } },
+    url: { hosts: 'servers', secret: 'token', namespace: { option: 'prefix', toValue: (namespace) => `${namespace}-` } },
   },
   etcd: {
     package: '@sd/registry-etcd',
     create: 'createEtcdRegistry',
     url: {
-      hosts: 'endpoints',
+      hosts: 'servers',
       credentials: 'credentials',
       path: { option: 'prefix', keepsSlash: true },
       namespace: { option: 'prefix', toValue: (namespace) => `/${namespace}` },
@@ -45,7 +45,7 @@ export const adapters: Readonly<Record<string, Adapter>> = {
     package: '@sd/registry-zookeeper',
     create: 'createZooKeeperRegistry',
     url: {
-      hosts: 'endpoints',
+      hosts: 'servers',
       credentials: 'credentials',
       path: { option: 'prefix', keepsSlash: true },
       namespace: { option: 'prefix', toValue: (namespace) => `/${namespace}` },
@@ -54,7 +54,7 @@ export const adapters: Readonly<Record<string, Adapter>> = {
   nacos: {
     package: '@sd/registry-nacos',
     create: 'createNacosRegistry',
-    url: { hosts: 'endpoints', credentials: 'credentials', namespace: { option: 'namespace', toValue: asItIs } },
+    url: { hosts: 'servers', credentials: 'credentials', namespace: { option: 'namespace', toValue: asItIs } },
   },
   kubernetes: {
     package: '@sd/registry-kubernetes',

@@ -20,7 +20,7 @@ describe('adapters of this project', () => {
     expect(registry.name).toBe('mine')
     await expect(createRegistry({ type: 'memory', ttlMs: -1 })).rejects.toMatchObject({ code: 'SD_INVALID', field: 'ttlMs' })
     await expect(createRegistry('etcd://h:1/?ttl=5')).rejects.toMatchObject({ code: 'SD_INVALID', field: 'ttl' })
-    await expect(createRegistry({ type: 'consul', endpoints: ['a b'] })).rejects.toMatchObject({ field: 'endpoints[0]' })
+    await expect(createRegistry({ type: 'consul', servers: ['a b'] })).rejects.toMatchObject({ field: 'servers[0]' })
     await expect(createRegistry({ type: 'constructor' })).rejects.toMatchObject({ code: 'SD_INVALID', field: 'type' })
     await expect(createRegistry({} as never)).rejects.toMatchObject({ code: 'SD_INVALID', field: 'type' })
   })
@@ -82,7 +82,7 @@ test('an adapter that is not installed is named with the command that installs i
 
 describe('first mistakes say what to write', () => {
   const wanted =
-    'want a URL such as consul://127.0.0.1:8500, or an object such as { type: "consul", endpoints: ["127.0.0.1:8500"] }'
+    'want a URL such as consul://127.0.0.1:8500, or an object such as { type: "consul", servers: ["127.0.0.1:8500"] }'
   test.each([
     [new URL('consul://h:1'), 'Invalid registry: got "a URL object"'],
     [Promise.resolve('memory:'), 'Invalid registry: got "a promise", want what it resolves with: an await is missing'],

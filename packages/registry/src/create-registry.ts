@@ -13,7 +13,7 @@ export interface CreateRegistryOptions {
  *
  * The compiler checks the options if their type is given: `createRegistry<ConsulRegistryOptions>({ type: 'consul', ttlMs: 10_000 })`.
  *
- * @param config such as `'consul://10.0.0.1:8500/?ttlMs=10000'` or `{ type: 'etcd', endpoints: ['10.0.0.1:2379'] }`
+ * @param config such as `'consul://10.0.0.1:8500/?ttlMs=10000'` or `{ type: 'etcd', servers: ['10.0.0.1:2379'] }`
  * @throws SdError `SD_INVALID` with the path of the wrong field; `SD_NOT_FOUND` when the adapter is not installed; `SD_UNSUPPORTED` for a type
  * that only finds
  */

@@ -33,7 +33,7 @@ export async function buildSource(config: string | RegistryConfig, types: Regist
 }
 
 function readConfig(config: unknown): RegistryConfig {
-  const wanted = 'a URL such as consul://127.0.0.1:8500, or an object such as { type: "consul", endpoints: ["127.0.0.1:8500"] }'
+  const wanted = 'a URL such as consul://127.0.0.1:8500, or an object such as { type: "consul", servers: ["127.0.0.1:8500"] }'
   if (typeof config === 'string') {
     if (config.trim() === '') throw invalidError('registry', 'an empty text', wanted)
     return parseRegistryUrl(config)

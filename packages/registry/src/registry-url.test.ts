@@ -8,21 +8,21 @@ test.each([
   ['memory:', { type: 'memory' }],
   [
     'consul://user@host:8500/?namespace=x&ttlMs=5000',
-    { type: 'consul', endpoints: ['host:8500'], token: 'user', prefix: 'x-', ttlMs: 5_000 },
+    { type: 'consul', servers: ['host:8500'], token: 'user', prefix: 'x-', ttlMs: 5_000 },
   ],
-  ['consul+tls://:s%40cret@a:1,b:2', { type: 'consul', endpoints: ['https://a:1', 'https://b:2'], token: 's@cret' }],
+  ['consul+tls://:s%40cret@a:1,b:2', { type: 'consul', servers: ['https://a:1', 'https://b:2'], token: 's@cret' }],
   [
     'etcd://root:pa:ss@[::1]:2379/my/prefix?enabled=false',
     {
       type: 'etcd',
-      endpoints: ['[::1]:2379'],
+      servers: ['[::1]:2379'],
       credentials: { username: 'root', password: 'pa:ss' },
       prefix: '/my/prefix',
       enabled: false,
     },
   ],
-  ['zookeeper://z1,z2,z3/?namespace=apps', { type: 'zookeeper', endpoints: ['z1', 'z2', 'z3'], prefix: '/apps' }],
-  ['nacos://n:8848?namespace=dev&group=G', { type: 'nacos', endpoints: ['n:8848'], namespace: 'dev', group: 'G' }],
+  ['zookeeper://z1,z2,z3/?namespace=apps', { type: 'zookeeper', servers: ['z1', 'z2', 'z3'], prefix: '/apps' }],
+  ['nacos://n:8848?namespace=dev&group=G', { type: 'nacos', servers: ['n:8848'], namespace: 'dev', group: 'G' }],
   ['kubernetes://orders', { type: 'kubernetes', namespace: 'orders' }],
   ['kubernetes:', { type: 'kubernetes' }],
   ['dns://10.0.0.2:53/svc.example.org', { type: 'dns', servers: ['10.0.0.2:53'], domain: 'svc.example.org' }],
@@ -31,7 +31,7 @@ test.each([
     'static:///etc/services.yaml?refreshIntervalMs=1000',
     { type: 'static', file: '/etc/services.yaml', refreshIntervalMs: 1_000 },
   ],
-  ['mine://h:1', { type: 'mine', endpoints: ['h:1'] }],
+  ['mine://h:1', { type: 'mine', servers: ['h:1'] }],
 ])('%s', (url, config) => {
   expect(parseRegistryUrl(url)).toEqual(config)
 })

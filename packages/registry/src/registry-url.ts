@@ -38,7 +38,7 @@ export function parseRegistryUrl(url: string): RegistryConfig {
     if (!/^(undefined|null|NaN)(:|$)/.test(host)) continue
     throw invalidError('url', `the host ${host}`, 'a host: is the variable set from which it comes?')
   }
-  const mapping = adapters[type]?.url ?? { hosts: 'endpoints', credentials: 'credentials' }
+  const mapping = adapters[type]?.url ?? { hosts: 'servers', credentials: 'credentials' }
   const config: Record<string, unknown> = {}
   readHosts(config, mapping, hosts, parts['tls'] !== undefined)
   if (login !== undefined) readLogin(config, mapping, login)

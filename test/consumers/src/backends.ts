@@ -57,8 +57,8 @@ export const backends: readonly Backend[] = [
     async start(consul) {
       return {
         server: await startConsul(consul as ServerSource),
-        openRegistry: (port, scope) => createConsulRegistry({ endpoints: at(port), prefix: `${scope}-`, operationTimeoutMs }),
-        openConfig: (port, prefix) => createConsulConfigSource({ endpoints: at(port), prefix, operationTimeoutMs }),
+        openRegistry: (port, scope) => createConsulRegistry({ servers: at(port), prefix: `${scope}-`, operationTimeoutMs }),
+        openConfig: (port, prefix) => createConsulConfigSource({ servers: at(port), prefix, operationTimeoutMs }),
       }
     },
   },
@@ -67,9 +67,8 @@ export const backends: readonly Backend[] = [
     async start(etcd) {
       return {
         server: await startEtcd(etcd as ServerSource),
-        openRegistry: (port, scope) =>
-          createEtcdRegistry({ endpoints: at(port), prefix: `/${scope}`, ttlMs, operationTimeoutMs }),
-        openConfig: (port, scope) => createEtcdConfigSource({ endpoints: at(port), prefix: `/${scope}`, operationTimeoutMs }),
+        openRegistry: (port, scope) => createEtcdRegistry({ servers: at(port), prefix: `/${scope}`, ttlMs, operationTimeoutMs }),
+        openConfig: (port, scope) => createEtcdConfigSource({ servers: at(port), prefix: `/${scope}`, operationTimeoutMs }),
       }
     },
   },
@@ -79,8 +78,8 @@ export const backends: readonly Backend[] = [
       const shared = { refreshIntervalMs: 200, operationTimeoutMs }
       return {
         server: await startNacos(nacos as ServerSource, { unhealthyAfterSeconds: 2, removeAfterSeconds: 4 }),
-        openRegistry: (port, namespace) => createNacosRegistry({ endpoints: at(port), namespace, ttlMs, ...shared }),
-        openConfig: (port, namespace) => createNacosConfigSource({ endpoints: at(port), namespace, dataIds: [key], ...shared }),
+        openRegistry: (port, namespace) => createNacosRegistry({ servers: at(port), namespace, ttlMs, ...shared }),
+        openConfig: (port, namespace) => createNacosConfigSource({ servers: at(port), namespace, dataIds: [key], ...shared }),
       }
     },
   },
@@ -90,8 +89,8 @@ export const backends: readonly Backend[] = [
       const shared = { sessionTimeoutMs: ttlMs, operationTimeoutMs: 3_000 }
       return {
         server: await startZooKeeper(zookeeper as ServerSource),
-        openRegistry: (port, scope) => createZooKeeperRegistry({ endpoints: at(port), prefix: `/${scope}`, ...shared }),
-        openConfig: (port, scope) => createZooKeeperConfigSource({ endpoints: at(port), prefix: `/${scope}`, ...shared }),
+        openRegistry: (port, scope) => createZooKeeperRegistry({ servers: at(port), prefix: `/${scope}`, ...shared }),
+        openConfig: (port, scope) => createZooKeeperConfigSource({ servers: at(port), prefix: `/${scope}`, ...shared }),
       }
     },
   },

@@ -4,10 +4,10 @@ const handshakeFailure = 'the server refuses the handshake: does it want a clien
 
 /** What codes of Node's and OpenSSL's errors say about how a connection is configured. */
 const hints: Readonly<Record<string, string>> = {
-  EPROTO: 'the server does not speak TLS here: is the endpoint "http://"?',
-  ERR_SSL_WRONG_VERSION_NUMBER: 'the server does not speak TLS here: is the endpoint "http://"?',
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'the server does not speak TLS here: is the endpoint "http://"?',
-  HPE_INVALID_CONSTANT: 'the server does not speak HTTP here: is the endpoint "https://"?',
+  EPROTO: 'the server does not speak TLS here: is the server given as "http://"?',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'the server does not speak TLS here: is the server given as "http://"?',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'the server does not speak TLS here: is the server given as "http://"?',
+  HPE_INVALID_CONSTANT: 'the server does not speak HTTP here: is the server given as "https://"?',
   DEPTH_ZERO_SELF_SIGNED_CERT: "the server's certificate is signed by itself: give it as tls.ca",
   SELF_SIGNED_CERT_IN_CHAIN: "the authority of the server's certificate is not trusted: give it as tls.ca",
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: "the authority of the server's certificate is not known: give it as tls.ca",

@@ -6,7 +6,7 @@ import { checkCredentials, checkSecret, checkServerAddresses, checkServers, serv
 
 const pem = '-----BEGIN CERTIFICATE-----\nsecret\n-----END CERTIFICATE-----'
 
-describe('checkEndpoints', () => {
+describe('checkServerAddresses', () => {
   test.each([
     ['10.0.0.1:2379', { secure: false, host: '10.0.0.1', port: 2379 }, 'http://10.0.0.1:2379'],
     ['etcd', { secure: false, host: 'etcd', port: 99 }, 'http://etcd:99'],
@@ -15,26 +15,26 @@ describe('checkEndpoints', () => {
     ['https://[::1]:65535', { secure: true, host: '::1', port: 65_535 }, 'https://[::1]:65535'],
     ['[fe80::1]', { secure: false, host: 'fe80::1', port: 99 }, 'http://[fe80::1]:99'],
   ])('reads %s', (endpoint, expected, url) => {
-    expect(checkServerAddresses('endpoints', [endpoint], 99)).toEqual([expected])
+    expect(checkServerAddresses('servers', [endpoint], 99)).toEqual([expected])
     expect(serverUrl(expected)).toBe(url)
   })
 
   test.each(['', 'a b', 'a:0', 'a:65536', 'a:x', '::1', 'ftp://a', 'http://a/path', '-a', 7, null, { host: 'a' }, ['a']])(
     'refuses %j',
     (endpoint) => {
-      expect(() => checkServerAddresses('endpoints', ['a', endpoint], 99)).toThrow(
-        expect.objectContaining({ code: 'SD_INVALID', field: 'endpoints[1]' }),
+      expect(() => checkServerAddresses('servers', ['a', endpoint], 99)).toThrow(
+        expect.objectContaining({ code: 'SD_INVALID', field: 'servers[1]' }),
       )
     },
   )
 
   test.each([[[]], [undefined], ['a:1'], [Array.from({ length: 65 }, () => 'a')]])('refuses a list that is %j', (list) => {
-    expect(() => checkServerAddresses('endpoints', list, 99)).toThrow(expect.objectContaining({ field: 'endpoints' }))
+    expect(() => checkServerAddresses('servers', list, 99)).toThrow(expect.objectContaining({ field: 'servers' }))
   })
 
   test('does not show a password', () => {
-    expect(() => checkServerAddresses('endpoints', ['http://me:hunter2@etcd:1'], 99)).toThrow(
-      String.raw`Invalid endpoints[0]: got "a text with \"@\"", want host:port or http(s)://host:port, credentials apart`,
+    expect(() => checkServerAddresses('servers', ['http://me:hunter2@etcd:1'], 99)).toThrow(
+      String.raw`Invalid servers[0]: got "a text with \"@\"", want host:port or http(s)://host:port, credentials apart`,
     )
   })
 
@@ -47,8 +47,8 @@ describe('checkEndpoints', () => {
     fc.assert(
       fc.property(texts, (endpoint) => {
         try {
-          const endpoints = checkServerAddresses('endpoints', [endpoint], 99)
-          expect(checkServerAddresses('endpoints', endpoints.map(serverUrl), 1)).toEqual(endpoints)
+          const servers = checkServerAddresses('servers', [endpoint], 99)
+          expect(checkServerAddresses('servers', servers.map(serverUrl), 1)).toEqual(servers)
         } catch (error) {
           expect(error instanceof SdError && error.code).toBe('SD_INVALID')
         }
@@ -98,18 +98,18 @@ describe('checkServers', () => {
   const fallback = { host: '127.0.0.1', port: 99 }
 
   test('reads servers and certificates, and knows the usual server', () => {
-    expect(checkServers({}, fallback)).toEqual({ endpoints: [{ secure: false, host: '127.0.0.1', port: 99 }], tls: undefined })
+    expect(checkServers({}, fallback)).toEqual({ servers: [{ secure: false, host: '127.0.0.1', port: 99 }], tls: undefined })
     const tls = { ca: pem }
-    expect(checkServers({ endpoints: ['https://a'], tls }, fallback)).toEqual({
-      endpoints: [{ secure: true, host: 'a', port: 99 }],
+    expect(checkServers({ servers: ['https://a'], tls }, fallback)).toEqual({
+      servers: [{ secure: true, host: 'a', port: 99 }],
       tls,
     })
   })
 
   test.each([
-    ['endpoints', { endpoints: ['http://a', 'https://b'] }],
-    ['endpoints', { endpoints: ['http://a'], tls: {} }],
-    ['tls.ca', { endpoints: ['https://a'], tls: { ca: 'x' } }],
+    ['servers', { servers: ['http://a', 'https://b'] }],
+    ['servers', { servers: ['http://a'], tls: {} }],
+    ['tls.ca', { servers: ['https://a'], tls: { ca: 'x' } }],
   ])('refuses wrong %s', (field, options) => {
     expect(() => checkServers(options, fallback)).toThrow(expect.objectContaining({ code: 'SD_INVALID', field }))
   })

@@ -19,7 +19,7 @@ export interface ServerAddress {
   readonly port: number
 }
 
-const endpointPattern = /^(?:(https?):\/\/)?(?:\[([0-9a-f:.]+)\]|([a-z0-9_](?:[a-z0-9._-]*)))(?::(\d{1,5}))?\/?$/i
+const serverPattern = /^(?:(https?):\/\/)?(?:\[([0-9a-f:.]+)\]|([a-z0-9_](?:[a-z0-9._-]*)))(?::(\d{1,5}))?\/?$/i
 
 /**
  * Reads a list of servers, such as `['10.0.0.1:2379', 'https://etcd.example']`.
@@ -31,7 +31,7 @@ export function checkServerAddresses(field: string, value: unknown, defaultPort:
     throw invalidError(field, value, 'an array of 1 to 64 servers such as "host:port"')
   }
   return value.map((one: unknown, index) => {
-    const match = typeof one === 'string' ? endpointPattern.exec(one) : null
+    const match = typeof one === 'string' ? serverPattern.exec(one) : null
     const port = Number(match?.[4] ?? defaultPort)
     if (!match || port < 1 || port > 65_535) {
       const shown = typeof one === 'string' && one.includes('@') ? 'a text with "@"' : one
@@ -44,7 +44,7 @@ export function checkServerAddresses(field: string, value: unknown, defaultPort:
 /** Which servers a client is to reach, and how. */
 export interface ServerOptions {
   /** Servers: `host:port`, or `https://host:port` for TLS. */
-  readonly endpoints?: readonly string[] | undefined
+  readonly servers?: readonly string[] | undefined
   /** Certificates. */
   readonly tls?: TlsOptions | undefined
 }
@@ -56,18 +56,18 @@ export interface ServerOptions {
  * @throws SdError `SD_INVALID` that names the option: also where some are `https://` and some not, or none is and `tls` is given
  */
 export function checkServers(
-  { endpoints: given, tls }: ServerOptions,
+  { servers: given, tls }: ServerOptions,
   fallback: { readonly host: string; readonly port: number },
-): { readonly endpoints: readonly ServerAddress[]; readonly tls: TlsOptions | undefined } {
-  const endpoints = checkServerAddresses('endpoints', given ?? [`${fallback.host}:${fallback.port}`], fallback.port)
-  if (endpoints.some(({ secure }) => secure !== endpoints[0]?.secure)) {
-    throw invalidError('endpoints', 'http and https', 'the same for all, because they share their credentials')
+): { readonly servers: readonly ServerAddress[]; readonly tls: TlsOptions | undefined } {
+  const servers = checkServerAddresses('servers', given ?? [`${fallback.host}:${fallback.port}`], fallback.port)
+  if (servers.some(({ secure }) => secure !== servers[0]?.secure)) {
+    throw invalidError('servers', 'http and https', 'the same for all, because they share their credentials')
   }
-  if (tls && !endpoints[0]?.secure) throw invalidError('endpoints', 'no https', 'https:// endpoints, because tls is given')
-  return { endpoints, tls: tls && checkTls('tls', tls) }
+  if (tls && !servers[0]?.secure) throw invalidError('servers', 'no https', 'https:// servers, because tls is given')
+  return { servers, tls: tls && checkTls('tls', tls) }
 }
 
-/** The endpoint as `http(s)://host:port`. */
+/** URL of a server: `http(s)://host:port`. */
 export function serverUrl({ secure, host, port }: ServerAddress): string {
   return `${secure ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`
 }

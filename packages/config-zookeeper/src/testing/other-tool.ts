@@ -25,7 +25,7 @@ export interface OtherTool {
 /** Connects to a port of 127.0.0.1. */
 export function connectOtherTool(port: number, options: ZooKeeperConnectionOptions = {}): OtherTool {
   const session = createZooKeeperConnection({
-    settings: resolveZooKeeperConnectionOptions({ ...options, endpoints: [`127.0.0.1:${port}`] }, 'other tool'),
+    settings: resolveZooKeeperConnectionOptions({ ...options, servers: [`127.0.0.1:${port}`] }, 'other tool'),
   })
   return {
     put: (path, content) =>
