@@ -12,7 +12,7 @@ import { proseRules } from './prose-rules.ts'
 const maxLine = 200
 
 /** Files and folders that are free of the habits. The list only grows. */
-export const CLEAN: readonly string[] = ['docs/style.md']
+export const CLEAN: readonly string[] = ['README.md', 'SECURITY.md', 'docs/README.md', 'docs/style.md']
 
 const patterns = ['**/*.md', '**/*.ts', '**/*.mts', '**/*.mjs']
 const ignored = /(?:^|\/)(?:node_modules|dist|coverage|\.snippets|CHANGELOG\.md|checks\/src\/prose[^/]*)(?:\/|$)/
