@@ -64,7 +64,8 @@ function ask(child: ChildProcess, job: Job, limitMs: number): Promise<Answer | '
     }
     const onMessage = (message: WorkerMessage): void => void (message.mutation === 'result' && settle(message))
     const onExit = (): void => settle('crashed')
-    const timer = setTimeout(() => settle('timed out'), limitMs)
+    // It must not keep this process alive when the pool has been ended for another reason.
+    const timer = setTimeout(() => settle('timed out'), limitMs).unref()
     child.on('message', onMessage).on('exit', onExit)
     const message: JobMessage = { mutation: 'job', job }
     child.send(message, (error) => error && onExit())

@@ -21,6 +21,28 @@ test('a wall clock that is set back by an hour does not keep the circuit open', 
   expect(breaker.state).toBe('closed')
 })
 
+test('a wall clock that lags a little behind the timer is waited for', async () => {
+  const onHalfOpen = vi.fn()
+  const engine = createCockatielEngine({ name: 'test', onHalfOpen })
+  engine.open(1_000)
+  await vi.advanceTimersByTimeAsync(500)
+  vi.setSystemTime(Date.now() - 3)
+  await vi.advanceTimersByTimeAsync(502)
+  expect(onHalfOpen).not.toHaveBeenCalled()
+  await vi.advanceTimersByTimeAsync(1)
+  expect(onHalfOpen).toHaveBeenCalledTimes(1)
+})
+
+test('an open circuit keeps no process alive', () => {
+  vi.useRealTimers()
+  const timers = (): number => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length
+  const before = timers()
+  const breaker = createCockatielBreaker({ openMs: 60_000 })
+  breaker.open()
+  expect(timers()).toBe(before)
+  breaker.close()
+})
+
 test('cockatiel itself ends every open time, without being asked twice', async () => {
   const breaker = createCockatielBreaker({ openMs: 1_000, trials: 1 })
   breaker.open()
