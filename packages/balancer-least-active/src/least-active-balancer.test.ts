@@ -70,6 +70,17 @@ test('a change that it was not told of is found at the pick', () => {
   expect(picker.pick({})).toBe(first)
 })
 
+test('the numbers of the option decide between ties', () => {
+  const endpoints = createTestEndpoints([1, 1, 1, 1])
+  const picksWith = (seed: number) => {
+    const picker = createLeastActiveBalancer({ random: createSeededRandom(seed) }).createPicker(createTestView(endpoints))
+    return Array.from({ length: 50 }, () => picker.pick({})?.key)
+  }
+  expect(picksWith(5)).toEqual(picksWith(5))
+  expect(picksWith(5)).not.toEqual(picksWith(6))
+})
+
 test('bad options are refused', () => {
+  expect(() => createLeastActiveBalancer({ seed: 1 } as never)).toThrow('Invalid seed')
   expect(() => createLeastActiveBalancer({ random: 1 as never })).toThrow('Invalid random')
 })

@@ -74,11 +74,40 @@ describe('shares', () => {
 
   test('go to the few that are available', () => {
     const endpoints = createTestEndpoints(new Array<number>(50).fill(1))
-    for (const endpoint of endpoints.slice(2)) endpoint.block('test')
+    const left = [endpoints[10], endpoints[35]]
+    for (const endpoint of endpoints) if (!left.includes(endpoint)) endpoint.block('test')
     const picker = createP2cBalancer({ random: createSeededRandom(4) }).createPicker(createTestView(endpoints))
     const counts = countPicks(picker, 10_000)
     expect(counts.size).toBe(2)
-    for (const count of counts.values()) expect(count).toBeGreaterThan(1_000)
+    for (const count of counts.values()) expect(count).toBeGreaterThan(4_000)
+  })
+
+  /** Of two that are drawn the one that is earlier in the list wins, because it is faster. */
+  function spreadBySpeed(weights: readonly number[], wanted: readonly number[]): void {
+    const endpoints = createTestEndpoints(weights)
+    for (const [index, endpoint] of endpoints.entries()) serve(endpoint, index + 1)
+    const random = createSeededRandom(9)
+    const picker = createP2cBalancer({ random, forcePickMs: 0 }).createPicker(createTestView(endpoints))
+    assertDistribution(countPicks(picker, 20_000), endpoints, wanted)
+  }
+
+  test('each pair is drawn as often as any other', () => spreadBySpeed([1, 1, 1, 1], [3, 2, 1, 0]))
+
+  test('the second of a pair follows the weights too', () => {
+    // The first is drawn by weight; the second is drawn until it is another one, four times at most, and then is the next in the list.
+    const second = (weight: number, first: number) => ((1 - first ** 4) * weight) / (1 - first)
+    const fastest = 0.25 + 0.5 * second(0.25, 0.5) + 0.25 * (second(0.25, 0.25) + 0.25 ** 4)
+    spreadBySpeed([1, 2, 1], [fastest, 1 - fastest, 0])
+  })
+
+  test('come from the numbers of the option alone', () => {
+    const endpoints = createTestEndpoints([1, 1, 1, 1])
+    const picksWith = (seed: number) => {
+      const picker = createP2cBalancer({ random: createSeededRandom(seed) }).createPicker(createTestView(endpoints))
+      return Array.from({ length: 50 }, () => picker.pick({})?.key)
+    }
+    expect(picksWith(5)).toEqual(picksWith(5))
+    expect(picksWith(5)).not.toEqual(picksWith(6))
   })
 })
 
@@ -95,6 +124,17 @@ describe('cost', () => {
     expect(picker.pick({})).toBe(first)
     first.acquire()
     expect(picker.pick({})).toBe(second)
+  })
+
+  test('endpoints of weight 0 do not change what an active request costs', () => {
+    useVirtualTime()
+    const endpoints = createTestEndpoints([1, 1, 0, 0])
+    const [busy, idle] = endpoints as [Endpoint, Endpoint]
+    const picker = createP2cBalancer({ random: createSeededRandom(5) }).createPicker(createTestView(endpoints))
+    serve(busy, 10)
+    serve(idle, 18)
+    busy.acquire()
+    expect(picker.pick({})).toBe(idle)
   })
 
   test('a new endpoint gets one request at a time until it has answered', () => {
@@ -184,13 +224,13 @@ describe('forced pick', () => {
     expect(waitedMs).toBeLessThan(expectedMs + 40)
   })
 
-  test('is not put off by those who only ask whether there is any', () => {
+  test.each([0, 1])('is not put off by those who only ask whether there is any (%i)', (turn) => {
     useVirtualTime()
     const endpoints = createTestEndpoints([1, 1])
     const [slow, fast] = endpoints as [Endpoint, Endpoint]
     serve(slow, 1_000)
     serve(fast, 1)
-    expect(waitForFirst(endpoints, (index) => index % 2 === 0)).toBeLessThan(3_050)
+    expect(waitForFirst(endpoints, (index) => index % 2 === turn)).toBeLessThan(3_050)
   })
 
   test('need not be waited for by an endpoint that is to be tried', () => {
@@ -220,6 +260,25 @@ describe('forced pick', () => {
     expect(picked.indexOf(slow)).toBe(10)
     expect(picked.lastIndexOf(slow)).toBe(10)
   })
+})
+
+describe('the clock', () => {
+  function countLooks(picks: number, msPerPick: number): number {
+    useVirtualTime()
+    const picker = createP2cBalancer().createPicker(createTestView(createTestEndpoints([1, 1, 1])))
+    for (let index = 0; index < 100; index++) picker.pick({})
+    const clock = vi.mocked(performance.now)
+    clock.mockClear()
+    for (let index = 0; index < picks; index++) {
+      now += msPerPick
+      picker.pick({})
+    }
+    return clock.mock.calls.length
+  }
+
+  test('is looked at by every 32nd pick while they are fast', () => expect(countLooks(3_200, 0.01)).toBe(100))
+
+  test('is looked at by every pick while they are slow', () => expect(countLooks(1_000, 10)).toBeGreaterThan(960))
 })
 
 test('bad options are refused', () => {

@@ -1,7 +1,7 @@
 import type { Endpoint } from '@sd/core'
 import { balancerContract, countPicks, createSeededRandom, createTestEndpoints, createTestView } from '@sd/testing'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { createWeightedRoundRobinBalancer } from './index.ts'
 
 describe('balancer contract', () => {
@@ -56,6 +56,15 @@ test('it carries on when the list or a weight changes: rebuilding at every pick 
   expectBound(endpoints, weights, counts)
 })
 
+test('an endpoint that comes after many picks gets its share, and no burst', () => {
+  const endpoints = createTestEndpoints([1, 1, 1])
+  const balancer = createWeightedRoundRobinBalancer({ random: createSeededRandom(4) })
+  const before = balancer.createPicker(createTestView(endpoints.slice(0, 2)))
+  countPicks(before, 1_000)
+  const counts = countPicks(balancer.createPicker(createTestView(endpoints), before), 30)
+  for (const { key } of endpoints) expect(Math.abs((counts.get(key) ?? 0) - 10)).toBeLessThanOrEqual(1)
+})
+
 test('clients start at different endpoints', () => {
   const endpoints = createTestEndpoints([1, 1, 1, 1, 1])
   const random = createSeededRandom(3)
@@ -83,6 +92,15 @@ test('with a hundred endpoints out the one left is found', () => {
   for (let index = 0; index < 50; index++) expect(picker.pick({})).toBe(endpoints[0])
 })
 
+test('while nothing is available, no endpoint is asked more than twice', () => {
+  const endpoints = createTestEndpoints([1, 1, 1])
+  const picker = createWeightedRoundRobinBalancer().createPicker(createTestView(endpoints))
+  const asked = endpoints.map((endpoint) => vi.spyOn(endpoint, 'available', 'get').mockReturnValue(false))
+  expect(picker.pick({})).toBeUndefined()
+  expect(asked.map(({ mock }) => mock.calls.length)).toEqual([2, 2, 2])
+})
+
 test('bad options are refused', () => {
+  expect(() => createWeightedRoundRobinBalancer({ seed: 1 } as never)).toThrow('Invalid seed')
   expect(() => createWeightedRoundRobinBalancer({ random: 1 as never })).toThrow('Invalid random')
 })
