@@ -33,8 +33,10 @@ test('a member whose docstring would only repeat its name and type needs none', 
   const members = [
     'readonly service: string',
     'readonly port: number',
+    "readonly kind: 'cluster'",
     'readonly balancer: Balancer',
     'readonly instance: ServiceInstance',
+    'readonly call: CallContext',
     'readonly instances: readonly ServiceInstance[]',
   ]
   expect(check({ 'src/index.ts': `/** A. */\nexport interface A {\n${members.join('\n')}\n}` })).toEqual([])
@@ -49,6 +51,7 @@ test('optional members, methods, other names and other types need a docstring', 
     single: 'readonly instances: ServiceInstance',
     union: 'readonly name: string | undefined',
     partOfAWord: 'readonly stance: ServiceInstance',
+    otherWord: 'readonly call: Caller',
   }
   for (const member of Object.values(members)) {
     const name = /(?:readonly )?(\w+)/.exec(member)?.[1]

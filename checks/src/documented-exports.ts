@@ -46,11 +46,15 @@ const plainNames: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Lists the exports of a package that lack a docstring, one per line, and such members of exported interfaces and classes.
+ * Lists the exports of a package, and the members of exported interfaces and classes, that lack a docstring.
  *
- * A member needs none if a docstring could only repeat it: a required property whose type is a string, number or boolean and
- * whose name is one of `plainNames`, or whose type carries its name (`balancer: Balancer`, `instances: readonly ServiceInstance[]`).
- * Methods always need one, and so do optional properties: it says what applies without them.
+ * A required property needs none if a docstring could only repeat it:
+ *
+ * - its type is a string, number or boolean, and its name is one of `plainNames`
+ * - its type is a single literal: `kind: 'cluster'`
+ * - its type carries its name: `balancer: Balancer`, `call: CallContext`, `instances: readonly ServiceInstance[]`
+ *
+ * Methods always need one, and so do optional properties: their docstrings say what applies without them.
  */
 export function checkDocumented({ folder, sources }: Package): readonly string[] {
   const problems: string[] = []
@@ -143,11 +147,12 @@ function explainsItself(member: Node): boolean {
   const annotation = (member['typeAnnotation'] as { typeAnnotation?: Node } | null | undefined)?.typeAnnotation
   if (!annotation || member['optional'] === true) return false
   const { name } = member['key'] as { name: string }
+  if (annotation.type === 'TSLiteralType') return true
   if (['TSStringKeyword', 'TSNumberKeyword', 'TSBooleanKeyword'].includes(annotation.type)) return plainNames.has(name)
   const list = listedType(annotation)
   const type = typeName(list ?? annotation)
   if (!type) return false
-  return list ? endsWithWord(`${type}s`, name) : endsWithWord(type, name)
+  return list ? carriesName(`${type}s`, name) : carriesName(type, name)
 }
 
 /** Type of the elements if `type` is `T[]` or `readonly T[]`. */
@@ -160,9 +165,10 @@ function typeName(type: Node): string | undefined {
   return type.type === 'TSTypeReference' ? (type['typeName'] as { name?: string }).name : undefined
 }
 
-/** Whether `type` is `name` in capitals, or a compound of which `name` is the last part: `instance` of `ServiceInstance`. */
-function endsWithWord(type: string, name: string): boolean {
-  return type.endsWith(`${name.charAt(0).toUpperCase()}${name.slice(1)}`)
+/** Whether `type` is `name` with a capital, or a compound that begins or ends with it: `ServiceInstance` carries `instance`. */
+function carriesName(type: string, name: string): boolean {
+  const word = `${name.charAt(0).toUpperCase()}${name.slice(1)}`
+  return type.endsWith(word) || new RegExp(`^${word}[A-Z]`).test(type)
 }
 
 /** Whether an earlier member has the same name: its docstring covers both. */

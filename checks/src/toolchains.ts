@@ -93,7 +93,7 @@ function listCases(binaries: Readonly<Record<string, string>>): readonly Case[] 
       name: `Node 20, ${name}`,
       command: node20,
       args: [`${name}.mjs`],
-      failsWith: 'is too old for the packages of @sd: they need Node 22.19 or newer',
+      failsWith: 'is too old for the @sd packages: they need Node 22.19 or newer',
     })),
   ]
 }

@@ -44,7 +44,7 @@ test('each port has endpoints and settings of its own', async () => {
 
 test('a port that no instance has is no instance, and the error says so', async () => {
   const client = world.client()
-  const failure = { code: 'SD_NO_INSTANCE', message: 'No instance of orders has a port named metrics, of 1 registered' }
+  const failure = { code: 'SD_NO_INSTANCE', message: 'No instance of orders has a port named metrics; 1 registered' }
   await expect(client.get('orders:metrics', '/')).rejects.toMatchObject(failure)
   await expect(client.fetch(serviceOrigin('orders:metrics'))).rejects.toMatchObject({ cause: failure })
   await world.registry.register({ service: 'orders', address: '127.0.0.1', port: 1, id: 'one', ports: { metrics: 1 } })

@@ -89,24 +89,24 @@ describe('checks', () => {
     ['Invalid o: got an array, want an object', () => checkObject('o', [])],
     ['Invalid a.b: unknown field, want one of c', () => checkKnownKeys('a', { b: 1 }, ['c'])],
     [
-      'Invalid timeout: unknown field, do you mean timeoutMs? Want one of name, timeoutMs',
+      'Invalid timeout: unknown field, did you mean timeoutMs? Want one of name, timeoutMs',
       () => checkKnownKeys('', { timeout: 1 }, ['name', 'timeoutMs']),
     ],
     [
-      'Invalid timeoutMS: unknown field, do you mean timeoutMs? Want one of name, timeoutMs',
+      'Invalid timeoutMS: unknown field, did you mean timeoutMs? Want one of name, timeoutMs',
       () => checkKnownKeys('', { timeoutMS: 1 }, ['name', 'timeoutMs']),
     ],
     [
-      'Invalid nmae: unknown field, do you mean name? Want one of timeoutMs, name',
+      'Invalid nmae: unknown field, did you mean name? Want one of timeoutMs, name',
       () => checkKnownKeys('', { nmae: 1 }, ['timeoutMs', 'name']),
     ],
     [
-      'Invalid sevice: unknown field, do you mean service? Want one of service',
+      'Invalid sevice: unknown field, did you mean service? Want one of service',
       () => checkKnownKeys('', { sevice: 1 }, ['service']),
     ],
-    ['Invalid check: unknown field, do you mean checks? Want one of checks', () => checkKnownKeys('', { check: 1 }, ['checks'])],
+    ['Invalid check: unknown field, did you mean checks? Want one of checks', () => checkKnownKeys('', { check: 1 }, ['checks'])],
     [
-      'Invalid endpoints: unknown field, do you mean servers? Want one of tls, servers',
+      'Invalid endpoints: unknown field, did you mean servers? Want one of tls, servers',
       () => checkKnownKeys('', { endpoints: ['a:1'] }, ['tls', 'servers']),
     ],
     ['Invalid endpoints: unknown field, want one of service', () => checkKnownKeys('', { endpoints: 1 }, ['service'])],
@@ -114,8 +114,8 @@ describe('checks', () => {
     ['Invalid options: got undefined, want an object', () => checkKnownKeys('', undefined as never, [])],
     ['Invalid a: got 5, want an object', () => checkKnownKeys('a', 5 as never, [])],
     ['Invalid 0: unknown field, want one of a', () => checkKnownKeys('', ['x'], ['a'])],
-    ['Invalid a: got "a promise", want what it resolves with: an await is missing', () => checkObject('a', Promise.resolve({}))],
-    ['Invalid a: got "a promise", want a function: an await is missing', () => checkFunction('a', Promise.resolve() as never)],
+    ['Invalid a: got "a promise", want its result (await the promise)', () => checkObject('a', Promise.resolve({}))],
+    ['Invalid a: got "a promise", want a function (await the promise)', () => checkFunction('a', Promise.resolve() as never)],
     [`Invalid t: got "${'x'.repeat(60)}…", want a string of at most 9 characters`, () => checkText('t', 'x'.repeat(100), 9)],
     ['Invalid t: got undefined, want a string of at most 9 characters', () => checkText('t', undefined, 9)],
   ])('%s', (message, run) => {

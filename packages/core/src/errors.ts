@@ -2,8 +2,8 @@ import { maskText } from './masking/masked-text.ts'
 import { describeOldRuntime } from './runtime.ts'
 
 /**
- * Stable error codes. Branch on these, never on a message. All packages use these alone; codes of your own begin with `X_`.
- * The origin is what `originOf` says of errors that carry none; a code that is not in the table is the peer's.
+ * Stable error codes. Branch on these, never on a message. All packages use only these codes; your own codes begin with
+ * `X_`. The origin is what `originOf` returns for errors that carry none. Codes outside the table have the origin `peer`.
  *
  * | code | meaning | retryable | origin |
  * |---|---|---|---|
@@ -12,16 +12,16 @@ import { describeOldRuntime } from './runtime.ts'
  * | `SD_ABORTED` | the caller's signal fired | no | caller |
  * | `SD_TIMEOUT` | one operation took longer than its own limit | yes | peer |
  * | `SD_DEADLINE_EXCEEDED` | the whole call ran out of time | no | caller |
- * | `SD_UNAVAILABLE` | the backend or peer can't be reached, or answered that it can't serve now | yes | network |
+ * | `SD_UNAVAILABLE` | the backend or peer can't be reached, or reported that it can't serve now | yes | network |
  * | `SD_NO_INSTANCE` | a service has no instance that may be called | yes | local |
  * | `SD_DENIED` | credentials are missing, wrong or not sufficient | no | peer |
  * | `SD_NOT_FOUND` | the named thing does not exist | no | peer |
- * | `SD_CONFLICT` | somebody else holds or changed the same thing | no | peer |
- * | `SD_MALFORMED` | data that came from outside can't be read | no | peer |
+ * | `SD_CONFLICT` | another process holds or changed the same thing | no | peer |
+ * | `SD_MALFORMED` | data from outside can't be read | no | peer |
  * | `SD_TOO_LARGE` | data exceeds a limit | no | caller |
  * | `SD_UNSUPPORTED` | the backend, runtime or library can't do this | no | local |
  * | `SD_REJECTED` | a policy (breaker, limit, bulkhead) refused the call | yes | local |
- * | `SD_HTTP_STATUS` | a response had an error status, and was asked for none | from 500 on | peer |
+ * | `SD_HTTP_STATUS` | a response had an error status, and the caller asked for an error | from 500 on | peer |
  * | `SD_LISTENER_FAILED` | a listener of the application threw or rejected; only reported, never thrown | no | local |
  * | `SD_MONITOR_FAILED` | a monitor of endpoints threw or rejected; only reported, never thrown | no | local |
  */
@@ -45,13 +45,19 @@ export type SdErrorCode =
   | 'SD_MONITOR_FAILED'
   | ExtensionCode
 
-/** A code of an adapter or application of your own. Its origin is the peer, and it is not retryable unless the error says so. */
+/** A code of your own adapter or application. Its origin is the peer, and it is not retryable unless the error says otherwise. */
 export type ExtensionCode = `X_${string}`
 
 /**
- * Whose doing an error was. `caller`: who makes the call, such as a request that can't be sent, a request body that fails, an abort, a
- * deadline that is too short. `local`: this process, such as a policy that refuses, no instance, a closed object. `network`: the way to
- * the peer. `peer`: the one that was called. Only the last two say anything about an instance.
+ * Who caused an error:
+ *
+ * - `caller`: the caller, for example with a request that can't be sent, a failing request body, an abort, or a deadline
+ *   that is too short
+ * - `local`: this process, for example a policy that refuses, no instance, or a closed object
+ * - `network`: the connection to the peer
+ * - `peer`: the endpoint that was called
+ *
+ * Only the last two say anything about an instance.
  */
 export type OutcomeOrigin = 'caller' | 'local' | 'network' | 'peer'
 
@@ -62,38 +68,39 @@ const retryableByDefault: ReadonlySet<SdErrorCode> = new Set<SdErrorCode>([
   'SD_REJECTED',
 ])
 
-/** What an {@link SdError} carries besides its code and message. */
+/** Options of an {@link SdError}. */
 export interface SdErrorOptions {
-  /** Whether the same operation may succeed later, unchanged. @default decided by the code, see {@link SdErrorCode} */
+  /** Whether the same operation may succeed later, unchanged. @default depends on the code, see {@link SdErrorCode} */
   readonly retryable?: boolean
-  /** The error that led to this one. */
+  /** The underlying error. */
   readonly cause?: unknown
-  /** Whose doing it was. @default decided by the code, see `originOf` */
+  /** Who caused the error. @default depends on the code, see `originOf` */
   readonly origin?: OutcomeOrigin
-  /** How long the other side asked to wait before the next attempt, in milliseconds. @default it did not say */
+  /** How long the other side asked to wait before the next attempt, in milliseconds. @default not specified */
   readonly retryAfterMs?: number | undefined
-  /** Path of the option or argument that is wrong, such as `endpoints[0].port`. */
+  /** Path of the invalid option or argument, such as `endpoints[0].port`. */
   readonly field?: string
 }
 
 const marker: unique symbol = Symbol.for('@sd/core/SdError') as never
 
 /**
- * The one error class of all packages. `instanceof SdError` also recognises errors of another installed copy of this package. Text in a message
- * that looks like a credential is masked, see `Masking.text`: an error of a library may have quoted it.
+ * The error class of all packages. `instanceof SdError` also recognises errors of another installed copy of this package.
+ * Text in a message that looks like a credential is masked, see `Masking.text`: the message may quote an error of a
+ * library.
  */
 export class SdError extends Error {
   /** Always `SdError`. */
   override readonly name: string = 'SdError'
-  /** What went wrong, stable across releases. */
+  /** What went wrong. Stable across releases. */
   readonly code: SdErrorCode
   /** Whether the same operation may succeed later, unchanged. */
   readonly retryable: boolean
-  /** Path of the option or argument that is wrong, for `SD_INVALID` and `SD_MALFORMED`. */
+  /** Path of the invalid option or argument, for `SD_INVALID` and `SD_MALFORMED`. */
   readonly field?: string
   /** How long the other side asked to wait before the next attempt, in milliseconds; see `delayBeforeRetry`. */
   readonly retryAfterMs?: number
-  /** Whose doing it was, where that was said; `originOf` knows it of every error. */
+  /** Who caused the error, if specified; `originOf` returns an origin for every error. */
   readonly origin?: OutcomeOrigin
 
   constructor(code: SdErrorCode, message: string, options: SdErrorOptions = {}) {
@@ -106,62 +113,63 @@ export class SdError extends Error {
     Object.defineProperty(this, marker, { value: true })
   }
 
-  /** Recognises errors of every installed copy of this package by a registered symbol. Subclasses are recognised as usual. */
+  /** Recognises errors of every installed copy of this package by a registered symbol. Subclasses use the ordinary check. */
   static override [Symbol.hasInstance](value: unknown): value is SdError {
     // biome-ignore lint/complexity/noThisInStatic: it is a subclass where one is asked about.
     if (this !== SdError) return super[Symbol.hasInstance](value)
     try {
       if (typeof value !== 'object' || value === null || (value as { [marker]?: unknown })[marker] !== true) return false
-      // A proxy may say yes to everything.
+      // A proxy can return `true` for every property.
       const { code, message } = value as { readonly code?: unknown; readonly message?: unknown }
       return typeof code === 'string' && typeof message === 'string'
     } catch {
-      // A proxy may refuse to be read.
+      // A proxy can throw on property access.
       return false
     }
   }
 }
 
 /**
- * Turns anything thrown into an {@link SdError}; an `SdError` is returned as it is.
+ * Turns any thrown value into an {@link SdError}. Returns an `SdError` unchanged.
  *
- * @param value what was caught
- * @param code code for what is not yet an `SdError`
- * @param context what was being done, put before the original message
+ * @param value the caught value
+ * @param code code for a value that is not an `SdError`
+ * @param context the operation, as a prefix of the original message
  */
 export function toSdError(value: unknown, code: SdErrorCode, context: string): SdError {
   if (value instanceof SdError) return value
   return new SdError(code, `${context}: ${describeThrown(value)}`, { cause: value })
 }
 
-/** Most characters of what was thrown that are quoted: some libraries put a whole document into a message. */
+/** Longest quote of a thrown value, in characters: some libraries put a whole document into a message. */
 const longestQuote = 10_000
 
-/** What a thrown value says: an error's message, or the value as a text; at most 10,000 characters. Never throws, whatever was thrown. */
+/** Describes a thrown value: the message of an error, or the value as a string; at most 10,000 characters. Never throws. */
 export function describeThrown(value: unknown): string {
   try {
     const text = value instanceof Error ? `${value.message}` : String(value)
     return text.length > longestQuote ? `${text.slice(0, longestQuote)}…` : text
   } catch {
-    return `a value of type ${typeof value} that has no text`
+    return `a value of type ${typeof value} that can't be converted to a string`
   }
 }
 
 /**
- * The error of an aborted operation. The signal's own reason becomes the `cause`.
+ * Creates the error of an aborted operation. The signal's reason becomes the `cause`.
  *
- * @param signal the signal that fired
- * @param what what was aborted, as the subject of the message
+ * @param signal the aborted signal
+ * @param what the operation, as the subject of the message
  */
 export function abortError(signal: AbortSignal, what: string): SdError {
   return new SdError('SD_ABORTED', `${what} was aborted`, { cause: signal.reason })
 }
 
-/** The error of an operation on a closed object. @param what the closed object, as the subject of the message */
+/** Creates the error of an operation on a closed object. @param what the object, as the subject of the message */
 export function closedError(what: string): SdError {
   return new SdError('SD_CLOSED', `${what} is closed`)
 }
 
-// Said here because every package loads this file first: an old Node would else fail somewhere in a library, with a message that says nothing.
+// Every package loads this file first. Without this check, an old Node would fail inside a library with a confusing
+// message.
 const oldRuntime = describeOldRuntime(globalThis.process?.versions)
 if (oldRuntime !== undefined) throw new SdError('SD_UNSUPPORTED', oldRuntime)

@@ -1,16 +1,16 @@
 import { checkName, invalidError } from './validate.ts'
 
 /**
- * Checks the name of a service: as `checkName`, and not a URL, which is the commonest mistake. @returns it
+ * Checks the name of a service like `checkName`, and rejects URLs, the most common mistake. @returns the name
  *
  * @param field path of the option or argument
- * @throws SdError `SD_INVALID` that names the field, and the name to write where a URL was given
+ * @throws SdError `SD_INVALID` that names the field; for a URL, with the name to use instead
  */
 export function checkServiceName(field: string, value: unknown): string {
   const name = checkName(field, value)
   const host = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(name)?.[1]
   if (host === undefined) return name
-  // User and password may stand before the host.
+  // The host may be preceded by user and password.
   const bare = host.replace(/^.*@/, '').replace(/:\d*$/, '')
   throw invalidError(
     field,
@@ -23,8 +23,9 @@ const plain = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
 const escaped = /~([0-9a-f]{2})/g
 
 /**
- * A name in letters, digits, `.`, `_`, `-` and `~`, for backends that give other characters a meaning: every other byte of its UTF-8 becomes
- * `~` and two hexadecimal digits, and so does a first character that is no letter or digit. Ordinary names stay as they are.
+ * Encodes a name with letters, digits, `.`, `_`, `-` and `~`, for backends in which other characters have a special
+ * meaning. Every other byte of its UTF-8 becomes `~` and two hexadecimal digits, as does a first character that is not a
+ * letter or digit. Ordinary names are unchanged.
  */
 export function escapeName(name: string): string {
   if (plain.test(name)) return name
@@ -37,7 +38,10 @@ export function escapeName(name: string): string {
   return result
 }
 
-/** The name that {@link escapeName} was given. What it never writes, such as another tool's name with a `~`, is returned as it is. */
+/**
+ * Decodes a name that {@link escapeName} encoded. Text that it never produces, such as another tool's name with a `~`, is
+ * returned unchanged.
+ */
 export function unescapeName(text: string): string {
   if (!text.includes('~')) return text
   const bytes = Buffer.from(

@@ -14,6 +14,5 @@ test.each([
 ] as readonly (readonly [Record<string, string> | undefined, boolean])[])('%j is too old: %s', (versions, isTooOld) => {
   const reason = describeOldRuntime(versions)
   expect(reason !== undefined).toBe(isTooOld)
-  if (isTooOld)
-    expect(reason).toBe(`Node ${versions?.['node']} is too old for the packages of @sd: they need Node 22.19 or newer`)
+  if (isTooOld) expect(reason).toBe(`Node ${versions?.['node']} is too old for the @sd packages: they need Node 22.19 or newer`)
 })

@@ -1,8 +1,9 @@
-/** The oldest Node that the packages run on. */
+/** The oldest supported version of Node. */
 const oldest = [22, 19] as const
 
 /**
- * Why this runtime is too old, in a sentence; `undefined` if it is not. Bun and Deno, which also name a version of Node, are taken as they are.
+ * Returns a message if this runtime is too old, otherwise `undefined`. Bun and Deno, which also report a Node version,
+ * are always accepted.
  *
  * @param versions as in `process.versions`
  */
@@ -10,5 +11,5 @@ export function describeOldRuntime(versions: Readonly<Record<string, string | un
   if (versions?.['node'] === undefined || versions['bun'] !== undefined || versions['deno'] !== undefined) return undefined
   const [major = 0, minor = 0] = versions['node'].split('.').map(Number)
   if (major > oldest[0] || (major === oldest[0] && minor >= oldest[1])) return undefined
-  return `Node ${versions['node']} is too old for the packages of @sd: they need Node ${oldest.join('.')} or newer`
+  return `Node ${versions['node']} is too old for the @sd packages: they need Node ${oldest.join('.')} or newer`
 }

@@ -74,7 +74,7 @@ describe('orders:admin', () => {
     expect(await refused()).toMatch(/^SD_NO_INSTANCE Unknown service orders:admin: /)
     await registry.register(plainSpec('orders', 1))
     await eventually(async () =>
-      expect(await refused()).toBe('SD_NO_INSTANCE No instance of orders has a port named admin, of 1 registered'),
+      expect(await refused()).toBe('SD_NO_INSTANCE No instance of orders has a port named admin; 1 registered'),
     )
   })
 

@@ -85,7 +85,7 @@ describe('first mistakes say what to write', () => {
     'want a URL such as consul://127.0.0.1:8500, or an object such as { type: "consul", servers: ["127.0.0.1:8500"] }'
   test.each([
     [new URL('consul://h:1'), 'Invalid registry: got "a URL object"'],
-    [Promise.resolve('memory:'), 'Invalid registry: got "a promise", want what it resolves with: an await is missing'],
+    [Promise.resolve('memory:'), 'Invalid registry: got "a promise", want its result (await the promise)'],
     [{}, 'Invalid type: got undefined, want one of consul, etcd'],
     [undefined, `Invalid registry: got undefined, ${wanted}: is the variable set from which it comes?`],
     [null, `Invalid registry: got null, ${wanted}`],

@@ -43,7 +43,7 @@ function readConfig(config: unknown): RegistryConfig {
   }
   if (typeof Reflect.get(config, 'getInstances') === 'function')
     throw invalidError('registry', 'a registry that is built already', wanted)
-  if (config instanceof Promise) throw invalidError('registry', 'a promise', 'what it resolves with: an await is missing')
+  if (config instanceof Promise) throw invalidError('registry', 'a promise', 'its result (await the promise)')
   if (config instanceof URL) throw invalidError('registry', 'a URL object', `${wanted}: give its href`)
   const type: unknown = Reflect.get(config, 'type')
   if (type === undefined) throw invalidError('type', type, `one of ${Object.keys(adapters).join(', ')}`)

@@ -1,10 +1,10 @@
 import { checkDuration, checkNumber } from '../validate.ts'
 
-/** How the delay between attempts grows. */
+/** Options of {@link createBackoff}. */
 export interface BackoffOptions {
-  /** Largest first delay, in milliseconds. @default 200 */
+  /** Upper limit of the first delay, in milliseconds. @default 200 */
   readonly baseMs?: number
-  /** Largest delay, in milliseconds. @default 15_000 */
+  /** Upper limit of every delay, in milliseconds. @default 15_000 */
   readonly maxMs?: number
   /** Growth per attempt. @default 2 */
   readonly factor?: number
@@ -12,17 +12,18 @@ export interface BackoffOptions {
   readonly random?: () => number
 }
 
-/** Delays of successive attempts. */
+/** A sequence of growing delays between attempts. */
 export interface Backoff {
-  /** The next delay in milliseconds. */
+  /** Returns the next delay in milliseconds. */
   next(): number
-  /** Starts over after a success. */
+  /** Restarts the sequence. Call it after a success. */
   reset(): void
 }
 
 /**
- * Exponential backoff with jitter: the n-th delay is drawn evenly from the upper half of `min(maxMs, baseMs × factor^n)`
- * ("equal jitter"), so that clients which lost one server at the same moment don't return together, and none returns at once.
+ * Exponential backoff with equal jitter: the n-th delay is a random value in the upper half of `min(maxMs, baseMs ×
+ * factor^n)`. Clients that lost a server at the same moment therefore reconnect at different times, and none reconnects
+ * immediately.
  *
  * @see https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
  */
@@ -44,7 +45,7 @@ export function createBackoff(options: BackoffOptions = {}): Backoff {
   }
 }
 
-/** A time, more or less by at most a tenth, at random: so that what began together does not stay in step. */
+/** Returns `durationMs` changed at random by up to a tenth, so that timers that started together do not stay in step. */
 export function spread(durationMs: number): number {
   return durationMs * (0.9 + Math.random() * 0.2)
 }

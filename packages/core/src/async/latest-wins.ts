@@ -1,27 +1,27 @@
-/** The writing side and the reading side of a stream that holds at most one unread value. */
+/** A stream that holds at most one unread value, with its writing and its reading side. */
 export interface LatestWins<T> extends AsyncIterableIterator<T> {
-  /** Offers a value. It replaces an unread one. */
+  /** Offers a value. It replaces the unread one, if any. */
   offer(value: T): void
-  /** Ends the stream with an error, at once: an unread value is dropped. */
+  /** Ends the stream immediately with an error. An unread value is dropped. */
   fail(error: unknown): void
-  /** Ends the stream, at once: an unread value is dropped. */
+  /** Ends the stream immediately. An unread value is dropped. */
   end(): void
-  /** Ends the stream from the reader's side; settles at once even while a `next` is pending. */
+  /** Ends the stream from the reader's side. Settles at once, even while a `next` is pending. */
   return(): Promise<IteratorResult<T>>
 }
 
 /** Options of {@link createLatestWins}. */
 export interface LatestWinsOptions<T> {
-  /** Whether two values say the same; what equals the last one read is not handed out again. @default `Object.is` */
+  /** Whether two values are equal. A value equal to the last one read is not delivered. @default `Object.is` */
   readonly equals?: (a: T, b: T) => boolean
-  /** Called once when the stream ended, whoever ended it. */
+  /** Called once when the stream ends, from either side. */
   readonly onEnd?: () => void
 }
 
 /**
- * A stream for values of which only the newest matters, such as snapshots and configuration: a slow reader skips
- * intermediate values instead of making a queue grow. Not an async generator, because `return()` on one of those hangs while
- * a `next()` is pending.
+ * Creates a stream for values of which only the newest matters, such as snapshots and configuration. A slow reader skips
+ * intermediate values, so no queue grows. It is not an async generator because `return()` of a generator hangs while a
+ * `next()` is pending.
  */
 export function createLatestWins<T>(options: LatestWinsOptions<T> = {}): LatestWins<T> {
   const { equals = Object.is, onEnd } = options

@@ -60,7 +60,7 @@ test('arguments go through, and a result is dropped', () => {
 test.each([
   ['nothing', undefined, 'undefined'],
   ['a symbol', Symbol('a'), 'Symbol(a)'],
-  ['an object without a prototype', Object.create(null), 'a value of type object that has no text'],
+  ['an object without a prototype', Object.create(null), "a value of type object that can't be converted to a string"],
   [
     'an error whose message throws',
     Object.defineProperty(new Error('a'), 'message', {
@@ -68,9 +68,9 @@ test.each([
         throw bug
       },
     }),
-    'a value of type object that has no text',
+    "a value of type object that can't be converted to a string",
   ],
-  ['a revoked proxy', revoked(), 'a value of type object that has no text'],
+  ['a revoked proxy', revoked(), "a value of type object that can't be converted to a string"],
 ])('%s can be thrown', (_, thrown, text) => {
   const report = vi.fn<(error: SdError) => void>()
   guardListener(

@@ -1,17 +1,17 @@
 import { describeThrown, SdError } from '../errors.ts'
 
-/** How often one listener that fails is warned of where no one else is told, in milliseconds. */
+/** Shortest time between two warnings about one failing listener without a `report` function, in milliseconds. */
 const warnEveryMs = 60_000
 
 /**
- * Wraps a listener so that its failures stay its own: what it throws, and what a promise that it returns rejects with, goes to `report`.
- * The function that this returns never throws, and returns nothing. Every listener that an application hands to a package is called
- * through it, because one that fails would otherwise end the process, or keep other listeners from being called.
+ * Wraps a listener so that its failures stay isolated. An exception, or the rejection of a promise that the listener
+ * returns, goes to `report`. The returned function never throws and returns nothing. Packages call every application
+ * listener through it: otherwise a failing listener could end the process or keep other listeners from being called.
  *
  * @param what the listener, as the subject of the message, such as `listener of orders`
  * @param listener called with all arguments
- * @param report gets an error `SD_LISTENER_FAILED` whose `cause` is what the listener failed with. If it fails too, a warning is emitted.
- *   @default emits a process warning, at most one a minute for each listener
+ * @param report receives an `SD_LISTENER_FAILED` error whose `cause` is the failure. If it fails too, a warning is
+ * emitted. @default emits a process warning, at most one per minute and listener
  */
 export function guardListener<Arguments extends readonly unknown[]>(
   what: string,
@@ -41,7 +41,7 @@ export function guardListener<Arguments extends readonly unknown[]>(
   return (...values) => {
     try {
       const result = listener(...values)
-      // What only looks like a promise is awaited too: it may fail as well.
+      // Thenables are awaited too, because they can also reject.
       if (isThenable(result)) Promise.resolve(result).then(undefined, fail)
     } catch (error) {
       fail(error)

@@ -1,24 +1,24 @@
-/** How often it is looked whether this process runs, while anything wants to know, in milliseconds. */
+/** Interval at which the event loop is checked while a follower is busy, in milliseconds. */
 const tickMs = 20
-/** From here on a timer that is late says that this process stood still, in milliseconds. */
+/** Delay of a timer from which this process has stood still, in milliseconds. */
 const lateMs = 20
 
-/** What wants to know how long this process stands still. */
+/** An object that needs to know how long this process stands still. */
 export interface LoopFollower {
-  /** Whether it still does. Asked at every tick: once it says no, it has to follow again. */
+  /** Whether it still needs to know. Read at every tick; once it is false, the follower has to call `followLoop` again. */
   readonly isBusy: boolean
 }
 
 const followers = new Set<LoopFollower>()
 let timer: ReturnType<typeof setInterval> | undefined
-/** By which timers it ticks: tests put others in their place, and what was set by the old ones never fires. */
+/** The `setInterval` that started the timer. Fake timers in tests replace it, and a timer of the old one never fires. */
 let timers: typeof setInterval | undefined
 let tickedAt = 0
 let stoodStill = 0
 
 /**
- * Has the time counted for which this process stands still, because something blocks its event loop or the machine gives it no processor. One timer for all who
- * follow; it keeps nothing alive, and ends with the last of them.
+ * Measures how long this process stands still, because something blocks its event loop or the machine gives it no
+ * processor. All followers share one timer. It does not keep the process alive, and it stops after the last follower.
  */
 export function followLoop(follower: LoopFollower): void {
   if (timers !== globalThis.setInterval) followers.clear()
@@ -31,8 +31,8 @@ export function followLoop(follower: LoopFollower): void {
 }
 
 /**
- * For how long this process has stood still while it was followed, in milliseconds: the difference of two readings is what went by in vain between
- * them. A loop that is always a little late has not stood still.
+ * Returns how long this process has stood still while it was followed, in milliseconds. The difference of two readings is
+ * the standstill between them. A loop that is always a little late has not stood still.
  */
 export function readStandstillMs(nowMs: number): number {
   if (timer === undefined || timers !== globalThis.setInterval) return stoodStill
@@ -51,10 +51,11 @@ function tick(): void {
 }
 
 /**
- * Judges that a time limit is over. A timer that is late fires before what came in meanwhile was read: then it is read first, so that a response that
- * lies ready is no timeout.
+ * Runs `judge`, which decides whether a time limit has passed. A late timer fires before the process has read the data
+ * that arrived in the meantime. In that case the data is read first, so that a response that has already arrived does not
+ * become a timeout.
  *
- * @param dueAtMs when the timer was to fire, by `performance.now()`
+ * @param dueAtMs when the timer should have fired, by `performance.now()`
  */
 export function judgeLimit(dueAtMs: number, nowMs: number, judge: () => void): void {
   if (nowMs - dueAtMs >= lateMs && typeof setImmediate === 'function') setImmediate(judge)

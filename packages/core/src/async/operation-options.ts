@@ -1,5 +1,5 @@
-/** Options of every operation that waits. */
+/** Options of every asynchronous operation. */
 export interface OperationOptions {
-  /** Ends the wait: the operation rejects with `SD_ABORTED`, a watch ends. */
+  /** Cancels the operation, which then rejects with `SD_ABORTED`. A watch ends. */
   readonly signal?: AbortSignal | undefined
 }

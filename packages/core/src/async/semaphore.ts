@@ -1,19 +1,25 @@
 import { abortError } from '../errors.ts'
 
-/** Lets only so many in at once; the others wait in the order in which they came. */
+/** Limits how many callers hold a place at once. The others wait in order of arrival. */
 export interface Semaphore {
-  /** Waits for a place. @returns a function that gives it back, to be called once @throws SdError `SD_ABORTED` when the signal fires first */
+  /**
+   * Waits for a place. @returns a function that releases it; call it once @throws SdError `SD_ABORTED` if the signal
+   * aborts first
+   */
   acquire(signal: AbortSignal): Promise<() => void>
-  /** Runs `operation` in a place. @throws SdError `SD_ABORTED` when the signal fires while it waits, else what `operation` throws */
+  /**
+   * Runs `operation` while holding a place. @throws SdError `SD_ABORTED` if the signal aborts during the wait; otherwise
+   * what `operation` throws
+   */
   run<T>(signal: AbortSignal, operation: () => Promise<T>): Promise<T>
 }
 
-/** Makes a semaphore. The signals of those who wait bound its queue: give each a limit in time. */
+/** Creates a semaphore. Its queue is bounded only by the callers' signals, so give each call a time limit. */
 export function createSemaphore(places: number): Semaphore {
   const waiting = new Set<() => void>()
   let free = places
 
-  /** Hands the place over to who has waited longest. */
+  /** Passes the place to the caller that has waited longest. */
   function release(): void {
     const [next] = waiting
     if (next) next()
@@ -22,7 +28,7 @@ export function createSemaphore(places: number): Semaphore {
 
   function acquire(signal: AbortSignal): Promise<() => void> {
     return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(abortError(signal, 'waiting in line'))
+      if (signal.aborted) return reject(abortError(signal, 'waiting in the queue'))
       if (free > 0) {
         free--
         return resolve(release)
@@ -34,7 +40,7 @@ export function createSemaphore(places: number): Semaphore {
       }
       function leave(): void {
         waiting.delete(enter)
-        reject(abortError(signal, 'waiting in line'))
+        reject(abortError(signal, 'waiting in the queue'))
       }
       waiting.add(enter)
       signal.addEventListener('abort', leave, { once: true })

@@ -1,22 +1,25 @@
 import { SdError } from '../errors.ts'
 import type { Backoff } from './backoff.ts'
 
-/** Header fields as `@sd/client`, undici, Node or `fetch` give them; names in lower case, unless it is a `Headers`. */
+/** Header fields as `@sd/client`, undici, Node or `fetch` provide them. Names are in lower case, except in a `Headers` object. */
 export type ReadableHeaders =
   | { get(name: string): string | null }
   | Readonly<Record<string, string | readonly string[] | undefined>>
 
-/** What a server says about trying again. */
+/** Result of `readServerDelay` for a server that does not want another attempt. */
 const NEVER_RETRY = -1
 
-// RFC 9110, 5.6.7: the preferred format and the two obsolete ones; asctime's lacks the zone. Date.parse alone takes nearly anything.
+// RFC 9110, section 5.6.7: the preferred format and the two obsolete ones; asctime has no zone. `Date.parse` alone
+// accepts too much.
 const httpDate = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? .*\d\d:\d\d:\d\d(?: GMT| \d{4})$/
 
 /**
- * How long a server asks to wait before the next attempt: `grpc-retry-pushback-ms`, or else `Retry-After` in seconds or as HTTP date. A
- * date counts from the server's own `Date`, so that its clock need not be ours.
+ * Returns how long a server asks clients to wait before the next attempt: `grpc-retry-pushback-ms`, otherwise
+ * `Retry-After` in seconds or as an HTTP date. A date is relative to the server's own `Date` header, so the two clocks
+ * need not agree.
  *
- * @returns milliseconds; -1 if it asks not to try again (a pushback that is negative or can't be read); `undefined` if it says nothing
+ * @returns milliseconds; -1 if the server asks for no further attempt (a pushback that is negative or unreadable);
+ * `undefined` without either header
  * @see https://github.com/grpc/proposal/blob/master/A6-client-retries.md#pushback
  */
 export function readServerDelay(headers: ReadableHeaders): number | undefined {
@@ -30,13 +33,14 @@ export function readServerDelay(headers: ReadableHeaders): number | undefined {
   return Math.max(0, at - (parseHttpDate(readField(headers, 'date') ?? '') ?? Date.now()))
 }
 
-/** Longest that a server is obeyed, in milliseconds: one that asks for a day must not silence us for a day. */
+/** Longest delay that is honoured, in milliseconds. A server that asks for a day must not block a client for a day. */
 const longestDelayMs = 3_600_000
 
 /**
- * How long to wait before something is tried again: as long as the server asked for, up to an hour, and at least the next delay of the backoff.
+ * Returns how long to wait before the next attempt: what the server asked for, up to an hour, but at least the next delay
+ * of the backoff.
  *
- * @param error what the attempt failed with; `SdError.retryAfterMs` is what the server asked for
+ * @param error the error of the attempt; `SdError.retryAfterMs` is what the server asked for
  * @returns milliseconds
  */
 export function delayBeforeRetry(backoff: Backoff, error: unknown): number {

@@ -3,8 +3,9 @@ import { abortError, SdError } from '../errors.ts'
 /**
  * Waits.
  *
- * @param keepsAlive whether the wait keeps the process alive, as that for the return of a backend does; false by default
- * @throws SdError `SD_ABORTED` as soon as the signal fires
+ * @param keepsAlive whether the timer keeps the process alive; false by default. Set it while waiting for a backend to
+ * come back.
+ * @throws SdError `SD_ABORTED` as soon as the signal aborts
  */
 export function sleep(durationMs: number, signal?: AbortSignal, keepsAlive: boolean = false): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -22,7 +23,7 @@ export function sleep(durationMs: number, signal?: AbortSignal, keepsAlive: bool
   })
 }
 
-/** Waits for a promise for at most `limitMs`. @returns whether it settled in time @throws what it rejected with in time */
+/** Waits at most `limitMs` for a promise. @returns whether it settled in time @throws the rejection, if it came in time */
 export async function settlesWithin(promise: Promise<unknown>, limitMs: number): Promise<boolean> {
   const over = new AbortController()
   try {
@@ -32,15 +33,16 @@ export async function settlesWithin(promise: Promise<unknown>, limitMs: number):
   }
 }
 
-/** Resolves once the signal fires; never rejects. */
+/** Resolves when the signal aborts; never rejects. */
 export function untilAborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve()
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 }
 
 /**
- * Runs `operation` with a signal that fires with the first of several, and once it has ended: what it opened can hang on it. Unlike `AbortSignal.any` it leaves nothing on those that live on:
- * Node 22 keeps some memory for every such signal.
+ * Runs `operation` with a signal that aborts when any of `signals` aborts or when the operation settles, so that
+ * resources can be tied to it. Unlike `AbortSignal.any`, it leaves nothing behind on long-lived signals: Node 22 retains
+ * memory for each combined signal.
  */
 export async function withAnySignal<T>(
   signals: readonly (AbortSignal | undefined)[],
@@ -65,17 +67,18 @@ export async function withAnySignal<T>(
 export interface TimeoutOptions {
   /** Limit in milliseconds. @default no limit but the signal */
   readonly timeoutMs?: number | undefined
-  /** What is being done, as the subject of the error's message. */
+  /** The operation, as the subject of the error message. */
   readonly what: string
-  /** The caller's own signal. */
+  /** The caller's signal. */
   readonly signal?: AbortSignal | undefined
 }
 
 /**
- * Runs `operation` with a signal that fires on the limit or when the caller aborts, and settles at that moment even if the
- * operation ignores its signal. A late result is dropped.
+ * Runs `operation` with a signal that aborts at the time limit or when the caller aborts. Settles at that moment even if
+ * the operation ignores its signal; a late result is dropped.
  *
- * @throws SdError `SD_TIMEOUT` at the limit, `SD_ABORTED` when the caller's signal fires, else whatever `operation` throws
+ * @throws SdError `SD_TIMEOUT` at the limit, `SD_ABORTED` if the caller's signal aborts; otherwise what `operation`
+ * throws
  */
 export function withTimeout<T>(options: TimeoutOptions, operation: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const { timeoutMs, what, signal } = options
@@ -95,7 +98,7 @@ export function withTimeout<T>(options: TimeoutOptions, operation: (signal: Abor
       controller.abort(error)
     }
     signal?.addEventListener('abort', onAbort, { once: true })
-    // An async function, so that what throws at once lets go of the timer too.
+    // An async function, so that a synchronous exception also clears the timer.
     const run = async (): Promise<T> => operation(controller.signal)
     run().then(
       (value) => {

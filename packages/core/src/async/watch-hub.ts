@@ -6,45 +6,45 @@ import { delayBeforeRetry } from './server-delay.ts'
 import { sleep } from './timers.ts'
 import type { Watched } from './watched.ts'
 
-/** What one session of watching works with. */
+/** What a watch session works with. */
 export interface WatchSession<T> {
-  /** Hands the full value to all consumers. */
+  /** Passes the full value to all consumers. */
   readonly offer: (value: T) => void
-  /** The last value offered in this or an earlier session. */
+  /** Returns the last value offered in this or an earlier session. */
   readonly previous: () => T | undefined
-  /** Fires when nobody watches any more, and once the session has ended: what it opened can hang on it. */
+  /** Aborts when the last consumer leaves and when the session ends, so that resources can be tied to it. */
   readonly signal: AbortSignal
 }
 
-/** What an adapter provides to a {@link WatchHub}. */
+/** Options of {@link createWatchHub}. */
 export interface WatchHubOptions<T> {
   /** Name of the owner, for messages. */
   readonly name: string
   /**
-   * One session of watching `key`: lists, offers the full value, and offers it again whenever it may have changed, until
-   * `signal` fires. It throws when the source is lost; the hub then marks the value stale and starts a new session, which
-   * lists again. An error that is not retryable ends the watch of every consumer.
+   * Runs one watch session of `key`: it lists, offers the full value, and offers it again whenever it may have changed,
+   * until `signal` aborts. It throws when the source becomes unreachable. The hub then marks the value stale and starts a
+   * new session, which lists again. An error that is not retryable ends the watch of every consumer.
    */
   readonly session: (key: string, session: WatchSession<T>) => Promise<void>
   /** Delays between sessions. */
   readonly backoff?: BackoffOptions
-  /** Told when a key is lost, and when it is back. */
+  /** Called with an error when the source of a key becomes unreachable, and without one when it is reachable again. */
   readonly onStaleness?: (key: string, error: SdError | undefined) => void
 }
 
 /** Shares one backend watch per key among any number of consumers. */
 export interface WatchHub<T> {
-  /** A watch of `key`, with the semantics of `Discoverer.watch`. */
+  /** Watches `key`, with the semantics of `Discoverer.watch`. */
   watch(key: string, options?: OperationOptions): AsyncIterable<Watched<T>>
-  /** Number of keys that are being watched. */
+  /** Number of watched keys. */
   readonly size: number
-  /** Ends every watch and waits until their sessions returned. Idempotent. */
+  /** Ends every watch and waits for the sessions to return. Idempotent. */
   close(): Promise<void>
 }
 
-/** A session that lists and ends sooner than this is a short one, in milliseconds. */
+/** A session that lists and then ends before this time is short, in milliseconds. */
 const shortestSessionMs = 1_000
-/** Longest delay after short sessions that follow each other, in milliseconds. */
+/** Upper limit of the delay after consecutive short sessions, in milliseconds. */
 const longestShortDelayMs = 2_000
 
 interface Topic<T> {
@@ -54,8 +54,9 @@ interface Topic<T> {
 }
 
 /**
- * The one watch loop of all adapters: latest wins, deduplicated, shared per key, restarted with jittered backoff, stale while
- * the source is away. An adapter writes a single session and throws when it breaks.
+ * Creates the watch loop that all adapters use. It delivers the latest value without duplicates, shares one session per
+ * key, restarts it with jittered backoff, and marks values stale while the source is unreachable. An adapter writes a
+ * single session that throws when it breaks.
  */
 export function createWatchHub<T>(options: WatchHubOptions<T>): WatchHub<T> {
   const { name, session, onStaleness } = options
@@ -118,7 +119,7 @@ export function createWatchHub<T>(options: WatchHubOptions<T>): WatchHub<T> {
         signal.removeEventListener('abort', end)
         controller.abort()
       }
-      // One that lists and ends at once, again and again, would keep the backend busy with lists.
+      // A source that lists and fails at once, again and again, would otherwise cause a steady load of lists.
       const isShort = isKnown && performance.now() - startedAt < shortestSessionMs
       if (!isShort) whenShort.reset()
       const delayMs = Math.max(delayBeforeRetry(backoff, error), isShort ? whenShort.next() : 0)

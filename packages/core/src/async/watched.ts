@@ -1,17 +1,17 @@
 import type { SdError } from '../errors.ts'
 
-/** Since when, and why, a watched value may be out of date. */
+/** Since when and why a watched value may be out of date. */
 export interface Staleness {
-  /** When the source was lost, in epoch milliseconds. */
+  /** When the source became unreachable, in Unix milliseconds. */
   readonly since: number
-  /** What happened first. */
+  /** The first error. */
   readonly error: SdError
 }
 
-/** One step of a watch: everything that is known now. */
+/** One step of a watch: the complete current state. */
 export interface Watched<T> {
-  /** The last value that the source gave; absent until it gave one. */
+  /** The last value from the source; absent before the first. */
   readonly value?: T
-  /** Present while the source is away. */
+  /** Present while the source is unreachable. */
   readonly stale?: Staleness
 }

@@ -1,13 +1,13 @@
-/** Draws an index in proportion to its weight, in constant time. */
+/** Table to draw an index in proportion to its weight, in constant time. */
 export interface AliasTable {
-  /** Share of column i that is i's own; the rest is `alias[i]`'s. */
+  /** Share of column i that belongs to index i; the rest belongs to `alias[i]`. */
   readonly threshold: Float64Array
-  /** Who has the rest of a column. */
+  /** Index that owns the remainder of each column. */
   readonly alias: Uint32Array
 }
 
 /**
- * Vose's alias table in O(n); `undefined` where every weight is the same, so that none is needed.
+ * Creates Vose's alias table in O(n). Returns `undefined` if all weights are equal, because no table is needed then.
  *
  * @see https://www.keithschwarz.com/darts-dice-coins/
  */
@@ -29,12 +29,12 @@ export function createAliasTable(weights: Float64Array): AliasTable | undefined 
     if (rest < 1) small.push(more)
     else large.push(more)
   }
-  // What is left differs from 1 by rounding only.
+  // The remaining entries differ from 1 only by rounding.
   for (const index of [...small, ...large]) threshold[index] = 1
   return { threshold, alias }
 }
 
-/** The index at `position`, a number from 0 to below the length of the table. */
+/** Returns the index at `position`, which is at least 0 and below the length of the table. */
 export function drawIndex({ threshold, alias }: AliasTable, position: number): number {
   const column = Math.floor(position)
   return position - column < (threshold[column] as number) ? column : (alias[column] as number)

@@ -1,46 +1,46 @@
 import type { HeaderFields } from '../call/call.ts'
 import type { Endpoint } from './endpoint.ts'
 
-/** What a picker chooses from: the endpoints that may get traffic and their effective weights. Not changed after it was made. */
+/** The endpoints a picker chooses from, with their effective weights. Immutable. */
 export interface EndpointView {
-  /** The endpoints. */
   readonly endpoints: readonly Endpoint[]
-  /** Effective weight per endpoint, same order; 0 gets no traffic. */
+  /** Effective weight of each endpoint, in the same order. An endpoint with weight 0 gets no traffic. */
   readonly weights: Float64Array
-  /** Grows with every view of one cluster. */
+  /** Increases with every view of a cluster. */
   readonly epoch: number
   /**
-   * All endpoints of which the view was made, those that are out included: for balancers that spill over by the share that is in.
+   * All endpoints the view was built from, including those that are out. Spill-over balancers compute the available share
+   * from it.
    *
    * @default `endpoints`
    */
   readonly candidates?: readonly Endpoint[]
 }
 
-/** What a picker may know of the request. The client passes its own call object: a pick allocates nothing. */
+/** The part of a request that a picker can use. The client passes its own call object, so a pick allocates nothing. */
 export interface PickRequest {
-  /** Endpoints that this call has tried already; they are not picked again. */
+  /** Endpoints that this call has already tried. They are not picked again. */
   readonly attempted?: readonly Endpoint[] | undefined
-  /** What consistent hashing hashes, such as a user id. */
+  /** The key for consistent hashing, such as a user id. */
   readonly hashKey?: string | undefined
   /**
-   * Whether the request may be sent again if it fails. A trial of an endpoint that could not be reached is left to such a request, where
-   * one comes soon. @default true
+   * Whether the request may be sent again if it fails. Trials of an unreachable endpoint are reserved for such requests
+   * where they are frequent enough. @default true
    */
   readonly repeatable?: boolean | undefined
-  /** Whether it is only asked if there is any: what is picked is not attempted. @default false */
+  /** Whether this pick only checks if an endpoint is available, without an attempt. @default false */
   readonly isProbe?: boolean | undefined
 }
 
 /** Picks one endpoint per request. */
 export interface Picker {
-  /** An available endpoint of positive weight that was not attempted, or `undefined` if there is none. */
+  /** Returns an available endpoint with a positive weight that was not attempted, or `undefined`. */
   pick(request: PickRequest): Endpoint | undefined
-  /** Told when an endpoint's `active` or `available` changed, where the picker keeps something that depends on it. */
+  /** Called when `active` or `available` of an endpoint changed. Pickers implement it if they keep state that depends on them. */
   changed?(endpoint: Endpoint): void
   /**
-   * Told of the head of every response, where the picker learns from it, such as the cookie that begins a session. On the request path: it must be
-   * quick, and must not throw.
+   * Called with the head of every response. Pickers implement it if they learn from headers, such as a cookie that starts
+   * a session. It is on the request path: it must be fast and must not throw.
    */
   answered?(endpoint: Endpoint, headers: HeaderFields): void
 }
@@ -52,7 +52,8 @@ export interface Balancer {
   /**
    * Builds a picker for a view.
    *
-   * @param previous the picker before, made by the same balancer, so that a rotation carries on and a ring is changed incrementally
+   * @param previous the previous picker of the same balancer, so that a rotation continues and a ring is updated
+   * incrementally
    */
   createPicker(view: EndpointView, previous?: Picker): Picker
 }
@@ -68,8 +69,8 @@ export function isPickable(view: EndpointView, index: number, request: PickReque
 }
 
 /**
- * The first endpoint that may be picked, from `start` on and around: what a picker falls back to when its first choice is not
- * available. `undefined` if there is none.
+ * Returns the first endpoint that may be picked, starting at `start` and wrapping around, or `undefined`. Pickers fall
+ * back to it when their first choice is not available.
  */
 export function scanPickable(view: EndpointView, start: number, request: PickRequest): Endpoint | undefined {
   const { length } = view.endpoints

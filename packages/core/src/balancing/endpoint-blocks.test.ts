@@ -64,25 +64,23 @@ describe('why there is no instance', () => {
     expect(describeNoInstance({ ...explanation, isUnknown: true })).toMatch(/^Unknown service orders: /)
     expect(describeNoInstance(explanation)).toBe('No instance of orders is registered')
     expect(describeNoInstance({ ...explanation, service: 'orders:admin', isUnknown: true, withoutPort: 2 })).toBe(
-      'No instance of orders has a port named admin, of 2 registered',
+      'No instance of orders has a port named admin; 2 registered',
     )
     expect(describeNoInstance({ ...explanation, staleSince: Date.now() - 3_000 })).toMatch(/\(registry unreachable for 3 s\)$/)
   })
 
   test.each(['orders:8080', '10.0.0.1', '10.0.0.1:80', '/orders'])('%s is most likely an address', (service) => {
-    expect(describeNoInstance({ ...explanation, service, isUnknown: true })).toMatch(/; a service is called by its name alone/)
+    expect(describeNoInstance({ ...explanation, service, isUnknown: true })).toMatch(/; use the name of a service/)
   })
 
   test.each([
-    ['filter', '1 dropped by the filter'],
-    ['weight', '1 of weight 0'],
-    ['subset', '1 outside of the subset'],
-    ['priority', '1 of a lower priority'],
+    ['filter', '1 excluded by the filter'],
+    ['weight', '1 with weight 0'],
+    ['subset', '1 outside the subset'],
+    ['priority', '1 with a lower priority'],
   ] as const)('none is out, but the %s drops it', (dropped, text) => {
     const endpoints = [{ endpoint: createEndpoint(instance), weight: 0, dropped, outs: [] }]
-    expect(describeNoInstance({ ...explanation, endpoints })).toBe(
-      `No instance of orders may get traffic, of 1 registered: ${text}`,
-    )
+    expect(describeNoInstance({ ...explanation, endpoints })).toBe(`No instance of orders may get traffic; 1 registered: ${text}`)
   })
 
   test('so many are out, and why', () => {
@@ -101,7 +99,7 @@ describe('why there is no instance', () => {
       out('unreachable'),
     ]
     expect(describeNoInstance({ ...explanation, endpoints })).toBe(
-      'No instance of orders may get traffic, of 5 registered: 2 ejected: checks: down, 1 draining, 1 isolated, and other reasons',
+      'No instance of orders may get traffic; 5 registered: 2 ejected: checks: down, 1 draining, 1 isolated, and other reasons',
     )
   })
 })

@@ -1,8 +1,15 @@
 /**
- * Why an endpoint is out. `unhealthy` by its own or its registry's word, `draining`: those two come with the instance. The others are blocks:
- * `ejected` by a monitor, `breaker`: its circuit breaker is open, `isolated`: a breaker was told to refuse everything, `unreachable`: it
- * could not be connected or did not answer in time, `failing`: it failed several times in a row, `retry-after`: it said when to come back,
- * `removed`: it is not listed any more, `blocked`: another reason.
+ * Why an endpoint is out. `unhealthy` (reported by the instance or its registry) and `draining` come with the instance.
+ * The others are blocks:
+ *
+ * - `ejected`: a monitor ejected it
+ * - `breaker`: its circuit breaker is open
+ * - `isolated`: its circuit breaker was isolated and refuses everything
+ * - `unreachable`: a connection failed, or no response came in time
+ * - `failing`: several attempts failed in a row
+ * - `retry-after`: it said when to try again
+ * - `removed`: it is no longer listed
+ * - `blocked`: another reason
  */
 export type OutReason =
   | 'unhealthy'
@@ -18,40 +25,44 @@ export type OutReason =
 
 /** Why an endpoint is out, since when, and until when. */
 export interface EndpointOut {
-  /** The kind of reason. */
   readonly reason: OutReason
-  /** More about it, for people. */
+  /** Details for people. */
   readonly detail?: string | undefined
   /** Since when, in Unix milliseconds. */
   readonly since: number
-  /** Until when, in Unix milliseconds; absent where that is not known. */
+  /** Until when, in Unix milliseconds; absent if that is not known. */
   readonly until?: number | undefined
 }
 
 /** A reason that keeps an endpoint from being picked. */
 export interface EndpointBlock extends EndpointOut {
-  /** Who blocks it, such as the name of a monitor. */
+  /** What blocks it, such as the name of a monitor. */
   readonly by: string
-  /** Whether it may be picked once all the same, to see whether it has recovered. */
+  /** Whether it may be picked once nevertheless, to find out whether it has recovered. */
   readonly isTrial: boolean
 }
 
-/** What a block is for; see {@link EndpointBlock}. */
+/** Options of a block; see {@link EndpointBlock}. */
 export interface BlockOptions {
   /** The kind of reason. @default 'blocked' */
   readonly reason?: OutReason
-  /** More about it, for people. @default none */
+  /** Details for people. @default none */
   readonly detail?: string | undefined
-  /** How long it is to last, in milliseconds. For people: who blocks takes the block back. @default not known */
+  /** Expected duration in milliseconds. Only shown to people: the code that blocks must also unblock. @default not known */
   readonly forMs?: number | undefined
-  /** Whether the endpoint may be picked once all the same. @default false */
+  /** Whether the endpoint may be picked once nevertheless. @default false */
   readonly isTrial?: boolean
 }
 
 /**
- * Which blocks are not in effect. `none`: all are in effect. `judged`: `unhealthy`, `ejected`, `breaker` and `blocked` are not, because an
- * instance that was judged may still answer; `unreachable`, `failing` and `retry-after` are, because attempts just failed. `failing`:
- * those are not either. `isolated` and `removed` are always in effect.
+ * Which blocks are not in effect:
+ *
+ * - `none`: all are in effect.
+ * - `judged`: `unhealthy`, `ejected`, `breaker` and `blocked` are not, because the instance may still respond.
+ *   `unreachable`, `failing` and `retry-after` stay in effect, because attempts have just failed.
+ * - `failing`: those are not in effect either.
+ *
+ * `isolated` and `removed` are always in effect.
  */
 export type OverruledBlocks = 'none' | 'judged' | 'failing'
 
@@ -65,13 +76,13 @@ const ranks: Readonly<Partial<Record<OutReason, number>>> = {
 }
 const overruledRanks: Readonly<Record<OverruledBlocks, number>> = { none: 0, judged: 1, failing: 2 }
 
-/** The blocks of one endpoint, and whether they are in effect. */
+/** The blocks of one endpoint. */
 export class EndpointBlocks {
   /** Whether any block is in effect. */
   isInEffect = false
-  /** Whether a block lets one attempt through. */
+  /** Whether a block allows one trial attempt. */
   isTrial = false
-  /** Whether a block is one that is in effect in a panic too, see {@link OverruledBlocks}. */
+  /** Whether a block stays in effect in a panic, see {@link OverruledBlocks}. */
   isFailing = false
   readonly #blocks = new Map<string, EndpointBlock>()
   #highest = 0
@@ -87,7 +98,7 @@ export class EndpointBlocks {
     return [...this.#blocks.values()]
   }
 
-  /** Adds a block, or replaces the one by the same name, which keeps its beginning while the reason stays the same. */
+  /** Adds a block, or replaces the block with the same name. Its `since` is kept while the reason stays the same. */
   add(by: string, { reason = 'blocked', detail, forMs, isTrial = false }: BlockOptions): void {
     const before = this.#blocks.get(by)
     const now = Date.now()
@@ -97,14 +108,14 @@ export class EndpointBlocks {
     this.#judge()
   }
 
-  /** Takes a block back. @returns whether there was one */
+  /** Removes a block. @returns whether there was one */
   delete(by: string): boolean {
     const existed = this.#blocks.delete(by)
     if (existed) this.#judge()
     return existed
   }
 
-  /** Says which blocks are not in effect. */
+  /** Sets which blocks are not in effect. */
   overrule(overruled: OverruledBlocks): void {
     this.#overruled = overruledRanks[overruled]
     this.#decide()

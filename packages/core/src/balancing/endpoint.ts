@@ -2,55 +2,63 @@ import { judgeOutcome, type Outcome } from '../call/outcome.ts'
 import type { ServiceInstance } from '../instance/service-instance.ts'
 import { type BlockOptions, type EndpointBlock, EndpointBlocks, type OverruledBlocks } from './endpoint-blocks.ts'
 
-/** One instance as the caller sees it. It survives snapshots: its key is id, address and port. */
+/** The caller's view of one instance. It survives snapshots: its key consists of id, address and port. */
 export interface Endpoint {
   /** Id, address and port in one string. */
   readonly key: string
-  /** The instance as last seen. */
+  /** The instance in the latest snapshot. */
   readonly instance: ServiceInstance
-  /** Such as `http://10.0.0.1:8080`. */
+  /** Origin of its URL, such as `http://10.0.0.1:8080`. */
   readonly origin: string
-  /** Attempts between {@link Endpoint.acquire} and {@link Endpoint.release}. */
+  /** Number of attempts between {@link Endpoint.acquire} and {@link Endpoint.release}. */
   readonly active: number
   /**
-   * Time to response headers in milliseconds, 0 before the first answer: jumps to a latency that is higher, and comes down as an
-   * exponentially weighted average (Finagle's peak EWMA).
+   * Time to response headers in milliseconds, 0 before the first response. Peak EWMA as in Finagle: it rises to a higher
+   * latency at once, and falls as an exponentially weighted average.
    */
   readonly latencyMs: number
   /**
-   * How long its answers usually take to their headers, in milliseconds, 0 before the first: an average over answers that goes up fast
-   * and comes down slowly. Unlike {@link Endpoint.latencyMs} it learns nothing from failures.
+   * Usual time to response headers in milliseconds, 0 before the first response. An average over responses that rises
+   * fast and falls slowly. Unlike {@link Endpoint.latencyMs}, failures do not change it.
    */
   readonly usualMs: number
-  /** Whether it may be picked now: nothing blocks it, or what does is not in effect. */
+  /** Whether it may be picked now: no block is in effect. */
   readonly available: boolean
-  /** The reasons for which it is blocked, in effect or not. */
+  /** All blocks, in effect or not. */
   readonly blocks: readonly EndpointBlock[]
-  /** Whether anything blocks it, in effect or not. */
+  /** Whether there is any block, in effect or not. */
   readonly isBlocked: boolean
-  /** Whether attempts on it failed lately, or it is isolated: not used in a panic while there is another, see {@link OverruledBlocks}. */
+  /**
+   * Whether recent attempts failed, or it is isolated. In a panic it is used only if there is no other, see {@link
+   * OverruledBlocks}.
+   */
   readonly isFailing: boolean
-  /** Whether it is blocked, but may be picked once to see whether it has recovered. */
+  /** Whether it is blocked, but may be picked once to find out whether it has recovered. */
   readonly isTrial: boolean
-  /** Attempts that began after the last one was answered well, and failed. */
+  /** Number of failed attempts that began after the last successful response. */
   readonly failures: number
-  /** When it answered last, by `performance.now()`; 0 for never. */
+  /** When the last response came, by `performance.now()`; 0 before the first. */
   readonly answeredAt: number
-  /** When it was first seen, by `performance.now()`. */
+  /** When it was first listed, by `performance.now()`. */
   readonly since: number
-  /** Counts one attempt as active, from pick until its end. */
+  /** Starts an attempt, which is active until {@link Endpoint.release}. */
   acquire(): void
-  /** Ends one attempt that was acquired, and learns its latency; nothing from an outcome that {@link judgeOutcome} finds neutral. */
+  /** Ends an attempt and records its latency. An outcome that {@link judgeOutcome} finds neutral changes no statistics. */
   release(outcome: Outcome): void
-  /** The head of a response came: it is alive, however long the body takes. Optional for callers; `release` tells the rest. @param now the time by `performance.now()`, where it is known */
+  /**
+   * Reports that the head of a response has arrived: the endpoint is alive, even if the body takes long. Optional for
+   * callers; `release` reports the rest.
+   *
+   * @param now the time by `performance.now()`, if known
+   */
   answered(now?: number): void
-  /** Keeps it from being picked. Idempotent: of one name there is one block, the last. */
+  /** Keeps it from being picked. Idempotent: each name has one block, the latest. */
   block(by: string, options?: BlockOptions): void
-  /** Takes the block of that name back. */
+  /** Removes the block with that name. */
   unblock(by: string): void
-  /** Says which blocks are not in effect, such as in a panic of its cluster. */
+  /** Sets which blocks are not in effect, for example in a panic of its cluster. */
   overrule(overruled: OverruledBlocks): void
-  /** Replaces the instance data; key parts must not differ. */
+  /** Replaces the instance data. Id, address and port must not change. */
   update(instance: ServiceInstance): void
 }
 
@@ -58,48 +66,58 @@ export interface Endpoint {
 export interface EndpointOptions {
   /** Time in which an old latency loses 63 % of its weight, in milliseconds. @default 10_000 (Finagle's peak EWMA) */
   readonly decayMs?: number
-  /** Latency that a failed attempt counts as, at least, in milliseconds, so that a fast-failing host draws no traffic. @default 1_000 */
+  /**
+   * Minimum latency recorded for a failed attempt, in milliseconds, so that a host that fails fast does not attract
+   * traffic. @default 1_000
+   */
   readonly failureLatencyMs?: number
   /** Called when `active` or `available` changed. */
   readonly onChange?: (endpoint: Endpoint) => void
-  /** Called with the outcome of every attempt, after it was counted. */
+  /** Called with the outcome of every attempt, after the statistics were updated. */
   readonly onOutcome?: (endpoint: Endpoint, outcome: Outcome) => void
-  /** Called when a blocked endpoint answered, before its body has ended. */
+  /** Called when a blocked endpoint responds, before the end of the body. */
   readonly onAnswer?: (endpoint: Endpoint) => void
   /**
-   * Called at an attempt while five or more wait for a response, and none came for a second and ten times what is usual: long before any
-   * limit of theirs. Told how long that is, in milliseconds.
+   * Called at the start of an attempt if five or more attempts wait for a response and none has come for a second and for
+   * ten times the usual latency. That is long before any time limit. `silentMs` is the time without a response, in
+   * milliseconds.
    */
   readonly onSilence?: (endpoint: Endpoint, silentMs: number) => void
   /** Called when its blocks changed, in effect or not. */
   readonly onBlock?: (endpoint: Endpoint) => void
 }
 
-/** Identity of an endpoint: id, address and port. */
+/** Returns the identity of an endpoint: id, address and port. */
 export function endpointKey(instance: ServiceInstance): string {
   return `${instance.id}|${instance.address}|${instance.port}`
 }
 
 const secureProtocols: ReadonlySet<string> = new Set(['https', 'h2', 'grpcs', 'wss'])
 
-/** Whether an instance of this protocol is called over TLS. */
+/** Whether instances with this protocol are called over TLS. */
 export function isSecureProtocol(protocol: string): boolean {
   return secureProtocols.has(protocol)
 }
 
-/** URL origin of an instance; IPv6 gets its brackets, protocols without TLS ({@link isSecureProtocol}) are plain `http`. */
+/**
+ * Returns the URL origin of an instance. IPv6 addresses get brackets; protocols without TLS ({@link isSecureProtocol})
+ * become `http`.
+ */
 export function instanceOrigin(instance: ServiceInstance): string {
   const scheme = isSecureProtocol(instance.protocol) ? 'https' : 'http'
   const host = instance.address.includes(':') ? `[${instance.address}]` : instance.address
   return `${scheme}://${host}:${instance.port}`
 }
 
-/** Builds the caller's view of an instance. */
+/** Creates the caller's view of an instance. */
 export function createEndpoint(instance: ServiceInstance, options: EndpointOptions = {}): Endpoint {
   return new TrackedEndpoint(instance, options)
 }
 
-/** Attempts that must wait, how long in milliseconds, and how many times longer than usual, until an endpoint is silent. */
+/**
+ * An endpoint is silent if this number of attempts wait, for at least this time in milliseconds, and for this multiple of
+ * the usual latency.
+ */
 const silentAttempts = 5
 const shortestSilenceMs = 1_000
 const unusualFactor = 10
@@ -118,22 +136,22 @@ class TrackedEndpoint implements Endpoint {
   readonly #onOutcome: EndpointOptions['onOutcome'] | undefined
   failures = 0
   answeredAt = 0
-  /** When it was last answered well, by `performance.now()`. */
+  /** When the last successful response came, by `performance.now()`. */
   #servedAt = Number.NEGATIVE_INFINITY
   readonly #onAnswer: EndpointOptions['onAnswer'] | undefined
   readonly #onBlock: EndpointOptions['onBlock'] | undefined
   readonly #onSilence: EndpointOptions['onSilence'] | undefined
-  /** Attempts under way that began after the last response. */
+  /** Active attempts that began after the last response. */
   #unanswered = 0
-  /** Since when there were two of them, by `performance.now()`: one after the other needs no clock. */
+  /** When the second of them began, by `performance.now()`. Sequential attempts don't read the clock. */
   #silentSince = 0
-  /** Made at the first block: most endpoints never have one. */
+  /** Created at the first block: most endpoints never have one. */
   #blocks: EndpointBlocks | undefined
   #overruled: OverruledBlocks = 'none'
   #measuredAt = 0
-  /** Whether the latency is mostly what a failure counts as. */
+  /** Whether the latency mostly consists of the penalty for failures. */
   #isPenalized = false
-  /** Made at its first use: of many endpoints few are called. */
+  /** Created on first use: of many endpoints, few are called. */
   #origin: string | undefined
 
   constructor(instance: ServiceInstance, options: EndpointOptions) {
@@ -162,7 +180,7 @@ class TrackedEndpoint implements Endpoint {
     const verdict = judgeOutcome(outcome)
     if (verdict === 'failure') this.#learn(Math.max(latencyMs ?? 0, this.#failureLatencyMs))
     else if (verdict === 'success' && latencyMs !== undefined) this.#learnAnswer(latencyMs, outcome.startedAt)
-    // An attempt that lost against a faster one was given up: it takes that long at least.
+    // The attempt was abandoned because a faster one won. Its latency is at least this.
     else if (latencyMs !== undefined && latencyMs > this.latencyMs) this.#learn(latencyMs)
     if (verdict === 'failure') {
       if (outcome.startedAt === undefined || outcome.startedAt >= this.#servedAt) this.failures++
@@ -236,7 +254,7 @@ class TrackedEndpoint implements Endpoint {
     this.#origin = undefined
   }
 
-  /** @param isRead whether all that has come was read, which it is not right after a standstill of this process */
+  /** @param isRead whether all received data has been read, which is not the case right after a standstill of this process */
   #checkSilence(isRead: boolean): void {
     const silentMs = performance.now() - this.#silentSince
     if (this.#unanswered < silentAttempts || silentMs <= Math.max(shortestSilenceMs, unusualFactor * this.usualMs)) return
@@ -247,16 +265,18 @@ class TrackedEndpoint implements Endpoint {
   #learnAnswer(latencyMs: number, startedAt: number | undefined): void {
     this.#learn(latencyMs, startedAt === undefined ? undefined : startedAt + latencyMs)
     if (this.latencyMs < 2 * latencyMs) this.#isPenalized = false
-    // A quarter up and a sixteenth down: of a spread latency it settles above the mean, as RFC 6298 adds the variation.
+    // Rises by a quarter and falls by a sixteenth. With a varying latency it settles above the mean, as RFC 6298 adds the
+    // variation.
     const gain = this.usualMs === 0 ? 1 : latencyMs > this.usualMs ? 0.25 : 0.0625
     this.usualMs += (latencyMs - this.usualMs) * gain
   }
 
   #learn(latencyMs: number, at: number = performance.now()): void {
-    // Bodies end in another order than their heads came.
+    // Bodies can end in another order than their heads arrived.
     const now = Math.max(at, this.#measuredAt)
     let weight = latencyMs >= this.latencyMs ? 0 : Math.exp((this.#measuredAt - now) / this.#decayMs)
-    // What a failure counts as is no measurement: after an outage of all, they must not look alike for as long as a latency is remembered.
+    // The penalty for a failure is not a measurement. After an outage of all endpoints, they must not look alike until
+    // the decay is over.
     if (this.#isPenalized) weight = this.isBlocked ? 0 : Math.min(weight, 0.5)
     this.latencyMs = latencyMs + (this.latencyMs - latencyMs) * weight
     this.#measuredAt = now

@@ -4,62 +4,73 @@ import type { Endpoint } from './endpoint.ts'
 
 /** Options of {@link MonitoredCluster.restore}. */
 export interface RestoreOptions {
-  /** Time in which the endpoint comes back to its full weight, in milliseconds; 0 gives it all of it at once. @default 0 */
+  /** Time in which the endpoint returns to its full weight, in milliseconds. 0 restores the full weight at once. @default 0 */
   readonly rampMs?: number
 }
 
-/** Why an endpoint is taken out, for people and metrics. */
+/** Why an endpoint was ejected, for people and metrics. */
 export interface Ejection {
-  /** The rule that took it out, such as `consecutive-5xx` or the name of a check. */
+  /** The rule that ejected it, such as `consecutive-5xx`, or the name of a check. */
   readonly reason: string
-  /** For how long, in milliseconds, where that is known. */
+  /** Expected duration in milliseconds, if known. */
   readonly forMs?: number | undefined
 }
 
-/** A cluster as a monitor sees it. What one monitor ejects, no other can restore. */
+/** The part of a cluster that a monitor uses. A monitor can only restore endpoints that it ejected itself. */
 export interface MonitoredCluster {
-  /** Name of the service. */
   readonly service: string
-  /** The endpoints that the service's filter keeps and that are not draining, ejected ones included. Another array after every change. */
+  /**
+   * The endpoints that pass the service's filter and are not draining, including ejected ones. Every change creates a new
+   * array.
+   */
   readonly endpoints: readonly Endpoint[]
-  /** Takes an endpoint out: it gets no traffic until it is restored, but in a panic. Idempotent; unknown endpoints are ignored. */
+  /**
+   * Ejects an endpoint: it gets no traffic until it is restored, except in a panic. Idempotent; unknown endpoints are
+   * ignored.
+   */
   eject(endpoint: Endpoint, ejection: Ejection): void
-  /** Takes the ejection back. Idempotent. */
+  /** Ends the ejection. Idempotent. */
   restore(endpoint: Endpoint, options?: RestoreOptions): void
 }
 
-/** What a monitor knows of an endpoint by its own checks. */
+/** Result of a monitor's own checks of an endpoint. */
 export interface EndpointCheck {
   /** Name of the check. */
   readonly check: string
-  /** The verdict so far: one failure does not make an endpoint unhealthy, see the monitor. */
+  /** The verdict so far. A single failure does not make an endpoint unhealthy; see the monitor. */
   readonly status: 'healthy' | 'unhealthy' | 'unknown'
-  /** Since when the verdict is this one, in Unix milliseconds. */
+  /** When the verdict last changed, in Unix milliseconds. */
   readonly since: number
   /** When the last check ended, in Unix milliseconds; absent before the first. */
   readonly checkedAtMs?: number | undefined
-  /** How the last check failed; absent if it did not. */
+  /** Error of the last check; absent if it succeeded. */
   readonly error?: SdError | undefined
 }
 
-/** A monitor at work on a cluster. Its methods are called synchronously and must not throw. */
+/** A monitor attached to a cluster. Its methods are called synchronously and must not throw. */
 export interface AttachedMonitor {
-  /** An attempt on an endpoint ended. On the request path: it must be quick. Aborted attempts say nothing of the endpoint. */
+  /**
+   * Called at the end of every attempt. It is on the request path and must be fast. Aborted attempts say nothing about
+   * the endpoint.
+   */
   observe?(endpoint: Endpoint, outcome: Outcome): void
-  /** {@link MonitoredCluster.endpoints} is another list now. */
+  /** Called when {@link MonitoredCluster.endpoints} is a new list. */
   update?(): void
-  /** What it knows of an endpoint by checks of its own; `undefined` if it does not check it. */
+  /** Returns the result of its own checks of an endpoint; `undefined` if it does not check it. */
   explain?(endpoint: Endpoint): EndpointCheck | undefined
-  /** Ends it: timers, checks, connections. */
+  /** Stops it: timers, checks, connections. */
   close(): void
 }
 
-/** Watches how the endpoints of clusters fare, and takes bad ones out: outlier detection, active health checks, or your own. */
+/** Observes the endpoints of clusters and ejects unhealthy ones: outlier detection, active health checks, or your own. */
 export interface EndpointMonitor {
-  /** Name for logs and metrics; no two monitors of a cluster have the same. */
+  /** Name for logs and metrics, unique among the monitors of a cluster. */
   readonly name: string
-  /** Whether it checks every endpoint actively: then Discovery does not run the checks that instances declare beside it. @default false */
+  /**
+   * Whether it actively checks every endpoint. If so, Discovery does not run the checks that instances declare. @default
+   * false
+   */
   readonly isActive?: boolean
-  /** Begins work on a cluster, whose endpoints may still be none. */
+  /** Attaches to a cluster, which may not have endpoints yet. */
   attach(cluster: MonitoredCluster): AttachedMonitor
 }

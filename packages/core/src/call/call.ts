@@ -4,7 +4,10 @@ import type { CallPriority } from '../policy/admission.ts'
 /** Header fields with names in lower case. */
 export type HeaderFields = Readonly<Record<string, string | readonly string[] | undefined>>
 
-/** What may be sent as a body. Strings, bytes and form fields can be sent again on a second attempt; streams can't once they were read. */
+/**
+ * Body of a request. Strings, bytes and form fields can be sent again in another attempt. Streams can't, once they have
+ * been read.
+ */
 export type RequestBody =
   | string
   | Uint8Array
@@ -16,23 +19,22 @@ export type RequestBody =
   | ReadableStream<Uint8Array>
   | AsyncIterable<Uint8Array>
 
-/** The response of a call, before its body was read. */
+/** The response of a call, before its body is read. */
 export interface CallResponse {
   /** HTTP status. */
   readonly status: number
   /** Header fields, names in lower case. */
   readonly headers: HeaderFields
-  /** The reason phrase; empty or absent where there is none, as in HTTP/2. */
+  /** The reason phrase; empty or absent if there is none, as in HTTP/2. */
   readonly statusText?: string | undefined
-  /** The body as it arrives. Read or cancel it: until then its attempt counts as active. */
+  /** The body as it arrives. Read or cancel it: until then its attempt is active. */
   readonly body: AsyncIterable<Uint8Array>
-  /** The endpoint that answered. */
+  /** The endpoint that responded. */
   readonly endpoint: Endpoint
 }
 
 /** One logical call, as call interceptors see it. */
 export interface CallContext {
-  /** Service that is called. */
   readonly service: string
   /** HTTP method in upper case. */
   readonly method: string
@@ -41,37 +43,38 @@ export interface CallContext {
   /** Request header fields, names in lower case; an interceptor may change them. */
   readonly headers: Record<string, string>
   /**
-   * The request body as the caller gave it, JSON as its text. An interceptor may replace it: it is made ready to be sent afterwards. A
-   * `content-length` among the header fields must fit what is left here.
+   * The request body as given by the caller; JSON is already a string. An interceptor may replace it; it is encoded
+   * afterwards. A `content-length` header field must match the new body.
    */
   body?: RequestBody | undefined
   /** When the call started, by `performance.now()`. */
   readonly startedAt: number
-  /** When the call must have ended, by `performance.now()`; `Infinity` without a deadline. */
+  /** When the call must end, by `performance.now()`; `Infinity` without a deadline. */
   readonly deadlineAt: number
-  /** Fires when the call is aborted or out of time. Made on first use, because it costs. */
+  /** Aborts when the call is aborted or its deadline passes. Created on first use, because that has a cost. */
   readonly signal: AbortSignal
-  /** How much it matters to concurrency limits. @default 'default' */
+  /** Priority for concurrency limits. @default 'default' */
   readonly priority?: CallPriority | undefined
 }
 
 /** One attempt of a call, as attempt interceptors see it. */
 export interface AttemptContext {
-  /** The call. */
   readonly call: CallContext
-  /** Where this attempt goes. */
+  /** Target of this attempt. */
   readonly endpoint: Endpoint
-  /** Number of the attempt, from 1. */
+  /** Number of the attempt, starting at 1. */
   readonly attempt: number
-  /** Header fields of this attempt; starts as a copy of the call's. */
+  /** Header fields of this attempt; initially a copy of the call's. */
   readonly headers: Record<string, string>
 }
 
 /**
- * Wraps a logical call ({@link CallContext}) or one attempt ({@link AttemptContext}). The first of a list is the outermost.
+ * Wraps a logical call ({@link CallContext}) or one attempt ({@link AttemptContext}). The first interceptor of a list is
+ * the outermost.
  *
- * `next` may be called again, also while it is under way: after a 401 and a new token, for example. Each time the policies are asked again, or the
- * request is sent again. A response that was not read is dropped then, unless it has come as a whole. What is still under way when the
- * interceptor returns, and is not what it returns, is ended; `next` rejects with `SD_ABORTED` from then on.
+ * An interceptor may call `next` again, even while an earlier call is pending; for example after a 401 with a new token.
+ * Each time the policies decide again, or the request is sent again. An earlier response that was not read is dropped,
+ * unless it has arrived completely. When the interceptor returns, everything still running except its result is cancelled;
+ * from then on `next` rejects with `SD_ABORTED`.
  */
 export type Interceptor<Context = CallContext> = (context: Context, next: () => Promise<CallResponse>) => Promise<CallResponse>

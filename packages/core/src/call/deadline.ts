@@ -1,27 +1,27 @@
 import { checkBoolean, checkDuration, checkKnownKeys, MAX_DURATION_MS } from '../validate.ts'
 import type { HeaderFields } from './call.ts'
 
-/** The header field that carries the remaining time of a call downstream, in whole milliseconds. */
+/** The header field that passes the remaining time of a call to the server, in whole milliseconds. */
 export const DEADLINE_HEADER = 'x-request-timeout-ms'
 
 /** Options of {@link readDeadline}. */
 export interface ReadDeadlineOptions {
   /**
-   * Whether the caller is believed. Set it to false at an edge, where callers are strangers: then there is no deadline but your own.
+   * Whether to trust the caller. Set it to false at an edge with unknown callers: then only your own deadlines apply.
    *
    * @default true
    */
   readonly trusted?: boolean
-  /** Shortest deadline that is believed, in milliseconds; a shorter one becomes this. @default 0 */
+  /** Lower limit of a deadline, in milliseconds. A shorter one is raised to this value. @default 0 */
   readonly floorMs?: number
 }
 
 /**
- * When a request that came in must have been answered, by `performance.now()`: hand it to the calls that you make for it as
- * `deadlineAt`, so that no work is done for a caller that has given up.
+ * Returns the time by which an incoming request must be answered, by `performance.now()`. Pass it as `deadlineAt` to the
+ * calls that you make for the request, so that no work is done for a caller that has given up.
  *
  * @param headers of the incoming request, names in lower case
- * @returns `undefined` if the caller set no deadline, sent nonsense, or is not trusted
+ * @returns `undefined` if the caller set no deadline, sent an invalid one, or is not trusted
  * @throws SdError `SD_INVALID` that names the option
  */
 export function readDeadline(headers: HeaderFields, options: ReadDeadlineOptions = {}): number | undefined {

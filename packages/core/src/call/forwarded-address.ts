@@ -3,7 +3,7 @@ import { readIpAddress } from '../instance/ip-address.ts'
 import { checkInteger, checkKnownKeys, checkName } from '../validate.ts'
 import type { CallContext } from './call.ts'
 
-/** What a picker sees of a call. The client passes its whole call; a bare pick passes what it has. */
+/** The part of a call that a picker sees. The client passes the whole call; direct picks pass the fields that they have. */
 export type CallPickRequest = PickRequest & Partial<Pick<CallContext, 'service' | 'method' | 'path' | 'headers'>>
 
 /** Options of {@link forwardedAddress}. */
@@ -11,15 +11,16 @@ export interface ForwardedAddressOptions {
   /** Header field that lists the addresses, the nearest last. @default 'x-forwarded-for' */
   readonly header?: string
   /**
-   * How many addresses at the end of the list are those of your own proxies. The one before them is the client's; what is further
-   * left may be made up by the client. @default 0
+   * Number of addresses at the end of the list that belong to your own proxies. The address before them is the client's.
+   * Addresses further left may be forged by the client. @default 0
    */
   readonly trustedProxies?: number
 }
 
 /**
- * The address of the client on whose behalf a call is made, from a header field such as `x-forwarded-for`: in one spelling, without the port that
- * some proxies add, see {@link readIpAddress}. `undefined` where there is none.
+ * Returns a function that reads the address of the original client from a header field such as `x-forwarded-for`. The
+ * address is normalised and without the port that some proxies add, see {@link readIpAddress}. It is `undefined` if there
+ * is none.
  *
  * @throws SdError `SD_INVALID` that names the option
  */

@@ -2,90 +2,92 @@ import type { OperationOptions } from '../async/operation-options.ts'
 import type { Watched } from '../async/watched.ts'
 import type { ConnectionState } from '../registry/registry.ts'
 
-/** How a text is read. `text` is one value as it stands, whose path is the entry's key with dots for slashes. */
+/** Format of an entry. `text` is a single value; its path is the entry's key with dots instead of slashes. */
 export type ConfigFormat = 'json' | 'yaml' | 'toml' | 'properties' | 'env' | 'text'
 
-/** What is written down beside a text, where the source keeps it. */
+/** Notes that a source stores with an entry, if it supports them. */
 export interface ConfigAnnotations {
-  /** Who wrote it. */
+  /** Author of the change. */
   readonly author?: string | undefined
-  /** Why. */
+  /** Reason for the change. */
   readonly comment?: string | undefined
 }
 
-/** One text of configuration, as its source has it. Immutable. */
+/** One configuration text of a source. Immutable. */
 export interface ConfigEntry extends ConfigAnnotations {
-  /** Where it is in the source: a file's name, a data id, a path below a prefix such as `db/pool/size`. */
+  /** Location in the source: the name of a file, a data id, or a path below a prefix such as `db/pool/size`. */
   readonly key: string
-  /** The text, byte for byte as it was written. */
+  /** The text, exactly as written. */
   readonly content: string
-  /** How it is read. */
   readonly format: ConfigFormat
-  /** Another one after every change of the content; for compare-and-set. Its form is the source's. */
+  /** Changes with every change of the content; for compare-and-set. Its form depends on the source. */
   readonly revision: string
-  /** When it was last changed, in Unix milliseconds, where the source tells. */
+  /** When it last changed, in Unix milliseconds, if the source reports it. */
   readonly updatedAt?: number | undefined
-  /** Whether it is secret as a whole, such as an entry of a Kubernetes Secret: its values are masked wherever they are shown. */
+  /** Whether the whole entry is secret, such as an entry of a Kubernetes Secret. Its values are masked in all output. */
   readonly isSecret?: boolean | undefined
 }
 
-/** Everything that a source has, at one moment. Immutable. */
+/** The complete content of a source at one moment. Immutable. */
 export interface ConfigDocument {
   /** Name of the source. */
   readonly source: string
-  /** Its entries, in the order in which they are merged: later ones win. */
+  /** The entries in merge order: later ones override earlier ones. */
   readonly entries: readonly ConfigEntry[]
 }
 
-/** What a source can do. */
+/** What a source supports. */
 export interface ConfigSourceCapabilities {
-  /** Whether changes are told by the backend at once, or found by asking at an interval. */
+  /** Whether the backend pushes changes, or the source polls for them. */
   readonly watch: 'push' | 'poll'
   /** Whether `put` and `delete` exist. */
   readonly write: boolean
-  /** Whether `ifRevision` is judged by the backend itself, so that of two writers one loses. */
+  /** Whether the backend itself checks `ifRevision`, so that one of two concurrent writers fails. */
   readonly compareAndSet: boolean
-  /** Whether author and comment are kept. */
+  /** Whether author and comment are stored. */
   readonly annotations: boolean
 }
 
-/** A place that configuration comes from. */
+/** A source of configuration. */
 export interface ConfigSource extends AsyncDisposable {
   /** Name for messages, logs and `explain`. */
   readonly name: string
-  /** What it can do. */
   readonly capabilities: ConfigSourceCapabilities
-  /** State of its connection; changes are published. */
+  /** State of the connection. Changes are published on the `sd:v1:backend:state` channel. */
   readonly state: ConnectionState
-  /** Reads everything once. @throws SdError when it can't be read: never an empty document because of an outage */
+  /** Reads all entries once. @throws SdError if it can't be read: an outage never yields an empty document */
   load(options?: OperationOptions): Promise<ConfigDocument>
   /**
-   * Follows it: the current document first, then every change, the latest only for a slow consumer, and whether the source is away. Ends on
-   * abort and close; throws only what waiting can't heal.
+   * Watches the source: yields the current document first, then every change and whether the source is unreachable. A
+   * slow consumer receives only the latest. Ends on abort and close; throws only errors that waiting can't resolve.
    */
   watch(options?: OperationOptions): AsyncIterable<Watched<ConfigDocument>>
-  /** Ends watches and lets go of the backend. Idempotent, bounded in time. */
+  /** Ends watches and releases the backend. Idempotent and bounded in time. */
   close(): Promise<void>
 }
 
 /** Options of {@link WritableConfigSource.put} and {@link WritableConfigSource.delete}. */
 export interface ConfigWriteOptions extends OperationOptions, ConfigAnnotations {
   /**
-   * Writes only if the entry has this revision; `null`: only if there is none. Where the backend can't compare (`capabilities.compareAndSet`),
-   * it is compared right before writing, and a writer at the same moment can be lost.
+   * Writes only if the entry has this revision; `null` writes only if there is no entry. If the backend can't compare
+   * (`capabilities.compareAndSet`), the source compares right before writing, and one of two concurrent writes may be
+   * lost.
    *
-   * @default writes anyway
+   * @default writes unconditionally
    */
   readonly ifRevision?: string | null
 }
 
-/** A source that can be written to. */
+/** A source that also supports writes. */
 export interface WritableConfigSource extends ConfigSource {
   /**
-   * Writes a text. @returns the entry as written
-   * @throws SdError `SD_CONFLICT` if the revision is another one, `SD_TOO_LARGE`, `SD_DENIED`, `SD_INVALID`; nothing has changed then
+   * Writes an entry.
+   *
+   * @returns the entry as written
+   * @throws SdError `SD_CONFLICT` if the revision differs, `SD_TOO_LARGE`, `SD_DENIED`, `SD_INVALID`; nothing has changed
+   * then
    */
   put(key: string, content: string, options?: ConfigWriteOptions): Promise<ConfigEntry>
-  /** Removes an entry; a missing one is no error, unless a revision is wanted. @throws as `put` */
+  /** Removes an entry. A missing entry is an error only with `ifRevision`. @throws the errors of `put` */
   delete(key: string, options?: ConfigWriteOptions): Promise<void>
 }

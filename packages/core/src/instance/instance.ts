@@ -22,7 +22,7 @@ import {
   type ServiceInstance,
 } from './service-instance.ts'
 
-/** Prefix of the metadata keys under which adapters keep fields that their backend lacks. */
+/** Prefix of the metadata keys in which adapters store fields that their backend does not support. */
 export const RESERVED_METADATA_PREFIX = 'sd.'
 
 const specKeys = [
@@ -59,10 +59,13 @@ const maxLabels = 256
 const none: Readonly<Record<string, never>> = Object.freeze({})
 const hostName = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/i
 
-/** What resolvers take for an IPv4 address of another notation, such as `010.0.0.1` (octal), `0x7f.1` or `2130706433`; as the URL standard has it. */
+/**
+ * Text that resolvers accept as an IPv4 address in another notation, such as `010.0.0.1` (octal), `0x7f.1` or
+ * `2130706433`; as in the URL standard.
+ */
 const endsInNumber = /(?:^|\.)(?:\d+|0x[\da-f]*)\.?$/i
 
-/** @returns an IPv6 address as RFC 5952 has it: two spellings of one would be two instances */
+/** Normalises an IPv6 address (RFC 5952), because two spellings of one address would be two instances. */
 function checkAddress(value: unknown): string {
   if (typeof value === 'string') {
     if (value.includes(':')) {
@@ -122,18 +125,18 @@ function checkHealth(value: HealthSpec, now: number): InstanceHealth {
   })
 }
 
-/** Timestamps of an instance that already exists on a backend. */
+/** Timestamps of an instance that already exists in a backend. */
 export interface InstanceTimestamps {
-  /** When it was first registered, in epoch milliseconds. @default now */
+  /** When it was first registered, in Unix milliseconds. @default now */
   readonly createdAt?: number
-  /** When its data last changed, in epoch milliseconds. @default `createdAt` */
+  /** When its data last changed, in Unix milliseconds. @default `createdAt` */
   readonly updatedAt?: number
 }
 
 /**
- * Builds a validated, deeply frozen instance.
+ * Creates a validated, deeply frozen instance.
  *
- * @throws SdError `SD_INVALID` that names the field, what it got and what it wants; unknown fields are refused
+ * @throws SdError `SD_INVALID` that names the field, the value and what is allowed; unknown fields are rejected
  */
 export function createServiceInstance(spec: InstanceSpec, at: InstanceTimestamps = {}): ServiceInstance {
   checkKnownKeys('', checkObject('instance', spec), specKeys)
@@ -163,9 +166,9 @@ export function createServiceInstance(spec: InstanceSpec, at: InstanceTimestamps
 }
 
 /**
- * Returns a copy of `instance` with the change applied and `updatedAt` set; `instance` itself stays as it is.
+ * Returns a copy of `instance` with the change applied and `updatedAt` set. `instance` itself is unchanged.
  *
- * @throws SdError `SD_INVALID` that names the field; then nothing of the change is applied
+ * @throws SdError `SD_INVALID` that names the field; the change is then rejected as a whole
  */
 export function updateServiceInstance(
   instance: ServiceInstance,
@@ -195,8 +198,8 @@ export function updateServiceInstance(
 }
 
 /**
- * Whether two instances say the same. When they were said (`createdAt`, `updatedAt`, `health.checkedAt`) does not count:
- * a heartbeat is no change.
+ * Whether two instances are equal, apart from their timestamps (`createdAt`, `updatedAt`, `health.checkedAt`): a
+ * heartbeat is not a change.
  */
 export function sameInstance(a: ServiceInstance, b: ServiceInstance): boolean {
   return (

@@ -1,12 +1,13 @@
 const ipv4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/
-/** An IPv4 address within IPv6, as `URL` writes it. */
+/** An IPv4 address mapped into IPv6, as `URL` writes it. */
 const mapped = /^::ffff:([\da-f]{1,4}):([\da-f]{1,4})$/
 
 /**
- * The one spelling of an IP address that somebody else wrote, such as a proxy: without port, brackets, quotes and zone, IPv6 as RFC 5952 has it,
- * and IPv4 within IPv6 (`::ffff:192.0.2.1`) as IPv4. So two spellings of one address are one key.
+ * Normalises an IP address from outside, for example from a proxy: removes port, brackets, quotes and zone, writes IPv6
+ * as in RFC 5952, and IPv4-mapped IPv6 (`::ffff:192.0.2.1`) as IPv4. Different spellings of an address then give the same
+ * key.
  *
- * @returns `undefined` for what is not an IP address, such as `unknown`, and for an empty text
+ * @returns `undefined` for text that is not an IP address, such as `unknown` or an empty string
  */
 export function readIpAddress(text: string): string | undefined {
   const bare = text.trim().replace(/^"(.*)"$/, '$1')
@@ -17,15 +18,18 @@ export function readIpAddress(text: string): string | undefined {
   return /^[^:]*(?::\d{1,5})?$/.test(bare) && ipv4.test(host) ? host : undefined
 }
 
-/** Groups of an IPv6 address that name the network: a line or a machine has at least all of a /64 (RFC 6177, RFC 7934). */
+/**
+ * Groups of an IPv6 address that identify the network: a subscriber or a machine has at least a whole /64 (RFC 6177, RFC
+ * 7934).
+ */
 const networkGroups = 4
 
 /**
- * The network that stands for one caller: an IPv4 address itself, and the /64 of an IPv6 address, of which everybody has a whole one to choose from. What a limit by
- * address is to count by.
+ * Returns the network that identifies one caller: an IPv4 address itself, and the /64 of an IPv6 address, because a
+ * caller can use any address of its /64. Use it as the key of a limit per address.
  *
  * @param text an address in any spelling, see {@link readIpAddress}
- * @returns such as `192.0.2.1` or `2001:db8::/64`; `undefined` for what is not an IP address
+ * @returns for example `192.0.2.1` or `2001:db8::/64`; `undefined` for text that is not an IP address
  */
 export function readIpNetwork(text: string): string | undefined {
   const address = readIpAddress(text)

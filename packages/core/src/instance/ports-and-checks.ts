@@ -1,20 +1,26 @@
 import { checkDuration, checkInteger, checkKnownKeys, checkObject, checkOneOf, checkText, invalidError } from '../validate.ts'
 import type { HealthCheckSpec, ServiceInstance } from './service-instance.ts'
 
-/** Most named ports of an instance. */
+/** Maximum number of named ports of an instance. */
 export const maxPorts = 32
-/** As RFC 6335, 5.1 has names of services, and Kubernetes those of ports, but up to 63 characters: a letter must be in it, so it is not a number. */
+/**
+ * Like service names in RFC 6335, section 5.1, and port names in Kubernetes, but up to 63 characters. It must contain a
+ * letter, so it is not a number.
+ */
 const portName = /^(?=[a-z0-9-]{0,62}[a-z])[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 /** All values of `HealthCheckSpec.type`. */
 const types = ['http', 'tcp', 'grpc'] as const
 const visiblePath = /^\/[\x21-\x22\x24-\x7e]*$/
 
-/** Whether a text can be the name of a port of an instance: up to 63 lower-case letters, digits and inner hyphens, at least one letter. */
+/** Whether a value is a valid port name: 1 to 63 lower-case letters, digits and inner hyphens, at least one letter. */
 export function isPortName(text: unknown): text is string {
   return typeof text === 'string' && portName.test(text)
 }
 
-/** Named ports, frozen, on an object without prototype; `undefined` where there are none. @throws SdError `SD_INVALID` that names the field */
+/**
+ * Returns the named ports as a frozen object without prototype, or `undefined` if there are none. @throws SdError
+ * `SD_INVALID` that names the field
+ */
 export function checkPorts(value: unknown): Readonly<Record<string, number>> | undefined {
   const entries = Object.entries(checkObject('ports', value))
   if (entries.length > maxPorts) throw invalidError('ports', `${entries.length} entries`, `at most ${maxPorts} entries`)
@@ -33,7 +39,7 @@ export function checkPorts(value: unknown): Readonly<Record<string, number>> | u
   return Object.freeze(ports)
 }
 
-/** A declared health check, frozen. @throws SdError `SD_INVALID` that names the field */
+/** Returns a declared health check, frozen. @throws SdError `SD_INVALID` that names the field */
 export function checkHealthCheck(value: unknown): HealthCheckSpec {
   const spec = checkObject('healthCheck', value)
   checkKnownKeys('healthCheck', spec, ['type', 'path', 'intervalMs', 'timeoutMs'])
@@ -55,17 +61,20 @@ function checkPath(type: HealthCheckSpec['type'], value: unknown): string {
   throw invalidError('healthCheck.path', value, 'a path of printable ASCII that starts with a slash and has no fragment')
 }
 
-/** Whether two declared checks say the same. */
+/** Whether two declared health checks are equal. */
 export function sameHealthCheck(a: HealthCheckSpec | undefined, b: HealthCheckSpec | undefined): boolean {
   return (
     a === b || (a?.type === b?.type && a?.path === b?.path && a?.intervalMs === b?.intervalMs && a?.timeoutMs === b?.timeoutMs)
   )
 }
 
-/** Application protocols that a port can name; of `http-admin` the part before the hyphen counts, as with Istio. */
+/**
+ * Application protocols that a port name can start with. Of `http-admin` only the part before the hyphen is used, as in
+ * Istio.
+ */
 const protocols: ReadonlySet<string> = new Set(['http', 'https', 'h2', 'h2c', 'grpc', 'grpcs'])
 
-/** A name of the form `service:port`, in its parts. */
+/** The parts of a name such as `orders:admin`. */
 export interface PortReference {
   /** Name of the service, such as `orders`. */
   readonly service: string
@@ -74,8 +83,8 @@ export interface PortReference {
 }
 
 /**
- * The parts of `orders:admin`, split at the last colon. `undefined` where what follows cannot be the name of a port. Names of services may have
- * colons too: a service that is registered by the whole name comes first.
+ * Splits `orders:admin` at the last colon. Returns `undefined` if the last part is not a valid port name. Service names
+ * may contain colons too: a service registered under the whole name takes precedence.
  */
 export function splitPortReference(name: string): PortReference | undefined {
   const at = name.lastIndexOf(':')
@@ -84,8 +93,9 @@ export function splitPortReference(name: string): PortReference | undefined {
 }
 
 /**
- * An instance as it is reached at one of its named ports, as an instance of the service `name`; `undefined` if it has no port of that name. Its id
- * stays; its declared health check, which is for its main port, does not. The protocol is the one that the port is named after (`grpc`, `https-admin`), else the instance's.
+ * Returns an instance as seen through one of its named ports, as an instance of the service `name`; `undefined` without
+ * that port. The id is the same. The declared health check is omitted, because it is for the main port. The protocol
+ * comes from the port name (`grpc`, `https-admin`), otherwise from the instance.
  */
 export function instanceAtPort(instance: ServiceInstance, name: string, portNamed: string): ServiceInstance | undefined {
   const port = instance.ports?.[portNamed]
@@ -94,9 +104,9 @@ export function instanceAtPort(instance: ServiceInstance, name: string, portName
   return Object.freeze({ ...kept, service: name, port, protocol: protocolAtPort(portNamed, instance.protocol) })
 }
 
-/** The protocol that a port is named after, such as `grpc` and `https-admin`; else `otherwise`. */
+/** Returns the protocol that a port name starts with, such as `grpc` or `https-admin`; otherwise `otherwise`. */
 export function protocolAtPort(portNamed: string, otherwise: string): string {
   const prefix = portNamed.split('-', 1)[0] as string
-  // gRPC-Web is HTTP/1.1 as often as not.
+  // gRPC-Web often runs over HTTP/1.1.
   return protocols.has(prefix) && portNamed !== 'grpc-web' ? prefix : otherwise
 }

@@ -1,47 +1,49 @@
 /**
- * How an instance is, by its own word or its registry's.
+ * Health of an instance, as reported by the instance itself or by its registry.
  *
  * - `healthy`: may get traffic
- * - `unhealthy`: alive but failing; gets traffic only in panic
- * - `draining`: finishing what it has; gets no new traffic
- * - `unknown`: nobody checked; treated as healthy
+ * - `unhealthy`: running but failing; gets traffic only in a panic
+ * - `draining`: finishes its current work; gets no new traffic
+ * - `unknown`: not checked; treated as healthy
  */
 export type HealthStatus = (typeof HEALTH_STATUSES)[number]
 
 /** All values of {@link HealthStatus}. */
 export const HEALTH_STATUSES = ['healthy', 'unhealthy', 'draining', 'unknown'] as const
 
-/** Health of an instance and when it was found out. */
+/** Health of an instance and when it was determined. */
 export interface InstanceHealth {
-  /** The verdict. */
   readonly status: HealthStatus
-  /** Why, for people; at most 1,024 characters. */
+  /** Reason, for people; at most 1,024 characters. */
   readonly message?: string
-  /** When the verdict was reached, in epoch milliseconds. */
+  /** When the status was determined, in Unix milliseconds. */
   readonly checkedAt: number
-  /** Results of single checks, for people and dashboards. */
+  /** Results of individual checks, for people and dashboards. */
   readonly details?: Readonly<Record<string, string>>
 }
 
-/** How the health of an instance is found out from outside, as the instance itself declares it. */
+/** How to check the health of an instance from outside, as declared by the instance. */
 export interface HealthCheckSpec {
-  /** `http`: a request is answered with 2xx; `tcp`: a connection opens; `grpc`: `grpc.health.v1.Health/Check` says `SERVING`. */
+  /**
+   * `http`: the response has a 2xx status. `tcp`: a connection can be opened. `grpc`: `grpc.health.v1.Health/Check`
+   * returns `SERVING`.
+   */
   readonly type: 'http' | 'tcp' | 'grpc'
-  /** Path with query of a check of type `http`, in printable ASCII, at most 1,024 characters. Other types have none. */
+  /** Path and query of an `http` check, in printable ASCII, at most 1,024 characters. Not allowed for other types. */
   readonly path?: string
-  /** Time from one check to the next, in milliseconds, at least 100. Absent: the checker's own. */
+  /** Interval between checks in milliseconds, at least 100. @default the checker's own */
   readonly intervalMs?: number
-  /** Longest duration of one check, in milliseconds, at least 1 and at most `intervalMs`. Absent: the checker's own. */
+  /** Time limit of one check in milliseconds, at least 1 and at most `intervalMs`. @default the checker's own */
   readonly timeoutMs?: number
 }
 
-/** Where an instance runs, from wide to narrow. */
+/** Location of an instance, from large to small. */
 export interface Locality {
-  /** Such as `eu-west-1`. */
+  /** For example `eu-west-1`. */
   readonly region?: string
-  /** Such as `eu-west-1a`. */
+  /** For example `eu-west-1a`. */
   readonly zone?: string
-  /** A rack or cell inside the zone. */
+  /** A rack or cell within the zone. */
   readonly subZone?: string
 }
 
@@ -51,63 +53,66 @@ export interface ServiceInstance {
   readonly id: string
   /** Name of the service; 1 to 255 characters. */
   readonly service: string
-  /** Host name, IPv4 or IPv6 address (without brackets). */
+  /** Host name, IPv4 address, or IPv6 address without brackets. */
   readonly address: string
   /** TCP or UDP port, 1 to 65,535. */
   readonly port: number
-  /** More ports by name, such as `{ admin: 9090 }`; absent without any. An object without prototype: any name is safe to read. */
+  /**
+   * Additional ports by name, such as `{ admin: 9090 }`; absent if there are none. The object has no prototype, so any
+   * name is safe to read.
+   */
   readonly ports?: Readonly<Record<string, number>>
   /** Application protocol in lower case, such as `http`, `https`, `h2`, `h2c`, `grpc`. */
   readonly protocol: string
-  /** Version of the software, by convention semver. */
+  /** Version of the software; semver by convention. */
   readonly version?: string
   /** Relative share of traffic, 0 to 65,535; 0 means none. */
   readonly weight: number
-  /** Group of preference as in DNS SRV, 0 to 65,535; the lowest is used first. */
+  /** Priority group as in DNS SRV, 0 to 65,535. The lowest is used first. */
   readonly priority: number
-  /** Labels without a value, unique, in the order given. */
+  /** Labels without a value, unique, in the given order. */
   readonly tags: readonly string[]
-  /** Labels with a value. An object without prototype: any key is safe to read. */
+  /** Labels with a value. The object has no prototype, so any key is safe to read. */
   readonly metadata: Readonly<Record<string, string>>
-  /** Where the instance runs. */
+  /** Location of the instance. */
   readonly locality?: Locality
-  /** How the instance is. */
   readonly health: InstanceHealth
-  /** How to find out its health from outside, by its own word. The backend runs it where it can (`capabilities.healthChecks`), else those who call it. */
+  /**
+   * How to check its health from outside, as declared by the instance. The backend runs the check if it can
+   * (`capabilities.healthChecks`), otherwise the callers do.
+   */
   readonly healthCheck?: HealthCheckSpec
-  /** When it was first registered, in epoch milliseconds. */
+  /** When it was first registered, in Unix milliseconds. */
   readonly createdAt: number
-  /** When its data last changed, in epoch milliseconds. */
+  /** When its data last changed, in Unix milliseconds. */
   readonly updatedAt: number
-  /** Lifetime of its lease without renewal, in milliseconds; absent where it does not expire. */
+  /** Time after which its lease expires without renewal, in milliseconds; absent if it does not expire. */
   readonly ttlMs?: number
 }
 
-/** Health as a caller gives it: a status, or a status with reasons. `checkedAt` defaults to now. */
+/** Health in an {@link InstanceSpec}: a status, or a status with details. */
 export type HealthSpec =
   | HealthStatus
   | {
-      /** The verdict. */
       readonly status: HealthStatus
-      /** Why, for people. */
+      /** Reason, for people. */
       readonly message?: string
-      /** When the verdict was reached, in epoch milliseconds. @default now */
+      /** When the status was determined, in Unix milliseconds. @default now */
       readonly checkedAt?: number
-      /** Results of single checks. */
+      /** Results of individual checks. */
       readonly details?: Readonly<Record<string, string>>
     }
 
-/** What a caller says to register an instance; defaults fill the rest. */
+/** Description of an instance to register. */
 export interface InstanceSpec {
-  /** Name of the service. */
   readonly service: string
-  /** Host name, IPv4 or IPv6 address that peers reach. */
+  /** Host name, IPv4 or IPv6 address that callers can reach. */
   readonly address: string
-  /** Port that peers reach, 1 to 65,535. */
+  /** Port that callers can reach, 1 to 65,535. */
   readonly port: number
   /**
-   * More ports by name, at most 32: names of 1 to 63 lower-case letters, digits and inner hyphens with at least one letter, ports from 1 to 65,535.
-   * `orders:admin` calls the port `admin` of `orders`.
+   * Additional ports by name, at most 32. Names have 1 to 63 lower-case letters, digits and inner hyphens, at least one
+   * letter; ports are 1 to 65,535. Call the port `admin` of `orders` as `orders:admin`.
    *
    * @default none
    */
@@ -116,31 +121,31 @@ export interface InstanceSpec {
   readonly id?: string
   /** Application protocol. @default 'http' */
   readonly protocol?: string
-  /** Version of the software. */
+  /** Version of the software. @default none */
   readonly version?: string
   /** Relative share of traffic, 0 to 65,535. @default 1 */
   readonly weight?: number
-  /** Group of preference, the lowest first. @default 0 */
+  /** Priority group; the lowest is used first. @default 0 */
   readonly priority?: number
   /** Labels without a value, at most 256. @default [] */
   readonly tags?: readonly string[]
   /** Labels with a value, at most 256; values up to 65,536 characters. Keys that start with `sd.` are reserved. @default {} */
   readonly metadata?: Readonly<Record<string, string>>
-  /** Where the instance runs. */
+  /** Location of the instance. @default none */
   readonly locality?: Locality
-  /** How the instance is. @default 'healthy' */
+  /** Health of the instance. @default 'healthy' */
   readonly health?: HealthSpec
-  /** How to find out its health from outside: see {@link ServiceInstance.healthCheck}. @default none */
+  /** How to check its health from outside, see {@link ServiceInstance.healthCheck}. @default none */
   readonly healthCheck?: HealthCheckSpec
-  /** Lifetime of the lease without renewal, in milliseconds, at least 100. @default the registry's own */
+  /** Time after which the lease expires without renewal, in milliseconds, at least 100. @default the registry's own */
   readonly ttlMs?: number
 }
 
-/** A change to a registered instance. An absent field stays as it is; `null` removes an optional one. */
+/** A change to a registered instance. Absent fields keep their value; `null` removes an optional field. */
 export interface InstanceUpdate {
   /** New protocol. */
   readonly protocol?: string
-  /** New named ports, all of them, or `null` for none. */
+  /** New named ports, or `null` for none. They replace all old ones. */
   readonly ports?: Readonly<Record<string, number>> | null
   /** New version, or `null` for none. */
   readonly version?: string | null

@@ -1,62 +1,60 @@
 import { sameInstance } from './instance.ts'
 import type { ServiceInstance } from './service-instance.ts'
 
-/** Instances that are kept for a while although their source does not list them any more. */
+/** Instances that are kept for a while although their source no longer lists them. */
 export interface HeldList {
   /** Since when, in Unix milliseconds. */
   readonly since: number
-  /** Until when at most, in Unix milliseconds. */
+  /** Latest end, in Unix milliseconds. */
   readonly until: number
-  /** Why, for people. */
+  /** Reason, for people. */
   readonly reason: string
-  /** Ids of the instances that are kept, sorted. */
+  /** Ids of these instances, sorted. */
   readonly instanceIds: readonly string[]
 }
 
-/** The full set of a service's instances at one moment. Immutable. */
+/** All instances of a service at one moment. Immutable. */
 export interface ServiceSnapshot {
-  /** Name of the service. */
   readonly service: string
   /** All instances, sorted by id; ids are unique. */
   readonly instances: readonly ServiceInstance[]
-  /** The backend's mark of this content. Opaque: compare for equality only. */
+  /** Revision of this content in the backend. Opaque: compare it for equality only. */
   readonly revision: string
-  /** Whether the source could not be reached when this was handed out, so that it may be out of date. */
+  /** Whether the source was unreachable, so that the snapshot may be out of date. */
   readonly stale: boolean
-  /** Instances in it that the source does not list any more; absent if there are none. Only Discovery holds instances. */
+  /** Instances that the source no longer lists; absent if there are none. Only Discovery keeps such instances. */
   readonly held?: HeldList | undefined
 }
 
-/** Snapshots of all services that have instances, by name, in the order of names. Immutable: every change makes a new map. */
+/** Snapshots of all services that have instances, sorted by name. Immutable: every change creates a new map. */
 export type AllServices = ReadonlyMap<string, ServiceSnapshot>
 
-/** What differs between two snapshots of one service, by instance id. */
+/** The difference between two snapshots of a service, by instance id. */
 export interface SnapshotChange {
-  /** Instances that are new. */
+  /** New instances. */
   readonly added: readonly ServiceInstance[]
-  /** Instances that say something else than before, as they are now. */
+  /** Changed instances, with their new data. */
   readonly updated: readonly ServiceInstance[]
-  /** Instances that are gone, as they last were. */
+  /** Removed instances, with their last data. */
   readonly removed: readonly ServiceInstance[]
 }
 
 /** Parts of a new {@link ServiceSnapshot}. */
 export interface SnapshotInit {
-  /** Name of the service. */
   readonly service: string
-  /** All instances in any order; of several with one id the last counts. */
+  /** All instances in any order. If several have the same id, the last one is used. */
   readonly instances: Iterable<ServiceInstance>
-  /** The backend's mark of this content. @default '' */
+  /** Revision of this content in the backend. @default '' */
   readonly revision?: string
-  /** Whether the source could not be reached. @default false */
+  /** Whether the source was unreachable. @default false */
   readonly stale?: boolean
-  /** The snapshot before this one. Instances that say the same keep their identity. */
+  /** The previous snapshot. Instances that have not changed are reused from it. @default none */
   readonly previous?: ServiceSnapshot | undefined
 }
 
 /**
- * Builds a frozen snapshot. If neither content nor staleness differs from `previous`, `previous` itself is returned, so
- * that `===` tells whether anything changed.
+ * Creates a frozen snapshot. Returns `previous` itself if neither content nor staleness differs, so that `===` detects
+ * changes.
  */
 export function createSnapshot(init: SnapshotInit): ServiceSnapshot {
   const { service, previous, revision = '', stale = false } = init
@@ -65,7 +63,7 @@ export function createSnapshot(init: SnapshotInit): ServiceSnapshot {
   return Object.freeze({ service, instances: Object.freeze(instances), revision, stale })
 }
 
-/** Instances that come sorted, as most backends and all snapshots list them, need neither maps nor sorting. */
+/** Sorted instances, as in most backends and all snapshots, need neither maps nor sorting. */
 function mergeSorted(
   instances: Iterable<ServiceInstance>,
   previous: ServiceSnapshot | undefined,
@@ -98,7 +96,7 @@ function mergeById(instances: Iterable<ServiceInstance>, previous: ServiceSnapsh
 }
 
 /**
- * Puts snapshots of services together; those without instances are left out. If all are those of `previous`, `previous` itself is returned.
+ * Combines snapshots of services and omits those without instances. Returns `previous` itself if nothing changed.
  *
  * @param snapshots one per service, in any order
  */
@@ -109,7 +107,7 @@ export function collectServices(snapshots: Iterable<ServiceSnapshot>, previous?:
   return new Map(present.sort((a, b) => (a.service < b.service ? -1 : 1)).map((snapshot) => [snapshot.service, snapshot]))
 }
 
-/** What changed from `previous` to `next`; all of `next` is added if there is no `previous`. */
+/** Returns what changed from `previous` to `next`. Without `previous` all instances of `next` are added. */
 export function diffSnapshots(previous: ServiceSnapshot | undefined, next: ServiceSnapshot): SnapshotChange {
   const gone = new Map<string, ServiceInstance>()
   if (previous) for (const instance of previous.instances) gone.set(instance.id, instance)
@@ -125,8 +123,8 @@ export function diffSnapshots(previous: ServiceSnapshot | undefined, next: Servi
 }
 
 /**
- * `previous` if both lists hold the same elements in the same order, else `next`: so that `===` tells whether a list, such as that of
- * all services, has changed.
+ * Returns `previous` if both lists have the same elements in the same order, otherwise `next`, so that `===` detects
+ * changes of a list.
  */
 export function keepIfSame<T>(previous: readonly T[] | undefined, next: readonly T[]): readonly T[] {
   return previous && sameElements(previous, next) ? previous : next

@@ -3,23 +3,26 @@ import { sleep } from '../async/timers.ts'
 import { SdError } from '../errors.ts'
 import type { Lock, LockHandle } from './lock.ts'
 
-/** Shortest time between two rounds of an election, in milliseconds: work that returns at once must not keep the backend busy. */
+/** Shortest duration of a round of an election, in milliseconds. Work that returns at once must not overload the backend. */
 const shortestRoundMs = 1_000
 
 /** Options of {@link electLeader}. */
 export interface ElectionOptions {
-  /** Ends the candidacy, and the leadership. */
+  /** Ends the candidacy and the leadership. */
   readonly signal: AbortSignal
-  /** What others see of this candidate, such as its address. @default '' */
+  /** Text that other processes see, such as the address of this candidate. @default '' */
   readonly candidate?: string
 }
 
 /**
- * Leader election: waits until this process leads, runs `work` while it does, and stands again after it lost the leadership. Everybody
- * follows the leader with `lock.watchHolder(name)`. A round takes at least a second, however soon the work returns.
+ * Leader election. Waits until this process leads, runs `work` while it does, and becomes a candidate again after it lost
+ * the leadership. Other processes can observe the leader with `lock.watchHolder(name)`. A round takes at least a second,
+ * even if the work returns sooner.
  *
- * @param work gets the leadership; it must end soon after the leadership's `signal` fires. When it returns, another candidate may lead.
- * @throws whatever `work` throws, but for an `SD_ABORTED` after its signal fired, and what `lock.acquire` can't wait out; nothing when `signal` fires
+ * @param work receives the leadership; it must end soon after the leadership's `signal` aborts. When it returns, another
+ * candidate may become the leader.
+ * @throws what `work` throws, except for `SD_ABORTED` after its signal aborted, and errors of `lock.acquire` that waiting
+ * can't resolve. Returns normally when `signal` aborts.
  */
 export async function electLeader(
   lock: Lock,
@@ -42,7 +45,7 @@ export async function electLeader(
     try {
       if (!signal.aborted) await work(leadership)
     } catch (error) {
-      // Work that waits with the leadership's signal ends like this when it is lost.
+      // This is how work that waits with the leadership's signal ends when the leadership is lost.
       const isEnd = leadership.signal.aborted && error instanceof SdError && error.code === 'SD_ABORTED'
       if (!isEnd) throw error
     } finally {

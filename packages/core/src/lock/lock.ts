@@ -3,54 +3,58 @@ import type { Watched } from '../async/watched.ts'
 
 /** Options of {@link Lock.acquire}. */
 export interface AcquireOptions extends OperationOptions {
-  /** What others see of the holder, such as its address; at most 4,096 characters. @default '' */
+  /** Text that other processes see, such as the address of the holder; at most 4,096 characters. @default '' */
   readonly value?: string
   /** How long to wait for the lock, in milliseconds. @default no limit but the signal */
   readonly timeoutMs?: number
 }
 
-/** Who holds a lock. */
+/** The holder of a lock. */
 export interface LockHolder {
-  /** What the holder says of itself. */
+  /** The text that the holder passed to `acquire`. */
   readonly value: string
   /** The holder's fencing token. */
   readonly token: bigint
 }
 
-/** A lock that is held. Its end is an event: watch `signal` for as long as you rely on the lock. */
+/** A held lock. It can be lost: watch `signal` as long as you rely on the lock. */
 export interface LockHandle extends LockHolder, AsyncDisposable {
   /** Name of the lock. */
   readonly key: string
   /**
-   * Fires when the lock is released, or may be lost: its session could not be renewed for so long that somebody else may hold it by now.
-   * By then stop what the lock protects.
+   * Aborts when the lock is released or may be lost: its session could not be renewed for so long that another process
+   * may hold it. Stop the protected work by then.
    */
   readonly signal: AbortSignal
   /**
-   * Grows with every acquisition of this lock. Send it along with every write, and let the store refuse a lower one than it has seen:
-   * no lock can protect a holder that was paused from writing late.
+   * Fencing token: it increases with every acquisition of this lock. Send it with every write, and let the store reject a
+   * token lower than the highest it has seen. No lock can keep a paused holder from writing late.
    */
   readonly token: bigint
-  /** Gives the lock back. Idempotent. A backend that is away does it by itself, once the session ends. */
+  /** Releases the lock. Idempotent. If the backend is unreachable, it releases the lock when the session expires. */
   release(): Promise<void>
 }
 
-/** Locks on one backend. At most one handle per key is valid at any time, in all processes; a lock can't be taken twice by the same. */
+/** Locks in one backend. At any time at most one handle per key is valid across all processes. Locks are not reentrant. */
 export interface Lock extends AsyncDisposable {
   /** Name for logs. */
   readonly name: string
   /**
    * Waits for the lock.
    *
-   * @throws SdError `SD_TIMEOUT` after `timeoutMs`, `SD_ABORTED`, `SD_DENIED`, `SD_CLOSED`. While the backend is away it goes on trying.
+   * @throws SdError `SD_TIMEOUT` after `timeoutMs`, `SD_ABORTED`, `SD_DENIED`, `SD_CLOSED`. It keeps trying while the
+   * backend is unreachable.
    */
   acquire(key: string, options?: AcquireOptions): Promise<LockHandle>
-  /** Takes the lock if nobody has it. @returns `undefined` if somebody does @throws SdError `SD_UNAVAILABLE` when the backend is away */
+  /**
+   * Acquires the lock if it is free. @returns `undefined` if it is held @throws SdError `SD_UNAVAILABLE` if the backend
+   * is unreachable
+   */
   tryAcquire(key: string, options?: AcquireOptions): Promise<LockHandle | undefined>
-  /** Who holds the lock now; `undefined` if nobody does. @throws SdError when the backend can't answer */
+  /** Returns the current holder, or `undefined` if the lock is free. @throws SdError if the backend can't be read */
   holder(key: string, options?: OperationOptions): Promise<LockHolder | undefined>
-  /** Follows who holds the lock: yields the holder now, then every change; `null` is nobody. Ends when aborted or closed. */
+  /** Watches the holder: yields the current one, then every change; `null` if the lock is free. Ends on abort and close. */
   watchHolder(key: string, options?: OperationOptions): AsyncIterable<Watched<LockHolder | null>>
-  /** Releases every lock that it holds and closes the connection. Idempotent and bounded in time. */
+  /** Releases all held locks and closes the connection. Idempotent and bounded in time. */
   close(): Promise<void>
 }

@@ -1,22 +1,22 @@
-/** What stands for a secret in everything that is shown. */
+/** Replacement for a secret in all output. */
 export const MASK = '***'
 
 const names =
   'pass(?:word|wd|phrase|code)|pwd|secret|token|credentials?|authorization|(?:api|access|account|private|secret|signing|encryption|master|shared)[-_ ]?key|sig|signature'
-// Within the text of a JSON line a quote has a backslash, and may not lose it.
+// In a JSON string a quote is preceded by a backslash, which must stay.
 const unquoted = `(?:[^\\s;&,"'<>()\\[\\]{}\\\\]|\\\\[^"ntr])`
 
-/** One kind of secret in texts. */
+/** A kind of secret in text. */
 interface ContentRule {
-  /** Without one of these in the text the pattern is not tried: looking for them costs next to nothing. */
+  /** Strings that the text must contain before the pattern is tried. Searching for them costs almost nothing. */
   readonly signs: readonly string[]
-  /** Linear in the text: what it repeats is bounded, or can't begin again within itself. */
+  /** Linear in the length of the text: repetitions are bounded, or can't restart within themselves. */
   readonly pattern: RegExp
-  /** What the pattern is replaced by. */
+  /** Replacement for the pattern. */
   readonly mask: string | ((...found: string[]) => string)
 }
 
-/** `"password":"…"`, with a backslash before the quotes in JSON within a text of JSON. */
+/** Matches `"password":"…"`. In JSON within a JSON string, the quotes are preceded by a backslash. */
 function jsonRule(backslash: string, signs: readonly string[]): ContentRule {
   return {
     signs,
@@ -35,7 +35,7 @@ const rules: readonly ContentRule[] = [
     mask: MASK,
   },
   {
-    // scheme://user:password@host; the password may have a slash or an @ that should have been escaped.
+    // scheme://user:password@host. The password may contain an unescaped slash or @.
     signs: ['://'],
     pattern:
       /(:\/\/[^\s/:@"'<>]{0,256}:)(?!\d{1,5}(?:[/?#]|$))(?:[^\s"'<>@\\]|\\[^"ntr]){1,1024}(?:@[^\s/"'<>@:\\]{1,256}(?=@))*@/g,
@@ -73,15 +73,15 @@ const rules: readonly ContentRule[] = [
     mask: MASK,
   },
 ]
-/** JSON that is not within a text. */
+/** JSON that is not nested in a string. */
 const plainJson = jsonRule('', ['":', "':"])
 
-/** A text without the secrets that its content shows, see `Masking.text`. */
+/** Masks the secrets that a text contains, see `Masking.text`. */
 export function maskText(text: string): string {
   return maskJsonLine(apply(plainJson, text))
 }
 
-/** The same of a line of JSON in which fields with secret names are masked already; it stays JSON. */
+/** Does the same for a line of JSON whose fields with secret names are already masked. The result is valid JSON. */
 export function maskJsonLine(line: string): string {
   return rules.reduce((masked, rule) => apply(rule, masked), line)
 }

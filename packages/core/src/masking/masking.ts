@@ -1,51 +1,63 @@
 import { checkKnownKeys, checkName, checkObject, checkText, invalidError } from '../validate.ts'
 import { MASK, maskJsonLine, maskText } from './masked-text.ts'
 
-/** What else is secret, besides what always is. */
+/** Additional secrets, beyond the built-in rules. */
 export interface MaskingOptions {
-  /** More ends of names whose values are secret, such as `iban`, whatever the case of their letters. @default [] */
+  /** Additional suffixes of names whose values are secret, such as `iban`. Case-insensitive. @default [] */
   readonly names?: readonly string[]
-  /** Paths whose values are secret, with all below them, such as `db.url`; or patterns for paths. @default [] */
+  /** Paths whose values are secret, including everything below them, such as `db.url`; or patterns for paths. @default [] */
   readonly paths?: readonly (string | RegExp)[]
-  /** Patterns for parts of texts that are secret wherever they are, such as a card number. They must be linear: they see texts from outside. @default [] */
+  /**
+   * Patterns for secret parts of any text, such as card numbers. They must run in linear time, because they process text
+   * from outside. @default []
+   */
   readonly contents?: readonly RegExp[]
 }
 
-/** One rule for what is shown in explanations, diffs, logs, errors and files. */
+/** The rule that masks secrets in explanations, diffs, logs, errors and files. */
 export interface Masking {
-  /** Whether a field of this name is secret: `dbPassword`, `X-Api-Key`, `set-cookie`, `dsn`. A bare `key` is not. */
+  /**
+   * Whether the value of a field with this name is secret: `dbPassword`, `X-Api-Key`, `set-cookie`, `dsn`. A bare `key`
+   * is not.
+   */
   isSecretName(name: string): boolean
-  /** Whether what is at a path of a configuration is secret, by any of its names; a bare `key` is, as that of `tls.key`. */
+  /** Whether the value at a configuration path is secret because of any of its names. Here a bare `key` is, as in `tls.key`. */
   isSecretPath(path: readonly string[]): boolean
-  /** A text without the secrets that its content shows: passwords in URLs and connection strings, tokens, private keys. Linear in its length. */
+  /**
+   * Masks the secrets that a text contains: passwords in URLs and connection strings, tokens, private keys. Linear in its
+   * length.
+   */
   text(text: string): string
-  /** As `text`, for a line of JSON whose fields with secret names are masked already. It stays JSON. */
+  /** Like `text`, for a line of JSON whose fields with secret names are already masked. The result is valid JSON. */
   line(json: string): string
-  /** A copy of plain data in which secrets are {@link MASK}, by path and by content. Deeper than 64 levels it shows nothing. */
+  /**
+   * Returns a copy of plain data with secrets replaced by {@link MASK}, by path and by content. Masks everything below 64
+   * levels.
+   */
   value(value: unknown, path?: readonly string[]): unknown
 }
 
-/** Words that make a name secret: wherever they are in a path of a configuration, and at the end of a field's name. */
+/** Words that make a name secret: anywhere in a configuration path, and at the end of a field name. */
 const secretWords: ReadonlySet<string> = new Set(
   'password passwords passwd passphrase passcode pwd secret secrets token tokens apikey credential credentials authorization jwt'.split(
     ' ',
   ),
 )
-/** Words that make a name secret at its end only. */
+/** Words that make a name secret only at its end. */
 const secretEnds: ReadonlySet<string> = new Set(
   'auth cookie cookies dsn otp pin private signature sas connectionstring'.split(' '),
 )
-/** Words that make a secret of `key` or `keys` behind them. */
+/** Words that make a following `key` or `keys` secret. */
 const keyWords: ReadonlySet<string> = new Set(
   'api access account private secret signing encryption master shared license storage'.split(' '),
 )
-/** Ends of names whose words are not told apart, such as `dbpassword`. */
+/** Suffixes of names that are not split into words, such as `dbpassword`. */
 const longEnds =
   /(?:passw(?:or)?ds?|passphrase|secret|token|credentials?|authorization|cookies?|(?:api|access|private|secret|signing|encryption)[-_ ]?keys?)$/i
 
 const maxDepth = 64
 
-/** Makes the rule. @param field what the options are called in errors @throws SdError `SD_INVALID` that names the option */
+/** Creates a masking rule. @param field name of the options in errors @throws SdError `SD_INVALID` that names the option */
 export function createMasking(options: MaskingOptions = {}, field: string = 'masking'): Masking {
   checkKnownKeys(field, checkObject(field, options), ['names', 'paths', 'contents'])
   const ends = (options.names ?? []).map((name, index) => checkName(`${field}.names[${index}]`, name).toLowerCase())
@@ -88,7 +100,7 @@ export function createMasking(options: MaskingOptions = {}, field: string = 'mas
   return { isSecretName, isSecretPath, text, line, value: (given, path = []) => value(given, path, 0) }
 }
 
-/** The rule without anything of one's own. */
+/** The built-in rule. */
 export const masking: Masking = createMasking()
 
 function readPath(field: string, path: string | RegExp): (path: string) => boolean {

@@ -1,50 +1,60 @@
 import type { Outcome } from '../call/outcome.ts'
 
-/** Leave to do one piece of work. */
+/** Permission for one piece of work. */
 export interface Permit {
-  /** Tells how the work ended; exactly once, when it has really ended: body read, failed or aborted. Later calls do nothing. */
+  /**
+   * Reports how the work ended. Call it when it has completely ended: body read, failed or aborted. Calls after the first
+   * do nothing.
+   */
   settle(outcome: Outcome): void
 }
 
-/** A policy in two phases: acquire a permit, settle it when the work has really ended. */
+/** A policy with two phases: acquire a permit, and settle it when the work has completely ended. */
 export interface AdmissionPolicy {
   /** Name for logs and metrics. */
   readonly name: string
-  /** A permit, or `undefined` if the work is refused now. */
+  /** Returns a permit, or `undefined` if the work is refused now. */
   tryAcquire(): Permit | undefined
 }
 
 /**
- * How much a call matters: `batch` is work that nobody waits for, and may come later; `critical` is what the business lives by, such as a checkout.
+ * Importance of a call. `batch` is background work that can be done later; `critical` is essential for the business, such
+ * as a checkout.
  */
 export type CallPriority = 'critical' | 'default' | 'batch'
 
-/** Share of the places of a concurrency limit that calls of a priority may take: batch is refused before the others, and leaves them half. */
+/**
+ * Share of the places of a concurrency limit that calls of a priority may use. Batch calls are refused first and leave
+ * half of the places to the others.
+ */
 export const priorityShares: Readonly<Record<CallPriority, number>> = { critical: 1, default: 0.9, batch: 0.5 }
 
-/** What a concurrency limit is told of a call. */
+/** What a concurrency limit knows about a call. */
 export interface LimitRequest {
-  /** How much it matters. @default no priorities: all places */
+  /** Priority of the call. @default may use all places */
   readonly priority?: CallPriority | undefined
 }
 
-/** How full a {@link ConcurrencyLimit} is. */
+/** Utilisation of a {@link ConcurrencyLimit}. */
 export interface LimitLoad {
-  /** Most work at once, as of now. */
+  /** Current limit. */
   readonly max: number
-  /** Work under way. */
+  /** Number of active calls. */
   readonly active: number
-  /** Work that waits. */
+  /** Number of waiting calls. */
   readonly waiting: number
 }
 
-/** Bounds how much work is under way at once. */
+/** Limits how much work is active at once. */
 export interface ConcurrencyLimit extends AdmissionPolicy {
-  /** How full it is. */
+  /** Current utilisation. */
   readonly load: LimitLoad
-  /** A permit, or `undefined` if the work is refused now. */
+  /** Returns a permit, or `undefined` if the work is refused now. */
   tryAcquire(request?: LimitRequest): Permit | undefined
-  /** A permit at once or, where there is a queue, after a wait. It rejects, and does not throw: `SD_REJECTED`, `SD_ABORTED`, `SD_CLOSED`. */
+  /**
+   * Returns a permit at once or, if there is a queue, after a wait. It rejects instead of throwing: `SD_REJECTED`,
+   * `SD_ABORTED`, `SD_CLOSED`.
+   */
   acquire?(request?: LimitRequest & { readonly signal?: AbortSignal | undefined }): Permit | Promise<Permit>
   /** Refuses all work from now on. Idempotent. */
   close(): void

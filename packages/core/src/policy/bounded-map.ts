@@ -1,12 +1,12 @@
 /** Limits of a {@link BoundedMap}. */
 export interface BoundedMapLimits<Key, Value> {
-  /** Most entries; the one that was not used for longest leaves first. */
+  /** Maximum number of entries. The least recently used entry is evicted first. */
   readonly maxEntries: number
-  /** Largest sum of weights. @default no limit */
+  /** Maximum sum of weights. @default no limit */
   readonly maxWeight?: number
-  /** What an entry weighs, such as its bytes. @default 0 */
+  /** Returns the weight of an entry, such as its size in bytes. @default 0 */
   readonly weigh?: (key: Key, value: Value) => number
-  /** An entry that was not used for this time is dropped, in milliseconds. @default no limit */
+  /** Time after which an unused entry is evicted, in milliseconds. @default no limit */
   readonly idleMs?: number
 }
 
@@ -17,27 +17,27 @@ interface Entry<Value> {
 }
 
 /**
- * A map for what is kept per name or key, which may come from outside: it has most entries, and drops what is not used. It has no timer: what is idle leaves
- * when something is asked for or added.
+ * A map for state per name or key when keys come from outside. It has a maximum size and evicts unused entries. It has no
+ * timer: idle entries are evicted by `get` and `set`.
  */
 export class BoundedMap<Key, Value> {
   readonly #limits: BoundedMapLimits<Key, Value>
-  /** The one used last is at the end. */
+  /** The most recently used entry is last. */
   readonly #entries = new Map<Key, Entry<Value>>()
   #weight = 0
-  /** The entry at the end: what is used again and again need not be moved. */
+  /** The last entry: an entry used again and again need not be moved. */
   #last: Entry<Value> | undefined
 
   constructor(limits: BoundedMapLimits<Key, Value>) {
     this.#limits = limits
   }
 
-  /** Number of entries, idle ones that are not yet dropped included. */
+  /** Number of entries, including idle ones that are not yet evicted. */
   get size(): number {
     return this.#entries.size
   }
 
-  /** The value of a key, which is used by that. @param now the time by `performance.now()`, where it is known */
+  /** Returns the value of a key and marks it as used. @param now the time by `performance.now()`, if known */
   get(key: Key, now: number = performance.now()): Value | undefined {
     const entry = this.#entries.get(key)
     if (!entry) return undefined
@@ -54,7 +54,7 @@ export class BoundedMap<Key, Value> {
     return entry.value
   }
 
-  /** Adds or replaces a value. What is heavier than all may be together is not kept. */
+  /** Adds or replaces a value. A value heavier than `maxWeight` is not stored. */
   set(key: Key, value: Value): void {
     this.delete(key)
     const { maxEntries, maxWeight = Number.POSITIVE_INFINITY, weigh } = this.#limits

@@ -1,28 +1,28 @@
 /** Recent latencies, in bounded memory. */
 export interface LatencyHistogram {
-  /** Adds one latency in milliseconds. @param now the time by `performance.now()`, where it is known */
+  /** Records a latency in milliseconds. @param now the time by `performance.now()`, if known */
   record(latencyMs: number, now?: number): void
   /**
-   * The latency that a share of the recent ones did not exceed, at most 5 % too high; `undefined` while there are fewer than `minSamples`. Up to a
-   * thousandth of the latencies, the newest, may not yet be in it.
+   * Returns the latency that the given share of recent latencies did not exceed, at most 5 % too high; `undefined` with
+   * fewer than `minSamples`. Up to a thousandth of the latencies, the newest, may be missing.
    *
-   * @param now the time by `performance.now()`, where it is known
+   * @param now the time by `performance.now()`, if known
    */
   quantile(share: number, minSamples: number, now?: number): number | undefined
 }
 
-/** Width of a bucket: each ends 5 % above its lower end. */
+/** Ratio of the upper to the lower end of a bucket. */
 const growth = 1.05
 const smallestMs = 0.1
-/** From 0.1 ms to about half an hour. */
+/** Covers 0.1 ms to about half an hour. */
 const bucketCount = 340
 const logOfGrowth = Math.log(growth)
-/** A quantile is computed again after so many new latencies for each one that is known: a thousandth of them hardly moves it. */
+/** Share of new latencies from which a quantile is computed again. A thousandth hardly changes it. */
 const staleShare = 1 / 1024
 
 /**
- * A histogram with buckets that grow by 5 %, in two halves that take turns, so that it knows the last one to two windows: 2.7 KB, whatever
- * the traffic.
+ * Creates a histogram whose buckets grow by 5 %. Two halves alternate, so that it covers the last one to two windows. It
+ * takes 2.7 KB regardless of traffic.
  */
 export function createLatencyHistogram(windowMs: number): LatencyHistogram {
   let current = new Uint32Array(bucketCount)
@@ -30,7 +30,7 @@ export function createLatencyHistogram(windowMs: number): LatencyHistogram {
   let total = 0
   let currentTotal = 0
   let rotatedAt = performance.now()
-  /** The quantile that was asked for last, and of how many it is. */
+  /** The quantile computed last, and the number of latencies it was computed from. */
   let lastShare = 0
   let lastTotal = 0
   let lastQuantile = 0
@@ -39,7 +39,7 @@ export function createLatencyHistogram(windowMs: number): LatencyHistogram {
     const age = now - rotatedAt
     if (age < windowMs) return
     const emptied = previous.fill(0)
-    // After two windows without a visit what is in `current` is old, too.
+    // After two windows without a visit, `current` is outdated too.
     previous = age < 2 * windowMs ? current : current.fill(0)
     total = age < 2 * windowMs ? currentTotal : 0
     current = emptied

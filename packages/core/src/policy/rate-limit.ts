@@ -5,64 +5,71 @@ import { checkName, invalidError } from '../validate.ts'
 
 /** Options of {@link RateLimiter.acquire}. */
 export interface RateLimitAcquireOptions extends OperationOptions {
-  /** Units that the call takes, a whole number up to the limiter's `burst`; 0 only looks. @default 1 */
+  /** Number of units, an integer from 0 to the limiter's `burst`. 0 only reads the state. @default 1 */
   readonly cost?: number
   /**
-   * Whether to wait for the units, in the order of arrival, rather than to be refused. Waiting ends with `SD_REJECTED` when too many wait
-   * or it would take longer than the limiter allows.
+   * Whether to wait for the units, in order of arrival, instead of being refused. The wait ends with `SD_REJECTED` if the
+   * queue is full or the wait would exceed the limiter's maximum.
+   *
    * @default false
    */
   readonly wait?: boolean
 }
 
-/** What a limiter says to one call. All numbers are of the call's key. */
+/** Decision of a limiter about one call. All numbers refer to the call's key. */
 export interface RateLimitDecision {
-  /** Whether the call may go on. If not, nothing was taken. */
+  /** Whether the call may proceed. If not, no units were taken. */
   readonly allowed: boolean
-  /** Most units that can be taken at once: the rule's `burst`. */
+  /** Maximum number of units that can be taken at once: the rule's `burst`. */
   readonly limit: number
-  /** Whole units that could be taken now. */
+  /** Whole units that are available now. */
   readonly remaining: number
-  /** Time in which a limit that is used up is whole again, in milliseconds. */
+  /** Time in which an exhausted limit is fully available again, in milliseconds. */
   readonly windowMs: number
-  /** Time until nothing of the limit is in use, in milliseconds, if no call comes. */
+  /** Time until the limit is fully available if no call comes, in milliseconds. */
   readonly resetMs: number
-  /** Earliest time for a refused call to come again, in milliseconds; 0 if it was allowed. */
+  /** Earliest time at which a refused call should be retried, in milliseconds from now; 0 if it was allowed. */
   readonly retryAfterMs: number
-  /** Set if the backend could not be asked: `local` was decided by this process alone, `open` was allowed unseen. */
+  /**
+   * Set if the backend could not be reached: `local` if this process decided alone, `open` if the call was allowed
+   * without a check.
+   */
   readonly degraded?: 'local' | 'open'
 }
 
-/** Limits how often something happens, per key. */
+/** Limits the rate of an operation, per key. */
 export interface RateLimiter extends AsyncDisposable {
   /** Name for logs and metrics. */
   readonly name: string
   /**
-   * Takes units of a key's limit. A refused call is an answer with `allowed: false`, for its numbers; {@link acquireOrReject} throws instead.
+   * Takes units from a key's limit. A refused call resolves with `allowed: false` and its numbers; {@link
+   * acquireOrReject} throws instead.
    *
-   * @param key whatever is limited by itself: a user, an address, an instance; 1 to 512 characters. {@link rateLimitKey} joins several. It is never part of a message
-   * @throws SdError `SD_REJECTED` if it may wait but not for so long, `SD_CLOSED`, `SD_ABORTED`, `SD_INVALID`, or what the backend failed with
+   * @param key the unit of limiting: a user, an address, an instance; 1 to 512 characters. {@link rateLimitKey} joins
+   * several parts. It never appears in a message.
+   * @throws SdError `SD_REJECTED` if the wait would be too long, `SD_CLOSED`, `SD_ABORTED`, `SD_INVALID`, or the error of
+   * the backend
    */
   acquire(key: string, options?: RateLimitAcquireOptions): Promise<RateLimitDecision>
   /**
-   * What {@link RateLimiter.acquire} does, at once; absent where a backend has to be asked.
+   * Synchronous variant of {@link RateLimiter.acquire}; absent if a backend is involved.
    *
    * @throws SdError `SD_CLOSED`, `SD_INVALID`
    */
   tryAcquire?(key: string, options?: Pick<RateLimitAcquireOptions, 'cost'>): RateLimitDecision
-  /** Ends waiting calls and closes the connection, if there is one. Idempotent and bounded in time. */
+  /** Ends waiting calls and closes the connection, if any. Idempotent and bounded in time. */
   close(): Promise<void>
 }
 
-/** The key of several parts, such as a service and an instance: different parts never make the same key. */
+/** Joins parts, such as a service and an instance, into a key. Different parts never give the same key. */
 export function rateLimitKey(...parts: readonly [string, ...string[]]): string {
   return parts.map((part, index) => escapeName(checkName(`parts[${index}]`, part))).join('/')
 }
 
 /**
- * {@link RateLimiter.acquire} for those who want an error instead of an answer.
+ * Like {@link RateLimiter.acquire}, but throws if the call is refused.
  *
- * @throws SdError `SD_REJECTED` when refused, with the decision as `cause`, and whatever `acquire` throws
+ * @throws SdError `SD_REJECTED` if refused, with the decision as `cause`, and the errors of `acquire`
  */
 export async function acquireOrReject(
   limiter: RateLimiter,
@@ -71,14 +78,15 @@ export async function acquireOrReject(
 ): Promise<RateLimitDecision> {
   const decision = await limiter.acquire(key, options)
   if (decision.allowed) return decision
-  throw new SdError('SD_REJECTED', `${limiter.name}: over the limit, try again in ${decision.retryAfterMs} ms`, {
+  throw new SdError('SD_REJECTED', `${limiter.name}: rate limit exceeded, retry in ${decision.retryAfterMs} ms`, {
     cause: decision,
   })
 }
 
 /**
- * Header fields that tell a client of its limit, names in lower case: `RateLimit-Policy` and `RateLimit` of the IETF draft, and
- * `Retry-After` (RFC 9110) if it was refused. Seconds are rounded up, so that they never promise too much. A decision that was allowed unseen has none.
+ * Returns header fields that inform a client about its limit, with names in lower case: `RateLimit-Policy` and
+ * `RateLimit` of the IETF draft and, if the call was refused, `Retry-After` (RFC 9110). Seconds are rounded up, so that
+ * they never promise too much. A call that was allowed without a check has none.
  *
  * @param policy name of the limit, in printable ASCII
  * @see https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/

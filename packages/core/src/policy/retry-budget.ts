@@ -1,38 +1,43 @@
 import { checkDuration, checkInteger, checkKnownKeys, checkNumber } from '../validate.ts'
 
 /**
- * Bounds what retries and hedges add to the load of a peer that is in trouble. One budget is shared by everything that repeats calls to
- * the same service. Synchronous, and never waits.
+ * Limits the load that retries and hedges add to an overloaded peer. Everything that repeats calls to a service shares
+ * one budget. Synchronous; never waits.
  */
 export interface RetryBudget {
   /**
-   * Earns for one call. Once per call, by whoever makes it; its further attempts earn nothing. @param now the time by `performance.now()`, where it is
-   * known
+   * Credits the budget for one call. The code that makes the call does this once; retries and hedges earn nothing.
+   *
+   * @param now the time by `performance.now()`, if known
    */
   deposit(now?: number): void
-  /** Takes one further attempt, if there is one. @returns whether the attempt may be made */
+  /** Takes one additional attempt if available. @returns whether the attempt may be made */
   tryWithdraw(): boolean
-  /** Further attempts that would be granted now, for metrics. */
+  /** Number of additional attempts available now, for metrics. */
   readonly available: number
 }
 
 /** Options of {@link createRetryBudget}. */
 export interface RetryBudgetOptions {
-  /** Further attempts that each call earns, from 0 to 10: 0.2 is one for five calls. @default 0.2 */
+  /** Additional attempts that each call earns, from 0 to 10: 0.2 is one for five calls. @default 0.2 */
   readonly ratio?: number
-  /** Further attempts in any one second that need not be earned, so that services with few calls can retry; from 0 to 10,000. @default 10 */
+  /**
+   * Additional attempts per second that need not be earned, so that services with few calls can retry; from 0 to 10,000.
+   * @default 10
+   */
   readonly minPerSecond?: number
-  /** How long what was earned lasts, in milliseconds: the time in which what is left shrinks to 1/e. @default 10_000 */
+  /** Decay time of earned attempts, in milliseconds: the time in which they shrink to 1/e. @default 10_000 */
   readonly windowMs?: number
 }
 
-/** A sum of many ratios may lack the last bits of a whole attempt. */
+/** A sum of many ratios may be slightly less than a whole attempt. */
 const rounding = 1e-9
 
 /**
- * A budget with Finagle's numbers: a fifth of the calls, and 10 per second. What calls earn decays, so that a long healthy time can't
- * pay for a storm: at a steady rate at most `ratio × calls in windowMs` are saved. The minimum is exact: at most `minPerSecond` in any
- * second. So in any whole number of seconds since its creation, further attempts are at most `ratio × calls + minPerSecond × seconds`.
+ * Creates a budget with Finagle's defaults: a fifth of the calls, and 10 per second. Earned attempts decay, so that a
+ * long healthy period can't pay for a retry storm: at a steady rate at most `ratio × calls in windowMs` are saved. The
+ * minimum is exact: at most `minPerSecond` in any second. So in any whole number of seconds since its creation,
+ * additional attempts are at most `ratio × calls + minPerSecond × seconds`.
  *
  * @see https://twitter.github.io/finagle/guide/Clients.html#retries
  * @throws SdError `SD_INVALID` that names the option
@@ -42,7 +47,7 @@ export function createRetryBudget(options: RetryBudgetOptions = {}): RetryBudget
   const ratio = checkNumber('ratio', options.ratio ?? 0.2, { min: 0, max: 10 })
   const minPerSecond = checkInteger('minPerSecond', options.minPerSecond ?? 10, { min: 0, max: 10_000 })
   const windowMs = checkDuration('windowMs', options.windowMs ?? 10_000, 1)
-  /** When the last unearned attempts were taken; the oldest is at `oldest`. */
+  /** When the last unearned attempts were taken; the oldest is at index `oldest`. */
   const takenAt = new Float64Array(minPerSecond).fill(Number.NEGATIVE_INFINITY)
   let oldest = 0
   let earned = 0

@@ -1,29 +1,28 @@
 import type { CallContext, HeaderFields } from '../call/call.ts'
 import type { SdError } from '../errors.ts'
 
-/** How an attempt went, for a {@link RetryPolicy} to judge. */
+/** Result of an attempt, as input of a {@link RetryPolicy}. */
 export interface AttemptResult {
-  /** The call. */
   readonly call: CallContext
-  /** Number of the attempt that ended, from 1. */
+  /** Number of the attempt, starting at 1. */
   readonly attempt: number
-  /** Status and header fields, if an answer came. */
+  /** Status and header fields, if there was a response. */
   readonly response?: { readonly status: number; readonly headers: HeaderFields } | undefined
-  /** How it failed, if no answer came. */
+  /** The error, if there was no response. */
   readonly error?: SdError | undefined
-  /** Whether the peer may have seen the request. False only if the connection could not be made. */
+  /** Whether the peer may have received the request. False only if no connection could be made. */
   readonly sent: boolean
   /** Whether the body can be sent again. */
   readonly replayable: boolean
 }
 
-/** Decides whether a call is tried again. */
+/** Decides whether a call is retried. */
 export interface RetryPolicy {
   /** Name for logs and metrics. */
   readonly name: string
   /**
-   * Delay before the next attempt in milliseconds, or `undefined` to hand the result to the caller. Synchronous. The client
-   * itself sees to it that nothing is tried again after the deadline.
+   * Returns the delay before the next attempt in milliseconds, or `undefined` to pass the result to the caller.
+   * Synchronous. The client itself ensures that no attempt starts after the deadline.
    */
   next(result: AttemptResult): number | undefined
 }

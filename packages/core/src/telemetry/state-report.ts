@@ -4,126 +4,119 @@ import type { CircuitState } from '../policy/circuit-breaker.ts'
 import type { ConnectionState, RegistrationState } from '../registry/registry.ts'
 
 /**
- * Name of the channel on which somebody asks for the state of everything that is alive: events alone would leave those in the dark who
- * begin to listen late. Its payload is a function that takes a {@link StateReport}.
+ * Name of the channel that collects the state of every live component. A subscriber that attaches late has missed earlier
+ * events, so it can ask for the current state. The payload is a function that takes a {@link StateReport}.
  */
 const stateReportChannel = 'sd:v1:state:report'
 
 /** State of the connection to a backend. */
 export interface BackendStateReport {
-  /** What it is about. */
   readonly kind: 'backend'
   /** Name of the registry, configuration source, lock or limiter. */
   readonly backend: string
-  /** The state of its connection. */
+  /** State of its connection. */
   readonly state: ConnectionState
 }
 
-/** How a registration of this process is. */
+/** State of a registration of this process. */
 export interface RegistrationStateReport {
-  /** What it is about. */
   readonly kind: 'registration'
-  /** Name of the registry. */
   readonly registry: string
-  /** Service of the instance. */
   readonly service: string
   /** Id of the instance. */
   readonly instanceId: string
-  /** Its state. */
+  /** State of the registration. */
   readonly state: RegistrationState
 }
 
-/** How the cluster of a service is. */
+/** State of the cluster of a service. */
 export interface ClusterStateReport {
-  /** What it is about. */
   readonly kind: 'cluster'
-  /** Name of the service. */
   readonly service: string
-  /** Instances in the last known snapshot, by their own health. */
+  /** Instances in the last known snapshot, by health. */
   readonly instances: Readonly<Record<'healthy' | 'unhealthy' | 'draining' | 'unknown', number>>
   /** Endpoints that may get traffic. */
   readonly eligible: number
-  /** Endpoints that a monitor took out. */
+  /** Endpoints that a monitor ejected. */
   readonly ejected: number
-  /** Endpoints that are out for whatever reason: unhealthy, ejected, blocked by a breaker, unreachable. */
+  /** Endpoints that are out for any reason: unhealthy, ejected, blocked by a breaker, unreachable. */
   readonly out: number
-  /** Those by the first reason that each has; without the reasons that none has. Absent from versions that did not tell. */
+  /**
+   * Number of endpoints that are out, by their first reason. Reasons without endpoints are omitted. Absent from older
+   * versions.
+   */
   readonly outBy?: Readonly<Partial<Record<OutReason, number>>>
-  /** Whether so few endpoints are in that those that are out are used too. */
+  /** Whether too few endpoints are available, so that all are used. */
   readonly isPanic: boolean
-  /** Instances that are kept although the source does not list them any more. */
+  /** Instances that are kept although the source no longer lists them. */
   readonly held: number
-  /** For how long the source has been away, in milliseconds; 0 while it is not. */
+  /** How long the source has been unreachable, in milliseconds; 0 while it is reachable. */
   readonly staleForMs: number
-  /** When the counts below began, by `performance.now()`: tells them from those of another Discovery, or of one that was closed. */
+  /**
+   * Start of the counters below, by `performance.now()`. Distinguishes them from those of another Discovery or of a
+   * closed one.
+   */
   readonly startedAt: number
-  /** Lookups answered from what was known, since the start. */
+  /** Lookups answered from memory, since the start. */
   readonly hits: number
   /** Lookups that had to wait for the source, since the start. */
   readonly misses: number
-  /** Snapshots that were applied, since the start. */
+  /** Applied snapshots, since the start. */
   readonly updates: number
 }
 
-/** How a circuit breaker is. */
+/** State of a circuit breaker. */
 export interface BreakerStateReport {
-  /** What it is about. */
   readonly kind: 'breaker'
   /** Name of the breaker. */
   readonly breaker: string
-  /** Service that it guards. */
   readonly service: string
-  /** Instance that it guards, if it is one instance's. */
+  /** Id of the instance that it guards, if it guards a single one. */
   readonly instanceId?: string | undefined
-  /** Its state. */
+  /** State of the breaker. */
   readonly state: CircuitState
 }
 
-/** How a concurrency limit is. */
+/** State of a concurrency limit. */
 export interface LimitStateReport {
-  /** What it is about. */
   readonly kind: 'limit'
   /** Name of the limit. */
   readonly limit: string
-  /** Service that it guards. */
   readonly service: string
-  /** Most work at once, as of now. */
+  /** Current limit. */
   readonly max: number
-  /** Work under way. */
+  /** Number of active calls. */
   readonly active: number
-  /** Work that waits. */
+  /** Number of waiting calls. */
   readonly waiting: number
 }
 
-/** How a retry budget is. */
+/** State of a retry budget. */
 export interface RetryBudgetStateReport {
-  /** What it is about. */
   readonly kind: 'retry-budget'
-  /** Service that it belongs to. */
   readonly service: string
-  /** Further attempts that would be granted now. */
+  /** Number of additional attempts available now. */
   readonly available: number
 }
 
-/** How a configuration is. */
+/** State of a configuration. */
 export interface ConfigStateReport {
-  /** What it is about. */
   readonly kind: 'config'
   /** Name of the configuration. */
   readonly config: string
-  /** The version that counts: 1 at the start, one more with every change. */
+  /** The version in effect: 1 at the start, then incremented with every change. */
   readonly version: number
-  /** When that version was taken over, in Unix milliseconds. */
+  /** When that version took effect, in Unix milliseconds. */
   readonly updatedAt: number
-  /** Sources that are away. */
+  /** Unreachable sources. */
   readonly staleSources: readonly string[]
-  /** Sources whose newest content was refused. */
+  /** Sources whose latest content was rejected. */
   readonly refusedSources: readonly string[]
-  /** For how long a source has been away or refused, in milliseconds; 0 while all is well. */
+  /** How long a source has been unreachable or rejected, in milliseconds; 0 if there is none. */
   readonly degradedForMs: number
 }
 
-/** The state of one thing. Who reads reports ignores kinds that it doesn't know: minor versions add some. */
+/** State of one component. Readers must ignore unknown kinds: minor versions add some. */
 export type StateReport =
   | BackendStateReport
   | RegistrationStateReport
@@ -136,24 +129,24 @@ export type StateReport =
 const states = channel(stateReportChannel)
 
 /**
- * Answers whoever asks for states, for as long as the thing lives.
+ * Reports the state of a component until the returned function is called.
  *
- * @param report called synchronously; what it throws is dropped
- * @returns a function that ends it
+ * @param report called synchronously; its errors are dropped
+ * @returns a function that ends reporting
  */
 export function reportStates(report: () => Iterable<StateReport>): () => void {
   function answer(take: unknown): void {
     try {
       for (const state of report()) (take as (state: StateReport) => void)(state)
     } catch {
-      // A report that fails must not end the process, which is what an error in a subscriber does.
+      // A failing report must not end the process, as an error in a subscriber does.
     }
   }
   states.subscribe(answer)
   return () => void states.unsubscribe(answer)
 }
 
-/** Asks everything that is alive for its state. */
+/** Collects the state of every live component. */
 export function collectStates(): readonly StateReport[] {
   const collected: StateReport[] = []
   states.publish((state: StateReport) => void collected.push(state))

@@ -12,7 +12,7 @@ export interface BackendStateEvent {
   readonly backend: string
   /** The new state. */
   readonly state: ConnectionState
-  /** Why, when disconnected. */
+  /** The error, when disconnected. */
   readonly error?: SdError | undefined
 }
 
@@ -20,53 +20,49 @@ export interface BackendStateEvent {
 export interface BackendOperationEvent {
   /** Name of the registry, configuration source or lock. */
   readonly backend: string
-  /** What was done, such as `getInstances`. */
+  /** The operation, such as `getInstances`. */
   readonly operation: string
-  /** Which service, where there is one. */
+  /** Name of the service, if the operation has one. */
   readonly service?: string | undefined
-  /** How long it took, in milliseconds. */
+  /** Duration in milliseconds. */
   readonly durationMs: number
-  /** How it failed; absent on success. */
+  /** The error; absent on success. */
   readonly error?: SdError | undefined
 }
 
 /** Payload of `sd:v1:registration:state`. */
 export interface RegistrationStateEvent {
-  /** Name of the registry. */
   readonly registry: string
-  /** Service of the instance. */
   readonly service: string
   /** Id of the instance. */
   readonly instanceId: string
   /** The new state. */
   readonly state: RegistrationState
-  /** Why, when not active. */
+  /** The error, when not active. */
   readonly error?: SdError | undefined
 }
 
 /** Payload of `sd:v1:discovery:update`. */
 export interface DiscoveryUpdateEvent {
-  /** The service. */
   readonly service: string
-  /** Everything that is known now. */
+  /** The current snapshot. */
   readonly snapshot: ServiceSnapshot
-  /** What differs from before; empty when only staleness changed. */
+  /** The difference from the previous snapshot; empty if only staleness changed. */
   readonly change: SnapshotChange
 }
 
-/** Payload of `sd:v1:call:start`. The same `call` object is in every event of one call. */
+/** Payload of `sd:v1:call:start`. All events of a call have the same `call` object. */
 export interface CallStartEvent {
-  /** Identity of the call; plain data, never changed by subscribers. */
+  /** Identity of the call: plain data that subscribers never change. */
   readonly call: TelemetryCall
 }
 
-/** What is known of a call when it starts. */
+/** What is known about a call when it starts. */
 export interface TelemetryCall {
-  /** Service that is called. */
   readonly service: string
   /** HTTP method in upper case. */
   readonly method: string
-  /** Path with query. */
+  /** Path and query. */
   readonly path: string
   /** When it started, by `performance.now()`. */
   readonly startedAt: number
@@ -76,13 +72,13 @@ export interface TelemetryCall {
 export interface CallEndEvent extends CallStartEvent {
   /** Status of the response, if there was one. */
   readonly status?: number | undefined
-  /** Status code of gRPC, for calls of gRPC that were answered; `status` is the HTTP status that is nearest. */
+  /** gRPC status code, for gRPC calls with a response; `status` is then the nearest HTTP status. */
   readonly grpcStatus?: number | undefined
-  /** How it failed, if it did. */
+  /** The error, if it failed. */
   readonly error?: SdError | undefined
-  /** From start to the end of the body, in milliseconds. */
+  /** Time from start to the end of the body, in milliseconds. */
   readonly durationMs: number
-  /** Number of attempts so far; on the attempt channel, this attempt's number, from 1. */
+  /** Number of attempts so far. On the attempt channel: number of this attempt, starting at 1. */
   readonly attempts: number
 }
 
@@ -92,44 +88,44 @@ export interface AttemptEndEvent extends CallEndEvent {
   readonly instanceId: string
   /** Origin of the instance, such as `http://10.0.0.1:8080`. */
   readonly origin: string
-  /** From send to response headers, in milliseconds; absent if there were none. */
+  /** Time from send to response headers, in milliseconds; absent if there were none. */
   readonly latencyMs?: number | undefined
 }
 
 /** Payload of `sd:v1:call:retry`. */
 export interface CallRetryEvent extends CallStartEvent {
-  /** Number of the attempt that ended, from 1. */
+  /** Number of the failed attempt, starting at 1. */
   readonly attempt: number
-  /** Time until the next one, in milliseconds. */
+  /** Time until the next attempt, in milliseconds. */
   readonly delayMs: number
-  /** Status of the response that was not good enough, if there was one. */
+  /** Status of the response that is retried, if there was one. */
   readonly status?: number | undefined
-  /** How the attempt failed, if it did. */
+  /** The error of the attempt, if it failed. */
   readonly error?: SdError | undefined
 }
 
 /** Payload of `sd:v1:call:hedge`. */
 export interface CallHedgeEvent extends CallStartEvent {
-  /** Number of the attempt that begins, from 2. */
+  /** Number of the new attempt, starting at 2. */
   readonly attempt: number
-  /** Time since the attempt before began, in milliseconds. */
+  /** Time since the previous attempt began, in milliseconds. */
   readonly afterMs: number
 }
 
-/** A policy that can refuse. */
+/** A policy that can refuse a call. */
 export type RefusingPolicy = 'rate-limit' | 'concurrency-limit' | 'breaker' | 'instance-breaker'
 
 /** Payload of `sd:v1:call:refused`. */
 export interface CallRefusedEvent extends CallStartEvent {
-  /** What kind of policy it was. */
+  /** The kind of policy. */
   readonly policy: RefusingPolicy
-  /** Its name. */
+  /** Name of the policy. */
   readonly name: string
 }
 
 /** Payload of `sd:v1:call:fallback`. */
 export interface CallFallbackEvent extends CallStartEvent {
-  /** What the call failed with. */
+  /** The error of the call. */
   readonly error: SdError
 }
 
@@ -143,13 +139,13 @@ export interface BreakerStateEvent extends CircuitChange {
 export interface RateLimitEvent {
   /** Name of the limiter. */
   readonly limiter: string
-  /** What it decided. The key is not told: it may be a secret. */
+  /** The decision. The key is omitted because it may be secret. */
   readonly decision: RateLimitDecision
 }
 
 /**
- * What refused a request at a server: the caller's rate, the places for work or for streams, the caller's deadline, which was over; or a body that
- * did not come.
+ * Why a server refused a request: the caller's rate, no free place for work or for streams, a deadline of the caller that
+ * has passed, or a body that did not arrive.
  */
 export type ServerRefusalReason = 'rate-limit' | 'concurrency-limit' | 'streams' | 'deadline' | 'body'
 
@@ -157,17 +153,16 @@ export type ServerRefusalReason = 'rate-limit' | 'concurrency-limit' | 'streams'
 export interface ServerRefusedEvent {
   /** Name of the server. */
   readonly server: string
-  /** What refused it. */
+  /** Reason of the refusal. */
   readonly reason: ServerRefusalReason
-  /** HTTP method of the request. Nothing else of it is told: it may come from a stranger. */
+  /** HTTP method of the request. Nothing else is included, because the caller may be unknown. */
   readonly method: string
-  /** How much the request mattered, if that was known. */
+  /** Priority of the request, if known. */
   readonly priority?: CallPriority | undefined
 }
 
 /** Payload of `sd:v1:endpoint:ejection`. */
 export interface EndpointEjectionEvent {
-  /** Name of the service. */
   readonly service: string
   /** Id of the instance. */
   readonly instanceId: string
@@ -175,17 +170,16 @@ export interface EndpointEjectionEvent {
   readonly origin: string
   /** Name of the monitor. */
   readonly monitor: string
-  /** Why it is out; absent when it was put back. */
+  /** Why it was ejected; absent when it is restored. */
   readonly ejection?: Ejection | undefined
 }
 
 /** Payload of `sd:v1:cluster:panic`. */
 export interface ClusterPanicEvent {
-  /** Name of the service. */
   readonly service: string
   /** Whether all endpoints are used now. */
   readonly isPanic: boolean
-  /** Share of endpoints that are well, from 0 to 1. */
+  /** Share of healthy endpoints, from 0 to 1. */
   readonly healthyShare: number
 }
 
@@ -193,19 +187,18 @@ export interface ClusterPanicEvent {
 export interface HealthCheckEvent {
   /** Name of the check. */
   readonly check: string
-  /** Service of the instance that was checked. */
   readonly service: string
   /** Id of the instance. */
   readonly instanceId: string
-  /** How long it took, in milliseconds. */
+  /** Duration in milliseconds. */
   readonly durationMs: number
-  /** How it failed; absent on success. */
+  /** The error; absent on success. */
   readonly error?: SdError | undefined
   /** When it ended, in Unix milliseconds. */
   readonly checkedAtMs: number
-  /** The verdict after it: one failure does not change it. */
+  /** The verdict after this check. A single failure does not change it. */
   readonly status: 'healthy' | 'unhealthy' | 'unknown'
-  /** Since when the verdict is this one, in Unix milliseconds. */
+  /** When the verdict last changed, in Unix milliseconds. */
   readonly since: number
 }
 
@@ -213,35 +206,35 @@ export interface HealthCheckEvent {
 export interface FaultInjectedEvent {
   /** Service that is called, or that serves. */
   readonly service: string
-  /** Name of the rule; `header` if the request asked for it. */
+  /** Name of the rule; `header` if the request asked for the fault. */
   readonly rule: string
-  /** What is injected. */
+  /** The injected faults. */
   readonly faults: readonly ('delay' | 'error' | 'cut')[]
-  /** Where. */
+  /** Side on which they are injected. */
   readonly side: 'client' | 'server'
-  /** Instance that the attempt goes to, at the client. */
+  /** Id of the instance that the attempt is sent to; only on the client side. */
   readonly instanceId?: string | undefined
 }
 
-/** Payload of `sd:v1:config:update`. No value is in it. */
+/** Payload of `sd:v1:config:update`. It contains no values. */
 export interface ConfigUpdateEvent {
   /** Name of the configuration. */
   readonly config: string
-  /** The version that counts now. */
+  /** The version in effect. */
   readonly version: number
-  /** Paths of the values that changed, at most 1,000; none when it was refused. */
+  /** Paths of the changed values, at most 1,000; empty if the update was rejected. */
   readonly changed: readonly string[]
-  /** How long it took to read, decrypt, merge and validate, in milliseconds. */
+  /** Time to read, decrypt, merge and validate, in milliseconds. */
   readonly durationMs: number
-  /** Why it was refused; absent on success. */
+  /** Why it was rejected; absent on success. */
   readonly error?: SdError | undefined
 }
 
-/** Which payload is published on which channel. */
+/** Payload of each channel. */
 export interface TelemetryEvents {
   /** The connection to a backend changed its state. */
   readonly 'sd:v1:backend:state': BackendStateEvent
-  /** One operation on a backend ended. */
+  /** An operation on a backend ended. */
   readonly 'sd:v1:backend:operation': BackendOperationEvent
   /** A registration changed its state. */
   readonly 'sd:v1:registration:state': RegistrationStateEvent
@@ -253,29 +246,29 @@ export interface TelemetryEvents {
   readonly 'sd:v1:call:end': CallEndEvent
   /** One attempt ended. */
   readonly 'sd:v1:attempt:end': AttemptEndEvent
-  /** A call is tried again. */
+  /** A call is retried. */
   readonly 'sd:v1:call:retry': CallRetryEvent
-  /** A call is made once more meanwhile. */
+  /** A hedge: another attempt starts while the call is pending. */
   readonly 'sd:v1:call:hedge': CallHedgeEvent
-  /** A call shares the response of another one. */
+  /** A call shares the response of another call. */
   readonly 'sd:v1:call:collapse': CallStartEvent
-  /** A policy refused. */
+  /** A policy refused a call. */
   readonly 'sd:v1:call:refused': CallRefusedEvent
-  /** A fallback stood in. */
+  /** A fallback replaced a failed call. */
   readonly 'sd:v1:call:fallback': CallFallbackEvent
   /** A circuit breaker changed its state. */
   readonly 'sd:v1:breaker:state': BreakerStateEvent
-  /** A rate limiter decided. */
+  /** A rate limiter made a decision. */
   readonly 'sd:v1:rate-limit:decision': RateLimitEvent
-  /** A server refused. */
+  /** A server refused a request. */
   readonly 'sd:v1:server:refused': ServerRefusedEvent
-  /** An endpoint was taken out or put back. */
+  /** An endpoint was ejected or restored. */
   readonly 'sd:v1:endpoint:ejection': EndpointEjectionEvent
   /** A panic began or ended. */
   readonly 'sd:v1:cluster:panic': ClusterPanicEvent
   /** An active health check ended. */
   readonly 'sd:v1:health:check': HealthCheckEvent
-  /** A configuration took over a new version, or refused one. */
+  /** A configuration applied a new version or rejected one. */
   readonly 'sd:v1:config:update': ConfigUpdateEvent
   /** A fault was injected into an attempt or a request, for a drill. */
   readonly 'sd:v1:fault:injected': FaultInjectedEvent

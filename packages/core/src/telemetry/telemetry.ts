@@ -6,7 +6,7 @@ import type { TelemetryEvents } from './telemetry-events.ts'
 /** Name of a telemetry channel. */
 export type TelemetryChannel = keyof TelemetryEvents
 
-// Held here because diagnostics_channel keeps channels weakly: hot paths must not look them up by name.
+// Kept here because `diagnostics_channel` holds channels weakly, and hot paths must not look them up by name.
 const channels = new Map<TelemetryChannel, Channel>()
 
 function getChannel(name: TelemetryChannel): Channel {
@@ -17,22 +17,23 @@ function getChannel(name: TelemetryChannel): Channel {
   return made
 }
 
-/** Whether anybody listens, for callers that want to spare themselves making the payload. */
+/** Whether a channel has subscribers. Check it before building an expensive payload. */
 export function hasTelemetrySubscribers(name: TelemetryChannel): boolean {
   return getChannel(name).hasSubscribers
 }
 
-/** Publishes an event; costs one property read when nobody listens. */
+/** Publishes an event. Without subscribers it costs one property read. */
 export function publishTelemetry<Name extends TelemetryChannel>(name: Name, event: TelemetryEvents[Name]): void {
   const target = getChannel(name)
   if (target.hasSubscribers) target.publish(event)
 }
 
 /**
- * Subscribes to a channel. A listener that throws or rejects can't hurt the publisher: its error goes to `onError`. (A listener that
- * subscribes to the raw channel and throws ends the process.)
+ * Subscribes to a channel. A listener that throws or rejects does not affect the publisher: its error goes to `onError`.
+ * (A subscriber of the raw channel that throws ends the process.)
  *
- * @param onError gets an error `SD_LISTENER_FAILED` with what the listener failed with as its cause. @default warns, see {@link guardListener}
+ * @param onError receives an `SD_LISTENER_FAILED` error whose cause is the failure. @default warns, see {@link
+ * guardListener}
  * @returns a function that ends the subscription
  */
 export function subscribeTelemetry<Name extends TelemetryChannel>(
