@@ -58,8 +58,8 @@ export interface RunOptions {
 
 /** Limit of a test with a mutant in effect: this many times what it took without. */
 const slowdown = 5
-/** Tests that take less than this are run before others, in milliseconds. */
-const quickMs = 300
+/** Durations between which tests are run together, in milliseconds. */
+const speedsMs = [300, 3_000, Number.POSITIVE_INFINITY]
 const baselineTimeoutMs = 120_000
 
 /** Reads and mutates all sources of a package. No file is left out but tests and what is for tests. */
@@ -185,10 +185,14 @@ async function judge(context: Context, mutant: Mutant): Promise<Verdict> {
   return { status: isTimedOut ? 'timed out' : 'survived', tests: reaching }
 }
 
-/** Tests that are quick, and those that are not: a limit that the slowest needs would be long for all. */
+/** Groups tests that take about as long as each other: a limit that the slowest needs would be long for all, and most mutants die of a quick one. */
 function bySpeed(tests: readonly TestResult[]): readonly (readonly TestResult[])[] {
-  const groups = [tests.filter(({ durationMs }) => durationMs < quickMs), tests.filter(({ durationMs }) => durationMs >= quickMs)]
-  return groups.filter(({ length }) => length > 0)
+  const groups = new Map<number, TestResult[]>()
+  for (const test of tests) {
+    const level = speedsMs.findIndex((limitMs) => test.durationMs < limitMs)
+    groups.set(level, [...(groups.get(level) ?? []), test])
+  }
+  return [...groups.values()]
 }
 
 const durationOf = (tests: readonly TestResult[]): number => tests.reduce((sum, { durationMs }) => sum + durationMs, 0)

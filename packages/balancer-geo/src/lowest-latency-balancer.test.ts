@@ -127,6 +127,23 @@ describe('the region that answers fastest', () => {
     expect(serve(without, 500, latencies)['eu']).toBe(500)
   })
 
+  test('keeps its place among other endpoints too, unless they are clearly faster', () => {
+    const geo = createLowestLatencyBalancer({ balancer: createRoundRobinBalancer(), exploration: 0 })
+    const measured = (latencies: Readonly<Record<string, number>>) => {
+      const endpoints = createRegions(1)
+      for (const endpoint of endpoints) {
+        endpoint.acquire()
+        endpoint.release({ ok: true, latencyMs: latencies[regionOf(endpoint)] ?? 0 })
+      }
+      return createHealthView(endpoints, () => true)
+    }
+    const before = geo.createPicker(measured({ eu: 50, us: 20, ap: 90 }))
+    const after = geo.createPicker(measured({ eu: 18, us: 20, ap: 90 }), before)
+    expect(regionOf(after.pick({}))).toBe('us')
+    const later = geo.createPicker(measured({ eu: 10, us: 20, ap: 90 }), after)
+    expect(regionOf(later.pick({}))).toBe('eu')
+  })
+
   test('spills over to the next fastest', () => {
     const endpoints = createRegions(2)
     const geo = createLowestLatencyBalancer({
