@@ -61,7 +61,7 @@ async function runJob(state: State, traces: Traces, job: Job): Promise<JobResult
   const failures = (): readonly Result[] => [...results.values()].filter((result) => result.state === 'fail')
   // What vitest would report to its main process stays here.
   const reports: Readonly<Record<string, (...args: never[]) => unknown>> = {
-    // What it knows of other workers' modules would be taken without asking.
+    // Vitest would take these without asking for the mutated source.
     fetchWarmModules: () => ({}),
     // The first moment at which vitest has set up the process, and the last before a test file is loaded.
     onQueued() {
@@ -83,7 +83,7 @@ async function runJob(state: State, traces: Traces, job: Job): Promise<JobResult
     get: (target, name: string) => {
       const report = reports[name]
       if (report) return Object.assign(async (...args: never[]) => report(...args), { asEvent: report })
-      return name === 'fetch' ? fetchFor(job, target.fetch.bind(target)) : Reflect.get(target, name)
+      return name === 'fetch' ? fetchFor(job, target as never) : Reflect.get(target, name)
     },
   })
   const config = {
@@ -131,23 +131,40 @@ interface Fetched {
   readonly file?: string
   readonly id?: string
 }
-type Fetch = (id: string, importer: string | undefined, ...rest: unknown[]) => Promise<Fetched>
+type Warm = Readonly<Record<string, Fetched | undefined>>
+type Fetch = (id: string, importer: string | undefined, environment: string, ...rest: unknown[]) => Promise<Fetched>
+interface Remote {
+  readonly fetch: Fetch
+  /** What the main process knows already of the modules that these files import: one request instead of hundreds. */
+  readonly fetchWarmModules: (environment: string, files: readonly string[]) => Promise<Warm>
+}
 
 /** Modules don't change while a worker lives. */
 const fetched = new Map<string, Promise<Fetched>>()
+let warm: Promise<Warm> | undefined
 
 /** Gives the mutated source, or those that record, in the place of the original ones. */
-function fetchFor({ mutant, recorded }: Job, remote: unknown): Fetch {
-  const fetch = remote as Fetch
-  return async (id, importer, ...rest) => {
+function fetchFor({ file, mutant, recorded }: Job, remote: Remote): Fetch {
+  async function fetchOriginal(
+    id: string,
+    importer: string | undefined,
+    environment: string,
+    ...rest: unknown[]
+  ): Promise<Fetched> {
+    // The test file itself comes first, whereby the main process learns what it imports.
+    if (importer === undefined) return remote.fetch(id, importer, environment, ...rest)
+    warm ??= remote.fetchWarmModules(environment, [file])
+    return (await warm)[id] ?? remote.fetch(id, importer, environment, ...rest)
+  }
+  return async (id, importer, environment, ...rest) => {
     const key = `${id}\n${importer}`
-    const known = fetched.get(key) ?? fetch(id, importer, ...rest)
+    const known = fetched.get(key) ?? fetchOriginal(id, importer, environment, ...rest)
     fetched.set(key, known)
     const module = await known
     if (module.file === undefined) return module
     const query = recorded.has(module.file) ? 'recording' : module.file === mutant?.source ? `mutant=${mutant.id}` : undefined
     if (query === undefined) return module
-    return { ...(await fetch(`${module.id}?${query}`, importer, rest[0])), id: module.id ?? id, file: module.file }
+    return { ...(await remote.fetch(`${module.id}?${query}`, importer, environment)), id: module.id ?? id, file: module.file }
   }
 }
 
