@@ -30,6 +30,7 @@ const allowedDependencies: Readonly<Record<string, readonly string[]>> = {
     (type) => `@sd/registry-${type}`,
   ),
   discovery: ['@sd/health'],
+  operations: ['@sd/client'],
   'registry-etcd': ['@sd/connection-etcd'],
   'lock-etcd': ['@sd/connection-etcd'],
   'registry-consul': ['@sd/connection-consul'],

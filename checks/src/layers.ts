@@ -39,7 +39,7 @@ const layers: readonly (readonly string[])[] = [
   ['packages/client'],
   // What servers and observers add around a client; lanes of balancer-subset are interceptors of calls.
   [
-    'packages/{alerts,balancer-subset,client-grpc,fault-injection,lifecycle,registry,server-limits}',
+    'packages/{alerts,balancer-subset,client-grpc,fault-injection,lifecycle,operations,registry,server-limits}',
     'packages/{logging,metrics,tracing}-*',
   ],
   // What uses all of it. Nothing needs these.
