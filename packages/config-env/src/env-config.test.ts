@@ -28,25 +28,25 @@ test.each<[EnvConfigSourceOptions, Readonly<Record<string, string>>]>([
   expect(await load({ ...options, env })).toEqual(expected)
 })
 
-test('the own environment is the default', async () => {
+test('the environment of the process is the default', async () => {
   process.env['SD_CONFIG_ENV_OWN'] = '1'
   onTestFinished(() => void delete process.env['SD_CONFIG_ENV_OWN'])
   expect(await load({ prefix: 'SD_CONFIG_ENV_' })).toEqual({ own: '1' })
 })
 
-test('what makes no key is left out', async () => {
+test('a name that does not form a key is ignored', async () => {
   const names = { SD_: '', SD___A: '', SD_A__: '', 'SD_A/': '', 'SD_..': '', SD_GOOD: '1', [`SD_${'x'.repeat(256)}`]: '' }
   expect(await load({ prefix: 'SD_', env: names })).toEqual({ good: '1' })
   expect(await load({ separator: '.', env: { 'A.__PROTO__.B': '1' } })).toEqual({})
   expect(await load({ env: { GONE: undefined } })).toEqual({})
 })
 
-test('camel case leaves outer underscores and digits alone', async () => {
+test('camel case keeps outer underscores and digits', async () => {
   const names = { _A_B: '1', HTTP_2_PORT: '2', A___B: '3', A_: '4' }
   expect(await load({ naming: 'camel', separator: '.', env: names })).toEqual({ _aB: '1', http2Port: '2', aB: '3', a_: '4' })
 })
 
-test('two variables with one key are refused by their names, without their values', async () => {
+test('two variables with one key are an error with their names, without their values', async () => {
   const source = createEnvConfigSource({ env: { PORT: 'hidden1', port: 'hidden2' } })
   await expect(source.load()).rejects.toMatchObject({
     code: 'SD_INVALID',
@@ -56,7 +56,7 @@ test('two variables with one key are refused by their names, without their value
   await expect(probeWatch((options) => source.watch(options), 5_000).ended).rejects.toMatchObject({ code: 'SD_INVALID' })
 })
 
-test('where variables are read again, a twin makes a watch stale until it is gone', async () => {
+test('with a refresh interval, a duplicate makes a watch stale until it is removed', async () => {
   const changing: Record<string, string> = { PORT: '1' }
   await using source = createEnvConfigSource({ env: changing, refreshIntervalMs: 10 })
   const probe = probeWatch((options) => source.watch(options), 10_000)
@@ -69,7 +69,7 @@ test('where variables are read again, a twin makes a watch stale until it is gon
   await probe.untilStale(false)
 })
 
-test('without an interval a watch yields once and stays', async () => {
+test('without an interval a watch yields once and then waits', async () => {
   const changing: Record<string, string> = { PORT: '1' }
   await using source = createEnvConfigSource({ env: changing })
   const iterator = source.watch()[Symbol.asyncIterator]()
@@ -81,7 +81,7 @@ test('without an interval a watch yields once and stays', async () => {
   expect(await next).toEqual({ done: true, value: undefined })
 })
 
-test('secret keys are marked, with all below them', async () => {
+test('secret keys are marked, with everything below them', async () => {
   const names = { DB__USER: 'a', DB__USERS: 'b', DB__USER__NAME: 'c' }
   await using source = createEnvConfigSource({ env: names, secrets: ['db/user'] })
   const { entries } = await source.load()
@@ -92,7 +92,7 @@ test('secret keys are marked, with all below them', async () => {
   ])
 })
 
-test('options and what a naming function returns are checked', async () => {
+test('options and results of a naming function are validated', async () => {
   for (const [field, bad] of Object.entries({
     prefix: 1,
     separator: '',

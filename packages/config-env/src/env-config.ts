@@ -6,13 +6,13 @@ import { keyOfVariable } from './variable-key.ts'
 
 const capabilities = { watch: 'poll', write: false, compareAndSet: false, annotations: false } as const
 
-/** Revisions are shown in places where values are masked: with a key of this process they tell nothing of a short secret. */
+/** Revisions are shown where values are masked. A key of this process keeps them from revealing a short secret. */
 const revisionKey = randomBytes(32)
 
 /**
- * Configuration in environment variables: each is one value, `SD_DB__POOL__SIZE` that of the key `db/pool/size`.
+ * Creates a source that reads environment variables. Each is one value: `SD_DB__POOL__SIZE` has the key `db/pool/size`.
  *
- * @throws SdError `SD_INVALID` that names the option
+ * @throws SdError `SD_INVALID` naming the option
  */
 export function createEnvConfigSource(options: EnvConfigSourceOptions = {}): ConfigSource {
   const settings = resolveEnvConfigSourceOptions(options)
@@ -39,8 +39,8 @@ export function createEnvConfigSource(options: EnvConfigSourceOptions = {}): Con
     })
   }
   function ambiguous(one: string, other: string, key: string): SdError {
-    const message = `${name}: the variables ${one} and ${other} both have the key ${key}`
-    // Where they are read again, one of them may be gone by then.
+    const message = `${name}: the variables ${one} and ${other} both have the key ${key}: remove one of them`
+    // Retryable if the variables are read again: one of them can be removed by then.
     return new SdError('SD_INVALID', message, { field: 'env', retryable: refreshIntervalMs !== undefined })
   }
   function read(previous?: ConfigDocument): ConfigDocument {

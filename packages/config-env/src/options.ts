@@ -2,26 +2,26 @@ import { checkConfigKey } from '@sd/adapter-kit'
 import { checkDuration, checkKnownKeys, checkName, checkObject, checkOneOf, checkText, invalidError } from '@sd/core'
 
 /**
- * How a variable's name, without its prefix, becomes a key: `lower` makes `db/max_pool_size` of `DB__MAX_POOL_SIZE`, `camel` makes
- * `db/maxPoolSize` of it, `keep` makes `DB/MAX_POOL_SIZE`. A function returns the key itself, or `undefined` to leave the variable out.
+ * Conversion of a variable's name, without its prefix, to a key: `lower` converts `DB__MAX_POOL_SIZE` to `db/max_pool_size`,
+ * `camel` to `db/maxPoolSize`, `keep` to `DB/MAX_POOL_SIZE`. A function returns the key itself, or `undefined` to ignore the variable.
  */
 export type VariableNaming = 'lower' | 'camel' | 'keep' | ((name: string) => string | undefined)
 
 /** Options of `createEnvConfigSource`. */
 export interface EnvConfigSourceOptions {
-  /** What the names of variables begin with, and keys do not, such as `SD_`. @default '': every variable counts */
+  /** Prefix of the variables to use, such as `SD_`; keys don't have it. @default '': all variables */
   readonly prefix?: string
-  /** What stands for a slash of the key. @default '__' */
+  /** Part of the name that becomes a slash in the key. @default '__' */
   readonly separator?: string
-  /** How names become keys. @default 'lower' */
+  /** Conversion of names to keys. @default 'lower' */
   readonly naming?: VariableNaming
-  /** Keys that are secret, with all below them, so that `@sd/config` masks their values. @default none */
+  /** Secret keys, with everything below them: `@sd/config` masks their values. @default none */
   readonly secrets?: readonly string[]
   /** The variables. @default process.env */
   readonly env?: Readonly<Record<string, string | undefined>>
-  /** How often a watch reads the variables again, in milliseconds: a program may change its own. @default never again */
+  /** Interval at which a watch reads the variables again, in milliseconds. Set it if the program changes them. @default never */
   readonly refreshIntervalMs?: number
-  /** Name for messages, logs and metrics. @default 'config-env' */
+  /** Name in messages, logs and metrics. @default 'config-env' */
   readonly name?: string
 }
 
@@ -36,7 +36,7 @@ export interface ResolvedEnvConfigSourceOptions {
   readonly name: string
 }
 
-/** Checks options. @throws SdError `SD_INVALID` that names the option */
+/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` naming the option */
 export function resolveEnvConfigSourceOptions(options: EnvConfigSourceOptions): ResolvedEnvConfigSourceOptions {
   const known = ['prefix', 'separator', 'naming', 'secrets', 'env', 'refreshIntervalMs', 'name']
   checkKnownKeys('', checkObject('options', options), known)

@@ -1,7 +1,7 @@
 import { checkConfigKey, isConfigKey } from '@sd/adapter-kit'
 import type { ResolvedEnvConfigSourceOptions } from './options.ts'
 
-/** The key of a variable; `undefined` if it has none. @throws SdError `SD_INVALID` if the naming function returned something else */
+/** The key of a variable; `undefined` if it has none. @throws SdError `SD_INVALID` if the naming function returns an invalid key */
 export function keyOfVariable(
   variable: string,
   { prefix, separator, naming }: ResolvedEnvConfigSourceOptions,

@@ -15,7 +15,7 @@ const contract = configSourceContract({
     const root = await mkdtemp(join(tmpdir(), 'sd-config-file-'))
     const files = join(root, 'files')
     await mkdir(files)
-    // Each source has a way of its own to the same files, which can be cut.
+    // Each source has its own link to the same files, which can be cut.
     const links = new Map<ConfigSource, string>()
     return {
       open: async () => {

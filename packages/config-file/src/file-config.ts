@@ -8,16 +8,16 @@ import { type FileConfigSourceOptions, resolveFileConfigSourceOptions } from './
 
 const capabilities = { watch: 'push', write: true, compareAndSet: false, annotations: false } as const
 
-// Files are at hand: there is nothing to spare by waiting longer for one that is missing.
+// Files are local, so a longer backoff for a missing file would save nothing.
 const backoff = { baseMs: 100, maxMs: 1_000 }
 
-/** Shortest time between two looks, however many signs there are: a log may be written in the same folder. */
+/** Minimum time between two checks, regardless of the number of events: a log can be written in the same folder. */
 const pauseMs = 50
 
 /**
- * Configuration in files, each an entry: hot-reloaded, and only when they are written completely.
+ * Creates a source that reads each file as an entry. Files are reloaded when they change, once they are written completely.
  *
- * @throws SdError `SD_INVALID` that names the option
+ * @throws SdError `SD_INVALID` naming the option
  */
 export function createFileConfigSource(options: FileConfigSourceOptions): WritableConfigSource {
   const settings = resolveFileConfigSourceOptions(options)

@@ -10,24 +10,24 @@ const codes: Readonly<Record<string, SdErrorCode>> = {
   EEXIST: 'SD_CONFLICT',
 }
 
-/** The system's code of an error, such as `ENOENT`. */
+/** The system error code, such as `ENOENT`. */
 function codeOf(error: unknown): string {
   return String((error as NodeJS.ErrnoException | undefined)?.code)
 }
 
-/** Says what is wrong with files. Retryable whatever it is, because files are mended, and a watch waits for that. */
+/** Creates an error about files. Always retryable: files can be corrected, and a watch waits for that. */
 export function fileError(code: SdErrorCode, message: string, cause?: unknown): SdError {
   return new SdError(code, message, { retryable: true, ...(cause !== undefined && { cause }) })
 }
 
-/** Turns what the system said of files into an `SdError`, which names the path. */
+/** Converts a system error to an `SdError` that names the path. */
 export function toFileError(caught: unknown, name: string): SdError {
   if (caught instanceof SdError) return caught
   const code = codes[codeOf(caught)] ?? 'SD_UNAVAILABLE'
   return fileError(code, `${name}: ${caught instanceof Error ? caught.message : String(caught)}`, caught)
 }
 
-/** What an operation returns, or `undefined` if the file or a folder above it is not there. */
+/** Result of an operation, or `undefined` if the file or a parent folder does not exist. */
 export async function ifThere<T>(operation: Promise<T>): Promise<T | undefined> {
   try {
     return await operation

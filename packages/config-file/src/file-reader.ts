@@ -6,7 +6,7 @@ import { fileError, ifThere, toFileError } from './file-errors.ts'
 import { type FoundFile, type FoundFolder, isSameListing, type Listing, listFiles, mapLimited, maxFileBytes } from './listing.ts'
 import type { ResolvedFileConfigSourceOptions } from './options.ts'
 
-/** Everything, at one moment. */
+/** All files at one moment. */
 export interface FileReading {
   readonly entries: readonly ConfigEntry[]
   readonly folders: readonly FoundFolder[]
@@ -14,17 +14,17 @@ export interface FileReading {
 
 interface KnownFile {
   readonly stamp: string
-  /** Whether it was read so soon after a change that another one may have left the stamp as it is. */
+  /** Whether the file was read so soon after a change that another change may not show in the stamp. */
   readonly wasYoung: boolean
   readonly entry: ConfigEntry
 }
 
-/** How long after a change a file may still be half written, and a coarse clock of its file system may hide the next change. */
+/** Time after a change in which a file can still be half written, and in which a coarse file clock can hide the next change. */
 const youngMs = 3_000
 
 /**
- * Makes a function that reads everything, so that it is of one moment: not before nothing has changed for a while, and again if anything
- * changed meanwhile. Files that stay as they are are not read again, and keep their entries.
+ * Creates a function that reads all files at one moment: once nothing has changed for a while, and again if anything changed
+ * during the read. Unchanged files are not read again and keep their entries.
  */
 export function createFileReader(settings: ResolvedFileConfigSourceOptions): (signal: AbortSignal) => Promise<FileReading> {
   const { name, optional, settleMs } = settings
@@ -32,7 +32,7 @@ export function createFileReader(settings: ResolvedFileConfigSourceOptions): (si
   let known: ReadonlyMap<string, KnownFile> = new Map()
 
   async function read(signal: AbortSignal): Promise<FileReading> {
-    // Files that never come to rest are read as they are, as long as none changes while they are read.
+    // Files that never settle are read anyway, if none changes during the read.
     const restUntil = performance.now() + 10 * settleMs
     let listing = await listFiles(settings, signal)
     let isAtRest = settled ? isSameListing(listing, settled) : !listing.files.some(isYoung)
@@ -108,6 +108,6 @@ function decode(bytes: Uint8Array, what: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch (error) {
-    throw fileError('SD_MALFORMED', `${what} is no text in UTF-8`, error)
+    throw fileError('SD_MALFORMED', `${what} is not valid UTF-8`, error)
   }
 }

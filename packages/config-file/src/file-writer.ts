@@ -5,22 +5,22 @@ import { type ConfigWrite, checkChosenKey, checkRevision } from '@sd/adapter-kit
 import { type ConfigEntry, createSemaphore, invalidError, SdError } from '@sd/core'
 import { fileError, ifThere, toFileError } from './file-errors.ts'
 import { revisionOf, toEntry } from './file-reader.ts'
-import { isPassedOver } from './listing.ts'
+import { isIgnored } from './listing.ts'
 import { checkFileKey, type ResolvedFileConfigSourceOptions } from './options.ts'
 
 /** Writes and removes files of a directory. */
 export interface FileWriter {
-  /** Exchanges or creates a file as a whole, on the disk when it returns. @throws SdError as `WritableConfigSource.put` */
+  /** Replaces or creates a file atomically; it is on the disk on return. @throws SdError as `WritableConfigSource.put` */
   put(content: string, write: ConfigWrite): Promise<ConfigEntry>
-  /** Removes a file. @throws SdError likewise */
+  /** Removes a file. @throws SdError as `WritableConfigSource.delete` */
   remove(write: ConfigWrite): Promise<void>
 }
 
-/** New files and folders are their owner's alone: configuration has secrets. */
+/** New files and folders are accessible only to their owner, because configuration contains secrets. */
 const newFileMode = 0o600
 const newFolderMode = 0o700
 
-/** Makes a writer. Its writes wait for each other, so that of two in one process that want the same revision one loses. */
+/** Creates a writer. Its writes run one after the other, so that of two with the same revision in one process only one succeeds. */
 export function createFileWriter(settings: ResolvedFileConfigSourceOptions): FileWriter {
   const { directory, keys, optional, name } = settings
   const turn = createSemaphore(1)
@@ -30,24 +30,24 @@ export function createFileWriter(settings: ResolvedFileConfigSourceOptions): Fil
     const { key } = write
     checkFileKey('key', key)
     checkChosenKey(keys, key)
-    if (!keys && key.split('/').some(isPassedOver))
+    if (!keys && key.split('/').some(isIgnored))
       throw invalidError('key', key, 'a key whose file is neither hidden nor a backup')
     if (!optional) await stat(directory)
     const path = join(directory, key)
     const stats = await lookWithoutLinks(key)
-    if (stats && !stats.isFile()) throw fileError('SD_CONFLICT', `${name}: ${path} is no file`)
+    if (stats && !stats.isFile()) throw fileError('SD_CONFLICT', `${name}: ${path} is not a regular file`)
     checkRevision(name, write, stats && revisionOf(await readFile(path)))
     return { path, mode: stats && stats.mode & 0o777 }
   }
 
-  /** Links would lead out of the directory, or into the inner folders of a Kubernetes volume, which are not to be touched. */
+  /** Rejects links: they can lead out of the directory, or into the internal folders of a Kubernetes volume. */
   async function lookWithoutLinks(key: string): Promise<Stats | undefined> {
     let path = directory
     let stats: Stats | undefined
     for (const segment of key.split('/')) {
       path = join(path, segment)
       stats = await ifThere(lstat(path))
-      if (stats?.isSymbolicLink()) throw new SdError('SD_UNSUPPORTED', `${name}: ${path} is a link, which is not written through`)
+      if (stats?.isSymbolicLink()) throw new SdError('SD_UNSUPPORTED', `${name}: ${path} is a symbolic link: write to its target instead`)
     }
     return stats
   }
@@ -77,7 +77,7 @@ export function createFileWriter(settings: ResolvedFileConfigSourceOptions): Fil
   }
 }
 
-/** Writes beside the file, then renames: whoever reads sees the old content or the new one. @returns when it was written, in Unix milliseconds */
+/** Writes a temporary file, then renames it, so that readers see the old or new content. @returns time of writing, in Unix milliseconds */
 async function replaceFile(path: string, content: string, mode: number, signal: AbortSignal): Promise<number> {
   const temporary = join(dirname(path), `.sd-${crypto.randomUUID()}.tmp`)
   try {
@@ -104,7 +104,7 @@ async function writeNewFile(path: string, content: string, mode: number): Promis
   }
 }
 
-/** Puts a change of names on the disk. Not every system can do that for a folder; then it happens in its own time. */
+/** Flushes a rename to the disk. Some systems can't do that for a folder; there it happens eventually. */
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r').catch(() => undefined)
   await folder?.sync().catch(() => undefined)

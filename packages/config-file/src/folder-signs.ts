@@ -2,15 +2,15 @@ import { type FSWatcher, watch } from 'node:fs'
 import { sleep } from '@sd/core'
 import type { FoundFolder } from './listing.ts'
 
-/** Signs of the operating system that something may have changed. They may be too many or, on a network file system, none. */
+/** Change events of the operating system. There can be too many or, on a network file system, none. */
 export interface FolderSigns {
-  /** Watches exactly these folders from now on. @returns whether one is new: what changed in it before is not told */
+  /** Watches exactly these folders from now on. @returns whether one is new: earlier changes in it were not reported */
   follow(folders: readonly FoundFolder[]): boolean
-  /** Waits for a sign since it last returned, for at most `limitMs`. */
+  /** Waits for an event since the last return, for at most `limitMs`. */
   next(limitMs: number): Promise<void>
 }
 
-/** Makes them, until the signal fires. */
+/** Creates a watcher that stops when the signal aborts. */
 export function createFolderSigns(signal: AbortSignal): FolderSigns {
   const watchers = new Map<string, FSWatcher>()
   let isSigned = false
@@ -24,7 +24,7 @@ export function createFolderSigns(signal: AbortSignal): FolderSigns {
     watchers.get(id)?.close()
     watchers.delete(id)
   }
-  /** Watching may be impossible: no inotify left, no rights, a folder that is gone. Then the interval has to do. */
+  /** Watching can fail: inotify limit reached, no permission, folder removed. Then changes are found at the poll interval. */
   function open(id: string, { path, only }: FoundFolder): boolean {
     try {
       const watcher = watch(path, { persistent: false }, (_, name) => {

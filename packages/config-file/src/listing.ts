@@ -5,40 +5,40 @@ import { isConfigKey } from '@sd/adapter-kit'
 import { fileError, ifThere } from './file-errors.ts'
 import type { ResolvedFileConfigSourceOptions } from './options.ts'
 
-/** Largest file, in bytes. */
+/** Maximum size of a file, in bytes. */
 export const maxFileBytes = 1_048_576
-/** Largest sum of all files, in bytes. */
+/** Maximum total size of all files, in bytes. */
 const maxTotalBytes = 67_108_864
-/** Most files and folders. */
+/** Maximum number of files and folders. */
 const maxFiles = 10_000
-/** How many files are looked at or read at once. */
+/** Number of files that are checked or read at once. */
 const parallelism = 16
 
-/** A file, as far as it is known without reading it. */
+/** Metadata of a file. */
 export interface FoundFile {
   readonly key: string
   readonly path: string
-  /** Another one after every change, as fine as the file system's clock. */
+  /** Differs after every change, within the resolution of the file system's clock. */
   readonly stamp: string
   /** When its content was last written, in Unix milliseconds. */
   readonly updatedAt: number
-  /** When anything of it was last changed, also its name, in Unix milliseconds. */
+  /** When content or metadata last changed, including the name, in Unix milliseconds. */
   readonly changedAt: number
 }
 
-/** A folder in which a change may show. */
+/** A folder whose changes can affect the files. */
 export interface FoundFolder {
   readonly path: string
-  /** Tells it from another one in its place. */
+  /** Identity of the folder; differs if another folder is in its place. */
   readonly identity: string
-  /** The only name in it that matters. */
+  /** If set, only changes of this name in the folder matter. */
   readonly only?: string
 }
 
-/** What is there. */
+/** The files and folders found. */
 export interface Listing {
   readonly files: readonly FoundFile[]
-  /** Paths that should be there and are not. */
+  /** Expected paths that do not exist. */
   readonly missing: readonly string[]
   readonly folders: readonly FoundFolder[]
 }
@@ -52,12 +52,12 @@ export function isSameListing(a: Listing, b: Listing): boolean {
   )
 }
 
-/** Whether a directory passes over this name: hidden files, among them the inner folders of Kubernetes volumes, and backups of editors. */
-export function isPassedOver(name: string): boolean {
+/** Whether a name in a directory is ignored: hidden files, including the internal folders of Kubernetes volumes, and editor backups. */
+export function isIgnored(name: string): boolean {
   return name.startsWith('.') || name.endsWith('~') || (name.startsWith('#') && name.endsWith('#'))
 }
 
-/** Looks at all files without reading them. Links are followed. */
+/** Lists all files without reading them. Links are followed. */
 export async function listFiles(
   { directory, keys, name }: ResolvedFileConfigSourceOptions,
   signal: AbortSignal,
@@ -81,16 +81,16 @@ export async function listFiles(
     const identity = identityOf(stats)
     folders.push({ path, identity })
     const names = (await ifThere(readdir(path))) ?? []
-    const wanted = names.filter((found) => !isPassedOver(found) && isConfigKey(prefix + found))
+    const wanted = names.filter((found) => !isIgnored(found) && isConfigKey(prefix + found))
     if (files.length + folders.length + wanted.length > maxFiles) {
       throw fileError('SD_TOO_LARGE', `${name}: ${directory} has more than ${maxFiles} files`)
     }
     const found = await mapLimited(wanted, signal, async (child) => ({ child, stats: await look(join(path, child)) }))
     for (const { child, stats } of found) {
-      // It is gone by now, or a link that leads nowhere.
+      // Removed since the listing, or a dangling link.
       if (!stats) continue
       if (stats.isFile()) addFile(prefix + child, join(path, child), stats)
-      // A link back to a folder above would never end.
+      // A link to a parent folder would be an infinite loop.
       else if (stats.isDirectory() && ![...above, identity].includes(identityOf(stats))) {
         await addFolder(join(path, child), stats, `${prefix}${child}/`, [...above, identity])
       }
@@ -103,7 +103,7 @@ export async function listFiles(
       const path = join(directory, key)
       if (!stats) missing.push(path)
       else if (stats.isFile()) addFile(key, path, stats)
-      else throw fileError('SD_CONFLICT', `${name}: ${path} is no file`)
+      else throw fileError('SD_CONFLICT', `${name}: ${path} is not a regular file`)
     }
     for (const path of new Set([directory, ...wanted.map((key) => dirname(join(directory, key)))])) {
       const stats = await look(path)
@@ -111,7 +111,7 @@ export async function listFiles(
     }
   }
 
-  // The directory itself may be exchanged, also where it is a link.
+  // The directory itself can be replaced, for example if it is a link.
   const parent = await look(dirname(directory))
   if (parent) folders.push({ path: dirname(directory), identity: identityOf(parent), only: basename(directory) })
   if (keys) {
@@ -120,13 +120,13 @@ export async function listFiles(
     const root = await look(directory)
     if (!root) missing.push(directory)
     else if (root.isDirectory()) await addFolder(directory, root, '', [])
-    else throw fileError('SD_CONFLICT', `${name}: ${directory} is no directory`)
+    else throw fileError('SD_CONFLICT', `${name}: ${directory} is not a directory`)
     files.sort((a, b) => (a.key < b.key ? -1 : 1))
   }
   return { files, missing, folders }
 }
 
-/** `fn` of every item, of a few at once. */
+/** Calls `fn` for every item, for a few at once. */
 export async function mapLimited<Item, Result>(
   items: readonly Item[],
   signal: AbortSignal,

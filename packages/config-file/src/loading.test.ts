@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { createFileConfigSource } from './index.ts'
 import { followSource, makeFolder, openSource, textsOf } from './testing/files.ts'
 
-/** File rights mean nothing to root: until the function that it returns is called, this process is nobody instead. */
+/** File permissions don't apply to root: this process runs as the user nobody until the returned function is called. */
 function becomeNobody(): () => void {
   if (process.getuid?.() !== 0) return () => undefined
   const becomeRoot = (): void => process.seteuid?.(0)
@@ -35,7 +35,7 @@ test('the key is the name below the directory, the format its extension', async 
   }
 })
 
-test('hidden files, backups, dead links and what is no file are passed over', async () => {
+test('hidden files, backups, dead links and what is not a regular file are passed over', async () => {
   const directory = await makeFolder()
   for (const name of ['.hidden', '.a.swp', 'a~', '#a#', 'a']) await writeFile(join(directory, name), 'x')
   await mkdir(join(directory, '.git'))
@@ -56,7 +56,7 @@ test('links to files and folders are followed', async () => {
   expect(textsOf(await openSource({ directory }).load())).toEqual({ a: 'x', 'linked/b': 'x' })
 })
 
-test('keys say which files count, in which order, hidden ones too', async () => {
+test('keys select the files and their order, including hidden ones', async () => {
   const directory = await makeFolder()
   for (const name of ['b.yaml', 'a.yaml', '.env', 'other']) await writeFile(join(directory, name), 'x')
   const { entries } = await openSource({ directory, keys: ['b.yaml', '.env', 'a.yaml'], format: 'env' }).load()
@@ -67,7 +67,7 @@ test('keys say which files count, in which order, hidden ones too', async () => 
   ])
 })
 
-test('what is missing is an error that names it, or nothing if it is optional', async () => {
+test('a missing file is an error that names it, or empty if it is optional', async () => {
   const directory = await makeFolder()
   await writeFile(join(directory, 'a'), 'x')
   const gone = join(directory, 'gone')
@@ -79,7 +79,7 @@ test('what is missing is an error that names it, or nothing if it is optional', 
   }
 })
 
-test('a file that is too large, no text or no file is refused by its name, and a mended one is taken', async () => {
+test('a file that is too large, not UTF-8 or not regular is an error with its name, and a corrected one is read', async () => {
   const directory = await makeFolder()
   const path = join(directory, 'a')
   await writeFile(path, 'good')
@@ -89,7 +89,7 @@ test('a file that is too large, no text or no file is refused by its name, and a
   await probe.untilStale(true)
   await expect(source.load()).rejects.toMatchObject({ code: 'SD_TOO_LARGE', message: expect.stringContaining(path) })
   await writeFile(path, Buffer.from([0xff, 0xfe]))
-  await expect(source.load()).rejects.toMatchObject({ code: 'SD_MALFORMED', message: `config-file: ${path} is no text in UTF-8` })
+  await expect(source.load()).rejects.toMatchObject({ code: 'SD_MALFORMED', message: `config-file: ${path} is not valid UTF-8` })
   expect(textsOf(probe.seen.at(-1)?.value)).toEqual({ a: 'good' })
   await writeFile(path, 'mended')
   await probe.until((document) => expect(textsOf(document)).toEqual({ a: 'mended' }))
@@ -97,7 +97,7 @@ test('a file that is too large, no text or no file is refused by its name, and a
   await expect(openSource({ directory: path }).load()).rejects.toMatchObject({ code: 'SD_CONFLICT' })
 })
 
-test('a directory of too many bytes or files is refused', async () => {
+test('a directory with too many bytes or files is an error', async () => {
   const directory = await makeFolder()
   const largest = Buffer.alloc(1_048_576, 'x')
   for (let index = 0; index <= 64; index++) await writeFile(join(directory, `${index}`), largest)
@@ -107,7 +107,7 @@ test('a directory of too many bytes or files is refused', async () => {
   await expect(openSource({ directory: many }).load()).rejects.toMatchObject({ code: 'SD_TOO_LARGE' })
 })
 
-test('a file that may not be read is denied, and taken once it may', async () => {
+test('a file without read permission is denied, and read once permission is granted', async () => {
   const directory = await makeFolder()
   const path = join(directory, 'a')
   await writeFile(path, 'good')
@@ -126,7 +126,7 @@ test('a file that may not be read is denied, and taken once it may', async () =>
   await probe.untilStale(false)
 })
 
-test('a load that takes too long is given up', async () => {
+test('a load that takes too long is aborted', async () => {
   const directory = await makeFolder()
   const path = join(directory, 'a')
   await writeFile(path, 'x')

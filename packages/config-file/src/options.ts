@@ -13,25 +13,25 @@ import {
 
 /** Options of `createFileConfigSource`: exactly one of `path` and `directory`. */
 export interface FileConfigSourceOptions {
-  /** Path of the only file, whose name is the key of its entry. */
+  /** Path of a single file, whose name is the key of its entry. */
   readonly path?: string
-  /** Path of a directory: every file in it is an entry, whose key is its path below the directory, such as `orders.yaml` or `db/url`. */
+  /** Path of a directory. Every file in it is an entry; the key is its path below the directory, such as `orders.yaml` or `db/url`. */
   readonly directory?: string
-  /** The files of the directory that count, in the order in which they are merged: later ones win. @default all but hidden ones and backups, sorted */
+  /** Files of the directory to use, in the order in which they are merged: later ones win. @default all except hidden files and backups, sorted */
   readonly keys?: readonly string[]
-  /** Whether a file or directory may be missing; it is empty then. @default false: that is an error */
+  /** Whether a file or directory can be missing; it is then empty. @default false: a missing file is an error */
   readonly optional?: boolean
-  /** How every file is read. @default what its extension says, such as `.yaml`; without one as `text`, a single value at the path of its key */
+  /** Format of every file. @default by its extension, such as `.yaml`; without one `text`, a single value at the path of its key */
   readonly format?: ConfigFormat
   /** Whether the files are secret as a whole, such as a mounted Kubernetes Secret, so that `@sd/config` masks their values. @default false */
   readonly secret?: boolean
-  /** How long nothing may change before files are read, in milliseconds: they are written in steps. @default 100 */
+  /** Time without changes before files are read, in milliseconds, because files are written in steps. @default 100 */
   readonly settleMs?: number
-  /** How often a watch looks at the files, in milliseconds, beside the operating system's word that they changed. @default 5_000 */
+  /** Interval at which a watch checks the files, in addition to change events, in milliseconds. @default 5_000 */
   readonly pollIntervalMs?: number
-  /** Limit of one reading or writing, in milliseconds; at least twenty times `settleMs`. @default 5_000 */
+  /** Time limit of one read or write, in milliseconds; at least twenty times `settleMs`. @default 5_000 */
   readonly operationTimeoutMs?: number
-  /** Name for messages, logs and metrics. @default 'config-file' */
+  /** Name in messages, logs and metrics. @default 'config-file' */
   readonly name?: string
 }
 
@@ -61,7 +61,7 @@ const known = [
   'name',
 ]
 
-/** Checks options. @throws SdError `SD_INVALID` that names the option */
+/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` naming the option */
 export function resolveFileConfigSourceOptions(options: FileConfigSourceOptions): ResolvedFileConfigSourceOptions {
   checkKnownKeys('', checkObject('options', options), known)
   const { settleMs = 100, format } = options
@@ -89,23 +89,23 @@ function readPlace({
 }: FileConfigSourceOptions): Pick<ResolvedFileConfigSourceOptions, 'directory' | 'keys'> {
   if (path === undefined)
     return { directory: checkPath('directory', directory), keys: keys && checkConfigKeys(keys, checkFileKey) }
-  if (directory !== undefined) throw invalidError('directory', directory, 'none beside path')
-  if (keys !== undefined) throw invalidError('keys', keys, 'none beside path')
+  if (directory !== undefined) throw invalidError('directory', directory, 'no value together with path')
+  if (keys !== undefined) throw invalidError('keys', keys, 'no value together with path')
   const file = checkPath('path', path)
   return { directory: dirname(file), keys: [checkConfigKey('path', basename(file))] }
 }
 
-/** Makes a path absolute, so that it stays the same if the process changes its working directory. */
+/** Makes a path absolute, so that a later change of the working directory has no effect. */
 function checkPath(field: string, value: unknown): string {
-  if (value === undefined) throw invalidError(field, value, 'a path, or the option path')
+  if (value === undefined) throw invalidError(field, value, 'a path (set path or directory)')
   const text = checkText(field, value, 4_096)
   if (text === '' || text.includes('\0')) throw invalidError(field, value, 'a path')
   return resolve(text)
 }
 
-/** Checks that a key leads to one place below the directory on every system. @throws SdError `SD_INVALID` that names the field */
+/** Validates that a key is one path below the directory on every system. @throws SdError `SD_INVALID` naming the field */
 export function checkFileKey(field: string, value: unknown): string {
   const key = checkConfigKey(field, value)
-  if (key.includes('\0') || key.includes('\\')) throw invalidError(field, key, 'a key without backslash and zero')
+  if (key.includes('\0') || key.includes('\\')) throw invalidError(field, key, 'a key without backslashes and NUL characters')
   return key
 }

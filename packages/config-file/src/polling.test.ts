@@ -5,7 +5,7 @@ import { followSource, makeFolder, openSource, textsOf } from './testing/files.t
 
 const coarseNs = 2_000_000_000n
 
-/** A file system as bad as they come: no events, and a clock that goes in steps of two seconds. */
+/** A worst-case file system: no events, and a clock with a resolution of two seconds. */
 vi.mock('node:fs', async (load) => ({
   ...(await load<object>()),
   watch: () => {
@@ -22,7 +22,7 @@ vi.mock('node:fs/promises', async (load) => {
   return { ...real, stat }
 })
 
-test('without events, changes are found at an interval, also those that leave size and times as they are', async () => {
+test('without events, changes are found at an interval, even if size and times are unchanged', async () => {
   const directory = await makeFolder()
   const path = join(directory, 'a')
   await writeFile(path, '0')

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { followSource, makeFolder, openSource, swapVolume, textsOf } from './testing/files.ts'
 
-test('a rename over the file is seen, again and again', async () => {
+test('repeated renames over the file are seen', async () => {
   const directory = await makeFolder()
   const path = join(directory, 'app.json')
   await writeFile(path, '0')
@@ -43,7 +43,7 @@ test('a first load waits for a file that is being written', async () => {
   expect(textsOf(await loading)).toEqual({ a: 'half and half' })
 })
 
-test('a file that never comes to rest is read between two writes', async () => {
+test('a file that never settles is read between two writes', async () => {
   const directory = await makeFolder()
   const file = await open(join(directory, 'log'), 'w')
   let isOver = false
@@ -60,7 +60,7 @@ test('a file that never comes to rest is read between two writes', async () => {
   expect(entries).toHaveLength(1)
 })
 
-test('the volume of Kubernetes is swapped as a whole: no reader sees a mix of two versions', async () => {
+test('a Kubernetes volume is swapped as a whole: no reader sees a mix of two versions', async () => {
   const volume = await makeFolder()
   const filesOf = (version: number): Record<string, string> =>
     Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`file-${index}.yaml`, `version: ${version}`]))
@@ -88,7 +88,7 @@ test('a volume that loses and gains files is followed', async () => {
   await probe.until((document) => expect(textsOf(document)).toEqual({ b: '2', 'c.yaml': '2' }))
 })
 
-test('1,000 rapid writes end with the last, and are not told one by one', async () => {
+test('1,000 rapid writes end with the last, and are not reported one by one', async () => {
   const directory = await makeFolder()
   const path = join(directory, 'app.json')
   await writeFile(path, '0')
@@ -98,7 +98,7 @@ test('1,000 rapid writes end with the last, and are not told one by one', async 
   expect(probe.seen.length).toBeLessThan(100)
 })
 
-test('a file that is deleted makes the watch stale, with the last good content, until it is there again', async () => {
+test('a deleted file makes the watch stale, with the last valid content, until it exists again', async () => {
   const directory = await makeFolder()
   const path = join(directory, 'app.json')
   await writeFile(path, '1')
@@ -114,7 +114,7 @@ test('a file that is deleted makes the watch stale, with the last good content, 
   await probe.untilStale(false)
 })
 
-test('an optional directory may come, go and come again', async () => {
+test('an optional directory can be created, removed and created again', async () => {
   const directory = join(await makeFolder(), 'conf.d')
   const probe = await followSource(openSource({ directory, optional: true }))
   for (const version of ['1', '2']) {
@@ -127,7 +127,7 @@ test('an optional directory may come, go and come again', async () => {
   }
 })
 
-test('a directory that is a link is followed to where it leads now', async () => {
+test('a directory that is a link is followed to its current target', async () => {
   const folder = await makeFolder()
   for (const release of ['1', '2']) {
     await mkdir(join(folder, release))
@@ -135,7 +135,7 @@ test('a directory that is a link is followed to where it leads now', async () =>
   }
   await symlink('1', join(folder, 'current'))
   const probe = await followSource(openSource({ directory: join(folder, 'current') }))
-  // By then it is at rest, and needs a sign.
+  // The watch has settled by now and needs an event.
   await delay(200)
   await symlink('2', join(folder, 'next'))
   await rename(join(folder, 'next'), join(folder, 'current'))
@@ -144,7 +144,7 @@ test('a directory that is a link is followed to where it leads now', async () =>
   await probe.until((document) => expect(textsOf(document)).toEqual({ a: '2', b: 'new' }))
 })
 
-test('a folder that comes later is watched too', async () => {
+test('a folder that is created later is watched too', async () => {
   const directory = await makeFolder()
   const probe = await followSource(openSource({ directory }))
   await mkdir(join(directory, 'db/pool'), { recursive: true })
@@ -154,7 +154,7 @@ test('a folder that comes later is watched too', async () => {
   await probe.until((document) => expect(textsOf(document)).toEqual({ 'db/pool/size': '2' }))
 })
 
-test('a file that is only touched is no change', async () => {
+test('touching a file is not a change', async () => {
   const directory = await makeFolder()
   await writeFile(join(directory, 'a'), '1')
   await writeFile(join(directory, 'b'), '1')

@@ -7,7 +7,7 @@ async function modeOf(path: string): Promise<number> {
   return (await stat(path)).mode & 0o777
 }
 
-test('a new file is its owner’s alone, an old one keeps its mode, and nothing else is left', async () => {
+test('a new file is accessible only to its owner, an existing one keeps its mode, and no other file remains', async () => {
   const directory = await makeFolder()
   await writeFile(join(directory, 'old'), '1')
   await chmod(join(directory, 'old'), 0o664)
@@ -21,7 +21,7 @@ test('a new file is its owner’s alone, an old one keeps its mode, and nothing 
   expect(await readdir(directory)).toHaveLength(2)
 })
 
-test('who reads while it is written sees one content or the other, whole', async () => {
+test('a reader during a write sees the complete old or new content', async () => {
   const directory = await makeFolder()
   const source = openSource({ directory })
   const [first, second] = ['a'.repeat(500_000), 'b'.repeat(500_000)]
@@ -37,7 +37,7 @@ test('who reads while it is written sees one content or the other, whole', async
   expect(await reading).toBe(0)
 })
 
-test('of ten writers of one source with one revision exactly one wins', async () => {
+test('of ten writes of one source with one revision exactly one succeeds', async () => {
   const source = openSource({ directory: await makeFolder() })
   const { revision } = await source.put('a', '0')
   const outcomes = await Promise.allSettled(
@@ -47,7 +47,7 @@ test('of ten writers of one source with one revision exactly one wins', async ()
   expect(lost).toEqual(Array(9).fill('SD_CONFLICT'))
 })
 
-test('a key leads nowhere but to a file below the directory', async () => {
+test('a key can only lead to a file below the directory', async () => {
   const [directory, outside] = [await makeFolder(), await makeFolder()]
   await writeFile(join(outside, 'a'), 'kept')
   await symlink(outside, join(directory, 'folder'))
@@ -77,7 +77,7 @@ test('a key leads nowhere but to a file below the directory', async () => {
   expect(textsOf(await source.load())).toEqual({ file: 'kept', 'folder/a': 'kept', plain: 'kept' })
 })
 
-test('the volume of Kubernetes is not written to', async () => {
+test('a Kubernetes volume is not written to', async () => {
   const volume = await makeFolder()
   await swapVolume(volume, { 'a.yaml': '1' }, 1)
   await expect(openSource({ directory: volume }).put('a.yaml', '2')).rejects.toMatchObject({ code: 'SD_UNSUPPORTED' })
@@ -93,7 +93,7 @@ test('only the keys that are read can be written', async () => {
   expect(await readdir(directory)).toEqual([])
 })
 
-test('a missing directory is made if it is optional, else refused', async () => {
+test('a missing directory is created if it is optional, otherwise an error', async () => {
   const directory = join(await makeFolder(), 'conf.d')
   await expect(openSource({ directory }).put('a', '1')).rejects.toMatchObject({ code: 'SD_NOT_FOUND' })
   const source = openSource({ directory, optional: true })

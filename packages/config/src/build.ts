@@ -7,19 +7,19 @@ import { PlaceholderError, resolvePlaceholders } from './placeholders.ts'
 import { validate } from './schema.ts'
 import { createRedaction, type SecretTest } from './secrets.ts'
 
-/** A configuration that is whole: merged, resolved and validated. */
+/** A complete configuration: merged, resolved and validated. */
 export interface BuiltConfig {
-  /** What the schema returned. */
+  /** Output of the schema. */
   readonly value: unknown
-  /** What it was made of. */
+  /** The merged layers it was built from. */
   readonly layers: MergedLayers
-  /** Whether what is at a path is secret. */
+  /** Whether the value at a path is secret. */
   readonly isSecret: SecretTest
-  /** A text without secrets. */
+  /** Masks secrets in a text. */
   readonly redact: (text: string) => string
 }
 
-/** Makes a configuration of layers. @throws ConfigError that names source, key, line and field */
+/** Builds a configuration from layers. @throws ConfigError naming source, key, line and field */
 async function buildConfig(given: readonly Layer[], settings: ResolvedConfigOptions, signal: AbortSignal): Promise<BuiltConfig> {
   const { schema, environment, masking, isRequired } = settings
   const layers = mergeLayers(given)
@@ -52,12 +52,12 @@ async function buildConfig(given: readonly Layer[], settings: ResolvedConfigOpti
     return layer?.isUntyped === true || layer?.isDecrypted(keys) === true
   }
   function explainIssue(keys: readonly string[], message: string): ConfigFailure {
-    const safe = isSecret(keys) ? 'is refused by the schema; it is secret' : redact(message)
+    const safe = isSecret(keys) ? 'was rejected by the schema; the value is secret' : redact(message)
     return { ...layers.placeOf(keys), ...(keys.length > 0 && { field: keys.join('.') }), message: safe }
   }
 }
 
-/** Reads and makes a configuration, within the limit of an update. @throws ConfigError */
+/** Reads and builds a configuration within the time limit of an update. @throws ConfigError */
 export async function buildInTime(
   readLayers: (signal: AbortSignal) => Promise<readonly Layer[]>,
   settings: ResolvedConfigOptions,
@@ -73,14 +73,14 @@ export async function buildInTime(
   }
 }
 
-/** Refuses what must be encrypted and is not. @throws ConfigError with the place */
+/** Rejects plain values that must be encrypted. @throws ConfigError with the place */
 function checkEncrypted(layers: MergedLayers, isRequired: ResolvedConfigOptions['isRequired']): void {
   function walk(value: unknown, keys: readonly string[]): void {
     if (typeof value === 'object' && value !== null) {
       for (const [key, item] of Object.entries(value)) walk(item, [...keys, key])
     } else if (isRequired(keys)) {
       const [layer] = layers.at(keys)
-      // What the program itself says has no key.
+      // Values that the program sets have no key.
       if (layer?.key === undefined || layer.isEncrypted || layer.isDecrypted(keys)) return
       const failure = { ...layers.placeOf(keys), field: keys.join('.'), message: 'must be encrypted' }
       throw configError('SD_DENIED', [failure])

@@ -2,51 +2,51 @@ import { createHash } from 'node:crypto'
 import { type ConfigEntry, checkKnownKeys, checkName, checkNumber, checkObject, checkText, invalidError, SdError } from '@sd/core'
 import { canarySuffix } from './profiles.ts'
 
-/** Which instances a canary release is for: those that one of these picks. */
+/** Selects the instances of a canary release. An instance is selected if one of the members matches. */
 export interface CanaryRule {
-  /** Share of all instances in percent, from 0 to 100: the same ones as long as the release lives, and these and more when it grows. */
+  /** Share of all instances in percent, 0 to 100. Stable during a release; a larger share adds instances to a smaller one. */
   readonly share?: number
-  /** Tags of which an instance has one. */
+  /** Selects instances that have one of these tags. */
   readonly tags?: readonly string[]
-  /** Addresses, as instances name theirs. */
+  /** Selects instances with one of these addresses. */
   readonly addresses?: readonly string[]
 }
 
-/** What is known of an instance that a canary release may be for. */
+/** Identity of an instance for canary releases. */
 export interface CanaryInstance {
-  /** Its id; the share is drawn by it, so it must stay and differ from those of others. */
+  /** Stable, unique id of the instance: it decides whether the instance is in a share. */
   readonly id: string
-  /** Its tags. @default [] */
+  /** Tags of the instance. @default [] */
   readonly tags?: readonly string[]
-  /** Its address. @default none */
+  /** Address of the instance. @default none */
   readonly address?: string
 }
 
-/** A version of one entry that counts for some instances. */
+/** A version of one entry that applies to some instances. */
 export interface CanaryVersion {
-  /** Id of the release; with an instance's id it decides who is in the share. */
+  /** Id of the release; with the instance id it decides whether an instance is in the share. */
   readonly releaseId: string
-  /** Whom it is for. */
+  /** The instances it applies to. */
   readonly rule: CanaryRule
   /** The text. */
   readonly content: string
-  /** Revision of the entry that it was made from; `null` if there was none. */
+  /** Revision of the entry at `publish`; `null` if the entry did not exist. */
   readonly baseRevision: string | null
-  /** Who published it, and why, if that was said: `promote` writes it under this name. */
+  /** Author given to `publish`; `promote` writes it unless another is given. */
   readonly author?: string | undefined
-  /** See `author`. */
+  /** Comment given to `publish`; `promote` writes it unless another is given. */
   readonly comment?: string | undefined
 }
 
-/** Format of the text under which a canary version is kept. One without a format is of the first. */
+/** Format of stored canary versions. A text without a format has the first format. */
 const format = 1
 
-/** The key under which the canary version of an entry is kept. */
+/** The key that stores the canary version of an entry. */
 export function canaryKeyOf(key: string): string {
   return `${key}${canarySuffix}`
 }
 
-/** Whether an instance gets a canary version. */
+/** Whether a canary version applies to an instance. */
 export function isChosen({ releaseId, rule }: Pick<CanaryVersion, 'releaseId' | 'rule'>, instance: CanaryInstance): boolean {
   const { share = 0, tags = [], addresses = [] } = rule
   const { id, tags: own = [], address } = instance
@@ -58,12 +58,12 @@ export function isChosen({ releaseId, rule }: Pick<CanaryVersion, 'releaseId' | 
   return drawn / 2 ** 32 < share / 100
 }
 
-/** The text under which a canary version is kept. */
+/** Serializes a canary version. */
 export function encodeCanary(version: CanaryVersion): string {
   return `${JSON.stringify({ format, ...version }, undefined, 2)}\n`
 }
 
-/** Reads a canary version. @throws SdError `SD_MALFORMED` */
+/** Parses a canary version. @throws SdError `SD_MALFORMED` */
 export function decodeCanary({ key, content }: Pick<ConfigEntry, 'key' | 'content'>): CanaryVersion {
   try {
     const { format: found = format, ...version } = JSON.parse(content) as CanaryVersion & { readonly format?: number }
@@ -74,11 +74,11 @@ export function decodeCanary({ key, content }: Pick<ConfigEntry, 'key' | 'conten
     for (const text of [version.author, version.comment]) if (text !== undefined) checkText('author', text, 4_096)
     return version
   } catch {
-    throw new SdError('SD_MALFORMED', `${key} is no canary release`)
+    throw new SdError('SD_MALFORMED', `${key} is not a canary release`)
   }
 }
 
-/** Checks a rule. @throws SdError `SD_INVALID` that names the field */
+/** Validates a rule. @throws SdError `SD_INVALID` naming the field */
 export function checkRule(rule: CanaryRule): CanaryRule {
   checkKnownKeys('rule', checkObject('rule', rule), ['share', 'tags', 'addresses'])
   const { share, tags, addresses } = rule
@@ -89,7 +89,7 @@ export function checkRule(rule: CanaryRule): CanaryRule {
   return rule
 }
 
-/** Checks an instance. @throws SdError `SD_INVALID` that names the field */
+/** Validates an instance. @throws SdError `SD_INVALID` naming the field */
 export function checkInstance(instance: CanaryInstance): CanaryInstance {
   checkKnownKeys('instance', checkObject('instance', instance), ['id', 'tags', 'address'])
   checkName('instance.id', instance.id)

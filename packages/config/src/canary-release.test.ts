@@ -15,7 +15,7 @@ const ids = Array.from({ length: 10_000 }, (_, n) => `orders-${n}`)
 interface Bed {
   readonly store: MemoryConfigStore
   readonly release: CanaryRelease
-  /** The text that an instance sees. */
+  /** The text an instance sees. */
   readonly seenBy: (instance: CanaryInstance) => Promise<string | undefined>
 }
 
@@ -33,14 +33,14 @@ function bed(texts: Record<string, string> = { 'app.yaml': 'v: 1' }): Bed {
   }
 }
 
-/** Which of the 10,000 instances see the canary version. */
+/** Those of the 10,000 instances that see the canary version. */
 async function chosenIds({ seenBy }: Bed): Promise<ReadonlySet<string>> {
   const seen = await Promise.all(ids.map(async (id) => [id, await seenBy({ id })] as const))
   return new Set(seen.flatMap(([id, text]) => (text === 'v: 2' ? [id] : [])))
 }
 
 describe('a share', () => {
-  test('is 10 ± 1 % of 10,000 instances, sticky, and grows without losing any', async () => {
+  test('is 10 ± 1 % of 10,000 instances, stable, and keeps its instances when it grows', async () => {
     const all = bed()
     await all.release.publish('v: 2', { rule: { share: 10 } })
     const tenth = await chosenIds(all)
@@ -57,7 +57,7 @@ describe('a share', () => {
     expect((await chosenIds(all)).size).toBe(10_000)
   })
 
-  test('is another one for another release', async () => {
+  test('differs between releases', async () => {
     const [first, second] = [bed(), bed()]
     for (const { release } of [first, second]) await release.publish('v: 2', { rule: { share: 10 } })
     const [a, b] = [await chosenIds(first), await chosenIds(second)]
@@ -65,7 +65,7 @@ describe('a share', () => {
   })
 })
 
-test('a tag or an address picks instances as well', async () => {
+test('a tag or an address selects instances too', async () => {
   const { release, seenBy } = bed()
   await release.publish('v: 2', { rule: { tags: ['canary'], addresses: ['10.0.0.7'] } })
   expect(await seenBy({ id: 'a', tags: ['x', 'canary'] })).toBe('v: 2')
@@ -74,7 +74,7 @@ test('a tag or an address picks instances as well', async () => {
 })
 
 describe('promote', () => {
-  test('makes it the version of all, and leaves nothing behind', async () => {
+  test('applies the version to all instances and removes the canary entry', async () => {
     const { release, seenBy, store } = bed()
     const version = await release.publish('v: 2', { rule: { share: 10 }, author: 'ada', comment: 'try' })
     expect(await release.current()).toEqual(version)
@@ -89,7 +89,7 @@ describe('promote', () => {
     await expect(release.promote()).rejects.toMatchObject({ code: 'SD_NOT_FOUND' })
   })
 
-  test("loses nobody's change", async () => {
+  test('does not overwrite a change made since publish', async () => {
     const { release, store } = bed()
     await release.publish('v: 2', { rule: { share: 10 } })
     store.put('app.yaml', 'v: 3')
@@ -100,7 +100,7 @@ describe('promote', () => {
     expect(store.list()).toHaveLength(1)
   })
 
-  test('can be repeated after it ended half way, and works for a new entry', async () => {
+  test('can be repeated after a failure half way, and works for a new entry', async () => {
     const { release, store, seenBy } = bed({})
     await release.publish('v: 2', { rule: { share: 100 } })
     expect(await seenBy({ id: 'a' })).toBe('v: 2')
@@ -110,7 +110,7 @@ describe('promote', () => {
   })
 })
 
-test('there is one release of an entry at a time', async () => {
+test('an entry has at most one release at a time', async () => {
   const { release } = bed()
   await release.publish('v: 2', { rule: { share: 1 } })
   await expect(release.publish('v: 3', { rule: { share: 1 } })).rejects.toMatchObject({ code: 'SD_CONFLICT' })
@@ -118,13 +118,16 @@ test('there is one release of an entry at a time', async () => {
   await expect(release.retarget({ share: 2 })).rejects.toMatchObject({ code: 'SD_NOT_FOUND' })
 })
 
-test('a damaged one counts for nobody, and the operator hears of it', async () => {
+test('a damaged release applies to no instance, and the operator gets an error', async () => {
   const { release, seenBy } = bed({ 'app.yaml': 'v: 1', 'app.yaml.canary': '{"releaseId":1}' })
   expect(await seenBy({ id: 'a' })).toBe('v: 1')
-  await expect(release.current()).rejects.toMatchObject({ code: 'SD_MALFORMED', message: 'app.yaml.canary is no canary release' })
+  await expect(release.current()).rejects.toMatchObject({
+    code: 'SD_MALFORMED',
+    message: 'app.yaml.canary is not a canary release',
+  })
 })
 
-test('instances follow it live; who does not ask sees nothing of it', async () => {
+test('wrapped sources follow it live, other sources ignore it', async () => {
   const store = createMemoryConfigStore({ 'app.yaml': 'v: 1' })
   const source = createMemoryConfigSource({ store })
   const release = createCanaryRelease({ source, key: 'app.yaml' })
@@ -139,7 +142,7 @@ test('instances follow it live; who does not ask sees nothing of it', async () =
   await source.close()
 })
 
-test('bad input is refused', async () => {
+test('invalid input is rejected', async () => {
   const source = createMemoryConfigSource()
   const field = (name: string): object => expect.objectContaining({ code: 'SD_INVALID', field: name })
   expect(() => createCanaryRelease({ source: {} as never, key: 'a' })).toThrow(field('source'))

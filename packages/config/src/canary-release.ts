@@ -13,7 +13,7 @@ import { type CanaryRule, type CanaryVersion, canaryKeyOf, checkRule, decodeCana
 
 /** Options of {@link createCanaryRelease}. */
 export interface CanaryReleaseOptions {
-  /** Where the entry is; it is not closed. Its backend should compare revisions, see `capabilities.compareAndSet`. */
+  /** Source of the entry; the release does not close it. Its backend should compare revisions, see `capabilities.compareAndSet`. */
   readonly source: WritableConfigSource
   /** Key of the entry. */
   readonly key: string
@@ -21,41 +21,42 @@ export interface CanaryReleaseOptions {
 
 /** Options of {@link CanaryRelease.publish}. */
 export interface CanaryPublishOptions extends OperationOptions, ConfigAnnotations {
-  /** Whom it is for. */
+  /** The instances it applies to. */
   readonly rule: CanaryRule
 }
 
 /** Options of the other writes of a {@link CanaryRelease}. */
 export interface CanaryWriteOptions extends OperationOptions, ConfigAnnotations {}
 
-/** Brings a version of one entry to some instances first, then to all or to none. */
+/** Releases a version of one entry to some instances first, then to all or to none. */
 export interface CanaryRelease {
-  /** The version that is out for some; `undefined` if there is none. @throws SdError `SD_MALFORMED` if what is there is none */
+  /** The canary version; `undefined` if there is none. @throws SdError `SD_MALFORMED` if the stored text is not a canary version */
   current(options?: OperationOptions): Promise<CanaryVersion | undefined>
-  /** Publishes a text for some instances. @throws SdError `SD_CONFLICT` if there is a canary version already, else as `put` */
+  /** Publishes a text for some instances. @throws SdError `SD_CONFLICT` if a canary version exists already, otherwise as `put` */
   publish(content: string, options: CanaryPublishOptions): Promise<CanaryVersion>
-  /** Changes whom it is for; those of a smaller share stay in a larger one. @throws SdError `SD_NOT_FOUND`, `SD_CONFLICT`, else as `put` */
+  /** Selects other instances; a larger share keeps the instances of a smaller one. @throws SdError `SD_NOT_FOUND`, `SD_CONFLICT`, otherwise as `put` */
   retarget(rule: CanaryRule, options?: CanaryWriteOptions): Promise<CanaryVersion>
   /**
-   * Makes it the version of all, by the author and with the comment of `publish` unless others are given. Can be repeated if it ended half way.
+   * Applies the version to all instances, with the author and comment of `publish` unless others are given. Can be repeated
+   * after a failure half way.
    *
-   * @throws SdError `SD_CONFLICT` if the entry was changed since `publish`: nothing is overwritten; `SD_NOT_FOUND`, else as `put`
+   * @throws SdError `SD_CONFLICT` if the entry has changed since `publish` (nothing is overwritten); `SD_NOT_FOUND`, otherwise as `put`
    */
   promote(options?: CanaryWriteOptions): Promise<ConfigEntry>
-  /** Takes it back; no error if there is none. @throws SdError as `delete` */
+  /** Withdraws the canary version. Does nothing if there is none. @throws SdError as `delete` */
   abort(options?: CanaryWriteOptions): Promise<void>
 }
 
 /**
- * Makes the operator's side of canary releases of one entry. The version is kept beside the entry, under its key with `.canary`; instances read it
- * through `withCanaryRelease`.
+ * Creates the operator's side of canary releases of one entry. The canary version is stored next to the entry, under its key
+ * with the suffix `.canary`. Instances read it through `withCanaryRelease`.
  *
- * @throws SdError `SD_INVALID` that names the option
+ * @throws SdError `SD_INVALID` naming the option
  */
 export function createCanaryRelease(options: CanaryReleaseOptions): CanaryRelease {
   checkKnownKeys('', checkObject('options', options), ['source', 'key'])
   const { source } = options
-  if (!checkObject('source', source)['put']) throw invalidError('source', source, 'a source that can be written to')
+  if (!checkObject('source', source)['put']) throw invalidError('source', source, 'a writable source')
   const key = checkConfigKey('key', options.key)
   const canaryKey = checkConfigKey('key', canaryKeyOf(key))
 
@@ -102,7 +103,7 @@ export function createCanaryRelease(options: CanaryReleaseOptions): CanaryReleas
       const canary = found(maybeCanary)
       const { content, baseRevision, author = canary.author, comment = canary.comment } = decodeCanary(canary)
       const annotations = { author, comment, ...write }
-      // An earlier attempt that got no further has written it already.
+      // An earlier attempt may have written the entry and then failed.
       const isWritten = stable?.content === content
       const promoted = isWritten ? stable : await source.put(key, content, { ...annotations, ifRevision: baseRevision })
       await source.delete(canaryKey, { ...write, ifRevision: canary.revision })

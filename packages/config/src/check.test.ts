@@ -4,7 +4,7 @@ import { follow, memory, open } from './testing/open-config.ts'
 
 const schema = z.object({ a: z.number(), b: z.object({ c: z.string().optional() }).optional() })
 
-test('a check tells what would change, and changes nothing', async () => {
+test('a check returns what would change, and changes nothing', async () => {
   const { reports, onReport } = follow()
   const source = memory('file', { 'app.yaml': 'a: 1\nb: { c: x }', other: 'y' })
   const config = await open({ schema, sources: [source], onReport })
@@ -16,7 +16,7 @@ test('a check tells what would change, and changes nothing', async () => {
   expect((await source.load()).entries).toHaveLength(2)
 })
 
-test('a check refuses what an update would, with its place', async () => {
+test('a check rejects what an update would reject, with its place', async () => {
   const config = await open({ schema, sources: [memory('file', { 'app.yaml': 'a: 1' }), memory('tree')] })
   const inFile = { source: 'file' }
   await expect(config.check({ 'app.yaml': 'a: 1\nb: [' }, inFile)).rejects.toMatchObject({

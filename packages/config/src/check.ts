@@ -11,20 +11,20 @@ import {
 
 /** Options of {@link Config.check}. */
 export interface ConfigCheckOptions extends OperationOptions {
-  /** Name of the source that the texts would be written to. @default the only source */
+  /** Name of the source the texts would be written to. @default the only source */
   readonly source?: string
 }
 
-/** What a change would do. */
+/** Effect of a change. */
 export interface ConfigCheck {
   /** Paths of the values that would change, at most 1,000. */
   readonly changed: readonly string[]
 }
 
-/** Longest text that is checked, in characters. */
+/** Maximum length of a text, in characters. */
 const maxCharacters = 4_194_304
 
-/** Checks what is to be checked. @returns the name of the source @throws SdError `SD_INVALID` that names the argument */
+/** Validates the arguments of `check`. @returns the name of the source @throws SdError `SD_INVALID` naming the argument */
 export function checkArguments(
   texts: Readonly<Record<string, string | null>>,
   options: ConfigCheckOptions,
@@ -40,7 +40,7 @@ export function checkArguments(
   throw invalidError('source', source, `one of ${sources.join(', ')}`)
 }
 
-/** A document as it would be with other texts; `null` removes an entry. */
+/** Returns the document with some texts replaced; `null` removes an entry. */
 export function withTexts(
   source: string,
   document: ConfigDocument | undefined,

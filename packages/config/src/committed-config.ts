@@ -4,7 +4,7 @@ import { mergeLayers } from './merge-layers.ts'
 import type { ConfigReport } from './report.ts'
 import { changedPaths, shareTree } from './tree.ts'
 
-/** A configuration in effect, with what it was made of. */
+/** A configuration in effect, with its layers. */
 export interface LiveConfigVersion extends BuiltConfig {
   /** Its number, from 1. */
   readonly version: number
@@ -16,17 +16,17 @@ export interface LiveConfigVersion extends BuiltConfig {
 export interface CommittedConfig {
   /** The current version; number 0 before the first. */
   readonly current: LiveConfigVersion
-  /** Puts a configuration into effect. It is a new version only if a value differs. @param startedAt of `performance.now()` */
+  /** Puts a configuration into effect. Creates a new version only if a value differs. @param startedAt from `performance.now()` */
   commit(built: BuiltConfig, startedAt: number): void
-  /** Publishes that an update failed. @param startedAt of `performance.now()` */
+  /** Publishes a failed update. @param startedAt from `performance.now()` */
   publishFailure(error: SdError, startedAt: number): void
 }
 
-/** Where a {@link CommittedConfig} reports to. */
+/** Receivers of the events of a {@link CommittedConfig}. */
 export interface CommitContext {
   /** Called with every version after the first, once it is in effect. */
   readonly onVersion: (next: LiveConfigVersion, previous: LiveConfigVersion) => void
-  /** Called with what happens. */
+  /** Called with every report. */
   readonly report: (report: ConfigReport) => void
 }
 

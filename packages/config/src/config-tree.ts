@@ -1,16 +1,16 @@
-/** A tree of configuration: what parsers make, and what is merged. */
+/** A tree of configuration values, as parsers return it and merging combines it. */
 export interface ConfigTree {
   [key: string]: unknown
 }
 
-/** Whether a value is a plain object: what is merged key by key. */
+/** Whether a value is a plain object, which is merged key by key. */
 export function isTree(value: unknown): value is ConfigTree {
   if (typeof value !== 'object' || value === null) return false
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === Object.prototype || prototype === null
 }
 
-/** What is at a path; only own properties are found. */
+/** The value at a path. Only own properties are found. */
 export function valueAt(root: unknown, keys: readonly string[]): unknown {
   let value = root
   for (const key of keys) {
@@ -20,7 +20,7 @@ export function valueAt(root: unknown, keys: readonly string[]): unknown {
   return value
 }
 
-/** A tree that has nothing but `value` at a path. */
+/** A tree with `value` at a path and nothing else. */
 export function treeOf(keys: readonly string[], value: unknown): ConfigTree {
   return keys.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as ConfigTree
 }

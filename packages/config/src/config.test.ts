@@ -10,7 +10,7 @@ const schema = z.object({
 })
 
 describe('reading', () => {
-  test('sources are laid over each other, and over the defaults', async () => {
+  test('sources override earlier ones and the defaults', async () => {
     const file = memory('file', { 'app.yaml': 'db:\n  url: postgres://file\n  pool:\n    size: 1\n' })
     const environment = memory('env', { 'db/pool/size': '5', on: 'true' })
     const config = await open({ schema, defaults: { db: { url: 'none' } }, sources: [file, environment] })
@@ -20,7 +20,7 @@ describe('reading', () => {
     expect([config.has('on'), config.require('db.url'), config.version]).toEqual([true, 'postgres://file', 1])
   })
 
-  test('what is missing is undefined, and required by require', async () => {
+  test('a missing value is undefined, and require throws', async () => {
     const config = await open({ sources: [memory('file', { 'app.json': '{"a":{"b":null}}' })] })
     expect([config.get('a.x'), config.get('a.b'), config.get('a.b.c'), config.get('a.constructor')]).toEqual([
       undefined,
@@ -44,7 +44,7 @@ describe('reading', () => {
     expect(config.version).toBe(2)
   })
 
-  test('a source may be put under a path, read in another format, and in part', async () => {
+  test('a source can be placed under a path, read in another format, and in part', async () => {
     const source = memory('tree', { one: 'size: 5', 'two.yaml': 'x: 1', three: '{' })
     const config = await open({ sources: [{ source, at: 'db.pool', format: 'yaml', keys: ['one'] }] })
     expect(config.current).toEqual({ db: { pool: { size: 5 } } })
@@ -52,7 +52,7 @@ describe('reading', () => {
     expect(some.current).toEqual({ x: 1 })
   })
 
-  test('texts follow the spelling below them', async () => {
+  test('untyped keys adopt the spelling of lower sources', async () => {
     const sources = [
       memory('file', { 'app.yaml': 'db: { poolSize: 1, max-wait: 1 }' }),
       memory('env', { 'db/pool_size': '5', 'DB/MAXWAIT': '2' }),
@@ -63,7 +63,7 @@ describe('reading', () => {
     expect(exact.current).toEqual({ db: { poolSize: 1, 'max-wait': 1, pool_size: 5 }, DB: { MAXWAIT: 2 } })
   })
 
-  test('overlays of active profiles come after the entries of none', async () => {
+  test('overlays of active profiles override the entries without a profile', async () => {
     const entries = {
       'app-dev.yaml': 'a: dev',
       'app-prod.yaml': 'a: prod\nb: prod',
@@ -80,7 +80,7 @@ describe('reading', () => {
 })
 
 describe('updates', () => {
-  test('listeners get old and new value of their path only', async () => {
+  test('listeners receive the old and new value of their path only', async () => {
     const source = memory('file', { 'app.json': '{"db":{"url":"a"},"x":1}' })
     const config = await open({ sources: [source] })
     const heard: unknown[] = []
@@ -95,7 +95,7 @@ describe('updates', () => {
     expect(heard).toHaveLength(1)
   })
 
-  test('what a listener throws is reported, and hurts nobody', async () => {
+  test('an exception of a listener is reported, and does not affect the others', async () => {
     const { reports, onReport } = follow()
     const config = await open({ sources: [], onReport })
     const heard = vi.fn()
@@ -112,7 +112,7 @@ describe('updates', () => {
     ])
   })
 
-  test('a slow consumer of changes gets one step to the latest version', async () => {
+  test('a slow consumer of changes receives one step to the latest version', async () => {
     const config = await open({ sources: [], defaults: { a: 0, b: 0 } })
     const changes = config.changes()[Symbol.asyncIterator]()
     await config.set('a', 1)
@@ -139,7 +139,7 @@ describe('updates', () => {
     expect(config.version).toBeLessThan(10)
   })
 
-  test('a change that says the same is no version', async () => {
+  test('a change without a different value does not create a version', async () => {
     const source = memory('file', { 'app.json': '{"a":1}' })
     const config = await open({ sources: [source] })
     const listener = vi.fn()
@@ -149,7 +149,7 @@ describe('updates', () => {
     expect([config.version, listener.mock.calls.length]).toEqual([1, 0])
   })
 
-  test('overrides win, are validated, and are taken back', async () => {
+  test('overrides win, are validated, and can be removed', async () => {
     const source = memory('file', { 'app.yaml': 'db: { url: a, pool: { size: 1 } }' })
     const config = await open({ schema, sources: [source] })
     await config.set('db.pool.size', 7)
@@ -171,8 +171,8 @@ describe('updates', () => {
   })
 })
 
-describe('whoever watches', () => {
-  test('hears of updates, refusals and state over telemetry, without values', async () => {
+describe('an observer', () => {
+  test('receives updates, rejections and state over telemetry, without values', async () => {
     const events: TelemetryEvents['sd:v1:config:update'][] = []
     onTestFinished(subscribeTelemetry('sd:v1:config:update', (event) => void events.push(event)))
     const source = memory('file', { 'app.json': '{"a":1,"b":{"c":1}}' })
@@ -235,7 +235,7 @@ test.each<[string, unknown]>([
   await expect(createConfig(options as ConfigOptions)).rejects.toMatchObject({ code: 'SD_INVALID', field })
 })
 
-test('closing is idempotent; what was read last can be read, and the source is open', async () => {
+test('closing is idempotent; the last values stay readable, and the source stays open', async () => {
   const source = memory('file', { a: '1' })
   await using config = await createConfig({ sources: [source] })
   await config.close()
@@ -251,7 +251,7 @@ test('errors can be told apart', async () => {
   expect([isConfigError(error), isConfigError(new SdError('SD_INVALID', 'x')), isConfigError(1)]).toEqual([true, false, false])
 })
 
-test('reports say what happened, in order', async () => {
+test('reports come in order', async () => {
   const reports: ConfigReport[] = []
   const source = memory('file', { 'a.json': '{"a":1}' })
   const config = await open({ sources: [source], onReport: (report) => void reports.push(report) })
@@ -266,7 +266,7 @@ test('reports say what happened, in order', async () => {
   expect(reports.map(({ kind }) => kind)).toEqual(['updated', 'refused', 'stale', 'recovered', 'recovered', 'updated'])
 })
 
-describe('entries of one value each', () => {
+describe('text entries', () => {
   test.each<[Record<string, string>, string]>([
     [{ db: '1', 'db/url': 'x' }, 'memory db/url: lies within db, which is a value'],
     [{ 'a/b': '1', 'A/b/c/d': 'x' }, 'lies within a/b, which is a value'],
@@ -276,20 +276,20 @@ describe('entries of one value each', () => {
     await expect(failing).rejects.toMatchObject({ code: 'SD_MALFORMED', message: expect.stringContaining(message) })
   })
 
-  test('are two where their spelling is not relaxed', async () => {
+  test('are separate if their spelling is not relaxed', async () => {
     const source = memory('tree', { 'db/poolSize': '1', 'db/pool-size': '2' })
     const config = await open({ sources: [{ source, relaxed: false }] })
     expect(config.current).toEqual({ db: { poolSize: 1, 'pool-size': 2 } })
   })
 
-  test('lose the newline after a single line, unless it is kept', async () => {
+  test('lose the newline after a single line, unless keepNewline is set', async () => {
     const [file, kept] = [memory('file', { a: 'x\n', key: '-----\nx\n' }), memory('kept', { b: 'x\n' })]
     const config = await open({ sources: [file, { source: kept, keepNewline: true }] })
     expect(config.current).toEqual({ a: 'x', key: '-----\nx\n', b: 'x\n' })
   })
 })
 
-test('a long text is read in a worker, and ends at the limit of an update', async () => {
+test('a long text is parsed in a worker, which ends at the time limit of an update', async () => {
   const long = (count: number): string => Array.from({ length: count }, (_, index) => `k${index}: v`).join('\n')
   const source = memory('file', { 'app.yaml': long(10_000) })
   const config = await open({ sources: [source] })

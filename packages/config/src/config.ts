@@ -11,65 +11,70 @@ import { type ConfigChange, type ConfigValueChange, createSubscriptions } from '
 import { removeAt, writeAt } from './tree.ts'
 
 /**
- * One configuration of many sources. What is read is of one version, frozen, and stays as it is in the hand of who read it.
+ * One configuration from many sources. Values that were read belong to one version, are frozen and do not change later.
  *
- * `Output` is what the schema returns, `Input` what it takes.
+ * `Output` is the output type of the schema, `Input` its input type.
  */
 export interface Config<Output = unknown, Input = Output> extends AsyncDisposable {
-  /** All of it; the fastest way to read: `config.current.db.pool.size`. */
+  /** The whole configuration. The fastest way to read: `config.current.db.pool.size`. */
   readonly current: Output
-  /** Number of the version that counts: 1 at the start, one more with every change. */
+  /** Number of the version in effect: 1 at the start, plus 1 with every change. */
   readonly version: number
-  /** The value at a path; `undefined` if there is none. Paths are those of what the schema returns; a key with a dot in it is reached through what it is in. */
+  /** The value at a path, or `undefined`. Paths refer to the output of the schema. Read a key with a dot through its parent object. */
   get<P extends Path<Output>>(path: P): PathValue<Output, P>
-  /** Whether there is a value at a path, `null` included. */
+  /** Whether there is a value at a path, including `null`. */
   has(path: Path<Output>): boolean
-  /** The value at a path. @throws SdError `SD_NOT_FOUND` if there is none, or `null` */
+  /** The value at a path. @throws SdError `SD_NOT_FOUND` if it is missing or `null` */
   require<P extends Path<Output>>(path: P): NonNullable<PathValue<Output, P>>
   /**
-   * Calls `listener` whenever what is at a path is another one, after the new version counts. A listener that throws or rejects is reported, and hurts nothing else.
+   * Calls `listener` when the value at a path has changed, after the new version is in effect. If a listener throws or rejects,
+   * the error is reported and does not affect anything else.
    *
-   * @returns a function that ends it
+   * @returns a function that removes the listener
    */
   onChange<P extends Path<Output>>(path: P, listener: (change: ConfigValueChange<PathValue<Output, P>>) => void): () => void
-  /** Follows changes from now on; a slow consumer gets the step to the latest version only. Ends on abort and close. */
+  /** Follows changes from now on. A slow consumer receives only the step to the latest version. Ends on abort and close. */
   changes(options?: OperationOptions): AsyncIterable<ConfigChange<Output>>
-  /** Where a value comes from and what it overrode; secrets are masked. Of values that the schema moved, the path in the sources. */
+  /** Origin of a value, and the values it overrides; secrets are masked. For values that the schema moved, give the path in the sources. */
   explain(path: string): ConfigExplanation
-  /** Which sources are away or refused, since when and why. */
+  /** Unreachable and rejected sources, since when and why. */
   status(): ConfigStatus
-  /** Asks all sources now, and decrypts everything anew. @throws SdError if one is away or refused: with `failures` if it was refused; what is good counts */
+  /**
+   * Reads all sources now and decrypts everything again. Valid content takes effect even if another source fails.
+   *
+   * @throws SdError if a source is unreachable or rejected; with `failures` if it was rejected
+   */
   reload(options?: OperationOptions): Promise<void>
   /**
-   * What a change would do, without making it: texts by key, `null` for an entry that would be removed, in place of what one source has. Everything that
-   * an update goes through is done: parsing, decrypting, placeholders, schema. For pipelines, before they write.
+   * Dry run of a change to one source: texts by key, `null` for an entry to remove. Runs every step of an update (parsing,
+   * decrypting, placeholders, schema) and changes nothing. For pipelines, before they write.
    *
-   * @throws SdError `SD_INVALID` for a bad argument; a `ConfigError` with `failures` where the change would be refused
+   * @throws SdError `SD_INVALID` for an invalid argument; a `ConfigError` with `failures` if the change would be rejected
    */
   check(texts: Readonly<Record<string, string | null>>, options?: ConfigCheckOptions): Promise<ConfigCheck>
   /**
-   * Overrides what all sources say at a path, in memory, until `unset` or the end of the process; an object is merged with theirs.
+   * Overrides all sources at a path, in memory, until `unset` or the end of the process. An object is merged with theirs.
    *
-   * @throws SdError `SD_INVALID`, with `failures` if the schema refuses it; nothing has changed then
+   * @throws SdError `SD_INVALID`, with `failures` if the schema rejects it; nothing has changed then
    */
   set<P extends Path<Input>>(path: P, value: PathValue<Input, P>): Promise<void>
-  /** Takes back what `set` wrote at a path and below. @throws SdError as `set` */
+  /** Removes overrides at a path and below. @throws SdError as `set` */
   unset(path: Path<Input>): Promise<void>
-  /** Stops following; what was read last can still be read. The sources stay open, unless `closeSources` says otherwise. Idempotent. */
+  /** Stops following the sources; the last values stay readable. The sources stay open unless `closeSources` is `'always'`. Idempotent. */
   close(): Promise<void>
 }
 
 /**
- * Reads and follows a configuration: resolves when it is complete and valid.
+ * Reads and follows a configuration. Resolves when it is complete and valid.
  *
- * @throws SdError `SD_INVALID` for a bad option; with `failures` (a `ConfigError`) if content is refused; what a source says that is away, if
- * nothing stands in for it
+ * @throws SdError `SD_INVALID` for an invalid option; with `failures` (a `ConfigError`) if content is rejected; the error of an
+ * unreachable source that no snapshot replaces
  */
 export async function createConfig<Schema extends StandardSchemaV1 = StandardSchemaV1>(
   options: ConfigOptions<Schema>,
 ): Promise<Config<StandardSchemaV1.InferOutput<Schema>, StandardSchemaV1.InferInput<Schema>>> {
   const settings = resolveConfigOptions(options)
-  // Without `onReport` nobody would hear of a listener that fails.
+  // Without `onReport` there is no receiver for the failure of a listener, so it becomes a process warning.
   const subscriptions = createSubscriptions(options.onReport && ((error) => settings.onReport({ kind: 'error', error })))
   let config: Writable<Config> | undefined
   let values = new Map<string, unknown>()
@@ -90,7 +95,7 @@ export async function createConfig<Schema extends StandardSchemaV1 = StandardSch
     const known = values.get(path)
     if (known !== undefined) return known
     const value = valueAt(live.current.value, splitPath('path', path))
-    // What is missing isn't kept: paths that are made up from requests would fill the memory.
+    // Missing paths are not cached: paths built from requests would fill the memory.
     if (value !== undefined) values.set(path, value)
     return value
   }
@@ -100,7 +105,7 @@ export async function createConfig<Schema extends StandardSchemaV1 = StandardSch
     subscriptions.close()
     await live.close()
   }
-  // Properties instead of getters: reading them costs half as much.
+  // Properties instead of getters: a read costs half as much.
   config = {
     current: live.current.value,
     version: live.current.version,

@@ -3,21 +3,21 @@ import { type ConfigTree, isTree } from './config-tree.ts'
 import { configError } from './failure.ts'
 import { relaxed } from './relaxed-key.ts'
 
-/** Where an encrypted value is. */
+/** Location of an encrypted value. */
 export interface CiphertextPlace {
-  /** Path of the value in its entry, such as `db.password`; empty if the entry is encrypted as a whole. */
+  /** Path of the value in its entry, such as `db.password`. Empty if the entry is encrypted as a whole. */
   readonly path: string
   /** Name of the source. */
   readonly source: string
   /** Key of the entry. */
   readonly key: string
-  /** Whether it is where a value must be encrypted, see `requireEncrypted`. */
+  /** Whether the value must be encrypted, see `requireEncrypted`. */
   readonly isRequired: boolean
-  /** Fires at the limit of the update. */
+  /** Aborts at the time limit of the update. */
   readonly signal: AbortSignal
 }
 
-/** Turns `ENC[…]` into what it stands for; what it throws keeps the last good configuration. */
+/** Decrypts `ENC[…]`. If it throws, the last valid configuration stays in effect. */
 export type Decrypt = (ciphertext: string, place: CiphertextPlace) => string | Promise<string>
 
 interface EntryPlace {
@@ -25,17 +25,17 @@ interface EntryPlace {
   readonly key: string
 }
 
-/** What decrypts, and how long it may. */
+/** Context of decryption. */
 export interface Decryption {
   readonly decrypt: Decrypt | undefined
-  /** Whether what is at a path of the entry must be encrypted; of the entry as a whole, at the empty path. */
+  /** Whether the value at a path of the entry must be encrypted; the empty path stands for the whole entry. */
   readonly isRequired: (keys: readonly string[]) => boolean
   readonly signal: AbortSignal
 }
 
 const encrypted = /^\s*ENC\[[^\]]*\]\s*$/
 
-/** The content of an entry that is encrypted as a whole, which one of format `text` is not; `undefined` if it isn't. @throws ConfigError */
+/** Decrypts an entry that is encrypted as a whole; `undefined` for others and for entries of format `text`. @throws ConfigError */
 export async function decryptContent(
   entry: ConfigEntry,
   place: EntryPlace,
@@ -49,7 +49,7 @@ export async function decryptContent(
   return decryptOne(entry.content, { ...place, lineOf: () => undefined }, [], decryption)
 }
 
-/** A tree whose `ENC[…]` are decrypted, and their paths in relaxed form. @throws ConfigError */
+/** Decrypts all `ENC[…]` of a tree. Returns their paths in relaxed form. @throws ConfigError */
 export async function decryptTree(
   tree: ConfigTree,
   place: EntryPlace & { readonly lineOf: (keys: readonly string[]) => number | undefined },
@@ -88,7 +88,7 @@ async function decryptOne(
   const fail = (code: SdErrorCode, message: string, cause?: SdError): never => {
     throw configError(code, [{ source, key, line: lineOf(), field, message }], cause)
   }
-  if (!decrypt) return fail('SD_UNSUPPORTED', 'is encrypted, and there is no option decrypt')
+  if (!decrypt) return fail('SD_UNSUPPORTED', 'is encrypted, but the option decrypt is not set')
   try {
     return await decrypt(ciphertext.trim(), { path: field ?? '', source, key, isRequired: isRequired(keys), signal })
   } catch (caught) {

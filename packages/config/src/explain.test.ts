@@ -4,7 +4,7 @@ import { memory, open } from './testing/open-config.ts'
 
 const decrypt = (text: string): string => text.slice(4, -1)
 
-test('tells where a value comes from, and what it overrode', async () => {
+test('explains the origin of a value and the values it overrides', async () => {
   const file = memory('file', { 'app.yaml': 'db:\n  url: "${db.host}/x"\n  host: file\n', 'db-prod.yaml': 'db: { host: prod }' })
   const config = await open({
     defaults: { db: { host: 'none', pool: { size: 1 } } },
@@ -39,7 +39,7 @@ test('tells where a value comes from, and what it overrode', async () => {
   expect(config.explain('db')).toMatchObject({ source: 'overrides', written: { host: 'set' }, value: { pool: { size: 1 } } })
 })
 
-test('what lies under a value that replaced it has no say', async () => {
+test('a replaced object does not contribute', async () => {
   const sources = [memory('low', { 'a.json': '{"a":{"b":1}}' }), memory('mid', { a: 'cut' }), memory('high', { 'a/b': '2' })]
   const config = await open({ sources })
   expect(config.current).toEqual({ a: { b: 2 } })
@@ -79,7 +79,7 @@ describe('secrets are masked', () => {
     expect(config.explain('a')).toMatchObject({ value: '***', written: '***', isSecret: true })
   })
 
-  test('also where they are overridden, and not what only looks like one', async () => {
+  test('also where they are overridden; other values are not masked', async () => {
     const sources = [memory('low', { x: 'ENC[s3cret]' }), memory('high', { x: 'y', monkey: 'z', keyboard: 'q' })]
     const config = await open({ sources, decrypt })
     expect(JSON.stringify(config.explain('x'))).not.toContain('s3cret')
@@ -87,14 +87,14 @@ describe('secrets are masked', () => {
   })
 })
 
-test('without decrypt an encrypted value is refused', async () => {
+test('without decrypt an encrypted value is rejected', async () => {
   await expect(open({ sources: [memory('file', { 'a.yaml': 'x: 1\nb: ENC[k:1]' })] })).rejects.toMatchObject({
     code: 'SD_UNSUPPORTED',
-    message: 'file a.yaml:2: b is encrypted, and there is no option decrypt',
+    message: 'file a.yaml:2: b is encrypted, but the option decrypt is not set',
   })
 })
 
-test('decrypt is told the path in the entry, and asked anew by reload only', async () => {
+test('decrypt receives the path in the entry, and is called again only by reload', async () => {
   const places: unknown[] = []
   const sources = [{ source: memory('file', { 'a.yaml': 'db: { p: "ENC[1]", l: ["ENC[2]"] }', 'b.yaml': 'ENC[c: 1]' }), at: 'x' }]
   const config = await open({

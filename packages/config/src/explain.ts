@@ -3,31 +3,31 @@ import { valueAt } from './config-tree.ts'
 import type { Layer } from './layer.ts'
 import { maskValue, type SecretTest } from './secrets.ts'
 
-/** What a source says about a path. */
+/** Value of one source at a path. */
 export interface ConfigOrigin {
-  /** Name of the source; `defaults` and `overrides` are those of the configuration itself, `schema` a value that is in none. */
+  /** Name of the source. `defaults` and `overrides` belong to the configuration itself; `schema` is a value that no source has. */
   readonly source: string
   /** Key of the entry. */
   readonly key?: string | undefined
-  /** Line in the entry, from 1, where the format tells it. */
+  /** Line in the entry, from 1, if the format has lines. */
   readonly line?: number | undefined
-  /** What is written there, before placeholders and schema; secrets are masked. */
+  /** Value as written, before placeholders and schema; secrets are masked. */
   readonly written: unknown
 }
 
-/** Where a value comes from. */
+/** Origin of a value. */
 export interface ConfigExplanation extends ConfigOrigin {
   /** The path. */
   readonly path: string
-  /** What counts; secrets are masked. */
+  /** Value in effect; secrets are masked. */
   readonly value: unknown
-  /** Whether it is secret. */
+  /** Whether the value is secret. */
   readonly isSecret: boolean
-  /** What it overrode, the highest first; what an object was merged with, likewise. */
+  /** Overridden values, highest first. For an object, the objects it was merged with. */
   readonly overrode: readonly ConfigOrigin[]
 }
 
-/** Explains what is at a path. */
+/** Explains the value at a path. */
 export function explainPath(keys: readonly string[], { value, layers, isSecret, redact }: LiveConfigVersion): ConfigExplanation {
   const [winner, ...overrode] = layers.at(keys).map((layer) => toOrigin(layer, keys, isSecret, redact))
   return {

@@ -5,12 +5,12 @@ import { expect, onTestFinished, test } from 'vitest'
 import { decodeCanary } from './canary-entry.ts'
 import { memory, open } from './testing/open-config.ts'
 
-// What a version of this package wrote. Each must be read for ever: add texts, never change one.
+// Texts written by released versions of this package. Each must stay readable: add texts, never change one.
 
 const snapshotOfVersion1 =
   'sha256:2e9006961b664fdd2dbf6534ee0efdcdb0f0e720b16c1439c19c8cf28d99f21e\n{"version":1,"savedAt":1795990127123,"documents":[{"source":"center","entries":[{"key":"a/b","content":"1","format":"text","revision":"2","updatedAt":1795990126846},{"key":"app.yaml","content":"db: { url: x, password: \\"ENC[k:abc]\\" }\\n","format":"yaml","revision":"1","updatedAt":1795990126846}]}]}'
 
-/** Before canary entries had a format. */
+/** From before canary entries had a format. */
 const canaryWithoutFormat =
   '{"releaseId":"09d83be0-bd6b-4f2e-b8c5-b2aebe29a684","rule":{"share":10},"content":"a: 2","baseRevision":null}'
 
@@ -39,6 +39,6 @@ test('canary entries of all formats are read', () => {
     comment: 'try',
   })
   expect(() => decodeCanary({ key: 'a', content: canaryOfFormat1.replace('"format": 1', '"format": 2') })).toThrow(
-    'is no canary release',
+    'is not a canary release',
   )
 })

@@ -10,21 +10,21 @@ import { parsePool } from './text/parse-pool.ts'
 import { TextError } from './text/text-error.ts'
 import type { TextTree } from './text/text-tree.ts'
 
-/** What one entry contributes. */
+/** Contribution of one entry. */
 export interface Layer {
-  /** Name of its source. */
+  /** Name of the source. */
   readonly source: string
-  /** Key of its entry; layers of the configuration itself have none. */
+  /** Key of the entry; layers of the configuration itself have none. */
   readonly key?: string | undefined
-  /** Its values. */
+  /** The values. */
   readonly tree: ConfigTree
   /** Line of the value at a path. */
   readonly lineOf: (keys: readonly string[]) => number | undefined
-  /** Whether all of it is secret. */
+  /** Whether the entry is secret as a whole. */
   readonly isSecret: boolean
-  /** Whether its values are texts whatever they mean. */
+  /** Whether the format has no types, so that all values are strings. */
   readonly isUntyped: boolean
-  /** Whether its keys follow the spelling of the layers below. */
+  /** Whether its keys adopt the spelling of lower layers. */
   readonly isRelaxed: boolean
   /** Whether the entry was encrypted as a whole. */
   readonly isEncrypted: boolean
@@ -32,22 +32,22 @@ export interface Layer {
   readonly isDecrypted: (keys: readonly string[]) => boolean
 }
 
-/** A layer of values that are no text. */
+/** Creates a layer of plain values, which have no text. */
 export function plainLayer(source: string, tree: ConfigTree): Layer {
   const never = (): boolean => false
   const lineOf = (): undefined => undefined
   return { source, tree, lineOf, isSecret: false, isUntyped: false, isRelaxed: false, isEncrypted: false, isDecrypted: never }
 }
 
-/** Turns documents of one source into layers, and remembers those of entries that stay as they are. */
+/** Converts documents of one source to layers, and caches the layers of unchanged entries. */
 export interface LayerReader {
-  /** The layers of a document, lowest first. @throws ConfigError that names source, key, line and field */
+  /** The layers of a document, lowest first. @throws ConfigError naming source, key, line and field */
   read(document: ConfigDocument, signal: AbortSignal): Promise<readonly Layer[]>
-  /** Forgets what it remembers, so that everything is decrypted anew. */
+  /** Clears the cache, so that everything is decrypted again. */
   forget(): void
 }
 
-/** Makes the reader of one source. */
+/** Creates the reader of one source. */
 export function createLayerReader(
   options: ResolvedConfigSourceOptions,
   selectEntries: EntrySelection,
@@ -85,7 +85,7 @@ export function createLayerReader(
     return layer
   }
 
-  /** Entries that are one value each must not lie within each other: one of them would be lost. @throws ConfigError */
+  /** Rejects a `text` entry inside another one, because one of the values would be lost. @throws ConfigError */
   function checkTextKeys(texts: readonly ConfigEntry[]): void {
     const spell = isRelaxed ? relaxed : (key: string): string => key
     const spelled = new Map(texts.map(({ key }) => [spell(key), key]))

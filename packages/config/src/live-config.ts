@@ -19,11 +19,11 @@ export interface LiveConfig {
   readonly current: LiveConfigVersion
   /** Its state. */
   status(): ConfigStatus
-  /** Asks all sources now, and decrypts everything anew. @throws SdError, a ConfigError if the content is refused */
+  /** Reads all sources now and decrypts everything again. @throws SdError, a ConfigError if the content is rejected */
   reload(options: OperationOptions): Promise<void>
-  /** Replaces the overrides by what `change` makes of them. @throws ConfigError; nothing has changed then */
+  /** Replaces the overrides with the result of `change`. @throws ConfigError; nothing has changed then */
   override(change: (overrides: ConfigTree) => ConfigTree): Promise<void>
-  /** Builds what would be in effect with other texts, which changes nothing. @throws ConfigError that says why it would be refused */
+  /** Builds the configuration with other texts, without putting it into effect. @throws ConfigError with the reasons for a rejection */
   check(texts: Readonly<Record<string, string | null>>, options: ConfigCheckOptions): Promise<ConfigCheck>
   /** Stops following. */
   close(): Promise<void>
@@ -32,7 +32,7 @@ export interface LiveConfig {
 /** New documents, by source. */
 type Documents = ReadonlyMap<SourceState, ConfigDocument>
 
-/** Starts a configuration. @throws SdError when a source is unreachable or refused, and no snapshot replaces it */
+/** Starts a configuration. @throws SdError if a source is unreachable or rejected and no snapshot replaces it */
 export async function startLiveConfig(settings: ResolvedConfigOptions, context: CommitContext): Promise<LiveConfig> {
   const config = new FollowedConfig(settings, context)
   await config.start()
@@ -157,14 +157,14 @@ class FollowedConfig implements LiveConfig {
     if (stale) report({ kind: 'stale', source, error: stale.error })
     else if (state?.wasStale) report({ kind: 'recovered', source })
     if (state) state.wasStale = stale !== undefined
-    // Later changes join those that wait already, so that a stream of them can't put off an update.
+    // Later changes join the pending update, so that a stream of changes can't delay it forever.
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
       void this.#queue.run(() => this.#update())
     }, this.#settings.coalesceMs)
   }
 
-  /** Puts all new documents into effect, or else those of them that are valid. */
+  /** Puts all new documents into effect, or only the valid ones if that fails. */
   async #update(): Promise<void> {
     let waiting = this.#pending()
     while (waiting.length > 0 && !this.#closing.signal.aborted) {
@@ -177,7 +177,7 @@ class FollowedConfig implements LiveConfig {
         if (ownError) this.#refuse(state, ownError)
       }
       const left = this.#pending()
-      // A document that needs another one's change is valid once that one is in effect.
+      // A document that depends on a change of another one can become valid once that change is in effect.
       if (left.length === waiting.length) return
       waiting = left
     }
@@ -191,7 +191,7 @@ class FollowedConfig implements LiveConfig {
     if (!this.#closing.signal.aborted) this.#refusals.add(state, error)
   }
 
-  /** Puts the newest documents of some sources into effect. @returns why that failed */
+  /** Puts the newest documents of some sources into effect. @returns the error on failure */
   async #attempt(changed: readonly SourceState[]): Promise<SdError | undefined> {
     try {
       await this.#take(new Map(changed.map((state) => [state, state.feed.latest as ConfigDocument])))
@@ -221,7 +221,7 @@ class FollowedConfig implements LiveConfig {
     }
   }
 
-  /** Builds a configuration of some new documents, and of the current ones of the other sources. @throws SdError */
+  /** Builds a configuration from some new documents and the current ones of the other sources. @throws SdError */
   async #build(
     documents: Documents,
     overrides: ConfigTree,

@@ -12,29 +12,29 @@ import { createMemoryConfigStore, type MemoryConfigStore } from './memory-config
 
 /** Options of {@link createMemoryConfigSource}. */
 export interface MemoryConfigSourceOptions {
-  /** Texts to begin with, by key; beside a `store`, there are none. @default {} */
+  /** Initial texts by key; ignored with a `store`. @default {} */
   readonly entries?: Readonly<Record<string, string>>
-  /** Where texts are kept. Share one to have several sources on the same backend. @default a store of its own */
+  /** Store of the texts. Share one between several sources to give them the same backend. @default a separate store */
   readonly store?: MemoryConfigStore
   /** Name for `explain` and logs. @default 'memory' */
   readonly name?: string
 }
 
-/** A source in memory, with a link to its store that can be cut. */
+/** A source in memory, whose connection to the store can be cut. */
 export interface MemoryConfigSource extends WritableConfigSource {
-  /** Fault control: cuts or mends the link. While it is cut, operations fail and watches are stale. */
+  /** Fault injection: disconnects or reconnects the store. While disconnected, operations fail and watches are stale. */
   setConnected(connected: boolean): void
 }
 
 const capabilities = { watch: 'push', write: true, compareAndSet: true, annotations: true } as const
 
-// The texts are at hand at once: there is nothing to spare by waiting longer.
+// The store is local, so a longer backoff would save nothing.
 const backoff = { baseMs: 50, maxMs: 1_000 }
 
 /**
- * Builds a source whose backend is this process: for tests, demos, and texts that a program makes.
+ * Creates a source whose backend is this process: for tests, demos and generated texts.
  *
- * @throws SdError `SD_INVALID` that names the option
+ * @throws SdError `SD_INVALID` naming the option
  */
 export function createMemoryConfigSource(options: MemoryConfigSourceOptions = {}): MemoryConfigSource {
   checkKnownKeys('', checkObject('options', options), ['entries', 'store', 'name'])
@@ -43,11 +43,11 @@ export function createMemoryConfigSource(options: MemoryConfigSourceOptions = {}
   const breaks = new Set<(error: SdError) => void>()
   let connected = true
 
-  function away(): SdError {
+  function unreachable(): SdError {
     return new SdError('SD_UNAVAILABLE', `${name} can't reach its store`)
   }
   function reach(): MemoryConfigStore {
-    if (!connected) throw away()
+    if (!connected) throw unreachable()
     return store
   }
   function follow({ offer, previous, signal }: WatchSession<ConfigDocument>): Promise<void> {
@@ -93,7 +93,7 @@ export function createMemoryConfigSource(options: MemoryConfigSourceOptions = {}
     },
     setConnected(next) {
       connected = next
-      if (!connected) for (const fail of [...breaks]) fail(away())
+      if (!connected) for (const fail of [...breaks]) fail(unreachable())
     },
   }
 }

@@ -1,9 +1,9 @@
 import { formatOfKey } from '@sd/adapter-kit'
 import { type ConfigAnnotations, type ConfigEntry, checkFunction, checkObject, guardListener, invalidError } from '@sd/core'
 
-/** The texts behind memory sources: what a server is to other sources. Several sources of one process may share one. */
+/** The texts behind memory sources, like the server of other sources. Several sources of one process can share a store. */
 export interface MemoryConfigStore {
-  /** Its entries, sorted by key. */
+  /** All entries, sorted by key. */
   list(): readonly ConfigEntry[]
   /** The entry of a key. */
   get(key: string): ConfigEntry | undefined
@@ -11,18 +11,18 @@ export interface MemoryConfigStore {
   put(key: string, content: string, annotations?: ConfigAnnotations): ConfigEntry
   /** Removes an entry. */
   delete(key: string): void
-  /** Calls `listener` after every change. Returns a function that ends it. */
+  /** Calls `listener` after every change. Returns a function that removes it. */
   onChange(listener: () => void): () => void
 }
 
-/** Builds a store. @param texts what it begins with, by key @throws SdError `SD_INVALID` that names the key */
+/** Creates a store. @param texts initial texts by key @throws SdError `SD_INVALID` naming the key */
 export function createMemoryConfigStore(texts: Readonly<Record<string, string>> = {}): MemoryConfigStore {
   const entries = new Map<string, ConfigEntry>()
   const listeners = new Set<() => void>()
   let revision = 0
 
-  function tell(): void {
-    for (const tellOne of [...listeners]) tellOne()
+  function notify(): void {
+    for (const listener of [...listeners]) listener()
   }
   const store: MemoryConfigStore = {
     list: () => [...entries.values()].sort((a, b) => (a.key < b.key ? -1 : 1)),
@@ -39,11 +39,11 @@ export function createMemoryConfigStore(texts: Readonly<Record<string, string>> 
         comment,
       })
       entries.set(key, entry)
-      tell()
+      notify()
       return entry
     },
     delete(key) {
-      if (entries.delete(key)) tell()
+      if (entries.delete(key)) notify()
     },
     onChange(listener) {
       const own = guardListener('listener of the memory store', checkFunction('listener', listener))

@@ -4,24 +4,24 @@ import type { Layer } from './layer.ts'
 import { createSpelling } from './spelling.ts'
 import { mergeInto } from './tree.ts'
 
-/** Layers laid over each other. */
+/** Merged layers. */
 export interface MergedLayers {
-  /** What they say together. */
+  /** The merged tree. */
   readonly tree: ConfigTree
-  /** The layers that have a say on a path, the one that wins first: what lies under a value that replaces it has none. */
+  /** The layers that contribute to a path, the winner first. Layers below a value that replaces them are not included. */
   at(keys: readonly string[]): readonly Layer[]
-  /** Where a value comes from, or what it would be in: the place of the closest path that is there. */
+  /** The place of a value, or of the closest existing parent. */
   placeOf(keys: readonly string[]): Pick<ConfigFailure, 'source' | 'key' | 'line'>
 }
 
 interface Indexed {
-  /** Which layers have something at the path, lowest first. */
+  /** Layers with a value at the path, lowest first. */
   readonly layers: number[]
-  /** The highest that has something there which is no object. */
+  /** The highest layer whose value there is not an object. */
   cut: number
 }
 
-/** Merges layers, lowest first. A tree of thousands of texts is as many layers: everything here is linear in their size. */
+/** Merges layers, lowest first. Each text is a layer and there can be thousands, so everything here is linear in their size. */
 export function mergeLayers(given: readonly Layer[]): MergedLayers {
   const tree: ConfigTree = {}
   const layers: Layer[] = []

@@ -25,90 +25,94 @@ import type { ConfigReport } from './report.ts'
 import { readMasking } from './secrets.ts'
 import { toPlain } from './tree.ts'
 
-/** A source with what is particular to it. */
+/** A source with its own options. */
 export interface ConfigSourceOptions {
-  /** The source; when it is closed, `closeSources` says. */
+  /** The source. `closeSources` decides when it is closed. */
   readonly source: ConfigSource
-  /** Path under which its values are put, such as `db`. @default the top */
+  /** Path under which its values are placed, such as `db`. @default the top level */
   readonly at?: string
-  /** Whether a start goes on without it while it is away and there is no snapshot. @default false */
+  /** Whether the start continues without this source if it is unreachable and there is no snapshot. @default false */
   readonly optional?: boolean
-  /** How its entries are read, whatever their keys say. @default each entry's own format */
+  /** Format of all its entries, regardless of their keys. @default each entry's own format */
   readonly format?: ConfigFormat
-  /** Keys of the entries that count. @default all */
+  /** Keys of the entries to use. @default all */
   readonly keys?: readonly string[] | ((key: string) => boolean)
   /**
-   * Whether keys of its texts without types (`text`, `env`, `properties`) follow the spelling of a lower source where they differ only in case,
-   * dashes and underscores: `db/pool_size` then sets `db.poolSize`.
+   * Whether keys of its untyped texts (`text`, `env`, `properties`) adopt the spelling of a lower source if they differ only in
+   * case, dashes and underscores: `db/pool_size` then sets `db.poolSize`.
    *
    * @default true
    */
   readonly relaxed?: boolean
-  /** Whether its texts go into the snapshot on disk. @default true */
+  /** Whether its texts are written to the snapshot on disk. @default true */
   readonly snapshot?: boolean
   /**
-   * Whether a text of one line, such as a mounted secret, keeps the newline at its end, which `echo` and editors write. Texts of several lines
-   * always keep theirs.
+   * Whether a single-line text, such as a mounted secret, keeps its trailing newline, which `echo` and editors add. Texts with
+   * several lines always keep it.
    *
    * @default false
    */
   readonly keepNewline?: boolean
-  /** Keys of entries that must be encrypted as a whole: plain text in their place is refused. @default [] */
+  /** Keys of entries that must be encrypted as a whole. Plain text there is rejected. @default [] */
   readonly requireEncrypted?: readonly string[]
 }
 
-/** Where the last good texts are kept for a start while a source is away. */
+/** Snapshot of the last valid texts, for a start while a source is unreachable. */
 export interface ConfigSnapshotOptions {
-  /** Path of the file. It is readable by its owner only, replaced atomically, with a checksum; values in it are as encrypted as in their source. */
+  /**
+   * Path of the file. The file is readable only by its owner, has a checksum and is replaced atomically. Encrypted values stay
+   * encrypted in it.
+   */
   readonly path: string
-  /** How long a start waits for the sources before it takes the snapshot, in milliseconds. @default 2_000 */
+  /** Time that a start waits for the sources before it uses the snapshot, in milliseconds. @default 2_000 */
   readonly waitMs?: number
 }
 
 /** Options of `createConfig`. */
 export interface ConfigOptions<Schema extends StandardSchemaV1 = StandardSchemaV1> {
-  /** Where configuration comes from, lowest first: later ones win. Names must differ. */
+  /** Sources in ascending precedence: later ones win. Their names must differ. */
   readonly sources: readonly (ConfigSource | ConfigSourceOptions)[]
-  /** What is wanted: a Standard Schema (zod, valibot, arktype, …), which may be asynchronous. Values are what it returns. @default anything goes */
+  /** A Standard Schema (zod, valibot, arktype, …), which can be asynchronous. Values are its output. @default no validation */
   readonly schema?: Schema
   /** Values below all sources. @default {} */
   readonly defaults?: Readonly<Record<string, unknown>>
-  /** Which overlays count, see {@link ProfileOptions}. @default none */
+  /** Active overlays, see {@link ProfileOptions}. @default none */
   readonly profiles?: ProfileOptions
-  /** Decrypts values `ENC[…]`, such as with `@sd/config-crypto`. @default such a value is refused */
+  /** Decrypts `ENC[…]` values, for example with `@sd/config-crypto`. @default such values are rejected */
   readonly decrypt?: Decrypt
   /**
-   * Paths whose values must be encrypted wherever they come from a source, with all below them: plain text there is refused, and a text that
-   * shows one by a placeholder must be secret itself. `defaults` and `set` are the program's own. @default none
+   * Paths whose values, including all below them, must be encrypted in every source. Plain text there is rejected. A text that
+   * shows such a value through a placeholder must be secret itself. Does not apply to `defaults` and `set`. @default none
    */
   readonly requireEncrypted?: readonly string[]
   /** Variables for placeholders. @default process.env */
   readonly environment?: Readonly<Record<string, string | undefined>>
   /**
-   * What else is secret: paths, with all below them, or patterns for them; or all options of the rule.
+   * Additional secrets: paths (with everything below them) or patterns for paths, or all options of the masking rule.
    *
-   * @default what its name or content tells, see `Masking` of `@sd/core`
+   * @default detected by name and content, see `Masking` of `@sd/core`
    */
   readonly secrets?: readonly (string | RegExp)[] | MaskingOptions
-  /** Keeps the last good texts on disk. @default none */
+  /** Stores the last valid texts on disk. @default none */
   readonly snapshot?: ConfigSnapshotOptions
-  /** How long a start waits for its sources, which are tried again meanwhile, in milliseconds. @default 10_000 */
+  /** Time that a start waits for its sources, which are retried during it, in milliseconds. @default 10_000 */
   readonly startTimeoutMs?: number
-  /** Limit of decryption and validation of one update, in milliseconds. @default 10_000 */
+  /** Time limit for decrypting and validating one update, in milliseconds. @default 10_000 */
   readonly updateTimeoutMs?: number
-  /** Changes within this time of the first are applied together, in milliseconds. @default 50 */
+  /** Changes within this time after the first are applied together, in milliseconds. @default 50 */
   readonly coalesceMs?: number
-  /** Told what happens. What it throws is dropped. @default nobody is */
+  /** Receives reports of updates, rejections and outages. Its exceptions are dropped. @default none */
   readonly onReport?: (report: ConfigReport) => void
-  /** Ends a start that takes too long. */
+  /** Aborts the start. */
   readonly signal?: AbortSignal
   /**
-   * When the sources are closed: when a start fails, also with the configuration, or never, such as for a caller that starts again with them.
+   * When the sources are closed: `'on-failure'` when the start fails, `'always'` also when the configuration is closed, `'never'`
+   * for a caller that reuses them.
    *
    * @default 'on-failure'
    */
   readonly closeSources?: 'on-failure' | 'always' | 'never'
-  /** Name for reports and telemetry. @default 'config' */
+  /** Name in reports and telemetry. @default 'config' */
   readonly name?: string
 }
 
@@ -132,7 +136,7 @@ export interface ResolvedConfigOptions {
   readonly defaults: ConfigTree
   readonly selectEntries: EntrySelection
   readonly decrypt: Decrypt | undefined
-  /** Whether what is at a path must be encrypted. */
+  /** Whether the value at a path must be encrypted. */
   readonly isRequired: (keys: readonly string[]) => boolean
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly masking: Masking
@@ -165,7 +169,7 @@ const optionNames: readonly (keyof ConfigOptions)[] = [
   'name',
 ]
 
-/** Checks options. @throws SdError `SD_INVALID` that names the option */
+/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` naming the option */
 export function resolveConfigOptions(options: ConfigOptions): ResolvedConfigOptions {
   checkKnownKeys('', checkObject('options', options), optionNames)
   const { schema, decrypt, onReport = () => {} } = options
@@ -192,17 +196,17 @@ export function resolveConfigOptions(options: ConfigOptions): ResolvedConfigOpti
   }
 }
 
-/** A copy of values that a program gives. @throws SdError `SD_INVALID` that names the option */
+/** Copies values passed by the program. @throws SdError `SD_INVALID` naming the option */
 function readTree(field: string, value: unknown): ConfigTree {
   return readValue(field, checkObject(field, value)) as ConfigTree
 }
 
-/** A copy of a value that a program gives. @throws SdError `SD_INVALID` that names the option */
+/** Copies a value passed by the program. @throws SdError `SD_INVALID` naming the option */
 export function readValue(field: string, value: unknown): unknown {
   try {
     return toPlain(value)
   } catch {
-    throw invalidError(field, value, 'plain values, lists and objects of few levels, without a key __proto__')
+    throw invalidError(field, value, 'plain values, lists and objects, at most 64 levels deep and without a key __proto__')
   }
 }
 
@@ -213,7 +217,7 @@ function readSources(sources: ConfigOptions['sources']): readonly ResolvedConfig
     const layer = readSource(`sources[${index}]`, given)
     const { name } = layer.source
     if (names.has(name))
-      throw invalidError(`sources[${index}].name`, name, 'a name that no other source has, nor the configuration itself')
+      throw invalidError(`sources[${index}].name`, name, 'a unique name other than defaults, overrides and schema')
     names.add(name)
     return layer
   })

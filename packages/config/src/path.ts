@@ -13,10 +13,10 @@ type Leaf =
   | URL
   | readonly unknown[]
   | ((...args: never) => unknown)
-// Recursive types end after as many levels.
+// Limits the depth of recursive types.
 type Shallower = [never, 0, 1, 2, 3, 4, 5, 6, 7, 8]
 
-/** All paths with dots into `T`, such as `'db.pool.size'`, nine levels deep. Arrays are values as a whole. */
+/** All dotted paths into `T`, such as `'db.pool.size'`, up to nine levels deep. An array is one value. */
 export type Path<T, Depth extends number = 9> = unknown extends T
   ? string
   : [Depth] extends [never]
@@ -25,7 +25,7 @@ export type Path<T, Depth extends number = 9> = unknown extends T
       ? never
       : { [Key in keyof T & string]: Key | `${Key}.${Path<T[Key], Shallower[Depth]>}` }[keyof T & string]
 
-/** What is at a path of `T`. */
+/** Type of the value at a path of `T`. */
 export type PathValue<T, P extends string> = unknown extends T
   ? unknown
   : T extends Leaf
@@ -38,7 +38,7 @@ export type PathValue<T, P extends string> = unknown extends T
         ? T[P]
         : undefined
 
-/** The keys of a path such as `db.pool.size`. @throws SdError `SD_INVALID` that names the field */
+/** Splits a path such as `db.pool.size` into its keys. @throws SdError `SD_INVALID` naming the field */
 export function splitPath(field: string, path: string): readonly string[] {
   const keys = checkText(field, path, 1_024).split('.')
   if (keys.includes('') || keys.includes('__proto__')) throw invalidError(field, path, 'a path such as db.pool.size')

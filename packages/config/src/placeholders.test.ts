@@ -40,23 +40,23 @@ test.each<[string, unknown]>([
 
 test.each<[string, Record<string, unknown>, string]>([
   ['nothing there', { a: '${b.c}' }, 'refers to b.c, which has no value'],
-  ['an object', { a: 'x${b}', b: { c: 1 } }, 'refers to b, which is no single value'],
+  ['an object', { a: 'x${b}', b: { c: 1 } }, 'refers to b, which is not a single value'],
   ['an open brace', { a: 'x ${b' }, 'has a placeholder without its closing brace'],
   ['no name', { a: '${}' }, 'has a placeholder without a name'],
   ['a name made of others', { a: '${${b}}', b: 'c' }, 'has a placeholder without a name'],
   ['itself', { a: '${a}' }, 'refers to itself: a → a'],
   ['a cycle', { a: '${b}', b: 'x ${c:1}', c: '${NONE:${b}}' }, 'refers to itself: b → c → b'],
-  ['a namespace of another tool', { a: '${env:DB_HOST}' }, 'refers to env:…, a namespace of another tool'],
-  ['a store of secrets', { a: '${vault:db#password}' }, 'refers to vault:…, a namespace of another tool'],
+  ['the syntax of another tool', { a: '${env:DB_HOST}' }, 'refers to env:…, a namespace of another tool'],
+  ['a store of secrets', { a: '${vault:db#password}' }, 'refers to vault:…, the syntax of another tool'],
   ['what is inherited', { a: '${toString}' }, 'refers to toString, which has no value'],
   ['too deep defaults', { a: `${'${x:'.repeat(1_000)}${'}'.repeat(1_000)}` }, 'has placeholders nested more than 50 deep'],
 ])('%s is refused', (_, tree, message) => {
   expect(() => resolve(tree)).toThrow(message)
 })
 
-test('long chains and texts that grow are bounded', () => {
+test('long chains and growing texts are bounded', () => {
   const chain = Object.fromEntries(Array.from({ length: 1_000 }, (_, n) => [`a${n}`, `\${a${n + 1}:0}`]))
-  expect(() => resolve(chain)).toThrow('refers to more than 50 others in a row')
+  expect(() => resolve(chain)).toThrow('has a chain of more than 50 references')
   const bomb: Record<string, string> = { a0: 'x'.repeat(100) }
   for (let n = 1; n < 45; n++) bomb[`a${n}`] = `\${a${n - 1}}\${a${n - 1}}`
   expect(() => resolve(bomb)).toThrow('makes more than 4194304 characters')
@@ -71,7 +71,7 @@ describe('a tree of texts', () => {
   const anyTree = fc.tuple(...names.map(() => fc.array(part, { maxLength: 3 })))
   type Part = { readonly name: string } | { readonly text: string }
 
-  /** The plain model: what refers backwards only is replaced from the first to the last. */
+  /** The reference model: texts refer only to earlier ones and are replaced from first to last. */
   function model(parts: readonly (readonly Part[])[]): readonly string[] {
     const values: string[] = []
     for (const list of parts) {
@@ -88,7 +88,7 @@ describe('a tree of texts', () => {
     )
   }
 
-  test('is as the plain model says', () => {
+  test('matches the reference model', () => {
     const backwards = anyTree.map((parts) =>
       parts.map((list, index) =>
         list.map((item) => ('name' in item && names.indexOf(item.name) >= index ? { name: 'X' } : item)),
@@ -102,7 +102,7 @@ describe('a tree of texts', () => {
     )
   })
 
-  test('ends with a value or a PlaceholderError, whatever refers to whatever', () => {
+  test('ends with a value or a PlaceholderError for arbitrary references', () => {
     const anyText = fc.array(fc.constantFrom('${', '}', ':', 'a', 'b', 'c', '$', '.', ' '), { maxLength: 12 })
     fc.assert(
       fc.property(anyText, anyText, anyText, (a, b, c) => {
@@ -117,7 +117,7 @@ describe('a tree of texts', () => {
   })
 })
 
-test('in a configuration: over all sources, with types, and not in what was encrypted', async () => {
+test('in a configuration: across all sources, with types, and not in decrypted values', async () => {
   const center = memory('center', { 'app.yaml': 'url: "${db.host}:${PORT:80}"\nport: "${PORT:80}"\npassword: ENC[1]\n' })
   const decrypt = (): string => 'a${db.host}'
   const config = await open({ sources: [memory('file', { 'db/host': 'h' }), center], environment: { PORT: '8080' }, decrypt })

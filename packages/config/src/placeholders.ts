@@ -1,15 +1,15 @@
 import { type ConfigTree, isTree, valueAt } from './config-tree.ts'
 import type { SecretTest } from './secrets.ts'
 
-/** What goes with {@link resolvePlaceholders}. */
+/** Options of {@link resolvePlaceholders}. */
 export interface PlaceholderOptions {
-  /** Variables for names that are no path. */
+  /** Variables for names that are not a path. */
   readonly environment: Readonly<Record<string, string | undefined>>
-  /** Whether a text is taken as it stands. */
+  /** Whether a text is not expanded. */
   readonly isVerbatim: (keys: readonly string[]) => boolean
-  /** Whether what is at a path is secret, so that what refers to it is as well. */
+  /** Whether the value at a path is secret, which makes values that refer to it secret. */
   readonly isSecret: SecretTest
-  /** Whether what is at a path must be encrypted: a text that refers to it must be secret itself. @default nothing is */
+  /** Whether the value at a path must be encrypted: a text that refers to it must be secret itself. @default none */
   readonly isGuarded?: SecretTest
 }
 
@@ -17,15 +17,15 @@ export interface PlaceholderOptions {
 export interface ResolvedTree {
   /** The tree. */
   readonly tree: ConfigTree
-  /** Paths of texts that had placeholders in them. */
+  /** Paths of texts that contained placeholders. */
   readonly texts: ReadonlySet<string>
-  /** Paths of values that have something secret in them. */
+  /** Paths of values that contain a secret. */
   readonly secrets: ReadonlySet<string>
 }
 
-/** Why a placeholder has no value. Its message quotes names, never values. */
+/** A placeholder that can't be resolved. The message quotes names, never values. */
 export class PlaceholderError extends Error {
-  /** Path of the text that has it. */
+  /** Path of the text with the placeholder. */
   readonly keys: readonly string[]
 
   constructor(keys: readonly string[], reason: string) {
@@ -44,10 +44,12 @@ const maxDepth = 50
 const maxCharacters = 4_194_304
 
 /**
- * Replaces `${path}` and `${NAME}` by what is at that path, else by the variable of that name, and `${name:default}` by the default if there is
- * neither; defaults may have placeholders. A text that is one placeholder takes over the value with its type. `$${` is `${` as it stands.
+ * Replaces `${path}` and `${NAME}` with the value at that path, otherwise with the variable of that name, and `${name:default}`
+ * with the default if there is neither. Defaults can contain placeholders. A text that consists of one placeholder takes the
+ * value with its type. `$${` is a literal `${`.
  *
- * @throws PlaceholderError for one without a value, one that isn't closed, a cycle, an object or array in a text, and too much of it
+ * @throws PlaceholderError for a placeholder without a value or closing brace, a cycle, a reference to an object or array, and
+ * for results that are too long
  */
 export function resolvePlaceholders(tree: ConfigTree, options: PlaceholderOptions): ResolvedTree {
   const { environment, isVerbatim, isSecret, isGuarded = () => false } = options
@@ -70,12 +72,12 @@ export function resolvePlaceholders(tree: ConfigTree, options: PlaceholderOption
     if (found) return found
     if (open.includes(path))
       throw new PlaceholderError(keys, `refers to itself: ${[...open.slice(open.indexOf(path)), path].join(' → ')}`)
-    if (open.length >= maxDepth) throw new PlaceholderError(keys, `refers to more than ${maxDepth} others in a row`)
+    if (open.length >= maxDepth) throw new PlaceholderError(keys, `has a chain of more than ${maxDepth} references`)
     open.push(path)
     const expanded = expand(value, keys)
     open.pop()
     if (expanded.isGuarded && !isSecret(keys))
-      throw new PlaceholderError(keys, 'shows a value that must be encrypted: name this path in secrets if that is meant')
+      throw new PlaceholderError(keys, 'shows a value that must be encrypted: add this path to the option secrets to allow it')
     const result = { ...expanded, isSecret: expanded.isSecret || isSecret(keys) }
     known.set(path, result)
     texts.add(path)
@@ -90,12 +92,12 @@ export function resolvePlaceholders(tree: ConfigTree, options: PlaceholderOption
     const values: unknown[] = []
     let length = 0
     let at = 0
-    // Counted before the parts are joined: each may be a large value that others refer to as well.
+    // Counted before the parts are joined: each can be a large value that other texts refer to as well.
     function push(value: unknown): void {
       values.push(value)
       length += typeof value === 'string' ? value.length : 24
       if (values.length > 1 && characters + length > maxCharacters)
-        throw new PlaceholderError(keys, `makes more than ${maxCharacters} characters of placeholders`)
+        throw new PlaceholderError(keys, `has placeholders that expand to more than ${maxCharacters} characters`)
     }
     while (at < text.length) {
       const start = text.indexOf('${', at)
@@ -127,14 +129,14 @@ export function resolvePlaceholders(tree: ConfigTree, options: PlaceholderOption
     const target = name.split('.')
     const value = valueAt(tree, target)
     if (typeof value === 'object' && value !== null)
-      throw new PlaceholderError(keys, `refers to ${name}, which is no single value`)
+      throw new PlaceholderError(keys, `refers to ${name}, which is not a single value`)
     if (value !== undefined) return resolveLeaf(value, target)
     const variable = Object.hasOwn(environment, name) ? environment[name] : undefined
     if (variable !== undefined) return { value: variable, isSecret: isSecret([name]), isGuarded: false }
     if (colon < 0) throw new PlaceholderError(keys, `refers to ${name}, which has no value`)
     const otherwise = reference.slice(colon + 1)
     if (isForeignName(name, otherwise))
-      throw new PlaceholderError(keys, `refers to ${name}:…, a namespace of another tool: write the name alone, as \${NAME}`)
+      throw new PlaceholderError(keys, `refers to ${name}:…, the syntax of another tool: write only the name, as \${NAME}`)
     return expand(otherwise, keys, depth + 1)
   }
 
@@ -142,8 +144,8 @@ export function resolvePlaceholders(tree: ConfigTree, options: PlaceholderOption
 }
 
 /**
- * Whether a placeholder such as `${env:DB_HOST}` or `${vault:db#password}` names a value in the way of Log4j, Dubbo or Serverless. Here the name
- * would be `env`, and `DB_HOST` the text that stands in for it.
+ * Whether a placeholder such as `${env:DB_HOST}` or `${vault:db#password}` uses the syntax of Log4j, Dubbo or Serverless. Here
+ * it would have the name `env` and the default `DB_HOST`.
  */
 function isForeignName(name: string, otherwise: string): boolean {
   if (/^(?:env|sys)$/i.test(name)) return /^[A-Z][A-Z0-9_]*(?:[:,].*)?$/.test(otherwise)

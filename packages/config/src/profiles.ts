@@ -1,28 +1,28 @@
 import { type ConfigEntry, type ConfigFormat, checkKnownKeys, checkName, checkObject, invalidError } from '@sd/core'
 
 /**
- * Overlays by name: an entry `application-prod.yaml` counts only while the profile `prod` is active, and is then laid over all entries of its
- * source that belong to no profile. Of several active profiles the later one wins.
+ * Overlays by name: an entry `application-prod.yaml` applies only while the profile `prod` is active, and then overrides all
+ * entries of its source without a profile. Of several active profiles the later one wins.
  */
 export interface ProfileOptions {
-  /** Profiles that count, in order. */
+  /** Active profiles, in ascending precedence. */
   readonly active: readonly string[]
-  /** All names of profiles, so that `application-dev.yaml` is known as an overlay where `dev` isn't active. @default ['dev', 'test', 'prod'] */
+  /** Names of all profiles, so that `application-dev.yaml` is recognized as an overlay while `dev` is inactive. @default ['dev', 'test', 'prod'] */
   readonly known?: readonly string[]
 }
 
-/** Picks the entries that count, in the order in which they are merged. @param format how they are read, if not by their own format */
+/** Selects the entries that apply, in the order in which they are merged. @param format overrides the entries' own format */
 export type EntrySelection = (entries: readonly ConfigEntry[], format: ConfigFormat | undefined) => readonly ConfigEntry[]
 
-/** Ends the keys of the neighbours that canary releases are kept in: no configuration by themselves. */
+/** Suffix of the keys that store canary versions. Such an entry is not configuration itself. */
 export const canarySuffix = '.canary'
 
-/** Makes the selection by profiles. @throws SdError `SD_INVALID` that names the option */
+/** Creates the selection by profiles. @throws SdError `SD_INVALID` naming the option */
 export function createEntrySelection(options: ProfileOptions = { active: [] }): EntrySelection {
   checkKnownKeys('profiles', checkObject('profiles', options), ['active', 'known'])
   const active = checkNames('profiles.active', options.active)
   const known = [...checkNames('profiles.known', options.known ?? ['dev', 'test', 'prod']), ...active]
-  // Of `prod` and `eu-prod` the longer one is meant.
+  // If both `prod` and `eu-prod` match, the longer name applies.
   known.sort((a, b) => b.length - a.length)
 
   function profileOf(key: string): string | undefined {

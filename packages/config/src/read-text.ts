@@ -6,17 +6,17 @@ import { TextError } from './text/text-error.ts'
 
 /** Options of {@link readConfigText}. */
 export interface ReadConfigTextOptions {
-  /** Key of its entry; a text of format `text` is at its path. */
+  /** Key of the entry. The value of a text of format `text` is at this path. */
   readonly key: string
-  /** How it is read. @default what the key's extension tells */
+  /** Format of the text. @default by the extension of the key */
   readonly format?: ConfigFormat
 }
 
 /**
- * Reads one text as `createConfig` does, without decrypting, placeholders or schema: for diffs and tools. Texts without types stay texts. It is read
- * in place, so give it a text that you know the size of.
+ * Parses one text as `createConfig` does, without decryption, placeholders or schema: for diffs and tools. Untyped values stay
+ * strings. The text is parsed on the main thread, so limit its size.
  *
- * @throws SdError `SD_MALFORMED` with key and line, and never with the text
+ * @throws SdError `SD_MALFORMED` with key and line, never with the text
  */
 export function readConfigText(content: string, { key, format = formatOfKey(key) }: ReadConfigTextOptions): ConfigTree {
   try {

@@ -2,20 +2,20 @@ import { createBackoff, delayBeforeRetry, type SdError } from '@sd/core'
 import type { ConfigReport } from './report.ts'
 import type { SourceState } from './source-state.ts'
 
-/** Records which sources have content that was refused, and retries where that can help. */
+/** Records sources with rejected content, and retries if that can help. */
 export interface Refusals {
-  /** Records that the newest content of a source was refused. */
+  /** Records that the newest content of a source was rejected. */
   add(state: SourceState, error: SdError): void
   /** Records that content of a source was accepted. */
   remove(state: SourceState): void
-  /** Ends retries. */
+  /** Stops retries. */
   close(): void
 }
 
 /**
- * Creates a record without refusals.
+ * Creates an empty record.
  *
- * @param retry called after a delay when the last error was a temporary one
+ * @param retry called after a delay if the last error is retryable
  */
 export function createRefusals(report: (report: ConfigReport) => void, retry: () => void): Refusals {
   const retries = createBackoff({ baseMs: 1_000, maxMs: 30_000 })
@@ -27,7 +27,7 @@ export function createRefusals(report: (report: ConfigReport) => void, retry: ()
       state.refused = { document: feed.latest, since: refused?.since ?? Date.now(), error }
       if (refused?.document !== feed.latest) report({ kind: 'refused', source: feed.name, error })
       if (!error.retryable) return
-      // For example an unreachable key service: nothing reports when it can be reached again.
+      // For example an unreachable key service: no event reports that it is reachable again.
       clearTimeout(timer)
       timer = setTimeout(retry, delayBeforeRetry(retries, error))
       timer.unref?.()

@@ -1,68 +1,68 @@
 import type { SdError } from '@sd/core'
 import type { ConfigError, ConfigFailure } from './failure.ts'
 
-/** A source that is away, or was not there yet: what it had counts on. */
+/** A source that is unreachable or has not been read yet. Its last values stay in effect. */
 export interface StaleSource {
   /** Name of the source. */
   readonly source: string
-  /** Since when, in Unix milliseconds; of content from the snapshot on disk, when that was written. */
+  /** Since when, in Unix milliseconds; for content of the snapshot, the time at which it was written. */
   readonly since: number
-  /** Why. */
+  /** The reason. */
   readonly error: SdError
-  /** Whether what counts is from the snapshot on disk, because the source has not been there since the start. */
+  /** Whether the values in effect are from the snapshot, because the source has been unreachable since the start. */
   readonly isSnapshot: boolean
 }
 
-/** A source whose content was refused: what it had before counts on. */
+/** A source whose content was rejected. Its previous content stays in effect. */
 export interface RefusedSource {
   /** Name of the source. */
   readonly source: string
   /** Since when, in Unix milliseconds. */
   readonly since: number
-  /** What is wrong, with key, line and field. */
+  /** The reasons, with key, line and field. */
   readonly failures: readonly ConfigFailure[]
 }
 
-/** How a configuration is. */
+/** State of a configuration. */
 export interface ConfigStatus {
-  /** Its version: 1 at the start, one more with every change. */
+  /** Number of the version: 1 at the start, plus 1 with every change. */
   readonly version: number
-  /** When that version was taken over, in Unix milliseconds. */
+  /** When this version took effect, in Unix milliseconds. */
   readonly updatedAt: number
-  /** Sources that are away. */
+  /** Unreachable sources. */
   readonly stale: readonly StaleSource[]
-  /** Sources whose newest content doesn't count. */
+  /** Sources whose newest content was rejected. */
   readonly refused: readonly RefusedSource[]
 }
 
-/** What happened to a configuration. */
+/** An event of a configuration. */
 export type ConfigReport =
   | {
-      /** A new version counts. */
+      /** A new version is in effect. */
       readonly kind: 'updated'
-      /** Its number. */
+      /** Number of the version. */
       readonly version: number
       /** Paths of the values that changed, at most 1,000. */
       readonly changed: readonly string[]
     }
   | {
-      /** The newest content of a source is refused. */
+      /** The newest content of a source was rejected. */
       readonly kind: 'refused'
       /** Name of the source. */
       readonly source: string
-      /** Why, with key, line and field. */
+      /** The reason, with key, line and field. */
       readonly error: ConfigError | SdError
     }
   | {
-      /** A source is away. */
+      /** A source is unreachable. */
       readonly kind: 'stale'
       /** Name of the source. */
       readonly source: string
-      /** Why. */
+      /** The reason. */
       readonly error: SdError
     }
   | {
-      /** A source is back, or what was refused counts now. */
+      /** A source is reachable again, or its content was accepted after a rejection. */
       readonly kind: 'recovered'
       /** Name of the source. */
       readonly source: string
@@ -70,6 +70,6 @@ export type ConfigReport =
   | {
       /** A listener threw, or the snapshot on disk can't be read or written. */
       readonly kind: 'error'
-      /** What happened. */
+      /** The error. */
       readonly error: SdError
     }

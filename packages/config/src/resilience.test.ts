@@ -32,7 +32,7 @@ test('10,000 concurrent reads during 1,000 updates: none mixes versions', async 
     expect(new Set(seen).size).toBe(1)
     versions.add(version)
     await Promise.resolve()
-    // What was taken in the hand stays as it is.
+    // A value that was read does not change later.
     expect([current.a, current.b.c]).toEqual([a, a])
   }
   const reads: Promise<void>[] = []
@@ -46,7 +46,7 @@ test('10,000 concurrent reads during 1,000 updates: none mixes versions', async 
   expect(versions.size).toBeGreaterThan(500)
 })
 
-describe('what is refused keeps the last good', () => {
+describe('rejected content keeps the last valid configuration', () => {
   const schema = z.object({ size: z.number(), url: z.string() })
   const good = { 'a.yaml': 'size: 1\nurl: x\n' }
   // biome-ignore-start lint/suspicious/noTemplateCurlyInString: placeholders are written so.
@@ -85,7 +85,7 @@ describe('what is refused keeps the last good', () => {
     ])
   })
 
-  test('of that source: what others say counts on', async () => {
+  test('of that source, while other sources take effect', async () => {
     const [bad, well, late] = [memory('bad', good), memory('well'), memory('late', { url: 'late' })]
     const config = await open({ schema, sources: [bad, well, late] })
     await bad.put('a.yaml', 'size: 9\nurl: ]\n')
@@ -100,7 +100,7 @@ describe('what is refused keeps the last good', () => {
     expect(config.current.size).toBe(4)
   })
 
-  test('what needs the change of another source counts with it', async () => {
+  test('content that depends on a change of another source takes effect with it', async () => {
     const [a, b] = [memory('a', { x: '1' }), memory('b', { y: '1' })]
     const both = z.object({ x: z.number(), y: z.number() }).refine(({ x, y }) => x === y)
     const config = await open({ schema: both, sources: [a, b] })
@@ -111,7 +111,7 @@ describe('what is refused keeps the last good', () => {
     expect(config.status().refused).toEqual([])
   })
 
-  test('until it is taken back', async () => {
+  test('until it is reverted', async () => {
     const source = memory('center', good)
     const config = await open({ schema, sources: [source] })
     await source.delete('a.yaml')
@@ -121,7 +121,7 @@ describe('what is refused keeps the last good', () => {
     expect(config.version).toBe(1)
   })
 
-  test('until a key service is back, which is asked again', async () => {
+  test('until a key service responds to a retry', async () => {
     let isAway = false
     const decrypt = vi.fn(async (text: string) => {
       if (isAway) throw new SdError('SD_UNAVAILABLE', 'no key service')
@@ -139,7 +139,7 @@ describe('what is refused keeps the last good', () => {
   })
 })
 
-test('closing waits for the update under way', async () => {
+test('closing waits for the update in progress', async () => {
   const source = memory('file', { 'app.json': '{"a":1}' })
   let isHanging = false
   const schema = z.object({ a: z.number() }).refine(() => !isHanging || new Promise<boolean>(() => undefined))
@@ -174,7 +174,7 @@ test.each([
   expect(other.state).toBe(afterwards)
 })
 
-test('a value that comes with a loss is not a recovery, and the loss began when it did', async () => {
+test('a value that comes with staleness is not a recovery, and does not change its start', async () => {
   const [document] = await Promise.all([memory('center', { a: '1' }).load()])
   const steps: Watched<ConfigDocument>[] = [{ value: document }]
   let wake = (): void => undefined
@@ -211,8 +211,8 @@ test('a value that comes with a loss is not a recovery, and the loss began when 
   expect(reports.map(({ kind }) => kind).filter((kind) => kind !== 'updated')).toEqual(['stale'])
 })
 
-describe('a source that is away', () => {
-  test('is waited for at the start, then refused by name', async () => {
+describe('an unreachable source', () => {
+  test('delays the start, which then fails with its name', async () => {
     const source = memory('center', { a: '1' })
     source.setConnected(false)
     await expect(open({ sources: [source], startTimeoutMs: 50, closeSources: 'never' })).rejects.toMatchObject({
@@ -223,7 +223,7 @@ describe('a source that is away', () => {
     expect((await open({ sources: [source] })).current).toEqual({ a: 1 })
   })
 
-  test('is not waited for if it is optional, and is taken in when it comes', async () => {
+  test('does not fail the start if it is optional, and takes effect when it is reachable', async () => {
     const source = memory('center', { a: '1' })
     source.setConnected(false)
     const config = await open({ sources: [{ source, optional: true }], defaults: { a: 0 }, startTimeoutMs: 20 })
@@ -234,7 +234,7 @@ describe('a source that is away', () => {
     expect(config.status().stale).toEqual([])
   })
 
-  test('that refuses ends a start at once, and is asked again later', async () => {
+  test('that denies access fails a start at once, and is retried later', async () => {
     let denials = 2
     const memorySource = memory('center', { a: '1' })
     const source: ConfigSource = {
@@ -253,7 +253,7 @@ describe('a source that is away', () => {
     await soon(() => expect(config.current).toEqual({ a: 1 }))
   })
 
-  test('says nothing at all: the start is limited, and can be aborted', async () => {
+  test('that never responds limits the start, which can be aborted', async () => {
     const silent: ConfigSource = {
       ...memory('silent'),
       name: 'silent',
@@ -265,7 +265,7 @@ describe('a source that is away', () => {
     expect(config.status().stale[0]?.error.code).toBe('SD_TIMEOUT')
   })
 
-  test('or closed stays as it was', async () => {
+  test('or a closed one keeps its last values', async () => {
     const source = memory('center', { a: '1' })
     const config = await open({ sources: [source] })
     await source.close()
@@ -274,7 +274,7 @@ describe('a source that is away', () => {
     await expect(config.reload()).rejects.toMatchObject({ code: 'SD_CLOSED' })
   })
 
-  test('reads keep working, a start is from the snapshot, and recovery shows exactly what the server has', async () => {
+  test('can still be read, a start uses the snapshot, and recovery shows exactly the content of the server', async () => {
     const path = join(await folder(), 'nested', 'config.snapshot')
     const store = createMemoryConfigStore({ 'app.yaml': 'a: 1\nb: 1\n', secret: 'ENC[s3cret]' })
     const decrypt = (text: string): string => text.slice(4, -1)
@@ -305,7 +305,7 @@ describe('a source that is away', () => {
     expect(cold.status().stale).toEqual([])
   })
 
-  test('whose content is refused at a start has the snapshot stand in as well', async () => {
+  test('whose content is rejected at a start is replaced by the snapshot too', async () => {
     const path = join(await folder(), 'config.snapshot')
     const store = createMemoryConfigStore({ 'app.yaml': 'a: 1' })
     const snapshot = { path }
@@ -323,7 +323,7 @@ describe('a source that is away', () => {
     })
   })
 
-  test('is not stored if told so, and then not started without', async () => {
+  test('is not stored with snapshot: false, and a start then needs it', async () => {
     const path = join(await folder(), 'config.snapshot')
     const source = memory('env', { a: '1' })
     const sources = [{ source, snapshot: false }]
@@ -349,7 +349,7 @@ describe('a snapshot', () => {
     expect(reports[0]).toMatchObject({ kind: 'error', error: { code: 'SD_MALFORMED' } })
   })
 
-  test('that can not be written is reported', async () => {
+  test('that cannot be written is reported', async () => {
     const path = await folder()
     const { reports, onReport } = follow()
     await open({ snapshot: { path }, sources: [memory('center')], onReport })

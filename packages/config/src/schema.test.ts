@@ -20,14 +20,14 @@ const schemas: Record<string, StandardSchemaV1<unknown, Settings>> = {
 }
 
 describe.each(Object.entries(schemas))('%s', (_, schema) => {
-  test('gives typed values, of texts as well', async () => {
+  test('returns typed values, also for untyped texts', async () => {
     const sources = [memory('file', { 'app.properties': 'db.url=42\ndb.port=5432\ndb.tls=TRUE\ndb.hosts=a, b\n' })]
     const config = await open({ schema, sources })
     expect(config.current).toEqual({ db: { url: '42', port: 5432, tls: true, hosts: ['a', 'b'] } })
     expectTypeOf(config.get('db.port')).toEqualTypeOf<number>()
   })
 
-  test('names source, key, line and field of what it refuses', async () => {
+  test('names source, key, line and field of a rejected value', async () => {
     const content = 'db:\n  url: x\n  port: far\n  tls: true\n  hosts: []\n'
     const failing = open({ schema, sources: [memory('file', { 'app.yaml': content })] })
     await expect(failing).rejects.toMatchObject({
@@ -38,7 +38,7 @@ describe.each(Object.entries(schemas))('%s', (_, schema) => {
     })
   })
 
-  test('names where what is missing would be', async () => {
+  test('names the parent of a missing value', async () => {
     const failing = open({ schema, sources: [memory('file', { 'app.yaml': 'x: 1\ndb:\n  url: x\n' })] })
     await expect(failing).rejects.toMatchObject({
       failures: expect.arrayContaining([expect.objectContaining({ key: 'app.yaml', line: 2 })]),
@@ -46,7 +46,7 @@ describe.each(Object.entries(schemas))('%s', (_, schema) => {
     await expect(open({ schema, sources: [] })).rejects.toMatchObject({ failures: [{ source: 'schema' }] })
   })
 
-  test('tells nothing secret', async () => {
+  test('reveals no secret', async () => {
     const secret = 'hunter2-hunter2'
     const content = `db: { url: x, tls: true, hosts: [], password: ${secret}, port: "\${db.password}" }`
     const error: unknown = await open({ schema, sources: [memory('file', { 'app.yaml': content })] }).catch(
@@ -57,7 +57,7 @@ describe.each(Object.entries(schemas))('%s', (_, schema) => {
   })
 })
 
-test('what schemas transform and default is there, and says so', async () => {
+test('values that the schema transforms or adds are present, with the origin schema', async () => {
   const schema = z.object({ at: z.string().transform((text) => new Date(text)), size: z.coerce.number().default(3) })
   const source = memory('file', { 'app.json': '{"at":"2026-01-02","x":1}' })
   const config = await open({ schema, sources: [source] })
@@ -68,7 +68,7 @@ test('what schemas transform and default is there, and says so', async () => {
   expect([config.get('at') === at, config.version]).toEqual([true, 1])
 })
 
-test('a schema that throws refuses, and what it quotes is masked', async () => {
+test('an exception of the schema rejects the update, and its quotes are masked', async () => {
   const secret = 'hunter2-hunter2'
   const schema: StandardSchemaV1 = {
     '~standard': {
@@ -85,12 +85,12 @@ test('a schema that throws refuses, and what it quotes is masked', async () => {
   expect(`${String(error)} ${JSON.stringify(error)} ${String((error as Error).cause)}`).not.toContain(secret)
 })
 
-test('a schema that never answers is not waited for', async () => {
+test('a schema that never settles is limited', async () => {
   const schema: StandardSchemaV1 = { '~standard': { version: 1, vendor: 'test', validate: () => new Promise(() => undefined) } }
   await expect(open({ schema, sources: [], updateTimeoutMs: 20 })).rejects.toMatchObject({ code: 'SD_TIMEOUT' })
 })
 
-test('without a schema texts are read where that loses nothing', async () => {
+test('without a schema texts are converted only if nothing is lost', async () => {
   const texts = {
     a: '5',
     b: '007',
@@ -109,7 +109,7 @@ test('without a schema texts are read where that loses nothing', async () => {
   expect(config.current).toEqual({ ...texts, a: 5, d: true, i: -0.5, y: '5' })
 })
 
-test('with a schema texts are read only where it refuses them', async () => {
+test('with a schema texts are converted only where it rejects them', async () => {
   const schema = z.object({
     text: z.string(),
     number: z.number(),
@@ -125,7 +125,7 @@ test('with a schema texts are read only where it refuses them', async () => {
   }
 })
 
-describe('a text is read in the same way whatever the number and type of its items', () => {
+describe('a text is read in the same way for any number and type of items', () => {
   const number = z.number()
   test.each<[string, z.ZodType, unknown]>([
     ['', z.array(z.string()), []],
@@ -170,7 +170,7 @@ describe('a text is read in the same way whatever the number and type of its ite
     await expect(failing).rejects.toMatchObject({ field, message: expect.stringMatching(message) })
   })
 
-  test('of a schema that tells one issue at a time as well', async () => {
+  test('also with a schema that reports one issue at a time', async () => {
     const texts = Object.fromEntries(Array.from({ length: 200 }, (_, index) => [`k${index}`, String(index)]))
     const schema: StandardSchemaV1 = {
       '~standard': {

@@ -3,39 +3,39 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { isTree, valueAt } from './config-tree.ts'
 import { readingsOf, readPlainText, type TextReading } from './text-values.ts'
 
-/** A schema that tells one issue at a time is asked again for each: now and then others get their turn. */
+/** A schema that reports one issue at a time runs once per issue. After this number of rounds the event loop gets a turn. */
 const roundsPerTurn = 16
 
-/** What is wrong with a value, and where. */
+/** A rejected value. */
 export interface SchemaIssue {
   readonly keys: readonly string[]
   readonly message: string
 }
 
-/** A valid value, or what is wrong. */
+/** A valid value, or the issues. */
 export type SchemaResult = { readonly value: unknown } | { readonly issues: readonly SchemaIssue[] }
 
-/** What goes with {@link validate}. */
+/** Options of {@link validate}. */
 export interface ValidateOptions {
-  /** Whether what is at a path was written without a type. */
+  /** Whether the value at a path is an untyped text. */
   readonly isText: (keys: readonly string[]) => boolean
-  /** Fires at the limit of the update. */
+  /** Aborts at the time limit of the update. */
   readonly signal: AbortSignal
 }
 
-/** A text that is being read for the schema. */
+/** A text that is being converted for the schema. */
 interface Attempt {
   readonly keys: readonly string[]
   readonly readings: readonly TextReading[]
-  /** How many readings were tried. */
+  /** Number of readings tried so far. */
   tried: number
-  /** What to say if none of them is what the schema wants. */
+  /** Message if the schema accepts none of the readings. */
   message: string
 }
 
 /**
- * Validates a tree. What the schema refuses and was written as a text is given to it again as what the text reads as, see {@link readingsOf}.
- * Without a schema texts are read where that loses nothing.
+ * Validates a tree. An untyped text that the schema rejects is passed to it again in other readings, see {@link readingsOf}.
+ * Without a schema, texts are converted if nothing is lost.
  */
 export async function validate(
   schema: StandardSchemaV1 | undefined,
@@ -60,12 +60,12 @@ export async function validate(
     signal.throwIfAborted()
   }
 
-  /** Puts the next reading of a refused text into the input. @returns whether there is one */
+  /** Puts the next reading of a rejected text into the input. @returns whether there was one */
   function advance({ keys, message }: SchemaIssue): boolean {
     const attempt = attemptAt(keys, message)
     if (!attempt) return false
     const [first] = attempt.readings
-    // What is said of the first reading says most: that the text is not a list either goes without saying.
+    // The message about the first reading is the most useful one. That the text is not a list either adds nothing.
     if (attempt.tried === 1 && !first?.isList && typeof first?.value !== 'bigint') attempt.message = message
     const reading = attempt.readings[attempt.tried]
     if (!reading) return false
@@ -85,7 +85,7 @@ export async function validate(
     attempts.set(path, attempt)
     return attempt
   }
-  /** Whether what is at a path is an item of a list that a text reads as. */
+  /** Whether the value at a path is an item of a list that was read from a text. */
   function isListItem(keys: readonly string[]): boolean {
     const list = attempts.get(keys.slice(0, -1).join('\0'))
     return list?.readings[list.tried - 1]?.isList === true
@@ -97,7 +97,7 @@ export async function validate(
   }
 }
 
-/** What a schema throws is an issue like others: it may quote a secret, which is masked there. */
+/** Runs the schema. An exception becomes an issue like any other, because it may quote a secret, which is masked in issues. */
 async function runSchema(schema: StandardSchemaV1, input: unknown): Promise<StandardSchemaV1.Result<unknown>> {
   try {
     return await schema['~standard'].validate(input)
@@ -119,6 +119,6 @@ function readTexts(value: unknown, keys: readonly string[], isText: ValidateOpti
 
 function write(root: unknown, keys: readonly string[], value: unknown): void {
   const parent = valueAt(root, keys.slice(0, -1)) as Record<string, unknown>
-  // A list of a text is written to below: the reading itself stays as it is.
+  // A copy: items of a list are replaced later, and the reading itself must not change.
   parent[keys.at(-1) as string] = structuredClone(value)
 }

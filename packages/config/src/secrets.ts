@@ -1,13 +1,13 @@
 import { createMasking, MASK, type Masking, type MaskingOptions } from '@sd/core'
 import { isTree } from './config-tree.ts'
 
-/** Tells secret paths. */
+/** Whether the value at a path is secret. */
 export type SecretTest = (keys: readonly string[]) => boolean
 
-/** Shortest secret that is looked for in other texts: a shorter one would be found in every word. */
+/** Minimum length of a secret that is searched for in other texts. Shorter ones would match parts of words. */
 const shortestSecret = 3
 
-/** Makes the rule of what is shown. @param secrets paths, or all of the rule @throws SdError `SD_INVALID` that names the option */
+/** Creates the masking rule. @param secrets paths, or all options of the rule @throws SdError `SD_INVALID` naming the option */
 export function readMasking(secrets: readonly (string | RegExp)[] | MaskingOptions): Masking {
   return createMasking(
     Array.isArray(secrets) ? { paths: secrets as readonly (string | RegExp)[] } : (secrets as MaskingOptions),
@@ -15,7 +15,7 @@ export function readMasking(secrets: readonly (string | RegExp)[] | MaskingOptio
   )
 }
 
-/** What may be shown of a value: secrets are masked, by their path and in what the rest of it says. */
+/** Masks secrets in a value: by path, and inside the remaining texts. */
 export function maskValue(
   value: unknown,
   keys: readonly string[],
@@ -33,7 +33,7 @@ export function maskValue(
   return typeof value === 'string' ? redact(value) : value
 }
 
-/** Makes a function that takes the secrets of a tree, and what looks like one, out of texts: schemas quote what they got, and move it. */
+/** Creates a function that masks the secrets of a tree, and texts that look like secrets: schemas quote and move their input. */
 export function createRedaction(tree: unknown, isSecret: SecretTest, masking: Masking): (text: string) => string {
   let secrets: readonly string[] | undefined
   return (text) => {

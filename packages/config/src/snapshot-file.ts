@@ -4,27 +4,31 @@ import { dirname } from 'node:path'
 import { checkFormat, createConfigDocument } from '@sd/adapter-kit'
 import { type ConfigDocument, SdError, toSdError } from '@sd/core'
 
-/** The last good texts of a configuration. */
+/** The last valid texts of a configuration. */
 export interface StoredConfig {
-  /** When they were written, in Unix milliseconds. */
+  /** Time of writing, in Unix milliseconds. */
   readonly savedAt: number
   /** The document of each source. */
   readonly documents: readonly ConfigDocument[]
 }
 
-/** A file with the last good texts. */
+/** A file with the last valid texts. */
 export interface SnapshotFile {
-  /** Reads it; `undefined` if there is none. @throws SdError `SD_MALFORMED` if it is damaged or of another version, `SD_UNAVAILABLE` if it can't be read */
+  /**
+   * Reads the file; `undefined` if it does not exist.
+   *
+   * @throws SdError `SD_MALFORMED` if it is damaged or has another version, `SD_UNAVAILABLE` if it can't be read
+   */
   load(): Promise<StoredConfig | undefined>
-  /** Writes it atomically; of several at once the last. @throws SdError `SD_UNAVAILABLE` */
+  /** Writes the file atomically; of several pending writes only the last is done. @throws SdError `SD_UNAVAILABLE` */
   save(stored: StoredConfig): Promise<void>
-  /** Waits for writes under way. */
+  /** Waits for writes in progress. */
   flush(): Promise<void>
 }
 
 const formatVersion = 1
 
-/** Keeps texts as `<SHA-256>\n<JSON>`, readable by the owner only. */
+/** Stores texts as `<SHA-256>\n<JSON>`, readable only by the owner. */
 export function createSnapshotFile(path: string): SnapshotFile {
   let waiting: StoredConfig | undefined
   let writing: Promise<void> | undefined
@@ -81,7 +85,7 @@ export function createSnapshotFile(path: string): SnapshotFile {
       for (const { entries } of documents) for (const { format } of entries) checkFormat('format', format)
       return { savedAt, documents: documents.map(({ source, entries }) => createConfigDocument(source, entries)) }
     } catch {
-      throw malformed(`is not of format version ${formatVersion}`)
+      throw malformed(`does not have format version ${formatVersion}`)
     }
   }
   function malformed(reason: string): SdError {

@@ -11,26 +11,26 @@ import {
 } from '@sd/core'
 import type { ResolvedConfigSourceOptions } from './options.ts'
 
-/** What is known of a source. */
+/** State of a source that is followed. */
 export interface SourceFeed {
   /** Name of the source. */
   readonly name: string
   /** Its newest document. */
   readonly latest: ConfigDocument | undefined
-  /** Since when it is away, and why. */
+  /** Set while the source is unreachable, with time and reason. */
   readonly stale: Staleness | undefined
-  /** Resolves when it said something that waiting doesn't better: its content, or that it refuses. */
+  /** Resolves when waiting longer has no use: the source delivered its content or denied access. */
   readonly settled: Promise<void>
-  /** Asks it now. @throws SdError */
+  /** Reads the source now. @throws SdError */
   load(signal: AbortSignal | undefined): Promise<void>
-  /** Ends following it. */
+  /** Stops following the source. */
   close(): void
 }
 
-// Whoever was refused is let in by somebody who changes something: no haste.
+// Access comes back only when someone changes permissions, so retry slowly.
 const refusedBackoff = { baseMs: 1_000, maxMs: 30_000 }
 
-/** Follows a source. @param onChange told when its document or its staleness is another one */
+/** Follows a source. @param onChange called when its document or its staleness has changed */
 export function followSource({ source }: ResolvedConfigSourceOptions, onChange: (feed: SourceFeed) => void): SourceFeed {
   const { name } = source
   const controller = new AbortController()
@@ -45,7 +45,7 @@ export function followSource({ source }: ResolvedConfigSourceOptions, onChange: 
     onChange(feed)
   }
   function receive(document: ConfigDocument): void {
-    // Loaded or watched: what says the same is the same, so that a refused text is not refused anew.
+    // Equal documents keep their identity, loaded or watched, so that a rejected text is not rejected again.
     const kept = createConfigDocument(name, document.entries, latest)
     if (signal.aborted || (kept === latest && !stale)) return
     latest = kept
@@ -55,7 +55,7 @@ export function followSource({ source }: ResolvedConfigSourceOptions, onChange: 
   }
   async function follow(): Promise<void> {
     for await (const { value, stale: lost } of source.watch({ signal })) {
-      // What comes with a loss is what was there before it.
+      // A value that comes with staleness is the one from before the loss.
       if (value && (!lost || !latest)) receive(value)
       if (lost) lose(lost.error)
     }
@@ -88,7 +88,7 @@ export function followSource({ source }: ResolvedConfigSourceOptions, onChange: 
     async load(loadSignal) {
       const before = latest
       const document = await source.load({ ...(loadSignal && { signal: loadSignal }) })
-      // What the watch told meanwhile is newer, or the same.
+      // A document that the watch delivered during the load is newer, or the same.
       if (latest === before) receive(document)
     },
     close: () => controller.abort(),

@@ -7,32 +7,32 @@ import type { RefusedSource, StaleSource } from './report.ts'
 import type { StoredConfig } from './snapshot-file.ts'
 import type { SourceFeed } from './source-feed.ts'
 
-/** A source, and what of it counts. */
+/** A source with its content in effect. */
 export interface SourceState {
   readonly options: ResolvedConfigSourceOptions
   readonly feed: SourceFeed
   readonly reader: LayerReader
-  /** The document that counts. */
+  /** The document in effect. */
   accepted?: ConfigDocument
-  /** Its layers. */
+  /** Layers of the document in effect. */
   layers: readonly Layer[]
-  /** When the document that counts was written to the disk that it is from. */
+  /** If the document in effect is from the snapshot: when it was written. */
   storedAt?: number | undefined
-  /** The newest document, if it doesn't count. */
+  /** The newest document, if it was rejected. */
   refused?: { readonly document: ConfigDocument | undefined; readonly since: number; readonly error: SdError }
-  /** Whether it was away when that was last told. */
+  /** Whether it was unreachable at the last report. */
   wasStale?: boolean
 }
 
 /** Documents to start with. */
 export interface StartDocuments {
-  /** The newest of each source. */
+  /** The newest document of each source. */
   readonly documents: ReadonlyMap<SourceState, ConfigDocument>
-  /** The last good ones, in case the newest are refused. */
+  /** The last valid documents, in case the newest are rejected. */
   readonly fallback: ReadonlyMap<SourceState, ConfigDocument> | undefined
 }
 
-/** Waits for the sources and decides what a start begins with. @throws SdError for a source that is away and has nothing on disk */
+/** Waits for the sources and chooses the documents to start with. @throws SdError for an unreachable source without a snapshot */
 export async function chooseDocuments(
   states: readonly SourceState[],
   stored: StoredConfig | undefined,
@@ -54,7 +54,7 @@ export async function chooseDocuments(
     const saved = isOnDisk(state) ? onDisk.get(feed.name) : undefined
     if (!feed.latest && saved) state.storedAt = stored?.savedAt
     const document = feed.latest ?? saved ?? (options.optional ? createConfigDocument(feed.name, []) : undefined)
-    if (!document) throw away(feed, startTimeoutMs)
+    if (!document) throw unavailable(feed, startTimeoutMs)
     documents.set(state, document)
   }
   const fallback = new Map(documents)
@@ -62,22 +62,22 @@ export async function chooseDocuments(
   return { documents, fallback: stored && fallback }
 }
 
-function away({ name, stale }: SourceFeed, startTimeoutMs: number): SdError {
-  if (!stale) return new SdError('SD_TIMEOUT', `${name} gave no configuration within ${startTimeoutMs} ms`)
+function unavailable({ name, stale }: SourceFeed, startTimeoutMs: number): SdError {
+  if (!stale) return new SdError('SD_TIMEOUT', `${name} did not deliver a configuration within ${startTimeoutMs} ms`)
   const { code, message, retryable } = stale.error
-  return new SdError(code, `${name} gave no configuration: ${message}`, { cause: stale.error, retryable })
+  return new SdError(code, `${name} did not deliver a configuration: ${message}`, { cause: stale.error, retryable })
 }
 
-/** What is to say of a source that is away. */
+/** Describes an unreachable source; `undefined` if it is reachable. */
 export function staleSource({ feed, storedAt }: SourceState): StaleSource | undefined {
   const { name: source, stale, latest } = feed
   if (!stale && latest) return undefined
-  const error = stale?.error ?? new SdError('SD_TIMEOUT', `${source} has not answered yet`)
+  const error = stale?.error ?? new SdError('SD_TIMEOUT', `${source} has not responded yet`)
   const isSnapshot = !latest && storedAt !== undefined
   return { source, since: (isSnapshot ? storedAt : stale?.since) ?? Date.now(), error, isSnapshot }
 }
 
-/** What is to say of a source whose newest content doesn't count. */
+/** Describes a source whose newest content was rejected; `undefined` if it was not. */
 export function refusedSource({ feed, refused }: SourceState): RefusedSource | undefined {
   if (!refused) return undefined
   const { since, error } = refused

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { createSpelling } from './spelling.ts'
 
-test('a spelling that is known is taken over, at every level', () => {
+test('a known spelling is adopted, at every level', () => {
   const spelling = createSpelling()
   spelling.learn({ poolSize: 1, a: { bC: 1 }, 'x-y': 1, xY: 1 })
   expect(spelling.adopt({ POOL_SIZE: 2, a: { 'b-c': 2, new: 1 }, A: { x: 1 }, X_Y: 3, xY: 4 })).toEqual({

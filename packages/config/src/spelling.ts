@@ -2,11 +2,11 @@ import { type ConfigTree, isTree } from './config-tree.ts'
 import { relaxed } from './relaxed-key.ts'
 import { mergeInto } from './tree.ts'
 
-/** The keys that trees have, and how they are spelled. */
+/** Known keys and their spelling. */
 export interface Spelling {
-  /** A tree with the known keys where its own differ only in case, dashes and underscores; of several that differ so, the first. */
+  /** Replaces keys that differ from a known key only in case, dashes and underscores; of several known spellings the first. */
   adopt(tree: ConfigTree): ConfigTree
-  /** Takes note of the keys of a tree. */
+  /** Adds the keys of a tree. */
   learn(tree: ConfigTree): void
 }
 
@@ -15,7 +15,7 @@ interface Level {
   readonly spelled: Map<string, string>
 }
 
-/** Begins without any key. */
+/** Creates a record without keys. */
 export function createSpelling(): Spelling {
   const root = newLevel()
   return { adopt: (tree) => adopt(root, tree), learn: (tree) => learn(root, tree) }
@@ -30,7 +30,7 @@ function adopt(level: Level | undefined, tree: ConfigTree): ConfigTree {
   const adopted: ConfigTree = {}
   for (const [key, value] of Object.entries(tree)) {
     const known = level.inner.has(key) ? key : (level.spelled.get(relaxed(key)) ?? key)
-    // Two of its own keys may be spellings of one.
+    // Two keys of the tree itself can be spellings of the same key.
     mergeInto(adopted, { [known]: isTree(value) ? adopt(level.inner.get(known), value) : value })
   }
   return adopted

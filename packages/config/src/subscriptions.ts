@@ -3,13 +3,13 @@ import type { LiveConfigVersion } from './committed-config.ts'
 import { valueAt } from './config-tree.ts'
 import { changedPaths } from './tree.ts'
 
-/** What a listener on a path is told. */
+/** A change of the value at a path. */
 export interface ConfigValueChange<Value> {
-  /** What was there. */
+  /** The value before. */
   readonly previous: Value
-  /** What is there now. */
+  /** The value now. */
   readonly value: Value
-  /** The version in which it is. */
+  /** The version that has this value. */
   readonly version: number
 }
 
@@ -19,31 +19,31 @@ export interface ConfigChange<Value> extends ConfigValueChange<Value> {
   readonly changed: readonly string[]
 }
 
-/** Tells who wants to know of new versions. */
+/** Listeners and iterations over new versions. */
 export interface Subscriptions {
   /** Adds a listener on a path. @returns a function that removes it */
   listen(keys: readonly string[], listener: (change: ConfigValueChange<unknown>) => void): () => void
-  /** An iteration over versions from `current` on; the latest wins. */
+  /** Iterates over versions after `current`; the latest wins. */
   iterate(current: LiveConfigVersion, signal: AbortSignal | undefined): AsyncIterableIterator<ConfigChange<unknown>>
-  /** Tells everybody. */
+  /** Notifies listeners and iterations. */
   publish(next: LiveConfigVersion, previous: LiveConfigVersion): void
-  /** Ends all. */
+  /** Removes all listeners and ends all iterations. */
   close(): void
 }
 
 interface Listener {
   readonly keys: readonly string[]
-  readonly tell: (change: ConfigValueChange<unknown>) => void
+  readonly notify: (change: ConfigValueChange<unknown>) => void
 }
 
-/** Makes it. @param onError gets what listeners fail with; a process warning does without it */
+/** Creates an empty set. @param onError receives the errors of listeners; without it they become process warnings */
 export function createSubscriptions(onError: ((error: SdError) => void) | undefined): Subscriptions {
   const listeners = new Set<Listener>()
   const streams = new Set<LatestWins<LiveConfigVersion>>()
 
   return {
     listen(keys, listener) {
-      const entry = { keys, tell: guardListener(`listener on ${keys.join('.') || 'the configuration'}`, listener, onError) }
+      const entry = { keys, notify: guardListener(`listener on ${keys.join('.') || 'the configuration'}`, listener, onError) }
       listeners.add(entry)
       return () => void listeners.delete(entry)
     },
@@ -62,11 +62,11 @@ export function createSubscriptions(onError: ((error: SdError) => void) | undefi
     },
     publish(next, previous) {
       for (const stream of streams) stream.offer(next)
-      for (const { keys, tell } of [...listeners]) {
+      for (const { keys, notify } of [...listeners]) {
         const change = { previous: valueAt(previous.value, keys), value: valueAt(next.value, keys), version: next.version }
-        // Whatever is the same has kept its identity.
+        // Unchanged values keep their identity.
         if (Object.is(change.previous, change.value)) continue
-        tell(change)
+        notify(change)
       }
     },
     close() {

@@ -3,8 +3,8 @@ import { unsafeInteger } from './text/numbers.ts'
 import { TextError } from './text/text-error.ts'
 
 /**
- * What a text reads as where no schema says what is wanted: a number if it is written exactly as JavaScript would, `true` and `false` a
- * boolean, anything else itself. So `5` is a number, while `007`, `1e3` and `1.10` stay texts.
+ * Converts a text without a schema: to a number if it is written exactly as JavaScript would write it, `true` and `false` to a
+ * boolean; other texts are unchanged. So `5` becomes a number, while `007`, `1e3` and `1.10` stay texts.
  */
 export function readPlainText(text: string): unknown {
   if (text === 'true' || text === 'false') return text === 'true'
@@ -13,36 +13,37 @@ export function readPlainText(text: string): unknown {
 
 /** One way to read a text. */
 export interface TextReading {
-  /** What it reads as. */
+  /** The value read from the text. */
   readonly value: unknown
-  /** Whether it is a list of texts, which are read for the schema in turn. */
+  /** Whether it is a list of texts, whose items are converted in the same way. */
   readonly isList: boolean
 }
 
-/** Ways to read a text that a schema refused. */
+/** Ways to read a text that a schema rejected. */
 export interface TextReadings {
-  /** In the order in which the schema is asked. */
+  /** The readings, in the order in which the schema receives them. */
   readonly readings: readonly TextReading[]
-  /** Why a reading was left out. */
+  /** Why a reading was omitted. */
   readonly problem?: string | undefined
 }
 
 /**
- * How a text can be read that a schema refused: as a number, `true` or `false`, or a JSON array or object, and then as a list of what stands between
- * commas. One value is a list of one, and an empty text an empty list, so that a list is read in the same way whatever the number of its items.
+ * Ways to read a text that a schema rejected: as a number, `true` or `false`, or a JSON array or object, then as a
+ * comma-separated list. A single value is a list of one item and an empty text an empty list, so that a list is read in the
+ * same way for any number of items.
  */
 export function readingsOf(text: string): TextReadings {
   const trimmed = text.trim()
   if (/^[[{]/.test(trimmed)) return readJson(trimmed)
   const items = trimmed === '' ? [] : trimmed.split(',').map((item) => item.trim())
-  // A schema that is a union tells of the list as a whole, and not which item it refuses.
+  // A union schema reports the list as a whole and does not name the rejected item.
   const list = [{ value: items, isList: true }, plain(items.map(readPlainText))]
   if (/^(true|false)$/i.test(trimmed)) return { readings: [plain(trimmed.toLowerCase() === 'true'), ...list] }
   const number = Number(trimmed)
   if (trimmed === '' || !Number.isFinite(number)) return { readings: list }
   const isInteger = /^[-+]?\d+$|^0[xob]/i.test(trimmed)
   if (!isInteger) return { readings: [plain(number), ...list] }
-  // A schema may want an integer of any size.
+  // A schema may expect a bigint.
   const integer = plain(BigInt(trimmed.replace(/^\+/, '')))
   if (Number.isSafeInteger(number)) return { readings: [plain(number), integer, ...list] }
   return { readings: [integer, ...list], problem: unsafeInteger }

@@ -16,7 +16,7 @@ const { tree } = fc.letrec<{ tree: ConfigTree; value: unknown }>((tie) => ({
   value: fc.oneof({ maxDepth: 3 }, leaf, tie('tree')),
 }))
 
-/** The values of a tree with their paths; empty objects count as values. */
+/** The values of a tree with their paths. An empty object is a value. */
 function leavesOf(value: ConfigTree, path: readonly string[] = []): [readonly string[], unknown][] {
   return Object.entries(value).flatMap(([name, item]): [readonly string[], unknown][] => {
     const keys = [...path, name]
@@ -24,7 +24,7 @@ function leavesOf(value: ConfigTree, path: readonly string[] = []): [readonly st
   })
 }
 
-/** The plain model: every value of the one, then every value of the other, is put at its path. */
+/** The reference model: writes every value of one tree, then every value of the other, at its path. */
 function modelMerge(base: ConfigTree, over: ConfigTree): ConfigTree {
   const root: ConfigTree = {}
   for (const [keys, value] of [...leavesOf(base), ...leavesOf(over)]) {
@@ -45,7 +45,7 @@ function mergeTrees(base: ConfigTree, over: ConfigTree): ConfigTree {
 }
 
 describe('merging', () => {
-  test('is as the plain model says', () => {
+  test('matches the reference model', () => {
     fc.assert(
       fc.property(tree, tree, (base, over) => {
         const before = [structuredClone(base), structuredClone(over)]
@@ -57,13 +57,13 @@ describe('merging', () => {
     )
   })
 
-  test('nothing changes nothing, and it is associative', () => {
+  test('merging nothing changes nothing, and merging is associative', () => {
     fc.assert(
       fc.property(tree, tree, tree, (a, b, c) => {
         expect(mergeTrees(a, {})).toEqual(a)
         expect(mergeTrees({}, a)).toEqual(a)
         expect(mergeTrees(a, a)).toEqual(a)
-        // Where a value between two objects cuts off the lower one, order counts; without such values it does not.
+        // If a value between two objects replaces the lower one, the order matters; without such values it does not.
         const [x, y, z] = [onlyObjects(a), onlyObjects(b), onlyObjects(c)]
         expect(mergeTrees(mergeTrees(x, y), z)).toEqual(mergeTrees(x, mergeTrees(y, z)))
       }),
@@ -71,7 +71,7 @@ describe('merging', () => {
     )
   })
 
-  test('what was merged shares no object with what it was made of', () => {
+  test('the result shares no object with its inputs', () => {
     const over = { a: { b: { c: 1 } } }
     mergeInto(mergeInto({}, over), { a: { b: { c: 2 } } })
     expect(over).toEqual({ a: { b: { c: 1 } } })
@@ -90,7 +90,7 @@ function onlyObjects(value: ConfigTree): ConfigTree {
   return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, isTree(item) ? onlyObjects(item) : {}]))
 }
 
-test('what is shared says the same, and is the same object exactly where nothing changed', () => {
+test('a shared tree is equal, and is the same object exactly where nothing changed', () => {
   fc.assert(
     fc.property(tree, tree, (a, b) => {
       const first = shareTree(undefined, a)

@@ -3,8 +3,8 @@ import { type ConfigTree, isTree } from './config-tree.ts'
 import { maxDepth } from './text/text-tree.ts'
 
 /**
- * A copy of what a parser made, as plain objects, arrays and values. Refuses what would reach a prototype, nests too deeply or is no
- * configuration, with an error whose message goes after the name of the text.
+ * Copies the result of a parser as plain objects, arrays and values. Throws for keys that would reach a prototype, for deep
+ * nesting and for values that are not configuration. The message is the predicate of a sentence about the text.
  */
 export function toPlain(value: unknown, depth: number = 0): unknown {
   if (depth > maxDepth) throw new RangeError(`nested more than ${maxDepth} levels deep`)
@@ -21,8 +21,8 @@ export function toPlain(value: unknown, depth: number = 0): unknown {
 }
 
 /**
- * Lays `over` on `target`, which is changed: objects are merged key by key; everything else, arrays and `null` included, replaces. `over` isn't
- * changed, and `target` shares no object with it.
+ * Merges `over` into `target`, which is modified: objects are merged key by key; other values, including arrays and `null`,
+ * replace. `over` is not modified, and `target` shares no object with it.
  */
 export function mergeInto(target: ConfigTree, over: ConfigTree): ConfigTree {
   for (const [key, value] of Object.entries(over)) {
@@ -33,8 +33,8 @@ export function mergeInto(target: ConfigTree, over: ConfigTree): ConfigTree {
 }
 
 /**
- * A frozen copy of `next` in which everything that says the same as in `previous` is the same object, so that `===` tells what changed.
- * Objects with a class of their own stay as they are.
+ * A frozen copy of `next` that reuses every unchanged object of `previous`, so that `===` detects changes. Class instances are
+ * kept as they are.
  */
 export function shareTree(previous: unknown, next: unknown): unknown {
   if (Array.isArray(next)) {
@@ -58,7 +58,7 @@ export function shareTree(previous: unknown, next: unknown): unknown {
   return isSame ? previous : Object.freeze(copy)
 }
 
-/** Paths of the values that differ, in order; an object that is new or gone counts with every value in it. At most `limit`. */
+/** Paths of the values that differ, in order. An added or removed object contributes every value in it. At most `limit`. */
 export function changedPaths(previous: unknown, next: unknown, limit: number = 1_000): readonly string[] {
   const paths: string[] = []
   function compare(before: unknown, after: unknown, path: string): void {
@@ -77,13 +77,13 @@ export function changedPaths(previous: unknown, next: unknown, limit: number = 1
   return paths
 }
 
-/** A copy in which a value is at a path; what is in its way is replaced. */
+/** A copy with a value at a path. Values on the way that are not objects are replaced. */
 export function writeAt(tree: ConfigTree, [key = '', ...rest]: readonly string[], value: unknown): ConfigTree {
   const inner = Object.hasOwn(tree, key) ? tree[key] : undefined
   return { ...tree, [key]: rest.length === 0 ? value : writeAt(isTree(inner) ? inner : {}, rest, value) }
 }
 
-/** A copy without what is at a path; objects that are empty then are gone as well. */
+/** A copy without the value at a path. Objects that become empty are removed too. */
 export function removeAt(tree: ConfigTree, [key = '', ...rest]: readonly string[]): ConfigTree {
   if (!Object.hasOwn(tree, key)) return tree
   const { [key]: inner, ...others } = tree

@@ -18,16 +18,16 @@ export interface WithCanaryReleaseOptions {
 }
 
 /**
- * A source as one instance sees it: entries with a canary version that is for this instance have that one's text. Entries that keep canary versions
- * are left out; a damaged one counts for nobody. Closing it closes the source.
+ * A source as one instance sees it: an entry whose canary version applies to the instance has the canary text. Entries that
+ * store canary versions are omitted; a damaged one applies to no instance. Closing it closes the wrapped source.
  *
- * @throws SdError `SD_INVALID` that names the option
+ * @throws SdError `SD_INVALID` naming the option
  */
 export function withCanaryRelease(source: ConfigSource, options: WithCanaryReleaseOptions): ConfigSource {
   checkKnownKeys('', checkObject('options', options), ['instance'])
   const instance = checkInstance(options.instance)
 
-  // One for all watches, so that they share documents as those of the source do.
+  // Shared by all watches, so that they share documents as the watches of the source do.
   const seen = new WeakMap<ConfigDocument, ConfigDocument>()
   let last: ConfigDocument | undefined
 
@@ -86,7 +86,7 @@ function canaryRevision({ revision }: ConfigEntry): string {
   return `canary:${revision}`
 }
 
-/** Maps the documents of a watch; what maps to the same is not told again. Not an async generator, see `createLatestWins` of core. */
+/** Maps the documents of a watch and skips repeated results. Not an async generator, see `createLatestWins` of core. */
 function mapWatch(
   steps: AsyncIterator<Watched<ConfigDocument>>,
   map: (document: ConfigDocument) => ConfigDocument,

@@ -3,73 +3,73 @@ import { guardExemplars } from './exemplars.ts'
 import type { MetricContext } from './metric-context.ts'
 import type { Labels } from './series.ts'
 
-// RFC 9110, RFC 5789 and the QUERY method. Others could be anything, as told by a peer.
+// RFC 9110, RFC 5789 and the QUERY method. A peer can send any other method, so those share one label value.
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT', 'QUERY'])
 
-/** Counts calls, attempts, and what policies did to them. */
+/** Measures calls, attempts and the effects of policies on them. */
 export function measureCalls({ series, listen, options, instanceName, instanceValue }: MetricContext): void {
   const { buckets } = options
   const exemplarOf = options.exemplar ? guardExemplars(options.exemplar, options.onError) : () => undefined
-  const active = series.gauge({ name: 'calls_active', help: 'Calls under way.', labelNames: ['service'] })
+  const active = series.gauge({ name: 'calls_active', help: 'Calls in progress.', labelNames: ['service'] })
   const calls = series.counter({
     name: 'calls_total',
-    help: 'Calls that ended, by status of the response.',
+    help: 'Completed calls, by response status.',
     labelNames: ['service', 'method', 'status'],
   })
   const callErrors = series.counter({
     name: 'call_errors_total',
-    help: 'Calls that failed, by error code and whose doing it was.',
+    help: 'Failed calls, by error code and origin of the error: caller, local, network or peer.',
     labelNames: ['service', 'code', 'origin'],
   })
   const callDuration = series.histogram({
     name: 'call_duration_seconds',
-    help: 'Time from the start of a call to the end of its response body, or to its failure.',
+    help: 'Time from the start of a call to the end of the response body or to the failure.',
     labelNames: ['service', 'method', 'status_class'],
     buckets,
   })
   const attempts = series.counter({
     name: 'attempts_total',
-    help: 'Attempts that ended, by status of the response.',
+    help: 'Completed attempts, by response status.',
     labelNames: ['service', 'status', ...instanceName],
   })
   const attemptErrors = series.counter({
     name: 'attempt_errors_total',
-    help: 'Attempts that failed, by error code and whose doing it was.',
+    help: 'Failed attempts, by error code and origin of the error: caller, local, network or peer.',
     labelNames: ['service', 'code', 'origin'],
   })
   const attemptLatency = series.histogram({
     name: 'attempt_latency_seconds',
-    help: 'Time from the start of an attempt to its response header, or to its failure.',
+    help: 'Time from the start of an attempt to the response headers or to the failure.',
     labelNames: ['service', 'status_class'],
     buckets,
   })
   const retries = series.counter({
     name: 'call_retries_total',
-    help: 'Further attempts after one that ended, by its status or error code.',
+    help: 'Retries, by the status or error code of the attempt before.',
     labelNames: ['service', 'reason'],
   })
   const hedges = series.counter({
     name: 'call_hedges_total',
-    help: 'Further attempts while one was under way.',
+    help: 'Hedges: attempts started while another attempt was in progress.',
     labelNames: ['service'],
   })
   const collapses = series.counter({
     name: 'call_collapses_total',
-    help: 'Calls that had the response of an identical one under way.',
+    help: 'Calls that shared the response of an identical call in progress.',
     labelNames: ['service'],
   })
   const refusals = series.counter({
     name: 'call_refusals_total',
-    help: 'Calls and attempts that a policy refused.',
+    help: 'Calls and attempts that a policy rejected.',
     labelNames: ['service', 'policy', 'name'],
   })
   const fallbacks = series.counter({
     name: 'call_fallbacks_total',
-    help: 'Calls for which a fallback stood in, by the error that they failed with.',
+    help: 'Calls that returned a fallback, by the error code of the failure.',
     labelNames: ['service', 'code'],
   })
 
-  // Calls whose start was seen: of those that began before this the end counts, but they were never counted as active.
+  // Calls whose start was observed. A call that began earlier was never added to the active ones, so it is not subtracted.
   const started = new WeakMap<TelemetryCall, Labels>()
   listen('sd:v1:call:start', ({ call }) => {
     started.set(call, active.add([call.service], 1))

@@ -13,51 +13,51 @@ import {
 } from '@sd/core'
 import type { MetricSet } from './metric-set.ts'
 
-/** What a collector may use. */
+/** Options of a run of a collector. */
 export interface CollectOptions {
-  /** Fires when the collector takes too long, and when the metrics are closed. */
+  /** Aborts when the run exceeds `timeoutMs` and when the metrics are closed. */
   readonly signal: AbortSignal
 }
 
-/** Measures something on an interval. */
+/** Takes measurements on an interval. */
 export interface Collector {
-  /** Its name, for the metrics about collectors; no two have the same. */
+  /** Unique name, the label `collector` of the metrics about collectors. */
   readonly name: string
-  /** Time between two runs in milliseconds, from 100 to a day; spread by ± 10 %. */
+  /** Time between two runs in milliseconds, from 100 to one day; spread by ± 10 %. */
   readonly intervalMs: number
   /** Limit of one run in milliseconds. @default 5_000 */
   readonly timeoutMs?: number
-  /** Measures and puts what it finds into `metrics`, which hands out each metric by its name. What it throws is counted. */
+  /** Measures and writes the values to `metrics`, which returns each metric by its name. Failures are counted. */
   collect(metrics: MetricSet, options: CollectOptions): Promise<void> | void
-  /** Lets go of what it holds. Called once, in the end. */
+  /** Releases resources. Called once, when the collector is stopped. */
   close?(): void
 }
 
 const longestIntervalMs = 86_400_000
 
-/** How a run of a collector ended; `skipped`: it did not begin, because one that took too long was still under way. */
+/** Result of a run. `skipped`: the run did not begin, because an earlier one was still in progress. */
 type RunResult = 'ok' | 'failed' | 'timeout' | 'skipped'
 
 /** Runs collectors. */
 export interface CollectorRunner {
-  /** Begins to run a collector, now and then on its interval. What it measured last stays after its end. @returns a function that ends it */
+  /** Runs a collector now and on its interval. Its last values stay when it is stopped. @returns a function that stops it */
   add(collector: Collector): () => void
-  /** Ends all. */
+  /** Stops all collectors. */
   close(): void
 }
 
-/** Builds the runner. A collector that fails or hangs hurts no other one. @param onError told of failures */
+/** Builds the runner. A collector that fails or hangs does not affect the others. @param onError receives failures */
 export function createCollectorRunner(metrics: MetricSet, onError: (error: unknown) => void): CollectorRunner {
   const ends = new Map<string, () => void>()
   let isClosed = false
   const runs = metrics.counter({
     name: 'collector_runs_total',
-    help: 'Runs of collectors, by how they ended; skipped is a run while one that took too long was under way.',
+    help: 'Collector runs, by result; skipped means that an earlier run was still in progress.',
     labelNames: ['collector', 'result'],
   })
   const lastSuccess = metrics.gauge({
     name: 'collector_last_success_timestamp_seconds',
-    help: 'When the collector succeeded last, in Unix time.',
+    help: 'Unix time of the last successful run of the collector.',
     labelNames: ['collector'],
   })
 
@@ -66,7 +66,8 @@ export function createCollectorRunner(metrics: MetricSet, onError: (error: unkno
       if (isClosed) throw closedError('metrics')
       checkCollector(collector)
       const { name, intervalMs } = collector
-      if (ends.has(name)) throw new SdError('SD_CONFLICT', `There is a collector ${name} already`)
+      if (ends.has(name))
+        throw new SdError('SD_CONFLICT', `A collector named ${name} already exists: stop it first or use another name`)
       const ending = new AbortController()
       const run = createRun(collector, metrics, onError, ending.signal)
       const loop = async (): Promise<void> => {

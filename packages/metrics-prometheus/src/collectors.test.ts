@@ -31,7 +31,7 @@ function runs(collector: string, result: string): Promise<number | undefined> {
 const never = (): Promise<never> => new Promise(() => {})
 
 describe('a collector', () => {
-  test('runs at once and on its interval, more or less, until the end', async () => {
+  test('runs at once and on its spread interval until it is stopped', async () => {
     const at: number[] = []
     const start = Date.now()
     const end = metrics.addCollector({ name: 'own', intervalMs: 1_000, collect: () => void at.push(Date.now() - start) })
@@ -52,7 +52,7 @@ describe('a collector', () => {
     expect(at).toHaveLength(before)
   })
 
-  test('that fails or hangs is counted, never overlaps, and hurts no other', async () => {
+  test('that fails or hangs is counted, never overlaps, and does not affect the others', async () => {
     let hanging = 0
     metrics.addCollector({ name: 'fails', intervalMs: 1_000, collect: () => Promise.reject(new Error('broken')) })
     metrics.addCollector({
@@ -83,7 +83,7 @@ describe('a collector', () => {
     expect(errors).toContainEqual(expect.objectContaining({ code: 'SD_TIMEOUT' }))
   })
 
-  test('that was late runs again once it is over', async () => {
+  test('that exceeded its limit runs again once it has ended', async () => {
     let count = 0
     const collect = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, count++ === 0 ? 2_500 : 0))
     metrics.addCollector({ name: 'late', intervalMs: 1_000, timeoutMs: 500, collect })
@@ -92,7 +92,7 @@ describe('a collector', () => {
     expect(await runs('late', 'ok')).toBeGreaterThanOrEqual(4)
   })
 
-  test('is ended with the metrics: its signal fires, and it is closed once', async () => {
+  test('is stopped with the metrics: its signal aborts, and it is closed once', async () => {
     let signal: AbortSignal | undefined
     const close = vi.fn()
     metrics.addCollector({
@@ -122,7 +122,7 @@ describe('a collector', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('has a name of its own, an interval and a function', () => {
+  test('has a unique name, an interval and a function', () => {
     const collector: Collector = { name: 'own', intervalMs: 1_000, collect: () => {} }
     metrics.addCollector(collector)
     expect(() => metrics.addCollector(collector)).toThrow(expect.objectContaining({ code: 'SD_CONFLICT' }))
@@ -136,7 +136,7 @@ describe('a database', () => {
   const samples = async (): Promise<readonly string[]> =>
     (await readSamples(metrics.register)).filter((line) => line.startsWith('sd_database'))
 
-  test('is up while it answers, and tells how its pool is', async () => {
+  test('is up while it responds, and reports the state of its pool', async () => {
     let isAway = false
     metrics.addCollector(
       createDatabaseCollector({
@@ -160,7 +160,7 @@ describe('a database', () => {
     expect(await runs('database:orders-db', 'failed')).toBeUndefined()
   })
 
-  test('that hangs is down at the limit, and is not pinged again meanwhile', async () => {
+  test('that hangs is down at the limit, and is not pinged again while the ping hangs', async () => {
     const ping = vi.fn(never)
     metrics.addCollector(createDatabaseCollector({ name: 'stuck', intervalMs: 1_000, timeoutMs: 200, ping }))
     await vi.advanceTimersByTimeAsync(5_000)
@@ -168,14 +168,14 @@ describe('a database', () => {
     expect(ping).toHaveBeenCalledTimes(1)
   })
 
-  test('whose answer comes after the limit stays down', async () => {
+  test('that responds after the limit stays down', async () => {
     const ping = (): Promise<unknown> => new Promise((resolve) => setTimeout(resolve, 500))
     metrics.addCollector(createDatabaseCollector({ name: 'slow', intervalMs: 10_000, timeoutMs: 200, ping }))
     await vi.advanceTimersByTimeAsync(1_000)
     expect(await samples()).toEqual(['sd_database_up{database="slow"} 0'])
   })
 
-  test('with a pool that can not be read is a failure of the collector', async () => {
+  test('with an unreadable pool fails the run of the collector', async () => {
     const pool = (): never => {
       throw new Error('no pool')
     }
@@ -185,7 +185,7 @@ describe('a database', () => {
     expect(await samples()).toContain('sd_database_up{database="odd"} 1')
   })
 
-  test.each([{ name: '' }, { ping: 1 }, { pool: 1 }, { query: 'SELECT 1' }])('refuses %o', (bad) => {
+  test.each([{ name: '' }, { ping: 1 }, { pool: 1 }, { query: 'SELECT 1' }])('rejects %o', (bad) => {
     const options = { name: 'db', ping: () => Promise.resolve(), ...bad } as unknown as DatabaseCollectorOptions
     expect(() => createDatabaseCollector(options)).toThrow(expect.objectContaining({ code: 'SD_INVALID' }))
   })

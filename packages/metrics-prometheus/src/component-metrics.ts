@@ -1,6 +1,6 @@
 import type { MetricContext } from './metric-context.ts'
 
-/** Counts what policies, monitors, registries, Discovery and configurations do besides calls. */
+/** Measures policies, monitors, registries, Discovery and configurations. */
 export function measureComponents(context: MetricContext): void {
   measurePolicies(context)
   measureEndpoints(context)
@@ -11,17 +11,17 @@ export function measureComponents(context: MetricContext): void {
 function measurePolicies({ series, listen }: MetricContext): void {
   const transitions = series.counter({
     name: 'breaker_transitions_total',
-    help: 'Changes of circuit breakers to a state.',
+    help: 'State changes of circuit breakers, by new state and reason.',
     labelNames: ['breaker', 'state', 'reason'],
   })
   const decisions = series.counter({
     name: 'rate_limit_decisions_total',
-    help: 'Decisions of rate limiters; degraded is how they were taken while the backend was away, or none.',
+    help: 'Rate limit decisions; degraded is how the limiter decided while its backend was unreachable, otherwise none.',
     labelNames: ['limiter', 'decision', 'degraded'],
   })
   const refusals = series.counter({
     name: 'server_refusals_total',
-    help: 'Requests that a server refused, by what refused them and by priority, or none.',
+    help: 'Requests that a server rejected, by reason and priority (none if the request has no priority).',
     labelNames: ['server', 'reason', 'priority'],
   })
   listen('sd:v1:server:refused', ({ server, reason, priority = 'none' }) => refusals.add([server, reason, priority]))
@@ -34,38 +34,38 @@ function measurePolicies({ series, listen }: MetricContext): void {
 function measureEndpoints({ series, listen, options, instanceName, instanceValue }: MetricContext): void {
   const ejections = series.counter({
     name: 'endpoint_ejections_total',
-    help: 'Endpoints that a monitor took out.',
+    help: 'Ejections of endpoints by a monitor.',
     labelNames: ['service', 'monitor', 'reason', ...instanceName],
   })
   const restores = series.counter({
     name: 'endpoint_restores_total',
-    help: 'Endpoints that a monitor put back.',
+    help: 'Endpoints that a monitor restored after an ejection.',
     labelNames: ['service', 'monitor', ...instanceName],
   })
   const panics = series.counter({
     name: 'cluster_panics_total',
-    help: 'Times that a cluster began to use all endpoints because too few were well.',
+    help: 'Times a cluster entered panic: too few healthy endpoints, so all are used.',
     labelNames: ['service'],
   })
   const changes = series.counter({
     name: 'discovery_instance_changes_total',
-    help: 'Instances that were added, updated or removed.',
+    help: 'Instances added, updated or removed in the instance list.',
     labelNames: ['service', 'change'],
   })
   const checks = series.counter({
     name: 'health_checks_total',
-    help: 'Active health checks that ended, by error code, or ok.',
+    help: 'Completed active health checks, by error code, or ok.',
     labelNames: ['service', 'check', 'code', ...instanceName],
   })
   const checkDuration = series.histogram({
     name: 'health_check_duration_seconds',
-    help: 'Time that active health checks took.',
+    help: 'Duration of active health checks.',
     labelNames: ['service', 'check'],
     buckets: options.buckets,
   })
   const faults = series.counter({
     name: 'faults_injected_total',
-    help: 'Faults that were injected for a drill, by rule and kind.',
+    help: 'Injected faults, by rule, kind and side.',
     labelNames: ['service', 'rule', 'fault', 'side'],
   })
   listen('sd:v1:fault:injected', ({ service, rule, faults: kinds, side }) => {
@@ -106,7 +106,7 @@ function measureRegistries({ series, listen, options }: MetricContext): void {
   })
   const registrationChanges = series.counter({
     name: 'registration_state_changes_total',
-    help: 'Changes of registrations to a state.',
+    help: 'State changes of registrations, by new state.',
     labelNames: ['registry', 'service', 'state'],
   })
   listen('sd:v1:backend:operation', ({ backend, operation, durationMs, error }) => {
@@ -120,12 +120,12 @@ function measureRegistries({ series, listen, options }: MetricContext): void {
 function measureConfigs({ series, listen, options }: MetricContext): void {
   const updates = series.counter({
     name: 'config_updates_total',
-    help: 'Updates of configurations that were taken over or refused, by error code, or ok.',
+    help: 'Configuration updates, by error code of a rejected update, or ok.',
     labelNames: ['config', 'code'],
   })
   const updateDuration = series.histogram({
     name: 'config_update_duration_seconds',
-    help: 'Time that updates of configurations took to read, decrypt, merge and validate.',
+    help: 'Time to read, decrypt, merge and validate a configuration update.',
     labelNames: ['config'],
     buckets: options.buckets,
   })

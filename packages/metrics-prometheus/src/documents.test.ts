@@ -4,7 +4,7 @@ import type { Metrics } from './index.ts'
 import { readExpressions, readRowTitles, readVariableQueries } from './testing/dashboard.ts'
 import { startEverything } from './testing/run-everything.ts'
 
-/** What of prom-client's metrics its types do not tell. */
+/** Members of prom-client's metrics that its types omit. */
 interface Known {
   readonly name: string
   readonly type: string
@@ -16,7 +16,7 @@ let known: readonly Known[]
 
 beforeAll(async () => {
   metrics = startEverything()
-  // The collectors make their metrics when they run.
+  // The collectors create their metrics when they run.
   await vi.waitFor(() => expect(metrics.register.getSingleMetric('sd_service_up')).toBeDefined())
   known = metrics.register.getMetricsAsArray() as unknown as readonly Known[]
 })
@@ -65,7 +65,7 @@ describe('the dashboard', () => {
   })
 })
 
-/** The metric that a name in an expression stands for; histograms are queried by their parts. */
+/** The metric behind a name in an expression; histograms are queried by their parts. */
 function findMetric(name: string): Known | undefined {
   const whole = known.find((metric) => metric.name === name)
   if (whole) return whole.type === 'histogram' ? undefined : whole

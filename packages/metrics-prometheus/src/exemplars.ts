@@ -1,9 +1,9 @@
 import { invalidError, type TelemetryCall, type TelemetryEvents } from '@sd/core'
 
-/** Labels of an exemplar, which leads from a measured value to the trace of one call. */
+/** Labels of an exemplar, which links a measured value to the trace of one call. */
 export type ExemplarLabels = Readonly<Record<string, string>>
 
-/** Finds the exemplar of a call or an attempt that ended; `undefined` for none. On the request path: it must be quick. */
+/** Returns the exemplar of a completed call or attempt, or `undefined`. Runs on the request path, so it must be fast. */
 export type ExemplarSource = (event: TelemetryEvents['sd:v1:call:end']) => ExemplarLabels | undefined
 
 const traceParent = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}/
@@ -12,19 +12,19 @@ const labelName = /^[a-zA-Z_][a-zA-Z0-9_]*$/
 const longestExemplar = 128
 
 /**
- * The ids in the `traceparent` header of the call (W3C Trace Context), if the trace is sampled: others can't be looked up. From the call
- * and never from AsyncLocalStorage, which belongs to another request when an event is published.
+ * Reads the ids in the `traceparent` header of the call (W3C Trace Context), if the trace is sampled: others are not stored.
+ * Does not use AsyncLocalStorage, because events are published in the context of another request.
  */
 export function readTraceParent({ call }: TelemetryEvents['sd:v1:call:end']): ExemplarLabels | undefined {
   const { headers } = call as TelemetryCall & { readonly headers?: Readonly<Record<string, string>> }
   const header = headers?.['traceparent']
-  // Most traces are not sampled: the last bit of the flags tells so without a look at the rest.
+  // Most traces are not sampled. The last bit of the flags shows this without parsing the rest.
   if (header === undefined || (Number.parseInt(header.slice(53, 55), 16) & 1) === 0) return undefined
   const [, traceId, spanId] = traceParent.exec(header) ?? []
   return traceId && spanId ? { trace_id: traceId, span_id: spanId } : undefined
 }
 
-/** Checks what a source finds: a bad exemplar would spoil the whole page. What it throws goes to `onError`, and there is no exemplar. */
+/** Validates exemplars: a bad one would break the whole page. Exceptions go to `onError`, and the observation has no exemplar. */
 export function guardExemplars(source: ExemplarSource, onError: (error: unknown) => void): ExemplarSource {
   return (event) => {
     try {
@@ -37,7 +37,7 @@ export function guardExemplars(source: ExemplarSource, onError: (error: unknown)
   }
 }
 
-/** @returns a copy: what an exemplar says now is written with every reading until the next one */
+/** @returns a copy, because the exemplar is written with every reading until the next one */
 function checkExemplar(labels: ExemplarLabels): ExemplarLabels {
   const copied = { ...labels }
   let length = 0

@@ -29,7 +29,7 @@ async function serve(metrics: Metrics): Promise<string> {
 }
 
 describe('the page', () => {
-  test('has the format that is asked for, whatever was asked for before', async () => {
+  test('has the requested format, regardless of earlier requests', async () => {
     const metrics = start({ labels: { app: 'shop' } })
     endCall()
     const url = `${await serve(metrics)}/metrics?x=1`
@@ -49,7 +49,7 @@ describe('the page', () => {
     }
   })
 
-  test('is not found elsewhere, and only read', async () => {
+  test('responds 404 on other paths and 405 to other methods', async () => {
     const origin = await serve(start())
     expect((await fetch(origin)).status).toBe(404)
     const posted = await fetch(`${origin}/metrics`, { method: 'POST' })
@@ -59,7 +59,7 @@ describe('the page', () => {
     expect(Number(head.headers.get('content-length'))).toBeGreaterThan(100)
   })
 
-  test('is an error without details when a metric can not be read', async () => {
+  test('is an error without details when a metric cannot be read', async () => {
     const errors: unknown[] = []
     const register = new Registry()
     const collect = (): never => {
@@ -67,11 +67,11 @@ describe('the page', () => {
     }
     new Gauge({ name: 'bad', help: 'Bad.', registers: [register], collect })
     const response = await fetch(`${await serve(start({ register, onError: (error) => errors.push(error) }))}/metrics`)
-    expect([response.status, await response.text()]).toEqual([500, 'The metrics can not be read\n'])
+    expect([response.status, await response.text()]).toEqual([500, 'The metrics cannot be read\n'])
     expect(errors).toEqual([new Error('secret')])
   })
 
-  test('can be part of a server of yours', async () => {
+  test('can be mounted in another server', async () => {
     const { handler } = start()
     const server: Server = createServer(handler).listen(0, '127.0.0.1')
     open.push(() => server.close())
@@ -79,7 +79,7 @@ describe('the page', () => {
     expect((await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)).status).toBe(200)
   })
 
-  test('is gone after the end of its server, even while a client holds a connection', async () => {
+  test('is unreachable after its server is closed, even while a client holds a connection', async () => {
     const server = await serveMetrics({ metrics: start(), port: 0 })
     const url = `http://127.0.0.1:${server.port}/metrics`
     await new Promise((resolve) => get(url, { headers: { connection: 'keep-alive' } }, resolve))
@@ -87,7 +87,7 @@ describe('the page', () => {
     await expect(fetch(url)).rejects.toThrow()
   })
 
-  test('can not be served where somebody else listens', async () => {
+  test('cannot be served on a port in use', async () => {
     const metrics = start()
     const port = Number(new URL(await serve(metrics)).port)
     await expect(serveMetrics({ metrics, port })).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
@@ -121,7 +121,7 @@ describe('an exemplar', () => {
       .filter((line) => line.startsWith('sd_call_duration_seconds_bucket') && line.includes(' # '))
       .join('\n')
 
-  test('is the trace in the header of the call', async () => {
+  test('holds the trace in the header of the call', async () => {
     const metrics = start()
     endCall()
     const found = await readBuckets(metrics)
@@ -140,7 +140,7 @@ describe('an exemplar', () => {
     expect(await readBuckets(metrics)).toBe('')
   })
 
-  test('comes from where you say', async () => {
+  test('comes from the configured source', async () => {
     const metrics = start({ exemplar: ({ call }) => ({ path: call.path }) })
     endCall()
     expect(await readBuckets(metrics)).toContain('# {path="/"} 0.03')

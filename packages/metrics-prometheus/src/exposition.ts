@@ -1,17 +1,18 @@
 import { type Metric, Registry } from 'prom-client'
 import type { MetricRegister } from './metric-set.ts'
 
-/** Metrics as they go over the wire. */
+/** Metrics in a wire format. */
 export interface Exposition {
-  /** Their format, for the header `content-type`. */
+  /** Value of the header `content-type`. */
   readonly contentType: string
   /** All metrics of the register. */
   readonly text: string
 }
 
 /**
- * Writes the metrics of a register in one of its two formats, whatever the register's own. What prom-client changes on the way, it changes
- * on derived objects: by itself it would rename the counters of the register for good, and a second scraper would get the wrong format.
+ * Writes the metrics of a register in one of the two formats, regardless of the register's own format. Works on derived
+ * objects: prom-client would otherwise rename the counters of the register permanently, and a second scraper would get the
+ * wrong format.
  */
 export async function writeMetrics(register: MetricRegister, isOpenMetrics: boolean): Promise<Exposition> {
   const contentType = isOpenMetrics ? Registry.OPENMETRICS_CONTENT_TYPE : Registry.PROMETHEUS_CONTENT_TYPE
@@ -22,7 +23,7 @@ export async function writeMetrics(register: MetricRegister, isOpenMetrics: bool
   return { contentType, text: await view.metrics() }
 }
 
-/** Whether a client likes OpenMetrics at least as well as the text format, by its header `accept` (RFC 9110, section 12.5.1). */
+/** Whether the `accept` header ranks OpenMetrics at least as high as the text format (RFC 9110, section 12.5.1). */
 export function prefersOpenMetrics(accept: string = ''): boolean {
   const qualityOf = (type: string): number => {
     const ranges = accept.split(',').map((range) =>

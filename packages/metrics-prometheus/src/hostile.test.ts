@@ -32,7 +32,7 @@ const channels = [
   ...['sd:v1:rate-limit:decision', 'sd:v1:backend:operation', 'sd:v1:backend:state'],
 ] as const
 
-test('whatever is published and reported, publishing does not throw and the metrics can be read', async () => {
+test('with arbitrary events and reports, publishing does not throw and the metrics can be read', async () => {
   const hostile = createHostileValues(13)
   const random = createSeededRandom(13)
   const metrics = createMetrics({
@@ -66,7 +66,7 @@ test('whatever is published and reported, publishing does not throw and the metr
   metrics.close()
 })
 
-test('a metric that can not be read, and collectors that throw or reject, take no other with them', async () => {
+test('an unreadable metric and collectors that throw or reject do not affect the others', async () => {
   const hostile = createHostileValues(7)
   const errors: unknown[] = []
   const metrics = createMetrics({ onError: (error) => errors.push(error) })
@@ -98,7 +98,7 @@ test('a metric that can not be read, and collectors that throw or reject, take n
   metrics.close()
 })
 
-test('a response whose head was sent already ends, and nothing is thrown', async () => {
+test('a response whose headers were already sent ends, and nothing is thrown', async () => {
   const errors: unknown[] = []
   const metrics = createMetrics({ onError: (error) => errors.push(error) })
   const server = createServer((request, response) => {

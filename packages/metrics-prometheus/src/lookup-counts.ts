@@ -4,23 +4,23 @@ import type { SeriesFactory } from './series.ts'
 type Counts = Pick<ClusterStateReport, 'service' | 'hits' | 'misses' | 'updates'>
 
 /**
- * Counters of what clusters count themselves. A cluster that is gone takes its counts along, so what is counted here is by how much each
- * one's grew since the last reading: the sum never goes back, and a new cluster of the same service counts from zero. What a cluster
- * counted between the last reading and its end is not seen.
+ * Counters built from counts that clusters keep themselves. Those disappear when a cluster is closed, so these counters add
+ * the growth of each cluster since the last reading: the sum never decreases, and a new cluster of the same service starts
+ * at zero. Counts between the last reading and the end of a cluster are not included.
  *
  * @param collect called before the counters are read
- * @returns takes the reports of each reading
+ * @returns a function that receives the reports of each reading
  */
 export function createLookupCounts(series: SeriesFactory, collect: () => void): (reports: readonly ClusterStateReport[]) => void {
   const lookups = series.counter({
     name: 'discovery_lookups_total',
-    help: 'Lookups of services: hits were answered from what was known, misses waited for the source.',
+    help: 'Service lookups: a hit used the known instance list, a miss waited for the source.',
     labelNames: ['service', 'result'],
     collect,
   })
   const applied = series.counter({
     name: 'discovery_updates_total',
-    help: 'Lists of instances that were applied.',
+    help: 'Instance lists that were applied.',
     labelNames: ['service'],
     collect,
   })
@@ -42,7 +42,7 @@ export function createLookupCounts(series: SeriesFactory, collect: () => void): 
   }
 }
 
-/** What was counted between two readings; a count that went back began anew. */
+/** Growth between two readings; a count that decreased started again from zero. */
 function growth(before: number | undefined, now: number): number {
   return before === undefined || now < before ? now : now - before
 }

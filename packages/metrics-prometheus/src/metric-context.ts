@@ -3,21 +3,21 @@ import type { MetricSet } from './metric-set.ts'
 import type { ResolvedMetricsOptions } from './options.ts'
 import { createSeriesFactory, type SeriesFactory } from './series.ts'
 
-/** What the parts of `createMetrics` work with. */
+/** Shared context of the parts of `createMetrics`. */
 export interface MetricContext {
-  /** The options. */
+  /** Resolved options. */
   readonly options: ResolvedMetricsOptions
-  /** Makes metrics with bounded series. */
+  /** Creates metrics with a bounded number of series. */
   readonly series: SeriesFactory
-  /** The label `instance_id` where instances are told apart, else none. */
+  /** The label `instance_id` if `instanceLabels` is set, otherwise empty. */
   readonly instanceName: readonly string[]
-  /** Subscribes to a channel until the end. */
+  /** Subscribes to a channel until the metrics are closed. */
   listen<Name extends TelemetryChannel>(name: Name, listener: (event: TelemetryEvents[Name]) => void): void
-  /** The value of that label, if there is one. */
+  /** The value of the label `instance_id` if `instanceLabels` is set, otherwise empty. */
   instanceValue(instanceId: string): readonly string[]
 }
 
-/** Builds the context. @param onEnd takes what has to be called in the end */
+/** Builds the context. @param onEnd receives functions to call on close */
 export function createMetricContext(
   metrics: MetricSet,
   options: ResolvedMetricsOptions,

@@ -12,56 +12,56 @@ import {
   type Registry,
 } from 'prom-client'
 
-/** Where prom-client keeps metrics, of either content type. */
+/** A prom-client register of either content type. */
 export type MetricRegister = Registry<PrometheusContentType> | Registry<OpenMetricsContentType>
 
-/** What a metric is. */
+/** Definition of a metric. */
 export interface MetricDefinition<Label extends string = string> {
-  /** Its name without the prefix, with the unit and for counters `_total` at its end. */
+  /** Name without the prefix. Ends with the unit, and with `_total` for counters. */
   readonly name: string
-  /** What it tells, in a sentence. */
+  /** Help text: one sentence that describes the value. */
   readonly help: string
-  /** Names of its labels. @default none */
+  /** Label names. @default none */
   readonly labelNames?: readonly Label[]
 }
 
-/** What a metric is whose value is asked for when it is read. */
+/** Definition of a metric whose value is collected when it is read. */
 export interface PulledDefinition<Label extends string = string> extends MetricDefinition<Label> {
   /** Called synchronously before each reading. @default nothing */
   readonly collect?: () => void
 }
 
-/** What a histogram is. */
+/** Definition of a histogram. */
 export interface HistogramDefinition<Label extends string = string> extends MetricDefinition<Label> {
-  /** Upper limits of its buckets, ascending. */
+  /** Upper bounds of the buckets, ascending. */
   readonly buckets: readonly number[]
-  /** Whether observations carry exemplars: `observe` then takes one object. @default false */
+  /** Whether observations have exemplars: `observe` then takes one object. @default false */
   readonly enableExemplars?: boolean
 }
 
 /**
- * The metrics of one owner in a register, under its prefix. A name is made once: who asks again gets the same metric. Each method throws
- * an SdError: `SD_INVALID` for a definition that Prometheus doesn't take, `SD_CONFLICT` for a name that is taken, `SD_CLOSED`.
+ * The metrics of one owner in a register, under its prefix. The same name returns the same metric. Each method throws an
+ * SdError: `SD_INVALID` if Prometheus does not allow the definition, `SD_CONFLICT` if the name is taken, `SD_CLOSED` after `close`.
  */
 export interface MetricSet {
-  /** Something that only grows. */
+  /** A value that only increases. */
   counter<Label extends string = never>(definition: PulledDefinition<Label>): Counter<Label>
-  /** Something that goes up and down. */
+  /** A value that goes up and down. */
   gauge<Label extends string = never>(definition: PulledDefinition<Label>): Gauge<Label>
-  /** How values are spread. */
+  /** The distribution of observed values. */
   histogram<Label extends string = never>(definition: HistogramDefinition<Label>): Histogram<Label>
 }
 
-/** A {@link MetricSet} that can be ended. */
+/** A {@link MetricSet} that can be closed. */
 export interface OwnedMetricSet extends MetricSet {
-  /** Takes the metrics out of the register, and refuses to make others. */
+  /** Removes the metrics from the register and rejects new ones. */
   close(): void
 }
 
-/** The classes of prom-client, by what they have in common. */
+/** The constructor that all metric classes of prom-client share. */
 type MetricClass<Configuration, Made extends Metric> = new (configuration: Configuration) => Made
 
-/** An empty set. @param prefix what the names begin with */
+/** Creates an empty set. @param prefix prefix of all metric names */
 export function createMetricSet(register: MetricRegister, prefix: string, onError: (error: unknown) => void): OwnedMetricSet {
   const made = new Map<string, Metric>()
   let isClosed = false
@@ -75,10 +75,10 @@ export function createMetricSet(register: MetricRegister, prefix: string, onErro
     const known = made.get(fullName)
     if (known instanceof kind) return known
     if (register.getSingleMetric(fullName)) {
-      throw new SdError('SD_CONFLICT', `The register has another metric ${fullName}: use another name, prefix or register`)
+      throw new SdError('SD_CONFLICT', `The register already has a metric ${fullName}: use another name, prefix or register`)
     }
     try {
-      // Registered by hand, because prom-client refuses exemplars where the register's own format is the text one.
+      // Registered explicitly: a prom-client constructor rejects exemplars if the register's own format is the text format.
       const own = collect && { collect: guardCollect(collect, onError) }
       const metric = new kind({ ...rest, ...own, name: fullName, registers: [] } as Configuration)
       register.registerMetric(metric)
@@ -104,12 +104,12 @@ export function createMetricSet(register: MetricRegister, prefix: string, onErro
   }
 }
 
-/** prom-client freezes the array that it gets. */
+/** prom-client freezes the array it receives. */
 function withOwnBuckets<Label extends string>(definition: HistogramDefinition<Label>): HistogramDefinition<Label> {
   return { ...definition, buckets: [...definition.buckets] }
 }
 
-/** One metric that can't be read takes no other with it: prom-client would fail the whole reading. */
+/** An exception in one `collect` must not affect other metrics: prom-client would fail the whole reading. */
 function guardCollect(collect: () => unknown, onError: (error: unknown) => void): () => unknown {
   return function collectSafely(this: unknown) {
     try {

@@ -3,15 +3,15 @@ import { withTimeout } from '@sd/core'
 import { prefersOpenMetrics, writeMetrics } from './exposition.ts'
 import type { MetricRegister } from './metric-set.ts'
 
-/** Answers a scrape. Fits `createServer` of node:http and Express alike; never throws. */
+/** Responds to a scrape. Fits `createServer` of node:http as well as Express. Never throws. */
 export type MetricsHandler = (request: IncomingMessage, response: ServerResponse) => void
 
 /** Prometheus gives up after 10 s by default. */
 const scrapeLimitMs = 10_000
 
-/** Builds the handler. @param onError told why a scrape failed; the client is not */
+/** Builds the handler. @param onError receives the reason of a failed scrape; the client gets no details */
 export function createMetricsHandler(register: MetricRegister, onError: (error: unknown) => void): MetricsHandler {
-  async function answer({ method, headers }: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function respond({ method, headers }: IncomingMessage, response: ServerResponse): Promise<void> {
     if (method !== 'GET' && method !== 'HEAD') {
       response.writeHead(405, { allow: 'GET, HEAD' }).end()
       return
@@ -25,12 +25,12 @@ export function createMetricsHandler(register: MetricRegister, onError: (error: 
       response.end(method === 'HEAD' ? undefined : body)
     } catch (error) {
       onError(error)
-      response.writeHead(500, { 'content-type': 'text/plain' }).end('The metrics can not be read\n')
+      response.writeHead(500, { 'content-type': 'text/plain' }).end('The metrics cannot be read\n')
     }
   }
   return (request, response) => {
-    // What fails even now, such as a response whose head was sent by something else, must not end the process.
-    answer(request, response).catch((error: unknown) => {
+    // A failure here, such as a response whose headers were already sent by other code, must not end the process.
+    respond(request, response).catch((error: unknown) => {
       onError(error)
       response.destroy()
     })

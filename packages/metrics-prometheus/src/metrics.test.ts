@@ -76,7 +76,7 @@ describe('events are counted', () => {
     )
   })
 
-  test('of instances, if they are to be told apart', async () => {
+  test('by instance, with instanceLabels', async () => {
     const { register } = start({ instanceLabels: true })
     publishAll()
     expect(await readSamples(register)).toEqual(
@@ -90,7 +90,7 @@ describe('events are counted', () => {
   })
 })
 
-test('active calls are those whose start was seen', async () => {
+test('active calls are those whose start was observed', async () => {
   const early = createCall()
   const { register } = start()
   const seen = createCall()
@@ -101,7 +101,7 @@ test('active calls are those whose start was seen', async () => {
   expect(await readValue(register, 'sd_calls_active{service="orders"}')).toBe(0)
 })
 
-test('series are bounded: what is new counts as other', async () => {
+test('series are bounded: new ones are counted as other', async () => {
   const { register } = start({ maxSeries: 3 })
   for (let index = 0; index < 100; index++) {
     const call = createCall({ service: `service-${index}` })
@@ -118,7 +118,7 @@ test('series are bounded: what is new counts as other', async () => {
   expect(await readValue(register, 'sd_metrics_overflow_total{metric="calls_total"}')).toBe(97)
 })
 
-test('names that somebody made up leave first, and a real service that comes later is not other for ever', async () => {
+test('invented names are removed first, and a real service that comes later does not stay under other', async () => {
   vi.useFakeTimers({ toFake: ['performance'] })
   try {
     const { register } = start({ maxSeries: 50 })
@@ -171,7 +171,7 @@ test('names that somebody made up leave first, and a real service that comes lat
 })
 
 describe('a register', () => {
-  test('may be one of yours, among other metrics and under another prefix', async () => {
+  test('can be supplied, with other metrics in it and under another prefix', async () => {
     const register = new Registry()
     new Counter({ name: 'mine_total', help: 'Mine.', registers: [register] }).inc()
     const metrics = start({ register, prefix: 'shop_' })
@@ -188,7 +188,7 @@ describe('a register', () => {
     expect(names).toContain('call_hedges_total')
   })
 
-  test('can be prom-client’s global one, and two can be fed at once', async () => {
+  test('can be prom-client’s global one, and two can be used at once', async () => {
     const [one, two, shared] = [start(), start({ labels: { app: 'shop' } }), start({ register: globalRegister })]
     publishAll()
     expect(await readValue(one.register, 'sd_call_hedges_total{service="orders"}')).toBe(1)
@@ -198,14 +198,14 @@ describe('a register', () => {
     expect(globalRegister.getMetricsAsArray()).toEqual([])
   })
 
-  test('that has one of the metrics already is left as it was', () => {
+  test('that already has one of the metrics is left unchanged', () => {
     const register = new Registry()
     new Counter({ name: 'sd_attempts_total', help: 'Mine.', registers: [register] })
     expect(() => createMetrics({ register })).toThrow(expect.objectContaining({ code: 'SD_CONFLICT' }))
     expect(register.getMetricsAsArray()).toHaveLength(1)
   })
 
-  test('gets nothing any more after the end', () => {
+  test('gets no more updates after close', () => {
     const metrics = createMetrics()
     metrics[Symbol.dispose]()
     publishAll()
@@ -216,7 +216,7 @@ describe('a register', () => {
   })
 })
 
-test('a listener that fails hurts nobody, and neither does who is told', async () => {
+test('neither a failing listener nor a failing onError affects anything else', async () => {
   const errors: unknown[] = []
   const { register } = start({
     onError(error) {
@@ -230,7 +230,7 @@ test('a listener that fails hurts nobody, and neither does who is told', async (
   expect(await readValue(register, 'sd_calls_total{service="orders",method="GET",status="none"}')).toBe(1)
 })
 
-test('metrics of your own get the prefix, and are the same for who asks again', async () => {
+test('custom metrics get the prefix, and the same name returns the same metric', async () => {
   const metrics = start()
   const definition = { name: 'carts_open', help: 'Open carts.', labelNames: ['shop'] } as const
   metrics.gauge(definition).set({ shop: 'a' }, 3)

@@ -7,27 +7,27 @@ import { createMetricsHandler, type MetricsHandler } from './metrics-handler.ts'
 import { type MetricsOptions, resolveMetricsOptions } from './options.ts'
 import { measureStates } from './state-metrics.ts'
 
-/** Metrics of everything in this process, and of what collectors add. Metrics of your own get its prefix and go with it. */
+/** Metrics of all components in this process and of collectors. Metrics that you add get the prefix and are removed by `close`. */
 export interface Metrics extends MetricSet, Disposable {
-  /** prom-client's register with the metrics. */
+  /** The prom-client register that holds the metrics. */
   readonly register: MetricRegister
-  /** Answers scrapes: OpenMetrics to who asks for it, the text format to others. */
+  /** Responds to scrapes: in OpenMetrics if the scraper requests it, otherwise in the text format. */
   readonly handler: MetricsHandler
   /**
-   * Runs a collector at once and on its interval.
+   * Runs a collector at once and then on its interval.
    *
-   * @returns a function that ends it
-   * @throws SdError `SD_INVALID` that names the field, `SD_CONFLICT` if there is one of that name, `SD_CLOSED`
+   * @returns a function that stops the collector
+   * @throws SdError `SD_INVALID` naming the field, `SD_CONFLICT` if a collector has this name already, `SD_CLOSED` after `close`
    */
   addCollector(collector: Collector): () => void
-  /** Ends subscriptions and collectors, and takes the metrics out of the register. Idempotent. */
+  /** Stops subscriptions and collectors, and removes the metrics from the register. Idempotent. */
   close(): void
 }
 
 /**
- * Begins to measure: all that components publish on telemetry channels is counted, and what they report is asked for at each scrape.
+ * Starts to measure. Counts the events that components publish on telemetry channels, and reads their state at each scrape.
  *
- * @throws SdError `SD_INVALID` that names the option, `SD_CONFLICT` if the register has one of the metrics already
+ * @throws SdError `SD_INVALID` naming the option, `SD_CONFLICT` if the register already has one of the metrics
  */
 export function createMetrics(options: MetricsOptions = {}): Metrics {
   const resolved = resolveMetricsOptions(options)

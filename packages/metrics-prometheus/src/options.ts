@@ -16,39 +16,39 @@ import type { MetricRegister } from './metric-set.ts'
 
 /** Options of `createMetrics`. */
 export interface MetricsOptions {
-  /** prom-client's register to put the metrics into, such as its global `register`. @default a new one */
+  /** The prom-client register that holds the metrics, such as the global `register`. @default a new one */
   readonly register?: MetricRegister
-  /** What the names of all metrics begin with. @default 'sd_' */
+  /** Prefix of all metric names. @default 'sd_' */
   readonly prefix?: string
-  /** Labels of every metric, such as the application's name. With a `register` of yours call its `setDefaultLabels` instead. @default {} */
+  /** Labels of every metric, such as the application's name. With your own `register`, call its `setDefaultLabels` instead. @default {} */
   readonly labels?: Readonly<Record<string, string>>
-  /** Upper limits of the buckets of all latencies, in seconds, ascending. @default 1 ms to 30 s in 14 steps */
+  /** Upper bounds of all latency buckets, in seconds, ascending. @default 1 ms to 30 s in 14 steps */
   readonly buckets?: readonly number[]
-  /** Finds the exemplar of a call; false for none. @default the ids in the call's `traceparent` header, if sampled */
+  /** Returns the exemplar of a call; false disables exemplars. @default the ids in the call's `traceparent` header, if sampled */
   readonly exemplar?: ExemplarSource | false
-  /** Whether attempts, ejections, health checks and breakers of instances are told apart by `instance_id`. @default false */
+  /** Adds the label `instance_id` to attempts, ejections, health checks and breakers. @default false */
   readonly instanceLabels?: boolean
   /**
-   * Most series of one metric; what is new beyond it is counted with `other` in all labels until others have left. A histogram's buckets are not
-   * counted. @default 1_000
+   * Maximum number of series per metric, not counting a histogram's buckets. New series beyond it are counted under `other` in
+   * all labels until idle series are removed. @default 1_000
    */
   readonly maxSeries?: number
   /**
-   * A series that did not change for this time leaves when there are too many, in milliseconds; one of a service of which no instance was ever called
-   * after 10 s. @default 600_000
+   * At the limit, a series that has not changed for this long is removed, in milliseconds. If no instance of its service was
+   * ever called, it is removed after 10 s. @default 600_000
    */
   readonly idleMs?: number
-  /** Told of what can't be thrown at anybody: collectors and exemplars that fail. What it throws is dropped. @default ignored */
+  /** Receives failures that have no caller: of collectors, exemplars and scrapes. Its own exceptions are dropped. @default ignored */
   readonly onError?: (error: unknown) => void
 }
 
-/** {@link MetricsOptions} that were checked, without gaps. */
+/** {@link MetricsOptions} after validation, with all defaults filled in. */
 export type ResolvedMetricsOptions = Readonly<Required<Omit<MetricsOptions, 'labels'>>>
 
 const keys = ['register', 'prefix', 'labels', 'buckets', 'exemplar', 'instanceLabels', 'maxSeries', 'idleMs', 'onError']
 const defaultBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
-/** Checks the options and fills the gaps. @throws SdError `SD_INVALID` that names the option */
+/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` naming the option */
 export function resolveMetricsOptions(options: MetricsOptions): ResolvedMetricsOptions {
   checkKnownKeys('', checkObject('options', options), keys)
   const { prefix = 'sd_', buckets = defaultBuckets, exemplar = readTraceParent, onError = () => {} } = options
@@ -70,7 +70,7 @@ export function resolveMetricsOptions(options: MetricsOptions): ResolvedMetricsO
 function readRegister({ register, labels }: MetricsOptions): MetricRegister {
   if (register) {
     checkFunction('register.registerMetric', checkObject('register', register)['registerMetric'] as () => void)
-    if (labels) throw invalidError('labels', labels, 'none beside a register, which has its own')
+    if (labels) throw invalidError('labels', labels, 'no labels together with a register (call setDefaultLabels of the register)')
     return register
   }
   const made = new Registry()
@@ -85,7 +85,7 @@ function readRegister({ register, labels }: MetricsOptions): MetricRegister {
 
 function checkBuckets(buckets: readonly number[]): readonly number[] {
   if (!Array.isArray(buckets) || buckets.length === 0 || buckets.length > 100) {
-    throw invalidError('buckets', buckets, '1 to 100 upper limits in seconds')
+    throw invalidError('buckets', buckets, '1 to 100 upper bounds in seconds')
   }
   let last = 0
   for (const [index, limit] of buckets.entries()) {

@@ -4,9 +4,9 @@ import type { MetricSet } from './metric-set.ts'
 
 /** Options of {@link createServiceCollector}. */
 export interface ServiceCollectorOptions {
-  /** Name of what is pinged, for the label. */
+  /** Name of the pinged service or database, used as the label. */
   readonly name: string
-  /** Asks it for a sign of life, such as `(options) => registry.ping(options)`, and rejects if there is none. */
+  /** Pings it, such as `(options) => registry.ping(options)`. Rejects if it does not respond. */
   readonly ping: (options: CollectOptions) => Promise<unknown>
   /** Time between two pings in milliseconds. @default 15_000 */
   readonly intervalMs?: number
@@ -14,34 +14,35 @@ export interface ServiceCollectorOptions {
   readonly timeoutMs?: number
 }
 
-/** How many connections a pool has. */
+/** State of a connection pool. */
 export interface PoolState {
-  /** Connections in all. */
+  /** Total number of connections. */
   readonly size: number
-  /** Those that nobody uses. */
+  /** Number of unused connections. */
   readonly idle: number
-  /** Requests that wait for one. */
+  /** Number of requests waiting for a connection. */
   readonly waiting: number
 }
 
 /** Options of {@link createDatabaseCollector}. */
 export interface DatabaseCollectorOptions extends ServiceCollectorOptions {
-  /** Tells how its pool is. @default no metrics of a pool */
+  /** Returns the state of the pool. @default no pool metrics */
   readonly pool?: () => PoolState
 }
 
 const keys = ['name', 'ping', 'intervalMs', 'timeoutMs']
 
-/** Whether a registry, a service or whatever else answers, and how fast. @throws SdError `SD_INVALID` that names the option */
+/** Measures whether a registry or service responds, and how fast. @throws SdError `SD_INVALID` naming the option */
 export function createServiceCollector(options: ServiceCollectorOptions): Collector {
   checkKnownKeys('', checkObject('options', options), keys)
   return createPingCollector('service', options, (metrics, { signal }) => ping(metrics, 'service', options, signal))
 }
 
 /**
- * Whether a database answers, how fast, and how its pool is. The pool is read before the ping, which may have to wait for a connection.
+ * Measures whether a database responds, how fast, and the state of its pool. The pool state does not wait for the ping, which
+ * may have to wait for a connection.
  *
- * @throws SdError `SD_INVALID` that names the option
+ * @throws SdError `SD_INVALID` naming the option
  */
 export function createDatabaseCollector(options: DatabaseCollectorOptions): Collector {
   checkKnownKeys('', checkObject('options', options), [...keys, 'pool'])
@@ -64,7 +65,7 @@ function createPingCollector(
   return { name: `${kind}:${name}`, intervalMs, timeoutMs, collect }
 }
 
-/** Pings once. What does not answer is down, which is no failure of the collector; what hangs is down as soon as the signal fires. */
+/** Pings once. A target that does not respond is down, but the run does not fail. If the ping hangs, the target is down when the signal aborts. */
 async function ping(
   metrics: MetricSet,
   kind: 'service' | 'database',
@@ -72,10 +73,10 @@ async function ping(
   signal: AbortSignal,
 ): Promise<void> {
   const labels = { [kind]: name }
-  const up = metrics.gauge({ name: `${kind}_up`, help: 'Whether the last ping was answered: 1 or 0.', labelNames: [kind] })
+  const up = metrics.gauge({ name: `${kind}_up`, help: '1 if the last ping succeeded, otherwise 0.', labelNames: [kind] })
   const duration = metrics.gauge({
     name: `${kind}_ping_duration_seconds`,
-    help: 'How long the last ping took that was answered.',
+    help: 'Duration of the last successful ping.',
     labelNames: [kind],
   })
   const startedAt = performance.now()
@@ -96,12 +97,12 @@ async function ping(
 function measurePool(metrics: MetricSet, database: string, { size, idle, waiting }: PoolState): void {
   const connections = metrics.gauge({
     name: 'database_pool_connections',
-    help: 'Connections of the pool, by whether they are used.',
+    help: 'Connections of the pool, by state: idle or active.',
     labelNames: ['database', 'state'],
   })
   connections.set({ database, state: 'idle' }, idle)
   connections.set({ database, state: 'active' }, size - idle)
   metrics
-    .gauge({ name: 'database_pool_waiting', help: 'Requests that wait for a connection.', labelNames: ['database'] })
+    .gauge({ name: 'database_pool_waiting', help: 'Requests waiting for a connection from the pool.', labelNames: ['database'] })
     .set({ database }, waiting)
 }

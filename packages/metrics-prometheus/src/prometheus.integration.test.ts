@@ -52,7 +52,7 @@ describe.runIf(source)('a real Prometheus', () => {
 
   const read = async (expression: string): Promise<number | undefined> => (await prometheus.query(expression))[0]?.value
 
-  test('scrapes what calls through the client, Discovery and a registry left behind', async () => {
+  test('scrapes the metrics of calls through the client, Discovery and a registry', async () => {
     for (let index = 0; index < 5; index++) await (await client.get('shop', '/', { headers })).text()
     await (await client.get('shop', '/broken')).text()
     await eventually(async () => {
@@ -69,7 +69,7 @@ describe.runIf(source)('a real Prometheus', () => {
     }, 20_000)
   })
 
-  test('keeps the exemplars of calls, by the trace of each', async () => {
+  test('stores the exemplars of calls, with the trace of each', async () => {
     await (await client.get('shop', '/', { headers })).text()
     await eventually(async () => {
       const found = await prometheus.queryExemplars('sd_call_duration_seconds_bucket{service="shop"}')
@@ -77,14 +77,14 @@ describe.runIf(source)('a real Prometheus', () => {
     }, 20_000)
   })
 
-  test('understands every expression of the dashboard, and has an answer to it', async () => {
+  test('evaluates every expression of the dashboard', async () => {
     onTestFinished(publishEverything())
     metrics.addCollector({ name: 'broken', intervalMs: 200, collect: () => Promise.reject(new Error('broken')) })
     for (let index = 0; index < 50; index++) {
       publishTelemetry('sd:v1:call:hedge', { call: createCall({ service: `service-${index}` }), attempt: 2, afterMs: 1 })
     }
     await eventually(async () => expect(await read('sd_retry_budget_available{service="orders"}')).toBe(11), 20_000)
-    // A rate needs two samples, and a counter that was not there before has grown by nothing: the answer is what counts, not its value.
+    // A rate needs two samples, and a new counter has not grown yet, so only the existence of a result is checked, not its value.
     await eventually(async () => {
       for (const expression of readExpressions()) {
         const filled = expression
@@ -96,7 +96,7 @@ describe.runIf(source)('a real Prometheus', () => {
     }, 25_000)
   })
 
-  test('no longer has what is gone', async () => {
+  test('no longer has the series of closed components', async () => {
     await eventually(async () => expect(await read('sd_concurrency_limit')).toBeUndefined(), 20_000)
   })
 })

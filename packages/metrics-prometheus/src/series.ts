@@ -1,7 +1,7 @@
 import { BoundedMap } from '@sd/core'
 import type { HistogramDefinition, MetricSet, PulledDefinition } from './metric-set.ts'
 
-/** Values of a metric's labels, in the order of their names. */
+/** Label values of a metric, in the order of its label names. */
 export type LabelValues = readonly (string | number)[]
 
 /** The labels of a series. */
@@ -9,17 +9,17 @@ export type Labels = Record<string, string | number>
 
 /** The series of a counter. */
 export interface CounterSeries {
-  /** Counts. @param amount 1 by default */
+  /** Increments the series. @param amount 1 by default */
   add(values: LabelValues, amount?: number): void
 }
 
 /** The series of a gauge. */
 export interface GaugeSeries {
-  /** Adds to what was there since the last {@link GaugeSeries.clear}. @returns the series, which is `other` where there are too many */
+  /** Adds to the value since the last {@link GaugeSeries.clear}. @returns the series, which is `other` beyond the limit */
   add(values: LabelValues, amount: number): Labels
-  /** Adds to a series that {@link GaugeSeries.add} returned, so that what was added to `other` is taken off there. */
+  /** Adds to a series that {@link GaugeSeries.add} returned, so that an amount added to `other` is subtracted there. */
   addTo(series: Labels, amount: number): void
-  /** Puts the value, unless a larger one was there since the last {@link GaugeSeries.clear}. */
+  /** Sets the value, unless a larger one was set since the last {@link GaugeSeries.clear}. */
   raise(values: LabelValues, value: number): void
   /** Removes all series. */
   clear(): void
@@ -27,11 +27,11 @@ export interface GaugeSeries {
 
 /** The series of a histogram. */
 export interface HistogramSeries {
-  /** Takes an observation. @param exemplar labels of the exemplar; none by default */
+  /** Records an observation. @param exemplar labels of the exemplar; none by default */
   observe(values: LabelValues, value: number, exemplar?: Readonly<Record<string, string>>): void
 }
 
-/** Makes metrics whose series are bounded in number: beyond the limit, what is new is counted with `other` in all labels until others have left. */
+/** Creates metrics with a bounded number of series. New ones beyond the limit are counted under `other` in all labels. */
 export interface SeriesFactory {
   /** A counter. */
   counter(definition: PulledDefinition): CounterSeries
@@ -39,23 +39,23 @@ export interface SeriesFactory {
   gauge(definition: PulledDefinition): GaugeSeries
   /** A histogram. */
   histogram(definition: Omit<HistogramDefinition, 'enableExemplars'>): HistogramSeries
-  /** A service has an instance that was called: its series don't leave with those of names that somebody made up. */
+  /** Notes that an instance of a service was called, so that its series are kept longer than those of invented names. */
   noteService(service: string): void
 }
 
-/** When series may leave. */
+/** Limits on the number of series. */
 export interface SeriesLimits {
-  /** Most series of one metric, `other` not counted. */
+  /** Maximum number of series per metric, without `other`. */
   readonly maxSeries: number
-  /** A series that was not counted for this time may leave when there are too many, in milliseconds. */
+  /** At the limit, a series that has not changed for this long can be removed, in milliseconds. */
   readonly idleMs: number
 }
 
-/** A series of a service that was never reached may leave after this time, in milliseconds. */
+/** A series of a service that was never reached can be removed after this time, in milliseconds. */
 const unknownIdleMs = 10_000
-/** How often series that may leave are looked for, in milliseconds: it takes a look at all of them. */
+/** Minimum time between two searches for removable series, in milliseconds: each visits all series. */
 const sweepMs = 1_000
-/** Services that are remembered as reached. */
+/** Maximum number of services remembered as reached. */
 const maxServices = 10_000
 
 /** Builds the factory. */
@@ -63,7 +63,7 @@ export function createSeriesFactory(metrics: MetricSet, { maxSeries, idleMs }: S
   const reached = new BoundedMap<string, true>({ maxEntries: maxServices, idleMs })
   const overflow = metrics.counter({
     name: 'metrics_overflow_total',
-    help: 'Observations that were counted under "other", because their metric has too many series.',
+    help: 'Observations counted under "other" because their metric reached its limit of series.',
     labelNames: ['metric'],
   })
 
@@ -89,9 +89,9 @@ export function createSeriesFactory(metrics: MetricSet, { maxSeries, idleMs }: S
     },
     gauge(definition) {
       const current = new Map<Labels, number>()
-      // Something that is still under way will be taken off again.
+      // A series with a value other than 0 has work in progress, which is subtracted later.
       const labels = boundLabels(definition, (set) => (current.get(set) ?? 0) === 0 && (current.delete(set) || true))
-      // Put into prom-client once per reading: it sorts and joins the labels at each change.
+      // Copied to prom-client once per reading, because prom-client sorts and joins the labels at each change.
       const gauge = metrics.gauge({
         ...definition,
         collect() {
@@ -135,18 +135,18 @@ export function createSeriesFactory(metrics: MetricSet, { maxSeries, idleMs }: S
 }
 
 interface LabelSets {
-  /** The labels with these values; the same object for the same ones. */
+  /** The labels with these values; the same object for the same values. */
   of(values: LabelValues): Labels
-  /** Forgets all. */
+  /** Removes all label sets. */
   clear(): void
 }
 
 interface LabelSetLimits {
   readonly maxSeries: number
   readonly onOverflow: () => void
-  /** After which time without use a set may leave, in milliseconds. */
+  /** Time without use after which a set can be removed, in milliseconds. */
   readonly idleMs: (labels: Labels) => number
-  /** Removes the series of a set. @returns whether it could leave */
+  /** Removes the series of a set. @returns whether it was removed */
   readonly leave: (labels: Labels) => boolean
 }
 

@@ -5,28 +5,28 @@ import type { Metrics } from './metrics.ts'
 
 /** Options of {@link serveMetrics}. */
 export interface ServeMetricsOptions {
-  /** What is served. */
+  /** The metrics to serve. */
   readonly metrics: Metrics
-  /** TCP port; 0 for any that is free. @default 9464 */
+  /** TCP port; 0 for any free port. @default 9464 */
   readonly port?: number
-  /** Address to listen on; `0.0.0.0` or `::` for all. @default '127.0.0.1' */
+  /** Address to listen on; `0.0.0.0` or `::` for all interfaces. @default '127.0.0.1' */
   readonly host?: string
   /** Path of the page. @default '/metrics' */
   readonly path?: string
 }
 
-/** A server of nothing but metrics. */
+/** A server for metrics only. */
 export interface MetricsServer extends AsyncDisposable {
-  /** The port that it listens on. */
+  /** The port it listens on. */
   readonly port: number
-  /** Stops to listen and ends all connections. Idempotent. */
+  /** Stops listening and closes all connections. Idempotent. */
   close(): Promise<void>
 }
 
 /**
- * Serves metrics on a port of their own, where no outsider gets to.
+ * Serves metrics on a separate port, which can stay closed to the outside.
  *
- * @throws SdError `SD_INVALID` that names the option; `SD_UNAVAILABLE` if it can't listen
+ * @throws SdError `SD_INVALID` naming the option; `SD_UNAVAILABLE` if the server can't listen on the port
  */
 export async function serveMetrics(options: ServeMetricsOptions): Promise<MetricsServer> {
   checkKnownKeys('', checkObject('options', options), ['metrics', 'port', 'host', 'path'])
@@ -34,7 +34,7 @@ export async function serveMetrics(options: ServeMetricsOptions): Promise<Metric
   const port = checkInteger('port', options.port ?? 9464, { min: 0, max: 65_535 })
   const host = checkName('host', options.host ?? '127.0.0.1')
   const path = checkName('path', options.path ?? '/metrics')
-  if (!path.startsWith('/')) throw invalidError('path', path, 'a path that begins with /')
+  if (!path.startsWith('/')) throw invalidError('path', path, 'a path that starts with /')
   const server = createServer((request, response) => {
     if (request.url?.split('?', 1)[0] === path) metrics.handler(request, response)
     else response.writeHead(404).end()

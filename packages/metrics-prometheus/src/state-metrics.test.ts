@@ -28,7 +28,7 @@ async function samplesOf(metrics: Metrics, pattern: RegExp): Promise<readonly st
   return (await readSamples(metrics.register)).filter((line) => pattern.test(line))
 }
 
-test('states are asked for at each reading, and what is gone is gone', async () => {
+test('states are collected at each reading, and closed components disappear', async () => {
   const metrics = start()
   const end = report(...reports)
   expect(await readSamples(metrics.register)).toEqual(
@@ -63,7 +63,7 @@ test('states are asked for at each reading, and what is gone is gone', async () 
   expect(await samplesOf(metrics, /^sd_(instances|endpoints|cluster|breaker|concurrency|retry|registry|config)/)).toEqual([])
 })
 
-test('of several clusters of a service the largest numbers count, limits are added up', async () => {
+test('several clusters of a service show the largest values, limits are added up', async () => {
   const metrics = start()
   report(...reports)
   report({ ...cluster, eligible: 5, ejected: 0, isPanic: true }, { kind: 'retry-budget', service: 'orders', available: 4 })
@@ -80,7 +80,7 @@ test('of several clusters of a service the largest numbers count, limits are add
   )
 })
 
-test('of several configurations of a name the largest numbers count', async () => {
+test('several configurations with one name show the largest values', async () => {
   const metrics = start()
   report(config, { ...config, version: 1, staleSources: [], refusedSources: [], degradedForMs: 0 })
   report({ ...config, config: 'other', version: 7 })
@@ -94,7 +94,7 @@ test('of several configurations of a name the largest numbers count', async () =
   ])
 })
 
-test('a report that is not as it should be does not cost the others', async () => {
+test('a malformed report does not affect the others', async () => {
   const errors: unknown[] = []
   const metrics = createMetrics({ onError: (error) => errors.push(error) })
   open.push(metrics.close)
@@ -103,13 +103,13 @@ test('a report that is not as it should be does not cost the others', async () =
   expect(errors).toEqual([expect.any(TypeError)])
 })
 
-test('a kind of state that is not known is ignored', async () => {
+test('an unknown kind of state is ignored', async () => {
   const metrics = start()
   report({ kind: 'from-the-future' } as unknown as StateReport, ...reports)
   expect(await readValue(metrics.register, 'sd_retry_budget_available{service="orders"}')).toBe(11)
 })
 
-test('lookups never go back, whichever Discovery is closed', async () => {
+test('lookups never decrease, whichever Discovery is closed', async () => {
   const metrics = start()
   const hits = (): Promise<number | undefined> =>
     readValue(metrics.register, 'sd_discovery_lookups_total{service="orders",result="hit"}')
@@ -148,7 +148,7 @@ test('registrations are counted by their state', async () => {
   expect(await samplesOf(metrics, /^sd_registrations\{registry="etcd"/)).toEqual([])
 })
 
-test('one reading asks once', async () => {
+test('one reading collects the states once', async () => {
   const metrics = start()
   let asked = 0
   open.push(

@@ -15,9 +15,9 @@ const circuitStates: readonly CircuitState[] = ['closed', 'open', 'half-open', '
 const backendStates: readonly ConnectionState[] = ['connected', 'disconnected', 'closed']
 
 /**
- * How everything that is alive is, asked for whenever the metrics are read; what is gone is gone from them too. Of several things of one
- * name numbers are added up, but those of clusters and configurations: several Discoveries see the same instances, and versions make no
- * sum, so the largest counts.
+ * Gauges of the state of all live components, collected whenever the metrics are read. Closed components disappear.
+ * Values of components with the same name are added up. Clusters and configurations show the largest value instead:
+ * several Discoveries see the same instances, and a sum of versions has no meaning.
  */
 export function measureStates(context: MetricContext): void {
   const { series } = context
@@ -25,20 +25,23 @@ export function measureStates(context: MetricContext): void {
   let isFresh = false
 
   const takeCluster = measureClusters(gauge)
-  const breakers = gauge('breaker_state', 'Circuit breakers that are in the state.', [
+  const breakers = gauge('breaker_state', 'Number of circuit breakers in each state.', [
     ...['service', 'breaker', 'scope', 'state'],
     ...context.instanceName,
   ])
-  const limitMax = gauge('concurrency_limit', 'Most work at once, as of now.', ['service', 'limit'])
-  const limitActive = gauge('concurrency_active', 'Work under way below a limit.', ['service', 'limit'])
-  const limitWaiting = gauge('concurrency_waiting', 'Work that waits at a limit.', ['service', 'limit'])
-  const budgets = gauge('retry_budget_available', 'Further attempts that would be granted now.', ['service'])
-  const connections = gauge('backend_state', '1 for the state that the connection to a backend is in.', ['backend', 'state'])
+  const limitMax = gauge('concurrency_limit', 'Current concurrency limit.', ['service', 'limit'])
+  const limitActive = gauge('concurrency_active', 'Operations in progress under a concurrency limit.', ['service', 'limit'])
+  const limitWaiting = gauge('concurrency_waiting', 'Operations waiting for a concurrency limit.', ['service', 'limit'])
+  const budgets = gauge('retry_budget_available', 'Retries and hedges that the budget would grant now.', ['service'])
+  const connections = gauge('backend_state', '1 for the current state of the connection to a backend, 0 for the others.', [
+    'backend',
+    'state',
+  ])
   const registrations = gauge('registrations', 'Registrations of this process, by state.', ['registry', 'service', 'state'])
   const takeConfig = measureConfigurations(gauge)
   const countLookups = createLookupCounts(series, collect)
 
-  // prom-client reads all metrics in one go: the states are asked for once, by the first of them.
+  // prom-client reads all metrics in one go: the first of them collects the states for all.
   function collect(): void {
     if (isFresh) return
     isFresh = true
@@ -55,7 +58,7 @@ export function measureStates(context: MetricContext): void {
     gauges.push(made)
     return made
   }
-  // Reports may come from another version of a package: a bad one must not cost the whole page.
+  // A report can come from another version of a package. A malformed one must not break the whole page.
   function takeGuarded(state: StateReport): void {
     try {
       take(state)
@@ -100,13 +103,19 @@ export function measureStates(context: MetricContext): void {
 type CreateGauge = (name: string, help: string, labelNames: readonly string[]) => GaugeSeries
 
 function measureClusters(gauge: CreateGauge): (state: ClusterStateReport) => void {
-  const instances = gauge('instances', 'Instances in the last known list, by their own health.', ['service', 'health'])
-  const eligible = gauge('endpoints_eligible', 'Endpoints that may get traffic.', ['service'])
-  const ejected = gauge('endpoints_ejected', 'Endpoints that a monitor took out.', ['service'])
-  const out = gauge('endpoints_out', 'Endpoints that are out, by the first reason of each.', ['service', 'reason'])
-  const held = gauge('endpoints_held', 'Endpoints that are kept although the source does not list them any more.', ['service'])
-  const panic = gauge('cluster_panic', '1 while all endpoints are used because too few are well, else 0.', ['service'])
-  const stale = gauge('discovery_stale_seconds', 'For how long the source of the list has been away, or 0.', ['service'])
+  const instances = gauge('instances', 'Instances in the last known list, by reported health.', ['service', 'health'])
+  const eligible = gauge('endpoints_eligible', 'Endpoints that can receive traffic.', ['service'])
+  const ejected = gauge('endpoints_ejected', 'Endpoints that are ejected by a monitor.', ['service'])
+  const out = gauge('endpoints_out', 'Endpoints without traffic, by the first reason that applies.', ['service', 'reason'])
+  const held = gauge('endpoints_held', 'Endpoints kept although the source no longer lists them.', ['service'])
+  const panic = gauge(
+    'cluster_panic',
+    '1 while the cluster is in panic (too few healthy endpoints, so all are used), otherwise 0.',
+    ['service'],
+  )
+  const stale = gauge('discovery_stale_seconds', 'Seconds since the source of the instance list became unreachable, or 0.', [
+    'service',
+  ])
 
   return ({ service, instances: counts, ...cluster }: ClusterStateReport) => {
     for (const [health, count] of Object.entries(counts)) instances.raise([service, health], count)
@@ -120,11 +129,29 @@ function measureClusters(gauge: CreateGauge): (state: ClusterStateReport) => voi
 }
 
 function measureConfigurations(gauge: CreateGauge): (state: ConfigStateReport) => void {
-  const versions = gauge('config_version', 'The version that counts: 1 at the start, one more with every change.', ['config'])
-  const updated = gauge('config_last_update_timestamp_seconds', 'When the version was taken over, in Unix time.', ['config'])
-  const staleSources = gauge('config_stale_sources', 'Sources that are away: what they had counts on.', ['config'])
-  const refusedSources = gauge('config_refused_sources', 'Sources whose newest content was refused.', ['config'])
-  const degraded = gauge('config_degraded_seconds', 'For how long a source has been away or refused, or 0.', ['config'])
+  const versions = gauge('config_version', 'Version of the configuration in effect: 1 at the start, plus 1 with every change.', [
+    'config',
+  ])
+  const updated = gauge(
+    'config_last_update_timestamp_seconds',
+    'Unix time at which the current configuration version took effect.',
+    ['config'],
+  )
+  const staleSources = gauge(
+    'config_stale_sources',
+    'Number of unreachable configuration sources; their last values stay in effect.',
+    ['config'],
+  )
+  const refusedSources = gauge(
+    'config_refused_sources',
+    'Number of configuration sources whose latest content was rejected; the values before stay in effect.',
+    ['config'],
+  )
+  const degraded = gauge(
+    'config_degraded_seconds',
+    'Seconds since a configuration source became unreachable or was rejected, or 0.',
+    ['config'],
+  )
 
   return ({ config, ...state }: ConfigStateReport) => {
     versions.raise([config], state.version)

@@ -10,10 +10,10 @@ export interface SystemCollectorOptions {
   readonly intervalMs?: number
 }
 
-/** Interval at which the event loop is looked at, in milliseconds: Node's default. */
+/** Sampling interval of the event loop delay, in milliseconds: Node's default. */
 const resolutionMs = 10
 
-/** CPU time and memory of the process and of its host, and how late the event loop runs. */
+/** Measures CPU time and memory of the process and its host, and the event loop delay. */
 export function createSystemCollector(options: SystemCollectorOptions = {}): Collector {
   checkKnownKeys('', options, ['intervalMs'])
   const intervalMs = checkDuration('intervalMs', options.intervalMs ?? 10_000, 1)
@@ -28,10 +28,10 @@ export function createSystemCollector(options: SystemCollectorOptions = {}): Col
       measureHost(metrics)
       const seconds = metrics.gauge({
         name: 'process_event_loop_delay_seconds',
-        help: 'How late the event loop ran since the last run of the collector.',
+        help: 'Event loop delay since the previous run of the collector.',
         labelNames: ['statistic'],
       })
-      // A reset also drops the tick that follows it, so an empty histogram is left alone.
+      // A reset also drops the next tick, so an empty histogram is not reset.
       if (delay.count > 0) {
         seconds.set({ statistic: 'mean' }, lateness(delay.mean))
         seconds.set({ statistic: 'p99' }, lateness(delay.percentile(99)))
@@ -43,7 +43,7 @@ export function createSystemCollector(options: SystemCollectorOptions = {}): Col
       metrics
         .gauge({
           name: 'process_event_loop_utilization_ratio',
-          help: 'Share of the time since the last run that the event loop was busy.',
+          help: 'Share of the time since the previous run in which the event loop was busy, 0 to 1.',
         })
         .set(performance.eventLoopUtilization(utilization, before).utilization)
     },
@@ -51,7 +51,7 @@ export function createSystemCollector(options: SystemCollectorOptions = {}): Col
   }
 }
 
-/** What is recorded is the time between two ticks in nanoseconds, the interval of the ticks included. */
+/** The recorded value is the time between two ticks in nanoseconds, including the tick interval. */
 function lateness(recordedNs: number): number {
   return Math.max(0, recordedNs / 1e9 - resolutionMs / 1_000)
 }
@@ -60,7 +60,7 @@ function measureProcess(metrics: MetricSet): void {
   const { user, system } = process.cpuUsage()
   const cpu = metrics.counter({
     name: 'process_cpu_seconds_total',
-    help: 'CPU time of the process.',
+    help: 'CPU time of the process, in seconds.',
     labelNames: ['mode'],
   })
   cpu.reset()
@@ -69,7 +69,7 @@ function measureProcess(metrics: MetricSet): void {
   const { rss, heapTotal, heapUsed, external } = process.memoryUsage()
   const memory = metrics.gauge({
     name: 'process_memory_bytes',
-    help: 'Memory of the process.',
+    help: 'Memory of the process, in bytes.',
     labelNames: ['area'],
   })
   memory.set({ area: 'resident' }, rss)
@@ -77,14 +77,14 @@ function measureProcess(metrics: MetricSet): void {
   memory.set({ area: 'heap_used' }, heapUsed)
   memory.set({ area: 'external' }, external)
   metrics
-    .gauge({ name: 'process_start_time_seconds', help: 'When the process started, in Unix time.' })
+    .gauge({ name: 'process_start_time_seconds', help: 'Unix time at which the process started.' })
     .set(performance.timeOrigin / 1_000)
 }
 
 function measureHost(metrics: MetricSet): void {
   const cpu = metrics.counter({
     name: 'host_cpu_seconds_total',
-    help: 'CPU time of the host, of all its processors.',
+    help: 'CPU time of the host, summed over all processors.',
     labelNames: ['mode'],
   })
   cpu.reset()
@@ -93,10 +93,10 @@ function measureHost(metrics: MetricSet): void {
   }
   const memory = metrics.gauge({
     name: 'host_memory_bytes',
-    help: 'Memory of the host; free is what processes can still get.',
+    help: 'Memory of the host, in bytes; free is the memory that processes can still allocate.',
     labelNames: ['area'],
   })
   memory.set({ area: 'total' }, totalmem())
   memory.set({ area: 'free' }, freemem())
-  metrics.gauge({ name: 'host_load1', help: 'Load average of the host over a minute; 0 on Windows.' }).set(loadavg()[0] ?? 0)
+  metrics.gauge({ name: 'host_load1', help: 'Load average of the host over one minute; 0 on Windows.' }).set(loadavg()[0] ?? 0)
 }

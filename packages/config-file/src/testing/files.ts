@@ -6,17 +6,17 @@ import { probeWatch, type WatchProbe } from '@sd/testing'
 import { onTestFinished } from 'vitest'
 import { createFileConfigSource, type FileConfigSourceOptions } from '../index.ts'
 
-/** Longest time that a change takes to be seen on a busy machine, in milliseconds. */
+/** Maximum time until a change is seen on a busy machine, in milliseconds. */
 export const eventuallyMs = 20_000
 
-/** An empty folder that is gone after the test. */
+/** An empty folder that is removed after the test. */
 export async function makeFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'sd-config-file-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
   return folder
 }
 
-/** A source that is closed after the test. It settles fast, and polls too seldom to help. */
+/** A source that is closed after the test. It settles fast, and polls too rarely to matter. */
 export function openSource(options: FileConfigSourceOptions): WritableConfigSource {
   const source = createFileConfigSource({ settleMs: 20, pollIntervalMs: 600_000, ...options })
   onTestFinished(() => source.close())

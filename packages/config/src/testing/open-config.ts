@@ -9,7 +9,7 @@ import {
   type MemoryConfigSource,
 } from '../index.ts'
 
-/** A configuration that is closed after the test, and takes changes over at once. */
+/** A configuration that is closed after the test and applies changes at once. */
 export async function open<Schema extends StandardSchemaV1 = StandardSchemaV1>(
   options: ConfigOptions<Schema>,
 ): ReturnType<typeof createConfig<Schema>> {

@@ -8,9 +8,9 @@ const commentOrNothing = /[ \t]*(?:#[^\n]*)?(?:\n|$)/y
 const newlines = /\n/g
 
 /**
- * Reads a .env text as `parseEnv` of `node:util` does, whatever the runtime; `__` in names make objects, and names become lower case. Unlike
- * `parseEnv` it refuses what that leaves out or cuts off: lines that are not an assignment, repeated names, quotes without their end, text after
- * a quoted value, and a `#` without white space before it in a value without quotes.
+ * Parses a .env text like `parseEnv` of `node:util`, on every runtime. `__` in names creates objects, and names become lower
+ * case. Unlike `parseEnv` it rejects input that `parseEnv` drops or truncates: lines that are not an assignment, repeated names,
+ * unclosed quotes, text after a quoted value, and a `#` without white space before it in an unquoted value.
  *
  * @throws TextError with the place
  */
@@ -32,11 +32,11 @@ export function parseDotEnv(given: string, isRelaxed: boolean): TextTree {
     const quote = text[at]
     if (quote !== '"' && quote !== "'" && quote !== '`') return plainValue(match(toLineEnd)?.[0] ?? '', start)
     const end = text.indexOf(quote, at + 1)
-    if (end < 0) throw new TextError('has a quote without its end', start)
+    if (end < 0) throw new TextError('has an unclosed quote', start)
     const content = text.slice(at + 1, end)
     at = end + 1
     line += content.match(newlines)?.length ?? 0
-    if (!match(commentOrNothing)) throw new TextError('has text after a value in quotes', line)
+    if (!match(commentOrNothing)) throw new TextError('has text after a quoted value', line)
     return quote === '"' ? content.replaceAll('\\n', '\n') : content
   }
 
@@ -54,6 +54,6 @@ function plainValue(rest: string, line: number): string {
   const comment = rest.search(/#/)
   if (comment < 0) return rest.trim()
   if (comment > 0 && !/\s/.test(rest[comment - 1] as string))
-    throw new TextError('has a # in a value without quotes, which would be cut off there: quote the value', line)
+    throw new TextError('has a # in an unquoted value, which would truncate it: quote the value', line)
   return rest.slice(0, comment).trim()
 }

@@ -2,19 +2,19 @@ import { relaxed } from '../relaxed-key.ts'
 import { TextError } from './text-error.ts'
 import { type Container, createTextBuilder, maxDepth, maxValues, type TextTree } from './text-tree.ts'
 
-/** One value of a text of lines `name = value`. */
+/** One value of a text with lines `name = value`. */
 export interface FlatValue {
-  /** Its path; a number is an index of a list. */
+  /** Path of the value; a number is a list index. */
   readonly keys: readonly (string | number)[]
   /** The text of the value. */
   readonly value: string
-  /** Line of its name, from 1. */
+  /** Line of the name, from 1. */
   readonly line: number
 }
 
-/** Makes a tree of values by their paths. */
+/** Builds a tree from values and their paths. */
 export interface FlatNames {
-  /** Takes a value. @throws TextError for a name that contradicts those before it */
+  /** Adds a value. @throws TextError for a name that contradicts earlier ones */
   add(value: FlatValue): void
   /** The tree. @throws TextError for a list with gaps */
   finish(): TextTree
@@ -24,7 +24,7 @@ interface Branch {
   readonly line: number
   readonly isList: boolean
   readonly inner: Map<string, Branch | Leaf>
-  /** How its keys were spelled first. */
+  /** First spelling of each key. */
   readonly spelled: Map<string, string>
 }
 
@@ -34,9 +34,10 @@ interface Leaf {
 }
 
 /**
- * Begins without any name.
+ * Creates an empty tree.
  *
- * @param isRelaxed whether names that differ only in case, dashes and underscores are one name, see {@link relaxed}: the first spelling is kept
+ * @param isRelaxed whether names that differ only in case, dashes and underscores are one name, see {@link relaxed}; the first
+ * spelling is kept
  */
 export function createFlatNames(isRelaxed: boolean): FlatNames {
   const root = newBranch(0, false)
@@ -47,18 +48,18 @@ export function createFlatNames(isRelaxed: boolean): FlatNames {
   }
   function branchAt(parent: Branch, key: string, isList: boolean, line: number): Branch {
     const found = parent.inner.get(key)
-    if (found && !('inner' in found)) throw new TextError('has a name for a value that other names begin with', line)
+    if (found && !('inner' in found)) throw new TextError('has a name that is both a value and the start of other names', line)
     if (found) return found
     countOne(line)
     const branch = newBranch(line, isList)
     parent.inner.set(key, branch)
     return branch
   }
-  /** The key of a part of a name in its branch. */
+  /** The key of one part of a name in its branch. */
   function keyIn(branch: Branch, part: string | number, line: number): string {
     if (part === '') throw new TextError('has a name with an empty part', line)
     if (part === '__proto__') throw new TextError('has a key __proto__', line)
-    if ((typeof part === 'number') !== branch.isList) throw new TextError('has a list that has names as well', line)
+    if ((typeof part === 'number') !== branch.isList) throw new TextError('has a list that also has names', line)
     const key = isRelaxed && typeof part === 'string' ? relaxed(part) || part : String(part)
     if (!branch.spelled.has(key)) branch.spelled.set(key, String(part))
     return key
@@ -69,7 +70,7 @@ export function createFlatNames(isRelaxed: boolean): FlatNames {
     if (branch.isList) {
       for (let index = 0; index < branch.inner.size; index++) {
         const item = branch.inner.get(String(index))
-        if (!item) throw new TextError(`has a list without an item [${index}]`, branch.line)
+        if (!item) throw new TextError(`has a list without the item [${index}]`, branch.line)
         builder.add(container, '', 'inner' in item ? finishBranch(item, builder) : item.value, item.line)
       }
       return container
@@ -90,8 +91,8 @@ export function createFlatNames(isRelaxed: boolean): FlatNames {
       }
       const last = keyIn(branch, keys.at(-1) ?? '', line)
       const found = branch.inner.get(last)
-      if (found && 'inner' in found) throw new TextError('has a name for a value that other names begin with', line)
-      if (found) throw new TextError(`has a name twice, first in line ${found.line}`, line)
+      if (found && 'inner' in found) throw new TextError('has a name that is both a value and the start of other names', line)
+      if (found) throw new TextError(`has a name twice, first on line ${found.line}`, line)
       countOne(line)
       branch.inner.set(last, { line, value })
     },

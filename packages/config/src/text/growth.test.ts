@@ -5,7 +5,7 @@ import { parseText } from './parse.ts'
 const lines = (count: number, line: (index: number) => string): string =>
   Array.from({ length: count }, (_, index) => line(index)).join('\n')
 
-/** Texts of n values each, by what is many in them. */
+/** Texts with n values each, by the part that repeats. */
 const texts: Readonly<Record<string, readonly [ConfigFormat, (count: number) => string]>> = {
   'JSON keys': ['json', (n) => `{${lines(n, (i) => `"k${i}":1${i === n - 1 ? '' : ','}`)}}`],
   'JSON items': ['json', (n) => `{"a":[${'[],'.repeat(n)}0]}`],
@@ -38,8 +38,8 @@ function shortest(text: string, format: ConfigFormat): number {
   return shortestMs
 }
 
-// Eight times the text, in processor time of this process, which other processes don't add to: eight times as much if it grows linearly, 64 times
-// if quadratically. What is below the clock and the collector's noise is not compared.
+// Measures CPU time of this process, which other processes don't affect, for eight times the text: linear growth takes eight
+// times as long, quadratic growth 64 times. Times below the noise of clock and garbage collector are not compared.
 test.each(Object.entries(texts))('eight times the %s take about eight times as long', (_, [format, make]) => {
   const [small, large] = [make(6_000), make(48_000)]
   const [smallMs, largeMs] = [shortest(small, format), shortest(large, format)]

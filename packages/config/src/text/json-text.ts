@@ -10,8 +10,9 @@ const plainCharacters = /[^"\\\u0000-\u001f]*/y
 const escaped = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y
 
 /**
- * Reads a JSON text (RFC 8259) that has an object at its top. Unlike `JSON.parse` it tells the place of an error without quoting the text, and
- * refuses what `JSON.parse` drops or changes: repeated keys, integers that a number can't hold, numbers out of range.
+ * Parses a JSON text (RFC 8259) with an object at its top level. Unlike `JSON.parse` it reports the place of an error without
+ * quoting the text, and rejects input that `JSON.parse` drops or changes: repeated keys, integers that a number can't hold,
+ * numbers out of range.
  *
  * @throws TextError with the place
  */
@@ -20,7 +21,7 @@ export function parseJson(text: string): TextTree {
   return builder.finish(readJson(text, builder))
 }
 
-/** Reads any JSON value. @throws TextError with the place */
+/** Parses any JSON value. @throws TextError with the place */
 export function readJsonValue(text: string): unknown {
   return readJson(text, createTextBuilder())
 }

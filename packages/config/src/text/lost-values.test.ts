@@ -10,7 +10,7 @@ function parse(content: string, format: ConfigFormat, options: Partial<TextToPar
 
 type Cases = Readonly<Record<Exclude<ConfigFormat, 'text'>, string | undefined>>
 
-/** What is refused, by format: each text is wrong in its second line. `undefined` where the format has no such thing. */
+/** Rejected texts by format: each has the error on its second line. `undefined` if the format has no such case. */
 const refused: Readonly<Record<string, Cases>> = {
   'a repeated key': {
     json: '{"b":1,\n"b":2}',
@@ -238,11 +238,11 @@ test.each<[ConfigFormat, string, unknown]>([
   expect(parse(content, format).tree).toEqual(expected)
 })
 
-test('spellings are two names where nothing is relaxed', () => {
+test('different spellings are different names if nothing is relaxed', () => {
   expect(parse('poolSize=1\npool-size=2\n', 'properties', { isRelaxed: false }).tree).toEqual({ poolSize: '1', 'pool-size': '2' })
 })
 
-test('lines of values that were merged, and of lists', () => {
+test('lines of merged values and of lists', () => {
   const yaml = parse('base: &b\n  x: 1\np:\n  <<: *b\n  y: 2\n', 'yaml')
   expect(lineOfPath(yaml, 'yaml', ['p', 'x'])).toBe(4)
   expect(lineOfPath(yaml, 'yaml', ['p', 'y'])).toBe(5)
@@ -256,7 +256,7 @@ test('aliases are bounded, and every format has its case', () => {
   const base = `base: &b { ${Array.from({ length: 500 }, (_, index) => `k${index}: 1`).join(', ')} }`
   const merges = Array.from({ length: 600 }, (_, index) => `m${index}: { <<: *b }`).join('\n')
   expect(() => parse(`${base}\n${merges}\n`, 'yaml')).toThrow('has more than 250000 values')
-  expect(() => parse('a: &a { <<: *a }\n', 'yaml')).toThrow('has an alias within what it stands for')
+  expect(() => parse('a: &a { <<: *a }\n', 'yaml')).toThrow('has an alias that refers to itself')
   expect(Object.keys(refused['a repeated key'] ?? {}).sort()).toEqual(CONFIG_FORMATS.filter((format) => format !== 'text').sort())
 })
 
@@ -269,13 +269,13 @@ function thrownBy(run: () => unknown): unknown {
   return undefined
 }
 
-test.each(CONFIG_FORMATS)('text that no encoding can hold is refused in %s', (format) => {
+test.each(CONFIG_FORMATS)('text that no encoding can hold is rejected in %s', (format) => {
   const error = thrownBy(() => parse('a\ud800', format))
   expect(error).toBeInstanceOf(TextError)
   expect((error as Error).message).toContain('surrogate')
 })
 
-test('what only looks like such a number in TOML is kept', () => {
+test('similar TOML values that are not such numbers are kept', () => {
   const content = `1e-400 = "1e-400"\n[1e-500]\na = """\n1e-400"""\nb = 'x = 1e-400' # 1e-400\n`
   expect(parse(content, 'toml').tree).toEqual({ '1e-400': '1e-400', '1e-500': { a: '1e-400', b: 'x = 1e-400' } })
 })

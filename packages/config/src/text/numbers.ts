@@ -1,13 +1,13 @@
-/** Why an integer is refused: read as a number it would be another one. */
-export const unsafeInteger = 'has an integer that a number can not hold exactly: write it as a text in quotes'
-/** Why a number is refused. */
+/** Reason to reject an integer that would become another number. */
+export const unsafeInteger = 'has an integer that a number cannot hold exactly: write it as a string in quotes'
+/** Reason to reject an infinite number or NaN. */
 export const notFinite = 'has a number that is not finite'
-/** Why a number that is not zero is refused. */
-const underflow = 'has a number that is too small: it would be read as zero'
+/** Reason to reject a number other than zero that would become zero. */
+const underflow = 'has a number that is too small and would be read as zero'
 
 /**
- * Why a number that was read from a literal is not what was written; `undefined` if it is. A literal of digits alone is an integer, and must be
- * a safe one. A literal with a fraction or an exponent is read as the nearest number, as everywhere.
+ * Why a number differs from its literal; `undefined` if it does not. A literal of digits only is an integer and must be a safe
+ * one. A literal with a fraction or an exponent is rounded to the nearest number, as everywhere.
  */
 export function numberProblem(literal: string, value: number): string | undefined {
   if (!Number.isFinite(value)) return notFinite
@@ -16,10 +16,10 @@ export function numberProblem(literal: string, value: number): string | undefine
   return isInteger && !Number.isSafeInteger(value) ? unsafeInteger : undefined
 }
 
-/** Why a time is refused. */
-export const tooFine = 'has a time with parts of a millisecond, which would be cut off: write it as a text in quotes'
+/** Reason to reject a time with more than milliseconds. */
+export const tooFine = 'has a time with fractions of a millisecond, which would be truncated: write it as a string in quotes'
 
-/** Whether a literal of a time has more digits than the milliseconds of a `Date`, other than zeros. */
+/** Whether a time literal has nonzero digits beyond the milliseconds of a `Date`. */
 export function isFinerThanDates(literal: string): boolean {
   return /:\d{2}\.\d{3}\d*[1-9]/.test(literal)
 }

@@ -13,7 +13,7 @@ function textOf(content: string): TextToParse {
 const long = textOf(Array.from({ length: 10_000 }, (_, index) => `k${index}: v`).join('\n'))
 
 function startNothing(): Worker {
-  // It is there, and never says anything.
+  // It starts but never responds.
   return new Worker(
     'require("node:worker_threads").parentPort.once("message", () => { for (;;); }); require("node:worker_threads").parentPort.postMessage({})',
     {
@@ -23,7 +23,7 @@ function startNothing(): Worker {
 }
 
 describe('long texts', () => {
-  test('are read in one worker, short ones in place', async () => {
+  test('are parsed in one worker, short ones on the main thread', async () => {
     const start = vi.fn(() => new Worker(url))
     const pool = createParsePool(start)
     expect(await pool.parse(textOf('a: 1'), signal())).toMatchObject({ tree: { a: 1 } })
@@ -36,7 +36,7 @@ describe('long texts', () => {
     await start.mock.results[0]?.value.terminate()
   })
 
-  test('that can not be read are refused with their place', async () => {
+  test('that cannot be parsed are rejected with their place', async () => {
     const worker = new Worker(url)
     const failing = createParsePool(() => worker).parse(textOf(`${long.content}\nk1: again`), signal())
     await expect(failing).rejects.toBeInstanceOf(TextError)
@@ -44,7 +44,7 @@ describe('long texts', () => {
     await worker.terminate()
   })
 
-  test('that take too long end their worker, and the next gets another', async () => {
+  test('that take too long terminate their worker, and the next text starts another', async () => {
     const workers: Worker[] = []
     const pool = createParsePool(() => {
       workers.push(workers.length === 0 ? startNothing() : new Worker(url))
@@ -63,11 +63,11 @@ describe('long texts', () => {
     await workers[1]?.terminate()
   })
 
-  test('whose worker ends are refused', async () => {
+  test('whose worker exits are rejected', async () => {
     const worker = startNothing()
     const failing = createParsePool(() => worker).parse(long, signal())
     worker.once('message', () => setTimeout(() => void worker.terminate(), 20))
-    await expect(failing).rejects.toThrow('takes more memory than a text may take')
+    await expect(failing).rejects.toThrow('needs too much memory to parse')
   })
 
   test.each<[string, () => Worker]>([
@@ -85,7 +85,7 @@ describe('long texts', () => {
     expect(counted).toHaveBeenCalledOnce()
   })
 
-  test('are not read after an abort', async () => {
+  test('are not parsed after an abort', async () => {
     await expect(createParsePool(startNothing).parse(long, AbortSignal.abort(new Error('ended')))).rejects.toThrow('ended')
   })
 })

@@ -1,34 +1,34 @@
 import { Worker } from 'node:worker_threads'
 import { parseText, type TextToParse } from './parse.ts'
-import type { ParseAnswer } from './parse-worker.ts'
+import type { ParseResult } from './parse-worker.ts'
 import { TextError } from './text-error.ts'
 import type { TextTree } from './text-tree.ts'
 
-/** Texts from this length on, in characters, are read in a worker, so that the event loop goes on. */
+/** Texts of at least this length, in characters, are parsed in a worker, so that they don't block the event loop. */
 const workerCharacters = 65_536
-/** How long a worker without work is kept, in milliseconds. */
+/** Time after which an idle worker is terminated, in milliseconds. */
 const idleMs = 30_000
-/** How long a worker may take to start, in milliseconds. */
+/** Time limit for the start of a worker, in milliseconds. */
 const startMs = 5_000
 
 interface Job {
   readonly text: TextToParse
   readonly signal: AbortSignal
-  readonly resolve: (answer: ParseAnswer | undefined) => void
+  readonly resolve: (answer: ParseResult | undefined) => void
 }
 
-/** Reads texts, long ones one after the other in a worker. */
+/** Parses texts; long ones one after the other in a worker. */
 export interface ParsePool {
-  /** Reads a text. @throws TextError if it can't be read; the reason of the signal if that fires first: the worker is ended then */
+  /** Parses a text. @throws TextError if it can't be read; the reason of the signal if that aborts first, which terminates the worker */
   parse(text: TextToParse, signal: AbortSignal): Promise<TextTree>
 }
 
-/** Makes a pool of one worker, which starts with the first long text. @param startWorker throws where there are no workers */
+/** Creates a pool of one worker, which starts with the first long text. @param startWorker throws if workers are not available */
 export function createParsePool(startWorker: () => Worker = startParseWorker): ParsePool {
   const waiting: Job[] = []
   let worker: Promise<Worker | undefined> | undefined
   let isBusy = false
-  // Such as in a bundle, which has no file for the worker: texts are read in place from then on.
+  // For example in a bundle without the worker file: texts are then parsed on the main thread.
   let isImpossible = false
   let idle: ReturnType<typeof setTimeout> | undefined
 
@@ -69,7 +69,7 @@ export function createParsePool(startWorker: () => Worker = startParseWorker): P
     async parse(text, signal) {
       signal.throwIfAborted()
       if (text.format === 'text' || text.content.length < workerCharacters || isImpossible) return parseText(text)
-      const answer = await new Promise<ParseAnswer | undefined>((resolve) => {
+      const answer = await new Promise<ParseResult | undefined>((resolve) => {
         waiting.push({ text, signal, resolve })
         if (!isBusy) void work()
       })
@@ -81,7 +81,7 @@ export function createParsePool(startWorker: () => Worker = startParseWorker): P
   }
 }
 
-/** Starts a worker. @returns `undefined` if there can be none, such as in a bundle, which has no file for it */
+/** Starts a worker. @returns `undefined` if that is impossible, for example in a bundle without the worker file */
 function startSafely(startWorker: () => Worker): Promise<Worker | undefined> {
   return new Promise((resolve) => {
     let started: Worker
@@ -99,7 +99,7 @@ function startSafely(startWorker: () => Worker): Promise<Worker | undefined> {
     function settle(result: Worker | undefined): void {
       clearTimeout(timer)
       started.off('error', fail).off('exit', fail)
-      // The job under way handles its errors; without a job they concern nobody.
+      // The current job handles errors of the worker; without a job they have no effect.
       started.on('error', () => undefined)
       resolve(result)
     }
@@ -108,10 +108,10 @@ function startSafely(startWorker: () => Worker): Promise<Worker | undefined> {
   })
 }
 
-/** Lets a worker read one text, and settles the job with its answer. @param drop ends the worker, which then starts again for the next text */
+/** Lets a worker parse one text and settles the job with the result. @param drop terminates the worker; the next text starts a new one */
 function exchange(used: Worker, { text, signal, resolve }: Job, drop: (worker: Worker) => void): Promise<void> {
   return new Promise((done) => {
-    function settle(answer: ParseAnswer | undefined): void {
+    function settle(answer: ParseResult | undefined): void {
       signal.removeEventListener('abort', onAbort)
       used.off('message', settle).off('error', onEnd).off('exit', onEnd)
       used.unref()
@@ -120,7 +120,7 @@ function exchange(used: Worker, { text, signal, resolve }: Job, drop: (worker: W
     }
     function onEnd(): void {
       drop(used)
-      settle({ kind: 'refused', reason: 'takes more memory than a text may take', line: undefined, column: undefined })
+      settle({ kind: 'refused', reason: 'needs too much memory to parse', line: undefined, column: undefined })
     }
     function onAbort(): void {
       drop(used)
@@ -138,7 +138,7 @@ function exchange(used: Worker, { text, signal, resolve }: Job, drop: (worker: W
 function startParseWorker(): Worker {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
   const worker = new Worker(new URL(`./parse-worker.${extension}`, import.meta.url), {
-    // What the process was started with, such as a loader or an inspector, is not for a worker.
+    // Flags of the process, such as a loader or an inspector, must not apply to the worker.
     execArgv: [],
     env: {},
     resourceLimits: { maxOldGenerationSizeMb: 512 },

@@ -3,13 +3,13 @@ import { parseText, type TextToParse } from './parse.ts'
 import { TextError } from './text-error.ts'
 import type { TextTree } from './text-tree.ts'
 
-/** What the worker answers for one text. */
-export type ParseAnswer =
+/** Result of the worker for one text. */
+export type ParseResult =
   | { readonly kind: 'ready' }
   | { readonly kind: 'read'; readonly text: TextTree }
   | { readonly kind: 'refused'; readonly reason: string; readonly line: number | undefined; readonly column: number | undefined }
 
-function answer(text: TextToParse): ParseAnswer {
+function parse(text: TextToParse): ParseResult {
   try {
     return { kind: 'read', text: parseText(text) }
   } catch (error) {
@@ -18,5 +18,5 @@ function answer(text: TextToParse): ParseAnswer {
   }
 }
 
-parentPort?.on('message', (text: TextToParse) => parentPort?.postMessage(answer(text)))
-parentPort?.postMessage({ kind: 'ready' } satisfies ParseAnswer)
+parentPort?.on('message', (text: TextToParse) => parentPort?.postMessage(parse(text)))
+parentPort?.postMessage({ kind: 'ready' } satisfies ParseResult)

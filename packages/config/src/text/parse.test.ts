@@ -61,7 +61,7 @@ describe('formats', () => {
   })
 })
 
-describe('what can not be read', () => {
+describe('a text that cannot be read', () => {
   test.each<[ConfigFormat, string, number | undefined, string]>([
     ['json', '{\n"a": s3cret}', 2, 'is not valid JSON'],
     ['json', '{"a": 1', 1, 'is not valid JSON: unexpected end'],
@@ -82,8 +82,8 @@ describe('what can not be read', () => {
     ['toml', 'a = 1\nb = s3cret', 2, 'is not valid TOML: invalid value'],
     ['toml', '[x]\n__proto__ = 1', 2, 'has a key __proto__'],
     ['toml', 'a = 99999999999999999999', 1, 'is not valid TOML: integer value cannot be represented losslessly'],
-    ['properties', 'a=1\na.b=s3cret', 2, 'has a name for a value that other names begin with'],
-    ['properties', 'a.b=1\na=s3cret', 2, 'has a name for a value that other names begin with'],
+    ['properties', 'a=1\na.b=s3cret', 2, 'has a name that is both a value and the start of other names'],
+    ['properties', 'a.b=1\na=s3cret', 2, 'has a name that is both a value and the start of other names'],
     ['properties', '.a=s3cret', 1, 'has a name with an empty part'],
     ['properties', 'x.__proto__.y=s3cret', 1, 'has a key __proto__'],
     ['env', 'A__=s3cret', 1, 'has a name with an empty part'],
@@ -145,7 +145,7 @@ describe('any text is a value or a TextError, and no prototype is reached', () =
     )
   })
 
-  test('nested ever deeper', () => {
+  test('with increasing nesting depth', () => {
     for (const format of CONFIG_FORMATS) {
       for (const open of ['[', '{"a":', '{a: ', '- ', 'a = [', 'a = {a = ', 'a.', 'a__', '{']) {
         for (const depth of [60, 1_000, 20_000]) {

@@ -8,24 +8,24 @@ import { illFormed, lineAt, type TextTree } from './text-tree.ts'
 import { parseToml } from './toml-text.ts'
 import { parseYaml } from './yaml-text.ts'
 
-/** A text to read. Can be sent to another thread. */
+/** A text to parse. Can be sent to another thread. */
 export interface TextToParse {
   /** The text. */
   readonly content: string
-  /** How it is read. */
+  /** Format of the text. */
   readonly format: ConfigFormat
-  /** Key of its entry, which is the path of a text of format `text`. */
+  /** Key of the entry; the path of the value for format `text`. */
   readonly key: string
-  /** Whether names that differ only in case, dashes and underscores are one, in texts without types. */
+  /** Whether names in untyped texts that differ only in case, dashes and underscores are the same. */
   readonly isRelaxed: boolean
-  /** Whether a text of format `text` and a single line keeps the newline at its end. */
+  /** Whether a single-line text of format `text` keeps its trailing newline. */
   readonly keepNewline: boolean
 }
 
-/** Longest text, in characters. */
+/** Maximum length of a text, in characters. */
 const maxCharacters = 4_194_304
 
-/** Formats whose values are texts whatever they mean. */
+/** Formats without types: all values are strings. */
 const untyped: ReadonlySet<ConfigFormat> = new Set(['text', 'properties', 'env'])
 
 const parsers: Readonly<Record<Exclude<ConfigFormat, 'text'>, (content: string, isRelaxed: boolean) => TextTree>> = {
@@ -36,12 +36,12 @@ const parsers: Readonly<Record<Exclude<ConfigFormat, 'text'>, (content: string, 
   env: parseDotEnv,
 }
 
-/** Whether the values of a format are texts whatever they mean, as in .properties. */
+/** Whether a format has no types, so that all values are strings, as in .properties. */
 export function isUntyped(format: ConfigFormat): boolean {
   return untyped.has(format)
 }
 
-/** Reads the text of an entry. @throws TextError if it can't be read: whatever its bytes are, nothing else is thrown */
+/** Parses the text of an entry. @throws TextError if it can't be read; never another error, for any input */
 export function parseText(text: TextToParse): TextTree {
   const { content, format, key, isRelaxed, keepNewline } = text
   if (content.length > maxCharacters) throw new TextError(`has more than ${maxCharacters} characters`)
@@ -55,18 +55,18 @@ export function parseText(text: TextToParse): TextTree {
     return parsers[format](content.replace(/^\uFEFF/, ''), isRelaxed)
   } catch (error) {
     if (error instanceof TextError) throw error
-    // RangeError is what parsers end with on a text that is nested too deeply for them.
+    // Parsers throw a RangeError for a text that is nested too deeply.
     throw new TextError(error instanceof RangeError ? 'is nested too deeply' : "can't be read")
   }
 }
 
-/** The line of what is at a path of a text, from 1, where the format tells it. */
+/** The line of the value at a path of a text, from 1, if the format has lines. */
 export function lineOfPath(text: TextTree, format: ConfigFormat, keys: readonly string[]): number | undefined {
-  // By then the keys of texts without types may have the spelling of another layer.
+  // At this point keys of untyped texts may have adopted the spelling of another layer.
   return lineAt(text, keys, isUntyped(format))
 }
 
-/** A text of one line without the newline after it, which belongs to the file: editors and `echo` write it. */
+/** Removes the trailing newline of a single-line text, which editors and `echo` add. */
 function withoutNewline(content: string): string {
   const line = content.replace(/\r?\n$/, '')
   return /[\r\n]/.test(line) ? content : line

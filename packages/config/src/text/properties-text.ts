@@ -5,9 +5,9 @@ import type { TextTree } from './text-tree.ts'
 const escapes: Readonly<Record<string, string>> = { t: '\t', n: '\n', r: '\r', f: '\f' }
 
 /**
- * Reads a Java .properties text, by the rules of `java.util.Properties.load`. Dots in names make objects, and as in Spring Boot `[0]` in a name is
- * an index of a list and `[any.text]` one key. Unlike Java it refuses what Java drops in silence: repeated names, and a backslash before a letter
- * or digit that is not an escape.
+ * Parses a Java .properties text by the rules of `java.util.Properties.load`. Dots in names create objects. As in Spring Boot,
+ * `[0]` in a name is a list index and `[any.text]` is one key. Unlike Java it rejects input that Java silently drops: repeated
+ * names, and a backslash before a letter or digit that is not an escape.
  *
  * @throws TextError with the place
  */
@@ -29,7 +29,7 @@ interface LogicalLine {
   readonly line: number
 }
 
-/** Lines without comments and blank ones, each joined with those that continue it. */
+/** Logical lines without comments and blank lines, each joined with its continuation lines. */
 function* logicalLines(text: string): Generator<LogicalLine> {
   let parts: string[] = []
   let start = 0
@@ -47,7 +47,7 @@ function* logicalLines(text: string): Generator<LogicalLine> {
     parts.push(isContinued ? content.slice(0, -1) : content)
     if (!isContinued) yield { content: parts.join(''), line: start }
   }
-  if (isContinued) throw new TextError('ends with a backslash: a line is missing', number)
+  if (isContinued) throw new TextError('ends with a backslash: the continuation line is missing', number)
 }
 
 function endsWithBackslash(line: string): boolean {
@@ -56,7 +56,7 @@ function endsWithBackslash(line: string): boolean {
   return count % 2 === 1
 }
 
-/** Where the name of a line ends: before the first `=`, `:` or white space that has no backslash. */
+/** End of the name of a line: before the first `=`, `:` or white space without a backslash. */
 function nameEnd(content: string): number {
   const end = /[=: \t\f\\]/g
   for (;;) {
@@ -74,7 +74,7 @@ function decode(text: string, line: number): string {
     if (found === 'u') throw new TextError('has a \\u without four hexadecimal digits', line)
     const known = escapes[found]
     if (known === undefined && /[A-Za-z0-9]/.test(found))
-      throw new TextError('has a backslash before a character that is not an escape: write \\\\', line)
+      throw new TextError('has an unknown escape: write a backslash as \\\\', line)
     return known ?? found
   })
 }
@@ -88,12 +88,12 @@ function splitName(name: string, line: number): readonly (string | number)[] {
     const [found, text, bracket, dot] = /^(?:([^.[\]]+)|\[([^[\]]+)\])(\.?)/.exec(rest) ?? []
     const next = found === undefined ? '' : rest.slice(found.length)
     const isEnd = next === ''
-    // Only a bracket follows without a dot, and something must follow one.
+    // Only a bracket can follow without a dot, and a dot must not be the end.
     if (found === undefined || (dot === '.' ? isEnd || next.startsWith('[') : !isEnd && !next.startsWith('[')))
-      throw new TextError('has a name with brackets that are not those of an index or a key', line)
+      throw new TextError('has a name with malformed brackets', line)
     keys.push(text ?? (/^\d{1,9}$/.test(bracket ?? '') ? Number(bracket) : (bracket ?? '')))
     rest = next
   }
-  if (typeof keys[0] === 'number') throw new TextError('has a name that begins with an index', line)
+  if (typeof keys[0] === 'number') throw new TextError('has a name that starts with an index', line)
   return keys
 }

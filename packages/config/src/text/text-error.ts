@@ -1,8 +1,8 @@
-/** Why a text can't be read, and where. Its message never quotes the text, which may be secret. */
+/** A text that can't be read, with the place. The message never quotes the text, which may be secret. */
 export class TextError extends Error {
-  /** Line, from 1, if it is known. */
+  /** Line, from 1, if known. */
   readonly line: number | undefined
-  /** Column, from 1, if it is known. */
+  /** Column, from 1, if known. */
   readonly column: number | undefined
 
   constructor(reason: string, line?: number | undefined, column?: number | undefined) {
@@ -13,8 +13,8 @@ export class TextError extends Error {
 }
 
 /**
- * Refuses a carriage return without a newline after it, as old Macs wrote them: where it does not end a line, what follows it would be lost in a
- * comment or a value.
+ * Rejects a carriage return without a newline, as in files of old Macs. Parsers don't treat it as the end of a line, so the
+ * text after it would become part of a comment or value.
  *
  * @throws TextError with the place
  */

@@ -2,36 +2,36 @@ import { type ConfigTree, isTree } from '../config-tree.ts'
 import { relaxed } from '../relaxed-key.ts'
 import { TextError } from './text-error.ts'
 
-/** Deepest nesting of a text. */
+/** Maximum nesting depth of a text. */
 export const maxDepth = 64
-/** Most values of one text, objects and lists included, and those that YAML aliases repeat. */
+/** Maximum number of values in one text, including objects, lists and values repeated by YAML aliases. */
 export const maxValues = 250_000
 
-/** Why a text is refused that no encoding can hold: it would become another one wherever it goes. */
+/** Reason to reject a text that can't be encoded and would change when it is stored or sent. */
 export const illFormed = 'has half of a surrogate pair, which is not a character'
 
-/** A list or an object of a text. */
+/** A list or object of a text. */
 export type Container = ConfigTree | unknown[]
 
 /** The values of a text, and their lines. Can be sent to another thread. */
 export interface TextTree {
-  /** Its values. */
+  /** The values. */
   readonly tree: ConfigTree
-  /** Line of every value below the top, from 1, in the order in which a walk over the tree meets them; 0 where it is not known. */
+  /** Line of every value below the top level, from 1, in depth-first order; 0 if unknown. */
   readonly lines: Uint32Array
 }
 
-/** Collects the values of a text one by one, so that limits are checked before memory is spent. */
+/** Collects the values of a text one by one, so that limits are checked before memory is used. */
 export interface TextBuilder {
-  /** Puts a value into a list or an object. @throws TextError for a repeated key, a key `__proto__`, and one value too many */
+  /** Adds a value to a list or object. @throws TextError for a repeated key, a key `__proto__` or too many values */
   add(container: Container, key: string, value: unknown, line: number | undefined): void
-  /** Checks how deep a container would be. @throws TextError */
+  /** Checks the depth of a container. @throws TextError */
   checkDepth(depth: number, line: number | undefined): void
-  /** What was collected. @throws TextError if the top is not an object */
+  /** Returns the collected values. @throws TextError if the top level is not an object */
   finish(root: unknown): TextTree
 }
 
-/** Begins without any value. */
+/** Creates an empty builder. */
 export function createTextBuilder(): TextBuilder {
   const linesOf = new Map<unknown, Map<string, number> | number[]>()
   let count = 0
@@ -78,7 +78,7 @@ export function createTextBuilder(): TextBuilder {
   }
 }
 
-/** The line of the value at a path. @param isRelaxed whether the path may have another spelling, see {@link relaxed} */
+/** The line of the value at a path. @param isRelaxed whether the path can have another spelling, see {@link relaxed} */
 export function lineAt({ tree, lines }: TextTree, path: readonly string[], isRelaxed: boolean): number | undefined {
   const spell = isRelaxed ? relaxed : (key: string): string => key
   const wanted = path.map(spell)

@@ -3,7 +3,7 @@ import { isFinerThanDates, notFinite, numberProblem, tooFine } from './numbers.t
 import { TextError } from './text-error.ts'
 import { type Container, createTextBuilder, maxDepth, type TextTree } from './text-tree.ts'
 
-/** Reads TOML 1.0; dates become texts. @throws TextError with the place */
+/** Parses TOML 1.0; dates become strings. @throws TextError with the place */
 export function parseToml(text: string): TextTree {
   const root = parseText(text)
   checkLiterals(text)
@@ -31,17 +31,17 @@ function parseText(text: string): unknown {
     return parse(text)
   } catch (error) {
     if (!(error instanceof TomlError)) throw new TextError('is not valid TOML')
-    // What follows the first line of the message is the text itself.
+    // The message quotes the text after its first line.
     const reason = error.message.split('\n', 1)[0]?.replace('Invalid TOML document: ', '')
     throw new TextError(`is not valid TOML: ${reason}`, error.line, error.column)
   }
 }
 
-/** Texts, comments and headers, in which nothing is looked for; and what stands between them: keys and values. */
+/** Matches strings, comments and headers, which are skipped, and the keys and values between them. */
 const tokens =
   /"""(?:[^\\]|\\[\s\S])*?"{3,5}|'''[\s\S]*?'{3,5}|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|#[^\n]*|^[ \t]*\[[^\n]*|[^\s=,[\]{}"'#]+/gm
 
-/** Refuses numbers and times that would be read as others. The text is valid TOML. @throws TextError with the place */
+/** Rejects numbers and times that would change when read. The text is valid TOML. @throws TextError with the place */
 function checkLiterals(text: string): void {
   for (const { 0: token, index } of text.matchAll(tokens)) {
     if (!/^[+-]?\d/.test(token) || !/[.e]/i.test(token)) continue
@@ -54,7 +54,7 @@ function checkLiterals(text: string): void {
   }
 }
 
-/** Lines of the values of a TOML text, by path, from 1: of those in lines `key = value` under a `[table]` or `[[table]]`, without quotes. */
+/** Line of each value of a TOML text, by path, from 1. Covers unquoted `key = value` lines under a `[table]` or `[[table]]`. */
 function tomlLines(text: string): ReadonlyMap<string, number> {
   const lines = new Map<string, number>()
   const counts = new Map<string, number>()
@@ -72,7 +72,7 @@ function tomlLines(text: string): ReadonlyMap<string, number> {
     const key = header === undefined ? /^\s*([\w.-]+)\s*=/.exec(line)?.[1] : undefined
     if (header === undefined && key === undefined) continue
     const path = header === undefined ? `${table}${key}` : table.slice(0, -1)
-    // Names with dots make what they lie in as well.
+    // A dotted name also creates its parent objects.
     let end = path.length
     for (let depth = 0; depth < maxDepth && end > 0 && !lines.has(path.slice(0, end)); depth++) {
       lines.set(path.slice(0, end), number)

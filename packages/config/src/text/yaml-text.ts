@@ -4,19 +4,19 @@ import { isFinerThanDates, notFinite, numberProblem, tooFine, unsafeInteger } fr
 import { checkNewlines, TextError } from './text-error.ts'
 import { createTextBuilder, type TextTree } from './text-tree.ts'
 
-/** Most aliases that are followed, those within what aliases repeat included. */
+/** Maximum number of aliases that are followed, including aliases in repeated content. */
 const maxAliases = 1_000
 
 /**
- * Reads one YAML 1.2 document of the core schema, in which JSON is contained, with merge keys (`<<`, as YAML 1.1 and Spring, Ruby and Helm have
- * them): no tag makes anything but plain values, keys are unique, and aliases are bounded, so that a small text doesn't become a large one.
+ * Parses one YAML 1.2 document of the core schema, which includes JSON, with merge keys (`<<`, as in YAML 1.1, Spring, Ruby and
+ * Helm). Tags create only plain values, keys are unique, and aliases are bounded, so that a small text can't become a large one.
  *
  * @throws TextError with the place
  */
 export function parseYaml(text: string): TextTree {
   checkNewlines(text)
   const counter = new LineCounter()
-  // Unique keys are checked here: the library compares every key with every other one.
+  // Unique keys are checked here, because the library compares every key with every other one.
   const document = parseDocument(text, {
     lineCounter: counter,
     prettyErrors: false,
@@ -25,11 +25,11 @@ export function parseYaml(text: string): TextTree {
     uniqueKeys: false,
     intAsBigInt: true,
   })
-  // A tag that is not known is a warning only, and its value a text: the author means something else.
+  // An unknown tag is only a warning and its value a string, which is not what the author intended.
   const [problem] = [...document.errors, ...document.warnings]
   if (problem) {
     const { line, col } = counter.linePos(problem.pos[0])
-    // Its message may quote the text; the code does not.
+    // The message may quote the text; the code does not.
     throw new TextError(`is not valid YAML: ${problem.code.toLowerCase().replaceAll('_', ' ')}`, line, col)
   }
 
@@ -42,7 +42,7 @@ class YamlReader {
   readonly #builder = createTextBuilder()
   readonly #anchors = new Map<string, Node>()
   readonly #targets = new Map<unknown, Node>()
-  /** The nodes around the current one. */
+  /** The ancestors of the current node. */
   readonly #open = new Set<unknown>()
   #aliases = 0
 
@@ -63,14 +63,14 @@ class YamlReader {
     return range ? this.#counter.linePos(range[0]).line : undefined
   }
 
-  /** What an alias stands for. An alias means the last anchor of its name before it, so it is looked up when it is first met. */
+  /** The target of an alias. An alias refers to the last anchor of its name before it, so it is resolved when first visited. */
   #follow(node: unknown): unknown {
     if (!isAlias(node)) return node
     if (++this.#aliases > maxAliases) throw new TextError(`has more than ${maxAliases} aliases`, this.#lineOf(node))
     const target = this.#targets.get(node) ?? this.#anchors.get(node.source)
     if (!target) throw new TextError('has an alias without an anchor', this.#lineOf(node))
     this.#targets.set(node, target)
-    if (this.#open.has(target)) throw new TextError('has an alias within what it stands for', this.#lineOf(node))
+    if (this.#open.has(target)) throw new TextError('has an alias that refers to itself', this.#lineOf(node))
     return target
   }
 
@@ -111,7 +111,7 @@ class YamlReader {
 
   #fillMap(tree: ConfigTree, { items }: Pick<YAMLMap, 'items'>, depth: number, isCopy: boolean): ConfigTree {
     const merges = items.filter(({ key }) => isMergeKey(key))
-    // What is there already wins over what is merged, whichever stands first in the text.
+    // Own keys win over merged ones, regardless of their order in the text.
     const own = new Set(merges.length > 0 ? items.map(({ key }) => (isMergeKey(key) ? undefined : keyOf(key))) : [])
     if (merges[1]) throw new TextError('has a key twice', this.#lineOf(merges[1].key))
     for (const { key, value } of items) {
@@ -123,12 +123,12 @@ class YamlReader {
   }
 
   #merge(tree: ConfigTree, own: ReadonlySet<unknown>, value: unknown, depth: number, line: number | undefined): void {
-    // Anchors below it are those of this place.
+    // Anchors inside the merged value are defined at this place.
     this.#noteAll(value)
     const target = this.#follow(value)
     for (const item of isSeq(target) ? target.items : [target]) {
       const source = this.#follow(item)
-      if (!isMap(source)) throw new TextError('merges with << what is not an object', line)
+      if (!isMap(source)) throw new TextError('merges a value with << that is not an object', line)
       this.#builder.checkDepth(depth + this.#open.size, line)
       this.#open.add(source)
       const merged = this.#fillMap({}, source, depth, true)

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 
-/** What of the dashboard tests look at. */
+/** The parts of the dashboard that tests read. */
 interface Dashboard {
   readonly panels: readonly {
     readonly type: string
@@ -13,12 +13,12 @@ interface Dashboard {
 const text = readFileSync(new URL('../../dashboard.json', import.meta.url), 'utf8')
 const { panels, templating } = JSON.parse(text) as Dashboard
 
-/** Every expression of its panels. */
+/** All expressions of the panels. */
 export function readExpressions(): readonly string[] {
   return panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr))
 }
 
-/** The queries for the values of its variables. */
+/** The queries for the values of the variables. */
 export function readVariableQueries(): readonly string[] {
   return templating.list.flatMap(({ query }) => (typeof query === 'string' ? [] : [query.query]))
 }
