@@ -36,7 +36,7 @@ describe.runIf(consul)('with ACLs', { timeout: 60_000 }, () => {
     return (await server.call('PUT', '/v1/acl/token', { Policies: [{ Name }] })) as never
   }
 
-  test('the documented policies are enough to write and to follow', async () => {
+  test('the documented policies are sufficient to write and to follow', async () => {
     const writer = openWith((await createToken('key_prefix "app/" { policy = "write" }')).SecretID)
     const reader = openWith((await createToken('key_prefix "app/" { policy = "read" }')).SecretID)
     const probe = probeWatch((options) => reader.watch(options), limitMs)
@@ -53,7 +53,7 @@ describe.runIf(consul)('with ACLs', { timeout: 60_000 }, () => {
     await probe.stop()
   })
 
-  test('what may not be read is an error and no empty document, whether there is something or not', async () => {
+  test('a path without read permission is an error, not an empty document, whether it exists or not', async () => {
     const other = (await createToken('key_prefix "other/" { policy = "read" }')).SecretID
     for (const source of [openWith(undefined), openWith(other), openWith(other, { keys: ['a.yaml'] })]) {
       await expect(source.load()).rejects.toMatchObject({ code: 'SD_DENIED', retryable: false })
@@ -64,7 +64,7 @@ describe.runIf(consul)('with ACLs', { timeout: 60_000 }, () => {
     }
   })
 
-  test('permission on one key is enough for a source of that key or of what there is, and not for one of two', async () => {
+  test('permission on one key is sufficient for a source of that key or of all keys, but not of two keys', async () => {
     const token = (await createToken('key "app/one.yaml" { policy = "read" }')).SecretID
     await putAsAdmin('app/one.yaml')
     await putAsAdmin('app/two.yaml')
@@ -76,7 +76,7 @@ describe.runIf(consul)('with ACLs', { timeout: 60_000 }, () => {
     await server.call('DELETE', '/v1/kv/app/?recurse')
   })
 
-  test('a wrong token is refused, and no error shows it', async () => {
+  test('a wrong token is rejected, and no error shows it', async () => {
     const secret = '99999999-aaaa-bbbb-cccc-dddddddddddd'
     const source = openWith(secret)
     for (const call of [() => source.load(), () => source.put('a', '1'), () => source.delete('a')]) {
@@ -86,7 +86,7 @@ describe.runIf(consul)('with ACLs', { timeout: 60_000 }, () => {
     }
   })
 
-  test('a token that is rotated is asked for again, and the watch goes on', async () => {
+  test('a rotated token is requested again, and the watch continues', async () => {
     const rules = 'key_prefix "app/" { policy = "write" }'
     const [before, after] = [await createToken(rules), await createToken(rules)]
     let current = before.SecretID
@@ -117,7 +117,7 @@ describe.runIf(consul)('with TLS', { timeout: 60_000 }, () => {
   })
   afterAll(() => server.close())
 
-  test('an own authority and a client certificate are used', async () => {
+  test('a private CA and a client certificate are used', async () => {
     const { ca, client } = certificates
     const tls = { ca, ...client, serverName: 'consul.example' }
     const source = open({ servers: [`https://127.0.0.1:${server.port}`], tls })

@@ -33,7 +33,7 @@ describe.runIf(consul && toxiproxy)('config-consul', { timeout: 60_000 }, () => 
   }
   const put = (path: string, content: string): Promise<void> => putKey(server, path, content)
 
-  test('values and documents side by side, sorted, each in the format that its key tells', async () => {
+  test('mixed values and documents, sorted, each in the format of its key', async () => {
     const prefix = `test/${randomUUID()}`
     for (const key of ['orders.yaml', 'db/pool/size', 'app.JSON', 'db']) await put(`${prefix}/${key}`, key)
     const { entries } = await open({ prefix }).load()
@@ -46,7 +46,7 @@ describe.runIf(consul && toxiproxy)('config-consul', { timeout: 60_000 }, () => 
     expect(entries.every(({ revision }) => Number(revision) > 0)).toBe(true)
   })
 
-  test('a required place that does not exist is not an empty one, and is waited for', async () => {
+  test('a missing required path is not an empty configuration, and a watch waits for it', async () => {
     const prefix = `test/${randomUUID()}`
     expect((await open({ prefix }).load()).entries).toEqual([])
     const source = open({ prefix, required: true })
@@ -60,7 +60,7 @@ describe.runIf(consul && toxiproxy)('config-consul', { timeout: 60_000 }, () => 
     await probe.stop()
   })
 
-  test('bytes that are not UTF-8 are refused with their key, and what was there stays until they are mended', async () => {
+  test('bytes that are not UTF-8 are an error with their key, and the last values stay until they are corrected', async () => {
     const prefix = `test/${randomUUID()}`
     await put(`${prefix}/a`, '1')
     const source = open({ prefix })
@@ -79,7 +79,7 @@ describe.runIf(consul && toxiproxy)('config-consul', { timeout: 60_000 }, () => 
     await probe.stop()
   })
 
-  test('flags that another program set stay as they are', async () => {
+  test('flags set by another program are kept', async () => {
     const prefix = `test/${randomUUID()}`
     const url = `http://127.0.0.1:${server.port}/v1/kv/${prefix}/a`
     await fetch(`${url}?flags=42`, { method: 'PUT', body: '1' })
@@ -102,7 +102,7 @@ describe.runIf(consul && toxiproxy)('config-consul', { timeout: 60_000 }, () => 
     ])
   })
 
-  test('only the wanted keys, in their order, and no other is written', async () => {
+  test('only the configured keys, in their order, and no other can be written', async () => {
     const prefix = `test/${randomUUID()}`
     for (const key of ['a.yaml', 'b.yaml', 'c.yaml']) await put(`${prefix}/${key}`, key)
     const source = open({ prefix, keys: ['c.yaml', 'missing.yaml', 'a.yaml'] })
@@ -114,7 +114,7 @@ describe.runIf(consul && toxiproxy)('config-consul', { timeout: 60_000 }, () => 
     expect(textsOf(await open({ prefix, keys: ['b.yaml'] }).load())).toEqual([['b.yaml', 'b.yaml']])
   })
 
-  test('a prefix ends at its slash; folders and what else can be no key of an entry are left out', async () => {
+  test('a prefix ends at its slash; folders and invalid keys are ignored', async () => {
     const prefix = `test/${randomUUID()}`
     for (const key of ['2/a', '/', '/folder/', '//b', '/../c']) await put(prefix + key, '')
     const source = open({ prefix })
@@ -143,7 +143,7 @@ describe.runIf(consul && toxiproxy)('config-consul', { timeout: 60_000 }, () => 
     await probe.stop()
   })
 
-  test('a folder that is deleted as a whole is empty', async () => {
+  test('a folder that is deleted completely is empty', async () => {
     const prefix = `test/${randomUUID()}`
     const source = open({ prefix })
     for (const key of ['a', 'b/c']) await put(`${prefix}/${key}`, 'x')
@@ -154,7 +154,7 @@ describe.runIf(consul && toxiproxy)('config-consul', { timeout: 60_000 }, () => 
     await probe.stop()
   })
 
-  test('what the agent finds too large is refused', async () => {
+  test('a text that the agent rejects as too large is an error', async () => {
     const other = await startConsul(consul as NonNullable<typeof consul>, {
       config: { limits: { kv_max_value_size: 1_000, txn_max_req_len: 1_000 } },
     })
@@ -166,7 +166,7 @@ describe.runIf(consul && toxiproxy)('config-consul', { timeout: 60_000 }, () => 
     await other.close()
   })
 
-  test('an agent that is away is passed over, and a write whose answer is lost is no conflict with itself', async () => {
+  test('an unreachable agent is skipped, and a write without a response does not conflict with itself', async () => {
     const link = await proxy.link(server.port)
     const prefix = `test/${randomUUID()}`
     const source = open({ prefix, servers: [`127.0.0.1:${link.port}`, `127.0.0.1:${server.port}`] })
@@ -185,7 +185,7 @@ describe.runIf(consul && toxiproxy)('config-consul', { timeout: 60_000 }, () => 
     await later.close()
   })
 
-  test('what somebody else replaces at once has a revision with which nothing can be written', async () => {
+  test('a text that is replaced at once has a revision with which no write succeeds', async () => {
     const prefix = `test/${randomUUID()}`
     const source = open({ prefix })
     const stop = new AbortController()

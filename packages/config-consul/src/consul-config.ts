@@ -13,13 +13,13 @@ import { type ConsulConfigSourceOptions, resolveConsulConfigSourceOptions } from
 
 const capabilities = { watch: 'push', write: true, compareAndSet: true, annotations: false } as const
 
-/** Longest value that Consul takes, unless its `kv_max_value_size` says otherwise. */
+/** Maximum size of a value in Consul, unless `kv_max_value_size` is set, in bytes. */
 const maxBytes = 524_288
 
 /**
- * Configuration in Consul's KV store: every key below a prefix is an entry, whose revision is the key's modify index.
+ * Creates a source on Consul's KV store. Every key below the prefix is an entry; its revision is the modify index of the key.
  *
- * @throws SdError `SD_INVALID` that names the option
+ * @throws SdError `SD_INVALID` naming the option
  */
 export function createConsulConfigSource(options: ConsulConfigSourceOptions = {}): WritableConfigSource {
   const settings = resolveConsulConfigSourceOptions(options)
@@ -27,7 +27,7 @@ export function createConsulConfigSource(options: ConsulConfigSourceOptions = {}
   const connection = createConsulConnection(settings)
   const folder = createKvFolder(connection, settings)
 
-  /** Consul leaves out what the token may not read, instead of refusing: that something is missing is believed only of what may be read. */
+  /** Consul omits keys that the token can't read instead of rejecting the request, so the token must be able to read missing keys. */
   async function checkReadable(values: ReadonlyMap<string, KeyValue>, signal: AbortSignal): Promise<void> {
     const doubtful = keys?.filter((key) => !values.has(key)) ?? (values.size === 0 ? [''] : [])
     await Promise.all(doubtful.map((key) => folder.get(key, signal)))

@@ -4,33 +4,33 @@ import { type ConsulConnection, type Found, type Query, queryOnce } from '@sd/co
 import { SdError } from '@sd/core'
 import type { ResolvedConsulConfigSourceOptions } from './options.ts'
 
-/** What a key has. */
+/** Value of a key. */
 export interface KeyValue {
   /** The text. */
   readonly content: string
-  /** Whether the value is UTF-8; else characters of `content` are not what was written. */
+  /** Whether the value is UTF-8. Otherwise `content` differs from the written bytes. */
   readonly isText: boolean
-  /** The key's modify index. */
+  /** Modify index of the key. */
   readonly revision: string
-  /** A number that other programs keep beside the text; writing leaves it as it is. */
+  /** A number that other programs store with the text; a write keeps it. */
   readonly flags: number
 }
 
-/** The keys of the KV store below a prefix, without its name. */
+/** The keys of the KV store below a prefix; keys are relative to the prefix. */
 export interface KvFolder {
-  /** Asks for all of them. */
+  /** Query for all keys. */
   readonly query: Query
-  /** Reads the answer to that. */
+  /** Decodes the response to `query`. */
   read(found: Found): ReadonlyMap<string, KeyValue>
-  /** Asks for one. @throws SdError `SD_DENIED` if it may not be read, whether it is there or not */
+  /** Reads one key. @throws SdError `SD_DENIED` if the token can't read it, whether it exists or not */
   get(key: string, signal: AbortSignal): Promise<KeyValue | undefined>
-  /** Writes one. @throws SdError `SD_CONFLICT` */
+  /** Writes one key. @throws SdError `SD_CONFLICT` */
   put(content: string, write: ConfigWrite): Promise<KeyValue>
-  /** Deletes one. @throws SdError `SD_CONFLICT` */
+  /** Deletes one key. @throws SdError `SD_CONFLICT` */
   remove(write: ConfigWrite): Promise<void>
 }
 
-/** A key as Consul lists it, as far as it is read here. */
+/** The fields of a key in Consul's response that are used here. */
 interface Entry {
   readonly Key: string
   readonly Value: Buffer | null
@@ -38,16 +38,16 @@ interface Entry {
   readonly Flags?: number
 }
 
-/** The revision of what somebody else has replaced already: no key has it. */
+/** Revision of a text that another writer has already replaced: no key has it. */
 const replaced = '0'
 
-/** Reads and writes through a connection, which sends again what got no answer: what is refused then may be what was done the first time. */
+/** Reads and writes through a connection that repeats requests without a response: a conflict can then be caused by the first attempt. */
 export function createKvFolder(connection: ConsulConnection, settings: ResolvedConsulConfigSourceOptions): KvFolder {
   const { datacenter, name } = settings
   const folder = `${settings.prefix}/`
   const dc = datacenter === undefined ? {} : { dc: datacenter }
 
-  /** Consul's index for `ifRevision`; 0: there must be no key. */
+  /** Consul's index for `ifRevision`; 0 means that the key must not exist. */
   function indexOf({ key, ifRevision }: ConfigWrite): number | undefined {
     if (ifRevision === undefined) return undefined
     if (ifRevision === null) return 0
@@ -61,7 +61,7 @@ export function createKvFolder(connection: ConsulConnection, settings: ResolvedC
     return body === undefined ? undefined : toKeyValue(body as Entry)
   }
 
-  /** Who may write and not read has no flags to keep. */
+  /** A token that can write but not read has no flags to keep. */
   async function flagsOf(key: string, signal: AbortSignal): Promise<number> {
     try {
       return (await get(key, signal))?.flags ?? 0
@@ -75,7 +75,7 @@ export function createKvFolder(connection: ConsulConnection, settings: ResolvedC
     query: ({ client }, call) => client.kv.get({ ...call, ...dc, key: folder, recurse: true, buffer: true }),
 
     read({ body = [] }) {
-      if (!Array.isArray(body)) throw new SdError('SD_MALFORMED', `The list of ${folder} is no array`)
+      if (!Array.isArray(body)) throw new SdError('SD_MALFORMED', `Expected an array of the keys below ${folder}`)
       return new Map((body as readonly Entry[]).map((entry) => [entry.Key.slice(folder.length), toKeyValue(entry)]))
     },
 
@@ -84,18 +84,18 @@ export function createKvFolder(connection: ConsulConnection, settings: ResolvedC
     async put(content, write) {
       const { key, signal } = write
       const index = indexOf(write)
-      // Consul takes a write without flags for one that sets them to 0.
+      // A write without flags would set them to 0.
       const flags = index === 0 ? 0 : await flagsOf(key, signal)
       const query = { ...dc, ...(index !== undefined && { cas: String(index) }), ...(flags !== 0 && { flags: String(flags) }) }
       const body = Buffer.from(content)
       let attempts = 0
-      const answer = await connection.run(({ client, headers, options: { ctx } }) => {
+      const response = await connection.run(({ client, headers, options: { ctx } }) => {
         attempts++
         return client._put({ path: '/kv/{key}', params: { key: folder + key }, query, body, headers, ctx })
       }, signal)
-      const isWritten = answer.body === true
+      const isWritten = response.body === true
       if (!isWritten && attempts === 1) throw conflictError(name, key)
-      // Consul does not say with which index it has written.
+      // Consul does not return the index of the write.
       const found = await get(key, signal)
       if (found?.content === content) return found
       if (!isWritten) throw conflictError(name, key)
@@ -104,7 +104,7 @@ export function createKvFolder(connection: ConsulConnection, settings: ResolvedC
 
     async remove(write) {
       const { key, signal } = write
-      // Consul's own delete with an index takes a key that is not there for the wanted one.
+      // Consul's delete with an index also succeeds if the key does not exist.
       const body = [...checksOf(folder + key, indexOf(write)), { KV: { Verb: 'delete', Key: folder + key } }]
       let attempts = 0
       try {

@@ -10,9 +10,9 @@ import { checkKnownKeys, checkName, checkObject } from '@sd/core'
 
 /** Options of `createConsulConfigSource`. */
 export interface ConsulConfigSourceOptions extends ConsulConnectionOptions, ConfigSelectionOptions {
-  /** Path that all keys begin with; the key of an entry is what follows `<prefix>/`. @default 'sd/config' */
+  /** Path of the configuration; the key of an entry is the rest of its path after `<prefix>/`. @default 'sd/config' */
   readonly prefix?: string
-  /** Name for messages, logs and metrics. @default 'config-consul' */
+  /** Name in messages, logs and metrics. @default 'config-consul' */
   readonly name?: string
 }
 
@@ -21,7 +21,7 @@ export interface ResolvedConsulConfigSourceOptions extends ResolvedConsulConnect
   readonly prefix: string
 }
 
-/** Checks options. @throws SdError `SD_INVALID` that names the option */
+/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` naming the option */
 export function resolveConsulConfigSourceOptions(options: ConsulConfigSourceOptions): ResolvedConsulConfigSourceOptions {
   checkKnownKeys('', checkObject('options', options), [...CONNECTION_OPTIONS, 'prefix', ...CONFIG_SELECTION_OPTIONS, 'name'])
   return {

@@ -51,7 +51,7 @@ test('two variables with one key are an error with their names, without their va
   await expect(source.load()).rejects.toMatchObject({
     code: 'SD_INVALID',
     field: 'env',
-    message: 'config-env: the variables PORT and port both have the key port',
+    message: 'config-env: the variables PORT and port both have the key port: remove one of them',
   })
   await expect(probeWatch((options) => source.watch(options), 5_000).ended).rejects.toMatchObject({ code: 'SD_INVALID' })
 })

@@ -50,7 +50,7 @@ describe.runIf(etcd)('with users', { timeout: 60_000 }, () => {
   const openAs = (credentials: EtcdConfigSourceOptions['credentials'], prefix = '/app'): WritableConfigSource =>
     open({ servers: [`127.0.0.1:${server.port}`], prefix, ...(credentials && { credentials }) })
 
-  test('permission on the prefix is enough to write, and permission to read enough to follow', async () => {
+  test('permission on the prefix is sufficient to write, and read permission to follow', async () => {
     const writer = openAs({ username: 'writer', password: 'writer-secret' })
     const reader = openAs({ username: 'reader', password: 'reader-secret' })
     const probe = probeWatch((options) => reader.watch(options), limitMs)
@@ -78,7 +78,7 @@ describe.runIf(etcd)('with users', { timeout: 60_000 }, () => {
     await expect(probeWatch((options) => source.watch(options), limitMs).ended).rejects.toMatchObject({ code: 'SD_DENIED' })
   })
 
-  test('a password that is rotated is asked for again', async () => {
+  test('a rotated password is requested again', async () => {
     let password = 'writer-secret'
     const source = openAs(() => ({ username: 'writer', password }))
     await source.put('rotated', '1')
@@ -102,7 +102,7 @@ describe.runIf(etcd)('with TLS', { timeout: 60_000 }, () => {
   })
   afterAll(() => server.close())
 
-  test('an own authority and a client certificate are used', async () => {
+  test('a private CA and a client certificate are used', async () => {
     const { ca, client } = certificates
     const tls = { ca, ...client, serverName: 'localhost' }
     const source = open({ servers: [`https://127.0.0.1:${server.port}`], tls })

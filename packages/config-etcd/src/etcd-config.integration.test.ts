@@ -38,7 +38,7 @@ describe.runIf(etcd && toxiproxy)('config-etcd', { timeout: 60_000 }, () => {
   }
   const put = async (key: string, value: string): Promise<void> => void (await client.put(key).value(value))
 
-  test('values and documents side by side, sorted, each in the format that its key tells', async () => {
+  test('mixed values and documents, sorted, each in the format of its key', async () => {
     const prefix = `/${randomUUID()}`
     for (const key of ['orders.yaml', 'db/pool/size', 'app.JSON', 'db']) await put(`${prefix}/${key}`, key)
     const { entries } = await open({ prefix }).load()
@@ -51,7 +51,7 @@ describe.runIf(etcd && toxiproxy)('config-etcd', { timeout: 60_000 }, () => {
     expect(entries.every(({ revision }) => BigInt(revision) > 0n)).toBe(true)
   })
 
-  test('a required place that does not exist is not an empty one, and is waited for', async () => {
+  test('a missing required path is not an empty configuration, and a watch waits for it', async () => {
     const prefix = `/${randomUUID()}`
     expect((await open({ prefix }).load()).entries).toEqual([])
     const source = open({ prefix, required: true })
@@ -65,7 +65,7 @@ describe.runIf(etcd && toxiproxy)('config-etcd', { timeout: 60_000 }, () => {
     await probe.stop()
   })
 
-  test('bytes that are not UTF-8 are refused with their key, and what was there stays until they are mended', async () => {
+  test('bytes that are not UTF-8 are an error with their key, and the last values stay until they are corrected', async () => {
     const prefix = `/${randomUUID()}`
     await put(`${prefix}/a`, '1')
     const source = open({ prefix })
@@ -91,7 +91,7 @@ describe.runIf(etcd && toxiproxy)('config-etcd', { timeout: 60_000 }, () => {
     expect(entries.map(({ format }) => format)).toEqual(['yaml', 'yaml'])
   })
 
-  test('only the wanted keys, in their order, and no other is written', async () => {
+  test('only the configured keys, in their order, and no other can be written', async () => {
     const prefix = `/${randomUUID()}`
     for (const key of ['a.yaml', 'b.yaml', 'c.yaml']) await put(`${prefix}/${key}`, key)
     const source = open({ prefix, keys: ['c.yaml', 'missing.yaml', 'a.yaml'] })
@@ -103,7 +103,7 @@ describe.runIf(etcd && toxiproxy)('config-etcd', { timeout: 60_000 }, () => {
     expect(await client.get(`${prefix}/b.yaml`).string()).toBe('b.yaml')
   })
 
-  test('a prefix ends at its slash, and what can be no key of an entry is left out', async () => {
+  test('a prefix ends at its slash, and invalid keys are ignored', async () => {
     const prefix = `/${randomUUID()}`
     for (const key of ['2/a', '/a', '', '/', '//b', '/c/', '/../d', `/${'e'.repeat(300)}`]) await put(prefix + key, 'x')
     expect(textsOf(await open({ prefix }).load())).toEqual([['a', 'x']])
@@ -131,7 +131,7 @@ describe.runIf(etcd && toxiproxy)('config-etcd', { timeout: 60_000 }, () => {
     await probe.stop()
   })
 
-  test('a history that was compacted while it was away is made up for', async () => {
+  test('a history that was compacted during an outage is replaced by a new list', async () => {
     const prefix = `/${randomUUID()}`
     const link = await proxy.link(server.port)
     const source = open({ prefix, servers: [`127.0.0.1:${link.port}`] })
@@ -150,7 +150,7 @@ describe.runIf(etcd && toxiproxy)('config-etcd', { timeout: 60_000 }, () => {
     await probe.stop()
   })
 
-  test('a member that is away is passed over', async () => {
+  test('an unreachable member is skipped', async () => {
     const link = await proxy.link(server.port)
     await link.cut()
     const source = open({ prefix: `/${randomUUID()}`, servers: [`127.0.0.1:${link.port}`, `127.0.0.1:${server.port}`] })
@@ -159,8 +159,8 @@ describe.runIf(etcd && toxiproxy)('config-etcd', { timeout: 60_000 }, () => {
     expect(textsOf(await source.load())).toEqual([['a', '9']])
   })
 
-  test('a write whose answer is lost is no conflict with itself', async () => {
-    // The members are asked in a random order: enough rounds, and some begin with the one that does not answer.
+  test('a write without a response does not conflict with itself', async () => {
+    // The members are used in a random order: with enough rounds, some begin with the one that does not respond.
     for (let round = 0; round < 8; round++) {
       const link = await proxy.link(server.port)
       const source = open({ prefix: `/${randomUUID()}`, servers: [`127.0.0.1:${link.port}`, `127.0.0.1:${server.port}`] })

@@ -15,9 +15,9 @@ import { type EtcdConfigSourceOptions, resolveEtcdConfigSourceOptions } from './
 const capabilities = { watch: 'push', write: true, compareAndSet: true, annotations: false } as const
 
 /**
- * Configuration in etcd: every key below a prefix is an entry, whose revision is the key's mod revision.
+ * Creates a source on etcd. Every key below the prefix is an entry; its revision is the mod revision of the key.
  *
- * @throws SdError `SD_INVALID` that names the option
+ * @throws SdError `SD_INVALID` naming the option
  */
 export function createEtcdConfigSource(options: EtcdConfigSourceOptions = {}): WritableConfigSource {
   const settings = resolveEtcdConfigSourceOptions(options)
@@ -57,7 +57,7 @@ export function createEtcdConfigSource(options: EtcdConfigSourceOptions = {}): W
   })
 }
 
-/** What `ifRevision` is to etcd. No key has a revision that is no number: it is compared with -1. */
+/** Converts `ifRevision` for etcd. A revision that is not a number can't match any key, so it becomes -1. */
 function readRevision(ifRevision: string | null | undefined): bigint | undefined {
   if (ifRevision === undefined) return undefined
   if (ifRevision === null) return 0n

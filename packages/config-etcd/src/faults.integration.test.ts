@@ -16,7 +16,7 @@ describe.runIf(etcd && toxiproxy)('faults', () => {
   })
   afterAll(() => Promise.all([server.close(), proxy.close()]))
 
-  /** A client for one operation: one that has seen the server away would refuse to ask it for a while. */
+  /** A client for one operation: one that has seen the server unreachable would not use it for a while. */
   async function run(operation: (client: Etcd3) => Promise<unknown>): Promise<void> {
     const client = new Etcd3({ hosts: `127.0.0.1:${server.port}` })
     await operation(client).finally(() => client.close())

@@ -30,8 +30,7 @@ export function createFileWriter(settings: ResolvedFileConfigSourceOptions): Fil
     const { key } = write
     checkFileKey('key', key)
     checkChosenKey(keys, key)
-    if (!keys && key.split('/').some(isIgnored))
-      throw invalidError('key', key, 'a key whose file is neither hidden nor a backup')
+    if (!keys && key.split('/').some(isIgnored)) throw invalidError('key', key, 'a key whose file is neither hidden nor a backup')
     if (!optional) await stat(directory)
     const path = join(directory, key)
     const stats = await lookWithoutLinks(key)
@@ -47,7 +46,8 @@ export function createFileWriter(settings: ResolvedFileConfigSourceOptions): Fil
     for (const segment of key.split('/')) {
       path = join(path, segment)
       stats = await ifThere(lstat(path))
-      if (stats?.isSymbolicLink()) throw new SdError('SD_UNSUPPORTED', `${name}: ${path} is a symbolic link: write to its target instead`)
+      if (stats?.isSymbolicLink())
+        throw new SdError('SD_UNSUPPORTED', `${name}: ${path} is a symbolic link: write to its target instead`)
     }
     return stats
   }

@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { createFileConfigSource } from './index.ts'
 import { followSource, makeFolder, openSource, textsOf } from './testing/files.ts'
 
-/** File permissions don't apply to root: this process runs as the user nobody until the returned function is called. */
+/** File permissions don't apply to root: this process runs as an unprivileged user until the returned function is called. */
 function becomeNobody(): () => void {
   if (process.getuid?.() !== 0) return () => undefined
   const becomeRoot = (): void => process.seteuid?.(0)

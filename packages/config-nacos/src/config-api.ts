@@ -7,48 +7,48 @@ import type { Place } from './options.ts'
 export interface NacosConfigApi {
   /** Reads a text; `undefined` if there is none. */
   read(place: Place, signal: AbortSignal): Promise<StoredText | undefined>
-  /** Reads a text before it is written: from the database where the server allows that, as `read` may get the text before for some 200 ms. */
+  /** Reads a text before a write: from the database if the server allows that, because `read` can return the previous text for some 200 ms. */
   readStored(place: Place, signal: AbortSignal): Promise<StoredText | undefined>
-  /** Writes a text. @throws SdError `SD_CONFLICT` if the server has compared and found another MD5 */
+  /** Writes a text. @throws SdError `SD_CONFLICT` if the server compared the MD5 and it differs */
   publish(place: Place, text: TextToPublish, signal: AbortSignal): Promise<void>
-  /** Removes a text; a missing one is no error. */
+  /** Removes a text; a missing one is not an error. */
   remove(place: Place, signal: AbortSignal): Promise<void>
-  /** Calls back when any of these has changed, until the signal fires; where the API can't tell, it only waits. */
+  /** Calls `onChange` when any of these has changed, until the signal aborts. If the API can't report changes, it only waits. */
   listen(places: readonly Place[], onChange: () => void, signal: AbortSignal): Promise<void>
 }
 
-/** A text as Nacos has it. */
+/** A text as Nacos stores it. */
 export interface StoredText {
   readonly content: string
-  /** By the server, if it tells. */
+  /** MD5 reported by the server, if any. */
   readonly md5: string | undefined
-  /** Nacos' own name of a format. */
+  /** Format name in Nacos. */
   readonly type: string | undefined
-  /** What somebody wrote about it, where the server tells. */
+  /** Description, if the server reports it. */
   readonly description?: string | undefined
-  /** In Unix milliseconds. */
+  /** Time of the last change, in Unix milliseconds. */
   readonly updatedAt: number | undefined
 }
 
-/** A text on its way to Nacos. */
+/** A text to write to Nacos. */
 export interface TextToPublish {
   readonly content: string
-  /** Nacos' own name of a format; without one, official servers take it for `text`, and rnacos keeps what it had. */
+  /** Format name in Nacos. Without one, official servers set `text`, and rnacos keeps the previous type. */
   readonly type: string | undefined
-  /** Nacos' description of the text. */
+  /** Description of the text in Nacos. */
   readonly description: string | undefined
-  /** MD5 that the text must still have; not every server looks at it. */
+  /** MD5 that the text must still have; not every server checks it. */
   readonly ifMd5: string | undefined
 }
 
 /**
- * A text in JSON: the database's has `type` and `modifyTime`, where that of a v3 client has `contentType` and `lastModified`.
+ * Reads a text from JSON. The database has `type` and `modifyTime`, the v3 client API `contentType` and `lastModified`.
  *
  * @throws SdError `SD_MALFORMED` if there is no content
  */
 export function readText(name: string, { key }: Place, data: Readonly<Record<string, unknown>>): StoredText {
   const { content, md5, type, contentType = type, modifyTime, lastModified = modifyTime, desc } = data
-  if (typeof content !== 'string') throw new SdError('SD_MALFORMED', `${name} answered ${key} without its content`)
+  if (typeof content !== 'string') throw new SdError('SD_MALFORMED', `${name} returned ${key} without its content`)
   return {
     content,
     md5: typeof md5 === 'string' ? md5 : undefined,
@@ -58,24 +58,24 @@ export function readText(name: string, { key }: Place, data: Readonly<Record<str
   }
 }
 
-/** Most of the parameters that both APIs publish with. */
+/** Publish parameters that both APIs share. */
 export function publishParams({ content, type, description }: TextToPublish): Record<string, string> {
   return { content, ...(type !== undefined && { type }), ...(description !== undefined && { desc: description }) }
 }
 
-/** MD5 of a text, as Nacos makes it. */
+/** MD5 of a text, as Nacos computes it. */
 export function md5Of(content: string): string {
   return createHash('md5').update(content).digest('hex')
 }
 
 const types: Readonly<Record<string, ConfigFormat>> = { json: 'json', yaml: 'yaml', toml: 'toml', properties: 'properties' }
 
-/** How a text is read. Nacos says `text` where nobody named a type, and has none for `.env` files. */
+/** Format of a text. Nacos reports `text` if no type was set, and has no type for `.env` files. */
 export function readFormat({ dataId, format }: Place, type: string | undefined): ConfigFormat {
   return format ?? types[type ?? ''] ?? formatOfKey(dataId)
 }
 
-/** Nacos' own name of a format, where it has one that says more than `text`. */
+/** Format name in Nacos, if it is more specific than `text`. */
 export function typeOf(format: ConfigFormat): string | undefined {
   return Object.hasOwn(types, format) ? format : undefined
 }

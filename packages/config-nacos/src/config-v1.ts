@@ -4,12 +4,12 @@ import { type NacosConfigApi, publishParams, readText, type StoredText } from '.
 import type { Place, ResolvedNacosConfigSourceOptions } from './options.ts'
 
 const path = '/nacos/v1/cs/configs'
-/** How Nacos 3 answers to `show`, which it keeps for the console. */
+/** Status of Nacos 3 for `show`, which it reserves for the console. */
 const gone = 410
 
 /** The v1 API: plain HTTP for single texts, the SDK's long poll for changes. */
 export function createV1Api(connection: NacosConnection, { namespace, name }: ResolvedNacosConfigSourceOptions): NacosConfigApi {
-  // Servers before 3.0 know the namespace `public` by no name, and take its name for another one.
+  // For servers before 3.0 the namespace `public` has an empty name; the name `public` would be another namespace.
   const tenant = namespace === 'public' ? '' : namespace
   const paramsOf = ({ dataId, group }: Place): Record<string, string> => ({ dataId, group, ...(tenant && { tenant }) })
 
@@ -25,9 +25,9 @@ export function createV1Api(connection: NacosConnection, { namespace, name }: Re
       const accepts = (response: NacosResponse): boolean => isNoConfig(response) || response.status === gone
       const response = await connection.exchange({ method: 'GET', path, params, accepts }, signal)
       if (response.status === gone) return read(place, signal)
-      // rnacos does not know `show` and answers as to any read.
+      // rnacos ignores `show` and responds as to any read.
       if (response.status === 404 || response.headers['content-md5']) return toText(response)
-      return response.text === '' ? undefined : readText(name, place, parseJsonObject(response.text, `the answer of ${name}`))
+      return response.text === '' ? undefined : readText(name, place, parseJsonObject(response.text, `the response of ${name}`))
     },
     async publish(place, text, signal) {
       const { status } = await connection.exchange(
@@ -60,7 +60,7 @@ function toText({ status, headers, text }: NacosResponse): StoredText | undefine
   }
 }
 
-/** rnacos tells JSON by the media type alone. */
+/** rnacos reports JSON only by the media type. */
 function readMediaType(mediaType: string | undefined): string | undefined {
   return mediaType?.startsWith('application/json') ? 'json' : undefined
 }

@@ -7,10 +7,10 @@ import type { Place, ResolvedNacosConfigSourceOptions } from './options.ts'
 const clientPath = '/nacos/v3/client/cs/config'
 const adminPath = '/nacos/v3/admin/cs/config'
 
-/** Code for a text that does not exist. */
+/** Code of Nacos for a text that does not exist. */
 const notFound = 20_004
 
-/** Nacos 3: its client API reads and its admin API writes. Neither tells of changes over HTTP. */
+/** Nacos 3: the client API reads and the admin API writes. Neither reports changes over HTTP. */
 export function createV3Api(connection: NacosConnection, { namespace, name }: ResolvedNacosConfigSourceOptions): NacosConfigApi {
   const paramsOf = ({ dataId, group }: Place): Record<string, string> => ({
     namespaceId: namespace,
@@ -18,17 +18,17 @@ export function createV3Api(connection: NacosConnection, { namespace, name }: Re
     dataId,
   })
 
-  /** @returns the data of a success, `undefined` if there is no such text */
+  /** @returns the data of a successful response, `undefined` if the text does not exist */
   async function call(request: NacosExchange, signal: AbortSignal): Promise<unknown> {
     const { status, text } = await connection.exchange(
       { ...request, accepts: (response) => isNotFound(response.text) || isRefusedByMd5(response) },
       signal,
     )
     if (isRefusedByMd5({ status, text })) throw conflictError(name, request.params['dataId'] ?? '')
-    const { code, message, data } = parseJsonObject(text, `the answer of ${name}`)
+    const { code, message, data } = parseJsonObject(text, `the response of ${name}`)
     if (code === notFound) return undefined
     if (code === 0) return data
-    throw new SdError('SD_UNAVAILABLE', `${name} answered code ${String(code)}: ${String(message)}`)
+    throw new SdError('SD_UNAVAILABLE', `${name} responded with code ${String(code)}: ${String(message)}`)
   }
 
   async function get(path: string, place: Place, signal: AbortSignal): Promise<StoredText | undefined> {
@@ -37,8 +37,8 @@ export function createV3Api(connection: NacosConnection, { namespace, name }: Re
     const fields = (data ?? {}) as Readonly<Record<string, unknown>>
     const text = readText(name, place, fields)
     if (!fields['encryptedDataKey']) return text
-    const message = `${place.key} is encrypted by a plugin of ${name}, which alone has the key`
-    // Somebody may publish it in plain, so a watch waits for that.
+    const message = `${place.key} is encrypted by a plugin of ${name}, so only the server can decrypt it: publish it in plain or use @sd/config-crypto`
+    // The text can be published in plain later, so a watch waits for that.
     throw new SdError('SD_MALFORMED', message, { retryable: true })
   }
 

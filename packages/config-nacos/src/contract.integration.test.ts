@@ -9,7 +9,7 @@ const toxiproxy = await obtainServer('toxiproxy')
 const group = 'DEFAULT_GROUP'
 const dataIds = ['orders.yaml', 'orders'] as const
 
-/** Binds the contract to a server whose port is known once it runs. */
+/** Binds the contract to a server whose port is known only once it runs. */
 function bindContract(upstream: () => number, isOfficial: boolean): void {
   let proxy: Toxiproxy
   beforeAll(async () => {
@@ -45,7 +45,7 @@ function bindContract(upstream: () => number, isOfficial: boolean): void {
               operationTimeoutMs: 2_000,
               required: true,
             }),
-          // Official servers drop the form that `fetch` makes of the longest text.
+          // Official servers drop the form that `fetch` creates from the longest text.
           write: (dataId, content) =>
             isOfficial ? tool.put(dataId, content).then(() => undefined) : send('POST', { dataId, content }),
           remove: (dataId) => send('DELETE', { dataId }),
@@ -66,7 +66,7 @@ describe.runIf(nacos && toxiproxy)('config source contract', () => {
   bindContract(() => server.port, false)
 })
 
-// Address on 127.0.0.1 of an official Nacos 2, or of a 3 that has v1, without auth.
+// Address on 127.0.0.1 of an official Nacos 2, or Nacos 3 with v1, without auth.
 const official = process.env['SD_TEST_NACOS_OFFICIAL']
 if (official && toxiproxy) {
   describe('config source contract, official Nacos, v1', () => bindContract(() => Number(official.split(':').at(-1)), true))

@@ -29,7 +29,7 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
   async function texts(source: WritableConfigSource): Promise<readonly (readonly [string, string])[]> {
     return (await source.load()).entries.map(({ key, content }) => [key, content])
   }
-  /** What another tool does. */
+  /** Actions of another tool. */
   async function publish(params: Record<string, string>): Promise<void> {
     const body = new URLSearchParams({ group: 'DEFAULT_GROUP', ...params })
     const response = await fetch(`http://127.0.0.1:${server.port}/nacos/v1/cs/configs`, { method: 'POST', body })
@@ -53,7 +53,7 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
     expect(await texts(both)).toEqual([['team/app.yaml', 'in: team']])
   })
 
-  test('a required text that is missing is not an empty configuration, and is waited for', async () => {
+  test('a missing required text is not an empty configuration, and a watch waits for it', async () => {
     const options = { namespace: 'nowhere', dataIds: ['app.yaml'], refreshIntervalMs: 500 }
     expect(await texts(open(options))).toEqual([])
     const source = open({ ...options, required: true })
@@ -65,7 +65,7 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
     await probe.stop()
   })
 
-  test('the namespace public is the one of clients that name none', async () => {
+  test('the namespace public is the default of other clients', async () => {
     await publish({ dataId: 'public.yaml', content: 'a: 1' })
     const probe = probeWatch((options) => open({ dataIds: ['public.yaml'] }).watch(options), limitMs)
     await probe.until(({ entries }) => assert.equal(entries[0]?.content, 'a: 1'))
@@ -74,7 +74,7 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
     await probe.stop()
   })
 
-  test('the format is the one of the options, else that of the server, else that of the extension', async () => {
+  test('the format comes from the options, then the server, then the extension', async () => {
     const tenant = 'formats'
     await publish({ tenant, dataId: 'plain', content: '{}', type: 'json' })
     for (const dataId of ['plain2', 'a.properties', 'b.env', 'c']) await publish({ tenant, dataId, content: 'a=1' })
@@ -83,7 +83,7 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
     expect(entries.map(({ format }) => format)).toEqual(['json', 'text', 'properties', 'env', 'toml'])
   })
 
-  test('a change is told at once, and not at the next interval', async () => {
+  test('a change is reported at once, not at the next interval', async () => {
     const source = open({ namespace: 'push', refreshIntervalMs: 600_000 })
     const probe = probeWatch((options) => source.watch(options), limitMs)
     await probe.until(({ entries }) => assert.equal(entries.length, 0))
@@ -94,14 +94,14 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
     await probe.stop()
   })
 
-  test('a key that is not read is not written, nor is an empty text', async () => {
+  test('keys outside dataIds and empty texts are not written', async () => {
     const source = open()
     await assert.rejects(source.put('other.yaml', 'a: 1'), { code: 'SD_INVALID', field: 'key' })
     await assert.rejects(source.delete('other.yaml'), { code: 'SD_INVALID', field: 'key' })
     await assert.rejects(source.put('app.yaml', ' \n'), { code: 'SD_INVALID', field: 'content' })
   })
 
-  test('of several servers the one that answers is used', async () => {
+  test('of several servers a reachable one is used', async () => {
     const dead = `127.0.0.1:${await freePort()}`
     const source = open({ servers: [dead, `127.0.0.1:${server.port}`], namespace: 'several' })
     const probe = probeWatch((options) => source.watch(options), limitMs)
@@ -111,7 +111,7 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
     await assert.rejects(open({ servers: [dead] }).load(), { code: 'SD_UNAVAILABLE', retryable: true })
   })
 
-  test('the process says nothing, keeps no text on disk and exits by itself after close', async () => {
+  test('the process prints nothing, stores no text on disk and exits after close', async () => {
     const program = `
       import { readdirSync } from 'node:fs'
       import { createNacosConfigSource } from ${JSON.stringify(new URL('./index.ts', import.meta.url).href)}
@@ -137,7 +137,7 @@ describe.runIf(nacos)('with auth', { timeout: 60_000 }, () => {
   }, 120_000)
   afterAll(() => server.close())
 
-  test('a wrong secret is denied without showing it, a token is renewed while it is watched', async () => {
+  test('a wrong secret is denied without showing it, and a token is renewed during a watch', async () => {
     const base = { servers: [`127.0.0.1:${server.port}`], dataIds: ['app.yaml'], refreshIntervalMs: 100 }
     await using without = createNacosConfigSource(base)
     await assert.rejects(without.load(), { code: 'SD_DENIED' })

@@ -16,9 +16,9 @@ import { createV3Api } from './config-v3.ts'
 import { type NacosConfigSourceOptions, type Place, resolveNacosConfigSourceOptions } from './options.ts'
 
 /**
- * Configuration in Nacos: the texts of some data ids.
+ * Creates a source that reads and writes data ids in Nacos.
  *
- * @throws SdError `SD_INVALID` that names the option
+ * @throws SdError `SD_INVALID` naming the option
  */
 export function createNacosConfigSource(options: NacosConfigSourceOptions): WritableConfigSource {
   const settings = resolveNacosConfigSourceOptions(options)
@@ -41,30 +41,30 @@ export function createNacosConfigSource(options: NacosConfigSourceOptions): Writ
     const missing = places.filter((_, index) => !texts[index])
     if (required && missing.length > 0) {
       const keys = missing.map(({ key }) => key).join(', ')
-      throw new SdError('SD_NOT_FOUND', `${name}: there is no ${keys} (required)`, { retryable: true })
+      throw new SdError('SD_NOT_FOUND', `${name}: required but missing: ${keys}`, { retryable: true })
     }
     const entries = places.flatMap((place, index) => toEntry(place, texts[index]))
     return createConfigDocument(name, entries, previous)
   }
 
-  /** What is there before a write. @throws SdError `SD_CONFLICT` if it must have another revision */
+  /** Reads the text before a write. @throws SdError `SD_CONFLICT` if its revision differs from `ifRevision` */
   async function readBefore(place: Place, write: ConfigWrite): Promise<StoredText | undefined> {
     const found = await use((one) => one.readStored(place, write.signal))
     checkRevision(name, write, toEntry(place, found)[0]?.revision)
     return found
   }
 
-  /** One session: reads at an interval, and at once when the server tells of a change. */
+  /** One session: reads at an interval, and at once when the server reports a change. */
   async function follow({ offer, previous, signal }: WatchSession<ConfigDocument>): Promise<void> {
     const what = `${name} read`
     let listening: Promise<void> | undefined
-    let tellChange = (): void => undefined
+    let notifyChange = (): void => undefined
     for (;;) {
       const change = Promise.withResolvers<void>()
-      tellChange = () => change.resolve()
+      notifyChange = () => change.resolve()
       offer(await withTimeout({ timeoutMs: operationTimeoutMs, what, signal }, (inner) => read(inner, previous())))
-      listening ??= use((one) => one.listen(places, () => tellChange(), signal))
-      // It may fail while nobody waits for it, during a read; the next wait throws then.
+      listening ??= use((one) => one.listen(places, () => notifyChange(), signal))
+      // It can fail during a read, when nothing awaits it; the next wait then throws.
       listening.catch(() => undefined)
       await settlesWithin(Promise.race([change.promise, listening]), refreshIntervalMs * (0.9 + Math.random() * 0.1))
       if (signal.aborted) return
@@ -80,10 +80,11 @@ export function createNacosConfigSource(options: NacosConfigSourceOptions): Writ
     async put(content, write) {
       const { key, ifRevision, comment, signal } = write
       const place = placeOf(key)
-      if (content.trim() === '') throw invalidError('content', 'nothing but white space', 'a text: Nacos keeps no empty ones')
+      if (content.trim() === '')
+        throw invalidError('content', 'only white space', 'a non-empty text (Nacos does not store empty ones)')
       const found = await readBefore(place, write)
       const format = readFormat(place, found?.type)
-      // What is not sent along Nacos takes away.
+      // Nacos clears a description that is not sent.
       const description = comment ?? found?.description
       const text = { content, type: typeOf(format) ?? found?.type, description, ifMd5: ifRevision ?? undefined }
       await use((one) => one.publish(place, text, signal))

@@ -7,8 +7,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createNacosConfigSource, type NacosConfigSourceOptions } from './index.ts'
 import { administrator, type StandIn, startStandIn } from './testing/stand-in-v3.ts'
 
-// rnacos, which the other tests run on, has no v3. With the address on 127.0.0.1 of an official Nacos 3, whose user `nacos` has the password of the
-// stand-in, in SD_TEST_NACOS3_GUARDED the contract runs on that instead.
+// rnacos, which the other tests use, has no v3. Set SD_TEST_NACOS3_GUARDED to the address on 127.0.0.1 of an official Nacos 3
+// whose user `nacos` has the password of the stand-in, and the contract runs on that server instead.
 const official = process.env['SD_TEST_NACOS3_GUARDED']
 const toxiproxy = await obtainServer('toxiproxy')
 const group = 'DEFAULT_GROUP'
@@ -69,7 +69,7 @@ describe('on a stand-in for Nacos 3', () => {
     standIn.texts.set(JSON.stringify(['public', group, dataId]), { ...text, ...more })
   }
 
-  test('a server without v1 is found out, and its type, MD5 and time are those of the entry', async () => {
+  test('a server without v1 is detected, and the entry has its type, MD5 and time', async () => {
     store('orders', { contentType: 'json', content: '{}' })
     const { entries } = await open({ dataIds: ['orders'] }).load()
     const updatedAt = 1_767_225_600_000
@@ -78,7 +78,7 @@ describe('on a stand-in for Nacos 3', () => {
     standIn.texts.clear()
   })
 
-  test('writing wants an administrator, and the secret is in no URL and no message', async () => {
+  test('writing needs an administrator, and no URL or message contains the secret', async () => {
     await assert.rejects(open().put('orders', 'x'), { code: 'SD_DENIED' })
     const wrong = open({ credentials: { username: 'nacos', password: 'not-the-word' } })
     await assert.rejects(wrong.load(), (error: Error & { code?: string }) => {
@@ -98,7 +98,7 @@ describe('on a stand-in for Nacos 3', () => {
     ).toBe(true)
   })
 
-  test('writes in a row are compared with each other, though readers get a write later', async () => {
+  test('consecutive writes are compared with each other, although readers see a write later', async () => {
     const source = open({ credentials: administrator, dataIds: ['row'] })
     let { revision } = await source.put('row', '0', { ifRevision: null })
     await assert.rejects(source.put('row', 'again', { ifRevision: null }), { code: 'SD_CONFLICT' })
@@ -118,7 +118,7 @@ describe('on a stand-in for Nacos 3', () => {
     standIn.texts.clear()
   })
 
-  test('a description that somebody wrote stays, unless the write has a comment', async () => {
+  test('an existing description stays, unless the write has a comment', async () => {
     const source = open({ credentials: administrator })
     store('orders', { desc: 'asked for by Ann' })
     await source.put('orders', 'b: 1')
@@ -129,13 +129,13 @@ describe('on a stand-in for Nacos 3', () => {
     standIn.texts.clear()
   })
 
-  test('what a plugin of the server has encrypted is refused and not taken for a text', async () => {
+  test('a text encrypted by a server plugin is rejected and not used as a value', async () => {
     store('orders', { encryptedDataKey: 'x' })
     await assert.rejects(open().load(), { code: 'SD_MALFORMED', message: /orders is encrypted by a plugin/ })
     standIn.texts.clear()
   })
 
-  test('answers that make no sense are malformed', async () => {
+  test('invalid responses are malformed', async () => {
     store('orders', { content: 1 })
     await assert.rejects(open().load(), { code: 'SD_MALFORMED', message: /without its content/ })
     standIn.texts.clear()

@@ -35,7 +35,7 @@ describe('options', () => {
     expect(() => resolveNacosConfigSourceOptions(options)).toThrow(expect.objectContaining({ code: 'SD_INVALID', field }))
   })
 
-  test('decide about capabilities', () => {
+  test('determine the capabilities', () => {
     const watchOf = (api: 'auto' | 'v1' | 'v3'): string => createNacosConfigSource({ dataIds: ['a'], api }).capabilities.watch
     expect([watchOf('v1'), watchOf('v3'), watchOf('auto')]).toEqual(['push', 'poll', 'poll'])
   })

@@ -10,37 +10,37 @@ import { type ConfigFormat, checkBoolean, checkDuration, checkKnownKeys, checkNa
 
 /** One text in Nacos. */
 export interface NacosDataId {
-  /** Its data id: letters, digits, `.`, `_`, `-` and `:`, at most 255. */
+  /** Data id: at most 255 letters, digits, `.`, `_`, `-` and `:`. */
   readonly dataId: string
-  /** Its group. @default the source's */
+  /** Group. @default the group of the source */
   readonly group?: string
-  /** How it is read. @default the type that Nacos has for it, or for `text` the extension of the data id */
+  /** Format. @default the type in Nacos, or for `text` by the extension of the data id */
   readonly format?: ConfigFormat
 }
 
 /** Options of `createNacosConfigSource`. */
 export interface NacosConfigSourceOptions extends NacosConnectionOptions {
-  /** What is read, in the order in which it is merged: later ones win. A string is short for `{ dataId }`. */
+  /** Data ids to read, in the order in which they are merged: later ones win. A string is short for `{ dataId }`. */
   readonly dataIds: readonly (string | NacosDataId)[]
-  /** Group of data ids that name none. @default 'DEFAULT_GROUP' */
+  /** Group of data ids without their own group. @default 'DEFAULT_GROUP' */
   readonly group?: string
   /**
-   * How often everything is read while it is watched, in milliseconds; spread by 10 %. On v3 this is how changes are found. On v1 the server
-   * tells of them at once, and this is how a server that went silent is noticed.
+   * Interval at which a watch reads everything, in milliseconds, shortened by up to 10 %. On v3 it is the only way to find
+   * changes. On v1 the server reports changes at once, and the interval detects a silent server.
    *
    * @default 5_000
    */
   readonly refreshIntervalMs?: number
   /**
-   * Whether every data id must be there. To Nacos a namespace or group that does not exist, because its name is misspelt or nobody has written
-   * there yet, is an empty one. With this it is `SD_NOT_FOUND`, and a watch waits for it. @default false
+   * Whether every data id must exist. Nacos treats a namespace or group that does not exist, because its name is misspelt or
+   * nothing has been written yet, as empty. With this option it is `SD_NOT_FOUND`, and a watch waits for it. @default false
    */
   readonly required?: boolean
-  /** Name for messages, logs and metrics. @default 'config-nacos' */
+  /** Name in messages, logs and metrics. @default 'config-nacos' */
   readonly name?: string
 }
 
-/** Where a text is, and how it is read. */
+/** Location and format of a text. */
 export interface Place {
   readonly key: string
   readonly dataId: string
@@ -55,10 +55,10 @@ export interface ResolvedNacosConfigSourceOptions extends ResolvedNacosConnectio
   readonly required: boolean
 }
 
-/** More would make a long poll that servers refuse. */
+/** Servers reject a long poll for more data ids. */
 const maxDataIds = 64
 
-/** Checks options. @throws SdError `SD_INVALID` that names the option */
+/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` naming the option */
 export function resolveNacosConfigSourceOptions(options: NacosConfigSourceOptions): ResolvedNacosConfigSourceOptions {
   checkKnownKeys('', checkObject('options', options), [
     ...CONNECTION_OPTIONS,
@@ -93,7 +93,7 @@ function readPlace(field: string, value: unknown, defaultGroup: string): Place {
   const { dataId, group = defaultGroup, format } = checkObject(field, value)
   checkKnownKeys(field, value as object, ['dataId', 'group', 'format'])
   if (typeof dataId !== 'string' || !/^[\w:.-]{1,255}$/.test(dataId)) {
-    throw invalidError(`${field}.dataId`, dataId, 'letters, digits, _ - : and ., at most 255')
+    throw invalidError(`${field}.dataId`, dataId, 'at most 255 letters, digits, _ - : and .')
   }
   checkGroup(`${field}.group`, group)
   return {

@@ -9,18 +9,18 @@ export interface WriteOptions {
   readonly write: ConfigWrite
 }
 
-/** How often an operation of several steps is begun again because somebody else changed the node in between. */
+/** Maximum number of attempts of an operation with several steps while others change the node. */
 const maxAttempts = 10
 
 /**
- * Another one after every write. ZooKeeper compares `version` alone, which begins at 0 again when a node is removed and created anew;
- * `mzxid` does not.
+ * Revision of a node, which differs after every write. ZooKeeper compares only `version`, which starts at 0 again when a node
+ * is removed and created again; `mzxid` does not.
  */
 export function revisionOf({ mzxid, version }: Pick<NodeStat, 'mzxid' | 'version'>): string {
   return `${mzxid}.${version}`
 }
 
-/** Creates or changes a node, folders included. @returns what is known of it then @throws SdError `SD_CONFLICT` */
+/** Creates or changes a node, including parent folders. @returns its metadata after the write @throws SdError `SD_CONFLICT` */
 export async function putNode(
   connection: ZooKeeperClient,
   path: string,
@@ -38,7 +38,7 @@ export async function putNode(
   throw changing(path)
 }
 
-/** Removes a node; one with others below it stays as their folder. @throws SdError `SD_CONFLICT` */
+/** Removes a node; one with children stays as their folder. @throws SdError `SD_CONFLICT` */
 export async function removeNode(connection: ZooKeeperClient, path: string, { settings, write }: WriteOptions): Promise<void> {
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
     const node = await readChecked(connection, path, { settings, write })
@@ -51,7 +51,7 @@ export async function removeNode(connection: ZooKeeperClient, path: string, { se
   throw changing(path)
 }
 
-/** Reads a node and compares its revision with the wanted one. One without data is a folder, and no entry. */
+/** Reads a node and compares its revision with the expected one. A node without data is a folder, not an entry. */
 async function readChecked(
   connection: ZooKeeperClient,
   path: string,
@@ -59,7 +59,7 @@ async function readChecked(
 ): Promise<ReadNode | undefined> {
   const node = await connection.read(path)
   checkRevision(settings.name, write, node?.text ? revisionOf(node) : undefined)
-  // Nothing more is sent after an attempt was given up.
+  // Nothing more is sent after the operation was aborted.
   write.signal.throwIfAborted()
   return node
 }
@@ -74,7 +74,7 @@ async function createNode(
   if (created === 'no parent') await createFolder(connection, parentOf(path), chroot)
   if (created !== 'created') return undefined
   const stat = await connection.exists(path)
-  // Somebody may have written, or even removed it, since.
+  // Another writer may have changed or removed it since.
   return stat && { ...stat, version: 0, mzxid: stat.czxid }
 }
 
@@ -83,5 +83,7 @@ function comparedVersion({ version }: ReadNode, { ifRevision }: ConfigWrite): nu
 }
 
 function changing(path: string): SdError {
-  return new SdError('SD_CONFLICT', `${path} is changed by others all the time`, { retryable: true })
+  return new SdError('SD_CONFLICT', `${path} was changed by other writers during each of ${maxAttempts} attempts`, {
+    retryable: true,
+  })
 }

@@ -33,7 +33,7 @@ describe.runIf(zookeeper && toxiproxy)('faults of ZooKeeper', () => {
   for (const { name, run } of faults) test(name, { timeout: FAULT_TIMEOUT_MS }, run)
 })
 
-/** A tool of its own each time: its connection would not outlive the faults of the server. */
+/** A new tool each time, because its connection would not survive the faults of the server. */
 async function useOtherTool(port: number, work: (tool: ReturnType<typeof connectOtherTool>) => Promise<void>): Promise<void> {
   const tool = connectOtherTool(port)
   try {

@@ -2,32 +2,32 @@ import { followChanges, forEachAtOnce, missingChroot, type ReadNode, type ZooKee
 import { SdError } from '@sd/core'
 import type { ResolvedZooKeeperConfigSourceOptions } from './options.ts'
 
-/** Most nodes of one source, folders included. */
+/** Maximum number of nodes of one source, including folders. */
 const maxNodes = 10_000
 
-/** Most characters of one source. */
+/** Maximum number of characters of one source. */
 const maxCharacters = 67_108_864
 
-/** What was found, by path. */
+/** Nodes by path. */
 export type FoundNodes = ReadonlyMap<string, ReadNode>
 
 /** Options of {@link readNodes}. */
 export interface ReadNodesOptions {
   readonly settings: Pick<ResolvedZooKeeperConfigSourceOptions, 'root' | 'chroot' | 'keys' | 'name'>
-  /** Gives up. */
+  /** Aborts the read. */
   readonly signal: AbortSignal
 }
 
 /** Options of {@link followNodes}. */
 export interface FollowNodesOptions extends ReadNodesOptions {
-  /** Called with everything, at first and after every change. */
+  /** Called with all nodes, at first and after every change. */
   readonly onChange: (nodes: FoundNodes) => void
 }
 
 interface NodeTree {
-  /** What is known now. */
+  /** The nodes read so far. */
   nodes(): FoundNodes
-  /** Reads these, and what is new below them, level by level. */
+  /** Reads these nodes and new nodes below them, level by level. */
   refresh(paths: Iterable<string>): Promise<void>
 }
 
@@ -38,7 +38,7 @@ export async function readNodes(connection: ZooKeeperClient, options: ReadNodesO
   return tree.nodes()
 }
 
-/** Reads them and reads again what changed, until `signal` fires. @throws likewise, and what the connection was lost by */
+/** Reads the nodes, and changed nodes again, until `signal` aborts. @throws SdError as {@link readNodes}, and when the connection breaks */
 export function followNodes(connection: ZooKeeperClient, options: FollowNodesOptions): Promise<void> {
   const tree = createNodeTree(connection, options, true)
   return followChanges(connection, options.settings.root, {
@@ -56,14 +56,14 @@ function createNodeTree(connection: ZooKeeperClient, options: ReadNodesOptions, 
   let characters = 0
 
   function forget(path: string): void {
-    const gone = found.get(path)
-    if (!gone) return
+    const removed = found.get(path)
+    if (!removed) return
     found.delete(path)
-    characters -= gone.node.text.length
-    for (const below of gone.below) forget(below)
+    characters -= removed.node.text.length
+    for (const below of removed.below) forget(below)
   }
 
-  /** @returns what is new below it */
+  /** @returns the new children */
   function remember(path: string, node: ReadNode, names: readonly string[]): readonly string[] {
     const before = found.get(path)
     const below = names.map((one) => `${path}/${one}`)
@@ -74,15 +74,15 @@ function createNodeTree(connection: ZooKeeperClient, options: ReadNodesOptions, 
     return below.filter((one) => !found.has(one))
   }
 
-  /** @returns what to read next */
+  /** @returns the paths to read next */
   async function readNode(path: string): Promise<readonly string[]> {
     const [node, names] = await Promise.all([connection.read(path, watched), keys ? [] : connection.children(path, watched)])
     if (node && names) return remember(path, node, names)
     forget(path)
     if (!starts.has(path)) return []
-    // What is missing is waited for. What came meanwhile is read at once.
+    // Waits for a missing node. A node created in the meantime is read at once.
     if (watched && (await connection.exists(path, true))) return [path]
-    // Waiting heals this, though it may be a wrong option too.
+    // Retryable: the chroot can be created later, although the option may also be wrong.
     if (chroot && !(await connection.exists(chroot))) throw missingChroot(chroot, { retryable: true })
     return []
   }

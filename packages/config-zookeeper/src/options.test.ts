@@ -27,7 +27,7 @@ const bad: readonly (readonly [string, object])[] = [
   ['layout', { layout: 'tree' }],
 ]
 
-test.each(bad)('a wrong %s is refused by name: %o', (field, options) => {
+test.each(bad)('an invalid %s is an error that names it: %o', (field, options) => {
   expect(() => createZooKeeperConfigSource(options as ZooKeeperConfigSourceOptions)).toThrow(
     expect.objectContaining({ code: 'SD_INVALID', field, message: expect.not.stringContaining('secret') }),
   )

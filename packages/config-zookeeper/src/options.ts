@@ -16,19 +16,19 @@ import { checkKnownKeys, checkName, checkObject } from '@sd/core'
 
 /** Options of `createZooKeeperConfigSource`. */
 export interface ZooKeeperConfigSourceOptions extends ZooKeeperConnectionOptions, ConfigSelectionOptions {
-  /** Path of the configuration; the key of an entry is what follows `<prefix>/`. It is created where it is missing. @default '/sd/config' */
+  /** Path of the configuration; the key of an entry is the rest of its path after `<prefix>/`. Created if missing. @default '/sd/config' */
   readonly prefix?: string
-  /** Name for messages, logs and metrics. @default 'config-zookeeper' */
+  /** Name in messages, logs and metrics. @default 'config-zookeeper' */
   readonly name?: string
 }
 
 /** Options with their defaults filled in. */
 export interface ResolvedZooKeeperConfigSourceOptions extends ResolvedZooKeeperConnectionOptions, ConfigSelection {
-  /** The prefix, chroot included. */
+  /** The prefix, including the chroot. */
   readonly root: string
 }
 
-/** Checks options. @throws SdError `SD_INVALID` that names the option */
+/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` naming the option */
 export function resolveZooKeeperConfigSourceOptions(options: ZooKeeperConfigSourceOptions): ResolvedZooKeeperConfigSourceOptions {
   checkKnownKeys('', checkObject('options', options), [...CONNECTION_OPTIONS, 'prefix', ...CONFIG_SELECTION_OPTIONS, 'name'])
   const connection = resolveZooKeeperConnectionOptions(options, checkName('name', options.name ?? 'config-zookeeper'))
@@ -39,7 +39,7 @@ export function resolveZooKeeperConfigSourceOptions(options: ZooKeeperConfigSour
   }
 }
 
-/** Checks a key whose path ZooKeeper takes. @throws SdError `SD_INVALID` */
+/** Validates a key whose path is valid in ZooKeeper. @throws SdError `SD_INVALID` */
 export function checkKey(field: string, value: unknown): string {
   const key = checkConfigKey(field, value)
   checkPath(field, `/${key}`)

@@ -32,7 +32,7 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
     await Promise.all([server.close(), proxy.close()])
   })
 
-  /** A path of its own for every case. */
+  /** A separate path for every case. */
   function nextPrefix(): string {
     return `/case-${++caseNumber}`
   }
@@ -90,7 +90,7 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
     await probe.stop()
   })
 
-  test('a revision is another one after a node was removed and created anew', async () => {
+  test('the revision differs after a node was removed and created again', async () => {
     const prefix = nextPrefix()
     const source = open(prefix)
     const { revision } = await source.put('a', '1')
@@ -102,7 +102,7 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
     expect(await tool.read(`${prefix}/a`)).toBe('1')
   })
 
-  test('removing an entry keeps what is below it, and an empty text is none', async () => {
+  test('removing an entry keeps its children, and an empty text is not an entry', async () => {
     const prefix = nextPrefix()
     const source = open(prefix)
     await source.put('a', '1')
@@ -115,7 +115,7 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
     await expect(source.put('\ue000', '1')).rejects.toMatchObject({ code: 'SD_INVALID', field: 'key' })
   })
 
-  test('many writers of many keys in one new folder lose nothing', async () => {
+  test('many concurrent writes of keys in one new folder all succeed', async () => {
     const prefix = nextPrefix()
     const sources = [open(prefix), open(prefix)]
     const keys = Array.from({ length: 20 }, (_, index) => `new/folder/${index % 10}`)
@@ -123,7 +123,7 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
     expect((await sources[0]?.load())?.entries).toHaveLength(10)
   })
 
-  test('a session that expires is followed by a new one, and the watch goes on', async () => {
+  test('an expired session is replaced by a new one, and the watch continues', async () => {
     const prefix = nextPrefix()
     const link = await proxy.link(server.port)
     const others = await listSessions(server.port)
@@ -147,7 +147,7 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
     await link.close()
   })
 
-  test('a disconnect within the session makes the watch stale, not ended', async () => {
+  test('a disconnect within the session makes the watch stale but does not end it', async () => {
     const prefix = nextPrefix()
     const link = await proxy.link(server.port)
     const others = await listSessions(server.port)
@@ -169,7 +169,7 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
     await link.close()
   })
 
-  test('a chroot is never created, and waited for', async () => {
+  test('a chroot is never created, and a watch waits for it', async () => {
     const chroot = nextPrefix()
     const source = open('/config', { chroot })
     await expect(source.put('a', '1')).rejects.toMatchObject({ code: 'SD_NOT_FOUND' })
@@ -183,7 +183,7 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
     await probe.stop()
   })
 
-  test('nodes are for their user alone, or for whom the access list names', async () => {
+  test('nodes are accessible only to their user, or to the users in the access list', async () => {
     const credentials = { username: 'owner', password: 'secret-one' }
     const [own, shared] = [nextPrefix(), nextPrefix()]
     await open(own, { credentials }).put('a', '1')
@@ -199,7 +199,7 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
     await expect(probeWatch((options) => open(own).watch(options), 5_000).ended).rejects.toMatchObject(denied)
   })
 
-  test('a tree that is too large is stale with the reason, and back when it is not', async () => {
+  test('a tree that is too large is stale with the reason, and recovers when it shrinks', async () => {
     const prefix = nextPrefix()
     const source = open(prefix, { operationTimeoutMs: 20_000 })
     await source.put('a', '1')

@@ -14,13 +14,13 @@ import { checkKey, resolveZooKeeperConfigSourceOptions, type ZooKeeperConfigSour
 
 const capabilities = { watch: 'push', write: true, compareAndSet: true, annotations: false } as const
 
-/** Longest text: ZooKeeper takes packets of 1 MiB, path and access list included. */
+/** Maximum size of a text, in bytes: ZooKeeper accepts packets of 1 MiB, including path and access list. */
 const maxBytes = 1_000_000
 
 /**
- * Configuration in ZooKeeper: every node below a prefix that has data is an entry.
+ * Creates a source on ZooKeeper. Every node with data below the prefix is an entry.
  *
- * @throws SdError `SD_INVALID` that names the option
+ * @throws SdError `SD_INVALID` naming the option
  */
 export function createZooKeeperConfigSource(options: ZooKeeperConfigSourceOptions = {}): WritableConfigSource {
   const settings = resolveZooKeeperConfigSourceOptions(options)
@@ -63,7 +63,7 @@ export function createZooKeeperConfigSource(options: ZooKeeperConfigSourceOption
       ),
     async put(content, write) {
       checkWritable(write.key)
-      if (content === '') throw invalidError('content', content, 'some text: a node without data is a folder')
+      if (content === '') throw invalidError('content', content, 'a non-empty text (a node without data is a folder)')
       const path = pathOf(write.key)
       const stat = await session.run((connection) => putNode(connection, path, content, { settings, write }))
       return toConfigEntry(settings, write.key, toText(content, stat))

@@ -46,11 +46,11 @@ test.each<[string, Record<string, unknown>, string]>([
   ['a name made of others', { a: '${${b}}', b: 'c' }, 'has a placeholder without a name'],
   ['itself', { a: '${a}' }, 'refers to itself: a → a'],
   ['a cycle', { a: '${b}', b: 'x ${c:1}', c: '${NONE:${b}}' }, 'refers to itself: b → c → b'],
-  ['the syntax of another tool', { a: '${env:DB_HOST}' }, 'refers to env:…, a namespace of another tool'],
+  ['the syntax of another tool', { a: '${env:DB_HOST}' }, 'refers to env:…, the syntax of another tool'],
   ['a store of secrets', { a: '${vault:db#password}' }, 'refers to vault:…, the syntax of another tool'],
-  ['what is inherited', { a: '${toString}' }, 'refers to toString, which has no value'],
+  ['an inherited property', { a: '${toString}' }, 'refers to toString, which has no value'],
   ['too deep defaults', { a: `${'${x:'.repeat(1_000)}${'}'.repeat(1_000)}` }, 'has placeholders nested more than 50 deep'],
-])('%s is refused', (_, tree, message) => {
+])('%s is rejected', (_, tree, message) => {
   expect(() => resolve(tree)).toThrow(message)
 })
 
@@ -59,7 +59,7 @@ test('long chains and growing texts are bounded', () => {
   expect(() => resolve(chain)).toThrow('has a chain of more than 50 references')
   const bomb: Record<string, string> = { a0: 'x'.repeat(100) }
   for (let n = 1; n < 45; n++) bomb[`a${n}`] = `\${a${n - 1}}\${a${n - 1}}`
-  expect(() => resolve(bomb)).toThrow('makes more than 4194304 characters')
+  expect(() => resolve(bomb)).toThrow('has placeholders that expand to more than 4194304 characters')
 })
 
 describe('a tree of texts', () => {

@@ -51,8 +51,8 @@ describe('rejected content keeps the last valid configuration', () => {
   const good = { 'a.yaml': 'size: 1\nurl: x\n' }
   // biome-ignore-start lint/suspicious/noTemplateCurlyInString: placeholders are written so.
   test.each<[string, string, object]>([
-    ['a text that is no YAML', 'size: 2\nurl: ]', { key: 'a.yaml', line: 2 }],
-    ['a value that the schema refuses', 'url: y\nsize: many\n', { key: 'a.yaml', line: 2, field: 'size' }],
+    ['a text that is not valid YAML', 'size: 2\nurl: ]', { key: 'a.yaml', line: 2 }],
+    ['a value that the schema rejects', 'url: y\nsize: many\n', { key: 'a.yaml', line: 2, field: 'size' }],
     ['a placeholder without a value', 'size: 2\nurl: ${nowhere}\n', { key: 'a.yaml', line: 2, field: 'url' }],
     // biome-ignore-end lint/suspicious/noTemplateCurlyInString: see above.
     ['a value that can not be decrypted', 'size: 2\nurl: ENC[k1:broken]\n', { key: 'a.yaml', line: 2, field: 'url' }],

@@ -14,7 +14,7 @@ export async function putKey(
   })
 }
 
-/** Deletes a key likewise. */
+/** Deletes a key in the same way. */
 export async function deleteKey({ port }: Pick<ConsulServer, 'port'>, path: string): Promise<void> {
   await send(port, path, { method: 'DELETE' })
 }

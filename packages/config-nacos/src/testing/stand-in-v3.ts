@@ -6,14 +6,14 @@ import { text } from 'node:stream/consumers'
 /** A stand-in for Nacos 3 without its v1 API. */
 export interface StandIn {
   readonly port: number
-  /** Texts by namespace, group and data id; what a test puts in is served as it stands. */
+  /** Texts by namespace, group and data id. Texts that a test adds are served unchanged. */
   readonly texts: Map<string, DocumentedText>
   /** Method, path and parameters of every request so far. */
   readonly requests: readonly string[]
   close(): Promise<void>
 }
 
-/** What `ConfigQueryResponse` holds. */
+/** The fields of `ConfigQueryResponse`. */
 export interface DocumentedText {
   readonly content: string
   readonly contentType: string
@@ -25,20 +25,21 @@ export interface DocumentedText {
 /** The user of the admin API. */
 export const administrator = { username: 'nacos', password: 'secret-word-1' }
 
-/** How long readers still get what was there before a write, in milliseconds. */
+/** Time for which readers get the previous text after a write, in milliseconds. */
 const dumpMs = 150
 
 /**
- * Answers as official Nacos 3.0.3 answered, seen on 2026-11-21 on one server with `nacos.core.auth.enabled=true`: status and body of login, read, publish,
- * delete and their refusals, and that readers see a write some 200 ms later. Not seen, but made from the documentation and source: that reading is open to
- * all (as with auth for the admin API alone), that there is no v1 (3.0.3 has it, 3.2 has not), and a text with an `encryptedDataKey`.
+ * Responds like official Nacos 3.0.3. Observed on 2026-11-21 on one server with `nacos.core.auth.enabled=true`: status and body
+ * of login, read, publish and delete and their rejections, and the delay of some 200 ms until readers see a write. Taken from
+ * documentation and source instead: reading without login (as with auth for the admin API only), the missing v1 (3.0.3 has it,
+ * 3.2 does not), and a text with an `encryptedDataKey`.
  */
 export async function startStandIn(): Promise<StandIn> {
   const texts = new Map<string, DocumentedText>()
   const writes = new Map<string, Readonly<Record<'before' | 'after', DocumentedText | undefined>>>()
   const requests: string[] = []
 
-  function write(key: string, text: DocumentedText | undefined): Answer {
+  function write(key: string, text: DocumentedText | undefined): Reply {
     writes.set(key, { before: texts.get(key), after: text })
     setTimeout(() => writes.delete(key), dumpMs).unref()
     if (text) texts.set(key, text)
@@ -46,7 +47,7 @@ export async function startStandIn(): Promise<StandIn> {
     return success(true)
   }
 
-  function answer({ method, headers }: IncomingMessage, path: string, params: URLSearchParams): Answer {
+  function reply({ method, headers }: IncomingMessage, path: string, params: URLSearchParams): Reply {
     const { namespaceId, groupName, dataId, content = '', type = 'text' } = Object.fromEntries(params)
     const key = JSON.stringify([namespaceId, groupName, dataId])
     const found = texts.get(key)
@@ -82,7 +83,7 @@ export async function startStandIn(): Promise<StandIn> {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://nacos')
     const params = new URLSearchParams([...searchParams, ...new URLSearchParams(await text(request))])
     requests.push(`${request.method} ${pathname} ${params}`)
-    const { status, body } = answer(request, pathname, params)
+    const { status, body } = reply(request, pathname, params)
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -98,24 +99,24 @@ export async function startStandIn(): Promise<StandIn> {
   }
 }
 
-interface Answer {
+interface Reply {
   readonly status: number
   readonly body: object
 }
 
-function success(data: unknown): Answer {
+function success(data: unknown): Reply {
   return { status: 200, body: { code: 0, message: 'success', data } }
 }
 
-function refusal(status: number, code: number, message: string, data: string | null): Answer {
+function refusal(status: number, code: number, message: string, data: string | null): Reply {
   return { status, body: { code, message, data } }
 }
 
-function failure(status: number, error: string, message: string, path: string): Answer {
+function failure(status: number, error: string, message: string, path: string): Reply {
   return { status, body: { timestamp: new Date().toISOString(), status, error, message, path } }
 }
 
-function logIn(path: string, params: URLSearchParams): Answer {
+function logIn(path: string, params: URLSearchParams): Reply {
   const { username, password } = administrator
   if (params.get('username') !== username) return failure(403, 'Forbidden', 'Access Denied', path)
   if (params.get('password') !== password) return failure(500, 'Internal Server Error', 'No message available', path)

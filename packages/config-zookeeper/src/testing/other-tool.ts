@@ -6,19 +6,19 @@ import {
   type ZooKeeperConnectionOptions,
 } from '@sd/connection-zookeeper'
 
-/** Another tool at the same ZooKeeper: it writes what it likes, where it likes. */
+/** Another tool on the same ZooKeeper, which writes arbitrary nodes. */
 export interface OtherTool {
-  /** Creates or changes a node, and folders above it. */
+  /** Creates or changes a node, and its parent folders. */
   put(path: string, content: string | Uint8Array): Promise<void>
-  /** Removes a node; one with others below it loses its data only. */
+  /** Removes a node; of one with children only the data. */
   remove(path: string): Promise<void>
-  /** What a node holds; `undefined` if there is none. */
+  /** Content of a node; `undefined` if it does not exist. */
   read(path: string): Promise<string | undefined>
   /** Creates that many nodes without data below a node. */
   createMany(path: string, count: number): Promise<void>
-  /** Removes them. */
+  /** Removes these nodes. */
   removeMany(path: string, count: number): Promise<void>
-  /** Ends its session. */
+  /** Closes the session. */
   close(): Promise<void>
 }
 

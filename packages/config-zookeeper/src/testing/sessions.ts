@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 
-/** Ids of the sessions that a server on 127.0.0.1 knows. */
+/** Ids of the sessions of a server on 127.0.0.1. */
 export async function listSessions(port: number): Promise<readonly string[]> {
   const socket = connect({ port, host: '127.0.0.1' })
   socket.write('dump')

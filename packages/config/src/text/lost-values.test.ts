@@ -54,7 +54,7 @@ const refused: Readonly<Record<string, Cases>> = {
     properties: 'a=1\n__proto__.b=1\n',
     env: undefined,
   },
-  'an integer that a number can not hold': {
+  'an integer that a number cannot hold': {
     json: '{\n"a":9007199254740993}',
     yaml: 'b: 1\na: 9007199254740993\n',
     toml: 'b = 1\na = 9007199254740993\n',
