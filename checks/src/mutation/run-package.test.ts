@@ -1,10 +1,13 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { root } from '../gate.ts'
 import { readMutants, runMutants } from './run-package.ts'
 
 const path = join(root, 'checks/coverage/mutated-package')
+
+// Each run starts processes, which on a busy machine takes its time.
+vi.setConfig({ testTimeout: 120_000 })
 
 afterEach(() => rmSync(path, { recursive: true, force: true }))
 
