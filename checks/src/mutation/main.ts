@@ -14,6 +14,13 @@ import { openVerdicts } from './verdict-store.ts'
 const covered =
   /^(core|adapter-kit|breaker-kit|rate-limit-kit|client|discovery|config|balancer-.*|retry|hedge|breaker-opossum|breaker-cockatiel)$/
 
+/** What tests a kit beside its own tests: packages that run the contract suites. The suites stand on the kits, so the kits cannot run them. */
+const testedBy: Readonly<Record<string, readonly string[]>> = {
+  'adapter-kit': ['registry-memory', 'testing'],
+  'breaker-kit': ['breaker-cockatiel', 'breaker-opossum'],
+  'rate-limit-kit': ['rate-limit-memory'],
+}
+
 /** Which mutants are run. */
 interface Choice {
   readonly file: string | undefined
@@ -75,7 +82,8 @@ async function runFolder(
   const mutated = readMutants(join(root, 'packages', folder))
   const chosen = mutated.mutants.filter((mutant) => isChosen(folder, mutant, choice))
   if (chosen.length === 0) return undefined
-  const store = openVerdicts(folder, isResumed)
+  const others = (testedBy[folder] ?? []).map((other) => join(root, 'packages', other))
+  const store = openVerdicts(folder, [mutated.path, ...others], isResumed)
   const verdicts = new Map<Mutant, Verdict>()
   for (const mutant of chosen) {
     const known = store.find(mutant)
@@ -85,7 +93,7 @@ async function runFolder(
   const startedAt = performance.now()
   let done = 0
   if (rest.length > 0) {
-    await runMutants(mutated, rest, { workers }, (mutant, verdict) => {
+    await runMutants(mutated, rest, { workers, testedBy: others }, (mutant, verdict) => {
       store.add(mutant, verdict)
       verdicts.set(mutant, verdict)
       done += 1

@@ -48,6 +48,8 @@ interface Context {
 
 /** How a package is run. */
 export interface RunOptions {
+  /** Absolute paths of packages whose unit tests are run too. @default none */
+  readonly testedBy?: readonly string[]
   /** How many processes run tests at a time. */
   readonly workers: number
   /** Least limit of a test with a mutant in effect, in milliseconds; on top of it comes a multiple of what it took without. @default 2_000 */
@@ -92,7 +94,7 @@ export async function runMutants(
   let running: Promise<unknown> | undefined
   try {
     const specifications = await vitest.globTestSpecifications()
-    const files = specifications.map(({ moduleId }) => moduleId)
+    const files = [...specifications.map(({ moduleId }) => moduleId), ...(options.testedBy ?? []).flatMap(findUnitTests)]
     if (files.length === 0) {
       for (const mutant of chosen) onVerdict(mutant, { status: 'not covered', tests: [] })
       return
@@ -112,6 +114,11 @@ export async function runMutants(
     await running
     await vitest.close()
   }
+}
+
+function findUnitTests(path: string): readonly string[] {
+  const files = globSync('src/**/*.test.ts', { cwd: path, exclude: ['**/*.integration.test.ts'] })
+  return files.map((file) => join(path, file))
 }
 
 async function start(

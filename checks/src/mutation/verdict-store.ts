@@ -11,7 +11,7 @@ interface Kept extends Verdict {
   readonly key: string
   /** Of the mutant's source. */
   readonly source: string
-  /** Of all tests of the package. */
+  /** Of all tests that could notice it. */
   readonly tested: string
 }
 
@@ -22,8 +22,13 @@ export interface VerdictStore {
   readonly add: (mutant: Mutant, verdict: Verdict) => void
 }
 
-/** Opens the store of a package, empty unless the run resumes an earlier one. */
-export function openVerdicts(folder: string, isResumed: boolean): VerdictStore {
+/**
+ * Opens the store of a package.
+ *
+ * @param tests absolute paths of the packages whose tests are run
+ * @param isResumed whether it has the verdicts of an earlier run
+ */
+export function openVerdicts(folder: string, tests: readonly string[], isResumed: boolean): VerdictStore {
   const path = join(root, 'packages', folder)
   const file = join(path, 'coverage/mutation.ndjson')
   const hashes = new Map<string, string>()
@@ -32,8 +37,12 @@ export function openVerdicts(folder: string, isResumed: boolean): VerdictStore {
     hashes.set(source, known)
     return known
   }
-  const testFiles = globSync(['src/**/*.test.ts', 'src/**/testing/*'], { cwd: path }).sort()
-  const tested = hash(testFiles.map(hashOf).join())
+  const testFiles = tests.flatMap((cwd) =>
+    globSync(['src/**/*.test.ts', 'src/**/testing/*'], { cwd })
+      .sort()
+      .map((test) => readFileSync(join(cwd, test), 'utf8')),
+  )
+  const tested = hash(testFiles.join())
   const known = new Map<string, Kept>()
   if (isResumed && existsSync(file)) {
     for (const line of readFileSync(file, 'utf8').split('\n').filter(Boolean)) {
