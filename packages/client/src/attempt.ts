@@ -47,7 +47,7 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner, Re
   /** How it failed, if it did. */
   error: SdError | undefined
   /** What the interceptors made of the response; absent if it failed. */
-  answer: CallResponse | undefined
+  result: CallResponse | undefined
   /** The exchange that is in effect, or under way. */
   exchange: Exchange | undefined
   readonly #owner: AttemptOwner
@@ -99,7 +99,7 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner, Re
     return this.exchange?.status
   }
 
-  /** Makes it: its answer, or its error, is in it afterwards. */
+  /** Makes it: what it gives is in `result` or `error` afterwards. */
   run(time: AttemptTime | undefined): Promise<void> {
     this.#time = time
     return new Promise((resolve) => {
@@ -110,8 +110,8 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner, Re
   }
 
   /** What it gave. */
-  onAnswer(response: CallResponse): void {
-    this.answer = response
+  onResponse(response: CallResponse): void {
+    this.result = response
     this.#end()
   }
 
@@ -170,7 +170,7 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner, Re
 
   async #proceed(): Promise<void> {
     try {
-      this.onAnswer(await runChain(this.call.entry.attemptInterceptors, this, (taker) => this.#send(taker)))
+      this.onResponse(await runChain(this.call.entry.attemptInterceptors, this, (taker) => this.#send(taker)))
     } catch (error) {
       this.onFailure(error)
     }
@@ -213,19 +213,19 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner, Re
   /** The interceptors have ended: what they did not return is of no use any more, and no `next()` does anything. */
   #end(): void {
     if (!this.exchange) this.#permit?.settle({ ok: true, error: unsent })
-    else if (this.#earlier || !this.answer || !this.exchange.response) this.#chooseExchange(this.exchange)
+    else if (this.#earlier || !this.result || !this.exchange.response) this.#chooseExchange(this.exchange)
     this.#stopped ??= over
     this.#resolve?.()
   }
 
   #chooseExchange(last: Exchange): void {
     const all = [...(this.#earlier ?? []), last]
-    const { answer } = this
-    const chosen = answer
-      ? (all.find(({ response }) => response && (response === answer || response.body === answer.body)) ??
+    const { result } = this
+    const chosen = result
+      ? (all.find(({ response }) => response && (response === result || response.body === result.body)) ??
         all.findLast(({ response }) => response !== undefined))
       : last
-    for (const exchange of all) if (exchange !== chosen || !answer) exchange.stop(this.error ?? over)
+    for (const exchange of all) if (exchange !== chosen || !result) exchange.stop(this.error ?? over)
     this.exchange = chosen
   }
 }

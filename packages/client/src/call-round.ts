@@ -65,7 +65,7 @@ export class CallRound implements LoopOwner, Applicant {
     this.#settlePermits(error)
     if (instead && this.#taker) {
       this.response = instead
-      this.#taker.onAnswer(instead)
+      this.#taker.onResponse(instead)
       return true
     }
     this.#taker?.onFailure(error)
@@ -98,7 +98,7 @@ export class CallRound implements LoopOwner, Applicant {
 
   async #answerAnyway(fallback: Fallback, taker: ResponseTaker): Promise<void> {
     try {
-      taker.onAnswer(await this.#tryOrFallBack(fallback))
+      taker.onResponse(await this.#tryOrFallBack(fallback))
     } catch (error) {
       taker.onFailure(error)
     }
@@ -109,7 +109,7 @@ export class CallRound implements LoopOwner, Applicant {
     let failure: CallFailure
     let response: CallResponse | undefined
     try {
-      response = await new Promise<CallResponse>((onAnswer, onFailure) => this.#try({ onAnswer, onFailure }))
+      response = await new Promise<CallResponse>((onResponse, onFailure) => this.#try({ onResponse, onFailure }))
       if (response.status < 500) {
         fallback.remember?.(call, response, this.#loop.attempt?.headers ?? call.headers)
         return response
@@ -177,14 +177,14 @@ export class CallRound implements LoopOwner, Applicant {
   }
 
   /** The attempts gave a response. */
-  onAnswer(response: CallResponse): void {
+  onResponse(response: CallResponse): void {
     if (this.stopped) return
     this.response = response
     const exchange = this.#loop.attempt?.exchange
     this.#exchange = exchange
     if (this.#permits) this.#latencyMs = (exchange?.answeredAt ?? performance.now()) - this.#startedAt
     if (!exchange?.isOpen) this.#settlePermits(exchange?.error)
-    this.#taker?.onAnswer(response)
+    this.#taker?.onResponse(response)
   }
 
   #settlePermits(error: SdError | undefined): void {

@@ -203,7 +203,7 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
 
   async #proceed(): Promise<void> {
     try {
-      this.onAnswer(await runChain(this.entry.callInterceptors, this, (taker) => this.#startRound(taker)))
+      this.onResponse(await runChain(this.entry.callInterceptors, this, (taker) => this.#startRound(taker)))
     } catch (error) {
       this.onFailure(error)
     }
@@ -237,7 +237,7 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
     this.#fail(toSdError(error, 'SD_UNAVAILABLE', `Calling ${this.service}`))
   }
 
-  onAnswer(response: CallResponse): void {
+  onResponse(response: CallResponse): void {
     if (this.#finished) return
     this.#handedOut = true
     this.#status = response.status

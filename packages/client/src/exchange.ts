@@ -249,7 +249,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
       entry.policies.attemptLimit?.learn(this.latencyMs, attempt.call, now)
       entry.usualTimes.learn(attempt.call, this.latencyMs, now)
     }
-    this.#taker?.onAnswer(this.response)
+    this.#taker?.onResponse(this.response)
   }
 
   onData(chunk: Uint8Array): boolean {

@@ -3,7 +3,7 @@ import type { CallResponse, Interceptor } from '@sd/core'
 /** Told of a response, or why there is none: what waits for it itself, or the two functions of a promise. */
 export interface ResponseTaker {
   /** It came. */
-  onAnswer(response: CallResponse): void
+  onResponse(response: CallResponse): void
   /** There is none. */
   onFailure(error: unknown): void
 }
@@ -17,7 +17,7 @@ export function runChain<Context>(
   const enter = (index: number): Promise<CallResponse> => {
     const interceptor = interceptors[index]
     if (interceptor) return interceptor(context, () => enter(index + 1))
-    return new Promise((onAnswer, onFailure) => begin({ onAnswer, onFailure }))
+    return new Promise((onResponse, onFailure) => begin({ onResponse, onFailure }))
   }
   return enter(0)
 }
