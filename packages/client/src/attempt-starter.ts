@@ -3,7 +3,7 @@ import { Attempt, type AttemptOwner } from './attempt.ts'
 import type { CallFrame } from './call-frame.ts'
 import { askInstanceUnit, isCrowded, isUnitAsked, takeInstanceUnit } from './instance-admission.ts'
 import { explainNoInstance } from './no-instance.ts'
-import type { ServiceEntry } from './service-entries.ts'
+import type { ServiceEntry } from './service-entry.ts'
 
 /** Says nothing about an endpoint. */
 const overRate = new SdError('SD_REJECTED', 'All instances that could be called are over their rate limit')

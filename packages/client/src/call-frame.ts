@@ -3,7 +3,7 @@ import type { CallRecorder } from './explanation.ts'
 import type { PushedBody } from './pushed-body.ts'
 import type { RawHeaders } from './raw-headers.ts'
 import type { PreparedBody } from './request-body.ts'
-import type { ServiceEntry } from './service-entries.ts'
+import type { ServiceEntry } from './service-entry.ts'
 import type { Transport } from './transport.ts'
 
 /** What a forwarded call has beside; see `ServiceClient.forward`. */

@@ -2,7 +2,7 @@ import type { CallPriority, RequestBody } from '@sd/core'
 import type { ForwardParts } from './call-frame.ts'
 import type { CallRecorder } from './explanation.ts'
 import type { OpenCalls } from './open-calls.ts'
-import type { ServiceEntry } from './service-entries.ts'
+import type { ServiceEntry } from './service-entry.ts'
 import type { Transport } from './transport.ts'
 
 /** What a call is made of. */

@@ -12,7 +12,8 @@ import { type Applicant, admit, admitAtOnce } from './admission.ts'
 import { AttemptLoop, type LoopOwner } from './attempt-loop.ts'
 import type { CallFrame } from './call-frame.ts'
 import type { Exchange } from './exchange.ts'
-import type { CallFailure, Fallback } from './fallback.ts'
+import type { Fallback } from './fallback.ts'
+import type { CallFailure } from './fallback-setting.ts'
 import type { ResponseTaker } from './interceptors.ts'
 
 /** The call that a round is part of. */

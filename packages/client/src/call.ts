@@ -21,7 +21,7 @@ import type { CallRecorder } from './explanation.ts'
 import { type ResponseTaker, runChain } from './interceptors.ts'
 import type { OpenCall, OpenCalls } from './open-calls.ts'
 import { type PreparedBody, prepareBody } from './request-body.ts'
-import type { ServiceEntry } from './service-entries.ts'
+import type { ServiceEntry } from './service-entry.ts'
 import { ServiceResponse } from './service-response.ts'
 import type { Transport } from './transport.ts'
 

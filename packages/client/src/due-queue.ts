@@ -66,5 +66,6 @@ const longestTimerMs = 2_147_483_647
 
 /** For how long to set a timer, in milliseconds. Where that is longer than timers can be, it is early. */
 export function delayUntil(dueAt: number): number {
-  return Math.min(dueAt - performance.now(), longestTimerMs)
+  // Node warns of a negative delay.
+  return Math.max(1, Math.min(dueAt - performance.now(), longestTimerMs))
 }

@@ -1,23 +1,8 @@
 import type { Duplex } from 'node:stream'
-import {
-  DEADLINE_HEADER,
-  deadlineOrigin,
-  type Endpoint,
-  type HeaderFields,
-  hasTelemetrySubscribers,
-  judgeLimit,
-  type Outcome,
-  type OutcomeOrigin,
-  originOf,
-  type Permit,
-  publishTelemetry,
-  type ResponseVerdict,
-  readServerDelay,
-  readStandstillMs,
-  SdError,
-} from '@sd/core'
+import { deadlineOrigin, type Endpoint, type HeaderFields, hasTelemetrySubscribers, judgeLimit, type Outcome, type OutcomeOrigin, originOf, type Permit, type ResponseVerdict, readServerDelay, readStandstillMs, SdError } from '@sd/core'
+import { publishAttemptEnd } from './attempt-telemetry.ts'
 import type { AttemptTime } from './attempt-time.ts'
-import type { CallFrame, ForwardParts } from './call-frame.ts'
+import { type RequestOwner, toTransportRequest } from './exchange-request.ts'
 import type { ResponseTaker } from './interceptors.ts'
 import { type BodySource, ResponseBody } from './response-body.ts'
 import { ServiceResponse } from './service-response.ts'
@@ -25,14 +10,10 @@ import type { TransportExchange, TransportHandler } from './transport.ts'
 import { verdictOf } from './verdict.ts'
 
 /** The attempt that an exchange is part of. */
-export interface ExchangeOwner {
-  readonly call: CallFrame
+export interface ExchangeOwner extends RequestOwner {
   readonly endpoint: Endpoint
   /** Number of the attempt, from 1. */
   readonly attempt: number
-  readonly headers: Record<string, string>
-  /** The header fields, if anybody has asked for them by name. */
-  readonly changedHeaders: Record<string, string> | undefined
   /** The limit until the head of the response is over. */
   onLimit(exchange: Exchange): void
   /** It ended. */
@@ -143,30 +124,10 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     call.firstExchange ??= this
     endpoint.acquire()
     this.#taker = taker
-    const { method, path, request } = call
-    const serverName = call.entry.settings.serverName || undefined
-    if (call.forward) this.#forward(call.forward, serverName)
-    else {
-      const { headers } = this.attempt
-      const leftMs = this.#leftMs()
-      if (leftMs !== undefined) headers[DEADLINE_HEADER] = String(leftMs)
-      this.#exchange = call.transport.send(endpoint, { method, path, headers, body: request.body, serverName }, this)
-    }
-  }
-
-  #leftMs(): number | undefined {
-    const { deadlineAt } = this.attempt.call
-    return deadlineAt === Number.POSITIVE_INFINITY ? undefined : Math.max(1, Math.floor(deadlineAt - this.startedAt))
-  }
-
-  #forward({ raw, pushed, upgrade, sendsDeadline }: ForwardParts, serverName: string | undefined): void {
-    const { call, changedHeaders } = this.attempt
-    const { method, path, request } = call
-    const rawHeaders = raw.withChanges(changedHeaders, sendsDeadline ? this.#leftMs() : undefined)
-    const isPushed = pushed !== undefined && request.body === null
-    const sent = { method, path, headers: {}, rawHeaders, body: request.body, pushed: isPushed, upgrade, serverName }
-    this.#exchange = call.transport.send(this.endpoint, sent, this)
-    if (isPushed) pushed.attach(this.#exchange)
+    const { forward, request } = call
+    const isPushed = forward?.pushed !== undefined && request.body === null
+    this.#exchange = call.transport.send(endpoint, toTransportRequest(this.attempt, this.startedAt, isPushed), this)
+    if (isPushed) forward.pushed?.attach(this.#exchange)
   }
 
   /** Header fields of the response, names and values in turn as received. */
@@ -303,26 +264,8 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     }
     this.endpoint.release(this)
     this.#permit?.settle(this)
-    if (hasTelemetrySubscribers('sd:v1:attempt:end')) this.#publish()
+    if (hasTelemetrySubscribers('sd:v1:attempt:end')) publishAttemptEnd(this.attempt, this)
     this.attempt.exchangeEnded(this)
-  }
-
-  #publish(): void {
-    const { endpoint, status, grpcStatus, error, latencyMs } = this
-    const { call, attempt: attempts } = this.attempt
-    const durationMs = performance.now() - this.startedAt
-    const { id: instanceId } = endpoint.instance
-    publishTelemetry('sd:v1:attempt:end', {
-      call,
-      status,
-      grpcStatus,
-      error,
-      durationMs,
-      attempts,
-      instanceId,
-      origin: endpoint.origin,
-      latencyMs,
-    })
   }
 }
 

@@ -4,7 +4,7 @@ import type { ForwardHandler } from './forward.ts'
 import type { OpenCalls } from './open-calls.ts'
 import type { PushedBody } from './pushed-body.ts'
 import type { RawHeaders } from './raw-headers.ts'
-import type { ServiceEntry } from './service-entries.ts'
+import type { ServiceEntry } from './service-entry.ts'
 import type { Transport } from './transport.ts'
 
 /** What forwarding shares with its client. */

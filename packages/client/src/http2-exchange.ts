@@ -1,6 +1,7 @@
 import type { ClientHttp2Session, IncomingHttpHeaders } from 'node:http2'
 import { closedError, type HeaderFields, SdError } from '@sd/core'
-import { type Http2Target, headersOf } from './http2-fields.ts'
+import { cancel, closeError, noError, refusedStream } from './http2-errors.ts'
+import { fieldsOf, type Http2Target, headersOf, lengthOf, toFields, withoutPseudo } from './http2-fields.ts'
 import { endWith, letGoOf, type OwnedStream, ownStream, type StreamOwner } from './http2-stream.ts'
 import type { Linked } from './linked-list.ts'
 import type { TransportExchange, TransportHandler, TransportRequest } from './transport.ts'
@@ -23,11 +24,6 @@ export interface Http2Connection extends Http2Target {
 
 const nothing: readonly string[] = []
 const noFields: HeaderFields = Object.freeze({})
-
-/** Codes of RST_STREAM (RFC 9113, 7). */
-const noError = 0
-const refusedStream = 7
-const cancel = 8
 
 /** One exchange on a stream of an HTTP/2 connection. */
 export class Http2Exchange implements TransportExchange, StreamOwner, Linked<Http2Exchange> {
@@ -250,59 +246,4 @@ export class Http2Exchange implements TransportExchange, StreamOwner, Linked<Htt
     stream.on('close', upload.destroy.bind(upload, undefined))
     upload.pipe(stream)
   }
-}
-
-const names: readonly string[] = [
-  'NO_ERROR',
-  'PROTOCOL_ERROR',
-  'INTERNAL_ERROR',
-  'FLOW_CONTROL_ERROR',
-  'SETTINGS_TIMEOUT',
-  'STREAM_CLOSED',
-  'FRAME_SIZE_ERROR',
-  'REFUSED_STREAM',
-  'CANCEL',
-  'COMPRESSION_ERROR',
-  'CONNECT_ERROR',
-  'ENHANCE_YOUR_CALM',
-  'INADEQUATE_SECURITY',
-  'HTTP_1_1_REQUIRED',
-]
-
-function closeError(code: number, hasHead: boolean, isTruncated: boolean): SdError {
-  const when = hasHead ? 'in the middle of the response' : 'before a response'
-  if (code === noError && isTruncated) return new SdError('SD_MALFORMED', 'The response body does not fit its content-length')
-  const what = code === noError ? 'The stream ended' : `The stream was reset with ${names[code] ?? code}`
-  return new SdError('SD_UNAVAILABLE', `${what} ${when}`, { origin: code === noError ? 'network' : 'peer' })
-}
-
-/** The `content-length` that a request has; NaN if it has none. */
-function lengthOf({ headers, rawHeaders }: TransportRequest): number {
-  if (!rawHeaders) return Number(headers['content-length'] ?? Number.NaN)
-  const index = rawHeaders.findIndex((name, at) => at % 2 === 0 && name.toLowerCase() === 'content-length')
-  return index === -1 ? Number.NaN : Number(rawHeaders[index + 1])
-}
-
-/** Fields of a head or of trailers without pseudo-header fields, as a plain object. */
-function fieldsOf(fields: IncomingHttpHeaders): HeaderFields {
-  const plain: Record<string, string | string[] | undefined> = {}
-  for (const name in fields) if (name !== ':status' && name !== '__proto__') plain[name] = fields[name]
-  return plain
-}
-
-function withoutPseudo(raw: unknown): readonly string[] {
-  if (!Array.isArray(raw)) return nothing
-  const fields = raw as readonly string[]
-  return fields[0] === ':status' ? fields.slice(2) : fields
-}
-
-function toFields(flat: readonly string[]): Record<string, string | string[]> {
-  const fields: Record<string, string | string[]> = {}
-  for (let index = 0; index < flat.length; index += 2) {
-    const name = flat[index] as string
-    const value = flat[index + 1] as string
-    const before = fields[name]
-    fields[name] = before === undefined ? value : [before, value].flat()
-  }
-  return fields
 }

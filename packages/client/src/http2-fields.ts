@@ -1,3 +1,5 @@
+import type { IncomingHttpHeaders } from 'node:http2'
+import type { HeaderFields } from '@sd/core'
 import { checkField } from './request-check.ts'
 import type { TransportRequest } from './transport.ts'
 import { fitLength, fitRawLength } from './undici-exchange.ts'
@@ -12,6 +14,8 @@ const forbidden: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'upgrade',
 ])
+
+const nothing: readonly string[] = []
 
 /** Where the authority is among the fields of a request. */
 const authorityAt = 5
@@ -66,4 +70,37 @@ function addField(fields: string[], path: string, given: string, value: string):
   if (forbidden.has(name) || (name === 'te' && value !== 'trailers')) return false
   fields.push(name, value)
   return name === 'content-length'
+}
+
+/** The `content-length` that a request has; NaN if it has none. */
+export function lengthOf({ headers, rawHeaders }: TransportRequest): number {
+  if (!rawHeaders) return Number(headers['content-length'] ?? Number.NaN)
+  const index = rawHeaders.findIndex((name, at) => at % 2 === 0 && name.toLowerCase() === 'content-length')
+  return index === -1 ? Number.NaN : Number(rawHeaders[index + 1])
+}
+
+/** Fields of a head or of trailers without pseudo-header fields, as a plain object. */
+export function fieldsOf(fields: IncomingHttpHeaders): HeaderFields {
+  const plain: Record<string, string | string[] | undefined> = {}
+  for (const name in fields) if (name !== ':status' && name !== '__proto__') plain[name] = fields[name]
+  return plain
+}
+
+/** Raw fields without pseudo-header fields. */
+export function withoutPseudo(raw: unknown): readonly string[] {
+  if (!Array.isArray(raw)) return nothing
+  const fields = raw as readonly string[]
+  return fields[0] === ':status' ? fields.slice(2) : fields
+}
+
+/** Raw fields as an object that the library takes. */
+export function toFields(flat: readonly string[]): Record<string, string | string[]> {
+  const fields: Record<string, string | string[]> = {}
+  for (let index = 0; index < flat.length; index += 2) {
+    const name = flat[index] as string
+    const value = flat[index + 1] as string
+    const before = fields[name]
+    fields[name] = before === undefined ? value : [before, value].flat()
+  }
+  return fields
 }

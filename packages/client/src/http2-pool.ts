@@ -1,7 +1,7 @@
 import { closedError, type Endpoint, SdError } from '@sd/core'
 import type { Http2Exchange } from './http2-exchange.ts'
+import type { ResolvedHttp2Options } from './http2-options.ts'
 import { Http2Session } from './http2-session.ts'
-import type { ResolvedHttp2Options } from './http2-transport.ts'
 
 /** What a pool is made of. */
 export interface Http2PoolOptions extends ResolvedHttp2Options {

@@ -3,7 +3,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { type Endpoint, SdError } from '@sd/core'
 import type { Http2Connection, Http2Exchange } from './http2-exchange.ts'
-import type { ResolvedHttp2Options } from './http2-transport.ts'
+import type { ResolvedHttp2Options } from './http2-options.ts'
 import { LinkedList } from './linked-list.ts'
 import { toTransportFailure } from './transport-errors.ts'
 

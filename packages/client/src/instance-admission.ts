@@ -1,6 +1,6 @@
 import { BoundedMap, type CallContext, type Endpoint, type RateLimiter } from '@sd/core'
 import type { CallRateLimit } from './rate-limit-setting.ts'
-import type { ServiceEntry } from './service-entries.ts'
+import type { ServiceEntry } from './service-entry.ts'
 
 /** Calls that one endpoint may always have under way: fewer say nothing. */
 const fewCalls = 4

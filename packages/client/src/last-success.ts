@@ -1,5 +1,5 @@
 import { BoundedMap, type CallContext, type HeaderFields } from '@sd/core'
-import type { CallFallback, StaticResponse } from './fallback.ts'
+import type { CallFallback, StaticResponse } from './fallback-setting.ts'
 import { ResponseBody } from './response-body.ts'
 import { isSharedRequest, isSharedResponse, readVary, textOf, toSharedFields } from './shared-response.ts'
 

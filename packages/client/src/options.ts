@@ -14,7 +14,7 @@ import {
   invalidError,
 } from '@sd/core'
 import { createFetchTransport } from './fetch-transport.ts'
-import { checkHttp2Options } from './http2-transport.ts'
+import { checkHttp2Options } from './http2-options.ts'
 import { type ClientSettings, settingKeys } from './settings.ts'
 import { checkClientTls } from './tls-options.ts'
 import type { Transport } from './transport.ts'

@@ -7,7 +7,8 @@ import {
   type RateLimiter,
   type RetryBudgetOptions,
 } from '@sd/core'
-import { type CallFallback, checkFallback } from './fallback.ts'
+import { checkFallback } from './fallback.ts'
+import type { CallFallback } from './fallback-setting.ts'
 import type { Keep } from './made-of-data.ts'
 import { createMeasuredLimit, type MeasuredLimitOptions } from './measured-limit.ts'
 import { atPath, type InstanceScope, type PolicyScope, type ServiceSettings, settingKeys } from './settings.ts'

@@ -1,33 +1,20 @@
-import {
-  type CircuitBreaker,
-  checkBoolean,
-  checkDuration,
-  checkFunction,
-  checkKnownKeys,
-  checkObject,
-  checkOneOf,
-  closedError,
-  invalidError,
-  SdError,
-  settlesWithin,
-} from '@sd/core'
+import { type CircuitBreaker, closedError, SdError, settlesWithin } from '@sd/core'
 import type { Dispatcher } from 'undici'
 import { Call } from './call.ts'
-import type { CallInit } from './call-init.ts'
-import { Collapser, type CollapsibleCall, collapseKey } from './collapse.ts'
+import { Collapser } from './collapse.ts'
 import { type EventOptions, followEvents, type ServerSentEvent } from './event-stream.ts'
-import { createRecorder } from './explanation.ts'
 import { fetchService } from './fetch.ts'
 import type { ForwardControl, ForwardHandler, ForwardRequest } from './forward.ts'
 import type { ForwardContext } from './forward-init.ts'
 import { forwardRequest } from './forward-request.ts'
 import { createOpenCalls } from './open-calls.ts'
 import { readOptions, type ServiceClientOptions } from './options.ts'
-import { chooseBody, contentTypeOf } from './request-body.ts'
-import { checkMethod, checkPath, readHeaders } from './request-check.ts'
+import { mayCollapse, toCallInit, toCollapsible } from './request-call.ts'
+import { checkMethod } from './request-check.ts'
 import type { MethodRequestOptions, RequestOptions, ServiceCall } from './request-options.ts'
 import { createServiceDispatcher } from './service-dispatcher.ts'
-import { createServiceEntries, type ServiceEntry, type ServiceExplanation } from './service-entries.ts'
+import { createServiceEntries } from './service-entries.ts'
+import type { ServiceEntry, ServiceExplanation } from './service-entry.ts'
 import type { ServiceResponse } from './service-response.ts'
 import type { ClientSettings, ServiceSettings } from './settings.ts'
 import type { Transport } from './transport.ts'
@@ -92,22 +79,6 @@ export interface ServiceClient extends AsyncDisposable {
   close(): Promise<void>
 }
 
-const requestKeys = [
-  'method',
-  'query',
-  'headers',
-  'body',
-  'json',
-  'timeoutMs',
-  'attemptTimeoutMs',
-  'deadlineAt',
-  'signal',
-  'hashKey',
-  'priority',
-  'idempotent',
-  'explain',
-] as const
-
 /**
  * Builds a client.
  *
@@ -133,41 +104,8 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
 
   function begin(method: string, service: string, path: string, requestOptions: RequestOptions): Promise<ServiceResponse> {
     if (openCalls.isClosed) throw closedError('client')
-    checkKnownKeys('', requestOptions, requestKeys)
-    const fullPath = requestOptions.query ? addQuery(checkPath(path), requestOptions.query) : checkPath(path)
-    const entry = entries.get(service, method, fullPath)
-    const { signal, hashKey, explain, attemptTimeoutMs, priority, idempotent } = requestOptions
-    if (priority !== undefined) checkOneOf('priority', priority, ['critical', 'default', 'batch'])
-    if (idempotent !== undefined) checkBoolean('idempotent', idempotent)
-    const body = chooseBody(requestOptions.body, requestOptions.json)
-    const headers = {
-      ...entry.settings.headers,
-      ...(requestOptions.headers && readHeaders('headers', requestOptions.headers)),
-    }
-    const contentType = requestOptions.json === undefined ? contentTypeOf(body) : 'application/json'
-    if (contentType !== undefined) headers['content-type'] ||= contentType
-    const startedAt = performance.now()
-    const deadlineAt = findDeadline(requestOptions, entry, startedAt)
-    const init: CallInit = {
-      entry,
-      transport,
-      openCalls,
-      method,
-      path: fullPath,
-      headers,
-      body,
-      startedAt,
-      deadlineAt,
-      attemptTimeoutMs: attemptTimeoutMs === undefined ? undefined : checkDuration('attemptTimeoutMs', attemptTimeoutMs),
-      signal,
-      hashKey,
-      priority,
-      idempotent,
-      maxResponseBytes,
-      recorder: explain && createRecorder(checkFunction('explain', explain)),
-    }
-    if (!entry.settings.collapse || method !== 'GET' || body !== undefined || explain) return new Call(init).run()
-    return collapser.join(toCollapsible(init))
+    const init = toCallInit(forwarding, { method, service, path }, requestOptions)
+    return mayCollapse(init) ? collapser.join(toCollapsible(init)) : new Call(init).run()
   }
 
   function unlessClosed<Parameters extends unknown[], Result>(method: (...parameters: Parameters) => Result): typeof method {
@@ -216,32 +154,6 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
   return client
 }
 
-/** A call that others like it may join. */
-function toCollapsible(init: CallInit): CollapsibleCall {
-  const { entry, method, path, headers, hashKey, priority, startedAt, deadlineAt, signal } = init
-  return {
-    identity: { service: entry.service, method, path, startedAt: startedAt ?? performance.now() },
-    key: collapseKey([entry.service, path, hashKey, priority], headers),
-    headers,
-    deadlineAt,
-    signal,
-    start(own) {
-      // Calls that join come later, and compare with the header fields as they were.
-      const made = new Call({ ...init, headers: { ...headers }, signal: own, startedAt: performance.now() })
-      return { response: made.run(), sent: () => made.firstExchange?.attempt.headers ?? made.headers }
-    },
-  }
-}
-
-function findDeadline({ timeoutMs, deadlineAt }: RequestOptions, entry: ServiceEntry, now: number): number {
-  const limitMs = timeoutMs === undefined ? entry.settings.timeoutMs : checkDuration('timeoutMs', timeoutMs)
-  const own = limitMs === 0 ? Number.POSITIVE_INFINITY : now + limitMs
-  if (deadlineAt === undefined) return own
-  if (typeof deadlineAt !== 'number' || Number.isNaN(deadlineAt))
-    throw invalidError('deadlineAt', deadlineAt, 'a time by performance.now()')
-  return Math.min(own, deadlineAt)
-}
-
 /** Until the head of an event stream: what attempts have, or half of the time limit of calls. */
 function findHeadTimeout({ settings }: ServiceEntry): number {
   const { attemptTimeoutMs, timeoutMs } = settings
@@ -252,13 +164,4 @@ function findHeadTimeout({ settings }: ServiceEntry): number {
 function checkUndici(transport: Transport): UndiciTransport {
   if ('dispatcher' in transport) return transport as UndiciTransport
   throw new SdError('SD_UNSUPPORTED', `A dispatcher needs undici's transport, and this client has ${transport.name}`)
-}
-
-function addQuery(path: string, query: NonNullable<RequestOptions['query']>): string {
-  const fields = new URLSearchParams()
-  for (const [name, value] of Object.entries(checkObject('query', query))) {
-    for (const one of Array.isArray(value) ? value : [value]) fields.append(name, String(one))
-  }
-  const text = fields.toString()
-  return text === '' ? path : `${path}${path.includes('?') ? '&' : '?'}${text}`
 }

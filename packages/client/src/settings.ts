@@ -18,7 +18,8 @@ import {
   type ServiceInstance,
 } from '@sd/core'
 import { type AttemptLimit, checkAttemptLimit } from './attempt-limit.ts'
-import { type CallFallback, checkFallback } from './fallback.ts'
+import { checkFallback } from './fallback.ts'
+import type { CallFallback } from './fallback-setting.ts'
 import { maxOperations, readOperation } from './operation-matcher.ts'
 import { type CallRateLimit, checkRateLimitSetting } from './rate-limit-setting.ts'
 import { repickPolicy } from './repick.ts'
