@@ -1,4 +1,12 @@
-import { type CallResponse, type Endpoint, type HedgePolicy, hasTelemetrySubscribers, publishTelemetry, type RefusingPolicy, type SdError } from '@sd/core'
+import {
+  type CallResponse,
+  type Endpoint,
+  type HedgePolicy,
+  hasTelemetrySubscribers,
+  publishTelemetry,
+  type RefusingPolicy,
+  type SdError,
+} from '@sd/core'
 import type { Attempt, AttemptOwner } from './attempt.ts'
 import { AttemptStarter } from './attempt-starter.ts'
 import { type AttemptTime, findAttemptTime } from './attempt-time.ts'

@@ -1,5 +1,19 @@
 import type { Duplex } from 'node:stream'
-import { deadlineOrigin, type Endpoint, type HeaderFields, hasTelemetrySubscribers, judgeLimit, type Outcome, type OutcomeOrigin, originOf, type Permit, type ResponseVerdict, readServerDelay, readStandstillMs, SdError } from '@sd/core'
+import {
+  deadlineOrigin,
+  type Endpoint,
+  type HeaderFields,
+  hasTelemetrySubscribers,
+  judgeLimit,
+  type Outcome,
+  type OutcomeOrigin,
+  originOf,
+  type Permit,
+  type ResponseVerdict,
+  readServerDelay,
+  readStandstillMs,
+  SdError,
+} from '@sd/core'
 import { publishAttemptEnd } from './attempt-telemetry.ts'
 import type { AttemptTime } from './attempt-time.ts'
 import { type RequestOwner, toTransportRequest } from './exchange-request.ts'

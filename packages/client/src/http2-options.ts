@@ -1,5 +1,5 @@
 import { checkDuration, checkInteger, checkKnownKeys, checkObject } from '@sd/core'
-import { type TlsCertificates } from '@sd/tls'
+import type { TlsCertificates } from '@sd/tls'
 import { type ClientTlsOptions, checkClientTls, followTls } from './tls-options.ts'
 
 /** Options of {@link createHttp2Transport}. */

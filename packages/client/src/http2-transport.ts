@@ -1,4 +1,4 @@
-import { type Endpoint } from '@sd/core'
+import type { Endpoint } from '@sd/core'
 import { SERVER_NAME_METADATA } from '@sd/tls'
 import { Http2Exchange } from './http2-exchange.ts'
 import { type Http2TransportOptions, resolveHttp2Options } from './http2-options.ts'
