@@ -57,7 +57,7 @@ export class AttemptLoop implements AttemptOwner, HedgeOwner {
       const { starter } = this
       const { cluster } = this.call.entry
       if (!cluster.snapshot) await cluster.ready({ signal: this.signal })
-      this.call.recorder?.noteCluster(() => cluster.explain())
+      this.call.init.recorder?.noteCluster(() => cluster.explain())
       const hedge = this.#findHedge()
       let delayMs: number | undefined = 0
       while (delayMs !== undefined) {
@@ -173,7 +173,7 @@ export class AttemptLoop implements AttemptOwner, HedgeOwner {
   }
 
   #note({ attempt, endpoint, result, error }: Attempt): void {
-    const { recorder } = this.call
+    const { recorder } = this.call.init
     if (!recorder) return
     const detail = result ? String(result.status) : error?.message
     recorder.note(result ? 'answered' : 'failed', { attempt, endpoint, detail })
@@ -193,6 +193,6 @@ export class AttemptLoop implements AttemptOwner, HedgeOwner {
     if (hasTelemetrySubscribers('sd:v1:call:retry')) {
       publishTelemetry('sd:v1:call:retry', { call, attempt: attempt.attempt, delayMs, status, error })
     }
-    call.recorder?.note('retry', { detail: `in ${Math.round(delayMs)} ms` })
+    call.init.recorder?.note('retry', { detail: `in ${Math.round(delayMs)} ms` })
   }
 }

@@ -44,7 +44,7 @@ export class AttemptStarter implements CallPickRequest {
   }
 
   get hashKey(): string | undefined {
-    return this.#call.hashKey
+    return this.#call.init.hashKey
   }
 
   get path(): string {
@@ -164,7 +164,7 @@ export class AttemptStarter implements CallPickRequest {
 
   #begin(endpoint: Endpoint, permit: Permit | undefined): Attempt {
     const call = this.#call
-    call.recorder?.note('picked', { attempt: call.attempts + 1, endpoint })
+    call.init.recorder?.note('picked', { attempt: call.attempts + 1, endpoint })
     return new Attempt(this.#owner, endpoint, {
       attempt: ++call.attempts,
       breakers: this.#entry.policies.instanceBreakers,

@@ -25,7 +25,7 @@ const roundingMs = 0.001
 export function findAttemptTime(attempts: Repeatable): AttemptTime | undefined {
   const { call } = attempts
   const { settings, policies } = call.entry
-  const setting = call.attemptTimeoutMs ?? settings.attemptTimeoutMs
+  const setting = call.init.attemptTimeoutMs ?? settings.attemptTimeoutMs
   const limitMs = typeof setting === 'number' ? setting : policies.attemptLimit?.currentMs(attempts)
   if (limitMs === undefined) return findAutomaticTime(attempts)
   return limitMs > 0 ? { limitMs, onlyForAnother: false } : undefined

@@ -147,8 +147,8 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner, Re
 
   /** Whether the limit comes from the call: it set one, or its time limit is shorter than the service's, and the limit is a part of that. */
   get #isLimitOfCall(): boolean {
-    const { attemptTimeoutMs, deadlineAt, startedAt, entry } = this.call
-    if (attemptTimeoutMs !== undefined) return true
+    const { deadlineAt, startedAt, entry, init } = this.call
+    if (init.attemptTimeoutMs !== undefined) return true
     const { attemptTimeoutMs: setting, timeoutMs } = entry.settings
     if (typeof setting === 'number') return false
     return deadlineAt - startedAt < (timeoutMs === 0 ? Number.POSITIVE_INFINITY : ownLimitShare * timeoutMs)

@@ -1,6 +1,7 @@
 import { judgeLimit } from '@sd/core'
-import type { ForwardParts, LimitedExchange } from './call-frame.ts'
+import type { LimitedExchange } from './call-frame.ts'
 import { type Due, type DueQueue, delayUntil } from './due-queue.ts'
+import type { ForwardParts } from './forward-parts.ts'
 import type { ServiceEntry } from './service-entry.ts'
 
 /** The call that a deadline is of. */

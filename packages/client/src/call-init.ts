@@ -1,6 +1,6 @@
 import type { CallPriority, RequestBody } from '@sd/core'
-import type { ForwardParts } from './call-frame.ts'
 import type { CallRecorder } from './explanation.ts'
+import type { ForwardParts } from './forward-parts.ts'
 import type { OpenCalls } from './open-calls.ts'
 import type { ServiceEntry } from './service-entry.ts'
 import type { Transport } from './transport.ts'

@@ -94,7 +94,7 @@ export class CallRound implements LoopOwner, Applicant {
   /** Takes note that a policy refused. */
   noteRefusal(policy: RefusingPolicy, name: string, endpoint?: Endpoint): void {
     publishTelemetry('sd:v1:call:refused', { call: this.call, policy, name })
-    this.call.recorder?.note('refused', { ...(endpoint && { endpoint }), detail: `${policy} ${name}` })
+    this.call.init.recorder?.note('refused', { ...(endpoint && { endpoint }), detail: `${policy} ${name}` })
   }
 
   async #answerAnyway(fallback: Fallback, taker: ResponseTaker): Promise<void> {
@@ -133,7 +133,7 @@ export class CallRound implements LoopOwner, Applicant {
     this.#exchange = undefined
     this.response = instead
     publishTelemetry('sd:v1:call:fallback', { call, error })
-    call.recorder?.note('fallback', { detail: error.message })
+    call.init.recorder?.note('fallback', { detail: error.message })
     return instead
   }
 
@@ -205,4 +205,14 @@ export class CallRound implements LoopOwner, Applicant {
     if (exchange?.error) return { error: exchange.error, origin: exchange.origin }
     return { error, origin: 'local' }
   }
+}
+
+/** The round whose response is handed out, or was wrapped: the last one that has any. The others are ended. */
+export function chooseRound(rounds: readonly CallRound[], response: CallResponse): CallRound | undefined {
+  const chosen =
+    rounds.find(({ response: own }) => own === response || (own !== undefined && own.body === response.body)) ??
+    rounds.findLast(({ response: own }) => own !== undefined)
+  const unused = new SdError('SD_ABORTED', 'Another response was handed out')
+  for (const round of rounds) if (round !== chosen) round.stop(unused)
+  return chosen
 }

@@ -13,27 +13,17 @@ import {
   toSdError,
 } from '@sd/core'
 import { CallDeadline } from './call-deadline.ts'
-import type { ForwardParts, LimitedExchange } from './call-frame.ts'
+import type { LimitedExchange } from './call-frame.ts'
 import type { CallInit } from './call-init.ts'
-import { CallRound, type RoundOwner } from './call-round.ts'
+import { CallRound, chooseRound, type RoundOwner } from './call-round.ts'
+import { publishCallEnd } from './call-telemetry.ts'
 import type { Exchange } from './exchange.ts'
-import type { CallRecorder } from './explanation.ts'
-import { type ResponseTaker, runChain } from './interceptors.ts'
-import type { OpenCall, OpenCalls } from './open-calls.ts'
+import type { ForwardParts } from './forward-parts.ts'
+import { type CallTaker, type ResponseTaker, runChain } from './interceptors.ts'
+import type { OpenCall } from './open-calls.ts'
 import { type PreparedBody, prepareBody } from './request-body.ts'
 import type { ServiceEntry } from './service-entry.ts'
 import { ServiceResponse } from './service-response.ts'
-import type { Transport } from './transport.ts'
-
-/** Told what a call gives: what waits for it itself, or the two functions of a promise. */
-export interface CallTaker {
-  /** The response that is handed out. */
-  onResponse(response: ServiceResponse): void
-  /** There is none. */
-  onFailure(error: SdError): void
-}
-
-const noRounds: readonly CallRound[] = []
 
 /** How long a fallback or an interceptor may take to answer instead, once the deadline is over, in milliseconds. */
 const lastWordMs = 50
@@ -46,20 +36,15 @@ const lastWordMs = 50
 export class Call implements RoundOwner, ResponseTaker, OpenCall {
   previous: OpenCall | undefined
   next: OpenCall | undefined
+  readonly init: CallInit
   readonly service: string
   readonly method: string
   path: string
   body: RequestBody | undefined
   deadlineAt: number
-  readonly hashKey: string | undefined
   readonly startedAt: number
-  readonly transport: Transport
   readonly entry: ServiceEntry
   readonly forward: ForwardParts | undefined
-  readonly recorder: CallRecorder | undefined
-  readonly maxResponseBytes: number
-  /** Of this call alone, see {@link CallInit.attemptTimeoutMs}. */
-  readonly attemptTimeoutMs: number | undefined
   readonly priority: CallPriority | undefined
   /** Attempts so far. */
   attempts = 0
@@ -68,8 +53,6 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
   firstExchange: Exchange | undefined
   /** Whether a body that can be read only once was handed to a peer. */
   #isBodyUsed = false
-  readonly #openCalls: OpenCalls
-  readonly #callerSignal: AbortSignal | undefined
   #abortListener: (() => void) | undefined
   #headers: Record<string, string> | undefined
   #controller: AbortController | undefined
@@ -90,6 +73,7 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
   #taker: CallTaker | undefined
 
   constructor(init: CallInit) {
+    this.init = init
     this.startedAt = init.startedAt ?? performance.now()
     this.service = init.entry.service
     this.method = init.method
@@ -98,19 +82,9 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
     this.#headers = init.forward ? undefined : init.headers
     this.body = init.body
     this.deadlineAt = init.deadlineAt
-    this.hashKey = init.hashKey
-    this.transport = init.transport
     this.entry = init.entry
-    this.recorder = init.recorder
-    this.maxResponseBytes = init.maxResponseBytes
-    this.attemptTimeoutMs = init.attemptTimeoutMs
     this.priority = init.priority
-    if (init.priority) this.headers[PRIORITY_HEADER] = init.priority
-    if ((init.idempotent ?? init.entry.settings.idempotent) && !IDEMPOTENT_METHODS.has(init.method)) {
-      if (!this.headers[IDEMPOTENCY_HEADER]?.trim()) this.headers[IDEMPOTENCY_HEADER] = randomUUID()
-    }
-    this.#openCalls = init.openCalls
-    this.#callerSignal = init.signal
+    addOwnFields(this, init)
   }
 
   get signal(): AbortSignal {
@@ -165,7 +139,7 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
   /** Makes the call. What comes of it may be told at once. */
   start(taker: CallTaker): void {
     if (hasTelemetrySubscribers('sd:v1:call:start')) publishTelemetry('sd:v1:call:start', { call: this })
-    this.#openCalls.add(this)
+    this.init.openCalls.add(this)
     this.entry.enter()
     this.#taker = taker
     if (this.stopped) {
@@ -229,7 +203,7 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
   }
 
   get #rounds(): readonly CallRound[] {
-    if (!this.#round) return noRounds
+    if (!this.#round) return []
     return this.#earlier ? [...this.#earlier, this.#round] : [this.#round]
   }
 
@@ -241,26 +215,16 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
     if (this.#finished) return
     this.#handedOut = true
     this.#status = response.status
-    const chosen = this.#earlier ? this.#chooseRound(response) : this.#round
+    const chosen = this.#earlier ? chooseRound(this.#rounds, response) : this.#round
     const exchange = chosen?.keep()
-    const { attempts, maxResponseBytes } = this
+    const { attempts } = this
+    const { maxResponseBytes } = this.init
     this.#exchange = exchange
     if (!exchange?.isOpen) this.#finish(undefined)
     else if (this.stopped) exchange.stop(this.stopped)
     this.#taker?.onResponse(
       response instanceof ServiceResponse ? response : new ServiceResponse({ ...response, attempts, maxResponseBytes }),
     )
-  }
-
-  /** The round whose response is handed out, or was wrapped: the last one that has any. The others are ended. */
-  #chooseRound(response: CallResponse): CallRound | undefined {
-    const rounds = this.#rounds
-    const chosen =
-      rounds.find(({ response: own }) => own === response || (own !== undefined && own.body === response.body)) ??
-      rounds.findLast(({ response: own }) => own !== undefined)
-    const unused = new SdError('SD_ABORTED', 'Another response was handed out')
-    for (const round of rounds) if (round !== chosen) round.stop(unused)
-    return chosen
   }
 
   #fail(failure: SdError): void {
@@ -272,7 +236,7 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
   }
 
   #startWatching(): void {
-    const signal = this.#callerSignal
+    const { signal } = this.init
     if (signal) {
       if (signal.aborted) this.#onAbort()
       else {
@@ -315,31 +279,27 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
   }
 
   #onAbort(): void {
-    this.stop(abortError(this.#callerSignal as AbortSignal, `Calling ${this.service}`))
+    this.stop(abortError(this.init.signal as AbortSignal, `Calling ${this.service}`))
   }
 
   #finish(error: SdError | undefined): void {
     if (this.#finished) return
     this.#finished = true
-    this.#openCalls.delete(this)
+    this.init.openCalls.delete(this)
     this.#deadline?.stop()
     if (this.#lastWord) clearTimeout(this.#lastWord)
-    if (this.#abortListener) this.#callerSignal?.removeEventListener('abort', this.#abortListener)
+    if (this.#abortListener) this.init.signal?.removeEventListener('abort', this.#abortListener)
     const status = this.#exchange?.status ?? this.#status
-    if (hasTelemetrySubscribers('sd:v1:call:end')) {
-      const durationMs = performance.now() - this.startedAt
-      const { attempts } = this
-      publishTelemetry('sd:v1:call:end', {
-        call: this,
-        status,
-        grpcStatus: this.#exchange?.grpcStatus,
-        error,
-        durationMs,
-        attempts,
-      })
-    }
+    publishCallEnd(this, { status, grpcStatus: this.#exchange?.grpcStatus, error, attempts: this.attempts })
     const { service, method, path } = this
-    this.recorder?.finish({ service, method, path, status, error })
+    this.init.recorder?.finish({ service, method, path, status, error })
     this.entry.leave()
   }
+}
+
+/** Adds the header fields that settings and options of the call ask for. */
+function addOwnFields(call: Call, { priority, idempotent, method, entry }: CallInit): void {
+  if (priority) call.headers[PRIORITY_HEADER] = priority
+  if (!(idempotent ?? entry.settings.idempotent) || IDEMPOTENT_METHODS.has(method)) return
+  if (!call.headers[IDEMPOTENCY_HEADER]?.trim()) call.headers[IDEMPOTENCY_HEADER] = randomUUID()
 }

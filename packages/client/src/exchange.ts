@@ -3,7 +3,6 @@ import {
   deadlineOrigin,
   type Endpoint,
   type HeaderFields,
-  hasTelemetrySubscribers,
   judgeLimit,
   type Outcome,
   type OutcomeOrigin,
@@ -14,8 +13,8 @@ import {
   readStandstillMs,
   SdError,
 } from '@sd/core'
-import { publishAttemptEnd } from './attempt-telemetry.ts'
 import type { AttemptTime } from './attempt-time.ts'
+import { publishAttemptEnd } from './call-telemetry.ts'
 import { type RequestOwner, toTransportRequest } from './exchange-request.ts'
 import type { ResponseTaker } from './interceptors.ts'
 import { type BodySource, ResponseBody } from './response-body.ts'
@@ -140,7 +139,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     this.#taker = taker
     const { forward, request } = call
     const isPushed = forward?.pushed !== undefined && request.body === null
-    this.#exchange = call.transport.send(endpoint, toTransportRequest(this.attempt, this.startedAt, isPushed), this)
+    this.#exchange = call.init.transport.send(endpoint, toTransportRequest(this.attempt, this.startedAt, isPushed), this)
     if (isPushed) forward.pushed?.attach(this.#exchange)
   }
 
@@ -217,7 +216,8 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     this.#body = new ResponseBody(this)
     const { endpoint, attempt } = this
     endpoint.answered(now)
-    const { attempts, maxResponseBytes, entry } = attempt.call
+    const { attempts, entry, init } = attempt.call
+    const { maxResponseBytes } = init
     entry.attached.answered?.(endpoint, headers)
     this.response = new ServiceResponse({ status, headers, statusText, body: this.#body, endpoint, attempts, maxResponseBytes })
     if (status < 500) {
@@ -278,7 +278,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     }
     this.endpoint.release(this)
     this.#permit?.settle(this)
-    if (hasTelemetrySubscribers('sd:v1:attempt:end')) publishAttemptEnd(this.attempt, this)
+    publishAttemptEnd(this.attempt, this)
     this.attempt.exchangeEnded(this)
   }
 }

@@ -1,6 +1,6 @@
 import type { CallPriority, CallResponse, RequestBody, ResponseVerdict, ServiceInstance } from '@sd/core'
-import type { ResponseHead } from './call-frame.ts'
 import type { ForwardHandler } from './forward.ts'
+import type { ResponseHead } from './forward-parts.ts'
 import type { OpenCalls } from './open-calls.ts'
 import type { PushedBody } from './pushed-body.ts'
 import type { RawHeaders } from './raw-headers.ts'

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { CallPriority, Endpoint, RequestBody, ResponseVerdict, SdError, ServiceInstance } from '@sd/core'
-import type { ResponseHead } from './call-frame.ts'
+import type { ResponseHead } from './forward-parts.ts'
 import type { Transport } from './transport.ts'
 
 /** A request that is handed on as it came. */

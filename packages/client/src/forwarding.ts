@@ -6,10 +6,11 @@ import {
   SdError,
   type ServiceInstance,
 } from '@sd/core'
-import { Call, type CallTaker } from './call.ts'
-import type { ForwardParts, RawTail, ResponseHead } from './call-frame.ts'
+import { Call } from './call.ts'
 import type { ForwardControl, ForwardHandler } from './forward.ts'
 import type { ForwardContext, ForwardInit, HeadHandler, RawHead } from './forward-init.ts'
+import type { ForwardParts, RawTail, ResponseHead } from './forward-parts.ts'
+import type { CallTaker } from './interceptors.ts'
 import { pumpBody } from './pumped-body.ts'
 import type { PushedBody } from './pushed-body.ts'
 import type { RawHeaders } from './raw-headers.ts'

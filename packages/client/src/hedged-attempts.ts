@@ -54,7 +54,7 @@ export async function runHedged(owner: HedgeOwner, hedge: HedgePolicy, maySeeAga
       discard: (attempt) => attempt.drop(),
       onHedge: ({ attempt, afterMs }) => {
         publishTelemetry('sd:v1:call:hedge', { call, attempt, afterMs })
-        call.recorder?.note('hedge', { detail: `after ${Math.round(afterMs)} ms` })
+        call.init.recorder?.note('hedge', { detail: `after ${Math.round(afterMs)} ms` })
       },
     })
   } catch (error) {

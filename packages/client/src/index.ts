@@ -2,7 +2,6 @@
 import '@sd/core'
 
 export type { AttemptLimit, AttemptLimitRequest } from './attempt-limit.ts'
-export type { ResponseHead } from './call-frame.ts'
 export type { DiscoveryDocumentSettings, DiscoveryServiceSettings, SubsetDocument } from './discovery-document.ts'
 export type { EventOptions, ServerSentEvent } from './event-stream.ts'
 export {
@@ -14,6 +13,7 @@ export {
 export type { CallFailure, CallFallback, StaticResponse } from './fallback-setting.ts'
 export { createFetchTransport, type FetchTransportOptions } from './fetch-transport.ts'
 export type { ForwardControl, ForwardHandler, ForwardRequest } from './forward.ts'
+export type { ResponseHead } from './forward-parts.ts'
 export type { Http2TransportOptions } from './http2-options.ts'
 export { createHttp2Transport } from './http2-transport.ts'
 export { createMeasuredLimit, type MeasuredLimitOptions } from './measured-limit.ts'

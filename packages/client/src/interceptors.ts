@@ -1,4 +1,5 @@
-import type { CallResponse, Interceptor } from '@sd/core'
+import type { CallResponse, Interceptor, SdError } from '@sd/core'
+import type { ServiceResponse } from './service-response.ts'
 
 /** Told of a response, or why there is none: what waits for it itself, or the two functions of a promise. */
 export interface ResponseTaker {
@@ -6,6 +7,14 @@ export interface ResponseTaker {
   onResponse(response: CallResponse): void
   /** There is none. */
   onFailure(error: unknown): void
+}
+
+/** Told what a call gives: what waits for it itself, or the two functions of a promise. */
+export interface CallTaker {
+  /** The response that is handed out. */
+  onResponse(response: ServiceResponse): void
+  /** There is none. */
+  onFailure(error: SdError): void
 }
 
 /** Runs interceptors around what `begin` begins, the first outermost. Every `next()` runs what is inside of it again, `begin` included. */

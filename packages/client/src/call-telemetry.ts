@@ -1,4 +1,4 @@
-import { type Endpoint, publishTelemetry, type SdError } from '@sd/core'
+import { type Endpoint, hasTelemetrySubscribers, publishTelemetry, type SdError, type TelemetryEvents } from '@sd/core'
 import type { CallFrame } from './call-frame.ts'
 
 /** An exchange that has ended. */
@@ -16,6 +16,7 @@ export function publishAttemptEnd(
   { call, attempt: attempts }: { readonly call: CallFrame; readonly attempt: number },
   { endpoint, startedAt, status, grpcStatus, error, latencyMs }: EndedExchange,
 ): void {
+  if (!hasTelemetrySubscribers('sd:v1:attempt:end')) return
   publishTelemetry('sd:v1:attempt:end', {
     call,
     status,
@@ -27,4 +28,13 @@ export function publishAttemptEnd(
     origin: endpoint.origin,
     latencyMs,
   })
+}
+
+/** Publishes the end of a call. */
+export function publishCallEnd(
+  call: CallFrame,
+  end: Pick<TelemetryEvents['sd:v1:call:end'], 'status' | 'grpcStatus' | 'error' | 'attempts'>,
+): void {
+  if (!hasTelemetrySubscribers('sd:v1:call:end')) return
+  publishTelemetry('sd:v1:call:end', { call, ...end, durationMs: performance.now() - call.startedAt })
 }
