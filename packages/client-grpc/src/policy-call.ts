@@ -2,15 +2,8 @@ import { PRIORITY_HEADER, readPriority, SdError, toSdError } from '@sd/core'
 import { grpcStatusOfHttp, judgeGrpcResponse } from '@sd/grpc-status'
 import { GrpcExchange } from './grpc-exchange.ts'
 import type { GrpcModule } from './grpc-js.ts'
-import type {
-  ChannelCall,
-  GrpcChannel,
-  GrpcListener,
-  GrpcMetadata,
-  GrpcStatus,
-  MessageContext,
-  ParentCall,
-} from './grpc-types.ts'
+import type { ChannelCall, GrpcChannel, GrpcListener, GrpcMetadata, MessageContext, ParentCall } from './grpc-types.ts'
+import { ListenerQueue } from './listener-queue.ts'
 import { decodeDetails, findField, toMetadata, toRawFields } from './metadata.ts'
 import type { MethodKind } from './method-kinds.ts'
 import { codeOf } from './own-status.ts'
@@ -56,12 +49,12 @@ const longestTimerMs = 2_147_483_647
 
 /**
  * One call of grpc-js that is made as a forwarded request of the client: so all policies of the client apply, and each attempt is a
- * {@link GrpcExchange}. Listeners are told outside of the client's own steps, so that what they throw is theirs.
+ * {@link GrpcExchange}. What comes of it is told through a {@link ListenerQueue}.
  */
 export class PolicyCall implements ChannelCall, PolicyHandler {
   readonly #context: PolicyCallContext
   readonly #init: PolicyCallInit
-  #listener: GrpcListener | undefined
+  readonly #queue = new ListenerQueue()
   #fields: string[] = []
   #metadataOptions: object = {}
   #credentials: object | undefined
@@ -76,14 +69,8 @@ export class PolicyCall implements ChannelCall, PolicyHandler {
   #leaveWait: (() => void) | undefined
   /** The instances when it was begun last. */
   #instances: object | undefined
-  #head: GrpcMetadata | undefined
   #httpStatus = 200
   #headFields: readonly string[] = []
-  readonly #messages: Buffer[] = []
-  #reads = 0
-  #status: GrpcStatus | undefined
-  #isTold = false
-  #isFlushing = false
 
   constructor(context: PolicyCallContext, init: PolicyCallInit) {
     this.#context = context
@@ -91,7 +78,7 @@ export class PolicyCall implements ChannelCall, PolicyHandler {
   }
 
   start(metadata: GrpcMetadata, listener: GrpcListener): void {
-    this.#listener = listener
+    this.#queue.start(listener)
     this.#fields = toRawFields(metadata)
     this.#metadataOptions = metadata.getOptions()
     this.#context.openCalls.add(this)
@@ -104,7 +91,7 @@ export class PolicyCall implements ChannelCall, PolicyHandler {
     if (flags) this.#flags.set(message, flags)
     this.#unsent?.push(message)
     const isTaken = this.#control?.write(message) ?? !this.#leaveWait
-    if (isTaken || this.#status) process.nextTick(() => callback?.())
+    if (isTaken || this.#queue.status) process.nextTick(() => callback?.())
     else this.#pendingCallback = callback
   }
 
@@ -115,15 +102,14 @@ export class PolicyCall implements ChannelCall, PolicyHandler {
   }
 
   startRead(): void {
-    this.#reads++
-    this.#flushSoon()
-    if (this.#messages.length < this.#reads) this.#control?.resume()
+    this.#queue.read()
+    if (this.#queue.wantsMore) this.#control?.resume()
   }
 
   cancelWithStatus(code: number, details: string): void {
-    if (this.#isTold) return
+    if (this.#queue.isTold) return
     // Also instead of a status that has come and waits until the messages were read.
-    this.#status = undefined
+    this.#queue.status = undefined
     this.#end(code, details)
     this.#control?.abort(new SdError('SD_ABORTED', `The call was cancelled: ${details}`))
   }
@@ -153,14 +139,12 @@ export class PolicyCall implements ChannelCall, PolicyHandler {
   onResponse(status: number, _statusText: string, rawHeaders: readonly string[]): void {
     this.#httpStatus = status
     this.#headFields = rawHeaders
-    if (rawHeaders.length > 0) this.#head = toMetadata(this.#context.grpc, rawHeaders)
-    this.#flushSoon()
+    this.#queue.addHead(rawHeaders.length > 0 ? toMetadata(this.#context.grpc, rawHeaders) : undefined)
   }
 
   onData(chunk: Uint8Array): void {
-    this.#messages.push(Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk))
-    if (this.#messages.length >= this.#reads) this.#control?.pause()
-    this.#flushSoon()
+    this.#queue.addMessage(Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk))
+    if (!this.#queue.wantsMore) this.#control?.pause()
   }
 
   onEnd(rawTrailers: readonly string[]): void {
@@ -195,7 +179,7 @@ export class PolicyCall implements ChannelCall, PolicyHandler {
       this.#end(codeOf(failure), failure.message)
       return
     }
-    if (this.#reads === 0) this.#control.pause()
+    if (!this.#queue.hasReads) this.#control.pause()
     if (!this.#init.kind.requestStream && this.#unsent?.length) return
     let isTaken = true
     for (const message of this.#unsent ?? []) isTaken = this.#control.write(message)
@@ -269,7 +253,7 @@ export class PolicyCall implements ChannelCall, PolicyHandler {
   /** A call that waits for ready, and that no instance has seen, is made again when there may be another instance. */
   #mayWait({ code }: SdError): boolean {
     const { waitForReady } = this.#metadataOptions as { readonly waitForReady?: boolean }
-    if (!waitForReady || this.#isSent || this.#status) return false
+    if (!waitForReady || this.#isSent || this.#queue.status) return false
     return code === 'SD_NO_INSTANCE' || code === 'SD_UNAVAILABLE'
   }
 
@@ -280,7 +264,7 @@ export class PolicyCall implements ChannelCall, PolicyHandler {
     const again = (): void => {
       clearTimeout(timer)
       this.#leaveWait = undefined
-      if (!this.#status) this.#begin()
+      if (!this.#queue.status) this.#begin()
     }
     const leave = this.#context.wait(again)
     // What has changed since it was begun, nobody tells any more.
@@ -302,37 +286,11 @@ export class PolicyCall implements ChannelCall, PolicyHandler {
   readonly #onParentCancelled = (): void => this.cancelWithStatus(statusCodes.cancelled, 'Cancelled by parent call')
 
   #end(code: number, details: string, metadata = new this.#context.grpc.Metadata() as GrpcMetadata): void {
-    if (this.#status) return
-    this.#status = { code, details, metadata }
+    if (this.#queue.status) return
     this.#leaveWait?.()
     this.#context.openCalls.delete(this)
     this.#init.parent?.removeListener('cancelled', this.#onParentCancelled)
     this.onDrain()
-    this.#flushSoon()
-  }
-
-  #flushSoon(): void {
-    if (this.#isFlushing) return
-    this.#isFlushing = true
-    process.nextTick(() => {
-      this.#isFlushing = false
-      this.#flush()
-    })
-  }
-
-  #flush(): void {
-    const listener = this.#listener
-    if (!listener || this.#isTold) return
-    const head = this.#head
-    this.#head = undefined
-    if (head) listener.onReceiveMetadata(head)
-    while (this.#reads > 0 && this.#messages.length > 0 && !this.#isTold) {
-      this.#reads--
-      listener.onReceiveMessage(this.#messages.shift() as Buffer)
-    }
-    const status = this.#status
-    if (!status || this.#isTold || (status.code === 0 && this.#messages.length > 0)) return
-    this.#isTold = true
-    listener.onReceiveStatus(status)
+    this.#queue.status = { code, details, metadata }
   }
 }
