@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { Endpoint, HeaderFields, SdError } from '@sd/core'
-import type { Transport, TransportExchange, TransportHandler, TransportRequest } from '../transport.ts'
+import type { Transport, TransportExchange, TransportHandler, TransportRequest } from '../transport/transport.ts'
 
 /** What a transport told of one exchange. */
 export interface Recorded {

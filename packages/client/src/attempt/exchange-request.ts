@@ -1,0 +1,33 @@
+import { DEADLINE_HEADER } from '@sd/core'
+import type { CallFrame } from '../call/call-frame.ts'
+import type { TransportRequest } from '../transport/transport.ts'
+
+/** The attempt that a request is part of. */
+export interface RequestOwner {
+  readonly call: CallFrame
+  readonly headers: Record<string, string>
+  /** The header fields, if anybody has asked for them by name. */
+  readonly changedHeaders: Record<string, string> | undefined
+}
+
+/** A request as a transport takes it, with the time that is left of the call's. */
+export function toTransportRequest(owner: RequestOwner, now: number, isPushed: boolean): TransportRequest {
+  const { call } = owner
+  const { method, path, request, forward, deadlineAt } = call
+  const { body } = request
+  const serverName = call.entry.settings.serverName || undefined
+  if (!forward) {
+    const { headers } = owner
+    if (deadlineAt !== Number.POSITIVE_INFINITY) headers[DEADLINE_HEADER] = String(leftMs(deadlineAt, now))
+    return { method, path, headers, body, serverName }
+  }
+  const sendsDeadline = forward.sendsDeadline && deadlineAt !== Number.POSITIVE_INFINITY
+  const rawHeaders = forward.raw.withChanges(owner.changedHeaders, sendsDeadline ? leftMs(deadlineAt, now) : undefined)
+  return { method, path, headers: noHeaders, rawHeaders, body, pushed: isPushed, upgrade: forward.upgrade, serverName }
+}
+
+const noHeaders: Record<string, string> = Object.freeze({})
+
+function leftMs(deadlineAt: number, now: number): number {
+  return Math.max(1, Math.floor(deadlineAt - now))
+}

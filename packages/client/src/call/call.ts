@@ -1,0 +1,305 @@
+import { randomUUID } from 'node:crypto'
+import {
+  abortError,
+  type CallPriority,
+  type CallResponse,
+  hasTelemetrySubscribers,
+  IDEMPOTENCY_HEADER,
+  IDEMPOTENT_METHODS,
+  PRIORITY_HEADER,
+  publishTelemetry,
+  type RequestBody,
+  SdError,
+  toSdError,
+} from '@sd/core'
+import type { Exchange } from '../attempt/exchange.ts'
+import type { ForwardParts } from '../forward/forward-parts.ts'
+import { type PreparedBody, prepareBody } from '../message/request-body.ts'
+import { ServiceResponse } from '../message/service-response.ts'
+import type { ServiceEntry } from '../services/service-entry.ts'
+import { CallDeadline } from './call-deadline.ts'
+import type { LimitedExchange } from './call-frame.ts'
+import type { CallInit } from './call-init.ts'
+import { CallRound, chooseRound, type RoundOwner } from './call-round.ts'
+import { publishCallEnd } from './call-telemetry.ts'
+import { type CallTaker, type ResponseTaker, runChain } from './interceptors.ts'
+import type { OpenCall } from './open-calls.ts'
+
+/** How long a fallback or an interceptor may take to answer instead, once the deadline is over, in milliseconds. */
+const lastWordMs = 50
+
+/**
+ * One logical call: its life from the start until the body of the response that was handed out has ended. Outside in: deadline, interceptors,
+ * then a {@link CallRound} for every `next()` of theirs. Whatever it waits for, {@link Call.stop} ends it: the promise that {@link Call.run}
+ * returned is settled here and nowhere else.
+ */
+export class Call implements RoundOwner, ResponseTaker, OpenCall {
+  previous: OpenCall | undefined
+  next: OpenCall | undefined
+  readonly init: CallInit
+  readonly service: string
+  readonly method: string
+  path: string
+  body: RequestBody | undefined
+  deadlineAt: number
+  readonly startedAt: number
+  readonly entry: ServiceEntry
+  readonly forward: ForwardParts | undefined
+  readonly priority: CallPriority | undefined
+  /** Attempts so far. */
+  attempts = 0
+  /** Why the call was stopped: deadline, caller, client closed. */
+  stopped: SdError | undefined
+  firstExchange: Exchange | undefined
+  /** Whether a body that can be read only once was handed to a peer. */
+  #isBodyUsed = false
+  #abortListener: (() => void) | undefined
+  #headers: Record<string, string> | undefined
+  #controller: AbortController | undefined
+  #deadline: CallDeadline | undefined
+  /** Until what may still answer must have done so, once the deadline is over. */
+  #lastWord: ReturnType<typeof setTimeout> | undefined
+  #prepared: PreparedBody | undefined
+  #preparedFrom: RequestBody | undefined
+  /** What the interceptors' `next()` began last, nearly always the only one. */
+  #round: CallRound | undefined
+  #earlier: CallRound[] | undefined
+  /** Whose response was handed out, while its body is still to come. */
+  #exchange: Exchange | undefined
+  #status: number | undefined
+  #finished = false
+  #handedOut = false
+  /** Absent until it runs. */
+  #taker: CallTaker | undefined
+
+  constructor(init: CallInit) {
+    this.init = init
+    this.startedAt = init.startedAt ?? performance.now()
+    this.service = init.entry.service
+    this.method = init.method
+    this.path = init.path
+    this.forward = init.forward
+    this.#headers = init.forward ? undefined : init.headers
+    this.body = init.body
+    this.deadlineAt = init.deadlineAt
+    this.entry = init.entry
+    this.priority = init.priority
+    addOwnFields(this, init)
+  }
+
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController()
+      if (this.stopped) this.#controller.abort(this.stopped)
+    }
+    return this.#controller.signal
+  }
+
+  get headers(): Record<string, string> {
+    this.#headers ??= { ...this.forward?.raw.record }
+    return this.#headers
+  }
+
+  get changedHeaders(): Record<string, string> | undefined {
+    return this.#headers
+  }
+
+  get isBodyUsed(): boolean {
+    return this.#isBodyUsed || this.forward?.pushed?.isDropped === true
+  }
+
+  set isBodyUsed(isUsed: boolean) {
+    this.#isBodyUsed = isUsed
+  }
+
+  /** Whose response was handed out. */
+  get exchange(): Exchange | undefined {
+    return this.#exchange
+  }
+
+  /** The body, ready to be sent: made of what the interceptors left. @throws SdError `SD_INVALID` if it can't be sent */
+  get request(): PreparedBody {
+    if (!this.#prepared || this.#preparedFrom !== this.body) {
+      const pushed = this.body === undefined ? this.forward?.pushed : undefined
+      this.#prepared = pushed ?? prepareBody(this.body)
+      this.#preparedFrom = this.body
+      this.#isBodyUsed = false
+      const { contentType, length } = this.#prepared
+      if (length !== undefined) this.headers['content-length'] = String(length)
+      if (contentType !== undefined) this.headers['content-type'] ||= contentType
+    }
+    return this.#prepared
+  }
+
+  /** Makes the call. @throws SdError as documented at `ServiceClient.request` */
+  run(): Promise<ServiceResponse> {
+    return new Promise((onResponse, onFailure) => this.start({ onResponse, onFailure }))
+  }
+
+  /** Makes the call. What comes of it may be told at once. */
+  start(taker: CallTaker): void {
+    if (hasTelemetrySubscribers('sd:v1:call:start')) publishTelemetry('sd:v1:call:start', { call: this })
+    this.init.openCalls.add(this)
+    this.entry.enter()
+    this.#taker = taker
+    if (this.stopped) {
+      this.#fail(this.stopped)
+      return
+    }
+    this.#startWatching()
+    if (this.stopped) return
+    const { callInterceptors, policies } = this.entry
+    policies.budget.deposit(this.startedAt)
+    if (callInterceptors.length === 0) this.#startRound(this)
+    else void this.#proceed()
+  }
+
+  /** Ends the call wherever it is. */
+  stop(error: SdError): void {
+    if (this.stopped || this.#finished) return
+    this.stopped = error
+    if (!this.#taker) return
+    if (this.#handedOut) {
+      this.#exchange?.stop(error)
+      return
+    }
+    let mayAnswer = this.entry.callInterceptors.length > 0 || this.entry.policies.fallback !== undefined
+    for (const round of this.#rounds) if (round.stop(error)) mayAnswer = true
+    this.#controller?.abort(error)
+    if (error.code !== 'SD_DEADLINE_EXCEEDED' || !mayAnswer || !this.#round) this.#fail(error)
+    else if (!this.#finished) this.#lastWord = setTimeout(() => this.#fail(error), lastWordMs)
+  }
+
+  /** An exchange ended; if its response was handed out, so has the call. */
+  exchangeEnded(exchange: Exchange): void {
+    if (this.#handedOut && exchange === this.#exchange) this.#finish(exchange.error)
+  }
+
+  async #proceed(): Promise<void> {
+    try {
+      this.onResponse(await runChain(this.entry.callInterceptors, this, (taker) => this.#startRound(taker)))
+    } catch (error) {
+      this.onFailure(error)
+    }
+  }
+
+  /** What `next()` of the innermost interceptor does. May be called again, also while it is under way. */
+  #startRound(taker: ResponseTaker): void {
+    if (this.stopped) {
+      taker.onFailure(this.stopped)
+      return
+    }
+    if (this.#handedOut || this.#finished) {
+      taker.onFailure(new SdError('SD_ABORTED', 'The call has ended'))
+      return
+    }
+    if (this.#round) {
+      for (const round of this.#rounds) round.dropUnread()
+      this.#earlier ??= []
+      this.#earlier.push(this.#round)
+    }
+    this.#round = new CallRound(this)
+    this.#round.run(taker)
+  }
+
+  get #rounds(): readonly CallRound[] {
+    if (!this.#round) return []
+    return this.#earlier ? [...this.#earlier, this.#round] : [this.#round]
+  }
+
+  onFailure(error: unknown): void {
+    this.#fail(toSdError(error, 'SD_UNAVAILABLE', `Calling ${this.service}`))
+  }
+
+  onResponse(response: CallResponse): void {
+    if (this.#finished) return
+    this.#handedOut = true
+    this.#status = response.status
+    const chosen = this.#earlier ? chooseRound(this.#rounds, response) : this.#round
+    const exchange = chosen?.keep()
+    const { attempts } = this
+    const { maxResponseBytes } = this.init
+    this.#exchange = exchange
+    if (!exchange?.isOpen) this.#finish(undefined)
+    else if (this.stopped) exchange.stop(this.stopped)
+    this.#taker?.onResponse(
+      response instanceof ServiceResponse ? response : new ServiceResponse({ ...response, attempts, maxResponseBytes }),
+    )
+  }
+
+  #fail(failure: SdError): void {
+    if (this.#finished) return
+    const error = this.stopped ?? failure
+    for (const round of this.#rounds) round.stop(error)
+    this.#finish(error)
+    this.#taker?.onFailure(error)
+  }
+
+  #startWatching(): void {
+    const { signal } = this.init
+    if (signal) {
+      if (signal.aborted) this.#onAbort()
+      else {
+        this.#abortListener = () => this.#onAbort()
+        signal.addEventListener('abort', this.#abortListener, { once: true })
+      }
+    }
+    if (this.stopped || this.deadlineAt === Number.POSITIVE_INFINITY) return
+    this.#deadline = new CallDeadline(this)
+    this.#deadline.start()
+  }
+
+  watchLimit(exchange: LimitedExchange, limitAt: number): boolean {
+    return this.#deadline?.watchLimit(exchange, limitAt) ?? false
+  }
+
+  /** Sets another deadline; `Infinity` for none. */
+  moveDeadline(deadlineAt: number): void {
+    if (this.#finished || deadlineAt === this.deadlineAt) return
+    const isEarlier = deadlineAt < this.deadlineAt
+    this.deadlineAt = deadlineAt
+    if (!this.#taker) return
+    if (!this.#deadline && deadlineAt === Number.POSITIVE_INFINITY) return
+    this.#deadline ??= new CallDeadline(this)
+    this.#deadline.move(isEarlier)
+  }
+
+  /** The deadline is over. */
+  onDeadline(): void {
+    if (this.#finished) return
+    if (this.forward) {
+      const error = this.forward.onDeadline()
+      if (error) this.stop(error)
+      return
+    }
+    const afterMs = Math.max(0, Math.round(this.deadlineAt - this.startedAt))
+    // The service's only if it had the time that it usually takes.
+    const origin = this.firstExchange?.judgeDeadline() ?? 'caller'
+    this.stop(new SdError('SD_DEADLINE_EXCEEDED', `Calling ${this.service} took longer than ${afterMs} ms`, { origin }))
+  }
+
+  #onAbort(): void {
+    this.stop(abortError(this.init.signal as AbortSignal, `Calling ${this.service}`))
+  }
+
+  #finish(error: SdError | undefined): void {
+    if (this.#finished) return
+    this.#finished = true
+    this.init.openCalls.delete(this)
+    this.#deadline?.stop()
+    if (this.#lastWord) clearTimeout(this.#lastWord)
+    if (this.#abortListener) this.init.signal?.removeEventListener('abort', this.#abortListener)
+    const status = this.#exchange?.status ?? this.#status
+    publishCallEnd(this, { status, grpcStatus: this.#exchange?.grpcStatus, error, attempts: this.attempts })
+    const { service, method, path } = this
+    this.init.recorder?.finish({ service, method, path, status, error })
+    this.entry.leave()
+  }
+}
+
+/** Adds the header fields that settings and options of the call ask for. */
+function addOwnFields(call: Call, { priority, idempotent, method, entry }: CallInit): void {
+  if (priority) call.headers[PRIORITY_HEADER] = priority
+  if (!(idempotent ?? entry.settings.idempotent) || IDEMPOTENT_METHODS.has(method)) return
+  if (!call.headers[IDEMPOTENCY_HEADER]?.trim()) call.headers[IDEMPOTENCY_HEADER] = randomUUID()
+}

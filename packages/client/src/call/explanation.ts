@@ -1,0 +1,85 @@
+import { type ClusterExplanation, type Endpoint, formatOut, guardListener, type SdError } from '@sd/core'
+import { withoutQuery } from '../message/request-check.ts'
+
+/** What happened during a call. */
+export type CallStepKind = 'refused' | 'picked' | 'answered' | 'failed' | 'retry' | 'hedge' | 'fallback'
+
+/** One step of a call. */
+export interface CallStep {
+  /** Time since the call started, in milliseconds. */
+  readonly atMs: number
+  /** What happened. */
+  readonly step: CallStepKind
+  /** Number of the attempt, from 1, where it is about one. */
+  readonly attempt?: number | undefined
+  /** Origin of the endpoint, such as `http://10.0.0.1:8080`, where it is about one. */
+  readonly origin?: string | undefined
+  /** More about it: a status, a policy's name, a delay, an error. */
+  readonly detail?: string | undefined
+}
+
+/** Why a call went as it did. */
+export interface CallExplanation {
+  /** Name of the service. */
+  readonly service: string
+  /** HTTP method in upper case. */
+  readonly method: string
+  /** Path without its query, which may hold secrets. */
+  readonly path: string
+  /** Which endpoints were kept or dropped, and by which rule, when the first one was picked. Absent if the call came to no pick. */
+  readonly cluster?: ClusterExplanation | undefined
+  /** What happened, in order. */
+  readonly steps: readonly CallStep[]
+  /** Status of what the caller got, if it was an answer. */
+  readonly status?: number | undefined
+  /** The error that the caller got. */
+  readonly error?: SdError | undefined
+  /** Until the end of the body, in milliseconds. */
+  readonly durationMs: number
+}
+
+/** Takes notes of one call. */
+export interface CallRecorder {
+  /** Takes note of a step. */
+  note(step: CallStepKind, about?: { attempt?: number; endpoint?: Endpoint; detail?: string | undefined }): void
+  /** Takes note of the cluster, unless it has one. */
+  noteCluster(explain: () => ClusterExplanation): void
+  /** Hands the explanation out. */
+  finish(end: Pick<CallExplanation, 'service' | 'method' | 'path' | 'status' | 'error'>): void
+}
+
+/** Makes a recorder. What `onExplained` fails with can't hurt the call: it is warned of. */
+export function createRecorder(onExplained: (explanation: CallExplanation) => void): CallRecorder {
+  const tell = guardListener('explain', onExplained)
+  const startedAt = performance.now()
+  const steps: CallStep[] = []
+  let cluster: ClusterExplanation | undefined
+  const elapsed = (): number => Math.round((performance.now() - startedAt) * 10) / 10
+  return {
+    note(step, { attempt, endpoint, detail } = {}) {
+      steps.push({ atMs: elapsed(), step, attempt, origin: endpoint?.origin, detail })
+    },
+    noteCluster(explain) {
+      cluster ??= explain()
+    },
+    finish(end) {
+      tell({ ...end, path: withoutQuery(end.path), cluster, steps, durationMs: elapsed() })
+    },
+  }
+}
+
+/** An explanation as text, a line for each endpoint and step. */
+export function formatExplanation({ service, method, path, cluster, steps, status, error, durationMs }: CallExplanation): string {
+  const endpoints = (cluster?.endpoints ?? []).map(({ endpoint, weight, dropped, outs }) => {
+    const reason = dropped ? `dropped by ${dropped}` : `kept, weight ${Math.round(weight * 100) / 100}`
+    const out = outs.map((one) => `; ${formatOut(one)}`).join('')
+    return `  ${endpoint.origin} (${endpoint.instance.id}) ${reason}${out}`
+  })
+  const lines = steps.map(({ atMs, step, attempt, origin, detail }) =>
+    [`  ${atMs} ms`, step, attempt && `attempt ${attempt}`, origin, detail].filter(Boolean).join(' '),
+  )
+  const panic = cluster?.isPanic ? ['  panic: too few instances are in, so those that are out are used too'] : []
+  const held = cluster?.held ? [`  held: ${cluster.held.instanceIds.length} instances, ${cluster.held.reason}`] : []
+  const end = error ? `${error.code}: ${error.message}` : status
+  return [`${method} ${service}${path}`, ...panic, ...held, ...endpoints, ...lines, `  ${durationMs} ms ${end}`].join('\n')
+}

@@ -1,0 +1,67 @@
+import { checkBoolean, checkDuration, checkFunction, checkInteger, checkKnownKeys, checkOneOf, invalid } from '@sd/core'
+import { PushedBody } from '../message/pushed-body.ts'
+import { RawHeaders } from '../message/raw-headers.ts'
+import { contentTypeOf } from '../message/request-body.ts'
+import { checkMethod, checkPath, describeKind, isFieldValue } from '../message/request-check.ts'
+import type { ForwardControl, ForwardHandler, ForwardRequest } from './forward.ts'
+import type { ForwardContext } from './forward-init.ts'
+import { Forwarding } from './forwarding.ts'
+
+const keys = [
+  'service',
+  'method',
+  'path',
+  'rawHeaders',
+  'hasBody',
+  'body',
+  'upgrade',
+  'hashKey',
+  'headTimeoutMs',
+  'idleTimeoutMs',
+  'maxDurationMs',
+  'deadlineAt',
+  'priority',
+  'idempotent',
+  'replayBytes',
+  'filter',
+  'judge',
+  'transport',
+]
+
+/** Makes the call that `ServiceClient.forward` documents. @throws SdError `SD_INVALID` that names the field */
+export function forwardRequest(context: ForwardContext, request: ForwardRequest, handler: ForwardHandler): ForwardControl {
+  checkKnownKeys('', request, keys)
+  const method = checkMethod(request.method)
+  const path = checkPath(request.path)
+  const { service, rawHeaders = [], hasBody = false, body, upgrade, hashKey, filter, judge } = request
+  const { deadlineAt = Number.POSITIVE_INFINITY, priority, idempotent, transport } = request
+  const entry = context.entryOf(service, method, path)
+  const { timeoutMs } = entry.settings
+  const { headTimeoutMs = timeoutMs, idleTimeoutMs = timeoutMs, maxDurationMs = 0, replayBytes = 65_536 } = request
+  checkDuration('headTimeoutMs', headTimeoutMs)
+  checkDuration('idleTimeoutMs', idleTimeoutMs)
+  checkDuration('maxDurationMs', maxDurationMs)
+  checkInteger('replayBytes', replayBytes, { min: 0, max: 2 ** 31 })
+  if (typeof deadlineAt !== 'number' || Number.isNaN(deadlineAt))
+    throw invalid('deadlineAt', deadlineAt, 'a time by performance.now()')
+  if (body !== undefined && hasBody) throw invalid('body', 'a body beside hasBody', 'only one of body and hasBody')
+  contentTypeOf(body)
+  if (priority !== undefined) checkOneOf('priority', priority, ['critical', 'default', 'batch'])
+  if (idempotent !== undefined) checkBoolean('idempotent', idempotent)
+  if (transport !== undefined) checkFunction('transport.send', transport.send)
+  if (upgrade !== undefined) checkUpgrade(upgrade)
+  if (filter !== undefined) checkFunction('filter', filter)
+  if (judge !== undefined) checkFunction('judge', judge)
+  checkFunction('handler.onError', handler.onError)
+  const pushed = hasBody ? new PushedBody(replayBytes) : undefined
+  const limits = { headTimeoutMs, idleTimeoutMs, maxDurationMs, deadlineAt }
+  const parts = { body, pushed, upgrade, hashKey, filter, judge, priority, idempotent, transport }
+  const init = { entry, method, path, rawHeaders: RawHeaders.copy(rawHeaders, entry.settings.headers), limits, ...parts }
+  return new Forwarding(context, init, handler).start()
+}
+
+/** The value goes into a field: one line of it, and it is not shown. */
+function checkUpgrade(upgrade: unknown): void {
+  if (typeof upgrade === 'string' && upgrade !== '' && isFieldValue(upgrade)) return
+  throw invalid('upgrade', describeKind(upgrade), 'the name of a protocol, such as websocket')
+}

@@ -1,0 +1,90 @@
+import { createOpossumBreaker } from '@sd/breaker-opossum'
+import { createBulkhead } from '@sd/concurrency-limit'
+import { type Balancer, type CallPickRequest, type Endpoint, subscribeTelemetry } from '@sd/core'
+import { eventually } from '@sd/testing'
+import { upgrade } from 'undici'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { createUpgradeConnection } from '../index.ts'
+import { forward } from '../testing/forwarded.ts'
+import { createWorld, type World } from '../testing/world.ts'
+
+let world: World
+beforeEach(() => {
+  world = createWorld()
+})
+afterEach(() => world.close())
+
+const switching = 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: test\r\n\r\n'
+
+async function serveUpgrades(id: string, head = switching): Promise<void> {
+  const server = await world.serve((_, response) => response.end(), { id })
+  server.on('upgrade', (_, socket) => {
+    socket.on('error', () => undefined)
+    socket.write(head)
+    if (head !== switching) socket.end()
+  })
+}
+
+/** Picks by a field of the request, as sticky, consistent-hashing and geographic balancers do, and notes what it was asked. */
+function createFieldBalancer(asked: CallPickRequest[]): Balancer {
+  return {
+    name: 'field',
+    createPicker: ({ endpoints }) => ({
+      pick(request): Endpoint | undefined {
+        asked.push(request as CallPickRequest)
+        return endpoints[Number((request as CallPickRequest).headers?.['x-user'] ?? 0) % endpoints.length]
+      },
+    }),
+  }
+}
+
+test('a balancer sees header fields, method, path and service of an upgrade, whichever way it is made', async () => {
+  for (const id of ['0', '1', '2']) await serveUpgrades(id)
+  const asked: CallPickRequest[] = []
+  const client = world.client({ balancer: createFieldBalancer(asked) })
+  for (const user of ['2', '2', '1', '0', '1']) {
+    const { socket } = await upgrade('http://orders/chat', {
+      dispatcher: client.dispatcher,
+      protocol: 'test',
+      headers: { 'x-user': user },
+    })
+    socket.destroy()
+    const seen = forward(client, { path: '/chat', upgrade: 'test', rawHeaders: ['x-user', user] })
+    await seen.ended
+    seen.socket?.destroy()
+    expect(seen.socket).toBeDefined()
+    const connection = createUpgradeConnection(client, 'orders')
+    connection.on('error', () => undefined)
+    connection.write(`GET /chat HTTP/1.1\r\nhost: orders\r\nx-user: ${user}\r\nconnection: upgrade\r\nupgrade: test\r\n\r\n`)
+    await new Promise((resolve) => connection.once('data', resolve))
+    connection.destroy()
+  }
+  expect(asked.map(({ headers }) => headers?.['x-user'])).toEqual(['2', '2', '1', '0', '1'].flatMap((user) => [user, user, user]))
+  expect(new Set(asked.map(({ method, path, service }) => `${method} ${path} ${service}`))).toEqual(new Set(['GET /chat orders']))
+  await eventually(() => expect(world.active()).toBe(0), 3_000)
+})
+
+test('a concurrency limit counts an upgraded connection until it closes, and refuses what is more', async () => {
+  await serveUpgrades('a')
+  const client = world.client({ concurrencyLimit: ({ name }) => createBulkhead({ name, maxConcurrent: 1, maxQueued: 0 }) })
+  const ask = (): ReturnType<typeof upgrade> => upgrade('http://orders/', { dispatcher: client.dispatcher, protocol: 'test' })
+  const { socket } = await ask()
+  await expect(ask()).rejects.toMatchObject({ code: 'SD_REJECTED' })
+  socket.destroy()
+  await eventually(async () => (await ask()).socket.destroy(), 3_000)
+})
+
+test('a breaker opens by upgrades that fail, and refuses the next; telemetry tells of all', async () => {
+  await serveUpgrades('a', 'HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n')
+  const ended: unknown[] = []
+  const stop = subscribeTelemetry('sd:v1:call:end', ({ status, error }) => ended.push(status ?? error?.code))
+  const client = world.client({
+    breaker: ({ name }) => createOpossumBreaker({ name, window: { kind: 'count', size: 2 }, minimumCalls: 2 }),
+  })
+  for (let count = 0; count < 3; count++) {
+    const seen = forward(client, { upgrade: 'test' })
+    await seen.ended
+  }
+  stop()
+  expect(ended).toEqual([503, 503, 'SD_REJECTED'])
+})

@@ -1,0 +1,249 @@
+import type { ClientHttp2Session, IncomingHttpHeaders } from 'node:http2'
+import { closedError, type HeaderFields, SdError } from '@sd/core'
+import type { Linked } from '../call/linked-list.ts'
+import { keepLength, lengthError, UploadStream } from '../message/upload.ts'
+import type { TransportExchange, TransportHandler, TransportRequest } from '../transport/transport.ts'
+import { toTransportFailure } from '../transport/transport-errors.ts'
+import { cancel, closeError, noError, refusedStream } from './http2-errors.ts'
+import { fieldsOf, type Http2Target, headersOf, lengthOf, toFields, withoutPseudo } from './http2-fields.ts'
+import { endWith, letGoOf, type OwnedStream, ownStream, type StreamOwner } from './http2-stream.ts'
+
+/** What an exchange asks and tells its connection. */
+export interface Http2Connection extends Http2Target {
+  /** Something came. */
+  onHeard(): void
+  /** Whether the server may have looked at a stream; not if it said so with GOAWAY. */
+  wasLookedAt(id: number | undefined): boolean
+  /** Why the connection ended. */
+  readonly reason: SdError | undefined
+  /** The stream of an exchange is of no use any more. */
+  onEnd(exchange: Http2Exchange): void
+  /** Sends it on another connection, if this one takes no more requests because the server goes on to others. */
+  resend(exchange: Http2Exchange): boolean
+}
+
+const nothing: readonly string[] = []
+const noFields: HeaderFields = Object.freeze({})
+
+/** One exchange on a stream of an HTTP/2 connection. */
+export class Http2Exchange implements TransportExchange, StreamOwner, Linked<Http2Exchange> {
+  previous: Http2Exchange | undefined
+  next: Http2Exchange | undefined
+  /** Whether it has ended: its handler was told. */
+  hasEnded = false
+  rawTrailers: readonly string[] = nothing
+  readonly #request: TransportRequest
+  readonly #handler: TransportHandler
+  #connection: Http2Connection | undefined
+  #stream: OwnedStream | undefined
+  /** Header fields as the library has them. */
+  #rawHead: unknown
+  /** What was pushed before there was a stream. */
+  #pending: Uint8Array[] | undefined
+  #trailers: readonly string[] | undefined
+  #hasPushedAll = false
+  /** Bytes of a pushed body that its `content-length` promises; NaN if there is none. */
+  #left: number
+  #upload: UploadStream | undefined
+  #wasResent = false
+  #hasHead = false
+  #isComplete = false
+  #trailerFields = noFields
+  /** Bytes of the body that the head promised and that have not come; NaN if it promised none. */
+  #missing = Number.NaN
+
+  constructor(request: TransportRequest, handler: TransportHandler) {
+    this.#request = request
+    this.#handler = handler
+    this.#left = lengthOf(request)
+  }
+
+  get rawHeaders(): readonly string[] {
+    return withoutPseudo(this.#rawHead)
+  }
+
+  /** Whether it is of a kind that this transport can't send. */
+  get isRefused(): boolean {
+    return this.#request.upgrade !== undefined
+  }
+
+  /** Ends what can't be sent, later. */
+  refuse(isClosed: boolean): void {
+    const error = isClosed
+      ? closedError('The transport')
+      : new SdError('SD_UNSUPPORTED', 'Upgrades are of HTTP/1.1', { origin: 'caller' })
+    queueMicrotask(() => this.fail(error, false))
+  }
+
+  /** Sends the request. */
+  start(session: ClientHttp2Session, connection: Http2Connection): void {
+    this.#connection = connection
+    const { body, pushed } = this.#request
+    try {
+      const stream = session.request(headersOf(connection, this.#request) as unknown as IncomingHttpHeaders, {
+        endStream: body === null && pushed !== true,
+        waitForTrailers: pushed === true,
+      })
+      this.#stream = stream
+      ownStream(stream, this, pushed === true)
+      this.#handler.onSend()
+      if (pushed === true) this.#startPushing(stream)
+      else if (typeof body === 'string' || body instanceof Uint8Array) stream.end(body)
+      else if (body !== null) this.#startUpload(stream, body)
+    } catch (error) {
+      queueMicrotask(() => this.onFailure(error))
+    }
+  }
+
+  write(chunk: Uint8Array): boolean {
+    if (this.hasEnded) return true
+    this.#left -= chunk.length
+    if (this.#left < 0) this.fail(lengthError())
+    if (this.#stream) return this.#stream.write(chunk)
+    this.#pending ??= []
+    this.#pending.push(chunk)
+    return false
+  }
+
+  end(trailers?: readonly string[]): void {
+    if (this.hasEnded || this.#hasPushedAll) return
+    this.#hasPushedAll = true
+    if (this.#left > 0) {
+      this.fail(lengthError())
+      return
+    }
+    this.#trailers = trailers
+    if (this.#stream) endWith(this.#stream, toFields(trailers ?? nothing))
+  }
+
+  abort(reason: SdError): void {
+    this.fail(reason)
+  }
+
+  resume(): void {
+    this.#stream?.resume()
+  }
+
+  /** Ends it with an error, at once. */
+  fail(error: SdError, wasSent?: boolean): void {
+    if (this.hasEnded) return
+    this.hasEnded = true
+    this.#stream?.close(cancel)
+    this.#connection?.onEnd(this)
+    // A body that was begun can't be sent again, whatever the server saw of it.
+    letGoOf(this.#stream)
+    this.#handler.onError(error, this.#upload?.hasBegun ? undefined : wasSent)
+  }
+
+  /**
+   * Tries once more on a new connection to the same endpoint, as undici does: a server that only wants another connection (a limit of its age) is
+   * neither down nor to be avoided. If it is down, that connection fails, and another endpoint is picked.
+   */
+  #resend(): boolean {
+    const connection = this.#connection
+    const { pushed } = this.#request
+    if (this.#wasResent || this.#hasHead || pushed === true || this.#upload?.hasBegun === true || !connection) return false
+    letGoOf(this.#stream)
+    this.#stream = undefined
+    this.#wasResent = true
+    connection.onEnd(this)
+    return connection.resend(this)
+  }
+
+  onInformation(fields: IncomingHttpHeaders, raw: unknown): void {
+    this.#rawHead = raw
+    this.#handler.onInformation?.(Number(fields[':status']), fieldsOf(fields))
+  }
+
+  onTrailers(fields: IncomingHttpHeaders, raw: unknown): void {
+    this.rawTrailers = withoutPseudo(raw)
+    this.#trailerFields = fieldsOf(fields)
+  }
+
+  onHead(fields: IncomingHttpHeaders, raw: unknown): void {
+    this.#connection?.onHeard()
+    this.#hasHead = true
+    this.#rawHead = raw
+    const status = Number(fields[':status'])
+    const length = fields['content-length']
+    if (typeof length === 'string' && this.#request.method !== 'HEAD' && status !== 304) this.#missing = Number(length)
+    this.#handler.onResponse(status, fieldsOf(fields), '')
+  }
+
+  onChunk(stream: OwnedStream, chunk: Uint8Array): void {
+    this.#connection?.onHeard()
+    this.#missing -= chunk.length
+    if (!this.#handler.onData(chunk)) stream.pause()
+  }
+
+  onDataEnd(stream: OwnedStream): void {
+    // Node ends also a stream that it destroys with its connection, and after GOAWAY now and then with NO_ERROR: that is a cut body.
+    if (stream.destroyed) return
+    this.#isComplete = true
+    // A reset closes the stream before its data end: this is the end that the server has set.
+    if (this.hasEnded || stream.closed || !this.#hasHead || this.#isTruncated) return
+    this.#finish()
+    // The response is complete before the request: the server does not want the rest (RFC 9113, 8.1).
+    if (!stream.writableEnded) stream.close(noError)
+  }
+
+  get #isTruncated(): boolean {
+    return this.#missing > 0 || this.#missing < 0
+  }
+
+  #finish(): void {
+    this.hasEnded = true
+    this.#connection?.onEnd(this)
+    letGoOf(this.#stream)
+    this.#handler.onEnd(this.#trailerFields)
+  }
+
+  /** The stream is closed, for whatever reason: only now it is known whether it was reset. */
+  onClose(stream: OwnedStream): void {
+    if (this.hasEnded) return
+    const isTruncated = this.#isTruncated
+    if (this.#hasHead && this.#isComplete && stream.rstCode === noError && !isTruncated) {
+      this.#finish()
+      return
+    }
+    const code = stream.rstCode ?? noError
+    const wasSent = code === refusedStream || !this.#connection?.wasLookedAt(stream.id) ? false : undefined
+    if (wasSent === false && this.#resend()) return
+    this.fail(this.#connection?.reason ?? closeError(code, this.#hasHead, isTruncated), wasSent)
+  }
+
+  onFailure(thrown: unknown): void {
+    const stream = this.#stream
+    const code = stream?.rstCode ?? noError
+    // A stream that the library could not even open has no id.
+    const wasRefused = code === refusedStream || (stream !== undefined && !this.#connection?.wasLookedAt(stream.id))
+    if (wasRefused && this.#resend()) return
+    const { error, wasSent } = toTransportFailure(thrown)
+    const isReset = code !== noError && error.origin === 'network'
+    this.fail(isReset ? closeError(code, this.#hasHead, false) : error, wasRefused ? false : wasSent)
+  }
+
+  onDrain(): void {
+    this.#handler.onDrain?.()
+  }
+
+  #startPushing(stream: OwnedStream): void {
+    const pending = this.#pending
+    this.#pending = undefined
+    let isFull = false
+    for (const chunk of pending ?? []) isFull = !stream.write(chunk)
+    if (this.#hasPushedAll) endWith(stream, toFields(this.#trailers ?? nothing))
+    else if (pending && !isFull) this.#handler.onDrain?.()
+  }
+
+  #startUpload(stream: OwnedStream, body: AsyncIterable<Uint8Array>): void {
+    const length = lengthOf(this.#request)
+    const upload = new UploadStream(Number.isNaN(length) ? body : keepLength(body, length))
+    this.#upload = upload
+    upload.on('error', (error) => {
+      if (upload === this.#upload) this.fail(error as SdError)
+    })
+    stream.on('close', upload.destroy.bind(upload, undefined))
+    upload.pipe(stream)
+  }
+}

@@ -1,0 +1,89 @@
+import { type CallContext, type ConcurrencyLimit, type Permit, type RefusingPolicy, SdError } from '@sd/core'
+import type { CallFrame } from '../call/call-frame.ts'
+import type { ServicePolicies } from './policies.ts'
+import { takeUnits } from './rate-limit-setting.ts'
+
+/** Who asks for admission. */
+export interface Applicant {
+  /** The call. */
+  readonly call: CallFrame
+  /** Why the call was stopped while a policy made it wait; a permit that comes later is given back. */
+  readonly stopped: SdError | undefined
+  /** Takes the permits as they are given, those included that came before a refusal. */
+  addPermit(permit: Permit): void
+  /** Told of a refusal. */
+  noteRefusal(policy: RefusingPolicy, name: string): void
+}
+
+/**
+ * Asks the policies that guard a service, one after the other.
+ *
+ * @param waiting the permit of the concurrency limit for which the call waits already
+ * @throws SdError `SD_REJECTED` if one refuses, or what it fails with
+ */
+export async function admit(applicant: Applicant, waiting?: Promise<Permit>): Promise<void> {
+  const { call } = applicant
+  const { rateLimit, concurrencyLimit, breaker } = call.entry.policies
+
+  async function ask<T>(policy: RefusingPolicy, name: string, answer: Promise<T>): Promise<T> {
+    try {
+      return await answer
+    } catch (error) {
+      if (error instanceof SdError && error.code === 'SD_REJECTED') applicant.noteRefusal(policy, name)
+      throw error
+    }
+  }
+  /** After a wait. */
+  function checkStopped(late?: Permit): void {
+    const error = applicant.stopped
+    if (!error) return
+    late?.settle({ ok: true, error: notUsed })
+    throw error
+  }
+
+  if (rateLimit) {
+    await ask('rate-limit', rateLimit.limiter.name, takeUnits(rateLimit, call))
+    checkStopped()
+  }
+  if (concurrencyLimit) {
+    const { name } = concurrencyLimit
+    const given = waiting ?? askLimit(concurrencyLimit, call)
+    const permit = given && 'settle' in given ? given : await ask('concurrency-limit', name, Promise.resolve(given))
+    checkStopped(permit)
+    applicant.addPermit(permit ?? refuse(applicant, 'concurrency-limit', name))
+  }
+  askBreaker(applicant, breaker)
+}
+
+/**
+ * Asks the concurrency limit and the breaker. @returns the permit of the limit if the call has to wait for it: {@link admit} takes it from there
+ *
+ * @throws SdError `SD_REJECTED` if one refuses, or what it fails with
+ */
+export function admitAtOnce(applicant: Applicant): Promise<Permit> | undefined {
+  const { call } = applicant
+  const { concurrencyLimit, breaker } = call.entry.policies
+  if (concurrencyLimit) {
+    const given = askLimit(concurrencyLimit, call)
+    if (given && !('settle' in given)) return given
+    applicant.addPermit(given ?? refuse(applicant, 'concurrency-limit', concurrencyLimit.name))
+  }
+  askBreaker(applicant, breaker)
+  return undefined
+}
+
+function askLimit(limit: ConcurrencyLimit, call: CallContext): Permit | Promise<Permit> | undefined {
+  return limit.acquire ? limit.acquire(call) : limit.tryAcquire(call)
+}
+
+function askBreaker(applicant: Applicant, breaker: ServicePolicies['breaker']): void {
+  if (breaker) applicant.addPermit(breaker.tryAcquire() ?? refuse(applicant, 'breaker', breaker.name))
+}
+
+function refuse(applicant: Applicant, policy: RefusingPolicy, name: string): never {
+  applicant.noteRefusal(policy, name)
+  throw new SdError('SD_REJECTED', `Calling ${applicant.call.service} was refused by its ${policy} ${name}`)
+}
+
+/** Says nothing about the service. */
+const notUsed = new SdError('SD_ABORTED', 'The call had ended when the permit came')

@@ -1,0 +1,140 @@
+import {
+  type CircuitBreaker,
+  type Cluster,
+  type ConcurrencyLimit,
+  createRetryBudget,
+  type HedgePolicy,
+  type RetryBudget,
+  type RetryPolicy,
+  type StateReport,
+} from '@sd/core'
+import type { AttemptLimit } from '../attempt/attempt-limit.ts'
+import { repickPolicy } from '../attempt/repick.ts'
+import type { PolicyScope, ResolvedSettings } from '../settings/settings.ts'
+import { createFallback, type Fallback } from './fallback.ts'
+import { createInstanceBreakers, type InstanceBreakers } from './instance-breakers.ts'
+import type { CallRateLimit } from './rate-limit-setting.ts'
+
+/** The policies of one service, as its settings say. */
+export interface ServicePolicies {
+  readonly fallback: Fallback | undefined
+  readonly rateLimit: CallRateLimit | undefined
+  /** The rate limit of each instance. */
+  readonly instanceRateLimit: CallRateLimit | undefined
+  readonly concurrencyLimit: ConcurrencyLimit | undefined
+  readonly breaker: CircuitBreaker | undefined
+  readonly retry: RetryPolicy | undefined
+  readonly hedge: HedgePolicy | undefined
+  /** What retries, hedges and attempts that are given up are taken from. */
+  readonly budget: RetryBudget
+  readonly instanceBreakers: InstanceBreakers | undefined
+  /** The limit of attempts, if it follows what it measures. */
+  readonly attemptLimit: AttemptLimit | undefined
+}
+
+/** A service's policies and what they were made of, so that a change of settings leaves the others as they are. */
+export interface MadePolicies {
+  readonly settings: ResolvedSettings
+  readonly budget: RetryBudget
+  readonly policies: ServicePolicies
+}
+
+/** What policies are made of. */
+export interface PoliciesInit {
+  /** The service's endpoints. */
+  readonly cluster: Cluster
+  /** Settings of the service, or of its operation. */
+  readonly settings: ResolvedSettings
+  /** The policies as they were. Those whose setting is the same as before are kept, with their state. */
+  readonly before?: MadePolicies | undefined
+  /** The operation, and the policies of its service: an operation shares those for which it has no setting of its own. */
+  readonly operation?: { readonly name: string; readonly service: MadePolicies } | undefined
+}
+
+/** Makes the policies of a service, or of one of its operations. */
+export function makePolicies({ cluster, settings, before, operation }: PoliciesInit): MadePolicies {
+  const { service } = cluster
+  const shared = operation?.service
+  const sameBudget = before !== undefined && before.settings.retryBudget === settings.retryBudget
+  const budget = shared?.budget ?? (sameBudget ? before.budget : createRetryBudget(settings.retryBudget))
+  const name = operation ? `${service} ${operation.name}` : service
+  const scope: PolicyScope = { name, service, budget: withoutDeposits(budget) }
+
+  /** The service's policy or the one as before if the setting is the same, else as `make` makes it. */
+  function keep<Key extends keyof ServicePolicies & keyof ResolvedSettings>(
+    key: Key,
+    make: (setting: Exclude<ResolvedSettings[Key], false>) => ServicePolicies[Key],
+  ): ServicePolicies[Key] | undefined {
+    const setting = settings[key]
+    if (shared && shared.settings[key] === setting) return shared.policies[key]
+    const takesBudget = key === 'retry' || key === 'hedge'
+    if (before && before.settings[key] === setting && (before.budget === budget || !takesBudget)) return before.policies[key]
+    return setting === false ? undefined : make(setting as Exclude<ResolvedSettings[Key], false>)
+  }
+
+  const policies: ServicePolicies = {
+    fallback: keep('fallback', createFallback),
+    rateLimit: keep('rateLimit', (setting) => (setting.scope === 'instance' ? undefined : { key: () => name, ...setting })),
+    instanceRateLimit: settings.rateLimit && settings.rateLimit.scope === 'instance' ? settings.rateLimit : undefined,
+    concurrencyLimit: keep('concurrencyLimit', (make) => make(scope)),
+    breaker: keep('breaker', (make) => make(scope)),
+    retry: keep('retry', (policy) => (typeof policy === 'function' ? policy(scope) : policy)),
+    hedge: keep('hedge', (make) => make(scope)),
+    budget,
+    instanceBreakers: keepInstanceBreakers({ cluster, settings, before, operation }, scope),
+    attemptLimit: keepAttemptLimit({ cluster, settings, before, operation }, scope),
+  }
+  return { settings, budget, policies }
+}
+
+/** The budget as policies see it: the client itself earns for it, once per call. */
+function withoutDeposits(budget: RetryBudget): RetryBudget {
+  return {
+    deposit: () => undefined,
+    tryWithdraw: () => budget.tryWithdraw(),
+    get available() {
+      return budget.available
+    },
+  }
+}
+
+function keepInstanceBreakers(
+  { cluster, settings, before, operation }: PoliciesInit,
+  scope: PolicyScope,
+): InstanceBreakers | undefined {
+  const { instanceBreaker } = settings
+  if (!instanceBreaker) return undefined
+  if (operation) return operation.service.policies.instanceBreakers
+  if (before && before.settings.instanceBreaker === instanceBreaker) return before.policies.instanceBreakers
+  return createInstanceBreakers(cluster, (instance) =>
+    instanceBreaker({ ...scope, name: `${cluster.service}/${instance.id}`, instance }),
+  )
+}
+
+function keepAttemptLimit({ settings, before, operation }: PoliciesInit, scope: PolicyScope): AttemptLimit | undefined {
+  const { attemptTimeoutMs } = settings
+  const same = [operation?.service, before].find((other) => other?.settings.attemptTimeoutMs === attemptTimeoutMs)
+  if (same) return same.policies.attemptLimit
+  return typeof attemptTimeoutMs === 'function' ? attemptTimeoutMs(scope) : undefined
+}
+
+/** Closes the policies of some sets that none of the others has. */
+export function closePolicies(sets: Iterable<ServicePolicies>, others: Iterable<ServicePolicies> = []): void {
+  const kept = new Set([...others].flatMap(closable))
+  for (const policy of new Set([...sets].flatMap(closable))) if (!kept.has(policy)) policy.close()
+}
+
+function closable({ concurrencyLimit, instanceBreakers }: ServicePolicies): readonly { close(): void }[] {
+  return [concurrencyLimit, instanceBreakers].filter((policy) => policy !== undefined)
+}
+
+/** State of the policies of a service, or of those that its operation does not share with it. */
+export function* reportPolicies(service: string, policies: ServicePolicies, shared?: ServicePolicies): Iterable<StateReport> {
+  const { breaker, concurrencyLimit: limit, budget, instanceBreakers } = policies
+  if (breaker && breaker !== shared?.breaker) yield { kind: 'breaker', breaker: breaker.name, service, state: breaker.state }
+  if (limit && limit !== shared?.concurrencyLimit) yield { kind: 'limit', limit: limit.name, service, ...limit.load }
+  if (shared) return
+  if (policies.hedge || (policies.retry && policies.retry !== repickPolicy))
+    yield { kind: 'retry-budget', service, available: budget.available }
+  if (instanceBreakers) yield* instanceBreakers.report()
+}

@@ -1,0 +1,115 @@
+import { type Cluster, checkServiceName, SdError } from '@sd/core'
+import type { ResolvedOptions } from '../settings/options.ts'
+import type { ResolvedService } from '../settings/settings.ts'
+import { ClientService } from './client-service.ts'
+
+/** What {@link KnownServices} needs. */
+export interface KnownServicesOptions extends Pick<ResolvedOptions, 'discovery' | 'interceptors' | 'idleMs'> {
+  /** The settings of a service as of now. */
+  readonly settingsOf: (service: string) => ResolvedService
+  /** Whether a service has settings of its own. */
+  readonly isConfigured: (service: string) => boolean
+}
+
+/** How often unused services are looked for, in milliseconds. */
+const sweepMs = 1_000
+/** A service that never had an instance is forgotten when it was not called for between one and two sweeps. */
+const unknownSweeps = 2
+/** Most services; beyond that those that are not in use leave, unknown ones first. */
+const maxEntries = 10_000
+/** Policies that were replaced are closed after this time even if calls use them, in milliseconds: only calls without a time limit last longer. */
+const longestRetirementMs = 600_000
+
+/** The services that were asked for, made at their first use and forgotten when they are not used. */
+export class KnownServices {
+  readonly #options: KnownServicesOptions
+  readonly #services = new Map<string, ClientService>()
+  #sweeps = 0
+  #isClosed = false
+  #sweeper: ReturnType<typeof setInterval> | undefined
+
+  constructor(options: KnownServicesOptions) {
+    this.#options = options
+  }
+
+  /** All that are known. */
+  all(): readonly ClientService[] {
+    return [...this.#services.values()]
+  }
+
+  /** The service of that name. @throws SdError `SD_INVALID` for a name that can't be one; what discovery says of one service too many */
+  find(name: string): ClientService {
+    const found = this.#services.get(name)
+    if (found) {
+      found.usedAt = this.#sweeps
+      return found
+    }
+    checkServiceName('service', name)
+    if (this.#services.size >= maxEntries) this.#makeRoom()
+    const { interceptors, settingsOf } = this.#options
+    const made = new ClientService(this.#findCluster(name), interceptors, settingsOf(name))
+    made.usedAt = this.#sweeps
+    this.#services.set(name, made)
+    if (!this.#isClosed) this.#sweeper ??= setInterval(() => this.#sweep(), sweepMs).unref()
+    return made
+  }
+
+  /** Ends all of them. */
+  close(): void {
+    this.#isClosed = true
+    clearInterval(this.#sweeper)
+    for (const service of this.#services.values()) service.close()
+  }
+
+  #findCluster(name: string): Cluster {
+    const { discovery } = this.#options
+    try {
+      return discovery.cluster(name)
+    } catch (error) {
+      // It follows as many services as it may: those that this client only asked for may be among them.
+      if (!SdError.isInstance(error) || error.code !== 'SD_TOO_LARGE' || this.#forgetUnknown() === 0) throw error
+      return discovery.cluster(name)
+    }
+  }
+
+  /** Forgets services that are not in use. @returns how many */
+  #forget(matches: (service: ClientService) => boolean): number {
+    let forgotten = 0
+    for (const [name, service] of this.#services) {
+      if (service.isInUse || !matches(service)) continue
+      this.#services.delete(name)
+      service.close()
+      forgotten++
+    }
+    return forgotten
+  }
+
+  #forgetUnknown(): number {
+    return this.#forget((service) => this.#isUnknown(service))
+  }
+
+  #isUnknown(service: ClientService): boolean {
+    return !service.wasFound && !this.#options.isConfigured(service.name)
+  }
+
+  #makeRoom(): void {
+    if (this.#forgetUnknown() > 0) return
+    const byAge = this.all()
+      .map(({ usedAt }) => usedAt)
+      .sort((one, other) => one - other)
+    const oldest = byAge[Math.floor(byAge.length / 10)] as number
+    this.#forget(({ usedAt }) => usedAt <= oldest)
+  }
+
+  #sweep(): void {
+    this.#sweeps++
+    const retiredBefore = performance.now() - longestRetirementMs
+    for (const service of this.#services.values()) service.closeRetired(retiredBefore)
+    const { idleMs } = this.#options
+    const unknownMs = Math.min(unknownSweeps * sweepMs, idleMs)
+    this.#forget((service) => (this.#sweeps - service.usedAt) * sweepMs >= (this.#isUnknown(service) ? unknownMs : idleMs))
+    if (this.#services.size > 0) return
+    clearInterval(this.#sweeper)
+    this.#sweeper = undefined
+  }
+}

@@ -1,0 +1,120 @@
+import { checkObject, type Endpoint, isSecureProtocol, SdError, withTimeout } from '@sd/core'
+import { SERVER_NAME_METADATA, type TlsCertificates } from '@sd/tls'
+import { Agent, buildConnector, type Dispatcher, interceptors } from 'undici'
+import type { Http2TransportOptions } from '../http2/http2-options.ts'
+import { createHttp2Transport, isHttp2 } from '../http2/http2-transport.ts'
+import { type ClientTlsOptions, followTls } from './tls-options.ts'
+import type { Transport, TransportRequest } from './transport.ts'
+import { UndiciExchange } from './undici-exchange.ts'
+
+/** Options of {@link createUndiciTransport}. */
+export interface UndiciTransportOptions {
+  /** Most connections to one endpoint. @default 128 */
+  readonly connections?: number
+  /** How long an idle connection is kept, in milliseconds; below the 5 s of a Node server, which else closes it under a request. @default 4_000 */
+  readonly keepAliveTimeoutMs?: number
+  /** How long making a connection may take, in milliseconds. @default 3_000 */
+  readonly connectTimeoutMs?: number
+  /** Certificates, also of the connections over HTTP/2. @default those that Node trusts, none of its own */
+  readonly tls?: ClientTlsOptions
+  /** Connections to instances whose protocol is `h2`, `h2c`, `grpc` or `grpcs`. @default {} */
+  readonly http2?: Omit<Http2TransportOptions, 'tls' | 'connectTimeoutMs'>
+  /** Whether HTTP/2 is offered over TLS to instances of other protocols. @default false */
+  readonly allowH2?: boolean
+  /** Whether compressed answers are asked for and decompressed. @default false */
+  readonly decompress?: boolean
+  /** A dispatcher of your own instead of an owned Agent; then the other connection options don't count, and it is not closed. */
+  readonly dispatcher?: Dispatcher
+}
+
+/** A transport over undici. */
+export interface UndiciTransport extends Transport {
+  /** What it sends with. */
+  readonly dispatcher: Dispatcher
+}
+
+/**
+ * Sends over undici with one owned Agent, and over `node:http2` to instances whose protocol is HTTP/2. Deadlines are the client's: undici's own
+ * time limits for head and body are off.
+ */
+export function createUndiciTransport(options: UndiciTransportOptions = {}): UndiciTransport {
+  checkObject('options', options)
+  const owned = options.dispatcher ? undefined : createAgent(options)
+  const base = options.dispatcher ?? owned
+  const dispatcher = (options.decompress ? base?.compose(interceptors.decompress()) : base) as Dispatcher
+  let http2: Transport | undefined
+  let isClosed = false
+
+  function overHttp2(): Transport {
+    const { tls, connectTimeoutMs } = options
+    http2 ??= createHttp2Transport({
+      ...options.http2,
+      ...(tls && { tls }),
+      ...(connectTimeoutMs !== undefined && { connectTimeoutMs }),
+    })
+    if (isClosed) void http2.close()
+    return http2
+  }
+
+  return {
+    name: 'undici',
+    dispatcher,
+    send(endpoint, request, handler) {
+      if (isHttp2(endpoint)) return overHttp2().send(endpoint, request, handler)
+      const exchange = new UndiciExchange(handler)
+      exchange.start(dispatcher, endpoint, withServerName(endpoint, request))
+      return exchange
+    },
+    async close() {
+      isClosed = true
+      await http2?.close()
+      if (owned && !owned.destroyed) await owned.destroy()
+    },
+  }
+}
+
+function createAgent(options: UndiciTransportOptions): Agent {
+  return new Agent({
+    connections: options.connections ?? 128,
+    keepAliveTimeout: options.keepAliveTimeoutMs ?? 4_000,
+    keepAliveMaxTimeout: options.keepAliveTimeoutMs ?? 4_000,
+    allowH2: options.allowH2 ?? false,
+    connect: createConnector(options),
+  })
+}
+
+/** Connects with the certificates as they are at that time. */
+function createConnector({
+  connectTimeoutMs: timeout = 3_000,
+  allowH2 = false,
+  tls,
+}: UndiciTransportOptions): buildConnector.connector {
+  let connector = buildConnector({ timeout, allowH2 })
+  if (!tls) return connector
+  const certificates = followTls(tls)
+  let current: TlsCertificates | undefined
+  return (options, callback) => {
+    if (options.protocol !== 'https:') return connector(options, callback)
+    withTimeout({ timeoutMs: timeout, what: 'asking for certificates' }, certificates).then(
+      (now) => {
+        // One for as long as they are the same: it keeps TLS sessions, which must not outlive their certificates.
+        if (now !== current) connector = buildConnector({ ...now, timeout, allowH2 })
+        current = now
+        connector(options, callback)
+      },
+      (error: SdError) => callback(toLocal(error), null),
+    )
+  }
+}
+
+/** Certificates that don't come in time are no fault of the instance either. */
+function toLocal(error: SdError): SdError {
+  if (error.code !== 'SD_TIMEOUT') return error
+  return new SdError('SD_TIMEOUT', error.message, { cause: error, origin: 'local', retryable: false })
+}
+
+function withServerName(endpoint: Endpoint, request: TransportRequest): TransportRequest {
+  if (request.serverName !== undefined || !isSecureProtocol(endpoint.instance.protocol)) return request
+  const serverName = endpoint.instance.metadata[SERVER_NAME_METADATA]
+  return serverName === undefined ? request : { ...request, serverName }
+}
