@@ -27,7 +27,7 @@ export class GrpcCall implements TelemetryCall, PickRequest {
   readonly attempted: Endpoint[] = []
   /** Whether its status is out. grpc-js may still pick for a call that was cancelled at once. */
   isOver = false
-  /** When the head of the answer came, by `performance.now()`. */
+  /** When the head of the response came, by `performance.now()`. */
   headersAt: number | undefined
   /** Number of attempts that were started. */
   attempts = 0
@@ -52,7 +52,7 @@ export class GrpcCall implements TelemetryCall, PickRequest {
     return attempt
   }
 
-  /** The head of the answer came. */
+  /** The head of the response came. */
   receiveHeaders(): void {
     this.headersAt = performance.now()
   }

@@ -44,7 +44,7 @@ export class GrpcExchange implements AttemptExchange {
   readonly #outgoing: Uint8Array[] = []
   #isWriting = false
   #isEnded = false
-  /** The message of a call with one answer, which waits for the status. */
+  /** The message of a call with one response, which waits for the status. */
   #message: Buffer | undefined
   #isHeadTold = false
   #hasHead = false
@@ -167,11 +167,11 @@ export class GrpcExchange implements AttemptExchange {
     if (this.#isOver) return
     const error = this.#judgeOwn(status)
     if (error) this.#fail(error)
-    else this.#answer(status)
+    else this.#respond(status)
   }
 
   /** Trailers came, so the peer has told the status. */
-  #answer({ code, details, metadata }: GrpcStatus): void {
+  #respond({ code, details, metadata }: GrpcStatus): void {
     this.#isOver = true
     this.rawTrailers = toTrailers(code, details, metadata)
     const isGood = code === 0

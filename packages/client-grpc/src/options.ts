@@ -47,7 +47,7 @@ export interface GrpcServicesOptions<Module extends GrpcModule = GrpcModule> ext
 }
 
 /** Settings of one service with everything filled in. */
-export interface ResolvedSettings {
+export interface ResolvedGrpcServiceSettings {
   /** See {@link GrpcServiceSettings.balancer}. */
   readonly balancer: Balancer
   /** See {@link GrpcServiceSettings.hashMetadata}. */
@@ -57,7 +57,7 @@ export interface ResolvedSettings {
 }
 
 /** Options with their defaults filled in. */
-export interface ResolvedOptions {
+export interface ResolvedGrpcServicesOptions {
   /** See {@link GrpcServicesOptions.grpc}. */
   readonly grpc: GrpcModule
   /** See {@link GrpcServicesOptions.discovery}. */
@@ -67,7 +67,7 @@ export interface ResolvedOptions {
   /** See {@link GrpcServicesOptions.scheme}. */
   readonly scheme: string
   /** Settings of a service. */
-  readonly settingsOf: (service: string) => ResolvedSettings
+  readonly settingsOf: (service: string) => ResolvedGrpcServiceSettings
 }
 
 const settingKeys = ['balancer', 'hashMetadata', 'timeoutMs']
@@ -76,7 +76,7 @@ const settingKeys = ['balancer', 'hashMetadata', 'timeoutMs']
 const ownSchemes = ['dns', 'ipv4', 'ipv6', 'unix', 'xds']
 
 /** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
-export function readOptions(options: GrpcServicesOptions): ResolvedOptions {
+export function resolveGrpcServicesOptions(options: GrpcServicesOptions): ResolvedGrpcServicesOptions {
   checkKnownKeys('', checkObject('options', options), ['grpc', 'discovery', 'client', 'scheme', 'services', ...settingKeys])
   const { grpc, discovery, client, scheme = 'sd', services = {} } = options
   const experimental = (grpc as Partial<GrpcModule> | undefined)?.experimental
@@ -90,7 +90,7 @@ export function readOptions(options: GrpcServicesOptions): ResolvedOptions {
   if (typeof scheme !== 'string' || !/^[a-z][a-z0-9+.-]{0,62}$/.test(scheme) || ownSchemes.includes(scheme)) {
     throw invalidError('scheme', scheme, `lower-case letters, digits, "+", "." and "-", and none of ${ownSchemes.join(', ')}`)
   }
-  const defaults = readSettings('', options, {
+  const defaults = resolveGrpcServiceSettings('', options, {
     balancer: checkBalancer('balancer', options.balancer),
     hashMetadata: undefined,
     timeoutMs: 0,
@@ -99,16 +99,20 @@ export function readOptions(options: GrpcServicesOptions): ResolvedOptions {
     Object.entries(checkObject('services', services) as Record<string, GrpcServiceSettings>).map(([service, settings]) => {
       const path = `services.${service}`
       checkKnownKeys(path, checkObject(path, settings), settingKeys)
-      return [service, readSettings(`${path}.`, settings, defaults)]
+      return [service, resolveGrpcServiceSettings(`${path}.`, settings, defaults)]
     }),
   )
   // A named port has the settings of its service, unless it has its own.
-  const settingsOf = (service: string): ResolvedSettings =>
+  const settingsOf = (service: string): ResolvedGrpcServiceSettings =>
     own.get(service) ?? own.get(splitPortReference(service)?.service ?? service) ?? defaults
   return { grpc, discovery, client, scheme, settingsOf }
 }
 
-function readSettings(prefix: string, settings: GrpcServiceSettings, defaults: ResolvedSettings): ResolvedSettings {
+function resolveGrpcServiceSettings(
+  prefix: string,
+  settings: GrpcServiceSettings,
+  defaults: ResolvedGrpcServiceSettings,
+): ResolvedGrpcServiceSettings {
   const { balancer, hashMetadata, timeoutMs } = settings
   return {
     balancer: balancer === undefined ? defaults.balancer : checkBalancer(`${prefix}balancer`, balancer),

@@ -33,7 +33,7 @@ export class PinnedAttempt {
     this.isOver = true
   }
 
-  /** The head of the answer came; the transport is told by itself. */
+  /** The head of the response came; the transport is told separately. */
   receiveHeaders(): void {}
 }
 

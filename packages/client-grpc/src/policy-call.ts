@@ -199,7 +199,7 @@ export class PolicyCall implements ChannelCall, PolicyHandler {
       method: 'POST',
       path,
       rawHeaders: this.#fields,
-      // The limit of the service is for calls with one answer that have none of their own: a stream may stay as long as its caller wants.
+      // The limit of the service is for calls with one response that have none of their own: a stream may stay as long as its caller wants.
       ...((kind.responseStream || this.#init.deadline !== Number.POSITIVE_INFINITY) && { headTimeoutMs: 0 }),
       idleTimeoutMs: 0,
       replayBytes: 0,

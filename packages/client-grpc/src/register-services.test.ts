@@ -4,7 +4,7 @@ import { subscribeTelemetry } from '@sd/core'
 import { createCertificates } from '@sd/test-servers'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { readCallDeadline, registerServices, toCallDeadline } from './index.ts'
-import { readOptions } from './options.ts'
+import { resolveGrpcServicesOptions } from './options.ts'
 import { grpcModules } from './testing/modules.ts'
 import { call, createOrdersClient, type GrpcJs } from './testing/orders.ts'
 import { run } from './testing/processes.ts'
@@ -270,7 +270,7 @@ test('a named port has the settings of its service, unless it has its own', () =
   const [[, grpc]] = grpcModules as [(typeof grpcModules)[number]]
   const services = { orders: { timeoutMs: 200 }, 'orders:admin': { timeoutMs: 300 } }
   const discovery = { cluster: () => undefined as never }
-  const { settingsOf } = readOptions({ grpc, discovery, balancer: createRoundRobinBalancer(), services } as never)
+  const { settingsOf } = resolveGrpcServicesOptions({ grpc, discovery, balancer: createRoundRobinBalancer(), services } as never)
   const limits = ['orders', 'orders:grpc', 'orders:admin', 'stock:grpc'].map((name) => settingsOf(name).timeoutMs)
   expect(limits).toEqual([200, 200, 300, 0])
 })

@@ -4,7 +4,7 @@ import { GrpcCall } from './grpc-call.ts'
 import { decodeTarget, type GrpcModule, installScheme } from './grpc-js.ts'
 import type { GrpcChannel } from './grpc-types.ts'
 import { readMethodKinds, type ServiceMethods } from './method-kinds.ts'
-import { type GrpcServicesOptions, readOptions } from './options.ts'
+import { type GrpcServicesOptions, resolveGrpcServicesOptions } from './options.ts'
 import { findPin } from './pinned-attempt.ts'
 import { PolicyChannel } from './policy-channel.ts'
 import { createRotatingContext, type RotatingContext } from './rotating-credentials.ts'
@@ -48,7 +48,7 @@ export interface GrpcServices<Module extends GrpcModule = GrpcModule> extends As
  * @throws SdError `SD_INVALID` that names the option
  */
 export function registerServices<Module extends GrpcModule>(options: GrpcServicesOptions<Module>): GrpcServices<Module> {
-  const { grpc, discovery, client, scheme, settingsOf } = readOptions(options)
+  const { grpc, discovery, client, scheme, settingsOf } = resolveGrpcServicesOptions(options)
   const waits = new ServiceWaits()
   const policyChannels = new Set<PolicyChannel>()
   const contexts = new Set<RotatingContext>()

@@ -4,13 +4,13 @@ import { describeStatus, statusCodes } from './status-codes.ts'
 
 /** The outcome of a gRPC call: it never fails with anything but an {@link SdError}. */
 export interface CallOutcome extends Outcome {
-  /** How the call failed, if there was no answer. */
+  /** How the call failed, if there was no response. */
   readonly error?: SdError | undefined
 }
 
 /** What is known of a call beside its status. */
 export interface StatusEvidence {
-  /** Time to the head of the answer, in milliseconds, if it is known. */
+  /** Time to the head of the response, in milliseconds, if it is known. */
   readonly latencyMs?: number | undefined
   /** Whose doing it is if the deadline is over. @default the caller's */
   readonly deadlineBy?: OutcomeOrigin | undefined
@@ -19,7 +19,11 @@ export interface StatusEvidence {
 }
 
 /** CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE: grpc-js says them more often than peers do, and tells no difference. */
-const unanswered: ReadonlySet<number> = new Set([statusCodes.cancelled, statusCodes.deadlineExceeded, statusCodes.unavailable])
+const withoutResponse: ReadonlySet<number> = new Set([
+  statusCodes.cancelled,
+  statusCodes.deadlineExceeded,
+  statusCodes.unavailable,
+])
 
 /**
  * What a gRPC status says of the host: UNKNOWN, INTERNAL, UNAVAILABLE and DATA_LOSS are failures, and DEADLINE_EXCEEDED if it is the
@@ -29,7 +33,7 @@ export function toOutcome(service: string, code: number, details: string, eviden
   const { latencyMs, deadlineBy, pushback } = evidence
   const { ok, status, retryAfterMs } = judgeGrpcStatus(code, { 'grpc-retry-pushback-ms': pushback })
   const asked = retryAfterMs !== undefined && { retryAfterMs }
-  if (!unanswered.has(code)) return { ok, status, latencyMs, ...asked }
+  if (!withoutResponse.has(code)) return { ok, status, latencyMs, ...asked }
   const origin = code === statusCodes.deadlineExceeded ? deadlineBy : undefined
   const message = `Calling ${service} failed: ${describeStatus({ code, details })}`
   return { ok: false, error: grpcError(code, message, { ...(origin && { origin }) }), ...asked }

@@ -15,7 +15,7 @@ import { checkMethod } from './message/request-check.ts'
 import type { ServiceResponse } from './message/service-response.ts'
 import { createServiceEntries } from './services/service-entries.ts'
 import type { ServiceEntry, ServiceExplanation } from './services/service-entry.ts'
-import { readOptions, type ServiceClientOptions } from './settings/options.ts'
+import { resolveClientOptions, type ServiceClientOptions } from './settings/options.ts'
 import type { ClientSettings, ServiceSettings } from './settings/settings.ts'
 import type { Transport } from './transport/transport.ts'
 import type { UndiciTransport } from './transport/undici-transport.ts'
@@ -23,7 +23,7 @@ import type { UndiciTransport } from './transport/undici-transport.ts'
 /** Calls services by name. */
 export interface ServiceClient extends AsyncDisposable {
   /**
-   * Calls a service. The promise resolves with the head of the answer, whatever its status; the body follows while it is read.
+   * Calls a service. The promise resolves with the head of the response, whatever its status; the body follows while it is read.
    *
    * @param path with a leading slash, such as `/orders/1`
    * @throws SdError `SD_NO_INSTANCE`; `SD_REJECTED` when a policy refused; `SD_UNAVAILABLE` when the connection failed;
@@ -42,9 +42,9 @@ export interface ServiceClient extends AsyncDisposable {
   readonly delete: ServiceCall
   /**
    * Server-sent events. Connects again by itself, with jittered backoff and `Last-Event-ID`, possibly to another endpoint; ends when
-   * left, aborted, or when the server answers 204.
+   * left, aborted, or when the server responds with 204.
    *
-   * @throws SdError while iterating: when the answer is no event stream, or `SD_CLOSED`
+   * @throws SdError while iterating: when the response is not an event stream, or `SD_CLOSED`
    */
   events(service: string, path: string, options?: EventOptions): AsyncIterable<ServerSentEvent>
   /** `fetch` for code that has it: the host of the URL is the service name. Redirects are not followed. Bound: may be passed around. */
@@ -85,7 +85,7 @@ export interface ServiceClient extends AsyncDisposable {
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createServiceClient(options: ServiceClientOptions): ServiceClient {
-  const resolved = readOptions(options)
+  const resolved = resolveClientOptions(options)
   const { transport, maxResponseBytes } = resolved
   const entries = createServiceEntries(resolved)
   let dispatcher: Dispatcher | undefined

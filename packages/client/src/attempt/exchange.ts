@@ -101,7 +101,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
   }
 
   /**
-   * How long such requests usually take, in milliseconds. Infinite before one was answered: then only the service's own limit is fair, because what other
+   * How long such requests usually take, in milliseconds. Infinite before the first response: then only the service's own limit is fair, because what other
    * requests take is no measure.
    */
   get usualMs(): number {

@@ -5,7 +5,7 @@ const maxAttempts = 3
 
 /**
  * The policy of a client that was given none: tries another endpoint at once when a connection could not be made, or broke, or an
- * attempt took too long, under a request that may be repeated (RFC 9110, 9.2.2). It judges no answers.
+ * attempt took too long, under a request that may be repeated (RFC 9110, 9.2.2). It judges no responses.
  * The attempt loop takes each of its attempts from the retry budget.
  */
 export const repickPolicy: RetryPolicy = {

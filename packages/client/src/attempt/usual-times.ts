@@ -10,7 +10,7 @@ const idleMs = 600_000
 export interface UsualTimes {
   /** Learns from a response. @param now by `performance.now()` */
   learn(call: CallContext, latencyMs: number, now: number): void
-  /** The usual time of a call's kind, in milliseconds; `undefined` if none was answered yet. */
+  /** The usual time of a call's kind, in milliseconds; `undefined` before the first response. */
   of(call: CallContext): number | undefined
 }
 

@@ -53,7 +53,7 @@ export class CallRound implements LoopOwner, Applicant {
   /** Gives the response, or what the fallback makes of the failure. */
   run(taker: ResponseTaker): void {
     const { fallback } = this.call.entry.policies
-    if (fallback) void this.#answerAnyway(fallback, taker)
+    if (fallback) void this.#respondAnyway(fallback, taker)
     else this.#try(taker)
   }
 
@@ -97,7 +97,7 @@ export class CallRound implements LoopOwner, Applicant {
     this.call.init.recorder?.note('refused', { ...(endpoint && { endpoint }), detail: `${policy} ${name}` })
   }
 
-  async #answerAnyway(fallback: Fallback, taker: ResponseTaker): Promise<void> {
+  async #respondAnyway(fallback: Fallback, taker: ResponseTaker): Promise<void> {
     try {
       taker.onResponse(await this.#tryOrFallBack(fallback))
     } catch (error) {
@@ -122,14 +122,14 @@ export class CallRound implements LoopOwner, Applicant {
       if (error.code === 'SD_ABORTED' || error.code === 'SD_CLOSED') throw error
       failure = { error }
     }
-    const instead = await fallback.answer(failure, call)
+    const instead = await fallback.respond(failure, call)
     if (!instead) {
       if (response) return response
       throw failure.error
     }
     const { error } = failure
     this.#settlePermits(error)
-    this.#exchange?.stop(new SdError('SD_ABORTED', 'A fallback answered'))
+    this.#exchange?.stop(new SdError('SD_ABORTED', 'A fallback gave the response'))
     this.#exchange = undefined
     this.response = instead
     publishTelemetry('sd:v1:call:fallback', { call, error })

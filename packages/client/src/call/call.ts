@@ -25,7 +25,7 @@ import { publishCallEnd } from './call-telemetry.ts'
 import { type CallTaker, type ResponseTaker, runChain } from './interceptors.ts'
 import type { OpenCall } from './open-calls.ts'
 
-/** How long a fallback or an interceptor may take to answer instead, once the deadline is over, in milliseconds. */
+/** How long a fallback or an interceptor may take to give a response instead, once the deadline is over, in milliseconds. */
 const lastWordMs = 50
 
 /**
@@ -57,7 +57,7 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
   #headers: Record<string, string> | undefined
   #controller: AbortController | undefined
   #deadline: CallDeadline | undefined
-  /** Until what may still answer must have done so, once the deadline is over. */
+  /** Until when a fallback or an interceptor must have responded, once the deadline is over. */
   #lastWord: ReturnType<typeof setTimeout> | undefined
   #prepared: PreparedBody | undefined
   #preparedFrom: RequestBody | undefined
@@ -163,10 +163,10 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
       this.#exchange?.stop(error)
       return
     }
-    let mayAnswer = this.entry.callInterceptors.length > 0 || this.entry.policies.fallback !== undefined
-    for (const round of this.#rounds) if (round.stop(error)) mayAnswer = true
+    let mayRespond = this.entry.callInterceptors.length > 0 || this.entry.policies.fallback !== undefined
+    for (const round of this.#rounds) if (round.stop(error)) mayRespond = true
     this.#controller?.abort(error)
-    if (error.code !== 'SD_DEADLINE_EXCEEDED' || !mayAnswer || !this.#round) this.#fail(error)
+    if (error.code !== 'SD_DEADLINE_EXCEEDED' || !mayRespond || !this.#round) this.#fail(error)
     else if (!this.#finished) this.#lastWord = setTimeout(() => this.#fail(error), lastWordMs)
   }
 

@@ -30,7 +30,7 @@ export interface CallExplanation {
   readonly cluster?: ClusterExplanation | undefined
   /** What happened, in order. */
   readonly steps: readonly CallStep[]
-  /** Status of what the caller got, if it was an answer. */
+  /** Status of the response that the caller got, if there was one. */
   readonly status?: number | undefined
   /** The error that the caller got. */
   readonly error?: SdError | undefined

@@ -20,7 +20,7 @@ export interface RequestOptions {
    * @default the service's
    */
   readonly attemptTimeoutMs?: number
-  /** When a request that this call is made for must be answered, from `readDeadline`. The earlier of this and `timeoutMs` counts. */
+  /** When the request that this call is made for must have its response, from `readDeadline`. The earlier of this and `timeoutMs` is in effect. */
   readonly deadlineAt?: number | undefined
   /** Aborts the call, whatever phase it is in. */
   readonly signal?: AbortSignal | undefined

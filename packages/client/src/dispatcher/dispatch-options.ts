@@ -13,7 +13,7 @@ import { serviceOfOrigin } from './service-origin.ts'
 export function readDispatch({ entryOf }: ForwardContext, options: Dispatcher.DispatchOptions): ForwardInit {
   if (typeof options !== 'object' || options === null) throw new errors.InvalidArgumentError('opts must be an object.')
   checkOptions(options)
-  const service = readService(options.origin)
+  const service = serviceOf(options.origin)
   const path = checkPath(addQuery(options.path, options.query))
   const method = checkMethod(options.method)
   const entry = entryOf(service, method, path)
@@ -52,7 +52,7 @@ function refuse(message: string): never {
 /** Services by origin: to parse a URL is as dear as all else that is done to a request. */
 const services = new BoundedMap<string, string>({ maxEntries: 1_000 })
 
-function readService(origin: Dispatcher.DispatchOptions['origin']): string {
+function serviceOf(origin: Dispatcher.DispatchOptions['origin']): string {
   const text = String(origin ?? '')
   const known = services.get(text, 0)
   if (known !== undefined) return known

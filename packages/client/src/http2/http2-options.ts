@@ -14,7 +14,7 @@ export interface Http2TransportOptions {
   readonly connectTimeoutMs?: number
   /** A connection with open streams that is silent for this long is asked with a PING, in milliseconds; 0 for never. @default 10_000 */
   readonly pingIntervalMs?: number
-  /** How long an answer to a PING may take before the connection is given up, in milliseconds. @default 5_000 */
+  /** How long the reply to a PING may take before the connection is given up, in milliseconds. @default 5_000 */
   readonly pingTimeoutMs?: number
   /** How long a connection without streams is kept, in milliseconds. @default 30_000 */
   readonly idleMs?: number

@@ -213,7 +213,7 @@ export class Http2Session implements Http2Connection {
       return
     }
     this.#timer = setTimeout(() => {
-      this.destroy(new SdError('SD_UNAVAILABLE', `The connection is dead: no answer to a PING within ${pingTimeoutMs} ms`))
+      this.destroy(new SdError('SD_UNAVAILABLE', `The connection is dead: no reply to a PING within ${pingTimeoutMs} ms`))
     }, pingTimeoutMs)
     this.#session?.ping((error) => {
       if (!error && this.#exchanges.size > 0) this.#watch()

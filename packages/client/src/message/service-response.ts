@@ -18,8 +18,8 @@ export interface ServiceResponseInit extends CallResponse {
 }
 
 /**
- * The answer of a service. Its body arrives while it is read: read it once, by one of the methods or by iterating over `body`, or
- * `cancel` it. A status that is no 2xx is no exception: see {@link ServiceResponse.ok} and {@link ServiceResponse.ensureOk}.
+ * The response of a service. Its body arrives while it is read: read it once, by one of the methods or by iterating over `body`, or
+ * `cancel` it. A status that is not 2xx is not an exception: see {@link ServiceResponse.ok} and {@link ServiceResponse.ensureOk}.
  */
 export class ServiceResponse implements CallResponse {
   /** HTTP status. */
@@ -30,7 +30,7 @@ export class ServiceResponse implements CallResponse {
   readonly statusText: string
   /** The body as it arrives. */
   readonly body: AsyncIterable<Uint8Array>
-  /** The endpoint that answered. */
+  /** The endpoint that responded. */
   readonly endpoint: Endpoint
   /** Number of attempts that the call took. */
   readonly attempts: number
@@ -51,7 +51,7 @@ export class ServiceResponse implements CallResponse {
     return this.status >= 200 && this.status < 300
   }
 
-  /** Itself. @throws SdError `SD_HTTP_STATUS` if the status is no 2xx; the body is cancelled then */
+  /** Itself. @throws SdError `SD_HTTP_STATUS` if the status is not 2xx; the body is cancelled then */
   ensureOk(): this {
     if (this.ok) return this
     this.cancel()
@@ -81,7 +81,7 @@ export class ServiceResponse implements CallResponse {
    * The body as JSON, of whatever status.
    *
    * @param schema checks and types the value: any Standard Schema, such as zod's or valibot's
-   * @throws SdError `SD_MALFORMED` if it is no JSON or not what the schema wants; else as {@link ServiceResponse.bytes}
+   * @throws SdError `SD_MALFORMED` if it is not JSON, or not what the schema wants; else as {@link ServiceResponse.bytes}
    */
   json(): Promise<unknown>
   json<Schema extends StandardSchemaV1>(schema: Schema): Promise<StandardSchemaV1.InferOutput<Schema>>

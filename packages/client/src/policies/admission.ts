@@ -25,9 +25,9 @@ export async function admit(applicant: Applicant, waiting?: Promise<Permit>): Pr
   const { call } = applicant
   const { rateLimit, concurrencyLimit, breaker } = call.entry.policies
 
-  async function ask<T>(policy: RefusingPolicy, name: string, answer: Promise<T>): Promise<T> {
+  async function ask<T>(policy: RefusingPolicy, name: string, decision: Promise<T>): Promise<T> {
     try {
-      return await answer
+      return await decision
     } catch (error) {
       if (error instanceof SdError && error.code === 'SD_REJECTED') applicant.noteRefusal(policy, name)
       throw error

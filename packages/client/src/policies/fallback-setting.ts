@@ -1,6 +1,6 @@
 import type { CallContext, HeaderFields, SdError } from '@sd/core'
 
-/** An answer that needs no service. */
+/** A response that needs no service. */
 export interface StaticResponse {
   /** HTTP status. @default 200 */
   readonly status?: number
@@ -14,24 +14,24 @@ export interface StaticResponse {
 
 /** How a call failed. */
 export interface CallFailure {
-  /** The error; for an answer with a status from 500 on, `SD_HTTP_STATUS`. */
+  /** The error; for a response with a status from 500 on, `SD_HTTP_STATUS`. */
   readonly error: SdError
-  /** The status, if an answer came. */
+  /** The status, if a response came. */
   readonly status?: number | undefined
 }
 
-/** What answers instead of a call that failed. Calls that their caller aborted have none. */
+/** The response in place of a call that failed. Calls that their caller aborted have none. */
 export type CallFallback =
   | {
-      /** Always the same answer. */
+      /** Always the same response. */
       readonly kind: 'response'
-      /** The answer. */
+      /** The response. */
       readonly response: StaticResponse
     }
   | {
       /** What a function makes of the failure. */
       readonly kind: 'function'
-      /** Returns the answer, or `undefined` to let the failure stand. What it throws, the caller gets. */
+      /** Returns the response, or `undefined` to let the failure stand. The caller gets what it throws. */
       readonly run: (failure: CallFailure, call: CallContext) => StaticResponse | undefined | Promise<StaticResponse | undefined>
     }
   | {
@@ -42,9 +42,9 @@ export type CallFallback =
        * all of them are. Never parts (`range`, 206). `set-cookie` and fields of the connection are taken off, `age` is added.
        */
       readonly kind: 'last-success'
-      /** Oldest answer that is given, in milliseconds. @default no limit */
+      /** Oldest response that is given, in milliseconds. @default no limit */
       readonly maxAgeMs?: number
-      /** Most answers that are remembered; the one that was used longest ago leaves first. @default 100 */
+      /** Most responses that are remembered; the one that was used longest ago leaves first. @default 100 */
       readonly maxEntries?: number
       /** Larger bodies are not remembered, in bytes. @default 65_536 */
       readonly maxBytes?: number

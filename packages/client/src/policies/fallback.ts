@@ -41,15 +41,15 @@ export function checkFallback(path: string, fallback: CallFallback): void {
 export interface Fallback {
   /** Takes note of a response, once it was read. @param sent header fields of the request as it was sent */
   remember?(call: CallContext, response: CallResponse, sent: HeaderFields): void
-  /** An answer instead of a failure, or `undefined` if there is none. */
-  answer(failure: CallFailure, call: CallContext): Promise<CallResponse | undefined>
+  /** A response instead of a failure, or `undefined` if there is none. */
+  respond(failure: CallFailure, call: CallContext): Promise<CallResponse | undefined>
 }
 
 /** Makes a fallback. */
 export function createFallback(fallback: CallFallback): Fallback {
   if (fallback.kind === 'last-success') return createLastSuccess(fallback)
   return {
-    async answer(failure, call) {
+    async respond(failure, call) {
       const made = fallback.kind === 'response' ? fallback.response : await fallback.run(failure, call)
       if (made === undefined) return undefined
       if (fallback.kind === 'function') checkStaticResponse('fallback', made)
@@ -62,7 +62,7 @@ function createLastSuccess(setting: CallFallback & { readonly kind: 'last-succes
   const memory = createLastSuccesses(setting)
   return {
     remember: memory.remember,
-    async answer(_, call) {
+    async respond(_, call) {
       const last = memory.find(call)
       return last && toCallResponse(last, call.service)
     },
@@ -74,7 +74,7 @@ function toCallResponse({ status = 200, headers = {}, body, json }: StaticRespon
   const content = new ResponseBody({ resume() {}, cancel() {} })
   if (bytes.length > 0) content.push(typeof bytes === 'string' ? Buffer.from(bytes) : bytes)
   content.end()
-  // Nobody answered, and yet who logs the endpoint shall see what it was.
+  // No endpoint responded, but a log of the endpoint should show what it was.
   const endpoint = createEndpoint(createServiceInstance({ service, id: 'fallback', address: 'fallback', port: 1 }))
   const type = json === undefined ? {} : { 'content-type': 'application/json' }
   return { status, headers: { ...type, ...headers }, body: content, endpoint }

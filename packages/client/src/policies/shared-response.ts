@@ -31,7 +31,7 @@ export function isPersonal(name: string): boolean {
   return personalName.test(name)
 }
 
-/** Whether a request may be answered with a response to somebody else's. @param headers names in lower case */
+/** Whether a request may get the response to the request of another caller. @param headers names in lower case */
 export function isSharedRequest(headers: HeaderFields): boolean {
   if (headers['range'] !== undefined || /no-store/i.test(textOf(headers['cache-control']))) return false
   for (const name in headers) if (headers[name] !== undefined && isPersonal(name)) return false

@@ -2,8 +2,8 @@ import type { AttachedBalancer, Cluster, StateReport } from '@sd/core'
 import { createUsualTimes, type UsualTimes } from '../attempt/usual-times.ts'
 import { DueQueue } from '../call/due-queue.ts'
 import { closePolicies, type MadePolicies, makePolicies, reportPolicies, type ServicePolicies } from '../policies/policies.ts'
-import type { ResolvedOptions } from '../settings/options.ts'
-import type { ResolvedService } from '../settings/settings.ts'
+import type { ResolvedClientOptions } from '../settings/options.ts'
+import type { ResolvedServiceSettings } from '../settings/settings.ts'
 import { createOperationMatcher, type OperationMatcher, readOperation } from './operation-matcher.ts'
 import type { ServiceEntry, ServiceExplanation } from './service-entry.ts'
 import { RetiredSets, Usage } from './service-usage.ts'
@@ -25,13 +25,13 @@ export class ClientService {
   /** When it was last asked for, in sweeps of the client. */
   usedAt = 0
   readonly #cluster: Cluster
-  readonly #interceptors: ResolvedOptions['interceptors']
+  readonly #interceptors: ResolvedClientOptions['interceptors']
   readonly #retired = new RetiredSets<Generation>((generation, later) => closeGeneration(generation, [...later, this.#current]))
   readonly #usualTimes: UsualTimes = createUsualTimes()
   #current: Generation
   #wasFound = false
 
-  constructor(cluster: Cluster, interceptors: ResolvedOptions['interceptors'], settings: ResolvedService) {
+  constructor(cluster: Cluster, interceptors: ResolvedClientOptions['interceptors'], settings: ResolvedServiceSettings) {
     this.name = cluster.service
     this.#cluster = cluster
     this.#interceptors = interceptors
@@ -61,7 +61,7 @@ export class ClientService {
   }
 
   /** Makes what other settings need. @throws what a policy's function throws, and nothing has changed */
-  prepare(settings: ResolvedService): { accept(): void; discard(): void } {
+  prepare(settings: ResolvedServiceSettings): { accept(): void; discard(): void } {
     const before = this.#current
     const next = this.#make(settings, before)
     return {
@@ -106,7 +106,7 @@ export class ClientService {
     return policiesOf(this.#current)
   }
 
-  #make({ settings, operations: operationSettings }: ResolvedService, before?: Generation): Generation {
+  #make({ settings, operations: operationSettings }: ResolvedServiceSettings, before?: Generation): Generation {
     const cluster = this.#cluster
     const made: MadePolicies[] = []
     try {

@@ -1,12 +1,12 @@
 import { type Cluster, checkServiceName, SdError } from '@sd/core'
-import type { ResolvedOptions } from '../settings/options.ts'
-import type { ResolvedService } from '../settings/settings.ts'
+import type { ResolvedClientOptions } from '../settings/options.ts'
+import type { ResolvedServiceSettings } from '../settings/settings.ts'
 import { ClientService } from './client-service.ts'
 
 /** What {@link KnownServices} needs. */
-export interface KnownServicesOptions extends Pick<ResolvedOptions, 'discovery' | 'interceptors' | 'idleMs'> {
+export interface KnownServicesOptions extends Pick<ResolvedClientOptions, 'discovery' | 'interceptors' | 'idleMs'> {
   /** The settings of a service as of now. */
-  readonly settingsOf: (service: string) => ResolvedService
+  readonly settingsOf: (service: string) => ResolvedServiceSettings
   /** Whether a service has settings of its own. */
   readonly isConfigured: (service: string) => boolean
 }

@@ -1,10 +1,10 @@
 import { type CircuitBreaker, checkKnownKeys, checkObject, checkServiceName, reportStates, splitPortReference } from '@sd/core'
-import type { ResolvedOptions } from '../settings/options.ts'
+import type { ResolvedClientOptions } from '../settings/options.ts'
 import {
   type ClientSettings,
   createBaseSettings,
-  type ResolvedService,
-  readService,
+  type ResolvedServiceSettings,
+  resolveServiceSettings,
   type ServiceSettings,
   settingKeys,
 } from '../settings/settings.ts'
@@ -29,12 +29,12 @@ export interface ServiceEntries {
 }
 
 interface SettingsInEffect {
-  readonly defaults: ResolvedService
-  readonly byService: ReadonlyMap<string, ResolvedService>
+  readonly defaults: ResolvedServiceSettings
+  readonly byService: ReadonlyMap<string, ResolvedServiceSettings>
 }
 
 /** Keeps a client's services. */
-export function createServiceEntries(options: ResolvedOptions): ServiceEntries {
+export function createServiceEntries(options: ResolvedClientOptions): ServiceEntries {
   const base = { ...createBaseSettings(options.balancer), headers: options.headers }
   let inEffect = read(options.settings)
   const known = new KnownServices({
@@ -47,9 +47,10 @@ export function createServiceEntries(options: ResolvedOptions): ServiceEntries {
   })
 
   function read({ services = {}, ...settings }: ClientSettings): SettingsInEffect {
-    const defaults = readService('', settings, base)
+    const defaults = resolveServiceSettings('', settings, base)
     const byService = Object.entries(checkObject('services', services)).map(
-      ([service, own]) => [service, readService(`services.${service}`, own as ServiceSettings, defaults.settings)] as const,
+      ([service, own]) =>
+        [service, resolveServiceSettings(`services.${service}`, own as ServiceSettings, defaults.settings)] as const,
     )
     return { defaults, byService: new Map(byService) }
   }
@@ -80,7 +81,7 @@ export function createServiceEntries(options: ResolvedOptions): ServiceEntries {
       checkServiceName('service', service)
       const byService = new Map(inEffect.byService)
       byService.delete(service)
-      if (settings) byService.set(service, readService(`services.${service}`, settings, inEffect.defaults.settings))
+      if (settings) byService.set(service, resolveServiceSettings(`services.${service}`, settings, inEffect.defaults.settings))
       const isMeant = ({ name }: ClientService): boolean => name === service || splitPortReference(name)?.service === service
       apply(known.all().filter(isMeant), { ...inEffect, byService })
     },
@@ -96,7 +97,7 @@ export function createServiceEntries(options: ResolvedOptions): ServiceEntries {
   }
 }
 
-function settingsOf(service: string, { defaults, byService }: SettingsInEffect): ResolvedService {
+function settingsOf(service: string, { defaults, byService }: SettingsInEffect): ResolvedServiceSettings {
   const own = byService.get(service)
   if (own) return own
   // A named port has the settings of its service, unless it has its own. Policies are its own in any case.

@@ -33,7 +33,7 @@ export interface ServiceClientOptions extends ClientSettings, UndiciTransportOpt
     /** Around every attempt. */
     readonly attempt?: readonly Interceptor<AttemptContext>[]
   }
-  /** Most bytes that `json()`, `text()` and `bytes()` read of an answer. @default 16_777_216 (16 MiB) */
+  /** Most bytes that `json()`, `text()` and `bytes()` read of a response. @default 16_777_216 (16 MiB) */
   readonly maxResponseBytes?: number
   /** How requests are sent. The client closes it. @default undici on Node, fetch elsewhere */
   readonly transport?: Transport
@@ -47,7 +47,7 @@ export interface ServiceClientOptions extends ClientSettings, UndiciTransportOpt
 }
 
 /** Options with their defaults filled in. */
-export interface ResolvedOptions {
+export interface ResolvedClientOptions {
   /** See {@link ServiceClientOptions.discovery}. */
   readonly discovery: ClusterSource
   /** See {@link ServiceClientOptions.balancer}. */
@@ -81,7 +81,7 @@ const connectionKeys = [
 const clientKeys = ['discovery', 'services', 'interceptors', 'maxResponseBytes', 'transport', 'closeTimeoutMs', 'idleMs'] as const
 
 /** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
-export function readOptions(options: ServiceClientOptions): ResolvedOptions {
+export function resolveClientOptions(options: ServiceClientOptions): ResolvedClientOptions {
   if (typeof checkObject('options', options)['cluster'] === 'function') {
     throw invalidError('options', 'a discovery', 'it as an option: createServiceClient({ discovery, balancer })')
   }

@@ -10,7 +10,7 @@ import {
   checkObject,
   createRetryBudget,
   type HedgePolicy,
-  invalidError,
+  invalid,
   type RetryBudget,
   type RetryBudgetOptions,
   type RetryPolicy,
@@ -80,7 +80,7 @@ export interface ServiceSettings {
    * who asks. @default false
    */
   readonly collapse?: boolean
-  /** Answers instead of a call that failed: with an error, or with a status from 500 on. @default none */
+  /** The response in place of a call that failed: with an error, or with a status from 500 on. @default none */
   readonly fallback?: CallFallback | false
   /** Limits how often the service is called. @default none */
   readonly rateLimit?: CallRateLimit | false
@@ -146,7 +146,7 @@ export const settingKeys = [
 const operationKeys = settingKeys.filter((key) => !['balancer', 'retryBudget', 'serverName', 'operations'].includes(key))
 
 /** Settings of a service and of its operations. */
-export interface ResolvedService {
+export interface ResolvedServiceSettings {
   /** Of the service. */
   readonly settings: ResolvedSettings
   /** Of its operations, by name. */
@@ -159,19 +159,19 @@ export interface ResolvedService {
  * @param path what the names of fields in errors begin with, such as `services.orders`
  * @throws SdError `SD_INVALID` that names the field
  */
-export function readService(path: string, given: ServiceSettings, base: ResolvedSettings): ResolvedService {
-  const settings = readSettings(path, given, base)
+export function resolveServiceSettings(path: string, given: ServiceSettings, base: ResolvedSettings): ResolvedServiceSettings {
+  const settings = resolveSettings(path, given, base)
   const field = path === '' ? 'operations' : `${path}.operations`
   const own = Object.entries(checkObject(field, settings.operations)) as [string, OperationSettings][]
-  if (own.length > maxOperations) throw invalidError(field, `${own.length} operations`, `at most ${maxOperations}`)
+  if (own.length > maxOperations) throw invalid(field, `${own.length} operations`, `at most ${maxOperations}`)
   const operations = own.map(([name, operation]) => {
     const at = `${field}[${name}]`
     readOperation(field, checkName(at, name))
     checkKnownKeys(at, checkObject(at, operation), operationKeys)
     const { instanceBreaker } = operation
     if (instanceBreaker !== undefined && instanceBreaker !== false)
-      throw invalidError(`${at}.instanceBreaker`, instanceBreaker, 'false')
-    return [name, readSettings(at, operation, settings)] as const
+      throw invalid(`${at}.instanceBreaker`, instanceBreaker, 'false')
+    return [name, resolveSettings(at, operation, settings)] as const
   })
   return { settings, operations: new Map(operations) }
 }
@@ -204,7 +204,7 @@ export function createBaseSettings(balancer: Balancer): ResolvedSettings {
  * @param path what the names of fields in errors begin with, such as `services.orders`
  * @throws SdError `SD_INVALID` that names the field
  */
-function readSettings(path: string, settings: ServiceSettings, base: ResolvedSettings): ResolvedSettings {
+function resolveSettings(path: string, settings: ServiceSettings, base: ResolvedSettings): ResolvedSettings {
   const field = (name: string): string => (path === '' ? name : `${path}.${name}`)
   checkKnownKeys(path, checkObject(path === '' ? 'settings' : path, settings), settingKeys)
   const { timeoutMs, attemptTimeoutMs, headers, fallback, rateLimit, retry, retryBudget, balancer, serverName } = settings
@@ -218,7 +218,7 @@ function readSettings(path: string, settings: ServiceSettings, base: ResolvedSet
   for (const name of ['concurrencyLimit', 'breaker', 'hedge', 'instanceBreaker'] as const) {
     const factory: unknown = settings[name]
     if (factory && typeof factory !== 'function') {
-      throw invalidError(field(name), factory, 'a function that makes one: ({ name }) => …, called for each service or instance')
+      throw invalid(field(name), factory, 'a function that makes one: ({ name }) => …, called for each service or instance')
     }
   }
   if (retry && typeof retry !== 'function') checkFunction(field('retry.next'), retry.next)
@@ -242,7 +242,7 @@ export function atPath<T>(path: string, check: () => T): T {
   try {
     return check()
   } catch (error) {
-    if (!(error instanceof SdError) || error.code !== 'SD_INVALID' || error.field === undefined) throw error
+    if (!SdError.isInstance(error) || error.code !== 'SD_INVALID' || error.field === undefined) throw error
     const field = `${path}.${error.field}`
     throw new SdError('SD_INVALID', error.message.replace(error.field, field), { field, cause: error })
   }

@@ -29,11 +29,11 @@ export class FetchExchange implements TransportExchange {
 
   /** Sends the request. */
   async run(send: typeof fetch, endpoint: Endpoint, request: TransportRequest): Promise<void> {
-    let answered = false
+    let hasResponse = false
     try {
       const response = await send(`${endpoint.origin}${request.path}`, this.#toInit(request))
       if (this.#ended) return
-      answered = true
+      hasResponse = true
       this.#headers = response.headers
       this.#handler.onSend()
       this.#handler.onResponse(response.status, readHeaders(response.headers), response.statusText)
@@ -43,7 +43,7 @@ export class FetchExchange implements TransportExchange {
       if (this.#ended) return
       const { error, wasSent } = toTransportFailure(this.#bodyError ?? thrown)
       // fetch doesn't say when it begins to send: unless the connection failed, the peer may have seen the request.
-      if (!answered && wasSent !== false && !isOfRequest(error)) this.#handler.onSend()
+      if (!hasResponse && wasSent !== false && !isOfRequest(error)) this.#handler.onSend()
       this.#fail(error)
     }
   }

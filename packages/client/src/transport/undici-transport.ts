@@ -21,9 +21,9 @@ export interface UndiciTransportOptions {
   readonly http2?: Omit<Http2TransportOptions, 'tls' | 'connectTimeoutMs'>
   /** Whether HTTP/2 is offered over TLS to instances of other protocols. @default false */
   readonly allowH2?: boolean
-  /** Whether compressed answers are asked for and decompressed. @default false */
+  /** Whether compressed responses are asked for and decompressed. @default false */
   readonly decompress?: boolean
-  /** A dispatcher of your own instead of an owned Agent; then the other connection options don't count, and it is not closed. */
+  /** A dispatcher of your own instead of an owned Agent; then the other connection options are not in effect, and it is not closed. */
   readonly dispatcher?: Dispatcher
 }
 
