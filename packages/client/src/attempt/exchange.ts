@@ -22,6 +22,8 @@ import type { AttemptTime } from './attempt-time.ts'
 import { type RequestOwner, toTransportRequest } from './exchange-request.ts'
 import { verdictOf } from './verdict.ts'
 
+const noFields: HeaderFields = Object.freeze({})
+
 /** The attempt that an exchange is part of. */
 export interface ExchangeOwner extends RequestOwner {
   readonly endpoint: Endpoint
@@ -48,7 +50,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
   /** Of an upgrade. */
   socket: Duplex | undefined
   /** Trailer fields, names in lower case. */
-  trailers: HeaderFields = {}
+  trailers: HeaderFields = noFields
   latencyMs: number | undefined
   readonly startedAt: number = performance.now()
   /** Of the instance's breaker. */

@@ -10,7 +10,7 @@ export class DispatchedHandler implements Dispatcher.DispatchController, HeadHan
   readonly #handler: Dispatcher.DispatchHandler
   readonly #limits: Pick<Dispatcher.DispatchOptions, 'headersTimeout' | 'bodyTimeout'>
   #rawHeaders: RawFields | undefined
-  #rawTrailers: RawFields | undefined
+  #rawTrailers: readonly string[] | undefined
   reason: Error | null = null
   paused = false
   #forwarding: Forwarding | undefined
@@ -28,7 +28,7 @@ export class DispatchedHandler implements Dispatcher.DispatchController, HeadHan
   }
 
   get rawTrailers(): Buffer[] | null {
-    return this.#rawTrailers?.buffers ?? null
+    return this.#rawTrailers?.map(toBuffer) ?? null
   }
 
   get aborted(): boolean {
@@ -95,7 +95,7 @@ export class DispatchedHandler implements Dispatcher.DispatchController, HeadHan
 
   onEnd(rawTrailers: readonly string[]): void {
     this.#isOver = true
-    this.#rawTrailers = new RawFields({ rawHeaders: rawTrailers })
+    this.#rawTrailers = rawTrailers
     try {
       this.#handler.onResponseEnd?.(this, toFields(rawTrailers))
     } catch (thrown) {
@@ -149,9 +149,13 @@ class RawFields {
   }
 
   get buffers(): Buffer[] {
-    this.#buffers ??= this.#raw.rawHeaders.map((text) => Buffer.from(text, 'latin1'))
+    this.#buffers ??= this.#raw.rawHeaders.map(toBuffer)
     return this.#buffers
   }
+}
+
+function toBuffer(text: string): Buffer {
+  return Buffer.from(text, 'latin1')
 }
 
 /** Fields by name in lower case; a repeated one is a list, as undici has it. */

@@ -152,12 +152,12 @@ export class Http2Exchange implements TransportExchange, StreamOwner, Linked<Htt
 
   onInformation(fields: IncomingHttpHeaders, raw: unknown): void {
     this.#rawHead = raw
-    this.#handler.onInformation?.(Number(fields[':status']), fieldsOf(fields))
+    this.#handler.onInformation?.(Number(fields[':status']), fieldsOf(fields, raw))
   }
 
   onTrailers(fields: IncomingHttpHeaders, raw: unknown): void {
     this.rawTrailers = withoutPseudo(raw)
-    this.#trailerFields = fieldsOf(fields)
+    this.#trailerFields = fieldsOf(fields, raw)
   }
 
   onHead(fields: IncomingHttpHeaders, raw: unknown): void {
@@ -167,7 +167,7 @@ export class Http2Exchange implements TransportExchange, StreamOwner, Linked<Htt
     const status = Number(fields[':status'])
     const length = fields['content-length']
     if (typeof length === 'string' && this.#request.method !== 'HEAD' && status !== 304) this.#missing = Number(length)
-    this.#handler.onResponse(status, fieldsOf(fields), '')
+    this.#handler.onResponse(status, fieldsOf(fields, raw), '')
   }
 
   onChunk(stream: OwnedStream, chunk: Uint8Array): void {
