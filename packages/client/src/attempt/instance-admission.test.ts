@@ -28,7 +28,11 @@ describe('an instance that hangs does not use up the concurrency limit of its se
     ['a bulkhead', 2, ({ name }: { name: string }) => createBulkhead({ name, maxConcurrent: 20 })],
     ['a bulkhead', 5, ({ name }: { name: string }) => createBulkhead({ name, maxConcurrent: 20 })],
     ['a bulkhead', 10, ({ name }: { name: string }) => createBulkhead({ name, maxConcurrent: 20 })],
-    ['an adaptive limit', 5, ({ name }: { name: string }) => createAdaptiveLimit({ name, minLimit: 20, maxLimit: 25, maxEventLoopDelayMs: 0 })],
+    [
+      'an adaptive limit',
+      5,
+      ({ name }: { name: string }) => createAdaptiveLimit({ name, minLimit: 20, maxLimit: 25, maxEventLoopDelayMs: 0 }),
+    ],
   ])('%s over %i instances', async (_, instances, concurrencyLimit) => {
     const hung: ServerResponse[] = []
     for (let instance = 0; instance < instances; instance++) {

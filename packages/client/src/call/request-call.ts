@@ -1,4 +1,4 @@
-import { checkBoolean, checkDuration, checkFunction, checkKnownKeys, checkObject, checkOneOf, invalid } from '@sd/core'
+import { checkBoolean, checkDuration, checkFunction, checkKnownKeys, checkObject, checkOneOf, invalidError } from '@sd/core'
 import type { ForwardContext } from '../forward/forward-init.ts'
 import { chooseBody, contentTypeOf } from '../message/request-body.ts'
 import { checkPath, readHeaders } from '../message/request-check.ts'
@@ -99,7 +99,7 @@ function findDeadline({ timeoutMs, deadlineAt }: RequestOptions, entry: ServiceE
   const own = limitMs === 0 ? Number.POSITIVE_INFINITY : now + limitMs
   if (deadlineAt === undefined) return own
   if (typeof deadlineAt !== 'number' || Number.isNaN(deadlineAt))
-    throw invalid('deadlineAt', deadlineAt, 'a time by performance.now()')
+    throw invalidError('deadlineAt', deadlineAt, 'a time by performance.now()')
   return Math.min(own, deadlineAt)
 }
 

@@ -1,4 +1,4 @@
-import { checkBoolean, checkDuration, checkFunction, checkInteger, checkKnownKeys, checkOneOf, invalid } from '@sd/core'
+import { checkBoolean, checkDuration, checkFunction, checkInteger, checkKnownKeys, checkOneOf, invalidError } from '@sd/core'
 import { PushedBody } from '../message/pushed-body.ts'
 import { RawHeaders } from '../message/raw-headers.ts'
 import { contentTypeOf } from '../message/request-body.ts'
@@ -43,8 +43,8 @@ export function forwardRequest(context: ForwardContext, request: ForwardRequest,
   checkDuration('maxDurationMs', maxDurationMs)
   checkInteger('replayBytes', replayBytes, { min: 0, max: 2 ** 31 })
   if (typeof deadlineAt !== 'number' || Number.isNaN(deadlineAt))
-    throw invalid('deadlineAt', deadlineAt, 'a time by performance.now()')
-  if (body !== undefined && hasBody) throw invalid('body', 'a body beside hasBody', 'only one of body and hasBody')
+    throw invalidError('deadlineAt', deadlineAt, 'a time by performance.now()')
+  if (body !== undefined && hasBody) throw invalidError('body', 'a body beside hasBody', 'only one of body and hasBody')
   contentTypeOf(body)
   if (priority !== undefined) checkOneOf('priority', priority, ['critical', 'default', 'batch'])
   if (idempotent !== undefined) checkBoolean('idempotent', idempotent)
@@ -63,5 +63,5 @@ export function forwardRequest(context: ForwardContext, request: ForwardRequest,
 /** The value goes into a field: one line of it, and it is not shown. */
 function checkUpgrade(upgrade: unknown): void {
   if (typeof upgrade === 'string' && upgrade !== '' && isFieldValue(upgrade)) return
-  throw invalid('upgrade', describeKind(upgrade), 'the name of a protocol, such as websocket')
+  throw invalidError('upgrade', describeKind(upgrade), 'the name of a protocol, such as websocket')
 }

@@ -1,4 +1,4 @@
-import { invalid, type RequestBody, SdError } from '@sd/core'
+import { invalidError, type RequestBody, SdError } from '@sd/core'
 import type { TransportBody } from '../transport/transport.ts'
 import { encodeForm } from './form-data.ts'
 import { describeKind } from './request-check.ts'
@@ -24,7 +24,7 @@ export function chooseBody(body: RequestBody | undefined, json: unknown): Reques
     listenToStream(body)
     return body
   }
-  if (body !== undefined) throw invalid('body', 'a body beside json', 'only one of body and json')
+  if (body !== undefined) throw invalidError('body', 'a body beside json', 'only one of body and json')
   let text: string | undefined
   try {
     text = JSON.stringify(json)

@@ -1,4 +1,4 @@
-import { invalid, SdError } from '@sd/core'
+import { invalidError, SdError } from '@sd/core'
 
 /** Of RFC 9110, 5.6.2. */
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
@@ -45,11 +45,11 @@ export function readHeaders(path: string, headers: Readonly<Record<string, strin
 function checkFieldName(path: string, name: string): string {
   if (token.test(name)) return name.toLowerCase()
   // A name that is wrong may be a whole line with its value.
-  throw invalid(path, 'a name with other characters', 'names that are tokens (RFC 9110), such as x-user')
+  throw invalidError(path, 'a name with other characters', 'names that are tokens (RFC 9110), such as x-user')
 }
 
 function checkFieldValue(field: string, value: unknown): string {
-  if (typeof value !== 'string') throw invalid(field, describeKind(value), 'a string')
+  if (typeof value !== 'string') throw invalidError(field, describeKind(value), 'a string')
   if (!fieldValue.test(value)) {
     throw new SdError(
       'SD_INVALID',
@@ -93,7 +93,7 @@ export function describeKind(value: unknown): string {
 export function checkMethod(method: unknown): string {
   const text = typeof method === 'string' && method.length <= 40 && token.test(method) ? method.toUpperCase() : undefined
   if (text !== undefined && text !== 'CONNECT') return text
-  throw invalid('method', typeof method === 'string' ? method : describeKind(method), 'an HTTP method other than CONNECT')
+  throw invalidError('method', typeof method === 'string' ? method : describeKind(method), 'an HTTP method other than CONNECT')
 }
 
 /** Longest path with query, in characters. */
@@ -115,11 +115,11 @@ const unsafe = /["<>\\^`{|}\u0080-\u{10ffff}]/gu
  * query is not shown
  */
 export function checkPath(path: unknown): string {
-  if (typeof path !== 'string') throw invalid('path', describeKind(path), pathWanted)
+  if (typeof path !== 'string') throw invalidError('path', describeKind(path), pathWanted)
   if (plainPath.test(path) && path.length <= maxPathLength) return path
   const isRight = path.startsWith('/') && !path.includes('#') && path.isWellFormed() && path.length <= maxPathLength
   const encoded = isRight ? encodePath(path) : ''
-  if (!visiblePath.test(encoded)) throw invalid('path', withoutQuery(path), pathWanted)
+  if (!visiblePath.test(encoded)) throw invalidError('path', withoutQuery(path), pathWanted)
   return encoded
 }
 

@@ -10,7 +10,7 @@ import {
   createEndpoint,
   createServiceInstance,
   type HeaderFields,
-  invalid,
+  invalidError,
 } from '@sd/core'
 import { ResponseBody } from '../message/response-body.ts'
 import type { CallFailure, CallFallback, StaticResponse } from './fallback-setting.ts'
@@ -85,8 +85,9 @@ function checkStaticResponse(path: string, response: StaticResponse): void {
   const { status, headers, body, json } = response
   if (status !== undefined) checkInteger(`${path}.status`, status, { min: 200, max: 599 })
   if (headers !== undefined) checkObject(`${path}.headers`, headers)
-  if (body !== undefined && json !== undefined) throw invalid(`${path}.body`, 'a body beside json', 'only one of body and json')
+  if (body !== undefined && json !== undefined)
+    throw invalidError(`${path}.body`, 'a body beside json', 'only one of body and json')
   if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)) {
-    throw invalid(`${path}.body`, body, 'a string or bytes')
+    throw invalidError(`${path}.body`, body, 'a string or bytes')
   }
 }

@@ -67,7 +67,7 @@ export class KnownServices {
       return discovery.cluster(name)
     } catch (error) {
       // It follows as many services as it may: those that this client only asked for may be among them.
-      if (!SdError.isInstance(error) || error.code !== 'SD_TOO_LARGE' || this.#forgetUnknown() === 0) throw error
+      if (!(error instanceof SdError) || error.code !== 'SD_TOO_LARGE' || this.#forgetUnknown() === 0) throw error
       return discovery.cluster(name)
     }
   }

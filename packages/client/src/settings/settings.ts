@@ -10,7 +10,7 @@ import {
   checkObject,
   createRetryBudget,
   type HedgePolicy,
-  invalid,
+  invalidError,
   type RetryBudget,
   type RetryBudgetOptions,
   type RetryPolicy,
@@ -163,14 +163,14 @@ export function resolveServiceSettings(path: string, given: ServiceSettings, bas
   const settings = resolveSettings(path, given, base)
   const field = path === '' ? 'operations' : `${path}.operations`
   const own = Object.entries(checkObject(field, settings.operations)) as [string, OperationSettings][]
-  if (own.length > maxOperations) throw invalid(field, `${own.length} operations`, `at most ${maxOperations}`)
+  if (own.length > maxOperations) throw invalidError(field, `${own.length} operations`, `at most ${maxOperations}`)
   const operations = own.map(([name, operation]) => {
     const at = `${field}[${name}]`
     readOperation(field, checkName(at, name))
     checkKnownKeys(at, checkObject(at, operation), operationKeys)
     const { instanceBreaker } = operation
     if (instanceBreaker !== undefined && instanceBreaker !== false)
-      throw invalid(`${at}.instanceBreaker`, instanceBreaker, 'false')
+      throw invalidError(`${at}.instanceBreaker`, instanceBreaker, 'false')
     return [name, resolveSettings(at, operation, settings)] as const
   })
   return { settings, operations: new Map(operations) }
@@ -218,7 +218,7 @@ function resolveSettings(path: string, settings: ServiceSettings, base: Resolved
   for (const name of ['concurrencyLimit', 'breaker', 'hedge', 'instanceBreaker'] as const) {
     const factory: unknown = settings[name]
     if (factory && typeof factory !== 'function') {
-      throw invalid(field(name), factory, 'a function that makes one: ({ name }) => …, called for each service or instance')
+      throw invalidError(field(name), factory, 'a function that makes one: ({ name }) => …, called for each service or instance')
     }
   }
   if (retry && typeof retry !== 'function') checkFunction(field('retry.next'), retry.next)
@@ -242,7 +242,7 @@ export function atPath<T>(path: string, check: () => T): T {
   try {
     return check()
   } catch (error) {
-    if (!SdError.isInstance(error) || error.code !== 'SD_INVALID' || error.field === undefined) throw error
+    if (!(error instanceof SdError) || error.code !== 'SD_INVALID' || error.field === undefined) throw error
     const field = `${path}.${error.field}`
     throw new SdError('SD_INVALID', error.message.replace(error.field, field), { field, cause: error })
   }
