@@ -36,7 +36,16 @@ export type { AttemptContext, CallContext, CallResponse, HeaderFields, Intercept
 export { DEADLINE_HEADER, readDeadline } from './call/deadline.ts'
 export { type CallPickRequest, type ForwardedAddressOptions, forwardedAddress } from './call/forwarded-address.ts'
 export { IDEMPOTENCY_HEADER, IDEMPOTENT_METHODS, isIdempotent } from './call/idempotency.ts'
-export { deadlineOrigin, isRepeatable, judgeOutcome, type Outcome, originOf, type ResponseVerdict } from './call/outcome.ts'
+export {
+  deadlineOrigin,
+  isFairTime,
+  isOwnLimit,
+  isRepeatable,
+  judgeOutcome,
+  type Outcome,
+  originOf,
+  type ResponseVerdict,
+} from './call/outcome.ts'
 export { PRIORITY_HEADER, readPriority } from './call/request-priority.ts'
 export type {
   ConfigAnnotations,

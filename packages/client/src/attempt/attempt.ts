@@ -3,6 +3,8 @@ import {
   type AttemptResult,
   type CallResponse,
   type Endpoint,
+  isFairTime,
+  isOwnLimit,
   type Permit,
   type RefusingPolicy,
   SdError,
@@ -19,11 +21,6 @@ import { Exchange, type ExchangeOwner } from './exchange.ts'
 const unsent = new SdError('SD_ABORTED', 'The attempt was not sent')
 /** Made once: an error costs as much as all else that an attempt does. */
 const over = new SdError('SD_ABORTED', 'The attempt has ended')
-
-/** How many times the usual time a limit of a call must be, so that the endpoint is to blame. */
-const fairFactor = 2
-/** A time limit of a call from this share of the service's own on is that one. */
-const ownLimitShare = 0.9
 
 /** The loop that makes attempts. */
 export interface AttemptOwner {
@@ -151,7 +148,8 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner, Re
     if (init.attemptTimeoutMs !== undefined) return true
     const { attemptTimeoutMs: setting, timeoutMs } = entry.settings
     if (typeof setting === 'number') return false
-    return deadlineAt - startedAt < (timeoutMs === 0 ? Number.POSITIVE_INFINITY : ownLimitShare * timeoutMs)
+    const totalMs = deadlineAt - startedAt
+    return totalMs !== Number.POSITIVE_INFINITY && !isOwnLimit(totalMs, timeoutMs)
   }
 
   /** An exchange has reached its limit. */
@@ -159,7 +157,7 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner, Re
     const { limitMs = 0, onlyForAnother = false } = this.#time ?? {}
     if (onlyForAnother && !(this.#owner.hasOther(this.endpoint) && mayAfford(this.call))) return
     // A limit that comes from the call, too short for what it usually takes, says nothing of the endpoint. The attempt is repeated all the same.
-    if (this.#isLimitOfCall && limitMs < fairFactor * exchange.usualMs) exchange.origin = 'caller'
+    if (this.#isLimitOfCall && !isFairTime(limitMs, exchange.usualMs)) exchange.origin = 'caller'
     exchange.stop(new SdError('SD_TIMEOUT', `No response within ${Math.round(limitMs)} ms`))
   }
 

@@ -1,12 +1,8 @@
-import { randomUUID } from 'node:crypto'
 import {
   abortError,
   type CallPriority,
   type CallResponse,
   hasTelemetrySubscribers,
-  IDEMPOTENCY_HEADER,
-  IDEMPOTENT_METHODS,
-  PRIORITY_HEADER,
   publishTelemetry,
   type RequestBody,
   SdError,
@@ -24,6 +20,7 @@ import { CallRound, chooseRound, type RoundOwner } from './call-round.ts'
 import { publishCallEnd } from './call-telemetry.ts'
 import { type CallTaker, type ResponseTaker, runChain } from './interceptors.ts'
 import type { OpenCall } from './open-calls.ts'
+import { addOwnFields } from './own-fields.ts'
 
 /** How long a fallback or an interceptor may take to give a response instead, once the deadline is over, in milliseconds. */
 const lastWordMs = 50
@@ -295,11 +292,4 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
     this.init.recorder?.finish({ service, method, path, status, error })
     this.entry.leave()
   }
-}
-
-/** Adds the header fields that settings and options of the call ask for. */
-function addOwnFields(call: Call, { priority, idempotent, method, entry }: CallInit): void {
-  if (priority) call.headers[PRIORITY_HEADER] = priority
-  if (!(idempotent ?? entry.settings.idempotent) || IDEMPOTENT_METHODS.has(method)) return
-  if (!call.headers[IDEMPOTENCY_HEADER]?.trim()) call.headers[IDEMPOTENCY_HEADER] = randomUUID()
 }

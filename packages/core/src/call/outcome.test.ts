@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { createEndpoint } from '../balancing/endpoint.ts'
 import { type OutcomeOrigin, SdError, type SdErrorCode } from '../errors.ts'
 import { createServiceInstance } from '../instance/instance.ts'
-import { deadlineOrigin, isRepeatable, judgeOutcome, originOf } from './outcome.ts'
+import { deadlineOrigin, isFairTime, isOwnLimit, isRepeatable, judgeOutcome, originOf } from './outcome.ts'
 
 const byCode: Readonly<Record<string, OutcomeOrigin>> = {
   SD_INVALID: 'caller',
@@ -106,6 +106,12 @@ describe('whose doing an exceeded deadline is', () => {
     })
     fc.assert(fc.property(evidence, (one) => deadlineOrigin(one) === 'caller'))
   })
+})
+
+test('a time is fair from twice the usual one on, and a limit the service’s own from nine tenths of it', () => {
+  expect([199.9, 200].map((timeMs) => isFairTime(timeMs, 100))).toEqual([false, true])
+  expect([899.9, 900].map((limitMs) => isOwnLimit(limitMs, 1_000))).toEqual([false, true])
+  expect(isOwnLimit(1_000, 0)).toBe(false)
 })
 
 describe('the usual time of an endpoint', () => {

@@ -131,6 +131,16 @@ const ownLimitShare = 0.9
  * an endpoint ejected, while an endpoint that hangs is detected.
  */
 export function deadlineOrigin({ elapsedMs, usualMs, ownLimitMs }: DeadlineEvidence): 'peer' | 'caller' {
-  const fairMs = usualMs > 0 ? Math.max(shortestFairMs, fairFactor * usualMs) : unknownUsualMs
-  return elapsedMs >= fairMs || (ownLimitMs > 0 && elapsedMs >= ownLimitShare * ownLimitMs) ? 'peer' : 'caller'
+  const isFair = usualMs > 0 ? elapsedMs >= shortestFairMs && isFairTime(elapsedMs, usualMs) : elapsedMs >= unknownUsualMs
+  return isFair || isOwnLimit(elapsedMs, ownLimitMs) ? 'peer' : 'caller'
+}
+
+/** Whether a time is long enough to blame an endpoint that did not respond in it: twice what is usual. Both in milliseconds. */
+export function isFairTime(timeMs: number, usualMs: number): boolean {
+  return timeMs >= fairFactor * usualMs
+}
+
+/** Whether a time limit is that of the service itself, or nearly: nine tenths of it. Both in milliseconds; `ownLimitMs` is 0 where there is none. */
+export function isOwnLimit(limitMs: number, ownLimitMs: number): boolean {
+  return ownLimitMs > 0 && limitMs >= ownLimitShare * ownLimitMs
 }
