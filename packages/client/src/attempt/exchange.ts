@@ -22,8 +22,6 @@ import type { AttemptTime } from './attempt-time.ts'
 import { type RequestOwner, toTransportRequest } from './exchange-request.ts'
 import { verdictOf } from './verdict.ts'
 
-const noFields: HeaderFields = Object.freeze({})
-
 /** The attempt that an exchange is part of. */
 export interface ExchangeOwner extends RequestOwner {
   readonly endpoint: Endpoint
@@ -49,8 +47,6 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
   sent = false
   /** Of an upgrade. */
   socket: Duplex | undefined
-  /** Trailer fields, names in lower case. */
-  trailers: HeaderFields = noFields
   latencyMs: number | undefined
   readonly startedAt: number = performance.now()
   /** Of the instance's breaker. */
@@ -70,6 +66,11 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     this.attempt = attempt
     this.endpoint = attempt.endpoint
     this.#permit = permit
+  }
+
+  /** Only a forwarded request hands them on. */
+  get ignoresExtras(): boolean {
+    return this.attempt.call.forward === undefined
   }
 
   get status(): number | undefined {
@@ -206,7 +207,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
       return
     }
     this.socket = socket
-    socket.once('close', () => this.onEnd({}))
+    socket.once('close', () => this.onEnd())
     this.onResponse(status, headers, '')
   }
 
@@ -234,9 +235,8 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     return this.#body?.push(chunk) ?? true
   }
 
-  onEnd(trailers: HeaderFields): void {
+  onEnd(): void {
     if (this.#settled) return
-    this.trailers = trailers
     this.#body?.end()
     this.#settle()
   }

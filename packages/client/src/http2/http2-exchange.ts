@@ -85,7 +85,7 @@ export class Http2Exchange implements TransportExchange, StreamOwner, Linked<Htt
         waitForTrailers: pushed === true,
       })
       this.#stream = stream
-      ownStream(stream, this, pushed === true)
+      ownStream(stream, this, { isPushed: pushed === true, hasExtras: this.#handler.ignoresExtras !== true })
       this.#handler.onSend()
       if (pushed === true) this.#startPushing(stream)
       else if (typeof body === 'string' || body instanceof Uint8Array) stream.end(body)

@@ -15,7 +15,8 @@ export interface Http2PoolOptions extends ResolvedHttp2Options {
 export class Http2Pool {
   readonly #endpoint: Endpoint
   readonly #options: Http2PoolOptions
-  readonly #sessions = new Set<Http2Session>()
+  /** In the order in which they were made. Few, and looked at for each request. */
+  #sessions: readonly Http2Session[] = []
   readonly #waiting: Http2Exchange[] = []
 
   constructor(endpoint: Endpoint, options: Http2PoolOptions) {
@@ -43,7 +44,7 @@ export class Http2Pool {
 
   /** Ends everything. */
   close(): void {
-    for (const session of [...this.#sessions]) session.destroy(closedError('The transport'))
+    for (const session of this.#sessions) session.destroy(closedError('The transport'))
     for (const exchange of this.#waiting.splice(0)) exchange.fail(closedError('The transport'), false)
   }
 
@@ -74,7 +75,7 @@ export class Http2Pool {
       onRefused: (exchange) => this.send(exchange),
       onClose: (error) => this.#forget(session, error),
     })
-    this.#sessions.add(session)
+    this.#sessions = [...this.#sessions, session]
   }
 
   #pump(): void {
@@ -88,12 +89,12 @@ export class Http2Pool {
   }
 
   #forget(session: Http2Session, error: SdError | undefined): void {
-    this.#sessions.delete(session)
+    this.#sessions = this.#sessions.filter((one) => one !== session)
     // A connection could not be made: what waits for one goes to another endpoint, unless there are connections that it can wait for.
-    const isUsable = [...this.#sessions].some(({ isDraining }) => !isDraining)
+    const isUsable = this.#sessions.some(({ isDraining }) => !isDraining)
     if (error && !isUsable) for (const exchange of this.#waiting.splice(0)) exchange.fail(error, false)
     this.#dropEnded()
     if (this.#waiting.length > 0) this.#connectIfUseful()
-    else if (this.#sessions.size === 0) this.#options.onEmpty()
+    else if (this.#sessions.length === 0) this.#options.onEmpty()
   }
 }

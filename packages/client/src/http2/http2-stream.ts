@@ -22,24 +22,34 @@ export interface OwnedStream extends ClientHttp2Stream {
   [trailersKey]?: Readonly<Record<string, string | string[]>> | undefined
 }
 
+/** What an owner is told beside the response. */
+interface OwnOptions {
+  /** Whether the body of the request is pushed. */
+  readonly isPushed: boolean
+  /** Whether it wants informational responses and trailer fields. */
+  readonly hasExtras: boolean
+}
+
 /**
  * Tells an owner what comes. All streams have the same listeners: the library keeps a stream for a while after its end, and with it whatever
  * listens. Of a call that has ended, nothing should be kept with it.
- *
- * @param isPushed whether the body of the request is pushed
+ * Each one costs: the library has a listener for new listeners.
  */
-export function ownStream(stream: OwnedStream, owner: StreamOwner, isPushed: boolean): void {
+export function ownStream(stream: OwnedStream, owner: StreamOwner, { isPushed, hasExtras }: OwnOptions): void {
   stream[ownerKey] = owner
-  stream.on('headers', informationCame)
   stream.on('response', headCame)
-  stream.on('trailers', trailersCame)
   stream.on('data', chunkCame)
   stream.on('end', dataEnded)
   stream.on('error', failed)
   stream.on('close', closed)
-  if (!isPushed) return
-  stream.on('drain', drained)
-  stream.on('wantTrailers', sendTrailers)
+  if (hasExtras) {
+    stream.on('headers', informationCame)
+    stream.on('trailers', trailersCame)
+  }
+  if (isPushed) {
+    stream.on('drain', drained)
+    stream.on('wantTrailers', sendTrailers)
+  }
 }
 
 /** Tells the owner nothing more. */

@@ -29,6 +29,8 @@ export interface TransportRequest {
  * abort.
  */
 export interface TransportHandler {
+  /** Whether it has no use for informational responses and trailer fields: a transport need not listen for them. @default false */
+  readonly ignoresExtras?: boolean
   /** The peer may see the request from now on. Never called if no connection could be made. */
   onSend(): void
   /** Takes more of a pushed body after `write` returned false. */
