@@ -3,7 +3,6 @@ import {
   deadlineOrigin,
   type Endpoint,
   type HeaderFields,
-  judgeLimit,
   type Outcome,
   type OutcomeOrigin,
   originOf,
@@ -19,6 +18,7 @@ import { type BodySource, ResponseBody } from '../message/response-body.ts'
 import { ServiceResponse } from '../message/service-response.ts'
 import type { TransportExchange, TransportHandler } from '../transport/transport.ts'
 import type { AttemptTime } from './attempt-time.ts'
+import { ExchangeLimit } from './exchange-limit.ts'
 import { type RequestOwner, toTransportRequest } from './exchange-request.ts'
 import { verdictOf } from './verdict.ts'
 
@@ -51,7 +51,8 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
   readonly startedAt: number = performance.now()
   /** Of the instance's breaker. */
   readonly #permit: Permit | undefined
-  #timer: ReturnType<typeof setTimeout> | undefined
+  /** Its limit, unless the call watches it. */
+  #ownLimit: ExchangeLimit | undefined
   #limitMs = 0
   /** What {@link readStandstillMs} said when it began. */
   #standstillMs = 0
@@ -135,7 +136,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
       this.#limitMs = time.limitMs
       this.#standstillMs = readStandstillMs(this.startedAt)
       const limitAt = this.startedAt + time.limitMs
-      if (!call.watchLimit(this, limitAt)) this.#timer = setTimeout(onLimit, time.limitMs, this, limitAt)
+      if (!call.watchLimit(this, limitAt)) this.#ownLimit = new ExchangeLimit(this, limitAt, call.entry.due.limits)
     }
     call.firstExchange ??= this
     endpoint.acquire()
@@ -161,7 +162,8 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     const now = performance.now()
     const standstillMs = readStandstillMs(now) - this.#standstillMs
     const leftMs = this.startedAt + this.#limitMs + standstillMs - now
-    if (standstillMs > 0 && leftMs >= 1) this.#timer = setTimeout(onLimit, leftMs, this, now + leftMs)
+    if (standstillMs > 0 && leftMs >= 1)
+      this.#ownLimit = new ExchangeLimit(this, now + leftMs, this.attempt.call.entry.due.limits)
     else this.attempt.onLimit(this)
   }
 
@@ -215,7 +217,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     if (this.#settled) return
     const now = performance.now()
     this.latencyMs = now - this.startedAt
-    clearTimeout(this.#timer)
+    this.#ownLimit?.stop()
     this.#body = new ResponseBody(this)
     const { endpoint, attempt } = this
     endpoint.answered(now)
@@ -271,7 +273,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
 
   #settle(): void {
     this.#settled = true
-    clearTimeout(this.#timer)
+    this.#ownLimit?.stop()
     const { forward } = this.attempt.call
     if (forward?.pushed && this.#exchange) forward.pushed.detach(this.#exchange)
     const { response } = this
@@ -283,10 +285,4 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     publishAttemptEnd(this.attempt, this)
     this.attempt.exchangeEnded(this)
   }
-}
-
-function onLimit(exchange: Exchange, dueAtMs: number): void {
-  judgeLimit(dueAtMs, performance.now(), () => {
-    if (exchange.isWaiting) exchange.onLimit()
-  })
 }
