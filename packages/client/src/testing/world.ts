@@ -49,7 +49,11 @@ export function createWorld(): World {
       clients.push(client)
       return client
     },
-    active: (service = 'orders') => discovery.cluster(service).view.endpoints.reduce((sum, endpoint) => sum + endpoint.active, 0),
+    active(service = 'orders') {
+      // Also those of endpoints that are out.
+      const { endpoints, candidates = endpoints } = discovery.cluster(service).view
+      return candidates.reduce((sum, endpoint) => sum + endpoint.active, 0)
+    },
     async close() {
       await Promise.all(clients.map((client) => client.close()))
       await discovery.close()
