@@ -3,13 +3,13 @@ import { responseOf } from './consul-errors.ts'
 import type { ResolvedConsulConnectionOptions } from './options.ts'
 import { createRequestLane, type RequestLane } from './request-lane.ts'
 
-/** Connections to one agent for what is urgent. */
+/** Connections per agent that are reserved for urgent requests. */
 const urgentConnections = 4
 
-/** Longest pause after an agent said that it is asked too much, whatever it asks for, in milliseconds. */
+/** Longest pause that an agent can request, in milliseconds. */
 const maxPauseMs = 30_000
 
-/** What one agent is asked at the same time, and the pauses that it asks for. */
+/** Limits the requests to one agent, and respects the pauses that it requests. */
 export class AgentLoad {
   readonly #settings: ResolvedConsulConnectionOptions
   readonly #attemptLimitMs: number
@@ -19,24 +19,24 @@ export class AgentLoad {
   /** By `performance.now()`. */
   #pausedUntil = 0
 
-  /** @param attemptLimitMs limit of one request, in milliseconds */
+  /** @param attemptLimitMs time limit of one request, in milliseconds */
   constructor(settings: ResolvedConsulConnectionOptions, attemptLimitMs: number) {
     this.#settings = settings
     this.#attemptLimitMs = attemptLimitMs
     this.#lane = createRequestLane(settings.maxConnections)
   }
 
-  /** Sends a request, within its limit. Rejects at once while the agent must not be asked. */
+  /** Sends a request, within its limit. Rejects at once during a pause. */
   async run<T>(send: (signal: AbortSignal) => Promise<T>, signal: AbortSignal, isUrgent: boolean): Promise<T> {
     if (!isUrgent) await this.#untilAllowed(signal)
     const limit = { timeoutMs: this.#attemptLimitMs, what: `request to ${this.#settings.name}`, signal }
     return (isUrgent ? this.#urgent : this.#lane).run(send, limit)
   }
 
-  /** Records the outcome of a request: an agent that is asked too much is left alone for a while. */
+  /** Records the outcome of a request, and starts a pause if the agent is overloaded. */
   heed(error: SdError | undefined): void {
     const response = error && responseOf(error)
-    // There the status is that of the service: 429 is a warning.
+    // On this path the status is that of the service: 429 is a warning.
     if (response?.path.startsWith('/v1/agent/health/')) return
     if (response?.status === 429 || response?.retryAfterMs !== undefined) {
       const askedMs = Math.min(Math.max(response.retryAfterMs ?? 0, 0), maxPauseMs)
@@ -46,22 +46,22 @@ export class AgentLoad {
     }
   }
 
-  /** Ends requests that were given up. */
+  /** Ends abandoned requests. */
   close(): void {
     this.#lane.close()
     this.#urgent.close()
   }
 
-  /** Waits while a pause is over soon. @throws SdError while the agent should not be asked */
+  /** Waits for a short pause to end. @throws SdError while the agent should not receive requests */
   async #untilAllowed(signal: AbortSignal): Promise<void> {
     const { name, servers, maxConnections } = this.#settings
     const pauseMs = this.#pausedUntil - performance.now()
     if (pauseMs > Math.min(1_000, this.#attemptLimitMs / 2) || (pauseMs > 0 && servers.length > 1)) {
-      throw new SdError('SD_UNAVAILABLE', `${name} was asked too much: not asked for ${Math.ceil(pauseMs)} ms`)
+      throw new SdError('SD_UNAVAILABLE', `${name} is overloaded; no request for ${Math.ceil(pauseMs)} ms`)
     }
     if (pauseMs > 0) await sleep(pauseMs, signal, true)
     if (this.#lane.blocked && servers.length > 1) {
-      throw new SdError('SD_UNAVAILABLE', `${name} has responded to none of ${maxConnections} requests`)
+      throw new SdError('SD_UNAVAILABLE', `${name} did not respond to any of ${maxConnections} requests`)
     }
   }
 }

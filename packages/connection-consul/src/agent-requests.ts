@@ -8,27 +8,35 @@ import { type CallOptions, type ConsulClient, callLibrary, createClient, failedO
 import { toConsulError } from './consul-errors.ts'
 import type { ResolvedConsulConnectionOptions } from './options.ts'
 
-/** One agent, as a call sees it. */
+/** One agent, as passed to an operation. */
 export interface ConsulTarget {
   /** The library's client. */
   readonly client: ConsulClient
-  /** What every call of the library takes along. */
+  /** Options for every call of the library. */
   readonly options: CallOptions
-  /** The token as a header, for requests that the library has no method for. */
+  /** Headers with the token, for requests without a method in the library. */
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** Sends single requests to agents, with the token and the certificates of now. */
+/** Sends single requests to agents, with the current token and certificates. */
 export interface AgentRequests {
-  /** Sends a request; once more if its token was refused and there may be a new one. @throws SdError that says what the failure means */
+  /**
+   * Sends a request; once more if its token was refused and a new one may be available. @throws SdError that describes
+   * the failure
+   */
   send<T>(index: number, signal: AbortSignal, call: (target: ConsulTarget) => Promise<T>): Promise<T>
-  /** Reads the certificates before the next request: an agent that does not respond may require other ones. */
+  /**
+   * Reads the certificates again before the next request, because an agent that does not respond may require other
+   * ones.
+   */
   forgetCertificates(): void
   /** Closes all connections. */
   close(): void
 }
 
-/** Opens nothing yet. @param attemptLimitMs limit of asking for a token, in milliseconds */
+/**
+ * Creates the requests; opens no connection yet. @param attemptLimitMs time limit of obtaining a token, in milliseconds
+ */
 export function createAgentRequests(settings: ResolvedConsulConnectionOptions, attemptLimitMs: number): AgentRequests {
   const { servers, name } = settings
   const agent = createAgent(settings)
@@ -37,7 +45,7 @@ export function createAgentRequests(settings: ResolvedConsulConnectionOptions, a
   let login: Promise<string | undefined> | undefined
   const clients = servers.map((endpoint) => createClient(endpoint, agent, () => certificates))
 
-  /** The token, asked for once until it is refused. */
+  /** Returns the token, which is obtained once and kept until it is refused. */
   function obtainToken(): Promise<string | undefined> {
     const { token } = settings
     if (token === undefined) return Promise.resolve(undefined)
@@ -46,13 +54,13 @@ export function createAgentRequests(settings: ResolvedConsulConnectionOptions, a
       .then((given) => checkSecret('token', given))
       .catch((error: unknown) => {
         if (login === asked) login = undefined
-        throw new SdError('SD_UNAVAILABLE', `${name} was given no token`, { cause: error })
+        throw new SdError('SD_UNAVAILABLE', `${name} received no token`, { cause: error })
       })
     login = asked
     return asked
   }
 
-  /** Reads the certificates again. Connections that wait for a request were made with the old ones: the next takes a new one. */
+  /** Reads the certificates again. Idle connections use the old ones, so the next request opens a new connection. */
   async function readCertificates(): Promise<void> {
     const now = await tls?.current()
     if (now === undefined || now === certificates) return
@@ -70,13 +78,13 @@ export function createAgentRequests(settings: ResolvedConsulConnectionOptions, a
     try {
       return await callLibrary(signal, send)
     } catch (error) {
-      // Every call here says how things should be, and so may be repeated.
+      // Every call here is idempotent and can be repeated.
       if (!failedOnReusedSocket(error) || signal.aborted) throw toConsulError(error, name)
       return callLibrary(signal, send)
     }
   }
 
-  /** A request, and once more if its token was refused and there may be a new one. */
+  /** Sends a request; once more if its token was refused and a new one may be available. */
   async function send<T>(index: number, signal: AbortSignal, call: (target: ConsulTarget) => Promise<T>): Promise<T> {
     const used = obtainToken()
     try {
@@ -85,7 +93,7 @@ export function createAgentRequests(settings: ResolvedConsulConnectionOptions, a
     } catch (caught) {
       const error = toConsulError(caught, name)
       if (error.code !== 'SD_DENIED' || typeof settings.token !== 'function') throw error
-      // Another request may have got a new one meanwhile.
+      // Another request may have obtained a new one in the meantime.
       if (login === used) login = undefined
       return request(index, signal, call)
     }

@@ -228,7 +228,7 @@ describe('an agent that is asked too much', () => {
     expect(await failure(queryOnce(connection, query))).toMatchObject({ code: 'SD_UNAVAILABLE', retryable: true })
     const { length } = agent.requests
     const error = await failure(queryOnce(connection, query))
-    const pauseMs = Number(/not asked for (\d+) ms/.exec(error.message)?.[1])
+    const pauseMs = Number(/no request for (\d+) ms/.exec(error.message)?.[1])
     expect(pauseMs).toBeGreaterThan(atLeastMs)
     expect(pauseMs).toBeLessThanOrEqual(30_000)
     expect(agent.requests).toHaveLength(length)

@@ -6,42 +6,42 @@ import { abortError } from '@sd/core'
 import type { TlsCertificates } from '@sd/tls'
 import Consul from 'consul'
 
-/** What the library gives back if it is asked for the response too. */
+/** Result of a library call that also requests the response. */
 export type Answer<T> = readonly [response: { readonly headers: http.IncomingHttpHeaders }, body: T]
 
-/** What goes with every call; the library's own types lack most of it. */
+/** Options of every call; the library's own types lack most of them. */
 export interface CallOptions {
-  /** Cancels the call, and asks for the response besides the body. */
+  /** Cancels the call, and makes it return the response with the body. */
   readonly ctx: EventEmitter
-  /** ACL token, which becomes a header. */
+  /** ACL token, sent as a header. */
   readonly token?: string
 }
 
-/** What goes with a blocking query. */
+/** Options of a blocking query. */
 export interface QueryOptions extends CallOptions {
-  /** Datacenter to ask. */
+  /** Datacenter to query. */
   readonly dc?: string
-  /** What was seen last: the answer comes as soon as there is more. */
+  /** Last seen index: the response arrives as soon as there is a newer one. */
   readonly index?: string
-  /** Longest time to wait for that. */
+  /** Longest time to wait for a newer one. */
   readonly wait?: string
-  /** Whether any server may answer. */
+  /** Whether any server may respond. */
   readonly stale?: boolean
-  /** Whether the leader makes sure that it is one before it answers. */
+  /** Whether the leader must verify its leadership before it responds. */
   readonly consistent?: boolean
 }
 
-/** A request that the library has no method for. */
+/** A request without a method in the library. */
 export interface RawRequest {
-  /** Path after `/v1`, with `{name}` where a parameter goes. */
+  /** Path after `/v1`, with `{name}` for parameters. */
   readonly path: string
-  /** Parameters of the path; they are encoded. */
+  /** Parameters of the path, which are then encoded. */
   readonly params?: Readonly<Record<string, string>>
   /** Query of the URL. */
   readonly query?: Readonly<Record<string, string>>
-  /** Body: bytes as they are, anything else as JSON. */
+  /** Body: bytes unchanged, anything else as JSON. */
   readonly body?: unknown
-  /** Headers, the token among them. */
+  /** Headers, including the token. */
   readonly headers: Readonly<Record<string, string>>
   /** Cancels the request. */
   readonly ctx: EventEmitter
@@ -50,9 +50,9 @@ export interface RawRequest {
 /** The response to a {@link RawRequest}. */
 export type RawResponse = http.IncomingMessage & { readonly body: unknown }
 
-/** The part of the library that is used here, as it really is. */
+/** The used part of the library, with its actual types. */
 export interface ConsulClient {
-  /** What is on one agent. */
+  /** State of one agent. */
   readonly agent: {
     readonly check: {
       pass(options: CallOptions & { readonly id: string }): Promise<Answer<void>>
@@ -60,11 +60,11 @@ export interface ConsulClient {
     }
     readonly service: { deregister(options: CallOptions & { readonly id: string }): Promise<Answer<void>> }
   }
-  /** What is in a datacenter. */
+  /** Services of a datacenter. */
   readonly catalog: { services(options: QueryOptions): Promise<Answer<unknown>> }
-  /** What is in a datacenter, with checks. */
+  /** Services of a datacenter, with their checks. */
   readonly health: { service(options: QueryOptions & { readonly service: string }): Promise<Answer<unknown>> }
-  /** Keys and values; the answer for a missing key, or with `recurse` for a prefix without keys, has no body. */
+  /** Keys and values. The response for a missing key, or with `recurse` for a prefix without keys, has no body. */
   readonly kv: {
     get(
       options: QueryOptions & {
@@ -79,22 +79,22 @@ export interface ConsulClient {
     renew(options: CallOptions & { readonly id: string; readonly dc?: string }): Promise<Answer<unknown>>
     destroy(options: CallOptions & { readonly id: string; readonly dc?: string }): Promise<Answer<unknown>>
   }
-  /** How the servers are. */
+  /** Status of the servers. */
   readonly status: { leader(options: CallOptions): Promise<Answer<unknown>> }
-  /** Any GET. */
+  /** Sends a GET request. */
   _get(request: RawRequest): Promise<RawResponse>
-  /** Any PUT. */
+  /** Sends a PUT request. */
   _put(request: RawRequest): Promise<RawResponse>
-  /** Any DELETE. */
+  /** Sends a DELETE request. */
   _delete(request: RawRequest): Promise<RawResponse>
-  /** Lets requests be changed before they are sent. */
+  /** Adds a hook that changes requests before they are sent. */
   _ext(event: 'onRequest', extension: (request: { transport: unknown }, next: () => void) => void): void
 }
 
 /**
- * Makes a client of the library for one agent; connections come from `agent`.
+ * Creates a client of the library for one agent, with connections from `agent`.
  *
- * @param certificates those that a request is to be made with, which takes a connection that was made with the same
+ * @param certificates certificates for a request; it uses only a connection that was opened with the same
  */
 export function createClient(
   { host, port, secure }: ServerAddress,
@@ -103,7 +103,7 @@ export function createClient(
 ): ConsulClient {
   const client = new Consul({ host: host.includes(':') ? `[${host}]` : host, port, secure, agent }) as unknown as ConsulClient
   const { request } = secure ? https : http
-  // The library would have the brackets of an IPv6 address looked up as part of a name.
+  // The library would resolve an IPv6 address with its brackets.
   const transport = {
     request: (options: https.RequestOptions) => watchOver(request({ ...options, ...certificates(), hostname: host })),
   }
@@ -114,15 +114,15 @@ export function createClient(
   return client
 }
 
-/** Errors of requests on a kept connection that the agent may have closed just then: such a request may be sent again. */
+/** Errors of requests on a reused connection that the agent may just have closed. Such a request can be sent again. */
 const reusedSocket = new WeakSet<object>()
 
-/** Whether the request may have failed only because its connection had been kept too long. */
+/** Whether the request may have failed only because the agent closed its idle connection. */
 export function failedOnReusedSocket(error: unknown): boolean {
   return typeof error === 'object' && error !== null && reusedSocket.has(error)
 }
 
-/** The library would wait for ever for the rest of a response whose connection broke. */
+/** Without this, the library never ends a call whose connection breaks during the response. */
 function watchOver(request: http.ClientRequest): http.ClientRequest {
   request.on('response', (response) => response.once('error', (error) => request.emit('error', error)))
   request.prependListener('error', (error) => {
@@ -131,7 +131,7 @@ function watchOver(request: http.ClientRequest): http.ClientRequest {
   return request
 }
 
-/** Runs a call of the library, and ends it at once when `signal` fires. */
+/** Runs a call of the library, and ends it when `signal` aborts. */
 export async function callLibrary<T>(signal: AbortSignal, call: (ctx: EventEmitter) => Promise<T>): Promise<T> {
   if (signal.aborted) throw abortError(signal, 'request')
   const ctx = Object.assign(new EventEmitter(), { includeResponse: true })

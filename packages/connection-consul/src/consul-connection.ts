@@ -6,38 +6,43 @@ import type { ResolvedConsulConnectionOptions } from './options.ts'
 
 /** Options of {@link ConsulConnection.run}. */
 export interface RunOptions {
-  /** Whether it goes on connections of its own, so that it waits for no other request: for what keeps something alive. @default false */
+  /**
+   * Whether to use reserved connections, so that the request does not wait for others. For requests that keep something
+   * alive. @default false
+   */
   readonly urgent?: boolean
 }
 
-/** Runs calls on the agent that answers, and moves on to the next one when it does not. */
+/** Runs calls on the agent that responds, and switches to the next one when it does not. */
 export interface ConsulConnection {
   /**
-   * Runs an operation within the time limit, on the next agent if one is away, and with a new token if one was refused.
+   * Runs an operation within the time limit, on the next agent if one is unreachable, and with a new token if one was
+   * refused.
    *
-   * @throws SdError that says what the failure means
+   * @throws SdError that describes the failure
    */
   run<T>(operation: (target: ConsulTarget) => Promise<T>, signal?: AbortSignal, options?: RunOptions): Promise<T>
   /**
-   * Runs a blocking query on a connection for such. It ends with an error as soon as the agent is known to be away.
+   * Runs a blocking query on a connection for blocking queries. It ends with an error as soon as the agent is known to
+   * be unreachable.
    *
-   * @param query what to run, given how long it may wait
+   * @param query runs the query, for at most the given time
    */
   block<T>(query: (target: ConsulTarget, waitMs: number) => Promise<T>, signal: AbortSignal): Promise<T>
   /** Closes every connection. */
   close(): void
 }
 
-/** One time of using one agent; over when that has failed. */
+/** A period in which one agent is used; it ends when that agent fails. */
 interface Period {
   readonly index: number
   readonly over: AbortController
 }
 
-/** How long a blocking query waits while there are more watches than connections for them, in milliseconds. */
+/** How long a blocking query waits if there are more watches than connections for them, in milliseconds. */
 const crowdedWaitMs = 5_000
 
-/** Opens nothing yet: the first operation does. */
+/** Creates a connection. Opens nothing until the first operation. */
 export function createConsulConnection(settings: ResolvedConsulConnectionOptions): ConsulConnection {
   return new AgentConnection(settings)
 }
@@ -54,7 +59,7 @@ class AgentConnection implements ConsulConnection {
 
   constructor(settings: ResolvedConsulConnectionOptions) {
     const { servers, operationTimeoutMs, maxWatchConnections } = settings
-    // Less than the caller's own limit, so that an agent that does not respond is blamed for it and there is time for the next.
+    // Less than the caller's own limit, so that the error names the agent and there is time for the next one.
     const attemptLimitMs = (operationTimeoutMs * 0.9) / servers.length
     this.#settings = settings
     this.#requests = createAgentRequests(settings, attemptLimitMs)
@@ -62,7 +67,7 @@ class AgentConnection implements ConsulConnection {
     this.#blockSlots = createSemaphore(maxWatchConnections)
   }
 
-  /** The agent is away: what still waits for it ends, and what comes goes to the next one. */
+  /** Leaves an unreachable agent: ends requests that wait for it, and uses the next one. */
   #leave(failed: Period, error: SdError): void {
     const { servers } = this.#settings
     if (this.#period !== failed) return
@@ -82,7 +87,7 @@ class AgentConnection implements ConsulConnection {
       const error = toConsulError(caught, name)
       load.heed(error)
       if (!isAnswer(error)) this.#requests.forgetCertificates()
-      // An only agent that answers, however badly, has not gone away.
+      // A single agent that responds, even with an error, is not unreachable.
       if (error.retryable && !signal.aborted && (!isAnswer(error) || servers.length > 1)) this.#leave(used, error)
       throw error
     }
@@ -112,7 +117,7 @@ class AgentConnection implements ConsulConnection {
     const limit = { timeoutMs: operationTimeoutMs, what: `request to ${name}` }
     return withAnySignal([callerSignal, this.#closing.signal], async (signal) => {
       try {
-        // Those who wait for a connection wait no longer than an operation may take.
+        // Waiting for a connection takes no longer than an operation may.
         return await withTimeout({ ...limit, signal }, (either) => this.#runUntil(operation, either, urgent))
       } catch (error) {
         if (this.#closing.signal.aborted) throw closedError(name)
@@ -147,14 +152,14 @@ class AgentConnection implements ConsulConnection {
     }
   }
 
-  /** While something waits for changes, asks now and then whether the agent is there: a half-open connection says nothing. */
+  /** While blocking queries wait, probes the agent, because a half-open connection reports no error. */
   async #keepProbing(): Promise<void> {
     const { operationTimeoutMs } = this.#settings
     if (this.#isProbing) return
     this.#isProbing = true
     while (this.#watches > 0 && !this.#closing.signal.aborted) {
       await sleep(operationTimeoutMs * (0.8 + Math.random() * 0.4), this.#closing.signal).catch(() => undefined)
-      // What it finds out it has told the watches already.
+      // Watches are already notified of its outcome.
       if (this.#watches > 0) await this.run(ping, undefined, { urgent: true }).catch(() => undefined)
     }
     this.#isProbing = false
@@ -179,7 +184,7 @@ class AgentConnection implements ConsulConnection {
   }
 }
 
-/** Asks the agent whether its cluster has a leader. @throws SdError `SD_UNAVAILABLE` if it has none */
+/** Checks that the agent's cluster has a leader. @throws SdError `SD_UNAVAILABLE` if it has none */
 export async function ping({ client, options }: ConsulTarget): Promise<void> {
   const [, leader] = await client.status.leader(options)
   if (typeof leader !== 'string' || leader === '') throw new SdError('SD_UNAVAILABLE', 'The cluster has no leader')

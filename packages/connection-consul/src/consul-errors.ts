@@ -13,24 +13,24 @@ const codes: Readonly<Record<number, SdErrorCode>> = {
   413: 'SD_TOO_LARGE',
 }
 
-/** What an agent responded with, for those who act on it. */
+/** Response of an agent, for callers that handle it. */
 export interface ConsulResponse {
   /** Status of the response. */
   readonly status: number
-  /** Path that was asked for, without its query. */
+  /** Path of the request, without its query. */
   readonly path: string
-  /** How long the agent asks to wait, in milliseconds; `undefined` if it does not say. */
+  /** Delay that the agent requests, in milliseconds; `undefined` without one. */
   readonly retryAfterMs: number | undefined
 }
 
 const responses = new WeakMap<SdError, ConsulResponse>()
 
-/** Whether an error of {@link toConsulError} is what an agent has answered, rather than its silence. */
+/** Whether an error of {@link toConsulError} is a response of an agent, not a failure to reach it. */
 export function isAnswer(error: SdError): boolean {
   return responses.has(error)
 }
 
-/** The response behind an error of {@link toConsulError}; `undefined` if there was none. */
+/** Returns the response behind an error of {@link toConsulError}, or `undefined` without one. */
 export function responseOf(error: SdError): ConsulResponse | undefined {
   return responses.get(error)
 }
@@ -45,8 +45,8 @@ interface LibraryError {
 }
 
 /**
- * What an error of the library means, judged by the status: Consul's texts change, and those of a full disk or of a server behind the agent
- * may say anything. The message holds the request, the agent's text and a way out, never the token.
+ * Converts an error of the library, based on the status: Consul's texts change, and those of a full disk or of a server
+ * behind the agent can be anything. The message contains the request, the agent's text and a hint, never the token.
  */
 export function toConsulError(caught: unknown, name: string): SdError {
   if (caught instanceof SdError) return caught
@@ -59,7 +59,7 @@ export function toConsulError(caught: unknown, name: string): SdError {
   const text = textOf(body).slice(0, 500)
   const path = req?.path?.split('?', 1)[0] ?? ''
   const asked = req?.method === undefined ? '' : ` ${req.method} ${path}`
-  // The response holds the request, and that the token: it must not travel as part of a cause.
+  // The response contains the request with its token. Do not pass it on in a cause.
   ;(caught as LibraryError).response = { statusCode: status }
   const code = status === 409 && isDeniedTransaction(body) ? 'SD_DENIED' : (codes[status] ?? 'SD_UNAVAILABLE')
   const what = code === 'SD_DENIED' ? `${name} refused${asked}` : `${name} responded ${status} to${asked || ' a request'}`
@@ -73,13 +73,13 @@ export function toConsulError(caught: unknown, name: string): SdError {
   return error
 }
 
-/** The library leaves what has no type, such as the words of a TLS port, as bytes. */
+/** The library returns a body without a type, such as the text of a TLS port, as bytes. */
 function textOf(body: unknown): string {
   if (typeof body === 'string') return body
   return Buffer.isBuffer(body) ? body.toString().trim() : JSON.stringify(body)
 }
 
-/** Which rule of a policy a path of the API needs. */
+/** Policy rule that each path of the API requires. */
 const permissions: readonly (readonly [RegExp, string])[] = [
   [/^\/v1\/agent\/(?:service|check)\/(?!.*health)/, 'service_prefix "…" { policy = "write" } for the service'],
   [/^\/v1\/(?:health|catalog\/service|agent\/health)/, 'service_prefix "…" and node_prefix "" { policy = "read" }'],
@@ -100,7 +100,7 @@ function hintFor(code: SdErrorCode, status: number, path: string, text: string):
   return undefined
 }
 
-/** What a call gives, or `undefined` if what it asks for does not exist. */
+/** Returns the result of a call, or `undefined` if the requested object does not exist. */
 export async function unlessMissing<T>(call: Promise<T>, name: string): Promise<T | undefined> {
   try {
     return await call

@@ -6,27 +6,31 @@ import type { ConsulConnection } from './consul-connection.ts'
 /** A query of the library that can wait for changes. */
 export type Query = (target: ConsulTarget, options: QueryOptions) => Promise<Answer<unknown>>
 
-/** What a query found. */
+/** Result of a query. */
 export interface Found {
-  /** The answer's body. */
+  /** Body of the response. */
   readonly body: unknown
-  /** Consul's index of it. */
+  /** Consul's index of the body. */
   readonly index: string
-  /** Whether Consul says that it left something out that the token may not read. It does not say so to those without a token. */
+  /**
+   * Whether Consul reports that it left out entries that the token may not read. It does not report this to callers
+   * without a token.
+   */
   readonly filtered: boolean
 }
 
 /**
- * Runs a query once, without waiting for a change. The leader asks the other servers first whether it still is one (`?consistent`): one
- * that has just been elected would answer with what it had applied till then, which may be nothing.
+ * Runs a query once, without waiting for a change. With `?consistent` the leader first verifies its leadership with the
+ * other servers: a newly elected leader could otherwise respond with old or no data.
  */
 export async function queryOnce(connection: ConsulConnection, query: Query, signal?: AbortSignal): Promise<Found> {
   return readAnswer(await connection.run((target) => query(target, { ...target.options, consistent: true }), signal))
 }
 
 /**
- * One session: reads, then asks again and again for what is newer than the last index. The library's own watch drops a change whose listener
- * throws, repeats without jitter and gives up on some errors: here any trouble ends the session, and the next one reads anew.
+ * Runs one session: reads, then waits for changes after the last index. The library's own watch drops a change whose
+ * listener throws, repeats without jitter and gives up on some errors. Here any error ends the session, and the next
+ * one reads again.
  */
 export async function followQuery(
   connection: ConsulConnection,
@@ -43,7 +47,7 @@ export async function followQuery(
       async (target, waitMs) => readAnswer(await query(target, { ...target.options, index, wait: `${waitMs}ms` })),
       signal,
     )
-    // An index that went backwards belongs to another history: what was waited for may have been missed.
+    // An index that goes backwards is from another history, so changes may have been missed.
     found = BigInt(next.index) < BigInt(index) ? await queryOnce(connection, query, signal) : next
   }
 }
@@ -51,6 +55,6 @@ export async function followQuery(
 function readAnswer([response, body]: Answer<unknown>): Found {
   const index = String(response.headers['x-consul-index'] ?? '')
   if (!/^[1-9]\d{0,19}$/.test(index))
-    throw new SdError('SD_UNAVAILABLE', `An answer without a usable index: ${JSON.stringify(index)}`)
+    throw new SdError('SD_UNAVAILABLE', `A response without a valid index: ${JSON.stringify(index)}`)
   return { body, index, filtered: response.headers['x-consul-results-filtered-by-acls'] === 'true' }
 }

@@ -2,27 +2,33 @@ import { checkProvided, checkSecret, checkServers, type Provided, type ServerAdd
 import { checkDuration, checkInteger, checkName, invalidError } from '@sd/core'
 import type { TlsOptions } from '@sd/tls'
 
-/** How to reach Consul: options that every package on it has. */
+/** Options for connecting to Consul, which all packages for Consul share. */
 export interface ConsulConnectionOptions {
-  /** Agents: `host:port`, or `https://host:port` for TLS. The first that answers is used until it fails. @default ['127.0.0.1:8500'] */
+  /**
+   * Agents: `host:port`, or `https://host:port` for TLS. The first one that responds is used until it fails. @default
+   * ['127.0.0.1:8500']
+   */
   readonly servers?: readonly string[]
-  /** Datacenter to ask. @default that of the agent */
+  /** Datacenter to query. @default the agent's */
   readonly datacenter?: string
-  /** ACL token, sent as a header; a function is asked again once the token is refused. */
+  /** ACL token, sent as a header. A function is called again after the token is refused. */
   readonly token?: Provided<string>
-  /** TLS with an authority of your own, or a client certificate. Servers must be `https://`. */
+  /** TLS with your own CA, or a client certificate. Requires `https://` servers. */
   readonly tls?: TlsOptions
-  /** Longest time that one blocking query waits for a change, in milliseconds, at least 100. @default 55_000 */
+  /** Maximum time that one blocking query waits for a change, in milliseconds, at least 100. @default 55_000 */
   readonly waitMs?: number
-  /** Most connections that wait for changes at once; an agent allows 200 per client address by default. @default 128 */
+  /**
+   * Maximum number of connections that wait for changes. An agent allows 200 per client address by default. @default
+   * 128
+   */
   readonly maxWatchConnections?: number
-  /** Most connections for everything else. @default 16 */
+  /** Maximum number of connections for all other requests. @default 16 */
   readonly maxConnections?: number
-  /** Limit of one operation, in milliseconds. @default 5_000 */
+  /** Time limit of one operation, in milliseconds. @default 5_000 */
   readonly operationTimeoutMs?: number
 }
 
-/** Names of the options of a connection, for checks of unknown ones. */
+/** Names of the options of a connection, to detect unknown ones. */
 export const CONNECTION_OPTIONS = [
   'servers',
   'datacenter',
@@ -34,31 +40,34 @@ export const CONNECTION_OPTIONS = [
   'operationTimeoutMs',
 ] as const
 
-/** Options with their defaults filled in. */
+/** Options with defaults applied. */
 export interface ResolvedConsulConnectionOptions {
   /** Name of the owner, for messages. */
   readonly name: string
   /** Agents. */
   readonly servers: readonly ServerAddress[]
-  /** Datacenter, if it is another than the agent's. */
+  /** Datacenter, if it differs from the agent's. */
   readonly datacenter: string | undefined
   /** ACL token. */
   readonly token: Provided<string> | undefined
   /** Certificates. */
   readonly tls: TlsOptions | undefined
-  /** Longest time that one blocking query waits, in milliseconds. */
+  /** Maximum time that one blocking query waits, in milliseconds. */
   readonly waitMs: number
-  /** Most connections that wait for changes. */
+  /** Maximum number of connections that wait for changes. */
   readonly maxWatchConnections: number
-  /** Most connections for everything else. */
+  /** Maximum number of connections for all other requests. */
   readonly maxConnections: number
-  /** Limit of one operation, in milliseconds. */
+  /** Time limit of one operation, in milliseconds. */
   readonly operationTimeoutMs: number
 }
 
 const connections = { min: 1, max: 10_000 }
 
-/** Checks the options of a connection. @param name the owner, for messages @throws SdError `SD_INVALID` that names the option */
+/**
+ * Validates options and applies defaults. @param name the owner, for messages @throws SdError `SD_INVALID` that names
+ * the option
+ */
 export function resolveConsulConnectionOptions(options: ConsulConnectionOptions, name: string): ResolvedConsulConnectionOptions {
   const { token, datacenter } = options
   return {
@@ -73,9 +82,10 @@ export function resolveConsulConnectionOptions(options: ConsulConnectionOptions,
   }
 }
 
-/** Checks a path that keys begin with. @throws SdError `SD_INVALID` */
+/** Checks a prefix of keys. @throws SdError `SD_INVALID` */
 export function checkPrefix(value: unknown): string {
   const prefix = checkName('prefix', value, 1_024)
-  if (prefix.startsWith('/') || prefix.endsWith('/')) throw invalidError('prefix', prefix, 'a path without a slash at its ends')
+  if (prefix.startsWith('/') || prefix.endsWith('/'))
+    throw invalidError('prefix', prefix, 'a path without leading and trailing slashes')
   return prefix
 }

@@ -1,38 +1,40 @@
 import { createSemaphore, withTimeout } from '@sd/core'
 
-/** How one request is waited for. */
+/** Limits of one request. */
 export interface RequestLimit {
-  /** Limit in milliseconds, from when the request is sent. */
+  /** Time limit from when the request is sent, in milliseconds. */
   readonly timeoutMs: number
-  /** What is being done, for messages. */
+  /** Name of the operation, for messages. */
   readonly what: string
   /** The caller's signal. */
   readonly signal: AbortSignal
 }
 
-/** Requests of one kind to one agent, and the bound on their connections. */
+/** Requests of one kind to one agent, with a limit of connections. */
 export interface RequestLane {
-  /** Whether no request can be sent now, because all connections wait for responses that nobody else waits for. */
+  /** Whether no request can be sent now, because all connections wait for responses to abandoned requests. */
   readonly blocked: boolean
   /**
-   * Sends a request and waits for it. A caller that gives up is told so at once; the request keeps its connection and its place until the
-   * agent has responded: an agent goes on working on a request whose client left, and counts it for its own limit of connections.
+   * Sends a request and waits for the response. If the caller gives up, it returns at once, but the request keeps its
+   * connection and place until the agent has responded: an agent continues to work on a request whose client
+   * disconnected, and includes it in its own limit of connections.
    */
   run<T>(send: (signal: AbortSignal) => Promise<T>, limit: RequestLimit): Promise<T>
-  /** Ends what was given up. */
+  /** Ends abandoned requests. */
   close(): void
 }
 
-/** Longest time that a request which was given up keeps its place, in milliseconds. */
+/** Longest time that an abandoned request keeps its place, in milliseconds. */
 const givenUpMs = 120_000
 
 /** Pause between scouts, and between the places that they free, in milliseconds. */
 const scoutPauseMs = 1_000
 
 /**
- * Makes a lane of `places` connections. When all of them wait for responses that were given up, one request at a time goes out as a
- * scout. If the agent responds to it, the request that was given up first loses its connection, and its place is used again: so a way
- * that was cut and is mended serves again within a second, and an agent that hangs is not given more than a connection a second.
+ * Creates a lane of `places` connections. If all of them wait for responses to abandoned requests, one request at a
+ * time is sent as a scout. If the agent responds to it, the oldest abandoned request is closed and its place becomes
+ * free. A restored network is therefore used again within a second, and a hanging agent gets at most one connection per
+ * second.
  */
 export function createRequestLane(places: number): RequestLane {
   const semaphore = createSemaphore(places)

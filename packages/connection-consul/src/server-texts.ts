@@ -1,8 +1,9 @@
-// What agents say with words alone. refusals.integration.test.ts notices when a Consul says it otherwise.
+// Conditions that agents report only in their text. refusals.integration.test.ts fails when a Consul version changes
+// the text.
 
 /**
- * Whether a transaction was refused for want of rights: it has one status, 409, for all that it refuses; which it was stands in the list of
- * its errors only.
+ * Whether a transaction was refused for missing permissions: all refusals have the status 409, and only the list of
+ * errors has the reason.
  */
 export function isDeniedTransaction(body: unknown): boolean {
   const { Errors } = (typeof body === 'object' && body !== null ? body : {}) as { readonly Errors?: unknown }
@@ -11,7 +12,9 @@ export function isDeniedTransaction(body: unknown): boolean {
   )
 }
 
-/** Whether a TLS port was asked without TLS. For a hint in the message: what the error is does not depend on it. */
+/**
+ * Whether a plain HTTP request was sent to a TLS port. For a hint in the message; the error code does not depend on it.
+ */
 export function isAskedWithoutTls(status: number, text: string): boolean {
   return status === 400 && text.includes('HTTP request to an HTTPS server')
 }

@@ -5,23 +5,24 @@ import { Etcd3, type IOptions } from 'etcd3'
 import { createMemberPolicies } from './member-policies.ts'
 import type { ResolvedEtcdConnectionOptions } from './options.ts'
 
-/** The library's client, created when it is needed, and again once it is dropped. */
+/** Holds the library's client, which is created on demand, and again after it is dropped. */
 export interface EtcdClientHolder {
   /** The certificates in use. */
   readonly certificates: TlsCertificates
-  /** The current client. Rejects without credentials or certificates; the next call asks for them again. */
+  /** Returns the current client. Rejects without credentials or certificates; the next call requests them again. */
   obtain(): Promise<Etcd3>
   /** Drops the current client, for example because its login was refused. */
   drop(): void
-  /** Reads the certificates again. @returns whether they differ from `used`, those that an operation was tried with */
+  /** Reads the certificates again. @returns whether they differ from `used`, those of the failed operation */
   renewCertificates(used: TlsCertificates): Promise<boolean>
-  /** Drops the current client for good. */
+  /** Closes the current client and creates no other one. */
   close(): void
 }
 
 /**
- * A member that falls silent during a call or a watch is noticed after about eight seconds: by gRPC pings, no more often than etcd allows (5 s).
- * Without a call etcd takes pings for an attack, and says so with GOAWAY.
+ * A member that stops responding during a call or a watch is noticed after about eight seconds, by gRPC pings at the
+ * shortest interval that etcd allows (5 s). Without a call, etcd treats pings as an attack and closes the connection
+ * with GOAWAY.
  */
 const grpcOptions = {
   'grpc.keepalive_time_ms': 6_000,
@@ -30,14 +31,14 @@ const grpcOptions = {
   'grpc.initial_reconnect_backoff_ms': 200,
   'grpc.max_reconnect_backoff_ms': 2_000,
   'grpc.max_receive_message_length': 67_108_864,
-  // etcd is a neighbour: a proxy for the way out of the network, which gRPC would use by itself, does not lead to it.
+  // etcd is on the same network, so a proxy from the environment, which gRPC would use, usually can't reach it.
   'grpc.enable_http_proxy': 0,
 }
 
 /** Certificates before they are first read. */
 const none: TlsCertificates = {}
 
-/** Creates no client yet. @param attemptLimitMs limit of a request to one member, in milliseconds */
+/** Creates a holder without a client. @param attemptLimitMs time limit of a request to one member, in milliseconds */
 export function createClientHolder(settings: ResolvedEtcdConnectionOptions, attemptLimitMs: number): EtcdClientHolder {
   const { servers, tls } = settings
   const source = tls && createTlsSource(tls)
@@ -69,8 +70,8 @@ export function createClientHolder(settings: ResolvedEtcdConnectionOptions, atte
   }
 
   /**
-   * After a member was silent: it may want other certificates, and their files may be newer than its connection. New connections of the same
-   * client have them then; streams that are open stay.
+   * Reads certificates after a member did not respond: it may require other ones, and their files may be newer. New
+   * connections of the client then use them; open streams stay.
    */
   async function renewCertificates(): Promise<void> {
     if (!source) return
@@ -89,7 +90,7 @@ export function createClientHolder(settings: ResolvedEtcdConnectionOptions, atte
   function drop(): void {
     const old = current
     current = undefined
-    // A client that could not be made has been reported already.
+    // A client that could not be created has already been reported.
     old?.then((client) => client.close()).catch(() => undefined)
   }
 
@@ -97,7 +98,7 @@ export function createClientHolder(settings: ResolvedEtcdConnectionOptions, atte
     if (current) return current
     const connecting = connect()
     current = connecting
-    // Without credentials or certificates there is none: the next operation asks for them again.
+    // Without credentials or certificates there is no client: the next operation requests them again.
     connecting.catch(() => {
       if (current === connecting) current = undefined
     })
@@ -126,7 +127,7 @@ function deadline(limitMs: number): { deadline: number } {
 }
 
 function readTls({ ca, cert, key }: TlsCertificates): NonNullable<IOptions['credentials']> {
-  // The library's type wants an authority; without one gRPC trusts what Node trusts.
+  // The library's type requires a CA; without one gRPC trusts the same CAs as Node.
   return {
     ...(ca && { rootCertificate: Buffer.from(ca) }),
     ...(key && { privateKey: Buffer.from(key) }),
@@ -142,7 +143,7 @@ interface ChannelCredentials {
   _createSecureConnector(...given: unknown[]): SecureConnector
 }
 
-/** What is used here of the library's pool, which its types keep private. */
+/** The used part of the library's pool, which its types declare as private. */
 interface Pool {
   markFailed(host: object, error: { readonly code?: unknown }): void
   readonly authenticator: { credentials: ChannelCredentials }
@@ -153,7 +154,7 @@ function poolOf(client: Etcd3): Pool {
   return (client as unknown as { readonly pool: Pool }).pool
 }
 
-/** Makes the connections from now on with these. What has begun on the old ones goes on. */
+/** Sets the credentials of new connections. Requests on old connections continue. */
 function replaceCredentials(client: Etcd3, credentials: ChannelCredentials): void {
   const { authenticator, hosts } = poolOf(client)
   authenticator.credentials = credentials
@@ -166,9 +167,9 @@ function replaceCredentials(client: Etcd3, credentials: ChannelCredentials): voi
 const cancelled = 1
 
 /**
- * Two habits of the libraries below: a watch that we end ourselves counts as a fault of its member, whose other channels are then closed
- * under calls that have not started; and an address is sent as the name of a TLS server, which Node deprecates (DEP0123). The certificate
- * is compared with the address all the same.
+ * Corrects two behaviours of the libraries: a watch that we end ourselves is treated as a failure of its member, whose
+ * other channels are then closed under calls that have not started; and an IP address is sent as the name of a TLS
+ * server, which Node deprecates (DEP0123). The certificate is still compared with the address.
  */
 function mendPool(client: Etcd3): void {
   const pool = poolOf(client)

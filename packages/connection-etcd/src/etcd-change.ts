@@ -7,28 +7,35 @@ import { codeOf } from './etcd-errors.ts'
 export interface KeyChange {
   /** The key. */
   readonly key: string
-  /** Its value from now on; `undefined` deletes the key. */
+  /** Its new value; `undefined` deletes the key. */
   readonly value: string | undefined
-  /** The revision in which the key must have been changed last; `0n`: there must be no such key. @default the key is changed however it is */
+  /**
+   * Revision of the key's last change that is required; `0n` requires that the key does not exist. @default any
+   * revision
+   */
   readonly ifModRevision?: bigint | undefined
 }
 
-/** How often a key is looked for and not found, or the other way round, before it is given up. */
+/** Maximum number of attempts while the key is created and deleted in between. */
 const maxAttempts = 8
-/** etcd's limit of a request where `--max-request-bytes` says nothing else. */
+/** etcd's default limit of a request (`--max-request-bytes`). */
 const maxRequestBytes = 1_572_864
 const resourceExhausted = 8
 
 type CallOptions = NonNullable<Parameters<ComparatorBuilder['options']>[0]>
 type Interceptor = NonNullable<CallOptions['interceptors']>[number]
 
-/** Changes a key, in one transaction. @returns the revision of the change; `undefined` if the key was not as wanted */
+/**
+ * Changes a key in one transaction. @returns the revision of the change, or `undefined` if the key did not have the
+ * required revision
+ */
 export async function changeKey(connection: EtcdConnection, change: KeyChange): Promise<bigint | undefined> {
   try {
     return await connection.run(async (client) => {
       if (change.ifModRevision !== undefined) return compareAndChange(client, change, change.ifModRevision)
       if (change.value === undefined) return BigInt((await client.delete().key(change.key).exec()).header.revision)
-      // Not in one transaction: it would have the value twice, and be too large for half of what etcd takes.
+      // Not in one transaction, which would contain the value twice and could exceed the request limit with half a
+      // value.
       for (let attempts = 0; attempts < maxAttempts; attempts++) {
         const isThere = attempts % 2 === 0
         const put = operationOf(client, change, isThere)
@@ -38,13 +45,13 @@ export async function changeKey(connection: EtcdConnection, change: KeyChange): 
           .commit()
         if (succeeded) return BigInt(header.revision)
       }
-      throw new SdError('SD_UNAVAILABLE', `${change.key} comes and goes`)
+      throw new SdError('SD_UNAVAILABLE', `${change.key} is created and deleted too often by others`)
     })
   } catch (error) {
     const bytes = Buffer.byteLength(change.value ?? '')
-    // Beyond what gRPC lets in, the code is that of a full database.
+    // For a request that is larger than gRPC accepts, etcd returns the code of a full database.
     if (bytes <= maxRequestBytes || codeOf((error as Error).cause) !== resourceExhausted) throw error
-    throw new SdError('SD_TOO_LARGE', `${change.key} has ${bytes} bytes, etcd takes ${maxRequestBytes}`, { cause: error })
+    throw new SdError('SD_TOO_LARGE', `${change.key} has ${bytes} bytes, want at most ${maxRequestBytes}`, { cause: error })
   }
 }
 
@@ -63,12 +70,15 @@ async function compareAndChange(client: Etcd3, change: KeyChange, ifModRevision:
     .commit()
   if (succeeded) return BigInt(header.revision)
   if (attempts === 1) return undefined
-  // A member that went away may have made the change before; then the next one has found it already made.
+  // A member that failed may have made the change before, so the next one finds it already made.
   const found = responses[0]?.response_range?.kvs[0]
   return found?.value.toString() === value ? BigInt(found?.mod_revision ?? header.revision) : undefined
 }
 
-/** @param isThere whether there is such a key: then its lease, if it has one, is its owner's, and a write that does not name it would take it off */
+/**
+ * @param isThere whether the key exists: its lease belongs to its owner, and a write without it would detach the key
+ * from it
+ */
 function operationOf(client: Etcd3, { key, value }: KeyChange, isThere: boolean): PutBuilder | DeleteBuilder {
   if (value === undefined) return client.delete().key(key)
   const put = client.put(key).value(value)

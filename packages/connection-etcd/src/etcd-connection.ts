@@ -5,28 +5,28 @@ import { toEtcdError } from './etcd-errors.ts'
 import type { ResolvedEtcdConnectionOptions } from './options.ts'
 import { probeTls } from './tls-probe.ts'
 
-/** Runs operations on a client that is made anew when its login is no longer accepted. */
+/** Runs operations on a client that is created again when its login is no longer accepted. */
 export interface EtcdConnection {
   /**
-   * Runs `operation`, within `operationTimeoutMs` in all; once more with a fresh login if the first was refused.
+   * Runs `operation` within `operationTimeoutMs` in total; once more with a new login if the first was refused.
    *
-   * @throws SdError that says what the failure means
+   * @throws SdError that describes the failure
    */
   run<T>(operation: (client: Etcd3) => Promise<T>): Promise<T>
-  /** Like {@link EtcdConnection.run}, without a limit in time: for what follows something. */
+  /** Like {@link EtcdConnection.run}, without a time limit, for watches. */
   stay<T>(operation: (client: Etcd3) => Promise<T>): Promise<T>
   /** Number of members. */
   readonly members: number
-  /** Limit of a request to one member, in milliseconds. */
+  /** Time limit of a request to one member, in milliseconds. */
   readonly attemptLimitMs: number
   /** Closes the client. */
   close(): void
 }
 
-/** Opens nothing yet: the first operation does. */
+/** Creates a connection. Opens nothing until the first operation. */
 export function createEtcdConnection(settings: ResolvedEtcdConnectionOptions): EtcdConnection {
   const { servers, tls, operationTimeoutMs, name } = settings
-  // Less than the limit of the whole, so that the reason is known when that is over.
+  // Less than the total limit, so that the reason is known when it ends.
   const attemptLimitMs = (operationTimeoutMs * 0.9) / servers.length
   const clients = createClientHolder(settings, attemptLimitMs)
   let closed = false
@@ -40,7 +40,7 @@ export function createEtcdConnection(settings: ResolvedEtcdConnectionOptions): E
     }
   }
 
-  /** The same error with what a TLS handshake says, where gRPC only knows that there is no connection. */
+  /** Adds the reason of a failed TLS handshake, because gRPC reports only that there is no connection. */
   async function withReason(error: unknown): Promise<unknown> {
     const [endpoint] = servers
     if (!endpoint?.secure || !(error instanceof SdError) || error.code !== 'SD_UNAVAILABLE') return error

@@ -2,31 +2,34 @@ import { EtcdLeaseInvalidError } from 'etcd3'
 import type { EtcdConnection } from './etcd-connection.ts'
 import { isSilence } from './member-policies.ts'
 
-/** A lease on etcd that only lives while it is renewed. */
+/** A lease on etcd that expires unless it is renewed. */
 export interface EtcdLease {
   /** Its id. */
   readonly id: string
-  /** When etcd last confirmed it, by `performance.now()`: the moment before the request, so that the lease never ends earlier than `expiresAt`. */
+  /**
+   * When etcd last confirmed the lease, by `performance.now()`: the time before the request, so that the lease never
+   * expires before `expiresAt`.
+   */
   readonly confirmedAt: number
-  /** When it ends without renewal, by `performance.now()`. */
+  /** When the lease expires without renewal, by `performance.now()`. */
   readonly expiresAt: number
-  /** Renews it. @returns false if etcd does not know it any more @throws SdError when etcd can't be asked */
+  /** Renews the lease. @returns false if etcd no longer has it @throws SdError if etcd is unreachable */
   renew(): Promise<boolean>
-  /** Ends it, and every key that is still bound to it. */
+  /** Revokes the lease, and deletes every key that is still bound to it. */
   revoke(): Promise<void>
 }
 
-/** Shortest lifetime that etcd grants, in seconds: one and a half times its default election timeout, rounded up. */
+/** Shortest time to live that etcd grants, in seconds: one and a half times its default election timeout, rounded up. */
 const shortestTtlSeconds = 2
 
-/** Asks etcd for a lease. @param ttlMs its lifetime without renewal; rounded up to seconds, at least 2 */
+/** Requests a lease from etcd. @param ttlMs its time to live without renewal; rounded up to seconds, at least 2 */
 export async function grantLease(connection: EtcdConnection, ttlMs: number): Promise<EtcdLease> {
   const ttlSeconds = Math.max(shortestTtlSeconds, Math.ceil(ttlMs / 1_000))
   let confirmedAt = performance.now()
   const lease = await connection.run(async (client) => {
-    // The library's own keepalive never grants again, so renewal is ours.
+    // The library's own keepalive never grants a lease again, so renewals are sent here.
     const granted = client.lease(ttlSeconds, { autoKeepAlive: false })
-    // A failed grant is reported twice; the rejection of grant() is enough.
+    // A failed grant is reported twice; the rejection of grant() is sufficient.
     granted.on('lost', () => undefined)
     return { granted, id: await granted.grant() }
   })
@@ -47,7 +50,7 @@ export async function grantLease(connection: EtcdConnection, ttlMs: number): Pro
             return true
           } catch (error) {
             if (isUnknownLease(error)) return false
-            // A stream, which the library does not try on another member.
+            // A renewal is a stream, which the library does not try on another member.
             if (!isSilence(error) || attempt >= connection.members) throw error
           }
         }

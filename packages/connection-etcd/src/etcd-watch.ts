@@ -2,17 +2,17 @@ import { isUtf8 } from 'node:buffer'
 import { type Etcd3, type IKeyValue, type IWatchResponse, Range, type Watcher } from 'etcd3'
 import type { EtcdConnection } from './etcd-connection.ts'
 
-/** What a key holds. */
+/** A key's value and revisions. */
 export interface KeyValue {
-  /** Its value; empty where only keys are asked for. */
+  /** Its value; empty with `keysOnly`. */
   readonly text: string
-  /** Whether the value is UTF-8; else characters of `text` are not what was written. */
+  /** Whether the value is valid UTF-8; otherwise `text` has replacement characters. */
   readonly isText: boolean
-  /** The revision in which the key came to be. */
+  /** The revision in which the key was created. */
   readonly createRevision: bigint
   /** The revision in which it was last changed. */
   readonly modRevision: bigint
-  /** Id of the lease that it is bound to; '0' for none: whoever writes to a key without naming its lease takes it off. */
+  /** Id of the lease to which the key is bound; '0' for none. A write without the lease detaches the key from it. */
   readonly lease: string
 }
 
@@ -30,17 +30,18 @@ interface ListedKeyValues extends KeyValues {
 
 /** Options of {@link followPrefix}. */
 export interface EtcdFollowOptions {
-  /** Ends it. */
+  /** Ends following when it aborts. */
   readonly signal: AbortSignal
-  /** Called with everything, at first and after every change; then with the keys that changed. */
+  /** Called with all keys, at first and after each change, then with the changed keys. */
   readonly onChange: (all: KeyValues, changed?: ReadonlySet<string>) => void
-  /** Whether values are not needed. @default false */
+  /** Whether to leave out values. @default false */
   readonly keysOnly?: boolean
 }
 
 /**
- * One session: lists, then follows from the next revision. The library would go on by itself after a lost connection, but loses events then
- * and does not survive a compaction: any trouble ends the session, and the next one lists again.
+ * Runs one session: lists, then follows from the next revision. The library would continue after a broken connection,
+ * but misses events then and does not recover from a compaction. Here any error ends the session, and the next one
+ * lists again.
  */
 export async function followPrefix(connection: EtcdConnection, prefix: string, options: EtcdFollowOptions): Promise<void> {
   const { signal, keysOnly = false, onChange } = options
@@ -57,14 +58,14 @@ export async function followPrefix(connection: EtcdConnection, prefix: string, o
       await follow(watcher, entries, options)
     } finally {
       watcher.removeAllListeners()
-      // It would throw without a listener, and it waits for an answer that may never come.
+      // Without a listener it would throw, and it waits for a response that may never arrive.
       watcher.on('error', () => undefined)
       watcher.cancel().catch(() => undefined)
     }
   })
 }
 
-/** Everything below a prefix at one revision. */
+/** Lists all keys below a prefix at one revision. */
 export async function listPrefix(client: Etcd3, prefix: string, keysOnly: boolean = false): Promise<ListedKeyValues> {
   const { start, end } = Range.prefix(prefix)
   const { kvs, header } = await client.kv.range({ key: start, range_end: end, keys_only: keysOnly })
@@ -87,7 +88,7 @@ async function follow(watcher: Watcher, entries: Map<string, KeyValue>, options:
       if (String(type) === 'Delete') entries.delete(key)
       else entries.set(key, toKeyValue(kv))
     }
-    // Thrown here it would be the library's: nobody would hear of it, or it would end the process.
+    // An exception here would go to the library, which would hide it or end the process.
     try {
       onChange({ entries, revision: header.revision }, changed)
     } catch (error) {

@@ -274,7 +274,7 @@ describe.runIf(etcd)('a server with users', () => {
   const ways: readonly (readonly [EtcdConnectionOptions['credentials'], string])[] = [
     [{ username: 'guest', password: 'guest-secret' }, '"readwrite" on the prefix "/orders/"'],
     [{ username: 'worker', password: 'wrong-secret' }, 'see "etcdctl user list"'],
-    [undefined, 'the cluster has authentication: set credentials'],
+    [undefined, 'the cluster requires authentication: set credentials'],
   ]
   test.each(inOrders)('%s without the right to it is refused with the way out', async (_, operation) => {
     await root

@@ -3,27 +3,27 @@ import { codeOf } from './etcd-errors.ts'
 
 type Policy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>
 
-/** How calls choose among the members of a cluster. */
+/** Policies for selecting a member of the cluster. */
 export interface MemberPolicies {
-  /** The policy of one member, which refuses while another one should be asked first. */
+  /** Policy of one member, which refuses a call while another member should be tried first. */
   readonly host: (host: string) => Policy
-  /** The policy of a call: it tries each member once. */
+  /** Policy of a call: it tries each member once. */
   readonly global: Policy
 }
 
-/** How long a member that gave no answer is asked last, in milliseconds; twice as long each time, up to the longest. */
+/** How long a member that did not respond is tried last, in milliseconds; doubled each time, up to the maximum. */
 const shortestAvoidanceMs = 5_000
 const longestAvoidanceMs = 60_000
 
-/** gRPC codes that say that a member could not be asked: DEADLINE_EXCEEDED and UNAVAILABLE. */
+/** gRPC codes for a member that could not be reached: DEADLINE_EXCEEDED and UNAVAILABLE. */
 const silent: ReadonlySet<number | undefined> = new Set([4, 14])
 
-/** Whether another member may do better. */
+/** Whether another member may succeed. */
 export function isSilence(error: unknown): boolean {
   return error instanceof AskedLastError || silent.has(codeOf(error))
 }
 
-/** Thrown instead of a call: the library then asks the next member. */
+/** Thrown instead of a call, so that the library tries the next member. */
 class AskedLastError extends Error {}
 
 interface Member {
@@ -32,11 +32,11 @@ interface Member {
 }
 
 /**
- * The library would open a circuit for five seconds after three failures, and retry without a limit in time. Core's loops do both better:
- * a call tries each member once, and a member that was silent is asked last for a while, so that one that hangs costs one call its time and
- * not a third of all calls.
+ * Creates the policies. The library's own would open a circuit for five seconds after three failures, and retry without
+ * a time limit. Instead, a call tries each member once, and a member that did not respond is tried last for a while, so
+ * that a hanging member delays one call and not a third of all calls.
  *
- * @param onSilence called whenever a member gave no answer
+ * @param onSilence called whenever a member did not respond
  */
 export function createMemberPolicies(hosts: readonly string[], onSilence: () => void): MemberPolicies {
   const members = new Map<string, Member>(hosts.map((host) => [host, { avoidedUntil: 0, avoidanceMs: shortestAvoidanceMs }]))
@@ -49,8 +49,8 @@ export function createMemberPolicies(hosts: readonly string[], onSilence: () => 
   function host(name: string): Policy {
     const member = members.get(name) as Member
     async function execute(run: (context: object) => Promise<unknown>): Promise<unknown> {
-      // The library then asks another member in the same call.
-      if (isBetterElsewhere(member)) throw new AskedLastError('this member is asked last')
+      // The library then tries another member in the same call.
+      if (isBetterElsewhere(member)) throw new AskedLastError('this member is tried last')
       try {
         const result = await run({})
         member.avoidedUntil = 0

@@ -9,22 +9,22 @@ import {
 import { checkDuration, checkName, invalidError } from '@sd/core'
 import type { TlsOptions } from '@sd/tls'
 
-/** How to reach etcd: options that every package on it has. */
+/** Options for connecting to etcd, which all packages for etcd share. */
 export interface EtcdConnectionOptions {
   /** Members of the cluster: `host:port`, or `https://host:port` for TLS. @default ['127.0.0.1:2379'] */
   readonly servers?: readonly string[]
-  /** User and password, where the cluster has auth enabled; a function is asked again at every login. */
+  /** User and password, if the cluster has auth enabled. A function is called again for each login. */
   readonly credentials?: Provided<Credentials>
-  /** TLS with an authority of your own, or a client certificate. Servers must be `https://`. */
+  /** TLS with your own CA, or a client certificate. Requires `https://` servers. */
   readonly tls?: TlsOptions
-  /** Limit of one operation, in milliseconds. @default 5_000 */
+  /** Time limit of one operation, in milliseconds. @default 5_000 */
   readonly operationTimeoutMs?: number
 }
 
-/** Names of the options of a connection, for checks of unknown ones. */
+/** Names of the options of a connection, to detect unknown ones. */
 export const CONNECTION_OPTIONS = ['servers', 'credentials', 'tls', 'operationTimeoutMs'] as const
 
-/** Options with their defaults filled in. */
+/** Options with defaults applied. */
 export interface ResolvedEtcdConnectionOptions {
   /** Name of the owner, for messages. */
   readonly name: string
@@ -34,13 +34,16 @@ export interface ResolvedEtcdConnectionOptions {
   readonly credentials: Provided<Credentials> | undefined
   /** Certificates. */
   readonly tls: TlsOptions | undefined
-  /** Limit of one operation, in milliseconds. */
+  /** Time limit of one operation, in milliseconds. */
   readonly operationTimeoutMs: number
-  /** What keys of the owner begin with, for messages. */
+  /** Prefix of the owner's keys, for messages. */
   readonly prefix?: string
 }
 
-/** Checks the options of a connection. @param name the owner, for messages @throws SdError `SD_INVALID` that names the option */
+/**
+ * Validates options and applies defaults. @param name the owner, for messages @throws SdError `SD_INVALID` that names
+ * the option
+ */
 export function resolveEtcdConnectionOptions(options: EtcdConnectionOptions, name: string): ResolvedEtcdConnectionOptions {
   const { credentials } = options
   return {
@@ -51,9 +54,9 @@ export function resolveEtcdConnectionOptions(options: EtcdConnectionOptions, nam
   }
 }
 
-/** Checks a path that keys begin with. @throws SdError `SD_INVALID` */
+/** Checks a prefix of keys. @throws SdError `SD_INVALID` */
 export function checkPrefix(value: unknown): string {
   const prefix = checkName('prefix', value, 1_024)
-  if (prefix.endsWith('/')) throw invalidError('prefix', prefix, 'a path without a slash at its end')
+  if (prefix.endsWith('/')) throw invalidError('prefix', prefix, 'a path without a trailing slash')
   return prefix
 }

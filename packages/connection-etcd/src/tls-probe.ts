@@ -3,13 +3,16 @@ import { connect } from 'node:tls'
 import { connectionHint, type ServerAddress } from '@sd/adapter-kit'
 import type { TlsCertificates } from '@sd/tls'
 
-/** How long a server may take to refuse a client certificate after the handshake, in milliseconds: TLS 1.3 says so only then. */
+/**
+ * How long a server may take to refuse a client certificate after the handshake, in milliseconds: with TLS 1.3 it
+ * refuses only then.
+ */
 const refusalMs = 150
 
 /**
- * Why a TLS connection to a server fails, as an operator can act on it: gRPC says only that there is none.
+ * Determines why a TLS connection to a server fails, because gRPC reports only that there is no connection.
  *
- * @returns `undefined` if nothing is wrong with it, or nothing was found out in time
+ * @returns `undefined` if it does not fail, or the reason is not known in time
  */
 export function probeTls(
   { host, port }: ServerAddress,

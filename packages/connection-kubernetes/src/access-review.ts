@@ -1,12 +1,13 @@
 import { SdError } from '@sd/core'
 
-/** Verbs of the API by HTTP method, for what is written. */
+/** Verb of the API for each HTTP method that writes. */
 const verbs: Readonly<Record<string, string>> = { POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' }
 
 const resourcePath = /^\/(?:api|apis\/([^/]+))\/[^/]+\/namespaces\/([^/]+)\/([^/]+)(?:\/([^/]+))?$/
 
 /**
- * The question whether the caller may do something, as the API takes it; `undefined` for what is only read or is not in a namespace.
+ * Returns the review that asks whether the caller has a permission, or `undefined` for a read or a path outside a
+ * namespace.
  *
  * @see https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access
  */
@@ -21,29 +22,32 @@ export function reviewOf(method: string, path: string): object | undefined {
   }
 }
 
-/** The verb of a request as permissions have it; `undefined` for what is not in a namespace. */
+/** Returns the verb of a request in terms of permissions, or `undefined` for a path outside a namespace. */
 export function verbOf(method: string, path: string): string | undefined {
   const [, , , resource, name] = resourcePath.exec(path) ?? []
   if (resource === undefined) return undefined
   return verbs[method] ?? (name === undefined ? 'list' : 'get')
 }
 
-/** The way out of a refusal: what a Role must have, or what a login lacks. @param verb see {@link verbOf} */
+/** Returns a hint for a refusal: the rule that a Role needs, or how to correct a login. @param verb see {@link verbOf} */
 export function wayOut(isLogin: boolean, verb: string | undefined, path: string): string {
-  if (isLogin) return ' (renew the token or the client certificate of the kubeconfig, or give the option token)'
+  if (isLogin) return ' (renew the token or the client certificate of the kubeconfig, or set the option token)'
   const [, group = '', namespace, resource] = resourcePath.exec(path) ?? []
   if (verb === undefined || resource === undefined) return ''
   const rule = `apiGroups ["${group}"], resources ["${resource}"], verbs ["${verb}"]`
   return ` (bind the user to a Role in ${namespace} that has ${rule})`
 }
 
-/** Whether an answer to {@link reviewOf} says that it is allowed. */
+/** Whether a response to {@link reviewOf} allows the request. */
 export function isAllowed(answer: unknown): boolean {
   return (answer as { readonly status?: { readonly allowed?: unknown } } | null)?.status?.allowed === true
 }
 
-/** The error of a write that the permissions allow: a quota or an admission policy refused it, and may let it pass later. */
+/**
+ * Returns the error of a write that the permissions allow: a quota or an admission policy refused it, and may allow it
+ * later.
+ */
 export function refusedByPolicy(refusal: SdError): SdError {
-  const why = 'the permissions allow it, so a quota or an admission policy refuses it'
+  const why = 'the permissions allow it, so a quota or an admission policy refused it'
   return new SdError('SD_UNAVAILABLE', `${refusal.message} (${why})`, { cause: refusal })
 }

@@ -5,21 +5,21 @@ import type { Login } from './login.ts'
 
 /** One request to the API. */
 export interface ApiRequest {
-  /** What is to be done. */
+  /** HTTP method. */
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** Path below the server's address. */
   readonly path: string
-  /** Parameters of the address. */
+  /** Query parameters. */
   readonly query?: Readonly<Record<string, string>>
   /** Sent as JSON; for PATCH as a merge patch. */
   readonly body?: object
-  /** Ends it. */
+  /** Ends the request when it aborts. */
   readonly signal: AbortSignal
 }
 
 /** A response of the API. */
 export interface ApiAnswer {
-  /** The object, parsed. */
+  /** The parsed object. */
   readonly body: unknown
   /** The server's clock, in epoch milliseconds; absent if a proxy removed it. */
   readonly serverTime: number | undefined
@@ -31,13 +31,15 @@ type Exchange = Pick<ResponseContext, 'httpStatusCode' | 'headers'> & { readonly
 
 /** Sends requests to the API server, with the current login. */
 export interface ApiClient {
-  /** Sends a request. @throws SdError if the server can't be reached, refuses it, or its response is not JSON */
+  /** Sends a request. @throws SdError if the server is unreachable, refuses it, or its response is not JSON */
   send(request: ApiRequest): Promise<ApiAnswer>
-  /** Sends a request and returns its response, whatever its status. @throws SdError if there is no response */
+  /** Sends a request and returns its response with any status. @throws SdError if there is no response */
   exchange(request: ApiRequest, isAnonymous?: boolean): Promise<Exchange>
 }
 
-/** Creates a client. @param name the owner, for messages @param onAccepted called when the server has accepted a request */
+/**
+ * Creates a client. @param name the owner, for messages @param onAccepted called when the server has accepted a request
+ */
 export function createApiClient(name: string, login: Login, onAccepted: () => void): ApiClient {
   const http = new IsomorphicFetchHttpLibrary()
 
@@ -79,7 +81,7 @@ export function createApiClient(name: string, login: Login, onAccepted: () => vo
           tookMs: performance.now() - startedAt,
         }
       } catch (error) {
-        throw new SdError('SD_UNAVAILABLE', `${what}: the answer is no JSON`, { cause: error })
+        throw new SdError('SD_UNAVAILABLE', `${what}: the response is not valid JSON`, { cause: error })
       }
     },
   }

@@ -38,7 +38,7 @@ describe('what an answer of the API means', () => {
     })
     const empty = Object.assign(new Error(''), { code: 'ECONNRESET' })
     expect(toKubernetesError(empty, 'x').message).toBe('x: ECONNRESET')
-    expect(toKubernetesError(new DOMException('x', 'TimeoutError'), 'x').message).toBe('x: no answer in time')
+    expect(toKubernetesError(new DOMException('x', 'TimeoutError'), 'x').message).toBe('x: no response in time')
     expect(toKubernetesError(new Error('exec plugin printed very-secret'), 'x').message).not.toContain('very-secret')
     expect(toKubernetesError(Object.assign(new Error('Forbidden'), { statusCode: 403 }), 'x').code).toBe('SD_DENIED')
     const known = new SdError('SD_TIMEOUT', 'late')

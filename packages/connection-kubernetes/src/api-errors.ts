@@ -1,7 +1,7 @@
 import { readServerDelay, SdError, type SdErrorCode } from '@sd/core'
 import { isTooLargeForEtcd } from './server-texts.ts'
 
-/** A `Status` object of the API, as far as it is there. */
+/** A `Status` object of the API; all fields are optional. */
 interface ApiStatus {
   readonly message?: unknown
   readonly details?: {
@@ -10,10 +10,10 @@ interface ApiStatus {
   }
 }
 
-/** Code of a watch from a place that the API server no longer knows; never leaves this package. */
+/** Code for a watch from a version that the API server no longer has; never leaves this package. */
 export const EXPIRED = 'X_KUBERNETES_EXPIRED'
 
-/** Code of a refused login, before it was tried again; never leaves this package. */
+/** Code of a refused login before it is tried again; never leaves this package. */
 export const LOGIN_REFUSED = 'X_KUBERNETES_LOGIN_REFUSED'
 
 const codes: Readonly<Record<number, SdErrorCode>> = {
@@ -28,14 +28,14 @@ const codes: Readonly<Record<number, SdErrorCode>> = {
   422: 'SD_INVALID',
 }
 
-/** Codes that say that nobody answered, or not in time. */
+/** Codes for a missing or late response. */
 const transportCodes = /^(?:E[A-Z]+|UND_ERR_[A-Z_]+|[A-Z_]*CERT[A-Z_]*|UNABLE_TO_[A-Z_]+|ERR_(?:SSL|TLS)_[A-Z0-9_]+)$/
 
 /**
- * What an answer of the API other than success means.
+ * Converts a response with a failure status.
  *
- * @param text its body, a `Status` as JSON where the API itself answered
- * @param headers its header fields, which may say when to come back
+ * @param text its body, a `Status` as JSON if the API itself responded
+ * @param headers its headers, which may contain a retry delay
  */
 export function toStatusError(
   status: number,
@@ -48,7 +48,7 @@ export function toStatusError(
   const isTooLong = details?.causes?.some((cause) => cause.reason === 'FieldValueTooLong') || isTooLargeForEtcd(status, message)
   const code = isTooLong ? 'SD_TOO_LARGE' : (codes[status] ?? 'SD_UNAVAILABLE')
   const retryAfterMs = Math.max(0, readServerDelay(headers) ?? 0)
-  // The API says so of the namespace itself, whatever was asked for in it.
+  // The API names the namespace itself, for any requested object in it.
   const isNamespace = status === 404 && details?.kind === 'namespaces'
   const field = isNamespace ? 'namespace' : details?.causes?.find((cause) => typeof cause.field === 'string')?.field
   return new SdError(code, `${what}: ${status === 401 ? 'the login was refused' : reason}`, {
@@ -57,12 +57,15 @@ export function toStatusError(
   })
 }
 
-/** Where a watch wanted to go on is no longer known. */
+/** The version from which a watch should continue is no longer available. */
 export function expired(what: string): SdError {
-  return new SdError(EXPIRED, `${what}: this place is no longer known`)
+  return new SdError(EXPIRED, `${what}: the version has expired`)
 }
 
-/** What an exception of the library means. Its messages can hold a piece of a kubeconfig or of a program's output, so only known parts are shown. */
+/**
+ * Converts an exception of the library. Its messages can contain a part of a kubeconfig or of a program's output, so
+ * only known parts are shown.
+ */
 export function toKubernetesError(caught: unknown, what: string): SdError {
   if (caught instanceof SdError) return caught
   const { statusCode } = caught as { statusCode?: unknown }
@@ -85,7 +88,7 @@ function findReason(caught: unknown): string {
   for (let error: unknown = caught, depth = 0; error instanceof Error && depth < 4; error = error.cause, depth++) {
     const { code } = error as { code?: unknown }
     if (typeof code === 'string' && transportCodes.test(code)) return error.message === '' ? code : `${error.message} (${code})`
-    if (error.name === 'TimeoutError' || error.name === 'AbortError') reason = 'no answer in time'
+    if (error.name === 'TimeoutError' || error.name === 'AbortError') reason = 'no response in time'
   }
   return reason
 }

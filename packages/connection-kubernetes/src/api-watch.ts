@@ -15,35 +15,35 @@ export interface ApiEvent {
 export interface ApiWatch {
   /** Path of the collection, below the server's address. */
   readonly path: string
-  /** Where to begin, and which objects. */
+  /** Start version and selectors. */
   readonly query: Readonly<Record<string, string | undefined>>
-  /** Called for every event; what it throws ends the watch. */
+  /** Called for each event. An exception in it ends the watch. */
   readonly onEvent: (event: ApiEvent) => void
-  /** Ends it. */
+  /** Ends the watch when it aborts. */
   readonly signal: AbortSignal
 }
 
-/** How a watch is opened. */
+/** Options for opening a watch. */
 export interface OpenWatchOptions {
   /** Name of the owner, for messages. */
   readonly name: string
-  /** Where the server is, and how to log in. */
+  /** The server and the login. */
   readonly login: Login
-  /** Limit of the opening, in milliseconds. */
+  /** Time limit for opening the watch, in milliseconds. */
   readonly operationTimeoutMs: number
-  /** Called once the server accepted the watch. */
+  /** Called once the server has accepted the watch. */
   readonly onAccepted: () => void
-  /** Called when a watch that was accepted ends. */
+  /** Called when an accepted watch ends. */
   readonly onLost: () => void
 }
 
-/** Opens a watch. Resolves when it ends. @throws SdError if it could not begin, or what `onEvent` threw */
+/** Opens a watch. Resolves when it ends. @throws SdError if it could not start, or the exception of `onEvent` */
 export function openWatch(options: OpenWatchOptions, { path, query, onEvent, signal }: ApiWatch): Promise<void> {
   const { name, login, operationTimeoutMs, onAccepted, onLost } = options
   const { config } = login.current()
   const what = `${name}: watching ${path}`
   const watcher = new Watch(config)
-  // Silence for so long may be a connection that is half open; the library has no option for it.
+  // Without data for this long, the connection may be half open; the library has no option for this.
   ;(watcher as unknown as { requestTimeoutMs: number }).requestTimeoutMs = operationTimeoutMs * 3
   return new Promise((resolve, reject) => {
     let controller: AbortController | undefined
@@ -65,7 +65,7 @@ export function openWatch(options: OpenWatchOptions, { path, query, onEvent, sig
       try {
         onEvent({ type, object })
       } catch (caught) {
-        // The library would swallow it.
+        // The library would hide it.
         finish(toKubernetesError(caught, what))
       }
     }
@@ -79,7 +79,7 @@ export function openWatch(options: OpenWatchOptions, { path, query, onEvent, sig
       (error: unknown) => finish(toKubernetesError(error, what)),
     )
     void sleep(operationTimeoutMs, signal)
-      .then(() => controller || finish(new SdError('SD_TIMEOUT', `${what} did not begin within ${operationTimeoutMs} ms`)))
+      .then(() => controller || finish(new SdError('SD_TIMEOUT', `${what} did not start within ${operationTimeoutMs} ms`)))
       .catch(() => undefined)
   })
 }

@@ -3,28 +3,28 @@ import { EXPIRED, expired, toStatusError } from './api-errors.ts'
 import type { ApiEvent } from './api-watch.ts'
 import type { KubernetesConnection } from './kubernetes-connection.ts'
 
-/** What every object of the API has. */
+/** The common part of all objects of the API. */
 export interface KubeObject {
-  /** Kubernetes' own `ObjectMeta`, as far as it is used. */
+  /** The used part of Kubernetes' `ObjectMeta`. */
   readonly metadata: {
     /** Unique among the objects of one kind in its namespace. */
     readonly name: string
-    /** Another one if the object was deleted and made again. */
+    /** Differs if the object was deleted and created again. */
     readonly uid?: string
-    /** Another one after every change of the object. */
+    /** Differs after every change of the object. */
     readonly resourceVersion?: string
     /** RFC 3339. */
     readonly creationTimestamp?: string
-    /** What selectors look at. */
+    /** Labels, for selectors. */
     readonly labels?: Readonly<Record<string, string>>
-    /** Free texts, together at most 256 KiB. */
+    /** Annotations, together at most 256 KiB. */
     readonly annotations?: Readonly<Record<string, string>>
-    /** Who changed which fields. */
+    /** Managers of fields, with the time of their last change. */
     readonly managedFields?: readonly { readonly time?: string }[]
   }
 }
 
-/** Some objects of one kind in one namespace. */
+/** Objects of one kind in one namespace. */
 export interface Collection {
   /** Path of the collection. */
   readonly path: string
@@ -34,27 +34,27 @@ export interface Collection {
   readonly fieldSelector?: string | undefined
 }
 
-/** What a collection held at one moment. */
+/** Objects of a collection at one point in time. */
 export interface Listing<T> {
   /** The objects. */
   readonly items: readonly T[]
-  /** Mark of that moment; a watch goes on from there. */
+  /** Version of the list, from which a watch continues. */
   readonly version: string
-  /** The server's clock, in epoch milliseconds, where it told. */
+  /** The server's clock, in epoch milliseconds, if it was sent. */
   readonly serverTime: number | undefined
-  /** How long the slowest answer took, in milliseconds. */
+  /** Duration of the slowest response, in milliseconds. */
   readonly tookMs: number
 }
 
 /** Options of {@link followCollection}. */
 export interface KubernetesFollowOptions<T> extends Collection {
-  /** Ends it. */
+  /** Ends following when it aborts. */
   readonly signal: AbortSignal
-  /** Limit of one request, in milliseconds. */
+  /** Time limit of one request, in milliseconds. */
   readonly operationTimeoutMs: number
-  /** Called with everything, at first and whenever it had to be listed again. */
+  /** Called with all objects, at first and whenever they are listed again. */
   readonly onList: (listing: Listing<T>) => void
-  /** Called for an object that is there, or no longer there. */
+  /** Called for a changed object; `isThere` is false if it was deleted. */
   readonly onChange: (object: T, isThere: boolean) => void
 }
 
@@ -65,10 +65,13 @@ interface ListPage<T> {
 
 const pageSize = 500
 
-/** The server ends a watch after about so long, so that connections move to other API servers; spread, so that clients don't come together. */
+/**
+ * The server ends a watch after about this time, so that connections move to other API servers. It has jitter, to
+ * spread clients.
+ */
 const watchSeconds = 300
 
-/** Reads a collection, page by page. @param limit most objects of one page; with less than 500 there is only one */
+/** Reads a collection by pages. @param limit maximum number of objects per page; below 500 only one page is read */
 export async function listCollection<T extends KubeObject>(
   connection: KubernetesConnection,
   which: Collection,
@@ -93,17 +96,17 @@ export async function listCollection<T extends KubeObject>(
   }
 }
 
-/** How long an answer on a namespace is believed, in milliseconds. */
+/** How long the existence of a namespace is cached, in milliseconds. */
 const namespaceMs = 30_000
 const inNamespace = /^\/apis?\/(?:[^/]+\/)?[^/]+\/namespaces\/([^/]+)\/[^/]+$/
 /** When namespaces were last seen, by `performance.now()`. */
 const seenAt = new WeakMap<KubernetesConnection, Map<string, number>>()
 
 /**
- * The API lists nothing, instead of refusing, in a namespace that does not exist: that a collection is empty is believed only of one that does,
- * or that may not be looked at.
+ * Checks that a namespace exists, because the API returns an empty list for one that does not. A namespace that the
+ * caller may not read counts as existing.
  *
- * @throws SdError `SD_NOT_FOUND`, retryable: it may come
+ * @throws SdError `SD_NOT_FOUND`, retryable, because it may be created
  */
 async function checkNamespace(connection: KubernetesConnection, path: string, signal: AbortSignal): Promise<void> {
   const [, namespace] = inNamespace.exec(path) ?? []
@@ -121,10 +124,10 @@ async function checkNamespace(connection: KubernetesConnection, path: string, si
 }
 
 /**
- * Lists, then watches from there until `signal` fires. A watch that ends goes on where it was, after a look whether the server still knows
- * that place; if it does not, everything is listed again.
+ * Lists, then watches from there until `signal` aborts. A watch that ends continues from its last version if the server
+ * still has that version; otherwise all objects are listed again.
  *
- * @throws SdError when the server can't be reached or refuses
+ * @throws SdError if the server is unreachable or refuses
  */
 export async function followCollection<T extends KubeObject>(
   connection: KubernetesConnection,
@@ -153,7 +156,7 @@ function selectorsOf({ labelSelector, fieldSelector }: Omit<Collection, 'path'>)
   return { ...(labelSelector && { labelSelector }), ...(fieldSelector && { fieldSelector }) }
 }
 
-/** One watch. @returns where to go on, or `undefined` if that place is no longer known */
+/** Runs one watch. @returns the version from which to continue, or `undefined` if it has expired */
 async function watchFrom<T extends KubeObject>(
   connection: KubernetesConnection,
   from: string,
@@ -189,14 +192,17 @@ function readErrorEvent(object: unknown, path: string): SdError {
   return code === 410 ? expired(what) : toStatusError(typeof code === 'number' ? code : 500, JSON.stringify(object), what)
 }
 
-/** A server that came back without its data counts from the beginning: a watch from a place that is yet to come would be silent. */
+/**
+ * Checks that the server has a version. A server that lost its data starts again from a low version, and a watch from a
+ * future version would never report anything.
+ */
 async function isKnown<T extends KubeObject>(
   connection: KubernetesConnection,
   version: string,
   options: KubernetesFollowOptions<T>,
 ): Promise<boolean> {
   const { operationTimeoutMs: timeoutMs, signal, path } = options
-  const now = await withTimeout({ timeoutMs, what: `looking at ${path}`, signal }, (limit) =>
+  const now = await withTimeout({ timeoutMs, what: `checking ${path}`, signal }, (limit) =>
     listCollection(connection, options, limit, 1),
   )
   const isCount = /^\d+$/

@@ -8,25 +8,32 @@ import { createLogin } from './login.ts'
 import type { ResolvedKubernetesConnectionOptions } from './options.ts'
 import { ServerHistory } from './server-history.ts'
 
-/** The API server, seen through the library's login and its connections. */
+/** A connection to the API server, with the library's login and its own sockets. */
 export interface KubernetesConnection {
-  /** Namespace to work in. */
+  /** Namespace in use. */
   readonly namespace: string
-  /** Asks once, and again after a refused login. @throws SdError that says what the failure means */
+  /** Sends a request, and again after a refused login. @throws SdError that describes the failure */
   request(request: ApiRequest): Promise<ApiAnswer>
-  /** Resolves as a watch ends that had begun, whatever ended it. @throws SdError if it could not begin, or what `onEvent` threw */
+  /**
+   * Runs a watch; resolves when it ends for any reason. @throws SdError if it could not start, or the exception of
+   * `onEvent`
+   */
   watch(watch: ApiWatch): Promise<void>
-  /** Ends every connection. */
+  /** Closes all connections. */
   close(): void
 }
 
-/** Requests under way at once. Each takes a connection of its own, and an API server queues what comes too fast from one client. */
+/**
+ * Maximum number of concurrent requests. Each uses its own connection, and an API server queues too many requests of
+ * one client.
+ */
 const parallelRequests = 16
 
 /**
- * Reads the kubeconfig; opens nothing yet.
+ * Reads the kubeconfig and creates a connection; opens nothing yet.
  *
- * @throws SdError `SD_INVALID` for what is no kubeconfig; `SD_UNSUPPORTED` on Bun, which replaces the undici that the client library stands on
+ * @throws SdError `SD_INVALID` for an invalid kubeconfig; `SD_UNSUPPORTED` on Bun, which replaces the undici that the
+ * client library uses
  */
 export function createKubernetesConnection(settings: ResolvedKubernetesConnectionOptions): KubernetesConnection {
   const { name, operationTimeoutMs } = settings
@@ -38,8 +45,8 @@ export function createKubernetesConnection(settings: ResolvedKubernetesConnectio
   let closed = false
 
   /**
-   * Once more if the first was refused: with a fresh login, and only by a server that is ready. One that starts refuses everybody for a
-   * moment, because it does not know the permissions yet.
+   * Tries again after a refusal, with a new login, once the server is ready. A server that is starting refuses all
+   * requests for a moment, because it does not know the permissions yet.
    */
   async function withLogin<T>(signal: AbortSignal, way: (isLogin: boolean) => string, attempt: () => Promise<T>): Promise<T> {
     if (closed) throw closedError(name)
@@ -48,9 +55,9 @@ export function createKubernetesConnection(settings: ResolvedKubernetesConnectio
     } catch (refusal) {
       if (!isRefusal(refusal)) throw refusal
       if (refusal.code === LOGIN_REFUSED) login.refresh()
-      const what = `${name}: asking whether the API server is ready`
+      const what = `${name}: checking whether the API server is ready`
       if (!(await withTimeout({ timeoutMs: operationTimeoutMs, what, signal }, (limit) => isReady(api, history, limit)))) {
-        throw new SdError('SD_UNAVAILABLE', `${refusal.message}; the API server does not say that it is ready`, {
+        throw new SdError('SD_UNAVAILABLE', `${refusal.message}; the API server does not report that it is ready`, {
           cause: refusal,
         })
       }
@@ -69,7 +76,7 @@ export function createKubernetesConnection(settings: ResolvedKubernetesConnectio
       if (isRefusal(error)) history.noteRefused()
       else if (error instanceof SdError && error.retryable) {
         history.noteLost()
-        // Certificates in the kubeconfig itself may have been replaced; files that it names are read at every request.
+        // Certificates in the kubeconfig itself may have been replaced. Files that it names are read at every request.
         if (connectionHint(error.cause) !== undefined) login.refresh()
       }
       throw error
@@ -113,7 +120,9 @@ function isRefusal(error: unknown): error is SdError {
   return error instanceof SdError && (error.code === LOGIN_REFUSED || error.code === 'SD_DENIED')
 }
 
-/** Asks without a login, because that may be refused too; with one where requests without a login are refused. */
+/**
+ * Checks without a login first, because the login may be refused too; then with it, if anonymous requests are refused.
+ */
 async function isReady(api: ApiClient, history: ServerHistory, signal: AbortSignal): Promise<boolean> {
   const ask = async (isAnonymous: boolean): Promise<number> =>
     (await api.exchange({ method: 'GET', path: '/readyz', signal }, isAnonymous)).httpStatusCode
@@ -124,7 +133,7 @@ async function isReady(api: ApiClient, history: ServerHistory, signal: AbortSign
   return status === 403 && history.isRefusalFinal
 }
 
-/** A full quota has the status of a missing permission: only the API itself can tell them apart. */
+/** A full quota has the same status as a missing permission. Only the API itself can distinguish them. */
 async function judgeRefusal(api: ApiClient, error: unknown, { method, path, signal }: ApiRequest): Promise<unknown> {
   const review = reviewOf(method, path)
   if (!(error instanceof SdError) || error.code !== 'SD_DENIED' || !review) return error

@@ -9,24 +9,24 @@ type Dispatcher = NonNullable<ReturnType<RequestContext['getDispatcher']>>
 type DispatcherOptions = ReturnType<KubeConfig['createDispatcherOptions']>
 type ConnectOptions = Extract<DispatcherOptions, { type: 'agent' }>['connect']
 
-/** What the library keeps to itself: it opens a pool of connections for every single call. */
+/** A private part of the library, which opens a connection pool for every call. */
 interface DispatcherFactory {
   createDispatcher: (...args: Parameters<KubeConfig['createDispatcherOptions']>) => Dispatcher | undefined
 }
 
 /** A kubeconfig that can be read again. */
 export interface Login {
-  /** Namespace to work in. */
+  /** Namespace in use. */
   readonly namespace: string
-  /** What requests are made with now. */
+  /** Returns the configuration and server for requests. */
   current(): { readonly config: KubeConfig; readonly server: string }
-  /** Reads the kubeconfig again after a refusal. One that can't be read now is left as it was. */
+  /** Reads the kubeconfig again after a refusal. An unreadable one keeps its previous content. */
   refresh(): void
-  /** Ends every connection. */
+  /** Closes all connections. */
   close(): void
 }
 
-/** Reads the kubeconfig. @throws SdError `SD_INVALID` that names what is wrong, without a credential */
+/** Reads the kubeconfig. @throws SdError `SD_INVALID` that names the problem, without a credential */
 export function createLogin(settings: ResolvedKubernetesConnectionOptions): Login {
   const dispatchers = new Map<string, Dispatcher>()
   const retired = new Set<Dispatcher>()
@@ -35,7 +35,7 @@ export function createLogin(settings: ResolvedKubernetesConnectionOptions): Logi
   let refreshedAt = Number.NEGATIVE_INFINITY
   const namespace = settings.namespace ?? checkDnsLabel('namespace', readContext(config)?.namespace ?? 'default')
 
-  /** One pool of connections per set of certificates, and the token of our own option. */
+  /** Uses one connection pool per set of certificates, and the token from the options. */
   function prepare(loaded: KubeConfig): KubeConfig {
     const factory = loaded as unknown as DispatcherFactory
     const [makeOptions, makeDispatcher] = [loaded.createDispatcherOptions.bind(loaded), factory.createDispatcher.bind(loaded)]
@@ -46,7 +46,7 @@ export function createLogin(settings: ResolvedKubernetesConnectionOptions): Logi
         .digest('hex')
       const known = dispatchers.get(key)
       if (known) return known
-      // Certificates were rotated: what is under way on the old connections may end in peace.
+      // Certificates were rotated: requests on the old connections may finish.
       for (const [oldKey, old] of dispatchers) {
         dispatchers.delete(oldKey)
         retired.add(old)
@@ -74,13 +74,13 @@ export function createLogin(settings: ResolvedKubernetesConnectionOptions): Logi
     namespace,
     current: () => ({ config, server: readServer(config) }),
     refresh() {
-      // A thousand refused requests are one reason to read it again.
+      // Many refused requests at once cause only one read.
       if (performance.now() - refreshedAt < 1_000) return
       refreshedAt = performance.now()
       try {
         config = prepare(loadConfig(settings))
       } catch {
-        // It is being rewritten: the next refusal will find it.
+        // It is being rewritten: the next refusal reads it.
       }
     },
     close() {
@@ -90,7 +90,7 @@ export function createLogin(settings: ResolvedKubernetesConnectionOptions): Logi
   }
 }
 
-/** Sockets of our own, also to a server whose certificate Node trusts by itself. Through a proxy undici opens them. */
+/** Uses our own sockets, also for a server whose certificate Node trusts. Through a proxy undici opens them. */
 function withConnector(options: DispatcherOptions, sockets: Sockets): DispatcherOptions {
   if (options.type === 'socks' || options.type === 'proxy') return options
   const connect: unknown = sockets.connector(options.type === 'agent' ? options.connect : {})
@@ -108,7 +108,7 @@ function loadConfig({ kubeconfig, context }: ResolvedKubernetesConnectionOptions
     else if (/[\n{]/.test(kubeconfig)) config.loadFromString(kubeconfig)
     else config.loadFromFile(kubeconfig)
   } catch (error) {
-    // Its message may quote the text, credentials included.
+    // Its message may contain the text, including credentials.
     const { code } = error as { code?: unknown }
     const problem = typeof code === 'string' ? code : 'no kubeconfig'
     throw new SdError('SD_INVALID', `Invalid kubeconfig: reading it failed (${problem})`, { field: 'kubeconfig' })
@@ -129,7 +129,7 @@ function readServer(config: KubeConfig): string {
   const cluster = config.getCurrentCluster()
   if (!cluster) throw invalidError('kubeconfig', 'no cluster', 'a current context with a cluster')
   if (!/^https?:/.test(cluster.server) || !URL.canParse(cluster.server)) {
-    throw invalidError('kubeconfig', 'a server that is no URL', 'https://host:port')
+    throw invalidError('kubeconfig', 'a server that is not a URL', 'https://host:port')
   }
   if (cluster.server.startsWith('http:') && !cluster.skipTLSVerify) {
     throw invalidError('kubeconfig', 'a server with http://', 'https://, or insecure-skip-tls-verify for "kubectl proxy"')

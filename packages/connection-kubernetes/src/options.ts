@@ -1,45 +1,51 @@
 import { checkProvided, checkSecret, type Provided } from '@sd/adapter-kit'
 import { checkDuration, checkName, invalidError } from '@sd/core'
 
-/** How to reach Kubernetes: options that every package on it has. */
+/** Options for connecting to Kubernetes, which all packages for Kubernetes share. */
 export interface KubernetesConnectionOptions {
   /**
-   * Where the cluster is and how to log in: the path of a kubeconfig, its YAML text, or `'in-cluster'` for a Pod's service account. It is
-   * read again when a login or a certificate is refused, and the files that it names at every request.
+   * The kubeconfig: its path, its YAML text, or `'in-cluster'` for a Pod's service account. It is read again when a
+   * login or a certificate is refused. The files that it names are read at every request.
    *
    * @default what kubectl uses: `KUBECONFIG`, `~/.kube/config`, then the service account
    */
   readonly kubeconfig?: string
   /** Name of the kubeconfig's context. @default its current one */
   readonly context?: string
-  /** Bearer token instead of the kubeconfig's; a function is asked at every request. */
+  /** Bearer token instead of the kubeconfig's. A function is called for each request. */
   readonly token?: Provided<string>
-  /** Namespace to work in. @default the context's, else 'default' */
+  /** Namespace to use. @default the context's, else 'default' */
   readonly namespace?: string
-  /** Limit of one operation, in milliseconds; a watch that is silent for three times as long is opened again. @default 5_000 */
+  /**
+   * Time limit of one operation, in milliseconds. A watch without data for three times this long is reopened. @default
+   * 5_000
+   */
   readonly operationTimeoutMs?: number
 }
 
-/** Names of the options of a connection, for checks of unknown ones. */
+/** Names of the options of a connection, to detect unknown ones. */
 export const CONNECTION_OPTIONS = ['kubeconfig', 'context', 'token', 'namespace', 'operationTimeoutMs'] as const
 
-/** Options with their defaults filled in. */
+/** Options with defaults applied. */
 export interface ResolvedKubernetesConnectionOptions {
   /** Name of the owner, for messages. */
   readonly name: string
-  /** Path, YAML text, `'in-cluster'`, or what kubectl uses. */
+  /** Path, YAML text, `'in-cluster'`, or `undefined` for what kubectl uses. */
   readonly kubeconfig: string | undefined
   /** Name of the kubeconfig's context. */
   readonly context: string | undefined
   /** Bearer token. */
   readonly token: Provided<string> | undefined
-  /** Namespace to work in, if not the context's. */
+  /** Namespace, if not the context's. */
   readonly namespace: string | undefined
-  /** Limit of one operation, in milliseconds. */
+  /** Time limit of one operation, in milliseconds. */
   readonly operationTimeoutMs: number
 }
 
-/** Checks the options of a connection. @param name the owner, for messages @throws SdError `SD_INVALID` that names the option */
+/**
+ * Validates options and applies defaults. @param name the owner, for messages @throws SdError `SD_INVALID` that names
+ * the option
+ */
 export function resolveKubernetesConnectionOptions(
   options: KubernetesConnectionOptions,
   name: string,
@@ -47,7 +53,7 @@ export function resolveKubernetesConnectionOptions(
   const { kubeconfig, context, token, namespace } = options
   return {
     name,
-    // The text may hold credentials: a wrong one is not shown.
+    // The text may contain credentials, so an invalid one is not shown.
     kubeconfig: kubeconfig === undefined ? undefined : checkKubeconfig(kubeconfig),
     context: context === undefined ? undefined : checkName('context', context),
     token: token === undefined ? undefined : checkProvided(token, (value) => checkSecret('token', value)),
@@ -58,12 +64,12 @@ export function resolveKubernetesConnectionOptions(
 
 function checkKubeconfig(value: unknown): string {
   if (typeof value === 'string' && value.trim() !== '') return value
-  throw invalidError('kubeconfig', typeof value, "a path, a YAML text or 'in-cluster'")
+  throw invalidError('kubeconfig', typeof value, "a path, a YAML string or 'in-cluster'")
 }
 
 const dnsLabel = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
-/** Whether Kubernetes takes the text as the name of a Service, a port or a namespace. */
+/** Whether a text is a valid name of a Service, a port or a namespace. */
 export function isDnsLabel(text: string): boolean {
   return dnsLabel.test(text)
 }

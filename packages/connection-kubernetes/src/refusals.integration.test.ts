@@ -85,7 +85,7 @@ describe.runIf(etcd && kubernetes)('what an API server refuses', { timeout: 60_0
         expect(writer.request(create)).rejects.toMatchObject({
           code: 'SD_UNAVAILABLE',
           retryable: true,
-          message: expect.stringMatching(/exceeded quota: small.*a quota or an admission policy refuses it/),
+          message: expect.stringMatching(/exceeded quota: small.*a quota or an admission policy refused it/),
         }),
       20_000,
     )

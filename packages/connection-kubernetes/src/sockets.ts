@@ -1,7 +1,7 @@
 import { connect as connectTcp, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 
-/** Where undici wants a connection to. */
+/** Destination of a connection of undici. */
 interface Destination {
   readonly hostname: string
   readonly port: string
@@ -12,18 +12,19 @@ interface Destination {
 /** Opens one connection for undici. */
 export type Connector = (to: Destination, done: (error: Error | null, socket: Socket | null) => void) => void
 
-/** Every connection to the API server, so that all can be closed at once. */
+/** All connections to the API server, so that they can be closed at once. */
 export interface Sockets {
-  /** Connections with these certificates. */
+  /** Returns a connector that uses these certificates. */
   connector(options: ConnectionOptions): Connector
-  /** Destroys every connection, also those that are still being opened: undici would wait for these, and the process with it. */
+  /** Destroys all connections, including those that are being opened, for which undici and the process would wait. */
   close(): void
 }
 
 /**
- * Makes connections over HTTP/1.1: with HTTP/2 a watch and everything else would share one connection, and be lost together.
+ * Creates connections over HTTP/1.1. With HTTP/2 a watch and all other requests would share one connection, and fail
+ * together.
  *
- * @param timeoutMs limit for opening one
+ * @param timeoutMs time limit for opening a connection
  */
 export function createSockets(timeoutMs: number): Sockets {
   const sockets = new Set<Socket>()

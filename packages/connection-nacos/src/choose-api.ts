@@ -1,20 +1,20 @@
 import { SdError, withTimeout } from '@sd/core'
 import type { ResolvedNacosConnectionOptions } from './options.ts'
 
-/** What an adapter does by either of Nacos' HTTP APIs. */
+/** Implementations of an adapter for Nacos' HTTP APIs. */
 export interface NacosApis<Api> {
-  /** By `/nacos/v1`. */
+  /** Implementation for `/nacos/v1`. */
   v1(): Api
-  /** By `/nacos/v3`. */
+  /** Implementation for `/nacos/v3`. */
   v3(): Api
-  /** Something that a server answers with success if it has the API. */
+  /** A request that succeeds if the server has the API. */
   probe(api: Api, signal: AbortSignal): Promise<unknown>
 }
 
 /** Runs an operation on the API that the server has. */
 export type UseApi<Api> = <T>(operation: (api: Api) => Promise<T>) => Promise<T>
 
-/** The API that the options name, or at first use the one that the server has. Asked anew when the server no longer has it. */
+/** Uses the API that the options name, or detects it at first use. Detects it again when the server no longer has it. */
 export function createApiChoice<Api>(settings: ResolvedNacosConnectionOptions, apis: NacosApis<Api>): UseApi<Api> {
   const { api, operationTimeoutMs, name } = settings
   let chosen: Api | undefined = api === 'auto' ? undefined : apis[api]()
@@ -31,10 +31,10 @@ export function createApiChoice<Api>(settings: ResolvedNacosConnectionOptions, a
         if (!isMissing(error)) throw error
       }
     }
-    throw new SdError('SD_UNSUPPORTED', `${name} has neither /nacos/v1 nor /nacos/v3/client: is this a Nacos?`)
+    throw new SdError('SD_UNSUPPORTED', `${name} has neither /nacos/v1 nor /nacos/v3/client; is this a Nacos server?`)
   }
 
-  /** Many wait for it, so it ends with no single caller. */
+  /** Shared by several callers, so it does not end with one of them. */
   async function choose(): Promise<Api> {
     probing ??= withTimeout({ timeoutMs: operationTimeoutMs, what: `${name} probe` }, probe).finally(() => {
       probing = undefined
@@ -61,13 +61,13 @@ export function createApiChoice<Api>(settings: ResolvedNacosConnectionOptions, a
       return result
     } catch (error) {
       if (!hasWorked || !isMissing(error)) throw error
-      // So answers a gateway whose Nacos is away.
-      throw new SdError('SD_UNAVAILABLE', `${name} is not behind its address now: ${error.message}`, { cause: error })
+      // A gateway responds like this while its Nacos is unreachable.
+      throw new SdError('SD_UNAVAILABLE', `${name} is not available at its address: ${error.message}`, { cause: error })
     }
   }
 }
 
-/** Whether an error says that the server does not have what was asked for. */
+/** Whether an error means that the server does not have the requested path. */
 export function isMissing(error: unknown): error is SdError {
   return error instanceof SdError && error.code === 'SD_UNSUPPORTED'
 }

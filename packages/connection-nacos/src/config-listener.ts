@@ -8,11 +8,11 @@ import { isNoConfig } from './server-texts.ts'
 export interface ConfigListenerOptions {
   /** Id of the namespace. */
   readonly namespace: string
-  /** What is listened to. */
+  /** Configurations to listen to. */
   readonly places: readonly { readonly dataId: string; readonly group: string }[]
-  /** Called when one of them was there for the first time, has changed, or is gone. It must not throw. */
+  /** Called when one of them is created, changed or removed. It must not throw. */
   readonly onChange: () => void
-  /** Ends it. */
+  /** Ends listening when it aborts. */
   readonly signal: AbortSignal
 }
 
@@ -20,19 +20,21 @@ interface SdkRequest {
   readonly method?: NacosRequest['method']
   readonly data: Readonly<Record<string, string | undefined>>
   readonly headers?: Readonly<Record<string, string>>
-  /** Longer than the server holds the request back. */
+  /** Longer than the server holds the request. */
   readonly timeout?: number
 }
 
-/** A poll that the server answers sooner than this, in milliseconds, counts as quick. */
+/** A poll that the server responds to sooner than this, in milliseconds, is quick. */
 const quickPollMs = 200
-/** After so many quick polls in a row each one waits: the server does not hold them back, or its MD5 is not that of the text. */
+/**
+ * After this number of consecutive quick polls each one waits: the server does not hold them, or computes another MD5.
+ */
 const maxQuickPolls = 5
-/** Our connection chooses the server; the SDK wants one nevertheless. */
+/** Our connection selects the server, but the SDK requires one. */
 const anyServer = 'nacos:8848'
 const silent = (): void => undefined
 
-/** The SDK keeps every text in the user's home, readable by all, and serves it when the server fails. */
+/** The SDK stores every text in the user's home, readable by everyone, and returns it when the server fails. */
 function createNoSnapshot(): ISnapshot {
   const nothing = async (): Promise<null> => null
   const snapshot = { cacheDir: '', get: nothing, save: nothing, delete: nothing, batchSave: nothing, on: silent }
@@ -40,9 +42,10 @@ function createNoSnapshot(): ISnapshot {
 }
 
 /**
- * One session of listening, by the long poll of the SDK's `DataClient` over our connection. Resolves when `signal` fires.
+ * Runs one session of listening, with the long poll of the SDK's `DataClient` over our connection. Resolves when
+ * `signal` aborts.
  *
- * @throws SdError at the first sign of trouble, where the SDK alone would go on without saying so
+ * @throws SdError for the first error, which the SDK alone would hide
  */
 export async function listenToConfigs(connection: NacosConnection, options: ConfigListenerOptions): Promise<void> {
   const { namespace, places, onChange, signal } = options
@@ -57,7 +60,10 @@ export async function listenToConfigs(connection: NacosConnection, options: Conf
     polledAt = performance.now()
   }
 
-  /** An error that reached the SDK would be repeated without a pause, or thrown where nobody catches it. So it ends the session here. */
+  /**
+   * The SDK would repeat after an error without a pause, or throw it where it can't be caught. So it ends the session
+   * here.
+   */
   async function request(path: string, { method = 'GET', data, headers, timeout }: SdkRequest): Promise<string | null> {
     try {
       if (method === 'POST') await pace()

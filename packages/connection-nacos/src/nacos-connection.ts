@@ -5,35 +5,38 @@ import { createNacosHttp, type NacosRequest, type NacosResponse } from './nacos-
 import { createNacosLogin } from './nacos-login.ts'
 import type { ResolvedNacosConnectionOptions } from './options.ts'
 
-/** Sends requests to whichever server answers, logged in if there are credentials. */
+/** Sends requests to a server that responds, with a login if there are credentials. */
 export interface NacosConnection {
   /**
-   * Sends a request and returns the body of its success.
+   * Sends a request and returns the body of a successful response.
    *
-   * @throws SdError that says what the failure means
+   * @throws SdError that describes the failure
    */
   send(request: NacosRequest, signal: AbortSignal): Promise<string>
-  /** Sends a request and returns its success with status and headers, or what it `accepts` besides. @throws as `send` */
+  /**
+   * Sends a request and returns a successful response with status and headers, or one that `accepts` allows. @throws as
+   * `send`
+   */
   exchange(request: NacosExchange, signal: AbortSignal): Promise<NacosResponse>
   /** Destroys every connection. */
   close(): void
 }
 
-/** A request with limits of its own. */
+/** A request with its own limits. */
 export interface NacosExchange extends NacosRequest {
-  /** Whether a response with the status of a failure is an answer nevertheless. @default none is */
+  /** Whether to return a response with a failure status. @default false */
   readonly accepts?: (response: NacosResponse) => boolean
-  /** Limit at one server, in milliseconds. @default `operationTimeoutMs`, shared by all servers */
+  /** Time limit at one server, in milliseconds. @default `operationTimeoutMs`, shared by all servers */
   readonly timeoutMs?: number
 }
 
-/** Opens nothing yet: the first request does. */
+/** Creates a connection. Opens nothing until the first request. */
 export function createNacosConnection(settings: ResolvedNacosConnectionOptions): NacosConnection {
   const { servers, credentials, operationTimeoutMs, name } = settings
   const http = createNacosHttp(settings.tls)
   const shareMs = operationTimeoutMs / servers.length
   const login = credentials && createNacosLogin({ http, credentials, timeoutMs: shareMs, name })
-  /** Place of the server that answered last. */
+  /** Index of the server that responded last. */
   let preferred = 0
   let closed = false
 
@@ -42,7 +45,7 @@ export function createNacosConnection(settings: ResolvedNacosConnectionOptions):
     const token = await login.token(endpoint)
     const response = await http.send(endpoint, withToken(request, token), signal)
     if (readError(name, response)?.code !== 'SD_DENIED') return response
-    // The token ended before its time, or the server forgot it: once more with a fresh one.
+    // The token has expired or the server no longer knows it: try once more with a new one.
     login.forget(token)
     return http.send(endpoint, withToken(request, await login.token(endpoint)), signal)
   }

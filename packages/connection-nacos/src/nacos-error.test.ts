@@ -30,7 +30,7 @@ test.each([
 test('a refusal says which right is missing where, and a server that is asked too much when to come back', () => {
   const refused = readError('nacos', { status: 403, text: 'Forbidden' }, { namespaceId: 'team-a', dataId: 'x' })
   expect(refused?.message).toBe(
-    'nacos answered 403: Forbidden (set credentials of a user with a role that has the permission rw on the namespace "team-a")',
+    'nacos responded 403: Forbidden (set credentials of a user with a role that has the permission rw on the namespace "team-a")',
   )
   expect(readError('nacos', { status: 403, text: '' }, { tenant: '' })?.message).toContain('namespace "public"')
   expect(readError('nacos', { status: 401, text: '' })?.message).toContain('check credentials')

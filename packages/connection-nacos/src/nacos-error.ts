@@ -2,10 +2,10 @@ import { readServerDelay, SdError, type SdErrorCode, toSdError } from '@sd/core'
 import type { NacosRequest, NacosResponse } from './nacos-http.ts'
 import { isTooLong, missedParameter } from './server-texts.ts'
 
-/** HTTP statuses of a path that the server does not have, or no longer. */
+/** HTTP statuses for a path that the server does not have. */
 const missing: ReadonlySet<number> = new Set([404, 405, 410, 501])
 
-/** The error that a response to these parameters stands for; `undefined` if it is a success. */
+/** Returns the error for a response, or `undefined` for success. */
 export function readError(
   name: string,
   { status, text, headers = {} }: Pick<NacosResponse, 'status' | 'text'> & Partial<Pick<NacosResponse, 'headers'>>,
@@ -15,14 +15,14 @@ export function readError(
   const retryAfterMs = Math.max(0, readServerDelay(headers) ?? 0)
   const code = codeOf(status, text, params)
   const way = code === 'SD_DENIED' ? ` (${wayOut(status, params)})` : ''
-  return new SdError(code, `${name} answered ${status}: ${shorten(text)}${way}`, {
+  return new SdError(code, `${name} responded ${status}: ${shorten(text)}${way}`, {
     ...(retryAfterMs > 0 && { retryAfterMs }),
   })
 }
 
-/** What a refused user lacks. Nacos names neither the permission nor the resource. */
+/** Returns a hint for a refused user. Nacos names neither the permission nor the resource. */
 function wayOut(status: number, { namespaceId, tenant = namespaceId }: NacosRequest['params']): string {
-  if (status === 401) return 'the login is not accepted: check credentials'
+  if (status === 401) return 'the login is invalid: check credentials'
   const where = tenant === undefined || tenant === '' ? 'public' : tenant
   return `set credentials of a user with a role that has the permission rw on the namespace "${where}"`
 }
@@ -36,18 +36,21 @@ function codeOf(status: number, text: string, params: NacosRequest['params']): S
   return 'SD_UNAVAILABLE'
 }
 
-/** Whether the server misses what it was sent, as it does with a form of more than 2 MiB: 3.0 says so with status 400, and 2.5 with 500. */
+/**
+ * Whether the server dropped the parameters, as it does with a form of more than 2 MiB: 3.0 responds with status 400,
+ * 2.5 with 500.
+ */
 function isDropped(text: string, params: NacosRequest['params']): boolean {
   const missed = missedParameter({ text })
   return missed !== undefined && Boolean(params[missed]?.trim())
 }
 
-/** What a failed exchange means: the server can't be reached, unless it is an error of ours already. */
+/** Converts the error of a failed exchange: the server is unreachable, unless the error is already an `SdError`. */
 export function toNacosError(name: string, caught: unknown): SdError {
   return toSdError(caught, 'SD_UNAVAILABLE', `${name} can't be reached`)
 }
 
-/** A server's text on one line, cut to what a message needs. */
+/** Returns a server's text on one line, shortened for a message. */
 function shorten(text: string): string {
   const line = text.replace(/\s+/g, ' ').trim()
   return line.length > 300 ? `${line.slice(0, 300)}…` : line

@@ -4,7 +4,7 @@ import type { ServerAddress } from '@sd/adapter-kit'
 import { SdError } from '@sd/core'
 import { createTlsSource, type TlsCertificates, type TlsOptions } from '@sd/tls'
 
-/** One call of Nacos' HTTP API. */
+/** A call of Nacos' HTTP API. */
 export interface NacosRequest {
   /** HTTP method. */
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
@@ -12,33 +12,33 @@ export interface NacosRequest {
   readonly path: string
   /** Parameters: a form in the body for POST and PUT, else the query. */
   readonly params: Readonly<Record<string, string>>
-  /** More headers. */
+  /** Additional headers. */
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** What the server answered. */
+/** Response of a server. */
 export interface NacosResponse {
   /** HTTP status. */
   readonly status: number
-  /** Headers, by their names in lower case. */
+  /** Headers, with names in lower case. */
   readonly headers: IncomingHttpHeaders
   /** The body. */
   readonly text: string
 }
 
-/** Sends requests over connections of its own. */
+/** Sends requests over its own connections. */
 export interface NacosHttp {
-  /** Sends to one server. Rejects with whatever the socket says. */
+  /** Sends a request to one server. Rejects with the error of the socket. */
   send(endpoint: ServerAddress, request: NacosRequest, signal: AbortSignal): Promise<NacosResponse>
   /** Destroys every connection. */
   close(): void
 }
 
-/** Requests that one connection has under way to one server. More wait. */
+/** Maximum number of concurrent requests to one server; more requests wait. */
 const maxSockets = 32
 const maxResponseBytes = 67_108_864
 
-/** Opens nothing yet. */
+/** Creates the requests. Opens no connection yet. */
 export function createNacosHttp(tls: TlsOptions | undefined): NacosHttp {
   const agentOptions = { keepAlive: true, maxSockets, scheduling: 'lifo' } as const
   const source = tls && createTlsSource(tls)
@@ -46,7 +46,7 @@ export function createNacosHttp(tls: TlsOptions | undefined): NacosHttp {
   const secure = new HttpsAgent({ ...agentOptions, ...(tls?.serverName && { servername: tls.serverName }) })
   let certificates: TlsCertificates = {}
 
-  /** Reads the certificates again. Connections that wait for a request were made with the old ones: the next takes a new one. */
+  /** Reads the certificates again. Idle connections use the old ones, so the next request opens a new connection. */
   async function readCertificates(): Promise<void> {
     const now = await source?.current()
     if (now === undefined || now === certificates) return
@@ -88,9 +88,9 @@ export function createNacosHttp(tls: TlsOptions | undefined): NacosHttp {
       } catch (error) {
         // They may have been replaced together with the server's.
         source?.forget()
-        // Nothing came back: idle connections to it are likely to be as dead as this one.
+        // No response arrived, so idle connections to this server are probably dead too.
         if (signal.aborted) discardIdle(endpoint.secure ? secure : plain)
-        // The server closed an idle connection just then. Every request of this API may be repeated.
+        // The server closed an idle connection at that moment. All requests of this API are idempotent.
         if (signal.aborted || !sent.reusedSocket || (error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error
         return receive(open(endpoint, request, signal))
       }
@@ -103,8 +103,8 @@ export function createNacosHttp(tls: TlsOptions | undefined): NacosHttp {
 }
 
 /**
- * A form with only those characters escaped that would be taken for something else. Official servers drop a form of more than 2 MiB, and a text of 1 MiB
- * that is escaped in full may have three times that.
+ * Encodes a form and escapes only the characters that must be. Official servers drop a form of more than 2 MiB, and a
+ * fully escaped text of 1 MiB can be three times as large.
  */
 function encodeForm(params: NacosRequest['params']): string {
   const encode = (text: string): string => text.replace(/[%&+=\s]|\p{Cc}/gu, encodeURIComponent).replaceAll('%20', '+')
@@ -129,7 +129,7 @@ function receive(sent: Exchange): Promise<NacosResponse> {
       response.on('data', (chunk: Buffer) => {
         bytes += chunk.length
         if (bytes > maxResponseBytes)
-          sent.destroy(new SdError('SD_TOO_LARGE', `an answer of more than ${maxResponseBytes} bytes`))
+          sent.destroy(new SdError('SD_TOO_LARGE', `a response of more than ${maxResponseBytes} bytes`))
         else chunks.push(chunk)
       })
       response.on('end', () => {

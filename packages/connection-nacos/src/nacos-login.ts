@@ -6,7 +6,7 @@ import { isWrongLogin } from './server-texts.ts'
 
 /** Holds the access token of a user. */
 export interface NacosLogin {
-  /** A token that is valid for a while yet, asked of this server if need be; many callers at once make one request. */
+  /** Returns a valid token; logs in on this server if necessary. Concurrent callers share one request. */
   token(endpoint: ServerAddress): Promise<string>
   /** Drops a token that was refused. */
   forget(token: string | undefined): void
@@ -14,30 +14,30 @@ export interface NacosLogin {
 
 interface NacosSession {
   readonly token: string
-  /** By `performance.now()`, with some time left. */
+  /** By `performance.now()`, before the token expires. */
   readonly renewAt: number
 }
 
 /**
- * How long a login that never worked may be refused before that is believed, in milliseconds. Official Nacos 3 says that it is ready, and
- * refuses every login with status 403 for 1.5 to 3 s after that.
+ * How long a first login may be refused before the refusal is final, in milliseconds. Official Nacos 3 reports that it
+ * is ready, and then refuses every login with status 403 for 1.5 to 3 s.
  */
 const startupMs = 10_000
 
-/** Paths of the login, newest first. Servers before 3.0 answer 404 to the first. */
+/** Login paths, newest first. Servers before 3.0 respond 404 to the first. */
 const paths = ['/nacos/v3/auth/user/login', '/nacos/v1/auth/login']
 
 /** Options of {@link createNacosLogin}. */
 export interface NacosLoginOptions {
   readonly http: NacosHttp
   readonly credentials: Provided<Credentials>
-  /** Limit of one login, in milliseconds. */
+  /** Time limit of one login, in milliseconds. */
   readonly timeoutMs: number
   /** Name of the owner, for messages. */
   readonly name: string
 }
 
-/** Logs in at first use. The credentials travel in the body, never in a URL. */
+/** Creates a login; logs in at first use. The credentials are sent in the body, never in a URL. */
 export function createNacosLogin({ http, credentials, timeoutMs, name }: NacosLoginOptions): NacosLogin {
   let session: NacosSession | undefined
   let pending: Promise<NacosSession> | undefined
@@ -60,17 +60,17 @@ export function createNacosLogin({ http, credentials, timeoutMs, name }: NacosLo
     const response = await ask(endpoint, signal)
     const error = readError(name, response)
     if (error) {
-      // The server's text is not shown: it might repeat what it was sent.
+      // Do not show the server's text, because it may repeat the credentials.
       const code = isWrongLogin(response) ? 'SD_DENIED' : error.code
       refusedAt ??= startedAt
-      // A server that took the login once, and is starting now or awaits a new secret, may take it again; so may one that has just started.
-      // Status 500 is what Nacos says of anything: with it nothing is for good.
+      // A server that accepted the login before may be starting, or may not have a new password yet. So may a server
+      // that has just started. Nacos uses status 500 for any error, so it is never final.
       const retryable = hasLoggedIn || error.retryable || startedAt - refusedAt < startupMs
       const hint = code === 'SD_DENIED' ? ': check user and password in credentials' : ''
       throw new SdError(code, `${name} refused the login with status ${response.status}${hint}`, { retryable })
     }
-    const { accessToken, tokenTtl } = parseJsonObject(response.text, `the login answer of ${name}`)
-    if (typeof accessToken !== 'string') throw new SdError('SD_MALFORMED', `the login answer of ${name} has no accessToken`)
+    const { accessToken, tokenTtl } = parseJsonObject(response.text, `the login response of ${name}`)
+    if (typeof accessToken !== 'string') throw new SdError('SD_MALFORMED', `the login response of ${name} without an accessToken`)
     hasLoggedIn = true
     refusedAt = undefined
     const lifetimeMs = (Number(tokenTtl) || 1_800) * 1_000
@@ -80,7 +80,7 @@ export function createNacosLogin({ http, credentials, timeoutMs, name }: NacosLo
   return {
     async token(endpoint) {
       if (session && performance.now() < session.renewAt) return session.token
-      // Many wait for it, so it ends with no single caller.
+      // Shared by several callers, so it does not end with one of them.
       const mine = pending ?? withTimeout({ timeoutMs, what: `${name} login` }, (signal) => logIn(endpoint, signal))
       pending = mine
       try {

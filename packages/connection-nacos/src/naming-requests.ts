@@ -2,17 +2,20 @@ import { createRequire } from 'node:module'
 import type { NacosConnection } from './nacos-connection.ts'
 import type { NacosRequest } from './nacos-http.ts'
 
-/** The part of the SDK that makes requests of naming. Its loops, caches and UDP receiver, which know no outage, are in other parts. */
+/**
+ * The part of the SDK that sends naming requests, without its loops, caches and UDP receiver, which do not handle
+ * outages.
+ */
 export interface NamingRequests {
   /** Creates or replaces an instance. */
   registerService(serviceName: string, groupName: string, instance: object): Promise<string>
   /** Removes an instance. */
   deregisterService(serviceName: string, place: object): Promise<string>
-  /** Lists the instances of a service. @param udpPort where the server would push to; 0 for nowhere */
+  /** Lists the instances of a service. @param udpPort port for pushes of the server; 0 for none */
   queryList(serviceName: string, clusters: string, udpPort: number, healthyOnly: boolean): Promise<string>
   /** Lists services. */
   getServiceList(pageNo: number, pageSize: number, groupName: string): Promise<{ count: number; data: readonly string[] }>
-  /** Any other request. */
+  /** Sends any other request. */
   _reqAPI(api: string, params: Record<string, string>, method: string): Promise<string>
 }
 
@@ -31,12 +34,12 @@ type NamingProxy = new (options: object) => SdkInternals
 const silent = (): void => undefined
 /** The SDK logs whole instances. */
 const logger = { debug: silent, info: silent, warn: silent, error: silent }
-/** Our connection chooses the server; the SDK wants one nevertheless. */
+/** Our connection selects the server, but the SDK requires one. */
 const anyServer = 'nacos:8848'
 
 /**
- * The SDK's request layer over our connection. The class is not exported, so it is taken by its file; making a `NacosNamingClient` instead
- * would open a UDP socket for everybody and start loops that outlive `close`.
+ * Creates the SDK's request layer on top of our connection. The class is not exported, so it is imported from its file.
+ * A `NacosNamingClient` would open a UDP socket for all senders and start loops that outlive `close`.
  *
  * @returns a function that binds it to the signal of one operation
  */
@@ -55,9 +58,9 @@ export function createNamingRequests(connection: NacosConnection, namespace: str
     }
     return Object.defineProperties(bound, {
       httpclient: { value: { request } },
-      // The SDK's own would sign with whatever Alibaba Cloud keys are in the environment.
+      // The SDK's own method would sign requests with Alibaba Cloud keys from the environment.
       _checkSignature: { value: () => Promise.resolve() },
-      // The SDK's own repeats at once whatever failed, and replaces its error by one that says nothing.
+      // The SDK's own method repeats any failure at once, and replaces its error by one without details.
       _reqAPI: {
         value: (api: string, params: Record<string, string>, method: string) => bound._callServer(anyServer, method, api, params),
       },

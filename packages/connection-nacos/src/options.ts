@@ -9,31 +9,31 @@ import {
 import { checkDuration, checkOneOf, invalidError } from '@sd/core'
 import type { TlsOptions } from '@sd/tls'
 
-/** How to reach Nacos: options that every package on it has. */
+/** Options for connecting to Nacos, which all packages for Nacos share. */
 export interface NacosConnectionOptions {
   /** Servers of one Nacos: `host:port`, or `https://host:port` for TLS. @default ['127.0.0.1:8848'] */
   readonly servers?: readonly string[]
   /**
-   * Which API of the server to use: `v1` is the SDK's (servers before 3.2), `v3` is `/nacos/v3/client` (servers from 3.0), `auto` asks the
-   * server at first use and prefers v1.
+   * API to use: `v1` is the SDK's (servers before 3.2), `v3` is `/nacos/v3/client` (servers from 3.0), `auto` detects
+   * it at first use and prefers v1.
    *
    * @default 'auto'
    */
   readonly api?: 'auto' | 'v1' | 'v3'
-  /** Id of the namespace (tenant), which is not its display name. @default 'public' */
+  /** Id of the namespace (tenant), not its display name. @default 'public' */
   readonly namespace?: string
-  /** User and password, where the server has auth enabled; a function is asked again at every login. */
+  /** User and password, if the server has auth enabled. A function is called again for each login. */
   readonly credentials?: Provided<Credentials>
-  /** TLS with an authority of your own, or a client certificate. Servers must be `https://`. */
+  /** TLS with your own CA, or a client certificate. Requires `https://` servers. */
   readonly tls?: TlsOptions
-  /** Limit of one operation, in milliseconds; several servers share it. @default 5_000 */
+  /** Time limit of one operation, in milliseconds, shared by all servers. @default 5_000 */
   readonly operationTimeoutMs?: number
 }
 
-/** Names of the options of a connection, for checks of unknown ones. */
+/** Names of the options of a connection, to detect unknown ones. */
 export const CONNECTION_OPTIONS = ['servers', 'api', 'namespace', 'credentials', 'tls', 'operationTimeoutMs'] as const
 
-/** Options with their defaults filled in. */
+/** Options with defaults applied. */
 export interface ResolvedNacosConnectionOptions {
   /** Name of the owner, for messages. */
   readonly name: string
@@ -47,11 +47,14 @@ export interface ResolvedNacosConnectionOptions {
   readonly credentials: Provided<Credentials> | undefined
   /** Certificates. */
   readonly tls: TlsOptions | undefined
-  /** Limit of one operation, in milliseconds. */
+  /** Time limit of one operation, in milliseconds. */
   readonly operationTimeoutMs: number
 }
 
-/** Checks the options of a connection. @param name the owner, for messages @throws SdError `SD_INVALID` that names the option */
+/**
+ * Validates options and applies defaults. @param name the owner, for messages @throws SdError `SD_INVALID` that names
+ * the option
+ */
 export function resolveNacosConnectionOptions(options: NacosConnectionOptions, name: string): ResolvedNacosConnectionOptions {
   const { credentials } = options
   return {
@@ -66,12 +69,12 @@ export function resolveNacosConnectionOptions(options: NacosConnectionOptions, n
 
 /** Checks the id of a namespace or a cluster. @throws SdError `SD_INVALID` that names the field */
 export function checkLabel(field: string, value: unknown): string {
-  return checkPattern(field, value, /^[\w-]{1,64}$/, 'letters, digits, _ and -, at most 64')
+  return checkPattern(field, value, /^[\w-]{1,64}$/, 'at most 64 letters, digits, "_" and "-"')
 }
 
 /** Checks the name of a group. @throws SdError `SD_INVALID` that names the field */
 export function checkGroup(field: string, value: unknown): string {
-  return checkPattern(field, value, /^[\w:.-]{1,128}$/, 'letters, digits, _ - : and ., at most 128')
+  return checkPattern(field, value, /^[\w:.-]{1,128}$/, 'at most 128 letters, digits, "_", "-", ":" and "."')
 }
 
 function checkPattern(field: string, value: unknown, pattern: RegExp, want: string): string {

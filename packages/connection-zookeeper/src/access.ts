@@ -1,7 +1,7 @@
 import { checkKnownKeys, checkName, checkObject, checkOneOf, invalidError } from '@sd/core'
 import { ACL, Id, Permission } from 'node-zookeeper-client'
 
-/** What a rule can allow: reading and listing, changing, creating and removing nodes below, changing the rules. */
+/** A permission of a rule: read and list, write, create and delete child nodes, and change the rules. */
 export type AccessPermission = 'read' | 'write' | 'create' | 'delete' | 'admin'
 
 const permissions: Readonly<Record<AccessPermission, number>> = {
@@ -16,27 +16,30 @@ const allPermissions = Object.keys(permissions) as AccessPermission[]
 
 /** One entry of a node's access list. */
 export interface AccessRule {
-  /** Kind of identity, such as `digest`, `world`, `ip`, or `auth` for whoever creates the node. */
+  /** Scheme of the identity, such as `digest`, `world`, `ip`, or `auth` for the creator of the node. */
   readonly scheme: string
-  /** Whom: `user:base64(sha1("user:password"))` for `digest`, `anyone` for `world`, an address for `ip`, empty for `auth`. */
+  /**
+   * Identity: `user:base64(sha1("user:password"))` for `digest`, `anyone` for `world`, an address for `ip`, empty for
+   * `auth`.
+   */
   readonly id: string
-  /** What is allowed. @default all of it */
+  /** Granted permissions. @default all */
   readonly permissions?: readonly AccessPermission[]
 }
 
-/** Checks an access list. @throws SdError `SD_INVALID` that shows no identity */
+/** Checks an access list. @throws SdError `SD_INVALID` that does not show the identity */
 export function checkAccessRules(field: string, value: unknown): readonly AccessRule[] {
   if (!Array.isArray(value) || value.length === 0) throw invalidError(field, typeof value, 'a list of at least one rule')
   return value.map((rule: unknown, index) => checkAccessRule(`${field}[${index}]`, rule))
 }
 
 function checkAccessRule(field: string, value: unknown): AccessRule {
-  // An identity has the hash of a password: it is not shown.
+  // An identity contains the hash of a password, so it is not shown.
   if (typeof value !== 'object') throw invalidError(field, typeof value, 'an object')
   const rule = checkObject(field, value)
   checkKnownKeys(field, rule, ['scheme', 'id', 'permissions'])
   const { id, permissions: allowed = allPermissions } = rule
-  if (typeof id !== 'string' || !id.isWellFormed()) throw invalidError(`${field}.id`, typeof id, 'a text')
+  if (typeof id !== 'string' || !id.isWellFormed()) throw invalidError(`${field}.id`, typeof id, 'a string')
   if (!Array.isArray(allowed))
     throw invalidError(`${field}.permissions`, typeof allowed, `a list of ${allPermissions.join(', ')}`)
   return {
@@ -46,7 +49,7 @@ function checkAccessRule(field: string, value: unknown): AccessRule {
   }
 }
 
-/** The rules as the library wants them. */
+/** Converts rules to the library's format. */
 export function toAcl(rules: readonly AccessRule[]): ACL[] {
   return rules.map(({ scheme, id, permissions: allowed = allPermissions }) => {
     const bits = allowed.reduce((sum, one) => sum | permissions[one], 0)

@@ -1,26 +1,26 @@
 import type { ZooKeeperClient } from './zookeeper-client.ts'
 
-/** Most requests of one listing that are under way at the same time. */
+/** Maximum number of concurrent requests of one listing. */
 const concurrency = 200
 
 /** Options of {@link followChanges}. */
 export interface ZooKeeperFollowOptions {
-  /** Ends it. */
+  /** Ends following when it aborts. */
   readonly signal: AbortSignal
   /**
-   * Reads what changed, and arms the watches of what it reads again. Called with `folder` itself first, and then with all paths that changed
-   * since the last call: itself or below.
+   * Reads changed nodes, and sets their watches again. Called with `folder` itself at first, then with all paths that
+   * changed since the last call: the folder or nodes below it.
    */
   readonly refresh: (changed: ReadonlySet<string>) => Promise<void>
-  /** Called after every refresh. */
+  /** Called after each refresh. */
   readonly onChange: () => void
 }
 
 /**
- * Follows a folder. ZooKeeper has no watch of a whole tree and its watches fire once, so a change means to read again, and what happens
- * meanwhile is taken together.
+ * Follows a folder. ZooKeeper can't watch a whole tree, and its watches fire once, so each change requires reading
+ * again. Changes during a refresh are combined.
  *
- * @throws what the connection was lost by
+ * @throws the error that ended the connection
  */
 export async function followChanges(
   connection: ZooKeeperClient,
@@ -59,7 +59,10 @@ export async function followChanges(
   }
 }
 
-/** Does the same with all of them, a bounded number at the same time, until one fails. @param signal begins no more once it fired */
+/**
+ * Runs an operation for all items, with limited concurrency, until one fails. @param signal starts no more operations
+ * once it aborts
+ */
 export async function forEachAtOnce<T>(
   items: readonly T[],
   signal: AbortSignal,

@@ -5,7 +5,7 @@ import { SdError } from '@sd/core'
 import { type Client, createClient, type Option } from 'node-zookeeper-client'
 import { createFrameReader, replaceUnknownCode } from './frames.ts'
 
-/** What the server knows a session by. */
+/** Identity of a session on the server. */
 export interface SessionIdentity {
   readonly id: Buffer
   readonly password: Buffer
@@ -14,34 +14,34 @@ export interface SessionIdentity {
 /** Options of {@link dial}. */
 export interface DialOptions {
   readonly endpoint: ServerAddress
-  /** Certificates and the name of the server, for TLS. */
+  /** Certificates and server name for TLS. */
   readonly secure: SecureOptions | undefined
-  /** For messages. */
+  /** Name of the owner, for messages. */
   readonly name: string
   readonly sessionTimeoutMs: number
-  /** The session to go on with; absent to begin one. */
+  /** The session to continue; absent for a new one. */
   readonly identity: SessionIdentity | undefined
   readonly credentials: Credentials | undefined
-  /** Limit in milliseconds. */
+  /** Time limit, in milliseconds. */
   readonly timeoutMs: number
-  /** Gives up. */
+  /** Ends dialing when it aborts. */
   readonly signal: AbortSignal
 }
 
-/** A client of the library for as long as one TCP connection. */
+/** A client of the library for a single TCP connection. */
 export interface DialedClient {
   readonly client: Client
-  /** Fires with an SdError once the connection is lost; it does not come back. */
+  /** Aborts with an SdError when the connection fails. It does not reconnect. */
   readonly lost: AbortSignal
-  /** Loses it now. */
+  /** Closes the connection with an error. */
   lose(error: SdError): void
 }
 
-/** The server does not know the session to go on with any more. */
+/** The server no longer has the session to continue. */
 export const sessionExpired = 'session expired'
 
-// The library can't be told to stop reconnecting, nor to end a socket, and throws out of its socket's listener. This is what has to be
-// reached into for that.
+// The library has no way to stop reconnecting or to end a socket, and throws in its socket's listener. These internal
+// members are needed for that.
 interface Manager {
   readonly state: number
   servers: readonly { readonly host: string; readonly port: number }[]
@@ -59,9 +59,9 @@ interface Manager {
 const states = { closed: -2, expired: -3, denied: -4, disconnected: 0, connecting: 1, connected: 2 } as const
 
 /**
- * Connects once. Each connection has a client of its own: the library's reconnecting keeps half-read answers, forgotten requests and every
- * watch, and knows no limit in time. It begins without the last transaction number too, so that a server which came back empty or behind is
- * accepted: it then says that the session is over, or catches up.
+ * Connects once. Each connection has its own client, because the library's reconnecting keeps partial responses,
+ * forgotten requests and every watch, and has no time limit. It starts without the last transaction number, to accept a
+ * server that restarted empty or lags: that server then reports that the session has expired, or catches up.
  *
  * @throws SdError `SD_UNAVAILABLE` or `SD_DENIED`; {@link sessionExpired}
  */
@@ -73,7 +73,7 @@ export async function dial(options: DialOptions): Promise<DialedClient> {
     ...(identity && { sessionId: identity.id, sessionPassword: identity.password }),
   } as Partial<Option>)
   const { connectionManager: manager } = client as Client & { readonly connectionManager: Manager }
-  // The library's own list has no room for IPv6.
+  // The library's own list does not support IPv6.
   manager.servers = [{ host: endpoint.host, port: endpoint.port }]
   const controller = new AbortController()
   const { signal: lost } = controller
@@ -81,18 +81,18 @@ export async function dial(options: DialOptions): Promise<DialedClient> {
   function lose(error: SdError): void {
     if (lost.aborted) return
     controller.abort(error)
-    // The socket is made a tick after connecting. An error makes the library stop its timer.
+    // The socket is created a tick after connecting. An error makes the library stop its timer.
     process.nextTick(() => manager.socket?.destroy(error))
   }
   const fail = (what: string, cause?: Error): void => lose(new SdError('SD_UNAVAILABLE', `${where} ${what}`, cause && { cause }))
   let socketError: Error | undefined
 
   if (options.secure) connectSecurely(manager, { ...options.secure, host: endpoint.host, port: endpoint.port })
-  readSafely(manager, lost, (error) => fail('sent what can not be read', error as Error))
+  readSafely(manager, lost, (error) => fail('sent a malformed response', error as Error))
   if (credentials) presentCredentials(client, credentials)
   await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => fail(`does not answer within ${options.timeoutMs} ms`), options.timeoutMs)
-    const giveUp = (): void => fail('is no longer wanted')
+    const timer = setTimeout(() => fail(`did not respond within ${options.timeoutMs} ms`), options.timeoutMs)
+    const giveUp = (): void => fail('is no longer needed')
     const settle = (): void => {
       clearTimeout(timer)
       options.signal.removeEventListener('abort', giveUp)
@@ -113,7 +113,7 @@ export async function dial(options: DialOptions): Promise<DialedClient> {
       } else if (state === states.disconnected || state === states.closed) {
         const hint = connectionHint(socketError)
         const reason = `${socketError?.message}${hint === undefined ? '' : ` (${hint})`}`
-        fail(socketError ? `can't be reached: ${reason}` : 'closed the connection', socketError)
+        fail(socketError ? `is unreachable: ${reason}` : 'closed the connection', socketError)
       }
     })
     client.connect()
@@ -122,7 +122,7 @@ export async function dial(options: DialOptions): Promise<DialedClient> {
         socketError = error
       }),
     )
-    // Called again by the library after a loss.
+    // The library calls this again after a failure.
     manager.connect = () => undefined
     options.signal.addEventListener('abort', giveUp)
     if (options.signal.aborted) giveUp()
@@ -130,7 +130,10 @@ export async function dial(options: DialOptions): Promise<DialedClient> {
   return { client, lost, lose }
 }
 
-/** Has the library use a connection with TLS, which it does not know: the same handlers, but for its limit for connecting, which is ours. */
+/**
+ * Makes the library use a TLS connection, which it does not support: with the same handlers, except its connect
+ * timeout, which is set here.
+ */
 function connectSecurely(manager: Manager, options: SecureOptions): void {
   manager.connect = () => {
     manager.setState(states.connecting)
@@ -148,7 +151,10 @@ function connectSecurely(manager: Manager, options: SecureOptions): void {
   }
 }
 
-/** A key that does not fit its certificate, as while both are being replaced, is thrown: here it is an error of the socket. */
+/**
+ * A key that does not match its certificate, while both are being replaced, throws. Here it becomes an error of the
+ * socket.
+ */
 function openSecureSocket(options: SecureOptions): Socket {
   try {
     return connectTls(options)
@@ -160,12 +166,12 @@ function openSecureSocket(options: SecureOptions): Socket {
   }
 }
 
-/** Presents credentials, besides those that were presented before. */
+/** Presents credentials, in addition to those presented before. */
 export function presentCredentials(client: Client, { username, password }: Credentials): void {
   client.addAuthInfo('digest', Buffer.from(`${username}:${password}`))
 }
 
-/** Hands the library whole frames only, and none that makes it throw. */
+/** Passes only complete frames to the library, and none that makes it throw. */
 function readSafely(manager: Manager, lost: AbortSignal, onError: (error: unknown) => void): void {
   const readFrame = manager.onSocketData.bind(manager)
   const readChunk = createFrameReader((frame) => {

@@ -2,7 +2,10 @@ import { SdError, type SdErrorOptions } from '@sd/core'
 import { parentOf } from './paths.ts'
 import type { ZooKeeperClient } from './zookeeper-client.ts'
 
-/** Creates a node without data, and those above it. @param chroot a path that is never created @throws SdError `SD_NOT_FOUND` without it */
+/**
+ * Creates a node without data, and its parents. @param chroot a path that is never created @throws SdError
+ * `SD_NOT_FOUND` if the chroot does not exist
+ */
 export async function createFolder(connection: ZooKeeperClient, path: string, chroot: string): Promise<void> {
   if (path === chroot) throw missingChroot(chroot)
   if ((await connection.create(path)) !== 'no parent') return
@@ -10,12 +13,12 @@ export async function createFolder(connection: ZooKeeperClient, path: string, ch
   await connection.create(path)
 }
 
-/** Makes sure that the chroot is there. @throws SdError `SD_NOT_FOUND` */
+/** Checks that the chroot exists. @throws SdError `SD_NOT_FOUND` */
 export async function checkChroot(connection: ZooKeeperClient, chroot: string): Promise<void> {
   if (!(await connection.exists(chroot || '/'))) throw missingChroot(chroot, { retryable: true })
 }
 
-/** The error of a chroot that somebody has to create first. */
+/** Returns the error for a chroot that an operator has to create first. */
 export function missingChroot(chroot: string, options?: SdErrorOptions): SdError {
   return new SdError('SD_NOT_FOUND', `the chroot ${chroot} does not exist`, options)
 }

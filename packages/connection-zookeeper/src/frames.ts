@@ -1,16 +1,16 @@
 import { Exception } from 'node-zookeeper-client'
 
-/** Largest answer that is read, in bytes: a list of about a million nodes. */
+/** Largest response that is read, in bytes: a list of about a million nodes. */
 const maxFrameBytes = 67_108_864
 
 const knownCodes: ReadonlySet<unknown> = new Set(Object.values(Exception))
 
 /**
- * Cuts a stream of bytes into frames: four bytes of length and the rest. The library does this too, but forgets to start over after a
- * disconnect, calls itself once per frame in a chunk, and copies what is left each time.
+ * Splits a stream of bytes into frames of a four-byte length and a body. The library does this too, but does not start
+ * over after a disconnect, recurses for each frame in a chunk, and copies the rest each time.
  *
- * @param onFrame gets each whole frame, its length included
- * @returns takes the next bytes; throws RangeError for a length that can't be
+ * @param onFrame receives each complete frame, including its length
+ * @returns accepts the next bytes; throws RangeError for an invalid length
  */
 export function createFrameReader(onFrame: (frame: Buffer) => void): (chunk: Buffer) => void {
   let chunks: Buffer[] = []
@@ -37,7 +37,7 @@ export function createFrameReader(onFrame: (frame: Buffer) => void): (chunk: Buf
   }
 }
 
-/** Gives an answer whose error code the library does not know, which would make it throw, one that it knows. */
+/** Replaces an error code that the library does not know, and would throw for, by a known one. */
 export function replaceUnknownCode(frame: Buffer): void {
   if (frame.length >= 20 && !knownCodes.has(frame.readInt32BE(16))) frame.writeInt32BE(Exception.SYSTEM_ERROR, 16)
 }

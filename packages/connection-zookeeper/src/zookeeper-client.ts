@@ -7,17 +7,20 @@ import { type DialedClient, type DialOptions, dial, presentCredentials, type Ses
 import { codeOf, type Need, noteNeed } from './errors.ts'
 import { parentOf } from './paths.ts'
 
-/** What ZooKeeper knows of a node. */
+/** Metadata of a node. */
 export interface NodeStat {
-  /** How often it was written since it was created. */
+  /** Number of writes since it was created. */
   readonly version: number
   /** The transaction that created it, such as `0x1f`. */
   readonly czxid: string
-  /** The transaction that wrote it last. Removing and creating it anew starts `version` at 0 again, but this is always another one. */
+  /**
+   * The transaction that last wrote it. If the node is removed and created again, `version` starts at 0, but this
+   * always differs.
+   */
   readonly mzxid: string
-  /** When it was written last, in Unix milliseconds. */
+  /** Time of the last write, in Unix milliseconds. */
   readonly mtimeMs: number
-  /** Number of nodes directly below. */
+  /** Number of direct children. */
   readonly numChildren: number
   /** Whether it is ephemeral and belongs to this session. */
   readonly own: boolean
@@ -25,54 +28,60 @@ export interface NodeStat {
 
 /** A node and its data. */
 export interface ReadNode extends NodeStat {
-  /** Its data, read as UTF-8; empty where there is none. */
+  /** Its data as UTF-8; empty if there is none. */
   readonly text: string
-  /** Whether its data is UTF-8; else characters of `text` are not what was written. */
+  /** Whether its data is valid UTF-8; otherwise `text` has replacement characters. */
   readonly isText: boolean
 }
 
-/** One TCP connection. Calls reject with the library's errors, and at once when it is lost. */
+/** One TCP connection. Calls reject with the library's errors, and at once when the connection fails. */
 export interface ZooKeeperClient {
-  /** The session that it belongs to. */
+  /** The session of the connection. */
   readonly identity: SessionIdentity
-  /** As agreed with the server. */
+  /** Session timeout as negotiated with the server. */
   readonly sessionTimeoutMs: number
-  /** Fires with an SdError once the connection is lost; it does not come back. */
+  /** Aborts with an SdError when the connection fails. It does not reconnect. */
   readonly lost: AbortSignal
-  /** What is known of a node; `undefined` if there is none. A watch tells when it comes, changes or goes. */
+  /**
+   * Returns the metadata of a node, or `undefined` if it does not exist. A watch reports when the node is created,
+   * changed or deleted.
+   */
   exists(path: string, watched?: boolean): Promise<NodeStat | undefined>
-  /** Names below a node; `undefined` if there is none. */
+  /** Returns the names of a node's children, or `undefined` if it does not exist. */
   children(path: string, watched?: boolean): Promise<readonly string[] | undefined>
-  /** What a node holds; `undefined` if there is none. */
+  /** Returns the data of a node, or `undefined` if it does not exist. */
   read(path: string, watched?: boolean): Promise<ReadNode | undefined>
-  /** Creates a node: a lasting one, or one that goes with this session. */
+  /** Creates a node: a persistent one, or one that expires with this session. */
   create(path: string, data?: Buffer, lifetime?: 'lasting' | 'session'): Promise<'created' | 'exists' | 'no parent'>
-  /** Changes a node's data. @param version the only one to change @returns `undefined` if there is none, or one of another version */
+  /**
+   * Changes a node's data. @param version the required version @returns `undefined` if the node does not exist or has
+   * another version
+   */
   write(path: string, data: Buffer, version?: number): Promise<NodeStat | undefined>
-  /** Removes a node, or one that is gone. @param version the only one to remove @returns `false` if it has another version */
+  /** Removes a node; it need not exist. @param version the required version @returns `false` if it has another version */
   remove(path: string, version?: number): Promise<boolean>
-  /** Removes a node and creates it for this session, in one step. @returns whether it was there */
+  /** Removes a node and creates it for this session, in one step. @returns whether it existed */
   replace(path: string, data: Buffer): Promise<boolean>
-  /** Presents more credentials. */
+  /** Presents additional credentials. */
   login(credentials: Credentials): void
-  /** Tells of watched nodes that are `folder` itself or below it. @returns ends it */
+  /** Reports changes of the watched nodes `folder` and below it. @returns removes the listener */
   listen(folder: string, listener: (path: string) => void): () => void
-  /** Loses it now. */
+  /** Closes the connection with an error. */
   lose(error: SdError): void
-  /** Ends the session at the server, then loses the connection. */
+  /** Ends the session on the server, then closes the connection. */
   end(): Promise<void>
 }
 
 /** Options of {@link openClient}. */
 export interface ConnectionOptions extends DialOptions {
-  /** Who may do what with new nodes. */
+  /** Access list of new nodes. */
   readonly acl: readonly AccessRule[] | undefined
 }
 
-/** Most calls that wait for an answer at the same time. */
+/** Maximum number of calls that wait for a response. */
 const maxPending = 20_000
 
-/** Longest time that ending a session is waited for, in milliseconds. */
+/** Time limit for ending a session, in milliseconds. */
 const endLimitMs = 500
 
 const anyVersion = -1
@@ -84,10 +93,10 @@ export async function openClient(options: ConnectionOptions): Promise<ZooKeeperC
   const identity = { id: client.getSessionId(), password: client.getSessionPassword() }
   const call = createCaller(dialed)
   const { listen, onEvent } = createListeners()
-  // The digest users of this connection, or everybody.
+  // The digest users of this connection, or everyone.
   const defaultRule = options.credentials ? { scheme: 'auth', id: '' } : { scheme: 'world', id: 'anyone' }
   const acl = toAcl(options.acl ?? [defaultRule])
-  // Always the same function for a path: the library would keep others until they fire, and has no way to take one back.
+  // Always the same function for a path: the library keeps different ones until they fire, and can't remove them.
   const watcherFor = (watched: boolean): ((event: Event) => void) => (watched ? onEvent : (undefined as never))
 
   const toNodeStat = ({ version, czxid, mzxid, mtime, numChildren, ephemeralOwner }: Stat): NodeStat => ({
@@ -165,14 +174,17 @@ export async function openClient(options: ConnectionOptions): Promise<ZooKeeperC
   }
 }
 
-/** As ZooKeeper's own tools write it. */
+/** In the format of ZooKeeper's own tools. */
 function toTransactionId(bytes: Buffer): string {
   return `0x${bytes.readBigUInt64BE().toString(16)}`
 }
 
 type Done = (error: unknown, value?: unknown) => void
 
-/** Turns callbacks into promises that settle when the connection is lost, also where the library forgets its callback. */
+/**
+ * Converts callbacks to promises, which also reject when the connection fails, because the library forgets some
+ * callbacks.
+ */
 function createCaller({ lost }: DialedClient): <T>(start: (done: Done) => void, need?: Need) => Promise<T> {
   const pending = new Set<(error: unknown) => void>()
   lost.addEventListener('abort', () => {
@@ -183,7 +195,7 @@ function createCaller({ lost }: DialedClient): <T>(start: (done: Done) => void, 
     new Promise<T>((resolve, reject) => {
       if (lost.aborted) return reject(lost.reason)
       if (pending.size >= maxPending)
-        return reject(new SdError('SD_UNAVAILABLE', `${maxPending} calls wait for ZooKeeper already`))
+        return reject(new SdError('SD_UNAVAILABLE', `${maxPending} calls are already waiting for ZooKeeper`))
       pending.add(reject)
       const done: Done = (error, value) => {
         pending.delete(reject)
@@ -229,7 +241,7 @@ async function unlessMissing<T>(answer: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** The code of an expected failure; `undefined` if there was none. */
+/** Returns the code of an expected failure, or `undefined` if it succeeded. */
 async function codeUnless(answer: Promise<unknown>, expected: readonly number[]): Promise<number | undefined> {
   try {
     await answer

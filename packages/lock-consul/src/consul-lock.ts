@@ -8,9 +8,10 @@ import { type ConsulLockOptions, resolveConsulLockOptions } from './options.ts'
 import { type ConsulSession, openSession } from './session.ts'
 
 /**
- * Locks on Consul: a key that a session holds. The key's index in Consul's log at the moment it was taken is the fencing token.
+ * Creates locks on Consul: a key that a session holds. The key's index in Consul's log when it was acquired is the
+ * fencing token.
  *
- * @see https://developer.hashicorp.com/consul/docs/dynamic-app-config/sessions on what sessions promise
+ * @see https://developer.hashicorp.com/consul/docs/dynamic-app-config/sessions for the guarantees of sessions
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createConsulLock(options: ConsulLockOptions = {}): Lock {
@@ -22,17 +23,20 @@ export function createConsulLock(options: ConsulLockOptions = {}): Lock {
   const removal = new LockRemoval(settings, keys, local)
   let opening: Promise<ConsulSession> | undefined
 
-  /** The session that lives now, a new one if there is none. */
+  /** Returns the current session, or opens a new one. */
   async function getSession(): Promise<ConsulSession> {
     const before = opening
     const session = await before?.catch(() => undefined)
     if (session && !session.lost.aborted) return session
-    // Another caller may have found out meanwhile.
+    // Another caller may have opened one in the meantime.
     if (opening === before || opening === undefined) opening = openSession(connection, settings)
     return opening
   }
 
-  /** The lock as we have it: lost with the session, and with its key, which an operator may delete. @param leave lets the next one of this client ask */
+  /**
+   * Returns the acquired lock. It is lost with the session, or with its key, which an operator can delete. @param leave
+   * lets the next caller of this client try
+   */
   function hold(session: ConsulSession, key: string, token: bigint, leave: () => void): TakenLock {
     const { lost, end } = watchHeldLock({
       session: session.lost,

@@ -1,14 +1,17 @@
 import { createSemaphore, type Semaphore } from '@sd/core'
 
-/** Lets one at a time contend for a key: Consul would give a lock to a session that has it already. */
+/**
+ * Serializes the callers of this client for each key, because Consul grants a lock to the session that already holds
+ * it.
+ */
 export interface LocalQueue {
-  /** Whether somebody of this client has the turn of a key. */
+  /** Whether a caller of this client has its turn for a key. */
   isBusy(key: string): boolean
   /** Waits for the turn. @returns a function that ends it; idempotent @throws SdError `SD_ABORTED` */
   enter(key: string, signal: AbortSignal): Promise<() => void>
 }
 
-/** Makes queues, each for as long as somebody is in it. */
+/** Creates the queues. A queue exists while it has callers. */
 export function createLocalQueue(): LocalQueue {
   const queues = new Map<string, { readonly semaphore: Semaphore; users: number }>()
   return {

@@ -3,21 +3,21 @@ import { escapeName, type LockHolder, SdError, sleep, withAnySignal } from '@sd/
 import type { ResolvedConsulLockOptions } from './options.ts'
 import type { ConsulSession } from './session.ts'
 
-/** A key as Consul lists it, as far as it is read here. */
+/** The used part of a key in Consul's format. */
 interface Entry {
   readonly Session?: string
   readonly Value: string | null
   readonly ModifyIndex: number
 }
 
-/** Pause before a lock that nobody holds is requested again, in milliseconds: Consul keeps it back for the lock delay. */
+/** Pause before a free lock is requested again, in milliseconds: Consul holds it back for the lock delay. */
 const heldBackMs = 500
 
-/** Requests about the keys of locks. */
+/** Requests for the keys of locks. */
 export class LockKeys {
   readonly #settings: ResolvedConsulLockOptions
   readonly #connection: ConsulConnection
-  /** Parameters of a request that names the datacenter. */
+  /** Query parameters for the datacenter. */
   readonly #dc: { readonly dc?: string }
 
   constructor(settings: ResolvedConsulLockOptions, connection: ConsulConnection) {
@@ -30,7 +30,7 @@ export class LockKeys {
     return `${this.#settings.prefix}/${escapeName(key)}`
   }
 
-  /** Asks the leader, which first makes sure that it still is the leader. */
+  /** Queries the leader, which first verifies its leadership. */
   #query(key: string): Query {
     return ({ client }, call) => client.kv.get({ ...call, ...this.#dc, key: this.#pathOf(key), consistent: true })
   }
@@ -39,7 +39,7 @@ export class LockKeys {
     return readEntry(await queryOnce(this.#connection, this.#query(key)))
   }
 
-  /** The holder of a lock, if there is one. */
+  /** Returns the holder of a lock, or `undefined` if it is free. */
   async holderOf(key: string): Promise<LockHolder | undefined> {
     return toHolder(await this.#read(key))
   }
@@ -49,7 +49,7 @@ export class LockKeys {
     return followQuery(this.#connection, this.#query(key), { signal, onFound: (found) => onHolder(toHolder(readEntry(found))) })
   }
 
-  /** Reports when a session does not hold a lock any more. */
+  /** Reports when a session no longer holds a lock. */
   followLoss(key: string, { id }: ConsulSession, signal: AbortSignal, onLost: () => void): Promise<void> {
     return followQuery(this.#connection, this.#query(key), {
       signal,
@@ -59,7 +59,7 @@ export class LockKeys {
     })
   }
 
-  /** Asks once. @returns the token, or `undefined` if somebody else has the lock or Consul keeps it back */
+  /** Tries once. @returns the token, or `undefined` if another session has the lock or Consul holds it back */
   async contend({ id }: ConsulSession, key: string, value: string): Promise<bigint | undefined> {
     const { name } = this.#settings
     const { body } = await this.#connection.run(({ client, headers, options: { ctx } }) =>
@@ -74,11 +74,14 @@ export class LockKeys {
     )
     if (body !== true) return undefined
     const entry = await this.#read(key)
-    if (entry?.Session !== id) throw new SdError('SD_UNAVAILABLE', `${name} took ${key} back at once`)
+    if (entry?.Session !== id) throw new SdError('SD_UNAVAILABLE', `${name} revoked ${key} at once`)
     return BigInt(entry.ModifyIndex)
   }
 
-  /** Deletes the key if it is still as it was with `token`; without one, if it is ours at all. @returns false if somebody wrote to it meanwhile */
+  /**
+   * Deletes the key if it still has the index `token`; without one, if it belongs to our session. @returns false if
+   * another client wrote to it in the meantime
+   */
   async remove({ id }: ConsulSession, key: string, token?: bigint): Promise<boolean> {
     let index = token
     if (index === undefined) {
@@ -93,7 +96,7 @@ export class LockKeys {
     return body === true
   }
 
-  /** Waits until nobody holds the key. Held by nobody from the start, it is one that Consul keeps back: that takes a pause. */
+  /** Waits until the key is free. If it is free from the start, Consul holds it back, and this waits for a pause. */
   async waitUntilFree(key: string, signal: AbortSignal): Promise<void> {
     const free = new AbortController()
     let isFirst = true

@@ -4,7 +4,7 @@ import type { LockKeys } from './lock-keys.ts'
 import type { ResolvedConsulLockOptions } from './options.ts'
 import type { ConsulSession } from './session.ts'
 
-/** Removes the keys of locks, also while Consul can't be reached. */
+/** Removes the keys of locks, also while Consul is unreachable. */
 export class LockRemoval {
   readonly #settings: ResolvedConsulLockOptions
   readonly #keys: LockKeys
@@ -16,20 +16,24 @@ export class LockRemoval {
     this.#local = local
   }
 
-  /** Gives the lock back while its turn is ours. Whoever else writes to the key leaves it to our session, with an index that is not the token. */
+  /**
+   * Releases the lock during our turn. If another client writes to the key, it stays with our session, with an index
+   * that is not the token.
+   */
   async giveBack(session: ConsulSession, key: string, token: bigint): Promise<void> {
     const { name } = this.#settings
-    const isGone = (await this.#keys.remove(session, key, token)) || (await this.#keys.remove(session, key))
-    if (!isGone) throw new SdError('SD_UNAVAILABLE', `${name} has another value of ${key} again and again`)
+    const isRemoved = (await this.#keys.remove(session, key, token)) || (await this.#keys.remove(session, key))
+    if (!isRemoved) throw new SdError('SD_UNAVAILABLE', `${name}: ${key} is changed too often by others`)
   }
 
-  /** Goes on removing while Consul is away and the session lives: nobody else could have the lock. */
+  /** Repeats the removal while Consul is unreachable and the session exists: no other client can have the lock. */
   async removeInTheEnd(session: ConsulSession, key: string, token?: bigint): Promise<void> {
     const backoff = createBackoff({ maxMs: 2_000 })
     while (!session.lost.aborted) {
       try {
         if (await this.#keys.remove(session, key, token)) return
-        // Ours still, with another value, or another caller's of this client: that is known once it is our turn.
+        // The key may still be ours with another value, or belong to another caller of this client. Wait for our turn
+        // to find out.
         if (token !== undefined) return await this.#removeInTurn(session, key)
         await sleep(backoff.next(), session.lost).catch(() => undefined)
       } catch (error) {
@@ -39,17 +43,17 @@ export class LockRemoval {
     }
   }
 
-  /** Removes the key if it is ours while nobody of this client has it. */
+  /** Removes the key if it is ours while no caller of this client has it. */
   async #removeInTurn(session: ConsulSession, key: string): Promise<void> {
     const leave = await this.#local.enter(key, session.lost)
     await this.removeInTheEnd(session, key).finally(leave)
   }
 
-  /** The lock may be ours without our knowing: nobody of this client may ask for it before it is given back. */
+  /** The lock may be ours unknown to us. No caller of this client may request it before it is released. */
   async tidyUp(session: ConsulSession, key: string, leave: () => void): Promise<void> {
     const { operationTimeoutMs } = this.#settings
     await this.removeInTheEnd(session, key).finally(leave)
-    // The request may even have been under way still.
+    // The request may even still be in progress.
     await sleep(operationTimeoutMs, session.lost)
     await this.#removeInTurn(session, key)
   }

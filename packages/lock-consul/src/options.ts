@@ -9,22 +9,25 @@ import { checkDuration, checkKnownKeys, checkName, checkObject, invalidError } f
 
 /** Options of `createConsulLock`. */
 export interface ConsulLockOptions extends ConsulConnectionOptions {
-  /** Path that all keys begin with, without slashes at its ends. @default 'sd/locks' */
+  /** Prefix of all keys, without leading and trailing slashes. @default 'sd/locks' */
   readonly prefix?: string
   /**
-   * Lifetime of the session without renewal, in milliseconds; Consul takes 10 s to 24 h, and may keep a dead holder's session for twice as
-   * long. The holder itself gives up after nine tenths of it.
+   * Time to live of the session without renewal, in milliseconds. Consul allows 10 s to 24 h, and can keep a dead
+   * holder's session for twice this time. The holder itself gives up after nine tenths of it.
    *
    * @default 15_000
    */
   readonly ttlMs?: number
-  /** How long Consul keeps a lock from everybody after its session ended without a release, in milliseconds, up to 60,000. @default 0 */
+  /**
+   * How long Consul holds a lock back after its session ended without a release, in milliseconds, up to 60,000.
+   * @default 0
+   */
   readonly lockDelayMs?: number
-  /** Name for messages. @default 'consul' */
+  /** Name in messages. @default 'consul' */
   readonly name?: string
 }
 
-/** Options with their defaults filled in. */
+/** Options with defaults applied. */
 export interface ResolvedConsulLockOptions extends ResolvedConsulConnectionOptions {
   readonly prefix: string
   readonly ttlMs: number
@@ -33,10 +36,10 @@ export interface ResolvedConsulLockOptions extends ResolvedConsulConnectionOptio
 
 const keys = [...CONNECTION_OPTIONS, 'prefix', 'ttlMs', 'lockDelayMs', 'name']
 const longestLockDelayMs = 60_000
-/** Longest lifetime that Consul gives a session, in milliseconds. */
+/** Longest time to live that Consul grants a session, in milliseconds. */
 const longestTtlMs = 86_400_000
 
-/** Checks options. @throws SdError `SD_INVALID` that names the option */
+/** Validates options and applies defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveConsulLockOptions(options: ConsulLockOptions): ResolvedConsulLockOptions {
   checkKnownKeys('', checkObject('options', options), keys)
   const lockDelayMs = checkDuration('lockDelayMs', options.lockDelayMs ?? 0)

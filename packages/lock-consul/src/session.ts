@@ -3,21 +3,22 @@ import { type ConsulConnection, ping, responseOf, unlessMissing } from '@sd/conn
 import { invalidError, SdError } from '@sd/core'
 import type { ResolvedConsulLockOptions } from './options.ts'
 
-/** A session on Consul that is renewed for as long as Consul can be reached. All locks of a client hang on it. */
+/** A session on Consul, which is renewed while Consul is reachable. All locks of a client are tied to it. */
 export interface ConsulSession {
   /** Its id. */
   readonly id: string
-  /** Fires when the session has ended, or may soon without our being able to renew it. */
+  /** Aborts when the session has ended, or can soon end without a renewal. */
   readonly lost: AbortSignal
-  /** Ends it. */
+  /** Destroys the session. */
   close(): Promise<void>
 }
 
-/** Opens a session. @throws SdError when Consul can't be reached */
+/** Opens a session. @throws SdError if Consul is unreachable */
 export async function openSession(connection: ConsulConnection, settings: ResolvedConsulLockOptions): Promise<ConsulSession> {
   const { ttlMs, lockDelayMs, datacenter, name } = settings
   const query = datacenter === undefined ? {} : { dc: datacenter }
-  // Without the default check of its node: Consul would end the session the moment it loses sight of the agent, which the holder can't know.
+  // Without the default check of its node: with it, Consul ends the session as soon as it loses contact with the agent,
+  // which the holder can't know.
   const request = { Name: name, TTL: `${ttlMs}ms`, LockDelay: `${lockDelayMs}ms`, Behavior: 'delete', NodeChecks: [] }
   const confirmedAt = performance.now()
   const { body } = await connection
@@ -42,10 +43,13 @@ export async function openSession(connection: ConsulConnection, settings: Resolv
   }
 }
 
-/** Least lifetime of a session on servers that say nothing else, in milliseconds. */
+/** Default minimum time to live of a session on the servers, in milliseconds. */
 const usualLeastTtlMs = 10_000
 
-/** Consul refuses a lifetime that it does not take with the status of a fault; one that it usually takes was not refused for that. */
+/**
+ * Consul refuses an invalid time to live with the status of a server error. A time to live within the default limits
+ * was refused for another reason.
+ */
 async function explainRefusal(
   error: SdError,
   connection: ConsulConnection,

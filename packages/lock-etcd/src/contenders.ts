@@ -2,7 +2,7 @@ import type { EtcdConnection, KeyValues } from '@sd/connection-etcd'
 import { createBackoff, type LockHolder, sleep } from '@sd/core'
 import type { EtcdSession } from './session.ts'
 
-/** Removes a contender's key, in the background for as long as it takes and the session lives: it would block everybody. */
+/** Removes a contender's key, in the background while the session exists: the key would block all other contenders. */
 export async function removeContender(connection: EtcdConnection, session: EtcdSession, ownKey: string): Promise<void> {
   const remove = (): Promise<boolean> =>
     connection
@@ -19,7 +19,7 @@ export async function removeContender(connection: EtcdConnection, session: EtcdS
   if (!(await remove())) void goOn().catch(() => undefined)
 }
 
-/** The oldest contender. */
+/** Returns the oldest contender. */
 function findFirst({ entries }: KeyValues): { readonly key: string; readonly holder: LockHolder } | undefined {
   let first: { key: string; holder: LockHolder } | undefined
   for (const [key, { text, createRevision }] of entries) {
@@ -28,12 +28,12 @@ function findFirst({ entries }: KeyValues): { readonly key: string; readonly hol
   return first
 }
 
-/** The holder of the lock: the oldest contender. */
+/** Returns the holder of the lock: the oldest contender. */
 export function toHolder(all: KeyValues): LockHolder | undefined {
   return findFirst(all)?.holder
 }
 
-/** The token of `ownKey` if it is the oldest. */
+/** Returns the token of `ownKey` if it is the oldest. */
 export function turnOf(all: KeyValues, ownKey: string): bigint | undefined {
   const first = findFirst(all)
   return first?.key === ownKey ? first.holder.token : undefined

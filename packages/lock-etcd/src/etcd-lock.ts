@@ -7,10 +7,11 @@ import { type EtcdLockOptions, resolveEtcdLockOptions } from './options.ts'
 import { type EtcdSession, openSession } from './session.ts'
 
 /**
- * Locks on etcd, fair: who asked first gets it first. Each contender has a key that is bound to its process' lease; the oldest key holds the
- * lock, and its creation revision is the fencing token.
+ * Creates locks on etcd. They are fair: contenders get the lock in the order of their requests. Each contender has a
+ * key that is bound to its process's lease. The oldest key holds the lock, and its creation revision is the fencing
+ * token.
  *
- * @see https://etcd.io/docs/v3.6/learning/why/ on what locks with leases can promise
+ * @see https://etcd.io/docs/v3.6/learning/why/ for the guarantees of locks with leases
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createEtcdLock(options: EtcdLockOptions = {}): Lock {
@@ -21,7 +22,7 @@ export function createEtcdLock(options: EtcdLockOptions = {}): Lock {
 
   const folderOf = (key: string): string => `${prefix}/${escapeName(key)}/`
 
-  /** The session that lives now, a new one if there is none. */
+  /** Returns the current session, or opens a new one. */
   async function getSession(): Promise<EtcdSession> {
     const session = await opening?.catch(() => undefined)
     if (session && !session.lost.aborted) return session
@@ -46,7 +47,10 @@ export function createEtcdLock(options: EtcdLockOptions = {}): Lock {
     }
   }
 
-  /** The lock as we have it: lost with the session, and with its key, which an operator may delete, or write to and so take off its lease. */
+  /**
+   * Returns the acquired lock. It is lost with the session, or with its key, which an operator can delete or, by a
+   * write, detach from its lease.
+   */
   function hold(session: EtcdSession, ownKey: string, token: bigint): TakenLock {
     const { lost, end } = watchHeldLock({
       session: session.lost,
@@ -58,7 +62,7 @@ export function createEtcdLock(options: EtcdLockOptions = {}): Lock {
             const own = entries.get(ownKey)
             if (own?.lease === session.id) return
             onGone()
-            // Without our lease it would outlive us, and block everybody for ever.
+            // Without our lease the key would stay forever and block all other contenders.
             if (own) void removeContender(connection, session, ownKey)
           },
         }),
@@ -89,7 +93,7 @@ export function createEtcdLock(options: EtcdLockOptions = {}): Lock {
       }),
     )
     if (token !== undefined) return token
-    throw new SdError('SD_UNAVAILABLE', gone ? `${name} lost the place in the queue of ${key}` : `waiting for ${key} was ended`)
+    throw new SdError('SD_UNAVAILABLE', gone ? `${name} lost its place in the queue of ${key}` : `waiting for ${key} was ended`)
   }
 
   return assembleLock({

@@ -9,26 +9,26 @@ import { checkDuration, checkKnownKeys, checkName, checkObject } from '@sd/core'
 
 /** Options of `createEtcdLock`. */
 export interface EtcdLockOptions extends EtcdConnectionOptions {
-  /** Path that all keys begin with. @default '/sd/locks' */
+  /** Prefix of all keys. @default '/sd/locks' */
   readonly prefix?: string
   /**
-   * How long a lock outlives a holder that no longer answers, in milliseconds; etcd rounds up to seconds, at least 2. The holder itself gives
-   * up after nine tenths of it.
+   * How long a lock outlives a holder that no longer responds, in milliseconds. etcd rounds up to seconds, at least 2.
+   * The holder itself gives up after nine tenths of it.
    *
    * @default 15_000
    */
   readonly ttlMs?: number
-  /** Name for messages. @default 'etcd' */
+  /** Name in messages. @default 'etcd' */
   readonly name?: string
 }
 
-/** Options with their defaults filled in. */
+/** Options with defaults applied. */
 export interface ResolvedEtcdLockOptions extends ResolvedEtcdConnectionOptions {
   readonly prefix: string
   readonly ttlMs: number
 }
 
-/** Checks options. @throws SdError `SD_INVALID` that names the option */
+/** Validates options and applies defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveEtcdLockOptions(options: EtcdLockOptions): ResolvedEtcdLockOptions {
   checkKnownKeys('', checkObject('options', options), [...CONNECTION_OPTIONS, 'prefix', 'ttlMs', 'name'])
   return {

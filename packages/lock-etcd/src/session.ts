@@ -1,17 +1,17 @@
 import { keepSession } from '@sd/adapter-kit'
 import { type EtcdConnection, grantLease } from '@sd/connection-etcd'
 
-/** A lease that is renewed for as long as etcd can be reached. All locks of a client hang on it. */
+/** A lease that is renewed while etcd is reachable. All locks of a client are tied to it. */
 export interface EtcdSession {
   /** Id of the lease. */
   readonly id: string
-  /** Fires when the lease has ended, or will soon without our being able to renew it. */
+  /** Aborts when the lease has expired, or can soon expire without a renewal. */
   readonly lost: AbortSignal
-  /** Ends it. */
+  /** Revokes the lease. */
   close(): Promise<void>
 }
 
-/** Opens a session. @throws SdError when etcd can't be reached */
+/** Opens a session. @throws SdError if etcd is unreachable */
 export async function openSession(connection: EtcdConnection, ttlMs: number): Promise<EtcdSession> {
   const lease = await grantLease(connection, ttlMs)
   const { id, confirmedAt, expiresAt } = lease

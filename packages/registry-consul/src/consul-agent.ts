@@ -5,22 +5,26 @@ import type { Entry } from './entries.ts'
 import { describeInstance, heartbeatId, isHealthy, isHeartbeat, readHeartbeat, serviceId, serviceName } from './layout.ts'
 import type { ResolvedConsulRegistryOptions } from './options.ts'
 
-/** What is written on agents. */
+/** Write operations on Consul agents. */
 export interface ConsulAgent {
   /** Puts, renews and removes registrations. */
   readonly driver: RegistrationDriver
   /**
-   * Removes an entry from its agent, if that is the one in use, and from the catalogue. A living agent elsewhere brings it back.
+   * Removes an entry from the agent in use, if it is registered there, and from the catalog. Another running agent that
+   * has the entry restores it.
    *
-   * @param isOurs whether its id belongs to no other service
+   * @param isOurs whether the entry's id cannot belong to another service
    */
   removeEntry(entry: Entry, isOurs: boolean, signal: AbortSignal): Promise<void>
 }
 
-/** Writes through a connection. */
+/** Creates the write operations for a connection. */
 export function createConsulAgent(connection: ConsulConnection, settings: ResolvedConsulRegistryOptions): ConsulAgent {
   const { prefix, datacenter, ttlMs, healthChecks, name } = settings
-  /** The incarnation that was put last for each id: its check may be critical when it is put again. */
+  /**
+   * Incarnation last registered per id. The agent keeps the status of a known check, which may be critical when the
+   * instance is put again.
+   */
   const known = new Map<string, string>()
 
   const nameOf = (service: string): string => serviceName(prefix, service)
@@ -32,16 +36,16 @@ export function createConsulAgent(connection: ConsulConnection, settings: Resolv
   const deregister = ({ client, options }: ConsulTarget, id: string): Promise<unknown> =>
     unlessMissing(client.agent.service.deregister({ ...options, id }), name)
 
-  /** Which incarnation the agent has; `undefined` if none. */
+  /** Returns the incarnation that is registered on the agent, or `undefined` if there is none. */
   async function readIncarnation({ client, options: { ctx }, headers }: ConsulTarget, id: string): Promise<string | undefined> {
-    // The heartbeat's id is the only place of it that no other tool looks at. An id of ours has no quotes.
+    // Only the heartbeat's id holds the incarnation in a place that other tools ignore. Ids of ours contain no quotes.
     const query = { filter: `ServiceID == "${id}"` }
     const { body } = await client._get({ path: '/agent/checks', query, headers, ctx })
     const heartbeat = Object.keys((body ?? {}) as object).find(isHeartbeat)
     return heartbeat && readHeartbeat(heartbeat)
   }
 
-  /** The name of the agent's node; `undefined` for tokens that may not ask for it. */
+  /** Returns the name of the agent's node, or `undefined` if the token may not read it. */
   async function readNode({ client, options: { ctx }, headers }: ConsulTarget): Promise<string | undefined> {
     const asked = client._get({ path: '/agent/self', headers, ctx }).catch((caught: unknown) => {
       const error = toConsulError(caught, name)
@@ -50,7 +54,7 @@ export function createConsulAgent(connection: ConsulConnection, settings: Resolv
     return ((await asked)?.body as { Config?: { NodeName?: string } } | undefined)?.Config?.NodeName
   }
 
-  /** Whether the catalogue has the record of a service on a node. */
+  /** Returns whether the catalog has an entry of the service on a node. */
   async function isListed(
     { client, options: { ctx }, headers }: ConsulTarget,
     service: string,
@@ -77,7 +81,7 @@ export function createConsulAgent(connection: ConsulConnection, settings: Resolv
             headers,
             ctx: options.ctx,
           })
-          // The agent keeps the status of a check that it knows.
+          // The agent keeps the status of a check that it already has.
           if (known.get(id) === incarnation) await beat(target, instance, incarnation)
           known.set(id, incarnation)
         }, signal)
@@ -103,13 +107,13 @@ export function createConsulAgent(connection: ConsulConnection, settings: Resolv
     removeEntry: ({ Node: { Node }, Service: { ID, Service } }, isOurs, signal) =>
       connection.run(async (target) => {
         const { client, headers, options } = target
-        // Another tool's id may belong to another service of this agent.
+        // An id of another tool may belong to another service on this agent.
         if (isOurs || (await readNode(target)) === Node) await deregister(target, ID)
         const record = { Node, ServiceID: ID, ...(datacenter !== undefined && { Datacenter: datacenter }) }
         try {
           await client._put({ path: '/catalog/deregister', body: record, headers, ctx: options.ctx })
         } catch (caught) {
-          // Consul refuses to remove a record that has just been removed with the status of a fault: only the catalogue can tell.
+          // Consul returns a server error for a record that was just removed, so check the catalog.
           const error = toConsulError(caught, name)
           if (!isAnswer(error) || (await isListed(target, Service, Node, ID))) throw error
         }

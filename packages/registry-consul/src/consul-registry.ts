@@ -7,7 +7,8 @@ import { checkSize, readServiceName, serviceId, serviceName } from './layout.ts'
 import { type ConsulRegistryOptions, resolveConsulRegistryOptions } from './options.ts'
 import { ReadAccess } from './read-access.ts'
 
-// No watchAll: no query of Consul has the instances of all services: the catalog tells names without what changed, checks have no addresses.
+// No watchAll: no Consul query returns the instances of all services. The catalog lists names without what changed, and
+// checks have no addresses.
 const capabilities = {
   register: true,
   watch: 'push',
@@ -18,7 +19,8 @@ const capabilities = {
 } as const
 
 /**
- * Registers instances on a Consul agent, with a heartbeat check, and finds those of the whole datacenter.
+ * Creates a registry that registers instances on a Consul agent, with a heartbeat check, and finds those of the whole
+ * datacenter.
  *
  * @throws SdError `SD_INVALID` that names the option
  */
@@ -48,18 +50,20 @@ export function createConsulRegistry(options: ConsulRegistryOptions = {}): Regis
     if (entries.length === 0) await access.check(nameOf(service), signal)
     const shared = sharedIds(entries)
     const read = decodeEntries(name, service, entries, (entry) => readEntry(entry, service, shared))
-    // One of ours is on two agents after a move.
+    // After a move to another agent, an instance of ours is on both.
     return createSnapshot({ service, instances: keepLatest(name, service, read), revision, previous })
   }
 
   async function toNames({ body, filtered }: Found, signal: AbortSignal): Promise<readonly string[]> {
-    if (typeof body !== 'object' || body === null) throw new SdError('SD_MALFORMED', `${name} has no readable list of services`)
+    if (typeof body !== 'object' || body === null)
+      throw new SdError('SD_MALFORMED', `${name} returned a malformed list of services`)
     const names = Object.keys(body)
-    // Consul's own servers are a service too: whatever sees not even them may see nothing at all.
+    // Consul's own servers are a service too. A caller that does not see even those may not be allowed to see anything.
     if (names.length === 0 && settings.token === undefined) throw access.hidden('no service')
     const services = names.flatMap((one) => readServiceName(prefix, one) ?? []).sort()
     if (services.length === 0 && filtered) {
-      // A token that may read some services sees those. Whether it may read any of ours is asked with a name that nobody has.
+      // A token with access to some services lists only those. To find out whether it has access to any service of
+      // ours, check an unused name.
       await access.check(nameOf('sd-may-it-be-read'), signal)
       await access.checkNodesVisible(signal)
     }

@@ -2,7 +2,7 @@ import { buildForeignInstance, decodeInstance, kratosPorts, kratosProtocol } fro
 import { type HealthStatus, SdError, type ServiceInstance, updateServiceInstance } from '@sd/core'
 import { isHeartbeat, readInstanceId } from './layout.ts'
 
-/** An instance as Consul lists it, as far as it is read here. Everything in it was written by anybody. */
+/** The part of a Consul service entry that is read here. All of it is untrusted input. */
 export interface Entry {
   readonly Node: { readonly Node: string; readonly Address: string }
   readonly Service: {
@@ -27,17 +27,20 @@ interface Check {
   readonly ServiceID: string
 }
 
-/** Entries of an answer. Consul's names are the same in upper and lower case; ours are not. @throws SdError `SD_MALFORMED` */
+/**
+ * Returns the entries of a response that match `name` in case: Consul's names ignore case, ours do not. @throws SdError
+ * `SD_MALFORMED`
+ */
 export function readEntries(body: unknown, name: string): readonly Entry[] {
-  if (!Array.isArray(body)) throw new SdError('SD_MALFORMED', `The list of ${name} is no array`)
+  if (!Array.isArray(body)) throw new SdError('SD_MALFORMED', `The list of ${name} is not an array`)
   return (body as readonly Entry[]).filter(({ Service }) => Service.Service === name)
 }
 
 /**
- * Reads an instance: ours from the document of its heartbeat check, any other from what Consul knows of it.
+ * Reads an instance: one of ours from the document in its heartbeat check, any other from Consul's own fields.
  *
- * @param shared ids that several nodes have, see {@link sharedIds}
- * @returns `undefined` for one of ours whose heartbeats have stopped
+ * @param shared ids that exist on several nodes, see {@link sharedIds}
+ * @returns `undefined` for an instance of ours whose heartbeats have stopped
  * @throws SdError `SD_MALFORMED`
  */
 export function readEntry(entry: Entry, service: string, shared: ReadonlySet<string>): ServiceInstance | undefined {
@@ -47,7 +50,7 @@ export function readEntry(entry: Entry, service: string, shared: ReadonlySet<str
   if (isCritical && heartbeat.Output !== '') return undefined
   const id = readInstanceId(entry.Service.Service, entry.Service.ID)
   const { instance } = decodeInstance(heartbeat.Notes, { service, id })
-  // An agent that was restarted has heard no heartbeat yet: that is no word on the instance, but no reason for traffic either.
+  // A restarted agent has not received a heartbeat yet. The instance may be healthy, but should not get traffic until then.
   const verdict = judge(isCritical ? [heartbeat] : entry.Checks.filter((check) => check !== heartbeat))
   const isWorse = verdict.status === 'draining' || verdict.status === 'unhealthy'
   if (!isWorse || instance.health.status === 'draining') return instance
@@ -55,16 +58,16 @@ export function readEntry(entry: Entry, service: string, shared: ReadonlySet<str
 }
 
 /**
- * The id of an instance that another tool registered. Consul's ids are unique on one node only: one that is the service's name, or that
- * several nodes have, is told apart by its node.
+ * Returns the id of an instance that another tool registered. Consul's ids are unique only within a node, so an id that
+ * equals the service's name, or that exists on several nodes, is prefixed with its node.
  *
- * @param shared ids that several nodes have
+ * @param shared ids that exist on several nodes
  */
 export function foreignId({ Node, Service }: Entry, shared: ReadonlySet<string>): string {
   return Service.ID === Service.Service || shared.has(Service.ID) ? `${Node.Node}/${Service.ID}` : Service.ID
 }
 
-/** Ids that entries of several nodes have. */
+/** Returns the ids that exist on several nodes. */
 export function sharedIds(entries: readonly Entry[]): ReadonlySet<string> {
   const nodeOf = new Map<string, string>()
   const shared = new Set<string>()
@@ -76,8 +79,8 @@ export function sharedIds(entries: readonly Entry[]): ReadonlySet<string> {
   return shared
 }
 
-// What other tools have in common: Spring Cloud has metadata in Meta, older versions of it in tags `key=value`; Kratos has the version in a tag
-// and its endpoints, with their schemes, in the tagged addresses.
+// Fields that other tools share: Spring Cloud has metadata in Meta, older versions of it in tags `key=value`. Kratos
+// has the version in a tag, and its endpoints, with their schemes, in the tagged addresses.
 function readForeign(entry: Entry, service: string, shared: ReadonlySet<string>): ServiceInstance {
   const { Service, Node, Checks } = entry
   const tags = (Service.Tags ?? []).filter(isLabel)
@@ -113,13 +116,15 @@ function judge(checks: readonly Check[]): { readonly status: HealthStatus; reado
   return { status: checks.length === 0 ? 'unknown' : 'healthy' }
 }
 
-/** Tagged addresses that are URLs, those of the service's own port first: an entry may have several hosts. */
+/**
+ * Tagged addresses that are URLs. Those of the service's own port come first, because an entry may have several hosts.
+ */
 function endpointsOf({ Service }: Entry): readonly string[] {
   const urls = Object.values(Service.TaggedAddresses ?? {}).filter(({ Address }) => Address.includes('://'))
   return [...urls.filter(({ Port }) => Port === Service.Port), ...urls].map(({ Address }) => Address)
 }
 
-/** The protocol of the tagged address that has the service's own port, if it is written as a URL. */
+/** Returns the protocol of the tagged address with the service's own port, if that is a URL. */
 function schemeOf({ Service }: Entry): string | undefined {
   for (const { Address, Port } of Object.values(Service.TaggedAddresses ?? {})) {
     const url = /^[a-z][a-z0-9+.-]{0,31}:\/\//.test(Address) ? URL.parse(Address) : null
@@ -128,7 +133,7 @@ function schemeOf({ Service }: Entry): string | undefined {
   return undefined
 }
 
-/** The scheme where Meta or a tag says that TLS is spoken. */
+/** Returns the TLS variant of a scheme, for entries whose Meta or tags declare TLS. */
 function secureScheme(scheme: string = 'http'): string {
   return scheme === 'http' || scheme === 'grpc' ? `${scheme}s` : scheme
 }
@@ -138,7 +143,10 @@ function splitPair(tag: string): [string, string] {
   return [tag.slice(0, at), tag.slice(at + 1)]
 }
 
-/** Whether a text may be a tag, a key or a version: short, not empty, without outer white space and control characters. */
+/**
+ * Whether a text can be a tag, a key or a version: short, not empty, without surrounding white space and control
+ * characters.
+ */
 function isLabel(text: unknown): text is string {
   return typeof text === 'string' && /^[^\s\p{Cc}\p{Cs}](?:[^\p{Cc}\p{Cs}]{0,253}[^\s\p{Cc}\p{Cs}])?$/u.test(text)
 }

@@ -11,25 +11,28 @@ import {
   type ServiceInstance,
 } from '@sd/core'
 
-/** A check that the agent runs on an instance, at the instance's own address and port. */
+/** A health check that the agent runs against the instance's own address and port. */
 export interface ConsulHealthCheck {
-  /** `http`: a GET that must answer 2xx. `tcp`: a connection must open. `grpc`: the standard health service must say SERVING. */
+  /**
+   * `http`: a GET must return 2xx. `tcp`: a connection must open. `grpc`: the standard health service must report
+   * SERVING.
+   */
   readonly type: 'http' | 'tcp' | 'grpc'
-  /** Path of the request, with a slash; for `http`. @default '/' */
+  /** Path of the `http` request, with a leading slash. @default '/' */
   readonly path?: string
-  /** Name of the gRPC service that is asked about. @default '' (the whole server) */
+  /** Name of the gRPC service to check. @default '' (the whole server) */
   readonly grpcService?: string
-  /** Whether the check uses TLS. @default whether the instance's protocol is `https`, and `false` for `tcp` and `grpc` */
+  /** Whether the check uses TLS. @default `true` if the instance's protocol is `https`; `false` for `tcp` and `grpc` */
   readonly secure?: boolean
-  /** Whether any certificate will do. @default false */
+  /** Whether to accept any certificate. @default false */
   readonly skipTlsVerify?: boolean
-  /** Time between two checks, in milliseconds, at least 1,000. @default 10_000 */
+  /** Interval between two checks, in milliseconds, at least 1,000. @default 10_000 */
   readonly intervalMs?: number
-  /** Limit of one check, in milliseconds. @default 5_000 */
+  /** Time limit of one check, in milliseconds. @default 5_000 */
   readonly timeoutMs?: number
 }
 
-/** A health check with its defaults filled in; `secure` depends on the instance. */
+/** A health check with defaults applied; `secure` depends on the instance. */
 export interface HealthCheckSettings {
   readonly type: 'http' | 'tcp' | 'grpc'
   readonly path: string
@@ -42,7 +45,7 @@ export interface HealthCheckSettings {
 
 const keys = ['type', 'path', 'grpcService', 'secure', 'skipTlsVerify', 'intervalMs', 'timeoutMs']
 
-/** Checks a list of health checks. @throws SdError `SD_INVALID` that names the field */
+/** Validates a list of health checks. @throws SdError `SD_INVALID` that names the field */
 export function checkHealthChecks(field: string, value: unknown): readonly HealthCheckSettings[] {
   if (!Array.isArray(value) || value.length > 16) throw invalidError(field, value, 'an array of at most 16 checks')
   return value.map((one: unknown, index) => checkHealthCheck(`${field}[${index}]`, one))
@@ -52,7 +55,7 @@ function checkHealthCheck(field: string, value: unknown): HealthCheckSettings {
   const check = checkObject(field, value) as Partial<ConsulHealthCheck>
   checkKnownKeys(field, check, keys)
   const path = checkText(`${field}.path`, check.path ?? '/', 2_048)
-  if (!path.startsWith('/')) throw invalidError(`${field}.path`, path, 'a path that begins with a slash')
+  if (!path.startsWith('/')) throw invalidError(`${field}.path`, path, 'a path that starts with a slash')
   return {
     type: checkOneOf(`${field}.type`, check.type as 'http', ['http', 'tcp', 'grpc']),
     path,
@@ -64,10 +67,10 @@ function checkHealthCheck(field: string, value: unknown): HealthCheckSettings {
   }
 }
 
-/** Shortest interval of an agent, in milliseconds. */
+/** Shortest interval that an agent accepts, in milliseconds. */
 const minIntervalMs = 1_000
 
-/** The check that an instance declares, with TLS if its protocol has it. */
+/** Returns the check that an instance declares, with TLS if its protocol uses TLS. */
 export function readDeclaredCheck(
   { type, path = '/', intervalMs = 10_000, timeoutMs = 5_000 }: HealthCheckSpec,
   { protocol }: ServiceInstance,
@@ -77,7 +80,10 @@ export function readDeclaredCheck(
   return { type, path, intervalMs: Math.max(minIntervalMs, intervalMs), timeoutMs, ...settings }
 }
 
-/** The check as the agent wants it. It begins as passing, because the instance has said that it is well. */
+/**
+ * Returns the check in the agent's format. Its initial status is passing, because the instance reports itself as
+ * healthy.
+ */
 export function describeCheck(check: HealthCheckSettings, instance: ServiceInstance, checkId: string): object {
   const { type, intervalMs, timeoutMs, skipTlsVerify } = check
   const { address, port, protocol } = instance

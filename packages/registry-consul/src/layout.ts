@@ -3,70 +3,77 @@ import { encodeInstance, kratosEndpoints } from '@sd/adapter-kit'
 import { escapeName, isSecureProtocol, SdError, type ServiceInstance, unescapeName } from '@sd/core'
 import { describeCheck, type HealthCheckSettings, readDeclaredCheck } from './health-checks.ts'
 
-// How an instance is laid out on Consul. The whole of it is the JSON document in the notes of its heartbeat check: the only field that takes
-// any text of any length, comes along in every listing of the service, and stays out of the catalogue's list of services. Name, address,
-// port, tags, weight and what fits of the metadata are there for other tools; they are not read again.
+// How an instance is stored in Consul. The notes of its heartbeat check hold the complete JSON document: they are the
+// only field that takes any text of any length, is part of every listing of the service, and stays out of the catalog's
+// list of services. Name, address, port, tags, weight, and the metadata that fits are written for other tools and not
+// read again.
 
-/** What the id of a heartbeat check begins with; the incarnation follows. */
+/** Prefix of a heartbeat check's id, followed by the incarnation. */
 const heartbeatPrefix = 'sd:'
 
-/** Largest document, in bytes. Consul would take more, but advises against raft entries above 1.5 MiB. */
+/** Largest document, in bytes. Consul accepts more, but advises against raft entries above 1.5 MiB. */
 const maxDocumentBytes = 1_000_000
 
-/** Consul's own minimum for removing what is critical, in milliseconds. */
+/** Consul's minimum time before it removes a critical service, in milliseconds. */
 const minReapMs = 60_000
 
-/** Consul's limits of metadata: pairs, characters of keys, bytes of values. */
+/** Consul's limits for metadata: number of pairs, characters per key, bytes per value. */
 const maxPairs = 64
 const metadataKey = /^(?!consul-)[A-Za-z0-9_-]{1,128}$/
 const maxValueBytes = 512
 
-/** The name of a service on Consul. */
+/** Returns the name of a service in Consul. */
 export function serviceName(prefix: string, service: string): string {
   return prefix + escapeName(service)
 }
 
-/** The service that a name on Consul stands for; `undefined` for names without the prefix. */
+/** Returns the service that a Consul name stands for, or `undefined` for names without the prefix. */
 export function readServiceName(prefix: string, name: string): string | undefined {
   return name.startsWith(prefix) && name.length > prefix.length ? unescapeName(name.slice(prefix.length)) : undefined
 }
 
-/** The id on the agent: unique among all services, and also where upper and lower case are the same, as they are in Consul's catalogue. */
+/**
+ * Returns the id of an instance on the agent. It is unique among all services, also where case is ignored, as in
+ * Consul's catalog.
+ */
 export function serviceId(name: string, instanceId: string): string {
   const id = `${name}:${escapeName(instanceId)}`
   return id === id.toLowerCase() ? id : `${id}:${createHash('sha256').update(id).digest('hex').slice(0, 12)}`
 }
 
-/** The instance's id in what {@link serviceId} made. */
+/** Returns the instance's id from an id that {@link serviceId} made. */
 export function readInstanceId(name: string, id: string): string {
   return unescapeName(id.slice(name.length + 1).split(':', 1)[0] as string)
 }
 
-/** Id of the check that heartbeats pass. It holds the incarnation, so that a heartbeat of one that was replaced finds no check. */
+/**
+ * Returns the id of the heartbeat check. It contains the incarnation, so that a heartbeat of a replaced registration
+ * does not find its check.
+ */
 export function heartbeatId(incarnation: string): string {
   return heartbeatPrefix + incarnation
 }
 
-/** The incarnation that a heartbeat's id holds. */
+/** Returns the incarnation in a heartbeat check's id. */
 export function readHeartbeat(checkId: string): string {
   return checkId.slice(heartbeatPrefix.length)
 }
 
-/** Whether a check is a heartbeat of ours. */
+/** Whether a check is a heartbeat check of ours. */
 export function isHeartbeat(checkId: string): boolean {
   return checkId.startsWith(heartbeatPrefix)
 }
 
-/** What the agent is told of an instance. */
+/** Registration data that is not part of the instance. */
 export interface ConsulPlacement {
-  /** Its service's name on Consul. */
+  /** The service's name in Consul. */
   readonly name: string
   readonly incarnation: string
   readonly ttlMs: number
   readonly healthChecks: readonly HealthCheckSettings[]
 }
 
-/** The body of a registration. */
+/** Returns the body of a registration request. */
 export function describeInstance(instance: ServiceInstance, { name, incarnation, ttlMs, healthChecks }: ConsulPlacement): object {
   const { address, port, weight } = instance
   const declared = instance.healthCheck && readDeclaredCheck(instance.healthCheck, instance)
@@ -96,7 +103,7 @@ export function describeInstance(instance: ServiceInstance, { name, incarnation,
   }
 }
 
-/** Whether heartbeats pass, rather than warn. Critical is kept for the heartbeat that is missing. */
+/** Whether a heartbeat passes; otherwise it warns. Critical is reserved for a missing heartbeat. */
 export function isHealthy({ health: { status } }: ServiceInstance): boolean {
   return status === 'healthy' || status === 'unknown'
 }
@@ -105,19 +112,19 @@ export function isHealthy({ health: { status } }: ServiceInstance): boolean {
 export function checkSize(instance: ServiceInstance): void {
   const bytes = Buffer.byteLength(JSON.stringify(instance))
   if (bytes <= maxDocumentBytes) return
-  throw new SdError('SD_TOO_LARGE', `instance ${instance.id} has ${bytes} bytes, Consul should take at most ${maxDocumentBytes}`)
+  throw new SdError('SD_TOO_LARGE', `instance ${instance.id} has ${bytes} bytes, want at most ${maxDocumentBytes}`)
 }
 
-/** Kratos has the version in a tag. */
+/** Adds the version as a tag, which Kratos reads. */
 function readableTags({ tags, version }: ServiceInstance): readonly string[] {
   const isNamed = version === undefined || tags.some((tag) => tag.startsWith('version='))
   return isNamed ? tags : [...tags, `version=${version}`]
 }
 
-/** Names of tagged addresses that mean something to Consul itself. */
+/** Tagged addresses that Consul itself uses. */
 const consulsOwn: ReadonlySet<string> = new Set(['lan', 'wan'])
 
-/** Kratos has its endpoints as URLs in the tagged addresses, each under its scheme. */
+/** Returns tagged addresses for Kratos: its endpoints as URLs, by scheme. */
 function taggedAddresses(
   instance: ServiceInstance,
 ): Readonly<Record<string, { readonly Address: string; readonly Port: number }>> {
@@ -130,7 +137,7 @@ function readableMetadata({ version, protocol, metadata }: ServiceInstance): Rea
     metadataKey.test(key) && Buffer.byteLength(value) <= maxValueBytes
   const all = {
     ...(version !== undefined && { version }),
-    // For Spring Cloud.
+    // Spring Cloud reads this.
     ...(isSecureProtocol(protocol) && { secure: 'true' }),
     ...metadata,
   }

@@ -7,28 +7,38 @@ import {
 import { checkBoolean, checkDuration, checkKnownKeys, checkName, checkObject, invalidError } from '@sd/core'
 import { type ConsulHealthCheck, checkHealthChecks, type HealthCheckSettings } from './health-checks.ts'
 
-/** Options of `createConsulRegistry`. Instances are looked for in `datacenter`, and registered in that of the agent. */
+/**
+ * Options of `createConsulRegistry`. It finds instances in `datacenter`, and registers them in the agent's datacenter.
+ */
 export interface ConsulRegistryOptions extends ConsulConnectionOptions {
-  /** Put before the name of every service, so that environments can share a cluster; other services are not seen. @default '' */
+  /**
+   * Prefix of every service name, so that environments can share a cluster. Services without it are hidden. @default ''
+   */
   readonly prefix?: string
-  /** Lifetime without a heartbeat for instances that name none, in milliseconds; a heartbeat is sent every third of it. @default 15_000 */
+  /**
+   * Time to live without a heartbeat, in milliseconds, for instances that do not set their own. A heartbeat is sent
+   * every third of it. @default 15_000
+   */
   readonly ttlMs?: number
-  /** Checks that the agent runs on every instance that is registered here, besides the heartbeat. @default [] */
+  /** Health checks that the agent runs on every instance registered here, in addition to the heartbeat. @default [] */
   readonly healthChecks?: readonly ConsulHealthCheck[]
   /**
-   * Whether any server may answer reads and watches, not only the leader: they go on while the cluster has no leader, and may be some
-   * milliseconds behind it, in an outage longer.
+   * Whether any server may serve reads and watches, not only the leader. They then continue while the cluster has no
+   * leader, but can lag the leader by milliseconds, in an outage by more.
    *
    * @default false
    */
   readonly stale?: boolean
-  /** Whether instances are registered; `false` finds only, for a program that runs beside a shared registry. @default true */
+  /**
+   * Whether to register instances. Set it to `false` for a program that uses a shared registry without registering
+   * there. @default true
+   */
   readonly enabled?: boolean
-  /** Name for logs and metrics. @default 'consul' */
+  /** Name of this registry in logs and metrics. @default 'consul' */
   readonly name?: string
 }
 
-/** Options with their defaults filled in. */
+/** Options with defaults applied. */
 export interface ResolvedConsulRegistryOptions extends ResolvedConsulConnectionOptions {
   readonly prefix: string
   readonly ttlMs: number
@@ -39,7 +49,7 @@ export interface ResolvedConsulRegistryOptions extends ResolvedConsulConnectionO
 
 const keys = [...CONNECTION_OPTIONS, 'prefix', 'ttlMs', 'healthChecks', 'stale', 'enabled', 'name']
 
-/** Checks options. @throws SdError `SD_INVALID` that names the option */
+/** Validates options and applies defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveConsulRegistryOptions(options: ConsulRegistryOptions): ResolvedConsulRegistryOptions {
   checkKnownKeys('', checkObject('options', options), keys)
   return {
@@ -54,5 +64,5 @@ export function resolveConsulRegistryOptions(options: ConsulRegistryOptions): Re
 
 function checkPrefix(value: unknown): string {
   if (typeof value === 'string' && /^[A-Za-z0-9._-]{0,128}$/.test(value)) return value
-  throw invalidError('prefix', value, 'at most 128 of A-Z, a-z, 0-9, ".", "_", "-"')
+  throw invalidError('prefix', value, 'at most 128 characters of A-Z, a-z, 0-9, ".", "_", "-"')
 }

@@ -2,7 +2,7 @@ import { type ConsulConnection, isAnswer, toConsulError } from '@sd/connection-c
 import { SdError } from '@sd/core'
 import type { ResolvedConsulRegistryOptions } from './options.ts'
 
-/** What the token may read: Consul leaves out what it may not, and refuses nothing. */
+/** Checks what the token may read. Consul silently leaves out entries that the token may not read. */
 export class ReadAccess {
   readonly #connection: ConsulConnection
   readonly #settings: ResolvedConsulRegistryOptions
@@ -14,13 +14,16 @@ export class ReadAccess {
     this.#settings = settings
   }
 
-  /** Consul shows an empty list, instead of refusing, to those who may not read a service: it is believed only of what may be read. */
+  /**
+   * Consul returns an empty list, not an error, to a token that may not read a service. Trust an empty list only for a
+   * readable service.
+   */
   async check(name: string, signal: AbortSignal): Promise<void> {
     await this.#connection.run(async ({ client, headers, options: { ctx } }) => {
       const params = { name }
       const asked = client._get({ path: '/agent/health/service/name/{name}', params, headers, ctx })
       await asked.catch((caught: unknown) => {
-        // Every other response speaks of health, in which the caller is not interested here.
+        // Other responses report health, which is not relevant here.
         const error = toConsulError(caught, this.#settings.name)
         if (error.code === 'SD_DENIED' || !isAnswer(error)) throw error
       })
@@ -28,7 +31,7 @@ export class ReadAccess {
     if (this.#settings.token === undefined && !this.#seesNodes) await this.checkNodesVisible(signal)
   }
 
-  /** Without a token Consul does not even say that it left out nodes that may not be read; every cluster has one. */
+  /** Without a token, Consul does not report that it left out nodes. Every cluster has at least one node. */
   async checkNodesVisible(signal: AbortSignal): Promise<void> {
     const { datacenter } = this.#settings
     const found = await this.#connection.run(
@@ -40,10 +43,10 @@ export class ReadAccess {
     this.#seesNodes = true
   }
 
-  /** The error of a list that is shorter than what there is. */
+  /** Returns the error for an incomplete list. */
   hidden(what: string): SdError {
     const rules = 'node_prefix "" { policy = "read" } and service_prefix "" { policy = "read" }'
-    const message = `${this.#settings.name} shows ${what} to ${this.#settings.token === undefined ? 'callers without a token' : 'this token'}`
+    const message = `${this.#settings.name} returns ${what} to ${this.#settings.token === undefined ? 'callers without a token' : 'this token'}`
     return new SdError('SD_DENIED', `${message}: it needs ${rules} (X-Consul-Results-Filtered-By-ACLs)`)
   }
 }

@@ -114,7 +114,7 @@ describe('what the agent is told', () => {
 
   test('is no more than a megabyte', () => {
     const metadata = Object.fromEntries(Array.from({ length: 16 }, (_, index) => [`k${index}`, 'x'.repeat(65_536)]))
-    expect(() => checkSize(createServiceInstance({ ...spec, metadata }))).toThrow('Consul should take at most 1000000')
+    expect(() => checkSize(createServiceInstance({ ...spec, metadata }))).toThrow('want at most 1000000')
   })
 })
 
@@ -145,7 +145,7 @@ describe('what Consul lists', () => {
 
   test('is refused if it can not be read', () => {
     expect(() => readEntry(entryOf(describeSpec({}), { Notes: '{' }), 'orders')).toThrow('no JSON')
-    expect(() => readEntries({}, 'orders')).toThrow('no array')
+    expect(() => readEntries({}, 'orders')).toThrow('is not an array')
     expect(readEntries([entryOf(describeSpec({}))], 'Orders')).toEqual([])
   })
 

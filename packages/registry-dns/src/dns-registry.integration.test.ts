@@ -102,7 +102,7 @@ describe.runIf(dns)('records of a real server', { timeout: 30_000 }, () => {
     const unavailable = { code: 'SD_UNAVAILABLE', retryable: true }
     await expect(read('orders', { domain: 'broken.test' })).rejects.toMatchObject({
       ...unavailable,
-      message: expect.stringMatching(/^dns can't resolve SRV _orders._tcp.broken.test: 127.0.0.1:\d+ gave SERVFAIL$/),
+      message: expect.stringMatching(/^dns can't resolve SRV _orders._tcp.broken.test: 127.0.0.1:\d+ returned SERVFAIL$/),
     })
     await expect(read('orders', { domain: 'elsewhere.test' })).rejects.toMatchObject({
       ...unavailable,

@@ -17,14 +17,16 @@ import { createResolver } from './resolver.ts'
 
 const capabilities = { register: false, watch: 'poll', listServices: false, ttl: false, conditionalRemove: false } as const
 
-// A session that fails has waited for every server already; the next one begins soon, so that a server that is back is noticed.
+// A session that fails has already waited for every server. Start the next one soon, to notice a server that responds
+// again.
 const backoff = { baseMs: 250, maxMs: 4_000 }
 
-/** Refreshes of many watches, or many processes, that began together spread over this part of the TTL. */
+/** Spreads refreshes of many watches, or many processes, that started together over this part of the TTL. */
 const jitter = 0.1
 
 /**
- * Finds instances in DNS: by SRV records, or by A and AAAA records. A watch asks again when the smallest TTL of what it used is over.
+ * Creates a read-only registry that finds instances in DNS, by SRV records or by A and AAAA records. A watch queries
+ * again when the smallest TTL of the records it used has passed.
  *
  * @throws SdError `SD_INVALID` that names the option
  */
@@ -35,7 +37,7 @@ export function createDnsRegistry(options: DnsRegistryOptions): ReadOnlyRegistry
   const readService = createServiceReader(settings, resolver)
   const closing = new AbortController()
 
-  /** Runs something that no query outlives: neither the caller's patience, nor the registry, nor its own end. */
+  /** Runs queries that end with the caller's limit, with the registry, and with the operation itself. */
   async function limited<T>(signal: AbortSignal, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
     try {
       return await withAnySignal([signal, closing.signal], run)
@@ -52,7 +54,9 @@ export function createDnsRegistry(options: DnsRegistryOptions): ReadOnlyRegistry
     const { instances, ttlMs, failed } = await limited(signal, (all) => readService(service, all))
     const kept = (previous?.instances ?? []).filter(({ metadata }) => failed.has(metadata['target'] ?? ''))
     for (const [target, error] of failed) {
-      const told = new SdError('SD_UNAVAILABLE', `${name} lists ${service} without ${target}: ${error.message}`, { cause: error })
+      const told = new SdError('SD_UNAVAILABLE', `${name} returns ${service} without ${target}: ${error.message}`, {
+        cause: error,
+      })
       publishTelemetry('sd:v1:backend:operation', { backend: name, operation: 'resolve', service, durationMs: 0, error: told })
     }
     const stale = failed.size > 0

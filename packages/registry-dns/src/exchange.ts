@@ -3,32 +3,32 @@ import { isIPv6, connect as openStream } from 'node:net'
 import type { ServerAddress } from '@sd/adapter-kit'
 import { type DnsQuery, type DnsReply, readReply } from './message.ts'
 
-/** What an exchange with one server ended with. */
+/** Result of an exchange with one server. */
 export type ExchangeResult =
   | Exclude<DnsReply, { kind: 'foreign' }>
-  /** Nothing came in time. */
+  /** No response arrived in time. */
   | { readonly kind: 'late' }
 
 /** Limits of one exchange. */
 export interface ExchangeOptions {
-  /** How long the server is waited for, in milliseconds. */
+  /** Time limit for the response of the server, in milliseconds. */
   readonly timeoutMs: number
-  /** Ends it at once. */
+  /** Ends the exchange when it aborts. */
   readonly signal: AbortSignal
 }
 
-/** A length of two bytes, and what it can say. */
+/** A length of two bytes, and the largest message. */
 const maxFrameBytes = 2 + 65_535
 
-/** So many packets that are no answer are passed over; more are an attempt to guess the id. */
+/** Number of unrelated packets that are ignored. More of them are an attempt to guess the id. */
 const maxForeignPackets = 32
 
-/** Asks one server once. Never rejects; an exchange that is aborted counts as late. */
+/** Sends one query to one server. Never rejects; an aborted exchange is late. */
 export type Exchange = (server: ServerAddress, query: DnsQuery, options: ExchangeOptions) => Promise<ExchangeResult>
 
 /**
- * Asks in a datagram from a port that the system draws at random. The socket is connected, so that the system drops what comes from elsewhere
- * and tells when nothing listens.
+ * Sends a datagram from a port that the system selects at random. The socket is connected, so the system drops packets
+ * from other addresses and reports a closed port.
  */
 export const exchangeDatagram: Exchange = ({ host, port }, query, options) =>
   limit(options, (settle) => {
@@ -38,15 +38,15 @@ export const exchangeDatagram: Exchange = ({ host, port }, query, options) =>
     socket.on('message', (packet) => {
       const reply = readReply(packet, query)
       if (reply.kind !== 'foreign') settle(reply)
-      else if (++foreign > maxForeignPackets) settle({ kind: 'failed', reason: 'too many packets that are no answer' })
+      else if (++foreign > maxForeignPackets) settle({ kind: 'failed', reason: 'too many unrelated packets' })
     })
-    // A listener, not a callback: that would be called with an error that the types don't know of.
+    // A listener, not a callback: the callback receives an error that its types do not declare.
     socket.on('connect', () => socket.send(query.packet))
     socket.connect(port, host)
     return () => socket.close()
   })
 
-/** Asks over a connection of its own, for what does not fit into a datagram. */
+/** Sends a query over its own connection, for responses that do not fit into a datagram. */
 export const exchangeStream: Exchange = ({ host, port }, query, options) =>
   limit(options, (settle) => {
     const socket = openStream({ host, port, noDelay: true })
@@ -60,17 +60,17 @@ export const exchangeStream: Exchange = ({ host, port }, query, options) =>
       socket.write(Buffer.concat([length, query.packet]))
     })
     socket.on('data', (chunk) => {
-      // What comes behind the largest frame is not copied: nobody asked for more.
+      // Bytes after the largest frame are not copied: they can't belong to the response.
       size += chunk.copy(received, size)
       const end = size < 2 ? maxFrameBytes : 2 + received.readUInt16BE(0)
       if (size < end) return
       const reply = readReply(received.subarray(2, end), query)
-      settle(reply.kind === 'foreign' ? { kind: 'failed', reason: 'an answer to another question' } : reply)
+      settle(reply.kind === 'foreign' ? { kind: 'failed', reason: 'a response to another question' } : reply)
     })
     return () => socket.destroy()
   })
 
-/** Runs an exchange until it settles, its time is over or it is aborted, and closes what it opened. */
+/** Runs an exchange until it settles, its time is over or it is aborted, and closes its socket. */
 function limit(
   { timeoutMs, signal }: ExchangeOptions,
   open: (settle: (result: ExchangeResult) => void) => () => unknown,

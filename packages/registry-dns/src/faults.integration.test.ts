@@ -89,7 +89,7 @@ describe.runIf(dns && toxiproxy)('faults of a real server', { timeout: 60_000 },
     const none = open({ servers: [dead, silent, refusing].map((port) => `127.0.0.1:${port}`) })
     await expect(none.getInstances('orders')).rejects.toMatchObject({
       code: 'SD_UNAVAILABLE',
-      message: expect.stringMatching(/gave ECONNREFUSED, .* gave nothing in 500 ms, .* gave REFUSED$/),
+      message: expect.stringMatching(/returned ECONNREFUSED, .* returned no response within 500 ms, .* returned REFUSED$/),
     })
   })
 

@@ -2,22 +2,22 @@ import type { SrvData } from 'dns-packet'
 import { isDnsName, normalizeName } from './dns-name.ts'
 import type { DnsMessage, DnsQuestion, DnsRecord, QueryType } from './message.ts'
 
-/** What the records of a type hold: an address, an SRV record, or nothing of interest. */
+/** Data of a record: an address, an SRV record, or nothing for other types. */
 export type RecordData<T extends QueryType> = T extends 'A' | 'AAAA' ? string : T extends 'SRV' ? SrvData : unknown
 
-/** What a message says to a question. */
+/** Result of interpreting a message for a question. */
 export type Finding<T extends QueryType> =
-  /** The records; none where there is no such name or no such record. */
+  /** The records; empty if the name, or a record of this type, does not exist. */
   | { readonly kind: 'records'; readonly data: readonly RecordData<T>[]; readonly ttlSeconds: number }
-  /** The name is an alias, and the message does not say what is behind it. */
+  /** The name is an alias, and the message does not contain the records of its target. */
   | { readonly kind: 'alias'; readonly name: string; readonly ttlSeconds: number; readonly hops: number }
-  /** Neither an answer nor a denial. */
+  /** The message neither contains the records nor denies their existence. */
   | { readonly kind: 'failed'; readonly reason: string }
 
 /** Longest chain of aliases that is followed. */
 export const maxAliases = 8
 
-/** Finds the answer to a question in a message, along aliases. */
+/** Finds the records for a question in a message, following aliases. */
 export function interpret<T extends QueryType>(message: DnsMessage, question: DnsQuestion & { readonly type: T }): Finding<T> {
   let name = normalizeName(question.name)
   let ttlSeconds = Number.POSITIVE_INFINITY
@@ -35,13 +35,16 @@ export function interpret<T extends QueryType>(message: DnsMessage, question: Dn
   return { kind: 'failed', reason: `more than ${maxAliases} aliases` }
 }
 
-/** Addresses that a message brings along for a name. */
+/** Addresses in the additional section of a message. */
 export interface BroughtAddresses {
   readonly addresses: readonly string[]
   readonly ttlSeconds: number
 }
 
-/** Makes a look-up of the addresses that a message brings along; it gives `undefined` for a name of which the message says nothing. */
+/**
+ * Creates a lookup of the addresses in the additional section. It returns `undefined` for a name without addresses
+ * there.
+ */
 export function indexAdditionals({
   additionals,
 }: DnsMessage): (name: string, type: 'A' | 'AAAA') => BroughtAddresses | undefined {
@@ -59,7 +62,7 @@ interface Walked {
   readonly hops: number
 }
 
-/** What it means that the record is not there: RFC 2308, section 2. */
+/** Interprets the absence of a record: RFC 2308, section 2. */
 function interpretAbsence(message: DnsMessage, { name, ttlSeconds, hops }: Walked): Finding<never> {
   const { nameExists, isAuthoritative, authorities } = message
   const authority = authorities.find(({ type }) => type === 'SOA')
@@ -68,9 +71,9 @@ function interpretAbsence(message: DnsMessage, { name, ttlSeconds, hops }: Walke
     return { kind: 'records', data: [], ttlSeconds: Math.min(ttlSeconds, negative) }
   }
   if (!nameExists) return { kind: 'records', data: [], ttlSeconds: 0 }
-  if (hops > 0 && !isDnsName(name)) return { kind: 'failed', reason: 'an alias that is no name' }
+  if (hops > 0 && !isDnsName(name)) return { kind: 'failed', reason: 'an alias that is not a valid name' }
   if (hops > 0) return { kind: 'alias', name, ttlSeconds, hops }
-  // The server only knows who else to ask. That is no denial.
+  // The server refers to other servers. That does not deny the record's existence.
   if (!isAuthoritative && authorities.some(({ type }) => type === 'NS'))
     return { kind: 'failed', reason: 'a referral to other servers' }
   return { kind: 'records', data: [], ttlSeconds: 0 }
@@ -88,7 +91,7 @@ function dataOf(record: DnsRecord): unknown {
   return 'data' in record ? record.data : undefined
 }
 
-/** A TTL with the highest bit set counts as 0. @see RFC 2181, section 8 */
+/** A TTL with the highest bit set is 0. @see RFC 2181, section 8 */
 function ttlOf(record: DnsRecord): number {
   const ttl = 'ttl' in record ? (record.ttl ?? 0) : 0
   return ttl > 0x7fff_ffff ? 0 : ttl

@@ -1,42 +1,42 @@
 import { type Answer, type DecodedPacket, decode, encode, type Packet, RECURSION_DESIRED } from 'dns-packet'
 
-/** Types of records that are asked for. */
+/** Record types that are queried. */
 export type QueryType = 'A' | 'AAAA' | 'SRV' | 'SOA'
 
-/** A record of an answer. */
+/** A record of a response. */
 export type DnsRecord = Answer
 
-/** What is asked. */
+/** A question. */
 export interface DnsQuestion {
-  /** Absolute name, without the dot at its end. */
+  /** Absolute name, without the trailing dot. */
   readonly name: string
   readonly type: QueryType
 }
 
-/** A question as it goes over the wire. */
+/** A question in wire format. */
 export interface DnsQuery {
   readonly id: number
   readonly packet: Buffer
-  /** The question's part of the packet, which an answer must repeat. */
+  /** The question section of the packet, which a response must repeat. */
   readonly echo: string
 }
 
-/** What a packet says to a query. */
+/** Result of reading a packet as a reply to a query. */
 export type DnsReply =
-  /** It is no answer to this query: somebody else's, a late or a forged one. */
+  /** The packet is not a reply to this query: it is unrelated, late or forged. */
   | { readonly kind: 'foreign' }
-  /** There is more than fits into a datagram. */
+  /** The response does not fit into a datagram. */
   | { readonly kind: 'truncated' }
-  /** The server can't tell; another one may. */
+  /** The server can't resolve the name; another one may. */
   | { readonly kind: 'failed'; readonly reason: string }
-  /** The server has answered; there may be no such name or record. */
+  /** The server has responded; the name or record may not exist. */
   | { readonly kind: 'answered'; readonly message: DnsMessage }
 
-/** The records of an answer. */
+/** The records of a response. */
 export interface DnsMessage {
-  /** Whether there is such a name, at the end of its aliases; false for NXDOMAIN. */
+  /** Whether the name exists, at the end of its aliases; false for NXDOMAIN. */
   readonly nameExists: boolean
-  /** Whether the server holds the zone itself, so that what it leaves out is not there. */
+  /** Whether the server is authoritative, so that records that it does not return do not exist. */
   readonly isAuthoritative: boolean
   readonly answers: readonly DnsRecord[]
   readonly authorities: readonly DnsRecord[]
@@ -45,7 +45,7 @@ export interface DnsMessage {
 
 const headerBytes = 12
 
-/** Largest datagram that passes everywhere without being fragmented. @see https://www.dnsflagday.net/2020/ */
+/** Largest datagram that is not fragmented on common networks. @see https://www.dnsflagday.net/2020/ */
 const udpPayloadSize = 1_232
 
 const extension: Answer = {
@@ -66,7 +66,10 @@ const failures = new Map<number, string>([
   [5, 'REFUSED'],
 ])
 
-/** Encodes a question. @param id random, 16 bits @param extended whether larger datagrams are offered, which very old servers refuse */
+/**
+ * Encodes a question. @param id random, 16 bits @param extended whether to offer larger datagrams (EDNS), which very
+ * old servers refuse
+ */
 export function encodeQuery({ name, type }: DnsQuestion, id: number, extended: boolean = true): DnsQuery {
   const question: Packet = { type: 'query', id, flags: RECURSION_DESIRED, questions: [{ name, type, class: 'IN' }] }
   const plain = encode(question)
@@ -74,8 +77,8 @@ export function encodeQuery({ name, type }: DnsQuestion, id: number, extended: b
 }
 
 /**
- * Reads what came in. The header and the question are compared byte by byte before anything is decoded, so that a stray packet costs nothing.
- * Never throws.
+ * Reads a packet. Compares the header and the question byte by byte before it decodes anything, so that unrelated
+ * packets are cheap. Never throws.
  */
 export function readReply(packet: Buffer, { id, echo }: DnsQuery): DnsReply {
   if (packet.length < headerBytes || packet.readUInt16BE(0) !== id) return { kind: 'foreign' }
@@ -84,7 +87,7 @@ export function readReply(packet: Buffer, { id, echo }: DnsQuery): DnsReply {
   const code = flags & 15
   const reason = code === 0 || code === 3 ? undefined : (failures.get(code) ?? `RCODE ${code}`)
   const questions = packet.readUInt16BE(4)
-  // A server that did not understand the question need not repeat it.
+  // A server that did not understand the question may omit it.
   const isEcho = questions === 1 ? readEcho(packet, echo.length) === echo : questions === 0 && reason !== undefined
   if (!isAnswer || !isEcho) return { kind: 'foreign' }
   if (reason) return { kind: 'failed', reason }
@@ -101,10 +104,10 @@ function decodeReply(packet: Buffer, nameExists: boolean): DnsReply {
   try {
     message = decode(packet)
   } catch {
-    return { kind: 'failed', reason: 'an answer that can not be read' }
+    return { kind: 'failed', reason: 'a malformed response' }
   }
   const { answers = [], authorities = [], additionals = [] } = message
-  // The upper bits of the result are in here, where the header has 0.
+  // This record has the upper bits of the result code; the header has 0.
   const isExtendedError = additionals.some((record) => record.type === 'OPT' && record.extendedRcode !== 0)
   if (isExtendedError) return { kind: 'failed', reason: 'an extended error' }
   return { kind: 'answered', message: { nameExists, isAuthoritative: message.flag_aa, answers, authorities, additionals } }

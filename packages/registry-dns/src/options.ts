@@ -16,59 +16,65 @@ import {
 } from '@sd/core'
 import { expandTemplate, isDnsName } from './dns-name.ts'
 
-/** Which records list the instances of a service: SRV, or A and AAAA. */
+/** Record type that lists the instances of a service: SRV, or A and AAAA. */
 export type DnsRecords = 'srv' | 'address'
 
-/** Which addresses count: IPv4, IPv6, or `any`: the IPv4 addresses of a name if it has some, else its IPv6 addresses. */
+/** Address family: IPv4, IPv6, or `any`: the IPv4 addresses of a name if it has some, else its IPv6 addresses. */
 export type AddressFamily = 4 | 6 | 'any'
 
 /**
- * How questions are asked: `udp` in datagrams, over a connection where the server says that the answer did not fit; `tcp` over a connection
- * always, for servers that leave out what does not fit without saying so.
+ * Transport of queries. `udp` uses datagrams, and a connection if the server reports that the response was truncated.
+ * `tcp` always uses a connection, for servers that omit records from a datagram without reporting it.
  */
 export type DnsTransport = 'udp' | 'tcp'
 
-/** Options of `createDnsRegistry`. Give `domain` or `template`. */
+/** Options of `createDnsRegistry`. Either `domain` or `template` is required. */
 export interface DnsRegistryOptions {
-  /** DNS servers as IP address and port, such as `['10.0.0.2:53', '[::1]:53']`; the port is 53 if absent. @default the system's */
+  /**
+   * DNS servers as IP address and port, such as `['10.0.0.2:53', '[::1]:53']`; the default port is 53. @default the
+   * system's
+   */
   readonly servers?: readonly string[]
   /** Domain of the services, such as `example.com`. */
   readonly domain?: string
   /**
-   * DNS name of a service: a text with `{service}` and perhaps `{domain}` and `{port}`, or a function. Names are absolute: search domains of
-   * the system are not used. With `{port}`, such as `_{port}._tcp.{service}.{domain}`, the name `orders:admin` asks for the port `admin` of
-   * `orders`.
+   * DNS name of a service: a string with `{service}` and optionally `{domain}` and `{port}`, or a function. Names are
+   * absolute: search domains of the system are not used. With `{port}`, such as `_{port}._tcp.{service}.{domain}`, the
+   * name `orders:admin` selects the port `admin` of `orders`.
    *
    * @default '_{service}._tcp.{domain}' for SRV, '{service}.{domain}' for addresses
    */
   readonly template?: string | ((service: string) => string)
-  /** What `{port}` in the template is for a service that names no port. @default 'http' */
+  /** Value of `{port}` in the template for a service without a port. @default 'http' */
   readonly portName?: string
-  /** Which records list the instances. @default 'srv' */
+  /** Record type that lists the instances. @default 'srv' */
   readonly records?: DnsRecords
-  /** Port of every instance, where `records` is `address`. */
+  /** Port of every instance. Required if `records` is `address`, else not allowed. */
   readonly port?: number
   /** Protocol of every instance. @default 'http' */
   readonly protocol?: string
-  /** Which addresses count. @default 'any' */
+  /** Address family to use. @default 'any' */
   readonly family?: AddressFamily
-  /** Whether the target of an SRV record is resolved, so that an instance's address is an IP address. @default true */
+  /** Whether to resolve the targets of SRV records, so that an instance's address is an IP address. @default true */
   readonly resolveTargets?: boolean
-  /** Shortest time between two refreshes of a watch, in milliseconds, for records with a short TTL or none. @default 1_000 */
+  /**
+   * Minimum time between two refreshes of a watch, in milliseconds, for records with a short TTL or none. @default
+   * 1_000
+   */
   readonly minTtlMs?: number
-  /** Longest time between two refreshes of a watch, in milliseconds, whatever the TTL. @default 30_000 */
+  /** Maximum time between two refreshes of a watch, in milliseconds, for any TTL. @default 30_000 */
   readonly refreshIntervalMs?: number
-  /** How questions are asked. @default 'udp' */
+  /** Transport of queries. @default 'udp' */
   readonly transport?: DnsTransport
-  /** How long one server is waited for, in milliseconds. @default 2_000 */
+  /** Time limit for the response of one server, in milliseconds. @default 2_000 */
   readonly timeoutMs?: number
-  /** Limit of one operation, all its queries together, in milliseconds. @default 10_000 */
+  /** Time limit of one operation, for all of its queries together, in milliseconds. @default 10_000 */
   readonly operationTimeoutMs?: number
-  /** Name for logs and metrics. @default 'dns' */
+  /** Name of this registry in logs and metrics. @default 'dns' */
   readonly name?: string
 }
 
-/** Options with their defaults filled in. */
+/** Options with defaults applied. */
 export interface ResolvedDnsRegistryOptions {
   readonly servers: readonly ServerAddress[]
   readonly domain: string | undefined
@@ -105,7 +111,7 @@ const keys = [
   'name',
 ]
 
-/** Checks options. @throws SdError `SD_INVALID` that names the option */
+/** Validates options and applies defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveDnsRegistryOptions(options: DnsRegistryOptions): ResolvedDnsRegistryOptions {
   checkKnownKeys('', checkObject('options', options), keys)
   const records = checkOneOf('records', options.records ?? 'srv', ['srv', 'address'])
@@ -139,13 +145,16 @@ function checkServers(value: unknown): readonly ServerAddress[] {
   return servers
 }
 
-/** The servers that Node read from the system, or was told by `dns.setServers`. An IPv6 address has brackets only where it has a port. */
+/**
+ * Returns the servers from the system's configuration or `dns.setServers`. An IPv6 address has brackets only if it has
+ * a port.
+ */
 function systemServers(): readonly ServerAddress[] {
   const servers = dns.getServers().map((text): ServerAddress => {
     const match = isIPv6(text) ? null : /^\[?(.*?)\]?:(\d+)$/.exec(text)
     return { secure: false, host: match?.[1] ?? text, port: Number(match?.[2] ?? 53) }
   })
-  if (servers.length === 0) throw invalidError('servers', 'nothing', 'DNS servers, because the system names none')
+  if (servers.length === 0) throw invalidError('servers', 'nothing', 'DNS servers, because none are configured in the system')
   return servers
 }
 
@@ -164,14 +173,15 @@ function checkTemplate(
   if (value === undefined && domain === undefined) throw invalidError('domain', value, 'a domain, or a template')
   const template = checkName('template', value ?? (records === 'srv' ? '_{service}._tcp.{domain}' : '{service}.{domain}'), 253)
   if (template.includes('{domain}') && domain === undefined)
-    throw invalidError('domain', domain, 'a domain, because template has {domain}')
+    throw invalidError('domain', domain, 'a domain, because the template contains {domain}')
   if (template.includes('{service}') && isDnsName(expandTemplate(template, 'x', domain, 'http'))) return template
   throw invalidError('template', template, 'a DNS name with {service}, such as {service}.service.consul')
 }
 
 function checkPortName(value: unknown, { template, portName }: DnsRegistryOptions): string {
   const hasPlace = typeof template === 'string' && template.includes('{port}')
-  if (portName !== undefined && !hasPlace) throw invalidError('portName', portName, 'none, because template has no {port}')
+  if (portName !== undefined && !hasPlace)
+    throw invalidError('portName', portName, 'no portName, because the template does not contain {port}')
   if (typeof value === 'string' && splitPortReference(`x:${value}`)) return value
   throw invalidError('portName', value, '1 to 63 lower-case letters, digits and inner hyphens with at least one letter')
 }
@@ -179,10 +189,10 @@ function checkPortName(value: unknown, { template, portName }: DnsRegistryOption
 function checkPort(value: number | undefined, records: DnsRecords): number | undefined {
   if (records === 'address') return checkInteger('port', value, { min: 1, max: 65_535 })
   if (value === undefined) return undefined
-  throw invalidError('port', value, "no port, because SRV records have one; or records: 'address'")
+  throw invalidError('port', value, "no port, because SRV records contain it; or records: 'address'")
 }
 
-/** Refused here, what every instance would be refused for later. */
+/** Refuses a protocol now that each instance would be refused for later. */
 function checkProtocol(protocol: string): string {
   return createServiceInstance({ service: 'any', address: '127.0.0.1', port: 1, protocol }).protocol
 }

@@ -8,40 +8,41 @@ import type { ResolvedDnsRegistryOptions } from './options.ts'
 import { type Addresses, type ListedRecord, type ResolvedTargets, resolveAllTargets } from './resolve-targets.ts'
 import type { DnsResolver } from './resolver.ts'
 
-/** The instances of a service, and how long they may be kept. */
+/** The instances of a service, and how long they are valid. */
 export interface ServiceReading {
   readonly instances: readonly ServiceInstance[]
   /** Smallest TTL of all records that were used, in milliseconds. */
   readonly ttlMs: number
-  /** Targets of SRV records that could not be resolved, although others could, and why. None if the reading is whole. */
+  /** Targets of SRV records that could not be resolved while others could, with the error. Empty if all were resolved. */
   readonly failed: ReadonlyMap<string, SdError>
 }
 
 /**
- * Reads a service once. `signal` must fire when the reading has ended, also by an error.
+ * Reads a service once. `signal` must abort when the reading ends, also with an error.
  *
- * @throws SdError `SD_INVALID` where its name gives no DNS name, `SD_UNAVAILABLE` when it, or not one of its targets, can be resolved
+ * @throws SdError `SD_INVALID` if the service has no valid DNS name, `SD_UNAVAILABLE` if it, or none of its targets,
+ * can be resolved
  */
 export type ServiceReader = (service: string, signal: AbortSignal) => Promise<ServiceReading>
 
-/** After how long targets that could not be resolved are asked for again, in milliseconds, if the TTL is longer. */
+/** Time after which unresolved targets are queried again, in milliseconds, if the TTL is longer. */
 const retryMs = 5_000
 const noTargets: ResolvedTargets = { resolved: new Map(), failed: new Map() }
 
-/** Makes the reader that the options describe. */
+/** Creates the reader for the given options. */
 export function createServiceReader(settings: ResolvedDnsRegistryOptions, resolver: DnsResolver): ServiceReader {
   const { name: registry, records, port, protocol, family, resolveTargets, template, domain, timeoutMs, portName } = settings
-  // DNS does not tell since when an instance is there. One moment for all keeps two readings of the same records the same.
+  // DNS does not contain creation times. One time for all makes two readings of the same records equal.
   const at = { createdAt: Date.now() }
   const types = family === 'any' ? (['A', 'AAAA'] as const) : family === 4 ? (['A'] as const) : (['AAAA'] as const)
 
-  /** The protocol of a service; `orders:grpc` is named after its own. */
+  /** Returns the protocol of a service; that of `orders:grpc` is derived from its port name. */
   function protocolOf(service: string): string {
     const named = typeof template === 'string' && template.includes('{port}') ? splitPortReference(service) : undefined
     return named ? protocolAtPort(named.port, protocol) : protocol
   }
 
-  /** The address of an instance is not in its certificate; the name that it was found by is. */
+  /** Certificates contain the name that was resolved, not the address of an instance. */
   function secureName(name: string, of: string): Readonly<Record<string, string>> | undefined {
     return isSecureProtocol(of) ? { [SERVER_NAME_METADATA]: name } : undefined
   }
@@ -56,7 +57,7 @@ export function createServiceReader(settings: ResolvedDnsRegistryOptions, resolv
     )
   }
 
-  /** The addresses of a name. @param brought looks up what came along with another answer */
+  /** Resolves the addresses of a name. @param brought looks them up in another response */
   async function resolve(
     name: string,
     signal: AbortSignal,
@@ -91,7 +92,7 @@ export function createServiceReader(settings: ResolvedDnsRegistryOptions, resolv
       : noTargets
     const entries = listed.flatMap((record) => {
       const { addresses } = targets.get(record.target) ?? { addresses: failed.has(record.target) ? [] : [record.target] }
-      // What a target with several addresses gets is shared between them.
+      // The addresses of a target share its weight.
       return addresses.map((address) => ({ ...record, address, weight: record.weight / addresses.length }))
     })
     const ownProtocol = protocolOf(service)
@@ -111,9 +112,9 @@ export function createServiceReader(settings: ResolvedDnsRegistryOptions, resolv
 }
 
 /**
- * SRV records as instances have them. The target `.` says that the service is not offered (RFC 2782). Where all records of a priority have
- * the weight 0 there is nothing to choose between, so they share evenly; beside others a weight of 0 stays what it is, no traffic. Sorted so that
- * of two records for the same place the one with the better priority counts, in whichever order a server lists them.
+ * Normalizes SRV records. The target `.` means that the service is not offered (RFC 2782). If all records of a priority
+ * have the weight 0, they share evenly; next to other weights, 0 means no traffic. Sorted so that of two records for
+ * the same place the one with the better priority is used, in any order of the records.
  */
 function normalizeRecords(data: readonly SrvData[]): readonly ListedRecord[] {
   const listed = data

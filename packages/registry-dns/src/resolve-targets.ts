@@ -7,15 +7,15 @@ import type { DnsAnswer } from './resolver.ts'
 export interface Addresses {
   /** Addresses; empty if the name has none. */
   readonly addresses: readonly string[]
-  /** How long they may be kept, in milliseconds. */
+  /** How long they are valid, in milliseconds. */
   readonly ttlMs: number
 }
 
 /** The targets of a service. */
 export interface ResolvedTargets {
-  /** Addresses of the targets that could be resolved. */
+  /** Addresses of the targets that were resolved. */
   readonly resolved: ReadonlyMap<string, Addresses>
-  /** Why the others could not. */
+  /** Errors of the other targets. */
   readonly failed: ReadonlyMap<string, SdError>
 }
 
@@ -31,11 +31,11 @@ export interface ListedRecord {
 export interface TargetsQuery {
   /** Name of the registry, for messages. */
   readonly registry: string
-  /** Limit of one query, in milliseconds. */
+  /** Time limit of one query, in milliseconds. */
   readonly timeoutMs: number
   /** The SRV records. */
   readonly listed: readonly ListedRecord[]
-  /** The response that they are from; it may have brought addresses. */
+  /** The response with these records; it may also contain addresses. */
   readonly answer: DnsAnswer<'SRV'>
   /** Resolves one name. */
   readonly resolve: (
@@ -43,18 +43,18 @@ export interface TargetsQuery {
     signal: AbortSignal,
     brought: (type: 'A' | 'AAAA') => BroughtAddresses | undefined,
   ) => Promise<Addresses>
-  /** Ends it. */
+  /** Ends resolving when it aborts. */
   readonly signal: AbortSignal
 }
 
-/** Targets of one service that are resolved at once. */
+/** Maximum number of targets of one service that are resolved at once. */
 const maxTargets = 16
 
 /**
- * The addresses of all targets, and which of them could not be resolved: a zone that is cut off does not take the others with it. What is
- * not a name is left out, and reported when the instance is built.
+ * Resolves all targets, and collects those that fail: an unreachable zone does not affect the other targets. A target
+ * that is not a name is left out, and reported when the instance is built.
  *
- * @throws SdError what the first one failed with, if not one has an address
+ * @throws SdError the first error, if none has an address
  */
 export async function resolveAllTargets({
   registry,
@@ -68,7 +68,8 @@ export async function resolveAllTargets({
   const failed = new Map<string, SdError>()
   const brought = indexAdditionals(answer.message)
   const patience = new AbortController()
-  const late = (): SdError => new SdError('SD_TIMEOUT', `${registry} had no response within ${timeoutMs} ms of that for others`)
+  const late = (): SdError =>
+    new SdError('SD_TIMEOUT', `${registry} received no response within ${timeoutMs} ms of those for other targets`)
   let timer: ReturnType<typeof setTimeout> | undefined
   const open = new Set(listed.map(({ target }) => target).filter(isDnsName))
   async function work(): Promise<void> {
@@ -78,7 +79,8 @@ export async function resolveAllTargets({
         const ask = (limit: AbortSignal): Promise<Addresses> => resolve(target, limit, (type) => brought(target, type))
         const found = await withAnySignal([signal, patience.signal], ask)
         resolved.set(target, found)
-        // After each that can be used the others have the time of one query: a start must not wait for a zone that is cut off.
+        // Once a target is resolved, the others have the time of one query, so that an unreachable zone does not delay
+        // the start.
         if (found.addresses.length === 0) continue
         clearTimeout(timer)
         timer = setTimeout(() => patience.abort(late()), timeoutMs)

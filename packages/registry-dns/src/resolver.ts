@@ -7,22 +7,22 @@ import { type Finding, interpret, maxAliases, type RecordData } from './interpre
 import { type DnsMessage, type DnsQuestion, encodeQuery, type QueryType } from './message.ts'
 import type { ResolvedDnsRegistryOptions } from './options.ts'
 
-/** What is known of a name. */
+/** Records of a name. */
 export interface DnsAnswer<T extends QueryType> {
-  /** What the records hold; nothing where there is no such name, or no record of the type. */
+  /** Data of the records; empty if the name, or a record of the type, does not exist. */
   readonly data: readonly RecordData<T>[]
-  /** How long that may be kept, in milliseconds. */
+  /** How long the records are valid, in milliseconds. */
   readonly ttlMs: number
-  /** The message that had the records. */
+  /** The message with the records. */
   readonly message: DnsMessage
 }
 
-/** Asks DNS servers. */
+/** Resolves names with DNS servers. */
 export interface DnsResolver {
   /**
-   * Asks for the records of a name, along aliases, one server after the other.
+   * Queries the records of a name, following aliases, one server after the other.
    *
-   * @throws SdError `SD_UNAVAILABLE` when no server could tell, with what each said
+   * @throws SdError `SD_UNAVAILABLE` if no server could resolve it, with the result of each
    */
   ask<T extends QueryType>(question: TypedQuestion<T>, signal: AbortSignal): Promise<DnsAnswer<T>>
 }
@@ -34,16 +34,18 @@ interface Answered<T extends QueryType> {
   readonly message: DnsMessage
 }
 
-/** Queries that are under way at once; each has a socket. */
+/** Maximum number of concurrent queries; each has a socket. */
 const maxQueries = 64
 
-/** Makes a resolver. Nothing is open while nothing is asked. */
+/** Creates a resolver. It has no open sockets while no query is running. */
 export function createResolver({ servers, transport, timeoutMs, name: registry }: ResolvedDnsRegistryOptions): DnsResolver {
   const exchange = transport === 'udp' ? exchangeDatagram : exchangeStream
   const queries = createSemaphore(maxQueries)
   let preferred = 0
 
-  /** Asks one server: over a connection what does not fit into a datagram, without the extension who does not know it. */
+  /**
+   * Queries one server: over a connection if the response is truncated, without EDNS if the server does not support it.
+   */
   async function askServer(server: ServerAddress, question: DnsQuestion, signal: AbortSignal): Promise<ExchangeResult> {
     const options = { timeoutMs, signal }
     const draw = (extended: boolean): ReturnType<typeof encodeQuery> => encodeQuery(question, randomInt(65_536), extended)
@@ -53,10 +55,13 @@ export function createResolver({ servers, transport, timeoutMs, name: registry }
     }
     if (result.kind !== 'truncated') return result
     const whole = await exchangeStream(server, draw(true), options)
-    return whole.kind === 'truncated' ? { kind: 'failed', reason: 'an answer that is cut off' } : whole
+    return whole.kind === 'truncated' ? { kind: 'failed', reason: 'a truncated response' } : whole
   }
 
-  /** Asks all servers, beginning with the one that answered last, and once more those that said nothing: datagrams get lost. */
+  /**
+   * Queries all servers, starting with the last one that responded, then again those that did not respond, because
+   * datagrams can be lost.
+   */
   async function query<T extends QueryType>(question: TypedQuestion<T>, signal: AbortSignal): Promise<Answered<T>> {
     const turns = [...servers.slice(preferred), ...servers.slice(0, preferred)]
     const reasons = new Map<ServerAddress, string>()
@@ -72,10 +77,10 @@ export function createResolver({ servers, transport, timeoutMs, name: registry }
         reasons.set(server, finding.reason)
       } else {
         if (result.kind === 'late' && !reasons.has(server)) turns.push(server)
-        reasons.set(server, result.kind === 'failed' ? result.reason : `nothing in ${timeoutMs} ms`)
+        reasons.set(server, result.kind === 'failed' ? result.reason : `no response within ${timeoutMs} ms`)
       }
     }
-    throw unresolved(question, [...reasons].map(([server, reason]) => `${showServer(server)} gave ${reason}`).join(', '))
+    throw unresolved(question, [...reasons].map(([server, reason]) => `${showServer(server)} returned ${reason}`).join(', '))
   }
 
   function unresolved({ type, name }: DnsQuestion, reason: string): SdError {

@@ -12,8 +12,8 @@ import {
 const defaultPorts: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 }
 
 /**
- * Reads the document of a key: ours, or one of Kratos' registry for etcd (`{ id, name, version, metadata, endpoints: ['http://host:port'] }`),
- * of which the first endpoint counts.
+ * Reads the document of a key: one of ours, or of Kratos' etcd registry (`{ id, name, version, metadata, endpoints:
+ * ['http://host:port'] }`), of which the first endpoint is used.
  *
  * @throws SdError `SD_MALFORMED`
  */

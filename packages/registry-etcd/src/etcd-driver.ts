@@ -4,10 +4,10 @@ import type { ServiceInstance } from '@sd/core'
 import type { SharedLease } from './shared-lease.ts'
 
 /**
- * Writes, renews and removes instances.
+ * Creates the driver that writes, renews and removes instances.
  *
- * @param keyOf the key of an instance
- * @param leaseOf the lease that its key is bound to
+ * @param keyOf returns the key of an instance
+ * @param leaseOf returns the lease to which the key is bound
  */
 export function createEtcdDriver(
   connection: EtcdConnection,
@@ -23,7 +23,7 @@ export function createEtcdDriver(
         await connection.run((client) => client.put(keyOf(instance)).value(text).lease(id).exec())
       }
       await write().catch(async (error: unknown) => {
-        // The lease ended meanwhile: once more with a new one. Anything else is the keeper's to repeat.
+        // The lease ended in the meantime: try once more with a new one. The keeper repeats anything else.
         if (await lease.renew()) throw error
         await write()
       })
@@ -35,7 +35,7 @@ export function createEtcdDriver(
       const [entry] = kvs
       if (!isAlive || !entry) return 'lost'
       if (readIncarnation(entry.value.toString()) !== incarnation) return 'superseded'
-      // Whoever writes to it by hand takes off its lease: then it would stay for ever.
+      // A manual write to the key detaches it from its lease, and it would never expire.
       return entry.lease === (await lease.id()) ? 'renewed' : 'lost'
     },
     async remove(instance, { incarnation }) {

@@ -25,11 +25,11 @@ const capabilities = {
   conditionalRemove: true,
 } as const
 
-/** Largest document: etcd takes requests of 1.5 MiB. */
+/** Largest document, in bytes. etcd accepts requests of up to 1.5 MiB. */
 const maxDocumentBytes = 1_400_000
 
 /**
- * Registers and finds instances in etcd: a JSON document per instance, bound to a lease.
+ * Creates a registry that registers and finds instances in etcd. Each instance is a JSON document, bound to a lease.
  *
  * @throws SdError `SD_INVALID` that names the option
  */
@@ -51,7 +51,7 @@ export function createEtcdRegistry(options: EtcdRegistryOptions = {}): Registry 
 
   function readInstance(key: string, text: string): ServiceInstance | undefined {
     const [service = '', id = '', ...rest] = key.slice(prefix.length + 1).split('/')
-    // Something deeper down is no instance.
+    // A key further down is not an instance.
     if (rest.length > 0 || id === '') return undefined
     return readDocument(text, { service: unescapeName(service), id: unescapeName(id) }).instance
   }
@@ -77,7 +77,7 @@ export function createEtcdRegistry(options: EtcdRegistryOptions = {}): Registry 
     check(instance) {
       const bytes = Buffer.byteLength(JSON.stringify(instance))
       if (bytes <= maxDocumentBytes) return
-      throw new SdError('SD_TOO_LARGE', `instance ${instance.id} has ${bytes} bytes, etcd takes ${maxDocumentBytes}`)
+      throw new SdError('SD_TOO_LARGE', `instance ${instance.id} has ${bytes} bytes, want at most ${maxDocumentBytes}`)
     },
     list: async (service) => toSnapshot(service, await connection.run((client) => listPrefix(client, folderOf(service)))),
     async get(service, instanceId) {

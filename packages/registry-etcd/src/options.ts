@@ -9,24 +9,30 @@ import { checkBoolean, checkDuration, checkKnownKeys, checkName, checkObject } f
 
 /** Options of `createEtcdRegistry`. */
 export interface EtcdRegistryOptions extends EtcdConnectionOptions {
-  /** Path that all keys begin with; keys are `<prefix>/<service>/<instance id>`. @default '/sd/services' */
+  /** Prefix of all keys, which are `<prefix>/<service>/<instance id>`. @default '/sd/services' */
   readonly prefix?: string
-  /** Lifetime of a lease without renewal for instances that name none, in milliseconds; etcd rounds up to seconds, at least 2. @default 15_000 */
+  /**
+   * Time to live without renewal, in milliseconds, for instances that do not set their own. etcd rounds up to seconds,
+   * at least 2. @default 15_000
+   */
   readonly ttlMs?: number
-  /** Whether instances are registered; `false` finds only, for a program that runs beside a shared registry. @default true */
+  /**
+   * Whether to register instances. Set it to `false` for a program that uses a shared registry without registering
+   * there. @default true
+   */
   readonly enabled?: boolean
-  /** Name for logs and metrics. @default 'etcd' */
+  /** Name of this registry in logs and metrics. @default 'etcd' */
   readonly name?: string
 }
 
-/** Options with their defaults filled in. */
+/** Options with defaults applied. */
 export interface ResolvedEtcdRegistryOptions extends ResolvedEtcdConnectionOptions {
   readonly prefix: string
   readonly ttlMs: number
   readonly enabled: boolean
 }
 
-/** Checks options. @throws SdError `SD_INVALID` that names the option */
+/** Validates options and applies defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveEtcdRegistryOptions(options: EtcdRegistryOptions): ResolvedEtcdRegistryOptions {
   checkKnownKeys('', checkObject('options', options), [...CONNECTION_OPTIONS, 'prefix', 'ttlMs', 'enabled', 'name'])
   return {

@@ -4,32 +4,34 @@ import { type AllServices, collectServices, type ServiceSnapshot, unescapeName }
 
 /** Options of {@link createServiceFolders}. */
 export interface ServiceFoldersOptions {
-  /** Above the folders of services. */
+  /** Prefix of the keys of all services. */
   readonly prefix: string
   /** Reads the keys of one service. */
   readonly toSnapshot: (service: string, keys: KeyValues, previous?: ServiceSnapshot) => ServiceSnapshot
-  /** What was known before this session. */
+  /** The services known before this session. */
   readonly before: AllServices | undefined
 }
 
-/** All services of a prefix, by their folders. */
+/** The services below a prefix, grouped by folder. */
 export interface ServiceFolders {
-  /** Takes what is below the prefix now. @param changed the keys that differ from the call before; absent for all */
+  /**
+   * Updates from the keys below the prefix. @param changed the keys that differ from the previous call; absent for all
+   */
   take(all: KeyValues, changed?: ReadonlySet<string>): AllServices
 }
 
-/** The service that a key below the prefix belongs to. */
+/** Returns the service of a key below the prefix. */
 export function serviceOfKey(prefix: string, key: string): string {
   return unescapeName(key.slice(prefix.length + 1).split('/', 1)[0] as string)
 }
 
-/** Keeps the keys of every service apart, so that a change costs the reading of its own service only. */
+/** Groups keys by service, so that a change requires reading only its own service. */
 export function createServiceFolders({ prefix, toSnapshot, before }: ServiceFoldersOptions): ServiceFolders {
   const folders = new Map<string, Map<string, KeyValue>>()
   let services = before
   let isListed = false
 
-  /** @returns the service */
+  /** Sets or removes a key. @returns its service */
   function put(key: string, value: KeyValue | undefined): string {
     const service = serviceOfKey(prefix, key)
     const folder = folders.get(service) ?? new Map<string, KeyValue>()

@@ -1,16 +1,16 @@
 import { type EtcdConnection, type EtcdLease, grantLease } from '@sd/connection-etcd'
 
-/** A lease that all registrations of one lifetime share, so that a process renews one and not a thousand. */
+/** A lease that all registrations with one time to live share, so that a process renews one lease and not a thousand. */
 export interface SharedLease {
-  /** The id of a lease that lives by our own clock, granted if need be. */
+  /** Returns the id of a lease that is alive by the local clock; grants one if necessary. */
   id(): Promise<string>
-  /** Renews the lease. @returns whether it is still there; many callers within a short time make one request */
+  /** Renews the lease. @returns whether it still exists; calls within a short time share one request */
   renew(): Promise<boolean>
-  /** Ends the lease, and every key that is still bound to it. */
+  /** Revokes the lease and with it every key that is still bound to it. */
   revoke(): Promise<void>
 }
 
-/** Describes a lease of `ttlMs`; nothing is granted before it is asked for. */
+/** Creates a lease with the time to live `ttlMs`. It is granted on first use. */
 export function createSharedLease(connection: EtcdConnection, ttlMs: number): SharedLease {
   let current: Promise<EtcdLease | undefined> | undefined
   let renewing: Promise<boolean> | undefined
@@ -21,7 +21,7 @@ export function createSharedLease(connection: EtcdConnection, ttlMs: number): Sh
     if (held && performance.now() < held.expiresAt) return held
     if (current === before) {
       const granting = grantLease(connection, ttlMs)
-      // Whoever waits for it hears of a failure; the next one starts afresh.
+      // Callers that wait for this grant get its error; the next one grants again.
       current = granting.catch(() => undefined)
       return granting
     }
@@ -43,7 +43,7 @@ export function createSharedLease(connection: EtcdConnection, ttlMs: number): Sh
     async renew() {
       const held = await current
       if (!held) return false
-      // Another registration's turn was not long ago.
+      // The lease was renewed a short time ago by another registration.
       if (performance.now() - held.confirmedAt < ttlMs / 6) return true
       renewing ??= renewHeld(held)
       return renewing

@@ -3,25 +3,28 @@ import { isDnsLabel } from '@sd/connection-kubernetes'
 import { type HealthStatus, RESERVED_METADATA_PREFIX, type ServiceInstance } from '@sd/core'
 import type { Slice, SliceEndpoint, SlicePort } from './slices.ts'
 
-/** A name by which instances are asked for. */
+/** A service name in a request, split into its parts. */
 export interface ServiceQuery {
-  /** The name as it was asked for. */
+  /** The name as requested. */
   readonly service: string
-  /** The Service that the name means, where it has the form `service:port-name`. */
+  /** The Service, if the name has the form `service:port-name`. */
   readonly base?: string
-  /** The port that the name means. */
+  /** The port, if the name has that form. */
   readonly portName?: string
 }
 
-/** How slices that Kubernetes' own controllers made are read. */
+/** Options for reading slices of Kubernetes' own controllers. */
 export interface ForeignOptions extends ServiceQuery {
   /** Name of the registry, for telemetry. */
   readonly registry: string
-  /** Port to prefer where the name says none. */
+  /** Preferred port if the name does not contain one. */
   readonly preferredPort: string
 }
 
-/** Port names and application protocols that say how to talk to an instance; the part of a name before a hyphen counts, as with Istio. */
+/**
+ * Port names and application protocols that are used as the protocol. Only the part of a name before a hyphen is
+ * compared, as in Istio.
+ */
 const protocols = new Set([
   'http',
   'https',
@@ -39,20 +42,20 @@ const protocols = new Set([
   'redis',
 ])
 
-/** Labels and annotations that are bookkeeping of Kubernetes itself. */
+/** Labels and annotations that Kubernetes itself maintains. */
 const bookkeeping = /^(?:(?!app\.)[a-z0-9.-]*kubernetes\.io|[a-z0-9.-]*k8s\.io)\//
 
-/** An instance holds no more; some room is left for where it runs. */
+/** Limit below that of an instance's metadata, to leave room for placement. */
 const maxLabels = 250
 const maxText = 65_536
 
-/** Splits `service:port-name`. Names of any other form are names of services as they are. */
+/** Splits `service:port-name`. A name of any other form is a service name. */
 export function readQuery(service: string): ServiceQuery {
   const [base = '', portName = '', ...rest] = service.split(':')
   return rest.length === 0 && isDnsLabel(base) && isDnsLabel(portName) ? { service, base, portName } : { service }
 }
 
-/** Of slices with several kinds of addresses, those of one kind: a dual-stack Service has every Pod twice. */
+/** Returns the slices of one address type: a dual-stack Service has each Pod once per type. */
 export function chooseFamily(slices: readonly Slice[]): readonly Slice[] {
   for (const family of ['IPv4', 'IPv6', 'FQDN']) {
     const chosen = slices.filter(({ addressType, endpoints }) => addressType === family && (endpoints?.length ?? 0) > 0)
@@ -61,7 +64,7 @@ export function chooseFamily(slices: readonly Slice[]): readonly Slice[] {
   return []
 }
 
-/** The instances of a slice. An endpoint that can't be read is left out. */
+/** Returns the instances of a slice. Leaves out endpoints that can't be read. */
 export function readForeignSlice(slice: Slice, options: ForeignOptions): readonly ServiceInstance[] {
   const port = choosePort(slice.ports ?? [], options)
   if (port?.port === undefined) return []
@@ -77,7 +80,7 @@ export function readForeignSlice(slice: Slice, options: ForeignOptions): readonl
   const createdAt = Date.parse(slice.metadata.creationTimestamp ?? '')
   const at = Number.isNaN(createdAt) ? {} : { createdAt }
   return decodeEntries(options.registry, options.service, slice.endpoints ?? [], (endpoint) => {
-    // It is about to end, and says that it does not serve any more: not even the last resort.
+    // It is terminating and reports that it no longer serves, so it is not even a last resort.
     if (endpoint.conditions?.terminating && endpoint.conditions.serving === false) return undefined
     const address = endpoint.addresses[0]
     const { targetRef, zone = onlyZoneHint(endpoint) } = endpoint
@@ -109,8 +112,9 @@ function readProtocol({ name = '', protocol, appProtocol }: SlicePort): string {
 }
 
 /**
- * A terminating Pod finishes what it has; while it still passes its checks it is the last resort if there is no other (KEP-1669). Absent
- * conditions mean ready; clusters before 1.22 have no `serving`, and their terminating Pods may serve.
+ * A terminating Pod finishes its requests. While it still passes its checks, it is the last resort if there is no other
+ * endpoint (KEP-1669). Absent conditions mean ready. Clusters before 1.22 have no `serving`, so their terminating Pods
+ * may serve.
  */
 function readHealth({ conditions = {} }: SliceEndpoint): HealthStatus {
   if (conditions.terminating) return 'draining'

@@ -1,39 +1,42 @@
 import type { KubeObject, Listing } from '@sd/connection-kubernetes'
 
-/** A `Lease` of coordination.k8s.io, as far as it is used. */
+/** The used part of a `Lease` of coordination.k8s.io. */
 export interface Lease extends KubeObject {
   readonly spec?: { readonly leaseDurationSeconds?: number; readonly renewTime?: string }
 }
 
-/** Tells which leases are alive, by the clock of this process: those of the holders may be wrong. */
+/** Decides which leases are alive by the clock of this process, because the clocks of the holders may be wrong. */
 export interface LeaseClock {
-  /** Takes note of all leases. */
+  /** Records a list of all leases. */
   list(listing: Listing<Lease>): void
-  /** Takes note of one lease that was seen to change, or to be gone. */
+  /** Records a lease that was changed or deleted. */
   change(lease: Lease, isThere: boolean): void
-  /** The server was away: nobody could renew, so what was alive gets its time again once the server is back. */
+  /**
+   * Records that the server was unreachable. Holders could not renew, so each lease that was alive gets its full
+   * duration again once the server is reachable.
+   */
   interrupt(): void
-  /** Names of the leases that are alive now. */
+  /** Returns the names of the leases that are alive now. */
   alive(): ReadonlySet<string>
-  /** When the next lease ends, by `performance.now()`. */
+  /** Returns when the next lease expires, by `performance.now()`. */
   nextEnd(): number | undefined
 }
 
 interface Sighting {
-  /** What the holder wrote. */
+  /** Renewal time that the holder wrote. */
   readonly renewal: string
   readonly endsAt: number
-  /** Whether a listing found it so: then only its holder can revive it. */
+  /** Whether it had expired when it was listed. Then only its holder can make it alive again. */
   readonly isDead: boolean
 }
 
-/** An answer that took longer may have waited for a server that was paused. */
+/** A slower response may have been delayed by a server that was paused. */
 const slowAnswerMs = 1_000
 
-/** The server's times are cut to whole seconds. */
+/** The server's times are truncated to whole seconds. */
 const roundingMs = 1_000
 
-/** Makes a clock that has seen nothing. */
+/** Creates a clock that has no leases yet. */
 export function createLeaseClock(now: () => number = () => performance.now()): LeaseClock {
   let sightings = new Map<string, Sighting>()
   let interruptedAt: number | undefined
@@ -52,7 +55,7 @@ export function createLeaseClock(now: () => number = () => performance.now()): L
   return {
     list({ items, serverTime, tookMs }) {
       const isSlow = tookMs > slowAnswerMs
-      // A way that is always slow is no pause.
+      // If responses are always slow, slowness does not indicate a pause.
       const isForgiven = interruptedAt !== undefined || (isSlow && !wasSlow)
       wasSlow = isSlow
       sightings = new Map(items.map((lease) => [lease.metadata.name, see(lease, readAge(lease, serverTime), isForgiven)]))
@@ -78,7 +81,7 @@ export function createLeaseClock(now: () => number = () => performance.now()): L
   }
 }
 
-/** How long ago the lease was renewed when it was listed, both by the server's clock. */
+/** Returns the time from the renewal of the lease to its listing, both by the server's clock. */
 function readAge({ metadata }: Lease, serverTime: number | undefined): number {
   if (serverTime === undefined) return 0
   const times = [metadata.creationTimestamp, ...(metadata.managedFields ?? []).map(({ time }) => time)]

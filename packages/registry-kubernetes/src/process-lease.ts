@@ -4,25 +4,28 @@ import { SdError } from '@sd/core'
 import type { Lease } from './lease-clock.ts'
 import { type LeaseReference, managedByLabel, manager } from './slices.ts'
 
-/** A lease that all registrations of one lifetime share, so that a process renews one object and not a thousand. */
+/** A lease that all registrations with one time to live share, so that a process renews one object and not a thousand. */
 export interface ProcessLease {
-  /** A lease that was renewed a moment ago, created if need be. */
+  /** Returns a lease that was renewed recently; creates one if necessary. */
   hold(signal: AbortSignal): Promise<LeaseReference>
-  /** Renews it. @returns its name, or `undefined` if it is gone */
+  /** Renews the lease. @returns its name, or `undefined` if it no longer exists */
   renew(signal: AbortSignal): Promise<string | undefined>
-  /** Deletes it, and with it the slices that are still bound to it. */
+  /** Deletes the lease, and with it the slices that are still bound to it. */
   end(signal: AbortSignal): Promise<void>
 }
 
 interface Held extends LeaseReference {
-  /** When the server last confirmed it, by `performance.now()`. */
+  /** When the server last confirmed the lease, by `performance.now()`. */
   confirmedAt: number
 }
 
-/** Kubernetes counts in seconds, and the server's times are cut to whole ones. */
+/** Lease durations are in seconds, and the server's times are truncated to whole seconds. */
 const shortestSeconds = 2
 
-/** Describes a lease of `ttlMs`; nothing is created before it is asked for. @param leases path of the namespace's leases */
+/**
+ * Creates a lease with the time to live `ttlMs`. It is created on the server on first use. @param leases path of the
+ * namespace's leases
+ */
 export function createProcessLease(connection: KubernetesConnection, { path }: Collection, ttlMs: number): ProcessLease {
   const leaseDurationSeconds = Math.max(shortestSeconds, Math.ceil(ttlMs / 1_000))
   let held: Held | undefined
@@ -81,7 +84,7 @@ export function createProcessLease(connection: KubernetesConnection, { path }: C
   }
 }
 
-/** Lets pass that something to delete is not there. */
+/** Ignores the error that an object to delete does not exist. */
 export function ignoreMissing(error: unknown): void {
   if (!(error instanceof SdError) || error.code !== 'SD_NOT_FOUND') throw error
 }

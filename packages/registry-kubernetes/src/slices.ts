@@ -5,7 +5,7 @@ import type { KubeObject } from '@sd/connection-kubernetes'
 import { invalidError, SdError, type ServiceInstance } from '@sd/core'
 import { isLabelValue } from './options.ts'
 
-/** An endpoint of an EndpointSlice, as far as it is used. */
+/** The used part of an endpoint of an EndpointSlice. */
 export interface SliceEndpoint {
   readonly addresses: readonly string[]
   readonly conditions?: { readonly ready?: boolean; readonly serving?: boolean; readonly terminating?: boolean }
@@ -31,39 +31,39 @@ export interface Slice extends KubeObject {
   readonly ports?: readonly SlicePort[] | null
 }
 
-/** Lease that an instance lives by. */
+/** The lease to which an instance is bound. */
 export interface LeaseReference {
   readonly name: string
   readonly uid: string
 }
 
-/** What a managed slice says beyond its instance. */
+/** Data of a managed slice that is not part of its instance. */
 export interface SliceExtras {
   readonly labels: Readonly<Record<string, string>>
   readonly portName: string | undefined
 }
 
-/** Label that tells which Service a slice belongs to. */
+/** Label with the name of the Service that a slice belongs to. */
 export const serviceLabel = 'kubernetes.io/service-name'
-/** Label that names the lease of a slice that this library made. */
+/** Label with the name of the lease, on slices of this library. */
 export const leaseLabel = 'sd/lease'
-/** Label with which this library marks its leases. */
+/** Label that marks the leases of this library. */
 export const managedByLabel = 'app.kubernetes.io/managed-by'
-/** Value of the labels that say who manages an object. */
+/** Value of the labels that name the manager of an object. */
 export const manager = 'sd'
 
 const sliceManagedByLabel = 'endpointslice.kubernetes.io/managed-by'
 const documentAnnotation = 'sd/instance'
 
-/** Kubernetes' own limit for all annotations of an object, in bytes, less than what the others take. */
+/** Kubernetes' limit for all annotations of an object, in bytes, minus room for the others. */
 const maxDocumentBytes = 262_144 - 200
 
-/** The label value of a service: its name, or a hash of one that Kubernetes does not take. */
+/** Returns the label value of a service: its name, or a hash of a name that Kubernetes does not accept. */
 export function serviceLabelValue(service: string): string {
   return isLabelValue(service) ? service : `sd-${hash(service).slice(0, 40)}`
 }
 
-/** Name of the slice of an instance: readable, unique, and the same for everybody who registers this id. */
+/** Returns the name of an instance's slice: readable, unique, and the same in every process that registers this id. */
 export function sliceName(service: string, id: string): string {
   const readable = service
     .toLowerCase()
@@ -73,7 +73,9 @@ export function sliceName(service: string, id: string): string {
   return `${readable === '' ? 'sd' : readable}-${hash(JSON.stringify([service, id])).slice(0, 24)}`
 }
 
-/** The slice of one registered instance. @throws SdError `SD_INVALID` for an address that Kubernetes takes from nobody */
+/**
+ * Returns the slice of a registered instance. @throws SdError `SD_INVALID` for an address that Kubernetes never accepts
+ */
 export function encodeSlice(
   instance: ServiceInstance,
   incarnation: string,
@@ -97,7 +99,7 @@ export function encodeSlice(
         [leaseLabel]: lease.name,
       },
       annotations: { [documentAnnotation]: encodeInstance(instance, incarnation) },
-      // Whoever deletes the lease has the slices deleted by Kubernetes.
+      // When the lease is deleted, Kubernetes deletes the slices that it owns.
       ...{ ownerReferences: [{ apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', ...lease }] },
     },
     addressType,
@@ -126,32 +128,32 @@ export function checkInstance(instance: ServiceInstance): void {
   if (bytes <= maxDocumentBytes) return
   throw new SdError(
     'SD_TOO_LARGE',
-    `instance ${instance.id} has ${bytes} bytes, Kubernetes takes ${maxDocumentBytes} as an annotation`,
+    `instance ${instance.id} has ${bytes} bytes, want at most ${maxDocumentBytes}, the limit of Kubernetes' annotations`,
   )
 }
 
-/** Name of the lease of a slice that this library made; absent for others. */
+/** Returns the name of the lease of a slice of this library, or `undefined` for other slices. */
 export function leaseNameOf({ metadata }: Slice): string | undefined {
   return metadata.labels?.[sliceManagedByLabel] === manager ? metadata.labels[leaseLabel] : undefined
 }
 
-/** Which registration put the slice there. */
+/** Returns the incarnation of the registration that wrote the slice. */
 export function incarnationOf(slice: Slice): unknown {
   try {
     return readDocument(slice)['incarnation']
   } catch {
-    // Another tool's, or spoilt.
+    // Of another tool, or malformed.
     return undefined
   }
 }
 
-/** Whether a slice counts: those of others always do. @param leases names of the leases that are alive */
+/** Whether a slice is in effect: always for slices of other tools. @param leases names of the leases that are alive */
 export function isAlive(slice: Slice, leases: ReadonlySet<string>): boolean {
   const lease = leaseNameOf(slice)
   return lease === undefined || leases.has(lease)
 }
 
-/** The instance of a slice that this library made. @throws SdError `SD_MALFORMED` */
+/** Returns the instance of a slice of this library. @throws SdError `SD_MALFORMED` */
 export function decodeSlice(slice: Slice): ServiceInstance {
   return decodeInstance(slice.metadata.annotations?.[documentAnnotation] ?? '', readPlace(slice)).instance
 }
@@ -165,7 +167,7 @@ function readPlace(slice: Slice): { service: string; id: string } {
   const { service, id } = readDocument(slice)
   const label = metadata.labels?.[serviceLabel]
   if (typeof service === 'string' && typeof id === 'string' && serviceLabelValue(service) === label) return { service, id }
-  throw new SdError('SD_MALFORMED', `EndpointSlice ${metadata.name} is labelled as another service's than its document says`)
+  throw new SdError('SD_MALFORMED', `EndpointSlice ${metadata.name} has the label of another service than its document`)
 }
 
 function toSliceAddress(address: string): { addressType: Slice['addressType']; address: string } {
@@ -182,7 +184,7 @@ function toSliceAddress(address: string): { addressType: Slice['addressType']; a
     return { addressType: 'FQDN', address: host }
   }
   const want =
-    'an address that Kubernetes takes: no loopback, link-local, multicast or unspecified one, no host name without a dot'
+    'an address that Kubernetes accepts: not loopback, link-local, multicast or unspecified, and not a host name without a dot'
   throw invalidError('address', address, want)
 }
 

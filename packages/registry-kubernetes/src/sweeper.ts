@@ -7,36 +7,36 @@ import type { Lease } from './lease-clock.ts'
 export interface SweeperOptions {
   readonly connection: KubernetesConnection
   readonly leases: Collection
-  /** Least time between two looks, in milliseconds; each pause is up to twice that. */
+  /** Minimum time between two checks, in milliseconds; each pause is up to twice that. */
   readonly intervalMs: number
-  /** Limit of one look, in milliseconds. */
+  /** Time limit of one check, in milliseconds. */
   readonly operationTimeoutMs: number
 }
 
-/** Deletes what dead processes left: Kubernetes never deletes a lease by itself. */
+/** Deletes the leases of dead processes, because Kubernetes never deletes a lease itself. */
 export interface Sweeper {
-  /** The same driver; its first registration begins the sweeping. */
+  /** Returns the same driver; its first registration starts the sweeper. */
   beside(driver: RegistrationDriver): RegistrationDriver
-  /** Ends it. */
+  /** Stops the sweeper. */
   close(): void
 }
 
-/** A lease is left alone until this process saw it unchanged for so many of its lifetimes. */
+/** Number of lease durations for which a lease must be unchanged before it is deleted. */
 const patience = 2
 
 /**
- * Makes a sweeper. It goes by what it saw itself, without an interruption, because after an outage of the API server every lease looks dead.
- * It deletes leases only; Kubernetes then deletes the EndpointSlices that they own.
+ * Creates a sweeper. It relies only on its own uninterrupted observation, because after an outage of the API server
+ * every lease looks expired. It deletes leases; Kubernetes then deletes the EndpointSlices that they own.
  */
 export function createSweeper({ connection, leases, intervalMs, operationTimeoutMs: timeoutMs }: SweeperOptions): Sweeper {
   const controller = new AbortController()
   const { signal } = controller
   let isSweeping = false
-  /** Since when a lease looks as it does, by `performance.now()`. */
+  /** When each lease was first seen in its current state, by `performance.now()`. */
   let sightings = new Map<string, number>()
 
   async function sweep(): Promise<void> {
-    const { items } = await withTimeout({ timeoutMs, what: 'looking for dead leases', signal }, (limit) =>
+    const { items } = await withTimeout({ timeoutMs, what: 'listing dead leases', signal }, (limit) =>
       listCollection<Lease>(connection, leases, limit),
     )
     const now = performance.now()
@@ -61,7 +61,7 @@ export function createSweeper({ connection, leases, intervalMs, operationTimeout
       try {
         await sweep()
       } catch (error) {
-        // Without the permission it is for others to do.
+        // Without the permission, other processes have to do it.
         if (error instanceof SdError && !error.retryable) return
         sightings = new Map()
       }
@@ -75,7 +75,7 @@ export function createSweeper({ connection, leases, intervalMs, operationTimeout
         await driver.put(instance, context)
         if (isSweeping) return
         isSweeping = true
-        // Ends with a rejection when it is closed.
+        // Rejects when it is closed.
         keepSweeping().catch(() => undefined)
       },
     }),
@@ -83,7 +83,7 @@ export function createSweeper({ connection, leases, intervalMs, operationTimeout
   }
 }
 
-/** Its holder or another sweeper was faster. */
+/** The lease was renewed by its holder, or deleted by another sweeper. */
 function ignoreRevived(error: unknown): void {
   if (!(error instanceof SdError) || (error.code !== 'SD_CONFLICT' && error.code !== 'SD_NOT_FOUND')) throw error
 }

@@ -3,15 +3,18 @@ import { createMemoryStore, type MemoryStore } from './memory-store.ts'
 
 /** Options of `createMemoryRegistry`. */
 export interface MemoryRegistryOptions {
-  /** Where instances are kept. Share one to have several registries on the same backend. @default a store of its own */
+  /** Store of the instances. Share one to have several registries on the same backend. @default a new store */
   readonly store?: MemoryStore
-  /** Lifetime of a lease without renewal for instances that name none, in milliseconds. It is renewed every third of it. @default 15_000 */
+  /**
+   * Time to live without renewal, in milliseconds, for instances that do not set their own. Renewed every third of it.
+   * @default 15_000
+   */
   readonly ttlMs?: number
-  /** Name for logs and metrics. @default 'memory' */
+  /** Name of this registry in logs and metrics. @default 'memory' */
   readonly name?: string
 }
 
-/** Options with their defaults filled in. @throws SdError `SD_INVALID` that names the option */
+/** Validates options and applies defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveMemoryRegistryOptions(options: MemoryRegistryOptions): Required<MemoryRegistryOptions> {
   checkKnownKeys('', checkObject('options', options), ['store', 'ttlMs', 'name'])
   if (options.store !== undefined) checkObject('store', options.store)

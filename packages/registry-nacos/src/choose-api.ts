@@ -4,9 +4,9 @@ import { createV1Api } from './nacos-v1.ts'
 import { createV3Api, listThroughAdmin } from './nacos-v3.ts'
 import type { ResolvedNacosRegistryOptions } from './options.ts'
 
-/** The API that the options name, or the one that the server has. */
+/** Returns the API that the options name, or the one that the server has. */
 export function chooseApi(connection: NacosConnection, settings: ResolvedNacosRegistryOptions): UseApi<NacosApi> {
-  /** The v1 list of Nacos 3 holds empty services too, for a minute: the admin API is better, where there is one. */
+  /** The v1 list of Nacos 3 contains empty services for a minute, so use the admin API where it is available. */
   function withAdmin(v1: NacosApi): NacosApi {
     if (!settings.adminApi) return v1
     return {

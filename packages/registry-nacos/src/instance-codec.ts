@@ -10,7 +10,7 @@ import {
   type ServiceInstance,
 } from '@sd/core'
 
-/** An instance as Nacos holds it. */
+/** An instance in Nacos' own format. */
 export interface NacosInstance {
   readonly ip: string
   readonly port: number
@@ -26,15 +26,18 @@ export interface NacosInstance {
 /** The fields by which Nacos identifies an instance. */
 export type NacosInstanceKey = Pick<NacosInstance, 'ip' | 'port' | 'clusterName' | 'ephemeral'>
 
-/** How instances are put into Nacos. */
+/** Settings of the registration that are not part of the instance. */
 export interface EncodeOptions {
-  /** Cluster to register in. */
+  /** Cluster in which the instance is registered. */
   readonly cluster: string
-  /** Whether it stays without heartbeats. */
+  /** Whether the instance stays without heartbeats. */
   readonly persistent: boolean
 }
 
-/** Metadata that tells Nacos how long to wait for heartbeats, as fractions of the lifetime: Nacos' own 5, 15 and 30 s for one of 15 s. */
+/**
+ * Metadata that sets Nacos' heartbeat timeouts, as fractions of the time to live: for 15 s these are Nacos' defaults of
+ * 5, 15 and 30 s.
+ */
 const lifetimeKeys = {
   'preserved.heart.beat.interval': 1 / 3,
   'preserved.heart.beat.timeout': 1,
@@ -44,8 +47,8 @@ const lifetimeKeys = {
 const maxWeight = 10_000
 
 /**
- * Nacos' form of an instance. What Nacos lacks goes into metadata with the prefix `sd.`. Version and TLS are told by the conventional keys
- * `version` and `secure`, unless the caller uses those keys for something else.
+ * Converts an instance to Nacos' format. Fields that Nacos lacks go into metadata with the prefix `sd.`. Version and
+ * TLS use the conventional keys `version` and `secure`, unless the caller uses those keys for something else.
  *
  * @throws SdError `SD_INVALID` for metadata that this adapter must set itself
  */
@@ -55,12 +58,13 @@ export function encodeInstance(instance: ServiceInstance, { cluster, persistent 
   const served = servedWeight(weight, instance.health.status)
   const metadata: Record<string, string> = { ...instance.metadata }
   for (const key of Object.keys(lifetimeKeys)) {
-    if (Object.hasOwn(metadata, key)) throw invalidError(`metadata["${key}"]`, metadata[key], 'no such key: set ttlMs instead')
+    if (Object.hasOwn(metadata, key))
+      throw invalidError(`metadata["${key}"]`, metadata[key], 'this key to be absent; set ttlMs instead')
   }
   metadata['sd.id'] = instance.id
   metadata['sd.createdAt'] = String(createdAt)
   if (updatedAt !== createdAt) metadata['sd.updatedAt'] = String(updatedAt)
-  // Some servers keep weights with single precision.
+  // Some servers store weights with single precision.
   if (served !== weight || Math.fround(weight) !== weight) metadata['sd.weight'] = String(weight)
   if (Object.hasOwn(metadata, 'version')) metadata['sd.version'] = version ?? ''
   else if (version !== undefined) metadata['version'] = version
@@ -68,10 +72,10 @@ export function encodeInstance(instance: ServiceInstance, { cluster, persistent 
   if (Object.hasOwn(metadata, 'secure') || !isHttp) metadata['sd.protocol'] = protocol
   if (!Object.hasOwn(metadata, 'secure') && isSecureProtocol(protocol)) {
     metadata['secure'] = 'true'
-    // With `sd.protocol` it would pass for the caller's own.
+    // Together with `sd.protocol`, `secure` would be read as the caller's own key.
     if (!isHttp) metadata['sd.secure'] = 'set'
   }
-  // Kratos takes what names no kind for gRPC.
+  // Kratos treats an instance without a kind as gRPC.
   if (Object.hasOwn(metadata, 'kind')) metadata['sd.kind'] = 'own'
   else metadata['kind'] = protocol
   if (priority !== 0) metadata['sd.priority'] = String(priority)
@@ -97,8 +101,8 @@ export function encodeInstance(instance: ServiceInstance, { cluster, persistent 
 }
 
 /**
- * The weight that other clients of Nacos go by. A heartbeat makes any instance healthy again, and a disabled one is not listed at all; so an
- * instance that wants no traffic has weight 0, which every client heeds.
+ * Returns the weight that other Nacos clients see. A heartbeat makes any instance healthy again, and a disabled
+ * instance is not listed at all, so an instance that does not want traffic has weight 0, which every client respects.
  */
 function servedWeight(weight: number, status: ServiceInstance['health']['status']): number {
   return status === 'draining' || status === 'unhealthy' ? 0 : Math.min(weight, maxWeight)
@@ -110,7 +114,7 @@ function encodeHealth({ status, message, details }: ServiceInstance['health']): 
 }
 
 /**
- * Reads an instance that Nacos lists: ours, or another tool's.
+ * Reads an instance from a Nacos list: one of ours, or of another tool.
  *
  * @throws SdError `SD_MALFORMED`
  */
@@ -151,16 +155,16 @@ export function decodeInstance(service: string, host: unknown): ServiceInstance 
   )
 }
 
-/** What Nacos itself says goes before what the instance says of itself. */
+/** The status in Nacos takes precedence over the health that the instance reports. */
 function judge({ healthy, enabled }: Host, declared: HealthSpec): HealthSpec {
   if (!enabled) return { status: 'draining', message: 'disabled in Nacos' }
-  if (!healthy) return { status: 'unhealthy', message: 'its heartbeats or checks fail in Nacos' }
+  if (!healthy) return { status: 'unhealthy', message: 'heartbeats or checks fail in Nacos' }
   return declared
 }
 
-/** The instance's own weight, unless an operator has set another one in Nacos. */
+/** Returns the instance's own weight, unless an operator has set another one in Nacos. */
 function readWeight(native: number, own: string | undefined, status: ServiceInstance['health']['status']): number {
-  // What was sent to make a server heed a weight of exactly 1, see verify.ts.
+  // A value near 1 stands for exactly 1, see verify.ts.
   if (own === undefined) return Math.abs(native - 1) <= 1e-5 ? 1 : native
   const served = servedWeight(Number(own), status)
   return Math.abs(served - native) <= Math.max(1, served) * 1e-5 ? Number(own) : native
@@ -183,13 +187,16 @@ function decodeForeign(service: string, host: Host, metadata: Metadata): Service
   })
 }
 
-/** A provider of Dubbo has its weight in the metadata, and Nacos' own is always 1 unless an operator has set another. */
+/** A Dubbo provider has its weight in the metadata. Nacos' own weight is then 1 unless an operator has set another. */
 function foreignWeight(native: number, { side, weight }: Metadata): number {
   const isDubbo = side === 'provider' && weight !== undefined && /^\d{1,5}$/.test(weight)
   return isDubbo && native === 1 ? Math.min(Number(weight), 65_535) : native
 }
 
-/** Spring Cloud says `secure`, Dubbo `protocol` or, for whole applications, `dubbo.endpoints`, Kratos `kind`. */
+/**
+ * Returns the protocol of another tool's instance: Spring Cloud sets `secure`, Dubbo `protocol` or, for whole
+ * applications, `dubbo.endpoints`, and Kratos `kind`.
+ */
 function foreignProtocol(metadata: Metadata, port: number): string {
   const { secure, protocol, kind } = metadata
   const named = (protocol ?? kind ?? dubboProtocol(metadata['dubbo.endpoints'], port) ?? 'http').toLowerCase()
@@ -209,9 +216,9 @@ interface Host {
 }
 
 function readHost(service: string, value: unknown): Host & { readonly metadata: Metadata } {
-  if (typeof value !== 'object' || value === null) throw malformed(service, 'an instance that is no object')
+  if (typeof value !== 'object' || value === null) throw malformed(service, 'an instance that is not an object')
   const { ip, port, weight, healthy, enabled, instanceId, metadata } = value as Record<string, unknown>
-  if (typeof ip !== 'string' || typeof port !== 'number') throw malformed(service, 'an instance without ip and port')
+  if (typeof ip !== 'string' || typeof port !== 'number') throw malformed(service, 'an instance without ip or port')
   const entries = Object.entries((metadata as object | null | undefined) ?? {})
   return {
     ip,
@@ -220,12 +227,12 @@ function readHost(service: string, value: unknown): Host & { readonly metadata: 
     healthy: healthy !== false,
     enabled: enabled !== false,
     foreignId: foreignId(ip, port, instanceId),
-    // Any key is safe to read here, `__proto__` too.
+    // The null prototype makes any key safe to read, also `__proto__`.
     metadata: Object.setPrototypeOf(Object.fromEntries(entries.filter(([, text]) => typeof text === 'string')), null) as Metadata,
   }
 }
 
-/** Metadata without what this adapter put there. */
+/** Returns the metadata without the keys of this adapter. */
 function visible(metadata: Metadata, owned: ReadonlySet<string>): Metadata {
   return Object.fromEntries(
     Object.entries(metadata).filter(([key]) => !key.startsWith(RESERVED_METADATA_PREFIX) && !owned.has(key)),
@@ -237,11 +244,11 @@ function parse<T>(text: string | undefined): T | undefined {
   try {
     return JSON.parse(text) as T
   } catch (error) {
-    throw new SdError('SD_MALFORMED', 'metadata with the prefix sd. that is no JSON', { cause: error })
+    throw new SdError('SD_MALFORMED', 'metadata with the prefix sd. that is not valid JSON', { cause: error })
   }
 }
 
-/** By what Nacos knows a listed instance, and the id that it has here; `undefined` if it has no address. */
+/** Returns the key of a listed instance in Nacos and its id here, or `undefined` if it has no address. */
 export function readPlace(host: unknown): (NacosInstanceKey & { readonly id: string }) | undefined {
   const { ip, port, clusterName, ephemeral, instanceId, metadata } = (host ?? {}) as Record<string, unknown>
   if (typeof ip !== 'string' || typeof port !== 'number') return undefined
@@ -255,7 +262,7 @@ export function readPlace(host: unknown): (NacosInstanceKey & { readonly id: str
   }
 }
 
-/** Whether a listed instance is what was sent, in the version that was sent. */
+/** Whether a listed instance is the one that was sent, in that version. */
 export function isListed(host: unknown, { ip, port, clusterName, metadata }: NacosInstance): boolean {
   const found = readPlace(host)
   if (found?.ip !== ip || found.port !== port || found.clusterName !== clusterName) return false

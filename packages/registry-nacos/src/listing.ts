@@ -1,14 +1,17 @@
 import { abortError, sleep } from '@sd/core'
 
-/** What a server lists, for those who wait for it to catch up with what it has confirmed. */
+/** Waits until a server lists a change that it has confirmed. */
 export interface Listing {
-  /** Resolves once the list of a service is as `isWanted` says, or after a while in any case: the server has confirmed the change already. */
+  /**
+   * Resolves once `isWanted` accepts the list of the service, or after a time limit, because the server has already
+   * confirmed the change.
+   */
   until(service: string, isWanted: (hosts: readonly unknown[]) => boolean, signal: AbortSignal): Promise<void>
 }
 
-/** Longest wait, in milliseconds. Official Nacos 2.5 and 3.0 were at most 0.6 s late. */
+/** Longest wait, in milliseconds. Official Nacos 2.5 and 3.0 took at most 0.6 s. */
 const longestWaitMs = 2_000
-/** Pause between two looks, in milliseconds. */
+/** Pause between two reads, in milliseconds. */
 const pauseMs = 100
 
 interface Waiter {
@@ -16,13 +19,15 @@ interface Waiter {
   readonly resolve: () => void
 }
 
-/** All who wait for one service share one look at a time: a thousand registrations don't read a thousand lists. */
+/**
+ * All waiters for one service share one read at a time, so that a thousand registrations do not read a thousand lists.
+ */
 export function createListing(read: (service: string, signal: AbortSignal) => Promise<readonly unknown[]>): Listing {
   const waiting = new Map<string, Set<Waiter>>()
 
   async function look(service: string, waiters: Set<Waiter>): Promise<void> {
     while (waiters.size > 0) {
-      // Who asks during a look is served by the next one, which sees what they wrote.
+      // A waiter that arrives during a read is served by the next one, which includes its write.
       const asked = [...waiters]
       const hosts = await read(service, AbortSignal.timeout(longestWaitMs)).catch(() => undefined)
       for (const waiter of asked) if (hosts && waiter.isWanted(hosts)) waiter.resolve()

@@ -19,7 +19,8 @@ import { type NacosRegistryOptions, resolveNacosRegistryOptions } from './option
 import { createOwnPlaces } from './own-places.ts'
 
 /**
- * Registers and finds instances in Nacos: heartbeats for what is registered, polling for what is watched.
+ * Creates a registry that registers and finds instances in Nacos. Registered instances send heartbeats; watched
+ * services are polled.
  *
  * @throws SdError `SD_INVALID` that names the option
  */
@@ -41,23 +42,23 @@ export function createNacosRegistry(options: NacosRegistryOptions = {}): Registr
   async function listHosts(service: string, signal: AbortSignal): Promise<readonly unknown[]> {
     const hosts = await use((one) => one.list(toNacosName(service), signal))
     if (clusters.length === 0) return hosts
-    // Not every server heeds the clusters that were asked for.
+    // Some servers ignore the clusters in the request.
     return hosts.filter((host) => clusters.includes(readPlace(host)?.clusterName ?? ''))
   }
 
   async function list(service: string, signal: AbortSignal, previous?: ServiceSnapshot): Promise<ServiceSnapshot> {
     const instances = decodeEntries(name, service, await listHosts(service, signal), (host) => decodeInstance(service, host))
-    // An id that moved to another address is listed twice until the old one expires.
+    // An id that moved to another address is listed twice until the old entry expires.
     return createSnapshot({ service, instances: keepLatest(name, service, instances), previous })
   }
 
   async function listServices(signal: AbortSignal): Promise<readonly string[]> {
     const names = await use(async (one) => one.listServices?.(signal))
-    if (!names) throw new SdError('SD_UNSUPPORTED', `${name} can't list services: Nacos 3 does so only with the option adminApi`)
+    if (!names) throw new SdError('SD_UNSUPPORTED', `${name} can't list services: Nacos 3 requires the option adminApi`)
     return [...new Set(names.map(fromNacosName))].sort()
   }
 
-  /** One session of polling. */
+  /** One polling session of a watch. */
   async function poll<T>(
     what: string,
     { offer, signal }: WatchSession<T>,
@@ -82,7 +83,7 @@ export function createNacosRegistry(options: NacosRegistryOptions = {}): Registr
         const service = toNacosName(instance.service)
         await use((one) => one.register(service, encoded, signal))
         if (left) await use((one) => one.deregister(service, left, signal))
-        // Official servers confirm before they list: whoever asks next should find it.
+        // Official servers confirm a change before they list it. Wait, so that the next read finds it.
         await listing.until(service, (hosts) => hosts.some((host) => isListed(host, encoded)), signal)
       },
       async renew(instance, { signal }) {
@@ -120,12 +121,15 @@ export function createNacosRegistry(options: NacosRegistryOptions = {}): Registr
   return registry
 }
 
-/** How long a list that lost instances with the connection is not believed, in milliseconds: official servers list them one by one for 3.5 s. */
+/**
+ * How long a list that lost instances during an outage is held back, in milliseconds. Official servers list them one by
+ * one for 3.5 s.
+ */
 const settleMs = 6_000
 
 /**
- * After an outage the server may be one that has just started, and lists what it knows so far. Until all that was known before is there, or
- * the server had its time, such a list is not handed out: what was known stays, stale.
+ * After an outage the server may have just started and list only a part of the instances. Holds such a list back until
+ * all known instances are in it, or the time is over; the last known list stays in effect, stale.
  */
 function holdWhileShort(session: WatchSession<ServiceSnapshot>): WatchSession<ServiceSnapshot> {
   const before = session.previous()

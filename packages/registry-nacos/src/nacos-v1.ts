@@ -7,12 +7,12 @@ import type { ResolvedNacosRegistryOptions } from './options.ts'
 import { readPages } from './pages.ts'
 import { createVerifier } from './verify.ts'
 
-/** The v1 API, by the SDK's request layer. */
+/** Creates the v1 API on top of the SDK's request layer. */
 export function createV1Api(connection: NacosConnection, { namespace, group, clusters }: ResolvedNacosRegistryOptions): NacosApi {
   const sdk = createNamingRequests(connection, namespace)
   const verifier = createVerifier()
   const grouped = (service: string): string => `${group}@@${service}`
-  /** Whether the server still has the catalog, which leaves out services without instances. Nacos 3 has not. */
+  /** Whether the server still has the catalog, which leaves out services without instances. Nacos 3 does not have it. */
   let hasCatalog = true
 
   async function readCatalog(signal: AbortSignal): Promise<readonly string[]> {
@@ -42,7 +42,7 @@ export function createV1Api(connection: NacosConnection, { namespace, group, clu
     async beat(service, instance, signal) {
       const params = { beat: describeBeat(grouped(service), instance), serviceName: grouped(service) }
       const text = await sdk(signal)._reqAPI('/nacos/v1/ns/instance/beat', params, 'PUT')
-      return parseJsonObject(text, 'the answer to a heartbeat')['code'] === 20_404 ? 'lost' : 'renewed'
+      return parseJsonObject(text, 'the response to a heartbeat')['code'] === 20_404 ? 'lost' : 'renewed'
     },
     async deregister(service, place, signal) {
       await sdk(signal).deregisterService(grouped(service), place)
@@ -51,7 +51,7 @@ export function createV1Api(connection: NacosConnection, { namespace, group, clu
       // Port 0: no UDP push.
       const text = await sdk(signal).queryList(grouped(service), clusters.join(','), 0, false)
       const { hosts } = parseJsonObject(text, `the list of ${service}`)
-      if (!Array.isArray(hosts)) throw new SdError('SD_MALFORMED', `the list of ${service} has no hosts`)
+      if (!Array.isArray(hosts)) throw new SdError('SD_MALFORMED', `the list of ${service} without hosts`)
       return hosts
     },
     async listServices(signal) {
@@ -74,7 +74,7 @@ export function createV1Api(connection: NacosConnection, { namespace, group, clu
   }
 }
 
-/** The catalog was made for Nacos' console: newer servers do without it, and some users may not read it. */
+/** The catalog belongs to Nacos' console. Newer servers do not have it, and some users may not read it. */
 const catalogIsClosed: ReadonlySet<string> = new Set(['SD_UNSUPPORTED', 'SD_DENIED'])
 
 interface CatalogEntry {
@@ -83,7 +83,7 @@ interface CatalogEntry {
   readonly ipCount: number
 }
 
-/** What the SDK's heartbeat says: all of the instance, so that a server that lost it takes it back at once. */
+/** The SDK's heartbeat contains the whole instance, so that a server that does not know it restores it. */
 function describeBeat(serviceName: string, { ip, port, weight, clusterName, metadata }: NacosInstance): string {
   return JSON.stringify({ serviceName, ip, port, cluster: clusterName, weight, metadata, scheduled: false })
 }

@@ -8,16 +8,16 @@ import { readPages } from './pages.ts'
 
 const instancePath = '/nacos/v3/client/ns/instance'
 
-/** Code of a heartbeat for an instance that the server does not know. */
+/** Code for a heartbeat of an instance that the server does not know. */
 const instanceNotFound = 21_003
 
-/** The client API of Nacos 3, for which there is no SDK. */
+/** Creates the client API of Nacos 3, for which there is no SDK. */
 export function createV3Api(connection: NacosConnection, settings: ResolvedNacosRegistryOptions): NacosApi {
   const { namespace, group, clusters, name } = settings
 
   async function call(request: NacosRequest, signal: AbortSignal): Promise<Answer> {
     const text = await connection.send(request, signal)
-    const { code, message, data } = parseJsonObject(text, `the answer of ${name}`)
+    const { code, message, data } = parseJsonObject(text, `the response of ${name}`)
     return { code, data, message: String(message) }
   }
   const instanceOf = (service: string, { ip, port, clusterName, ephemeral }: NacosInstanceKey): Record<string, string> => ({
@@ -35,11 +35,11 @@ export function createV3Api(connection: NacosConnection, settings: ResolvedNacos
       namespaceId: namespace,
       groupName: group,
       serviceName: service,
-      // Without this the server takes DEFAULT; an empty list means all.
+      // Without this parameter the server uses DEFAULT; an empty list selects all clusters.
       clusterName: clusters.join(',') || ',',
     }
     const data = succeed(await call({ method: 'GET', path: `${instancePath}/list`, params }, signal), name)
-    if (!Array.isArray(data)) throw new SdError('SD_MALFORMED', `the list of ${service} is no array`)
+    if (!Array.isArray(data)) throw new SdError('SD_MALFORMED', `a list of ${service} that is not an array`)
     return data
   }
 
@@ -73,7 +73,7 @@ export function createV3Api(connection: NacosConnection, settings: ResolvedNacos
   }
 }
 
-/** Names of the services that have instances, by the admin API of Nacos 3. */
+/** Lists the names of services that have instances, through the admin API of Nacos 3. */
 export async function listThroughAdmin(
   connection: NacosConnection,
   { namespace, group, name }: ResolvedNacosRegistryOptions,
@@ -106,8 +106,8 @@ interface ListedService {
   readonly groupName: string
 }
 
-/** The data of an answer whose code says success. */
+/** Returns the data of a response whose code is success. */
 function succeed({ code, data, message }: Answer, name: string): unknown {
   if (code === 0) return data
-  throw new SdError('SD_UNAVAILABLE', `${name} answered code ${String(code)}: ${message}`)
+  throw new SdError('SD_UNAVAILABLE', `${name} returned code ${String(code)}: ${message}`)
 }

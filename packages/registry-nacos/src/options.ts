@@ -12,25 +12,37 @@ import { checkBoolean, checkDuration, checkKnownKeys, checkName, checkObject, in
 export interface NacosRegistryOptions extends NacosConnectionOptions {
   /** Group of all services. @default 'DEFAULT_GROUP' */
   readonly group?: string
-  /** Cluster that instances are registered in. @default 'DEFAULT' */
+  /** Cluster in which instances are registered. @default 'DEFAULT' */
   readonly cluster?: string
-  /** Clusters whose instances are found. @default all */
+  /** Clusters in which instances are found. @default all */
   readonly clusters?: readonly string[]
-  /** Lifetime without a heartbeat for instances that name none, in milliseconds. Heartbeats are sent every third of it. @default 15_000 */
+  /**
+   * Time to live without a heartbeat, in milliseconds, for instances that do not set their own. A heartbeat is sent
+   * every third of it. @default 15_000
+   */
   readonly ttlMs?: number
-  /** How often a watched service, and the set of services, is asked for, in milliseconds; spread by 10 %. @default 1_000 */
+  /**
+   * Polling interval of a watched service, and of the list of services, in milliseconds, with 10 % jitter. @default
+   * 1_000
+   */
   readonly refreshIntervalMs?: number
-  /** Whether instances stay until they are deregistered, without heartbeats; Nacos then checks them itself. @default false */
+  /** Whether instances stay until they are deregistered, without heartbeats; Nacos checks them itself. @default false */
   readonly persistent?: boolean
-  /** Whether services are listed through the admin API of Nacos 3, which by default wants an administrator's credentials. @default false */
+  /**
+   * Whether to list services through the admin API of Nacos 3, which by default requires an administrator's
+   * credentials. @default false
+   */
   readonly adminApi?: boolean
-  /** Whether instances are registered; `false` finds only, for a program that runs beside a shared registry. @default true */
+  /**
+   * Whether to register instances. Set it to `false` for a program that uses a shared registry without registering
+   * there. @default true
+   */
   readonly enabled?: boolean
-  /** Name for logs and metrics. @default 'nacos' */
+  /** Name of this registry in logs and metrics. @default 'nacos' */
   readonly name?: string
 }
 
-/** Options with their defaults filled in. */
+/** Options with defaults applied. */
 export interface ResolvedNacosRegistryOptions extends ResolvedNacosConnectionOptions {
   readonly group: string
   readonly cluster: string
@@ -55,7 +67,7 @@ const keys = [
   'name',
 ]
 
-/** Checks options. @throws SdError `SD_INVALID` that names the option */
+/** Validates options and applies defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveNacosRegistryOptions(options: NacosRegistryOptions): ResolvedNacosRegistryOptions {
   checkKnownKeys('', checkObject('options', options), keys)
   return {

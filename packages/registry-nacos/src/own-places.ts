@@ -1,16 +1,19 @@
 import { SdError, type ServiceInstance } from '@sd/core'
 import type { NacosInstanceKey } from './instance-codec.ts'
 
-/** Which instance of this registry holds which address: Nacos knows an instance by its address and not by its id. */
+/**
+ * Tracks which instance of this registry holds which address. Nacos identifies an instance by its address, not by its
+ * id.
+ */
 export interface OwnPlaces {
   /**
-   * Takes the place for an instance.
+   * Reserves a place for an instance.
    *
-   * @returns the place that the instance had before, if that was another one
-   * @throws SdError `SD_CONFLICT` if another instance of the service holds it, which Nacos would overwrite
+   * @returns the previous place of the instance, if it was another one
+   * @throws SdError `SD_CONFLICT` if another instance of the service holds the place, which Nacos would overwrite
    */
   take(instance: ServiceInstance, place: NacosInstanceKey): NacosInstanceKey | undefined
-  /** Frees the place of an instance. @returns it, if the instance still held it */
+  /** Releases the place of an instance. @returns the place, if the instance still held it */
   leave(instance: ServiceInstance): NacosInstanceKey | undefined
 }
 
@@ -19,7 +22,7 @@ interface Held {
   readonly place: NacosInstanceKey
 }
 
-/** Holds nothing at first. */
+/** Creates an empty set of places. */
 export function createOwnPlaces(): OwnPlaces {
   const heldById = new Map<string, Held>()
   const idByAddress = new Map<string, string>()
@@ -33,7 +36,10 @@ export function createOwnPlaces(): OwnPlaces {
       const owner = idByAddress.get(address)
       if (owner !== undefined && owner !== key) {
         const where = `${instance.address}:${instance.port}`
-        throw new SdError('SD_CONFLICT', `Another instance of ${instance.service} is at ${where}: Nacos holds one per address`)
+        throw new SdError(
+          'SD_CONFLICT',
+          `Another instance of ${instance.service} is registered at ${where}: Nacos keeps one instance per address`,
+        )
       }
       const before = heldById.get(key)
       if (before && before.address !== address) idByAddress.delete(before.address)

@@ -1,19 +1,19 @@
 import { SdError } from '@sd/core'
 
-/** One page of a list, as it came. */
+/** One page of a list, unchecked. */
 export interface Page {
-  /** How many there are on all pages. */
+  /** Number of items on all pages. */
   readonly total: unknown
-  /** An array. */
+  /** Items of the page; should be an array. */
   readonly items: unknown
 }
 
 const pageSize = 500
-/** More than any server holds. */
+/** More pages than any server has. */
 const maxPages = 2_000
 
 /**
- * Reads a list page by page. What moves from page to page meanwhile may be missing, or there twice.
+ * Reads a list page by page. An item that moves between pages during the read may be missing or duplicated.
  *
  * @throws SdError `SD_MALFORMED` for a page without items
  */
@@ -21,7 +21,7 @@ export async function readPages<T>(read: (pageNo: number, pageSize: number) => P
   const all: T[] = []
   for (let pageNo = 1; pageNo <= maxPages; pageNo++) {
     const { total, items } = await read(pageNo, pageSize)
-    if (!Array.isArray(items)) throw new SdError('SD_MALFORMED', 'Nacos answered a page of services without services')
+    if (!Array.isArray(items)) throw new SdError('SD_MALFORMED', 'Nacos returned a page of services without a list of services')
     for (const item of items) all.push(item)
     if (items.length === 0 || all.length >= Number(total)) break
   }

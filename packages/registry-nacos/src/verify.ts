@@ -2,31 +2,32 @@ import { parseJsonObject } from '@sd/adapter-kit'
 import { SdError } from '@sd/core'
 import type { NacosInstance } from './instance-codec.ts'
 
-/** Compares what a server holds after a registration with what it was sent. */
+/** Compares the instance on the server with the one that was sent. */
 export interface Verifier {
   /**
-   * What to send once more, because the server kept something older; `undefined` if it took everything, or does not tell.
+   * Returns the instance to send again if the server kept older data, else `undefined`; also if the server can't report
+   * it.
    *
-   * rnacos 0.8 gives a new instance the metadata that an earlier one at the same address had in the last minute, and ignores a weight of
-   * exactly 1 in an update. Sent again, metadata is taken; a weight beside 1 is, too.
+   * rnacos 0.8 gives a new instance the metadata of an earlier one at the same address for one minute, and ignores a
+   * weight of exactly 1 in an update. It accepts metadata that is sent again, and a weight close to 1.
    */
   check(sent: NacosInstance, read: () => Promise<string>): Promise<NacosInstance | undefined>
 }
 
-/** Stops asking when a server says that it no longer tells, as Nacos 3 does. */
+/** Creates a verifier. It stops reading once a server does not support it, as Nacos 3 does not. */
 export function createVerifier(): Verifier {
-  let isTold = true
+  let isReported = true
   return {
     async check(sent, read) {
-      if (!isTold) return undefined
+      if (!isReported) return undefined
       try {
         const { weight, metadata } = parseJsonObject(await read(), 'an instance')
         if (!sameLabels(sent.metadata, metadata)) return sent
         if (sent.weight !== 1 || Math.abs(Number(weight) - 1) < 1e-5) return undefined
         return { ...sent, weight: 1.000001, metadata: { ...sent.metadata, 'sd.weight': '1' } }
       } catch (error) {
-        // The registration was confirmed already; only this look at it failed.
-        if (error instanceof SdError && error.code === 'SD_UNSUPPORTED') isTold = false
+        // The registration is already confirmed; only this read failed.
+        if (error instanceof SdError && error.code === 'SD_UNSUPPORTED') isReported = false
         return undefined
       }
     },

@@ -6,35 +6,36 @@ import { type Catalog, parseCatalog } from './catalog.ts'
 
 /** Largest file that is read, in bytes: 64 MiB. */
 const maxBytes = 67_108_864
-/** How long after a sign of change the file is read: editors write in several steps. */
+/** Delay between a change notification and reading the file, because editors write in several steps. */
 const settleMs = 50
 
-/** A document that may change. */
+/** A document that can change. */
 export interface CatalogSource {
-  /** The last good content. */
+  /** The last valid content. */
   readonly catalog: Catalog
-  /** Counts good contents. */
+  /** Number of the valid content, from 0. */
   readonly revision: number
-  /** Why what is there now can't be used; absent while it can. */
+  /** Why the current content is invalid; absent while it is valid. */
   readonly error: SdError | undefined
-  /** Looks again now. */
+  /** Reads the file now. */
   refresh(): Promise<void>
-  /** Calls `listener` when content or error changed. Returns a function that ends it. */
+  /** Calls `listener` when content or error changes. Returns a function that removes the listener. */
   onChange(listener: () => void): () => void
-  /** Stops looking. */
+  /** Stops following the file. */
   close(): void
 }
 
-/** A document that stays as it is. */
+/** Creates a source whose content never changes. */
 export function createFixedSource(catalog: Catalog): CatalogSource {
   return { catalog, revision: 1, error: undefined, refresh: async () => {}, onChange: () => () => {}, close() {} }
 }
 
 /**
- * Follows a file: by watching its folder, so that an editor's rename and the symlink swap of a Kubernetes volume are seen, and by looking
- * at it every `refreshIntervalMs`, because such signs get lost. A file that can't be used leaves the last good content in place.
+ * Follows a file. It watches the folder, to notice an editor's rename and the symlink swap of a Kubernetes volume, and
+ * checks the file every `refreshIntervalMs`, because notifications can be lost. While the file is invalid, the last
+ * valid content stays in effect.
  *
- * @throws SdError when the file can't be used at the start
+ * @throws SdError if the file is invalid at the start
  */
 export function createFileSource(path: string, refreshIntervalMs: number): CatalogSource {
   const listeners = new Set<() => void>()
@@ -125,7 +126,7 @@ function tooLarge(path: string): SdError {
   return new SdError('SD_TOO_LARGE', `${path} is larger than ${maxBytes} bytes`, { retryable: true })
 }
 
-/** Watching may be impossible (no inotify left, a network file system): then the interval has to do. */
+/** Watching can be impossible (no inotify watches left, a network file system). The interval is then the only check. */
 function watchFolder(folder: string, onSign: () => void): FSWatcher | undefined {
   try {
     const watcher = watch(folder, { persistent: false }, onSign)

@@ -1,23 +1,24 @@
 import { createServiceInstance, type InstanceSpec, SdError, type ServiceInstance } from '@sd/core'
 import { isNode, isScalar, LineCounter, type Node, parseDocument, visit } from 'yaml'
 
-/** All instances of a document, by service. */
+/** The instances of a document, by service. */
 export type Catalog = ReadonlyMap<string, readonly ServiceInstance[]>
 
 type Path = readonly (string | number)[]
 
-/** Tells where in a document something is: `3:7` for line and column, or nothing where that can't be said. */
+/** Returns the position of a path in a document, `3:7` for line and column, or an empty string if it is unknown. */
 type Locate = (path: Path) => string
 
 /**
- * Reads a YAML or JSON document of the shape `services: { <name>: [ { address, port, … } ] }`.
+ * Parses a YAML or JSON document of the form `services: { <name>: [ { address, port, … } ] }`.
  *
- * @param source what the document is called in messages
- * @throws SdError `SD_MALFORMED` that says where it is wrong, what is there and what is wanted. Retryable, because files are mended
+ * @param source name of the document in messages
+ * @throws SdError `SD_MALFORMED` with the position, the actual and the expected value. Retryable, because the file can
+ * be corrected
  */
 export function parseCatalog(text: string, source: string): Catalog {
   const lines = new LineCounter()
-  // Unique keys are checked below: the library compares every key with every other one.
+  // Unique keys are checked below, because the library compares every key with every other key.
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: false, merge: true })
   const [error] = document.errors
   if (error) {
@@ -38,11 +39,11 @@ export function parseCatalog(text: string, source: string): Catalog {
     }
     return source
   }
-  // Aliases are few in such files: a document that multiplies them means harm.
+  // Such files have few aliases. A document that multiplies them is an attack.
   return readCatalog(document.toJS({ maxAliasCount: 100 }), locate)
 }
 
-/** The first key that its mapping has already, in time that grows with the text. */
+/** Returns the first duplicate key, in time linear in the size of the text. */
 function repeatedKey(contents: Node | null): Node | undefined {
   let repeated: Node | undefined
   visit(contents, {
@@ -62,7 +63,7 @@ function repeatedKey(contents: Node | null): Node | undefined {
   return repeated
 }
 
-/** Reads instances that are given as they are. @throws SdError as {@link parseCatalog} */
+/** Validates instances that are given as objects. @throws SdError as {@link parseCatalog} */
 export function buildCatalog(instances: readonly InstanceSpec[], source: string): Catalog {
   const services: Record<string, unknown[]> = {}
   for (const spec of instances) {
@@ -73,7 +74,7 @@ export function buildCatalog(instances: readonly InstanceSpec[], source: string)
   return readCatalog({ services }, () => source)
 }
 
-/** Reads `orders=10.0.0.1:8080,10.0.0.2:8080;users=[::1]:80`. @throws SdError as {@link parseCatalog} */
+/** Parses `orders=10.0.0.1:8080,10.0.0.2:8080;users=[::1]:80`. @throws SdError as {@link parseCatalog} */
 export function parseCompact(text: string, source: string): Catalog {
   const instances = text
     .split(';')
@@ -110,7 +111,12 @@ function readService(service: string, list: unknown, locate: Locate): readonly S
     const before = seen.get(instance.id)
     if (before !== undefined) {
       const first = locate([...path, before])
-      throw wrong([...path, index], `the id ${instance.id} again`, `an id that is not taken by the one at ${first}`, locate)
+      throw wrong(
+        [...path, index],
+        `the duplicate id ${instance.id}`,
+        `an id other than that of the instance at ${first}`,
+        locate,
+      )
     }
     seen.set(instance.id, index)
     return instance
@@ -142,7 +148,7 @@ function malformed(message: string, field: string, cause?: unknown): SdError {
   return new SdError('SD_MALFORMED', message, { retryable: true, cause, ...(field !== '' && { field }) })
 }
 
-/** The parts of a path such as `tags[1]`. */
+/** Splits a path such as `tags[1]` into its parts. */
 function parsePath(text: string): Path {
   return (text.match(/[^.[\]]+/g) ?? []).map((part) => (/^\d+$/.test(part) ? Number(part) : part))
 }

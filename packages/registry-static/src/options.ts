@@ -2,27 +2,33 @@ import { checkDuration, checkKnownKeys, checkName, checkObject, checkText, type 
 
 /** Options of `createStaticRegistry`: exactly one of `file`, `env` and `instances`. */
 export interface StaticRegistryOptions {
-  /** Path of a YAML or JSON file. Changes are noticed. */
+  /** Path of a YAML or JSON file. It is read again after changes. */
   readonly file?: string
-  /** Name of an environment variable that holds such a document, or `orders=10.0.0.1:8080,10.0.0.2:8080;users=…`. Read once. */
+  /**
+   * Name of an environment variable that contains such a document, or `orders=10.0.0.1:8080,10.0.0.2:8080;users=…`. It
+   * is read once.
+   */
   readonly env?: string
-  /** The instances themselves. */
+  /** The instances. */
   readonly instances?: readonly InstanceSpec[]
-  /** How often the file is looked at, beside the operating system's word that it changed, in milliseconds. @default 5_000 */
+  /**
+   * Interval at which the file is checked in addition to change notifications of the operating system, in milliseconds.
+   * @default 5_000
+   */
   readonly refreshIntervalMs?: number
-  /** Name for logs and metrics. @default 'static' */
+  /** Name of this registry in logs and metrics. @default 'static' */
   readonly name?: string
 }
 
-/** Where instances come from. */
+/** Source of the instances. */
 export type StaticOrigin =
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'env'; readonly variable: string }
   | { readonly kind: 'inline'; readonly instances: readonly InstanceSpec[] }
 
-/** Options with their defaults filled in. */
+/** Options with defaults applied. */
 export interface ResolvedStaticRegistryOptions {
-  /** Where instances come from. */
+  /** Source of the instances. */
   readonly origin: StaticOrigin
   /** See {@link StaticRegistryOptions.refreshIntervalMs}. */
   readonly refreshIntervalMs: number
@@ -30,7 +36,7 @@ export interface ResolvedStaticRegistryOptions {
   readonly name: string
 }
 
-/** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
+/** Validates options and applies defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveStaticRegistryOptions(options: StaticRegistryOptions): ResolvedStaticRegistryOptions {
   checkKnownKeys('', checkObject('options', options), ['file', 'env', 'instances', 'refreshIntervalMs', 'name'])
   return {

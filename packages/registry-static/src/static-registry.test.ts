@@ -101,7 +101,7 @@ describe('documents', () => {
     ['- a', '1:1: Invalid document: got a list, want a mapping'],
     [
       'services:\n  orders:\n    - { id: a, address: x, port: 1 }\n    - { id: a, address: y, port: 1 }',
-      '4:7: Invalid services.orders[1]: got the id a again, want an id that is not taken by the one at',
+      '4:7: Invalid services.orders[1]: got the duplicate id a, want an id other than that of the instance at',
     ],
   ])('a wrong one is refused with the place: %j', async (text, message) => {
     await writeFile(file, text)

@@ -1,20 +1,20 @@
 import { followChanges, forEachAtOnce, type ZooKeeperClient } from '@sd/connection-zookeeper'
 
-/** Reads what is below a folder's child; `undefined` if it is gone. */
+/** Reads the nodes below a child of a folder, or returns `undefined` if the child was deleted. */
 export type ChildReader<T> = (connection: ZooKeeperClient, path: string, watched: boolean) => Promise<T | undefined>
 
 /** Options of {@link followChildren}. */
 export interface FollowChildrenOptions<T> {
-  /** Ends it. */
+  /** Ends following when it aborts. */
   readonly signal: AbortSignal
   readonly read: ChildReader<T>
-  /** Called when the folder is missing: throws if it can't even be waited for. */
+  /** Called when the folder is missing. Throws if waiting for it is impossible. */
   readonly onMissing: () => Promise<void>
-  /** Called with everything, at first and after every change. */
+  /** Called with all children, at first and after each change. */
   readonly onChange: (children: ReadonlyMap<string, T>) => void
 }
 
-/** Reads every child of a folder once; a missing folder has none. */
+/** Reads each child of a folder once; a missing folder has none. */
 export async function readChildren<T>(
   connection: ZooKeeperClient,
   folder: string,
@@ -34,9 +34,10 @@ export async function readChildren<T>(
 }
 
 /**
- * Follows a folder and each of its children: reads the list again when it changed, and of the children only those that are new or changed.
+ * Follows a folder and each of its children. On a change it reads the list again, and only the children that are new or
+ * changed.
  *
- * @throws what the connection was lost by
+ * @throws the error that ended the connection
  */
 export function followChildren<T>(
   connection: ZooKeeperClient,
@@ -45,7 +46,7 @@ export function followChildren<T>(
 ): Promise<void> {
   const children = new Map<string, T>()
 
-  /** @returns those that are new */
+  /** @returns the new children */
   async function list(): Promise<readonly string[]> {
     const present = await listAwaited(connection, folder, onMissing)
     for (const name of children.keys()) if (!present.has(name)) children.delete(name)
@@ -55,7 +56,7 @@ export function followChildren<T>(
   async function refresh(changed: ReadonlySet<string>): Promise<void> {
     const names = new Set([...changed].map((path) => path.slice(folder.length + 1)))
     if (names.delete('')) for (const name of await list()) names.add(name)
-    // What is deeper down belongs to somebody else.
+    // Nodes further down belong to other tools.
     const direct = [...names].filter((name) => !name.includes('/'))
     await forEachAtOnce(direct, signal, async (name) => {
       const child = await read(connection, `${folder}/${name}`, true)
@@ -67,7 +68,10 @@ export function followChildren<T>(
   return followChanges(connection, folder, { signal, refresh, onChange: () => onChange(children) })
 }
 
-/** The children of a folder, which is watched. A missing one has none, and is waited for: one that came meanwhile is listed at once. */
+/**
+ * Lists the children of a folder and watches it. A missing folder has none and is waited for; one that was created in
+ * between is listed at once.
+ */
 async function listAwaited(
   connection: ZooKeeperClient,
   folder: string,
@@ -81,21 +85,21 @@ async function listAwaited(
 
 /** Options of {@link followFolders}. */
 export interface FollowFoldersOptions<T> extends Pick<FollowChildrenOptions<T>, 'signal' | 'onMissing'> {
-  /** The reader of a folder's children. */
+  /** Returns the reader of a folder's children. */
   readonly read: (folder: string) => ChildReader<T>
-  /** Whether a name is that of a folder that is followed. */
+  /** Whether to follow a folder of this name. */
   readonly isFolder: (name: string) => boolean
-  /** Called with everything, at first and after every change; then with the folders that changed. */
+  /** Called with all children, at first and after each change, then with the changed folders. */
   readonly onChange: (folders: Folders<T>, changed?: ReadonlySet<string>) => void
 }
 
-/** Children by the name of their folder and their own. */
+/** Children by the name of their folder and their own name. */
 type Folders<T> = ReadonlyMap<string, ReadonlyMap<string, T>>
 
 /**
- * Follows a folder, the folders in it and each of their children, on one connection: what changed is read again, and nothing else.
+ * Follows a folder, its subfolders and each of their children, on one connection. Only changed nodes are read again.
  *
- * @throws what the connection was lost by
+ * @throws the error that ended the connection
  */
 export function followFolders<T>(
   connection: ZooKeeperClient,
@@ -111,14 +115,14 @@ export function followFolders<T>(
     folders.delete(folder)
   }
 
-  /** @returns the folders that are new */
+  /** @returns the new folders */
   async function listRoot(): Promise<readonly string[]> {
     const present = await listAwaited(connection, root, onMissing)
     for (const folder of folders.keys()) if (!present.has(folder)) forget(folder)
     return [...present].filter((folder) => !folders.has(folder) && isFolder(folder))
   }
 
-  /** @returns the paths of children that are new */
+  /** @returns the paths of new children */
   async function listFolder(folder: string): Promise<readonly string[]> {
     const names = await connection.children(`${root}/${folder}`, true)
     if (!names) {
@@ -145,7 +149,7 @@ export function followFolders<T>(
     const names = new Set([...changed].map((path) => path.slice(root.length + 1)))
     if (names.delete('')) for (const folder of await listRoot()) names.add(folder)
     const lists = [...names].filter((name) => !name.includes('/'))
-    // What is deeper down belongs to somebody else.
+    // Nodes further down belong to other tools.
     const children = new Set([...names].filter((name) => name.split('/').length === 2))
     await forEachAtOnce(lists, signal, async (folder) => {
       for (const path of await listFolder(folder)) children.add(path)

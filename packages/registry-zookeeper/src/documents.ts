@@ -14,24 +14,27 @@ import { escapeName, type HealthStatus, SdError, type ServiceInstance, unescapeN
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** A node of Dubbo: the whole provider is a URL, encoded to be one name. */
+/** Name of a Dubbo node: the provider's URL, encoded. */
 const providerName = /^[a-z][a-z0-9.+-]*%3A%2F%2F/i
 
-/** Id of the instance that a node holds. */
+/** Returns the id of the instance in a node. */
 export function idOfNode(node: string): string {
   const provider = parseProvider(node)
   return provider ? idOfProvider(provider) : unescapeName(node)
 }
 
-/** Name of the service that a folder holds; `undefined` for another tool's folder whose name this package would write differently. */
+/**
+ * Returns the name of the service in a folder, or `undefined` for a folder of another tool whose name this package
+ * would write differently.
+ */
 export function serviceOfNode(node: string): string | undefined {
   const service = unescapeName(node)
   return escapeName(service) === node ? service : undefined
 }
 
 /**
- * Reads what a node holds: a document of this package, of Curator (Spring Cloud, Dubbo's application level), of Kratos, or a provider of
- * Dubbo's interface level in its name. A node without data can't be read.
+ * Reads a node: a document of this package, of Curator (Spring Cloud, Dubbo's application level), of Kratos, or a
+ * provider of Dubbo's interface level in its name. A node without data can't be read.
  *
  * @throws SdError `SD_MALFORMED`
  */
@@ -48,7 +51,7 @@ export function readDocument(service: string, node: string, text: string): Insta
   return decodeInstance(text, place)
 }
 
-/** `{ name, id, address, port, sslPort, payload: { metadata }, enabled }`; Spring keeps a status of its own in the metadata. */
+/** `{ name, id, address, port, sslPort, payload: { metadata }, enabled }`; Spring adds a status to the metadata. */
 function readCurator(document: Fields, place: InstancePlace): ServiceInstance {
   const { address, port, sslPort, payload, enabled } = document
   const secure = sslPort !== null && sslPort !== undefined
@@ -68,7 +71,7 @@ function readCurator(document: Fields, place: InstancePlace): ServiceInstance {
   })
 }
 
-/** `{ id, name, version, metadata, endpoints: ['http://host:port?isSecure=false'] }`; the first endpoint counts. */
+/** `{ id, name, version, metadata, endpoints: ['http://host:port?isSecure=false'] }`; the first endpoint is used. */
 function readKratos(document: Fields, endpoints: readonly unknown[], place: InstancePlace): ServiceInstance {
   const url = parseUrl(String(endpoints[0]))
   return buildForeignInstance({
@@ -107,7 +110,7 @@ function parseProvider(node: string): URL | undefined {
   }
 }
 
-/** Several groups or versions at one address are several instances. */
+/** Several groups or versions at one address are different instances. */
 function idOfProvider({ host, searchParams }: URL): string {
   const marks = ['group', 'version'].map((key) => searchParams.get(key)).filter((mark) => mark)
   return [host, ...marks].join('/').slice(0, 255)
@@ -126,7 +129,7 @@ function hostOf(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, '')
 }
 
-/** A URL leaves out the default port of its scheme. */
+/** A URL omits the default port of its scheme. */
 function portOf({ port, protocol }: URL): number {
   if (port !== '') return Number(port)
   return protocol === 'https:' ? 443 : 80

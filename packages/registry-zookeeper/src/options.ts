@@ -9,22 +9,28 @@ import { checkBoolean, checkKnownKeys, checkName, checkObject } from '@sd/core'
 
 /** Options of `createZooKeeperRegistry`. All instances live as long as the session, see `sessionTimeoutMs`. */
 export interface ZooKeeperRegistryOptions extends ZooKeeperConnectionOptions {
-  /** Path of the services; nodes are `<prefix>/<service>/<instance id>`. It is created where it is missing. @default '/sd/services' */
+  /**
+   * Path of the services; nodes are `<prefix>/<service>/<instance id>`. Created if it does not exist. @default
+   * '/sd/services'
+   */
   readonly prefix?: string
-  /** Whether instances are registered; `false` finds only, for a program that runs beside a shared registry. @default true */
+  /**
+   * Whether to register instances. Set it to `false` for a program that uses a shared registry without registering
+   * there. @default true
+   */
   readonly enabled?: boolean
-  /** Name for logs and metrics. @default 'zookeeper' */
+  /** Name of this registry in logs and metrics. @default 'zookeeper' */
   readonly name?: string
 }
 
-/** Options with their defaults filled in. */
+/** Options with defaults applied. */
 export interface ResolvedZooKeeperRegistryOptions extends ResolvedZooKeeperConnectionOptions {
-  /** Full path of the services, chroot included. */
+  /** Full path of the services, including the chroot. */
   readonly root: string
   readonly enabled: boolean
 }
 
-/** Checks options. @throws SdError `SD_INVALID` that names the option */
+/** Validates options and applies defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveZooKeeperRegistryOptions(options: ZooKeeperRegistryOptions): ResolvedZooKeeperRegistryOptions {
   checkKnownKeys('', checkObject('options', options), [...CONNECTION_OPTIONS, 'prefix', 'enabled', 'name'])
   const connection = resolveZooKeeperConnectionOptions(options, checkName('name', options.name ?? 'zookeeper'))

@@ -6,16 +6,16 @@ import { SdError } from '@sd/core'
 export interface PutOptions {
   /** A path that is never created. */
   readonly chroot: string
-  /** Nothing more is sent once it fired: an attempt that was given up must not undo a later one. */
+  /** Sends no more requests once it aborts: an abandoned attempt must not undo a later one. */
   readonly signal: AbortSignal
 }
 
-/** How often an operation of several steps is begun again because somebody else changed the node in between. */
+/** Maximum number of attempts for an operation of several steps when another client changes the node in between. */
 const maxAttempts = 10
 
 /**
- * Creates or changes the node of an instance, folders included. A node of another session, such as the one that this process had before, is
- * replaced: writing to it would not keep it from going with that session.
+ * Creates or changes the node of an instance, including its folders. Replaces a node of another session, such as a
+ * previous one of this process, because that node would expire with its session.
  */
 export async function putNode(connection: ZooKeeperClient, path: string, data: Buffer, options: PutOptions): Promise<void> {
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
@@ -35,13 +35,14 @@ async function overwrite(connection: ZooKeeperClient, path: string, data: Buffer
     signal.throwIfAborted()
     if (node.own) return node.text === data.toString() || (await connection.write(path, data)) !== undefined
   } catch (error) {
-    // Somebody else's access list, or our own from before the credentials changed. Replacing needs rights to the folder only.
+    // The access list is of another client, or of our previous credentials. Replacing the node requires rights to its
+    // folder only.
     if (!isDenied(error)) throw error
   }
   return connection.replace(path, data)
 }
 
-/** Removes the node of an instance, if it is still what this registration put there. */
+/** Removes the node of an instance if this registration still owns it. */
 export async function removeNode(connection: ZooKeeperClient, path: string, incarnation: string): Promise<void> {
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
     const node: ReadNode | undefined = await connection.read(path)
@@ -52,5 +53,5 @@ export async function removeNode(connection: ZooKeeperClient, path: string, inca
 }
 
 function changing(path: string): SdError {
-  return new SdError('SD_CONFLICT', `${path} is changed by others all the time`, { retryable: true })
+  return new SdError('SD_CONFLICT', `${path} is changed too often by others`, { retryable: true })
 }

@@ -1,14 +1,14 @@
-/** An adapter that is loaded when a configuration asks for it. */
+/** An adapter package, loaded when a configuration names its type. */
 export interface Adapter {
   /** The npm package. */
   readonly package: string
-  /** Its function that takes the options. */
+  /** The exported function that creates the registry. */
   readonly create: string
-  /** Which options the parts of a URL are; absent parts are refused. */
+  /** Maps the parts of a URL to options; a part without an option is refused. */
   readonly url: UrlMapping
 }
 
-/** Which options the parts of `type://user:password@host:port/path?namespace=…` are. */
+/** The option that each part of `type://user:password@host:port/path?namespace=…` sets. */
 export interface UrlMapping {
   /** Hosts, as a list of `host:port`. */
   readonly hosts?: string
@@ -16,9 +16,9 @@ export interface UrlMapping {
   readonly credentials?: string
   /** The password alone, or the user if there is no password. */
   readonly secret?: string
-  /** The path: with its leading slash, or without for a name. */
+  /** The path, with its leading slash, or without it where the option is a name. */
   readonly path?: { readonly option: string; readonly keepsSlash: boolean }
-  /** What keeps the users of one backend apart, for `?namespace=`. */
+  /** Option that separates the users of one backend, for `?namespace=`. */
   readonly namespace?: { readonly option: string; readonly toValue: (namespace: string) => string }
 }
 

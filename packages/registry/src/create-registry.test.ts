@@ -15,7 +15,7 @@ describe('adapters of this project', () => {
     expect(registry.name).toBe(name)
   })
 
-  test('a configuration is passed on, and its wrong field named', async () => {
+  test('a configuration is passed on, and an error names its invalid field', async () => {
     await using registry = await createRegistry({ type: 'memory', name: 'mine', ttlMs: 1_000 })
     expect(registry.name).toBe('mine')
     await expect(createRegistry({ type: 'memory', ttlMs: -1 })).rejects.toMatchObject({ code: 'SD_INVALID', field: 'ttlMs' })
@@ -25,14 +25,14 @@ describe('adapters of this project', () => {
     await expect(createRegistry({} as never)).rejects.toMatchObject({ code: 'SD_INVALID', field: 'type' })
   })
 
-  test('a source that registers nothing is another function', async () => {
+  test('a read-only source needs createDiscoverySource', async () => {
     const config = { type: 'static', instances: [{ service: 'orders', address: '10.0.0.1', port: 80 }] }
     await using source = await createDiscoverySource(config)
     expect((await source.getInstances('orders')).instances).toHaveLength(1)
     await expect(createRegistry(config)).rejects.toMatchObject({ code: 'SD_UNSUPPORTED' })
   })
 
-  test('a failover is built from URLs and configurations', async () => {
+  test('a failover is created from URLs and configurations', async () => {
     const members = [{ registry: 'memory:?name=one' }, { registry: { type: 'memory', name: 'two' }, priority: 1 }]
     await using registry = await createRegistry({ type: 'failover', members })
     await registry.register({ service: 'orders', address: '10.0.0.1', port: 80 })
@@ -62,42 +62,42 @@ describe("a caller's own type", () => {
     })
   })
 
-  test('may go without a schema, and wins over ours', async () => {
+  test('needs no schema, and takes precedence over a built-in type', async () => {
     const types = { memory: { create: () => createMemoryRegistry({ name: 'own' }) } }
     await using registry = await createRegistry('memory:', { types })
     expect(registry.name).toBe('own')
   })
 })
 
-test('an adapter that is not installed is named with the command that installs it', async () => {
+test('the error for a missing adapter contains the install command', async () => {
   const { loadAdapter } = await import('./registry-types.ts')
   await expect(loadAdapter('x', { package: '@sd/registry-absent', create: 'create', url: {} })).rejects.toMatchObject({
     code: 'SD_NOT_FOUND',
-    message: 'Registry type x needs the package @sd/registry-absent: npm install @sd/registry-absent',
+    message: 'Registry type x needs the package @sd/registry-absent; run npm install @sd/registry-absent',
   })
   await expect(loadAdapter('x', { package: '@sd/core', create: 'createX', url: {} })).rejects.toMatchObject({
     code: 'SD_UNSUPPORTED',
   })
 })
 
-describe('first mistakes say what to write', () => {
+describe('errors for common mistakes say what to write', () => {
   const wanted =
     'want a URL such as consul://127.0.0.1:8500, or an object such as { type: "consul", servers: ["127.0.0.1:8500"] }'
   test.each([
     [new URL('consul://h:1'), 'Invalid registry: got "a URL object"'],
     [Promise.resolve('memory:'), 'Invalid registry: got "a promise", want its result (await the promise)'],
     [{}, 'Invalid type: got undefined, want one of consul, etcd'],
-    [undefined, `Invalid registry: got undefined, ${wanted}: is the variable set from which it comes?`],
+    [undefined, `Invalid registry: got undefined, ${wanted}; is the environment variable set?`],
     [null, `Invalid registry: got null, ${wanted}`],
-    ['', `Invalid registry: got "an empty text", ${wanted}`],
+    ['', `Invalid registry: got "an empty string", ${wanted}`],
     [['consul://h'], wanted],
-    [createMemoryRegistry(), `Invalid registry: got "a registry that is built already", ${wanted}`],
+    [createMemoryRegistry(), `Invalid registry: got "a registry instance", ${wanted}`],
     [
       'consul:127.0.0.1:8500',
       'Invalid url: got "consul:127.0.0.1:8500", want consul://127.0.0.1:8500, with two slashes before the host',
     ],
     ['nacos:registry.local', 'want nacos://registry.local, with two slashes before the host'],
-    ['127.0.0.1:8500', 'want the type before it, such as consul://127.0.0.1:8500'],
+    ['127.0.0.1:8500', 'want the type in front, such as consul://127.0.0.1:8500'],
     ['http://127.0.0.1:8500', 'Invalid type'],
   ])('%j', async (config, message) => {
     await expect(createRegistry(config as never)).rejects.toMatchObject({

@@ -2,20 +2,22 @@ import { checkKnownKeys, checkObject, type ReadOnlyRegistry, type Registry, SdEr
 import { buildSource, type RegistryTypes } from './registry-types.ts'
 import type { RegistryConfig } from './registry-url.ts'
 
-/** Options of `createRegistry` beside the configuration. */
+/** Options of `createRegistry` besides the configuration. */
 export interface CreateRegistryOptions {
-  /** Registries of your own by type; they win over those of this project. @default {} */
+  /** Registry types of your own, by name. They take precedence over the built-in types. @default {} */
   readonly types?: RegistryTypes
 }
 
 /**
- * Builds a registry from a URL or a configuration. Its adapter is loaded now: install the package of the type that you use.
+ * Creates a registry from a URL or a configuration object. The adapter is loaded on demand, so install the package of
+ * each type that you use.
  *
- * The compiler checks the options if their type is given: `createRegistry<ConsulRegistryOptions>({ type: 'consul', ttlMs: 10_000 })`.
+ * Give the type of the options to have them checked by the compiler: `createRegistry<ConsulRegistryOptions>({ type:
+ * 'consul', ttlMs: 10_000 })`.
  *
  * @param config such as `'consul://10.0.0.1:8500/?ttlMs=10000'` or `{ type: 'etcd', servers: ['10.0.0.1:2379'] }`
- * @throws SdError `SD_INVALID` with the path of the wrong field; `SD_NOT_FOUND` when the adapter is not installed; `SD_UNSUPPORTED` for a type
- * that only finds
+ * @throws SdError `SD_INVALID` with the path of the invalid field; `SD_NOT_FOUND` if the adapter is not installed;
+ * `SD_UNSUPPORTED` for a read-only type
  */
 export async function createRegistry<Options extends object = Readonly<Record<string, unknown>>>(
   config: string | RegistryConfig<Options>,
@@ -24,10 +26,10 @@ export async function createRegistry<Options extends object = Readonly<Record<st
   const source = await createDiscoverySource(config, options)
   if (isRegistry(source)) return source
   await source.close()
-  throw new SdError('SD_UNSUPPORTED', `${source.name} finds instances and registers none: use createDiscoverySource`)
+  throw new SdError('SD_UNSUPPORTED', `${source.name} is read-only and cannot register instances: use createDiscoverySource`)
 }
 
-/** Like {@link createRegistry}, for every type: also for those that register nothing, such as `dns` and `static`. */
+/** Like {@link createRegistry}, but also accepts read-only types, such as `dns` and `static`. */
 export async function createDiscoverySource<Options extends object = Readonly<Record<string, unknown>>>(
   config: string | RegistryConfig<Options>,
   options: CreateRegistryOptions = {},

@@ -3,18 +3,21 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { type Adapter, adapters } from './adapters.ts'
 import { parseRegistryUrl, type RegistryConfig } from './registry-url.ts'
 
-/** A registry of your own that configurations can name. */
+/** A registry type of your own that configurations can name. */
 export interface RegistryType<Options = unknown> {
-  /** Checks the options before they are used, and may change them: any Standard Schema, such as one of zod, valibot or arktype. */
+  /**
+   * Validates and may transform the options before they are used. Any Standard Schema, such as one of zod, valibot or
+   * arktype.
+   */
   readonly schema?: StandardSchemaV1<unknown, Options>
-  /** Builds the registry. @param options the configuration without its `type`, or what the schema made of it */
+  /** Creates the registry. @param options the configuration without `type`, or the output of the schema */
   create(options: Options): ReadOnlyRegistry | Promise<ReadOnlyRegistry>
 }
 
-/** Registries of your own by type. They win over those of this project. */
+/** Registry types of your own, by name. They take precedence over the built-in types. */
 export type RegistryTypes = Readonly<Record<string, RegistryType>>
 
-/** Builds a source of instances from its configuration, members of a failover included. */
+/** Creates a registry, and the members of a failover, from a configuration. */
 export async function buildSource(config: string | RegistryConfig, types: RegistryTypes): Promise<ReadOnlyRegistry> {
   const { type, ...options } = readConfig(config)
   const own = Object.hasOwn(types, type) ? types[type] : undefined
@@ -35,22 +38,21 @@ export async function buildSource(config: string | RegistryConfig, types: Regist
 function readConfig(config: unknown): RegistryConfig {
   const wanted = 'a URL such as consul://127.0.0.1:8500, or an object such as { type: "consul", servers: ["127.0.0.1:8500"] }'
   if (typeof config === 'string') {
-    if (config.trim() === '') throw invalidError('registry', 'an empty text', wanted)
+    if (config.trim() === '') throw invalidError('registry', 'an empty string', wanted)
     return parseRegistryUrl(config)
   }
   if (config === undefined || config === null || typeof config !== 'object' || Array.isArray(config)) {
-    throw invalidError('registry', config, config === undefined ? `${wanted}: is the variable set from which it comes?` : wanted)
+    throw invalidError('registry', config, config === undefined ? `${wanted}; is the environment variable set?` : wanted)
   }
-  if (typeof Reflect.get(config, 'getInstances') === 'function')
-    throw invalidError('registry', 'a registry that is built already', wanted)
+  if (typeof Reflect.get(config, 'getInstances') === 'function') throw invalidError('registry', 'a registry instance', wanted)
   if (config instanceof Promise) throw invalidError('registry', 'a promise', 'its result (await the promise)')
-  if (config instanceof URL) throw invalidError('registry', 'a URL object', `${wanted}: give its href`)
+  if (config instanceof URL) throw invalidError('registry', 'a URL object', `${wanted}; pass its href`)
   const type: unknown = Reflect.get(config, 'type')
   if (type === undefined) throw invalidError('type', type, `one of ${Object.keys(adapters).join(', ')}`)
   return { ...config, type: checkText('type', type, 255) }
 }
 
-/** Runs `build`; the fields that its errors name get the path of what is built. */
+/** Runs `build` and prefixes the fields that its errors name with `path`. */
 async function underPath<T>(path: string, build: () => Promise<T>): Promise<T> {
   try {
     return await build()
@@ -61,7 +63,7 @@ async function underPath<T>(path: string, build: () => Promise<T>): Promise<T> {
   }
 }
 
-/** A Standard Schema's first issue becomes an `SD_INVALID` that names the path. */
+/** Validates options. The first issue of the schema becomes an `SD_INVALID` that names its path. */
 async function applySchema({ schema }: RegistryType, options: object): Promise<unknown> {
   if (!schema) return options
   const result = await schema['~standard'].validate(options)
@@ -71,7 +73,7 @@ async function applySchema({ schema }: RegistryType, options: object): Promise<u
   throw new SdError('SD_INVALID', `Invalid ${field}: ${issue.message}`, { field })
 }
 
-/** The function of an adapter. @throws SdError `SD_NOT_FOUND` that says what to install */
+/** Loads an adapter and returns its create function. @throws SdError `SD_NOT_FOUND` with the install command */
 export async function loadAdapter(type: string, adapter: Adapter): Promise<(options: object) => ReadOnlyRegistry> {
   let module: Readonly<Record<string, unknown>>
   try {
@@ -80,15 +82,17 @@ export async function loadAdapter(type: string, adapter: Adapter): Promise<(opti
     const { code, message } = error as NodeJS.ErrnoException
     if (code !== 'ERR_MODULE_NOT_FOUND' || !message.includes(`'${adapter.package}'`)) throw error
     const advice = `npm install ${adapter.package}`
-    throw new SdError('SD_NOT_FOUND', `Registry type ${type} needs the package ${adapter.package}: ${advice}`, { cause: error })
+    throw new SdError('SD_NOT_FOUND', `Registry type ${type} needs the package ${adapter.package}; run ${advice}`, {
+      cause: error,
+    })
   }
   const create = module[adapter.create]
   if (typeof create === 'function') return create as (options: object) => ReadOnlyRegistry
-  throw new SdError('SD_UNSUPPORTED', `${adapter.package} has no ${adapter.create}: want a newer version`)
+  throw new SdError('SD_UNSUPPORTED', `${adapter.package} does not export ${adapter.create}; install a newer version`)
 }
 
 async function buildMembers(value: unknown, types: RegistryTypes): Promise<readonly { readonly registry: ReadOnlyRegistry }[]> {
-  if (!Array.isArray(value)) throw invalidError('members', value, 'an array of { registry: a URL or a configuration, … }')
+  if (!Array.isArray(value)) throw invalidError('members', value, 'an array of { registry: a URL or a configuration object, … }')
   const members: { registry: ReadOnlyRegistry }[] = []
   try {
     for (const [index, member] of value.entries()) {

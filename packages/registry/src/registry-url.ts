@@ -4,11 +4,14 @@ import type { TlsOptions } from '@sd/tls'
 import { adapters, type UrlMapping } from './adapters.ts'
 
 /**
- * Options by name, with the type that they belong to. Give the options' type of the adapter to have them checked by the compiler:
- * `RegistryConfig<ConsulRegistryOptions>`.
+ * Options of a registry together with its type. Give the adapter's type of options to have them checked by the
+ * compiler: `RegistryConfig<ConsulRegistryOptions>`.
  */
 export type RegistryConfig<Options extends object = Readonly<Record<string, unknown>>> = Readonly<Options> & {
-  /** Which registry: `consul`, `etcd`, `zookeeper`, `nacos`, `kubernetes`, `dns`, `static`, `memory`, `failover`, or one of your own. */
+  /**
+   * Type of the registry: `consul`, `etcd`, `zookeeper`, `nacos`, `kubernetes`, `dns`, `static`, `memory`, `failover`,
+   * or one of your own.
+   */
   readonly type: string
 }
 
@@ -17,26 +20,26 @@ const urlPattern =
 
 const percentEncoded = 'user, password and options percent-encoded'
 
-/** Options of TLS that a URL names as files, which are read again whenever a connection is made. */
+/** TLS options that a URL gives as file paths. The files are read again for each connection. */
 const tlsFiles: Readonly<Record<string, 'ca' | 'cert' | 'key'>> = { 'tls.ca': 'ca', 'tls.cert': 'cert', 'tls.key': 'key' }
 
 /**
- * Reads `type[+tls]://[user[:password]@]host[:port][,host…][/path][?option=value&…]`. Numbers, `true` and `false` become such; `tls.ca`,
- * `tls.cert` and `tls.key` are paths of PEM files.
+ * Parses `type[+tls]://[user[:password]@]host[:port][,host…][/path][?option=value&…]`. Numbers, `true` and `false` are
+ * converted. `tls.ca`, `tls.cert` and `tls.key` are paths of PEM files.
  *
- * @throws SdError `SD_INVALID` that names the part and never shows user or password
+ * @throws SdError `SD_INVALID` that names the part and never contains the user or password
  */
 export function parseRegistryUrl(url: string): RegistryConfig {
   const parts = urlPattern.exec(url)?.groups
-  // What is taken for a host is shown in messages, so a password must not be: one with a slash or a question mark would.
-  if (`${parts?.['path']}${parts?.['query']}`.includes('@'))
-    throw invalidError('url', 'a text with "@" behind the host', percentEncoded)
+  // Messages show the host. A password with an unescaped slash or question mark could be parsed as one, so refuse it
+  // here.
+  if (`${parts?.['path']}${parts?.['query']}`.includes('@')) throw invalidError('url', 'an "@" after the host', percentEncoded)
   if (!parts) throw describeMistake(url)
   const { type = '', login, hosts = '', path = '', query = '' } = parts
   checkSlashes(type, hosts, path)
   for (const host of hosts.split(',')) {
     if (!/^(undefined|null|NaN)(:|$)/.test(host)) continue
-    throw invalidError('url', `the host ${host}`, 'a host: is the variable set from which it comes?')
+    throw invalidError('url', `the host ${host}`, 'a host name or address; is the environment variable set?')
   }
   const mapping = adapters[type]?.url ?? { hosts: 'servers', credentials: 'credentials' }
   const config: Record<string, unknown> = {}
@@ -49,7 +52,10 @@ export function parseRegistryUrl(url: string): RegistryConfig {
 
 const form = 'type://user:password@host:port/path?option=value'
 
-/** What is wrong with a text that is no URL of a registry. What it holds is shown only if it is the name of a type, or a host: it may be a password. */
+/**
+ * Describes what is wrong with a malformed URL. Shows the text only if it is a type name or a host, because it may
+ * contain a password.
+ */
 function describeMistake(url: string): SdError {
   const lower = url.toLowerCase()
   const type = Object.keys(adapters).find(
@@ -58,19 +64,21 @@ function describeMistake(url: string): SdError {
   if (type === undefined) {
     const isHost = /^[\w.-]+(:\d+)?$/.test(url)
     return isHost
-      ? invalidError('url', url, `the type before it, such as consul://${url}`)
-      : invalidError('url', 'a text of another form', form)
+      ? invalidError('url', url, `the type in front, such as consul://${url}`)
+      : invalidError('url', 'a malformed URL', form)
   }
-  if (lower !== type)
-    return invalidError('url', 'a text of another form', lower === url ? form : `${form}, with the type in lower case`)
+  if (lower !== type) return invalidError('url', 'a malformed URL', lower === url ? form : `${form}, with the type in lower case`)
   return invalidError('url', url, adapters[type]?.url.hosts ? `${type}://host:port` : `${type}:`)
 }
 
-/** `consul:10.0.0.1:8500` has a path and no host, which nobody means; neither does `consul:/10.0.0.1:8500`, nor `localhost:8500`. */
+/**
+ * Refuses URLs without `//`, such as `consul:10.0.0.1:8500` and `consul:/10.0.0.1:8500`, and without a type, such as
+ * `localhost:8500`.
+ */
 function checkSlashes(type: string, hosts: string, path: string): void {
   if (hosts !== '') return
   if (!adapters[type] && /^\d+$/.test(path))
-    throw invalidError('url', `${type}:${path}`, `the type before it, such as consul://${type}:${path}`)
+    throw invalidError('url', `${type}:${path}`, `the type in front, such as consul://${type}:${path}`)
   const [, host] = /^\/?([^/]+)$/.exec(path) ?? []
   const isMeant = host !== undefined && (!path.startsWith('/') || /:\d+$/.test(host))
   if (adapters[type]?.url.hosts && isMeant)
@@ -85,14 +93,14 @@ function readLogin(config: Record<string, unknown>, { credentials, secret }: Url
   const [username = '', password = ''] = login.split(/:(.*)/s, 2).map((part) => decode('url login', part))
   if (secret) config[secret] = password === '' ? username : password
   else if (credentials) config[credentials] = { username, password }
-  else throw invalidError('url', 'a user', 'none: this registry has no login')
+  else throw invalidError('url', 'a user', 'no user; this registry type does not take credentials')
 }
 
 function readPath(config: Record<string, unknown>, { path, hosts: hostsOption }: UrlMapping, rest: string, hosts: string): void {
-  // Without hosts they are the first part of the path: `static://./services.yaml`, `kubernetes://orders`.
+  // Without a hosts option, the host is the first part of the path: `static://./services.yaml`, `kubernetes://orders`.
   const whole = decode('url path', hostsOption ? rest : hosts + rest)
   if (whole === '' || whole === '/') return
-  if (!path) throw invalidError('url', `the path ${whole}`, 'none for this registry')
+  if (!path) throw invalidError('url', `the path ${whole}`, 'no path; this registry type does not take one')
   config[path.option] = path.keepsSlash ? whole : whole.replace(/^\/|\/$/g, '')
 }
 
@@ -103,7 +111,7 @@ function readQuery(config: Record<string, unknown>, { namespace }: UrlMapping, q
     if (file) tls[file] = { file: checkReadable(key, text) }
     else if (key === 'tls.serverName') tls.serverName = text
     else if (key === 'namespace' && namespace) config[namespace.option] = namespace.toValue(text)
-    else if (key === 'type' || key in config) throw invalidError(key, 'it twice', 'it once')
+    else if (key === 'type' || key in config) throw invalidError(key, 'two values', 'one value')
     else config[key] = toValue(text)
   }
   if (Object.keys(tls).length > 0) config['tls'] = tls
@@ -114,13 +122,13 @@ function toValue(text: string): unknown {
   return /^-?\d{1,15}(\.\d+)?$/.test(text) ? Number(text) : text
 }
 
-/** A wrong path is found now, and not at the first connection. */
+/** Checks that a file is readable, so that a wrong path fails now and not at the first connection. */
 function checkReadable(option: string, path: string): string {
   try {
     accessSync(path, constants.R_OK)
     return path
   } catch (error) {
-    throw toSdError(error, 'SD_INVALID', `Invalid ${option}: the file can't be read`)
+    throw toSdError(error, 'SD_INVALID', `Invalid ${option}: the file is not readable`)
   }
 }
 
@@ -128,6 +136,6 @@ function decode(what: string, text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
-    throw invalidError(what, 'a wrong % escape', 'percent-encoded text')
+    throw invalidError(what, 'an invalid % escape', 'percent-encoded text')
   }
 }

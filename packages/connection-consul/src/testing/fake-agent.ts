@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 
-/** How a fake agent answers; `undefined` is never. */
+/** A response of a fake agent; `undefined` for none. */
 export interface FakeAnswer {
   readonly status?: number
   readonly index?: string | number
@@ -11,19 +11,19 @@ export interface FakeAnswer {
   readonly cut?: boolean
 }
 
-/** An agent whose answers a test decides. */
+/** An agent with responses that a test defines. */
 export interface FakeAgent {
   readonly endpoint: string
-  /** Paths with queries, in the order of their arrival. */
+  /** Paths with queries, in order of arrival. */
   readonly requests: string[]
-  /** Tokens, likewise. */
+  /** Tokens, in order of arrival. */
   readonly tokens: (string | undefined)[]
-  /** Connections that are open. */
+  /** Open connections. */
   readonly sockets: ReadonlySet<Socket>
   close(): Promise<void>
 }
 
-/** Starts one on loopback. */
+/** Starts a fake agent on loopback. */
 export async function startFakeAgent(
   answer: (path: string, request: IncomingMessage) => FakeAnswer | undefined,
 ): Promise<FakeAgent> {

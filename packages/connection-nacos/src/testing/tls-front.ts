@@ -3,7 +3,7 @@ import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { CertificateSet } from '@sd/test-servers'
 
-/** Serves TLS before a Nacos, as people do with a gateway, and wants a client certificate. */
+/** Starts a TLS gateway in front of Nacos that requires a client certificate. */
 export async function startTlsFront(
   port: number,
   { ca, server }: CertificateSet,

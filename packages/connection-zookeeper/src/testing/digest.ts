@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 
-/** How ZooKeeper names a user of the digest scheme. */
+/** Returns the id of a user in the digest scheme. */
 export function digestOf(user: string, password: string): string {
   return `${user}:${createHash('sha1').update(`${user}:${password}`).digest('base64')}`
 }

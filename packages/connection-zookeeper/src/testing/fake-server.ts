@@ -1,21 +1,21 @@
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 
-/** A server that says what a test wants it to. */
+/** A server with responses that a test defines. */
 export interface FakeServer {
   readonly port: number
-  /** How many connections there were. */
+  /** Number of connections so far. */
   readonly connections: () => number
   close(): Promise<void>
 }
 
-/** What goes before the body of an answer. */
+/** Header of a response. */
 export interface AnswerHead {
   readonly xid: number
   readonly code?: number
 }
 
-/** Listens on 127.0.0.1. @param onData called with each chunk; `isFirst` for the one that asks for a session */
+/** Listens on 127.0.0.1. @param onData called with each chunk; `isFirst` for the one that requests a session */
 export async function startFakeServer(onData: (socket: Socket, chunk: Buffer, isFirst: boolean) => void): Promise<FakeServer> {
   const sockets = new Set<Socket>()
   let connections = 0
@@ -44,14 +44,14 @@ export async function startFakeServer(onData: (socket: Socket, chunk: Buffer, is
   }
 }
 
-/** One frame: its length and its body. */
+/** Returns a frame: length and body. */
 export function frameOf(body: Buffer): Buffer {
   const length = Buffer.alloc(4)
   length.writeInt32BE(body.length)
   return Buffer.concat([length, body])
 }
 
-/** Grants a session. */
+/** Returns a response that grants a session. */
 export function grantSession(timeoutMs: number): Buffer {
   const body = Buffer.alloc(37)
   body.writeInt32BE(timeoutMs, 4)
@@ -60,7 +60,7 @@ export function grantSession(timeoutMs: number): Buffer {
   return frameOf(body)
 }
 
-/** An answer to the request with this xid. */
+/** Returns a response to the request with this xid. */
 export function answer({ xid, code = 0 }: AnswerHead, body: Buffer = Buffer.alloc(0)): Buffer {
   const head = Buffer.alloc(16)
   head.writeInt32BE(xid, 0)
@@ -68,7 +68,7 @@ export function answer({ xid, code = 0 }: AnswerHead, body: Buffer = Buffer.allo
   return frameOf(Buffer.concat([head, body]))
 }
 
-/** The xid of a request. */
+/** Returns the xid of a request. */
 export function xidOf(request: Buffer): number {
   return request.readInt32BE(4)
 }

@@ -3,25 +3,25 @@ import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { type Answer, type DecodedPacket, decode, encode, type Packet } from 'dns-packet'
 
-/** How a query came. */
+/** Transport of a query. */
 export type Transport = 'datagram' | 'stream'
 
-/** What a fake server sends back, in this order: packets, without the length that a stream puts before each. */
+/** Returns the packets that a fake server sends, in this order, without the length prefix of a stream. */
 export type Respond = (query: DecodedPacket, transport: Transport, packet: Buffer) => readonly Buffer[]
 
-/** A DNS server that answers what a test wants, also what no real one would. */
+/** A DNS server with arbitrary responses for tests. */
 export interface FakeDns {
   /** `127.0.0.1:port`. */
   readonly address: string
   readonly port: number
-  /** What was asked so far. */
+  /** The queries so far. */
   readonly queries: readonly { readonly name: string; readonly type: string; readonly transport: Transport }[]
-  /** Replaces what it answers. */
+  /** Replaces the responses. */
   respond(next: Respond): void
   close(): void
 }
 
-/** Starts a fake server on a UDP and TCP port of loopback. */
+/** Starts a fake server on a UDP and TCP port on loopback. */
 export async function startFakeDns(first: Respond = () => []): Promise<FakeDns> {
   let respond = first
   const queries: { name: string; type: string; transport: Transport }[] = []
@@ -66,7 +66,7 @@ export async function startFakeDns(first: Respond = () => []): Promise<FakeDns> 
   }
 }
 
-/** A well-formed answer to a query. @param flags besides "response"; the lowest four bits are the result */
+/** A well-formed response to a query. @param flags besides "response"; the lowest four bits are the result code */
 export function reply(query: DecodedPacket, parts: Omit<Packet, 'id' | 'questions' | 'type'> = {}): Buffer {
   return encode({ type: 'response', id: query.id, questions: query.questions, ...parts })
 }

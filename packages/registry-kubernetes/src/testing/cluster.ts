@@ -2,36 +2,36 @@ import { randomUUID } from 'node:crypto'
 import type { KubernetesServer } from '@sd/test-servers'
 import type { Slice } from '../slices.ts'
 
-/** A namespace of its own, and what a kubelet would do in it. */
+/** A namespace for one test, with the actions of a kubelet. */
 export interface Cluster {
   readonly namespace: string
-  /** Makes a Service. */
+  /** Creates a Service. */
   createService(name: string, spec: object, labels?: object): Promise<void>
-  /** Makes a Pod that runs on the node `node-a`, which must be there, and is ready. */
+  /** Creates a Pod that runs on the existing node `node-a` and is ready. */
   createPod(name: string, pod: PodSpec): Promise<void>
-  /** Says whether a Pod is ready. */
+  /** Sets whether a Pod is ready. */
   setReady(name: string, isReady: boolean): Promise<void>
-  /** Asks a Pod to end; it stays until it has no finalizer. */
+  /** Deletes a Pod; it stays until it has no finalizer. */
   deletePod(name: string): Promise<void>
   /** The EndpointSlices of the namespace. */
   slices(): Promise<readonly Slice[]>
-  /** Makes an EndpointSlice. */
+  /** Creates an EndpointSlice. */
   createSlice(slice: object): Promise<void>
-  /** Asks the API below the namespace. */
+  /** Calls the API below the namespace. */
   call(method: string, path: string, body?: object): ReturnType<KubernetesServer['call']>
 }
 
-/** What differs between Pods. */
+/** Fields of a test Pod. */
 export interface PodSpec {
   readonly ip: string
   readonly labels: Readonly<Record<string, string>>
-  /** Keeps a deleted Pod in the state of terminating. @default false */
+  /** Whether a deleted Pod stays terminating. @default false */
   readonly isHeld?: boolean
 }
 
 const slicePath = 'endpointslices'
 
-/** Makes a namespace. */
+/** Creates a namespace. */
 export async function createCluster(server: KubernetesServer): Promise<Cluster> {
   const namespace = `test-${randomUUID()}`
   await server.call('POST', '/api/v1/namespaces', { metadata: { name: namespace } })

@@ -2,36 +2,36 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 
-/** One request and its answer, as an official Nacos gave it. */
+/** A request and the response of an official Nacos. */
 export interface Exchange {
   readonly request: RecordedRequest
   readonly status: number
   readonly body: string
 }
 
-/** What of a request decides about its answer. */
+/** The part of a request that determines its response. */
 export interface RecordedRequest {
   readonly method: string
   readonly path: string
   readonly params: Readonly<Record<string, string>>
 }
 
-/** A local HTTP server that stands for a Nacos. */
+/** A local HTTP server that replaces a Nacos server. */
 export interface StandIn {
   readonly endpoint: string
-  /** Method and URL of every request so far, as they were on the wire. */
+  /** Method and URL of every request so far, as sent. */
   readonly urls: readonly string[]
   close(): Promise<void>
 }
 
-/** The recordings are older than the `kind` in the metadata, of which the server makes nothing. */
+/** The recordings are older than `kind` in the metadata, which the server ignores. */
 function keyOf({ params, ...request }: RecordedRequest): string {
   const { metadata, ...others } = params
   const { kind: _, ...kept } = JSON.parse(metadata ?? '{}') as Readonly<Record<string, unknown>>
   return JSON.stringify([request, others, kept])
 }
 
-/** Answers as a Nacos did once: equal requests get their recorded answers in order, and then the last one again. */
+/** Responds like a recorded Nacos: equal requests get their recorded responses in order, then the last one again. */
 export function replay(exchanges: readonly Exchange[]): Promise<StandIn> {
   const left = new Map<string, Exchange[]>()
   for (const exchange of exchanges) {
@@ -45,7 +45,7 @@ export function replay(exchanges: readonly Exchange[]): Promise<StandIn> {
   })
 }
 
-/** Passes everything on to a Nacos and remembers it in `exchanges`, without tokens and without what repeats the last answer. */
+/** Forwards requests to a Nacos server and records them in `exchanges`, without tokens and repeated responses. */
 export function record(upstream: string, exchanges: Exchange[]): Promise<StandIn> {
   return listen(async (request, { method = 'GET', url, headers }, body) => {
     const { authorization, 'content-type': type } = headers
@@ -73,7 +73,7 @@ async function listen(
     urls.push(`${raw.method} ${raw.url}`)
     const body = await text(raw)
     const all = [...searchParams, ...new URLSearchParams(body)].sort(([a], [b]) => (a < b ? -1 : 1))
-    // The SDK tells the address of its machine.
+    // The SDK sends the address of its machine.
     const params = Object.fromEntries(all.filter(([key]) => key !== 'clientIP'))
     const { status, body: answered } = await answer({ method: raw.method ?? 'GET', path: pathname, params }, raw, body)
     response.writeHead(status, { 'content-type': 'application/json' }).end(answered)

@@ -3,16 +3,19 @@ import type { Registry } from '@sd/core'
 import { eventually, fullSpec, plainSpec, probeWatch } from '@sd/testing'
 import type { NacosRegistryOptions } from '../index.ts'
 
-/** Something that the v3 API does, tried on an official Nacos and repeated on what it answered. */
+/** A behaviour of the v3 API, recorded on an official Nacos and replayed in tests. */
 export interface Scenario {
   /**
-   * Which of the servers: `open` wants no login, `guarded` has auth enabled with the user `nacos` and {@link password}, and no v1 API
-   * (`nacos.core.api.compatibility.client.enabled=false`).
+   * Server of the scenario. `open` requires no login. `guarded` has auth enabled with the user `nacos` and {@link
+   * password}, and no v1 API (`nacos.core.api.compatibility.client.enabled=false`).
    */
   readonly server: 'open' | 'guarded'
-  /** Whether its answers depend on how often was looked before: a recording can't stand for the server then. */
+  /** Whether responses depend on how often the server was read, so that a recording can't replace it. */
   readonly needsServer?: true
-  /** Asserts. @param open opens a registry on the server @param endpoint `host:port` of the server, for other tools */
+  /**
+   * Runs the assertions. @param open opens a registry on the server @param endpoint `host:port` of the server, for
+   * other tools
+   */
   run(open: (options?: NacosRegistryOptions) => Registry, endpoint: string): Promise<void>
 }
 
@@ -20,7 +23,7 @@ export interface Scenario {
 export const password = 'secret-word-1'
 const limitMs = 10_000
 
-/** What has been recorded, by name. */
+/** Recorded scenarios, by name. */
 export const scenarios: Readonly<Record<string, Scenario>> = {
   'an instance is registered, found, updated and removed': {
     server: 'open',

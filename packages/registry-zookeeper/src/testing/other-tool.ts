@@ -1,19 +1,19 @@
 import { promisify } from 'node:util'
 import { ACL, CreateMode, createClient, Id, Permission } from 'node-zookeeper-client'
 
-/** Another tool at the same ZooKeeper: it writes what it likes, with the bare library. */
+/** Another tool on the same ZooKeeper, which writes arbitrary nodes with the bare library. */
 export interface OtherTool {
-  /** Creates an ephemeral node and lasting folders above it, or changes a node that is there. */
+  /** Creates an ephemeral node and persistent folders above it, or changes an existing node. */
   put(path: string, text: string): Promise<void>
-  /** Creates a lasting node and folders above it. */
+  /** Creates a persistent node and folders above it. */
   createFolder(path: string): Promise<void>
   /** Reads a node's text. */
   read(path: string): Promise<string>
-  /** Who may do what with a node. */
+  /** Reads the access list of a node. */
   readAccess(path: string): Promise<readonly string[]>
-  /** Lets so many digest users, `user:hash`, do everything with a node. */
+  /** Allows only these digest users, `user:hash`, full access to a node. */
   allow(path: string, users: readonly string[]): Promise<void>
-  /** Ends its session. */
+  /** Closes its session. */
   close(): void
 }
 
