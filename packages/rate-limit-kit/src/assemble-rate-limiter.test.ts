@@ -1,4 +1,4 @@
-import type { RateLimiter } from '@sd/core'
+import { type RateLimiter, subscribeTelemetry } from '@sd/core'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { assembleRateLimiter, type RateLimiterAdapter } from './assemble-rate-limiter.ts'
 import { createLocalRateLimit } from './local-rate-limit.ts'
@@ -80,6 +80,94 @@ test('with no room in the queue, what need not wait is allowed', async () => {
   const limiter = assemble({ maxWaiting: 0 })
   expect((await limiter.acquire('a', { wait: true })).allowed).toBe(true)
   await expect(limiter.acquire('a', { wait: true })).rejects.toMatchObject({ code: 'SD_REJECTED' })
+})
+
+test('the queue has room again when a call leaves it', async () => {
+  const limiter = assemble({ maxWaiting: 2 })
+  await limiter.acquire('a')
+  const wait = () => follow(limiter.acquire('a', { wait: true }))
+  const calls = [wait(), wait(), wait()]
+  await vi.advanceTimersByTimeAsync(0)
+  expect(calls.map(({ state }) => state)).toEqual(['waits', 'waits', 'SD_REJECTED'])
+  await vi.advanceTimersByTimeAsync(1_000)
+  const more = [wait(), wait()]
+  await vi.advanceTimersByTimeAsync(0)
+  expect(more.map(({ state }) => state)).toEqual(['waits', 'SD_REJECTED'])
+  await vi.advanceTimersByTimeAsync(2_000)
+  expect(calls.concat(more).map(({ state }) => state)).toEqual(['allowed', 'allowed', 'SD_REJECTED', 'allowed', 'SD_REJECTED'])
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+test('with a full queue a key without a line is asked, and one with a line is not', async () => {
+  const local = createLocalRateLimit(checkRateLimit({ limit: 1, windowMs: 1_000 }), 100)
+  const take = vi.fn(local.take)
+  const limiter = assemble({ maxWaiting: 1, take })
+  const first = follow(limiter.acquire('a', { wait: true }))
+  await vi.advanceTimersByTimeAsync(0)
+  expect(first.state).toBe('allowed')
+  const inLine = follow(limiter.acquire('a', { wait: true }))
+  await vi.advanceTimersByTimeAsync(0)
+  take.mockClear()
+  const [again, other] = ['a', 'b'].map((key) => follow(limiter.acquire(key, { wait: true })))
+  await vi.advanceTimersByTimeAsync(0)
+  expect([inLine.state, again?.state, other?.state]).toEqual(['waits', 'SD_REJECTED', 'allowed'])
+  expect(take.mock.calls.map(([key]) => key)).toEqual(['b'])
+  await limiter.close()
+})
+
+test('jitter comes on top of the wait', async () => {
+  vi.spyOn(Math, 'random').mockReturnValue(0.5)
+  const limiter = assemble({ jitterMs: 200 })
+  await limiter.acquire('a')
+  const call = follow(limiter.acquire('a', { wait: true }))
+  await vi.advanceTimersByTimeAsync(1_099)
+  expect(call.state).toBe('waits')
+  await vi.advanceTimersByTimeAsync(1)
+  expect(call.state).toBe('allowed')
+  vi.restoreAllMocks()
+})
+
+test('units are taken at once where no backend has to be asked, and only there', async () => {
+  const { take } = createLocalRateLimit(checkRateLimit({ limit: 1, windowMs: 1_000 }), 100)
+  const limiter = assemble({ takeNow: take })
+  expect(limiter.tryAcquire?.('a')).toMatchObject({ allowed: true })
+  expect(limiter.tryAcquire?.('a')).toMatchObject({ allowed: false, retryAfterMs: 1_000 })
+  expect(() => limiter.tryAcquire?.('')).toThrow('Invalid key')
+  await limiter.close()
+  expect(() => limiter.tryAcquire?.('a')).toThrow(expect.objectContaining({ code: 'SD_CLOSED' }))
+  expect(assemble().tryAcquire).toBeUndefined()
+})
+
+test('decisions are told, refused ones and those of units that were waited for too', async () => {
+  const told: unknown[] = []
+  const stop = subscribeTelemetry('sd:v1:rate-limit:decision', ({ limiter, decision }) => told.push([limiter, decision.allowed]))
+  const limiter = assemble()
+  await limiter.acquire('a')
+  await limiter.acquire('a')
+  const waiting = limiter.acquire('a', { wait: true })
+  await vi.advanceTimersByTimeAsync(1_000)
+  await waiting
+  stop()
+  await limiter.acquire('a')
+  expect(told).toEqual([
+    ['test', true],
+    ['test', false],
+    ['test', true],
+  ])
+})
+
+test('a call that was aborted before takes nothing', async () => {
+  const take = vi.fn()
+  const limiter = assemble({ take })
+  await expect(limiter.acquire('a', { signal: AbortSignal.abort('why') })).rejects.toMatchObject({
+    code: 'SD_ABORTED',
+    cause: 'why',
+  })
+  expect(take).not.toHaveBeenCalled()
+})
+
+test.each(['', 'x'.repeat(513), '\ud800', 5])('a key of another form is refused: %j', async (key) => {
+  await expect(assemble().acquire(key as string)).rejects.toThrow('Invalid key')
 })
 
 test('what the backend fails with is the error of who is on turn', async () => {

@@ -5,6 +5,13 @@ test('gaps are filled', () => {
   expect(checkRateLimit({ limit: 5, windowMs: 1_000 })).toEqual({ algorithm: 'gcra', limit: 5, windowMs: 1_000, burst: 5 })
 })
 
+test('a burst may be as large as what comes back within the longest duration', () => {
+  const slow = { limit: 10, windowMs: 1_000 }
+  const burst = Math.floor((10 * 2_147_483_647) / 1_000)
+  expect(checkRateLimit({ ...slow, burst }).burst).toBe(burst)
+  expect(() => checkRateLimit({ ...slow, burst: burst + 1 })).toThrow('Invalid burst')
+})
+
 test('bad options are refused', () => {
   const good: RateLimitOptions = { limit: 1, windowMs: 1 }
   const cases: readonly (readonly [string, object])[] = [
