@@ -65,6 +65,27 @@ describe('what takes an instance out', () => {
     expect(one?.available).toBe(reason === undefined)
   })
 
+  test.each<[string, number, Partial<Outcome>]>([
+    ['could not be connected', 1, { error: refused, sent: false }],
+    ['did not answer in time', 1, { error: late, sent: true }],
+    ['5 failures in a row without an answer', 5, { error: reset, sent: true }],
+    ['5 failures in a row', 5, { status: 500, latencyMs: 1 }],
+    ['status 503, retry after 2000 ms', 1, { status: 503, latencyMs: 1, retryAfterMs: 2_000 }],
+  ])('says why: %s', async (detail, times, outcome) => {
+    const [one] = await start(4)
+    for (let time = 0; time < times; time++) attempt(one, outcome)
+    expect(one?.blocks[0]?.detail).toBe(detail)
+  })
+
+  test('two responses 429 do not, if one between them was not', async () => {
+    const [one] = await start(4)
+    const busy = { ok: true, status: 429, retryAfterMs: 2_000 }
+    for (const outcome of [busy, answers, busy]) attempt(one, outcome)
+    expect(one?.available).toBe(true)
+    attempt(one, busy)
+    expect(one?.available).toBe(false)
+  })
+
   test('no response in time does not, if it answered something else since the attempt began', async () => {
     const [one] = await start(4)
     await vi.advanceTimersByTimeAsync(10_000)
@@ -231,6 +252,31 @@ describe('an instance that is out', () => {
     expect([one?.isTrial, one?.available]).toEqual([false, false])
     await vi.advanceTimersByTimeAsync(1_000)
     expect([one?.isTrial, one?.available]).toEqual([true, true])
+  })
+
+  test('is back when an attempt that was under way is answered, even with an error', async () => {
+    const [one] = await start(4)
+    attempt(one, { error: late })
+    attempt(one, { error: refused, sent: false }, 100)
+    expect(one?.available).toBe(false)
+    attempt(one, { status: 500, latencyMs: 1 }, 100)
+    expect(one?.available).toBe(true)
+  })
+
+  test('stays out when it fails again, if it answered all the while', async () => {
+    const [one] = await start(4)
+    for (let time = 0; time < 6; time++) attempt(one, { status: 500, latencyMs: 1 })
+    expect([one?.available, reasonOf(one)]).toEqual([false, 'failing'])
+  })
+
+  test('still waits for its trial when an attempt fails that began before the trial was due', async () => {
+    const [one] = await start(4)
+    attempt(one, { error: late })
+    await vi.advanceTimersByTimeAsync(1_100)
+    attempt(one, { error: late }, 500)
+    expect(one?.isTrial).toBe(true)
+    attempt(one, { error: late })
+    expect(one?.isTrial).toBe(false)
   })
 
   test('is back at the head of a response', async () => {
