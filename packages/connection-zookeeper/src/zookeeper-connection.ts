@@ -1,11 +1,8 @@
-import { isIP } from 'node:net'
-import { type Credentials, type Provided, resolveProvided, type ServerAddress } from '@sd/adapter-kit'
-import { closedError, createBackoff, SdError, settlesWithin, sleep, toSdError, withTimeout } from '@sd/core'
-import { createTlsSource } from '@sd/tls'
-import { type SessionIdentity, sessionExpired } from './dial.ts'
+import { closedError, createBackoff, SdError, settlesWithin, sleep, toSdError } from '@sd/core'
 import { toZooKeeperError } from './errors.ts'
-import { checkLogin, type ResolvedZooKeeperConnectionOptions } from './options.ts'
-import { openClient, type ZooKeeperClient } from './zookeeper-client.ts'
+import { MemberDialer, provideCredentials } from './member-dialer.ts'
+import type { ResolvedZooKeeperConnectionOptions } from './options.ts'
+import type { ZooKeeperClient } from './zookeeper-client.ts'
 
 /** A session that outlives its connections, and is begun anew when it is over. */
 export interface ZooKeeperConnection {
@@ -38,47 +35,11 @@ const graceMs = 100
 
 /** Opens nothing yet: the first operation does. From then on it connects again by itself after every loss. */
 export function createZooKeeperConnection({ settings, onConnected, onLost }: ZooKeeperConnectionInit): ZooKeeperConnection {
-  const { servers, name, sessionTimeoutMs, operationTimeoutMs, acl } = settings
+  const { name, operationTimeoutMs } = settings
   const closing = new AbortController()
   let attempt: Promise<ZooKeeperClient> | undefined
-  let identity: SessionIdentity | undefined
-  let presented: Credentials | undefined
   let lastError: SdError = new SdError('SD_UNAVAILABLE', `${name} is not connected yet`)
-  let nextEndpoint = Math.floor(Math.random() * servers.length)
-
-  // Looked at for every connection.
-  const source = servers[0]?.secure ? createTlsSource(settings.tls ?? {}, 0) : undefined
-
-  async function connectTo(index: number): Promise<ZooKeeperClient> {
-    const { signal } = closing
-    const endpoint = servers[index % servers.length] as ServerAddress
-    const timeoutMs = Math.max(250, Math.floor(operationTimeoutMs / servers.length))
-    presented = settings.credentials && (await provideCredentials(settings.credentials, timeoutMs, name))
-    const tls =
-      source && (await withTimeout({ timeoutMs, what: `asking for the certificates of ${name}` }, () => source.current()))
-    const secure = tls && { ...tls, servername: settings.tls?.serverName ?? (isIP(endpoint.host) ? '' : endpoint.host) }
-    return openClient({ endpoint, secure, name, sessionTimeoutMs, identity, credentials: presented, acl, timeoutMs, signal })
-  }
-
-  /** Tries every member once, and one more time with a new session where the old one is over. */
-  async function connect(): Promise<ZooKeeperClient> {
-    for (let failures = 0; ; ) {
-      try {
-        const connection = await connectTo(nextEndpoint)
-        identity = connection.identity
-        return connection
-      } catch (error) {
-        if (closing.signal.aborted) throw closedError(name)
-        if (error === sessionExpired && identity) {
-          identity = undefined
-          continue
-        }
-        failures++
-        nextEndpoint = (nextEndpoint + 1) % servers.length
-        if (failures >= servers.length) throw toZooKeeperError(error, name)
-      }
-    }
-  }
+  const dialer = new MemberDialer(settings, closing.signal)
 
   function pause(durationMs: number): Promise<void> {
     return sleep(durationMs, closing.signal, true).catch(() => undefined)
@@ -87,7 +48,7 @@ export function createZooKeeperConnection({ settings, onConnected, onLost }: Zoo
   /** What operations wait for after a loss: the pause is jittered, so that a thousand clients don't return at once. */
   async function connectAfter(pauseMs: number): Promise<ZooKeeperClient> {
     if (pauseMs > 0) await pause(pauseMs)
-    return connect()
+    return dialer.connect()
   }
 
   /** Connects, probes until the connection is lost, and starts over. */
@@ -136,8 +97,8 @@ export function createZooKeeperConnection({ settings, onConnected, onLost }: Zoo
   async function loginAgain(): Promise<boolean> {
     if (typeof settings.credentials !== 'function') return false
     const credentials = await provideCredentials(settings.credentials, operationTimeoutMs, name)
-    if (credentials.username === presented?.username && credentials.password === presented.password) return false
-    presented = credentials
+    if (credentials.username === dialer.presented?.username && credentials.password === dialer.presented.password) return false
+    dialer.presented = credentials
     const connection = await acquire()
     connection.login(credentials)
     return true
@@ -159,11 +120,6 @@ export function createZooKeeperConnection({ settings, onConnected, onLost }: Zoo
       await keeping
     },
   }
-}
-
-async function provideCredentials(provided: Provided<Credentials>, timeoutMs: number, name: string): Promise<Credentials> {
-  const what = `asking for the credentials of ${name}`
-  return checkLogin(await withTimeout({ timeoutMs, what }, () => resolveProvided(provided)))
 }
 
 /**

@@ -1,28 +1,16 @@
 import { observeOperation } from '@sd/adapter-kit'
-import {
-  abortError,
-  checkName,
-  checkServiceName,
-  closedError,
-  createServiceInstance,
-  type OperationOptions,
-  type Registry,
-  SdError,
-  type ServiceInstance,
-  withTimeout,
-} from '@sd/core'
-import { capabilitiesOf, checkListable } from './capabilities.ts'
+import { abortError, checkName, checkServiceName, closedError, createServiceInstance, type Registry, withTimeout } from '@sd/core'
+import { capabilitiesOf } from './capabilities.ts'
 import { createFeeds } from './feeds.ts'
 import type { Member } from './member.ts'
 import { createMemberPool } from './member-pool.ts'
-import { createSnapshotMerger, type Merger, namesMerger } from './merge.ts'
+import { createReads, pingMembers, removeOrphan } from './operations.ts'
 import {
   type FailoverRegistryOptions,
   type FailoverSettings,
   resolveFailoverRegistryOptions,
   resolveFailoverSettings,
 } from './options.ts'
-import { askEach, readMerged } from './reading.ts'
 import { createRegistrations } from './registrations.ts'
 import type { FailoverStatus } from './status.ts'
 
@@ -115,45 +103,15 @@ export function createFailoverRegistry(options: FailoverRegistryOptions): Failov
     deregister: async (service, instanceId, { signal } = {}) => {
       checkServiceName('service', service)
       checkName('instanceId', instanceId)
-      return observe('deregister', signal, () => removeOrphan(service, instanceId, signal), service)
+      return observe('deregister', signal, () => removeOrphan(name, pool, { service, instanceId, signal }), service)
     },
-    getInstances: async (service, { signal } = {}) => {
-      checkServiceName('service', service)
-      return observe('getInstances', signal, () =>
-        readMerged(pool, createSnapshotMerger(service, name), {
-          what: 'getInstances',
-          signal,
-          ask: (source, limit) => source.getInstances(service, { signal: limit }),
-        }),
-      )
-    },
-    getInstance: async (service, instanceId, { signal } = {}) => {
-      checkServiceName('service', service)
-      checkName('instanceId', instanceId)
-      const found = await observe('getInstance', signal, () =>
-        readMerged(pool, instanceMerger, {
-          what: 'getInstance',
-          signal,
-          ask: async (source, limit) => ({ instance: await source.getInstance(service, instanceId, { signal: limit }) }),
-        }),
-      )
-      return found.instance
-    },
-    listServices: async ({ signal } = {}) =>
-      observe('listServices', signal, async () => {
-        checkListable(name, pool.members)
-        return readMerged(pool, namesMerger, {
-          what: 'listServices',
-          signal,
-          ask: (source, limit) => source.listServices({ signal: limit }),
-        })
-      }),
+    ...createReads(name, pool, observe),
     hasLeft: (service, instanceId) =>
       pool.members.some(({ settings: { source } }) => source.hasLeft?.(service, instanceId) === true),
     watch: (service, watchOptions) => feeds.snapshots.watch(checkServiceName('service', service), watchOptions),
     watchServices: (watchOptions) => feeds.serviceNames.watch('services', watchOptions),
     watchAll: (watchOptions) => feeds.everything.watch('all services', watchOptions),
-    ping: async ({ signal } = {}) => observe('ping', signal, () => ping(signal)),
+    ping: async ({ signal } = {}) => observe('ping', signal, () => pingMembers(name, pool, signal)),
     close() {
       closing ??= close()
       return closing
@@ -162,30 +120,4 @@ export function createFailoverRegistry(options: FailoverRegistryOptions): Failov
       return this.close()
     },
   }
-
-  async function removeOrphan(service: string, instanceId: string, signal: AbortSignal | undefined): Promise<void> {
-    const writable = pool.members.filter(({ settings }) => settings.registry)
-    if (writable.length === 0) throw new SdError('SD_UNSUPPORTED', `${name} has no member that is written`)
-    const parts = await askEach(pool, writable, {
-      what: 'deregister',
-      signal,
-      ask: async ({ settings: { registry } }, limit) => registry?.deregister(service, instanceId, { signal: limit }),
-    })
-    const failed = parts.filter(({ error }) => error)
-    if (failed.length > 0 && (pool.settings.requireAll || failed.length === parts.length)) throw failed[0]?.error
-  }
-
-  async function ping(signal: OperationOptions['signal']): Promise<void> {
-    const { operationTimeoutMs: timeoutMs } = pool.settings
-    await withTimeout({ timeoutMs, what: 'ping', signal }, async () => {
-      await pool.settled()
-      await Promise.all(pool.reading.map((member) => member.probe()))
-    })
-    if (pool.state === 'disconnected') throw pool.error ?? new SdError('SD_UNAVAILABLE', `${name}: no member answers`)
-  }
-}
-
-const instanceMerger: Merger<{ readonly instance: ServiceInstance | undefined }> = {
-  merge: (values) => values.find(({ instance }) => instance) ?? { instance: undefined },
-  isEmpty: ({ instance }) => instance === undefined,
 }

@@ -39,138 +39,149 @@ interface Follower<T> {
 
 /** Follows several members at once and keeps what each said last. */
 export function createFeed<T>(options: FeedOptions<T>): Feed<T> {
-  const { merger, wanted } = options
-  const followers = new Map<Member, Follower<T>>()
-  let moving: PromiseWithResolvers<void> | undefined
-  let overdue = false
-  let deadline: ReturnType<typeof setTimeout> | undefined
-  let onStep: () => void = () => {}
-  /** Whether consumers were told that no member is fresh. */
-  let lost = false
-  let ended = false
-  let linger: ReturnType<typeof setTimeout> | undefined
+  const feed = new MemberFeed(options)
+  feed.reconcile()
+  return feed
+}
 
-  function follow(member: Member): void {
-    const follower: Follower<T> = { controller: new AbortController() }
-    followers.set(member, follower)
-    void read(member, follower)
+class MemberFeed<T> implements Feed<T> {
+  readonly #options: FeedOptions<T>
+  readonly #followers = new Map<Member, Follower<T>>()
+  #moving: PromiseWithResolvers<void> | undefined
+  #overdue = false
+  #deadline: ReturnType<typeof setTimeout> | undefined
+  #onStep: () => void = () => {}
+  /** Whether consumers were told that no member is fresh. */
+  #lost = false
+  #ended = false
+  #linger: ReturnType<typeof setTimeout> | undefined
+
+  constructor(options: FeedOptions<T>) {
+    this.#options = options
   }
 
-  async function read(member: Member, follower: Follower<T>): Promise<void> {
+  moved(): Promise<void> {
+    return this.#moving?.promise ?? Promise.resolve()
+  }
+
+  #follow(member: Member): void {
+    const follower: Follower<T> = { controller: new AbortController() }
+    this.#followers.set(member, follower)
+    void this.#read(member, follower)
+  }
+
+  async #read(member: Member, follower: Follower<T>): Promise<void> {
     const { signal: left } = follower.controller
     const backoff = createBackoff({ maxMs: 5_000 })
     while (!left.aborted) {
       let failure: unknown
       try {
-        for await (const { value, stale } of options.watch(member, left)) {
+        for await (const { value, stale } of this.#options.watch(member, left)) {
           if (left.aborted) return
           if (value !== undefined) follower.value = value
           if (!stale) backoff.reset()
-          take(member, follower, stale?.error)
+          this.#take(member, follower, stale?.error)
         }
         throw new SdError('SD_UNAVAILABLE', `${member.settings.name} ended its watch`)
       } catch (caught) {
         if (left.aborted) return
-        take(member, follower, toWaitable(caught, member))
+        this.#take(member, follower, toWaitable(caught, member))
         failure = caught
       }
       await sleep(delayBeforeRetry(backoff, failure), left, true).catch(() => undefined)
     }
   }
 
-  function take(member: Member, follower: Follower<T>, error: SdError | undefined): void {
+  #take(member: Member, follower: Follower<T>, error: SdError | undefined): void {
     follower.error = error
     // A watch often hears of a loss, or of a return, before the next ping.
     if ((error !== undefined) === (member.health.state === 'healthy')) void member.probe()
-    step()
+    this.#step()
   }
 
-  function step(): void {
-    const members = wanted()
-    const arrived = members.length > 0 && members.every((member) => followers.get(member)?.value !== undefined)
-    if (arrived || overdue) {
-      for (const [member, { controller }] of followers) {
+  #step(): void {
+    const members = this.#options.wanted()
+    const arrived = members.length > 0 && members.every((member) => this.#followers.get(member)?.value !== undefined)
+    if (arrived || this.#overdue) {
+      for (const [member, { controller }] of this.#followers) {
         if (members.includes(member)) continue
-        followers.delete(member)
+        this.#followers.delete(member)
         controller.abort()
       }
-      moving?.resolve()
-      moving = undefined
+      this.#moving?.resolve()
+      this.#moving = undefined
     }
-    onStep()
+    this.#onStep()
   }
 
-  function current(previous: T | undefined): Combined<T> | undefined {
-    const members = wanted()
-    const ahead = members.map((member) => ({ member, follower: followers.get(member) }))
-    const isWaiting = !overdue && ahead.some(({ follower }) => !isAnswered(follower))
+  #current(previous: T | undefined): Combined<T> | undefined {
+    const members = this.#options.wanted()
+    const ahead = members.map((member) => ({ member, follower: this.#followers.get(member) }))
+    const isWaiting = !this.#overdue && ahead.some(({ follower }) => !isAnswered(follower))
     if (isWaiting && previous === undefined) return undefined
-    const left = [...followers]
+    const left = [...this.#followers]
       .filter(([member]) => !members.includes(member))
       .map(([member, follower]) => ({ member, follower }))
     const parts = [...ahead, ...left].flatMap(({ member, follower }): readonly Part<T>[] => {
       if (isAnswered(follower)) return [follower]
-      return overdue ? [{ error: new SdError('SD_TIMEOUT', `${member.settings.name} has not answered a watch yet`) }] : []
+      return this.#overdue ? [{ error: new SdError('SD_TIMEOUT', `${member.settings.name} has not answered a watch yet`) }] : []
     })
-    return combine(parts, merger, previous)
+    return combine(parts, this.#options.merger, previous)
   }
 
-  function reconcile(): void {
-    if (ended) return
-    const members = wanted()
-    for (const member of members) if (!followers.has(member)) follow(member)
-    moving ??= Promise.withResolvers()
-    overdue = false
-    clearTimeout(deadline)
-    deadline = setTimeout(() => {
-      overdue = members.length > 0
-      step()
-    }, options.limitMs())
-    deadline.unref?.()
-    step()
+  reconcile(): void {
+    if (this.#ended) return
+    const members = this.#options.wanted()
+    for (const member of members) if (!this.#followers.has(member)) this.#follow(member)
+    this.#moving ??= Promise.withResolvers()
+    this.#overdue = false
+    clearTimeout(this.#deadline)
+    this.#deadline = setTimeout(() => {
+      this.#overdue = members.length > 0
+      this.#step()
+    }, this.#options.limitMs())
+    this.#deadline.unref?.()
+    this.#step()
   }
 
-  function end(): void {
-    if (ended) return
-    ended = true
-    clearTimeout(deadline)
-    clearTimeout(linger)
-    for (const { controller } of followers.values()) controller.abort()
-    moving?.resolve()
-    options.onEnd()
+  end(): void {
+    if (this.#ended) return
+    this.#ended = true
+    clearTimeout(this.#deadline)
+    clearTimeout(this.#linger)
+    for (const { controller } of this.#followers.values()) controller.abort()
+    this.#moving?.resolve()
+    this.#options.onEnd()
   }
 
-  function run({ offer, previous, signal }: WatchSession<T>): Promise<void> {
-    clearTimeout(linger)
+  run({ offer, previous, signal }: WatchSession<T>): Promise<void> {
+    clearTimeout(this.#linger)
     // Whoever has no value yet has not been told either.
-    if (previous() === undefined) lost = false
+    if (previous() === undefined) this.#lost = false
     return new Promise((resolve, reject) => {
-      function onAbort(): void {
-        end()
+      const onAbort = (): void => {
+        this.end()
         resolve()
       }
       signal.addEventListener('abort', onAbort, { once: true })
-      onStep = () => {
-        const found = current(previous())
+      this.#onStep = () => {
+        const found = this.#current(previous())
         if (!found) return
         if ('value' in found) {
-          lost = false
+          this.#lost = false
           offer(found.value)
-        } else if (!lost) {
-          lost = true
-          onStep = () => {}
+        } else if (!this.#lost) {
+          this.#lost = true
+          this.#onStep = () => {}
           signal.removeEventListener('abort', onAbort)
-          linger = setTimeout(end, lingerMs)
-          linger.unref?.()
+          this.#linger = setTimeout(() => this.end(), lingerMs)
+          this.#linger.unref?.()
           reject(found.error)
         }
       }
-      onStep()
+      this.#onStep()
     })
   }
-
-  reconcile()
-  return { reconcile, moved: () => moving?.promise ?? Promise.resolve(), run, end }
 }
 
 function isAnswered<T>(follower: Follower<T> | undefined): follower is Follower<T> {

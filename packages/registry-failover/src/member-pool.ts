@@ -1,4 +1,4 @@
-import { type ConnectionState, checkFunction, guardListener, publishTelemetry, type SdError } from '@sd/core'
+import { checkFunction, guardListener, publishTelemetry, type ConnectionState, type SdError } from '@sd/core'
 import { createMember, type Member } from './member.ts'
 import type { ResolvedFailoverSettings } from './options.ts'
 import { createSelection } from './selection.ts'
@@ -34,137 +34,144 @@ export interface MemberPool {
 
 /** Starts to ping the members and decides, after every ping, which are used. */
 export function createMemberPool(name: string, initial: ResolvedFailoverSettings): MemberPool {
-  const reader = createSelection()
-  const writer = createSelection()
-  const moveListeners = new Set<() => void>()
-  const changeListeners = new Set<(status: FailoverStatus) => void>()
-  let settings = initial
-  let members: readonly Member[] = []
-  let reading: readonly Member[] = []
-  let writing: readonly Member[] = []
-  let settling = Promise.withResolvers<void>()
-  let closed = false
-  let lastState: ConnectionState = 'disconnected'
-  let lastStatus = ''
-  members = settings.members.map(open)
-  decide()
+  return new RankedMembers(name, initial)
+}
 
-  function open(member: ResolvedFailoverSettings['members'][number]): Member {
-    return createMember({ settings: member, timing: () => settings, onProbe: decide })
+class RankedMembers implements MemberPool {
+  settings: ResolvedFailoverSettings
+  members: readonly Member[] = []
+  reading: readonly Member[] = []
+  writing: readonly Member[] = []
+  readonly #name: string
+  readonly #reader = createSelection()
+  readonly #writer = createSelection()
+  readonly #moveListeners = new Set<() => void>()
+  readonly #changeListeners = new Set<(status: FailoverStatus) => void>()
+  #settling = Promise.withResolvers<void>()
+  #closed = false
+  #lastState: ConnectionState = 'disconnected'
+  #lastStatus = ''
+
+  constructor(name: string, initial: ResolvedFailoverSettings) {
+    this.#name = name
+    this.settings = initial
+    this.members = initial.members.map((member) => this.#open(member))
+    this.#decide()
   }
 
-  function currentState(): ConnectionState {
-    if (closed) return 'closed'
-    return reading.some(({ health }) => health.state === 'healthy') ? 'connected' : 'disconnected'
+  get state(): ConnectionState {
+    return this.#currentState()
   }
 
-  function decide(): void {
-    const before = [reading, writing]
-    const readable = members.filter((member) => member.settings.read)
-    const writable = members.filter((member) => member.settings.registry)
-    reading = settings.mode === 'migration' ? readable : choose(reader, readable, reading)
-    writing = settings.writeTo === 'all' ? writable : choose(writer, writable, writing)
-    if (isSettled(writable)) settling.resolve()
-    const isSame = [reading, writing].every((now, index) => sameMembers(now, before[index]))
-    if (!isSame) for (const tell of moveListeners) tell()
-    announce()
+  get error(): SdError | undefined {
+    return this.#firstError()
+  }
+
+  status(): FailoverStatus {
+    return this.#describe()
+  }
+
+  settled(): Promise<void> {
+    return this.#settling.promise
+  }
+
+  onMove(listener: () => void): void {
+    this.#moveListeners.add(guardListener(`${this.#name}'s own listener`, listener))
+  }
+
+  onChange(listener: (status: FailoverStatus) => void): () => void {
+    const own = guardListener(`listener of ${this.#name}`, checkFunction('listener', listener))
+    this.#changeListeners.add(own)
+    return () => this.#changeListeners.delete(own)
+  }
+
+  reconfigure(next: ResolvedFailoverSettings): readonly Member[] {
+    const before = this.members
+    this.settings = next
+    this.members = next.members.map((member) => {
+      const kept = before.find((one) => one.settings.source === member.source)
+      if (!kept) return this.#open(member)
+      kept.settings = member
+      return kept
+    })
+    const removed = before.filter((member) => !this.members.includes(member))
+    for (const member of removed) member.stop()
+    this.#reader.restart()
+    this.#writer.restart()
+    this.#settling.resolve()
+    this.#settling = Promise.withResolvers()
+    this.#decide()
+    return removed
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const member of this.members) member.stop()
+    this.#settling.resolve()
+    this.#announce()
+  }
+
+  #open(member: ResolvedFailoverSettings['members'][number]): Member {
+    return createMember({ settings: member, timing: () => this.settings, onProbe: () => this.#decide() })
+  }
+
+  #currentState(): ConnectionState {
+    if (this.#closed) return 'closed'
+    return this.reading.some(({ health }) => health.state === 'healthy') ? 'connected' : 'disconnected'
+  }
+
+  #decide(): void {
+    const before = [this.reading, this.writing]
+    const readable = this.members.filter((member) => member.settings.read)
+    const writable = this.members.filter((member) => member.settings.registry)
+    this.reading = this.settings.mode === 'migration' ? readable : this.#choose(this.#reader, readable, this.reading)
+    this.writing = this.settings.writeTo === 'all' ? writable : this.#choose(this.#writer, writable, this.writing)
+    if (this.#isSettled(writable)) this.#settling.resolve()
+    const isSame = [this.reading, this.writing].every((now, index) => sameMembers(now, before[index]))
+    if (!isSame) for (const tell of this.#moveListeners) tell()
+    this.#announce()
   }
 
   /** The chosen one as a list; what was used before while none is chosen. */
-  function choose(
+  #choose(
     selection: ReturnType<typeof createSelection>,
     candidates: readonly Member[],
     before: readonly Member[],
   ): readonly Member[] {
-    selection.choose(candidates, settings)
+    selection.choose(candidates, this.settings)
     return selection.settled && selection.current ? [selection.current] : before
   }
 
-  function isSettled(writable: readonly Member[]): boolean {
-    const needsReader = settings.mode === 'priority'
-    const needsWriter = settings.writeTo === 'active' && writable.length > 0
-    return (!needsReader || reader.settled) && (!needsWriter || writer.settled)
+  #isSettled(writable: readonly Member[]): boolean {
+    const needsReader = this.settings.mode === 'priority'
+    const needsWriter = this.settings.writeTo === 'active' && writable.length > 0
+    return (!needsReader || this.#reader.settled) && (!needsWriter || this.#writer.settled)
   }
 
-  function announce(): void {
-    const status = describe()
-    if (status.state !== lastState) {
-      lastState = status.state
-      publishTelemetry('sd:v1:backend:state', { backend: name, state: status.state, error: firstError() })
+  #announce(): void {
+    const status = this.#describe()
+    if (status.state !== this.#lastState) {
+      this.#lastState = status.state
+      publishTelemetry('sd:v1:backend:state', { backend: this.#name, state: status.state, error: this.#firstError() })
     }
     const { mode, state } = status
     const fingerprint = JSON.stringify([mode, state, status.members.map(({ lastError: _, ...rest }) => rest)])
-    if (fingerprint === lastStatus) return
-    lastStatus = fingerprint
+    if (fingerprint === this.#lastStatus) return
+    this.#lastStatus = fingerprint
     // Later, so that a listener that reconfigures does not do so in the middle of a switch.
-    for (const tell of changeListeners) queueMicrotask(() => tell(status))
+    for (const tell of this.#changeListeners) queueMicrotask(() => tell(status))
   }
 
-  function firstError(): SdError | undefined {
-    return currentState() === 'disconnected' ? reading.find(({ health }) => health.error)?.health.error : undefined
+  #firstError(): SdError | undefined {
+    return this.#currentState() === 'disconnected' ? this.reading.find(({ health }) => health.error)?.health.error : undefined
   }
 
-  function describe(): FailoverStatus {
+  #describe(): FailoverStatus {
     return {
-      mode: settings.mode,
-      state: currentState(),
-      members: members.map((member) => describeMember(member, reading.includes(member), writing.includes(member))),
+      mode: this.settings.mode,
+      state: this.#currentState(),
+      members: this.members.map((member) => describeMember(member, this.reading.includes(member), this.writing.includes(member))),
     }
-  }
-
-  return {
-    get settings() {
-      return settings
-    },
-    get members() {
-      return members
-    },
-    get reading() {
-      return reading
-    },
-    get writing() {
-      return writing
-    },
-    get state() {
-      return currentState()
-    },
-    get error() {
-      return firstError()
-    },
-    status: describe,
-    settled: () => settling.promise,
-    onMove(listener) {
-      moveListeners.add(guardListener(`${name}'s own listener`, listener))
-    },
-    onChange(listener) {
-      const own = guardListener(`listener of ${name}`, checkFunction('listener', listener))
-      changeListeners.add(own)
-      return () => changeListeners.delete(own)
-    },
-    reconfigure(next) {
-      const before = members
-      settings = next
-      members = next.members.map((member) => {
-        const kept = before.find((one) => one.settings.source === member.source)
-        if (!kept) return open(member)
-        kept.settings = member
-        return kept
-      })
-      const removed = before.filter((member) => !members.includes(member))
-      for (const member of removed) member.stop()
-      reader.restart()
-      writer.restart()
-      settling.resolve()
-      settling = Promise.withResolvers()
-      decide()
-      return removed
-    },
-    close() {
-      closed = true
-      for (const member of members) member.stop()
-      settling.resolve()
-      announce()
-    },
   }
 }
 

@@ -47,123 +47,140 @@ export interface FailoverPlacement {
 
 /** Keeps an instance on one member. The member's own Registration heals itself; what that can't hold is repeated here. */
 export function createPlacement(options: PlacementOptions): FailoverPlacement {
-  const { registry, inTurn, desired, operationTimeoutMs, onChange } = options
-  const stopped = new AbortController()
-  const left = new AbortController()
-  const backoff = createBackoff({ maxMs: 30_000 })
-  let handle: Registration | undefined
+  return new KeptPlacement(options)
+}
+
+class KeptPlacement implements FailoverPlacement {
+  readonly #options: PlacementOptions
+  readonly #stopped = new AbortController()
+  readonly #left = new AbortController()
+  readonly #backoff = createBackoff({ maxMs: 30_000 })
+  readonly #slow: ReturnType<typeof setTimeout>
+  #handle: Registration | undefined
   /** What the handle was told last. */
-  let applied: ServiceInstance | undefined
-  let error: SdError | undefined
-  let tried = false
-  let ended: 'stopped' | 'abandoned' | undefined
-  let stopping: Promise<void> | undefined
-  let retry: ReturnType<typeof setTimeout> | undefined
-  let stopListening: () => void = () => {}
-  const slow = setTimeout(() => {
-    tried = true
-    error ??= new SdError('SD_TIMEOUT', `${registry.name} did not answer in ${operationTimeoutMs} ms`)
-    onChange()
-  }, operationTimeoutMs)
-  slow.unref?.()
+  #applied: ServiceInstance | undefined
+  #error: SdError | undefined
+  #tried = false
+  #ended: 'stopped' | 'abandoned' | undefined
+  #stopping: Promise<void> | undefined
+  #retry: ReturnType<typeof setTimeout> | undefined
+  #stopListening: () => void = () => {}
 
-  function currentState(): RegistrationState {
-    if (ended) return 'closed'
-    if (handle) return handle.state === 'closed' ? 'failed' : handle.state
-    return error && !error.retryable ? 'failed' : 'recovering'
+  constructor(options: PlacementOptions) {
+    const { registry, operationTimeoutMs, onChange } = options
+    this.#options = options
+    this.#slow = setTimeout(() => {
+      this.#tried = true
+      this.#error ??= new SdError('SD_TIMEOUT', `${registry.name} did not answer in ${operationTimeoutMs} ms`)
+      onChange()
+    }, operationTimeoutMs)
+    this.#slow.unref?.()
   }
 
-  function currentError(): SdError | undefined {
-    if (handle?.state === 'closed') return closedError(`registration at ${registry.name}`)
-    return handle?.lastError ?? error
+  get state(): RegistrationState {
+    return this.#currentState()
   }
 
-  async function place(instance: ServiceInstance): Promise<void> {
-    const what = `registering ${instance.service} at ${registry.name}`
+  get lastError(): SdError | undefined {
+    return this.#currentError()
+  }
+
+  get tried(): boolean {
+    return this.#tried
+  }
+
+  get placed(): boolean {
+    return this.#handle !== undefined
+  }
+
+  apply(): Promise<void> {
+    return this.#options.inTurn(() => this.#bring())
+  }
+
+  stop(): Promise<void> {
+    if (this.#ended === undefined) {
+      this.#end('stopped')
+      // A member that has not responded yet takes it back by itself.
+      this.#stopped.abort()
+      this.#stopping = this.#options.inTurn(async () => this.#handle?.deregister())
+    }
+    return this.#stopping ?? Promise.resolve()
+  }
+
+  abandon(): void {
+    if (this.#ended === undefined) this.#end('abandoned')
+  }
+
+  #currentState(): RegistrationState {
+    if (this.#ended) return 'closed'
+    if (this.#handle) return this.#handle.state === 'closed' ? 'failed' : this.#handle.state
+    return this.#error && !this.#error.retryable ? 'failed' : 'recovering'
+  }
+
+  #currentError(): SdError | undefined {
+    if (this.#handle?.state === 'closed') return closedError(`registration at ${this.#options.registry.name}`)
+    return this.#handle?.lastError ?? this.#error
+  }
+
+  async #place(instance: ServiceInstance): Promise<void> {
+    const what = `registering ${instance.service} at ${this.#options.registry.name}`
     // Ends with the placement, even if the member does not.
-    const made = await withTimeout({ what, signal: left.signal }, async () => {
-      const made = await registry.register(toSpec(instance), { whenUnavailable: 'recover', signal: stopped.signal })
-      if (ended === 'stopped') void made.deregister().catch(() => undefined)
+    const made = await withTimeout({ what, signal: this.#left.signal }, async () => {
+      const made = await this.#options.registry.register(toSpec(instance), {
+        whenUnavailable: 'recover',
+        signal: this.#stopped.signal,
+      })
+      if (this.#ended === 'stopped') void made.deregister().catch(() => undefined)
       return made
     })
-    if (ended) throw closedError(`registration at ${registry.name}`)
-    handle = made
-    applied = instance
-    stopListening = made.onStateChange(onChange)
+    if (this.#ended) throw closedError(`registration at ${this.#options.registry.name}`)
+    this.#handle = made
+    this.#applied = instance
+    this.#stopListening = made.onStateChange(this.#options.onChange)
   }
 
-  async function change(to: Registration, instance: ServiceInstance): Promise<void> {
-    if (applied !== instance) {
+  async #change(to: Registration, instance: ServiceInstance): Promise<void> {
+    if (this.#applied !== instance) {
       await to.update(toUpdate(instance))
-      applied = instance
+      this.#applied = instance
     } else if (to.state !== 'active') {
-      throw to.lastError ?? new SdError('SD_UNAVAILABLE', `${registry.name} has not taken ${instance.service} yet`)
+      throw to.lastError ?? new SdError('SD_UNAVAILABLE', `${this.#options.registry.name} has not taken ${instance.service} yet`)
     }
   }
 
-  async function bring(): Promise<void> {
-    if (ended) throw closedError(`registration at ${registry.name}`)
-    clearTimeout(retry)
-    const instance = desired()
+  async #bring(): Promise<void> {
+    if (this.#ended) throw closedError(`registration at ${this.#options.registry.name}`)
+    clearTimeout(this.#retry)
+    const instance = this.#options.desired()
     try {
-      await (handle ? change(handle, instance) : place(instance))
-      error = undefined
-      backoff.reset()
+      await (this.#handle ? this.#change(this.#handle, instance) : this.#place(instance))
+      this.#error = undefined
+      this.#backoff.reset()
     } catch (caught) {
-      const failure = toSdError(caught, 'SD_UNAVAILABLE', `registering ${instance.service} at ${registry.name}`)
-      error = failure
+      const failure = toSdError(caught, 'SD_UNAVAILABLE', `registering ${instance.service} at ${this.#options.registry.name}`)
+      this.#error = failure
       // What failed for now the handle applies on recovery; only what it gave up is told again.
-      if (handle && failure.retryable) applied = instance
-      else if (!ended && failure.code !== 'SD_CLOSED') repeatLater()
+      if (this.#handle && failure.retryable) this.#applied = instance
+      else if (!this.#ended && failure.code !== 'SD_CLOSED') this.#repeatLater()
       throw failure
     } finally {
-      clearTimeout(slow)
-      tried = true
-      onChange()
+      clearTimeout(this.#slow)
+      this.#tried = true
+      this.#options.onChange()
     }
   }
 
-  function repeatLater(): void {
-    retry = setTimeout(() => void apply().catch(() => undefined), delayBeforeRetry(backoff, error))
-    retry.unref?.()
+  #repeatLater(): void {
+    this.#retry = setTimeout(() => void this.apply().catch(() => undefined), delayBeforeRetry(this.#backoff, this.#error))
+    this.#retry.unref?.()
   }
 
-  const apply = (): Promise<void> => inTurn(bring)
-
-  function end(how: 'stopped' | 'abandoned'): void {
-    ended = how
-    clearTimeout(retry)
-    clearTimeout(slow)
-    stopListening()
-    left.abort()
-  }
-
-  return {
-    get state() {
-      return currentState()
-    },
-    get lastError() {
-      return currentError()
-    },
-    get tried() {
-      return tried
-    },
-    get placed() {
-      return handle !== undefined
-    },
-    apply,
-    stop() {
-      if (ended === undefined) {
-        end('stopped')
-        // A member that has not answered yet takes it back by itself.
-        stopped.abort()
-        stopping = inTurn(async () => handle?.deregister())
-      }
-      return stopping ?? Promise.resolve()
-    },
-    abandon() {
-      if (ended === undefined) end('abandoned')
-    },
+  #end(how: 'stopped' | 'abandoned'): void {
+    this.#ended = how
+    clearTimeout(this.#retry)
+    clearTimeout(this.#slow)
+    this.#stopListening()
+    this.#left.abort()
   }
 }
 

@@ -1,8 +1,9 @@
 import type { RegistrationDriver, RenewResult } from '@sd/adapter-kit'
 import { type Collection, type KubernetesConnection, listCollection } from '@sd/connection-kubernetes'
-import { SdError, type ServiceInstance } from '@sd/core'
+import type { ServiceInstance } from '@sd/core'
 import type { ResolvedKubernetesRegistryOptions } from './options.ts'
-import { createProcessLease, ignoreMissing, type ProcessLease } from './process-lease.ts'
+import { createProcessLease, type ProcessLease } from './process-lease.ts'
+import { createSliceWriter } from './slice-writer.ts'
 import { encodeSlice, incarnationOf, leaseLabel, type Slice, sliceName } from './slices.ts'
 
 /** What {@link createRegistrar} works with. */
@@ -35,11 +36,9 @@ interface Lifetime {
   round?: Round
 }
 
-/** Putting and removing start over so many times when others change the same slice meanwhile. */
-const maxAttempts = 4
-
 /** Makes the writing side; nothing is written yet. */
 export function createRegistrar({ connection, settings, slices: path, leases }: RegistrarOptions): Registrar {
+  const slices = createSliceWriter(connection, path, settings.name)
   const lifetimes = new Map<number, Lifetime>()
   /** The slices that were put here, as the server then had them. */
   const written = new Map<string, Slice>()
@@ -48,56 +47,6 @@ export function createRegistrar({ connection, settings, slices: path, leases }: 
     const lifetime = lifetimes.get(ttlMs) ?? { ttlMs, lease: createProcessLease(connection, leases, ttlMs) }
     lifetimes.set(ttlMs, lifetime)
     return lifetime
-  }
-
-  /** Creates or replaces the slice, and makes it anew if it is there with another kind of address, which can't be changed. */
-  async function put(slice: Slice, signal: AbortSignal): Promise<Slice> {
-    const { name } = slice.metadata
-    let method: 'POST' | 'PUT' = written.has(name) ? 'PUT' : 'POST'
-    for (let attempt = 1; ; attempt++) {
-      const target = method === 'POST' ? path : `${path}/${name}`
-      try {
-        return (await connection.request({ method, path: target, body: slice, signal })).body as Slice
-      } catch (error) {
-        const code = codeOf(error)
-        if (attempt === maxAttempts) throw error
-        if (method === 'POST' && code === 'SD_CONFLICT') method = 'PUT'
-        else if (method === 'PUT' && code === 'SD_NOT_FOUND') method = 'POST'
-        else if (method === 'PUT' && code === 'SD_INVALID' && (error as SdError).field === 'addressType') {
-          await connection.request({ method: 'DELETE', path: target, signal }).catch(ignoreMissing)
-          method = 'POST'
-        } else throw error
-      }
-    }
-  }
-
-  async function read(name: string, signal: AbortSignal): Promise<Slice | undefined> {
-    try {
-      return (await connection.request({ method: 'GET', path: `${path}/${name}`, signal })).body as Slice
-    } catch (error) {
-      return ignoreMissing(error) as undefined
-    }
-  }
-
-  /** Deletes the slice exactly as it was seen. @returns whether that, or nothing, was there */
-  async function removeExactly({ metadata: { name, uid, resourceVersion } }: Slice, signal: AbortSignal): Promise<boolean> {
-    const body = { preconditions: { uid, resourceVersion } }
-    try {
-      await connection.request({ method: 'DELETE', path: `${path}/${name}`, body, signal }).catch(ignoreMissing)
-      return true
-    } catch (error) {
-      if (codeOf(error) !== 'SD_CONFLICT') throw error
-      return false
-    }
-  }
-
-  /** Deletes the slice if `matches` says so, however often others change it meanwhile. */
-  async function removeIf(name: string, matches: (slice: Slice) => boolean, signal: AbortSignal): Promise<void> {
-    for (let attempt = 1; attempt <= maxAttempts; attempt++) {
-      const slice = await read(name, signal)
-      if (!slice || !matches(slice) || (await removeExactly(slice, signal))) return
-    }
-    throw new SdError('SD_CONFLICT', `${settings.name}: ${name} is changed all the time`, { retryable: true })
   }
 
   /** Renews the lease and lists what is bound to it, once for all registrations whose turn is about now. */
@@ -126,7 +75,7 @@ export function createRegistrar({ connection, settings, slices: path, leases }: 
     if (!owned) return 'lost'
     const name = sliceName(instance.service, instance.id)
     if (owned.get(name) === incarnation) return 'renewed'
-    const slice = await read(name, signal)
+    const slice = await slices.read(name, signal)
     const holder = slice && incarnationOf(slice)
     return holder === undefined || holder === incarnation ? 'lost' : 'superseded'
   }
@@ -135,7 +84,8 @@ export function createRegistrar({ connection, settings, slices: path, leases }: 
     driver: {
       async put(instance, { incarnation, signal }) {
         const lease = await lifetimeOf(instance).lease.hold(signal)
-        const slice = await put(encodeSlice(instance, incarnation, lease, settings), signal)
+        const encoded = encodeSlice(instance, incarnation, lease, settings)
+        const slice = await slices.put(encoded, written.has(encoded.metadata.name), signal)
         written.set(slice.metadata.name, slice)
       },
       renew: (instance, { incarnation, signal }) => renew(instance, incarnation, signal),
@@ -144,15 +94,11 @@ export function createRegistrar({ connection, settings, slices: path, leases }: 
         const known = written.get(name)
         written.delete(name)
         // Mostly nobody touched it, and reading it first is not needed.
-        if (known && incarnationOf(known) === incarnation && (await removeExactly(known, signal))) return
-        await removeIf(name, (slice) => incarnationOf(slice) === incarnation, signal)
+        if (known && incarnationOf(known) === incarnation && (await slices.removeExactly(known, signal))) return
+        await slices.removeIf(name, (slice) => incarnationOf(slice) === incarnation, signal)
       },
     },
-    remove: (service, id, signal) => removeIf(sliceName(service, id), () => true, signal),
+    remove: (service, id, signal) => slices.removeIf(sliceName(service, id), () => true, signal),
     close: async (signal) => void (await Promise.allSettled([...lifetimes.values()].map(({ lease }) => lease.end(signal)))),
   }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof SdError ? error.code : undefined
 }

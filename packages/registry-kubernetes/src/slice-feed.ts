@@ -7,7 +7,8 @@ import {
 } from '@sd/connection-kubernetes'
 import { createBackoff, SdError, sleep, toSdError, withTimeout } from '@sd/core'
 import type { Lease, LeaseClock } from './lease-clock.ts'
-import { isAlive, leaseNameOf, type Slice, serviceLabel } from './slices.ts'
+import { SliceIndex } from './slice-index.ts'
+import { isAlive, leaseNameOf, type Slice } from './slices.ts'
 
 /** What {@link createSliceFeed} works with. */
 export interface SliceFeedOptions {
@@ -71,10 +72,7 @@ class FeedRun {
   readonly #controller = new AbortController()
   readonly #members = new Set<Member>()
   readonly #told = new WeakSet<Member>()
-  readonly #slices = new Map<string, Slice>()
-  readonly #byLabel = new Map<string, Map<string, Slice>>()
-  /** Labels whose slices changed since the followers were told. */
-  readonly #changed = new Set<string>()
+  readonly #index = new SliceIndex()
   /** Leases that are alive as far as followers were told; absent before they were listed. */
   #alive: ReadonlySet<string> | undefined
   #leasesDenied: SdError | undefined
@@ -149,37 +147,16 @@ class FeedRun {
   }
 
   #replace(items: readonly Slice[]): void {
-    for (const slice of this.#slices.values()) this.#drop(slice)
-    for (const slice of items) this.#put(slice)
+    this.#index.replace(items)
+    if (this.#index.hasLeases) this.#followLeases()
     this.#listedAt ??= performance.now()
     this.#tellSoon()
   }
 
   #change(slice: Slice, isThere: boolean): void {
-    const before = this.#slices.get(slice.metadata.name)
-    if (before) this.#drop(before)
-    if (isThere) this.#put(slice)
+    this.#index.change(slice, isThere)
+    if (this.#index.hasLeases) this.#followLeases()
     this.#tellSoon()
-  }
-
-  #put(slice: Slice): void {
-    const label = labelOf(slice)
-    const { name } = slice.metadata
-    const group = this.#byLabel.get(label) ?? new Map<string, Slice>()
-    this.#slices.set(name, slice)
-    this.#byLabel.set(label, group.set(name, slice))
-    this.#changed.add(label)
-    if (leaseNameOf(slice) !== undefined) this.#followLeases()
-  }
-
-  #drop(slice: Slice): void {
-    const label = labelOf(slice)
-    const { name } = slice.metadata
-    const group = this.#byLabel.get(label)
-    this.#slices.delete(name)
-    group?.delete(name)
-    if (group?.size === 0) this.#byLabel.delete(label)
-    this.#changed.add(label)
   }
 
   /** Permissions may have been granted since. */
@@ -213,7 +190,7 @@ class FeedRun {
     const kept = following.catch((caught: unknown) => {
       if (!(caught instanceof SdError) || caught.code !== 'SD_DENIED') throw caught
       this.#leasesDenied = caught
-      for (const slice of this.#slices.values()) if (leaseNameOf(slice) !== undefined) this.#changed.add(labelOf(slice))
+      this.#index.markLeased(() => true)
       this.#tellSoon()
     })
     this.#keep(kept)
@@ -230,10 +207,7 @@ class FeedRun {
     const before = this.#alive
     const now = clock.alive()
     this.#alive = now
-    for (const slice of this.#slices.values()) {
-      const name = leaseNameOf(slice)
-      if (name !== undefined && (before === undefined || before.has(name) !== now.has(name))) this.#changed.add(labelOf(slice))
-    }
+    this.#index.markLeased((name) => before === undefined || before.has(name) !== now.has(name))
     this.#tellSoon()
     clearTimeout(this.#timer)
     const nextEnd = clock.nextEnd()
@@ -259,8 +233,7 @@ class FeedRun {
     queueMicrotask(() => {
       this.#isTelling = false
       if (!this.#isReady) return
-      const changed = new Set(this.#changed)
-      this.#changed.clear()
+      const changed = this.#index.takeChanged()
       for (const member of [...this.#members]) {
         if (!this.#told.has(member) || !member.labels || [...member.labels].some((label) => changed.has(label)))
           this.#tell(member)
@@ -274,8 +247,7 @@ class FeedRun {
 
   #tell(member: Member): void {
     this.#told.add(member)
-    const labels = [...(member.labels ?? this.#byLabel.keys())]
-    const slices = labels.flatMap((label) => [...(this.#byLabel.get(label)?.values() ?? [])])
+    const slices = this.#index.slicesOf(member.labels)
     if (this.#leasesDenied && slices.some((slice) => leaseNameOf(slice) !== undefined)) {
       member.fail(this.#leasesDenied)
       return
@@ -286,8 +258,4 @@ class FeedRun {
       member.fail(toSdError(caught, 'SD_MALFORMED', 'reading EndpointSlices'))
     }
   }
-}
-
-function labelOf({ metadata }: Slice): string {
-  return metadata.labels?.[serviceLabel] ?? ''
 }

@@ -76,26 +76,14 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Memor
     })
   }
 
-  /** A change costs the reading of one service, and a look at the names of all. */
-  function followAll({ offer, previous, signal }: WatchSession<AllServices>): Promise<void> {
-    const changed = new Set<string>()
-    let before: AllServices | undefined
-    const readOne = (service: string): ServiceSnapshot => read(store, service, (before ?? previous())?.get(service))
-    return stay(
-      (tell) =>
-        store.onAnyChange((service) => {
-          changed.add(service)
-          tell()
-        }),
-      () => {
-        before = before
-          ? replaceServices(before, Array.from(changed, readOne))
-          : collectServices(store.listServices().map(readOne), previous())
-        changed.clear()
-        offer(before)
-      },
-      signal,
-    )
+  function followAll(session: WatchSession<AllServices>): Promise<void> {
+    const { note, offerAll } = createAllReader(store, session)
+    const subscribe = (tell: () => void): (() => void) =>
+      store.onAnyChange((service) => {
+        note(service)
+        tell()
+      })
+    return stay(subscribe, offerAll, session.signal)
   }
 
   const { registry, connection } = assembleRegistry({
@@ -142,6 +130,26 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Memor
     setConnected(connected) {
       linked = connected
       updateState()
+    },
+  }
+}
+
+/** Reads all services: a change costs the reading of one service, and a look at the names of all. */
+function createAllReader(
+  store: MemoryStore,
+  { offer, previous }: WatchSession<AllServices>,
+): { readonly note: (service: string) => void; readonly offerAll: () => void } {
+  const changed = new Set<string>()
+  let before: AllServices | undefined
+  const readOne = (service: string): ServiceSnapshot => read(store, service, (before ?? previous())?.get(service))
+  return {
+    note: (service) => void changed.add(service),
+    offerAll() {
+      before = before
+        ? replaceServices(before, Array.from(changed, readOne))
+        : collectServices(store.listServices().map(readOne), previous())
+      changed.clear()
+      offer(before)
     },
   }
 }

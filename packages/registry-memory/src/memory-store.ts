@@ -1,5 +1,6 @@
 import { createDepartures, type RenewResult } from '@sd/adapter-kit'
 import { checkDuration, checkKnownKeys, checkNumber, guardListener, type ServiceInstance } from '@sd/core'
+import { LeaseTable } from './lease-table.ts'
 
 /** Options of {@link createMemoryStore}. */
 export interface MemoryStoreOptions {
@@ -43,7 +44,7 @@ export interface MemoryStore {
   list(service: string): StoredService
   /** Sorted names of the services that have instances. */
   listServices(): readonly string[]
-  /** Calls `listener` when one service changed, or with `undefined` the set of services. Returns a function that ends it. */
+  /** Calls `listener` when one service changed, or with `undefined` the set of table.services. Returns a function that ends it. */
   onChange(service: string | undefined, listener: () => void): () => void
   /** Calls `listener` with the name of every service that changed. Returns a function that ends it. */
   onAnyChange(listener: (service: string) => void): () => void
@@ -55,80 +56,24 @@ export interface MemoryStore {
   clear(): void
 }
 
-interface Lease {
-  readonly instance: ServiceInstance
-  readonly incarnation: string
-  renewedAt: number
-}
-
-interface ServiceRecord {
-  readonly leases: Map<string, Lease>
-  readonly listeners: Set<() => void>
-  revision: number
-}
-
 /** Builds an empty store. Its one timer runs only while there are leases and does not keep the process alive. */
 export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore {
   checkKnownKeys('', options, ['sweepIntervalMs', 'selfPreservationThreshold'])
   const sweepIntervalMs = checkDuration('sweepIntervalMs', options.sweepIntervalMs ?? 500, 1)
   const threshold = checkNumber('selfPreservationThreshold', options.selfPreservationThreshold ?? 0, { min: 0, max: 1 })
-  const services = new Map<string, ServiceRecord>()
-  const servicesListeners = new Set<() => void>()
-  const anyListeners = new Set<(service: string) => void>()
+  const table = new LeaseTable()
   const availabilityListeners = new Set<() => void>()
   const departures = createDepartures()
-  let revision = 0
   let available = true
   let selfPreserving = false
   let sweeper: ReturnType<typeof setInterval> | undefined
 
-  function recordOf(service: string): ServiceRecord {
-    const found = services.get(service)
-    if (found) return found
-    const made: ServiceRecord = { leases: new Map(), listeners: new Set(), revision }
-    services.set(service, made)
-    return made
-  }
-
-  function touch(service: string, record: ServiceRecord, hadLeases: boolean): void {
-    record.revision = ++revision
-    for (const tell of [...record.listeners]) tell()
-    for (const tell of [...anyListeners]) tell(service)
-    if (hadLeases === record.leases.size > 0) return
-    for (const tell of [...servicesListeners]) tell()
-  }
-
-  function forgetIfUnused(service: string, record: ServiceRecord): void {
-    if (record.leases.size === 0 && record.listeners.size === 0) services.delete(service)
-  }
-
-  function drop(service: string, record: ServiceRecord, instanceIds: readonly string[]): void {
-    for (const id of instanceIds) record.leases.delete(id)
-    touch(service, record, true)
-    forgetIfUnused(service, record)
-  }
-
-  function expire(now: number): void {
-    for (const [service, record] of services) {
-      const expired: string[] = []
-      for (const [id, lease] of record.leases) if (now - lease.renewedAt > lifetimeOf(lease)) expired.push(id)
-      if (expired.length > 0) drop(service, record, expired)
-    }
-  }
-
   function sweep(): void {
     if (!available) return
     const now = performance.now()
-    let total = 0
-    let punctual = 0
-    for (const { leases } of services.values()) {
-      for (const lease of leases.values()) {
-        total++
-        if (now - lease.renewedAt <= lifetimeOf(lease) / 2) punctual++
-      }
-    }
+    const { total, punctual } = table.count(now)
     selfPreserving = punctual < total * threshold
-    if (!selfPreserving) expire(now)
+    if (!selfPreserving) table.expire(now)
     if (total === 0) {
       clearInterval(sweeper)
       sweeper = undefined
@@ -144,81 +89,75 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
     },
     put(instance, incarnation) {
       departures.delete(instance.service, instance.id)
-      const record = recordOf(instance.service)
+      const record = table.recordOf(instance.service)
       const hadLeases = record.leases.size > 0
       record.leases.set(instance.id, { instance, incarnation, renewedAt: performance.now() })
       if (sweeper === undefined) {
         sweeper = setInterval(sweep, sweepIntervalMs)
         sweeper.unref?.()
       }
-      touch(instance.service, record, hadLeases)
+      table.touch(instance.service, record, hadLeases)
     },
     renew(instance, incarnation) {
-      const lease = services.get(instance.service)?.leases.get(instance.id)
+      const lease = table.services.get(instance.service)?.leases.get(instance.id)
       if (!lease) return 'lost'
       if (lease.incarnation !== incarnation) return 'superseded'
       lease.renewedAt = performance.now()
       return 'renewed'
     },
     remove(service, instanceId, incarnation) {
-      const record = services.get(service)
+      const record = table.services.get(service)
       const lease = record?.leases.get(instanceId)
       if (!record || !lease) return false
       if (incarnation !== undefined && lease.incarnation !== incarnation) return false
       departures.add(service, instanceId)
-      drop(service, record, [instanceId])
+      table.drop(service, record, [instanceId])
       return true
     },
     hasLeft: (service, instanceId) => departures.has(service, instanceId),
     list(service) {
-      const record = services.get(service)
-      if (!record) return { instances: [], revision }
+      const record = table.services.get(service)
+      if (!record) return { instances: [], revision: table.revision }
       return { instances: Array.from(record.leases.values(), (lease) => lease.instance), revision: record.revision }
     },
     listServices() {
       const names: string[] = []
-      for (const [service, { leases }] of services) if (leases.size > 0) names.push(service)
+      for (const [service, { leases }] of table.services) if (leases.size > 0) names.push(service)
       return names.sort()
     },
     onChange(service, listener) {
+      if (service === undefined) return subscribe(table.servicesListeners, listener)
       const own = guardListener('listener of the memory store', listener)
-      if (service === undefined) {
-        servicesListeners.add(own)
-        return () => servicesListeners.delete(own)
-      }
-      const record = recordOf(service)
+      const record = table.recordOf(service)
       record.listeners.add(own)
       return () => {
         record.listeners.delete(own)
-        forgetIfUnused(service, record)
+        table.forgetIfUnused(service, record)
       }
     },
-    onAnyChange(listener) {
-      const own = guardListener('listener of the memory store', listener)
-      anyListeners.add(own)
-      return () => anyListeners.delete(own)
-    },
-    onAvailabilityChange(listener) {
-      const own = guardListener('listener of the memory store', listener)
-      availabilityListeners.add(own)
-      return () => availabilityListeners.delete(own)
-    },
+    onAnyChange: (listener) => subscribe(table.anyListeners, listener),
+    onAvailabilityChange: (listener) => subscribe(availabilityListeners, listener),
     setAvailable(next) {
       if (next === available) return
       available = next
       // Who could not renew must not pay for it: every lease starts anew when the store is back.
       const now = performance.now()
-      for (const { leases } of services.values()) for (const lease of leases.values()) lease.renewedAt = now
+      for (const { leases } of table.services.values()) for (const lease of leases.values()) lease.renewedAt = now
       for (const tell of [...availabilityListeners]) tell()
     },
     clear() {
-      for (const [service, record] of [...services]) {
-        if (record.leases.size > 0) drop(service, record, [...record.leases.keys()])
+      for (const [service, record] of [...table.services]) {
+        if (record.leases.size > 0) table.drop(service, record, [...record.leases.keys()])
       }
     },
   }
 }
 
-function lifetimeOf(lease: Lease): number {
-  return lease.instance.ttlMs ?? Number.POSITIVE_INFINITY
+function subscribe<Arguments extends readonly unknown[]>(
+  listeners: Set<(...values: Arguments) => void>,
+  listener: (...values: Arguments) => void,
+): () => void {
+  const own = guardListener('listener of the memory store', listener)
+  listeners.add(own)
+  return () => listeners.delete(own)
 }

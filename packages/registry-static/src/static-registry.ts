@@ -56,44 +56,22 @@ export function createStaticRegistry(options: StaticRegistryOptions): ReadOnlyRe
     if (signal?.aborted) throw abortError(signal, name)
   }
 
-  function follow(read: () => void, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const step = (): void => {
-        if (source.error) {
-          stop()
-          reject(source.error)
-        } else {
-          read()
-        }
-      }
-      const stop = source.onChange(step)
-      signal.addEventListener(
-        'abort',
-        () => {
-          stop()
-          resolve()
-        },
-        { once: true },
-      )
-      step()
-    })
-  }
-
   const snapshots = createWatchHub<ServiceSnapshot>({
     name,
     backoff,
-    session: (service, { offer, previous, signal }) => follow(() => offer(read(source, service, previous())), signal),
+    session: (service, { offer, previous, signal }) =>
+      followSource(source, () => offer(read(source, service, previous())), signal),
   })
   const serviceNames = createWatchHub<readonly string[]>({
     name,
     backoff,
     session: (_, { offer, previous, signal }) =>
-      follow(() => offer(keepIfSame(previous(), listServices(source.catalog))), signal),
+      followSource(source, () => offer(keepIfSame(previous(), listServices(source.catalog))), signal),
   })
   const everything = createWatchHub<AllServices>({
     name,
     backoff,
-    session: (_, { offer, previous, signal }) => follow(() => offer(readAll(source, previous())), signal),
+    session: (_, { offer, previous, signal }) => followSource(source, () => offer(readAll(source, previous())), signal),
   })
 
   function observe<T>(operation: string, { signal }: OperationOptions, run: () => T | Promise<T>): Promise<T> {
@@ -142,6 +120,30 @@ export function createStaticRegistry(options: StaticRegistryOptions): ReadOnlyRe
       return this.close()
     },
   }
+}
+
+/** Calls `read` now and after every change until the signal fires. Rejects when the list is wrong or missing. */
+function followSource(source: CatalogSource, read: () => void, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const step = (): void => {
+      if (source.error) {
+        stop()
+        reject(source.error)
+      } else {
+        read()
+      }
+    }
+    const stop = source.onChange(step)
+    signal.addEventListener(
+      'abort',
+      () => {
+        stop()
+        resolve()
+      },
+      { once: true },
+    )
+    step()
+  })
 }
 
 function openSource(origin: StaticOrigin, refreshIntervalMs: number): CatalogSource {

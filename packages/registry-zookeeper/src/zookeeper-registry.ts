@@ -1,6 +1,14 @@
-import { assembleRegistry, decodeEntries, encodeInstance, readIncarnation, replaceServices } from '@sd/adapter-kit'
-import { checkChroot, createZooKeeperConnection, type ZooKeeperClient } from '@sd/connection-zookeeper'
 import {
+  assembleRegistry,
+  decodeEntries,
+  encodeInstance,
+  type RegistrationDriver,
+  readIncarnation,
+  replaceServices,
+} from '@sd/adapter-kit'
+import { checkChroot, createZooKeeperConnection, type ZooKeeperClient, type ZooKeeperConnection } from '@sd/connection-zookeeper'
+import {
+  type AllServices,
   collectServices,
   createSnapshot,
   escapeName,
@@ -40,7 +48,7 @@ interface FoundNode {
 export function createZooKeeperRegistry(options: ZooKeeperRegistryOptions = {}): Registry {
   const settings = resolveZooKeeperRegistryOptions(options)
   const { root, chroot, sessionTimeoutMs, name, operationTimeoutMs, enabled } = settings
-  const session = createZooKeeperConnection({
+  const connection = createZooKeeperConnection({
     settings,
     onConnected: () => assembled.connection.succeeded(),
     onLost(error) {
@@ -51,36 +59,20 @@ export function createZooKeeperRegistry(options: ZooKeeperRegistryOptions = {}):
 
   const folderOf = (service: string): string => `${root}/${escapeName(service)}`
   /** Without its chroot a folder is missing because of a mistake, or too early: that is not an empty list. */
-  const frameOf = (connection: ZooKeeperClient) => (): Promise<void> => checkChroot(connection, chroot)
+  const frameOf = (client: ZooKeeperClient) => (): Promise<void> => checkChroot(client, chroot)
   const keyOf = (service: string, id: string): string => `${folderOf(service)}/${escapeName(id)}`
-
-  function readNode(service: string, node: string, text: string): FoundNode {
-    const [instance] = decodeEntries(name, service, [node], () => readDocument(service, node, text)?.instance)
-    return { instance }
-  }
 
   const nodeReader =
     (service: string): ChildReader<FoundNode> =>
-    async (connection, path, watched) => {
-      const found = await connection.read(path, watched)
-      return found && readNode(service, path.slice(path.lastIndexOf('/') + 1), found.text)
+    async (client, path, watched) => {
+      const found = await client.read(path, watched)
+      return found && readNode(name, service, path.slice(path.lastIndexOf('/') + 1), found.text)
     }
-
-  const countReader: ChildReader<number> = async (connection, path, watched) => (await connection.children(path, watched))?.length
-
-  function toInstances(nodes: ReadonlyMap<string, FoundNode>): readonly ServiceInstance[] {
-    return [...nodes.values()].flatMap(({ instance }) => instance ?? [])
-  }
-
-  /** A service exists while something is registered below it; its empty folder stays. */
-  function toNames(counts: ReadonlyMap<string, number>): readonly string[] {
-    return [...counts].flatMap(([node, count]) => (count > 0 ? (serviceOfNode(node) ?? []) : [])).sort()
-  }
 
   /** Finds an instance by what it says of itself, for nodes that other tools named. */
   function locate(service: string, instanceId: string): Promise<string | undefined> {
-    return session.run(async (connection) => {
-      const nodes = await connection.children(folderOf(service))
+    return connection.run(async (client) => {
+      const nodes = await client.children(folderOf(service))
       return nodes?.find((node) => idOfNode(node) === instanceId)
     })
   }
@@ -92,33 +84,17 @@ export function createZooKeeperRegistry(options: ZooKeeperRegistryOptions = {}):
     operationTimeoutMs,
     enabled,
     backoff: { baseMs: 200, maxMs: 2_000 },
-    driver: {
-      async put(instance, { incarnation, signal }) {
-        const data = toDocument(instance, incarnation)
-        await session.run((connection) => putNode(connection, keyOf(instance.service, instance.id), data, { chroot, signal }))
-      },
-      renew: ({ service, id }, { incarnation }) =>
-        session.run(async (connection) => {
-          const key = keyOf(service, id)
-          const found = await connection.exists(key)
-          if (found?.own) return 'renewed'
-          const node = found && (await connection.read(key))
-          // Ours of an earlier session will go with that one.
-          return !node || readIncarnation(node.text) === incarnation ? 'lost' : 'superseded'
-        }),
-      remove: ({ service, id }, { incarnation }) =>
-        session.run((connection) => removeNode(connection, keyOf(service, id), incarnation)),
-    },
+    driver: createDriver(connection, keyOf, chroot),
     check: (instance) => void toDocument(instance, ''),
     async list(service, { signal }) {
-      const nodes = await session.run((connection) =>
-        readChildren(connection, folderOf(service), { read: nodeReader(service), signal, onMissing: frameOf(connection) }),
+      const nodes = await connection.run((client) =>
+        readChildren(client, folderOf(service), { read: nodeReader(service), signal, onMissing: frameOf(client) }),
       )
       return createSnapshot({ service, instances: toInstances(nodes) })
     },
     async get(service, instanceId) {
       const read = (node: string): Promise<FoundNode | undefined> =>
-        session.run((connection) => nodeReader(service)(connection, `${folderOf(service)}/${node}`, false))
+        connection.run((client) => nodeReader(service)(client, `${folderOf(service)}/${node}`, false))
       const found = await read(escapeName(instanceId))
       if (found) return found.instance
       const node = await locate(service, instanceId)
@@ -126,55 +102,101 @@ export function createZooKeeperRegistry(options: ZooKeeperRegistryOptions = {}):
     },
     listServices: async ({ signal }) =>
       toNames(
-        await session.run((connection) =>
-          readChildren(connection, root, { read: countReader, signal, onMissing: frameOf(connection) }),
-        ),
+        await connection.run((client) => readChildren(client, root, { read: countReader, signal, onMissing: frameOf(client) })),
       ),
     async remove(service, instanceId) {
       const node = await locate(service, instanceId)
-      if (node !== undefined) await session.run((connection) => connection.remove(`${folderOf(service)}/${node}`))
+      if (node !== undefined) await connection.run((client) => client.remove(`${folderOf(service)}/${node}`))
     },
-    ping: () => session.run((connection) => checkChroot(connection, chroot)),
+    ping: () => connection.run((client) => checkChroot(client, chroot)),
     follow: (service, { offer, previous, signal }) =>
-      session.run((connection) =>
-        followChildren(connection, folderOf(service), {
+      connection.run((client) =>
+        followChildren(client, folderOf(service), {
           signal,
           read: nodeReader(service),
-          onMissing: frameOf(connection),
+          onMissing: frameOf(client),
           onChange: (nodes) => offer(createSnapshot({ service, instances: toInstances(nodes), previous: previous() })),
         }),
       ),
     followServices: ({ offer, previous, signal }) =>
-      session.run((connection) =>
-        followChildren(connection, root, {
+      connection.run((client) =>
+        followChildren(client, root, {
           signal,
           read: countReader,
-          onMissing: frameOf(connection),
+          onMissing: frameOf(client),
           onChange: (counts) => offer(keepIfSame(previous(), toNames(counts))),
         }),
       ),
     followAll: ({ offer, previous, signal }) =>
-      session.run((connection) => {
+      connection.run((client) => {
         let services = previous()
-        return followFolders<FoundNode>(connection, root, {
+        return followFolders<FoundNode>(client, root, {
           signal,
           read: (folder) => nodeReader(serviceOfNode(folder) ?? ''),
           isFolder: (folder) => serviceOfNode(folder) !== undefined,
-          onMissing: frameOf(connection),
+          onMissing: frameOf(client),
           onChange(folders, changed) {
-            const read = Array.from(changed ?? folders.keys(), (folder) => {
-              const service = unescapeName(folder)
-              const instances = toInstances(folders.get(folder) ?? new Map())
-              return createSnapshot({ service, instances, previous: services?.get(service) })
-            })
-            services = changed && services ? replaceServices(services, read) : collectServices(read, services)
+            services = readFolders(folders, changed, services)
             offer(services)
           },
         })
       }),
-    close: () => session.close(),
+    close: () => connection.close(),
   })
   return assembled.registry
+}
+
+function createDriver(
+  connection: ZooKeeperConnection,
+  keyOf: (service: string, id: string) => string,
+  chroot: string,
+): RegistrationDriver {
+  return {
+    async put(instance, { incarnation, signal }) {
+      const data = toDocument(instance, incarnation)
+      await connection.run((client) => putNode(client, keyOf(instance.service, instance.id), data, { chroot, signal }))
+    },
+    renew: ({ service, id }, { incarnation }) =>
+      connection.run(async (client) => {
+        const key = keyOf(service, id)
+        const found = await client.exists(key)
+        if (found?.own) return 'renewed'
+        const node = found && (await client.read(key))
+        // Ours of an earlier session will go with that one.
+        return !node || readIncarnation(node.text) === incarnation ? 'lost' : 'superseded'
+      }),
+    remove: ({ service, id }, { incarnation }) => connection.run((client) => removeNode(client, keyOf(service, id), incarnation)),
+  }
+}
+
+function readNode(name: string, service: string, node: string, text: string): FoundNode {
+  const [instance] = decodeEntries(name, service, [node], () => readDocument(service, node, text)?.instance)
+  return { instance }
+}
+
+const countReader: ChildReader<number> = async (client, path, watched) => (await client.children(path, watched))?.length
+
+function toInstances(nodes: ReadonlyMap<string, FoundNode>): readonly ServiceInstance[] {
+  return [...nodes.values()].flatMap(({ instance }) => instance ?? [])
+}
+
+/** A service exists while something is registered below it; its empty folder stays. */
+function toNames(counts: ReadonlyMap<string, number>): readonly string[] {
+  return [...counts].flatMap(([node, count]) => (count > 0 ? (serviceOfNode(node) ?? []) : [])).sort()
+}
+
+/** All services, given the nodes of their folders. @param changed the folders to read, if not all */
+function readFolders(
+  folders: ReadonlyMap<string, ReadonlyMap<string, FoundNode>>,
+  changed: ReadonlySet<string> | undefined,
+  services: AllServices | undefined,
+): AllServices {
+  const read = Array.from(changed ?? folders.keys(), (folder) => {
+    const service = unescapeName(folder)
+    const instances = toInstances(folders.get(folder) ?? new Map())
+    return createSnapshot({ service, instances, previous: services?.get(service) })
+  })
+  return changed && services ? replaceServices(services, read) : collectServices(read, services)
 }
 
 function toDocument(instance: ServiceInstance, incarnation: string): Buffer {

@@ -21,24 +21,9 @@ const maxDepth = 4
 export function createHostileValues(seed: number): HostileValues {
   const random = createSeededRandom(seed)
   const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)] as T
-  const fail = (): never => {
-    throw new Error('hostile')
-  }
-
-  function primitive(): unknown {
-    return pick<unknown>([
-      ...[undefined, null, true, false, 0, -0, 1, -1, 1e308, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
-      ...[2 ** 53, 10n ** 30n, -1n, Symbol('s'), Symbol.iterator, Symbol.for('sd'), fail, () => undefined, class A {}],
-      text(),
-    ])
-  }
-
-  function text(): string {
-    return pick([
-      ...['', ' ', '\0', '\n', '\r\n', '"', '\\', '\u2028', '\ud800', '\udc00\ud800', '\u202e', '🦄', '__proto__', 'constructor'],
-      ...['%s %d %j %o %O', '{}', '</script>', '\u001b[31m', 'x'.repeat(100_000), '\n'.repeat(1_000)],
-    ])
-  }
+  const text = (): string => pickText(pick)
+  const primitive = (): unknown => pickPrimitive(pick)
+  const trap = (): object => pickTrap(pick)
 
   function proxy(depth: number): object {
     const { proxy: revoked, revoke } = Proxy.revocable({}, {})
@@ -56,31 +41,6 @@ export function createHostileValues(seed: number): HostileValues {
       new Proxy(new Error('proxied'), { get: fail }),
       new Proxy({ a: 1 }, { ownKeys: fail }),
       new Proxy({}, { get: () => always, ownKeys: () => ['a', 'b'], getOwnPropertyDescriptor: () => enumerable }),
-    ])
-  }
-
-  function trap(): object {
-    const throwing = { enumerable: true, configurable: true, get: fail }
-    return pick<object>([
-      Object.defineProperty(
-        {},
-        pick(['a', 'toJSON', 'then', 'name', 'message', 'stack', 'code', 'err', 'constructor']),
-        throwing,
-      ),
-      { toJSON: fail },
-      { toString: fail, valueOf: fail },
-      { [Symbol.toPrimitive]: fail },
-      {
-        get [Symbol.toStringTag]() {
-          return fail()
-        },
-      },
-      { toJSON: () => 10n },
-      new (class Trap {
-        get name() {
-          return fail()
-        }
-      })(),
     ])
   }
 
@@ -147,3 +107,45 @@ export function createHostileValues(seed: number): HostileValues {
 }
 
 const enumerable: PropertyDescriptor = { enumerable: true, configurable: true }
+
+type Pick = <T>(values: readonly T[]) => T
+
+function fail(): never {
+  throw new Error('hostile')
+}
+
+function pickPrimitive(pick: Pick): unknown {
+  return pick<unknown>([
+    ...[undefined, null, true, false, 0, -0, 1, -1, 1e308, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
+    ...[2 ** 53, 10n ** 30n, -1n, Symbol('s'), Symbol.iterator, Symbol.for('sd'), fail, () => undefined, class A {}],
+    pickText(pick),
+  ])
+}
+
+function pickText(pick: Pick): string {
+  return pick([
+    ...['', ' ', '\0', '\n', '\r\n', '"', '\\', '\u2028', '\ud800', '\udc00\ud800', '\u202e', '🦄', '__proto__', 'constructor'],
+    ...['%s %d %j %o %O', '{}', '</script>', '\u001b[31m', 'x'.repeat(100_000), '\n'.repeat(1_000)],
+  ])
+}
+
+function pickTrap(pick: Pick): object {
+  const throwing = { enumerable: true, configurable: true, get: fail }
+  return pick<object>([
+    Object.defineProperty({}, pick(['a', 'toJSON', 'then', 'name', 'message', 'stack', 'code', 'err', 'constructor']), throwing),
+    { toJSON: fail },
+    { toString: fail, valueOf: fail },
+    { [Symbol.toPrimitive]: fail },
+    {
+      get [Symbol.toStringTag]() {
+        return fail()
+      },
+    },
+    { toJSON: () => 10n },
+    new (class Trap {
+      get name() {
+        return fail()
+      }
+    })(),
+  ])
+}

@@ -64,6 +64,10 @@ function checkNumbers(decision: RateLimitDecision, limit: number): void {
 
 /** What both algorithms promise. */
 function sharedCases(algorithm: RateLimitAlgorithm): Readonly<Record<string, CaseBody<RateLimiterContext>>> {
+  return { ...limitCases(algorithm), ...waitingCases(algorithm) }
+}
+
+function limitCases(algorithm: RateLimitAlgorithm): Readonly<Record<string, CaseBody<RateLimiterContext>>> {
   return {
     'as many as the limit are allowed, and then none': async ({ open }) => {
       const limiter = await open({ algorithm, limit: 5, windowMs: hourMs })
@@ -121,7 +125,11 @@ function sharedCases(algorithm: RateLimitAlgorithm): Readonly<Record<string, Cas
       }
       assert.ok(performance.now() - before >= 400 - clockMs, 'allowed too early')
     },
+  }
+}
 
+function waitingCases(algorithm: RateLimitAlgorithm): Readonly<Record<string, CaseBody<RateLimiterContext>>> {
+  return {
     'those who wait get their turn in the order of arrival': async ({ open, eventuallyMs }) => {
       const limiter = await open({ algorithm, limit: 2, windowMs: 200 })
       const order: number[] = []
