@@ -5,13 +5,13 @@ import { inspect } from 'node:util'
 import { createAlerts, createEmailChannel, createLogChannel, createWebhookChannel } from '@sd/alerts'
 import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
 import { createServiceClient } from '@sd/client'
-import { createConfig, createMemoryConfigSource } from '@sd/config'
+import { createConfig, createMemoryConfigSource, type MemoryConfigSource } from '@sd/config'
 import { createConsulConfigSource } from '@sd/config-consul'
 import { createDecrypter, createKeyring, encryptValue } from '@sd/config-crypto'
 import { createConfigHistory, createMemoryStore } from '@sd/config-history'
 import { createNacosConfigSource } from '@sd/config-nacos'
 import { createDiscovery } from '@sd/discovery'
-import { createLogContext, createLogger, createServiceLogging } from '@sd/logging-pino'
+import { createLogContext, createLogger, createServiceLogging, type OwnedLogger } from '@sd/logging-pino'
 import { createMetrics } from '@sd/metrics-prometheus'
 import { createConsulRegistry } from '@sd/registry-consul'
 import { createStaticRegistry } from '@sd/registry-static'
@@ -42,24 +42,7 @@ async function noteFailure(run: Promise<unknown>): Promise<void> {
   )
 }
 
-test('a secret that is planted everywhere is in no output', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'sd-canary-'))
-  cleanups.push(() => rmSync(folder, { recursive: true, force: true }))
-  const context = createLogContext()
-  const { logger, flush, close } = createLogger({
-    service: 'canary',
-    level: 'trace',
-    context,
-    writers: [{ kind: 'stream', stream: { write: (line: string) => note(line) } }],
-  })
-  cleanups.push(close)
-  const logging = createServiceLogging({ logger, context })
-  const metrics = createMetrics()
-  cleanups.push(
-    () => logging.close(),
-    () => metrics.close(),
-  )
-
+async function noteConfiguration(): Promise<{ readonly source: MemoryConfigSource; readonly plain: string }> {
   // Configuration: by name, by content, encrypted, referred to, quoted by a schema, in a text that can't be read.
   const keys = createKeyring({ keys: { k1: Buffer.alloc(32, 7) }, primary: 'k1' })
   const plain = [
@@ -87,14 +70,10 @@ test('a secret that is planted everywhere is in no output', async () => {
     `password: ${canary}\npassword: ${canary}`,
   ])
     await noteFailure(config.check({ 'app.yaml': bad }))
+  return { source, plain }
+}
 
-  // Histories and their differences.
-  const history = createConfigHistory({ source, key: 'app.yaml', store: createMemoryStore(), author: 'ann' })
-  await history.put(plain.replace('and more', 'and less'))
-  await history.put(plain.replaceAll(canary, `${canary}2`))
-  note(await history.diff(1, 2))
-  note(await history.diffText(1, 2))
-
+async function noteBackends(): Promise<void> {
   // Credentials of backends that can't be reached.
   const backends = [
     createConsulRegistry({ servers: ['127.0.0.1:1'], token: canary, operationTimeoutMs: 300 }),
@@ -111,24 +90,9 @@ test('a secret that is planted everywhere is in no output', async () => {
     await noteFailure('load' in backend ? backend.load() : backend.listServices())
     note(backend.state)
   }
+}
 
-  // Calls: headers, paths, bodies, bad header values, errors of interceptors.
-  const instances = [{ service: 'orders', address: '127.0.0.1', port: 1 }]
-  const discovery = createDiscovery({ source: createStaticRegistry({ instances }), snapshots: { directory: folder } })
-  const client = createServiceClient({
-    discovery,
-    balancer: createRoundRobinBalancer(),
-    interceptors: { call: [logging.interceptor] },
-  })
-  cleanups.push(
-    () => discovery.close(),
-    () => client.close(),
-  )
-  const headers = { authorization: `Bearer ${canary}`, cookie: `session=${canary}` }
-  await noteFailure(client.post('orders', `/x?token=${canary}`, { headers, body: canary }))
-  await noteFailure(client.get('orders', '/x', { headers: { authorization: `Bearer ${canary}\nx` } }))
-  note(String(JSON.stringify(client.explain('orders'))))
-
+async function noteAlerts(logger: OwnedLogger['logger']): Promise<void> {
   // Alerts: URLs, credentials and labels.
   const broken = [
     createWebhookChannel({
@@ -159,6 +123,55 @@ test('a secret that is planted everywhere is in no output', async () => {
         { signal: AbortSignal.timeout(2_000) },
       ),
     )
+}
+
+test('a secret that is planted everywhere is in no output', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sd-canary-'))
+  cleanups.push(() => rmSync(folder, { recursive: true, force: true }))
+  const context = createLogContext()
+  const { logger, flush, close } = createLogger({
+    service: 'canary',
+    level: 'trace',
+    context,
+    writers: [{ kind: 'stream', stream: { write: (line: string) => note(line) } }],
+  })
+  cleanups.push(close)
+  const logging = createServiceLogging({ logger, context })
+  const metrics = createMetrics()
+  cleanups.push(
+    () => logging.close(),
+    () => metrics.close(),
+  )
+
+  const { source, plain } = await noteConfiguration()
+
+  // Histories and their differences.
+  const history = createConfigHistory({ source, key: 'app.yaml', store: createMemoryStore(), author: 'ann' })
+  await history.put(plain.replace('and more', 'and less'))
+  await history.put(plain.replaceAll(canary, `${canary}2`))
+  note(await history.diff(1, 2))
+  note(await history.diffText(1, 2))
+
+  await noteBackends()
+
+  // Calls: headers, paths, bodies, bad header values, errors of interceptors.
+  const instances = [{ service: 'orders', address: '127.0.0.1', port: 1 }]
+  const discovery = createDiscovery({ source: createStaticRegistry({ instances }), snapshots: { directory: folder } })
+  const client = createServiceClient({
+    discovery,
+    balancer: createRoundRobinBalancer(),
+    interceptors: { call: [logging.interceptor] },
+  })
+  cleanups.push(
+    () => discovery.close(),
+    () => client.close(),
+  )
+  const headers = { authorization: `Bearer ${canary}`, cookie: `session=${canary}` }
+  await noteFailure(client.post('orders', `/x?token=${canary}`, { headers, body: canary }))
+  await noteFailure(client.get('orders', '/x', { headers: { authorization: `Bearer ${canary}\nx` } }))
+  note(String(JSON.stringify(client.explain('orders'))))
+
+  await noteAlerts(logger)
 
   // Logs of everything that can carry it.
   logger.info({ password: canary, headers, nested: { apiKey: canary, url: `redis://:${canary}@h` } }, `got Bearer ${canary}`)

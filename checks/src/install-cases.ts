@@ -9,8 +9,7 @@ export interface InstallCase {
 }
 
 const adapters = `import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
-import { createEndpoint, type ServiceInstance } from '@sd/core'
-import { createMemoryRegistry } from '@sd/registry-memory'
+import { createEndpoint, type ServiceInstance, SdError } from '@sd/core'
 
 const registry = createMemoryRegistry()
 for (const port of [1, 2]) await registry.register({ service: 'orders', address: '127.0.0.1', port })
@@ -25,9 +24,6 @@ await registry.close()
 
 const client = `import { createServer } from 'node:http'
 import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
-import { createServiceClient } from '@sd/client'
-import { createDiscovery } from '@sd/discovery'
-import { createMemoryRegistry } from '@sd/registry-memory'
 
 const server = createServer((request, response) => void response.end(JSON.stringify({ path: request.url })))
 await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', () => resolve()))
@@ -114,7 +110,6 @@ import { createEtcdConfigSource } from '@sd/config-etcd'
 import { createKubernetesConfigSource } from '@sd/config-kubernetes'
 import { createNacosConfigSource } from '@sd/config-nacos'
 import { createZooKeeperConfigSource } from '@sd/config-zookeeper'
-import { SdError } from '@sd/core'
 import { createConsulLock } from '@sd/lock-consul'
 import { createEtcdLock } from '@sd/lock-etcd'
 import { createRegistry } from '@sd/registry'

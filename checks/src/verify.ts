@@ -16,6 +16,7 @@ import { checkListeners } from './listeners.ts'
 import { runMutation } from './mutation/main.ts'
 import { checkProse } from './prose.ts'
 import { checkRealTime, readTests } from './real-time.ts'
+import { checkFunctionLengths, checkImportCircles, readSourceFiles } from './rooms.ts'
 import { checkTarballs } from './tarballs.ts'
 import { checkServers, foundServers, missingServers } from './test-servers.ts'
 import { runTests } from './tests.ts'
@@ -58,6 +59,13 @@ const beside: readonly Gate[] = [
         ...checkCircles(readMembers()),
         ...checkLayers(readMembers()),
       ]),
+  },
+  {
+    name: 'long functions and import circles',
+    async run() {
+      const files = readSourceFiles()
+      return resultOf(files.size, [...checkFunctionLengths(files), ...checkImportCircles(files)])
+    },
   },
   { name: 'error codes', run: async () => resultOf(packages.length, checkErrorCodes(packages)) },
   { name: 'documented exports', run: async () => resultOf(packages.length, packages.flatMap(checkDocumented)) },

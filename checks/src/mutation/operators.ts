@@ -62,41 +62,9 @@ export function findChanges(text: string, program: Node): readonly Change[] {
   }
 
   function enter(node: Node, child: Node, scope: Scope): Scope {
-    if (functions.has(node.type)) return { parent: node, isTried: false, result: resultOf(node) }
+    if (functions.has(node.type)) return { parent: node, isTried: false, result: resultOf(node, source) }
     if (node.type === 'TryStatement') return { ...scope, parent: node, isTried: scope.isTried || child === node['block'] }
     return { ...scope, parent: node }
-  }
-
-  const resultOf = (node: Node): string => {
-    const annotation = node['returnType'] as Node | null
-    if (!annotation) return ''
-    const type = source(annotation).replace(/^:\s*/, '')
-    return / is /.test(type) ? 'boolean' : (/^Promise<(.*)>$/s.exec(type)?.[1] ?? type)
-  }
-
-  const isText = (node: Node): boolean => {
-    const { type, value, operator, left, right } = bare(node)
-    if (type === 'TemplateLiteral') return true
-    if (type === 'BinaryExpression' && operator === '+') return isText(left as Node) || isText(right as Node)
-    return type === 'Literal' && typeof value === 'string'
-  }
-
-  const isTruth = (node: Node): boolean => {
-    const { type, operator, left, right, value } = bare(node)
-    if (type === 'Literal') return typeof value === 'boolean'
-    if (type === 'UnaryExpression') return operator === '!'
-    if (type === 'LogicalExpression') return isTruth(left as Node) && isTruth(right as Node)
-    return type === 'BinaryExpression' && (String(operator) in opposites || operator === 'in' || operator === 'instanceof')
-  }
-
-  /** Constants that a function could give instead of `node`. */
-  const constantsFor = (node: Node, result: string): readonly string[] => {
-    const { type, value, name } = bare(node)
-    if (type === 'Literal' && typeof value === 'boolean') return [String(!value)]
-    if (result === 'boolean' || isTruth(node)) return ['true', 'false']
-    if (result === 'number' || (type === 'Literal' && typeof value === 'number')) return [value === 0 ? '1' : '0']
-    if (result === 'string' || isText(node)) return [value === '' ? "'mutant'" : "''"]
-    return type === 'Identifier' && name === 'undefined' ? [] : ['undefined']
   }
 
   /** The test of an `if` or a `?:`. */
@@ -106,9 +74,6 @@ export function findChanges(text: string, program: Node): readonly Change[] {
     const negated = type === 'UnaryExpression' && operator === '!' ? source(argument as Node) : `!(${source(test)})`
     add('conditional', test, 'true', 'false', negated)
   }
-
-  /** Whether the test of `parent` is `node`: its negation is already there, or makes a loop endless. */
-  const isTestOf = (node: Node, parent: Node | undefined): boolean => parent?.['test'] === node
 
   /** `node` with another operator between its sides. */
   const withOperator = ({ left, right }: Node, operator: string): string =>
@@ -170,10 +135,48 @@ export function findChanges(text: string, program: Node): readonly Change[] {
     },
     ArrowFunctionExpression(node) {
       const body = node['body'] as Node
-      if (body.type !== 'BlockStatement') add('return', body, ...constantsFor(body, resultOf(node)))
+      if (body.type !== 'BlockStatement') add('return', body, ...constantsFor(body, resultOf(node, source)))
     },
   }
 
   visit(program, { parent: undefined, isTried: false, result: '' })
   return changes
+}
+
+/** The type that a function declares for its result. */
+function resultOf(node: Node, source: (node: Node) => string): string {
+  const annotation = node['returnType'] as Node | null
+  if (!annotation) return ''
+  const type = source(annotation).replace(/^:\s*/, '')
+  return / is /.test(type) ? 'boolean' : (/^Promise<(.*)>$/s.exec(type)?.[1] ?? type)
+}
+
+function isText(node: Node): boolean {
+  const { type, value, operator, left, right } = bare(node)
+  if (type === 'TemplateLiteral') return true
+  if (type === 'BinaryExpression' && operator === '+') return isText(left as Node) || isText(right as Node)
+  return type === 'Literal' && typeof value === 'string'
+}
+
+function isTruth(node: Node): boolean {
+  const { type, operator, left, right, value } = bare(node)
+  if (type === 'Literal') return typeof value === 'boolean'
+  if (type === 'UnaryExpression') return operator === '!'
+  if (type === 'LogicalExpression') return isTruth(left as Node) && isTruth(right as Node)
+  return type === 'BinaryExpression' && (String(operator) in opposites || operator === 'in' || operator === 'instanceof')
+}
+
+/** Constants that a function could give instead of `node`. */
+function constantsFor(node: Node, result: string): readonly string[] {
+  const { type, value, name } = bare(node)
+  if (type === 'Literal' && typeof value === 'boolean') return [String(!value)]
+  if (result === 'boolean' || isTruth(node)) return ['true', 'false']
+  if (result === 'number' || (type === 'Literal' && typeof value === 'number')) return [value === 0 ? '1' : '0']
+  if (result === 'string' || isText(node)) return [value === '' ? "'mutant'" : "''"]
+  return type === 'Identifier' && name === 'undefined' ? [] : ['undefined']
+}
+
+/** Whether the test of `parent` is `node`: its negation is already there, or makes a loop endless. */
+function isTestOf(node: Node, parent: Node | undefined): boolean {
+  return parent?.['test'] === node
 }

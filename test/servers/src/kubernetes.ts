@@ -61,56 +61,8 @@ export async function startKubernetes(sources: KubernetesSources, options: Kuber
   const port = await freePort()
   const agent = new Agent({ ca: certificates.ca, keepAlive: false })
 
-  function kubeconfig(parts: KubeconfigParts = {}): string {
-    const { token = adminToken, client, namespace } = parts
-    const base64 = (text: string): string => Buffer.from(text).toString('base64')
-    return JSON.stringify({
-      apiVersion: 'v1',
-      kind: 'Config',
-      'current-context': 'test',
-      contexts: [{ name: 'test', context: { cluster: 'test', user: 'test', ...(namespace && { namespace }) } }],
-      clusters: [
-        {
-          name: 'test',
-          cluster: {
-            server: `https://127.0.0.1:${parts.port ?? port}`,
-            'certificate-authority-data': base64(parts.ca ?? certificates.ca),
-          },
-        },
-      ],
-      users: [
-        {
-          name: 'test',
-          user: {
-            ...(token !== null && { token }),
-            ...(client && { 'client-certificate-data': base64(client.cert), 'client-key-data': base64(client.key) }),
-          },
-        },
-      ],
-    })
-  }
-
-  function call(method: string, path: string, body?: object): Promise<unknown> {
-    const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json'
-    const headers = { authorization: `Bearer ${adminToken}`, ...(body && { 'content-type': type }) }
-    return new Promise((resolve, reject) => {
-      const sent = request({ agent, host: '127.0.0.1', port, path, method, headers, timeout: 20_000 }, (response) => {
-        const chunks: Buffer[] = []
-        response.on('data', (chunk: Buffer) => chunks.push(chunk))
-        response.on('error', reject)
-        response.on('end', () => {
-          const text = Buffer.concat(chunks).toString()
-          const { statusCode = 0 } = response
-          if (statusCode >= 300) reject(new Error(`${method} ${path}: ${statusCode} ${text}`))
-          else resolve(text.startsWith('{') ? JSON.parse(text) : text)
-        })
-      })
-      sent.on('timeout', () => sent.destroy(new Error('no answer')))
-      sent.on('error', reject)
-      sent.end(body && JSON.stringify(body))
-    })
-  }
-
+  const kubeconfig = (parts: KubeconfigParts = {}): string => createKubeconfig({ port, ca: certificates.ca, ...parts })
+  const call = (method: string, path: string, body?: object): Promise<unknown> => callApi({ agent, port }, method, path, body)
   const etcd = await startEtcd(sources.etcd)
   const open: TestServer[] = [etcd]
   const closeAll = async (): Promise<void> => void (await Promise.all(open.map((server) => server.close())))
@@ -183,4 +135,59 @@ export async function startKubernetes(sources: KubernetesSources, options: Kuber
     await closeAll()
     throw error
   }
+}
+
+function createKubeconfig(parts: KubeconfigParts & { readonly port: number; readonly ca: string }): string {
+  const { token = adminToken, client, namespace } = parts
+  const base64 = (text: string): string => Buffer.from(text).toString('base64')
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': 'test',
+    contexts: [{ name: 'test', context: { cluster: 'test', user: 'test', ...(namespace && { namespace }) } }],
+    clusters: [
+      {
+        name: 'test',
+        cluster: {
+          server: `https://127.0.0.1:${parts.port}`,
+          'certificate-authority-data': base64(parts.ca),
+        },
+      },
+    ],
+    users: [
+      {
+        name: 'test',
+        user: {
+          ...(token !== null && { token }),
+          ...(client && { 'client-certificate-data': base64(client.cert), 'client-key-data': base64(client.key) }),
+        },
+      },
+    ],
+  })
+}
+
+function callApi(
+  { agent, port }: { readonly agent: Agent; readonly port: number },
+  method: string,
+  path: string,
+  body?: object,
+): Promise<unknown> {
+  const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json'
+  const headers = { authorization: `Bearer ${adminToken}`, ...(body && { 'content-type': type }) }
+  return new Promise((resolve, reject) => {
+    const sent = request({ agent, host: '127.0.0.1', port, path, method, headers, timeout: 20_000 }, (response) => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.on('error', reject)
+      response.on('end', () => {
+        const text = Buffer.concat(chunks).toString()
+        const { statusCode = 0 } = response
+        if (statusCode >= 300) reject(new Error(`${method} ${path}: ${statusCode} ${text}`))
+        else resolve(text.startsWith('{') ? JSON.parse(text) : text)
+      })
+    })
+    sent.on('timeout', () => sent.destroy(new Error('no answer')))
+    sent.on('error', reject)
+    sent.end(body && JSON.stringify(body))
+  })
 }

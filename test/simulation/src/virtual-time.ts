@@ -54,73 +54,79 @@ class VirtualTimer {
   }
 }
 
+/** Virtual time, and what is to happen in it. */
+class VirtualClock {
+  now = 0
+  /** Timers that are not this class's own. */
+  pending = 0
+  readonly immediates: (() => void)[] = []
+  readonly #queue = new EntryQueue()
+  #order = 0
+
+  add(delayMs: number, run: () => void, { intervalMs = 0, isOwn = false } = {}): Entry {
+    const entry = { at: this.now + Math.max(0, delayMs), order: this.#order++, run, intervalMs, isOwn, isCleared: false }
+    if (!isOwn) this.pending++
+    this.#queue.push(entry)
+    return entry
+  }
+  clear(entry: Entry): void {
+    if (entry.isCleared) return
+    entry.isCleared = true
+    if (!entry.isOwn) this.pending--
+  }
+  async #fireLate(): Promise<void> {
+    const reads: Entry[] = []
+    for (let entry = this.#queue.popUntil(this.now); entry; entry = this.#queue.popUntil(this.now)) {
+      if (entry.isCleared) continue
+      if (entry.isOwn) reads.push(entry)
+      else await this.#run(entry)
+    }
+    for (const entry of reads) await this.#run(entry)
+  }
+  async #run(entry: Entry): Promise<void> {
+    this.#fire(entry)
+    await drain()
+  }
+  async runImmediates(): Promise<void> {
+    while (this.immediates.length > 0) {
+      for (const immediate of this.immediates.splice(0)) immediate()
+      await drain()
+    }
+  }
+  /** Takes one step: the next entry that is due until then, or all that a standstill put off. @returns whether there was one */
+  async step(limit: number): Promise<boolean> {
+    const entry = this.#queue.popUntil(Math.max(limit, this.now))
+    if (!entry) return false
+    if (entry.at < this.now) {
+      this.#queue.push(entry)
+      await this.#fireLate()
+    } else if (!entry.isCleared) await this.#run(entry)
+    await this.runImmediates()
+    return true
+  }
+  #fire(entry: Entry): void {
+    this.now = Math.max(this.now, entry.at)
+    if (entry.intervalMs > 0) {
+      entry.at = this.now + entry.intervalMs
+      this.#queue.push(entry)
+    } else {
+      this.clear(entry)
+    }
+    entry.run()
+  }
+}
+
 /**
  * Runs `body` while timers, `Date.now`, `performance.now` and `Math.random` of this process are virtual and seeded: the same seed gives
  * the same run. Real input and output has no place in it.
  */
 export async function inVirtualTime<T>(seed: number, body: (time: VirtualTime) => Promise<T>): Promise<T> {
-  const queue = new EntryQueue()
+  const clock = new VirtualClock()
   const epoch = Date.UTC(2026, 0, 1)
-  let now = 0
-  let order = 0
-  let pending = 0
-  const immediates: (() => void)[] = []
-
-  function add(delayMs: number, run: () => void, { intervalMs = 0, isOwn = false } = {}): Entry {
-    const entry = { at: now + Math.max(0, delayMs), order: order++, run, intervalMs, isOwn, isCleared: false }
-    if (!isOwn) pending++
-    queue.push(entry)
-    return entry
-  }
-  function clear(entry: Entry): void {
-    if (entry.isCleared) return
-    entry.isCleared = true
-    if (!entry.isOwn) pending--
-  }
-  async function fireLate(): Promise<void> {
-    const reads: Entry[] = []
-    for (let entry = queue.popUntil(now); entry; entry = queue.popUntil(now)) {
-      if (entry.isCleared) continue
-      if (entry.isOwn) reads.push(entry)
-      else await run(entry)
-    }
-    for (const entry of reads) await run(entry)
-  }
-  async function run(entry: Entry): Promise<void> {
-    fire(entry)
-    await drain()
-  }
-  async function runImmediates(): Promise<void> {
-    while (immediates.length > 0) {
-      for (const immediate of immediates.splice(0)) immediate()
-      await drain()
-    }
-  }
-  /** Takes one step: the next entry that is due until then, or all that a standstill put off. @returns whether there was one */
-  async function step(limit: number): Promise<boolean> {
-    const entry = queue.popUntil(Math.max(limit, now))
-    if (!entry) return false
-    if (entry.at < now) {
-      queue.push(entry)
-      await fireLate()
-    } else if (!entry.isCleared) await run(entry)
-    await runImmediates()
-    return true
-  }
-  function fire(entry: Entry): void {
-    now = Math.max(now, entry.at)
-    if (entry.intervalMs > 0) {
-      entry.at = now + entry.intervalMs
-      queue.push(entry)
-    } else {
-      clear(entry)
-    }
-    entry.run()
-  }
   const timer = (delayMs: unknown, run: () => void, isRepeated: boolean): VirtualTimer => {
     // As Node does it: at least 1 ms.
     const ms = Math.max(1, Math.trunc(Number(delayMs)) || 1)
-    return new VirtualTimer(add(ms, run, { intervalMs: isRepeated ? ms : 0 }), clear)
+    return new VirtualTimer(clock.add(ms, run, { intervalMs: isRepeated ? ms : 0 }), (entry) => clock.clear(entry))
   }
   const clearTimer = (made: unknown): void => {
     if (made instanceof VirtualTimer) made.close()
@@ -131,31 +137,31 @@ export async function inVirtualTime<T>(seed: number, body: (time: VirtualTime) =
     [globalThis, 'setInterval', (run: Run, ms?: number, ...values: unknown[]) => timer(ms, () => run(...values), true)],
     [globalThis, 'clearTimeout', clearTimer],
     [globalThis, 'clearInterval', clearTimer],
-    [globalThis, 'setImmediate', (run: Run, ...values: unknown[]) => void immediates.push(() => run(...values))],
-    [performance, 'now', () => now],
-    [Date, 'now', () => epoch + Math.trunc(now)],
+    [globalThis, 'setImmediate', (run: Run, ...values: unknown[]) => void clock.immediates.push(() => run(...values))],
+    [performance, 'now', () => clock.now],
+    [Date, 'now', () => epoch + Math.trunc(clock.now)],
     [Math, 'random', createSeededRandom(seed)],
   ])
 
   const time: VirtualTime = {
     get now() {
-      return now
+      return clock.now
     },
     get pendingTimers() {
-      return pending
+      return clock.pending
     },
     schedule(delayMs, run) {
-      add(delayMs, run, { isOwn: true })
+      clock.add(delayMs, run, { isOwn: true })
     },
     standStill(durationMs) {
-      now += durationMs
+      clock.now += durationMs
     },
     async advance(durationMs) {
-      const end = now + durationMs
+      const end = clock.now + durationMs
       await drain()
-      await runImmediates()
-      while (await step(end));
-      now = Math.max(now, end)
+      await clock.runImmediates()
+      while (await clock.step(end));
+      clock.now = Math.max(clock.now, end)
     },
     async settle(promise, limitMs) {
       let isSettled = false
@@ -163,11 +169,11 @@ export async function inVirtualTime<T>(seed: number, body: (time: VirtualTime) =
         isSettled = true
       }
       promise.then(settled, settled)
-      const end = now + limitMs
+      const end = clock.now + limitMs
       await drain()
-      await runImmediates()
+      await clock.runImmediates()
       while (!isSettled) {
-        if (!(await step(end))) throw new Error(`Nothing settled it within ${limitMs} ms`)
+        if (!(await clock.step(end))) throw new Error(`Nothing settled it within ${limitMs} ms`)
       }
       return promise
     },

@@ -87,34 +87,6 @@ export function assembleLock(adapter: LockAdapter): Lock {
     return value
   }
 
-  function hold(key: string, value: string, { token, lost, release }: TakenLock): LockHandle {
-    const over = new AbortController()
-    let releasing: Promise<void> | undefined
-    const end = (): void => {
-      handles.delete(handle)
-      over.abort()
-    }
-    const handle: LockHandle = {
-      key,
-      value,
-      token,
-      signal: over.signal,
-      release() {
-        if (!releasing) {
-          lost.removeEventListener('abort', end)
-          end()
-          releasing = release()
-        }
-        return releasing
-      },
-      [Symbol.asyncDispose]: () => handle.release(),
-    }
-    handles.add(handle)
-    lost.addEventListener('abort', end, { once: true })
-    if (lost.aborted) end()
-    return handle
-  }
-
   /** Runs `operation` with a signal for the caller's, the limit and the end of the lock. */
   async function during<T>(
     { signal, timeoutMs }: AcquireOptions,
@@ -150,21 +122,6 @@ export function assembleLock(adapter: LockAdapter): Lock {
     }
   }
 
-  async function wait(key: string, value: string, signal: AbortSignal): Promise<LockHandle> {
-    const backoff = createBackoff(backoffOptions)
-    for (;;) {
-      let failure: unknown
-      try {
-        const taken = await adapter.take(key, { value, wait: true, signal })
-        if (taken) return hold(key, value, taken)
-      } catch (error) {
-        if (signal.aborted || !(error instanceof SdError) || !error.retryable) throw error
-        failure = error
-      }
-      await sleep(delayBeforeRetry(backoff, failure), signal, true)
-    }
-  }
-
   async function close(): Promise<void> {
     ended.abort()
     await settlesWithin(Promise.allSettled([...handles].map((handle) => handle.release())), closeLimitMs)
@@ -176,14 +133,18 @@ export function assembleLock(adapter: LockAdapter): Lock {
     name,
     async acquire(key, options = {}) {
       const value = checkRequest(key, options)
-      return obtain(options, `waiting for ${key}`, (signal) => wait(key, value, signal))
+      return obtain(options, `waiting for ${key}`, (signal) =>
+        takeRepeatedly(adapter, { key, value, signal, backoff: backoffOptions }).then((taken) =>
+          createHandle({ key, value, taken, handles }),
+        ),
+      )
     },
     async tryAcquire(key, options = {}) {
       const value = checkRequest(key, options)
       const limits = { ...options, timeoutMs: options.timeoutMs ?? operationTimeoutMs }
       return obtain(limits, `taking ${key}`, async (signal) => {
         const taken = await adapter.take(key, { value, wait: false, signal })
-        return taken && hold(key, value, taken)
+        return taken && createHandle({ key, value, taken, handles })
       })
     },
     async holder(key, options = {}) {
@@ -201,4 +162,67 @@ export function assembleLock(adapter: LockAdapter): Lock {
     [Symbol.asyncDispose]: () => lock.close(),
   }
   return lock
+}
+
+interface HeldLock {
+  readonly key: string
+  readonly value: string
+  readonly taken: TakenLock
+  readonly handles: Set<LockHandle>
+}
+
+/** The handle of a lock; it is in `handles` until the lock is released or lost. */
+function createHandle({ key, value, taken, handles }: HeldLock): LockHandle {
+  const { token, lost } = taken
+  const over = new AbortController()
+  let releasing: Promise<void> | undefined
+  const end = (): void => {
+    handles.delete(handle)
+    over.abort()
+  }
+  const handle: LockHandle = {
+    key,
+    value,
+    token,
+    signal: over.signal,
+    release() {
+      if (!releasing) {
+        lost.removeEventListener('abort', end)
+        end()
+        releasing = taken.release()
+      }
+      return releasing
+    },
+    [Symbol.asyncDispose]: () => handle.release(),
+  }
+  handles.add(handle)
+  lost.addEventListener('abort', end, { once: true })
+  if (lost.aborted) end()
+  return handle
+}
+
+interface RepeatedTake {
+  readonly key: string
+  readonly value: string
+  readonly signal: AbortSignal
+  readonly backoff: BackoffOptions
+}
+
+/** Takes a lock, again and again while that fails for now. */
+async function takeRepeatedly(
+  adapter: LockAdapter,
+  { key, value, signal, backoff: backoffOptions }: RepeatedTake,
+): Promise<TakenLock> {
+  const backoff = createBackoff(backoffOptions)
+  for (;;) {
+    let failure: unknown
+    try {
+      const taken = await adapter.take(key, { value, wait: true, signal })
+      if (taken) return taken
+    } catch (error) {
+      if (signal.aborted || !(error instanceof SdError) || !error.retryable) throw error
+      failure = error
+    }
+    await sleep(delayBeforeRetry(backoff, failure), signal, true)
+  }
 }

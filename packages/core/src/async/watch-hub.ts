@@ -64,11 +64,6 @@ export function createWatchHub<T>(options: WatchHubOptions<T>): WatchHub<T> {
   const running = new Set<Promise<void>>()
   let closed = false
 
-  function publish(topic: Topic<T>, state: Watched<T>): void {
-    topic.current = state
-    for (const consumer of topic.consumers) consumer.offer(state)
-  }
-
   function lose(key: string, topic: Topic<T>, error: SdError): void {
     if (topic.current?.stale) return
     publish(topic, { ...topic.current, stale: { since: Date.now(), error } })
@@ -89,20 +84,12 @@ export function createWatchHub<T>(options: WatchHubOptions<T>): WatchHub<T> {
     while (!signal.aborted) {
       const startedAt = performance.now()
       let isKnown = false
-      const controller = new AbortController()
-      const end = (): void => controller.abort(signal.reason)
-      signal.addEventListener('abort', end, { once: true })
       let error: SdError
       try {
-        await session(key, {
-          offer: (value) => {
-            if (controller.signal.aborted) return
-            isKnown = true
-            backoff.reset()
-            receive(key, topic, value)
-          },
-          previous: () => topic.current?.value,
-          signal: controller.signal,
+        await runSession(session, key, topic, (value) => {
+          isKnown = true
+          backoff.reset()
+          receive(key, topic, value)
         })
         if (signal.aborted) return
         throw new SdError('SD_UNAVAILABLE', `${name} ended the watch of ${key}`)
@@ -115,9 +102,6 @@ export function createWatchHub<T>(options: WatchHubOptions<T>): WatchHub<T> {
           return
         }
         lose(key, topic, error)
-      } finally {
-        signal.removeEventListener('abort', end)
-        controller.abort()
       }
       // A source that lists and fails at once, again and again, would otherwise cause a steady load of lists.
       const isShort = isKnown && performance.now() - startedAt < shortestSessionMs
@@ -169,6 +153,36 @@ export function createWatchHub<T>(options: WatchHubOptions<T>): WatchHub<T> {
       for (const topic of [...topics.values()]) for (const consumer of [...topic.consumers]) consumer.end()
       await Promise.all(running)
     },
+  }
+}
+
+function publish<T>(topic: Topic<T>, state: Watched<T>): void {
+  topic.current = state
+  for (const consumer of topic.consumers) consumer.offer(state)
+}
+
+/** Runs one session. Once it has ended, its signal fires and its values are dropped. */
+async function runSession<T>(
+  session: WatchHubOptions<T>['session'],
+  key: string,
+  topic: Topic<T>,
+  onValue: (value: T) => void,
+): Promise<void> {
+  const { signal } = topic.controller
+  const controller = new AbortController()
+  const end = (): void => controller.abort(signal.reason)
+  signal.addEventListener('abort', end, { once: true })
+  try {
+    await session(key, {
+      offer: (value) => {
+        if (!controller.signal.aborted) onValue(value)
+      },
+      previous: () => topic.current?.value,
+      signal: controller.signal,
+    })
+  } finally {
+    signal.removeEventListener('abort', end)
+    controller.abort()
   }
 }
 

@@ -42,57 +42,76 @@ export type ConfigMutation =
 /** Longest text that the reference takes, in bytes. */
 export const referenceLargestBytes: number = 10_001
 
-/** The simplest source that keeps the contract, unless it is broken on purpose. */
-export function createReferenceConfig(mutation: ConfigMutation = 'none'): ConfigBackend {
-  const stored = new Map<string, ConfigEntry>()
-  const listeners = new Set<() => void>()
-  const links = new Map<object, (connected: boolean) => void>()
-  const opened: WritableConfigSource[] = []
-  const is = (one: ConfigMutation): boolean => mutation === one
-  let revisions = 0
-  const heartbeat = setInterval(() => is('tells without a change') && changed(), 20)
-  heartbeat.unref()
+/** The entries of the reference source, with the mistakes that a mutation asks for. */
+class ReferenceEntries {
+  readonly stored = new Map<string, ConfigEntry>()
+  readonly listeners = new Set<() => void>()
+  revisions = 0
+  readonly #mutation: ConfigMutation
 
-  function changed(): void {
-    for (const listener of [...listeners]) listener()
+  constructor(mutation: ConfigMutation) {
+    this.#mutation = mutation
   }
 
-  function write(key: string, text: string, annotations: ConfigAnnotations = {}): ConfigEntry {
-    const whole = is('trims content') ? text.trim() : text
-    const content = is('cuts long content') ? whole.slice(0, 1_000) : whole
-    const revision = String(is('has one revision') ? 1 : ++revisions)
-    const author = is('keeps the author of others') ? (annotations.author ?? stored.get(key)?.author) : annotations.author
-    const comment = is('loses comments') ? undefined : annotations.comment
+  #is(mutation: ConfigMutation): boolean {
+    return this.#mutation === mutation
+  }
+
+  changed(): void {
+    for (const listener of [...this.listeners]) listener()
+  }
+
+  write(key: string, text: string, annotations: ConfigAnnotations = {}): ConfigEntry {
+    const whole = this.#is('trims content') ? text.trim() : text
+    const content = this.#is('cuts long content') ? whole.slice(0, 1_000) : whole
+    const revision = String(this.#is('has one revision') ? 1 : ++this.revisions)
+    const author = this.#is('keeps the author of others')
+      ? (annotations.author ?? this.stored.get(key)?.author)
+      : annotations.author
+    const comment = this.#is('loses comments') ? undefined : annotations.comment
     const entry: ConfigEntry = { key, content, format: formatOfKey(key), revision, author, comment }
-    const before = stored.get(key)
-    stored.set(key, entry)
-    changed()
-    return is('returns what was there') ? (before ?? entry) : entry
+    const before = this.stored.get(key)
+    this.stored.set(key, entry)
+    this.changed()
+    return this.#is('returns what was there') ? (before ?? entry) : entry
   }
 
-  function remove(key: string): void {
-    if (!is('keeps what was removed')) stored.delete(key)
-    changed()
+  remove(key: string): void {
+    if (!this.#is('keeps what was removed')) this.stored.delete(key)
+    this.changed()
   }
 
-  function list(previous?: ConfigDocument): ConfigDocument {
-    const entries = [...stored.values()]
-    if (!is('merges in the order of writing')) entries.sort((a, b) => (a.key < b.key ? -1 : 1))
-    if (is('invents an entry')) entries.push({ key: 'z', content: '', format: 'text', revision: '1' })
+  list(previous?: ConfigDocument): ConfigDocument {
+    const entries = [...this.stored.values()]
+    if (!this.#is('merges in the order of writing')) entries.sort((a, b) => (a.key < b.key ? -1 : 1))
+    if (this.#is('invents an entry')) entries.push({ key: 'z', content: '', format: 'text', revision: '1' })
     return createConfigDocument(
       'reference',
       entries,
-      is('makes entries anew') || is('tells without a change') ? undefined : previous,
+      this.#is('makes entries anew') || this.#is('tells without a change') ? undefined : previous,
     )
   }
 
   /** @throws SdError `SD_NOT_FOUND` where something is required and nothing is there */
-  function checkThere(): void {
-    const isEmpty = [...stored.values()].every(({ content }) => content === '')
+  checkThere(): void {
+    const isEmpty = [...this.stored.values()].every(({ content }) => content === '')
     const isMissing =
-      stored.size === 0 ? !is('takes what is missing for empty') : isEmpty && is('takes what is empty for missing')
+      this.stored.size === 0
+        ? !this.#is('takes what is missing for empty')
+        : isEmpty && this.#is('takes what is empty for missing')
     if (isMissing) throw new SdError('SD_NOT_FOUND', 'reference has nothing (required)', { retryable: true })
   }
+}
+
+/** The simplest source that keeps the contract, unless it is broken on purpose. */
+export function createReferenceConfig(mutation: ConfigMutation = 'none'): ConfigBackend {
+  const entries = new ReferenceEntries(mutation)
+  const { stored, listeners } = entries
+  const links = new Map<object, (connected: boolean) => void>()
+  const opened: WritableConfigSource[] = []
+  const is = (one: ConfigMutation): boolean => mutation === one
+  const heartbeat = setInterval(() => is('tells without a change') && entries.changed(), 20)
+  heartbeat.unref()
 
   function openSound(isRequired: boolean = false): WritableConfigSource {
     let lost = new AbortController()
@@ -116,8 +135,8 @@ export function createReferenceConfig(mutation: ConfigMutation = 'none'): Config
       async read() {
         if (is('is empty when away') && isAway()) return createConfigDocument('reference', [])
         reach()
-        if (isRequired) checkThere()
-        return list()
+        if (isRequired) entries.checkThere()
+        return entries.list()
       },
       async follow({ offer, previous, signal }) {
         if (is('is empty when away') && isAway()) offer(createConfigDocument('reference', []))
@@ -125,15 +144,15 @@ export function createReferenceConfig(mutation: ConfigMutation = 'none'): Config
         const gone = new AbortController()
         const tell = (): void => {
           try {
-            if (isRequired) checkThere()
+            if (isRequired) entries.checkThere()
           } catch (error) {
             gone.abort(error)
             return
           }
           if (is('tells of no change') && previous()) return
-          if (is('misses every tenth change') && revisions % 10 === 0 && revisions > 0) return
+          if (is('misses every tenth change') && entries.revisions % 10 === 0 && entries.revisions > 0) return
           const before = previous()
-          const document = list(before)
+          const document = entries.list(before)
           const removed = before?.entries.filter(({ key }) => !stored.has(key)) ?? []
           if (is('keeps what was removed meanwhile')) offer({ ...document, entries: [...document.entries, ...removed] })
           else if (is('watches in another form')) offer({ ...document, source: 'another' })
@@ -149,11 +168,11 @@ export function createReferenceConfig(mutation: ConfigMutation = 'none'): Config
       async put(content, act) {
         check(act)
         if (is('compares too early')) await delay(5)
-        return write(act.key, content, act)
+        return entries.write(act.key, content, act)
       },
       async remove(act) {
         check(act)
-        if (!is('deletes nothing')) remove(act.key)
+        if (!is('deletes nothing')) entries.remove(act.key)
       },
       close: () => undefined,
     })
@@ -168,13 +187,16 @@ export function createReferenceConfig(mutation: ConfigMutation = 'none'): Config
   return {
     async open() {
       const sound = openSound()
-      const source = breakConfigSource({ source: sound, another: openSound, write }, mutation)
+      const source = breakConfigSource(
+        { source: sound, another: openSound, write: (key, text) => entries.write(key, text) },
+        mutation,
+      )
       links.set(source, (connected) => links.get(sound)?.(connected))
       return source
     },
     openRequired: async () => openSound(true),
-    write: async (key, content) => void write(key, content),
-    remove: async (key) => remove(key),
+    write: async (key, content) => void entries.write(key, content),
+    remove: async (key) => entries.remove(key),
     setConnected: (source, connected) => links.get(source)?.(connected),
     async dispose() {
       clearInterval(heartbeat)

@@ -31,52 +31,74 @@ interface Place {
   readonly lost: AbortController
 }
 
-/** The simplest locks that keep the contract, unless they are broken on purpose. */
-export function createReferenceLocks(sessionTtlMs: number, mutation: LockMutation = 'none'): LockBackend {
-  const queues = new Map<string, Place[]>()
-  const sessions = new Set<Session>()
-  const listeners = new Set<() => void>()
-  const links = new Map<Lock, (connected: boolean) => void>()
-  let lastToken = 0n
+/** The queues of the reference locks, and the sessions of their places. */
+class ReferencePlaces {
+  readonly sessions = new Set<Session>()
+  readonly listeners = new Set<() => void>()
+  readonly #queues = new Map<string, Place[]>()
+  readonly #sessionTtlMs: number
+  readonly #mutation: LockMutation
 
-  function queueOf(key: string): Place[] {
-    const name = mutation === 'mixes up names' ? key.slice(0, 1) : key
-    const queue = queues.get(name) ?? []
-    queues.set(name, queue)
+  constructor(sessionTtlMs: number, mutation: LockMutation) {
+    this.#sessionTtlMs = sessionTtlMs
+    this.#mutation = mutation
+  }
+
+  queueOf(key: string): Place[] {
+    const name = this.#mutation === 'mixes up names' ? key.slice(0, 1) : key
+    const queue = this.#queues.get(name) ?? []
+    this.#queues.set(name, queue)
     return queue
   }
-  function changed(): void {
-    for (const listener of [...listeners]) listener()
+  changed(): void {
+    for (const listener of [...this.listeners]) listener()
   }
-  function waitUntil(isDone: () => boolean, signal: AbortSignal): Promise<void> {
+  waitUntil(isDone: () => boolean, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const look = (): void => {
         if (!isDone() && !signal.aborted) return
-        listeners.delete(look)
+        this.listeners.delete(look)
         signal.removeEventListener('abort', look)
         resolve()
       }
-      listeners.add(look)
+      this.listeners.add(look)
       signal.addEventListener('abort', look)
       look()
     })
   }
-  function expire(session: Session): void {
-    sessions.delete(session)
-    for (const queue of queues.values()) queue.splice(0, queue.length, ...queue.filter((place) => place.session !== session))
-    changed()
+  expire(session: Session): void {
+    this.sessions.delete(session)
+    for (const queue of this.#queues.values())
+      queue.splice(0, queue.length, ...queue.filter((place) => place.session !== session))
+    this.changed()
   }
-  // One timer for both sides, so that a machine that stands still does not make a loss overtake its signal.
-  const clock = setInterval(() => {
-    for (const session of [...sessions]) {
+
+  tick(): void {
+    for (const session of [...this.sessions]) {
       const { lost, isConnected } = session
-      if (isConnected() && !lost.signal.aborted && mutation !== 'does not renew') session.renewedAt = performance.now()
+      if (isConnected() && !lost.signal.aborted && this.#mutation !== 'does not renew') session.renewedAt = performance.now()
       const silenceMs = performance.now() - session.renewedAt
-      if (silenceMs > sessionTtlMs / 2 && mutation !== 'hides a loss') lost.abort()
-      if (silenceMs > sessionTtlMs) expire(session)
+      if (silenceMs > this.#sessionTtlMs / 2 && this.#mutation !== 'hides a loss') lost.abort()
+      if (silenceMs > this.#sessionTtlMs) this.expire(session)
     }
-  }, 20)
-  clock.unref()
+  }
+
+  leave(queue: Place[], place: Place): void {
+    const index = this.#mutation === 'releases the lock of the next holder' ? 0 : queue.indexOf(place)
+    if (index >= 0) queue.splice(index, 1)
+    this.changed()
+  }
+}
+
+/** The simplest locks that keep the contract, unless they are broken on purpose. */
+export function createReferenceLocks(sessionTtlMs: number, mutation: LockMutation = 'none'): LockBackend {
+  const places = new ReferencePlaces(sessionTtlMs, mutation)
+  const { sessions, listeners } = places
+  const links = new Map<Lock, (connected: boolean) => void>()
+  let lastToken = 0n
+
+  // One timer for both sides, so that a machine that stands still does not make a loss overtake its signal.
+  const clock = setInterval(() => places.tick(), 20).unref()
 
   function open(): Lock {
     let connected = true
@@ -93,14 +115,9 @@ export function createReferenceLocks(sessionTtlMs: number, mutation: LockMutatio
       }
       return session
     }
-    function leave(queue: Place[], place: Place): void {
-      const index = mutation === 'releases the lock of the next holder' ? 0 : queue.indexOf(place)
-      if (index >= 0) queue.splice(index, 1)
-      changed()
-    }
 
     const take: LockAdapter['take'] = async (key, { value, wait, signal }) => {
-      const queue = queueOf(key)
+      const queue = places.queueOf(key)
       const isFree = (place?: Place): boolean => queue[0] === place || mutation === 'has two holders at once'
       if (mutation !== 'is free when away') reach()
       else if (!connected) return { token: ++lastToken, lost: new AbortController().signal, release: async () => undefined }
@@ -110,10 +127,10 @@ export function createReferenceLocks(sessionTtlMs: number, mutation: LockMutatio
       const place: Place = { session: getSession(), holder: { value, token }, lost: new AbortController() }
       lost.signal.addEventListener('abort', () => place.lost.abort(), { once: true })
       queue.push(place)
-      changed()
-      await waitUntil(() => connected && isFree(place), AbortSignal.any([signal, lost.signal]))
+      places.changed()
+      await places.waitUntil(() => connected && isFree(place), AbortSignal.any([signal, lost.signal]))
       if (!connected || !isFree(place)) {
-        if (mutation !== 'leaves the place of who gave up') leave(queue, place)
+        if (mutation !== 'leaves the place of who gave up') places.leave(queue, place)
         throw new SdError('SD_UNAVAILABLE', `gave up waiting for ${key}`)
       }
       return {
@@ -121,7 +138,7 @@ export function createReferenceLocks(sessionTtlMs: number, mutation: LockMutatio
         lost: place.lost.signal,
         async release() {
           if (closing && mutation === 'keeps locks after close') return
-          const left = waitUntil(() => connected, lost.signal).then(() => leave(queue, place))
+          const left = places.waitUntil(() => connected, lost.signal).then(() => places.leave(queue, place))
           if (connected) await left
         },
       }
@@ -134,19 +151,19 @@ export function createReferenceLocks(sessionTtlMs: number, mutation: LockMutatio
       take,
       async read(key) {
         if (mutation !== 'is free when away') reach()
-        return connected ? queueOf(key)[0]?.holder : undefined
+        return connected ? places.queueOf(key)[0]?.holder : undefined
       },
       async follow(key, { offer, signal }) {
         reach()
-        const read = (): void => offer(queueOf(key)[0]?.holder ?? null)
+        const read = (): void => offer(places.queueOf(key)[0]?.holder ?? null)
         read()
         if (mutation !== 'tells of no change') listeners.add(read)
-        await waitUntil(() => !connected, signal)
+        await places.waitUntil(() => !connected, signal)
         listeners.delete(read)
         reach()
       },
       async close() {
-        if (session && mutation !== 'keeps locks after close') expire(session)
+        if (session && mutation !== 'keeps locks after close') places.expire(session)
       },
     })
     const lock: Lock = {
@@ -158,7 +175,7 @@ export function createReferenceLocks(sessionTtlMs: number, mutation: LockMutatio
     }
     links.set(lock, (next) => {
       connected = next
-      changed()
+      places.changed()
     })
     return lock
   }
@@ -167,9 +184,9 @@ export function createReferenceLocks(sessionTtlMs: number, mutation: LockMutatio
     open: async () => open(),
     setConnected: (lock, connected) => links.get(lock)?.(connected),
     takeAway: async (key) => {
-      const [place] = queueOf(key).splice(0, 1)
+      const [place] = places.queueOf(key).splice(0, 1)
       if (mutation !== 'hides a deletion') place?.lost.abort()
-      changed()
+      places.changed()
     },
     dispose: async () => clearInterval(clock),
   }

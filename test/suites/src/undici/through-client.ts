@@ -87,16 +87,7 @@ export function throughClient<Base extends DispatcherClass>(base: Base, takesOri
 
     /** Notices what ends before it gets to undici. */
     sdWatch(handler: Dispatcher.DispatchHandler): Dispatcher.DispatchHandler {
-      return new Proxy(handler, {
-        get: (target, key) => {
-          const value: unknown = Reflect.get(target, key)
-          if (typeof value !== 'function') return value
-          return (...given: unknown[]) => {
-            if (key === 'onResponseError') this.sdStarted()
-            return value.apply(target, given)
-          }
-        },
-      })
+      return watchErrors(handler, () => this.sdStarted())
     }
 
     sdStarted(): void {
@@ -135,6 +126,19 @@ export function throughClient<Base extends DispatcherClass>(base: Base, takesOri
   }
   Object.defineProperty(Through, 'name', { value: base.name })
   return Through as unknown as Base
+}
+
+function watchErrors(handler: Dispatcher.DispatchHandler, onError: () => void): Dispatcher.DispatchHandler {
+  return new Proxy(handler, {
+    get: (target, key) => {
+      const value: unknown = Reflect.get(target, key)
+      if (typeof value !== 'function') return value
+      return (...given: unknown[]) => {
+        if (key === 'onResponseError') onError()
+        return value.apply(target, given)
+      }
+    },
+  })
 }
 
 function originOf(given: unknown): string | undefined {
