@@ -1,4 +1,4 @@
-import { checkFunction, guardListener, publishTelemetry, type ConnectionState, type SdError } from '@sd/core'
+import { type ConnectionState, checkFunction, guardListener, publishTelemetry, type SdError } from '@sd/core'
 import { createMember, type Member } from './member.ts'
 import type { ResolvedFailoverSettings } from './options.ts'
 import { createSelection } from './selection.ts'
