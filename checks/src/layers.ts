@@ -42,6 +42,8 @@ const layers: readonly (readonly string[])[] = [
     'packages/{alerts,balancer-subset,client-grpc,fault-injection,lifecycle,operations,registry,server-limits}',
     'packages/{logging,metrics,tracing}-*',
   ],
+  // One composition of all of it.
+  ['packages/app'],
   // What uses all of it. Nothing needs these.
   ['test/*', 'bench', 'examples/*'],
   ['checks'],

@@ -22,7 +22,7 @@ export function createMemoryConfigStore(texts: Readonly<Record<string, string>> 
   let revision = 0
 
   function notify(): void {
-    for (const listener of [...listeners]) listener()
+    for (const notify of [...listeners]) notify()
   }
   const store: MemoryConfigStore = {
     list: () => [...entries.values()].sort((a, b) => (a.key < b.key ? -1 : 1)),

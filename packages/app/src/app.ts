@@ -1,0 +1,309 @@
+import type { ServiceClient } from '@sd/client'
+import type { Config } from '@sd/config'
+import { closedError, invalidError, type Registration, type Registry, type SdError, toSdError, withTimeout } from '@sd/core'
+import type { Discovery } from '@sd/discovery'
+import { createDependencyCheck, createHealthReporter, type HealthReporter } from '@sd/health'
+import { advertisedAddress, createLifecycle, type Lifecycle, type LifecycleServer, type LifecycleState } from '@sd/lifecycle'
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { type Calling, createCalling } from './calling.ts'
+import { type AppConfiguration, openConfiguration } from './configuration.ts'
+import { explainApp } from './explain.ts'
+import { followSettings } from './follow-settings.ts'
+import { type AppOptions, type ResolvedAppOptions, resolveAppOptions } from './options.ts'
+import { openRegistry, type RegistryLink } from './registry-link.ts'
+
+/** What {@link App.handle} reads of a request of `node:http`, `node:http2`, Express or Koa. */
+export interface AppRequest {
+  /** Path with query. */
+  readonly url?: string | undefined
+}
+
+/** What {@link App.handle} writes to. */
+export interface AppResponse {
+  /** Sends the head. */
+  writeHead(status: number, headers: Record<string, string>): unknown
+  /** Sends the body and ends. */
+  end(body: string): unknown
+}
+
+/** How the end of an application went. */
+export interface AppReport {
+  /** Whether every request under way ended by itself; true if there was no server. */
+  readonly drained: boolean
+  /** What went wrong, in order. Empty if nothing did. */
+  readonly errors: readonly SdError[]
+}
+
+/** A service in one object: registry, discovery, client, configuration, health and its orderly end. */
+export interface App<Output = unknown, Input = Output> extends AsyncDisposable {
+  /** Name of the service. */
+  readonly service: string
+  /** Where it is in its life; `created` until {@link App.start}. */
+  readonly state: LifecycleState
+  readonly registry: Registry
+  readonly discovery: Discovery
+  readonly client: ServiceClient
+  /** @throws SdError `SD_INVALID` if the option `config` was not given */
+  readonly config: Config<Output, Input>
+  /** The registration, once there is one. */
+  readonly registration: Registration | undefined
+  /**
+   * Registers the server once it listens, and installs the signal handlers. Done by {@link createApp} if it was given the server.
+   *
+   * @throws SdError as `Lifecycle.start`; `SD_INVALID` for a second server, `SD_CLOSED`
+   */
+  start(server: LifecycleServer): Promise<void>
+  /**
+   * Answers requests for health and metrics: `if (!app.handle(request, response)) …`. Before `start` it is live and not ready.
+   *
+   * @returns whether it was one; otherwise the request is untouched
+   */
+  handle(request: AppRequest, response: AppResponse): boolean
+  /** {@link App.handle} as middleware of Express and the like: `server.use(app.middleware)`. */
+  readonly middleware: (request: AppRequest, response: AppResponse, next: () => void) => void
+  /** The response for health, for servers that speak `fetch`, such as Hono, `Bun.serve` and Deno; `undefined` for another path. */
+  health(request: { readonly url: string }): Response | undefined
+  /** What it made, as lines of text: for a log at the start, or for someone who asks. No secret is in it. */
+  explain(): string
+  /**
+   * Takes the instance out of the registry, drains the server, runs `onClose`, then ends client, discovery, registry, configuration and telemetry.
+   * Every step has a limit, and one that fails does not keep the next from running. Idempotent; never rejects.
+   */
+  close(): Promise<AppReport>
+}
+
+/**
+ * Makes a finished service of its options: configuration first, then registry, discovery, a client with `resilient()`, health. What it makes it
+ * closes; what it was given as an object stays open, except configuration centers and telemetry.
+ *
+ * @throws SdError `SD_INVALID` that names the option, or what the start of a part failed with; what was made is closed then
+ */
+export async function createApp<Schema extends StandardSchemaV1 = StandardSchemaV1>(
+  options: AppOptions<Schema>,
+): Promise<App<StandardSchemaV1.InferOutput<Schema>, StandardSchemaV1.InferInput<Schema>>> {
+  const resolved = resolveAppOptions(options)
+  const made = await makeParts(options, resolved)
+  const app = new Application(options, resolved, made)
+  if (options.server !== undefined) {
+    try {
+      await app.start(options.server)
+    } catch (error) {
+      await app.close()
+      throw error
+    }
+  }
+  return app as unknown as App<StandardSchemaV1.InferOutput<Schema>, StandardSchemaV1.InferInput<Schema>>
+}
+
+/** What an application is made of. */
+export interface AppParts {
+  readonly configuration: AppConfiguration | undefined
+  readonly registry: RegistryLink
+  readonly calling: Calling
+  readonly reporter: HealthReporter | undefined
+  /** Stops following the application's own settings. */
+  readonly stopFollowing: () => void
+}
+
+async function makeParts(options: AppOptions, resolved: ResolvedAppOptions): Promise<AppParts> {
+  const { config, settingsAt, onError } = resolved
+  const undo: (() => unknown)[] = []
+  try {
+    const configuration = config && (await openConfiguration(resolved.service, config))
+    if (configuration) undo.push(() => configuration.close())
+    const settings = settingsAt === undefined ? undefined : configuration?.config.get(settingsAt)
+    const registry = await openRegistry({
+      given: readRegistryUrl(settings) ?? options.registry,
+      isFollowed: configuration !== undefined && settingsAt !== undefined,
+      overlapMs: resolved.registryOverlapMs,
+    })
+    undo.push(() => registry.close())
+    const calling = createCalling(options, resolved, registry.registry)
+    undo.push(() => calling.close())
+    const checks = [
+      ...(options.health ?? []),
+      ...(options.needs ?? []).map((service) => createDependencyCheck({ client: calling.client, service })),
+    ]
+    const reporter = checks.length > 0 ? createHealthReporter({ checks, onError }) : undefined
+    if (reporter) undo.push(() => reporter.close())
+    const stopFollowing =
+      configuration && settingsAt !== undefined
+        ? followSettings({ config: configuration.config, at: settingsAt, calling, registry, onError })
+        : (): void => undefined
+    return { configuration, registry, calling, reporter, stopFollowing }
+  } catch (error) {
+    for (const step of undo.reverse()) await Promise.resolve(step()).catch(() => undefined)
+    throw error
+  }
+}
+
+function readRegistryUrl(settings: unknown): string | undefined {
+  const url = (settings as { readonly registry?: unknown } | undefined)?.registry
+  return typeof url === 'string' ? url : undefined
+}
+
+class Application implements App {
+  readonly service: string
+  readonly middleware: App['middleware']
+  readonly #options: AppOptions
+  readonly #resolved: ResolvedAppOptions
+  readonly #parts: AppParts
+  #lifecycle: Lifecycle | undefined
+  #starting: Promise<void> | undefined
+  #closing: Promise<AppReport> | undefined
+  #isClosed = false
+
+  constructor(options: AppOptions, resolved: ResolvedAppOptions, parts: AppParts) {
+    this.service = resolved.service
+    this.#options = options
+    this.#resolved = resolved
+    this.#parts = parts
+    this.middleware = (request, response, next) => {
+      if (!this.handle(request, response)) next()
+    }
+  }
+
+  get state(): LifecycleState {
+    if (this.#isClosed) return 'stopped'
+    if (this.#closing) return 'stopping'
+    return this.#lifecycle?.state ?? 'created'
+  }
+
+  get registry(): Registry {
+    return this.#parts.registry.registry
+  }
+
+  get discovery(): Discovery {
+    return this.#parts.calling.discovery
+  }
+
+  get client(): ServiceClient {
+    return this.#parts.calling.client
+  }
+
+  get config(): Config {
+    const { configuration } = this.#parts
+    if (!configuration) throw invalidError('config', undefined, 'options for configuration, such as { file: "app.yaml" }')
+    return configuration.config
+  }
+
+  get registration(): Registration | undefined {
+    return this.#lifecycle?.registration
+  }
+
+  start(server: LifecycleServer): Promise<void> {
+    if (this.#closing) return Promise.reject(closedError(`The application ${this.service}`))
+    if (this.#starting) return Promise.reject(invalidError('server', 'a second one', 'one server for each application'))
+    this.#starting = this.#start(server)
+    return this.#starting
+  }
+
+  async #start(server: LifecycleServer): Promise<void> {
+    const { instance = {}, version, lifecycle = {}, onClose = [] } = this.#options
+    const address = instance.address ?? (await advertisedAddress({ otherwise: 'loopback' }))
+    // Closed while the address was looked for.
+    if (this.#closing) throw closedError(`The application ${this.service}`)
+    this.#lifecycle = createLifecycle({
+      ...lifecycle,
+      registrar: this.registry,
+      server,
+      instance: { ...instance, address, service: this.service, ...(version !== undefined && { version }) },
+      ...(this.#parts.reporter && { health: this.#parts.reporter }),
+      onShutdown: [...onClose, () => this.#closeParts()],
+      onError: this.#resolved.onError,
+    })
+    await this.#lifecycle.start()
+  }
+
+  handle(request: AppRequest, response: AppResponse): boolean {
+    const path = request.url?.split('?', 1)[0] ?? ''
+    const { metrics } = this.#options
+    if (metrics && path === this.#resolved.metricsPath) {
+      void metrics.handler(request as never, response as never)
+      return true
+    }
+    const answer = this.#health(path)
+    if (!answer) return false
+    response.writeHead(answer.status, answer.headers)
+    response.end(answer.body)
+    return true
+  }
+
+  health({ url }: { readonly url: string }): Response | undefined {
+    const answer = this.#health(URL.parse(url, 'http://service')?.pathname ?? '')
+    return answer && new Response(answer.body, answer)
+  }
+
+  #health(
+    path: string,
+  ): { readonly status: number; readonly headers: Record<string, string>; readonly body: string } | undefined {
+    if (this.#lifecycle) {
+      const answer = this.#lifecycle.health(path)
+      return answer && { ...answer, headers: { ...answer.headers } }
+    }
+    const { livePath = '/health/live', readyPath = '/health/ready' } = this.#options.lifecycle ?? {}
+    if (path !== livePath && path !== readyPath) return undefined
+    const isOk = path === livePath && !this.#isClosed
+    const headers = { 'content-type': 'application/json', 'cache-control': 'no-store' }
+    return { status: isOk ? 200 : 503, headers, body: JSON.stringify({ status: isOk ? 'ok' : this.state }) }
+  }
+
+  explain(): string {
+    return explainApp(this.#options, this.#resolved, this.#parts, this.state)
+  }
+
+  close(): Promise<AppReport> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<AppReport> {
+    // A start that is under way makes the lifecycle, which close() then ends.
+    if (!this.#lifecycle && this.#starting) await this.#starting.catch(() => undefined)
+    if (this.#lifecycle) {
+      const { drained, errors } = await this.#lifecycle.close()
+      this.#isClosed = true
+      return { drained, errors }
+    }
+    const errors: SdError[] = []
+    const { onClose = [] } = this.#options
+    const hooks: readonly (readonly [string, () => unknown])[] = [
+      ...onClose.map((hook, index) => [`onClose[${index}]`, hook] as const),
+      ['the parts', () => this.#closeParts()],
+    ]
+    for (const [name, hook] of hooks) await this.#step(name, hook, errors)
+    this.#isClosed = true
+    return { drained: true, errors }
+  }
+
+  /** Everything that the application made, each with a limit of its own. */
+  async #closeParts(): Promise<void> {
+    const { configuration, registry, calling, reporter, stopFollowing } = this.#parts
+    const { metrics, tracing, logging } = this.#options
+    const errors: SdError[] = []
+    stopFollowing()
+    reporter?.close()
+    await this.#step('the client', () => calling.close(), errors)
+    await this.#step('the registry', () => registry.close(), errors)
+    await this.#step('the configuration', () => configuration?.close(), errors)
+    for (const [name, part] of Object.entries({ tracing, metrics, logging })) {
+      await this.#step(name, () => part?.close?.(), errors)
+    }
+    if (errors[0]) throw errors[0]
+  }
+
+  async #step(name: string, run: () => unknown, errors: SdError[]): Promise<void> {
+    const what = `Closing ${name}`
+    try {
+      await withTimeout({ timeoutMs: this.#resolved.stepTimeoutMs, what }, async () => run())
+    } catch (caught) {
+      const error = toSdError(caught, 'SD_UNAVAILABLE', what)
+      errors.push(error)
+      this.#resolved.onError(error)
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}
