@@ -3,8 +3,9 @@ import { extractSnippets } from './documentation.ts'
 
 test('blocks of TypeScript are found with their place, others are not', () => {
   const text = 'a\n```ts\nconst a = 1\n```\n```sh\nnpm start\n```\n```ts no-run\nb()\n```\n'
+  const shown = { lines: [], whole: undefined }
   expect(extractSnippets('x.md', text)).toEqual([
-    { place: 'x.md:2', code: 'const a = 1\n', runs: true },
-    { place: 'x.md:8', code: 'b()\n', runs: false },
+    { place: 'x.md:2', code: 'const a = 1\n', runs: true, shown },
+    { place: 'x.md:8', code: 'b()\n', runs: false, shown },
   ])
 })

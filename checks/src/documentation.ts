@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { forEachLimited, type GateResult, resultOf, root, runCommand } from './gate.ts'
+import { checkImports, checkNeedsNoRepository, compareOutput, type ShownOutput, shownOutput } from './snippet-rules.ts'
 
 /** Where snippets are put: inside this package, so that they find every package of the workspace. */
 const workFolder = fileURLToPath(new URL('../.snippets', import.meta.url))
@@ -17,6 +18,8 @@ export interface Snippet {
   readonly code: string
   /** Whether it is a program; fences marked `ts no-run` are compiled only. */
   readonly runs: boolean
+  /** Output that the document shows for it. */
+  readonly shown: ShownOutput
 }
 
 /** The documents of the repository, as paths below the root. */
@@ -26,29 +29,36 @@ function listDocuments(): readonly string[] {
 
 /** The TypeScript blocks of a document. */
 export function extractSnippets(document: string, text: string): readonly Snippet[] {
-  return [...text.matchAll(/^```ts( no-run)?\n(.*?)^```$/gms)].map(({ 1: mark, 2: code = '', index }) => ({
+  return [...text.matchAll(/^```ts( no-run)?\n(.*?)^```$/gms)].map(({ 0: fence, 1: mark, 2: code = '', index }) => ({
     place: `${document}:${text.slice(0, index).split('\n').length}`,
     code,
     runs: mark === undefined,
+    shown: shownOutput(code, text.slice(index + fence.length)),
   }))
 }
 
-/** Compiles every snippet of every document, and runs those that are programs. */
-export async function checkSnippets(): Promise<GateResult> {
-  const snippets = listDocuments().flatMap((document) => extractSnippets(document, readFileSync(join(root, document), 'utf8')))
+/** Compiles every snippet of every document, and runs those that are programs. With `only`, those of these documents. */
+export async function checkSnippets(only: readonly string[] = []): Promise<GateResult> {
+  const chosen = listDocuments().filter((document) => only.length === 0 || only.includes(document))
+  const documents = chosen.map((document) => [document, readFileSync(join(root, document), 'utf8')] as const)
+  const snippets = documents.flatMap(([document, text]) => extractSnippets(document, text))
   await rm(workFolder, { recursive: true, force: true })
   await mkdir(workFolder, { recursive: true })
   const files = new Map(snippets.map((snippet) => [`${snippet.place.replaceAll(/[^a-zA-Z0-9]+/g, '-')}.ts`, snippet]))
   for (const [file, { code }] of files) await writeFile(join(workFolder, file), `${code}\nexport {}\n`)
   await writeFile(join(workFolder, 'tsconfig.json'), JSON.stringify(compilerConfig))
-  const problems: string[] = []
+  const problems = documents.flatMap(([document, text]) => [
+    ...checkImports(document, text),
+    ...(document.startsWith('docs/guides/') ? checkNeedsNoRepository(document, text) : []),
+  ])
   const compiled = await runCommand('tsc', ['-p', workFolder, '--pretty', 'false'])
   if (compiled.code !== 0) problems.push(...describeCompilerErrors(compiled.output, files))
-  await forEachLimited([...files], 2, async ([file, snippet]) => {
-    if (!snippet.runs) return
+  await forEachLimited([...files], 2, async ([file, { runs, place, shown }]) => {
+    if (!runs) return
     const cwd = await mkdtemp(join(tmpdir(), 'sd-snippet-'))
     const { code, output } = await runCommand(process.execPath, [join(workFolder, file)], { cwd, timeoutMs: runLimitMs })
-    if (code !== 0) problems.push(`${snippet.place} ended with ${code}:\n${output}`)
+    const difference = code === 0 ? compareOutput(shown, output) : `ended with ${code}:\n${output}`
+    if (difference !== undefined) problems.push(`${place} ${difference}`)
     await rm(cwd, { recursive: true })
   })
   return resultOf(snippets.length, problems)

@@ -69,7 +69,7 @@ const beside: readonly Gate[] = [
   },
   { name: 'error codes', run: async () => resultOf(packages.length, checkErrorCodes(packages)) },
   { name: 'documented exports', run: async () => resultOf(packages.length, packages.flatMap(checkDocumented)) },
-  { name: 'snippets', run: checkSnippets },
+  { name: 'snippets', run: () => checkSnippets(process.argv.slice(3)) },
   { name: 'links', run: checkLinks },
   { name: 'prose', run: checkProse },
   { name: 'changesets', run: async () => checkChangesets(packages) },
