@@ -28,7 +28,7 @@ describe.runIf(consul)('connection-consul', { timeout: 60_000 }, () => {
     connection.close()
   })
 
-  test('comes back to an agent with certificates of another authority, once the files have them', async () => {
+  test('reconnects to an agent with certificates of another CA, once the files contain them', async () => {
     if (!consul) return
     await using rotation = await createRotation()
     await using rotated = await startConsul(consul, { tls: rotation.certificates })

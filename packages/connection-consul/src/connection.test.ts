@@ -44,7 +44,7 @@ async function failure(promise: Promise<unknown>): Promise<SdError> {
   )
 }
 
-describe('what an answer means', () => {
+describe('errors of responses', () => {
   test.each([
     [400, 'Invalid check', 'SD_INVALID', false],
     [403, 'Permission denied', 'SD_DENIED', false],
@@ -64,7 +64,7 @@ describe('what an answer means', () => {
     expect(error).toMatchObject({ code, retryable })
   })
 
-  test('what is missing is undefined where that is asked for', async () => {
+  test('a missing object is undefined if the caller wants that', async () => {
     const { endpoint } = await start((path) => (path.includes('gone') ? { status: 404 } : { status: 500 }))
     const connection = connect({ servers: [endpoint] })
     const get = (path: string): Promise<unknown> =>
@@ -73,17 +73,17 @@ describe('what an answer means', () => {
     await expect(get('/broken')).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
   })
 
-  test.each(['', '0', '-1', 'x'])('an index of "%s" is no index', async (index) => {
+  test.each(['', '0', '-1', 'x'])('the index "%s" is invalid', async (index) => {
     const { endpoint } = await start(() => ({ index, body: [] }))
     await expect(queryOnce(connect({ servers: [endpoint] }), query)).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
   })
 
-  test('a cluster without a leader is not there', async () => {
+  test('a cluster without a leader is unavailable', async () => {
     const { endpoint } = await start(() => ({ body: '' }))
     await expect(connect({ servers: [endpoint] }).run(ping)).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
   })
 
-  test('a body that ends too early is noticed at once, and what is no JSON is an error', async () => {
+  test('a body that ends too early is noticed at once, and one that is not JSON is an error', async () => {
     const { endpoint } = await start((path) =>
       path.includes('leader') ? { body: 'x', cut: true } : { index: 1, body: 'x', status: 200 },
     )
@@ -95,7 +95,7 @@ describe('what an answer means', () => {
 })
 
 describe('following a query', () => {
-  test('asks for what is newer, and anew when the index went backwards', async () => {
+  test('waits for newer data, and reads again when the index goes backwards', async () => {
     const answers: FakeAnswer[] = [5, 7, 3, 2].map((index) => ({ index, body: [index] }))
     const agent = await start((path) => (path.includes('leader') ? leader : answers.shift()))
     const connection = connect({ servers: [agent.endpoint], waitMs: 1_000 })
@@ -116,14 +116,14 @@ describe('following a query', () => {
     expect(paths).toEqual(['?consistent=1', '?index=5&wait=1000ms', '?index=7&wait=1000ms', '?consistent=1'])
   })
 
-  test('ends when nothing is heard for longer than the wait', async () => {
+  test('ends after more silence than the wait', async () => {
     const agent = await start((path) => (isWaiting(path) ? undefined : path.includes('leader') ? leader : { index: 1, body: [] }))
     const connection = connect({ servers: [agent.endpoint], waitMs: 100 })
     const error = await failure(followQuery(connection, query, { signal: never, onFound: () => undefined }))
     expect(error).toMatchObject({ code: 'SD_TIMEOUT', retryable: true })
   })
 
-  test('ends when the agent no longer answers other requests', async () => {
+  test('ends when the agent does not respond to other requests', async () => {
     const agent = await start((path) => (isWaiting(path) || path.includes('leader') ? undefined : { index: 1, body: [] }))
     const connection = connect({ servers: [agent.endpoint] })
     const error = await failure(followQuery(connection, query, { signal: never, onFound: () => undefined }))
@@ -147,7 +147,7 @@ describe('following a query', () => {
     await vi.waitFor(() => expect(agent.sockets.size).toBe(0))
   })
 
-  test('takes turns when there are more queries than connections', async () => {
+  test('takes turns if there are more queries than connections', async () => {
     const agent = await start((path) => (path.includes('leader') ? leader : { index: 2, body: [] }))
     const connection = connect({ servers: [agent.endpoint], maxWatchConnections: 1, waitMs: 60_000 })
     await Promise.all(
@@ -165,7 +165,7 @@ describe('following a query', () => {
 describe('an agent that hangs', () => {
   const limits = { maxConnections: 3, operationTimeoutMs: 1_000 }
 
-  test('is not given more connections than the bound, and a heartbeat passes by what waits', async () => {
+  test('gets no more connections than the limit, and a heartbeat does not wait for other requests', async () => {
     let isHung = true
     const held: (() => void)[] = []
     const agent = await start((path, request) => {
@@ -177,16 +177,16 @@ describe('an agent that hangs', () => {
     const get: Query = ({ client }, options) => client.kv.get({ ...options, key: 'a' })
     await Promise.all(Array.from({ length: 20 }, () => failure(queryOnce(connection, get))))
     await failure(queryOnce(connection, get))
-    // The three of the bound, and one scout.
+    // The three of the limit, and one scout.
     expect(agent.sockets.size).toBeLessThanOrEqual(4)
-    // In line with the others it would fail at its limit, as they do.
+    // In the same queue it would fail at its limit, as the others do.
     await connection.run(ping, undefined, { urgent: true })
     isHung = false
     for (const end of held) end()
     await vi.waitFor(() => connection.run(ping), { timeout: 3_000, interval: 100 })
   })
 
-  test('whose connections are stuck is tried by a scout, which frees them one after the other', async () => {
+  test('with hanging connections is tried by a scout, which frees them one after the other', async () => {
     let isHung = true
     const agent = await start(() => (isHung ? undefined : leader))
     const connection = connect({ servers: [agent.endpoint], ...limits })
@@ -197,7 +197,7 @@ describe('an agent that hangs', () => {
     expect(agent.requests.length).toBeLessThan(20)
   })
 
-  test('of several is passed by', async () => {
+  test('of several is skipped', async () => {
     const [hung, well] = [await start(() => undefined), await start(() => leader)]
     const connection = connect({ servers: [hung.endpoint, well.endpoint], ...limits, operationTimeoutMs: 2_000 })
     await connection.run(ping)
@@ -206,13 +206,13 @@ describe('an agent that hangs', () => {
   })
 })
 
-describe('an agent that is asked too much', () => {
+describe('an overloaded agent', () => {
   test.each([
     ['429 without more', undefined, 0],
     ['429 with Retry-After', '5', 3_000],
     ['429 with an absurd Retry-After', '86400', 20_000],
-  ])('%s is left alone for a while, but for heartbeats', async (_, retryAfter, atLeastMs) => {
-    // A pause of less than a second is waited for. The clock stands still: a busy machine would outlast it.
+  ])('%s gets no requests for a while, except heartbeats', async (_, retryAfter, atLeastMs) => {
+    // A pause of less than a second is awaited. The clock is fixed, because a busy machine could exceed the pause.
     vi.spyOn(Math, 'random').mockReturnValue(0.99)
     vi.useFakeTimers({ toFake: ['performance'] })
     onTestFinished(() => {
@@ -237,7 +237,7 @@ describe('an agent that is asked too much', () => {
 })
 
 describe('several agents', () => {
-  test('the next one is asked when one refuses, hangs or can not serve, and stays', async () => {
+  test('the next one is used when one refuses, hangs or fails, and stays in use', async () => {
     const [hanging, broken, well] = [
       await start(() => undefined),
       await start(() => ({ status: 500 })),
@@ -263,7 +263,7 @@ describe('several agents', () => {
     expect(second.requests).toEqual(['/status/leader'])
   })
 
-  test('if none answers, the error says so; an only one that answers badly keeps its blocking queries', async () => {
+  test('if none responds, the error says so; a single one that responds with errors keeps its blocking queries', async () => {
     const agent = await start((path) =>
       isWaiting(path) ? undefined : path.includes('leader') ? { status: 500 } : { index: 1, body: [] },
     )
@@ -280,12 +280,12 @@ describe('several agents', () => {
     })
   })
 
-  test('may have an IPv6 address', async () => {
+  test('can have an IPv6 address', async () => {
     const error = await failure(connect({ servers: ['[::1]:1'] }).run(ping))
     expect(error.message).toMatch(/ECONNREFUSED|EADDRNOTAVAIL/)
   })
 
-  test('a connection that was kept too long is replaced', async () => {
+  test('a connection that was idle too long is replaced', async () => {
     const used = new WeakSet<object>()
     const agent = await start((_, { socket }) => {
       if (used.has(socket)) {
@@ -301,7 +301,7 @@ describe('several agents', () => {
   })
 })
 
-describe('errors name the way out', () => {
+describe('errors contain a hint', () => {
   test.each([
     ['/agent/service/register', 'service_prefix "…" { policy = "write" }'],
     ['/health/service/orders', 'node_prefix "" { policy = "read" }'],
@@ -317,7 +317,7 @@ describe('errors name the way out', () => {
     expect(error.message).toContain(rule)
   })
 
-  test('TLS asked of an agent without it, and the reverse', async () => {
+  test('TLS to an agent without it, and the reverse', async () => {
     const plain = await start(() => leader)
     const error = await failure(connect({ servers: [`https://${plain.endpoint}`] }).run(ping))
     expect(error).toMatchObject({ code: 'SD_UNAVAILABLE' })
@@ -329,7 +329,7 @@ describe('errors name the way out', () => {
 })
 
 describe('tokens', () => {
-  test('travel as a header, and are in no error', async () => {
+  test('are sent as a header, and are in no error', async () => {
     const agent = await start(() => ({ status: 403, body: 'Permission denied' }))
     const error = await failure(connect({ servers: [agent.endpoint], token: 'secret' }).run(ping))
     expect([agent.tokens, agent.requests]).toEqual([['secret'], ['/status/leader']])
@@ -337,7 +337,7 @@ describe('tokens', () => {
     expect(error.code).toBe('SD_DENIED')
   })
 
-  test('that are refused are asked for again, once for all who were refused', async () => {
+  test('that are refused are requested again, once for all refused requests', async () => {
     let current = 'first'
     const token = vi.fn(async () => current)
     const agent = await start((_, { headers }) => (headers['x-consul-token'] === current ? leader : { status: 403 }))
@@ -351,7 +351,7 @@ describe('tokens', () => {
     await expect(connection.run(ping)).rejects.toMatchObject({ code: 'SD_DENIED' })
   })
 
-  test('that are none, or come never, are errors', async () => {
+  test('that are missing, or never arrive, are errors', async () => {
     const agent = await start(() => leader)
     const token = vi.fn<() => Promise<string>>()
     const connection = connect({ servers: [agent.endpoint], token })
@@ -389,13 +389,13 @@ describe('options', () => {
     ['maxWatchConnections', { maxWatchConnections: 0 }],
     ['maxConnections', { maxConnections: 1.5 }],
     ['operationTimeoutMs', { operationTimeoutMs: 1 }],
-  ])('a wrong %s is refused without showing a secret', async (field, options) => {
+  ])('an invalid %s is refused without showing a secret', async (field, options) => {
     const error = await failure((async () => resolveConsulConnectionOptions(options, 'consul'))())
     expect(error).toMatchObject({ code: 'SD_INVALID', field })
     expect(error.message).not.toContain('secret')
   })
 
-  test('a prefix has no slash at its ends', () => {
+  test('a prefix has no leading or trailing slash', () => {
     expect(checkPrefix('a/b')).toBe('a/b')
     for (const wrong of ['', '/a', 'a/']) expect(() => checkPrefix(wrong)).toThrow('Invalid prefix')
   })

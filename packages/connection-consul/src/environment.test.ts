@@ -10,7 +10,8 @@ import { createCertificates } from '@sd/test-servers'
 import { afterEach, expect, test } from 'vitest'
 import { startFakeAgent } from './testing/fake-agent.ts'
 
-// The first two columns of the table in docs/guides/operations.md, for the clients that stand on node:http with an agent of their own.
+// The first two columns of the table in docs/guides/operations.md, for the clients that use node:http with their own
+// agent.
 
 const run = promisify(execFile)
 const open: { close(): unknown }[] = []
@@ -32,7 +33,7 @@ async function ping(endpoint: string, env: Readonly<Record<string, string>>): Pr
   return stdout.trim()
 }
 
-test('proxies in the environment are not used, not even where Node itself would', { timeout: 60_000 }, async () => {
+test('proxies in the environment are not used, even where Node itself would use them', { timeout: 60_000 }, async () => {
   let proxied = 0
   const proxy = createServer((socket) => {
     proxied++
@@ -46,7 +47,7 @@ test('proxies in the environment are not used, not even where Node itself would'
   expect([await ping(agent.endpoint, env), proxied]).toEqual(['reached', 0])
 })
 
-test('an authority of NODE_EXTRA_CA_CERTS is trusted, one that nobody named is not', { timeout: 60_000 }, async () => {
+test('a CA in NODE_EXTRA_CA_CERTS is trusted, an unknown one is not', { timeout: 60_000 }, async () => {
   const { ca, server } = await createCertificates(['127.0.0.1'])
   const secure = createSecureServer({ cert: server.cert, key: server.key }, (_, response) => {
     response.setHeader('content-type', 'application/json')

@@ -7,7 +7,7 @@ import { type ConsulTarget, createConsulConnection, resolveConsulConnectionOptio
 const consul = await obtainServer('consul', { own: true })
 const managementToken = 'the-management-token'
 
-/** What an operation ends with on this server. */
+/** Result of an operation on this server. */
 async function failureOf(port: number, token: string, operation: (target: ConsulTarget) => Promise<unknown>): Promise<SdError> {
   const settings = resolveConsulConnectionOptions({ servers: [`127.0.0.1:${port}`], token }, 'consul')
   const connection = createConsulConnection(settings)
@@ -26,7 +26,7 @@ const put =
   ({ client, headers, options: { ctx } }: ConsulTarget): Promise<unknown> =>
     client._put({ path, body, headers, ctx })
 
-describe.runIf(consul)('what an agent refuses', { timeout: 60_000 }, () => {
+describe.runIf(consul)('refusals of an agent', { timeout: 60_000 }, () => {
   let server: ConsulServer
   let token: string
   beforeAll(async () => {
@@ -66,14 +66,14 @@ describe.runIf(consul)('what an agent refuses', { timeout: 60_000 }, () => {
       'session_prefix "" { policy = "write" }',
     ],
   ]
-  test.each(cases)('%s names permission, resource and the way out', async (_, operation, what, way) => {
+  test.each(cases)('%s names permission, resource and a hint', async (_, operation, what, way) => {
     const error = await failureOf(server.port, token, operation)
     expect(error).toMatchObject({ code: 'SD_DENIED', retryable: false, message: expect.stringMatching(what) })
     expect(error.message).toContain(`the token's policy needs ${way}`)
     expect(error.message).not.toContain(token)
   })
 
-  test('a token that is unknown, and a transaction that came too late, are told apart from that', async () => {
+  test('an unknown token, and a transaction with a conflict, are different errors', async () => {
     const unknown = await failureOf(server.port, '00000000-0000-0000-0000-000000000000', put('/kv/a', 'x'))
     expect(unknown).toMatchObject({ code: 'SD_DENIED', message: expect.stringContaining('ACL not found') })
     expect(await failureOf(server.port, managementToken, put('/txn', checkAndSet(0)))).toBeUndefined()
@@ -81,7 +81,7 @@ describe.runIf(consul)('what an agent refuses', { timeout: 60_000 }, () => {
   })
 })
 
-test.runIf(consul)('an agent that is asked too much may be asked later', { timeout: 60_000 }, async () => {
+test.runIf(consul)('the error of an overloaded agent is retryable', { timeout: 60_000 }, async () => {
   if (!consul) return
   const limits = { http_max_conns_per_client: 4, request_limits: { mode: 'enforcing', read_rate: -1, write_rate: 0.01 } }
   await using server = await startConsul(consul, { config: { limits } })
@@ -106,7 +106,7 @@ test.runIf(consul)('an agent that is asked too much may be asked later', { timeo
   for (const socket of held) socket.destroy()
 })
 
-test.runIf(consul)('a TLS port that is asked without TLS says so', { timeout: 60_000 }, async () => {
+test.runIf(consul)('a plain request to a TLS port has a hint', { timeout: 60_000 }, async () => {
   if (!consul) return
   await using server = await startConsul(consul, { tls: await createCertificates() })
   const error = await failureOf(server.port, 'any', ({ client, options }) => client.status.leader(options))

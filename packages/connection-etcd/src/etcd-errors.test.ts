@@ -19,7 +19,7 @@ test.each([
   expect(toEtcdError(new Error(message), 'etcd')).toMatchObject({ code, retryable })
 })
 
-test('a refusal names the prefix and the way out; a full database the remedy', () => {
+test('a refusal names the prefix and a hint, a full database the remedy', () => {
   const refused = toEtcdError(new Error('7 PERMISSION_DENIED: etcdserver: permission denied'), 'etcd', '/shop')
   expect(refused.message).toContain('"readwrite" on the prefix "/shop"')
   expect(toEtcdError(new Error('8 RESOURCE_EXHAUSTED: etcdserver: mvcc: database space exceeded'), 'etcd').message).toContain(
@@ -27,7 +27,7 @@ test('a refusal names the prefix and the way out; a full database the remedy', (
   )
 })
 
-test('the code is read from the error, or from what the library left of it', () => {
+test('the code is read from the error, or from its message', () => {
   expect(codeOf(Object.assign(new Error('x'), { code: 14 }))).toBe(14)
   expect(codeOf(new Error('GRPCUnavailableError: 14 UNAVAILABLE: x'))).toBe(14)
   expect([codeOf(new Error('x')), codeOf('x')]).toEqual([undefined, undefined])
@@ -37,7 +37,7 @@ describe('members', () => {
   const silence = new Error('4 DEADLINE_EXCEEDED: Deadline exceeded')
   const answer = async (): Promise<string> => 'answer'
 
-  test('that were silent are asked last for a while, and at once where none is better', async () => {
+  test('that did not respond are tried last for a while, and at once if none is better', async () => {
     vi.useFakeTimers({ toFake: ['performance'] })
     const { host } = createMemberPolicies(['a', 'b'], () => undefined)
     const [a, b] = [host('a'), host('b')]
@@ -53,7 +53,7 @@ describe('members', () => {
     vi.useRealTimers()
   })
 
-  test('are not blamed for a refusal, and a call tries each once', async () => {
+  test('are not avoided after a refusal, and a call tries each once', async () => {
     const { host, global } = createMemberPolicies(['a', 'b', 'c'], () => undefined)
     const denied = new Error('7 PERMISSION_DENIED: etcdserver: permission denied')
     await expect(host('a').execute(() => Promise.reject(denied))).rejects.toBe(denied)

@@ -37,7 +37,7 @@ function put(connection: EtcdConnection, key: string, value: string): Promise<un
   return connection.run((client) => client.put(key).value(value).exec())
 }
 
-/** Follows a prefix until the session ends, and remembers what came. */
+/** Follows a prefix until the session ends, and records its changes. */
 function startToFollow(connection: EtcdConnection, prefix: string): { seen: KeyValues[]; ended: Promise<void>; stop(): void } {
   const seen: KeyValues[] = []
   const controller = new AbortController()
@@ -70,7 +70,7 @@ describe.runIf(etcd)('a plain server', () => {
     await within(ended, 2_000, 'a session that was aborted')
   })
 
-  test('a revision that was compacted away ends the session', async () => {
+  test('a compacted revision ends the session', async () => {
     const prefix = `/${randomUUID()}/`
     const connection = open({ servers: [`127.0.0.1:${server.port}`] })
     for (let value = 0; value < 5; value++) await put(connection, `${prefix}a`, String(value))
@@ -80,14 +80,14 @@ describe.runIf(etcd)('a plain server', () => {
     const watcher = client.watch().prefix(prefix).startRevision('2').watcher()
     await within(new Promise((resolve) => watcher.once('error', resolve)), 5_000, 'an error for a compacted revision')
     client.close()
-    // Ours lists first, so that it always starts behind the compaction.
+    // Ours lists first, so that it always starts before the compaction.
     const { seen, stop } = startToFollow(connection, prefix)
     await put(connection, `${prefix}b`, 'x')
     await eventually(() => expect(seen.at(-1)?.entries.size).toBe(2), 5_000)
     stop()
   })
 
-  test('a key is changed if it was changed last when it should have been', async () => {
+  test('a key is changed only if it has the expected revision', async () => {
     const key = `/${randomUUID()}`
     const connection = open({ servers: [`127.0.0.1:${server.port}`] })
     const change = (value: string | undefined, ifModRevision?: bigint): Promise<bigint | undefined> =>
@@ -109,7 +109,7 @@ describe.runIf(etcd)('a plain server', () => {
     expect(await change(undefined)).toBe(changed + 2n)
   })
 
-  test('a change leaves the lease of a key alone', async () => {
+  test('a change keeps the lease of a key', async () => {
     const key = `/${randomUUID()}`
     const connection = open({ servers: [`127.0.0.1:${server.port}`] })
     const lease = await connection.run((client) => client.lease(60, { autoKeepAlive: false }).grant())
@@ -125,7 +125,7 @@ describe.runIf(etcd)('a plain server', () => {
     expect(await read()).toMatchObject({ text: '4', lease: '0' })
   })
 
-  test('a lost server ends the session, and what is refused or unknown has a code', async () => {
+  test('an unreachable server ends the session, and a refusal or an unknown error has a code', async () => {
     const connection = open({ servers: [`127.0.0.1:${await freePort()}`] })
     await expect(connection.run((client) => client.get('x').string())).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
     const other = open({ servers: [`127.0.0.1:${server.port}`] })
@@ -137,19 +137,19 @@ describe.runIf(etcd)('a plain server', () => {
     await expect(put(other, '/a', 'x')).rejects.toMatchObject({ code: 'SD_CLOSED' })
   })
 
-  test('a dead member is passed over', async () => {
+  test('a dead member is skipped', async () => {
     const dead = await freePort()
     const connection = open({ servers: [`127.0.0.1:${dead}`, `127.0.0.1:${server.port}`] })
     for (let round = 0; round < 10; round++) await put(connection, '/failover', String(round))
     expect(await connection.run((client) => client.get('/failover').string())).toBe('9')
   })
 
-  test('a member that is silent costs one call its time, not a third of all', async () => {
+  test('a member that does not respond delays one call, not a third of all', async () => {
     const silent = createServer((socket) => void socket.on('error', () => undefined))
     await once(silent.listen(0, '127.0.0.1'), 'listening')
     const dark = `127.0.0.1:${(silent.address() as AddressInfo).port}`
     const servers = [dark, dark.replace('127.0.0.1', 'localhost'), `127.0.0.1:${server.port}`]
-    // A silent member costs about a third of the limit: two seconds, which no busy machine takes for a put.
+    // Such a member takes about a third of the limit: two seconds, which a put does not take on any machine.
     const connection = open({ servers, operationTimeoutMs: 6_000 })
     const slow: number[] = []
     for (let round = 0; round < 60; round++) {
@@ -165,7 +165,7 @@ describe.runIf(etcd)('a plain server', () => {
     silent.close()
   })
 
-  test('no operation takes longer than its limit while no member responds', async () => {
+  test('no operation exceeds its limit while no member responds', async () => {
     const silent = createServer((socket) => void socket.on('error', () => undefined))
     await once(silent.listen(0, '127.0.0.1'), 'listening')
     const dark = `127.0.0.1:${(silent.address() as AddressInfo).port}`
@@ -197,7 +197,7 @@ describe.runIf(etcd)('a plain server', () => {
     vi.unstubAllEnvs()
   })
 
-  test('a lease is known until it is revoked', async () => {
+  test('a lease exists until it is revoked', async () => {
     const connection = open({ servers: [`127.0.0.1:${server.port}`] })
     const lease = await grantLease(connection, 2_000)
     expect(lease.expiresAt - lease.confirmedAt).toBeCloseTo(2_000)
@@ -209,8 +209,8 @@ describe.runIf(etcd)('a plain server', () => {
   })
 })
 
-describe.runIf(etcd)('a database that is full', () => {
-  test('is a fault that may pass, not a request that is too large', async () => {
+describe.runIf(etcd)('a full database', () => {
+  test('is a temporary error, not a request that is too large', async () => {
     if (!etcd) return
     const server = await startEtcd(etcd, { args: ['--quota-backend-bytes', '2000000'] })
     const connection = open({ servers: [`127.0.0.1:${server.port}`] })
@@ -251,7 +251,7 @@ describe.runIf(etcd)('a server with users', () => {
 
   const servers = (): readonly string[] => [`127.0.0.1:${server.port}`]
 
-  test('a wrong password and a forbidden key are refused, and no message has the password', async () => {
+  test('a wrong password and a forbidden key are refused, and no message contains the password', async () => {
     const wrong = open({ servers: servers(), credentials: { username: 'worker', password: 'wrong-secret' } })
     const error: unknown = await wrong.run((client) => client.get('/orders/a').string()).catch((caught: unknown) => caught)
     expect(error).toMatchObject({ code: 'SD_DENIED', retryable: false })
@@ -276,7 +276,7 @@ describe.runIf(etcd)('a server with users', () => {
     [{ username: 'worker', password: 'wrong-secret' }, 'see "etcdctl user list"'],
     [undefined, 'the cluster requires authentication: set credentials'],
   ]
-  test.each(inOrders)('%s without the right to it is refused with the way out', async (_, operation) => {
+  test.each(inOrders)('%s without permission is refused with a hint', async (_, operation) => {
     await root
       .user('guest')
       .create('guest-secret')
@@ -291,7 +291,7 @@ describe.runIf(etcd)('a server with users', () => {
     }
   })
 
-  test('a cluster without users refuses a login with the way out', async () => {
+  test('a cluster without users refuses a login with a hint', async () => {
     if (!etcd) return
     await using plain = await startEtcd(etcd)
     const credentials = { username: 'worker', password: 'old-secret' }
@@ -299,7 +299,7 @@ describe.runIf(etcd)('a server with users', () => {
     await expect(put(connection, '/a', '1')).rejects.toThrow('leave credentials out')
   })
 
-  test('a password that is rotated is asked for again, in operations and in a session after it', async () => {
+  test('a rotated password is requested again, in operations and in a later session', async () => {
     let password = 'old-secret'
     const connection = open({ servers: servers(), credentials: () => ({ username: 'worker', password }) })
     await put(connection, '/orders/a', '1')
@@ -308,7 +308,8 @@ describe.runIf(etcd)('a server with users', () => {
     await root.auth.userChangePassword({ name: 'worker', password: 'new-secret' })
     password = 'new-secret'
     await put(connection, '/orders/a', '2')
-    // The old login may or may not be good for what it opened; a session that it ends is followed by one with the new login.
+    // The old login may remain valid for existing streams. A session that ends because of it is followed by one with
+    // the new login.
     stop()
     await ended.catch((error: unknown) => expect(error instanceof SdError).toBe(true))
     const after = startToFollow(connection, '/orders/')
@@ -316,7 +317,7 @@ describe.runIf(etcd)('a server with users', () => {
     after.stop()
   })
 
-  test('a restarted server, which has forgotten all logins, is logged in to again', async () => {
+  test('a restarted server that lost all logins gets a new login', async () => {
     const connection = open({ servers: servers(), credentials: { username: 'root', password: 'root-secret' } })
     await put(connection, '/orders/b', '1')
     await server.kill()
@@ -329,7 +330,7 @@ describe.runIf(etcd)('a server with users', () => {
   })
 })
 
-describe.runIf(etcd)('a server with TLS that wants client certificates', () => {
+describe.runIf(etcd)('a server with TLS that requires client certificates', () => {
   let server: EtcdServer
   let tls: Required<Pick<TlsOptions, 'ca' | 'cert' | 'key'>>
   beforeAll(async () => {
@@ -340,7 +341,7 @@ describe.runIf(etcd)('a server with TLS that wants client certificates', () => {
   })
   afterAll(() => server.close())
 
-  test('is reached with both, and with nothing less', async () => {
+  test('is reached with CA and certificate only', async () => {
     const servers = [`https://127.0.0.1:${server.port}`]
     const connection = open({ servers, tls })
     await put(connection, '/a', '1')
@@ -357,7 +358,7 @@ describe.runIf(etcd)('a server with TLS that wants client certificates', () => {
     }
   })
 
-  test('a watch that ends takes no later call with it, and no address is sent as a name', async () => {
+  test('a watch that ends does not end a later call, and no address is sent as a server name', async () => {
     const warnings: Error[] = []
     const onWarning = (warning: Error): void => void warnings.push(warning)
     process.on('warning', onWarning)
@@ -377,7 +378,7 @@ describe.runIf(etcd)('a server with TLS that wants client certificates', () => {
     expect(warnings).toEqual([])
   })
 
-  test('that comes back with certificates of another authority is reached again, once the files have them', {
+  test('with new certificates of another CA is reached again, once the files contain them', {
     timeout: 60_000,
   }, async () => {
     if (!etcd) return

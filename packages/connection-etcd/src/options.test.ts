@@ -18,7 +18,7 @@ describe('options', () => {
     ['tls', { servers: ['https://a'], tls: { cert: '-----BEGIN CERTIFICATE-----' } }],
     ['tls.key', { servers: ['https://a'], tls: { key: 'secret' } }],
     ['operationTimeoutMs', { operationTimeoutMs: 1 }],
-  ])('a wrong %s is refused without showing a secret', (field, options) => {
+  ])('an invalid %s is refused without showing a secret', (field, options) => {
     let error: unknown
     try {
       resolveEtcdConnectionOptions(options, 'etcd')
@@ -29,7 +29,7 @@ describe('options', () => {
     expect(String(error)).not.toContain('secret')
   })
 
-  test('a prefix has no slash at its end', () => {
+  test('a prefix has no trailing slash', () => {
     expect(checkPrefix('/a/b')).toBe('/a/b')
     expect(() => checkPrefix('/a/')).toThrow('Invalid prefix')
     expect(() => checkPrefix('')).toThrow('Invalid prefix')

@@ -2,7 +2,7 @@ import { SdError } from '@sd/core'
 import { describe, expect, test } from 'vitest'
 import { EXPIRED, expired, LOGIN_REFUSED, toKubernetesError, toStatusError } from './api-errors.ts'
 
-describe('what an answer of the API means', () => {
+describe('errors of API responses', () => {
   test.each([
     [400, 'SD_INVALID', false],
     [401, LOGIN_REFUSED, false],
@@ -19,18 +19,18 @@ describe('what an answer of the API means', () => {
     expect(toStatusError(status, '<html>', 'GET /x').message).toMatch(/^GET \/x: /)
   })
 
-  test('what is too long is too large', () => {
+  test('a long object is too large', () => {
     const body = { message: 'metadata.annotations: Too long', details: { causes: [{ reason: 'FieldValueTooLong' }] } }
     expect(toStatusError(422, JSON.stringify(body), 'x').code).toBe('SD_TOO_LARGE')
     expect(toStatusError(500, '{"message":"etcdserver: request is too large"}', 'x').code).toBe('SD_TOO_LARGE')
   })
 
-  test('a long message is cut, and a strange one is left out', () => {
+  test('a long message is shortened, and an invalid one is omitted', () => {
     expect(toStatusError(403, JSON.stringify({ message: 'x'.repeat(9_000) }), 'y').message).toHaveLength(403)
     for (const text of ['null', '7', '{"message":7}']) expect(toStatusError(403, text, 'y').message).toBe('y: status 403')
   })
 
-  test('a failure shows what the connection says, and nothing that may hold a secret', () => {
+  test("a failure contains the connection's error, and nothing that may contain a secret", () => {
     const refused = Object.assign(new Error('connect ECONNREFUSED 10.0.0.1:6443'), { code: 'ECONNREFUSED' })
     expect(toKubernetesError(new TypeError('fetch failed', { cause: refused }), 'x')).toMatchObject({
       code: 'SD_UNAVAILABLE',

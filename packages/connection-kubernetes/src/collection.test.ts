@@ -7,9 +7,9 @@ import { followCollection, listCollection } from './collection.ts'
 import type { KubernetesConnection } from './kubernetes-connection.ts'
 
 interface Script {
-  /** Answers of lists and looks, in their order; the last one is repeated. */
+  /** Responses to lists and checks, in order; the last one is repeated. */
   readonly lists: readonly object[]
-  /** What each watch does; the last one waits until it is aborted. */
+  /** Behaviour of each watch; the last one waits until it is aborted. */
   readonly watches: readonly ((watch: ApiWatch) => void | Promise<void>)[]
 }
 
@@ -42,7 +42,7 @@ const event = (type: string, name: string, resourceVersion: string): ApiEvent =>
   object: { metadata: { name, resourceVersion } },
 })
 
-/** Follows until nothing more is asked for, and tells what was seen. */
+/** Follows until no more requests are sent, and returns the observed objects. */
 async function follow(script: Script, untilAsked: number): Promise<{ asked: readonly string[]; seen: readonly string[] }> {
   const { connection, asked } = fakeClient(script)
   const controller = new AbortController()
@@ -65,7 +65,7 @@ async function follow(script: Script, untilAsked: number): Promise<{ asked: read
 }
 
 describe('following a collection', () => {
-  test('a watch that ends goes on behind its last event or bookmark', async () => {
+  test('a watch that ends continues after its last event or bookmark', async () => {
     const { asked, seen } = await follow(
       {
         lists: [page('10', ['a']), page('13')],
@@ -94,7 +94,7 @@ describe('following a collection', () => {
     expect(seen).toEqual(['all a', 'all b'])
   })
 
-  test.each(['9', 'none'])('a server that is at %s after 10 lost its data', async (version) => {
+  test.each(['9', 'none'])('a server that is at %s after 10 has lost its data', async (version) => {
     const script = { lists: [page('10', ['a']), page(version), page(version, [])], watches: [() => undefined] }
     const { asked, seen } = await follow(script, 5)
     expect(asked).toEqual(['list 500', 'watch 10', 'list 1', 'list 500', `watch ${version}`])
@@ -119,7 +119,7 @@ describe('following a collection', () => {
     }
   })
 
-  test('a list that fails says why', async () => {
+  test('a list that fails contains the reason', async () => {
     const { connection } = fakeClient({ lists: [], watches: [] })
     const failing = { ...connection, request: () => Promise.reject(new SdError('SD_DENIED', 'no')) }
     const signal = AbortSignal.timeout(5_000)
@@ -127,7 +127,7 @@ describe('following a collection', () => {
   })
 })
 
-test('a list has all pages', async () => {
+test('a list contains all pages', async () => {
   const first = { metadata: { resourceVersion: '5', continue: 'next' }, items: [{ metadata: { name: 'a' } }] }
   const { connection, asked } = fakeClient({ lists: [first, page('5', ['b']), { metadata: {}, items: null }], watches: [] })
   const signal = AbortSignal.timeout(5_000)

@@ -10,7 +10,7 @@ afterEach(() => {
   for (const cleanUp of cleanUps.splice(0)) cleanUp()
 })
 
-/** A connection of a server without TLS, as `kubectl proxy` is one. */
+/** A connection to a server without TLS, such as `kubectl proxy`. */
 async function connect(answer: RequestListener, token?: string): Promise<KubernetesConnection> {
   const server = createServer(answer)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -40,7 +40,7 @@ const watchOf = (onEvent: () => void = () => undefined): Parameters<KubernetesCo
 })
 
 describe('the connection to the API', () => {
-  test('sends what was asked for, and reads what came', async () => {
+  test('sends the request, and reads the response', async () => {
     const connection = await connect((request, response) => {
       const { method, url, headers } = request
       request.setEncoding('utf8').on('data', (body) => response.end(JSON.stringify({ method, url, headers, body })))
@@ -55,7 +55,7 @@ describe('the connection to the API', () => {
     expect(Math.abs((answer.serverTime ?? 0) - Date.now())).toBeLessThan(60_000)
   })
 
-  test('takes nonsense for no answer', async () => {
+  test('treats a malformed response as an error', async () => {
     const connection = await connect((_, response) => response.end('<html>'))
     await expect(connection.request({ method: 'GET', path: '/x', signal })).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
   })
@@ -63,7 +63,7 @@ describe('the connection to the API', () => {
   test.each([
     [true, { code: 'SD_UNAVAILABLE', retryable: true, message: expect.stringContaining('a quota or an admission policy') }],
     [false, { code: 'SD_DENIED', retryable: false }],
-  ])('a write that is refused although it is allowed (%s) may pass later', async (allowed, expected) => {
+  ])('a write that is refused although it is allowed (%s) is retryable', async (allowed, expected) => {
     const reviews: unknown[] = []
     const connection = await connect((request, response) => {
       if (request.url === '/readyz') return void response.end('ok')
@@ -96,7 +96,7 @@ describe('the connection to the API', () => {
     }
   })
 
-  test.each([500, 403, 404])('does not believe a refusal by a server whose readiness is %i', async (status) => {
+  test.each([500, 403, 404])('does not treat a refusal by a server with the readiness %i as final', async (status) => {
     const connection = await connect((request, response) =>
       response.writeHead(request.url === '/readyz' ? status : 403).end('{}'),
     )
@@ -105,7 +105,7 @@ describe('the connection to the API', () => {
     }
   })
 
-  test('believes a server that tells nobody whether it is ready when a refusal lasts, or others are accepted', async () => {
+  test('treats a refusal by a server with unknown readiness as final if it lasts, or others are accepted', async () => {
     const connection = await connect((request, response) => response.writeHead(request.url === '/allowed' ? 200 : 403).end('{}'))
     const ask = (path: string): Promise<unknown> =>
       connection.request({ method: 'GET', path, signal }).catch((error: unknown) => error)
@@ -125,7 +125,7 @@ describe('the connection to the API', () => {
     clock.mockRestore()
   })
 
-  test('does not believe it after the way was lost, whatever was accepted before', async () => {
+  test('does not treat it as final after the connection was lost, regardless of earlier responses', async () => {
     let isStarting = false
     const connection = await connect((request, response) => {
       if (request.url?.startsWith('/lost')) response.destroy()
@@ -147,7 +147,7 @@ describe('the connection to the API', () => {
     expect(await ask('/x')).toMatchObject({ code: 'SD_UNAVAILABLE' })
   })
 
-  test('has no more than 16 requests under way', async () => {
+  test('has at most 16 concurrent requests', async () => {
     let [now, most] = [0, 0]
     const connection = await connect((_, response) => {
       most = Math.max(most, ++now)
@@ -160,14 +160,14 @@ describe('the connection to the API', () => {
     expect(most).toBe(16)
   })
 
-  test('waits neither for a watch that does not begin nor for one that is silent', async () => {
+  test('waits neither for a watch that does not start nor for a silent one', async () => {
     const mute = await connect(() => undefined)
     await expect(mute.watch(watchOf())).rejects.toMatchObject({ code: 'SD_TIMEOUT', retryable: true })
     const silent = await connect((_, response) => response.flushHeaders())
     await silent.watch(watchOf())
   })
 
-  test('tells apart how a watch fails', async () => {
+  test('distinguishes how a watch fails', async () => {
     const gone = await connect((_, response) => response.writeHead(410).end())
     await expect(gone.watch(watchOf())).rejects.toMatchObject({ code: 'X_KUBERNETES_EXPIRED' })
     const busy = await connect((_, response) => response.writeHead(503).end())
@@ -186,7 +186,7 @@ describe('the connection to the API', () => {
     expect(events).toBe(1)
   })
 
-  test('does nothing any more once it is closed', async () => {
+  test('does nothing once it is closed', async () => {
     const connection = await connect((_, response) => response.end('{}'))
     connection.close()
     await expect(connection.request({ method: 'GET', path: '/x', signal })).rejects.toMatchObject({ code: 'SD_CLOSED' })
@@ -194,7 +194,7 @@ describe('the connection to the API', () => {
   })
 })
 
-test('Bun is told that it can not run this', () => {
+test('Bun gets an error that it is not supported', () => {
   vi.stubGlobal('Bun', {})
   const settings = resolveKubernetesConnectionOptions({}, 'k8s')
   expect(() => createKubernetesConnection(settings)).toThrow(

@@ -62,7 +62,7 @@ describe.runIf(etcd && kubernetes)('the connection to Kubernetes', { timeout: 90
     return items.map(({ metadata }) => metadata.name)
   }
 
-  /** Follows until the signal fires, and tells what is seen. */
+  /** Follows until the signal aborts, and returns the observed objects. */
   function follow(connection: KubernetesConnection, which: Collection, signal: AbortSignal): [string[], Promise<void>] {
     const seen: string[] = []
     const following = followCollection(connection, {
@@ -75,7 +75,7 @@ describe.runIf(etcd && kubernetes)('the connection to Kubernetes', { timeout: 90
     return [seen, following]
   }
 
-  test('one object or those with a label are listed and followed', async () => {
+  test('one object, or those with a label, are listed and followed', async () => {
     const connection = as(tokens.reader)
     await call('POST', '/configmaps', { metadata: { name: 'a', labels: { team: 'x' } } })
     await call('POST', '/configmaps', { metadata: { name: 'b' } })
@@ -99,10 +99,10 @@ describe.runIf(etcd && kubernetes)('the connection to Kubernetes', { timeout: 90
 
   test('a version that the server no longer has leads to a new list', async () => {
     const connection = connect({ kubeconfig: server.kubeconfig() })
-    // A new API server remembers nothing from before its start.
+    // A new API server has no data from before its start.
     await server.kill()
     await server.start()
-    // The first watch begins before that.
+    // The first watch starts before that.
     const versions: (string | undefined)[] = []
     const forgetful: KubernetesConnection = {
       ...connection,
@@ -132,7 +132,7 @@ describe.runIf(etcd && kubernetes)('the connection to Kubernetes', { timeout: 90
     }
   })
 
-  test('a client certificate is a login, and a wrong authority is no answer', async () => {
+  test('a client certificate is a login, and a server with an unknown CA is refused', async () => {
     const kubeconfig = server.kubeconfig({ token: null, client: server.certificates.client })
     const connection = connect({ kubeconfig })
     await names(connection)
@@ -144,7 +144,7 @@ describe.runIf(etcd && kubernetes)('the connection to Kubernetes', { timeout: 90
     await expect(names(distrusting)).rejects.toThrow(/certificate/)
   })
 
-  test('the option token wins, and is asked again', async () => {
+  test('the option token takes precedence, and is called for each request', async () => {
     let token: string = tokens.nobody
     const connection = connect({ kubeconfig: server.kubeconfig({ token: 'wrong' }), token: async () => token })
     await expect(names(connection)).rejects.toMatchObject({ code: 'SD_DENIED' })
@@ -152,7 +152,7 @@ describe.runIf(etcd && kubernetes)('the connection to Kubernetes', { timeout: 90
     await names(connection)
   })
 
-  test('a rotated token in a file is read when the old one is refused', async () => {
+  test('a rotated token in a file is read after the old one is refused', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'sd-token-'))
     const file = join(folder, 'token')
     try {
@@ -160,7 +160,7 @@ describe.runIf(etcd && kubernetes)('the connection to Kubernetes', { timeout: 90
       await bind('pod', 'ServiceAccount')
       await writeFile(file, await issueToken('first'))
       const config = JSON.parse(server.kubeconfig({ token: null }))
-      // What the library makes of a Pod's service account.
+      // The configuration that the library builds from a Pod's service account.
       config.users[0].user = { 'auth-provider': { name: 'tokenFile', config: { tokenFile: file } } }
       const connection = connect({ kubeconfig: JSON.stringify(config) })
       const controller = new AbortController()
@@ -180,7 +180,7 @@ describe.runIf(etcd && kubernetes)('the connection to Kubernetes', { timeout: 90
     }
   })
 
-  /** A token of the account `pod` that lives as long as a secret does. */
+  /** A token of the account `pod` that lives as long as a secret. */
   async function issueToken(secret: string): Promise<string> {
     const { metadata } = await call('POST', '/secrets', { metadata: { name: secret } })
     const bound = { kind: 'Secret', apiVersion: 'v1', name: secret, uid: metadata.uid }

@@ -37,7 +37,7 @@ describe('options', () => {
     ['namespace', 'Upper'],
     ['namespace', '-x'],
     ['operationTimeoutMs', 0],
-  ])('a bad %s is refused: %j', (field, value) => {
+  ])('an invalid %s is refused: %j', (field, value) => {
     let caught: unknown
     try {
       connect({ kubeconfig: kubeconfig(), [field]: value })
@@ -48,7 +48,7 @@ describe('options', () => {
     expect(`${caught} ${(caught as Error).cause}`).not.toContain('very-secret')
   })
 
-  test('a context without a cluster, and one with a bad namespace, are refused', () => {
+  test('a context without a cluster, and one with an invalid namespace, are refused', () => {
     expect(() => connect({ kubeconfig: kubeconfig(), context: 'two' })).toThrow('Invalid kubeconfig')
     expect(() => connect({ kubeconfig: kubeconfig(undefined, 'Bad!') })).toThrow('Invalid namespace')
   })

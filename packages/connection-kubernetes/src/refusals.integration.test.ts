@@ -11,7 +11,7 @@ const kubernetes = await obtainServer('kubernetes', { own: true })
 const tokens = { nobody: 'token-of-nobody', writer: 'token-of-the-writer', crowd: 'token-of-the-crowd' }
 const signal = AbortSignal.timeout(120_000)
 
-describe.runIf(etcd && kubernetes)('what an API server refuses', { timeout: 60_000 }, () => {
+describe.runIf(etcd && kubernetes)('refusals of an API server', { timeout: 60_000 }, () => {
   let server: KubernetesServer
   const open: KubernetesConnection[] = []
   const as = (token: string): KubernetesConnection => {
@@ -50,7 +50,7 @@ describe.runIf(etcd && kubernetes)('what an API server refuses', { timeout: 60_0
     ['DELETE', `${leases}/a`, 'delete', 'apiGroups ["coordination.k8s.io"], resources ["leases"], verbs ["delete"]'],
     ['GET', '/api/v1/namespaces/default/pods', 'list', 'apiGroups [""], resources ["pods"], verbs ["list"]'],
     ['GET', `${maps}/a`, 'get', 'apiGroups [""], resources ["configmaps"], verbs ["get"]'],
-  ])('%s %s names verb, resource, user and the rule that is missing', async (method, path, verb, rule) => {
+  ])('%s %s names verb, resource, user and the missing rule', async (method, path, verb, rule) => {
     const request = { method, path, signal, ...(method !== 'GET' && { body: { metadata: { name: 'a' } } }) }
     const error = (await as(tokens.nobody)
       .request(request)
@@ -61,7 +61,7 @@ describe.runIf(etcd && kubernetes)('what an API server refuses', { timeout: 60_0
     }
   })
 
-  test('a watch and a login are refused with their way out', async () => {
+  test('a watch and a login are refused with a hint', async () => {
     const watch = { path: slices, query: {}, onEvent: () => undefined, signal }
     await expect(as(tokens.nobody).watch(watch)).rejects.toMatchObject({
       code: 'SD_DENIED',
@@ -73,7 +73,7 @@ describe.runIf(etcd && kubernetes)('what an API server refuses', { timeout: 60_0
     })
   })
 
-  test('a full quota may pass, and is told apart from a missing permission', async () => {
+  test('a full quota is temporary, and differs from a missing permission', async () => {
     const quotas = '/api/v1/namespaces/default/resourcequotas'
     const hard = { 'count/configmaps': '0' }
     await server.call('POST', quotas, { metadata: { name: 'small' }, spec: { hard } })
@@ -93,7 +93,7 @@ describe.runIf(etcd && kubernetes)('what an API server refuses', { timeout: 60_0
     await eventually(() => writer.request(create), 20_000)
   })
 
-  test('an API server that is asked too much says when to come back', async () => {
+  test('an overloaded API server returns a retry delay', async () => {
     const flow = '/apis/flowcontrol.apiserver.k8s.io/v1'
     const limited = {
       nominalConcurrencyShares: 0,
@@ -122,7 +122,7 @@ describe.runIf(etcd && kubernetes)('what an API server refuses', { timeout: 60_0
     }, 20_000)
   })
 
-  test('an object that etcd does not take is too large, by a text of which nothing else tells', async () => {
+  test('an object that etcd refuses is too large, which only the text reports', async () => {
     const finalizers = Array.from({ length: 60_000 }, (_, index) => `example.org/${String(index).padStart(20, '0')}`)
     const body = { metadata: { name: 'large', finalizers }, data: {} }
     const sent = as('admin-token').request({ method: 'POST', path: maps, body, signal })

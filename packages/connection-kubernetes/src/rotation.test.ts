@@ -18,7 +18,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true }))
 
-/** An API server that lets in who has a certificate of its authority, and says who that was. */
+/** An API server that requires a certificate of its CA, and records the client's name. */
 async function serve({ ca, server: own }: CertificateSet, port: number = 0): Promise<Server> {
   const server = createServer({ ca, ...own, requestCert: true, rejectUnauthorized: true }, (request, response) => {
     response.end(JSON.stringify({ fingerprint: (request.socket as TLSSocket).getPeerCertificate().fingerprint256 }))

@@ -3,7 +3,7 @@ import { SdError } from '@sd/core'
 import { describe, expect, test } from 'vitest'
 import { createApiChoice, type NacosConnectionOptions, resolveNacosConnectionOptions, type UseApi } from './index.ts'
 
-/** An API of a server that has the given versions: it tells which one it is. */
+/** An API of a server with the given versions, which returns its own version. */
 type Api = (operation: string) => Promise<string>
 
 function serverWith(...versions: readonly string[]): {
@@ -33,7 +33,7 @@ function serverWith(...versions: readonly string[]): {
 }
 
 describe('the API', () => {
-  test('is v1 where there is one, else v3, found out once', async () => {
+  test('is v1 if the server has it, else v3, and is detected once', async () => {
     for (const [versions, expected, probes] of [[['v1', 'v3'], 'v1', 1] as const, [['v3'], 'v3', 2] as const]) {
       const server = serverWith(...versions)
       const use = server.choose()
@@ -43,7 +43,7 @@ describe('the API', () => {
     }
   })
 
-  test('is asked for again when the server was replaced by one without it', async () => {
+  test('is detected again after the server was replaced by one without it', async () => {
     const server = serverWith('v1')
     const use = server.choose()
     expect(await use((api) => api('read'))).toBe('v1')
@@ -51,7 +51,7 @@ describe('the API', () => {
     expect(await use((api) => api('read'))).toBe('v3')
   })
 
-  test('is away, not missing, once it has been there', async () => {
+  test('is unreachable, not missing, once it was available', async () => {
     for (const api of ['auto', 'v1'] as const) {
       const server = serverWith('v1')
       const use = server.choose({ api })
@@ -64,7 +64,7 @@ describe('the API', () => {
     }
   })
 
-  test('is missing on what is no Nacos, and stays as the options name it', async () => {
+  test('is missing on a server that is not Nacos, and stays as the options name it', async () => {
     const none = serverWith().choose()
     await assert.rejects(
       none((api) => api('read')),
@@ -77,7 +77,7 @@ describe('the API', () => {
     )
   })
 
-  test('a server that is away is not taken for one without the API', async () => {
+  test('an unreachable server is not treated as one without the API', async () => {
     const use = createApiChoice<string>(resolveNacosConnectionOptions({}, 'nacos'), {
       v1: () => 'v1',
       v3: () => 'v3',

@@ -5,7 +5,7 @@ import { listenToConfigs, type NacosConnection, type NacosExchange } from './ind
 
 const places = [{ dataId: 'a.yaml', group: 'g' }]
 
-/** A connection on which everything is answered by `exchange`. */
+/** A connection on which `exchange` responds to every request. */
 function connectionOf(answer: (request: NacosExchange) => string): NacosConnection {
   const exchange: NacosConnection['exchange'] = async (request) => ({ status: 200, headers: {}, text: answer(request) })
   return { exchange, send: async (request, signal) => (await exchange(request, signal)).text, close: () => undefined }
@@ -19,7 +19,7 @@ describe('the long poll', () => {
   test.each([
     ['does not hold it back', ''],
     ['always says that a text has changed', 'a.yaml%02g%01\n'],
-  ])('does not run wild at a server that %s', async (_, answer) => {
+  ])('does not loop without a pause on a server that %s', async (_, answer) => {
     let polls = 0
     let changes = 0
     const connection = connectionOf(({ method }) => {
@@ -38,7 +38,7 @@ describe('the long poll', () => {
     expect(changes).toBe(1)
   })
 
-  test('ends at the first error, and asks no more', async () => {
+  test('ends at the first error, and sends no more requests', async () => {
     let requests = 0
     const connection = connectionOf(() => {
       requests++

@@ -22,12 +22,12 @@ test.each([
 test.each([
   [400, `{"code":10000,"message":"parameter missing","data":"Required parameter 'dataId' type String is not present"}`],
   [500, 'caused: Required request parameter &#39;dataId&#39; for method parameter type String is not present;'],
-])('status %s that misses what was sent is a form that was dropped', (status, text) => {
+])('status %s for missing parameters is a form that was dropped', (status, text) => {
   expect(readError('nacos', { status, text }, { dataId: 'orders' })?.code).toBe('SD_TOO_LARGE')
   expect(readError('nacos', { status, text })?.code).not.toBe('SD_TOO_LARGE')
 })
 
-test('a refusal says which right is missing where, and a server that is asked too much when to come back', () => {
+test('a refusal names the missing permission and the namespace, and an overloaded server returns a retry delay', () => {
   const refused = readError('nacos', { status: 403, text: 'Forbidden' }, { namespaceId: 'team-a', dataId: 'x' })
   expect(refused?.message).toBe(
     'nacos responded 403: Forbidden (set credentials of a user with a role that has the permission rw on the namespace "team-a")',

@@ -29,7 +29,7 @@ describe('login', () => {
   })
   afterEach(() => void vi.useRealTimers())
 
-  test('many callers make one login, which is repeated before its token ends', async () => {
+  test('many callers share one login, which is repeated before its token expires', async () => {
     answers.push(ok('a'), ok('b'))
     expect(await Promise.all([login.token(endpoint), login.token(endpoint)])).toEqual(['a', 'a'])
     vi.advanceTimersByTime(79_000)
@@ -40,7 +40,7 @@ describe('login', () => {
     expect(sent[0]).toMatchObject({ method: 'POST', params: { username: 'u', password: 'p' } })
   })
 
-  test('a refused token is forgotten, unless there is a newer one', async () => {
+  test('a refused token is dropped, unless there is a newer one', async () => {
     answers.push(ok('a'), ok('b'))
     login.forget(await login.token(endpoint))
     expect(await login.token(endpoint)).toBe('b')
@@ -48,13 +48,13 @@ describe('login', () => {
     expect(await login.token(endpoint)).toBe('b')
   })
 
-  test('older servers have the login elsewhere', async () => {
+  test('older servers have another path for the login', async () => {
     answers.push({ status: 404, headers: {}, text: '' }, ok('a'))
     expect(await login.token(endpoint)).toBe('a')
     expect(sent.map(({ path }) => path)).toEqual(['/nacos/v3/auth/user/login', '/nacos/v1/auth/login'])
   })
 
-  test('a refusal shows nothing of what was sent, and is for good unless a login worked before', async () => {
+  test('a refusal does not show the request, and is final unless a login worked before', async () => {
     const refused = { status: 403, headers: {}, text: 'wrong: p-secret' }
     answers.push(refused)
     await assert.rejects(login.token(endpoint), { code: 'SD_DENIED' })
@@ -76,7 +76,7 @@ describe('login', () => {
     await assert.rejects(login.token(endpoint), { code: 'SD_DENIED', retryable: true })
   })
 
-  test('a server that refuses every login while it starts is waited for', async () => {
+  test('a server that refuses every login while it starts is tried again', async () => {
     const starting = { status: 403, headers: {}, text: 'Access Denied' }
     answers.push(starting, starting, ok('a'))
     for (let second = 0; second < 2; second++) {
@@ -86,7 +86,7 @@ describe('login', () => {
     expect(await login.token(endpoint)).toBe('a')
   })
 
-  test('an answer without a token is malformed', async () => {
+  test('a response without a token is malformed', async () => {
     answers.push({ status: 200, headers: {}, text: '{}' }, { status: 200, headers: {}, text: 'hello' })
     await assert.rejects(login.token(endpoint), { code: 'SD_MALFORMED' })
     await assert.rejects(login.token(endpoint), { code: 'SD_MALFORMED' })

@@ -47,7 +47,7 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
   }, 60_000)
   afterAll(() => server.close())
 
-  test('of several servers the one that answers is used; none is an error that may pass', async () => {
+  test('with several servers the one that responds is used; without any the error is retryable', async () => {
     const dead = `127.0.0.1:${await freePort()}`
     await open({ servers: [dead, ...servers] }).send(sign, signal)
     await assert.rejects(open({ servers: [dead] }).send(sign, signal), { code: 'SD_UNAVAILABLE', retryable: true })
@@ -56,7 +56,7 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
     await assert.rejects(closed.send(sign, signal), { code: 'SD_CLOSED' })
   })
 
-  test('TLS with an own authority and a client certificate', async () => {
+  test('TLS with a custom CA and a client certificate', async () => {
     const certificates = await createCertificates()
     const front = await startTlsFront(server.port, certificates)
     const secure = { servers: [`https://127.0.0.1:${front.port}`] }
@@ -68,7 +68,7 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
     front.close()
   })
 
-  test('certificates that rotate are in effect without a restart', async () => {
+  test('rotated certificates are in effect without a restart', async () => {
     await using rotation = await createRotation()
     const { certificates, tls } = rotation
     let front = await startTlsFront(server.port, certificates)
@@ -86,7 +86,7 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
     front.close()
   })
 
-  test('a failure that the caller accepts is an answer', async () => {
+  test('a failure that the caller accepts is a response', async () => {
     const connection = open({ servers })
     const request = { method: 'GET', path: '/nacos/v1/cs/configs', params: { dataId: 'none', group } } as const
     await assert.rejects(connection.send(request, signal), { code: 'SD_UNSUPPORTED' })
@@ -94,14 +94,14 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
     expect([status, text]).toEqual([404, 'config data not exist'])
   })
 
-  test("the SDK's requests of naming go over the connection", async () => {
+  test("the SDK's naming requests use the connection", async () => {
     const requests = createNamingRequests(open({ servers }), 'naming')(signal)
     await requests.registerService('G@@orders', 'G', { ip: '10.0.0.1', port: 80, weight: 1, metadata: {}, ephemeral: true })
     const { hosts } = JSON.parse(await requests.queryList('G@@orders', '', 0, false)) as { hosts: { ip: string }[] }
     expect(hosts.map(({ ip }) => ip)).toEqual(['10.0.0.1'])
   })
 
-  test('the long poll tells of texts that come, change and go, and ends when it is told to', async () => {
+  test('the long poll reports created, changed and removed texts, and ends when it is aborted', async () => {
     const connection = open({ servers })
     const controller = new AbortController()
     let changes = 0
@@ -125,7 +125,7 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
     await listenToConfigs(connection, { namespace: 'public', places, onChange: () => undefined, signal: controller.signal })
   })
 
-  test('the long poll ends with an error when the server goes', async () => {
+  test('the long poll ends with an error when the server stops', async () => {
     if (!nacos) return
     const other = await startNacos(nacos)
     const connection = open({ servers: [`127.0.0.1:${other.port}`] })
@@ -138,7 +138,7 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
     await within(ended, limitMs, 'the end of listening')
   })
 
-  test('the process says nothing, keeps no text on disk and exits by itself', async () => {
+  test('the process logs nothing, keeps no text on disk and exits by itself', async () => {
     const program = `
       import { existsSync } from 'node:fs'
       import { createNacosConnection, listenToConfigs, resolveNacosConnectionOptions } from ${JSON.stringify(new URL('./index.ts', import.meta.url).href)}
@@ -165,7 +165,7 @@ describe.runIf(nacos)('with auth', { timeout: 60_000 }, () => {
   }, 120_000)
   afterAll(() => server.close())
 
-  test('a login is made once, a wrong secret is denied without showing it', async () => {
+  test('a login happens once, and a wrong secret is denied without showing it', async () => {
     const servers = [`127.0.0.1:${server.port}`]
     let asked = 0
     const credentials = async (): Promise<typeof auth> => {

@@ -24,7 +24,7 @@ describe('options', () => {
     ['credentials.password', { credentials: { username: 'u', password: '' } }],
     ['tls.ca', { servers: ['https://a'], tls: { ca: 'secret' } }],
     ['operationTimeoutMs', { operationTimeoutMs: 0 }],
-  ])('a wrong %s is refused without showing a secret', (field, options) => {
+  ])('an invalid %s is refused without showing a secret', (field, options) => {
     let error: unknown
     try {
       resolveNacosConnectionOptions(options, 'nacos')
@@ -35,7 +35,7 @@ describe('options', () => {
     expect(String(error)).not.toContain('secret')
   })
 
-  test('groups and labels are those that Nacos takes', () => {
+  test('groups and labels are those that Nacos accepts', () => {
     expect(checkGroup('group', 'a.b:c-d_e')).toBe('a.b:c-d_e')
     expect(checkLabel('cluster', 'zone-a')).toBe('zone-a')
     expect(() => checkGroup('group', 'a@@b')).toThrow('Invalid group')

@@ -51,7 +51,7 @@ describe.runIf(zookeeper && toxiproxy)('the connection to ZooKeeper', { timeout:
     return session
   }
 
-  /** A folder of its own for every case. */
+  /** A separate folder for each case. */
   async function nextFolder(session: ZooKeeperConnection): Promise<string> {
     const folder = `/case-${++caseNumber}`
     await session.run((connection) => createFolder(connection, folder, ''))
@@ -84,7 +84,7 @@ describe.runIf(zookeeper && toxiproxy)('the connection to ZooKeeper', { timeout:
     })
   })
 
-  /** Follows a node and its children, and remembers what was there. */
+  /** Follows a node and its children, and records them. */
   function follow(session: ZooKeeperConnection, folder: string, signal: AbortSignal) {
     const seen: string[] = []
     const present = new Map<string, string>()
@@ -110,7 +110,7 @@ describe.runIf(zookeeper && toxiproxy)('the connection to ZooKeeper', { timeout:
     return { seen, ended }
   }
 
-  test('watches are armed again after every change, until they are ended', async () => {
+  test('watches are set again after each change, until they are ended', async () => {
     const [session, other] = [open(), open()]
     const folder = await nextFolder(session)
     const controller = new AbortController()
@@ -129,7 +129,7 @@ describe.runIf(zookeeper && toxiproxy)('the connection to ZooKeeper', { timeout:
     await within(ended, 2_000, 'what was aborted')
   })
 
-  test('a lost connection ends what follows it, within the session nothing else', async () => {
+  test('a broken connection ends its followers, but not the session', async () => {
     const link = await proxy.link(server.port)
     const lost: SdError[] = []
     const session = open(
@@ -152,7 +152,7 @@ describe.runIf(zookeeper && toxiproxy)('the connection to ZooKeeper', { timeout:
     await link.close()
   })
 
-  test('a session that expired is followed by a new one', async () => {
+  test('an expired session is followed by a new one', async () => {
     const link = await proxy.link(server.port)
     const session = open({ servers: [`127.0.0.1:${link.port}`], sessionTimeoutMs: 600 })
     const [observer, folder] = [open(), await nextFolder(session)]
@@ -178,7 +178,7 @@ describe.runIf(zookeeper && toxiproxy)('the connection to ZooKeeper', { timeout:
     await session.run((connection) => checkChroot(connection, ''))
   })
 
-  test('nodes are for their user alone, or for whom the access list names', async () => {
+  test('nodes are accessible to their user only, or to the identities in the access list', async () => {
     const credentials = { username: 'owner', password: 'secret-one' }
     const folder = await nextFolder(open())
     const stranger = open({ credentials: { username: 'owner', password: 'secret-two' } })
@@ -198,7 +198,7 @@ describe.runIf(zookeeper && toxiproxy)('the connection to ZooKeeper', { timeout:
     await expect(wrong.run((connection) => connection.create(`${folder}/wrong`))).rejects.toMatchObject(denied)
   })
 
-  test('credentials are asked for again after a denial', async () => {
+  test('credentials are requested again after a denial', async () => {
     const folder = await nextFolder(open())
     const owner = open({ credentials: { username: 'app', password: 'right' } })
     await owner.run((connection) => connection.create(`${folder}/own`, Buffer.from('1')))
@@ -211,24 +211,24 @@ describe.runIf(zookeeper && toxiproxy)('the connection to ZooKeeper', { timeout:
     expect(await read()).toBe('1')
   })
 
-  test('a function that gives no credentials is an error that does not show them', async () => {
+  test('a function that returns no credentials is an error that does not show them', async () => {
     const session = open({ credentials: (() => 'app:secret') as never })
     const refused = { code: 'SD_INVALID', message: expect.not.stringContaining('secret') }
     await expect(session.run((connection) => connection.exists('/'))).rejects.toMatchObject(refused)
   })
 
-  test('a member that is dead and one that does not answer are passed over', async () => {
+  test('a dead member and one that does not respond are skipped', async () => {
     const hole = createServer(() => undefined).listen(0, '127.0.0.1')
     await once(hole, 'listening')
     const { port } = hole.address() as { port: number }
     const servers = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${port}`, `127.0.0.1:${server.port}`]
-    // Each begins with a member by chance.
+    // Each starts with a random member.
     const sessions = Array.from({ length: 6 }, () => open({ servers, operationTimeoutMs: 3_000 }))
     await Promise.all(sessions.map((session) => session.run((connection) => connection.exists('/'))))
     hole.close()
   })
 
-  test('closing at any moment is quick, and nothing is done after', async () => {
+  test('closing at any time is fast, and no request follows', async () => {
     for (const waitMs of [0, 1, 5, 20]) {
       const session = open()
       const pending = session.run((connection) => connection.exists('/')).catch(() => undefined)
@@ -239,7 +239,7 @@ describe.runIf(zookeeper && toxiproxy)('the connection to ZooKeeper', { timeout:
     }
   })
 
-  test('a refusal names the node, the permission and the way out', async () => {
+  test('a refusal names the node, the permission and a hint', async () => {
     const admin = open({ credentials: { username: 'admin', password: 'admin-secret' } })
     await admin.run(async (connection) => {
       await connection.create('/guarded')
@@ -262,7 +262,7 @@ describe.runIf(zookeeper && toxiproxy)('the connection to ZooKeeper', { timeout:
     }
   })
 
-  test('a full quota may have room later', async () => {
+  test('a full quota is retryable', async () => {
     if (!zookeeper) return
     await using limited = await startZooKeeper(zookeeper, { config: ['enforceQuota=true'] })
     const session = open({ servers: [`127.0.0.1:${limited.port}`] })
@@ -279,7 +279,7 @@ describe.runIf(zookeeper && toxiproxy)('the connection to ZooKeeper', { timeout:
     await expect(fill()).rejects.toMatchObject({ code: 'SD_UNAVAILABLE', retryable: true })
   })
 
-  test('TLS with certificates that rotate: the session comes back to a member of another authority', {
+  test('TLS with rotating certificates: the session continues on a member with another CA', {
     timeout: 60_000,
   }, async () => {
     if (!zookeeper) return

@@ -15,7 +15,7 @@ function readAll(chunks: readonly Buffer[]): readonly string[] {
   return texts
 }
 
-test('frames are found however the stream is cut', () => {
+test('frames are found for any split of the stream', () => {
   const texts = ['a', '', 'x'.repeat(1_000), 'last']
   const stream = Buffer.concat(texts.map(frame))
   for (const size of [1, 2, 3, 5, 7, 100, stream.length]) {
@@ -26,7 +26,7 @@ test('frames are found however the stream is cut', () => {
   }
 })
 
-test('the beginning of a frame waits for its end', () => {
+test('the start of a frame waits for its end', () => {
   const one = frame('hello')
   expect(readAll([one.subarray(0, 6)])).toEqual([])
   expect(readAll([Buffer.concat([one, one.subarray(0, 2)]), one.subarray(2)])).toEqual(['hello', 'hello'])
@@ -45,7 +45,7 @@ test('a large frame in many chunks is read once', () => {
   expect(readAll(chunks)).toEqual([text])
 })
 
-test('a code that the library does not know becomes one that it knows', () => {
+test('an unknown code becomes a known one', () => {
   const answer = Buffer.alloc(20)
   for (const [code, expected] of [
     [-125, -1],

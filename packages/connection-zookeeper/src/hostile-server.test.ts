@@ -32,7 +32,7 @@ function ping(session: ZooKeeperConnection): Promise<unknown> {
   return session.run((connection) => connection.exists('/'))
 }
 
-/** Grants every session, and answers requests as the test says. */
+/** Grants every session, and responds to requests as the test defines. */
 function startGranting(onRequest: (socket: Socket, request: Buffer) => void, timeoutMs: number = 10_000): Promise<FakeServer> {
   return start((socket, chunk, isFirst) => (isFirst ? socket.write(grantSession(timeoutMs)) : onRequest(socket, chunk)))
 }
@@ -45,7 +45,7 @@ async function codeOfPing(session: ZooKeeperConnection): Promise<string> {
   return error instanceof SdError ? error.code : String(error)
 }
 
-describe('a server that talks nonsense is one that can not be reached', () => {
+describe('a server that sends malformed data is unreachable', () => {
   const nonsense: Readonly<Record<string, Buffer>> = {
     'another protocol': Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'),
     'a negative length': Buffer.from('ffffffff', 'hex'),
@@ -71,7 +71,7 @@ describe('a server that talks nonsense is one that can not be reached', () => {
     expect(await codeOfPing(open(server))).toBe('SD_UNAVAILABLE')
   })
 
-  test('an error code that the library does not know costs the operation, not the connection', async () => {
+  test('an unknown error code fails the operation, not the connection', async () => {
     const server = await startGranting((socket, request) => socket.write(answer({ xid: xidOf(request), code: -125 })))
     const session = open(server)
     expect(await codeOfPing(session)).toBe('SD_UNAVAILABLE')
@@ -86,14 +86,14 @@ test('refused credentials are denied, without the secret', async () => {
   await expect(ping(session)).rejects.toMatchObject({ code: 'SD_DENIED', message: expect.not.stringContaining('secret') })
 })
 
-test('a session that is over right away is not asked for in a loop', async () => {
+test('a session that expires immediately is not requested in a loop', async () => {
   const server = await start((socket) => socket.write(grantSession(0)))
   const session = open(server)
   expect(await codeOfPing(session)).toBe('SD_UNAVAILABLE')
   expect(server.connections()).toBe(1)
 })
 
-test('a connection that falls silent is left after a part of the session, and tried anew', async () => {
+test('a connection that stops responding is left after a part of the session, and tried again', async () => {
   const server = await startGranting(() => undefined, 600)
   const session = open(server, { operationTimeoutMs: 10_000 })
   const startedAt = performance.now()
@@ -101,7 +101,7 @@ test('a connection that falls silent is left after a part of the session, and tr
   expect(performance.now() - startedAt).toBeLessThan(5_000)
 })
 
-test('credentials that do not come are not waited for without a limit', async () => {
+test('credentials that do not arrive are awaited with a limit', async () => {
   const server = await startGranting(() => undefined)
   const session = open(server, { credentials: () => new Promise(() => undefined), operationTimeoutMs: 500 })
   expect(await codeOfPing(session)).toBe('SD_TIMEOUT')

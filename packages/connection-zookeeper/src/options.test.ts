@@ -45,12 +45,12 @@ const bad: readonly (readonly [string, object])[] = [
   ['acl[0].permissions[1]', { acl: [{ scheme: 'auth', id: '', permissions: ['read', 'x'] }] }],
 ]
 
-test.each(bad)('a wrong %s is refused by name: %o', (field, options) => {
+test.each(bad)('the error for an invalid %s names it: %o', (field, options) => {
   expect(() => resolveZooKeeperConnectionOptions(options, 'zookeeper')).toThrow(
     expect.objectContaining({ code: 'SD_INVALID', field, message: expect.not.stringContaining('secret') }),
   )
 })
 
-test.each(['services', '/services/', '/a//b', '/a/../b', '/', '', '/\ue000', '/a\u0000'])('%j is no path of a node', (path) => {
+test.each(['services', '/services/', '/a//b', '/a/../b', '/', '', '/\ue000', '/a\u0000'])('%j is not a valid path', (path) => {
   expect(() => checkPath('prefix', path)).toThrow(expect.objectContaining({ code: 'SD_INVALID', field: 'prefix' }))
 })

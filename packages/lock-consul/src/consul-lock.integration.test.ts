@@ -47,7 +47,7 @@ describe.runIf(consul && toxiproxy)('lock-consul', { timeout: 60_000 }, () => {
     expect([await keysOf(), await server.call('GET', '/v1/session/list')]).toEqual([[], []])
   })
 
-  test('a session that an operator destroyed is noticed, and another is opened', async () => {
+  test('a session that an operator destroyed is noticed, and another one is opened', async () => {
     const lock = open()
     const handle = await lock.acquire('job')
     const [session] = (await server.call('GET', '/v1/session/list')) as readonly { ID: string; NodeChecks: unknown }[]
@@ -59,7 +59,7 @@ describe.runIf(consul && toxiproxy)('lock-consul', { timeout: 60_000 }, () => {
     expect(again.token).toBeGreaterThan(handle.token)
   })
 
-  test('a key that an operator writes to is given back all the same', async () => {
+  test('a key that an operator changes is still released', async () => {
     // The session outlives the test: only the release can free the key.
     const one = open({ ttlMs: 60_000 })
     const two = open({ prefix })
@@ -71,7 +71,7 @@ describe.runIf(consul && toxiproxy)('lock-consul', { timeout: 60_000 }, () => {
     expect((await waiting).token).toBeGreaterThan(handle.token)
   })
 
-  test('a key that an operator writes to during an outage is given back after it', async () => {
+  test('a key that an operator changes during an outage is released after it', async () => {
     const link = await proxy.link(server.port)
     const [cut, other] = [open({ ttlMs: 10_000 }, link), open({ prefix })]
     const handle = await cut.acquire('job')
@@ -82,7 +82,7 @@ describe.runIf(consul && toxiproxy)('lock-consul', { timeout: 60_000 }, () => {
     await eventually(async () => expect(await other.holder('job')).toBeUndefined(), limitMs)
   })
 
-  test('a client whose own callers compete gives the lock to one at a time', async () => {
+  test('a client whose own callers compete grants the lock to one at a time', async () => {
     const lock = open()
     const first = await lock.acquire('job')
     const waiting = lock.acquire('job', { timeoutMs: limitMs })
@@ -92,7 +92,7 @@ describe.runIf(consul && toxiproxy)('lock-consul', { timeout: 60_000 }, () => {
     expect((await lock.holder('job'))?.token).toBe(second.token)
   })
 
-  test('Consul keeps a lock back for the lock delay, and it is waited for', async () => {
+  test('Consul holds a lock back for the lock delay, and the caller waits for it', async () => {
     const [one, other] = [open({ lockDelayMs: 1_500 }), open({ prefix, lockDelayMs: 1_500 })]
     await one.acquire('job')
     const sessions = (await server.call('GET', '/v1/session/list')) as readonly { readonly ID: string }[]
@@ -114,7 +114,7 @@ describe.runIf(consul && toxiproxy)('lock-consul', { timeout: 60_000 }, () => {
     await eventually(async () => expect(await other.holder('job')).toBeUndefined(), limitMs)
   })
 
-  test('a lock that was taken without our knowing is given back', async () => {
+  test('a lock that was acquired without a response is released', async () => {
     const link = await proxy.link(server.port)
     const [cut, other] = [open({ ttlMs: 10_000 }, link), open({ prefix })]
     await (await cut.acquire('warm')).release()
@@ -126,17 +126,17 @@ describe.runIf(consul && toxiproxy)('lock-consul', { timeout: 60_000 }, () => {
     expect((await cut.holder('job'))?.token).toBe(mine.token)
   })
 
-  test('who may not lock is told so', async () => {
+  test('a caller without permission gets an error', async () => {
     const lock = open({ token: '99999999-aaaa-bbbb-cccc-dddddddddddd' })
     await expect(lock.acquire('job')).rejects.toMatchObject({ code: 'SD_DENIED' })
     await expect(lock.holder('job')).rejects.toMatchObject({ code: 'SD_DENIED' })
   })
 
-  test('a lifetime that Consul does not take is refused', async () => {
+  test('a time to live that Consul does not accept is refused', async () => {
     expect(() => open({ ttlMs: 90_000_000 })).toThrow('Invalid ttlMs: got 90000000')
   })
 
-  test('a server that was restarted keeps the lock, or its loss is known', async () => {
+  test('a restarted server keeps the lock, or its loss is reported', async () => {
     const lock = open()
     const handle = await lock.acquire('job')
     await server.kill()

@@ -19,14 +19,14 @@ describe.runIf(consul && toxiproxy)('lock contract', () => {
   let proxy: Toxiproxy
   beforeAll(async () => {
     if (!consul || !toxiproxy) return
-    // Sessions shorter than ten seconds, so that the tests need not wait for those.
+    // Sessions shorter than ten seconds, so that the tests are short.
     const config = { session_ttl_min: '1s' }
     ;[server, proxy] = await Promise.all([startConsul(consul, { config }), startToxiproxy(toxiproxy)])
   })
   afterAll(() => Promise.all([server.close(), proxy.close()]))
 
   const contract = lockContract({
-    // Consul lets a session live for twice its lifetime.
+    // Consul keeps a session for up to twice its time to live.
     sessionTtlMs: 4_000,
     eventuallyMs: 10_000,
     setup: async () => {

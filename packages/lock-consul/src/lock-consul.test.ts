@@ -6,7 +6,7 @@ import { resolveConsulLockOptions } from './options.ts'
 const never = new AbortController().signal
 
 describe('the local queue', () => {
-  test('lets one in at a time, in order, and forgets what nobody waits for', async () => {
+  test('admits one caller at a time, in order, and drops a key without callers', async () => {
     const queue = createLocalQueue()
     const leave = await queue.enter('a', never)
     expect([queue.isBusy('a'), queue.isBusy('b')]).toEqual([true, false])
@@ -51,7 +51,7 @@ describe('options', () => {
     ['lockDelayMs', { lockDelayMs: 60_001 }],
     ['servers', { servers: [] }],
     ['host', { host: 'a' }],
-  ])('a wrong %s is refused', (field, options) => {
+  ])('an invalid %s is refused', (field, options) => {
     const open = (): unknown => createConsulLock(options as never)
     expect(open).toThrow(expect.objectContaining({ code: 'SD_INVALID', field }))
   })

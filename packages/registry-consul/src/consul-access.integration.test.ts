@@ -35,7 +35,7 @@ describe.runIf(consul)('with ACLs', { timeout: 60_000 }, () => {
     return (await server.call('PUT', '/v1/acl/token', { Policies: [{ Name: 'shop' }] })) as never
   }
 
-  test('a token with the documented policy is enough', async () => {
+  test('a token with the documented policy is sufficient', async () => {
     const registry = withToken((await createToken()).SecretID)
     expect(await registry.listServices()).toEqual([])
     const registration = await registry.register(plainSpec('orders', 1))
@@ -48,7 +48,7 @@ describe.runIf(consul)('with ACLs', { timeout: 60_000 }, () => {
     expect((await registry.getInstances('orders')).instances).toEqual([])
   })
 
-  test('without a token nothing is found, which is an error and not an empty list', async () => {
+  test('without a token, a read is an error and not an empty list', async () => {
     const holder = withToken((await createToken()).SecretID)
     await holder.register(plainSpec('orders', 1))
     const anonymous = withToken(undefined)
@@ -62,7 +62,7 @@ describe.runIf(consul)('with ACLs', { timeout: 60_000 }, () => {
     })
   })
 
-  test('a token that may read services but no nodes is refused with the rule that it needs, where Consul gives an empty list', async () => {
+  test('a token that may read services but not nodes is refused with the missing rule, although Consul returns an empty list', async () => {
     const holder = withToken((await createToken()).SecretID)
     await holder.register(plainSpec('hidden', 1))
     await server.call('PUT', '/v1/acl/policy', { Name: 'blind', Rules: 'service_prefix "shop-" { policy = "write" }' })
@@ -85,7 +85,7 @@ describe.runIf(consul)('with ACLs', { timeout: 60_000 }, () => {
     expect(error).toMatchObject({ message: expect.stringContaining('lacks permission \'service:write\' on "shop-orders"') })
   })
 
-  test('a wrong token is refused, and no error shows it', async () => {
+  test('a wrong token is refused, and not shown in any error', async () => {
     const secret = '99999999-aaaa-bbbb-cccc-dddddddddddd'
     const registry = withToken(secret)
     const calls = [
@@ -100,7 +100,7 @@ describe.runIf(consul)('with ACLs', { timeout: 60_000 }, () => {
     }
   })
 
-  test('a token that is rotated is asked for again, and watch and registration go on', async () => {
+  test('a rotated token is requested again, and watch and registration continue', async () => {
     const [before, after] = [await createToken(), await createToken()]
     let current = before.SecretID
     let asked = 0
@@ -121,7 +121,7 @@ describe.runIf(consul)('with ACLs', { timeout: 60_000 }, () => {
     await probe.stop()
   })
 
-  test('a source of tokens that fails is an error that can be retried', async () => {
+  test('a failing token function is a retryable error', async () => {
     const registry = withToken(() => Promise.reject(new Error('the vault is closed')))
     await expect(registry.getInstances('orders')).rejects.toMatchObject({ code: 'SD_UNAVAILABLE', retryable: true })
   })
@@ -137,7 +137,7 @@ describe.runIf(consul)('with TLS', { timeout: 60_000 }, () => {
   })
   afterAll(() => server.close())
 
-  test('an own authority and a client certificate are used', async () => {
+  test('a custom CA and a client certificate are used', async () => {
     const servers = [`https://127.0.0.1:${server.port}`]
     const { ca, client } = certificates
     const registry = open({ servers, tls: { ca, ...client, serverName: 'consul.example' } })
@@ -150,7 +150,7 @@ describe.runIf(consul)('with TLS', { timeout: 60_000 }, () => {
     ['no authority', () => ({ ...certificates.client }), 'tls.ca'],
     ['no client certificate', () => ({ ca: certificates.ca, serverName: 'consul.example' }), 'tls.cert'],
     ['another name', () => ({ ca: certificates.ca, ...certificates.client, serverName: 'other.example' }), 'tls.serverName'],
-  ])('%s is an error that names the option and shows no key', async (_, tls, option) => {
+  ])('%s is an error that names the option and does not show a key', async (_, tls, option) => {
     const registry = open({ servers: [`https://127.0.0.1:${server.port}`], tls: tls() })
     const error = await registry.ping().catch((caught: unknown) => caught)
     expect(error).toMatchObject({ code: 'SD_UNAVAILABLE', message: expect.stringContaining(option) })
@@ -169,13 +169,13 @@ describe.runIf(consul)('with several agents', { timeout: 60_000 }, () => {
   })
   afterAll(() => Promise.all([server.close(), other.close()]))
 
-  test('an agent that is away is passed over', async () => {
+  test('an unreachable agent is skipped', async () => {
     const registry = open({ servers: [`127.0.0.1:${await freePort()}`, `127.0.0.1:${server.port}`] })
     await registry.register(plainSpec('first', 1))
     expect((await registry.getInstances('first')).instances).toHaveLength(1)
   })
 
-  test("an instance on another node is seen, and the operator's deregister reaches its record", async () => {
+  test("an instance on another node is found, and the operator's deregister removes its record", async () => {
     const [here, there] = [open({ servers: [`127.0.0.1:${server.port}`] }), open({ servers: [`127.0.0.1:${other.port}`] })]
     await there.register(plainSpec('second', 1))
     await eventually(async () => expect((await here.getInstances('second')).instances).toHaveLength(1), limitMs)

@@ -31,7 +31,7 @@ describe.runIf(consul)('registry-consul', { timeout: 60_000 }, () => {
   }
   const put = (service: object): Promise<unknown> => server.call('PUT', '/v1/agent/service/register', service)
 
-  test('prefixes keep registries apart, and names differ by case', async () => {
+  test('prefixes separate registries, and names are case-sensitive', async () => {
     const [one, other] = [open(), open()]
     await one.register(plainSpec('Orders', 1))
     await one.register({ ...plainSpec('orders', 1), id: 'A' })
@@ -117,7 +117,7 @@ describe.runIf(consul)('registry-consul', { timeout: 60_000 }, () => {
     await probe.stop()
   })
 
-  test('an unhealthy instance warns, and is well again', async () => {
+  test('an unhealthy instance has the status warning, and passes again when it is healthy', async () => {
     const registry = open()
     const registration = await registry.register(plainSpec('orders', 1))
     const statuses = async (): Promise<readonly string[]> => {
@@ -143,7 +143,7 @@ describe.runIf(consul)('registry-consul', { timeout: 60_000 }, () => {
     })
     afterAll(() => web.close())
 
-    test('decide with the heartbeat about health', async () => {
+    test('determine health together with the heartbeat', async () => {
       const { port } = web.address() as AddressInfo
       const http = { type: 'http', path: '/health', intervalMs: 1_000 } as const
       const registry = open({ healthChecks: [http, { type: 'tcp', intervalMs: 1_000 }] })
@@ -158,7 +158,7 @@ describe.runIf(consul)('registry-consul', { timeout: 60_000 }, () => {
       await probe.stop()
     })
 
-    test('are also those that an instance declares, from when it does until it does not', async () => {
+    test('include the check that an instance declares, while it declares one', async () => {
       const { port } = web.address() as AddressInfo
       isWell = false
       const registry = open()
@@ -177,7 +177,7 @@ describe.runIf(consul)('registry-consul', { timeout: 60_000 }, () => {
     })
   })
 
-  test('another process that takes the id over is noticed', async () => {
+  test('a registration notices that another process uses its id', async () => {
     const [one, other] = [open(), open({ prefix })]
     const first = await one.register(plainSpec('orders', 1))
     const second = await other.register({ ...plainSpec('orders', 1), version: '2' })
@@ -197,7 +197,7 @@ describe.runIf(consul)('registry-consul', { timeout: 60_000 }, () => {
     await Promise.all(probes.map((probe) => probe.stop()))
   })
 
-  test('a blocking query that ends without a change yields nothing, and goes on', async () => {
+  test('a blocking query that ends without a change yields nothing and continues', async () => {
     const [one, watcher] = [open(), open({ prefix, waitMs: 100 })]
     const probe = probeWatch((options) => watcher.watch('orders', options), limitMs)
     await probe.until(({ instances }) => expect(instances).toEqual([]))
@@ -208,7 +208,7 @@ describe.runIf(consul)('registry-consul', { timeout: 60_000 }, () => {
     await probe.stop()
   })
 
-  test('an instance that is too large or that Consul does not take is refused', async () => {
+  test('an instance that is too large, or that Consul does not accept, is refused', async () => {
     const metadata = Object.fromEntries(Array.from({ length: 30 }, (_, index) => [`k${index}`, 'x'.repeat(60_000)]))
     await expect(open().register({ ...plainSpec('orders', 1), metadata })).rejects.toMatchObject({ code: 'SD_TOO_LARGE' })
     const anyAddress = { ...plainSpec('orders', 1), address: '0.0.0.0' }
@@ -221,7 +221,7 @@ describe.runIf(consul)('registry-consul', { timeout: 60_000 }, () => {
     expect((await open({ datacenter: 'dc1' }).getInstances('orders')).instances).toEqual([])
   })
 
-  test('disabled it finds, and registers nothing', async () => {
+  test('a disabled registry finds instances and registers none', async () => {
     const registry = open()
     await registry.register(plainSpec('orders', 1))
     const quiet = open({ prefix, enabled: false })

@@ -25,7 +25,7 @@ describe.runIf(consul && toxiproxy)('registry contract', () => {
 
   const contract = registryContract({
     shortestTtlMs: 2_000,
-    // An agent that has just started tells of missed heartbeats up to half a minute late.
+    // An agent that has just started reports missed heartbeats up to half a minute late.
     eventuallyMs: 25_000,
     setup: async () => {
       const prefix = `t${randomUUID().slice(0, 8)}-`

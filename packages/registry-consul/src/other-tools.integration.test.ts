@@ -5,8 +5,8 @@ import { describe, expect, test } from 'vitest'
 import { type Entry, readEntry } from './entries.ts'
 import { createConsulRegistry } from './index.ts'
 
-// What other tools wrote, byte for byte, and what they said that they saw of ours. The table in docs/guides/migrating-between-backends.md
-// says the same in words, and how to record again.
+// Data that other tools wrote, byte for byte, and what they read of our instances. The table in
+// docs/guides/migrating-between-backends.md describes it, and CONTRIBUTING.md how to record it again.
 
 interface Ours {
   readonly specs: readonly InstanceSpec[]
@@ -15,7 +15,7 @@ interface Ours {
 
 interface Recorded {
   readonly wrote: readonly Entry[]
-  /** What wants no traffic: out of service, with a check that fails, without heartbeats. */
+  /** Instances without traffic: out of service, with a failing check, without heartbeats. */
   readonly wroteAway: readonly Entry[]
   readonly saw: readonly object[]
   /** Ids. */
@@ -56,7 +56,7 @@ describe('we read', () => {
     ])
   })
 
-  test('what Spring Cloud has out of service drains; a failing check, and a Kratos without heartbeats, are unhealthy', () => {
+  test('an instance that is out of service in Spring Cloud is draining; one with a failing check, and of Kratos without heartbeats, is unhealthy', () => {
     expect(readAll(spring.wroteAway)).toMatchObject([
       { id: 'spring-failing', health: { status: 'unhealthy' } },
       { id: 'spring-out', health: { status: 'draining' } },
@@ -65,8 +65,8 @@ describe('we read', () => {
   })
 })
 
-describe('of ours', () => {
-  test('Kratos saw protocol, TLS, version, metadata, ports; nothing that drains', () => {
+describe('of our instances', () => {
+  test('Kratos read protocol, TLS, version, metadata and ports, and no draining instance', () => {
     const same = { version: '1.2.0', metadata: { team: 'a' } }
     expect(kratos.saw).toMatchObject([
       { ...same, id: 'ours:plain', endpoints: ['http://10.1.0.1:8080'] },
@@ -77,7 +77,7 @@ describe('of ours', () => {
     ])
   })
 
-  test('Spring Cloud saw address, TLS, version, metadata, but gRPC as HTTP; what drains is left out with query-passing only', () => {
+  test('Spring Cloud read address, TLS, version and metadata, but gRPC as HTTP; draining ones are left out with query-passing only', () => {
     const same = { metadata: { team: 'a', version: '1.2.0' } }
     expect(spring.saw).toMatchObject([
       { ...same, id: 'ours:plain', secure: false, uri: 'http://10.1.0.1:8080' },
@@ -94,7 +94,7 @@ describe('of ours', () => {
 
 const consul = await obtainServer('consul', { own: true })
 
-test.runIf(consul)('what they saw is what we still write', { timeout: 60_000 }, async () => {
+test.runIf(consul)('the recorded data is still what we write', { timeout: 60_000 }, async () => {
   if (!consul) return
   const server = await startConsul(consul)
   const registry = createConsulRegistry({ servers: [`127.0.0.1:${server.port}`] })

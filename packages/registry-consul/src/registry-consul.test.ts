@@ -21,7 +21,7 @@ function describeSpec(change: Partial<InstanceSpec>, healthChecks: readonly obje
   return describeInstance(createServiceInstance({ ...spec, ...change }), placement) as Description
 }
 
-/** What Consul lists of a registration. */
+/** A registration as Consul lists it. */
 function entryOf({ ID, Meta, Checks }: Description, change: object = {}, others: readonly object[] = []): Entry {
   const [heartbeat] = Checks
   const check = { ...heartbeat, ServiceID: ID, Output: '', ...change }
@@ -33,22 +33,22 @@ function entryOf({ ID, Meta, Checks }: Description, change: object = {}, others:
 }
 
 describe('names', () => {
-  test.each(['orders', 'Orders', 'a/b', 'ümläut-🦄', 'a~b', '{"json":true}'])('%s can be told again', (name) => {
+  test.each(['orders', 'Orders', 'a/b', 'ümläut-🦄', 'a~b', '{"json":true}'])('%s is decoded again', (name) => {
     expect(readServiceName('p-', serviceName('p-', name))).toBe(name)
     expect(readInstanceId('p-orders', serviceId('p-orders', name))).toBe(name)
   })
 
-  test('ids that differ by case only differ by more', () => {
+  test('ids that differ only by case get different hashes', () => {
     expect(serviceId('orders', 'A').toLowerCase()).not.toBe(serviceId('orders', 'a').toLowerCase())
   })
 
-  test('what has another prefix is no service of ours', () => {
+  test('a name with another prefix is not a service of ours', () => {
     expect([readServiceName('p-', 'q-x'), readServiceName('p-', 'p-')]).toEqual([undefined, undefined])
   })
 })
 
-describe('what the agent is told', () => {
-  test('is a heartbeat, and the checks that were asked for', () => {
+describe('the registration request', () => {
+  test('contains a heartbeat check, and the configured checks', () => {
     const checks = [
       { type: 'http', path: '/health?x' },
       { type: 'http', secure: true, skipTlsVerify: true, intervalMs: 2_000, timeoutMs: 50 },
@@ -86,12 +86,12 @@ describe('what the agent is told', () => {
       { TCP: '10.0.0.1:80', TCPUseTLS: false, Interval: '1000ms' },
     ],
     ['grpc', { protocol: 'grpcs', healthCheck: { type: 'grpc' } }, { GRPC: '10.0.0.1:80', GRPCUseTLS: true }],
-  ])('is the check that the instance declares, after those of the registry: %s', (_, change, check) => {
+  ])('contains the check that the instance declares, after those of the registry: %s', (_, change, check) => {
     const { Checks } = describeSpec(change, [{ type: 'tcp' }])
     expect(Checks).toMatchObject([{ CheckID: 'sd:i' }, { CheckID: 'sd-check-0:i' }, { CheckID: 'sd-check-1:i', ...check }])
   })
 
-  test('has as much metadata as Consul takes', () => {
+  test('contains as much metadata as Consul accepts', () => {
     const metadata = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`k${index}`, 'v']))
     expect(Object.keys(describeSpec({ metadata, version: '1' }).Meta)).toHaveLength(64)
     expect(describeSpec({ metadata: { version: 'mine', umlaut: 'ü'.repeat(300) }, version: '1' }).Meta).toEqual({
@@ -99,7 +99,7 @@ describe('what the agent is told', () => {
     })
   })
 
-  test('says protocol and version as Spring Cloud and Kratos read them', () => {
+  test('contains protocol and version for Spring Cloud and Kratos', () => {
     expect(describeSpec({ protocol: 'https', version: '1.2', tags: ['eu'] })).toMatchObject({
       Meta: { secure: 'true', version: '1.2' },
       Tags: ['eu', 'version=1.2'],
@@ -112,27 +112,27 @@ describe('what the agent is told', () => {
     expect(describeSpec({ protocol: 'https', metadata: { secure: 'maybe' } }).Meta).toEqual({ secure: 'maybe' })
   })
 
-  test('is no more than a megabyte', () => {
+  test('has at most one megabyte', () => {
     const metadata = Object.fromEntries(Array.from({ length: 16 }, (_, index) => [`k${index}`, 'x'.repeat(65_536)]))
     expect(() => checkSize(createServiceInstance({ ...spec, metadata }))).toThrow('want at most 1000000')
   })
 })
 
-describe('what Consul lists', () => {
-  test('comes back as it was', () => {
+describe('an entry of Consul', () => {
+  test('is read as it was registered', () => {
     const health = { status: 'unhealthy', message: 'disk full' } as const
     const found = readEntry(entryOf(describeSpec({ weight: 0, health, metadata: { 'a b': 'c' } })), 'orders')
     expect(found).toMatchObject({ id: 'a/b', weight: 0, health, metadata: { 'a b': 'c' }, ttlMs: 2_000 })
   })
 
-  test('is gone without heartbeats, and unhealthy while its agent has heard none yet', () => {
+  test('is left out without heartbeats, and unhealthy while its agent has not received one yet', () => {
     const expired = { Status: 'critical', Output: 'TTL expired' }
     expect(readEntry(entryOf(describeSpec({}), expired), 'orders')).toBeUndefined()
     const restarted = readEntry(entryOf(describeSpec({}), { Status: 'critical' }), 'orders')
     expect(restarted?.health).toMatchObject({ status: 'unhealthy', message: 'heartbeat: ' })
   })
 
-  test('is worse for other checks, never better', () => {
+  test('is made worse by other checks, never better', () => {
     const critical = { CheckID: 'x', Name: 'disk', Status: 'critical', Output: `${'x'.repeat(2_000)}`, ServiceID: '' }
     const maintenance = { CheckID: '_node_maintenance', Status: 'critical', ServiceID: '' }
     const statusOf = (change: Partial<InstanceSpec>, other: object): unknown =>
@@ -143,13 +143,13 @@ describe('what Consul lists', () => {
     expect(statusOf({ health: 'unhealthy' }, { ...critical, Status: 'warning' })).toBe('unhealthy')
   })
 
-  test('is refused if it can not be read', () => {
+  test('is refused if it is malformed', () => {
     expect(() => readEntry(entryOf(describeSpec({}), { Notes: '{' }), 'orders')).toThrow('no JSON')
     expect(() => readEntries({}, 'orders')).toThrow('is not an array')
     expect(readEntries([entryOf(describeSpec({}))], 'Orders')).toEqual([])
   })
 
-  test('of other tools has an id that is unique', () => {
+  test('of another tool gets a unique id', () => {
     const { Service, ...rest } = entryOf(describeSpec({}))
     const entry = (ID: string, Node: string = 'n'): Entry => ({
       ...rest,

@@ -7,7 +7,7 @@ import { createDnsRegistry } from './index.ts'
 
 const dns = await obtainServer('dns', { own: true })
 
-/** The lines of a zone that lists instances. */
+/** Lines of a zone that lists instances. */
 function toRecords(specs: readonly InstanceSpec[]): readonly string[] {
   return specs.flatMap(({ service, id, address, port }) => [`_${service}._tcp SRV 0 1 ${port} ${id}`, `${id} A ${address}`])
 }

@@ -59,7 +59,7 @@ describe.runIf(dns)('records of a real server', { timeout: 30_000 }, () => {
     expect(await found('orders:metrics')).toEqual([])
   })
 
-  test('targets with several addresses share their weight, a family is chosen, aliases are followed, one is unknown', async () => {
+  test('targets with several addresses share their weight, a family is selected, aliases are followed, and one target does not exist', async () => {
     const records = [
       ...['_orders._tcp SRV 0 10 80 both', '_orders._tcp SRV 0 10 81 six', '_orders._tcp SRV 0 10 82 alias'],
       '_orders._tcp SRV 0 10 83 nobody',
@@ -94,7 +94,7 @@ describe.runIf(dns)('records of a real server', { timeout: 30_000 }, () => {
     expect(brief(await read('prod/cart', own))).toEqual(['10.0.3.1:8080 100/0'])
   })
 
-  test('no such name and no such record are empty, what the server can not tell is an error', async () => {
+  test('a missing name and a missing record are empty, and a failed query is an error', async () => {
     await server.publish('present.test', ['_text._tcp TXT "no SRV"'])
     await server.publishBroken('broken.test')
     expect((await read('nobody', { domain: 'present.test' })).instances).toEqual([])
@@ -110,7 +110,7 @@ describe.runIf(dns)('records of a real server', { timeout: 30_000 }, () => {
     })
   })
 
-  test('a referral of an authoritative server is no denial', async () => {
+  test('a referral of an authoritative server does not deny the record', async () => {
     await server.publish('parent.test', ['child NS ns.child', 'ns.child A 127.0.0.1', '_out._tcp CNAME elsewhere.child'])
     for (const options of [{ domain: 'child.parent.test' }, { domain: 'parent.test' }]) {
       const service = options.domain.startsWith('child') ? 'orders' : 'out'
@@ -118,7 +118,7 @@ describe.runIf(dns)('records of a real server', { timeout: 30_000 }, () => {
     }
   })
 
-  test('aliases in a circle are an error', async () => {
+  test('a cycle of aliases is an error', async () => {
     await server.publish('circle.test', ['_orders._tcp CNAME _users._tcp', '_users._tcp CNAME _orders._tcp'])
     await expect(read('orders', { domain: 'circle.test' })).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
   })
@@ -139,7 +139,7 @@ describe.runIf(dns)('records of a real server', { timeout: 30_000 }, () => {
     }
   })
 
-  test('a sign of life', async () => {
+  test('a ping', async () => {
     await server.publish('alive.test', [])
     const servers = [`127.0.0.1:${server.port}`]
     for (const options of [{ domain: 'alive.test' }, { template: '_http._tcp.{service}.alive.test' }]) {

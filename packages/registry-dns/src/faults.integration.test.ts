@@ -36,7 +36,7 @@ describe.runIf(dns && toxiproxy)('faults of a real server', { timeout: 60_000 },
     return registry
   }
 
-  /** A port at which datagrams are taken, and answered only if a function is given. */
+  /** A port that accepts datagrams, and responds only if a function is given. */
   async function openSocket(port: number, answer?: (packet: Buffer) => Buffer): Promise<number> {
     const socket: Socket = createSocket('udp4')
     opened.push(socket)
@@ -54,7 +54,7 @@ describe.runIf(dns && toxiproxy)('faults of a real server', { timeout: 60_000 },
     ['paused', () => server.pause(), () => server.resume()],
     ['restarted without its zones', () => server.restartEmpty(), () => server.publish(domain, two)],
   ] as const) {
-    test(`a server that is ${what}: the watch is stale, then back, and never empty`, async () => {
+    test(`a server that is ${what}: the watch is stale, then fresh again, and never empty`, async () => {
       const registry = open()
       const probe = follow(registry)
       await probe.until(({ instances }) => expect(instances).toHaveLength(2))
@@ -74,7 +74,7 @@ describe.runIf(dns && toxiproxy)('faults of a real server', { timeout: 60_000 },
     })
   }
 
-  test('the first of several servers is dead, silent, or can not tell: the next answers, and is asked first from then on', async () => {
+  test('the first of several servers is dead, silent, or fails: the next one responds, and is queried first from then on', async () => {
     const dead = await freePort()
     const silent = await openSocket(0)
     const refusing = await openSocket(0, (packet) => reply(decode(packet), { flags: 5 }))
@@ -83,7 +83,7 @@ describe.runIf(dns && toxiproxy)('faults of a real server', { timeout: 60_000 },
       expect((await registry.getInstances('orders')).instances).toHaveLength(2)
       const startedAt = performance.now()
       for (let index = 0; index < 20; index++) await registry.getInstances('orders')
-      // Had the silent one been waited for every time, this would be 10 s.
+      // This would take 10 s if the silent server were awaited each time.
       expect(performance.now() - startedAt).toBeLessThan(5_000)
     }
     const none = open({ servers: [dead, silent, refusing].map((port) => `127.0.0.1:${port}`) })
@@ -93,7 +93,7 @@ describe.runIf(dns && toxiproxy)('faults of a real server', { timeout: 60_000 },
     })
   })
 
-  test('the server that answers goes away: the other takes over', async () => {
+  test('the server that responds fails: the other one is used', async () => {
     const other = await startDns(dns as NonNullable<typeof dns>)
     opened.push(other)
     await other.publish(domain, two)
@@ -107,10 +107,10 @@ describe.runIf(dns && toxiproxy)('faults of a real server', { timeout: 60_000 },
     await probe.stop()
   })
 
-  test('connections for large answers: slow and sliced ones are read, those that break or hang are failures', async () => {
+  test('connections for large responses: slow and split ones are read, and those that break or hang are failures', async () => {
     const link = await proxy.link(server.port)
     opened.push(link)
-    // Toxiproxy has no datagrams: these are taken here and always say "ask over a connection".
+    // Toxiproxy does not support datagrams: these always return "truncated" here.
     await openSocket(link.port, (packet) => reply(decode(packet), { flags: 0x200 }))
     const registry = open({ servers: [`127.0.0.1:${link.port}`], timeoutMs: 3_000, operationTimeoutMs: 10_000 })
     const count = async (): Promise<number> => (await registry.getInstances('many')).instances.length
@@ -133,7 +133,7 @@ describe.runIf(dns && toxiproxy)('faults of a real server', { timeout: 60_000 },
     expect(await count()).toBe(200)
   })
 
-  test('closing while nothing answers is immediate and leaves nothing behind', async () => {
+  test('closing while no server responds is immediate and leaves nothing behind', async () => {
     const silent = await openSocket(0)
     const before = process.getActiveResourcesInfo().length
     const registry = open({ servers: [`127.0.0.1:${silent}`], timeoutMs: 30_000, operationTimeoutMs: 60_000 })
@@ -148,7 +148,7 @@ describe.runIf(dns && toxiproxy)('faults of a real server', { timeout: 60_000 },
     await eventually(() => expect(process.getActiveResourcesInfo().length).toBeLessThanOrEqual(before), 5_000)
   })
 
-  test('a stalled consumer gets the newest list', async () => {
+  test('a slow consumer gets the newest list', async () => {
     const registry = open()
     const iterator = registry.watch('orders')[Symbol.asyncIterator]()
     await iterator.next()

@@ -7,7 +7,7 @@ import { address, alias, type FakeDns, reply, srv, startFakeDns, type Transport 
 const random = createSeededRandom(20_261_121)
 const draw = (below: number): number => Math.floor(random() * below)
 
-/** One of many ways to answer badly; now and then it is a good answer. */
+/** One of many malformed responses; sometimes a valid one. */
 function answerBadly(genuine: Buffer, transport: Transport): readonly Buffer[] {
   const packet = Buffer.from(genuine)
   const kind = draw(8)
@@ -41,7 +41,7 @@ describe('a hostile server', () => {
     server.close()
   })
 
-  test('gets an error with a code, or is believed; nothing breaks', { timeout: 60_000 }, async () => {
+  test('causes an error with a code or a valid result, and nothing breaks', { timeout: 60_000 }, async () => {
     const outcomes = new Map<string, number>()
     async function readOnce(): Promise<void> {
       const outcome = await registry.getInstances('orders').then(

@@ -21,7 +21,7 @@ function find(parts: Omit<Packet, 'id' | 'type'>): Finding<'SRV'> {
 }
 
 describe('a query', () => {
-  test('offers larger datagrams, and asks for recursion', () => {
+  test('offers larger datagrams, and requests recursion', () => {
     expect(asked).toMatchObject({ id: 4_711, flag_rd: true, type: 'query', questions: [question] })
     expect(asked.additionals).toMatchObject([{ type: 'OPT', udpPayloadSize: 1_232 }])
     expect(decode(encodeQuery(question, 1, false).packet).additionals).toEqual([])
@@ -29,7 +29,7 @@ describe('a query', () => {
 })
 
 describe('a reply', () => {
-  test('answers, in whatever case the question comes back', () => {
+  test('is a response with the question in any case', () => {
     expect(read({ answers: [one] })).toMatchObject({ kind: 'answered', message: { nameExists: true } })
     const questions = [{ ...question, name: question.name.toUpperCase() }]
     expect(readReply(reply({ ...asked, questions }, { answers: [one] }), query).kind).toBe('answered')
@@ -45,7 +45,7 @@ describe('a reply', () => {
     ['answers no question', reply({ ...asked, questions: [] }, { answers: [one] })],
     ['answers two questions', reply({ ...asked, questions: [question, question] }, { answers: [one] })],
     ['is of another kind', reply(asked, { flags: 2 << 11 })],
-  ])('that %s is foreign', (_, packet) => {
+  ])('that %s is unrelated', (_, packet) => {
     expect(readReply(packet, query)).toEqual({ kind: 'foreign' })
   })
 
@@ -65,7 +65,7 @@ describe('a reply', () => {
     expect(readReply(packet.subarray(0, packet.length - 5), query)).toEqual({ kind: 'truncated' })
   })
 
-  test('with an extended error or nonsense is a failure', () => {
+  test('with an extended error or invalid data is a failure', () => {
     const extension = decode(query.packet).additionals?.[0] as Answer & { type: 'OPT' }
     expect(read({ additionals: [{ ...extension, extendedRcode: 1 }] })).toMatchObject({ kind: 'failed' })
     const packet = reply(asked, { answers: [one] })
@@ -74,7 +74,7 @@ describe('a reply', () => {
     }
   })
 
-  test('with a compression loop, or counts that lie, is a failure', () => {
+  test('with a compression loop, or wrong counts, is a failure', () => {
     const packet = reply(asked, { answers: [one] })
     const at = 12 + query.echo.length
     for (const pointer of [at, at + 1, 0x3fff]) {
@@ -89,7 +89,7 @@ describe('a reply', () => {
     }
   })
 
-  test('that is hostile never throws, whatever it says', () => {
+  test('that is hostile never throws', () => {
     const random = createSeededRandom(4_711)
     const draw = (below: number): number => Math.floor(random() * below)
     const additionals = [address('one.x.test', '10.0.0.1'), ...(decode(query.packet).additionals ?? [])]
@@ -115,8 +115,8 @@ describe('a reply', () => {
   })
 })
 
-describe('an answer', () => {
-  test('has the records, and the smallest TTL along its aliases', () => {
+describe('a response', () => {
+  test('contains the records, and the smallest TTL along its aliases', () => {
     expect(find({ answers: [{ ...one, ttl: 9 } as Answer, srv(question.name, 'two', 81, 5)] })).toMatchObject({
       data: [{ target: 'one.x.test', port: 80 }, { target: 'two' }],
       ttlSeconds: 5,
@@ -125,16 +125,16 @@ describe('an answer', () => {
     expect(find({ answers: aliased })).toMatchObject({ kind: 'records', data: [{ target: 'one' }], ttlSeconds: 3 })
   })
 
-  test('is about the name and type that were asked, and nothing else', () => {
+  test('applies only to the name and type in the question', () => {
     const others: Answer[] = [srv('other.test', 'evil', 1), address(question.name, '6.6.6.6'), { ...one, class: 'CH' } as Answer]
     expect(find({ answers: others })).toEqual({ kind: 'records', data: [], ttlSeconds: 0 })
   })
 
-  test('counts a TTL with the highest bit as 0', () => {
+  test('treats a TTL with the highest bit as 0', () => {
     expect(find({ answers: [{ ...one, ttl: 2 ** 31 } as Answer] })).toMatchObject({ ttlSeconds: 0 })
   })
 
-  test('that there is nothing lives as long as the SOA record says', () => {
+  test('that denies a record has the TTL of the SOA record', () => {
     for (const flags of [0, 3]) {
       const gone = { kind: 'records', data: [] }
       expect(find({ flags, authorities: [authority('x.test', 60, 5)] })).toEqual({ ...gone, ttlSeconds: 5 })
@@ -145,19 +145,19 @@ describe('an answer', () => {
     }
   })
 
-  test('may end in an alias, in nothing behind an alias, or elsewhere', () => {
+  test('can end in an alias, at an alias without records, or in a referral', () => {
     const answers = [alias(question.name, 'B.test.', 2)]
     expect(find({ answers })).toEqual({ kind: 'alias', name: 'b.test', ttlSeconds: 2, hops: 1 })
     expect(find({ flags: 3, answers })).toMatchObject({ kind: 'records', data: [] })
     const authorities: Answer[] = [{ type: 'NS', name: 'x.test', class: 'IN', data: 'ns.x.test' }]
     expect(find({ authorities })).toEqual({ kind: 'failed', reason: 'a referral to other servers' })
-    // As Consul answers what it has no record of: with authority, and without a SOA record.
+    // Consul's response for a missing record: authoritative, and without a SOA record.
     expect(find({ authorities, flags: 1 << 10 })).toMatchObject({ kind: 'records', data: [] })
     expect(find({ answers: [alias(question.name, 'no name')] })).toMatchObject({ kind: 'failed' })
     expect(find({ answers: [alias(question.name, question.name)] })).toEqual({ kind: 'failed', reason: 'more than 8 aliases' })
   })
 
-  test('brings along addresses of other names', () => {
+  test('contains addresses of other names', () => {
     const additionals = [address('One.X.test', '10.0.0.1', 9), address('one.x.test', '10.0.0.2', 4), address('two', '10.0.0.3')]
     const answer = readReply(encode({ ...decode(reply(asked)), additionals }), query)
     if (answer.kind !== 'answered') throw new Error(answer.kind)

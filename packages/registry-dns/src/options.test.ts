@@ -33,7 +33,7 @@ describe('options', () => {
     expect(resolveDnsRegistryOptions({ servers, domain, minTtlMs: 60_000 }).refreshIntervalMs).toBe(60_000)
   })
 
-  test('take the servers of the system', () => {
+  test('use the servers of the system', () => {
     const before = dns.getServers()
     dns.setServers(['10.0.0.1', '10.0.0.2:5353', '2001:db8::1', '[2001:db8::2]:5353'])
     expect(resolveDnsRegistryOptions({ domain }).servers.map(({ host, port }) => `${host} ${port}`)).toEqual([
@@ -71,7 +71,7 @@ describe('options', () => {
     ['operationTimeoutMs', { servers, domain, operationTimeoutMs: 1 }],
     ['name', { servers, domain, name: '' }],
     ['search', { servers, domain, search: true } as never],
-  ])('refuse a wrong %s', (field, options) => {
+  ])('an invalid %s is refused', (field, options) => {
     expect(() => createDnsRegistry(options)).toThrow(expect.objectContaining({ code: 'SD_INVALID', field }))
   })
 })
@@ -85,7 +85,7 @@ describe('names', () => {
     }
   })
 
-  test('come from templates', () => {
+  test('result from templates', () => {
     expect(expandTemplate('_{service}._tcp.{domain}', 'a$&{domain}', 'x.test')).toBe('_a$&{domain}._tcp.x.test')
     const ports = '_{port}._tcp.{service}.{domain}'
     expect(expandTemplate(ports, 'orders', 'x.test', 'http')).toBe('_http._tcp.orders.x.test')
@@ -97,7 +97,7 @@ describe('names', () => {
     expect(commonDomain((service) => service, undefined)).toBe('.')
   })
 
-  test('of services that give no DNS name are refused', async () => {
+  test('of services without a valid DNS name are refused', async () => {
     for (const [template, service] of [
       [undefined, 'a/b'],
       [undefined, 'x'.repeat(64)],

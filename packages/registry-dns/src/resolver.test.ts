@@ -11,7 +11,7 @@ beforeEach(async () => {
 })
 afterEach(() => server.close())
 
-/** Lists two instances at IP addresses that come along. */
+/** Lists two instances at IP addresses in the additional section. */
 const two: Respond = (query) => [
   reply(query, {
     answers: [srv(name, 'one.x.test', 8_001, 300), srv(name, 'two.x.test', 8_002, 300)],
@@ -25,7 +25,7 @@ async function read(options: Partial<DnsRegistryOptions> = {}): Promise<readonly
 }
 
 describe('a read', () => {
-  test('of a port by name asks for that port, and of TLS keeps the name that the certificate is for', async () => {
+  test('of a named port queries that port, and of TLS keeps the name in the certificate', async () => {
     server.respond((query) => {
       const [{ name } = { name: '' }] = query.questions ?? []
       const port = { '_web._tcp.orders.x.test': 8_080, '_admin._tcp.orders.x.test': 9_000, '_grpcs._tcp.orders.x.test': 9_443 }[
@@ -49,7 +49,7 @@ describe('a read', () => {
     expect(await found('orders:metrics')).toEqual([])
   })
 
-  test('asks once when the addresses come along, under changing ids', async () => {
+  test('sends one query if the response contains the addresses, with changing ids', async () => {
     const ids = new Set<number | undefined>()
     server.respond((query, ...rest) => {
       ids.add(query.id)
@@ -60,7 +60,7 @@ describe('a read', () => {
     expect(ids.size).toBeGreaterThan(5)
   })
 
-  test('passes over what is no answer to its query, and takes the one that is', async () => {
+  test('ignores unrelated packets, and uses the response', async () => {
     server.respond((query, ...rest) => [
       Buffer.from('garbage'),
       reply({ ...query, id: (query.id ?? 0) ^ 1 }, { answers: [srv(name, '6.6.6.6', 666)] }),
@@ -70,7 +70,7 @@ describe('a read', () => {
     expect(await read()).toEqual(['10.0.0.1:8001', '10.0.0.2:8002'])
   })
 
-  test('gives up on a server that floods it', async () => {
+  test('stops using a server that floods it', async () => {
     server.respond((query) => Array.from({ length: 100 }, (_, index) => reply({ ...query, id: (query.id ?? 0) ^ (index + 1) })))
     const limits = { timeoutMs: 20_000, operationTimeoutMs: 60_000 }
     await expect(read(limits)).rejects.toMatchObject({
@@ -79,9 +79,9 @@ describe('a read', () => {
     })
   })
 
-  test('goes on to the next server where there is no way to one', async () => {
+  test('uses the next server if one is unreachable', async () => {
     server.respond(two)
-    // The system refuses to connect to the broadcast address; to IPv6 it does so where it has none.
+    // The system refuses to connect to the broadcast address; to an IPv6 address if it has none.
     for (const transport of ['udp', 'tcp'] as const) {
       expect(
         await read({ servers: ['255.255.255.255', '[2001:db8::1]', server.address], timeoutMs: 200, transport }),
@@ -91,14 +91,14 @@ describe('a read', () => {
     await expect(read({ servers: ['255.255.255.255'] })).rejects.toMatchObject({ code: 'SD_UNAVAILABLE', message })
   })
 
-  test('asks a server that does not know the extension without it', async () => {
+  test('queries a server without EDNS support again without it', async () => {
     server.respond((query, ...rest) => (query.additionals?.length ? [reply(query, { flags: 1 })] : two(query, ...rest)))
     expect(await read()).toHaveLength(2)
     server.respond((query) => [reply(query, { flags: 1 })])
     await expect(read()).rejects.toMatchObject({ code: 'SD_UNAVAILABLE', message: expect.stringContaining('FORMERR') })
   })
 
-  test('asks over a connection for what is truncated, and refuses nonsense there', async () => {
+  test('uses a connection for a truncated response, and refuses invalid data there', async () => {
     const over =
       (stream: Respond): Respond =>
       (query, transport, packet) =>
@@ -121,7 +121,7 @@ describe('a read', () => {
     }
   })
 
-  test('follows aliases from answer to answer, so many and no more', async () => {
+  test('follows a limited number of aliases through several responses', async () => {
     server.respond((query, ...rest) => {
       const [asked] = query.questions ?? []
       if (asked?.name === name) return [reply(query, { answers: [alias(name, 'b.test')] })]
@@ -139,7 +139,7 @@ describe('a read', () => {
     expect(count).toBe(9)
   })
 
-  test('gives what can be resolved, stale, and names the target that can not; what is no name or no port is left out', async () => {
+  test('returns the resolved instances, stale, and reports the failed target; invalid names and ports are left out', async () => {
     const answers = [
       srv(name, 'one.x.test', 80),
       srv(name, 'no name', 80),
@@ -169,7 +169,7 @@ describe('a read', () => {
     await expect(read()).rejects.toMatchObject({ code: 'SD_UNAVAILABLE', message: expect.stringContaining('SERVFAIL') })
   })
 
-  test('keeps the instances of a target that can not be resolved any more, stale, until it can', async () => {
+  test('keeps the instances of a failed target, stale, until it is resolved again', async () => {
     let isCut = false
     server.respond((query) => {
       const [asked] = query.questions ?? []
@@ -188,7 +188,7 @@ describe('a read', () => {
     expect(seen).toEqual(['10.0.0.1 10.0.0.2', '10.0.0.1 10.0.0.2 stale', '10.0.0.1 10.0.0.2'])
   })
 
-  test('that is given up in part waits for no longer than one query takes, and leaves no query behind', async () => {
+  test('with failed targets waits no longer than one query takes, and leaves no query behind', async () => {
     const answers = Array.from({ length: 50 }, (_, index) => srv(name, `t${index}.x.test`, 80))
     server.respond((query) => {
       const [asked] = query.questions ?? []
@@ -208,7 +208,7 @@ describe('a read', () => {
     await eventually(() => expect(process.getActiveResourcesInfo().length).toBeLessThanOrEqual(before), 5_000)
   })
 
-  test('of one place that is listed twice takes the better priority, in whatever order', async () => {
+  test('uses the better priority of two records for one place, in any order', async () => {
     const listed = [srv(name, 'one', 80), { ...srv(name, 'one', 80), data: { target: 'one', port: 80, weight: 9, priority: 3 } }]
     for (const answers of [listed, listed.toReversed()]) {
       server.respond((query) => [reply(query, { answers: answers as never, additionals: [address('one', '10.0.0.1')] })])
@@ -217,7 +217,7 @@ describe('a read', () => {
     }
   })
 
-  test('is bounded in time where no server says anything', async () => {
+  test('has a time limit if no server responds', async () => {
     await expect(read({ timeoutMs: 60_000, operationTimeoutMs: 200 })).rejects.toMatchObject({ code: 'SD_TIMEOUT' })
     await expect(read({ timeoutMs: 50 })).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
     const listed: Respond = (query) => (query.questions?.[0]?.type === 'SRV' ? two(query, 'datagram', Buffer.alloc(0)) : [])
@@ -247,16 +247,16 @@ describe('a watch', () => {
     (ttl: number): Respond =>
     (query) => [reply(query, { answers: [srv(name, 'one', 80, 300)], additionals: [address('one', '10.0.0.1', ttl)] })]
 
-  test('asks again when the smallest TTL is over, and yields nothing when nothing changed', async () => {
+  test('queries again when the smallest TTL has passed, and yields nothing without a change', async () => {
     await countQueries(listedFor(1), { refreshIntervalMs: 600_000 }, 2)
   })
 
-  test('asks again when the time of a denial is over', async () => {
+  test('queries again when the time of a denial has passed', async () => {
     const authorities = [authority('x.test', 300, 1)]
     await countQueries((query) => [reply(query, { authorities, flags: 3 })], { refreshIntervalMs: 600_000 }, 2)
   })
 
-  test('does not ask more often than the TTL and minTtlMs allow, nor more seldom than refreshIntervalMs', async () => {
+  test('respects the TTL, minTtlMs and refreshIntervalMs', async () => {
     server.respond(listedFor(300))
     await using registry = createDnsRegistry({ servers: [server.address], domain: 'x.test', refreshIntervalMs: 600_000 })
     const probe = probeWatch((options) => registry.watch('orders', options), 5_000)
@@ -270,7 +270,7 @@ describe('a watch', () => {
 })
 
 describe('many reads', () => {
-  test('of 300 services have a bounded number of sockets', async () => {
+  test('of 300 services use a bounded number of sockets', async () => {
     const registry = createDnsRegistry({
       servers: [server.address],
       domain: 'x.test',
@@ -279,7 +279,7 @@ describe('many reads', () => {
     })
     const readings = Array.from({ length: 300 }, (_, index) => registry.getInstances(`service-${index}`))
     const outcomes = Promise.allSettled(readings)
-    // Nothing is answered yet, so nobody's turn ends.
+    // No response has arrived yet, so no query has ended.
     await eventually(() => expect(server.queries).toHaveLength(64), 5_000)
     await new Promise((resolve) => setTimeout(resolve, 100))
     expect(server.queries).toHaveLength(64)

@@ -33,7 +33,7 @@ describe.runIf(etcd)('registry-etcd', () => {
     return registry
   }
 
-  test('prefixes keep registries apart', async () => {
+  test('prefixes separate registries', async () => {
     const [one, other] = [open(), open()]
     await one.register(plainSpec('orders', 1))
     expect((await other.getInstances('orders')).instances).toEqual([])
@@ -64,7 +64,7 @@ describe.runIf(etcd)('registry-etcd', () => {
     })
   })
 
-  test('an instance that etcd could not take is refused before it is sent', async () => {
+  test('an instance that etcd would not accept is refused before it is sent', async () => {
     const metadata = Object.fromEntries(Array.from({ length: 30 }, (_, index) => [`k${index}`, 'x'.repeat(60_000)]))
     await expect(open().register({ ...plainSpec('orders', 1), metadata })).rejects.toMatchObject({ code: 'SD_TOO_LARGE' })
   })
@@ -78,7 +78,7 @@ describe.runIf(etcd)('registry-etcd', () => {
     expect(leases.length).toBeLessThan(10)
   })
 
-  test('a lease that somebody revoked is granted again, and the watch sees both', async () => {
+  test('a lease that an operator revoked is granted again, and the watch sees both', async () => {
     const [registry, watcher] = [open(), open({ prefix })]
     const registration = await registry.register(plainSpec('orders', 1))
     const probe = probeWatch((options) => watcher.watch('orders', options), 10_000)
@@ -91,7 +91,7 @@ describe.runIf(etcd)('registry-etcd', () => {
     await probe.stop()
   })
 
-  test('a document that somebody wrote to by hand has its lease again', async () => {
+  test('a document that was written manually is bound to its lease again', async () => {
     const registration = await open().register(plainSpec('orders', 1))
     const read = async () => (await client.getAll().prefix(`${prefix}/`).exec()).kvs[0]
     const before = await read()
@@ -101,7 +101,7 @@ describe.runIf(etcd)('registry-etcd', () => {
     expect(registration.state).toBe('active')
   })
 
-  test('another process that takes the id over is noticed', async () => {
+  test('a registration notices that another process uses its id', async () => {
     const [one, other] = [open(), open({ prefix })]
     const first = await one.register(plainSpec('orders', 1))
     await other.register({ ...plainSpec('orders', 1), version: '2' })
@@ -109,7 +109,7 @@ describe.runIf(etcd)('registry-etcd', () => {
     expect(first.lastError).toMatchObject({ code: 'SD_CONFLICT' })
   })
 
-  test('disabled it finds, and registers nothing', async () => {
+  test('a disabled registry finds instances and registers none', async () => {
     const registry = open()
     await registry.register(plainSpec('orders', 1))
     const quiet = open({ prefix, enabled: false })
@@ -120,7 +120,7 @@ describe.runIf(etcd)('registry-etcd', () => {
     await registration.deregister()
   })
 
-  test('bad options are refused', () => {
+  test('invalid options are refused', () => {
     expect(() => createEtcdRegistry({ ttlMs: 1 })).toThrow('Invalid ttlMs')
     expect(() => createEtcdRegistry({ prefix: 'a/' })).toThrow('Invalid prefix')
     expect(() => createEtcdRegistry({ host: 'a' } as never)).toThrow('Invalid host: unknown field')

@@ -6,8 +6,8 @@ import { describe, expect, test } from 'vitest'
 import { readDocument } from './documents.ts'
 import { createEtcdRegistry } from './index.ts'
 
-// What Kratos wrote, byte for byte, and what it said that it saw of ours. The table in docs/guides/migrating-between-backends.md says the same
-// in words, and how to record again.
+// Data that Kratos wrote, byte for byte, and what it read of our instances. The table in
+// docs/guides/migrating-between-backends.md describes it, and CONTRIBUTING.md how to record it again.
 
 function load<T>(name: string): T {
   return JSON.parse(readFileSync(new URL(`./testing/recorded-${name}.json`, import.meta.url), 'utf8')) as T
@@ -33,7 +33,7 @@ describe('Kratos', () => {
     ])
   })
 
-  test('saw address, protocol, TLS, version, metadata, ports; also what drains', () => {
+  test('read address, protocol, TLS, version, metadata and ports, also of draining instances', () => {
     const same = { name: 'ours', version: '1.2.0', metadata: { team: 'a' } }
     expect(kratos.saw).toEqual([
       { ...same, id: 'plain', endpoints: ['http://10.1.0.1:8080'] },
@@ -48,7 +48,7 @@ describe('Kratos', () => {
 
 const etcd = await obtainServer('etcd', { own: true })
 
-test.runIf(etcd)('what it saw is what we still write, and its own is found on a server', { timeout: 60_000 }, async () => {
+test.runIf(etcd)('the recorded data is still what we write, and its own is found on a server', { timeout: 60_000 }, async () => {
   if (!etcd) return
   const server = await startEtcd(etcd)
   const client = new Etcd3({ hosts: `127.0.0.1:${server.port}` })

@@ -23,7 +23,7 @@ function documentOf(service: string, index: number, weight: number): KeyValue {
 
 const listsOf = (services: AllServices) => [...services].map(([name, { instances }]) => [name, instances])
 
-test('what is taken change by change is what a whole listing gives, and services without a change keep their snapshot', () => {
+test('single changes result in the same as a complete list, and unchanged services keep their snapshot', () => {
   const random = createSeededRandom(13)
   const pick = (count: number): number => Math.floor(random() * count)
   for (let run = 0; run < 200; run++) {

@@ -9,7 +9,7 @@ import { type Cluster, createCluster } from './testing/cluster.ts'
 
 const etcd = await obtainServer('etcd', { own: true })
 const kubernetes = await obtainServer('kubernetes', { own: true })
-// A restarted API server takes 20 s where other tests keep the machine busy.
+// Restarting an API server takes 20 s while other tests keep the machine busy.
 const limitMs = 60_000
 const tokens = { reader: 'token-of-the-reader', writer: 'token-of-the-writer', nobody: 'token-of-nobody' }
 const spec = { service: 'orders', id: 'o-1', address: '10.0.0.1', port: 80 }
@@ -51,7 +51,7 @@ describe.runIf(etcd && kubernetes)('permissions', { timeout: 240_000 }, () => {
   }
   const count = async (registry: Registry): Promise<number> => (await registry.getInstances('orders')).instances.length
 
-  test("the README's Roles are enough", async () => {
+  test("the README's Roles are sufficient", async () => {
     const [reader, writer] = [as(tokens.reader), as(tokens.writer)]
     const registration = await writer.register({ ...spec, ttlMs: 2_000 })
     await registration.update({ weight: 2 })
@@ -68,7 +68,7 @@ describe.runIf(etcd && kubernetes)('permissions', { timeout: 240_000 }, () => {
     await expect(watch.ended).rejects.toMatchObject({ code: 'SD_DENIED' })
   })
 
-  test('who may not read leases finds Pods, and is told so for registrations', async () => {
+  test('a caller that may not read leases finds Pods, and gets an error for registrations', async () => {
     const rules = [{ apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['list', 'watch'] }]
     await callRbac('roles', { metadata: { name: 'slices' }, rules })
     await bind('nobody', 'slices')

@@ -24,7 +24,7 @@ describe.runIf(etcd && kubernetes && toxiproxy)('faults', () => {
     name: 'kubernetes',
     ttlMs: 3_000,
     target: () => ({ server, port: server.port, toxiproxy: proxy }),
-    // All in one namespace, because an API server that comes back empty makes no other by itself.
+    // All in one namespace, because an API server that restarts empty does not create any other.
     open: (port, scope) =>
       createKubernetesRegistry({
         kubeconfig: server.kubeconfig({ port }),

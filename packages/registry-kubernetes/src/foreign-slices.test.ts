@@ -18,7 +18,7 @@ function read(one: Slice, service: string = 'orders', preferredPort: string = 'h
   return readForeignSlice(one, { ...readQuery(service), registry: 'kubernetes', preferredPort })
 }
 
-describe('endpoints of others', () => {
+describe('endpoints of other tools', () => {
   test.each([
     [undefined, 'healthy'],
     [{}, 'healthy'],
@@ -38,11 +38,11 @@ describe('endpoints of others', () => {
     [{ port: 1, name: 'grpc', appProtocol: 'kubernetes.io/ws' }, 'ws'],
     [{ port: 1, name: 'grpc', appProtocol: 'example.org/own' }, 'grpc'],
     [{ port: 1, protocol: 'UDP' }, 'udp'],
-  ])('port %j speaks %s', (port, protocol) => {
+  ])('port %j has the protocol %s', (port, protocol) => {
     expect(read(slice({}, [port]))[0]?.protocol).toBe(protocol)
   })
 
-  test('the port that was asked for is found, or nothing', () => {
+  test('only the requested port is found', () => {
     const ports = [
       { name: 'dns', port: 53, protocol: 'UDP' },
       { name: 'any' },
@@ -106,7 +106,7 @@ describe('endpoints of others', () => {
     expect(errors).toMatchObject([{ code: 'SD_MALFORMED' }, { code: 'SD_MALFORMED' }])
   })
 
-  test('one kind of address counts', () => {
+  test('one address type is used', () => {
     const [four, six, name] = (['IPv4', 'IPv6', 'FQDN'] as const).map((addressType) => ({ ...slice(), addressType }))
     if (!four || !six || !name) throw new Error('unreachable')
     expect(chooseFamily([name, six, four])).toEqual([four])

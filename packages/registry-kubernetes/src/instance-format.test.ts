@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest'
 import { decodeSlice, incarnationOf, leaseNameOf, type Slice } from './slices.ts'
 
-/** A slice with the labels and the annotation of the first version. It must be read for ever: add slices, never change one. */
+/**
+ * A slice with the labels and the annotation of the first version. It must remain readable forever: add slices, never
+ * change one.
+ */
 const slice = {
   metadata: {
     name: 'orders-b5e63bf97910d3da6b710238',

@@ -49,7 +49,7 @@ describe.runIf(etcd && kubernetes)('Services and Pods', { timeout: 60_000 }, () 
     { name: 'dns', port: 53, protocol: 'UDP' },
   ]
 
-  test('a namespace that does not exist has no empty lists, and is waited for', async () => {
+  test('a namespace that does not exist has no empty lists, and a watch waits for it', async () => {
     const missing = `test-${randomUUID()}`
     const registry = connect({ namespace: missing })
     const error = { code: 'SD_NOT_FOUND', field: 'namespace', retryable: true, message: expect.stringContaining(missing) }
@@ -64,7 +64,7 @@ describe.runIf(etcd && kubernetes)('Services and Pods', { timeout: 60_000 }, () 
     await probe.stop()
   })
 
-  test('Pods are found with everything that Kubernetes says of them', async () => {
+  test('Pods are found with all data that Kubernetes has', async () => {
     await cluster.createService('orders', { selector, ports }, { team: 'a', 'app.kubernetes.io/version': '1.2.3' })
     await cluster.createPod('orders-x', { ip: '10.1.0.1', labels: selector })
     await find(connect(), 'orders', (snapshot) => {
@@ -83,7 +83,7 @@ describe.runIf(etcd && kubernetes)('Services and Pods', { timeout: 60_000 }, () 
     })
   })
 
-  test('named ports of Pods and of registered instances are found beside each other', async () => {
+  test('named ports of Pods and of registered instances are found together', async () => {
     await cluster.createService('orders', { selector, ports })
     await cluster.createPod('orders-x', { ip: '10.1.0.1', labels: selector })
     const registry = connect()
@@ -101,7 +101,7 @@ describe.runIf(etcd && kubernetes)('Services and Pods', { timeout: 60_000 }, () 
     })
   })
 
-  test('a port is chosen by the name of the service, by an option, or is the first one', async () => {
+  test('a port is selected by the name of the service, by an option, or is the first one', async () => {
     await cluster.createService('orders', { selector, ports })
     await cluster.createService('plain', { selector, ports: [{ port: 7_000 }] })
     await cluster.createPod('orders-x', { ip: '10.1.0.1', labels: selector })
@@ -136,7 +136,7 @@ describe.runIf(etcd && kubernetes)('Services and Pods', { timeout: 60_000 }, () 
     await probe.stop()
   })
 
-  test('headless services are found like others, and an ExternalName has no instances', async () => {
+  test('headless services are found, and an ExternalName has no instances', async () => {
     await cluster.createService('headless', { selector, ports: [{ name: 'http', port: 8_080 }], clusterIP: 'None' })
     await cluster.createService('outside', { type: 'ExternalName', externalName: 'example.org' })
     await cluster.createPod('orders-x', { ip: '10.1.0.1', labels: selector })
@@ -146,7 +146,7 @@ describe.runIf(etcd && kubernetes)('Services and Pods', { timeout: 60_000 }, () 
     expect(await registry.listServices()).toEqual(['headless'])
   })
 
-  test('a dual-stack service has every Pod once, by IPv4', async () => {
+  test('a dual-stack service has each Pod once, by IPv4', async () => {
     const labels = { 'kubernetes.io/service-name': 'dual' }
     const targetRef = { kind: 'Pod', name: 'pod-1' }
     const port = { name: 'http', port: 80 }
@@ -159,7 +159,7 @@ describe.runIf(etcd && kubernetes)('Services and Pods', { timeout: 60_000 }, () 
     expect(one(await registry.getInstances('dual'))).toMatchObject({ id: 'pod-1', address: '10.1.0.1' })
   })
 
-  test('namespaces and label selectors are kept apart', async () => {
+  test('namespaces and label selectors separate instances', async () => {
     const registry = connect({ labels: { team: 'a' }, labelSelector: 'team=a' })
     await registry.register({ service: 'orders', address: '10.0.0.1', port: 80 })
     await connect({ labels: { team: 'b' } }).register({ service: 'orders', address: '10.0.0.2', port: 80 })
@@ -171,7 +171,7 @@ describe.runIf(etcd && kubernetes)('Services and Pods', { timeout: 60_000 }, () 
     await probe.stop()
   })
 
-  test('a registration is an EndpointSlice that other tools understand', async () => {
+  test('a registration is an EndpointSlice that other tools can read', async () => {
     const registry = connect({ portName: 'web' })
     const spec = { service: 'orders', id: 'o-1', port: 80, protocol: 'grpc', locality: { zone: 'eu-1a' } }
     await registry.register({ ...spec, address: '10.0.0.1', health: 'draining' })
@@ -190,7 +190,7 @@ describe.runIf(etcd && kubernetes)('Services and Pods', { timeout: 60_000 }, () 
     expect(await cluster.slices()).toMatchObject([{ addressType: 'IPv6', endpoints: [{ addresses: ['2001:db8::1'] }] }])
   })
 
-  test('what Kubernetes can not hold is refused before it is sent', async () => {
+  test('an instance that Kubernetes does not accept is refused before it is sent', async () => {
     const registry = connect()
     const spec = { service: 'orders', id: 'o-1', port: 80 }
     for (const address of ['127.0.0.1', '::1', '169.254.1.1', 'fe80::1', '0.0.0.0', 'localhost', 'under_score.example']) {
@@ -201,7 +201,7 @@ describe.runIf(etcd && kubernetes)('Services and Pods', { timeout: 60_000 }, () 
     expect(await cluster.slices()).toEqual([])
   })
 
-  test('what a dead process left is deleted by another one', async () => {
+  test('the leases of a dead process are deleted by another one', async () => {
     const dead = connect({ ttlMs: 2_000 })
     await dead.register({ service: 'orders', address: '10.0.0.1', port: 80 })
     const before = await cluster.slices()
@@ -238,7 +238,7 @@ describe.runIf(etcd && kubernetes)('Services and Pods', { timeout: 60_000 }, () 
     await Promise.all(probes.map((probe) => probe.stop()))
   })
 
-  test('a watch goes on after silence, without being stale', async () => {
+  test('a watch continues after silence, without being stale', async () => {
     const registry = connect({ operationTimeoutMs: 1_000 })
     const probe = probeWatch((options) => registry.watch('orders', options), limitMs)
     await probe.until(({ instances }) => expect(instances).toEqual([]))

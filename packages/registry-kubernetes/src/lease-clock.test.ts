@@ -3,7 +3,7 @@ import { createLeaseClock, type Lease } from './lease-clock.ts'
 
 const serverNow = Date.UTC(2026)
 
-/** A lease of 10 s. @param ageSeconds how long ago the server says that it was renewed */
+/** A lease of 10 s. @param ageSeconds time since its renewal by the server's clock */
 function lease(name: string, renewal: number, ageSeconds: number = 0): Lease {
   const time = new Date(serverNow - ageSeconds * 1_000).toISOString()
   return {
@@ -16,14 +16,14 @@ function listing(items: readonly Lease[], tookMs: number = 5): Parameters<Return
   return { items, version: '1', serverTime: serverNow, tookMs }
 }
 
-describe('the clock of leases', () => {
+describe('the lease clock', () => {
   let now = 0
   const start = (): ReturnType<typeof createLeaseClock> => {
     now = 100_000
     return createLeaseClock(() => now)
   }
 
-  test("the first sight goes by the server's clock, with a second to spare", () => {
+  test("the first observation uses the server's clock, with a second of tolerance", () => {
     const clock = start()
     clock.list(listing([lease('fresh', 1, 1), lease('old', 1, 10), lease('dead', 1, 12)]))
     expect([...clock.alive()]).toEqual(['fresh', 'old'])
@@ -32,7 +32,7 @@ describe('the clock of leases', () => {
     expect([...clock.alive()]).toEqual(['fresh'])
   })
 
-  test('without a time of the server a lease is new', () => {
+  test('without a time of the server a lease is treated as just renewed', () => {
     const clock = start()
     clock.list({ ...listing([lease('a', 1, 99)]), serverTime: undefined })
     const timeless = { metadata: { name: 'b' }, spec: { leaseDurationSeconds: 10 } }
@@ -40,7 +40,7 @@ describe('the clock of leases', () => {
     expect([...clock.alive()]).toEqual(['b'])
   })
 
-  test('only a renewal lengthens it', () => {
+  test('only a renewal extends it', () => {
     const clock = start()
     clock.list(listing([lease('a', 1)]))
     now += 6_000
@@ -54,7 +54,7 @@ describe('the clock of leases', () => {
     expect(clock.nextEnd()).toBeUndefined()
   })
 
-  test('after an outage everybody gets time again who was not known to be dead', () => {
+  test('after an outage each lease that was not expired gets its full duration again', () => {
     const clock = start()
     clock.list(listing([lease('a', 1), lease('dead', 1, 30)]))
     now += 9_000
@@ -67,7 +67,7 @@ describe('the clock of leases', () => {
     expect([...clock.alive()]).toEqual(['a'])
   })
 
-  test('an answer that was held up is an outage, but a slow way is none', () => {
+  test('a delayed response is an outage, but constantly slow responses are not', () => {
     const clock = start()
     clock.list(listing([lease('a', 1)]))
     now += 11_000
@@ -78,7 +78,7 @@ describe('the clock of leases', () => {
     expect([...clock.alive()]).toEqual([])
   })
 
-  test('the dead come back with a renewal', () => {
+  test('an expired lease is alive again after a renewal', () => {
     const clock = start()
     clock.list(listing([lease('a', 1, 60)]))
     clock.interrupt()

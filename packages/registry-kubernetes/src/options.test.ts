@@ -21,7 +21,7 @@ describe('options', () => {
     ['prefix', '/x'],
     ['kubeconfig', ''],
     ['operationTimeoutMs', 0],
-  ])('a bad %s is refused: %j', (field, value) => {
+  ])('an invalid %s is refused: %j', (field, value) => {
     const options = { kubeconfig, [field.split('.', 1)[0] as string]: value }
     let caught: unknown
     try {

@@ -22,7 +22,7 @@ function withMetadata(change: object): Slice {
 }
 
 describe('the slice of an instance', () => {
-  test('is read back, with its registration and its lease', () => {
+  test('is decoded with its registration and its lease', () => {
     expect(decodeSlice(slice)).toEqual(instance)
     expect(incarnationOf(slice)).toBe('inc')
     expect(leaseNameOf(slice)).toBe('sd-lease')
@@ -36,12 +36,12 @@ describe('the slice of an instance', () => {
     ['unknown', { ready: true, serving: true, terminating: false }],
     ['unhealthy', { ready: false, serving: false, terminating: false }],
     ['draining', { ready: false, serving: true, terminating: true }],
-  ] as const)('tells others that it is %s', (health, conditions) => {
+  ] as const)('has the conditions for other tools: %s', (health, conditions) => {
     const one = createServiceInstance({ service: 'orders', address: '10.0.0.1', port: 80, health })
     expect(encodeSlice(one, 'inc', lease, extras).endpoints?.[0]?.conditions).toEqual(conditions)
   })
 
-  test('leaves out of the endpoint what Kubernetes does not take', () => {
+  test('omits from the endpoint what Kubernetes does not accept', () => {
     const locality = { zone: 'a zone' }
     const one = createServiceInstance({ service: 'orders', address: '10.0.0.1', port: 53, protocol: 'a+b', locality })
     const encoded = encodeSlice(one, 'inc', lease, { labels: {}, portName: 'dns' })
@@ -62,7 +62,7 @@ describe('the slice of an instance', () => {
     expect(() => decodeSlice(withMetadata(change))).toThrow(expect.objectContaining({ code: 'SD_MALFORMED' }))
   })
 
-  test("is not mistaken for another tool's", () => {
+  test('is not confused with a slice of another tool', () => {
     expect(leaseNameOf(withMetadata({ labels: { 'sd/lease': 'x' } }))).toBeUndefined()
     expect(leaseNameOf(withMetadata({ labels: undefined }))).toBeUndefined()
     expect(isAlive(withMetadata({ labels: {} }), new Set())).toBe(true)
@@ -70,7 +70,7 @@ describe('the slice of an instance', () => {
   })
 })
 
-test('names that Kubernetes takes stay, others are hashed', () => {
+test('names that Kubernetes accepts stay, others are hashed', () => {
   expect(serviceLabelValue('orders')).toBe('orders')
   expect(serviceLabelValue('Orders.v2_x')).toBe('Orders.v2_x')
   for (const name of ['a/b', 'x'.repeat(64), '日本語', '-a', 'a:b']) expect(serviceLabelValue(name)).toMatch(/^sd-[0-9a-f]{40}$/)

@@ -10,7 +10,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** A registry per instance, so that each can be cut off. */
+/** A registry per instance, so that each connection can be cut separately. */
 async function registerEach(store: MemoryStore, count: number): Promise<readonly MemoryRegistry[]> {
   const registries = Array.from({ length: count }, () => createMemoryRegistry({ store, ttlMs: 3_000 }))
   await Promise.all(registries.map((registry, index) => registry.register(plainSpec('orders', index))))
@@ -18,7 +18,7 @@ async function registerEach(store: MemoryStore, count: number): Promise<readonly
 }
 
 describe('leases', () => {
-  test('expire without renewal, and the timer runs only while there are some', async () => {
+  test('expire without renewal, and the timer runs only while there are leases', async () => {
     const store = createMemoryStore()
     const [registry] = await registerEach(store, 1)
     await vi.advanceTimersByTimeAsync(20_000)
@@ -32,7 +32,7 @@ describe('leases', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('start anew when the store was away: nobody pays for not having been able to renew', async () => {
+  test('start again after the store was unavailable: holders could not renew them', async () => {
     const store = createMemoryStore()
     const registries = await registerEach(store, 3)
     store.setAvailable(false)
@@ -44,7 +44,7 @@ describe('leases', () => {
     await Promise.all(registries.map((registry) => registry.close()))
   })
 
-  test('of a store that was cleared are put again by their owners', async () => {
+  test('of a cleared store are registered again by their owners', async () => {
     const store = createMemoryStore()
     const [registry] = await registerEach(store, 1)
     store.clear()
@@ -65,12 +65,12 @@ describe('self-preservation', () => {
     return { store, left: () => store.list('orders').instances.length }
   }
 
-  test('keeps everything when many are late at once', async () => {
+  test('keeps all leases if many are late at once', async () => {
     const { store, left } = await loseSome(6, 0.85)
     expect([left(), store.selfPreserving]).toEqual([10, true])
   })
 
-  test('lets a single one expire', async () => {
+  test('lets a single lease expire', async () => {
     const { store, left } = await loseSome(1, 0.85)
     expect([left(), store.selfPreserving]).toEqual([9, false])
   })
@@ -81,7 +81,7 @@ describe('self-preservation', () => {
   })
 })
 
-test('the state of a registry follows its store and its link, and is published without any watch', async () => {
+test('the state of a registry follows its store and its connection, and is published without a watch', async () => {
   const events: TelemetryEvents['sd:v1:backend:state'][] = []
   const stop = subscribeTelemetry('sd:v1:backend:state', (event) => events.push(event))
   const registry = createMemoryRegistry({ name: 'mine' })
@@ -99,7 +99,7 @@ test('the state of a registry follows its store and its link, and is published w
   ])
 })
 
-test('a change costs its service only: listeners of others are not called', () => {
+test('a change is reported to the listeners of its service only', () => {
   const store = createMemoryStore()
   const called: string[] = []
   store.onChange('orders', () => called.push('orders'))
@@ -120,7 +120,7 @@ test('a change costs its service only: listeners of others are not called', () =
   return registry.close()
 })
 
-test('bad options are refused', () => {
+test('invalid options are refused', () => {
   expect(() => createMemoryRegistry({ ttlMs: 1 })).toThrow('Invalid ttlMs')
   expect(() => createMemoryRegistry({ store: 1 as never })).toThrow('Invalid store')
   expect(() => createMemoryRegistry({ ttl: 1 } as never)).toThrow('Invalid ttl: unknown field')

@@ -11,7 +11,7 @@ import { createVerifier } from './verify.ts'
 const { signal } = new AbortController()
 const lists = { v1: '{"hosts":[]}', v3: '{"code":0,"data":[]}' }
 
-/** A connection on which everything is answered by `send`. */
+/** A connection on which `send` responds to every request. */
 function connectionOf(send: (request: NacosRequest) => Promise<string>): NacosConnection {
   return {
     send,
@@ -20,7 +20,7 @@ function connectionOf(send: (request: NacosRequest) => Promise<string>): NacosCo
   }
 }
 
-/** A server that has the given APIs. */
+/** A server with the given APIs. */
 function serverWith(...versions: readonly ('v1' | 'v3')[]): NacosConnection & { readonly asked: readonly NacosRequest[] } {
   const asked: NacosRequest[] = []
   const connection = connectionOf(async (request) => {
@@ -39,7 +39,7 @@ function page(name: string): object {
 }
 
 describe('the API', () => {
-  test('is v1 where there is one, else v3, found out once', async () => {
+  test('is v1 if the server has it, else v3, and is detected once', async () => {
     for (const [versions, expected] of [[['v1', 'v3'], '/nacos/v1'] as const, [['v3'], '/nacos/v3'] as const]) {
       const server = serverWith(...versions)
       const use = chooseApi(server, resolveNacosRegistryOptions({}))
@@ -51,7 +51,7 @@ describe('the API', () => {
     }
   })
 
-  test('lists services by the best way there is', async () => {
+  test('lists services with the best available request', async () => {
     const list = (server: NacosConnection, options: object): Promise<readonly string[]> =>
       chooseApi(server, resolveNacosRegistryOptions(options))(async (api) => (await api.listServices?.(signal)) ?? [])
     expect(await list(serverWith('v1'), {})).toEqual(['a'])
@@ -62,7 +62,7 @@ describe('the API', () => {
     await assert.rejects(registry.listServices(), { code: 'SD_UNSUPPORTED', message: /adminApi/ })
   })
 
-  test('answers that make no sense are malformed, and failures say so', async () => {
+  test('malformed responses and failures are errors', async () => {
     const answering = (text: string): NacosConnection => connectionOf(async () => text)
     const list = (text: string, api: 'v1' | 'v3'): Promise<readonly unknown[]> =>
       chooseApi(answering(text), resolveNacosRegistryOptions({ api }))((one) => one.list('orders', signal))
@@ -76,7 +76,7 @@ describe('the API', () => {
   })
 })
 
-test('pages are read to the end, and no further', async () => {
+test('pages are read to the end, and not beyond', async () => {
   const asked: number[] = []
   const read = (total: number, perPage: number) => async (pageNo: number) => {
     asked.push(pageNo)
@@ -92,7 +92,7 @@ test('pages are read to the end, and no further', async () => {
   )
 })
 
-test('a registration is looked at until the server says that it does not tell', async () => {
+test('a registration is verified until the server does not support it', async () => {
   const verifier = createVerifier()
   const sent = {
     ip: 'h',

@@ -7,7 +7,7 @@ import { createNacosRegistry, type NacosRegistryOptions } from './index.ts'
 const nacos = await obtainServer('nacos')
 const toxiproxy = await obtainServer('toxiproxy')
 
-/** Binds the contract to a server whose port is known once it runs. */
+/** Binds the contract to a server whose port is known when it runs. */
 function bindContract(upstream: () => number, shortestTtlMs: number, options: NacosRegistryOptions): void {
   let proxy: Toxiproxy
   beforeAll(async () => {
@@ -39,15 +39,15 @@ function bindContract(upstream: () => number, shortestTtlMs: number, options: Na
 describe.runIf(nacos && toxiproxy)('registry contract', () => {
   let server: NacosServer
   beforeAll(async () => {
-    // rnacos has one lifetime for all, where Nacos has one per instance.
+    // rnacos has one time to live for all instances; Nacos has one per instance.
     if (nacos) server = await startNacos(nacos, { unhealthyAfterSeconds: 2, removeAfterSeconds: 4 })
   }, 60_000)
   afterAll(() => server.close())
   bindContract(() => server.port, 2_000, {})
 })
 
-// Port on 127.0.0.1 of an official Nacos 3 with `nacos.core.auth.admin.enabled=false`, and `nacos.naming.service.metadata.length=200000` for
-// the contract's hostile metadata.
+// Port on 127.0.0.1 of an official Nacos 3 with `nacos.core.auth.admin.enabled=false`, and
+// `nacos.naming.service.metadata.length=200000` for the contract's hostile metadata.
 const official = process.env['SD_TEST_NACOS3_LARGE']
 for (const api of official ? (['v1', 'v3'] as const) : []) {
   describe(`registry contract, Nacos 3, ${api}`, () =>

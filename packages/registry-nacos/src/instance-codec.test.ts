@@ -7,7 +7,7 @@ const options = { cluster: 'DEFAULT', persistent: false }
 const plain: InstanceSpec = { service: 'orders', address: '10.0.0.1', port: 80, ttlMs: 15_000 }
 const at = { createdAt: 1_000, updatedAt: 2_000 }
 
-/** What comes back when the server changed the given fields. */
+/** Decodes an instance of which the server changed the given fields. */
 function roundTrip(spec: InstanceSpec, changed: object = {}): ServiceInstance {
   const encoded = encodeInstance(createServiceInstance(spec, at), options)
   return decodeInstance(spec.service, JSON.parse(JSON.stringify({ ...encoded, ...changed })))
@@ -30,7 +30,7 @@ describe('our instances', () => {
     { ...plain, weight: 1 / 3, health: 'unknown' },
     { ...plain, weight: 3, health: { status: 'draining', message: 'bye', details: { disk: 'full' } } },
     { ...plain, weight: 3, health: 'unhealthy' },
-  ])('come back as they were: %j', (spec) => {
+  ])('are decoded as they were encoded: %j', (spec) => {
     const instance = createServiceInstance(spec, at)
     const found = roundTrip(spec)
     expect({ ...found, health: { ...found.health, checkedAt: 0 } }).toEqual({
@@ -39,7 +39,7 @@ describe('our instances', () => {
     })
   })
 
-  test('say what Nacos and its other clients understand', () => {
+  test('contain what Nacos and its other clients read', () => {
     const spec = { ...plain, protocol: 'https', version: '1', weight: 20_000, metadata: { team: 'a' } }
     expect(encodeInstance(createServiceInstance(spec, at), { cluster: 'c1', persistent: false })).toEqual({
       ip: '10.0.0.1',
@@ -68,7 +68,7 @@ describe('our instances', () => {
     expect(encodeInstance(createServiceInstance({ ...plain, health: 'draining' }), options).weight).toBe(0)
   })
 
-  test('heed what an operator or the server changed', () => {
+  test('adopt changes by an operator or the server', () => {
     const draining: InstanceSpec = { ...plain, weight: 3, health: 'draining' }
     expect(roundTrip(draining, { weight: 7 }).weight).toBe(7)
     expect(roundTrip(plain, { weight: 0 }).weight).toBe(0)
@@ -76,7 +76,7 @@ describe('our instances', () => {
     expect(roundTrip(draining, { healthy: false }).health.status).toBe('unhealthy')
   })
 
-  test('leave the metadata that sets the lifetime to ttlMs', () => {
+  test('do not set the metadata that ttlMs sets', () => {
     const spec = { ...plain, metadata: { 'preserved.heart.beat.timeout': '1' } }
     expect(() => encodeInstance(createServiceInstance(spec), options)).toThrow(
       expect.objectContaining({ code: 'SD_INVALID', field: 'metadata["preserved.heart.beat.timeout"]' }),
@@ -84,7 +84,7 @@ describe('our instances', () => {
   })
 })
 
-describe("others' instances", () => {
+describe('instances of other tools', () => {
   const host = { ip: '10.0.0.9', port: 443 }
 
   test.each([
@@ -116,7 +116,7 @@ describe("others' instances", () => {
     expect(decodeInstance('orders', given)).toMatchObject(expected)
   })
 
-  test('keep their metadata, but for what is no text and our prefix', () => {
+  test('keep their metadata, except non-strings and keys with our prefix', () => {
     const { metadata } = decodeInstance('orders', { ...host, metadata: { a: '1', b: 2, 'sd.tags': 'x', __proto__: null } })
     expect({ ...metadata }).toEqual({ a: '1' })
   })
@@ -130,11 +130,11 @@ describe("others' instances", () => {
     { ip: '10.0.0.1', port: 0 },
     { ...host, metadata: { 'sd.id': 'x', 'sd.tags': '{' } },
     { ...host, metadata: { 'sd.id': 'x', 'sd.health': '"?"' } },
-  ])('that make no sense are malformed: %j', (given) => {
+  ])('that are invalid are malformed: %j', (given) => {
     expect(() => decodeInstance('orders', given)).toThrow(expect.objectContaining({ code: 'SD_MALFORMED' }))
   })
 
-  test('have a place where they have an address', () => {
+  test('have a place if they have an address', () => {
     expect(readPlace({ ...host, clusterName: '', ephemeral: false })).toEqual({
       id: '10.0.0.9:443',
       ...host,

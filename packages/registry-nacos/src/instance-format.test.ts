@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { decodeInstance, readPlace } from './instance-codec.ts'
 
-/** An instance as Nacos lists it, with every `sd.` key. It must be read for ever: add hosts, never change one. */
+/** An instance in Nacos' format, with every `sd.` key. It must remain readable forever: add hosts, never change one. */
 const host = {
   ip: '10.0.0.1',
   port: 8080,
@@ -55,7 +55,7 @@ test('every sd. key is read', () => {
   expect(readPlace(host)).toMatchObject({ id: 'orders-1', ip: '10.0.0.1', port: 8080 })
 })
 
-test('an sd. key of a later version is passed over, and is not metadata', () => {
+test('an sd. key of a later version is ignored, and is not metadata', () => {
   const later = { ...host, metadata: { ...host.metadata, 'sd.quota': '{"cpu":1}' } }
   expect(decodeInstance('orders', later)).toMatchObject(expected)
   expect(decodeInstance('orders', later).metadata).not.toHaveProperty('sd.quota')

@@ -9,7 +9,7 @@ afterEach(() => {
 
 const never = new AbortController().signal
 
-test('a list that is late is waited for, by many with one look at a time', async () => {
+test('a late list is awaited, and waiters share one read at a time', async () => {
   let hosts: readonly unknown[] = []
   const read = vi.fn(async () => hosts)
   const { until } = createListing(read)
@@ -26,7 +26,7 @@ test('a list that is late is waited for, by many with one look at a time', async
   await vi.advanceTimersByTimeAsync(200)
 })
 
-test('the wait ends after two seconds, with the signal, and in spite of a server that fails', async () => {
+test('the wait ends after two seconds or with the signal, also if the server fails', async () => {
   const { until } = createListing(() => Promise.reject(new Error('away')))
   const waiting = until('orders', () => true, never)
   await vi.advanceTimersByTimeAsync(2_100)

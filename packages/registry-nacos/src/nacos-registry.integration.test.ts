@@ -36,7 +36,7 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
   function newScope(): void {
     namespace = `scope-${++scopes}`
   }
-  /** What another tool does. */
+  /** Requests of another tool. */
   async function foreign(method: string, params: Record<string, string>): Promise<void> {
     const form = new URLSearchParams({ namespaceId: namespace, serviceName: 'DEFAULT_GROUP@@orders', ...params })
     const response = await fetch(`http://127.0.0.1:${server.port}/nacos/v1/ns/instance?${form}`, { method })
@@ -46,7 +46,7 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
     return (await registry.getInstances(service)).instances.map(({ id }) => id)
   }
 
-  test('namespaces, groups and clusters keep instances apart', async () => {
+  test('namespaces, groups and clusters separate instances', async () => {
     newScope()
     const other = open({ namespace: 'elsewhere' })
     const [north, group, onlySouth] = [open({ cluster: 'north' }), open({ group: 'g2' }), open({ clusters: ['south'] })]
@@ -61,7 +61,7 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
     expect(await other.listServices()).toEqual([])
   })
 
-  test("other tools' instances are read, removed by an operator, and skipped where they make no sense", async () => {
+  test("other tools' instances are read, removed by an operator, and skipped if they are malformed", async () => {
     newScope()
     const registry = open()
     const spring = { secure: 'true', version: '2.1', 'preserved.register.source': 'SPRING_CLOUD' }
@@ -87,7 +87,7 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
     expect((await registry.getInstances('providers:com.example.Api:1.0:')).instances).toHaveLength(1)
   })
 
-  test('two ids at one address are refused, and an id may move to another address', async () => {
+  test('two ids at one address are refused, and an id can move to another address', async () => {
     newScope()
     const registry = open()
     const first = await registry.register({ ...plainSpec('orders', 1), id: 'a' })
@@ -102,7 +102,7 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
     expect(await ids(registry)).toEqual(['a', 'c'])
   })
 
-  test('what was registered at an address before leaves nothing behind', async () => {
+  test('a previous instance at an address leaves nothing behind', async () => {
     newScope()
     const registry = open()
     const old = await registry.register({ ...plainSpec('orders', 1), id: 'old', version: '1', weight: 9 })
@@ -125,12 +125,12 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
     const query = `namespaceId=${namespace}&serviceName=DEFAULT_GROUP@@orders`
     const response = await fetch(`http://127.0.0.1:${server.port}/nacos/v1/ns/instance/list?${query}`)
     expect(((await response.json()) as { hosts: { weight: number }[] }).hosts[0]?.weight).toBe(0)
-    // An operator's weight counts more than the instance's own.
+    // An operator's weight takes precedence over the instance's own.
     await foreign('PUT', { ip: '10.1.0.1', port: '8001', weight: '7' })
     expect((await registry.getInstance('orders', 'orders-1'))?.weight).toBe(7)
   })
 
-  test('a persistent instance is put back when the server has lost it', async () => {
+  test('a persistent instance is registered again after the server lost it', async () => {
     newScope()
     const [registry, operator] = [open({ persistent: true, ttlMs: 600 }), open({ persistent: true })]
     expect(registry.capabilities.ttl).toBe(false)
@@ -140,7 +140,7 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
     expect((await operator.getInstance('orders', 'orders-1'))?.ttlMs).toBeUndefined()
   })
 
-  test('of several servers the one that answers is used, and kept', async () => {
+  test('with several servers the one that responds is used, and kept', async () => {
     newScope()
     const dead = `127.0.0.1:${await freePort()}`
     const registry = open({ servers: [dead, `127.0.0.1:${server.port}`] })
@@ -149,20 +149,20 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
     await assert.rejects(open({ servers: [dead] }).getInstances('orders'), { code: 'SD_UNAVAILABLE', retryable: true })
   })
 
-  test('what is no Nacos is told apart from one that is away', async () => {
+  test('a server that is not Nacos is a different error than an unreachable one', async () => {
     newScope()
     await assert.rejects(open({ api: 'v3' }).getInstances('orders'), { code: 'SD_UNSUPPORTED' })
     await assert.rejects(open({ api: 'v3' }).listServices(), { code: 'SD_UNSUPPORTED' })
     await open({ adminApi: true }).listServices()
   })
 
-  test('an instance registered by a disabled registry is nowhere', async () => {
+  test('a disabled registry does not register an instance', async () => {
     newScope()
     await open({ enabled: false }).register(plainSpec('orders', 1))
     expect(await ids(open())).toEqual([])
   })
 
-  test('the process says nothing, listens on no UDP port and exits by itself after close', async () => {
+  test('the process logs nothing, opens no UDP port, and exits after close', async () => {
     const program = `
       import { createNacosRegistry } from ${JSON.stringify(new URL('./index.ts', import.meta.url).href)}
       const registry = createNacosRegistry({ servers: ['127.0.0.1:${server.port}'], namespace: 'exit' })
@@ -186,7 +186,7 @@ describe.runIf(nacos)('with auth', { timeout: 60_000 }, () => {
   }, 120_000)
   afterAll(() => server.close())
 
-  test('a wrong secret is denied without showing it, a rotated one is asked for again, a token is renewed', async () => {
+  test('a wrong secret is denied without showing it, a rotated one is requested again, and a token is renewed', async () => {
     const servers = [`127.0.0.1:${server.port}`]
     await using without = createNacosRegistry({ servers })
     await assert.rejects(without.getInstances('orders'), { code: 'SD_DENIED' })

@@ -5,15 +5,16 @@ import { createNacosRegistry } from './index.ts'
 import { type Exchange, record, replay } from './testing/exchanges.ts'
 import { password, scenarios } from './testing/v3-scenarios.ts'
 
-// Official Nacos 3.0.3 answered so; rnacos, which the other tests run on, has no v3. With the address of a Nacos in SD_TEST_NACOS3 (and of
-// one with auth in SD_TEST_NACOS3_GUARDED) the same is tried on that, and SD_TEST_RECORD=true keeps its answers here.
+// Recorded responses of official Nacos 3.0.3, because rnacos, which the other tests use, does not have v3. With the
+// address of a Nacos in SD_TEST_NACOS3 (and of one with auth in SD_TEST_NACOS3_GUARDED) the scenarios run on that
+// server, and SD_TEST_RECORD=true records its responses.
 const file = new URL('./testing/recorded-nacos-3.0.3.json', import.meta.url)
 const recorded = JSON.parse(readFileSync(file, 'utf8')) as Record<string, Exchange[]>
 const servers = { open: process.env['SD_TEST_NACOS3'], guarded: process.env['SD_TEST_NACOS3_GUARDED'] }
 
 describe('the v3 API', () => {
   const registries: Registry[] = []
-  // Requests hold the time of registration, and must equal the recorded ones.
+  // Requests contain the time of registration, and must equal the recorded ones.
   beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'], now: Date.UTC(2026, 0, 1) }))
   afterEach(() => void vi.useRealTimers())
   afterAll(() => {

@@ -43,14 +43,14 @@ describe('options', () => {
     ['enabled', { enabled: null as never }],
     ['name', { name: '' }],
     ['pushPort', { pushPort: 1 }],
-  ])('names a wrong %s', (field, options) => {
+  ])('an error names an invalid %s', (field, options) => {
     const wrong = field === 'enabled' ? { enabled: 'no' } : options
     expect(() => resolveNacosRegistryOptions(wrong as NacosRegistryOptions)).toThrow(
       expect.objectContaining({ code: 'SD_INVALID', field }),
     )
   })
 
-  test('decide about capabilities', async () => {
+  test('determine capabilities', async () => {
     const capabilities = (options: NacosRegistryOptions): object => createNacosRegistry(options).capabilities
     expect(capabilities({})).toEqual({ register: true, watch: 'poll', listServices: true, ttl: true, conditionalRemove: false })
     expect(capabilities({ api: 'v3', persistent: true })).toMatchObject({ listServices: false, ttl: false })
@@ -59,13 +59,13 @@ describe('options', () => {
 })
 
 describe('names', () => {
-  test.each(['orders', 'a/b', 'a@@b', '订单', 'with space', 'a~2fb', '-x', 'x'.repeat(255)])('%s comes back', (name) => {
+  test.each(['orders', 'a/b', 'a@@b', '订单', '%s is decoded again', 'a~2fb', '-x', 'x'.repeat(255)])('%s comes back', (name) => {
     expect(toNacosName(name)).toMatch(/^[\w.:~-]+$/)
     expect(fromNacosName(`DEFAULT_GROUP@@${toNacosName(name)}`)).toBe(name)
     expect(fromNacosName(toNacosName(name))).toBe(name)
   })
 
-  test("Dubbo's stay as they are", () => {
+  test('of Dubbo stay unchanged', () => {
     expect(toNacosName('providers:com.example.Api:1.0:')).toBe('providers:com.example.Api:1.0:')
   })
 })

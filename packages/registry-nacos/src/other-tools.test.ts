@@ -3,19 +3,19 @@ import { createServiceInstance, type InstanceSpec } from '@sd/core'
 import { describe, expect, test } from 'vitest'
 import { decodeInstance, encodeInstance } from './instance-codec.ts'
 
-// What other tools wrote on an official Nacos, byte for byte, and what they said that they saw of ours. The table in
-// docs/guides/migrating-between-backends.md says the same in words, and how to record again.
+// Data that other tools wrote on an official Nacos, byte for byte, and what they read of our instances. The table in
+// docs/guides/migrating-between-backends.md describes it, and CONTRIBUTING.md how to record it again.
 
 interface Recorded {
-  /** What Nacos listed, by service. */
+  /** Lists of Nacos, by service. */
   readonly wrote: Readonly<Record<string, readonly object[]>>
   readonly saw: readonly object[]
-  /** Addresses that the tool chose among its healthy instances, out of 2,000 times. */
+  /** Addresses that the tool selected among its healthy instances in 2,000 calls. */
   readonly selected?: readonly string[]
 }
 
 interface RecordedSpring extends Recorded {
-  /** After `setStatus('DOWN')`: what Nacos lists, and what it holds. */
+  /** After `setStatus('DOWN')`: the instances that Nacos lists and stores. */
   readonly disabled: { readonly listed: readonly object[]; readonly held: readonly object[] }
 }
 
@@ -23,21 +23,21 @@ interface RecordedDubbo extends Pick<Recorded, 'wrote'> {
   readonly wroteWithTls: Recorded['wrote']
   /** After QoS' `offline` and `offlineApp`. */
   readonly wroteOffline: Recorded['wrote']
-  /** What a subscriber was told, of a service that is called as Dubbo calls its own. */
+  /** Notifications of a subscriber, for a service that Dubbo calls like its own. */
   readonly sawByInterface: readonly { readonly url: string; readonly parameters: Readonly<Record<string, string>> }[]
-  /** What a call said. */
+  /** Result of a call. */
   readonly calledByInterface: string
   readonly sawAsApplication: readonly { readonly address: string; readonly metadata: Readonly<Record<string, string>> }[]
-  /** What a call said. */
+  /** Result of a call. */
   readonly calledAsApplication: string
-  /** What calls said when Dubbo's own provider was registered, before and after ours were under the same name. */
+  /** Results of calls to a Dubbo provider, before and after our instances were registered under the same name. */
   readonly calledWithOwnProvider: {
     readonly alone: { readonly byInterface: string; readonly asApplication: string }
     readonly besideOurs: { readonly byInterface: string; readonly reason: string; readonly asApplication: string }
   }
 }
 
-/** Without the times. */
+/** Without times. */
 interface Written {
   readonly metadata: Readonly<Record<string, string>>
 }
@@ -56,7 +56,7 @@ function read({ wrote }: Pick<Recorded, 'wrote'>): readonly unknown[] {
 }
 
 describe('we read', () => {
-  test('nacos-client: address, protocol, TLS, version, weight, metadata, weight 0; one that is disabled is not listed', () => {
+  test('nacos-client: address, protocol, TLS, version, weight, metadata, weight 0; a disabled instance is not listed', () => {
     const same = { version: '1.2.0', metadata: { team: 'a' }, health: { status: 'healthy' } }
     expect(read(client)).toMatchObject([
       { ...same, address: '10.3.0.1', port: 8_080, protocol: 'http', weight: 5 },
@@ -74,14 +74,14 @@ describe('we read', () => {
     ])
   })
 
-  test('Spring Cloud Alibaba that is DOWN is disabled, which Nacos does not list', () => {
+  test('Spring Cloud Alibaba with the status DOWN is disabled, which Nacos does not list', () => {
     expect(spring.disabled.listed).toEqual([])
     expect(read({ wrote: { spring: spring.disabled.held } })).toMatchObject([
       { address: '10.5.0.3', health: { status: 'draining' }, weight: 2.5 },
     ])
   })
 
-  test('Kratos: address, protocol, version, weight, metadata, a service for each kind', () => {
+  test('Kratos: address, protocol, version, weight, metadata, and a service for each kind', () => {
     const same = { version: '1.2.0', metadata: { team: 'a' }, weight: 2.5 }
     expect(read(kratos)).toMatchObject([
       { ...same, service: 'kratos.https', address: '10.2.0.2', port: 8_443, protocol: 'https' },
@@ -103,7 +103,7 @@ describe('we read', () => {
     expect(application).not.toHaveProperty('version')
   })
 
-  test('Dubbo with TLS says so by interface only, in the metadata; what is offline it takes out', () => {
+  test('Dubbo has TLS in the metadata by interface only; it removes offline providers', () => {
     const [byInterface] = read({ wrote: { orders: dubbo.wroteWithTls['providers:probe.D___Hello:1.2.0:'] ?? [] } })
     const [application] = read({ wrote: { dubbo: dubbo.wroteWithTls['dubbo'] ?? [] } })
     expect(byInterface).toMatchObject({ address: '10.6.0.2', protocol: 'tri', metadata: { 'ssl-enabled': 'true' } })
@@ -112,14 +112,14 @@ describe('we read', () => {
     expect(Object.values(dubbo.wroteOffline)).toEqual([[], []])
   })
 
-  test('a weight that an operator set in Nacos goes before the one of Dubbo', () => {
+  test('a weight that an operator set in Nacos takes precedence over that of Dubbo', () => {
     const [host] = dubbo.wrote['providers:probe.D___Hello:1.2.0:'] ?? []
     expect(decodeInstance('orders', { ...host, weight: 0 }).weight).toBe(0)
   })
 })
 
-describe('of ours', () => {
-  test('nacos-client saw address, protocol, TLS, version, weight, metadata, and chose nothing that drains', () => {
+describe('of our instances', () => {
+  test('nacos-client read address, protocol, TLS, version, weight and metadata, and selected no draining instance', () => {
     const metadata = { version: '1.2.0', team: 'a' }
     const same = { healthy: true, enabled: true, weight: 5 }
     expect(client.saw).toMatchObject([
@@ -133,7 +133,7 @@ describe('of ours', () => {
     expect(client.selected).toEqual(['10.1.0.1', '10.1.0.2', '10.1.0.3', '10.1.0.4', '10.1.0.5'])
   })
 
-  test('Spring Cloud Alibaba saw address, TLS, version, weight, metadata, but gRPC as HTTP; nothing that drains', () => {
+  test('Spring Cloud Alibaba read address, TLS, version, weight and metadata, but gRPC as HTTP, and no draining instance', () => {
     const metadata = { version: '1.2.0', team: 'a', 'nacos.weight': '5.0' }
     expect(spring.saw).toMatchObject([
       { uri: 'http://10.1.0.1:8080', secure: false, metadata },
@@ -144,7 +144,7 @@ describe('of ours', () => {
     ])
   })
 
-  test('Kratos saw address, protocol, TLS, version, weight as a whole number, metadata; nothing that drains', () => {
+  test('Kratos read address, protocol, TLS, version, weight as an integer and metadata, and no draining instance', () => {
     const metadata = { team: 'a', weight: '5' }
     expect(kratos.saw).toMatchObject([
       { endpoints: ['http://10.1.0.1:8080'], version: '1.2.0', metadata },
@@ -155,7 +155,7 @@ describe('of ours', () => {
     ])
   })
 
-  test('Dubbo saw address, port, version, metadata, but no protocol and no revision, and called none', () => {
+  test('Dubbo read address, port, version and metadata, but neither protocol nor revision, and called none', () => {
     const places = ours.specs.map(({ address, port }) => `${address}:${port}`)
     expect(dubbo.sawByInterface.map(({ url }) => url)).toEqual(places.map((place) => `${place}/ours`))
     expect(dubbo.sawAsApplication.map(({ address }) => address)).toEqual(places.slice(0, -1))
@@ -165,7 +165,7 @@ describe('of ours', () => {
     expect(dubbo.calledAsApplication).toMatch(/No provider available.*invokers: 0/)
   })
 
-  test('beside ours Dubbo lost its own provider by interface, for want of a protocol; as an application it did not', () => {
+  test('next to ours, Dubbo lost its own provider by interface, because of the missing protocol; as an application it did not', () => {
     const { alone, besideOurs } = dubbo.calledWithOwnProvider
     expect(alone).toEqual({ byInterface: 'ANSWER x', asApplication: 'ANSWER x' })
     expect(besideOurs.byInterface).toMatch(/No provider available.*invokers: 0/)
@@ -176,7 +176,7 @@ describe('of ours', () => {
     for (const { metadata } of Object.values(ours.written)) expect(metadata).not.toHaveProperty('protocol')
   })
 
-  test('what they saw is what we still write', () => {
+  test('the recorded data is still what we write', () => {
     const written = ours.specs.map((spec) => {
       const encoded = encodeInstance(createServiceInstance({ ttlMs: 15_000, ...spec }), { cluster: 'DEFAULT', persistent: false })
       const { 'sd.createdAt': _, 'sd.updatedAt': __, ...metadata } = encoded.metadata
@@ -185,7 +185,7 @@ describe('of ours', () => {
     expect(Object.fromEntries(written)).toEqual(ours.written)
   })
 
-  test('what was written then is read back whole', () => {
+  test('the recorded data of ours is decoded completely', () => {
     for (const { health = 'healthy', ...spec } of ours.specs) {
       const written = ours.written[String(spec.id)]
       const instance = decodeInstance('ours', { ...written, metadata: { ...written?.metadata, 'sd.createdAt': '1000' } })

@@ -55,7 +55,7 @@ describe('discoverer contract', () => {
 })
 
 describe('documents', () => {
-  test('every field of an instance can be said, in YAML and in JSON', async () => {
+  test('contain every field of an instance, in YAML and in JSON', async () => {
     const spec = {
       id: 'a',
       address: '::1',
@@ -103,7 +103,7 @@ describe('documents', () => {
       'services:\n  orders:\n    - { id: a, address: x, port: 1 }\n    - { id: a, address: y, port: 1 }',
       '4:7: Invalid services.orders[1]: got the duplicate id a, want an id other than that of the instance at',
     ],
-  ])('a wrong one is refused with the place: %j', async (text, message) => {
+  ])('with an error are refused with the position: %j', async (text, message) => {
     await writeFile(file, text)
     expect(() => createRegistry()).toThrow(
       expect.objectContaining({ code: 'SD_MALFORMED', message: expect.stringContaining(`${file}:${message}`) }),
@@ -115,7 +115,7 @@ describe('documents', () => {
     expect(await createRegistry().getInstance('orders', 'b')).toMatchObject({ address: 'x', port: 1 })
   })
 
-  test('eight times the services take about eight times as long', () => {
+  test('with eight times the services take about eight times as long', () => {
     const make = (count: number): string =>
       `services:\n${Array.from({ length: count }, (_, index) => `  s${index}: [{ address: a, port: 1 }]`).join('\n')}`
     const shortest = (text: string): number =>
@@ -136,8 +136,8 @@ describe('documents', () => {
   })
 })
 
-describe('other origins', () => {
-  test('an environment variable holds a document or a compact list', async () => {
+describe('other sources', () => {
+  test('an environment variable contains a document or a compact list', async () => {
     process.env['SD_TEST_INSTANCES'] = 'orders=10.0.0.1:80,host.example:81; users=[::1]:82'
     const compact = createRegistry({ env: 'SD_TEST_INSTANCES' })
     expect(await addresses(compact)).toEqual(['10.0.0.1:80', 'host.example:81'])
@@ -151,7 +151,7 @@ describe('other origins', () => {
     expect(() => createRegistry({ env: 'SD_TEST_INSTANCES' })).toThrow('Invalid env')
   })
 
-  test('instances can be given as they are', async () => {
+  test('instances can be given as objects', async () => {
     const registry = createRegistry({ instances: [{ service: 'orders', address: 'a', port: 1 }] })
     expect(await addresses(registry)).toEqual(['a:1'])
     await registry.ping()
@@ -160,7 +160,7 @@ describe('other origins', () => {
     )
   })
 
-  test('bad options are refused', () => {
+  test('invalid options are refused', () => {
     expect(() => createRegistry({})).toThrow('exactly one of file, env and instances')
     expect(() => createRegistry({ file: 'a', env: 'b' })).toThrow('got "2 of file, env and instances"')
     expect(() => createRegistry({ file: '' })).toThrow('Invalid file')
@@ -170,7 +170,7 @@ describe('other origins', () => {
 })
 
 describe('changes of the file', () => {
-  test('are noticed when it is written, replaced by a rename, or swapped by a symlink', async () => {
+  test('are noticed after a write, a rename, and a symlink swap', async () => {
     await writeFile(file, one)
     const registry = createRegistry()
     await writeFile(file, two)
@@ -179,7 +179,7 @@ describe('changes of the file', () => {
     await rename(`${file}.tmp`, file)
     await eventually(async () => expect(await addresses(registry)).toHaveLength(1), 2_000)
 
-    // As a Kubernetes volume: the file is a link through ..data, and ..data is replaced.
+    // Like a Kubernetes volume: the file is a link through ..data, and ..data is replaced.
     await mkdir(join(folder, 'v1'))
     await mkdir(join(folder, 'v2'))
     await writeFile(join(folder, 'v1', 'list.yaml'), one)
@@ -193,7 +193,7 @@ describe('changes of the file', () => {
     await eventually(async () => expect(await addresses(mounted)).toHaveLength(2), 2_000)
   })
 
-  test('to something wrong keep the last good list, stale, and say where it is wrong until it is mended', async () => {
+  test('to invalid content keep the last valid list, stale, and report the position until it is corrected', async () => {
     await writeFile(file, two)
     const registry = createRegistry()
     const states: string[] = []

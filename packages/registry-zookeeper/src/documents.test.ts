@@ -7,7 +7,7 @@ function read(node: string, document: unknown): ReturnType<typeof readDocument> 
   return readDocument('orders', node, typeof document === 'string' ? document : JSON.stringify(document))
 }
 
-test('a document of this package comes back as it was', () => {
+test('a document of this package is decoded as it was encoded', () => {
   const instance = createServiceInstance({ service: 'orders', id: 'one', address: '10.0.0.1', port: 80, weight: 3 })
   const text = encodeInstance(instance, 'mark')
   expect(read('one', text)).toEqual({ instance, incarnation: 'mark' })
@@ -15,7 +15,7 @@ test('a document of this package comes back as it was', () => {
   expect(readIncarnation('{')).toBeUndefined()
 })
 
-test('a document of this package is one of Kratos too', () => {
+test('a document of this package is also one of Kratos', () => {
   const instance = createServiceInstance({
     service: 'orders',
     id: 'one',
@@ -65,7 +65,7 @@ test('its TLS port, status and switch', () => {
   expect(read('d7f2', { ...spring, enabled: false })?.instance.health.status).toBe('draining')
 })
 
-test('an application of Dubbo 3, whose protocol stands in its endpoints', () => {
+test('an application of Dubbo 3, which has the protocol in its endpoints', () => {
   const metadata = { 'dubbo.endpoints': '[{"port":20881,"protocol":"tri"}]', 'dubbo.metadata.storage-type': 'local' }
   const dubbo = { ...spring, port: 20_881, payload: { ...spring.payload, metadata } }
   expect(read('d7f2', dubbo)?.instance).toMatchObject({ port: 20_881, protocol: 'tri', ports: { tri: 20_881 } })
@@ -105,12 +105,12 @@ test('a provider of Dubbo is read from its name', () => {
   expect(read(encodeURIComponent('tri://10.0.0.4:50051/x?disabled=true'), '')?.instance.health.status).toBe('draining')
 })
 
-test('what only looks like a provider is a name', () => {
+test('a node that only looks like a provider is a name', () => {
   expect(idOfNode('dubbo%3A%2F%2F%E0%A4%A')).toBe('dubbo%3A%2F%2F%E0%A4%A')
   expect(() => read('dubbo%3A%2F%2F%E0%A4%A', '')).toThrow('has no data')
 })
 
-test('a node without data is no instance, and nonsense is malformed', () => {
+test('a node without data is not an instance, and an invalid one is malformed', () => {
   expect(() => read('folder', '')).toThrow('has no data')
   for (const text of ['127.0.0.1', '[]', 'null', '{}', '{"sslPort":1}', '{"address":"10.0.0.1","port":"x"}']) {
     expect(() => read('x', text), text).toThrow(expect.objectContaining({ code: 'SD_MALFORMED' }))

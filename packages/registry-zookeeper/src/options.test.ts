@@ -27,7 +27,7 @@ const bad: readonly (readonly [string, object])[] = [
   ['ttlMs', { ttlMs: 1_000 }],
 ]
 
-test.each(bad)('a wrong %s is refused by name: %o', (field, options) => {
+test.each(bad)('the error for an invalid %s names it: %o', (field, options) => {
   expect(() => createZooKeeperRegistry(options as ZooKeeperRegistryOptions)).toThrow(
     expect.objectContaining({ code: 'SD_INVALID', field, message: expect.not.stringContaining('secret') }),
   )

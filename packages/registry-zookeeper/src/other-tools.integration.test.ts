@@ -6,14 +6,14 @@ import { readDocument } from './documents.ts'
 import { createZooKeeperRegistry } from './index.ts'
 import { connectOtherTool } from './testing/other-tool.ts'
 
-// What other tools wrote, byte for byte, and what they said that they saw of ours. The table in docs/guides/migrating-between-backends.md
-// says the same in words, and how to record again.
+// Data that other tools wrote, byte for byte, and what they read of our instances. The table in
+// docs/guides/migrating-between-backends.md describes it, and CONTRIBUTING.md how to record it again.
 
 interface Recorded {
   /** Data by path. */
   readonly wrote: Readonly<Record<string, string>>
   readonly saw: readonly object[]
-  /** What wants no traffic. */
+  /** Instances without traffic. */
   readonly wroteAway?: Readonly<Record<string, string>>
 }
 
@@ -21,11 +21,11 @@ interface RecordedDubbo extends Omit<Recorded, 'saw'> {
   readonly wroteWithTls: Readonly<Record<string, string>>
   /** After QoS' `offline` and `offlineApp`. */
   readonly wroteOffline: Readonly<Record<string, string>>
-  /** What a subscriber was told. */
+  /** Notifications of a subscriber. */
   readonly sawByInterface: readonly string[]
-  /** What the list of instances threw. */
+  /** Errors of the list of instances. */
   readonly sawAsApplication: string
-  /** The same where a provider of Dubbo's was under the same name. */
+  /** The same next to a provider of Dubbo under the same name. */
   readonly sawAsApplicationBesideItsOwn: string
 }
 
@@ -71,14 +71,14 @@ describe('we read', () => {
     ])
   })
 
-  test('what Spring Cloud has DOWN or OUT_OF_SERVICE drains', () => {
+  test('an instance that is DOWN or OUT_OF_SERVICE in Spring Cloud is draining', () => {
     expect(read({ wrote: spring.wroteAway ?? {} })).toMatchObject([
       { id: 'down', health: { status: 'draining' } },
       { id: 'out', health: { status: 'draining' } },
     ])
   })
 
-  test('Curator: address, TLS, version, metadata; it does not write what is disabled', () => {
+  test('Curator: address, TLS, version, metadata; it does not write disabled instances', () => {
     const same = { version: '1.2.0', metadata: { version: '1.2.0', team: 'a' }, health: { status: 'healthy' } }
     expect(read(curator)).toMatchObject([
       { ...same, id: 'off', address: '10.4.0.3', port: 8_080, protocol: 'http' },
@@ -98,7 +98,7 @@ describe('we read', () => {
     expect(read(dubbo)[1]).not.toHaveProperty('version')
   })
 
-  test('Dubbo with TLS says so by interface only, in the metadata; what is offline it takes out', () => {
+  test('Dubbo has TLS in the metadata by interface only; it removes offline providers', () => {
     const [byInterface, application] = read({ wrote: dubbo.wroteWithTls })
     expect(byInterface).toMatchObject({ address: '10.6.0.2', protocol: 'tri', metadata: { 'ssl-enabled': 'true' } })
     expect(application).toMatchObject({ address: '10.6.0.2', protocol: 'tri' })
@@ -107,8 +107,8 @@ describe('we read', () => {
   })
 })
 
-describe('of ours', () => {
-  test('Kratos saw address, protocol, TLS, version, metadata, ports; also what drains', () => {
+describe('of our instances', () => {
+  test('Kratos read address, protocol, TLS, version, metadata and ports, also of draining instances', () => {
     const same = { name: 'ours', version: '1.2.0', metadata: { team: 'a' } }
     expect(kratos.saw).toEqual([
       { ...same, id: 'plain', endpoints: ['http://10.1.0.1:8080'] },
@@ -120,7 +120,7 @@ describe('of ours', () => {
     ])
   })
 
-  test('Spring Cloud and Curator saw address and port, and nothing else', () => {
+  test('Spring Cloud and Curator read address and port, and nothing else', () => {
     const places = ours.specs.map(({ id, address, port }) => ({ id, address, port }))
     expect(spring.saw).toEqual(
       places.map(({ id, address, port }) => ({ id, host: address, port, secure: false, uri: '', metadata: {} })),
@@ -128,7 +128,7 @@ describe('of ours', () => {
     expect(curator.saw).toEqual(places.map((place) => ({ ...place, sslPort: null, payload: null, enabled: true })))
   })
 
-  test('Dubbo saw nothing by interface, and failed at our document as an application, also beside a provider of its own', () => {
+  test('Dubbo read nothing by interface, and failed on our document as an application, also next to its own provider', () => {
     expect(dubbo.sawByInterface).toEqual([expect.stringMatching(/^empty:/)])
     expect(dubbo.sawAsApplication).toContain('NullPointerException')
     expect(dubbo.sawAsApplicationBesideItsOwn).toContain('NullPointerException')
@@ -137,30 +137,35 @@ describe('of ours', () => {
 
 const zookeeper = await obtainServer('zookeeper', { own: true })
 
-test.runIf(zookeeper)('what they saw is what we still write, and theirs is found on a server', { timeout: 60_000 }, async () => {
-  if (!zookeeper) return
-  const server = await startZooKeeper(zookeeper)
-  const tool = await connectOtherTool(server.port)
-  const open = (prefix: string) => createZooKeeperRegistry({ servers: [`127.0.0.1:${server.port}`], prefix })
-  const [registry, springs] = [open('/microservices'), open('/services')]
-  try {
-    const written: Record<string, unknown> = {}
-    for (const spec of ours.specs) {
-      await registry.register(spec)
-      const path = `/microservices/ours/${spec.id}`
-      const { createdAt: _, updatedAt: __, incarnation: ___, ...document } = JSON.parse(await tool.read(path)) as Document
-      written[path] = { ...document, health: { status: document.health.status } }
+test.runIf(zookeeper)(
+  'the recorded data is still what we write, and that of other tools is found on a server',
+  { timeout: 60_000 },
+  async () => {
+    if (!zookeeper) return
+    const server = await startZooKeeper(zookeeper)
+    const tool = await connectOtherTool(server.port)
+    const open = (prefix: string) => createZooKeeperRegistry({ servers: [`127.0.0.1:${server.port}`], prefix })
+    const [registry, springs] = [open('/microservices'), open('/services')]
+    try {
+      const written: Record<string, unknown> = {}
+      for (const spec of ours.specs) {
+        await registry.register(spec)
+        const path = `/microservices/ours/${spec.id}`
+        const { createdAt: _, updatedAt: __, incarnation: ___, ...document } = JSON.parse(await tool.read(path)) as Document
+        written[path] = { ...document, health: { status: document.health.status } }
+      }
+      expect(written).toEqual(ours.written)
+      for (const { wrote } of [kratos, spring, dubbo])
+        for (const [path, text] of Object.entries(wrote)) await tool.put(path, text)
+      const protocols = async (from: typeof registry, service: string): Promise<readonly string[]> =>
+        (await from.getInstances(service)).instances.map(({ protocol }) => protocol)
+      expect(await protocols(registry, 'kratos')).toEqual(['http', 'grpc', 'grpcs', 'http', 'https'])
+      expect(await protocols(springs, 'spring')).toEqual(['http', 'https'])
+      expect(await protocols(springs, 'dubbo')).toEqual(['tri'])
+    } finally {
+      await Promise.all([registry.close(), springs.close()])
+      tool.close()
+      await server.close()
     }
-    expect(written).toEqual(ours.written)
-    for (const { wrote } of [kratos, spring, dubbo]) for (const [path, text] of Object.entries(wrote)) await tool.put(path, text)
-    const protocols = async (from: typeof registry, service: string): Promise<readonly string[]> =>
-      (await from.getInstances(service)).instances.map(({ protocol }) => protocol)
-    expect(await protocols(registry, 'kratos')).toEqual(['http', 'grpc', 'grpcs', 'http', 'https'])
-    expect(await protocols(springs, 'spring')).toEqual(['http', 'https'])
-    expect(await protocols(springs, 'dubbo')).toEqual(['tri'])
-  } finally {
-    await Promise.all([registry.close(), springs.close()])
-    tool.close()
-    await server.close()
-  }
-})
+  },
+)

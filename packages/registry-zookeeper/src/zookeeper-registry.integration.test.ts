@@ -10,7 +10,7 @@ import { connectOtherTool, type OtherTool } from './testing/other-tool.ts'
 const zookeeper = await obtainServer('zookeeper', { own: true })
 const toxiproxy = await obtainServer('toxiproxy')
 
-/** How ZooKeeper names a digest user. @param user `user:password` */
+/** Returns the id of a user in the digest scheme. @param user `user:password` */
 function digestOf(user: string): string {
   return `${user.split(':', 1)[0]}:${createHash('sha1').update(user).digest('base64')}`
 }
@@ -33,7 +33,7 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
     await Promise.all([server.close(), proxy.close()])
   })
 
-  /** A path of its own for every case. */
+  /** A separate path for each case. */
   function nextPrefix(): string {
     return `/case-${++caseNumber}`
   }
@@ -54,7 +54,7 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
     expect(await tool.readAccess(`${prefix}/orders/orders-1`)).toEqual(['world:anyone'])
   })
 
-  test('services are isolated by prefix and chroot', async () => {
+  test('prefix and chroot separate services', async () => {
     const prefix = nextPrefix()
     await tool.createFolder(`${prefix}/team`)
     const [inside, outside, beside] = [open('/sd', { chroot: `${prefix}/team` }), open(`${prefix}/team/sd`), open(`${prefix}/sd`)]
@@ -73,7 +73,7 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
     await expect(registry.ping()).rejects.toMatchObject(missing)
   })
 
-  test('nodes of a user are for this user only', async () => {
+  test('nodes of a user are accessible to this user only', async () => {
     const prefix = nextPrefix()
     const owner = open(prefix, { credentials: { username: 'owner', password: 'secret-one' } })
     await owner.register(plainSpec('orders', 1))
@@ -92,7 +92,7 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
     }
   })
 
-  test('credentials that change are presented at the next connect, and the nodes of the old ones are replaced', async () => {
+  test('changed credentials are presented for the next connection, and the nodes of the old ones are replaced', async () => {
     const prefix = nextPrefix()
     const link = await proxy.link(server.port)
     let password = 'old'
@@ -115,7 +115,7 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
     await link.close()
   })
 
-  test('another member takes over without losing the session', async () => {
+  test('another member continues the session', async () => {
     const prefix = nextPrefix()
     const links = [await proxy.link(server.port), await proxy.link(server.port)]
     const servers = links.map(({ port }) => `127.0.0.1:${port}`)
@@ -133,7 +133,7 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
     await probe.stop()
   })
 
-  test('a node that an earlier session left is replaced, and does not go with that session', async () => {
+  test('a node of an earlier session is replaced, and does not expire with that session', async () => {
     const prefix = nextPrefix()
     const link = await proxy.link(server.port)
     const crashed = open(prefix, { servers: [`127.0.0.1:${link.port}`] })
@@ -148,7 +148,7 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
     await link.close()
   })
 
-  test('the newest of two processes with one id keeps it, the other one fails', async () => {
+  test('the newest of two processes with one id keeps it, and the other one fails', async () => {
     const prefix = nextPrefix()
     const [one, two] = [open(prefix), open(prefix)]
     const older = await one.register(plainSpec('orders', 1))
@@ -158,7 +158,7 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
     expect(newer.state).toBe('active')
   })
 
-  test('a document that ZooKeeper would not take is refused before it is sent', async () => {
+  test('a document that ZooKeeper would not accept is refused before it is sent', async () => {
     const registry = open(nextPrefix())
     const metadata = (count: number): Record<string, string> =>
       Object.fromEntries(Array.from({ length: count }, (_, index) => [`key-${index}`, 'x'.repeat(65_000)]))
@@ -195,7 +195,7 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
     await probe.stop()
   })
 
-  test('a folder where an instance should be is a conflict', async () => {
+  test('a folder in place of an instance is a conflict', async () => {
     const prefix = nextPrefix()
     await tool.createFolder(`${prefix}/orders/orders-1/deeper`)
     const conflict = { code: 'SD_CONFLICT' }
@@ -219,7 +219,7 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
     await probe.stop()
   })
 
-  test('watches that come and go leave nothing behind', async () => {
+  test('watches that start and end leave nothing behind', async () => {
     const warnings: Error[] = []
     const onWarning = (warning: Error): number => warnings.push(warning)
     process.on('warning', onWarning)
@@ -235,7 +235,7 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
     expect(warnings).toEqual([])
   })
 
-  test('a registry that is not enabled finds only', async () => {
+  test('a disabled registry only finds instances', async () => {
     const prefix = nextPrefix()
     const registry = open(prefix, { enabled: false })
     const registration = await registry.register(plainSpec('orders', 1))
@@ -243,7 +243,7 @@ describe.runIf(zookeeper && toxiproxy)('ZooKeeper', { timeout: 30_000 }, () => {
     expect((await registry.getInstances('orders')).instances).toEqual([])
   })
 
-  test('closing at any moment is quick', async () => {
+  test('closing at any time is fast', async () => {
     for (const waitMs of [0, 1, 5, 20]) {
       const registry = open(nextPrefix())
       const pending = registry.ping().catch(() => undefined)

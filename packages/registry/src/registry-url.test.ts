@@ -56,7 +56,7 @@ test.each([
   expect(() => parseRegistryUrl(url)).toThrow(message)
 })
 
-test('no message has the password', () => {
+test('no message contains the password', () => {
   for (const url of [
     'static://user:hidden@x',
     'consul://user:hidden@h/path',
