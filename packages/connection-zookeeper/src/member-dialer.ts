@@ -7,9 +7,9 @@ import { toZooKeeperError } from './errors.ts'
 import { checkLogin, type ResolvedZooKeeperConnectionOptions } from './options.ts'
 import { openClient, type ZooKeeperClient } from './zookeeper-client.ts'
 
-/** Connects to one member of the ensemble after the other, and continues the session. */
+/** Connects to the members of the ensemble in turn, and continues the session. */
 export class MemberDialer {
-  /** The credentials that were presented last. */
+  /** Credentials that were last presented. */
   presented: Credentials | undefined
   readonly #settings: ResolvedZooKeeperConnectionOptions
   readonly #closing: AbortSignal
@@ -17,12 +17,12 @@ export class MemberDialer {
   #identity: SessionIdentity | undefined
   #nextEndpoint: number
 
-  /** @param closing ends attempts */
+  /** @param closing aborts attempts */
   constructor(settings: ResolvedZooKeeperConnectionOptions, closing: AbortSignal) {
     const { servers } = settings
     this.#settings = settings
     this.#closing = closing
-    // Read for every connection.
+    // The certificates are read for each connection.
     this.#source = servers[0]?.secure ? createTlsSource(settings.tls ?? {}, 0) : undefined
     this.#nextEndpoint = Math.floor(Math.random() * servers.length)
   }
@@ -34,8 +34,7 @@ export class MemberDialer {
     const timeoutMs = Math.max(250, Math.floor(operationTimeoutMs / servers.length))
     this.presented = this.#settings.credentials && (await provideCredentials(this.#settings.credentials, timeoutMs, name))
     const source = this.#source
-    const tls =
-      source && (await withTimeout({ timeoutMs, what: `asking for the certificates of ${name}` }, () => source.current()))
+    const tls = source && (await withTimeout({ timeoutMs, what: `reading the certificates of ${name}` }, () => source.current()))
     const secure = tls && { ...tls, servername: this.#settings.tls?.serverName ?? (isIP(endpoint.host) ? '' : endpoint.host) }
     return openClient({
       endpoint,
@@ -50,7 +49,7 @@ export class MemberDialer {
     })
   }
 
-  /** Tries every member once, and one more time with a new session where the old one is over. */
+  /** Tries each member once, and once more with a new session if the old one has expired. */
   async connect(): Promise<ZooKeeperClient> {
     const { servers, name } = this.#settings
     for (let failures = 0; ; ) {
@@ -72,8 +71,8 @@ export class MemberDialer {
   }
 }
 
-/** Asks for the credentials. @throws SdError */
+/** Obtains the credentials. @throws SdError */
 export async function provideCredentials(provided: Provided<Credentials>, timeoutMs: number, name: string): Promise<Credentials> {
-  const what = `asking for the credentials of ${name}`
+  const what = `obtaining the credentials of ${name}`
   return checkLogin(await withTimeout({ timeoutMs, what }, () => resolveProvided(provided)))
 }

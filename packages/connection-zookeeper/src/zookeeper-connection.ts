@@ -4,36 +4,36 @@ import { MemberDialer, provideCredentials } from './member-dialer.ts'
 import type { ResolvedZooKeeperConnectionOptions } from './options.ts'
 import type { ZooKeeperClient } from './zookeeper-client.ts'
 
-/** A session that outlives its connections, and is begun anew when it is over. */
+/** A session that outlives its connections, and is replaced when it expires. */
 export interface ZooKeeperConnection {
   /**
-   * Runs `operation` on the connection, waiting for the attempt to connect that is under way; fails at once between attempts. Runs it once
-   * more if it was denied and there are other credentials by now.
+   * Runs `operation` on the connection. Waits for a connection attempt in progress; fails at once between attempts.
+   * Runs it again if it was denied and the credentials have changed.
    *
-   * @throws SdError that says what the failure means
+   * @throws SdError that describes the failure
    */
   run<T>(operation: (connection: ZooKeeperClient) => Promise<T>): Promise<T>
-  /** Ends the session and its connection. Bounded in time. */
+  /** Ends the session and its connection, within a time limit. */
   close(): Promise<void>
 }
 
 /** Options of {@link createZooKeeperConnection}. */
 export interface ZooKeeperConnectionInit {
-  /** How to reach the ensemble. */
+  /** Resolved options of the connection. */
   readonly settings: ResolvedZooKeeperConnectionOptions
-  /** A connection was made. */
+  /** Called when a connection is open. */
   readonly onConnected?: () => void
-  /** A connection was lost, and with it perhaps the session. */
+  /** Called when a connection fails; the session may have expired. */
   readonly onLost?: (error: SdError) => void
 }
 
-/** A connection that lasts so long is no part of a series of failures, in milliseconds. */
+/** A connection that lasts this long is not part of a series of failures, in milliseconds. */
 const stableAfterMs = 2_000
 
-/** How much longer a sign of life is waited for, in milliseconds. */
+/** Additional time for a late response to a probe, in milliseconds. */
 const graceMs = 100
 
-/** Opens nothing yet: the first operation does. From then on it connects again by itself after every loss. */
+/** Creates a connection. Opens nothing until the first operation; from then on it reconnects after each failure. */
 export function createZooKeeperConnection({ settings, onConnected, onLost }: ZooKeeperConnectionInit): ZooKeeperConnection {
   const { name, operationTimeoutMs } = settings
   const closing = new AbortController()
@@ -45,13 +45,13 @@ export function createZooKeeperConnection({ settings, onConnected, onLost }: Zoo
     return sleep(durationMs, closing.signal, true).catch(() => undefined)
   }
 
-  /** What operations wait for after a loss: the pause is jittered, so that a thousand clients don't return at once. */
+  /** Operations wait for this after a failure. The pause has jitter, so that many clients do not reconnect at once. */
   async function connectAfter(pauseMs: number): Promise<ZooKeeperClient> {
     if (pauseMs > 0) await pause(pauseMs)
     return dialer.connect()
   }
 
-  /** Connects, probes until the connection is lost, and starts over. */
+  /** Connects, probes until the connection fails, and starts over. */
   async function keepConnected(): Promise<void> {
     const backoff = createBackoff({ baseMs: 100, maxMs: 2_000 })
     let pauseMs = 0
@@ -93,7 +93,7 @@ export function createZooKeeperConnection({ settings, onConnected, onLost }: Zoo
     }
   }
 
-  /** Presents the credentials of now. @returns whether they are others than before */
+  /** Presents the current credentials. @returns whether they have changed */
   async function loginAgain(): Promise<boolean> {
     if (typeof settings.credentials !== 'function') return false
     const credentials = await provideCredentials(settings.credentials, operationTimeoutMs, name)
@@ -123,8 +123,8 @@ export function createZooKeeperConnection({ settings, onConnected, onLost }: Zoo
 }
 
 /**
- * Asks for a sign of life again and again: the library has no limit for an answer, so that a connection which is half open looks fine for
- * ever. It is noticed within about 8 s, or 5/6 of the session's time where that is less.
+ * Probes the connection repeatedly. The library has no time limit for responses, so a half-open connection looks
+ * healthy indefinitely. It is noticed within about 8 s, or 5/6 of the session timeout if that is less.
  */
 async function probeUntilLost({ lost, lose, exists, sessionTimeoutMs }: ZooKeeperClient, name: string): Promise<SdError> {
   const intervalMs = Math.min(5_000, sessionTimeoutMs / 3)
@@ -132,11 +132,11 @@ async function probeUntilLost({ lost, lose, exists, sessionTimeoutMs }: ZooKeepe
   while (!lost.aborted) {
     await sleep(intervalMs, lost).catch(() => undefined)
     if (lost.aborted) break
-    // Whatever the answer is, it is one.
+    // Any response is a success.
     const answer = exists('/').catch(() => undefined)
-    // A process that was stopped finds its timers due before it has read what came.
+    // In a process that was stopped, timers fire before the received data is read.
     const isAlive = (await settlesWithin(answer, timeoutMs)) || (await settlesWithin(answer, graceMs))
-    if (!isAlive) lose(new SdError('SD_UNAVAILABLE', `${name} gave no sign of life for ${timeoutMs} ms`))
+    if (!isAlive) lose(new SdError('SD_UNAVAILABLE', `${name} did not respond for ${timeoutMs} ms`))
   }
   return toSdError(lost.reason, 'SD_UNAVAILABLE', name)
 }

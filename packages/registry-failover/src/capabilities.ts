@@ -1,7 +1,7 @@
 import { type RegistryCapabilities, SdError } from '@sd/core'
 import type { Member } from './member.ts'
 
-/** What all members together can do. */
+/** Returns the capabilities of all members together. */
 export function capabilitiesOf(members: readonly Member[]): RegistryCapabilities {
   const read = members.flatMap(({ settings }) => (settings.read ? [settings.source.capabilities] : []))
   const written = members.flatMap(({ settings }) => (settings.registry ? [settings.registry.capabilities] : []))
@@ -11,7 +11,7 @@ export function capabilitiesOf(members: readonly Member[]): RegistryCapabilities
     listServices: read.every(({ listServices }) => listServices),
     ...(read.length > 0 && read.every(({ watchAll }) => watchAll) && { watchAll: true }),
     ttl: written.length > 0 && written.every(({ ttl }) => ttl),
-    // Only if all of those that are read do: an instance may be in any.
+    // Only if all members that are read have it: an instance can be on any of them.
     healthChecks: read.length > 0 && read.every(({ healthChecks }) => healthChecks === true),
     conditionalRemove: written.length > 0 && written.every(({ conditionalRemove }) => conditionalRemove),
   }

@@ -13,10 +13,10 @@ afterEach(() => {
 
 const ignore = (): void => {}
 
-/** Every member always has this instance of somebody else, so that no watch may ever be empty. */
+/** Every member always contains this instance of another process, so that no watch may ever be empty. */
 const permanent = 99
 
-/** Random outages, losses, registrations and reconfigurations, repeatable by seed. */
+/** Random outages, lost data, registrations and reconfigurations, reproducible by seed. */
 function createChaos(seed: number, registry: FailoverRegistry, members: readonly TestMember[]) {
   const random = createSeededRandom(seed)
   const draw = (count: number): number => Math.floor(random() * count)
@@ -62,7 +62,7 @@ function createChaos(seed: number, registry: FailoverRegistry, members: readonly
   }
 }
 
-describe('after any disorder everything is where it should be', () => {
+describe('after any failures each instance is on its members', () => {
   test.each(Array.from({ length: 40 }, (_, index) => index + 1))('seed %i', async (seed) => {
     const members = [createTestMember('a'), createTestMember('b'), createTestMember('c')]
     for (const member of members) member.put(permanent)

@@ -4,7 +4,7 @@ import { type RegistryHarness, registryContract } from '@sd/testing'
 import { describe, test } from 'vitest'
 import { createFailoverRegistry, type FailoverMode } from './index.ts'
 
-/** Two stores; every client has a member on each, and loses both when it is cut off. */
+/** Two stores; every client has a member on each, and both connections can be cut. */
 function harness(mode: FailoverMode): RegistryHarness {
   return {
     shortestTtlMs: 600,

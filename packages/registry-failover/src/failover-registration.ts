@@ -19,27 +19,27 @@ import type { Member } from './member.ts'
 import type { ResolvedFailoverSettings } from './options.ts'
 import { createPlacement, type FailoverPlacement } from './placement.ts'
 
-/** What a {@link FailoverRegistration} belongs to. */
+/** The registry of a {@link FailoverRegistration}. */
 export interface RegistrationOwner {
   /** Name of the registry, for messages and telemetry. */
   readonly registry: string
-  /** The settings that count now. */
+  /** Returns the current settings. */
   readonly settings: () => ResolvedFailoverSettings
-  /** The members that are to hold the instance now. */
+  /** Returns the members that should hold the instance now. */
   readonly targets: () => readonly Member[]
-  /** Resolves once it is known which members are to hold the instance. */
+  /** Resolves once the members that should hold the instance are known. */
   readonly settled: () => Promise<void>
-  /** Runs an operation on a member after all that was asked before for the same instance there. */
+  /** Runs an operation on a member after all earlier operations for the same instance there. */
   readonly inTurn: <T>(registry: Registry, operation: () => Promise<T>) => Promise<T>
-  /** Called when it is over. */
+  /** Called when the registration ends. */
   readonly onClosed: (registration: FailoverRegistration) => void
 }
 
-/** How the first attempt is waited for; see `RegisterOptions`. */
+/** Options for waiting for the first attempt; see `RegisterOptions`. */
 export interface StartOptions extends OperationOptions {
-  /** Limit in milliseconds. */
+  /** Time limit, in milliseconds. */
   readonly timeoutMs: number
-  /** What to do while no member takes it. */
+  /** What to do if no member accepts it. */
   readonly whenUnavailable: 'reject' | 'recover'
 }
 
@@ -61,7 +61,7 @@ export class FailoverRegistration implements Registration {
     this.#owner = owner
   }
 
-  /** Registers, and waits until enough members have it. */
+  /** Registers, and waits until enough members hold the instance. */
   async start({ timeoutMs, whenUnavailable, signal }: StartOptions): Promise<void> {
     const what = `registering ${this.instance.service}`
     try {
@@ -73,7 +73,7 @@ export class FailoverRegistration implements Registration {
     } catch (caught) {
       const error = toSdError(caught, 'SD_UNAVAILABLE', what)
       const isTimeout = error.code === 'SD_TIMEOUT'
-      // A member that hangs must not spoil what another one took.
+      // A member that hangs must not fail what another member accepted.
       if (isTimeout && this.state === 'active' && !this.#owner.settings().requireAll) return
       const reason = this.#firstError()
       void this.deregister().catch(() => undefined)
@@ -82,7 +82,7 @@ export class FailoverRegistration implements Registration {
     if (this.state === 'closed' && !this.#superseded) throw closedError(what)
   }
 
-  /** Keeps the instance on the members that are to hold it now. The others are left once all of those have it. */
+  /** Keeps the instance on its target members. Removes it from the others once all targets hold it. */
   reconcile(): void {
     if (this.state === 'closed') return
     this.#moving ??= Promise.withResolvers()
@@ -102,12 +102,12 @@ export class FailoverRegistration implements Registration {
     this.#refresh()
   }
 
-  /** Resolves once every member that is to hold the instance has it. */
+  /** Resolves once every target member holds the instance. */
   moved(): Promise<void> {
     return this.#moving?.promise ?? Promise.resolve()
   }
 
-  /** Leaves a member now. */
+  /** Removes the instance from a member now. */
   async forget(member: Member): Promise<void> {
     const placement = this.#placements.get(member)
     this.#placements.delete(member)
@@ -156,7 +156,7 @@ export class FailoverRegistration implements Registration {
     return this.deregister()
   }
 
-  /** A newer registration of the same id takes over: end without touching the members that it is registered on. */
+  /** Ends without touching the members: a newer registration of the same id replaces this one. */
   supersede(): void {
     this.#superseded = true
     const targets = this.#owner.targets()
@@ -167,7 +167,7 @@ export class FailoverRegistration implements Registration {
     }
   }
 
-  /** Whether `start` may return. @throws SdError when every member, or one that is needed, refused */
+  /** Whether `start` may return. @throws SdError if every member, or one that is required, refused */
   #isStarted(whenUnavailable: 'reject' | 'recover'): boolean {
     if (this.state === 'closed') return true
     const { requireAll } = this.#owner.settings()
@@ -177,8 +177,8 @@ export class FailoverRegistration implements Registration {
     const isRefused = requireAll ? refused.length > 0 : refused.length === placements.length
     if (isRefused) throw refused[0]?.[1].lastError ?? closedError(this.#owner.registry)
     const isTaken = ([, { state }]: readonly [Member, FailoverPlacement]): boolean => state === 'active'
-    // Who is known to be away is not waited for: its handle recovers by itself.
-    const isTried = placements.every(([{ health }, { tried }]) => tried || health.state === 'away')
+    // Does not wait for an unreachable member: its handle recovers.
+    const isTried = placements.every(([{ health }, { tried }]) => tried || health.state === 'unreachable')
     if (requireAll ? placements.every(isTaken) : isTried && placements.some(isTaken)) return true
     return whenUnavailable === 'recover' && isTried
   }
@@ -215,16 +215,16 @@ export class FailoverRegistration implements Registration {
     return undefined
   }
 
-  /** Why not enough members took the change, if so. */
+  /** Returns why not enough members accepted the change, or `undefined` if they did. */
   async #applyEverywhere(what: string, signal: AbortSignal | undefined): Promise<SdError | undefined> {
     const { requireAll, operationTimeoutMs: timeoutMs } = this.#owner.settings()
     const all = [...this.#placements]
-    const reachable = all.filter(([{ health }]) => health.state !== 'away')
+    const reachable = all.filter(([{ health }]) => health.state !== 'unreachable')
     const waitsForAll = requireAll || reachable.length === 0
     const results = await Promise.allSettled(
       all.map(([{ health }, placement]) => {
         const applied = withTimeout({ timeoutMs, what, signal }, () => placement.apply())
-        if (waitsForAll || health.state !== 'away') return applied
+        if (waitsForAll || health.state !== 'unreachable') return applied
         applied.catch(() => undefined)
         return Promise.reject(health.error)
       }),
@@ -253,8 +253,8 @@ export class FailoverRegistration implements Registration {
     if (isSame) return
     const { service, id } = this.instance
     publishTelemetry('sd:v1:registration:state', { registry: this.#owner.registry, service, instanceId: id, state, error })
-    // Later, so that a listener that changes the registration does not do so in the middle of a change.
-    for (const tell of this.#listeners) queueMicrotask(() => tell(this))
+    // Deferred, so that a listener that changes the registration does not do so in the middle of a change.
+    for (const notify of this.#listeners) queueMicrotask(() => notify(this))
   }
 
   #notify(): void {
@@ -272,7 +272,10 @@ export class FailoverRegistration implements Registration {
   }
 }
 
-/** The error of an operation on several members: none if all, or without `requireAll` some, succeeded. A refusal comes first. */
+/**
+ * Returns the error of an operation on several members, or `undefined` if all, or without `requireAll` some, succeeded.
+ * A refusal takes precedence.
+ */
 function judge(results: readonly PromiseSettledResult<void>[], requireAll: boolean, what: string): SdError | undefined {
   const errors = results.flatMap((result) =>
     result.status === 'rejected' ? [toSdError(result.reason, 'SD_UNAVAILABLE', what)] : [],
@@ -283,5 +286,5 @@ function judge(results: readonly PromiseSettledResult<void>[], requireAll: boole
 }
 
 function noMember(registry: string): SdError {
-  return new SdError('SD_UNSUPPORTED', `${registry} has no member that is written`)
+  return new SdError('SD_UNSUPPORTED', `${registry} has no member for writes`)
 }

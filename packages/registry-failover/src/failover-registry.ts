@@ -14,24 +14,27 @@ import {
 import { createRegistrations } from './registrations.ts'
 import type { FailoverStatus } from './status.ts'
 
-/** Several registries as one {@link Registry}. */
+/** Several registries combined into one {@link Registry}. */
 export interface FailoverRegistry extends Registry {
-  /** How the members are, and which of them are used. */
+  /** Returns the state of the members, and which of them are in use. */
   status(): FailoverStatus
-  /** Calls `listener` at every change of the status, until the returned function is called. One that fails is warned of. */
+  /**
+   * Calls `listener` at every change of the status, until the returned function is called. An exception in it becomes a
+   * warning.
+   */
   onChange(listener: (status: FailoverStatus) => void): () => void
   /**
-   * Changes settings while in use; what is not named stays. A member is known again by its `registry`. Chooses afresh, without
-   * hysteresis. Resolves once watches and registrations have moved, after four times `operationTimeoutMs` at the latest; members that
-   * were taken out are then closed, if they belong to this registry.
+   * Changes settings at run time; omitted settings stay. A member is identified by its `registry`. Selects members
+   * again, without hysteresis. Resolves once watches and registrations have moved, after at most four times
+   * `operationTimeoutMs`. Members that were removed are then closed if `closeMembers` is true.
    *
-   * @throws SdError `SD_INVALID` that names the option: nothing was changed. `SD_CLOSED`
+   * @throws SdError `SD_INVALID` that names the option, and nothing changes. `SD_CLOSED`
    */
   reconfigure(changes: Partial<FailoverSettings>): Promise<void>
 }
 
 /**
- * Builds one registry of several: with failover by priority, or with all of them at once for a migration.
+ * Combines several registries into one: with failover by priority, or with all of them in use for a migration.
  *
  * @throws SdError `SD_INVALID` that names the option
  */
@@ -52,7 +55,7 @@ export function createFailoverRegistry(options: FailoverRegistryOptions): Failov
     })
   }
 
-  /** Waits for what need not succeed, within a limit. */
+  /** Waits for an operation that may fail, within the time limit. */
   async function settle(run: () => Promise<unknown>): Promise<void> {
     await withTimeout({ timeoutMs: pool.settings.operationTimeoutMs, what: name }, async () => run()).catch(() => undefined)
   }

@@ -11,7 +11,7 @@ const etcd = await obtainServer('etcd', { own: true })
 const consul = await obtainServer('consul', { own: true })
 const limitMs = 20_000
 
-describe.runIf(etcd && consul)('etcd and consul as one', { timeout: 60_000 }, () => {
+describe.runIf(etcd && consul)('etcd and consul combined', { timeout: 60_000 }, () => {
   let first: EtcdServer
   let second: ConsulServer
   const opened: Registry[] = []
@@ -38,7 +38,7 @@ describe.runIf(etcd && consul)('etcd and consul as one', { timeout: 60_000 }, ()
     return registry
   }
 
-  test('the second takes over when the first is killed, and gives back when it has returned', async () => {
+  test('the second is used when the first is killed, and the first again after it has restarted', async () => {
     const { old, next } = members(`f${randomUUID().slice(0, 8)}`)
     const registry = open({ members: [{ registry: old }, { registry: next, priority: 1 }] })
     await registry.register(plainSpec('orders', 1))
@@ -65,13 +65,13 @@ describe.runIf(etcd && consul)('etcd and consul as one', { timeout: 60_000 }, ()
     const { old, next } = members(`m${randomUUID().slice(0, 8)}`)
     const registry = open({ members: [{ registry: old }], closeMembers: false })
     await registry.register(plainSpec('orders', 1))
-    // Somebody who has not moved yet.
+    // A reader that has not moved yet.
     await old.register(plainSpec('orders', 2))
     const probe = probeWatch((options) => registry.watch('orders', options), limitMs)
     await probe.until(({ instances }) => expect(instances).toHaveLength(2))
     await registry.reconfigure({ mode: 'migration', members: [{ registry: old }, { registry: next, priority: 1 }] })
     await eventually(async () => expect((await next.getInstances('orders')).instances).toHaveLength(1), limitMs)
-    // Somebody who is new there.
+    // A reader that has moved.
     await next.register(plainSpec('orders', 3))
     await probe.until(({ instances }) => expect(instances).toHaveLength(3))
     await next.register(plainSpec('orders', 2))

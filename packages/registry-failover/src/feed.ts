@@ -4,31 +4,34 @@ import { type Combined, combine, type Merger, type Part } from './merge.ts'
 
 /** Options of {@link createFeed}. */
 export interface FeedOptions<T> {
-  /** How values become one. */
+  /** Merges the values of members. */
   readonly merger: Merger<T>
-  /** The watch of one member. */
+  /** Opens the watch of one member. */
   readonly watch: (member: Member, signal: AbortSignal) => AsyncIterable<Watched<T>>
-  /** The members that are read now, the best first. */
+  /** Returns the members that are read now, the best first. */
   readonly wanted: () => readonly Member[]
-  /** How long a new member is waited for, in milliseconds. */
+  /** Returns how long to wait for a new member, in milliseconds. */
   readonly limitMs: () => number
-  /** Called once it has ended. */
+  /** Called when the feed has ended. */
   readonly onEnd: () => void
 }
 
-/** One watch over several members. It outlives a session of the hub, so that what members said last is not lost with it. */
+/** One watch over several members. It outlives a session of the hub, to keep the last values of the members. */
 export interface Feed<T> {
-  /** One session of the hub: offers until its signal fires, which ends the feed; throws when no member is fresh any more. */
+  /**
+   * Runs one session of the hub: offers values until its signal aborts, which ends the feed. Throws when no member is
+   * fresh.
+   */
   run(session: WatchSession<T>): Promise<void>
-  /** Follows the members that are wanted now. The others are left once the new ones gave a value, or at the limit. */
+  /** Follows the members that are read now. Leaves the others once the new members have a value, or at the limit. */
   reconcile(): void
-  /** Resolves once no member is followed that is not wanted. */
+  /** Resolves once only the wanted members are followed. */
   moved(): Promise<void>
-  /** Leaves all members. */
+  /** Stops following all members. */
   end(): void
 }
 
-/** How long a feed waits for the next session, in milliseconds: longer than the hub pauses between two. */
+/** How long a feed waits for the next session, in milliseconds: longer than the hub's pause between two. */
 const lingerMs = 10_000
 
 interface Follower<T> {
@@ -37,7 +40,7 @@ interface Follower<T> {
   error?: SdError | undefined
 }
 
-/** Follows several members at once and keeps what each said last. */
+/** Creates a feed. It follows several members at once and keeps the last value of each. */
 export function createFeed<T>(options: FeedOptions<T>): Feed<T> {
   const feed = new MemberFeed(options)
   feed.reconcile()
@@ -51,8 +54,8 @@ class MemberFeed<T> implements Feed<T> {
   #overdue = false
   #deadline: ReturnType<typeof setTimeout> | undefined
   #onStep: () => void = () => {}
-  /** Whether consumers were told that no member is fresh. */
-  #lost = false
+  /** Whether consumers were notified that no member is fresh. */
+  #isOutageReported = false
   #ended = false
   #linger: ReturnType<typeof setTimeout> | undefined
 
@@ -94,7 +97,7 @@ class MemberFeed<T> implements Feed<T> {
 
   #take(member: Member, follower: Follower<T>, error: SdError | undefined): void {
     follower.error = error
-    // A watch often hears of a loss, or of a return, before the next ping.
+    // A watch often detects an outage, or its end, before the next ping.
     if ((error !== undefined) === (member.health.state === 'healthy')) void member.probe()
     this.#step()
   }
@@ -124,7 +127,9 @@ class MemberFeed<T> implements Feed<T> {
       .map(([member, follower]) => ({ member, follower }))
     const parts = [...ahead, ...left].flatMap(({ member, follower }): readonly Part<T>[] => {
       if (isAnswered(follower)) return [follower]
-      return this.#overdue ? [{ error: new SdError('SD_TIMEOUT', `${member.settings.name} has not answered a watch yet`) }] : []
+      return this.#overdue
+        ? [{ error: new SdError('SD_TIMEOUT', `${member.settings.name} has not responded to a watch yet`) }]
+        : []
     })
     return combine(parts, this.#options.merger, previous)
   }
@@ -156,8 +161,8 @@ class MemberFeed<T> implements Feed<T> {
 
   run({ offer, previous, signal }: WatchSession<T>): Promise<void> {
     clearTimeout(this.#linger)
-    // Whoever has no value yet has not been told either.
-    if (previous() === undefined) this.#lost = false
+    // Consumers without a value have not been notified yet.
+    if (previous() === undefined) this.#isOutageReported = false
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         this.end()
@@ -168,10 +173,10 @@ class MemberFeed<T> implements Feed<T> {
         const found = this.#current(previous())
         if (!found) return
         if ('value' in found) {
-          this.#lost = false
+          this.#isOutageReported = false
           offer(found.value)
-        } else if (!this.#lost) {
-          this.#lost = true
+        } else if (!this.#isOutageReported) {
+          this.#isOutageReported = true
           this.#onStep = () => {}
           signal.removeEventListener('abort', onAbort)
           this.#linger = setTimeout(() => this.end(), lingerMs)
@@ -188,7 +193,7 @@ function isAnswered<T>(follower: Follower<T> | undefined): follower is Follower<
   return follower !== undefined && (follower.value !== undefined || follower.error !== undefined)
 }
 
-/** What one member refuses another may give: a watch over several never ends for a member's error. */
+/** Another member may allow what one refuses, so a watch over several never ends with a member's error. */
 function toWaitable(caught: unknown, { settings }: Member): SdError {
   const error = toSdError(caught, 'SD_UNAVAILABLE', `watch of ${settings.name}`)
   return error.retryable ? error : new SdError(error.code, error.message, { retryable: true, cause: error })

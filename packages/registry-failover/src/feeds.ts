@@ -15,9 +15,9 @@ import { createSnapshotMerger, type Merger, namesMerger, servicesMerger } from '
 export interface Feeds {
   /** Watches of services. */
   readonly snapshots: WatchHub<ServiceSnapshot>
-  /** Watches of the set of services; the key does not matter. */
+  /** Watches of the set of services. They ignore the key. */
   readonly serviceNames: WatchHub<readonly string[]>
-  /** Watches of all services; the key does not matter. */
+  /** Watches of all services. They ignore the key. */
   readonly everything: WatchHub<AllServices>
   /** Resolves once every watch follows the members that are read now. */
   moved(): Promise<void>
@@ -25,10 +25,10 @@ export interface Feeds {
   close(): Promise<void>
 }
 
-// A new session takes over what the last one followed: there is nothing to spare by waiting longer.
+// A new session continues with the members of the previous one, so a longer backoff has no benefit.
 const backoff = { baseMs: 50, maxMs: 500 }
 
-/** Follows whatever is watched on the members that are read, and moves when other members are. */
+/** Creates the watches. They follow the members that are read, and move when these change. */
 export function createFeeds(name: string, pool: MemberPool): Feeds {
   const feeds = new Set<Pick<Feed<unknown>, 'reconcile' | 'moved' | 'end'>>()
   pool.onMove(() => {

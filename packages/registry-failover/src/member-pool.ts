@@ -4,35 +4,35 @@ import type { ResolvedFailoverSettings } from './options.ts'
 import { createSelection } from './selection.ts'
 import type { FailoverStatus, MemberStatus } from './status.ts'
 
-/** The members, and which of them are used now. */
+/** The members, and which of them are in use. */
 export interface MemberPool {
-  /** What counts now. */
+  /** Current settings. */
   readonly settings: ResolvedFailoverSettings
   /** All members, the best first. */
   readonly members: readonly Member[]
-  /** Those that are read now, the best first; none until the first choice. */
+  /** Members that are read now, the best first; empty until the first selection. */
   readonly reading: readonly Member[]
-  /** Those that hold registrations now, the best first; none until the first choice. */
+  /** Members that hold registrations now, the best first; empty until the first selection. */
   readonly writing: readonly Member[]
-  /** How the whole is. */
+  /** Connection state of the members that are read. */
   readonly state: ConnectionState
-  /** Why no member that is read answers. */
+  /** Why no member that is read responds. */
   readonly error: SdError | undefined
-  /** How every member is. */
+  /** Returns the state of every member. */
   status(): FailoverStatus
-  /** Resolves once it is chosen which members are used. */
+  /** Resolves once members are selected. */
   settled(): Promise<void>
-  /** Calls `listener` when other members are read or written than before. */
+  /** Calls `listener` when the members that are read or written change. */
   onMove(listener: () => void): void
-  /** Calls `listener` when the status says something else than before, until the returned function is called. */
+  /** Calls `listener` when the status changes, until the returned function is called. */
   onChange(listener: (status: FailoverStatus) => void): () => void
-  /** Takes over new settings and chooses afresh. Returns the members that are no longer among them. */
+  /** Applies new settings and selects members again. Returns the members that were removed. */
   reconfigure(settings: ResolvedFailoverSettings): readonly Member[]
-  /** Ends the pings. */
+  /** Stops the pings. */
   close(): void
 }
 
-/** Starts to ping the members and decides, after every ping, which are used. */
+/** Creates a pool. It pings the members and selects those in use after every ping. */
 export function createMemberPool(name: string, initial: ResolvedFailoverSettings): MemberPool {
   return new RankedMembers(name, initial)
 }
@@ -128,11 +128,11 @@ class RankedMembers implements MemberPool {
     this.writing = this.settings.writeTo === 'all' ? writable : this.#choose(this.#writer, writable, this.writing)
     if (this.#isSettled(writable)) this.#settling.resolve()
     const isSame = [this.reading, this.writing].every((now, index) => sameMembers(now, before[index]))
-    if (!isSame) for (const tell of this.#moveListeners) tell()
+    if (!isSame) for (const notify of this.#moveListeners) notify()
     this.#announce()
   }
 
-  /** The chosen one as a list; what was used before while none is chosen. */
+  /** Returns the selected member as a list, or the previous list while none is selected. */
   #choose(
     selection: ReturnType<typeof createSelection>,
     candidates: readonly Member[],
@@ -158,8 +158,8 @@ class RankedMembers implements MemberPool {
     const fingerprint = JSON.stringify([mode, state, status.members.map(({ lastError: _, ...rest }) => rest)])
     if (fingerprint === this.#lastStatus) return
     this.#lastStatus = fingerprint
-    // Later, so that a listener that reconfigures does not do so in the middle of a switch.
-    for (const tell of this.#changeListeners) queueMicrotask(() => tell(status))
+    // Deferred, so that a listener that reconfigures does not do so in the middle of a switch.
+    for (const notify of this.#changeListeners) queueMicrotask(() => notify(status))
   }
 
   #firstError(): SdError | undefined {
@@ -180,7 +180,7 @@ function describeMember({ settings, health }: Member, active: boolean, registers
     name: settings.name,
     state: health.state,
     ...(health.state === 'healthy' && { healthySince: health.since }),
-    ...(health.state === 'away' && { awaySince: health.since }),
+    ...(health.state === 'unreachable' && { unreachableSince: health.since }),
     ...(health.error && { lastError: health.error }),
     active,
     registers,

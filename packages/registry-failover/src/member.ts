@@ -2,74 +2,74 @@ import { type SdError, spread, toSdError, withTimeout } from '@sd/core'
 import type { MemberSettings, ResolvedFailoverSettings } from './options.ts'
 import type { MemberState } from './status.ts'
 
-/** What is known of a member's health. */
+/** Health of a member. */
 export interface MemberHealth {
-  /** How it is. */
+  /** Current state. */
   readonly state: MemberState
-  /** When it became so, by `performance.now()`. */
+  /** Start of the state, by `performance.now()`. */
   readonly changedAt: number
-  /** When it became so, in epoch milliseconds. */
+  /** Start of the state, in epoch milliseconds. */
   readonly since: number
   /** Whether it was ever healthy. */
-  readonly answered: boolean
-  /** Why it is away. */
+  readonly wasHealthy: boolean
+  /** Why it is unreachable. */
   readonly error?: SdError
 }
 
-/** A registry among others: what it is used for, and how it is. */
+/** A member with its settings and its health. */
 export interface Member {
-  /** What it is used for; replaced on reconfiguration. */
+  /** Its settings; replaced by `reconfigure`. */
   settings: MemberSettings
-  /** How it is. */
+  /** Current state. */
   readonly health: MemberHealth
-  /** Pings it now, or joins the ping that is on its way. Never rejects. */
+  /** Pings it now, or joins the ping in progress. Never rejects. */
   probe(): Promise<void>
-  /** Ends the pings. The registry itself stays open. */
+  /** Stops the pings. The registry itself stays open. */
   stop(): void
 }
 
 /** Options of {@link createMember}. */
 export interface MemberOptions {
-  /** What it is used for. */
+  /** Settings of the member. */
   readonly settings: MemberSettings
-  /** The durations that count now. */
+  /** Returns the current durations. */
   readonly timing: () => ResolvedFailoverSettings
   /** Called after every ping. */
   readonly onProbe: () => void
 }
 
-/** Follows the health of a member: pings it at once and then again and again. */
+/** Creates a member. It pings the registry at once and then at intervals. */
 export function createMember({ settings, timing, onProbe }: MemberOptions): Member {
   const stopped = new AbortController()
-  let health: MemberHealth = { state: 'unknown', changedAt: performance.now(), since: Date.now(), answered: false }
+  let health: MemberHealth = { state: 'unknown', changedAt: performance.now(), since: Date.now(), wasHealthy: false }
   let probing: Promise<void> | undefined
   let timer: ReturnType<typeof setTimeout> | undefined
 
   function record(error?: SdError): void {
     if (stopped.signal.aborted) return
-    const state = error ? 'away' : 'healthy'
+    const state = error ? 'unreachable' : 'healthy'
     const changed = health.state !== state
     health = {
       state,
       changedAt: changed ? performance.now() : health.changedAt,
       since: changed ? Date.now() : health.since,
-      answered: health.answered || state === 'healthy',
+      wasHealthy: health.wasHealthy || state === 'healthy',
       ...(error && { error }),
     }
     onProbe()
   }
 
-  /** The first answer is waited for by whoever reads, so it must not take longer than a member may be away. */
+  /** Reads wait for the first ping, so it must not take longer than `failAfterMs`. */
   function limitMs(): number {
     const { operationTimeoutMs, failAfterMs } = timing()
-    return health.answered || failAfterMs === 0 ? operationTimeoutMs : Math.min(operationTimeoutMs, failAfterMs)
+    return health.wasHealthy || failAfterMs === 0 ? operationTimeoutMs : Math.min(operationTimeoutMs, failAfterMs)
   }
 
-  /** Sooner than the interval where a verdict is due before it, so that short hysteresis is kept too. */
+  /** Shorter than the interval if a threshold is reached before it, so that short hysteresis works too. */
   function delayMs(): number {
     const { probeIntervalMs, failAfterMs, returnAfterMs } = timing()
     const intervalMs = spread(probeIntervalMs)
-    const dueMs = health.changedAt + (health.state === 'away' ? failAfterMs : returnAfterMs) - performance.now()
+    const dueMs = health.changedAt + (health.state === 'unreachable' ? failAfterMs : returnAfterMs) - performance.now()
     return dueMs > 0 ? Math.min(intervalMs, Math.max(dueMs, 10)) : intervalMs
   }
 

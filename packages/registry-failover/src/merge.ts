@@ -9,38 +9,41 @@ import {
   type ServiceSnapshot,
 } from '@sd/core'
 
-/** How values of several members become one. */
+/** Merges values of several members into one. */
 export interface Merger<T> {
-  /** One value of several, the best member's first. `incomplete` tells that a member's part is missing or old. */
+  /** Merges values, the best member's first. `incomplete` is true if a member's value is missing or old. */
   merge(values: readonly T[], context: { readonly incomplete: boolean; readonly previous: T | undefined }): T
-  /** Whether there is nothing in it. */
+  /** Whether a value is empty. */
   isEmpty(value: T): boolean
 }
 
-/** What one member gave. */
+/** The value of one member. */
 export interface Part<T> {
-  /** Its last value; absent if it gave none. */
+  /** Its last value; absent if it has none. */
   readonly value?: T | undefined
   /** Why the value is old or absent. */
   readonly error?: SdError | undefined
 }
 
-/** A value of several members, or why there is none. */
+/** The merged value, or the error if there is none. */
 export type Combined<T> = { readonly value: T } | { readonly error: SdError }
 
-/** The union of snapshots by instance id; the best member's instance wins. One that is left out and has another address is told, once. */
+/**
+ * Creates a merger of snapshots by instance id; the better member's instance is used. It reports each instance that is
+ * left out and has another address, once.
+ */
 export function createSnapshotMerger(
   service: string,
   name: string,
-  told: WeakSet<ServiceInstance> = new WeakSet(),
+  reported: WeakSet<ServiceInstance> = new WeakSet(),
 ): Merger<ServiceSnapshot> {
   function best(snapshots: readonly ServiceSnapshot[]): Iterable<ServiceInstance> {
     const byId = new Map<string, ServiceInstance>()
     for (const instance of snapshots.flatMap(({ instances }) => instances)) {
       const kept = byId.get(instance.id)
       if (!kept) byId.set(instance.id, instance)
-      else if (!told.has(instance)) {
-        told.add(instance)
+      else if (!reported.has(instance)) {
+        reported.add(instance)
         tellLeftOut(name, service, instance, kept)
       }
     }
@@ -60,15 +63,15 @@ export function createSnapshotMerger(
   }
 }
 
-/** The union of all services; one that several members have is merged as its snapshots are. */
+/** Creates a merger of all services. Services of several members are merged like snapshots. */
 export function servicesMerger(name: string): Merger<AllServices> {
-  const told = new WeakSet<ServiceInstance>()
+  const reported = new WeakSet<ServiceInstance>()
   return {
     merge(values, { incomplete, previous }) {
       const names = new Set(values.flatMap((services) => [...services.keys()]))
       const snapshots = Array.from(names, (service) => {
         const found = values.flatMap((services) => services.get(service) ?? [])
-        return createSnapshotMerger(service, name, told).merge(found, { incomplete, previous: previous?.get(service) })
+        return createSnapshotMerger(service, name, reported).merge(found, { incomplete, previous: previous?.get(service) })
       })
       return collectServices(snapshots, previous)
     },
@@ -76,15 +79,15 @@ export function servicesMerger(name: string): Merger<AllServices> {
   }
 }
 
-/** The union of sorted lists of names. */
+/** Merges sorted lists of names. */
 export const namesMerger: Merger<readonly string[]> = {
   merge: (lists, { previous }) => keepIfSame(previous, [...new Set(lists.flat())].sort()),
   isEmpty: (names) => names.length === 0,
 }
 
 /**
- * Combines what members gave, the best first. Fresh values come before old ones. An empty value counts only when no member is missing:
- * an outage never looks like an empty service.
+ * Combines the values of members, the best first. Fresh values come before old ones. An empty value is used only if no
+ * member's value is missing, so that an outage never looks like an empty service.
  */
 export function combine<T>(parts: readonly Part<T>[], merger: Merger<T>, previous?: T): Combined<T> | undefined {
   const fresh = parts.filter(({ value, error }) => value !== undefined && !error)

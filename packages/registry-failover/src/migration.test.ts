@@ -13,7 +13,7 @@ afterEach(() => {
 const pass = (durationMs: number): Promise<unknown> => vi.advanceTimersByTimeAsync(durationMs)
 
 describe('reading', () => {
-  test('is the union by id, and the better member wins a conflict', async () => {
+  test('is the union by id, and the instance of the better member is used in a conflict', async () => {
     const [a, b] = [createTestMember('a', { priority: 5 }), createTestMember('b', { priority: 1 })]
     a.put(1, 2)
     b.put(2, 3)
@@ -32,7 +32,7 @@ describe('reading', () => {
     await registry.close()
   })
 
-  test('keeps what a member said last while it is away; what others say comes first', async () => {
+  test('keeps the last instances of a member while it is unreachable, after those of the others', async () => {
     const [a, b] = [createTestMember('a'), createTestMember('b')]
     a.put(1, 2)
     b.put(2)
@@ -59,7 +59,7 @@ describe('reading', () => {
     await registry.close()
   })
 
-  test('an empty answer counts only when nobody is missing', async () => {
+  test('an empty result is returned only if no member is missing', async () => {
     const [a, b] = [createTestMember('a'), createTestMember('b')]
     a.put(1)
     a.store.setAvailable(false)
@@ -75,7 +75,7 @@ describe('reading', () => {
     await registry.close()
   })
 
-  test('does not wait for ever for a member that hangs', async () => {
+  test('waits for a hanging member with a limit', async () => {
     const b = createTestMember('b')
     b.put(1)
     const hanging = { ...b, member: { registry: createHangingRegistry('a') } }
@@ -88,7 +88,7 @@ describe('reading', () => {
     await Promise.all([registry.close(), pass(5_000)])
   })
 
-  test('lists the services of all, once each', async () => {
+  test('lists the services of all members, once each', async () => {
     const [a, b] = [createTestMember('a'), createTestMember('b')]
     a.put(1)
     const registry = createTestRegistry([a, b], { mode: 'migration' })
@@ -108,7 +108,7 @@ describe('reading', () => {
 })
 
 describe('writing', () => {
-  test('goes to every member that is written; reads come from those that are read', async () => {
+  test('uses every member that is written; reads use the members that are read', async () => {
     const a = createTestMember('a', { write: false })
     const b = createTestMember('b', { read: false })
     const c = createTestMember('c')
@@ -128,7 +128,7 @@ describe('writing', () => {
     await registry.close()
   })
 
-  test('succeeds while a member is down, which follows by itself', async () => {
+  test('succeeds while a member is down, which catches up by itself', async () => {
     const [a, b] = [createTestMember('a'), createTestMember('b')]
     a.store.setAvailable(false)
     const registry = createTestRegistry([a, b], { mode: 'migration' })
@@ -147,7 +147,7 @@ describe('writing', () => {
     await registry.close()
   })
 
-  test('a hanging member does not spoil what another took', async () => {
+  test('a hanging member does not fail what another one accepted', async () => {
     const b = createTestMember('b')
     const hanging = { ...b, member: { registry: createHangingRegistry('a'), read: false } }
     const registry = createTestRegistry([hanging, b], { mode: 'migration', failAfterMs: 60_000, operationTimeoutMs: 5_000 })
@@ -159,7 +159,7 @@ describe('writing', () => {
     await Promise.all([registry.close(), pass(5_000)])
   })
 
-  /** A member that takes only instances and updates with a weight of at most 5, and nothing while denied. */
+  /** A member that accepts only instances and updates with a weight of at most 5, and none while denied. */
   function createPicky(inner: Registry): { registry: Registry; deny: (denied: boolean) => void } {
     let denied = false
     function check(weight: number | undefined): void {
@@ -189,7 +189,7 @@ describe('writing', () => {
     }
   }
 
-  test('what one member refuses is told to it again, so that it follows', async () => {
+  test('a write that one member refuses is repeated', async () => {
     const [a, b] = [createTestMember('a'), createTestMember('b')]
     const { registry: picky, deny } = createPicky(b.registry)
     const registry = createTestRegistry([a, { ...b, member: { registry: picky } }], { mode: 'migration' })
@@ -206,7 +206,7 @@ describe('writing', () => {
     await registry.close()
   })
 
-  test('what every member refuses is an error and changes nothing', async () => {
+  test('a write that every member refuses is an error and changes nothing', async () => {
     const a = createTestMember('a')
     const { registry: picky, deny } = createPicky(a.registry)
     const registry = createTestRegistry([{ ...a, member: { registry: picky } }], { mode: 'migration' })

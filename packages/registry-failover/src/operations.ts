@@ -12,7 +12,7 @@ import type { MemberPool } from './member-pool.ts'
 import { createSnapshotMerger, type Merger, namesMerger } from './merge.ts'
 import { askEach, readMerged } from './reading.ts'
 
-/** Runs an operation, and publishes how it went. */
+/** Runs an operation, and publishes its outcome. */
 export type Observe = <T>(
   operation: string,
   signal: AbortSignal | undefined,
@@ -20,7 +20,7 @@ export type Observe = <T>(
   service?: string,
 ) => Promise<T>
 
-/** An instance to remove that this process may not have registered. */
+/** An instance to remove, possibly of another process. */
 export interface Orphan {
   /** Its service. */
   readonly service: string
@@ -30,7 +30,7 @@ export interface Orphan {
   readonly signal: AbortSignal | undefined
 }
 
-/** Operations that read from the members, and merge what they respond. */
+/** Operations that read from the members and merge the results. */
 export function createReads(
   name: string,
   pool: MemberPool,
@@ -71,10 +71,10 @@ export function createReads(
   }
 }
 
-/** Removes an instance from the members that are written, whoever registered it. @throws SdError */
+/** Removes an instance from the members that are written, also one of another process. @throws SdError */
 export async function removeOrphan(name: string, pool: MemberPool, { service, instanceId, signal }: Orphan): Promise<void> {
   const writable = pool.members.filter(({ settings }) => settings.registry)
-  if (writable.length === 0) throw new SdError('SD_UNSUPPORTED', `${name} has no member that is written`)
+  if (writable.length === 0) throw new SdError('SD_UNSUPPORTED', `${name} has no member for writes`)
   const parts = await askEach(pool, writable, {
     what: 'deregister',
     signal,
@@ -84,14 +84,14 @@ export async function removeOrphan(name: string, pool: MemberPool, { service, in
   if (failed.length > 0 && (pool.settings.requireAll || failed.length === parts.length)) throw failed[0]?.error
 }
 
-/** Probes all members that are read. @throws SdError if none can be reached */
+/** Pings all members that are read. @throws SdError if none is reachable */
 export async function pingMembers(name: string, pool: MemberPool, signal: OperationOptions['signal']): Promise<void> {
   const { operationTimeoutMs: timeoutMs } = pool.settings
   await withTimeout({ timeoutMs, what: 'ping', signal }, async () => {
     await pool.settled()
     await Promise.all(pool.reading.map((member) => member.probe()))
   })
-  if (pool.state === 'disconnected') throw pool.error ?? new SdError('SD_UNAVAILABLE', `${name}: no member answers`)
+  if (pool.state === 'disconnected') throw pool.error ?? new SdError('SD_UNAVAILABLE', `${name}: no member responds`)
 }
 
 const instanceMerger: Merger<{ readonly instance: ServiceInstance | undefined }> = {

@@ -12,73 +12,80 @@ import {
   type Registry,
 } from '@sd/core'
 
-/** One of the registries that are used as one. */
+/** One of the combined registries. */
 export interface FailoverMember {
-  /** The registry, or a source that is only read, such as DNS or a file. */
+  /** The registry, or a read-only one, such as DNS or a file. */
   readonly registry: ReadOnlyRegistry
-  /** Name in the status and in messages; no two members share one. @default the registry's own name */
+  /** Unique name in the status and in messages. @default the registry's own name */
   readonly name?: string
-  /** The lowest is preferred; of equal ones the first in the list. From 0 to 65,535. @default 0 */
+  /** Priority from 0 to 65,535; the lowest is preferred, of equal ones the first in the list. @default 0 */
   readonly priority?: number
-  /** Whether instances are looked for here. @default true */
+  /** Whether to find instances here. @default true */
   readonly read?: boolean
-  /** Whether instances are registered here. @default whether the registry can */
+  /** Whether to register instances here. @default whether the registry supports it */
   readonly write?: boolean
 }
 
 /**
- * - `priority`: reads come from one member, the best that is healthy
- * - `migration`: reads are the union of all members, and registrations go to all
+ * - `priority`: reads use one member, the best that is healthy
+ * - `migration`: reads return the union of all members, and registrations go to all
  */
 export type FailoverMode = 'priority' | 'migration'
 
-/** What `reconfigure` can change. */
+/** Settings that `reconfigure` can change. */
 export interface FailoverSettings {
-  /** The registries. At least one is read. */
+  /** The registries. At least one must be read. */
   readonly members: readonly FailoverMember[]
-  /** How they are used together. @default 'priority' */
+  /** How members are combined. @default 'priority' */
   readonly mode?: FailoverMode
   /**
-   * Where registrations are kept: on every member that is written, or only on the best healthy one. `active` needs the mode `priority`.
+   * Members that hold registrations: all that are written, or only the best healthy one. `active` requires the mode
+   * `priority`.
    *
    * @default 'all'
    */
   readonly writeTo?: 'all' | 'active'
-  /** Whether register, update and deregister need every written member. @default false: one is enough, the others follow by themselves */
+  /**
+   * Whether register, update and deregister must succeed on every member that is written. @default false: one is
+   * enough, and the others catch up
+   */
   readonly requireAll?: boolean
-  /** How long a member must be away before it is left, in milliseconds. One that never answered is left at once. @default 10_000 */
+  /**
+   * How long a member must be unreachable before reads leave it, in milliseconds. A member that was never healthy is
+   * left at once. @default 10_000
+   */
   readonly failAfterMs?: number
-  /** How long a better member must be healthy before one goes back to it, in milliseconds. @default 30_000 */
+  /** How long a better member must be healthy before reads return to it, in milliseconds. @default 30_000 */
   readonly returnAfterMs?: number
-  /** Time between two pings of a member, in milliseconds; spread by ± 10 %. @default 2_000 */
+  /** Interval between two pings of a member, in milliseconds, with ± 10 % jitter. @default 2_000 */
   readonly probeIntervalMs?: number
-  /** Limit of a single ping, read or write of one member, in milliseconds. @default 5_000 */
+  /** Time limit of a single ping, read or write of one member, in milliseconds. @default 5_000 */
   readonly operationTimeoutMs?: number
 }
 
 /** Options of `createFailoverRegistry`. */
 export interface FailoverRegistryOptions extends FailoverSettings {
-  /** Whether the members belong to this registry: closing it, or taking a member out, closes them too. @default true */
+  /** Whether to close the members with this registry, or when `reconfigure` removes them. @default true */
   readonly closeMembers?: boolean
-  /** Name for logs and metrics. @default 'failover' */
+  /** Name of this registry in logs and metrics. @default 'failover' */
   readonly name?: string
 }
 
-/** One member, checked. */
+/** Resolved settings of one member. */
 export interface MemberSettings {
   /** See {@link FailoverMember.name}. */
   readonly name: string
-  /** Where instances are looked for. */
+  /** Registry to read. */
   readonly source: ReadOnlyRegistry
   /** See {@link FailoverMember.priority}. */
   readonly priority: number
   /** See {@link FailoverMember.read}. */
   readonly read: boolean
-  /** Where instances are registered; absent for a member that is not written. */
+  /** Registry to write; absent for a member that is not written. */
   readonly registry: Registry | undefined
 }
 
-/** Settings with their defaults filled in, members in the order of preference. */
+/** Settings with defaults applied and members in the order of preference. */
 export interface ResolvedFailoverSettings extends Required<Omit<FailoverSettings, 'members'>> {
   /** The members, the best first. */
   readonly members: readonly MemberSettings[]
@@ -96,7 +103,7 @@ const settingKeys = [
 ] as const
 const maxMembers = 64
 
-/** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
+/** Validates options and applies defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveFailoverRegistryOptions(
   options: FailoverRegistryOptions,
 ): ResolvedFailoverSettings & { name: string; closeMembers: boolean } {
@@ -108,7 +115,10 @@ export function resolveFailoverRegistryOptions(
   }
 }
 
-/** Like {@link resolveFailoverRegistryOptions}, for what can be changed later. @throws SdError `SD_INVALID` that names the option */
+/**
+ * Like {@link resolveFailoverRegistryOptions}, for the settings that can be changed later. @throws SdError `SD_INVALID`
+ * that names the option
+ */
 export function resolveFailoverSettings(settings: FailoverSettings): ResolvedFailoverSettings {
   checkKnownKeys('', settings, settingKeys)
   return resolve(settings)
@@ -138,13 +148,14 @@ function readMembers(given: readonly FailoverMember[]): readonly MemberSettings[
   for (const [index, { name, source }] of members.entries()) {
     const before = members.slice(0, index)
     if (before.some((member) => member.name === name)) {
-      throw invalidError(`members[${index}].name`, name, 'a name that no other member has')
+      throw invalidError(`members[${index}].name`, name, 'a unique name')
     }
     if (before.some((member) => member.source === source)) {
-      throw invalidError(`members[${index}].registry`, `that of ${name} again`, 'each registry once')
+      throw invalidError(`members[${index}].registry`, `the registry of ${name}`, 'each registry once')
     }
   }
-  if (!members.some(({ read }) => read)) throw invalidError('members', 'none that is read', 'at least one that is read')
+  if (!members.some(({ read }) => read))
+    throw invalidError('members', 'no member that is read', 'at least one member that is read')
   // The sort is stable: of equal priorities the first in the list comes first.
   return members.sort((a, b) => a.priority - b.priority)
 }
@@ -159,7 +170,7 @@ function readMember(member: FailoverMember, index: number): MemberSettings {
   }
   const canWrite = canRegister(source)
   const write = checkBoolean(`${field}.write`, member.write ?? canWrite)
-  if (write && !canWrite) throw invalidError(`${field}.write`, true, 'false, because this registry is only read')
+  if (write && !canWrite) throw invalidError(`${field}.write`, true, 'false, because this registry is read-only')
   return {
     name: checkName(`${field}.name`, member.name ?? source.name),
     source,

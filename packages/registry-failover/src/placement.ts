@@ -15,13 +15,13 @@ import {
 
 /** Options of {@link createPlacement}. */
 export interface PlacementOptions {
-  /** Where the instance is to be. */
+  /** Registry in which to place the instance. */
   readonly registry: Registry
-  /** Runs an operation after all that was asked before for the same instance on the same member. */
+  /** Runs an operation after all earlier operations for the same instance on the same member. */
   readonly inTurn: <T>(operation: () => Promise<T>) => Promise<T>
-  /** The instance as it should be now. */
+  /** Returns the desired instance. */
   readonly desired: () => ServiceInstance
-  /** After how long the first attempt counts as tried though it has not ended, in milliseconds. */
+  /** Time after which the first attempt is treated as made, even if it is still running, in milliseconds. */
   readonly operationTimeoutMs: number
   /** Called when `state`, `lastError` or `tried` may have changed. */
   readonly onChange: () => void
@@ -29,15 +29,15 @@ export interface PlacementOptions {
 
 /** One instance on one member. */
 export interface FailoverPlacement {
-  /** How it is there. */
+  /** State of the registration there. */
   readonly state: RegistrationState
   /** Why it is not active. */
   readonly lastError: SdError | undefined
-  /** Whether a first attempt has ended, or took too long. */
+  /** Whether a first attempt has ended or timed out. */
   readonly tried: boolean
-  /** Whether the member has ever taken it. */
+  /** Whether the member has ever accepted it. */
   readonly placed: boolean
-  /** Brings the member to what is desired. Rejects if that failed now; it is repeated by itself. */
+  /** Updates the member to the desired instance. Rejects if this attempt fails; it is then repeated. */
   apply(): Promise<void>
   /** Removes the instance and ends. */
   stop(): Promise<void>
@@ -45,7 +45,10 @@ export interface FailoverPlacement {
   abandon(): void
 }
 
-/** Keeps an instance on one member. The member's own Registration heals itself; what that can't hold is repeated here. */
+/**
+ * Keeps an instance on one member. The member's own Registration recovers; a failure that it does not recover from is
+ * repeated here.
+ */
 export function createPlacement(options: PlacementOptions): FailoverPlacement {
   return new KeptPlacement(options)
 }
@@ -57,7 +60,7 @@ class KeptPlacement implements FailoverPlacement {
   readonly #backoff = createBackoff({ maxMs: 30_000 })
   readonly #slow: ReturnType<typeof setTimeout>
   #handle: Registration | undefined
-  /** What the handle was told last. */
+  /** The instance last passed to the handle. */
   #applied: ServiceInstance | undefined
   #error: SdError | undefined
   #tried = false
@@ -71,7 +74,7 @@ class KeptPlacement implements FailoverPlacement {
     this.#options = options
     this.#slow = setTimeout(() => {
       this.#tried = true
-      this.#error ??= new SdError('SD_TIMEOUT', `${registry.name} did not answer in ${operationTimeoutMs} ms`)
+      this.#error ??= new SdError('SD_TIMEOUT', `${registry.name} did not respond within ${operationTimeoutMs} ms`)
       onChange()
     }, operationTimeoutMs)
     this.#slow.unref?.()
@@ -100,7 +103,7 @@ class KeptPlacement implements FailoverPlacement {
   stop(): Promise<void> {
     if (this.#ended === undefined) {
       this.#end('stopped')
-      // A member that has not responded yet takes it back by itself.
+      // A registration in progress removes the instance itself.
       this.#stopped.abort()
       this.#stopping = this.#options.inTurn(async () => this.#handle?.deregister())
     }
@@ -124,7 +127,7 @@ class KeptPlacement implements FailoverPlacement {
 
   async #place(instance: ServiceInstance): Promise<void> {
     const what = `registering ${instance.service} at ${this.#options.registry.name}`
-    // Ends with the placement, even if the member does not.
+    // Ends with the placement, even if the member does not respond.
     const made = await withTimeout({ what, signal: this.#left.signal }, async () => {
       const made = await this.#options.registry.register(toSpec(instance), {
         whenUnavailable: 'recover',
@@ -144,7 +147,9 @@ class KeptPlacement implements FailoverPlacement {
       await to.update(toUpdate(instance))
       this.#applied = instance
     } else if (to.state !== 'active') {
-      throw to.lastError ?? new SdError('SD_UNAVAILABLE', `${this.#options.registry.name} has not taken ${instance.service} yet`)
+      throw (
+        to.lastError ?? new SdError('SD_UNAVAILABLE', `${this.#options.registry.name} has not accepted ${instance.service} yet`)
+      )
     }
   }
 
@@ -159,7 +164,7 @@ class KeptPlacement implements FailoverPlacement {
     } catch (caught) {
       const failure = toSdError(caught, 'SD_UNAVAILABLE', `registering ${instance.service} at ${this.#options.registry.name}`)
       this.#error = failure
-      // What failed for now the handle applies on recovery; only what it gave up is told again.
+      // The handle repeats a temporary failure on recovery. Pass only a refused instance again.
       if (this.#handle && failure.retryable) this.#applied = instance
       else if (!this.#ended && failure.code !== 'SD_CLOSED') this.#repeatLater()
       throw failure
@@ -188,7 +193,7 @@ function toSpec({ createdAt: _, updatedAt: __, ...spec }: ServiceInstance): Inst
   return spec
 }
 
-/** Everything that can be changed, so that a member which missed a change has it with the next. */
+/** Returns all changeable fields, so that a member that missed a change gets it with the next one. */
 function toUpdate(instance: ServiceInstance): InstanceUpdate {
   const { protocol, ports = null, version = null, weight, priority, tags, metadata, locality = null } = instance
   const { health, healthCheck = null } = instance

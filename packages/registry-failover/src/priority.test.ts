@@ -14,7 +14,7 @@ afterEach(() => {
 const pass = (durationMs: number): Promise<unknown> => vi.advanceTimersByTimeAsync(durationMs)
 
 describe('switching', () => {
-  test('leaves a member that stays away and returns to it once it stays healthy; the watch is stale in between, never empty', async () => {
+  test('leaves a member that stays unreachable, and returns to it once it stays healthy; the watch is stale in between, never empty', async () => {
     const [a, b] = [createTestMember('a'), createTestMember('b', { priority: 1 })]
     a.put(1, 2)
     b.put(2, 3)
@@ -40,7 +40,7 @@ describe('switching', () => {
     await registry.close()
   })
 
-  test('a member that flaps does not make the choice flap, neither when it is used nor when it is not', async () => {
+  test('a flapping member does not move reads, whether it is in use or not', async () => {
     const [a, b] = [createTestMember('a'), createTestMember('b', { priority: 1 })]
     const registry = createTestRegistry([a, b])
     const actives = new Set<string>()
@@ -66,7 +66,7 @@ describe('switching', () => {
     await registry.close()
   })
 
-  test('the best healthy one is next, not just the next', async () => {
+  test('the best healthy member is next, not just the next one', async () => {
     const [a, b, c] = [createTestMember('a'), createTestMember('b'), createTestMember('c', { priority: 9 })]
     const registry = createTestRegistry([c, a, b])
     b.store.setAvailable(false)
@@ -80,7 +80,7 @@ describe('switching', () => {
     await registry.close()
   })
 
-  test('without hysteresis the first failed ping counts', async () => {
+  test('without hysteresis the first failed ping is decisive', async () => {
     const [a, b] = [createTestMember('a'), createTestMember('b')]
     const registry = createTestRegistry([a, b], { failAfterMs: 0, returnAfterMs: 0 })
     await pass(100)
@@ -95,7 +95,7 @@ describe('switching', () => {
 })
 
 describe('a cold start', () => {
-  test('reads from the second at once when the first refuses', async () => {
+  test('reads from the second at once if the first refuses', async () => {
     const [a, b] = [createTestMember('a'), createTestMember('b')]
     a.store.setAvailable(false)
     b.put(1)
@@ -105,7 +105,7 @@ describe('a cold start', () => {
     await registry.close()
   })
 
-  test('reads from the second in time when the first hangs', async () => {
+  test('reads from the second in time if the first hangs', async () => {
     const b = createTestMember('b')
     b.put(1)
     const hanging = { ...b, member: { registry: createHangingRegistry('a') } }
@@ -115,7 +115,7 @@ describe('a cold start', () => {
     await Promise.all([registry.close(), pass(5_000)])
   })
 
-  test('with nobody there is an error, and ends with the first who answers', async () => {
+  test('without any reachable member is an error until one responds', async () => {
     const [a, b] = [createTestMember('a'), createTestMember('b')]
     for (const { store } of [a, b]) store.setAvailable(false)
     b.put(1)
@@ -134,7 +134,7 @@ describe('a cold start', () => {
 })
 
 describe('the status', () => {
-  test('tells since when and why, and changes are told', async () => {
+  test('contains times and reasons, and changes are reported', async () => {
     const [a, b] = [createTestMember('a'), createTestMember('b', { write: false })]
     const told: FailoverStatus[] = []
     const events: TelemetryEvents['sd:v1:backend:state'][] = []
@@ -149,10 +149,10 @@ describe('the status', () => {
     const { mode, state, members } = registry.status()
     expect([mode, state]).toEqual(['priority', 'disconnected'])
     expect(members).toMatchObject([
-      { name: 'a', state: 'away', lastError: { code: 'SD_UNAVAILABLE' }, active: true, registers: true },
+      { name: 'a', state: 'unreachable', lastError: { code: 'SD_UNAVAILABLE' }, active: true, registers: true },
       { name: 'b', state: 'healthy', active: false, registers: false },
     ])
-    expect(members[0]?.awaySince).toBeGreaterThanOrEqual(startedAt)
+    expect(members[0]?.unreachableSince).toBeGreaterThanOrEqual(startedAt)
     expect(members[1]?.healthySince).toBeLessThan(startedAt)
     expect(told.at(-1)).toEqual(registry.status())
     stop()
@@ -170,7 +170,7 @@ describe('the status', () => {
 })
 
 describe('registrations', () => {
-  test('are on every member by default, and who was away gets them later', async () => {
+  test('are on every member by default, and are added to a member that was unreachable', async () => {
     const [a, b] = [createTestMember('a'), createTestMember('b')]
     const registry = createTestRegistry([a, b])
     b.store.setAvailable(false)
@@ -185,7 +185,7 @@ describe('registrations', () => {
     await registry.close()
   })
 
-  test('move with the active member if asked, without a gap', async () => {
+  test('move with the active member if configured, without a gap', async () => {
     const [a, b] = [createTestMember('a'), createTestMember('b')]
     const registry = createTestRegistry([a, b], { writeTo: 'active' })
     const registration = await registry.register(plainSpec('orders', 1))
@@ -202,7 +202,7 @@ describe('registrations', () => {
     expect(a.ids()).toEqual([])
   })
 
-  test('need every member if asked', async () => {
+  test('require every member if configured', async () => {
     const [a, b] = [createTestMember('a'), createTestMember('b')]
     const registry = createTestRegistry([a, b], { requireAll: true })
     b.store.setAvailable(false)

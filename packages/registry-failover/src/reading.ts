@@ -3,17 +3,20 @@ import type { Member } from './member.ts'
 import type { MemberPool } from './member-pool.ts'
 import { combine, type Merger, type Part } from './merge.ts'
 
-/** What is asked of members. */
+/** A read from members. */
 export interface Question<T> {
   /** Name of the operation, for messages. */
   readonly what: string
-  /** The caller's own signal. */
+  /** The caller's signal. */
   readonly signal: AbortSignal | undefined
-  /** Asks one member. */
+  /** Reads from one member. */
   readonly ask: (member: Member, signal: AbortSignal) => Promise<T>
 }
 
-/** Asks several members at once, each within the limit; a failure makes a healthy member be pinged. @throws SdError `SD_ABORTED` */
+/**
+ * Reads from several members at once, each within the limit. A failure of a healthy member triggers a ping. @throws
+ * SdError `SD_ABORTED`
+ */
 export async function askEach<T>(
   pool: MemberPool,
   members: readonly Member[],
@@ -36,7 +39,10 @@ export async function askEach<T>(
   return parts
 }
 
-/** Reads from the members that are read now, and merges their answers. @throws SdError when there is no complete answer that is not empty */
+/**
+ * Reads from the current members and merges the results. @throws SdError if there is neither a complete nor a non-empty
+ * result
+ */
 export async function readMerged<T>(
   pool: MemberPool,
   merger: Merger<T>,
@@ -56,5 +62,5 @@ export async function readMerged<T>(
     merger,
   )
   if (found && 'value' in found) return found.value
-  throw found?.error ?? new SdError('SD_UNAVAILABLE', `${what}: no member was chosen yet`)
+  throw found?.error ?? new SdError('SD_UNAVAILABLE', `${what}: no member is selected yet`)
 }

@@ -32,7 +32,7 @@ describe('reconfigure', () => {
     expect(b.ids()).toEqual(['orders-2'])
   })
 
-  test('keeps the last value, stale, while the new member is away', async () => {
+  test('keeps the last value, stale, while the new member is unreachable', async () => {
     const [a, b] = [createTestMember('a'), createTestMember('b')]
     a.put(1)
     b.put(2)
@@ -51,7 +51,7 @@ describe('reconfigure', () => {
     await registry.close()
   })
 
-  test('goes from one registry to another through the mode migration', async () => {
+  test('migrates from one registry to another in the mode migration', async () => {
     const [old, fresh] = [createTestMember('old'), createTestMember('new')]
     old.put(1)
     const registry = createTestRegistry([old], { closeMembers: false })
@@ -73,7 +73,7 @@ describe('reconfigure', () => {
     await Promise.all([old.registry.close(), fresh.registry.close()])
   })
 
-  test('takes a new order at once, and knows the health of who stays', async () => {
+  test('applies a new order at once, and keeps the health of members', async () => {
     const [a, b] = [createTestMember('a'), createTestMember('b')]
     const registry = createTestRegistry([a, b])
     await pass(100)
@@ -90,7 +90,7 @@ describe('reconfigure', () => {
     await registry.close()
   })
 
-  test('is refused as a whole for a bad option or once closed', async () => {
+  test('is refused as a whole for an invalid option or once closed', async () => {
     const a = createTestMember('a')
     const registry = createTestRegistry([a])
     await expect(registry.reconfigure({ members: [] })).rejects.toMatchObject({ code: 'SD_INVALID', field: 'members' })
@@ -101,7 +101,7 @@ describe('reconfigure', () => {
     await expect(registry.reconfigure({})).rejects.toMatchObject({ code: 'SD_CLOSED' })
   })
 
-  test('without a member that is written, registrations fail and say so', async () => {
+  test('without a member for writes, registrations fail with an error', async () => {
     const a = createTestMember('a')
     const registry = createTestRegistry([a])
     const registration = await registry.register(plainSpec('orders', 1))
@@ -115,7 +115,7 @@ describe('reconfigure', () => {
 })
 
 describe('closing', () => {
-  test('is bounded with a member that hangs in everything', async () => {
+  test('has a time limit with a member that hangs in everything', async () => {
     const a = createTestMember('a')
     const hanging = { ...a, member: { registry: createHangingRegistry('hanging') } }
     const registry = createTestRegistry([hanging, a], { mode: 'migration' })
@@ -132,7 +132,7 @@ describe('closing', () => {
     expect([a.ids(), recording.steps.length > 0, vi.getTimerCount()]).toEqual([[], true, 0])
   })
 
-  test('ends a register that still waits', async () => {
+  test('ends a register call that still waits', async () => {
     const a = createTestMember('a')
     a.store.setAvailable(false)
     const registry = createTestRegistry([a])
@@ -144,7 +144,7 @@ describe('closing', () => {
 })
 
 describe('a member that another owner closed', () => {
-  test('is away, and its registrations do not come back', async () => {
+  test('is unreachable, and its registrations are not restored', async () => {
     const [a, b] = [createTestMember('a'), createTestMember('b')]
     a.put(1)
     b.put(2)
@@ -160,7 +160,7 @@ describe('a member that another owner closed', () => {
   })
 })
 
-test('what a member lacks is lacking', async () => {
+test('a capability that a member lacks is absent', async () => {
   const a = createTestMember('a')
   const poll = createHangingRegistry('poll')
   Object.assign(poll, { capabilities: { ...poll.capabilities, register: false, watch: 'poll', listServices: false } })
@@ -179,7 +179,7 @@ test('what a member lacks is lacking', async () => {
   await Promise.all([registry.close(), pass(5_000)])
 })
 
-test('of one id at two places the best member wins, and the other is told once', async () => {
+test("of one id in two places the best member's instance is used, and the other is reported once", async () => {
   const [a, b] = [createTestMember('a'), createTestMember('b')]
   const place = { service: 'orders', id: 'x', port: 80 }
   for (const [member, address] of [
@@ -222,7 +222,7 @@ test('all services of a migration are those of both members', async () => {
   await Promise.all([registry.close(), pass(5_000)])
 })
 
-test('bad options are refused', async () => {
+test('invalid options are refused', async () => {
   const { member, registry } = createTestMember('a')
   const source = Object.assign(createHangingRegistry('dns'), { capabilities: { ...registry.capabilities, register: false } })
   for (const [field, options] of Object.entries({

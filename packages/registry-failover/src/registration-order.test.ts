@@ -17,7 +17,7 @@ interface SlowMember {
   readonly stored: Map<string, { instance: ServiceInstance; incarnation: string }>
 }
 
-/** A member whose backend works on one of `requests` when it is called. */
+/** A member whose backend processes one of `requests` when it is called. */
 function createSlowMember(name: string, requests: (() => void)[]): SlowMember {
   const stored = new Map<string, { instance: ServiceInstance; incarnation: string }>()
   const request = (work: () => void): Promise<void> =>
@@ -101,6 +101,6 @@ async function check(seed: number): Promise<void> {
   expect(vi.getTimerCount()).toBe(0)
 }
 
-test('of operations at once the last wins on every member, and closing waits for all', { timeout: 120_000 }, async () => {
+test('of concurrent operations the last applies on every member, and closing waits for all', { timeout: 120_000 }, async () => {
   for (let seed = 0; seed < 500; seed++) await check(seed)
 })

@@ -17,18 +17,21 @@ import type { MemberPool } from './member-pool.ts'
 export interface Registrations {
   /** See `Registrar.register`. */
   register(instance: ServiceInstance, options: RegisterOptions): Promise<Registration>
-  /** Resolves once every registration is where it should be now. */
+  /** Resolves once every registration is on its current members. */
   moved(): Promise<void>
-  /** Takes every registration off a member. Never rejects. */
+  /** Removes every registration from a member. Never rejects. */
   forget(member: Member): Promise<void>
-  /** Deregisters everything, waits for removals under way, and refuses what comes later; limited in time. Never rejects. */
+  /**
+   * Deregisters all instances, waits for removals in progress, and refuses new registrations. Limited in time. Never
+   * rejects.
+   */
   close(): Promise<void>
 }
 
-/** Holds at most one registration per service and id, and moves them when other members are written. */
+/** Keeps at most one registration per service and id, and moves them when other members are written. */
 export function createRegistrations(name: string, pool: MemberPool): Registrations {
   const kept = new Map<string, FailoverRegistration>()
-  /** What is written to each member, in the order of the calls for each instance. */
+  /** Writes to each member, in the order of the calls for each instance. */
   const queues = new Map<Registry, KeyedQueue>()
   let closed = false
 
@@ -58,7 +61,7 @@ export function createRegistrations(name: string, pool: MemberPool): Registratio
           if (kept.get(key) === registration) kept.delete(key)
         },
       })
-      // At once, before anything is waited for: the last call wins.
+      // Before anything is awaited: the last call wins.
       kept.get(key)?.supersede()
       kept.set(key, registration)
       await registration.start({ timeoutMs, whenUnavailable, signal: options.signal })

@@ -1,35 +1,35 @@
 import type { Member } from './member.ts'
 
-/** How long a member must be in a state before it counts. */
+/** How long a member must be in a state before the selection changes. */
 export interface Hysteresis {
-  /** How long away, in milliseconds. */
+  /** Minimum time unreachable, in milliseconds. */
   readonly failAfterMs: number
-  /** How long healthy, in milliseconds. */
+  /** Minimum time healthy, in milliseconds. */
   readonly returnAfterMs: number
 }
 
-/** Which of several members is used. */
+/** Selects one of several members. */
 export interface Selection {
-  /** The member; absent until it was chosen for the first time, and where there is none to choose from. */
+  /** The selected member; absent before the first selection, or without candidates. */
   readonly current: Member | undefined
-  /** Whether a choice was made since the beginning or the last {@link Selection.restart}. */
+  /** Whether a member was selected since the start or the last {@link Selection.restart}. */
   readonly settled: boolean
-  /** Forgets the hysteresis: the next choice is the best healthy member. Until then the current one stays. */
+  /** Resets the hysteresis: the next selection is the best healthy member. Until then the current one stays. */
   restart(): void
-  /** Chooses again. @param candidates in the order of preference */
+  /** Updates the selection. @param candidates in the order of preference */
   choose(candidates: readonly Member[], hysteresis: Hysteresis): void
 }
 
 /**
- * Chooses the best healthy member, and is slow to change its mind. The first choice waits for the first answer of better members; a
- * member that never answered is left at once.
+ * Creates a selection of the best healthy member, with hysteresis. The first selection waits for the first ping of
+ * better members. A member that was never healthy is left at once.
  */
 export function createSelection(): Selection {
   let current: Member | undefined
   let settled = false
 
   function chooseFirst(candidates: readonly Member[]): void {
-    const best = candidates.find(({ health }) => health.state !== 'away') ?? candidates[0]
+    const best = candidates.find(({ health }) => health.state !== 'unreachable') ?? candidates[0]
     if (best?.health.state === 'unknown') return
     current = best
     settled = true
@@ -37,14 +37,14 @@ export function createSelection(): Selection {
 
   function revise(candidates: readonly Member[], { failAfterMs, returnAfterMs }: Hysteresis): void {
     if (!current) return
-    const { state, changedAt, answered } = current.health
+    const { state, changedAt, wasHealthy } = current.health
     const now = performance.now()
     const isHealthyFor = (member: Member, durationMs: number): boolean =>
       member.health.state === 'healthy' && now - member.health.changedAt >= durationMs
     if (state === 'healthy') {
       const better = candidates.slice(0, candidates.indexOf(current))
       current = better.find((member) => isHealthyFor(member, returnAfterMs)) ?? current
-    } else if (!answered || now - changedAt >= failAfterMs) {
+    } else if (!wasHealthy || now - changedAt >= failAfterMs) {
       current = candidates.find((member) => isHealthyFor(member, 0)) ?? current
     }
   }

@@ -2,35 +2,35 @@ import type { ConnectionState, SdError } from '@sd/core'
 import type { FailoverMode } from './options.ts'
 
 /**
- * - `unknown`: not heard of yet
- * - `healthy`: the last sign of life came
- * - `away`: the last sign of life did not come
+ * - `unknown`: not pinged yet
+ * - `healthy`: the last ping succeeded
+ * - `unreachable`: the last ping failed
  */
-export type MemberState = 'unknown' | 'healthy' | 'away'
+export type MemberState = 'unknown' | 'healthy' | 'unreachable'
 
-/** How one member is. */
+/** State of one member. */
 export interface MemberStatus {
   /** Its name. */
   readonly name: string
-  /** How it is. */
+  /** Current state. */
   readonly state: MemberState
-  /** Since when it is healthy, in epoch milliseconds; absent while it is not. */
+  /** When it became healthy, in epoch milliseconds; absent while it is not. */
   readonly healthySince?: number
-  /** Since when it is away, in epoch milliseconds; absent while it is not. */
-  readonly awaySince?: number
-  /** Why it is away; absent while it is not. */
+  /** When it became unreachable, in epoch milliseconds; absent while it is not. */
+  readonly unreachableSince?: number
+  /** Why it is unreachable; absent while it is not. */
   readonly lastError?: SdError
-  /** Whether reads come from it now. */
+  /** Whether it is read now. */
   readonly active: boolean
-  /** Whether registrations are kept on it now. */
+  /** Whether it holds registrations now. */
   readonly registers: boolean
 }
 
-/** How a failover registry is. */
+/** Status of a failover registry. */
 export interface FailoverStatus {
-  /** How members are used together. */
+  /** How members are combined. */
   readonly mode: FailoverMode
-  /** As `state` of the registry. */
+  /** Same as `state` of the registry. */
   readonly state: ConnectionState
   /** The members, the best first. */
   readonly members: readonly MemberStatus[]

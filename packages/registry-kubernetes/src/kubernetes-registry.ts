@@ -19,9 +19,11 @@ const capabilities = {
 } as const
 
 /**
- * Finds instances in the EndpointSlices of a namespace, and registers instances that are no Pods by slices of its own.
+ * Creates a registry that finds instances in the EndpointSlices of a namespace, and registers instances that are not
+ * Pods with slices of its own.
  *
- * @throws SdError `SD_INVALID` that names the option; `SD_UNSUPPORTED` on Bun, which replaces the undici that the client library stands on
+ * @throws SdError `SD_INVALID` that names the option; `SD_UNSUPPORTED` on Bun, which replaces the undici that the
+ * client library uses
  */
 export function createKubernetesRegistry(options: KubernetesRegistryOptions = {}): Registry {
   const settings = resolveKubernetesRegistryOptions(options)
@@ -42,7 +44,7 @@ export function createKubernetesRegistry(options: KubernetesRegistryOptions = {}
   const sweeper = createSweeper({ connection, leases, operationTimeoutMs, intervalMs: Math.max(2_000, ttlMs) })
   const { toSnapshot, toNames, toServices } = createSliceReadings(name, preferredPort)
 
-  /** The slices that count now, read once. */
+  /** Lists the slices that are alive. */
   async function listAlive(selector: string, signal: AbortSignal): Promise<readonly Slice[]> {
     try {
       const listing = await listCollection<Slice>(connection, { ...slices, labelSelector: selector }, signal)

@@ -6,7 +6,7 @@ import { createProcessLease, type ProcessLease } from './process-lease.ts'
 import { createSliceWriter } from './slice-writer.ts'
 import { encodeSlice, incarnationOf, leaseLabel, type Slice, sliceName } from './slices.ts'
 
-/** What {@link createRegistrar} works with. */
+/** Dependencies of {@link createRegistrar}. */
 export interface RegistrarOptions {
   readonly connection: KubernetesConnection
   readonly settings: ResolvedKubernetesRegistryOptions
@@ -15,16 +15,16 @@ export interface RegistrarOptions {
   readonly leases: Collection
 }
 
-/** The writing side: one EndpointSlice per instance, one lease per lifetime. */
+/** Writes registrations: one EndpointSlice per instance, one lease per time to live. */
 export interface Registrar {
   readonly driver: RegistrationDriver
-  /** Removes the slice of an instance, whoever made it. */
+  /** Removes the slice of an instance, including one of another process. */
   remove(service: string, id: string, signal: AbortSignal): Promise<void>
-  /** Lets the leases go. */
+  /** Deletes the leases. */
   close(signal: AbortSignal): Promise<void>
 }
 
-/** What a renewal found: the lease and the slices that are bound to it. */
+/** Result of a renewal: the lease and the slices that are bound to it. */
 interface Round {
   readonly startedAt: number
   readonly owned: Promise<ReadonlyMap<string, unknown> | undefined>
@@ -36,11 +36,11 @@ interface Lifetime {
   round?: Round
 }
 
-/** Makes the writing side; nothing is written yet. */
+/** Creates a registrar. It writes nothing until it is used. */
 export function createRegistrar({ connection, settings, slices: path, leases }: RegistrarOptions): Registrar {
   const slices = createSliceWriter(connection, path, settings.name)
   const lifetimes = new Map<number, Lifetime>()
-  /** The slices that were put here, as the server then had them. */
+  /** Slices of this registrar, as the server returned them. */
   const written = new Map<string, Slice>()
 
   function lifetimeOf({ ttlMs = settings.ttlMs }: ServiceInstance): Lifetime {
@@ -49,14 +49,16 @@ export function createRegistrar({ connection, settings, slices: path, leases }: 
     return lifetime
   }
 
-  /** Renews the lease and lists what is bound to it, once for all registrations whose turn is about now. */
+  /**
+   * Renews the lease and lists the slices bound to it, once for all registrations that are due at about the same time.
+   */
   function renewTogether(lifetime: Lifetime, signal: AbortSignal): Promise<ReadonlyMap<string, unknown> | undefined> {
     const now = performance.now()
     const { round } = lifetime
     if (round && now - round.startedAt < lifetime.ttlMs * 0.15) return round.owned
     const owned = renewAndList(lifetime.lease, signal)
     lifetime.round = { startedAt: now, owned }
-    // Others may still want to hear of a failure at their turn, but not for ever.
+    // Later callers may still need this error, but not indefinitely.
     owned.catch(() => {
       if (lifetime.round?.owned === owned) delete lifetime.round
     })
@@ -93,7 +95,7 @@ export function createRegistrar({ connection, settings, slices: path, leases }: 
         const name = sliceName(service, id)
         const known = written.get(name)
         written.delete(name)
-        // Mostly nobody touched it, and reading it first is not needed.
+        // Usually the slice is unchanged and does not need to be read first.
         if (known && incarnationOf(known) === incarnation && (await slices.removeExactly(known, signal))) return
         await slices.removeIf(name, (slice) => incarnationOf(slice) === incarnation, signal)
       },

@@ -10,35 +10,38 @@ import type { Lease, LeaseClock } from './lease-clock.ts'
 import { SliceIndex } from './slice-index.ts'
 import { isAlive, leaseNameOf, type Slice } from './slices.ts'
 
-/** What {@link createSliceFeed} works with. */
+/** Dependencies of {@link createSliceFeed}. */
 export interface SliceFeedOptions {
   readonly connection: KubernetesConnection
   /** The EndpointSlices of the namespace. */
   readonly slices: Collection
-  /** The leases of registrations in it. */
+  /** The leases of the registrations in it. */
   readonly leases: Collection
   readonly clock: LeaseClock
-  /** Limit of one request, in milliseconds. */
+  /** Time limit of one request, in milliseconds. */
   readonly operationTimeoutMs: number
 }
 
 /** A follower of {@link SliceFeed}. */
 export interface FeedFollower {
-  /** Values of the label `kubernetes.io/service-name` that it looks at; absent for all. */
+  /** Values of the label `kubernetes.io/service-name` to follow; absent for all. */
   readonly labels?: ReadonlySet<string>
-  /** Called with the slices that count now, at first and after every change of theirs. */
+  /** Called with the slices that are alive, at first and after each change. */
   readonly onChange: (slices: readonly Slice[]) => void
-  /** Ends it. */
+  /** Ends following when it aborts. */
   readonly signal: AbortSignal
 }
 
-/** One watch on the EndpointSlices of a namespace, shared by everybody who watches a service in it. */
+/** One watch on the EndpointSlices of a namespace, shared by all watches of services in it. */
 export interface SliceFeed {
-  /** Follows until the signal fires. The first follower opens the watch, the last one ends it. @throws SdError when the watch is lost */
+  /**
+   * Follows until the signal aborts. The first follower opens the watch, the last one closes it. @throws SdError when
+   * the watch fails
+   */
   follow(follower: FeedFollower): Promise<void>
 }
 
-/** Makes a feed that watches nothing yet. */
+/** Creates a feed. It opens no watch until it has a follower. */
 export function createSliceFeed(options: SliceFeedOptions): SliceFeed {
   const backoff = createBackoff({ maxMs: 4_000 })
   let current: FeedRun | undefined
@@ -56,7 +59,7 @@ export function createSliceFeed(options: SliceFeedOptions): SliceFeed {
   }
 }
 
-/** A server that lists and lets no watch live longer than this is not asked again at once. */
+/** A server that closes watches sooner than this is not asked again at once. */
 const shortMs = 5_000
 
 const none: ReadonlySet<string> = new Set()
@@ -65,7 +68,7 @@ interface Member extends FeedFollower {
   readonly fail: (error: SdError) => void
 }
 
-/** One life of the feed, from the first follower to the last, or until it is lost. */
+/** One run of the feed, from the first follower to the last, or until its watch fails. */
 class FeedRun {
   readonly #options: SliceFeedOptions
   readonly #onEnd: (run: FeedRun, wasShort: boolean) => void
@@ -73,10 +76,10 @@ class FeedRun {
   readonly #members = new Set<Member>()
   readonly #told = new WeakSet<Member>()
   readonly #index = new SliceIndex()
-  /** Leases that are alive as far as followers were told; absent before they were listed. */
+  /** Leases that are alive, as last reported to followers; absent before they were listed. */
   #alive: ReadonlySet<string> | undefined
   #leasesDenied: SdError | undefined
-  /** Since when it knows the slices, by `performance.now()`. */
+  /** When the slices were listed, by `performance.now()`. */
   #listedAt: number | undefined
   #followsLeases = false
   #isTelling = false
@@ -126,7 +129,7 @@ class FeedRun {
     })
   }
 
-  /** A lost collection ends it all: followers list again with a new feed. */
+  /** A failed collection ends the run: followers list again with a new one. */
   #keep(following: Promise<void>): void {
     following.catch((caught: unknown) => this.#fail(toSdError(caught, 'SD_UNAVAILABLE', 'the watch of EndpointSlices')))
   }
@@ -159,7 +162,7 @@ class FeedRun {
     this.#tellSoon()
   }
 
-  /** Permissions may have been granted since. */
+  /** Permissions may have been granted in the meantime. */
   #askForLeasesAgain(): void {
     this.#leasesDenied = undefined
     this.#alive = undefined
@@ -167,7 +170,7 @@ class FeedRun {
     this.#followLeases()
   }
 
-  /** Whoever never meets a registration of this library needs no permission to read leases. */
+  /** A caller that never meets a registration of this library needs no permission to read leases. */
   #followLeases(): void {
     if (this.#followsLeases) return
     this.#followsLeases = true
@@ -185,7 +188,7 @@ class FeedRun {
     this.#keepLeases(following)
   }
 
-  /** Without the permission for leases only services with registrations of this library are lost. */
+  /** Without the permission for leases, only services with registrations of this library fail. */
   #keepLeases(following: Promise<void>): void {
     const kept = following.catch((caught: unknown) => {
       if (!(caught instanceof SdError) || caught.code !== 'SD_DENIED') throw caught
@@ -201,7 +204,7 @@ class FeedRun {
     this.#compareLeases()
   }
 
-  /** Tells the followers of services whose instances came or went with their lease. */
+  /** Notifies followers of services whose instances appeared or disappeared with their lease. */
   #compareLeases(): void {
     const { clock } = this.#options
     const before = this.#alive
@@ -216,7 +219,10 @@ class FeedRun {
     this.#timer.unref()
   }
 
-  /** A lease's time may be over because its holder is gone, or because nothing comes from the server any more: ask before anybody is dropped. */
+  /**
+   * A lease may have expired because its holder ended, or because no updates arrive from the server. Ask before
+   * dropping any instance.
+   */
   async #verifyLeases(): Promise<void> {
     const { connection, leases, clock, operationTimeoutMs: timeoutMs } = this.#options
     const now = clock.alive()
@@ -226,7 +232,7 @@ class FeedRun {
     this.#listLeases(await withTimeout({ timeoutMs, what, signal }, (limit) => listCollection<Lease>(connection, leases, limit)))
   }
 
-  /** Once for all events of one packet. */
+  /** Notifies once for all events of a packet. */
   #tellSoon(): void {
     if (this.#isTelling) return
     this.#isTelling = true

@@ -1,6 +1,6 @@
 import { leaseNameOf, type Slice, serviceLabel } from './slices.ts'
 
-/** The EndpointSlices of a namespace, by the label that names their service. */
+/** The EndpointSlices of a namespace, by the label with the name of their service. */
 export class SliceIndex {
   readonly #slices = new Map<string, Slice>()
   readonly #byLabel = new Map<string, Map<string, Slice>>()
@@ -8,7 +8,7 @@ export class SliceIndex {
   readonly #changed = new Set<string>()
   #hasLeases = false
 
-  /** Whether a slice of a registration of this library was ever there. */
+  /** Whether there was ever a slice of a registration of this library. */
   get hasLeases(): boolean {
     return this.#hasLeases
   }
@@ -34,14 +34,14 @@ export class SliceIndex {
     }
   }
 
-  /** Labels whose slices changed since the last call. */
+  /** Returns the labels whose slices changed since the last call. */
   takeChanged(): ReadonlySet<string> {
     const changed = new Set(this.#changed)
     this.#changed.clear()
     return changed
   }
 
-  /** Slices with one of some labels. @param labels absent for all */
+  /** Returns the slices with one of the labels. @param labels absent for all */
   slicesOf(labels: Iterable<string> = this.#byLabel.keys()): readonly Slice[] {
     return [...labels].flatMap((label) => [...(this.#byLabel.get(label)?.values() ?? [])])
   }

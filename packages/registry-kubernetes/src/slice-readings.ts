@@ -9,13 +9,15 @@ import {
 } from '@sd/core'
 import { chooseFamily, readForeignSlice, readQuery, type ServiceQuery } from './foreign-slices.ts'
 import { decodeSlice, leaseNameOf, type Slice, serviceLabel, serviceLabelValue } from './slices.ts'
-/** Turns slices into what the registry returns. Each slice is read once: a changed one is a new object. */
+/**
+ * Converts slices to the results of the registry. A slice object is read once, because a changed slice is a new object.
+ */
 export interface SliceReadings {
-  /** The instances of a service. */
+  /** Returns the instances of a service. */
   toSnapshot(service: string, all: readonly Slice[], previous?: ServiceSnapshot): ServiceSnapshot
-  /** Names of all services. */
+  /** Returns the names of all services. */
   toNames(all: readonly Slice[]): readonly string[]
-  /** The instances of all services. A service that did not change keeps its snapshot. */
+  /** Returns the instances of all services. An unchanged service keeps its snapshot. */
   toServices(all: readonly Slice[], previous?: AllServices): AllServices
 }
 
@@ -32,7 +34,7 @@ export function createSliceReadings(name: string, preferredPort: string): SliceR
     return instances
   }
 
-  /** @param service the name that was asked for, which may mean one port of several */
+  /** @param service the requested name, which may select one port of several */
   function readForeign(slice: Slice, service: string): readonly ServiceInstance[] {
     const known = foreignReadings.get(slice) ?? new Map<string, readonly ServiceInstance[]>()
     foreignReadings.set(slice, known)
@@ -48,10 +50,10 @@ export function createSliceReadings(name: string, preferredPort: string): SliceR
     const managed = all.filter((slice) => leaseNameOf(slice) !== undefined)
     const instances = [
       ...foreign.flatMap((slice) => readForeign(slice, service)),
-      // Another service may have the same label: a name with a port is looked for under its Service's too.
+      // Another service can have the same label. A name with a port is also looked up under its Service.
       ...managed.flatMap(readManaged).flatMap((instance) => asAsked(instance, readQuery(service)) ?? []),
     ]
-    // While slices are rearranged an endpoint may be in two of them: the younger slice is in effect.
+    // While slices are rearranged, an endpoint can be in two of them: the younger slice applies.
     return createSnapshot({ service, instances: keepLatest(name, service, instances), previous })
   }
 
@@ -64,7 +66,7 @@ export function createSliceReadings(name: string, preferredPort: string): SliceR
     return [...names].sort()
   }
 
-  /** What a change leaves as it was is read once, and keeps its snapshot. */
+  /** Reads only services that have changed; the others keep their snapshot. */
   function toServices(all: readonly Slice[], previous?: AllServices): AllServices {
     const byLabel = new Map<string, Slice[]>()
     for (const slice of all) {
@@ -83,13 +85,16 @@ export function createSliceReadings(name: string, preferredPort: string): SliceR
   return { toSnapshot, toNames, toServices }
 }
 
-/** An instance that this library registered, as it was asked for: by its service, or by its service and the name of a port. */
+/**
+ * Returns an instance that this library registered if it matches the query: by its service, or by its service and a
+ * port name.
+ */
 function asAsked(instance: ServiceInstance, { service, base, portName }: ServiceQuery): ServiceInstance | undefined {
   if (instance.service === service) return instance
   return instance.service === base && portName !== undefined ? instanceAtPort(instance, service, portName) : undefined
 }
 
-/** Labels of the slices that may have instances of a service. */
+/** Labels of the slices that can have instances of a service. */
 export function labelsOf(service: string): ReadonlySet<string> {
   const { base } = readQuery(service)
   return new Set([serviceLabelValue(service), ...(base === undefined ? [] : [base])])

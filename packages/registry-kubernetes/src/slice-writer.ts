@@ -2,24 +2,27 @@ import type { KubernetesConnection } from '@sd/connection-kubernetes'
 import { SdError } from '@sd/core'
 import { ignoreMissing } from './process-lease.ts'
 import type { Slice } from './slices.ts'
-/** Writes EndpointSlices, however often others change them at the same time. */
+/** Writes EndpointSlices; repeats if others change them at the same time. */
 export interface SliceWriter {
-  /** Creates or replaces a slice. @param isKnown whether it is there, as far as is known @returns the slice as the server has it */
+  /**
+   * Creates or replaces a slice. @param isKnown whether it is known to exist @returns the slice as the server returned
+   * it
+   */
   put(slice: Slice, isKnown: boolean, signal: AbortSignal): Promise<Slice>
-  /** Reads a slice; `undefined` if there is none. */
+  /** Reads a slice; `undefined` if it does not exist. */
   read(name: string, signal: AbortSignal): Promise<Slice | undefined>
-  /** Deletes a slice exactly as it was seen. @returns whether that, or nothing, was there */
+  /** Deletes a slice in exactly the given version. @returns whether that version, or nothing, was there */
   removeExactly(slice: Slice, signal: AbortSignal): Promise<boolean>
-  /** Deletes a slice if `matches` says so. */
+  /** Deletes a slice if `matches` accepts it. */
   removeIf(name: string, matches: (slice: Slice) => boolean, signal: AbortSignal): Promise<void>
 }
 
-/** Putting and removing start over so many times when others change the same slice meanwhile. */
+/** Maximum number of attempts to put or remove a slice that others change at the same time. */
 const maxAttempts = 4
 
 /** Creates a writer. @param path of the slices of the namespace @param owner name of the registry, for messages */
 export function createSliceWriter(connection: KubernetesConnection, path: string, owner: string): SliceWriter {
-  /** Creates or replaces the slice, and makes it anew if it is there with another kind of address, which can't be changed. */
+  /** Creates or replaces a slice. Deletes and creates it again if its address type differs, because that is immutable. */
   async function put(slice: Slice, isKnown: boolean, signal: AbortSignal): Promise<Slice> {
     const { name } = slice.metadata
     let method: 'POST' | 'PUT' = isKnown ? 'PUT' : 'POST'
@@ -48,7 +51,7 @@ export function createSliceWriter(connection: KubernetesConnection, path: string
     }
   }
 
-  /** Deletes the slice exactly as it was seen. @returns whether that, or nothing, was there */
+  /** Deletes the slice in exactly the given version. @returns whether that version, or nothing, was there */
   async function removeExactly({ metadata: { name, uid, resourceVersion } }: Slice, signal: AbortSignal): Promise<boolean> {
     const body = { preconditions: { uid, resourceVersion } }
     try {
@@ -60,13 +63,13 @@ export function createSliceWriter(connection: KubernetesConnection, path: string
     }
   }
 
-  /** Deletes the slice if `matches` says so, however often others change it meanwhile. */
+  /** Deletes the slice if `matches` accepts it; repeats if others change it at the same time. */
   async function removeIf(name: string, matches: (slice: Slice) => boolean, signal: AbortSignal): Promise<void> {
     for (let attempt = 1; attempt <= maxAttempts; attempt++) {
       const slice = await read(name, signal)
       if (!slice || !matches(slice) || (await removeExactly(slice, signal))) return
     }
-    throw new SdError('SD_CONFLICT', `${owner}: ${name} is changed all the time`, { retryable: true })
+    throw new SdError('SD_CONFLICT', `${owner}: ${name} is changed too often by others`, { retryable: true })
   }
 
   return { put, read, removeExactly, removeIf }

@@ -6,7 +6,7 @@ export interface Lease {
   renewedAt: number
 }
 
-/** What the store knows of one service. */
+/** State of one service in the store. */
 export interface ServiceRecord {
   readonly leases: Map<string, Lease>
   readonly listeners: Set<() => void>
@@ -21,10 +21,10 @@ export class LeaseTable {
   readonly servicesListeners: Set<() => void> = new Set()
   /** Called with every service that changes. */
   readonly anyListeners: Set<(service: string) => void> = new Set()
-  /** Grows with every change. */
+  /** Increases with every change. */
   revision = 0
 
-  /** All leases, and those that were renewed within half of their lifetime. */
+  /** Number of all leases, and of those that were renewed within half of their time to live. */
   count(now: number): { readonly total: number; readonly punctual: number } {
     let total = 0
     let punctual = 0
@@ -37,7 +37,7 @@ export class LeaseTable {
     return { total, punctual }
   }
 
-  /** The record of a service, made if there is none. */
+  /** Returns the record of a service; creates it if necessary. */
   recordOf(service: string): ServiceRecord {
     const found = this.services.get(service)
     if (found) return found
@@ -46,7 +46,7 @@ export class LeaseTable {
     return made
   }
 
-  /** Reports that a service changed. @param hadLeases whether it had instances before */
+  /** Reports a change of a service. @param hadLeases whether it had instances before */
   touch(service: string, record: ServiceRecord, hadLeases: boolean): void {
     record.revision = ++this.revision
     for (const tell of [...record.listeners]) tell()

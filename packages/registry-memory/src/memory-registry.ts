@@ -12,13 +12,13 @@ import {
 import type { MemoryStore } from './memory-store.ts'
 import { type MemoryRegistryOptions, resolveMemoryRegistryOptions } from './options.ts'
 
-/** A {@link Registry} in memory, with a link to its store that can be cut. */
+/** A {@link Registry} in memory whose connection to its store can be cut. */
 export interface MemoryRegistry extends Registry {
-  /** Where instances are kept. */
+  /** The store of the instances. */
   readonly store: MemoryStore
   /**
-   * Fault control: cuts or mends the link to the store. While it is cut, operations and renewals fail and watches are stale, as
-   * for a process that was paused, partitioned or killed.
+   * Fault control: cuts or restores the connection to the store. While it is cut, operations and renewals fail and
+   * watches are stale, as for a process that was paused, partitioned or killed.
    */
   setConnected(connected: boolean): void
 }
@@ -32,11 +32,11 @@ const capabilities = {
   conditionalRemove: true,
 } as const
 
-// The store answers at once: there is nothing to spare by waiting longer.
+// The store responds at once, so a longer backoff has no benefit.
 const backoff = { baseMs: 50, maxMs: 1_000 }
 
 /**
- * Builds a registry whose backend is this process: for tests, demos and programs of a single process.
+ * Creates a registry whose backend is this process, for tests, demos and programs of a single process.
  *
  * @throws SdError `SD_INVALID` that names the option
  */
@@ -49,13 +49,13 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Memor
     return new SdError('SD_UNAVAILABLE', `${name} can't reach its store`)
   }
 
-  /** The store, if it can be reached. */
+  /** Returns the store, if it is reachable. */
   function reach(): MemoryStore {
     if (!linked || !store.available) throw away()
     return store
   }
 
-  /** Offers `read()` now and at every change, until the signal fires; throws when the link breaks. */
+  /** Offers `read()` now and at every change, until the signal aborts. Throws when the connection is cut. */
   function follow(service: string | undefined, read: () => void, signal: AbortSignal): Promise<void> {
     return stay((tell) => store.onChange(service, tell), read, signal)
   }
@@ -134,7 +134,7 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Memor
   }
 }
 
-/** Reads all services: a change costs the reading of one service, and a look at the names of all. */
+/** Follows all services. On a change, reads one service and the names of all. */
 function createAllReader(
   store: MemoryStore,
   { offer, previous }: WatchSession<AllServices>,

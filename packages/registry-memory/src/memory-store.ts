@@ -4,59 +4,62 @@ import { LeaseTable } from './lease-table.ts'
 
 /** Options of {@link createMemoryStore}. */
 export interface MemoryStoreOptions {
-  /** How often expired leases are looked for, in milliseconds. @default 500 */
+  /** Interval at which expired leases are removed, in milliseconds. @default 500 */
   readonly sweepIntervalMs?: number
   /**
-   * Expiry stops while fewer than this share of all leases was renewed within half their lifetime: then the network is the more
-   * likely culprit, as in Eureka's self-preservation (0.85 there). 0 turns it off.
+   * Stops expiry while fewer than this share of all leases was renewed within half of their time to live: a network
+   * fault is then more likely, as in Eureka's self-preservation (0.85 there). 0 turns it off.
    *
    * @default 0
    */
   readonly selfPreservationThreshold?: number
 }
 
-/** The instances of one service at one moment. */
+/** The instances of one service at one point in time. */
 export interface StoredService {
   /** The instances, in no particular order. */
   readonly instances: readonly ServiceInstance[]
-  /** Grows with every change of the store. */
+  /** Increases with every change of the store. */
   readonly revision: number
 }
 
 /**
- * The backend of memory registries: what a registry server is to other adapters. Several registries of one process may share one.
- * Its fault controls let tests and demos show an outage.
+ * The backend of memory registries. Several registries of one process can share one. Its fault controls simulate
+ * outages for tests and demos.
  */
 export interface MemoryStore {
-  /** Whether the store answers. */
+  /** Whether the store is available. */
   readonly available: boolean
-  /** Whether expiry is suspended by self-preservation, as of the last sweep. */
+  /** Whether self-preservation suspended expiry at the last sweep. */
   readonly selfPreserving: boolean
   /** Creates or replaces an instance and its lease. */
   put(instance: ServiceInstance, incarnation: string): void
   /** Renews the lease of an instance. */
   renew(instance: ServiceInstance, incarnation: string): RenewResult
-  /** Removes an instance; with an incarnation only if it is that one's. Returns whether it was there. */
+  /** Removes an instance; with an incarnation only if it belongs to that one. Returns whether it existed. */
   remove(service: string, instanceId: string, incarnation?: string): boolean
-  /** Whether an instance was removed lately, rather than lost by expiry or {@link MemoryStore.clear}. */
+  /** Whether an instance was removed recently, as opposed to expired or cleared with {@link MemoryStore.clear}. */
   hasLeft(service: string, instanceId: string): boolean
-  /** The instances of a service; an unknown one has none. */
+  /** Returns the instances of a service; none for an unknown service. */
   list(service: string): StoredService
   /** Sorted names of the services that have instances. */
   listServices(): readonly string[]
-  /** Calls `listener` when one service changed, or with `undefined` the set of table.services. Returns a function that ends it. */
+  /**
+   * Calls `listener` when a service changes, or with `undefined` when the set of services changes. Returns a function
+   * that removes the listener.
+   */
   onChange(service: string | undefined, listener: () => void): () => void
-  /** Calls `listener` with the name of every service that changed. Returns a function that ends it. */
+  /** Calls `listener` with the name of every service that changes. Returns a function that removes the listener. */
   onAnyChange(listener: (service: string) => void): () => void
-  /** Calls `listener` when the store went away or came back. Returns a function that ends it. */
+  /** Calls `listener` when the store becomes unavailable or available. Returns a function that removes the listener. */
   onAvailabilityChange(listener: () => void): () => void
-  /** Fault control: an unavailable store refuses every registry, and its leases do not expire. */
+  /** Fault control: an unavailable store rejects all operations, and its leases do not expire. */
   setAvailable(available: boolean): void
-  /** Fault control: forgets everything, like a server that was restarted empty. */
+  /** Fault control: removes all instances, like a server that restarts empty. */
   clear(): void
 }
 
-/** Builds an empty store. Its one timer runs only while there are leases and does not keep the process alive. */
+/** Creates an empty store. Its one timer runs only while there are leases and does not keep the process alive. */
 export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore {
   checkKnownKeys('', options, ['sweepIntervalMs', 'selfPreservationThreshold'])
   const sweepIntervalMs = checkDuration('sweepIntervalMs', options.sweepIntervalMs ?? 500, 1)
@@ -140,7 +143,7 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
     setAvailable(next) {
       if (next === available) return
       available = next
-      // Who could not renew must not pay for it: every lease starts anew when the store is back.
+      // Holders could not renew, so each lease starts again when the store is available.
       const now = performance.now()
       for (const { leases } of table.services.values()) for (const lease of leases.values()) lease.renewedAt = now
       for (const tell of [...availabilityListeners]) tell()

@@ -29,14 +29,16 @@ const capabilities = {
   conditionalRemove: false,
 } as const
 
-// A session fails only while the file is wrong; it must notice soon that it was mended.
+// A session fails only while the file is invalid. Retry soon, to notice that it was corrected.
 const backoff = { baseMs: 50, maxMs: 500 }
 
 /**
- * Finds instances that are listed in a file, an environment variable or the program. While the file is wrong or missing, the last good
- * list stays: snapshots and watches are stale, `state` is `disconnected`, and `ping` rejects with what is wrong where.
+ * Creates a read-only registry of instances that are listed in a file, an environment variable or the program. While
+ * the file is invalid or missing, the last valid list stays in effect: snapshots and watches are stale, `state` is
+ * `disconnected`, and `ping` rejects with the position and the error.
  *
- * @throws SdError `SD_INVALID` for a bad option; `SD_MALFORMED`, `SD_NOT_FOUND` or `SD_TOO_LARGE` when there is no good list to begin with
+ * @throws SdError `SD_INVALID` for an invalid option; `SD_MALFORMED`, `SD_NOT_FOUND` or `SD_TOO_LARGE` if there is no
+ * valid list at the start
  */
 export function createStaticRegistry(options: StaticRegistryOptions): ReadOnlyRegistry {
   const { origin, refreshIntervalMs, name } = resolveStaticRegistryOptions(options)
@@ -97,7 +99,7 @@ export function createStaticRegistry(options: StaticRegistryOptions): ReadOnlyRe
       return observe('getInstance', operation, () => source.catalog.get(service)?.find(({ id }) => id === instanceId))
     },
     listServices: async (operation = {}) => observe('listServices', operation, () => listServices(source.catalog)),
-    // A person or a program wrote the list: what is not in it was taken out.
+    // The list is complete: an instance that is not in it was removed.
     hasLeft: () => true,
     watch: (service, watchOptions) => snapshots.watch(checkServiceName('service', service), watchOptions),
     watchServices: (watchOptions) => serviceNames.watch('services', watchOptions),
@@ -122,7 +124,7 @@ export function createStaticRegistry(options: StaticRegistryOptions): ReadOnlyRe
   }
 }
 
-/** Calls `read` now and after every change until the signal fires. Rejects when the list is wrong or missing. */
+/** Calls `read` now and after every change until the signal aborts. Rejects when the list is invalid or missing. */
 function followSource(source: CatalogSource, read: () => void, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const step = (): void => {

@@ -32,16 +32,17 @@ const capabilities = {
   conditionalRemove: true,
 } as const
 
-/** Largest document: ZooKeeper takes packets of 1 MiB, path and access list included. */
+/** Largest document, in bytes. ZooKeeper accepts packets of 1 MiB, including path and access list. */
 const maxDocumentBytes = 1_000_000
 
-/** What a node below a service holds; no instance if it is something else, or can't be read. */
+/** A node below a service. Without an instance if it is something else, or can't be read. */
 interface FoundNode {
   readonly instance: ServiceInstance | undefined
 }
 
 /**
- * Registers and finds instances in ZooKeeper: a JSON document per instance, in an ephemeral node that goes with the registry's session.
+ * Creates a registry that registers and finds instances in ZooKeeper. Each instance is a JSON document in an ephemeral
+ * node of the registry's session.
  *
  * @throws SdError `SD_INVALID` that names the option
  */
@@ -58,7 +59,10 @@ export function createZooKeeperRegistry(options: ZooKeeperRegistryOptions = {}):
   })
 
   const folderOf = (service: string): string => `${root}/${escapeName(service)}`
-  /** Without its chroot a folder is missing because of a mistake, or too early: that is not an empty list. */
+  /**
+   * A folder whose chroot does not exist is missing because of a mistake, or because it is too early. Do not return an
+   * empty list for it.
+   */
   const frameOf = (client: ZooKeeperClient) => (): Promise<void> => checkChroot(client, chroot)
   const keyOf = (service: string, id: string): string => `${folderOf(service)}/${escapeName(id)}`
 
@@ -69,7 +73,7 @@ export function createZooKeeperRegistry(options: ZooKeeperRegistryOptions = {}):
       return found && readNode(name, service, path.slice(path.lastIndexOf('/') + 1), found.text)
     }
 
-  /** Finds an instance by what it says of itself, for nodes that other tools named. */
+  /** Finds an instance by the id in its document, for nodes that other tools named. */
   function locate(service: string, instanceId: string): Promise<string | undefined> {
     return connection.run(async (client) => {
       const nodes = await client.children(folderOf(service))
@@ -162,7 +166,7 @@ function createDriver(
         const found = await client.exists(key)
         if (found?.own) return 'renewed'
         const node = found && (await client.read(key))
-        // Ours of an earlier session will go with that one.
+        // Our node of a previous session expires with that session.
         return !node || readIncarnation(node.text) === incarnation ? 'lost' : 'superseded'
       }),
     remove: ({ service, id }, { incarnation }) => connection.run((client) => removeNode(client, keyOf(service, id), incarnation)),
@@ -180,12 +184,12 @@ function toInstances(nodes: ReadonlyMap<string, FoundNode>): readonly ServiceIns
   return [...nodes.values()].flatMap(({ instance }) => instance ?? [])
 }
 
-/** A service exists while something is registered below it; its empty folder stays. */
+/** A service exists while an instance is registered below it; its empty folder stays. */
 function toNames(counts: ReadonlyMap<string, number>): readonly string[] {
   return [...counts].flatMap(([node, count]) => (count > 0 ? (serviceOfNode(node) ?? []) : [])).sort()
 }
 
-/** All services, given the nodes of their folders. @param changed the folders to read, if not all */
+/** Returns all services from the nodes of their folders. @param changed the folders to read, if not all */
 function readFolders(
   folders: ReadonlyMap<string, ReadonlyMap<string, FoundNode>>,
   changed: ReadonlySet<string> | undefined,
@@ -202,5 +206,5 @@ function readFolders(
 function toDocument(instance: ServiceInstance, incarnation: string): Buffer {
   const document = Buffer.from(encodeInstance(instance, incarnation))
   if (document.length <= maxDocumentBytes) return document
-  throw new SdError('SD_TOO_LARGE', `instance ${instance.id} has ${document.length} bytes, ZooKeeper takes ${maxDocumentBytes}`)
+  throw new SdError('SD_TOO_LARGE', `instance ${instance.id} has ${document.length} bytes, want at most ${maxDocumentBytes}`)
 }

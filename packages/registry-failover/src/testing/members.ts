@@ -3,21 +3,21 @@ import { createMemoryRegistry, createMemoryStore, type MemoryRegistry, type Memo
 import { plainSpec } from '@sd/testing'
 import { createFailoverRegistry, type FailoverMember, type FailoverRegistry, type FailoverRegistryOptions } from '../index.ts'
 
-/** One member and its store, which tests fill, cut and look into. */
+/** A member with its store, for tests. */
 export interface TestMember {
   /** The member. */
   readonly registry: MemoryRegistry
   /** Its store. */
   readonly store: MemoryStore
-  /** As an element of `members`. */
+  /** The element of `members`. */
   readonly member: FailoverMember
-  /** Puts plain instances that never expire into the store, as another process would. */
+  /** Puts plain instances that never expire into the store, like another process. */
   put(...indexes: readonly number[]): void
   /** Ids of the instances of `orders` in the store. */
   ids(): readonly string[]
 }
 
-/** A member over a store of its own. */
+/** Creates a member with its own store. */
 export function createTestMember(name: string, settings: Partial<FailoverMember> = {}): TestMember {
   const store = createMemoryStore()
   const registry = createMemoryRegistry({ store, name })
@@ -33,7 +33,7 @@ export function createTestMember(name: string, settings: Partial<FailoverMember>
   }
 }
 
-/** A failover registry with short durations over the members. */
+/** Creates a failover registry with short durations. */
 export function createTestRegistry(
   members: readonly TestMember[],
   options: Partial<FailoverRegistryOptions> = {},
@@ -48,7 +48,7 @@ export function createTestRegistry(
   })
 }
 
-/** A registry whose promises never settle and whose watches never yield. */
+/** Creates a registry whose promises never settle and whose watches never yield. */
 export function createHangingRegistry(name: string): Registry {
   const hang = (): Promise<never> => new Promise(() => {})
   const watch = (): AsyncIterable<never> => ({ [Symbol.asyncIterator]: () => ({ next: hang }) })
@@ -70,12 +70,12 @@ export function createHangingRegistry(name: string): Registry {
   }
 }
 
-/** Names of the members that are read. */
+/** Returns the names of the members that are read. */
 export function activeOf(registry: FailoverRegistry): readonly string[] {
   return registry.status().members.flatMap(({ name, active }) => (active ? [name] : []))
 }
 
-/** What a watch of `orders` yields. */
+/** Steps of a watch of `orders`. */
 export interface Recording {
   /** One text per step: the instances' ids and origins, and `!` if the step is stale. */
   readonly steps: readonly string[]
@@ -83,7 +83,7 @@ export interface Recording {
   readonly last: string | undefined
 }
 
-/** Reads a watch of `orders` in the background until the registry is closed. */
+/** Records a watch of `orders` until the registry is closed. */
 export function record(registry: Registry): Recording {
   const steps: string[] = []
   async function read(): Promise<void> {
