@@ -21,6 +21,23 @@ export const CLEAN: readonly string[] = [
   'docs/guides/commonjs-jest-typescript.md',
   'docs/guides/getting-started.md',
   'docs/guides/resilience.md',
+  'packages/connection-consul',
+  'packages/connection-etcd',
+  'packages/connection-kubernetes',
+  'packages/connection-nacos',
+  'packages/connection-zookeeper',
+  'packages/lock-consul',
+  'packages/lock-etcd',
+  'packages/registry',
+  'packages/registry-consul',
+  'packages/registry-dns',
+  'packages/registry-etcd',
+  'packages/registry-failover',
+  'packages/registry-kubernetes',
+  'packages/registry-memory',
+  'packages/registry-nacos',
+  'packages/registry-static',
+  'packages/registry-zookeeper',
 ]
 
 const patterns = ['**/*.md', '**/*.ts', '**/*.mts', '**/*.mjs']

@@ -62,7 +62,7 @@ describe.runIf(dns)('records of a real server', { timeout: 30_000 }, () => {
   test('targets with several addresses share their weight, a family is selected, aliases are followed, and one target does not exist', async () => {
     const records = [
       ...['_orders._tcp SRV 0 10 80 both', '_orders._tcp SRV 0 10 81 six', '_orders._tcp SRV 0 10 82 alias'],
-      '_orders._tcp SRV 0 10 83 nobody',
+      '_orders._tcp SRV 0 10 83 nowhere',
       ...['both A 10.0.0.1', 'both A 10.0.0.2', 'both AAAA 2001:db8::1', 'six AAAA 2001:db8::6'],
       ...['alias CNAME alias2', 'alias2 CNAME end', 'end A 10.0.0.9'],
     ]
@@ -97,7 +97,7 @@ describe.runIf(dns)('records of a real server', { timeout: 30_000 }, () => {
   test('a missing name and a missing record are empty, and a failed query is an error', async () => {
     await server.publish('present.test', ['_text._tcp TXT "no SRV"'])
     await server.publishBroken('broken.test')
-    expect((await read('nobody', { domain: 'present.test' })).instances).toEqual([])
+    expect((await read('absent', { domain: 'present.test' })).instances).toEqual([])
     expect((await read('text', { domain: 'present.test' })).instances).toEqual([])
     const unavailable = { code: 'SD_UNAVAILABLE', retryable: true }
     await expect(read('orders', { domain: 'broken.test' })).rejects.toMatchObject({
