@@ -16,26 +16,29 @@ import {
 } from '@sd/core'
 import type { ResolvedCircuitOptions } from './circuit-options.ts'
 
-/** What a call returned, and when. */
+/** Result of a call and its time. */
 interface LastSuccess {
   readonly value: unknown
   readonly at: number
 }
 
-/** What `execute` needs of its circuit: a permit in two functions, because an object for each call costs. */
+/** The circuit as `execute` uses it: a permit as two functions, because an object per call has a cost. */
 export interface CircuitAdmission<Admission> {
   /** Admits a call, or returns `undefined`. */
   admit(): Admission | undefined
-  /** Ends a call that was admitted. @param admittedIn what `admit` returned */
+  /** Ends an admitted call. @param admittedIn the result of `admit` */
   settle(admittedIn: Admission, outcome: Outcome, elapsedMs: number): void
 }
 
 const success: Outcome = { ok: true }
 
-/** For work that declares no parameter, and may yet look at its arguments: a signal of its own costs more than the rest of the call. */
+/**
+ * For work that declares no parameter but may still read its arguments: a signal per call would cost more than the rest
+ * of the call.
+ */
 const neverFires = new AbortController().signal
 
-/** Makes `execute`. */
+/** Creates the `execute` function of a breaker. */
 export function createExecute<Admission>(
   options: ResolvedCircuitOptions,
   circuit: CircuitAdmission<Admission>,

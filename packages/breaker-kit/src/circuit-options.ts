@@ -14,7 +14,7 @@ import {
 } from '@sd/core'
 import { type CircuitWindow, createCountWindow, createTimeWindow } from './circuit-window.ts'
 
-/** Checked options with all defaults. */
+/** Validated options with all defaults. */
 export interface ResolvedCircuitOptions {
   /** See {@link CircuitBreakerOptions.name}. */
   readonly name: string
@@ -24,7 +24,7 @@ export interface ResolvedCircuitOptions {
   readonly minimumCalls: number
   /** See {@link CircuitBreakerOptions.failureRate}. */
   readonly failureRate: number
-  /** See {@link CircuitBreakerOptions.slowCallMs}; `Infinity` if none is slow. */
+  /** See {@link CircuitBreakerOptions.slowCallMs}; `Infinity` if no call is slow. */
   readonly slowCallMs: number
   /** See {@link CircuitBreakerOptions.slowCallRate}. */
   readonly slowCallRate: number
@@ -66,7 +66,7 @@ const keys = [
   'random',
 ]
 
-/** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
+/** Validates the options and applies defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveCircuitOptions(options: CircuitBreakerOptions): ResolvedCircuitOptions {
   checkKnownKeys('', options, keys)
   const { slowCallMs, timeoutMs } = options
@@ -91,7 +91,7 @@ export function resolveCircuitOptions(options: CircuitBreakerOptions): ResolvedC
   }
 }
 
-/** Nothing is at a rate of 0: everything would open the circuit. */
+/** A rate of 0 is not allowed: every call would open the circuit. */
 const rates = { min: Number.EPSILON, max: 1 } as const
 
 function createWindow(options: CircuitWindowOptions): { readonly window: CircuitWindow; readonly largest: number } {

@@ -1,16 +1,16 @@
-/** What a window counts. */
+/** Counts of the calls in a window. */
 export interface CircuitCounts {
   /** Calls in the window. */
   readonly calls: number
-  /** Those of them that failed. */
+  /** Failed calls. */
   readonly failed: number
-  /** Those of them that were slow, failed or not. */
+  /** Slow calls, failed or not. */
   readonly slow: number
 }
 
 /** The latest calls of a closed circuit. */
 export interface CircuitWindow {
-  /** Adds a call that ended now. @returns what is in the window then, in an object that is used again */
+  /** Adds a call that just ended. @returns the counts, in an object that is reused */
   add(failed: boolean, slow: boolean): CircuitCounts
   /** Empties the window. */
   reset(): void
@@ -19,7 +19,7 @@ export interface CircuitWindow {
 const FAILED = 1
 const SLOW = 2
 
-/** A window of the last `size` calls. */
+/** Creates a window of the last `size` calls. */
 export function createCountWindow(size: number): CircuitWindow {
   const ring = new Uint8Array(size)
   const counts = { calls: 0, failed: 0, slow: 0 }
@@ -46,12 +46,12 @@ export function createCountWindow(size: number): CircuitWindow {
   }
 }
 
-/** Parts of a time window. */
+/** Number of parts of a time window. */
 export const timeWindowParts = 10
 
 /**
- * A window of the last `durationMs`, in ten parts: it holds the part of now and the nine before it, so a call is forgotten after nine to ten
- * tenths of the duration.
+ * Creates a window of the last `durationMs` in ten parts: the current part and the nine before it. A call expires after
+ * nine to ten tenths of the duration.
  */
 export function createTimeWindow(durationMs: number): CircuitWindow {
   const partMs = durationMs / timeWindowParts
@@ -67,7 +67,7 @@ export function createTimeWindow(durationMs: number): CircuitWindow {
     counts.slow -= slows[index] ?? 0
     calls[index] = failures[index] = slows[index] = 0
   }
-  /** Moves on to the part of now, and returns its index. */
+  /** Advances to the current part and returns its index. */
   function advance(): number {
     const now = Math.floor(performance.now() / partMs)
     const from = Math.max(current + 1, now - timeWindowParts + 1)

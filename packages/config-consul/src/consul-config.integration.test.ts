@@ -68,7 +68,7 @@ describe.runIf(consul && toxiproxy)('config-consul', { timeout: 60_000 }, () => 
     await probe.until(({ entries }) => expect(entries).toHaveLength(1))
     const url = `http://127.0.0.1:${server.port}/v1/kv/${prefix}/b`
     await fetch(url, { method: 'PUT', body: Buffer.of(0xff, 0x00, 0xc3, 0x28) })
-    const error = { code: 'SD_MALFORMED', retryable: true, message: expect.stringContaining(': b is not text in UTF-8') }
+    const error = { code: 'SD_MALFORMED', retryable: true, message: expect.stringContaining(': b is not UTF-8 text') }
     await expect(source.load()).rejects.toMatchObject(error)
     await probe.untilStale(true)
     expect(probe.seen.at(-1)).toMatchObject({ value: { entries: [{ key: 'a', content: '1' }] }, stale: { error } })

@@ -72,7 +72,7 @@ describe.runIf(etcd && toxiproxy)('config-etcd', { timeout: 60_000 }, () => {
     const probe = probeWatch((options) => source.watch(options), limitMs)
     await probe.until(({ entries }) => expect(entries).toHaveLength(1))
     await client.put(`${prefix}/b`).value(Buffer.of(0xff, 0x00, 0xc3, 0x28))
-    const error = { code: 'SD_MALFORMED', retryable: true, message: expect.stringContaining(': b is not text in UTF-8') }
+    const error = { code: 'SD_MALFORMED', retryable: true, message: expect.stringContaining(': b is not UTF-8 text') }
     await expect(source.load()).rejects.toMatchObject(error)
     await probe.untilStale(true)
     expect(probe.seen.at(-1)).toMatchObject({ value: { entries: [{ key: 'a', content: '1' }] }, stale: { error } })

@@ -8,16 +8,17 @@ import {
   type SdErrorOptions,
 } from '@sd/core'
 
-/** What a status is if this side made it, instead of a peer that told it in its trailers. */
+/** Meaning of a status that this side created, as opposed to one from the peer's trailers. */
 type OwnMeaning = readonly [code: SdErrorCode, origin?: OutcomeOrigin]
 
 const mistake: OwnMeaning = ['SD_INVALID']
 const denied: OwnMeaning = ['SD_DENIED', 'caller']
 
 /**
- * The status codes of gRPC, by code. A peer that tells a status has answered: the HTTP status that stands here is that of
- * `google/rpc/code.proto`, and it fails from 500 on; but UNIMPLEMENTED tells of the method and not of the host, so it is 404, for which gRPC
- * has no other code, instead of 501. What a library of gRPC says by itself is no answer, and its error says whose doing it was.
+ * The gRPC status codes, in order. A status from the peer is a response: the HTTP status here is that of
+ * `google/rpc/code.proto`, and it is a failure from 500 on. The exception is UNIMPLEMENTED, which describes the method
+ * and not the host: it is 404 instead of 501, because gRPC has no other code for that. A status that a gRPC library
+ * creates is not a response; its error has an origin.
  */
 const statuses: readonly (readonly [name: string, httpStatus: number, own: OwnMeaning])[] = [
   ['OK', 200, mistake],
@@ -42,7 +43,7 @@ const statuses: readonly (readonly [name: string, httpStatus: number, own: OwnMe
 const unknown = 2
 const unavailable = 14
 
-/** The status that a caller over gRPC is told of an error; what isn't here is UNKNOWN. */
+/** The status that a gRPC caller receives for an error; other codes become UNKNOWN. */
 const statusOfError: ReadonlyMap<SdErrorCode, number> = new Map<SdErrorCode, number>([
   ['SD_ABORTED', 1],
   ['SD_TIMEOUT', 4],
@@ -58,7 +59,10 @@ const statusOfError: ReadonlyMap<SdErrorCode, number> = new Map<SdErrorCode, num
   ['SD_CLOSED', unavailable],
 ])
 
-/** The status that a caller over gRPC is told of an HTTP status, by https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md */
+/**
+ * The status that a gRPC caller receives for an HTTP status, by
+ * https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md
+ */
 const statusOfHttp: ReadonlyMap<number, number> = new Map([
   [400, 13],
   [401, 16],
@@ -70,12 +74,15 @@ const statusOfHttp: ReadonlyMap<number, number> = new Map([
   [504, unavailable],
 ])
 
-/** Name of a status code of gRPC, such as `UNAVAILABLE`; `status 99` for one that has none. */
+/** Returns the name of a gRPC status code, such as `UNAVAILABLE`; `status 99` for an unknown code. */
 export function grpcStatusName(code: number): string {
   return statuses[code]?.[0] ?? `status ${code}`
 }
 
-/** What a status that a peer told says of it. A code that gRPC does not have fails. @param headers of the trailers: a pushback is heeded with RESOURCE_EXHAUSTED and UNAVAILABLE */
+/**
+ * Judges a peer by the gRPC status it returned. An unknown code is a failure. @param headers the trailers: a pushback is
+ * respected with RESOURCE_EXHAUSTED and UNAVAILABLE
+ */
 export function judgeGrpcStatus(code: number, headers: HeaderFields = {}): ResponseVerdict {
   const status = statuses[code]?.[1] ?? 500
   const asked = status === 429 || status === 503 ? readServerDelay(headers) : undefined
@@ -83,27 +90,27 @@ export function judgeGrpcStatus(code: number, headers: HeaderFields = {}): Respo
   return { ok: status < 500, status, grpcStatus: code, ...(retryAfterMs !== undefined && { retryAfterMs }) }
 }
 
-/** The error of a status that a library of gRPC made by itself, such as UNAVAILABLE for a connection that broke. */
+/** Creates the error for a status that a gRPC library created, such as UNAVAILABLE for a broken connection. */
 export function grpcError(code: number, message: string, options: SdErrorOptions = {}): SdError {
   const [sdCode, origin] = statuses[code]?.[2] ?? ['SD_UNAVAILABLE', 'peer']
   return new SdError(sdCode, message, { ...(origin && { origin }), ...options })
 }
 
-/** The status code of gRPC that tells a caller of an error. */
+/** Returns the gRPC status code for an error. */
 export function grpcStatusOf(error: SdError): number {
   return statusOfError.get(error.code) ?? unknown
 }
 
-/** The status code of gRPC that tells a caller of a response without any: of a proxy, or of a fallback. */
+/** Returns the gRPC status code for a response without one: from a proxy, or from a fallback. */
 export function grpcStatusOfHttp(status: number): number {
   return status >= 200 && status < 300 ? 0 : (statusOfHttp.get(status) ?? unknown)
 }
 
 /**
- * What a response of gRPC says of the instance, once it has ended: for `judge` of `client.forward`. Its status is in the trailers, or in the
- * head where there is nothing else (Trailers-Only).
+ * Judges an instance by a gRPC response that has ended; use it as `judge` of `client.forward`. The status is in the
+ * trailers, or in the head if there is nothing else (Trailers-Only).
  *
- * @param rawTrailers names and values in turn
+ * @param rawTrailers alternating names and values
  */
 export function judgeGrpcResponse(
   { status, headers }: { readonly status: number; readonly headers: HeaderFields },
@@ -116,6 +123,6 @@ export function judgeGrpcResponse(
   const fields = trailers['grpc-status'] === undefined ? headers : trailers
   const told = fields['grpc-status']
   if (typeof told === 'string' && /^\d{1,3}$/.test(told)) return judgeGrpcStatus(Number(told), fields)
-  // A proxy answered, or a stream that ended without a status.
+  // A proxy responded, or the stream ended without a status.
   return status === 200 ? judgeGrpcStatus(unknown) : { ok: status < 500 }
 }

@@ -18,40 +18,46 @@ import {
   withTimeout,
 } from '@sd/core'
 
-/** What an adapter knows of its backend; waiting, limits and checks are the same for all. */
+/** What an adapter implements; {@link assembleRateLimiter} adds validation, waiting and closing. */
 export interface RateLimiterAdapter {
   /** Name for messages. */
   readonly name: string
-  /** As the user gave it. @default 1_000 */
+  /** The user's option. @default 1_000 */
   readonly maxWaiting?: number | undefined
-  /** As the user gave it. @default 30_000 */
+  /** The user's option. @default 30_000 */
   readonly maxWaitMs?: number | undefined
-  /** Largest cost. */
+  /** Maximum cost. */
   readonly burst: number
-  /** Takes the units, or none if they are not there. Called once per attempt. */
+  /** Takes the units, or none if there are too few. Called once per attempt. */
   readonly take: (key: string, cost: number, signal: AbortSignal | undefined) => Promise<RateLimitDecision> | RateLimitDecision
-  /** Takes the units at once, where no backend has to be asked. @default none: only `take` */
+  /** Takes the units synchronously, if no backend is involved. @default only `take` */
   readonly takeNow?: ((key: string, cost: number) => RateLimitDecision) | undefined
-  /** Most that is added at random to a wait, in milliseconds, where several processes wait for the same key. @default 0 */
+  /**
+   * Upper limit of a random addition to each wait, in milliseconds, for several processes that wait for the same key.
+   * @default 0
+   */
   readonly jitterMs?: number
-  /** Closes the connection. Called once. */
+  /** Closes the connection. Called once. @default nothing to close */
   readonly close?: () => Promise<void>
 }
 
-/** Makes a limiter: checks, waiting in the order of arrival per key, and closing. @throws SdError `SD_INVALID` that names the option */
+/**
+ * Creates a limiter: validation, waiting per key in order of arrival, and closing. @throws SdError `SD_INVALID` that
+ * names the option
+ */
 export function assembleRateLimiter(adapter: RateLimiterAdapter): RateLimiter {
   const name = checkName('name', adapter.name)
   const maxWaiting = checkInteger('maxWaiting', adapter.maxWaiting ?? 1_000, { min: 0, max: 1_000_000 })
   const maxWaitMs = checkDuration('maxWaitMs', adapter.maxWaitMs ?? 30_000, 1)
   const { take, takeNow, burst, jitterMs = 0 } = adapter
   const closing = new AbortController()
-  /** Who waits for which key; the first of a line is on turn. */
+  /** Waiting calls by key, in order of arrival; the first in each queue goes next. */
   const lines = new Map<string, Set<() => void>>()
   let waiting = 0
   let closed: Promise<void> | undefined
 
   function tooLong(): SdError {
-    return new SdError('SD_REJECTED', `${name}: over the limit, and waiting would take longer than ${maxWaitMs} ms`)
+    return new SdError('SD_REJECTED', `${name}: rate limit exceeded, and the wait would be longer than ${maxWaitMs} ms`)
   }
 
   async function takeInTurn(key: string, cost: number, deadlineAt: number, signal: AbortSignal): Promise<RateLimitDecision> {
@@ -67,7 +73,7 @@ export function assembleRateLimiter(adapter: RateLimiterAdapter): RateLimiter {
     if (waiting >= maxWaiting) {
       const decision = lines.has(key) ? undefined : await take(key, cost, signal)
       if (decision?.allowed) return decision
-      throw new SdError('SD_REJECTED', `${name}: over the limit, and ${waiting} calls wait already`)
+      throw new SdError('SD_REJECTED', `${name}: rate limit exceeded, and ${waiting} calls are already waiting`)
     }
     const line = lines.get(key) ?? new Set()
     lines.set(key, line)
@@ -80,7 +86,7 @@ export function assembleRateLimiter(adapter: RateLimiterAdapter): RateLimiter {
       return await withAnySignal([signal, closing.signal], (either) =>
         withTimeout({ timeoutMs: maxWaitMs, what: name, signal: either }, async (own) => {
           await turn
-          // Whoever gave up while in line must not take units when its turn comes.
+          // A call that gave up in the queue must not take units when its turn comes.
           own.throwIfAborted()
           return takeInTurn(key, cost, deadlineAt, own)
         }),
@@ -140,7 +146,7 @@ interface CheckedAcquire {
 }
 
 function checkAcquire(key: string, options: RateLimitAcquireOptions, burst: number): CheckedAcquire {
-  // The key may be a secret, such as an API key, so it is not shown.
+  // The key is not shown, because it may be a secret such as an API key.
   if (typeof key !== 'string') throw invalidError('key', typeof key, 'a string')
   if (key.length === 0 || key.length > 512 || !key.isWellFormed()) {
     throw invalidError('key', `${key.length} characters`, '1 to 512 characters of well-formed Unicode')

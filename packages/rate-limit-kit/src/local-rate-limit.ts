@@ -10,21 +10,21 @@ import type { RateLimitRule } from './rate-limit-options.ts'
 
 /** A rate limit in the memory of this process. */
 export interface LocalRateLimit {
-  /** How many keys are remembered. */
+  /** Number of remembered keys. */
   readonly size: number
-  /** Takes units of a key's limit, or none if they are not there. @param cost a whole number up to the rule's `burst` */
+  /** Takes units from a key's limit, or none if there are too few. @param cost an integer from 0 to the rule's `burst` */
   take(key: string, cost: number): RateLimitDecision
 }
 
 interface Entry<State> {
   readonly state: State
-  /** When nothing is in use any more, so that the key may be forgotten. */
+  /** When the limit is fully available again, so that the key can be dropped. */
   readonly freeAt: number
 }
 
 /**
- * Keeps a rule in memory, for at most `maxKeys` keys. A key of which nothing is in use is forgotten as others are used; when all are in use, the one that
- * was asked for least recently is forgotten, and starts anew.
+ * Creates a limit in memory for at most `maxKeys` keys. Keys whose limit is fully available are dropped as others are
+ * used. If all are in use, the least recently used key is dropped and starts with a full limit again.
  */
 export function createLocalRateLimit(rule: RateLimitRule, maxKeys: number): LocalRateLimit {
   return rule.algorithm === 'gcra'
@@ -36,10 +36,10 @@ function keep<State>(
   maxKeys: number,
   step: (before: State | undefined, cost: number, now: number) => RateLimitOutcome<State>,
 ): LocalRateLimit {
-  /** In the order of use. */
+  /** In order of use. */
   const entries = new Map<string, Entry<State>>()
 
-  /** Two per call: more than a call can add, so that they run out without a timer. */
+  /** Checks two keys per call, more than a call can add. So unused keys disappear without a timer. */
   function forgetFree(now: number): void {
     let looked = 0
     for (const [key, { freeAt }] of entries) {

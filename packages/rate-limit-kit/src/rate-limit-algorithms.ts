@@ -1,34 +1,37 @@
 import type { RateLimitDecision } from '@sd/core'
 import type { RateLimitRule } from './rate-limit-options.ts'
 
-/** What a token bucket remembers of a key. */
+/** State of a key's token bucket. */
 export interface BucketState {
   /** Units in use at that time. */
   readonly level: number
-  /** A time in milliseconds, by any one clock. */
+  /** A time in milliseconds, by any consistent clock. */
   readonly at: number
 }
 
-/** What a sliding window remembers of a key: number and units of each segment that has any, the oldest first, in one flat list. */
+/** State of a key's sliding window: a flat list with index and units of each non-empty segment, the oldest first. */
 export type WindowState = readonly number[]
 
-/** What a call comes to: the decision, and what is to be remembered. */
+/** Result of a call: the decision and the new state. */
 export interface RateLimitOutcome<State> {
-  /** The answer. */
+  /** Decision about the call. */
   readonly decision: RateLimitDecision
-  /** The key's state after the call. */
+  /** State of the key after the call. */
   readonly state: State
 }
 
-/** A sum of many fractions may lack, or exceed by, the last bits of a whole unit. */
+/** A sum of many fractions may differ slightly from a whole unit. */
 const rounding = 1e-9
 
-/** Parts of a sliding window. A unit comes back when its whole segment has left the window: up to a twentieth of the window late. */
+/**
+ * Number of segments of a sliding window. A unit becomes available when its whole segment has left the window: up to a
+ * twentieth of the window late.
+ */
 export const WINDOW_SEGMENTS = 20
 
 /**
- * The generic cell rate algorithm, in the form of the continuous-state leaky bucket: what is in use drains by `limit / windowMs`,
- * and may reach `burst`. It is equal to a token bucket that starts full.
+ * The generic cell rate algorithm, as a continuous-state leaky bucket: the units in use drain at the rate `limit /
+ * windowMs` and may reach `burst`. It is equivalent to a token bucket that starts full.
  *
  * @see ITU-T I.371, annex A
  */
@@ -38,7 +41,7 @@ export function takeFromBucket(
   cost: number,
   at: number,
 ): RateLimitOutcome<BucketState> {
-  // A clock that was set back must not block a key for longer than a full bucket does.
+  // A clock that was set back must not block a key for longer than a full bucket.
   const drained = before ? (Math.max(0, at - before.at) * rule.limit) / rule.windowMs : 0
   const level = Math.max(0, (before?.level ?? 0) - drained)
   const allowed = level + cost <= rule.burst + rounding
@@ -46,7 +49,7 @@ export function takeFromBucket(
   return { decision: describeBucket(rule, allowed, after, cost), state: { level: after, at } }
 }
 
-/** The decision for a bucket. @param level units in use after the call */
+/** Creates the decision for a bucket. @param level units in use after the call */
 export function describeBucket(rule: RateLimitRule, allowed: boolean, level: number, cost: number): RateLimitDecision {
   const unitMs = rule.windowMs / rule.limit
   return {
@@ -60,7 +63,8 @@ export function describeBucket(rule: RateLimitRule, allowed: boolean, level: num
 }
 
 /**
- * A sliding window that counts per segment. A segment counts in full until all of it has left the window, so that no window ever has more than `limit`.
+ * A sliding window with counts per segment. A segment is included until it has left the window completely, so no window
+ * ever has more than `limit` units.
  */
 export function takeFromWindow(
   rule: RateLimitRule,
@@ -77,7 +81,7 @@ export function takeFromWindow(
     else if (count > 0) state.push(segment, count)
   }
   for (let index = 0; before && index < before.length; index += 2) {
-    // A clock that was set back: what lies ahead was taken just now.
+    // After a clock was set back, segments in the future are treated as current.
     const segment = Math.min(before[index] as number, current)
     if (segment >= current - WINDOW_SEGMENTS) add(segment, before[index + 1] as number)
   }
@@ -86,7 +90,10 @@ export function takeFromWindow(
   return { decision: describeWindow(rule, allowed, state, cost, at), state }
 }
 
-/** The decision for a window. @param state the key's state after the call @param at when, by the clock of the state */
+/**
+ * Creates the decision for a window. @param state the key's state after the call @param at the time, by the clock of the
+ * state
+ */
 export function describeWindow(
   rule: RateLimitRule,
   allowed: boolean,

@@ -1,14 +1,14 @@
 import { checkDuration, checkInteger, checkOneOf, invalidError, MAX_DURATION_MS } from '@sd/core'
 
 /**
- * How units come back. `gcra` is a token bucket: `burst` at once, and units come back evenly. `sliding-window` has at most `limit`
- * in any window, and they come back as they were taken.
+ * How units become available again. `gcra` is a token bucket: it permits `burst` units at once, and they return evenly.
+ * `sliding-window` permits at most `limit` units in any window; each returns one window after it was taken.
  */
 export type RateLimitAlgorithm = 'gcra' | 'sliding-window'
 
-/** What is allowed. */
+/** The permitted rate. */
 export interface RateLimitOptions {
-  /** How units come back. @default 'gcra' */
+  /** How units become available again. @default 'gcra' */
   readonly algorithm?: RateLimitAlgorithm
   /** Units per window, from 1 to 1,000,000,000. */
   readonly limit: number
@@ -18,16 +18,16 @@ export interface RateLimitOptions {
   readonly burst?: number
 }
 
-/** {@link RateLimitOptions} that were checked, without gaps. */
+/** Validated {@link RateLimitOptions} with defaults. */
 export type RateLimitRule = Required<RateLimitOptions>
 
-/** What every limiter takes. */
+/** Options of every limiter. */
 export interface RateLimiterOptions extends RateLimitOptions {
-  /** Most calls that wait, of all keys together; 0 for none. @default 1_000 */
+  /** Maximum number of waiting calls over all keys; 0 for no waiting. @default 1_000 */
   readonly maxWaiting?: number
-  /** Longest time that a call waits, in milliseconds. @default 30_000 */
+  /** Maximum time that a call waits, in milliseconds. @default 30_000 */
   readonly maxWaitMs?: number
-  /** Name for logs and metrics. */
+  /** Name for logs and metrics. @default the limiter's own */
   readonly name?: string
 }
 
@@ -36,7 +36,7 @@ export const rateLimiterKeys: readonly string[] = ['algorithm', 'limit', 'window
 
 const units = { min: 1, max: 1_000_000_000 }
 
-/** Checks what is allowed and fills the gaps. @throws SdError `SD_INVALID` that names the option */
+/** Validates the options and applies defaults. @throws SdError `SD_INVALID` that names the option */
 export function checkRateLimit(options: RateLimitOptions): RateLimitRule {
   const algorithm = checkOneOf('algorithm', options.algorithm ?? 'gcra', ['gcra', 'sliding-window'])
   const limit = checkInteger('limit', options.limit, units)
@@ -46,7 +46,7 @@ export function checkRateLimit(options: RateLimitOptions): RateLimitRule {
   }
   const burst = checkInteger('burst', options.burst ?? limit, units)
   if ((burst * windowMs) / limit > MAX_DURATION_MS) {
-    throw invalidError('burst', burst, `a burst that comes back within ${MAX_DURATION_MS} ms`)
+    throw invalidError('burst', burst, `a burst that is available again within ${MAX_DURATION_MS} ms`)
   }
   return { algorithm, limit, windowMs, burst }
 }

@@ -83,6 +83,6 @@ function checkEndpoint(endpoint: unknown): Pick<ResolvedRedisRateLimiterOptions,
   if (match && port >= 1 && port <= 65_535) {
     return { host: match[2] ?? (match[3] as string), port, secure: match[1]?.toLowerCase() === 'rediss' }
   }
-  const shown = typeof endpoint === 'string' && endpoint.includes('@') ? 'a text with "@"' : endpoint
-  throw invalidError('endpoint', shown, 'host:port, redis://host:port or rediss://host:port, credentials apart')
+  const shown = typeof endpoint === 'string' && endpoint.includes('@') ? 'a string with "@"' : endpoint
+  throw invalidError('endpoint', shown, 'host:port, redis://host:port or rediss://host:port, without credentials')
 }

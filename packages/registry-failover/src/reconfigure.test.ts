@@ -198,7 +198,7 @@ test("of one id in two places the best member's instance is used, and the other 
   b.put(1)
   await pass(100)
   expect(recording.steps.length).toBeGreaterThan(0)
-  expect(told).toEqual(['both lists instance x of orders twice: 10.0.0.2:80 is left out for 10.0.0.1:80'])
+  expect(told).toEqual(['both lists instance x of orders twice: 10.0.0.2:80 is ignored in favour of 10.0.0.1:80'])
   stop()
   await Promise.all([registry.close(), pass(5_000)])
 })

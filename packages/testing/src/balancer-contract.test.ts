@@ -25,7 +25,7 @@ describe('a simple balancer keeps the contract', () => {
 describe('a broken balancer fails the case that names what is broken', () => {
   const pickers: Record<string, [string, Balancer['createPicker']]> = {
     'ignores attempted': [
-      'attempted endpoints are not picked again, and nothing is left in the end',
+      'attempted endpoints are not picked again, until none is left',
       (view) => sound.createPicker({ ...view }),
     ],
     'ignores weights': [
@@ -33,15 +33,15 @@ describe('a broken balancer fails the case that names what is broken', () => {
       ({ endpoints }) => ({ pick: () => endpoints[Math.floor(Math.random() * endpoints.length)] }),
     ],
     'always the first': [
-      'all of a thousand endpoints are reached while requests come and go',
+      'all of a thousand endpoints are reached while requests start and end',
       (view) => ({ pick: () => view.endpoints[0] }),
     ],
     'keeps the old view': [
-      'a new view takes effect: who came is picked, who left is not',
+      'a new view takes effect: added endpoints are picked, removed ones are not',
       (view, previous) => previous ?? sound.createPicker(view),
     ],
     'ignores availability': [
-      'an endpoint that is not available is skipped at once, and returns',
+      'an unavailable endpoint is skipped at once, and picked when available again',
       (view) => {
         let next = 0
         return { pick: () => view.endpoints[next++ % view.endpoints.length] }

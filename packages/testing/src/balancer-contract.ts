@@ -4,24 +4,24 @@ import { bindCases, type CaseBody, type ContractCase } from './contract.ts'
 import { countPicks } from './distribution.ts'
 import { acquire, createTestEndpoints, createTestView, release } from './endpoints.ts'
 
-/** How the balancer contract reaches an implementation. */
+/** Connects the balancer contract with an implementation. */
 export interface BalancerHarness {
-  /** Makes a balancer. */
+  /** Creates a balancer. */
   readonly create: () => Balancer
 }
 
-/** Requests of many users, so that hashing balancers spread too. */
+/** Requests of different users, so that hashing balancers spread the load too. */
 function byUser(index: number): PickRequest {
   return { hashKey: `user-${index}` }
 }
 
-/** The endpoints of `count` picks, each of which must give one: some endpoint is available all the while. */
+/** Returns the endpoints of `count` picks. Each pick must return one, because some endpoint is always available. */
 function pickedKeys(picker: Picker, count: number): Set<string> {
   const counts = countPicks(picker, count, byUser)
   assert.equal(
     [...counts.values()].reduce((sum, picks) => sum + picks, 0),
     count,
-    'every pick gives an endpoint',
+    'every pick returns an endpoint',
   )
   return new Set(counts.keys())
 }
@@ -35,7 +35,7 @@ const cases: Readonly<Record<string, CaseBody<Balancer>>> = {
     assert.match(balancer.name, /^[a-z][a-z0-9-]*$/)
   },
 
-  'an empty list gives nothing': async (balancer) => {
+  'an empty list yields no endpoint': async (balancer) => {
     assert.equal(balancer.createPicker(createTestView([])).pick({}), undefined)
   },
 
@@ -51,17 +51,17 @@ const cases: Readonly<Record<string, CaseBody<Balancer>>> = {
     assert.deepEqual(pickedKeys(picker, 2_000), keys(endpoints.filter(({ instance }) => instance.weight > 0)))
   },
 
-  'effective weights count, not those of the instances': async (balancer) => {
+  'effective weights apply, not those of the instances': async (balancer) => {
     const endpoints = createTestEndpoints([1, 1])
     const picker = balancer.createPicker(createTestView(endpoints, [0, 1]))
     assert.deepEqual(pickedKeys(picker, 100), keys(endpoints.slice(1)))
   },
 
-  'weights of 0 everywhere give nothing': async (balancer) => {
+  'weights of 0 everywhere yield no endpoint': async (balancer) => {
     assert.equal(balancer.createPicker(createTestView(createTestEndpoints([0, 0]))).pick({}), undefined)
   },
 
-  'attempted endpoints are not picked again, and nothing is left in the end': async (balancer) => {
+  'attempted endpoints are not picked again, until none is left': async (balancer) => {
     const endpoints = createTestEndpoints([1, 5, 1, 3])
     const picker = balancer.createPicker(createTestView(endpoints))
     for (let round = 0; round < 50; round++) {
@@ -75,7 +75,7 @@ const cases: Readonly<Record<string, CaseBody<Balancer>>> = {
     }
   },
 
-  'an endpoint that is not available is skipped at once, and returns': async (balancer) => {
+  'an unavailable endpoint is skipped at once, and picked when available again': async (balancer) => {
     const endpoints = createTestEndpoints([1, 1, 1])
     const picker = balancer.createPicker(createTestView(endpoints))
     const [first] = endpoints
@@ -88,7 +88,7 @@ const cases: Readonly<Record<string, CaseBody<Balancer>>> = {
     assert.deepEqual(pickedKeys(picker, 500), keys(endpoints))
   },
 
-  'nothing is picked while nothing is available': async (balancer) => {
+  'no endpoint is picked while none is available': async (balancer) => {
     const endpoints = createTestEndpoints([1, 1])
     const picker = balancer.createPicker(createTestView(endpoints))
     for (const endpoint of endpoints) {
@@ -98,7 +98,7 @@ const cases: Readonly<Record<string, CaseBody<Balancer>>> = {
     assert.equal(picker.pick({}), undefined)
   },
 
-  'a new view takes effect: who came is picked, who left is not': async (balancer) => {
+  'a new view takes effect: added endpoints are picked, removed ones are not': async (balancer) => {
     const endpoints = createTestEndpoints([1, 1, 1, 1])
     const before = balancer.createPicker(createTestView(endpoints.slice(0, 3)))
     countPicks(before, 10, byUser)
@@ -112,13 +112,13 @@ const cases: Readonly<Record<string, CaseBody<Balancer>>> = {
     assert.deepEqual(pickedKeys(again, 2_000), keys(endpoints))
   },
 
-  'a previous picker of somebody else is ignored': async (balancer) => {
+  'a previous picker of another balancer is ignored': async (balancer) => {
     const endpoints = createTestEndpoints([1, 1])
     const picker = balancer.createPicker(createTestView(endpoints), { pick: () => undefined })
     assert.deepEqual(pickedKeys(picker, 500), keys(endpoints))
   },
 
-  'a change of an endpoint that is not in the view does no harm': async (balancer) => {
+  'a change of an endpoint outside the view is ignored': async (balancer) => {
     const endpoints = createTestEndpoints([1, 1, 1])
     const picker = balancer.createPicker(createTestView(endpoints.slice(0, 2)))
     const stranger = endpoints[2]
@@ -128,7 +128,7 @@ const cases: Readonly<Record<string, CaseBody<Balancer>>> = {
     assert.deepEqual(pickedKeys(picker, 500), keys(endpoints.slice(0, 2)))
   },
 
-  'all of a thousand endpoints are reached while requests come and go': async (balancer) => {
+  'all of a thousand endpoints are reached while requests start and end': async (balancer) => {
     const endpoints = createTestEndpoints(new Array<number>(1_000).fill(1))
     const picker = balancer.createPicker(createTestView(endpoints))
     const reached = new Set<Endpoint>()
@@ -147,9 +147,9 @@ const cases: Readonly<Record<string, CaseBody<Balancer>>> = {
 }
 
 /**
- * The contract of `Balancer`. How evenly it spreads is for each implementation to prove.
+ * The contract of `Balancer`. It does not cover how evenly the load is spread; test that per implementation.
  *
- * @throws SdError `SD_INVALID` for a harness with unknown or wrong fields
+ * @throws SdError `SD_INVALID` for a harness with unknown or invalid fields
  */
 export function balancerContract(harness: BalancerHarness): readonly ContractCase[] {
   checkKnownKeys('harness', checkObject('harness', harness), ['create'])

@@ -6,7 +6,7 @@ import { breakerStateCases } from './breaker-state-cases.ts'
 import { bindCases, type CaseBody, type ContractCase } from './contract.ts'
 
 const cases: Readonly<Record<string, CaseBody<BreakerContext>>> = {
-  'it opens at the failure rate, that rate included': async ({ create, calls }) => {
+  'it opens at exactly the failure rate': async ({ create, calls }) => {
     const breaker = create({ window: { kind: 'count', size: 10 }, minimumCalls: 4, failureRate: 0.5 })
     calls(breaker, true, true, false)
     assert.equal(breaker.state, 'closed')
@@ -15,7 +15,7 @@ const cases: Readonly<Record<string, CaseBody<BreakerContext>>> = {
     assert.equal(breaker.tryAcquire(), undefined)
   },
 
-  'it does not judge before the minimum of calls': async ({ create, calls }) => {
+  'it does not open before the minimum number of calls': async ({ create, calls }) => {
     const breaker = create({ window: { kind: 'count', size: 10 }, minimumCalls: 5 })
     calls(breaker, false, false, false, false)
     assertState(breaker, 'closed')
@@ -31,7 +31,7 @@ const cases: Readonly<Record<string, CaseBody<BreakerContext>>> = {
     assertState(breaker, 'open')
   },
 
-  'a time window forgets': async ({ create, calls, advance }) => {
+  'calls expire from a time window': async ({ create, calls, advance }) => {
     const breaker = create({ window: { kind: 'time', durationMs: 1_000 }, minimumCalls: 4 })
     calls(breaker, false, false)
     await advance(1_000)
@@ -70,10 +70,10 @@ const cases: Readonly<Record<string, CaseBody<BreakerContext>>> = {
     assertState(breaker, 'open', 'four of four failed')
   },
 
-  'a good call opens nothing': async ({ create, calls, advance }) => {
+  'a success never opens the circuit': async ({ create, calls, advance }) => {
     const byCount = create({ window: { kind: 'count', size: 4 }, minimumCalls: 4 })
     calls(byCount, false, false, false, true)
-    assertState(byCount, 'closed', 'by a good call there are enough')
+    assertState(byCount, 'closed', 'a success completes the minimum')
     calls(byCount, false)
     assertState(byCount, 'open')
 
@@ -83,12 +83,12 @@ const cases: Readonly<Record<string, CaseBody<BreakerContext>>> = {
     calls(byTime, false, false, false)
     await advance(6_000)
     calls(byTime, true)
-    assertState(byTime, 'closed', 'older good calls have left the window')
+    assertState(byTime, 'closed', 'older successes have left the window')
     calls(byTime, false)
     assertState(byTime, 'open')
   },
 
-  'a permit counts once': async ({ create }) => {
+  'a permit can be settled only once': async ({ create }) => {
     const breaker = create({ window: { kind: 'count', size: 2 } })
     const permit = breaker.tryAcquire()
     permit?.settle({ ok: false })
@@ -101,9 +101,9 @@ const cases: Readonly<Record<string, CaseBody<BreakerContext>>> = {
 }
 
 /**
- * The contract of `CircuitBreaker`. Its cases need fake time, and are not to run at once.
+ * The contract of `CircuitBreaker`. Its cases need fake timers and must not run concurrently.
  *
- * @throws SdError `SD_INVALID` for a harness with unknown or wrong fields
+ * @throws SdError `SD_INVALID` for a harness with unknown or invalid fields
  */
 export function breakerContract(harness: BreakerHarness): readonly ContractCase[] {
   checkKnownKeys('harness', checkObject('harness', harness), ['create', 'advance'])

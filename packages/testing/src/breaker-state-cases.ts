@@ -3,9 +3,9 @@ import type { CircuitChange } from '@sd/core'
 import { assertState, type BreakerContext } from './breaker-context.ts'
 import type { CaseBody } from './contract.ts'
 
-/** Cases of the breaker contract about trials, recovery, control by hand and events. */
+/** Cases of the breaker contract about trials, recovery, manual control and events. */
 export const breakerStateCases: Readonly<Record<string, CaseBody<BreakerContext>>> = {
-  'after the open time it lets that many trials through and refuses the rest': async ({ create, advance }) => {
+  'after the open time it permits that number of trials and refuses the rest': async ({ create, advance }) => {
     const breaker = create({ openMs: 1_000, trials: 3 })
     breaker.open()
     await advance(900)
@@ -22,7 +22,7 @@ export const breakerStateCases: Readonly<Record<string, CaseBody<BreakerContext>
     assertState(breaker, 'closed')
   },
 
-  'trials that fail open it for another open time, as soon as that is certain': async ({ create, calls, advance }) => {
+  'failed trials open it again as soon as the result is certain': async ({ create, calls, advance }) => {
     const breaker = create({ openMs: 1_000, trials: 4, failureRate: 0.5 })
     breaker.open()
     await advance(1_100)
@@ -36,9 +36,9 @@ export const breakerStateCases: Readonly<Record<string, CaseBody<BreakerContext>
     assertState(breaker, 'half-open')
   },
 
-  'it waits longer only as an outage lasts, and asks soon again after it': async ({ create, calls, advance }) => {
+  'the open time grows with the outage, and is short again after it': async ({ create, calls, advance }) => {
     const breaker = create({ openMs: 100, maxOpenMs: 3_000, trials: 1 })
-    /** How long it is open now, to 10 ms. */
+    /** Returns the current open time, rounded to 10 ms. */
     async function openTime(): Promise<number> {
       let waitedMs = 0
       for (; breaker.state === 'open'; waitedMs += 10) await advance(10)
@@ -51,11 +51,14 @@ export const breakerStateCases: Readonly<Record<string, CaseBody<BreakerContext>
       calls(breaker, false)
     }
     const [first = 0] = waits
-    assert.ok(first >= 90 && first <= 110, `openMs at first, not ${first}`)
+    assert.ok(first >= 90 && first <= 110, `the first open time should be openMs, got ${first}`)
     let elapsed = 0
     for (const [index, wait] of waits.entries()) {
       const most = Math.min(3_000, Math.max(100, elapsed / 10))
-      assert.ok(wait >= 0.9 * most - 10 && wait <= most + 10, `wait ${index} is a tenth of ${elapsed} ms, not ${wait}`)
+      assert.ok(
+        wait >= 0.9 * most - 10 && wait <= most + 10,
+        `open time ${index} should be a tenth of ${elapsed} ms, got ${wait}`,
+      )
       elapsed += wait
     }
     await openTime()
@@ -63,10 +66,10 @@ export const breakerStateCases: Readonly<Record<string, CaseBody<BreakerContext>
     assertState(breaker, 'closed')
     await advance(120_000)
     breaker.open()
-    assert.ok((await openTime()) <= 110, 'the next outage begins with openMs')
+    assert.ok((await openTime()) <= 110, 'the next outage starts with openMs')
   },
 
-  'it waits on where it left off when a peer fails again at once': async ({ create, calls, advance }) => {
+  'the open time continues to grow if the peer fails again at once': async ({ create, calls, advance }) => {
     const breaker = create({ openMs: 100, trials: 1 })
     breaker.open()
     for (let tenth = 0; tenth < 200; tenth++) {
@@ -81,7 +84,7 @@ export const breakerStateCases: Readonly<Record<string, CaseBody<BreakerContext>
     assertState(breaker, 'open')
   },
 
-  'calls fail for little longer than the peer did': async ({ create, advance }) => {
+  'calls fail only slightly longer than the peer': async ({ create, advance }) => {
     for (const blipMs of [100, 500, 2_000, 10_000]) {
       const breaker = create({
         window: { kind: 'count', size: 20 },
@@ -115,7 +118,7 @@ export const breakerStateCases: Readonly<Record<string, CaseBody<BreakerContext>
     assertState(breaker, 'open')
   },
 
-  'an ignored trial makes room for another one': async ({ create, calls, advance }) => {
+  'an ignored trial is replaced by another one': async ({ create, calls, advance }) => {
     const breaker = create({ openMs: 1_000, trials: 1, isIgnored: ({ error }) => error === 'mine' })
     breaker.open()
     await advance(1_100)
@@ -125,7 +128,7 @@ export const breakerStateCases: Readonly<Record<string, CaseBody<BreakerContext>
     assertState(breaker, 'closed')
   },
 
-  'trials that never end count as failed in the end': async ({ create, advance }) => {
+  'trials that never end are recorded as failed': async ({ create, advance }) => {
     const breaker = create({ openMs: 1_000, trials: 2, trialTimeoutMs: 500 })
     breaker.open()
     await advance(1_100)
@@ -148,12 +151,12 @@ export const breakerStateCases: Readonly<Record<string, CaseBody<BreakerContext>
     assert.equal(breaker.tryAcquire(), undefined)
     await advance(300)
     const other = breaker.tryAcquire()
-    assert.ok(other, 'others find out whether it is back')
+    assert.ok(other, 'replacements find out whether it has recovered')
     failing?.settle({ ok: false })
-    assertState(breaker, 'half-open', 'that a trial of before it failed is known')
+    assertState(breaker, 'half-open', 'the failure of a replaced trial is ignored')
     late?.settle({ ok: true })
     other.settle({ ok: true })
-    assertState(breaker, 'closed', 'an answer that came late is as good as any')
+    assertState(breaker, 'closed', 'a late success is accepted')
   },
 
   'late results of an earlier state are dropped': async ({ create, calls, advance }) => {
@@ -165,11 +168,11 @@ export const breakerStateCases: Readonly<Record<string, CaseBody<BreakerContext>
     await advance(1_100)
     const late = breaker.tryAcquire()
     bad?.settle({ ok: false })
-    assertState(breaker, 'half-open', 'a failure from before is no trial')
+    assertState(breaker, 'half-open', 'an earlier failure is not a trial')
     breaker.open()
     await advance(1_100)
     late?.settle({ ok: true })
-    assertState(breaker, 'half-open', 'a success of an earlier trial closes nothing')
+    assertState(breaker, 'half-open', 'a success of an earlier trial does not close it')
     assert.equal(calls(breaker, true, true), 2)
     assertState(breaker, 'closed')
   },
@@ -186,7 +189,7 @@ export const breakerStateCases: Readonly<Record<string, CaseBody<BreakerContext>
     assertState(breaker, 'open')
   },
 
-  'after recovery the share of calls that are let through grows': async ({ create, calls, advance }) => {
+  'after recovery the share of permitted calls grows': async ({ create, calls, advance }) => {
     const breaker = create({ openMs: 100_000, trials: 1, recoveryMs: 10_000 })
     const hundred = new Array<boolean>(100).fill(true)
     breaker.open()
@@ -198,15 +201,15 @@ export const breakerStateCases: Readonly<Record<string, CaseBody<BreakerContext>
       await advance(5_000)
     }
     const [first = 0, half = 0, all = 0] = shares
-    assert.ok(first >= 9 && first <= 12, `about a tenth at first, not ${first}`)
-    assert.ok(half >= 48 && half <= 52, `about half in the middle, not ${half}`)
+    assert.ok(first >= 9 && first <= 12, `should permit about a tenth at first, got ${first}`)
+    assert.ok(half >= 48 && half <= 52, `should permit about half in the middle, got ${half}`)
     assert.equal(all, 100)
     breaker.open()
     breaker.close()
-    assert.equal(calls(breaker, ...hundred), 100, 'closed by hand, it lets all calls through at once')
+    assert.equal(calls(breaker, ...hundred), 100, 'closed manually, it permits all calls at once')
   },
 
-  'after a short outage all traffic returns soon, however long recovery may take': async ({ create, calls, advance }) => {
+  'after a short outage all traffic returns soon, even if recoveryMs is long': async ({ create, calls, advance }) => {
     const breaker = create({ openMs: 1_000, trials: 1, recoveryMs: 10_000 })
     breaker.open()
     await advance(1_100)
@@ -215,7 +218,7 @@ export const breakerStateCases: Readonly<Record<string, CaseBody<BreakerContext>
     assert.equal(calls(breaker, ...new Array<boolean>(50).fill(true)), 50)
   },
 
-  'trials that can no longer fail close it without waiting for the others': async ({ create, calls, advance }) => {
+  "it closes when the remaining trials can't change the result": async ({ create, calls, advance }) => {
     const breaker = create({ openMs: 1_000, trials: 4, failureRate: 0.5 })
     breaker.open()
     await advance(1_100)
@@ -228,7 +231,7 @@ export const breakerStateCases: Readonly<Record<string, CaseBody<BreakerContext>
     assertState(breaker, 'closed')
   },
 
-  'it opens, closes and isolates by hand': async ({ create, calls, advance }) => {
+  'it can be opened, closed and isolated manually': async ({ create, calls, advance }) => {
     const breaker = create({ window: { kind: 'count', size: 2 }, openMs: 1_000 })
     breaker.isolate()
     await advance(5_000)
@@ -245,13 +248,13 @@ export const breakerStateCases: Readonly<Record<string, CaseBody<BreakerContext>
     assertState(breaker, 'closed')
     await advance(5_000)
     assert.equal(calls(breaker, true, false), 2)
-    assertState(breaker, 'open', 'it still judges')
+    assertState(breaker, 'open', 'it still applies the threshold')
     breaker.close()
     await advance(5_000)
     assertState(breaker, 'closed')
   },
 
-  'opening it again starts the open time anew': async ({ create, advance }) => {
+  'opening it again restarts the open time': async ({ create, advance }) => {
     const breaker = create({ openMs: 1_000 })
     breaker.open()
     await advance(600)
@@ -262,7 +265,7 @@ export const breakerStateCases: Readonly<Record<string, CaseBody<BreakerContext>
     assertState(breaker, 'half-open')
   },
 
-  'changes of one moment leave it as the last one says': async ({ create, calls, advance }) => {
+  'of simultaneous changes the last one applies': async ({ create, calls, advance }) => {
     const breaker = create({ openMs: 1_000, trials: 1 })
     breaker.open()
     breaker.close()
@@ -285,12 +288,12 @@ export const breakerStateCases: Readonly<Record<string, CaseBody<BreakerContext>
     assertState(breaker, 'closed')
   },
 
-  'listeners hear of every change until they end': async ({ create, calls, advance }) => {
+  'listeners receive every change until they are removed': async ({ create, calls, advance }) => {
     const breaker = create({ window: { kind: 'count', size: 1 }, openMs: 1_000, trials: 1 })
     const changes: CircuitChange[] = []
     const end = breaker.onStateChange((change) => changes.push(change))
     breaker.onStateChange(() => {
-      throw new Error('a bad listener')
+      throw new Error('listener failed')
     })
     calls(breaker, false)
     await advance(1_100)

@@ -5,9 +5,9 @@ import { countResources } from './resources.ts'
 import { hostileMetadata, hostileNames, plainSpec } from './samples.ts'
 import { eventually, probeWatch, within } from './waiting.ts'
 
-/** Closing, and hostile data. */
+/** Cases about closing and hostile data. */
 export const closingCases: Readonly<Record<string, CaseBody<RegistryContext>>> = {
-  'closing deregisters, ends watches and may be repeated': async ({ open, eventuallyMs }) => {
+  'closing deregisters, ends watches and is idempotent': async ({ open, eventuallyMs }) => {
     const [one, other] = [await open(), await open()]
     const registration = await one.register(plainSpec('orders', 1))
     const probe = probeWatch((options) => one.watch('orders', options), eventuallyMs)
@@ -19,7 +19,7 @@ export const closingCases: Readonly<Record<string, CaseBody<RegistryContext>>> =
     await eventually(async () => assert.deepEqual((await other.getInstances('orders')).instances, []), eventuallyMs)
   },
 
-  'closing waits for what is under way: a deregistration, an update, a register that was given up': async ({
+  'closing waits for pending operations: a deregistration, an update, an aborted registration': async ({
     open,
     eventuallyMs,
   }) => {
@@ -34,7 +34,7 @@ export const closingCases: Readonly<Record<string, CaseBody<RegistryContext>>> =
     await eventually(async () => assert.deepEqual((await other.getInstances('orders')).instances, []), eventuallyMs)
   },
 
-  'closing while the backend is away is bounded': async ({ open, backend, eventuallyMs }) => {
+  'closing while the backend is unreachable is bounded in time': async ({ open, backend, eventuallyMs }) => {
     const registry = await open()
     await registry.register(plainSpec('orders', 1))
     await backend.setConnected(registry, false)
@@ -71,7 +71,7 @@ export const closingCases: Readonly<Record<string, CaseBody<RegistryContext>>> =
     )
   },
 
-  'hostile names and metadata come back as they were': async ({ open, eventuallyMs }) => {
+  'hostile names and metadata survive unchanged': async ({ open, eventuallyMs }) => {
     const [one, other] = [await open(), await open()]
     for (const name of hostileNames) {
       await one.register({ service: name, id: name, address: '10.0.0.1', port: 80, tags: [name], metadata: hostileMetadata })
@@ -89,7 +89,7 @@ export const closingCases: Readonly<Record<string, CaseBody<RegistryContext>>> =
     }
   },
 
-  'bad names and an aborted signal are refused': async ({ open }) => {
+  'invalid names and an aborted signal are rejected': async ({ open }) => {
     const registry = await open()
     for (const service of ['', ' padded ', 'line\nbreak', '\ud800', 'x'.repeat(256)]) {
       await assert.rejects(registry.getInstances(service), { code: 'SD_INVALID', field: 'service' })

@@ -4,9 +4,14 @@ import type { CaseBody } from './contract.ts'
 import { countResources } from './resources.ts'
 import { eventually, probeWatch, within } from './waiting.ts'
 
-/** Closing. */
+/** Cases about closing. */
 export const configClosingCases: Readonly<Record<string, CaseBody<ConfigContext>>> = {
-  'closing ends watches, leaves others alone and may be repeated': async ({ open, keys: [key], backend, eventuallyMs }) => {
+  'closing ends watches, does not affect other sources and is idempotent': async ({
+    open,
+    keys: [key],
+    backend,
+    eventuallyMs,
+  }) => {
     const [one, other] = [await open(), await open()]
     const probe = probeWatch((options) => one.watch(options), eventuallyMs)
     const others = probeWatch((options) => other.watch(options), eventuallyMs)

@@ -4,15 +4,15 @@ import type { CaseBody } from './contract.ts'
 import { countResources } from './resources.ts'
 import { eventually, probeWatch, within } from './waiting.ts'
 
-/** What a case works with where there is a way that can be cut. */
+/** Context of a case with a connection that can be cut. */
 interface OutageContext extends ConfigContext {
   readonly setConnected: NonNullable<ConfigContext['backend']['setConnected']>
 }
 
-/** A second for what watches, a second for what the backend has to say, and a busy machine. */
+/** A second for the watches, a second for the backend, and a margin for a busy machine. */
 const closeLimitMs = 5_000
 
-/** While the backend is away, and after. */
+/** Cases during and after an outage. */
 const cases: Readonly<Record<string, CaseBody<OutageContext>>> = {
   'an outage is an error or a stale watch, never an empty document': async (context) => {
     const {
@@ -43,7 +43,7 @@ const cases: Readonly<Record<string, CaseBody<OutageContext>>> = {
     await probe.stop()
   },
 
-  'after an outage it is exactly what the backend has': async (context) => {
+  'after an outage the document matches the backend': async (context) => {
     const {
       open,
       backend,
@@ -71,13 +71,19 @@ const cases: Readonly<Record<string, CaseBody<OutageContext>>> = {
     await probe.stop()
   },
 
-  'a start without the backend waits for it': async ({ open, backend, setConnected, keys: [key], eventuallyMs }) => {
+  'a start without the backend waits until it is reachable': async ({
+    open,
+    backend,
+    setConnected,
+    keys: [key],
+    eventuallyMs,
+  }) => {
     const source = await open()
     await setConnected(source, false)
     await backend.write(key, '1')
     const probe = probeWatch((options) => source.watch(options), eventuallyMs)
     await probe.untilStale(true)
-    assert.equal(probe.seen.at(-1)?.value, undefined, 'nothing is known yet')
+    assert.equal(probe.seen.at(-1)?.value, undefined, 'there is no value yet')
     await assert.rejects(within(source.load(), eventuallyMs, 'load() in an outage'), { name: 'SdError', retryable: true })
     await setConnected(source, true)
     await probe.until((document) => assertTexts(document, [[key, '1']]))
@@ -85,14 +91,14 @@ const cases: Readonly<Record<string, CaseBody<OutageContext>>> = {
     await probe.stop()
   },
 
-  'closing while the backend is away is bounded': async ({ open, setConnected, eventuallyMs }) => {
+  'closing while the backend is unreachable is bounded in time': async ({ open, setConnected, eventuallyMs }) => {
     const source = await open()
     const probe = probeWatch((options) => source.watch(options), eventuallyMs)
     await probe.until((document) => assertTexts(document, []))
     await setConnected(source, false)
     const loading = assert.rejects(source.load())
     await within(source.close(), closeLimitMs, 'close()')
-    await within(Promise.all([probe.ended, loading]), eventuallyMs, 'what was under way')
+    await within(Promise.all([probe.ended, loading]), eventuallyMs, 'pending operations')
   },
 
   'nothing is left running after an outage and close': async ({ open, setConnected, eventuallyMs }) => {
@@ -112,13 +118,13 @@ const cases: Readonly<Record<string, CaseBody<OutageContext>>> = {
   },
 }
 
-/** For sources whose way to the backend can be cut. */
+/** Cases for sources whose connection to the backend can be cut. */
 export const configOutageCases: Readonly<Record<string, CaseBody<ConfigContext>>> = Object.fromEntries(
   Object.entries(cases).map(([name, body]) => [
     name,
     async (context) => {
       const { backend } = context
-      const setConnected = backend.setConnected?.bind(backend) ?? assert.fail('no way that can be cut')
+      const setConnected = backend.setConnected?.bind(backend) ?? assert.fail('the backend lacks setConnected')
       await body({ ...context, setConnected })
     },
   ]),

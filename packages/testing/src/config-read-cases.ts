@@ -6,7 +6,7 @@ import type { CaseBody } from './contract.ts'
 import { type ConfigSample, configSamples } from './samples.ts'
 import { eventually, probeWatch } from './waiting.ts'
 
-/** Reading everything once. */
+/** Cases about reading everything once. */
 export const configReadCases: Readonly<Record<string, CaseBody<ConfigContext>>> = {
   'an empty source is an empty document': async ({ open, eventuallyMs }) => {
     const source = await open()
@@ -19,12 +19,12 @@ export const configReadCases: Readonly<Record<string, CaseBody<ConfigContext>>> 
     await probe.stop()
   },
 
-  'a source says what it can do': async ({ open }) => {
+  'a source has the methods that its capabilities declare': async ({ open }) => {
     const source = await open()
     for (const operation of ['put', 'delete']) assert.equal(operation in source, source.capabilities.write, operation)
   },
 
-  'entries come in the order in which they are merged': async ({ open, backend, keys: [first, second], untilLoaded }) => {
+  'entries are in merge order': async ({ open, backend, keys: [first, second], untilLoaded }) => {
     const source = await open()
     await backend.write(second, '2')
     await backend.write(first, '1')
@@ -41,7 +41,7 @@ export const configReadCases: Readonly<Record<string, CaseBody<ConfigContext>>> 
     assert.ok(document.entries.every(Object.isFrozen), 'entries are frozen')
   },
 
-  'content comes back byte for byte': async ({ open, backend, keys: [key], cannotHold, untilLoaded }) => {
+  'content is unchanged, byte for byte': async ({ open, backend, keys: [key], cannotHold, untilLoaded }) => {
     const source = await open()
     for (const [sample, content] of Object.entries(configSamples)) {
       if (cannotHold.includes(sample as ConfigSample)) continue
@@ -50,9 +50,9 @@ export const configReadCases: Readonly<Record<string, CaseBody<ConfigContext>>> 
     }
   },
 
-  'the longest content comes back whole': async ({ open, backend, keys: [key], largestBytes, untilLoaded }) => {
+  'the longest content is complete': async ({ open, backend, keys: [key], largestBytes, untilLoaded }) => {
     const source = await open()
-    // Two bytes each, of which one is left over at odd lengths: what counts is bytes, and pieces may end anywhere.
+    // Characters of two bytes and one more byte for an odd length: the limit is in bytes, and chunks may end anywhere.
     const content = 'é'.repeat(largestBytes >> 1).padEnd((largestBytes >> 1) + (largestBytes & 1), 'x')
     await backend.write(key, content)
     await untilLoaded(source, [[key, content]])
@@ -66,12 +66,12 @@ export const configReadCases: Readonly<Record<string, CaseBody<ConfigContext>>> 
       const document = await untilLoaded(source, [[key, content]])
       const revision = entryOf(document, key)?.revision
       assert.notEqual(revision, before)
-      assert.equal(entryOf(await source.load(), key)?.revision, revision, 'without a change it stays')
+      assert.equal(entryOf(await source.load(), key)?.revision, revision, 'it is the same without a change')
       before = revision
     }
   },
 
-  'what is removed is gone': async ({ open, backend, keys: [first, second], untilLoaded }) => {
+  'removed entries disappear': async ({ open, backend, keys: [first, second], untilLoaded }) => {
     const source = await open()
     await backend.write(first, '1')
     await backend.write(second, '2')
@@ -85,7 +85,7 @@ export const configReadCases: Readonly<Record<string, CaseBody<ConfigContext>>> 
     await untilLoaded(source, [])
   },
 
-  'what is loaded is what is watched': async ({ open, backend, keys: [first, second], eventuallyMs }) => {
+  'load and watch yield the same document': async ({ open, backend, keys: [first, second], eventuallyMs }) => {
     const [loading, watching] = [await open(), await open()]
     await backend.write(first, '1')
     await backend.write(second, '2')

@@ -6,14 +6,14 @@ import { eventually, probeWatch } from './waiting.ts'
 
 const missing = { code: 'SD_NOT_FOUND', retryable: true }
 
-/** What is missing is told from what is empty, where the source has `required`. */
+/** Cases for sources with the option `required`, which distinguishes missing from empty entries. */
 export const configRequiredCases: Readonly<Record<string, CaseBody<ConfigContext>>> = {
-  'what is required and missing is an error and waited for, and keeps what was there when it is gone': withRequired(
+  'missing required entries are an error that a watch waits out, and the last value is kept when they are removed': withRequired(
     async (source, { backend, keys: [first, second], eventuallyMs }) => {
       await assert.rejects(source.load(), missing)
       const probe = probeWatch((options) => source.watch(options), eventuallyMs)
       await probe.untilStale(true)
-      assert.ok(!('value' in (probe.seen.at(-1) ?? {})), 'there is nothing that could be taken for an empty document')
+      assert.ok(!('value' in (probe.seen.at(-1) ?? {})), 'no value that looks like an empty document')
       await backend.write(first, '1')
       await backend.write(second, '2')
       const texts = [
@@ -27,19 +27,19 @@ export const configRequiredCases: Readonly<Record<string, CaseBody<ConfigContext
       await eventually(() => assert.rejects(source.load(), missing), eventuallyMs)
       await probe.untilStale(true)
       const last = probe.seen.at(-1)
-      assert.ok(last && 'value' in last && last.value && last.value.entries.length > 0, 'what was there stays, stale')
+      assert.ok(last && 'value' in last && last.value && last.value.entries.length > 0, 'the last value is kept, stale')
       await probe.stop()
     },
   ),
 
-  'what is required may be empty': withRequired(async (source, { backend, keys: [first, second], cannotHold, eventuallyMs }) => {
+  'required entries may be empty': withRequired(async (source, { backend, keys: [first, second], cannotHold, eventuallyMs }) => {
     const least = cannotHold.includes('empty') ? '0' : ''
     await backend.write(first, least)
     await backend.write(second, least)
     await eventually(async () => {
       const document = await source
         .load()
-        .catch((error: unknown) => assert.fail(`an empty text is none that is missing: ${error}`))
+        .catch((error: unknown) => assert.fail(`an empty text must not be treated as missing: ${error}`))
       assertTexts(document, [
         [first, least],
         [second, least],

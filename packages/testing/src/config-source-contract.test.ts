@@ -19,43 +19,43 @@ describe('the reference source keeps the contract', () => {
 describe('a broken source fails the case that names what is broken', () => {
   test.each<[ConfigMutation, string]>([
     ['invents an entry', 'an empty source is an empty document'],
-    ['hides that it writes', 'a source says what it can do'],
-    ['merges in the order of writing', 'entries come in the order in which they are merged'],
+    ['declares no write capability', 'a source has the methods that its capabilities declare'],
+    ['merges in write order', 'entries are in merge order'],
     [
-      'takes what is missing for empty',
-      'what is required and missing is an error and waited for, and keeps what was there when it is gone',
+      'treats missing as empty',
+      'missing required entries are an error that a watch waits out, and the last value is kept when they are removed',
     ],
-    ['takes what is empty for missing', 'what is required may be empty'],
-    ['trims content', 'content comes back byte for byte'],
-    ['cuts long content', 'the longest content comes back whole'],
+    ['treats empty as missing', 'required entries may be empty'],
+    ['trims content', 'content is unchanged, byte for byte'],
+    ['cuts long content', 'the longest content is complete'],
     ['has one revision', 'the revision changes with the content'],
-    ['keeps what was removed', 'what is removed is gone'],
-    ['watches in another form', 'what is loaded is what is watched'],
+    ['keeps removed entries', 'removed entries disappear'],
+    ['yields another form in a watch', 'load and watch yield the same document'],
     ['ignores the signal', 'an aborted signal ends loading'],
-    ['tells of no change', 'a watch follows what others write, change and remove'],
-    ['makes entries anew', 'an entry that did not change keeps its identity'],
-    ['tells without a change', 'a watch yields only changes'],
-    ['queues changes', 'a slow consumer gets the latest document only'],
+    ['reports no change', 'a watch yields what other tools write, change and remove'],
+    ['recreates entries', 'an entry that did not change keeps its identity'],
+    ['reports without a change', 'a watch yields only changes'],
+    ['queues changes', 'a slow consumer receives only the latest document'],
     ['misses every tenth change', 'a burst of changes ends with the last one'],
-    ['has a watch for each consumer', 'several consumers share one watch'],
-    ['ignores the signal', 'leaving a watch or aborting it ends it, also while it waits'],
-    ['is empty when away', 'an outage is an error or a stale watch, never an empty document'],
+    ['opens a watch per consumer', 'several consumers share one watch'],
+    ['ignores the signal', 'leaving or aborting a watch ends it, even while it waits'],
+    ['is empty in an outage', 'an outage is an error or a stale watch, never an empty document'],
     ['hides an outage', 'an outage is an error or a stale watch, never an empty document'],
-    ['keeps what was removed meanwhile', 'after an outage it is exactly what the backend has'],
-    ['is empty when away', 'a start without the backend waits for it'],
-    ['closes slowly', 'closing while the backend is away is bounded'],
-    ['deletes nothing', 'what one writes and removes the others see'],
-    ['returns what was there', 'writing returns the entry as others read it'],
-    ['trims content', 'what is written comes back byte for byte'],
-    ['takes any length', 'what the backend can not hold is refused'],
-    ['ignores revisions', 'a revision decides who may write'],
-    ['compares too early', 'of ten concurrent writers with one revision exactly one wins'],
-    ['loses comments', 'author and comment survive where they are kept'],
-    ['keeps the author of others', 'author and comment survive where they are kept'],
-    ['takes anything', 'bad input is refused with the name of the field, and nothing is sent'],
+    ['keeps entries removed in an outage', 'after an outage the document matches the backend'],
+    ['is empty in an outage', 'a start without the backend waits until it is reachable'],
+    ['closes slowly', 'closing while the backend is unreachable is bounded in time'],
+    ['deletes nothing', 'other sources see what one writes and removes'],
+    ['returns the previous entry', 'put returns the entry as other sources read it'],
+    ['trims content', 'written content is unchanged, byte for byte'],
+    ['accepts any length', "content that the backend can't store is rejected"],
+    ['ignores revisions', 'only a writer with the current revision may write'],
+    ['compares too early', 'of ten concurrent writers with one revision, exactly one succeeds'],
+    ['loses comments', 'author and comment are stored if the source supports them'],
+    ['keeps the author of another writer', 'author and comment are stored if the source supports them'],
+    ['accepts any content', 'invalid input is rejected with the name of the field, and nothing is sent'],
     ['ignores the signal', 'an aborted signal ends writing, and nothing is sent'],
-    ['writes when the backend is back', 'writing in an outage rejects and may be tried again'],
-    ['closes nothing', 'closing ends watches, leaves others alone and may be repeated'],
+    ['writes during an outage', 'writing in an outage rejects with a retryable error'],
+    ['ignores close', 'closing ends watches, does not affect other sources and is idempotent'],
     ['works after close', 'every operation on a closed source rejects with SD_CLOSED'],
     ['leaves timers', 'nothing is left running after close'],
   ])('%s: %s', async (mutation, caseName) => {
@@ -66,7 +66,7 @@ describe('a broken source fails the case that names what is broken', () => {
 
 test('what a backend can not hold must be refused', async () => {
   const cases = configSourceContract({ ...harness(), cannotHold: ['empty'] })
-  const refusal = cases.find(({ name }) => name === 'what the backend can not hold is refused')
+  const refusal = cases.find(({ name }) => name === "content that the backend can't store is rejected")
   await expect(refusal?.run()).rejects.toThrow('Missing expected rejection: empty')
 })
 
@@ -78,9 +78,13 @@ describe('what is declared away is left out, and harness and source must agree',
       .filter((name) => !left.has(name))
   }
   test.each<[string, Partial<ConfigSourceHarness>, string]>([
-    ['writing', { capabilities: { write: false } }, 'what one writes and removes the others see'],
-    ['revisions', { capabilities: { compareAndSet: false } }, 'of ten concurrent writers with one revision exactly one wins'],
-    ['outages', { canBeCut: false }, 'writing in an outage rejects and may be tried again'],
+    ['writing', { capabilities: { write: false } }, 'other sources see what one writes and removes'],
+    [
+      'revisions',
+      { capabilities: { compareAndSet: false } },
+      'of ten concurrent writers with one revision, exactly one succeeds',
+    ],
+    ['outages', { canBeCut: false }, 'writing in an outage rejects with a retryable error'],
   ])('%s', async (_, change, leftOut) => {
     expect(names(change)).toContain(leftOut)
     expect(names(change).length).toBeLessThan(configSourceContract(harness()).length)

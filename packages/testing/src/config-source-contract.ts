@@ -11,10 +11,11 @@ import { bindCases, type ContractCase } from './contract.ts'
 import { type ConfigSample, configSamples } from './samples.ts'
 
 /**
- * The contract of `ConfigSource`, and of `WritableConfigSource` where the source says that it writes. What it can't do it declares in its
- * `capabilities`, and the harness says the same; there is no other way around a case.
+ * The contract of `ConfigSource`, and of `WritableConfigSource` if the source declares that it writes. An adapter
+ * declares what it does not support in its `capabilities`, and the harness repeats it. Cases can't be skipped in any
+ * other way.
  *
- * @throws SdError `SD_INVALID` for a harness with unknown or wrong fields
+ * @throws SdError `SD_INVALID` for a harness with unknown or invalid fields
  */
 export function configSourceContract(harness: ConfigSourceHarness): readonly ContractCase[] {
   const known = ['setup', 'capabilities', 'canBeCut', 'canRequire', 'keys', 'largestBytes', 'cannotHold', 'eventuallyMs']

@@ -6,50 +6,58 @@ import { eventually } from './waiting.ts'
 
 /** A backend for one case, empty and isolated from every other case. */
 export interface ConfigBackend {
-  /** Opens one more independent source. What it reads are the keys of the harness, or more. */
+  /** Opens another independent source. It reads the keys of the harness, or more. */
   open(): Promise<ConfigSource | WritableConfigSource>
   /**
-   * Opens one more source that has `required`, of the keys of the harness alone. Absent if the harness says that there is no such option. The
-   * case closes it.
+   * Opens another source with `required` set, for exactly the keys of the harness. Absent if the harness says that there
+   * is no such option. The case closes the source.
    */
   openRequired?(): Promise<ConfigSource>
-  /** Writes a text as another tool does, past the source. */
+  /** Writes a text without using the source, as another tool does. */
   write(key: string, content: string): Promise<void>
-  /** Removes it likewise. */
+  /** Removes a text without using the source. */
   remove(key: string): Promise<void>
   /**
-   * Cuts or mends the way between one source and the backend, in both directions. The backend itself stays up. Absent if the harness says
-   * that there is no way.
+   * Cuts or restores the connection between one source and the backend, in both directions. The backend keeps running.
+   * Absent if the harness says that there is no connection.
    */
   setConnected?(source: ConfigSource, connected: boolean): void | Promise<void>
-  /** Closes what is left; called after every case. */
+  /** Closes everything that is left. Called after every case. */
   dispose(): Promise<void>
 }
 
-/** How the contract reaches a source of configuration and its backend. */
+/** Connects the contract with a configuration source and its backend. */
 export interface ConfigSourceHarness {
-  /** Makes a backend for one case. */
+  /** Creates a backend for one case. */
   readonly setup: () => Promise<ConfigBackend>
   /**
-   * What the source's `capabilities` say that it can't do: cases of it are left out, so that a report shows what ran. Every source that is
-   * opened must say the same. @default both are true
+   * Unsupported capabilities, as declared by the source. Their cases are omitted, so that a report shows what ran. Every
+   * opened source must declare the same.
+   *
+   * @default both are true
    */
   readonly capabilities?: Partial<Pick<ConfigSourceCapabilities, 'write' | 'compareAndSet'>>
-  /** Whether there is a way to the backend that can be cut. Environment variables have none: then there are no outages. @default true */
+  /**
+   * Whether there is a connection to the backend that can be cut. Environment variables have none, so there are no
+   * outages. @default true
+   */
   readonly canBeCut?: boolean
-  /** Whether what is missing can be told from what is empty, by an option `required`. @default false */
+  /** Whether the source has an option `required` that distinguishes missing from empty entries. @default false */
   readonly canRequire?: boolean
-  /** Two keys that the source reads, and takes if it writes, in the order in which they are merged. */
+  /** Two keys in merge order that the source reads and, if it writes, can write. */
   readonly keys: readonly [string, string]
-  /** Length of the longest text, in bytes: it comes back whole, and where the source writes, one byte more is refused. @default 1_048_576 */
+  /**
+   * Maximum length of a text, in bytes. A text of this length must be preserved; if the source writes, one more byte must
+   * be rejected. @default 1_048_576
+   */
   readonly largestBytes?: number
-  /** Those of {@link configSamples} that the backend itself can't hold: then the source refuses to write them. @default none */
+  /** The {@link configSamples} that the backend can't store. The source must refuse to write them. @default none */
   readonly cannotHold?: readonly ConfigSample[]
-  /** Longest time that a change takes to be seen, in milliseconds. @default 5_000 */
+  /** Longest time until a change is visible, in milliseconds. @default 5_000 */
   readonly eventuallyMs?: number
 }
 
-/** What a case of the contract works with. */
+/** Context of a case of the contract. */
 export interface ConfigContext {
   readonly backend: ConfigBackend
   readonly keys: readonly [string, string]
@@ -64,16 +72,20 @@ export interface ConfigContext {
   readonly dispose: () => Promise<void>
 }
 
-/** Keys and contents, in the order in which they are merged. */
+/** Keys and contents, in merge order. */
 type Texts = readonly (readonly [key: string, content: string])[]
 
-/** Makes a backend for one case and remembers its sources. */
+/** Creates a backend for one case and remembers its sources. */
 export async function createConfigContext(harness: ConfigSourceHarness): Promise<ConfigContext> {
   const backend = await harness.setup()
   const { keys, largestBytes = 1_048_576, cannotHold = [], eventuallyMs = 5_000, canBeCut = true, canRequire = false } = harness
   const { write = true, compareAndSet = write } = harness.capabilities ?? {}
-  assert.equal(backend.setConnected !== undefined, canBeCut, 'harness.canBeCut should be whether backends have setConnected')
-  assert.equal(backend.openRequired !== undefined, canRequire, 'harness.canRequire should be whether backends have openRequired')
+  assert.equal(backend.setConnected !== undefined, canBeCut, 'harness.canBeCut should match whether the backend has setConnected')
+  assert.equal(
+    backend.openRequired !== undefined,
+    canRequire,
+    'harness.canRequire should match whether the backend has openRequired',
+  )
   const clients = createCaseClients(backend)
   return {
     backend,
@@ -91,14 +103,14 @@ export async function createConfigContext(harness: ConfigSourceHarness): Promise
     async open() {
       const source = await clients.open()
       const { capabilities } = source
-      assert.equal(capabilities.write, write, 'harness.capabilities.write should be what the source says')
-      assert.equal(capabilities.compareAndSet, compareAndSet, 'harness.capabilities.compareAndSet should be what the source says')
+      assert.equal(capabilities.write, write, 'harness.capabilities.write should match the source')
+      assert.equal(capabilities.compareAndSet, compareAndSet, 'harness.capabilities.compareAndSet should match the source')
       return source
     },
   }
 }
 
-/** Asserts that a document has exactly these texts. What is long is not shown. */
+/** Asserts that a document has exactly these texts. Long texts are not shown. */
 export function assertTexts(document: ConfigDocument, texts: Texts): void {
   assert.deepEqual(
     document.entries.map(({ key }) => key),
@@ -114,7 +126,7 @@ function quote(text: string | undefined): string {
   return text !== undefined && text.length > 100 ? `${text.length} characters` : JSON.stringify(text)
 }
 
-/** The entry of a key. */
+/** Returns the entry of a key. */
 export function entryOf(document: ConfigDocument | undefined, key: string): ConfigEntry | undefined {
   return document?.entries.find((entry) => entry.key === key)
 }

@@ -4,9 +4,9 @@ import { assertTexts, type ConfigContext, entryOf } from './config-source-harnes
 import type { CaseBody } from './contract.ts'
 import { probeWatch, within } from './waiting.ts'
 
-/** Following a source. */
+/** Cases about watching a source. */
 export const configWatchCases: Readonly<Record<string, CaseBody<ConfigContext>>> = {
-  'a watch follows what others write, change and remove': async ({ open, backend, keys: [first, second], eventuallyMs }) => {
+  'a watch yields what other tools write, change and remove': async ({ open, backend, keys: [first, second], eventuallyMs }) => {
     const source = await open()
     const probe = probeWatch((options) => source.watch(options), eventuallyMs)
     await probe.until((document) => assertTexts(document, []))
@@ -52,7 +52,7 @@ export const configWatchCases: Readonly<Record<string, CaseBody<ConfigContext>>>
     await probe.stop()
   },
 
-  'a slow consumer gets the latest document only': async ({ open, backend, keys: [key], eventuallyMs }) => {
+  'a slow consumer receives only the latest document': async ({ open, backend, keys: [key], eventuallyMs }) => {
     const source = await open()
     const iterator = source.watch()[Symbol.asyncIterator]()
     await iterator.next()
@@ -88,15 +88,15 @@ export const configWatchCases: Readonly<Record<string, CaseBody<ConfigContext>>>
     await early.until((document) => assertTexts(document, [[key, '1']]))
     const late = probeWatch((options) => source.watch(options), eventuallyMs)
     const lateValue = await late.until((document) => assertTexts(document, [[key, '1']]))
-    assert.equal(late.seen.length, 1, 'a late one gets the current document, not the history')
-    assert.equal(lateValue, early.seen.at(-1)?.value, 'all get the same document')
+    assert.equal(late.seen.length, 1, 'a late consumer receives the current document, not the history')
+    assert.equal(lateValue, early.seen.at(-1)?.value, 'all consumers receive the same document')
     await early.stop()
     await backend.write(key, '2')
     await late.until((document) => assertTexts(document, [[key, '2']]))
     await late.stop()
   },
 
-  'leaving a watch or aborting it ends it, also while it waits': async ({ open, eventuallyMs }) => {
+  'leaving or aborting a watch ends it, even while it waits': async ({ open, eventuallyMs }) => {
     const source = await open()
     for await (const _ of source.watch()) break
     const iterator = source.watch()[Symbol.asyncIterator]()

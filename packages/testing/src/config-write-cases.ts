@@ -5,7 +5,7 @@ import type { CaseBody } from './contract.ts'
 import { configSamples } from './samples.ts'
 import { probeWatch } from './waiting.ts'
 
-/** What a case works with where the source writes: two of them, on one backend. */
+/** Context of a case that writes: two sources on one backend. */
 interface WriteContext extends ConfigContext {
   readonly one: WritableConfigSource
   readonly other: WritableConfigSource
@@ -13,14 +13,14 @@ interface WriteContext extends ConfigContext {
 
 const conflict = { name: 'SdError', code: 'SD_CONFLICT', retryable: false }
 
-/** What a writer and a reader must agree on. */
+/** Returns the fields that a writer and a reader must agree on. */
 function essence({ key, content, format, revision, author, comment }: ConfigEntry): object {
   return { key, content, format, revision, author, comment }
 }
 
-/** Writing. */
+/** Cases about writing. */
 const cases: Readonly<Record<string, CaseBody<WriteContext>>> = {
-  'what one writes and removes the others see': async ({ one, other, keys: [first, second], untilLoaded, eventuallyMs }) => {
+  'other sources see what one writes and removes': async ({ one, other, keys: [first, second], untilLoaded, eventuallyMs }) => {
     const probe = probeWatch((options) => other.watch(options), eventuallyMs)
     await probe.until((document) => assertTexts(document, []))
     await one.put(second, 'b')
@@ -41,7 +41,7 @@ const cases: Readonly<Record<string, CaseBody<WriteContext>>> = {
     await probe.stop()
   },
 
-  'writing returns the entry as others read it': async ({ one, other, keys: [key], untilLoaded }) => {
+  'put returns the entry as other sources read it': async ({ one, other, keys: [key], untilLoaded }) => {
     for (const content of ['1', '2']) {
       const written = await one.put(key, content)
       const document = await untilLoaded(other, [[key, content]])
@@ -49,7 +49,7 @@ const cases: Readonly<Record<string, CaseBody<WriteContext>>> = {
     }
   },
 
-  'what is written comes back byte for byte': async ({ one, other, keys: [key], largestBytes, cannotHold, untilLoaded }) => {
+  'written content is unchanged, byte for byte': async ({ one, other, keys: [key], largestBytes, cannotHold, untilLoaded }) => {
     const samples = Object.entries(configSamples).filter(([name]) => !cannotHold.some((sample) => sample === name))
     for (const content of [...samples.map(([, text]) => text), 'x'.repeat(largestBytes)]) {
       await one.put(key, content)
@@ -57,7 +57,7 @@ const cases: Readonly<Record<string, CaseBody<WriteContext>>> = {
     }
   },
 
-  'what the backend can not hold is refused': async ({ one, keys: [key], largestBytes, cannotHold, untilLoaded }) => {
+  "content that the backend can't store is rejected": async ({ one, keys: [key], largestBytes, cannotHold, untilLoaded }) => {
     await one.put(key, 'kept')
     await assert.rejects(one.put(key, 'x'.repeat(largestBytes + 1)), { code: 'SD_TOO_LARGE' })
     for (const sample of cannotHold) {
@@ -66,7 +66,7 @@ const cases: Readonly<Record<string, CaseBody<WriteContext>>> = {
     await untilLoaded(one, [[key, 'kept']])
   },
 
-  'a key that no configuration can have is refused': async ({ one, keys: [key], untilLoaded }) => {
+  'an invalid key is rejected': async ({ one, keys: [key], untilLoaded }) => {
     await one.put(key, 'kept')
     for (const wrong of ['__proto__', `__proto__/${key}`, `${key}/__proto__`, '', '/a', 'a/', 'a//b', '../a', '.']) {
       await assert.rejects(one.put(wrong, 'x'), { code: 'SD_INVALID', field: 'key' }, wrong)
@@ -74,7 +74,7 @@ const cases: Readonly<Record<string, CaseBody<WriteContext>>> = {
     await untilLoaded(one, [[key, 'kept']])
   },
 
-  'a revision decides who may write': async ({ one, other, keys: [key], untilLoaded }) => {
+  'only a writer with the current revision may write': async ({ one, other, keys: [key], untilLoaded }) => {
     const { revision: old } = await one.put(key, '1', { ifRevision: null })
     await untilLoaded(other, [[key, '1']])
     await assert.rejects(other.put(key, 'x', { ifRevision: null }), conflict)
@@ -95,7 +95,7 @@ const cases: Readonly<Record<string, CaseBody<WriteContext>>> = {
     await untilLoaded(one, [])
   },
 
-  'author and comment survive where they are kept': async ({ one, other, keys: [key], untilLoaded }) => {
+  'author and comment are stored if the source supports them': async ({ one, other, keys: [key], untilLoaded }) => {
     const told = { author: 'Zoë <zoe@example.com>', comment: 'größer: "100 %"\n+1 🦄' }
     const kept = one.capabilities.annotations ? told : { author: undefined, comment: undefined }
     const written = await one.put(key, '1', told)
@@ -104,10 +104,10 @@ const cases: Readonly<Record<string, CaseBody<WriteContext>>> = {
     assert.deepEqual({ author: written.author, comment: written.comment }, kept)
     await other.put(key, '2')
     const [next] = (await untilLoaded(one, [[key, '2']])).entries
-    assert.deepEqual([next?.author, next?.comment], [undefined, undefined], 'they are not put into the mouth of the next writer')
+    assert.deepEqual([next?.author, next?.comment], [undefined, undefined], 'they are not attributed to the next writer')
   },
 
-  'bad input is refused with the name of the field, and nothing is sent': async ({ one, keys: [key], untilLoaded }) => {
+  'invalid input is rejected with the name of the field, and nothing is sent': async ({ one, keys: [key], untilLoaded }) => {
     const refused = (field: string): object => ({ name: 'SdError', code: 'SD_INVALID', field })
     for (const bad of ['', '/a', 'a/', 'a//b', 'a/../b', './a', '\ud800', 'x'.repeat(256), 1]) {
       await assert.rejects(one.put(bad as string, 'x'), refused('key'), `the key ${JSON.stringify(bad)}`)
@@ -116,7 +116,7 @@ const cases: Readonly<Record<string, CaseBody<WriteContext>>> = {
     for (const bad of [undefined, 1, Buffer.from('x'), 'secret \ud800']) {
       await assert.rejects(one.put(key, bad as string), (error: Error) => {
         assert.partialDeepStrictEqual({ ...error }, { code: 'SD_INVALID', field: 'content' })
-        assert.ok(!error.message.includes('secret'), 'what may be secret is not shown')
+        assert.ok(!error.message.includes('secret'), 'a possible secret is not shown')
         return true
       })
     }
@@ -144,9 +144,9 @@ const cases: Readonly<Record<string, CaseBody<WriteContext>>> = {
   },
 }
 
-/** Writing that depends on what was there. */
+/** Cases about conditional writes. */
 const conditionalCases: Readonly<Record<string, CaseBody<WriteContext>>> = {
-  'of ten concurrent writers with one revision exactly one wins': async ({ one, other, keys: [key], untilLoaded }) => {
+  'of ten concurrent writers with one revision, exactly one succeeds': async ({ one, other, keys: [key], untilLoaded }) => {
     let ifRevision: string | null = null
     for (let round = 0; round < 5; round++) {
       const outcomes: readonly PromiseSettledResult<ConfigEntry>[] = await Promise.allSettled(
@@ -154,7 +154,7 @@ const conditionalCases: Readonly<Record<string, CaseBody<WriteContext>>> = {
       )
       const won = outcomes.filter((outcome) => outcome.status === 'fulfilled').map(({ value }) => value)
       const lost = outcomes.filter((outcome) => outcome.status === 'rejected').map(({ reason }) => reason.code)
-      assert.equal(won.length, 1, `${won.length} of ten have won`)
+      assert.equal(won.length, 1, `${won.length} of ten succeeded`)
       assert.deepEqual(lost, Array(9).fill('SD_CONFLICT'))
       const [winner] = won as [ConfigEntry]
       await untilLoaded(one, [[key, winner.content]])
@@ -163,9 +163,9 @@ const conditionalCases: Readonly<Record<string, CaseBody<WriteContext>>> = {
   },
 }
 
-/** Writing while there is no way. */
+/** Cases about writing during an outage. */
 const outageCases: Readonly<Record<string, CaseBody<WriteContext>>> = {
-  'writing in an outage rejects and may be tried again': async ({ one, other, backend, keys: [key], untilLoaded }) => {
+  'writing in an outage rejects with a retryable error': async ({ one, other, backend, keys: [key], untilLoaded }) => {
     await one.put(key, '1')
     await backend.setConnected?.(one, false)
     await assert.rejects(one.put(key, '2'), { name: 'SdError', retryable: true })
@@ -178,7 +178,7 @@ const outageCases: Readonly<Record<string, CaseBody<WriteContext>>> = {
   },
 }
 
-/** Gives each case its two writers. */
+/** Provides each case with two writers. */
 function bindWriters(all: Readonly<Record<string, CaseBody<WriteContext>>>): Readonly<Record<string, CaseBody<ConfigContext>>> {
   return Object.fromEntries(
     Object.entries(all).map(([name, body]) => [
@@ -191,11 +191,11 @@ function bindWriters(all: Readonly<Record<string, CaseBody<WriteContext>>>): Rea
   )
 }
 
-/** For sources that write. */
+/** Cases for sources that write. */
 export const configWriteCases: Readonly<Record<string, CaseBody<ConfigContext>>> = bindWriters(cases)
 
-/** For those whose backend judges the revision itself. */
+/** Cases for sources whose backend checks the revision itself. */
 export const conditionalWriteCases: Readonly<Record<string, CaseBody<ConfigContext>>> = bindWriters(conditionalCases)
 
-/** For those whose way to the backend can be cut. */
+/** Cases for sources whose connection can be cut. */
 export const writeOutageCases: Readonly<Record<string, CaseBody<ConfigContext>>> = bindWriters(outageCases)

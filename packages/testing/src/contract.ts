@@ -1,23 +1,23 @@
-/** One promise of a contract, as a test of any runner: `test(name, run)`. */
+/** One requirement of a contract, as a test for any runner: `test(name, run)`. */
 export interface ContractCase {
-  /** The promise, as a sentence. */
+  /** The requirement, as a sentence. */
   readonly name: string
-  /** Resolves if it is kept, rejects with an `AssertionError` if not. */
+  /** Resolves if it is met, otherwise rejects with an `AssertionError`. */
   readonly run: () => Promise<void>
 }
 
-/** What a case is given: a backend of its own, disposed of afterwards. */
+/** Body of a case. It receives its own backend, which is disposed of afterwards. */
 export type CaseBody<Context> = (context: Context) => Promise<void>
 
-/** Clients of one case, which are closed after it. */
+/** The clients of one case, which are closed after it. */
 export interface CaseClients<Client, Args extends readonly unknown[]> {
   /** Opens a client. */
   readonly open: (...args: Args) => Promise<Client>
-  /** Closes every client, and then the backend. */
+  /** Closes every client, then the backend. */
   readonly dispose: () => Promise<void>
 }
 
-/** Remembers the clients that a case opens. */
+/** Tracks the clients that a case opens. */
 export function createCaseClients<Client extends { close(): Promise<void> }, Args extends readonly unknown[]>(backend: {
   open(...args: Args): Promise<Client>
   dispose(): Promise<void>
@@ -36,7 +36,7 @@ export function createCaseClients<Client extends { close(): Promise<void> }, Arg
   }
 }
 
-/** Binds named bodies to a context that is made for each case and disposed of after it. */
+/** Binds named bodies to a context that is created for each case and disposed of afterwards. */
 export function bindCases<Context>(
   cases: Readonly<Record<string, CaseBody<Context>>>,
   setup: () => Promise<Context>,

@@ -36,6 +36,6 @@ describe('the reference keeps the contract', () => {
 })
 
 test('a source that does not follow what is published fails', async () => {
-  const found = discovererContract(harness(true)).find(({ name }) => name === 'what is published is found')
+  const found = discovererContract(harness(true)).find(({ name }) => name === 'published instances are found')
   await expect(found?.run()).rejects.toMatchObject({ name: 'AssertionError' })
 })

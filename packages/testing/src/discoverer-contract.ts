@@ -13,13 +13,13 @@ interface DiscovererContext {
 }
 
 const cases: Readonly<Record<string, CaseBody<DiscovererContext>>> = {
-  'an unknown service is an empty snapshot': async ({ source }) => {
+  'an unknown service yields an empty snapshot': async ({ source }) => {
     const snapshot = await source.getInstances('nobody')
     assert.deepEqual([snapshot.service, snapshot.instances, snapshot.stale], ['nobody', [], false])
     assert.equal(await source.getInstance('nobody', 'x'), undefined)
   },
 
-  'what is published is found': async ({ backend, source, eventuallyMs }) => {
+  'published instances are found': async ({ backend, source, eventuallyMs }) => {
     await backend.publish([plainSpec('orders', 1), plainSpec('orders', 2), plainSpec('users', 1)])
     await eventually(async () => {
       const { instances } = await source.getInstances('orders')
@@ -34,7 +34,7 @@ const cases: Readonly<Record<string, CaseBody<DiscovererContext>>> = {
     if (source.capabilities.listServices) assert.deepEqual(await source.listServices(), ['orders', 'users'])
   },
 
-  'a watch starts with the current snapshot and follows changes down to zero': async ({ backend, source, eventuallyMs }) => {
+  'a watch yields the current snapshot and all changes, down to zero instances': async ({ backend, source, eventuallyMs }) => {
     const probe = probeWatch((options) => source.watch('orders', options), eventuallyMs)
     await probe.until(({ instances }) => assert.deepEqual(instances, []))
     await backend.publish([plainSpec('orders', 1), plainSpec('orders', 2)])
@@ -67,18 +67,18 @@ const cases: Readonly<Record<string, CaseBody<DiscovererContext>>> = {
     const both = await probe.until((services) => assert.deepEqual([...services.keys()], ['orders', 'users']))
     await backend.publish([plainSpec('users', 1)])
     const one = await probe.until((services) => assert.deepEqual([...services.keys()], ['users']))
-    assert.equal(one.get('users'), both.get('users'), 'a service without a change keeps its snapshot')
+    assert.equal(one.get('users'), both.get('users'), 'an unchanged service keeps its snapshot')
     await probe.stop()
   },
 
-  'leaving the loop and aborting end a watch': async ({ source, eventuallyMs }) => {
+  'leaving the loop or aborting ends a watch': async ({ source, eventuallyMs }) => {
     for await (const _ of source.watch('orders')) break
     const probe = probeWatch((options) => source.watch('orders', options), eventuallyMs)
     await probe.until(() => undefined)
     await probe.stop()
   },
 
-  'closing ends watches, may be repeated, and later operations reject with SD_CLOSED': async ({ source, eventuallyMs }) => {
+  'closing ends watches and is idempotent, and later operations reject with SD_CLOSED': async ({ source, eventuallyMs }) => {
     const probe = probeWatch((options) => source.watch('orders', options), eventuallyMs)
     await probe.until(() => undefined)
     await within(Promise.all([source.close(), source.close()]), eventuallyMs, 'close()')
@@ -88,15 +88,15 @@ const cases: Readonly<Record<string, CaseBody<DiscovererContext>>> = {
     await assert.rejects(source.ping(), { code: 'SD_CLOSED' })
   },
 
-  'bad names are refused': async ({ source }) => {
+  'invalid names are rejected': async ({ source }) => {
     await assert.rejects(source.getInstances(''), { code: 'SD_INVALID', field: 'service' })
   },
 }
 
 /**
- * The contract of a source that nothing registers with, such as a file or DNS.
+ * The contract of a read-only source, such as a file or DNS.
  *
- * @throws SdError `SD_INVALID` for a harness with unknown or wrong fields
+ * @throws SdError `SD_INVALID` for a harness with unknown or invalid fields
  */
 export function discovererContract(harness: DiscovererHarness): readonly ContractCase[] {
   checkKnownKeys('harness', checkObject('harness', harness), ['setup', 'eventuallyMs'])

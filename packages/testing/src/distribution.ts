@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Endpoint, Picker, PickRequest } from '@sd/core'
 
-/** Picks `count` times and counts by endpoint key. */
+/** Picks `count` times and counts the picks by endpoint key. */
 export function countPicks(
   picker: Picker,
   count: number,
@@ -16,10 +16,10 @@ export function countPicks(
 }
 
 /**
- * Asserts that counts follow the weights, by Pearson's chi-square test: a right balancer fails it about once in 10,000 seeds, so
- * use a fixed seed. Needs an expected count of at least 5 for each endpoint of positive weight.
+ * Asserts that counts follow the weights, by Pearson's chi-square test. A correct balancer fails it with about one in
+ * 10,000 seeds, so use a fixed seed. Every endpoint with a positive weight needs an expected count of at least 5.
  *
- * @param weights same order as `endpoints`
+ * @param weights in the same order as `endpoints`
  */
 export function assertDistribution(
   counts: ReadonlyMap<string, number>,

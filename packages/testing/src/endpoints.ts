@@ -1,6 +1,6 @@
 import { createEndpoint, createServiceInstance, type Endpoint, type EndpointView, type Picker } from '@sd/core'
 
-/** Endpoints of one service for tests, with a weight each. */
+/** Creates test endpoints of one service with the given weights. */
 export function createTestEndpoints(weights: readonly number[], service: string = 'orders'): Endpoint[] {
   return weights.map((weight, index) =>
     createEndpoint(
@@ -17,7 +17,7 @@ export function createTestEndpoints(weights: readonly number[], service: string 
 
 let lastEpoch = 0
 
-/** A view over endpoints, with the weights of their instances unless others are given. */
+/** Creates a view of endpoints, by default with the weights of their instances. */
 export function createTestView(endpoints: readonly Endpoint[], weights?: readonly number[]): EndpointView {
   return {
     endpoints,
@@ -26,13 +26,13 @@ export function createTestView(endpoints: readonly Endpoint[], weights?: readonl
   }
 }
 
-/** Starts an attempt and tells the picker, as a cluster does. */
+/** Starts an attempt and notifies the picker, as a cluster does. */
 export function acquire(endpoint: Endpoint, picker: Picker): void {
   endpoint.acquire()
   picker.changed?.(endpoint)
 }
 
-/** Ends an attempt and tells the picker, as a cluster does. */
+/** Ends an attempt and notifies the picker, as a cluster does. */
 export function release(endpoint: Endpoint, picker: Picker): void {
   endpoint.release({ ok: true, latencyMs: 1 })
   picker.changed?.(endpoint)

@@ -1,22 +1,23 @@
 import { createSeededRandom } from './seeded-random.ts'
 
-/** Makes values of every kind that code which must never throw breaks on. */
+/** Generates values of every kind that can break code which must never throw. */
 export interface HostileValues {
-  /** The next value. */
+  /** Returns the next value. */
   next(): unknown
-  /** The next value, which is an object that may be told to hold others. */
+  /** Returns the next value that is an object and may contain others. */
   nextObject(): object
-  /** The next error, or what some programs throw as one. */
+  /** Returns the next error, or another value that some programs throw. */
   nextError(): unknown
 }
 
-/** Most levels of values within values. */
+/** Maximum nesting of values. */
 const maxDepth = 4
 
 /**
- * A seeded source of values that come from outside or from mistakes: getters, `toJSON` and `toString` that throw, proxies (revoked ones too),
- * objects without prototype, circles, BigInts, symbols, functions, dates that are none, lone surrogates, control characters, long texts, sparse
- * and typed arrays, errors with causes of any kind. What must never throw, such as logging and metrics, is tested with many of them.
+ * Creates a seeded generator of values that come from outside or from mistakes: getters, `toJSON` and `toString` that
+ * throw, proxies (also revoked ones), objects without prototype, cycles, BigInts, symbols, functions, invalid dates, lone
+ * surrogates, control characters, long strings, sparse and typed arrays, errors with any kind of cause. Use many of them
+ * to test code that must never throw, such as logging and metrics.
  */
 export function createHostileValues(seed: number): HostileValues {
   const random = createSeededRandom(seed)
@@ -30,7 +31,7 @@ export function createHostileValues(seed: number): HostileValues {
     revoke()
     const { proxy: revokedFunction, revoke: revokeFunction } = Proxy.revocable(() => undefined, {})
     revokeFunction()
-    // A proxy that says the same of everything, `true` included.
+    // A proxy that returns the same for every property, `true` included.
     const always = random() < 0.2 ? true : value(depth + 1)
     const everything = { get: fail, has: fail, ownKeys: fail, getPrototypeOf: fail, getOwnPropertyDescriptor: fail }
     return pick([

@@ -5,16 +5,16 @@ import type { RegistryContext } from './registry-context.ts'
 import { plainSpec } from './samples.ts'
 import { eventually, probeWatch } from './waiting.ts'
 
-/** Expiry, loss and recovery. */
+/** Cases about expiry, loss and recovery. */
 export const leaseCases: Readonly<Record<string, CaseBody<RegistryContext>>> = {
-  'an instance that is renewed outlives its lease': async ({ open, harness }) => {
+  'a renewed instance outlives its lease': async ({ open, harness }) => {
     const registry = await open()
     await registry.register({ ...plainSpec('orders', 1), ttlMs: harness.shortestTtlMs })
     await delay(harness.shortestTtlMs * 2.5)
     assert.equal((await registry.getInstances('orders')).instances.length, 1)
   },
 
-  'an update made during an outage arrives afterwards': async ({ open, backend, eventuallyMs }) => {
+  'an update made during an outage is applied afterwards': async ({ open, backend, eventuallyMs }) => {
     const [cut, other] = [await open(), await open()]
     const registration = await cut.register(plainSpec('orders', 1))
     await backend.setConnected(cut, false)
@@ -23,7 +23,7 @@ export const leaseCases: Readonly<Record<string, CaseBody<RegistryContext>>> = {
     await eventually(async () => assert.equal((await other.getInstance('orders', 'orders-1'))?.weight, 9), eventuallyMs)
   },
 
-  'an orphan that was removed by an operator comes back while its registration lives': async ({
+  'an instance that an operator removed is registered again while its registration exists': async ({
     open,
     eventuallyMs,
     harness,
@@ -60,7 +60,7 @@ export const leaseCases: Readonly<Record<string, CaseBody<RegistryContext>>> = {
     await probe.stop()
   },
 
-  'registering during an outage rejects in time, or recovers if asked': async ({ open, backend, eventuallyMs }) => {
+  'registering during an outage rejects in time, or recovers with whenUnavailable': async ({ open, backend, eventuallyMs }) => {
     const [cut, other] = [await open(), await open()]
     await backend.setConnected(cut, false)
     await assert.rejects(cut.register(plainSpec('orders', 1), { timeoutMs: 300 }), { retryable: true })
@@ -77,9 +77,14 @@ export const leaseCases: Readonly<Record<string, CaseBody<RegistryContext>>> = {
   },
 }
 
-/** Instances that expire. */
+/** Cases about expiring instances. */
 export const expiryCases: Readonly<Record<string, CaseBody<RegistryContext>>> = {
-  'an instance whose process is gone expires, and returns with it': async ({ open, backend, eventuallyMs, harness }) => {
+  'an instance expires when its process is disconnected, and is registered again afterwards': async ({
+    open,
+    backend,
+    eventuallyMs,
+    harness,
+  }) => {
     const [lost, other] = [await open(), await open()]
     const registration = await lost.register({ ...plainSpec('orders', 1), ttlMs: harness.shortestTtlMs })
     const probe = probeWatch((options) => other.watch('orders', options), eventuallyMs + harness.shortestTtlMs * 4)
@@ -87,7 +92,7 @@ export const expiryCases: Readonly<Record<string, CaseBody<RegistryContext>>> = 
     await backend.setConnected(lost, false)
     await probe.until(({ instances }) => assert.deepEqual(instances, []))
     await eventually(() => assert.equal(registration.state, 'recovering'), eventuallyMs)
-    assert(registration.lastError, 'a recovering registration says why')
+    assert(registration.lastError, 'a recovering registration has an error')
     await backend.setConnected(lost, true)
     await probe.until(({ instances }) => assert.equal(instances.length, 1))
     await eventually(() => assert.equal(registration.state, 'active'), eventuallyMs)

@@ -13,20 +13,20 @@ describe('the reference lock keeps the contract', () => {
 
 describe('a broken lock fails the case that names what is broken', () => {
   test.each<[LockMutation, string]>([
-    ['has two holders at once', 'one client holds a lock at a time, and the next gets it on release'],
-    ['has two holders at once', 'many contenders never hold it together, and all get it'],
-    ['has tokens that do not grow', 'one client holds a lock at a time, and the next gets it on release'],
-    ['has tokens that do not grow', 'many contenders never hold it together, and all get it'],
-    ['mixes up names', 'locks of other names are free'],
-    ['leaves the place of who gave up', 'waiting ends by its limit or its signal, and leaves nothing behind'],
-    ['hides a loss', 'a holder that is cut off hears of it before another one gets the lock'],
-    ['hides a deletion', 'a holder whose key is deleted behind its back hears of it, though its session lives'],
-    ['releases the lock of the next holder', 'a holder that is cut off hears of it before another one gets the lock'],
-    ['does not renew', 'a lock is kept for longer than its session'],
-    ['tells of no change', 'the holder is followed'],
-    ['has two holders at once', 'an election has one leader, and another after it'],
-    ['is free when away', 'an outage is an error, not a free lock'],
-    ['keeps locks after close', 'closing releases, may be repeated, and ends waiting'],
+    ['has two holders at once', 'one client holds a lock at a time, and the next acquires it on release'],
+    ['has two holders at once', 'of many contenders only one holds the lock at a time, and all acquire it'],
+    ['has tokens that do not grow', 'one client holds a lock at a time, and the next acquires it on release'],
+    ['has tokens that do not grow', 'of many contenders only one holds the lock at a time, and all acquire it'],
+    ['mixes up names', 'locks with other names are free'],
+    ['keeps the place of an aborted waiter', 'waiting ends at its time limit or signal, and leaves nothing behind'],
+    ['hides a loss', 'a disconnected holder detects the loss before another one acquires the lock'],
+    ['hides a deletion', 'a holder detects that its key was deleted, although its session is alive'],
+    ['releases the lock of the next holder', 'a disconnected holder detects the loss before another one acquires the lock'],
+    ['does not renew', 'a lock is held for longer than a session lasts'],
+    ['reports no change', 'the holder can be watched'],
+    ['has two holders at once', 'an election has one leader at a time'],
+    ['is free in an outage', 'an outage is an error, not a free lock'],
+    ['keeps locks after close', 'closing releases locks, ends waiting and is idempotent'],
   ])('%s: %s', async (mutation, caseName) => {
     const found = lockContract(harness(mutation, 300)).find(({ name }) => name === caseName)
     await expect(found?.run()).rejects.toMatchObject({ name: 'AssertionError' })

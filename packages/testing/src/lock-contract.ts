@@ -7,23 +7,23 @@ import { eventually, probeWatch, within } from './waiting.ts'
 
 /** A backend for one case. */
 export interface LockBackend {
-  /** Opens one more independent client. */
+  /** Opens another independent client. */
   open(): Promise<Lock>
-  /** Cuts or mends the way between one client and the backend. */
+  /** Cuts or restores the connection between one client and the backend. */
   setConnected(lock: Lock, connected: boolean): void | Promise<void>
-  /** Takes a lock away from whatever holds it, without a word to the holder: as an operator or another tool does who deletes its key. */
+  /** Takes a lock from its holder without notice, as an operator or another tool does by deleting its key. */
   takeAway(key: string): Promise<void>
-  /** Closes what is left; called after every case. */
+  /** Closes everything that is left. Called after every case. */
   dispose(): Promise<void>
 }
 
-/** How the lock contract reaches an implementation and its backend. */
+/** Connects the lock contract with an implementation and its backend. */
 export interface LockHarness {
-  /** Makes a backend for one case. */
+  /** Creates a backend for one case. */
   readonly setup: () => Promise<LockBackend>
-  /** Lifetime of a session that is not renewed, in milliseconds, including what the backend adds to it. */
+  /** Time after which a session without renewal has expired, in milliseconds, including any delay that the backend adds. */
   readonly sessionTtlMs: number
-  /** Longest time that a change takes to be seen, in milliseconds. @default 5_000 */
+  /** Longest time until a change is visible, in milliseconds. @default 5_000 */
   readonly eventuallyMs?: number
 }
 
@@ -35,18 +35,21 @@ interface LockContext {
   readonly dispose: () => Promise<void>
 }
 
-/** What a case awaits later. If it fails before, closing its clients rejects this too, which is no failure of its own. */
+/**
+ * Marks a rejection as handled, for a promise that is awaited later. If the case fails first, closing its clients rejects
+ * this promise too.
+ */
 function later<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined)
   return promise
 }
 
 const cases: Readonly<Record<string, CaseBody<LockContext>>> = {
-  'one client holds a lock at a time, and the next gets it on release': async ({ open, eventuallyMs }) => {
+  'one client holds a lock at a time, and the next acquires it on release': async ({ open, eventuallyMs }) => {
     const [one, other] = [await open(), await open()]
     const first = await one.acquire('job', { value: 'first' })
     assert.equal(await other.tryAcquire('job'), undefined)
-    assert.equal(await one.tryAcquire('job'), undefined, 'a lock is not taken twice by the same client')
+    assert.equal(await one.tryAcquire('job'), undefined, 'a lock is not reentrant')
     assert.equal((await other.holder('job'))?.value, 'first')
     const waiting = later(other.acquire('job', { value: 'second' }))
     await delay(100)
@@ -54,13 +57,13 @@ const cases: Readonly<Record<string, CaseBody<LockContext>>> = {
     await Promise.all([first.release(), first.release()])
     assert.equal(first.signal.aborted, true)
     const second = await within(waiting, eventuallyMs, 'acquire after release')
-    assert.ok(second.token > first.token, 'tokens grow')
+    assert.ok(second.token > first.token, 'tokens increase')
     assert.equal((await one.holder('job'))?.value, 'second')
     await second.release()
     assert.equal(await one.holder('job'), undefined)
   },
 
-  'many contenders never hold it together, and all get it': async ({ open, eventuallyMs }) => {
+  'of many contenders only one holds the lock at a time, and all acquire it': async ({ open, eventuallyMs }) => {
     const clients = [await open(), await open(), await open()]
     let holders = 0
     const tokens: bigint[] = []
@@ -81,14 +84,14 @@ const cases: Readonly<Record<string, CaseBody<LockContext>>> = {
     assert.equal(new Set(tokens).size, 12)
   },
 
-  'locks of other names are free': async ({ open }) => {
+  'locks with other names are free': async ({ open }) => {
     const lock = await open()
     const handles = await Promise.all(hostileNames.map((name) => lock.tryAcquire(name)))
     assert.ok(handles.every((handle) => handle !== undefined))
     await Promise.all(handles.map((handle) => handle?.release()))
   },
 
-  'waiting ends by its limit or its signal, and leaves nothing behind': async ({ open, eventuallyMs }) => {
+  'waiting ends at its time limit or signal, and leaves nothing behind': async ({ open, eventuallyMs }) => {
     const [one, other] = [await open(), await open()]
     const held = await one.acquire('job')
     await assert.rejects(other.acquire('job', { timeoutMs: 200 }), { code: 'SD_TIMEOUT' })
@@ -102,7 +105,7 @@ const cases: Readonly<Record<string, CaseBody<LockContext>>> = {
     await again.release()
   },
 
-  'a holder that is cut off hears of it before another one gets the lock': async ({
+  'a disconnected holder detects the loss before another one acquires the lock': async ({
     open,
     backend,
     sessionTtlMs,
@@ -116,38 +119,34 @@ const cases: Readonly<Record<string, CaseBody<LockContext>>> = {
     })
     const waiting = later(other.acquire('job'))
     await backend.setConnected(cut, false)
-    const next = await within(waiting, sessionTtlMs * 3 + eventuallyMs, 'acquire after the loss of a holder')
+    const next = await within(waiting, sessionTtlMs * 3 + eventuallyMs, 'acquire after a holder was disconnected')
     const takenAt = performance.now()
-    assert.ok(handle.signal.aborted && lostAt <= takenAt, 'the old holder should know first')
+    assert.ok(handle.signal.aborted && lostAt <= takenAt, 'the old holder should detect the loss first')
     assert.ok(next.token > handle.token)
     await backend.setConnected(cut, true)
     await handle.release()
     await delay(200)
-    assert.equal((await other.holder('job'))?.token, next.token, 'a late release leaves the new holder alone')
+    assert.equal((await other.holder('job'))?.token, next.token, 'a late release does not affect the new holder')
     await next.release()
-    const back = await within(cut.acquire('job'), eventuallyMs, 'acquire of a client that is back')
+    const back = await within(cut.acquire('job'), eventuallyMs, 'acquire of a reconnected client')
     await back.release()
   },
 
-  'a holder whose key is deleted behind its back hears of it, though its session lives': async ({
-    open,
-    backend,
-    eventuallyMs,
-  }) => {
+  'a holder detects that its key was deleted, although its session is alive': async ({ open, backend, eventuallyMs }) => {
     const [one, other] = [await open(), await open()]
     const [taken, kept] = [await one.acquire('job'), await one.acquire('task')]
     await backend.takeAway('job')
-    await eventually(() => assert.ok(taken.signal.aborted, 'the holder should hear of it'), eventuallyMs)
+    await eventually(() => assert.ok(taken.signal.aborted, 'the holder should detect the loss'), eventuallyMs)
     assert.equal(kept.signal.aborted, false)
     const next = await within(other.acquire('job'), eventuallyMs, 'acquire of a lock that was taken away')
     assert.ok(next.token > taken.token)
     await taken.release()
     await delay(100)
-    assert.equal((await other.holder('job'))?.token, next.token, 'a late release leaves the new holder alone')
+    assert.equal((await other.holder('job'))?.token, next.token, 'a late release does not affect the new holder')
     await Promise.all([next.release(), kept.release()])
   },
 
-  'a lock is kept for longer than its session': async ({ open, sessionTtlMs }) => {
+  'a lock is held for longer than a session lasts': async ({ open, sessionTtlMs }) => {
     const [one, other] = [await open(), await open()]
     const handle = await one.acquire('job')
     await delay(sessionTtlMs * 1.5)
@@ -156,7 +155,7 @@ const cases: Readonly<Record<string, CaseBody<LockContext>>> = {
     await handle.release()
   },
 
-  'the holder is followed': async ({ open, eventuallyMs }) => {
+  'the holder can be watched': async ({ open, eventuallyMs }) => {
     const [one, other] = [await open(), await open()]
     const probe = probeWatch((options) => other.watchHolder('job', options), eventuallyMs)
     await eventually(() => assert.equal(probe.seen.at(-1)?.value, null), eventuallyMs)
@@ -167,7 +166,7 @@ const cases: Readonly<Record<string, CaseBody<LockContext>>> = {
     await probe.stop()
   },
 
-  'an election has one leader, and another after it': async ({ open, eventuallyMs }) => {
+  'an election has one leader at a time': async ({ open, eventuallyMs }) => {
     const [one, other] = [await open(), await open()]
     const leaders: string[] = []
     const controllers = { one: new AbortController(), other: new AbortController() }
@@ -183,7 +182,7 @@ const cases: Readonly<Record<string, CaseBody<LockContext>>> = {
     assert.notEqual(leaders[0], leaders[1])
     controllers.one.abort()
     controllers.other.abort()
-    await within(candidates, eventuallyMs, 'candidates that gave up')
+    await within(candidates, eventuallyMs, 'aborted candidates')
   },
 
   'an outage is an error, not a free lock': async ({ open, backend, eventuallyMs }) => {
@@ -200,7 +199,7 @@ const cases: Readonly<Record<string, CaseBody<LockContext>>> = {
     await mine.release()
   },
 
-  'closing releases, may be repeated, and ends waiting': async ({ open, eventuallyMs }) => {
+  'closing releases locks, ends waiting and is idempotent': async ({ open, eventuallyMs }) => {
     const [one, other] = [await open(), await open()]
     const handle = await one.acquire('job')
     const waiting = later(assert.rejects(other.acquire('job'), { code: 'SD_CLOSED' }))
@@ -216,7 +215,7 @@ const cases: Readonly<Record<string, CaseBody<LockContext>>> = {
     await assert.rejects(one.tryAcquire('job'), { code: 'SD_CLOSED' })
   },
 
-  'bad names are refused': async ({ open }) => {
+  'invalid names are rejected': async ({ open }) => {
     const lock = await open()
     await assert.rejects(lock.acquire(''), { code: 'SD_INVALID', field: 'key' })
     await assert.rejects(lock.tryAcquire('a', { value: 'x'.repeat(5_000) }), { code: 'SD_INVALID', field: 'value' })
@@ -226,7 +225,7 @@ const cases: Readonly<Record<string, CaseBody<LockContext>>> = {
 /**
  * The contract of `Lock`, and of elections on it.
  *
- * @throws SdError `SD_INVALID` for a harness with unknown or wrong fields
+ * @throws SdError `SD_INVALID` for a harness with unknown or invalid fields
  */
 export function lockContract(harness: LockHarness): readonly ContractCase[] {
   checkKnownKeys('harness', checkObject('harness', harness), ['setup', 'sessionTtlMs', 'eventuallyMs'])

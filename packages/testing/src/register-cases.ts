@@ -11,16 +11,16 @@ async function ids(registry: Registry, service: string): Promise<readonly string
   return (await registry.getInstances(service)).instances.map(({ id }) => id)
 }
 
-/** What must survive the way through the backend: everything but the timestamps. */
+/** Returns what must be preserved by the backend: everything except the timestamps. */
 function content(instance: ServiceInstance | undefined): unknown {
   if (instance === undefined) return undefined
   const { createdAt: _, updatedAt: __, ttlMs: ___, health, metadata, ...rest } = instance
   return { ...rest, metadata: { ...metadata }, health: { status: health.status, message: health.message } }
 }
 
-/** Registering, updating and removing. */
+/** Cases about registering, updating and removing. */
 export const registerCases: Readonly<Record<string, CaseBody<RegistryContext>>> = {
-  'an unknown service is an empty snapshot': async ({ open }) => {
+  'an unknown service yields an empty snapshot': async ({ open }) => {
     const registry = await open()
     const snapshot = await registry.getInstances('nobody')
     assert.deepEqual(snapshot.instances, [])
@@ -29,7 +29,7 @@ export const registerCases: Readonly<Record<string, CaseBody<RegistryContext>>> 
     assert.equal(await registry.getInstance('nobody', 'x'), undefined)
   },
 
-  'every field survives the way to another client': async ({ open, eventuallyMs }) => {
+  'another client reads every field unchanged': async ({ open, eventuallyMs }) => {
     const [one, other] = [await open(), await open()]
     const registration = await one.register(fullSpec)
     assert.equal(registration.state, 'active')
@@ -43,7 +43,7 @@ export const registerCases: Readonly<Record<string, CaseBody<RegistryContext>>> 
     assert.ok(Object.isFrozen(found) && Object.isFrozen(found.tags) && Object.isFrozen(found.metadata), 'instances are frozen')
   },
 
-  'defaults and a weight of 0 survive too': async ({ open, eventuallyMs }) => {
+  'defaults and a weight of 0 are preserved': async ({ open, eventuallyMs }) => {
     const [one, other] = [await open(), await open()]
     const { instance } = await one.register({ service: 'orders', address: 'host.example', port: 1, weight: 0 })
     await eventually(async () => {
@@ -53,7 +53,7 @@ export const registerCases: Readonly<Record<string, CaseBody<RegistryContext>>> 
     }, eventuallyMs)
   },
 
-  'services do not mix, and are listed sorted': async ({ open, eventuallyMs }) => {
+  'services are independent and listed in order': async ({ open, eventuallyMs }) => {
     const registry = await open()
     await registry.register(plainSpec('users', 1))
     await registry.register(plainSpec('orders', 1))
@@ -91,7 +91,7 @@ export const registerCases: Readonly<Record<string, CaseBody<RegistryContext>>> 
     assert.deepEqual(await ids(registry, 'orders'), ['orders-1'])
   },
 
-  'of operations at once on one id the last wins, on the backend too': async ({ open, eventuallyMs }) => {
+  'of concurrent operations on one id the last wins, in the backend too': async ({ open, eventuallyMs }) => {
     const registry = await open()
     const random = createSeededRandom(13)
     for (let round = 0; round < 3; round++) {
@@ -120,7 +120,7 @@ export const registerCases: Readonly<Record<string, CaseBody<RegistryContext>>> 
     }
   },
 
-  'fifty concurrent registrations all arrive': async ({ open, eventuallyMs }) => {
+  'fifty concurrent registrations all succeed': async ({ open, eventuallyMs }) => {
     const registry = await open()
     await Promise.all(Array.from({ length: 50 }, (_, index) => registry.register(plainSpec('orders', index))))
     await eventually(async () => assert.equal((await ids(registry, 'orders')).length, 50), eventuallyMs)
@@ -152,7 +152,7 @@ export const registerCases: Readonly<Record<string, CaseBody<RegistryContext>>> 
     }, eventuallyMs)
   },
 
-  'named ports and the declared health check survive, whatever their names and type': async ({ open, eventuallyMs }) => {
+  'named ports and the declared health check are preserved, for all names and types': async ({ open, eventuallyMs }) => {
     const [one, other] = [await open(), await open()]
     const ports = Object.fromEntries(Array.from({ length: 29 }, (_, index) => [`port-${index}`, 65_535 - index]))
     const checks = [{ type: 'grpc' }, { type: 'tcp', intervalMs: 100, timeoutMs: 100 }, { type: 'http', path: '/' }] as const
@@ -168,7 +168,7 @@ export const registerCases: Readonly<Record<string, CaseBody<RegistryContext>>> 
     await eventually(async () => {
       for (const { instance } of registered) {
         const found = await other.getInstance('orders', instance.id)
-        // Where the backend runs the check, it may have found by now that nobody answers.
+        // If the backend runs the check, it may already have found that nothing listens there.
         const seen = found && other.capabilities.healthChecks ? { ...found, health: instance.health } : found
         assert.deepEqual(content(seen), content(instance))
         assert.ok(found && Object.isFrozen(found.ports) && Object.isFrozen(found.healthCheck), 'both are frozen')
@@ -176,10 +176,10 @@ export const registerCases: Readonly<Record<string, CaseBody<RegistryContext>>> 
     }, eventuallyMs)
   },
 
-  'a declared health check is run where the registry says so': async ({ open, eventuallyMs }) => {
+  'a declared health check runs if the registry supports it': async ({ open, eventuallyMs }) => {
     const [one, other] = [await open(), await open()]
     if (!one.capabilities.healthChecks) return
-    // Nobody listens on port 1, wherever the backend is.
+    // Nothing listens on port 1, wherever the backend runs.
     const spec = { ...plainSpec('orders', 1), address: '127.0.0.1', port: 1 }
     const registration = await one.register({ ...spec, healthCheck: { type: 'tcp', intervalMs: 1_000, timeoutMs: 500 } })
     const status = async () => (await other.getInstance('orders', 'orders-1'))?.health.status
@@ -201,7 +201,7 @@ export const registerCases: Readonly<Record<string, CaseBody<RegistryContext>>> 
     assert.equal((await registry.getInstance('orders', 'orders-1'))?.weight, 2.5)
   },
 
-  'bad input is refused with the name of the field': async ({ open }) => {
+  'invalid input is rejected with the name of the field': async ({ open }) => {
     const registry = await open()
     for (const [field, spec] of Object.entries({
       port: { port: 0 },
@@ -216,13 +216,13 @@ export const registerCases: Readonly<Record<string, CaseBody<RegistryContext>>> 
       await assert.rejects(
         registry.register({ ...plainSpec('orders', 1), ...spec }),
         (error) => error instanceof SdError && error.code === 'SD_INVALID' && error.field === field,
-        `a bad ${field} should be refused`,
+        `an invalid ${field} should be rejected`,
       )
     }
     assert.deepEqual((await registry.getInstances('orders')).instances, [])
   },
 
-  'deregistering removes the instance, and may be repeated': async ({ open, eventuallyMs }) => {
+  'deregistering removes the instance and is idempotent': async ({ open, eventuallyMs }) => {
     const registry = await open()
     const registration = await registry.register(plainSpec('orders', 1))
     await registration.deregister()
@@ -244,7 +244,7 @@ export const registerCases: Readonly<Record<string, CaseBody<RegistryContext>>> 
   'a thousand instances are registered, found and removed': async ({ open, eventuallyMs }) => {
     const registry = await open()
     const registrations = await Promise.all(
-      // What counts is that all arrive, however slow the machine.
+      // All registrations must succeed, even on a slow machine.
       Array.from({ length: 1_000 }, (_, index) => registry.register(plainSpec('orders', index), { timeoutMs: 120_000 })),
     )
     await eventually(async () => assert.equal((await ids(registry, 'orders')).length, 1_000), eventuallyMs)
@@ -253,7 +253,7 @@ export const registerCases: Readonly<Record<string, CaseBody<RegistryContext>>> 
   },
 }
 
-/** Removal that touches only what the same registration put there. */
+/** Removal that affects only what the same registration stored. */
 export const conditionalRemovalCases: Readonly<Record<string, CaseBody<RegistryContext>>> = {
   "removal leaves another process's instance of the same id alone": async ({ open, eventuallyMs }) => {
     const [old, renewed] = [await open(), await open()]

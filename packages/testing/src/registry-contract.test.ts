@@ -12,19 +12,19 @@ describe('the reference registry keeps the contract', () => {
 
 describe('a broken registry fails the case that names what is broken', () => {
   test.each<[Mutation, string]>([
-    ['keeps the last instance', 'a watch follows a service up, through an update and down to zero'],
-    ['never expires', 'an instance whose process is gone expires, and returns with it'],
-    ['empty when away', 'an outage is an error or a stale watch, never an empty list'],
-    ['forgets the weight', 'every field survives the way to another client'],
-    ['ignores the signal', 'bad names and an aborted signal are refused'],
+    ['keeps the last instance', 'a watch yields registrations, updates and removals down to zero'],
+    ['never expires', 'an instance expires when its process is disconnected, and is registered again afterwards'],
+    ['is empty in an outage', 'an outage is an error or a stale watch, never an empty list'],
+    ['forgets the weight', 'another client reads every field unchanged'],
+    ['ignores the signal', 'invalid names and an aborted signal are rejected'],
     ['yields heartbeats', 'heartbeats and other services yield nothing'],
-    ['leaves instances after close', 'closing deregisters, ends watches and may be repeated'],
+    ['leaves instances after close', 'closing deregisters, ends watches and is idempotent'],
     ['works after close', 'every operation on a closed registry rejects with SD_CLOSED'],
-    ['replaces instances', 'a watch follows a service up, through an update and down to zero'],
-    ['makes all services anew', 'all services are watched over one stream, up and down to none'],
-    ['keeps services without instances', 'all services are watched over one stream, up and down to none'],
-    ['empty when away', 'an outage makes the watch of all services stale, never empty'],
-    ['does not recover', 'an instance whose process is gone expires, and returns with it'],
+    ['replaces instances', 'a watch yields registrations, updates and removals down to zero'],
+    ['recreates all services', 'all services are watched over one stream, from none to several and back'],
+    ['keeps services without instances', 'all services are watched over one stream, from none to several and back'],
+    ['is empty in an outage', 'an outage makes the watch of all services stale, never empty'],
+    ['does not register again', 'an instance expires when its process is disconnected, and is registered again afterwards'],
   ])('%s', async (mutation, caseName) => {
     const found = registryContract(harness(mutation, 300)).find(({ name }) => name === caseName)
     await expect(found?.run()).rejects.toMatchObject({ name: 'AssertionError' })

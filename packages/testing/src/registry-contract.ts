@@ -9,9 +9,10 @@ import { watchAllCases } from './watch-all-cases.ts'
 import { watchCases } from './watch-cases.ts'
 
 /**
- * The contract of `Registry`. What an adapter can't do it declares in its `capabilities`; there is no other way around a case.
+ * The contract of `Registry`. An adapter declares what it does not support in its `capabilities`. Cases can't be skipped
+ * in any other way.
  *
- * @throws SdError `SD_INVALID` for a harness with unknown or wrong fields
+ * @throws SdError `SD_INVALID` for a harness with unknown or invalid fields
  */
 export function registryContract(harness: RegistryHarness): readonly ContractCase[] {
   const { capabilities = {} } = checkObject('harness', harness) as unknown as RegistryHarness

@@ -2,26 +2,28 @@ import type { InstanceSpec, ReadOnlyRegistry, Registry, RegistryCapabilities } f
 
 /** A backend for one case, empty and isolated from every other case. */
 export interface RegistryBackend {
-  /** Opens one more independent client. */
+  /** Opens another independent client. */
   open(): Promise<Registry>
-  /** Cuts or mends the way between one client and the backend, in both directions. The backend itself stays up. */
+  /** Cuts or restores the connection between one client and the backend, in both directions. The backend keeps running. */
   setConnected(registry: Registry, connected: boolean): void | Promise<void>
-  /** Closes what is left; called after every case. */
+  /** Closes everything that is left. Called after every case. */
   dispose(): Promise<void>
 }
 
-/** How the registry contract reaches an adapter and its backend. */
+/** Connects the registry contract with an adapter and its backend. */
 export interface RegistryHarness {
-  /** Makes a backend for one case. */
+  /** Creates a backend for one case. */
   readonly setup: () => Promise<RegistryBackend>
-  /** Shortest lease that the backend allows, in milliseconds; the expiry cases wait for a small multiple of it. */
+  /** Shortest lease that the backend allows, in milliseconds. The expiry cases wait for a small multiple of it. */
   readonly shortestTtlMs: number
   /**
-   * What the registry's `capabilities` say that it can't do: cases of it are left out, so that a report shows what ran. Every client that is
-   * opened must say the same. @default both are true
+   * Unsupported capabilities, as declared by the registry. Their cases are omitted, so that a report shows what ran.
+   * Every opened client must declare the same.
+   *
+   * @default both are true
    */
   readonly capabilities?: Partial<Pick<RegistryCapabilities, 'ttl' | 'conditionalRemove'>>
-  /** Longest time that a change takes to be seen, in milliseconds. @default 5_000 */
+  /** Longest time until a change is visible, in milliseconds. @default 5_000 */
   readonly eventuallyMs?: number
 }
 
@@ -31,14 +33,14 @@ export interface DiscovererBackend {
   open(): Promise<ReadOnlyRegistry>
   /** Replaces everything that the source lists. */
   publish(specs: readonly InstanceSpec[]): Promise<void>
-  /** Closes what is left; called after every case. */
+  /** Closes everything that is left. Called after every case. */
   dispose(): Promise<void>
 }
 
-/** How the discoverer contract reaches a source that nothing registers with, such as a file or DNS. */
+/** Connects the discoverer contract with a read-only source, such as a file or DNS. */
 export interface DiscovererHarness {
-  /** Makes an empty source for one case. */
+  /** Creates an empty source for one case. */
   readonly setup: () => Promise<DiscovererBackend>
-  /** Longest time that a change takes to be seen, in milliseconds. @default 5_000 */
+  /** Longest time until a change is visible, in milliseconds. @default 5_000 */
   readonly eventuallyMs?: number
 }

@@ -1,4 +1,4 @@
-/** Number of timers, sockets and the like that keep this process busy. */
+/** Counts the timers, sockets and similar resources that keep this process running. */
 export function countResources(): number {
   return process.getActiveResourcesInfo().filter((kind) => kind !== 'Immediate').length
 }

@@ -15,16 +15,16 @@ export const fullSpec: InstanceSpec = {
   metadata: { team: 'a', empty: '' },
   locality: { region: 'eu-west-1', zone: 'eu-west-1a', subZone: 'rack-7' },
   health: { status: 'healthy', message: 'all good' },
-  // A day, because where the backend runs the check nobody answers.
+  // A day, because nothing responds to the check if the backend runs it.
   healthCheck: { type: 'http', path: '/ready?full=1', intervalMs: 86_400_000, timeoutMs: 500 },
 }
 
-/** A plain instance. @param index tells instances apart: it becomes id, address and port */
+/** Creates a plain instance. @param index distinguishes instances: it determines id, address and port */
 export function plainSpec(service: string, index: number): InstanceSpec {
   return { service, id: `${service}-${index}`, address: `10.1.${index >> 8}.${index & 255}`, port: 8_000 + (index % 1_000) }
 }
 
-/** Names that a careless adapter breaks on: separators, escapes and scripts of its backend. */
+/** Names that break a careless adapter: separators, escapes and scripts of its backend. */
 export const hostileNames: readonly string[] = [
   'a/b/c',
   '../../etc/passwd',
@@ -38,7 +38,7 @@ export const hostileNames: readonly string[] = [
   '{"json":true}',
 ]
 
-/** Metadata that a careless adapter breaks on. */
+/** Metadata that breaks a careless adapter. */
 export const hostileMetadata: Readonly<Record<string, string>> = Object.freeze(
   Object.fromEntries([
     ['__proto__', 'polluted'],
@@ -61,7 +61,7 @@ export type ConfigSample =
   | 'something like JSON'
   | 'something like a number'
 
-/** Texts of configuration that a careless source changes on the way. */
+/** Configuration texts that a careless source changes. */
 export const configSamples: Readonly<Record<ConfigSample, string>> = Object.freeze({
   empty: '',
   blank: ' ',

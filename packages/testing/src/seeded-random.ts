@@ -1,6 +1,6 @@
 /**
- * Pseudo-random numbers in [0, 1) that are the same for the same seed: mulberry32 by Tommy Ettinger, public domain. For tests and
- * simulations, never for secrets.
+ * Creates a generator of pseudo-random numbers in [0, 1), the same for the same seed: mulberry32 by Tommy Ettinger,
+ * public domain. For tests and simulations, never for secrets.
  */
 export function createSeededRandom(seed: number): () => number {
   let state = seed >>> 0

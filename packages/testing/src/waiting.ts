@@ -3,7 +3,7 @@ import { getEventListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Watched } from '@sd/core'
 
-/** Repeats `check` until it no longer throws, for at most `limitMs`; then throws what it threw last. */
+/** Repeats `check` until it no longer throws, for at most `limitMs`; then throws its last error. */
 export async function eventually<T>(check: () => T | Promise<T>, limitMs: number): Promise<T> {
   const endAt = performance.now() + limitMs
   for (;;) {
@@ -20,7 +20,10 @@ export async function eventually<T>(check: () => T | Promise<T>, limitMs: number
 export async function within<T>(promise: Promise<T>, limitMs: number, what: string): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new assert.AssertionError({ message: `${what} did not settle in ${limitMs} ms` })), limitMs)
+    timer = setTimeout(
+      () => reject(new assert.AssertionError({ message: `${what} did not settle within ${limitMs} ms` })),
+      limitMs,
+    )
   })
   try {
     return await Promise.race([promise, limit])
@@ -29,21 +32,21 @@ export async function within<T>(promise: Promise<T>, limitMs: number, what: stri
   }
 }
 
-/** Reads a watch in the background and remembers what came. */
+/** Reads a watch in the background and records its steps. */
 export interface WatchProbe<T> {
-  /** What was yielded so far: the last `keep` steps. */
+  /** The latest steps, at most `keep`. */
   readonly seen: readonly Watched<T>[]
-  /** Waits until the last value fulfils `check` (it throws while it does not). */
+  /** Waits until `check` accepts the last value, that is, does not throw. */
   until(check: (value: T) => void): Promise<T>
-  /** Waits until the watch is, or is not, stale. */
+  /** Waits until the watch is stale, or no longer stale. */
   untilStale(stale: boolean): Promise<void>
-  /** Settles as the watch ended. */
+  /** Settles when the watch ends. */
   readonly ended: Promise<void>
   /** Ends the watch. */
   stop(): Promise<void>
 }
 
-/** Starts to read a watch. @param keep how many steps are remembered; all of them by default */
+/** Starts to read a watch. @param keep number of steps to keep; all by default */
 export function probeWatch<T>(
   watch: (options: { readonly signal: AbortSignal }) => AsyncIterable<Watched<T>>,
   limitMs: number,

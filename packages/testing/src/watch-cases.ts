@@ -5,7 +5,7 @@ import type { RegistryContext } from './registry-context.ts'
 import { plainSpec } from './samples.ts'
 import { probeWatch, within } from './waiting.ts'
 
-/** Watching one service and the set of services. */
+/** Cases about watching one service and the names of services. */
 export const watchCases: Readonly<Record<string, CaseBody<RegistryContext>>> = {
   'a watch starts with the current snapshot, even an empty one': async ({ open, eventuallyMs }) => {
     const registry = await open()
@@ -14,7 +14,7 @@ export const watchCases: Readonly<Record<string, CaseBody<RegistryContext>>> = {
     await probe.stop()
   },
 
-  'a watch follows a service up, through an update and down to zero': async ({ open, eventuallyMs }) => {
+  'a watch yields registrations, updates and removals down to zero': async ({ open, eventuallyMs }) => {
     const [one, other] = [await open(), await open()]
     const probe = probeWatch((options) => other.watch('orders', options), eventuallyMs)
     const first = await one.register(plainSpec('orders', 1))
@@ -29,7 +29,7 @@ export const watchCases: Readonly<Record<string, CaseBody<RegistryContext>>> = {
     await probe.stop()
   },
 
-  'a second consumer gets the current snapshot, not the history': async ({ open, eventuallyMs }) => {
+  'a second consumer receives the current snapshot, not the history': async ({ open, eventuallyMs }) => {
     const registry = await open()
     const early = probeWatch((options) => registry.watch('orders', options), eventuallyMs)
     await registry.register(plainSpec('orders', 1))
@@ -44,7 +44,7 @@ export const watchCases: Readonly<Record<string, CaseBody<RegistryContext>>> = {
     await late.stop()
   },
 
-  'a slow consumer gets the latest snapshot only': async ({ open, eventuallyMs }) => {
+  'a slow consumer receives only the latest snapshot': async ({ open, eventuallyMs }) => {
     const [one, other] = [await open(), await open()]
     const iterator = other.watch('orders')[Symbol.asyncIterator]()
     await iterator.next()
@@ -52,7 +52,7 @@ export const watchCases: Readonly<Record<string, CaseBody<RegistryContext>>> = {
     for (let index = 1; index <= 20; index++) await one.register(plainSpec('orders', index))
     await observer.until(({ instances }) => assert.equal(instances.length, 20))
     const { value: step } = await within(iterator.next(), eventuallyMs, 'next')
-    assert.equal(step.value?.instances.length, 20, 'what was missed is skipped')
+    assert.equal(step.value?.instances.length, 20, 'intermediate snapshots are skipped')
     await Promise.all([iterator.return?.(), observer.stop()])
   },
 
@@ -78,7 +78,7 @@ export const watchCases: Readonly<Record<string, CaseBody<RegistryContext>>> = {
     assert.deepEqual(aborted.seen, [])
   },
 
-  'leaving the loop ends a watch, also while it waits': async ({ open, eventuallyMs }) => {
+  'leaving the loop ends a watch, even while it waits': async ({ open, eventuallyMs }) => {
     const registry = await open()
     for await (const _ of registry.watch('orders')) break
     const iterator = registry.watch('orders')[Symbol.asyncIterator]()
@@ -103,7 +103,7 @@ export const watchCases: Readonly<Record<string, CaseBody<RegistryContext>>> = {
     await one.register(plainSpec('users', 2))
     await orders.deregister()
     await probe.until((names) => assert.deepEqual(names, ['users']))
-    assert.equal(probe.seen.length, length + 1, 'a second instance is no change of the set')
+    assert.equal(probe.seen.length, length + 1, 'a second instance does not change the set')
     await probe.stop()
   },
 }

@@ -11,7 +11,7 @@ describe('checkTls', () => {
   })
 
   test.each<[string, () => unknown]>([
-    ['Invalid tls: got "a text", want an object', () => checkTls('tls', 'hunter2')],
+    ['Invalid tls: got "a string", want an object', () => checkTls('tls', 'hunter2')],
     ['Invalid tls.pfx: unknown field, want one of ca, cert, key, serverName', () => checkTls('tls', { pfx: 'hunter2' })],
     ['Invalid tls.ca.0: unknown field, want one of file', () => checkTls('tls', { ca: ['hunter2'] })],
     ['Invalid tls.ca.file: got 7, want a string of at most 4096 characters', () => checkTls('tls', { ca: { file: 7 } })],

@@ -1,30 +1,30 @@
 import { checkKnownKeys, checkObject, checkText, describeThrown, invalidError, SdError } from '@sd/core'
 
-/** Certificates or a key as PEM: the text, a function that returns it, or the file that has it. */
+/** Certificates or a key as PEM: the text, a function that returns it, or a file. */
 export type PemSource = string | (() => string | Promise<string>) | PemFile
 
-/** A file that is read again whenever a connection is made. */
+/** A file that is read again when a connection is made. */
 export interface PemFile {
-  /** Its path. */
+  /** Path of the file. */
   readonly file: string
 }
 
 /**
- * How to encrypt and authenticate connections. Functions are called and files are read again when a connection is made, so that
- * certificates rotate without a restart; connections that are open stay.
+ * How to encrypt and authenticate connections. Functions are called and files are read again when a connection is made,
+ * so that certificates can be rotated without a restart. Open connections are not affected.
  */
 export interface TlsOptions {
-  /** Certificates of the authorities that may have signed the server's. @default those that Node trusts */
+  /** Certificates of the authorities that may sign the server's certificate. @default those that Node trusts */
   readonly ca?: PemSource
-  /** Client certificate, with `key`. */
+  /** Client certificate, together with `key`. @default none */
   readonly cert?: PemSource
-  /** Private key of the client certificate. */
+  /** Private key of the client certificate. @default none */
   readonly key?: PemSource
-  /** Name that the server's certificate must have. @default the host of the endpoint */
+  /** Name that the server's certificate must have. @default the host of the server's address */
   readonly serverName?: string
 }
 
-/** The PEM texts of TLS options as they are now. */
+/** The current PEM texts of TLS options. */
 export interface TlsCertificates {
   /** See {@link TlsOptions.ca}. */
   readonly ca?: string
@@ -34,14 +34,14 @@ export interface TlsCertificates {
   readonly key?: string
 }
 
-/** Metadata of an instance that names what its certificate is for, where it is not its address. */
+/** Metadata key of an instance whose certificate is for another name than its address. */
 export const SERVER_NAME_METADATA = 'tls-server-name'
 
 const pemKeys = ['ca', 'cert', 'key'] as const
 
-/** Returns `value` if it is TLS options, else throws `SD_INVALID` without showing a key. */
+/** Returns `value` if it is valid TLS options; otherwise throws `SD_INVALID` without showing a key. */
 export function checkTls(field: string, value: unknown): TlsOptions {
-  if (typeof value === 'string') throw invalidError(field, 'a text', 'an object')
+  if (typeof value === 'string') throw invalidError(field, 'a string', 'an object')
   const tls = checkObject(field, value)
   checkKnownKeys(field, tls, [...pemKeys, 'serverName'])
   for (const key of pemKeys) if (tls[key] !== undefined) checkPemSource(`${field}.${key}`, tls[key])
@@ -50,7 +50,7 @@ export function checkTls(field: string, value: unknown): TlsOptions {
   return value as TlsOptions
 }
 
-/** Returns `value` if it is PEM text, a function or `{ file }`, else throws `SD_INVALID` without showing it. */
+/** Returns `value` if it is PEM text, a function or `{ file }`; otherwise throws `SD_INVALID` without showing it. */
 export function checkPemSource(field: string, value: unknown): PemSource {
   if (typeof value === 'function') return value as PemSource
   if (typeof value !== 'object' || value === null) return checkPem(field, value)
@@ -68,24 +68,24 @@ function checkPem(field: string, value: unknown): string {
   )
 }
 
-/** What {@link createTlsSource} returns. */
+/** Source of the current certificates. */
 export interface TlsSource {
   /**
-   * The certificates as they are now; the same object for as long as none has changed.
+   * Returns the current certificates; the same object until one of them changes.
    *
-   * @throws SdError of local origin that names the option: `SD_UNAVAILABLE` if a file can't be read or a function fails, `SD_INVALID` for
-   * what is not PEM. It is `retryable`, because a file may be read while it is written
+   * @throws SdError of local origin that names the option: `SD_UNAVAILABLE` if a file can't be read or a function fails,
+   * `SD_INVALID` if the content is not PEM. It is `retryable`, because a file may be read while it is being written.
    */
   current(): Promise<TlsCertificates>
-  /** Looks again at the next `current()`, however short ago the last look was: after a connection was refused. */
+  /** Makes the next `current()` read again, regardless of the age of the last read. Call it after a connection was refused. */
   forget(): void
 }
 
 /**
- * Follows the certificates of TLS options.
+ * Provides the current certificates of TLS options.
  *
- * @param options checked by {@link checkTls}
- * @param maxAgeMs how long what was read stays in use without another look, in milliseconds
+ * @param options validated by {@link checkTls}
+ * @param maxAgeMs time for which certificates are used without being read again, in milliseconds
  */
 export function createTlsSource(options: TlsOptions, maxAgeMs: number = 1_000): TlsSource {
   let latest: TlsCertificates = {}
@@ -143,7 +143,7 @@ async function readPem(key: string, source: PemSource): Promise<string> {
 async function readSource(source: PemSource): Promise<string> {
   if (typeof source === 'function') return source()
   if (typeof source === 'string') return source
-  // Only where it is needed: core runs where there are no files too.
+  // Imported on demand, because core also runs without a file system.
   const { readFile } = await import('node:fs/promises')
   return readFile(source.file, 'utf8')
 }

@@ -15,52 +15,61 @@ import {
 import { type ConnectionTracker, createConnectionTracker } from './connection-state.ts'
 import { observeOperation } from './operation.ts'
 
-/** What goes with a single operation on a backend. */
+/** Context of a single operation on a backend. */
 export interface OperationContext {
-  /** Fires at the operation's time limit, or when the caller gives up. */
+  /** Aborts at the operation's time limit, or when the caller aborts. */
   readonly signal: AbortSignal
 }
 
-/** What is particular to one backend. */
+/** Options of {@link createBackend}. */
 export interface BackendOptions {
   /** Name for logs and metrics. */
   readonly name: string
-  /** Limit of one operation, in milliseconds. */
+  /** Time limit of one operation, in milliseconds. */
   readonly operationTimeoutMs: number
-  /** Delays between watch sessions. @default 200 ms to 4 s, so that all is back within 5 s of the backend */
+  /**
+   * Delays between watch sessions. @default 200 ms to 4 s, so that watches resume within 5 s after the backend is
+   * reachable again
+   */
   readonly backoff?: BackoffOptions | undefined
   /** State before the first contact. @default 'disconnected' */
   readonly initialState?: ConnectionState | undefined
 }
 
-/** The way to a backend: operations that are limited and observed, watches that survive, a connection whose state is known. */
+/**
+ * Shared plumbing for one backend: operations with a time limit and telemetry, watches that reconnect, and a tracked
+ * connection state.
+ */
 export interface Backend {
-  /** What is known of the connection. */
+  /** State of the connection. */
   readonly connection: ConnectionTracker
-  /** Takes note of how a contact ended. */
+  /** Records the result of a contact with the backend. */
   record(error: SdError | undefined): void
-  /** Throws once it is closed. */
+  /** Throws `SD_CLOSED` after `close`. */
   checkOpen(): void
-  /** Runs one operation: limited in time, abortable, observed. */
+  /** Runs one operation with a time limit, the caller's signal and telemetry. */
   operate<T>(
     operation: string,
     options: OperationOptions | undefined,
     run: (read: OperationContext) => Promise<T>,
     service?: string,
   ): Promise<T>
-  /** A hub whose sessions tell how the connection is. */
+  /** Creates a watch hub whose sessions update the connection state. */
   createHub<T>(session: (key: string, session: WatchSession<T>) => Promise<void>): WatchHub<T>
-  /** Ends all hubs, then what `before` ends, then the backend itself; each within a limit. Once: later calls get the same promise. */
+  /**
+   * Closes all hubs, then calls `before` and `backend`, each within a time limit. Idempotent: later calls return the same
+   * promise.
+   */
   close(end: { readonly before?: () => Promise<void>; readonly backend: () => void | Promise<void> }): Promise<void>
 }
 
-/** Delays after which everything is back within 5 s of the backend. */
+/** Delays after which watches and registrations recover within 5 s after the backend is reachable again. */
 export const defaultBackoff: BackoffOptions = { maxMs: 4_000 }
 
-/** Longest time without a sign of the backend that closing waits for each of its steps, in milliseconds. */
+/** Time limit of each step of closing without a response of the backend, in milliseconds. */
 export const closeLimitMs = 1_000
 
-/** Makes the way to a backend, on which registries and configuration sources stand. */
+/** Creates the plumbing for one backend that registries and configuration sources share. */
 export function createBackend({
   name,
   operationTimeoutMs: timeoutMs,
@@ -114,7 +123,7 @@ export function createBackend({
               },
             })
           } catch (caught) {
-            const error = toSdError(caught, 'SD_UNAVAILABLE', `${name} lost the watch of ${key}`)
+            const error = toSdError(caught, 'SD_UNAVAILABLE', `${name}: the watch of ${key} failed`)
             if (!rest.signal.aborted) connection.failed(error)
             throw error
           }

@@ -1,18 +1,17 @@
 import { type ConnectionState, publishTelemetry, type SdError } from '@sd/core'
 
-/** What is known of the way to a backend. Changes are published on the channel `sd:v1:backend:state`. */
+/** Tracks the state of a connection to a backend. Changes are published on the channel `sd:v1:backend:state`. */
 export interface ConnectionTracker {
-  /** How it is. */
   readonly state: ConnectionState
-  /** A contact succeeded. */
+  /** Records a successful contact. */
   succeeded(): void
-  /** A contact failed. Only a retryable error says something about the connection; `SD_CLOSED` and the like do not. */
+  /** Records a failed contact. Only a retryable error changes the connection state; others, such as `SD_CLOSED`, don't. */
   failed(error: SdError): void
-  /** Ends it for good. */
+  /** Sets the state to `closed` permanently. */
   close(): void
 }
 
-/** Follows the state of a connection. @param backend its name @param initial before the first contact */
+/** Creates a tracker. @param backend name of the backend @param initial state before the first contact */
 export function createConnectionTracker(backend: string, initial: ConnectionState = 'disconnected'): ConnectionTracker {
   let state = initial
   function become(next: ConnectionState, error?: SdError): void {

@@ -4,15 +4,15 @@ import { hasTelemetrySubscribers, publishTelemetry, toSdError } from '@sd/core'
 export interface BackendOperation {
   /** Name of the registry, configuration source or lock. */
   readonly backend: string
-  /** Such as `getInstances`. */
+  /** For example `getInstances`. */
   readonly operation: string
-  /** Which service, where there is one. */
+  /** Name of the service, if the operation has one. */
   readonly service?: string
 }
 
 /**
- * Runs one operation on a backend and publishes how long it took and how it failed. Whatever it throws that is no `SdError` yet
- * becomes `SD_UNAVAILABLE`.
+ * Runs one operation on a backend and publishes its duration and error. Errors that are not an `SdError` become
+ * `SD_UNAVAILABLE`.
  */
 export async function observeOperation<T>(what: BackendOperation, run: () => Promise<T> | T): Promise<T> {
   const startedAt = performance.now()

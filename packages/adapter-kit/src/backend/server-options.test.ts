@@ -34,7 +34,7 @@ describe('checkServerAddresses', () => {
 
   test('does not show a password', () => {
     expect(() => checkServerAddresses('servers', ['http://me:hunter2@etcd:1'], 99)).toThrow(
-      String.raw`Invalid servers[0]: got "a text with \"@\"", want host:port or http(s)://host:port, credentials apart`,
+      String.raw`Invalid servers[0]: got "a string with \"@\"", want host:port or http(s)://host:port, without credentials`,
     )
   })
 
@@ -88,7 +88,7 @@ describe('secrets', () => {
       () => checkCredentials('credentials', { username: 'me', password: ['hunter2'] }),
     ],
     ['Invalid token: got "4200 characters", want 1 to 4096 characters', () => checkSecret('token', 'hunter2'.repeat(600))],
-    ['Invalid credentials: got "a text", want an object', () => checkCredentials('credentials', 'me:hunter2')],
+    ['Invalid credentials: got "a string", want an object', () => checkCredentials('credentials', 'me:hunter2')],
   ])('%s', (message, run) => {
     expect(run).toThrow(expect.objectContaining({ code: 'SD_INVALID', message }))
   })

@@ -1,11 +1,11 @@
 import { checkKnownKeys, checkObject, invalidError } from '@sd/core'
 import { checkTls, type TlsOptions } from '@sd/tls'
 
-/** User and password for a backend. Never part of a message. */
+/** User and password for a backend. They never appear in a message. */
 export interface Credentials {
   /** Name of the user. */
   readonly username: string
-  /** The password. */
+  /** Password of the user. */
   readonly password: string
 }
 
@@ -13,7 +13,7 @@ export interface Credentials {
 export interface ServerAddress {
   /** Whether it was given with `https://`. */
   readonly secure: boolean
-  /** Host name or IP address, IPv6 without brackets. */
+  /** Host name or IP address; IPv6 without brackets. */
   readonly host: string
   /** TCP port. */
   readonly port: number
@@ -22,9 +22,9 @@ export interface ServerAddress {
 const serverPattern = /^(?:(https?):\/\/)?(?:\[([0-9a-f:.]+)\]|([a-z0-9_](?:[a-z0-9._-]*)))(?::(\d{1,5}))?\/?$/i
 
 /**
- * Reads a list of servers, such as `['10.0.0.1:2379', 'https://etcd.example']`.
+ * Parses a list of servers, such as `['10.0.0.1:2379', 'https://etcd.example']`.
  *
- * @throws SdError `SD_INVALID` that names the field; the text itself is not shown if it may hold a password
+ * @throws SdError `SD_INVALID` that names the field; the message omits the text if it may contain a password
  */
 export function checkServerAddresses(field: string, value: unknown, defaultPort: number): readonly ServerAddress[] {
   if (!Array.isArray(value) || value.length === 0 || value.length > 64) {
@@ -34,26 +34,27 @@ export function checkServerAddresses(field: string, value: unknown, defaultPort:
     const match = typeof one === 'string' ? serverPattern.exec(one) : null
     const port = Number(match?.[4] ?? defaultPort)
     if (!match || port < 1 || port > 65_535) {
-      const shown = typeof one === 'string' && one.includes('@') ? 'a text with "@"' : one
-      throw invalidError(`${field}[${index}]`, shown, 'host:port or http(s)://host:port, credentials apart')
+      const shown = typeof one === 'string' && one.includes('@') ? 'a string with "@"' : one
+      throw invalidError(`${field}[${index}]`, shown, 'host:port or http(s)://host:port, without credentials')
     }
     return { secure: match[1]?.toLowerCase() === 'https', host: match[2] ?? (match[3] as string), port }
   })
 }
 
-/** Which servers a client is to reach, and how. */
+/** The servers of a client. */
 export interface ServerOptions {
-  /** Servers: `host:port`, or `https://host:port` for TLS. */
+  /** Servers: `host:port`, or `https://host:port` for TLS. @default the adapter's own */
   readonly servers?: readonly string[] | undefined
-  /** Certificates. */
+  /** Certificates for TLS. @default those of Node */
   readonly tls?: TlsOptions | undefined
 }
 
 /**
- * Reads the servers of a client that has one login and one way to encrypt for all of them.
+ * Checks the servers of a client that uses the same credentials and the same encryption for all of them.
  *
- * @param fallback the server where none is given
- * @throws SdError `SD_INVALID` that names the option: also where some are `https://` and some not, or none is and `tls` is given
+ * @param fallback the server if none is given
+ * @throws SdError `SD_INVALID` that names the option; also if only some servers use `https://`, or if `tls` is given and
+ * none does
  */
 export function checkServers(
   { servers: given, tls }: ServerOptions,
@@ -61,18 +62,18 @@ export function checkServers(
 ): { readonly servers: readonly ServerAddress[]; readonly tls: TlsOptions | undefined } {
   const servers = checkServerAddresses('servers', given ?? [`${fallback.host}:${fallback.port}`], fallback.port)
   if (servers.some(({ secure }) => secure !== servers[0]?.secure)) {
-    throw invalidError('servers', 'http and https', 'the same for all, because they share their credentials')
+    throw invalidError('servers', 'http and https', 'one scheme for all, because they share credentials')
   }
   if (tls && !servers[0]?.secure) throw invalidError('servers', 'no https', 'https:// servers, because tls is given')
   return { servers, tls: tls && checkTls('tls', tls) }
 }
 
-/** URL of a server: `http(s)://host:port`. */
+/** Returns the server's URL, `http(s)://host:port`. */
 export function serverUrl({ secure, host, port }: ServerAddress): string {
   return `${secure ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
-/** Returns `value` if it is a user and a password, else throws `SD_INVALID` without showing either. */
+/** Returns `value` if it is a user and a password; otherwise throws `SD_INVALID` without showing either. */
 export function checkCredentials(field: string, value: unknown): Credentials {
   const credentials = checkSecretObject(field, value)
   checkKnownKeys(field, credentials, ['username', 'password'])
@@ -80,13 +81,13 @@ export function checkCredentials(field: string, value: unknown): Credentials {
   return value as Credentials
 }
 
-/** `checkObject` for what must not be shown. */
+/** Like `checkObject`, for values that must not be shown. */
 function checkSecretObject(field: string, value: unknown): Readonly<Record<string, unknown>> {
-  if (typeof value === 'string') throw invalidError(field, 'a text', 'an object')
+  if (typeof value === 'string') throw invalidError(field, 'a string', 'an object')
   return checkObject(field, value)
 }
 
-/** Returns `value` if it is a text of 1 to 4,096 characters, else throws `SD_INVALID` that does not show it. */
+/** Returns `value` if it is a string of 1 to 4,096 characters; otherwise throws `SD_INVALID` without showing it. */
 export function checkSecret(field: string, value: unknown): string {
   if (typeof value === 'string' && value.length > 0 && value.length <= 4_096) return value
   throw invalidError(field, typeof value === 'string' ? `${value.length} characters` : typeof value, '1 to 4096 characters')

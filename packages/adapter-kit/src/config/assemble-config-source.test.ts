@@ -202,7 +202,7 @@ describe('writing', () => {
     await expect(source.put('a', 'x', { ifRevision: '1' })).rejects.toMatchObject({
       code: 'SD_CONFLICT',
       retryable: false,
-      message: 'test: a was changed by somebody else',
+      message: 'test: a was changed by another writer',
     })
     expect(source.state).toBe('connected')
   })

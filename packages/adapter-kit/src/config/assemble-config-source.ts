@@ -15,31 +15,31 @@ import {
 import { type Backend, createBackend, type OperationContext } from '../backend/backend.ts'
 import { checkConfigKey, checkContent, isConfigKey } from './config-document.ts'
 
-/** One write, checked. */
+/** A validated write. */
 export interface ConfigWrite extends OperationContext {
-  /** Where. */
+  /** Key of the entry. */
   readonly key: string
   /** See {@link ConfigWriteOptions.ifRevision}. */
   readonly ifRevision: string | null | undefined
-  /** Who writes. */
+  /** Author of the change. */
   readonly author: string | undefined
-  /** Why. */
+  /** Reason for the change. */
   readonly comment: string | undefined
 }
 
-/** What an adapter knows of its backend; {@link assembleConfigSource} makes the rest. */
+/** What an adapter implements; {@link assembleConfigSource} adds the rest. */
 export interface ConfigAdapter {
   /** Name for messages, logs and metrics. */
   readonly name: string
-  /** What the backend can do. */
+  /** What the backend supports. */
   readonly capabilities: ConfigSourceCapabilities
-  /** Reads everything once; may throw anything. Keeps `previous` where nothing changed, see `createConfigDocument`. */
+  /** Reads everything once. May throw any error. Reuses `previous` if nothing changed, see `createConfigDocument`. */
   read(options: OperationContext): Promise<ConfigDocument>
-  /** One session of watching, see `WatchHubOptions.session`. */
+  /** Runs one watch session, see `WatchHubOptions.session`. */
   follow(session: WatchSession<ConfigDocument>): Promise<void>
-  /** Lets go of the backend, after watches have ended. */
+  /** Releases the backend, after the watches have ended. */
   close(): void | Promise<void>
-  /** Limit of one operation, in milliseconds. */
+  /** Time limit of one operation, in milliseconds. */
   readonly operationTimeoutMs: number
   /** Delays between watch sessions. @default 200 ms to 4 s */
   readonly backoff?: BackoffOptions
@@ -47,24 +47,24 @@ export interface ConfigAdapter {
   readonly initialState?: ConnectionState
 }
 
-/** What an adapter that writes knows of its backend. */
+/** What an adapter that also writes implements; {@link assembleWritableConfigSource} adds the rest. */
 export interface WritableConfigAdapter extends ConfigAdapter {
-  /** Writes a text. @throws `conflictError()` if the revision is another one */
+  /** Writes a text. @throws `conflictError()` if the revision differs */
   put(content: string, write: ConfigWrite): Promise<ConfigEntry>
-  /** Removes an entry. @throws likewise */
+  /** Removes an entry. @throws `conflictError()` if the revision differs */
   remove(write: ConfigWrite): Promise<void>
-  /** Longest text, in bytes. @default 1_048_576 */
+  /** Maximum length of a text, in bytes. @default 1_048_576 */
   readonly maxBytes?: number
 }
 
 const mebibyte = 1_048_576
 
-/** Everything that sources which can only be read have in common, on top of what is particular to one backend. */
+/** Creates a read-only configuration source from an adapter: time limits, telemetry, watches, connection state and closing. */
 export function assembleConfigSource(adapter: ConfigAdapter): ConfigSource {
   return createSource(adapter, createBackend(adapter))
 }
 
-/** Everything that sources which can be written to have in common, likewise. */
+/** Creates a writable configuration source from an adapter. It also validates writes. */
 export function assembleWritableConfigSource(adapter: WritableConfigAdapter): WritableConfigSource {
   const { maxBytes = mebibyte } = adapter
   const backend = createBackend(adapter)
@@ -79,7 +79,7 @@ export function assembleWritableConfigSource(adapter: WritableConfigAdapter): Wr
       return backend.operate('put', options, ({ signal }) => adapter.put(content, { ...write, signal }))
     },
     async delete(key, options = {}) {
-      // Whoever has an entry of another writer that can't be read must be able to remove it.
+      // An unreadable entry of another writer must be removable too.
       const write = checkWrite(typeof key === 'string' && isConfigKey(key) ? key : checkConfigKey('key', key), options)
       await backend.operate('delete', options, ({ signal }) => adapter.remove({ ...write, signal }))
     },
@@ -88,12 +88,12 @@ export function assembleWritableConfigSource(adapter: WritableConfigAdapter): Wr
   return source
 }
 
-/** What a write ends with whose revision is another one. */
+/** Creates the error of a write whose revision differs. */
 export function conflictError(name: string, key: string): SdError {
-  return new SdError('SD_CONFLICT', `${name}: ${key} was changed by somebody else`)
+  return new SdError('SD_CONFLICT', `${name}: ${key} was changed by another writer`)
 }
 
-/** Compares a wanted revision with the one that is there. @throws SdError `SD_CONFLICT` */
+/** Compares the expected revision with the current one. @throws SdError `SD_CONFLICT` */
 export function checkRevision(name: string, { key, ifRevision }: ConfigWrite, found: string | undefined): void {
   if (ifRevision !== undefined && ifRevision !== (found ?? null)) throw conflictError(name, key)
 }

@@ -12,13 +12,19 @@ const extensions: Readonly<Record<string, ConfigFormat>> = {
   env: 'env',
 }
 
-/** The format that a key's extension tells: `.json`, `.yaml`, `.yml`, `.toml`, `.properties`, `.env`; else `otherwise`. */
+/**
+ * Returns the format for the extension of a key: `.json`, `.yaml`, `.yml`, `.toml`, `.properties`, `.env`; otherwise
+ * `otherwise`.
+ */
 export function formatOfKey(key: string, otherwise: ConfigFormat = 'text'): ConfigFormat {
   const extension = /\.(\w+)$/.exec(key)?.[1]?.toLowerCase() ?? ''
   return (Object.hasOwn(extensions, extension) && extensions[extension]) || otherwise
 }
 
-/** A document whose entries are the same objects as before where nothing changed; `previous` itself if nothing did. */
+/**
+ * Creates a document that reuses the entries of `previous` that have not changed. Returns `previous` itself if nothing
+ * changed.
+ */
 export function createConfigDocument(
   source: string,
   entries: readonly ConfigEntry[],
@@ -50,15 +56,15 @@ export function checkFormat(field: string, value: unknown): ConfigFormat {
   return checkOneOf(field, value, CONFIG_FORMATS)
 }
 
-/** Whether a text is an entry's key: 1 to 255 characters in segments without `.` and `..`, no slash at either end. */
+/** Whether a string is a valid key: 1 to 255 characters in segments other than `.` and `..`, without a slash at either end. */
 export function isConfigKey(text: string): boolean {
   const isPlain = text.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..')
   return isPlain && text.length <= 255 && text.isWellFormed()
 }
 
 /**
- * Checks an entry's key, see {@link isConfigKey}. A segment `__proto__` is refused as well: no configuration can be made of it, so that whoever wrote
- * it would take the source away from all readers.
+ * Checks a key, see {@link isConfigKey}. Also rejects the segment `__proto__`: a configuration can't contain it, so one
+ * such entry would make the source unreadable for everyone.
  *
  * @throws SdError `SD_INVALID` that names the field
  */
@@ -68,7 +74,7 @@ export function checkConfigKey(field: string, value: unknown): string {
 }
 
 /**
- * Checks a text to be written. The text, which may be secret, is not shown.
+ * Checks a text before it is written. The message omits the text because it may be secret.
  *
  * @throws SdError `SD_INVALID` or `SD_TOO_LARGE` that names the field
  */

@@ -23,7 +23,7 @@ test('or those that were named, in that order, read as told', () => {
 
 test('a text that counts and is not UTF-8 is refused with its key', () => {
   const unreadable = { source: 'etcd', keys: new Set(['b.yaml']) }
-  const error = expect.objectContaining({ code: 'SD_MALFORMED', retryable: true, message: 'etcd: b.yaml is not text in UTF-8' })
+  const error = expect.objectContaining({ code: 'SD_MALFORMED', retryable: true, message: 'etcd: b.yaml is not UTF-8 text' })
   expect(() => selectEntries(readSelection({}), texts, unreadable)).toThrow(error)
   expect(selectEntries(readSelection({ keys: ['a'] }), texts, unreadable)).toHaveLength(1)
 })
@@ -34,7 +34,7 @@ test('what is required must be there: every key that was named, or any entry', (
   expect(selectEntries(any, texts)).toHaveLength(2)
   expect(() => selectEntries(any, new Map([['folder/', { content: '', revision: '1' }]]))).toThrow(missing)
   const named = readSelection({ required: true, keys: ['a', 'b.yaml', 'c'] })
-  expect(() => selectEntries(named, texts)).toThrow('there is no c (required)')
+  expect(() => selectEntries(named, texts)).toThrow('missing keys: c (required)')
   expect(selectEntries(readSelection({ required: true, keys: ['a'] }), texts)).toHaveLength(1)
   expect(() => readSelection({ required: 1 as never })).toThrow('Invalid required: ')
 })
@@ -45,7 +45,7 @@ test('the keys of a source are several, each once, and the only ones that can be
   expect(() => checkConfigKeys([])).toThrow('Invalid keys: ')
   expect(() => checkConfigKeys('a' as never)).toThrow('Invalid keys: ')
   expect(() => checkConfigKeys(['a', '/b'])).toThrow('Invalid keys[1]: ')
-  expect(() => checkConfigKeys(['a', 'b', 'a'])).toThrow('every key once')
+  expect(() => checkConfigKeys(['a', 'b', 'a'])).toThrow('no duplicates')
   checkChosenKey(undefined, 'a')
   checkChosenKey(['a', 'b'], 'b')
   expect(() => checkChosenKey(['a', 'b'], 'c')).toThrow('one of a, b')

@@ -1,37 +1,43 @@
 import { type ConfigEntry, type ConfigFormat, checkBoolean, invalidError, SdError } from '@sd/core'
 import { checkConfigKey, checkFormat, formatOfKey, isConfigKey } from './config-document.ts'
 
-/** Options of sources that hold one text per key: which of them count, and how they are read. */
+/** Options of sources that store one text per key: which keys to use, and how to parse them. */
 export interface ConfigSelectionOptions {
-  /** The keys that count, in the order in which they are merged: later ones win. @default all below the prefix, sorted */
+  /** Keys to use, in merge order: later ones override earlier ones. @default all keys below the prefix, sorted */
   readonly keys?: readonly string[]
-  /** How every text is read. @default what its key's extension says, such as `.yaml`; without one as `text`, a single value at the path of its key */
+  /**
+   * Format of every text. @default according to the extension of the key, such as `.yaml`; without one `text`, a single
+   * value at the path of the key
+   */
   readonly format?: ConfigFormat
   /**
-   * Whether something must be there: each of `keys`, or any entry at all. A place that does not exist, because its name is misspelt or nobody has
-   * written there yet, is an empty one to most backends. With this it is `SD_NOT_FOUND`, and a watch waits for it. @default false
+   * Whether entries must exist: each of `keys`, or at least one entry. Most backends report a location that does not
+   * exist as empty, for example if its name is misspelled or nothing was written yet. With this option that is
+   * `SD_NOT_FOUND`, and a watch waits for it.
+   *
+   * @default false
    */
   readonly required?: boolean
 }
 
-/** {@link ConfigSelectionOptions}, checked. */
+/** Validated {@link ConfigSelectionOptions}. */
 export interface ConfigSelection {
-  /** The keys that count, in their order; `undefined` for all. */
+  /** Keys to use, in merge order; `undefined` for all. */
   readonly keys: readonly string[] | undefined
-  /** How every text is read; `undefined` for what its key says. */
+  /** Format of every text; `undefined` to use the extension of the key. */
   readonly format: ConfigFormat | undefined
-  /** Whether something must be there. */
+  /** Whether entries must exist. @default false */
   readonly required?: boolean
 }
 
-/** A text as its backend has it. */
+/** A text as stored in the backend. */
 export type ConfigText = Pick<ConfigEntry, 'content' | 'revision' | 'updatedAt'>
 
 /** Texts that can't be read. */
 export interface UnreadableTexts {
   /** Name of their source. */
   readonly source: string
-  /** Their keys: their bytes are not UTF-8, so that read as text they would be others. */
+  /** Keys of the texts that are not valid UTF-8. */
   readonly keys: ReadonlySet<string>
 }
 
@@ -39,9 +45,9 @@ export interface UnreadableTexts {
 export const CONFIG_SELECTION_OPTIONS = ['keys', 'format', 'required'] as const
 
 /**
- * Checks which texts count.
+ * Checks {@link ConfigSelectionOptions}.
  *
- * @param checkKey checks one key, and returns it. @default {@link checkConfigKey}
+ * @param checkKey checks one key and returns it. @default {@link checkConfigKey}
  * @throws SdError `SD_INVALID` that names the option
  */
 export function readSelection(
@@ -55,17 +61,18 @@ export function readSelection(
   }
 }
 
-/** The entry of a text. */
+/** Creates the entry of a text. */
 export function toConfigEntry({ format }: ConfigSelection, key: string, text: ConfigText): ConfigEntry {
   const { content, revision, updatedAt } = text
   return { key, format: format ?? formatOfKey(key), content, revision, ...(updatedAt !== undefined && { updatedAt }) }
 }
 
 /**
- * The entries of the texts that count, in the order in which they are merged.
+ * Returns the entries of the selected texts in merge order.
  *
- * @param texts by key; those with keys that are none are left out
- * @throws SdError `SD_MALFORMED` if one that counts is unreadable, `SD_NOT_FOUND` if what is required is missing. Waiting may heal both
+ * @param texts by key; invalid keys are skipped
+ * @throws SdError `SD_MALFORMED` if a selected text is unreadable, `SD_NOT_FOUND` if a required one is missing. Both are
+ * retryable.
  */
 export function selectEntries(
   selection: ConfigSelection,
@@ -76,7 +83,7 @@ export function selectEntries(
   const order = selection.keys ?? [...texts.keys()].filter(isConfigKey).sort()
   return order.flatMap((key) => {
     if (unreadable?.keys.has(key)) {
-      throw new SdError('SD_MALFORMED', `${unreadable.source}: ${key} is not text in UTF-8`, { retryable: true })
+      throw new SdError('SD_MALFORMED', `${unreadable.source}: ${key} is not UTF-8 text`, { retryable: true })
     }
     const text = texts.get(key)
     return text ? [toConfigEntry(selection, key, text)] : []
@@ -86,14 +93,14 @@ export function selectEntries(
 function checkThere(keys: readonly string[] | undefined, texts: ReadonlyMap<string, ConfigText>): void {
   const missing = keys ? keys.filter((key) => !texts.has(key)) : []
   if (missing.length === 0 && (keys || [...texts.keys()].some(isConfigKey))) return
-  const what = keys ? `there is no ${missing.join(', ')}` : 'there is no entry: is it the right place?'
+  const what = keys ? `missing keys: ${missing.join(', ')}` : 'no entry found; check the location'
   throw new SdError('SD_NOT_FOUND', `${what} (required)`, { retryable: true })
 }
 
 /**
- * Checks a source's option `keys`: at least one, each once.
+ * Checks the option `keys`: at least one key, without duplicates.
  *
- * @param check checks one key, and returns it. @default {@link checkConfigKey}
+ * @param check checks one key and returns it. @default {@link checkConfigKey}
  * @throws SdError `SD_INVALID` that names the field
  */
 export function checkConfigKeys(
@@ -103,11 +110,11 @@ export function checkConfigKeys(
   if (!Array.isArray(keys) || keys.length === 0) throw invalidError('keys', keys, 'an array of at least one key')
   const checked = keys.map((key, index) => check(`keys[${index}]`, key))
   const repeated = checked.find((key, index) => checked.indexOf(key) !== index)
-  if (repeated !== undefined) throw invalidError('keys', repeated, 'every key once')
+  if (repeated !== undefined) throw invalidError('keys', repeated, 'no duplicates')
   return checked
 }
 
-/** Checks that a key to be written is one of those that a source was told to have, if it was. @throws SdError `SD_INVALID` */
+/** Checks that a key to be written is one of the configured keys, if there are any. @throws SdError `SD_INVALID` */
 export function checkChosenKey(keys: readonly string[] | undefined, key: string): void {
   if (keys && !keys.includes(key)) throw invalidError('key', key, `one of ${keys.join(', ')}`)
 }

@@ -1,30 +1,33 @@
 import { createBackoff, delayBeforeRetry, sleep, spread } from '@sd/core'
 
-/** What {@link keepSession} keeps. */
+/** A session that {@link keepSession} renews. */
 export interface SessionLife {
   /** Lifetime without renewal, in milliseconds. */
   readonly ttlMs: number
-  /** When the backend confirmed it, by `performance.now()`: the moment before the request, so that it never ends earlier than we think. */
+  /**
+   * When the backend confirmed it, by `performance.now()`. Use the time before the request, so that the session never
+   * ends earlier than assumed.
+   */
   readonly confirmedAt: number
-  /** Renews it. @returns false if the backend does not know it any more */
+  /** Renews the session. @returns false if the backend no longer knows it */
   renew(): Promise<boolean>
 }
 
-/** A lock that is held, and what may take it away. */
+/** A held lock and the ways to lose it. */
 export interface HeldLock {
-  /** Fires when its session is lost. */
+  /** Aborts when the session is lost. */
   readonly session: AbortSignal
   /**
-   * Follows the lock's own key until `signal` fires, and calls `onGone` when it is no longer as it was taken: deleted or given away behind
-   * our back, with the session still alive. It may throw; it is called again then.
+   * Watches the lock's own key until `signal` aborts, and calls `onGone` when the key has changed: deleted or given to
+   * another process while the session is still alive. If it throws, it is called again.
    */
   readonly follow: (signal: AbortSignal, onGone: () => void) => Promise<void>
 }
 
 /**
- * Watches a lock where it can be lost: its session, and its own key.
+ * Watches for the loss of a lock: of its session, or of its own key.
  *
- * @returns fires `lost` with the first of both; `end` stops watching
+ * @returns `lost` aborts at the first loss; `end` stops watching
  */
 export function watchHeldLock({ session, follow }: HeldLock): { readonly lost: AbortSignal; readonly end: () => void } {
   const lost = new AbortController()
@@ -53,13 +56,17 @@ export function watchHeldLock({ session, follow }: HeldLock): { readonly lost: A
   }
 }
 
-/** Share of a lifetime after which a session that could not be renewed is given up: the rest is for stopping. */
+/**
+ * Share of the lifetime after which a session that could not be renewed is treated as lost. The rest is for stopping the
+ * protected work.
+ */
 const safeShare = 0.9
 
 /**
- * Renews the session that locks hang on, every third of its lifetime.
+ * Renews the session of locks, every third of its lifetime.
  *
- * @returns fires `lost` when the session has ended, or will soon without our being able to renew it; `end` does too, and stops renewing
+ * @returns `lost` aborts when the session has ended, or will end soon without a successful renewal; `end` aborts it too,
+ * and stops renewing
  */
 export function keepSession({ ttlMs, confirmedAt, renew }: SessionLife): {
   readonly lost: AbortSignal
@@ -69,7 +76,7 @@ export function keepSession({ ttlMs, confirmedAt, renew }: SessionLife): {
   let giveUp: NodeJS.Timeout | undefined
   let latest = Number.NEGATIVE_INFINITY
 
-  /** The session lives from the request that the backend confirmed, however slow its response was. */
+  /** The lifetime starts at the request that the backend confirmed, even if its response was slow. */
   function confirm(requestedAt: number): void {
     if (requestedAt <= latest || lost.signal.aborted) return
     latest = requestedAt
@@ -87,7 +94,7 @@ export function keepSession({ ttlMs, confirmedAt, renew }: SessionLife): {
     confirm(confirmedAt)
     while (!lost.signal.aborted) {
       await sleep(spread(ttlMs / 3), lost.signal, true).catch(() => undefined)
-      // Not waited for: one that hangs must not be the last. After a failure the timer knows when it is too late.
+      // Not awaited: a renewal that hangs must not prevent the next one. After failures, the timer detects the loss.
       if (!lost.signal.aborted) void attempt().catch(() => undefined)
     }
     clearTimeout(giveUp)

@@ -176,7 +176,7 @@ describe('watches', () => {
     expect(previous()).toBe(snapshot)
     lose(new Error('reset'))
     const { stale } = (await iterator.next()).value ?? {}
-    expect(stale?.error).toMatchObject({ code: 'SD_UNAVAILABLE', message: 'test lost the watch of orders: reset' })
+    expect(stale?.error).toMatchObject({ code: 'SD_UNAVAILABLE', message: 'test: the watch of orders failed: reset' })
     expect(registry.state).toBe('disconnected')
     offer(snapshot)
     expect(registry.state, 'a session that has ended says nothing').toBe('disconnected')

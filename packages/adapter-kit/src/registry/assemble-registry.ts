@@ -24,80 +24,83 @@ import { createDepartures, type Departures } from './departures.ts'
 import type { RegistrationDriver } from './registration-driver.ts'
 import { createRegistrationKeeper } from './registration-keeper.ts'
 
-/** What an adapter that only finds knows of its backend; {@link assembleReadOnlyRegistry} makes the rest. */
+/** What a read-only adapter implements; {@link assembleReadOnlyRegistry} adds the rest. */
 export interface ReadOnlyRegistryAdapter {
   /** Name for logs and metrics. */
   readonly name: string
-  /** What the backend can do. */
+  /** What the backend supports. */
   readonly capabilities: RegistryCapabilities
-  /** Reads a service once. May throw anything. */
+  /** Reads a service once. May throw any error. */
   list(service: string, options: OperationContext): Promise<ServiceSnapshot>
-  /** Reads one instance. @default `list` and a search by id */
+  /** Reads one instance. @default searches the result of `list` by id */
   get?(service: string, instanceId: string, options: OperationContext): Promise<ServiceInstance | undefined>
-  /** Reads the sorted names of services; absent where `capabilities.listServices` is false. */
+  /** Reads the sorted names of services; absent if `capabilities.listServices` is false. */
   listServices?(options: OperationContext): Promise<readonly string[]>
-  /** Whether the backend says that an instance was removed on purpose, see `ReadOnlyRegistry.hasLeft`. */
+  /** Whether the backend reports that an instance was removed on purpose, see `ReadOnlyRegistry.hasLeft`. */
   hasLeft?(service: string, instanceId: string): boolean
-  /** Asks for a sign of life. */
+  /** Checks that the backend responds. */
   ping(options: OperationContext): Promise<void>
-  /** One session of watching a service, see `WatchHubOptions.session`. */
+  /** Runs one session of watching a service, see `WatchHubOptions.session`. */
   follow(service: string, session: WatchSession<ServiceSnapshot>): Promise<void>
-  /** One session of watching the set of services; absent where `capabilities.listServices` is false. */
+  /** Runs one session of watching the names of services; absent if `capabilities.listServices` is false. */
   followServices?(session: WatchSession<readonly string[]>): Promise<void>
-  /** One session of watching all services over one stream; absent without `capabilities.watchAll`. */
+  /** Runs one session of watching all services over one stream; absent without `capabilities.watchAll`. */
   followAll?(session: WatchSession<AllServices>): Promise<void>
-  /** Lets go of the backend, after watches and registrations have ended. */
+  /** Releases the backend, after watches and registrations have ended. */
   close(): void | Promise<void>
-  /** Limit of one operation, in milliseconds. */
+  /** Time limit of one operation, in milliseconds. */
   readonly operationTimeoutMs: number
-  /** Delays between watch sessions, and between attempts to register again. @default 200 ms to 4 s, so that all is back within 5 s of the backend */
+  /**
+   * Delays between watch sessions, and between attempts to register again. @default 200 ms to 4 s, so that both recover
+   * within 5 s after the backend is reachable again
+   */
   readonly backoff?: BackoffOptions
   /** State before the first contact. @default 'disconnected' */
   readonly initialState?: ConnectionState
 }
 
-/** What an adapter that registers too knows of its backend. */
+/** What an adapter that also registers implements; {@link assembleRegistry} adds the rest. */
 export interface RegistryAdapter extends ReadOnlyRegistryAdapter {
-  /** Puts, renews and removes registrations. */
+  /** Registers, renews and removes instances. */
   readonly driver: RegistrationDriver
-  /** Removes an instance, whoever put it there; a missing one is no error. */
+  /** Removes an instance, regardless of which process registered it. A missing one is not an error. */
   remove(service: string, instanceId: string, options: OperationContext): Promise<void>
-  /** Lifetime of a lease for instances that name none, in milliseconds. */
+  /** Lifetime of a lease if the instance specifies none, in milliseconds. */
   readonly ttlMs: number
-  /** Refuses an instance that the backend can't hold, before anything is sent. */
+  /** Rejects an instance that the backend can't store, before a request is sent. */
   check?(instance: ServiceInstance): void
-  /** Whether instances are registered at all. @default true */
+  /** Whether instances are registered. @default true */
   readonly enabled?: boolean
 }
 
-/** A finished source, and what its adapter may tell it. */
+/** A registry, with the part that only its adapter uses. */
 export interface AssembledReadOnlyRegistry<T extends ReadOnlyRegistry> {
   /** For the user. */
   readonly registry: T
-  /** For an adapter that hears of its connection by itself. */
+  /** For an adapter that learns about its connection on its own. */
   readonly connection: ConnectionTracker
 }
 
-/** A finished registry, and what its adapter may tell it. */
+/** A writable registry, with the parts that only its adapter uses. */
 export interface AssembledRegistry extends AssembledReadOnlyRegistry<Registry> {
-  /** Makes every active registration register again: for an adapter that learns of a lost session. */
+  /** Makes every active registration register again. For an adapter that learns about a lost session. */
   recover(error: SdError): void
 }
 
-/** Everything that sources of instances have in common, on top of what is particular to one backend. */
+/** Creates a read-only registry from an adapter: validation, time limits, telemetry, watches and closing. */
 export function assembleReadOnlyRegistry(adapter: ReadOnlyRegistryAdapter): AssembledReadOnlyRegistry<ReadOnlyRegistry> {
   const { source, backend } = createSource(adapter, () => Promise.resolve())
   return { registry: source, connection: backend.connection }
 }
 
-/** Everything that registries have in common, on top of what is particular to one backend. */
+/** Creates a registry from an adapter. It also keeps registrations alive. */
 export function assembleRegistry(adapter: RegistryAdapter): AssembledRegistry {
   const { name, ttlMs, operationTimeoutMs, backoff = defaultBackoff, enabled = true } = adapter
   const departures = createDepartures()
   const { source, backend } = createSource(adapter, closeKeeper)
   const { connection, checkOpen, operate, record } = backend
   let contacts = 0
-  /** The operator's removals under way. */
+  /** Active removals by `deregister` of the registry. */
   const removals = new Set<Promise<void>>()
   const keeper = createRegistrationKeeper({
     registry: name,
@@ -111,7 +114,7 @@ export function assembleRegistry(adapter: RegistryAdapter): AssembledRegistry {
     },
     backoff,
   })
-  /** Deregistering many takes its time, but only while the backend answers. */
+  /** Deregistering many instances may take long, but only while the backend responds. */
   async function closeKeeper(): Promise<void> {
     const closed = Promise.all([keeper.close(), Promise.allSettled(removals)])
     for (let before = -1; contacts !== before; ) {
@@ -138,7 +141,7 @@ export function assembleRegistry(adapter: RegistryAdapter): AssembledRegistry {
     async deregister(service, instanceId, options) {
       checkServiceName('service', service)
       checkName('instanceId', instanceId)
-      // Before it is removed: a watch may tell of it sooner than the operation ends.
+      // Added before the removal: a watch may report it before the operation ends.
       departures.add(service, instanceId)
       const removal = operate('deregister', options, (read) => adapter.remove(service, instanceId, read), service)
       removals.add(removal)
@@ -153,7 +156,7 @@ export function assembleRegistry(adapter: RegistryAdapter): AssembledRegistry {
   return { registry, connection, recover: (error) => keeper.recover(error) }
 }
 
-/** A driver that remembers what it removed. */
+/** Wraps a driver and records what it removes. */
 function noteDepartures(driver: RegistrationDriver, departures: Departures): RegistrationDriver {
   return {
     ...driver,
@@ -232,7 +235,7 @@ function unsupported(name: string, what: string): SdError {
   return new SdError('SD_UNSUPPORTED', `${name} can't ${what}`)
 }
 
-/** The handle of an instance that a registry with `enabled: false` does not register. */
+/** The handle of an instance that is not registered because the registry has `enabled: false`. */
 function createIdleRegistration(instance: ServiceInstance): Registration {
   let current = instance
   return {

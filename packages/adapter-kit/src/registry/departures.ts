@@ -1,17 +1,20 @@
-/** Which instances were removed on purpose lately. */
+/** Instances that were recently removed on purpose. */
 export interface Departures {
-  /** An instance is removed. */
+  /** Records that an instance is removed. */
   add(service: string, instanceId: string): void
-  /** An instance is registered, perhaps again. */
+  /** Records that an instance is registered, possibly again. */
   delete(service: string, instanceId: string): void
-  /** Whether an instance was removed lately, and not registered again. */
+  /** Whether an instance was recently removed and not registered again. */
   has(service: string, instanceId: string): boolean
 }
 
-/** Most departures that are remembered; the oldest go first. More within the time that a list needs to arrive is not expected. */
+/**
+ * Maximum number of remembered departures; the oldest are dropped first. More are not expected in the time a list takes
+ * to arrive.
+ */
 const most = 10_000
 
-/** Remembers which instances were removed on purpose, so that their absence is not taken for a loss. */
+/** Remembers which instances were removed on purpose, so that their absence is not treated as a failure of the registry. */
 export function createDepartures(): Departures {
   const known = new Set<string>()
   const keyOf = (service: string, instanceId: string): string => JSON.stringify([service, instanceId])

@@ -1,10 +1,10 @@
 import { isPortName, maxPorts, type ServiceInstance } from '@sd/core'
 
 /**
- * The named ports among those that another tool lists, for `ports` of an instance. What can't be one is left out, of a name the first counts, and
- * no more than an instance takes are read.
+ * Returns the valid named ports among those that another tool lists, for `ports` of an instance. Invalid ones are
+ * skipped, the first of a name is used, and no more than an instance may have are read.
  *
- * @param listed names and ports as the tool has them
+ * @param listed names and ports as the tool provides them
  * @returns `undefined` if there are none
  */
 export function readForeignPorts(
@@ -22,8 +22,8 @@ export function readForeignPorts(
 const defaultPorts: Readonly<Record<string, number>> = { http: 80, https: 443 }
 
 /**
- * The ports of the endpoints of Kratos, such as `['http://10.0.0.1:8000?isSecure=false', 'grpc://10.0.0.1:9000']`, named by their scheme, `https`
- * and `grpcs` where they are secure. Those of another host than the first are left out.
+ * Returns the ports of Kratos endpoints such as `['http://10.0.0.1:8000?isSecure=false', 'grpc://10.0.0.1:9000']`, named
+ * by their scheme; `https` and `grpcs` if they are secure. Endpoints with another host than the first are skipped.
  */
 export function kratosPorts(endpoints: readonly unknown[]): Readonly<Record<string, number>> | undefined {
   const urls = endpoints.flatMap((text) => URL.parse(String(text)) ?? [])
@@ -34,16 +34,19 @@ export function kratosPorts(endpoints: readonly unknown[]): Readonly<Record<stri
   )
 }
 
-/** The protocol of an endpoint of Kratos: its scheme, with TLS where that or `isSecure` says so. */
+/** Returns the protocol of a Kratos endpoint: its scheme, with TLS if the scheme or `isSecure` says so. */
 export function kratosProtocol({ protocol, searchParams }: URL): string {
   const named = protocol.slice(0, -1)
   return searchParams.get('isSecure') === 'true' && (named === 'http' || named === 'grpc') ? `${named}s` : named
 }
 
-/** What the scheme of a URL may be: Kratos drops an instance of which one endpoint is not a URL. */
+/** Allowed URL schemes. Kratos drops an instance if one of its endpoints is not a URL. */
 const scheme = /^[a-z][a-z0-9-]*$/
 
-/** An instance as endpoints of Kratos, by scheme: its protocol first, then its named ports whose name can be a scheme. */
+/**
+ * Returns the Kratos endpoints of an instance by scheme: first its protocol, then the named ports whose name is a valid
+ * scheme.
+ */
 export function kratosEndpoints({
   protocol,
   address,

@@ -78,11 +78,11 @@ describe('an instance document', () => {
   })
 
   test.each([
-    ['', 'instance a of orders is no JSON', undefined],
-    ['{', 'instance a of orders is no JSON', undefined],
-    ['null', 'instance a of orders is no JSON object', undefined],
-    ['[]', 'instance a of orders is no JSON object', undefined],
-    ['7', 'instance a of orders is no JSON object', undefined],
+    ['', 'instance a of orders is not valid JSON', undefined],
+    ['{', 'instance a of orders is not valid JSON', undefined],
+    ['null', 'instance a of orders is not a JSON object', undefined],
+    ['[]', 'instance a of orders is not a JSON object', undefined],
+    ['7', 'instance a of orders is not a JSON object', undefined],
     ['{"address":"a b","port":1}', 'instance a of orders: Invalid address', 'address'],
     ['{"address":"a"}', 'instance a of orders: Invalid port', 'port'],
     ['{"address":"a","port":1,"health":7}', 'instance a of orders: Invalid health', 'health'],
@@ -136,7 +136,7 @@ describe('an instance document', () => {
 test('parseJsonObject keeps the reason, and says what could not be read', () => {
   expect(parseJsonObject('{"a":1}', 'the thing')).toEqual({ a: 1 })
   expect(() => parseJsonObject('{', 'the thing')).toThrow(
-    expect.objectContaining({ message: 'the thing is no JSON', cause: expect.any(SyntaxError) }),
+    expect.objectContaining({ message: 'the thing is not valid JSON', cause: expect.any(SyntaxError) }),
   )
 })
 
@@ -165,6 +165,6 @@ test('decodeEntries leaves out what can not be read, which is published, and wha
   expect(instances).toHaveLength(1)
   expect(events).toMatchObject([
     { backend: 'test', operation: 'decode', service: 'orders', error: { code: 'SD_MALFORMED' } },
-    { error: { code: 'SD_MALFORMED', message: 'test has an unreadable instance of orders: boom' } },
+    { error: { code: 'SD_MALFORMED', message: "test: an instance of orders can't be decoded: boom" } },
   ])
 })

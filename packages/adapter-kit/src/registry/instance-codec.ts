@@ -1,40 +1,37 @@
 import { createServiceInstance, type InstanceSpec, publishTelemetry, SdError, type ServiceInstance, toSdError } from '@sd/core'
 import { kratosEndpoints } from './foreign-ports.ts'
 
-/** What an instance document says. */
+/** Content of an instance document. */
 export interface InstanceDocument {
-  /** The instance. */
   readonly instance: ServiceInstance
-  /** Which registration put it there; absent in documents of other tools. */
+  /** Identifies the registration that wrote it; absent in documents of other tools. */
   readonly incarnation?: string
 }
 
-/** Where a document was found, which says what it belongs to. */
+/** Location of a document, which determines service and id. */
 export interface InstancePlace {
-  /** Name of the service. */
   readonly service: string
-  /** Id of the instance. */
   readonly id: string
 }
 
 /**
- * The JSON document of an instance, for backends that hold any text. `name` and `endpoints` say the same once more for Kratos, which
- * reads nothing else of address, port and protocol.
+ * Encodes an instance as a JSON document, for backends that store arbitrary text. `name` and `endpoints` repeat address,
+ * port and protocol for Kratos, which reads nothing else.
  */
 export function encodeInstance(instance: ServiceInstance, incarnation: string): string {
   const endpoints = [...kratosEndpoints(instance).values()].map(({ url }) => url)
   return JSON.stringify({ ...instance, name: instance.service, endpoints, incarnation })
 }
 
-/** Whether a document is one of Kratos: endpoints as URLs, and no mark of a registration of ours. */
+/** Whether a document was written by Kratos: endpoints as URLs, and no incarnation. */
 export function isKratosDocument(document: Readonly<Record<string, unknown>>): boolean {
   return Array.isArray(document['endpoints']) && document['incarnation'] === undefined
 }
 
 /**
- * Reads a document of {@link encodeInstance}. Unknown fields are left out, so that later versions may add some.
+ * Decodes a document of {@link encodeInstance}. Unknown fields are ignored, so that later versions can add fields.
  *
- * @throws SdError `SD_MALFORMED` that says where and what is wrong
+ * @throws SdError `SD_MALFORMED` with the location and the mistake
  */
 export function decodeInstance(text: string, { service, id }: InstancePlace): InstanceDocument {
   const document = parseJsonObject(text, `instance ${id} of ${service}`)
@@ -47,7 +44,10 @@ export function decodeInstance(text: string, { service, id }: InstancePlace): In
   return { instance, ...(typeof incarnation === 'string' && { incarnation }) }
 }
 
-/** Which registration a document of {@link encodeInstance} is of; `undefined` in those of other tools, whatever they are. */
+/**
+ * Returns which registration wrote a document of {@link encodeInstance}; `undefined` for documents of other tools and
+ * unreadable ones.
+ */
 export function readIncarnation(text: string): unknown {
   try {
     return (JSON.parse(text) as { incarnation?: unknown } | null)?.incarnation
@@ -56,19 +56,22 @@ export function readIncarnation(text: string): unknown {
   }
 }
 
-/** Parses JSON that must be an object. @throws SdError `SD_MALFORMED` */
+/** Parses text that must be a JSON object. @throws SdError `SD_MALFORMED` */
 export function parseJsonObject(text: string, what: string): Readonly<Record<string, unknown>> {
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch (error) {
-    throw new SdError('SD_MALFORMED', `${what} is no JSON`, { cause: error })
+    throw new SdError('SD_MALFORMED', `${what} is not valid JSON`, { cause: error })
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
-  throw new SdError('SD_MALFORMED', `${what} is no JSON object`)
+  throw new SdError('SD_MALFORMED', `${what} is not a JSON object`)
 }
 
-/** {@link createServiceInstance} for data that came from outside: what is wrong is `SD_MALFORMED`, and undefined fields are absent. */
+/**
+ * Like `createServiceInstance`, for data from other tools: errors are `SD_MALFORMED`, and `undefined` or `null` fields
+ * are skipped.
+ */
 export function buildForeignInstance(
   spec: { readonly [K in keyof InstanceSpec]?: InstanceSpec[K] | undefined },
   at: { readonly createdAt?: number; readonly updatedAt?: number } = {},
@@ -84,10 +87,10 @@ export function buildForeignInstance(
 }
 
 /**
- * Decodes what a backend lists. An entry that can't be read is left out, so that one tool's mistake does not hide the instances of others;
- * it is published as a failed operation `decode`.
+ * Decodes the entries of a backend. An entry that can't be decoded is skipped, so that one tool's mistake does not hide
+ * other instances. It is published as a failed operation `decode`.
  *
- * @param decode throws for what can't be read, and gives `undefined` for what is no instance
+ * @param decode decodes one entry. Throws if it is malformed; returns `undefined` if it does not describe an instance.
  */
 export function decodeEntries<T>(
   registry: string,
@@ -101,7 +104,7 @@ export function decodeEntries<T>(
       const instance = decode(entry)
       if (instance) instances.push(instance)
     } catch (caught) {
-      const error = toSdError(caught, 'SD_MALFORMED', `${registry} has an unreadable instance of ${service}`)
+      const error = toSdError(caught, 'SD_MALFORMED', `${registry}: an instance of ${service} can't be decoded`)
       publishTelemetry('sd:v1:backend:operation', { backend: registry, operation: 'decode', service, durationMs: 0, error })
     }
   }

@@ -22,27 +22,33 @@ import {
 import type { KeyedQueue } from './keyed-queue.ts'
 import type { RegistrationContext, RegistrationDriver } from './registration-driver.ts'
 
-/** What one process knows of one service and id, across the registrations that replace each other under it. */
+/** State of one service and id in this process, across registrations that replace each other. */
 export interface RegistrationSlot {
-  /** The service and the id, as the queue's key. */
+  /** Service and id, as the key of the queue. */
   readonly key: string
-  /** The registration that holds the id now. */
+  /** The registration that currently owns the id. */
   current: KeptRegistration | undefined
-  /** What the backend may hold of ours, by incarnation: whatever was sent and neither replaced nor removed since. */
+  /**
+   * What the backend may hold of this process, by incarnation: everything that was sent and neither replaced nor removed
+   * since.
+   */
   readonly written: Map<string, ServiceInstance>
-  /** Until when a write of an earlier registration, which was given up, may still reach the backend, by `performance.now()`. */
+  /** Until when an abandoned write of an earlier registration may still reach the backend, by `performance.now()`. */
   strayUntil: number
 }
 
-/** What all registrations of a keeper share of the way to the backend. */
+/** State of the traffic to the backend that all registrations of a keeper share. */
 export interface RegistrationTraffic {
-  /** Lets some operations out at a time: the limit of one begins when it is its turn, however many registrations there are. */
+  /**
+   * Limits concurrent operations. The time limit of an operation starts when it gets a place, regardless of the number of
+   * registrations.
+   */
   readonly places: Semaphore
-  /** When the backend last did what it was asked, by `performance.now()`. */
+  /** When the backend last completed an operation, by `performance.now()`. */
   lastSuccessAt: number
 }
 
-/** What a {@link KeptRegistration} belongs to. */
+/** Options of a {@link KeptRegistration}. */
 export interface KeptOptions {
   /** Name of the registry, for messages and telemetry. */
   readonly registry: string
@@ -50,39 +56,39 @@ export interface KeptOptions {
   readonly driver: RegistrationDriver
   /** Runs the operations of each slot one at a time. */
   readonly queue: KeyedQueue
-  /** What all registrations share of the way to the backend. */
+  /** State of the traffic to the backend that all registrations share. */
   readonly traffic: RegistrationTraffic
-  /** The slot that the registration fills. */
+  /** The slot of the registration. */
   readonly slot: RegistrationSlot
-  /** Limit of one backend operation, in milliseconds. */
+  /** Time limit of one backend operation, in milliseconds. */
   readonly operationTimeoutMs: number
-  /** Time between renewals, in milliseconds. */
+  /** Returns the time between renewals, in milliseconds. */
   readonly renewIntervalMs: (instance: ServiceInstance) => number
   /** Delays between attempts to register again. */
   readonly backoff: BackoffOptions
-  /** Refuses an instance that the backend can't hold. */
+  /** Rejects an instance that the backend can't store. */
   readonly check: ((instance: ServiceInstance) => void) | undefined
-  /** Told how each contact with the backend ended. */
+  /** Called with the result of each contact with the backend. */
   readonly onContact: ((error: SdError | undefined) => void) | undefined
-  /** Called when the registration has ended and has removed what it wrote, or could not. */
+  /** Called when the registration has ended and has removed what it wrote, or failed to. */
   readonly onRemoved: () => void
 }
 
-/** How the first attempt is waited for; see `RegisterOptions`. */
+/** How to wait for the first attempt; see `RegisterOptions`. */
 export interface StartOptions extends OperationOptions {
-  /** Limit in milliseconds. */
+  /** Time limit in milliseconds. */
   readonly timeoutMs: number
   /** What to do while the backend is unreachable. */
   readonly whenUnavailable: 'reject' | 'recover'
 }
 
-/** How long a write that was given up may take to arrive, in milliseconds: longer than proxies and servers hold a request. */
+/** Time after which an abandoned write can't arrive any more, in milliseconds: longer than proxies and servers hold a request. */
 const strayMs = 60_000
 
-/** Places are given back by operations that are limited themselves. */
+/** The wait for a place needs no limit of its own: the operations that hold places have time limits. */
 const unlimited = new AbortController().signal
 
-/** The one implementation of `Registration`; see `createRegistrationKeeper`. */
+/** The implementation of `Registration`; see `createRegistrationKeeper`. */
 export class KeptRegistration implements Registration {
   instance: ServiceInstance
   state: RegistrationState = 'recovering'
@@ -91,9 +97,9 @@ export class KeptRegistration implements Registration {
   readonly #incarnation = crypto.randomUUID()
   readonly #listeners = new Set<(registration: Registration) => void>()
   readonly #backoff: ReturnType<typeof createBackoff>
-  /** Ends the keeper's pause before its time. */
+  /** Ends the current pause early. */
   #interrupt: () => void = () => {}
-  /** Another registration holds the id now: in this process (then closed) or elsewhere (then failed). */
+  /** Whether another registration owns the id: in this process (state closed) or elsewhere (state failed). */
   #superseded = false
   #deregistering: Promise<void> | undefined
 
@@ -123,7 +129,8 @@ export class KeptRegistration implements Registration {
       })
     } catch (error) {
       const reason = this.lastError
-      // An attempt that failed may have reached the backend: take it back, without making the caller wait. A newer registration replaces it.
+      // A failed attempt may have reached the backend. Remove the instance without making the caller wait, unless a newer
+      // registration replaces it.
       if (!this.#superseded) void this.deregister()
       throw error instanceof SdError && error.code === 'SD_TIMEOUT' && reason ? reason : error
     }
@@ -175,23 +182,23 @@ export class KeptRegistration implements Registration {
     return this.deregister()
   }
 
-  /** A newer registration of the same id replaces this one: end without touching the backend. */
+  /** Called when a newer registration replaces this one. Ends without a request to the backend. */
   supersede(): void {
     this.#superseded = true
     this.#close()
   }
 
-  /** The backend lost what it held: register again soon. */
+  /** Called when the backend lost its data. Registers again soon. */
   recover(error: SdError): void {
     if (this.state === 'active') this.#setState('recovering', error)
   }
 
-  /** Writes the desired state once more: an operation that was given up has reached the backend after all. */
+  /** Writes the desired state again, because an abandoned operation has reached the backend after all. */
   repeat(): void {
     void this.#put().catch(() => undefined)
   }
 
-  /** Renews while active, puts again while not, until it ends. */
+  /** Renews the lease while active, otherwise registers again, until the end. */
   async #keep(): Promise<void> {
     const { renewIntervalMs } = this.#options
     while (!this.#ended) {
@@ -199,13 +206,16 @@ export class KeptRegistration implements Registration {
       await this.#pause(
         state === 'active' ? spread(renewIntervalMs(this.instance)) : delayBeforeRetry(this.#backoff, this.lastError),
       )
-      // Woken by a loss: pause once more, for the jitter that keeps a thousand registrations from returning at once.
+      // Woken by a loss: pause again, because the jitter keeps a thousand registrations from returning at once.
       if (this.#ended || state !== this.state) continue
       await (state === 'active' ? this.#renew() : this.#put()).catch(() => undefined)
     }
   }
 
-  /** Rejects once nothing has succeeded for the limit; what waits in line is still done. A thousand at once may take longer than one. */
+  /**
+   * Rejects when no operation has succeeded for the limit; queued removals continue. A thousand removals may take longer
+   * than the limit of one.
+   */
   async #whileServed(removal: Promise<void>, limitMs: number): Promise<void> {
     const { traffic } = this.#options
     const startedAt = performance.now()
@@ -222,7 +232,7 @@ export class KeptRegistration implements Registration {
 
   #pause(durationMs: number): Promise<void> {
     return new Promise((resolve) => {
-      // It keeps the process alive: a program that only registers must not end because its registry is unreachable.
+      // Keeps the process alive: a program that only registers must not exit because its registry is unreachable.
       const timer = setTimeout(resolve, durationMs)
       this.#interrupt = () => {
         clearTimeout(timer)
@@ -240,7 +250,7 @@ export class KeptRegistration implements Registration {
     const { instance } = this
     written.set(this.#incarnation, instance)
     await this.#contact('registering', (context) => this.#options.driver.put(instance, context))
-    // Whatever else is left here was given up: it may be on its way, and is then taken for another process's.
+    // The other writes were abandoned. They may still arrive, and would then look like another process's.
     if (written.size > 1) this.#options.slot.strayUntil = performance.now() + strayMs
     for (const incarnation of written.keys()) if (incarnation !== this.#incarnation) written.delete(incarnation)
     this.#backoff.reset()
@@ -256,9 +266,9 @@ export class KeptRegistration implements Registration {
       )
       const { service, id } = this.instance
       if (result === 'lost' || (result === 'superseded' && performance.now() < slot.strayUntil)) {
-        // Superseded soon after a write was given up: that one may have arrived late. Written once more to find out.
+        // Superseded soon after a write was abandoned: that write may have arrived late. Write again to find out.
         slot.strayUntil = 0
-        this.#setState('recovering', new SdError('SD_UNAVAILABLE', `${registry} lost ${service} with id ${id}`))
+        this.#setState('recovering', new SdError('SD_UNAVAILABLE', `${registry} no longer has ${service} with id ${id}`))
         await this.#putNow()
       } else if (result === 'superseded') {
         this.#superseded = true
@@ -267,7 +277,7 @@ export class KeptRegistration implements Registration {
     })
   }
 
-  /** Removes whatever the backend may hold of this registration and of those that it replaced. */
+  /** Removes everything that the backend may hold of this registration and of those that it replaced. */
   #remove(): Promise<void> {
     const { slot, driver, queue, onRemoved } = this.#options
     const removal = queue.run(slot.key, async () => {
@@ -286,7 +296,7 @@ export class KeptRegistration implements Registration {
     return removal
   }
 
-  /** Runs after everything that was asked before, so that the backend sees operations in their order. */
+  /** Runs an operation after all earlier ones, so that the backend receives them in order. */
   #inTurn(operation: () => Promise<void>): Promise<void> {
     const { queue, slot } = this.#options
     return queue.run(slot.key, async () => {
@@ -325,7 +335,10 @@ export class KeptRegistration implements Registration {
     }
   }
 
-  /** An operation reached the backend after its limit, perhaps over a newer one: what should be there is written again. */
+  /**
+   * An operation reached the backend after its time limit, and may have overwritten a newer one. Writes the desired state
+   * again.
+   */
   #arrivedLate(incarnation: string, instance: ServiceInstance): void {
     const { slot } = this.#options
     if (slot.current) {
@@ -345,7 +358,7 @@ export class KeptRegistration implements Registration {
     this.#interrupt()
     const { service, id } = this.instance
     publishTelemetry('sd:v1:registration:state', { registry: this.#options.registry, service, instanceId: id, state, error })
-    // Later, so that a listener that changes the registration does not do so in the middle of a change.
+    // Deferred, so that a listener that changes the registration does not do so in the middle of a change.
     for (const tell of this.#listeners) queueMicrotask(() => tell(this))
   }
 

@@ -1,14 +1,17 @@
 /** Runs the operations of each key one at a time. */
 export interface KeyedQueue {
-  /** Runs `operation` after everything that was asked for the same key before; other keys do not wait. A failure stops nobody. */
+  /**
+   * Runs `operation` after all earlier operations with the same key; other keys do not wait. A failure does not affect
+   * later operations.
+   */
   run<T>(key: string, operation: () => Promise<T>): Promise<T>
-  /** Resolves once nothing runs or waits any more, including what is asked for until then. Never rejects. */
+  /** Resolves when no operation is running or waiting, including those added in the meantime. Never rejects. */
   idle(): Promise<void>
 }
 
 /**
- * Makes a queue per key. Whoever owns the order of what is written under one name on a backend uses one: the writes arrive in the
- * order of the calls, however long each takes, and closing can wait for those that are still under way.
+ * Creates a queue per key. Use it where the order of writes under one name matters: writes reach the backend in the order
+ * of the calls, however long each takes, and closing can wait for pending writes.
  */
 export function createKeyedQueue(): KeyedQueue {
   const tails = new Map<string, Promise<unknown>>()

@@ -18,7 +18,7 @@ test('of an id that is listed more than once the latest is in effect, and one at
     ['b', 80, 10],
   ])
   expect(told).toEqual([
-    'decode test lists instance a of orders twice: 10.0.0.1:81 is left out for 10.0.0.1:80',
-    'decode test lists instance a of orders twice: 10.0.0.1:80 is left out for 10.0.0.1:82',
+    'decode test lists instance a of orders twice: 10.0.0.1:81 is ignored in favour of 10.0.0.1:80',
+    'decode test lists instance a of orders twice: 10.0.0.1:80 is ignored in favour of 10.0.0.1:82',
   ])
 })

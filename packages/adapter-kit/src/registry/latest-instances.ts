@@ -1,9 +1,10 @@
 import { publishTelemetry, SdError, type ServiceInstance } from '@sd/core'
 
 /**
- * One instance per id, for backends that may list an id more than once: on two agents after a move, at two addresses, in two slices. The
- * one that was updated last is in effect, of equals the last one listed. One that is left out and has another address is published as a
- * failed operation `decode`: two processes may use one id.
+ * Returns one instance per id, for backends that may list an id more than once: on two agents after a move, at two
+ * addresses, in two slices. The most recently updated one is used; if they are equally recent, the last one listed. An
+ * omitted instance with another address is published as a failed operation `decode`, because two processes may use the
+ * same id.
  */
 export function keepLatest(registry: string, service: string, instances: Iterable<ServiceInstance>): readonly ServiceInstance[] {
   const byId = new Map<string, ServiceInstance>()
@@ -16,10 +17,13 @@ export function keepLatest(registry: string, service: string, instances: Iterabl
   return [...byId.values()]
 }
 
-/** Tells of an instance that is left out for another one of its id, unless both have the same address; as a failed operation `decode`. */
+/**
+ * Publishes a failed operation `decode` for an instance that is omitted in favour of another one with its id, unless both
+ * have the same address.
+ */
 export function tellLeftOut(registry: string, service: string, left: ServiceInstance, kept: ServiceInstance): void {
   if (left.address === kept.address && left.port === kept.port) return
-  const places = `${left.address}:${left.port} is left out for ${kept.address}:${kept.port}`
+  const places = `${left.address}:${left.port} is ignored in favour of ${kept.address}:${kept.port}`
   const error = new SdError('SD_CONFLICT', `${registry} lists instance ${kept.id} of ${service} twice: ${places}`)
   publishTelemetry('sd:v1:backend:operation', { backend: registry, operation: 'decode', service, durationMs: 0, error })
 }

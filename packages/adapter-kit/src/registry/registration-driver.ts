@@ -1,22 +1,28 @@
 import type { ServiceInstance } from '@sd/core'
 
-/** What goes with every operation on a registered instance. */
+/** Context of every operation on a registered instance. */
 export interface RegistrationContext {
-  /** Marks what this registration put on the backend, so that another process's instance of the same id is left alone. */
+  /** Marks what this registration writes to the backend, so that another process's instance with the same id is not touched. */
   readonly incarnation: string
-  /** Fires at the operation's time limit. */
+  /** Aborts at the operation's time limit. */
   readonly signal: AbortSignal
 }
 
-/** `renewed`: still there. `lost`: the backend does not know it. `superseded`: another incarnation holds the id. */
+/**
+ * `renewed`: the lease was extended. `lost`: the backend does not know the instance. `superseded`: another incarnation
+ * owns the id.
+ */
 export type RenewResult = 'renewed' | 'lost' | 'superseded'
 
-/** The backend's side of registration: three operations, each free to throw. */
+/** The backend's part of registration. Every operation may throw any error. */
 export interface RegistrationDriver {
-  /** Creates or replaces the instance, lease included. Must be idempotent. */
+  /** Creates or replaces the instance, including its lease. Must be idempotent. */
   put(instance: ServiceInstance, context: RegistrationContext): Promise<void>
-  /** Renews the lease; absent where the adapter's library does it, which then calls `RegistrationKeeper.recover` on loss. */
+  /** Renews the lease. Absent if the adapter's library renews it and calls `RegistrationKeeper.recover` on loss. */
   renew?(instance: ServiceInstance, context: RegistrationContext): Promise<RenewResult>
-  /** Removes the instance, if it is still this incarnation's where the backend can tell. A missing one is no error. */
+  /**
+   * Removes the instance; if the backend can distinguish that, only if it belongs to this incarnation. A missing one is
+   * not an error.
+   */
   remove(instance: ServiceInstance, context: RegistrationContext): Promise<void>
 }

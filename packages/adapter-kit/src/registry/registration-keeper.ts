@@ -20,15 +20,15 @@ export interface RegistrationKeeperOptions {
   readonly registry: string
   /** The backend. */
   readonly driver: RegistrationDriver
-  /** Time between renewals of an instance, in milliseconds; spread by ± 10 %. */
+  /** Returns the time between renewals of an instance, in milliseconds. It varies at random by ± 10 %. */
   readonly renewIntervalMs: (instance: ServiceInstance) => number
-  /** Limit of one backend operation, in milliseconds. @default 5_000 */
+  /** Time limit of one backend operation, in milliseconds. @default 5_000 */
   readonly operationTimeoutMs?: number
   /** Delays between attempts to register again. @default 200 ms to 5 s */
   readonly backoff?: BackoffOptions
-  /** Refuses an instance that the backend can't hold, before anything is sent. */
+  /** Rejects an instance that the backend can't store, before a request is sent. @default accepts all */
   readonly check?: ((instance: ServiceInstance) => void) | undefined
-  /** Told how each contact with the backend ended: with an error, or without. */
+  /** Called with the result of each contact with the backend: an error, or `undefined`. @default none */
   readonly onContact?: (error: SdError | undefined) => void
 }
 
@@ -36,19 +36,22 @@ export interface RegistrationKeeperOptions {
 export interface RegistrationKeeper {
   /** See `Registrar.register`. */
   register(instance: ServiceInstance, options?: RegisterOptions): Promise<Registration>
-  /** Makes every active registration register again at once: for adapters that learn of a lost session. */
+  /** Makes every active registration register again at once. For adapters that learn about a lost session. */
   recover(error: SdError): void
-  /** Deregisters everything, each within the operation limit, and refuses what comes later. Idempotent; never rejects. */
+  /**
+   * Deregisters everything, each instance within the time limit of an operation, and rejects later calls. Idempotent;
+   * never rejects.
+   */
   close(): Promise<void>
 }
 
-/** Most operations under way at once: more than connections to any backend, few enough for the limit of each. */
+/** Maximum number of concurrent operations: more than the connections to any backend, few enough for the time limit of each. */
 const maxOperations = 64
 
 /**
- * The one implementation of `Registration`: desired state, heartbeats, recovery with jittered backoff. After any failed contact the
- * instance is put again rather than renewed, which heals every kind of loss. Operations on one service and id run in the order of the
- * calls, across registrations too, so that the last of several wins on the backend as well.
+ * Creates the implementation of `Registration`: desired state, heartbeats, recovery with jittered backoff. After a failed
+ * contact the instance is registered again instead of renewed, which repairs every kind of loss. Operations on one
+ * service and id run in the order of the calls, also across registrations, so that the last one wins in the backend too.
  */
 export function createRegistrationKeeper(options: RegistrationKeeperOptions): RegistrationKeeper {
   const { registry, driver } = options
@@ -79,7 +82,7 @@ export function createRegistrationKeeper(options: RegistrationKeeperOptions): Re
 
   async function close(): Promise<void> {
     for (const registration of [...kept()]) void registration.deregister()
-    // Removals that were asked for before are waited for as well, those of failed registrations included.
+    // Waits for earlier removals too, including those of failed registrations.
     await queue.idle()
     endReports()
   }

@@ -1,6 +1,9 @@
 import { type AllServices, collectServices, type ServiceSnapshot } from '@sd/core'
 
-/** The same services with some of them replaced, or taken out where a snapshot has no instance; `all` itself if that changes nothing. */
+/**
+ * Returns `all` with some services replaced, or removed if their snapshot has no instance. Returns `all` itself if
+ * nothing changes.
+ */
 export function replaceServices(all: AllServices, changed: readonly ServiceSnapshot[]): AllServices {
   const names = new Set(changed.map(({ service }) => service))
   const kept = Array.from(all.values()).filter(({ service }) => !names.has(service))

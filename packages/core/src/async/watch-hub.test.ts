@@ -106,7 +106,7 @@ describe('a watch hub', () => {
     hub = createWatchHub<number>({ name: 'test', session: async (_, { offer }) => offer(1) })
     const iterator = iterate('key')
     await iterator.next()
-    expect((await iterator.next()).value?.stale?.error.message).toBe('test ended the watch of key')
+    expect((await iterator.next()).value?.stale?.error.message).toBe('test: the watch of key ended')
   })
 
   test('ends a session by its own signal, and hears nothing of it afterwards', async () => {

@@ -92,10 +92,10 @@ export function createWatchHub<T>(options: WatchHubOptions<T>): WatchHub<T> {
           receive(key, topic, value)
         })
         if (signal.aborted) return
-        throw new SdError('SD_UNAVAILABLE', `${name} ended the watch of ${key}`)
+        throw new SdError('SD_UNAVAILABLE', `${name}: the watch of ${key} ended`)
       } catch (caught) {
         if (signal.aborted) return
-        error = toSdError(caught, 'SD_UNAVAILABLE', `${name} lost the watch of ${key}`)
+        error = toSdError(caught, 'SD_UNAVAILABLE', `${name}: the watch of ${key} failed`)
         if (!error.retryable) {
           topics.delete(key)
           for (const consumer of [...topic.consumers]) consumer.fail(error)

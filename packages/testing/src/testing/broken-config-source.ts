@@ -1,29 +1,29 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ConfigDocument, ConfigEntry, ConfigWriteOptions, OperationOptions, Watched, WritableConfigSource } from '@sd/core'
 
-/** Ways in which what callers see of a source can be broken. */
+/** Ways to break the visible behaviour of a source. */
 export type ConfigSurfaceMutation =
-  | 'hides that it writes'
+  | 'declares no write capability'
   | 'queues changes'
-  | 'has a watch for each consumer'
+  | 'opens a watch per consumer'
   | 'ignores the signal'
-  | 'takes anything'
-  | 'writes when the backend is back'
+  | 'accepts any content'
+  | 'writes during an outage'
   | 'closes slowly'
-  | 'closes nothing'
+  | 'ignores close'
   | 'works after close'
   | 'leaves timers'
 
-/** A source that is sound, and what it is broken with. */
+/** A working source, and what is needed to break it. */
 interface SoundConfigSource {
   readonly source: WritableConfigSource
-  /** Opens one more. */
+  /** Opens another source. */
   readonly another: () => WritableConfigSource
-  /** Writes without a check. */
+  /** Writes without validation. */
   readonly write: (key: string, content: string) => ConfigEntry
 }
 
-/** Breaks what callers see of a source. */
+/** Breaks the visible behaviour of a source. */
 export function breakConfigSource(sound: SoundConfigSource, mutation: string): WritableConfigSource {
   const { source } = sound
   const broken: WritableConfigSource = {
@@ -38,29 +38,29 @@ export function breakConfigSource(sound: SoundConfigSource, mutation: string): W
 }
 
 const breaks: Readonly<Record<ConfigSurfaceMutation, (sound: SoundConfigSource) => Partial<WritableConfigSource>>> = {
-  'hides that it writes': ({ source }) => ({ capabilities: { ...source.capabilities, write: false } }),
+  'declares no write capability': ({ source }) => ({ capabilities: { ...source.capabilities, write: false } }),
   'queues changes': ({ source }) => ({ watch: (options) => watchAll(source, options) }),
-  'has a watch for each consumer': ({ another }) => ({ watch: (options) => another().watch(options) }),
+  'opens a watch per consumer': ({ another }) => ({ watch: (options) => another().watch(options) }),
   'ignores the signal': ({ source }) => ({
     load: () => source.load(),
     watch: () => source.watch(),
     put: (key, content, options) => source.put(key, content, withoutSignal(options)),
     delete: (key, options) => source.delete(key, withoutSignal(options)),
   }),
-  'takes anything': ({ write }) => ({ put: async (key, content) => write(key, content) }),
-  'writes when the backend is back': ({ source, write }) => ({
+  'accepts any content': ({ write }) => ({ put: async (key, content) => write(key, content) }),
+  'writes during an outage': ({ source, write }) => ({
     put: (key, content, options) => source.put(key, content, options).catch(() => write(key, content)),
   }),
   'closes slowly': ({ source }) => {
     let closing: Promise<void> | undefined
     return { close: () => (closing ??= delay(6_000).then(() => source.close())) }
   },
-  'closes nothing': () => ({ close: async () => undefined }),
+  'ignores close': () => ({ close: async () => undefined }),
   'works after close': ({ source, another }) => ({
     load: (options) => (source.state === 'closed' ? another() : source).load(options),
   }),
   'leaves timers': ({ source }) => {
-    // Several, because one of the runner's own may end meanwhile.
+    // Several, because a timer of the runner may end at the same time.
     for (let index = 0; index < 3; index++) setTimeout(() => undefined, 1_000)
     return { close: () => source.close() }
   },

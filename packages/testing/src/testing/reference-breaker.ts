@@ -1,59 +1,59 @@
 import { assembleCircuitBreaker, type CircuitEngine } from '@sd/breaker-kit'
 import type { CircuitBreaker, CircuitBreakerOptions, Outcome, Permit } from '@sd/core'
 
-/** Ways in which the reference can be broken, to see whether the contract notices. */
+/** Ways to break the reference, to see whether the contract detects it. */
 export type BreakerMutation =
   | 'none'
-  | 'opens above the threshold only'
-  | 'judges too early'
-  | 'forgets the time window'
-  | 'lets one trial through'
-  | 'lets every trial through'
-  | 'never tries'
-  | 'counts ignored outcomes as successes'
-  | 'counts ignored outcomes as failures'
-  | 'takes late results'
+  | 'opens only above the threshold'
+  | 'opens too early'
+  | 'ignores the time window'
+  | 'permits one trial'
+  | 'permits every trial'
+  | 'never becomes half-open'
+  | 'records ignored outcomes as successes'
+  | 'records ignored outcomes as failures'
+  | 'accepts late results'
   | 'settles twice'
   | 'keeps the window after recovery'
   | 'recovers at once'
-  | 'sees no slow calls'
-  | 'sticks to hung trials'
-  | 'ignores the limit'
-  | 'counts aborted calls'
-  | 'falls back never'
-  | 'falls back for ignored errors'
+  | 'ignores slow calls'
+  | 'keeps hung trials'
+  | 'ignores the time limit'
+  | 'records aborted calls'
+  | 'never uses the fallback'
+  | 'uses the fallback for ignored errors'
   | 'keeps every result'
-  | 'leaves isolation by itself'
-  | 'goes on with the old open time'
-  | 'never waits longer'
-  | 'waits long at once'
-  | 'tells nobody'
-  | 'goes on telling'
+  | 'leaves isolation on its own'
+  | 'keeps the old open time'
+  | 'never extends the open time'
+  | 'starts with a long open time'
+  | 'calls no listener'
+  | 'calls removed listeners'
 
-/** Mutations that are but other options. */
+/** Mutations that only change the options. */
 const changedOptions: Partial<Record<BreakerMutation, (options: CircuitBreakerOptions) => CircuitBreakerOptions>> = {
-  'opens above the threshold only': (options) => ({ ...options, failureRate: Math.min(1, (options.failureRate ?? 0.5) + 0.001) }),
-  'judges too early': (options) => ({ ...options, minimumCalls: 1 }),
-  'forgets the time window': (options) => ({ ...options, window: { kind: 'count', size: 100 } }),
-  'lets one trial through': (options) => ({ ...options, trials: 1 }),
-  'counts ignored outcomes as failures': (options) => ({ ...options, isIgnored: () => false }),
+  'opens only above the threshold': (options) => ({ ...options, failureRate: Math.min(1, (options.failureRate ?? 0.5) + 0.001) }),
+  'opens too early': (options) => ({ ...options, minimumCalls: 1 }),
+  'ignores the time window': (options) => ({ ...options, window: { kind: 'count', size: 100 } }),
+  'permits one trial': (options) => ({ ...options, trials: 1 }),
+  'records ignored outcomes as failures': (options) => ({ ...options, isIgnored: () => false }),
   'recovers at once': (options) => ({ ...options, recoveryMs: 0 }),
-  'waits long at once': (options) => ({ ...options, openMs: options.maxOpenMs ?? 5_000 }),
-  'sees no slow calls': ({ slowCallMs: _, ...options }) => options,
-  'sticks to hung trials': (options) => ({ ...options, trialTimeoutMs: 2_147_483_647 }),
-  'ignores the limit': ({ timeoutMs: _, ...options }) => options,
+  'starts with a long open time': (options) => ({ ...options, openMs: options.maxOpenMs ?? 5_000 }),
+  'ignores slow calls': ({ slowCallMs: _, ...options }) => options,
+  'keeps hung trials': (options) => ({ ...options, trialTimeoutMs: 2_147_483_647 }),
+  'ignores the time limit': ({ timeoutMs: _, ...options }) => options,
   'keeps every result': (options) => ({ ...options, maxLastSuccesses: 1_000 }),
 }
 
-/** Mutations that change a breaker from outside. */
+/** Mutations that wrap a breaker. */
 const changedBreakers: Partial<Record<BreakerMutation, (breaker: CircuitBreaker) => Partial<CircuitBreaker>>> = {
-  'lets every trial through': (breaker) => ({
+  'permits every trial': (breaker) => ({
     tryAcquire: () => breaker.tryAcquire() ?? (breaker.state === 'half-open' ? { settle() {} } : undefined),
   }),
-  'counts ignored outcomes as successes': (breaker) => ({
+  'records ignored outcomes as successes': (breaker) => ({
     tryAcquire: () => changedPermit(breaker, (permit, outcome) => permit.settle(outcome.error ? { ok: true } : outcome)),
   }),
-  'takes late results': (breaker) => ({
+  'accepts late results': (breaker) => ({
     tryAcquire: () =>
       changedPermit(breaker, (permit, outcome) => {
         if (outcome.ok && breaker.state === 'half-open') breaker.close()
@@ -64,21 +64,21 @@ const changedBreakers: Partial<Record<BreakerMutation, (breaker: CircuitBreaker)
     tryAcquire: () =>
       changedPermit(breaker, (permit, outcome) => [permit, breaker.tryAcquire()].map((one) => one?.settle(outcome))),
   }),
-  'counts aborted calls': (breaker) => ({
+  'records aborted calls': (breaker) => ({
     execute: (work, { signal: _, ...options } = {}) => breaker.execute(work, options),
   }),
-  'falls back never': (breaker) => ({
+  'never uses the fallback': (breaker) => ({
     execute: (work, { fallback: _, ...options } = {}) => breaker.execute(work, options),
   }),
-  'falls back for ignored errors': (breaker) => ({
+  'uses the fallback for ignored errors': (breaker) => ({
     execute: (work, { fallback, ...options } = {}) =>
       breaker.execute(work, { ...options, ...(fallback && { fallback }) }).catch((error: unknown) => {
         if (fallback?.kind === 'value') return fallback.value
         throw error
       }),
   }),
-  'tells nobody': () => ({ onStateChange: () => () => undefined }),
-  'goes on telling': (breaker) => ({
+  'calls no listener': () => ({ onStateChange: () => () => undefined }),
+  'calls removed listeners': (breaker) => ({
     onStateChange(listener) {
       breaker.onStateChange(listener)
       return () => undefined
@@ -91,22 +91,22 @@ function changedPermit(breaker: CircuitBreaker, settle: (permit: Permit, outcome
   return permit && { settle: (outcome) => settle(permit, outcome) }
 }
 
-/** The simplest breaker that keeps the contract, unless it is broken on purpose: its engine is a timer. */
+/** Creates the simplest breaker that meets the contract, unless it is broken on purpose. Its engine is a timer. */
 export function createReferenceBreaker(options: CircuitBreakerOptions, mutation: BreakerMutation = 'none'): CircuitBreaker {
   function createEngine({ onHalfOpen }: { onHalfOpen: () => void }): CircuitEngine {
     let timer: ReturnType<typeof setTimeout> | undefined
     return {
       open(forMs) {
-        if (mutation === 'never tries') return
-        if (mutation !== 'goes on with the old open time') clearTimeout(timer)
-        timer = setTimeout(onHalfOpen, mutation === 'never waits longer' ? (options.openMs ?? forMs) : forMs)
+        if (mutation === 'never becomes half-open') return
+        if (mutation !== 'keeps the old open time') clearTimeout(timer)
+        timer = setTimeout(onHalfOpen, mutation === 'never extends the open time' ? (options.openMs ?? forMs) : forMs)
       },
       close: () => clearTimeout(timer),
     }
   }
   const breaker = assembleCircuitBreaker(createEngine, changedOptions[mutation]?.(options) ?? options)
   const changes = changedBreakers[mutation]?.(breaker)
-  if (mutation === 'leaves isolation by itself') {
+  if (mutation === 'leaves isolation on its own') {
     breaker.onStateChange(({ state }) => {
       if (state === 'isolated') setTimeout(() => breaker.close(), options.openMs)
     })

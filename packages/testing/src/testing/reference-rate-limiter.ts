@@ -10,29 +10,29 @@ import {
 } from '@sd/rate-limit-kit'
 import type { RateLimiterBackend } from '../rate-limiter-contract.ts'
 
-/** Ways in which the reference can be broken, to see whether the contract notices. */
+/** Ways to break the reference, to see whether the contract detects it. */
 export type RateLimiterMutation =
   | 'none'
   | 'allows one more'
-  | 'looks before it takes'
+  | 'reads before it takes'
   | 'mixes up keys'
-  | 'takes the cost of who is refused'
-  | 'takes when it looks'
-  | 'gives back too early'
-  | 'never gives back'
-  | 'tells no time'
+  | 'takes the cost of refused calls'
+  | 'takes units for cost 0'
+  | 'returns units too early'
+  | 'never returns units'
+  | 'reports no time'
   | 'forgets the order'
   | 'ignores the signal'
-  | 'takes for who was aborted'
-  | 'waits for ever'
+  | 'takes units for aborted calls'
+  | 'waits forever'
   | 'has an endless queue'
   | 'works after close'
-  | 'keeps who waits after close'
+  | 'keeps waiting calls after close'
   | 'ignores the burst'
-  | 'counts by fixed windows'
+  | 'uses fixed windows'
   | 'shows the key'
 
-/** The simplest limiters that keep the contract, unless they are broken on purpose. */
+/** Creates the simplest limiters that meet the contract, unless they are broken on purpose. */
 export function createReferenceRateLimiters(mutation: RateLimiterMutation = 'none'): RateLimiterBackend {
   return { open: async (options) => openLimiter(options, mutation), dispose: async () => undefined }
 }
@@ -43,7 +43,7 @@ function openLimiter(options: RateLimiterOptions, mutation: RateLimiterMutation)
   const name = 'reference'
   const { burst } = rule
   const take = createTake(rule, mutation)
-  const isEndless = mutation === 'waits for ever'
+  const isEndless = mutation === 'waits forever'
   const limiter = assembleRateLimiter({
     name,
     burst,
@@ -65,17 +65,17 @@ function openLimiter(options: RateLimiterOptions, mutation: RateLimiterMutation)
       if (closed && mutation === 'works after close') return take(key, 1)
       if (mutation === 'forgets the order' && acquireOptions.wait) return takeNewest(key)
       if (mutation === 'ignores the signal') return limiter.acquire(key, { ...acquireOptions, signal: undefined as never })
-      if (mutation === 'takes for who was aborted' && acquireOptions.signal?.aborted) take(key, 1)
+      if (mutation === 'takes units for aborted calls' && acquireOptions.signal?.aborted) take(key, 1)
       return limiter.acquire(key, acquireOptions)
     },
     async close() {
       closed = true
-      if (mutation !== 'keeps who waits after close') await limiter.close()
+      if (mutation !== 'keeps waiting calls after close') await limiter.close()
     },
   }
 }
 
-/** Who came last is next. */
+/** Serves the newest call first. */
 function serveNewestFirst(take: (key: string, cost: number) => Decided): (key: string) => Promise<RateLimitDecision> {
   const waiting: { readonly key: string; readonly serve: (decision: RateLimitDecision) => void }[] = []
   async function serveAll(): Promise<void> {
@@ -93,7 +93,7 @@ function serveNewestFirst(take: (key: string, cost: number) => Decided): (key: s
 
 type Decided = RateLimitDecision | Promise<RateLimitDecision>
 
-/** Takes units, in the way that is broken. */
+/** Creates the function that takes units, possibly broken. */
 function createTake(rule: RateLimitRule, mutation: RateLimiterMutation): (key: string, cost: number) => Decided {
   const { take } = createLocalRateLimit(mutateRule(rule, mutation), 1_000)
   const fixed = new Map<string, { readonly startedAt: number; used: number }>()
@@ -101,19 +101,19 @@ function createTake(rule: RateLimitRule, mutation: RateLimiterMutation): (key: s
     switch (mutation) {
       case 'mixes up keys':
         return take(key.slice(0, 1), cost)
-      case 'takes when it looks':
+      case 'takes units for cost 0':
         return take(key, Math.max(1, cost))
-      case 'tells no time':
+      case 'reports no time':
         return { ...take(key, cost), retryAfterMs: 0 }
-      case 'takes the cost of who is refused': {
+      case 'takes the cost of refused calls': {
         const decision = take(key, cost)
         return decision.allowed
           ? decision
           : { ...take(key, decision.remaining), allowed: false, retryAfterMs: decision.retryAfterMs }
       }
-      case 'looks before it takes':
+      case 'reads before it takes':
         return lookFirst(take, key, cost)
-      case 'counts by fixed windows': {
+      case 'uses fixed windows': {
         const now = performance.now()
         const startedAt = now - (now % rule.windowMs)
         const before = fixed.get(key)
@@ -134,12 +134,12 @@ function createTake(rule: RateLimitRule, mutation: RateLimiterMutation): (key: s
 function mutateRule(rule: RateLimitRule, mutation: RateLimiterMutation): RateLimitRule {
   if (mutation === 'allows one more') return { ...rule, limit: rule.limit + 1, burst: rule.burst + 1 }
   if (mutation === 'ignores the burst') return { ...rule, burst: rule.limit }
-  if (mutation === 'gives back too early') return { ...rule, windowMs: rule.windowMs / 2 }
-  if (mutation === 'never gives back') return { ...rule, windowMs: rule.windowMs * 100_000 }
+  if (mutation === 'returns units too early') return { ...rule, windowMs: rule.windowMs / 2 }
+  if (mutation === 'never returns units') return { ...rule, windowMs: rule.windowMs * 100_000 }
   return rule
 }
 
-/** Asks and takes in two steps, so that many see the same units. */
+/** Reads and takes in two steps, so that concurrent calls see the same units. */
 async function lookFirst(take: LocalRateLimit['take'], key: string, cost: number): Promise<RateLimitDecision> {
   const { remaining } = take(key, 0)
   await new Promise((resolve) => setTimeout(resolve, 1))
