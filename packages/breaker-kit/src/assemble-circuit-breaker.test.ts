@@ -17,7 +17,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** The engine is a list of what it was told, and a function that ends the open time. */
+/** The engine records its calls, and provides a function that ends the open time. */
 function createBreaker(options: CircuitBreakerOptions = {}) {
   const told: string[] = []
   let onHalfOpen = (): void => undefined
@@ -35,7 +35,7 @@ function end(breaker: CircuitBreaker, ...ends: readonly boolean[]): void {
   for (const ok of ends) breaker.tryAcquire()?.settle({ ok })
 }
 
-test('the engine is told what to hold, and heard only while open', () => {
+test('the engine is opened and closed, and its events are ignored unless open', () => {
   const { breaker, told, endOpenTime } = createBreaker({ window: { kind: 'count', size: 2 }, openMs: 500, trials: 1 })
   endOpenTime()
   expect(breaker.state).toBe('closed')
@@ -65,7 +65,7 @@ test('defaults are those of Resilience4j', () => {
   expect(breaker.state).toBe('closed')
 })
 
-test('by default what the caller or another policy did is neutral', () => {
+test('by default, errors of the caller or another policy are neutral', () => {
   const { breaker } = createBreaker({ window: { kind: 'count', size: 1 } })
   for (const code of ['SD_ABORTED', 'SD_REJECTED', 'SD_INVALID'] as const) {
     breaker.tryAcquire()?.settle({ ok: false, error: new SdError(code, 'x') })
@@ -75,7 +75,7 @@ test('by default what the caller or another policy did is neutral', () => {
   expect(breaker.state).toBe('open')
 })
 
-test('telemetry hears of changes, in their order even if a listener makes one', () => {
+test('telemetry receives changes in order, even if a listener causes one', () => {
   const { breaker } = createBreaker({ name: 'orders' })
   const events: TelemetryEvents['sd:v1:breaker:state'][] = []
   const heard: CircuitState[] = []
@@ -93,7 +93,7 @@ test('telemetry hears of changes, in their order even if a listener makes one', 
   ])
 })
 
-test('trials over which no threshold is reached close it, though some never ended', () => {
+test('trials that stay below the thresholds close it, even if some never end', () => {
   const { breaker, endOpenTime } = createBreaker({ trials: 4, trialTimeoutMs: 1_000, failureRate: 0.3 })
   breaker.open()
   endOpenTime()
@@ -106,7 +106,7 @@ test('trials over which no threshold is reached close it, though some never ende
   expect(breaker.state).toBe('closed')
 })
 
-test('the share after recovery is never exceeded by more than a call', () => {
+test('the share after recovery is exceeded by at most one call', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 5_000 }), fc.array(fc.nat(500), { maxLength: 100 }), (recoveryMs, waits) => {
       const { breaker, endOpenTime } = createBreaker({ trials: 1, recoveryMs })
@@ -127,7 +127,7 @@ test('the share after recovery is never exceeded by more than a call', () => {
   )
 })
 
-/** The policy once more, as plainly as can be: lists instead of counters. */
+/** A simple model of the policy: lists instead of counters. */
 function createModel(size: number, minimumCalls: number, failureRate: number, trials: number) {
   let state: CircuitState = 'closed'
   let calls: boolean[] = []
@@ -162,7 +162,7 @@ function createModel(size: number, minimumCalls: number, failureRate: number, tr
   }
 }
 
-test('it does what a plain model does, whatever comes in whatever order', () => {
+test('it behaves like a plain model for any sequence of events', () => {
   const action = fc.oneof(
     { weight: 6, arbitrary: fc.constant({ kind: 'acquire' } as const) },
     { weight: 6, arbitrary: fc.record({ kind: fc.constant('settle' as const), which: fc.nat(5), ok: fc.boolean() }) },
@@ -206,7 +206,7 @@ test('it does what a plain model does, whatever comes in whatever order', () => 
   )
 })
 
-describe('bad input is refused', () => {
+describe('invalid input is rejected', () => {
   test.each<[string, object]>([
     ['name', { name: '' }],
     ['window', { window: 100 }],

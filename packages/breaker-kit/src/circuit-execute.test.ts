@@ -17,7 +17,7 @@ async function fail(): Promise<never> {
   throw new Error('no luck')
 }
 
-test('a signal of its own is for those who declare it, or if the call can end early', async () => {
+test('a signal is created for work that declares it, or if the call can end early', async () => {
   const given: unknown[] = []
   function note(...all: unknown[]): void {
     given.push(all[0])
@@ -34,7 +34,7 @@ test('a signal of its own is for those who declare it, or if the call can end ea
   expect(vi.getTimerCount()).toBe(0)
 })
 
-test('what takes as long as it may is a failure, and what it does later is dropped', async () => {
+test('a call that reaches its limit is a failure, and its later result is dropped', async () => {
   const breaker = createBreaker({ window: { kind: 'count', size: 2 }, minimumCalls: 1, timeoutMs: 100 })
   const late = breaker.execute(() => new Promise((resolve) => setTimeout(resolve, 200)))
   const ended = expect(late).rejects.toMatchObject({ code: 'SD_TIMEOUT', message: 'call through orders took longer than 100 ms' })
@@ -43,7 +43,7 @@ test('what takes as long as it may is a failure, and what it does later is dropp
   expect(breaker.state).toBe('open')
 })
 
-test('slow answers count by their time', async () => {
+test('slow calls are judged by their duration', async () => {
   const breaker = createBreaker({ window: { kind: 'count', size: 1 }, slowCallMs: 50 })
   const slow = breaker.execute(() => new Promise((resolve) => setTimeout(resolve, 60, 'late')))
   await vi.advanceTimersByTimeAsync(100)
@@ -52,14 +52,14 @@ test('slow answers count by their time', async () => {
   await expect(breaker.execute(fail)).rejects.toMatchObject({ code: 'SD_REJECTED', message: 'orders refused the call' })
 })
 
-test('a fallback that fails is the failure', async () => {
+test('an error of a fallback is the result', async () => {
   const run = (error: unknown): never => {
     throw new Error(`worse than ${(error as Error).message}`)
   }
   await expect(createBreaker().execute(fail, { fallback: { kind: 'function', run } })).rejects.toThrow('worse than no luck')
 })
 
-test('last successes are bounded, undefined is one, and those in use stay', async () => {
+test('last successes are bounded, undefined is a success, and recently used ones stay', async () => {
   const breaker = createBreaker({ maxLastSuccesses: 2 })
   const keyed = (key: string) => ({ fallback: { kind: 'last-success', key } }) as const
   await breaker.execute(() => undefined, keyed('a'))

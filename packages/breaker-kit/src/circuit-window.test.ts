@@ -15,7 +15,7 @@ interface Call {
   readonly slow: boolean
 }
 
-/** What a list of all calls since the last reset says. */
+/** Counts a list of all calls since the last reset. */
 function countAll(calls: readonly Call[]): CircuitCounts {
   return {
     calls: calls.length,
@@ -49,7 +49,7 @@ test('a count window is the tail of a list', () => {
   )
 })
 
-test('a time window is what a list holds of the part of now and the nine before', () => {
+test('a time window matches a list of the current part and the nine before', () => {
   fc.assert(
     fc.property(fc.integer({ min: 10, max: 5_000 }), steps, (durationMs, given) => {
       const window = createTimeWindow(durationMs)
@@ -70,7 +70,7 @@ test('a time window is what a list holds of the part of now and the nine before'
   )
 })
 
-test('a time window holds every call for nine tenths of the duration, and none for longer than all of it', () => {
+test('a time window holds every call for at least nine tenths and at most the whole duration', () => {
   fc.assert(
     fc.property(fc.integer({ min: 10, max: 5_000 }), fc.nat(10_000), fc.nat(10_000), (durationMs, startMs, ageMs) => {
       vi.advanceTimersByTime(startMs)

@@ -14,7 +14,7 @@ import {
 } from './validate.ts'
 
 describe('SdError', () => {
-  test('has a code, says whether to retry, and keeps its cause', () => {
+  test('has a code, retryable and a cause', () => {
     const cause = new Error('socket hang up')
     const error = new SdError('SD_UNAVAILABLE', 'away', { cause })
     expect(error).toMatchObject({ name: 'SdError', code: 'SD_UNAVAILABLE', retryable: true, message: 'away', cause })
@@ -23,7 +23,7 @@ describe('SdError', () => {
     expect('cause' in new SdError('SD_DENIED', 'no')).toBe(false)
   })
 
-  test('is recognised across copies of the package, and nothing else is', async () => {
+  test('is recognised across copies of the package, and other errors are not', async () => {
     const copy = (await import(`./errors.ts?copy=${'2'}`)) as typeof import('./errors.ts')
     expect(copy.SdError).not.toBe(SdError)
     const foreign = new copy.SdError('SD_CLOSED', 'x')
@@ -41,7 +41,7 @@ describe('SdError', () => {
     expect(new SdError('SD_CLOSED', 'x') instanceof OwnError).toBe(false)
   })
 
-  test('is made of whatever was thrown', () => {
+  test('is created from any thrown value', () => {
     const error = new SdError('SD_CLOSED', 'x')
     expect(toSdError(error, 'SD_UNAVAILABLE', 'reading')).toBe(error)
     expect(toSdError(new Error('boom'), 'SD_UNAVAILABLE', 'reading').message).toBe('reading: boom')
@@ -60,7 +60,7 @@ describe('SdError', () => {
 })
 
 describe('checks', () => {
-  test('return what is right', () => {
+  test('return valid values', () => {
     expect(checkInteger('f', 3, { min: 1, max: 3 })).toBe(3)
     expect(checkNumber('f', 0.5, { min: 0, max: 1 })).toBe(0.5)
     expect(checkDuration('f', 0)).toBe(0)
@@ -122,7 +122,7 @@ describe('checks', () => {
     expect(run).toThrow(expect.objectContaining({ code: 'SD_INVALID', message }))
   })
 
-  test.each(['', ' a', 'a ', 'a\u0000', 'a\nb', '\u007f', '\ud800', 'x'.repeat(256), 7])('%j is no name', (value) => {
+  test.each(['', ' a', 'a ', 'a\u0000', 'a\nb', '\u007f', '\ud800', 'x'.repeat(256), 7])('%j is not a name', (value) => {
     expect(() => checkName('id', value)).toThrow(expect.objectContaining({ field: 'id' }))
   })
 })

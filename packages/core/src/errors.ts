@@ -49,7 +49,7 @@ export type SdErrorCode =
 export type ExtensionCode = `X_${string}`
 
 /**
- * Who caused an error:
+ * The side that caused an error:
  *
  * - `caller`: the caller, for example with a request that can't be sent, a failing request body, an abort, or a deadline
  *   that is too short
@@ -74,7 +74,7 @@ export interface SdErrorOptions {
   readonly retryable?: boolean
   /** The underlying error. */
   readonly cause?: unknown
-  /** Who caused the error. @default depends on the code, see `originOf` */
+  /** The side that caused the error. @default depends on the code, see `originOf` */
   readonly origin?: OutcomeOrigin
   /** How long the other side asked to wait before the next attempt, in milliseconds. @default not specified */
   readonly retryAfterMs?: number | undefined
@@ -100,7 +100,7 @@ export class SdError extends Error {
   readonly field?: string
   /** How long the other side asked to wait before the next attempt, in milliseconds; see `delayBeforeRetry`. */
   readonly retryAfterMs?: number
-  /** Who caused the error, if specified; `originOf` returns an origin for every error. */
+  /** The side that caused the error, if specified; `originOf` returns an origin for every error. */
   readonly origin?: OutcomeOrigin
 
   constructor(code: SdErrorCode, message: string, options: SdErrorOptions = {}) {

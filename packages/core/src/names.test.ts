@@ -23,7 +23,7 @@ describe('escapeName', () => {
     expect(unescapeName(escaped)).toBe(name)
   })
 
-  test('writes what every backend takes, and unescapeName gives every name back', () => {
+  test('uses only safe characters, and unescapeName restores every name', () => {
     fc.assert(
       fc.property(fc.oneof(anyName, likeEscaped), (name) => {
         const escaped = escapeName(name)
@@ -33,7 +33,7 @@ describe('escapeName', () => {
     )
   })
 
-  test('gives different names different texts', () => {
+  test('encodes different names differently', () => {
     fc.assert(
       fc.property(fc.oneof(anyName, likeEscaped), fc.oneof(anyName, likeEscaped), (one, other) => {
         expect(escapeName(one) === escapeName(other)).toBe(one.toWellFormed() === other.toWellFormed())
@@ -47,7 +47,7 @@ describe('unescapeName', () => {
     expect(unescapeName(text)).toBe(text)
   })
 
-  test('takes any text, and what it changes is what escapeName wrote', () => {
+  test('accepts any text, and changes only what escapeName wrote', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string({ unit: 'binary' }), likeEscaped), (text) => {
         const name = unescapeName(text)

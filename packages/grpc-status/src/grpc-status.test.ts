@@ -2,7 +2,7 @@ import { judgeOutcome, originOf, SdError, type SdErrorCode } from '@sd/core'
 import { describe, expect, test } from 'vitest'
 import { grpcError, grpcStatusName, grpcStatusOf, grpcStatusOfHttp, judgeGrpcResponse, judgeGrpcStatus } from './grpc-status.ts'
 
-/** Code, name, HTTP status and verdict if a peer told it; code, origin and verdict of the error if this side made it. */
+/** Code, name, HTTP status and verdict for a status of the peer; code, origin and verdict of the error for one that this side created. */
 const table = [
   [1, 'CANCELLED', 499, 'success', 'SD_ABORTED', 'caller', 'neutral'],
   [2, 'UNKNOWN', 500, 'failure', 'SD_UNAVAILABLE', 'peer', 'failure'],
@@ -31,7 +31,7 @@ test.each(table)('%i %s', (code, name, status, told, sdCode, origin, own) => {
   expect([error.code, originOf(error), judgeOutcome({ ok: false, error })]).toEqual([sdCode, origin, own])
 })
 
-test('a pushback is heeded where the peer is overloaded, unless it asks never to come back', () => {
+test('a pushback is respected if the peer is overloaded, unless it forbids retries', () => {
   const pushback = { 'grpc-retry-pushback-ms': '250' }
   expect([8, 14, 13].map((code) => judgeGrpcStatus(code, pushback).retryAfterMs)).toEqual([250, 250, undefined])
   expect(judgeGrpcStatus(14, { 'grpc-retry-pushback-ms': '-1' }).retryAfterMs).toBeUndefined()
@@ -47,7 +47,7 @@ test.each<[SdErrorCode, number]>([
   ['SD_UNAVAILABLE', 14],
   ['SD_CLOSED', 14],
   ['SD_HTTP_STATUS', 2],
-])('%s is told as %i', (code, status) => {
+])('%s becomes %i', (code, status) => {
   expect(grpcStatusOf(new SdError(code, 'x'))).toBe(status)
 })
 
@@ -59,14 +59,14 @@ test.each([
   [429, 14],
   [503, 14],
   [500, 2],
-])('HTTP %i without a status of gRPC is told as %i', (status, code) => {
+])('HTTP %i without a gRPC status becomes %i', (status, code) => {
   expect(grpcStatusOfHttp(status)).toBe(code)
 })
 
-describe('a response of gRPC', () => {
+describe('a gRPC response', () => {
   test.each([
     ['trailers', {}, ['grpc-status', '0'], { ok: true, status: 200, grpcStatus: 0 }],
-    ['trailers that tell of a failure', {}, ['Grpc-Status', '13'], { ok: false, status: 500, grpcStatus: 13 }],
+    ['trailers with a failure', {}, ['Grpc-Status', '13'], { ok: false, status: 500, grpcStatus: 13 }],
     ['a head alone', { 'grpc-status': '5' }, [], { ok: true, status: 404, grpcStatus: 5 }],
     ['trailers before the head', { 'grpc-status': '0' }, ['grpc-status', '14'], { ok: false, status: 503, grpcStatus: 14 }],
     [
@@ -76,7 +76,7 @@ describe('a response of gRPC', () => {
       { ok: true, status: 429, grpcStatus: 8, retryAfterMs: 90 },
     ],
     ['neither', {}, [], { ok: false, status: 500, grpcStatus: 2 }],
-    ['a status that is no number', {}, ['grpc-status', 'bad'], { ok: false, status: 500, grpcStatus: 2 }],
+    ['a status that is not a number', {}, ['grpc-status', 'bad'], { ok: false, status: 500, grpcStatus: 2 }],
   ] as const)('is judged by %s', (_, headers, trailers, verdict) => {
     expect(judgeGrpcResponse({ status: 200, headers }, trailers)).toEqual(verdict)
   })

@@ -19,7 +19,7 @@ function start(options: RateLimitOptions): Take {
   return (cost) => limit.take('a', cost)
 }
 
-/** A token bucket in whole numbers: a unit is `windowMs` parts, and `limit` parts come back per millisecond. */
+/** A token bucket in whole numbers: a unit is `windowMs` parts, and `limit` parts return per millisecond. */
 function startReferenceBucket({ limit, windowMs, burst = limit }: RateLimitOptions): Take {
   const full = burst * windowMs
   let parts = full
@@ -41,7 +41,7 @@ function startReferenceBucket({ limit, windowMs, burst = limit }: RateLimitOptio
   }
 }
 
-/** Remembers every call, and judges each by all of them. */
+/** Remembers all calls, and judges each by all of them. */
 function startReferenceWindow({ limit, windowMs }: RateLimitOptions): Take {
   const segmentMs = windowMs / WINDOW_SEGMENTS
   const taken: { readonly cost: number; readonly freeAt: number }[] = []
@@ -64,14 +64,14 @@ function startReferenceWindow({ limit, windowMs }: RateLimitOptions): Take {
   }
 }
 
-// Windows are multiples of 20 ms, and time goes by in whole milliseconds: so the references have no fractions.
+// Windows are multiples of 20 ms, and time advances in whole milliseconds, so the references have no fractions.
 const anyRule = fc.record({ limit: fc.integer({ min: 1, max: 12 }), windowMs: fc.constantFrom(20, 100, 1_000, 60_000) })
 const anySteps = fc.array(fc.record({ afterMs: fc.constantFrom(0, 0, 1, 7, 50, 333, 5_000, 70_000), cost: fc.nat(12) }), {
   maxLength: 80,
 })
 
 describe('any history', () => {
-  test('is judged as by a token bucket in whole numbers', () => {
+  test('matches a token bucket in whole numbers', () => {
     fc.assert(
       fc.property(anyRule, fc.integer({ min: 1, max: 12 }), anySteps, (rule, burst, steps) => {
         const [take, expected] = [start({ ...rule, burst }), startReferenceBucket({ ...rule, burst })]
@@ -88,7 +88,7 @@ describe('any history', () => {
     )
   })
 
-  test('is judged as by a list of all that was taken', () => {
+  test('matches a list of all units taken', () => {
     fc.assert(
       fc.property(anyRule, anySteps, (rule, steps) => {
         const options: RateLimitOptions = { ...rule, algorithm: 'sliding-window' }
@@ -102,7 +102,7 @@ describe('any history', () => {
     )
   })
 
-  test('has at most the limit in any window, and a refused call is allowed when it was told to come', () => {
+  test('has at most the limit in any window, and a refused call is allowed after retryAfterMs', () => {
     fc.assert(
       fc.property(anyRule, anySteps, (rule, steps) => {
         const take = start({ ...rule, algorithm: 'sliding-window' })
@@ -130,7 +130,7 @@ describe('any history', () => {
 describe('memory', () => {
   const rule = checkRateLimit({ limit: 2, windowMs: 1_000 })
 
-  test('is bounded: the key that was asked for least recently is forgotten', () => {
+  test('is bounded: the least recently used key is dropped', () => {
     const limit = createLocalRateLimit(rule, 3)
     for (const key of ['a', 'b', 'c']) limit.take(key, 2)
     limit.take('a', 1)
@@ -140,7 +140,7 @@ describe('memory', () => {
     expect(limit.take('b', 1).allowed).toBe(true)
   })
 
-  test('is given back as calls come, and looking takes none', () => {
+  test('is freed as calls come, and cost 0 adds no key', () => {
     const limit = createLocalRateLimit(rule, 1_000)
     for (let key = 0; key < 100; key++) limit.take(`key ${key}`, 1)
     expect(limit.size).toBe(100)
@@ -150,7 +150,7 @@ describe('memory', () => {
   })
 })
 
-test('a clock that is set back blocks nobody for longer than a full limit does', () => {
+test('a clock that is set back blocks a key for at most as long as a full limit', () => {
   const bucket = checkRateLimit({ limit: 10, windowMs: 1_000 })
   const full = takeFromBucket(bucket, undefined, 10, 1_000_000).state
   const back = takeFromBucket(bucket, full, 1, 5_000)

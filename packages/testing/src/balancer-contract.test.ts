@@ -18,11 +18,11 @@ const sound: Balancer = {
   },
 }
 
-describe('a simple balancer keeps the contract', () => {
+describe('a simple balancer meets the contract', () => {
   for (const { name, run } of balancerContract({ create: () => sound })) test(name, run)
 })
 
-describe('a broken balancer fails the case that names what is broken', () => {
+describe('a broken balancer fails the case for its defect', () => {
   const pickers: Record<string, [string, Balancer['createPicker']]> = {
     'ignores attempted': [
       'attempted endpoints are not picked again, until none is left',
@@ -62,7 +62,7 @@ describe('a broken balancer fails the case that names what is broken', () => {
 })
 
 describe('distributions', () => {
-  test('that follow the weights pass, others do not', () => {
+  test('that follow the weights pass, and others fail', () => {
     const endpoints = createTestEndpoints([1, 3, 0])
     const view = createTestView(endpoints)
     const random = createSeededRandom(1)
@@ -75,7 +75,7 @@ describe('distributions', () => {
     assertDistribution(new Map([[endpoints[0]?.key ?? '', 10]]), endpoints.slice(0, 1), [1])
   })
 
-  test('the seeded random is the same for the same seed, and even', () => {
+  test('the seeded random is reproducible and uniform', () => {
     const [one, same, other] = [createSeededRandom(7), createSeededRandom(7), createSeededRandom(8)]
     const draws = Array.from({ length: 10_000 }, one)
     expect(Array.from({ length: 10_000 }, same)).toEqual(draws)
@@ -83,9 +83,9 @@ describe('distributions', () => {
     expect(draws.reduce((sum, draw) => sum + draw, 0) / draws.length).toBeCloseTo(0.5, 1)
   })
 
-  test('a promise that does not settle in time fails', async () => {
+  test('within rejects a promise that does not settle in time', async () => {
     vi.useFakeTimers()
-    const failed = expect(within(new Promise(() => undefined), 10, 'it')).rejects.toThrow('it did not settle in 10 ms')
+    const failed = expect(within(new Promise(() => undefined), 10, 'it')).rejects.toThrow('it did not settle within 10 ms')
     await vi.advanceTimersByTimeAsync(10)
     await failed
     vi.useRealTimers()

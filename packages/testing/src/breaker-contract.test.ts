@@ -16,11 +16,11 @@ function harness(mutation: BreakerMutation = 'none'): BreakerHarness {
   }
 }
 
-describe('the reference breaker keeps the contract', () => {
+describe('the reference breaker meets the contract', () => {
   for (const { name, run } of breakerContract(harness())) test(name, run)
 })
 
-describe('a broken breaker fails the case that names what is broken', () => {
+describe('a broken breaker fails the case for its defect', () => {
   test.each<[BreakerMutation, string]>([
     ['opens only above the threshold', 'it opens at exactly the failure rate'],
     ['opens too early', 'it does not open before the minimum number of calls'],
@@ -54,7 +54,7 @@ describe('a broken breaker fails the case that names what is broken', () => {
   })
 })
 
-test('a harness with unknown or wrong fields is refused', () => {
+test('a harness with unknown or invalid fields is rejected', () => {
   expect(() => breakerContract({ ...harness(), skip: [] } as never)).toThrow('Invalid harness.skip: unknown field')
   expect(() => breakerContract({ ...harness(), advance: 1 as never })).toThrow('Invalid harness.advance')
 })

@@ -12,11 +12,11 @@ function harness(mutation: ConfigMutation = 'none', eventuallyMs: number = 2_000
   }
 }
 
-describe('the reference source keeps the contract', () => {
+describe('the reference source meets the contract', () => {
   for (const { name, run } of configSourceContract(harness())) test(name, run)
 })
 
-describe('a broken source fails the case that names what is broken', () => {
+describe('a broken source fails the case for its defect', () => {
   test.each<[ConfigMutation, string]>([
     ['invents an entry', 'an empty source is an empty document'],
     ['declares no write capability', 'a source has the methods that its capabilities declare'],
@@ -64,13 +64,13 @@ describe('a broken source fails the case that names what is broken', () => {
   })
 })
 
-test('what a backend can not hold must be refused', async () => {
+test("content that the backend can't store must be rejected", async () => {
   const cases = configSourceContract({ ...harness(), cannotHold: ['empty'] })
   const refusal = cases.find(({ name }) => name === "content that the backend can't store is rejected")
   await expect(refusal?.run()).rejects.toThrow('Missing expected rejection: empty')
 })
 
-describe('what is declared away is left out, and harness and source must agree', () => {
+describe('cases of unsupported capabilities are omitted, and harness and source must agree', () => {
   const names = (change: Partial<ConfigSourceHarness>): readonly string[] => {
     const left = new Set(configSourceContract({ ...harness(), ...change }).map(({ name }) => name))
     return configSourceContract(harness())
@@ -89,11 +89,11 @@ describe('what is declared away is left out, and harness and source must agree',
     expect(names(change)).toContain(leftOut)
     expect(names(change).length).toBeLessThan(configSourceContract(harness()).length)
     const [first] = configSourceContract({ ...harness(), ...change })
-    await expect(first?.run()).rejects.toThrow(/^harness\.\S+ should be/)
+    await expect(first?.run()).rejects.toThrow(/^harness\.\S+ should match/)
   })
 })
 
-test('a harness with unknown or wrong fields is refused', () => {
+test('a harness with unknown or invalid fields is rejected', () => {
   expect(() => configSourceContract({ ...harness(), skip: ['write'] } as never)).toThrow('Invalid harness.skip: unknown field')
   expect(() => configSourceContract({ ...harness(), setup: 1 as never })).toThrow('Invalid harness.setup')
   expect(() => configSourceContract({ ...harness(), keys: ['a', '/b'] })).toThrow('Invalid harness.keys[1]')

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { type DiscovererHarness, discovererContract } from './index.ts'
 import { createReferenceBackend } from './testing/reference-registry.ts'
 
-/** The reference as a source to publish into; `broken` serves the list of the moment at which it was opened. */
+/** The reference as a source that can publish; `broken` always serves the list from when it was opened. */
 function harness(broken: boolean = false): DiscovererHarness {
   return {
     eventuallyMs: broken ? 200 : 2_000,
@@ -31,11 +31,11 @@ function harness(broken: boolean = false): DiscovererHarness {
   }
 }
 
-describe('the reference keeps the contract', () => {
+describe('the reference meets the contract', () => {
   for (const { name, run } of discovererContract(harness())) test(name, run)
 })
 
-test('a source that does not follow what is published fails', async () => {
+test('a source that ignores published instances fails', async () => {
   const found = discovererContract(harness(true)).find(({ name }) => name === 'published instances are found')
   await expect(found?.run()).rejects.toMatchObject({ name: 'AssertionError' })
 })

@@ -13,7 +13,7 @@ import { createHostileValues } from './index.ts'
 
 const rounds = 3_000
 
-/** What reading a value does, as a word. */
+/** Describes the result of reading a value. */
 function readingOf(value: unknown): string {
   try {
     void JSON.stringify(value)
@@ -24,7 +24,7 @@ function readingOf(value: unknown): string {
   }
 }
 
-test('the same seed gives the same kinds, another one others, and there are values of every kind', () => {
+test('the same seed gives the same values, another seed others, and every kind occurs', () => {
   const readings = (seed: number): readonly string[] => {
     const hostile = createHostileValues(seed)
     return Array.from({ length: 300 }, () => readingOf(hostile.next()))
@@ -38,7 +38,7 @@ test('the same seed gives the same kinds, another one others, and there are valu
   for (let round = 0; round < rounds; round++) expect(['object', 'function']).toContain(typeof hostile.nextObject())
 })
 
-test("what core makes of thrown values never throws, and is an error with the caller's code", () => {
+test('toSdError accepts any thrown value, and returns an error with the given code', () => {
   const hostile = createHostileValues(13)
   for (let round = 0; round < rounds; round++) {
     const thrown = hostile.nextError()

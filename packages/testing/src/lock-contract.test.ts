@@ -7,11 +7,11 @@ function harness(mutation: LockMutation = 'none', eventuallyMs: number = 2_000):
   return { sessionTtlMs, eventuallyMs, setup: async () => createReferenceLocks(sessionTtlMs, mutation) }
 }
 
-describe('the reference lock keeps the contract', () => {
+describe('the reference lock meets the contract', () => {
   for (const { name, run } of lockContract(harness())) test(name, run)
 })
 
-describe('a broken lock fails the case that names what is broken', () => {
+describe('a broken lock fails the case for its defect', () => {
   test.each<[LockMutation, string]>([
     ['has two holders at once', 'one client holds a lock at a time, and the next acquires it on release'],
     ['has two holders at once', 'of many contenders only one holds the lock at a time, and all acquire it'],
@@ -33,7 +33,7 @@ describe('a broken lock fails the case that names what is broken', () => {
   })
 })
 
-test('a harness with unknown or wrong fields is refused', () => {
+test('a harness with unknown or invalid fields is rejected', () => {
   expect(() => lockContract({ ...harness(), skip: ['close'] } as never)).toThrow('Invalid harness.skip: unknown field')
   expect(() => lockContract({ ...harness(), sessionTtlMs: 1 })).toThrow('Invalid harness.sessionTtlMs')
   expect(() => lockContract({ sessionTtlMs: 200, setup: 1 as never })).toThrow('Invalid harness.setup')

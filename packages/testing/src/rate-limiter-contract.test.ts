@@ -6,11 +6,11 @@ function harness(mutation: RateLimiterMutation = 'none', eventuallyMs: number = 
   return { eventuallyMs, setup: async () => createReferenceRateLimiters(mutation) }
 }
 
-describe('the reference limiter keeps the contract', () => {
+describe('the reference limiter meets the contract', () => {
   for (const { name, run } of rateLimiterContract(harness())) test(name, run)
 })
 
-describe('a broken limiter fails the case that names what is broken', () => {
+describe('a broken limiter fails the case for its defect', () => {
   test.each<[RateLimiterMutation, string]>([
     ['allows one more', 'gcra: calls up to the limit are allowed, and then none'],
     ['allows one more', 'sliding-window: calls up to the limit are allowed, and then none'],
@@ -41,7 +41,7 @@ describe('a broken limiter fails the case that names what is broken', () => {
   })
 })
 
-test('a harness with unknown or wrong fields is refused', () => {
+test('a harness with unknown or invalid fields is rejected', () => {
   expect(() => rateLimiterContract({ ...harness(), skip: ['wait'] } as never)).toThrow('Invalid harness.skip: unknown field')
   expect(() => rateLimiterContract({ ...harness(), eventuallyMs: 0 })).toThrow('Invalid harness.eventuallyMs')
   expect(() => rateLimiterContract({ setup: 1 as never })).toThrow('Invalid harness.setup')

@@ -232,7 +232,7 @@ export const registerCases: Readonly<Record<string, CaseBody<RegistryContext>>> 
     await assert.rejects(registration.update({ weight: 2 }), { code: 'SD_CLOSED' })
   },
 
-  "the operator's deregister removes an orphan, and a missing one is no error": async ({ open, backend, eventuallyMs }) => {
+  "the operator's deregister removes an orphan, and ignores a missing instance": async ({ open, backend, eventuallyMs }) => {
     const [one, operator] = [await open(), await open()]
     await one.register(plainSpec('orders', 1))
     await backend.setConnected(one, false)

@@ -6,11 +6,11 @@ function harness(mutation: Mutation = 'none', eventuallyMs: number = 2_000): Reg
   return { shortestTtlMs: 500, eventuallyMs, setup: async () => createReferenceBackend(mutation) }
 }
 
-describe('the reference registry keeps the contract', () => {
+describe('the reference registry meets the contract', () => {
   for (const { name, run } of registryContract(harness())) test(name, run)
 })
 
-describe('a broken registry fails the case that names what is broken', () => {
+describe('a broken registry fails the case for its defect', () => {
   test.each<[Mutation, string]>([
     ['keeps the last instance', 'a watch yields registrations, updates and removals down to zero'],
     ['never expires', 'an instance expires when its process is disconnected, and is registered again afterwards'],
@@ -31,7 +31,7 @@ describe('a broken registry fails the case that names what is broken', () => {
   })
 })
 
-test('a harness with unknown or wrong fields is refused', () => {
+test('a harness with unknown or invalid fields is rejected', () => {
   expect(() => registryContract({ ...harness(), skip: ['ttl'] } as never)).toThrow('Invalid harness.skip: unknown field')
   expect(() => registryContract({ ...harness(), shortestTtlMs: 1 })).toThrow('Invalid harness.shortestTtlMs')
   expect(() => discovererContract({ setup: 1 as never })).toThrow('Invalid harness.setup')

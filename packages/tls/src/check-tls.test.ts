@@ -4,7 +4,7 @@ import { checkTls } from './tls-options.ts'
 const pem = '-----BEGIN CERTIFICATE-----\nsecret\n-----END CERTIFICATE-----'
 
 describe('checkTls', () => {
-  test('returns options that are right', () => {
+  test('returns valid options', () => {
     const tls = { ca: pem, cert: pem, key: pem, serverName: 'etcd.example' }
     expect(checkTls('tls', tls)).toBe(tls)
     expect(checkTls('tls', {})).toEqual({})

@@ -9,7 +9,7 @@ const pem = (text: string): string => `-----BEGIN ${text}-----`
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }))
 afterEach(() => void vi.useRealTimers())
 
-test('functions are asked and files are read again, no more often than wanted', async () => {
+test('functions are called and files are read again, at most once per maxAgeMs', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'sd-tls-'))
   const file = join(folder, 'key.pem')
   await writeFile(file, pem('key 1'))
@@ -32,7 +32,7 @@ test('functions are asked and files are read again, no more often than wanted', 
   await rm(folder, { recursive: true })
 })
 
-test('what can not be read is told and looked at again, without a word of it', async () => {
+test('unreadable certificates are reported without their content, and read again', async () => {
   let given: () => string = () => 'hunter2'
   const source = createTlsSource({ ca: () => given() })
   await expect(source.current()).rejects.toMatchObject({

@@ -23,7 +23,7 @@ afterEach(async () => {
   vi.useRealTimers()
 })
 
-test('its state is reported while it lives', async () => {
+test('its state is reported until it is closed', async () => {
   expect(reported()).toEqual([{ kind: 'backend', backend: 'test', state: 'disconnected' }])
   backend.record(undefined)
   expect(reported()).toMatchObject([{ state: 'connected' }])
@@ -38,14 +38,14 @@ test('its state is reported while it lives', async () => {
   expect(backend.connection.state).toBe('closed')
 })
 
-test('the state before the first contact can be given', async () => {
+test('the state before the first contact can be set', async () => {
   const ready = createBackend({ name: 'ready', operationTimeoutMs: 1, initialState: 'connected' })
   expect(ready.connection.state).toBe('connected')
   await ready.close({ backend: nothing })
 })
 
 describe('an operation', () => {
-  test('is observed, with its service where there is one', async () => {
+  test('is published, with its service if it has one', async () => {
     const events: unknown[] = []
     const end = subscribeTelemetry('sd:v1:backend:operation', (event) => events.push(event))
     expect(await backend.operate('load', undefined, async () => 1)).toBe(1)
@@ -57,7 +57,7 @@ describe('an operation', () => {
     ])
   })
 
-  test('is not begun after the caller gave up', async () => {
+  test('does not start after the caller aborted', async () => {
     const run = vi.fn(async () => 1)
     await expect(backend.operate('load', { signal: AbortSignal.abort() }, run)).rejects.toMatchObject({ code: 'SD_ABORTED' })
     expect(run).not.toHaveBeenCalled()
@@ -75,7 +75,7 @@ describe('an operation', () => {
 })
 
 describe('closing', () => {
-  test('ends watches, then what is between, then the backend, once', async () => {
+  test('ends watches, then calls before and backend, once', async () => {
     const order: string[] = []
     const hub = backend.createHub<number>(async (_, { offer, signal }) => {
       offer(1)
@@ -92,7 +92,7 @@ describe('closing', () => {
     expect(order.at(-1)).toBe('backend')
   })
 
-  test('waits a second for each that hangs', async () => {
+  test('waits a second for each step that hangs', async () => {
     const hub = backend.createHub<number>(() => forever)
     void hub.watch('a')[Symbol.asyncIterator]().next()
     let isClosed = false

@@ -4,7 +4,7 @@ import { createConnectionTracker } from './connection-state.ts'
 
 const away = new SdError('SD_UNAVAILABLE', 'away')
 
-test('a connection follows what its contacts say, and publishes each change once', () => {
+test('a connection follows the results of its contacts, and publishes each change once', () => {
   const events: TelemetryEvents['sd:v1:backend:state'][] = []
   const stop = subscribeTelemetry('sd:v1:backend:state', (event) => events.push(event))
   const connection = createConnectionTracker('test')
@@ -30,6 +30,6 @@ test('a connection follows what its contacts say, and publishes each change once
   ])
 })
 
-test('a connection may begin as connected', () => {
+test('a connection may start as connected', () => {
   expect(createConnectionTracker('test', 'connected').state).toBe('connected')
 })

@@ -2,7 +2,7 @@ import { subscribeTelemetry } from '@sd/core'
 import { expect, test } from 'vitest'
 import { observeOperation } from './operation.ts'
 
-test('tells of operations, how long they took and how they failed', async () => {
+test('publishes operations with their duration and error', async () => {
   const events: unknown[] = []
   const stop = subscribeTelemetry('sd:v1:backend:operation', (event) => events.push(event))
   const what = { backend: 'r', operation: 'ping' }

@@ -4,7 +4,7 @@ import { assembleLock } from '../lock/assemble-lock.ts'
 import { watchHeldLock } from '../lock/lock-session.ts'
 import { createRegistrationKeeper } from '../registry/registration-keeper.ts'
 
-// What is tried again by itself comes back no sooner than the other side asked for.
+// Automatic retries wait at least as long as the other side asked for.
 
 const busy = new SdError('SD_UNAVAILABLE', 'busy', { retryAfterMs: 20_000 })
 const backoff = { baseMs: 100, maxMs: 400 }
@@ -12,7 +12,7 @@ const backoff = { baseMs: 100, maxMs: 400 }
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-/** Fails twice, and says when it was called. */
+/** Fails twice, and records when it was called. */
 function refuseTwice(): { readonly calls: number[]; attempt(): Promise<void> } {
   const calls: number[] = []
   return {
@@ -47,7 +47,7 @@ test('a registration that waits for its first success, and one that recovers', a
   }
 })
 
-test('a lock that is waited for, and one that is held and followed', async () => {
+test('a lock that is waited for, and one that is held', async () => {
   const waiting = refuseTwice()
   const lock = assembleLock({
     name: 'test',

@@ -20,7 +20,7 @@ describe('checkServerAddresses', () => {
   })
 
   test.each(['', 'a b', 'a:0', 'a:65536', 'a:x', '::1', 'ftp://a', 'http://a/path', '-a', 7, null, { host: 'a' }, ['a']])(
-    'refuses %j',
+    'rejects %j',
     (endpoint) => {
       expect(() => checkServerAddresses('servers', ['a', endpoint], 99)).toThrow(
         expect.objectContaining({ code: 'SD_INVALID', field: 'servers[1]' }),
@@ -28,7 +28,7 @@ describe('checkServerAddresses', () => {
     },
   )
 
-  test.each([[[]], [undefined], ['a:1'], [Array.from({ length: 65 }, () => 'a')]])('refuses a list that is %j', (list) => {
+  test.each([[[]], [undefined], ['a:1'], [Array.from({ length: 65 }, () => 'a')]])('rejects a list that is %j', (list) => {
     expect(() => checkServerAddresses('servers', list, 99)).toThrow(expect.objectContaining({ field: 'servers' }))
   })
 
@@ -38,7 +38,7 @@ describe('checkServerAddresses', () => {
     )
   })
 
-  test('reads or refuses any text, and reads the URL of what it has read', () => {
+  test('accepts or rejects any text, and accepts the URL of an accepted server', () => {
     const texts = fc.oneof(
       fc.string(),
       fc.webUrl(),
@@ -57,7 +57,7 @@ describe('checkServerAddresses', () => {
   })
 })
 
-test('a provided value is checked at once, a function is asked at every use', async () => {
+test('a provided value is checked at once, and a function is called at every use', async () => {
   const check = (value: unknown): string => checkSecret('token', value)
   expect(await resolveProvided(checkProvided('abc', check))).toBe('abc')
   expect(() => checkProvided('' as string, check)).toThrow('Invalid token')
@@ -68,7 +68,7 @@ test('a provided value is checked at once, a function is asked at every use', as
 })
 
 describe('secrets', () => {
-  test('that are fine are returned as they are', () => {
+  test('are returned unchanged if valid', () => {
     const credentials = { username: 'me', password: 'hunter2' }
     expect(checkCredentials('credentials', credentials)).toBe(credentials)
   })
@@ -97,7 +97,7 @@ describe('secrets', () => {
 describe('checkServers', () => {
   const fallback = { host: '127.0.0.1', port: 99 }
 
-  test('reads servers and certificates, and knows the usual server', () => {
+  test('accepts servers and certificates, and has a default server', () => {
     expect(checkServers({}, fallback)).toEqual({ servers: [{ secure: false, host: '127.0.0.1', port: 99 }], tls: undefined })
     const tls = { ca: pem }
     expect(checkServers({ servers: ['https://a'], tls }, fallback)).toEqual({
@@ -110,7 +110,7 @@ describe('checkServers', () => {
     ['servers', { servers: ['http://a', 'https://b'] }],
     ['servers', { servers: ['http://a'], tls: {} }],
     ['tls.ca', { servers: ['https://a'], tls: { ca: 'x' } }],
-  ])('refuses wrong %s', (field, options) => {
+  ])('rejects invalid %s', (field, options) => {
     expect(() => checkServers(options, fallback)).toThrow(expect.objectContaining({ code: 'SD_INVALID', field }))
   })
 })

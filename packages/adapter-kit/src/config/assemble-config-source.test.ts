@@ -23,7 +23,7 @@ const entry: ConfigEntry = { key: 'db/host', content: 'a', format: 'text', revis
 const document = createConfigDocument('test', [entry])
 const forever = new Promise<never>(() => undefined)
 
-/** An adapter of which every part is played by the test. */
+/** An adapter whose parts are all controlled by the test. */
 function createAdapter(): WritableConfigAdapter & {
   [K in 'read' | 'follow' | 'put' | 'remove' | 'close']: ReturnType<typeof vi.fn<WritableConfigAdapter[K]>>
 } {
@@ -58,7 +58,7 @@ afterEach(async () => {
   vi.useRealTimers()
 })
 
-test('a source that can only be read has no way to write', async () => {
+test('a read-only source has no methods to write', async () => {
   const { capabilities, put: _, remove: __, maxBytes: ___, ...rest } = adapter
   const readable = assembleConfigSource({ ...rest, capabilities: { ...capabilities, write: false } })
   expect(readable).toMatchObject({ name: 'test', state: 'disconnected', capabilities: { write: false } })
@@ -71,7 +71,7 @@ test('a source that can only be read has no way to write', async () => {
 })
 
 describe('loading', () => {
-  test('reads, and tells how the connection is', async () => {
+  test('reads, and updates the connection state', async () => {
     expect(source.state).toBe('disconnected')
     expect(await source.load()).toBe(document)
     expect(source.state).toBe('connected')
@@ -80,12 +80,12 @@ describe('loading', () => {
     expect(source.state).toBe('disconnected')
   })
 
-  test('rejects retryable with whatever an adapter throws', async () => {
+  test('rejects with a retryable error for any error of an adapter', async () => {
     adapter.read.mockRejectedValueOnce(new TypeError('socket'))
     await expect(source.load()).rejects.toMatchObject({ code: 'SD_UNAVAILABLE', retryable: true, cause: new TypeError('socket') })
   })
 
-  test('is limited in time and abortable', async () => {
+  test('has a time limit and can be aborted', async () => {
     adapter.read.mockReturnValue(forever)
     const late = expect(source.load()).rejects.toMatchObject({ code: 'SD_TIMEOUT' })
     await vi.advanceTimersByTimeAsync(1_000)
@@ -97,7 +97,7 @@ describe('loading', () => {
     expect(adapter.read.mock.calls.every(([{ signal }]) => signal.aborted)).toBe(true)
   })
 
-  test('is observed', async () => {
+  test('is published', async () => {
     const operations: TelemetryEvents['sd:v1:backend:operation'][] = []
     const end = subscribeTelemetry('sd:v1:backend:operation', (event) => operations.push(event))
     await source.load()
@@ -113,7 +113,7 @@ describe('loading', () => {
 })
 
 describe('watching', () => {
-  test('is one session for all, stale while the source is away', async () => {
+  test('is one session for all, stale while the source is unreachable', async () => {
     const lost = Promise.withResolvers<void>()
     adapter.follow.mockImplementationOnce(async ({ offer }) => {
       offer(document)
@@ -133,12 +133,12 @@ describe('watching', () => {
     expect(adapter.follow.mock.calls[1]?.[0].signal.aborted).toBe(true)
   })
 
-  test('ends with what waiting can not heal', async () => {
+  test('ends with an error that is not retryable', async () => {
     adapter.follow.mockRejectedValueOnce(new SdError('SD_DENIED', 'denied'))
     await expect(source.watch()[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'SD_DENIED' })
   })
 
-  test('takes nothing from a session that is over', async () => {
+  test('ignores a session that has ended', async () => {
     let offerLate: (() => void) | undefined
     adapter.follow.mockImplementationOnce(async ({ offer }) => {
       offerLate = () => offer(document)
@@ -155,7 +155,7 @@ describe('watching', () => {
 describe('writing', () => {
   const write = { key: 'db/host', ifRevision: undefined, author: undefined, comment: undefined, signal: expect.any(AbortSignal) }
 
-  test('hands everything to the adapter', async () => {
+  test('passes everything to the adapter', async () => {
     expect(await source.put('db/host', 'b')).toBe(entry)
     expect(adapter.put).toHaveBeenLastCalledWith('b', write)
     const options = { ifRevision: '1', author: 'me', comment: 'why' }
@@ -176,7 +176,7 @@ describe('writing', () => {
     ['author', ['a', 'a', { author: 'x'.repeat(256) }]],
     ['comment', ['a', 'a', { comment: {} }]],
     ['revision', ['a', 'a', { revision: '1' }]],
-  ])('refuses a bad %s before anything is sent', async (field, args) => {
+  ])('rejects an invalid %s before anything is sent', async (field, args) => {
     await expect(source.put(...(args as ['a', 'a']))).rejects.toMatchObject({ code: 'SD_INVALID', field })
     if (field !== 'content') {
       await expect(source.delete(args[0] as string, args[2] as object)).rejects.toMatchObject({ code: 'SD_INVALID', field })
@@ -185,7 +185,7 @@ describe('writing', () => {
     expect(source.state).toBe('disconnected')
   })
 
-  test('refuses what is too long', async () => {
+  test('rejects a text that is too long', async () => {
     const refusal = { code: 'SD_TOO_LARGE', field: 'content' }
     await expect(source.put('a', 'x'.repeat(1_048_577))).rejects.toMatchObject(refusal)
     await using short = assembleWritableConfigSource({ ...adapter, maxBytes: 1 })
@@ -193,7 +193,7 @@ describe('writing', () => {
     await expect(short.put('a', 'é')).rejects.toMatchObject(refusal)
   })
 
-  test('a conflict is no loss of the connection', async () => {
+  test('a conflict does not change the connection state', async () => {
     await source.load()
     adapter.put.mockImplementationOnce(async (_, act) => {
       checkRevision('test', act, '2')
@@ -208,7 +208,7 @@ describe('writing', () => {
   })
 })
 
-test('a revision is compared where one is wanted', () => {
+test('a revision is compared if one is given', () => {
   const check = (ifRevision: string | null | undefined, found: string | undefined) => () =>
     checkRevision('test', { key: 'a', ifRevision } as ConfigWrite, found)
   for (const pass of [check(undefined, '1'), check(undefined, undefined), check('1', '1'), check(null, undefined)]) pass()
@@ -218,7 +218,7 @@ test('a revision is compared where one is wanted', () => {
 })
 
 describe('closing', () => {
-  test('ends watches, lets go of the backend once, and refuses the rest', async () => {
+  test('ends watches, closes the backend once, and rejects later calls', async () => {
     const iterator = source.watch()[Symbol.asyncIterator]()
     await iterator.next()
     const pending = iterator.next()
@@ -232,7 +232,7 @@ describe('closing', () => {
     expect(() => source.watch()[Symbol.asyncIterator]()).toThrow(expect.objectContaining(closed))
   })
 
-  test('is bounded, whatever hangs', async () => {
+  test('is bounded in time when any step hangs', async () => {
     adapter.follow.mockImplementationOnce(() => forever)
     adapter.close.mockReturnValueOnce(forever)
     const ended = source.watch()[Symbol.asyncIterator]().next()
@@ -243,7 +243,7 @@ describe('closing', () => {
     expect(source.state).toBe('closed')
   })
 
-  test('tells what the backend threw, and is closed all the same', async () => {
+  test('rejects with the error of the backend, and is closed nevertheless', async () => {
     adapter.close.mockRejectedValueOnce(away)
     const broken = assembleWritableConfigSource(adapter)
     await expect(broken.close()).rejects.toBe(away)

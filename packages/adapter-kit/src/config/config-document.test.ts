@@ -13,7 +13,7 @@ describe('a document', () => {
     expect([document, document.entries, document.entries[0]].every(Object.isFrozen)).toBe(true)
   })
 
-  test('is the one before if nothing changed', () => {
+  test('is the previous one if nothing changed', () => {
     const before = createConfigDocument('test', [entry])
     expect(createConfigDocument('test', [{ ...entry }], before)).toBe(before)
     const empty = createConfigDocument('test', [], undefined)
@@ -31,7 +31,7 @@ describe('a document', () => {
     expect(fewer.entries[0]).toBe(before.entries[1])
   })
 
-  test('is another one in another order', () => {
+  test('is a new one in another order', () => {
     const other: ConfigEntry = { ...entry, key: 'db/port' }
     const before = createConfigDocument('test', [entry, other])
     const after = createConfigDocument('test', [other, entry], before)
@@ -68,7 +68,7 @@ test.each([
   expect(formatOfKey(key)).toBe(format)
 })
 
-test('a key without a known extension has the format that is asked for', () => {
+test('a key without a known extension has the given default format', () => {
   expect(formatOfKey('app', 'yaml')).toBe('yaml')
   expect(formatOfKey('app.json', 'yaml')).toBe('json')
 })

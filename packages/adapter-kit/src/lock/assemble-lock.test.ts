@@ -49,14 +49,14 @@ afterEach(async () => {
   vi.useRealTimers()
 })
 
-/** Waits until the caller gives up, as a queue of contenders does. */
+/** Waits until the caller aborts, like a queue of contenders. */
 async function queue(_: string, { signal }: TakeOptions): Promise<undefined> {
   await untilAborted(signal)
   throw away
 }
 
 describe('a handle', () => {
-  test('says what is held, and is released once', async () => {
+  test('has the key, value and token, and is released once', async () => {
     const handle = await lock.acquire('job', { value: 'me' })
     expect(handle).toMatchObject({ key: 'job', value: 'me', token: taken[0]?.token })
     expect(take).toHaveBeenCalledWith('job', { value: 'me', wait: true, signal: expect.any(AbortSignal) })
@@ -66,7 +66,7 @@ describe('a handle', () => {
     expect([handle.signal.aborted, taken[0]?.release.mock.calls.length]).toEqual([true, 1])
   })
 
-  test('ends with the loss of the lock, even one that came before the handle', async () => {
+  test('ends with the loss of the lock, even if it came before the handle', async () => {
     const handle = await lock.acquire('job')
     taken[0]?.lose()
     expect(handle.signal.aborted).toBe(true)
@@ -82,7 +82,7 @@ describe('a handle', () => {
 })
 
 describe('acquire', () => {
-  test('goes on trying while the backend is away, or the lock taken', async () => {
+  test('keeps trying while the backend is unreachable, or the lock is held', async () => {
     take.mockRejectedValueOnce(away).mockResolvedValueOnce(undefined)
     const acquiring = lock.acquire('job')
     await vi.advanceTimersByTimeAsync(200)
@@ -90,17 +90,17 @@ describe('acquire', () => {
     expect(take).toHaveBeenCalledTimes(3)
   })
 
-  test('rejects with what waiting can not heal', async () => {
+  test('rejects with an error that is not retryable', async () => {
     take.mockRejectedValueOnce(denied)
     await expect(lock.acquire('job')).rejects.toBe(denied)
     take.mockRejectedValueOnce(new Error('boom'))
     await expect(lock.acquire('job')).rejects.toMatchObject({ code: 'SD_UNAVAILABLE', message: 'waiting for job: boom' })
   })
 
-  test.each<['leaves the queue' | 'does not hear', LockAdapter['take']]>([
+  test.each<['leaves the queue' | 'ignores its signal', LockAdapter['take']]>([
     ['leaves the queue', queue],
-    ['does not hear', () => new Promise(() => undefined)],
-  ])('ends by its limit, its signal or close, if the backend %s', async (_, implementation) => {
+    ['ignores its signal', () => new Promise(() => undefined)],
+  ])('ends at its limit, its signal or close, if the backend %s', async (_, implementation) => {
     take.mockImplementation(implementation)
     const limited = expect(lock.acquire('job', { timeoutMs: 500 })).rejects.toMatchObject({ code: 'SD_TIMEOUT' })
     await vi.advanceTimersByTimeAsync(500)
@@ -117,7 +117,7 @@ describe('acquire', () => {
     await closed
   })
 
-  test('gives back a lock that arrives after the caller has gone', async () => {
+  test('releases a lock that is acquired after the caller aborted', async () => {
     const arrival = Promise.withResolvers<Taken>()
     take.mockReturnValueOnce(arrival.promise)
     const limited = expect(lock.acquire('job', { timeoutMs: 500 })).rejects.toMatchObject({ code: 'SD_TIMEOUT' })
@@ -130,7 +130,7 @@ describe('acquire', () => {
     expect(late.release).toHaveBeenCalledTimes(1)
   })
 
-  test.each([undefined, 500])('never keeps a lock that arrives as the caller goes (limit %s)', async (timeoutMs) => {
+  test.each([undefined, 500])('never keeps a lock that is acquired while the caller aborts (limit %s)', async (timeoutMs) => {
     for (let ticks = 0; ticks < 20; ticks++) {
       const controller = new AbortController()
       take.mockImplementationOnce(async () => {
@@ -151,14 +151,14 @@ describe('acquire', () => {
 })
 
 describe('tryAcquire', () => {
-  test('takes the lock or says that it is taken', async () => {
+  test('acquires a free lock, and returns undefined for a held one', async () => {
     expect(await lock.tryAcquire('job', { value: 'me' })).toMatchObject({ key: 'job', value: 'me' })
     expect(take).toHaveBeenCalledWith('job', { value: 'me', wait: false, signal: expect.any(AbortSignal) })
     take.mockResolvedValueOnce(undefined)
     expect(await lock.tryAcquire('job')).toBeUndefined()
   })
 
-  test('rejects at once when the backend is away, and at the limit when it hangs', async () => {
+  test('rejects at once when the backend is unreachable, and at the limit when it hangs', async () => {
     take.mockRejectedValueOnce(away)
     await expect(lock.tryAcquire('job')).rejects.toBe(away)
     take.mockImplementation(queue)
@@ -188,7 +188,7 @@ describe('the holder', () => {
     await expect(lock.holder('job', { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'SD_ABORTED' })
   })
 
-  test('is followed: nobody is null, and the same token is the same holder', async () => {
+  test('can be watched: null if the lock is free, and the same token is the same holder', async () => {
     let session: WatchSession<LockHolder | null> | undefined
     follow.mockImplementation(async (_, started) => {
       session = started
@@ -216,7 +216,7 @@ describe('the holder', () => {
 })
 
 describe('close', () => {
-  test('releases what is held, then the backend, once, and refuses what comes later', async () => {
+  test('releases held locks, closes the backend once, and rejects later calls', async () => {
     const handle = await lock.acquire('job')
     const watching = lock.watchHolder('job')[Symbol.asyncIterator]().next()
     await Promise.all([lock.close(), lock.close(), lock[Symbol.asyncDispose]()])
@@ -248,7 +248,7 @@ test.each([
   ['key', async () => lock.watchHolder('a\n')],
   ['value', () => lock.tryAcquire('a', { value: 'x'.repeat(4_097) })],
   ['timeoutMs', () => lock.acquire('a', { timeoutMs: 0 })],
-])('a bad %s is refused', async (field, run) => {
+])('an invalid %s is rejected', async (field, run) => {
   await expect(run()).rejects.toMatchObject({ code: 'SD_INVALID', field })
   expect(take).not.toHaveBeenCalled()
 })

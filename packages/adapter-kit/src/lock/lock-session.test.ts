@@ -12,7 +12,7 @@ describe('keepSession', () => {
     vi.useRealTimers()
   })
 
-  test('renews every third of the lifetime, until it is ended', async () => {
+  test('renews every third of the lifetime, until end is called', async () => {
     const renew = vi.fn(async () => true)
     const { lost, end } = keepSession({ ttlMs: 3_000, confirmedAt: performance.now(), renew })
     await vi.advanceTimersByTimeAsync(30_000)
@@ -23,7 +23,7 @@ describe('keepSession', () => {
     await vi.advanceTimersByTimeAsync(0)
   })
 
-  test('gives up after nine tenths of the lifetime since the last confirmation, counted from before the request', async () => {
+  test('gives up after nine tenths of the lifetime, measured from the last confirmed request', async () => {
     const failing = keepSession({
       ttlMs: 3_000,
       confirmedAt: performance.now() - 500,
@@ -35,7 +35,7 @@ describe('keepSession', () => {
     expect(failing.lost.aborted).toBe(true)
   })
 
-  test('counts its life from the request, however slow the response is', async () => {
+  test('measures its lifetime from the request, even if the response is slow', async () => {
     let requestedAt = 0
     const { lost } = keepSession({
       ttlMs: 3_000,
@@ -56,7 +56,7 @@ describe('keepSession', () => {
     expect(lostAt - requestedAt).toBeGreaterThan(2_600)
   })
 
-  test('a renewal that hangs is not the last one', async () => {
+  test('a renewal that hangs does not prevent the next one', async () => {
     const renew = vi.fn(() => (renew.mock.calls.length === 1 ? new Promise<boolean>(() => undefined) : Promise.resolve(true)))
     const { lost, end } = keepSession({ ttlMs: 3_000, confirmedAt: performance.now(), renew })
     await vi.advanceTimersByTimeAsync(10_000)
@@ -65,7 +65,7 @@ describe('keepSession', () => {
     await vi.advanceTimersByTimeAsync(0)
   })
 
-  test('is lost as soon as the backend does not know it', async () => {
+  test('is lost as soon as the backend no longer knows it', async () => {
     const { lost } = keepSession({ ttlMs: 3_000, confirmedAt: performance.now(), renew: async () => false })
     await vi.advanceTimersByTimeAsync(1_100)
     expect(lost.aborted).toBe(true)
@@ -81,7 +81,7 @@ describe('watchHeldLock', () => {
     vi.useRealTimers()
   })
 
-  test('is lost with its key, though the session lives and the first look failed', async () => {
+  test('is lost with its key, although the session is alive and the first read failed', async () => {
     const session = new AbortController()
     const follow = vi.fn(async (signal: AbortSignal, onGone: () => void) => {
       if (follow.mock.calls.length === 1) throw new Error('away')
@@ -95,7 +95,7 @@ describe('watchHeldLock', () => {
     expect([lost.aborted, getEventListeners(session.signal, 'abort').length]).toEqual([true, 0])
   })
 
-  test('is lost with its session, and not once it was ended', async () => {
+  test('is lost with its session, but not after end', async () => {
     const session = new AbortController()
     const follow = (signal: AbortSignal): Promise<void> => untilAborted(signal)
     const [held, released] = [

@@ -21,7 +21,7 @@ const one = createServiceInstance(spec)
 const snapshot = createSnapshot({ service: 'orders', instances: [one] })
 const forever = new Promise<never>(() => undefined)
 
-/** An adapter of which every part is played by the test. */
+/** An adapter whose parts are all controlled by the test. */
 function createAdapter(): { [K in 'list' | 'ping' | 'remove' | 'follow']: ReturnType<typeof vi.fn<RegistryAdapter[K]>> } & {
   readonly put: ReturnType<typeof vi.fn<RegistryAdapter['driver']['put']>>
   readonly renew: ReturnType<typeof vi.fn<NonNullable<RegistryAdapter['driver']['renew']>>>
@@ -79,7 +79,7 @@ afterEach(async () => {
 })
 
 describe('operations', () => {
-  test('ask the adapter, and say how the connection is', async () => {
+  test('call the adapter, and update the connection state', async () => {
     expect(registry).toMatchObject({ name: 'test', state: 'disconnected', capabilities: { watch: 'push' } })
     expect(await registry.getInstances('orders')).toBe(snapshot)
     expect(registry.state).toBe('connected')
@@ -98,14 +98,14 @@ describe('operations', () => {
     expect([registry.state, assembled.connection.state]).toEqual(['connected', 'connected'])
   })
 
-  test('get one instance directly where the adapter can', async () => {
+  test('read one instance directly if the adapter can', async () => {
     const get = vi.fn(async () => one)
     assemble({ get })
     expect(await registry.getInstance('orders', 'a')).toBe(one)
     expect(adapter.list).not.toHaveBeenCalled()
   })
 
-  test('are limited, and end with the signal of the caller', async () => {
+  test('have a time limit, and end with the signal of the caller', async () => {
     adapter.list.mockReturnValue(forever)
     const limited = expect(registry.getInstances('orders')).rejects.toMatchObject({ code: 'SD_TIMEOUT', retryable: true })
     await vi.advanceTimersByTimeAsync(1_000)
@@ -148,7 +148,7 @@ describe('operations', () => {
     ['service', async () => registry.watch('')],
     ['port', () => registry.register({ ...spec, port: 0 })],
     ['instance', () => registry.register(undefined as never)],
-  ])('refuse a bad %s', async (field, run) => {
+  ])('reject an invalid %s', async (field, run) => {
     await expect(run()).rejects.toMatchObject({ code: 'SD_INVALID', field })
   })
 })
@@ -167,7 +167,7 @@ describe('watches', () => {
     })
   })
 
-  test('say how the connection is', async () => {
+  test('update the connection state', async () => {
     const iterator = registry.watch('orders')[Symbol.asyncIterator]()
     session.offer(snapshot)
     expect((await iterator.next()).value).toEqual({ value: snapshot })
@@ -179,13 +179,13 @@ describe('watches', () => {
     expect(stale?.error).toMatchObject({ code: 'SD_UNAVAILABLE', message: 'test: the watch of orders failed: reset' })
     expect(registry.state).toBe('disconnected')
     offer(snapshot)
-    expect(registry.state, 'a session that has ended says nothing').toBe('disconnected')
+    expect(registry.state, 'an ended session changes nothing').toBe('disconnected')
     await vi.advanceTimersByTimeAsync(100)
     session.offer(snapshot)
     expect([(await iterator.next()).value, registry.state]).toEqual([{ value: snapshot }, 'connected'])
   })
 
-  test('that nobody reads any more say nothing of the connection', async () => {
+  test('without consumers do not change the connection state', async () => {
     adapter.follow.mockImplementation(async (_, { offer, signal }) => {
       offer(snapshot)
       await untilAborted(signal)
@@ -198,14 +198,14 @@ describe('watches', () => {
     expect(registry.state).toBe('connected')
   })
 
-  test('follow the services too', async () => {
+  test('include the names of services', async () => {
     const iterator = registry.watchServices()[Symbol.asyncIterator]()
     expect((await iterator.next()).value).toEqual({ value: ['orders'] })
   })
 })
 
 describe('registering', () => {
-  test('gives a lease of the default length, renews it, and says how the connection is', async () => {
+  test('uses the default lease, renews it, and updates the connection state', async () => {
     const registration = await registry.register(spec)
     expect([registration.instance.ttlMs, registration.state, registry.state]).toEqual([3_000, 'active', 'connected'])
     expect((await registry.register({ ...spec, id: 'b', ttlMs: 60_000 })).instance.ttlMs).toBe(60_000)
@@ -221,7 +221,7 @@ describe('registering', () => {
     expect([registration.state, registry.state]).toEqual(['active', 'connected'])
   })
 
-  test('registers again when the adapter learns of a loss', async () => {
+  test('registers again when the adapter reports a loss', async () => {
     const registration = await registry.register(spec)
     assembled.recover(away)
     expect(registration).toMatchObject({ state: 'recovering', lastError: away })
@@ -229,7 +229,7 @@ describe('registering', () => {
     expect([registration.state, adapter.put.mock.calls.length]).toEqual(['active', 2])
   })
 
-  test('asks the adapter whether it can hold the instance', async () => {
+  test('lets the adapter check the instance', async () => {
     assemble({
       check: ({ priority }) => {
         if (priority > 0) throw new SdError('SD_INVALID', 'no priorities', { field: 'priority' })
@@ -240,7 +240,7 @@ describe('registering', () => {
     expect(adapter.put).toHaveBeenCalledTimes(1)
   })
 
-  test('does nothing but check where it is off', async () => {
+  test('only validates if it is disabled', async () => {
     assemble({ enabled: false })
     const registration = await registry.register(spec)
     expect(registration).toMatchObject({ state: 'closed', instance: { id: 'a', weight: 1 } })
@@ -256,7 +256,7 @@ describe('registering', () => {
 })
 
 describe('close', () => {
-  test('deregisters, ends watches, lets go of the backend once, and refuses what comes later', async () => {
+  test('deregisters, ends watches, closes the backend once, and rejects later calls', async () => {
     const registration = await registry.register(spec)
     const watching = registry.watch('orders')[Symbol.asyncIterator]().next()
     const closing = Promise.all([registry.close(), registry.close(), registry[Symbol.asyncDispose]()])
@@ -271,10 +271,10 @@ describe('close', () => {
     expect(registry.state).toBe('closed')
   })
 
-  test('waits a second for deregistrations that hang, and for slow ones as long as some get through', async () => {
+  test('waits a second for deregistrations that hang, and longer while some succeed', async () => {
     assemble({ operationTimeoutMs: 5_000 })
     await Promise.all(['a', 'b', 'c'].map((id) => registry.register({ ...spec, id })))
-    // Done after 900 and 1,800 ms, and one never: given up in the first second without progress.
+    // Two end after 900 and 1,800 ms, one never: closing gives up after a second without progress.
     const durations = [900, 1_800]
     adapter.unput.mockImplementation(() => {
       const durationMs = durations.shift()
@@ -288,7 +288,7 @@ describe('close', () => {
     await closing
   })
 
-  test('is bounded while watches and the adapter hang', async () => {
+  test('is bounded in time while watches and the adapter hang', async () => {
     adapter.follow.mockReturnValue(forever)
     adapter.close.mockReturnValue(forever)
     const watching = registry.watch('orders')[Symbol.asyncIterator]().next()
@@ -298,7 +298,7 @@ describe('close', () => {
     expect([(await watching).done, registry.state]).toEqual([true, 'closed'])
   })
 
-  test('is closed even if the adapter can not let go', async () => {
+  test('is closed even if the adapter fails to close', async () => {
     adapter.close.mockImplementationOnce(() => {
       throw new Error('stuck')
     })
@@ -308,8 +308,8 @@ describe('close', () => {
   })
 })
 
-describe('a source that only finds', () => {
-  test('has no way to register, and says so if it can not list services', async () => {
+describe('a read-only registry', () => {
+  test('has no register method, and rejects listServices if unsupported', async () => {
     const { list, ping, follow, close } = adapter
     const { registry: source, connection } = assembleReadOnlyRegistry({
       name: 'source',

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { dubboPorts } from './dubbo-endpoints.ts'
 import { kratosEndpoints, kratosPorts, kratosProtocol, readForeignPorts } from './foreign-ports.ts'
 
-test('ports of other tools are read as far as they can be', () => {
+test('valid ports of other tools are read', () => {
   const listed = [
     ['web', 80],
     ['web', 81],
@@ -41,7 +41,7 @@ test.each([
   expect(kratosProtocol(new URL(url))).toBe(protocol)
 })
 
-test('an instance is read from what Kratos is told of it, but for names that are no schemes', () => {
+test('an instance survives as Kratos endpoints, except for names that are not schemes', () => {
   const ports = { grpc: 9_000, 'https-admin': 9_443, '9p': 564, http: 1 }
   const endpoints = kratosEndpoints({ protocol: 'http', address: '::1', port: 8_000, ports })
   expect([...endpoints]).toEqual([

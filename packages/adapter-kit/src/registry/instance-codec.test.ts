@@ -50,19 +50,19 @@ const specs: fc.Arbitrary<InstanceSpec> = fc.record(
 )
 
 describe('an instance document', () => {
-  test('gives back every field of any instance, and who put it there', () => {
+  test('preserves every field of any instance, and the incarnation', () => {
     fc.assert(
       fc.property(specs, time, time, (spec, createdAt, updatedAt) => {
         const instance = createServiceInstance(spec, { createdAt, updatedAt })
         const decoded = decodeInstance(encodeInstance(instance, 'me'), instance)
-        // As text, because a weight of -0 is 0 in JSON.
+        // Compared as text, because a weight of -0 is 0 in JSON.
         expect(encodeInstance(decoded.instance, 'me')).toBe(encodeInstance(instance, 'me'))
         expect([decoded.incarnation, Object.isFrozen(decoded.instance)]).toEqual(['me', true])
       }),
     )
   })
 
-  test('belongs to the place where it was found, and may have fields of a later version', () => {
+  test('belongs to the location where it was found, and may have fields of a later version', () => {
     const instance = createServiceInstance({ service: 'other', id: 'z', address: '10.0.0.1', port: 80 })
     const document = { ...JSON.parse(encodeInstance(instance, 'me')), colour: 'red', locality: null }
     const decoded = decodeInstance(JSON.stringify(document), place)
@@ -70,7 +70,7 @@ describe('an instance document', () => {
     expect('locality' in decoded.instance).toBe(false)
   })
 
-  test('of another tool needs no more than an address and a port', () => {
+  test('of another tool needs only an address and a port', () => {
     const document = { address: '10.0.0.1', port: 80, createdAt: -1, updatedAt: 'today', incarnation: 7 }
     const { instance, incarnation } = decodeInstance(JSON.stringify(document), place)
     expect(instance).toMatchObject({ ...place, protocol: 'http', weight: 1, health: { status: 'healthy' } })
@@ -94,7 +94,7 @@ describe('an instance document', () => {
     expect(() => decodeInstance(document, place)).toThrow(expect.objectContaining({ ...(field && { field }) }))
   })
 
-  test('gives a valid instance or is malformed, whatever is in it', () => {
+  test('gives a valid instance or is malformed, for any content', () => {
     const valid = fc
       .tuple(specs, fc.string())
       .map(([spec, incarnation]) => encodeInstance(createServiceInstance(spec), incarnation))
@@ -133,7 +133,7 @@ describe('an instance document', () => {
   })
 })
 
-test('parseJsonObject keeps the reason, and says what could not be read', () => {
+test('parseJsonObject keeps the cause, and names the text', () => {
   expect(parseJsonObject('{"a":1}', 'the thing')).toEqual({ a: 1 })
   expect(() => parseJsonObject('{', 'the thing')).toThrow(
     expect.objectContaining({ message: 'the thing is not valid JSON', cause: expect.any(SyntaxError) }),
@@ -141,18 +141,18 @@ test('parseJsonObject keeps the reason, and says what could not be read', () => 
 })
 
 describe('buildForeignInstance', () => {
-  test('leaves out what is undefined or null', () => {
+  test('skips undefined and null', () => {
     const instance = buildForeignInstance({ ...place, address: 'a', port: 1, version: undefined, locality: null as never })
     expect(Object.keys(instance)).not.toContain('version')
     expect(Object.keys(instance)).not.toContain('locality')
   })
 
-  test('names the place as far as it is known', () => {
+  test('names the location as far as it is known', () => {
     expect(() => buildForeignInstance({ address: 'a', port: 1 })).toThrow(/^instance {2}of : Invalid service/)
   })
 })
 
-test('decodeEntries leaves out what can not be read, which is published, and what is no instance, which is not', () => {
+test('decodeEntries skips unreadable entries and publishes them, and skips other entries silently', () => {
   const events: TelemetryEvents['sd:v1:backend:operation'][] = []
   const stop = subscribeTelemetry('sd:v1:backend:operation', (event) => events.push(event))
   const good = JSON.stringify({ address: 'a', port: 1 })

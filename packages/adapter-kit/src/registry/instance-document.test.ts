@@ -21,7 +21,7 @@ const checks: fc.Arbitrary<HealthCheckSpec> = fc.oneof(
   ),
 )
 
-test('named ports and a declared health check survive the document', () => {
+test('named ports and a declared health check are preserved', () => {
   fc.assert(
     fc.property(portTables, checks, (ports, healthCheck) => {
       const instance = createServiceInstance({ ...spec, ports, healthCheck })

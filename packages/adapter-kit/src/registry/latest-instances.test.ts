@@ -6,7 +6,7 @@ function at(updatedAt: number, port: number, id: string = 'a'): ServiceInstance 
   return createServiceInstance({ service: 'orders', id, address: '10.0.0.1', port }, { createdAt: 1, updatedAt })
 }
 
-test('of an id that is listed more than once the latest is in effect, and one at another address is told', () => {
+test('of an id that is listed more than once the latest is used, and another address is reported', () => {
   const told: (string | undefined)[] = []
   const stop = subscribeTelemetry('sd:v1:backend:operation', ({ operation, error }) =>
     told.push(`${operation} ${error?.message}`),

@@ -69,7 +69,7 @@ function register(spec?: Partial<InstanceSpec>, options?: Parameters<Registratio
 }
 
 describe('a registration', () => {
-  test('is put, renewed again and again, and removed', async () => {
+  test('is registered, renewed repeatedly, and removed', async () => {
     const registration = await register()
     expect([registration.state, calls]).toEqual(['active', ['put 1']])
     await vi.advanceTimersByTimeAsync(3_500)
@@ -81,7 +81,7 @@ describe('a registration', () => {
     expect(calls.at(-1)).toBe('remove')
   })
 
-  test('is put again when it was lost', async () => {
+  test('is registered again after a loss', async () => {
     const registration = await register()
     renewResult = 'lost'
     const states: string[] = []
@@ -92,7 +92,7 @@ describe('a registration', () => {
     expect(states).toHaveLength(2)
   })
 
-  test('recovers by itself after an outage, with the error meanwhile', async () => {
+  test('recovers after an outage, and has the error in the meantime', async () => {
     const registration = await register()
     failure = away
     await vi.advanceTimersByTimeAsync(1_100)
@@ -105,14 +105,14 @@ describe('a registration', () => {
     expect([registration.state, registration.lastError, calls.length]).toEqual(['active', undefined, attempts + 1])
   })
 
-  test('takes an operation that hangs for failed at its limit', async () => {
+  test('treats a hanging operation as failed at its limit', async () => {
     const registration = await register()
     hangs = true
     await vi.advanceTimersByTimeAsync(1_700)
     expect(registration).toMatchObject({ state: 'recovering', lastError: { code: 'SD_TIMEOUT' } })
   })
 
-  test('is failed while the backend refuses, and still asks, because credentials change', async () => {
+  test('is failed while the backend refuses, and keeps trying, because credentials can change', async () => {
     const registration = await register()
     failure = denied
     await vi.advanceTimersByTimeAsync(1_100)
@@ -122,7 +122,7 @@ describe('a registration', () => {
     expect(registration.state).toBe('active')
   })
 
-  test('gives way when another process took the id, for good', async () => {
+  test('ends when another process registered the id', async () => {
     const registration = await register()
     renewResult = 'superseded'
     await vi.advanceTimersByTimeAsync(5_000)
@@ -131,7 +131,7 @@ describe('a registration', () => {
     await expect(registration.update({ weight: 2 })).rejects.toMatchObject({ code: 'SD_CONFLICT' })
   })
 
-  test('whose listener is taken off tells it nothing', async () => {
+  test('does not call a removed listener', async () => {
     const registration = await register()
     const listener = vi.fn()
     registration.onStateChange(listener)()
@@ -141,7 +141,7 @@ describe('a registration', () => {
 })
 
 describe('register', () => {
-  test('keeps trying while the backend is away, and rejects with its error in the end, taking back what may have arrived', async () => {
+  test('keeps trying while the backend is unreachable, then rejects with its error and removes what may have arrived', async () => {
     failure = away
     const registering = register({}, { timeoutMs: 1_000 })
     const caught = expect(registering).rejects.toBe(away)
@@ -154,7 +154,7 @@ describe('register', () => {
     expect(calls).toHaveLength(length)
   })
 
-  test('succeeds when the backend is back in time', async () => {
+  test('succeeds when the backend is reachable again in time', async () => {
     failure = away
     const registering = register({}, { timeoutMs: 2_000 })
     await vi.advanceTimersByTimeAsync(300)
@@ -163,7 +163,7 @@ describe('register', () => {
     expect((await registering).state).toBe('active')
   })
 
-  test('takes no longer than one operation if nothing else is said, and neither do update and deregister', async () => {
+  test('takes at most one operation by default, as do update and deregister', async () => {
     failure = away
     const rejected = expect(register()).rejects.toBe(away)
     await vi.advanceTimersByTimeAsync(500)
@@ -180,7 +180,7 @@ describe('register', () => {
     await deregistered
   })
 
-  test('rejects at once with what waiting can not heal, and when aborted', async () => {
+  test('rejects at once with an error that is not retryable, and when aborted', async () => {
     failure = denied
     await expect(register()).rejects.toBe(denied)
     failure = away
@@ -192,7 +192,7 @@ describe('register', () => {
     await expect(register({}, { whenUnavailable: 'wait' as never })).rejects.toMatchObject({ field: 'whenUnavailable' })
   })
 
-  test('returns at once if asked to recover', async () => {
+  test('returns at once with whenUnavailable recover', async () => {
     failure = away
     const registration = await register({}, { whenUnavailable: 'recover' })
     expect(registration.state).toBe('recovering')
@@ -201,7 +201,7 @@ describe('register', () => {
     expect(registration.state).toBe('active')
   })
 
-  test('again with the same id takes over, one after the other or at the same time', async () => {
+  test('with the same id replaces the previous one, sequentially or concurrently', async () => {
     const first = await register({ weight: 1 })
     const [second, third] = await Promise.all([register({ weight: 2 }), register({ weight: 3 })])
     expect([first.state, second.state, third.state]).toEqual(['closed', 'closed', 'active'])
@@ -225,7 +225,7 @@ describe('update', () => {
     expect(stored.get('a')).toMatchObject({ weight: 4, tags: ['x'] })
   })
 
-  test('that the backend refuses changes nothing; one that may succeed later is kept', async () => {
+  test('that the backend refuses changes nothing; a retryable one is kept', async () => {
     const registration = await register()
     failure = new SdError('SD_TOO_LARGE', 'too large')
     await expect(registration.update({ weight: 5 })).rejects.toMatchObject({ code: 'SD_TOO_LARGE' })
@@ -241,7 +241,7 @@ describe('update', () => {
 })
 
 describe('the keeper', () => {
-  test('registers all again when the adapter learns of a loss, spread by jitter', async () => {
+  test('registers all again when the adapter reports a loss, spread by jitter', async () => {
     const registrations = await Promise.all(Array.from({ length: 20 }, (_, index) => register({ id: `i-${index}` })))
     calls = []
     keeper.recover(away)
@@ -253,7 +253,7 @@ describe('the keeper', () => {
     expect(registrations.every(({ state }) => state === 'active')).toBe(true)
   })
 
-  test('tells how each contact ended', async () => {
+  test('reports the result of each contact', async () => {
     const registration = await register()
     failure = away
     await vi.advanceTimersByTimeAsync(1_100)
@@ -263,12 +263,12 @@ describe('the keeper', () => {
     hangs = false
     await vi.advanceTimersByTimeAsync(400)
     await registration.deregister()
-    // Jitter decides how often each happens in a row.
+    // Jitter determines how often each occurs in a row.
     const turns = contacts.filter((code, index) => index === 0 || code !== contacts[index - 1])
     expect(turns).toEqual([undefined, 'SD_UNAVAILABLE', 'SD_TIMEOUT', undefined])
   })
 
-  test('closes in bounded time while the backend hangs, and refuses what comes later', async () => {
+  test('closes in bounded time while the backend hangs, and rejects later calls', async () => {
     const registration = await register()
     hangs = true
     const closing = Promise.all([keeper.close(), keeper.close()])
@@ -297,7 +297,7 @@ describe('the keeper', () => {
   })
 })
 
-test('reports the state of every registration for as long as it lives', async () => {
+test('reports the state of every registration until it is closed', async () => {
   const kept = keeper.register(instance())
   await vi.advanceTimersByTimeAsync(10)
   await kept

@@ -3,7 +3,7 @@ import { createServiceInstance, type Registration, SdError, type ServiceInstance
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createRegistrationKeeper } from './registration-keeper.ts'
 
-// Time is virtual: a seed decides which request the backend works on next, however long others have waited by then.
+// Time is virtual: a seed decides which request the backend serves next, regardless of how long others have waited.
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] })
 })
@@ -24,9 +24,9 @@ function createRandom(seed: number): () => number {
 
 interface Options {
   readonly seed: number
-  /** Whether removal is bound to the incarnation. */
+  /** Whether removal depends on the incarnation. */
   readonly conditional: boolean
-  /** Whether requests fail, before or after they took effect, and whether they are given up and arrive late. */
+  /** Whether requests fail before or after they take effect, and whether abandoned requests arrive late. */
   readonly faults: boolean
 }
 
@@ -39,7 +39,7 @@ function createWorld({ seed, conditional, faults }: Options) {
   const waiting: (() => void)[] = []
   let healthy = !faults
 
-  /** A request that reaches the backend when the seed says so. */
+  /** A request that reaches the backend at a time chosen by the seed. */
   function request<T>(work: () => T, mayFail: boolean = true): Promise<T> {
     return new Promise((resolve, reject) => {
       waiting.push(() => {
@@ -79,7 +79,7 @@ function createWorld({ seed, conditional, faults }: Options) {
     get waiting() {
       return waiting.length
     },
-    /** The backend works on one request, any of them. */
+    /** Serves one request, in any order. */
     serve() {
       const next = waiting.splice(Math.floor(random() * waiting.length), 1)[0]
       next?.()
@@ -92,11 +92,11 @@ function createWorld({ seed, conditional, faults }: Options) {
 
 type World = ReturnType<typeof createWorld>
 
-/** Three actors register, update and deregister two ids, 36 times in all, while the backend works on requests in any order. */
+/** Three actors register, update and deregister two ids, 36 times in total, while the backend serves requests in any order. */
 async function act(world: World, faults: boolean): Promise<Map<string, Registration | undefined>> {
   const { keeper, random, pick } = world
   const handles: Registration[][] = [[], [], []]
-  /** The handle of the last `register` call of each id: `undefined` once it was deregistered. */
+  /** The handle of the last `register` call of each id: `undefined` after deregistration. */
   const latest = new Map<string, Registration | undefined>()
   const calls = new Map<string, number>()
   for (let step = 0; step < 36; step++) {
@@ -131,7 +131,7 @@ async function act(world: World, faults: boolean): Promise<Map<string, Registrat
   return latest
 }
 
-/** Lets time pass and the backend work until nothing is left to do. */
+/** Advances time and serves requests until nothing is left. */
 async function settle(world: World, rounds: number): Promise<void> {
   for (let round = 0; round < rounds; round++) {
     while (world.waiting > 0) {
@@ -143,7 +143,7 @@ async function settle(world: World, rounds: number): Promise<void> {
   }
 }
 
-/** Closes while the backend works on what is asked of it. */
+/** Closes while the backend serves requests. */
 async function close({ keeper, serve }: World): Promise<void> {
   let isClosed = false
   const closing = keeper.close().then(() => {
@@ -174,7 +174,7 @@ async function check(options: Options): Promise<void> {
   expect([stored.size, world.waiting, vi.getTimerCount()], `seed ${options.seed}: after close`).toEqual([0, 0, 0])
 }
 
-describe('of operations at once, the last wins on the backend too, and close waits for all', () => {
+describe('of concurrent operations the last wins in the backend too, and close waits for all', () => {
   test.each([
     ['removal bound to the incarnation', true, false],
     ['removal of any incarnation', false, false],
@@ -185,7 +185,7 @@ describe('of operations at once, the last wins on the backend too, and close wai
   })
 })
 
-test('closing waits for the removal of a registration that was refused or aborted, but not for ever', async () => {
+test('closing waits for the removal of a refused or aborted registration, but not forever', async () => {
   const world = createWorld({ seed: 1, conditional: true, faults: false })
   const { keeper, stored } = world
   const given = new AbortController()
@@ -207,7 +207,7 @@ test('closing waits for the removal of a registration that was refused or aborte
   expect([isClosed, stored.size]).toEqual([true, 0])
 })
 
-test('a write of an earlier registration that arrives late is not taken for another process', async () => {
+test('a late write of an earlier registration is not attributed to another process', async () => {
   const world = createWorld({ seed: 1, conditional: true, faults: false })
   const { keeper, stored } = world
   const spec = { service: 'orders', id: 'a', address: '10.0.0.1', port: 80 }

@@ -9,7 +9,7 @@ function snapshotOf(service: string, size: number): ServiceSnapshot {
   return createSnapshot({ service, instances })
 }
 
-test('changed services are replaced, empty ones left out, and the map is the same if nothing changed', () => {
+test('changed services are replaced, empty ones omitted, and the map is the same if nothing changed', () => {
   const orders = snapshotOf('orders', 1)
   const all = collectServices([orders, snapshotOf('users', 2)])
   expect(replaceServices(all, [])).toBe(all)

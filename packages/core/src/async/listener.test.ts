@@ -10,7 +10,7 @@ const failing: Readonly<Record<string, () => unknown>> = {
   },
   'returns a thenable that fails later': () => thenable({ value: (_: unknown, fail: (error: Error) => void) => fail(bug) }),
   'returns a thenable that throws': () => thenable({ value: throwBug }),
-  'returns something whose then can not be read': () => thenable({ get: throwBug }),
+  "returns an object whose then can't be read": () => thenable({ get: throwBug }),
 }
 
 beforeEach(() => {
@@ -23,7 +23,7 @@ afterEach(() => {
 })
 
 describe.each(Object.entries(failing))('a listener that %s', (_, listener) => {
-  test('is reported, and the caller does not notice', async () => {
+  test('is reported, and the caller is not affected', async () => {
     const report = vi.fn()
     expect(guardListener('listener of a', listener, report)()).toBeUndefined()
     await vi.advanceTimersByTimeAsync(0)
@@ -33,7 +33,7 @@ describe.each(Object.entries(failing))('a listener that %s', (_, listener) => {
     expect(process.emitWarning).not.toHaveBeenCalled()
   })
 
-  test('is warned of where no one is told, at most once a minute', async () => {
+  test('causes a warning at most once a minute if there is no report function', async () => {
     const guarded = guardListener('listener of a', listener)
     for (let call = 0; call < 100; call++) guarded()
     await vi.advanceTimersByTimeAsync(59_999)
@@ -44,14 +44,14 @@ describe.each(Object.entries(failing))('a listener that %s', (_, listener) => {
     expect(process.emitWarning).toHaveBeenCalledTimes(2)
   })
 
-  test('may be the one that is told of failures', async () => {
+  test('may be its own report function', async () => {
     guardListener('listener of a', listener, listener)()
     await vi.advanceTimersByTimeAsync(0)
     expect(process.emitWarning).toHaveBeenCalledOnce()
   })
 })
 
-test('arguments go through, and a result is dropped', () => {
+test('arguments are passed on, and a result is dropped', () => {
   const listener = vi.fn((one: number, two: string) => `${one}${two}`)
   expect(guardListener('listener', listener)(1, 'a')).toBeUndefined()
   expect(listener.mock.calls).toEqual([[1, 'a']])

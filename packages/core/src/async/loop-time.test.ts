@@ -16,13 +16,13 @@ afterEach(() => {
 
 const readNow = (): number => readStandstillMs(performance.now())
 
-test('counts the time for which nothing runs, at once and once, and no small delay', async () => {
+test('measures the time in which nothing runs, immediately and once, but no small delays', async () => {
   followLoop({ isBusy: true })
   const before = readNow()
   await vi.advanceTimersByTimeAsync(100)
   expect(readNow()).toBe(before)
   standstillMs += 500
-  // It is known before the next tick.
+  // Measured before the next tick.
   expect(readNow() - before).toBe(480)
   await vi.advanceTimersByTimeAsync(200)
   expect(readNow() - before).toBe(500)
@@ -33,7 +33,7 @@ test('counts the time for which nothing runs, at once and once, and no small del
   expect(readNow() - before).toBe(500)
 })
 
-test('looks only while somebody is busy, and again when somebody follows again', async () => {
+test('ticks only while a follower is busy, and again after followLoop', async () => {
   const follower = { isBusy: true }
   followLoop(follower)
   followLoop(follower)
@@ -50,7 +50,7 @@ test('looks only while somebody is busy, and again when somebody follows again',
   expect(readNow()).toBe(before)
 })
 
-test('goes by the timers of now, whatever became of those before', async () => {
+test('uses the current timers after fake timers were replaced', async () => {
   followLoop({ isBusy: true })
   vi.useRealTimers()
   const before = readNow()
@@ -64,7 +64,7 @@ test('goes by the timers of now, whatever became of those before', async () => {
   expect([readNow() - before, vi.getTimerCount()]).toEqual([0, 0])
 })
 
-test('a limit is judged at once if its timer is on time, else after what came in was read', async () => {
+test('a limit is judged at once if its timer is on time, otherwise after received data was read', async () => {
   const judge = vi.fn()
   const now = performance.now()
   judgeLimit(now - 19, now, judge)

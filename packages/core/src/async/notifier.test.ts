@@ -20,7 +20,7 @@ test('a listener that causes an event does not reorder events for the others', (
   expect(seen).toEqual(['first 1', 'second 1', 'after 1', 'first 2', 'second 2', 'after 2'])
 })
 
-test('a removed listener misses the current event, and an added one gets only the next', () => {
+test('a removed listener misses the current event, and an added one receives only the next', () => {
   const seen: string[] = []
   const notifier = createNotifier<[number]>()
   notifier.add((event) => {
@@ -37,7 +37,7 @@ test('a removed listener misses the current event, and an added one gets only th
   expect(seen).toEqual(['third 2'])
 })
 
-test('each subscription of one function ends by itself', () => {
+test('each subscription of one function ends separately', () => {
   let calls = 0
   const count = (): void => void calls++
   const notifier = createNotifier()

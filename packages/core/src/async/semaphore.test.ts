@@ -4,7 +4,7 @@ import { createSemaphore } from './semaphore.ts'
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 describe('semaphore', () => {
-  test('so many at once, the others in their order, and who gives up gives way', async () => {
+  test('limits concurrency, serves waiting calls in order, and skips aborted ones', async () => {
     const semaphore = createSemaphore(2)
     const { signal } = new AbortController()
     const impatient = new AbortController()
@@ -35,7 +35,7 @@ describe('semaphore', () => {
     expect(await semaphore.run(signal, async () => 7)).toBe(7)
   })
 
-  test('many take turns, and a reason to give up is kept', async () => {
+  test('many calls take turns, and the reason of an abort is kept', async () => {
     const semaphore = createSemaphore(2)
     const never = new AbortController().signal
     let running = 0

@@ -12,7 +12,7 @@ afterEach(() => {
 })
 
 describe('createLatestWins', () => {
-  test('hands out the newest, and waits when there is none', async () => {
+  test('yields the newest value, and waits without one', async () => {
     const stream = createLatestWins<number>()
     stream.offer(1)
     stream.offer(2)
@@ -26,7 +26,7 @@ describe('createLatestWins', () => {
     ])
   })
 
-  test('does not hand out what was read last, also when it comes back', async () => {
+  test('does not yield the last value again, even after another one', async () => {
     const stream = createLatestWins<number>()
     stream.offer(1)
     await stream.next()
@@ -38,7 +38,7 @@ describe('createLatestWins', () => {
     expect((await next).value).toBe(3)
   })
 
-  test('ends from either side at once, and tells once', async () => {
+  test('ends from either side at once, and calls onEnd once', async () => {
     const onEnd = vi.fn()
     const stream = createLatestWins<number>({ onEnd })
     stream.offer(1)
@@ -58,7 +58,7 @@ describe('createLatestWins', () => {
     expect((await pending).done).toBe(true)
   })
 
-  test('throws a failure once, to who waits or to who asks next', async () => {
+  test('throws a failure once, to the waiting reader or the next one', async () => {
     const waiting = createLatestWins<number>()
     const pending = waiting.next()
     waiting.fail(new Error('broken'))
@@ -73,7 +73,7 @@ describe('createLatestWins', () => {
 })
 
 describe('waiting', () => {
-  test('sleep ends in time, or when aborted', async () => {
+  test('sleep ends on time, or when aborted', async () => {
     const slept = sleep(100)
     await vi.advanceTimersByTimeAsync(100)
     await slept
@@ -89,7 +89,7 @@ describe('waiting', () => {
     await until
   })
 
-  test('withTimeout settles at the limit or the abort, even if the operation does not, and passes results on', async () => {
+  test('withTimeout settles at the limit or abort, even if the operation does not, and returns results', async () => {
     const options = { timeoutMs: 100, what: 'reading' }
     expect(await withTimeout(options, async () => 1)).toBe(1)
     const broken = withTimeout(options, () => {
@@ -121,7 +121,7 @@ describe('waiting', () => {
   })
 })
 
-test('backoff grows to its limit, in the upper half of each step, and starts over', () => {
+test('backoff grows to its limit, in the upper half of each step, and can be reset', () => {
   const lowest = createBackoff({ baseMs: 100, maxMs: 1_000, random: () => 0 })
   const highest = createBackoff({ baseMs: 100, maxMs: 1_000, random: () => 0.999_999 })
   expect(Array.from({ length: 6 }, () => lowest.next())).toEqual([50, 100, 200, 400, 500, 500])
@@ -132,7 +132,7 @@ test('backoff grows to its limit, in the upper half of each step, and starts ove
 })
 
 describe('withAnySignal', () => {
-  test('fires with the first of several, with its reason, and lets go of all afterwards', async () => {
+  test('aborts with the first signal and its reason, and removes its listeners afterwards', async () => {
     const [long, short] = [new AbortController(), new AbortController()]
     const listening = vi.spyOn(long.signal, 'removeEventListener')
     const result = withAnySignal([long.signal, undefined, short.signal], async (signal) => {

@@ -14,7 +14,7 @@ afterEach(async () => {
   for (const signal of callerSignals.splice(0)) expect(getEventListeners(signal, 'abort')).toEqual([])
 })
 
-/** Signals that were given to watches: nothing may be left on them. */
+/** Signals passed to watches: no listener may be left on them. */
 const callerSignals: AbortSignal[] = []
 
 interface Session {
@@ -28,7 +28,7 @@ interface Session {
 let hub: WatchHub<number> | undefined
 const sessions: Session[] = []
 
-/** A hub whose sessions the test plays. */
+/** A hub whose sessions are controlled by the test. */
 function createHub(): WatchHub<number> {
   sessions.length = 0
   hub = createWatchHub<number>({
@@ -51,7 +51,7 @@ function iterate(key: string = 'a', signal?: AbortSignal) {
 }
 
 describe('a watch hub', () => {
-  test('shares one session per key, and gives a late consumer the current value', async () => {
+  test('shares one session per key, and a late consumer receives the current value', async () => {
     createHub()
     const [one, two, other] = [iterate(), iterate(), iterate('b')]
     expect(sessions.map(({ key }) => key)).toEqual(['a', 'b'])
@@ -75,7 +75,7 @@ describe('a watch hub', () => {
     expect((await iterator.next()).value).toEqual({ value: 3 })
   })
 
-  test('is stale once per outage with the first error, starts again after a pause, and is fresh with the next value, even an equal one', async () => {
+  test('is stale once per outage with the first error, restarts after a pause, and is fresh with the next value, even an equal one', async () => {
     vi.setSystemTime(5_000)
     createHub()
     const iterator = iterate()
@@ -102,14 +102,14 @@ describe('a watch hub', () => {
     expect((await iterator.next()).value).toEqual({ stale: { since: expect.any(Number), error: away } })
   })
 
-  test('takes a session that returns for a lost one', async () => {
+  test('treats a session that returns as failed', async () => {
     hub = createWatchHub<number>({ name: 'test', session: async (_, { offer }) => offer(1) })
     const iterator = iterate('key')
     await iterator.next()
     expect((await iterator.next()).value?.stale?.error.message).toBe('test: the watch of key ended')
   })
 
-  test('ends a session by its own signal, and hears nothing of it afterwards', async () => {
+  test('ends a session with its own signal, and ignores it afterwards', async () => {
     createHub()
     const iterator = iterate()
     sessions[0]?.offer(1)
@@ -127,7 +127,7 @@ describe('a watch hub', () => {
     expect(sessions[1]?.signal.aborted).toBe(true)
   })
 
-  test('ends every consumer with an error that waiting can not heal, and begins anew for a later one', async () => {
+  test('ends every consumer with an error that is not retryable, and restarts for a later one', async () => {
     createHub()
     const [one, two] = [iterate(), iterate()]
     const reads = [one.next(), two.next()]
@@ -138,7 +138,7 @@ describe('a watch hub', () => {
     expect((await later.next()).value).toEqual({ value: 7 })
   })
 
-  test('leaves nothing on the signal of a caller that stops by itself, or whose watch fails', async () => {
+  test('leaves no listener on the signal of a caller that stops, or whose watch fails', async () => {
     const { signal } = new AbortController()
     createHub()
     const iterator = iterate('a', signal)

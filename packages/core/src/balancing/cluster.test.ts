@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { checkClusterSource } from './cluster.ts'
 
-test('what is given as discovery is checked, and a registry is told from it', () => {
+test('the option discovery is checked, and a registry is recognised', () => {
   const source = { cluster: () => undefined }
   expect(checkClusterSource('discovery', source)).toBe(source)
   expect(() => checkClusterSource('discovery', { getInstances: () => undefined })).toThrow(

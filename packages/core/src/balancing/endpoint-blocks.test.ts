@@ -16,7 +16,7 @@ describe('blocks', () => {
     ['retry-after', false, true],
     ['isolated', false, false],
     ['removed', false, false],
-  ])('%s: available where judgements are overruled %s, where failures are %s', (reason, judged, failing) => {
+  ])('%s: available when judgements are overruled %s, when failures are overruled %s', (reason, judged, failing) => {
     const endpoint = createEndpoint(instance)
     endpoint.block('test', { reason })
     expect([endpoint.available, endpoint.isBlocked, endpoint.isFailing]).toEqual([false, true, !judged])
@@ -29,7 +29,7 @@ describe('blocks', () => {
     expect([endpoint.available, endpoint.isBlocked]).toEqual([true, false])
   })
 
-  test('say by whom, why, since and until when; the same reason keeps its beginning', () => {
+  test('have a source, a reason, a start and an end; the start is kept for the same reason', () => {
     vi.useFakeTimers()
     const onBlock = vi.fn()
     const endpoint = createEndpoint(instance, { onBlock })
@@ -60,7 +60,7 @@ describe('blocks', () => {
 describe('why there is no instance', () => {
   const explanation = { service: 'orders', isUnknown: false, isPanic: false, endpoints: [] }
 
-  test('nothing was ever registered, or nothing is', () => {
+  test('no instance was ever registered, or none is now', () => {
     expect(describeNoInstance({ ...explanation, isUnknown: true })).toMatch(/^Unknown service orders: /)
     expect(describeNoInstance(explanation)).toBe('No instance of orders is registered')
     expect(describeNoInstance({ ...explanation, service: 'orders:admin', isUnknown: true, withoutPort: 2 })).toBe(
@@ -69,7 +69,7 @@ describe('why there is no instance', () => {
     expect(describeNoInstance({ ...explanation, staleSince: Date.now() - 3_000 })).toMatch(/\(registry unreachable for 3 s\)$/)
   })
 
-  test.each(['orders:8080', '10.0.0.1', '10.0.0.1:80', '/orders'])('%s is most likely an address', (service) => {
+  test.each(['orders:8080', '10.0.0.1', '10.0.0.1:80', '/orders'])('%s is probably an address', (service) => {
     expect(describeNoInstance({ ...explanation, service, isUnknown: true })).toMatch(/; use the name of a service/)
   })
 
@@ -78,12 +78,12 @@ describe('why there is no instance', () => {
     ['weight', '1 with weight 0'],
     ['subset', '1 outside the subset'],
     ['priority', '1 with a lower priority'],
-  ] as const)('none is out, but the %s drops it', (dropped, text) => {
+  ] as const)('none is out, but the %s excludes it', (dropped, text) => {
     const endpoints = [{ endpoint: createEndpoint(instance), weight: 0, dropped, outs: [] }]
     expect(describeNoInstance({ ...explanation, endpoints })).toBe(`No instance of orders may get traffic; 1 registered: ${text}`)
   })
 
-  test('so many are out, and why', () => {
+  test('the reasons are counted', () => {
     const endpoint = createEndpoint(instance)
     const out = (reason: OutReason, detail?: string) => ({
       endpoint,
@@ -105,7 +105,7 @@ describe('why there is no instance', () => {
 })
 
 describe('latency', () => {
-  test('what a failure counts as is forgotten within a few good answers, and at once by one that recovers', () => {
+  test('the penalty of a failure disappears within a few successes, and at once on recovery', () => {
     const [steady, recovering] = [createEndpoint(instance), createEndpoint(instance)]
     const answer = { ok: true, status: 200, latencyMs: 10 }
     for (const endpoint of [steady, recovering]) {

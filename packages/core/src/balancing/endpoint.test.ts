@@ -6,7 +6,7 @@ import { createEndpoint, type Endpoint, endpointKey, instanceOrigin } from './en
 const instance = createServiceInstance({ service: 'orders', id: 'a', address: '10.0.0.1', port: 80 })
 
 describe('an endpoint', () => {
-  test('is known by id, address and port, and has an origin', () => {
+  test('is identified by id, address and port, and has an origin', () => {
     expect(endpointKey(instance)).toBe('a|10.0.0.1|80')
     const origins = [
       {},
@@ -26,7 +26,7 @@ describe('an endpoint', () => {
     ])
   })
 
-  test('counts what is under way and never less than nothing', () => {
+  test('counts active attempts, never below zero', () => {
     const onChange = vi.fn()
     const endpoint = createEndpoint(instance, { onChange })
     endpoint.acquire()
@@ -38,7 +38,7 @@ describe('an endpoint', () => {
     expect(endpoint.active).toBe(0)
   })
 
-  test('learns its latency with decay; a failure counts as slow', () => {
+  test('averages latency with decay; a failure adds a penalty', () => {
     vi.useFakeTimers()
     const endpoint = createEndpoint(instance, { decayMs: 1_000, failureLatencyMs: 500 })
     expect(endpoint.latencyMs).toBe(0)
@@ -54,7 +54,7 @@ describe('an endpoint', () => {
     vi.useRealTimers()
   })
 
-  test('counts failures in a row, without those of attempts that began before it was answered well', () => {
+  test('counts consecutive failures, without those of attempts that began before the last success', () => {
     vi.useFakeTimers()
     const endpoint = createEndpoint(instance)
     const fail = (startedAt: number): void => endpoint.release({ ok: false, startedAt })
@@ -79,7 +79,7 @@ describe('an endpoint', () => {
     expect(endpoint.latencyMs).toBe(300)
   })
 
-  test('tells of every outcome, after it was counted', () => {
+  test('reports every outcome after the statistics were updated', () => {
     const onOutcome = vi.fn((told: Endpoint) => told.active)
     const endpoint = createEndpoint(instance, { onOutcome })
     const outcome = { ok: false, status: 503 }
@@ -89,7 +89,7 @@ describe('an endpoint', () => {
     expect(onOutcome.mock.results).toEqual([{ type: 'return', value: 0 }])
   })
 
-  test('is available while nobody blocks it, for whatever reason', () => {
+  test('is available without blocks of any kind', () => {
     const onChange = vi.fn()
     const endpoint = createEndpoint(instance, { onChange })
     endpoint.block('a')
@@ -102,7 +102,7 @@ describe('an endpoint', () => {
     expect([endpoint.available, onChange.mock.calls.length]).toEqual([true, 2])
   })
 
-  test('takes new instance data over', () => {
+  test('accepts new instance data', () => {
     const endpoint = createEndpoint(instance)
     const https = createServiceInstance({ service: 'orders', id: 'a', address: '10.0.0.1', port: 80, protocol: 'https' })
     endpoint.update(https)
@@ -110,7 +110,7 @@ describe('an endpoint', () => {
   })
 })
 
-test('what may be picked is available, of positive weight, and was not attempted; a scan goes around', () => {
+test('a pickable endpoint is available, has a positive weight and was not attempted; a scan wraps around', () => {
   const endpoints = ['a', 'b', 'c'].map((id) =>
     createEndpoint(createServiceInstance({ service: 'orders', id, address: 'h', port: 1 })),
   )

@@ -26,7 +26,7 @@ const codes = Object.keys(byCode) as SdErrorCode[]
 const origins: readonly OutcomeOrigin[] = ['caller', 'local', 'network', 'peer']
 
 describe('the origin of an error', () => {
-  test.each(codes)('follows from %s unless it is said', (code) => {
+  test.each(codes)('follows from %s unless specified', (code) => {
     expect(originOf(new SdError(code, 'x'))).toBe(byCode[code])
     for (const origin of origins) expect(originOf(new SdError(code, 'x', { origin }))).toBe(origin)
   })
@@ -36,7 +36,7 @@ describe('the origin of an error', () => {
     expect(caught.map(originOf)).toEqual(['caller', 'peer', 'peer', 'peer', 'peer'])
   })
 
-  test('decides whether anything may be repeated', () => {
+  test('decides whether an attempt may be repeated', () => {
     expect(codes.filter((code) => isRepeatable(new SdError(code, 'x')))).toEqual(
       codes.filter((code) => byCode[code] === 'network' || byCode[code] === 'peer'),
     )
@@ -44,7 +44,7 @@ describe('the origin of an error', () => {
 })
 
 describe('judging an outcome', () => {
-  test.each(codes)('without a response, %s counts if the network or the peer made it', (code) => {
+  test.each(codes)('without a response, %s is a failure if the network or the peer caused it', (code) => {
     const isTheirs = byCode[code] === 'network' || byCode[code] === 'peer'
     expect(judgeOutcome({ ok: false, error: new SdError(code, 'x') })).toBe(isTheirs ? 'failure' : 'neutral')
   })
@@ -64,7 +64,7 @@ describe('judging an outcome', () => {
     expect(judgeOutcome(outcome)).toBe(verdict)
   })
 
-  test('what the caller or this process did never speaks against an endpoint, nor teaches it a latency', () => {
+  test('errors of the caller or this process never affect the failures or latency of an endpoint', () => {
     const outcomes = fc.record({
       code: fc.constantFrom(...codes),
       origin: fc.constantFrom('caller' as const, 'local' as const),
@@ -83,22 +83,22 @@ describe('judging an outcome', () => {
   })
 })
 
-describe('whose doing an exceeded deadline is', () => {
+describe('the origin of an exceeded deadline', () => {
   test.each([
-    ['of 5 ms from a stranger', { elapsedMs: 5, usualMs: 30, ownLimitMs: 10_000 }, 'caller'],
-    ['of 5 ms, though the endpoint takes 1 ms', { elapsedMs: 5, usualMs: 1, ownLimitMs: 10_000 }, 'caller'],
-    ['with nothing known', { elapsedMs: 999, usualMs: 0, ownLimitMs: 10_000 }, 'caller'],
-    ['with nothing known, after a second', { elapsedMs: 1_000, usualMs: 0, ownLimitMs: 10_000 }, 'peer'],
+    ['of 5 ms from an unknown caller', { elapsedMs: 5, usualMs: 30, ownLimitMs: 10_000 }, 'caller'],
+    ['of 5 ms, although the endpoint takes 1 ms', { elapsedMs: 5, usualMs: 1, ownLimitMs: 10_000 }, 'caller'],
+    ['without known latency', { elapsedMs: 999, usualMs: 0, ownLimitMs: 10_000 }, 'caller'],
+    ['without known latency, after a second', { elapsedMs: 1_000, usualMs: 0, ownLimitMs: 10_000 }, 'peer'],
     ['after twice the usual time', { elapsedMs: 120, usualMs: 60, ownLimitMs: 0 }, 'peer'],
     ['before twice the usual time', { elapsedMs: 119, usualMs: 60, ownLimitMs: 0 }, 'caller'],
-    ['that is the service’s own', { elapsedMs: 199, usualMs: 5_000, ownLimitMs: 200 }, 'peer'],
-    ['that is the service’s own, with nothing known', { elapsedMs: 199, usualMs: 0, ownLimitMs: 200 }, 'peer'],
-    ['for a second attempt right before the service’s own', { elapsedMs: 5, usualMs: 20, ownLimitMs: 200 }, 'caller'],
-  ] as const)('%s: %o is of the %s', (_, evidence, origin) => {
+    ['equal to the service’s own limit', { elapsedMs: 199, usualMs: 5_000, ownLimitMs: 200 }, 'peer'],
+    ['equal to the service’s own limit, without known latency', { elapsedMs: 199, usualMs: 0, ownLimitMs: 200 }, 'peer'],
+    ['for a second attempt right before the service’s own limit', { elapsedMs: 5, usualMs: 20, ownLimitMs: 200 }, 'caller'],
+  ] as const)('%s: %o belongs to the %s', (_, evidence, origin) => {
     expect(deadlineOrigin(evidence)).toBe(origin)
   })
 
-  test('below 100 ms only a deadline of the service itself is the peer’s', () => {
+  test('below 100 ms only a deadline equal to the service’s own limit belongs to the peer', () => {
     const evidence = fc.record({
       elapsedMs: fc.float({ min: 0, max: Math.fround(99.9), noNaN: true }),
       usualMs: fc.integer({ min: 0, max: 5_000 }),
@@ -118,7 +118,7 @@ describe('the usual time of an endpoint', () => {
   const create = (): ReturnType<typeof createEndpoint> =>
     createEndpoint(createServiceInstance({ service: 'orders', id: 'a', address: 'h', port: 1 }))
 
-  test('is learned from answers alone: failures raise latencyMs, so that it is not picked, but not usualMs', () => {
+  test('is computed from responses only: failures raise latencyMs, but not usualMs', () => {
     const endpoint = create()
     endpoint.release({ ok: true, latencyMs: 20 })
     endpoint.release({ ok: false, error: new SdError('SD_UNAVAILABLE', 'x') })
@@ -126,7 +126,7 @@ describe('the usual time of an endpoint', () => {
     expect([endpoint.usualMs, endpoint.latencyMs >= 1_000]).toEqual([20, true])
   })
 
-  test('goes up by a quarter and down by a sixteenth', () => {
+  test('rises by a quarter and falls by a sixteenth', () => {
     const endpoint = create()
     for (const latencyMs of [100, 200, 125]) endpoint.release({ ok: true, latencyMs })
     expect(endpoint.usualMs).toBe(125)
@@ -134,7 +134,7 @@ describe('the usual time of an endpoint', () => {
     expect(endpoint.usualMs).toBe(124)
   })
 
-  test('an attempt that lost against a faster one only raises latencyMs', () => {
+  test('an attempt that lost to a faster one only raises latencyMs', () => {
     const endpoint = create()
     const lost = new SdError('SD_ABORTED', 'Another attempt answered first')
     endpoint.release({ ok: true, latencyMs: 50 })

@@ -25,7 +25,7 @@ describe('createServiceInstance', () => {
     expect(parts.every(Object.isFrozen)).toBe(true)
   })
 
-  test('keeps every field that is given, and no reference to the caller', () => {
+  test("keeps every given field, and no reference to the caller's objects", () => {
     const tags = ['a', 'b', 'a']
     const metadata = { team: 'x' }
     const health = { status: 'unhealthy', message: 'disk', checkedAt: 3, details: { disk: 'full' } } as const
@@ -109,11 +109,11 @@ describe('createServiceInstance', () => {
     ['health.checkedAt', { health: { status: 'healthy', checkedAt: -1 } }],
     ['ttlMs', { ttlMs: 99 }],
     ['wieght', { wieght: 1 }],
-  ])('a bad %s is refused', (field, change) => {
+  ])('an invalid %s is rejected', (field, change) => {
     expect(() => createServiceInstance({ ...spec, ...change })).toThrow(expect.objectContaining({ code: 'SD_INVALID', field }))
   })
 
-  test('whatever it is given, it answers with an instance or an SdError', () => {
+  test('returns an instance or throws an SdError for any input', () => {
     fc.assert(
       fc.property(
         fc.record(
@@ -142,7 +142,7 @@ describe('createServiceInstance', () => {
 describe('updateServiceInstance', () => {
   const instance = createServiceInstance({ ...spec, version: '1', locality: { zone: 'z' }, tags: ['a'] }, { createdAt: 1 })
 
-  test('changes what is given, removes what is null, and leaves the original alone', () => {
+  test('changes given fields, removes null fields, and does not change the original', () => {
     const next = updateServiceInstance(
       instance,
       {
@@ -172,7 +172,7 @@ describe('updateServiceInstance', () => {
     expect(updateServiceInstance(instance, {}, 7)).toEqual({ ...instance, updatedAt: 7 })
   })
 
-  test('refuses what can not be changed, and bad values', () => {
+  test("rejects fields that can't be changed, and invalid values", () => {
     expect(() => updateServiceInstance(instance, { id: 'x' } as never)).toThrow('Invalid id: unknown field')
     expect(() => updateServiceInstance(instance, { version: '' })).toThrow('Invalid version')
   })
@@ -184,7 +184,7 @@ describe('sameInstance', () => {
     { createdAt: 1 },
   )
 
-  test('does not count when something was said', () => {
+  test('ignores timestamps', () => {
     const later = createServiceInstance(
       { ...spec, tags: ['a'], metadata: { a: 'b' }, health: { status: 'healthy', details: { x: 'y' } } },
       { createdAt: 9 },

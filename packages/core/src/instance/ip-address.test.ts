@@ -36,7 +36,7 @@ test.each([
   expect(readIpAddress(text)).toBe(expected)
 })
 
-test('reading is its own fixed point, and never throws', () => {
+test('reading a result again does not change it, and never throws', () => {
   fc.assert(
     fc.property(fc.oneof(fc.ipV4(), fc.ipV6(), fc.string()), (text) => {
       const read = readIpAddress(text)
@@ -45,14 +45,14 @@ test('reading is its own fixed point, and never throws', () => {
   )
 })
 
-test('a port that a proxy adds makes no other client, and an empty place in the list is none', () => {
+test('a port added by a proxy does not make another client, and an empty entry is not a client', () => {
   const client = forwardedAddress()
   expect(client({ headers: { 'x-forwarded-for': '6.6.6.6, 192.0.2.1:51824' } })).toBe('192.0.2.1')
   expect(client({ headers: { 'x-forwarded-for': '192.0.2.1,' } })).toBeUndefined()
 })
 
 test.each(['010.0.0.1', '1', '0x7f.1', '2130706433', '1.2.3', '1.2.3.4.', '10.0.0.256'])(
-  'an instance at %s is refused: resolvers take it for an address of another notation',
+  'an instance at %s is rejected: resolvers read it as an address in another notation',
   (address) => {
     expect(() => createServiceInstance({ service: 'orders', address, port: 80 })).toThrow('Invalid address')
   },
@@ -76,7 +76,7 @@ test.each([
   expect(readIpNetwork(text)).toBe(expected)
 })
 
-test('all addresses of a /64 have one network, whatever their spelling, and others have another', () => {
+test('all addresses of a /64 have one network, in any spelling, and other addresses have another one', () => {
   const group = fc.integer({ min: 0, max: 0xffff })
   const four = fc.tuple(group, group, group, group)
   const write = (groups: readonly number[]): string => groups.map((one) => one.toString(16).padStart(4, '0')).join(':')
@@ -97,7 +97,7 @@ test.each([
   ['::1', ['0:0:0:0:0:0:0:1', '0000::0001', '::0.0.0.1']],
   ['2001:db8::a', ['2001:DB8::A', '2001:db8:0:0::a', '2001:0db8:0000:0000:0000:0000:0000:000a']],
   ['192.0.2.1', ['::ffff:192.0.2.1', '::FFFF:c000:0201']],
-])('an instance at %s has one address and id, however it is written', (address, spellings) => {
+])('an instance at %s has one address and id in all spellings', (address, spellings) => {
   for (const spelling of [address, ...spellings]) {
     expect(createServiceInstance({ service: 'orders', address: spelling, port: 80 })).toMatchObject({
       address,

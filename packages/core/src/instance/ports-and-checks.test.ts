@@ -64,7 +64,7 @@ describe('named ports', () => {
     ['ports.admin', { admin: 65_536 }],
     ['ports.admin', { admin: 1.5 }],
     ['ports.admin', { admin: '80' }],
-  ])('wrong %s are refused: %j', (field, ports) => {
+  ])('invalid %s are rejected: %j', (field, ports) => {
     const refusal = expect.objectContaining({ code: 'SD_INVALID', field })
     expect(() => createServiceInstance({ ...spec, ports: ports as never })).toThrow(refusal)
     if (ports === null) return
@@ -115,7 +115,7 @@ describe('a declared health check', () => {
     ['healthCheck.intervalMs', { type: 'tcp', intervalMs: 99 }],
     ['healthCheck.timeoutMs', { type: 'tcp', timeoutMs: 0 }],
     ['healthCheck.timeoutMs', { type: 'tcp', timeoutMs: 200, intervalMs: 100 }],
-  ])('is refused with the field %s: %j', (field, healthCheck) => {
+  ])('is rejected with the field %s: %j', (field, healthCheck) => {
     expect(() => createServiceInstance({ ...spec, healthCheck: healthCheck as never })).toThrow(
       expect.objectContaining({ code: 'SD_INVALID', field }),
     )
@@ -130,7 +130,7 @@ describe('a declared health check', () => {
   })
 })
 
-test('equality and updates heed both', () => {
+test('equality and updates respect both', () => {
   fc.assert(
     fc.property(portTables, checks, portTables, checks, (ports, healthCheck, otherPorts, otherCheck) => {
       const instance = createServiceInstance({ ...spec, ports, healthCheck })

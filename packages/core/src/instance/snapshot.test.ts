@@ -12,7 +12,7 @@ function snapshot(instances: readonly ServiceInstance[], previous?: ServiceSnaps
   return createSnapshot({ service: 'orders', instances, previous })
 }
 
-test('a snapshot is sorted, frozen, and of several with one id has the last', () => {
+test('a snapshot is sorted and frozen, and has the last instance of each id', () => {
   const one = snapshot([instance('b'), instance('a'), instance('b', 5)])
   expect(one.instances.map(({ id, weight }) => [id, weight])).toEqual([
     ['a', 1],
@@ -21,7 +21,7 @@ test('a snapshot is sorted, frozen, and of several with one id has the last', ()
   expect([one.revision, one.stale, Object.isFrozen(one), Object.isFrozen(one.instances)]).toEqual(['', false, true, true])
 })
 
-test('lists that come sorted give what others give: the same order, identities and previous snapshot', () => {
+test('sorted and unsorted lists give the same order, identities and previous snapshot', () => {
   const list = fc.uniqueArray(fc.record({ id: fc.integer({ min: 0, max: 30 }), weight: fc.integer({ min: 0, max: 2 }) }), {
     selector: ({ id }) => id,
   })
@@ -51,7 +51,7 @@ test('equal content is the same object; unchanged instances keep their identity'
   expect(createSnapshot({ service: 'orders', instances: before.instances, previous: before, stale: true })).not.toBe(before)
 })
 
-test('the change between two snapshots leads from one to the other', () => {
+test('the difference between two snapshots leads from one to the other', () => {
   const lists = fc.uniqueArray(fc.record({ id: fc.constantFrom('a', 'b', 'c', 'd', 'e'), weight: fc.nat(2) }), {
     selector: ({ id }) => id,
   })
@@ -75,7 +75,7 @@ test('the change between two snapshots leads from one to the other', () => {
   expect(diffSnapshots(undefined, snapshot([instance('a')])).added).toHaveLength(1)
 })
 
-test('a list of the same elements is the one from before', () => {
+test('a list with the same elements is the previous one', () => {
   const before = ['a', 'b']
   expect(keepIfSame(before, ['a', 'b'])).toBe(before)
   for (const next of [['b', 'a'], ['a'], []]) expect(keepIfSame(before, next)).toBe(next)

@@ -6,7 +6,7 @@ import type { Lock, LockHandle } from './lock.ts'
 
 interface Term extends LockHandle {
   readonly release: ReturnType<typeof vi.fn<() => Promise<void>>>
-  /** Ends the leadership as a lost session does. */
+  /** Ends the leadership like a lost session. */
   lose(): void
 }
 
@@ -24,7 +24,7 @@ function createTerm(token: bigint): Term {
   }
 }
 
-/** A lock that gives one term after the other. */
+/** A lock that grants one term after another. */
 function createElection(): {
   readonly lock: Lock
   readonly terms: Term[]
@@ -48,7 +48,7 @@ describe('lead', () => {
     vi.useRealTimers()
   })
 
-  test('a round takes a second at least, though the work returns at once', async () => {
+  test('a round takes at least a second, even if the work returns at once', async () => {
     const { lock, terms } = createElection()
     const controller = new AbortController()
     const leading = electLeader(lock, 'leader', { signal: controller.signal }, async () => undefined)
@@ -59,7 +59,7 @@ describe('lead', () => {
     await leading
   })
 
-  test('works while it leads, stands again after a loss, and ends with its signal', async () => {
+  test('works while it leads, becomes a candidate again after a loss, and ends with its signal', async () => {
     const { lock, terms, acquire } = createElection()
     const controller = new AbortController()
     const work = vi.fn(async ({ signal }: LockHandle) => untilAborted(signal))
@@ -76,7 +76,7 @@ describe('lead', () => {
     expect(acquire).toHaveBeenCalledTimes(2)
   })
 
-  test('stands again when the work was a wait that the loss ended', async () => {
+  test('becomes a candidate again when the loss ended a wait of the work', async () => {
     const { lock, terms } = createElection()
     const controller = new AbortController()
     const leading = electLeader(lock, 'leader', { signal: controller.signal }, ({ signal }) => sleep(60_000, signal))
@@ -87,7 +87,7 @@ describe('lead', () => {
     await leading
   })
 
-  test('gives the lock back when the work returns or throws, and passes on what it throws', async () => {
+  test('releases the lock when the work returns or throws, and passes its error on', async () => {
     const { lock, terms } = createElection()
     let rounds = 0
     const leading = electLeader(lock, 'leader', { signal: new AbortController().signal }, async () => {
@@ -99,7 +99,7 @@ describe('lead', () => {
     expect(terms.map(({ release }) => release.mock.calls.length)).toEqual([1, 1, 1])
   })
 
-  test('passes on what waiting for the lock can not heal, and nothing once its signal has fired', async () => {
+  test('passes on errors that are not retryable, but none after its signal aborted', async () => {
     const { lock, acquire } = createElection()
     const work = vi.fn(async () => undefined)
     acquire.mockRejectedValueOnce(new SdError('SD_DENIED', 'no'))
@@ -115,7 +115,7 @@ describe('lead', () => {
     expect(work).not.toHaveBeenCalled()
   })
 
-  test('does not work if its signal fires as the lock arrives', async () => {
+  test('does not start the work if its signal aborts when the lock is acquired', async () => {
     const { lock, acquire } = createElection()
     const controller = new AbortController()
     const term = createTerm(1n)

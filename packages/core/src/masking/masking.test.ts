@@ -53,7 +53,7 @@ describe('a text is shown without its secrets', () => {
   ])('%s', (_, text, expected) => {
     expect(masking.text(text)).toBe(expected)
     expect(masking.text(text)).not.toContain(word)
-    // What is masked stays as it is.
+    // Masked text does not change again.
     expect(masking.text(masking.text(text))).toBe(masking.text(text))
   })
 
@@ -70,13 +70,13 @@ describe('a text is shown without its secrets', () => {
     expect(masking.text(text)).toBe(text)
   })
 
-  test('own patterns are masked as well', () => {
+  test('custom patterns are masked too', () => {
     expect(createMasking({ contents: [/\d{16}/] }).text('card 1234567812345678, 1234567812345678.')).toBe(
       `card ${MASK}, ${MASK}.`,
     )
   })
 
-  test('JSON stays JSON, whatever is in it', () => {
+  test('JSON stays JSON with any content', () => {
     const piece = fc.constantFrom(
       'password=',
       '"',
@@ -177,7 +177,7 @@ describe('names and paths', () => {
     expect(own.isSecretPath(path.split('.'))).toBe(isSecret)
   })
 
-  test('data is masked by path and content, and deep data ends', () => {
+  test('data is masked by path and content, and deep data is cut', () => {
     const data = { a: { password: 5, list: [`redis://:${word}@h`], none: null }, tls: { key: word }, on: true }
     expect(masking.value(data)).toEqual({
       a: { password: MASK, list: [`redis://:${MASK}@h`], none: null },
@@ -189,7 +189,10 @@ describe('names and paths', () => {
     expect(JSON.stringify(masking.value(circle))).toContain(MASK)
   })
 
-  test.each([{ names: [''] }, { paths: [5] }, { contents: ['x'] }, { more: [] }])('bad options are refused: %o', (options) => {
-    expect(() => createMasking(options as never)).toThrow(expect.objectContaining({ code: 'SD_INVALID' }))
-  })
+  test.each([{ names: [''] }, { paths: [5] }, { contents: ['x'] }, { more: [] }])(
+    'invalid options are rejected: %o',
+    (options) => {
+      expect(() => createMasking(options as never)).toThrow(expect.objectContaining({ code: 'SD_INVALID' }))
+    },
+  )
 })

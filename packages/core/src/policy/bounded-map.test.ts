@@ -5,7 +5,7 @@ import { BoundedMap } from './bounded-map.ts'
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-test('the entry that was not used for longest leaves first', () => {
+test('the least recently used entry is evicted first', () => {
   const map = new BoundedMap<string, number>({ maxEntries: 2 })
   map.set('a', 1)
   map.set('b', 2)
@@ -14,7 +14,7 @@ test('the entry that was not used for longest leaves first', () => {
   expect([map.get('a'), map.get('b'), map.get('c'), map.size]).toEqual([1, undefined, 3, 2])
 })
 
-test('what is not used is dropped, by the next entry too', () => {
+test('unused entries are evicted, also when another one is added', () => {
   const map = new BoundedMap<string, number>({ maxEntries: 10, idleMs: 100 })
   map.set('a', 1)
   map.set('b', 2)
@@ -28,7 +28,7 @@ test('what is not used is dropped, by the next entry too', () => {
   expect(map.size).toBe(1)
 })
 
-test('it does what a plain list does, and never exceeds its limits', () => {
+test('it behaves like a plain list, and never exceeds its limits', () => {
   const key = fc.nat(6)
   const step = fc.oneof(
     fc.record({ kind: fc.constant('set' as const), key, value: fc.nat(5) }),

@@ -25,7 +25,7 @@ test('a quantile is within 5 % of the sorted list', () => {
   )
 })
 
-test('asked all the time, a quantile is that of all but the newest thousandth', () => {
+test('under frequent reads, a quantile may omit the newest thousandth', () => {
   fc.assert(
     fc.property(fc.array(fc.double({ min: 0.1, max: 10_000, noNaN: true }), { minLength: 1, maxLength: 40 }), (list) => {
       const histogram = createLatencyHistogram(1_000)
@@ -47,7 +47,7 @@ test('asked all the time, a quantile is that of all but the newest thousandth', 
   )
 })
 
-test('nothing is said of too few, and the extremes have a bucket', () => {
+test('too few samples give no quantile, and the extremes have a bucket', () => {
   const histogram = createLatencyHistogram(1_000)
   histogram.record(0)
   expect(histogram.quantile(0.5, 2)).toBeUndefined()
@@ -56,7 +56,7 @@ test('nothing is said of too few, and the extremes have a bucket', () => {
   expect(histogram.quantile(1, 2)).toBeGreaterThan(1_400_000)
 })
 
-test('what is older than two windows is forgotten', () => {
+test('samples older than two windows are forgotten', () => {
   const histogram = createLatencyHistogram(1_000)
   for (let sample = 0; sample < 10; sample++) histogram.record(100)
   vi.advanceTimersByTime(1_500)

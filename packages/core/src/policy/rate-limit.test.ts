@@ -5,11 +5,11 @@ const allowed: RateLimitDecision = { allowed: true, limit: 10, remaining: 9, win
 const refused: RateLimitDecision = { ...allowed, allowed: false, remaining: 0, resetMs: 60_000, retryAfterMs: 1 }
 
 describe('header fields', () => {
-  test('tell the limit in whole seconds, rounded up', () => {
+  test('report the limit in whole seconds, rounded up', () => {
     expect(rateLimitHeaders(allowed)).toEqual({ 'ratelimit-policy': '"default";q=10;w=60', ratelimit: '"default";r=9;t=6' })
   })
 
-  test('of a refused call say when to come again, never at once', () => {
+  test('of a refused call have a retry-after of at least a second', () => {
     expect(rateLimitHeaders(refused, 'per "user"')).toEqual({
       'ratelimit-policy': '"per \\"user\\"";q=10;w=60',
       ratelimit: '"per \\"user\\"";r=0;t=60',
@@ -17,18 +17,18 @@ describe('header fields', () => {
     })
   })
 
-  test('of what was allowed unseen are none', () => {
+  test('are empty for a call that was allowed without a check', () => {
     expect(rateLimitHeaders({ ...allowed, degraded: 'open' })).toEqual({})
   })
 
-  test('refuse a name that is not ASCII', () => {
+  test('reject a name that is not ASCII', () => {
     for (const policy of ['', 'é', 'a\r\nset-cookie: b']) {
       expect(() => rateLimitHeaders(allowed, policy)).toThrow(expect.objectContaining({ code: 'SD_INVALID', field: 'policy' }))
     }
   })
 })
 
-test('a refused call is an error for those who want one, with the decision as its cause', async () => {
+test('acquireOrReject throws for a refused call, with the decision as its cause', async () => {
   const answers = [allowed, refused]
   const limiter = { name: 'api', acquire: async () => answers.shift() } as unknown as RateLimiter
   expect(await acquireOrReject(limiter, 'a')).toBe(allowed)

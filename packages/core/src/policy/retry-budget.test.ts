@@ -15,7 +15,7 @@ function withdrawAll(budget: RetryBudget): number {
   return count
 }
 
-test('five calls earn one further attempt', () => {
+test('five calls earn one additional attempt', () => {
   const budget = createRetryBudget({ minPerSecond: 0 })
   for (let call = 0; call < 4; call++) budget.deposit()
   expect([budget.available, budget.tryWithdraw()]).toEqual([0, false])
@@ -23,13 +23,13 @@ test('five calls earn one further attempt', () => {
   expect([budget.available, budget.tryWithdraw(), budget.tryWithdraw()]).toEqual([1, true, false])
 })
 
-test('ten tenths are a whole one', () => {
+test('ten tenths are a whole attempt', () => {
   const budget = createRetryBudget({ ratio: 0.1, minPerSecond: 0 })
   for (let call = 0; call < 10; call++) budget.deposit()
   expect(withdrawAll(budget)).toBe(1)
 })
 
-test('some are free in any second', () => {
+test('some attempts are free in any second', () => {
   const budget = createRetryBudget({ minPerSecond: 3 })
   expect([budget.available, withdrawAll(budget), budget.available]).toEqual([3, 3, 0])
   vi.advanceTimersByTime(999)
@@ -38,7 +38,7 @@ test('some are free in any second', () => {
   expect([budget.available, withdrawAll(budget)]).toEqual([3, 3])
 })
 
-test('what was earned decays', () => {
+test('earned attempts decay', () => {
   const budget = createRetryBudget({ minPerSecond: 0, windowMs: 1_000 })
   for (let call = 0; call < 500; call++) budget.deposit()
   vi.advanceTimersByTime(1_000)
@@ -47,7 +47,7 @@ test('what was earned decays', () => {
   expect(budget.available).toBe(0)
 })
 
-test('what was earned decays until it is withdrawn, though no call came in between', () => {
+test('earned attempts decay until they are withdrawn, even without calls in between', () => {
   for (const waitMs of [1_000, 3_000, 60_000]) {
     const budget = createRetryBudget({ minPerSecond: 0, windowMs: 1_000 })
     for (let call = 0; call < 500; call++) budget.deposit()
@@ -56,7 +56,7 @@ test('what was earned decays until it is withdrawn, though no call came in betwe
   }
 })
 
-test('bad options are refused', () => {
+test('invalid options are rejected', () => {
   const cases: readonly (readonly [string, RetryBudgetOptions])[] = [
     ['ratio', { ratio: -1 }],
     ['minPerSecond', { minPerSecond: 0.5 }],
@@ -68,7 +68,7 @@ test('bad options are refused', () => {
   }
 })
 
-/** The same budget without any cleverness: all that ever happened, summed up anew for each question. */
+/** The same budget without optimisation: the whole history is summed up for each query. */
 function createReferenceBudget({ ratio, minPerSecond, windowMs }: Required<RetryBudgetOptions>): RetryBudget {
   const changes: { readonly at: number; readonly amount: number }[] = []
   const free: number[] = []
@@ -107,7 +107,7 @@ describe('any history', () => {
     { maxLength: 60 },
   )
 
-  test('is judged as by a plain sum', () => {
+  test('matches a plain sum', () => {
     fc.assert(
       fc.property(anyOptions, anySteps, (options, steps) => {
         const budget = createRetryBudget(options)

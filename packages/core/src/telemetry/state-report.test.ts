@@ -13,7 +13,7 @@ const config = {
 } as const
 const budget = { kind: 'retry-budget', service: 'orders', available: 3 } as const
 
-test('whoever is alive reports its state to who asks, however late', () => {
+test('every live component reports its state to a late subscriber', () => {
   expect(collectStates()).toEqual([])
   const ends = [reportStates(() => [registry, config]), reportStates(() => [budget])]
   expect(collectStates()).toEqual([registry, config, budget])
@@ -23,7 +23,7 @@ test('whoever is alive reports its state to who asks, however late', () => {
   expect(collectStates()).toEqual([])
 })
 
-test('a report that fails hurts neither the process nor the others', () => {
+test('a failing report affects neither the process nor other reports', () => {
   function* fail(): Iterable<StateReport> {
     yield registry
     throw new Error('bug')

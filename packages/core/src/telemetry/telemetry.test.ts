@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { hasTelemetrySubscribers, publishTelemetry, subscribeTelemetry } from './telemetry.ts'
 
 describe('telemetry', () => {
-  test('reaches subscribers; one that throws hurts nobody', () => {
+  test('reaches subscribers; one that throws does not affect others', () => {
     const heard = vi.fn()
     const failures = vi.fn()
     const stops = [
@@ -27,7 +27,7 @@ describe('telemetry', () => {
     expect(hasTelemetrySubscribers('sd:v1:backend:state')).toBe(false)
   })
 
-  test('meets another copy of the package', async () => {
+  test('works across copies of the package', async () => {
     const copy = (await import(`./telemetry.ts?copy=${'2'}`)) as typeof import('./telemetry.ts')
     const heard = vi.fn()
     const stop = subscribeTelemetry('sd:v1:backend:state', heard)
