@@ -19,16 +19,16 @@ afterEach(() => {
 
 /** The engine records its calls, and provides a function that ends the open time. */
 function createBreaker(options: CircuitBreakerOptions = {}) {
-  const told: string[] = []
+  const engineCalls: string[] = []
   let onHalfOpen = (): void => undefined
   const breaker = assembleCircuitBreaker(
     (settings) => {
       onHalfOpen = settings.onHalfOpen
-      return { open: (forMs) => told.push(`open for ${forMs}`), close: () => told.push('close') }
+      return { open: (forMs) => engineCalls.push(`open for ${forMs}`), close: () => engineCalls.push('close') }
     },
     { random: () => 0, ...options },
   )
-  return { breaker, told, endOpenTime: () => onHalfOpen() }
+  return { breaker, engineCalls, endOpenTime: () => onHalfOpen() }
 }
 
 function end(breaker: CircuitBreaker, ...ends: readonly boolean[]): void {
@@ -36,7 +36,7 @@ function end(breaker: CircuitBreaker, ...ends: readonly boolean[]): void {
 }
 
 test('the engine is opened and closed, and its events are ignored unless open', () => {
-  const { breaker, told, endOpenTime } = createBreaker({ window: { kind: 'count', size: 2 }, openMs: 500, trials: 1 })
+  const { breaker, engineCalls, endOpenTime } = createBreaker({ window: { kind: 'count', size: 2 }, openMs: 500, trials: 1 })
   endOpenTime()
   expect(breaker.state).toBe('closed')
   end(breaker, false, false)
@@ -47,7 +47,7 @@ test('the engine is opened and closed, and its events are ignored unless open', 
   breaker.isolate()
   endOpenTime()
   expect(breaker.state).toBe('isolated')
-  expect(told).toEqual(['open for 500', 'open for 500', 'close', 'close'])
+  expect(engineCalls).toEqual(['open for 500', 'open for 500', 'close', 'close'])
 })
 
 test('defaults are those of Resilience4j', () => {

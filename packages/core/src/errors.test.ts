@@ -16,8 +16,8 @@ import {
 describe('SdError', () => {
   test('has a code, retryable and a cause', () => {
     const cause = new Error('socket hang up')
-    const error = new SdError('SD_UNAVAILABLE', 'away', { cause })
-    expect(error).toMatchObject({ name: 'SdError', code: 'SD_UNAVAILABLE', retryable: true, message: 'away', cause })
+    const error = new SdError('SD_UNAVAILABLE', 'unreachable', { cause })
+    expect(error).toMatchObject({ name: 'SdError', code: 'SD_UNAVAILABLE', retryable: true, message: 'unreachable', cause })
     expect(new SdError('SD_DENIED', 'no').retryable).toBe(false)
     expect(new SdError('SD_DENIED', 'no', { retryable: true }).retryable).toBe(true)
     expect('cause' in new SdError('SD_DENIED', 'no')).toBe(false)

@@ -23,10 +23,10 @@ const table = [
   [99, 'status 99', 500, 'failure', 'SD_UNAVAILABLE', 'peer', 'failure'],
 ] as const
 
-test.each(table)('%i %s', (code, name, status, told, sdCode, origin, own) => {
+test.each(table)('%i %s', (code, name, status, peerVerdict, sdCode, origin, own) => {
   expect(grpcStatusName(code)).toBe(name)
   const verdict = judgeGrpcStatus(code)
-  expect([verdict.status, verdict.grpcStatus, judgeOutcome(verdict)]).toEqual([status, code, told])
+  expect([verdict.status, verdict.grpcStatus, judgeOutcome(verdict)]).toEqual([status, code, peerVerdict])
   const error = grpcError(code, 'x')
   expect([error.code, originOf(error), judgeOutcome({ ok: false, error })]).toEqual([sdCode, origin, own])
 })

@@ -121,8 +121,8 @@ export function judgeGrpcResponse(
     trailers[(rawTrailers[index] as string).toLowerCase()] = rawTrailers[index + 1] as string
   }
   const fields = trailers['grpc-status'] === undefined ? headers : trailers
-  const told = fields['grpc-status']
-  if (typeof told === 'string' && /^\d{1,3}$/.test(told)) return judgeGrpcStatus(Number(told), fields)
+  const grpcStatus = fields['grpc-status']
+  if (typeof grpcStatus === 'string' && /^\d{1,3}$/.test(grpcStatus)) return judgeGrpcStatus(Number(grpcStatus), fields)
   // A proxy responded, or the stream ended without a status.
   return status === 200 ? judgeGrpcStatus(unknown) : { ok: status < 500 }
 }

@@ -52,7 +52,7 @@ export function assembleRateLimiter(adapter: RateLimiterAdapter): RateLimiter {
   const { take, takeNow, burst, jitterMs = 0 } = adapter
   const closing = new AbortController()
   /** Waiting calls by key, in order of arrival; the first in each queue goes next. */
-  const lines = new Map<string, Set<() => void>>()
+  const queues = new Map<string, Set<() => void>>()
   let waiting = 0
   let closed: Promise<void> | undefined
 
@@ -71,16 +71,16 @@ export function assembleRateLimiter(adapter: RateLimiterAdapter): RateLimiter {
 
   async function wait(key: string, cost: number, signal: AbortSignal | undefined): Promise<RateLimitDecision> {
     if (waiting >= maxWaiting) {
-      const decision = lines.has(key) ? undefined : await take(key, cost, signal)
+      const decision = queues.has(key) ? undefined : await take(key, cost, signal)
       if (decision?.allowed) return decision
       throw new SdError('SD_REJECTED', `${name}: rate limit exceeded, and ${waiting} calls are already waiting`)
     }
-    const line = lines.get(key) ?? new Set()
-    lines.set(key, line)
-    const { promise: turn, resolve: comesUp } = Promise.withResolvers<void>()
-    line.add(comesUp)
+    const queue = queues.get(key) ?? new Set()
+    queues.set(key, queue)
+    const { promise: turn, resolve: start } = Promise.withResolvers<void>()
+    queue.add(start)
     waiting++
-    callFirst(line)
+    callFirst(queue)
     const deadlineAt = performance.now() + maxWaitMs
     try {
       return await withAnySignal([signal, closing.signal], (either) =>
@@ -96,13 +96,13 @@ export function assembleRateLimiter(adapter: RateLimiterAdapter): RateLimiter {
       throw error instanceof SdError && error.code === 'SD_TIMEOUT' && performance.now() >= deadlineAt - 1 ? tooLong() : error
     } finally {
       waiting--
-      line.delete(comesUp)
-      if (line.size === 0) lines.delete(key)
-      else callFirst(line)
+      queue.delete(start)
+      if (queue.size === 0) queues.delete(key)
+      else callFirst(queue)
     }
   }
 
-  function tell(decision: RateLimitDecision): RateLimitDecision {
+  function publish(decision: RateLimitDecision): RateLimitDecision {
     if (hasTelemetrySubscribers('sd:v1:rate-limit:decision'))
       publishTelemetry('sd:v1:rate-limit:decision', { limiter: name, decision })
     return decision
@@ -114,13 +114,13 @@ export function assembleRateLimiter(adapter: RateLimiterAdapter): RateLimiter {
       const { cost, mayWait, signal } = checkAcquire(key, options, burst)
       if (closing.signal.aborted) throw closedError(name)
       if (signal?.aborted) throw abortError(signal, name)
-      return tell(await (mayWait ? wait(key, cost, signal) : take(key, cost, signal)))
+      return publish(await (mayWait ? wait(key, cost, signal) : take(key, cost, signal)))
     },
     ...(takeNow && {
       tryAcquire(key: string, options: RateLimitAcquireOptions = {}) {
         const { cost } = checkAcquire(key, options, burst)
         if (closing.signal.aborted) throw closedError(name)
-        return tell(takeNow(key, cost))
+        return publish(takeNow(key, cost))
       },
     }),
     close() {
@@ -134,8 +134,8 @@ export function assembleRateLimiter(adapter: RateLimiterAdapter): RateLimiter {
   }
 }
 
-function callFirst(line: ReadonlySet<() => void>): void {
-  const [first] = line
+function callFirst(queue: ReadonlySet<() => void>): void {
+  const [first] = queue
   first?.()
 }
 

@@ -44,9 +44,9 @@ const cases: Readonly<Record<string, CaseBody<BreakerContext>>> = {
 
   'slow calls open it too': async ({ create, advance }) => {
     const options = { window: { kind: 'count', size: 4 }, slowCallMs: 100, slowCallRate: 0.5 } as const
-    const told = create(options)
-    for (const latencyMs of [100, 100, 101, 101]) told.tryAcquire()?.settle({ ok: true, latencyMs })
-    assertState(told, 'open')
+    const reported = create(options)
+    for (const latencyMs of [100, 100, 101, 101]) reported.tryAcquire()?.settle({ ok: true, latencyMs })
+    assertState(reported, 'open')
     const measured = create({ ...options, failureRate: 1 })
     for (const durationMs of [0, 0, 200, 200]) {
       const permit = measured.tryAcquire()

@@ -96,9 +96,9 @@ const cases: Readonly<Record<string, CaseBody<WriteContext>>> = {
   },
 
   'author and comment are stored if the source supports them': async ({ one, other, keys: [key], untilLoaded }) => {
-    const told = { author: 'Zoë <zoe@example.com>', comment: 'größer: "100 %"\n+1 🦄' }
-    const kept = one.capabilities.annotations ? told : { author: undefined, comment: undefined }
-    const written = await one.put(key, '1', told)
+    const given = { author: 'Zoë <zoe@example.com>', comment: 'größer: "100 %"\n+1 🦄' }
+    const kept = one.capabilities.annotations ? given : { author: undefined, comment: undefined }
+    const written = await one.put(key, '1', given)
     const { author, comment } = (await untilLoaded(other, [[key, '1']])).entries[0] as ConfigEntry
     assert.deepEqual({ author, comment }, kept)
     assert.deepEqual({ author: written.author, comment: written.comment }, kept)

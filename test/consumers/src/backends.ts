@@ -23,19 +23,19 @@ import {
 /** A server on loopback. */
 type Server = TestServer & { readonly port: number }
 
-/** A backend that runs, and clients of it. Clients of one scope see each other, and no others. */
+/** A running backend and its clients. Clients of one scope see each other, and no others. */
 export interface RunningBackend {
   readonly server: Server
-  /** Makes a scope ready, where the backend asks for it. */
+  /** Prepares a scope, if the backend requires it. */
   readonly prepare?: (scope: string) => Promise<unknown>
   readonly openRegistry: (port: number, scope: string) => Registry
   readonly openConfig: (port: number, scope: string) => WritableConfigSource
 }
 
-/** A backend that has registrations and configuration. */
+/** A backend for registrations and configuration. */
 export interface Backend {
   readonly name: string
-  /** Servers that it consists of. */
+  /** The servers that it needs. */
   readonly needs: readonly ServerName[]
   /** Lifetime of a registration in these tests, in milliseconds. */
   readonly ttlMs: number
@@ -50,7 +50,7 @@ const key = 'orders.yaml'
 
 const at = (port: number): readonly string[] => [`127.0.0.1:${port}`]
 
-/** Every backend that has both. */
+/** All backends for both. */
 export const backends: readonly Backend[] = [
   {
     ...{ name: 'consul', needs: ['consul'], ttlMs: 3_000, key },

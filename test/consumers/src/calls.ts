@@ -5,13 +5,13 @@ import { createServiceClient, createUndiciTransport, type Transport } from '@sd/
 import type { Endpoint } from '@sd/core'
 import type { Discovery } from '@sd/discovery'
 
-/** HTTP servers on loopback that answer with their own port. */
+/** HTTP servers on loopback that respond with their own port. */
 export interface Instances {
   readonly ports: readonly number[]
   close(): Promise<void>
 }
 
-/** Starts `count` of them. */
+/** Starts `count` servers. */
 export async function startInstances(count: number): Promise<Instances> {
   const servers = await Promise.all(Array.from({ length: count }, startInstance))
   return {
@@ -34,7 +34,10 @@ function portOf(server: Server): number {
   return (server.address() as AddressInfo).port
 }
 
-/** Calls the service `orders` through discovery and balancer. @returns how many calls failed, and how many instances answered */
+/**
+ * Calls the service `orders` through discovery and balancer. @returns the number of failed calls, and the number of
+ * instances that responded
+ */
 export async function callThroughOutage(discovery: Discovery, calls: number): Promise<{ failed: number; answered: number }> {
   const transport = onLoopback(createUndiciTransport())
   const client = createServiceClient({ discovery, balancer: createRoundRobinBalancer(), transport })
@@ -56,7 +59,7 @@ export async function callThroughOutage(discovery: Discovery, calls: number): Pr
   return { failed, answered: answered.size }
 }
 
-/** Instances have addresses that every backend takes; what answers is on loopback. */
+/** Instances have addresses that every backend accepts, but the servers are on loopback. */
 function onLoopback(transport: Transport): Transport {
   return {
     ...transport,

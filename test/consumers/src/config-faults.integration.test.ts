@@ -10,12 +10,12 @@ import { expect } from 'vitest'
 import { forEachBackend, type Stage } from './for-each-backend.ts'
 import { outageMinutes } from './outage-minutes.ts'
 
-// The promises of `@sd/config`, over sources that receive invalid documents or are unreachable.
+// The guarantees of `@sd/config`, with sources that receive invalid documents or are unreachable.
 
-/** Longest time that a change takes to be seen, in milliseconds. */
+/** Longest time until a change is visible, in milliseconds. */
 const limitMs = 10_000
 
-/** The wanted configuration: a Standard Schema by hand. */
+/** The expected configuration: a hand-written Standard Schema. */
 const schema: NonNullable<ConfigOptions['schema']> = {
   '~standard': {
     version: 1,
@@ -27,7 +27,7 @@ const schema: NonNullable<ConfigOptions['schema']> = {
   },
 }
 
-/** A document with `size: 1`, and what writes it past the link that is broken. */
+/** A document with `size: 1`, and a function that writes it without using the broken connection. */
 interface PushContext extends FaultScene<WritableConfigSource> {
   readonly documentsOf: (source: ConfigSource) => { source: ConfigSource; keys: readonly string[] }
   readonly push: (content: string) => Promise<unknown>
@@ -49,13 +49,13 @@ async function withDocument({ backend, running, target }: Stage, work: (context:
 async function pushInvalid({ link, open, documentsOf, push, record }: PushContext): Promise<void> {
   await using config = await createConfig({ sources: [documentsOf(open(link.port))], schema })
   for (const invalid of ['size: [', 'size: many', '- 1', '']) {
-    // Not every server takes an empty text.
+    // Not every server accepts an empty text.
     const isPushed = await push(invalid).then(
       () => true,
       () => false,
     )
     if (!isPushed) continue
-    await eventually(() => expect(config.status().refused, `${JSON.stringify(invalid)} is refused`).toHaveLength(1), limitMs)
+    await eventually(() => expect(config.status().refused, `${JSON.stringify(invalid)} is rejected`).toHaveLength(1), limitMs)
     expect(config.current, 'the last valid configuration stays in effect').toEqual({ size: 1 })
     await push('size: 1')
     await eventually(() => expect(config.status().refused).toEqual([]), limitMs)
@@ -76,7 +76,7 @@ async function readThroughOutage({ link, open, documentsOf, push, record }: Push
     await using cold = await createConfig({ sources: [documentsOf(open(link.port))], schema, snapshot })
     const endAt = performance.now() + (isLongRun ? outageMinutes * 60_000 : 1_000)
     while (performance.now() < endAt) {
-      expect([config.current, cold.current], 'both keep what they had').toEqual([{ size: 1 }, { size: 1 }])
+      expect([config.current, cold.current], 'both keep their values').toEqual([{ size: 1 }, { size: 1 }])
       expect(cold.status().stale[0]?.isSnapshot, 'a value from the disk is marked').toBe(true)
       await delay(200)
     }
@@ -93,7 +93,7 @@ async function readThroughOutage({ link, open, documentsOf, push, record }: Push
 }
 
 await forEachBackend({
-  'an invalid push is refused, and the last valid configuration stays in effect': (stage) => withDocument(stage, pushInvalid),
-  'a configuration is read while its source is unreachable, also after a start': (stage) =>
+  'an invalid push is rejected, and the last valid configuration stays in effect': (stage) => withDocument(stage, pushInvalid),
+  'a configuration can be read while its source is unreachable, even after a start': (stage) =>
     withDocument(stage, readThroughOutage),
 })

@@ -11,10 +11,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 const dns = await obtainServer('dns', { own: true })
 
-/** Always the first endpoint. */
+/** Always picks the first endpoint. */
 const first: Balancer = { name: 'first', createPicker: ({ endpoints }) => ({ pick: () => endpoints[0] }) }
 
-describe.runIf(dns)('a client whose instances come from DNS', { timeout: 30_000 }, () => {
+describe.runIf(dns)('a client with instances from DNS', { timeout: 30_000 }, () => {
   let server: DnsServer
   beforeAll(async () => {
     if (dns) server = await startDns(dns)
@@ -33,7 +33,7 @@ describe.runIf(dns)('a client whose instances come from DNS', { timeout: 30_000 
     expect((await discovery.discoverOne('orders:admin')).port).toBe(9_000)
   })
 
-  test('verifies an SRV target and a name with addresses by name, over TLS', async () => {
+  test('verifies an SRV target, and a name with addresses, by name over TLS', async () => {
     const { ca, server: own } = await createCertificates(['one.tls.test', 'orders.tls.test'])
     const secure = createServer(own, (request, response) => {
       response.end((request.socket as TLSSocket & { readonly servername: string }).servername)

@@ -3,17 +3,17 @@ import { obtainServer, startToxiproxy, type Toxiproxy } from '@sd/test-servers'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { type Backend, backends, type RunningBackend } from './backends.ts'
 
-/** What a case of these tests works with. */
+/** Context of a case of these tests. */
 export interface Stage {
   readonly backend: Backend
   readonly running: RunningBackend
   readonly target: FaultTarget
 }
 
-/** A case, by its name. */
+/** Cases by name. */
 export type StageCases = Readonly<Record<string, (stage: Stage) => Promise<void>>>
 
-/** Runs the cases over each backend whose servers are on this machine. Top-level code of a test file. */
+/** Runs the cases for each backend whose servers are on this machine. Call it at the top level of a test file. */
 export async function forEachBackend(cases: StageCases): Promise<void> {
   const toxiproxy = await obtainServer('toxiproxy')
   for (const backend of backends) {

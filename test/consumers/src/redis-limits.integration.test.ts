@@ -27,7 +27,7 @@ describe.runIf(redis)('limits in Redis', () => {
     await server.close()
   })
 
-  /** A process that calls, with its own connection to Redis. */
+  /** A process that makes calls, with its own connection to Redis. */
   function createCaller() {
     const limiter = createRedisRateLimiter({
       endpoint: `127.0.0.1:${server.port}`,
@@ -66,7 +66,7 @@ describe.runIf(redis)('limits in Redis', () => {
     }
   }
 
-  test('each instance has one limit for all callers, and one that is over it is skipped', async () => {
+  test('each instance has one limit for all callers, and an exhausted one is skipped', async () => {
     const callers = [createCaller(), createCaller()]
     const seen = new Map<string, number>()
     for (let round = 0; round < 8; round++) {

@@ -9,9 +9,9 @@ import { callThroughOutage, startInstances } from './calls.ts'
 import { forEachBackend, type Stage } from './for-each-backend.ts'
 import { outageMinutes } from './outage-minutes.ts'
 
-// Discovery and the client while the registry is down: callers do not notice.
+// Discovery and the client while the registry is down: callers are not affected.
 
-/** Runs `work` with three registered instances that answer calls. */
+/** Runs `work` with three registered instances that respond to calls. */
 async function withInstances(
   { backend: { name, ttlMs }, running, target }: Stage,
   work: (context: FaultContext<RegistrySubject>) => Promise<void>,
@@ -57,7 +57,7 @@ async function callThroughShortOutage({
   }
 }
 
-/** 10,000 calls, spread over the outage. */
+/** Makes 10,000 calls, spread over the outage. */
 async function callThroughLongOutage({ target, watcher, recovered }: FaultContext<RegistrySubject>): Promise<void> {
   await using discovery = createDiscovery({ source: watcher })
   await discovery.discover('orders')

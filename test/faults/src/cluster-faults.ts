@@ -7,40 +7,40 @@ import { bindCases, type CaseBody, type ContractCase, eventually, probeWatch } f
 import { faultSpec } from './fault-context.ts'
 import { isLongRun } from './fault-scene.ts'
 
-/** How long a leader is away at least, in milliseconds: longer than any lease of these tests. */
+/** Minimum absence of a leader, in milliseconds: longer than any lease of these tests. */
 const absenceMs = 20_000
 
-/** How long after an election all must be well, in milliseconds. The tests allow twice that on a busy machine. */
+/** Maximum recovery time after an election, in milliseconds. The tests allow twice that on a busy machine. */
 const recoveryMs = 5_000
 
-/** Registrations that stay. */
+/** Number of permanent registrations. */
 const stableCount = 50
 
-/** What both suites ask of a harness. */
+/** What both suites require of a harness. */
 interface ClusterSubject<Client> {
   /** Name of the backend, for the records. */
   readonly name: string
-  /** The running cluster; asked for in every case. */
+  /** Returns the running cluster. Called in every case. */
   readonly cluster: () => Cluster
   /** Opens a client that knows all these ports of 127.0.0.1. */
   readonly open: (ports: readonly number[], scope: string) => Client
 }
 
-/** How {@link clusterFaults} reaches a registry. */
+/** Connects {@link clusterFaults} with a registry. */
 export interface ClusterHarness extends ClusterSubject<Registry> {
   /** Lifetime of a registration, in milliseconds. */
   readonly ttlMs: number
-  /** What another user of the server at this port does all the while. It rejects if it is refused; waiting is no refusal. */
+  /** Simulates another user of the server at this port. It rejects if the server refuses; waiting is not a refusal. */
   readonly otherUser?: (port: number, signal: AbortSignal) => Promise<void>
 }
 
-/** How {@link lockClusterFaults} reaches a lock. */
+/** Connects {@link lockClusterFaults} with a lock. */
 export interface LockClusterHarness extends ClusterSubject<Lock> {
-  /** Lifetime of a holder that does not answer, in milliseconds. */
+  /** Lifetime of a holder that does not respond, in milliseconds. */
   readonly ttlMs: number
 }
 
-/** One way to lose a leader. */
+/** A way to lose a leader. */
 interface LeaderFault {
   begin(cluster: Cluster, leader: ClusterMember): Promise<void>
   end(cluster: Cluster, leader: ClusterMember): Promise<void>
@@ -58,8 +58,9 @@ const leaderFaults: Readonly<Record<string, LeaderFault>> = {
 }
 
 /**
- * What must hold of a registry while the leader of three is killed, stopped or cut off, under traffic: registrations are back within 5 s of
- * a new leader, no list is empty, short or doubled, and other users of the servers are not refused. `npm test` kills the leader only.
+ * Requirements for a registry while the leader of three is killed, suspended or cut off, under traffic: registrations
+ * recover within 5 s of a new leader, no list is empty, incomplete or contains duplicates, and other users of the servers
+ * are not refused. `npm test` only kills the leader.
  */
 export function clusterFaults(harness: ClusterHarness): readonly ContractCase[] {
   return forEachFault(harness, async ({ fault, ports, scope }) => {
@@ -81,14 +82,14 @@ export function clusterFaults(harness: ClusterHarness): readonly ContractCase[] 
         ...ports.map((port) => watchOtherUser(harness, port, traffic.signal, wrong)),
       ])
 
-      const isWell = (): void => assert.deepEqual(countStates(registrations), { active: stableCount })
+      const assertActive = (): void => assert.deepEqual(countStates(registrations), { active: stableCount })
       await fault.run(async (electedAt) => {
-        await eventually(isWell, 2 * recoveryMs)
+        await eventually(assertActive, 2 * recoveryMs)
         console.info(
-          `${harness.name}: leader ${fault.name}: all active ${Math.round(performance.now() - electedAt)} ms after a new one`,
+          `${harness.name}: leader ${fault.name}: all active ${Math.round(performance.now() - electedAt)} ms after a new leader`,
         )
       })
-      await eventually(isWell, 2 * recoveryMs)
+      await eventually(assertActive, 2 * recoveryMs)
       await probe.untilStale(false)
       traffic.abort()
       await run
@@ -104,8 +105,8 @@ export function clusterFaults(harness: ClusterHarness): readonly ContractCase[] 
 }
 
 /**
- * What must hold of a lock while the leader of three is killed, stopped or cut off: it is never held by two, tokens grow, and it goes on
- * within a lease of a new leader. `npm test` kills the leader only.
+ * Requirements for a lock while the leader of three is killed, suspended or cut off: it never has two holders, tokens
+ * increase, and it is granted again within a lease of a new leader. `npm test` only kills the leader.
  */
 export function lockClusterFaults(harness: LockClusterHarness): readonly ContractCase[] {
   return forEachFault(harness, async ({ fault, ports, scope }) => {
@@ -117,7 +118,7 @@ export function lockClusterFaults(harness: LockClusterHarness): readonly Contrac
     const contend = (lock: Lock): Promise<void> =>
       loop(traffic.signal, 10, async (signal) => {
         const handle = await lock.acquire('report', { signal })
-        if (holder && !holder.signal.aborted) wrong.push(`${handle.token} was given while ${holder.token} was held`)
+        if (holder && !holder.signal.aborted) wrong.push(`${handle.token} was granted while ${holder.token} was held`)
         if (BigInt(handle.token) <= token) wrong.push(`${handle.token} came after ${token}`)
         ;[holder, token, count] = [handle, BigInt(handle.token), count + 1]
         await delay(200, undefined, { signal: AbortSignal.any([handle.signal, signal]) }).catch(() => undefined)
@@ -134,7 +135,7 @@ export function lockClusterFaults(harness: LockClusterHarness): readonly Contrac
       await fault.run(async (electedAt) => {
         await goesOn()
         console.info(
-          `${harness.name}: leader ${fault.name}: goes on ${Math.round(performance.now() - electedAt)} ms after a new one`,
+          `${harness.name}: leader ${fault.name}: granted again ${Math.round(performance.now() - electedAt)} ms after a new leader`,
         )
       })
       await goesOn()
@@ -147,14 +148,14 @@ export function lockClusterFaults(harness: LockClusterHarness): readonly Contrac
   })
 }
 
-/** What a case works with. */
+/** Context of a case. */
 interface ClusterScene {
   readonly cluster: Cluster
   readonly ports: readonly number[]
   readonly scope: string
   readonly fault: {
     readonly name: string
-    /** Takes the leader away, calls `check` once there is another one, gives the old one back in the end. */
+    /** Removes the leader, calls `check` when there is another one, and restores the old one at the end. */
     run(check: (electedAt: number) => Promise<void>): Promise<void>
   }
 }
@@ -194,7 +195,7 @@ function forEachFault<Client>(harness: ClusterSubject<Client>, body: CaseBody<Cl
   })
 }
 
-/** Waits until an answer comes. A server that has no leader keeps every question, so there are few. */
+/** Waits for a response. A server without a leader queues all requests, so only few are sent. */
 function twiceASecond<T>(ask: () => Promise<T>): Promise<T> {
   return eventually(async () => {
     await delay(500)
@@ -202,7 +203,7 @@ function twiceASecond<T>(ask: () => Promise<T>): Promise<T> {
   }, 60_000)
 }
 
-/** Repeats what a user does, who tries again after errors. */
+/** Repeats the actions of a user, who tries again after errors. */
 async function loop(
   signal: AbortSignal,
   pauseMs: number,
@@ -233,8 +234,8 @@ async function watchOtherUser({ otherUser }: ClusterHarness, port: number, signa
 function note(where: string, stable: readonly string[], instances: readonly { readonly id: string }[], wrong: string[]): void {
   const ids = instances.map(({ id }) => id)
   const missing = stable.filter((id) => !ids.includes(id)).length
-  if (missing > 0) wrong.push(`${where} had ${missing} of ${stable.length} too few`)
-  if (new Set(ids).size < ids.length) wrong.push(`${where} had an instance twice`)
+  if (missing > 0) wrong.push(`${where} lacked ${missing} of ${stable.length} instances`)
+  if (new Set(ids).size < ids.length) wrong.push(`${where} had a duplicate instance`)
 }
 
 function stableOf(snapshot: ServiceSnapshot | undefined): readonly string[] {

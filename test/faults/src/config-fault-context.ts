@@ -3,42 +3,42 @@ import type { ConfigDocument, ConfigSource, WritableConfigSource } from '@sd/cor
 import { eventually, probeWatch, type WatchProbe } from '@sd/testing'
 import { createFaultScene, type FaultScene, type FaultSubject } from './fault-scene.ts'
 
-/** How the fault suite reaches a source of configuration. */
+/** Connects the fault suite with a configuration source. */
 export interface ConfigFaultHarness extends FaultSubject<WritableConfigSource> {
-  /** Two keys that the source reads, in the order in which they are merged. */
+  /** Two keys in merge order that the source reads. */
   readonly keys: readonly [string, string]
   /**
-   * Writes as another tool does, straight to the server and past the source. What the server can't hold (it is huge, binary, or its key is
-   * nonsense) rejects.
+   * Writes directly to the server without using the source, as another tool does. Rejects if the server can't store it,
+   * because it is too large, binary, or its key is invalid.
    */
   readonly write: (scope: string, key: string, content: string | Uint8Array) => Promise<void>
-  /** Removes likewise. */
+  /** Removes an entry directly from the server. */
   readonly remove: (scope: string, key: string) => Promise<void>
-  /** How long recovery may take, in milliseconds. The test allows twice that on a busy machine. @default 5_000 */
+  /** Maximum recovery time, in milliseconds. The test allows twice that on a busy machine. @default 5_000 */
   readonly recoveryMs?: number
-  /** How a server that lost everything is made ready again, such as credentials. */
+  /** Prepares a server that lost everything, for example its credentials. @default nothing to do */
   readonly afterEmptyRestart?: (scope: string) => Promise<void>
 }
 
-/** What the two keys have; `undefined` where there is no entry. */
+/** Contents of the two keys; `undefined` if there is no entry. */
 type Contents = readonly [first: string | undefined, second: string | undefined]
 
-/** What a case works with: two entries, of which the first is `one` and the second is `two`, a source that watches, one that looks. */
+/** Context of a case: two entries, `one` and `two`, a source that watches them, and one that observes. */
 export interface ConfigFaultContext extends FaultScene<WritableConfigSource> {
   readonly harness: ConfigFaultHarness
   readonly watcher: WritableConfigSource
   readonly probe: WatchProbe<ConfigDocument>
-  /** Goes straight to the server. */
+  /** Connects directly to the server. */
   readonly observer: ConfigSource
   /** Writes one of the two entries as another tool does. */
   readonly write: (index: 0 | 1, content: string) => Promise<void>
-  /** Longest time that something takes to be seen, in milliseconds. */
+  /** Longest time until a change is visible, in milliseconds. */
   readonly limitMs: number
-  /** Waits until the server has these contents, and the source loads and watches exactly them; and records how long that took. */
+  /** Waits until the server has these contents and the source loads and watches exactly them, and records how long that took. */
   readonly recovered: (fault: string, contents: Contents) => Promise<void>
 }
 
-/** Builds the context of one case. */
+/** Creates the context of one case. */
 export async function createConfigFaultContext(harness: ConfigFaultHarness): Promise<ConfigFaultContext> {
   const scene = await createFaultScene(harness)
   const { keys, recoveryMs = 5_000 } = harness
@@ -70,7 +70,7 @@ export async function createConfigFaultContext(harness: ConfigFaultHarness): Pro
   return context
 }
 
-/** What a document has for each of these keys. */
+/** Returns the contents of these keys in a document. */
 export function contentsOf(document: ConfigDocument | undefined, keys: readonly string[]): readonly (string | undefined)[] {
   return keys.map((key) => document?.entries.find((entry) => entry.key === key)?.content)
 }

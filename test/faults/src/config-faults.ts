@@ -5,51 +5,51 @@ import { SdError } from '@sd/core'
 import { bindCases, type CaseBody, type ContractCase, eventually, within } from '@sd/testing'
 import { type ConfigFaultContext, type ConfigFaultHarness, contentsOf, createConfigFaultContext } from './config-fault-context.ts'
 
-/** What other tools may leave where a text should be. */
+/** What other tools may store instead of a valid text. */
 const garbage: Readonly<Record<string, string | Uint8Array>> = {
   'an empty text': '',
   'a NUL': '\u0000',
-  'bytes that are no UTF-8': Uint8Array.of(0xff, 0xfe, 0x00, 0x80, 0xc3, 0x28, 0xed, 0xa0, 0x80),
+  'bytes that are not UTF-8': Uint8Array.of(0xff, 0xfe, 0x00, 0x80, 0xc3, 0x28, 0xed, 0xa0, 0x80),
   '300,000 bytes': 'x'.repeat(300_000),
   '8 MiB': 'x'.repeat(8 * 1_048_576),
 }
 
-/** Keys that are none, as tree browsers and attackers leave them. */
+/** Invalid keys, as tree browsers and attackers leave them. */
 const nonsenseKeys: readonly string[] = ['folder/', 'a//b', '../up', 'a/./b', '__proto__', ' ', 'x'.repeat(300)]
 
-/** What a watch tells at first. */
+/** The first contents that a watch yields. */
 const complete = 'one + two'
 
 const cases: Readonly<Record<string, CaseBody<ConfigFaultContext>>> = {
   'a server that is killed and restarted': async ({ target, harness, watcher, probe, limitMs, write, recovered }) => {
     await target.server.kill()
     await probe.untilStale(true)
-    assert.deepEqual(toldBy(probe, harness.keys), [complete], 'what is lost is stale, and not gone')
+    assert.deepEqual(yieldedBy(probe, harness.keys), [complete], 'the value is stale, but kept')
     await assert.rejects(within(watcher.load(), limitMs, 'load()'), { name: 'SdError', retryable: true })
     await delay(500)
     await target.server.start()
     await recovered('killed and restarted', ['one', 'two'])
-    assert.deepEqual(toldBy(probe, harness.keys), [complete], 'what is lost is stale, and not gone')
+    assert.deepEqual(yieldedBy(probe, harness.keys), [complete], 'the value is stale, but kept')
     await write(0, 'ONE')
     await recovered('changed after a restart', ['ONE', 'two'])
   },
 
-  'a server that comes back empty': async ({ target, harness, scope, probe, write, recovered }) => {
+  'a server that restarts empty': async ({ target, harness, scope, probe, write, recovered }) => {
     await target.server.restartEmpty()
     await harness.afterEmptyRestart?.(scope)
-    // A source tells exactly what the server has; to keep the last good configuration is for who uses it.
+    // A source reports exactly what the server has. Keeping the last valid configuration is up to its user.
     await recovered('restarted empty', [undefined, undefined])
     const emptied = probe.seen.find(({ value }) => value?.entries.length === 0)
-    assert.equal(emptied?.stale, undefined, 'only the server itself says that there is nothing')
+    assert.equal(emptied?.stale, undefined, 'only the server itself can report that there is nothing')
     await write(1, 'new')
-    await recovered('written anew', [undefined, 'new'])
+    await recovered('written again', [undefined, 'new'])
   },
 
   'a server that is paused': async ({ target, harness, probe, write, recovered }) => {
     await target.server.pause()
     await probe.untilStale(true).finally(() => target.server.resume())
     await recovered('paused', ['one', 'two'])
-    assert.deepEqual(toldBy(probe, harness.keys), [complete], 'what is lost is stale, and not gone')
+    assert.deepEqual(yieldedBy(probe, harness.keys), [complete], 'the value is stale, but kept')
     await write(1, 'TWO')
     await recovered('changed after a pause', ['one', 'TWO'])
   },
@@ -64,11 +64,11 @@ const cases: Readonly<Record<string, CaseBody<ConfigFaultContext>>> = {
     await recovered('reset in mid-frame', ['after 200', 'two'])
   },
 
-  'a connection that is half open': async ({ link, harness, watcher, probe, limitMs, write, recovered }) => {
+  'a half-open connection': async ({ link, harness, watcher, probe, limitMs, write, recovered }) => {
     await link.blackHole()
     await probe.untilStale(true)
     await assert.rejects(within(watcher.load(), limitMs, 'load()'), { name: 'SdError', retryable: true })
-    assert.deepEqual(toldBy(probe, harness.keys), [complete], 'what is lost is stale, and not gone')
+    assert.deepEqual(yieldedBy(probe, harness.keys), [complete], 'the value is stale, but kept')
     await write(1, 'meanwhile')
     await link.restore()
     await recovered('half-open connection', ['one', 'meanwhile'])
@@ -84,7 +84,7 @@ const cases: Readonly<Record<string, CaseBody<ConfigFaultContext>>> = {
     await recovered('200 ms latency, sliced packets', ['ONE', long])
     assert.ok(
       probe.seen.slice(length).every(({ stale }) => stale === undefined),
-      'latency alone loses nothing',
+      'latency alone does not interrupt a watch',
     )
   },
 
@@ -95,7 +95,7 @@ const cases: Readonly<Record<string, CaseBody<ConfigFaultContext>>> = {
     await harness.remove(scope, harness.keys[0])
     await link.restore()
     await recovered('changed and removed during an outage', [undefined, '20'])
-    assert.deepEqual(toldBy(probe, harness.keys), [complete, ' + 20'], 'nothing in between, and nothing mixed')
+    assert.deepEqual(yieldedBy(probe, harness.keys), [complete, ' + 20'], 'nothing in between, and no mixture')
   },
 
   'a consumer that stalls': async ({ watcher, probe, harness, limitMs, write }) => {
@@ -104,11 +104,11 @@ const cases: Readonly<Record<string, CaseBody<ConfigFaultContext>>> = {
     for (let index = 1; index <= 30; index++) await write(0, `${index}`)
     await probe.until((document) => assert.deepEqual(contentsOf(document, harness.keys), ['30', 'two']))
     const { value: step } = await within(iterator.next(), limitMs, 'next')
-    assert.deepEqual(contentsOf(step.value, harness.keys), ['30', 'two'], 'it gets the latest at once')
+    assert.deepEqual(contentsOf(step.value, harness.keys), ['30', 'two'], 'it receives the latest document at once')
     await iterator.return?.()
   },
 
-  'garbage that others write': async ({ harness, scope, observer, probe, limitMs, write, recovered }) => {
+  'invalid entries of other tools': async ({ harness, scope, observer, probe, limitMs, write, recovered }) => {
     const [first, second] = harness.keys
     for (const [name, content] of Object.entries(garbage)) {
       if (!(await isWritten(harness.write(scope, second, content)))) continue
@@ -119,58 +119,60 @@ const cases: Readonly<Record<string, CaseBody<ConfigFaultContext>>> = {
         `load() with ${name}`,
       )
       if (refusal instanceof Error) {
-        // Refused with its place, so that nothing is lost on the way: all stays as it was until somebody mends it.
+        // Rejected with its key, so that nothing disappears silently: everything stays as it was until someone repairs
+        // the entry.
         assert.ok(refusal instanceof SdError && refusal.code === 'SD_MALFORMED', String(refusal))
-        assert.ok(refusal.message.includes(second), `${refusal.message} names ${second}`)
+        assert.ok(refusal.message.includes(second), `${refusal.message} should name ${second}`)
         await probe.untilStale(true)
         assert.ok(await isWritten(harness.write(scope, second, 'two')))
         await probe.untilStale(false)
         continue
       }
       const document = await probe.until((value) => assert.equal(contentsOf(value, [first])[0], name))
-      for (const { key, content: text } of document.entries) assert.ok(text.isWellFormed(), `${key} is no text`)
+      for (const { key, content: text } of document.entries) assert.ok(text.isWellFormed(), `${key} is not well-formed text`)
     }
     for (const key of nonsenseKeys) await isWritten(harness.write(scope, key, 'x'))
     await write(0, 'one')
     await write(1, 'two')
     await recovered('garbage', ['one', 'two'])
-    for (const { key } of (await observer.load()).entries) assert.ok(isConfigKey(key), `${JSON.stringify(key)} is no key`)
+    for (const { key } of (await observer.load()).entries)
+      assert.ok(isConfigKey(key), `${JSON.stringify(key)} is not a valid key`)
     assert.ok(
       probe.seen.every(({ stale }) => stale === undefined || stale.error.code === 'SD_MALFORMED'),
-      'a watch goes on',
+      'the watch continues',
     )
   },
 
-  'a write whose answer is lost': async ({ link, harness, watcher, observer, limitMs, recovered }) => {
+  'a write whose response is lost': async ({ link, harness, watcher, observer, limitMs, recovered }) => {
     const [key] = harness.keys
     for (const hurt of [() => link.reset(1), () => link.blackHole()]) {
       await hurt()
       const outcome = await within(watcher.put(key, 'ONE').then(undefined, asError), 2 * limitMs, 'put()')
       assert.ok(!(outcome instanceof Error) || (outcome instanceof SdError && outcome.retryable), String(outcome))
       await link.restore()
-      // What the server has received it may still be about to do.
+      // The server may still process what it has received.
       await delay(500)
       const [found] = contentsOf(await observer.load(), [key])
-      assert.ok(found === 'one' || found === 'ONE', 'it was written, or it was not')
-      await recovered('a lost answer', [found, 'two'])
+      assert.ok(found === 'one' || found === 'ONE', 'it was either written or not')
+      await recovered('a lost response', [found, 'two'])
     }
     await eventually(() => watcher.put(key, 'again'), limitMs)
     await recovered('written again', ['again', 'two'])
   },
 
-  'closing while the way to the server is a black hole': async ({ link, watcher, probe, limitMs }) => {
+  'closing while the connection to the server is a black hole': async ({ link, watcher, probe, limitMs }) => {
     await link.blackHole()
     await delay(100)
     const loading = assert.rejects(watcher.load())
-    // Bounded: seconds without any sign of the backend, and a busy machine.
+    // Bounded: a few seconds without a response of the backend, and a margin for a busy machine.
     await within(watcher.close(), 6_000, 'close()')
-    await within(Promise.all([probe.ended, loading]), limitMs, 'what was under way')
+    await within(Promise.all([probe.ended, loading]), limitMs, 'pending operations')
   },
 }
 
 /**
- * Faults of a running server and of the way to it, for sources of configuration, as cases of any test runner. What only one backend has,
- * such as compaction or the expiry of sessions, its adapter tests itself.
+ * Faults of a running server and of the connection to it, for configuration sources, as cases for any test runner.
+ * Adapters test faults that only one backend has, such as compaction or the expiry of sessions, themselves.
  */
 export function configFaults(harness: ConfigFaultHarness): readonly ContractCase[] {
   return bindCases(
@@ -180,10 +182,10 @@ export function configFaults(harness: ConfigFaultHarness): readonly ContractCase
   )
 }
 
-/** What the watch told, each once and in turn, since it first told all. */
-function toldBy({ seen }: ConfigFaultContext['probe'], keys: readonly string[]): readonly string[] {
-  const told = seen.map(({ value }) => contentsOf(value, keys).join(' + '))
-  return told.slice(told.indexOf(complete)).filter((contents, index, all) => contents !== all[index - 1])
+/** Returns the distinct contents that the watch yielded, in order, from the first complete one. */
+function yieldedBy({ seen }: ConfigFaultContext['probe'], keys: readonly string[]): readonly string[] {
+  const yielded = seen.map(({ value }) => contentsOf(value, keys).join(' + '))
+  return yielded.slice(yielded.indexOf(complete)).filter((contents, index, all) => contents !== all[index - 1])
 }
 
 function isWritten(writing: Promise<void>): Promise<boolean> {

@@ -3,41 +3,47 @@ import type { InstanceSpec, Registration, Registry, ServiceSnapshot } from '@sd/
 import { eventually, probeWatch, type WatchProbe } from '@sd/testing'
 import { createFaultScene, type FaultScene, type FaultSubject } from './fault-scene.ts'
 
-/** A registry that meets faults, and how long its clients may take. */
+/** A registry under test, and the limits of its clients. */
 export interface RegistrySubject extends FaultSubject<Registry> {
-  /** Lifetime of a lease in these tests, in milliseconds; clients are opened with it. */
+  /** Lifetime of a lease in these tests, in milliseconds. Clients are opened with it. */
   readonly ttlMs: number
-  /** How long recovery may take, in milliseconds: 5 s, or a lease where the backend forces it. The test allows twice that on a busy machine. */
+  /**
+   * Maximum recovery time, in milliseconds: 5 s, or a lease if the backend requires it. The test allows twice that on a
+   * busy machine. @default 5_000
+   */
   readonly recoveryMs?: number
 }
 
-/** How the fault suite reaches a registry. */
+/** Connects the fault suite with a registry. */
 export interface FaultHarness extends RegistrySubject {
-  /** Limit of one operation of the clients, in milliseconds. */
+  /** Time limit of one operation of the clients, in milliseconds. */
   readonly operationTimeoutMs: number
-  /** Writes what a hostile or careless tool would, into the place of service `orders`. */
+  /** Writes texts of a hostile or careless tool as entries of service `orders`. */
   readonly writeGarbage: (scope: string, texts: readonly string[]) => Promise<void>
-  /** How a server that lost everything is made ready again, such as credentials. */
+  /** Prepares a server that lost everything, for example its credentials. @default nothing to do */
   readonly afterEmptyRestart?: () => Promise<void>
 }
 
-/** What a fault case works with: instances `orders-1` to `orders-3`, a client that registered them, one that watches, one that looks. */
+/**
+ * Context of a fault case: instances `orders-1` to `orders-3`, a client that registered them, one that watches, and one
+ * that observes.
+ */
 export interface FaultContext<Subject extends RegistrySubject = FaultHarness> extends FaultScene<Registry> {
   readonly harness: Subject
   readonly registrar: Registry
   readonly registrations: readonly Registration[]
   readonly watcher: Registry
   readonly probe: WatchProbe<ServiceSnapshot>
-  /** Goes straight to the server. */
+  /** Connects directly to the server. */
   readonly observer: Registry
-  /** Waits until everything is as it should be, and records how long that took. */
+  /** Waits until everything has recovered, and records how long that took. */
   readonly recovered: (fault: string) => Promise<void>
 }
 
-/** Steps that the probe remembers: a soak test must not mistake its own memory for a leak. */
+/** Number of steps that the probe keeps, so that a soak test does not mistake its own memory for a leak. */
 const keptSteps = 100
 
-/** The instances that every case has. Addresses are not loopback, because Kubernetes takes none. */
+/** The instances of every case. Addresses are not loopback, because Kubernetes does not accept it. */
 export function faultSpec(index: number, port: number = 8_000 + index): InstanceSpec {
   return { service: 'orders', id: `orders-${index}`, address: `10.0.0.${index}`, port }
 }
@@ -46,7 +52,7 @@ function idsOf(snapshot: ServiceSnapshot | undefined): readonly string[] {
   return snapshot?.instances.map(({ id }) => id) ?? []
 }
 
-/** Builds the context of one case. */
+/** Creates the context of one case. */
 export async function createFaultContext<Subject extends RegistrySubject>(
   harness: Subject,
   ports?: readonly number[],

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { FaultyLink, TestServer, Toxiproxy } from '@sd/test-servers'
 
-/** A backend under test, and the means to hurt it. */
+/** A backend under test, and the means to break it. */
 export interface FaultTarget {
-  /** The server, or the one of several that clients talk to. */
+  /** The server, or the one of several that clients connect to. */
   readonly server: TestServer
   /** Its port on 127.0.0.1. */
   readonly port: number
@@ -11,36 +11,36 @@ export interface FaultTarget {
   readonly toxiproxy: Toxiproxy
 }
 
-/** What fault suites ask of every harness. */
+/** What fault suites require of every harness. */
 export interface FaultSubject<Client> {
   /** Name of the backend, for the records. */
   readonly name: string
-  /** The running target; asked for in every case. */
+  /** Returns the running target. Called in every case. */
   readonly target: () => FaultTarget
-  /** Opens a client through a port of 127.0.0.1. Clients of one scope see each other, and nobody else's. */
+  /** Opens a client through a port of 127.0.0.1. Clients of one scope see each other, and no others. */
   readonly open: (port: number, scope: string) => Client
 }
 
-/** Where one case takes place. */
+/** Environment of one case. */
 export interface FaultScene<Client> {
   readonly target: FaultTarget
   readonly scope: string
-  /** The way on which things go wrong. */
+  /** The connection with faults. */
   readonly link: FaultyLink
-  /** Opens one more client that is closed after the case. */
+  /** Opens another client that is closed after the case. */
   readonly open: (port: number) => Client
-  /** Waits until all is well again, and records how long that took. */
+  /** Waits for recovery, and records how long it took. */
   readonly record: (fault: string, recovery: () => Promise<void>) => Promise<void>
   readonly dispose: () => Promise<void>
 }
 
-/** Whether `pnpm test:faults` runs: the cases that take long are for it alone. */
+/** Whether `pnpm test:faults` is running, which includes the long cases. */
 export const isLongRun: boolean = process.env['SD_FAULTS'] === 'long'
 
-/** Limit of one case, in milliseconds. */
+/** Time limit of one case, in milliseconds. */
 export const FAULT_TIMEOUT_MS: number = isLongRun ? 7_200_000 : 90_000
 
-/** Makes the scene of one case. */
+/** Creates the environment of one case. */
 export async function createFaultScene<Client extends { close(): Promise<void> }>(
   subject: FaultSubject<Client>,
 ): Promise<FaultScene<Client>> {

@@ -5,7 +5,7 @@ import { createFaultContext, type FaultContext, type FaultHarness, faultSpec } f
 import { isLongRun } from './fault-scene.ts'
 import { soak, soakMinutes } from './soak.ts'
 
-/** Everything between nothing and nonsense, as other tools and attackers would leave it. */
+/** Invalid entries of all kinds, as other tools and attackers would leave them. */
 const garbage: readonly string[] = [
   '',
   'null',
@@ -31,7 +31,7 @@ const cases: Readonly<Record<string, CaseBody<FaultContext>>> = {
     await recovered('killed and restarted')
   },
 
-  'a server that comes back empty': async ({ target, harness, probe, recovered }) => {
+  'a server that restarts empty': async ({ target, harness, probe, recovered }) => {
     await target.server.restartEmpty()
     await harness.afterEmptyRestart?.()
     await recovered('restarted empty')
@@ -55,7 +55,7 @@ const cases: Readonly<Record<string, CaseBody<FaultContext>>> = {
     await recovered('reset in mid-frame')
   },
 
-  'a connection that is half open': async ({ link, harness, registrations, probe, recovered }) => {
+  'a half-open connection': async ({ link, harness, registrations, probe, recovered }) => {
     await link.blackHole()
     await probe.untilStale(true)
     await eventually(() => assert.ok(registrations.every(({ state }) => state === 'recovering')), harness.ttlMs * 3 + 10_000)
@@ -64,7 +64,7 @@ const cases: Readonly<Record<string, CaseBody<FaultContext>>> = {
     assertNeverEmpty(probe.seen)
   },
 
-  'no operation takes longer than its limit while the way is a black hole': async (context) => {
+  'no operation exceeds its limit while the connection is a black hole': async (context) => {
     const { link, harness, registrar, registrations, recovered } = context
     await link.blackHole()
     const operations: Readonly<Record<string, () => Promise<unknown>>> = {
@@ -81,7 +81,7 @@ const cases: Readonly<Record<string, CaseBody<FaultContext>>> = {
         const startedAt = performance.now()
         await assert.rejects(operation(), { retryable: true }, name)
         const tookMs = Math.round(performance.now() - startedAt)
-        // A second for a busy machine.
+        // A second of margin for a busy machine.
         assert.ok(tookMs <= harness.operationTimeoutMs + 1_000, `${name} took ${tookMs} ms`)
       }),
     )
@@ -95,14 +95,14 @@ const cases: Readonly<Record<string, CaseBody<FaultContext>>> = {
     await registrations[0]?.update({ weight: 7 })
     const late = await registrar.register({ ...faultSpec(4), ttlMs: harness.ttlMs })
     await delay(harness.ttlMs * 1.5)
-    assert.deepEqual([late.state, registrations[1]?.state], ['active', 'active'], 'latency alone loses nothing')
+    assert.deepEqual([late.state, registrations[1]?.state], ['active', 'active'], 'latency alone loses no registration')
     await eventually(async () => assert.equal((await observer.getInstance('orders', 'orders-1'))?.weight, 7), 10_000)
     await late.deregister()
     await link.restore()
     await recovered('200 ms latency, sliced packets')
   },
 
-  'a lease that expires while its process is cut off': async ({ link, harness, observer, recovered }) => {
+  'a lease that expires while its process is disconnected': async ({ link, harness, observer, recovered }) => {
     await link.cut()
     await eventually(
       async () => assert.deepEqual((await observer.getInstances('orders')).instances, []),
@@ -118,11 +118,11 @@ const cases: Readonly<Record<string, CaseBody<FaultContext>>> = {
     for (let weight = 1; weight <= 30; weight++) await registrations[0]?.update({ weight: weight + 1 })
     await probe.until(({ instances }) => assert.equal(instances[0]?.weight, 31))
     const { value: step } = await within(iterator.next(), 5_000, 'next')
-    assert.equal(step.value?.instances[0]?.weight, 31, 'it gets the latest at once')
+    assert.equal(step.value?.instances[0]?.weight, 31, 'it receives the latest snapshot at once')
     await iterator.return?.()
   },
 
-  'unreadable and hostile entries of others': async ({ harness, scope, observer, probe, recovered, open, target }) => {
+  'unreadable and hostile entries of other tools': async ({ harness, scope, observer, probe, recovered, open, target }) => {
     await harness.writeGarbage(scope, garbage)
     await delay(500)
     const fresh = await open(target.port).getInstances('orders')
@@ -131,30 +131,30 @@ const cases: Readonly<Record<string, CaseBody<FaultContext>>> = {
     const probeAfter = probeWatch((options) => observer.watch('orders', options), 5_000)
     await probeAfter.until(({ instances }) => assert.ok(instances.length >= 3))
     await probeAfter.stop()
-    assert.equal(probe.seen.at(-1)?.stale, undefined, 'a watch goes on')
+    assert.equal(probe.seen.at(-1)?.stale, undefined, 'the watch continues')
     await recovered('hostile entries').catch((error: unknown) => {
-      // Entries that can be read at all are instances too: then only ours must be there.
+      // Entries that can be read are instances too. Then only those of this test must be there.
       if (fresh.instances.length === 3) throw error
     })
   },
 
-  'closing while the way to the server is a black hole': async ({ link, registrar, watcher }) => {
+  'closing while the connection to the server is a black hole': async ({ link, registrar, watcher }) => {
     await link.blackHole()
     await delay(100)
-    // Bounded: seconds without any sign of the backend, and a busy machine.
+    // Bounded: a few seconds without a response of the backend, and a margin for a busy machine.
     await within(Promise.all([registrar.close(), watcher.close()]), 6_000, 'close()')
   },
 }
 
-/** Nothing that was lost may have shown an empty list: stale is right, empty is not. */
+/** An outage must never yield an empty list: stale is correct, empty is not. */
 function assertNeverEmpty(seen: FaultContext['probe']['seen']): void {
   const emptied = seen.slice(1).findIndex(({ value, stale }) => stale !== undefined && value?.instances.length === 0)
   assert.equal(emptied, -1, 'a stale watch should not be empty')
 }
 
 /**
- * Faults of a running server and of the way to it, as cases of any test runner. What a backend can't have, its harness leaves out. With
- * `pnpm test:faults` there is one that takes long.
+ * Faults of a running server and of the connection to it, as cases for any test runner. A harness omits faults that its
+ * backend can't have. `pnpm test:faults` adds a long case.
  */
 export function registryFaults(harness: FaultHarness): readonly ContractCase[] {
   const bound = bindCases(

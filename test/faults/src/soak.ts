@@ -4,10 +4,10 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { createFaultContext, type FaultHarness, faultSpec } from './fault-context.ts'
 
-/** Length of the soak test in minutes. */
+/** Duration of the soak test, in minutes. */
 export const soakMinutes: number = Number(process.env['SD_SOAK_MINUTES'] ?? 30)
 
-/** Half an hour of instances that come, change and go, with a fault every now and then: memory must not grow. */
+/** Registers, changes and removes instances for half an hour, with occasional faults. Memory must not grow. */
 export async function soak(harness: FaultHarness): Promise<void> {
   setFlagsFromString('--expose-gc')
   const collectGarbage = runInNewContext('gc') as () => void

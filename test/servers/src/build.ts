@@ -8,7 +8,7 @@ import { cacheFolder, findOnPath, findServer, recipeFolder, type ServerSource } 
 
 const manifests = fileURLToPath(new URL('../manifests', import.meta.url))
 
-/** What to install for each tool, if it is missing. */
+/** What to install if a tool is missing. */
 const toolHints: Readonly<Record<Build['tool'], string>> = {
   go: 'Go 1.24 or newer',
   cargo: 'Rust with cargo',
@@ -16,20 +16,21 @@ const toolHints: Readonly<Record<Build['tool'], string>> = {
   'apt-get': 'Debian or Ubuntu, or the server itself on PATH',
 }
 
-/** Memory that two builds at a time need: each links a program of about 100 MB. */
+/** Memory for two concurrent builds: each links a program of about 100 MB. */
 const memoryForTwo = 6 * 1024 ** 3
 
-/** Cargo's release profile with less optimization and without symbols. */
+/** Cargo's release profile with less optimisation and without symbols. */
 const cargoProfile = { CARGO_PROFILE_RELEASE_OPT_LEVEL: '1', CARGO_PROFILE_RELEASE_STRIP: 'symbols' }
 
-/** Limit of one build command, in milliseconds: an hour. */
+/** Time limit of one build command, in milliseconds: an hour. */
 const buildLimitMs = 3_600_000
 
 /**
- * Finds servers, or builds them, two at a time where there is memory: while one links or waits for downloads, the other compiles.
+ * Finds servers, or builds them; two at a time if there is enough memory, so that one can compile while the other links
+ * or downloads.
  *
- * @param names in the order in which builds begin
- * @returns for each name where it is, or why it can't be had
+ * @param names in the order in which builds start
+ * @returns the source of each server, or an error that says why it is missing
  */
 export async function prepareServers(
   names: readonly ServerName[],
@@ -49,7 +50,7 @@ export async function prepareServers(
 /**
  * Finds a server, or builds it into the cache.
  *
- * @param report told of progress, a line at a time
+ * @param report called with progress, one line at a time
  * @throws Error that names the tool to install, or shows the end of a failed build
  */
 export async function prepareServer(name: ServerName, report: (line: string) => void): Promise<ServerSource> {
@@ -60,7 +61,7 @@ export async function prepareServer(name: ServerName, report: (line: string) => 
     if (findOnPath(program)) continue
     const hint = toolHints[recipe.build.tool]
     throw new Error(
-      `${name} can't be built: ${program} is not on PATH. Install ${hint}, or give an address in SD_TEST_${name.toUpperCase()}.`,
+      `${name} can't be built: ${program} is not on PATH. Install ${hint}, or set an address in SD_TEST_${name.toUpperCase()}.`,
     )
   }
   await mkdir(cacheFolder, { recursive: true })

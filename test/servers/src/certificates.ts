@@ -14,17 +14,17 @@ import {
   X509CertificateGenerator,
 } from '@peculiar/x509'
 
-/** A certificate and its key, as PEM texts. */
+/** A certificate and its key, as PEM. */
 export interface Certificate {
   readonly cert: string
   readonly key: string
 }
 
-/** An authority, a server's certificate for loopback and a client's. */
+/** An authority, a server certificate for loopback and a client certificate. */
 export interface CertificateSet {
   /** Certificate of the authority. */
   readonly ca: string
-  /** For `localhost`, `127.0.0.1` and `::1`, and as a client of its peers. */
+  /** For `localhost`, `127.0.0.1` and `::1`, and for the server as a client of its peers. */
   readonly server: Certificate
   /** For the client `tester`. */
   readonly client: Certificate
@@ -32,12 +32,15 @@ export interface CertificateSet {
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
 const dayMs = 86_400_000
-/** For clocks that differ a little. */
+/** Tolerance for clocks that differ slightly, in milliseconds. */
 const skewMs = 3_600_000
 
 cryptoProvider.set(webcrypto as never)
 
-/** Makes an authority of its own and certificates that are valid for a day. It needs no program. @param serverNames DNS names besides localhost */
+/**
+ * Creates an authority and certificates that are valid for a day, without an external program. @param serverNames DNS
+ * names besides localhost
+ */
 export async function createCertificates(serverNames: readonly string[] = []): Promise<CertificateSet> {
   const notBefore = new Date(Date.now() - skewMs)
   const notAfter = new Date(Date.now() + dayMs)

@@ -6,43 +6,43 @@ import type { ServerSource } from './sources.ts'
 import type { TestServer } from './test-server.ts'
 import { askZooKeeper, startZooKeeper } from './zookeeper.ts'
 
-/** One of three. */
+/** One member of a cluster. */
 export interface ClusterMember {
   readonly server: TestServer
   /** Port for clients on 127.0.0.1. */
   readonly port: number
 }
 
-/** A cluster of three members whose network a test controls. Linux only. */
+/** A cluster of three members whose network is controlled by the test. Linux only. */
 export interface Cluster extends AsyncDisposable {
   readonly members: readonly ClusterMember[]
-  /** Ports for clients on 127.0.0.1: the members' own, or that of an agent beside them. */
+  /** Ports for clients on 127.0.0.1: the members' own, or that of an additional agent. */
   readonly clientPorts: readonly number[]
-  /** Who leads, as one of these members says. @throws Error while none of them knows */
+  /** Returns the leader, as reported by one of these members. @throws Error while none of them knows a leader */
   leader(among?: readonly ClusterMember[]): Promise<ClusterMember>
-  /** Holds every byte between this member and the others. Its clients still reach it. */
+  /** Holds all traffic between this member and the others. Clients can still reach it. */
   cutOff(member: ClusterMember): Promise<void>
-  /** @throws Error while it could not lose another member: a server of Consul that came back has no vote at first */
+  /** @throws Error while the cluster could not lose another member: a restarted Consul server is not a voter at first */
   assertWhole(): Promise<void>
-  /** Ends the cut. */
+  /** Restores the traffic. */
   heal(): void
-  /** Ends all members. */
+  /** Stops all members. */
   close(): Promise<void>
 }
 
-/** How one kind of server becomes a cluster. */
+/** How a kind of server forms a cluster. */
 interface ClusterPlan {
-  /** How many ports a member has for the others. */
+  /** Number of ports of a member for the others. */
   readonly portCount: number
-  /** Whether the last of them takes datagrams too. */
+  /** Whether the last of these ports also accepts datagrams. */
   readonly hasDatagrams?: boolean
   /** Starts a member. @param ports the ports of all members */
   start(index: number, ports: readonly (readonly number[])[]): Promise<TestServer & { readonly port: number }>
-  /** @throws Error while a member has no vote */
+  /** @throws Error while a member is not a voter */
   assertWhole?(leader: ClusterMember): Promise<void>
-  /** Whether a last member is an agent for clients, and no part of elections. */
+  /** Whether the last member is an agent for clients that does not take part in elections. */
   readonly hasAgent?: boolean
-  /** The index of the leader, as this member says; -1 if it knows none. */
+  /** Returns the index of the leader, as reported by this member; -1 if it knows none. */
   askLeader(member: ClusterMember, members: readonly ClusterMember[], ports: readonly (readonly number[])[]): Promise<number>
 }
 
@@ -67,7 +67,7 @@ export function startEtcdCluster(source: ServerSource): Promise<Cluster> {
   })
 }
 
-/** Starts three servers of Consul, and an agent that clients talk to. */
+/** Starts three Consul servers, and an agent for clients. */
 export function startConsulCluster(source: ServerSource): Promise<Cluster> {
   return startCluster({
     portCount: 2,
@@ -95,7 +95,7 @@ export function startConsulCluster(source: ServerSource): Promise<Cluster> {
         readonly Servers: readonly { readonly Voter: boolean }[]
       }
       const votes = Servers.filter(({ Voter }) => Voter).length
-      if (votes < 3) throw new Error(`${votes} of 3 servers have a vote`)
+      if (votes < 3) throw new Error(`${votes} of 3 servers are voters`)
     },
   })
 }
@@ -108,7 +108,7 @@ export function startZooKeeperCluster(source: ServerSource): Promise<Cluster> {
       startZooKeeper(source, {
         quorum: {
           id: index + 1,
-          // A member listens where its own line says, so that line alone names the other address.
+          // A member listens at the address in its own line, so only that line has another address.
           servers: ports.map(([quorum, election], other) => {
             return `${other === index ? '127.0.0.1' : peerAddress}:${quorum}:${election}`
           }),
@@ -116,7 +116,7 @@ export function startZooKeeperCluster(source: ServerSource): Promise<Cluster> {
       }),
     async askLeader(_member, members) {
       const modes = await Promise.all(members.map(({ port }) => askZooKeeper(port).catch(() => '')))
-      return modes.findIndex((answer) => answer.includes('Mode: leader'))
+      return modes.findIndex((status) => status.includes('Mode: leader'))
     },
   })
 }
@@ -143,16 +143,16 @@ async function startCluster(plan: ClusterPlan): Promise<Cluster> {
     members,
     clientPorts: (plan.hasAgent ? started.slice(3) : members).map(({ port }) => port),
     async leader(among = members) {
-      const said: string[] = []
+      const reports: string[] = []
       for (const member of among) {
         const index = await plan.askLeader(member, members, ports).catch((error: unknown) => {
-          said.push(`${member.port} said ${String(error)}`)
+          reports.push(`${member.port} reported ${String(error)}`)
           return -1
         })
         const leader = members[index]
         if (leader && among.includes(leader)) return leader
       }
-      throw new Error(`no leader${said.length > 0 ? `: ${said.join(', ')}` : ''}`)
+      throw new Error(`no leader${reports.length > 0 ? `: ${reports.join(', ')}` : ''}`)
     },
     async assertWhole() {
       await plan.assertWhole?.(await cluster.leader())

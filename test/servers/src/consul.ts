@@ -8,27 +8,27 @@ import { launch, type TestServer } from './test-server.ts'
 
 /** Options of {@link startConsul}. */
 export interface ConsulOptions {
-  /** Token of an administrator. With it the ACL system is on, and who has no token may do nothing. */
+  /** Token of an administrator. It enables ACLs, with no permissions for requests without a token. @default ACLs are off */
   readonly managementToken?: string
-  /** Serves HTTPS only, and wants a client certificate of the same authority. */
+  /** Serves HTTPS only, and requires a client certificate of the same authority. @default HTTP */
   readonly tls?: CertificateSet
-  /** Ports for other servers: free ones by default. */
+  /** Ports for other servers. @default free ones */
   readonly peerPorts?: { readonly server: number; readonly serf: number }
-  /** More of the agent's configuration. */
+  /** Additional configuration of the agent. @default none */
   readonly config?: Readonly<Record<string, unknown>>
 }
 
-/** A Consul server that is its own agent. */
+/** A Consul server that is also its own agent. */
 export interface ConsulServer extends TestServer {
   /** Port of the HTTP API on 127.0.0.1. */
   readonly port: number
   /** Port that other agents join. */
   readonly serfPort: number
-  /** The server as an administrator sees it: a request to `/v1…`. @throws Error for an answer that is no success */
+  /** Sends a request to `/v1…` as an administrator. @throws Error if the response is not a success */
   call(method: string, path: string, body?: unknown): Promise<unknown>
 }
 
-/** Starts a server of one node, or an agent that joins one by `config`. TLS is for clients only; `call` does not work with it. */
+/** Starts a single server, or an agent that joins one by `config`. TLS is for clients only; `call` does not support it. */
 export async function startConsul(source: ServerSource, options: ConsulOptions = {}): Promise<ConsulServer> {
   const external = source.kind === 'address' ? useExternalServer('consul', source) : undefined
   const { managementToken, tls, config } = options
@@ -88,7 +88,7 @@ function fileNames(folder: string, files: object): Readonly<Record<string, strin
   return Object.fromEntries(Object.keys(files).map((file) => [file, join(folder, file)]))
 }
 
-/** Ready means that there is a leader, and that the agent has put its own node into the catalog. */
+/** Ready means that there is a leader, and that the agent has registered its own node. */
 async function isReady(call: ConsulServer['call']): Promise<void> {
   if ((await call('GET', '/v1/status/leader')) === '') throw new Error('no leader yet')
   const nodes = (await call('GET', '/v1/catalog/nodes')) as readonly unknown[]

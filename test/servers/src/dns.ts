@@ -10,15 +10,15 @@ import { launch, type TestServer } from './test-server.ts'
 export interface DnsOptions {
   /** Port on 127.0.0.1. @default a free one */
   readonly port?: number
-  /** Whether an answer brings along the addresses of the names in it. @default true */
+  /** Whether a response includes the addresses of the names in it. @default true */
   readonly additional?: boolean
 }
 
-/** How a zone is published. */
+/** Options of publishing a zone. */
 export interface ZoneOptions {
-  /** Lifetime of its records in caches, in seconds. @default 1 */
+  /** Time to live of its records, in seconds. @default 1 */
   readonly ttl?: number
-  /** Lifetime of "there is no such record" in caches, in seconds. @default 1 */
+  /** Time to live of negative responses, in seconds. @default 1 */
   readonly negativeTtl?: number
 }
 
@@ -26,18 +26,18 @@ export interface ZoneOptions {
 export interface DnsServer extends TestServer {
   /** UDP and TCP port on 127.0.0.1. */
   readonly port: number
-  /** Replaces a zone by these lines of a zone file, such as `_orders._tcp SRV 0 1 8080 one`, and waits until it is served. */
+  /** Replaces a zone by lines of a zone file, such as `_orders._tcp SRV 0 1 8080 one`, and waits until it is served. */
   publish(zone: string, records: readonly string[], options?: ZoneOptions): Promise<void>
-  /** Adds a zone whose file can't be read, so that every question about it is answered with SERVFAIL. */
+  /** Adds a zone whose file can't be read, so that every query for it is answered with SERVFAIL. */
   publishBroken(zone: string): Promise<void>
 }
 
-/** The zone that tells whether the server answers. */
+/** A zone that shows whether the server responds. */
 const ready = 'ready.test'
 
 /** Starts BIND's `named`. */
 export async function startDns(source: ServerSource, options: DnsOptions = {}): Promise<DnsServer> {
-  if (source.kind === 'address') throw new Error('this DNS server must be owned by the test')
+  if (source.kind === 'address') throw new Error('the test must own this DNS server')
   const port = options.port ?? (await freePort())
   const zones = new Set<string>()
   let serial = 0
@@ -83,12 +83,12 @@ export async function startDns(source: ServerSource, options: DnsOptions = {}): 
       })
     },
     publishBroken: (zone) =>
-      reload(zone, 'this is no zone file', async () => {
+      reload(zone, 'not a zone file', async () => {
         const code = await readSerial(port, zone).then(
           () => 'NOERROR',
           (error: { code?: string }) => error.code,
         )
-        if (code !== 'ESERVFAIL') throw new Error(`zone ${zone} answers ${code}`)
+        if (code !== 'ESERVFAIL') throw new Error(`zone ${zone} responds with ${code}`)
       }),
   }
 }

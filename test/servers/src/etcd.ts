@@ -8,13 +8,13 @@ import { launch, type TestServer } from './test-server.ts'
 
 /** Options of {@link startEtcd}. */
 export interface EtcdOptions {
-  /** Serves TLS only, and wants a client certificate of the same authority. */
+  /** Serves TLS only, and requires a client certificate of the same authority. @default plain HTTP */
   readonly tls?: CertificateSet
-  /** More arguments of the command line. */
+  /** Additional command line arguments. @default none */
   readonly args?: readonly string[]
 }
 
-/** An etcd of one member. */
+/** An etcd with one member. */
 export interface EtcdServer extends TestServer {
   /** Port for clients on 127.0.0.1. */
   readonly port: number

@@ -2,8 +2,8 @@ import type { ServerSource } from './sources.ts'
 import type { TestServer } from './test-server.ts'
 
 /**
- * A server that somebody else runs, by its address `127.0.0.1:port`. It can be used, and nothing else: a test that stops, pauses or empties its
- * server asks for one of its own.
+ * Uses a running server by its address `127.0.0.1:port`. Only requests are possible: a test that stops, pauses or empties
+ * its server needs its own.
  */
 export function useExternalServer(
   name: string,
@@ -11,9 +11,9 @@ export function useExternalServer(
 ): TestServer & { port: number } {
   const match = /^(?:https?:\/\/)?(?:localhost|127\.0\.0\.1):(\d+)\/?$/.exec(address)
   if (!match) {
-    throw new Error(`SD_TEST_${name.toUpperCase()}: want 127.0.0.1:port, because faults are put between on loopback`)
+    throw new Error(`SD_TEST_${name.toUpperCase()}: want 127.0.0.1:port, because tests put a proxy in front of it`)
   }
-  const refuse = (): Promise<never> => Promise.reject(new Error(`this ${name} is not the test's own`))
+  const refuse = (): Promise<never> => Promise.reject(new Error(`the test does not own this ${name}`))
   return {
     port: Number(match[1]),
     folder: '',

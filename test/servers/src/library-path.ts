@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ServerSource } from './sources.ts'
 
-/** Debian's packages are unpacked without being installed, so the loader has to be told where the libraries are. */
+/** Debian packages are unpacked without being installed, so the loader needs the path of their libraries. */
 export function libraryPath(source: ServerSource): Record<string, string> {
   if (source.kind !== 'binary') return {}
   const folders = ['usr/lib', 'lib'].map((path) => join(source.folder, path)).filter(existsSync)

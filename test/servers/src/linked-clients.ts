@@ -1,16 +1,19 @@
 import type { FaultyLink, Toxiproxy } from './toxiproxy.ts'
 
-/** Clients of one backend, each with a way of its own that can be cut: what the contracts of `@sd/testing` ask of a harness. */
+/**
+ * Clients of one backend, each with its own connection that can be cut: what the contracts of `@sd/testing` require of a
+ * harness.
+ */
 export interface LinkedClients<T extends object> {
-  /** Opens one more client. */
+  /** Opens another client. */
   open(): Promise<T>
-  /** Cuts or mends the way of a client. */
+  /** Cuts or restores the connection of a client. */
   setConnected(client: T, connected: boolean): Promise<void>
-  /** Removes all ways. */
+  /** Removes all connections. */
   dispose(): Promise<void>
 }
 
-/** Puts a way through Toxiproxy before every client. @param open builds a client that connects to the given port of 127.0.0.1 */
+/** Connects each client through Toxiproxy. @param open creates a client that connects to the given port of 127.0.0.1 */
 export function createLinkedClients<T extends object>(
   toxiproxy: Toxiproxy,
   upstreamPort: number,

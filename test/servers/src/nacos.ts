@@ -7,7 +7,7 @@ import { type LaunchPlan, launch, type TestServer } from './test-server.ts'
 
 const maxStarts = 5
 
-/** A user and the password. */
+/** A user and its password. */
 export interface NacosUser {
   readonly username: string
   readonly password: string
@@ -15,17 +15,17 @@ export interface NacosUser {
 
 /** Options of {@link startNacos}. */
 export interface NacosOptions {
-  /** Wants a login, with this first user. */
+  /** Requires a login, with this first user. @default no login */
   readonly auth?: NacosUser
-  /** How long a login lasts, in seconds. @default 3_600 */
+  /** Lifetime of a login, in seconds. @default 3_600 */
   readonly loginSeconds?: number
-  /** Without a heartbeat an instance is unhealthy after so many seconds. @default 15 */
+  /** Time without a heartbeat after which an instance is unhealthy, in seconds. @default 15 */
   readonly unhealthyAfterSeconds?: number
-  /** Without a heartbeat an instance is removed after so many seconds. @default 30 */
+  /** Time without a heartbeat after which an instance is removed, in seconds. @default 30 */
   readonly removeAfterSeconds?: number
 }
 
-/** A Nacos-compatible server of one node: rnacos, which has the v1 and not the v3 client API. */
+/** A Nacos-compatible server with one node: rnacos, which has the v1 client API but not v3. */
 export interface NacosServer extends TestServer {
   /** HTTP port on 127.0.0.1. */
   readonly port: number
@@ -52,7 +52,7 @@ export async function startNacos(source: ServerSource, options: NacosOptions = {
       RNACOS_INIT_ADMIN_USERNAME: auth.username,
       RNACOS_INIT_ADMIN_PASSWORD: auth.password,
       RNACOS_API_LOGIN_TIMEOUT: String(loginSeconds),
-      // Waiting for the first user is done by logins.
+      // The readiness probe logs in until the first user exists.
       RNACOS_API_LOGIN_ONE_MINUTE_LIMIT: '100000',
     }),
   }
@@ -71,10 +71,13 @@ export async function startNacos(source: ServerSource, options: NacosOptions = {
     await server.restartEmpty()
     await untilKept()
   }
-  /** rnacos 0.8.8 after about one of ten starts with an empty folder says `true` to every publish and has nothing, for as long as it runs. */
+  /**
+   * After about one of ten starts with an empty folder, rnacos 0.8.8 accepts every publish but stores nothing, until it
+   * is restarted.
+   */
   async function untilKept(): Promise<void> {
     for (let starts = 1; !(await keepsTexts(url, auth)); starts++) {
-      if (starts === maxStarts) throw new Error(`nacos keeps nothing after ${maxStarts} starts`)
+      if (starts === maxStarts) throw new Error(`nacos stores nothing after ${maxStarts} starts`)
       await server.restartEmpty()
     }
   }
@@ -82,7 +85,10 @@ export async function startNacos(source: ServerSource, options: NacosOptions = {
   return { ...server, restartEmpty, port }
 }
 
-/** Starts it again if it panics: rnacos 0.8.8 does at about one of ten starts with an empty folder, where its first user is faster than its log. */
+/**
+ * Restarts it if it panics, as rnacos 0.8.8 does at about one of ten starts with an empty folder, when it creates the
+ * first user before its log.
+ */
 async function startAny(plan: LaunchPlan): Promise<TestServer> {
   for (let starts = 1; ; starts++) {
     try {
@@ -93,7 +99,7 @@ async function startAny(plan: LaunchPlan): Promise<TestServer> {
   }
 }
 
-/** Whether a server has what was published. */
+/** Whether the server stored what was published. */
 async function keepsTexts(url: string, auth: NacosUser | undefined): Promise<boolean> {
   const place: Record<string, string> = { dataId: 'sd.start', group: 'sd' }
   if (auth) {
@@ -104,7 +110,7 @@ async function keepsTexts(url: string, auth: NacosUser | undefined): Promise<boo
   return (await fetch(`${url}/cs/configs?${new URLSearchParams(place)}`)).ok
 }
 
-/** With auth it is ready once its first user exists. */
+/** With a login, it is ready when its first user exists. */
 async function isReady(url: string, auth: NacosUser | undefined): Promise<void> {
   const signal = AbortSignal.timeout(1_000)
   const response = await (auth

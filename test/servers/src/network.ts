@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 import { connect, createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** A TCP port of loopback that is free now, below the range that the system gives to outgoing connections. */
+/** Returns a free TCP port of loopback, below the range that the system uses for outgoing connections. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(15_000, 32_000)
@@ -15,7 +15,7 @@ export async function freePort(): Promise<number> {
   }
 }
 
-/** Resolves if something listens on the port of loopback. */
+/** Resolves if something listens on this port of loopback. */
 export function probePort(port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1', timeout: 1_000 })
@@ -23,12 +23,12 @@ export function probePort(port: number): Promise<void> {
       socket.destroy()
       resolve()
     })
-    socket.once('timeout', () => socket.destroy(new Error('no answer')))
+    socket.once('timeout', () => socket.destroy(new Error('no response')))
     socket.once('error', reject)
   })
 }
 
-/** Repeats `probe` until it no longer throws. @throws what it threw last, after `limitMs` or as soon as `isOver` */
+/** Repeats `probe` until it no longer throws. @throws its last error, after `limitMs` or as soon as `isOver` returns true */
 export async function untilReady(probe: () => Promise<unknown>, limitMs: number, isOver: () => boolean): Promise<void> {
   const endAt = performance.now() + limitMs
   for (;;) {

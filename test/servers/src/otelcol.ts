@@ -4,7 +4,7 @@ import { freePort, probePort } from './network.ts'
 import type { ServerSource } from './sources.ts'
 import { launch, type TestServer } from './test-server.ts'
 
-/** An attribute as OTLP has it in JSON. */
+/** An attribute in OTLP's JSON format. */
 interface OtlpAttribute {
   readonly key: string
   readonly value: { readonly stringValue?: string; readonly boolValue?: boolean; readonly intValue?: string }
@@ -35,31 +35,31 @@ export interface ReceivedSpan {
   readonly traceId: string
   /** 16 hexadecimal digits. */
   readonly spanId: string
-  /** Id of its parent; empty for a root. */
+  /** Id of the parent; empty for a root. */
   readonly parentSpanId: string
-  /** Its name. */
   readonly name: string
   /** 1 is internal, 2 is server, 3 is client. */
   readonly kind: number
-  /** Its attributes; integers as text, as in OTLP's JSON. */
+  /** Attributes; integers as strings, as in OTLP's JSON format. */
   readonly attributes: Readonly<Record<string, string | boolean | undefined>>
-  /** Names of its events. */
+  /** Names of the events. */
   readonly events: readonly string[]
   /** 0 is unset, 1 is ok, 2 is an error. */
   readonly statusCode: number
 }
 
-/** An OpenTelemetry Collector that keeps what it receives. */
+/** An OpenTelemetry Collector that stores what it receives. */
 export interface OtelCollector extends TestServer {
-  /** Where spans are exported to, by OTLP over HTTP. */
+  /** URL for exporting spans, by OTLP over HTTP. */
   readonly tracesUrl: string
-  /** All spans that came so far. */
+  /** Returns all spans received so far. */
   spans(): Promise<readonly ReceivedSpan[]>
 }
 
 /** Starts the OpenTelemetry Collector with an OTLP receiver. */
 export async function startOtelCollector(source: ServerSource): Promise<OtelCollector> {
-  if (source.kind === 'address') throw new Error('The collector must be owned by the test, which reads the file that it writes')
+  if (source.kind === 'address')
+    throw new Error('The test must own the collector, because it reads the file that the collector writes')
   const port = await freePort()
   const server = await launch({
     name: 'otelcol',
@@ -81,7 +81,7 @@ export async function startOtelCollector(source: ServerSource): Promise<OtelColl
   }
 }
 
-/** JSON is YAML too. */
+/** JSON is also YAML. */
 function configuration(port: number, path: string): string {
   return JSON.stringify({
     receivers: { otlp: { protocols: { http: { endpoint: `127.0.0.1:${port}` } } } },

@@ -2,30 +2,33 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 
-/** The address at which members of a cluster reach each other. They listen at the same ports of 127.0.0.1. */
+/** The address at which members of a cluster reach each other. They listen on the same ports of 127.0.0.1. */
 export const peerAddress = '127.0.0.2'
 
-/** Who is behind a port of {@link startPeerNetwork}. */
+/** The member behind a port of {@link startPeerNetwork}. */
 export interface Peer {
-  /** Ports at which it listens for other members. */
+  /** Ports on which it listens for other members. */
   readonly ports: readonly number[]
-  /** The one of them that takes datagrams too. */
+  /** The port that also accepts datagrams. */
   readonly datagramPort?: number
-  /** The member's process; `undefined` while it does not run. */
+  /** Process id of the member; `undefined` while it does not run. */
   pid(): number | undefined
 }
 
 /** The network between the members of a cluster. */
 export interface PeerNetwork extends AsyncDisposable {
-  /** Holds every byte between this member and the others, in both directions. Connections stay open, and new ones get no answer. */
+  /**
+   * Holds all traffic between this member and the others, in both directions. Connections stay open, and new ones get no
+   * response.
+   */
   cutOff(peer: Peer): Promise<void>
-  /** Lets everything through again, what was held too. */
+  /** Restores all traffic, and delivers what was held. */
   heal(): void
   /** Closes every connection. */
   close(): Promise<void>
 }
 
-/** Two ends that are joined, and who they belong to. */
+/** Two connected sockets, and the member they lead to. */
 interface Link {
   readonly from: Socket
   readonly to: Socket
@@ -33,8 +36,8 @@ interface Link {
 }
 
 /**
- * Passes on what members send to {@link peerAddress}. A member has one address for all others, so who dials is told by the kernel's table
- * of sockets: Linux only, and without a right that a user does not have.
+ * Forwards what members send to {@link peerAddress}. All members share that address, so the sender is looked up in the
+ * kernel's table of sockets. Linux only; needs no special permission.
  */
 export async function startPeerNetwork(peers: readonly Peer[]): Promise<PeerNetwork> {
   const links = new Set<Link>()
@@ -65,7 +68,7 @@ export async function startPeerNetwork(peers: readonly Peer[]): Promise<PeerNetw
     return server
   }
 
-  /** Holds a link if it crosses the cut; until its owner is known nothing passes. */
+  /** Holds a link if it crosses the cut. Nothing passes until its owner is known. */
   async function hold(link: Link): Promise<void> {
     link.from.unpipe().pause()
     link.to.unpipe().pause()
@@ -116,7 +119,7 @@ export async function startPeerNetwork(peers: readonly Peer[]): Promise<PeerNetw
   return network
 }
 
-/** Which of the members has dialled. */
+/** Returns the member that opened the connection. */
 async function findOwner({ remotePort = 0, localPort = 0 }: Socket, peers: readonly Peer[]): Promise<Peer | undefined> {
   const inode = await findInode(remotePort, localPort)
   for (const peer of peers) {
@@ -129,7 +132,10 @@ async function findOwner({ remotePort = 0, localPort = 0 }: Socket, peers: reado
   return undefined
 }
 
-/** The inode of the socket that has these ports, as /proc/net/tcp lists it: local and remote address in its second and third column. */
+/**
+ * Returns the inode of the socket with these ports from /proc/net/tcp, which has the local and the remote address in its
+ * second and third column.
+ */
 async function findInode(localPort: number, remotePort: number): Promise<string | undefined> {
   const hexadecimal = (port: number): string => `:${port.toString(16).toUpperCase().padStart(4, '0')}`
   for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {

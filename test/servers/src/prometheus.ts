@@ -13,11 +13,10 @@ export interface PrometheusOptions {
   readonly scrapeIntervalMs?: number
 }
 
-/** One sample of an answer to a query. */
+/** One sample of a query result. */
 export interface PrometheusSample {
-  /** Its labels; its name is `__name__`. */
+  /** Labels; the name is `__name__`. */
   readonly labels: Readonly<Record<string, string>>
-  /** Its value. */
   readonly value: number
 }
 
@@ -25,15 +24,15 @@ export interface PrometheusSample {
 export interface PrometheusServer extends TestServer {
   /** Port of its HTTP API on 127.0.0.1. */
   readonly port: number
-  /** The result of an instant query. @throws Error with what the server says, such as a mistake in the expression */
+  /** Runs an instant query. @throws Error with the server's message, for example about a mistake in the expression */
   query(expression: string): Promise<readonly PrometheusSample[]>
-  /** The exemplars of the last minutes of the series that an expression selects. */
+  /** Returns the recent exemplars of the series that an expression selects. */
   queryExemplars(expression: string): Promise<readonly PrometheusSample[]>
 }
 
 /** Starts Prometheus, with storage of exemplars. */
 export async function startPrometheus(source: ServerSource, options: PrometheusOptions): Promise<PrometheusServer> {
-  if (source.kind === 'address') throw new Error('this Prometheus must be owned by the test: it is told what to scrape')
+  if (source.kind === 'address') throw new Error('the test must own this Prometheus, because it configures the target')
   const port = await freePort()
   const origin = `http://127.0.0.1:${port}`
   const server = await launch({
@@ -50,7 +49,7 @@ export async function startPrometheus(source: ServerSource, options: PrometheusO
     ],
     async probe() {
       const { status } = await fetch(`${origin}/-/ready`, { signal: AbortSignal.timeout(2_000) })
-      if (status !== 200) throw new Error(`ready answers ${status}`)
+      if (status !== 200) throw new Error(`/-/ready responds with ${status}`)
     },
   })
   return {
@@ -89,14 +88,14 @@ interface ExemplarData {
   readonly exemplars: readonly { readonly labels: Record<string, string>; readonly value: string }[]
 }
 
-/** Asks the HTTP API. Its answers to a query that is wrong have the same shape and another status. */
+/** Sends a request to the HTTP API. The response to an invalid query has the same shape and an error status. */
 async function ask<T>(url: string, parameters: Readonly<Record<string, string>>): Promise<T> {
   const response = await fetch(url, {
     method: 'POST',
     body: new URLSearchParams(parameters),
     signal: AbortSignal.timeout(5_000),
   })
-  const answer = (await response.json()) as { readonly data: T; readonly error?: string }
-  if (!response.ok) throw new Error(`${JSON.stringify(parameters)}: ${answer.error}`)
-  return answer.data
+  const result = (await response.json()) as { readonly data: T; readonly error?: string }
+  if (!response.ok) throw new Error(`${JSON.stringify(parameters)}: ${result.error}`)
+  return result.data
 }

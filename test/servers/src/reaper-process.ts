@@ -1,9 +1,10 @@
 import { rmSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 
-// The other half of reaper.ts. Its input ends with the process that started it, killed or not; or the lifetime ends.
+// The other half of reaper.ts. It ends when its input ends, because the process that started it has exited or was killed,
+// or when its lifetime is over.
 
-/** Longest time that any test server lives, in milliseconds: two hours, for the soak test. */
+/** Maximum lifetime of a test server, in milliseconds: two hours, for the soak test. */
 const lifetimeMs = 7_200_000
 
 const processes = new Set<number>()
@@ -14,7 +15,7 @@ function reap(): never {
     try {
       process.kill(pid, 'SIGKILL')
     } catch {
-      // Gone already.
+      // It has already exited.
     }
   }
   for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 })

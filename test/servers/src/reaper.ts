@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
-/** Cleans up when this process can't: it ends what is still registered once this process is gone, however it went. */
+/** Cleans up when this process can't: it ends all registered processes when this process has exited for any reason. */
 export interface Reaper {
   /** Registers a process to end. */
   addProcess(pid: number): void
-  /** The process has ended by itself: its id may soon be another's. */
+  /** Unregisters a process that has exited: its id may be reused. */
   dropProcess(pid: number): void
   /** Registers a folder to delete. */
   addFolder(path: string): void
@@ -14,7 +14,7 @@ export interface Reaper {
 const program = fileURLToPath(new URL('reaper-process.ts', import.meta.url))
 let shared: Reaper | undefined
 
-/** The reaper of this process, started on first use. */
+/** Returns the reaper of this process, which is started on first use. */
 export function getReaper(): Reaper {
   shared ??= startReaper()
   return shared
@@ -26,10 +26,10 @@ function startReaper(): Reaper {
   const pipe = child.stdin
   ;(pipe as unknown as { unref(): void }).unref()
   pipe.on('error', () => undefined)
-  const tell = (word: string, what: string | number): void => void pipe.write(`${word} ${what}\n`)
+  const send = (word: string, what: string | number): void => void pipe.write(`${word} ${what}\n`)
   return {
-    addProcess: (pid) => tell('process', pid),
-    dropProcess: (pid) => tell('gone', pid),
-    addFolder: (path) => tell('folder', path),
+    addProcess: (pid) => send('process', pid),
+    dropProcess: (pid) => send('gone', pid),
+    addFolder: (path) => send('folder', path),
   }
 }

@@ -1,27 +1,27 @@
-/** How a server's binary is built or installed once, from a package registry that verifies checksums. */
+/** How the binary of a server is built or installed once, from a package registry that verifies checksums. */
 export type Build =
-  /** Go packages of the module in `manifests/<folder>`, whose go.sum pins them. */
+  /** Go packages of the module in `manifests/<folder>`; its go.sum pins them. */
   | { readonly tool: 'go'; readonly folder: string; readonly packages: Readonly<Record<string, string>> }
-  /** A crate at exactly the recipe's version, with its own lock file. */
+  /** A crate at exactly the version of the recipe, with its own lock file. */
   | { readonly tool: 'cargo'; readonly crate: string }
   /** Jars of the pom.xml in `manifests/<folder>`, with strict checksums. */
   | { readonly tool: 'mvn'; readonly folder: string }
   /** Debian packages, unpacked without being installed; apt verifies their signatures. */
   | { readonly tool: 'apt-get'; readonly packages: readonly string[] }
 
-/** What is known of a server that tests use. */
+/** Description of a server that tests use. */
 export interface Recipe {
-  /** For the table, and for `SD_TEST_<NAME>`. */
+  /** Name for the table, and for `SD_TEST_<NAME>`. */
   readonly name: string
-  /** Version that is built; others on PATH or at an address are used as they are. */
+  /** Version to build. Servers on PATH or at an address are used with any version. */
   readonly version: string
-  /** Path below the cache folder that shows that it is there, and what is looked for on PATH by its last part. */
+  /** Path below the cache folder that shows that it is built. Its last part is the name to find on PATH. */
   readonly file: string
-  /** What else must be there for it to run, such as `java`. */
+  /** Other programs that it needs to run, such as `java`. */
   readonly needs?: readonly string[]
-  /** How it gets there. */
+  /** How it is built. */
   readonly build: Build
-  /** The same server as a container image, and its binary in there; absent where there is none that takes the same arguments. */
+  /** The same server as a container image, with the binary in it; absent if no image accepts the same arguments. */
   readonly container?: { readonly image: string; readonly entrypoint: string }
 }
 
@@ -38,7 +38,7 @@ export type ServerName =
   | 'prometheus'
   | 'otelcol'
 
-/** Every server that tests can ask for, those that take longest to build first. */
+/** All servers that tests can ask for, the slowest builds first. */
 export const recipes: Readonly<Record<ServerName, Recipe>> = {
   kubernetes: {
     name: 'kubernetes',

@@ -12,13 +12,13 @@ import { launch, type TestServer } from './test-server.ts'
 export interface RedisOptions {
   /** Password of the user `default`. @default none */
   readonly password?: string
-  /** Serves TLS only, and wants a client certificate of the same authority. */
+  /** Serves TLS only, and requires a client certificate of the same authority. @default plain TCP */
   readonly tls?: CertificateSet
-  /** Lines of the configuration besides the usual ones, such as `maxmemory 2mb`. */
+  /** Additional lines of the configuration, such as `maxmemory 2mb`. @default none */
   readonly config?: readonly string[]
 }
 
-/** A Redis that keeps nothing on disk. */
+/** A Redis without persistence. */
 export interface RedisServer extends TestServer {
   /** Port for clients on 127.0.0.1. */
   readonly port: number
@@ -52,25 +52,25 @@ export async function startRedis(source: ServerSource, options: RedisOptions = {
   return { ...server, port }
 }
 
-/** Writes certificates and returns the lines of the configuration that use them. */
+/** Writes certificates and returns the configuration lines that use them. */
 async function secure(folder: string, { ca, server }: CertificateSet): Promise<readonly string[]> {
   const file = (name: string): string => join(folder, `${name}.pem`)
   await Promise.all([writeFile(file('ca'), ca), writeFile(file('cert'), server.cert), writeFile(file('key'), server.key)])
   return ['port 0', `tls-ca-cert-file ${file('ca')}`, `tls-cert-file ${file('cert')}`, `tls-key-file ${file('key')}`]
 }
 
-/** Asks for an answer; one that wants a password first is as good. */
+/** Resolves if it responds, even if it requires a password first. */
 function isServing(port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1', timeout: 2_000 })
     socket.once('connect', () => socket.write('PING\r\n'))
     socket.once('data', (data) => {
       socket.destroy()
-      const answer = String(data)
-      if (/^(?:\+PONG|-NOAUTH)/.test(answer)) resolve()
-      else reject(new Error(`not serving yet: ${answer}`))
+      const reply = String(data)
+      if (/^(?:\+PONG|-NOAUTH)/.test(reply)) resolve()
+      else reject(new Error(`not serving yet: ${reply}`))
     })
-    socket.once('timeout', () => socket.destroy(new Error('no answer')))
+    socket.once('timeout', () => socket.destroy(new Error('no response')))
     socket.once('error', reject)
   })
 }

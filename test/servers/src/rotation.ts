@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type CertificateSet, createCertificates } from './certificates.ts'
 
-/** Certificates of a server, and files of its client, that are replaced by those of another authority. */
+/** Certificates of a server and files of its client that can be replaced by those of another authority. */
 export interface Rotation extends AsyncDisposable {
-  /** What the server is started with; other texts after {@link Rotation.rotate}. */
+  /** Certificates to start the server with; they change with {@link Rotation.rotate}. */
   readonly certificates: CertificateSet
   /** TLS options of a client, in files. */
   readonly tls: {
@@ -13,11 +13,11 @@ export interface Rotation extends AsyncDisposable {
     readonly cert: { readonly file: string }
     readonly key: { readonly file: string }
   }
-  /** Replaces all of them, and the server by one that has them, on the same port and without any data. */
+  /** Replaces all certificates and restarts the server with them, on the same port and without data. */
   rotate(server: { restartEmpty(): Promise<void> }): Promise<void>
 }
 
-/** Makes the first ones. */
+/** Creates the first certificates. */
 export async function createRotation(): Promise<Rotation> {
   const folder = await mkdtemp(join(tmpdir(), 'sd-rotation-'))
   const file = (name: string): { file: string } => ({ file: join(folder, `${name}.pem`) })

@@ -24,8 +24,8 @@ async function withProgram(name: string, script: string, use: (folder: string) =
   }
 }
 
-describe('where a server comes from', () => {
-  test('an address in the environment is first, unless the test must own it', async () => {
+describe('the source of a server', () => {
+  test('an address in the environment comes first, unless the test must own the server', async () => {
     vi.stubEnv('SD_TEST_CONSUL', 'http://127.0.0.1:1')
     expect(await findServer('consul')).toMatchObject({ kind: 'address', address: 'http://127.0.0.1:1' })
     expect(await findServer('consul', { own: true })).not.toMatchObject({ kind: 'address' })
@@ -38,7 +38,7 @@ describe('where a server comes from', () => {
     })
   })
 
-  test('without any, it is undefined here and an error in CI', async () => {
+  test('a missing server is undefined, and an error in CI', async () => {
     vi.stubEnv('PATH', '/nowhere')
     vi.stubEnv('CI', '')
     const folder = await mkdtemp(join(tmpdir(), 'sd-notes-'))
@@ -55,7 +55,7 @@ describe('where a server comes from', () => {
     await rm(folder, { recursive: true })
   })
 
-  test('a container engine is asked only if its daemon answers', async () => {
+  test('a container engine is used only if its daemon responds', async () => {
     await withProgram('docker', '[ "$1" = info ] && exit 0', async (folder) => {
       vi.stubEnv('PATH', folder)
       vi.stubEnv('HOME', folder)
@@ -72,7 +72,7 @@ describe('where a server comes from', () => {
   })
 })
 
-test('servers are built two at a time, and one that fails does not keep the others from it', async () => {
+test('servers are built two at a time, and a failed build does not affect the others', async () => {
   vi.spyOn(process, 'availableMemory').mockReturnValue(16 * 1024 ** 3)
   const ended: (() => void)[] = []
   const begun: ServerName[] = []
@@ -99,7 +99,7 @@ test('servers are built two at a time, and one that fails does not keep the othe
   )
 })
 
-test('where memory is short they are built one after the other', async () => {
+test('with little memory servers are built one after another', async () => {
   vi.spyOn(process, 'availableMemory').mockReturnValue(4 * 1024 ** 3)
   let running = 0
   let most = 0
@@ -112,7 +112,7 @@ test('where memory is short they are built one after the other', async () => {
   expect(most).toBe(1)
 })
 
-/** The module again, which reads the home folder when it is loaded. */
+/** Loads the module again, because it reads the home folder when it is loaded. */
 async function freshSources(): Promise<typeof import('./sources.ts')> {
   vi.resetModules()
   return import('./sources.ts')

@@ -7,13 +7,13 @@ import { type Recipe, recipes, type ServerName } from './recipes.ts'
 
 const run = promisify(execFile)
 
-/** Where a server comes from. */
+/** Source of a server. */
 export type ServerSource =
-  /** Somebody else's server: it can be used, but not stopped, paused or emptied. */
+  /** A server that is already running: tests can use it, but not stop, pause or empty it. */
   | { readonly kind: 'address'; readonly address: string; readonly version: string }
-  /** A binary, or the file that the recipe names; `folder` is what the recipe's paths are below. */
+  /** A binary, or the file that the recipe names. Paths of the recipe are relative to `folder`. */
   | { readonly kind: 'binary'; readonly path: string; readonly folder: string; readonly version: string }
-  /** An image for the container engine that answers. */
+  /** An image for the available container engine. */
   | {
       readonly kind: 'container'
       readonly engine: string
@@ -24,9 +24,9 @@ export type ServerSource =
 
 /** Options of {@link obtainServer}. */
 export interface ObtainOptions {
-  /** Whether the test must own the process: then an address in the environment does not do. @default false */
+  /** Whether the test must own the process, which excludes an address in the environment. @default false */
   readonly own?: boolean
-  /** File that notes for the table go to. @default 'coverage/servers.ndjson' in the working folder */
+  /** File for the notes that become the table. @default 'coverage/servers.ndjson' in the working folder */
   readonly notes?: string
 }
 
@@ -38,7 +38,7 @@ export function recipeFolder({ name, version }: Recipe): string {
   return join(cacheFolder, `${name}-${version}`)
 }
 
-/** The path of a program on PATH. */
+/** Returns the path of a program on PATH. */
 export function findOnPath(program: string): string | undefined {
   for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
     const path = join(folder, program)
@@ -46,13 +46,13 @@ export function findOnPath(program: string): string | undefined {
       accessSync(path, constants.X_OK)
       return path
     } catch {
-      // Not here.
+      // Not in this folder.
     }
   }
   return undefined
 }
 
-/** Looks for a server without building anything: address in the environment, PATH, cache, container engine. */
+/** Finds a server without building it: address in the environment, PATH, cache, container engine. */
 export async function findServer(name: ServerName, options: ObtainOptions = {}): Promise<ServerSource | undefined> {
   const recipe = recipes[name]
   const address = process.env[`SD_TEST_${name.toUpperCase()}`]
@@ -69,9 +69,9 @@ export async function findServer(name: ServerName, options: ObtainOptions = {}):
 }
 
 /**
- * {@link findServer} for a test file. What it found is noted for the table at the end of `npm test`.
+ * Like {@link findServer}, for a test file. The result is noted for the table at the end of `npm test`.
  *
- * @returns `undefined` if there is no server: the file's tests are then not run
+ * @returns `undefined` if there is no server; the tests of the file are then not run
  * @throws Error with CI=true if there is no server
  */
 export async function obtainServer(name: ServerName, options: ObtainOptions = {}): Promise<ServerSource | undefined> {

@@ -11,45 +11,45 @@ import type { ServerSource } from './sources.ts'
 
 const run = promisify(execFile)
 
-/** How one server process is started. */
+/** How to start a server process. */
 export interface LaunchPlan {
-  /** For messages. */
+  /** Name for messages. */
   readonly name: string
-  /** Where it comes from; an address has nothing to launch. */
+  /** Source of the server. One at an address can't be launched. */
   readonly source: Exclude<ServerSource, { kind: 'address' }>
-  /** Another binary beside the source's own, or an absolute path. */
+  /** Another binary in the folder of the source, or an absolute path. @default the source's own */
   readonly program?: string
-  /** Its arguments. @param folder its data folder, empty at first */
+  /** Returns its arguments. @param folder its data folder, empty at first */
   readonly args: (folder: string) => readonly string[]
-  /** Puts into an empty data folder what it needs. */
+  /** Fills an empty data folder. @default nothing to do */
   readonly prepare?: (folder: string) => Promise<void>
-  /** Variables of its environment. */
+  /** Environment variables. @default none */
   readonly env?: Readonly<Record<string, string>>
-  /** Rejects while it is not ready. */
+  /** Rejects while the server is not ready. */
   readonly probe: () => Promise<unknown>
-  /** How long it may take to be ready, in milliseconds. @default 60_000 */
+  /** Time limit until it is ready, in milliseconds. @default 60_000 */
   readonly readyLimitMs?: number
 }
 
-/** A real server that a test owns. It and its data are gone when the test process is, even if that is killed. */
+/** A real server that a test owns. It is stopped and its data is deleted when the test process ends, even if that is killed. */
 export interface TestServer extends AsyncDisposable {
   /** Its data folder. */
   readonly folder: string
-  /** Its process; `undefined` while it does not run, and for a container. */
+  /** Its process id; `undefined` while it does not run, and for a container. */
   pid(): number | undefined
-  /** What it wrote, the last 10,000 characters. */
+  /** Returns the last 10,000 characters of its output. */
   log(): string
-  /** Starts it, with the data that it had. */
+  /** Starts it, with its existing data. */
   start(): Promise<void>
-  /** Asks it to end, and waits until it has. */
+  /** Asks it to exit, and waits until it has. */
   stop(): Promise<void>
-  /** Ends it without asking. */
+  /** Kills it. */
   kill(): Promise<void>
-  /** Holds it where it is: connections stay open and nothing answers. */
+  /** Suspends it: connections stay open, but nothing responds. */
   pause(): Promise<void>
-  /** Lets it go on. */
+  /** Resumes it. */
   resume(): Promise<void>
-  /** Kills it and starts it without any data. */
+  /** Kills it and starts it without data. */
   restartEmpty(): Promise<void>
   /** Sends it a signal. */
   signal(signal: NodeJS.Signals): Promise<void>
@@ -57,7 +57,7 @@ export interface TestServer extends AsyncDisposable {
   close(): Promise<void>
 }
 
-/** Starts a server and waits until it is ready. @throws Error with the end of its log if it does not get ready */
+/** Starts a server and waits until it is ready. @throws Error with the end of its log if it does not become ready */
 export async function launch(plan: LaunchPlan): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), `sd-${plan.name}-`))
   const reaper = getReaper()
@@ -83,7 +83,7 @@ export async function launch(plan: LaunchPlan): Promise<TestServer> {
     pid: () => (container ? undefined : child?.pid),
     log: () => readFileSync(logFile, 'utf8').slice(-10_000),
     async start() {
-      if (child) throw new Error(`${plan.name} runs already`)
+      if (child) throw new Error(`${plan.name} is already running`)
       const log = openSync(logFile, 'a')
       const [program, args] = command()
       const started = spawn(program, args, { cwd: data, env: { ...process.env, ...plan.env }, stdio: ['ignore', log, log] })
@@ -102,7 +102,7 @@ export async function launch(plan: LaunchPlan): Promise<TestServer> {
       try {
         await untilReady(plan.probe, plan.readyLimitMs ?? 60_000, () => isOver)
       } catch (error) {
-        throw new Error(`${plan.name} did not get ready: ${String(error)}\n${server.log().slice(-4_000)}`)
+        throw new Error(`${plan.name} did not become ready: ${String(error)}\n${server.log().slice(-4_000)}`)
       }
     },
     async stop() {

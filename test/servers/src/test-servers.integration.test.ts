@@ -26,16 +26,16 @@ describe.runIf(etcd && toxiproxy)('a test server', () => {
   })
   afterAll(() => Promise.all([server.close(), proxy.close()]))
 
-  test('is stopped, started, killed, paused and emptied', async () => {
+  test('can be stopped, started, killed, paused and emptied', async () => {
     await server.stop()
     expect(await isHealthy(server.port)).toBe(false)
     await server.start()
     expect(await isHealthy(server.port)).toBe(true)
-    await expect(server.start()).rejects.toThrow('runs already')
+    await expect(server.start()).rejects.toThrow('is already running')
     const marker = join(server.folder, 'etcd')
     expect(existsSync(marker)).toBe(true)
     await server.pause()
-    // A signal takes effect a moment after it was sent.
+    // A signal takes effect slightly after it was sent.
     await vi.waitFor(async () => expect(await isHealthy(server.port, 300)).toBe(false), 5_000)
     await server.resume()
     expect(await isHealthy(server.port)).toBe(true)
@@ -47,7 +47,7 @@ describe.runIf(etcd && toxiproxy)('a test server', () => {
     await server.start()
   })
 
-  test('is cut off, slowed down, reset and silenced by the proxy', async () => {
+  test('can be cut off, slowed down, reset and silenced by the proxy', async () => {
     const link = await proxy.link(server.port)
     expect(await isHealthy(link.port)).toBe(true)
     await link.cut()
@@ -70,12 +70,12 @@ describe.runIf(etcd && toxiproxy)('a test server', () => {
     await expect(probePort(link.port)).rejects.toThrow()
   })
 
-  test('that does not get ready is an error with the end of its log', async () => {
+  test('that does not become ready is an error with the end of its log', async () => {
     if (etcd?.kind !== 'binary') return
-    await expect(startEtcd({ ...etcd, path: '/bin/false' })).rejects.toThrow('etcd did not get ready')
+    await expect(startEtcd({ ...etcd, path: '/bin/false' })).rejects.toThrow('etcd did not become ready')
   })
 
-  test('is gone with its data after the test process was killed', async () => {
+  test('is stopped and its data deleted after the test process was killed', async () => {
     const program = fileURLToPath(new URL('testing/start-and-wait.ts', import.meta.url))
     const child = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] })
     const line = await new Promise<string>((resolve) => child.stdout.once('data', (chunk: Buffer) => resolve(String(chunk))))

@@ -2,37 +2,37 @@ import { freePort } from './network.ts'
 import type { ServerSource } from './sources.ts'
 import { launch } from './test-server.ts'
 
-/** One way through a {@link Toxiproxy}, whose faults a test controls. */
+/** A connection through a {@link Toxiproxy} whose faults are controlled by a test. */
 export interface FaultyLink {
   /** Port on 127.0.0.1 to connect to instead of the server's. */
   readonly port: number
   /** Closes every connection and refuses new ones. */
   cut(): Promise<void>
-  /** Keeps connections open and accepts new ones, and lets no byte through. */
+  /** Keeps connections open and accepts new ones, but forwards nothing. */
   blackHole(): Promise<void>
-  /** Resets every connection after so many more bytes from the server; new ones too. */
+  /** Resets every connection after this number of bytes from the server, including new ones. */
   reset(afterBytes: number): Promise<void>
-  /** Delays every packet, both ways. */
+  /** Delays every packet, in both directions. */
   delay(latencyMs: number): Promise<void>
-  /** Cuts the stream from the server into pieces of about so many bytes. */
+  /** Splits the stream from the server into pieces of about this number of bytes. */
   slice(averageBytes: number): Promise<void>
   /** Ends all faults. */
   restore(): Promise<void>
-  /** Removes this way. */
+  /** Removes this connection. */
   close(): Promise<void>
 }
 
 /** A proxy between a client and its server. */
 export interface Toxiproxy extends AsyncDisposable {
-  /** Opens one more way to a port of 127.0.0.1. */
+  /** Opens another connection to a port of 127.0.0.1. */
   link(upstreamPort: number): Promise<FaultyLink>
-  /** Ends it, and every connection through it. */
+  /** Stops it, and closes every connection through it. */
   close(): Promise<void>
 }
 
 /** Starts Toxiproxy. */
 export async function startToxiproxy(source: ServerSource): Promise<Toxiproxy> {
-  if (source.kind === 'address') throw new Error('Toxiproxy must be owned by the test')
+  if (source.kind === 'address') throw new Error('the test must own this Toxiproxy')
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
 

@@ -1,6 +1,6 @@
 import type { webcrypto } from 'node:crypto'
 
-// Names of the web platform that @peculiar/x509 takes for global. Node has the same types, under other names; all of DOM's would be too much.
+// Types of the web platform that @peculiar/x509 expects as globals. Node has the same types under other names. The whole DOM library would be too much.
 declare global {
   type Algorithm = webcrypto.Algorithm
   type AlgorithmIdentifier = webcrypto.AlgorithmIdentifier

@@ -9,24 +9,24 @@ import { launch, type TestServer } from './test-server.ts'
 
 /** Options of {@link startZooKeeper}. */
 export interface ZooKeeperOptions {
-  /** Lines of the configuration file besides the usual ones, such as `maxClientCnxns=1`. */
+  /** Additional lines of the configuration file, such as `maxClientCnxns=1`. @default none */
   readonly config?: readonly string[]
-  /** Serves TLS at a second port, and wants a client certificate of the same authority there. */
+  /** Also serves TLS on a second port, and requires a client certificate of the same authority there. @default no TLS */
   readonly tls?: CertificateSet
-  /** Makes it a member of an ensemble. */
+  /** Makes it a member of an ensemble. @default standalone */
   readonly quorum?: {
-    /** Its own number, from 1. */
+    /** Number of this member, starting at 1. */
     readonly id: number
     /** All members in the order of their numbers, as `address:quorumPort:electionPort`. */
     readonly servers: readonly string[]
   }
 }
 
-/** A ZooKeeper, standalone but for `quorum`, that allows sessions from 400 ms to 60 s. */
+/** A ZooKeeper, standalone unless `quorum` is given. It allows sessions from 400 ms to 60 s. */
 export interface ZooKeeperServer extends TestServer {
   /** Port for clients on 127.0.0.1. */
   readonly port: number
-  /** Port for TLS, where it has one. */
+  /** Port for TLS, if enabled. */
   readonly securePort: number
 }
 
@@ -34,7 +34,7 @@ export interface ZooKeeperServer extends TestServer {
 export async function startZooKeeper(source: ServerSource, options: ZooKeeperOptions = {}): Promise<ZooKeeperServer> {
   if (source.kind === 'address') return { ...useExternalServer('zookeeper', source), securePort: 0 }
   const java = findOnPath('java')
-  if (source.kind !== 'binary' || !java) throw new Error('ZooKeeper needs its jars and java on PATH')
+  if (source.kind !== 'binary' || !java) throw new Error('ZooKeeper needs its jars, and java on PATH')
   const { config = [], tls, quorum } = options
   const mainClass = `org.apache.zookeeper.server.${quorum ? 'quorum.QuorumPeerMain' : 'ZooKeeperServerMain'}`
   const [port, securePort] = [await freePort(), await freePort()]
@@ -74,7 +74,7 @@ export async function startZooKeeper(source: ServerSource, options: ZooKeeperOpt
   return { ...server, port, securePort }
 }
 
-/** Writes certificates and returns the lines of the configuration that use them. */
+/** Writes certificates and returns the configuration lines that use them. */
 async function secure(folder: string, port: number, { ca, server }: CertificateSet): Promise<readonly string[]> {
   const [keyStore, trustStore] = [join(folder, 'server.pem'), join(folder, 'ca.pem')]
   await Promise.all([writeFile(keyStore, `${server.key}\n${server.cert}`), writeFile(trustStore, ca)])
@@ -89,22 +89,22 @@ async function secure(folder: string, port: number, { ca, server }: CertificateS
 }
 
 async function isServing(port: number): Promise<void> {
-  const answer = await askZooKeeper(port)
-  if (!answer.includes('Mode: ')) throw new Error(`not serving yet: ${answer}`)
+  const reply = await askZooKeeper(port)
+  if (!reply.includes('Mode: ')) throw new Error(`not serving yet: ${reply}`)
 }
 
-/** Asks for the server's state, which has its mode once it serves. */
+/** Requests the server's status, which contains its mode when it is serving. */
 export function askZooKeeper(port: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1', timeout: 2_000 })
-    let answer = ''
+    let reply = ''
     socket.setEncoding('utf8')
     socket.on('connect', () => socket.write('srvr'))
     socket.on('data', (text) => {
-      answer += String(text)
+      reply += String(text)
     })
-    socket.once('timeout', () => socket.destroy(new Error('no answer')))
+    socket.once('timeout', () => socket.destroy(new Error('no response')))
     socket.once('error', reject)
-    socket.once('close', () => resolve(answer))
+    socket.once('close', () => resolve(reply))
   })
 }

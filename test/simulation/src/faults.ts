@@ -2,58 +2,57 @@ import type { InstanceList } from './instance-list.ts'
 import { type ServerMode, SimulatedServer, type SimulatedTransport } from './network.ts'
 import type { VirtualTime } from './virtual-time.ts'
 
-/** What a fault works on. */
+/** What a fault can affect. */
 export interface FaultScene {
-  /** The clock. */
   readonly time: VirtualTime
   /** All servers; a fault may add some. */
   readonly servers: SimulatedServer[]
   /** The registry. */
   readonly list: InstanceList
-  /** Where added servers become reachable. */
+  /** Makes added servers reachable. */
   readonly transport: SimulatedTransport
-  /** How long the fault lasts, in milliseconds. */
+  /** Duration of the fault, in milliseconds. */
   readonly durationMs: number
 }
 
-/** What callers may see of a fault. */
+/** Effect of a fault on callers. */
 export type FaultReach =
-  /** All instances are affected: calls fail while it lasts. */
+  /** All instances are affected: calls fail until it ends. */
   | 'all'
   /** Half are affected: with retries, most calls succeed. */
   | 'half'
   /** One is affected: with retries, few calls fail. */
   | 'one'
-  /** Nothing that fails is on the way of a call. */
+  /** No fault is on the path of a call. */
   | 'none'
 
 /** One kind of fault. */
 export interface Fault {
-  /** Its name in reports. */
+  /** Name in reports. */
   readonly name: string
-  /** What callers may see, with so many instances. */
+  /** Returns the effect on callers with this number of instances. */
   reach(size: number): FaultReach
-  /** Whether calls that begin during the fault are silent until their deadline, so that they fail late. */
+  /** Whether calls that begin during the fault get no response until their deadline, so that they fail late. */
   readonly isSilent: boolean
-  /** How long it lasts from its beginning to its end, where that is not its duration. */
+  /** Returns the time from its beginning to its end, if it differs from the duration. */
   lastsMs?(durationMs: number, size: number): number
-  /** How long the client's process stands still at most at one time: nothing can end in it. */
+  /** Returns the longest time for which the client's process stands still. No call can end in that time. */
   standsStillMs?(durationMs: number): number
-  /** Begins it now; it ends by itself. */
+  /** Starts the fault, which ends on its own. */
   begin(scene: FaultScene): void
 }
 
-/** How long a fault lasts, in milliseconds. */
+/** Returns the duration of a fault, in milliseconds. */
 export function faultLength({ fault, durationMs, size }: { fault: Fault; durationMs: number; size: number }): number {
   return fault.lastsMs?.(durationMs, size) ?? durationMs
 }
 
-/** Time from the end of one restart to the beginning of the next, at least, in milliseconds. */
+/** Minimum time between the starts of two restarts, in milliseconds. */
 function restartStep(durationMs: number, size: number): number {
   return Math.max(1_200, durationMs / size)
 }
 
-/** Puts the first `share` of the servers in a mode. */
+/** Creates a fault that puts a share of the servers in a mode. */
 function modeFault(name: string, mode: ServerMode, share: 'one' | 'half' | 'all'): Fault {
   return {
     name,
@@ -70,7 +69,7 @@ function modeFault(name: string, mode: ServerMode, share: 'one' | 'half' | 'all'
   }
 }
 
-/** One server alternates every 300 ms. */
+/** Creates a fault in which one server alternates every 300 ms. */
 function flapFault(name: string, mode: ServerMode): Fault {
   return {
     name,
@@ -90,7 +89,7 @@ function flapFault(name: string, mode: ServerMode): Fault {
   }
 }
 
-/** A server dies, and the registry notices after the fault's duration; then it comes back. */
+/** A server dies, the registry notices during the fault, and then the server returns. */
 const kill: Fault = {
   name: 'one killed',
   reach: (size) => (size === 1 ? 'all' : 'one'),
@@ -98,7 +97,7 @@ const kill: Fault = {
   begin({ time, servers, list, durationMs }) {
     const [server] = servers as [SimulatedServer]
     server.mode = 'down'
-    // A short one is over before the registry notices.
+    // A short fault is over before the registry notices.
     if (durationMs >= 500) time.schedule(durationMs / 2, () => list.remove(server.instance))
     time.schedule(durationMs - 60, () => {
       server.mode = 'up'
@@ -107,7 +106,7 @@ const kill: Fault = {
   },
 }
 
-/** One after the other leaves the list, drains, stops and comes back. */
+/** The servers leave the list, drain, stop and return, one after another. */
 const rollingRestart: Fault = {
   name: 'rolling restart',
   reach: (size) => (size === 1 ? 'all' : 'none'),
@@ -159,7 +158,7 @@ const registryLoss: Fault = {
   },
 }
 
-/** The list lacks one instance that serves, again and again. */
+/** One serving instance is missing from the list repeatedly. */
 const registryFlap: Fault = {
   name: 'list flaps',
   reach: (size) => (size === 1 ? 'all' : 'none'),
@@ -173,7 +172,7 @@ const registryFlap: Fault = {
   },
 }
 
-/** As many instances again are added. */
+/** The number of instances is doubled. */
 const scaleUp: Fault = {
   name: 'scale up',
   reach: () => 'none',
@@ -199,11 +198,11 @@ const clientStops: Fault = {
   },
 }
 
-/** How long a starved client gets no processor, and how often, in milliseconds. */
+/** Duration and interval of the pauses of a starved client, in milliseconds. */
 const starvedMs = 480
 const starvedEveryMs = 500
 
-/** The client's process gets a tenth of a processor. */
+/** The client's process gets a small share of a processor. */
 const clientStarves: Fault = {
   name: 'client starves',
   reach: () => 'none',
@@ -216,17 +215,17 @@ const clientStarves: Fault = {
 
 /** All faults. */
 export const faults: readonly Fault[] = [
-  modeFault('all answer 503', 'error', 'all'),
+  modeFault('all return 503', 'error', 'all'),
   modeFault('all refuse', 'down', 'all'),
   modeFault('all hang', 'hang', 'all'),
   modeFault('all dropped', 'black-hole', 'all'),
   modeFault('all slow', 'slow', 'all'),
-  modeFault('one answers 503', 'error', 'one'),
+  modeFault('one returns 503', 'error', 'one'),
   modeFault('one refuses', 'down', 'one'),
   modeFault('one hangs', 'hang', 'one'),
   modeFault('one dropped', 'black-hole', 'one'),
   modeFault('one slow', 'slow', 'one'),
-  modeFault('half answer 503', 'error', 'half'),
+  modeFault('half return 503', 'error', 'half'),
   modeFault('half hang', 'hang', 'half'),
   modeFault('half dropped', 'black-hole', 'half'),
   flapFault('one flaps: 503', 'error'),

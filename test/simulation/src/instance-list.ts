@@ -2,12 +2,12 @@ import { createSnapshot, createWatchHub, SdError, type ServiceInstance, type Ser
 import type { InstanceSource } from '@sd/discovery'
 import type { VirtualTime } from './virtual-time.ts'
 
-/** How long a change takes from the registry to the client, in milliseconds. */
+/** Time from a change in the registry to the client, in milliseconds. */
 const propagationMs = 50
 
-/** A registry whose list the simulation changes. */
+/** A registry whose list is changed by the simulation. */
 export interface InstanceList {
-  /** For discovery. */
+  /** Source for discovery. */
   readonly source: InstanceSource
   /** Adds or replaces an instance. */
   add(instance: ServiceInstance): void
@@ -19,7 +19,7 @@ export interface InstanceList {
   close(): Promise<void>
 }
 
-/** Builds a registry of one service. */
+/** Creates a registry of one service. */
 export function createInstanceList(time: VirtualTime): InstanceList {
   const instances = new Map<string, ServiceInstance>()
   const listeners = new Set<() => void>()

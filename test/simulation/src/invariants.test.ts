@@ -38,12 +38,12 @@ function failing(from: number, to: number): ScenarioResult['calls'] {
 const planted: [string, string, Partial<ScenarioResult>][] = [
   ['failures after the end of a fault', 'failures end', { calls: failing(3_000, 4_500) }],
   ['failures before it', 'loss', { calls: failing(100, 200) }],
-  ['failures though two of three instances serve', 'loss', { calls: failing(3_000, 4_000) }],
+  ['failures although two of three instances serve', 'loss', { calls: failing(3_000, 4_000) }],
   ['two attempts for each call', 'amplification', { attempts: fine.attempts.flatMap((attempt) => [attempt, attempt]) }],
   ['an instance without traffic', 'starved', { starvedMs: [0, 9_000, 0] }],
   ['an instance that stays out', 'out', { outMs: [0, 12_000, 0] }],
-  ['attempts that are counted for ever', 'active', { active: 1 }],
-  ['permits that are not given back', 'permits', { permits: 2 }],
+  ['attempts that stay active', 'active', { active: 1 }],
+  ['permits that are not released', 'permits', { permits: 2 }],
   ['timers that are left', 'timers', { timersLeft: 1 }],
   [
     'a call that outlives its deadline',
@@ -59,19 +59,19 @@ for (const [name, invariant, change] of planted) {
   })
 }
 
-test('a good run has no violation, nor has one in which everything failed during the fault', () => {
+test('a correct run has no violation, nor has a run in which all calls failed during the fault', () => {
   expect(findViolations(scenarioOf('one refuses'), fine)).toEqual([])
   expect(findViolations(scenarioOf('all refuse'), { ...fine, calls: failing(3_000, 4_000) })).toEqual([])
 })
 
-test('one scenario gives the same result each time, and its description names the seed', async () => {
+test('a scenario gives the same result each time, and its description names the seed', async () => {
   const scenario = scenarioOf('one flaps: refuses')
   expect(await runScenario(scenario)).toEqual(await runScenario(scenario))
   expect(describeScenario(scenario)).toContain(`seed ${scenario.seed}`)
 })
 
 test('faults do what their names say: calls fail when all instances are affected', async () => {
-  for (const name of ['all answer 503', 'all refuse', 'all removed and down']) {
+  for (const name of ['all return 503', 'all refuse', 'all removed and down']) {
     const { calls, faultAt } = await runScenario(scenarioOf(name))
     const during = calls.filter(({ at }) => at > faultAt + 200 && at < faultAt + 800)
     expect(during.filter(({ failure }) => failure === undefined).length).toBeLessThan(during.length / 10)

@@ -2,9 +2,9 @@ import { faultLength } from './faults.ts'
 import { ejectionMs } from './presets.ts'
 import { deadlineMs, type Scenario, type ScenarioResult, type SimulatedCall } from './scenario.ts'
 
-/** One invariant that does not hold. */
+/** A violated invariant. */
 export interface Violation {
-  /** Which. */
+  /** Name of the invariant. */
   readonly invariant:
     | 'failures end'
     | 'loss'
@@ -15,31 +15,35 @@ export interface Violation {
     | 'permits'
     | 'timers'
     | 'unsettled'
-  /** What was seen, and what is allowed. */
+  /** The observed and the allowed value. */
   readonly detail: string
 }
 
-/** Share of calls that may fail while one or half of the instances are affected and failed attempts are repeated. */
+/** Share of calls that may fail while one or half of the instances are affected and failed attempts are retried. */
 const lossShare = 0.005
-/** Calls that may fail beside, and one more for each affected instance: a POST is not repeated, and an instance that hangs is noticed by some. */
+/**
+ * Additional calls that may fail, plus one per affected instance: a POST is not retried, and some calls are needed to
+ * detect an instance that hangs.
+ */
 const lossCalls = 5
-/** How long an attempt that began in the fault may hang after it, in milliseconds. */
+/** How long an attempt that began during the fault may hang after it, in milliseconds. */
 const hangingMs = deadlineMs / 2
 /**
- * How long balancers that go by more than the list may pass over an instance that is not out, in milliseconds: P2C for its `forcePickMs`, least-active
- * while attempts that began in the fault hang.
+ * How long balancers that use more than the list may skip an instance that is not out, in milliseconds: P2C for its
+ * `forcePickMs`, least-active while attempts that began during the fault hang.
  */
 const passedOverMs: Readonly<Record<string, number>> = { p2c: 3_000, 'least-active': hangingMs }
-/** From the end of an ejection to the view that has it, and to the sample that sees it, in milliseconds. */
+/** Time from the end of an ejection to the next view and the next sample, in milliseconds. */
 const noticedMs = 300
-/** Calls per instance that may go elsewhere by chance. */
+/** Number of calls per instance that may go elsewhere by chance. */
 const chanceCalls = 15
-/** What an ejection of outlier detection may take, in milliseconds: twice its shortest time, and a second of jitter. */
+/** Longest ejection by outlier detection, in milliseconds: twice its minimum, and a second of jitter. */
 const longestEjectionMs = 2 * ejectionMs + 1_000
 
 /**
- * How long an instance may be out after the fault has ended, in milliseconds: as long as it failed, from a second on and up to a quarter more, from
- * the end of an attempt that began in the fault; and then once more for a second, because a trial lost against a hedge.
+ * Returns how long an instance may be out after the fault has ended, in milliseconds: as long as it failed, at least a
+ * second and up to a quarter more, from the end of an attempt that began during the fault; then another second, because a
+ * trial can lose to a hedge.
  */
 function longestOutMs(scenario: Scenario): number {
   const accrualMs = 1.25 * Math.max(1_000, faultLength(scenario)) + 1_250
@@ -47,7 +51,7 @@ function longestOutMs(scenario: Scenario): number {
   return longestMs + hangingMs + noticedMs
 }
 
-/** What of a result must not be. */
+/** Returns the violated invariants of a result. */
 export function findViolations(scenario: Scenario, result: ScenarioResult): readonly Violation[] {
   return [...judgeFailures(scenario, result), ...judgeAttempts(scenario, result), ...judgeEnd(scenario, result)]
 }
@@ -73,7 +77,7 @@ function judgeFailures(scenario: Scenario, { calls, faultAt, attempts }: Scenari
   const reach = fault.reach(size)
   const isJudged = preset.retries && size > 2
   const affected = reach === 'half' ? Math.ceil(size / 2) : 1
-  // A request that was on the way to its connection when the client stopped is not sent before its deadline.
+  // A request that was about to be sent when the client stopped is not sent before its deadline.
   const unsent = (fault.standsStillMs?.(scenario.durationMs) ?? 0) >= deadlineMs ? 2 : 0
   const allowed =
     reach === 'none'
@@ -82,12 +86,12 @@ function judgeFailures(scenario: Scenario, { calls, faultAt, attempts }: Scenari
         ? Infinity
         : Math.ceil(during.length * lossShare) + lossCalls + affected
   if (lost > allowed) {
-    violations.push({ invariant: 'loss', detail: `${lost} of ${during.length} failed, ${allowed} may: ${tally(failed)}` })
+    violations.push({ invariant: 'loss', detail: `${lost} of ${during.length} failed, allowed are ${allowed}: ${tally(failed)}` })
   }
   return violations
 }
 
-/** At most 1.2 attempts for each call, and 10 per second, from the start to any second. */
+/** At most 1.2 attempts per call, plus 10 per second, from the start to any second. */
 function judgeAttempts(scenario: Scenario, result: ScenarioResult): Violation[] {
   const { rate, balancer } = scenario
   const { calls, attempts } = result
@@ -106,12 +110,12 @@ function judgeAttempts(scenario: Scenario, result: ScenarioResult): Violation[] 
   const allowedMs = noticedMs + chanceMs + (passedOverMs[balancer] ?? 0)
   for (const [index, waitedMs] of result.starvedMs.entries()) {
     if (waitedMs > allowedMs)
-      violations.push({ invariant: 'starved', detail: `server ${index}: ${waitedMs} ms, ${allowedMs} may` })
+      violations.push({ invariant: 'starved', detail: `server ${index}: ${waitedMs} ms, allowed are ${allowedMs}` })
   }
   for (const [index, outMs] of result.outMs.entries()) {
     const allowedMs = longestOutMs(scenario)
     if (outMs > allowedMs)
-      violations.push({ invariant: 'out', detail: `server ${index}: ${outMs} ms after the fault, ${allowedMs} may` })
+      violations.push({ invariant: 'out', detail: `server ${index}: ${outMs} ms after the fault, allowed are ${allowedMs}` })
   }
   return violations
 }
@@ -121,7 +125,7 @@ function judgeEnd({ fault, durationMs }: Scenario, { calls, active, permits, tim
   const violations: Violation[] = []
   const unsettled = calls.filter(({ endedAt, at }) => endedAt - at > limitMs).length
   if (unsettled > 0) violations.push({ invariant: 'unsettled', detail: `${unsettled} calls outlived their deadline` })
-  if (active !== 0) violations.push({ invariant: 'active', detail: `${active} attempts are still counted` })
+  if (active !== 0) violations.push({ invariant: 'active', detail: `${active} attempts are still active` })
   if (permits !== 0) violations.push({ invariant: 'permits', detail: `${permits} permits are still taken` })
   if (timersLeft !== 0) violations.push({ invariant: 'timers', detail: `${timersLeft} timers are left` })
   return violations

@@ -8,7 +8,7 @@ const sizes = [1, 2, 3, 5, 20]
 const durationsMs = [100, 500, 2_000, 5_000]
 const rates = [20, 50, 100]
 
-/** Every preset with every fault and size, `rounds` times; what else there is to choose is drawn by the seed. */
+/** Yields every combination of preset, fault and size, `rounds` times. The seed determines the rest. */
 export function* listScenarios(rounds: number, firstSeed: number = 1): Generator<Scenario> {
   let seed = firstSeed
   for (let round = 0; round < rounds; round++) {
@@ -32,12 +32,12 @@ export function* listScenarios(rounds: number, firstSeed: number = 1): Generator
   }
 }
 
-/** A scenario on one line; the seed alone finds it again. */
+/** Describes a scenario on one line. The seed identifies it. */
 export function describeScenario({ preset, fault, size, balancer, durationMs, rate, seed }: Scenario): string {
   return `${fault.name} for ${durationMs} ms, ${size} instances, ${rate}/s: ${preset.name}, ${balancer} (seed ${seed})`
 }
 
-/** What was found: by invariant, fault and preset, each scenario with what was seen. */
+/** Findings by invariant, fault and preset: each scenario with its observation. */
 export interface MatrixReport {
   /** Number of scenarios that ran. */
   readonly count: number
@@ -45,7 +45,7 @@ export interface MatrixReport {
   readonly failures: ReadonlyMap<string, readonly string[]>
 }
 
-/** Runs those of the scenarios whose description is chosen. */
+/** Runs the scenarios whose description is chosen. */
 export async function simulateMatrix(rounds: number, isChosen: (description: string) => boolean): Promise<MatrixReport> {
   const failures = new Map<string, string[]>()
   let count = 0

@@ -2,7 +2,7 @@ import type { Transport, TransportExchange, TransportHandler, TransportRequest }
 import { createServiceInstance, type Endpoint, SdError, type ServiceInstance } from '@sd/core'
 import type { VirtualTime } from './virtual-time.ts'
 
-/** What a simulated server does with requests. */
+/** How a simulated server handles requests. */
 export type ServerMode =
   /** Responds 200 after a log-normal time. */
   | 'up'
@@ -10,16 +10,16 @@ export type ServerMode =
   | 'error'
   /** Responds 200, after twenty times the usual time and at least 300 ms. */
   | 'slow'
-  /** Takes requests, and responds only once it is up again: a process that was stopped. */
+  /** Accepts requests, but responds only when it is up again, like a stopped process. */
   | 'hang'
-  /** Packets are dropped: connecting times out, exchanges under way stay silent. */
+  /** Drops packets: connecting times out, and active exchanges get no response. */
   | 'black-hole'
-  /** Connections are refused; exchanges under way are reset. */
+  /** Refuses connections, and resets active exchanges. */
   | 'down'
 
 /** One attempt that reached the network. */
 export interface SimulatedAttempt {
-  /** When, in virtual milliseconds. */
+  /** Start in virtual milliseconds. */
   readonly at: number
   /** Index of the server. */
   readonly server: number
@@ -32,9 +32,12 @@ export interface SimulatedAttempt {
 /** Median of the log-normal latency in milliseconds; its 99th percentile is 80 ms. */
 const medianMs = 10
 const sigma = Math.log(80 / medianMs) / 2.326
-/** No response takes longer, in milliseconds: one in 100,000 would, and where no attempt may be repeated its limit would be found instead of a fault. */
+/**
+ * Upper limit of the latency, in milliseconds. One in 100,000 would exceed it, and without retries the time limit would
+ * be reported instead of a fault.
+ */
 const longestMs = 400
-/** Time to make a connection, in milliseconds. */
+/** Time to open a connection, in milliseconds. */
 const connectMs = 0.3
 const connectTimeoutMs = 3_000
 
@@ -56,12 +59,12 @@ export class SimulatedServer {
     return this.#mode
   }
 
-  /** Exchanges under way. */
+  /** Number of active exchanges. */
   get active(): number {
     return this.#exchanges.size
   }
 
-  /** Changes what it does, at once, for exchanges under way too. */
+  /** Changes its mode at once, also for active exchanges. */
   set mode(mode: ServerMode) {
     this.#mode = mode
     for (const exchange of [...this.#exchanges]) {
@@ -70,7 +73,7 @@ export class SimulatedServer {
     }
   }
 
-  /** Takes one exchange. */
+  /** Accepts an exchange. */
   accept(exchange: SimulatedExchange): void {
     const { mode } = this
     this.#exchanges.add(exchange)
@@ -87,7 +90,7 @@ export class SimulatedServer {
     else exchange.after(latencyMs, () => exchange.respond(200))
   }
 
-  /** Forgets an exchange that has ended. */
+  /** Removes an exchange that has ended. */
   ended(exchange: SimulatedExchange): void {
     this.#exchanges.delete(exchange)
   }
@@ -125,14 +128,14 @@ class SimulatedExchange implements TransportExchange {
     server.accept(this)
   }
 
-  /** Runs the next step of the exchange, unless it has ended by then. */
+  /** Runs the next step of the exchange, unless it has ended. */
   after(delayMs: number, run: () => void): void {
     this.#server.schedule(delayMs, () => {
       if (!this.#hasEnded) run()
     })
   }
 
-  /** The connection was made and the request is on its way. */
+  /** The connection is open, and the request is being sent. */
   begin(): void {
     if (this.#server.mode === 'down') {
       this.fail('ECONNRESET')
@@ -143,7 +146,7 @@ class SimulatedExchange implements TransportExchange {
     this.wake()
   }
 
-  /** The server can respond (again). */
+  /** The server can respond, possibly again. */
   wake(): void {
     if (!this.#hasBegun || this.#isServed || !this.#server.canRespond) return
     this.#isServed = true
@@ -151,7 +154,7 @@ class SimulatedExchange implements TransportExchange {
   }
 
   respond(status: number): void {
-    // A server that was stopped meanwhile responds later.
+    // A server that was stopped in the meantime responds later.
     if (!this.#server.canRespond) {
       this.#isServed = false
       return

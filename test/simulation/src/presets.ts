@@ -14,11 +14,11 @@ import { createHedgePolicy } from '@sd/hedge'
 import { createOutlierDetection } from '@sd/outlier-detection'
 import { createRetryPolicy } from '@sd/retry'
 
-/** How a client is set up. */
+/** Configuration of a client. */
 export interface Preset {
-  /** Its name in reports. */
+  /** Name in reports. */
   readonly name: string
-  /** Whether failed attempts are repeated: only then a fault of one instance may cost next to nothing. */
+  /** Whether failed attempts are retried. Only then a fault of one instance may have almost no effect. */
   readonly retries: boolean
   /** Settings of the client. */
   readonly settings: ServiceSettings
@@ -42,14 +42,14 @@ function without(...names: (keyof ResilientParts)[]): ResilientParts {
   return Object.fromEntries(Object.entries(parts).filter(([name]) => !names.includes(name as keyof ResilientParts)))
 }
 
-/** Shorter than the default, so that a run sees the end of an ejection. */
+/** Shorter than the default, so that a run includes the end of an ejection. */
 export const ejectionMs = 5_000
 
 const outlierDetection: Partial<Preset> = {
   discovery: () => ({ monitors: [createOutlierDetection({ baseEjectionMs: ejectionMs })] }),
 }
 
-/** All set-ups. */
+/** All configurations. */
 export const presets: readonly Preset[] = [
   preset('defaults', {}),
   preset('defaults and outlier detection', {}, outlierDetection),
@@ -63,7 +63,7 @@ export const presets: readonly Preset[] = [
   preset('breaker only', resilient(without('retry', 'hedge', 'concurrencyLimit'))),
 ]
 
-/** All balancers, each for one scenario. */
+/** All balancers. */
 export const balancers: Readonly<Record<string, () => Balancer>> = {
   'round-robin': () => createRoundRobinBalancer(),
   p2c: () => createP2cBalancer(),

@@ -7,37 +7,34 @@ import { type SimulatedAttempt, SimulatedServer, SimulatedTransport } from './ne
 import { balancers, type Preset } from './presets.ts'
 import { inVirtualTime, type VirtualTime } from './virtual-time.ts'
 
-/** One run: how the client is set up, what happens, and with how many instances. */
+/** One run: configuration of the client, fault and number of instances. */
 export interface Scenario {
-  /** How the client is set up. */
   readonly preset: Preset
-  /** Name of its balancer. */
+  /** Name of the balancer. */
   readonly balancer: string
-  /** What happens. */
   readonly fault: Fault
   /** Number of instances. */
   readonly size: number
-  /** How long the fault lasts, in milliseconds. */
+  /** Duration of the fault, in milliseconds. */
   readonly durationMs: number
   /** Calls per second. */
   readonly rate: number
-  /** Seed of everything that is random. */
+  /** Seed of all random values. */
   readonly seed: number
 }
 
-/** One call of the open loop. */
+/** A call of the open loop. */
 export interface SimulatedCall {
-  /** When it was made, in virtual milliseconds. */
+  /** Start in virtual milliseconds. */
   readonly at: number
-  /** Its method. */
   readonly method: string
-  /** When it ended; `Infinity` if it never did. */
+  /** End in virtual milliseconds; `Infinity` if it never ended. */
   endedAt: number
-  /** Why it failed: an error's code or a status; `undefined` for success. */
+  /** Code of the error or status of the failure; `undefined` for a success. */
   failure: string | undefined
 }
 
-/** What a run left behind. */
+/** Result of a run. */
 export interface ScenarioResult {
   /** When the fault began, in virtual milliseconds. */
   readonly faultAt: number
@@ -47,15 +44,15 @@ export interface ScenarioResult {
   readonly calls: readonly SimulatedCall[]
   /** All attempts that reached the network. */
   readonly attempts: readonly SimulatedAttempt[]
-  /** By server, the longest time in which it served, was listed, was not out, and yet got no attempt after the fault. */
+  /** Per server, the longest time after the fault in which it was up, listed and not out, but got no attempt, in milliseconds. */
   readonly starvedMs: readonly number[]
-  /** By server, how long it was out after the fault, in milliseconds. */
+  /** Per server, how long it was out after the fault, in milliseconds. */
   readonly outMs: readonly number[]
-  /** Sum of the active counts of all endpoints when all calls had ended. */
+  /** Sum of the active attempts of all endpoints after all calls had ended. */
   readonly active: number
-  /** Sum of the permits of concurrency limits that were still taken then. */
+  /** Sum of the permits of concurrency limits that were still held then. */
   readonly permits: number
-  /** Timers that were left after everything was closed. */
+  /** Number of timers left after everything was closed. */
   readonly timersLeft: number
 }
 
@@ -64,7 +61,7 @@ export const deadlineMs = 2_000
 const warmUpMs = 3_000
 const sampleMs = 100
 
-/** How long load goes on after the fault, in milliseconds. */
+/** Duration of the load after the fault, in milliseconds. */
 const recoveryMs = 12_000
 
 /** Runs a scenario in virtual time. */
@@ -120,7 +117,7 @@ function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0)
 }
 
-/** Calls at random times, whatever became of the calls before. 80 % GET, 10 % PUT, 10 % POST. */
+/** Makes calls at random times, regardless of earlier calls. 80 % GET, 10 % PUT, 10 % POST. */
 function startLoad(client: ServiceClient, time: VirtualTime, rate: number): { stop(): SimulatedCall[] } {
   const calls: SimulatedCall[] = []
   let isStopped = false
@@ -161,7 +158,7 @@ interface WatchInit {
   readonly attempts: readonly SimulatedAttempt[]
 }
 
-/** Samples which servers are out and which get no traffic though they are not. */
+/** Samples which servers are out, and which get no traffic although they are not. */
 function watchServers({ time, servers, discovery, attempts }: WatchInit): {
   readonly starvedMs: number[]
   readonly outMs: number[]
@@ -174,7 +171,7 @@ function watchServers({ time, servers, discovery, attempts }: WatchInit): {
   let seen = attempts.length
   function sample(): void {
     if (isStopped) return
-    // While nothing is sent at all, none of them is neglected: that calls fail then is judged elsewhere.
+    // While no attempt is sent at all, no server is neglected. Failing calls are judged separately.
     const isIdle = seen === attempts.length
     for (; seen < attempts.length; seen++) waiting[(attempts[seen] as SimulatedAttempt).server] = 0
     const known = new Map(

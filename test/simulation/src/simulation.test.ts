@@ -3,7 +3,7 @@ import { faults } from './faults.ts'
 import { simulateMatrix } from './matrix.ts'
 
 for (const { name } of faults) {
-  test(`${name}: no preset makes it worse, with 1 to 20 instances`, async () => {
+  test(`${name}: every preset keeps the invariants, with 1 to 20 instances`, async () => {
     const { count, failures } = await simulateMatrix(1, (description) => description.startsWith(`${name} for`))
     expect(count).toBeGreaterThan(40)
     expect([...failures]).toEqual([])

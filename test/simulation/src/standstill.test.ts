@@ -19,19 +19,19 @@ test.each([
   ['client starves', 'resilient', 5_000],
   ['client starves', 'resilient without breaker', 5_000],
 ])(
-  '%s under load, %s, for %d ms: its own limits refuse nothing, and what has come is no timeout',
+  '%s under load, %s, for %d ms: its own limits refuse nothing, and a received response is not a timeout',
   async (fault, preset, durationMs) => {
     const scenario = scenarioOf(fault, preset, { durationMs })
     const result = await runScenario(scenario)
     expect(findViolations(scenario, result)).toEqual([])
-    // What is due after a standstill goes out at once, but is not sent twice because it seems late.
+    // After a standstill the due calls are sent at once, but not twice because they seem late.
     expect(result.attempts.length).toBeLessThan(1.1 * result.calls.length)
   },
   60_000,
 )
 
 test.each([1, 7, 8])(
-  'what an attempt could not use of its limit does not count, seed %i',
+  'the time that an attempt could not use is not part of its limit, seed %i',
   async (seed) => {
     const scenario = scenarioOf('client stands still', 'breaker only', { durationMs: 500, size: 2, rate: 400, seed })
     expect(findViolations(scenario, await runScenario(scenario))).toEqual([])

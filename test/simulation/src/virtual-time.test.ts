@@ -29,7 +29,7 @@ test('timers fire in order of time, and clocks follow', async () => {
   expect(Math.abs(Date.now() - realNow)).toBeLessThan(60_000)
 })
 
-test('promises settle between two timers, also chains of them', async () => {
+test('promises settle between two timers, including chains', async () => {
   await inVirtualTime(1, async (time) => {
     const seen: string[] = []
     setTimeout(() => {
@@ -43,24 +43,24 @@ test('promises settle between two timers, also chains of them', async () => {
   })
 })
 
-test('settle waits as long as it takes, up to its limit', async () => {
+test('settle waits as long as needed, up to its limit', async () => {
   await inVirtualTime(1, async (time) => {
     const later = new Promise<string>((resolve) => {
       setTimeout(() => resolve('done'), 500).unref()
     })
     expect(await time.settle(later, 1_000)).toBe('done')
     expect(time.now).toBe(500)
-    await expect(time.settle(new Promise(() => {}), 1_000)).rejects.toThrow('Nothing settled it within 1000 ms')
+    await expect(time.settle(new Promise(() => {}), 1_000)).rejects.toThrow('the promise did not settle within 1000 ms')
   })
 })
 
-test('one seed gives one run', async () => {
+test('a seed gives a reproducible run', async () => {
   const draw = (seed: number): Promise<number[]> => inVirtualTime(seed, async () => [Math.random(), Math.random()])
   expect(await draw(1)).toEqual(await draw(1))
   expect(await draw(1)).not.toEqual(await draw(2))
 })
 
-test('after a standstill timers fire first, then what came in is read, then comes setImmediate', async () => {
+test('after a standstill timers fire first, then received data is read, then setImmediate runs', async () => {
   const seen = await inVirtualTime(1, async (time) => {
     const seen: unknown[] = []
     time.schedule(10, () => seen.push(['read', time.now]))

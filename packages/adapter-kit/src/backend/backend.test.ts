@@ -2,7 +2,7 @@ import { collectStates, SdError, subscribeTelemetry, untilAborted } from '@sd/co
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Backend, createBackend } from './backend.ts'
 
-const away = new SdError('SD_UNAVAILABLE', 'away')
+const unreachable = new SdError('SD_UNAVAILABLE', 'unreachable')
 const forever = new Promise<never>(() => undefined)
 const nothing = (): void => undefined
 
@@ -27,7 +27,7 @@ test('its state is reported until it is closed', async () => {
   expect(reported()).toEqual([{ kind: 'backend', backend: 'test', state: 'disconnected' }])
   backend.record(undefined)
   expect(reported()).toMatchObject([{ state: 'connected' }])
-  backend.record(away)
+  backend.record(unreachable)
   expect(reported()).toMatchObject([{ state: 'disconnected' }])
   backend.record(undefined)
   backend.record(new SdError('SD_CONFLICT', 'taken'))
@@ -49,11 +49,11 @@ describe('an operation', () => {
     const events: unknown[] = []
     const end = subscribeTelemetry('sd:v1:backend:operation', (event) => events.push(event))
     expect(await backend.operate('load', undefined, async () => 1)).toBe(1)
-    await expect(backend.operate('put', {}, () => Promise.reject(away), 'orders')).rejects.toBe(away)
+    await expect(backend.operate('put', {}, () => Promise.reject(unreachable), 'orders')).rejects.toBe(unreachable)
     end()
     expect(events).toEqual([
       { backend: 'test', operation: 'load', durationMs: expect.any(Number) },
-      { backend: 'test', operation: 'put', service: 'orders', durationMs: expect.any(Number), error: away },
+      { backend: 'test', operation: 'put', service: 'orders', durationMs: expect.any(Number), error: unreachable },
     ])
   })
 

@@ -2,7 +2,7 @@ import { closedError, SdError, subscribeTelemetry, type TelemetryEvents } from '
 import { expect, test } from 'vitest'
 import { createConnectionTracker } from './connection-state.ts'
 
-const away = new SdError('SD_UNAVAILABLE', 'away')
+const unreachable = new SdError('SD_UNAVAILABLE', 'unreachable')
 
 test('a connection follows the results of its contacts, and publishes each change once', () => {
   const events: TelemetryEvents['sd:v1:backend:state'][] = []
@@ -14,18 +14,18 @@ test('a connection follows the results of its contacts, and publishes each chang
   connection.failed(new SdError('SD_DENIED', 'no'))
   connection.failed(closedError('test'))
   expect(connection.state).toBe('connected')
-  connection.failed(away)
-  connection.failed(away)
+  connection.failed(unreachable)
+  connection.failed(unreachable)
   expect(connection.state).toBe('disconnected')
   connection.close()
   connection.close()
   connection.succeeded()
-  connection.failed(away)
+  connection.failed(unreachable)
   stop()
   expect(connection.state).toBe('closed')
   expect(events.map(({ state, error }) => [state, error])).toEqual([
     ['connected', undefined],
-    ['disconnected', away],
+    ['disconnected', unreachable],
     ['closed', undefined],
   ])
 })

@@ -18,7 +18,7 @@ import {
 } from './assemble-config-source.ts'
 import { createConfigDocument } from './config-document.ts'
 
-const away = new SdError('SD_UNAVAILABLE', 'away')
+const unreachable = new SdError('SD_UNAVAILABLE', 'unreachable')
 const entry: ConfigEntry = { key: 'db/host', content: 'a', format: 'text', revision: '1' }
 const document = createConfigDocument('test', [entry])
 const forever = new Promise<never>(() => undefined)
@@ -75,8 +75,8 @@ describe('loading', () => {
     expect(source.state).toBe('disconnected')
     expect(await source.load()).toBe(document)
     expect(source.state).toBe('connected')
-    adapter.read.mockRejectedValueOnce(away)
-    await expect(source.load()).rejects.toBe(away)
+    adapter.read.mockRejectedValueOnce(unreachable)
+    await expect(source.load()).rejects.toBe(unreachable)
     expect(source.state).toBe('disconnected')
   })
 
@@ -118,13 +118,13 @@ describe('watching', () => {
     adapter.follow.mockImplementationOnce(async ({ offer }) => {
       offer(document)
       await lost.promise
-      throw away
+      throw unreachable
     })
     const [one, other] = [source.watch()[Symbol.asyncIterator](), source.watch()[Symbol.asyncIterator]()]
     expect(await one.next()).toEqual({ done: false, value: { value: document } })
     expect((await other.next()).value.value).toBe(document)
     lost.resolve()
-    expect((await one.next()).value).toMatchObject({ value: document, stale: { error: away } })
+    expect((await one.next()).value).toMatchObject({ value: document, stale: { error: unreachable } })
     expect(source.state).toBe('disconnected')
     await vi.advanceTimersByTimeAsync(200)
     expect(await one.next()).toEqual({ done: false, value: { value: document } })
@@ -142,10 +142,10 @@ describe('watching', () => {
     let offerLate: (() => void) | undefined
     adapter.follow.mockImplementationOnce(async ({ offer }) => {
       offerLate = () => offer(document)
-      throw away
+      throw unreachable
     })
     const iterator = source.watch()[Symbol.asyncIterator]()
-    expect((await iterator.next()).value).toMatchObject({ stale: { error: away } })
+    expect((await iterator.next()).value).toMatchObject({ stale: { error: unreachable } })
     offerLate?.()
     expect(source.state).toBe('disconnected')
     await iterator.return?.()
@@ -244,9 +244,9 @@ describe('closing', () => {
   })
 
   test('rejects with the error of the backend, and is closed nevertheless', async () => {
-    adapter.close.mockRejectedValueOnce(away)
+    adapter.close.mockRejectedValueOnce(unreachable)
     const broken = assembleWritableConfigSource(adapter)
-    await expect(broken.close()).rejects.toBe(away)
+    await expect(broken.close()).rejects.toBe(unreachable)
     expect(broken.state).toBe('closed')
   })
 })

@@ -2,7 +2,7 @@ import { type Lock, type LockHolder, SdError, untilAborted, type WatchSession } 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { assembleLock, type LockAdapter, type TakenLock, type TakeOptions } from './assemble-lock.ts'
 
-const away = new SdError('SD_UNAVAILABLE', 'away')
+const unreachable = new SdError('SD_UNAVAILABLE', 'unreachable')
 const denied = new SdError('SD_DENIED', 'denied')
 
 interface Taken extends TakenLock {
@@ -52,7 +52,7 @@ afterEach(async () => {
 /** Waits until the caller aborts, like a queue of contenders. */
 async function queue(_: string, { signal }: TakeOptions): Promise<undefined> {
   await untilAborted(signal)
-  throw away
+  throw unreachable
 }
 
 describe('a handle', () => {
@@ -83,7 +83,7 @@ describe('a handle', () => {
 
 describe('acquire', () => {
   test('keeps trying while the backend is unreachable, or the lock is held', async () => {
-    take.mockRejectedValueOnce(away).mockResolvedValueOnce(undefined)
+    take.mockRejectedValueOnce(unreachable).mockResolvedValueOnce(undefined)
     const acquiring = lock.acquire('job')
     await vi.advanceTimersByTimeAsync(200)
     expect(await acquiring).toMatchObject({ key: 'job' })
@@ -124,7 +124,7 @@ describe('acquire', () => {
     await vi.advanceTimersByTimeAsync(500)
     await limited
     const late = give()
-    late.release.mockRejectedValueOnce(away)
+    late.release.mockRejectedValueOnce(unreachable)
     arrival.resolve(late)
     await vi.advanceTimersByTimeAsync(0)
     expect(late.release).toHaveBeenCalledTimes(1)
@@ -159,8 +159,8 @@ describe('tryAcquire', () => {
   })
 
   test('rejects at once when the backend is unreachable, and at the limit when it hangs', async () => {
-    take.mockRejectedValueOnce(away)
-    await expect(lock.tryAcquire('job')).rejects.toBe(away)
+    take.mockRejectedValueOnce(unreachable)
+    await expect(lock.tryAcquire('job')).rejects.toBe(unreachable)
     take.mockImplementation(queue)
     for (const [timeoutMs, limitMs] of [
       [undefined, 1_000],
@@ -255,7 +255,7 @@ test.each([
 
 test('by default the delay between attempts grows to at most 2 s', async () => {
   await lock.close()
-  take.mockRejectedValue(away)
+  take.mockRejectedValue(unreachable)
   lock = assembleLock({ name: 'test', take, read, follow, close, operationTimeoutMs: 1_000 })
   const controller = new AbortController()
   const waiting = expect(lock.acquire('job', { signal: controller.signal })).rejects.toMatchObject({ code: 'SD_ABORTED' })

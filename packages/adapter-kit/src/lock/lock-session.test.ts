@@ -27,7 +27,7 @@ describe('keepSession', () => {
     const failing = keepSession({
       ttlMs: 3_000,
       confirmedAt: performance.now() - 500,
-      renew: () => Promise.reject(new Error('away')),
+      renew: () => Promise.reject(new Error('unreachable')),
     })
     await vi.advanceTimersByTimeAsync(2_199)
     expect(failing.lost.aborted).toBe(false)
@@ -41,7 +41,7 @@ describe('keepSession', () => {
       ttlMs: 3_000,
       confirmedAt: performance.now(),
       renew: async () => {
-        if (requestedAt > 0) throw new Error('away')
+        if (requestedAt > 0) throw new Error('unreachable')
         requestedAt = performance.now()
         await sleep(900)
         return true
@@ -84,7 +84,7 @@ describe('watchHeldLock', () => {
   test('is lost with its key, although the session is alive and the first read failed', async () => {
     const session = new AbortController()
     const follow = vi.fn(async (signal: AbortSignal, onGone: () => void) => {
-      if (follow.mock.calls.length === 1) throw new Error('away')
+      if (follow.mock.calls.length === 1) throw new Error('unreachable')
       await sleep(5_000, signal)
       onGone()
     })

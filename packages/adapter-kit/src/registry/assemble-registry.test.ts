@@ -14,7 +14,7 @@ import {
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type AssembledRegistry, assembleReadOnlyRegistry, assembleRegistry, type RegistryAdapter } from './assemble-registry.ts'
 
-const away = new SdError('SD_UNAVAILABLE', 'away')
+const unreachable = new SdError('SD_UNAVAILABLE', 'unreachable')
 const denied = new SdError('SD_DENIED', 'denied')
 const spec: InstanceSpec = { service: 'orders', id: 'a', address: '10.0.0.1', port: 80 }
 const one = createServiceInstance(spec)
@@ -118,9 +118,9 @@ describe('operations', () => {
     await aborted
     expect(adapter.list.mock.calls.map(([, { signal }]) => signal.aborted)).toEqual([true, true])
     adapter.list.mockImplementation(() => {
-      throw away
+      throw unreachable
     })
-    await expect(registry.getInstances('orders')).rejects.toBe(away)
+    await expect(registry.getInstances('orders')).rejects.toBe(unreachable)
     expect(vi.getTimerCount()).toBe(0)
   })
 
@@ -128,13 +128,13 @@ describe('operations', () => {
     const events: TelemetryEvents['sd:v1:backend:operation'][] = []
     const stop = subscribeTelemetry('sd:v1:backend:operation', (event) => events.push(event))
     await registry.listServices()
-    adapter.remove.mockRejectedValueOnce(away)
-    await expect(registry.deregister('orders', 'a')).rejects.toBe(away)
+    adapter.remove.mockRejectedValueOnce(unreachable)
+    await expect(registry.deregister('orders', 'a')).rejects.toBe(unreachable)
     await registry.register(spec)
     stop()
     expect(events.map(({ operation, service, error }) => [operation, service, error])).toEqual([
       ['listServices', undefined, undefined],
-      ['deregister', 'orders', away],
+      ['deregister', 'orders', unreachable],
       ['register', 'orders', undefined],
     ])
   })
@@ -189,7 +189,7 @@ describe('watches', () => {
     adapter.follow.mockImplementation(async (_, { offer, signal }) => {
       offer(snapshot)
       await untilAborted(signal)
-      throw away
+      throw unreachable
     })
     const iterator = registry.watch('orders')[Symbol.asyncIterator]()
     await iterator.next()
@@ -212,8 +212,8 @@ describe('registering', () => {
     await vi.advanceTimersByTimeAsync(3_500)
     expect(adapter.renew.mock.calls.every(([{ id }]) => id === 'a')).toBe(true)
     expect(adapter.renew.mock.calls.length).toBeGreaterThanOrEqual(3)
-    adapter.renew.mockRejectedValueOnce(away)
-    adapter.put.mockRejectedValue(away)
+    adapter.renew.mockRejectedValueOnce(unreachable)
+    adapter.put.mockRejectedValue(unreachable)
     await vi.advanceTimersByTimeAsync(1_200)
     expect([registration.state, registry.state]).toEqual(['recovering', 'disconnected'])
     adapter.put.mockResolvedValue(undefined)
@@ -223,8 +223,8 @@ describe('registering', () => {
 
   test('registers again when the adapter reports a loss', async () => {
     const registration = await registry.register(spec)
-    assembled.recover(away)
-    expect(registration).toMatchObject({ state: 'recovering', lastError: away })
+    assembled.recover(unreachable)
+    expect(registration).toMatchObject({ state: 'recovering', lastError: unreachable })
     await vi.advanceTimersByTimeAsync(300)
     expect([registration.state, adapter.put.mock.calls.length]).toEqual(['active', 2])
   })
@@ -322,7 +322,7 @@ describe('a read-only registry', () => {
       close,
     })
     expect(['register' in source, 'deregister' in source, source.state]).toEqual([false, false, 'connected'])
-    connection.failed(away)
+    connection.failed(unreachable)
     expect(source.state).toBe('disconnected')
     expect(await source.getInstances('orders')).toBe(snapshot)
     await expect(source.listServices()).rejects.toMatchObject({ code: 'SD_UNSUPPORTED', message: "source can't list services" })

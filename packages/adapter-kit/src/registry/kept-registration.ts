@@ -359,7 +359,7 @@ export class KeptRegistration implements Registration {
     const { service, id } = this.instance
     publishTelemetry('sd:v1:registration:state', { registry: this.#options.registry, service, instanceId: id, state, error })
     // Deferred, so that a listener that changes the registration does not do so in the middle of a change.
-    for (const tell of this.#listeners) queueMicrotask(() => tell(this))
+    for (const notify of this.#listeners) queueMicrotask(() => notify(this))
   }
 
   #close(): void {

@@ -12,7 +12,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { RenewResult } from './registration-driver.ts'
 import { createRegistrationKeeper, type RegistrationKeeper } from './registration-keeper.ts'
 
-const away = new SdError('SD_UNAVAILABLE', 'away')
+const unreachable = new SdError('SD_UNAVAILABLE', 'unreachable')
 const denied = new SdError('SD_DENIED', 'denied')
 
 let keeper: RegistrationKeeper
@@ -23,7 +23,7 @@ let hangs: boolean
 let renewResult: RenewResult
 let contacts: (string | undefined)[]
 
-function answer<T>(call: string, run: () => T): Promise<T> {
+function respond<T>(call: string, run: () => T): Promise<T> {
   calls.push(call)
   if (hangs) return new Promise(() => undefined)
   return failure ? Promise.reject(failure) : Promise.resolve(run())
@@ -44,9 +44,9 @@ beforeEach(() => {
     backoff: { baseMs: 100, maxMs: 400 },
     onContact: (error) => contacts.push(error?.code),
     driver: {
-      put: (instance) => answer(`put ${instance.weight}`, () => stored.set(instance.id, instance)).then(() => undefined),
-      renew: () => answer('renew', () => renewResult),
-      remove: (instance) => answer('remove', () => stored.delete(instance.id)).then(() => undefined),
+      put: (instance) => respond(`put ${instance.weight}`, () => stored.set(instance.id, instance)).then(() => undefined),
+      renew: () => respond('renew', () => renewResult),
+      remove: (instance) => respond('remove', () => stored.delete(instance.id)).then(() => undefined),
     },
   })
 })
@@ -94,9 +94,9 @@ describe('a registration', () => {
 
   test('recovers after an outage, and has the error in the meantime', async () => {
     const registration = await register()
-    failure = away
+    failure = unreachable
     await vi.advanceTimersByTimeAsync(1_100)
-    expect([registration.state, registration.lastError]).toEqual(['recovering', away])
+    expect([registration.state, registration.lastError]).toEqual(['recovering', unreachable])
     await vi.advanceTimersByTimeAsync(1_000)
     const attempts = calls.length
     expect(attempts).toBeGreaterThan(3)
@@ -142,9 +142,9 @@ describe('a registration', () => {
 
 describe('register', () => {
   test('keeps trying while the backend is unreachable, then rejects with its error and removes what may have arrived', async () => {
-    failure = away
+    failure = unreachable
     const registering = register({}, { timeoutMs: 1_000 })
-    const caught = expect(registering).rejects.toBe(away)
+    const caught = expect(registering).rejects.toBe(unreachable)
     await vi.advanceTimersByTimeAsync(1_000)
     await caught
     expect(calls.length).toBeGreaterThan(3)
@@ -155,7 +155,7 @@ describe('register', () => {
   })
 
   test('succeeds when the backend is reachable again in time', async () => {
-    failure = away
+    failure = unreachable
     const registering = register({}, { timeoutMs: 2_000 })
     await vi.advanceTimersByTimeAsync(300)
     failure = undefined
@@ -164,8 +164,8 @@ describe('register', () => {
   })
 
   test('takes at most one operation by default, as do update and deregister', async () => {
-    failure = away
-    const rejected = expect(register()).rejects.toBe(away)
+    failure = unreachable
+    const rejected = expect(register()).rejects.toBe(unreachable)
     await vi.advanceTimersByTimeAsync(500)
     await rejected
     failure = undefined
@@ -183,7 +183,7 @@ describe('register', () => {
   test('rejects at once with an error that is not retryable, and when aborted', async () => {
     failure = denied
     await expect(register()).rejects.toBe(denied)
-    failure = away
+    failure = unreachable
     const controller = new AbortController()
     const aborted = register({}, { signal: controller.signal })
     controller.abort()
@@ -193,7 +193,7 @@ describe('register', () => {
   })
 
   test('returns at once with whenUnavailable recover', async () => {
-    failure = away
+    failure = unreachable
     const registration = await register({}, { whenUnavailable: 'recover' })
     expect(registration.state).toBe('recovering')
     failure = undefined
@@ -230,8 +230,8 @@ describe('update', () => {
     failure = new SdError('SD_TOO_LARGE', 'too large')
     await expect(registration.update({ weight: 5 })).rejects.toMatchObject({ code: 'SD_TOO_LARGE' })
     expect(registration.instance.weight).toBe(1)
-    failure = away
-    await expect(registration.update({ weight: 6 })).rejects.toBe(away)
+    failure = unreachable
+    await expect(registration.update({ weight: 6 })).rejects.toBe(unreachable)
     failure = undefined
     await vi.advanceTimersByTimeAsync(500)
     expect([stored.get('a')?.weight, registration.state]).toEqual([6, 'active'])
@@ -244,7 +244,7 @@ describe('the keeper', () => {
   test('registers all again when the adapter reports a loss, spread by jitter', async () => {
     const registrations = await Promise.all(Array.from({ length: 20 }, (_, index) => register({ id: `i-${index}` })))
     calls = []
-    keeper.recover(away)
+    keeper.recover(unreachable)
     expect(registrations.every(({ state }) => state === 'recovering')).toBe(true)
     await vi.advanceTimersByTimeAsync(40)
     expect(calls).toEqual([])
@@ -255,7 +255,7 @@ describe('the keeper', () => {
 
   test('reports the result of each contact', async () => {
     const registration = await register()
-    failure = away
+    failure = unreachable
     await vi.advanceTimersByTimeAsync(1_100)
     failure = undefined
     hangs = true
@@ -303,7 +303,7 @@ test('reports the state of every registration until it is closed', async () => {
   await kept
   const report = { kind: 'registration', registry: 'test', service: 'orders', instanceId: 'a' }
   expect(collectStates()).toEqual([{ ...report, state: 'active' }])
-  failure = away
+  failure = unreachable
   await vi.advanceTimersByTimeAsync(1_200)
   expect(collectStates()).toEqual([{ ...report, state: 'recovering' }])
   const closing = keeper.close()

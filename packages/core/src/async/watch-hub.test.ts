@@ -43,7 +43,7 @@ function createHub(): WatchHub<number> {
   return hub
 }
 
-const away = new SdError('SD_UNAVAILABLE', 'away')
+const unreachable = new SdError('SD_UNAVAILABLE', 'unreachable')
 
 function iterate(key: string = 'a', signal?: AbortSignal) {
   if (signal) callerSignals.push(signal)
@@ -81,8 +81,8 @@ describe('a watch hub', () => {
     const iterator = iterate()
     sessions[0]?.offer(1)
     await iterator.next()
-    sessions[0]?.fail(away)
-    expect((await iterator.next()).value).toEqual({ value: 1, stale: { since: 5_000, error: away } })
+    sessions[0]?.fail(unreachable)
+    expect((await iterator.next()).value).toEqual({ value: 1, stale: { since: 5_000, error: unreachable } })
     const pending = iterator.next()
     await vi.advanceTimersByTimeAsync(99)
     expect(sessions).toHaveLength(1)
@@ -98,8 +98,8 @@ describe('a watch hub', () => {
   test('is stale without a value when there was none', async () => {
     createHub()
     const iterator = iterate()
-    sessions[0]?.fail(away)
-    expect((await iterator.next()).value).toEqual({ stale: { since: expect.any(Number), error: away } })
+    sessions[0]?.fail(unreachable)
+    expect((await iterator.next()).value).toEqual({ stale: { since: expect.any(Number), error: unreachable } })
   })
 
   test('treats a session that returns as failed', async () => {
@@ -114,7 +114,7 @@ describe('a watch hub', () => {
     const iterator = iterate()
     sessions[0]?.offer(1)
     await iterator.next()
-    sessions[0]?.fail(away)
+    sessions[0]?.fail(unreachable)
     await iterator.next()
     expect(sessions[0]?.signal.aborted).toBe(true)
     sessions[0]?.offer(2)
@@ -157,7 +157,7 @@ describe('a watch hub', () => {
     createHub()
     iterate()
     for (let round = 0; round < 20; round++) {
-      sessions.at(-1)?.fail(away)
+      sessions.at(-1)?.fail(unreachable)
       await vi.advanceTimersByTimeAsync(100)
     }
     expect(sessions).toHaveLength(21)
@@ -181,12 +181,12 @@ describe('a watch hub', () => {
   })
 
   test('tells the owner of staleness and recovery', async () => {
-    const told: unknown[] = []
+    const reported: unknown[] = []
     let fail: ((error: unknown) => void) | undefined
     hub = createWatchHub<number>({
       name: 'test',
       backoff: { baseMs: 1, maxMs: 1 },
-      onStaleness: (key, error) => told.push([key, error?.code]),
+      onStaleness: (key, error) => reported.push([key, error?.code]),
       session: (_, { offer, signal }) =>
         new Promise((resolve, reject) => {
           fail = reject
@@ -196,9 +196,9 @@ describe('a watch hub', () => {
     })
     const iterator = iterate()
     await iterator.next()
-    fail?.(away)
+    fail?.(unreachable)
     await vi.advanceTimersByTimeAsync(1)
-    expect(told).toEqual([
+    expect(reported).toEqual([
       ['a', 'SD_UNAVAILABLE'],
       ['a', undefined],
     ])
@@ -229,7 +229,7 @@ describe('a watch hub', () => {
     async function delayAfterSession(): Promise<number> {
       const { length } = sessions
       sessions.at(-1)?.offer(length)
-      sessions.at(-1)?.fail(away)
+      sessions.at(-1)?.fail(unreachable)
       const endedAt = performance.now()
       while (sessions.length === length) await vi.advanceTimersByTimeAsync(10)
       return performance.now() - endedAt

@@ -107,15 +107,15 @@ describe('why there is no instance', () => {
 describe('latency', () => {
   test('the penalty of a failure disappears within a few successes, and at once on recovery', () => {
     const [steady, recovering] = [createEndpoint(instance), createEndpoint(instance)]
-    const answer = { ok: true, status: 200, latencyMs: 10 }
+    const response = { ok: true, status: 200, latencyMs: 10 }
     for (const endpoint of [steady, recovering]) {
-      for (const outcome of [answer, { ok: false, status: 503, latencyMs: 1 }]) endpoint.release(outcome)
+      for (const outcome of [response, { ok: false, status: 503, latencyMs: 1 }]) endpoint.release(outcome)
       expect(endpoint.latencyMs).toBe(1_000)
     }
-    for (let time = 0; time < 7; time++) steady.release(answer)
+    for (let time = 0; time < 7; time++) steady.release(response)
     expect(steady.latencyMs).toBeLessThan(20)
     recovering.block('test', { reason: 'failing' })
-    recovering.release(answer)
+    recovering.release(response)
     expect(recovering.latencyMs).toBe(10)
   })
 })

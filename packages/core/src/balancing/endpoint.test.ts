@@ -80,7 +80,7 @@ describe('an endpoint', () => {
   })
 
   test('reports every outcome after the statistics were updated', () => {
-    const onOutcome = vi.fn((told: Endpoint) => told.active)
+    const onOutcome = vi.fn((reported: Endpoint) => reported.active)
     const endpoint = createEndpoint(instance, { onOutcome })
     const outcome = { ok: false, status: 503 }
     endpoint.acquire()

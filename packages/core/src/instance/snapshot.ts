@@ -109,17 +109,17 @@ export function collectServices(snapshots: Iterable<ServiceSnapshot>, previous?:
 
 /** Returns what changed from `previous` to `next`. Without `previous` all instances of `next` are added. */
 export function diffSnapshots(previous: ServiceSnapshot | undefined, next: ServiceSnapshot): SnapshotChange {
-  const gone = new Map<string, ServiceInstance>()
-  if (previous) for (const instance of previous.instances) gone.set(instance.id, instance)
+  const remaining = new Map<string, ServiceInstance>()
+  if (previous) for (const instance of previous.instances) remaining.set(instance.id, instance)
   const added: ServiceInstance[] = []
   const updated: ServiceInstance[] = []
   for (const instance of next.instances) {
-    const before = gone.get(instance.id)
+    const before = remaining.get(instance.id)
     if (before === undefined) added.push(instance)
     else if (!sameInstance(before, instance)) updated.push(instance)
-    gone.delete(instance.id)
+    remaining.delete(instance.id)
   }
-  return { added, updated, removed: [...gone.values()] }
+  return { added, updated, removed: [...remaining.values()] }
 }
 
 /**

@@ -134,7 +134,7 @@ describe('lead', () => {
     const term = createTerm(1n)
     term.release.mockImplementation(async () => {
       term.lose()
-      throw new Error('away')
+      throw new Error('unreachable')
     })
     acquire.mockResolvedValueOnce(term)
     await electLeader(lock, 'leader', { signal: controller.signal }, async ({ signal }) => {

@@ -29,8 +29,8 @@ describe('header fields', () => {
 })
 
 test('acquireOrReject throws for a refused call, with the decision as its cause', async () => {
-  const answers = [allowed, refused]
-  const limiter = { name: 'api', acquire: async () => answers.shift() } as unknown as RateLimiter
+  const decisions = [allowed, refused]
+  const limiter = { name: 'api', acquire: async () => decisions.shift() } as unknown as RateLimiter
   expect(await acquireOrReject(limiter, 'a')).toBe(allowed)
   await expect(acquireOrReject(limiter, 'a')).rejects.toMatchObject({ code: 'SD_REJECTED', retryable: true, cause: refused })
 })

@@ -135,15 +135,15 @@ const states = channel(stateReportChannel)
  * @returns a function that ends reporting
  */
 export function reportStates(report: () => Iterable<StateReport>): () => void {
-  function answer(take: unknown): void {
+  function collect(take: unknown): void {
     try {
       for (const state of report()) (take as (state: StateReport) => void)(state)
     } catch {
       // A failing report must not end the process, as an error in a subscriber does.
     }
   }
-  states.subscribe(answer)
-  return () => void states.unsubscribe(answer)
+  states.subscribe(collect)
+  return () => void states.unsubscribe(collect)
 }
 
 /** Collects the state of every live component. */

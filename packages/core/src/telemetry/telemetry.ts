@@ -42,8 +42,8 @@ export function subscribeTelemetry<Name extends TelemetryChannel>(
   onError?: (error: SdError) => void,
 ): () => void {
   const target = getChannel(name)
-  const tell = guardListener(`listener of ${name}`, listener, onError)
-  const guarded = (event: unknown): void => tell(event as TelemetryEvents[Name])
+  const notify = guardListener(`listener of ${name}`, listener, onError)
+  const guarded = (event: unknown): void => notify(event as TelemetryEvents[Name])
   target.subscribe(guarded)
   return () => target.unsubscribe(guarded)
 }

@@ -1,4 +1,4 @@
-// The OpenTelemetry Collector with what the tests need: the OTLP receiver over HTTP, and a file of what it received.
+// The OpenTelemetry Collector with only what the tests need: the OTLP receiver over HTTP, and an exporter that writes a file.
 package main
 
 import (

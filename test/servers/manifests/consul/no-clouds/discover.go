@@ -1,4 +1,4 @@
-// Package discover stands in for go-discover, which finds other agents through the APIs of clouds: tests join by address, and the
+// Package discover replaces go-discover, which finds other agents through the APIs of clouds. Tests join by address, and the
 // libraries of 14 clouds are a quarter of the code that would be compiled.
 package discover
 
@@ -19,7 +19,7 @@ var Providers = map[string]Provider{}
 // Discover finds nothing.
 type Discover struct{}
 
-// Option is one that is ignored.
+// Option is ignored.
 type Option func(*Discover) error
 
 func New(...Option) (*Discover, error) { return &Discover{}, nil }
@@ -31,7 +31,7 @@ func WithProviders(map[string]Provider) Option { return nil }
 // Names lists no cloud.
 func (d *Discover) Names() []string { return nil }
 
-// Addrs fails: there is no cloud to ask.
+// Addrs fails: there is no cloud to query.
 func (d *Discover) Addrs(string, *log.Logger) ([]string, error) {
 	return nil, errors.New("this agent for tests was built without clouds")
 }

@@ -1,4 +1,4 @@
-// Package k8s stands in for the provider of that name.
+// Package k8s replaces the provider of that name.
 package k8s
 
 import (
