@@ -38,6 +38,17 @@ export const CLEAN: readonly string[] = [
   'packages/registry-nacos',
   'packages/registry-static',
   'packages/registry-zookeeper',
+  'packages/adapter-kit',
+  'packages/breaker-kit',
+  'packages/core',
+  'packages/grpc-status',
+  'packages/rate-limit-kit',
+  'packages/testing',
+  'packages/tls',
+  'test/consumers',
+  'test/faults',
+  'test/servers',
+  'test/simulation',
 ]
 
 const patterns = ['**/*.md', '**/*.ts', '**/*.mts', '**/*.mjs']
