@@ -59,7 +59,7 @@ describe.runIf(redis)('what Redis refuses', { timeout: 60_000 }, () => {
     await using secure = await startRedis(redis, { tls: await createCertificates() })
     expect(await refusalOf(secure.port, { endpoint: `rediss://127.0.0.1:${secure.port}` })).toMatchObject({
       code: 'SD_UNAVAILABLE',
-      message: expect.stringContaining('give it as tls.ca'),
+      message: expect.stringContaining('set it as tls.ca'),
     })
   })
 })
