@@ -18,44 +18,44 @@ import { type ResolvedCircuitOptions, resolveCircuitOptions } from './circuit-op
 import { Outage } from './circuit-outage.ts'
 import type { CircuitCounts } from './circuit-window.ts'
 
-/** What {@link assembleCircuitBreaker} tells a library that holds the circuit. */
+/** The part of a circuit breaker that a library implements. */
 export interface CircuitEngine {
-  /** Opens the circuit, whatever it is now, for so many milliseconds: `onHalfOpen` is called then. */
+  /** Opens the circuit for `forMs` milliseconds, in any state. `onHalfOpen` is called after that time. */
   open(forMs: number): void
-  /** Closes the circuit, whatever it is now. No end of an open time may be told until it is opened again. */
+  /** Closes the circuit, in any state. `onHalfOpen` must not be called until the circuit is opened again. */
   close(): void
 }
 
-/** What an engine is made from. */
+/** Settings for creating a {@link CircuitEngine}. */
 export interface CircuitEngineSettings {
   /** Name of the breaker. */
   readonly name: string
-  /** To be called when the circuit becomes half-open, because its open time is over. */
+  /** Called by the engine when the open time is over and the circuit becomes half-open. */
   readonly onHalfOpen: () => void
 }
 
 /** A mutable {@link CircuitCounts}. */
 type Trials = { -readonly [Key in keyof CircuitCounts]: number } & {
-  /** Those that were not replaced. */
+  /** Trials that were not replaced. */
   started: number
   /** When the last one started or ended, by `performance.now()`. */
   progressAt: number
-  /** When the last one ended, likewise; at first when the first one started. */
+  /** When the last one ended, by `performance.now()`; initially when the first one started. */
   endedAt: number
-  /** Grows when those that hang are replaced. */
+  /** Incremented when hanging trials are replaced. */
   round: number
 }
 
-/** What a call is admitted in. */
+/** State at the time a call was admitted. */
 interface Admission {
   readonly generation: number
-  /** Of the trials; 0 for other calls. */
+  /** Round of the trials; 0 for other calls. */
   readonly round: number
 }
 
 /**
- * A circuit breaker on a library that holds the circuit open and tells when trials are due. All that is to be judged is judged here, so
- * that breakers on different libraries decide alike.
+ * Creates a circuit breaker on a library that keeps the circuit open and reports when trials are due. All decisions are
+ * made here, so that breakers on different libraries behave alike.
  *
  * @throws SdError `SD_INVALID` that names the option
  */
@@ -98,12 +98,12 @@ class Circuit {
   readonly #changes: Notifier<[CircuitChange]>
   readonly #outage: Outage
   #state: CircuitState = 'closed'
-  /** Grows with every change: what was acquired before says nothing about the circuit as it is now. */
+  /** Incremented with every change: permits acquired before a change say nothing about the current state. */
   #generation = 0
   #trials: Trials = noTrials()
-  /** How long it was open last, in milliseconds. */
+  /** Duration of the last open time, in milliseconds. */
   #openedForMs = 0
-  /** Made once for a generation: most calls are admitted to a closed circuit. */
+  /** Created once per generation, because most calls are admitted by a closed circuit. */
   #admission: Admission = { generation: 0, round: 0 }
 
   constructor(options: ResolvedCircuitOptions, engine: CircuitEngine, changes: Notifier<[CircuitChange]>) {
@@ -118,7 +118,7 @@ class Circuit {
     return this.#state
   }
 
-  /** Changes the state, whatever it is now. */
+  /** Changes the state, from any state. */
   change(next: CircuitState, reason: CircuitChangeReason): void {
     const { window } = this.#options
     const previous = this.#state
@@ -136,26 +136,26 @@ class Circuit {
     this.#changes.queue({ state: next, previous, reason })
     this.#changes.deliver()
   }
-  /** The open time is over, as the engine reports. */
+  /** Called by the engine when the open time is over. */
   onOpenTimeOver(): void {
     if (this.#state === 'open') this.change('half-open', 'open-time-over')
   }
 
-  /** Which threshold is reached by so many of so many calls. */
+  /** Returns which threshold the counts reach. */
   #excess(counts: CircuitCounts, calls: number): CircuitChangeReason | undefined {
     const { failureRate, slowCallRate } = this.#options
     if (counts.failed / calls >= failureRate) return 'failure-rate'
     return counts.slow / calls >= slowCallRate ? 'slow-call-rate' : undefined
   }
   #judgeTrials(): void {
-    // Against the number of all trials: what the others can't change need not wait for them.
+    // Compared with the number of all trials: if the remaining trials can't change the result, don't wait for them.
     const reason = this.#excess(this.#trials, this.#options.trials)
     const left = this.#options.trials - this.#trials.calls
     const atWorst = { calls: this.#options.trials, failed: this.#trials.failed + left, slow: this.#trials.slow + left }
     if (reason) this.change('open', reason)
     else if (left === 0 || !this.#excess(atWorst, this.#options.trials)) this.change('closed', 'recovered')
   }
-  /** Ends trials that never settle; without this the circuit would be half-open for ever. @returns whether it did */
+  /** Ends trials that never settle, because the circuit would stay half-open forever. @returns whether it did */
   #expireTrials(now: number): boolean {
     if (now - this.#trials.endedAt < this.#options.trialTimeoutMs) return false
     this.#trials.failed += this.#trials.started - this.#trials.calls
@@ -164,8 +164,8 @@ class Circuit {
     return true
   }
   /**
-   * Trials that hang tell of the moment when they began. After the time for which it would be open had they failed, others take their place: a
-   * peer that was silent is known to be back before their time limit is over.
+   * Hanging trials reflect the moment they started. They are replaced after the time for which the circuit would open if
+   * they failed, so that the recovery of a silent peer is detected before their time limit.
    */
   #replaceHanging(now: number): void {
     if (now - this.#trials.progressAt < this.#openedForMs) return
@@ -173,7 +173,7 @@ class Circuit {
     this.#trials.round++
   }
 
-  /** Records the outcome of a call that was admitted. */
+  /** Records the outcome of an admitted call. */
   settle(admittedIn: Admission, outcome: Outcome, elapsedMs: number): void {
     const { window, minimumCalls, slowCallMs, isIgnored } = this.#options
     if (admittedIn.generation !== this.#generation) return
@@ -184,12 +184,12 @@ class Circuit {
       return
     }
     const verdict = judgeOutcome(outcome)
-    // A neutral outcome that is not ignored, by an option of the user, counts by `ok`.
+    // A neutral outcome that the user's `isIgnored` does not ignore is judged by `ok`.
     const failed = verdict === 'neutral' ? !outcome.ok : verdict === 'failure'
     const slow = this.#isTimed && (outcome.latencyMs ?? elapsedMs) > slowCallMs
     if (this.#state === 'half-open') {
       if (isReplaced) {
-        // Others find out now. That it was answered well after all is good to know.
+        // The replacements decide. But a late success is still a useful result.
         if (failed || slow || this.#trials.started === this.#options.trials) return
         this.#trials.started++
       }
@@ -200,19 +200,20 @@ class Circuit {
       return
     }
     const counts = window.add(failed, slow)
-    // A good call opens nothing, though it is the one by which there are enough, or older good ones have just left the window.
+    // A success never opens the circuit, even if it completes the minimum number of calls, or older successes have just
+    // left the window.
     if ((!failed && !slow) || counts.calls < minimumCalls) return
     const reason = this.#excess(counts, counts.calls)
     if (reason) this.change('open', reason)
   }
 
-  /** What a call is admitted in, or `undefined` if it is refused. */
+  /** Admits a call, or returns `undefined` if it is refused. */
   admit(): Admission | undefined {
     if (this.#state === 'closed') return this.#outage.admits() ? this.#admission : undefined
     if (this.#state !== 'half-open') return undefined
     const now = performance.now()
     if (this.#trials.started === this.#options.trials) {
-      // Not half-open any more, perhaps.
+      // The circuit may no longer be half-open.
       if (this.#expireTrials(now)) return this.admit()
       this.#replaceHanging(now)
       if (this.#trials.started === this.#options.trials) return undefined
@@ -224,7 +225,7 @@ class Circuit {
       this.#admission = { generation: this.#generation, round: this.#trials.round }
     return this.#admission
   }
-  /** A permit, or `undefined` if the call is refused. */
+  /** Returns a permit, or `undefined` if the call is refused. */
   tryAcquire(): Permit | undefined {
     let admittedIn = this.admit()
     if (admittedIn === undefined) return undefined

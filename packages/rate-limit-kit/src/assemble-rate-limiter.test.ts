@@ -16,7 +16,7 @@ function assemble(adapter: Partial<RateLimiterAdapter> = {}): RateLimiter {
   return assembleRateLimiter({ name: 'test', burst: 1, take, ...adapter })
 }
 
-/** What a promise has come to so far. */
+/** Tracks the state of a promise. */
 function follow(promise: Promise<unknown>): { state: string } {
   const followed = { state: 'waits' }
   promise.then(
@@ -30,7 +30,7 @@ function follow(promise: Promise<unknown>): { state: string } {
   return followed
 }
 
-test('each of a line is allowed when its unit is there', async () => {
+test('each waiting call is allowed when its unit is available', async () => {
   const limiter = assemble()
   const line = [0, 1, 2].map(() => follow(limiter.acquire('a', { wait: true })))
   for (const expected of ['allowed,waits,waits', 'allowed,allowed,waits', 'allowed,allowed,allowed']) {
@@ -40,7 +40,7 @@ test('each of a line is allowed when its unit is there', async () => {
   await limiter.close()
 })
 
-test('other keys have lines of their own', async () => {
+test('other keys have separate queues', async () => {
   const limiter = assemble()
   const calls = ['a', 'a', 'b'].map((key) => follow(limiter.acquire(key, { wait: true })))
   await vi.advanceTimersByTimeAsync(0)
@@ -48,7 +48,7 @@ test('other keys have lines of their own', async () => {
   await limiter.close()
 })
 
-test('whoever leaves the line lets the next one up', async () => {
+test('an aborted call makes room for the next one', async () => {
   const limiter = assemble()
   await limiter.acquire('a')
   const controller = new AbortController()
@@ -61,12 +61,12 @@ test('whoever leaves the line lets the next one up', async () => {
   await limiter.close()
 })
 
-test('a call in line is refused at its limit, whatever those before it do', async () => {
+test('a waiting call is refused at its limit, regardless of earlier ones', async () => {
   const limiter = assemble({ maxWaitMs: 1_500 })
   await limiter.acquire('a')
   const calls = [0, 1].map(() => follow(limiter.acquire('a', { wait: true })))
   await vi.advanceTimersByTimeAsync(1_000)
-  // The second comes up now, and sees that it would have to wait until 2,000 ms.
+  // Now it is the second call's turn, and it would have to wait until 2,000 ms.
   expect(calls.map(({ state }) => state)).toEqual(['allowed', 'SD_REJECTED'])
 
   const stuck = assemble({ maxWaitMs: 100, take: () => new Promise(() => undefined) })
@@ -76,7 +76,7 @@ test('a call in line is refused at its limit, whatever those before it do', asyn
   await limiter.close()
 })
 
-test('with no room in the queue, what need not wait is allowed', async () => {
+test('with a full queue, a call that need not wait is allowed', async () => {
   const limiter = assemble({ maxWaiting: 0 })
   expect((await limiter.acquire('a', { wait: true })).allowed).toBe(true)
   await expect(limiter.acquire('a', { wait: true })).rejects.toMatchObject({ code: 'SD_REJECTED' })
@@ -98,7 +98,7 @@ test('the queue has room again when a call leaves it', async () => {
   expect(vi.getTimerCount()).toBe(0)
 })
 
-test('with a full queue a key without a line is asked, and one with a line is not', async () => {
+test('with a full queue, a key without waiting calls is tried, and others are not', async () => {
   const local = createLocalRateLimit(checkRateLimit({ limit: 1, windowMs: 1_000 }), 100)
   const take = vi.fn(local.take)
   const limiter = assemble({ maxWaiting: 1, take })
@@ -115,7 +115,7 @@ test('with a full queue a key without a line is asked, and one with a line is no
   await limiter.close()
 })
 
-test('jitter comes on top of the wait', async () => {
+test('jitter is added to the wait', async () => {
   vi.spyOn(Math, 'random').mockReturnValue(0.5)
   const limiter = assemble({ jitterMs: 200 })
   await limiter.acquire('a')
@@ -127,7 +127,7 @@ test('jitter comes on top of the wait', async () => {
   vi.restoreAllMocks()
 })
 
-test('units are taken at once where no backend has to be asked, and only there', async () => {
+test('tryAcquire exists only if no backend is involved', async () => {
   const { take } = createLocalRateLimit(checkRateLimit({ limit: 1, windowMs: 1_000 }), 100)
   const limiter = assemble({ takeNow: take })
   expect(limiter.tryAcquire?.('a')).toMatchObject({ allowed: true })
@@ -138,9 +138,11 @@ test('units are taken at once where no backend has to be asked, and only there',
   expect(assemble().tryAcquire).toBeUndefined()
 })
 
-test('decisions are told, refused ones and those of units that were waited for too', async () => {
-  const told: unknown[] = []
-  const stop = subscribeTelemetry('sd:v1:rate-limit:decision', ({ limiter, decision }) => told.push([limiter, decision.allowed]))
+test('decisions are published, including refused ones and those after a wait', async () => {
+  const published: unknown[] = []
+  const stop = subscribeTelemetry('sd:v1:rate-limit:decision', ({ limiter, decision }) =>
+    published.push([limiter, decision.allowed]),
+  )
   const limiter = assemble()
   await limiter.acquire('a')
   await limiter.acquire('a')
@@ -149,14 +151,14 @@ test('decisions are told, refused ones and those of units that were waited for t
   await waiting
   stop()
   await limiter.acquire('a')
-  expect(told).toEqual([
+  expect(published).toEqual([
     ['test', true],
     ['test', false],
     ['test', true],
   ])
 })
 
-test('a call that was aborted before takes nothing', async () => {
+test('an aborted call takes nothing', async () => {
   const take = vi.fn()
   const limiter = assemble({ take })
   await expect(limiter.acquire('a', { signal: AbortSignal.abort('why') })).rejects.toMatchObject({
@@ -166,14 +168,14 @@ test('a call that was aborted before takes nothing', async () => {
   expect(take).not.toHaveBeenCalled()
 })
 
-test.each(['', 'x'.repeat(513), '\ud800', 5])('a key of another form is refused: %j', async (key) => {
+test.each(['', 'x'.repeat(513), '\ud800', 5])('an invalid key is rejected: %j', async (key) => {
   await expect(assemble().acquire(key as string)).rejects.toThrow('Invalid key')
 })
 
-test('what the backend fails with is the error of who is on turn', async () => {
-  const limiter = assemble({ take: () => Promise.reject(new Error('away')) })
-  await expect(limiter.acquire('a')).rejects.toThrow('away')
-  await expect(limiter.acquire('a', { wait: true })).rejects.toThrow('away')
+test('an error of the backend goes to the call whose turn it is', async () => {
+  const limiter = assemble({ take: () => Promise.reject(new Error('unreachable')) })
+  await expect(limiter.acquire('a')).rejects.toThrow('unreachable')
+  await expect(limiter.acquire('a', { wait: true })).rejects.toThrow('unreachable')
   await limiter.close()
 })
 

@@ -1,18 +1,18 @@
 import { expect, test } from 'vitest'
 import { checkRateLimit, type RateLimitOptions } from './rate-limit-options.ts'
 
-test('gaps are filled', () => {
+test('defaults are applied', () => {
   expect(checkRateLimit({ limit: 5, windowMs: 1_000 })).toEqual({ algorithm: 'gcra', limit: 5, windowMs: 1_000, burst: 5 })
 })
 
-test('a burst may be as large as what comes back within the longest duration', () => {
+test('a burst may be as large as the units that return within the longest duration', () => {
   const slow = { limit: 10, windowMs: 1_000 }
   const burst = Math.floor((10 * 2_147_483_647) / 1_000)
   expect(checkRateLimit({ ...slow, burst }).burst).toBe(burst)
   expect(() => checkRateLimit({ ...slow, burst: burst + 1 })).toThrow('Invalid burst')
 })
 
-test('bad options are refused', () => {
+test('invalid options are rejected', () => {
   const good: RateLimitOptions = { limit: 1, windowMs: 1 }
   const cases: readonly (readonly [string, object])[] = [
     ['limit', { limit: 0 }],

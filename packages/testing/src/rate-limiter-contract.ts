@@ -18,15 +18,15 @@ import { within } from './waiting.ts'
 export interface RateLimiterBackend {
   /** Opens a limiter with these options. */
   open(options: RateLimiterOptions): Promise<RateLimiter>
-  /** Closes what is left; called after every case. */
+  /** Closes everything that is left. Called after every case. */
   dispose(): Promise<void>
 }
 
-/** How the rate limiter contract reaches an implementation. */
+/** Connects the rate limiter contract with an implementation. */
 export interface RateLimiterHarness {
-  /** Makes a backend for one case. */
+  /** Creates a backend for one case. */
   readonly setup: () => Promise<RateLimiterBackend>
-  /** Longest time that anything takes beside the waiting that was asked for, in milliseconds. @default 5_000 */
+  /** Longest duration of any step, without the requested wait, in milliseconds. @default 5_000 */
   readonly eventuallyMs?: number
 }
 
@@ -37,10 +37,10 @@ interface RateLimiterContext {
 }
 
 const hourMs = 3_600_000
-/** A timer may fire a little early, and clocks count in steps. */
+/** A timer may fire slightly early, and clocks have a resolution. */
 const clockMs = 2
 
-/** Takes one unit after the other, as fast as it goes, and notes the time around each that was granted. */
+/** Takes units one after another, as fast as possible, and records the time before and after each one granted. */
 async function takeFor(limiter: RateLimiter, durationMs: number): Promise<readonly { before: number; after: number }[]> {
   const granted: { before: number; after: number }[] = []
   const endAt = performance.now() + durationMs
@@ -56,20 +56,23 @@ async function takeFor(limiter: RateLimiter, durationMs: number): Promise<readon
 function checkNumbers(decision: RateLimitDecision, limit: number): void {
   assert.equal(decision.limit, limit)
   for (const field of ['remaining', 'resetMs', 'retryAfterMs'] as const) {
-    assert.ok(Number.isInteger(decision[field]) && decision[field] >= 0, `${field} is ${decision[field]}`)
+    assert.ok(
+      Number.isInteger(decision[field]) && decision[field] >= 0,
+      `${field} should be a non-negative integer, got ${decision[field]}`,
+    )
   }
   assert.ok(decision.remaining <= limit)
-  assert.equal(decision.retryAfterMs > 0, !decision.allowed, 'a refused call is told when to come again, and no other')
+  assert.equal(decision.retryAfterMs > 0, !decision.allowed, 'exactly the refused calls have retryAfterMs')
 }
 
-/** What both algorithms promise. */
+/** Requirements of both algorithms. */
 function sharedCases(algorithm: RateLimitAlgorithm): Readonly<Record<string, CaseBody<RateLimiterContext>>> {
   return { ...limitCases(algorithm), ...waitingCases(algorithm) }
 }
 
 function limitCases(algorithm: RateLimitAlgorithm): Readonly<Record<string, CaseBody<RateLimiterContext>>> {
   return {
-    'as many as the limit are allowed, and then none': async ({ open }) => {
+    'calls up to the limit are allowed, and then none': async ({ open }) => {
       const limiter = await open({ algorithm, limit: 5, windowMs: hourMs })
       for (const remaining of [4, 3, 2, 1, 0]) {
         const decision = await limiter.acquire('a')
@@ -85,20 +88,20 @@ function limitCases(algorithm: RateLimitAlgorithm): Readonly<Record<string, Case
       await assert.rejects(acquireOrReject(limiter, 'a'), { code: 'SD_REJECTED', retryable: true })
     },
 
-    'calls at the same time share the limit': async ({ open }) => {
+    'concurrent calls share the limit': async ({ open }) => {
       const limiter = await open({ algorithm, limit: 30, windowMs: hourMs })
       const decisions = await Promise.all(Array.from({ length: 100 }, () => limiter.acquire('a')))
       assert.equal(decisions.filter(({ allowed }) => allowed).length, 30)
     },
 
-    'keys are apart': async ({ open }) => {
+    'keys are independent': async ({ open }) => {
       const limiter = await open({ algorithm, limit: 1, windowMs: hourMs })
       const keys = [...hostileNames, 'a', 'a ', 'A', ' 1 2 ', '\u0000']
       for (const key of keys) assert.equal((await limiter.acquire(key)).allowed, true, JSON.stringify(key))
       for (const key of keys) assert.equal((await limiter.acquire(key)).allowed, false, JSON.stringify(key))
     },
 
-    'a call takes its cost or nothing, and with 0 only looks': async ({ open }) => {
+    'a call takes its whole cost or nothing, and cost 0 only reads': async ({ open }) => {
       const limiter = await open({ algorithm, limit: 10, windowMs: hourMs })
       assert.equal((await limiter.acquire('a', { cost: 7 })).remaining, 3)
       const refused = await limiter.acquire('a', { cost: 4 })
@@ -111,12 +114,12 @@ function limitCases(algorithm: RateLimitAlgorithm): Readonly<Record<string, Case
       assert.equal((await limiter.acquire('fresh', { cost: 0 })).resetMs, 0)
     },
 
-    'what was taken comes back when it was told, and not before': async ({ open, eventuallyMs }) => {
+    'units are available again after retryAfterMs, and not before': async ({ open, eventuallyMs }) => {
       const limiter = await open({ algorithm, limit: 2, windowMs: 400 })
       const before = performance.now()
       await limiter.acquire('a', { cost: 2 })
       const { retryAfterMs } = await limiter.acquire('a', { cost: 2 })
-      assert.ok(retryAfterMs <= 400 * 1.05 + clockMs, `two units of two per 400 ms come back in ${retryAfterMs} ms`)
+      assert.ok(retryAfterMs <= 400 * 1.05 + clockMs, `two units of two per 400 ms are available again after ${retryAfterMs} ms`)
       await delay(retryAfterMs + clockMs)
       for (;;) {
         if ((await limiter.acquire('a', { cost: 2 })).allowed) break
@@ -130,7 +133,7 @@ function limitCases(algorithm: RateLimitAlgorithm): Readonly<Record<string, Case
 
 function waitingCases(algorithm: RateLimitAlgorithm): Readonly<Record<string, CaseBody<RateLimiterContext>>> {
   return {
-    'those who wait get their turn in the order of arrival': async ({ open, eventuallyMs }) => {
+    'waiting calls are served in order of arrival': async ({ open, eventuallyMs }) => {
       const limiter = await open({ algorithm, limit: 2, windowMs: 200 })
       const order: number[] = []
       const take = async (index: number): Promise<void> => {
@@ -138,12 +141,12 @@ function waitingCases(algorithm: RateLimitAlgorithm): Readonly<Record<string, Ca
         order.push(index)
       }
       const before = performance.now()
-      await within(Promise.all([0, 1, 2, 3, 4, 5].map(take)), 600 + eventuallyMs, 'all who wait')
+      await within(Promise.all([0, 1, 2, 3, 4, 5].map(take)), 600 + eventuallyMs, 'all waiting calls')
       assert.deepEqual(order, [0, 1, 2, 3, 4, 5])
       assert.ok(performance.now() - before >= 400 - clockMs, 'six units of two per 200 ms take 400 ms')
     },
 
-    'who waits can give up, and takes nothing': async ({ open, eventuallyMs }) => {
+    'a waiting call can be aborted, and takes nothing': async ({ open, eventuallyMs }) => {
       const limiter = await open({ algorithm, limit: 1, windowMs: 300, maxWaitMs: 10_000 })
       await limiter.acquire('a')
       const controller = new AbortController()
@@ -158,12 +161,12 @@ function waitingCases(algorithm: RateLimitAlgorithm): Readonly<Record<string, Ca
         assert.equal((result.reason as { code?: string }).code, 'SD_ABORTED')
         assert.equal((result.reason as Error).cause, reason)
       }
-      assert.equal((await within(patient, 300 + eventuallyMs, 'who stayed')).allowed, true)
+      assert.equal((await within(patient, 300 + eventuallyMs, 'the remaining call')).allowed, true)
       await assert.rejects(limiter.acquire('b', { signal: AbortSignal.abort() }), { code: 'SD_ABORTED' })
       assert.equal((await limiter.acquire('b')).allowed, true, 'an aborted call took a unit')
     },
 
-    'nobody waits for too long, nor too many': async ({ open, eventuallyMs }) => {
+    'the wait and the number of waiting calls are limited': async ({ open, eventuallyMs }) => {
       const limiter = await open({ algorithm, limit: 1, windowMs: hourMs, maxWaitMs: 200 })
       await limiter.acquire('a')
       const rejected = assert.rejects(limiter.acquire('a', { wait: true }), { code: 'SD_REJECTED' })
@@ -174,10 +177,10 @@ function waitingCases(algorithm: RateLimitAlgorithm): Readonly<Record<string, Ca
       const { signal } = controller
       const waiting = Promise.allSettled([0, 1].map(() => narrow.acquire('b', { wait: true, signal })))
       const third = narrow.acquire('b', { wait: true })
-      await within(assert.rejects(third, { code: 'SD_REJECTED' }), eventuallyMs, 'one too many')
-      assert.equal((await narrow.acquire('c', { wait: true })).allowed, true, 'a call that need not wait is no waiter')
+      await within(assert.rejects(third, { code: 'SD_REJECTED' }), eventuallyMs, 'one waiting call too many')
+      assert.equal((await narrow.acquire('c', { wait: true })).allowed, true, 'a call that need not wait is not limited')
       controller.abort()
-      await within(waiting, eventuallyMs, 'who gave up')
+      await within(waiting, eventuallyMs, 'aborted waiting calls')
     },
   }
 }
@@ -186,10 +189,10 @@ const cases: Readonly<Record<string, CaseBody<RateLimiterContext>>> = {
   ...named('gcra', sharedCases('gcra')),
   ...named('sliding-window', sharedCases('sliding-window')),
 
-  'gcra: never more than the burst and what came back meanwhile': async ({ open }) => {
+  'gcra: never more than the burst and the units that have returned since': async ({ open }) => {
     const limiter = await open({ limit: 20, windowMs: 200, burst: 5 })
     const granted = await takeFor(limiter, 700)
-    assert.ok(granted.length >= 10, `only ${granted.length} of about 75 were granted`)
+    assert.ok(granted.length >= 10, `only ${granted.length} of about 75 units were granted`)
     for (const [first, { before }] of granted.entries()) {
       for (const [distance, { after }] of granted.slice(first).entries()) {
         const leastMs = (distance + 1 - 5) * 10
@@ -198,7 +201,7 @@ const cases: Readonly<Record<string, CaseBody<RateLimiterContext>>> = {
     }
   },
 
-  'gcra: units come back evenly': async ({ open }) => {
+  'gcra: units return evenly': async ({ open }) => {
     const limiter = await open({ limit: 10, windowMs: hourMs })
     const { resetMs } = await limiter.acquire('a', { cost: 10 })
     assert.ok(Math.abs(resetMs - hourMs) <= clockMs)
@@ -209,14 +212,14 @@ const cases: Readonly<Record<string, CaseBody<RateLimiterContext>>> = {
   'sliding-window: never more than the limit in any window': async ({ open }) => {
     const limiter = await open({ algorithm: 'sliding-window', limit: 10, windowMs: 200 })
     const granted = await takeFor(limiter, 1_000)
-    assert.ok(granted.length >= 20, `only ${granted.length} of about 50 were granted`)
+    assert.ok(granted.length >= 20, `only ${granted.length} of about 50 units were granted`)
     for (const [index, { before }] of granted.entries()) {
       const later = granted[index + 10]
       if (later) assert.ok(later.after - before >= 200 - clockMs, `11 units in ${later.after - before} ms`)
     }
   },
 
-  'closing ends waiting and may be repeated': async ({ open, eventuallyMs }) => {
+  'closing ends waiting and is idempotent': async ({ open, eventuallyMs }) => {
     const limiter = await open({ limit: 1, windowMs: 60_000, maxWaitMs: 120_000 })
     await limiter.acquire('a')
     const waiting = [0, 1].map(() => assert.rejects(limiter.acquire('a', { wait: true }), { code: 'SD_CLOSED' }))
@@ -226,7 +229,7 @@ const cases: Readonly<Record<string, CaseBody<RateLimiterContext>>> = {
     await assert.rejects(limiter.acquire('b', { wait: true }), { code: 'SD_CLOSED' })
   },
 
-  'bad input is refused, and a key is not shown': async ({ open }) => {
+  'invalid input is rejected, and a key is not shown': async ({ open }) => {
     const limiter = await open({ limit: 5, windowMs: 1_000 })
     for (const key of ['', 'secret'.repeat(100), '\ud800', 1 as never]) {
       await assert.rejects(limiter.acquire(key), (error: Error & { code?: string; field?: string }) => {
@@ -252,7 +255,7 @@ function named<Body>(prefix: string, bodies: Readonly<Record<string, Body>>): Re
 /**
  * The contract of `RateLimiter`, for both algorithms.
  *
- * @throws SdError `SD_INVALID` for a harness with unknown or wrong fields
+ * @throws SdError `SD_INVALID` for a harness with unknown or invalid fields
  */
 export function rateLimiterContract(harness: RateLimiterHarness): readonly ContractCase[] {
   checkKnownKeys('harness', checkObject('harness', harness), ['setup', 'eventuallyMs'])

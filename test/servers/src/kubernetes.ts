@@ -8,23 +8,23 @@ import { freePort } from './network.ts'
 import type { ServerSource } from './sources.ts'
 import { launch, type TestServer } from './test-server.ts'
 
-/** Where the programs come from. */
+/** Sources of the programs. */
 export interface KubernetesSources {
-  /** kube-apiserver, with kube-controller-manager beside it. */
+  /** kube-apiserver, with kube-controller-manager next to it. */
   readonly kubernetes: ServerSource
-  /** Where the API server keeps its data. */
+  /** Storage of the API server. */
   readonly etcd: ServerSource
 }
 
 /** Options of {@link startKubernetes}. */
 export interface KubernetesOptions {
-  /** Bearer tokens of users without any right, by user name. The administrator's is made up. @default {} */
+  /** Bearer tokens of users without permissions, by user name. The administrator's token is built in. @default {} */
   readonly tokens?: Readonly<Record<string, string>>
 }
 
-/** What a kubeconfig is made of. */
+/** Parts of a kubeconfig. */
 export interface KubeconfigParts {
-  /** Port on 127.0.0.1, such as that of a faulty link. @default the server's */
+  /** Port on 127.0.0.1, for example of a faulty link. @default the server's */
   readonly port?: number
   /** Namespace of the context. @default none */
   readonly namespace?: string
@@ -32,19 +32,19 @@ export interface KubeconfigParts {
   readonly token?: string | null
   /** Client certificate. @default none */
   readonly client?: Certificate
-  /** Authority that signed the server's certificate. @default the right one */
+  /** Authority that signed the server's certificate. @default the actual one */
   readonly ca?: string
 }
 
-/** A control plane without nodes: Pods exist and get no kubelet, controllers make EndpointSlices of them. */
+/** A control plane without nodes: Pods exist without a kubelet, and controllers create EndpointSlices for them. */
 export interface KubernetesServer extends TestServer {
   /** Port of the API server on 127.0.0.1, TLS only. */
   readonly port: number
-  /** Its authority, and the certificates; the client certificate is that of the user `tester`. */
+  /** Its authority and certificates. The client certificate belongs to the user `tester`. */
   readonly certificates: CertificateSet
-  /** A kubeconfig as YAML text. */
+  /** Returns a kubeconfig as YAML. */
   kubeconfig(parts?: KubeconfigParts): string
-  /** Asks the API server as its administrator. @throws Error with the status of a failure */
+  /** Sends a request as the administrator. @throws Error with the status of a failure */
   // biome-ignore lint/suspicious/noExplicitAny: tests read a few fields of Kubernetes' many kinds.
   call(method: string, path: string, body?: object): Promise<any>
 }
@@ -52,11 +52,11 @@ export interface KubernetesServer extends TestServer {
 const adminToken = 'admin-token'
 const controllers = ['endpointslice-controller', 'garbage-collector-controller', 'namespace-controller']
 
-/** Starts etcd, the API server and the controllers; takes a few seconds. */
+/** Starts etcd, the API server and the controllers. Takes a few seconds. */
 export async function startKubernetes(sources: KubernetesSources, options: KubernetesOptions = {}): Promise<KubernetesServer> {
   const { tokens = {} } = options
   const { kubernetes: source } = sources
-  if (source.kind === 'address') throw new Error('this Kubernetes must be owned by the test')
+  if (source.kind === 'address') throw new Error('the test must own this Kubernetes')
   const certificates = await createCertificates()
   const port = await freePort()
   const agent = new Agent({ ca: certificates.ca, keepAlive: false })
@@ -91,7 +91,7 @@ export async function startKubernetes(sources: KubernetesSources, options: Kuber
         ...['--service-account-issuer', 'https://kubernetes.default.svc', '--authorization-mode', 'RBAC'],
         ...['--service-account-key-file', join(folder, 'accounts.pem')],
         ...['--service-account-signing-key-file', join(folder, 'accounts.pem')],
-        // Pods can then be created without an account, and on nodes that do not exist.
+        // So that Pods can be created without an account, and on nodes that do not exist.
         ...['--disable-admission-plugins', 'ServiceAccount,TaintNodesByCondition'],
       ],
       probe: () => call('GET', '/readyz'),
@@ -186,7 +186,7 @@ function callApi(
         else resolve(text.startsWith('{') ? JSON.parse(text) : text)
       })
     })
-    sent.on('timeout', () => sent.destroy(new Error('no answer')))
+    sent.on('timeout', () => sent.destroy(new Error('no response')))
     sent.on('error', reject)
     sent.end(body && JSON.stringify(body))
   })

@@ -1,21 +1,21 @@
 import { createSeededRandom } from '@sd/testing'
 
-/** A clock that runs as fast as the work between its timers, and the globals that follow it. */
+/** A clock that advances as fast as the work between its timers allows, and the globals that follow it. */
 export interface VirtualTime {
   /** Milliseconds since the start. */
   readonly now: number
-  /** Timers that code under test has set and that have neither fired nor been cleared. */
+  /** Number of timers of the code under test that have neither fired nor been cleared. */
   readonly pendingTimers: number
-  /** Runs something later, without counting as a timer of the code under test. */
+  /** Schedules a function that is not a timer of the code under test. */
   schedule(delayMs: number, run: () => void): void
   /**
-   * The process stands still for this long: nothing runs. Then, as in Node, timers that are due fire first; what came from the network, by
-   * {@link VirtualTime.schedule}, is read after them; and then comes `setImmediate`.
+   * Lets the process stand still for this time: nothing runs. Afterwards, as in Node, due timers fire first, then network
+   * data ({@link VirtualTime.schedule}) is read, then `setImmediate` runs.
    */
   standStill(durationMs: number): void
-  /** Lets time pass. Promises that are due are settled between any two timers. */
+  /** Advances time. Due promises settle between any two timers. */
   advance(durationMs: number): Promise<void>
-  /** Lets time pass until a promise settles. @throws Error if it has not settled within `limitMs` */
+  /** Advances time until a promise settles. @throws Error if it has not settled within `limitMs` */
   settle<T>(promise: Promise<T>, limitMs: number): Promise<T>
 }
 
@@ -23,7 +23,7 @@ interface Entry {
   at: number
   readonly order: number
   readonly run: () => void
-  /** Repeats after this time; 0 for once. */
+  /** Interval of repetition; 0 for a single run. */
   readonly intervalMs: number
   readonly isOwn: boolean
   isCleared: boolean
@@ -54,10 +54,10 @@ class VirtualTimer {
   }
 }
 
-/** Virtual time, and what is to happen in it. */
+/** Virtual time and its scheduled entries. */
 class VirtualClock {
   now = 0
-  /** Timers that are not this class's own. */
+  /** Timers of the code under test. */
   pending = 0
   readonly immediates: (() => void)[] = []
   readonly #queue = new EntryQueue()
@@ -93,7 +93,7 @@ class VirtualClock {
       await drain()
     }
   }
-  /** Takes one step: the next entry that is due until then, or all that a standstill put off. @returns whether there was one */
+  /** Runs one step: the next entry due until `limit`, or all that a standstill delayed. @returns whether there was one */
   async step(limit: number): Promise<boolean> {
     const entry = this.#queue.popUntil(Math.max(limit, this.now))
     if (!entry) return false
@@ -117,14 +117,14 @@ class VirtualClock {
 }
 
 /**
- * Runs `body` while timers, `Date.now`, `performance.now` and `Math.random` of this process are virtual and seeded: the same seed gives
- * the same run. Real input and output has no place in it.
+ * Runs `body` while timers, `Date.now`, `performance.now` and `Math.random` of this process are virtual and seeded. The
+ * same seed gives the same run. Real input and output is not possible.
  */
 export async function inVirtualTime<T>(seed: number, body: (time: VirtualTime) => Promise<T>): Promise<T> {
   const clock = new VirtualClock()
   const epoch = Date.UTC(2026, 0, 1)
   const timer = (delayMs: unknown, run: () => void, isRepeated: boolean): VirtualTimer => {
-    // As Node does it: at least 1 ms.
+    // At least 1 ms, as in Node.
     const ms = Math.max(1, Math.trunc(Number(delayMs)) || 1)
     return new VirtualTimer(clock.add(ms, run, { intervalMs: isRepeated ? ms : 0 }), (entry) => clock.clear(entry))
   }
@@ -173,7 +173,7 @@ export async function inVirtualTime<T>(seed: number, body: (time: VirtualTime) =
       await drain()
       await clock.runImmediates()
       while (!isSettled) {
-        if (!(await clock.step(end))) throw new Error(`Nothing settled it within ${limitMs} ms`)
+        if (!(await clock.step(end))) throw new Error(`the promise did not settle within ${limitMs} ms`)
       }
       return promise
     },
@@ -185,11 +185,11 @@ export async function inVirtualTime<T>(seed: number, body: (time: VirtualTime) =
   }
 }
 
-/** After so many steps the real event loop has its turn, for whatever else this process does. */
+/** Number of steps after which the real event loop runs, for other work of this process. */
 const stepsPerTurn = 500
 let steps = 0
 
-/** Resolves when all promises that are due have settled: a tick comes after them, and costs a tenth of a turn of the real event loop. */
+/** Resolves when all due promises have settled: a tick comes after them, and costs a tenth of a turn of the real event loop. */
 function drain(): Promise<void> {
   steps++
   return new Promise((resolve) => {
@@ -211,7 +211,7 @@ function replaceGlobals(replacements: readonly (readonly [object, string, unknow
   }
 }
 
-/** A binary heap by time, then by order of entry. */
+/** A binary heap, ordered by time, then by insertion. */
 class EntryQueue {
   readonly #entries: Entry[] = []
 
@@ -227,7 +227,7 @@ class EntryQueue {
     entries[index] = entry
   }
 
-  /** Takes the first entry that is due at `limit`. */
+  /** Removes the first entry that is due at `limit`. */
   popUntil(limit: number): Entry | undefined {
     const entries = this.#entries
     const first = entries[0]

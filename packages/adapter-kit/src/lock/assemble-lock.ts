@@ -21,48 +21,48 @@ import {
   withTimeout,
 } from '@sd/core'
 
-/** A lock that a backend gave. */
+/** A lock that was acquired in the backend. */
 export interface TakenLock {
-  /** Grows with every acquisition of the key. */
+  /** Fencing token: it increases with every acquisition of the key. */
   readonly token: bigint
-  /** Fires when somebody else may hold the lock from now on. */
+  /** Aborts when another process may hold the lock. */
   readonly lost: AbortSignal
-  /** Gives it back; goes on trying in the background while the backend is away and the session lives. */
+  /** Releases the lock. Keeps trying in the background while the backend is unreachable and the session has not expired. */
   release(): Promise<void>
 }
 
 /** Options of {@link LockAdapter.take}. */
 export interface TakeOptions {
-  /** What others see of the holder. */
+  /** Text that other processes see. */
   readonly value: string
-  /** Whether to wait for others. Without, `undefined` is the answer if the lock is taken. */
+  /** Whether to wait while the lock is held. If false and the lock is held, `take` returns `undefined`. */
   readonly wait: boolean
-  /** Fires when the caller gives up: then leave nothing behind. */
+  /** Aborts when the caller gives up. Nothing may remain in the backend then. */
   readonly signal: AbortSignal
 }
 
-/** What an implementation of `Lock` knows of its backend; {@link assembleLock} makes the rest. */
+/** What a lock adapter implements; {@link assembleLock} adds the rest. */
 export interface LockAdapter {
   /** Name for messages. */
   readonly name: string
-  /** Takes a lock, or throws. A retryable error is tried again while the caller waits. */
+  /** Acquires a lock, or throws. Retryable errors are retried while the caller waits. */
   take(key: string, options: TakeOptions): Promise<TakenLock | undefined>
-  /** Who holds it. */
+  /** Returns the current holder. */
   read(key: string): Promise<LockHolder | undefined>
-  /** One session of following the holder, see `WatchHubOptions.session`. */
+  /** Runs one session of watching the holder, see `WatchHubOptions.session`. */
   follow(key: string, session: WatchSession<LockHolder | null>): Promise<void>
-  /** Lets go of the backend, after all locks were released. */
+  /** Releases the backend, after all locks were released. */
   close(): Promise<void>
-  /** Limit of one operation, in milliseconds. */
+  /** Time limit of one operation, in milliseconds. */
   readonly operationTimeoutMs: number
   /** Delays between attempts. @default 200 ms to 2 s */
   readonly backoff?: BackoffOptions
 }
 
-/** Longest time that closing waits for each of its steps, in milliseconds. */
+/** Time limit of each step of closing, in milliseconds. */
 const closeLimitMs = 1_000
 
-/** Everything that locks have in common, on top of what is particular to one backend. */
+/** Creates a `Lock` from an adapter: waiting, retries, time limits, watches and closing. */
 export function assembleLock(adapter: LockAdapter): Lock {
   const { name, operationTimeoutMs, backoff: backoffOptions = { maxMs: 2_000 } } = adapter
   const handles = new Set<LockHandle>()
@@ -87,7 +87,7 @@ export function assembleLock(adapter: LockAdapter): Lock {
     return value
   }
 
-  /** Runs `operation` with a signal for the caller's, the limit and the end of the lock. */
+  /** Runs `operation` with a signal that combines the caller's signal, the time limit and the end of the lock. */
   async function during<T>(
     { signal, timeoutMs }: AcquireOptions,
     what: string,
@@ -103,7 +103,7 @@ export function assembleLock(adapter: LockAdapter): Lock {
     }
   }
 
-  /** Like {@link during}. A lock that arrives after the caller has gone is given back. */
+  /** Like {@link during}. A lock acquired after the caller gave up is released. */
   async function obtain<T extends LockHandle | undefined>(
     options: AcquireOptions,
     what: string,
@@ -142,7 +142,7 @@ export function assembleLock(adapter: LockAdapter): Lock {
     async tryAcquire(key, options = {}) {
       const value = checkRequest(key, options)
       const limits = { ...options, timeoutMs: options.timeoutMs ?? operationTimeoutMs }
-      return obtain(limits, `taking ${key}`, async (signal) => {
+      return obtain(limits, `acquiring ${key}`, async (signal) => {
         const taken = await adapter.take(key, { value, wait: false, signal })
         return taken && createHandle({ key, value, taken, handles })
       })
@@ -171,7 +171,7 @@ interface HeldLock {
   readonly handles: Set<LockHandle>
 }
 
-/** The handle of a lock; it is in `handles` until the lock is released or lost. */
+/** Creates the handle of a lock. It stays in `handles` until the lock is released or lost. */
 function createHandle({ key, value, taken, handles }: HeldLock): LockHandle {
   const { token, lost } = taken
   const over = new AbortController()
@@ -208,7 +208,7 @@ interface RepeatedTake {
   readonly backoff: BackoffOptions
 }
 
-/** Takes a lock, again and again while that fails for now. */
+/** Acquires a lock, and repeats attempts that fail with a retryable error. */
 async function takeRepeatedly(
   adapter: LockAdapter,
   { key, value, signal, backoff: backoffOptions }: RepeatedTake,

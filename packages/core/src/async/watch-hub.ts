@@ -161,7 +161,7 @@ function publish<T>(topic: Topic<T>, state: Watched<T>): void {
   for (const consumer of topic.consumers) consumer.offer(state)
 }
 
-/** Runs one session. Once it has ended, its signal fires and its values are dropped. */
+/** Runs one session. When it ends, its signal aborts and later values are dropped. */
 async function runSession<T>(
   session: WatchHubOptions<T>['session'],
   key: string,

@@ -11,38 +11,38 @@ import {
 import type { ConfigBackend } from '../config-source-harness.ts'
 import { breakConfigSource, type ConfigSurfaceMutation } from './broken-config-source.ts'
 
-/** Ways in which the reference can be broken, to see whether the contract notices. */
+/** Ways to break the reference, to see whether the contract detects it. */
 export type ConfigMutation =
   | ConfigSurfaceMutation
   | 'none'
   | 'invents an entry'
-  | 'merges in the order of writing'
+  | 'merges in write order'
   | 'trims content'
   | 'cuts long content'
   | 'has one revision'
-  | 'keeps what was removed'
-  | 'watches in another form'
-  | 'tells of no change'
-  | 'makes entries anew'
-  | 'tells without a change'
+  | 'keeps removed entries'
+  | 'yields another form in a watch'
+  | 'reports no change'
+  | 'recreates entries'
+  | 'reports without a change'
   | 'misses every tenth change'
-  | 'is empty when away'
+  | 'is empty in an outage'
   | 'hides an outage'
-  | 'keeps what was removed meanwhile'
+  | 'keeps entries removed in an outage'
   | 'deletes nothing'
-  | 'returns what was there'
-  | 'takes any length'
+  | 'returns the previous entry'
+  | 'accepts any length'
   | 'ignores revisions'
   | 'compares too early'
   | 'loses comments'
-  | 'keeps the author of others'
-  | 'takes what is missing for empty'
-  | 'takes what is empty for missing'
+  | 'keeps the author of another writer'
+  | 'treats missing as empty'
+  | 'treats empty as missing'
 
-/** Longest text that the reference takes, in bytes. */
+/** Maximum length of a text in the reference, in bytes. */
 export const referenceLargestBytes: number = 10_001
 
-/** The entries of the reference source, with the mistakes that a mutation asks for. */
+/** The entries of the reference source, with the defects of a mutation. */
 class ReferenceEntries {
   readonly stored = new Map<string, ConfigEntry>()
   readonly listeners = new Set<() => void>()
@@ -65,7 +65,7 @@ class ReferenceEntries {
     const whole = this.#is('trims content') ? text.trim() : text
     const content = this.#is('cuts long content') ? whole.slice(0, 1_000) : whole
     const revision = String(this.#is('has one revision') ? 1 : ++this.revisions)
-    const author = this.#is('keeps the author of others')
+    const author = this.#is('keeps the author of another writer')
       ? (annotations.author ?? this.stored.get(key)?.author)
       : annotations.author
     const comment = this.#is('loses comments') ? undefined : annotations.comment
@@ -73,52 +73,50 @@ class ReferenceEntries {
     const before = this.stored.get(key)
     this.stored.set(key, entry)
     this.changed()
-    return this.#is('returns what was there') ? (before ?? entry) : entry
+    return this.#is('returns the previous entry') ? (before ?? entry) : entry
   }
 
   remove(key: string): void {
-    if (!this.#is('keeps what was removed')) this.stored.delete(key)
+    if (!this.#is('keeps removed entries')) this.stored.delete(key)
     this.changed()
   }
 
   list(previous?: ConfigDocument): ConfigDocument {
     const entries = [...this.stored.values()]
-    if (!this.#is('merges in the order of writing')) entries.sort((a, b) => (a.key < b.key ? -1 : 1))
+    if (!this.#is('merges in write order')) entries.sort((a, b) => (a.key < b.key ? -1 : 1))
     if (this.#is('invents an entry')) entries.push({ key: 'z', content: '', format: 'text', revision: '1' })
     return createConfigDocument(
       'reference',
       entries,
-      this.#is('makes entries anew') || this.#is('tells without a change') ? undefined : previous,
+      this.#is('recreates entries') || this.#is('reports without a change') ? undefined : previous,
     )
   }
 
-  /** @throws SdError `SD_NOT_FOUND` where something is required and nothing is there */
+  /** @throws SdError `SD_NOT_FOUND` if a required entry is missing */
   checkThere(): void {
     const isEmpty = [...this.stored.values()].every(({ content }) => content === '')
     const isMissing =
-      this.stored.size === 0
-        ? !this.#is('takes what is missing for empty')
-        : isEmpty && this.#is('takes what is empty for missing')
+      this.stored.size === 0 ? !this.#is('treats missing as empty') : isEmpty && this.#is('treats empty as missing')
     if (isMissing) throw new SdError('SD_NOT_FOUND', 'reference has nothing (required)', { retryable: true })
   }
 }
 
-/** The simplest source that keeps the contract, unless it is broken on purpose. */
+/** Creates the simplest source that meets the contract, unless it is broken on purpose. */
 export function createReferenceConfig(mutation: ConfigMutation = 'none'): ConfigBackend {
   const entries = new ReferenceEntries(mutation)
   const { stored, listeners } = entries
   const links = new Map<object, (connected: boolean) => void>()
   const opened: WritableConfigSource[] = []
   const is = (one: ConfigMutation): boolean => mutation === one
-  const heartbeat = setInterval(() => is('tells without a change') && entries.changed(), 20)
+  const heartbeat = setInterval(() => is('reports without a change') && entries.changed(), 20)
   heartbeat.unref()
 
   function openSound(isRequired: boolean = false): WritableConfigSource {
     let lost = new AbortController()
-    const isAway = (): boolean => lost.signal.aborted
+    const isUnreachable = (): boolean => lost.signal.aborted
 
     function reach(): void {
-      if (isAway()) throw new SdError('SD_UNAVAILABLE', 'reference is away')
+      if (isUnreachable()) throw new SdError('SD_UNAVAILABLE', 'reference is unreachable')
     }
 
     function check(act: ConfigWrite): void {
@@ -131,38 +129,38 @@ export function createReferenceConfig(mutation: ConfigMutation = 'none'): Config
       capabilities: { watch: 'push', write: true, compareAndSet: true, annotations: true },
       operationTimeoutMs: 500,
       backoff: { baseMs: 20, maxMs: 50 },
-      maxBytes: is('takes any length') ? 1_000_000 : referenceLargestBytes,
+      maxBytes: is('accepts any length') ? 1_000_000 : referenceLargestBytes,
       async read() {
-        if (is('is empty when away') && isAway()) return createConfigDocument('reference', [])
+        if (is('is empty in an outage') && isUnreachable()) return createConfigDocument('reference', [])
         reach()
         if (isRequired) entries.checkThere()
         return entries.list()
       },
       async follow({ offer, previous, signal }) {
-        if (is('is empty when away') && isAway()) offer(createConfigDocument('reference', []))
+        if (is('is empty in an outage') && isUnreachable()) offer(createConfigDocument('reference', []))
         reach()
-        const gone = new AbortController()
-        const tell = (): void => {
+        const missing = new AbortController()
+        const notify = (): void => {
           try {
             if (isRequired) entries.checkThere()
           } catch (error) {
-            gone.abort(error)
+            missing.abort(error)
             return
           }
-          if (is('tells of no change') && previous()) return
+          if (is('reports no change') && previous()) return
           if (is('misses every tenth change') && entries.revisions % 10 === 0 && entries.revisions > 0) return
           const before = previous()
           const document = entries.list(before)
           const removed = before?.entries.filter(({ key }) => !stored.has(key)) ?? []
-          if (is('keeps what was removed meanwhile')) offer({ ...document, entries: [...document.entries, ...removed] })
-          else if (is('watches in another form')) offer({ ...document, source: 'another' })
+          if (is('keeps entries removed in an outage')) offer({ ...document, entries: [...document.entries, ...removed] })
+          else if (is('yields another form in a watch')) offer({ ...document, source: 'another' })
           else offer(document)
         }
-        tell()
-        listeners.add(tell)
-        await untilAborted(AbortSignal.any([signal, gone.signal, ...(is('hides an outage') ? [] : [lost.signal])]))
-        listeners.delete(tell)
-        gone.signal.throwIfAborted()
+        notify()
+        listeners.add(notify)
+        await untilAborted(AbortSignal.any([signal, missing.signal, ...(is('hides an outage') ? [] : [lost.signal])]))
+        listeners.delete(notify)
+        missing.signal.throwIfAborted()
         reach()
       },
       async put(content, act) {

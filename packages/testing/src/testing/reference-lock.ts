@@ -2,29 +2,29 @@ import { assembleLock, type LockAdapter } from '@sd/adapter-kit'
 import { type Lock, type LockHolder, SdError } from '@sd/core'
 import type { LockBackend } from '../lock-contract.ts'
 
-/** Ways in which the reference can be broken, to see whether the contract notices. */
+/** Ways to break the reference, to see whether the contract detects it. */
 export type LockMutation =
   | 'none'
   | 'has two holders at once'
   | 'has tokens that do not grow'
   | 'mixes up names'
-  | 'leaves the place of who gave up'
+  | 'keeps the place of an aborted waiter'
   | 'hides a loss'
   | 'hides a deletion'
   | 'releases the lock of the next holder'
   | 'does not renew'
-  | 'tells of no change'
-  | 'is free when away'
+  | 'reports no change'
+  | 'is free in an outage'
   | 'keeps locks after close'
 
-/** What a client's locks hang on: without contact for its lifetime they are free again. */
+/** A session of a client. Its locks are released after its lifetime without contact. */
 interface Session {
   readonly lost: AbortController
   readonly isConnected: () => boolean
   renewedAt: number
 }
 
-/** A contender of a lock; the first in its queue holds it. */
+/** A contender of a lock; the first one in the queue holds it. */
 interface Place {
   readonly session: Session
   readonly holder: LockHolder
@@ -90,14 +90,14 @@ class ReferencePlaces {
   }
 }
 
-/** The simplest locks that keep the contract, unless they are broken on purpose. */
+/** Creates the simplest locks that meet the contract, unless they are broken on purpose. */
 export function createReferenceLocks(sessionTtlMs: number, mutation: LockMutation = 'none'): LockBackend {
   const places = new ReferencePlaces(sessionTtlMs, mutation)
   const { sessions, listeners } = places
   const links = new Map<Lock, (connected: boolean) => void>()
   let lastToken = 0n
 
-  // One timer for both sides, so that a machine that stands still does not make a loss overtake its signal.
+  // One timer for both sides, so that a standstill of the machine can't delay the signal beyond the loss.
   const clock = setInterval(() => places.tick(), 20).unref()
 
   function open(): Lock {
@@ -106,7 +106,7 @@ export function createReferenceLocks(sessionTtlMs: number, mutation: LockMutatio
     let session: Session | undefined
 
     function reach(): void {
-      if (!connected) throw new SdError('SD_UNAVAILABLE', 'reference is away')
+      if (!connected) throw new SdError('SD_UNAVAILABLE', 'reference is unreachable')
     }
     function getSession(): Session {
       if (!session || session.lost.signal.aborted) {
@@ -119,7 +119,7 @@ export function createReferenceLocks(sessionTtlMs: number, mutation: LockMutatio
     const take: LockAdapter['take'] = async (key, { value, wait, signal }) => {
       const queue = places.queueOf(key)
       const isFree = (place?: Place): boolean => queue[0] === place || mutation === 'has two holders at once'
-      if (mutation !== 'is free when away') reach()
+      if (mutation !== 'is free in an outage') reach()
       else if (!connected) return { token: ++lastToken, lost: new AbortController().signal, release: async () => undefined }
       if (!wait && !isFree()) return undefined
       const { lost } = getSession()
@@ -130,7 +130,7 @@ export function createReferenceLocks(sessionTtlMs: number, mutation: LockMutatio
       places.changed()
       await places.waitUntil(() => connected && isFree(place), AbortSignal.any([signal, lost.signal]))
       if (!connected || !isFree(place)) {
-        if (mutation !== 'leaves the place of who gave up') places.leave(queue, place)
+        if (mutation !== 'keeps the place of an aborted waiter') places.leave(queue, place)
         throw new SdError('SD_UNAVAILABLE', `gave up waiting for ${key}`)
       }
       return {
@@ -150,14 +150,14 @@ export function createReferenceLocks(sessionTtlMs: number, mutation: LockMutatio
       backoff: { baseMs: 20, maxMs: 50 },
       take,
       async read(key) {
-        if (mutation !== 'is free when away') reach()
+        if (mutation !== 'is free in an outage') reach()
         return connected ? places.queueOf(key)[0]?.holder : undefined
       },
       async follow(key, { offer, signal }) {
         reach()
         const read = (): void => offer(places.queueOf(key)[0]?.holder ?? null)
         read()
-        if (mutation !== 'tells of no change') listeners.add(read)
+        if (mutation !== 'reports no change') listeners.add(read)
         await places.waitUntil(() => !connected, signal)
         listeners.delete(read)
         reach()

@@ -17,20 +17,20 @@ import {
 } from '@sd/core'
 import type { RegistryBackend } from '../registry-harness.ts'
 
-/** Ways in which the reference can be broken, to see whether the contract notices. */
+/** Ways to break the reference, to see whether the contract detects it. */
 export type Mutation =
   | 'none'
   | 'keeps the last instance'
   | 'never expires'
-  | 'empty when away'
+  | 'is empty in an outage'
   | 'forgets the weight'
   | 'ignores the signal'
   | 'yields heartbeats'
   | 'leaves instances after close'
   | 'works after close'
   | 'replaces instances'
-  | 'does not recover'
-  | 'makes all services anew'
+  | 'does not register again'
+  | 'recreates all services'
   | 'keeps services without instances'
 
 interface Lease {
@@ -39,7 +39,7 @@ interface Lease {
   renewedAt: number
 }
 
-/** The simplest backend that keeps the contract, unless it is broken on purpose. */
+/** Creates the simplest backend that meets the contract, unless it is broken on purpose. */
 export function createReferenceBackend(mutation: Mutation = 'none'): RegistryBackend {
   const leases = new Map<string, Lease>()
   const listeners = new Set<() => void>()
@@ -65,7 +65,7 @@ export function createReferenceBackend(mutation: Mutation = 'none'): RegistryBac
   }
 }
 
-/** What all registries of one reference backend share. */
+/** State that all registries of one reference backend share. */
 interface ReferenceStore {
   readonly leases: Map<string, Lease>
   readonly listeners: Set<() => void>
@@ -87,7 +87,7 @@ function openReference(store: ReferenceStore): Registry {
   function reach(signal?: AbortSignal, evenIfClosed: boolean = false): void {
     if (closed && !evenIfClosed && mutation !== 'works after close') throw closedError('reference')
     if (signal?.aborted && mutation !== 'ignores the signal') throw abortError(signal, 'reference')
-    if (!connected && mutation !== 'empty when away') throw new SdError('SD_UNAVAILABLE', 'reference is away')
+    if (!connected && mutation !== 'is empty in an outage') throw new SdError('SD_UNAVAILABLE', 'reference is unreachable')
   }
   function follow(read: () => void, signal: AbortSignal): Promise<void> {
     reach()
@@ -120,11 +120,11 @@ function openReference(store: ReferenceStore): Registry {
     name: 'reference',
     backoff,
     session: async (_, { offer, previous, signal }) =>
-      follow(() => (connected || mutation === 'empty when away') && offer(listAll(store, connected, previous())), signal),
+      follow(() => (connected || mutation === 'is empty in an outage') && offer(listAll(store, connected, previous())), signal),
   })
   const keeper = createRegistrationKeeper({
     registry: 'reference',
-    backoff: mutation === 'does not recover' ? { baseMs: 1_000_000, maxMs: 1_000_000 } : backoff,
+    backoff: mutation === 'does not register again' ? { baseMs: 1_000_000, maxMs: 1_000_000 } : backoff,
     renewIntervalMs: ({ ttlMs = 1_000 }) => ttlMs / 3,
     driver: createReferenceDriver(
       store,
@@ -175,7 +175,7 @@ function openReference(store: ReferenceStore): Registry {
   }
   links.set(registry, (next) => {
     connected = next
-    if (!next) for (const lose of [...losses]) lose(new SdError('SD_UNAVAILABLE', 'reference is away'))
+    if (!next) for (const lose of [...losses]) lose(new SdError('SD_UNAVAILABLE', 'reference is unreachable'))
   })
   return registry
 }
@@ -231,7 +231,7 @@ function listAll(store: ReferenceStore, connected: boolean, previous: AllService
   const { mutation } = store
   if (!connected) return new Map()
   const known = mutation === 'keeps services without instances' ? [...(previous?.keys() ?? [])] : []
-  const fresh = mutation === 'makes all services anew'
+  const fresh = mutation === 'recreates all services'
   const read = [...new Set([...namesOf(store), ...known])].map((service) =>
     listOne(store, connected, service, fresh ? undefined : previous?.get(service)),
   )
