@@ -58,8 +58,8 @@ export interface RunOptions {
   readonly loadMs?: number
 }
 
-/** Limit of a test with a mutant in effect: this many times what it took without. */
-const slowdown = 5
+/** Limits with a mutant in effect: this many times what it took without. */
+const slowdown = 3
 /** Durations between which tests are run together, in milliseconds. */
 const speedsMs = [300, 3_000, Number.POSITIVE_INFINITY]
 const baselineTimeoutMs = 120_000
