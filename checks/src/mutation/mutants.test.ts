@@ -38,13 +38,18 @@ test('a source that records does what it did, and tells which mutants it comes t
   const reach = (...ids: readonly number[]): void => {
     for (const id of ids) reached.add(id)
   }
-  Object.assign(globalThis, { __reach: reach })
+  Object.assign(globalThis, { __reach: reach, __seen: [] })
   expect(run(mutated.recording())).toEqual(unchanged)
   expect(reached).toEqual(new Set(mutated.mutants.map(({ id }) => id)))
   reached.clear()
   run(mutate('src/a.js', 'function f() { stop() }', 1).recording())
   expect(reached).toEqual(new Set())
+  Object.assign(globalThis, { __seen: mutated.mutants.map(() => true) })
+  reached.clear()
+  run(mutate('src/b.js', 'if (module) stop(); function stop() {}', 1).recording())
+  expect(reached).toEqual(new Set())
   Reflect.deleteProperty(globalThis, '__reach')
+  Reflect.deleteProperty(globalThis, '__seen')
 })
 
 test('one mutant takes effect', () => {

@@ -29,7 +29,10 @@ export interface MutatedSource {
   readonly mutants: readonly Mutant[]
   /** The source with one of its mutants. */
   readonly withMutant: (id: number) => string
-  /** The source, which calls `globalThis.__reach` with the numbers of the mutants at each place that it comes to. */
+  /**
+   * The source, which calls `globalThis.__reach` with the numbers of the mutants at each place that it comes to, unless `globalThis.__seen`
+   * has the first of them: a loop that comes to a place a million times tells it once.
+   */
   readonly recording: () => string
 }
 
@@ -60,10 +63,12 @@ export function mutate(file: string, text: string, firstId: number): MutatedSour
     recording() {
       const ids = new Map<Node, number[]>()
       for (const [index, { node }] of changes.entries()) ids.set(node, [...(ids.get(node) ?? []), firstId + index])
+      const head = 'const { __seen, __reach } = globalThis; '
       return render(text, program, (node, original) => {
         const here = ids.get(node)
+        if (node === program) return head + original
         if (!here) return original
-        const call = `globalThis.__reach(${here.join(', ')})`
+        const call = `__seen[${here[0]}] || __reach(${here.join(', ')})`
         return node.type === 'ExpressionStatement' ? `${call}; ${original}` : `(${call}, (${original}))`
       })
     },

@@ -168,17 +168,24 @@ function fetchFor({ file, mutant, recorded }: Job, remote: Remote): Fetch {
   }
 }
 
+/** More than any package has. */
+const mostMutants = 65_536
+
 /** Notes what each test reaches. */
 function createRecorder(): { readonly reached: () => JobResult['reached'] } {
   let current = new Set<number>()
   const byTest = new Map([['', current]])
+  const seen = new Uint8Array(mostMutants)
   Object.assign(globalThis, {
+    __seen: seen,
     __reach(...ids: readonly number[]) {
       for (const id of ids) current.add(id)
+      seen[ids[0] as number] = 1
     },
     __startTest(id: string) {
       current = byTest.get(id) ?? new Set()
       byTest.set(id, current)
+      seen.fill(0)
     },
   })
   return { reached: () => new Map([...byTest].map(([id, ids]) => [id, [...ids]])) }
