@@ -1,7 +1,7 @@
 import type { Endpoint } from '@sd/core'
 import { createBalancers, createMeasuredView } from './balancers.ts'
 
-// Prints how many bytes one pick of the named balancer leaves on the heap.
+// Prints the number of bytes that one pick of the named balancer leaves on the heap.
 const picks = 5_000_000
 const view = createMeasuredView(100)
 const balancer = createBalancers().find(({ name }) => name === process.argv[2])
@@ -19,5 +19,5 @@ globalThis.gc?.()
 const before = process.memoryUsage().heapUsed
 run()
 const bytes = Math.max(0, process.memoryUsage().heapUsed - before) / picks
-if (sink === undefined) throw new Error('nothing was picked: the run is refused')
+if (sink === undefined) throw new Error('nothing was picked: the run is invalid')
 process.stdout.write(String(bytes))

@@ -9,7 +9,7 @@ import { createWeightedRoundRobinBalancer } from '@sd/balancer-weighted-round-ro
 import type { Balancer, EndpointView } from '@sd/core'
 import { createTestEndpoints, createTestView } from '@sd/testing'
 
-/** Where the endpoints of a view are, in turns. */
+/** Places of the endpoints of a view, in rotation. */
 const places = [
   { region: 'eu-1', zone: 'eu-1a', latitude: 50.11, longitude: 8.68 },
   { region: 'eu-1', zone: 'eu-1b', latitude: 48.86, longitude: 2.35 },
@@ -42,7 +42,7 @@ export function createBalancers(): readonly Balancer[] {
   ]
 }
 
-/** Endpoints in several places that have answered. */
+/** Creates a view of endpoints in several places, with measured latencies. */
 export function createMeasuredView(count: number): EndpointView {
   const endpoints = createTestEndpoints(new Array<number>(count).fill(1))
   for (const [index, endpoint] of endpoints.entries()) {

@@ -28,21 +28,21 @@ async function work(): Promise<string> {
   return 'done'
 }
 
-/** CPU of this process per call in nanoseconds: a call begins when the one before has ended. */
+/** CPU time of this process per call in nanoseconds. Calls are sequential. */
 function perCall(name: string, call: () => Promise<string>): Contender {
   return timed(name, async () => {
     for (let index = 0; index < callsPerSlice; index++) {
-      if ((await call()) !== 'done') throw new Error(`${name} answered wrongly: the run is refused`)
+      if ((await call()) !== 'done') throw new Error(`${name} returned a wrong response: the run is invalid`)
     }
   })
 }
 
-/** Likewise of a permit, acquired and settled. */
+/** CPU time of this process per permit in nanoseconds, acquired and settled. */
 function perPermit(name: string, breaker: CircuitBreaker): Contender {
   return timed(name, () => {
     for (let index = 0; index < callsPerSlice; index++) {
       const permit = breaker.tryAcquire()
-      if (!permit) throw new Error(`${name} refused: the run is refused`)
+      if (!permit) throw new Error(`${name} rejected a call: the run is invalid`)
       permit.settle(success)
     }
   })
@@ -60,7 +60,7 @@ function timed(name: string, run: () => Promise<void> | void): Contender {
   }
 }
 
-/** Opossum as it is, without what our breaker on it has not got: its own timeout and percentiles. */
+/** Plain opossum, without the features that our breaker does not use: timeout and percentiles. */
 function bareOpossum(): Contender {
   const circuit = new Opossum(work, {
     timeout: false,
@@ -82,7 +82,7 @@ function bareCockatiel(breaker: IBreaker): Contender {
   return perCall('cockatiel', () => policy.execute(work))
 }
 
-/** Measures what our breakers cost beside the libraries that they wrap, in a closed circuit. */
+/** Measures the cost of our breakers relative to the wrapped libraries, in a closed circuit. */
 export async function benchBreakers(): Promise<readonly Finding[]> {
   const countBreaker = (): IBreaker => new CountBreaker({ threshold: 0.5, size: overLastCalls.window.size })
   const samplingBreaker = (): IBreaker => new SamplingBreaker({ threshold: 0.5, duration: overLastTime.window.durationMs })

@@ -9,13 +9,13 @@ import type { Finding } from './report.ts'
 const coreFolder = fileURLToPath(new URL('../../packages/core', import.meta.url))
 const runs = 15
 
-/** CPU of a fresh process that imports a module, in milliseconds. */
+/** CPU time of a new process that imports a module, in milliseconds. */
 function importCpu(module: string): number {
   const program = `await import(${JSON.stringify(module)}); const { user, system } = process.cpuUsage(); process.stdout.write(String((user + system) / 1000))`
   return Number(execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' }))
 }
 
-/** Measures what importing and installing core costs. Needs the build. */
+/** Measures the cost of importing and installing core. Needs the build. */
 export async function benchCore(): Promise<readonly Finding[]> {
   const folder = mkdtempSync(join(tmpdir(), 'sd-bench-'))
   try {

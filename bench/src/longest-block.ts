@@ -1,4 +1,4 @@
-/** The longest time for which timers were held up while `work` ran, in milliseconds. */
+/** The longest delay of timers while `work` ran, in milliseconds. */
 export async function longestBlock(work: () => Promise<void>): Promise<number> {
   let longest = 0
   let last = performance.now()

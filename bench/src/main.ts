@@ -1,6 +1,6 @@
 import { type Finding, renderTable } from './report.ts'
 
-// Each is loaded when it is run: what one of them needs must not keep the others from running.
+// Loaded on demand, so that the requirements of one suite don't affect the others.
 const suites: Readonly<Record<string, () => Promise<readonly Finding[]>>> = {
   picks: async () => (await import('./picks.ts')).benchPicks(),
   breakers: async () => (await import('./breakers.ts')).benchBreakers(),

@@ -1,4 +1,4 @@
-// What the benchmark uses of moleculer. Its own types don't compile: they need those of packages that are not installed.
+// The part of moleculer that the benchmark uses. Its own types don't compile, because they need types of packages that are not installed.
 export interface BrokerOptions {
   readonly nodeID: string
   readonly logger: false

@@ -1,4 +1,4 @@
-/** What the servers of the client benchmarks answer: about 200 bytes of JSON. */
+/** Response of the servers in the client benchmarks: about 200 bytes of JSON. */
 export const order: {
   readonly id: string
   readonly customer: string

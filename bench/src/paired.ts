@@ -1,22 +1,22 @@
 import type { Ratio } from './report.ts'
 
-/** One thing to measure: runs a slice of work and tells what a unit of it cost. */
+/** A subject to measure: runs a slice of work and returns the cost of one unit. */
 export interface Contender {
   /** Name in the table. */
   readonly name: string
-  /** Runs a slice; returns the cost of one unit, in any unit that all contenders share. @throws if anything failed: the run is refused */
+  /** Runs a slice; returns the cost of one unit, in any unit that all contenders share. @throws if anything failed: the run is invalid */
   readonly slice: () => number | Promise<number>
 }
 
-/** Contenders that were started anew. */
+/** Newly started contenders. */
 export interface Generation {
   /** The same ones in every generation, the baseline first. */
   readonly contenders: readonly Contender[]
-  /** Ends what was started. */
+  /** Stops them. */
   close(): void | Promise<void>
 }
 
-/** A contender's cost beside the baseline's, slice by slice. */
+/** Cost of a contender relative to the baseline, slice by slice. */
 export interface PairedResult extends Ratio {
   /** Name of the contender. */
   readonly name: string
@@ -24,20 +24,20 @@ export interface PairedResult extends Ratio {
   readonly cost: number
 }
 
-/** How long is measured. */
+/** Limits of a measurement. */
 export interface PairedLimits {
-  /** Rounds before those that are measured. @default 3 */
+  /** Number of rounds before the measured ones. @default 3 */
   readonly warmUp?: number
-  /** No round begins after this time, in milliseconds, unless fewer than five were measured. @default no limit */
+  /** Time after which no new round begins, in milliseconds, unless fewer than five were measured. @default no limit */
   readonly maxMs?: number
 }
 
-/** Fewer rounds say too little of the spread. */
+/** Minimum number of rounds for a useful spread. */
 const fewestRounds = 5
 
 /**
- * Measures contenders side by side: in every round each runs one slice, in an order that turns, so that drift of the machine hits all
- * alike. The first contender is the baseline.
+ * Measures contenders in turn: in every round each runs one slice, in a rotating order, so that drift of the machine affects all
+ * equally. The first contender is the baseline.
  */
 export async function measurePaired(
   contenders: readonly Contender[],
@@ -50,7 +50,7 @@ export async function measurePaired(
     for (let step = 0; step < contenders.length; step++) {
       const index = (step + Math.abs(round)) % contenders.length
       const cost = await (contenders[index] as Contender).slice()
-      if (!(cost > 0)) throw new Error(`${contenders[index]?.name} measured ${cost}: the run is refused`)
+      if (!(cost > 0)) throw new Error(`${contenders[index]?.name} measured ${cost}: the run is invalid`)
       if (round >= 0) costs[index]?.push(cost)
     }
   }
@@ -63,10 +63,10 @@ export async function measurePaired(
 }
 
 /**
- * Measures contenders that are started anew several times: what one process makes of its code and heap shifts the figure more than the noise does.
- * The figures are the medians of the generations', with the quartiles of theirs.
+ * Measures contenders that are restarted several times, because the compiled code and heap of one process affect the result more
+ * than noise does. Returns medians and quartiles over the generations.
  *
- * @param maxMs no generation begins after this time, in milliseconds, unless fewer than five were measured
+ * @param maxMs time after which no new generation begins, in milliseconds, unless fewer than five were measured
  */
 export async function measureGenerations(
   start: () => Promise<Generation>,

@@ -29,13 +29,13 @@ function timed(name: string, pick: (request: PickRequest) => Endpoint | string |
       const startedAt = process.hrtime.bigint()
       for (let index = 0; index < picksPerSlice; index++) sink = pick(requests[index & 1_023] as PickRequest)
       const cost = Number(process.hrtime.bigint() - startedAt) / picksPerSlice
-      if (sink === undefined) throw new Error(`${name} picked nothing: the run is refused`)
+      if (sink === undefined) throw new Error(`${name} picked nothing: the run is invalid`)
       return cost
     },
   }
 }
 
-/** A picker under load of its own, or a bare function in a picker's place: all are called the same way. */
+/** A picker, or a bare function in its place. All are called in the same way. */
 function timedPicker(name: string, picker: Picker): Contender {
   return timed(name, (request) => picker.pick(request))
 }
@@ -50,12 +50,12 @@ function balanced(balancer: Balancer, count: number): Contender {
   return timedPicker(`${balancer.name}, n = ${count}`, createPicker(balancer, count))
 }
 
-/** Picks among endpoints that are in several places and have answered, for balancers that look at that. */
+/** Picks among endpoints in several places with measured latencies, for balancers that use these. */
 function balancedMeasured(balancer: Balancer, count: number): Contender {
   return timedPicker(`${balancer.name}, measured, n = ${count}`, balancer.createPicker(createMeasuredView(count)))
 }
 
-/** Picks while 64 requests are in flight: the picker hears of every start and every end. */
+/** Picks while 64 requests are in flight; the picker is notified of every start and end. */
 function balancedUnderLoad(balancer: Balancer, count: number): Contender {
   const picker = createPicker(balancer, count)
   const held: (Endpoint | undefined)[] = new Array(64)
@@ -71,13 +71,13 @@ function balancedUnderLoad(balancer: Balancer, count: number): Contender {
   })
 }
 
-/** Bytes that one pick leaves on the heap, in a process of its own: others' pickers would keep its code from being optimised. */
+/** Bytes that one pick leaves on the heap. Measured in a separate process, because other pickers would prevent optimization. */
 function allocation(balancer: Balancer): number {
   const script = fileURLToPath(new URL('./allocation.ts', import.meta.url))
   return Number(execFileSync(process.execPath, ['--expose-gc', script, balancer.name], { encoding: 'utf8' }))
 }
 
-/** What sessions with a timeout cost at the least: a lookup by key and a look at the clock. */
+/** Minimum cost of sessions with a timeout: a lookup by key, and reading the clock. */
 function bareTable(count: number): Contender {
   const endpoints = createTestEndpoints(new Array<number>(count).fill(1))
   const table = new Map(requests.map(({ hashKey = '' }, index) => [hashKey, endpoints[index % count]]))
@@ -85,7 +85,7 @@ function bareTable(count: number): Contender {
   return timed('bare Map and clock', ({ hashKey = '' }) => (performance.now() > limit ? undefined : table.get(hashKey)))
 }
 
-/** What a ring costs at the least: FNV-1a and a binary search over a typed array. */
+/** Minimum cost of a ring: FNV-1a and a binary search in a typed array. */
 function bareRing(count: number): Contender {
   const hashes = Uint32Array.from({ length: count * 150 }, (_, index) => fnv(`node-${index}`)).sort()
   const endpoints = createTestEndpoints(new Array<number>(count).fill(1))
@@ -163,7 +163,7 @@ export async function benchPicks(): Promise<readonly Finding[]> {
     )
   }
   await compare(
-    'sticky pick of a known session against a bare Map lookup with a look at the clock',
+    'sticky pick of a known session against a bare Map lookup that also reads the clock',
     3,
     bareTable(100),
     balanced(createStickyBalancer({ balancer: createRandomBalancer() }), 100),

@@ -3,24 +3,24 @@ import type { Watched } from '@sd/core'
 import { quantile, summarize } from './paired.ts'
 import { type Finding, formatRatio, judgeRatio, type Ratio } from './report.ts'
 
-/** Starts to watch; `seen` is called with every text that is shown. Returns its end. */
+/** Starts a watch; `seen` is called with every text. Returns a function that stops it. */
 export type Watch = (seen: (text: string) => void) => Promise<() => unknown>
 
-/** What is changed, and who watches it. */
+/** A change with two watches. */
 export interface PropagationRun {
-  /** Makes a change whose text has this mark in it. */
+  /** Makes a change whose text contains this mark. */
   readonly change: (mark: string) => Promise<unknown>
   /** Our watch. */
   readonly ours: Watch
-  /** That of the bare library, beside ours in this process. */
+  /** Watch of the bare library, in the same process. */
   readonly bare: Watch
-  /** How many changes there are in a round. @default 50 */
+  /** Number of changes in a round. @default 50 */
   readonly changes?: number
-  /** How long to wait between two changes, in milliseconds. @default 0 */
+  /** Pause between two changes, in milliseconds. @default 0 */
   readonly pauseMs?: number
 }
 
-/** How long changes took until each watch showed them, in milliseconds, by round. */
+/** Time from each change until each watch showed it, in milliseconds, by round. */
 export interface PropagationTimes {
   readonly ours: readonly (readonly number[])[]
   readonly bare: readonly (readonly number[])[]
@@ -29,7 +29,7 @@ export interface PropagationTimes {
 const rounds = 6
 const warmUp = 10
 
-/** Measures the time from the call of `change` until each watch shows it. In every round both start anew, the other one first. */
+/** Measures the time from the call of `change` until each watch shows it. Both restart in every round, in alternating order. */
 export async function measurePropagation(run: PropagationRun): Promise<PropagationTimes> {
   const times = { ours: [] as (readonly number[])[], bare: [] as (readonly number[])[] }
   for (let round = 0; round < rounds; round++) {
@@ -82,7 +82,7 @@ export async function follow<T>(
   return () => controller.abort()
 }
 
-/** Our times beside the bare library's, of the same changes. */
+/** Compares our times with those of the bare library, for the same changes. */
 export function compareWithBare(name: string, times: PropagationTimes): readonly Finding[] {
   const [median, tail] = [compareMedian(times), compareTail(times)]
   return [
@@ -100,7 +100,7 @@ export function compareWithBare(name: string, times: PropagationTimes): readonly
   ]
 }
 
-/** The median of the rounds' ratios, its quartiles in brackets. */
+/** Median of the ratios of the rounds, with quartiles in brackets. */
 export function compareMedian({ ours, bare }: PropagationTimes): Ratio & { readonly text: string } {
   const ratios = ours.map((times, round) => quantile(times, 0.5) / quantile(bare[round] as readonly number[], 0.5))
   const result = summarize(ratios)
@@ -108,7 +108,7 @@ export function compareMedian({ ours, bare }: PropagationTimes): Ratio & { reado
   return { ...result, text: `${text}, ${quantile(ours.flat(), 0.5).toFixed(1)} / ${quantile(bare.flat(), 0.5).toFixed(1)} ms` }
 }
 
-/** P99 of all rounds together: one round has too few changes for it. */
+/** P99 over all rounds, because one round has too few changes. */
 export function compareTail({ ours, bare }: PropagationTimes): {
   readonly ratio: number
   readonly differenceMs: number
@@ -120,9 +120,9 @@ export function compareTail({ ours, bare }: PropagationTimes): {
 }
 
 interface Waiter {
-  /** A text was seen that may hold the mark. */
+  /** Called with a text that may contain the mark. */
   readonly see: (text: string) => void
-  /** When the mark was seen, by `performance.now()`. */
+  /** Resolves with the time at which the mark was seen, by `performance.now()`. */
   until(mark: string): Promise<number>
 }
 

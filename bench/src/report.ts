@@ -1,28 +1,28 @@
-/** One line of the table: a goal and what was measured. */
+/** One line of the table: a measurement and its goal. */
 export interface Finding {
-  /** What was measured. */
+  /** Subject of the measurement. */
   readonly subject: string
   /** The measured figure. */
   readonly measured: string
-  /** The goal, if there is one. */
+  /** The goal, if any. */
   readonly goal?: string
-  /** Whether it was met, if there is one. */
+  /** Whether the goal was met, if any. */
   readonly met?: Verdict
 }
 
-/** Whether a goal was met, if the measurement can tell. */
+/** Whether a goal was met, if the measurement is precise enough. */
 export type Verdict = boolean | 'not decided'
 
-/** A ratio, and the quartiles of those that it is the median of. */
+/** The median of ratios, with their quartiles. */
 export interface Ratio {
   readonly ratio: number
   readonly spread: readonly [number, number]
 }
 
-/** Quartiles further apart say that the machine was too noisy. */
+/** Maximum distance of the quartiles; beyond it the machine was too noisy. */
 const widestSpread = 0.1
 
-/** A goal for a ratio, and whether it was met. @param than what it is compared with, such as `undici` */
+/** A goal for a ratio, and whether it was met. @param than name of the baseline, such as `undici` */
 export function judgeRatio(
   { ratio, spread: [low, high] }: Ratio,
   limit: number,
@@ -42,7 +42,7 @@ export function renderTable(findings: readonly Finding[]): string {
   const rows = findings.map(
     ({ subject, measured, goal = '', met }) => `| ${subject} | ${measured} | ${goal} | ${formatVerdict(met)} |`,
   )
-  return ['| what | measured | goal | met |', '|---|---|---|---|', ...rows].join('\n')
+  return ['| subject | measured | goal | met |', '|---|---|---|---|', ...rows].join('\n')
 }
 
 function formatVerdict(met: Verdict | undefined): string {

@@ -5,7 +5,7 @@ import { type SliceProcess, startSliceProcess } from './slice-process.ts'
 
 const rounds = 25
 
-/** Measures what policies, tracing and metrics add to a call, each caller in a process of its own. */
+/** Measures the cost of policies, tracing and metrics per call, each caller in a separate process. */
 export async function benchResilience(): Promise<readonly Finding[]> {
   const processes: SliceProcess[] = []
   async function start(script: string, ...values: readonly (string | number)[]): Promise<SliceProcess> {

@@ -32,7 +32,7 @@ async function settled(check: () => boolean): Promise<void> {
   while (!check()) await new Promise((resolve) => setTimeout(resolve, 1))
 }
 
-/** Measures 10,000 instances over 1,000 services. */
+/** Measures 10,000 instances of 1,000 services. */
 export async function benchScale(): Promise<readonly Finding[]> {
   const start = heapAfterGc()
   let plain: unknown[] | undefined = Array.from({ length: instanceCount }, (_, index) => createServiceInstance(spec(index)))
@@ -45,7 +45,7 @@ export async function benchScale(): Promise<readonly Finding[]> {
   const beforeDiscovery = heapAfterGc()
   const discovery = createDiscovery({ source: registry, coalesceMs: 0 })
   const load = async (): Promise<void> => {
-    // As a client meets its services: one after the other, each with its registry's answer in an event of its own.
+    // As in a client: services are used one after the other, each with the registry's response in a separate event.
     for (let index = 0; index < serviceCount; index++) {
       await discovery.cluster(`service-${index}`).ready()
       await new Promise((resolve) => setImmediate(resolve))
@@ -105,7 +105,7 @@ function cpuMs(since: NodeJS.CpuUsage): number {
   return (user + system) / 1_000
 }
 
-/** What a hash ring costs to build and to change. */
+/** Measures the cost of building and changing a hash ring. */
 function benchRing(): readonly Finding[] {
   return [1_000, 10_000].map((count) => {
     const endpoints = createTestEndpoints(new Array<number>(count + 1).fill(1))

@@ -2,19 +2,20 @@ import { createServer as createHttpServer, type IncomingMessage, type ServerResp
 import { createServer as createHttp2Server, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2'
 import { order } from './order.ts'
 
-// The server of the client benchmarks, in a process of its own: answers with an order, on as many ports as asked for, over HTTP/1.1 or clear HTTP/2.
+// Server of the client benchmarks, in a separate process: responds with an order, on the given number of ports, over HTTP/1.1 or
+// cleartext HTTP/2.
 const body = JSON.stringify(order)
 const [count = '1', protocol = 'http'] = process.argv.slice(2)
 const ports: number[] = []
 
-function answer(_: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse): void {
+function respond(_: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse): void {
   response.setHeader('content-type', 'application/json')
   response.end(body)
 }
 
 function createServer(): ReturnType<typeof createHttpServer> | ReturnType<typeof createHttp2Server> {
-  if (protocol === 'h2c') return createHttp2Server(answer)
-  const server = createHttpServer(answer)
+  if (protocol === 'h2c') return createHttp2Server(respond)
+  const server = createHttpServer(respond)
   server.keepAliveTimeout = 60_000
   return server
 }

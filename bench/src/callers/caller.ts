@@ -1,20 +1,20 @@
-/** Makes a request and reads its response. */
+/** Sends a request and reads its response. */
 export type Send = () => Promise<string>
 
-/** Where servers listen on loopback. */
+/** Ports of the servers on loopback. */
 export interface Ports {
-  /** Of HTTP. */
+  /** HTTP ports. */
   readonly http: readonly number[]
-  /** Of moleculer's TCP transport. */
+  /** Port of moleculer's TCP transport. */
   readonly moleculer: number
 }
 
-/** One way of calling. */
+/** A way to call a service. */
 export interface Caller {
   /** Name in the table. */
   readonly name: string
-  /** Most CPU that it may take as a ratio to the first. */
+  /** Maximum CPU time relative to the first one. */
   readonly limit?: number
-  /** Connects it. */
+  /** Connects the caller. */
   readonly create: (ports: Ports) => Send | Promise<Send>
 }

@@ -2,10 +2,10 @@ import type { Caller } from './caller.ts'
 import { createClient, createResilientClient, createVisibleClient } from './own-callers.ts'
 import { createGlued, createLocalMoleculer, createRemoteMoleculer, createUndici } from './peers.ts'
 
-/** Share of traces that are kept: a usual one in production. */
+/** Share of recorded traces, typical for production. */
 const sampled = 0.1
 
-/** Who calls; the first is what the others are compared with. */
+/** All callers; the first is the baseline. */
 export const callers: readonly Caller[] = [
   { name: 'undici Pool.request', create: ({ http }) => createUndici(http) },
   { name: 'client with discovery and balancer', create: ({ http }) => createClient(http) },

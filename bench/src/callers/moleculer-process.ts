@@ -1,6 +1,6 @@
 import { createBroker, orders, tcp } from './peers.ts'
 
-// The other side of moleculer's remote calls.
+// Server of moleculer's remote calls.
 const broker = createBroker('server', tcp([]))
 broker.createService(orders)
 await broker.start()

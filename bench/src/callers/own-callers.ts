@@ -18,7 +18,7 @@ import { createRetryPolicy } from '@sd/retry'
 import { createTracing } from '@sd/tracing-opentelemetry'
 import type { Send } from './caller.ts'
 
-/** Our client with discovery and a balancer. */
+/** Creates our client with discovery and a balancer. */
 export async function createClient(ports: readonly number[], options: Partial<ServiceClientOptions> = {}): Promise<Send> {
   const registry = createMemoryRegistry()
   await Promise.all(ports.map((port) => registry.register({ service: 'orders', address: '127.0.0.1', port })))
@@ -27,7 +27,7 @@ export async function createClient(ports: readonly number[], options: Partial<Se
   return async () => (await client.get('orders', '/orders/1')).text()
 }
 
-/** Further with a breaker for the service, one for each instance, and retries. */
+/** Adds a breaker for the service, one for each instance, and retries. */
 export function createResilientClient(
   ports: readonly number[],
   options: Pick<ServiceClientOptions, 'interceptors'> = {},
@@ -35,7 +35,7 @@ export function createResilientClient(
   return createClient(ports, { ...resilient({ breaker: createCockatielBreaker, retry: createRetryPolicy }), ...options })
 }
 
-/** Further with metrics that nobody scrapes, and with tracing. @param sampled share of traces that are recorded, batched and dropped */
+/** Adds metrics without a scraper, and tracing. @param sampled share of traces that are recorded, batched and dropped */
 export function createVisibleClient(
   ports: readonly number[],
   { sampled, metrics }: { readonly sampled?: number; readonly metrics?: boolean },

@@ -9,16 +9,16 @@ import { order } from '../order.ts'
 import type { Send } from './caller.ts'
 
 const require = createRequire(import.meta.url)
-// By require(), so that its own types are not asked for.
+// With require(), so that its own types are not loaded.
 const moleculer = require('moleculer') as typeof import('../moleculer.d.ts')
 
-/** What everything is compared with. */
+/** The baseline of all comparisons. */
 export function createUndici([port]: readonly number[]): Send {
   const pool = new Pool(`http://127.0.0.1:${port}`, { connections: 128 })
   return async () => (await pool.request({ path: '/orders/1', method: 'GET' })).body.text()
 }
 
-/** Axios, axios-retry and opossum, glued by hand; to one address. */
+/** Axios, axios-retry and opossum, combined by hand; for one address. */
 export function createGlued([port]: readonly number[]): Send {
   const instance = axios.create({
     baseURL: `http://127.0.0.1:${port}`,
@@ -36,10 +36,10 @@ export function createGlued([port]: readonly number[]): Send {
   return async () => (await circuit.fire('/orders/1')).data
 }
 
-/** The service as moleculer has it. */
+/** The service in moleculer. */
 export const orders: ServiceSchema = { name: 'orders', actions: { get: () => order } }
 
-/** Moleculer with its breaker and its retries. */
+/** Creates a moleculer broker with its breaker and retries. */
 export function createBroker(nodeID: string, transporter?: BrokerOptions['transporter']): ServiceBroker {
   return new moleculer.ServiceBroker({
     nodeID,
@@ -51,12 +51,12 @@ export function createBroker(nodeID: string, transporter?: BrokerOptions['transp
   })
 }
 
-/** Moleculer's own TCP transport, without search by UDP. @param urls where other nodes are */
+/** Moleculer's own TCP transport, without UDP discovery. @param urls addresses of other nodes */
 export function tcp(urls: readonly string[]): NonNullable<BrokerOptions['transporter']> {
   return { type: 'TCP', options: { udpDiscovery: false, useHostname: false, urls } }
 }
 
-/** A call of moleculer that stays in the process: the service's work is in it too, and there is no network. */
+/** A moleculer call within the process. It includes the work of the service, and uses no network. */
 export async function createLocalMoleculer(): Promise<Send> {
   const broker = createBroker('local')
   broker.createService(orders)
@@ -64,7 +64,7 @@ export async function createLocalMoleculer(): Promise<Send> {
   return sendWith(broker)
 }
 
-/** A call of moleculer to another process. */
+/** A moleculer call to another process. */
 export async function createRemoteMoleculer(port: number): Promise<Send> {
   const broker = createBroker('caller', tcp([`127.0.0.1:${port}/server`]))
   await broker.start()

@@ -10,11 +10,11 @@ import { type ChaosCall, type ChaosResult, judge } from './judge.ts'
 import { renderChaos } from './render.ts'
 import { fleetSize, runTimeline } from './timeline.ts'
 
-/** From here on contenders take turns instead of sharing the machine: together they would measure its load. */
+/** From this rate on contenders run one after the other: together they would measure the load of the machine. */
 const alternateFrom = 500
 
 /**
- * `pnpm bench chaos`: the same faults for each contender, open loop, the worst of all seeds.
+ * `pnpm bench chaos`: the same faults for each contender, open loop; reports the worst of all seeds.
  *
  * @param argv `--quick` for one seed at 100 calls per second, about two minutes; `--seeds 10`, `--rps 100,1000`, `--only name`
  */
@@ -71,7 +71,7 @@ async function runOnce({ names, rate, seed, calmMs }: Run): Promise<ReadonlyMap<
       )
     }
     await Promise.all(callers.map((caller) => once(caller, 'message')))
-    // Until all have connections and their code is compiled.
+    // Time for connections, and for the compilation of code.
     await new Promise((resolve) => setTimeout(resolve, 4_000))
     const phases = await runTimeline(fleet, calmMs)
     const results = new Map<string, ChaosResult>()

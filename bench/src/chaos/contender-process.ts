@@ -2,7 +2,7 @@ import { createSeededRandom } from '@sd/testing'
 import { type Contender, contenders, deadlineMs } from './contenders.ts'
 import type { ChaosCall } from './judge.ts'
 
-// One contender of the chaos run. Open loop: calls are made when they are due, and their time counts from then.
+// One contender of the chaos run. Open loop: calls start when they are due, and their time is measured from then.
 const [name, file = '', rate = '', seed = ''] = process.argv.slice(2)
 const { create } = contenders.find((contender) => contender.name === name) as Contender
 const call = create(file)

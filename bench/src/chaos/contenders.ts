@@ -18,16 +18,16 @@ import { Agent, RetryAgent, request } from 'undici'
 /** Deadline of each call in milliseconds. */
 export const deadlineMs = 2_000
 
-/** Makes one call. @returns the status @throws what the library throws */
+/** Sends one call. @returns the status @throws errors of the library */
 export type Caller = (method: string, signal: AbortSignal) => Promise<number>
 
-/** One way to call a service, and how it was set up. */
+/** A way to call a service, with its setup. */
 export interface Contender {
-  /** Its name. */
+  /** Name in the report. */
   readonly name: string
-  /** How it is set up, for the report. */
+  /** Description of the setup, for the report. */
   readonly setup: string
-  /** Builds it. @param file where the instances are listed */
+  /** Creates it. @param file file that lists the instances */
   create(file: string): Caller
 }
 
@@ -48,7 +48,7 @@ function ours(options: Partial<ServiceClientOptions>, discoveryOptions: Partial<
   }
 }
 
-/** What one does by hand where there is no discovery: the file, looked at twice a second, in turn. */
+/** A typical manual solution without discovery: polls the file twice a second, and uses the instances in turn. */
 function rotate(file: string): () => string {
   let origins: string[] = []
   let next = Math.floor(Math.random() * 1_000)

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { rename, writeFile } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 
-/** More connections than a server's backlog takes while it is stopped: further ones are dropped by the kernel. */
+/** More connections than the backlog of a stopped server holds: the kernel drops further ones. */
 const fillers = 540
 
 interface FleetServer {
@@ -12,7 +12,7 @@ interface FleetServer {
   isListed: boolean
 }
 
-/** Five server processes behind one file, which stands for the registry. */
+/** Five server processes, and one file as the registry. */
 export class Fleet {
   readonly #file: string
   readonly #servers: FleetServer[] = []
@@ -32,12 +32,12 @@ export class Fleet {
     await this.#publish()
   }
 
-  /** Ends a server without warning. It stays listed, as one whose lease has not ended. */
+  /** Kills a server. It stays listed, like an instance whose lease has not ended. */
   kill(index: number): void {
     this.#of(index).process.kill('SIGKILL')
   }
 
-  /** Starts a server again on its port. */
+  /** Restarts a server on its port. */
   async restart(index: number): Promise<void> {
     const server = this.#of(index)
     if (server.process.exitCode === null && server.process.signalCode === null) await once(server.process, 'exit')
@@ -45,43 +45,43 @@ export class Fleet {
     await once(server.process, 'message')
   }
 
-  /** Asks a server to end when it has answered. */
+  /** Tells a server to end after its responses. */
   drain(index: number): void {
     this.#of(index).process.kill('SIGTERM')
   }
 
-  /** Stops a process, which then takes connections and never answers. */
+  /** Stops a process, which then accepts connections but never responds. */
   stop(index: number): void {
     this.#of(index).process.kill('SIGSTOP')
   }
 
-  /** Stops it with its backlog full, so that it looks as if packets to it were dropped. */
+  /** Stops a process with a full backlog, as if packets to it were dropped. */
   blackHole(index: number): void {
     const { port } = this.#of(index)
     this.stop(index)
     this.#fillers = Array.from({ length: fillers }, () => connect({ port, host: '127.0.0.1' }).on('error', () => {}))
   }
 
-  /** Lets a process go on. */
+  /** Resumes a process. */
   proceed(index: number): void {
     for (const socket of this.#fillers) socket.destroy()
     this.#fillers = []
     this.#of(index).process.kill('SIGCONT')
   }
 
-  /** Makes a server slower by a factor, or all of them fail. */
-  tell(index: number, message: { readonly factor?: number; readonly fails?: boolean }): void {
+  /** Makes a server slower by a factor, or makes its requests fail. */
+  configure(index: number, message: { readonly factor?: number; readonly fails?: boolean }): void {
     const { process } = this.#of(index)
     if (process.connected) process.send(message)
   }
 
-  /** Lists a server, or takes it off the list. */
+  /** Adds a server to the list, or removes it. */
   async list(index: number, isListed: boolean): Promise<void> {
     this.#of(index).isListed = isListed
     await this.#publish()
   }
 
-  /** Ends all of them. */
+  /** Kills all servers. */
   async close(): Promise<void> {
     for (const socket of this.#fillers) socket.destroy()
     for (const { process } of this.#servers) {

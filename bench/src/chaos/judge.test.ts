@@ -15,7 +15,7 @@ function callAt(at: number, failure?: string, { method = 'GET', tookMs = 20 } = 
 }
 const calm = Array.from({ length: 1_000 }, (_, index) => callAt(index * 10))
 
-test('a call that is under way when the next blip begins fails by that one', () => {
+test('a call in progress when the next blip begins is attributed to that blip', () => {
   const calls = [...calm, callAt(30_020, '503'), callAt(33_290, '503'), callAt(33_700, '503')]
   expect(judge(calls, phases).blips).toEqual([
     { name: 'blip of 0.1 s', lastMs: 40, limitMs: 370, failed: 1 },
@@ -23,12 +23,12 @@ test('a call that is under way when the next blip begins fails by that one', () 
   ])
 })
 
-test('a failure that comes too late is seen', () => {
+test('a failure after the limit is detected', () => {
   const [blip] = judge([...calm, callAt(31_000, 'SD_REJECTED', { tookMs: 1 })], phases).blips
   expect(blip).toEqual({ name: 'blip of 0.1 s', lastMs: 1_001, limitMs: 370, failed: 1 })
 })
 
-test('blips are counted apart, a POST that died with its instance too, and a failure counts as slow as the deadline', () => {
+test('blips and POSTs killed with their instance are counted separately, and a failure has the latency of the deadline', () => {
   const result = judge(
     [
       ...calm,

@@ -2,27 +2,27 @@ import type { Phase } from './timeline.ts'
 
 /** One call of a contender. */
 export interface ChaosCall {
-  /** Its method. */
+  /** HTTP method. */
   readonly method: string
   /** When it was due, in Unix milliseconds. */
   readonly at: number
   /** When it ended. */
   readonly endedAt: number
-  /** How late it was made: the machine's fault, not the contender's. */
+  /** Delay of its start, caused by the machine, not by the contender. */
   readonly lateMs: number
-  /** From the time when it was due; the deadline if it failed. */
+  /** Latency from the due time; the deadline if it failed. */
   readonly latencyMs: number
-  /** Why it failed; `undefined` for success. */
+  /** Reason of the failure; `undefined` for success. */
   readonly failure: string | undefined
 }
 
-/** What a contender lost, and how long its calls took, in one run. */
+/** Losses and latencies of a contender in one run. */
 export interface ChaosResult {
-  /** Calls outside of blips. */
+  /** Number of calls outside of blips. */
   readonly sent: number
-  /** Those that failed, by method, without the next. */
+  /** Failed calls by method, without `died`. */
   readonly lost: Readonly<Record<string, number>>
-  /** POSTs whose instance was killed while it had them. */
+  /** POSTs whose instance was killed during the request. */
   readonly died: number
   /** Calls that failed, by phase and reason. */
   readonly reasons: Readonly<Record<string, number>>
@@ -31,16 +31,16 @@ export interface ChaosResult {
   readonly getLossShare: number
   /** Share of calls lost in the rolling restart. */
   readonly restartLosses: number
-  /** Latencies outside of blips: the quantiles 0.5, 0.99 and 0.999, and the same of the calm time. */
+  /** Latencies outside of blips, and in the calm phase: the quantiles 0.5, 0.99 and 0.999. */
   readonly latenciesMs: readonly number[]
   readonly calmMs: readonly number[]
-  /** The 99th percentile of how late calls were made in the calm time: above 20 ms the machine was too busy to decide anything. */
+  /** 99th percentile of the start delay in the calm phase. Above 20 ms the machine was too busy for a result. */
   readonly lateMs: number
-  /** By blip, when the last call failed after it began, and the limit, in milliseconds; and how many failed. */
+  /** By blip: time of the last failure after its start and the limit, in milliseconds, and the number of failures. */
   readonly blips: readonly { readonly name: string; readonly lastMs: number; readonly limitMs: number; readonly failed: number }[]
 }
 
-/** Codes of a connection that broke under a request. */
+/** Error codes of a connection that broke during a request. */
 const reset = /ECONNRESET|UND_ERR_SOCKET|SD_UNAVAILABLE|EPIPE/
 
 /** Judges one run of one contender. */
@@ -74,7 +74,7 @@ export function judge(calls: readonly ChaosCall[], phases: readonly Phase[]): Ch
     calmMs: quantiles(inCalm.map(({ latencyMs }) => latencyMs)),
     lateMs: quantiles(inCalm.map(({ lateMs }) => lateMs))[1] as number,
     blips: blips.map(({ name, from, until, blipMs }) => {
-      // What ended when the next blip had begun failed by that one.
+      // A call that ended after the start of the next blip is attributed to that blip.
       const inPhase = counted.filter(({ at, endedAt, failure }) => failure !== undefined && at >= from - 100 && endedAt < until)
       const lastMs = Math.max(0, ...inPhase.map(({ endedAt }) => endedAt - from))
       return { name, lastMs: Math.round(lastMs), limitMs: limitOf(0, blipMs), failed: inPhase.length }

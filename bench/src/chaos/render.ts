@@ -1,11 +1,11 @@
 import type { ChaosResult } from './judge.ts'
 
-/** Losses by phase and reason that are shown, at most. */
+/** Maximum number of reported losses by phase and reason. */
 const maxReasons = 6
-/** A machine on which calls are made later than this says nothing of contenders. */
+/** With a larger start delay, in milliseconds, the result is not valid. */
 const mostLateMs = 20
 
-/** The tables of one rate: the worst of all seeds for each figure. */
+/** Renders the tables of one rate: the worst of all seeds for each figure. */
 export function renderChaos(rate: number, results: ReadonlyMap<string, readonly ChaosResult[]>): string {
   const rows: string[] = []
   const blips: string[] = []
@@ -44,7 +44,7 @@ export function renderChaos(rate: number, results: ReadonlyMap<string, readonly 
   return [
     `## ${rate} calls per second, worst of ${[...results.values()][0]?.length ?? 0} seeds`,
     '',
-    '| contender | calls | lost | GET / PUT / POST | POSTs that died with their instance | in the rolling restart | P50 / P99 / P99.9 ms | calm | P99.9 | calls made late, P99 |',
+    '| contender | calls | lost | GET / PUT / POST | POSTs killed with their instance | in the rolling restart | P50 / P99 / P99.9 ms | calm | P99.9 | start delay, P99 |',
     '|---|---|---|---|---|---|---|---|---|---|',
     ...rows,
     '',

@@ -5,7 +5,7 @@ const port = Number(process.argv[2])
 const medianMs = 10
 const sigma = Math.log(80 / medianMs) / 2.326
 
-/** How many times slower than usual. */
+/** Slowdown factor. */
 let factor = 1
 let fails = false
 let isDraining = false
@@ -30,7 +30,7 @@ process.on('message', (message: { factor?: number; fails?: boolean }) => {
 })
 process.on('disconnect', () => process.exit())
 process.on('SIGTERM', () => {
-  // What a good server does: ends what is under way, and tells keep-alive connections to close.
+  // Graceful shutdown: completes requests in progress, and closes keep-alive connections.
   isDraining = true
   server.close(() => process.exit())
   server.closeIdleConnections()

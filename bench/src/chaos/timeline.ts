@@ -1,28 +1,28 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Fleet } from './fleet.ts'
 
-/** One fault as it was: what, from when to when, by `Date.now()`. */
+/** One fault of a run, with times by `Date.now()`. */
 export interface Phase {
-  /** Its name, such as `kill -9`. */
+  /** Name, such as `kill -9`. */
   readonly name: string
-  /** When it began. */
+  /** Start. */
   readonly from: number
-  /** When it and the time to recover had ended. */
+  /** End, including the time to recover. */
   readonly until: number
-  /** How long all instances failed, in milliseconds; 0 unless it is a blip. */
+  /** Duration of the failure of all instances, in milliseconds; 0 unless it is a blip. */
   readonly blipMs: number
 }
 
-/** How long one instance is hurt, in milliseconds. */
-const hurtMs = 6_000
-/** How long one that died stays listed, in milliseconds. */
+/** Duration of a fault of one instance, in milliseconds. */
+const faultMs = 6_000
+/** Time for which a killed instance stays listed, in milliseconds. */
 const leaseMs = 4_000
 const recoverMs = 3_000
 
-/** Servers of the run. */
+/** Number of servers. */
 export const fleetSize = 5
 
-/** All faults, one after the other. @returns what was done when */
+/** Runs all faults one after the other. @returns the phases */
 export async function runTimeline(fleet: Fleet, calmMs: number): Promise<readonly Phase[]> {
   const phases: Phase[] = []
   async function phase(name: string, run: () => Promise<void>, blipMs = 0): Promise<void> {
@@ -37,26 +37,26 @@ export async function runTimeline(fleet: Fleet, calmMs: number): Promise<readonl
     fleet.kill(0)
     await delay(leaseMs)
     await fleet.list(0, false)
-    await delay(hurtMs - leaseMs)
+    await delay(faultMs - leaseMs)
     await fleet.restart(0)
     await fleet.list(0, true)
   })
   await phase('SIGSTOP', async () => {
     fleet.stop(1)
-    await delay(hurtMs)
+    await delay(faultMs)
     fleet.proceed(1)
   })
   await phase('SYN dropped', async () => {
     fleet.blackHole(2)
-    await delay(hurtMs)
+    await delay(faultMs)
     fleet.proceed(2)
   })
   await phase('slow ramp', async () => {
     for (let factor = 1; factor <= 40; factor += 1) {
-      fleet.tell(3, { factor })
-      await delay(hurtMs / 40)
+      fleet.configure(3, { factor })
+      await delay(faultMs / 40)
     }
-    fleet.tell(3, { factor: 1 })
+    fleet.configure(3, { factor: 1 })
   })
   await phase('rolling restart', async () => {
     for (const index of all) {
@@ -72,9 +72,9 @@ export async function runTimeline(fleet: Fleet, calmMs: number): Promise<readonl
     await phase(
       `blip of ${blipMs / 1_000} s`,
       async () => {
-        for (const index of all) fleet.tell(index, { fails: true })
+        for (const index of all) fleet.configure(index, { fails: true })
         await delay(blipMs)
-        for (const index of all) fleet.tell(index, { fails: false })
+        for (const index of all) fleet.configure(index, { fails: false })
         await delay(2 * blipMs)
       },
       blipMs,

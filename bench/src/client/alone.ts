@@ -5,10 +5,10 @@ import type { CallerName } from './callers.ts'
 
 const generations = 11
 const rounds = 5
-/** For each protocol, in milliseconds. */
+/** Time limit per protocol, in milliseconds. */
 const maxMs = 60_000
 
-/** Each caller in a process of its own, started anew several times. */
+/** Measures each caller in a separate process, restarted several times. */
 export async function benchAlone(): Promise<readonly Finding[]> {
   return [
     ...(await compare('http', ['undici', 'undici Pool.request'], ['client', '@sd/client'], 1)),
@@ -29,7 +29,7 @@ async function compare(protocol: string, baseline: Named, own: Named, limit: num
     const start = (): Promise<Generation> => startCallers([baseline, own], server.greeting as readonly number[])
     const results = await measureGenerations(start, { generations, rounds, maxMs })
     return results.map((result) => ({
-      subject: `CPU per request, in a process of its own: ${result.name}`,
+      subject: `CPU per request, in a separate process: ${result.name}`,
       measured: `${formatRatio(result)}, ${result.cost.toFixed(0)} µs`,
       ...(result.name === own[1] && judgeRatio(result, limit, baseline[1])),
     }))

@@ -8,10 +8,10 @@ import { startSliceProcess } from '../slice-process.ts'
 import { openCallers } from './callers.ts'
 
 const rounds = 21
-/** In milliseconds. */
+/** Time limit, in milliseconds. */
 const maxMs = 60_000
 const requests = 4_000
-/** Of clients that take several times as long. */
+/** Requests per slice of clients that take several times as long. */
 const fewRequests = 1_000
 
 function sendHttp(origin: string, agent: HttpAgent): Promise<string> {
@@ -29,7 +29,7 @@ function sendHttp(origin: string, agent: HttpAgent): Promise<string> {
   })
 }
 
-/** All in one process, where they share what the compiler knows of undici and the garbage of the others. */
+/** Measures all in one process, where they share compiled code of undici and garbage collection. */
 export async function benchBeside(): Promise<readonly Finding[]> {
   const server = await startSliceProcess(new URL('../server.ts', import.meta.url), 3)
   const ports = server.greeting as readonly number[]
@@ -52,7 +52,7 @@ export async function benchBeside(): Promise<readonly Finding[]> {
       { maxMs },
     )
     return results.map((result) => ({
-      subject: `CPU per request, beside its contenders: ${result.name}`,
+      subject: `CPU per request, in one process with the other clients: ${result.name}`,
       measured: `${formatRatio(result)}, ${result.cost.toFixed(0)} µs`,
       ...(result.name === '@sd/client' && judgeRatio(result, 1, 'undici')),
     }))

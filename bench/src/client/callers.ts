@@ -6,20 +6,20 @@ import { createMemoryRegistry } from '@sd/registry-memory'
 import { Pool } from 'undici'
 import type { Send } from '../callers/caller.ts'
 
-/** Of a request, in milliseconds. */
+/** Timeout of a request, in milliseconds. */
 const timeoutMs = 5_000
 
-/** A way of calling that is connected. */
+/** A connected caller. */
 export interface OpenCaller {
   readonly send: Send
-  /** Closes its connections. */
+  /** Closes the connections. */
   close(): Promise<void>
 }
 
 /** Name of a caller. */
 export type CallerName = 'undici' | 'client' | 'http2' | 'clientOverHttp2'
 
-/** Makes callers for what listens on some ports. */
+/** Functions that create callers for servers on some ports. */
 export const openCallers: Readonly<Record<CallerName, (ports: readonly number[]) => OpenCaller | Promise<OpenCaller>>> = {
   undici([port]) {
     const pool = new Pool(`http://127.0.0.1:${port}`, { connections: 128 })
@@ -29,7 +29,7 @@ export const openCallers: Readonly<Record<CallerName, (ports: readonly number[])
     }
   },
   client: (ports) => openClient(ports),
-  /** What one writes by hand: a connection, a stream for each request that must end within its time, its parts put together. */
+  /** A typical manual solution: one connection, a stream with timeout per request, and concatenated chunks. */
   http2([port]) {
     const session = connect(`http://127.0.0.1:${port}`)
     return {
@@ -37,10 +37,10 @@ export const openCallers: Readonly<Record<CallerName, (ports: readonly number[])
         new Promise((resolve, reject) => {
           const stream = session.request({ ':path': '/orders/1' })
           const chunks: Buffer[] = []
-          // undici has limits of its own, this library has none.
+          // undici has its own timeouts, this library has none.
           const timer = setTimeout(() => {
             stream.close(constants.NGHTTP2_CANCEL)
-            reject(new Error('No answer in time'))
+            reject(new Error('No response in time'))
           }, timeoutMs)
           stream.on('data', (chunk) => chunks.push(chunk))
           stream.on('end', () => {
@@ -63,7 +63,7 @@ async function openClient(ports: readonly number[], protocol?: string): Promise<
   return { send: async () => (await client.get('orders', '/orders/1')).text(), close }
 }
 
-/** A client with discovery and a balancer. */
+/** Creates a client with discovery and a balancer. */
 export async function createBenchClient(
   ports: readonly number[],
   protocol: string = 'http',

@@ -6,7 +6,7 @@ import { type SliceProcess, startSliceProcess } from '../slice-process.ts'
 
 const generations = 11
 const rounds = 5
-/** In milliseconds. */
+/** Time limit, in milliseconds. */
 const maxMs = 60_000
 const requests = 4_000
 
@@ -16,7 +16,7 @@ const proxies = [
   { kind: 'forward', name: 'a proxy with client.forward()' },
 ] as const
 
-/** Proxies, each in a process of its own: their CPU is measured, that of who calls them is not. */
+/** Measures proxies, each in a separate process: their CPU time without that of the callers. */
 export async function benchProxies(): Promise<readonly Finding[]> {
   const server = await startSliceProcess(new URL('../server.ts', import.meta.url), 3)
   try {
@@ -48,7 +48,7 @@ async function startProxies(ports: readonly number[]): Promise<Generation> {
   }
 }
 
-/** CPU of a proxy per request in microseconds. */
+/** CPU time of a proxy per request, in microseconds. */
 function perProxied(name: string, proxy: SliceProcess, pool: Pool): Contender {
   const send = async (): Promise<string> => (await pool.request({ path: '/orders/1', method: 'GET' })).body.text()
   return {

@@ -4,10 +4,10 @@ import { Agent, type Dispatcher } from 'undici'
 import { serveSlices } from '../slice-process.ts'
 import { createBenchClient } from './callers.ts'
 
-// A proxy in a process of its own. A slice is nothing but a look at the CPU that it has used, in microseconds.
+// A proxy in a separate process. A slice only returns the CPU time used so far, in microseconds.
 const [kind = '', ...ports] = process.argv.slice(2)
 
-/** Hands a response of undici on: with back-pressure, and no more work than that. */
+/** Relays a response of undici with back-pressure, and with minimal work. */
 class Relay implements Dispatcher.DispatchHandler {
   readonly #response: ServerResponse
 
@@ -41,7 +41,7 @@ class Relay implements Dispatcher.DispatchHandler {
   }
 }
 
-/** The header fields without those of the connection, as a proxy has to. */
+/** Removes the header fields of the connection, as a proxy must. */
 function withoutConnection({ rawHeaders }: IncomingMessage): string[] {
   const kept: string[] = []
   for (let index = 0; index < rawHeaders.length; index += 2) {

@@ -4,7 +4,7 @@ import Consul from 'consul'
 import type { Finding } from '../report.ts'
 import { compareSource } from './sources.ts'
 
-/** Consul against the consul package's own watch. */
+/** Compares Consul with the watch of the consul package. */
 export async function benchConsul(): Promise<readonly Finding[]> {
   const found = await findServer('consul', { own: true })
   if (!found) return []

@@ -13,7 +13,7 @@ const schema = z.object({
   db: z.object({ url: z.string(), pool: z.object({ size: z.number().int(), idleMs: z.number() }) }),
 })
 
-/** etcd against etcd3's own watcher, and a configuration on top of the source. */
+/** Compares etcd with the watcher of etcd3, also with a configuration on top of the source. */
 export async function benchEtcd(): Promise<readonly Finding[]> {
   const found = await findServer('etcd', { own: true })
   if (!found) return []
@@ -55,7 +55,7 @@ function watchConfig(coalesceMs: number): (source: ConfigSource) => Watch {
 function describeConfig(coalesceMs: number, times: PropagationTimes): readonly Finding[] {
   const subject = `etcd through createConfig with a schema, coalesceMs ${coalesceMs}`
   return [
-    { subject: `${subject}: P50, a listener of ours / bare library`, measured: compareMedian(times).text },
-    { subject: `${subject}: P99, a listener of ours / bare library`, measured: compareTail(times).text },
+    { subject: `${subject}: P50, our listener / bare library`, measured: compareMedian(times).text },
+    { subject: `${subject}: P99, our listener / bare library`, measured: compareTail(times).text },
   ]
 }

@@ -17,7 +17,7 @@ const parts: readonly (() => Promise<readonly Finding[]>)[] = [
   benchKubernetes,
 ]
 
-/** Reads, updates, and every source on its real server beside the bare library. */
+/** Measures reads, updates, and every source on its real server against the bare library. */
 export async function benchConfig(): Promise<readonly Finding[]> {
   const findings: Finding[] = []
   for (const bench of parts) findings.push(...(await bench()))

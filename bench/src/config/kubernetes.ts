@@ -6,7 +6,7 @@ import { compareSource } from './sources.ts'
 
 const path = '/api/v1/namespaces/default/configmaps'
 
-/** A ConfigMap against the bare library's watch. */
+/** Compares a ConfigMap with the watch of the bare library. */
 export async function benchKubernetes(): Promise<readonly Finding[]> {
   const [kubernetes, etcd] = [await findServer('kubernetes', { own: true }), await findServer('etcd', { own: true })]
   if (!kubernetes || !etcd) return []

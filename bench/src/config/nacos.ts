@@ -10,10 +10,10 @@ import { compareSource } from './sources.ts'
 
 const place = { dataId: 'orders.json', group: 'DEFAULT_GROUP' }
 
-// Our source slows down polls that are answered at once, again and again.
+// Our source slows down if polls return at once repeatedly.
 const pauseMs = 300
 
-/** Nacos against the SDK's own `DataClient`. */
+/** Compares Nacos with `DataClient` of the SDK. */
 export async function benchNacos(): Promise<readonly Finding[]> {
   const found = await findServer('nacos', { own: true })
   if (!found) return []
@@ -31,7 +31,7 @@ export async function benchNacos(): Promise<readonly Finding[]> {
           client.subscribe(place, seen)
           return async () => {
             client.unSubscribe(place, seen)
-            // The SDK polls on even after its end, and throws where nobody catches it when the server ends before. A change ends the poll.
+            // The SDK keeps polling after close, and throws an uncaught error if the server stops first. A change ends the poll.
             await client.publishSingle(place.dataId, place.group, 'over')
             await delay(pauseMs)
           }

@@ -1,13 +1,13 @@
 import { createConfig, createMemoryConfigSource } from '@sd/config'
 import { z } from 'zod'
 
-/** One way of reading `db.pool.size`. */
+/** A way to read `db.pool.size`. */
 export interface Reader {
   /** Name in the table. */
   readonly name: string
-  /** Most CPU that it may take as a ratio to the first. */
+  /** Maximum CPU time relative to the first one. */
   readonly limit?: number
-  /** Prepares it. @returns reads so many times, and returns the sum */
+  /** Prepares the reader. @returns a function that reads this number of times and returns the sum */
   readonly create: () => ((count: number) => number) | Promise<(count: number) => number>
 }
 
@@ -18,12 +18,12 @@ const schema = z.object({
 })
 
 /**
- * Readers take turns among so many objects: of a single one that never changes, the optimising compiler reads once and keeps the answer, and
- * there is nothing left to measure.
+ * Number of objects that a reader reads in turn. A single object that never changes would be read only once by the optimizing
+ * compiler, and nothing would be measured.
  */
 const objectCount = 64
 
-/** The loops are alike but not shared: each is compiled for what it reads. The first is what the others are compared with. */
+/** The readers; the first is the baseline. Their loops are equal but not shared, so that each is compiled for its reads. */
 export const readers: readonly Reader[] = [
   {
     name: 'a property of a frozen object',
@@ -61,7 +61,7 @@ export const readers: readonly Reader[] = [
   },
 ]
 
-/** What such a loop costs without the read. */
+/** The loop of the readers without the read. */
 export function createLoop(): (count: number) => number {
   const sizes = Array.from({ length: objectCount }, (_, index) => index)
   return (count) => {
@@ -84,7 +84,7 @@ function freezeTree(tree: z.infer<typeof schema>): z.infer<typeof schema> {
   return Object.freeze(tree)
 }
 
-/** Every configuration has had an update, as in a program that runs. */
+/** Creates configurations that have had an update, as in a running program. */
 async function createConfigs() {
   return await Promise.all(
     Array.from({ length: objectCount }, async (_, index) => {

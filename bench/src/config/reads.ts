@@ -5,10 +5,10 @@ import { readers } from './readers.ts'
 
 const generations = 7
 const rounds = 5
-/** In milliseconds. */
+/** Time limit, in milliseconds. */
 const maxMs = 120_000
 
-/** What reading a typed value costs, each reader in a process of its own. */
+/** Measures the cost of reading a typed value, each reader in a separate process. */
 export async function benchReads(): Promise<readonly Finding[]> {
   const results = await measureGenerations(startReaders, { generations, rounds, maxMs })
   return results.map((result, index) => {

@@ -9,13 +9,13 @@ import {
 } from '../propagation.ts'
 import type { Finding } from '../report.ts'
 
-/** The bare library, connected. */
+/** The connected bare library. */
 export interface BareClient {
-  /** Writes the text of the one entry. */
+  /** Writes the text of the entry. */
   write(text: string): Promise<unknown>
-  /** Watches it. */
+  /** Watches the entry. */
   readonly watch: Watch
-  /** Ends it. */
+  /** Closes the client. */
   close(): unknown
 }
 
@@ -25,20 +25,20 @@ export interface SourceSubject {
   readonly name: string
   /** Key of the entry. */
   readonly key: string
-  /** Opens a source of ours. */
+  /** Opens our source. */
   readonly open: () => WritableConfigSource
   /** Connects the bare library. */
   readonly connectBare: () => Promise<BareClient>
-  /** How many changes there are in a round, and how far apart. */
+  /** Number of changes in a round, and pause between them. */
   readonly pace?: Pick<PropagationRun, 'changes' | 'pauseMs'>
 }
 
-/** A run of a source: a watch of ours, the source's own by default, beside the bare library's. */
+/** A run of a source: our watch (by default that of the source) and the watch of the bare library. */
 export type SourceRun = (watch?: (source: ConfigSource) => Watch) => Promise<PropagationTimes>
 
 /**
- * Connects ours and the bare library, and gives what measures the time from a write until both show it. The bare library writes: it takes the
- * fewest round trips.
+ * Connects our source and the bare library, and passes a function that measures the time from a write until both show it. The
+ * bare library writes, because it needs the fewest round trips.
  */
 export async function withSource<T>(subject: SourceSubject, use: (run: SourceRun) => Promise<T>): Promise<T> {
   const source = subject.open()
@@ -56,7 +56,7 @@ export async function withSource<T>(subject: SourceSubject, use: (run: SourceRun
   return result
 }
 
-/** Compares the source's own watch. */
+/** Compares the watch of the source itself. */
 export async function compareSource(subject: SourceSubject): Promise<readonly Finding[]> {
   return compareWithBare(subject.name, await withSource(subject, (run) => run()))
 }

@@ -11,7 +11,7 @@ const warmUp = 20
 
 const schema = z.record(z.string(), z.record(z.string(), z.number()))
 
-/** What an update of 1,000 entries costs, each a text of its own, validated by a schema. */
+/** Measures the cost of an update of 1,000 entries, each a separate text, validated by a schema. */
 export async function benchUpdates(): Promise<readonly Finding[]> {
   const keys = Array.from({ length: groups * entriesPerGroup }, (_, index) => {
     return `group-${index % groups}/value-${Math.floor(index / groups)}`
@@ -51,7 +51,7 @@ export async function benchUpdates(): Promise<readonly Finding[]> {
   const block = Math.max(...blocks)
   return [
     { subject: 'full rebuild of 1,000 entries', measured: formatMs(rebuilds) },
-    { subject: 'change of one of 1,000 entries, until a listener is told', measured: formatMs(updates) },
+    { subject: 'change of one of 1,000 entries, until a listener is called', measured: formatMs(updates) },
     {
       subject: 'longest block of the event loop, 50 full rebuilds and 50 changes of 1,000 entries',
       measured: `${block.toFixed(1)} ms; median of the rounds ${quantile(blocks, 0.5).toFixed(1)} ms`,

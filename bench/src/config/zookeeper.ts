@@ -4,7 +4,7 @@ import zookeeper from 'node-zookeeper-client'
 import type { Finding } from '../report.ts'
 import { compareSource } from './sources.ts'
 
-/** ZooKeeper against the bare client, which reads the node again at every event. */
+/** Compares ZooKeeper with the bare client, which reads the node again at every event. */
 export async function benchZooKeeper(): Promise<readonly Finding[]> {
   const found = await findServer('zookeeper', { own: true })
   if (!found) return []

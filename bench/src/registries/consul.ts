@@ -5,7 +5,7 @@ import type { Finding } from '../report.ts'
 import { measureFootprint } from './footprint.ts'
 import { compareWatches } from './propagation.ts'
 
-/** Consul against the consul package's own watch. */
+/** Compares Consul with the watch of the consul package. */
 export async function benchConsul(): Promise<readonly Finding[]> {
   const source = await findServer('consul', { own: true })
   if (!source) return []

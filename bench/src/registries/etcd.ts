@@ -5,7 +5,7 @@ import type { Finding } from '../report.ts'
 import { measureFootprint } from './footprint.ts'
 import { compareWatches } from './propagation.ts'
 
-/** etcd against etcd3's own watcher. */
+/** Compares etcd with the watcher of etcd3. */
 export async function benchEtcd(): Promise<readonly Finding[]> {
   const source = await findServer('etcd', { own: true })
   if (!source) return []

@@ -3,13 +3,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Registry } from '@sd/core'
 import type { Finding } from '../report.ts'
 
-/** A backend whose cost of waiting is measured. */
+/** A backend whose idle cost is measured. */
 export interface FootprintSubject {
   /** Name of the backend. */
   readonly name: string
   /** Port of the server on 127.0.0.1. */
   readonly port: number
-  /** Opens a client of ours through a port of 127.0.0.1. */
+  /** Opens our client through a port of 127.0.0.1. */
   readonly open: (port: number) => Registry
 }
 
@@ -17,7 +17,7 @@ const watchedServices = 300
 const registrations = 1_000
 const idleMs = 15_000
 
-/** What 300 watched services and 1,000 registrations of one process cost while nothing happens. */
+/** Measures the idle cost of 300 watched services and 1,000 registrations in one process. */
 export async function measureFootprint({ name, port, open }: FootprintSubject): Promise<readonly Finding[]> {
   const meter = await startMeter(port)
   const before = heapAfterGc()
@@ -73,12 +73,12 @@ interface Meter {
   readonly port: number
   /** Open connections. */
   readonly connections: number
-  /** Packets from the client so far: about its requests. */
+  /** Number of packets from the client, approximately its requests. */
   readonly writes: number
   close(): Promise<void>
 }
 
-/** Forwards to the server and counts. */
+/** Forwards to the server, and counts. */
 async function startMeter(upstream: number): Promise<Meter> {
   let connections = 0
   let writes = 0

@@ -13,7 +13,7 @@ const backends: readonly (() => Promise<readonly Finding[]>)[] = [
   benchKubernetes,
 ]
 
-/** Every registry on its real server, beside the bare library. */
+/** Measures every registry on its real server against the bare library. */
 export async function benchRegistries(): Promise<readonly Finding[]> {
   const findings: Finding[] = []
   for (const bench of backends) findings.push(...(await bench()))

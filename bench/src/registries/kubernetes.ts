@@ -5,7 +5,7 @@ import type { Finding } from '../report.ts'
 import { measureFootprint } from './footprint.ts'
 import { compareWatches } from './propagation.ts'
 
-/** Kubernetes against the bare library's watch. */
+/** Compares Kubernetes with the watch of the bare library. */
 export async function benchKubernetes(): Promise<readonly Finding[]> {
   const [kubernetes, etcd] = [await findServer('kubernetes', { own: true }), await findServer('etcd', { own: true })]
   if (!kubernetes || !etcd) return []

@@ -8,7 +8,7 @@ import { measureFootprint } from './footprint.ts'
 const refreshIntervalMs = 1_000
 const changes = 40
 
-/** Nacos is polled: the goal is the interval. */
+/** Measures Nacos, which is polled, against the interval. */
 export async function benchNacos(): Promise<readonly Finding[]> {
   const source = await findServer('nacos', { own: true })
   if (!source) return []
@@ -24,7 +24,7 @@ export async function benchNacos(): Promise<readonly Finding[]> {
   })()
   const times: number[] = []
   for (let change = 0; change < changes; change++) {
-    // At any moment of the interval.
+    // At a random moment of the interval.
     await delay(Math.random() * refreshIntervalMs)
     await registration.update({ version: `v${change}` })
     const startedAt = performance.now()

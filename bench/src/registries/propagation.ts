@@ -2,21 +2,21 @@ import type { Registry } from '@sd/core'
 import { compareWithBare, follow, measurePropagation, type Watch } from '../propagation.ts'
 import type { Finding } from '../report.ts'
 
-/** A backend, and the bare library watching beside us. */
+/** A backend with our client and a watch of the bare library. */
 export interface PropagationSubject {
   /** Name of the backend. */
   readonly name: string
-  /** Opens a client of ours. */
+  /** Opens our client. */
   readonly open: () => Registry
-  /** Starts the bare library on the place of service `orders`. */
+  /** Starts a watch of the bare library on the service `orders`. */
   readonly watchBare: Watch
-  /** Ends the server. */
+  /** Stops the server. */
   readonly close: () => Promise<void>
 }
 
 /**
- * Time from the call of `update` until a watch shows it, ours and the bare library's. The mark of a change is its version, which every
- * backend carries in its document.
+ * Measures the time from the call of `update` until our watch and the watch of the bare library show it. The mark of a change is
+ * the version, which every backend has in its document.
  */
 export async function compareWatches(subject: PropagationSubject): Promise<readonly Finding[]> {
   const [writer, reader] = [subject.open(), subject.open()]

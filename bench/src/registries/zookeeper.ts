@@ -5,7 +5,7 @@ import type { Finding } from '../report.ts'
 import { measureFootprint } from './footprint.ts'
 import { compareWatches } from './propagation.ts'
 
-/** ZooKeeper against the bare client, which reads the node again at every event. */
+/** Compares ZooKeeper with the bare client, which reads the node again at every event. */
 export async function benchZooKeeper(): Promise<readonly Finding[]> {
   const source = await findServer('zookeeper', { own: true })
   if (!source) return []

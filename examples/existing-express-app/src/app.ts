@@ -1,6 +1,6 @@
 import express, { type Express } from 'express'
 
-/** The app as it was before: it knows nothing of @sd. */
+/** The app before the adoption, without any @sd package. */
 export function createApp(): Express {
   const app = express()
   app.get('/greetings/:name', (request, response) => {

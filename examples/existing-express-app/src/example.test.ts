@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 
 const run = promisify(execFile)
 
-test('the adopted app answers by name, leaves without loss, and the program ends by itself', async () => {
+test('the adopted app responds by name, leaves without loss, and the program exits', async () => {
   const { stdout } = await run(process.execPath, [fileURLToPath(new URL('./main.ts', import.meta.url))], { timeout: 20_000 })
   for (const name of ['Ada', 'Grace', 'Edsger', 'Barbara', 'Donald', 'Margaret', 'Leslie'])
     expect(stdout).toContain(`Hello, ${name}`)

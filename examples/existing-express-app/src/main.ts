@@ -4,7 +4,7 @@ import { createDiscovery } from '@sd/discovery'
 import { createMemoryRegistry } from '@sd/registry-memory'
 import { startServer } from './server.ts'
 
-// Two instances of the app, and a client that calls them by name while one of them leaves.
+// Two instances of the app, and a client that calls them by name while one of them shuts down.
 const registry = createMemoryRegistry()
 const servers = [await startServer(registry), await startServer(registry)]
 const discovery = createDiscovery({ source: registry })

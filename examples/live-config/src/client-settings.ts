@@ -7,15 +7,15 @@ import { createMemoryRateLimiter } from '@sd/rate-limit-memory'
 import { createRetryPolicy } from '@sd/retry'
 import type { ClientConfig, OverridesConfig } from './schema.ts'
 
-/** Turns configuration into the client's settings. */
+/** Converts configuration to client settings. */
 export interface ClientSettingsMapper {
-  /** What is made of the same data as before is the same again: a breaker stays open while something else is changed. */
+  /** Reuses objects created from unchanged data, so that a breaker stays open while other settings change. */
   toClientSettings(config: ClientConfig): ClientSettings
-  /** Closes what was made. */
+  /** Closes the created objects. */
   close(): Promise<void>
 }
 
-/** Makes a mapper, over the settings document of `@sd/client`: this program has names of its own for a part of it. */
+/** Creates a mapper to the settings document of `@sd/client`, for which this program has partly different names. */
 export function createClientSettingsMapper(): ClientSettingsMapper {
   const reader = createSettingsReader({
     balancers: {
@@ -59,7 +59,7 @@ function toDocument({ balancer, timeoutMs, retry = {}, breaker = {}, rateLimit }
   }
 }
 
-/** What a service leaves out is as for all. */
+/** Settings that a service omits are those of all services. */
 function dropUndefined(fields: object): object {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 }

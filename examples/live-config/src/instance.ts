@@ -3,19 +3,19 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Registrar } from '@sd/core'
 
-/** An instance of a service: a server on a real socket, whose ways can be changed while it runs. */
+/** An instance of a service: a server on a real socket, whose behavior can be changed while it runs. */
 export interface Instance {
   /** Service of the instance. */
   readonly service: string
   /** Id of the instance. */
   readonly id: string
-  /** Share of its answers that are 503, from 0 to 1. */
+  /** Share of its responses that are 503, from 0 to 1. */
   failureShare: number
-  /** Deregisters it, and ends what is under way. */
+  /** Deregisters the instance, and closes its connections. */
   close(): Promise<void>
 }
 
-/** Starts and registers one instance for each weight, called `<service>-1` and so on. They answer 401 to who doesn't know the token. */
+/** Starts and registers one instance for each weight, named `<service>-1` and so on. They respond 401 to calls without the token. */
 export function startInstances(
   registrar: Registrar,
   service: string,

@@ -7,7 +7,7 @@ import { readOptions } from './options.ts'
 const run = promisify(execFile)
 const main = fileURLToPath(new URL('./main.ts', import.meta.url))
 
-test('a run ends by itself and shows all that it promises', { timeout: 150_000 }, async () => {
+test('a run exits and keeps all its promises', { timeout: 150_000 }, async () => {
   const { stdout, stderr } = await run(process.execPath, [main, '--seconds', '10']).catch(
     (failed: { stdout: string; stderr: string }) => failed,
   )
@@ -17,7 +17,7 @@ test('a run ends by itself and shows all that it promises', { timeout: 150_000 }
     /client\.timeoutMs = 1500, from environment client\/timeout_ms, over defaults\n/,
     /config version 3: client\.balancer\n/,
     /config: refused: center shop\.json:\d+: client\.services\.orders\.retry\.maxAttempts/,
-    /config: center is good again/,
+    /config: center has recovered/,
     /config: stale: center can't reach its store/,
     / 12 {2}external {2}bob {2}promoted: client\.timeoutMs = 700\n/,
   ]) {
@@ -30,7 +30,7 @@ test('a run ends by itself and shows all that it promises', { timeout: 150_000 }
   expect(kept).toBe(promised)
 })
 
-test('a variable that is wrong ends the program with code 2, and names itself', async () => {
+test('an invalid variable ends the program with code 2, and is named', async () => {
   await expect(run(process.execPath, [main], { env: { SHOP_CLIENT__TIMEOUT_MS: 'soon' } })).rejects.toMatchObject({
     code: 2,
     stderr: expect.stringMatching(/^environment client\/timeout_ms: client\.timeoutMs .+\n$/),
@@ -44,12 +44,12 @@ describe('options', () => {
     for (const option of ['seconds', 'help']) expect(readOptions(['--help'])).toContain(`--${option}`)
   })
 
-  test('that are wrong are refused with their name', () => {
+  test('that are invalid are rejected with their name', () => {
     expect(() => readOptions(['--seconds', '5'])).toThrow('Invalid --seconds: got "5", want a number from 10 to 600')
     expect(() => readOptions(['--speed', '1'])).toThrow('Invalid command line')
   })
 
-  test('end the program with code 2 when wrong', async () => {
+  test('end the program with code 2 if invalid', async () => {
     await expect(run(process.execPath, [main, '--seconds', 'ten'])).rejects.toMatchObject({
       code: 2,
       stderr: expect.stringContaining('Invalid --seconds'),

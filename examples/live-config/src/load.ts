@@ -2,21 +2,21 @@ import type { ServiceClient } from '@sd/client'
 import { SdError } from '@sd/core'
 import { createTally, type Tally } from './tally.ts'
 
-/** Calls that are made all the time. */
+/** A steady load of calls. */
 export interface Load {
   /** Counts the calls that begin while `work` runs. */
   during(work: () => Promise<void>): Promise<Tally>
-  /** Stops and waits for what is under way. */
+  /** Stops, and waits for calls in progress. */
   stop(): Promise<void>
 }
 
 /** Calls per second. */
 export const callsPerSecond = 100
 
-/** How often a batch of calls is started, in milliseconds. */
+/** Interval at which a batch of calls is started, in milliseconds. */
 const tickMs = 10
 
-/** Calls a service at a steady rate, whatever the answers take. */
+/** Calls a service at a steady rate, independent of response times. */
 export function startLoad(client: ServiceClient, service: string): Load {
   const tallies = new Set<Tally>()
   const underWay = new Set<Promise<void>>()

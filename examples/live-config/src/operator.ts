@@ -5,13 +5,13 @@ import type { Screen } from './screen.ts'
 /** Key of the shop's entry in the config center. */
 export const shopKey = 'shop.json'
 
-/** Who changes the configuration, elsewhere. */
+/** Changes the configuration from elsewhere. */
 export interface Operator {
-  /** The operator's own way to the config center. */
+  /** The operator's own connection to the config center. */
   readonly source: WritableConfigSource
   /** Versions of the entry. */
   readonly history: ConfigHistory
-  /** The entry as it is. */
+  /** The current entry. */
   read(): Promise<ConfigEntry>
   /** Writes a value at a path such as `client.balancer`; `undefined` removes it. @returns the version that was written */
   set(path: string, value: unknown, comment: string): Promise<number>
@@ -21,7 +21,7 @@ export interface Operator {
 
 type Tree = Record<string, unknown>
 
-/** Makes an operator who says what they do. */
+/** Creates an operator who reports every change on the screen. */
 export function createOperator(source: WritableConfigSource, history: ConfigHistory, screen: Screen): Operator {
   async function read(): Promise<ConfigEntry> {
     const { entries } = await source.load()

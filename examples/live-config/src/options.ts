@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util'
 import { invalidError } from '@sd/core'
 
-/** What the run does; every field is a command line option of the same name. */
+/** Settings of the run; every field is a command line option of the same name. */
 export interface LiveConfigOptions {
-  /** How long it takes in all, in seconds, give or take what it waits for. */
+  /** Approximate duration, in seconds. */
   readonly seconds: number
 }
 
@@ -11,14 +11,14 @@ const help = `Configuration from a file, the environment and a config center dri
 
 Usage: pnpm --filter @sd/example-live-config start [options]
 
-  --seconds <n>   how long it takes, about, 10 to 600   (default 30)
+  --seconds <n>   approximate duration, 10 to 600       (default 30)
   --help          this text
 
-Variables that begin with SHOP_ are configuration: SHOP_CLIENT__TIMEOUT_MS is client.timeoutMs.
-Ends with code 0 if all that it promises was seen, with 1 if not.
+Variables that start with SHOP_ are configuration: SHOP_CLIENT__TIMEOUT_MS is client.timeoutMs.
+Exits with code 0 if all promises were seen, otherwise with 1.
 `
 
-/** Reads the command line. @returns the options, or the help text if that was asked for @throws SdError `SD_INVALID` that names the option */
+/** Parses the command line. @returns the options, or the help text for `--help` @throws SdError `SD_INVALID` naming the option */
 export function readOptions(args: readonly string[]): LiveConfigOptions | string {
   const values = parse(args)
   if (values.help) return help

@@ -23,21 +23,21 @@ import { createScreen } from './screen.ts'
 import { type ShopOptions, startShop } from './shop.ts'
 import { createStage, renderSummary } from './stage.ts'
 
-/** How many beats the story takes when nothing is waited for. */
+/** Duration of the story in beats, without waiting. */
 const storyBeats = 19
 
 const token = 'tiger'
 
 /**
- * Plays the story: configuration changes while calls go on, is broken, encrypted anew, released to a few, cut off, and rolled back.
+ * Plays the story: configuration changes during calls, a broken push, a key rotation, a canary release, an outage and a rollback.
  *
- * @returns whether all that it promises was seen
+ * @returns whether all promises were seen
  */
 export async function runLiveConfig({ seconds }: LiveConfigOptions, output: NodeJS.WriteStream): Promise<boolean> {
   const screen = createScreen(output)
   const folder = await mkdtemp(join(tmpdir(), 'sd-live-config-'))
   const registry = createMemoryRegistry()
-  // The shop and its operator have a way of their own to the same config center.
+  // The shop and its operator have separate connections to the same config center.
   const store = createMemoryConfigStore()
   const center = createMemoryConfigSource({ store, name: 'center' })
   const source = createMemoryConfigSource({ store, name: 'operator' })
@@ -89,7 +89,7 @@ export async function runLiveConfig({ seconds }: LiveConfigOptions, output: Node
   }
 }
 
-/** What the config center has at first: an encrypted token, and something of its own for one service. */
+/** Initial content of the config center: an encrypted token, and a setting for one service. */
 async function firstVersion(key: string): Promise<object> {
   const keys = createEnvironmentKeyring({ env: { SD_CONFIG_KEYS: key } })
   const secret = await encryptValue(token, { keys, path: 'client.token' })

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** What holds for a service, and for all that say nothing of their own. */
+/** Settings of a service, and defaults for all services. */
 interface SettingsConfig {
   readonly balancer: 'round-robin' | 'weighted-round-robin' | 'p2c'
   readonly timeoutMs: number
@@ -24,13 +24,13 @@ export type OverridesConfig = Optional<
   }
 >
 
-/** All that the client is told. */
+/** The configuration of the client. */
 export interface ClientConfig extends SettingsConfig {
   readonly token: string
   readonly services: Readonly<Record<string, OverridesConfig>>
 }
 
-/** All of the shop's configuration. */
+/** The whole configuration of the shop. */
 export interface ShopConfig {
   readonly client: ClientConfig
 }
@@ -41,7 +41,7 @@ const milliseconds = z.int().min(1)
 const retry = z.strictObject({
   maxAttempts: z.int().min(1).max(10),
   backoffMs: milliseconds,
-  /** What retries may add to the load, as a share of the calls. */
+  /** Maximum load added by retries, as a share of the calls. */
   budgetRatio: z.number().min(0).max(10),
 })
 
@@ -52,20 +52,20 @@ const breaker = z.strictObject({
   openMs: milliseconds,
 })
 
-/** `null` is for none: it is a value, so a higher source can take a limit away. */
+/** `null` means no limit. It is a value, so a higher source can remove a limit. */
 const rateLimit = z.strictObject({ limit: z.int().min(1), windowMs: milliseconds }).nullable()
 
 const settings = z.strictObject({ balancer: balancerName, timeoutMs: milliseconds, retry, breaker, rateLimit })
 
-/** What one service has of its own; whatever it leaves out is as for all. */
+/** Settings of one service. Omitted ones are those of all services. */
 const overrides = settings.extend({ retry: retry.partial(), breaker: breaker.partial() }).partial()
 
-/** What is wanted. Strict objects, so that a misspelled name is refused rather than ignored. */
+/** The schema. Its objects are strict, so that a misspelled name is rejected instead of ignored. */
 export const shopSchema: z.ZodType<ShopConfig, ShopConfig> = z.strictObject({
   client: settings.extend({ token: z.string(), services: z.record(z.string(), overrides) }),
 })
 
-/** The lowest layer: what the program says itself. */
+/** The lowest layer: defaults of the program. */
 export const shopDefaults: { readonly client: Omit<ClientConfig, 'token'> } = {
   client: {
     balancer: 'round-robin',

@@ -2,25 +2,25 @@ import { styleText } from 'node:util'
 import type { ConfigReport } from '@sd/config'
 import { callCount, servedShare, type Tally } from './tally.ts'
 
-/** Shows the run while it lasts, line by line: a terminal and a log get the same story. */
+/** Shows the run line by line, in the same way on a terminal and in a log. */
 export interface Screen {
-  /** A new part of the story begins. */
+  /** Starts a new part of the story. */
   heading(text: string): void
-  /** Somebody did something. */
+  /** Shows an action. */
   deed(text: string): void
-  /** The configuration tells of itself. */
+  /** Shows a report of the configuration. */
   report(report: ConfigReport): void
-  /** What happened to the calls of one beat. */
+  /** Shows the outcome of the calls in one beat. */
   pulse(tally: Tally, ids: readonly string[]): void
-  /** One more line. */
+  /** Shows a line. */
   note(text: string): void
-  /** Any text, as it is. */
+  /** Writes a text unchanged. */
   write(text: string): void
 }
 
 const bars = ['·', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'] as const
 
-/** A screen whose clock starts now. Colours are for terminals. */
+/** Creates a screen whose clock starts now. Only terminals get colours. */
 export function createScreen(output: NodeJS.WriteStream): Screen {
   const startedAt = performance.now()
   const style = (format: Parameters<typeof styleText>[0], text: string): string => styleText(format, text, { stream: output })
@@ -38,7 +38,7 @@ export function createScreen(output: NodeJS.WriteStream): Screen {
       if (report.kind === 'updated') {
         const { version, changed } = report
         line(style('green', `config version ${version}: ${changed.length > 5 ? `${changed.length} values` : changed.join(', ')}`))
-      } else if (report.kind === 'recovered') line(style('green', `config: ${report.source} is good again`))
+      } else if (report.kind === 'recovered') line(style('green', `config: ${report.source} has recovered`))
       else if (report.kind === 'error') line(style('red', `config: ${report.error.message}`))
       else line(style(report.kind === 'stale' ? 'yellow' : 'red', `config: ${report.kind}: ${report.error.message}`))
     },
@@ -47,7 +47,7 @@ export function createScreen(output: NodeJS.WriteStream): Screen {
       const counts = [
         `${callCount(tally)} calls`,
         `${answered} answered`,
-        refused && `${refused} refused`,
+        refused && `${refused} rejected`,
         failed && `${failed} failed`,
       ]
       const shares = ids.map(

@@ -10,31 +10,31 @@ import { createDiscovery } from '@sd/discovery'
 import { createClientSettingsMapper } from './client-settings.ts'
 import { type ShopConfig, shopDefaults, shopSchema } from './schema.ts'
 
-/** The program whose configuration this is about. */
+/** The configured program. */
 export interface Shop {
-  /** Its configuration. */
+  /** The configuration. */
   readonly config: Config<ShopConfig>
-  /** Its client, which follows the configuration. */
+  /** The client, which follows the configuration. */
   readonly client: ServiceClient
-  /** Ends it. */
+  /** Closes everything. */
   close(): Promise<void>
 }
 
-/** What a shop needs. */
+/** Options of a shop. */
 export interface ShopOptions {
-  /** Where services are found. */
+  /** Registry of the services. */
   readonly registry: Discoverer
   /** The config center; the shop closes it. */
   readonly center: ConfigSource
-  /** Folder with `shop.yaml` and `keys`, in which it keeps its snapshot. */
+  /** Folder with `shop.yaml` and `keys`, and for the snapshot. */
   readonly folder: string
-  /** Variables; those that begin with `SHOP_` count. */
+  /** Environment variables; those that start with `SHOP_` are used. */
   readonly environment: Readonly<Record<string, string | undefined>>
-  /** Told what happens to its configuration. */
+  /** Receives the reports of the configuration. */
   readonly onReport?: (report: ConfigReport) => void
 }
 
-/** Starts a shop: reads its configuration, and hands it to a client now and after every change. */
+/** Starts a shop: reads its configuration, and applies it to a client now and after every change. */
 export async function startShop({ registry, center, folder, environment, onReport = () => {} }: ShopOptions): Promise<Shop> {
   const file = createFileConfigSource({ path: join(folder, 'shop.yaml'), name: 'file' })
   const variables = createEnvConfigSource({ prefix: 'SHOP_', env: environment, name: 'environment' })

@@ -7,7 +7,7 @@ import type { Screen } from './screen.ts'
 import type { Shop, ShopOptions } from './shop.ts'
 import type { Tally } from './tally.ts'
 
-/** Something that the story promises to show. */
+/** A promise of the story. */
 export interface Promised {
   /** The promise. */
   readonly text: string
@@ -17,48 +17,48 @@ export interface Promised {
   readonly detail: string
 }
 
-/** What the acts of the story play on. */
+/** Objects that the acts of the story use. */
 export interface StageParts {
   /** The program. */
   readonly shop: Shop
-  /** With what the shop was started. */
+  /** Options with which the shop was started. */
   readonly shopOptions: ShopOptions
-  /** The shop's way to the config center, which can be cut. */
+  /** The shop's connection to the config center, which can be cut. */
   readonly center: MemoryConfigSource
   /** Changes the configuration. */
   readonly operator: Operator
-  /** What the configuration told of itself, oldest first. */
+  /** Reports of the configuration, oldest first. */
   readonly reports: readonly ConfigReport[]
-  /** Instances of `orders`, which are called all the time. */
+  /** Instances of `orders`, which get a steady load. */
   readonly orders: readonly Instance[]
   /** Instances of `prices`. */
   readonly prices: readonly Instance[]
   /** The calls to `orders`. */
   readonly load: Load
-  /** Shows what happens. */
+  /** The screen. */
   readonly screen: Screen
   /** The unit of time, in milliseconds. */
   readonly beatMs: number
 }
 
-/** {@link StageParts} with what the acts do there. */
+/** {@link StageParts} with operations for the acts. */
 export interface Stage extends StageParts {
   /** Promises so far. */
   readonly promises: readonly Promised[]
-  /** Counts and shows the calls of so many beats. */
+  /** Counts and shows the calls of this number of beats. */
   measure(beats: number): Promise<Tally>
-  /** Waits until something has happened, but not for ever: whether it did is for a promise to say. */
+  /** Waits until a condition holds, for a limited time; a promise then checks it. */
   until(condition: () => boolean): Promise<void>
-  /** Does something that makes a new version of the shop's configuration, and waits until it counts. */
+  /** Runs `work`, which changes the shop's configuration, and waits until the new version is in effect. */
   untilUpdated(work: () => Promise<unknown>): Promise<void>
-  /** Says whether a promise was kept. */
+  /** Records whether a promise was kept. */
   promise(text: string, isKept: boolean, detail: string): void
 }
 
-/** Longest time that something is waited for, in milliseconds: a slow machine is no broken promise. */
+/** Maximum time to wait for a condition, in milliseconds: a slow machine must not break a promise. */
 const untilTimeoutMs = 15_000
 
-/** Builds the stage. */
+/** Creates the stage. */
 export function createStage(parts: StageParts): Stage {
   const { shop, orders, load, screen, beatMs } = parts
   const ids = orders.map(({ id }) => id)

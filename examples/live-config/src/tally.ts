@@ -1,8 +1,8 @@
-/** How calls ended, and who answered. */
+/** Outcomes of calls, with the responding instances. */
 export interface Tally {
   /** Calls with a status below 400. */
   answered: number
-  /** Calls that the client's own policies refused. */
+  /** Calls rejected by policies of the client. */
   refused: number
   /** All other calls. */
   failed: number
@@ -10,7 +10,7 @@ export interface Tally {
   readonly served: Map<string, number>
 }
 
-/** A tally of nothing. */
+/** Creates an empty tally. */
 export function createTally(): Tally {
   return { answered: 0, refused: 0, failed: 0, served: new Map() }
 }
@@ -25,7 +25,7 @@ export function answeredShare(tally: Tally): number {
   return tally.answered / Math.max(1, callCount(tally))
 }
 
-/** Share of the answers that an instance gave, from 0 to 1. */
+/** Share of the responses from one instance, from 0 to 1. */
 export function servedShare({ answered, served }: Tally, id: string): number {
   return (served.get(id) ?? 0) / Math.max(1, answered)
 }

@@ -1,16 +1,16 @@
 import type { Registry } from '@sd/core'
 import type { InstancePlan, RunningInstance } from './instance.ts'
 
-/** Where the instances of a run register, and how they are started. */
+/** The registry of a run, and how its instances are started. */
 export interface Backend {
-  /** The registry's address without credentials, and what an instance is, for the screen. */
+  /** Text for the screen: address of the registry without credentials, and kind of the instances. */
   readonly label: string
-  /** Put before the names of services, so that two runs on one registry do not meet; empty where none can. */
+  /** Prefix of service names, so that two runs on one registry do not interfere; empty if that is impossible. */
   readonly scope: string
   /** The registry client of the caller. */
   readonly registry: Registry
-  /** Starts an instance with a registry client of its own, and waits until it is registered. */
+  /** Starts an instance with its own registry client, and waits until it is registered. */
   start(plan: InstancePlan): Promise<RunningInstance>
-  /** Removes what killed instances left behind, and ends the caller's client. */
+  /** Removes registrations of killed instances, and closes the client. */
   close(): Promise<void>
 }

@@ -2,24 +2,24 @@ import { once } from 'node:events'
 import { createRegistry, type RegistryConfig } from '@sd/registry'
 import { type InstancePlan, serveInstance } from './instance.ts'
 
-/** What the parent sends first: the configuration may hold a password, which must not be seen among the arguments of a process. */
+/** First message of the parent. Not an argument of the process, because the configuration can contain a password. */
 export interface InstanceOrder {
-  /** The instance to be. */
+  /** The instance to start. */
   readonly plan: InstancePlan
-  /** Where it registers. */
+  /** Configuration of the registry. */
   readonly config: RegistryConfig
 }
 
-/** What the instance answers once: without an error it is registered. */
-export interface InstanceAnswer {
-  /** Why it could not start. */
+/** Only reply of the instance: without an error it is registered. */
+export interface InstanceReply {
+  /** Reason why it could not start. */
   readonly error?: { readonly message: string; readonly code: string | undefined }
 }
 
-/** How long it goes on serving after it was taken out, in milliseconds: Nacos is asked for changes every second. */
+/** Time for which an instance keeps serving after deregistration, in milliseconds: Nacos is polled every second. */
 const propagationDelayMs = 1_500
 
-// One instance as a process of its own. SIGTERM and SIGINT make it leave, and so does the end of its parent, however that came.
+// One instance as a separate process. It leaves on SIGTERM and SIGINT, and when its parent has ended for any reason.
 
 const [{ plan, config }] = (await once(process, 'message')) as [InstanceOrder]
 try {
@@ -28,15 +28,15 @@ try {
   const { lifecycle } = await serveInstance(plan, { registry, propagationDelayMs, signals })
   const leave = (): void => void lifecycle.close().then(() => process.exit())
   process.once('disconnect', leave)
-  if (process.connected) answer({})
+  if (process.connected) reply({})
   else leave()
 } catch (error) {
   const { message, code } = error as NodeJS.ErrnoException
-  answer({ error: { message, code } })
+  reply({ error: { message, code } })
   process.exitCode = 1
   process.disconnect()
 }
 
-function answer(what: InstanceAnswer): void {
-  process.send?.(what)
+function reply(message: InstanceReply): void {
+  process.send?.(message)
 }

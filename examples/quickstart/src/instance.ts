@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { Registry } from '@sd/core'
 import { createLifecycle, type Lifecycle } from '@sd/lifecycle'
 
-/** Which instance is to run; plain data, so that it can be sent to another process. */
+/** Describes an instance to start. Plain data, so that it can be sent to another process. */
 export interface InstancePlan {
   /** Service of the instance. */
   readonly service: string
@@ -15,31 +15,31 @@ export interface InstancePlan {
   readonly weight: number
 }
 
-/** A running instance of a service, as who started it sees it. */
+/** Handle of a running instance. */
 export interface RunningInstance {
-  /** What it was started with. */
+  /** The plan it was started with. */
   readonly plan: InstancePlan
-  /** Leaves gracefully: out of the registry, drained, closed. */
+  /** Leaves gracefully: deregisters, drains and closes. */
   leave(): Promise<void>
-  /** Dies as a killed process does: its connections are cut, its heartbeats end, and it deregisters nothing. */
+  /** Behaves like a killed process: connections are cut, heartbeats end, and the instance does not deregister. */
   kill(): void
 }
 
-/** How an instance is served. */
+/** Options of {@link serveInstance}. */
 export interface ServeOptions {
-  /** The registry client of this instance alone; closed when the instance has left. */
+  /** Registry client of this instance only. Closed when the instance has left. */
   readonly registry: Registry
-  /** How long it goes on serving after it was taken out of the registry, in milliseconds. */
+  /** Time for which the instance keeps serving after deregistration, in milliseconds. */
   readonly propagationDelayMs: number
-  /** Signals that make it leave. */
+  /** Signals on which it leaves. */
   readonly signals: readonly NodeJS.Signals[]
 }
 
-/** A server on a real socket that answers after a few milliseconds, and its life in the registry. */
+/** A server on a real socket that responds after a few milliseconds, and its lifecycle in the registry. */
 export interface ServedInstance {
   /** The server. */
   readonly server: Server
-  /** Its life: registered when this is handed out. */
+  /** The lifecycle; the instance is already registered. */
   readonly lifecycle: Lifecycle
 }
 
@@ -50,7 +50,7 @@ export async function serveInstance(plan: InstancePlan, options: ServeOptions): 
   const server = createServer((_, response) => {
     setTimeout(() => response.end(JSON.stringify({ servedBy: id })), 1 + Math.random() * 4)
   })
-  // Nobody else is to reach a demonstration. A service listens on all interfaces, and registers `await advertisedAddress()`.
+  // Only loopback, for a demonstration. A real service listens on all interfaces, and registers `await advertisedAddress()`.
   server.listen(port, '127.0.0.1')
   await once(server, 'listening')
   const lifecycle = createLifecycle({

@@ -11,7 +11,7 @@ try {
     if (tally.answered === 0 || tally.failed > 0) process.exitCode = 1
   }
 } catch (error) {
-  // Bad options, ports that are taken and a registry that is away are told in one line; anything else is a bug and shows its stack.
+  // Invalid options, ports in use and an unreachable registry are reported in one line; any other error is a bug and shows its stack.
   const { code, message } = error as NodeJS.ErrnoException
   if (!(error instanceof SdError) && code !== 'EADDRINUSE') throw error
   process.stderr.write(`${message}\n`)

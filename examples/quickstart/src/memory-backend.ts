@@ -2,14 +2,14 @@ import { createMemoryRegistry, createMemoryStore, type MemoryRegistry } from '@s
 import type { Backend } from './backend.ts'
 import { serveInstance } from './instance.ts'
 
-/** Lifetime of a lease without renewal, in milliseconds: after a kill, traffic stops this much later at the latest. */
+/** Lifetime of a lease without renewal, in milliseconds: after a kill, traffic stops within this time. */
 const ttlMs = 1_500
 
-/** A registry in this process, which plays all instances: needs nothing else to run. */
+/** Creates a registry in this process, which also runs all instances. Needs no other server. */
 export function openMemoryBackend(): Backend {
   const store = createMemoryStore({ sweepIntervalMs: 100 })
   const registry = createMemoryRegistry({ store })
-  // Unlike a killed process they live on here, cut off, until the end.
+  // Unlike a killed process they stay alive, disconnected, until the end of the run.
   const killed: MemoryRegistry[] = []
   return {
     label: 'memory (all instances in this process)',
@@ -17,7 +17,7 @@ export function openMemoryBackend(): Backend {
     registry,
     async start(plan) {
       const own = createMemoryRegistry({ store, ttlMs })
-      // One process plays many: a real one goes down with SIGTERM.
+      // One process runs many instances, so none handles signals. A real instance leaves on SIGTERM.
       const { server, lifecycle } = await serveInstance(plan, { registry: own, propagationDelayMs: 500, signals: [] })
       return {
         plan,

@@ -7,7 +7,7 @@ import { createWeightedRoundRobinBalancer } from '@sd/balancer-weighted-round-ro
 import { type Balancer, invalidError } from '@sd/core'
 import { type RegistryChoice, readRegistry, withoutSecrets } from './registry-choice.ts'
 
-/** What the run does; every field is a command line option of the same name. */
+/** Settings of the run; every field is a command line option of the same name. */
 export interface QuickstartOptions {
   /** Number of services. */
   readonly services: number
@@ -17,15 +17,15 @@ export interface QuickstartOptions {
   readonly balancer: BalancerName
   /** Calls per second, over all services. */
   readonly rate: number
-  /** How long calls are made, in seconds. */
+  /** Duration of the calls, in seconds. */
   readonly duration: number
   /** First port; the instances take the following ones. 0 takes free ports. */
   readonly port: number
-  /** Where instances register; absent for a registry in this process. */
+  /** The registry; absent for a registry in this process. */
   readonly registry: RegistryChoice | undefined
 }
 
-/** A balancer that `--balancer` takes. */
+/** Values of `--balancer`. */
 export type BalancerName = 'round-robin' | 'random' | 'weighted-round-robin' | 'consistent-hash' | 'least-active'
 
 const balancers: Readonly<Record<BalancerName, () => Balancer>> = {
@@ -36,15 +36,15 @@ const balancers: Readonly<Record<BalancerName, () => Balancer>> = {
   'least-active': createLeastActiveBalancer,
 }
 
-/** Makes the balancer of that name. */
+/** Creates a balancer by name. */
 export function createBalancer(name: BalancerName): Balancer {
   return balancers[name]()
 }
 
-/** Most instances that are processes. */
+/** Maximum number of instances as processes. */
 const mostProcesses = 50
 
-const help = `Services register themselves, a client calls them by name; meanwhile one instance joins, one leaves and one is killed.
+const help = `Services register themselves, a client calls them by name; during this, one instance joins, one leaves and one is killed.
 
 Usage: npm start -- [options]
 
@@ -56,11 +56,11 @@ Usage: npm start -- [options]
   --duration <s>     seconds, 4 to 600                     (default 12, with --registry 24)
   --port <n>         first port; 0 takes free ports        (default 0)
   --registry <url>   consul://, etcd://, zookeeper:// or nacos://host:port; each instance is then
-                     a process of its own, ${mostProcesses} at most       (default in memory)
+                     a separate process, at most ${mostProcesses}         (default in memory)
   --help             this text
 `
 
-/** Reads the command line. @returns the options, or the help text if that was asked for @throws SdError `SD_INVALID` that names the option */
+/** Parses the command line. @returns the options, or the help text for `--help` @throws SdError `SD_INVALID` naming the option */
 export function readOptions(args: readonly string[]): QuickstartOptions | string {
   const { values } = parse(args)
   if (values.help) return help

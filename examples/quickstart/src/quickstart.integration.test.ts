@@ -16,13 +16,13 @@ describe.runIf(etcd)('with --registry', () => {
   })
   afterAll(() => server.close())
 
-  test('instances are processes, a killed one loses its lease, no call fails and nothing is left', {
+  test('instances are processes, a killed one loses its lease, no call fails and no registration remains', {
     timeout: 90_000,
   }, async () => {
     const url = `etcd://127.0.0.1:${server.port}/my/prefix`
     const { stdout } = await run(process.execPath, [main, '--registry', `${url}?operationTimeoutMs=4000`, '--rate', '100'])
     for (const line of [
-      new RegExp(`registry +${url} \\(each instance a process of its own\\)\n`),
+      new RegExp(`registry +${url} \\(each instance is a separate process\\)\n`),
       /joined/,
       /leaves gracefully/,
       /is killed/,
@@ -39,7 +39,7 @@ describe.runIf(etcd)('with --registry', () => {
     expect(await registry.listServices()).toEqual([])
   })
 
-  test('a port that is taken is told by the instance, and ends the program with code 2', { timeout: 30_000 }, async () => {
+  test('a port in use is reported by the instance, and ends the program with code 2', { timeout: 30_000 }, async () => {
     const args = ['--registry', `etcd://127.0.0.1:${server.port}`, '--port', String(server.port - 1)]
     await expect(run(process.execPath, [main, ...args])).rejects.toMatchObject({
       code: 2,
@@ -47,7 +47,7 @@ describe.runIf(etcd)('with --registry', () => {
     })
   })
 
-  test('a registry that is away ends the program with code 1, and without its password', { timeout: 30_000 }, async () => {
+  test('an unreachable registry ends the program with code 1, without showing its password', { timeout: 30_000 }, async () => {
     const port = await freePort()
     const failure: unknown = await run(process.execPath, [main, '--registry', `etcd://me:secret@127.0.0.1:${port}`]).catch(
       (error: unknown) => error,

@@ -7,7 +7,7 @@ import { readOptions } from './options.ts'
 const run = promisify(execFile)
 const main = fileURLToPath(new URL('./main.ts', import.meta.url))
 
-test('a run ends by itself with a summary, and no call fails', { timeout: 30_000 }, async () => {
+test('a run exits with a summary, and no call fails', { timeout: 30_000 }, async () => {
   const { stdout } = await run(process.execPath, [
     main,
     '--duration',
@@ -49,7 +49,7 @@ describe('options', () => {
       expect(help).toContain(`--${option}`)
   })
 
-  test('that are wrong are refused with their name', () => {
+  test('that are invalid are rejected with their name', () => {
     expect(() => readOptions(['--rate', 'fast'])).toThrow('Invalid --rate: got "fast", want an integer from 1 to 2000')
     expect(() => readOptions(['--balancer', 'best'])).toThrow('Invalid --balancer')
     expect(() => readOptions(['--speed', '1'])).toThrow('Invalid command line')
@@ -69,8 +69,8 @@ describe('options', () => {
     })
   })
 
-  test('name no registry that can not serve here, and show no password', () => {
-    expect(() => readOptions(['--registry', 'kubernetes://orders'])).toThrow('Kubernetes refuses loopback addresses')
+  test('reject unsupported registries, and show no password', () => {
+    expect(() => readOptions(['--registry', 'kubernetes://orders'])).toThrow('Kubernetes rejects loopback addresses')
     expect(() => readOptions(['--registry', 'static://./services.yaml'])).toThrow('Invalid --registry: got "static"')
     expect(() => readOptions(['--registry', 'etcd://h:1', '--instances', '50', '--services', '2'])).toThrow('at most 50 in all')
     for (const args of [
@@ -82,7 +82,7 @@ describe('options', () => {
     }
   })
 
-  test('end the program with code 2 when wrong', async () => {
+  test('end the program with code 2 if invalid', async () => {
     await expect(run(process.execPath, [main, '--rate', '0'])).rejects.toMatchObject({
       code: 2,
       stderr: expect.stringContaining('Invalid --rate'),

@@ -6,24 +6,24 @@ import { type Registry, SdError, toSdError, withTimeout } from '@sd/core'
 import { createRegistry, type RegistryConfig } from '@sd/registry'
 import type { Backend } from './backend.ts'
 import type { InstancePlan, RunningInstance } from './instance.ts'
-import type { InstanceAnswer, InstanceOrder } from './instance-process.ts'
+import type { InstanceOrder, InstanceReply } from './instance-process.ts'
 import type { RegistryChoice } from './registry-choice.ts'
 
 const program = fileURLToPath(new URL('./instance-process.ts', import.meta.url))
 
-/** How long the registry has for its first answer, in milliseconds. */
+/** Time limit for the first response of the registry, in milliseconds. */
 const reachTimeoutMs = 4_000
 
-/** How long an instance may take to leave, in milliseconds; then it is killed. */
+/** Time limit for an instance to leave, in milliseconds; then it is killed. */
 const leaveTimeoutMs = 20_000
 
-/** A registry that runs elsewhere; every instance is a process of its own. @throws SdError `SD_UNAVAILABLE` if it does not answer */
+/** Opens a registry that runs elsewhere; every instance is a separate process. @throws SdError `SD_UNAVAILABLE` if it is unreachable */
 export async function openRegistryBackend({ address, config }: RegistryChoice): Promise<Backend> {
   const registry = await createRegistry(config)
   await reach(registry, address)
   const killed: InstancePlan[] = []
   return {
-    label: `${address} (each instance a process of its own)`,
+    label: `${address} (each instance is a separate process)`,
     scope: `quickstart-${randomBytes(4).toString('hex')}-`,
     registry,
     async start(plan) {
@@ -37,7 +37,7 @@ export async function openRegistryBackend({ address, config }: RegistryChoice): 
       }
     },
     async close() {
-      // Nobody deregisters who was killed. Most registries have dropped it by now; Consul would list it as critical for another minute.
+      // A killed instance does not deregister. Most registries have removed it by now; Consul would list it as critical for another minute.
       await Promise.all(killed.map(({ service, id }) => registry.deregister(service, id)))
       await registry.close()
     },
@@ -46,10 +46,10 @@ export async function openRegistryBackend({ address, config }: RegistryChoice): 
 
 async function reach(registry: Registry, address: string): Promise<void> {
   try {
-    await withTimeout({ timeoutMs: reachTimeoutMs, what: 'the first answer' }, (signal) => registry.ping({ signal }))
+    await withTimeout({ timeoutMs: reachTimeoutMs, what: 'the first response' }, (signal) => registry.ping({ signal }))
   } catch (error) {
     await registry.close()
-    const { code, message } = toSdError(error, 'SD_UNAVAILABLE', 'no answer')
+    const { code, message } = toSdError(error, 'SD_UNAVAILABLE', 'no response')
     throw new SdError(code, `The registry ${address} can't be used: ${message}`, { cause: error })
   }
 }
@@ -74,7 +74,7 @@ async function startProcess(order: { plan: InstancePlan; config: RegistryConfig 
 
 function untilRegistered(child: ChildProcess, id: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    child.once('message', ({ error }: InstanceAnswer) => {
+    child.once('message', ({ error }: InstanceReply) => {
       if (error) reject(Object.assign(new Error(`${id}: ${error.message}`), { code: error.code }))
       else resolve()
     })

@@ -1,15 +1,15 @@
 import { invalidError } from '@sd/core'
 import { parseRegistryUrl, type RegistryConfig } from '@sd/registry'
 
-/** The registry that `--registry` names. */
+/** The registry given by `--registry`. */
 export interface RegistryChoice {
-  /** Its URL without user, password and options. */
+  /** URL without user, password and options. */
   readonly address: string
-  /** What the URL says, with a lease that is short enough to see a kill. */
+  /** Configuration from the URL, with a lease that is short enough to show a kill. */
   readonly config: RegistryConfig
 }
 
-/** Lifetime of a lease, in milliseconds, unless the URL names another. A server may have its own minimum, such as ZooKeeper's 4 s. */
+/** Lifetime of a lease, in milliseconds, unless the URL sets another. A server can have a minimum, such as 4 s in ZooKeeper. */
 const leaseMs = 3_000
 
 const leaseOptions: Readonly<Record<string, string>> = {
@@ -20,7 +20,7 @@ const leaseOptions: Readonly<Record<string, string>> = {
 }
 
 /**
- * Reads the value of `--registry`.
+ * Parses the value of `--registry`.
  *
  * @returns `undefined` for the registry in memory
  * @throws SdError `SD_INVALID` without the credentials of the URL
@@ -29,7 +29,7 @@ export function readRegistry(url: string): RegistryChoice | undefined {
   const config = parseRegistryUrl(url)
   if (config.type === 'memory') return undefined
   if (config.type === 'kubernetes') {
-    const want = 'another one: Kubernetes refuses loopback addresses, and the instances listen on 127.0.0.1 only'
+    const want = 'another registry (Kubernetes rejects loopback addresses, and the instances listen only on 127.0.0.1)'
     throw invalidError('--registry', 'kubernetes', want)
   }
   const option = Object.hasOwn(leaseOptions, config.type) ? leaseOptions[config.type] : undefined
@@ -37,7 +37,7 @@ export function readRegistry(url: string): RegistryChoice | undefined {
   return { address: withoutSecrets(url), config: { [option]: leaseMs, ...config } }
 }
 
-/** Cuts user, password and options out of the URLs in a text. */
+/** Removes user, password and options from the URLs in a text. */
 export function withoutSecrets(text: string): string {
   return text.replaceAll(/:\/\/\S*@/g, '://').replaceAll(/\?[^\s']*/g, '')
 }

@@ -9,11 +9,11 @@ import { createScreen, seconds } from './screen.ts'
 import { renderSummary, type ScenarioLog } from './summary.ts'
 import { createTally, type Tally, tallyOf, turnSecond } from './tally.ts'
 import { startTraffic } from './traffic.ts'
-import { untilFound, untilGone } from './waits.ts'
+import { untilFound, untilLeaseEnds } from './waits.ts'
 
 /**
- * Runs the whole path of a call, under load: instances register, a client discovers, balances and calls; one instance joins at a
- * quarter of the time, one leaves at a half, one is killed at three quarters.
+ * Runs the whole path of a call under load: instances register, a client discovers, balances and calls. One instance joins at a
+ * quarter of the time, one leaves at half of it, one is killed at three quarters.
  *
  * @returns the counts
  */
@@ -72,10 +72,10 @@ export async function runQuickstart(options: QuickstartOptions, output: NodeJS.W
   tallyOf(tally, service, killed.id).status = 'killed'
   note(`${killed.id} is killed`)
   const end = new AbortController()
-  const watching = untilGone(backend.registry, victim.plan, end.signal).then((goneAt) => {
-    if (goneAt === undefined) return
-    killed.goneAt = goneAt
-    note(`${killed.id} has no lease any more`)
+  const watching = untilLeaseEnds(backend.registry, victim.plan, end.signal).then((leaseEndedAt) => {
+    if (leaseEndedAt === undefined) return
+    killed.leaseEndedAt = leaseEndedAt
+    note(`the lease of ${killed.id} has ended`)
   })
 
   await delay(phaseMs)

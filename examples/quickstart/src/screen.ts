@@ -1,6 +1,6 @@
 import type { Tally } from './tally.ts'
 
-/** What the screen needs to know of the run. */
+/** State of the run for the screen. */
 export interface ScreenState {
   /** One line above the bars. */
   readonly title: string
@@ -8,13 +8,13 @@ export interface ScreenState {
   readonly elapsedMs: number
   /** The counts. */
   readonly tally: Tally
-  /** What was done to the services, oldest first. */
+  /** Events of the scenario, oldest first. */
   readonly events: readonly string[]
 }
 
-/** Shows the run while it lasts. */
+/** Shows the run. */
 export interface Screen {
-  /** Shows the state as it is now. */
+  /** Shows the current state. */
   draw(state: ScreenState): void
 }
 

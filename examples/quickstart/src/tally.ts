@@ -1,25 +1,25 @@
-/** What happened to one instance, as the client saw it. */
+/** Counts of one instance, as seen by the client. */
 export interface InstanceTally {
   /** Service of the instance. */
   readonly service: string
   /** Calls that it answered. */
   served: number
-  /** Calls that it answered in the current and the last full second. */
+  /** Calls that it answered in the current second and in the last full second. */
   thisSecond: number
   lastSecond: number
   /** When an attempt on it last ended, by `performance.now()`. */
   lastAttemptAt: number
-  /** `serving`, or what became of it. */
+  /** `serving`, or its later state. */
   status: 'serving' | 'joined' | 'left' | 'killed'
 }
 
 /** Counts of one run. */
 export interface Tally {
-  /** Calls that got their answer. */
+  /** Answered calls. */
   answered: number
-  /** Calls that failed for good. */
+  /** Failed calls. */
   failed: number
-  /** Attempts that were made again on another instance. */
+  /** Attempts that were repeated on another instance. */
   retried: number
   /** Message of the first failure, if any. */
   firstFailure: string | undefined
@@ -27,12 +27,12 @@ export interface Tally {
   readonly instances: Map<string, InstanceTally>
 }
 
-/** A tally of nothing. */
+/** Creates an empty tally. */
 export function createTally(): Tally {
   return { answered: 0, failed: 0, retried: 0, firstFailure: undefined, instances: new Map() }
 }
 
-/** The tally of an instance; made when it is first heard of. */
+/** The tally of an instance, created on first use. */
 export function tallyOf(tally: Tally, service: string, id: string): InstanceTally {
   const found = tally.instances.get(id)
   if (found) return found

@@ -2,28 +2,28 @@ import type { ServiceClient } from '@sd/client'
 import { subscribeTelemetry } from '@sd/core'
 import { type Tally, tallyOf } from './tally.ts'
 
-/** Calls that are made all the time. */
+/** A steady load of calls. */
 export interface Traffic {
-  /** Stops and waits for what is under way. */
+  /** Stops, and waits for calls in progress. */
   stop(): Promise<void>
 }
 
-/** What traffic is made of. */
+/** Options of {@link startTraffic}. */
 export interface TrafficOptions {
-  /** Makes the calls. */
+  /** Client for the calls. */
   readonly client: ServiceClient
   /** The services to call, in turn. */
   readonly services: readonly string[]
   /** Calls per second. */
   readonly rate: number
-  /** Where calls are counted. */
+  /** Counts the calls. */
   readonly tally: Tally
 }
 
-/** How often a batch of calls is started, in milliseconds. */
+/** Interval at which a batch of calls is started, in milliseconds. */
 const tickMs = 10
 
-/** Calls the services at a steady rate, whatever the answers take. */
+/** Calls the services at a steady rate, independent of response times. */
 export function startTraffic({ client, services, rate, tally }: TrafficOptions): Traffic {
   const unsubscribe = subscribeTelemetry('sd:v1:attempt:end', ({ call, instanceId, attempts }) => {
     tallyOf(tally, call.service, instanceId).lastAttemptAt = performance.now()

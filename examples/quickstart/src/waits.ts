@@ -2,10 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type Discoverer, SdError } from '@sd/core'
 import type { Discovery } from '@sd/discovery'
 
-/** How long a registration may take to be seen by the client, in milliseconds. */
+/** Time limit until the client sees a registration, in milliseconds. */
 const foundTimeoutMs = 15_000
 
-/** Waits until the client knows so many instances of a service. @throws SdError `SD_TIMEOUT` */
+/** Waits until the client knows this number of instances of a service. @throws SdError `SD_TIMEOUT` */
 export async function untilFound(discovery: Discovery, service: string, count: number): Promise<void> {
   const deadline = performance.now() + foundTimeoutMs
   for (;;) {
@@ -19,11 +19,11 @@ export async function untilFound(discovery: Discovery, service: string, count: n
 }
 
 /**
- * Waits until an instance's lease has ended: it is listed no more, or, as Nacos does at first, as unhealthy.
+ * Waits until the lease of an instance has ended: it is no longer listed, or, at first on Nacos, listed as unhealthy.
  *
- * @returns when, by `performance.now()`; `undefined` if `signal` came first
+ * @returns when, by `performance.now()`; `undefined` if `signal` aborts first
  */
-export async function untilGone(
+export async function untilLeaseEnds(
   registry: Discoverer,
   { service, id }: { readonly service: string; readonly id: string },
   signal: AbortSignal,

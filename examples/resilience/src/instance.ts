@@ -13,11 +13,11 @@ export interface Instance {
   readonly port: number
   /** Injects a fault into all of its responses from now on; without one it is healthy again. */
   inject(fault?: FaultRule): void
-  /** Ends it, and what is under way. */
+  /** Closes the instance and its connections. */
   close(): Promise<void>
 }
 
-/** Starts so many instances of a service, called `<service>-1` and so on. */
+/** Starts this number of instances of a service, named `<service>-1` and so on. */
 export function startInstances(service: string, count: number): Promise<readonly Instance[]> {
   return Promise.all(Array.from({ length: count }, (_, index) => startInstance(service, `${service}-${index + 1}`)))
 }

@@ -2,19 +2,19 @@ import type { ServiceClient } from '@sd/client'
 import type { CallEnd } from './tally.ts'
 import type { Witness } from './witness.ts'
 
-/** Calls that are made all the time. */
+/** A steady load of calls. */
 export interface Load {
-  /** Stops and waits for what is under way. */
+  /** Stops, and waits for calls in progress. */
   stop(): Promise<void>
 }
 
 /** Calls per second. */
 const rate = 150
 
-/** How often a batch of calls is started, in milliseconds. */
+/** Interval at which a batch of calls is started, in milliseconds. */
 const tickMs = 10
 
-/** Calls a service at a steady rate, whatever the answers take. */
+/** Calls a service at a steady rate, independent of response times. */
 export function startLoad(client: ServiceClient, service: string, witness: Witness): Load {
   const underWay = new Set<Promise<void>>()
   const startedAt = performance.now()

@@ -7,7 +7,7 @@ try {
   if (typeof options === 'string') process.stdout.write(options)
   else if (!(await runResilience(options, process.stdout))) process.exitCode = 1
 } catch (error) {
-  // Bad options are told in one line; anything else is a bug and shows its stack.
+  // Invalid options are reported in one line; any other error is a bug and shows its stack.
   if (!(error instanceof SdError) || error.code !== 'SD_INVALID') throw error
   process.stderr.write(`${error.message}\n`)
   process.exitCode = 2

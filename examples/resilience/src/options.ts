@@ -3,35 +3,35 @@ import { createCockatielBreaker } from '@sd/breaker-cockatiel'
 import { createOpossumBreaker } from '@sd/breaker-opossum'
 import { type CircuitBreaker, type CircuitBreakerOptions, invalidError } from '@sd/core'
 
-/** What the run does; every field is a command line option of the same name. */
+/** Settings of the run; every field is a command line option of the same name. */
 export interface ResilienceOptions {
   /** Name of the breaker. */
   readonly breaker: BreakerName
-  /** How long it takes in all, in seconds, give or take what it waits for. */
+  /** Approximate duration, in seconds. */
   readonly seconds: number
 }
 
-/** A breaker that `--breaker` takes. */
+/** Values of `--breaker`. */
 export type BreakerName = 'opossum' | 'cockatiel'
 
-/** The functions that make breakers. */
+/** Functions that create breakers. */
 export const breakers: Readonly<Record<BreakerName, (options: CircuitBreakerOptions) => CircuitBreaker>> = {
   opossum: createOpossumBreaker,
   cockatiel: createCockatielBreaker,
 }
 
-const help = `Instances fail, slow down and recover under load, while breakers, retries, hedges and ejections keep the callers going.
+const help = `Instances fail, slow down and recover under load, while breakers, retries, hedges and ejections protect the callers.
 
 Usage: pnpm --filter @sd/example-resilience start [options]
 
   --breaker <name>  ${Object.keys(breakers).join(' or ')}                  (default opossum)
-  --seconds <n>     how long it takes, about, 15 to 600   (default 40)
+  --seconds <n>     approximate duration, 15 to 600       (default 40)
   --help            this text
 
-Ends with code 0 if all that it promises was seen, with 1 if not.
+Exits with code 0 if all promises were seen, otherwise with 1.
 `
 
-/** Reads the command line. @returns the options, or the help text if that was asked for @throws SdError `SD_INVALID` that names the option */
+/** Parses the command line. @returns the options, or the help text for `--help` @throws SdError `SD_INVALID` naming the option */
 export function readOptions(args: readonly string[]): ResilienceOptions | string {
   const values = parse(args)
   if (values.help) return help

@@ -6,26 +6,26 @@ import { createHedgePolicy } from '@sd/hedge'
 import { createRetryPolicy } from '@sd/retry'
 import { breakers, type ResilienceOptions } from './options.ts'
 
-/** Time in which traffic comes back to who has recovered, in beats. */
+/** Time in which traffic returns to a recovered instance, in beats. */
 export const recoveryBeats = 3
 
-/** Settings of a service, one for each part of the story. `resilient()` of `@sd/client` has numbers for real services; these are for impatient viewers. */
+/** Settings of a service, one for each part of the story. For real services use `resilient()` of `@sd/client`; these times are short. */
 export interface Policies {
   /** Retries, and a breaker for each instance. */
   readonly instanceBreakers: ServiceSettings
-  /** Retries that nothing bounds. */
+  /** Unbounded retries. */
   readonly unboundedRetries: ServiceSettings
-  /** The same retries, from a budget. */
+  /** The same retries, with a budget. */
   readonly budgetedRetries: ServiceSettings
-  /** The same retries, a breaker for the service, and an answer for when it fails. */
+  /** The same retries, a breaker for the service, and a fallback. */
   readonly serviceBreaker: ServiceSettings
-  /** The ways to meet an instance that is slow. */
+  /** Policies against a slow instance. */
   readonly roundRobin: ServiceSettings
   readonly hedged: ServiceSettings
   readonly p2c: ServiceSettings
 }
 
-/** Makes the settings. Times are in beats, so that a short run sees as much as a long one. */
+/** Creates the settings. Times are in beats, so that a short run shows as much as a long one. */
 export function createPolicies({ breaker }: ResilienceOptions, beatMs: number): Policies {
   const createBreaker = breakers[breaker]
   const backoff = { kind: 'exponential', baseMs: 20 } as const
@@ -63,7 +63,7 @@ export function createPolicies({ breaker }: ResilienceOptions, beatMs: number): 
     hedged: {
       balancer: roundRobin,
       hedge: ({ budget }) => createHedgePolicy({ budget, delayMs: 40 }),
-      // One of five is slow, so a fifth of the calls wants a hedge: that is all that the default budget gives.
+      // One of five is slow, so a fifth of the calls needs a hedge, which would use up the default budget.
       retryBudget: { ratio: 0.5 },
     },
     p2c: { balancer: createP2cBalancer() },

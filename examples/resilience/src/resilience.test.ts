@@ -8,19 +8,19 @@ const run = promisify(execFile)
 const main = fileURLToPath(new URL('./main.ts', import.meta.url))
 
 describe.each(['opossum', 'cockatiel'])('with %s', (breaker) => {
-  test('a run ends by itself and shows all that it promises', { timeout: 150_000 }, async () => {
+  test('a run exits and keeps all its promises', { timeout: 150_000 }, async () => {
     const { stdout } = await run(process.execPath, [main, '--breaker', breaker, '--seconds', '15']).catch(
       (failed: { stdout: string; stderr: string }) => failed,
     )
     for (const line of [
-      /breaker orders\/orders-2: closed → open \(failure-rate\); attempts since the last change: \d+ good, \d+ failed/,
+      /breaker orders\/orders-2: closed → open \(failure-rate\); attempts since the last change: \d+ succeeded, \d+ failed/,
       /breaker orders\/orders-2: open → half-open \(open-time-over\)/,
       /breaker orders\/orders-2: half-open → closed \(recovered\)/,
       /\(orders-2\) dropped by failing; .*breaker: orders\/orders-2 is open/,
       /breaker orders: closed → open \(failure-rate\)/,
       /breaker orders: half-open → closed \(recovered\)/,
       /outlier-detection: stock-1 is out for \d+ ms \(consecutive-5xx\)/,
-      /stock: panic begins, all instances are used \(40 % are well\)/,
+      /stock: panic begins, all instances are used \(40 % are healthy\)/,
       /stock: panic ends/,
     ]) {
       expect(stdout).toMatch(line)
@@ -39,13 +39,13 @@ describe('options', () => {
     for (const option of ['breaker', 'seconds', 'help']) expect(readOptions(['--help'])).toContain(`--${option}`)
   })
 
-  test('that are wrong are refused with their name', () => {
+  test('that are invalid are rejected with their name', () => {
     expect(() => readOptions(['--seconds', '5'])).toThrow('Invalid --seconds: got "5", want a number from 15 to 600')
     expect(() => readOptions(['--breaker', 'fuse'])).toThrow('Invalid --breaker')
     expect(() => readOptions(['--speed', '1'])).toThrow('Invalid command line')
   })
 
-  test('end the program with code 2 when wrong', async () => {
+  test('end the program with code 2 if invalid', async () => {
     await expect(run(process.execPath, [main, '--seconds', 'ten'])).rejects.toMatchObject({
       code: 2,
       stderr: expect.stringContaining('Invalid --seconds'),

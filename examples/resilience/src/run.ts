@@ -15,18 +15,18 @@ import { createStage } from './stage.ts'
 import { renderSummary } from './summary.ts'
 import { createWitness } from './witness.ts'
 
-/** How many beats the story takes when nothing is waited for. */
+/** Duration of the story in beats, without waiting. */
 const storyBeats = 40
 
 /**
  * Plays the story: one instance fails, the whole service fails, one instance is slow, outliers are ejected.
  *
- * @returns whether all that it promises was seen
+ * @returns whether all promises were seen
  */
 export async function runResilience(options: ResilienceOptions, output: NodeJS.WriteStream): Promise<boolean> {
   const beatMs = Math.round((options.seconds * 1_000) / storyBeats)
   const screen = createScreen(output)
-  // More than one, because P2C would remember the outage of `orders` for a while: a failure counts as a second of latency.
+  // More than one service, because P2C would remember the outage of `orders` for a while: a failure adds a second of latency.
   const orders = await startInstances('orders', 5)
   const prices = await startInstances('prices', 5)
   const stock = await startInstances('stock', 5)

@@ -2,24 +2,24 @@ import { styleText } from 'node:util'
 import type { CircuitState } from '@sd/core'
 import { callCount, type Tally } from './tally.ts'
 
-/** Shows the run while it lasts, line by line: a terminal and a log get the same story. */
+/** Shows the run line by line, in the same way on a terminal and in a log. */
 export interface Screen {
-  /** A new part of the story begins. */
+  /** Starts a new part of the story. */
   heading(text: string): void
-  /** Something was done to the service. */
+  /** Shows an action. */
   deed(text: string): void
-  /** A policy told of itself; the state gives the colour. */
+  /** Shows an event of a policy, in the colour of the state. */
   event(text: string, state: CircuitState): void
-  /** What happened since the last pulse, instance by instance. */
+  /** Shows the calls since the last pulse, by instance. */
   pulse(tally: Tally, ids: readonly string[]): void
-  /** Any text, as it is. */
+  /** Writes a text unchanged. */
   write(text: string): void
 }
 
 const colours = { open: 'red', isolated: 'red', 'half-open': 'yellow', closed: 'green' } as const
 const bars = ['·', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'] as const
 
-/** A screen whose clock starts now. Colours are for terminals. */
+/** Creates a screen whose clock starts now. Only terminals get colours. */
 export function createScreen(output: NodeJS.WriteStream): Screen {
   const startedAt = performance.now()
   const style = (format: Parameters<typeof styleText>[0], text: string): string => styleText(format, text, { stream: output })

@@ -9,15 +9,15 @@ import type { Witness } from './witness.ts'
 
 /** A part of the story that was measured. */
 export interface Phase {
-  /** What it was about. */
+  /** Label of the phase. */
   readonly label: string
-  /** What happened to the calls that began in it. */
+  /** Outcome of the calls that began in this phase. */
   readonly tally: Tally
-  /** How long it took, in milliseconds. */
+  /** Duration, in milliseconds. */
   readonly durationMs: number
 }
 
-/** Something that the story promises to show. */
+/** A promise of the story. */
 export interface Promised {
   /** The promise. */
   readonly text: string
@@ -27,34 +27,34 @@ export interface Promised {
   readonly detail: string
 }
 
-/** What an act of the story plays on. */
+/** Objects and operations that the acts of the story use. */
 export interface Stage {
-  /** Makes the calls. */
+  /** Client for the calls. */
   readonly client: ServiceClient
   /** Settings to choose from. */
   readonly policies: Policies
-  /** Sees what happens. */
+  /** Records events. */
   readonly witness: Witness
-  /** Shows what happens. */
+  /** The screen. */
   readonly screen: Screen
   /** Phases so far. */
   readonly phases: readonly Phase[]
   /** Promises so far. */
   readonly promises: readonly Promised[]
-  /** Waits for so many beats. */
+  /** Waits for this number of beats. */
   beats(count: number): Promise<void>
-  /** Waits until something has happened, but not for ever: whether it did is for a promise to say. */
+  /** Waits until a condition holds, for a limited time; a promise then checks it. */
   until(condition: () => boolean): Promise<void>
   /** Puts steady load on the instances of a service while `work` runs, and until all calls have ended. */
   measure(label: string, instances: readonly Instance[], work: () => Promise<void>): Promise<Phase>
-  /** Says whether a promise was kept. */
+  /** Records whether a promise was kept. */
   promise(text: string, isKept: boolean, detail: string): void
 }
 
-/** Longest time that something is waited for, in milliseconds: a slow machine is no broken promise. */
+/** Maximum time to wait for a condition, in milliseconds: a slow machine must not break a promise. */
 const untilTimeoutMs = 15_000
 
-/** Builds the stage. */
+/** Creates the stage. */
 export function createStage(
   parts: Pick<Stage, 'client' | 'policies' | 'witness' | 'screen'> & { readonly beatMs: number },
 ): Stage {
@@ -62,7 +62,7 @@ export function createStage(
   const phases: Phase[] = []
   const promises: Promised[] = []
 
-  /** Shows every whole beat, until the signal fires. */
+  /** Shows every whole beat until the signal aborts. */
   async function showPulse(ids: readonly string[], end: AbortSignal): Promise<void> {
     for (;;) {
       const tally = await witness.during(() => delay(beatMs, undefined, { signal: end }).catch(() => undefined))

@@ -2,7 +2,7 @@ import type { Stage } from './stage.ts'
 import { attemptRatio, callCount, callShare, percentileMs } from './tally.ts'
 import { percent } from './text.ts'
 
-/** The closing report: what was measured, and which promises were kept. */
+/** The closing report: measurements and promises. */
 export function renderSummary({ phases, promises }: Pick<Stage, 'phases' | 'promises'>): string {
   const columns = ['phase', 'calls', 'answered', 'fallback', 'failed', 'attempts/call', 'p50 ms', 'p99 ms']
   const rows = phases.map(({ label, tally }) => [

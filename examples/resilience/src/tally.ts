@@ -1,9 +1,9 @@
-/** How one call ended, as its caller sees it. */
+/** Outcome of a call, as seen by its caller. */
 export type CallEnd = 'answered' | 'fallback' | 'failed'
 
-/** What happened in some time. */
+/** Counts of a period of time. */
 export interface Tally {
-  /** Calls by their end. */
+  /** Calls by outcome. */
   readonly calls: Record<CallEnd, number>
   /** Attempts by instance id. */
   readonly attempts: Map<string, number>
@@ -11,7 +11,7 @@ export interface Tally {
   readonly latenciesMs: number[]
 }
 
-/** A tally of nothing. */
+/** Creates an empty tally. */
 export function createTally(): Tally {
   return { calls: { answered: 0, fallback: 0, failed: 0 }, attempts: new Map(), latenciesMs: [] }
 }
@@ -21,7 +21,7 @@ export function callCount({ calls }: Tally): number {
   return calls.answered + calls.fallback + calls.failed
 }
 
-/** Share of the calls that ended so, from 0 to 1. */
+/** Share of the calls with this outcome, from 0 to 1. */
 export function callShare(tally: Tally, end: CallEnd): number {
   return tally.calls[end] / Math.max(1, callCount(tally))
 }
@@ -36,12 +36,12 @@ export function attemptRatio(tally: Tally): number {
   return attemptCount(tally) / Math.max(1, callCount(tally))
 }
 
-/** An instance's attempts, compared with an even share of them: 1 is as many as the others. */
+/** Attempts on an instance, relative to an even share: 1 means the same number as the others. */
 export function evenness(tally: Tally, id: string, instances: number): number {
   return ((tally.attempts.get(id) ?? 0) * instances) / Math.max(1, attemptCount(tally))
 }
 
-/** The latency that so many percent of the calls did not exceed, in milliseconds. */
+/** The latency that this percentage of the calls did not exceed, in milliseconds. */
 export function percentileMs({ latenciesMs }: Tally, percent: number): number {
   const sorted = latenciesMs.toSorted((a, b) => a - b)
   return sorted[Math.max(0, Math.ceil((sorted.length * percent) / 100) - 1)] ?? 0

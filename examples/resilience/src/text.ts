@@ -5,12 +5,12 @@ export function percent(share: number, digits = 0): string {
   return `${(share * 100).toFixed(digits)} %`
 }
 
-/** How many of the calls were answered. */
+/** Share of the answered calls. */
 export function answeredText(tally: Tally): string {
   return `${percent(callShare(tally, 'answered'), 1)} answered`
 }
 
-/** How many attempts a call took. */
+/** Attempts per call. */
 export function attemptsText(tally: Tally): string {
   return `${attemptRatio(tally).toFixed(2)} attempts per call`
 }

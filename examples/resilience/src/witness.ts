@@ -2,29 +2,29 @@ import { subscribeTelemetry, type TelemetryEvents } from '@sd/core'
 import type { Screen } from './screen.ts'
 import { type CallEnd, createTally, type Tally } from './tally.ts'
 
-/** Sees and keeps all that the policies tell of themselves. */
+/** Records the events of the policies. */
 export interface Witness {
-  /** Changes of breakers, oldest first. */
+  /** State changes of breakers, oldest first. */
   readonly breakers: readonly TelemetryEvents['sd:v1:breaker:state'][]
-  /** Endpoints that were taken out, and put back. */
+  /** Ejections and restores of endpoints. */
   readonly ejections: readonly TelemetryEvents['sd:v1:endpoint:ejection'][]
-  /** Panics that began, and ended. */
+  /** Starts and ends of panics. */
   readonly panics: readonly TelemetryEvents['sd:v1:cluster:panic'][]
-  /** A call ended. */
+  /** Records a completed call. */
   callEnded(end: CallEnd, latencyMs: number): void
-  /** Counts all that happens while `work` runs. */
+  /** Counts calls and attempts while `work` runs. */
   during(work: () => Promise<void>): Promise<Tally>
-  /** Ends it. */
+  /** Stops recording. */
   close(): void
 }
 
-/** Listens to the telemetry channels, and shows what it hears. */
+/** Subscribes to the telemetry channels, and shows the events. */
 export function createWitness(screen: Screen): Witness {
   const breakers: TelemetryEvents['sd:v1:breaker:state'][] = []
   const ejections: TelemetryEvents['sd:v1:endpoint:ejection'][] = []
   const panics: TelemetryEvents['sd:v1:cluster:panic'][] = []
   const tallies = new Set<Tally>()
-  /** Attempts since the last change of their instance's breaker or of their service's, by its name. */
+  /** Attempts since the last state change of a breaker, by breaker name. */
   const judged = new Map<string, { ok: number; failed: number }>()
 
   function judge(name: string, ok: boolean): void {
@@ -45,20 +45,20 @@ export function createWitness(screen: Screen): Witness {
       breakers.push(event)
       const { ok, failed } = judged.get(event.breaker) ?? { ok: 0, failed: 0 }
       judged.delete(event.breaker)
-      const seen = `attempts since the last change: ${ok} good, ${failed} failed`
+      const seen = `attempts since the last change: ${ok} succeeded, ${failed} failed`
       screen.event(`breaker ${event.breaker}: ${event.previous} → ${event.state} (${event.reason}); ${seen}`, event.state)
     }),
     subscribeTelemetry('sd:v1:endpoint:ejection', (event) => {
       ejections.push(event)
       const { instanceId, monitor, ejection } = event
-      if (!ejection) screen.event(`${monitor}: ${instanceId} is back`, 'closed')
+      if (!ejection) screen.event(`${monitor}: ${instanceId} is restored`, 'closed')
       else screen.event(`${monitor}: ${instanceId} is out for ${ejection.forMs} ms (${ejection.reason})`, 'open')
     }),
     subscribeTelemetry('sd:v1:cluster:panic', (event) => {
       panics.push(event)
       const { service, isPanic, healthyShare } = event
       const what = isPanic ? 'panic begins, all instances are used' : 'panic ends'
-      screen.event(`${service}: ${what} (${Math.round(healthyShare * 100)} % are well)`, isPanic ? 'open' : 'closed')
+      screen.event(`${service}: ${what} (${Math.round(healthyShare * 100)} % are healthy)`, isPanic ? 'open' : 'closed')
     }),
   ]
 

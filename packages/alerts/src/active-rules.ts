@@ -10,7 +10,7 @@ export interface ActiveRules {
   readonly evaluators: readonly RuleEvaluator[]
   /** Replaces all rules. An equal rule keeps its evaluator. @throws SdError `SD_INVALID` that names the field; nothing changes then */
   set(next: readonly AlertRule[]): void
-  /** Whether there is a rule with this name. */
+  /** Whether a rule with this name exists. */
   has(name: string): boolean
 }
 

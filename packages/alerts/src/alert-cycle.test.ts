@@ -7,7 +7,7 @@ interface Look {
   readonly isTrue: boolean
 }
 
-/** The state after the last of all looks, by definition and without memory. */
+/** The state after the last evaluation, by definition and without memory. */
 function stateByDefinition(looks: readonly Look[], durationMs: number, keepFiringMs: number): string {
   const last = looks.length - 1
   const firstOfRun = (index: number): number => {
@@ -30,7 +30,7 @@ function stateByDefinition(looks: readonly Look[], durationMs: number, keepFirin
   return 'inactive'
 }
 
-test('the state is what the definition says, after any looks at any times', () => {
+test('the state matches the definition for any evaluations at any times', () => {
   const anyLooks = fc.array(fc.record({ afterMs: fc.integer({ min: 0, max: 400_000 }), isTrue: fc.boolean() }), {
     minLength: 1,
     maxLength: 40,
@@ -51,7 +51,7 @@ test('the state is what the definition says, after any looks at any times', () =
   )
 })
 
-test('times are told', () => {
+test('times are reported', () => {
   const timing = { durationMs: 10, keepFiringMs: 5 }
   const pending = advanceCycle(undefined, true, 100, timing)
   expect(pending).toEqual({ state: 'pending', activeAt: 100 })

@@ -1,27 +1,27 @@
 import type { AlertState } from './alert.ts'
 
-/** Where an alert is in its life. One that is inactive does not exist. Times are in milliseconds since 1970. */
+/** State of an alert over time; `undefined` while it is inactive. Times are in Unix milliseconds. */
 export interface AlertCycle {
-  /** Its state. */
+  /** Current state. */
   readonly state: AlertState
-  /** Since when it is true. */
+  /** Since when the condition holds. */
   readonly activeAt: number
-  /** Since when it fires. */
+  /** Since when the alert fires. */
   readonly firingAt?: number
-  /** Since when it fires only because it is kept firing. */
+  /** Since when it fires only because of `keepFiringMs`. */
   readonly keptSince?: number
-  /** When it ended. */
+  /** When the alert ended. */
   readonly resolvedAt?: number
 }
 
-/** How long a resolved alert is still shown, as in Prometheus. */
+/** Time for which a resolved alert is still shown, as in Prometheus. */
 export const resolvedForMs: number = 15 * 60_000
 
 /**
- * The next moment in the life of an alert: inactive → pending → firing → resolved → inactive.
+ * Computes the next state of an alert: inactive → pending → firing → resolved → inactive.
  *
- * @param cycle where it is; `undefined` for inactive
- * @param isTrue whether the rule is true of it now
+ * @param cycle current state; `undefined` for inactive
+ * @param isTrue whether the condition holds now
  */
 export function advanceCycle(
   cycle: AlertCycle | undefined,
@@ -42,7 +42,7 @@ export function advanceCycle(
   return undefined
 }
 
-/** Ends an alert that fires. */
+/** Ends a firing alert. */
 export function endCycle({ activeAt, firingAt = activeAt }: AlertCycle, now: number): AlertCycle {
   return { state: 'resolved', activeAt, firingAt, resolvedAt: now }
 }

@@ -2,47 +2,47 @@ import { masking } from '@sd/core'
 import type { AlertSeverity, Condition } from './rule.ts'
 
 /**
- * `pending`: true, but not for long enough. `firing`: channels are told. `resolved`: it fired and is over; shown for 15 minutes. An alert
- * that is none of these is inactive, and not shown.
+ * `pending`: the condition holds, but not for long enough. `firing`: channels are notified. `resolved`: the alert has ended and
+ * is shown for 15 minutes. Otherwise an alert is inactive and not shown.
  */
 export type AlertState = 'pending' | 'firing' | 'resolved'
 
-/** One alert of a rule, as of one moment. Plain data. Times are in milliseconds since 1970. */
+/** One alert of a rule at one moment. Plain data. Times are in Unix milliseconds. */
 export interface Alert {
-  /** The same for the same rule and labels. */
+  /** Equal for the same rule and labels. */
   readonly id: string
   /** Name of the rule. */
   readonly rule: string
-  /** Its state. */
+  /** Current state. */
   readonly state: AlertState
-  /** How bad it is. */
+  /** Severity of the rule. */
   readonly severity: AlertSeverity
-  /** Labels that the rule groups by; for an absence rule, those that it wants. */
+  /** Labels that the rule groups by; for an absence rule, the labels it selects. */
   readonly labels: Readonly<Record<string, string>>
-  /** How the value is compared. */
+  /** Condition of the rule. */
   readonly condition: Condition | 'absent'
-  /** What it is compared with; absent for an absence rule. */
+  /** Threshold of the rule; absent for an absence rule. */
   readonly threshold?: number
-  /** The value when the rule was last true. */
+  /** The value when the condition last held. */
   readonly value?: number
-  /** Since when the rule is true. */
+  /** Since when the condition holds. */
   readonly activeAt: number
-  /** Since when it fires. */
+  /** Since when the alert fires. */
   readonly firingAt?: number
-  /** When it ended. */
+  /** When the alert ended. */
   readonly resolvedAt?: number
-  /** Whether a silence keeps channels from being told. */
+  /** Whether a silence suppresses notifications. */
   readonly isSilenced: boolean
-  /** The rule's. */
+  /** Metadata of the rule. */
   readonly metadata: Readonly<Record<string, string>>
 }
 
-/** Longest text of a label in a line. */
+/** Maximum length of a label value in a line. */
 const longestText = 200
 
 /**
- * A text from outside, such as a label, as it may stand in chats and mails: on one line, without secrets, and without what would call people (`@all`,
- * `<!channel>`), make links or formats, or turn the direction of what follows.
+ * Makes a text from outside, such as a label, safe for chats and mails: on one line, without secrets, mentions (`@all`,
+ * `<!channel>`), links, formatting and direction characters.
  */
 function quietText(text: string): string {
   const short = text.length > longestText ? `${text.slice(0, longestText)}…` : text
@@ -57,7 +57,7 @@ function quietText(text: string): string {
     .replaceAll('](', '] (')
 }
 
-/** An alert in one line, such as `[critical] errors{service="orders"} is firing: 0.31 > 0.05`. */
+/** Describes an alert in one line, such as `[critical] errors{service="orders"} is firing: 0.31 > 0.05`. */
 export function describeAlert(alert: Alert): string {
   const { severity, rule, labels, state, condition, threshold, value, metadata } = alert
   const list = Object.entries(labels).map(([name, text]) => `${name}=${JSON.stringify(quietText(text))}`)

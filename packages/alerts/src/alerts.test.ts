@@ -16,16 +16,16 @@ const firingA = '[critical] errors{service="a"} is firing: 9 > 5'
 const resolvedA = '[critical] errors{service="a"} is resolved'
 
 describe('an alert', () => {
-  test('fires once it was true for long enough, by service, and is resolved', async () => {
-    const { alerts, set, told } = createWorld()
+  test('fires when the condition has held for long enough, by service, and is resolved', async () => {
+    const { alerts, set, received } = createWorld()
     const changes: string[] = []
     const stop = alerts.onChange(({ labels, state }, previous) => changes.push(`${labels['service']}: ${previous} → ${state}`))
     set({ a: 9, b: 1 })
     await pass(29_999)
     expect(alerts.state().alerts).toMatchObject([{ state: 'pending', labels: { service: 'a' }, value: 9, threshold: 5 }])
-    expect(told()).toEqual([])
+    expect(received()).toEqual([])
     await pass(1)
-    expect(told()).toEqual([firingA])
+    expect(received()).toEqual([firingA])
     set({ a: 8, b: 6.1234567 })
     await pass(10_000)
     expect(alerts.state().alerts.map(({ state, value }) => [state, value])).toEqual([
@@ -34,7 +34,7 @@ describe('an alert', () => {
     ])
     set({ b: 3 })
     await pass(10_000)
-    expect(told()).toEqual([resolvedA])
+    expect(received()).toEqual([resolvedA])
     const [resolved] = alerts.state().alerts
     expect(resolved).toEqual({
       id: 'errors[["service","a"]]',
@@ -66,7 +66,7 @@ describe('an alert', () => {
     ['==', [4, Number.NaN], 5],
     ['!=', [5, Number.NaN], 4],
   ] as const)('%s compares', async (condition, calm, alarming) => {
-    const { alerts, set, told } = createWorld({ rules: [{ ...perService, condition, durationMs: 0 }] })
+    const { alerts, set, received } = createWorld({ rules: [{ ...perService, condition, durationMs: 0 }] })
     for (const value of calm) {
       set({ a: value })
       await alerts.evaluate()
@@ -75,48 +75,48 @@ describe('an alert', () => {
     set({ a: alarming })
     await alerts.evaluate()
     await pass(0)
-    expect(told()).toEqual([`[critical] errors{service="a"} is firing: ${alarming} ${condition} 5`])
+    expect(received()).toEqual([`[critical] errors{service="a"} is firing: ${alarming} ${condition} 5`])
     await alerts.close()
   })
 
-  test('is kept firing over short pauses', async () => {
-    const { alerts, set, told } = createWorld({ rules: [{ ...perService, durationMs: 0, keepFiringMs: 25_000 }] })
+  test('keeps firing over short pauses', async () => {
+    const { alerts, set, received } = createWorld({ rules: [{ ...perService, durationMs: 0, keepFiringMs: 25_000 }] })
     set({ a: 9 })
     await pass(10_000)
     for (const value of [1, 1, 9, 1, 1]) {
       set({ a: value })
       await pass(10_000)
     }
-    expect(told()).toEqual([firingA])
+    expect(received()).toEqual([firingA])
     await pass(20_000)
-    expect(told()).toEqual([resolvedA])
+    expect(received()).toEqual([resolvedA])
     await alerts.close()
   })
 
   test('of absence fires while there is no such series', async () => {
     const labels = { service: 'a' }
     const rule = { name: 'gone', metric: 'errors', labels, condition: 'absent', metadata: { summary: 'a\nis silent' } } as const
-    const { alerts, set, told } = createWorld({ rules: [rule] })
+    const { alerts, set, received } = createWorld({ rules: [rule] })
     set({ a: 0, b: 0 })
     await pass(0)
     set({ b: 0 })
     await pass(10_000)
-    expect(told()).toEqual(['[warning] gone{service="a"} is firing: no such series: a is silent'])
+    expect(received()).toEqual(['[warning] gone{service="a"} is firing: no such series: a is silent'])
     set({ a: 0 })
     await pass(10_000)
-    expect(told()).toEqual(['[warning] gone{service="a"} is resolved: a is silent'])
+    expect(received()).toEqual(['[warning] gone{service="a"} is resolved: a is silent'])
     await alerts.close()
   })
 
-  test('stays as it is while the source fails or hangs', async () => {
-    const { alerts, set, told, breakSource, errors } = createWorld({ rules: [{ ...perService, durationMs: 0 }] })
+  test('does not change while the source fails or hangs', async () => {
+    const { alerts, set, received, breakSource, errors } = createWorld({ rules: [{ ...perService, durationMs: 0 }] })
     set({ a: 9 })
     await pass(10_000)
     breakSource(new Error('no metrics'))
     await pass(20_000)
     expect(alerts.state().alerts).toMatchObject([{ state: 'firing' }])
     expect(errors.map(({ message }) => message)).toEqual(['Reading metrics: no metrics', 'Reading metrics: no metrics'])
-    expect(told()).toEqual([firingA])
+    expect(received()).toEqual([firingA])
     await alerts.close()
 
     const hanging = createWorld({ source: () => new Promise(() => undefined), collectTimeoutMs: 3_000 })
@@ -127,7 +127,7 @@ describe('an alert', () => {
     expect(hanging.errors).toHaveLength(1)
   })
 
-  test('of a rule with too many groups is left out, but those that fire stay', async () => {
+  test('of a rule with too many groups is ignored, but firing ones stay', async () => {
     const { alerts, set, errors } = createWorld({ rules: [{ ...perService, durationMs: 0 }] })
     set({ a: 9 })
     await pass(0)
@@ -135,26 +135,28 @@ describe('an alert', () => {
     await pass(10_000)
     expect(alerts.state().alerts).toHaveLength(1_000)
     expect(alerts.state().alerts[0]?.labels).toEqual({ service: 'a' })
-    expect(errors.map(({ message }) => message)).toEqual(['Rule errors has more than 1000 alerts: 501 were left out'])
+    expect(errors.map(({ message }) => message)).toEqual([
+      'Rule errors has more than 1000 alerts, 501 were ignored: group by fewer labels',
+    ])
     await alerts.close()
   })
 })
 
 describe('channels', () => {
-  test('are told once, and again after the repeat interval', async () => {
-    const { alerts, set, told } = createWorld({ repeatIntervalMs: 60_000, rules: [{ ...perService, durationMs: 0 }] })
+  test('are notified once, and again after the repeat interval', async () => {
+    const { alerts, set, received } = createWorld({ repeatIntervalMs: 60_000, rules: [{ ...perService, durationMs: 0 }] })
     set({ a: 9 })
     await pass(50_000)
-    expect(told()).toEqual([firingA])
+    expect(received()).toEqual([firingA])
     await pass(15_000)
-    expect(told()).toEqual([firingA])
+    expect(received()).toEqual([firingA])
     await alerts.close()
   })
 
-  test('are told only of their rules', async () => {
+  test('receive alerts of their rules only', async () => {
     const others: string[] = []
-    const other = { name: 'other', send: async () => void others.push('told') }
-    const { alerts, set, told } = createWorld({
+    const other = { name: 'other', send: async () => void others.push('received') }
+    const { alerts, set, received } = createWorld({
       channels: [other, { name: 'team', send: async () => undefined }],
       rules: [
         { ...perService, durationMs: 0, channels: ['team'] },
@@ -163,7 +165,7 @@ describe('channels', () => {
     })
     set({ a: 9 })
     await pass(10_000)
-    expect([told(), others]).toEqual([[], []])
+    expect([received(), others]).toEqual([[], []])
     expect(alerts.state().channels).toEqual([
       { name: 'other', waiting: 0, sent: 0, failed: 0, dropped: 0 },
       { name: 'team', waiting: 0, sent: 1, failed: 0, dropped: 0 },
@@ -171,37 +173,37 @@ describe('channels', () => {
     await alerts.close()
   })
 
-  test('a silence keeps them from being told, until it ends; who was told is told of the end', async () => {
-    const { alerts, set, told } = createWorld({ rules: [{ ...perService, durationMs: 0 }] })
+  test('a silence suppresses notifications until it ends; a channel that received firing receives resolved', async () => {
+    const { alerts, set, received } = createWorld({ rules: [{ ...perService, durationMs: 0 }] })
     const silence = alerts.silence({ labels: { service: 'a' }, durationMs: 35_000, comment: 'maintenance' })
     alerts.silence({ rule: 'other', durationMs: 1_000_000, comment: 'not this' })
     set({ a: 9, b: 9 })
     await pass(30_000)
-    expect(told()).toEqual([firingA.replace('"a"', '"b"')])
+    expect(received()).toEqual([firingA.replace('"a"', '"b"')])
     expect(alerts.state().alerts.map(({ isSilenced }) => isSilenced)).toEqual([true, false])
     expect(alerts.silences()).toHaveLength(2)
     await pass(10_000)
-    expect(told()).toEqual([firingA])
+    expect(received()).toEqual([firingA])
     expect(alerts.silences()).toMatchObject([{ rule: 'other' }])
     expect(alerts.expireSilence(silence.id)).toBe(false)
 
     const another = alerts.silence({ rule: 'errors', durationMs: 1_000_000, comment: 'again' })
     set({ b: 9, c: 9 })
     await pass(10_000)
-    expect(told()).toEqual([resolvedA])
+    expect(received()).toEqual([resolvedA])
     expect(alerts.expireSilence(another.id)).toBe(true)
     set({ b: 9 })
     await pass(10_000)
-    // c began and ended in silence.
-    expect(told()).toEqual([])
+    // c began and ended during the silence.
+    expect(received()).toEqual([])
     await alerts.close()
   })
 
-  test('a slow one holds up nothing; only the last state of an alert waits', async () => {
+  test('a slow one delays nothing else; only the last state of an alert waits', async () => {
     let release: () => void = () => undefined
     const batches: string[][] = []
-    const { alerts, set } = createWorld({ rules: [{ ...perService, durationMs: 0 }] }, async ({ alerts: told }) => {
-      batches.push(told.map(({ labels, state }) => `${labels['service']} ${state}`))
+    const { alerts, set } = createWorld({ rules: [{ ...perService, durationMs: 0 }] }, async ({ alerts: received }) => {
+      batches.push(received.map(({ labels, state }) => `${labels['service']} ${state}`))
       await new Promise<void>((resolve) => {
         release = resolve
       })
@@ -225,7 +227,7 @@ describe('channels', () => {
     expect(alerts.state().channels).toMatchObject([{ waiting: 0, sent: 5 }])
   })
 
-  test('one that fails is tried again with growing pauses, and owes what it could not tell until it could', async () => {
+  test('a failing one is retried with growing pauses, and keeps pending alerts until they are sent', async () => {
     vi.spyOn(Math, 'random').mockReturnValue(0.99)
     const send = vi.fn(async () => {
       throw new Error('no way')
@@ -245,12 +247,12 @@ describe('channels', () => {
     await alerts.close()
   })
 
-  test('the end of an alert comes after an outage of the channel that lasted longer than all attempts', async () => {
+  test('the end of an alert is sent after an outage of the channel longer than all attempts', async () => {
     const states: string[] = []
     let isAway = false
-    const { alerts, set } = createWorld({ rules: [{ ...perService, durationMs: 0 }] }, async ({ alerts: told }) => {
+    const { alerts, set } = createWorld({ rules: [{ ...perService, durationMs: 0 }] }, async ({ alerts: received }) => {
       if (isAway) throw new Error('away')
-      states.push(...told.map(({ state }) => state))
+      states.push(...received.map(({ state }) => state))
     })
     set({ a: 9 })
     await pass(1_000)
@@ -264,7 +266,7 @@ describe('channels', () => {
     await alerts.close()
   })
 
-  test('one that asks to wait is waited for', async () => {
+  test('a requested delay is respected', async () => {
     const times: number[] = []
     const { alerts, set } = createWorld({ rules: [{ ...perService, durationMs: 0 }] }, async () => {
       times.push(Date.now())
@@ -279,25 +281,25 @@ describe('channels', () => {
     await closing
   })
 
-  test('one alert that is refused keeps no other from being told, and is owed', async () => {
-    const told: string[] = []
+  test('a rejected alert does not delay others, and stays pending', async () => {
+    const received: string[] = []
     let isPicky = true
     const { alerts, set, errors } = createWorld({ rules: [{ ...perService, durationMs: 0 }] }, async ({ alerts: batch }) => {
       if (isPicky && batch.some(({ labels }) => labels['service'] === 'bad')) throw new SdError('SD_DENIED', 'bad request')
-      told.push(...batch.map(({ labels }) => labels['service'] as string))
+      received.push(...batch.map(({ labels }) => labels['service'] as string))
     })
     set({ a: 9, bad: 9, c: 9 })
     await pass(1_000)
-    expect([told.sort(), errors.length]).toEqual([['a', 'c'], 1])
+    expect([received.sort(), errors.length]).toEqual([['a', 'c'], 1])
     expect(alerts.state().channels).toMatchObject([{ sent: 2, failed: 1, waiting: 1 }])
     isPicky = false
     await pass(300_000)
-    expect(told.sort()).toEqual(['a', 'bad', 'c'])
+    expect(received.sort()).toEqual(['a', 'bad', 'c'])
     await alerts.close()
   })
 
-  test('one that hangs is cut off, and closing waits for it only so long', async () => {
-    // Without jitter, so that the pauses between attempts end before the closing does.
+  test('one that hangs is aborted, and closing waits for it only for a limited time', async () => {
+    // Without jitter, so that the pauses between attempts end before the close limit.
     vi.spyOn(Math, 'random').mockReturnValue(0)
     const { alerts, set, errors } = createWorld({ rules: [{ ...perService, durationMs: 0 }], closeTimeoutMs: 2_000 }, () => {
       return new Promise(() => undefined)
@@ -310,12 +312,12 @@ describe('channels', () => {
     expect(alerts.close()).toBeInstanceOf(Promise)
     await pass(2_000)
     await closing
-    expect(errors.map(({ message }) => message)).toEqual(['Channel team dropped 2 alerts: all was closed'])
-    // The end of a took the place of its beginning, which could not be sent.
+    expect(errors.map(({ message }) => message)).toEqual(['Channel team dropped 2 alerts: closed before they were sent'])
+    // The end of a replaced its beginning, which could not be sent.
     expect(alerts.state().channels).toMatchObject([{ sent: 0, failed: 0, dropped: 2, waiting: 0 }])
   })
 
-  test('more than fits is dropped and told', async () => {
+  test('alerts beyond the limit are dropped and reported', async () => {
     const { alerts, set, errors } = createWorld(
       {
         rules: [
@@ -329,7 +331,7 @@ describe('channels', () => {
     set(Object.fromEntries(Array.from({ length: 600 }, (_, index) => [`s${index}`, 9])))
     await pass(0)
     expect(errors).toHaveLength(200)
-    expect(errors[0]?.message).toBe('Channel team dropped 1 alerts: more than 1000 wait')
+    expect(errors[0]?.message).toBe('Channel team dropped 1 alerts: more than 1000 are waiting')
     const closing = alerts.close()
     await pass(1)
     await closing
@@ -338,33 +340,33 @@ describe('channels', () => {
 })
 
 describe('rules change at run time', () => {
-  test('those that stay the same keep their alerts, those of the others end', async () => {
+  test('unchanged rules keep their alerts, alerts of others end', async () => {
     const rules = [
       { ...perService, durationMs: 0 },
       { ...perService, name: 'more', durationMs: 0 },
     ]
-    const { alerts, set, told } = createWorld({ rules })
+    const { alerts, set, received } = createWorld({ rules })
     set({ a: 9 })
     await pass(0)
-    told()
+    received()
     alerts.setRules([{ ...perService, durationMs: 0 }])
     await pass(10_000)
-    expect(told()).toEqual(['[critical] more{service="a"} is resolved'])
+    expect(received()).toEqual(['[critical] more{service="a"} is resolved'])
     expect(alerts.state()).toMatchObject({ rules: [{ name: 'errors' }], alerts: [{ state: 'firing' }] })
 
     alerts.addRule({ name: 'total', metric: 'errors', condition: '>', threshold: 1 })
     expect(alerts.enableRule('errors', false)).toBe(true)
     await pass(10_000)
-    expect(told()).toEqual([resolvedA, '[warning] total is firing: 9 > 1'])
+    expect(received()).toEqual([resolvedA, '[warning] total is firing: 9 > 1'])
     expect(alerts.enableRule('errors', true)).toBe(true)
     expect(alerts.removeRule('total')).toBe(true)
     await pass(10_000)
-    expect(told()).toEqual(['[warning] total is resolved', firingA])
+    expect(received()).toEqual(['[warning] total is resolved', firingA])
     expect([alerts.removeRule('total'), alerts.enableRule('total', true)]).toEqual([false, false])
     await alerts.close()
   })
 
-  test('nothing changes if one is wrong', async () => {
+  test('nothing changes if one is invalid', async () => {
     const { alerts } = createWorld()
     expect(() =>
       alerts.setRules([
@@ -377,8 +379,8 @@ describe('rules change at run time', () => {
     await alerts.close()
   })
 
-  test('also by a listener, which is told in order; its errors are told', async () => {
-    const { alerts, set, told, errors } = createWorld({
+  test('also by a listener, which receives changes in order; its errors are reported', async () => {
+    const { alerts, set, received, errors } = createWorld({
       rules: [
         { ...perService, durationMs: 0 },
         { ...perService, name: 'more', durationMs: 0 },
@@ -392,13 +394,13 @@ describe('rules change at run time', () => {
     set({ a: 9 })
     await pass(0)
     expect(seen).toEqual(['errors firing', 'more firing', 'more resolved'])
-    expect(told()).toEqual([firingA, '[critical] more{service="a"} is resolved'])
+    expect(received()).toEqual([firingA, '[critical] more{service="a"} is resolved'])
     expect(errors.map(({ message }) => message)).toEqual(['listener of alerts: listener'])
     await alerts.close()
   })
 })
 
-test('an evaluation under way is not started twice', async () => {
+test('an evaluation in progress is not started twice', async () => {
   const source = vi.fn(async () => [])
   const alerts = createAlerts({ source })
   const [one, two] = [alerts.evaluate(), alerts.evaluate()]
@@ -409,7 +411,7 @@ test('an evaluation under way is not started twice', async () => {
   await alerts[Symbol.asyncDispose]()
 })
 
-test('errors go to stderr by default, and an onError that throws is no matter', async () => {
+test('errors go to stderr by default, and an onError that throws has no effect', async () => {
   const write = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
   const source = (): never => {
     throw new Error('no metrics')
@@ -471,7 +473,7 @@ test.each<[string, object]>([
   )
 })
 
-test('bad silences are refused, and there are only so many', async () => {
+test('invalid silences are rejected, and their number is limited', async () => {
   const { alerts } = createWorld()
   const good = { rule: 'errors', durationMs: 1_000, comment: 'x' }
   for (const [field, options] of [
@@ -485,6 +487,6 @@ test('bad silences are refused, and there are only so many', async () => {
     expect(() => alerts.silence(options as never)).toThrow(`Invalid ${field}:`)
   }
   for (let count = 0; count < 1_000; count++) alerts.silence(good)
-  expect(() => alerts.silence(good)).toThrow('There are 1000 silences already')
+  expect(() => alerts.silence(good)).toThrow('The limit of 1000 silences is reached: expire some first')
   await alerts.close()
 })

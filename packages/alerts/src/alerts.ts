@@ -8,57 +8,56 @@ import { readSamples } from './read-samples.ts'
 import type { AlertRule } from './rule.ts'
 import { createSilences, type Silence, type SilenceOptions } from './silences.ts'
 
-/** How everything is. Plain data. */
+/** State of rules, alerts and channels. Plain data. */
 export interface AlertsStatus {
-  /** The rules, disabled ones included. */
+  /** All rules, including disabled ones. */
   readonly rules: readonly AlertRule[]
-  /** The alerts that are not inactive. */
+  /** All alerts that are not inactive. */
   readonly alerts: readonly Alert[]
-  /** How the channels do. */
+  /** State of the channels. */
   readonly channels: readonly ChannelStatus[]
-  /** When the rules were last evaluated, in milliseconds since 1970. */
+  /** Time of the last evaluation, in Unix milliseconds. */
   readonly evaluatedAt?: number
 }
 
-/** Is told of a change of state; `previous` is `undefined` for an alert that was inactive. */
+/** Receives a state change; `previous` is `undefined` for an alert that was inactive. */
 export type AlertListener = (alert: Alert, previous: AlertState | undefined) => void
 
-/** Rules at work. */
+/** Evaluates alert rules and notifies channels. */
 export interface Alerts extends AsyncDisposable {
-  /** How everything is now. */
+  /** Current state of rules, alerts and channels. */
   state(): AlertsStatus
-  /** Evaluates the rules now, besides the interval. Never rejects: what fails goes to `onError`, and alerts stay as they are. */
+  /** Evaluates the rules now, in addition to the interval. Never rejects: failures go to `onError`, and alerts do not change. */
   evaluate(): Promise<void>
   /**
-   * Replaces all rules, or none if one is wrong. A rule that is the same keeps its alerts; those of any other end.
+   * Replaces all rules, or none if one is invalid. An unchanged rule keeps its alerts; alerts of other rules end.
    *
-   * @throws SdError `SD_INVALID` that names the field
+   * @throws SdError `SD_INVALID` naming the field
    */
   setRules(rules: readonly AlertRule[]): void
-  /** Adds a rule. @throws SdError `SD_INVALID` that names the field */
+  /** Adds a rule. @throws SdError `SD_INVALID` naming the field */
   addRule(rule: AlertRule): void
-  /** Takes a rule away; its alerts end. @returns whether there was one */
+  /** Removes a rule; its alerts end. @returns whether it existed */
   removeRule(name: string): boolean
-  /** Turns a rule on or off; the alerts of one that is turned off end. @returns whether there is one */
+  /** Enables or disables a rule; alerts of a disabled rule end. @returns whether it exists */
   enableRule(name: string, isEnabled: boolean): boolean
-  /** Keeps channels from being told that matching alerts fire. @throws SdError `SD_INVALID` that names the option, `SD_TOO_LARGE` */
+  /** Suppresses notifications about matching alerts. @throws SdError `SD_INVALID` naming the option, `SD_TOO_LARGE` for too many silences */
   silence(options: SilenceOptions): Silence
-  /** The silences that have not ended. */
+  /** Silences that have not ended. */
   silences(): readonly Silence[]
-  /** Ends a silence: what still fires is told with the next evaluation. @returns whether there was one */
+  /** Ends a silence; alerts that still fire are sent after the next evaluation. @returns whether it existed */
   expireSilence(id: string): boolean
   /**
-   * Tells of every change of state, silenced or not. An alert that was pending and is inactive again is not told. What a listener throws
-   * goes to `onError`.
+   * Reports every state change, silenced or not, except from pending to inactive. Exceptions of a listener go to `onError`.
    *
-   * @returns a function that ends it
+   * @returns a function that removes the listener
    */
   onChange(listener: AlertListener): () => void
-  /** Ends evaluation, and sends what waits for at most `closeTimeoutMs`. Idempotent; never rejects. */
+  /** Stops evaluation, and sends pending notifications for at most `closeTimeoutMs`. Idempotent; never rejects. */
   close(): Promise<void>
 }
 
-/** Starts to evaluate rules. The wait between two evaluations keeps no process alive. @throws SdError `SD_INVALID` that names the option */
+/** Starts to evaluate rules. The timer between evaluations does not keep the process alive. @throws SdError `SD_INVALID` naming the option */
 export function createAlerts(options: AlertsOptions): Alerts {
   const resolved = resolveAlertsOptions(options)
   const { source, onError, intervalMs, collectTimeoutMs, closeTimeoutMs } = resolved
@@ -75,7 +74,8 @@ export function createAlerts(options: AlertsOptions): Alerts {
     try {
       const limits = { timeoutMs: collectTimeoutMs, what: 'Reading metrics', signal: closing.signal }
       const { samples, unreadable } = readSamples(await withTimeout(limits, async (signal) => source(signal)))
-      if (unreadable > 0) onError(new SdError('SD_MALFORMED', `${unreadable} samples can't be read, and were left out`))
+      if (unreadable > 0)
+        onError(new SdError('SD_MALFORMED', `${unreadable} samples of the metric source are malformed and were ignored`))
       const now = Date.now()
       for (const evaluator of rules.evaluators) {
         evaluator.evaluate(samples, now)
@@ -89,7 +89,7 @@ export function createAlerts(options: AlertsOptions): Alerts {
   }
 
   async function run(): Promise<void> {
-    // Not before the caller's next lines, which may make the metrics.
+    // Starts after the caller's next statements, which can create the metrics.
     await undefined
     while (!closing.signal.aborted) {
       await alerts.evaluate()

@@ -1,33 +1,34 @@
 import type { Alert } from './alert.ts'
 
-/** What a channel is told at once: alerts that began to fire, fire still, or are resolved. */
+/** One notification: alerts that started to fire, still fire, or are resolved. */
 export interface AlertNotification {
-  /** At least one, at most 100. */
+  /** 1 to 100 alerts. */
   readonly alerts: readonly Alert[]
 }
 
 /** Options of {@link AlertChannel.send}. */
 export interface SendOptions {
-  /** Fires when it takes too long, or all is closed. */
+  /** Aborts when the attempt exceeds `timeoutMs`, and on close. */
   readonly signal: AbortSignal
 }
 
 /** Name and limits of a channel. */
 export interface ChannelSettings {
-  /** Its name, unique; rules refer to it. */
+  /** Unique name, used by rules. */
   readonly name: string
-  /** Limit of one attempt to send, in milliseconds. @default 10_000 */
+  /** Time limit of one attempt, in milliseconds. @default 10_000 */
   readonly timeoutMs?: number
-  /** Failed attempts in a row, from 1 to 100, after which `onError` is told. Sending goes on: what is owed is kept. @default 5 */
+  /** Consecutive failures, 1 to 100, after which `onError` is called. Sending continues, and pending alerts are kept. @default 5 */
   readonly maxAttempts?: number
 }
 
-/** A way to tell people. */
+/** A channel for notifications. */
 export interface AlertChannel extends ChannelSettings {
   /**
-   * Sends. Its error ends up in logs, so there must be no secret in its message.
+   * Sends a notification. Errors are logged, so their messages must not contain secrets.
    *
-   * @throws SdError that is not `retryable`: it is tried again after minutes only, alone; anything else soon, not before its `retryAfterMs`
+   * @throws SdError that is not `retryable`: each alert is retried alone, after minutes. Any other error: retried soon, not
+   * before its `retryAfterMs`
    */
   send(notification: AlertNotification, options: SendOptions): Promise<void>
 }

@@ -56,7 +56,7 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
 }
 
 describe('a webhook', () => {
-  test('that fails, then hangs, then answers, is told in the end', async () => {
+  test('that fails, then hangs, then responds, receives the alert in the end', async () => {
     const bodies: unknown[] = []
     const headers: unknown[] = []
     const url = await startWebhook(async (request, response) => {
@@ -91,10 +91,10 @@ describe('a webhook', () => {
     const failure = await createWebhookChannel({ name: 'hook', url })
       .send({ alerts: [alert] }, never)
       .catch((error: unknown) => error)
-    expect(failure).toMatchObject({ code, retryable, message: `Webhook hook answered ${status}` })
+    expect(failure).toMatchObject({ code, retryable, message: `Webhook hook returned status ${status}` })
   })
 
-  test('that says when to come back is believed', async () => {
+  test('with Retry-After is respected', async () => {
     const url = await startWebhook((_, response) => response.writeHead(429, { 'retry-after': '7' }).end())
     const failure = await createWebhookChannel({ name: 'hook', url })
       .send({ alerts: [alert] }, never)
@@ -114,16 +114,16 @@ describe('a webhook', () => {
     expect(describeAlert({ ...alert, labels: { service } })).toContain(`service=${JSON.stringify(expected)}`)
   })
 
-  test('that is away tells why, and no secret', async () => {
+  test('that is unreachable reports the reason without secrets', async () => {
     const url = await startWebhook(() => undefined)
     await cleanups.pop()?.()
     const channel = createWebhookChannel({ name: 'hook', url, headers: { authorization: 'Bearer s3cret' } })
     const failure = (await channel.send({ alerts: [alert] }, never).catch((error: unknown) => error)) as Error
-    expect(failure).toMatchObject({ code: 'SD_UNAVAILABLE', message: "Webhook hook can't be reached (ECONNREFUSED)" })
+    expect(failure).toMatchObject({ code: 'SD_UNAVAILABLE', message: 'Webhook hook is unreachable (ECONNREFUSED)' })
     expect(JSON.stringify([failure.message, failure.stack, failure.cause])).not.toContain('s3cret')
   })
 
-  test('gets what format makes', async () => {
+  test('receives the result of format', async () => {
     let body: unknown
     const url = await startWebhook(async (request, response) => {
       body = await readBody(request)
@@ -142,7 +142,7 @@ describe('a webhook', () => {
     ['headers', { headers: ['s3cret'] as never }],
     ['name', { name: '' }],
     ['format', { format: 1 as never }],
-  ])('%s is refused, and not told: %j', (field, options) => {
+  ])('an invalid %s is an error without the value: %j', (field, options) => {
     const create = () => createWebhookChannel({ name: 'hook', url: 'http://host', ...options })
     expect(create).toThrow(`Invalid ${field}:`)
     expect(create).not.toThrow('s3cret')
@@ -163,7 +163,7 @@ async function startMailServer(
   const mails: Mail[] = []
   const server = new SMTPServer({
     authOptional: true,
-    // It would warn that the private key of its certificate is known.
+    // It would warn that the private key of its certificate is public.
     logger: false,
     onAuth({ username, password }, _session, done) {
       if (password === 's3cret') done(null, { user: username ?? '' })
@@ -203,7 +203,7 @@ describe('e-mail', () => {
     expect(text).toContain('since 1970-01-01T00:00:01.000Z')
   })
 
-  test('is sent with certificates that are looked at again', async () => {
+  test('is sent with certificates that are read again', async () => {
     const certificates = await createCertificates()
     const folder = await mkdtemp(join(tmpdir(), 'sd-mail-'))
     cleanups.push(() => rm(folder, { recursive: true }))
@@ -220,7 +220,7 @@ describe('e-mail', () => {
     expect(mails).toHaveLength(2)
   })
 
-  test('is not sent in the open, unless told so', async () => {
+  test('is not sent without TLS, unless requireTls is false', async () => {
     const { transport, mails } = await startMailServer({ hideSTARTTLS: true, disabledCommands: ['STARTTLS'] })
     const strict = createEmailChannel({ ...addresses, transport }).send({ alerts: [alert] }, never)
     await expect(strict).rejects.toThrow(/^E-mail mail was not sent/)
@@ -228,7 +228,7 @@ describe('e-mail', () => {
     expect(mails).toMatchObject([{ secure: false }])
   })
 
-  test('with a wrong password is denied, and the password not told', async () => {
+  test('with a wrong password is denied, without showing the password', async () => {
     const { transport } = await startMailServer({ authOptional: false })
     const channel = createEmailChannel({ ...addresses, transport: { ...transport, auth: { user: 'ann', pass: 'wr0ng' } } })
     const failure = (await channel.send({ alerts: [alert] }, never).catch((error: unknown) => error)) as Error
@@ -246,19 +246,19 @@ describe('e-mail', () => {
     await expect(sent).rejects.toMatchObject({ code: 'SD_UNAVAILABLE', retryable })
   })
 
-  test('to a server that says nothing ends in time', async () => {
+  test('to a silent server ends in time', async () => {
     const { transport } = await startMailServer({ onConnect: () => undefined })
     const sent = createEmailChannel({ ...addresses, transport, timeoutMs: 100 }).send({ alerts: [alert] }, never)
     await expect(sent).rejects.toMatchObject({ code: 'SD_UNAVAILABLE', retryable: true })
   })
 
-  test('goes through a transport of your own', async () => {
+  test('uses a custom transport', async () => {
     const sendMail = vi.fn(async () => undefined)
     await createEmailChannel({ ...addresses, transport: { sendMail } }).send({ alerts: [alert] }, never)
     expect(sendMail).toHaveBeenCalledWith(expect.objectContaining({ from: addresses.from, to: addresses.to }))
   })
 
-  test('without nodemailer says what to do', async () => {
+  test('without nodemailer explains what to install', async () => {
     vi.doMock('nodemailer', () => {
       throw new Error('not found')
     })
@@ -284,7 +284,7 @@ describe('e-mail', () => {
   })
 })
 
-describe('e-mail that some get', () => {
+describe('e-mail accepted for some recipients', () => {
   const addresses = { name: 'mail', from: 'a@example.com', to: ['b@example.com', 'c@example.com'] }
 
   test('is sent again to the others only', async () => {

@@ -15,31 +15,31 @@ import type { Alert } from './alert.ts'
 import type { AlertChannel } from './channel.ts'
 import { createWaitingAlerts, maxWaiting, type WaitingAlert } from './waiting-alerts.ts'
 
-/** How a channel does. Numbers of alerts, since the start. */
+/** State of a channel, with numbers of alerts since the start. */
 export interface ChannelStatus {
-  /** Its name. */
+  /** Name of the channel. */
   readonly name: string
-  /** Alerts that wait to be sent, or to be sent again. */
+  /** Alerts waiting for the first or another attempt. */
   readonly waiting: number
-  /** Alerts that were sent. */
+  /** Alerts sent. */
   readonly sent: number
-  /** How often an alert could not be sent in `maxAttempts` attempts, or was refused. It is owed still, and waits. */
+  /** Alerts that were rejected, or not sent in `maxAttempts` attempts. They stay pending. */
   readonly failed: number
-  /** Alerts that found no room, or were left when all was closed. */
+  /** Alerts dropped because the queue was full, or on close. */
   readonly dropped: number
 }
 
-/** Sends to one channel, apart from everything else. */
+/** Sends to one channel, independently of everything else. */
 export interface Delivery {
-  /** How it does. */
+  /** Current state. */
   readonly status: ChannelStatus
-  /** Has an alert sent soon. What waits of the same alert is replaced: only its last state matters. */
+  /** Queues an alert. Replaces a pending state of the same alert: only the last state matters. */
   enqueue(alert: Alert): void
-  /** Sends what waits for at most `limitMs`, then gives up. */
+  /** Sends pending alerts for at most `limitMs`, then drops them. */
   close(limitMs: number): Promise<void>
 }
 
-/** Starts deliveries to a channel. @throws SdError `SD_INVALID` that names the field */
+/** Starts deliveries to a channel. @throws SdError `SD_INVALID` naming the field */
 export function createDelivery(field: string, channel: AlertChannel, onError: (error: SdError) => void): Delivery {
   const name = checkName(`${field}.name`, channel?.name)
   checkFunction(`${field}.send`, channel.send)
@@ -52,7 +52,7 @@ export function createDelivery(field: string, channel: AlertChannel, onError: (e
   let wake: () => void = () => undefined
 
   async function drain(): Promise<void> {
-    // All alerts of one evaluation go together.
+    // All alerts of one evaluation are sent together.
     await undefined
     const backoff = createBackoff({ baseMs: 1_000, maxMs: 60_000 })
     let failures = 0
@@ -77,7 +77,7 @@ export function createDelivery(field: string, channel: AlertChannel, onError: (e
     draining = undefined
   }
 
-  /** Until the first of what was refused is due, or something new comes. */
+  /** Waits until the first rejected alert is due, or a new alert arrives. */
   async function untilDue(): Promise<void> {
     const woken = new AbortController()
     wake = () => woken.abort()
@@ -85,7 +85,7 @@ export function createDelivery(field: string, channel: AlertChannel, onError: (e
     await sleep(Math.max(1, waiting.nextDueAt() - performance.now()), either).catch(() => undefined)
   }
 
-  /** Sends once. @returns why it could not */
+  /** Sends once. @returns the error on failure */
   async function attempt(batch: readonly WaitingAlert[]): Promise<SdError | undefined> {
     const alerts = batch.map(({ alert }) => alert)
     try {
@@ -114,7 +114,7 @@ export function createDelivery(field: string, channel: AlertChannel, onError: (e
       return { name, waiting: waiting.size, ...count }
     },
     enqueue(alert) {
-      if (!waiting.put(alert)) drop(1, `more than ${maxWaiting} wait`)
+      if (!waiting.put(alert)) drop(1, `more than ${maxWaiting} are waiting`)
       wake()
       draining ??= drain()
     },
@@ -122,7 +122,7 @@ export function createDelivery(field: string, channel: AlertChannel, onError: (e
       if (draining) await settlesWithin(draining, limitMs)
       closing.abort()
       await draining
-      if (waiting.size > 0) drop(waiting.size, 'all was closed')
+      if (waiting.size > 0) drop(waiting.size, 'closed before they were sent')
       waiting.clear()
     },
   }

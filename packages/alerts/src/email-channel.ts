@@ -5,15 +5,15 @@ import type { AlertChannel, AlertNotification, ChannelSettings } from './channel
 
 /** A mail server. */
 export interface SmtpServer {
-  /** Its host. */
+  /** Host name. */
   readonly host: string
-  /** Its port. @default 465 if `secure`, else 587 */
+  /** TCP port. @default 465 if `secure`, otherwise 587 */
   readonly port?: number
-  /** Whether it speaks TLS from the start. Otherwise STARTTLS follows. @default false */
+  /** Whether the connection uses TLS from the start. Otherwise it uses STARTTLS. @default false */
   readonly secure?: boolean
-  /** Whether to refuse to go on without TLS, so that nobody reads along. @default true */
+  /** Whether TLS is required. Without it mails can be read in transit. @default true */
   readonly requireTls?: boolean
-  /** Who logs in. @default nobody */
+  /** Credentials. @default no login */
   readonly auth?: {
     /** User name. */
     readonly user: string
@@ -21,14 +21,14 @@ export interface SmtpServer {
     readonly pass: string
   }
   /**
-   * Options of `node:tls`, such as `ca`. `ca`, `cert` and `key` may be functions that return PEM, or `{ file }`, which are looked at again.
+   * Options of `node:tls`, such as `ca`. `ca`, `cert` and `key` can be functions that return PEM, or `{ file }`; both are read again for new mails.
    *
    * @default none
    */
   readonly tls?: object
 }
 
-/** What is needed of a transport of nodemailer, to use your own. */
+/** The part of a nodemailer transport that is used, for custom transports. */
 export interface MailTransport {
   /** Sends a mail. */
   sendMail(mail: {
@@ -41,24 +41,24 @@ export interface MailTransport {
 
 /** Options of {@link createEmailChannel}. */
 export interface EmailChannelOptions extends ChannelSettings {
-  /** The mail server, or a transport of nodemailer of your own. */
+  /** The mail server, or a custom nodemailer transport. */
   readonly transport: SmtpServer | MailTransport
-  /** The sender's address. */
+  /** Address of the sender. */
   readonly from: string
-  /** The recipients' addresses. */
+  /** Addresses of the recipients. */
   readonly to: string | readonly string[]
 }
 
-/** How long to wait after a temporary refusal, in milliseconds. */
+/** Delay after a temporary rejection, in milliseconds. */
 const temporaryMs = 60_000
 
 const keys = ['name', 'timeoutMs', 'maxAttempts', 'transport', 'from', 'to']
 const smtpKeys = ['host', 'port', 'secure', 'requireTls', 'auth', 'tls']
 
 /**
- * Makes a channel that sends plain mail. The package `nodemailer` is loaded with the first one.
+ * Creates a channel that sends plain text mails. The package `nodemailer` is loaded with the first mail.
  *
- * @throws SdError `SD_INVALID` that names the option. While sending: `SD_UNSUPPORTED` without `nodemailer`, `SD_DENIED`, `SD_UNAVAILABLE`
+ * @throws SdError `SD_INVALID` naming the option. `send` throws `SD_UNSUPPORTED` without `nodemailer`, `SD_DENIED`, `SD_UNAVAILABLE`
  */
 export function createEmailChannel(options: EmailChannelOptions): AlertChannel {
   checkKnownKeys('', checkObject('options', options), keys)
@@ -79,7 +79,7 @@ export function createEmailChannel(options: EmailChannelOptions): AlertChannel {
       created ??= own ? Promise.resolve(own) : createTransport(server as SmtpServer, limits.timeoutMs ?? 10_000)
       const sender = await created
       const mail = compose(notification)
-      // Those of an earlier attempt that had it already are not told twice.
+      // Recipients that an earlier attempt has reached do not get the mail twice.
       const to = owed?.text === mail.text ? owed.to : recipients
       try {
         const refused = refusedOf(await sender.sendMail({ from, to: [...to], ...mail }))
@@ -92,13 +92,13 @@ export function createEmailChannel(options: EmailChannelOptions): AlertChannel {
   }
 }
 
-/** Recipients that the server refused while it took the mail for others, as nodemailer tells, and the error of one of them. */
+/** Recipients that the server rejected while it accepted the mail for others, as reported by nodemailer, and the error of one of them. */
 function refusedOf(info: unknown): { readonly to: readonly string[]; readonly error: unknown } {
   const { rejected = [], rejectedErrors = [] } = (info ?? {}) as {
     readonly rejected?: readonly unknown[]
     readonly rejectedErrors?: readonly { readonly responseCode?: number }[]
   }
-  // A temporary refusal is worth another attempt for all of them.
+  // One temporary rejection makes another attempt useful for all of them.
   const error = rejectedErrors.find(({ responseCode = 0 }) => responseCode < 500) ?? rejectedErrors[0] ?? { code: 'EENVELOPE' }
   return { to: rejected.map(String), error }
 }
@@ -107,7 +107,7 @@ function compose({ alerts }: AlertNotification): { readonly subject: string; rea
   const lines = alerts.map(describeAlert)
   const subject = lines.length === 1 ? `${lines[0]}` : `${lines.length} alerts: ${lines[0]}`
   const paragraphs = alerts.map((alert, index) => {
-    // Lines of a text don't look like those of another alert.
+    // Indented, so that lines of a text can't look like those of another alert.
     const details = Object.entries(alert.metadata).map(
       ([name, text]) => `  ${name}: ${text.replaceAll(/\r\n|[\r\n\u2028\u2029]/g, '\n    ')}`,
     )
@@ -119,9 +119,9 @@ function compose({ alerts }: AlertNotification): { readonly subject: string; rea
 async function createTransport(server: SmtpServer, timeoutMs: number): Promise<MailTransport> {
   const { host, secure = false, port = secure ? 465 : 587, requireTls = true, auth, tls } = server
   const { createTransport: create } = await import('nodemailer').catch(() => {
-    throw new SdError('SD_UNSUPPORTED', "E-mail needs the package nodemailer: run 'npm install nodemailer'")
+    throw new SdError('SD_UNSUPPORTED', "E-mail channels need the package nodemailer: run 'npm install nodemailer'")
   })
-  // nodemailer takes no signal: its own limits free the socket.
+  // nodemailer does not accept a signal: its own timeouts release the socket.
   const limits = { connectionTimeout: timeoutMs, greetingTimeout: timeoutMs, socketTimeout: timeoutMs, dnsTimeout: timeoutMs }
   const encryption = { secure, requireTLS: requireTls && !secure, ignoreTLS: false }
   const make = (certificates: TlsCertificates): MailTransport =>
@@ -144,19 +144,19 @@ async function createTransport(server: SmtpServer, timeoutMs: number): Promise<M
   }
 }
 
-/** Whether it is certificates or a key that may be others by the next mail. */
+/** Whether an option is certificates or a key that can change before the next mail. */
 function isFollowed([key, value]: readonly [string, unknown]): boolean {
   if (!['ca', 'cert', 'key'].includes(key)) return false
   return typeof value === 'function' || (typeof value === 'object' && value !== null && 'file' in value)
 }
 
-// Not the server's own words: they may repeat what it was told.
+// Without the message of the server, which can repeat the request.
 function describeFailure(name: string, error: unknown): SdError {
   if (error instanceof SdError) return error
   const { code = 'unknown', responseCode } = error as { readonly code?: string; readonly responseCode?: number }
   const message = `E-mail ${name} was not sent (${responseCode === undefined ? code : `${code}, ${responseCode}`})`
   if (code === 'EAUTH') return new SdError('SD_DENIED', message)
-  // RFC 5321, 4.2.1: 5yz is final, 4yz is temporary: greylisting lets nobody in who comes back within some minutes.
+  // RFC 5321, 4.2.1: 5yz is permanent, 4yz is temporary. Greylisting rejects retries within the first minutes.
   const isFinal = responseCode !== undefined && responseCode >= 500
   const isLater = responseCode !== undefined && responseCode >= 400 && !isFinal
   return new SdError('SD_UNAVAILABLE', message, { retryable: !isFinal, ...(isLater && { retryAfterMs: temporaryMs }) })
@@ -176,7 +176,7 @@ function checkServer(server: SmtpServer): SmtpServer {
   for (const [key, value] of followed) checkPemSource(`transport.tls.${key}`, value)
   if (server.auth !== undefined) {
     checkText('transport.auth.user', checkObject('transport.auth', server.auth)['user'], 1_000)
-    if (typeof server.auth.pass !== 'string') throw invalidError('transport.auth.pass', 'something else', 'a string')
+    if (typeof server.auth.pass !== 'string') throw invalidError('transport.auth.pass', 'a value of another type', 'a string')
   }
   return server
 }

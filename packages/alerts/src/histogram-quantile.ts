@@ -1,8 +1,8 @@
 /**
- * A quantile by linear interpolation within the bucket that it falls into, as Prometheus' `histogram_quantile`.
+ * Computes a quantile by linear interpolation within its bucket, as `histogram_quantile` of Prometheus.
  *
- * @param counts how many observations were at most so much, by upper bound; the bound `Infinity` counts all
- * @returns the highest finite bound if it falls beyond; `undefined` without observations
+ * @param counts number of observations up to each upper bound; the bound `Infinity` has all
+ * @returns the highest finite bound if the quantile is beyond it; `undefined` without observations
  */
 export function histogramQuantile(quantile: number, counts: ReadonlyMap<number, number>): number | undefined {
   const buckets = [...counts].sort(([one], [other]) => one - other)
@@ -18,7 +18,7 @@ export function histogramQuantile(quantile: number, counts: ReadonlyMap<number, 
       return lower + (upper - lower) * ((rank - below) / (count - below))
     }
     lower = upper
-    // Counters of one histogram are read one after the other: a larger bucket may be behind.
+    // Counters of one histogram are read one after the other, so a larger bucket can have an older value.
     below = Math.max(below, count)
   }
   return undefined

@@ -23,7 +23,7 @@ const rules: readonly AlertRule[] = [
   { name: 'rate', metric: 'errors', condition: '>', threshold: 1e9, aggregate: { kind: 'rate', windowMs: 60_000 } },
 ]
 
-test('whatever a source gives, throws and rejects with, alerts of what can be read fire and end', async () => {
+test('with arbitrary samples and errors of a source, alerts on readable samples fire and end', async () => {
   const hostile = createHostileValues(13)
   const random = createSeededRandom(13)
   const sent: AlertNotification[] = []
@@ -35,7 +35,7 @@ test('whatever a source gives, throws and rejects with, alerts of what can be re
       const roll = random()
       if (roll < 0.15) throw hostile.next()
       if (roll < 0.3) return Promise.reject(hostile.nextError()) as never
-      // What has no samples ends alerts, and so it should.
+      // A source without samples ends alerts, as intended.
       if (roll < 0.4) return 7 as never
       const labels = hostile.nextObject()
       const odd = { name: 'errors', labels, value: hostile.next() }
@@ -62,14 +62,14 @@ test('whatever a source gives, throws and rejects with, alerts of what can be re
   })
   await pass(300_000)
   const states = (): readonly string[] =>
-    sent.flatMap(({ alerts: told }) => told.flatMap((alert) => (alert.labels['service'] === 'a' ? [alert.state] : [])))
+    sent.flatMap(({ alerts: received }) => received.flatMap((alert) => (alert.labels['service'] === 'a' ? [alert.state] : [])))
   expect(states()).toEqual(['firing'])
   value = 0
   await pass(600_000)
   expect(states()).toEqual(['firing', 'resolved'])
   expect(errors.every((error) => error instanceof SdError)).toBe(true)
-  expect(errors.some(({ code, message }) => code === 'SD_MALFORMED' && message.includes('left out'))).toBe(true)
-  // What is owed is tried for a while.
+  expect(errors.some(({ code, message }) => code === 'SD_MALFORMED' && message.includes('were ignored'))).toBe(true)
+  // Pending alerts are retried for a while.
   const closed = alerts.close()
   await pass(30_000)
   await closed

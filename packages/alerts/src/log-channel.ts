@@ -2,27 +2,27 @@ import { checkFunction, checkKnownKeys, checkName, checkObject } from '@sd/core'
 import { describeAlert } from './alert.ts'
 import type { AlertChannel } from './channel.ts'
 
-/** What is needed of a logger; pino's and that of `@sd/logging-pino` have it. */
+/** The part of a logger that is used. Loggers of pino and `@sd/logging-pino` fit. */
 export interface AlertLogger {
-  /** Logs what is resolved, and what fires with severity `info`. */
+  /** Logs resolved alerts, and firing ones with severity `info`. */
   info(fields: object, message: string): void
-  /** Logs what fires with severity `warning`. */
+  /** Logs firing alerts with severity `warning`. */
   warn(fields: object, message: string): void
-  /** Logs what fires with severity `critical`. */
+  /** Logs firing alerts with severity `critical`. */
   error(fields: object, message: string): void
 }
 
 /** Options of {@link createLogChannel}. */
 export interface LogChannelOptions {
-  /** Where to log. */
+  /** The logger. */
   readonly logger: AlertLogger
-  /** Its name, unique; rules refer to it. @default 'log' */
+  /** Unique name, used by rules. @default 'log' */
   readonly name?: string
 }
 
 const methods = { info: 'info', warning: 'warn', critical: 'error' } as const
 
-/** Makes a channel that logs a line for each alert. @throws SdError `SD_INVALID` that names the option */
+/** Creates a channel that logs a line for each alert. @throws SdError `SD_INVALID` naming the option */
 export function createLogChannel(options: LogChannelOptions): AlertChannel {
   checkKnownKeys('', checkObject('options', options), ['logger', 'name'])
   const { logger, name = 'log' } = options

@@ -1,12 +1,12 @@
 /** The value of one series at one moment. */
 export interface MetricSample {
-  /** Name of the series, such as `http_requests_total`; a histogram's are `…_bucket` with the label `le`, `…_sum` and `…_count`. */
+  /** Name of the series, such as `http_requests_total`. A histogram has `…_bucket` with the label `le`, `…_sum` and `…_count`. */
   readonly name: string
-  /** Its labels. */
+  /** Labels of the series. */
   readonly labels: Readonly<Record<string, string>>
-  /** Its value. What is not finite counts as no sample. */
+  /** Value of the series. A sample whose value is not finite is ignored. */
   readonly value: number
 }
 
-/** Reads all samples as of now. `signal` fires when it takes too long. */
+/** Reads all current samples. `signal` aborts when it takes too long. */
 export type MetricSource = (signal: AbortSignal) => readonly MetricSample[] | Promise<readonly MetricSample[]>

@@ -9,13 +9,13 @@ import type { Silences } from './silences.ts'
 export interface NotificationsOptions {
   /** Channels that alerts are sent to. */
   readonly channels: readonly AlertChannel[]
-  /** Interval after which channels get an alert that still fires again, in milliseconds. */
+  /** Interval at which channels get a firing alert again, in milliseconds. */
   readonly repeatIntervalMs: number
   /** Silences in effect. */
   readonly silences: Silences
   /** Called for every change of state. */
   readonly onChange: (alert: Alert, previous: AlertState | undefined) => void
-  /** Called when alerts were left out, and by deliveries. */
+  /** Called when alerts were omitted, and by deliveries. */
   readonly onError: (error: SdError) => void
 }
 
@@ -25,15 +25,15 @@ export interface Notifications {
   readonly channelNames: readonly string[]
   /** State of the channels. */
   channels(): readonly ChannelStatus[]
-  /** The alerts of a rule, as reported to the outside. */
+  /** The public alerts of a rule. */
   alertsOf(evaluator: RuleEvaluator, now: number): readonly Alert[]
-  /** Reports what an evaluation changed: to channels, and to `onChange`. */
+  /** Reports the changes of an evaluation to channels and to `onChange`. */
   settle(evaluator: RuleEvaluator, now: number): void
-  /** Sends what waits for at most `limitMs`, then gives up. */
+  /** Sends pending alerts for at most `limitMs`, then drops them. */
   close(limitMs: number): Promise<unknown>
 }
 
-/** Starts a delivery for each channel. @throws SdError `SD_INVALID` that names the field */
+/** Starts a delivery for each channel. @throws SdError `SD_INVALID` naming the field */
 export function createNotifications(options: NotificationsOptions): Notifications {
   const { repeatIntervalMs, silences, onChange, onError } = options
   const deliveries = createDeliveries(options.channels, onError)
@@ -56,7 +56,7 @@ export function createNotifications(options: NotificationsOptions): Notification
         }
       }
       if (ignoredGroups > 0) {
-        const message = `Rule ${rule.name} has more than ${maxAlertsPerRule} alerts: ${ignoredGroups} were left out`
+        const message = `Rule ${rule.name} has more than ${maxAlertsPerRule} alerts, ${ignoredGroups} were ignored: group by fewer labels`
         onError(new SdError('SD_TOO_LARGE', message))
       }
     },
@@ -83,8 +83,7 @@ function createDeliveries(channels: readonly AlertChannel[], onError: (error: Sd
   const deliveries = new Map<string, Delivery>()
   for (const [index, channel] of channels.entries()) {
     const delivery = createDelivery(`channels[${index}]`, channel, onError)
-    if (deliveries.has(channel.name))
-      throw invalidError(`channels[${index}].name`, channel.name, 'a name that no other channel has')
+    if (deliveries.has(channel.name)) throw invalidError(`channels[${index}].name`, channel.name, 'a unique name')
     deliveries.set(channel.name, delivery)
   }
   return deliveries

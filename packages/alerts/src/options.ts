@@ -5,25 +5,25 @@ import type { AlertRule } from './rule.ts'
 
 /** Options of {@link createAlerts}. */
 export interface AlertsOptions {
-  /** Where samples come from. */
+  /** Source of the samples. */
   readonly source: MetricSource
-  /** When to alert. @default none yet */
+  /** Alert rules. @default none */
   readonly rules?: readonly AlertRule[]
-  /** Who is told. @default nobody: `state()` and listeners still tell */
+  /** Channels for notifications. @default none: `state()` and listeners still report alerts */
   readonly channels?: readonly AlertChannel[]
   /** Time between two evaluations, in milliseconds. @default 15_000 */
   readonly intervalMs?: number
-  /** After how long channels are told again of what still fires, in milliseconds. @default 14_400_000, 4 hours */
+  /** Interval at which channels get a firing alert again, in milliseconds. @default 14_400_000, 4 hours */
   readonly repeatIntervalMs?: number
-  /** How long reading the samples may take, in milliseconds. @default 10_000 */
+  /** Time limit for reading the samples, in milliseconds. @default 10_000 */
   readonly collectTimeoutMs?: number
-  /** How long {@link Alerts.close} waits for what is to be sent, in milliseconds. @default 5_000 */
+  /** Time that {@link Alerts.close} waits for pending notifications, in milliseconds. @default 5_000 */
   readonly closeTimeoutMs?: number
-  /** Told when samples can't be read, and when channels fail. @default writes to stderr */
+  /** Receives failures to read samples, and failures of channels. @default writes to stderr */
   readonly onError?: (error: SdError) => void
 }
 
-/** Checked {@link AlertsOptions} with defaults; channels and rules are checked where they are used. */
+/** {@link AlertsOptions} with defaults filled in. Channels and rules are validated where they are used. */
 export type ResolvedAlertsOptions = Required<AlertsOptions>
 
 const keys = [
@@ -37,7 +37,7 @@ const keys = [
   'onError',
 ] as const
 
-/** Checks options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
+/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` naming the option */
 export function resolveAlertsOptions(options: AlertsOptions): ResolvedAlertsOptions {
   checkKnownKeys('', checkObject('options', options), keys)
   return {

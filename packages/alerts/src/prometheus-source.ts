@@ -1,9 +1,9 @@
 import { checkFunction, checkObject } from '@sd/core'
 import type { MetricSample, MetricSource } from './metric-source.ts'
 
-/** What is needed of a registry of `prom-client`. */
+/** The part of a `prom-client` registry that is used. */
 export interface PrometheusRegistry {
-  /** Its metrics with their values. */
+  /** Returns the metrics with their values. */
   getMetricsAsJSON(): Promise<
     readonly {
       readonly name: string
@@ -16,7 +16,7 @@ export interface PrometheusRegistry {
   >
 }
 
-/** Reads a registry of `prom-client` in this process. @throws SdError `SD_INVALID` */
+/** Creates a source that reads a `prom-client` registry of this process. @throws SdError `SD_INVALID` */
 export function createPrometheusSource(registry: PrometheusRegistry): MetricSource {
   checkFunction(
     'registry.getMetricsAsJSON',

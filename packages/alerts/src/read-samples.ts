@@ -1,14 +1,14 @@
 import type { MetricSample } from './metric-source.ts'
 
-/** What a source gave, as far as it can be read. */
+/** The readable samples of a source. */
 export interface ReadSamples {
-  /** Copies of the samples; labels are texts. */
+  /** Copies of the samples; labels are strings. */
   readonly samples: readonly MetricSample[]
-  /** Number of those that were left out, because they can't be read. */
+  /** Number of malformed samples, which are omitted. */
   readonly unreadable: number
 }
 
-/** Reads what a source gave: one sample that can't be read, whatever it is, takes no rule over the others with it. */
+/** Reads the samples of a source. A malformed sample, of any type, does not affect the others. */
 export function readSamples(given: Iterable<unknown>): ReadSamples {
   const samples: MetricSample[] = []
   let unreadable = 0

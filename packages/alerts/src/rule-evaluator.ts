@@ -4,35 +4,35 @@ import type { MetricSample } from './metric-source.ts'
 import type { AlertRule, Condition } from './rule.ts'
 import { createRuleValues, type GroupValue, labelsKey } from './rule-values.ts'
 
-/** An alert with what is remembered of it. */
+/** An alert with its internal state. */
 export interface TrackedAlert {
-  /** Where it is. */
+  /** Its cycle. */
   readonly cycle: AlertCycle
-  /** The state before; `undefined` if there was none. */
+  /** Previous state; `undefined` if it was inactive. */
   readonly previous: AlertState | undefined
-  /** Labels of its group. */
+  /** Labels of the group. */
   readonly labels: Readonly<Record<string, string>>
-  /** The value when the rule was last true. */
+  /** The value when the condition last held. */
   readonly value: number | undefined
-  /** When channels were last told that it fires; `undefined` if they were not. */
+  /** When channels were last notified that it fires; `undefined` if they were not. */
   notifiedAt: number | undefined
 }
 
-/** A rule at work. */
+/** Evaluates one rule. */
 export interface RuleEvaluator {
   /** The rule. */
   readonly rule: AlertRule
-  /** The alerts that there are. */
+  /** Current alerts. */
   readonly alerts: readonly TrackedAlert[]
-  /** Groups beyond the limit, the last time. */
+  /** Number of groups beyond the limit in the last evaluation. */
   readonly ignoredGroups: number
-  /** Looks at new samples. */
+  /** Evaluates new samples. */
   evaluate(samples: readonly MetricSample[], now: number): void
-  /** Ends all that fires, because the rule is no more. */
+  /** Ends all firing alerts, because the rule was removed. */
   end(now: number): void
 }
 
-/** Most alerts of one rule: a label with too many values must not fill memory and mailboxes. */
+/** Maximum number of alerts of one rule: a label with too many values must not fill memory and mailboxes. */
 export const maxAlertsPerRule = 1_000
 
 const compare: Readonly<Record<Condition, (value: number, threshold: number) => boolean>> = {
@@ -44,13 +44,13 @@ const compare: Readonly<Record<Condition, (value: number, threshold: number) => 
   '!=': (value, threshold) => value !== threshold,
 }
 
-/** Makes the evaluator of a rule. */
+/** Creates the evaluator of a rule. */
 export function createRuleEvaluator(rule: AlertRule): RuleEvaluator {
   const readValues = createRuleValues(rule)
   let tracked = new Map<string, TrackedAlert>()
   let ignoredGroups = 0
 
-  /** The groups of which the rule is true. */
+  /** The groups for which the condition holds. */
   function findTrue(values: readonly GroupValue[]): readonly Partial<GroupValue>[] {
     if (rule.condition === 'absent') return values.length === 0 ? [{ labels: rule.labels ?? {} }] : []
     const isTrue = compare[rule.condition]
@@ -68,7 +68,7 @@ export function createRuleEvaluator(rule: AlertRule): RuleEvaluator {
     evaluate(samples, now) {
       const active = new Map(findTrue(readValues(samples, now)).map((group) => [labelsKey(group.labels ?? {}), group]))
       const next = new Map<string, TrackedAlert>()
-      // Those that are known come first, so that none of them falls over the limit.
+      // Known alerts come first, so that the limit never removes them.
       const keys = new Set([...tracked.keys(), ...active.keys()])
       for (const key of keys) {
         const before = tracked.get(key)
@@ -91,7 +91,7 @@ export function createRuleEvaluator(rule: AlertRule): RuleEvaluator {
   }
 }
 
-/** The alert as others see it. */
+/** The public form of an alert. */
 export function toAlert(rule: AlertRule, { cycle, labels, value }: TrackedAlert, isSilenced: boolean): Alert {
   const { state, activeAt, firingAt, resolvedAt } = cycle
   return {

@@ -20,7 +20,7 @@ function read(rule: Partial<ThresholdRule> & { metric: string }): (now: number) 
   return async (now) => values(await source(never), now)
 }
 
-describe('over a registry of prom-client', () => {
+describe('on a prom-client registry', () => {
   test.each([
     ['sum', 60],
     ['min', 10],
@@ -56,7 +56,7 @@ describe('over a registry of prom-client', () => {
     counter.inc({ service: 'a' }, 6)
     expect((await increase(60_000))[0]?.value).toBeCloseTo(36)
     expect(await increase(60_000)).toHaveLength(1)
-    // Only what is in the window counts.
+    // Only growth within the window is included.
     expect((await increase(90_000))[0]?.value).toBeCloseTo(6)
     expect((await rate(200_000))[0]?.value).toBeCloseTo(6 / 170)
   })
@@ -161,7 +161,7 @@ test.each<[string, [number, number][], number, number | undefined]>([
   expect(histogramQuantile(quantile, new Map(counts))).toBe(expected)
 })
 
-test('growth over a window is that of the counter, whatever its restarts', () => {
+test('growth over a window is the growth of the counter, with any restarts', () => {
   const anySteps = fc.array(fc.record({ afterMs: fc.integer({ min: 1, max: 30 }), by: fc.nat(100), restarts: fc.boolean() }), {
     minLength: 2,
     maxLength: 60,
@@ -174,7 +174,7 @@ test('growth over a window is that of the counter, whatever its restarts', () =>
       for (const { afterMs, by, restarts } of steps) {
         const previous = seen.at(-1)
         const now = (previous?.at ?? 0) + afterMs
-        // A restart shows only if the counter reads less than before.
+        // A restart is visible only if the counter is lower than before.
         const isRestart = restarts && by < reads
         reads = isRestart ? by : reads + by
         seen.push({ at: now, grown: (previous?.grown ?? 0) + by })
@@ -188,7 +188,7 @@ test('growth over a window is that of the counter, whatever its restarts', () =>
   )
 })
 
-test('history is bounded: what is gone is forgotten, and a long window has few points', () => {
+test('history is bounded: missing series are removed, and a long window has few points', () => {
   const history = createSeriesHistory(60_000)
   history.update(new Map([['s', 5]]), 0)
   history.update(new Map(), 61_000)
@@ -200,6 +200,6 @@ test('history is bounded: what is gone is forgotten, and a long window has few p
   })
 })
 
-test('what is no registry is refused', () => {
+test('an invalid registry is rejected', () => {
   expect(() => createPrometheusSource({} as never)).toThrow('Invalid registry.getMetricsAsJSON')
 })

@@ -3,23 +3,23 @@ import type { MetricSample } from './metric-source.ts'
 import type { Aggregate, AlertRule } from './rule.ts'
 import { createSeriesHistory, type Growth } from './series-history.ts'
 
-/** The labels of a group, and its value. */
+/** Labels and value of a group. */
 export interface GroupValue {
-  /** Of those that the rule groups by. */
+  /** Values of the labels that the rule groups by. */
   readonly labels: Readonly<Record<string, string>>
-  /** What is compared with the threshold. */
+  /** Value to compare with the threshold. */
   readonly value: number
 }
 
-/** Reads the values of a rule out of all samples. */
+/** Computes the values of a rule from all samples. */
 export type RuleValues = (samples: readonly MetricSample[], now: number) => readonly GroupValue[]
 
-/** One text for the same labels, in whatever order. */
+/** A key that is equal for equal labels in any order. */
 export function labelsKey(labels: Readonly<Record<string, string>>): string {
   return JSON.stringify(Object.entries(labels).sort(([one], [other]) => (one < other ? -1 : 1)))
 }
 
-/** Makes the reader of a rule's values, with the history that it needs. An absence rule has the number of its series, if there are any. */
+/** Creates the function that computes the values of a rule, with its history. The value of an absence rule is its number of series. */
 export function createRuleValues(rule: AlertRule): RuleValues {
   const { aggregate = 'sum', groupBy = [] } = rule.condition === 'absent' ? {} : rule
   const metric = typeof aggregate === 'object' && aggregate.kind === 'quantile' ? `${rule.metric}_bucket` : rule.metric
@@ -48,7 +48,7 @@ export function createRuleValues(rule: AlertRule): RuleValues {
   }
 }
 
-/** Turns the samples of each group into a value; `undefined` where there is none yet. */
+/** Reduces the samples of each group to a value; `undefined` while there is none. */
 type Reducer = (groups: readonly (readonly MetricSample[])[], now: number) => readonly (number | undefined)[]
 
 function createReducer(aggregate: Aggregate): Reducer {

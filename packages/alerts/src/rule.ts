@@ -10,74 +10,74 @@ import {
   invalidError,
 } from '@sd/core'
 
-/** How bad it is. */
+/** Severity of an alert. */
 export type AlertSeverity = 'info' | 'warning' | 'critical'
 
-/** How the value is compared with the threshold. */
+/** Comparison of the value with the threshold. */
 export type Condition = '>' | '>=' | '<' | '<=' | '==' | '!='
 
-/** How the samples of a group become one value. */
+/** Aggregation of the samples of a group to one value. */
 export type Aggregate =
   | 'sum'
   | 'min'
   | 'max'
   | 'avg'
   | {
-      /** Growth of counters: per second, or in all of the window; summed over the series. A counter that starts over counts from 0. */
+      /** Growth of counters: per second, or in the whole window; summed over the series. A counter reset starts at 0. */
       readonly kind: 'rate' | 'increase'
-      /** The last time that counts, in milliseconds. */
+      /** Length of the window, in milliseconds. */
       readonly windowMs: number
     }
   | {
-      /** A quantile of what a histogram saw; `metric` is its name without `_bucket`. Interpolated as Prometheus does it. */
+      /** A quantile of a histogram; `metric` is its name without `_bucket`. Interpolated as in Prometheus. */
       readonly kind: 'quantile'
-      /** Which, from 0 to 1, such as 0.99. */
+      /** The quantile, from 0 to 1, such as 0.99. */
       readonly quantile: number
-      /** The last time that counts, in milliseconds. */
+      /** Length of the window, in milliseconds. */
       readonly windowMs: number
     }
 
-/** What every rule has. */
+/** Common fields of all rules. */
 export interface RuleBase {
-  /** Its name, unique. */
+  /** Unique name. */
   readonly name: string
   /** Name of the series. */
   readonly metric: string
   /** Only series with these labels. @default all */
   readonly labels?: Readonly<Record<string, string>>
-  /** How long it must be true before it fires, in milliseconds. @default 0 */
+  /** Time for which the condition must hold before the alert fires, in milliseconds. @default 0 */
   readonly durationMs?: number
-  /** How long it goes on firing when it is no longer true, in milliseconds. @default 0 */
+  /** Time for which the alert keeps firing after the condition has ended, in milliseconds. @default 0 */
   readonly keepFiringMs?: number
-  /** How bad it is. @default 'warning' */
+  /** Severity. @default 'warning' */
   readonly severity?: AlertSeverity
-  /** Names of the channels that are told. @default all */
+  /** Names of the channels to notify. @default all */
   readonly channels?: readonly string[]
-  /** Whether it is evaluated. @default true */
+  /** Whether the rule is evaluated. @default true */
   readonly enabled?: boolean
-  /** For people and channels: summary, runbook, team. Don't put secrets here: channels send it. @default {} */
+  /** Information for people and channels: summary, runbook, team. Must not contain secrets, because channels send it. @default {} */
   readonly metadata?: Readonly<Record<string, string>>
 }
 
-/** Is true while a value compares with a threshold. */
+/** A rule whose condition compares a value with a threshold. */
 export interface ThresholdRule extends RuleBase {
-  /** How they are compared. */
+  /** The comparison. */
   readonly condition: Condition
-  /** What the value is compared with. */
+  /** The threshold. */
   readonly threshold: number
-  /** How samples become one value. @default 'sum' */
+  /** Aggregation of samples to one value. @default 'sum' */
   readonly aggregate?: Aggregate
-  /** Names of labels: there is one value, and one alert, for each combination of theirs. @default one for all */
+  /** Label names: one value and one alert per combination of their values. @default one for all series */
   readonly groupBy?: readonly string[]
 }
 
-/** Is true while there is no series of that name and those labels. */
+/** A rule whose condition holds while there is no series with the name and labels. */
 export interface AbsenceRule extends RuleBase {
-  /** That there is none. */
+  /** Marks an absence rule. */
   readonly condition: 'absent'
 }
 
-/** When to alert. */
+/** An alert rule. */
 export type AlertRule = ThresholdRule | AbsenceRule
 
 const baseKeys = [
@@ -97,17 +97,17 @@ const conditions = ['>', '>=', '<', '<=', '==', '!=', 'absent'] as const
 const severities = ['info', 'warning', 'critical'] as const
 
 /**
- * Checks rules as a whole.
+ * Validates a list of rules.
  *
- * @returns copies, which the caller can't change any more
- * @throws SdError `SD_INVALID` that names the field
+ * @returns copies, so that later changes by the caller have no effect
+ * @throws SdError `SD_INVALID` naming the field
  */
 export function checkRules(rules: unknown, channelNames: readonly string[]): readonly AlertRule[] {
   if (!Array.isArray(rules)) throw invalidError('rules', rules, 'an array')
   const names = new Set<string>()
   for (const [index, rule] of rules.entries()) {
     checkRule(`rules[${index}]`, rule, channelNames)
-    if (names.has(rule.name)) throw invalidError(`rules[${index}].name`, rule.name, 'a name that no other rule has')
+    if (names.has(rule.name)) throw invalidError(`rules[${index}].name`, rule.name, 'a unique name')
     names.add(rule.name)
   }
   return structuredClone(rules)

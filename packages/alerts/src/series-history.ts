@@ -1,31 +1,31 @@
-/** How a counter grew. */
+/** Growth of a counter. */
 export interface Growth {
-  /** By how much in a millisecond, on average over the window. */
+  /** Average growth per millisecond over the window. */
   readonly perMs: number
-  /** How much of the window is known, in milliseconds; a little more than the window at times. */
+  /** Known part of the window, in milliseconds; can be slightly more than the window. */
   readonly knownMs: number
 }
 
-/** What is remembered of counters. */
+/** History of counters. */
 export interface SeriesHistory {
-  /** Takes the values of one collection, by series. @returns the growth of those that were known before */
+  /** Adds the values of one collection, by series. @returns the growth of series known before */
   update(values: ReadonlyMap<string, number>, now: number): ReadonlyMap<string, Growth>
 }
 
 interface Series {
-  /** What the counter read. */
+  /** Last value of the counter. */
   last: number
-  /** How much it has grown since it is known, starts over included. */
+  /** Growth since the first sighting, including growth after resets. */
   grown: number
-  /** `grown` as of some moments: the first is the last one before the window. */
+  /** `grown` at some moments; the first is the last one before the window. */
   readonly points: { readonly at: number; readonly grown: number }[]
   seenAt: number
 }
 
-/** Moments that are remembered of a window: what bounds the memory, whatever the interval. */
+/** Number of stored moments per window, which bounds the memory for any interval. */
 const pointsPerWindow = 60
 
-/** Makes a history of counters over a window in milliseconds. What was not seen for longer is forgotten. */
+/** Creates a history of counters over a window in milliseconds. Series not seen for longer are removed. */
 export function createSeriesHistory(windowMs: number): SeriesHistory {
   const known = new Map<string, Series>()
   let previousAt: number | undefined
@@ -33,7 +33,7 @@ export function createSeriesHistory(windowMs: number): SeriesHistory {
   function find(key: string, value: number, now: number): Series {
     const found = known.get(key)
     if (found) return found
-    // A counter that appears between two collections was 0 before. Of those that are there at first, nobody knows.
+    // A counter that appears between two collections was 0 before. The past of counters in the first collection is unknown.
     const made: Series =
       previousAt === undefined
         ? { last: value, grown: 0, points: [], seenAt: now }

@@ -1,41 +1,41 @@
 import { randomUUID } from 'node:crypto'
 import { checkDuration, checkKnownKeys, checkName, checkObject, checkText, invalidError, SdError } from '@sd/core'
 
-/** What to be silent about: alerts that match all that is given. At least one of `rule` and `labels` is. */
+/** Selects the alerts to silence: those that match all given members. At least one of `rule` and `labels` is required. */
 export interface SilenceOptions {
   /** Name of the rule. @default any */
   readonly rule?: string
   /** Labels that an alert must have. @default any */
   readonly labels?: Readonly<Record<string, string>>
-  /** For how long, in milliseconds. */
+  /** Duration, in milliseconds. */
   readonly durationMs: number
-  /** Why. */
+  /** Reason. */
   readonly comment: string
 }
 
 /** A silence. Plain data. */
 export interface Silence extends Omit<SilenceOptions, 'durationMs'> {
-  /** Its id. */
+  /** Id of the silence. */
   readonly id: string
-  /** When it ends by itself, in milliseconds since 1970. */
+  /** When it expires, in Unix milliseconds. */
   readonly endsAt: number
 }
 
-/** The silences there are. Times are in milliseconds since 1970. */
+/** A list of silences. Times are in Unix milliseconds. */
 export interface Silences {
-  /** Adds one. @throws SdError `SD_INVALID`, `SD_TOO_LARGE` */
+  /** Adds a silence. @throws SdError `SD_INVALID`, `SD_TOO_LARGE` */
   add(options: SilenceOptions, now: number): Silence
-  /** Those that have not ended. */
+  /** Silences that have not ended. */
   list(now: number): readonly Silence[]
-  /** Ends one. @returns whether there was one */
+  /** Ends a silence. @returns whether it existed */
   expire(id: string): boolean
-  /** Whether channels are not to be told of an alert. */
+  /** Whether notifications about an alert are suppressed. */
   isSilenced(rule: string, labels: Readonly<Record<string, string>>, now: number): boolean
 }
 
 const maxSilences = 1_000
 
-/** Makes a list of silences. */
+/** Creates an empty list of silences. */
 export function createSilences(): Silences {
   const silences = new Map<string, Silence>()
 
@@ -52,10 +52,11 @@ export function createSilences(): Silences {
       const { rule, labels, durationMs, comment } = options
       if (rule !== undefined) checkName('rule', rule)
       for (const [name, text] of Object.entries(checkObject('labels', labels ?? {}))) checkText(`labels.${name}`, text, 10_000)
-      if (rule === undefined && Object.keys(labels ?? {}).length === 0) throw invalidError('rule', rule, 'a rule, or labels')
+      if (rule === undefined && Object.keys(labels ?? {}).length === 0) throw invalidError('rule', rule, 'a rule or labels')
       checkText('comment', comment, 10_000)
       const endsAt = now + checkDuration('durationMs', durationMs, 1)
-      if (list(now).length >= maxSilences) throw new SdError('SD_TOO_LARGE', `There are ${maxSilences} silences already`)
+      if (list(now).length >= maxSilences)
+        throw new SdError('SD_TOO_LARGE', `The limit of ${maxSilences} silences is reached: expire some first`)
       const silence: Silence = {
         id: randomUUID(),
         ...(rule !== undefined && { rule }),

@@ -4,41 +4,41 @@ import type { Alert } from './alert.ts'
 export interface WaitingAlert {
   /** The alert. */
   readonly alert: Alert
-  /** Whether it is sent alone, because something in a batch with it was refused. */
+  /** Whether it is sent alone, because a batch with it was rejected. */
   isAlone: boolean
-  /** How often it was refused. */
+  /** Number of rejections. */
   refusals: number
-  /** Not before this time of `performance.now()`. */
+  /** Earliest time of the next attempt, by `performance.now()`. */
   notBefore: number
 }
 
 /** The alerts that wait for one channel, at most {@link maxWaiting}. */
 export interface WaitingAlerts {
-  /** How many wait. */
+  /** Number of waiting alerts. */
   readonly size: number
   /** Adds an alert; it replaces an earlier state of the same alert. @returns `false` if another one had to be dropped for it */
   put(alert: Alert): boolean
-  /** What can be sent now, together. */
+  /** Alerts that can be sent together now. */
   dueBatch(): readonly WaitingAlert[]
-  /** When the first of them is due, by `performance.now()`. */
+  /** When the first alert is due, by `performance.now()`. */
   nextDueAt(): number
-  /** Removes what was sent, except alerts with a newer state. */
+  /** Removes sent alerts, except those with a newer state. */
   remove(batch: readonly WaitingAlert[]): void
   /**
-   * Postpones what the channel refused, for at least `retryAfterMs`. Any alert of a batch may be the reason, so each of them is then sent
+   * Postpones rejected alerts for at least `retryAfterMs`. Any alert of a batch can be the reason, so each of them is then sent
    * alone.
    *
-   * @returns `first` if a single alert was refused for the first time
+   * @returns `first` if a single alert was rejected for the first time
    */
   postpone(batch: readonly WaitingAlert[], retryAfterMs: number | undefined): 'first' | 'again' | 'split'
   /** Removes all. */
   clear(): void
 }
 
-/** Most alerts that wait for one channel. */
+/** Maximum number of alerts that wait for one channel. */
 export const maxWaiting = 1_000
 const maxBatch = 100
-/** Delay after the first refusal, in milliseconds; it doubles up to an hour. Someone may correct the configuration of the channel. */
+/** Delay after the first rejection, in milliseconds; doubles up to one hour. The configuration of the channel can be corrected. */
 const refusedMs = 300_000
 const longestRefusedMs = 3_600_000
 
@@ -54,7 +54,7 @@ export function createWaitingAlerts(): WaitingAlerts {
       waiting.delete(alert.id)
       const isFull = waiting.size >= maxWaiting
       if (isFull) {
-        // A channel that received "firing" must receive "resolved": that is the last to be dropped.
+        // A channel that received "firing" must receive "resolved", so resolved alerts are dropped last.
         const firing = [...waiting.values()].find(({ alert: other }) => other.state !== 'resolved')
         waiting.delete((firing?.alert ?? alert).id)
         const [oldest] = waiting.keys()

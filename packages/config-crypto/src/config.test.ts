@@ -6,7 +6,7 @@ import { createSampleKeyring } from './testing/samples.ts'
 
 const keys = createSampleKeyring()
 
-test('@sd/config reads values in documents and lists, values on their own, and whole documents', async () => {
+test('@sd/config reads values in documents and lists, text entries, and whole documents', async () => {
   const secret = (path: string): Promise<string> => encryptValue(`secret of ${path}`, { keys, path })
   const source = createMemoryConfigSource({
     entries: {
@@ -24,7 +24,7 @@ test('@sd/config reads values in documents and lists, values on their own, and w
   })
 })
 
-test('a bad key or a moved ciphertext leaves the last good configuration, and says where', async () => {
+test('a wrong key or a moved ciphertext keeps the last valid configuration, and names the place', async () => {
   const good = await encryptValue('tiger', { keys, path: 'db.password' })
   const strange = createKeyring({ keys: { 'test-1': new Uint8Array(32) }, primary: 'test-1' })
   const wrong = await encryptValue('lion', { keys: strange, path: 'db.password' })
@@ -41,7 +41,7 @@ test('a bad key or a moved ciphertext leaves the last good configuration, and sa
   }
 })
 
-describe('who writes a source, and has no key', () => {
+describe('a writer of the source without a key', () => {
   const bind = (key: string, path: string, value: string): Promise<string> => encryptValue(value, { keys, path, key })
   const requireEncrypted = ['db.password']
 
@@ -97,7 +97,7 @@ describe('who writes a source, and has no key', () => {
     expect(isUnchanged).toBe(true)
   })
 
-  test('can not put plain text above it, in another entry', async () => {
+  test('cannot override a value with plain text in another entry', async () => {
     const good = { 'app.yaml': `db: { password: "${await bind('app.yaml', 'db.password', 'tiger')}" }` }
     for (const evil of [{ 'z.yaml': 'db: { password: x }' }, { 'db/password': 'x' }, { 'z.properties': 'DB.Password=x' }]) {
       const { error, isUnchanged } = await attack(good, evil as Record<string, string>)
@@ -106,7 +106,7 @@ describe('who writes a source, and has no key', () => {
     }
   })
 
-  test('can not replace a whole document by plain text', async () => {
+  test('cannot replace a whole document with plain text', async () => {
     const good = { 'app.yaml': await encryptDocument('admin: false', { keys, key: 'app.yaml' }) }
     for (const [options, ofSource] of [
       [{}, { requireEncrypted: ['app.yaml'] }],
@@ -118,7 +118,7 @@ describe('who writes a source, and has no key', () => {
     }
   })
 
-  test('a text that is secret itself may show it, and the program may say what it wants', async () => {
+  test('a secret text can contain the value, and the program can override it', async () => {
     const content = `db: { password: "${await bind('app.yaml', 'db.password', 'tiger')}", url: "x:\${db.password}" }`
     const sources = [createMemoryConfigSource({ entries: { 'app.yaml': content } })]
     const options = {
@@ -134,7 +134,7 @@ describe('who writes a source, and has no key', () => {
     expect(config.get('own')).toBe('y')
   })
 
-  test('values of format 1 are upgraded, and read until then where that is allowed', async () => {
+  test('values of format 1 are upgraded, and readable until then if allowed', async () => {
     const old = `# kept\ndb: { password: "${await encryptValue('tiger', { keys, path: 'db.password' })}" }\n`
     const source = createMemoryConfigSource({ entries: { 'app.yaml': old } })
     const options = { sources: [source], requireEncrypted, closeSources: 'never' } as const

@@ -18,7 +18,7 @@ const keys = createSampleKeyring()
 const secret = 'correct horse battery staple'
 const ciphertext = await encryptValue(secret, { keys, path: 'db.password' })
 
-/** What decrypting ends with, and everything that it says. */
+/** Outcome of a decryption, with all texts of the error. */
 async function failureOf(run: Promise<unknown>): Promise<SdError> {
   const error = await run.then(
     () => undefined,
@@ -42,23 +42,23 @@ describe('round trip', () => {
     )
   })
 
-  test('a whole document, with white space around it as editors leave it', async () => {
+  test('a whole document, with white space around it as editors add it', async () => {
     const encrypted = await encryptDocument('a: 1\n', { keys, key: 'a.yaml' })
     expect(await decryptDocument(`${encrypted}\n`, { keys, key: 'a.yaml' })).toBe('a: 1\n')
     expect(await createDecrypter({ keys })(`${encrypted}\r\n`, { key: 'a.yaml', path: '', source: 'file' })).toBe('a: 1\n')
   })
 
-  test('the same text never looks the same', async () => {
+  test('the same text never has the same ciphertext', async () => {
     const all = await Promise.all(Array.from({ length: 100 }, () => encryptValue(secret, { keys, path: 'a' })))
-    // The id of the key, version and length are the same; then nonces and keys begin.
+    // Key id, version and length are the same; nonces and keys follow.
     expect(new Set(all.map((text) => text.slice('ENC[test-1:AQA8'.length, 40))).size).toBe(100)
   })
 })
 
-describe('what must fail', () => {
+describe('invalid input fails', () => {
   const decrypt = createDecrypter({ keys })
 
-  test('another path, another entry, and a value taken for a document', async () => {
+  test('another path, another entry, and a value read as a document', async () => {
     const document = await encryptDocument(secret, { keys, key: 'db.password' })
     for (const run of [
       decryptValue(ciphertext, { keys, path: 'db.user' }),
@@ -70,14 +70,14 @@ describe('what must fail', () => {
     }
   })
 
-  test('an unknown key and another key of the same name, saying where', async () => {
+  test('an unknown key and another key of the same name, with the place', async () => {
     const context = { path: 'db.password', key: 'orders.yaml', source: 'etcd' }
     const unknown = await failureOf(createDecrypter({ keys: createSampleKeyring('test-2') })(ciphertext, context))
     expect(unknown.code).toBe('SD_DENIED')
-    expect(unknown.message).toBe("db.password in orders.yaml of etcd can't be decrypted: No key is named test-1")
+    expect(unknown.message).toBe("db.password in orders.yaml of etcd can't be decrypted: The keyring has no key test-1")
     const wrong = createKeyring({ keys: { 'test-1': new Uint8Array(32) }, primary: 'test-1' })
     const error = await failureOf(createDecrypter({ keys: wrong })(ciphertext, context))
-    expect(error).toMatchObject({ code: 'SD_DENIED', retryable: false, message: expect.stringContaining('does not fit') })
+    expect(error).toMatchObject({ code: 'SD_DENIED', retryable: false, message: expect.stringContaining('does not match') })
   })
 
   test('every changed character', async () => {
@@ -102,11 +102,11 @@ describe('what must fail', () => {
     }
   })
 
-  test('a version of the future', async () => {
+  test('a later version', async () => {
     const bytes = Buffer.from(ciphertext.slice('ENC[test-1:'.length, -1), 'base64url')
     bytes[0] = 3
     const error = await failureOf(decrypt(`ENC[test-1:${bytes.toString('base64url')}]`, { path: 'db.password' }))
-    expect(error).toMatchObject({ code: 'SD_MALFORMED', message: expect.stringContaining('version is 3') })
+    expect(error).toMatchObject({ code: 'SD_MALFORMED', message: expect.stringContaining('unknown version 3') })
   })
 
   test('noise: an SdError, never a crash', async () => {
@@ -127,7 +127,7 @@ describe('what must fail', () => {
     )
   })
 
-  test('spliced parts of good ciphertexts', async () => {
+  test('spliced parts of valid ciphertexts', async () => {
     const bodies = vectors.map(({ ciphertext: text }) => Buffer.from(text.slice('ENC[test-1:'.length, -1), 'base64url'))
     for (const head of bodies) {
       for (const tail of bodies) {
@@ -139,7 +139,7 @@ describe('what must fail', () => {
     }
   })
 
-  test('bytes that are no text', async () => {
+  test('bytes that are not UTF-8', async () => {
     const dataKey = new Uint8Array(32)
     const sealed = seal(dataKey, new Uint8Array(12), 'sd-config-crypto/1/value/a', Uint8Array.of(0xff, 0xfe))
     const text = formatEnvelope({ version: 1, ...(await keys.wrap(dataKey)), sealed })

@@ -5,7 +5,7 @@ import { type EnvelopeVersion, formatEnvelope, malformed, parseEnvelope } from '
 import { keyLength, nonceLength, seal, unseal } from './gcm.ts'
 import type { Keyring } from './keyring.ts'
 
-/** Options that all functions with keys have in common. */
+/** Common options of all functions with keys. */
 export interface KeyringOptions extends OperationOptions {
   /** The keys. */
   readonly keys: Keyring
@@ -13,11 +13,11 @@ export interface KeyringOptions extends OperationOptions {
 
 /** Options of {@link encryptValue} and {@link decryptValue}. */
 export interface ValueOptions extends KeyringOptions {
-  /** Path of the value in its entry, such as `db.password`. The ciphertext can be read at this path only. */
+  /** Path of the value in its entry, such as `db.password`. The ciphertext can be read only at this path. */
   readonly path: string
   /**
-   * Key of its entry, such as `orders.yaml`. The ciphertext can be read in this entry only (format 2), so that who may write one entry can't put
-   * there what was encrypted for another.
+   * Key of the entry, such as `orders.yaml`. The ciphertext can be read only in this entry (format 2), so that writers of one
+   * entry can't reuse ciphertexts of another.
    *
    * @default any entry (format 1)
    */
@@ -26,19 +26,19 @@ export interface ValueOptions extends KeyringOptions {
 
 /** Options of {@link encryptDocument} and {@link decryptDocument}. */
 export interface DocumentOptions extends KeyringOptions {
-  /** Key of the entry in its source, such as `orders.yaml`. The ciphertext can be read as this entry only. */
+  /** Key of the entry in its source, such as `orders.yaml`. The ciphertext can be read only as this entry. */
   readonly key: string
 }
 
-/** Where a ciphertext was found. */
+/** Place of a ciphertext. */
 export interface DecryptContext extends OperationOptions {
-  /** Path of the value; absent or empty for an entry that is encrypted as a whole. */
+  /** Path of the value. Absent or empty for an entry that is encrypted as a whole. */
   readonly path?: string | undefined
-  /** Name of the source; for messages only, so that a ciphertext can move with its document to another source. */
+  /** Name of the source. Used only in messages, so that a document can be moved to another source. */
   readonly source?: string | undefined
   /** Key of the entry. */
   readonly key?: string | undefined
-  /** Whether the path is among those that must be encrypted: then a value must be bound to its entry (format 2). @default false */
+  /** Whether the value must be encrypted: it must then be bound to its entry (format 2). @default false */
   readonly isRequired?: boolean | undefined
 }
 
@@ -46,18 +46,18 @@ export interface DecryptContext extends OperationOptions {
 export interface DecrypterOptions {
   /** The keys. */
   readonly keys: Keyring
-  /** Whether values of format 1, which are bound to their path only, are read where a value must be encrypted: until they are upgraded. @default false */
+  /** Accepts values of format 1, which are bound only to their path, where a value must be encrypted. Set it until they are upgraded. @default false */
   readonly allowFormat1?: boolean
 }
 
-/** What `@sd/config` takes as `decrypt`. */
+/** Function for the option `decrypt` of `@sd/config`. */
 export type Decrypter = (ciphertext: string, context: DecryptContext) => Promise<string>
 
-/** Longest text that is encrypted, in bytes. */
+/** Maximum size of a text, in bytes. */
 const maxPlaintextBytes = 1_048_576
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Encrypts one value. @returns `ENC[key-id:…]` @throws SdError `SD_INVALID` that names the argument; what the keyring fails with */
+/** Encrypts one value. @returns `ENC[key-id:…]` @throws SdError `SD_INVALID` naming the argument; errors of the keyring */
 export async function encryptValue(plaintext: string, options: ValueOptions): Promise<string> {
   checkOptions(options, ['path', 'key', 'signal'])
   const version = options.key === undefined ? 1 : 2
@@ -73,24 +73,24 @@ export async function encryptDocument(plaintext: string, options: DocumentOption
 /**
  * Decrypts one value.
  *
- * @throws SdError `SD_MALFORMED` if it is no whole `ENC[…]`, `SD_DENIED` if the key is unknown or another one, or if it was changed or moved
- * here from another path; what a KMS fails with. Neither plaintext nor keys are in any of them
+ * @throws SdError `SD_MALFORMED` if it is not a complete `ENC[…]`, `SD_DENIED` if the key is unknown or wrong, or the ciphertext
+ * was changed or moved from another path; errors of a KMS. Errors never contain plaintext or keys
  */
 export async function decryptValue(ciphertext: string, options: ValueOptions): Promise<string> {
   checkOptions(options, ['path', 'key', 'signal'])
   return decrypt(ciphertext, options.path, options, options)
 }
 
-/** Decrypts the whole content of an entry. White space around it doesn't count. @throws SdError as {@link decryptValue} */
+/** Decrypts the whole content of an entry. White space around it is ignored. @throws SdError as {@link decryptValue} */
 export async function decryptDocument(ciphertext: string, options: DocumentOptions): Promise<string> {
   checkOptions(options, ['key', 'signal'])
   return decrypt(ciphertext.trim(), options.key, options, options)
 }
 
 /**
- * Makes the function that `@sd/config` takes as `decrypt`. The keys stay the caller's to close.
+ * Creates the function for the option `decrypt` of `@sd/config`. It does not close the keys.
  *
- * @throws SdError its function: as {@link decryptValue}
+ * @throws SdError the function throws as {@link decryptValue}
  */
 export function createDecrypter(options: DecrypterOptions): Decrypter {
   const { keys, allowFormat1 = false } = checkOptions(options, ['allowFormat1'])
@@ -103,7 +103,7 @@ export function createDecrypter(options: DecrypterOptions): Decrypter {
   }
 }
 
-/** Checks options that have keys. @throws SdError `SD_INVALID` that names the option */
+/** Validates options with keys. @throws SdError `SD_INVALID` naming the option */
 export function checkOptions<T extends { readonly keys: Keyring }>(options: T, known: readonly string[]): T {
   checkKnownKeys('', checkObject('options', options), ['keys', ...known])
   checkObject('keys', options.keys)
@@ -137,22 +137,26 @@ async function decrypt(
 ): Promise<string> {
   const { version, sealed, ...wrapped } = parseEnvelope(what, ciphertext)
   if (version < oldest)
-    throw new SdError('SD_DENIED', `${what} is of format ${version}, which any entry can have: encrypt it for its entry`)
+    throw new SdError(
+      'SD_DENIED',
+      `${what} has format ${version}, which is not bound to an entry: encrypt it again with the key of its entry`,
+    )
   if (version === 2 && place.path && place.key === undefined)
-    throw new SdError('SD_DENIED', `${what} can't be decrypted: it is bound to an entry, and no key of one was given`)
+    throw new SdError('SD_DENIED', `${what} can't be decrypted: it is bound to an entry, but no entry key was given`)
   const binding = bindingOf(version, place)
   const dataKey = await keys.unwrap(wrapped, { signal }).catch((error: unknown) => {
-    // Says where; the code and whether it is worth trying again stay.
+    // Adds the place; keeps code and retryability.
     if (!(error instanceof SdError)) throw error
     throw new SdError(error.code, `${what} can't be decrypted: ${error.message}`, { retryable: error.retryable })
   })
   const plaintext = unseal(dataKey, binding, sealed)
   dataKey.fill(0)
-  if (!plaintext) throw new SdError('SD_DENIED', `${what} can't be decrypted: it was changed, or encrypted for another place`)
+  if (!plaintext)
+    throw new SdError('SD_DENIED', `${what} can't be decrypted: the ciphertext was changed, or encrypted for another place`)
   try {
     return decoder.decode(plaintext)
   } catch {
-    throw malformed(what, 'what was encrypted is no UTF-8 text')
+    throw malformed(what, 'the decrypted bytes are not valid UTF-8')
   } finally {
     plaintext.fill(0)
   }
@@ -163,11 +167,11 @@ interface Place {
   readonly key?: string | undefined
 }
 
-/** Associated data: what a ciphertext is bound to. */
+/** Associated data, which binds a ciphertext to its place. */
 function bindingOf(version: EnvelopeVersion, { path, key }: Place): string {
   const bound = `sd-config-crypto/${version}`
   if (!path) return `${bound}/document/${checkConfigKey('key', key)}`
   if (version === 1) return `${bound}/value/${checkText('path', path, 1_024)}`
-  // No key and no path has a NUL, so that no other two make the same.
+  // Keys and paths can't contain NUL, so every pair has its own associated data.
   return `${bound}/value/${checkConfigKey('key', key)}\0${checkText('path', path, 1_024)}`
 }

@@ -1,23 +1,23 @@
 import { SdError } from '@sd/core'
 import { nonceLength, tagLength } from './gcm.ts'
 
-/** Formats that are read; both stay readable for ever. */
+/** Supported formats. Both must stay readable. */
 export type EnvelopeVersion = 1 | 2
 
-/** What stands between the brackets of `ENC[…]`, taken apart. */
+/** The decoded content of `ENC[…]`. */
 export interface Envelope {
-  /** What the ciphertext is bound to. 1: a value to its path, a document to its key. 2: a value to its path and the key of its entry. */
+  /** Format. 1 binds a value to its path and a document to its key; 2 binds a value to its path and the key of its entry. */
   readonly version: EnvelopeVersion
-  /** Id of the key that the data key is wrapped with. */
+  /** Id of the key that wraps the data key. */
   readonly keyId: string
-  /** The wrapped data key; its form is the keyring's. */
+  /** The wrapped data key, in the format of the keyring. */
   readonly wrapped: Uint8Array
   /** Nonce, ciphertext and tag. */
   readonly sealed: Uint8Array
 }
 
 const headerLength = 3
-/** Longest wrapped data key, in bytes: what a KMS makes of 32 bytes is some hundreds. */
+/** Maximum size of a wrapped data key, in bytes. A KMS returns some hundred bytes for 32. */
 export const maxWrappedLength = 4_096
 
 const keyIdPattern = '[A-Za-z0-9][A-Za-z0-9._/-]{0,63}'
@@ -25,12 +25,12 @@ const keyId = new RegExp(`^${keyIdPattern}$`)
 const envelopePattern = `ENC\\[(?<keyId>${keyIdPattern}):(?<body>[A-Za-z0-9_-]+)\\]`
 const whole = new RegExp(`^${envelopePattern}$`)
 
-/** Whether a text is to be decrypted: it begins with `ENC[` and ends with `]`. It may still be malformed. */
+/** Whether a text starts with `ENC[` and ends with `]`. It can still be malformed. */
 export function isEncrypted(text: string): boolean {
   return text.startsWith('ENC[') && text.endsWith(']')
 }
 
-/** Whether `value` can name a key: 1 to 64 letters, digits and `. _ / -`, the first one a letter or digit. */
+/** Whether `value` is a valid key id: 1 to 64 letters, digits and `. _ / -`, starting with a letter or digit. */
 export function isKeyId(value: unknown): value is string {
   return typeof value === 'string' && keyId.test(value)
 }
@@ -40,7 +40,7 @@ export function findEnvelopes(text: string): readonly string[] {
   return Array.from(text.matchAll(new RegExp(envelopePattern, 'g')), ([found]) => found)
 }
 
-/** Replaces all well-formed `ENC[…]` in a text; the rest stays byte for byte. */
+/** Replaces all well-formed `ENC[…]` in a text; the rest is unchanged, byte for byte. */
 export function replaceEnvelopes(text: string, replace: (envelope: string) => string): string {
   return text.replace(new RegExp(envelopePattern, 'g'), replace)
 }
@@ -53,21 +53,21 @@ export function formatEnvelope({ version, keyId, wrapped, sealed }: Envelope): s
   return `ENC[${keyId}:${Buffer.concat([header, wrapped, sealed]).toString('base64url')}]`
 }
 
-/** Reads `ENC[key-id:…]`. @throws SdError `SD_MALFORMED` if it isn't exactly what {@link formatEnvelope} writes */
+/** Parses `ENC[key-id:…]`. @throws SdError `SD_MALFORMED` if it is not exactly in the format of {@link formatEnvelope} */
 export function parseEnvelope(what: string, text: string): Envelope {
   const { keyId, body } = whole.exec(text)?.groups ?? {}
-  if (keyId === undefined || body === undefined) throw malformed(what, 'it is not of the form ENC[key-id:base64url]')
+  if (keyId === undefined || body === undefined) throw malformed(what, 'expected ENC[key-id:base64url]')
   const bytes = Buffer.from(body, 'base64url')
-  if (bytes.toString('base64url') !== body) throw malformed(what, 'its base64url is cut off or changed')
+  if (bytes.toString('base64url') !== body) throw malformed(what, 'its base64url is truncated or changed')
   const [version] = bytes
-  if (version !== 1 && version !== 2) throw malformed(what, `its version is ${version}, and only 1 and 2 are known`)
-  if (bytes.length < headerLength) throw malformed(what, 'it is cut off')
+  if (version !== 1 && version !== 2) throw malformed(what, `unknown version ${version}, expected 1 or 2`)
+  if (bytes.length < headerLength) throw malformed(what, 'it is truncated')
   const end = headerLength + bytes.readUInt16BE(1)
-  if (bytes.length < end + nonceLength + tagLength) throw malformed(what, 'it is cut off')
+  if (bytes.length < end + nonceLength + tagLength) throw malformed(what, 'it is truncated')
   return { version, keyId, wrapped: bytes.subarray(headerLength, end), sealed: bytes.subarray(end) }
 }
 
-/** The error of a ciphertext that can't be read. It shows nothing of it. */
+/** Error of a ciphertext that can't be read. The message does not quote it. */
 export function malformed(what: string, why: string): SdError {
   return new SdError('SD_MALFORMED', `${what} can't be read: ${why}`)
 }

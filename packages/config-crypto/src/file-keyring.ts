@@ -14,13 +14,13 @@ import { createLocalKeyring, type Keyring } from './keyring.ts'
 
 /** Options of {@link createFileKeyring}. */
 export interface FileKeyringOptions {
-  /** The file: `key-id:base64url` per line, the first one being the primary; `#` begins a comment. */
+  /** Path of the file: one `key-id:base64url` per line; the first one is the primary. `#` starts a comment. */
   readonly path: string
-  /** Most that the file's permissions may allow. Kubernetes mounts a Secret with `fsGroup` as 0o440. Not checked on Windows. @default 0o600 */
+  /** Maximum permissions of the file. Kubernetes mounts a Secret with `fsGroup` as 0o440. Not checked on Windows. @default 0o600 */
   readonly maxMode?: number
-  /** The file is looked at again at most this often, in milliseconds, and whenever an unknown key is wanted. @default 1_000 */
+  /** Minimum time between checks of the file, in milliseconds. It is also checked whenever an unknown key is requested. @default 1_000 */
   readonly recheckMs?: number
-  /** Told when a changed file can't be read: the keys read before stay in use. @default nobody is told */
+  /** Called when a changed file can't be read; the keys read before stay in use. @default none */
   readonly onError?: (error: SdError) => void
 }
 
@@ -28,15 +28,15 @@ const maxFileLength = 65_536
 
 interface KeyFile {
   readonly keys: Keys
-  /** Another one when the file was changed or replaced. */
+  /** Differs when the file was changed or replaced. */
   readonly stamp: string
 }
 
 /**
- * A keyring from a file, which is read on first use and again when it was changed: keys are rotated without a restart.
+ * Creates a keyring from a file, which is read on first use and again after changes, so that keys are rotated without a restart.
  *
- * @throws SdError `SD_INVALID` that names an option; its functions throw `SD_DENIED` if others can read the file, `SD_MALFORMED` if it has no
- * keys, `SD_UNAVAILABLE` if it can't be read
+ * @throws SdError `SD_INVALID` naming an option; its methods throw `SD_DENIED` if others can read the file, `SD_MALFORMED` if it
+ * has no keys, `SD_UNAVAILABLE` if it can't be read
  */
 export function createFileKeyring(options: FileKeyringOptions): Keyring {
   checkKnownKeys('', options, ['path', 'maxMode', 'recheckMs', 'onError'])
@@ -75,12 +75,12 @@ async function readKeyFile(path: string, maxMode: number, previous: KeyFile | un
   const what = `The key file ${path}`
   try {
     await using handle = await open(path, 'r')
-    // Of the open file, so that it can't be another one than the one that is read.
+    // Checked on the open file, so that the checked file is the one that is read.
     const { mode, size, ino, mtimeMs, ctimeMs } = await handle.stat()
     const isPrivate = process.platform === 'win32' || (mode & 0o777 & ~maxMode) === 0
     if (!isPrivate) {
-      const modes = `mode ${(mode & 0o777).toString(8)}, want at most ${maxMode.toString(8)}`
-      throw new SdError('SD_DENIED', `${what} can be read or written by others: ${modes}`)
+      const modes = `mode ${(mode & 0o777).toString(8)}, expected at most ${maxMode.toString(8)} (see maxMode)`
+      throw new SdError('SD_DENIED', `${what} is accessible to other users: ${modes}`)
     }
     const stamp = [ino, size, mtimeMs, ctimeMs, mode].join()
     if (stamp === previous?.stamp) return previous

@@ -4,17 +4,17 @@ import { createSampleKeyring, sampleKeys, vectors } from './testing/samples.ts'
 
 const keys = createSampleKeyring()
 
-describe('the format stays as it is', () => {
+describe('the format is stable', () => {
   test.each(vectors)('a vector reads as $plaintext', async ({ ciphertext, plaintext, path, key }) => {
     expect(await createDecrypter({ keys })(ciphertext, { path, key })).toBe(plaintext)
   })
 
-  test.each(vectors)('a vector is laid out as the README says', async ({ ciphertext, plaintext, path, key }) => {
+  test.each(vectors)('a vector has the layout in the README', async ({ ciphertext, plaintext, path, key }) => {
     const place = path === undefined ? `document/${key}` : `value/${key === undefined ? '' : `${key}\0`}${path}`
     expect(await readWithWebCrypto(ciphertext, place, path !== undefined && key !== undefined ? 2 : 1)).toBe(plaintext)
   })
 
-  test('what is written today is laid out as the README says', async () => {
+  test('new ciphertexts have the layout in the README', async () => {
     const value = await encryptValue('s3cret', { keys, path: 'a.b' })
     const document = await encryptDocument('a: 1', { keys, key: 'a.yaml' })
     expect(await readWithWebCrypto(value, 'value/a.b')).toBe('s3cret')
@@ -24,7 +24,7 @@ describe('the format stays as it is', () => {
   })
 })
 
-/** Reads a ciphertext by the README's description of the layout, with another implementation of AES-GCM. */
+/** Decrypts a ciphertext by the layout in the README, with another implementation of AES-GCM. */
 async function readWithWebCrypto(ciphertext: string, place: string, version: number = 1): Promise<string> {
   const [keyId = '', body = ''] = ciphertext.slice('ENC['.length, -1).split(':')
   const bytes = Uint8Array.from(Buffer.from(body, 'base64url'))

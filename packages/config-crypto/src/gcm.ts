@@ -9,14 +9,14 @@ export const tagLength = 16
 
 const algorithm = 'aes-256-gcm'
 
-/** AES-256-GCM: nonce, ciphertext, tag. A nonce must never be used twice with a key. */
+/** Encrypts with AES-256-GCM to nonce, ciphertext and tag. A nonce must never be used twice with a key. */
 export function seal(key: KeyObject | Uint8Array, nonce: Uint8Array, associatedData: string, plaintext: Uint8Array): Buffer {
   const cipher = createCipheriv(algorithm, key, nonce, { authTagLength: tagLength })
   cipher.setAAD(Buffer.from(associatedData))
   return Buffer.concat([nonce, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()])
 }
 
-/** Undoes {@link seal}. @returns `undefined` unless the tag is right; nothing of the plaintext is given away then */
+/** Decrypts the result of {@link seal}. @returns `undefined` if the tag is wrong, without any plaintext */
 export function unseal(key: KeyObject | Uint8Array, associatedData: string, sealed: Uint8Array): Buffer | undefined {
   if (sealed.length < nonceLength + tagLength) return undefined
   const end = sealed.length - tagLength

@@ -8,16 +8,16 @@ export type Keys = ReadonlyMap<string, KeyObject>
 
 const encodedKey = /^[A-Za-z0-9_-]{43}$/
 
-/** Checks a key's id. @throws SdError `SD_INVALID` that names the field */
+/** Validates a key id. @throws SdError `SD_INVALID` naming the field */
 export function checkKeyId(field: string, value: unknown): string {
   if (isKeyId(value)) return value
   throw invalidError(field, value, '1 to 64 letters, digits and . _ / -, such as 2026-11')
 }
 
 /**
- * A new random key with its id, as environment and file want it: `key-id:base64url`.
+ * Generates a random key with its id, in the format of environment and file: `key-id:base64url`.
  *
- * @throws SdError `SD_INVALID` if the id can't be one
+ * @throws SdError `SD_INVALID` if the id is not valid
  */
 export function generateKey(keyId: string): string {
   checkKeyId('keyId', keyId)
@@ -39,9 +39,9 @@ export function readKey(value: unknown): KeyObject | undefined {
 }
 
 /**
- * Reads `key-id:base64url` lines; commas separate like line ends, and lines that begin with `#` are comments.
+ * Parses `key-id:base64url` lines. Commas separate entries like line ends, and lines that start with `#` are comments.
  *
- * @throws SdError `SD_MALFORMED` that names the line, never the key
+ * @throws SdError `SD_MALFORMED` naming the line, never the key
  */
 export function parseKeyLines(what: string, text: string): Keys {
   const keys = new Map<string, KeyObject>()
@@ -53,8 +53,8 @@ export function parseKeyLines(what: string, text: string): Keys {
     const key = readKey(entry.slice(colon + 1))
     const where = `${what}, entry ${index + 1}`
     if (!isKeyId(keyId) || !key)
-      throw new SdError('SD_MALFORMED', `${where}: want key-id:base64url of 32 bytes, as generateKey makes it`)
-    if (keys.has(keyId)) throw new SdError('SD_MALFORMED', `${where}: a second key is named ${keyId}`)
+      throw new SdError('SD_MALFORMED', `${where}: expected key-id:base64url of 32 bytes, as generateKey returns it`)
+    if (keys.has(keyId)) throw new SdError('SD_MALFORMED', `${where}: duplicate key id ${keyId}`)
     keys.set(keyId, key)
   }
   if (keys.size === 0) throw new SdError('SD_MALFORMED', `${what} has no key`)

@@ -20,7 +20,7 @@ async function roundTrip(writer: Keyring, reader: Keyring = writer): Promise<str
   return decryptValue(await encryptValue('s3cret', { keys: writer, path }), { keys: reader, path })
 }
 
-test('generated keys are new, and fit everywhere', async () => {
+test('generated keys are unique and valid in all keyrings', async () => {
   const line = generateKey('2026-11')
   expect(line).toMatch(/^2026-11:[\w-]{43}$/)
   expect(generateKey('2026-11')).not.toBe(line)
@@ -48,13 +48,13 @@ describe('memory', () => {
     expect(error.message).not.toContain('c2VjcmV0')
   })
 
-  test('the primary encrypts, whatever the order', async () => {
+  test('the primary encrypts, regardless of the order', async () => {
     const keys = createKeyring({ keys: { a: key, b: new Uint8Array(32).fill(1) }, primary: 'b' })
     expect(await keys.getPrimary()).toBe('b')
     expect(await encryptValue('', { keys, path })).toMatch(/^ENC\[b:/)
   })
 
-  test('a closed keyring does nothing', async () => {
+  test('a closed keyring rejects all calls', async () => {
     const keys = createKeyring({ keys: { a: key }, primary: 'a' })
     keys.close()
     keys.close()
@@ -119,7 +119,7 @@ describe('file', () => {
     await expect(decryptValue(before, { keys, path })).rejects.toMatchObject({ code: 'SD_DENIED' })
   })
 
-  test('an unknown key is looked for at once, a known one when it is time', async () => {
+  test('an unknown key is looked up at once, a known one at the recheck time', async () => {
     const keys = create({ recheckMs: 60_000 })
     expect(await keys.getPrimary()).toBe('old')
     await write(`${newKey}\n${oldKey}\n`)
@@ -128,7 +128,7 @@ describe('file', () => {
     expect(await keys.getPrimary()).toBe('new')
   })
 
-  test('a file that went bad leaves the keys in use, and is told', async () => {
+  test('a file that becomes invalid keeps the keys in use, and is reported', async () => {
     const onError = vi.fn<(error: SdError) => void>()
     const keys = create({ onError })
     expect(await roundTrip(keys)).toBe('s3cret')
@@ -151,7 +151,7 @@ describe('file', () => {
     await expect(roundTrip(create())).rejects.toMatchObject({ code, message: expect.stringContaining(mode.toString(8)) })
   })
 
-  test('as Kubernetes mounts it', async () => {
+  test('mounted by Kubernetes', async () => {
     await write(oldKey, 0o440)
     expect(await roundTrip(create({ maxMode: 0o440 }))).toBe('s3cret')
   })

@@ -4,27 +4,27 @@ import { isKeyId } from './envelope.ts'
 import { keyLength, nonceLength, seal, unseal } from './gcm.ts'
 import { checkKeyId, type Keys, readKey } from './key-lines.ts'
 
-/** A data key as it is kept beside what it encrypts. */
+/** A wrapped data key, which is stored with the ciphertext. */
 export interface WrappedKey {
   /** Id of the key that wrapped it. */
   readonly keyId: string
-  /** The wrapped data key; its form is the keyring's. */
+  /** The wrapped data key, in the format of the keyring. */
   readonly wrapped: Uint8Array
 }
 
-/** Keys that wrap data keys. Several are known, so that old ciphertexts stay readable while keys are rotated; one, the primary, wraps new ones. */
+/** Keys that wrap data keys. One, the primary, wraps new data keys; the others keep old ciphertexts readable during a rotation. */
 export interface Keyring {
-  /** Id of the primary. @throws SdError if the keys can't be had */
+  /** Id of the primary. @throws SdError if the keys are unavailable */
   getPrimary(options?: OperationOptions): Promise<string>
-  /** Wraps a data key of 32 bytes with the primary. @throws SdError if the keys can't be had */
+  /** Wraps a data key of 32 bytes with the primary. @throws SdError if the keys are unavailable */
   wrap(dataKey: Uint8Array, options?: OperationOptions): Promise<WrappedKey>
   /**
-   * Unwraps a data key. The bytes are the caller's own, who fills them with zeros after use.
+   * Unwraps a data key. The caller owns the returned bytes and overwrites them with zeros after use.
    *
-   * @throws SdError `SD_DENIED` if the key is unknown, another one, or the wrapped key was changed; what a KMS fails with
+   * @throws SdError `SD_DENIED` if the key is unknown or wrong, or the wrapped key was changed; errors of a KMS
    */
   unwrap(key: WrappedKey, options?: OperationOptions): Promise<Uint8Array>
-  /** Forgets the keys; later calls fail with `SD_CLOSED`. Idempotent. */
+  /** Removes the keys from memory; later calls fail with `SD_CLOSED`. Idempotent. */
   close(): void
 }
 
@@ -32,11 +32,11 @@ export interface Keyring {
 export interface MemoryKeyringOptions {
   /** Keys by id: 32 bytes, or their base64url. */
   readonly keys: Readonly<Record<string, Uint8Array | string>>
-  /** Id of the key that encrypts. */
+  /** Id of the key for encryption. */
   readonly primary: string
 }
 
-/** A keyring of keys that the program has. @throws SdError `SD_INVALID` that names the option, never a key */
+/** Creates a keyring from keys in memory. @throws SdError `SD_INVALID` naming the option, never a key */
 export function createKeyring(options: MemoryKeyringOptions): Keyring {
   checkKnownKeys('', options, ['keys', 'primary'])
   const primary = checkKeyId('primary', options.primary)
@@ -53,10 +53,10 @@ export function createKeyring(options: MemoryKeyringOptions): Keyring {
 }
 
 /**
- * A keyring of keys that are at hand. Data keys are wrapped with AES-256-GCM, the key's id being associated data: nonce (12), ciphertext (32),
- * tag (16).
+ * Creates a keyring from local keys. Data keys are wrapped with AES-256-GCM, with the key id as associated data: nonce (12),
+ * ciphertext (32), tag (16).
  *
- * @param getKeys all keys; told which one is wanted, so that a source of keys can look for it once more
+ * @param getKeys returns all keys; receives the requested id, so that it can look for a new key
  */
 export function createLocalKeyring(getKeys: (wanted?: string) => Promise<Keys>): Keyring {
   let isClosed = false
@@ -81,7 +81,7 @@ export function createLocalKeyring(getKeys: (wanted?: string) => Promise<Keys>):
       if (dataKey?.length === keyLength) return dataKey
       throw new SdError(
         'SD_DENIED',
-        `The key ${keyId} does not fit: it is another key than the one that encrypted, or the ciphertext was changed`,
+        `The key ${keyId} does not match: it differs from the key used for encryption, or the ciphertext was changed`,
       )
     },
     close() {
@@ -90,14 +90,14 @@ export function createLocalKeyring(getKeys: (wanted?: string) => Promise<Keys>):
   }
 }
 
-/** The error of a key that nobody has. */
+/** Error of an unknown key. */
 export function unknownKey(keyId: string): SdError {
-  return new SdError('SD_DENIED', `No key is named ${keyId}`)
+  return new SdError('SD_DENIED', `The keyring has no key ${keyId}`)
 }
 
 function primaryOf(keys: Keys): [string, KeyObject] {
   const [first] = keys
-  if (!first) throw new SdError('SD_DENIED', 'There is no key')
+  if (!first) throw new SdError('SD_DENIED', 'The keyring has no keys')
   return first
 }
 

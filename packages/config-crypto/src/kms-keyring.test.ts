@@ -11,7 +11,7 @@ afterEach(() => {
 
 const path = 'db.password'
 
-/** Wraps by flipping bits: what matters here is who calls what. */
+/** Wraps by flipping bits: only the calls matter here. */
 function createFakeKms(): { readonly [Key in keyof Kms]: ReturnType<typeof vi.fn<Kms[Key]>> } {
   const flip = async (bytes: Uint8Array): Promise<Uint8Array> => bytes.map((byte) => byte ^ 0x5a)
   return { wrap: vi.fn<Kms['wrap']>(flip), unwrap: vi.fn<Kms['unwrap']>(flip) }
@@ -35,13 +35,13 @@ describe('KMS', () => {
     expect(kms.unwrap).toHaveBeenCalledTimes(1)
   })
 
-  test('the copy of a data key that it was given is filled with zeros', async () => {
+  test('its copy of a data key is overwritten with zeros', async () => {
     const kms = createFakeKms()
     await encryptValue('s3cret', { keys: createKmsKeyring({ kms, keyIds: ['k'] }), path })
     expect(kms.wrap.mock.lastCall?.[0]).toEqual(new Uint8Array(32))
   })
 
-  test('unwrapped keys are kept for a while, so many of them', async () => {
+  test('unwrapped keys are cached, limited in time and number', async () => {
     const kms = createFakeKms()
     const keys = createKmsKeyring({ kms, keyIds: ['k'], cacheSize: 2, cacheMs: 1_000 })
     const [a = '', b = '', c = ''] = await Promise.all(['a', 'b', 'c'].map((text) => encryptValue(text, { keys, path })))
@@ -66,7 +66,7 @@ describe('KMS', () => {
     expect(kms.unwrap).toHaveBeenCalledTimes(3)
   })
 
-  test('a call that hangs ends at its limit, and those in line too', async () => {
+  test('a call that hangs ends at its limit, and so do queued ones', async () => {
     const kms = { ...createFakeKms(), wrap: vi.fn<Kms['wrap']>(hang) }
     const keys = createKmsKeyring({ kms, keyIds: ['k'], timeoutMs: 100, maxConcurrent: 1 })
     const all = Promise.allSettled([1, 2].map(() => encryptValue('a', { keys, path })))
@@ -77,7 +77,7 @@ describe('KMS', () => {
     expect(kms.wrap.mock.lastCall?.[1].signal.aborted).toBe(true)
   })
 
-  test('the caller can give up', async () => {
+  test('the caller can abort', async () => {
     const keys = createKmsKeyring({ kms: { ...createFakeKms(), wrap: hang }, keyIds: ['k'] })
     const controller = new AbortController()
     const run = encryptValue('a', { keys, path, signal: controller.signal })

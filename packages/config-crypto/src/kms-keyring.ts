@@ -16,11 +16,14 @@ import { keyLength } from './gcm.ts'
 import { checkKeyId } from './key-lines.ts'
 import { type Keyring, unknownKey, type WrappedKey } from './keyring.ts'
 
-/** A key management service: keys that never leave it. */
+/** A key management service, which never reveals its keys. */
 export interface Kms {
-  /** Wraps a data key of 32 bytes with the named key. Don't keep `dataKey`: it is filled with zeros once this settles. */
+  /** Wraps a data key of 32 bytes with the named key. Don't store `dataKey`: it is overwritten with zeros once this settles. */
   wrap(dataKey: Uint8Array, request: { readonly keyId: string; readonly signal: AbortSignal }): Promise<Uint8Array>
-  /** Unwraps it. The bytes returned are filled with zeros after use. Throw an `SdError` to say what went wrong; of other errors only name and code are passed on. */
+  /**
+   * Unwraps a data key. The returned bytes are overwritten with zeros after use. Throw an `SdError` to report the reason; of
+   * other errors only name and code are passed on.
+   */
   unwrap(wrapped: Uint8Array, request: { readonly keyId: string; readonly signal: AbortSignal }): Promise<Uint8Array>
 }
 
@@ -28,15 +31,15 @@ export interface Kms {
 export interface KmsKeyringOptions {
   /** The service. */
   readonly kms: Kms
-  /** Ids of its keys; the first one is the primary. Others are refused without a call. */
+  /** Ids of the keys; the first one is the primary. Other ids are rejected without a call. */
   readonly keyIds: readonly string[]
-  /** Limit of one call, waiting in line included, in milliseconds. @default 5_000 */
+  /** Time limit of one call, including the wait in the queue, in milliseconds. @default 5_000 */
   readonly timeoutMs?: number
-  /** Most calls at once. @default 8 */
+  /** Maximum number of concurrent calls. @default 8 */
   readonly maxConcurrent?: number
-  /** Most unwrapped data keys that are kept in memory; 0 keeps none. @default 1_000 */
+  /** Maximum number of unwrapped data keys in memory; 0 disables the cache. @default 1_000 */
   readonly cacheSize?: number
-  /** How long one is kept, in milliseconds: a key that was revoked works for as long. @default 300_000 */
+  /** Time an unwrapped key is cached, in milliseconds. A revoked key works for this long. @default 300_000 */
   readonly cacheMs?: number
 }
 
@@ -47,7 +50,7 @@ interface CachedKey {
   readonly until: number
 }
 
-/** A keyring whose keys are in a key management service. @throws SdError `SD_INVALID` that names the option */
+/** Creates a keyring on a key management service. @throws SdError `SD_INVALID` naming the option */
 export function createKmsKeyring(options: KmsKeyringOptions): Keyring {
   checkKnownKeys('', options, optionKeys)
   checkObject('kms', options.kms)
@@ -62,7 +65,7 @@ export function createKmsKeyring(options: KmsKeyringOptions): Keyring {
   const calls = createSemaphore(checkInteger('maxConcurrent', options.maxConcurrent ?? 8, { min: 1, max: 1_000 }))
   const cacheSize = checkInteger('cacheSize', options.cacheSize ?? 1_000, { min: 0, max: 100_000 })
   const cacheMs = checkDuration('cacheMs', options.cacheMs ?? 300_000)
-  // In the order of their last use.
+  // Ordered by last use.
   const cache = new Map<string, CachedKey>()
   let isClosed = false
 
@@ -75,7 +78,7 @@ export function createKmsKeyring(options: KmsKeyringOptions): Keyring {
     const what = `KMS ${operation} with ${keyId}`
     const result = await withTimeout({ timeoutMs, what, signal: own }, (signal) =>
       calls.run(signal, async () => {
-        // A copy, because the caller fills its own with zeros, even while a call that ran out of time is still under way.
+        // A copy, because the caller overwrites its own bytes with zeros, even while a call that timed out is still in progress.
         const copy = Uint8Array.from(bytes)
         try {
           return await kms[operation](copy, { keyId, signal })
@@ -88,7 +91,11 @@ export function createKmsKeyring(options: KmsKeyringOptions): Keyring {
     )
     const isFitting =
       result instanceof Uint8Array && (operation === 'wrap' ? result.length <= maxWrappedLength : result.length === keyLength)
-    if (!isFitting) throw new SdError('SD_MALFORMED', `${what}: it returned no ${operation === 'wrap' ? 'wrapped' : 'data'} key`)
+    if (!isFitting)
+      throw new SdError(
+        'SD_MALFORMED',
+        `${what}: the KMS did not return a valid ${operation === 'wrap' ? 'wrapped' : 'data'} key`,
+      )
     return result
   }
 
@@ -151,7 +158,7 @@ function nameOf({ keyId, wrapped }: WrappedKey): string {
   return `${keyId}:${createHash('sha256').update(wrapped).digest('base64url')}`
 }
 
-/** Without message and cause of the original: clients put whole requests in there, and these have data keys in them. */
+/** Omits message and cause of the original error: clients can include whole requests in them, which contain data keys. */
 function kmsError(what: string, error: unknown): SdError {
   if (error instanceof SdError) return error
   const { name, code } = (error ?? {}) as { readonly name?: unknown; readonly code?: unknown }

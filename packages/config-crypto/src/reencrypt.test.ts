@@ -11,7 +11,7 @@ const password = await encryptValue('tiger', { keys: before, path: 'db.password'
 const fresh = await encryptValue('new', { keys: after, path: 'db.token' })
 
 describe('re-encryption', () => {
-  test('changes only what another key encrypted', async () => {
+  test('changes only values encrypted with another key', async () => {
     const text = `# ENC[…] and ENC[key-id:…] are secret\r\ndb:\t{ user: "${user}", again: ${user},\n password: '${password}' , token: ${fresh} }`
     expect(await needsReencryption(text, { keys: during })).toBe(true)
     const renewed = await reencrypt(text, { keys: during })
@@ -34,7 +34,7 @@ describe('re-encryption', () => {
     expect(await decryptDocument(renewed, { keys: after, key: 'a.yaml' })).toBe('a: 1')
   })
 
-  test('texts without secrets stay as they are, byte for byte', async () => {
+  test('texts without secrets are unchanged, byte for byte', async () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: 'binary' }), fc.string({ unit: 'grapheme' }), async (head, tail) => {
         expect(await reencrypt(`${head}ENC[${tail}`, { keys: during })).toBe(`${head}ENC[${tail}`)
@@ -46,7 +46,7 @@ describe('re-encryption', () => {
   })
 
   test.each([
-    // Without its last three characters it has a length that base64url never has.
+    // Without its last three characters it has a length that is impossible in base64url.
     ['damaged', `a: ${user}, b: ${password.slice(0, -4)}]`, 'SD_MALFORMED'],
     ['of an unknown key', `a: ${user}, b: ${password.replace('test-1', 'test-3')}`, 'SD_DENIED'],
     ['of another key than it says', `a: ${fresh.replace('test-2', 'test-1')}`, 'SD_DENIED'],

@@ -2,23 +2,23 @@ import { checkContent } from '@sd/adapter-kit'
 import { checkOptions, decryptValue, encryptValue, type KeyringOptions } from './encryption.ts'
 import { type Envelope, findEnvelopes, formatEnvelope, isEncrypted, parseEnvelope, replaceEnvelopes } from './envelope.ts'
 
-/** Longest text that is read, in bytes. */
+/** Maximum size of a text, in bytes. */
 const maxTextBytes = 16_777_216
 
 /**
- * Whether anything in a text is encrypted with another key than the primary.
+ * Whether a text contains anything encrypted with a key other than the primary.
  *
- * @throws SdError `SD_MALFORMED` if an `ENC[…]` in it is damaged, `SD_INVALID` if it is no text; what the keyring fails with
+ * @throws SdError `SD_MALFORMED` if an `ENC[…]` in it is damaged, `SD_INVALID` if it is not a string; errors of the keyring
  */
 export async function needsReencryption(text: string, options: KeyringOptions): Promise<boolean> {
   return (await findStale(text, options)).size > 0
 }
 
 /**
- * Wraps the data keys in a text anew with the primary key, where they are not. Nothing in it changes but these `ENC[…]`; what they encrypt, and the
- * path that they are bound to, stays as it is, so no path is needed.
+ * Wraps data keys in a text again, if they are not wrapped with the primary key. Only these `ENC[…]` change; their ciphertexts
+ * and the paths they are bound to stay the same, so no path is needed.
  *
- * @throws SdError as {@link needsReencryption}, and `SD_DENIED` if a key is unknown or does not fit; then nothing was done
+ * @throws SdError as {@link needsReencryption}, and `SD_DENIED` if a key is unknown or does not match; then nothing has changed
  */
 export async function reencrypt(text: string, options: KeyringOptions): Promise<string> {
   const stale = await findStale(text, options)
@@ -29,16 +29,16 @@ export async function reencrypt(text: string, options: KeyringOptions): Promise<
 
 /** Options of {@link upgradeFormat}. */
 export interface UpgradeOptions extends KeyringOptions {
-  /** Key of the entry, to which values are bound from now on. */
+  /** Key of the entry to bind the values to. */
   readonly key: string
-  /** What the text says, as `readConfigText` of `@sd/config` reads it: it tells the paths of the values. */
+  /** The parsed text, as returned by `readConfigText` of `@sd/config`, which provides the paths of the values. */
   readonly tree: unknown
 }
 
 /**
- * Encrypts the values of format 1 in a text again, in format 2 and with the primary key. Nothing else in it changes.
+ * Encrypts the values of format 1 in a text again, in format 2 and with the primary key. Nothing else changes.
  *
- * @throws SdError as `decryptValue` if one of them can't be read at its path; then nothing was done
+ * @throws SdError as `decryptValue` if a value can't be read at its path; then nothing has changed
  */
 export async function upgradeFormat(text: string, options: UpgradeOptions): Promise<string> {
   const { keys, key, tree, signal } = checkOptions(options, ['key', 'tree', 'signal'])
@@ -58,7 +58,7 @@ function valuesOf(value: unknown, keys: readonly string[]): readonly { readonly 
   return Object.entries(value).flatMap(([key, item]) => valuesOf(item, [...keys, key]))
 }
 
-/** What is to be wrapped anew, by its text. */
+/** Envelopes to wrap again, by their text. */
 async function findStale(text: string, options: KeyringOptions): Promise<ReadonlyMap<string, Envelope>> {
   const { keys, signal } = checkOptions(options, ['signal'])
   checkContent('text', text, maxTextBytes)

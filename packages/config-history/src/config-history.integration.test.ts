@@ -36,7 +36,7 @@ describe.runIf(etcd)('a history on etcd, kept in etcd', { timeout: 120_000 }, ()
     })
   }
 
-  test('8 writers at once lose nothing', async () => {
+  test('no version of 8 concurrent writers is lost', async () => {
     prefix = `/${randomUUID()}`
     const writers = Array.from({ length: 8 }, (_, index) => open(`writer ${index}`))
     await Promise.all(
@@ -54,7 +54,7 @@ describe.runIf(etcd)('a history on etcd, kept in etcd', { timeout: 120_000 }, ()
     expect(entries.map(({ content }) => content)).toEqual([list[0]?.content])
   })
 
-  test('a rollback is byte-identical, and a change past the history is noticed', async () => {
+  test('a rollback is byte-identical, and a change outside the history is detected', async () => {
     prefix = `/${randomUUID()}`
     const history = open('ann')
     const content = '{\r\n\t"ü": "🔑"}\n\n'

@@ -4,7 +4,7 @@ import { createConfigHistory, createMemoryStore } from './index.ts'
 import { key, setUp, summaryOf } from './testing/setup.ts'
 
 describe('versions', () => {
-  test('each says who, when, why and what', async () => {
+  test('have author, time, comment and content', async () => {
     const before = Date.now()
     const { history, texts } = setUp()
     const first = await history.put('{"a":1}', { comment: 'begin' })
@@ -32,7 +32,7 @@ describe('versions', () => {
     await expect(history.rollback(2)).rejects.toMatchObject({ code: 'SD_NOT_FOUND' })
   })
 
-  test('a rollback is byte-identical, and a version itself', async () => {
+  test('a rollback is byte-identical, and is itself a version', async () => {
     const content = '\ufeff{"ü": "🔑\u2028",\r\n\t"b": "\\u0000"}\r\n\n '
     const { history, texts } = setUp()
     await history.put(content)
@@ -43,7 +43,7 @@ describe('versions', () => {
     expect((await history.list()).map(({ version }) => version)).toEqual([3, 2, 1])
   })
 
-  test('removal, and back from it', async () => {
+  test('removal, and rollback of it', async () => {
     const { history, texts } = setUp()
     await history.put('{}')
     expect(await history.delete()).toMatchObject({ version: 2, change: 'delete', content: null })
@@ -54,7 +54,7 @@ describe('versions', () => {
     expect(texts.get(key)).toBeUndefined()
   })
 
-  test('only from the version that was seen', async () => {
+  test('only if the version is unchanged, with ifVersion', async () => {
     const { history, texts } = setUp()
     await history.put('1', { ifVersion: 0 })
     await history.put('2', { ifVersion: 1 })
@@ -66,11 +66,11 @@ describe('versions', () => {
   })
 })
 
-describe('changes past the history', () => {
-  test('what was there at the start, a change, a removal: noticed on next use', async () => {
+describe('changes outside the history', () => {
+  test('an existing entry, a change and a removal are detected on next use', async () => {
     const { history, texts } = setUp()
     texts.put(key, 'found', { author: 'carl', comment: 'by hand' })
-    texts.put('another', 'nobody cares')
+    texts.put('another', 'unrelated')
     await history.put('mine')
     texts.put(key, 'theirs')
     expect(summaryOf(await history.list())).toEqual([
@@ -85,7 +85,7 @@ describe('changes past the history', () => {
     expect((await history.get(3)).author).toBeUndefined()
   })
 
-  test('a store can be read while the source is away', async () => {
+  test('a store can be read while the source is unreachable', async () => {
     const { history, source, open } = setUp()
     await history.put('1')
     await source.close()
@@ -120,7 +120,7 @@ describe('differences', () => {
     expect(await history.diffText(1, 2)).toBe(expected)
   })
 
-  test('masked by default, and shown where that is asked for', async () => {
+  test('masked by default, and shown with masking: false', async () => {
     for (const masking of [undefined, false] as const) {
       const { history } = setUp(masking === undefined ? {} : { masking })
       await history.put('{\n"password": "tiger",\n"size": 1\n}\n')
@@ -186,7 +186,7 @@ describe('differences', () => {
     expect(await history.diff(1, 2)).toEqual([{ path: 'a', kind: 'updated', before: 1, after: 2 }])
   })
 
-  test('of texts without types as well, by another format or an own parser', async () => {
+  test('of untyped texts too, with another format or a custom parser', async () => {
     for (const own of [{ key: 'app.properties' }, { key: 'app.env' }, { format: 'properties' }] as const) {
       const { history } = setUp(own)
       await history.put('a=1\nb=2')
@@ -199,7 +199,7 @@ describe('differences', () => {
     expect(await history.diff(1, 2)).toEqual([{ path: 'length', kind: 'updated', before: 1, after: 2 }])
   })
 
-  test('what can not be parsed, without its text; and what is too large', async () => {
+  test('a text that cannot be parsed, without quoting it; and one that is too large', async () => {
     const { history } = setUp()
     await history.put('{"password":"tiger"')
     await history.put('{}')

@@ -17,37 +17,40 @@ import { type ConfigDifference, diffTrees } from './structured-diff.ts'
 import { diffTexts } from './text-diff.ts'
 import { createWriter, type Draft } from './writer.ts'
 
-/** Options of what makes a version. */
+/** Options of methods that create a version. */
 export interface VersionOptions extends OperationOptions {
-  /** Who. @default the history's `author` */
+  /** Author of the version. @default `author` of the history */
   readonly author?: string
-  /** Why. */
+  /** Reason for the change. */
   readonly comment?: string
-  /** Only if this version is what the source has now; 0 if there is none. @default whatever it has */
+  /** Writes only if this is the current version; 0 if there is no entry. @default any version */
   readonly ifVersion?: number
 }
 
 /** Options of {@link ConfigHistory.list}. */
 export interface ListOptions extends OperationOptions {
-  /** Whether to look at the source first, and to record what was changed past the history. `false` asks the store only, for when the source is away. @default true */
+  /**
+   * Whether to read the source first and record changes made outside the history. `false` reads only the store, for when the
+   * source is unreachable. @default true
+   */
   readonly sync?: boolean
 }
 
 /** Options of {@link ConfigHistory.verify}. */
 export interface VerifyOptions extends OperationOptions {
-  /** A head of earlier, kept elsewhere: it must still be in the chain. @default only the chain itself is checked */
+  /** A head from an earlier verification, stored elsewhere: it must still be in the chain. @default only the chain itself is verified */
   readonly anchor?: ChainAnchor
 }
 
-/** What {@link ConfigHistory.verify} found. */
+/** Result of {@link ConfigHistory.verify}. */
 export interface Verification {
-  /** Whether nothing is wrong. */
+  /** Whether the chain is valid. */
   readonly isValid: boolean
-  /** How many records are good, from the first on. */
+  /** Number of valid records, from the first on. */
   readonly records: number
-  /** The last good record. Keep it elsewhere as an anchor: without one, a chain that was cut at its end looks complete. */
+  /** The last valid record. Store it elsewhere as an anchor: without one, a truncated chain looks complete. */
   readonly head: ChainAnchor
-  /** The first thing that is wrong. */
+  /** The first problem, if any. */
   readonly problem?: ChainProblem
 }
 
@@ -56,30 +59,39 @@ export interface ConfigHistory {
   /**
    * Writes a text as a new version.
    *
-   * @returns it: `written`, or `pending` if only its confirmation could not be recorded; the next use does that
-   * @throws SdError what the source or the store fails with; `SD_CONFLICT` if `ifVersion` isn't the version there is, `SD_TIMEOUT` if others write for too long
+   * @returns the version: `written`, or `pending` if its outcome could not be recorded, which the next use does
+   * @throws SdError errors of the source and the store; `SD_CONFLICT` if `ifVersion` is not the current version, `SD_TIMEOUT` if
+   * other writers take too long
    */
   put(content: string, options?: VersionOptions): Promise<ConfigVersion>
-  /** Removes the entry, as a new version whose content is `null`. @throws SdError as `put` */
+  /** Removes the entry, as a new version with content `null`. @throws SdError as `put` */
   delete(options?: VersionOptions): Promise<ConfigVersion>
-  /** Writes the content of an earlier version again, byte for byte, as a new version. @throws SdError as `put`; `SD_NOT_FOUND`, `SD_INVALID` if it was never written */
+  /**
+   * Writes the content of an earlier version again, byte for byte, as a new version.
+   *
+   * @throws SdError as `put`; `SD_NOT_FOUND`, `SD_INVALID` if that version was never written
+   */
   rollback(version: number, options?: VersionOptions): Promise<ConfigVersion>
-  /** All versions that are kept, newest first. @throws SdError */
+  /** All stored versions, newest first. @throws SdError */
   list(options?: ListOptions): Promise<readonly ConfigVersion[]>
-  /** One version. @throws SdError `SD_NOT_FOUND` if there is none, or none any more */
+  /** One version. @throws SdError `SD_NOT_FOUND` if it does not exist or was dropped */
   get(version: number, options?: OperationOptions): Promise<ConfigVersion>
-  /** The values that differ from version `before` to version `after`; secrets are masked, see `masking`. @throws SdError `SD_NOT_FOUND`, `SD_MALFORMED` if one of them can't be parsed, `SD_TOO_LARGE` */
+  /**
+   * The values that differ between the versions `before` and `after`; secrets are masked, see `masking`.
+   *
+   * @throws SdError `SD_NOT_FOUND`, `SD_MALFORMED` if a version can't be parsed, `SD_TOO_LARGE`
+   */
   diff(before: number, after: number, options?: OperationOptions): Promise<readonly ConfigDifference[]>
   /** The lines that differ, as a unified diff; secrets are masked. @throws SdError `SD_NOT_FOUND`, `SD_TOO_LARGE` */
   diffText(before: number, after: number, options?: OperationOptions): Promise<string>
-  /** Checks every record and every link between them. @throws SdError only if the store can't be read */
+  /** Verifies every record and every link between records. @throws SdError only if the store can't be read */
   verify(options?: VerifyOptions): Promise<Verification>
 }
 
 /**
- * Keeps versions of one entry of a source: who, when, why, what; and goes back to them.
+ * Creates the history of one entry of a source: versions with author, time, comment and content, and rollback to them.
  *
- * @throws SdError `SD_INVALID` that names an option
+ * @throws SdError `SD_INVALID` naming an option
  */
 export function createConfigHistory(options: ConfigHistoryOptions): ConfigHistory {
   const checked = resolveConfigHistoryOptions(options)
@@ -207,7 +219,7 @@ function parseVersion({ key, parse }: ResolvedConfigHistoryOptions, { version, c
   try {
     return parse(content)
   } catch {
-    // Without the parser's words, which quote the text.
-    throw new SdError('SD_MALFORMED', `Version ${version} of ${key} can't be parsed: compare it as text`)
+    // Without the message of the parser, which quotes the text.
+    throw new SdError('SD_MALFORMED', `Version ${version} of ${key} can't be parsed: use diffText instead`)
   }
 }

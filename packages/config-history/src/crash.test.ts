@@ -6,7 +6,7 @@ import { key, type Setup, setUp, summaryOf, withChanges } from './testing/setup.
 
 const lost = new SdError('SD_TIMEOUT', 'no answer')
 
-/** A history with version 1 written, of which the next write goes as `put` says. */
+/** A history with version 1 written, whose next write uses `put`. */
 async function interrupt(put: (source: WritableConfigSource) => WritableConfigSource['put']): Promise<Setup> {
   const texts = createMemoryConfigStore()
   const source = createMemoryConfigSource({ store: texts })
@@ -38,7 +38,7 @@ describe('a process that ends between record and outcome', () => {
     expect(summaryOf(await next.list())).toEqual(['3 put written 3', '2 put written 2', '1 put written 1'])
   })
 
-  test('and somebody else wrote past the history: nobody knows', async () => {
+  test('and another writer wrote outside the history: the outcome is unknown', async () => {
     const { open, texts } = await interrupt(() => () => Promise.reject(lost))
     texts.put(key, 'external')
     const next = open()
@@ -52,7 +52,7 @@ describe('a process that ends between record and outcome', () => {
     expect(await next.rollback(2)).toMatchObject({ content: '2', state: 'written' })
   })
 
-  test('its own next use need not wait', async () => {
+  test('its own next use does not wait', async () => {
     const source = createMemoryConfigSource()
     let isBroken = true
     const put: WritableConfigSource['put'] = (...write) => (isBroken ? Promise.reject(lost) : source.put(...write))
@@ -64,7 +64,7 @@ describe('a process that ends between record and outcome', () => {
   })
 })
 
-test('while somebody else writes, others wait, and list what is pending', async () => {
+test('during a write, other writers wait, and list shows the pending version', async () => {
   const setup = setUp({ writeTimeoutMs: 600_000 })
   const { source, texts, open } = setup
   const reached = Promise.withResolvers<void>()
@@ -85,7 +85,7 @@ test('while somebody else writes, others wait, and list what is pending', async 
   expect(summaryOf(await open().list())).toEqual(['2 put written other', '1 put written slow'])
 })
 
-test('a writer that was taken for dead tells what it knows', async () => {
+test('a writer that was considered dead records its outcome', async () => {
   const { source, open } = setUp()
   const gate = Promise.withResolvers<void>()
   const put: WritableConfigSource['put'] = async (...write) => {
@@ -94,7 +94,7 @@ test('a writer that was taken for dead tells what it knows', async () => {
     return entry
   }
   const reached = open({ source: withChanges(source, { put }), writeTimeoutMs: 60_000 }).put('slow')
-  // The others' patience is 150 ms.
+  // Other writers wait for 150 ms.
   const impatient = open()
   await expect.poll(async () => summaryOf(await impatient.list())).toEqual(['1 put written slow'])
   gate.resolve()
@@ -102,8 +102,8 @@ test('a writer that was taken for dead tells what it knows', async () => {
   expect((await impatient.verify()).records).toBe(2)
 })
 
-describe('a source that refuses', () => {
-  test('leaves a version that failed', async () => {
+describe('a source that rejects a write', () => {
+  test('leaves a failed version', async () => {
     const { source, open } = setUp()
     const denied = new SdError('SD_DENIED', 'read only')
     const broken = open({ source: withChanges(source, { put: () => Promise.reject(denied) }), writeTimeoutMs: 600_000 })
@@ -111,7 +111,7 @@ describe('a source that refuses', () => {
     expect(summaryOf(await broken.list())).toEqual(['1 put failed 1'])
   })
 
-  test('because somebody was faster: it is tried again on top of that', async () => {
+  test('because another writer was faster: the write is retried on top of that', async () => {
     const { source, texts, open } = setUp()
     let isFirst = true
     const put: WritableConfigSource['put'] = (...write) => {
@@ -124,7 +124,7 @@ describe('a source that refuses', () => {
     expect(summaryOf(await history.list())).toEqual(['3 put written mine', '2 external written faster', '1 put failed mine'])
   })
 
-  test('because it came second against itself: it was written', async () => {
+  test('because of its own first attempt: the version is written', async () => {
     const { source, open } = setUp()
     const put: WritableConfigSource['put'] = async (...write) => {
       await source.put(...write)
@@ -136,7 +136,7 @@ describe('a source that refuses', () => {
 })
 
 describe('a store that fails', () => {
-  test('before the record: nothing was written anywhere', async () => {
+  test('before the record: nothing is written', async () => {
     const { store, texts, open } = setUp()
     const history = open({ store: failing(store, 1) })
     await expect(history.put('1')).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
@@ -153,7 +153,7 @@ describe('a store that fails', () => {
   })
 })
 
-test('waiting for others ends at the limit', async () => {
+test('waiting for other writers ends at the limit', async () => {
   const setup = await interrupt(() => () => Promise.reject(lost))
   const history = setup.open({ writeTimeoutMs: 600_000, operationTimeoutMs: 100 })
   await expect(history.put('3')).rejects.toMatchObject({ code: 'SD_TIMEOUT' })

@@ -2,21 +2,21 @@ import { createHash, randomUUID } from 'node:crypto'
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createBackoff, SdError, sleep } from '@sd/core'
 
-/** A lock file that is held. */
+/** A held lock file. */
 export interface FileLock {
-  /** Last check before what can't be undone. @throws SdError `SD_CONFLICT` if somebody took it over */
+  /** Last check before a change that can't be undone. @throws SdError `SD_CONFLICT` if another process has replaced the lock */
   check(): Promise<void>
 }
 
 /** Limits of {@link withFileLock}. */
 export interface FileLockOptions {
-  /** Ends the wait for the lock. */
+  /** Aborts the wait for the lock. */
   readonly signal: AbortSignal
-  /** A holder that is seen for longer than this, in milliseconds, counts as dead. */
+  /** A process that holds the lock for longer than this, in milliseconds, is considered dead. */
   readonly staleMs: number
 }
 
-/** Runs `operation` while a lock file is held, by one process only. What it does takes milliseconds. @throws SdError `SD_ABORTED` when the signal fires before */
+/** Runs `operation`, which takes milliseconds, while this process holds a lock file. @throws SdError `SD_ABORTED` if the signal aborts first */
 export async function withFileLock<T>(
   path: string,
   options: FileLockOptions,
@@ -27,7 +27,11 @@ export async function withFileLock<T>(
   try {
     return await operation({
       async check() {
-        if ((await holderOf(path)) !== own) throw new SdError('SD_CONFLICT', `${path} was taken over by another process`)
+        if ((await holderOf(path)) !== own)
+          throw new SdError(
+            'SD_CONFLICT',
+            `The lock ${path} was replaced by another process, because this one held it for too long`,
+          )
       },
     })
   } finally {
@@ -45,14 +49,14 @@ async function acquire(path: string, own: string, { signal, staleMs }: FileLockO
       seen = holder
       seenAt = performance.now()
     }
-    // By the time that we have watched it, because the clocks of two machines differ, and process ids mean nothing across containers.
-    if (holder !== undefined && performance.now() - seenAt > staleMs && (await takeOver(path, holder, own))) return
+    // Measured from the first sighting, because clocks of machines differ and process ids have no meaning across containers.
+    if (holder !== undefined && performance.now() - seenAt > staleMs && (await replaceLock(path, holder, own))) return
     await sleep(backoff.next(), signal, true)
   }
 }
 
-/** Of several that try, only the one with the claim may replace a dead holder's lock, and only while it is still that one's. */
-async function takeOver(path: string, holder: string, own: string): Promise<boolean> {
+/** Replaces the lock of a dead holder. Of several processes only the one with the claim can, and only while that holder has the lock. */
+async function replaceLock(path: string, holder: string, own: string): Promise<boolean> {
   const claim = `${path}.${createHash('sha256').update(holder).digest('hex').slice(0, 16)}`
   if (!(await createOnce(claim, own))) return false
   if ((await holderOf(path)) === holder) {

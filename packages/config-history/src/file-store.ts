@@ -7,20 +7,22 @@ import type { HistoryStore } from './store.ts'
 
 /** Options of {@link createFileStore}. */
 export interface FileStoreOptions {
-  /** The file: lines of JSON, readable by its owner only. Its folder must exist; beside it there are, at times, `.lock`, `.torn` and `.tmp` files. */
+  /** Path of the file: lines of JSON, readable only by its owner. Its folder must exist and can also contain `.lock`, `.torn` and `.tmp` files. */
   readonly path: string
-  /** Longest file, in bytes. @default 67_108_864 */
+  /** Maximum size of the file, in bytes. @default 67_108_864 */
   readonly maxBytes?: number
-  /** How long to wait for other processes that write to it, in milliseconds. @default 20_000 */
+  /** Time limit of the wait for other processes, in milliseconds. @default 20_000 */
   readonly lockTimeoutMs?: number
-  /** A lock that another process held for longer than this, in milliseconds, counts as left by a crash. @default 10_000 */
+  /** A lock held by another process for longer than this, in milliseconds, is considered left by a crash. @default 10_000 */
   readonly staleLockMs?: number
 }
 
 /**
- * A store in a file, on a local disk. Every append is synced; a line that a crash cut off is moved to `<path>.torn` by the next append.
+ * Creates a store in a file on a local disk. Every append is synced. The next append moves a line truncated by a crash to
+ * `<path>.torn`.
  *
- * @throws SdError `SD_INVALID` that names the option; its functions `SD_UNAVAILABLE` if the file can't be read or written, `SD_TIMEOUT` if another process keeps it locked
+ * @throws SdError `SD_INVALID` naming the option; its methods `SD_UNAVAILABLE` if the file can't be read or written, `SD_TIMEOUT`
+ * if another process keeps it locked
  */
 export function createFileStore(options: FileStoreOptions): HistoryStore {
   checkKnownKeys('', options, ['path', 'maxBytes', 'lockTimeoutMs', 'staleLockMs'])
@@ -39,7 +41,7 @@ export function createFileStore(options: FileStoreOptions): HistoryStore {
     }
   }
 
-  /** Changes the file if it still has this revision. */
+  /** Changes the file if its revision is unchanged. */
   async function change(
     revision: string,
     { signal: own }: OperationOptions,
@@ -98,7 +100,7 @@ function revisionOf(bytes: Buffer): string {
   return `${bytes.length} ${createHash('sha256').update(bytes).digest('hex')}`
 }
 
-/** Makes a new name durable; not every platform can. */
+/** Makes a new name durable, where the platform can. */
 async function syncFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return
   await using folder = await open(dirname(path), 'r')

@@ -11,44 +11,47 @@ import {
 import type { HistoryStore } from './store.ts'
 import { liveOf, versionsOf } from './versions.ts'
 
-/** What a log is read with. */
+/** Options of {@link readLog}. */
 export interface LogOptions {
-  /** Where it is. */
+  /** Store of the log. */
   readonly store: HistoryStore
   /** Hashes records. */
   readonly hash: Hash
-  /** What the first record is tied to. */
+  /** Hash that the first record refers to. */
   readonly genesis: string
-  /** Most versions that are kept. */
+  /** Maximum number of versions. */
   readonly maxVersions: number
 }
 
-/** A history as it was at one moment, to add to. */
+/** A history at one moment, to which records can be added. */
 export interface Log {
-  /** Its versions, oldest first. */
+  /** All versions, oldest first. */
   readonly versions: readonly TrackedVersion[]
   /** The version that the source should have. */
   readonly live: TrackedVersion | undefined
-  /** The version whose write may be under way; there is one at most, because nothing is added before it is settled. */
+  /** The version whose write can be in progress. There is at most one, because nothing is added before it is settled. */
   readonly pending: TrackedVersion | undefined
   /** Number of the next version. */
   readonly nextVersion: number
   /**
-   * Adds records, all of them or none.
+   * Adds all records or none.
    *
-   * @returns the last one; `undefined` if somebody else has added something since this was read
-   * @throws SdError `SD_TOO_LARGE`, and what the store fails with
+   * @returns the last one; `undefined` if another writer has added records since the read
+   * @throws SdError `SD_TOO_LARGE`, and errors of the store
    */
   append(bodies: readonly RecordBody[], operation: OperationOptions): Promise<HistoryRecord | undefined>
 }
 
-/** Reads a log. @throws SdError `SD_MALFORMED` if its chain is broken, and what the store fails with */
+/** Reads a log. @throws SdError `SD_MALFORMED` if its chain is broken, and errors of the store */
 export async function readLog(options: LogOptions, operation: OperationOptions): Promise<Log> {
   const { store, hash, genesis } = options
   const { text, revision } = await store.read(operation)
   const { records, head, problem } = readChain(text, hash, genesis)
   if (problem) {
-    throw new SdError('SD_MALFORMED', `The history in ${store.name} is broken at line ${problem.line}: ${problem.reason}`)
+    throw new SdError(
+      'SD_MALFORMED',
+      `The history in ${store.name} is broken at line ${problem.line}: ${problem.reason} (see verify)`,
+    )
   }
   const versions = versionsOf(records)
 
@@ -84,7 +87,7 @@ function textOf(records: readonly HistoryRecord[]): string {
   return records.map(({ line }) => `${line}\n`).join('')
 }
 
-/** What checkpoint and outcome take beside two versions, in bytes. */
+/** Space for checkpoint and outcome besides two versions, in bytes. */
 const marginBytes = 2_048
 
 interface Recorded {
@@ -93,7 +96,7 @@ interface Recorded {
   readonly head: ChainAnchor
 }
 
-/** The records to add, and how many of the oldest ones must go for them. Whole versions go; the last one and the live one stay known. */
+/** The records to add, and the number of oldest records to drop for them. Drops whole versions; keeps the last and the live one. */
 function fit(
   options: LogOptions,
   recorded: Recorded,
@@ -101,7 +104,7 @@ function fit(
 ): { readonly cut: number; readonly added: readonly HistoryRecord[] } {
   const { store, maxVersions } = options
   const { records, head } = recorded
-  // The live version and the next one always fit together: what can be written can be replaced.
+  // The live version and the next one must always fit together, so that every written version can be replaced.
   const isTooLong = byteLength(link(options, head, bodies)) > (store.maxBytes - marginBytes) / 2
   let bytes = byteLength(records)
   let cut = 0
@@ -114,17 +117,17 @@ function fit(
   }
   throw new SdError(
     'SD_TOO_LARGE',
-    `A version is too large for the history in ${store.name}, which takes ${store.maxBytes} bytes`,
+    `The version is too large for the history in ${store.name}, whose limit is ${store.maxBytes} bytes for two versions`,
   )
 }
 
-/** Where records may be cut: before a version. All may go only if there is another version to count on from. */
+/** Places where records can be cut: before a version. All can be dropped only if another version continues the numbers. */
 function boundariesOf(records: readonly HistoryRecord[], added: readonly RecordBody[]): readonly number[] {
   const starts = records.flatMap(({ body }, index) => (body.type === 'version' && index > 0 ? [index] : []))
   return [0, ...starts, ...(added.some(({ type }) => type === 'version') ? [records.length] : [])]
 }
 
-/** The checkpoint for what is dropped, if anything is. It takes the live version along, unless that is among what is kept. */
+/** The checkpoint for dropped records, if any. It contains the live version, unless that is among the kept records. */
 function checkpointsOf({ records, versions }: Recorded, cut: number): readonly CheckpointBody[] {
   const last = records[cut - 1]
   if (!last) return []

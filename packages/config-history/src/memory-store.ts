@@ -1,6 +1,6 @@
 import type { HistoryStore } from './store.ts'
 
-/** A store that ends with the process. */
+/** Creates a store in memory. */
 export function createMemoryStore(): HistoryStore {
   let text = ''
   let changes = 0

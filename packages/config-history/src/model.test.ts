@@ -15,7 +15,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   fc.constantFrom<Command>({ kind: 'delete' }, { kind: 'removed' }, { kind: 'list' }),
 )
 
-test('whatever happens, the history is what a plain list would be', { timeout: 120_000 }, async () => {
+test('for arbitrary operations, the history matches a plain list', { timeout: 120_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(command, { maxLength: 15 }), fc.integer({ min: 2, max: 20 }), async (commands, maxVersions) => {
       const { history, texts, open } = setUp({ maxVersions })

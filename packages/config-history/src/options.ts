@@ -18,34 +18,38 @@ import type { HistoryStore } from './store.ts'
 
 /** Options of `createConfigHistory`. */
 export interface ConfigHistoryOptions {
-  /** Where the configuration is. It stays the caller's to close. */
+  /** Source of the configuration. The history does not close it. */
   readonly source: WritableConfigSource
-  /** Key of its entry. Every entry has a history of its own. */
+  /** Key of the entry. Every entry has its own history. */
   readonly key: string
-  /** Where the versions are kept. */
+  /** Store of the versions. */
   readonly store: HistoryStore
-  /** Who writes, unless a call says otherwise. */
+  /** Default author of versions. */
   readonly author: string
-  /** Most versions that are kept; at least 2. @default 100 */
+  /** Maximum number of versions kept; at least 2. @default 100 */
   readonly maxVersions?: number
-  /** How its texts are read for `diff`. @default what the key's extension tells */
+  /** Format of the texts for `diff`. @default by the extension of the key */
   readonly format?: ConfigFormat
-  /** Parses a text for `diff`, instead. @default `readConfigText` of `@sd/config` */
+  /** Custom parser for `diff`. @default `readConfigText` of `@sd/config` */
   readonly parse?: (content: string) => unknown
-  /** What else is secret, besides what `Masking` of `@sd/core` finds: diffs show `***` for it. `false` shows everything. @default {} */
+  /** Additional secrets, besides those that `Masking` of `@sd/core` finds: diffs show `***` for them. `false` shows everything. @default {} */
   readonly masking?: MaskingOptions | false
-  /** Makes the hashes HMACs: only who knows it can write a chain that verifies. Then `verify` and all else needs it too. @default plain SHA-256, see the README */
+  /**
+   * Uses HMACs as hashes: only holders of the secret can write a valid chain. All readers and writers of the history need it.
+   *
+   * @default plain SHA-256, see the README
+   */
   readonly secret?: string
-  /** Limit of the write to the source, in milliseconds. Who finds a write pending for three times as long takes its writer for dead. @default 5_000 */
+  /** Time limit of the write to the source, in milliseconds. After three times this, the writer of a pending version is considered dead. @default 5_000 */
   readonly writeTimeoutMs?: number
-  /** Limit of one call, waiting for other writers included, in milliseconds. @default 30_000 */
+  /** Time limit of one call, including the wait for other writers, in milliseconds. @default 30_000 */
   readonly operationTimeoutMs?: number
 }
 
-/** Options with their defaults. */
+/** Options with their defaults filled in. */
 export type ResolvedConfigHistoryOptions = Omit<ConfigHistoryOptions, 'masking'> &
   Required<Omit<ConfigHistoryOptions, 'masking' | 'secret'>> & {
-    /** The rule of what diffs show; `undefined` for everything. */
+    /** Masking rule of diffs; `undefined` shows everything. */
     readonly masking: Masking | undefined
   }
 
@@ -63,7 +67,7 @@ const known = [
   'operationTimeoutMs',
 ]
 
-/** Checks them. @throws SdError `SD_INVALID` that names the option */
+/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` naming the option */
 export function resolveConfigHistoryOptions(options: ConfigHistoryOptions): ResolvedConfigHistoryOptions {
   checkKnownKeys('', options, known)
   const { source, store, secret } = options
@@ -73,7 +77,7 @@ export function resolveConfigHistoryOptions(options: ConfigHistoryOptions): Reso
   checkFunction('source.put', source.put)
   checkObject('store', store)
   if (secret !== undefined && (typeof secret !== 'string' || secret === ''))
-    throw invalidError('secret', `a ${typeof secret}`, 'a text that is not empty')
+    throw invalidError('secret', `a ${typeof secret}`, 'a non-empty string')
   return {
     ...options,
     key,

@@ -2,7 +2,7 @@ import type { ConfigEntry } from '@sd/core'
 import type { Log } from './log.ts'
 import type { OutcomeBody, RecordBody, TrackedVersion } from './record.ts'
 
-/** What has happened since the log was written: the outcome of a write that was cut off, and a change past the history. */
+/** Records for events since the log was written: the outcome of an interrupted write, and a change outside the history. */
 export function reconcile(log: Log, entry: ConfigEntry | undefined): readonly RecordBody[] {
   const bodies: RecordBody[] = []
   const { pending } = log
@@ -25,7 +25,7 @@ export function reconcile(log: Log, entry: ConfigEntry | undefined): readonly Re
   return bodies
 }
 
-/** What became of a write that was cut off, as the source tells. */
+/** Outcome of an interrupted write, determined from the source. */
 function outcomeOf({ version, content, base }: TrackedVersion, entry: ConfigEntry | undefined): OutcomeBody {
   const isThere = (entry?.content ?? null) === content
   const isUntouched = (entry?.revision ?? null) === base

@@ -1,92 +1,96 @@
 import { createHash, createHmac } from 'node:crypto'
 
-/** How a version came about; `external`: by a change past the history. */
+/** Kind of change. `external`: a change outside the history. */
 export type VersionChange = 'put' | 'delete' | 'rollback' | 'external'
 
 /**
- * What became of a version. `pending`: its write is under way, or was cut off and nobody has looked yet. `written`: it was the configuration. `failed`: it never
- * was. `unknown`: its write was cut off and somebody else wrote since, so that it may have been, for a while.
+ * State of a version.
+ *
+ * - `pending`: the write is in progress, or was interrupted and is not settled yet.
+ * - `written`: it is or was the configuration.
+ * - `failed`: it was never the configuration.
+ * - `unknown`: the write was interrupted and another writer wrote since, so it may have been the configuration for a while.
  */
 export type VersionState = 'pending' | 'written' | 'failed' | 'unknown'
 
 /** One version of the configuration. */
 export interface ConfigVersion extends Omit<VersionBody, 'type' | 'base'> {
-  /** What became of it. */
+  /** State of the version. */
   readonly state: VersionState
-  /** When it was recorded, in Unix milliseconds, by the clock of its writer. */
+  /** Time of recording, in Unix milliseconds, by the clock of the writer. */
   readonly timeMs: number
-  /** Hash of its record: name it to say which version is meant, beyond doubt. */
+  /** Hash of its record, which identifies the version unambiguously. */
   readonly hash: string
 }
 
-/** A version, with what only the history itself needs. */
+/** A version with internal fields of the history. */
 export interface TrackedVersion extends ConfigVersion {
   /** See {@link VersionBody.base}. */
   readonly base: string | null
 }
 
-/** A version, before the source is written; an external one, after. */
+/** A version, recorded before the source is written; an external one after. */
 export interface VersionBody {
   /** Kind of the record. */
   readonly type: 'version'
-  /** Its number, from 1. */
+  /** Number of the version, from 1. */
   readonly version: number
-  /** How it came about. */
+  /** Kind of change. */
   readonly change: VersionChange
-  /** Who; of an external one, if the source tells. */
+  /** Author; for an external version only if the source stores authors. */
   readonly author?: string | undefined
-  /** Why. */
+  /** Reason for the change. */
   readonly comment?: string | undefined
-  /** The version that a rollback went back to. */
+  /** The version that a rollback restored. */
   readonly of?: number | undefined
-  /** Revision in the source that it replaces; `null` if there was no entry. */
+  /** Revision in the source that it replaces; `null` if there was no entry. Internal to the history. */
   readonly base: string | null
-  /** The text, byte for byte; `null` for no entry. */
+  /** The text, byte for byte; `null` if the entry is removed. */
   readonly content: string | null
 }
 
-/** What became of a version. */
+/** Outcome of a version. */
 export interface OutcomeBody {
   /** Kind of the record. */
   readonly type: 'outcome'
-  /** Its number. */
+  /** Number of the version. */
   readonly version: number
-  /** What became of it. */
+  /** The outcome. */
   readonly state: Exclude<VersionState, 'pending'>
 }
 
-/** The oldest records were dropped. */
+/** Marks that the oldest records were dropped. */
 export interface CheckpointBody {
   /** Kind of the record. */
   readonly type: 'checkpoint'
-  /** Number of the last record dropped. */
+  /** Number of the last dropped record. */
   readonly sequence: number
-  /** Its hash. */
+  /** Hash of the last dropped record. */
   readonly hash: string
   /** The version that the source should have, if its record was dropped. */
   readonly live?: TrackedVersion | undefined
 }
 
-/** What a record says. */
+/** Content of a record. */
 export type RecordBody = VersionBody | OutcomeBody | CheckpointBody
 
 /** One link of the chain. */
 export interface HistoryRecord {
-  /** Its number, from 1, without gaps. */
+  /** Number of the record, from 1, without gaps. */
   readonly sequence: number
-  /** Hash of the record before. */
+  /** Hash of the previous record. */
   readonly previous: string
-  /** When it was made, in Unix milliseconds, by the clock of its writer. */
+  /** Time of creation, in Unix milliseconds, by the clock of the writer. */
   readonly timeMs: number
-  /** What it says. */
+  /** Content. */
   readonly body: RecordBody
-  /** Hash of all of this. */
+  /** Hash of the record. */
   readonly hash: string
-  /** The record as it is kept: one line of JSON, without its line end. */
+  /** The record as stored: one line of JSON, without line end. */
   readonly line: string
 }
 
-/** Hashes a text: 64 hexadecimal digits. */
+/** Hashes a text to 64 hexadecimal digits. */
 export type Hash = (text: string) => string
 
 /** SHA-256, or HMAC-SHA-256 with a secret. */
@@ -94,28 +98,28 @@ export function createHashFunction(secret: string | undefined): Hash {
   return (text) => (secret === undefined ? createHash('sha256') : createHmac('sha256', secret)).update(text).digest('hex')
 }
 
-/** What the first record of a history has for the hash of the one before, so that histories of two keys can't be swapped. */
+/** Previous hash of the first record of a history. It depends on the key, so that histories of two keys can't be swapped. */
 export function genesisOf(hash: Hash, key: string): string {
   return hash(`sd-config-history/1/${key}`)
 }
 
 const wholeLine = /^\{"hash":"(?<hash>[0-9a-f]{64})",(?<rest>.*\})$/s
 
-/** Makes a record. Its hash is that of its line without the hash. */
+/** Creates a record. Its hash is the hash of its line without the hash. */
 export function createRecord(hash: Hash, link: Omit<HistoryRecord, 'hash' | 'line'>): HistoryRecord {
   const text = JSON.stringify(link)
   const sum = hash(text)
   return { ...link, hash: sum, line: `{"hash":"${sum}",${text.slice(1)}` }
 }
 
-/** Reads a line. @returns the record, or what is wrong with it */
+/** Parses a line. @returns the record, or the problem */
 export function parseRecord(hash: Hash, line: string): HistoryRecord | string {
   const { hash: sum, rest } = wholeLine.exec(line)?.groups ?? {}
-  if (sum === undefined || rest === undefined) return 'it is no record'
+  if (sum === undefined || rest === undefined) return 'the line is not a record'
   const text = `{${rest}`
-  if (hash(text) !== sum) return 'its hash does not match: it was changed, or hashed with another secret'
+  if (hash(text) !== sum) return 'the hash does not match: the record was changed, or hashed with another secret'
   const link = parseJson(text)
-  return isLink(link) ? { ...link, hash: sum, line } : 'it is a record of another format'
+  return isLink(link) ? { ...link, hash: sum, line } : 'the record has an unknown format'
 }
 
 function parseJson(text: string): unknown {

@@ -4,18 +4,18 @@ import type { HistoryStore } from './store.ts'
 
 /** Options of {@link createSourceStore}. */
 export interface SourceStoreOptions {
-  /** The source that keeps the records. Give it a prefix or folder of its own, which no program reads its configuration from. */
+  /** Source that stores the records. Use a separate prefix or folder from which no program reads its configuration. */
   readonly source: WritableConfigSource
-  /** Key of the entry that has them. */
+  /** Key of the entry with the records. */
   readonly key: string
-  /** Longest text, in bytes. @default 1_000_000, which all sources take */
+  /** Maximum size of the text, in bytes. @default 1_000_000, which all sources accept */
   readonly maxBytes?: number
 }
 
 /**
- * A store in the backend itself, or in another one: an entry beside the configuration, written by compare-and-set.
+ * Creates a store in the backend of the configuration, or in another one: an entry that is written by compare-and-set.
  *
- * @throws SdError `SD_INVALID` that names the option, `SD_UNSUPPORTED` if the source can't compare and set
+ * @throws SdError `SD_INVALID` naming the option, `SD_UNSUPPORTED` if the source does not support compare-and-set
  */
 export function createSourceStore(options: SourceStoreOptions): HistoryStore {
   checkKnownKeys('', options, ['source', 'key', 'maxBytes'])
@@ -24,7 +24,10 @@ export function createSourceStore(options: SourceStoreOptions): HistoryStore {
   const key = checkConfigKey('key', options.key)
   const maxBytes = checkInteger('maxBytes', options.maxBytes ?? 1_000_000, { min: 4_000, max: 67_108_864 })
   if (!source.capabilities.compareAndSet) {
-    throw new SdError('SD_UNSUPPORTED', `${source.name} can't compare and set: two writers would lose records of a history`)
+    throw new SdError(
+      'SD_UNSUPPORTED',
+      `${source.name} does not support compare-and-set, so two writers would lose records of a history: use a file store`,
+    )
   }
 
   const read: HistoryStore['read'] = async (operation) => {

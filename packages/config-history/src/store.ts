@@ -1,23 +1,23 @@
 import type { OperationOptions } from '@sd/core'
 
-/** A history as a store has it. */
+/** A stored history. */
 export interface StoredLog {
-  /** The records, each a line with its end; the last one may be cut off. Empty if there is none yet. */
+  /** The records, one per line; the last line can be truncated. Empty if there are none. */
   readonly text: string
-  /** Another one after every change. */
+  /** Differs after every change. */
   readonly revision: string
 }
 
-/** Where records are kept. Two writers, in one process or several, never overwrite each other. */
+/** Storage for records. Two writers, in one process or several, must never overwrite each other. */
 export interface HistoryStore {
-  /** Name for messages. */
+  /** Name in messages. */
   readonly name: string
-  /** Longest text, in bytes. The oldest versions are dropped to stay below. */
+  /** Maximum size of the text, in bytes. The oldest versions are dropped to stay below it. */
   readonly maxBytes: number
-  /** Reads everything. @throws SdError when it can't be read: never an empty text because of an outage */
+  /** Reads everything. @throws SdError if it can't be read; must not return an empty text during an outage */
   read(options: OperationOptions): Promise<StoredLog>
-  /** Adds lines behind the text that has this revision, all of them or none. @returns whether it did: not if there is another text by now @throws SdError */
+  /** Appends all lines or none, if the text has this revision. @returns false if the text has changed @throws SdError */
   append(lines: string, revision: string, options: OperationOptions): Promise<boolean>
-  /** Replaces the text that has this revision. @returns and throws as `append` */
+  /** Replaces the text, if it has this revision. @returns and throws as `append` */
   replace(text: string, revision: string, options: OperationOptions): Promise<boolean>
 }

@@ -36,7 +36,7 @@ const kinds: [string, () => () => HistoryStore][] = [
 ]
 
 describe.each(kinds)('a store in %s', (_, create) => {
-  test('adds to what was read, and to nothing else', async () => {
+  test('appends only to the text that was read', async () => {
     const store = create()()
     const { text, revision } = await store.read({})
     expect(text).toBe('')
@@ -52,7 +52,7 @@ describe.each(kinds)('a store in %s', (_, create) => {
     expect((await store.read({})).text).toBe('c\n')
   })
 
-  test('8 writers at once lose nothing', { timeout: 60_000 }, async () => {
+  test('no version of 8 concurrent writers is lost', { timeout: 60_000 }, async () => {
     const open = create()
     const setup = setUp({ store: open(), writeTimeoutMs: 60_000 })
     const writers = Array.from({ length: 8 }, () => setup.open({ store: open(), maxVersions: 20 }))
@@ -67,25 +67,25 @@ describe.each(kinds)('a store in %s', (_, create) => {
 })
 
 describe('a file', () => {
-  test('is readable by its owner only, and stays alone', async () => {
+  test('is readable only by its owner, and leaves no other files', async () => {
     const { history } = setUp({ store: createFileStore({ path }), maxVersions: 2 })
     for (const text of ['1', '2', '3']) await history.put(text)
     expect((await stat(path)).mode & 0o777).toBe(0o600)
     expect(await readdir(folder)).toEqual(['orders.jsonl'])
   })
 
-  test('a line that a crash cut off is set aside', async () => {
+  test('a line truncated by a crash is moved aside', async () => {
     const { history } = setUp({ store: createFileStore({ path }) })
     await history.put('1')
     await appendFile(path, '{"hash":"ab')
-    expect(await history.verify()).toMatchObject({ problem: { line: 3, reason: 'the last line is cut off' } })
+    expect(await history.verify()).toMatchObject({ problem: { line: 3, reason: 'the last line is truncated' } })
     expect(summaryOf(await history.list())).toEqual(['1 put written 1'])
     await history.put('2')
     expect(await history.verify()).toMatchObject({ isValid: true, records: 4 })
     expect(await readFile(`${path}.torn`, 'utf8')).toBe('{"hash":"ab\n')
   })
 
-  test('a crash at any byte loses nothing that was confirmed', async () => {
+  test('a crash at any byte loses no confirmed version', async () => {
     const { history, open } = setUp({ store: createFileStore({ path }) })
     await history.put('1')
     const { size } = await stat(path)
@@ -109,7 +109,7 @@ describe('a file', () => {
     }
   })
 
-  test('a lock that a crash left is taken over, by one; a fresh one is waited for', async () => {
+  test('a lock left by a crash is replaced by one process; a fresh one is waited for', async () => {
     await writeFile(`${path}.lock`, '1 dead')
     await utimes(`${path}.lock`, 0, 0)
     const stores = Array.from({ length: 4 }, () => createFileStore({ path, staleLockMs: 1_000 }))
@@ -123,7 +123,7 @@ describe('a file', () => {
     await expect(waiting).rejects.toMatchObject({ code: 'SD_TIMEOUT', message: expect.stringContaining('.lock') })
   })
 
-  test('what can not be read is an error, never an empty history', async () => {
+  test('an unreadable file is an error, never an empty history', async () => {
     const store = createFileStore({ path: folder })
     await expect(store.read({})).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
     const nowhere = createFileStore({ path: join(folder, 'none', 'x') })
@@ -139,12 +139,12 @@ describe('a file', () => {
 describe('a source', () => {
   const source = createMemoryConfigSource()
 
-  test('must compare and set', () => {
+  test('must support compare-and-set', () => {
     const weak = { ...source, capabilities: { ...source.capabilities, compareAndSet: false } }
     expect(() => createSourceStore({ source: weak, key: 'a' })).toThrow(expect.objectContaining({ code: 'SD_UNSUPPORTED' }))
   })
 
-  test('that is away fails, and is never empty', async () => {
+  test('that is unreachable fails, and is never empty', async () => {
     const away = createMemoryConfigSource()
     const store = createSourceStore({ source: away, key: 'a' })
     const { revision } = await store.read({})

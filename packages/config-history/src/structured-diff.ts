@@ -3,9 +3,9 @@ import { type Masking, SdError } from '@sd/core'
 
 /** One value that differs between two versions. */
 export interface ConfigDifference {
-  /** Where: keys and indices with dots between, such as `db.pool.size` or `hosts.0`; a key with dots is quoted. */
+  /** Path: keys and indices separated by dots, such as `db.pool.size` or `hosts.0`. A key with dots is quoted. */
   readonly path: string
-  /** What happened to it. */
+  /** Kind of difference. */
   readonly kind: 'added' | 'updated' | 'removed'
   /** The value before; absent if it was added. */
   readonly before?: unknown
@@ -19,11 +19,11 @@ const maxValues = 100_000
 interface Leaf {
   readonly value: unknown
   readonly key?: string
-  /** What it is in: a list of keys for each value would be quadratic in their depth. */
+  /** Parent container. Storing all keys per value would need memory quadratic in the depth. */
   readonly parent?: Leaf
 }
 
-/** Compares two trees value by value. @param masking what is shown; `undefined` for everything @throws SdError `SD_TOO_LARGE` if one has more than 100,000 values */
+/** Compares two trees value by value. @param masking `undefined` shows everything @throws SdError `SD_TOO_LARGE` for more than 100,000 values */
 export function diffTrees(before: unknown, after: unknown, masking: Masking | undefined): readonly ConfigDifference[] {
   const [old, now] = [valuesOf(before), valuesOf(after)]
   const changes: ConfigDifference[] = []
@@ -39,7 +39,7 @@ export function diffTrees(before: unknown, after: unknown, masking: Masking | un
   return changes
 }
 
-/** The secret values of a tree, by their paths, as texts. @throws SdError as {@link diffTrees} */
+/** The values at secret paths of a tree, as texts. @throws SdError as {@link diffTrees} */
 export function secretsOf(root: unknown, masking: Masking): readonly string[] {
   return [...valuesOf(root).values()].flatMap((leaf) => {
     const { value } = leaf
@@ -54,7 +54,7 @@ function keysOf(leaf: Leaf): readonly string[] {
   return keys.reverse()
 }
 
-/** All values by path; what is empty is a value. Not recursive: a text may nest deeper than the stack goes. */
+/** All values by path; an empty container is a value. Not recursive, because a text can be nested deeper than the stack allows. */
 function valuesOf(root: unknown): ReadonlyMap<string, Leaf> {
   const values = new Map<string, Leaf>()
   const open: (readonly [path: string, leaf: Leaf])[] = root === undefined ? [] : [['', { value: root }]]
@@ -72,7 +72,7 @@ function valuesOf(root: unknown): ReadonlyMap<string, Leaf> {
   return values
 }
 
-/** A key that has dots itself is quoted, so that no two paths are the same. */
+/** Quotes a key that contains dots, so that paths are unique. */
 function nameOf(key: string): string {
   return key === '' || /[."]/.test(key) ? JSON.stringify(key) : key
 }

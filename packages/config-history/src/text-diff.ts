@@ -4,20 +4,20 @@ import type { ConfigVersion } from './record.ts'
 import { secretsOf } from './structured-diff.ts'
 
 const timeout = 2_000
-/** Shortest line of a secret that is looked for in other lines. */
+/** Minimum length of a line of a secret that is searched for in other lines. */
 const shortestSecret = 4
 
-/** What goes with {@link diffTexts}. */
+/** Options of {@link diffTexts}. */
 export interface TextDiffOptions {
   /** Key of the entry. */
   readonly key: string
-  /** What is shown; `undefined` for everything. */
+  /** Masking rule; `undefined` shows everything. */
   readonly masking: Masking | undefined
-  /** Parses a text, so that secrets are found by their paths; may throw anything. */
+  /** Parses a text, so that secrets are found by their paths. Can throw any error. */
   readonly parse: (content: string) => unknown
 }
 
-/** A unified diff of two versions. @throws SdError `SD_TOO_LARGE` if comparing them takes longer than 2 s */
+/** Creates a unified diff of two versions. @throws SdError `SD_TOO_LARGE` if the comparison takes longer than 2 s */
 export function diffTexts(before: ConfigVersion, after: ConfigVersion, options: TextDiffOptions): string {
   const { key, masking } = options
   const patch = createTwoFilesPatch(key, key, before.content ?? '', after.content ?? '', headerOf(before), headerOf(after), {
@@ -33,7 +33,7 @@ export function diffTexts(before: ConfigVersion, after: ConfigVersion, options: 
   return [from, to, ...lines.map((line) => (/^[ +-]/.test(line) ? `${line[0]}${mask(line.slice(1))}` : line))].join('\n')
 }
 
-/** Makes the function that takes secrets out of a line: those that their paths tell, those of the line's own name, and those of its content. */
+/** Creates a function that masks secrets in a line: by path, by the name in the line, and by content. */
 function createLineMask(
   versions: readonly ConfigVersion[],
   { key, parse }: TextDiffOptions,
@@ -57,7 +57,7 @@ function createLineMask(
   }
 }
 
-/** The secret values of a text, as far as it can be parsed. */
+/** The secret values of a text; empty if it can't be parsed. */
 function secretValues(content: string, parse: (content: string) => unknown, masking: Masking): readonly string[] {
   try {
     return secretsOf(parse(content), masking)
@@ -66,7 +66,7 @@ function secretValues(content: string, parse: (content: string) => unknown, mask
   }
 }
 
-/** Lines of private keys, which a diff may show without the line that tells. */
+/** Private keys, because a diff can show their lines without the header that identifies them. */
 function privateKeys(content: string): readonly string[] {
   return content.match(/-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----[^-]*/g) ?? []
 }

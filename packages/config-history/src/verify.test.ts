@@ -50,14 +50,14 @@ describe('verify', () => {
         const { isValid, problem } = await history.verify()
         expect(isValid).toBe(false)
         const line = bytes.subarray(0, index).toString('latin1').split('\n').length
-        // A line end that is gone joins two lines; a changed checkpoint shows at the first line too.
+        // A removed line end joins two lines; a changed checkpoint also shows at the first line.
         expect([1, line]).toContain(problem?.line)
       }),
       { numRuns: 500 },
     )
   })
 
-  test('says where: lines that are missing, swapped, repeated, made up', async () => {
+  test('reports the place of missing, swapped, repeated and forged lines', async () => {
     const history = open()
     for (const text of ['1', '2', '3']) await history.put(text)
     const lines = await linesOf()
@@ -68,7 +68,7 @@ describe('verify', () => {
       [[a, b, d, c], { line: 3, sequence: 3 }],
       [[a, b, b, c], { line: 3, sequence: 3 }],
       [[a, b, c, '', d], { line: 4, sequence: 4 }],
-      [[a, b, '{"sequence":3}', d], { line: 3, sequence: 3, reason: 'it is no record' }],
+      [[a, b, '{"sequence":3}', d], { line: 3, sequence: 3, reason: 'the line is not a record' }],
       [[a, b, c, d.replace('written', 'failed'), e], { line: 4, sequence: 4, reason: expect.stringContaining('hash') }],
     ]
     for (const [changed, problem] of cases) {
@@ -81,7 +81,7 @@ describe('verify', () => {
     expect(await history.verify()).toMatchObject({ isValid: true, records: 6 })
   })
 
-  test('an anchor finds an end that was cut off, and a chain that was made anew', async () => {
+  test('an anchor detects a truncated and a newly created chain', async () => {
     const history = open()
     await history.put('1')
     await history.put('2')
@@ -102,7 +102,7 @@ describe('verify', () => {
     expect(other.problem).toMatchObject({ line: 4, sequence: 4, reason: expect.stringContaining('anchor') })
   })
 
-  test('with a secret, nobody else can write a chain', async () => {
+  test('with a secret, no one else can write a valid chain', async () => {
     await open().put('1')
     expect(await open({ secret: 'a' }).verify()).toMatchObject({ isValid: false })
     await rm(path)
@@ -112,7 +112,7 @@ describe('verify', () => {
     expect(await open().verify()).toMatchObject({ isValid: false })
   })
 
-  test('the history of another key is none', async () => {
+  test('the history of another key is invalid', async () => {
     await open().put('1')
     expect(await open({ key: 'other.json' }).verify()).toMatchObject({ problem: { line: 1, sequence: 1 } })
   })
@@ -136,7 +136,7 @@ describe('verify', () => {
 })
 
 describe('limits', () => {
-  test('the oldest versions go, the chain still verifies, and numbers go on', async () => {
+  test('the oldest versions are dropped, the chain stays valid, and numbers continue', async () => {
     const history = open({ maxVersions: 3 })
     const anchors = []
     for (let number = 1; number <= 10; number++) {
@@ -148,13 +148,13 @@ describe('limits', () => {
     expect(await history.verify({ anchor: anchors[8] ?? { sequence: 0, hash: '' } })).toMatchObject({ isValid: true })
     const dropped = await history.verify({ anchor: anchors[1] ?? { sequence: 0, hash: '' } })
     expect(dropped.problem?.reason).toContain('dropped')
-    // Without its checkpoint, what is dropped is missing.
+    // Without the checkpoint, the dropped records are missing.
     const lines = await linesOf()
     await write(lines.slice(1))
     expect(await history.verify()).toMatchObject({ isValid: false, problem: { line: 1 } })
   })
 
-  test('by size; the live version stays, however many writes fail after it', async () => {
+  test('by size; the live version stays, regardless of the number of failed writes after it', async () => {
     const store = { ...createMemoryStore(), maxBytes: 5_000 }
     const { history, source, open: openMore } = setUp({ store })
     await history.put('live')
@@ -170,7 +170,7 @@ describe('limits', () => {
     expect(await history.verify()).toMatchObject({ isValid: true })
   })
 
-  test('whatever fits can be confirmed, and replaced by the same size', async () => {
+  test('every version that fits can be confirmed, and replaced by one of the same size', async () => {
     const store = { ...createMemoryStore(), maxBytes: 5_000 }
     const { history } = setUp({ store })
     const codes = new Set<string>()

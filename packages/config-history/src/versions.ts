@@ -1,6 +1,6 @@
 import type { ConfigVersion, HistoryRecord, TrackedVersion } from './record.ts'
 
-/** The versions in a history, oldest first. Of several outcomes of one the last counts: its own writer knows better than who settled it. */
+/** The versions in a history, oldest first. The last outcome of a version applies: its own writer knows best. */
 export function versionsOf(records: readonly HistoryRecord[]): readonly TrackedVersion[] {
   const versions = new Map<number, TrackedVersion>()
   for (const { body, timeMs, hash } of records) {

@@ -3,39 +3,39 @@ import { type Log, type LogOptions, readLog } from './log.ts'
 import { reconcile } from './reconcile.ts'
 import type { ConfigVersion, OutcomeBody, VersionBody } from './record.ts'
 
-/** What a writer works on. */
+/** Options of {@link createWriter}. */
 export interface WriterOptions extends LogOptions {
-  /** The configuration. */
+  /** Source of the configuration. */
   readonly source: WritableConfigSource
-  /** Key of its entry. */
+  /** Key of the entry. */
   readonly key: string
-  /** Limit of the write to the source, in milliseconds. */
+  /** Time limit of the write to the source, in milliseconds. */
   readonly writeTimeoutMs: number
 }
 
-/** Makes the next version, from what is there. @throws SdError if it can't be made from that */
+/** Creates the next version from the current log. @throws SdError if that is not possible */
 export type Draft = (log: Log) => Pick<VersionBody, 'change' | 'author' | 'comment' | 'of' | 'content'>
 
 /** Writes versions. One operation at a time. */
 export interface Writer {
-  /** Writes a version: first its record, then the source, then the outcome. */
+  /** Writes a version: the record, then the source, then the outcome. */
   write(draft: Draft, signal: AbortSignal): Promise<ConfigVersion>
-  /** Records what has happened past the history, unless a write of somebody else is under way. */
+  /** Records changes outside the history, unless another writer's write is in progress. */
   sync(signal: AbortSignal): Promise<Log>
 }
 
-/** Codes of a source whose write has changed nothing, see `WritableConfigSource.put`. After others it may have. */
+/** Codes of errors after which a write has changed nothing, see `WritableConfigSource.put`. After other errors it may have. */
 const withoutEffect: readonly string[] = ['SD_CONFLICT', 'SD_DENIED', 'SD_INVALID', 'SD_TOO_LARGE', 'SD_UNSUPPORTED']
 
-/** A write that is seen pending for as many times its own limit was cut off: its writer has given up long ago. */
+/** A write that is pending for this multiple of its time limit was interrupted: its writer has given up before. */
 const patience = 3
 
-/** Makes the writer of a history. */
+/** Creates the writer of a history. */
 export function createWriter(options: WriterOptions): Writer {
   const { source, key, writeTimeoutMs } = options
-  /** Hash of a version that this writer has given up on: nobody needs to wait for it. */
+  /** Hash of a version that this writer has given up on, so it need not wait for it. */
   let givenUp: string | undefined
-  /** A version that somebody else has not finished, and since when it is seen, by `performance.now()`. */
+  /** A pending version of another writer, and when it was first seen, by `performance.now()`. */
   let watched: { readonly hash: string; readonly since: number } | undefined
 
   async function loadEntry(signal: AbortSignal): Promise<ConfigEntry | undefined> {
@@ -43,12 +43,12 @@ export function createWriter(options: WriterOptions): Writer {
     return entries.find((entry) => entry.key === key)
   }
 
-  /** Whether somebody else may be between record and outcome. */
+  /** Whether another writer can be between record and outcome. */
   function isBusy({ pending }: Log): boolean {
     if (!pending || pending.hash === givenUp) return false
     if (watched?.hash !== pending.hash) watched = { hash: pending.hash, since: performance.now() }
     const limitMs = patience * writeTimeoutMs
-    // The clock of the writer may differ from ours; then the time that we have seen it for decides.
+    // The clock of the writer can differ from ours; then the time since the first sighting decides.
     return Date.now() - pending.timeMs < limitMs && performance.now() - watched.since < limitMs
   }
 
@@ -59,7 +59,7 @@ export function createWriter(options: WriterOptions): Writer {
     })
   }
 
-  /** Records what became of a version. @returns whether it could; else the next use finds out */
+  /** Records the outcome of a version. @returns false if that failed; the next use then settles it */
   async function settle(outcome: OutcomeBody, hash: string, signal: AbortSignal): Promise<boolean> {
     try {
       return await repeat(signal, async () => {
@@ -74,14 +74,14 @@ export function createWriter(options: WriterOptions): Writer {
     }
   }
 
-  /** One attempt. `undefined` if it must be made again, because others came first. */
+  /** One attempt. `undefined` if it must be repeated, because another writer was faster. */
   async function attempt(draft: Draft, signal: AbortSignal): Promise<ConfigVersion | undefined> {
     const log = await readLog(options, { signal })
     if (isBusy(log)) return undefined
     const entry = await loadEntry(signal)
     const settled = reconcile(log, entry)
     if (settled.length > 0) {
-      // On its own, so that the draft is made from what is true.
+      // Recorded separately, so that the draft is created from the true state.
       await log.append(settled, { signal })
       return undefined
     }
@@ -95,11 +95,11 @@ export function createWriter(options: WriterOptions): Writer {
     try {
       await writeSource(body, base, signal)
     } catch (error) {
-      // Until somebody knows better; nobody needs to wait for us.
+      // The outcome is unknown for now, and this writer need not wait for itself.
       givenUp = hash
       if (!(error instanceof SdError) || !withoutEffect.includes(error.code)) throw error
       const isConflict = error.code === 'SD_CONFLICT'
-      // A source that tried twice may have lost against itself.
+      // A source that retried can conflict with its own first attempt.
       const isThere = isConflict && ((await loadEntry(signal))?.content ?? null) === body.content
       if (!isThere) {
         await settle({ type: 'outcome', version, state: 'failed' }, hash, signal)
@@ -125,7 +125,7 @@ export function createWriter(options: WriterOptions): Writer {
   }
 }
 
-/** Tries until it is done; the signal limits it. */
+/** Repeats attempts until one succeeds or the signal aborts. */
 async function repeat<T>(signal: AbortSignal, attempt: () => Promise<T | undefined>): Promise<T> {
   const backoff = createBackoff({ baseMs: 20, maxMs: 500 })
   for (;;) {

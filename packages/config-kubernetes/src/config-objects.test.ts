@@ -28,16 +28,16 @@ describe('the entries of an object', () => {
     expect(entry?.revision).not.toContain('s3cret')
   })
 
-  test('are well-formed texts, whatever the bytes', () => {
+  test('are well-formed texts for any bytes', () => {
     const binaryData = { jks: base64(Uint8Array.of(0xff, 0x00, 0xc3, 0x28)) }
     expect(readEntries('ConfigMap', { ...empty, binaryData })[0]?.content.isWellFormed()).toBe(true)
   })
 
-  test('whose key is too long are left out', () => {
+  test('with too long keys are ignored', () => {
     expect(read('ConfigMap', { ...empty, data: { a: '1', ['x'.repeat(249)]: '2' } })).toEqual({ 'orders/a': '1' })
   })
 
-  test('have a revision by content, and another one in an object that was made anew', () => {
+  test('have a revision by content, which differs after the object was created again', () => {
     const revision = (object: ConfigObject): string | undefined => readEntries('ConfigMap', object)[0]?.revision
     const one = { ...empty, data: { a: '1' } }
     expect(revision({ ...one, data: { a: '1', b: '2' } })).toBe(revision(one))
@@ -47,7 +47,7 @@ describe('the entries of an object', () => {
 })
 
 describe('an object with another entry', () => {
-  test('has everything else as before', () => {
+  test('keeps everything else', () => {
     const before = { ...empty, immutable: false, data: { a: '1' }, binaryData: { b: base64('2') }, type: 'x' }
     const after = withEntry('ConfigMap', before, 'b', { content: '3' })
     expect(after).toEqual({
@@ -61,7 +61,7 @@ describe('an object with another entry', () => {
     expect(Object.keys(withEntry('ConfigMap', empty, '__proto__', { content: 'x' }).data ?? {})).toEqual(['__proto__'])
   })
 
-  test('keeps who wrote it and why, until somebody else changes it', () => {
+  test('keeps author and comment until another tool changes it', () => {
     const one = withEntry('ConfigMap', empty, 'a', { content: '1', ...written })
     const two = withEntry('ConfigMap', one, 'b', { content: '2', author: 'Max' })
     expect(readEntries('ConfigMap', two)).toMatchObject([{ key: 'orders/a', ...written }, { author: 'Max' }])
@@ -73,7 +73,7 @@ describe('an object with another entry', () => {
     expect(withEntry('ConfigMap', withEntry('ConfigMap', two, 'a', undefined), 'b', undefined).metadata.annotations).toEqual({})
   })
 
-  test.each(['{', '[]', '{"a":7}', '{"a":null}', '{"a":{"author":{}}}'])('is not disturbed by the annotation %s', (text) => {
+  test.each(['{', '[]', '{"a":7}', '{"a":null}', '{"a":{"author":{}}}'])('ignores the malformed annotation %s', (text) => {
     const object = { metadata: { ...empty.metadata, annotations: { 'sd/entries': text } }, data: { a: '1' } }
     expect(readEntries('ConfigMap', object)[0]).not.toHaveProperty('author')
     expect(readEntries('ConfigMap', withEntry('ConfigMap', object, 'a', { content: '2', ...written }))[0]).toMatchObject(written)

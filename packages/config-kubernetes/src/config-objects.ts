@@ -3,32 +3,32 @@ import { formatOfKey, isConfigKey, parseJsonObject } from '@sd/adapter-kit'
 import type { KubeObject } from '@sd/connection-kubernetes'
 import type { ConfigAnnotations, ConfigEntry } from '@sd/core'
 
-/** What holds configuration. */
+/** Kinds of objects that hold configuration. */
 export type ConfigKind = 'ConfigMap' | 'Secret'
 
-/** A ConfigMap or a Secret, as far as it is used. */
+/** The fields of a ConfigMap or Secret that are used here. */
 export interface ConfigObject extends KubeObject {
-  /** Texts; in a Secret base64. */
+  /** Texts; base64 in a Secret. */
   readonly data?: Readonly<Record<string, string>> | null
-  /** What a ConfigMap has beside its texts, in base64. */
+  /** Binary values of a ConfigMap, in base64. */
   readonly binaryData?: Readonly<Record<string, string>> | null
-  /** Whether Kubernetes refuses every change. */
+  /** Whether Kubernetes rejects every change. */
   readonly immutable?: boolean
 }
 
-/** A text to write, and what is written down beside it. */
+/** A text to write, with its annotations. */
 export interface EntryText extends ConfigAnnotations {
   readonly content: string
 }
 
-/** Where author and comment are: JSON by data key, each with the revision of the text that it is about. */
+/** Annotation with author and comment: JSON by data key, each with the revision of its text. */
 const notesAnnotation = 'sd/entries'
 
 type Notes = Readonly<Record<string, unknown>>
 
 const readings = new WeakMap<ConfigObject, readonly ConfigEntry[]>()
 
-/** The entries of an object, by key. Reading it once is enough, because a changed one is a new object. */
+/** The entries of an object, by key. Cached, because a changed object is a new JavaScript object. */
 export function readEntries(kind: ConfigKind, object: ConfigObject): readonly ConfigEntry[] {
   const before = readings.get(object)
   if (before) return before
@@ -54,7 +54,7 @@ export function readEntries(kind: ConfigKind, object: ConfigObject): readonly Co
   return entries
 }
 
-/** The object with another text under a key, or with none. */
+/** The object with a text replaced or removed. */
 export function withEntry(kind: ConfigKind, object: ConfigObject, key: string, text: EntryText | undefined): ConfigObject {
   const { metadata } = object
   const data = without(object.data, key)
@@ -80,8 +80,8 @@ function pathOf({ metadata }: ConfigObject, key: string): string {
 }
 
 /**
- * The revision of one text, because the object's own changes with every other text in it. The object's uid makes it another one after the
- * object was made anew, and keeps a secret from being guessed by its revision.
+ * Revision of one text: the version of the object changes with every other text in it. The uid of the object makes the revision
+ * differ after the object was created again, and prevents guessing a secret from its revision.
  */
 function revisionOf({ metadata }: ConfigObject, content: string): string {
   return createHash('sha256').update(`${metadata.uid}\n${content}`).digest('hex').slice(0, 24)
@@ -97,7 +97,7 @@ function readNotes({ metadata, data, binaryData }: ConfigObject): Notes {
   }
 }
 
-/** Somebody else may have changed the text since: then it is not what the author wrote. */
+/** Author and comment of a revision; empty if the text was changed without them. */
 function readNote(note: unknown, revision: string): ConfigAnnotations {
   const { author, comment, revision: about } = (note ?? {}) as Readonly<Record<string, unknown>>
   if (about !== revision) return {}

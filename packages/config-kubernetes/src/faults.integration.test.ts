@@ -32,7 +32,7 @@ describe.runIf(etcd && kubernetes && toxiproxy)('faults', () => {
       await server.call('POST', '/api/v1/namespaces', { metadata: { name: namespace } })
     },
     async write(namespace, key, content) {
-      // An API server that comes back empty has it no more.
+      // An API server that restarts empty no longer has it.
       await server.call('POST', '/api/v1/namespaces', { metadata: { name: namespace } }).catch(() => undefined)
       await kubectl(namespace).write(key, content)
     },

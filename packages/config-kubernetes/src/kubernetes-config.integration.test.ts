@@ -69,7 +69,7 @@ describe.runIf(etcd && kubernetes)('configuration in Kubernetes', { timeout: 60_
     ])
   })
 
-  test('of a ConfigMap and a Secret of one name the Secret wins, and is written where it has the key', async () => {
+  test('of a ConfigMap and a Secret with one name the Secret wins, and is written to if it has the key', async () => {
     await configMaps.write('orders/url', 'plain')
     await configMaps.write('orders/x', 'x')
     await secrets.write('orders/url', 'secret')
@@ -82,7 +82,7 @@ describe.runIf(etcd && kubernetes)('configuration in Kubernetes', { timeout: 60_
     expect((await configMaps.call('GET', '/orders')).data).toEqual({ url: 'plain', x: 'x 2' })
   })
 
-  test('a missing object is like an empty one, and is seen when it comes, changes and goes', async () => {
+  test('a missing object is empty, and is seen when it is created, changed and deleted', async () => {
     const source = connect({ configMaps: ['orders'], secrets: ['orders-db'] })
     const probe = follow(source)
     await probe.until(({ entries }) => expect(entries).toEqual([]))
@@ -96,7 +96,7 @@ describe.runIf(etcd && kubernetes)('configuration in Kubernetes', { timeout: 60_
     await probe.stop()
   })
 
-  test('a required object that is missing is an error, and what was there stays', async () => {
+  test('a missing required object is an error, and the last values stay', async () => {
     const source = connect({ configMaps: ['orders'], required: true })
     const missing = { code: 'SD_NOT_FOUND', message: expect.stringContaining('ConfigMap orders') }
     await expect(source.load()).rejects.toMatchObject(missing)
@@ -153,7 +153,7 @@ describe.runIf(etcd && kubernetes)('configuration in Kubernetes', { timeout: 60_
     ])
   })
 
-  test('what others wrote in the object stays, and nobody is said to have written what others changed', async () => {
+  test('changes of other tools in the object are kept, and have no author', async () => {
     const metadata = { name: 'orders', labels: { team: 'a' }, annotations: { 'example.org/x': 'y' } }
     await configMaps.call('POST', '', { metadata, data: { a: '1' } })
     const source = connect({ configMaps: ['orders'] })
@@ -164,7 +164,7 @@ describe.runIf(etcd && kubernetes)('configuration in Kubernetes', { timeout: 60_
     expect((await source.load()).entries[1]).toEqual(expect.not.objectContaining({ author: expect.anything() }))
   })
 
-  test('what Kubernetes refuses is told, without the content', async () => {
+  test('a rejection by Kubernetes is reported without the content', async () => {
     const source = connect({ configMaps: ['orders', 'fixed'], secrets: ['orders-db'] })
     await source.put('orders-db/a', 'secret'.repeat(100_000))
     const rejected = await source.put('orders-db/b', 'secret'.repeat(100_000)).catch((error: unknown) => error)
@@ -179,7 +179,7 @@ describe.runIf(etcd && kubernetes)('configuration in Kubernetes', { timeout: 60_
     await expect(elsewhere.put('orders/a', '1')).rejects.toMatchObject({ code: 'SD_NOT_FOUND' })
   })
 
-  test('a namespace that does not exist is not an empty one, and is waited for', async () => {
+  test('a missing namespace is not an empty configuration, and a watch waits for it', async () => {
     const missing = `test-${randomUUID()}`
     const source = connect({ namespace: missing, configMaps: ['orders'], secrets: ['orders-db'] })
     const error = { code: 'SD_NOT_FOUND', field: 'namespace', retryable: true, message: expect.stringContaining(missing) }
@@ -193,7 +193,7 @@ describe.runIf(etcd && kubernetes)('configuration in Kubernetes', { timeout: 60_
     await probe.stop()
   })
 
-  test("the README's Roles are enough, and what is missing is named", async () => {
+  test("the README's Roles are sufficient, and a missing permission is named", async () => {
     const rbac = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}`
     const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8')
     const roles = parseAllDocuments(/```yaml\n([\s\S]*?)```/.exec(readme)?.[1] ?? '').map((role) => role.toJS())
@@ -232,7 +232,7 @@ describe.runIf(etcd && kubernetes)('configuration in Kubernetes', { timeout: 60_
     }
   })
 
-  test('a watch goes on after silence, without being stale', async () => {
+  test('a watch continues after silence, without being stale', async () => {
     const source = connect({ configMaps: ['orders'], secrets: ['orders-db'], operationTimeoutMs: 1_000 })
     const probe = follow(source)
     await probe.until(({ entries }) => expect(entries).toEqual([]))

@@ -9,9 +9,9 @@ import { type KubernetesTarget, targetsOf } from './targets.ts'
 const capabilities = { watch: 'push', write: true, compareAndSet: true, annotations: true } as const
 
 /**
- * Configuration in ConfigMaps and Secrets of a namespace: every key of an object is an entry `<name>/<key>`.
+ * Creates a source on ConfigMaps and Secrets of a namespace. Every key of an object is an entry `<name>/<key>`.
  *
- * @throws SdError `SD_INVALID` that names the option; `SD_UNSUPPORTED` on Bun, which replaces the undici that the client library stands on
+ * @throws SdError `SD_INVALID` naming the option; `SD_UNSUPPORTED` on Bun, which replaces undici, which the client library depends on
  */
 export function createKubernetesConfigSource(options: KubernetesConfigSourceOptions): WritableConfigSource {
   const settings = resolveKubernetesConfigSourceOptions(options)
@@ -23,8 +23,10 @@ export function createKubernetesConfigSource(options: KubernetesConfigSourceOpti
   function entriesOf({ kind, object }: KubernetesTarget, found: Iterable<ConfigObject>): readonly ConfigEntry[] {
     const objects = [...found].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
     if (required && object !== undefined && objects.length === 0) {
-      // It may come: a watch waits for it with what was there before.
-      throw new SdError('SD_NOT_FOUND', `${name}: there is no ${kind} ${object} in ${connection.namespace}`, { retryable: true })
+      // Retryable: the object can be created, and a watch waits for it with its last values.
+      throw new SdError('SD_NOT_FOUND', `${name}: ${kind} ${object} not found in namespace ${connection.namespace} (required)`, {
+        retryable: true,
+      })
     }
     return objects.flatMap((one) => readEntries(kind, one))
   }
@@ -33,7 +35,7 @@ export function createKubernetesConfigSource(options: KubernetesConfigSourceOpti
   function toDocument(found: readonly Iterable<ConfigObject>[], previous?: ConfigDocument): ConfigDocument {
     const entries = new Map<string, ConfigEntry>()
     for (const entry of targets.flatMap((target, index) => entriesOf(target, found[index] ?? []))) {
-      // A Secret's wins over that of a ConfigMap of the same name, and is merged in its own place.
+      // The entry of a Secret replaces that of a ConfigMap of the same name, and is merged at the position of the Secret.
       entries.delete(entry.key)
       entries.set(entry.key, entry)
     }
@@ -50,7 +52,7 @@ export function createKubernetesConfigSource(options: KubernetesConfigSourceOpti
     },
     async follow({ offer, previous, signal }) {
       const found = new Map<KubernetesTarget, Map<string, ConfigObject>>()
-      function tell(): void {
+      function offerAll(): void {
         const objects = targets.map((target) => found.get(target)?.values())
         if (objects.every((one) => one !== undefined)) offer(toDocument(objects, previous()))
       }
@@ -61,12 +63,12 @@ export function createKubernetesConfigSource(options: KubernetesConfigSourceOpti
           operationTimeoutMs,
           onList({ items }) {
             found.set(target, new Map(items.map((object) => [object.metadata.name, object])))
-            tell()
+            offerAll()
           },
           onChange(object, isThere) {
             if (isThere) found.get(target)?.set(object.metadata.name, object)
             else found.get(target)?.delete(object.metadata.name)
-            tell()
+            offerAll()
           },
         })
       await Promise.all(targets.map(follow))

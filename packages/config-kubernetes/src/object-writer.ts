@@ -5,40 +5,40 @@ import { type ConfigObject, type EntryText, readEntries, withEntry } from './con
 import { isObjectName } from './options.ts'
 import { findObject, type KubernetesTarget } from './targets.ts'
 
-/** What {@link createObjectWriter} works with. */
+/** Options of {@link createObjectWriter}. */
 export interface ObjectWriterOptions {
-  /** Name of the source, for messages. */
+  /** Name of the source in messages. */
   readonly name: string
   readonly connection: KubernetesConnection
-  /** What the source reads. */
+  /** The objects that the source reads. */
   readonly targets: readonly KubernetesTarget[]
 }
 
 /** Writes entries. */
 export interface ObjectWriter {
-  /** Writes a text. @throws SdError `SD_CONFLICT` if the revision is another one */
+  /** Writes a text. @throws SdError `SD_CONFLICT` if its revision differs from `ifRevision` */
   put(content: string, write: ConfigWrite): Promise<ConfigEntry>
-  /** Removes a text. @throws likewise */
+  /** Removes a text. @throws SdError as `put` */
   remove(write: ConfigWrite): Promise<void>
 }
 
-/** Where an entry is, or is to be. */
+/** Location of an existing or new entry. */
 interface Place {
   readonly target: KubernetesTarget
   readonly object: ConfigObject | undefined
   readonly entry: ConfigEntry | undefined
 }
 
-/** Writing starts over so many times when others change the same object meanwhile. */
+/** Maximum number of attempts of a write while others change the same object. */
 const maxAttempts = 20
 const dataKeyPattern = /^(?!\.\.)[-._a-zA-Z0-9]+$/
 
-/** Makes a writer. Kubernetes compares whole objects, so it starts over where another entry of the object was changed meanwhile. */
+/** Creates a writer. Kubernetes compares whole objects, so a write is retried if another entry of the object has changed. */
 export function createObjectWriter({ name, connection, targets }: ObjectWriterOptions): ObjectWriter {
-  /** Where the entry is read from; else the last object of that name, which wins; else the last one that is named. */
+  /** The location the entry is read from, otherwise the last object of that name, otherwise the last one that is configured by name. */
   async function locate(key: string, objectName: string, signal: AbortSignal): Promise<Place | undefined> {
     const candidates = targets.filter(({ object }) => object === undefined || object === objectName)
-    if (candidates.length === 0) throw invalidError('key', key, 'an entry of an object that this source reads')
+    if (candidates.length === 0) throw invalidError('key', key, 'an entry <name>/<key> of an object that this source reads')
     const places = await Promise.all(
       candidates.map(async (target): Promise<Place> => {
         const object = await findObject(connection, target, objectName, signal)
@@ -52,7 +52,7 @@ export function createObjectWriter({ name, connection, targets }: ObjectWriterOp
     )
   }
 
-  /** An object is made empty at first, because the revision of a text has the object's uid in it. */
+  /** Creates an empty object first, because the revision of a text depends on the uid of the object. */
   async function create({ kind, path }: KubernetesTarget, objectName: string, signal: AbortSignal): Promise<ConfigObject> {
     const body = { apiVersion: 'v1', kind, metadata: { name: objectName } }
     return (await connection.request({ method: 'POST', path, body, signal })).body as ConfigObject
@@ -64,7 +64,7 @@ export function createObjectWriter({ name, connection, targets }: ObjectWriterOp
       .body as ConfigObject
   }
 
-  /** @returns the entry as written, or `undefined` once there is none */
+  /** @returns the written entry, or `undefined` after a removal */
   async function change(text: EntryText | undefined, write: ConfigWrite): Promise<ConfigEntry | undefined> {
     const { key, signal } = write
     const [objectName, dataKey] = splitKey(key)
@@ -73,12 +73,16 @@ export function createObjectWriter({ name, connection, targets }: ObjectWriterOp
       const place = await locate(key, objectName, signal)
       checkRevision(name, write, place?.entry?.revision)
       if (!text && !place?.entry) return undefined
-      if (!place) throw new SdError('SD_NOT_FOUND', `${name}: no object ${objectName} has the wanted labels: create it with them`)
+      if (!place)
+        throw new SdError(
+          'SD_NOT_FOUND',
+          `${name}: no object ${objectName} matches the label selector: create it with these labels`,
+        )
       const { target, object } = place
       if (object?.immutable) {
         throw new SdError(
           'SD_UNSUPPORTED',
-          `${name}: the ${target.kind} ${objectName} is immutable: delete it and create it anew`,
+          `${name}: the ${target.kind} ${objectName} is immutable: delete it and create it again`,
         )
       }
       try {
@@ -89,7 +93,11 @@ export function createObjectWriter({ name, connection, targets }: ObjectWriterOp
       }
       await sleep(backoff.next(), signal, true)
     }
-    throw new SdError('SD_CONFLICT', `${name}: ${objectName} is changed all the time`, { retryable: true })
+    throw new SdError(
+      'SD_CONFLICT',
+      `${name}: ${objectName} was changed by other writers during each of ${maxAttempts} attempts`,
+      { retryable: true },
+    )
   }
 
   return {
@@ -109,10 +117,10 @@ function splitKey(key: string): [objectName: string, dataKey: string] {
   const slash = key.indexOf('/')
   const [objectName, dataKey] = [key.slice(0, slash), key.slice(slash + 1)]
   if (slash > 0 && isObjectName(objectName) && dataKeyPattern.test(dataKey)) return [objectName, dataKey]
-  throw invalidError('key', key, '<name of the object>/<key>, such as orders/app.yaml, as Kubernetes takes them')
+  throw invalidError('key', key, '<object name>/<key> as valid in Kubernetes, such as orders/app.yaml')
 }
 
-/** Whether somebody else has created, changed or deleted the object since it was found, or not found. */
+/** Whether another writer has created, changed or deleted the object since it was looked up. */
 function isOvertaken(error: unknown, found: ConfigObject | undefined): boolean {
   if (!(error instanceof SdError)) return false
   return error.code === 'SD_CONFLICT' || (found !== undefined && error.code === 'SD_NOT_FOUND')

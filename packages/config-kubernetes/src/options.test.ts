@@ -32,13 +32,13 @@ describe('options', () => {
     )
   })
 
-  test('something must be read', () => {
+  test('at least one object must be selected', () => {
     for (const nothing of [{}, { configMaps: [] }, { configMaps: [], secrets: [] }]) {
       expect(() => createKubernetesConfigSource({ kubeconfig, ...nothing })).toThrow('Invalid configMaps')
     }
   })
 
-  test('names of any kind are taken', async () => {
+  test('all valid kinds of names are accepted', async () => {
     const source = createKubernetesConfigSource({
       kubeconfig,
       configMaps: { labelSelector: 'app=orders' },

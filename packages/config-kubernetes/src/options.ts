@@ -6,18 +6,18 @@ import {
 } from '@sd/connection-kubernetes'
 import { checkBoolean, checkKnownKeys, checkName, checkObject, invalidError } from '@sd/core'
 
-/** Some objects of one kind: their names, in the order in which they are merged, or all with these labels, which are merged by name. */
+/** Objects of one kind: names in the order in which they are merged, or all with these labels, merged by name. */
 export type ObjectChoice = readonly string[] | { readonly labelSelector: string }
 
 /** Options of `createKubernetesConfigSource`. It reads one namespace, and at least one object or label selector. */
 export interface KubernetesConfigSourceOptions extends KubernetesConnectionOptions {
   /** ConfigMaps: at most 32 names, such as `['orders', 'orders-flags']`, or `{ labelSelector: 'app=orders' }`. @default [] */
   readonly configMaps?: ObjectChoice
-  /** Secrets likewise. They are merged after the ConfigMaps, so they win. @default [] */
+  /** Secrets, selected in the same way. They are merged after the ConfigMaps, so they win. @default [] */
   readonly secrets?: ObjectChoice
-  /** Whether every named object must be there. If not, a missing one is like an empty one, and is seen when it comes. @default false */
+  /** Whether every named object must exist. Otherwise a missing object is empty, and is seen when it is created. @default false */
   readonly required?: boolean
-  /** Name for messages, logs and metrics. @default 'config-kubernetes' */
+  /** Name in messages, logs and metrics. @default 'config-kubernetes' */
   readonly name?: string
 }
 
@@ -28,16 +28,16 @@ export interface ResolvedKubernetesConfigSourceOptions extends ResolvedKubernete
   readonly required: boolean
 }
 
-/** Each takes a watch, and a connection with it. */
+/** Each name needs a watch with its own connection. */
 const mostNames = 32
 const dnsSubdomain = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/
 
-/** Whether Kubernetes takes the text as the name of a ConfigMap or a Secret. */
+/** Whether a text is a valid name of a ConfigMap or Secret. */
 export function isObjectName(text: string): boolean {
   return dnsSubdomain.test(text)
 }
 
-/** Checks options. @throws SdError `SD_INVALID` that names the option */
+/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` naming the option */
 export function resolveKubernetesConfigSourceOptions(
   options: KubernetesConfigSourceOptions,
 ): ResolvedKubernetesConfigSourceOptions {
@@ -63,8 +63,8 @@ function checkChoice(field: string, value: unknown): ObjectChoice {
   }
   if (value.length > mostNames) throw invalidError(field, value, `at most ${mostNames} names, or a label selector`)
   return value.map((name: unknown, index) => {
-    if (typeof name !== 'string' || !isObjectName(name)) throw invalidError(`${field}[${index}]`, name, 'the name of an object')
-    if (value.indexOf(name) !== index) throw invalidError(`${field}[${index}]`, name, 'every name once')
+    if (typeof name !== 'string' || !isObjectName(name)) throw invalidError(`${field}[${index}]`, name, 'a valid object name')
+    if (value.indexOf(name) !== index) throw invalidError(`${field}[${index}]`, name, 'each name only once')
     return name
   })
 }

@@ -2,14 +2,14 @@ import { type Collection, type KubernetesConnection, listCollection } from '@sd/
 import type { ConfigKind, ConfigObject } from './config-objects.ts'
 import type { ObjectChoice, ResolvedKubernetesConfigSourceOptions } from './options.ts'
 
-/** What is read by one list and one watch: a single object, or those with a label. */
+/** The objects of one list and one watch: a single object, or those with a label. */
 export interface KubernetesTarget extends Collection {
   readonly kind: ConfigKind
   /** Name of the single object. */
   readonly object: string | undefined
 }
 
-/** What a source reads, in the order in which it is merged. Each name is a target of its own, because a Role can allow one name only to those who ask for one. */
+/** The targets of a source, in the order in which they are merged. Each name is a separate target: a Role for a name allows only requests for that name. */
 export function targetsOf(
   { configMaps, secrets }: ResolvedKubernetesConfigSourceOptions,
   namespace: string,
@@ -22,7 +22,7 @@ export function targetsOf(
   return [...choose('ConfigMap', 'configmaps', configMaps), ...choose('Secret', 'secrets', secrets)]
 }
 
-/** The object of this name, if the target has it. */
+/** The object of this name, if the target includes it. */
 export async function findObject(
   connection: KubernetesConnection,
   target: KubernetesTarget,

@@ -34,7 +34,7 @@ function publishAll(): void {
   publishTelemetry('sd:v1:config:update', { config: 'app', version: 2, changed: [], durationMs: 3, error })
 }
 
-test('events become lines, outside of whatever request is served', async () => {
+test('events become lines outside of any request', async () => {
   const { logger, context, lines, text } = createCollectingLogger()
   const logging = createServiceLogging({ logger, context })
   context.run({ request_id: 'another one' }, publishAll)
@@ -54,13 +54,13 @@ test('events become lines, outside of whatever request is served', async () => {
     'info: endpoint restored',
     'error: cluster in panic',
     'info: cluster out of panic',
-    'debug: call is tried again',
-    'debug: call is hedged',
+    'debug: call retried',
+    'debug: call hedged',
     'debug: call shares a response',
     'debug: call refused',
-    'warn: fallback stood in',
+    'warn: fallback used',
     'info: config updated',
-    'warn: config update refused',
+    'warn: config update rejected',
   ])
   expect(lines()[0]).toMatchObject({ backend: 'consul', service: 'orders', err: { code: 'SD_UNAVAILABLE' } })
   expect(lines()[7]).toMatchObject({ peer_service: 'stock', instance_id: 'i1', reason: 'consecutive-5xx', for_ms: 30_000 })
@@ -69,7 +69,7 @@ test('events become lines, outside of whatever request is served', async () => {
   expect(lines()[17]).toMatchObject({ config: 'app', version: 2, err: { code: 'SD_UNAVAILABLE' } })
 })
 
-test('a line names a few of many changed paths', () => {
+test('a line contains only some of many changed paths', () => {
   const { logger, context, lines } = createCollectingLogger()
   const logging = createServiceLogging({ logger, context })
   onTestFinished(logging.close)
@@ -78,7 +78,7 @@ test('a line names a few of many changed paths', () => {
   expect(lines()).toMatchObject([{ changed: changed.slice(0, 20), changed_count: 1_000 }])
 })
 
-test('events can be left out', () => {
+test('events can be disabled', () => {
   const { logger, context, lines } = createCollectingLogger()
   createServiceLogging({ logger, context, events: false })
   publishAll()

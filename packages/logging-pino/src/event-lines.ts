@@ -1,23 +1,23 @@
 import { originOf, type TelemetryCall, type TelemetryChannel, type TelemetryEvents } from '@sd/core'
 import { withoutQuery } from './ids.ts'
 
-/** A line for the log. */
+/** A log line. */
 export interface LogLine {
-  /** How much it matters. */
+  /** Level. */
   readonly level: 'debug' | 'info' | 'warn' | 'error'
-  /** What happened, without anything that varies. */
+  /** Constant description of the event. */
   readonly message: string
-  /** The rest. */
+  /** Variable parts. */
   readonly fields: Readonly<Record<string, unknown>>
 }
 
-/** How the events of some channels are told. */
+/** Functions that describe the events of some channels. */
 type EventLines = { readonly [Name in TelemetryChannel]?: (event: TelemetryEvents[Name]) => LogLine }
 
-/** Most paths in a line about a configuration: at the start all of them are new. */
+/** Maximum number of paths in a line about a configuration: at the start all paths are new. */
 const maxPaths = 20
 
-/** Which event makes which line. What a call says for itself in the end (refusals, retries) is told at `debug`. */
+/** Log lines by event. Refusals and retries are `debug`, because the end of the call reports them too. */
 export const eventLines: EventLines = {
   'sd:v1:backend:state': ({ backend, state, error }) => ({
     level: state === 'disconnected' ? 'warn' : 'info',
@@ -53,12 +53,12 @@ export const eventLines: EventLines = {
   }),
   'sd:v1:call:retry': ({ call, attempt, delayMs, status, error }) => ({
     level: 'debug',
-    message: 'call is tried again',
+    message: 'call retried',
     fields: { ...describeCall(call), attempt, delay_ms: delayMs, status, err: error },
   }),
   'sd:v1:call:hedge': ({ call, attempt, afterMs }) => ({
     level: 'debug',
-    message: 'call is hedged',
+    message: 'call hedged',
     fields: { ...describeCall(call), attempt, after_ms: afterMs },
   }),
   'sd:v1:call:collapse': ({ call }) => ({
@@ -73,19 +73,19 @@ export const eventLines: EventLines = {
   }),
   'sd:v1:call:fallback': ({ call, error }) => ({
     level: 'warn',
-    message: 'fallback stood in',
+    message: 'fallback used',
     fields: { ...describeCall(call), err: error },
   }),
   'sd:v1:config:update': ({ config, version, changed, error }) => ({
     level: error ? 'warn' : 'info',
-    message: error ? 'config update refused' : 'config updated',
+    message: error ? 'config update rejected' : 'config updated',
     fields: error
       ? { config, version, err: error }
       : { config, version, changed: changed.slice(0, maxPaths), changed_count: changed.length },
   }),
 }
 
-/** The line of a call that ended. What is the caller's own doing, such as giving it up, is not a failure of the service. */
+/** The line of a completed call. An error of the caller, such as an abort, is not a failure of the service. */
 export function describeCallEnd({ call, status, error, attempts, durationMs }: TelemetryEvents['sd:v1:call:end']): LogLine {
   const isFailure = error ? originOf(error) !== 'caller' : status !== undefined && status >= 500
   return {

@@ -31,7 +31,7 @@ function createSink(options: Partial<Parameters<typeof createLogger>[0]> = {}): 
 
 type AnyLog = (...values: readonly unknown[]) => void
 
-test('whatever is logged, logging does not throw, and every line is one line of JSON', () => {
+test('logging arbitrary values does not throw, and every line is one line of JSON', () => {
   const { lines, failures, owned } = createSink()
   const hostile = createHostileValues(seed)
   const random = createSeededRandom(seed)
@@ -68,7 +68,7 @@ test('whatever is logged, logging does not throw, and every line is one line of 
   }
 })
 
-test('what can be read of a hostile object is in the line, and what can not says so', () => {
+test('readable parts of a hostile object are in the line, with a note for unreadable parts', () => {
   const { lines, owned } = createSink()
   const fields = Object.defineProperty({ order: 7 }, 'total', {
     enumerable: true,
@@ -95,7 +95,7 @@ test('what can be read of a hostile object is in the line, and what can not says
   ])
 })
 
-test('functions of the user that throw take no line with them', () => {
+test('no line is lost when functions of the user throw', () => {
   const fail = (): never => {
     throw new Error('mine')
   }
@@ -110,7 +110,7 @@ test('functions of the user that throw take no line with them', () => {
   expect(lines.at(-1)).toContain('through a hook')
 })
 
-test('a request ends well whatever its context, filter and logger do', () => {
+test('a request ends normally when its context, filter or logger fails', () => {
   const { owned } = createSink()
   const warnings: Error[] = []
   const onWarning = (warning: Error): void => void warnings.push(warning)

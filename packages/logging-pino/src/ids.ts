@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto'
 
-/** Ids are put into headers and logs of every service on the way: short, visible ASCII. Anything else is somebody's attempt at more. */
+/** Ids are written to headers and logs of every service, so only short, visible ASCII is accepted. Anything else can be an attack. */
 const acceptable = /^[\x21-\x7e]{1,128}$/
 const traceparent = /^(?!ff)[\da-f]{2}-(?!0{32})([\da-f]{32})-(?!0{16})[\da-f]{16}-[\da-f]{2}(?:$|-)/
 
-/** The id, if it may be passed on. */
+/** The id, if it is acceptable. */
 export function readId(value: unknown): string | undefined {
   return typeof value === 'string' && acceptable.test(value) ? value : undefined
 }
 
-/** The id, if it may be passed on, or else a new one. */
+/** The id, if it is acceptable, otherwise a new one. */
 export function readOrMakeId(value: unknown): string {
   return readId(value) ?? randomUUID()
 }
@@ -19,7 +19,7 @@ export function readTraceId(value: unknown): string | undefined {
   return typeof value === 'string' ? traceparent.exec(value)?.[1] : undefined
 }
 
-/** The path alone: queries are where people put tokens. */
+/** The path without its query, which can contain tokens. */
 export function withoutQuery(path: string): string {
   const end = path.search(/[?#]/)
   return end === -1 ? path : path.slice(0, end)

@@ -6,11 +6,11 @@ type LogMethod = NonNullable<NonNullable<LoggerOptions['hooks']>['logMethod']>
 type Arguments = Parameters<LogMethod>[0]
 
 /**
- * A hook by which no argument makes logging throw: pino reads what it is given, and there are objects that throw when they are read. What
- * can't be logged as it is, is logged as a copy.
+ * A hook that keeps arguments from making logging throw: pino reads its arguments, and some objects throw when they are read.
+ * Such arguments are logged as a copy.
  *
- * @param own a hook of the user's own
- * @param report gets the error of a line that could not be logged at all
+ * @param own the user's own hook
+ * @param report receives the error of a line that could not be logged at all
  */
 export function logAnything(own: LogMethod | undefined, report: (error: Error) => void): LogMethod {
   return function logSafely(args, method, level) {
@@ -24,13 +24,13 @@ export function logAnything(own: LogMethod | undefined, report: (error: Error) =
       try {
         log(copyArguments(args))
       } catch (error) {
-        report(toSdError(error, 'SD_INVALID', 'A line could not be logged'))
+        report(toSdError(error, 'SD_INVALID', 'Logging a line'))
       }
     }
   }
 }
 
-/** Whether pino makes JSON of it: of a message that is a symbol or a function it makes `undefined`. */
+/** Whether pino writes valid JSON for it: for a message that is a symbol or a function it writes `undefined`. */
 function isLoggable([first, second]: readonly unknown[]): boolean {
   const message = second === undefined && isError(first) ? (first as Error).message : second
   return isText(message) && (typeof first === 'object' || isText(first))
@@ -40,7 +40,7 @@ function isText(value: unknown): boolean {
   return typeof value !== 'symbol' && typeof value !== 'function'
 }
 
-/** The same fields and message, as far as they can be read. */
+/** Copies the readable parts of fields and message. */
 function copyArguments([first, ...rest]: readonly unknown[]): Arguments {
   const texts = rest.map((value) => (typeof value === 'string' ? value : readText(value)))
   if (typeof first === 'string') return [first, ...texts]
@@ -61,7 +61,7 @@ function isError(value: unknown): boolean {
   }
 }
 
-/** `child` of a logger, for bindings of any kind; inherited by the loggers that it makes. */
+/** Wraps `child` of a logger to accept any bindings. Child loggers inherit it. */
 export function childOfAnything(child: Logger['child']): Logger['child'] {
   return function makeChild(this: Logger, bindings, options) {
     try {
@@ -74,7 +74,7 @@ export function childOfAnything(child: Logger['child']): Logger['child'] {
 
 const textOrNoValue = /"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity|undefined)\b/g
 
-/** The line with `null` for what is no value of JSON: pino writes `NaN` for items of typed arrays, and `undefined` for some messages. */
+/** Replaces invalid JSON values by `null`: pino writes `NaN` for items of typed arrays, and `undefined` for some messages. */
 export function withJsonValues(line: string): string {
   if (!/[:[,]-?(?:NaN|Infinity|undefined)[,}\]]/.test(line)) return line
   return line.replaceAll(textOrNoValue, (found) => (found.startsWith('"') ? found : 'null'))

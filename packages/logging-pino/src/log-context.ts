@@ -2,34 +2,34 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { checkObject, SdError } from '@sd/core'
 import { copyFields } from './plain-copy.ts'
 
-/** Fields of every line that is logged for one request. A value of `undefined` takes a field away. */
+/** Fields of every line of one request. A value of `undefined` removes a field. */
 export interface LogFields {
-  /** Id of the request, the same in every service that it passes. */
+  /** Id of the request, the same in all services. */
   readonly request_id?: string | undefined
-  /** Who made it. */
+  /** Id of the user who made the request. */
   readonly user_id?: string | undefined
-  /** Id of its trace, 32 hexadecimal digits. */
+  /** Id of the trace, 32 hexadecimal digits. */
   readonly trace_id?: string | undefined
-  /** Anything else that JSON can hold. */
+  /** Any other JSON value. */
   readonly [name: string]: unknown
 }
 
 /**
- * The fields of the request that is being served, wherever the code is that serves it. An object and no module state: two copies of this
- * package, or two tests, don't see each other's. Make one per process and hand it to the logger and to the service's logging.
+ * The fields of the current request, available in all code that serves it. An object, not module state: two copies of this
+ * package, or two tests, don't share fields. Create one per process and pass it to the logger and to the service logging.
  */
 export interface LogContext {
-  /** Runs a function, and all that it starts, with these fields on top of those around it. @returns what the function returns */
+  /** Runs a function, and everything it starts, with these fields added to the outer ones. @returns the result of the function */
   run<T>(fields: LogFields, work: () => T): T
-  /** Adds fields to the rest of the request, such as the user once known. Does nothing outside of {@link LogContext.run}. */
+  /** Adds fields for the rest of the request, such as the user after authentication. Has no effect outside of {@link LogContext.run}. */
   set(fields: LogFields): void
-  /** The fields as of now; none outside of {@link LogContext.run}. */
+  /** Current fields; empty outside of {@link LogContext.run}. */
   get(): LogFields
 }
 
 const none: LogFields = Object.freeze({})
 
-/** Makes a context. */
+/** Creates a context. */
 export function createLogContext(): LogContext {
   const storage = new AsyncLocalStorage<{ fields: LogFields }>()
   return {
@@ -42,7 +42,7 @@ export function createLogContext(): LogContext {
   }
 }
 
-/** A copy; what can't be read says so in its place. @throws SdError `SD_INVALID` for what is not an object */
+/** Copies fields, with a note in place of unreadable values. @throws SdError `SD_INVALID` if `fields` is not an object */
 function checkFields(fields: LogFields): LogFields {
   try {
     return { ...checkObject('fields', fields) }

@@ -30,13 +30,13 @@ describe('a line', () => {
     expect(new Date(lines()[0]?.['timestamp'] as string).toISOString()).toBe(lines()[0]?.['timestamp'])
   })
 
-  test('has pid and hostname by default, and the trace that it is told', () => {
+  test('has pid and hostname by default, and the given trace', () => {
     const { logger, context, lines } = createCollectingLogger({ traceId: () => 'abc' })
     context.run({ trace_id: 'other' }, () => logger.info('x'))
     expect(lines()[0]).toMatchObject({ pid: process.pid, trace_id: 'abc' })
   })
 
-  test('is one line of JSON, whatever is in it', () => {
+  test('is one line of JSON for any values', () => {
     const { logger, context, text, lines } = createCollectingLogger()
     const evil = 'x\n{"level":"info","msg":"forged"}\r\u2028\u001b[31m"'
     context.run({ user_id: evil, [evil]: 1 }, () => logger.child({ evil }).info({ [`k${evil}`]: evil }, evil))
@@ -50,7 +50,7 @@ describe('a line', () => {
 })
 
 describe('redaction', () => {
-  test('nothing secret gets out, wherever it is', () => {
+  test('no secret is written, at any place', () => {
     const { logger, context, text, lines } = createCollectingLogger({
       redact: { keys: ['iban'], paths: ['user.email', 'cards[*].number'] },
     })
@@ -73,7 +73,7 @@ describe('redaction', () => {
     expect(lines()[2]).toMatchObject({ user: { email: '[Redacted]', name: 'Ann' }, cards: [{ number: '[Redacted]', type: 'x' }] })
   })
 
-  test("leaves pino's own hooks and serializers at work", () => {
+  test("keeps pino's own hooks and serializers", () => {
     const { logger, lines } = createCollectingLogger({
       pino: {
         serializers: { order: ({ id }: { id: number }) => id },
@@ -87,7 +87,7 @@ describe('redaction', () => {
 })
 
 describe('writers', () => {
-  test('each gets what its level lets through', async () => {
+  test('each receives the lines of its level', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'sd-logging-'))
     const path = join(folder, 'deep', 'app.log')
     const stream = new PassThrough({ encoding: 'utf8' })
@@ -114,7 +114,7 @@ describe('writers', () => {
     await rm(folder, { recursive: true })
   })
 
-  test('one that fails hurts neither the process nor the others, and is told of now and then', async () => {
+  test('a failing one does not affect the process or the others, and is reported at intervals', async () => {
     vi.useFakeTimers()
     const failures: WriterFailure[] = []
     const lines: string[] = []
@@ -155,7 +155,7 @@ describe('writers', () => {
     await close()
   })
 
-  test('one that is stuck neither fills the memory nor holds up the end', async () => {
+  test('a blocked one neither fills the memory nor delays the close', async () => {
     const failures: WriterFailure[] = []
     const stuck = new Writable({ write: () => undefined, decodeStrings: false })
     const { logger, flush, close } = createLogger({
@@ -173,7 +173,7 @@ describe('writers', () => {
     expect(stuck.listenerCount('error')).toBe(1)
   })
 
-  test('flushes what can be flushed', async () => {
+  test('are flushed if they can be', async () => {
     const flush = vi.fn((done: () => void) => done())
     const { logger, flush: flushAll } = createLogger({
       service: 'orders',
@@ -196,7 +196,7 @@ describe('writers', () => {
     warn.mockRestore()
   })
 
-  test('a file that can not be opened is told at once', () => {
+  test('a file that cannot be opened is an error at once', () => {
     expect(() => createLogger({ service: 'orders', writers: [{ kind: 'file', path: '/dev/null/x' }] })).toThrow(
       expect.objectContaining({ code: 'SD_UNAVAILABLE' }),
     )
@@ -224,7 +224,7 @@ test.each<[string, object]>([
   )
 })
 
-test('a context takes objects, and contexts do not see each other', () => {
+test('a context accepts objects, and contexts are independent', () => {
   const [one, other] = [createLogContext(), createLogContext()]
   expect(() => one.run(1 as never, () => 1)).toThrow('Invalid fields')
   one.set({ user_id: 'nowhere' })

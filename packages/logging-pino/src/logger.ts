@@ -17,37 +17,37 @@ import { type LogWriter, openWriter, type WriterFailure } from './writers.ts'
 
 /** Options of {@link createLogger}. */
 export interface LoggerOptions {
-  /** Name of the service that logs. */
+  /** Name of the service, in every line. */
   readonly service: string
-  /** Lowest level that is logged. `logger.level` changes it at run time. @default 'info' */
+  /** Minimum level. `logger.level` changes it at run time. @default 'info' */
   readonly level?: LevelWithSilent
-  /** Where the fields of the request come from. @default its own */
+  /** Source of the request fields. @default a new context */
   readonly context?: LogContext
-  /** What must not be in the logs, besides what never is; see the README. @default nothing more */
+  /** Additional secrets to redact, see the README. @default none */
   readonly redact?: RedactOptions
-  /** Where lines go. @default standard output */
+  /** Destinations of the lines. @default standard output */
   readonly writers?: readonly LogWriter[]
-  /** Fields of every line, besides the service. @default `pid` and `hostname` */
+  /** Additional fields of every line. @default `pid` and `hostname` */
   readonly base?: Readonly<Record<string, unknown>>
-  /** Id of the current trace, for those who trace with OpenTelemetry. @default that of the context, from `traceparent` */
+  /** Returns the id of the current trace. Set it with OpenTelemetry. @default the id in the context, from `traceparent` */
   readonly traceId?: () => string | undefined
-  /** Told when lines can't be written, at most once a second for each writer. @default warns with `process.emitWarning` */
+  /** Called when lines can't be written, at most once a second per writer. @default warns with `process.emitWarning` */
   readonly onError?: (failure: WriterFailure) => void
-  /** How long `flush` and `close` wait for each writer, in milliseconds. @default 2_000 */
+  /** Time limit of `flush` and `close` per writer, in milliseconds. @default 2_000 */
   readonly flushTimeoutMs?: number
-  /** Other options of pino, such as `serializers`. They are pino's to check. @default none */
+  /** Other pino options, such as `serializers`, which pino validates. @default none */
   readonly pino?: Omit<PinoOptions, 'level' | 'base' | 'redact' | 'mixin' | 'timestamp' | 'formatters' | 'transport'>
 }
 
-/** A logger with what it stands on. */
+/** A logger with its context and writers. */
 export interface OwnedLogger extends AsyncDisposable {
-  /** A logger of pino like any other. */
+  /** An ordinary pino logger. */
   readonly logger: Logger
-  /** Where the fields of the request come from. */
+  /** Source of the request fields. */
   readonly context: LogContext
-  /** Resolves once what was logged is written or could not be, within `flushTimeoutMs`. Never rejects. */
+  /** Resolves when all lines are written or have failed, within `flushTimeoutMs`. Never rejects. */
   flush(): Promise<void>
-  /** Flushes and closes the writers, within `flushTimeoutMs`. What is logged later is dropped. Idempotent; never rejects. */
+  /** Flushes and closes the writers, within `flushTimeoutMs`. Later lines are dropped. Idempotent; never rejects. */
   close(): Promise<void>
 }
 
@@ -55,9 +55,9 @@ const keys = ['service', 'level', 'context', 'redact', 'writers', 'base', 'trace
 const levels: readonly unknown[] = [...Object.keys(pino.levels.values), 'silent']
 
 /**
- * Makes a logger that writes a line of JSON per event, with `level`, `timestamp`, `service` and the fields of the request.
+ * Creates a logger that writes one line of JSON per event, with `level`, `timestamp`, `service` and the fields of the request.
  *
- * @throws SdError `SD_INVALID` that names the option, `SD_UNAVAILABLE` when a file can't be opened
+ * @throws SdError `SD_INVALID` naming the option, `SD_UNAVAILABLE` if a file can't be opened
  */
 export function createLogger(options: LoggerOptions): OwnedLogger {
   checkKnownKeys('', checkObject('options', options), keys)
@@ -84,7 +84,7 @@ export function createLogger(options: LoggerOptions): OwnedLogger {
     try {
       return traceId?.()
     } catch {
-      // A line without it is better than none.
+      // A line without trace id is better than none.
       return undefined
     }
   }

@@ -1,21 +1,21 @@
 import { describeThrown } from '@sd/core'
 
-/** Most levels that are copied. */
+/** Maximum depth of a copy. */
 const maxDepth = 8
-/** Most fields of an object, or items of a list, that are copied. */
+/** Maximum number of copied fields of an object or items of a list. */
 const maxFields = 200
-/** Most characters of a text that are copied. */
+/** Maximum number of copied characters of a text. */
 const maxText = 100_000
 
 /**
- * A copy of anything that JSON can hold: what can't be read says so in its place, whatever it is. For values that could not be logged as they
- * are, such as a revoked proxy, an object whose getter throws, or an error whose message is none.
+ * Copies any value to plain JSON, with a note in place of unreadable parts. For values that can't be logged directly, such as a
+ * revoked proxy, an object with a throwing getter, or an error whose message is not a string.
  */
 export function copyPlain(value: unknown): unknown {
   return copy(value, 0)
 }
 
-/** As {@link copyPlain}, for the fields of a line: what is not an object becomes the field `value`. */
+/** As {@link copyPlain}, for the fields of a line: a value that is not an object becomes the field `value`. */
 export function copyFields(value: unknown): Readonly<Record<string, unknown>> {
   const copied = copyPlain(value)
   if (typeof copied === 'object' && copied !== null && !Array.isArray(copied)) return copied as Record<string, unknown>
@@ -38,7 +38,7 @@ function copy(value: unknown, depth: number): unknown {
 }
 
 function copyObject(value: object, depth: number): unknown {
-  if (depth >= maxDepth) return '[deeper than is logged]'
+  if (depth >= maxDepth) return '[nested too deeply]'
   if (Array.isArray(value)) return Array.from(value.slice(0, maxFields), (item) => copy(item, depth + 1))
   if (value instanceof Date) return String(value)
   if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`

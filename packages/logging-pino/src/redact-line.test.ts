@@ -43,12 +43,12 @@ test.each<[string, unknown, unknown]>([
   expect(JSON.parse(redact(JSON.stringify(value)))).toEqual(expected)
 })
 
-test('own patterns go wherever they are', () => {
+test('custom patterns are masked everywhere', () => {
   const own = createLineRedactor({ contents: [/\d{16}/] })
   expect(own('{"a":"card 1234567812345678"}')).toBe('{"a":"card ***"}')
 })
 
-test('own names count too, whatever characters they have', () => {
+test('custom names are redacted too, with any characters', () => {
   const own = createLineRedactor({ keys: ['iban', 'a.b', 'quo"te'] })
   expect(JSON.parse(own('{"customerIBAN":1,"a.b":2,"axb":3,"quo\\"te":4}'))).toEqual({
     customerIBAN: '[Redacted]',
@@ -58,7 +58,7 @@ test('own names count too, whatever characters they have', () => {
   })
 })
 
-test('of any JSON, exactly the values of secret names go', () => {
+test('of any JSON, exactly the values of secret names are redacted', () => {
   const name = fc.oneof(fc.constantFrom('password', 'sessionToken', 'Authorization', 'user', 'note'), fc.string())
   const { value } = fc.letrec((tie) => ({
     value: fc.oneof({ depthSize: 'small' }, fc.string(), fc.integer(), fc.constant(null), tie('list'), tie('object')),

@@ -1,30 +1,31 @@
 import { checkKnownKeys, checkName, checkObject, createMasking } from '@sd/core'
 
-/** What must not be in the logs, besides what never is. */
+/** Additional secrets to redact. */
 export interface RedactOptions {
-  /** More ends of names, such as `iban`; letters of either case match. @default [] */
+  /** Additional ends of secret names, such as `iban`; case-insensitive. @default [] */
   readonly keys?: readonly string[]
-  /** Paths as pino's own `redact` has them, such as `user.email` or `orders[*].card`. @default [] */
+  /** Paths as in pino's `redact`, such as `user.email` or `orders[*].card`. @default [] */
   readonly paths?: readonly string[]
-  /** Patterns for parts of texts, such as card numbers. They must be linear in the text. @default [] */
+  /** Patterns for parts of texts, such as card numbers. They must run in linear time. @default [] */
   readonly contents?: readonly RegExp[]
 }
 
-/** What stands in for a secret; pino's own word. */
+/** Replacement of a secret, as in pino. */
 export const censored = '[Redacted]'
 
-/** Ends of names that may be secret; whether one is, the rule of `@sd/core` says of the whole name. */
+/** Ends of names that can be secret. The rule of `@sd/core` decides by the whole name. */
 const candidates =
   'authorization|auth|cookies?|passw(?:or)?ds?|passphrase|passcode|pwd|secrets?|tokens?|credentials?|keys?|jwt|dsn|otp|pin|private|signature|sas|string'
-/** Node's list of names and values, one after the other. */
+/** Node's flat list of header names and values. */
 const rawHeaders = 'rawHeaders'
 
 /**
- * Makes the function that blanks out secrets in a line of JSON: the values of secret names at any depth, and what looks like a secret within texts. It
- * works on the text because only there everything has come together: arguments, bindings of child loggers, serialized errors; and because a line
- * without such a name then costs one search. An escaped quote can't end a name, so the text of a value never looks like one.
+ * Creates the function that redacts secrets in a line of JSON: the values of secret names at any depth, and texts that look like
+ * secrets. It works on the text, because only the text contains everything (arguments, bindings of child loggers, serialized
+ * errors), and because a line without a secret name then costs one search. An escaped quote can't end a name, so the text of a
+ * value never looks like a name.
  *
- * @throws SdError `SD_INVALID` that names the option
+ * @throws SdError `SD_INVALID` naming the option
  */
 export function createLineRedactor(options: RedactOptions): (line: string) => string {
   checkKnownKeys('redact', checkObject('redact', options), ['keys', 'paths', 'contents'])
@@ -53,7 +54,7 @@ export function createLineRedactor(options: RedactOptions): (line: string) => st
   return (line) => masking.line(maskNames(line))
 }
 
-/** The name whose closing quote is at `end`. */
+/** The name with its closing quote at `end`. */
 function nameBefore(line: string, end: number): string {
   let start = end - 1
   while (start >= 0 && (line[start] !== '"' || isEscaped(line, start))) start--
@@ -76,7 +77,7 @@ function escapePattern(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')
 }
 
-/** Where the JSON value ends that starts at `start`. */
+/** End of the JSON value that starts at `start`. */
 function endOfValue(line: string, start: number): number {
   let depth = 0
   for (let at = start; at < line.length; at++) {
@@ -89,7 +90,7 @@ function endOfValue(line: string, start: number): number {
   return line.length
 }
 
-/** Where the quote is that ends the string which starts at `start`. */
+/** Position of the closing quote of the string that starts at `start`. */
 function endOfString(line: string, start: number): number {
   let at = start + 1
   while (at < line.length && line[at] !== '"') at += line[at] === '\\' ? 2 : 1

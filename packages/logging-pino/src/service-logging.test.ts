@@ -60,7 +60,7 @@ function createClient(origin: string, logging: ServiceLogging): ServiceClient {
 const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 
 describe('from service to service', () => {
-  test('100 requests at once keep their ids apart, through A and B', async () => {
+  test('100 concurrent requests keep separate ids, through A and B', async () => {
     const a = start()
     const b = start()
     const originB = await serve(b.logging, async (request, response) => {
@@ -104,7 +104,7 @@ describe('from service to service', () => {
     expect(call?.['duration_ms']).toEqual(expect.any(Number))
   })
 
-  test('an id is made where there is none, and a call that fails is a warning', async () => {
+  test('a missing id is created, and a failed call is a warning', async () => {
     const a = start({ requestIdHeader: 'X-Correlation-Id', userIdHeader: false })
     const seen: unknown[] = []
     const origin = await listen(
@@ -129,7 +129,7 @@ describe('from service to service', () => {
     ])
   })
 
-  test('an empty header is not a given one', async () => {
+  test('an empty header is treated as missing', async () => {
     const a = start()
     const seen: unknown[] = []
     const origin = await listen(
@@ -144,7 +144,7 @@ describe('from service to service', () => {
     expect(seen).toEqual([['known', 'u1']])
   })
 
-  test('a call that its caller gave up did not fail, and after the end nothing is logged', async () => {
+  test('a call aborted by its caller is not a failure, and nothing is logged after close', async () => {
     const a = start()
     const client = createClient(await listen(createServer(() => undefined)), a.logging)
     const caller = new AbortController()
@@ -171,7 +171,7 @@ describe('a server', () => {
     expect(fields).toEqual({ request_id: expect.stringMatching(/^[\da-f-]{36}$/) })
   })
 
-  test('reads the trace, tells failures and aborted requests, and leaves out what it is told to', async () => {
+  test('reads the trace, logs failures and aborted requests, and skips filtered requests', async () => {
     const { logging, lines } = start({ isLogged: ({ path }) => path !== '/health' })
     const origin = await serve(logging, (request, response) => {
       if (request.url === '/stuck') response.write('x')
@@ -190,7 +190,7 @@ describe('a server', () => {
     ])
   })
 
-  test('Express keeps the context behind its body parser', async () => {
+  test('Express keeps the context after its body parser', async () => {
     const { logging, context } = start()
     const app = express()
     app.use(logging.middleware)
@@ -205,7 +205,7 @@ describe('a server', () => {
     expect(await response.json()).toEqual({ request_id: 'r1', user_id: 'ann', body: { a: 1 } })
   })
 
-  test('Fastify likewise', async () => {
+  test('Fastify keeps the context after its body parser', async () => {
     const served = start()
     const app = fastify()
     served.logging.addFastifyHooks(app)
@@ -222,7 +222,7 @@ describe('a server', () => {
     )
   })
 
-  test('a logger of another making gets the fields too', async () => {
+  test('another logger gets the fields too', async () => {
     const written: string[] = []
     const logger = pino({ base: null }, { write: (line) => void written.push(line) })
     const { logging } = start({ logger })

@@ -18,21 +18,21 @@ import type { LogContext } from './log-context.ts'
 
 /** Options of {@link createServiceLogging}. */
 export interface ServiceLoggingOptions {
-  /** Where lines go: that of `createLogger`, or any other logger of pino. */
+  /** The logger of `createLogger`, or any other pino logger. */
   readonly logger: Logger
-  /** Where the fields of a request are kept; the same one that the logger reads. */
+  /** Context for the fields of requests. Must be the one that the logger uses. */
   readonly context: LogContext
-  /** Header that carries the id of a request. @default 'x-request-id' */
+  /** Header with the request id. @default 'x-request-id' */
   readonly requestIdHeader?: string
-  /** Header that carries the user's id; `false` to carry none. @default 'x-user-id' */
+  /** Header with the user id; `false` disables it. @default 'x-user-id' */
   readonly userIdHeader?: string | false
-  /** Whether to log what registries, registrations, breakers, clusters, calls and configurations of this process tell. @default true */
+  /** Whether to log events of backends, registrations, breakers, clusters, calls and configurations in this process. @default true */
   readonly events?: boolean
-  /** Whether a served request is logged; `path` is without query. @default all are */
+  /** Selects the served requests to log; `path` has no query. @default all */
   readonly isLogged?: (request: { readonly method: string; readonly path: string }) => boolean
 }
 
-/** What {@link ServiceLogging.addFastifyHooks} needs of a Fastify instance. */
+/** The part of a Fastify instance that {@link ServiceLogging.addFastifyHooks} uses. */
 export interface FastifyHooks {
   /** Adds a hook. */
   addHook(
@@ -41,31 +41,31 @@ export interface FastifyHooks {
   ): unknown
 }
 
-/** Logging of what a service serves and calls. */
+/** Logging of served requests and of calls. */
 export interface ServiceLogging extends AsyncDisposable {
-  /** For `interceptors.call` of the client: sends the ids along, and has the call logged once it ended. */
+  /** For `interceptors.call` of the client: sends the ids, and logs the call when it has ended. */
   readonly interceptor: Interceptor
   /**
-   * For Express (`app.use`), and for `node:http` around your listener: reads the ids, runs `next` in the request's context, and logs the
-   * request once it ended. The id of the request is in the response's header too.
+   * For Express (`app.use`), and for `node:http` around your listener: reads the ids, runs `next` in the context of the request,
+   * and logs the request when it has ended. The response has the request id in its header too.
    */
   readonly middleware: (request: IncomingMessage, response: ServerResponse, next: () => void) => void
-  /** Does the same in Fastify. Call it on the root instance, before routes. */
+  /** Adds the same as hooks to Fastify. Call it on the root instance, before routes are added. */
   addFastifyHooks(app: FastifyHooks): void
   /** Stops logging calls and events. Idempotent. */
   close(): Promise<void>
 }
 
-/** Runs a function as if it were called where a request is served or a call is made. */
+/** Runs a function in the asynchronous context of a request or call. */
 type Scope = (work: () => void) => void
 
 const keys = ['logger', 'context', 'requestIdHeader', 'userIdHeader', 'events', 'isLogged'] as const
 
 /**
- * Logs requests, calls and events, and carries the ids of request and user from service to service. Make it when the process starts, not
- * while a request is served.
+ * Logs requests, calls and events, and propagates request id and user id from service to service. Call it at the start of the
+ * process, not while a request is served.
  *
- * @throws SdError `SD_INVALID` that names the option
+ * @throws SdError `SD_INVALID` naming the option
  */
 export function createServiceLogging(options: ServiceLoggingOptions): ServiceLogging {
   checkKnownKeys('', checkObject('options', options), keys)
@@ -77,7 +77,7 @@ export function createServiceLogging(options: ServiceLoggingOptions): ServiceLog
   checkFunction('context.run', checkObject('context', context)['run'] as LogContext['run'])
   checkFunction('isLogged', isLogged)
 
-  /** Of every request and call under way. Events may come in another one's asynchronous context, which must not be read. */
+  /** Scope of every request and call in progress. An event can arrive in the asynchronous context of another one, which must not be read. */
   const scopes = new WeakMap<object, Scope>()
   const outside: Scope = AsyncLocalStorage.snapshot()
 
@@ -86,7 +86,7 @@ export function createServiceLogging(options: ServiceLoggingOptions): ServiceLog
     const scope = (owner && scopes.get(owner)) ?? outside
     scope(() => log(level, fields, message))
   }
-  // A logger of another making may not read the context, and may throw for what is in it: that must not end a process which serves.
+  // Another logger may not read the context, and may throw for its values. That must not end the process.
   const log = guardListener('logger', (level: LogLine['level'], fields: LogLine['fields'], message: string) =>
     logger[level]({ ...context.get(), ...fields }, message),
   )
@@ -100,7 +100,7 @@ export function createServiceLogging(options: ServiceLoggingOptions): ServiceLog
 
   const interceptor: Interceptor = (call, next) => {
     const known = context.get()
-    // An empty or unfit header is not a given one.
+    // An empty or unacceptable header is treated as missing.
     const requestId = readId(call.headers[requestIdHeader]) ?? readOrMakeId(known.request_id)
     call.headers[requestIdHeader] = requestId
     const userId = readId(known.user_id)
@@ -132,7 +132,7 @@ export function createServiceLogging(options: ServiceLoggingOptions): ServiceLog
 
   const subscriptions = [
     subscribeTelemetry('sd:v1:call:end', (event) => {
-      // Calls of a client that does not have the interceptor are somebody else's.
+      // Calls of a client without the interceptor are not logged.
       if (scopes.has(event.call)) write(describeCallEnd(event), event.call)
     }),
   ]
@@ -147,7 +147,7 @@ export function createServiceLogging(options: ServiceLoggingOptions): ServiceLog
     middleware,
     addFastifyHooks(app) {
       app.addHook('onRequest', (request, reply, done) => middleware(request.raw, reply.raw, done))
-      // Between the two Fastify reads the body, and goes on in the context of the connection.
+      // Between the two hooks Fastify reads the body, and continues in the context of the connection.
       app.addHook('preValidation', (request, _, done) => (scopes.get(request.raw) ?? outside)(done))
     },
     async close() {
@@ -158,7 +158,7 @@ export function createServiceLogging(options: ServiceLoggingOptions): ServiceLog
   return logging
 }
 
-/** A request as it ended. */
+/** A request that has ended. */
 interface ServedRequest {
   readonly method: string
   readonly path: string
@@ -175,5 +175,5 @@ function describeRequest({ method, path, response, startedAt }: ServedRequest): 
 
 function checkHeader(field: string, name: unknown): string {
   if (typeof name === 'string' && /^[\w-]{1,100}$/.test(name)) return name.toLowerCase()
-  throw invalidError(field, name, 'the name of a header')
+  throw invalidError(field, name, 'a header name')
 }

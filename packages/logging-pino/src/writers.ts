@@ -3,21 +3,21 @@ import { dirname } from 'node:path'
 import { checkFunction, checkKnownKeys, checkObject, checkOneOf, checkText, settlesWithin, toSdError } from '@sd/core'
 import type { DestinationStream, LevelWithSilent } from 'pino'
 
-/** A stream to write to: a Node `Writable`, a transport of pino, or anything else with `write`. */
+/** A stream to write to: a Node `Writable`, a pino transport, or any other object with `write`. */
 export interface LogStream extends DestinationStream {
-  /** Bytes that wait to be written, where the stream tells. */
+  /** Number of buffered bytes, if the stream reports it. */
   readonly writableLength?: number
-  /** Calls back once all is written, where the stream can. */
+  /** Calls `done` when everything is written, if the stream supports it. */
   flush?(done: (error?: Error) => void): void
-  /** Attaches a listener, where the stream has events. */
+  /** Adds a listener, if the stream has events. */
   on?(event: 'error', listener: (error: Error) => void): unknown
-  /** Detaches a listener, likewise. */
+  /** Removes a listener, if the stream has events. */
   off?(event: 'error', listener: (error: Error) => void): unknown
 }
 
-/** Where lines go. */
+/** A destination of log lines. */
 export type LogWriter = {
-  /** Lowest level that it gets, of those that the logger lets through. @default all of them */
+  /** Minimum level of this writer, in addition to that of the logger. @default no further limit */
   readonly level?: LevelWithSilent
 } & (
   | {
@@ -25,13 +25,13 @@ export type LogWriter = {
       readonly kind: 'stdout' | 'stderr'
     }
   | {
-      /** A file, which is appended to. Each line is written at once: none is lost when the process exits. */
+      /** A file to append to. Lines are written synchronously, so that none is lost when the process exits. */
       readonly kind: 'file'
-      /** Its path; missing folders are made. */
+      /** Path of the file; missing folders are created. */
       readonly path: string
     }
   | {
-      /** A stream of your own, which is not ended when the logger is closed. */
+      /** A custom stream, which is not ended when the logger is closed. */
       readonly kind: 'stream'
       /** The stream. */
       readonly stream: LogStream
@@ -40,28 +40,28 @@ export type LogWriter = {
 
 /** Lines that could not be written. */
 export interface WriterFailure {
-  /** Which writer: its kind and index, such as `file[1]`. */
+  /** Kind and index of the writer, such as `file[1]`. */
   readonly writer: string
-  /** Why, the last time. */
+  /** The last error. */
   readonly error: Error
-  /** How many failures there were since the last report. */
+  /** Number of failures since the last report. */
   readonly failures: number
 }
 
-/** A writer at work. Nothing that goes wrong inside leaves it but by the report. */
+/** An open writer. Its failures are only reported, never thrown. */
 export interface OpenWriter extends DestinationStream {
-  /** Resolves once what was written is out; never rejects. */
+  /** Resolves when all lines are written. Never rejects. */
   flush(): Promise<void>
-  /** Flushes, and frees what belongs to the writer; within `limitMs`. Lines that come later are dropped. */
+  /** Flushes and releases resources, within `limitMs`. Later lines are dropped. */
   close(limitMs: number): Promise<void>
 }
 
-/** Most that waits in memory for one writer; lines beyond are dropped and reported. */
+/** Maximum number of buffered bytes per writer. Lines beyond are dropped and reported. */
 const maxWaitingBytes = 16 * 1024 * 1024
-/** A disk that is full fails with every line: one report in this time is enough, in milliseconds. */
+/** Minimum time between two reports, in milliseconds: a full disk fails with every line. */
 const reportEveryMs = 1_000
 
-/** Opens a writer. @throws SdError `SD_INVALID`; `SD_UNAVAILABLE` when a file can't be opened */
+/** Opens a writer. @throws SdError `SD_INVALID`; `SD_UNAVAILABLE` if a file can't be opened */
 export function openWriter(writer: LogWriter, index: number, report: (failure: WriterFailure) => void): OpenWriter {
   const field = `writers[${index}]`
   const kind = checkOneOf(`${field}.kind`, checkObject(field, writer)['kind'], ['stdout', 'stderr', 'file', 'stream'])
@@ -110,7 +110,7 @@ function openFile(path: string, onError: (error: Error) => void): OpenWriter {
   }
 }
 
-// Not SonicBoom, pino's own writer: its flush tries for ever when the disk is full (4.2.1), and what waits in it dies with the process.
+// Not SonicBoom, pino's own writer: its flush retries forever when the disk is full (4.2.1), and buffered lines are lost at exit.
 function writeWhole(descriptor: number, line: string): void {
   let rest = Buffer.from(line)
   while (rest.length > 0) rest = rest.subarray(writeSync(descriptor, rest))
@@ -135,18 +135,18 @@ function openStream(stream: LogStream, onError: (error: Error) => void): OpenWri
   return {
     write(line) {
       if ((stream.writableLength ?? 0) <= maxWaitingBytes) write(line)
-      else onError(new Error(`More than ${maxWaitingBytes} bytes wait: a line was dropped`))
+      else onError(new Error(`More than ${maxWaitingBytes} bytes are buffered: a line was dropped`))
     },
     flush,
     async close(limitMs) {
       if (!stop()) return
-      // A stream that is still busy may fail later, which without a listener would end the process.
+      // A busy stream can fail later, which without a listener would end the process.
       if (await settlesWithin(flush(), limitMs)) stream.off?.('error', onError)
     },
   }
 }
 
-/** Writes until stopped, whatever the stream throws. */
+/** Writes until stopped, and reports exceptions of the stream. */
 function createGuard(
   stream: DestinationStream,
   onError: (error: Error) => void,

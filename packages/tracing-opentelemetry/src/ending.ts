@@ -2,17 +2,17 @@ import { type Span, SpanStatusCode } from '@opentelemetry/api'
 import type { SdError } from '@sd/core'
 import { safely } from './safely.ts'
 
-/** How a call or an attempt ended. */
+/** Outcome of a call or attempt. */
 export interface Ending {
-  /** Status of the response, if there was one. */
+  /** Status of the response, if any. */
   readonly status?: number | undefined
-  /** How it failed, if it did. */
+  /** The error, if it failed. */
   readonly error?: SdError | undefined
 }
 
 /**
- * Ends the span of a client. By the conventions for HTTP clients 4xx and 5xx are errors, and what the caller gave up is none; that it
- * was given up is told by an attribute of ours.
+ * Ends the span of a client. By the conventions for HTTP clients, 4xx and 5xx are errors and an abort by the caller is not; the
+ * attribute `sd.aborted` marks it.
  */
 export function endSpan(span: Span, { status, error }: Ending): void {
   safely(() => {
@@ -24,7 +24,7 @@ export function endSpan(span: Span, { status, error }: Ending): void {
   safely(() => span.end())
 }
 
-/** Marks a span as failed. A status of HTTP needs no message. */
+/** Marks a span as failed. An HTTP status needs no message. */
 export function failSpan(span: Span, type: string, message?: string): void {
   span.setAttribute('error.type', type)
   span.setStatus({ code: SpanStatusCode.ERROR, ...(message !== undefined && { message }) })

@@ -6,7 +6,7 @@ import { createTraceMiddleware, createTracing, type TracingOptions } from './ind
 
 const spanContext: SpanContext = { traceId: '1'.repeat(32), spanId: '2'.repeat(16), traceFlags: TraceFlags.SAMPLED }
 
-/** A provider, spans and a propagator that throw anything, now and then. */
+/** A provider, spans and a propagator that sometimes throw arbitrary values. */
 function createHostileOptions(seed: number): TracingOptions & { readonly ended: () => number } {
   const hostile = createHostileValues(seed)
   const random = createSeededRandom(seed)
@@ -40,7 +40,7 @@ function createHostileOptions(seed: number): TracingOptions & { readonly ended: 
 
 const [endpoint] = createTestEndpoints([1])
 
-test('a call and its attempts run once and end as they end, whatever tracing does', async () => {
+test('failures of tracing do not change a call and its attempts', async () => {
   const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
   const hostile = createHostileValues(13)
   const { ended, ...options } = createHostileOptions(13)
@@ -80,7 +80,7 @@ test('a call and its attempts run once and end as they end, whatever tracing doe
   warn.mockRestore()
 })
 
-test('a request is served once, and its end does not throw, whatever tracing does', () => {
+test('failures of tracing do not change a served request', () => {
   const { ended, ...options } = createHostileOptions(7)
   const middleware = createTraceMiddleware(options)
   for (let round = 0; round < 500; round++) {

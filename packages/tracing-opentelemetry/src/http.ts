@@ -1,6 +1,6 @@
 import type { Attributes } from '@opentelemetry/api'
 
-/** The methods that the conventions know; any other is `_OTHER`, because a name must not come from outside. */
+/** Methods listed in the conventions. Any other is `_OTHER`, because span names must not come from outside. */
 const knownMethods: ReadonlySet<string> = new Set([
   'CONNECT',
   'DELETE',
@@ -13,7 +13,7 @@ const knownMethods: ReadonlySet<string> = new Set([
   'TRACE',
 ])
 
-/** The method as part of a span's name. */
+/** The method in the name of a span. */
 export function methodName(method: string): string {
   return knownMethods.has(method) ? method : 'HTTP'
 }
@@ -24,7 +24,7 @@ export function methodAttributes(method: string): Attributes {
   return { 'http.request.method': '_OTHER', 'http.request.method_original': method }
 }
 
-/** A path with its query, without the values of parameters that are not in `visible`. */
+/** Redacts the query of a path: values of parameters that are not in `visible`. */
 export function redactQuery(target: string, visible: ReadonlySet<string>): string {
   const start = target.indexOf('?') + 1
   if (start === 0) return target

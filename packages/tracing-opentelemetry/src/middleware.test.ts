@@ -22,13 +22,13 @@ const traceId = '0af7651916cd43dd8448eb211c80319c'
 const parentId = 'b7ad6b7169203331'
 const headers = { traceparent: `00-${traceId}-${parentId}-01`, baggage: 'user=ann', 'user-agent': 'test' }
 
-/** What a handler sees of its caller. */
+/** Data of the caller that a handler sees. */
 function whoCalls(): object {
   const user = propagation.getActiveBaggage()?.getEntry('user')?.value
   return { user, traceId: trace.getActiveSpan()?.spanContext().traceId }
 }
 
-/** Runs a server for as long as `use` takes. @returns the one span of the test */
+/** Runs a server while `use` runs. @returns the only span of the test */
 async function serve(listener: RequestListener, use: (port: number) => Promise<unknown>): Promise<ReadableSpan> {
   const server = createServer(listener)
   await use(await listen(server))
@@ -39,7 +39,7 @@ async function serve(listener: RequestListener, use: (port: number) => Promise<u
   return span as ReadableSpan
 }
 
-/** Sends JSON of which a part is late, so that its parser is woken by the socket. */
+/** Sends JSON with a delayed part, so that the socket resumes the parser. */
 function postSlowly(url: string): Promise<unknown> {
   const post = request(url, { method: 'POST', headers: { ...headers, 'content-type': 'application/json' } })
   post.write('{"a":')
@@ -50,7 +50,7 @@ function postSlowly(url: string): Promise<unknown> {
   })
 }
 
-/** Sends bytes that no client would, and reads what comes. */
+/** Sends arbitrary bytes, and reads the response. */
 function sendRaw(port: number, text: string): Promise<string> {
   return new Promise((resolve, reject) => {
     let answer = ''
@@ -113,7 +113,7 @@ describe('a request', () => {
     expect(span.status.code).toBe(type ? SpanStatusCode.ERROR : SpanStatusCode.UNSET)
   })
 
-  test('whose connection ends before its answer is an error, and its events keep their context even then', async () => {
+  test('whose connection ends before the response is an error, and its events keep their context', async () => {
     const seen: object[] = []
     const controller = new AbortController()
     const span = await serve(
@@ -152,7 +152,7 @@ describe('a request', () => {
 })
 
 describe('a framework', () => {
-  test('Express: handlers run in the context, also after a body was parsed, and the route names the span', async () => {
+  test('Express: handlers run in the context, even after body parsing, and the route names the span', async () => {
     const app = express()
     app.use(middleware)
     app.use(express.json())
@@ -168,7 +168,7 @@ describe('a framework', () => {
     expect(span.attributes).toMatchObject({ 'http.route': '/api/orders/:id', 'url.path': '/api/orders/7' })
   })
 
-  test('Fastify: likewise', async () => {
+  test('Fastify: handlers run in the context, even after body parsing, and the route names the span', async () => {
     const app = fastify()
     app.addHook('onRequest', middleware)
     app.post('/orders/:id', async () => whoCalls())
@@ -181,7 +181,7 @@ describe('a framework', () => {
   })
 })
 
-test('no header field of any shape makes it throw, or the trace invalid', () => {
+test('malformed headers neither throw nor make the trace invalid', () => {
   const nearly = fc.tuple(fc.constantFrom('00', 'ff', '0', '01'), fc.constantFrom(traceId, '0'.repeat(32), 'xyz'), fc.string())
   const extremes = fc.constantFrom('a=%', '%E0%A4%A=b', ';;;=,,,=', 'k=v,'.repeat(5_000), '=', ',', `k=${'v'.repeat(10_000)}`)
   const field = fc.oneof(
@@ -194,7 +194,7 @@ test('no header field of any shape makes it throw, or the trace invalid', () => 
     { traceparent: field, tracestate: field, baggage: fc.oneof(field, fc.array(field)) },
     { requiredKeys: [] },
   )
-  // Put in behind the parser of HTTP, which would refuse some of them.
+  // Added after the HTTP parser, which would reject some of them.
   const check = (planted: object): void => {
     const request = { headers: planted, method: 'GET', url: '/', socket: {}, httpVersion: '1.1' } as IncomingMessage
     const response = { once: () => response } as unknown as ServerResponse

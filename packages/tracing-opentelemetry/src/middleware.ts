@@ -7,25 +7,25 @@ import { methodAttributes, methodName, redactQuery } from './http.ts'
 import { resolveTracingOptions, type TracingOptions } from './options.ts'
 import { safely } from './safely.ts'
 
-/** A request, or what Fastify has around it. */
+/** A request of Node, or of Fastify. */
 export type TracedRequest =
   | IncomingMessage
   | {
-      /** The request itself. */
+      /** The request of Node. */
       readonly raw: IncomingMessage
-      /** The route that was found. */
+      /** The matched route. */
       readonly routeOptions?: { readonly url?: string | undefined }
     }
 
-/** A response, or what Fastify has around it. */
+/** A response of Node, or a reply of Fastify. */
 export type TracedResponse =
   | ServerResponse
   | {
-      /** The response itself. */
+      /** The response of Node. */
       readonly raw: ServerResponse
     }
 
-/** Traces one request, and calls `next` inside of its span. */
+/** Traces one request, and calls `next` inside its span. */
 export type TraceMiddleware = (request: TracedRequest, response: TracedResponse, next: () => void) => void
 
 const headerGetter = {
@@ -34,10 +34,11 @@ const headerGetter = {
 }
 
 /**
- * Continues the traces of callers in a server: a `SERVER` span per request, until its response has ended. For Express `app.use(middleware)`,
- * for Fastify `app.addHook('onRequest', middleware)`, for `node:http` `middleware(request, response, () => handle(request, response))`.
+ * Continues the traces of callers in a server: one `SERVER` span per request, until its response has ended. In Express use
+ * `app.use(middleware)`, in Fastify `app.addHook('onRequest', middleware)`, with `node:http`
+ * `middleware(request, response, () => handle(request, response))`.
  *
- * @throws SdError `SD_INVALID` that names the option
+ * @throws SdError `SD_INVALID` naming the option
  */
 export function createTraceMiddleware(options: TracingOptions = {}): TraceMiddleware {
   const { tracer, propagator, attributes, queryParameters } = resolveTracingOptions(options)
@@ -63,7 +64,7 @@ export function createTraceMiddleware(options: TracingOptions = {}): TraceMiddle
       endServerSpan(span, outgoing)
     })
     const active = trace.setSpan(parent, span)
-    // Their events come from the socket, which knows no context; body parsers go on in them.
+    // Their events come from the socket, which has no context, and body parsers continue in them.
     context.bind(active, incoming)
     context.bind(active, outgoing)
     context.with(active, next)
@@ -93,7 +94,7 @@ function splitOnce(text: string, separator: string): [string, string | undefined
   return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)]
 }
 
-/** The pattern that the framework matched. */
+/** The route pattern that the framework matched. */
 function findRoute(request: TracedRequest): string | undefined {
   if ('raw' in request) return request.routeOptions?.url
   const { route, baseUrl = '' } = request as IncomingMessage & { route?: { path?: unknown }; baseUrl?: string }

@@ -3,19 +3,19 @@ import { checkFunction, checkKnownKeys, checkObject, checkText, invalidError } f
 
 /** Options of `createTracing` and `createTraceMiddleware`. */
 export interface TracingOptions {
-  /** Makes the spans. @default the provider that is registered with `@opentelemetry/api`, now or later */
+  /** Provider of the spans. @default the provider registered with `@opentelemetry/api`, now or later */
   readonly tracerProvider?: TracerProvider
-  /** Writes and reads the header fields of trace context and baggage. @default the propagator that is registered likewise */
+  /** Writes and reads the headers of trace context and baggage. @default the propagator registered with `@opentelemetry/api` */
   readonly propagator?: TextMapPropagator
   /** Attributes of every span. @default {} */
   readonly attributes?: Attributes
-  /** Names of the query parameters, as they are in the URL, whose values traces may show; all others read `REDACTED`. @default [] */
+  /** Names of query parameters, as in the URL, whose values appear in traces; all others are `REDACTED`. @default [] */
   readonly queryParameters?: readonly string[]
 }
 
 /** Options with their defaults filled in. */
 export interface ResolvedTracingOptions {
-  /** Makes the spans. */
+  /** Creates the spans. */
   readonly tracer: Tracer
   /** See {@link TracingOptions.propagator}. */
   readonly propagator: Pick<TextMapPropagator, 'inject' | 'extract'>
@@ -25,7 +25,7 @@ export interface ResolvedTracingOptions {
   readonly queryParameters: ReadonlySet<string>
 }
 
-/** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
+/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` naming the option */
 export function resolveTracingOptions(options: TracingOptions): ResolvedTracingOptions {
   checkKnownKeys('', checkObject('options', options), ['tracerProvider', 'propagator', 'attributes', 'queryParameters'])
   const { tracerProvider = trace, propagator = propagation, attributes = {}, queryParameters = [] } = options
@@ -33,7 +33,7 @@ export function resolveTracingOptions(options: TracingOptions): ResolvedTracingO
   checkFunction('propagator.inject', propagator.inject)
   checkFunction('propagator.extract', propagator.extract)
   checkObject('attributes', attributes)
-  if (!Array.isArray(queryParameters)) throw invalidError('queryParameters', queryParameters, 'a list of names')
+  if (!Array.isArray(queryParameters)) throw invalidError('queryParameters', queryParameters, 'an array of names')
   for (const [index, name] of queryParameters.entries()) checkText(`queryParameters[${index}]`, name, 255)
   return {
     tracer: tracerProvider.getTracer('@sd/tracing-opentelemetry'),

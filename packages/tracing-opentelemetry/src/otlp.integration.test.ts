@@ -35,7 +35,7 @@ describe.runIf(source)('an OpenTelemetry Collector', () => {
       const { traceId, spanId } = span.spanContext()
       const parentSpanId = span.parentSpanContext?.spanId ?? ''
       const { kind, status, name } = span
-      // OTLP counts kinds from 1.
+      // OTLP numbers kinds from 1.
       expect(byId.get(spanId)).toMatchObject({ traceId, parentSpanId, name, kind: kind + 1, statusCode: status.code })
     }
     const failed = received.find(({ kind, statusCode }) => kind === SpanKind.CLIENT + 1 && statusCode === 2) as ReceivedSpan

@@ -2,10 +2,10 @@ import { diag } from '@opentelemetry/api'
 import { describeThrown } from '@sd/core'
 
 /**
- * Runs what belongs to tracing alone. A sampler, processor or propagator that throws must fail neither a call nor a request that is served; it
- * is told to the diagnostic logger of OpenTelemetry.
+ * Runs tracing code. An exception in a sampler, processor or propagator must not fail a call or a served request; it is reported
+ * to the diagnostic logger of OpenTelemetry.
  *
- * @returns what `work` returns, `undefined` if it throws
+ * @returns the result of `work`, `undefined` if it throws
  */
 export function safely<T>(work: () => T): T | undefined {
   try {
@@ -14,7 +14,7 @@ export function safely<T>(work: () => T): T | undefined {
     try {
       diag.error(`@sd/tracing-opentelemetry: ${describeThrown(error)}`)
     } catch {
-      // The logger throws too: there is nobody left to tell.
+      // The logger throws too, so the error can't be reported.
     }
     return undefined
   }

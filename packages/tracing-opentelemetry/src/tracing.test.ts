@@ -92,7 +92,7 @@ describe('a call through several services', () => {
       b: [
         async (request, response, client) => {
           const { url = '' } = request
-          // Answers come in another order than requests.
+          // Responses come in a different order than requests.
           await delay((Number(url.slice(1)) * 7) % 20)
           response.end(await (await client.get('c', url)).text())
         },
@@ -118,7 +118,7 @@ describe('a call through several services', () => {
 })
 
 describe('a span ends', () => {
-  test('per attempt, and says how often the request was sent again', async () => {
+  test('per attempt, with the number of resends', async () => {
     let requests = 0
     const flaky: Handler = (_, response) => response.writeHead(++requests === 1 ? 503 : 200).end()
     const retry = createRetryPolicy({ backoff: { kind: 'fixed', delayMs: 1 } })
@@ -139,7 +139,7 @@ describe('a span ends', () => {
     for (const attempt of [first, second]) expect(attempt?.parentSpanContext?.spanId).toBe(idOf(call))
   })
 
-  test('of an attempt that lost to another, which is no error', async () => {
+  test('of an attempt that lost to another, which is not an error', async () => {
     let requests = 0
     const slowFirst: Handler = (_, response) => ++requests > 1 && response.end('fast')
     const hedge = (): HedgePolicy => createHedgePolicy({ delayMs: 20 })
@@ -156,7 +156,7 @@ describe('a span ends', () => {
     expect(call.events).toMatchObject([{ name: 'sd.hedge', attributes: { 'sd.attempt': 2 } }])
   })
 
-  test('of a call that was refused and answered otherwise', async () => {
+  test('of a call that was refused and got a fallback', async () => {
     const full = { name: 'full', tryAcquire: () => undefined, load: { max: 0, active: 0, waiting: 0 }, close() {} }
     await using world = await createWorld(
       { orders: [ok] },
@@ -175,17 +175,17 @@ describe('a span ends', () => {
   test('when there was no connection, and when there was no instance', async () => {
     await using world = await createWorld({ orders: [ok] }, { instance: { port: 1 } })
     await expect(world.client.get('orders', '/')).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
-    await expect(world.client.get('nobody', '/')).rejects.toMatchObject({ code: 'SD_NO_INSTANCE' })
+    await expect(world.client.get('unknown', '/')).rejects.toMatchObject({ code: 'SD_NO_INSTANCE' })
     const spans = await world.recorder.settled()
     for (const span of [find(spans, SpanKind.CLIENT, 'GET'), find(spans, SpanKind.INTERNAL, 'GET orders')]) {
       expect(span.attributes['error.type']).toBe('SD_UNAVAILABLE')
       expect(span.status).toMatchObject({ code: SpanStatusCode.ERROR, message: expect.stringContaining('ECONNREFUSED') })
     }
-    const { attributes } = find(spans, SpanKind.INTERNAL, 'GET nobody')
+    const { attributes } = find(spans, SpanKind.INTERNAL, 'GET unknown')
     expect(attributes).toMatchObject({ 'error.type': 'SD_NO_INSTANCE', 'sd.attempts': 0 })
   })
 
-  test('when the caller gave up, which is no error', async () => {
+  test('when the caller aborted, which is not an error', async () => {
     const controller = new AbortController()
     await using world = await createWorld({ orders: [() => controller.abort()] })
     await expect(world.client.get('orders', '/', { signal: controller.signal })).rejects.toMatchObject({ code: 'SD_ABORTED' })
@@ -199,7 +199,7 @@ describe('a span ends', () => {
   })
 
   const chunk = Buffer.alloc(65_536)
-  /** Sends without an end. */
+  /** Sends an endless body. */
   const endless: Handler = (_, response) => {
     const send = (): void => {
       while (response.write(chunk));
@@ -208,7 +208,7 @@ describe('a span ends', () => {
     send()
   }
 
-  test('when the body ended, not at the head', async () => {
+  test('when the body ended, not at the headers', async () => {
     let finish: (() => void) | undefined
     await using world = await createWorld({
       orders: [
@@ -258,7 +258,7 @@ describe('a span ends', () => {
     expect(find(spans, SpanKind.INTERNAL, 'GET broken').attributes).toMatchObject({ 'error.type': 'SD_UNAVAILABLE' })
   })
 
-  test('when the client is closed over it', async () => {
+  test('when the client is closed during it', async () => {
     const world = await createWorld({ orders: [endless] })
     await world.client.get('orders', '/', { timeoutMs: 0 })
     await world[Symbol.asyncDispose]()
@@ -268,7 +268,7 @@ describe('a span ends', () => {
 })
 
 describe('a call', () => {
-  test('runs inside of its span, and so do the other interceptors', async () => {
+  test('runs inside its span, and so do the other interceptors', async () => {
     const seen: (Span | undefined)[] = []
     await using world = await createWorld({ orders: [ok] })
     await using other = await createWorld(
@@ -300,7 +300,7 @@ describe('a call', () => {
     expect(seen.map((span) => span?.spanContext().spanId)).toEqual(inside.map(idOf))
   })
 
-  test('is sent without a sample when its caller has none', async () => {
+  test('is not sampled if its caller is not', async () => {
     const headers: unknown[] = []
     await using world = await createWorld(
       { orders: [(request, response) => response.end(String(headers.push(request.headers['traceparent'])))] },
@@ -311,7 +311,7 @@ describe('a call', () => {
     expect(await world.recorder.settled()).toEqual([])
   })
 
-  test('takes the state of a trace along with its parent only', async () => {
+  test('forwards tracestate only with its own parent', async () => {
     const seen: unknown[] = []
     await using world = await createWorld({
       orders: [
@@ -356,7 +356,7 @@ describe('a call', () => {
     for (const fields of headers) expect(fields).not.toHaveProperty('traceparent')
   })
 
-  test('without an SDK still passes on what its caller sent along', async () => {
+  test('without an SDK still forwards the headers of its caller', async () => {
     const tracing = createTracing({ propagator: w3c })
     let seen: IncomingHttpHeaders = {}
     await using world = await createWorld(
@@ -377,7 +377,7 @@ describe('a call', () => {
     expect(seen).toMatchObject({ baggage: 'user=ann', traceparent: `00-${caller.traceId}-${caller.spanId}-01` })
   })
 
-  test('that is under way at close keeps its spans', async () => {
+  test('that is in progress at close keeps its spans', async () => {
     let finish: (() => void) | undefined
     await using world = await createWorld({
       orders: [
@@ -393,7 +393,7 @@ describe('a call', () => {
     expect(await world.recorder.settled()).toHaveLength(3)
   })
 
-  test('has its spans also when an interceptor answers or fails in its place', async () => {
+  test('has its spans even if an interceptor responds or fails instead', async () => {
     await using world = await createWorld({ orders: [ok] })
     const { endpoint } = await world.client.get('orders', '/')
     const cached = { status: 304, headers: {}, body: (async function* () {})(), endpoint }
@@ -422,7 +422,7 @@ describe('a call', () => {
   })
 })
 
-test('bad options are refused', () => {
+test('invalid options are rejected', () => {
   const cases: readonly (readonly [string, object])[] = [
     ['tracer', { tracer: {} }],
     ['tracerProvider.getTracer', { tracerProvider: {} }],

@@ -12,22 +12,22 @@ import { methodAttributes, methodName, redactQuery } from './http.ts'
 import { type ResolvedTracingOptions, resolveTracingOptions, type TracingOptions } from './options.ts'
 import { safely } from './safely.ts'
 
-/** Interceptors that trace the calls of a client. Give it both of them. */
+/** Interceptors that trace the calls of a client. The client needs both. */
 export interface Tracing extends Disposable {
-  /** Makes a span of every call. First of the list, so that the others run inside of the span. */
+  /** Creates a span per call. Must be the first of the list, so that the others run inside the span. */
   readonly call: Interceptor<CallContext>
-  /** Makes a span of every attempt, and sends trace context and baggage along. */
+  /** Creates a span per attempt, and sends trace context and baggage. */
   readonly attempt: Interceptor<AttemptContext>
-  /** Traces no new calls; the spans of those under way end as they would. Idempotent. */
+  /** Stops tracing new calls; spans of calls in progress end normally. Idempotent. */
   close(): void
 }
 
-/** A call under way. */
+/** A call in progress. */
 interface TracedCall {
   readonly span: Span
-  /** In which its attempts are made, whoever starts them. */
+  /** Context of its attempts, independent of the code that starts them. */
   readonly context: Context
-  /** Spans of the attempts, by number less 1; `undefined` once ended. */
+  /** Spans of the attempts, by number minus 1; `undefined` when ended. */
   readonly attempts: (Span | undefined)[]
   isOpen: boolean
 }
@@ -39,10 +39,10 @@ const headerSetter = {
 }
 
 /**
- * Tracing for `@sd/client`: an `INTERNAL` span per call, and inside of it a `CLIENT` span per attempt. Spans end when the body has ended,
- * failed or was aborted.
+ * Creates tracing for `@sd/client`: an `INTERNAL` span per call, with a `CLIENT` span per attempt inside. Spans end when the body
+ * has ended, failed or was aborted.
  *
- * @throws SdError `SD_INVALID` that names the option
+ * @throws SdError `SD_INVALID` naming the option
  */
 export function createTracing(options: TracingOptions = {}): Tracing {
   const resolved = resolveTracingOptions(options)
@@ -54,7 +54,7 @@ export function createTracing(options: TracingOptions = {}): Tracing {
   function endCall(traced: TracedCall, ending: Ending): void {
     if (!traced.isOpen) return
     traced.isOpen = false
-    // What is left of attempts: an interceptor answered or failed in their place.
+    // Ends remaining attempts: an interceptor responded or failed instead of them.
     for (let number = 1; number <= traced.attempts.length; number++) endAttempt(traced, number, { error: ending.error })
     safely(() => traced.span.setAttribute('sd.attempts', traced.attempts.length))
     endSpan(traced.span, ending)
@@ -64,7 +64,7 @@ export function createTracing(options: TracingOptions = {}): Tracing {
 
   const subscriptions = subscribeToCalls(calls, endCall)
 
-  /** Sends a context along. A `tracestate` that the caller forwarded belongs to its parent: it must not go with another one. */
+  /** Writes a context to headers. A `tracestate` forwarded by the caller belongs to its parent and must not be sent with another one. */
   function inject(active: Context, headers: Record<string, string>): void {
     const fields: Record<string, string> = {}
     safely(() => propagator.inject(active, fields, headerSetter))
@@ -82,12 +82,12 @@ export function createTracing(options: TracingOptions = {}): Tracing {
       if (isClosed) return next()
       const parent = context.active()
       const span = safely(() => startCallSpan(resolved, call, parent))
-      // Without an SDK there is nothing to end.
+      // Without an SDK there is no span to end.
       if (!span || !safely(() => isSpanContextValid(span.spanContext()))) return next()
       const traced: TracedCall = { span, context: trace.setSpan(parent, span), attempts: [], isOpen: true }
       calls.set(call, traced)
       openCalls++
-      // Attempts have their own; this is for those who see the call alone, such as metrics that link to its trace.
+      // Attempts have their own headers. These are for code that sees only the call, such as metrics that link to its trace.
       inject(traced.context, call.headers)
       try {
         return await context.with(traced.context, next)
@@ -135,7 +135,7 @@ function subscribeToCalls(
     calls.get(call)?.span.addEvent(name, attributes)
   }
 
-  // The end of a body is known to the client alone: a promise ends at the head, and a wrapped body would be another one.
+  // Only the client knows the end of a body: the promise settles at the headers, and a wrapped body would be a different object.
   return [
     subscribeTelemetry('sd:v1:attempt:end', ({ call, attempts: number, status, error }) => {
       const traced = calls.get(call)
@@ -161,7 +161,7 @@ function subscribeToCalls(
   ]
 }
 
-// INTERNAL, because the conventions for HTTP clients want one CLIENT span per request on the wire, and none for what is around them.
+// INTERNAL, because the conventions for HTTP clients require one CLIENT span per request on the wire, and none around them.
 function startCallSpan({ tracer, attributes }: ResolvedTracingOptions, { method, service }: CallContext, parent: Context): Span {
   return tracer.startSpan(
     `${methodName(method)} ${service}`,
@@ -191,7 +191,7 @@ function startAttemptSpan(
   return tracer.startSpan(methodName(method), { kind: SpanKind.CLIENT, attributes: spanAttributes }, parent)
 }
 
-/** What the client makes of whatever an interceptor throws. */
+/** The error that the client creates from an exception of an interceptor. */
 function failureOf({ service }: CallContext, error: unknown): Ending {
   return { error: toSdError(error, 'SD_UNAVAILABLE', `Calling ${service}`) }
 }

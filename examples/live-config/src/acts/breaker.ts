@@ -6,7 +6,7 @@ export async function breaker({ shop, operator, prices, screen, until, untilUpda
   screen.heading('A breaker is open while settings change')
   for (const instance of prices) instance.failureShare = 1
   const isOpen = (): boolean => client.breaker('prices')?.state === 'open'
-  // 40, because the file wants 30 calls before a breaker judges.
+  // 40, because the file requires 30 calls before a breaker can open.
   for (let call = 0; call < 40 && !isOpen(); call++) {
     const response = await client.get('prices', '/').catch(() => undefined)
     await response?.text()
@@ -18,12 +18,16 @@ export async function breaker({ shop, operator, prices, screen, until, untilUpda
   await untilUpdated(() => operator.set('client.services.orders.timeoutMs', 3_000, 'orders may take longer'))
   const isSame = client.breaker('prices') === opened
   screen.note(`after a change for orders the breaker of prices is ${opened?.state}`)
-  promise('what did not change keeps its state', isSame && isOpen(), `breaker of prices: ${opened?.state}`)
+  promise('a breaker with unchanged settings keeps its state', isSame && isOpen(), `breaker of prices: ${opened?.state}`)
 
   await untilUpdated(() => operator.set('client.services.prices.breaker', { openMs: 500 }, 'try prices sooner'))
   const renewed = client.breaker('prices')
-  screen.note(`after a change of its own settings a new breaker begins: ${renewed?.state}`)
+  screen.note(`after a change of its own settings there is a new breaker: ${renewed?.state}`)
   const { openMs, minimumCalls } = { ...config.current.client.breaker, ...config.current.client.services['prices']?.breaker }
-  promise('what did change is made anew', renewed !== opened && !isOpen(), `openMs ${openMs}, minimumCalls still ${minimumCalls}`)
+  promise(
+    'a breaker with changed settings is replaced',
+    renewed !== opened && !isOpen(),
+    `openMs ${openMs}, minimumCalls still ${minimumCalls}`,
+  )
   for (const instance of prices) instance.failureShare = 0
 }

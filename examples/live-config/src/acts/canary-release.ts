@@ -18,14 +18,14 @@ interface Reader {
   close(): Promise<void>
 }
 
-/** Instances of the shop; of each only its configuration. */
+/** Number of further instances of the shop, of which only the configuration is started. */
 const readerCount = 20
 
-/** What the canary version changes. */
+/** The value that the canary version changes. */
 const canaryTimeoutMs = 700
 const readerSchema = z.object({ client: z.object({ timeoutMs: z.number().optional() }) })
 
-/** A version for half of all instances first, then for all. */
+/** Releases a version to half of the instances first, then to all. */
 export async function canaryRelease(stage: Stage, store: MemoryConfigStore): Promise<void> {
   const { shop, shopOptions, operator, screen, untilUpdated, promise } = stage
   screen.heading(`A canary release: half of ${readerCount} more instances get a version first`)
@@ -50,7 +50,7 @@ export async function canaryRelease(stage: Stage, store: MemoryConfigStore): Pro
   const first = chosen()
   const isPart = first.length > 0 && first.length < readerCount
   promise(
-    'a canary release reaches some',
+    'a canary release reaches some instances',
     isPart && shop.config.current.client.timeoutMs !== canaryTimeoutMs,
     `${first.length} of ${readerCount}`,
   )
@@ -59,11 +59,7 @@ export async function canaryRelease(stage: Stage, store: MemoryConfigStore): Pro
   screen.deed('it is published for 80 %')
   await showChosen()
   const stay = first.filter((id) => chosen().includes(id)).length
-  promise(
-    'whoever has it keeps it when the share grows',
-    stay === first.length,
-    `${stay} of ${first.length}, now ${chosen().length}`,
-  )
+  promise('instances keep it when the share grows', stay === first.length, `${stay} of ${first.length}, now ${chosen().length}`)
 
   await untilUpdated(async () => {
     await release.promote({ author: 'bob', comment: 'promoted' })
@@ -73,7 +69,7 @@ export async function canaryRelease(stage: Stage, store: MemoryConfigStore): Pro
   const all = chosen().length
   const own = shop.config.current.client.timeoutMs
   promise(
-    'promoted, it reaches all',
+    'after promotion it reaches all instances',
     all === readerCount && own === canaryTimeoutMs,
     `${all} of ${readerCount}, and the shop itself: ${own}`,
   )

@@ -4,7 +4,7 @@ import { createFileKeyring, generateKey, needsReencryption, reencrypt } from '@s
 import { shopKey } from '../operator.ts'
 import type { Stage } from '../stage.ts'
 
-/** The key of encrypted values is replaced, while they are in use. */
+/** Replaces the key of encrypted values while they are in use. */
 export async function keyRotation(stage: Stage, oldKey: string): Promise<void> {
   const { shop, shopOptions, operator, screen, measure, promise } = stage
   const path = join(shopOptions.folder, 'keys')
@@ -16,15 +16,15 @@ export async function keyRotation(stage: Stage, oldKey: string): Promise<void> {
   screen.heading('A secret is encrypted, and its key is rotated')
   const { value, isSecret } = shop.config.explain('client.token')
   screen.note(`client.token = ${value}, encrypted with the key ${keyIdOf((await operator.read()).content)}`)
-  promise('a secret is masked where it is shown', isSecret && value === '***', `explain shows ${value}`)
+  promise('a secret is masked in explanations', isSecret && value === '***', `explain shows ${value}`)
 
   await writeKeys(oldKey, newKey)
-  screen.deed('1. the new key comes to all programs, behind the old one')
+  screen.deed('1. the new key is added to all programs, after the old one')
   await writeKeys(newKey, oldKey)
-  screen.deed('2. the new key comes first: it encrypts from now on')
+  screen.deed('2. the new key moves to the first place: it encrypts from now on')
   const both = await measure(1)
   const old = await operator.read()
-  await operator.write(await reencrypt(old.content, { keys }), '3. everything is encrypted anew')
+  await operator.write(await reencrypt(old.content, { keys }), '3. everything is encrypted again')
   const { content } = await operator.read()
   const isDone = !(await needsReencryption(content, { keys }))
   const encrypted = await measure(1)
@@ -37,5 +37,5 @@ export async function keyRotation(stage: Stage, oldKey: string): Promise<void> {
   const isGood = shop.config.status().refused.length === 0
   promise('a rotation changes the key, not the secret', isDone && isGood, `${shopKey} has the key ${newId}`)
   const failed = both.failed + encrypted.failed + removed.failed
-  promise('meanwhile every call has the right token', failed === 0, `${failed} failed`)
+  promise('during the rotation every call has the correct token', failed === 0, `${failed} failed`)
 }

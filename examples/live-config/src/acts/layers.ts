@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Stage } from '../stage.ts'
 
-/** Where values come from; a file is edited. */
+/** Shows the origin of values; then a file is edited. */
 export async function layers({ shop, shopOptions, screen, untilUpdated, promise }: Stage): Promise<void> {
   const { config } = shop
   screen.heading('Four layers: defaults < file < environment < config center')
@@ -17,12 +17,12 @@ export async function layers({ shop, shopOptions, screen, untilUpdated, promise 
     screen.note([`${path} = ${value}, from ${place}`, ...overrode.map((origin) => `over ${origin.source}`)].join(', '))
     return source
   })
-  promise('every layer has its say, the later over the earlier', new Set(winners).size === 4, winners.join(' < '))
+  promise('every layer contributes, later ones override earlier ones', new Set(winners).size === 4, winners.join(' < '))
 
   await untilUpdated(async () => {
     await writeFile(join(shopOptions.folder, 'shop.yaml'), 'client:\n  breaker: { minimumCalls: 30 }\n')
-    screen.deed('somebody edits shop.yaml')
+    screen.deed('shop.yaml is edited')
   })
   const minimum = config.current.client.breaker.minimumCalls
-  promise('a file that is edited counts at once', minimum === 30, `minimumCalls ${minimum}`)
+  promise('an edited file takes effect at once', minimum === 30, `minimumCalls ${minimum}`)
 }

@@ -3,7 +3,7 @@ import type { Stage } from '../stage.ts'
 import { percentileMs } from '../tally.ts'
 import { attemptsText, p99Text } from '../text.ts'
 
-/** One instance answers well, but late: without a policy, with hedges, and with a balancer that looks at latency. */
+/** One instance is healthy but slow: without a policy, with hedges, and with a latency-aware balancer. */
 export async function instanceIsSlow(stage: Stage, instances: readonly Instance[]): Promise<void> {
   const { client, policies, screen, beats } = stage
   const slow = instances[2] as Instance
@@ -12,11 +12,11 @@ export async function instanceIsSlow(stage: Stage, instances: readonly Instance[
   screen.heading('One instance is slow: hedges, and power of two choices')
   const delayMs = 500
   slow.inject({ delayMs })
-  screen.deed(`${slow.id} takes ${delayMs} ms from now on; round robin does not look at that`)
+  screen.deed(`${slow.id} takes ${delayMs} ms from now on; round robin ignores that`)
   client.configureService(service, policies.roundRobin)
   const plain = await stage.measure('one slow, round robin', instances, () => beats(3))
 
-  screen.deed('hedges: a second attempt after 40 ms, the first answer wins')
+  screen.deed('hedges: a second attempt after 40 ms, the first response wins')
   client.configureService(service, policies.hedged)
   const hedged = await stage.measure('one slow, hedges', instances, () => beats(3))
 

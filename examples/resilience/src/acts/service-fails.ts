@@ -4,7 +4,7 @@ import type { Stage } from '../stage.ts'
 import { attemptCount, attemptRatio, callCount, callShare } from '../tally.ts'
 import { attemptsText, percent } from '../text.ts'
 
-/** All instances answer 503: retries make a storm of it, the budget bounds them, and the service's breaker spares the service, while a fallback answers. */
+/** All instances respond 503: retries cause a storm, the budget bounds them, the breaker of the service protects it, and a fallback answers. */
 export async function serviceFails(stage: Stage, instances: readonly Instance[]): Promise<void> {
   const { client, policies, witness, screen, beats, until } = stage
   const service = instances[0]?.service ?? ''
@@ -12,12 +12,12 @@ export async function serviceFails(stage: Stage, instances: readonly Instance[])
 
   screen.heading('The whole service fails: retry budget, a breaker for the service, and a fallback')
   for (const instance of instances) instance.inject({ error: 503 })
-  screen.deed(`all instances of ${service} answer 503 from now on; nothing bounds the retries`)
+  screen.deed(`all instances of ${service} respond 503 from now on; retries are unbounded`)
   client.configureService(service, policies.unboundedRetries)
   const storm = await stage.measure('all fail, retries', instances, () => beats(2))
   stage.promise('retries alone make an outage worse', attemptRatio(storm.tally) > 2.5, attemptsText(storm.tally))
 
-  screen.deed('retries are taken from a budget: a fifth of the calls, and 10 a second')
+  screen.deed('retries now use a budget: a fifth of the calls, and 10 a second')
   client.configureService(service, policies.budgetedRetries)
   const { tally, durationMs } = await stage.measure('all fail, budget', instances, () => beats(2))
   const most = callCount(tally) * 1.2 + Math.ceil(durationMs / 1_000) * 10
@@ -27,17 +27,17 @@ export async function serviceFails(stage: Stage, instances: readonly Instance[])
   screen.deed('the service gets a breaker and a fallback')
   client.configureService(service, policies.serviceBreaker)
   const spared = await stage.measure('all fail, breaker', instances, () => beats(4))
-  stage.promise('the breaker spares the service', attemptRatio(spared.tally) < 0.6, attemptsText(spared.tally))
+  stage.promise('the breaker protects the service', attemptRatio(spared.tally) < 0.6, attemptsText(spared.tally))
   const fallbacks = callShare(spared.tally, 'fallback')
-  stage.promise('the fallback answers every caller', fallbacks === 1, `${percent(fallbacks, 1)} by fallback`)
+  stage.promise('the fallback answers every call', fallbacks === 1, `${percent(fallbacks, 1)} by fallback`)
 
   let end = 0
   await stage.measure('all recover', instances, async () => {
     for (const instance of instances) instance.inject()
-    screen.deed(`all instances of ${service} are well again`)
+    screen.deed(`all instances of ${service} are healthy again`)
     await until(isClosed)
     await beats(recoveryBeats)
     end = callShare(await witness.during(() => beats(1)), 'answered')
   })
-  stage.promise('when it recovers, it answers again', isClosed() && end >= 0.99, `${percent(end, 1)} answered in the end`)
+  stage.promise('when it recovers, calls are answered again', isClosed() && end >= 0.99, `${percent(end, 1)} answered in the end`)
 }

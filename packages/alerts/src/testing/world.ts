@@ -10,16 +10,16 @@ import {
   type ThresholdRule,
 } from '../index.ts'
 
-/** Alerts over samples that a test sets, with one channel that remembers. */
+/** Alerts on samples that a test sets, with one recording channel. */
 export interface World {
   readonly alerts: Alerts
-  /** What the channel `team` was told, in one line each; emptied by reading. */
-  told(): string[]
-  /** What `onError` was told. */
+  /** Alerts that the channel `team` received, in one line each; cleared by reading. */
+  received(): string[]
+  /** Errors that `onError` received. */
   readonly errors: SdError[]
-  /** Sets the value of `errors` for services; others are gone. */
+  /** Sets the value of `errors` for services; other services are removed. */
   set(values: Readonly<Record<string, number>>): void
-  /** What the source throws instead. */
+  /** Makes the source throw this error. */
   breakSource(error: Error | undefined): void
 }
 
@@ -60,7 +60,7 @@ export function createWorld(options: Partial<AlertsOptions> = {}, send?: AlertCh
   return {
     alerts,
     errors,
-    told: () => sent.splice(0).map(describeAlert),
+    received: () => sent.splice(0).map(describeAlert),
     set(values) {
       samples = Object.entries(values).map(([service, value]) => ({ name: 'errors', labels: { service, pod: 'p1' }, value }))
     },

@@ -1,6 +1,6 @@
 import { createKeyring, type Keyring } from '../index.ts'
 
-/** Keys that the checked-in vectors were made with. */
+/** Keys of the committed vectors. */
 export const sampleKeys: Readonly<Record<string, Uint8Array>> = {
   'test-1': Uint8Array.from({ length: 32 }, (_, index) => index),
   'test-2': new Uint8Array(32).fill(0xa5),
@@ -12,7 +12,7 @@ export function createSampleKeyring(primary: string = 'test-1', ...others: reado
   return createKeyring({ keys, primary })
 }
 
-/** Ciphertexts of formats 1 and 2. They must stay readable for ever: add vectors, never change one. */
+/** Ciphertexts of formats 1 and 2. They must stay readable: add vectors, never change one. */
 export const vectors: readonly {
   readonly path?: string
   readonly key?: string

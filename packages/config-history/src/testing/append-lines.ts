@@ -1,6 +1,6 @@
 import { createFileStore } from '../index.ts'
 
-// A process that appends lines of its own to a store, while others do too.
+// A process that appends lines to a store while other processes do the same.
 const [, , path = '', name = '', count = '0'] = process.argv
 const store = createFileStore({ path })
 for (let index = 0; index < Number(count); index++) {

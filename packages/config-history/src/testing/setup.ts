@@ -12,17 +12,17 @@ import {
 /** Key of the entry that tests work on. */
 export const key = 'orders.json'
 
-/** A history, and what is behind it. */
+/** A history with its source and store. */
 export interface Setup {
-  /** The history, by author `ann`. */
+  /** The history with author `ann`. */
   readonly history: ConfigHistory
-  /** What the source's server has. */
+  /** The texts of the source's backend. */
   readonly texts: MemoryConfigStore
-  /** Another source on the same server. */
+  /** Another source on the same backend. */
   readonly source: WritableConfigSource
-  /** Where the history is kept. */
+  /** Store of the history. */
   readonly store: HistoryStore
-  /** Another process, on the same source and store. */
+  /** Opens the history of another process, on the same source and store. */
   open(options?: Partial<ConfigHistoryOptions>): ConfigHistory
 }
 
@@ -36,12 +36,12 @@ export function setUp(options: Partial<ConfigHistoryOptions> = {}): Setup {
   return { history: open(), texts, source, store, open }
 }
 
-/** What matters of versions, newest first: number, how, state, content. */
+/** Summary of versions, newest first: number, change, state, content. */
 export function summaryOf(versions: readonly ConfigVersion[]): readonly string[] {
   return versions.map(({ version, change, state, content }) => `${version} ${change} ${state} ${content}`)
 }
 
-/** A source some of whose functions are others. */
+/** A source with some functions replaced. */
 export function withChanges(source: WritableConfigSource, changes: Partial<WritableConfigSource>): WritableConfigSource {
   return { ...source, ...changes }
 }

@@ -1,16 +1,16 @@
 import type { KubernetesServer } from '@sd/test-servers'
 
-/** What writes to a namespace past the source. */
+/** Writes to a namespace without the source. */
 export interface Kubectl {
-  /** Writes one entry `<name>/<key>`, and makes the object if it is missing. Bytes are written as such. */
+  /** Writes one entry `<name>/<key>`, and creates the object if it is missing. Bytes are written unchanged. */
   write(key: string, content: string | Uint8Array): Promise<void>
   /** Removes one entry. */
   remove(key: string): Promise<void>
-  /** Asks the API below the kind's path. */
+  /** Calls the API below the path of the kind. */
   call(method: string, path: string, body?: object): ReturnType<KubernetesServer['call']>
 }
 
-/** Makes a writer of one kind in one namespace. */
+/** Creates a writer for one kind in one namespace. */
 export function createKubectl(server: KubernetesServer, namespace: string, kind: 'configmaps' | 'secrets'): Kubectl {
   const call: Kubectl['call'] = (method, path, body) =>
     server.call(method, `/api/v1/namespaces/${namespace}/${kind}${path}`, body)

@@ -1,10 +1,10 @@
 import { createLogContext, createLogger, type LoggerOptions, type OwnedLogger } from '../index.ts'
 
-/** A logger that keeps its lines. */
+/** A logger that collects its lines. */
 export interface CollectingLogger extends OwnedLogger {
-  /** What was written, as text. */
+  /** All lines, as text. */
   text(): string
-  /** What was written, parsed. */
+  /** All lines, parsed. */
   lines(): readonly Record<string, unknown>[]
 }
 

@@ -14,10 +14,10 @@ import { createTraceMiddleware, createTracing, type Tracing, type TracingOptions
 
 context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
 
-/** What a server of the world does with a request; it may call the others. */
+/** Handler of a test server; it can call the other services. */
 export type Handler = (request: IncomingMessage, response: ServerResponse, client: ServiceClient) => unknown
 
-/** Everything that a test may want to be otherwise. */
+/** Settings that a test can change. */
 export interface WorldOptions {
   readonly tracing?: TracingOptions
   readonly provider?: TracerProviderOptions
@@ -25,7 +25,7 @@ export interface WorldOptions {
   readonly instance?: Partial<InstanceSpec>
 }
 
-/** Services on real servers that are traced, and a traced client that knows them. */
+/** Traced services on real servers, and a traced client for them. */
 export interface World extends AsyncDisposable {
   readonly client: ServiceClient
   readonly tracing: Tracing
@@ -42,7 +42,7 @@ export interface SpanRecorder extends SpanProcessor {
   settled(): Promise<readonly ReadableSpan[]>
 }
 
-/** Remembers spans. */
+/** Records spans. */
 export function createSpanRecorder(): SpanRecorder {
   const open = new Set<ReadableSpan>()
   const ended: ReadableSpan[] = []
@@ -65,12 +65,12 @@ export function createSpanRecorder(): SpanRecorder {
   }
 }
 
-/** Trace context and baggage as W3C has them. */
+/** W3C trace context and baggage. */
 export const w3c: CompositePropagator = new CompositePropagator({
   propagators: [new W3CTraceContextPropagator(), new W3CBaggagePropagator()],
 })
 
-/** Starts a server for every handler. */
+/** Starts one server per handler. */
 export async function createWorld(services: Record<string, readonly Handler[]>, options: WorldOptions = {}): Promise<World> {
   const recorder = createSpanRecorder()
   const { spanProcessors = [], ...provider } = options.provider ?? {}
@@ -113,7 +113,7 @@ export async function createWorld(services: Record<string, readonly Handler[]>, 
   }
 }
 
-/** Listens on a free port of loopback. */
+/** Listens on a free loopback port. */
 export async function listen(server: Server): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return (server.address() as AddressInfo).port
