@@ -1,5 +1,5 @@
-// Runs one of the project's programs on a machine that has only npm and some Node: installs the pinned pnpm's dependencies, the pinned
-// Node among them, and hands over to that Node. Plain JavaScript, because it runs on whatever Node is there.
+// Runs one of the project's programs on a machine with only npm and some Node: installs the dependencies with the pinned pnpm,
+// including the pinned Node, and runs the program with that Node. Plain JavaScript, because any Node version must run this file.
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -10,11 +10,11 @@ const [program, ...args] = process.argv.slice(2)
 const { packageManager } = JSON.parse(readFileSync(`${root}/package.json`, 'utf8'))
 
 if (Number(process.versions.node.split('.')[0]) < oldest) {
-  console.error(`Node ${process.versions.node} is too old to begin with: want ${oldest} or newer`)
+  console.error(`Node ${process.versions.node} is too old to install the dependencies: use Node ${oldest} or newer`)
   process.exit(1)
 }
 
-/** Runs the pinned pnpm. Its output is shown only if asked for, or if it fails. */
+/** Runs the pinned pnpm. With `quiet` its output is collected. */
 function pnpm(words, { quiet }) {
   const child = spawn('npx', ['--yes', packageManager, ...words], {
     cwd: root,

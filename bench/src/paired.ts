@@ -4,7 +4,7 @@ import type { Ratio } from './report.ts'
 export interface Contender {
   /** Name in the table. */
   readonly name: string
-  /** Runs a slice; returns the cost of one unit, in any unit that all contenders share. @throws if anything failed: the run is invalid */
+  /** Runs a slice; returns the cost of one unit, in the same unit for all contenders. @throws if anything failed, which invalidates the run */
   readonly slice: () => number | Promise<number>
 }
 

@@ -4,7 +4,7 @@ const concurrency = 20
 /** Default number of requests per slice. */
 const requestsPerSlice = 8_000
 
-/** Sends so many requests, 20 at a time. @throws if one fails or has a wrong answer: the run is invalid */
+/** Sends this number of requests, 20 at a time. @throws if one fails or has a wrong response, which invalidates the run */
 export async function sendMany(name: string, send: () => Promise<string>, count: number): Promise<void> {
   async function worker(): Promise<void> {
     for (let index = 0; index < count / concurrency; index++) {

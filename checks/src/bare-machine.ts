@@ -5,22 +5,22 @@ import { delimiter, dirname, join } from 'node:path'
 import { type GateResult, root, runCommand } from './gate.ts'
 import { installRuntimes } from './install.ts'
 
-/** All that a bare machine has besides Node 20 and npm. */
+/** Programs of a bare machine besides Node 20 and npm. */
 const tools =
   'git sh bash env ls cat cp mv rm mkdir rmdir ln chmod touch grep sed awk tr cut sort uniq head tail wc find xargs dirname basename uname id date sleep tar gzip ps kill true false test mktemp readlink tee stat which'
-/** Packages whose tests are a sample: of files, of a server that can't be had, of certificates, and of a privilege that is not there. */
+/** Packages whose tests are the sample: files, an unavailable server, certificates, and a missing privilege. */
 const samplePackages = 'config-file lock-etcd lifecycle'
-/** What tells how to reach package registries. It names no program. */
+/** Variables needed to reach package registries. They name no program. */
 const passedOn = ['NODE_EXTRA_CA_CERTS', 'http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY']
 
 /**
- * Runs the two commands of the README as on a bare machine: a fresh clone, an empty home, and on PATH nothing but npm, Node 20, git and the
- * usual tools of a shell. `npm start` shall work, and `npm test` pass with what can run, say what could not, and fail with CI=true. Of the
- * tests a sample is run. Packages come from this machine's caches where it has them.
+ * Runs the two commands of the README as on a bare machine: a fresh clone, an empty home, and a PATH with only npm, Node 20, git and
+ * the usual shell tools. `npm start` must work. `npm test` must pass with the tests that can run, list the others, and fail with
+ * CI=true. Only a sample of the tests is run. Packages come from the caches of this machine if possible.
  */
 export async function checkBareMachine(): Promise<GateResult> {
   if (!existsSync(join(root, '.git')))
-    return { passed: 0, problems: [], notes: ['NOT RUN: a bare machine is tested with a clone of git'] }
+    return { passed: 0, problems: [], notes: ['NOT RUN: the bare machine test needs a git clone'] }
   const folder = await mkdtemp(join(tmpdir(), 'sd-bare-'))
   try {
     const env = await makeMachine(folder)
@@ -31,7 +31,7 @@ export async function checkBareMachine(): Promise<GateResult> {
   }
 }
 
-/** Makes the folders of a machine. @returns its environment */
+/** Creates the folders of a machine. @returns its environment */
 async function makeMachine(folder: string): Promise<Readonly<Record<string, string>>> {
   const [binaries, home] = [join(folder, 'bin'), join(folder, 'home')]
   await Promise.all([mkdir(binaries), mkdir(home)])
@@ -69,7 +69,7 @@ function isProgram(path: string): boolean {
   }
 }
 
-/** Clones the repository, with what is not committed. */
+/** Clones the repository, including uncommitted changes. */
 async function clone(target: string): Promise<void> {
   const git = async (...args: string[]): Promise<string> => {
     const { code, output } = await runCommand('git', args)

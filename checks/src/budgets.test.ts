@@ -6,11 +6,11 @@ import { root } from './gate.ts'
 
 const sum = [...budgets.values()].reduce((total, seconds) => total + seconds)
 
-test('all gates together have at most 15 minutes', () => {
+test('the budgets of all gates sum up to at most 15 minutes', () => {
   expect(sum).toBeLessThanOrEqual(900)
 })
 
-test('CONTRIBUTING has the budget of each gate, and their sum', () => {
+test('CONTRIBUTING lists the budget of each gate, and the sum', () => {
   const text = readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8')
   const rows = [...text.matchAll(/^\| ([^|]+?) +\| +(\d+) s +\|/gm)].map(([, name, seconds]) => [name, Number(seconds)])
   expect(Object.fromEntries(rows)).toEqual({ ...Object.fromEntries(budgets), 'all of them': sum })

@@ -1,6 +1,6 @@
 /**
- * How long each gate of `npm test` may take, in seconds, on two cores with warm caches: 15 minutes in all. The tests are those of a change of
- * core, after which turbo has none of them cached. CONTRIBUTING.md has the same table.
+ * Time budget of each gate of `npm test`, in seconds, on two cores with warm caches: 15 minutes in total. For the tests it assumes a
+ * change of core, after which turbo has no cached results. CONTRIBUTING.md has the same table.
  */
 export const budgets: ReadonlyMap<string, number> = new Map([
   ['format and lint', 15],
@@ -8,7 +8,7 @@ export const budgets: ReadonlyMap<string, number> = new Map([
   ['types', 60],
   ['build', 60],
   ['test servers', 5],
-  ['tests and coverage', 416],
+  ['tests and coverage', 415],
   ['conventions', 10],
   ['long functions and import circles', 5],
   ['error codes', 5],
@@ -23,7 +23,7 @@ export const budgets: ReadonlyMap<string, number> = new Map([
   ['bare machine', 45],
 ])
 
-/** What is printed after the time of a gate: its budget, and a note if it took longer. Not a failure: machines are shared and caches empty. */
+/** Text after the time of a gate: its budget, and a note if it took longer. Not a failure, because machines are shared and caches can be empty. */
 export function describeBudget(gate: string, seconds: number): string {
   const budget = budgets.get(gate)
   if (budget === undefined) return ''

@@ -17,7 +17,7 @@ import { createConsulRegistry } from '@sd/registry-consul'
 import { createStaticRegistry } from '@sd/registry-static'
 import { afterEach, expect, test } from 'vitest'
 
-/** What must be found in no output. Its end makes it a bad header value, its beginning a good token. */
+/** A text that no output may contain. */
 const canary = 'c4nary-Zq7x'
 
 const cleanups: (() => unknown)[] = []
@@ -25,10 +25,10 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
 })
 
-/** Everything that the outputs said. */
+/** All outputs. */
 const outputs: string[] = []
 
-/** Notes an output as text, with all causes of an error and its stack. */
+/** Records an output as text, with all causes of an error and its stack. */
 function note(output: unknown): void {
   outputs.push(typeof output === 'string' ? output : inspect(output, { depth: 20, maxStringLength: null, maxArrayLength: null }))
 }
@@ -43,7 +43,7 @@ async function noteFailure(run: Promise<unknown>): Promise<void> {
 }
 
 async function noteConfiguration(): Promise<{ readonly source: MemoryConfigSource; readonly plain: string }> {
-  // Configuration: by name, by content, encrypted, referred to, quoted by a schema, in a text that can't be read.
+  // Configuration: by name, by content, encrypted, referred to, quoted by a schema, in an unreadable text.
   const keys = createKeyring({ keys: { k1: Buffer.alloc(32, 7) }, primary: 'k1' })
   const plain = [
     `db: { password: ${canary}, url: "postgres://u:${canary}@h/x", again: "\${db.password}" }`,
@@ -74,7 +74,7 @@ async function noteConfiguration(): Promise<{ readonly source: MemoryConfigSourc
 }
 
 async function noteBackends(): Promise<void> {
-  // Credentials of backends that can't be reached.
+  // Credentials of unreachable backends.
   const backends = [
     createConsulRegistry({ servers: ['127.0.0.1:1'], token: canary, operationTimeoutMs: 300 }),
     createConsulConfigSource({ servers: ['127.0.0.1:1'], token: canary, operationTimeoutMs: 300 }),
@@ -125,7 +125,7 @@ async function noteAlerts(logger: OwnedLogger['logger']): Promise<void> {
     )
 }
 
-test('a secret that is planted everywhere is in no output', async () => {
+test('a secret planted everywhere appears in no output', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sd-canary-'))
   cleanups.push(() => rmSync(folder, { recursive: true, force: true }))
   const context = createLogContext()
@@ -145,7 +145,7 @@ test('a secret that is planted everywhere is in no output', async () => {
 
   const { source, plain } = await noteConfiguration()
 
-  // Histories and their differences.
+  // Histories and their diffs.
   const history = createConfigHistory({ source, key: 'app.yaml', store: createMemoryStore(), author: 'ann' })
   await history.put(plain.replace('and more', 'and less'))
   await history.put(plain.replaceAll(canary, `${canary}2`))
@@ -173,7 +173,7 @@ test('a secret that is planted everywhere is in no output', async () => {
 
   await noteAlerts(logger)
 
-  // Logs of everything that can carry it.
+  // Logs of all kinds of values with the secret.
   logger.info({ password: canary, headers, nested: { apiKey: canary, url: `redis://:${canary}@h` } }, `got Bearer ${canary}`)
   logger.error(new Error(`connecting to amqp://u:${canary}@h failed`, { cause: new Error(`Password=${canary};x=1`) }))
   context.run({ token: canary } as never, () => logger.warn('in a context'))

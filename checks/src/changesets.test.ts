@@ -15,9 +15,9 @@ test('a sound changeset passes', () => {
   expect(check('"@sd/core": minor')).toEqual([])
 })
 
-test('planted errors are found', () => {
-  expect(check('"@sd/none": minor')).toEqual(['a.md: there is no package @sd/none'])
-  expect(check('"@sd/core": minor', '')).toEqual(['a.md: says nothing to the user'])
-  expect(check('"@sd/core": major')).toEqual(['@sd/client needs a major with that of @sd/core'])
+test('planted errors are reported', () => {
+  expect(check('"@sd/none": minor')).toEqual(['a.md: unknown package @sd/none'])
+  expect(check('"@sd/core": minor', '')).toEqual(['a.md: has no summary for users'])
+  expect(check('"@sd/core": major')).toEqual(['@sd/client needs a major changeset, because @sd/core has one'])
   expect(check('"@sd/core": major\n"@sd/client": major')).toEqual([])
 })

@@ -4,10 +4,10 @@ import { parse } from 'yaml'
 import { type GateResult, resultOf, root } from './gate.ts'
 import type { Package } from './workspace.ts'
 
-/** How much of a version changes. */
+/** Part of the version that changes. */
 type Bump = 'major' | 'minor' | 'patch' | 'none'
 
-/** Checks the changesets that wait for a release: they name packages that exist, and a major of core is one of all that stand on it. */
+/** Checks the pending changesets: they must name existing packages, and a major of core needs a major of all dependent packages. */
 export function checkChangesets(
   packages: readonly Package[],
   changesets: ReadonlyMap<string, string> = readChangesets(),
@@ -17,15 +17,16 @@ export function checkChangesets(
   const problems: string[] = []
   for (const [file, text] of changesets) {
     const [, front = '', summary = ''] = /^---\n(.*?)\n---\n(.*)$/s.exec(text) ?? []
-    if (summary.trim() === '') problems.push(`${file}: says nothing to the user`)
+    if (summary.trim() === '') problems.push(`${file}: has no summary for users`)
     for (const [name, bump] of Object.entries((parse(front) ?? {}) as Record<string, Bump>)) {
-      if (!names.has(name)) problems.push(`${file}: there is no package ${name}`)
+      if (!names.has(name)) problems.push(`${file}: unknown package ${name}`)
       if (bump === 'major' || !bumps.has(name)) bumps.set(name, bump)
     }
   }
   if (bumps.get('@sd/core') === 'major') {
-    // changesets gives dependents of a peer a patch, and their range would no longer fit.
-    for (const name of names) if (bumps.get(name) !== 'major') problems.push(`${name} needs a major with that of @sd/core`)
+    // The changesets tool gives dependents of a peer only a patch, and their range would no longer match.
+    for (const name of names)
+      if (bumps.get(name) !== 'major') problems.push(`${name} needs a major changeset, because @sd/core has one`)
   }
   for (const { manifest } of packages) {
     if (manifest.version === '0.0.0' && !bumps.has(manifest.name))

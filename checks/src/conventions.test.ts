@@ -18,7 +18,7 @@ test('a sound package has no problem', () => {
   expect(checkConventions(sound, names)).toEqual([])
 })
 
-describe('a planted error is found', () => {
+describe('a planted error is reported', () => {
   const { manifest, readme, sources } = sound
   test.each<[string, Partial<Package> | { manifest: object }]>([
     ['name is', { folder: 'other' }],
@@ -27,13 +27,13 @@ describe('a planted error is found', () => {
     ['want the peer @sd/core', { manifest: { ...manifest, peerDependencies: {} } }],
     ['want "catalog:"', { manifest: { ...manifest, dependencies: { semver: '^7.0.0' } } }],
     [
-      'stands on @sd/client',
+      'depends on @sd/client',
       { manifest: { ...manifest, dependencies: { ...manifest.dependencies, '@sd/client': 'workspace:^' } } },
     ],
     ['README.md: sections', { readme: readme.replace('## Options', '## Settings') }],
     ['README.md: want the title', { readme: readme.replace('# @sd/discovery', '# Discovery') }],
     ['README.md: want a ```ts block', { readme: readme.replace('```ts', '```js') }],
-    ['it is two subjects', { sources: new Map([...sources, ['src/long.ts', '\n'.repeat(500)]]) }],
+    ['split it by subject', { sources: new Map([...sources, ['src/long.ts', '\n'.repeat(500)]]) }],
     ['want kebab-case', { sources: new Map([...sources, ['src/camelCase.ts', '']]) }],
     [
       'imports undici, which is not declared',

@@ -20,10 +20,10 @@ const sections = ['Install', 'Example', 'Options', 'Semantics and limits']
 const longestSource = 400
 const longestTest = 600
 
-/** Building blocks that any package may depend on besides core. They depend on core alone, and on each other only from left to right. */
+/** Building blocks that every package may depend on besides core. They depend only on core, and on kits to their right. */
 const kits: readonly string[] = ['@sd/adapter-kit', '@sd/breaker-kit', '@sd/rate-limit-kit', '@sd/grpc-status', '@sd/tls']
 
-/** Other packages that one may depend on. */
+/** Other allowed dependencies, by package. */
 const allowedDependencies: Readonly<Record<string, readonly string[]>> = {
   // Optional peers, loaded on demand.
   registry: ['consul', 'dns', 'etcd', 'failover', 'kubernetes', 'memory', 'nacos', 'static', 'zookeeper'].map(
@@ -65,7 +65,7 @@ const allowedDependencies: Readonly<Record<string, readonly string[]>> = {
   'config-kubernetes': ['@sd/connection-kubernetes'],
 }
 
-/** What of a package goes against the conventions in CONTRIBUTING.md: a line each, empty if nothing does. */
+/** Violations of the conventions in CONTRIBUTING.md by a package, one line each. */
 export function checkConventions(found: Package, catalog: ReadonlySet<string>): readonly string[] {
   const problems = [...checkManifest(found), ...checkDependencies(found, catalog), ...checkReadme(found), ...checkSources(found)]
   return problems.map((problem) => `packages/${found.folder}: ${problem}`)
@@ -98,7 +98,7 @@ function checkDependencies({ folder, manifest }: Package, catalog: ReadonlySet<s
   const { dependencies = {}, devDependencies = {}, peerDependencies = {} } = manifest
   const problems: string[] = []
   if (folder === 'core') {
-    if (Object.keys({ ...dependencies, ...peerDependencies }).length > 0) problems.push('core has no dependency')
+    if (Object.keys({ ...dependencies, ...peerDependencies }).length > 0) problems.push('core must not have dependencies')
   } else {
     if (peerDependencies['@sd/core'] !== 'workspace:^1.0.0')
       problems.push('package.json: want the peer @sd/core at workspace:^1.0.0')
@@ -113,7 +113,7 @@ function checkDependencies({ folder, manifest }: Package, catalog: ReadonlySet<s
     const own = kits.indexOf(`@sd/${folder}`)
     const isKit = kits.indexOf(name) > own
     if (isOther && !isKit && !allowedDependencies[folder]?.includes(name))
-      problems.push(`package.json: depends on ${name}, want @sd/core and kits alone`)
+      problems.push(`package.json: depends on ${name}, want only @sd/core and kits`)
   }
   return problems
 }
@@ -124,7 +124,7 @@ function checkReadme({ folder, readme, sources }: Package): string[] {
   const found = [...readme.matchAll(/^## (.+)$/gm)].map(([, title]) => title)
   if (!isDeepStrictEqual(found, sections))
     problems.push(`README.md: sections are ${found.join(', ')}, want ${sections.join(', ')}`)
-  // What needs a server can't run in a check: its example is only compiled.
+  // An example that needs a server can't run in a check, so it is only compiled.
   const needsServer = [...sources.keys()].some((file) => file.endsWith('.integration.test.ts'))
   const block = needsServer ? /^## Example\n[^#]*^```ts( no-run)?$/m : /^## Example\n[^#]*^```ts$/m
   if (!block.test(readme)) problems.push('README.md: want a ```ts block under Example')
@@ -140,7 +140,7 @@ function checkSources({ sources, manifest }: Package): string[] {
     const isTest = file.endsWith('.test.ts') || file.includes('/testing/')
     const lines = text.split('\n').length
     const longest = isTest ? longestTest : longestSource
-    if (lines > longest) problems.push(`${file} has ${lines} lines, want at most ${longest}: it is two subjects`)
+    if (lines > longest) problems.push(`${file} has ${lines} lines, want at most ${longest}: split it by subject`)
     if (!/^[a-z0-9-]+(\.test|\.integration\.test)?\.ts$/.test(file.slice(file.lastIndexOf('/') + 1)))
       problems.push(`${file}: want kebab-case`)
     if (isTest) continue

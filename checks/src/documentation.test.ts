@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { extractSnippets } from './documentation.ts'
 
-test('blocks of TypeScript are found with their place, others are not', () => {
+test('only TypeScript blocks are extracted, with their place', () => {
   const text = 'a\n```ts\nconst a = 1\n```\n```sh\nnpm start\n```\n```ts no-run\nb()\n```\n'
   const shown = { lines: [], whole: undefined }
   expect(extractSnippets('x.md', text)).toEqual([

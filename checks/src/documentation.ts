@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { forEachLimited, type GateResult, resultOf, root, runCommand } from './gate.ts'
 import { checkImports, checkNeedsNoRepository, compareOutput, type ShownOutput, shownOutput } from './snippet-rules.ts'
 
-/** Where snippets are put: inside this package, so that they find every package of the workspace. */
+/** Folder of the snippets: inside this package, so that they resolve every package of the workspace. */
 const workFolder = fileURLToPath(new URL('../.snippets', import.meta.url))
 const runLimitMs = 20_000
 
@@ -14,9 +14,9 @@ const runLimitMs = 20_000
 export interface Snippet {
   /** Document and line, such as `README.md:12`. */
   readonly place: string
-  /** Its code. */
+  /** The code. */
   readonly code: string
-  /** Whether it is a program; fences marked `ts no-run` are compiled only. */
+  /** Whether it is run; fences marked `ts no-run` are only compiled. */
   readonly runs: boolean
   /** Output that the document shows for it. */
   readonly shown: ShownOutput
@@ -80,7 +80,7 @@ function describeCompilerErrors(output: string, files: ReadonlyMap<string, Snipp
     })
 }
 
-/** Checks that every relative link of every document leads somewhere. */
+/** Checks that the target of every relative link in every document exists. */
 export async function checkLinks(): Promise<GateResult> {
   const problems: string[] = []
   let links = 0
@@ -90,7 +90,7 @@ export async function checkLinks(): Promise<GateResult> {
       if (/^[a-z]+:|^#/.test(target)) continue
       links++
       if (!existsSync(join(root, dirname(document), target.split('#', 1)[0] ?? '')))
-        problems.push(`${document}: ${target} leads nowhere`)
+        problems.push(`${document}: ${target} does not exist`)
     }
   }
   return resultOf(links, problems)

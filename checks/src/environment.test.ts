@@ -11,8 +11,8 @@ import { type CertificateSet, createCertificates } from '@sd/test-servers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { root } from './gate.ts'
 
-// The table "Proxies and authorities in the environment" in docs/guides/operations.md: everything that connects, in a process whose
-// environment names proxies and authorities, beside a proxy that notes what it is asked for.
+// Tests the table "Proxies and authorities in the environment" in docs/guides/operations.md: all connecting components run in a
+// process whose environment names proxies and authorities, with a proxy that records its requests.
 
 const run = promisify(execFile)
 const names = [
@@ -34,7 +34,7 @@ async function listen(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
-/** Connects with everything; says what arrived at its own address and what at the proxy, each by name. */
+/** Connects with all components. Returns which ones connected directly and which through the proxy, by name. */
 async function connectAll(
   scheme: 'http' | 'https',
   environment: (proxy: string) => Readonly<Record<string, string>>,
@@ -48,7 +48,7 @@ async function connectAll(
       direct.add(name)
       socket.on('error', () => undefined).destroy()
     }
-    // A TLS connection has arrived when its client has taken the certificate.
+    // A TLS connection has arrived when its client has accepted the certificate.
     const server = scheme === 'https' ? createSecureServer(certificates.server, arrive) : createServer(arrive)
     server.on('tlsClientError', () => undefined)
     servers.push(server)
@@ -79,28 +79,24 @@ async function connectAll(
 const proxies = (url: string): Readonly<Record<string, string>> => ({
   ...{ http_proxy: url, HTTP_PROXY: url, https_proxy: url, HTTPS_PROXY: url, grpc_proxy: url, all_proxy: url, ALL_PROXY: url },
 })
-/** What uses the platform's `fetch`. */
+/** Components that use the platform's `fetch`. */
 const fetching: readonly string[] = ['client, fetch', 'webhook']
 
-test.each(['http', 'https'] as const)(
-  '%s: proxies in the environment are used by nothing',
-  { timeout: 60_000 },
-  async (scheme) => {
-    const { direct, proxied } = await connectAll(scheme, (url) => ({
-      ...proxies(url),
-      NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem'),
-    }))
-    expect({ direct, proxied }).toEqual({ direct: names, proxied: [] })
-  },
-)
+test.each(['http', 'https'] as const)('%s: no component uses proxies in the environment', { timeout: 60_000 }, async (scheme) => {
+  const { direct, proxied } = await connectAll(scheme, (url) => ({
+    ...proxies(url),
+    NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem'),
+  }))
+  expect({ direct, proxied }).toEqual({ direct: names, proxied: [] })
+})
 
-test('with NODE_USE_ENV_PROXY they are used by what uses fetch, and only by that', { timeout: 60_000 }, async () => {
+test('with NODE_USE_ENV_PROXY only components with fetch use them', { timeout: 60_000 }, async () => {
   const { direct, proxied } = await connectAll('http', (url) => ({ ...proxies(url), NODE_USE_ENV_PROXY: '1' }))
   expect(proxied).toEqual(fetching)
   expect(direct).toEqual(names.filter((name) => !fetching.includes(name)))
 })
 
-test('no_proxy is heeded by what uses fetch', { timeout: 60_000 }, async () => {
+test('components with fetch respect no_proxy', { timeout: 60_000 }, async () => {
   const { direct, proxied } = await connectAll('http', (url) => ({
     ...proxies(url),
     ...{ NODE_USE_ENV_PROXY: '1', no_proxy: '127.0.0.1', NO_PROXY: '127.0.0.1' },
@@ -108,7 +104,7 @@ test('no_proxy is heeded by what uses fetch', { timeout: 60_000 }, async () => {
   expect({ direct, proxied }).toEqual({ direct: names, proxied: [] })
 })
 
-test('NODE_EXTRA_CA_CERTS is heeded by everything; without it an authority that nobody named is trusted by nothing', {
+test('all components respect NODE_EXTRA_CA_CERTS; without it none trusts an unknown authority', {
   timeout: 60_000,
 }, async () => {
   const NODE_EXTRA_CA_CERTS = join(folder, 'ca.pem')

@@ -12,15 +12,15 @@ interface CodeRow {
   readonly origin: string
 }
 
-/** Where the table for users is. */
+/** Path of the table for users. */
 export const errorTablePath: string = join(root, 'docs/errors.md')
 
-/** Texts that no application meets in an error: a variable of the environment and the code of a process warning. */
+/** Similar texts that are not error codes: an environment variable, and the code of a process warning. */
 const notErrors = new Set(['SD_CONFIG_KEYS', 'SD_LOG_WRITER'])
 
 /**
- * Whether the codes that the packages throw, the table in core and the one in the documentation are the same: a line for each difference.
- * `node checks/src/write-error-table.ts` writes the last one again.
+ * Compares the codes that packages throw with the table in core and the one in the documentation: one line for each difference.
+ * `node checks/src/write-error-table.ts` regenerates the latter.
  */
 export function checkErrorCodes(packages: readonly Package[]): readonly string[] {
   const rows = readRows(packages)
@@ -31,13 +31,13 @@ export function checkErrorCodes(packages: readonly Package[]): readonly string[]
     if (!known.has(code))
       problems.push(`${[...folders].join(', ')}: ${code} is not in the table of SdErrorCode, in packages/core/src/errors.ts`)
   }
-  for (const code of known) if (!thrown.has(code)) problems.push(`packages/core/src/errors.ts: nothing throws ${code}`)
+  for (const code of known) if (!thrown.has(code)) problems.push(`packages/core/src/errors.ts: no package throws ${code}`)
   if (problems.length === 0 && readFileSync(errorTablePath, 'utf8') !== renderErrorTable(packages))
-    problems.push('docs/errors.md is not what the code says: node checks/src/write-error-table.ts')
+    problems.push('docs/errors.md is outdated: run node checks/src/write-error-table.ts')
   return problems
 }
 
-/** The document for users. */
+/** Renders the document for users. */
 export function renderErrorTable(packages: readonly Package[]): string {
   const thrown = findThrown(packages)
   const rows = readRows(packages).map(({ code, meaning, retryable, origin }) => {
@@ -65,11 +65,11 @@ function readRows(packages: readonly Package[]): readonly CodeRow[] {
   )
 }
 
-/** Codes in the sources, with the packages that have them. */
+/** Error codes in the sources, with the packages that contain them. */
 function findThrown(packages: readonly Package[]): ReadonlyMap<string, ReadonlySet<string>> {
   const found = new Map<string, Set<string>>()
   for (const { folder, sources } of packages) {
-    // Its texts are those of tests.
+    // Contains texts of tests.
     if (folder === 'testing') continue
     for (const [file, text] of sources) {
       if (file.endsWith('.test.ts') || file.includes('/testing/') || !text.includes("'SD_")) continue

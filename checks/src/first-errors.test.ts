@@ -2,7 +2,7 @@ import { settlesWithin } from '@sd/core'
 import { afterAll, expect, test } from 'vitest'
 import { readPackages } from './workspace.ts'
 
-/** What a forgotten argument, a forgotten await or a wrong variable gives. */
+/** Values that result from a forgotten argument, a forgotten await or a wrong variable. */
 const mistakes: readonly (readonly [what: string, value: unknown])[] = [
   ['undefined', undefined],
   ['null', null],
@@ -18,7 +18,7 @@ const mistakes: readonly (readonly [what: string, value: unknown])[] = [
 const marker = Symbol.for('@sd/core/SdError')
 const opened: unknown[] = []
 
-/** What a factory makes of an argument: nothing to say if it takes it, or refuses it with an `SdError`. */
+/** Calls a factory with an argument. @returns `undefined` if it accepts it or rejects it with an `SdError`, otherwise the problem */
 async function judge(create: (value: unknown) => unknown, value: unknown): Promise<string | undefined> {
   try {
     const made = create(value)
@@ -35,7 +35,7 @@ async function judge(create: (value: unknown) => unknown, value: unknown): Promi
   }
 }
 
-/** What applications call: not what adapters are made of, whose callers are adapters. */
+/** Packages that applications call; packages used only by adapters are excluded. */
 const packages = readPackages().filter(({ folder }) => !/^(connection-|core$|testing$)/.test(folder))
 const factories: (readonly [name: string, create: (value: unknown) => unknown])[] = []
 for (const { manifest } of packages) {
@@ -60,7 +60,7 @@ afterAll(async () => {
 
 test('there are factories', () => expect(factories.length).toBeGreaterThan(60))
 
-test.each(factories)('%s refuses what is no options object with an SdError, or takes it', async (_, create) => {
+test.each(factories)('%s accepts a value that is not an options object, or rejects it with an SdError', async (_, create) => {
   const failures: string[] = []
   for (const [what, value] of mistakes) {
     const failure = await judge(create, value)

@@ -7,45 +7,45 @@ export const root: string = fileURLToPath(new URL('../..', import.meta.url))
 
 const ownBinaries = fileURLToPath(new URL('../node_modules/.bin', import.meta.url))
 
-/** How a gate went. */
+/** Result of a gate. */
 export interface GateResult {
-  /** What passed. */
+  /** Number of passed checks. */
   readonly passed: number
-  /** What failed: one line or block each. */
+  /** The failures, one line or block each. */
   readonly problems: readonly string[]
-  /** What is to be shown at the end, whatever the verdict. */
+  /** Lines to show at the end, regardless of the result. */
   readonly notes?: readonly string[]
 }
 
-/** One thing that must hold. */
+/** A gate that must pass. */
 export interface Gate {
-  /** Its name in the summary. */
+  /** Name in the summary. */
   readonly name: string
-  /** Finds out whether it holds. */
+  /** Runs the gate. */
   readonly run: () => Promise<GateResult>
 }
 
-/** How a command ended. */
+/** Result of a command. */
 export interface CommandResult {
   /** Exit code; 1 if it was killed. */
   readonly code: number
-  /** What it wrote, stdout and stderr together. */
+  /** Output: stdout and stderr together. */
   readonly output: string
 }
 
 /** Options of {@link runCommand}. */
 export interface CommandOptions {
-  /** Folder to run in. @default the root */
+  /** Working directory. @default the root */
   readonly cwd?: string
-  /** Limit in milliseconds, after which it is killed. @default 600_000 */
+  /** Time limit in milliseconds, after which it is killed. @default 600_000 */
   readonly timeoutMs?: number
-  /** More variables of its environment. */
+  /** Additional environment variables. */
   readonly env?: Readonly<Record<string, string>>
-  /** Whether those are all that it has. @default false */
+  /** Whether `env` is the whole environment. @default false */
   readonly isAlone?: boolean
 }
 
-/** Runs a command and collects what it writes. */
+/** Runs a command and collects its output. */
 export function runCommand(command: string, args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
   const { cwd = root, timeoutMs = 600_000 } = options
   const path = `${ownBinaries}${delimiter}${process.env['PATH']}`
@@ -63,7 +63,7 @@ export function runCommand(command: string, args: readonly string[], options: Co
   })
 }
 
-/** A gate that is one command: passed if it exits with 0. */
+/** Creates a gate from one command, which passes if it exits with 0. */
 export function commandGate(name: string, command: string, args: readonly string[]): Gate {
   return {
     name,
@@ -74,7 +74,7 @@ export function commandGate(name: string, command: string, args: readonly string
   }
 }
 
-/** The result of a check that lists what is wrong: each of `count` things counts as one. */
+/** The result of a check of `count` items that returns a list of problems. */
 export function resultOf(count: number, problems: readonly string[]): GateResult {
   return { passed: Math.max(0, count - problems.length), problems }
 }

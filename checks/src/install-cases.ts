@@ -1,8 +1,8 @@
-/** What a user installs into an empty project, and what is run there. */
+/** Packages that a user installs into an empty project, and a program to run there. */
 export interface InstallCase {
-  /** Folders of the packages that are installed. */
+  /** Folders of the packages to install. */
   readonly folders: readonly string[]
-  /** What may come along with them; absent where that is up to an SDK. */
+  /** Allowed further packages; absent if an SDK decides them. */
   readonly comesAlong?: readonly string[]
   /** The program. */
   readonly program: string
@@ -36,7 +36,7 @@ const discovery = createDiscovery({ source: registry })
 const client = createServiceClient({ discovery, balancer: createRoundRobinBalancer() })
 for (let index = 0; index < 4; index++) {
   const response = await client.get('orders', '/a')
-  if (JSON.stringify(await response.json()) !== '{"path":"/a"}') throw new Error('wrong answer')
+  if (JSON.stringify(await response.json()) !== '{"path":"/a"}') throw new Error('wrong response')
 }
 await client.close()
 await discovery.close()
@@ -45,7 +45,7 @@ server.close()
 server.closeAllConnections()
 `
 
-/** A service that fails at first, through every policy. */
+/** A service that fails once, called with every policy. */
 const policies = `import { createServer } from 'node:http'
 import { createP2cBalancer } from '@sd/balancer-p2c'
 import { createCockatielBreaker } from '@sd/breaker-cockatiel'
@@ -73,7 +73,7 @@ for (const breaker of [createOpossumBreaker, createCockatielBreaker]) {
   const parts = { breaker, retry: createRetryPolicy, hedge: createHedgePolicy, concurrencyLimit: createAdaptiveLimit }
   const client = createServiceClient({ discovery, balancer: createP2cBalancer(), rateLimit: { limiter }, ...resilient(parts) })
   const response = await client.get('orders', '/total')
-  if (response.attempts !== 2 || JSON.stringify(await response.json()) !== '{"total":3}') throw new Error('wrong answer')
+  if (response.attempts !== 2 || JSON.stringify(await response.json()) !== '{"total":3}') throw new Error('wrong response')
   await client.close()
 }
 await limiter.close()
@@ -83,7 +83,7 @@ server.close()
 server.closeAllConnections()
 `
 
-/** Configuration alone, with its history and an encrypted value: no registry, no center. */
+/** Only configuration, with history and an encrypted value, without registry and config center. */
 const config = `import { createConfig, createMemoryConfigSource } from '@sd/config'
 import { createDecrypter, createEnvironmentKeyring, encryptValue, generateKey } from '@sd/config-crypto'
 import { createEnvConfigSource } from '@sd/config-env'
@@ -104,7 +104,7 @@ await config.close()
 for (const source of [file, environment, center]) await source.close()
 `
 
-/** Every registry and every configuration center on its SDK: it must compile with the strictest settings, load, and say that nobody is there. */
+/** Every registry and config center with its SDK: must compile with the strictest settings, load, and report an unreachable server. */
 const backends = `import { createConsulConfigSource } from '@sd/config-consul'
 import { createEtcdConfigSource } from '@sd/config-etcd'
 import { createKubernetesConfigSource } from '@sd/config-kubernetes'

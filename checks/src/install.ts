@@ -7,7 +7,7 @@ import { installCases } from './install-cases.ts'
 import { tarballOf } from './tarballs.ts'
 import type { Package } from './workspace.ts'
 
-/** Runtimes: npm packages that bring them. The packages promise to run on all but the first. */
+/** Runtimes as npm packages. The packages support all except the first. */
 export const runtimes: Readonly<Record<string, string>> = {
   node20: 'node@20.20.2',
   node22: 'node@22.19.0',
@@ -19,7 +19,7 @@ const runtimeFolder = join(root, '.cache', 'runtimes')
 
 /**
  * Installs packed packages with npm into empty projects outside the workspace, compiles a program against them and runs it on every
- * runtime that they promise.
+ * supported runtime.
  */
 export async function checkInstall(packages: readonly Package[]): Promise<GateResult> {
   const problems: string[] = []
@@ -31,7 +31,7 @@ export async function checkInstall(packages: readonly Package[]): Promise<GateRe
       checks++
       const wanted = [...folders.map((folder) => `@sd/${folder}`), ...comesAlong]
       const stray = (await installedPackages(project)).filter((found) => !wanted.includes(found))
-      if (stray.length > 0) problems.push(`${name}: node_modules has more than was asked for: ${stray.join(', ')}`)
+      if (stray.length > 0) problems.push(`${name}: node_modules has unexpected packages: ${stray.join(', ')}`)
     }
     checks++
     const compiled = await runCommand('tsc', ['-p', '.'], { cwd: project })
@@ -46,7 +46,7 @@ export async function checkInstall(packages: readonly Package[]): Promise<GateRe
   return { passed: checks - problems.length, problems }
 }
 
-/** Packages and what they depend on plainly of ours, which npm would else look for in its registry. */
+/** Packages with their own @sd dependencies, which npm would otherwise look up in its registry. */
 export function withOwnDependencies(packages: readonly Package[], folders: readonly string[]): readonly Package[] {
   const wanted = new Set<string>()
   function add(name: string): void {
@@ -69,7 +69,7 @@ async function createProject(packages: readonly Package[], program: string): Pro
   return project
 }
 
-// A user's settings, as strict as they get, but without our own type packages: Node's come from the workspace.
+// The strictest settings of a user, without our own type packages; types of Node come from the workspace.
 const userConfig = {
   compilerOptions: {
     target: 'es2023',
@@ -95,7 +95,7 @@ async function installedPackages(project: string): Promise<readonly string[]> {
   return nested.flat().sort()
 }
 
-/** Installs runtimes once; later runs find them. @returns their binaries by name */
+/** Installs runtimes; later runs reuse them. @returns their binaries by name */
 export async function installRuntimes(wanted: readonly string[]): Promise<Readonly<Record<string, string>>> {
   const binaries: Record<string, string> = {}
   for (const [name, spec] of Object.entries(runtimes)) {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { checkLayers, importsOutside, type Member, readMembers } from './layers.ts'
 
-test('no member of this repository needs one above it', () => {
+test('no member of this repository needs one of a higher layer', () => {
   expect(checkLayers(readMembers())).toEqual([])
 })
 
@@ -16,9 +16,9 @@ describe('an import upwards', () => {
     ['packages/core', '@sd/testing', 'packages/core (layer 1) needs packages/testing (layer 2): that is an import upwards'],
     ['test/faults', '@sd/client', 'test/faults (layer 2) needs packages/client (layer 6): that is an import upwards'],
     ['packages/retry', '@sd/client', 'packages/retry (layer 3) needs packages/client (layer 6): that is an import upwards'],
-    ['packages/client', '@sd/simulation', 'packages/client (layer 6) needs test/simulation (layer 8): that is an import upwards'],
-    ['packages/lifecycle', '@sd/bench', 'packages/lifecycle (layer 7) needs bench (layer 8): that is an import upwards'],
-    ['test/consumers', '@sd/checks', 'test/consumers (layer 8) needs checks (layer 9): that is an import upwards'],
+    ['packages/client', '@sd/simulation', 'packages/client (layer 6) needs test/simulation (layer 9): that is an import upwards'],
+    ['packages/lifecycle', '@sd/bench', 'packages/lifecycle (layer 7) needs bench (layer 9): that is an import upwards'],
+    ['test/consumers', '@sd/checks', 'test/consumers (layer 9) needs checks (layer 10): that is an import upwards'],
     ['test/consumers', '@sd/bench', 'test/consumers needs bench, which nothing may need'],
     ['test/servers', '@sd/core', 'test/servers needs packages/core, want no package of the workspace'],
   ])('%s needs %s', (folder, name, problem) => {
@@ -34,12 +34,12 @@ describe('an import upwards', () => {
   })
 })
 
-test('a member without a layer is told', () => {
+test('a member without a layer is reported', () => {
   const stray: Member = { folder: 'packages/stray', name: '@sd/stray', needs: [], outside: [] }
   expect(checkLayers([stray])).toEqual(['packages/stray has no layer: add it to checks/src/layers.ts'])
 })
 
-test('a relative import of another member is told', () => {
+test('a relative import of another member is reported', () => {
   const core = '../../../core/src/index.ts'
   const text = `import { a } from './a.ts'\nimport b from '../b.ts'\nconst c = await import('${core}')`
   const outside = importsOutside('packages/one', 'packages/one/src/deep/file.ts', text)

@@ -3,25 +3,25 @@ import { dirname, join, matchesGlob } from 'node:path'
 import { root } from './gate.ts'
 import { type Manifest, MEMBERS } from './workspace.ts'
 
-/** A member of the workspace, and the members that it needs, for its tests too. */
+/** A member of the workspace, with the members it needs, including those for its tests. */
 export interface Member {
-  /** Its folder below the root. */
+  /** Folder below the root. */
   readonly folder: string
   readonly name: string
-  /** Names of members. */
+  /** Names of the needed members. */
   readonly needs: readonly string[]
-  /** Imports by a relative path that leave its folder, as `file: specifier`. */
+  /** Relative imports that leave its folder, as `file: specifier`. */
   readonly outside: readonly string[]
 }
 
 /**
- * The layers of the workspace, lowest first: patterns of folders, of which the first that fits applies. A member needs members of its own
- * layer and of lower ones, for its tests too. Members of `test/servers` need none.
+ * The layers of the workspace, lowest first: patterns of folders, of which the first match applies. A member can need members of its
+ * own layer and of lower ones, also for its tests. `test/servers` needs none.
  */
 const layers: readonly (readonly string[])[] = [
   ['test/servers'],
   ['packages/core'],
-  // What adapters are made of and tested with.
+  // Building blocks and test suites of adapters.
   ['packages/testing', 'packages/*-kit', 'packages/{grpc-status,tls}', 'packages/connection-*', 'test/faults'],
   // Adapters and policies.
   [
@@ -34,22 +34,22 @@ const layers: readonly (readonly string[])[] = [
     'packages/{concurrency-limit,health,hedge,retry}',
   ],
   ['packages/{config,discovery}'],
-  // What extends discovery and configuration.
+  // Extensions of discovery and configuration.
   ['packages/{config-crypto,config-history,outlier-detection}'],
   ['packages/client'],
-  // What servers and observers add around a client; lanes of balancer-subset are interceptors of calls.
+  // Packages for servers and observability, on top of the client. The lanes of balancer-subset are interceptors of calls.
   [
     'packages/{alerts,balancer-subset,client-grpc,fault-injection,lifecycle,operations,registry,server-limits}',
     'packages/{logging,metrics,tracing}-*',
   ],
   // One composition of all of it.
   ['packages/app'],
-  // What uses all of it. Nothing needs these.
+  // Users of all packages. Nothing needs these.
   ['test/*', 'bench', 'examples/*'],
   ['checks'],
 ]
 
-/** Members that nothing may need: those from here on. */
+/** Index of the first layer whose members nothing may need. */
 const firstRoof = layers.length - 2
 
 const relativeImport = /(?:from|import\(|import) ?'(\.{1,2}\/[^']+)'/g
@@ -79,7 +79,7 @@ export function importsOutside(folder: string, file: string, text: string): read
     .map((specifier) => `${file}: ${specifier}`)
 }
 
-/** Members that need one of a higher layer, one that nothing may need, or a file of another member: a line each. */
+/** Violations of the layers: members that need a higher layer, a member that nothing may need, or a file of another member. One line each. */
 export function checkLayers(members: readonly Member[]): readonly string[] {
   const byName = new Map(members.map((member) => [member.name, member]))
   return members.flatMap(({ folder, needs, outside }) => {

@@ -22,14 +22,14 @@ import { createMemoryRegistry, createMemoryStore } from '@sd/registry-memory'
 import { retry } from '@sd/retry'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
-// Every place where an application hands a listener to a package, each with listeners that fail in every way. vitest fails on an uncaught
-// exception and on a rejection that no one handles; that the neighbours are still called is asked here.
+// Tests every place where an application passes a listener to a package, with listeners that fail in every way. vitest fails on
+// uncaught exceptions and unhandled rejections; these tests check that other listeners are still called.
 
 type Listener = (...values: readonly unknown[]) => never
 
 const instance = { service: 'orders', address: '10.0.0.1', port: 80 }
 
-/** Each calls `listener` at least once, and resolves once it was called. Where there can be several, `neighbour` is added after it. */
+/** Each calls `listener` at least once, and resolves when it was called. If there can be several, `neighbour` is added after it. */
 const slots: Readonly<Record<string, (listener: Listener, neighbour: () => void) => Promise<void>>> = {
   async 'alerts.onChange'(listener, neighbour) {
     const rule = { name: 'high', metric: 'm', condition: '>', threshold: 1, durationMs: 0, severity: 'critical' } as const
@@ -226,7 +226,7 @@ const failures: Readonly<Record<string, () => never>> = {
   rejects: (async () => {
     throw new Error('a listener that rejects')
   }) as unknown as () => never,
-  'throws nothing at all': () => {
+  'throws undefined': () => {
     throw undefined
   },
 }

@@ -11,7 +11,7 @@ test('every package calls listeners through the helper', () => {
   expect(readPackages().flatMap(checkListeners)).toEqual([])
 })
 
-test('a listener that is called directly is found', () => {
+test('a direct call of a listener is reported', () => {
   const index = 'for (const listener of all) listener(1)\nentry.listener(2)\n'
   expect(check({ 'src/index.ts': index, 'src/index.test.ts': 'listener()' })).toEqual([
     'packages/sample/src/index.ts: calls listener itself, want guardListener of core',
@@ -19,7 +19,7 @@ test('a listener that is called directly is found', () => {
   ])
 })
 
-test('an option that is not guarded is found, through re-exports', () => {
+test('an unguarded option is reported, through re-exports', () => {
   const files = {
     'src/index.ts': "export type { SomeOptions } from './options.ts'",
     'src/options.ts': `export interface SomeOptions {
@@ -36,7 +36,7 @@ test('an option that is not guarded is found, through re-exports', () => {
   expect(check(files, 'connection-sample')).toEqual([])
 })
 
-test('a method that takes a listener needs the name and the guard', () => {
+test('a method with a listener needs the parameter name and the guard', () => {
   const declared = 'export interface Thing { onChange(listener: () => void): () => void; subscribe(tell: SomeListener): void }'
   expect(check({ 'src/index.ts': declared })).toEqual([
     'packages/sample/src/index.ts: Thing.onChange: the package guards no listener',

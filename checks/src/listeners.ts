@@ -2,21 +2,21 @@ import { dirname, join } from 'node:path'
 import { parseSync, Visitor } from 'oxc-parser'
 import type { Package } from './workspace.ts'
 
-/** A syntax node, as far as it is looked at. */
+/** The parts of a syntax node that this gate reads. */
 interface Node {
   readonly type: string
   readonly start: number
   readonly [key: string]: unknown
 }
 
-/** The one file that calls listeners. */
+/** The only file that calls listeners. */
 const guardFile = 'packages/core/src/async/listener.ts'
 
 /**
- * Where a package calls a listener of an application otherwise than by `guardListener` of core: a line each. It finds calls of what is
- * named `listener`, functions named `on…` in exported options that are never guarded, and methods that take a listener under another name.
- * Options whose function returns a promise are awaited by their package. Those of core and of connections are given by packages, not by
- * applications.
+ * Places where a package calls a listener of an application without `guardListener` of core, one line each. Finds calls of functions
+ * named `listener`, unguarded `on…` functions in exported options, and methods with a listener under another name. Options whose
+ * function returns a promise are excluded, because their package awaits it. Options of core and of connections are excluded too,
+ * because packages pass them, not applications.
  */
 export function checkListeners({ folder, sources }: Package): readonly string[] {
   const problems: string[] = []
@@ -93,14 +93,14 @@ function exportedInterfaces(sources: ReadonlyMap<string, string>): readonly Expo
   return found
 }
 
-/** Names of a method's parameters that are functions which return nothing. */
+/** Names of parameters of a method that are functions without a result. */
 function functionParameters(method: Node): readonly string[] {
   return (method['params'] as readonly Node[])
     .filter((parameter) => returnsNothing(parameter))
     .map((parameter) => (parameter as unknown as { readonly name: string }).name)
 }
 
-/** Whether what is declared is a function, or the name of a type of listeners, whose result is not used. */
+/** Whether a declaration is a function without a result, or has a listener type. */
 function returnsNothing(declared: Node): boolean {
   const type = (declared['typeAnnotation'] as { readonly typeAnnotation?: Node } | null | undefined)?.typeAnnotation
   if (type?.type === 'TSTypeReference') return /Listener$/.test((type['typeName'] as { readonly name?: string }).name ?? '')

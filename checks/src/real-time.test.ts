@@ -19,15 +19,15 @@ test.each<[what: string, text: string]>([
   ['a property', 'const end = { tookMs: performance.now() - startedAt }\nexpect(end.tookMs).toBeLessThan(20)'],
   ['a wait', 'await eventually(() => expect(a).toBe(1), 500)'],
   ['a wait with options', 'await vi.waitFor(() => expect(a).toBe(1), { timeout: 200, interval: 10 })'],
-])('%s is found', (_, text) => {
+])('%s is reported', (_, text) => {
   expect(check(text)).toEqual([expect.stringMatching(/^a\.test\.ts:[12]: \d+ ms of real time/)])
 })
 
 test.each<[what: string, text: string]>([
   ['bounds of seconds', 'expect(performance.now() - startedAt).toBeLessThan(1_000)\nawait eventually(check, 5_000)'],
   ['lower bounds', 'expect(performance.now() - startedAt).toBeGreaterThan(100)'],
-  ['numbers that are no time', 'expect(sockets.size).toBeLessThan(5)'],
+  ['numbers that are not a time', 'expect(sockets.size).toBeLessThan(5)'],
   ['virtual time', 'vi.useFakeTimers()\nexpect(performance.now() - startedAt).toBeLessThan(100)'],
-])('%s are not', (_, text) => {
+])('%s are not reported', (_, text) => {
   expect(check(text)).toEqual([])
 })

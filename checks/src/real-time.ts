@@ -4,7 +4,7 @@ import { parseSync, Visitor } from 'oxc-parser'
 import { root } from './gate.ts'
 import { MEMBERS } from './workspace.ts'
 
-/** A syntax node, as far as it is looked at. */
+/** The parts of a syntax node that this gate reads. */
 interface Node {
   readonly type: string
   readonly start: number
@@ -12,24 +12,24 @@ interface Node {
   readonly [key: string]: unknown
 }
 
-/** What real time may be bounded by in a test at least, in milliseconds: less is what a busy machine takes for nothing. */
+/** Minimum bound of real time in a test, in milliseconds: a busy machine can exceed a smaller one without any work. */
 const leastBoundMs = 1_000
 
 const upperBounds = new Set(['toBeLessThan', 'toBeLessThanOrEqual'])
-/** Functions that wait for something, and take a limit after it. */
+/** Functions that wait for a condition, with a time limit as later argument. */
 const waits = new Set(['eventually', 'within', 'waitFor', 'waitUntil'])
 const mark = /^(?:performance|Date)\.now\(\)$/
 const elapsed = /\b(?:performance|Date)\.now\(\)\s*-/
 
-/** What is looked at: tests, and the suites that tests of several packages run. */
+/** Reads all tests, and the suites shared by tests of several packages. */
 export function readTests(): ReadonlyMap<string, string> {
   const files = globSync([`${MEMBERS}/src/**/*.test.ts`, '{packages/testing,test/faults,test/consumers}/src/*.ts'], { cwd: root })
   return new Map(files.map((file) => [file, readFileSync(join(root, file), 'utf8')]))
 }
 
 /**
- * Where a test wants that real time which it measured, or waits for something, was less than a second: a line each. Such a test fails on a
- * machine that is busy. Where timers are fake, time is not real.
+ * Places where a test bounds measured real time, or a wait, by less than a second, one line each. Such a test fails on a busy machine.
+ * Tests with fake timers are excluded.
  */
 export function checkRealTime(tests: ReadonlyMap<string, string>): readonly string[] {
   return [...tests].flatMap(([file, text]) => (text.includes('useFakeTimers(') ? [] : shortBounds(file, text)))
@@ -69,7 +69,7 @@ function shortBounds(file: string, text: string): readonly string[] {
   return found
 }
 
-/** The number that an argument is, or has as its `timeout`. */
+/** The value of a numeric argument, or of its property `timeout`. */
 function boundOf(argument: unknown): number | undefined {
   const { type, value, properties = [] } = argument as Node & { readonly properties?: readonly Node[] }
   if (type === 'Literal' && typeof value === 'number') return value

@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { root } from './gate.ts'
 
-// Errors of a backend are sorted by its own codes. Where it has none, its words are in one file of its connection, `server-texts.ts`, beside
-// a test on the real server that notices when they change.
+// Errors of a backend are classified by its own codes. If it has none, its texts are in one file of its connection, `server-texts.ts`,
+// with a test on the real server that detects changes of the texts.
 
 const packages = join(root, 'packages')
 
-/** Where the words that are compared are codes: etcd's identifiers, the first word of a reply of Redis, names of packages. */
+/** Files that compare codes, not texts: identifiers of etcd, the first word of a Redis reply, names of packages. */
 const exact: ReadonlySet<string> = new Set([
   'connection-etcd/src/etcd-errors.ts',
   'rate-limit-redis/src/redis-connection.ts',
@@ -20,7 +20,7 @@ const judgements = [
   /\b(?:message|reason|details)\b[^\n]{0,20}\.(?:includes|startsWith|endsWith|match|search)\(/,
   // /…/.test(error.message), /…/.exec(String(error))
   /\.(?:test|exec)\([^)\n]*\b(?:message|reason|details|String\((?:caught|error|cause|reason))\b/,
-  // An answer of a server: /some words/.test(text)
+  // A response of a server: /some words/.test(text)
   /\/[^/\n]*[a-z]+ [a-z]+[^/\n]*\/[a-z]*\.(?:test|exec)\(/,
 ]
 
@@ -28,9 +28,9 @@ function judgesByWords(text: string): readonly string[] {
   return text.split('\n').filter((line) => judgements.some((pattern) => pattern.test(line)))
 }
 
-test('nothing is judged by words in a message but where all such words are', () => {
+test('no error is classified by texts of a message outside of server-texts.ts', () => {
   const found = readdirSync(packages)
-    // The client has no backend: it tells its own messages and those of undici apart.
+    // The client has no backend: it distinguishes its own messages from those of undici.
     .filter((name) => name !== 'testing' && name !== 'client')
     .flatMap((name) =>
       readdirSync(join(packages, name, 'src'), { recursive: true, encoding: 'utf8' })

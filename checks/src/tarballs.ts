@@ -5,10 +5,10 @@ import { build, stop } from 'esbuild'
 import { forEachLimited, type GateResult, resultOf, root, runCommand } from './gate.ts'
 import type { Package } from './workspace.ts'
 
-/** Where tarballs are put: for the install test too. */
+/** Folder of the tarballs, also for the install test. */
 const tarballFolder = join(root, '.cache', 'tarballs')
 
-/** Largest sizes in bytes: of the tarball, and of the code bundled alone, minified and compressed. About a fifth above what they are. */
+/** Maximum sizes in bytes: of the tarball, and of the bundled, minified and compressed code. About a fifth above the current sizes. */
 const budgets: Readonly<Record<string, { readonly packed: number; readonly bundled: number }>> = {
   core: { packed: 95_000, bundled: 22_000 },
   'adapter-kit': { packed: 60_000, bundled: 16_000 },
@@ -17,12 +17,12 @@ const budgets: Readonly<Record<string, { readonly packed: number; readonly bundl
   client: { packed: 130_000, bundled: 50_000 },
 }
 
-/** Path of a package's tarball. */
+/** Path of the tarball of a package. */
 export function tarballOf({ manifest }: Package): string {
   return join(tarballFolder, `${manifest.name.replace('@', '').replace('/', '-')}-${manifest.version}.tgz`)
 }
 
-/** Packs every package and checks what its users would get. Needs the build. */
+/** Packs every package and checks the tarball. Needs the build. */
 export async function checkTarballs(packages: readonly Package[]): Promise<GateResult> {
   await rm(tarballFolder, { recursive: true, force: true })
   await mkdir(tarballFolder, { recursive: true })
@@ -44,7 +44,7 @@ export async function checkTarballs(packages: readonly Package[]): Promise<GateR
     const problem = await checkSize(found)
     if (problem) problems.push(`${found.folder}: ${problem}`)
   })
-  // esbuild's service would else keep this process alive.
+  // The service of esbuild would keep this process alive.
   await stop()
   return resultOf(checks, problems)
 }
@@ -82,7 +82,7 @@ async function checkTypes(found: Package): Promise<string | undefined> {
 async function checkSize(found: Package): Promise<string | undefined> {
   const budget = budgets[found.folder] as { readonly packed: number; readonly bundled: number }
   const { size: packed } = await stat(tarballOf(found))
-  if (packed > budget.packed) return `packed it has ${packed} bytes, want at most ${budget.packed}`
+  if (packed > budget.packed) return `the tarball has ${packed} bytes, want at most ${budget.packed}`
   const { outputFiles } = await build({
     entryPoints: [join(found.path, 'dist/index.js')],
     bundle: true,
@@ -93,5 +93,5 @@ async function checkSize(found: Package): Promise<string | undefined> {
     write: false,
   })
   const bundled = gzipSync(outputFiles[0]?.contents ?? new Uint8Array()).length
-  return bundled > budget.bundled ? `bundled and compressed it has ${bundled} bytes, want at most ${budget.bundled}` : undefined
+  return bundled > budget.bundled ? `the compressed bundle has ${bundled} bytes, want at most ${budget.bundled}` : undefined
 }

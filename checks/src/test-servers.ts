@@ -1,16 +1,16 @@
 import { prepareServers, recipes, type ServerName } from '@sd/test-servers'
 import type { GateResult } from './gate.ts'
 
-/** Servers that the tests of this repository use. */
+/** Servers needed by the tests of this repository. */
 const wanted = Object.keys(recipes) as ServerName[]
 
-/** Which servers were found, for the tests that come after. */
+/** Found servers, for the later tests. */
 export const foundServers: Map<string, string> = new Map()
 
-/** Which were not, where that is no failure. */
+/** Missing servers, if that is not a failure. */
 export const missingServers: Set<string> = new Set()
 
-/** Finds or builds the servers that tests use. One that can't be had is a failure with CI=true, else a note. */
+/** Finds or builds the servers for the tests. A missing one is a failure with CI=true, otherwise a note. */
 export async function checkServers(): Promise<GateResult> {
   const missing: string[] = []
   for (const [name, source] of await prepareServers(wanted, (line) => void process.stdout.write(`  ${line}\n`))) {
@@ -24,7 +24,7 @@ export async function checkServers(): Promise<GateResult> {
   const passed = foundServers.size
   if (process.env['CI'] === 'true') return { passed, problems: missing }
   const needs =
-    'A full run needs them: by Go, Rust, Maven and a JDK, a container engine, or their addresses, see CONTRIBUTING, "Test servers".'
+    'A full run needs them: install Go, Rust, Maven and a JDK, or a container engine, or set their addresses, see CONTRIBUTING, "Test servers".'
   const notes = missing.map((message) => `NOT RUN: ${message}`)
   return { passed, problems: [], notes: notes.length > 0 ? [...notes, needs] : [] }
 }

@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import { type GateResult, root, runCommand } from './gate.ts'
 import { MEMBERS } from './workspace.ts'
 
-/** What of vitest's JSON report counts. */
+/** The used parts of vitest's JSON report. */
 interface TestReport {
   readonly numPassedTests: number
   readonly numFailedTests: number
@@ -12,24 +12,24 @@ interface TestReport {
   readonly testResults: readonly { readonly name: string; readonly assertionResults: readonly { readonly status: string }[] }[]
 }
 
-/** A line of what a test file notes about the server that it asked for. */
+/** A note of a test file about a server it needs. */
 interface ServerNote {
   readonly server: string
   readonly version?: string
 }
 
-/** Tests wait for servers more than they compute: twice as many packages at a time as there are cores. */
+/** Runs twice as many packages at once as there are cores, because tests mostly wait for servers. */
 const turboOptions = ['--continue', '--output-logs=errors-only', `--concurrency=${2 * availableParallelism()}`]
 
-/** Least share of lines, in percent. The same in vitest.package.ts, which checks it where no server is missing. */
+/** Minimum line coverage, in percent. The same as in vitest.package.ts, which checks it if no server is missing. */
 const leastCovered = 90
 
 /**
- * Runs every package's tests, with its coverage threshold, or takes what turbo has cached; adds up what they counted. With `SD_TEST_PACKAGES`
- * in the environment only those packages', by their folders.
+ * Runs the tests of every package with its coverage threshold, or uses the results that turbo has cached, and adds up the counts.
+ * `SD_TEST_PACKAGES` in the environment selects packages by folder.
  *
- * @param servers which servers there are: part of the cache's key, so that tests are not taken as run that had none
- * @param missing which servers there are not: packages that need one of these have no threshold
+ * @param servers available servers: part of the cache key, so that results of runs without them are not reused
+ * @param missing missing servers: packages that need one of them have no threshold
  */
 export async function runTests(servers: string, missing: string): Promise<GateResult> {
   const chosen = (process.env['SD_TEST_PACKAGES'] ?? '').split(' ').filter(Boolean)
@@ -52,11 +52,11 @@ export async function runTests(servers: string, missing: string): Promise<GateRe
     const isShort = notes.some(({ version }) => version === undefined)
     passed += report.numPassedTests
     failed += report.numFailedTests
-    // What a developer's machine can't run, for want of a server or of a privilege, is told; with CI=true it is a failure, of servers one of
-    // its own.
+    // Tests that this machine can't run, because a server or privilege is missing, are listed. With CI=true they are failures; missing
+    // servers are reported by their own gate.
     if (isCi) failed += isShort ? 0 : report.numPendingTests
     else if (!isShort && report.numPendingTests > 0)
-      notRun.push(`NOT RUN: ${report.numPendingTests} of ${folder}: not on this machine`)
+      notRun.push(`NOT RUN: ${report.numPendingTests} of ${folder}: not possible on this machine`)
     if (notes.length > 0) rows.push(describe(folder, notes, report))
     if (missing !== '' && !isShort) uncovered.push(...checkCoverage(folder))
   }
@@ -70,7 +70,7 @@ function checkCoverage(folder: string): readonly string[] {
   if (!existsSync(file)) return []
   const { total } = JSON.parse(readFileSync(file, 'utf8')) as { readonly total: { readonly lines: { readonly pct: number } } }
   const { pct } = total.lines
-  return pct < leastCovered ? [`${folder}: ${pct} % of the lines are covered, want ${leastCovered}`] : []
+  return pct < leastCovered ? [`${folder}: ${pct} % line coverage, want at least ${leastCovered}`] : []
 }
 
 function readServerNotes(folder: string): readonly ServerNote[] {

@@ -6,7 +6,7 @@ import { installRuntimes, runtimes, withOwnDependencies } from './install.ts'
 import { tarballOf } from './tarballs.ts'
 import type { Package } from './workspace.ts'
 
-// The table in docs/guides/commonjs-jest-typescript.md: what of it is said to work is run here, and what is said to fail fails with that text.
+// Tests the table in docs/guides/commonjs-jest-typescript.md: cases that work are run here, and others must fail with the stated text.
 
 const tools = [
   'typescript54@npm:typescript@5.4.5',
@@ -26,7 +26,7 @@ async function main() {
   const discovery = createDiscovery({ source: registry })
   const client = createServiceClient({ discovery, balancer: createRoundRobinBalancer() })
   const text = await (await client.get('orders', '/')).text()
-  if (text !== 'hello') throw new Error('wrong answer: ' + text)
+  if (text !== 'hello') throw new Error('wrong response: ' + text)
   await client.close()
   await discovery.close()
   await registry.close()
@@ -60,7 +60,7 @@ interface Case {
   readonly name: string
   readonly command: string
   readonly args: readonly string[]
-  /** What it must say; then it must fail. */
+  /** If set, the case must fail with this text. */
   readonly failsWith?: string
 }
 
@@ -98,7 +98,7 @@ function listCases(binaries: Readonly<Record<string, string>>): readonly Case[] 
   ]
 }
 
-/** Installs packed packages into a CommonJS project, and uses them with the compilers, runners and runtimes that people have. */
+/** Installs packed packages into a CommonJS project, and uses them with common compilers, runners and runtimes. */
 export async function checkToolchains(packages: readonly Package[]): Promise<GateResult> {
   const binaries = await installRuntimes(Object.keys(runtimes))
   const project = await mkdtemp(join(tmpdir(), 'sd-toolchains-'))
@@ -112,7 +112,7 @@ export async function checkToolchains(packages: readonly Package[]): Promise<Gat
     const { code, output } = await runCommand(command, args, { cwd: project, timeoutMs: 120_000 })
     const isRight = failsWith === undefined ? code === 0 : code !== 0 && output.includes(failsWith)
     if (!isRight)
-      problems.push(`${name}: ended with ${code}${failsWith ? `, want a failure with "${failsWith}"` : ''}:\n${output}`)
+      problems.push(`${name}: exited with ${code}${failsWith ? `, want a failure with "${failsWith}"` : ''}:\n${output}`)
   }
   await rm(project, { recursive: true })
   return { passed: cases.length - problems.length, problems }

@@ -11,7 +11,7 @@ import { createStaticRegistry } from '@sd/registry-static'
 import { upgrade } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
-// Upgrades are picked by the header fields of their request, with every balancer that looks at them.
+// Tests that upgrades are balanced by the headers of the request, with every balancer that uses headers.
 
 const places: Readonly<Record<string, { readonly latitude: number; readonly longitude: number }>> = {
   paris: { latitude: 48.85, longitude: 2.35 },
@@ -41,7 +41,7 @@ afterAll(() => {
   for (const server of servers) server.close().closeAllConnections()
 })
 
-/** Upgrades once for each of the fields, and tells which instances answered. */
+/** Upgrades once with each set of headers. @returns the instances that responded */
 async function pickedBy(balancer: Balancer, fields: readonly Readonly<Record<string, string>>[]): Promise<readonly unknown[]> {
   const source = createStaticRegistry({ instances })
   const discovery = createDiscovery({ source })
@@ -61,14 +61,14 @@ async function pickedBy(balancer: Balancer, fields: readonly Readonly<Record<str
 
 const repeat = <T>(values: readonly T[]): readonly T[] => [...values, ...values, ...values]
 
-test('sticky: sessions of one cookie go to one instance', async () => {
+test('sticky: requests with one cookie go to one instance', async () => {
   const balancer = createStickyBalancer({ balancer: createRoundRobinBalancer(), key: cookieKey('sid') })
   const picked = await pickedBy(balancer, repeat(['a', 'b', 'c'].map((sid) => ({ cookie: `x=1; sid=${sid}` }))))
   expect(new Set(picked).size).toBe(3)
   expect(picked).toEqual(repeat(picked.slice(0, 3)))
 })
 
-test('consistent hash: one key goes to one instance', async () => {
+test('consistent hash: requests with one key go to one instance', async () => {
   const balancer = createConsistentHashBalancer({ key: ({ headers }) => headers?.['x-user'] })
   const users = Array.from({ length: 12 }, (_, index) => ({ 'x-user': `user-${index}` }))
   const picked = await pickedBy(balancer, repeat(users))
@@ -76,7 +76,7 @@ test('consistent hash: one key goes to one instance', async () => {
   expect(picked).toEqual(repeat(picked.slice(0, users.length)))
 })
 
-test('geo: the instance that is nearest to the caller', async () => {
+test('geo: requests go to the instance nearest to the caller', async () => {
   const lookup = { lookup: (address: string) => places[Object.keys(addresses).find((id) => addresses[id] === address) ?? ''] }
   const balancer = createNearestBalancer({
     local: { latitude: 0, longitude: 0 },

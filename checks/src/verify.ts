@@ -23,22 +23,22 @@ import { runTests } from './tests.ts'
 import { checkToolchains } from './toolchains.ts'
 import { type Manifest, readPackages } from './workspace.ts'
 
-// Everything that a contributor must pass, in the order in which one wants to hear of it. `npm test` runs this.
+// All gates that a contribution must pass, the most informative first. `npm test` runs this.
 
 const packages = readPackages()
 const { catalog } = parse(readFileSync(join(root, 'pnpm-workspace.yaml'), 'utf8')) as { readonly catalog: object }
 const catalogNames = new Set(Object.keys(catalog))
 
-/** What must hold before anything is run. */
+/** Gates that must pass before anything is run. */
 const first: readonly Gate[] = [
   commandGate('format and lint', 'biome', ['check', '.', '--error-on-warnings']),
   commandGate('unused code (knip)', 'knip', []),
-  // One program for all: a program for each package takes ten times as long.
+  // One program for all packages: separate programs take ten times as long.
   commandGate('types', 'tsc', ['-p', '.']),
   commandGate('build', 'turbo', ['run', 'build', '--output-logs=errors-only']),
 ]
 
-/** What tests wait for. Builds begin with the first gate and go on beside the others. */
+/** Prepares the servers for the tests. Builds start with the first gate and run in parallel to the others. */
 const servers: Gate = { name: 'test servers', run: checkServers }
 
 const tests: Gate = {
@@ -46,7 +46,7 @@ const tests: Gate = {
   run: () => runTests([...foundServers].join(' '), [...missingServers].join(' ')),
 }
 
-/** What runs beside the servers' builds and the tests, one after the other. */
+/** Gates that run one after the other, in parallel to the builds of servers and the tests. */
 const beside: readonly Gate[] = [
   {
     name: 'conventions',
@@ -78,10 +78,10 @@ const beside: readonly Gate[] = [
   { name: 'toolchains', run: () => checkToolchains(packages) },
 ]
 
-/** What wants the machine for itself, because it starts services under load. */
+/** Gates that need the machine for themselves, because they start services under load. */
 const last: readonly Gate[] = [{ name: 'bare machine', run: checkBareMachine }]
 
-/** Snippets run inside this package, so it must see every other. */
+/** Snippets run inside this package, so it must depend on every other one. */
 function checkSnippetAccess(): readonly string[] {
   const { dependencies = {} } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as Manifest
   return packages
@@ -97,13 +97,13 @@ async function runGate({ run }: Gate): Promise<GateResult> {
   }
 }
 
-/** What came of a gate, with how long it took. */
+/** Result of a gate, with its duration. */
 interface Outcome extends GateResult {
   readonly seconds: number
   readonly time: string
 }
 
-/** What takes too long for every run: run by its name, with options of its own. */
+/** Gates that take too long for every run: run only by name, with their own options. */
 const weekly: readonly Gate[] = [{ name: 'mutation', run: () => runMutation(process.argv.slice(3)) }]
 
 const only = process.argv[2]

@@ -2,10 +2,10 @@ import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from './gate.ts'
 
-/** Folders of the workspace's members, as a pattern: the same in pnpm-workspace.yaml. */
+/** Pattern of the folders of workspace members, the same as in pnpm-workspace.yaml. */
 export const MEMBERS: string = '{packages/*,test/*,examples/*,bench,checks}'
 
-/** What of a package.json the checks look at. */
+/** The fields of a package.json that the checks use. */
 export interface Manifest {
   readonly name: string
   readonly version: string
@@ -26,14 +26,14 @@ export interface Manifest {
 
 /** A published package of the workspace. */
 export interface Package {
-  /** Its folder below `packages`. */
+  /** Folder below `packages`. */
   readonly folder: string
-  /** Absolute path of its folder. */
+  /** Absolute path of the folder. */
   readonly path: string
   readonly manifest: Manifest
-  /** Its README, empty if there is none. */
+  /** The README; empty if there is none. */
   readonly readme: string
-  /** Its source files: path below the folder and text. */
+  /** The source files: text by path below the folder. */
   readonly sources: ReadonlyMap<string, string>
 }
 

@@ -18,7 +18,7 @@ function verdictsWith(others: Readonly<Record<string, Status>>): ReadonlyMap<(ty
 }
 
 /** Lists the mutant with this change as equivalent. */
-function listed(change: string, reason = 'nobody sees it'): Equivalent {
+function listed(change: string, reason = 'no caller sees it'): Equivalent {
   const key = mutants.find((mutant) => mutant.key.change === change)?.key
   if (!key) throw new Error(`No mutant ${change}`)
   return { ...key, reason }

@@ -11,8 +11,8 @@ import { createNacosRegistry } from '@sd/registry-nacos'
 import { createStaticRegistry } from '@sd/registry-static'
 import { createZooKeeperRegistry } from '@sd/registry-zookeeper'
 
-// Run as a program of its own, because the variables that environment.test.ts sets are read when Node starts. Connects with everything that
-// connects; whether anything answers does not matter.
+// A separate program, because Node reads the variables that environment.test.ts sets at its start. Connects with all connecting
+// components; responses do not matter.
 
 const ports = JSON.parse(process.argv[2] as string) as Readonly<Record<string, number>>
 const scheme = process.argv[3] as 'http' | 'https'
