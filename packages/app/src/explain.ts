@@ -1,5 +1,5 @@
-import type { AppParts } from './app.ts'
 import type { AppOptions, ResolvedAppOptions } from './options.ts'
+import type { AppParts } from './parts.ts'
 
 /** What an application is made of, as lines of text. */
 export function explainApp(options: AppOptions, resolved: ResolvedAppOptions, parts: AppParts, state: string): string {

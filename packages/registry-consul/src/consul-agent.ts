@@ -36,15 +36,6 @@ export function createConsulAgent(connection: ConsulConnection, settings: Resolv
   const deregister = ({ client, options }: ConsulTarget, id: string): Promise<unknown> =>
     unlessMissing(client.agent.service.deregister({ ...options, id }), name)
 
-  /** Returns the incarnation that is registered on the agent, or `undefined` if there is none. */
-  async function readIncarnation({ client, options: { ctx }, headers }: ConsulTarget, id: string): Promise<string | undefined> {
-    // Only the heartbeat's id holds the incarnation in a place that other tools ignore. Ids of ours contain no quotes.
-    const query = { filter: `ServiceID == "${id}"` }
-    const { body } = await client._get({ path: '/agent/checks', query, headers, ctx })
-    const heartbeat = Object.keys((body ?? {}) as object).find(isHeartbeat)
-    return heartbeat && readHeartbeat(heartbeat)
-  }
-
   /** Returns the name of the agent's node, or `undefined` if the token may not read it. */
   async function readNode({ client, options: { ctx }, headers }: ConsulTarget): Promise<string | undefined> {
     const asked = client._get({ path: '/agent/self', headers, ctx }).catch((caught: unknown) => {
@@ -119,4 +110,13 @@ export function createConsulAgent(connection: ConsulConnection, settings: Resolv
         }
       }, signal),
   }
+}
+
+/** Returns the incarnation that is registered on the agent, or `undefined` if there is none. */
+async function readIncarnation({ client, options: { ctx }, headers }: ConsulTarget, id: string): Promise<string | undefined> {
+  // Only the heartbeat's id holds the incarnation in a place that other tools ignore. Ids of ours contain no quotes.
+  const query = { filter: `ServiceID == "${id}"` }
+  const { body } = await client._get({ path: '/agent/checks', query, headers, ctx })
+  const heartbeat = Object.keys((body ?? {}) as object).find(isHeartbeat)
+  return heartbeat && readHeartbeat(heartbeat)
 }

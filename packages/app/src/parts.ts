@@ -1,0 +1,54 @@
+import { createDependencyCheck, createHealthReporter, type HealthReporter } from '@sd/health'
+import { type Calling, createCalling } from './calling.ts'
+import { type AppConfiguration, openConfiguration } from './configuration.ts'
+import { followSettings } from './follow-settings.ts'
+import type { AppOptions, ResolvedAppOptions } from './options.ts'
+import { openRegistry, type RegistryLink } from './registry-link.ts'
+
+/** What an application is made of. */
+export interface AppParts {
+  readonly configuration: AppConfiguration | undefined
+  readonly registry: RegistryLink
+  readonly calling: Calling
+  readonly reporter: HealthReporter | undefined
+  /** Stops following the application's own settings. */
+  readonly stopFollowing: () => void
+}
+
+/** Makes the parts in the order in which they need each other. What was made is closed if a later one fails. */
+export async function makeParts(options: AppOptions, resolved: ResolvedAppOptions): Promise<AppParts> {
+  const { config, settingsAt, onError } = resolved
+  const undo: (() => unknown)[] = []
+  try {
+    const configuration = config && (await openConfiguration(resolved.service, config))
+    if (configuration) undo.push(() => configuration.close())
+    const settings = settingsAt === undefined ? undefined : configuration?.config.get(settingsAt)
+    const registry = await openRegistry({
+      given: readRegistryUrl(settings) ?? options.registry,
+      isFollowed: configuration !== undefined && settingsAt !== undefined,
+      overlapMs: resolved.registryOverlapMs,
+    })
+    undo.push(() => registry.close())
+    const calling = createCalling(options, resolved, registry.registry)
+    undo.push(() => calling.close())
+    const checks = [
+      ...(options.health ?? []),
+      ...(options.needs ?? []).map((service) => createDependencyCheck({ client: calling.client, service })),
+    ]
+    const reporter = checks.length > 0 ? createHealthReporter({ checks, onError }) : undefined
+    if (reporter) undo.push(() => reporter.close())
+    const stopFollowing =
+      configuration && settingsAt !== undefined
+        ? followSettings({ config: configuration.config, at: settingsAt, calling, registry, onError })
+        : (): void => undefined
+    return { configuration, registry, calling, reporter, stopFollowing }
+  } catch (error) {
+    for (const step of undo.reverse()) await Promise.resolve(step()).catch(() => undefined)
+    throw error
+  }
+}
+
+function readRegistryUrl(settings: unknown): string | undefined {
+  const url = (settings as { readonly registry?: unknown } | undefined)?.registry
+  return typeof url === 'string' ? url : undefined
+}
