@@ -12,7 +12,7 @@ import { proseRules } from './prose-rules.ts'
 const maxLine = 200
 
 /** Files and folders that are free of the habits. The list only grows. */
-export const CLEAN: readonly string[] = [
+const CLEAN: readonly string[] = [
   'README.md',
   'SECURITY.md',
   'examples',

@@ -16,7 +16,7 @@ export interface ListedEquivalents {
 }
 
 /** Where a package lists them. */
-export const equivalentsFile = (folder: string): string => join(root, 'packages', folder, 'equivalent-mutants.json')
+const equivalentsFile = (folder: string): string => join(root, 'packages', folder, 'equivalent-mutants.json')
 
 /** Reads the list of a package, empty if it has none. */
 export function readEquivalents(folder: string): readonly Equivalent[] {

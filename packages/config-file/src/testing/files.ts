@@ -7,7 +7,7 @@ import { onTestFinished } from 'vitest'
 import { createFileConfigSource, type FileConfigSourceOptions } from '../index.ts'
 
 /** Maximum time until a change is seen on a busy machine, in milliseconds. */
-export const eventuallyMs = 20_000
+const eventuallyMs = 20_000
 
 /** An empty folder that is removed after the test. */
 export async function makeFolder(): Promise<string> {

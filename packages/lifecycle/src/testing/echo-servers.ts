@@ -22,7 +22,7 @@ interface EchoRequest extends AsyncIterable<unknown> {
 }
 
 /** Answers with the body of the request, after the milliseconds in its path if there are any. */
-export async function echo(request: EchoRequest, response: { end(body: string): unknown }): Promise<void> {
+async function echo(request: EchoRequest, response: { end(body: string): unknown }): Promise<void> {
   let body = ''
   for await (const chunk of request) body += chunk
   await delay(Number(request.url?.slice(1)) || answerMs)
