@@ -50,6 +50,8 @@ export function checkListeners({ folder, sources }: Package): readonly string[] 
 }
 
 function calledListeners(file: string, text: string): readonly string[] {
+  // Few files name a listener. Parsing the others takes most of the time.
+  if (!/\blistener\b/.test(text)) return []
   const found: string[] = []
   const visitor = new Visitor({
     CallExpression({ callee }) {
@@ -72,8 +74,19 @@ interface ExportedInterface {
 /** The interfaces that `src/index.ts` exports, through re-exports. */
 function exportedInterfaces(sources: ReadonlyMap<string, string>): readonly ExportedInterface[] {
   const found: ExportedInterface[] = []
+  const parsed = new Map<string, readonly Node[]>()
+  /** The statements of a file that index.ts may export from several times. */
+  function statementsOf(file: string): readonly Node[] {
+    const known = parsed.get(file)
+    if (known) return known
+    const text = sources.get(file) ?? ''
+    const isOfUse = /\b(?:on[A-Z]\w*|subscribe|listen)\b|^export .*from '\.|^} from '\./m.test(text)
+    const statements = isOfUse ? (parseSync(file, text).program.body as unknown as readonly Node[]) : []
+    parsed.set(file, statements)
+    return statements
+  }
   function visit(file: string, names: ReadonlySet<string> | undefined): void {
-    for (const node of parseSync(file, sources.get(file) ?? '').program.body as unknown as readonly Node[]) {
+    for (const node of statementsOf(file)) {
       const target = (node['source'] as { readonly value?: string } | null)?.value
       if (target?.startsWith('.')) {
         const next = join(dirname(file), target)

@@ -50,15 +50,17 @@ const tests: Gate = {
 const beside: readonly Gate[] = [
   {
     name: 'conventions',
-    run: async () =>
-      resultOf(packages.length, [
+    async run() {
+      const members = readMembers()
+      return resultOf(packages.length, [
         ...packages.flatMap((one) => checkConventions(one, catalogNames)),
         ...packages.flatMap(checkListeners),
         ...checkSnippetAccess(),
         ...checkRealTime(readTests()),
-        ...checkCircles(readMembers()),
-        ...checkLayers(readMembers()),
-      ]),
+        ...checkCircles(members),
+        ...checkLayers(members),
+      ])
+    },
   },
   {
     name: 'long functions and import circles',
