@@ -34,7 +34,9 @@ export function readTests(): ReadonlyMap<string, string> {
  * Tests with fake timers are excluded.
  */
 export function checkRealTime(tests: ReadonlyMap<string, string>): readonly string[] {
-  return [...tests].flatMap(([file, text]) => (!bounding.test(text) || text.includes('useFakeTimers(') ? [] : shortBounds(file, text)))
+  return [...tests].flatMap(([file, text]) =>
+    !bounding.test(text) || text.includes('useFakeTimers(') ? [] : shortBounds(file, text),
+  )
 }
 
 function shortBounds(file: string, text: string): readonly string[] {
