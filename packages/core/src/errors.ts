@@ -115,7 +115,7 @@ export class SdError extends Error {
 
   /** Recognises errors of every installed copy of this package by a registered symbol. Subclasses use the ordinary check. */
   static override [Symbol.hasInstance](value: unknown): value is SdError {
-    // biome-ignore lint/complexity/noThisInStatic: it is a subclass where one is asked about.
+    // biome-ignore lint/complexity/noThisInStatic: in a subclass, `this` is the subclass.
     if (this !== SdError) return super[Symbol.hasInstance](value)
     try {
       if (typeof value !== 'object' || value === null || (value as { [marker]?: unknown })[marker] !== true) return false
