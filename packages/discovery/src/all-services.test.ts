@@ -17,7 +17,7 @@ const pass = (durationMs: number): Promise<unknown> => vi.advanceTimersByTimeAsy
 
 interface Recording {
   readonly events: readonly AllServicesEvent[]
-  /** The services of the last event with their ids, `!` if it is stale. */
+  /** The services of the last event with their ids, followed by `!` if it is stale. */
   readonly last: string
   readonly failed: unknown
 }
@@ -43,7 +43,7 @@ function record(discovery: Discovery, signal?: AbortSignal): Recording {
   }
 }
 
-/** The same registry without a stream of all services. */
+/** The same registry without `watchAll`. */
 function without(registry: Registry): InstanceSource {
   const { watch, watchServices, getInstances } = registry
   return { watch, watchServices, getInstances }
@@ -66,7 +66,7 @@ function setUp(kind: string) {
 }
 
 describe.each(['one stream', 'service by service'])('all services over %s', (kind) => {
-  test('are followed up and down, with what changed', async () => {
+  test('report added and removed services with their changes', async () => {
     const { store, discovery, put, close } = setUp(kind)
     put('users', 1)
     put('orders', 1)
@@ -98,7 +98,7 @@ describe.each(['one stream', 'service by service'])('all services over %s', (kin
     await close()
   })
 
-  test('stay, stale, while the source is away, and are what it has after that', async () => {
+  test('stay in effect, stale, while the source is unreachable, and are updated afterwards', async () => {
     const { registry, discovery, put, close } = setUp(kind)
     put('orders', 1)
     const recording = record(discovery)
@@ -114,7 +114,7 @@ describe.each(['one stream', 'service by service'])('all services over %s', (kin
     await close()
   })
 
-  test('a slow reader gets the latest only, with all that changed since it read', async () => {
+  test('a slow reader gets only the latest state, with all changes since its last read', async () => {
     const { discovery, put, close } = setUp(kind)
     put('orders', 1)
     const reader = discovery.watchAll()[Symbol.asyncIterator]()
@@ -129,7 +129,7 @@ describe.each(['one stream', 'service by service'])('all services over %s', (kin
     await close()
   })
 
-  test('end on abort, on leaving and on close, and leave no listener', async () => {
+  test('end on abort, on break and on close, and leave no listener', async () => {
     const { discovery, put, close } = setUp(kind)
     put('orders', 1)
     const controller = new AbortController()
@@ -150,7 +150,7 @@ describe.each(['one stream', 'service by service'])('all services over %s', (kin
   })
 })
 
-test('a service that may not be read hides no other, and is told', async () => {
+test('a service that may not be read does not hide the others and is reported', async () => {
   const { registry, put, close } = setUp('one stream')
   const source = without(registry)
   const denied = new SdError('SD_DENIED', 'users is secret')
@@ -169,7 +169,7 @@ test('a service that may not be read hides no other, and is told', async () => {
   await close()
 })
 
-test('a source without names, and more services than maxServices, are refused', async () => {
+test('rejects a source without service names, and more services than maxServices', async () => {
   const { registry, put, close } = setUp('one stream')
   const { getInstances, watch } = registry
   const nameless = createDiscovery({ source: { getInstances, watch } })

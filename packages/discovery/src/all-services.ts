@@ -15,30 +15,30 @@ import {
 import type { InstanceSource } from './instance-source.ts'
 import { isEmptyChange } from './snapshot-change.ts'
 
-/** All services of a source, and what is new about them. */
+/** All services of a source, and what changed since the previous event. */
 export interface AllServicesEvent {
-  /** The services that have instances, by name, in the order of names. */
+  /** Services that have instances, by name, in alphabetical order. */
   readonly services: ReadonlyMap<string, ServiceSnapshot>
-  /** What differs from the event before, by service; everything is added in the first. Empty when only staleness changed. */
+  /** Changes since the previous event, by service. The first event lists everything as added. Empty if only the staleness changed. */
   readonly changes: ReadonlyMap<string, SnapshotChange>
-  /** Present while the source is away, or does not let one of the services be read. */
+  /** Present while the source is unreachable, or while it denies access to one of the services. */
   readonly stale?: Staleness | undefined
 }
 
 /** Options of {@link watchAllServices}. */
 export interface WatchAllOptions {
-  /** Ends it. */
+  /** Ends the iteration. */
   readonly signal: AbortSignal
-  /** Most services that are followed one by one. */
+  /** Maximum number of services that are followed one by one. */
   readonly maxServices: number
-  /** Called once nobody reads it any more. */
+  /** Called once the iteration has ended. */
   readonly onEnd: () => void
 }
 
 /**
- * Follows all services: over one stream where the source has it, else the names of services and each of them.
+ * Follows all services: over one stream if the source has one; otherwise it follows the list of names and each service.
  *
- * @throws SdError `SD_UNSUPPORTED` from the first `next()` for a source that knows no names of services
+ * @throws SdError `SD_UNSUPPORTED` from the first `next()` if the source can't list service names
  */
 export function watchAllServices(source: InstanceSource, options: WatchAllOptions): AsyncIterableIterator<AllServicesEvent> {
   const { signal, onEnd } = options
@@ -101,7 +101,7 @@ interface Follower {
   stale?: Staleness | undefined
 }
 
-/** All services of a source without a stream of them: its names are followed, and every one of them. */
+/** All services of a source that has no stream of them. Follows the list of names and each service. */
 class ServiceByService {
   readonly steps: LatestWins<Watched<AllServices>>
   readonly #source: InstanceSource
@@ -144,7 +144,10 @@ class ServiceByService {
 
   #take(names: readonly string[]): void {
     if (names.length > this.#maxServices) {
-      throw new SdError('SD_TOO_LARGE', `${names.length} services are more than maxServices = ${this.#maxServices}`)
+      throw new SdError(
+        'SD_TOO_LARGE',
+        `The source lists ${names.length} services, want at most maxServices = ${this.#maxServices}`,
+      )
     }
     this.#isListed = true
     const present = new Set(names)
@@ -165,7 +168,7 @@ class ServiceByService {
     void this.#read(service, follower)
       .catch((caught: unknown) => {
         if (signal.aborted) return
-        // One service that can't be read does not hide the others; that it is missing is told.
+        // A service that can't be read does not hide the others. The error is reported as staleness.
         follower.stale = { since: Date.now(), error: toSdError(caught, 'SD_UNAVAILABLE', `watching ${service}`) }
         this.#publishSoon()
       })
@@ -182,7 +185,7 @@ class ServiceByService {
     }
   }
 
-  /** Once for all that comes together; at first only when every service has told something. */
+  /** Publishes once for all changes of one turn. The first time it waits until every service has reported. */
   #publishSoon(): void {
     if (this.#isPublishing) return
     this.#isPublishing = true

@@ -9,15 +9,15 @@ import type {
   PickRequest,
 } from '@sd/core'
 
-/** What balancers are attached to. */
+/** What {@link Attachments} needs from its cluster. */
 export interface AttachmentSource {
-  /** The view as of now. */
+  /** The current view. */
   readonly currentView: () => EndpointView
-  /** An endpoint whose trial is due was picked. @returns whether it is to be attempted */
+  /** Called when a picker chose an endpoint whose trial is due. @returns whether the endpoint may be attempted */
   mayTry(endpoint: Endpoint, isRepeatable: boolean): boolean
 }
 
-/** The balancers at work on one cluster. Keeps their pickers in step: a picker is rebuilt at the first pick after the view changed. */
+/** The balancers attached to one cluster. A picker is rebuilt at the first pick after the view changed. */
 export class Attachments {
   readonly #source: AttachmentSource
   readonly #attached = new Set<Attachment>()
@@ -31,14 +31,14 @@ export class Attachments {
     return this.#attached.size
   }
 
-  /** Puts a balancer to work. */
+  /** Attaches a balancer. */
   attach(balancer: Balancer): AttachedBalancer {
     const attachment = new Attachment(balancer, this.#source, () => this.#attached.delete(attachment))
     this.#attached.add(attachment)
     return attachment
   }
 
-  /** Tells the pickers that want to know that load or availability of an endpoint changed. */
+  /** Notifies the pickers that the load or the availability of an endpoint changed. */
   changed(endpoint: Endpoint): void {
     for (const attachment of this.#attached) attachment.changed(endpoint)
   }
@@ -77,7 +77,7 @@ class Attachment implements AttachedBalancer {
     this.#picker.answered?.(endpoint, headers)
   }
 
-  /** An endpoint that is out but to be tried was picked: leaves it to a request that may be repeated, where there is another one. */
+  /** The picker chose an endpoint that is out and due for a trial. A request that can't be repeated goes to another endpoint, if there is one. */
   #pickForTrial(endpoint: Endpoint, request: CallPickRequest): Endpoint {
     const { attempted = [], repeatable = true } = request
     if (this.#source.mayTry(endpoint, repeatable)) return endpoint

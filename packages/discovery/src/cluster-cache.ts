@@ -4,11 +4,11 @@ import type { InstanceFeed } from './instance-source.ts'
 import { LiveCluster } from './live-cluster.ts'
 import type { ResolvedDiscoveryOptions } from './options.ts'
 
-/** A service that the source never listed is forgotten after this time, in milliseconds, if `idleMs` is longer: its name may be made up. */
+/** If the source never listed a service, it is removed after this idle time (or `idleMs`, if shorter), in milliseconds: the name may be invented. */
 const unknownIdleMs = 60_000
-/** The clusters of all services in use. Unused ones are closed and removed after a while. */
+/** The clusters of all services in use. Unused ones are closed and removed after some time. */
 export class ClusterCache {
-  /** The clusters, by service. */
+  /** Clusters by service name. */
   readonly byService: Map<string, LiveCluster> = new Map()
   /** Clusters of services that the source never listed, in the order of their first use. */
   readonly #unknown = new Set<LiveCluster>()
@@ -29,7 +29,7 @@ export class ClusterCache {
     return this.byService.values()
   }
 
-  /** Applies other options to all clusters. */
+  /** Applies new options to all clusters. */
   configure(options: ResolvedDiscoveryOptions): void {
     this.#options = options
     clearInterval(this.#sweeper)
@@ -64,8 +64,8 @@ export class ClusterCache {
   }
 
   /**
-   * Services that never had an instance make room first, those in use too: nothing can be called there. A first lookup that waits for the
-   * source does not. Then comes the one that was not used for longest.
+   * Removes one cluster. Services that never had an instance are removed first, even if they are in use: nothing can be called there.
+   * A first lookup that still waits for the source is an exception. After these, the service that was unused for longest is removed.
    */
   #makeRoom(): void {
     const recently = performance.now() - this.#options.readyTimeoutMs
@@ -85,7 +85,7 @@ export class ClusterCache {
     this.#forget(oldest)
   }
 
-  /** The cluster of a service, made on first use. @throws SdError `SD_INVALID`, `SD_TOO_LARGE` */
+  /** The cluster of a service, created on first use. @throws SdError `SD_INVALID`, `SD_TOO_LARGE` */
   get(service: string): LiveCluster {
     const known = this.byService.get(service)
     if (known) return known

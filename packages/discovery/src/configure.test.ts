@@ -45,7 +45,7 @@ function createMonitor(name: string) {
 }
 
 describe('configure', () => {
-  test('changes filters, subsets and shares at once, and keeps endpoints with their load', async () => {
+  test('changes filters, subsets and weights at once, and keeps endpoints with their load', async () => {
     await start()
     const [one] = discovery.cluster('orders').view.endpoints
     one?.acquire()
@@ -65,7 +65,7 @@ describe('configure', () => {
     expect([discovery.cluster('orders').explain().isPanic, used()]).toEqual([false, '0'])
   })
 
-  test('keeps monitors that are in the list again with their ejections, and ends the others with theirs', async () => {
+  test('keeps listed monitors and their ejections, and ends the other monitors and theirs', async () => {
     const [kept, dropped, added] = [createMonitor('kept'), createMonitor('dropped'), createMonitor('added')]
     await start({ monitors: [kept, dropped] })
     kept.eject(0)
@@ -82,7 +82,7 @@ describe('configure', () => {
     expect(used()).toBe('123')
   })
 
-  test('switches the short memory off, with all that it took out, and on again', async () => {
+  test('disables failure accrual, which ends its penalties, and enables it again', async () => {
     await start()
     const [one] = discovery.cluster('orders').view.endpoints
     const fail = (): void => {
@@ -110,7 +110,7 @@ describe('configure', () => {
     expect(used()).toBe('01')
   })
 
-  test('is refused after the end', async () => {
+  test('is rejected after close', async () => {
     await start()
     await discovery.close()
     expect(() => discovery.configure({})).toThrow(expect.objectContaining({ code: 'SD_CLOSED' }))
@@ -134,7 +134,7 @@ test('close waits two seconds for a source that ignores its signal', async () =>
   await closing
 })
 
-test('nothing is left on the signal of a caller', async () => {
+test('no listener is left on the caller’s signal', async () => {
   await start()
   const { signal } = new AbortController()
   for await (const _ of discovery.watch('orders', { signal })) break
@@ -145,7 +145,7 @@ test('nothing is left on the signal of a caller', async () => {
   expect(getEventListeners(signal, 'abort')).toEqual([])
 })
 
-test('instances of weight 0 are nobody whom the others could rely on', async () => {
+test('instances of weight 0 are not part of the share that is in', async () => {
   await registry.register({ ...plainSpec('few', 1), weight: 0 })
   await registry.register(plainSpec('few', 2))
   await start()

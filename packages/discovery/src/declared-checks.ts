@@ -1,8 +1,8 @@
 import { type AttachedMonitor, type EndpointMonitor, SdError, toSdError } from '@sd/core'
 
-/** Where the checks are: an optional package, which is loaded once an instance declares a check. */
+/** Loads the checks from an optional package, once an instance declares one. */
 async function loadMonitor(): Promise<EndpointMonitor> {
-  // In a try block, so that bundlers don't insist on it.
+  // The try block keeps bundlers from requiring the package.
   try {
     const { createDeclaredCheckMonitor } = await import('@sd/health')
     return createDeclaredCheckMonitor()
@@ -12,11 +12,11 @@ async function loadMonitor(): Promise<EndpointMonitor> {
 }
 
 /**
- * Makes a monitor that runs the checks which instances declare. Until one does it does nothing, and loads nothing. Where `@sd/health` is not
- * installed it says so once.
+ * Creates a monitor that runs the health checks that instances declare. It loads nothing until an instance declares one.
+ * If `@sd/health` is not installed, it reports that once.
  *
- * @param onError told if the checks can't be run
- * @param load makes the monitor that does the work
+ * @param onError receives the error if the checks can't be run
+ * @param load creates the monitor that runs the checks
  */
 export function createDeclaredChecks(
   onError: (error: SdError) => void,
@@ -26,7 +26,7 @@ export function createDeclaredChecks(
 
   function loadOnce(service: string): Promise<EndpointMonitor | undefined> {
     loading ??= load().catch((cause: unknown) => {
-      const text = `Instances of ${service} declare a health check that nobody runs: npm install @sd/health, or set declaredChecks to false`
+      const text = `Instances of ${service} declare a health check, but nothing runs it: run npm install @sd/health, or set declaredChecks to false`
       onError(new SdError('SD_UNSUPPORTED', text, { cause }))
       return undefined
     })

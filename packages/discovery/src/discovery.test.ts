@@ -35,7 +35,7 @@ async function ids(discovery: Discovery, service: string = 'orders'): Promise<re
 }
 
 describe('lookups', () => {
-  test('find what is registered, filtered by the service and by the call', async () => {
+  test('find registered instances, filtered by the service and by the call', async () => {
     await registry.register({ ...plainSpec('orders', 1), tags: ['eu', 'blue'] })
     await registry.register({ ...plainSpec('orders', 2), tags: ['eu'] })
     await registry.register({ ...plainSpec('orders', 3), tags: ['us', 'blue'] })
@@ -48,7 +48,7 @@ describe('lookups', () => {
     expect(await ids(discovery, 'nobody')).toEqual([])
   })
 
-  test('a view has the healthy and unknown of the best priority, weighted; lookups show all', async () => {
+  test('a view has the weighted healthy and unknown instances of the best priority; lookups show all', async () => {
     await registry.register({ ...plainSpec('orders', 1), priority: 2, weight: 5 })
     await registry.register({ ...plainSpec('orders', 2), priority: 1, weight: 3 })
     await registry.register({ ...plainSpec('orders', 3), priority: 1, weight: 0, health: 'unknown' })
@@ -65,7 +65,7 @@ describe('lookups', () => {
     await eventually(() => expect(cluster.view.endpoints.map(({ instance }) => instance.id)).toEqual(['orders-4']), 1_000)
   })
 
-  test('one is drawn at random by weight', async () => {
+  test('discoverOne draws at random by weight', async () => {
     await registry.register({ ...plainSpec('orders', 1), weight: 3 })
     await registry.register({ ...plainSpec('orders', 2), weight: 1 })
     const discovery = discover()
@@ -77,7 +77,7 @@ describe('lookups', () => {
     expect(heavy).toBeLessThan(800)
   })
 
-  test('many users of a service share one watch', async () => {
+  test('all users of a service share one watch', async () => {
     const watch = vi.spyOn(registry, 'watch')
     const discovery = discover()
     await Promise.all(Array.from({ length: 20 }, () => discovery.discover('orders')))
@@ -102,19 +102,19 @@ describe('lookups', () => {
 })
 
 describe('changes', () => {
-  test('in a burst are applied together, the first at once', async () => {
+  test('of a burst are applied together, the first at once', async () => {
     const discovery = discover({ coalesceMs: 50 })
     const cluster = discovery.cluster('orders')
     await cluster.ready()
     const { epoch } = cluster.view
     for (let index = 0; index < 20; index++) await registry.register(plainSpec('orders', index))
-    // Nothing could be picked before, so the first one can't wait.
+    // Nothing could be picked before, so the first change can't wait.
     expect([cluster.view.epoch, cluster.view.endpoints.length]).toEqual([epoch + 1, 1])
     await eventually(() => expect(cluster.view.endpoints).toHaveLength(20), 1_000)
     expect(cluster.view.epoch).toBe(epoch + 2)
   })
 
-  test('take who is gone out of the picks at once, and keep load and latency of who stays', async () => {
+  test('exclude removed endpoints from picks at once, and keep the load and latency of the others', async () => {
     const one = await registry.register(plainSpec('orders', 1))
     const two = await registry.register(plainSpec('orders', 2))
     const discovery = discover({ coalesceMs: 10_000 })
@@ -132,7 +132,7 @@ describe('changes', () => {
     expect([kept?.active, kept?.instance.weight]).toEqual([1, 7])
   })
 
-  test('reach listeners and iterations with the full set and what is new, the latest only for a slow one', async () => {
+  test('reach listeners and iterations with the full list and the change; a slow one gets only the latest', async () => {
     await registry.register(plainSpec('orders', 1))
     const discovery = discover()
     const heard: string[] = []
@@ -161,7 +161,7 @@ describe('changes', () => {
     expect((await slow.next()).done).toBe(true)
   })
 
-  test('reach telemetry', async () => {
+  test('are published to telemetry', async () => {
     const events: TelemetryEvents['sd:v1:discovery:update'][] = []
     const stop = subscribeTelemetry('sd:v1:discovery:update', (event) => events.push(event))
     await registry.register(plainSpec('orders', 1))
@@ -170,7 +170,7 @@ describe('changes', () => {
     expect(events.map(({ service, change }) => [service, change.added.length])).toEqual([['orders', 1]])
   })
 
-  test('rebuild the picker of an attached balancer at the next pick, and tell it of load', async () => {
+  test('rebuild the picker of an attached balancer at the next pick, and notify it of load', async () => {
     await registry.register(plainSpec('orders', 1))
     const discovery = discover()
     const cluster = discovery.cluster('orders')
@@ -192,7 +192,7 @@ describe('changes', () => {
 })
 
 describe('outages', () => {
-  test('leave the last known list in place, stale; a registry that comes back empty is believed if it is not to be doubted', async () => {
+  test('keep the last known list, stale; an empty list after reconnecting is believed if the guard is off', async () => {
     await registry.register(plainSpec('orders', 1))
     const discovery = discover({ emptyGuardMs: 0 })
     await discovery.discover('orders')
@@ -210,7 +210,7 @@ describe('outages', () => {
     await eventually(async () => expect(await ids(discovery)).toEqual([]), 2_000)
   })
 
-  test('a first lookup during one rejects with what the source says, in time', async () => {
+  test('a first lookup during an outage rejects with the error of the source, in time', async () => {
     registry.store.setAvailable(false)
     const discovery = discover({ readyTimeoutMs: 100 })
     await expect(discovery.discover('orders')).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
@@ -219,7 +219,7 @@ describe('outages', () => {
     await eventually(async () => expect(await ids(discovery)).toEqual([]), 2_000)
   })
 
-  test('a source that refuses is told at once, and asked again later', async () => {
+  test('a refusal of the source is reported at once, and the source is asked again later', async () => {
     vi.useFakeTimers()
     let denied = true
     const source: InstanceSource = {
@@ -239,7 +239,7 @@ describe('outages', () => {
 })
 
 describe('a source without watch', () => {
-  test('is listed again after its time, and keeps its last list while it fails', async () => {
+  test('is polled after ttlMs, and its last list stays in effect while it fails', async () => {
     vi.useFakeTimers()
     await registry.register(plainSpec('orders', 1))
     const getInstances = vi.fn((service: string) => registry.getInstances(service))
@@ -262,7 +262,7 @@ describe('a source without watch', () => {
 })
 
 describe('bounds', () => {
-  test('services that nobody uses are forgotten; attached and watched ones stay', async () => {
+  test('unused services are dropped; attached and watched ones stay', async () => {
     vi.useFakeTimers()
     const discovery = discover({ idleMs: 5_000 })
     for (const service of ['idle', 'attached', 'watched']) await discovery.discover(service)
@@ -277,7 +277,7 @@ describe('bounds', () => {
     vi.useRealTimers()
   })
 
-  test('no more services than the limit are followed; those that never had an instance make room, then those that nobody uses', async () => {
+  test('follows at most maxServices; drops services that never had an instance first, then unused ones', async () => {
     for (const service of ['a', 'b', 'c']) await registry.register(plainSpec(service, 1))
     const discovery = discover({ maxServices: 2 })
     const a = discovery.cluster('a')
@@ -297,7 +297,7 @@ describe('bounds', () => {
     expect(() => discovery.cluster('d')).toThrow(expect.objectContaining({ code: 'SD_TOO_LARGE' }))
   })
 
-  test('a name without instances is forgotten after a minute, however long idleMs is', async () => {
+  test('a name without instances is dropped after a minute, however long idleMs is', async () => {
     vi.useFakeTimers()
     await registry.register(plainSpec('orders', 1))
     const discovery = discover({ idleMs: 600_000 })
@@ -307,7 +307,7 @@ describe('bounds', () => {
     vi.useRealTimers()
   })
 
-  test('a thousand services with ten instances each are followed, and one change touches one of them', async () => {
+  test('follows a thousand services with ten instances each, and one change affects only one of them', async () => {
     for (let index = 0; index < 10_000; index++) await registry.register(plainSpec(`service-${index % 1_000}`, index))
     const discovery = discover()
     for (let index = 0; index < 1_000; index++) await discovery.cluster(`service-${index}`).ready()
@@ -322,7 +322,7 @@ describe('bounds', () => {
 })
 
 describe('closing and bad input', () => {
-  test('ends everything and refuses what comes later', async () => {
+  test('ends everything and rejects later calls', async () => {
     const discovery = discover()
     const events = discovery.watch('orders')[Symbol.asyncIterator]()
     await events.next()
@@ -358,7 +358,7 @@ describe('closing and bad input', () => {
     expect(() => discover(options)).toThrow(expect.objectContaining({ code: 'SD_INVALID', field }))
   })
 
-  test('bad lookups are refused', async () => {
+  test('rejects invalid lookups', async () => {
     const discovery = discover()
     await expect(discovery.discover('')).rejects.toMatchObject({ field: 'service' })
     await expect(discovery.discover('a', { filter: 1 as never })).rejects.toMatchObject({ field: 'filter' })
@@ -367,8 +367,8 @@ describe('closing and bad input', () => {
   })
 })
 
-describe('what waits for a change', () => {
-  test('is told of the first list, of every other view, and of the end; not any more once it has left', async () => {
+describe('a change listener', () => {
+  test('is called for the first list, each new view and the end, but not after it was removed', async () => {
     const discovery = discover()
     const cluster = discovery.cluster('orders')
     const seen: string[] = []

@@ -32,56 +32,56 @@ const closeLimitMs = 2_000
 
 /** Options of a lookup. */
 export interface DiscoverOptions extends OperationOptions {
-  /** Instances to keep, beside the service's own filter. @default all */
+  /** Keeps the instances that also pass this filter, in addition to the service's own. @default all */
   readonly filter?: InstanceFilter
 }
 
-/** The client-side view of all services: caches and follows them, and keeps serving through an outage. */
+/** The client-side view of all services. Caches and follows them, and keeps serving during an outage of the source. */
 export interface Discovery extends ClusterSource, AsyncDisposable {
   /**
-   * The instances of a service that pass the filters, whatever their health. From memory once the service is known.
+   * The instances of a service that pass the filters, in any health. Served from memory once the service is known.
    *
-   * @throws SdError when nothing is known yet: what the source says, or `SD_TIMEOUT` after `readyTimeoutMs`
+   * @throws SdError if nothing is known yet: the error of the source, or `SD_TIMEOUT` after `readyTimeoutMs`
    */
   discover(service: string, options?: DiscoverOptions): Promise<ServiceSnapshot>
   /**
-   * One instance that may get traffic, at random by weight. To balance many calls, attach a balancer to the cluster instead.
+   * Draws one instance that may get traffic, at random by weight. To balance many calls, attach a balancer to the cluster instead.
    *
-   * @throws SdError `SD_NO_INSTANCE` if there is none, else as {@link Discovery.discover}
+   * @throws SdError `SD_NO_INSTANCE` if there is none; otherwise as {@link Discovery.discover}
    */
   discoverOne(service: string, options?: DiscoverOptions): Promise<ServiceInstance>
-  /** Follows a service: the current state first, then every change, the latest only for a slow consumer. Ends on abort and close. */
+  /** Follows a service: the current state first, then every change. A slow consumer gets only the latest. Ends on abort and on close. */
   watch(service: string, options?: OperationOptions): AsyncIterable<DiscoveryEvent>
   /**
-   * Follows all services of the source, for what looks at a whole system, such as a console: the current state first, then every change, the
-   * latest only for a slow consumer. They are the source's own lists: filters, guards and health checks of this object do not apply. One
-   * stream of the source where it has it (`capabilities.watchAll`), else one for the names and one for each service, at most `maxServices`.
+   * Follows all services of the source, for tools that show a whole system, such as a console: the current state first, then every change.
+   * A slow consumer gets only the latest. The lists are those of the source: the filters, guards and health checks of this object do not apply.
+   * Uses one stream if the source has one (`capabilities.watchAll`); otherwise one for the names and one per service, at most `maxServices`.
    *
-   * The iteration throws `SD_UNSUPPORTED` for a source that can't list services.
+   * The iteration throws `SD_UNSUPPORTED` if the source can't list services.
    */
   watchAll(options?: OperationOptions): AsyncIterable<AllServicesEvent>
   /**
-   * Follows a service with a listener. Returns a function that ends it. A listener that throws or rejects is reported to `onError` (or, without
-   * one, by a process warning) as `SD_LISTENER_FAILED`, and is called again with the next event.
+   * Follows a service with a listener. Returns a function that ends the subscription. If the listener throws or rejects, the error goes to
+   * `onError` as `SD_LISTENER_FAILED` (without `onError`, a process warning is emitted), and the listener is called again with the next event.
    */
   subscribe(service: string, listener: (event: DiscoveryEvent) => void): () => void
   /**
-   * Replaces all settings, those that are left out by their defaults: at once and for all services, or, if one of them is wrong, not at all.
-   * What does not change keeps its state: endpoints with their load, ejections, monitors that are in the list again.
+   * Replaces all settings, at once and for all services. Omitted settings revert to their defaults. If one setting is invalid, none is applied.
+   * What does not change keeps its state: endpoints with their load, ejections, and monitors that are still in the list.
    *
-   * @throws SdError `SD_INVALID` that names the field, and nothing has changed
+   * @throws SdError `SD_INVALID` that names the field; nothing has changed then
    */
   configure(settings: DiscoverySettings): void
-  /** Asks the source now. @throws SdError when it can't answer; what is known stays */
+  /** Requests the list from the source now. @throws SdError if the request fails; the last known list stays in effect */
   refresh(service: string, options?: OperationOptions): Promise<ServiceSnapshot>
-  /** Counts since the start. */
+  /** Counters since the start. */
   statistics(): DiscoveryStatistics
-  /** Ends everything that it follows; the source stays open. Idempotent. */
+  /** Ends all watches and streams. The source stays open. Idempotent. */
   close(): Promise<void>
 }
 
 /**
- * Builds the client-side view of a source.
+ * Creates the client-side view of a source.
  *
  * @throws SdError `SD_INVALID` that names the option
  */
@@ -93,7 +93,7 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
   const feed = resolveNamedPorts(createInstanceFeed(source, ttlMs))
   const disk = snapshots && createDiskSnapshots(snapshots)
   const clusters = new ClusterCache(resolved, feed, disk)
-  /** Ends the streams of all services. */
+  /** Functions that end the streams of all services. */
   const streams = new Set<() => void>()
   let closing: Promise<void> | undefined
   const endReports = reportStates(() => Array.from(clusters.all, reportCluster))
@@ -169,7 +169,7 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
         for (const end of [...streams]) end()
         endReports()
         const ended = clusters.close()
-        // A source that ignores its signal keeps nobody from closing.
+        // A source that ignores its signal does not prevent closing.
         await settlesWithin(
           ended.then(() => feed.close()),
           closeLimitMs,
@@ -188,7 +188,7 @@ async function deliver(events: AsyncIterable<DiscoveryEvent>, tell: (event: Disc
   for await (const event of events) tell(event)
 }
 
-/** Follows all services until the signal fires, or until `streams` are ended. */
+/** Follows all services until the signal aborts or until the function in `streams` is called. */
 function followAllServices(
   source: DiscoveryOptions['source'],
   streams: Set<() => void>,

@@ -38,7 +38,7 @@ function startAway(snapshots?: DiskSnapshotOptions, readyTimeoutMs?: number) {
   return start(store, snapshots, readyTimeoutMs)
 }
 
-/** Starts without the registry, and waits for what is said of the disk: it may be read after the call has failed. */
+/** Starts without the registry, and waits for the errors of the disk: it may be read after the call has failed. */
 async function errorsOfStart(snapshots?: DiskSnapshotOptions): Promise<readonly SdError[]> {
   const { discovery, errors } = startAway(snapshots, 100)
   await expect(discovery.discover('orders')).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
@@ -57,7 +57,7 @@ async function leaveSnapshot(snapshots?: DiskSnapshotOptions): Promise<string> {
 }
 
 describe('a cold start without the registry', () => {
-  test('serves the list on disk, stale, and the real one once it is there', async () => {
+  test('serves the list on disk, stale, and then the real one', async () => {
     await leaveSnapshot()
     const { discovery, registry, store } = startAway()
     const snapshot = await discovery.discover('orders')
@@ -79,7 +79,7 @@ describe('a cold start without the registry', () => {
     }, 3_000)
   })
 
-  test('with nothing on disk rejects with what the source says', async () => {
+  test('rejects with the error of the source if there is nothing on disk', async () => {
     const { discovery, errors } = startAway(undefined, 100)
     await expect(discovery.discover('orders')).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
     expect(errors).toEqual([])
@@ -87,7 +87,7 @@ describe('a cold start without the registry', () => {
 })
 
 describe('a file', () => {
-  test('is readable by its owner only, stays in its folder whatever the name, and is one per service', async () => {
+  test('is readable only by its owner, stays in its folder whatever the name, and is one per service', async () => {
     const { registry, discovery } = start()
     for (const name of hostileNames) {
       await registry.register({ service: name, address: '10.0.0.1', port: 80 })
@@ -126,7 +126,7 @@ describe('a file', () => {
     const write = (text: string) => writeFile(file, `sha256:${createHash('sha256').update(text).digest('hex')}\n${text}`)
     for (const [text, message] of [
       ['{"version":2}', 'format version 2, want 1'],
-      ['{"version":1,"service":"users"}', 'it is of another service'],
+      ['{"version":1,"service":"users"}', 'it is for another service'],
       ['{"version":1,"service":"orders","instances":[{"service":"orders","address":"a","port":0}]}', 'Invalid port'],
       ['[', 'JSON'],
     ] as const) {
@@ -136,13 +136,13 @@ describe('a file', () => {
     }
   })
 
-  test('signed with the right secret is believed', async () => {
+  test('signed with the right secret is accepted', async () => {
     await leaveSnapshot({ directory, secret })
     const { discovery } = startAway({ directory, secret })
     expect((await discovery.discover('orders')).instances).toHaveLength(1)
   })
 
-  test('that can not be written or read is reported, and nothing else suffers', async () => {
+  test('that can not be written or read is reported, with no other effect', async () => {
     const blocked = join(directory, 'file')
     await writeFile(blocked, '')
     const { registry, discovery, errors } = start(undefined, { directory: join(blocked, 'below') })

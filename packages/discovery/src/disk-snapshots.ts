@@ -11,21 +11,25 @@ import {
   toSdError,
 } from '@sd/core'
 
-/** Where snapshots are kept for a cold start without the registry. */
+/** Options of the snapshots on disk, which are used for a cold start without the registry. */
 export interface DiskSnapshotOptions {
-  /** Folder, made if it is missing. One file per service, readable by its owner only. */
+  /** Folder, created if it does not exist. It holds one file per service, readable only by its owner. */
   readonly directory: string
-  /** Signs the files (HMAC-SHA256), so that only who knows it can write a list that is believed. @default a SHA-256 checksum, which finds damage only */
+  /**
+   * Key that signs the files (HMAC-SHA256), so that a list written without the key is rejected.
+   *
+   * @default none: a SHA-256 checksum, which detects damage but not forgery
+   */
   readonly secret?: string
 }
 
 /** Keeps the last known snapshot of each service on disk. */
 export interface DiskSnapshots {
-  /** Reads a service's snapshot, marked stale; `undefined` if there is none. @throws SdError `SD_MALFORMED` if it is damaged, forged or of another version */
+  /** Reads a service's snapshot, marked stale; `undefined` if there is none. @throws SdError `SD_MALFORMED` if it is damaged, forged or of another format version */
   load(service: string): Promise<ServiceSnapshot | undefined>
-  /** Writes a snapshot, atomically. Of several at once for one service the last is written. @throws SdError `SD_UNAVAILABLE` if the folder can't be written */
+  /** Writes a snapshot atomically. Of several concurrent writes for one service, the last one wins. @throws SdError `SD_UNAVAILABLE` if the write fails */
   save(snapshot: ServiceSnapshot): Promise<void>
-  /** Waits for writes under way. */
+  /** Waits for pending writes. */
   flush(): Promise<void>
 }
 
@@ -38,7 +42,7 @@ interface FileContent {
   readonly instances: readonly ServiceInstance[]
 }
 
-/** Keeps snapshots as `<signature>\n<JSON>`. */
+/** Keeps snapshots as files with the content `<signature>\n<JSON>`. */
 export function createDiskSnapshots(options: DiskSnapshotOptions): DiskSnapshots {
   const { directory, secret } = options
   const writing = new Map<string, Promise<void>>()
@@ -116,7 +120,7 @@ function parse(service: string, path: string, text: string): ServiceSnapshot {
   try {
     const content = JSON.parse(text) as FileContent
     if (content.version !== formatVersion) throw new Error(`format version ${content.version}, want ${formatVersion}`)
-    if (content.service !== service) throw new Error('it is of another service')
+    if (content.service !== service) throw new Error('it is for another service')
     const instances = content.instances.map(({ createdAt, updatedAt, ...spec }) =>
       createServiceInstance(spec as InstanceSpec, { createdAt, updatedAt }),
     )

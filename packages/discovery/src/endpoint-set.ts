@@ -1,21 +1,21 @@
 import { createEndpoint, type Endpoint, type EndpointOptions, endpointKey, type ServiceInstance } from '@sd/core'
 
-/** The endpoints of one service. They survive snapshots by id, address and port, and with them load and latency. */
+/** The endpoints of one service. An endpoint survives snapshots by id, address and port, and keeps its load and latency. */
 export class EndpointSet {
-  /** The endpoints of the last snapshot, in its order. */
+  /** The endpoints of the last snapshot, in the same order. */
   endpoints: readonly Endpoint[] = []
   readonly #options: EndpointOptions
   #byKey = new Map<string, Endpoint>()
 
   readonly #onRemoved: (endpoint: Endpoint) => void
 
-  /** @param options what every endpoint is made with; `onRemoved` is told of those that are not listed any more */
+  /** @param options options of every endpoint; `onRemoved` receives the endpoints that are no longer listed */
   constructor({ onRemoved, ...options }: EndpointOptions & { readonly onRemoved: (endpoint: Endpoint) => void }) {
     this.#options = options
     this.#onRemoved = onRemoved
   }
 
-  /** Takes a new list over: endpoints that are gone can't be picked from now on. */
+  /** Applies a new list. Endpoints that are not in it can no longer be picked. */
   replace(instances: readonly ServiceInstance[]): void {
     const before = this.#byKey
     const next = new Map<string, Endpoint>()

@@ -10,25 +10,25 @@ import {
 import type { ServiceState } from './service-feed.ts'
 import { isEmptyChange } from './snapshot-change.ts'
 
-/** A service's instances, and what is new about them. */
+/** The instances of a service, and what changed since the previous event. */
 export interface DiscoveryEvent {
   /** Name of the service. */
   readonly service: string
-  /** The full set. */
+  /** The full list. */
   readonly snapshot: ServiceSnapshot
-  /** What differs from the event before; everything is added in the first. Empty when only staleness changed. */
+  /** Changes since the previous event. The first event lists everything as added. Empty if only the staleness changed. */
   readonly change: SnapshotChange
-  /** Present while the source is away. */
+  /** Present while the source is unreachable. */
   readonly stale?: Staleness | undefined
 }
 
-/** Tells any number of subscribers of the states of one service. */
+/** Publishes the states of one service to any number of subscribers. */
 export class EventBroadcaster {
   readonly #service: string
   readonly #current: () => ServiceState
   readonly #streams = new Set<LatestWins<ServiceState>>()
 
-  /** @param current the state with which an iteration begins */
+  /** @param current returns the state with which an iteration begins */
   constructor(service: string, current: () => ServiceState) {
     this.#service = service
     this.#current = current
@@ -39,12 +39,12 @@ export class EventBroadcaster {
     return this.#streams.size
   }
 
-  /** Tells everybody. */
+  /** Publishes a state to all subscribers. */
   publish(state: ServiceState): void {
     for (const stream of this.#streams) stream.offer(state)
   }
 
-  /** An iteration over what happens, beginning with the current state; the latest wins. */
+  /** Iterates over events, beginning with the current state. A slow reader gets only the latest. */
   iterate({ signal }: OperationOptions): AsyncIterableIterator<DiscoveryEvent> {
     const end = (): void => stream.end()
     const stream = createLatestWins<ServiceState>({
@@ -66,7 +66,7 @@ export class EventBroadcaster {
   }
 }
 
-/** Turns states into events with the change since the event before. States without a snapshot, or without news, are passed over. */
+/** Turns states into events with the change since the previous event. Skips states without a snapshot and states without a change. */
 function toEvents(service: string, states: AsyncIterableIterator<ServiceState>): AsyncIterableIterator<DiscoveryEvent> {
   let previous: ServiceSnapshot | undefined
   async function next(): Promise<IteratorResult<DiscoveryEvent>> {

@@ -4,7 +4,7 @@ import { plainSpec } from '@sd/testing'
 import { expect, test } from 'vitest'
 import { byTags, createDiscovery } from './index.ts'
 
-test('each rule names whom it drops, the first that matches counts', async () => {
+test('each dropped endpoint names the first rule that matches', async () => {
   await using registry = createMemoryRegistry()
   const tags = ['eu']
   await registry.register(plainSpec('orders', 0))

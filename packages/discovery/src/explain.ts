@@ -2,7 +2,7 @@ import type { DropRule, Endpoint, EndpointCheck, EndpointExplanation } from '@sd
 import { outsOf } from './outs.ts'
 import { sortMembers, usableOf, type ViewPlan } from './view.ts'
 
-/** Tells of each endpoint whether it gets traffic, by the same steps as the view, and what drops it. */
+/** Explains for each endpoint whether it gets traffic, and which rule drops it. Follows the same steps as the view. */
 export function explainEndpoints(
   endpoints: readonly Endpoint[],
   { filter, outs, choice, share }: ViewPlan,

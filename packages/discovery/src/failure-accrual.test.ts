@@ -32,7 +32,7 @@ const reset = new SdError('SD_UNAVAILABLE', 'read ECONNRESET')
 const late = new SdError('SD_TIMEOUT', 'no response in time')
 const given = new SdError('SD_ABORTED', 'another was faster')
 
-/** An attempt that takes as long as it had to wait for its response; or one that began some time ago. */
+/** An attempt that waits this long for its response, or one that began some time ago. */
 function attempt(endpoint: Endpoint | undefined, outcome: Partial<Outcome>, beganMs: number = 0): void {
   const startedAt = performance.now() - beganMs
   endpoint?.acquire()
@@ -66,18 +66,18 @@ describe('what takes an instance out', () => {
   })
 
   test.each<[string, number, Partial<Outcome>]>([
-    ['could not be connected', 1, { error: refused, sent: false }],
-    ['did not answer in time', 1, { error: late, sent: true }],
-    ['5 failures in a row without an answer', 5, { error: reset, sent: true }],
+    ['connection failed', 1, { error: refused, sent: false }],
+    ['no response in time', 1, { error: late, sent: true }],
+    ['5 failures in a row without a response', 5, { error: reset, sent: true }],
     ['5 failures in a row', 5, { status: 500, latencyMs: 1 }],
     ['status 503, retry after 2000 ms', 1, { status: 503, latencyMs: 1, retryAfterMs: 2_000 }],
-  ])('says why: %s', async (detail, times, outcome) => {
+  ])('reports the reason: %s', async (detail, times, outcome) => {
     const [one] = await start(4)
     for (let time = 0; time < times; time++) attempt(one, outcome)
     expect(one?.blocks[0]?.detail).toBe(detail)
   })
 
-  test('two responses 429 do not, if one between them was not', async () => {
+  test('two 429 responses do not, with another response in between', async () => {
     const [one] = await start(4)
     const busy = { ok: true, status: 429, retryAfterMs: 2_000 }
     for (const outcome of [busy, answers, busy]) attempt(one, outcome)
@@ -86,7 +86,7 @@ describe('what takes an instance out', () => {
     expect(one?.available).toBe(false)
   })
 
-  test('no response in time does not, if it answered something else since the attempt began', async () => {
+  test('a timeout does not, if the instance sent another response since the attempt began', async () => {
     const [one] = await start(4)
     await vi.advanceTimersByTimeAsync(10_000)
     one?.answered()
@@ -97,7 +97,7 @@ describe('what takes an instance out', () => {
     expect(one?.available).toBe(false)
   })
 
-  test('five attempts that wait for more than a second do, before any limit of theirs, and a response ends it', async () => {
+  test('five attempts that wait for more than a second do, before their timeout, and a response ends it', async () => {
     const [one, two] = await start(4)
     for (let count = 0; count < 20; count++) one?.acquire()
     await vi.advanceTimersByTimeAsync(900)
@@ -105,14 +105,14 @@ describe('what takes an instance out', () => {
     expect(one?.available).toBe(true)
     await vi.advanceTimersByTimeAsync(101)
     one?.acquire()
-    // First all is read that has come.
+    // Everything that has arrived is read first.
     expect(one?.available).toBe(true)
     await vi.advanceTimersByTimeAsync(0)
     expect([one?.available, one?.blocks[0]?.detail]).toEqual([false, 'no response for 1001 ms'])
     one?.answered()
     expect(one?.available).toBe(true)
     one?.acquire()
-    // One that is slow by nature, and one whose callers give up.
+    // One that is always slow, and one whose callers give up.
     two?.release({ ok: true, status: 200, latencyMs: 500 })
     for (let count = 0; count < 50; count++) attempt(two, { error: new SdError('SD_ABORTED', 'left') })
     for (let count = 0; count < 5; count++) two?.acquire()
@@ -122,7 +122,7 @@ describe('what takes an instance out', () => {
     expect([one?.available, two?.available]).toEqual([true, true])
   })
 
-  test('a response that came in while this process stood still is read before they do', async () => {
+  test('a response that arrived while this process was blocked is read first', async () => {
     const [one] = await start(4)
     for (let count = 0; count < 20; count++) one?.acquire()
     await vi.advanceTimersByTimeAsync(2_000)
@@ -132,7 +132,7 @@ describe('what takes an instance out', () => {
     expect(one?.available).toBe(true)
   })
 
-  test('losing against others does after five times and half a second without any response', async () => {
+  test('losing against faster attempts does, after five times and half a second without any response', async () => {
     const [one] = await start(4)
     for (let time = 0; time < 6; time++) {
       attempt(one, { error: given, latencyMs: 80 })
@@ -149,7 +149,7 @@ describe('what takes an instance out', () => {
     expect(one?.available).toBe(true)
   })
 
-  test('nothing does if it is switched off', async () => {
+  test('nothing does if it is disabled', async () => {
     const [one] = await start(4, { failureAccrual: false })
     for (let time = 0; time < 20; time++) attempt(one, { error: refused, sent: false })
     expect(one?.available).toBe(true)
@@ -157,7 +157,7 @@ describe('what takes an instance out', () => {
 })
 
 describe('an outage of all instances', () => {
-  test('of some seconds leaves no instance out for longer than itself and a second, however often it was tried', async () => {
+  test('of some seconds leaves no instance out for more than a second longer, however often it was tried', async () => {
     const endpoints = await start(2)
     for (let time = 0; time < 3_000; time += 100) {
       for (const endpoint of endpoints) if (endpoint.available) attempt(endpoint, { error: refused, sent: false })
@@ -168,7 +168,7 @@ describe('an outage of all instances', () => {
     expect(longestMs).toBeLessThanOrEqual(4_000)
   })
 
-  test('leaves no timer behind when discovery is closed', async () => {
+  test('leaves no timer after close', async () => {
     await start(3)
     await discovery.close()
     const timersOfOthers = vi.getTimerCount()
@@ -182,7 +182,7 @@ describe('an outage of all instances', () => {
 })
 
 describe('an instance that is out', () => {
-  /** Picks the first endpoint that may be picked. */
+  /** Picks the first available endpoint. */
   const first = {
     name: 'first',
     createPicker: ({ endpoints }: { readonly endpoints: readonly Endpoint[] }): Picker => ({
@@ -190,7 +190,7 @@ describe('an instance that is out', () => {
     }),
   }
 
-  test('is tried by one attempt at a time, each time after as long again as it has been failing, from 1 to 30 s, until one is answered', async () => {
+  test('is tried by one attempt at a time, with penalties that double from 1 to 30 s, until a response arrives', async () => {
     const endpoints = await start(4)
     const [one] = endpoints
     const balancer = cluster().attach(first)
@@ -213,7 +213,7 @@ describe('an instance that is out', () => {
     expect(one?.isTrial).toBe(true)
   })
 
-  test('leaves its trial to a request that may be repeated, for a second', async () => {
+  test('reserves its trial for a repeatable request for one second', async () => {
     const endpoints = await start(4)
     const [one, two] = endpoints
     const balancer = cluster().attach(first)
@@ -225,7 +225,7 @@ describe('an instance that is out', () => {
     expect(balancer.pick({ repeatable: false })).toBe(one)
   })
 
-  test('is tried by another one if the pick did not become an attempt, or hangs as long as it was out', async () => {
+  test('is tried again if the pick did not become an attempt, or if the attempt hangs as long as it was out', async () => {
     const [one] = await start(4)
     const balancer = cluster().attach(first)
     attempt(one, { error: late })
@@ -240,7 +240,7 @@ describe('an instance that is out', () => {
     expect(one?.available).toBe(true)
   })
 
-  test('is tried again a second after its trial lost against a faster one, however long it has been failing', async () => {
+  test('is tried again a second after its trial lost against a faster attempt, however long it has been failing', async () => {
     const [one] = await start(4)
     attempt(one, { error: refused, sent: false })
     await vi.advanceTimersByTimeAsync(10_000)
@@ -254,7 +254,7 @@ describe('an instance that is out', () => {
     expect([one?.isTrial, one?.available]).toEqual([true, true])
   })
 
-  test('is back when an attempt that was under way is answered, even with an error', async () => {
+  test('is in again when an attempt in progress gets a response, even an error', async () => {
     const [one] = await start(4)
     attempt(one, { error: late })
     attempt(one, { error: refused, sent: false }, 100)
@@ -263,13 +263,13 @@ describe('an instance that is out', () => {
     expect(one?.available).toBe(true)
   })
 
-  test('stays out when it fails again, if it answered all the while', async () => {
+  test('stays out when it fails again, if it responded all the time', async () => {
     const [one] = await start(4)
     for (let time = 0; time < 6; time++) attempt(one, { status: 500, latencyMs: 1 })
     expect([one?.available, reasonOf(one)]).toEqual([false, 'failing'])
   })
 
-  test('still waits for its trial when an attempt fails that began before the trial was due', async () => {
+  test('is still due for its trial when an attempt that began earlier fails', async () => {
     const [one] = await start(4)
     attempt(one, { error: late })
     await vi.advanceTimersByTimeAsync(1_100)
@@ -279,14 +279,14 @@ describe('an instance that is out', () => {
     expect(one?.isTrial).toBe(false)
   })
 
-  test('is back at the head of a response', async () => {
+  test('is in again at the head of a response', async () => {
     const [one] = await start(4)
     attempt(one, { error: late })
     one?.answered()
     expect(one?.available).toBe(true)
   })
 
-  test('that said when to come back is left alone until then, at most 30 s, whatever it still answers', async () => {
+  test('that sent Retry-After gets no traffic until then, at most 30 s, whatever responses still arrive', async () => {
     const [one] = await start(4)
     attempt(one, { status: 503, retryAfterMs: 3_600_000 })
     attempt(one, answers, 100)
@@ -307,8 +307,8 @@ describe('an instance that is out', () => {
   })
 })
 
-describe('so many that few are left', () => {
-  test('unreachable ones are not used while one can be reached, but tried after a tenth of their time', async () => {
+describe('a panic', () => {
+  test('does not use unreachable endpoints while one is reachable, but tries them after a tenth of their penalty', async () => {
     const endpoints = await start(4)
     for (const endpoint of endpoints.slice(0, 3)) attempt(endpoint, { error: refused, sent: false })
     expect([isUp(endpoints), cluster().explain().isPanic]).toEqual(['---x', true])
@@ -316,7 +316,7 @@ describe('so many that few are left', () => {
     expect(endpoints.map(({ isTrial }) => isTrial)).toEqual([true, true, true, false])
   })
 
-  test('all are used if all are unreachable, and one that answers is in at once', async () => {
+  test('uses all endpoints if all are unreachable; one that responds is in at once', async () => {
     const endpoints = await start(3)
     for (const endpoint of endpoints) attempt(endpoint, { error: refused, sent: false })
     expect([isUp(endpoints), cluster().explain().isPanic]).toEqual(['xxx', true])
@@ -327,13 +327,13 @@ describe('so many that few are left', () => {
     expect(isUp(endpoints)).toBe('xxx')
   })
 
-  test('all are used if they are unreachable although there is never to be a panic', async () => {
+  test('uses all endpoints if all are unreachable, even with a threshold of 0', async () => {
     const endpoints = await start(3, { panicThreshold: 0 })
     for (const endpoint of endpoints) attempt(endpoint, { error: refused, sent: false })
     expect(isUp(endpoints)).toBe('xxx')
   })
 
-  test('a blip of all of them leaves nobody out for longer than a moment', async () => {
+  test('ends a moment after a short fault of all endpoints', async () => {
     const endpoints = await start(4)
     for (let at = 0; at < 500; at += 5) {
       for (const endpoint of endpoints) if (endpoint.available) attempt(endpoint, { status: 503, latencyMs: 1 })

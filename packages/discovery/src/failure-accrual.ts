@@ -1,18 +1,18 @@
 import { type Endpoint, judgeOutcome, type Outcome, type OutReason, SdError } from '@sd/core'
 import { publishEjection } from './outs.ts'
 
-/** How long an instance that fails is left alone. */
+/** How long a failing instance gets no traffic. */
 export interface FailureAccrualOptions {
   /**
-   * How many failures in a row take an instance out, from 1. One that can't be connected, or that has not answered anything since an
-   * attempt began that ran out of time, is out at the first.
+   * Number of consecutive failures that take an instance out, from 1. One failure is enough if the connection failed, or if the attempt timed
+   * out and the instance sent no response at all since the attempt began.
    *
    * @default 5 (Finagle)
    */
   readonly maxFailures?: number
-  /** How long it is out at first, ± a quarter, in milliseconds; then, when a trial fails, as long again as it has been failing. @default 1_000 (linkerd) */
+  /** First penalty, ± 25 %, in milliseconds. After a failed trial the penalty is the time for which the instance has been failing. @default 1_000 (linkerd) */
   readonly minPenaltyMs?: number
-  /** How long it is out at most, ± a quarter, in milliseconds. @default 30_000 */
+  /** Longest penalty, ± 25 %, in milliseconds. @default 30_000 */
   readonly maxPenaltyMs?: number
 }
 
@@ -20,7 +20,7 @@ export interface FailureAccrualOptions {
 export interface FailureAccrualParts {
   /** The options with their defaults filled in. */
   readonly options: Required<FailureAccrualOptions>
-  /** Whether there is a panic, see `Outs`. */
+  /** Whether the cluster is in panic, see `Outs`. */
   readonly isPanic: () => boolean
 }
 
@@ -29,14 +29,14 @@ type AccrualReason = Extract<OutReason, 'unreachable' | 'failing' | 'retry-after
 interface Penalty {
   readonly reason: AccrualReason
   readonly detail: string
-  /** When it failed first, without a success since, by `performance.now()`. */
+  /** Time of the first failure since the last success, by `performance.now()`. */
   readonly failingSince: number
-  /** When it began, by `performance.now()`. */
+  /** Start of the penalty, by `performance.now()`. */
   readonly startedAt: number
   readonly forMs: number
-  /** Since when an attempt may be made, likewise; infinite before. */
+  /** Time from which a trial may be made, by `performance.now()`; infinite until then. */
   dueAt: number
-  /** Attempts under way when a trial was picked; -1 while none was. */
+  /** Number of attempts in progress when a trial was picked; -1 while none was picked. */
   activeBefore: number
   timer: ReturnType<typeof setTimeout> | undefined
 }
@@ -46,20 +46,20 @@ interface Streak {
   readonly since: number
 }
 
-/** Name by which endpoints are blocked and under which telemetry tells of it. */
+/** Name of the block on endpoints, and of the monitor in telemetry. */
 const name = 'failure-accrual'
-/** In a panic an instance is tried again after this share of its time: those that are in carry the load of all. */
+/** During a panic an instance is tried again after this share of its penalty, because the remaining instances carry the whole load. */
 const panicShare = 0.1
-/** How long a pick may take to become an attempt, in milliseconds; then the trial is somebody else's. */
+/** How long a pick may take to become an attempt, in milliseconds. After that, another pick may claim the trial. */
 const claimMs = 50
-/** How long a trial is left to requests that may be repeated, in milliseconds. */
+/** How long only repeatable requests may claim a trial, in milliseconds. */
 const repeatableFirstMs = 1_000
-/** How long no answer may have come from an instance that keeps losing against others, in milliseconds. */
+/** Minimum time without a response before losing against faster attempts takes an instance out, in milliseconds. */
 const silentMs = 500
 
 /**
- * A short memory of instances that can't be reached, keep failing, or said when to come back. They are out for a time that grows while they
- * keep failing; then one attempt at a time is let through, and the first that is answered well ends it.
+ * A short memory of instances that are unreachable, keep failing, or sent `Retry-After`. Such an instance is out for a time that grows while
+ * it keeps failing. Then one attempt at a time is let through, and the first good response ends the penalty.
  *
  * @see https://twitter.github.io/finagle/guide/Clients.html#failure-accrual
  * @see https://linkerd.io/2/reference/circuit-breaking/
@@ -67,9 +67,9 @@ const silentMs = 500
 export class FailureAccrual {
   readonly #isPanic: () => boolean
   readonly #penalties = new Map<Endpoint, Penalty>()
-  /** Attempts in a row that were given up for a faster one. */
+  /** Consecutive attempts that were cancelled because another one was faster. */
   readonly #losses = new Map<Endpoint, Streak>()
-  /** Responses in a row that asked to come later, but judged nothing: status 429. */
+  /** Consecutive 429 responses with `Retry-After`. They say nothing about the health of the instance. */
   readonly #refusals = new Map<Endpoint, Streak>()
   #options: Required<FailureAccrualOptions>
   #isClosed = false
@@ -79,12 +79,12 @@ export class FailureAccrual {
     this.#isPanic = isPanic
   }
 
-  /** Takes over other options, for what happens from now on. */
+  /** Applies new options from now on. */
   configure(options: Required<FailureAccrualOptions>): void {
     this.#options = options
   }
 
-  /** Learns how an attempt ended. */
+  /** Records the outcome of an attempt. */
   observe(endpoint: Endpoint, outcome: Outcome): void {
     // Attempts may outlive the cluster.
     if (this.#isClosed) return
@@ -94,19 +94,19 @@ export class FailureAccrual {
     else if (outcome.latencyMs !== undefined && outcome.status === undefined) this.#lost(endpoint, outcome)
   }
 
-  /** The head of a response came from a blocked endpoint. */
+  /** A blocked endpoint sent the head of a response. */
   answered(endpoint: Endpoint): void {
     if (this.#penalties.get(endpoint)?.reason === 'unreachable') this.#end(endpoint)
   }
 
-  /** Several attempts wait for a response, and none has come for long: those that come later need not find out by their own limit. */
+  /** Several attempts wait for a response and none has arrived for a long time. Later attempts should not have to run into their own timeout. */
   silent(endpoint: Endpoint, silentMs: number): void {
     if (this.#isClosed || this.#penalties.has(endpoint)) return
     const startedAt = performance.now() - silentMs
     this.#begin(endpoint, 'unreachable', { ok: false, startedAt }, `no response for ${Math.round(silentMs)} ms`)
   }
 
-  /** An endpoint whose trial is due was picked. @returns whether it is to be attempted; else another one is to be picked */
+  /** A picker chose an endpoint whose trial is due. @returns whether to attempt it; if not, the caller picks another endpoint */
   mayTry(endpoint: Endpoint, isRepeatable: boolean): boolean {
     const penalty = this.#penalties.get(endpoint)
     if (!penalty) return true
@@ -117,14 +117,14 @@ export class FailureAccrual {
     return true
   }
 
-  /** A panic began: endpoints are tried again soon. */
+  /** A panic began: schedules trials sooner. */
   hurry(): void {
     for (const [endpoint, penalty] of this.#penalties) {
       if (penalty.dueAt === Number.POSITIVE_INFINITY) this.#schedule(endpoint, penalty, this.#waitOf(penalty))
     }
   }
 
-  /** An endpoint is not listed any more. */
+  /** Drops the state of an endpoint that is no longer listed. */
   forget(endpoint: Endpoint): void {
     clearTimeout(this.#penalties.get(endpoint)?.timer)
     this.#penalties.delete(endpoint)
@@ -132,7 +132,7 @@ export class FailureAccrual {
     this.#refusals.delete(endpoint)
   }
 
-  /** Ends all. */
+  /** Ends all penalties. */
   close(): void {
     this.#isClosed = true
     for (const endpoint of [...this.#penalties.keys()]) this.#end(endpoint)
@@ -143,14 +143,14 @@ export class FailureAccrual {
   #succeeded(endpoint: Endpoint, outcome: Outcome): void {
     if (this.#losses.size > 0) this.#losses.delete(endpoint)
     if (outcome.status === 429 && outcome.retryAfterMs !== undefined) {
-      // One caller may be over its own limit. Two in a row, and nobody served between them, are about the instance.
+      // One 429 may be due to the caller's own limit. Two in a row, with no success in between, are due to the instance.
       if (extend(this.#refusals, endpoint).count > 1) this.#failed(endpoint, outcome)
       return
     }
     if (this.#refusals.size > 0) this.#refusals.delete(endpoint)
     const penalty = endpoint.isBlocked ? this.#penalties.get(endpoint) : undefined
     if (!penalty) return
-    // It said when to come back: what was under way then does not change that.
+    // The instance said when to come back. A response to an attempt that was already in progress does not change that.
     if (penalty.reason !== 'retry-after' || endpoint.available || penalty.activeBefore >= 0) this.#end(endpoint)
   }
 
@@ -166,7 +166,7 @@ export class FailureAccrual {
     }
   }
 
-  /** An attempt was given up because another one was faster: after several, and not one answer, it is not slow but silent. */
+  /** An attempt was cancelled because another one was faster. After several of these without any response, the instance is silent rather than slow. */
   #lost(endpoint: Endpoint, outcome: Outcome): void {
     const { startedAt = 0 } = outcome
     const before = this.#losses.get(endpoint)
@@ -178,7 +178,7 @@ export class FailureAccrual {
     if (!penalty) {
       if (isSilent) this.#begin(endpoint, 'unreachable', outcome)
     } else if (startedAt >= penalty.dueAt) {
-      // A trial that lost was slower than another one, as one of twenty is: the next one is soon due, however long it has been failing.
+      // A lost trial only means that another attempt was faster, which is usual (one in twenty). Try again soon, however long the instance has been failing.
       this.#begin(endpoint, 'unreachable', { ok: false, startedAt: penalty.failingSince, error: outcome.error })
     }
   }
@@ -196,7 +196,7 @@ export class FailureAccrual {
     const before = this.#penalties.get(endpoint)
     clearTimeout(before?.timer)
     const startedAt = performance.now()
-    // An attempt tells of the time when it began: one that hung is no evidence of how the instance was when it was given up.
+    // The outcome reflects the time when the attempt began: a hung attempt says nothing about the instance at the time of the timeout.
     const attemptedAt = outcome.startedAt ?? startedAt
     const failingSince = before?.failingSince ?? attemptedAt
     const penalty: Penalty = {
@@ -215,10 +215,10 @@ export class FailureAccrual {
     publishEjection(endpoint, name, { reason, forMs: penalty.forMs })
   }
 
-  /** As long again as it has been failing: so it never outlasts a fault by much, however often the instance was tried in it. */
+  /** The penalty equals the time for which the instance has been failing, so it never outlasts a fault by much, however many trials failed. */
   #timeFor(reason: AccrualReason, { retryAfterMs = 0 }: Outcome, failingMs: number): number {
     const { minPenaltyMs, maxPenaltyMs } = this.#options
-    // Jitter only adds to what the instance asked for.
+    // The jitter only adds to the time that the instance requested.
     if (reason === 'retry-after') return Math.round(Math.min(retryAfterMs, maxPenaltyMs) * (1 + 0.1 * Math.random()))
     return Math.round(Math.min(Math.max(failingMs, minPenaltyMs), maxPenaltyMs) * (0.75 + 0.5 * Math.random()))
   }
@@ -235,7 +235,7 @@ export class FailureAccrual {
   }
 
   #elapsed(endpoint: Endpoint, penalty: Penalty): void {
-    // A trial that is under way may take as long as the instance was out; then it is given up, and another one is due.
+    // A trial in progress may take as long as the instance was out. After that another trial is due.
     const isUnderWay = penalty.activeBefore >= 0 && endpoint.active > penalty.activeBefore
     if (isUnderWay) {
       penalty.activeBefore = Number.MAX_SAFE_INTEGER
@@ -277,8 +277,8 @@ function isTimeout(error: unknown): boolean {
 function describe(reason: AccrualReason, { error, status, retryAfterMs, sent = true }: Outcome, failures: number): string {
   if (reason === 'retry-after') return `status ${status ?? 'unknown'}, retry after ${Math.round(retryAfterMs ?? 0)} ms`
   if (reason === 'failing') return `${failures} failures in a row`
-  if (!sent) return 'could not be connected'
+  if (!sent) return 'connection failed'
   return isTimeout(error) || (error instanceof SdError && error.code === 'SD_ABORTED')
-    ? 'did not answer in time'
-    : `${failures} failures in a row without an answer`
+    ? 'no response in time'
+    : `${failures} failures in a row without a response`
 }

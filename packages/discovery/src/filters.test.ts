@@ -7,7 +7,7 @@ function instance(spec: Partial<InstanceSpec> = {}): ServiceInstance {
 }
 
 describe('filters', () => {
-  test('by version keep a semver range, pre-releases too, and nothing without a version', () => {
+  test('by version keep a semver range including pre-releases, but nothing without a version', () => {
     const filter = byVersion('^1.2.0')
     const kept = ['1.2.0', '1.9.3-rc.1', '1.1.9', '2.0.0', 'latest', undefined].map((version) =>
       filter(instance(version ? { version } : {})),
@@ -16,7 +16,7 @@ describe('filters', () => {
     expect(() => byVersion('not a range')).toThrow('Invalid range: got "not a range", want a semver range')
   })
 
-  test('by tags and metadata want all of them', () => {
+  test('by tags and metadata require all of them', () => {
     const one = instance({ tags: ['a', 'b'], metadata: { team: 'x', zone: 'y' } })
     expect([byTags('a', 'b')(one), byTags('a', 'c')(one), byTags()(one)]).toEqual([true, false, true])
     expect([byMetadata({ team: 'x' })(one), byMetadata({ team: 'y' })(one), byMetadata({ constructor: 'x' })(one)]).toEqual([
@@ -27,7 +27,7 @@ describe('filters', () => {
     expect(() => byTags('')).toThrow('Invalid tags[0]')
   })
 
-  test('by locality want what is given', () => {
+  test('by locality compare the given fields', () => {
     const one = instance({ locality: { region: 'r', zone: 'z', subZone: 's' } })
     expect([
       byLocality({ region: 'r' })(one),
@@ -37,7 +37,7 @@ describe('filters', () => {
     expect([byLocality({})(instance()), byLocality({ region: 'r' })(instance())]).toEqual([true, false])
   })
 
-  test('by health and combined', () => {
+  test('by health, and combined', () => {
     const filter = allOf(byHealth('healthy', 'unknown'), byTags('a'))
     expect([
       filter(instance({ tags: ['a'] })),

@@ -10,14 +10,14 @@ import {
 } from '@sd/core'
 import { Range } from 'semver'
 
-/** Tells which instances to keep. */
+/** Returns whether to keep an instance. */
 export type InstanceFilter = (instance: ServiceInstance) => boolean
 
 /**
- * Keeps instances whose version is in a semver range, such as `^1.2.0`. Pre-releases count like others; instances without a version, or
- * with one that is no semver, are left out.
+ * Keeps instances whose version is in a semver range, such as `^1.2.0`. Pre-release versions are treated like any other version. Instances
+ * without a version, or whose version is not valid semver, are left out.
  *
- * @throws SdError `SD_INVALID` if the range can't be read
+ * @throws SdError `SD_INVALID` if the range is not valid
  */
 export function byVersion(range: string): InstanceFilter {
   const wanted = parseRange(range)
@@ -30,13 +30,13 @@ export function byTags(...tags: readonly string[]): InstanceFilter {
   return (instance) => tags.every((tag) => instance.tags.includes(tag))
 }
 
-/** Keeps instances whose metadata has all of these values. */
+/** Keeps instances whose metadata contains all of these values. */
 export function byMetadata(values: Readonly<Record<string, string>>): InstanceFilter {
   const wanted = Object.entries(checkObject('values', values))
   return ({ metadata }) => wanted.every(([key, value]) => metadata[key] === value)
 }
 
-/** Keeps instances of this region, zone and sub-zone, as far as they are given. */
+/** Keeps instances in this region, zone and sub-zone. Omitted fields match everything. */
 export function byLocality(locality: Locality): InstanceFilter {
   const { region, zone, subZone } = checkObject('locality', locality) as Locality
   return (instance) =>
@@ -53,7 +53,7 @@ export function byHealth(...statuses: readonly HealthStatus[]): InstanceFilter {
   return ({ health }) => statuses.includes(health.status)
 }
 
-/** Keeps instances that every one of these filters keeps. */
+/** Keeps instances that pass all of these filters. */
 export function allOf(...filters: readonly InstanceFilter[]): InstanceFilter {
   return (instance) => filters.every((filter) => filter(instance))
 }

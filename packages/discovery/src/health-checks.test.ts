@@ -10,14 +10,14 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createDeclaredChecks } from './declared-checks.ts'
 import { createDiscovery, type DiscoveryOptions } from './index.ts'
 
-/** Lets a server listen on loopback until the test ends. */
+/** Starts a server on loopback until the test ends. */
 async function listen(server: Server): Promise<{ readonly address: string; readonly port: number }> {
   await once(server.listen(0, '127.0.0.1'), 'listening')
   onTestFinished(() => void server.close())
   return { address: '127.0.0.1', port: (server.address() as AddressInfo).port }
 }
 
-/** Two servers that say how they are, registered, and a Discovery that watches them. */
+/** Two registered servers with health endpoints, and a Discovery that checks them. */
 async function start(fast: { readonly intervalMs: number; readonly rise: number; readonly fall: number }) {
   const registry = createMemoryRegistry()
   const down = new Set<number>()
@@ -42,7 +42,7 @@ async function start(fast: { readonly intervalMs: number; readonly rise: number;
 
 const fast = { intervalMs: 20, rise: 1, fall: 2 }
 
-test('a server that fails its check gets no traffic until it is well again', async () => {
+test('a server that fails its check gets no traffic until it is healthy again', async () => {
   const { down, cluster, ids } = await start(fast)
   const told: string[] = []
   onTestFinished(
@@ -67,7 +67,7 @@ test('a server that fails its check gets no traffic until it is well again', asy
   expect(told).toEqual(['health-http orders-1 http', 'health-http orders-1 restored'])
 })
 
-test('a server that tells its own bad health gets no traffic either', async () => {
+test('a server that reports itself unhealthy gets no traffic either', async () => {
   const { cluster, registrations, ids } = await start({ ...fast, fall: 1_000 })
   const [registration] = registrations
   if (!registration) throw new Error('want a registration')
@@ -83,12 +83,12 @@ test('a server that tells its own bad health gets no traffic either', async () =
 describe('declared checks', () => {
   const everySecond = { intervalMs: 1_000, timeoutMs: 1_000 }
 
-  /** An instance that declares a check, and a Discovery that was told nothing of it. */
+  /** An instance that declares a check, and a Discovery without options for it. */
   async function register(healthCheck: HealthCheckSpec, server: Server, options: Partial<DiscoveryOptions> = {}) {
     const registry = createMemoryRegistry()
     const { address, port } = await listen(server)
     const registration = await registry.register({ service: 'orders', id: 'a', address, port, healthCheck })
-    // Another one, so that the first may be out; it declares nothing.
+    // Another instance without a check, so that the first may be out.
     await registry.register({ service: 'orders', id: 'b', address, port: 1 })
     const errors: SdError[] = []
     const discovery = createDiscovery({ source: registry, coalesceMs: 1, onError: (error) => errors.push(error), ...options })
@@ -102,7 +102,7 @@ describe('declared checks', () => {
     return { registry, registration, discovery, cluster, explain, errors }
   }
 
-  test('of type http are run from here, and take an instance out and in', async () => {
+  test('of type http are run by Discovery, and take an instance out and in', async () => {
     const paths: (string | undefined)[] = []
     let status = 200
     const server = createServer(({ url }, response) => {
@@ -117,11 +117,11 @@ describe('declared checks', () => {
     await eventually(() => expect(explain('a')).toMatchObject({ dropped: 'ejected' }), 20_000)
     const [check] = explain('a')?.checks ?? []
     expect(check).toMatchObject({ status: 'unhealthy', error: { code: 'SD_UNAVAILABLE' } })
-    // A later failure is another check, and the same verdict.
+    // A later failure is another check with the same verdict.
     const verdictAt = check?.since as number
     await eventually(() => expect(explain('a')?.checks?.[0]?.checkedAtMs).toBeGreaterThan(verdictAt), 20_000)
     expect(explain('a')?.checks?.[0]?.since).toBe(verdictAt)
-    // What is declared no more is in effect no more.
+    // A check that is no longer declared has no effect.
     await registration.update({ healthCheck: null })
     await eventually(() => expect(explain('a')).not.toHaveProperty('dropped'), 20_000)
     expect(explain('a')).not.toHaveProperty('checks')
@@ -162,7 +162,7 @@ describe('declared checks', () => {
     expect(explain('a')).not.toHaveProperty('checks')
   })
 
-  test('are turned off and on while it runs', async () => {
+  test('are disabled and enabled by configure', async () => {
     const { discovery, explain } = await register(
       { type: 'tcp', ...everySecond },
       createTcpServer((socket) => socket.end()),
@@ -175,7 +175,7 @@ describe('declared checks', () => {
     await eventually(isChecked, 20_000)
   })
 
-  test('are not run at a named port, for which they were not declared', async () => {
+  test('are not run for a named port', async () => {
     const { registry, discovery } = await register(
       { type: 'tcp', ...everySecond },
       createTcpServer((socket) => socket.end()),
@@ -192,7 +192,7 @@ describe('declared checks', () => {
     expect(admin.view.endpoints[0]?.instance).not.toHaveProperty('healthCheck')
   })
 
-  test('that nobody can run are told of once', async () => {
+  test('that can not be run are reported once', async () => {
     const errors: SdError[] = []
     const monitor = createDeclaredChecks(
       (error) => errors.push(error),

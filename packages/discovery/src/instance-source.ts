@@ -9,39 +9,39 @@ import {
   type Watched,
 } from '@sd/core'
 
-/** Where Discovery gets instances from: any registry, or anything that can list a service. */
+/** Source of instances: any registry, or any object that can list a service. */
 export interface InstanceSource {
-  /** The instances of a service, see `Discoverer.getInstances`. */
+  /** Lists the instances of a service, see `Discoverer.getInstances`. */
   getInstances(service: string, options?: OperationOptions): Promise<ServiceSnapshot>
-  /** Follows a service, see `Discoverer.watch`. Absent, the service is listed again and again. */
+  /** Follows a service, see `Discoverer.watch`. Without it, Discovery polls `getInstances`. */
   watch?: Discoverer['watch']
-  /** Follows the names of services, see `Discoverer.watchServices`. Needed for `Discovery.watchAll` where there is no `watchAll`. */
+  /** Follows the names of services, see `Discoverer.watchServices`. `Discovery.watchAll` needs it if there is no `watchAll`. */
   watchServices?: Discoverer['watchServices']
-  /** Follows all services over one stream, see `Discoverer.watchAll`. It is used if `capabilities.watchAll` is true. */
+  /** Follows all services over one stream, see `Discoverer.watchAll`. Used if `capabilities.watchAll` is true. */
   watchAll?: Discoverer['watchAll']
-  /** What it can do, of which these matter here. */
+  /** The capabilities of the source that Discovery uses. */
   readonly capabilities?: Pick<RegistryCapabilities, 'watchAll' | 'healthChecks'>
-  /** Whether it knows that an instance was removed on purpose, see `ReadOnlyRegistry.hasLeft`. Absent, it never knows. */
+  /** Whether an instance was removed on purpose, see `ReadOnlyRegistry.hasLeft`. Without it, Discovery assumes that it was not. */
   hasLeft?(service: string, instanceId: string): boolean
 }
 
-/** A followable source that may have to be closed. */
+/** A source that can always be followed, and that may have to be closed. */
 export interface InstanceFeed {
   /** Follows a service. */
   watch(service: string, options: OperationOptions): AsyncIterable<Watched<ServiceSnapshot>>
   /** Lists a service now. */
   list(service: string, options: OperationOptions): Promise<ServiceSnapshot>
-  /** For a name such as `orders:admin` that is followed: how many instances of `orders` have no port `admin`. */
+  /** For a followed name such as `orders:admin`: number of instances of `orders` without a port named `admin`. */
   withoutPort(service: string): number
-  /** Whether an instance was removed on purpose, as far as the source knows. */
+  /** Whether the source knows that an instance was removed on purpose. */
   hasLeft(service: string, instanceId: string): boolean
-  /** Ends what the feed itself started. */
+  /** Ends what the feed itself started. The source stays open. */
   close(): Promise<void>
 }
 
 /**
- * Makes a source followable: by its own watch, or by listing every `ttlMs` ± 10 %. While listing fails, the last list stays, marked
- * stale.
+ * Makes a source followable: by its own `watch`, or by polling every `ttlMs` ± 10 %. While polling fails, the last list stays in effect,
+ * marked stale.
  */
 export function createInstanceFeed(source: InstanceSource, ttlMs: number): InstanceFeed {
   const list: InstanceFeed['list'] = (service, options) => source.getInstances(service, options)

@@ -39,7 +39,7 @@ function start(holdMs?: number, left: readonly string[] = []) {
   return { guard, onExpire, show }
 }
 
-describe('a list is shown as', () => {
+describe('a list is shown unchanged', () => {
   test.each<[string, readonly string[], string, string[]?]>([
     ['it is, if half of it is lost', ['abcd', 'ab'], 'ab'],
     ['it is, if one of two is lost', ['ab', 'a'], 'a'],
@@ -61,7 +61,7 @@ describe('a list is shown as', () => {
     guard.close()
   })
 
-  test('it is, if what is lost was draining, or is listed under another id', () => {
+  test('if the lost instances were draining or are listed under another id', () => {
     const { show } = start()
     show('abcd', { b: { health: 'draining' }, c: { health: 'draining' }, d: { health: 'draining' } })
     expect(show('a')).toBe('a')
@@ -70,7 +70,7 @@ describe('a list is shown as', () => {
     expect(showOther('xy', { x: { port: 1_097 }, y: { port: 1_098 } })).toBe('xy')
   })
 
-  test('it is, if it shrinks slower than half of it in a lease', () => {
+  test('if it loses less than half of its instances per lease', () => {
     const { show } = start()
     show('abcd')
     for (const ids of ['abc', 'ab']) {
@@ -100,7 +100,7 @@ describe('held instances', () => {
     expect([onExpire.mock.calls.length, guard.isHolding, guard.listed?.instances]).toEqual([1, false, []])
   })
 
-  test('are kept while the source is unreachable, and for their time again after that', () => {
+  test('are kept while the source is unreachable, and for the hold time after that', () => {
     const { guard, show, onExpire } = start()
     show('ab')
     show('')
@@ -113,7 +113,7 @@ describe('held instances', () => {
     expect(onExpire).toHaveBeenCalledOnce()
   })
 
-  test('there are none if the time is 0, and none any more once it is', () => {
+  test('do not exist if the hold time is 0, or once it is set to 0', () => {
     expect(start(0).show('')).toBe('')
     const { guard, show, onExpire } = start()
     show('ab')
@@ -123,7 +123,7 @@ describe('held instances', () => {
   })
 })
 
-test('whatever comes, all that is listed is shown, nothing is held that is listed or left, and nothing for longer than its time', () => {
+test('for any lists: all listed instances are shown, no listed or removed one is held, and none for longer than the hold time', () => {
   const step = fc.oneof(
     fc.record({ kind: fc.constant('list' as const), ids: fc.uniqueArray(fc.constantFrom(...'abcdefgh'), { maxLength: 8 }) }),
     fc.record({ kind: fc.constant('pass' as const), ms: fc.integer({ min: 1, max: 8_000 }) }),
@@ -156,7 +156,7 @@ test('whatever comes, all that is listed is shown, nothing is held that is liste
 })
 
 describe('through discovery', () => {
-  test('a registry that forgot everything costs no call: its instances stay, shown as held, until they register again', async () => {
+  test('a registry that lost all data fails no call: instances stay, shown as held, until they register again', async () => {
     const registry = createMemoryRegistry({ ttlMs: 10_000 })
     await using discovery = createDiscovery({ source: registry })
     for (let index = 0; index < 4; index++) await registry.register(plainSpec('orders', index))
@@ -176,7 +176,7 @@ describe('through discovery', () => {
     await registry.close()
   })
 
-  test('a held instance that refuses is out, and not missed: the one that is left is no reason for a panic', async () => {
+  test('a held instance that refuses connections is out and does not cause a panic', async () => {
     const registry = createMemoryRegistry({ ttlMs: 10_000 })
     await using discovery = createDiscovery({ source: registry })
     for (let index = 0; index < 4; index++)

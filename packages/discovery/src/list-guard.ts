@@ -2,19 +2,19 @@ import { createSnapshot, endpointKey, type ServiceInstance, type ServiceSnapshot
 
 /** Options of {@link ListGuard}. */
 export interface ListGuardOptions {
-  /** See `DiscoveryOptions.emptyGuardMs`; `undefined` for twice the lease. */
+  /** See `DiscoveryOptions.emptyGuardMs`; `undefined` means twice the lease. */
   readonly holdMs: number | undefined
   /** Whether the source knows that an instance was removed on purpose. */
   readonly hasLeft: (instanceId: string) => boolean
-  /** The time of the held instances is over. */
+  /** Called when the held instances expire. */
   readonly onExpire: () => void
 }
 
-/** A lease where the instance names none, in milliseconds: held instances are kept for 30 s then. */
+/** Assumed lease if the instance has none, in milliseconds. Held instances are then kept for 30 s. */
 const unknownLeaseMs = 15_000
-/** Longest time that instances are held unless the user says otherwise, in milliseconds: some leases last for days. */
+/** Longest default hold time, in milliseconds. Some leases last for days. */
 const maxHoldMs = 300_000
-/** How often their lease held instances are kept. One lease is what a registration needs at most to notice and register again. */
+/** Hold time in leases. A registration needs at most one lease to notice the loss and register again. */
 const leases = 2
 
 interface Loss {
@@ -23,18 +23,19 @@ interface Loss {
 }
 
 /**
- * Doubts a list that collapses: self-preservation as in Eureka, on the side of the client. If more than half of the instances are lost within one
- * lease, net of those that are new, it is more likely that the registry lost them than that they stopped. Those that are lost from then on are
- * held for a bounded time. What was seen draining, or was removed on purpose as far as the source knows, is believed at once.
+ * Doubts a list that collapses: client-side self-preservation, as in Eureka. If more than half of the instances disappear within one lease,
+ * net of new ones, the registry has probably lost them. Instances that disappear from then on are held for a limited time. Removals of
+ * instances that were draining, or that the source knows to be deliberate, are believed at once.
  */
 export class ListGuard {
   readonly #options: ListGuardOptions
   readonly #held = new Map<string, ServiceInstance>()
   #holdMs: number | undefined
-  /** The last list of the source. */
+  /** The last list from the source. */
   #listed: ServiceSnapshot | undefined
-  /** Ids that were lost, or are new, within the last lease. */
+  /** Instances that disappeared within the last lease. */
   #losses: Loss[] = []
+  /** Instances that appeared within the last lease. */
   #arrivals: Loss[] = []
   #leaseMs = unknownLeaseMs
   #about: NonNullable<ServiceSnapshot['held']> | undefined
@@ -50,24 +51,24 @@ export class ListGuard {
     return this.#held.size > 0
   }
 
-  /** The last list of the source, without those that are held. */
+  /** The last list from the source, without held instances. */
   get listed(): ServiceSnapshot | undefined {
     return this.#listed
   }
 
-  /** Takes over another time; 0 believes every list. */
+  /** Applies a new hold time. 0 believes every list. */
   configure(holdMs: number | undefined): void {
     if (this.#holdMs === holdMs) return
     this.#holdMs = holdMs
     if (holdMs === 0 && this.isHolding) this.#expire()
   }
 
-  /** Begins with a list that was kept on disk, unless the source gave one. */
+  /** Starts from a list loaded from disk, unless the source has already provided one. */
   seed(list: ServiceSnapshot): void {
     this.#listed ??= list
   }
 
-  /** Takes over a list, which is sorted by id. @returns what is to be shown */
+  /** Takes a new list, sorted by id. @returns the list to show */
   accept(list: ServiceSnapshot): ServiceSnapshot {
     const before = this.#listed
     this.#listed = list
@@ -87,13 +88,13 @@ export class ListGuard {
     return this.#show(lost.length)
   }
 
-  /** The source is unreachable: nothing can be learned about the held instances until it is reachable, so their time stands still. */
+  /** Stops the clock of the held instances. While the source is unreachable, nothing can be learned about them. */
   pause(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
   }
 
-  /** Ends it. */
+  /** Stops the timer. */
   close(): void {
     this.pause()
   }
@@ -120,14 +121,14 @@ export class ListGuard {
     for (const { id } of isNew) this.#arrivals.push({ id, at: now })
   }
 
-  /** Whether more than half of what was listed one lease ago was lost, net of what is new. */
+  /** Whether more than half of the instances listed one lease ago have disappeared, net of new ones. */
   #isCollapse(length: number): boolean {
     const gone = this.#losses.length
     const before = length - this.#arrivals.length + gone
     return gone - this.#arrivals.length > before / 2
   }
 
-  /** An instance that has another id now, at the same place, is not missed. */
+  /** Drops held instances that are listed again under another id at the same place. */
   #dropReplaced(instances: readonly ServiceInstance[]): void {
     if (this.#held.size === 0) return
     const places = new Set(instances.map(placeOf))
@@ -148,7 +149,7 @@ export class ListGuard {
       reason:
         this.#about && lost === 0
           ? this.#about.reason
-          : `the list lost ${this.#held.size} of ${before} instances within ${this.#leaseMs} ms, and nothing says that they were removed`,
+          : `the list lost ${this.#held.size} of ${before} instances within ${this.#leaseMs} ms, and the source reports no deregistration`,
       instanceIds: Object.freeze([...this.#held.keys()].sort()),
     }
     if (!this.#timer) {
@@ -172,7 +173,7 @@ export class ListGuard {
   }
 }
 
-/** What differs between two lists that are sorted by id. */
+/** Compares two lists that are sorted by id. */
 function compare(
   before: readonly ServiceInstance[],
   after: readonly ServiceInstance[],

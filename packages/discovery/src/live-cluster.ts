@@ -34,28 +34,28 @@ import { createServiceCounters, type ServiceCounters } from './statistics.ts'
 import { createSubset } from './subset.ts'
 import { buildView, createViewPlan, type Membership, sortMembers, type ViewPlan } from './view.ts'
 
-/** What a cluster shares with the others of one Discovery. */
+/** What a cluster shares with the other clusters of the same Discovery. */
 export interface ClusterContext {
-  /** Options of Discovery, as of now. */
+  /** The options currently in effect. */
   readonly options: ResolvedDiscoveryOptions
   /** Where services are followed. */
   readonly feed: InstanceFeed
-  /** Where snapshots are kept, if they are. */
+  /** Storage for snapshots, if configured. */
   readonly disk: DiskSnapshots | undefined
 }
 
-/** The live set of endpoints of one service: follows the source, coalesces what changes, and tells who uses it. */
+/** The live endpoints of one service. Follows the source, coalesces changes, and notifies balancers, monitors and subscribers. */
 export class LiveCluster implements Cluster {
   readonly service: string
   readonly counters: ServiceCounters = createServiceCounters()
   readonly events: EventBroadcaster
   snapshot: ServiceSnapshot | undefined
   view: EndpointView
-  /** When it was made, by `performance.now()`. */
+  /** Time of creation, by `performance.now()`. */
   readonly startedAt: number = performance.now()
-  /** When somebody used it last, likewise. */
+  /** Time of the last use, by `performance.now()`. */
   usedAt: number = performance.now()
-  /** Whether the source ever listed an instance. */
+  /** Whether the source has not listed any instance so far. */
   isUnknown = true
   #options: ResolvedDiscoveryOptions
   #own: ResolvedServiceOptions
@@ -71,12 +71,12 @@ export class LiveCluster implements Cluster {
   readonly #feed: ServiceFeed
   readonly #instances: InstanceFeed
   readonly #firstSnapshot: PromiseWithResolvers<void> = Promise.withResolvers()
-  /** What the feed said last; `snapshot` and `view` follow it after the coalescing time. */
+  /** Last state from the feed. `snapshot` and `view` follow it after the coalescing time. */
   #state: ServiceState = { snapshot: undefined, stale: undefined }
   #membership: Membership = { members: [], draining: [] }
   #heldIds: ReadonlySet<string> = new Set()
   #viewIsOutdated = false
-  /** Whether a list is being taken over: what changes on the way is looked at once, at its end. */
+  /** Whether a list is being applied. Changes during that time are handled once, at the end. */
   #isReplacing = false
   #flushTimer: ReturnType<typeof setTimeout> | undefined
 
@@ -107,7 +107,7 @@ export class LiveCluster implements Cluster {
     this.#endpoints = new EndpointSet({
       onChange: (endpoint) => this.#attachments.changed(endpoint),
       onOutcome: (endpoint, outcome) => {
-        // Monitors first: what the user set up is the reason that is shown first.
+        // Monitors first: the reason of a monitor that the user configured is the one to show first.
         this.#monitors.observe(endpoint, outcome)
         this.#accrual?.observe(endpoint, outcome)
       },
@@ -130,27 +130,27 @@ export class LiveCluster implements Cluster {
     })
   }
 
-  /** Which instances the service's options keep. */
+  /** The filter from the service's options. */
   get filter(): InstanceFilter | undefined {
     return this.#own.filter
   }
 
-  /** Whether it was closed. */
+  /** Whether the cluster is closed. */
   get isClosed(): boolean {
     return this.#ending.signal.aborted
   }
 
-  /** Whether nobody has a balancer attached or listens. */
+  /** Whether the cluster has neither an attached balancer nor a subscriber. */
   get isUnused(): boolean {
     return this.#attachments.size === 0 && this.events.size === 0
   }
 
-  /** Why the source is away, and since when, as far as it is. */
+  /** Why the source is unreachable, and since when; `undefined` while it is reachable. */
   get stale(): ServiceState['stale'] {
     return this.#state.stale
   }
 
-  /** Number of endpoints that monitors took out. */
+  /** Number of endpoints that monitors ejected. */
   get ejected(): number {
     return this.#outs.ejected
   }
@@ -212,13 +212,13 @@ export class LiveCluster implements Cluster {
     }
   }
 
-  /** Takes a snapshot that was fetched by hand, at once. */
+  /** Applies a snapshot from an explicit refresh at once. */
   accept(snapshot: ServiceSnapshot): void {
     this.#feed.accept(snapshot)
     this.#flush()
   }
 
-  /** Takes other options over; what they do not change stays as it is. */
+  /** Applies new options. State that they do not affect is kept. */
   configure(options: ResolvedDiscoveryOptions): void {
     const before = this.#own
     const { failureAccrual } = this.#options
@@ -257,7 +257,7 @@ export class LiveCluster implements Cluster {
     if (this.#ending.signal.aborted) return
     const before = this.#state
     this.#state = state
-    // What waiting can't heal is told at once to who waits for a first snapshot.
+    // An error that waiting can't fix is passed at once to callers that wait for the first snapshot.
     if (state.stale?.error.retryable === false && !state.snapshot) this.#firstSnapshot.reject(state.stale.error)
     const { snapshot } = state
     if (snapshot && (snapshot.instances !== before.snapshot?.instances || snapshot.held !== before.snapshot?.held)) {
@@ -268,7 +268,7 @@ export class LiveCluster implements Cluster {
     this.#flushSoon()
   }
 
-  /** What can't wait until the change is applied: what was removed must not be picked, and monitors begin with what is new. */
+  /** The part of a change that can't wait for the coalescing time: removed endpoints must not be picked, and monitors start on new ones. */
   #replace(instances: readonly ServiceInstance[]): void {
     this.#isReplacing = true
     this.#endpoints.replace(instances)
@@ -303,7 +303,7 @@ export class LiveCluster implements Cluster {
 
   #flushSoon(): void {
     if (this.isClosed) return
-    // A view of which nothing may be picked any more is not kept until the coalescing time is over.
+    // Rebuild at once if no endpoint of the current view can be picked.
     const isUsable = this.view.endpoints.some(({ available }) => available)
     if (!this.snapshot || !isUsable || this.#options.coalesceMs === 0) this.#flush()
     else if (this.#flushTimer === undefined) {

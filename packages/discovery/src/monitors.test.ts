@@ -26,7 +26,7 @@ afterEach(async () => {
   vi.useRealTimers()
 })
 
-/** A monitor that does what the test says. */
+/** A monitor controlled by the test. */
 function createPuppet(name: string): EndpointMonitor & { cluster: MonitoredCluster } & {
   [Key in keyof AttachedMonitor]-?: ReturnType<typeof vi.fn<Required<AttachedMonitor>[Key]>>
 } {
@@ -58,7 +58,7 @@ const used = (): string => idsOf(discovery.cluster('orders').view.endpoints).joi
 const coalesced = (): Promise<unknown> => vi.advanceTimersByTimeAsync(100)
 
 describe('an ejected endpoint', () => {
-  test('is out at once, leaves the view after the coalescing time, and comes back', async () => {
+  test('is out at once, leaves the view after the coalescing time, and is restored', async () => {
     const monitor = createPuppet('checks')
     const endpoints = await start(4, { monitors: [monitor] })
     const one = endpoints[0] as Endpoint
@@ -90,7 +90,7 @@ describe('an ejected endpoint', () => {
     expect(one.available).toBe(true)
   })
 
-  test('is told to telemetry', async () => {
+  test('is published to telemetry', async () => {
     const monitor = createPuppet('checks')
     const [one] = (await start(4, { monitors: [monitor] })) as [Endpoint]
     const events: TelemetryEvents['sd:v1:endpoint:ejection'][] = []
@@ -105,7 +105,7 @@ describe('an ejected endpoint', () => {
     ])
   })
 
-  test('comes back to its weight bit by bit if the monitor says so', async () => {
+  test('regains its weight gradually if the monitor restores it with rampMs', async () => {
     const monitor = createPuppet('checks')
     const [one] = (await start(4, { monitors: [monitor], coalesceMs: 0 })) as [Endpoint]
     const weight = (): number => discovery.cluster('orders').view.weights[0] as number
@@ -125,7 +125,7 @@ describe('an ejected endpoint', () => {
     expect(weight()).toBe(1)
   })
 
-  test('is forgotten when it drains or goes, and unknown ones are ignored', async () => {
+  test('loses its ejection when it drains or is removed; unknown endpoints are ignored', async () => {
     const monitor = createPuppet('checks')
     const registration = await registry.register(plainSpec('orders', 9))
     const endpoints = await start(4, { monitors: [monitor] })
@@ -147,7 +147,7 @@ describe('an ejected endpoint', () => {
 })
 
 describe('monitors', () => {
-  test('see outcomes, follow the list, and end with the cluster', async () => {
+  test('receive outcomes and list changes, and are closed with the cluster', async () => {
     const monitor = createPuppet('checks')
     const [one] = (await start(1, { monitors: [monitor] })) as [Endpoint]
     one.acquire()
@@ -159,14 +159,14 @@ describe('monitors', () => {
     expect(one.available).toBe(true)
   })
 
-  test('of a service replace those of all', async () => {
+  test('of a service replace those of all services', async () => {
     const [all, own] = [createPuppet('all'), createPuppet('own')]
     await start(1, { monitors: [all], services: { orders: { monitors: [own] } } })
     discovery.cluster('users')
     expect([all.cluster.service, own.cluster.service]).toEqual(['users', 'orders'])
   })
 
-  test('that throw hurt nobody', async () => {
+  test('that throw affect nothing else', async () => {
     const errors: SdError[] = []
     const boom = (): never => {
       throw new TypeError('boom')
@@ -187,7 +187,7 @@ describe('monitors', () => {
 })
 
 describe('a panic', () => {
-  test('uses all endpoints while less than the threshold are well, at once', async () => {
+  test('uses all endpoints at once while the healthy share is below the threshold', async () => {
     const monitor = createPuppet('checks')
     const endpoints = await start(5, { monitors: [monitor] })
     const events: TelemetryEvents['sd:v1:cluster:panic'][] = []
@@ -225,7 +225,7 @@ describe('a panic', () => {
     expect(used()).toBe(expected)
   })
 
-  test('begins and ends with the snapshot, and never if the threshold is 0', async () => {
+  test('begins and ends with the snapshot, and never happens with a threshold of 0', async () => {
     for (const service of ['orders', 'calm']) await registry.register({ ...plainSpec(service, 1), health: 'unhealthy' })
     await start(0, {})
     expect(used()).toBe('1')
@@ -239,7 +239,7 @@ describe('a panic', () => {
     expect([calm.view.endpoints, idsOf(calm.view.candidates)]).toEqual([[], ['1']])
   })
 
-  test('stays with the priority that still has somebody who is well', async () => {
+  test('keeps the priority that still has a healthy endpoint', async () => {
     for (const [index, priority] of [0, 0, 0, 1, 1].entries()) {
       const health = index === 4 ? 'healthy' : 'unhealthy'
       await registry.register({ ...plainSpec('orders', index), priority, health })
@@ -258,7 +258,7 @@ describe('a panic', () => {
   })
 })
 
-test('states are reported while Discovery lives, by own health too', async () => {
+test('reports states, including health, until Discovery is closed', async () => {
   await registry.register({ ...plainSpec('orders', 7), health: 'draining' })
   await start(2, {})
   await discovery.discover('orders')

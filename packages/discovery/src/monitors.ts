@@ -15,25 +15,25 @@ import type { Outs } from './outs.ts'
 export interface AttachMonitorsOptions {
   /** Name of the service. */
   readonly service: string
-  /** Who watches its endpoints. */
+  /** Monitors of its endpoints. */
   readonly monitors: readonly EndpointMonitor[]
-  /** Where ejections are kept. */
+  /** Where ejections are recorded. */
   readonly outs: Outs
-  /** Told what a monitor throws. */
+  /** Receives errors that monitors throw. */
   readonly onError: (error: SdError) => void
 }
 
-/** The monitors at work on one cluster. What they throw hurts nobody. */
+/** The monitors attached to one cluster. Errors that they throw are contained. */
 export interface AttachedMonitors {
-  /** Tells of an attempt that ended. */
+  /** Passes the outcome of an attempt to the monitors. */
   observe(endpoint: Endpoint, outcome: Outcome): void
-  /** Ends the monitors that are not in the list, with their ejections, and puts those to work that are new. */
+  /** Attaches monitors that are new in the list. Detaches monitors that are no longer in it and ends their ejections. */
   configure(monitors: readonly EndpointMonitor[]): void
-  /** What they know of an endpoint by checks of their own. */
+  /** Results of the monitors' own checks of an endpoint. */
   checksOf(endpoint: Endpoint): readonly EndpointCheck[]
-  /** Tells that there is another list of endpoints. */
+  /** Notifies the monitors that the list of endpoints changed. */
   update(): void
-  /** Ends them; what they do later counts for nothing. */
+  /** Closes the monitors. Their later calls have no effect. */
   close(): void
 }
 
@@ -42,7 +42,7 @@ interface Attached {
   readonly work: AttachedMonitor
 }
 
-/** Puts monitors to work on a cluster. */
+/** Attaches monitors to a cluster. */
 export function attachMonitors(options: AttachMonitorsOptions): AttachedMonitors {
   const { service, monitors, outs, onError } = options
   let closed = false
@@ -50,7 +50,7 @@ export function attachMonitors(options: AttachMonitorsOptions): AttachedMonitors
   function guard(name: string, run: () => unknown): void {
     try {
       const result = run()
-      // An asynchronous method fails later.
+      // An asynchronous method rejects later.
       if (result instanceof Promise) result.catch((error: unknown) => fail(name, error))
     } catch (error) {
       fail(name, error)

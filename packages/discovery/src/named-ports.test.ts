@@ -40,7 +40,7 @@ describe('orders:admin', () => {
     expect(endpoints[1]?.origin).toBe('http://10.1.0.1:9001')
   })
 
-  test('follows what instances say of their ports, and what gives a port up is not held', async () => {
+  test('follows changes of ports; an instance that no longer has the port is not held', async () => {
     const [first] = await Promise.all(
       [1, 2, 3].map((index) => registry.register({ ...plainSpec('orders', index), ports: { admin: index } })),
     )
@@ -55,7 +55,7 @@ describe('orders:admin', () => {
     expect(discovery.cluster('orders:admin').explain()).toMatchObject({ withoutPort: 3 })
   })
 
-  test('keeps instances as they are that did not change', async () => {
+  test('keeps the objects of unchanged instances', async () => {
     await registry.register({ ...plainSpec('orders', 1), ports: { admin: 1 } })
     const discovery = discover()
     const before = (await discovery.discover('orders:admin')).instances[0]
@@ -64,7 +64,7 @@ describe('orders:admin', () => {
     expect((await discovery.discover('orders:admin')).instances[0]).toBe(before)
   })
 
-  test('says what is missing', async () => {
+  test('reports the missing port', async () => {
     const discovery = discover()
     const refused = (): Promise<string> =>
       discovery.discoverOne('orders:admin').then(
@@ -97,7 +97,7 @@ describe('orders:admin', () => {
     expect(await places(discovery, 'orders:other')).toHaveLength(2)
   })
 
-  test('is the service of that name as long as it has instances', async () => {
+  test('is the service of that name while that has instances', async () => {
     await registry.register({ ...plainSpec('orders', 1), ports: { admin: 9001 } })
     const own = await registry.register({ ...plainSpec('orders:admin', 1), id: 'own' })
     const discovery = discover()
@@ -109,7 +109,7 @@ describe('orders:admin', () => {
     await eventually(async () => expect(await places(discovery, 'orders:admin')).toEqual(['own 8001']))
   })
 
-  test('keeps its list, stale, while the registry is unreachable, and follows it afterwards', async () => {
+  test('keeps its list, stale, while the registry is unreachable, and is updated afterwards', async () => {
     await registry.register({ ...plainSpec('orders', 1), ports: { admin: 9001 } })
     const discovery = discover()
     await places(discovery, 'orders:admin')
@@ -124,7 +124,7 @@ describe('orders:admin', () => {
 })
 
 describe('names', () => {
-  test.each(['a:', ':a', 'a:B', 'a:80', 'a:b c', 'a:b@c'])('%s is a service only', async (name) => {
+  test.each(['a:', ':a', 'a:B', 'a:80', 'a:b c', 'a:b@c'])('%s is only a service name', async (name) => {
     const asked: string[] = []
     const source: InstanceSource = {
       getInstances: (service) => {
@@ -142,7 +142,7 @@ describe('a source that refuses a name', () => {
   const invalid = new SdError('SD_INVALID', 'no such name')
   const away = new SdError('SD_UNAVAILABLE', 'away')
 
-  /** @param lists what there is by name; a name that is not there has no instances */
+  /** @param lists instances by name; a missing name has no instances */
   function sourceOf(lists: Readonly<Record<string, InstanceSpec | SdError>>): InstanceSource {
     const list = (service: string): ServiceSnapshot => {
       const found = lists[service]
@@ -177,7 +177,7 @@ describe('a source that refuses a name', () => {
     }
   })
 
-  test('one that is away is away for the name', async () => {
+  test('an unreachable source makes the name unreachable', async () => {
     const discovery = discover({ source: sourceOf({ orders: away }), readyTimeoutMs: 50 })
     await expect(discovery.discover('orders:admin')).rejects.toBe(away)
     await expect(discovery.refresh('orders:admin')).rejects.toBe(away)

@@ -13,33 +13,33 @@ import {
 } from '@sd/core'
 import type { InstanceFeed } from './instance-source.ts'
 
-/** One of the two names that `orders:admin` may mean: the service of that name, or the port `admin` of `orders`. */
+/** One of the two readings of `orders:admin`: the service of that name, or the port `admin` of `orders`. */
 interface Side {
   /** The last step of its watch. */
   step?: Watched<ServiceSnapshot>
-  /** Why the source refuses this name, and would refuse it again. */
+  /** The error with which the source refuses this name. It is not retryable. */
   refused?: SdError
 }
 
-/** Both of them. */
+/** Both readings of a name. */
 interface Sides {
   readonly whole: Side
   readonly parts: Side
 }
 
-/** What the two sides say together. */
+/** The combined result of both sides. */
 interface Merged {
-  /** The step to hand out; absent while it is not known yet. */
+  /** The step to publish; absent until both sides have reported. */
   readonly step?: Watched<ServiceSnapshot> | undefined
-  /** Ids of the instances of the service that have no port of that name. */
+  /** Ids of the instances that have no port of that name. */
   readonly portless?: ReadonlySet<string>
 }
 
 type ToPort = (instance: ServiceInstance) => ServiceInstance | undefined
 
 /**
- * Gives a feed names of the form `service:port`: the instances of `service` that have a port of that name, at that port. A service that is
- * registered by the whole name comes first, so that no name changes its meaning.
+ * Adds names of the form `service:port` to a feed: the instances of `service` that have a port of that name, at that port. A service that is
+ * registered under the whole name takes precedence, so that no existing name changes its meaning.
  */
 export function resolveNamedPorts(feed: InstanceFeed): InstanceFeed {
   const portless = new Map<string, ReadonlySet<string>>()
@@ -112,7 +112,7 @@ export function resolveNamedPorts(feed: InstanceFeed): InstanceFeed {
       return reference ? list(service, reference, options) : feed.list(service, options)
     },
     hasLeft(service, instanceId) {
-      // An instance that is listed without the port has given it up.
+      // An instance that is still listed, but without the port, no longer offers it.
       if (feed.hasLeft(service, instanceId) || portless.get(service)?.has(instanceId)) return true
       const base = splitPortReference(service)?.service
       return base !== undefined && feed.hasLeft(base, instanceId)
@@ -145,8 +145,8 @@ function mergeSides(name: string, { whole, parts }: Sides, toPort: ToPort): Merg
 }
 
 /**
- * The refusal to hand on. A name that the source can't have is one without instances. Any other refusal may end, so it is handed on, and the name
- * asked for again, unless the other meaning of the name has instances.
+ * The error to report, if any. If only one reading of the name is invalid for the source, it is treated as having no instances. Other
+ * refusals may be temporary: they are reported, and the name is requested again, unless the other reading has instances.
  */
 function refusalOf({ whole, parts }: Sides, value: ServiceSnapshot | undefined): SdError | undefined {
   if (whole.refused && parts.refused) return whole.refused
@@ -155,7 +155,7 @@ function refusalOf({ whole, parts }: Sides, value: ServiceSnapshot | undefined):
   return refused?.code === 'SD_INVALID' ? undefined : refused
 }
 
-/** Instances that stay the same object stay the same object at their port. */
+/** Maps an unchanged instance to the same port object every time. */
 function rememberPorts(name: string, port: string): ToPort {
   const known = new WeakMap<ServiceInstance, ServiceInstance>()
   return (instance) => {

@@ -23,76 +23,76 @@ import type { SubsetOptions } from './subset.ts'
 
 /** Options of one service. */
 export interface ServiceDiscoveryOptions {
-  /** Instances to keep; others never get traffic. @default all */
+  /** Instances to keep. Others never get traffic. @default all */
   readonly filter?: InstanceFilter
-  /** Who watches the endpoints and takes bad ones out, instead of {@link DiscoveryOptions.monitors}. @default those */
+  /** Monitors of this service, instead of {@link DiscoveryOptions.monitors}. @default those of all services */
   readonly monitors?: readonly EndpointMonitor[]
-  /** Which part of the endpoints is used, instead of {@link DiscoveryOptions.subset}. @default that */
+  /** Subset of this service's endpoints, instead of {@link DiscoveryOptions.subset}. @default that of all services */
   readonly subset?: SubsetOptions
 }
 
 /** Options of `createDiscovery`. */
 export interface DiscoveryOptions {
-  /** Where instances come from. Discovery does not close it. */
+  /** Source of instances. Discovery does not close it. */
   readonly source: InstanceSource
   /** Options by service name. @default {} */
   readonly services?: Readonly<Record<string, ServiceDiscoveryOptions>>
-  /** For a source without watch: how long a list is good, in milliseconds. @default 30_000 */
+  /** Polling interval for a source without `watch`, in milliseconds. @default 30_000 */
   readonly ttlMs?: number
-  /** Changes within this time are applied together, in milliseconds. Instances that are gone are out at once. @default 100 */
+  /** Changes within this time are applied together, in milliseconds. Removed instances are out at once. @default 100 */
   readonly coalesceMs?: number
   /**
-   * Time in which an instance that is new to the list comes to its full weight, in milliseconds, so that cold caches and compilers
-   * warm up; 0 gives it all of it at once. Balancers that do not weigh (round robin) ignore it. @default 0
+   * Time in which the weight of a new instance grows to its full value, in milliseconds, so that caches and compilers can warm up. 0 gives the
+   * full weight at once. Balancers without weights (round robin) ignore it. @default 0
    */
   readonly slowStartMs?: number
-  /** How the weight grows in that time: by t^(1/aggression) of it, at least 10 %. 1 is even, more is quick at first. From 0.1 to 100. @default 1 (Envoy) */
+  /** Shape of the growth: the share of the weight is t^(1/aggression), at least 10 %. 1 is linear; higher values grow faster at first. From 0.1 to 100. @default 1 (Envoy) */
   readonly slowStartAggression?: number
-  /** Who watches the endpoints of services and takes bad ones out: outlier detection, health checks, or your own. @default [] */
+  /** Monitors that watch endpoints and eject bad ones: outlier detection, health checks, or your own. @default [] */
   readonly monitors?: readonly EndpointMonitor[]
   /**
-   * Whether the health checks that instances declare are run from here, where the backend does not run them (`capabilities.healthChecks`), and no monitor of the
-   * service checks actively. It needs `@sd/health`; `onError` is told if that is missing.
+   * Whether Discovery runs the health checks that instances declare. It does so only if the backend does not run them
+   * (`capabilities.healthChecks`) and no monitor of the service checks actively. Requires `@sd/health`; if it is missing, `onError` receives an error.
    *
    * @default true
    */
   readonly declaredChecks?: boolean
   /**
-   * Share of endpoints that must be in, from 0 to 1, so at most half of them may be out by default, for whatever reason. Below it those that
-   * are out are used too: the few that are left would break down, and it is more likely that the judgement is wrong. Only those that
-   * failed just now are not, as long as there is another. 0 is never. @default 0.5 (Envoy)
+   * Minimum share of endpoints that must be in, from 0 to 1. Below it the cluster is in panic and uses endpoints that are out too: the few
+   * others could not carry the load, and the judgement is probably wrong. Endpoints that have just failed are still avoided while
+   * another one is left. 0 disables panics. @default 0.5 (Envoy)
    */
   readonly panicThreshold?: number
-  /** Uses only some endpoints of each service, so that not every client has connections to all of them. @default all are used */
+  /** Uses only some endpoints of each service, so that not every client connects to all of them. @default all endpoints */
   readonly subset?: SubsetOptions
   /**
-   * How long instances are kept, at most, that are lost in a list which collapses, in milliseconds: one that lost more than half of its
-   * instances within one lease, net of new ones. Removals on purpose are believed at once. 0 believes every list.
+   * How long instances are held after the list collapses, in milliseconds. A list collapses when it loses more than half of its instances within
+   * one lease, net of new ones. Deliberate removals are believed at once. 0 believes every list.
    *
-   * @default twice the lease of the instances that are lost, at most 300_000; 30_000 where that is not known
+   * @default twice the lease of the lost instances, at most 300_000; 30_000 if the lease is unknown
    */
   readonly emptyGuardMs?: number
   /**
-   * The short memory of instances that can't be reached, keep failing, or said when to come back (`Retry-After`); `false` for none.
+   * The short memory of instances that are unreachable, keep failing, or sent `Retry-After`; `false` disables it.
    *
    * @default {}
    */
   readonly failureAccrual?: FailureAccrualOptions | false
   /** How long a first lookup waits for the source, in milliseconds. @default 5_000 */
   readonly readyTimeoutMs?: number
-  /** A service that nobody uses is forgotten after this time, in milliseconds. @default 600_000 */
+  /** Idle time after which an unused service is no longer followed, in milliseconds. @default 600_000 */
   readonly idleMs?: number
-  /** Most services that are followed at once. Beyond that, services that nobody uses leave, those without an instance first. @default 10_000 */
+  /** Maximum number of services followed at once. Beyond it, unused services are dropped, those without an instance first. @default 10_000 */
   readonly maxServices?: number
-  /** Keeps snapshots on disk for a start without the source. @default none */
+  /** Keeps snapshots on disk, for a start while the source is unreachable. @default none */
   readonly snapshots?: DiskSnapshotOptions
-  /** How long a start waits for the source before it takes the snapshot from disk, in milliseconds. @default 500 */
+  /** How long a start waits for the source before it reads the snapshot from disk, in milliseconds. @default 500 */
   readonly coldStartMs?: number
-  /** Told of what can't be thrown at anybody: a snapshot file that is damaged or can't be written, a monitor or a listener that fails. @default ignored; listeners that fail are warned of */
+  /** Receives errors that no caller can receive: a damaged or unwritable snapshot file, a monitor or listener that throws. @default ignored; failing listeners cause a process warning */
   readonly onError?: (error: SdError) => void
 }
 
-/** Options of one service with their defaults filled in. */
+/** Options of one service, with defaults applied. */
 export interface ResolvedServiceOptions {
   /** See {@link ServiceDiscoveryOptions.filter}. */
   readonly filter: InstanceFilter | undefined
@@ -102,7 +102,7 @@ export interface ResolvedServiceOptions {
   readonly subset: Required<SubsetOptions> | undefined
 }
 
-/** Options with their defaults filled in. */
+/** Options with defaults applied. */
 export interface ResolvedDiscoveryOptions
   extends Required<
     Omit<
@@ -110,17 +110,17 @@ export interface ResolvedDiscoveryOptions
       'snapshots' | 'services' | 'monitors' | 'declaredChecks' | 'subset' | 'emptyGuardMs' | 'failureAccrual'
     >
   > {
-  /** Options of services that have their own. */
+  /** Options of the services that have their own. */
   readonly services: ReadonlyMap<string, ResolvedServiceOptions>
   /** Options of all other services. */
   readonly anyService: ResolvedServiceOptions
-  /** See {@link DiscoveryOptions.emptyGuardMs}; `undefined` for twice the lease. */
+  /** See {@link DiscoveryOptions.emptyGuardMs}; `undefined` means twice the lease. */
   readonly emptyGuardMs: number | undefined
   /** See {@link DiscoveryOptions.failureAccrual}. */
   readonly failureAccrual: Required<FailureAccrualOptions> | undefined
   /** See {@link DiscoveryOptions.snapshots}. */
   readonly snapshots: DiskSnapshotOptions | undefined
-  /** Where failures of listeners go: {@link DiscoveryOptions.onError} if it was given. */
+  /** Receives errors of listeners: {@link DiscoveryOptions.onError}, if it was given. */
   readonly onListenerError: ((error: SdError) => void) | undefined
 }
 
@@ -145,7 +145,7 @@ const keys = [
   'onError',
 ] as const
 
-/** What can be changed while Discovery is at work: all but where instances come from and are kept. */
+/** Options that can be changed at run time: all but those of the source and of its storage. */
 export type DiscoverySettings = Omit<DiscoveryOptions, 'source' | 'snapshots' | 'ttlMs' | 'coldStartMs' | 'onError'>
 
 /** Names of {@link DiscoverySettings}. */
@@ -154,10 +154,10 @@ export const settingKeys: readonly string[] = keys.filter(
 )
 
 /**
- * Checks the options and fills in defaults.
+ * Validates the options and applies defaults.
  *
- * @param ownId what a subset is drawn by that names no client
- * @param declared runs the checks that instances declare, where that is wanted
+ * @param ownId client id of a subset without `clientId`
+ * @param declared monitor that runs the checks that instances declare, if enabled
  * @throws SdError `SD_INVALID` that names the option
  */
 export function resolveDiscoveryOptions(
@@ -166,7 +166,7 @@ export function resolveDiscoveryOptions(
   declared?: EndpointMonitor,
 ): ResolvedDiscoveryOptions {
   if (typeof checkObject('options', options)['getInstances'] === 'function') {
-    throw invalidError('options', 'a source of instances', 'it as an option: createDiscovery({ source })')
+    throw invalidError('options', 'a source of instances', 'the source as an option: createDiscovery({ source })')
   }
   checkKnownKeys('', options, keys)
   const { source, services = {}, snapshots } = options
@@ -211,7 +211,7 @@ export function resolveDiscoveryOptions(
 interface ServiceContext {
   readonly defaults: ResolvedServiceOptions
   readonly clientId: string
-  /** What runs declared checks. */
+  /** Monitor that runs declared checks. */
   readonly added: EndpointMonitor | undefined
 }
 
@@ -229,7 +229,7 @@ function readServiceOptions(
   }
 }
 
-/** Adds what runs declared checks, unless one checks actively already: no instance is checked twice. */
+/** Adds the monitor of declared checks, unless another monitor checks actively: no instance is checked twice. */
 function addMonitor(monitors: readonly EndpointMonitor[], added: EndpointMonitor | undefined): readonly EndpointMonitor[] {
   return !added || monitors.some(({ isActive }) => isActive) ? monitors : [...monitors, added]
 }
@@ -240,8 +240,7 @@ function checkMonitors(path: string, monitors: readonly EndpointMonitor[]): read
   for (const [index, monitor] of monitors.entries()) {
     const { name, attach } = checkObject(`${path}[${index}]`, monitor) as unknown as EndpointMonitor
     checkFunction(`${path}[${index}].attach`, attach)
-    if (names.has(checkName(`${path}[${index}].name`, name)))
-      throw invalidError(`${path}[${index}].name`, name, 'a name of its own')
+    if (names.has(checkName(`${path}[${index}].name`, name))) throw invalidError(`${path}[${index}].name`, name, 'a unique name')
     names.add(name)
   }
   return monitors
@@ -280,7 +279,7 @@ function checkSnapshots(snapshots: DiskSnapshotOptions): void {
   }
 }
 
-/** Options of one service. Those of `orders` are in effect for `orders:admin` too, unless that has its own: they are the same instances. */
+/** Options of one service. The options of `orders` also apply to `orders:admin` unless it has its own, because both have the same instances. */
 export function serviceOptionsOf({ services, anyService }: ResolvedDiscoveryOptions, name: string): ResolvedServiceOptions {
   return services.get(name) ?? services.get(splitPortReference(name)?.service ?? name) ?? anyService
 }

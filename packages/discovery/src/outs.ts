@@ -14,25 +14,25 @@ export interface OutsOptions {
   readonly service: string
   /** See `DiscoveryOptions.panicThreshold`. */
   readonly panicThreshold: number
-  /** Whether any endpoint is kept although its source does not list it any more. */
+  /** Whether any endpoint is held, that is, kept although the source no longer lists it. */
   readonly hasHeld: () => boolean
-  /** Whether an endpoint is kept although its source does not list it any more. */
+  /** Whether this endpoint is held. */
   readonly isHeld: (endpoint: Endpoint) => boolean
-  /** The last ejection of an endpoint was taken back: it is to come to its full weight within that time. */
+  /** Called when the last ejection of an endpoint ends. Its weight grows back within `rampMs`. */
   readonly onReturn: (endpoint: Endpoint, rampMs: number) => void
-  /** An endpoint is out or in again, and with that perhaps a panic began or ended. */
+  /** Called when an endpoint goes out or comes in, which may also begin or end a panic. */
   readonly onChange: () => void
-  /** A panic began. */
+  /** Called when a panic begins. */
   readonly onPanic: () => void
 }
 
 /**
- * Which endpoints are out, for whatever reason: unhealthy by their own word, ejected by a monitor, blocked by a breaker, unreachable,
- * failing, or because they said when to come back. One share decides about all of them together: if fewer than `panicThreshold` are in,
- * those that are out are used too.
+ * The endpoints that are out, for whatever reason: they report themselves unhealthy, a monitor ejected them, a breaker blocks them, they are
+ * unreachable or failing, or they sent `Retry-After`. One threshold applies to all reasons together: if the share of endpoints that are in
+ * is below `panicThreshold`, those that are out are used too.
  */
 export class Outs {
-  /** The endpoints that are judged: those that the filter keeps and that are not draining. */
+  /** The endpoints that are judged: those that pass the filter and are not draining. */
   members: readonly Endpoint[] = []
   /** Whether endpoints that are out are used too. */
   isPanic: boolean = false
@@ -41,7 +41,7 @@ export class Outs {
   #known: ReadonlySet<Endpoint> | undefined
   #out = new Set<Endpoint>()
   #failing = new Set<Endpoint>()
-  /** Number of members that have a weight. */
+  /** Number of members with a weight above 0. */
   #weighted = 0
   #overruled: OverruledBlocks = 'none'
   #panicThreshold: number
@@ -56,7 +56,7 @@ export class Outs {
     return this.#ejectedBy.size
   }
 
-  /** Number of members that are out, without those of weight 0, which get no traffic anyway. */
+  /** Number of members that are out. Excludes members of weight 0, which get no traffic anyway. */
   get count(): number {
     return this.#out.size
   }
@@ -76,12 +76,12 @@ export class Outs {
     return this.#out.size === this.#weighted
   }
 
-  /** Whether a member has a weight and nothing keeps it out. */
+  /** Whether a member has a weight and is not out. */
   isIn(endpoint: Endpoint): boolean {
     return endpoint.instance.weight > 0 && !this.#out.has(endpoint)
   }
 
-  /** Takes over another list, or the same endpoints with other health. The ejections of those that are not in it end. */
+  /** Applies a new list, or the same endpoints with new health. Ends the ejections of endpoints that are not in it. */
   replace(members: readonly Endpoint[]): void {
     this.members = members
     this.#known = undefined
@@ -98,7 +98,7 @@ export class Outs {
     for (const endpoint of this.#out) endpoint.overrule(this.#overruled)
   }
 
-  /** Takes over another share. */
+  /** Applies a new threshold. */
   configure(panicThreshold: number): void {
     if (panicThreshold === this.#panicThreshold) return
     this.#panicThreshold = panicThreshold
@@ -139,7 +139,7 @@ export class Outs {
     publishEjection(endpoint, monitor)
   }
 
-  /** Takes all ejections of a monitor back. */
+  /** Ends all ejections of a monitor. */
   restoreAll(monitor: string): void {
     for (const endpoint of [...this.#ejectedBy.keys()]) this.restore(monitor, endpoint, 0)
   }
@@ -163,10 +163,10 @@ export class Outs {
     return this.#known.has(endpoint)
   }
 
-  /** Begins or ends a panic. It is in effect at once: the view follows later. */
+  /** Begins or ends a panic. It takes effect at once; the view follows later. */
   #judge(): void {
     const { service } = this.#options
-    // Two witnesses, the registry and the connection, say that a held endpoint which is out is not there: it is not missed.
+    // Both the registry and the connection indicate that a held endpoint which is out does not exist: don't expect it to be in.
     const missing = this.#options.hasHeld() ? [...this.#out].filter(this.#options.isHeld).length : 0
     const length = this.#weighted
     const inCount = length - this.#out.size
@@ -174,7 +174,7 @@ export class Outs {
     const isPanic = inShare < this.#panicThreshold
     const isDead = this.#failing.size === length && length > 0
     this.#overrule(isDead ? 'failing' : isPanic ? 'judged' : 'none')
-    // All fail: they are used whatever the threshold is, because then it is more likely the way to them, or a blip of all.
+    // If all fail, all are used, whatever the threshold: the cause is probably the network, or a short fault of all of them.
     if (this.isPanic === (isPanic || isDead)) return
     this.isPanic = isPanic || isDead
     publishTelemetry('sd:v1:cluster:panic', { service, isPanic: this.isPanic, healthyShare: inShare })
@@ -188,19 +188,19 @@ export class Outs {
   }
 }
 
-/** Whether anything keeps an endpoint out: its own word, or a block, in effect or not. */
+/** Whether anything keeps an endpoint out: its own health status or a block, even an overruled one. */
 function isOut(endpoint: Endpoint): boolean {
   return endpoint.instance.health.status === 'unhealthy' || endpoint.isBlocked
 }
 
-/** Why an endpoint is out, in the order in which a view asks. */
+/** Why an endpoint is out, most important reason first. */
 export function outsOf({ instance, blocks }: Endpoint): readonly EndpointOut[] {
   const { status, message, checkedAt } = instance.health
   const isByWord = status === 'unhealthy' || status === 'draining'
   return isByWord ? [{ reason: status, detail: message, since: checkedAt }, ...blocks] : blocks
 }
 
-/** Publishes that an endpoint was taken out, or put back if there is no ejection. */
+/** Publishes that an endpoint was ejected, or restored if there is no `ejection`. */
 export function publishEjection(endpoint: Endpoint, monitor: string, ejection?: Ejection): void {
   if (!hasTelemetrySubscribers('sd:v1:endpoint:ejection')) return
   const { service, id: instanceId } = endpoint.instance

@@ -19,7 +19,7 @@ afterEach(async () => {
 async function start(options: Partial<DiscoveryOptions>): Promise<Discovery> {
   discovery = createDiscovery({ source: registry, coalesceMs: 0, ...options })
   await discovery.discover('orders')
-  // Who comes at the very instant of the first list would count as of it.
+  // An instance that appears in the same instant as the first list would not be new.
   await vi.advanceTimersByTimeAsync(1)
   return discovery
 }
@@ -86,13 +86,13 @@ describe('slow start', () => {
     expect(share).toBeLessThanOrEqual(0.55)
   })
 
-  test('grows evenly from 10 % to all, of any weight', async () => {
+  test('grows linearly from 10 % to 100 % of any weight', async () => {
     const weights = await weightsAfter({ slowStartMs: 60_000 }, [10, 15_000, 45_000, 61_500, 90_000], 4)
     expectClose(weights, [0.4, 1, 3, 4, 4], 0.1)
     expect(weights[4]).toBe(4)
   })
 
-  test('builds a view each hundredth of the window, and none afterwards or when closed', async () => {
+  test('builds a view each hundredth of the window, and none afterwards or after close', async () => {
     const started = await start({ slowStartMs: 60_000 })
     const cluster = started.cluster('orders')
     const countViews = async (waitMs: number): Promise<number> => {
@@ -114,16 +114,16 @@ describe('slow start', () => {
     expect(await countViews(10_000)).toBe(0)
   })
 
-  test('grows quickly at first with an aggression', async () => {
+  test('grows faster at first with a higher aggression', async () => {
     const weights = await weightsAfter({ slowStartMs: 10_000, slowStartAggression: 2 }, [2_500, 5_000, 12_000])
     expectClose(weights, [0.5, Math.SQRT1_2, 1], 0.02)
   })
 
-  test('is off unless asked for', async () => {
+  test('is off by default', async () => {
     expect(await weightsAfter({}, [10])).toEqual([1])
   })
 
-  test('does not start again when a host changes, and counts for `discoverOne`', async () => {
+  test('does not restart when an instance changes, and applies to `discoverOne`', async () => {
     const started = await start({ slowStartMs: 1_000 })
     const registration = await registry.register(plainSpec('orders', 3))
     await vi.advanceTimersByTimeAsync(2_000)
@@ -139,7 +139,7 @@ describe('slow start', () => {
     vi.restoreAllMocks()
   })
 
-  test('bad options are refused', () => {
+  test('rejects invalid options', () => {
     expect(() => createDiscovery({ source: registry, slowStartMs: -1 })).toThrow('Invalid slowStartMs')
     expect(() => createDiscovery({ source: registry, slowStartAggression: 0 })).toThrow('Invalid slowStartAggression')
   })

@@ -1,38 +1,38 @@
 import type { Endpoint } from '@sd/core'
 
-/** An endpoint that is new or back has at least this share of its weight (Envoy's default `min_weight_percent`). */
+/** Minimum share of its weight for a new or restored endpoint (Envoy's default `min_weight_percent`). */
 const minShare = 0.1
-/** How often weights follow, at most and at least, in milliseconds. A view costs O(n), and what is picked from it as well. */
+/** Shortest and longest interval between weight updates, in milliseconds. Each update builds a view and its pickers, which costs O(n). */
 const minStepMs = 100
 const maxStepMs = 1_000
-/** Steps in a ramp, between those limits. */
+/** Number of steps in a ramp, within those limits. */
 const steps = 100
 
-/** How weights grow. */
+/** Shape of the growth of weights. */
 export interface RampSettings {
-  /** Time from an endpoint's first sight to its full weight, in milliseconds; 0 for none. */
+  /** Time from an endpoint's first appearance to its full weight, in milliseconds; 0 disables slow start. */
   readonly slowStartMs: number
-  /** 1 grows evenly; more grows quickly at first. */
+  /** 1 grows linearly; higher values grow faster at first. */
   readonly slowStartAggression: number
 }
 
 /** Options of {@link createRamps}. */
 export interface RampsOptions {
-  /** What is in effect now. */
+  /** The settings currently in effect. */
   readonly settings: () => RampSettings
-  /** Builds the view anew, because weights have changed. */
+  /** Builds a new view, because weights have changed. */
   readonly onStep: () => void
 }
 
-/** Lets the weights of endpoints grow that are new, or that come back after an ejection. */
+/** Grows the weights of endpoints that are new or that return after an ejection. */
 export interface Ramps {
-  /** Share of its weight that an endpoint has now: slow start × recovery. */
+  /** Share of its weight that an endpoint currently has: slow start × recovery. */
   share(endpoint: Endpoint): number
-  /** An endpoint is back: its weight grows from now on for `rampMs`, or is there at once if that is 0. */
+  /** Restores an endpoint: its weight grows for `rampMs`, or is complete at once if `rampMs` is 0. */
   recover(endpoint: Endpoint, rampMs: number): void
-  /** Sees to the next step, if one of these endpoints has not all of its weight. */
+  /** Schedules the next step if one of these endpoints does not have its full weight. */
   follow(endpoints: readonly Endpoint[]): void
-  /** Ends it. */
+  /** Stops the timer. */
   close(): void
 }
 
@@ -44,12 +44,12 @@ interface Ramp {
 const noRamps: readonly Ramp[] = []
 
 /**
- * Envoy's slow start: weight × max(10 %, t ^ (1 / aggression)), where t is the part of the ramp that has passed. Endpoints of the first list
- * are not new: it is the client that is.
+ * Envoy's slow start: weight × max(10 %, t ^ (1 / aggression)), where t is the elapsed part of the ramp. Endpoints of the first list do not
+ * ramp up: the client is new, not they.
  */
 export function createRamps({ settings, onStep }: RampsOptions): Ramps {
   const recoveries = new WeakMap<Endpoint, Ramp>()
-  /** Until the first list was followed nobody is new. */
+  /** No endpoint is new until the first list is followed. */
   let startedAt = Number.POSITIVE_INFINITY
   let timer: ReturnType<typeof setTimeout> | undefined
 
@@ -58,7 +58,7 @@ export function createRamps({ settings, onStep }: RampsOptions): Ramps {
     return passed >= 1 ? 1 : Math.max(minShare, passed ** (1 / settings().slowStartAggression))
   }
 
-  /** The ramps of an endpoint, those that are over included. */
+  /** The ramps of an endpoint, including finished ones. */
   function rampsOf(endpoint: Endpoint): readonly Ramp[] {
     const recovery = recoveries.get(endpoint)
     const { slowStartMs } = settings()

@@ -14,11 +14,11 @@ import type { InstanceFeed } from './instance-source.ts'
 import { ListGuard } from './list-guard.ts'
 import { withStale } from './snapshot-change.ts'
 
-/** What is known of a service. */
+/** State of a service. */
 export interface ServiceState {
-  /** The last known snapshot, marked stale while the source is unreachable. It says which instances are held. */
+  /** The last known snapshot, marked stale while the source is unreachable. It lists the held instances. */
   readonly snapshot: ServiceSnapshot | undefined
-  /** Present while the source is away. */
+  /** Present while the source is unreachable. */
   readonly stale: Staleness | undefined
 }
 
@@ -26,35 +26,35 @@ export interface ServiceState {
 export interface ServiceFollowOptions {
   /** Name of the service. */
   readonly service: string
-  /** Where it is followed. */
+  /** Feed that follows the service. */
   readonly feed: InstanceFeed
-  /** Where its snapshot is kept, if it is. */
+  /** Storage for its snapshot, if configured. */
   readonly disk: DiskSnapshots | undefined
   /** See `DiscoveryOptions.coldStartMs`. */
   readonly coldStartMs: number
   /** See `DiscoveryOptions.emptyGuardMs`. */
   readonly emptyGuardMs: number | undefined
-  /** Told of every change of the state. */
+  /** Receives every change of the state. */
   readonly onState: (state: ServiceState) => void
   /** See `DiscoveryOptions.onError`. */
   readonly onError: (error: SdError) => void
-  /** Ends it. */
+  /** Ends the feed. */
   readonly signal: AbortSignal
 }
 
-/** The way of snapshots from the source to a cluster. */
+/** Carries snapshots from the source to a cluster. */
 export interface ServiceFeed {
-  /** Takes a snapshot that was fetched by hand. */
+  /** Applies a snapshot from an explicit refresh. */
   accept(snapshot: ServiceSnapshot): void
-  /** Takes over another `emptyGuardMs`. */
+  /** Applies a new `emptyGuardMs`. */
   configure(emptyGuardMs: number | undefined): void
   /** Settles when the feed has ended. */
   readonly ended: Promise<void>
 }
 
 /**
- * Follows a service until the signal fires: keeps the last known list while the source is unreachable, doubts one that collapses, and
- * begins with the list on disk if the source is silent. A source that refuses is asked again, because credentials change.
+ * Follows a service until the signal aborts. Keeps the last known list while the source is unreachable, doubts a list that collapses, and
+ * starts from the list on disk if the source does not respond. A source that refuses is asked again, because credentials may change.
  */
 export function followService(options: ServiceFollowOptions): ServiceFeed {
   const { service, feed, disk, onState, onError, signal } = options
@@ -76,13 +76,13 @@ export function followService(options: ServiceFollowOptions): ServiceFeed {
 
   function show(list: ServiceSnapshot): void {
     publish(list, undefined)
-    // What is on disk is for a start without the source: a list that is doubted would be the wrong one.
+    // The list on disk serves a start without the source. A doubted list would be the wrong one to keep.
     if (list.held) return
     disk?.save(list).catch((error: unknown) => onError(toSdError(error, 'SD_UNAVAILABLE', `keeping the snapshot of ${service}`)))
   }
 
   function accept(value: ServiceSnapshot): void {
-    // Sorted, and unchanged instances are the same objects, before anything is compared.
+    // Sort and reuse unchanged instances before comparing.
     show(guard.accept(createSnapshot({ ...value, previous: guard.listed })))
   }
 

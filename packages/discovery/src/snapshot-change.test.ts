@@ -4,7 +4,7 @@ import { isEmptyChange, withStale } from './snapshot-change.ts'
 
 const instance = createServiceInstance({ service: 'orders', id: 'a', address: '10.0.0.1', port: 80 })
 
-test('a snapshot that is already stale, or not, is returned unchanged', () => {
+test('withStale returns the same snapshot if the flag does not change', () => {
   const snapshot = createSnapshot({ service: 'orders', instances: [instance] })
   expect(withStale(snapshot, false)).toBe(snapshot)
   expect(withStale(snapshot, true)).toEqual({ ...snapshot, stale: true })

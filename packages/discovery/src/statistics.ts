@@ -1,51 +1,51 @@
 import type { Cluster, ClusterStateReport, HealthStatus, OutReason, Staleness } from '@sd/core'
 
-/** Running counts of one service. */
+/** Counters of one service. */
 export interface ServiceCounters {
-  /** Lookups answered from what was known. */
+  /** Lookups served from memory. */
   hits: number
-  /** Lookups that had to wait for the source. */
+  /** Lookups that waited for the source. */
   misses: number
   /** Snapshots that were applied. */
   updates: number
 }
 
-/** Counts that start at zero. */
+/** Creates counters that start at zero. */
 export function createServiceCounters(): ServiceCounters {
   return { hits: 0, misses: 0, updates: 0 }
 }
 
-/** What Discovery knows of one service. */
+/** Statistics of one service. */
 export interface ServiceStatistics extends Readonly<ServiceCounters> {
   /** Instances in the last known snapshot. */
   readonly instances: number
   /** Endpoints that may get traffic. */
   readonly eligible: number
-  /** Endpoints that monitors took out. */
+  /** Endpoints that monitors ejected. */
   readonly ejected: number
-  /** Endpoints that are out for whatever reason, those included. */
+  /** Endpoints that are out for any reason, including ejected ones. */
   readonly out: number
-  /** Those by the first reason that each has; without the reasons that none has. */
+  /** Endpoints that are out, by the first reason of each. Reasons without an endpoint are omitted. */
   readonly outBy: Readonly<Partial<Record<OutReason, number>>>
   /** Whether so few endpoints are in that those that are out are used too. */
   readonly isPanic: boolean
-  /** Instances that are kept although the source does not list them any more. */
+  /** Instances that are kept although the source no longer lists them. */
   readonly held: number
-  /** For how long the source has been away, in milliseconds; 0 while it is not. */
+  /** How long the source has been unreachable, in milliseconds; 0 while it is reachable. */
   readonly staleForMs: number
 }
 
-/** What Discovery knows of all services. */
+/** Statistics of all services. */
 export interface DiscoveryStatistics extends Readonly<ServiceCounters> {
   /** Services that are followed. */
   readonly services: number
-  /** Services of which the source is away. */
+  /** Services whose source is unreachable. */
   readonly stale: number
-  /** By service name. */
+  /** Statistics by service name. */
   readonly byService: ReadonlyMap<string, ServiceStatistics>
 }
 
-/** A cluster that counts. */
+/** The part of a cluster that statistics read. */
 interface CountedCluster extends Pick<Cluster, 'service' | 'snapshot' | 'view'> {
   readonly startedAt: number
   readonly counters: Readonly<ServiceCounters>
@@ -56,7 +56,7 @@ interface CountedCluster extends Pick<Cluster, 'service' | 'snapshot' | 'view'> 
   readonly stale: Staleness | undefined
 }
 
-/** Adds up what the clusters counted. */
+/** Adds up the counters of all clusters. */
 export function summarize(clusters: ReadonlyMap<string, CountedCluster>): DiscoveryStatistics {
   const total = createServiceCounters()
   const byService = new Map<string, ServiceStatistics>()
@@ -72,7 +72,7 @@ export function summarize(clusters: ReadonlyMap<string, CountedCluster>): Discov
   return { ...total, services: clusters.size, stale: staleServices, byService }
 }
 
-/** The state of a cluster for whoever collects states. */
+/** The state of a cluster, for `collectStates()`. */
 export function reportCluster(cluster: CountedCluster): ClusterStateReport {
   const instances: Record<HealthStatus, number> = { healthy: 0, unhealthy: 0, draining: 0, unknown: 0 }
   for (const { health } of cluster.snapshot?.instances ?? []) instances[health.status]++

@@ -12,7 +12,7 @@ function choose(clientId: string, size: number, from: readonly (typeof endpoints
   return new Set(from.filter(isChosen).map(({ key }) => key))
 }
 
-test('has its size, and replaces one that leaves by one', () => {
+test('has the given size, and replaces only an endpoint that disappears', () => {
   const property = fc.property(fc.string(), fc.integer({ min: 1, max: 70 }), fc.nat(59), (clientId, size, gone) => {
     const before = choose(clientId, size)
     expect(before.size).toBe(Math.min(size, 60))
@@ -26,7 +26,7 @@ test('has its size, and replaces one that leaves by one', () => {
   fc.assert(property, { numRuns: 200, seed: 5 })
 })
 
-test('of many clients loads all endpoints alike', () => {
+test('of many clients spreads evenly over all endpoints', () => {
   const clients = 3_000
   const size = 10
   const counts = new Map<string, number>()
@@ -40,7 +40,7 @@ test('of many clients loads all endpoints alike', () => {
   }
 })
 
-test('is an option of all services and of one, and candidates are chosen alike', async () => {
+test('is an option of all services and of one, and candidates are chosen in the same way', async () => {
   await using registry = createMemoryRegistry()
   for (let index = 0; index < 100; index++) {
     for (const service of ['orders', 'users']) {
@@ -58,7 +58,7 @@ test('is an option of all services and of one, and candidates are chosen alike',
   expect(orders.view.endpoints.every(({ instance }) => instance.health.status === 'healthy')).toBe(true)
   const { candidates = [], endpoints: chosen } = orders.view
   expect(candidates).toEqual(expect.arrayContaining([...chosen]))
-  // A fifth of all is unhealthy, and so is about a fifth of the candidates: none if the subset were taken of the healthy alone, 80 without it.
+  // A fifth of all is unhealthy, and about a fifth of the candidates too. Choosing only from healthy ones would give none; no subset would give 80.
   expect(candidates.length).toBeGreaterThan(20)
   expect(candidates.length).toBeLessThan(40)
   const dropped = orders.explain().endpoints.filter((one) => one.dropped === 'subset')

@@ -1,24 +1,24 @@
 import { createHash } from 'node:crypto'
 import type { Endpoint } from '@sd/core'
 
-/** How many endpoints of a service one client uses, and which. */
+/** Number of endpoints of a service that one client uses, and how they are chosen. */
 export interface SubsetOptions {
-  /** Most endpoints that are used at once, from 1. */
+  /** Maximum number of endpoints used at once, from 1. */
   readonly size: number
   /**
-   * Who chooses, such as the name of the pod or host: the same id chooses the same endpoints after a restart; others must have another one.
+   * Identifies the client, such as the name of the pod or host. The same id chooses the same endpoints after a restart. Each client needs its own id.
    *
-   * @default a random one for every Discovery
+   * @default a random id per Discovery
    */
   readonly clientId?: string
 }
 
-/** Chooses from the endpoints that may be used; `undefined` for all of them. */
+/** Chooses from the usable endpoints; `undefined` means all of them. */
 export type SubsetChoice = (endpoints: readonly Endpoint[]) => ((endpoint: Endpoint) => boolean) | undefined
 
 /**
- * Rendezvous hashing: each pair of client and endpoint has a random score that never changes, and a client uses the endpoints of the highest
- * scores. When one goes, only it is replaced; clients choose independently of each other.
+ * Rendezvous hashing: each pair of client and endpoint has a fixed pseudo-random score, and a client uses the endpoints with the highest
+ * scores. If one endpoint disappears, only that one is replaced. Clients choose independently of each other.
  *
  * @see https://en.wikipedia.org/wiki/Rendezvous_hashing
  */

@@ -3,11 +3,11 @@ import type { InstanceFilter } from './filters.ts'
 import type { Outs } from './outs.ts'
 import type { SubsetChoice } from './subset.ts'
 
-/** One step from the endpoints that may be used to those that are. */
+/** One step from the usable endpoints to those that are used. */
 export interface ViewStage {
-  /** The rule by which it drops endpoints. */
+  /** The rule recorded for endpoints that this step drops. */
   readonly rule: DropRule
-  /** Tells which to keep of those that are left; `undefined` for all. */
+  /** Returns a predicate for the endpoints to keep; `undefined` keeps all. */
   decide(left: readonly Endpoint[]): ((endpoint: Endpoint) => boolean) | undefined
 }
 
@@ -15,42 +15,42 @@ export interface ViewStage {
 export interface ViewPlan {
   /** The service's own filter. */
   readonly filter: InstanceFilter | undefined
-  /** Which endpoints are out, and whether there is a panic. */
+  /** The endpoints that are out, and the panic state. */
   readonly outs: Outs
-  /** Which of those that are in are used, in this order; the same choice is made of the candidates. */
+  /** Steps applied in this order to the usable endpoints, and in the same way to the candidates. */
   readonly choice: readonly ViewStage[]
-  /** Share of its weight that an endpoint has now. */
+  /** Share of its weight that an endpoint currently has. */
   readonly share: (endpoint: Endpoint) => number
 }
 
 /** Parts of {@link createViewPlan}. */
 export interface ViewPlanOptions extends Pick<ViewPlan, 'filter' | 'outs' | 'share'> {
-  /** Chooses a subset. */
+  /** Chooses the subset, if configured. */
   readonly subset: SubsetChoice | undefined
 }
 
-/** The endpoints of a cluster by what they are for. */
+/** The endpoints of a cluster, divided into members and draining ones. */
 export interface Membership {
-  /** Those that the filter keeps and that are not draining. */
+  /** Endpoints that pass the filter and are not draining. */
   readonly members: readonly Endpoint[]
-  /** Those that the filter keeps and that are draining. */
+  /** Endpoints that pass the filter and are draining. */
   readonly draining: readonly Endpoint[]
 }
 
-/** Endpoints that may be used, and those of which they were taken. */
+/** The usable endpoints, and the candidates from which they were taken. */
 interface Usable {
   readonly endpoints: readonly Endpoint[]
   readonly candidates: readonly Endpoint[]
 }
 
-/** The stages of a cluster. */
+/** Creates the stages of a cluster's view. */
 export function createViewPlan({ filter, outs, subset, share }: ViewPlanOptions): ViewPlan {
   const choice: ViewStage[] = [{ rule: 'priority', decide: (left) => ofBestPriority(left, outs) }]
   if (subset) choice.push({ rule: 'subset', decide: subset })
   return { filter, outs, choice, share }
 }
 
-/** Sorts endpoints by what they are for. */
+/** Divides endpoints into members and draining ones. */
 export function sortMembers(endpoints: readonly Endpoint[], filter: InstanceFilter | undefined): Membership {
   const kept = filter ? endpoints.filter(({ instance }) => filter(instance)) : endpoints
   if (!kept.some(isDraining)) return { members: kept, draining: [] }
@@ -58,8 +58,8 @@ export function sortMembers(endpoints: readonly Endpoint[], filter: InstanceFilt
 }
 
 /**
- * The endpoints that may be used now. While no member is in, draining ones that can be reached are used, which beats those that are unhealthy
- * by their own word: they were told to stop, and still serve (KEP-1669). Members that only this client found bad are used beside them in a panic.
+ * The endpoints that may be used now. While no member is in, draining endpoints that are reachable are used before unhealthy ones: they were
+ * asked to stop, but still serve (KEP-1669). In a panic, members that only this client found bad are used beside them.
  */
 export function usableOf({ members, draining }: Membership, outs: Outs): Usable {
   const endpoints = members.filter((endpoint) => endpoint.available && (outs.isPanic || !isUnhealthy(endpoint)))
@@ -72,7 +72,7 @@ export function usableOf({ members, draining }: Membership, outs: Outs): Usable 
   }
 }
 
-/** Builds the view of the members of a cluster. */
+/** Builds the view from the members of a cluster. */
 export function buildView(membership: Membership, { outs, choice, share }: ViewPlan, epoch: number): EndpointView {
   let { endpoints, candidates } = usableOf(membership, outs)
   for (const stage of choice) {
@@ -84,7 +84,7 @@ export function buildView(membership: Membership, { outs, choice, share }: ViewP
   return { endpoints, weights, epoch, candidates }
 }
 
-/** Draws one endpoint that a filter keeps, at random by weight. */
+/** Draws one endpoint that passes the filter, at random by weight. */
 export function drawByWeight(view: EndpointView, filter: InstanceFilter = () => true): Endpoint | undefined {
   const { endpoints, weights } = view
   const kept = [...endpoints.entries()].filter(
@@ -110,8 +110,8 @@ function isUnhealthy({ instance }: Endpoint): boolean {
 }
 
 /**
- * Keeps the lowest priority number that has an endpoint which is in; without any such, the lowest of all. Endpoints of a better one that are
- * to be tried stay, because nothing else would bring that one back.
+ * Keeps the lowest priority number with an endpoint that is in; without one, the lowest of all. Endpoints of a better priority that are due
+ * for a trial stay, because only a trial can bring that priority back.
  */
 function ofBestPriority(left: readonly Endpoint[], outs: Outs): ((endpoint: Endpoint) => boolean) | undefined {
   let lowest = Number.POSITIVE_INFINITY
