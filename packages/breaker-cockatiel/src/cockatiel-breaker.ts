@@ -3,7 +3,7 @@ import type { CircuitBreaker, CircuitBreakerOptions } from '@sd/core'
 import { createCockatielEngine } from './cockatiel-engine.ts'
 
 /**
- * A circuit breaker on cockatiel. It owns no connection and no interval; while open it has one timer, which keeps no process alive.
+ * Creates a circuit breaker on cockatiel. It has no connection and no interval. While open it has one timer, which does not keep the process alive.
  *
  * @throws SdError `SD_INVALID` that names the option
  */

@@ -43,7 +43,7 @@ test('an open circuit keeps no process alive', () => {
   breaker.close()
 })
 
-test('cockatiel itself ends every open time, without being asked twice', async () => {
+test('cockatiel itself ends every open time, with a single probe', async () => {
   const breaker = createCockatielBreaker({ openMs: 1_000, trials: 1 })
   breaker.open()
   for (let round = 0; round < 3; round++) {
@@ -54,7 +54,7 @@ test('cockatiel itself ends every open time, without being asked twice', async (
   }
 })
 
-test('nothing is left to wait for in a closed circuit', async () => {
+test('a closed circuit leaves no timer', async () => {
   const breaker = createCockatielBreaker({ openMs: 1_000 })
   expect(vi.getTimerCount()).toBe(0)
   breaker.open()
@@ -63,7 +63,7 @@ test('nothing is left to wait for in a closed circuit', async () => {
   expect(vi.getTimerCount()).toBe(0)
 })
 
-test('whatever it is told in whatever order, it tells of the end of each open time once, and of no other', async () => {
+test('for any sequence of calls, it reports the end of each open time once, and no other', async () => {
   const openMs = 100
   const step = fc.oneof(fc.constant('open' as const), fc.constant('close' as const), fc.integer({ min: 0, max: 150 }))
   await fc.assert(

@@ -1,13 +1,13 @@
 import type { CircuitEngine, CircuitEngineSettings } from '@sd/breaker-kit'
 import { circuitBreaker, handleAll, type IBackoff } from 'cockatiel'
 
-/** Cockatiel's wall clock may lag a little behind the timer. If it was set back, an hour perhaps, it is not waited for. */
+/** Cockatiel's wall clock may lag slightly behind the timer, so poll it a few times. If the clock was set back, do not wait for it. */
 const clockProbes = 10
 
-/** Lets cockatiel hold the circuit: its states, its open time, its half-open trial, its isolation. */
+/** Lets cockatiel hold the circuit: its states, open time, half-open trial and isolation. */
 export function createCockatielEngine({ onHalfOpen }: CircuitEngineSettings): CircuitEngine {
   let timer: ReturnType<typeof setTimeout> | undefined
-  /** The open time that begins next. */
+  /** Duration of the next open time, in milliseconds. */
   let openMs = 1
   const openTime: IBackoff<unknown> = {
     get duration() {
@@ -22,15 +22,15 @@ export function createCockatielEngine({ onHalfOpen }: CircuitEngineSettings): Ci
 
   function closeNow(): void {
     clearTimeout(timer)
-    // The one way to close from every state, and at once; it also drops what an unfinished trial may say.
+    // Isolating is the only way to close at once from every state. It also discards the result of an unfinished trial.
     circuit.isolate().dispose()
   }
-  /** Cockatiel becomes half-open only when it is called. It calls the function at once if it does. */
+  /** Cockatiel becomes half-open only when it is called. If it does, it calls the function synchronously. */
   function becomesHalfOpen(): boolean {
     let admitted = false
     const trial = circuit.execute(() => {
       admitted = true
-      // The one trial that cockatiel knows lasts as long as ours: until the circuit is opened or closed.
+      // Cockatiel's single trial lasts as long as ours: until the circuit opens or closes.
       return new Promise<never>(() => undefined)
     })
     trial.catch(() => undefined)

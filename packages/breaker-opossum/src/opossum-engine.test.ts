@@ -10,7 +10,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-test('nothing is left to wait for in a closed circuit', async () => {
+test('a closed circuit leaves no timer', async () => {
   const breaker = createOpossumBreaker({ openMs: 1_000 })
   expect(vi.getTimerCount()).toBe(0)
   breaker.open()
@@ -19,7 +19,7 @@ test('nothing is left to wait for in a closed circuit', async () => {
   expect(vi.getTimerCount()).toBe(0)
 })
 
-test('whatever it is told in whatever order, it tells of the end of each open time once, and of no other', async () => {
+test('for any sequence of calls, it reports the end of each open time once, and no other', async () => {
   const openMs = 100
   const step = fc.oneof(fc.constant('open' as const), fc.constant('close' as const), fc.integer({ min: 0, max: 150 }))
   await fc.assert(

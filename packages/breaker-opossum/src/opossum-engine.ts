@@ -2,12 +2,12 @@ import { EventEmitter } from 'node:events'
 import type { CircuitEngine, CircuitEngineSettings } from '@sd/breaker-kit'
 import Opossum from 'opossum'
 
-/** Lets opossum hold the circuit: its states, its timer of the open time, its `halfOpen` event. */
+/** Lets opossum hold the circuit: its states, the timer of its open time, and its `halfOpen` event. */
 export function createOpossumEngine({ name, onHalfOpen }: CircuitEngineSettings): CircuitEngine {
   const options: Opossum.Options = {
     name,
     timeout: false,
-    // Its statistics are not asked for. An emitter that never emits spares the interval that would rotate them.
+    // Opossum's statistics are not used. An emitter that never emits avoids the interval that would rotate them.
     rollingCountBuckets: 1,
     rollingPercentilesEnabled: false,
     enableSnapshots: false,
@@ -17,7 +17,7 @@ export function createOpossumEngine({ name, onHalfOpen }: CircuitEngineSettings)
   circuit.on('halfOpen', onHalfOpen)
   return {
     open(forMs) {
-      // Of an open circuit opossum would continue the old open time. It reads this option each time it opens.
+      // If the circuit is open, opossum would keep the old open time. It reads this option each time it opens.
       circuit.close()
       options.resetTimeout = forMs
       circuit.open()

@@ -4,33 +4,33 @@ import { checkDuration, checkFunction, checkInteger, checkKnownKeys, checkName, 
 export interface AdaptiveLimitOptions {
   /** Name for logs, metrics and errors. @default 'adaptive-limit' */
   readonly name?: string
-  /** The limit never falls below this, and probes run with it; from 1. @default 3 (Envoy) */
+  /** Lower bound of the limit, which probes use too; from 1. @default 3 (Envoy) */
   readonly minLimit?: number
-  /** The limit never grows above this. @default 1_000 (Envoy) */
+  /** Upper bound of the limit. @default 1_000 (Envoy) */
   readonly maxLimit?: number
-  /** The limit after the first probe, before anything else is known. @default 20 (Netflix), within minLimit and maxLimit */
+  /** Limit after the first probe. @default 20 (Netflix), within minLimit and maxLimit */
   readonly initialLimit?: number
-  /** How often the limit is computed, in milliseconds, from 1. @default 100 (Envoy) */
+  /** Interval between computations of the limit, in milliseconds, from 1. @default 100 (Envoy) */
   readonly windowMs?: number
-  /** A window with fewer latencies goes on, from 1. @default 10 (Netflix) */
+  /** Minimum latency samples in a window; a window with fewer is extended. From 1. @default 10 (Netflix) */
   readonly minWindowSamples?: number
-  /** Which latency stands for a window or probe: a percentile from 1 to 100. @default 50 (Envoy) */
+  /** Percentile of the latencies that represents a window or probe, from 1 to 100. @default 50 (Envoy) */
   readonly percentile?: number
-  /** How many times the latency without load is still fine, from 1 to 10. @default 1.25 (Envoy's buffer of 25 %) */
+  /** Acceptable ratio of latency to the latency without load, from 1 to 10. @default 1.25 (Envoy's buffer of 25 %) */
   readonly tolerance?: number
-  /** Weight of a window's result in the limit, above 0 and up to 1. @default 0.2 (Netflix) */
+  /** Weight of a new result in the limit, above 0 and up to 1. @default 0.2 (Netflix) */
   readonly smoothing?: number
-  /** How often the latency without load is measured, in milliseconds, from 1; up to 15 % are added at random. @default 60_000 (Envoy) */
+  /** Interval between measurements of the latency without load, in milliseconds, from 1; up to 15 % are added at random. @default 60_000 (Envoy) */
   readonly probeIntervalMs?: number
-  /** How many latencies end a probe; at least minWindowSamples. @default 100: with Envoy's 50, chance alone costs up to 20 % of goodput */
+  /** Latency samples that complete a probe; at least minWindowSamples. @default 100: with Envoy's 50, noise alone costs up to 20 % of goodput */
   readonly probeSamples?: number
-  /** How long a probe takes at most, in milliseconds, from 1. @default 2_000 */
+  /** Longest duration of a probe, in milliseconds, from 1. @default 2_000 */
   readonly probeTimeoutMs?: number
-  /** The limit falls while the event loop's mean delay is above this, in milliseconds; 0 turns that off. @default 70 (toobusy-js) */
+  /** The limit falls while the event loop's mean delay is above this, in milliseconds; 0 disables this. @default 70 (toobusy-js) */
   readonly maxEventLoopDelayMs?: number
-  /** How many may wait for a place in `acquire` and `execute`; 0 for no waiting. @default 0 */
+  /** Maximum number of calls that wait for a place in `acquire` and `execute`; 0 disables the queue. @default 0 */
   readonly maxQueued?: number
-  /** How long one waits at most, in milliseconds, from 1; a tenth of it after somebody waited in vain, until the queue has been empty. @default 1_000 */
+  /** Longest wait, in milliseconds, from 1. After a wait has timed out, new waits get a tenth of it until the queue has been empty. @default 1_000 */
   readonly queueTimeoutMs?: number
   /** Source of randomness in [0, 1) for jitter. @default Math.random */
   readonly random?: () => number
@@ -55,10 +55,10 @@ const optionKeys: readonly (keyof AdaptiveLimitOptions)[] = [
   'random',
 ]
 
-/** More than any process can hold: a larger number is a mistake. */
+/** No process can hold more, so a larger number is a mistake. */
 const largestCount = 1_000_000
 
-/** Checks the options and puts in the defaults. @throws SdError `SD_INVALID` that names the option */
+/** Validates the options and applies defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveAdaptiveLimitOptions(options: AdaptiveLimitOptions): Required<AdaptiveLimitOptions> {
   checkKnownKeys('', options, optionKeys)
   const minLimit = checkInteger('minLimit', options.minLimit ?? 3, { min: 1, max: largestCount })

@@ -7,7 +7,7 @@ function spinFor(durationMs: number): void {
   while (performance.now() < endAt);
 }
 
-test('gives as many permits as the limit says, and takes each back once', () => {
+test('grants as many permits as the limit, and each settles once', () => {
   using limit = createAdaptiveLimit({ minLimit: 2 })
   const first = limit.tryAcquire()
   expect(limit.tryAcquire()).toBeDefined()
@@ -17,14 +17,14 @@ test('gives as many permits as the limit says, and takes each back once', () => 
   expect(limit.statistics()).toMatchObject({ active: 1, limit: 2, probing: true, admitted: 2, rejected: 1 })
 })
 
-test('execute settles when the work has ended, and rejects what is too much as retryable', async () => {
+test('execute settles when the work has ended, and rejects excess calls as retryable', async () => {
   using limit = createAdaptiveLimit({ minLimit: 1, name: 'orders' })
   const work = Promise.withResolvers<string>()
   const running = limit.execute(() => work.promise)
   await expect(limit.execute(() => 'never')).rejects.toMatchObject({
     code: 'SD_REJECTED',
     retryable: true,
-    message: 'orders is full: 1 at work, 0 may wait',
+    message: 'orders is full: 1 in progress, queue limit 0',
   })
   work.resolve('done')
   expect(await running).toBe('done')
@@ -37,7 +37,7 @@ test('execute settles when the work has ended, and rejects what is too much as r
   expect(limit.statistics().active).toBe(0)
 })
 
-test('a closed one refuses everything, and work under way ends in peace', async () => {
+test('refuses all calls after close; calls in progress can finish', async () => {
   const limit = createAdaptiveLimit()
   const permit = limit.tryAcquire()
   limit.close()
@@ -65,7 +65,7 @@ describe('latencies', () => {
     }
   }
 
-  test('the time to the headers counts, else the time to the end', () => {
+  test('are those to the headers if given, otherwise those to the end', () => {
     expect(learn({ ok: true, latencyMs: 7 })).toBe(7)
     expect(learn({ ok: true })).toBe(40)
   })
@@ -77,12 +77,12 @@ describe('latencies', () => {
     ['had too short a deadline', new SdError('SD_DEADLINE_EXCEEDED', '1 ms')],
     ['was refused by another policy', new SdError('SD_REJECTED', 'full')],
     ['was aborted by fetch', new DOMException('gone', 'AbortError')],
-  ])('a call that %s says nothing about the latency without load', (_name, error) => {
+  ])('a call that %s does not change the latency without load', (_name, error) => {
     expect(learn({ ok: false, error })).toBe(0)
   })
 })
 
-test('a blocked event loop shrinks the limit', async () => {
+test('a blocked event loop lowers the limit', async () => {
   using limit = createAdaptiveLimit({ minLimit: 1, initialLimit: 100, windowMs: 1, probeTimeoutMs: 1, maxEventLoopDelayMs: 5 })
   await vi.waitFor(
     () => {
@@ -119,7 +119,7 @@ test.each([
   expect(() => createAdaptiveLimit(options)).toThrow(expect.objectContaining({ code: 'SD_INVALID', field }))
 })
 
-test('the defaults follow a single bound', () => {
+test('the defaults respect a single given bound', () => {
   using high = createAdaptiveLimit({ minLimit: 2_000 })
   using low = createAdaptiveLimit({ maxLimit: 5 })
   expect([high.statistics().limit, low.statistics().limit]).toEqual([2_000, 3])

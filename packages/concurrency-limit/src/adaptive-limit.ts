@@ -7,64 +7,64 @@ import { runWithPermit } from './run-with-permit.ts'
 
 export type { AdaptiveLimitOptions } from './adaptive-limit-options.ts'
 
-/** Numbers of an adaptive limit: how it is now, and counts since it was made. */
+/** Current state of an adaptive limit, and counters since its creation. */
 export interface AdaptiveLimitStatistics {
-  /** Work under way now. Above `limit` for a while after it fell. */
+  /** Calls in progress. May exceed `limit` for a while after the limit fell. */
   readonly active: number
-  /** How much may be under way now. */
+  /** Current limit of calls in progress. */
   readonly limit: number
-  /** Latency without load in milliseconds, as last measured; 0 before. */
+  /** Last measured latency without load, in milliseconds; 0 before the first measurement. */
   readonly minRttMs: number
-  /** Latency of the last window in milliseconds; 0 before. */
+  /** Latency of the last window, in milliseconds; 0 before the first window. */
   readonly sampleRttMs: number
-  /** Mean lateness of the event loop as last read, in milliseconds; 0 if it is not measured. */
+  /** Last measured mean delay of the event loop, in milliseconds; 0 if it is not measured. */
   readonly eventLoopDelayMs: number
-  /** Whether the latency without load is being measured now, with `minLimit`. */
+  /** Whether a probe is in progress, which measures the latency without load with `minLimit`. */
   readonly probing: boolean
-  /** Permits given so far. */
+  /** Permits granted. */
   readonly admitted: number
-  /** Waiting now. */
+  /** Calls waiting now. */
   readonly queued: number
-  /** Refused so far, because there was no place or the queue was full. */
+  /** Calls refused because there was no place or the queue was full. */
   readonly rejected: number
-  /** Refused so far, because they waited for `queueTimeoutMs`. */
+  /** Calls refused because they waited for `queueTimeoutMs`. */
   readonly timedOut: number
-  /** Waits so far that the caller's signal ended. */
+  /** Waits that the caller's signal ended. */
   readonly aborted: number
 }
 
-/** Finds by latency how much work may be under way at once. The rest waits shortly, where there is a queue, or is refused. */
+/** Derives the number of concurrent calls from their latency. Further calls wait briefly, if there is a queue, or are refused. */
 export interface AdaptiveLimit extends ConcurrencyLimit, Disposable {
-  /** A permit, or `undefined` if the limit is reached or was closed. */
+  /** Returns a permit, or `undefined` if the limit is reached or closed. */
   tryAcquire(request?: LimitRequest): Permit | undefined
   /**
-   * A permit at once, or the promise of one after a wait in the queue. The wait is no part of the latency that the limit follows.
+   * Returns a permit at once, or the promise of one after a wait in the queue. The wait is not part of the latency that the limit follows.
    *
    * @throws SdError as a rejection: `SD_REJECTED` (retryable) if the limit is reached and the queue is full, or the wait took too long,
    * `SD_ABORTED` when the signal fires, `SD_CLOSED`
    */
   acquire(options?: LimitAcquireOptions): Permit | Promise<Permit>
   /**
-   * Waits for a permit as {@link AdaptiveLimit.acquire} does, runs `work`, and settles it when its promise settles. For work that goes on after that, such as a response with its
-   * body, use `tryAcquire` or `acquire`.
+   * Waits for a permit as {@link AdaptiveLimit.acquire} does, runs `work`, and settles the permit when its promise settles. For work that
+   * continues after that, such as a response with its body, use `tryAcquire` or `acquire`.
    *
-   * @throws what {@link AdaptiveLimit.acquire} and `work` throw
+   * @throws the errors of {@link AdaptiveLimit.acquire} and of `work`
    */
   execute<T>(work: () => Promise<T> | T, options?: LimitAcquireOptions): Promise<T>
-  /** The numbers now. */
+  /** Returns the current statistics. */
   statistics(): AdaptiveLimitStatistics
-  /** Refuses all work from now on, also what waits, and stops to measure the event loop. Work under way ends in peace. Idempotent. */
+  /** Refuses all calls from now on, including waiting ones, and stops measuring the event loop. Calls in progress can finish. Idempotent. */
   close(): void
 }
 
 /**
- * Makes a limit that follows latency: Envoy's gradient controller with parts of Netflix's Gradient2, plus the event loop's delay. It sheds
- * load before latency collapses. Windows and probes are closed by the calls themselves. A latency is without the
- * time for which this process stood still.
+ * Creates a limit that follows latency: Envoy's gradient controller with parts of Netflix's Gradient2, and the delay of the event loop. It sheds
+ * load before latency collapses. The calls themselves close windows and probes. A latency excludes the time for which this process was
+ * blocked.
  *
- * The queue, off by default, is for bursts: after a stall of this process all that was due comes at once. Once somebody has waited in
- * vain it is no burst but overload, and newcomers wait a tenth of `queueTimeoutMs` until the queue has been empty: after the controlled
- * delay of CoDel as Facebook uses it.
+ * The queue, off by default, is for bursts, such as all the calls that become due while this process is blocked. If a wait times out, the
+ * cause is overload rather than a burst. Then new waits get a tenth of `queueTimeoutMs` until the queue has been empty. This follows CoDel's
+ * controlled delay, as used by Facebook.
  *
  * @see https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/adaptive_concurrency_filter
  * @see https://github.com/Netflix/concurrency-limits (Gradient2Limit)
@@ -98,7 +98,7 @@ export function createAdaptiveLimit(options: AdaptiveLimitOptions = {}): Adaptiv
     },
   })
 
-  /** Lets the limit follow the time; those who wait get what it gained. @returns the time */
+  /** Updates the limit, and grants new places to waiting calls. @returns the current time */
   function advance(): number {
     const now = performance.now()
     gradient.advance(now, places.active)

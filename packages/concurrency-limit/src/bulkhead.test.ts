@@ -5,14 +5,14 @@ import { createBulkhead } from './index.ts'
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-/** Fills every place. */
+/** Takes every place. */
 function fill(bulkhead: ReturnType<typeof createBulkhead>): Permit[] {
   const permits: Permit[] = []
   for (let permit = bulkhead.tryAcquire(); permit; permit = bulkhead.tryAcquire()) permits.push(permit)
   return permits
 }
 
-test('at most so many at once; a permit counts once', () => {
+test('limits calls in progress; settling a permit twice has no effect', () => {
   const bulkhead = createBulkhead({ maxConcurrent: 2 })
   const [permit] = fill(bulkhead)
   permit?.settle({ ok: true })
@@ -30,7 +30,7 @@ test('at most so many at once; a permit counts once', () => {
   })
 })
 
-test('those who wait are served in their order', async () => {
+test('serves waiting calls in order', async () => {
   const bulkhead = createBulkhead({ maxConcurrent: 1, maxQueued: 3 })
   const [permit] = fill(bulkhead)
   const order: number[] = []
@@ -38,7 +38,7 @@ test('those who wait are served in their order', async () => {
   await expect(bulkhead.acquire()).rejects.toMatchObject({
     code: 'SD_REJECTED',
     retryable: true,
-    message: 'bulkhead is full: 1 at work, 3 may wait',
+    message: 'bulkhead is full: 1 in progress, queue limit 3',
   })
   permit?.settle({ ok: true })
   await Promise.all(work)
@@ -47,13 +47,13 @@ test('those who wait are served in their order', async () => {
   expect(vi.getTimerCount()).toBe(0)
 })
 
-test('nobody waits longer than the timeout', async () => {
+test('no call waits longer than the timeout', async () => {
   const bulkhead = createBulkhead({ maxConcurrent: 1, maxQueued: 1, queueTimeoutMs: 500 })
   fill(bulkhead)
   const rejected = expect(bulkhead.acquire()).rejects.toMatchObject({
     code: 'SD_REJECTED',
     retryable: true,
-    message: 'bulkhead had no place within 500 ms',
+    message: 'bulkhead had no free place within 500 ms',
   })
   await vi.advanceTimersByTimeAsync(499)
   expect(bulkhead.statistics().queued).toBe(1)
@@ -62,7 +62,7 @@ test('nobody waits longer than the timeout', async () => {
   expect(bulkhead.statistics()).toMatchObject({ queued: 0, timedOut: 1 })
 })
 
-test('a signal ends the waiting, and leaves nothing behind', async () => {
+test('a signal ends the wait and leaves no listener', async () => {
   const bulkhead = createBulkhead({ maxConcurrent: 1, maxQueued: 9 })
   const [permit] = fill(bulkhead)
   const controller = new AbortController()
@@ -81,7 +81,7 @@ test('a signal ends the waiting, and leaves nothing behind', async () => {
   await third
 })
 
-test('failed work gives its place back', async () => {
+test('failed work releases its place', async () => {
   const bulkhead = createBulkhead({ maxConcurrent: 1 })
   const failure = new Error('boom')
   await expect(bulkhead.execute(() => Promise.reject(failure))).rejects.toBe(failure)
@@ -89,7 +89,7 @@ test('failed work gives its place back', async () => {
 })
 
 describe('resize', () => {
-  test('new places go to those who wait; fewer places wait for work under way', async () => {
+  test('new places go to waiting calls; fewer places apply once calls in progress end', async () => {
     const bulkhead = createBulkhead({ maxConcurrent: 1, maxQueued: 5 })
     const [permit] = fill(bulkhead)
     const waiting = [bulkhead.acquire(), bulkhead.acquire()]
@@ -101,7 +101,7 @@ describe('resize', () => {
     expect(bulkhead.tryAcquire()).toBeUndefined()
   })
 
-  test('a shorter queue rejects those who came last', async () => {
+  test('a shorter queue rejects the newest calls', async () => {
     const bulkhead = createBulkhead({ maxConcurrent: 1, maxQueued: 2 })
     const [permit] = fill(bulkhead)
     const first = bulkhead.acquire()
@@ -112,7 +112,7 @@ describe('resize', () => {
     await first
   })
 
-  test('a bad size changes nothing', () => {
+  test('an invalid size changes nothing', () => {
     const bulkhead = createBulkhead({ maxConcurrent: 1, maxQueued: 2 })
     expect(() => bulkhead.resize({ maxConcurrent: 4, maxQueued: -1 })).toThrow('Invalid maxQueued: got -1')
     expect(() => bulkhead.resize({ name: 'x' } as never)).toThrow('Invalid name: unknown field')
@@ -120,7 +120,7 @@ describe('resize', () => {
   })
 })
 
-test('close rejects those who wait and everything later; work under way ends in peace', async () => {
+test('close rejects waiting and later calls; calls in progress can finish', async () => {
   const bulkhead = createBulkhead({ maxConcurrent: 1, maxQueued: 2, name: 'orders' })
   const [permit] = fill(bulkhead)
   const waiting = expect(bulkhead.acquire()).rejects.toMatchObject({ code: 'SD_CLOSED', message: 'orders is closed' })

@@ -12,13 +12,13 @@ import { runWithPermit } from './run-with-permit.ts'
 
 export type { LimitAcquireOptions } from './places.ts'
 
-/** How much a bulkhead takes; what {@link Bulkhead.resize} changes. */
+/** Size of a bulkhead, which {@link Bulkhead.resize} changes. */
 export interface BulkheadSize {
-  /** How much work may be under way at once, from 1. */
+  /** Maximum number of calls in progress, from 1. */
   readonly maxConcurrent: number
-  /** How many may wait for a place; 0 for no waiting. @default 0 */
+  /** Maximum number of calls that wait for a place; 0 disables the queue. @default 0 */
   readonly maxQueued?: number
-  /** How long one waits at most, in milliseconds, from 1. @default 1_000 */
+  /** Longest wait, in milliseconds, from 1. @default 1_000 */
   readonly queueTimeoutMs?: number
 }
 
@@ -28,62 +28,62 @@ export interface BulkheadOptions extends BulkheadSize {
   readonly name?: string
 }
 
-/** Numbers of a bulkhead: how it is now, and counts since it was made. */
+/** Current state of a bulkhead, and counters since its creation. */
 export interface BulkheadStatistics {
-  /** Work under way now. Above `maxConcurrent` for a while after it was made smaller. */
+  /** Calls in progress. May exceed `maxConcurrent` for a while after a resize. */
   readonly active: number
-  /** Waiting now. */
+  /** Calls waiting now. */
   readonly queued: number
-  /** The limit now. */
+  /** Current limit of calls in progress. */
   readonly maxConcurrent: number
-  /** The limit of the queue now. */
+  /** Current limit of the queue. */
   readonly maxQueued: number
-  /** Permits given so far. */
+  /** Permits granted. */
   readonly admitted: number
-  /** Refused so far, because there was no place or the queue was full. */
+  /** Calls refused because there was no place or the queue was full. */
   readonly rejected: number
-  /** Refused so far, because they waited for `queueTimeoutMs`. */
+  /** Calls refused because they waited for `queueTimeoutMs`. */
   readonly timedOut: number
-  /** Waits so far that the caller's signal ended. */
+  /** Waits that the caller's signal ended. */
   readonly aborted: number
 }
 
 /**
- * Keeps one kind of work from taking everything: at most so many at once, at most so many waiting, and those for a limited time.
+ * Keeps one kind of work from using all capacity: limits the calls in progress, the calls in the queue, and the time of their wait.
  */
 export interface Bulkhead extends ConcurrencyLimit, Disposable {
-  /** A permit at once, or `undefined` if there is no free place or the bulkhead is closed. Never overtakes those who wait. */
+  /** Returns a permit at once, or `undefined` if there is no free place or the bulkhead is closed. Never overtakes waiting calls. */
   tryAcquire(request?: LimitRequest): Permit | undefined
   /**
-   * Waits in the queue for a permit: first come, first served, `default` after `critical` and work without a priority.
+   * Waits in the queue for a permit. First come, first served; `default` comes after `critical` and calls without a priority.
    *
    * @throws SdError `SD_REJECTED` (retryable) if the queue is full or the wait took `queueTimeoutMs`, `SD_ABORTED` when the signal
-   * fires, `SD_CLOSED`
+   * aborts, `SD_CLOSED`
    */
   acquire(options?: LimitAcquireOptions): Promise<Permit>
   /**
-   * Waits for a permit, runs `work`, and settles the permit when its promise settles. For work that goes on after that, such as a
+   * Waits for a permit, runs `work`, and settles the permit when its promise settles. For work that continues after that, such as a
    * response with its body, use `acquire`.
    *
-   * @throws what {@link Bulkhead.acquire} and `work` throw
+   * @throws the errors of {@link Bulkhead.acquire} and of `work`
    */
   execute<T>(work: () => Promise<T> | T, options?: LimitAcquireOptions): Promise<T>
-  /** The numbers now. */
+  /** Returns the current statistics. */
   statistics(): BulkheadStatistics
   /**
-   * Changes some of the limits. More places are given at once to those who wait; with fewer, work under way ends in peace. If the queue
-   * becomes too long, those who came last are rejected. Waits that have begun keep their timeout.
+   * Changes the given limits. New places go to waiting calls at once; with fewer places, calls in progress can finish. If the queue
+   * becomes too long, the newest calls are rejected. Waits that have begun keep their timeout.
    *
-   * @throws SdError `SD_INVALID` that names the field, and nothing has changed
+   * @throws SdError `SD_INVALID` that names the field; nothing has changed then
    */
   resize(size: Partial<BulkheadSize>): void
-  /** Refuses all work from now on, and rejects those who wait with `SD_CLOSED`. Work under way ends in peace. Idempotent. */
+  /** Refuses all calls from now on, and rejects waiting ones with `SD_CLOSED`. Calls in progress can finish. Idempotent. */
   close(): void
 }
 
 const sizeKeys = ['maxConcurrent', 'maxQueued', 'queueTimeoutMs'] as const
 
-/** More than any process can hold: a larger number is a mistake. */
+/** No process can hold more, so a larger number is a mistake. */
 const countRange = { min: 0, max: 1_000_000 }
 
 function checkSize(size: BulkheadSize): Required<BulkheadSize> {
@@ -95,8 +95,8 @@ function checkSize(size: BulkheadSize): Required<BulkheadSize> {
 }
 
 /**
- * Makes a bulkhead: the pattern of Michael Nygard's "Release It!", with the bounded queue of Polly's concurrency limiter. Needs no timer
- * but those of who waits.
+ * Creates a bulkhead: the pattern of Michael Nygard's "Release It!", with the bounded queue of Polly's concurrency limiter. Only waiting
+ * calls need a timer.
  *
  * @see https://www.pollydocs.org/strategies/rate-limiter.html
  * @throws SdError `SD_INVALID` that names the option

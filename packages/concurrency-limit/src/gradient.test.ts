@@ -7,7 +7,7 @@ function create(change: Partial<GradientSettings> = {}): Gradient {
   return createGradient({ ...settings, readEventLoopDelay: () => 0, ...change }, 0)
 }
 
-/** Feeds latencies from `atMs` on, then lets the time pass. */
+/** Records latencies from `atMs` on, then advances the time. */
 function feed(
   gradient: Gradient,
   atMs: number,
@@ -18,7 +18,7 @@ function feed(
   gradient.advance(atMs + 100, active)
 }
 
-/** Past its first probe, with 10 ms as the latency without load. */
+/** A gradient after its first probe, with 10 ms as the latency without load. */
 function createProbed(change: Partial<GradientSettings> = {}): Gradient {
   const gradient = create(change)
   feed(gradient, 0, 10)
@@ -26,7 +26,7 @@ function createProbed(change: Partial<GradientSettings> = {}): Gradient {
 }
 
 describe('probes', () => {
-  test('the first one runs at once with the least limit, then the initial limit holds', () => {
+  test('the first one runs at once with the minimum limit, then the initial limit applies', () => {
     const gradient = create()
     expect([gradient.probing, gradient.limit]).toEqual([true, 3])
     feed(gradient, 0, 10, { count: 49 })
@@ -35,7 +35,7 @@ describe('probes', () => {
     expect([gradient.probing, gradient.limit, gradient.minRttMs]).toEqual([false, 20, 10])
   })
 
-  test('come again, up to 15 % later, and leave the limit as it was', () => {
+  test('repeat, up to 15 % later, and leave the limit unchanged', () => {
     for (const [random, dueAtMs] of [
       [0, 60_100],
       [1, 69_100],
@@ -50,7 +50,7 @@ describe('probes', () => {
     }
   })
 
-  test('neither work from before nor failures count', () => {
+  test('ignore calls that began before, and failures', () => {
     const gradient = createProbed({ probeIntervalMs: 100 })
     feed(gradient, 200, 10, { active: 0 })
     expect(gradient.probing).toBe(true)
@@ -61,7 +61,7 @@ describe('probes', () => {
     expect(gradient.minRttMs).toBe(12)
   })
 
-  test('end after their time, and what few calls said does not replace what is known', () => {
+  test('end after their timeout; a few samples do not replace the known latency', () => {
     const gradient = createProbed({ probeIntervalMs: 100 })
     feed(gradient, 200, 10, { active: 0 })
     feed(gradient, 300, 99, { count: 9 })
@@ -71,7 +71,7 @@ describe('probes', () => {
     expect([gradient.probing, gradient.minRttMs]).toEqual([false, 10])
   })
 
-  test('where the first one had too few calls, the first window has to do', () => {
+  test('if the first probe had too few calls, the first window is used', () => {
     const gradient = create()
     gradient.advance(2_000, 0)
     expect([gradient.probing, gradient.minRttMs, gradient.limit]).toEqual([false, 0, 20])
@@ -79,7 +79,7 @@ describe('probes', () => {
     expect(gradient.minRttMs).toBe(40)
   })
 
-  test('five windows at the least limit start one', () => {
+  test('start after five windows at the minimum limit', () => {
     const gradient = createProbed({ initialLimit: 3, maxLimit: 3 })
     for (let window = 1; window <= 4; window++) feed(gradient, window * 100, 50)
     expect(gradient.probing).toBe(false)
@@ -102,7 +102,7 @@ describe('windows', () => {
     expect([gradient.limit, gradient.sampleRttMs]).toEqual([limit, latencyMs])
   })
 
-  test('smoothing takes a part of the way', () => {
+  test('smoothing applies a part of the change', () => {
     const gradient = createProbed({ smoothing: 0.2 })
     feed(gradient, 100, 25)
     expect(gradient.limit).toBe(Math.floor(20 + 0.2 * (10 + Math.sqrt(20) - 20)))
@@ -117,7 +117,7 @@ describe('windows', () => {
     expect(gradient.limit).toBeGreaterThanOrEqual(3)
   })
 
-  test('a limit that is not used does not grow, but falls', () => {
+  test('an unused limit does not grow, but falls', () => {
     const gradient = createProbed()
     feed(gradient, 100, 10, { active: 9 })
     expect(gradient.limit).toBe(20)
@@ -125,7 +125,7 @@ describe('windows', () => {
     expect(gradient.limit).toBe(14)
   })
 
-  test('one with too few latencies goes on', () => {
+  test('a window with too few latencies is extended', () => {
     const gradient = createProbed()
     feed(gradient, 100, 100, { count: 9 })
     expect(gradient.limit).toBe(20)
@@ -133,7 +133,7 @@ describe('windows', () => {
     expect(gradient.limit).toBe(14)
   })
 
-  test('quick failures count for nothing, slow ones as slow', () => {
+  test('fast failures are ignored, slow ones are recorded', () => {
     const gradient = createProbed()
     feed(gradient, 100, 1, { ok: false })
     expect([gradient.limit, gradient.sampleRttMs]).toEqual([20, 0])
@@ -143,7 +143,7 @@ describe('windows', () => {
 })
 
 describe('event loop', () => {
-  test('a late one shrinks the limit without any latency, without headroom, down to the least', () => {
+  test('a late event loop lowers the limit without latencies and without headroom, down to the minimum', () => {
     const gradient = createProbed({ readEventLoopDelay: () => 100 })
     gradient.advance(200, 20)
     expect([gradient.limit, gradient.eventLoopDelayMs]).toEqual([9, 100])
@@ -151,7 +151,7 @@ describe('event loop', () => {
     expect(gradient.limit).toBe(3)
   })
 
-  test('while it is late the limit does not grow, however low latency is', () => {
+  test('the limit does not grow while the event loop is late, however low the latency is', () => {
     let delayMs = 71
     const gradient = createProbed({ readEventLoopDelay: () => delayMs })
     const limit = gradient.limit

@@ -1,6 +1,6 @@
 import { createSampleWindow } from './sample-window.ts'
 
-/** What the algorithm needs to know; the options of the same names say more. */
+/** Settings of the algorithm; see the options of the same names. */
 export interface GradientSettings {
   readonly minLimit: number
   readonly maxLimit: number
@@ -15,50 +15,50 @@ export interface GradientSettings {
   readonly probeTimeoutMs: number
   readonly maxEventLoopDelayMs: number
   readonly random: () => number
-  /** Reads how late the event loop runs, in milliseconds. */
+  /** Reads the delay of the event loop, in milliseconds. */
   readonly readEventLoopDelay: () => number
 }
 
-/** The algorithm alone: told of the time, of work and of latencies, it says how much may be under way. Keeps no timer. */
+/** The algorithm alone: computes the limit from the time, the calls in progress and their latencies. It has no timer. */
 export interface Gradient {
-  /** How much may be under way now; an integer. */
+  /** Current limit of calls in progress; an integer. */
   readonly limit: number
-  /** Latency without load in milliseconds; 0 before the first probe ended. */
+  /** Latency without load, in milliseconds; 0 before the end of the first probe. */
   readonly minRttMs: number
   /** Latency of the last window in milliseconds; 0 before the first. */
   readonly sampleRttMs: number
-  /** Mean lateness of the event loop as last read, in milliseconds. */
+  /** Last measured mean delay of the event loop, in milliseconds. */
   readonly eventLoopDelayMs: number
-  /** Whether the latency without load is being measured now. */
+  /** Whether a probe is in progress, which measures the latency without load. */
   readonly probing: boolean
-  /** Closes a window or probe whose time is over. @param active work under way */
+  /** Closes a window or probe that is due. @param active calls in progress */
   advance(nowMs: number, active: number): void
-  /** Learns a latency. @param startedAtMs when that work began */
+  /** Records a latency. @param startedAtMs when the call began */
   learn(startedAtMs: number, measuredMs: number, how: LearnedWork): void
 }
 
-/** How work whose latency is learned went. */
+/** Outcome of a call whose latency is recorded. */
 export interface LearnedWork {
-  /** Whether it succeeded. */
+  /** Whether the call succeeded. */
   readonly ok: boolean
-  /** For how long this process stood still while it was under way, in milliseconds. */
+  /** How long this process was blocked during the call, in milliseconds. */
   readonly standstillMs: number
 }
 
-/** Share of a probe's interval that is added at random, so that many processes don't probe at once. Envoy's default is 15 %. */
+/** Random part of the probe interval, so that many processes do not probe at the same time. Envoy's default is 15 %. */
 const probeJitter = 0.15
-/** A limit that was at its minimum for so many windows is measured again: the latency without load may have grown (Envoy). */
+/** After this many windows at the minimum limit there is a probe, because the latency without load may have grown (Envoy). */
 const windowsAtMinimum = 5
-/** By how much one window can change the limit, before smoothing (Envoy). */
+/** Bounds of the change by one window, before smoothing (Envoy). */
 const gradientRange = { min: 0.5, max: 2 }
 
 /**
  * Envoy's gradient controller with parts of Netflix's Gradient2.
  *
- * From Envoy: the latency without load is measured in probes, with as little as `minLimit` under way, again and again with jitter; then for
- * every window `limit = limit × gradient + √limit` with `gradient = minRTT × tolerance ÷ sampleRTT`, within 0.5 and 2. From Netflix: the limit
- * is smoothed, and does not grow while less than half of it is in use. Our own: the gradient is at most `maxEventLoopDelayMs ÷ delay` when the
- * event loop is late, failures never lower a latency, and a probe has a time limit.
+ * From Envoy: the latency without load is measured in periodic probes, with jitter, while at most `minLimit` calls are in progress. Then for
+ * each window `limit = limit × gradient + √limit` with `gradient = minRTT × tolerance ÷ sampleRTT`, within 0.5 and 2. From Netflix: the limit
+ * is smoothed, and does not grow while less than half of it is used. Our additions: the gradient is at most `maxEventLoopDelayMs ÷ delay`
+ * while the event loop is late, failures never lower a latency, and a probe has a time limit.
  *
  * @see https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/adaptive_concurrency_filter
  * @see https://github.com/Netflix/concurrency-limits (Gradient2Limit)
@@ -95,7 +95,7 @@ class GradientController implements Gradient {
   }
 
   #endProbe(now: number): void {
-    // A few latencies say less than what is known already.
+    // A few samples are less reliable than the known value.
     if (this.#window.count >= this.#settings.minWindowSamples) this.#minRttMs = this.#window.percentile(this.#settings.percentile)
     this.#probeStartedAt = undefined
     this.#lowWindows = 0
@@ -120,7 +120,7 @@ class GradientController implements Gradient {
   #closeWindow(now: number): void {
     const { minLimit } = this.#settings
     this.#sampleRttMs = this.#window.percentile(this.#settings.percentile)
-    // Where the probe had too few calls, the first window has to do.
+    // If the first probe had too few calls, use the first window instead.
     if (this.#minRttMs === 0) this.#minRttMs = this.#sampleRttMs
     this.#moveTo(
       this.#estimate * boundGradient((this.#minRttMs * this.#settings.tolerance) / this.#sampleRttMs) + Math.sqrt(this.#estimate),
@@ -137,7 +137,7 @@ class GradientController implements Gradient {
   #readEventLoop(now: number): void {
     this.#loopReadAt = now
     this.#eventLoopDelayMs = this.#settings.readEventLoopDelay()
-    // No headroom here: a process that is late must get less to do, however small the limit is.
+    // No headroom here: a process that is late must get less work, however small the limit is.
     if (this.#loopIsLate())
       this.#moveTo(this.#estimate * boundGradient(this.#settings.maxEventLoopDelayMs / this.#eventLoopDelayMs))
   }
@@ -178,10 +178,10 @@ class GradientController implements Gradient {
   }
 
   learn(startedAtMs: number, measuredMs: number, { ok, standstillMs }: LearnedWork): void {
-    // What remains is no measure of what is to be the least, and is at least that.
+    // A blocked process distorts the minimum, so skip the sample there. Otherwise use the remaining time, at least the minimum.
     if (standstillMs > 0 && (this.#probeStartedAt !== undefined || this.#minRttMs === 0)) return
     const latencyMs = standstillMs > 0 ? Math.max(this.#minRttMs, measuredMs - standstillMs) : measuredMs
-    // What began before the probe began under load.
+    // Calls that began before the probe began under load.
     if (
       this.#probeStartedAt !== undefined
         ? ok && startedAtMs >= this.#probeStartedAt

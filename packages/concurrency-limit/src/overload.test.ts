@@ -10,7 +10,7 @@ const serviceTimes: Record<string, QueueingSetup['serviceMs']> = {
   exponential: (random) => -meanMs * Math.log(1 - random()),
 }
 
-/** The best that the workers can give, in calls per second: an upper bound of every measured peak. */
+/** Capacity of the workers in calls per second: an upper bound of every measured peak. */
 function peakOf(workers: number): number {
   return (workers * 1_000) / meanMs
 }
@@ -44,7 +44,7 @@ describe.each([8, 16, 32])('%d workers are offered 3 × their capacity', (worker
   })
 })
 
-/** A service that gets slower with every call that waits, as those do that share memory, a database or an event loop. */
+/** A service that gets slower with every waiting call, as if the calls shared memory, a database or an event loop. */
 const thrashing: QueueingSetup['serviceMs'] = (random, waiting) => meanMs * (0.5 + random()) * (1 + waiting / 100)
 
 test('without a limit the same load collapses', () => {
@@ -53,12 +53,12 @@ test('without a limit the same load collapses', () => {
   expect(simulateQueueing({ ...setup, createPolicy }).goodput).toBeGreaterThan(0.9 * peakOf(16))
 })
 
-test('below capacity next to nothing is refused', () => {
+test('below capacity almost nothing is refused', () => {
   const result = simulateQueueing({ ...setupOf(16, thrashing, 0.5), createPolicy })
   expect(result.rejectedShare).toBeLessThan(0.03)
 })
 
-test('a burst is shed, and what follows is served as before', () => {
+test('a burst is shed, and later calls are served as before', () => {
   const burst = (atMs: number): number => peakOf(16) * (atMs > 20_000 && atMs < 40_000 ? 5 : 0.5)
   const setup = { ...setupOf(16, thrashing, 1), offeredPerSecond: burst, usefulMs: 60, durationMs: 60_000, createPolicy }
   const after = simulateQueueing({ ...setup, warmUpMs: 45_000 })

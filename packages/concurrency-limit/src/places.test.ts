@@ -8,7 +8,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** Lets this process stand still from now on, as often as what it returns is called. */
+/** Simulates that this process is blocked, from now on, each time the returned function is called. */
 function replaceClock(): (forMs: number) => void {
   const now = performance.now.bind(performance)
   let stoodStillMs = 0
@@ -34,7 +34,7 @@ function fixedAt(places: number): AdaptiveLimitOptions {
 }
 
 describe.each(Object.entries(limits))('%s', (_, createLimit) => {
-  test('critical work is served first, and default work leaves it its places', async () => {
+  test('critical calls are served first, and default calls leave the reserved places free', async () => {
     const limit = createLimit({ places: 10, maxQueued: 20, queueTimeoutMs: 500 })
     const held = await Promise.all(Array.from({ length: 10 }, () => limit.acquire()))
     const order: (CallPriority | undefined)[] = []
@@ -53,7 +53,7 @@ describe.each(Object.entries(limits))('%s', (_, createLimit) => {
     expect([order, limit.load]).toEqual([['critical', undefined, 'default', 'default'], { max: 10, active: 9, waiting: 0 }])
   })
 
-  test('critical work takes the last place in a full queue from default work', async () => {
+  test('a critical call takes the last place in a full queue from a default call', async () => {
     const limit = createLimit({ places: 1, maxQueued: 1, queueTimeoutMs: 500 })
     const permit = await limit.acquire()
     const pushedOut = expect(limit.acquire({ priority: 'default' })).rejects.toMatchObject({ code: 'SD_REJECTED' })
@@ -64,7 +64,7 @@ describe.each(Object.entries(limits))('%s', (_, createLimit) => {
     await critical
   })
 
-  test('a standstill of the process is no wait', async () => {
+  test('time for which the process is blocked is not part of a wait', async () => {
     const limit = createLimit({ places: 1, maxQueued: 2, queueTimeoutMs: 100 })
     await limit.acquire()
     const standStill = replaceClock()
@@ -82,8 +82,8 @@ describe.each(Object.entries(limits))('%s', (_, createLimit) => {
     expect(isRefused).toBe(true)
   })
 
-  test('what came in during a standstill is read before anybody is refused', async () => {
-    // Only the timers: that reads come before `setImmediate` is what matters.
+  test('everything that arrived while the process was blocked is read before a call is refused', async () => {
+    // Fake only the timers: what matters is that reads come before `setImmediate`.
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'] })
     const limit = createLimit({ places: 1, maxQueued: 2, queueTimeoutMs: 100 })
     const permit = await limit.acquire()
@@ -98,7 +98,7 @@ describe.each(Object.entries(limits))('%s', (_, createLimit) => {
   })
 })
 
-test('a standstill of the process is no latency: the adaptive limit stays', async () => {
+test('time for which the process is blocked is not part of a latency: the adaptive limit stays', async () => {
   const limit = createAdaptiveLimit({ minLimit: 5, initialLimit: 40, probeSamples: 20, maxEventLoopDelayMs: 0 })
   const standStill = replaceClock()
   for (let round = 0; round < 300; round++) {
@@ -113,7 +113,7 @@ test('a standstill of the process is no latency: the adaptive limit stays', asyn
 })
 
 describe('the queue of an adaptive limit', () => {
-  test('serves a burst as places become free, and the wait is no latency', async () => {
+  test('serves a burst as places become free, and excludes the wait from the latency', async () => {
     const limit = createAdaptiveLimit({ minLimit: 50, maxQueued: 1_000, maxEventLoopDelayMs: 0 })
     const calls = Array.from({ length: 1_000 }, () => limit.execute(() => new Promise((resolve) => setTimeout(resolve, 10))))
     expect(limit.load.waiting).toBe(950)
@@ -124,7 +124,7 @@ describe('the queue of an adaptive limit', () => {
     expect(counts).toMatchObject({ active: 0, queued: 0, admitted: 1_000, rejected: 0, timedOut: 0 })
   })
 
-  test('gives what the limit gains to those who wait, when the next call comes', async () => {
+  test('grants new places to waiting calls when the next call arrives', async () => {
     const limit = createAdaptiveLimit({
       minLimit: 1,
       initialLimit: 5,
@@ -141,10 +141,10 @@ describe('the queue of an adaptive limit', () => {
     expect(permits).toHaveLength(5)
   })
 
-  test('sheds a real overload within a tenth of the timeout', async () => {
+  test('sheds real overload within a tenth of the timeout', async () => {
     const limit = createAdaptiveLimit({ ...fixedAt(10), maxQueued: 1_000, queueTimeoutMs: 500 })
     const waits: { readonly at: number; readonly ms: number; readonly served: boolean }[] = []
-    // 10 places of 20 ms are 500 a second; 1,500 come.
+    // 10 places of 20 ms serve 500 calls per second; 1,500 arrive.
     for (let at = 0; at < 5_000; at += 2) {
       for (let call = 0; call < 3; call++) {
         const note = (served: boolean): void => void waits.push({ at, ms: performance.now() - startedAt, served })

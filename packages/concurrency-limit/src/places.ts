@@ -15,63 +15,63 @@ import { createWaitQueue, type WaitQueue } from './wait-queue.ts'
 
 /** Options of `acquire` and `execute` of a limit with a queue. */
 export interface LimitAcquireOptions extends LimitRequest {
-  /** Ends the waiting. It does not end work that has started. */
+  /** Ends the wait. It does not end work that has started. */
   readonly signal?: AbortSignal | undefined
 }
 
-/** How many may be at work and wait, as of now. */
+/** Current number of places and size of the queue. */
 export interface PlacesSize {
-  /** How much work may be under way at once. */
+  /** Maximum number of calls in progress. */
   readonly max: number
-  /** How many may wait for a place. */
+  /** Maximum number of waiting calls. */
   readonly maxQueued: number
-  /** How long one waits at most, in milliseconds. */
+  /** Longest wait, in milliseconds. */
   readonly queueTimeoutMs: number
 }
 
-/** What places are made of. */
+/** Options of {@link createPlaces}. */
 export interface PlacesInit {
   /** Name of the limit, for errors. */
   readonly name: string
-  /** The size now. Asked whenever it matters, so that it may change. */
+  /** The current size. Read each time, so that it may change. */
   readonly size: PlacesSize
-  /** Whether newcomers wait for a tenth of the timeout only, after somebody waited in vain and until the queue has been empty. */
+  /** Whether new calls wait only for a tenth of the timeout after a wait has timed out, until the queue has been empty. */
   readonly shortensWaits: boolean
   /**
-   * Told of work that has ended, before its place is free: when it began, how it ended, and what {@link readStandstillMs} said at its beginning.
+   * Called when work has ended, before its place is free, with its start, its outcome, and the value of {@link readStandstillMs} at its start.
    *
-   * @returns the time now, by `performance.now()`
+   * @returns the current time, by `performance.now()`
    */
   readonly onSettle?: (startedAtMs: number, outcome: Outcome, standstillMs: number) => number
 }
 
-/** Places for work, and the queue of those who wait for one. */
+/** Places for work, and a queue of calls that wait for one. */
 export interface Places {
-  /** Work under way. */
+  /** Calls in progress. */
   readonly active: number
-  /** How many wait. */
+  /** Calls waiting. */
   readonly waiting: number
-  /** Whether it was closed. */
+  /** Whether the places were closed. */
   readonly closed: boolean
-  /** Counts since it was made. */
+  /** Counters since creation. */
   readonly counts: { readonly admitted: number; readonly rejected: number; readonly timedOut: number; readonly aborted: number }
-  /** A permit, or `undefined` if there is no free place, or it was closed. @param nowMs handed to `onSettle` as the start */
+  /** Returns a permit, or `undefined` if there is no free place or after close. @param nowMs passed to `onSettle` as the start */
   tryAcquire(request: LimitRequest, nowMs: number): Permit | undefined
-  /** A permit at once, or the promise of one: it rejects with `SD_REJECTED`, `SD_ABORTED` or `SD_CLOSED`. Does not throw. */
+  /** Returns a permit at once, or the promise of one, which rejects with `SD_REJECTED`, `SD_ABORTED` or `SD_CLOSED`. Does not throw. */
   acquire(request: LimitAcquireOptions, nowMs: number): Permit | Promise<Permit>
-  /** Gives free places to those who wait, and refuses those who are too many: to be called after the size has changed. */
+  /** Grants free places to waiting calls and refuses excess ones. Call it after the size has changed. */
   resized(nowMs: number): void
-  /** Refuses everything from now on, also those who wait. */
+  /** Refuses all calls from now on, including waiting ones. */
   close(): void
 }
 
-/** Part of the timeout that newcomers wait for in a queue in which somebody waited in vain. */
+/** Share of the timeout for new calls after a wait has timed out. */
 const shortShare = 0.1
 
 /**
- * Makes places. Nobody overtakes those who wait with the same priority; `critical` work, and work without a priority, is served before
- * `default`, which never takes the places that are kept from it. The time for which this process itself stands still is no wait, and what came in
- * meanwhile is read before anybody is refused: it frees places.
+ * Creates places. No call overtakes a waiting call of the same priority. `critical` calls, and calls without a priority, are served before
+ * `default` ones, which never take reserved places. Time for which this process is blocked is not part of a wait. Before a call is refused,
+ * everything that arrived during that time is read, because it may free places.
  */
 export function createPlaces(init: PlacesInit): Places {
   return new QueuedPlaces(init)
@@ -80,13 +80,13 @@ export function createPlaces(init: PlacesInit): Places {
 class QueuedPlaces implements Places {
   readonly counts = { admitted: 0, rejected: 0, timedOut: 0, aborted: 0 }
   readonly #init: PlacesInit
-  /** Waiting work that may use every place. */
+  /** Waiting calls that may use every place. */
   readonly #preferred = createWaitQueue<Waiter>()
-  /** Waiting work that may not. */
+  /** Waiting calls that may use only a part of the places. */
   readonly #ordinary = createWaitQueue<Waiter>()
   #active = 0
   #closed = false
-  /** Whether some work has waited in vain since the queue was empty: then it is not a burst but overload. */
+  /** Whether a wait has timed out since the queue was empty: that is overload, not a burst. */
   #overloaded = false
   readonly #work: { readonly isBusy: boolean }
 
@@ -136,7 +136,7 @@ class QueuedPlaces implements Places {
     }
   }
 
-  /** Places that work of a priority may take: it gets one at least. */
+  /** Number of places for a priority, at least one. */
   #placesFor(priority: CallPriority | undefined): number {
     const { size } = this.#init
     return priority ? Math.max(1, Math.floor(size.max * priorityShares[priority])) : size.max
@@ -159,17 +159,17 @@ class QueuedPlaces implements Places {
   #fullError(): SdError {
     const { name, size } = this.#init
     this.counts.rejected++
-    return new SdError('SD_REJECTED', `${name} is full: ${this.#active} at work, ${size.maxQueued} may wait`)
+    return new SdError('SD_REJECTED', `${name} is full: ${this.#active} in progress, queue limit ${size.maxQueued}`)
   }
 
-  /** How long who joins now waits at most. */
+  /** Longest wait of a call that joins the queue now. */
   #timeoutOfNewcomer(): number {
     const { size, shortensWaits } = this.#init
     if (this.#countWaiting() === 0) this.#overloaded = false
     return shortensWaits && this.#overloaded ? Math.max(1, size.queueTimeoutMs * shortShare) : size.queueTimeoutMs
   }
 
-  /** Whether one more may wait. Work that may come later takes no place in the queue from work that may not. */
+  /** Whether another call may wait. A call of lower priority takes no place in the queue from one of higher priority. */
   #hasRoom(priority: CallPriority | undefined): boolean {
     const { size } = this.#init
     if (priority === 'batch' || size.maxQueued === 0) return false

@@ -8,14 +8,14 @@ afterEach(() => void vi.useRealTimers())
 
 type Fate = 'waiting' | 'admitted' | 'settled' | 'SD_REJECTED' | 'SD_ABORTED' | 'SD_CLOSED'
 
-/** A limit as plainly as it can be said: a list of callers in their order, searched again for every question. */
+/** A plain model of a limit: a list of callers in order, searched for every decision. */
 interface Model {
   maxConcurrent: number
   maxQueued: number
   queueTimeoutMs: number
   nowMs: number
   closed: boolean
-  /** Whether somebody has waited in vain since the queue was empty. */
+  /** Whether a wait has timed out since the queue was empty. */
   overloaded: boolean
   readonly shortensWaits: boolean
   readonly callers: { fate: Fate; readonly until: number; readonly priority: CallPriority | undefined }[]
@@ -33,7 +33,7 @@ function hasPlace(model: Model, priority: CallPriority | undefined): boolean {
   return count(model, 'admitted') < placesFor(model, priority)
 }
 
-/** Who waits in which order is served: `default` last. */
+/** The order in which waiting callers are served: `default` last. */
 function inOrder(model: Model): Model['callers'] {
   const waiting = model.callers.filter(({ fate }) => fate === 'waiting')
   return [
@@ -42,20 +42,20 @@ function inOrder(model: Model): Model['callers'] {
   ]
 }
 
-/** Those who wait take free places in order; of those who are too many for the queue, the last go first. */
+/** Grants free places in order, and refuses the newest callers that exceed the queue. */
 function settleModel(model: Model): void {
   for (const caller of inOrder(model)) if (hasPlace(model, caller.priority)) caller.fate = 'admitted'
   for (const caller of inOrder(model).slice(model.maxQueued)) caller.fate = 'SD_REJECTED'
 }
 
-/** What becomes of a caller who comes now. */
+/** Decides about a new caller. */
 function fateOf(model: Model, kind: 'try' | 'acquire', priority: CallPriority | undefined): Fate {
   if (model.closed) return kind === 'try' ? 'SD_REJECTED' : 'SD_CLOSED'
   if (hasPlace(model, priority)) return 'admitted'
   return kind === 'try' || priority === 'batch' ? 'SD_REJECTED' : 'waiting'
 }
 
-/** What is compared with the model: the same callers, and what really became of them. */
+/** The real limit that is compared with the model: the same callers, and their results. */
 interface Real {
   readonly limit: Bulkhead | AdaptiveLimit
   readonly callers: { fate: Fate; permit?: Permit; readonly controller: AbortController }[]
@@ -132,7 +132,7 @@ async function applyToReal(real: Real, step: Step): Promise<void> {
     case 'settle': {
       const caller = callers[step.by % callers.length]
       if (!caller?.permit) break
-      // Also settles once more what was settled before, which must change nothing.
+      // Also settles an already settled permit, which must change nothing.
       caller.permit.settle({ ok: true })
       caller.fate = 'settled'
       break
@@ -180,7 +180,7 @@ async function compare(model: Model, limit: Real['limit'], list: readonly Step[]
     const waiting = count(model, 'waiting')
     expect(limit.load).toEqual({ max: model.maxConcurrent, active, waiting })
     expect(limit.statistics()).toMatchObject({ active, queued: waiting })
-    // One of those that wait each, and one that looks whether the process stands still.
+    // One timer per waiting call, and one that detects a blocked process.
     expect([waiting, waiting + 1]).toContain(vi.getTimerCount())
   }
   limit.close()
@@ -189,7 +189,7 @@ async function compare(model: Model, limit: Real['limit'], list: readonly Step[]
 
 const counts = [fc.integer({ min: 1, max: 4 }), fc.nat({ max: 4 })] as const
 
-test('a bulkhead does what a plain model does, whatever happens', async () => {
+test('a bulkhead behaves like a plain model in random sequences', async () => {
   const steps = stepsWith('places', 'queue')
   const property = fc.asyncProperty(steps, ...counts, async (list, maxConcurrent, maxQueued) => {
     const size = { maxConcurrent, maxQueued, queueTimeoutMs }
@@ -199,7 +199,7 @@ test('a bulkhead does what a plain model does, whatever happens', async () => {
   await fc.assert(property, { numRuns: 300, seed: 11 })
 })
 
-test('an adaptive limit that stays where it is does the same, and shortens waits in overload', async () => {
+test('an adaptive limit with a constant limit does too, and shortens waits under overload', async () => {
   const property = fc.asyncProperty(stepsWith(), ...counts, async (list, maxConcurrent, maxQueued) => {
     const size = { maxConcurrent, maxQueued, queueTimeoutMs }
     const model = { ...size, nowMs: 0, closed: false, overloaded: false, shortensWaits: true, callers: [] }

@@ -1,6 +1,6 @@
 import type { Permit } from '@sd/core'
 
-/** Runs `work` and settles its permit when it has ended; for work that has ended when its promise settles. */
+/** Runs `work` and settles the permit when its promise settles. */
 export async function runWithPermit<T>(permit: Permit, work: () => Promise<T> | T): Promise<T> {
   const startedAt = performance.now()
   try {

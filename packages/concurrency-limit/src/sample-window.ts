@@ -1,16 +1,16 @@
 /** Latencies of one window. */
 export interface SampleWindow {
-  /** How many were added since it was cleared. */
+  /** Number of samples since the last `clear`. */
   readonly count: number
   /** Adds a latency in milliseconds. */
   add(latencyMs: number): void
-  /** The latency at a percentile from 0 to 100, by nearest rank; NaN if there is none. */
+  /** The latency at a percentile from 0 to 100, by nearest rank; NaN without samples. */
   percentile(percentile: number): number
-  /** Forgets everything. */
+  /** Removes all samples. */
   clear(): void
 }
 
-/** Makes a window that keeps the last 1,024 latencies; more would not make a percentile any better. */
+/** Creates a window that keeps the last 1,024 latencies. More would not improve a percentile. */
 export function createSampleWindow(): SampleWindow {
   const samples = new Float64Array(1_024)
   let count = 0

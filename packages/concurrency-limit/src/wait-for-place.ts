@@ -1,7 +1,7 @@
 import { abortError, judgeLimit, type Permit, readStandstillMs, SdError } from '@sd/core'
 import type { Place, WaitQueue } from './wait-queue.ts'
 
-/** Work that waits for a place. */
+/** A call that waits for a place. */
 export interface Waiter {
   /** Ends the wait with a place. */
   admit(permit: Permit): void
@@ -9,29 +9,29 @@ export interface Waiter {
   refuse(error: SdError): void
 }
 
-/** How work waits for a place. */
+/** Options of {@link waitForPlace}. */
 export interface PlaceWait {
   /** Queue to join. */
   readonly queue: WaitQueue<Waiter>
   /** The caller's signal. */
   readonly signal: AbortSignal | undefined
-  /** Limit in milliseconds, of time that this process could use. */
+  /** Timeout in milliseconds. Time for which this process is blocked is excluded. */
   readonly timeoutMs: number
   /** Name of the limit, for messages. */
   readonly what: string
-  /** Called when the time is over. */
+  /** Called on timeout. */
   readonly onTimeout: () => void
-  /** Called when the signal fires. */
+  /** Called when the signal aborts. */
   readonly onAbort: () => void
 }
 
-/** The time that this process could use, by `performance.now()`. */
+/** The time for which this process was not blocked, by `performance.now()`. */
 function usedMs(): number {
   const now = performance.now()
   return now - readStandstillMs(now)
 }
 
-/** Waits in a queue until there is a place. Rejects when the time is over, or the signal fires. */
+/** Waits in a queue for a place. Rejects on timeout, or when the signal aborts. */
 export function waitForPlace({ queue, signal, timeoutMs, what, onTimeout, onAbort }: PlaceWait): Promise<Permit> {
   return new Promise((resolve, reject) => {
     const startedAtMs = usedMs()
@@ -44,13 +44,13 @@ export function waitForPlace({ queue, signal, timeoutMs, what, onTimeout, onAbor
     function judge(): void {
       if (isOver) return
       const leftMs = timeoutMs - (usedMs() - startedAtMs)
-      // Timers cut fractions off.
+      // Timers truncate fractions.
       if (leftMs >= 1) startTimer(leftMs)
       else refuseLate()
     }
     function refuseLate(): void {
       onTimeout()
-      waiter.refuse(new SdError('SD_REJECTED', `${what} had no place within ${timeoutMs} ms`))
+      waiter.refuse(new SdError('SD_REJECTED', `${what} had no free place within ${timeoutMs} ms`))
     }
     const abort = (): void => {
       onAbort()

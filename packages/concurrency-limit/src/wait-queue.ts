@@ -1,20 +1,20 @@
 /** A place in a {@link WaitQueue}. */
 export interface Place<T> {
-  /** Who waits there. */
+  /** The waiting item. */
   readonly value: T
-  /** Leaves the queue; later calls do nothing. */
+  /** Leaves the queue. Later calls have no effect. */
   leave(): void
 }
 
-/** First in, first out, and anybody may leave from the middle in constant time. */
+/** A first-in, first-out queue whose items can leave from the middle in constant time. */
 export interface WaitQueue<T> {
-  /** How many wait. */
+  /** Number of waiting items. */
   readonly length: number
-  /** Takes the last place. */
+  /** Adds an item at the end. */
   join(value: T): Place<T>
-  /** Who has waited longest; stays in the queue. */
+  /** The item that has waited longest; it stays in the queue. */
   first(): T | undefined
-  /** Who came last; stays in the queue. */
+  /** The newest item; it stays in the queue. */
   last(): T | undefined
 }
 
@@ -23,7 +23,7 @@ interface Node<T> extends Place<T> {
   after: Node<T> | undefined
 }
 
-/** Makes an empty queue: a doubly linked list, because a slow service sees many who give up in the middle. */
+/** Creates an empty queue: a doubly linked list, because with a slow service many items leave from the middle. */
 export function createWaitQueue<T>(): WaitQueue<T> {
   let head: Node<T> | undefined
   let tail: Node<T> | undefined

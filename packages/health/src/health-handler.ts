@@ -9,7 +9,7 @@ export interface HealthHandlerOptions {
 }
 
 /** The answer to a request for health. It can be given to `new Response(answer.body, answer)`. */
-export interface HealthAnswer {
+export interface ProbeResponse {
   /** 200, or 503. */
   readonly status: 200 | 503
   /** Its headers. */
@@ -22,7 +22,7 @@ export interface HealthAnswer {
 export interface HealthHandler {
   (request: IncomingMessage, response: ServerResponse): boolean
   /** The answer for a path without query, for servers of any kind; `undefined` for another path. */
-  health(path: string): HealthAnswer | undefined
+  health(path: string): ProbeResponse | undefined
 }
 
 const headers = Object.freeze({ 'content-type': 'application/json', 'cache-control': 'no-store' })
@@ -58,7 +58,7 @@ export function createHealthHandler(reporter: HealthReporter, options: HealthHan
     }
   }
 
-  function health(path: string): HealthAnswer | undefined {
+  function health(path: string): ProbeResponse | undefined {
     const found = answer(path)
     return found && { status: found.ok ? 200 : 503, headers, body: JSON.stringify(found.body) }
   }

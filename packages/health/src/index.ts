@@ -3,7 +3,7 @@ export { createDeclaredCheckMonitor, type DeclaredCheckMonitorOptions } from './
 export { createDependencyCheck, type DependencyCheckOptions, type ExplainingClient } from './dependency-check.ts'
 export { createGrpcCheck, type GrpcCheckOptions } from './grpc-check.ts'
 export type { HealthCheck, HealthCheckContext, HealthCheckResult, HealthTarget } from './health-check.ts'
-export { createHealthHandler, type HealthAnswer, type HealthHandler, type HealthHandlerOptions } from './health-handler.ts'
+export { createHealthHandler, type HealthHandler, type HealthHandlerOptions, type ProbeResponse } from './health-handler.ts'
 export { createHealthMonitor, type HealthMonitorOptions } from './health-monitor.ts'
 export type { HealthCheckKind, HealthCheckReport, HealthReport } from './health-report.ts'
 export { createHealthReporter, type HealthReporter } from './health-reporter.ts'

@@ -3,13 +3,13 @@ import type { ResolvedHedgeOptions } from './options.ts'
 
 /** How long to wait before another attempt. */
 export interface HedgeDelay {
-  /** As of now, in milliseconds. */
+  /** The current delay, in milliseconds. */
   currentMs(): number
-  /** Learns how long a first attempt took, in milliseconds. */
+  /** Records the latency of a first attempt, in milliseconds. */
   learn(latencyMs: number): void
 }
 
-/** A fixed delay, or one that follows a percentile of what it learns. */
+/** Creates a fixed delay, or one that follows a percentile of the recorded latencies. */
 export function createDelay({
   delayMs,
   percentile,
@@ -21,7 +21,7 @@ export function createDelay({
   return {
     currentMs() {
       const latencyMs = latencies.quantile(percentile, minSamples)
-      // Timers cut fractions off, which would hedge more calls than the percentile says.
+      // Timers truncate fractions, so that more calls would be hedged than the percentile allows.
       return latencyMs === undefined ? delayMs : Math.ceil(latencyMs)
     },
     learn: (latencyMs) => latencies.record(latencyMs),

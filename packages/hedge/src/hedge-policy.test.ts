@@ -4,7 +4,7 @@ import { createHedgePolicy } from './index.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()
-  // No time is measured from 0.
+  // The clock does not start at 0.
   vi.advanceTimersByTime(10_000)
 })
 afterEach(() => {
@@ -19,7 +19,7 @@ function hooks(change: Partial<HedgeHooks<number>> = {}): HedgeHooks<number> {
 }
 
 describe('a hedge policy', () => {
-  test('covers idempotent calls, or those that it is told', () => {
+  test('covers idempotent calls, or the given methods', () => {
     const covered = (methods?: readonly string[]): boolean[] =>
       ['GET', 'PUT', 'POST'].map((method) => createHedgePolicy(methods ? { methods } : {}).covers(call(method)))
     expect([covered(), covered(['POST'])]).toEqual([
@@ -28,7 +28,7 @@ describe('a hedge policy', () => {
     ])
   })
 
-  test('runs attempts with the hooks of each call, and earns nothing for its budget', async () => {
+  test('runs attempts with the hooks of each call, and does not credit its budget', async () => {
     const budget = createRetryBudget({ ratio: 1, minPerSecond: 1 })
     const policy = createHedgePolicy({ delayMs: 10, budget })
     const discard = vi.fn()
@@ -39,7 +39,7 @@ describe('a hedge policy', () => {
     expect(await policy.execute(run, hooks())).toBe(503)
   })
 
-  test('takes nothing from the budget while there is nowhere to go', async () => {
+  test('takes nothing from the budget while no endpoint is left', async () => {
     const budget = createRetryBudget({ ratio: 0, minPerSecond: 1 })
     const policy = createHedgePolicy({ delayMs: 10, budget })
     expect(await policy.execute(async () => 503, hooks({ canStart: () => false }))).toBe(503)
@@ -66,7 +66,7 @@ describe('a hedge policy', () => {
     ['a timeout', { ok: false, error: new SdError('SD_TIMEOUT', 'late') }],
     ['a mistake of the caller', { ok: false, error: new SdError('SD_INVALID', 'bad header') }],
     ['an abort', { ok: true, error: new SdError('SD_ABORTED', 'left') }],
-  ])('3,000 times %s in 1 ms teach nothing: after the outage it hedges as before', async (_, outcome) => {
+  ])('3,000 times %s in 1 ms are no samples: after the outage it hedges as before', async (_, outcome) => {
     const budget = createRetryBudget({ ratio: 10, minPerSecond: 10_000 })
     const policy = createHedgePolicy({ delayMs: 500, percentile: 0.95, budget })
     let hedges = 0
@@ -84,7 +84,7 @@ describe('a hedge policy', () => {
     expect(hedges).toBe(0)
   })
 
-  test('refuses bad options', () => {
+  test('rejects invalid options', () => {
     for (const [field, options] of [
       ['delayMs', { delayMs: -1 }],
       ['methods', { methods: ['get'] }],

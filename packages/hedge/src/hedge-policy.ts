@@ -6,14 +6,14 @@ import { type HedgeOptions, resolveHedgeOptions } from './options.ts'
 /** Options of {@link createHedgePolicy}. */
 export interface HedgePolicyOptions
   extends Pick<HedgeOptions, 'delayMs' | 'percentile' | 'minSamples' | 'windowMs' | 'maxAttempts' | 'budget'> {
-  /** Methods of calls that may be made several times at once. @default the idempotent ones: GET, HEAD, OPTIONS, TRACE, PUT, DELETE */
+  /** Methods of calls that may be in progress several times at once. @default the idempotent methods: GET, HEAD, OPTIONS, TRACE, PUT, DELETE */
   readonly methods?: readonly string[]
 }
 
 const keys = ['delayMs', 'percentile', 'minSamples', 'windowMs', 'maxAttempts', 'budget', 'methods']
 
 /**
- * A hedge policy for `@sd/client`: give it to a service. Its budget earns nothing by itself: the client's own budget does, see
+ * Creates a hedge policy for a service of `@sd/client`. The policy never credits its budget: the client does, see
  * `ServiceSettings.hedge`.
  *
  * @throws SdError `SD_INVALID` that names the option
@@ -39,6 +39,6 @@ export function createHedgePolicy(options: HedgePolicyOptions = {}): HedgePolicy
 
 function checkMethods(methods: readonly string[]): readonly string[] {
   const isList = Array.isArray(methods) && methods.every((method) => typeof method === 'string' && /^[A-Z]{1,20}$/.test(method))
-  if (!isList) throw invalidError('methods', methods, 'HTTP methods in upper case')
+  if (!isList) throw invalidError('methods', methods, 'an array of HTTP methods in upper case')
   return methods
 }

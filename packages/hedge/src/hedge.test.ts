@@ -5,7 +5,7 @@ import { createHedge, type HedgeOptions } from './index.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()
-  // No time is measured from 0.
+  // The clock does not start at 0.
   vi.advanceTimersByTime(10_000)
 })
 afterEach(() => {
@@ -14,7 +14,7 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-/** A peer whose attempts take and end as told: a value, or an error. */
+/** A peer whose attempts take this long and end with a value or an error. */
 function createPeer<T>(...ends: readonly (readonly [afterMs: number, end: T | Error])[]) {
   const signals: AbortSignal[] = []
   async function run({ attempt, signal }: HedgedAttempt): Promise<T> {
@@ -30,7 +30,7 @@ function createPeer<T>(...ends: readonly (readonly [afterMs: number, end: T | Er
 const away = (text: string): SdError => new SdError('SD_UNAVAILABLE', text)
 
 describe('execute', () => {
-  test('returns a fast answer and starts nothing else', async () => {
+  test('returns a fast response and starts nothing else', async () => {
     const peer = createPeer([50, 'a'])
     const answer = createHedge().execute(peer.run)
     await vi.advanceTimersByTimeAsync(50)
@@ -58,8 +58,8 @@ describe('execute', () => {
     expect([await answer, peer.signals.map(({ aborted }) => aborted)]).toEqual(['first', [false, true]])
   })
 
-  test('an answer that came in while this process stood still is read before another attempt starts', async () => {
-    // Only the timers: that reads come before `setImmediate` is what matters.
+  test('reads a response that arrived while this process was blocked before it starts another attempt', async () => {
+    // Fake only the timers: what matters is that reads come before `setImmediate`.
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
     const now = performance.now.bind(performance)
     let standstillMs = 0
@@ -75,7 +75,7 @@ describe('execute', () => {
     expect(run).toHaveBeenCalledTimes(1)
   })
 
-  test('makes no more attempts than it may', async () => {
+  test('makes no more attempts than maxAttempts', async () => {
     const peer = createPeer<string>([900, 'a'], [900, 'b'], [900, 'c'])
     const answer = createHedge({ delayMs: 100, maxAttempts: 3 }).execute(peer.run)
     await vi.advanceTimersByTimeAsync(800)
@@ -84,7 +84,7 @@ describe('execute', () => {
     expect(await answer).toBe('a')
   })
 
-  test('no timer is left where nothing else may start', async () => {
+  test('leaves no timer if nothing else may start', async () => {
     const answer = Promise.withResolvers<string>()
     const call = createHedge({ delayMs: 100, maxAttempts: 2 }).execute(() => answer.promise)
     expect(vi.getTimerCount()).toBe(1)
@@ -102,7 +102,7 @@ describe('execute', () => {
     await expect(answer).rejects.toThrow('two')
   })
 
-  test('an error that is final ends it', async () => {
+  test('a final error ends the call', async () => {
     const peer = createPeer([200, 'late'], [10, new SdError('SD_DENIED', 'no')])
     const answer = createHedge({ delayMs: 100 }).execute(peer.run)
     answer.catch(() => undefined)
@@ -110,7 +110,7 @@ describe('execute', () => {
     await expect(answer).rejects.toMatchObject({ code: 'SD_DENIED' })
   })
 
-  test('of answers that are not accepted the last is returned, the others are discarded', async () => {
+  test('returns the last value that was not accepted, and discards the others', async () => {
     const discard = vi.fn()
     const options: HedgeOptions<number> = { maxAttempts: 3, discard, isFinal: ({ value }) => value === 200 }
     const refused = createHedge(options).execute(createPeer<number>([1, 503], [1, 502], [1, away('x')]).run)
@@ -121,7 +121,7 @@ describe('execute', () => {
     expect([await accepted, discard.mock.calls]).toEqual([200, [[503], [503]]])
   })
 
-  test('waits as long as the peer asks, and starts nothing if it asks for that', async () => {
+  test('waits as long as the peer requests, and starts nothing if the peer forbids it', async () => {
     const startedAt = performance.now()
     const asking = (ms: number) => createHedge<string>({ serverDelayMs: () => ms })
     const later = asking(700).execute(createPeer<string>([1, away('x')], [1, 'ok']).run)
@@ -153,7 +153,7 @@ describe('execute', () => {
     expect(discard.mock.calls).toEqual([['kept'], ['b'], ['c']])
   })
 
-  test('what a function that decides throws reaches the caller; listeners can not hurt the call', async () => {
+  test('an error of isFinal reaches the caller; errors of listeners do not affect the call', async () => {
     const fail = (): never => {
       throw new Error('bug')
     }
@@ -172,7 +172,7 @@ describe('execute', () => {
     }
   })
 
-  test('what throws at once fails like the rest', async () => {
+  test('a synchronous exception fails like any other', async () => {
     const fail = (): never => {
       throw new TypeError('at once')
     }
@@ -181,7 +181,7 @@ describe('execute', () => {
 })
 
 describe('the budget', () => {
-  test('without one nothing else is started', async () => {
+  test('starts nothing else without budget', async () => {
     const budget = createRetryBudget({ ratio: 0, minPerSecond: 1 })
     const hedge = createHedge({ delayMs: 10, budget })
     const peers = [createPeer([50, 'a'], [1, 'b']), createPeer([50, 'a'], [1, 'b'])]
@@ -195,7 +195,7 @@ describe('the budget', () => {
     await expect(failed).rejects.toThrow('alone')
   })
 
-  test('a refusal is final for the call, while its first attempt goes on', async () => {
+  test('a refusal is final for the call, while its first attempt continues', async () => {
     const budget = createRetryBudget({ ratio: 0, minPerSecond: 0 })
     const tryWithdraw = vi.spyOn(budget, 'tryWithdraw')
     const slow = createHedge({ delayMs: 10, budget, maxAttempts: 5 }).execute(createPeer([100, 'a']).run)
@@ -208,7 +208,7 @@ describe('the budget', () => {
     expect(tryWithdraw).toHaveBeenCalledTimes(2)
   })
 
-  test('1,000 slow calls per second make at most 1.2 × as many attempts, and 10 per second', async () => {
+  test('1,000 slow calls per second make at most 1.2 × as many attempts plus 10 per second', async () => {
     let attempts = 0
     const hedge = createHedge({ delayMs: 20, maxAttempts: 5 })
     async function run(): Promise<never> {
@@ -225,7 +225,7 @@ describe('the budget', () => {
     await vi.advanceTimersByTimeAsync(1_000)
   })
 
-  test('inside of what earns itself it only spends', async () => {
+  test('is not credited with countsCalls: false', async () => {
     const budget = createRetryBudget({ ratio: 1, minPerSecond: 0 })
     await createHedge({ budget, countsCalls: false }).execute(async () => 1)
     expect(budget.available).toBe(0)
@@ -243,7 +243,7 @@ describe('the delay', () => {
     expect(hedge.currentDelayMs).toBe(400)
   })
 
-  test('follows the latency of first attempts, also of those that lost', async () => {
+  test('follows the latency of first attempts, including those that lost', async () => {
     const hedge = createHedge({ delayMs: 400, percentile: 0.9, minSamples: 10 })
     for (let call = 1; call <= 10; call++) {
       expect(hedge.currentDelayMs).toBe(400)
@@ -262,7 +262,7 @@ describe('the delay', () => {
   })
 })
 
-test('where one of twenty calls takes 1,000 ms, hedging at the 94th percentile cuts the tail', async () => {
+test('hedging at the 94th percentile cuts the tail if one of twenty calls takes 1,000 ms', async () => {
   const random = createSeededRandom(11)
   const hedge = createHedge({ percentile: 0.94 })
   const run = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, random() < 0.05 ? 1_000 : 10 + random() * 40))
@@ -283,7 +283,7 @@ test('where one of twenty calls takes 1,000 ms, hedging at the 94th percentile c
   expect(latencies.toSorted((a, b) => a - b)[989]).toBeLessThan(200)
 })
 
-test('bad options are refused', async () => {
+test('rejects invalid options', async () => {
   const cases: readonly (readonly [string, object])[] = [
     ['delayMs', { delayMs: -1 }],
     ['percentile', { percentile: 95 }],

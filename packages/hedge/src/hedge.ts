@@ -7,14 +7,14 @@ import { type HedgeOptions, resolveHedgeOptions } from './options.ts'
 export interface Hedge<T = unknown> {
   /** Name for logs and metrics. */
   readonly name: string
-  /** How long it would wait now before another attempt, in milliseconds. */
+  /** The current delay before another attempt, in milliseconds. */
   readonly currentDelayMs: number
   /**
-   * Calls `run`, again if no answer came in time or it failed, and returns the first answer. The other attempts' signals fire then. Whether
-   * `run` may run twice is for the caller to know.
+   * Calls `run`, and calls it again if there is no response in time or if it fails. Returns the first response and aborts the signals of the
+   * other attempts. The caller must know that `run` may run more than once.
    *
-   * @returns the first answer; if there is none, the last value that was refused
-   * @throws SdError `SD_ABORTED` when the caller's signal fires; else what the attempt threw, unchanged
+   * @returns the first response; without one, the last value that was not accepted
+   * @throws SdError `SD_ABORTED` when the caller's signal aborts; otherwise the error of the attempt, unchanged
    */
   execute<R extends T>(
     run: (attempt: HedgedAttempt) => Promise<R>,
@@ -23,8 +23,8 @@ export interface Hedge<T = unknown> {
 }
 
 /**
- * Makes a hedge: against a peer that is slow now and then, a second attempt is often faster than waiting for the first. Make one for each
- * kind of call, because it learns how long they take.
+ * Creates a hedge. If a peer is slow now and then, a second attempt is often faster than waiting for the first. Create one hedge for each
+ * kind of call, because it learns their latency.
  *
  * @see https://research.google/pubs/the-tail-at-scale/
  * @throws SdError `SD_INVALID` that names the option
@@ -44,7 +44,7 @@ export function createHedge<T = unknown>(options: HedgeOptions<T> = {}): Hedge<T
     ) {
       checkFunction('run', run)
       if (countsCalls) budget.deposit()
-      // What a hedge of T gets from `run` is an R throughout.
+      // `run` of a hedge of T always returns an R.
       return runHedged({ run, rules, delayMs: delay.currentMs(), signal, onFirstLatency: delay.learn }) as Promise<R>
     },
   }

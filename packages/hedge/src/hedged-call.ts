@@ -10,37 +10,37 @@ import {
 } from '@sd/core'
 import type { ResolvedHedgeOptions } from './options.ts'
 
-/** A peer that asks for more is not asked again. */
+/** If a peer requests a longer delay, no other attempt is made. */
 const longestServerDelayMs = 30_000
-/** Ends the attempts that lost. Once for all: an error takes a stack trace, and most calls have nothing to end. */
-const lost = new SdError('SD_ABORTED', 'Another attempt answered first')
+/** Abort reason of the attempts that lost. Created once: an error takes a stack trace, and most calls have nothing to abort. */
+const lost = new SdError('SD_ABORTED', 'Another attempt responded first')
 
-/** Who may start, and who wins. */
+/** Rules for starting attempts and for accepting their results. */
 export interface HedgeRules<T>
   extends Pick<ResolvedHedgeOptions<T>, 'maxAttempts' | 'isFinal' | 'serverDelayMs' | 'discard' | 'onHedge'> {
-  /** What further attempts are taken from. */
+  /** Budget for further attempts. */
   readonly budget: Pick<RetryBudget, 'tryWithdraw'>
-  /** Whether there is anywhere for another attempt to go. @default always */
+  /** Whether another attempt has an endpoint to go to. @default always */
   readonly canStart?: (() => boolean) | undefined
-  /** What an end says of the peer. @default a value is a success */
+  /** What the end of an attempt says about the peer. @default a value is a success */
   readonly outcomeOf?: ((ended: HedgedEnd<T>) => Outcome) | undefined
 }
 
-/** What one execution is made of. */
+/** Parts of one execution. */
 export interface HedgedCall<T> {
   /** Makes an attempt. */
   readonly run: (attempt: HedgedAttempt) => Promise<T>
-  /** Who may start, and who wins. */
+  /** Rules for starting attempts and for accepting their results. */
   readonly rules: HedgeRules<T>
   /** Wait before each further attempt, in milliseconds. */
   readonly delayMs: number
   /** The caller's signal. */
   readonly signal: AbortSignal | undefined
-  /** Told how long the first attempt took, or at least takes: it is told too when that one is aborted because another won. */
+  /** Receives the latency of the first attempt, or a lower bound of it if the attempt is aborted because another one won. */
   readonly onFirstLatency: (latencyMs: number) => void
 }
 
-/** Runs one execution: starts attempts by timer and by failure, uses the first response, aborts the others. */
+/** Runs one execution: starts attempts on a timer and on failure, uses the first response, and aborts the others. */
 export function runHedged<T>(call: HedgedCall<T>): Promise<T> {
   const { signal } = call
   return new Promise<T>((resolve, reject) => {
@@ -60,7 +60,7 @@ class HedgedExecution<T> {
   #isOver = false
   #mayStart = true
   #timer: ReturnType<typeof setTimeout> | undefined
-  /** By `performance.now()`. */
+  /** Time at which the next attempt is due, by `performance.now()`. */
   #dueAt = 0
   #best: HedgedEnd<T> | undefined
 
@@ -89,7 +89,7 @@ class HedgedExecution<T> {
     this.#running.set(attempt, controller)
     this.#mayStart &&= attempt < this.#rules.maxAttempts
     this.#schedule(this.#call.delayMs)
-    // An async function, so that what throws at once ends like any other attempt.
+    // An async function, so that a synchronous exception ends the attempt like any other error.
     const invoke = async (): Promise<T> => this.#call.run({ attempt, signal: controller.signal })
     invoke().then(
       (value) => this.#onEnd({ attempt, value }),
@@ -108,7 +108,7 @@ class HedgedExecution<T> {
     judgeLimit(this.#dueAt, performance.now(), () => this.#startIfSlow())
   }
 
-  /** After a standstill of this process, the answers that came in meanwhile have been read by now. */
+  /** Starts another attempt, unless a response arrived. After this process was blocked, all responses that arrived have been read by now. */
   #startIfSlow(): void {
     if (!this.#isOver && this.#mayStart) this.#startAnother()
   }
@@ -142,13 +142,13 @@ class HedgedExecution<T> {
     }
   }
 
-  /** Whether it tells how long answers take: a failure that comes at once, or a mistake of the caller, does not. */
+  /** Whether the end of an attempt is a valid latency sample. A fast failure or an error of the caller is not. */
   #isSuccess(ended: HedgedEnd<T>): boolean {
     const outcome = this.#rules.outcomeOf?.(ended) ?? { ok: !('error' in ended), error: ended.error }
     return judgeOutcome(outcome) === 'success'
   }
 
-  /** Runs what calls the functions of the options: what they throw is for the caller, while there is one. */
+  /** Runs a step that calls functions of the options. Errors that they throw go to the caller, if it is still waiting. */
   #guard(step: () => void): void {
     try {
       step()
@@ -163,7 +163,7 @@ class HedgedExecution<T> {
     clearTimeout(this.#timer)
   }
 
-  /** Of ends that are no answer the last value is handed out, or else the last error. */
+  /** Remembers the result to return if no attempt succeeds: the last value, otherwise the last error. */
   #keep(ended: HedgedEnd<T>): void {
     if (this.#best && 'error' in ended && !('error' in this.#best)) return
     if (this.#best) this.#drop(this.#best)
@@ -179,7 +179,7 @@ class HedgedExecution<T> {
   }
 
   #finish(ended: HedgedEnd<T>): void {
-    // The first attempt takes that long at least, since it lost against an answer.
+    // The first attempt lost, so it takes at least this long.
     if (this.#running.has(1) && this.#isSuccess(ended)) this.#call.onFirstLatency(performance.now() - this.#startedAt)
     this.#end(lost)
     if ('error' in ended) this.#reject(ended.error)

@@ -14,34 +14,34 @@ import {
 
 /** Options of `createHedge`. */
 export interface HedgeOptions<T = unknown> {
-  /** Wait before each further attempt, in milliseconds. With `percentile`, until enough latencies are known. @default 100 */
+  /** Wait before each further attempt, in milliseconds. With `percentile`, used until there are enough samples. @default 100 */
   readonly delayMs?: number
-  /** Wait as long as this share of the recent first attempts took, from 0.01 to 0.999, such as 0.95. @default none: always `delayMs` */
+  /** Waits as long as this share of recent first attempts took, from 0.01 to 0.999, such as 0.95. @default none: always `delayMs` */
   readonly percentile?: number
-  /** Latencies that must be known before `percentile` counts; from 1 to 1,000,000. @default 20 */
+  /** Latency samples required before `percentile` applies; from 1 to 1,000,000. @default 20 */
   readonly minSamples?: number
-  /** How long latencies are remembered: for one to two of these, in milliseconds. @default 30_000 */
+  /** Latencies are kept for one to two times this, in milliseconds. @default 30_000 */
   readonly windowMs?: number
-  /** Attempts in all, the first included; from 1 to 5. @default 2 */
+  /** Maximum number of attempts, including the first; from 1 to 5. @default 2 */
   readonly maxAttempts?: number
-  /** What further attempts are taken from; share one with the retries of the same service. @default `createRetryBudget()` of its own */
+  /** Budget for further attempts. Share one with the retries of the same service. @default a new `createRetryBudget()` */
   readonly budget?: RetryBudget
-  /** Whether each execution earns for the budget. Set false inside of something that shares the budget and earns itself, such as a retry. @default true */
+  /** Whether each execution credits the budget. Set it to false inside a retry that shares the budget and credits it itself. @default true */
   readonly countsCalls?: boolean
   /**
-   * Whether an end is the answer. Another end starts the next attempt at once.
-   * @default every value is, and an `SdError` that is not `retryable`
+   * Whether the end of an attempt is the final result. Otherwise the next attempt starts at once.
+   * @default true for every value, and for an `SdError` that is not `retryable`
    */
   readonly isFinal?: (ended: HedgedEnd<T>) => boolean
-  /** How long the peer asks to wait before the next attempt, in milliseconds; less than 0 or more than 30,000 for no other attempt. Asked after ends that are not final. @default at once */
+  /** Delay that the peer requests before the next attempt, in milliseconds; less than 0 or more than 30,000 means no other attempt. Called after ends that are not final. @default no delay */
   readonly serverDelayMs?: (ended: HedgedEnd<T>) => number | undefined
-  /** Given every value that came and is not the answer, so that its body can be cancelled. @default none */
+  /** Receives every value that is not the result, so that its body can be cancelled. @default none */
   readonly discard?: (value: T) => void
-  /** Told of every further attempt as it starts: its number, and how long after the first, in milliseconds. @default none */
+  /** Called when a further attempt starts, with its number and the milliseconds since the first attempt started. @default none */
   readonly onHedge?: (event: { readonly attempt: number; readonly afterMs: number }) => void
 }
 
-/** Options, checked and complete. */
+/** Options, validated and complete. */
 export interface ResolvedHedgeOptions<T> extends Omit<Required<HedgeOptions<T>>, 'percentile'> {
   /** As in {@link HedgeOptions}. */
   readonly percentile: number | undefined
@@ -61,7 +61,7 @@ const keys = [
   'onHedge',
 ]
 
-/** Checks options and fills in what is missing. @throws SdError `SD_INVALID` that names the option */
+/** Validates options and applies defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveHedgeOptions<T>(options: HedgeOptions<T>): ResolvedHedgeOptions<T> {
   checkKnownKeys('', options, keys)
   const { percentile, budget = createRetryBudget(), isFinal = isAnswer } = options

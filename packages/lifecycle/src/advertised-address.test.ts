@@ -35,7 +35,7 @@ afterEach(() => {
 })
 
 describe('the advertised address', () => {
-  test('is that of POD_IP, of the named interface, or of the default route, in this order', async () => {
+  test('is that of POD_IP, of the given interface, or of the default route, in this order', async () => {
     expect(await advertisedAddress({ environment: { POD_IP: '10.0.0.9' }, interface: 'eth1' })).toBe('10.0.0.9')
     expect(await advertisedAddress({ environment, interface: 'eth1' })).toBe('10.9.8.7')
     expect(await advertisedAddress({ environment, interface: 'eth1', family: 'ipv6' })).toBe('2001:db8::7')
@@ -50,7 +50,7 @@ describe('the advertised address', () => {
       const warn = vi.spyOn(process, 'emitWarning').mockReturnValue()
       await expect(advertisedAddress({ environment })).rejects.toMatchObject({
         code: 'SD_NOT_FOUND',
-        message: 'There is no default route (ipv4): give the address that others reach, or set POD_IP',
+        message: 'There is no default route (ipv4): set instance.address to an address that other hosts reach, or set POD_IP',
       })
       expect(warn).not.toHaveBeenCalled()
       expect(await advertisedAddress({ environment, otherwise: 'loopback' })).toBe('127.0.0.1')
@@ -59,7 +59,7 @@ describe('the advertised address', () => {
     },
   )
 
-  test('bad options and variables are refused', async () => {
+  test('invalid options and variables are rejected', async () => {
     await expect(advertisedAddress({ environment: { POD_IP: 'orders.local' } })).rejects.toThrow('Invalid POD_IP')
     await expect(advertisedAddress({ environment, interface: 'eth9' })).rejects.toThrow('want one of lo, eth1')
     await expect(advertisedAddress({ environment, interface: 'lo' })).rejects.toThrow('The interface lo has no address (ipv4)')

@@ -5,32 +5,32 @@ import { checkKnownKeys, checkObject, checkOneOf, checkText, invalidError, SdErr
 
 /** Options of {@link advertisedAddress}. */
 export interface AdvertisedAddressOptions {
-  /** Which kind of address. @default 'ipv4' */
+  /** Address family. @default 'ipv4' */
   readonly family?: 'ipv4' | 'ipv6'
-  /** Name of the network interface whose address is taken. @default that of the default route */
+  /** Name of the network interface whose address is used. @default the interface of the default route */
   readonly interface?: string
   /**
-   * What to do if there is no address that others can reach, as on a laptop without a network: refuse, or take loopback and emit a process
-   * warning.
+   * What to do if there is no address that other hosts can reach, as on a laptop without a network: `refuse` throws; `loopback` returns the
+   * loopback address and emits a process warning.
    *
    * @default 'refuse'
    */
   readonly otherwise?: 'refuse' | 'loopback'
-  /** Variables. @default `process.env` */
+  /** Environment variables. @default `process.env` */
   readonly environment?: Readonly<Record<string, string | undefined>>
 }
 
-/** A destination that only the default route leads to: TEST-NET-1 (RFC 5737) and the documentation prefix (RFC 3849). Nothing is sent there. */
+/** Destinations that are reached only by the default route: TEST-NET-1 (RFC 5737) and the documentation prefix (RFC 3849). Nothing is sent there. */
 const destinations = { ipv4: '192.0.2.1', ipv6: '2001:db8::1' } as const
 const loopback = { ipv4: '127.0.0.1', ipv6: '::1' } as const
 
 /**
- * The address under which other hosts reach this process: that in the variable `POD_IP`, which Kubernetes sets from `status.podIP`; else that
- * of the interface that was named; else that from which the default route leaves. Behind NAT, or with a published port, none of these is
- * right: give `instance.address` by hand.
+ * Finds the address at which other hosts reach this process: the variable `POD_IP`, which Kubernetes sets from `status.podIP`; otherwise the
+ * address of the given interface; otherwise the source address of the default route. Behind NAT, or with a published port, none of these is
+ * right: set `instance.address` yourself.
  *
  * @returns an IP address, never loopback unless `otherwise` allows it
- * @throws SdError `SD_INVALID` for a bad option or `POD_IP`, `SD_NOT_FOUND` if there is no such address
+ * @throws SdError `SD_INVALID` for an invalid option or `POD_IP`, `SD_NOT_FOUND` if there is no such address
  */
 export async function advertisedAddress(options: AdvertisedAddressOptions = {}): Promise<string> {
   checkKnownKeys('', checkObject('options', options), ['family', 'interface', 'otherwise', 'environment'])
@@ -48,9 +48,12 @@ export async function advertisedAddress(options: AdvertisedAddressOptions = {}):
   if (found) return found
   const where =
     options.interface === undefined ? 'There is no default route' : `The interface ${options.interface} has no address`
-  const error = new SdError('SD_NOT_FOUND', `${where} (${family}): give the address that others reach, or set POD_IP`)
+  const error = new SdError(
+    'SD_NOT_FOUND',
+    `${where} (${family}): set instance.address to an address that other hosts reach, or set POD_IP`,
+  )
   if (otherwise === 'refuse') throw error
-  process.emitWarning(`${error.message}. ${loopback[family]} is advertised, which this host alone can reach.`)
+  process.emitWarning(`${error.message}. Advertising ${loopback[family]}, which only this host can reach.`)
   return loopback[family]
 }
 
@@ -61,7 +64,7 @@ function addressOfInterface(name: string, family: 'ipv4' | 'ipv6'): string | und
   return interfaces[name].find((one) => one.family === wanted && !one.internal && isReachable(one.address))?.address
 }
 
-/** Connecting a UDP socket sends nothing; it makes the kernel choose a route, and with it the own address. */
+/** Connecting a UDP socket sends nothing. It makes the kernel choose a route, and with it the source address. */
 async function addressOfDefaultRoute(family: 'ipv4' | 'ipv6'): Promise<string | undefined> {
   const socket = createSocket(family === 'ipv4' ? 'udp4' : 'udp6')
   try {
@@ -80,7 +83,7 @@ async function addressOfDefaultRoute(family: 'ipv4' | 'ipv6'): Promise<string | 
   }
 }
 
-/** Whether other hosts can reach an address: not loopback, unspecified, or of one link. */
+/** Whether other hosts can reach an address: not loopback, unspecified or link-local. */
 function isReachable(address: string): boolean {
   return !/^(127\.|0\.0\.0\.0$|169\.254\.|::1?$|fe[89ab])/i.test(address)
 }

@@ -2,7 +2,7 @@ import { beforeEach, expect, test, vi } from 'vitest'
 import { type BunServer, createBunDrain } from './bun-server.ts'
 import { toDrainable } from './recognise-server.ts'
 
-// The order in which a server of Bun is stopped, which needs no Bun. What Bun does then is in the table of docs/reliability.md.
+// The order of steps, which does not need Bun. docs/reliability.md has a table of Bun's own behaviour.
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -23,7 +23,7 @@ function createServer() {
   return { server, calls }
 }
 
-test('it accepts no more, waits for requests and sockets, and ends idle connections then', async () => {
+test('stops accepting, waits for requests and sockets, then closes idle connections', async () => {
   const { server, calls } = createServer()
   const drain = toDrainable(server)
   expect(await drain.whenListening()).toBe(4_711)
@@ -40,7 +40,7 @@ test('it accepts no more, waits for requests and sockets, and ends idle connecti
   expect(calls).toEqual(['stop', 'stop and cut'])
 })
 
-test('what is cut is not waited for', async () => {
+test('does not wait for cut work', async () => {
   const { server, calls } = createServer()
   const drain = createBunDrain(server)
   const finished = drain.finishDrain()

@@ -1,24 +1,24 @@
 import { sleep } from '@sd/core'
 import type { DrainableServer } from './drainable-server.ts'
 
-/** What of the server that `Bun.serve` returns draining needs. */
+/** The part of the server returned by `Bun.serve` that draining uses. */
 export interface BunServer {
-  /** Where it listens; `undefined` on a Unix socket. */
+  /** Port on which it listens; `undefined` on a Unix socket. */
   readonly port?: number | undefined
-  /** Requests under way. */
+  /** Requests in progress. */
   readonly pendingRequests: number
   /** Open WebSockets. */
   readonly pendingWebSockets: number
-  /** Stops accepting; resolves once all connections have ended, which `true` cuts. */
+  /** Stops accepting connections. Resolves once all connections have ended; `true` closes them at once. */
   stop(closeActiveConnections?: boolean): Promise<void> | void
 }
 
-/** How often it is looked whether requests are under way, in milliseconds. */
+/** How often the number of pending requests is polled, in milliseconds. */
 const lookEveryMs = 20
 
 /**
- * Drains a server of `Bun.serve`. Bun sets no header on responses of others, so clients are not asked to leave: connections that are idle
- * when callers know are ended.
+ * Drains a server of `Bun.serve`. Bun can't add a header to the application's responses, so clients are not asked to leave. Idle connections
+ * are closed once callers know that the instance is leaving.
  */
 export function createBunDrain(server: BunServer): DrainableServer {
   let isCut = false
@@ -27,7 +27,7 @@ export function createBunDrain(server: BunServer): DrainableServer {
     async finishDrain() {
       void server.stop()
       while (!isCut && server.pendingRequests + server.pendingWebSockets > 0) await sleep(lookEveryMs, undefined, true)
-      // What is left has no request: Bun would wait for its idle timeout.
+      // The remaining connections have no request. Bun would wait for its idle timeout.
       await server.stop(true)
     },
     remaining: () => ({ requests: server.pendingRequests, upgraded: server.pendingWebSockets, connections: 0 }),

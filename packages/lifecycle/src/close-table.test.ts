@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { closeRows, measureClose } from './testing/close-rows.ts'
 
-/** The cells of docs/reliability.md by what was open, for a runtime. */
+/** The cells of docs/reliability.md for a runtime, by the kind of open work. */
 function readTable(runtime: string): ReadonlyMap<string, string> {
   const text = readFileSync(new URL('../../../docs/reliability.md', import.meta.url), 'utf8')
   const lines = text.slice(text.indexOf('| open at SIGTERM |')).split('\n')
@@ -11,7 +11,7 @@ function readTable(runtime: string): ReadonlyMap<string, string> {
   return new Map(cells.slice(2).map((row) => [row[1] as string, row[column] as string]))
 }
 
-describe('what close() does with what is open is what docs/reliability.md says', () => {
+describe('close() treats open work as docs/reliability.md says', () => {
   const documented = readTable('Node 24')
   const rows = closeRows.filter(([, kind]) => kind !== 'Bun.serve').map((row) => ({ what: row[0], row }))
 
@@ -19,7 +19,7 @@ describe('what close() does with what is open is what docs/reliability.md says',
     expect([...documented.keys()]).toEqual(closeRows.map(([what]) => what))
   })
 
-  // The times of the table are those of one run: here only the order of magnitude counts.
+  // The times in the table are from one run. Here only the order of magnitude is compared.
   test.concurrent.each(rows)('$what', async ({ what, row }) => {
     const { tookS, became, code } = await measureClose(process.execPath, row)
     expect(`${became}, ${code}`).toBe(documented.get(what)?.replace(/^[\d.]+ s, /, ''))

@@ -13,7 +13,7 @@ const base = {
 } satisfies Partial<LifecycleOptions>
 
 describe('a gRPC server', () => {
-  test('lets calls under way end, and takes no new ones', async () => {
+  test('lets calls in progress end, and accepts no new ones', async () => {
     const { server, port } = await startGrpcServer()
     const lifecycle = createLifecycle({ ...base, server, instance: { ...base.instance, port } })
     await lifecycle.start()
@@ -30,7 +30,7 @@ describe('a gRPC server', () => {
     channel.close()
   })
 
-  test('cuts calls at the limit', async () => {
+  test('cuts off calls at the timeout', async () => {
     const { server, port } = await startGrpcServer()
     const lifecycle = createLifecycle({ ...base, server, instance: { ...base.instance, port }, drainTimeoutMs: 100 })
     await lifecycle.start()
@@ -69,7 +69,7 @@ describe('a server of your own', () => {
     return { server, calls }
   }
 
-  test('is told each step once', async () => {
+  test('is called once per step', async () => {
     const { server, calls } = createRecorder(async () => undefined)
     const lifecycle = createLifecycle({ ...base, server })
     await lifecycle.start()

@@ -1,15 +1,15 @@
 import type { OpenWork } from './open-work.ts'
 
-/** What lifecycle does with a server. Implement it for a kind that it does not know; the others are recognised by their methods. */
+/** The operations of a server that a lifecycle uses. Implement it for an unknown kind of server; known kinds are detected by their methods. */
 export interface DrainableServer {
-  /** Resolves once it accepts connections, with its port, or with `undefined` if only `instance.port` can tell. */
+  /** Resolves with the port once the server accepts connections, or with `undefined` if only `instance.port` has the port. */
   whenListening(): Promise<number | undefined>
-  /** Called when the instance leaves the registry: from now on asks clients to go elsewhere, and serves them all the same. */
+  /** Called when the instance leaves the registry. From now on, asks clients to leave, but still serves them. */
   beginDrain?(): void
-  /** Called when callers know: accepts no new connections, and resolves once all requests under way have ended. */
+  /** Called when callers know that the instance is leaving. Accepts no new connections, and resolves once all requests have ended. */
   finishDrain(): Promise<void>
-  /** What is still open: read at `drainTimeoutMs`, for the report. Without it the report has no numbers. */
+  /** Open work, read at `drainTimeoutMs` for the report. Without it the report has no numbers. */
   remaining?(): OpenWork
-  /** Called if that took longer than `drainTimeoutMs`: cuts what is left. */
+  /** Called if draining takes longer than `drainTimeoutMs` or fails. Closes all remaining connections. */
   destroy(): void | Promise<void>
 }

@@ -1,14 +1,14 @@
 import type { DrainableServer } from './drainable-server.ts'
 
-/** What of a `Server` of `@grpc/grpc-js` draining needs. It tells its port to nobody but the callback of `bindAsync`: give it as `instance.port`. */
+/** The part of a `Server` of `@grpc/grpc-js` that draining uses. Only the callback of `bindAsync` receives the port: pass it as `instance.port`. */
 export interface GrpcServer {
-  /** Accepts nothing new, sends GOAWAY to each session, calls back once calls under way have ended. */
+  /** Accepts nothing new, sends GOAWAY to each session, and calls back once all calls have ended. */
   tryShutdown(callback: (error?: Error) => void): void
-  /** Ends everything. */
+  /** Ends all sessions at once. */
   forceShutdown(): void
 }
 
-/** Drains a server by its own means. */
+/** Drains a gRPC server with its own methods. */
 export function createGrpcDrain(server: GrpcServer): DrainableServer {
   return {
     whenListening: async () => undefined,

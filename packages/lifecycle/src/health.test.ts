@@ -8,7 +8,7 @@ import { createLifecycle } from './index.ts'
 const instance = { service: 'orders', address: '127.0.0.1' }
 
 describe('a lifecycle with a reporter of @sd/health', () => {
-  test('is ready and live only while the checks say so too, and the registry hears of them', async () => {
+  test('is ready and live only while the checks pass, and reports them to the registry', async () => {
     let failure: Error | undefined
     let isStuck = false
     const run = (fails: () => Error | undefined | false) => async (): Promise<undefined> => {
@@ -55,7 +55,7 @@ describe('a lifecycle with a reporter of @sd/health', () => {
     expect(status('/health/ready')).toBe(503)
   })
 
-  test('answers servers of fetch style', async () => {
+  test('works with fetch-style servers', async () => {
     await using registry = createMemoryRegistry()
     const server = createServer().listen(0, '127.0.0.1')
     const lifecycle = createLifecycle({ registrar: registry, server, instance, signals: [], propagationDelayMs: 0 })

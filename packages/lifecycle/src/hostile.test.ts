@@ -64,7 +64,7 @@ test.each(seeds)('a shutdown goes through all of its steps, whatever they do, se
   for (const error of report.errors) expect(error.code).toMatch(/^SD_/)
 })
 
-test('a health source that fails is not ready, live, and reported', async () => {
+test('a failing health source is not ready, but live, and is reported', async () => {
   const errors: string[] = []
   const lifecycle = createLifecycle({
     registrar: { register: async () => ({ deregister: async () => undefined }) } as never,
@@ -81,7 +81,7 @@ test('a health source that fails is not ready, live, and reported', async () => 
   })
   await lifecycle.start()
   expect(lifecycle.health('/health/live')).toMatchObject({ status: 200, body: '{"status":"ok"}' })
-  expect(lifecycle.health('/health/ready')).toMatchObject({ status: 503, body: '{"status":"health is not known"}' })
+  expect(lifecycle.health('/health/ready')).toMatchObject({ status: 503, body: '{"status":"health unknown"}' })
   expect(errors).toEqual(Array(2).fill('health.report: the check of the checks'))
   const closing = lifecycle.close()
   await vi.advanceTimersByTimeAsync(10_000)

@@ -37,7 +37,7 @@ function listen<Listening extends Server>(server: Listening): Listening {
   return server.listen(0, '127.0.0.1')
 }
 
-// How long half of a request may take is in virtual time: what does not wait for it can't be ended by it, however busy the machine is.
+// The grace period of an incomplete request is in virtual time, so that only it can end the connection, however busy the machine is.
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['performance'] })
   return () => void vi.useRealTimers()
@@ -75,7 +75,7 @@ const connections: Readonly<
 }
 
 describe.each(Object.entries(connections))('over %s', (_, serve) => {
-  test('a connection without a request does not hold the drain', async () => {
+  test('a connection without a request does not block draining', async () => {
     const { server, open } = await serve((_, response) => void response.end())
     const lifecycle = await setUp(server)
     const socket = await open()
@@ -84,7 +84,7 @@ describe.each(Object.entries(connections))('over %s', (_, serve) => {
     await closed
   })
 
-  test('an idle connection after a request does not hold it either', async () => {
+  test('an idle connection after a request does not block it either', async () => {
     const { server, open } = await serve((_, response) => void response.end('ok'))
     const lifecycle = await setUp(server)
     const socket = await open()
@@ -93,7 +93,7 @@ describe.each(Object.entries(connections))('over %s', (_, serve) => {
     expect(await lifecycle.close()).toEqual({ drained: true, errors: [] })
   })
 
-  test('half of a request gets a second to become a whole one', async () => {
+  test('an incomplete request gets a second to arrive', async () => {
     const { server, open } = await serve((_, response) => void response.end('ok'))
     const lifecycle = await setUp(server)
     const [whole, half] = [await open(), await open()]
@@ -113,7 +113,7 @@ describe.each(Object.entries(connections))('over %s', (_, serve) => {
     expect(await closing).toEqual({ drained: true, errors: [] })
   })
 
-  test('what is cut is counted: requests, upgraded sockets, and nothing twice', async () => {
+  test('cut work is reported: requests and upgraded sockets, each once', async () => {
     const { server, open } = await serve(() => undefined)
     server.on(
       'upgrade',
@@ -137,7 +137,7 @@ describe.each(Object.entries(connections))('over %s', (_, serve) => {
   })
 })
 
-test('a connection that never began its TLS handshake does not hold the drain', async () => {
+test('a connection that never began its TLS handshake does not block draining', async () => {
   const server = listen(createSecureServer(certificates.server))
   const lifecycle = await setUp(server)
   const socket = connect(portOf(server), '127.0.0.1').on('error', () => undefined)
@@ -147,7 +147,7 @@ test('a connection that never began its TLS handshake does not hold the drain', 
 })
 
 describe('WebSockets', () => {
-  test('are told to go with a close frame, and end by themselves', async () => {
+  test('receive a close frame, and end by themselves', async () => {
     const server = listen(createServer())
     const lifecycle = await setUp(server)
     // Attached later, as frameworks do.
@@ -162,7 +162,7 @@ describe('WebSockets', () => {
     expect((await closed)[0]).toBe(1_001)
   })
 
-  test('that do not answer are cut at the limit', async () => {
+  test('that do not respond are cut off at the timeout', async () => {
     const server = listen(createServer())
     const sockets = new WebSocketServer({ server, closeTimeout: 60_000 } as object)
     const lifecycle = await setUp(server, { drainTimeoutMs: 200 })
@@ -177,7 +177,7 @@ describe('WebSockets', () => {
     sockets.close()
   })
 
-  test('upgrades stay the answer of the application: without a listener they are plain requests', async () => {
+  test('the application decides about upgrades: without a listener they are plain requests', async () => {
     const server = listen(createServer((_, response) => void response.end('plain')))
     const lifecycle = await setUp(server)
     const upgrade = (): void => undefined
@@ -191,7 +191,7 @@ describe('WebSockets', () => {
   })
 })
 
-test('beforeDrain ends event streams whole, once callers know and before the server stops', async () => {
+test('beforeDrain ends event streams completely, once callers know and before the server stops', async () => {
   const streams = new Set<{ end(text: string): unknown }>()
   const server = listen(
     createServer((_, response) => {
@@ -218,7 +218,7 @@ test('beforeDrain ends event streams whole, once callers know and before the ser
   expect(order).toEqual(['told, listening: true', 'hook, listening: false'])
 })
 
-test('a Fastify application runs its hooks in its own order, and its streams end whole', async () => {
+test('a Fastify application runs its hooks in its own order, and its streams end completely', async () => {
   const app = Fastify({ forceCloseConnections: false })
   const order: string[] = []
   const ends: (() => void)[] = []

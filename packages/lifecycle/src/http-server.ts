@@ -5,33 +5,33 @@ import { asListener, closeServer, type EventListener, type NetServer, portOf, sw
 import { trackSockets } from './socket-tracker.ts'
 import { trackUpgrades } from './upgraded-sockets.ts'
 
-/** What of a server draining needs: `node:http`, `node:https`, and what Express's and Fastify's are made of. */
+/** The part of `http.Server` that draining uses; `node:https`, Express and Fastify servers fit too. */
 export interface HttpServer extends NetServer {
-  /** Ends connections without a request. */
+  /** Closes connections without a request. */
   closeIdleConnections(): void
-  /** Ends all connections. */
+  /** Closes all connections. */
   closeAllConnections(): void
-  /** What tells a server of `node:https`. */
+  /** Identifies a server of `node:https`. */
   setSecureContext?(options: object): void
 }
 
 /**
- * How many sweeps a connection may go without a byte once the server has stopped. Counted in turns of the event loop and not in time: after a
- * long turn its bytes may be there and not be read.
+ * Number of sweeps that a connection may go without a byte once the server has stopped. Measured in turns of the event loop, not in time:
+ * after a long turn its bytes may have arrived without having been read.
  */
 const unusedSweeps = 6
-/** How long half of a request may take to become a whole one once the server has stopped, in milliseconds. */
+/** How long an incomplete request may take to arrive once the server has stopped, in milliseconds. */
 const halfGraceMs = 1_000
 
 /**
- * Drains a server by asking clients in every response to leave their connection, and WebSockets by a close frame.
+ * Drains a server. Every response asks the client to close its connection, and WebSockets receive a close frame.
  *
  * @param stop stops the server and resolves once all its connections have ended
  */
 export function createHttpDrain(server: HttpServer, stop: () => Promise<unknown> = () => closeServer(server)): DrainableServer {
   const sockets = trackSockets(server, typeof server.setSecureContext === 'function')
   const upgraded = trackUpgrades(server)
-  /** Number of requests under way on each connection. */
+  /** Number of requests in progress on each connection. */
   const requests = new Map<Socket, number>()
   function countRequest({ socket }: IncomingMessage, response: ServerResponse): void {
     requests.set(socket, (requests.get(socket) ?? 0) + 1)
@@ -43,7 +43,7 @@ export function createHttpDrain(server: HttpServer, stop: () => Promise<unknown>
   }
   server.prependListener('request', asListener(countRequest))
 
-  /** Ends connections that Node does not end by itself: until version 26 those without a first request, and those with half of one. */
+  /** Closes connections that Node does not close itself: before version 26, those without a first request, and those with half of one. */
   function endUseless(sweeps: WeakMap<Socket, number>, isOverdue: boolean): void {
     for (const socket of sockets.open) {
       if (requests.has(socket) || upgraded.open.has(socket)) continue
@@ -81,7 +81,7 @@ export function createHttpDrain(server: HttpServer, stop: () => Promise<unknown>
   }
 }
 
-/** Asks the client of an HTTP/1.1 request not to use its connection again. */
+/** Asks the client of an HTTP/1.1 request to close its connection after the response. */
 export const askToLeave: EventListener = asListener(
   (
     request: { readonly httpVersionMajor: number },

@@ -45,8 +45,8 @@ async function get(session: ClientHttp2Session, path: string): Promise<string> {
   }
 }
 
-describe('HTTP/2 in the clear', () => {
-  test('serves on until callers know; then lets streams end, and takes neither new ones nor connections', async () => {
+describe('HTTP/2 without TLS', () => {
+  test('keeps serving until callers know; then lets streams end, and accepts neither new ones nor connections', async () => {
     const { server, port } = await startHttp2Server()
     const lifecycle = await startLifecycle(server, { propagationDelayMs: 1_000 })
     expect(lifecycle.registration?.instance.port).toBe(port)
@@ -65,11 +65,11 @@ describe('HTTP/2 in the clear', () => {
     expect(refusal).toMatchObject({ code: 'ECONNREFUSED' })
     expect(await slow).toBe('ended')
     expect(await closing).toEqual({ drained: true, errors: [] })
-    // Node says it once more when it ends the session. The last stream is that of the third request, not of those after GOAWAY.
+    // Node sends another GOAWAY when it ends the session. The last stream is that of the third request, not of those after GOAWAY.
     expect(goaways).toEqual(goaways.map(() => [constants.NGHTTP2_NO_ERROR, 5]))
   })
 
-  test('cuts streams at the limit', async () => {
+  test('cuts off streams at the timeout', async () => {
     const { server, port } = await startHttp2Server()
     const lifecycle = await startLifecycle(server, { drainTimeoutMs: 100 })
     const session = connect(`http://127.0.0.1:${port}`)
@@ -84,7 +84,7 @@ describe('HTTP/2 in the clear', () => {
     await closed
   })
 
-  test('a server of streams alone stays one', async () => {
+  test('a server with only stream listeners gets no request listener', async () => {
     const server = createServer()
     server.on('stream', (stream) => void setTimeout(() => stream.respond({}, { endStream: true }), 200))
     server.listen(0, '127.0.0.1')
@@ -100,7 +100,7 @@ describe('HTTP/2 in the clear', () => {
 })
 
 describe('HTTP/2 over TLS', () => {
-  test('clients of HTTP/1.1 are asked to leave, and their idle connections ended', async () => {
+  test('HTTP/1.1 clients are asked to leave, and their idle connections are closed', async () => {
     const { server, port } = await startSecureServer(certificates.server)
     const lifecycle = await startLifecycle(server, { propagationDelayMs: 1_000 })
     const agent = new HttpsAgent({ keepAlive: true, ca: certificates.ca })
@@ -118,8 +118,8 @@ describe('HTTP/2 over TLS', () => {
     agent.destroy()
   })
 
-  test('callers that learn of it by GOAWAY alone lose nothing that may be repeated', async () => {
-    // Theirs is another registry, in which nothing changes.
+  test('callers that learn of the shutdown only by GOAWAY lose no repeatable request', async () => {
+    // These callers use another registry, in which nothing changes.
     const registry = createMemoryRegistry()
     const discovery = createDiscovery({ source: registry })
     const lifecycles: Lifecycle[] = []
@@ -130,7 +130,7 @@ describe('HTTP/2 over TLS', () => {
     }
     const dispatcher = new Agent({ allowH2: true, connect: { ca: certificates.ca } })
     const transport = createUndiciTransport({ dispatcher })
-    // A third of the calls begins with the instance that left: more than the budget is meant for.
+    // A third of the calls begins with the instance that left. The budget is not meant for that many.
     const retryBudget = { ratio: 1, minPerSecond: 1_000 }
     const client = createServiceClient({ discovery, balancer: createRoundRobinBalancer(), transport, retryBudget })
     const load = startConstantLoad(300, async () => (await client.get('orders', '/')).text())

@@ -4,13 +4,13 @@ import { askToLeave } from './http-server.ts'
 import { asListener, closeServer, type NetServer, portOf, sweepUntil } from './net-server.ts'
 import { trackSockets } from './socket-tracker.ts'
 
-/** What of a server draining needs: `node:http2`'s, in the clear or secure, with or without HTTP/1.1. */
+/** The part of a `node:http2` server that draining uses, with or without TLS, with or without HTTP/1.1. */
 export interface Http2Server extends NetServer {
-  /** What tells it from an HTTP/1.1 server. */
+  /** Distinguishes it from an HTTP/1.1 server. */
   updateSettings(settings: object): void
-  /** Ends HTTP/1.1 connections without a request. */
+  /** Closes HTTP/1.1 connections without a request. */
   closeIdleConnections?(): void
-  /** What tells a secure server. */
+  /** Identifies a secure server. */
   setSecureContext?(options: object): void
 }
 
@@ -18,8 +18,8 @@ export interface Http2Server extends NetServer {
 const noSessionGraceMs = 1_000
 
 /**
- * Drains a server by a GOAWAY to each session once callers know of its leaving. Not before: Node has no GOAWAY that only announces. After
- * any, even one with the highest stream id (RFC 9113, 6.8), it drops requests that were on their way.
+ * Drains a server by sending GOAWAY to each session, once callers know that the instance is leaving. Not before: Node can't send a GOAWAY that
+ * only announces. After any GOAWAY, even one with the highest stream id (RFC 9113, 6.8), it drops requests in flight.
  *
  * @param stop stops the server and resolves once all its connections have ended
  */
@@ -35,7 +35,7 @@ export function createHttp2Drain(server: Http2Server, stop: () => Promise<unknow
       sessions.delete(session)
       forget()
     })
-    // Heard of here and not at the server, which would then think that the application takes streams.
+    // Listen on the session. A listener on the server would make it expect that the application handles streams.
     session.on('stream', (stream) => {
       openStreams++
       stream.once('close', () => openStreams--)
@@ -47,14 +47,14 @@ export function createHttp2Drain(server: Http2Server, stop: () => Promise<unknow
   return {
     whenListening: () => portOf(server),
     beginDrain() {
-      // Without a listener the server uses streams alone, and one would make it parse each request for nothing.
+      // A server without a request listener handles only streams. A listener would make it parse each request.
       if (server.listenerCount('request') > 0) server.prependListener('request', askToLeave)
     },
     async finishDrain() {
       isDraining = true
       const stoppedAt = performance.now()
       const stopped = stop()
-      // Names the last request that is served, so that clients send later ones elsewhere; ends when those before it have.
+      // GOAWAY names the last stream that is served, so that clients send later requests elsewhere. The session closes after its streams.
       for (const session of sessions) session.close()
       await sweepUntil(stopped, () => {
         server.closeIdleConnections?.()

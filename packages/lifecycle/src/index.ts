@@ -3,7 +3,6 @@ export type { BunServer } from './bun-server.ts'
 export type { DrainableServer } from './drainable-server.ts'
 export type { FastifyApp } from './fastify-app.ts'
 export type { GrpcServer } from './grpc-server.ts'
-export type { HealthAnswer, HealthSource } from './health-answer.ts'
 export type { HttpServer } from './http-server.ts'
 export type { Http2Server } from './http2-server.ts'
 export {
@@ -17,4 +16,5 @@ export {
 export type { EmittingServer, NetServer } from './net-server.ts'
 export type { OpenWork } from './open-work.ts'
 export type { LifecycleOptions, ShutdownHook } from './options.ts'
+export type { HealthSource, ProbeResponse } from './probe-response.ts'
 export type { LifecycleServer } from './recognise-server.ts'

@@ -54,7 +54,7 @@ describe('start', () => {
     await registry.close()
   })
 
-  test('succeeds while the registry is away, and registers when it is back', async () => {
+  test('succeeds while the registry is unreachable, and registers after the registry recovers', async () => {
     const store = createMemoryStore()
     store.setAvailable(false)
     const registry = createMemoryRegistry({ store })
@@ -68,9 +68,9 @@ describe('start', () => {
 
   test.each([
     [{ address: 'http://x' }, 'instance.address', 'want a host name'],
-    [{ address: undefined }, 'instance.address', 'which await advertisedAddress() finds'],
+    [{ address: undefined }, 'instance.address', 'such as that of await advertisedAddress()'],
     [{ weight: -1 }, 'instance.weight', 'Invalid instance.weight: got -1'],
-  ])('a bad instance is refused before it starts: %j', (change, field, text) => {
+  ])('an invalid instance is rejected before the start: %j', (change, field, text) => {
     const options = { registrar: createMemoryRegistry(), server: createServer(), instance: { ...instance, ...change } as never }
     expect(() => createLifecycle(options)).toThrow(
       expect.objectContaining({ code: 'SD_INVALID', field, message: expect.stringContaining(text) }),
@@ -78,8 +78,8 @@ describe('start', () => {
   })
 })
 
-describe('health answers', () => {
-  test('live always, ready only while it is', async () => {
+describe('health probes', () => {
+  test('liveness is always 200, readiness only while ready', async () => {
     const handle = (request: IncomingMessage, response: ServerResponse): void => {
       if (!lifecycle.handleHealth(request, response)) response.end('app')
     }
@@ -96,7 +96,7 @@ describe('health answers', () => {
 })
 
 describe('close', () => {
-  test('takes the instance out first, then drains, then runs the hooks in order', async () => {
+  test('deregisters first, then drains, then runs the hooks in order', async () => {
     const order: string[] = []
     const [came, mayEnd] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
     const { lifecycle, origin, registry } = await setUp(
@@ -122,7 +122,7 @@ describe('close', () => {
     expect(lifecycle.state).toBe('stopped')
   })
 
-  test('a request that hangs is cut at the limit and reported, a step that fails or hangs does not stop the next', async () => {
+  test('cuts off and reports a hanging request; a step that fails or hangs does not prevent the next', async () => {
     const last = vi.fn()
     const hooks = [() => Promise.reject(new Error('broken')), () => new Promise(() => undefined), last]
     const came = Promise.withResolvers<void>()
@@ -148,7 +148,7 @@ describe('close', () => {
     expect(last).toHaveBeenCalledOnce()
   })
 
-  test('before the start, and while it waits for the server, ends it too', async () => {
+  test('ends the lifecycle before start, and while it waits for the server', async () => {
     const { lifecycle } = await setUp(() => undefined)
     expect(await lifecycle.close()).toEqual({ drained: true, errors: [] })
     const late = createServer()
@@ -234,7 +234,7 @@ describe('close', () => {
   )
 })
 
-test('bad options name the field', async () => {
+test('invalid options name the field', async () => {
   const options = { registrar: createMemoryRegistry(), server: createServer(), instance }
   expect(() => createLifecycle({ ...options, drainTimeoutMs: -1 })).toThrow('Invalid drainTimeoutMs')
   expect(() => createLifecycle({ ...options, server: {} as never })).toThrow('Invalid server')

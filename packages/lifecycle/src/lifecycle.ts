@@ -10,81 +10,81 @@ import {
   untilAborted,
   withTimeout,
 } from '@sd/core'
-import { createHealthAnswer, type HealthAnswer } from './health-answer.ts'
 import { describeWork, type OpenWork } from './open-work.ts'
 import { type LifecycleOptions, type ResolvedLifecycleOptions, resolveLifecycleOptions } from './options.ts'
+import { createProbeResponse, type ProbeResponse } from './probe-response.ts'
 import { joinShutdown, noteEnding, type ShutdownMember } from './shutdown-group.ts'
 
 /**
  * - `created`: not started
  * - `starting`: waits for the server, then registers
  * - `ready`: may get traffic
- * - `stopping`: taken out, finishing what it has
+ * - `stopping`: deregistered, finishing the requests in progress
  * - `stopped`: the server is closed and the hooks ran
  */
 export type LifecycleState = 'created' | 'starting' | 'ready' | 'stopping' | 'stopped'
 
-/** How a shutdown went. */
+/** Result of a shutdown. */
 export interface ShutdownReport {
-  /** Whether every request under way ended by itself. */
+  /** Whether all requests in progress ended by themselves. */
   readonly drained: boolean
-  /** What was cut at `drainTimeoutMs`, where the server can tell; absent if it drained. */
+  /** Work that was cut off at `drainTimeoutMs`, if the server reports it; absent if everything drained. */
   readonly cut?: OpenWork
-  /** What went wrong, in order. Empty if nothing did. */
+  /** Errors of the shutdown, in order. */
   readonly errors: readonly SdError[]
 }
 
-/** What `handleHealth` reads of a request, be it of `node:http` or `node:http2`. */
+/** The part of a request that `handleHealth` reads; fits `node:http` and `node:http2`. */
 export interface HealthRequest {
-  /** Path with query. */
+  /** Path and query. */
   readonly url?: string | undefined
 }
 
-/** What `handleHealth` answers with. */
+/** The part of a response that `handleHealth` uses; fits `node:http` and `node:http2`. */
 export interface HealthResponse {
-  /** Sends the head. */
+  /** Sends status and header fields. */
   writeHead(status: number, headers: Record<string, string>): unknown
-  /** Sends the body and ends. */
+  /** Sends the body and ends the response. */
   end(body: string): unknown
 }
 
-/** The life of one server in a registry. */
+/** The lifecycle of one server in a registry. */
 export interface Lifecycle extends AsyncDisposable {
-  /** Where in its life it is. */
+  /** Current phase. */
   readonly state: LifecycleState
-  /** The registration, once there is one. */
+  /** The registration, once it exists. */
   readonly registration: Registration | undefined
   /**
-   * Installs the signal handlers, waits until the server listens and registers the instance. With the registry unreachable it resolves
-   * too, and the registration goes on trying. Closed while it waits, it resolves and registers nothing.
+   * Installs the signal handlers, waits until the server listens, and registers the instance. If the registry is unreachable, it resolves anyway
+   * and the registration keeps trying. If `close()` is called while it waits, it resolves without registering.
    *
-   * @throws SdError `SD_INVALID` for a bad instance, `SD_DENIED` if the registry refuses, `SD_TIMEOUT` after `startTimeoutMs`, which says
-   *   what it waited for
+   * @throws SdError `SD_INVALID` for an invalid instance, `SD_DENIED` if the registry refuses it, `SD_TIMEOUT` after `startTimeoutMs`, with the
+   *   step that took too long
    */
   start(): Promise<void>
   /**
-   * Takes the instance out of the registry, goes on serving until callers know, drains and closes the server, runs the hooks. Every step
-   * has a limit, and one that fails does not keep the next from running. Idempotent; never rejects.
+   * Deregisters the instance, keeps serving until callers know, drains and closes the server, and runs the hooks. Every step has a timeout, and
+   * a failed step does not prevent the next. Idempotent; never rejects.
    */
   close(): Promise<ShutdownReport>
   /**
-   * The answer for the liveness or readiness path, for servers of any kind: readiness is 200 while the state is `ready` and the `health`
-   * reporter says so, liveness while that reporter does.
+   * The response for the liveness or readiness path, for any kind of server. Readiness is 200 while the state is `ready` and the `health` reporter
+   * is ready; liveness is 200 while that reporter is live.
    *
-   * @param path without query
+   * @param path path without query
    * @returns `undefined` for another path
    */
-  health(path: string): HealthAnswer | undefined
+  health(path: string): ProbeResponse | undefined
   /**
-   * Answers a request for the liveness or readiness path, as {@link Lifecycle.health} says.
+   * Handles a request for the liveness or readiness path with {@link Lifecycle.health}.
    *
-   * @returns whether it was one; otherwise the request is untouched
+   * @returns whether the request was for one of them; if not, it is untouched
    */
   handleHealth(request: HealthRequest, response: HealthResponse): boolean
 }
 
 /**
- * Builds the life of a server: in the registry when it can serve, out of it before it stops.
+ * Creates the lifecycle of a server: registered once it can serve, deregistered before it stops.
  *
  * @throws SdError `SD_INVALID` that names the option
  */
@@ -111,11 +111,11 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     leave = joinShutdown(member)
     const started = register()
     if (!(await settlesWithin(started, resolved.startTimeoutMs))) {
-      // What comes of it later is for close() to take back.
+      // close() reverts a registration that completes later.
       started.catch(() => undefined)
-      const what = registering ? 'the registry took the instance' : 'the server listened'
+      const what = registering ? 'The registry did not accept the instance' : 'The server did not listen'
       const hint = registering ? '' : ': call its listen() first, and do not await start() in a hook that runs before it'
-      throw new SdError('SD_TIMEOUT', `startTimeoutMs = ${resolved.startTimeoutMs} ms were over before ${what}${hint}`)
+      throw new SdError('SD_TIMEOUT', `${what} within startTimeoutMs = ${resolved.startTimeoutMs} ms${hint}`)
     }
     if (!stopping.signal.aborted) state = 'ready'
   }
@@ -123,7 +123,7 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
   async function register(): Promise<void> {
     const port = await Promise.race([server.whenListening(), untilAborted(stopping.signal)])
     if (stopping.signal.aborted) return
-    // A registrar of another making may throw, or return what is no promise.
+    // A custom registrar may throw synchronously, or return something other than a promise.
     const instance = withPort(resolved.instance, port ?? undefined)
     registering = (async () => registrar.register(instance, { whenUnavailable: 'recover' }))()
     registration = await registering
@@ -140,7 +140,7 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     const { report, step } = createSteps(resolved)
     await step('asking clients to leave', () => server.beginDrain?.())
     if (registering) await step('waiting for the registration', () => registering?.catch(() => undefined))
-    // One that came too late for start() is taken out too.
+    // A registration that completed too late for start() is removed too.
     registration ??= await registering?.catch(() => undefined)
     if (registration) {
       await step('deregistering', () => registration?.deregister())
@@ -175,12 +175,12 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
       }
       return closing
     },
-    health: (path) => answerHealth(path, resolved, state),
+    health: (path) => respondToProbe(path, resolved, state),
     handleHealth(request, response) {
-      const answer = lifecycle.health(request.url?.split('?', 1)[0] ?? '')
-      if (!answer) return false
-      response.writeHead(answer.status, { ...answer.headers })
-      response.end(answer.body)
+      const result = lifecycle.health(request.url?.split('?', 1)[0] ?? '')
+      if (!result) return false
+      response.writeHead(result.status, { ...result.headers })
+      response.end(result.body)
       return true
     },
     [Symbol.asyncDispose]: async () => void (await lifecycle.close()),
@@ -188,31 +188,31 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
   return lifecycle
 }
 
-/** The response for a path of a probe; `undefined` for another path. */
-function answerHealth(path: string, resolved: ResolvedLifecycleOptions, state: LifecycleState): HealthAnswer | undefined {
+/** The response for a probe path; `undefined` for another path. */
+function respondToProbe(path: string, resolved: ResolvedLifecycleOptions, state: LifecycleState): ProbeResponse | undefined {
   const isLive = path === resolved.livePath
   if (!isLive && path !== resolved.readyPath) return undefined
   try {
     const found = resolved.health?.report()
     if (found instanceof Promise) {
       found.catch(() => undefined)
-      throw invalidError('health.report', 'a function that returns a promise', 'one that returns a report')
+      throw invalidError('health.report', 'a function that returns a promise', 'a synchronous function')
     }
-    if (isLive) return createHealthAnswer(found?.isLive ?? true, 'not live', found?.checks)
+    if (isLive) return createProbeResponse(found?.isLive ?? true, 'not live', found?.checks)
     const isReady = state === 'ready' && (found?.isReady ?? true)
-    return createHealthAnswer(isReady, state === 'ready' ? 'not ready' : state, found?.checks)
+    return createProbeResponse(isReady, state === 'ready' ? 'not ready' : state, found?.checks)
   } catch (caught) {
-    // A source that fails says nothing of the process: it gets no traffic, and is not killed for it.
+    // A failing source says nothing about the process: it gets no traffic, but it is not restarted.
     resolved.onError(toSdError(caught, 'SD_UNAVAILABLE', 'health.report'))
-    return createHealthAnswer(isLive, 'health is not known', undefined)
+    return createProbeResponse(isLive, 'health unknown', undefined)
   }
 }
 
 type Step = (what: string, run: () => unknown, timeoutMs?: number) => Promise<boolean>
 
-/** Steps of which each has a limit, and none keeps the next from running. */
+/** Creates a runner of steps. Each step has a timeout, and a failed step does not prevent the next. */
 function createSteps({ stepTimeoutMs, onError }: ResolvedLifecycleOptions): {
-  /** Runs a step. @returns whether it went well */
+  /** Runs a step. @returns whether it succeeded */
   readonly step: Step
   readonly report: (drained: DrainEnd) => ShutdownReport
 } {
@@ -238,23 +238,23 @@ interface DrainEnd {
   readonly cut: OpenWork | undefined
 }
 
-/** Waits for what the server still does, and cuts what takes too long. */
+/** Waits for the server to drain, and cuts off the rest at the timeout. */
 async function drain({ server, drainTimeoutMs }: ResolvedLifecycleOptions, step: Step): Promise<DrainEnd> {
   let cut: OpenWork | undefined
   async function finish(): Promise<void> {
     if (await settlesWithin(server.finishDrain(), drainTimeoutMs)) return
     cut = server.remaining?.()
-    const what = (cut && describeWork(cut)) || 'what was under way'
+    const what = (cut && describeWork(cut)) || 'unfinished work'
     throw new SdError('SD_TIMEOUT', `Cut after drainTimeoutMs = ${drainTimeoutMs} ms: ${what}`)
   }
-  // The step's own limit never comes first.
+  // The step's own timeout is never reached first.
   const drained = await step('draining', finish, drainTimeoutMs + 60_000)
-  if (!drained) await step('cutting what was open', () => server.destroy())
+  if (!drained) await step('closing the remaining connections', () => server.destroy())
   return { drained, cut }
 }
 
 function withPort(instance: LifecycleOptions['instance'], listening: number | undefined): InstanceSpec {
   const port = instance.port ?? listening
-  if (port === undefined) throw invalidError('instance.port', undefined, 'a port, because the server does not tell one')
+  if (port === undefined) throw invalidError('instance.port', undefined, 'a port, because the server does not report its own')
   return { ...instance, port }
 }

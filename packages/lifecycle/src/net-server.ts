@@ -1,56 +1,56 @@
 import { once } from 'node:events'
 
-/** Called with the values of an event. */
+/** Called with the arguments of an event. */
 export type EventListener = (...values: unknown[]) => void
 
-/** What of events draining needs. */
+/** The part of an event emitter that draining uses. */
 export interface EmittingServer {
   /** Number of listeners. */
   listenerCount(event: string): number
-  /** Calls `listener` at every event. */
+  /** Adds a listener. */
   on(event: string, listener: EventListener): unknown
-  /** Calls `listener` at every event, before others. */
+  /** Adds a listener that is called before the others. */
   prependListener(event: string, listener: EventListener): unknown
-  /** Stops calling `listener`. */
+  /** Removes a listener. */
   off(event: string, listener: EventListener): unknown
 }
 
-/** What servers of `node:http` and `node:http2` have in common. */
+/** The common part of `node:http` and `node:http2` servers. */
 export interface NetServer extends EmittingServer {
   /** Whether it accepts connections. */
   readonly listening: boolean
-  /** Where it listens. */
+  /** The address on which it listens. */
   address(): { readonly port: number } | string | null
-  /** Stops accepting and calls back once every connection has ended. */
+  /** Stops accepting connections, and calls back once all connections have ended. */
   close(callback: (error?: Error) => void): unknown
   /** Calls `listener` once it accepts connections. */
   once(event: 'listening', listener: () => void): unknown
 }
 
-/** A listener of an event whose values are known. */
+/** Converts a listener whose arguments are known to an {@link EventListener}. */
 export function asListener<Values extends unknown[]>(listener: (...values: Values) => void): EventListener {
   return listener as EventListener
 }
 
-/** Resolves with the port of a server once it listens; with `undefined` if it listens on none. */
+/** Resolves with the port of a server once it listens; with `undefined` if it has none. */
 export async function portOf(server: NetServer): Promise<number | undefined> {
   if (!server.listening) await once(server as never, 'listening')
   const address = server.address()
   return typeof address === 'object' ? address?.port : undefined
 }
 
-/** Stops accepting, and resolves once every connection has ended. */
+/** Stops accepting connections, and resolves once all connections have ended. */
 export function closeServer(server: NetServer): Promise<void> {
-  // An error says that it was closed already.
+  // An error means that the server was already closed.
   return new Promise((resolve) => server.close(() => resolve()))
 }
 
-/** How often connections that fell idle are ended, in milliseconds. */
+/** How often idle connections are closed, in milliseconds. */
 const sweepIntervalMs = 20
 
 /**
- * Waits for `stopped`, and ends connections as they fall idle: they would else stay for their keep-alive time. The first sweep comes a
- * moment later, so that what the application itself does at its end comes before.
+ * Waits for `stopped` and closes connections when they become idle: otherwise they would stay open for their keep-alive time. The first sweep is
+ * delayed, so that the application's own close handlers run first.
  */
 export async function sweepUntil(stopped: Promise<unknown>, sweep: () => void): Promise<void> {
   const sweeper = setInterval(sweep, sweepIntervalMs)

@@ -1,14 +1,14 @@
-/** What a server still has to do, or what of it was cut. */
+/** Unfinished work of a server. */
 export interface OpenWork {
-  /** Requests, streams of HTTP/2 and calls that have no whole response yet. */
+  /** Requests, HTTP/2 streams and calls without a complete response. */
   readonly requests: number
-  /** Sockets that left HTTP by an upgrade, such as WebSockets. */
+  /** Sockets that were upgraded from HTTP, such as WebSockets. */
   readonly upgraded: number
-  /** Connections without a request: of no use to anybody, or with half of a request. */
+  /** Connections without a request, or with an incomplete one. */
   readonly connections: number
 }
 
-/** Open work in words, such as `2 requests, 1 upgraded socket`; empty if there is none. */
+/** Describes open work, for example `2 requests, 1 upgraded socket`; empty if there is none. */
 export function describeWork({ requests, upgraded, connections }: OpenWork): string {
   const parts = [
     [requests, 'request', 'requests'],

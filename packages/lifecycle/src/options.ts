@@ -13,64 +13,64 @@ import {
   SdError,
 } from '@sd/core'
 import type { DrainableServer } from './drainable-server.ts'
-import type { HealthSource } from './health-answer.ts'
+import type { HealthSource } from './probe-response.ts'
 import { type LifecycleServer, toDrainable } from './recognise-server.ts'
 
-/** Something to end on shutdown, after the server. */
+/** A function to call on shutdown. */
 export type ShutdownHook = () => unknown
 
 /** Options of `createLifecycle`. */
 export interface LifecycleOptions {
-  /** Where the instance is registered. Close it in a hook if nobody else does. */
+  /** Where the instance is registered. The lifecycle does not close it: do that in a hook. */
   readonly registrar: Registrar
-  /** The instance; without a port the server's is taken. */
+  /** The instance. Without a port, the server's port is used. */
   readonly instance: Omit<InstanceSpec, 'port'> & {
-    /** Port that peers reach. A gRPC server does not tell its own. @default the port on which the server listens */
+    /** Port that callers connect to. A gRPC server does not report its own. @default the port on which the server listens */
     readonly port?: number
   }
   /** The server to drain: of `node:http`, `node:https`, `node:http2`, `@grpc/grpc-js` or `Bun.serve`, a Fastify application, or your own implementation. */
   readonly server: LifecycleServer
-  /** How long `start()` waits for the server to listen and for the registry's first answer, in milliseconds. @default 30_000 */
+  /** How long `start()` waits for the server to listen and for the first response of the registry, in milliseconds. @default 30_000 */
   readonly startTimeoutMs?: number
-  /** How long it goes on serving after it was taken out of the registry, in milliseconds: until callers know. @default 1_000 */
+  /** How long the server keeps serving after deregistration, in milliseconds, so that callers learn of it. @default 1_000 */
   readonly propagationDelayMs?: number
-  /** How long requests under way may take after that, in milliseconds; then they are cut. @default 10_000 */
+  /** How long requests in progress may take after that, in milliseconds. Then they are cut off. @default 10_000 */
   readonly drainTimeoutMs?: number
-  /** Limit of deregistration and of each hook, in milliseconds. @default 5_000 */
+  /** Timeout of the deregistration and of each hook, in milliseconds. @default 5_000 */
   readonly stepTimeoutMs?: number
   /**
-   * What tells work that has no end of its own to end: event streams, streams of gRPC, sockets of protocols of your own. Runs once callers
-   * know, before the server stops accepting. WebSockets get a close frame without it.
+   * Functions that end work without an end of its own: event streams, gRPC streams, sockets of custom protocols. They run once callers know
+   * that the instance is leaving, before the server stops accepting. WebSockets receive a close frame without it.
    *
    * @default []
    */
   readonly beforeDrain?: readonly ShutdownHook[]
-  /** What to end after the server, one after the other. @default [] */
+  /** Functions to run after the server has closed, one after the other. @default [] */
   readonly onShutdown?: readonly ShutdownHook[]
   /**
-   * Signals that shut down all lifecycles of the process that have them. The same signal more than a second later ends the process at once.
+   * Signals that shut down all lifecycles of the process that list them. The same signal more than a second later ends the process at once.
    *
    * @default ['SIGTERM', 'SIGINT']
    */
   readonly signals?: readonly NodeJS.Signals[]
   /**
-   * Whether to end the process after a shutdown by signal, once all lifecycles of the process that were ending have ended: with code 0, or 1
-   * if something went wrong in one.
+   * Whether to exit after a shutdown by signal, once all lifecycles of the process have finished: with code 0, or 1 if there was an error in
+   * any of them.
    *
    * @default true
    */
   readonly exit?: boolean
-  /** What else decides on readiness and liveness, such as a reporter of `@sd/health`; it gets the registration. @default none */
+  /** Further source of readiness and liveness, such as a reporter of `@sd/health`. It receives the registration. @default none */
   readonly health?: HealthSource
-  /** Path of the liveness answer. @default '/health/live' */
+  /** Path of the liveness probe. @default '/health/live' */
   readonly livePath?: string
-  /** Path of the readiness answer. @default '/health/ready' */
+  /** Path of the readiness probe. @default '/health/ready' */
   readonly readyPath?: string
-  /** Told what went wrong on the way out; it goes on with the next step. @default writes to stderr */
+  /** Receives errors of the shutdown, which continues with the next step. @default writes to stderr */
   readonly onError?: (error: SdError) => void
 }
 
-/** Options with their defaults filled in. */
+/** Options with defaults applied. */
 export type ResolvedLifecycleOptions = Required<Omit<LifecycleOptions, 'server' | 'health'>> & {
   readonly server: DrainableServer
   readonly health: HealthSource | undefined
@@ -94,10 +94,14 @@ const keys = [
   'onError',
 ] as const
 
-/** Checks an instance whose port may not be known yet. */
+/** Validates an instance whose port may not be known yet. */
 function checkInstance(instance: LifecycleOptions['instance']): void {
   if (checkObject('instance', instance)['address'] === undefined) {
-    throw invalidError('instance.address', undefined, 'the address that others reach, which await advertisedAddress() finds')
+    throw invalidError(
+      'instance.address',
+      undefined,
+      'an address that other hosts reach, such as that of await advertisedAddress()',
+    )
   }
   try {
     createServiceInstance({ port: 1, ...instance })
@@ -108,7 +112,7 @@ function checkInstance(instance: LifecycleOptions['instance']): void {
   }
 }
 
-/** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
+/** Validates the options and applies defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveLifecycleOptions(options: LifecycleOptions): ResolvedLifecycleOptions {
   checkKnownKeys('', checkObject('options', options), keys)
   const { registrar, instance, server, beforeDrain = [], onShutdown = [], health, signals = ['SIGTERM', 'SIGINT'] } = options

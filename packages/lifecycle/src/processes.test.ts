@@ -5,9 +5,9 @@ import { describe, expect, test } from 'vitest'
 import { startProcess } from './testing/start-process.ts'
 
 // Each row of the table "How a process ends" in docs/guides/operations.md, with real processes. A signal is sent once the server has the
-// request: how long requests take is how late it may come on a busy machine.
+// request. How long requests take is how late the signal may arrive on a busy machine.
 
-/** Whether processes can be given a process id of 1 here: that takes Linux, and a privilege. */
+/** Whether processes can run as process 1 here. That requires Linux and a privilege. */
 const canBePid1 = process.platform === 'linux' && spawnSync('unshare', ['--pid', '--fork', 'true']).status === 0
 
 describe.concurrent('a process on SIGTERM', () => {
@@ -47,17 +47,17 @@ describe.concurrent('a process on SIGTERM', () => {
     expect(lines).toEqual(['raises again', 'hook'])
   })
 
-  test('while it starts registers nothing and ends at once', async () => {
+  test('during start registers nothing and ends at once', async () => {
     const { child, lines, exited } = await startProcess({ scene: 'starting' })
     const startedAt = performance.now()
     child.kill('SIGTERM')
     expect(await exited).toEqual([0, null])
-    // Less than any limit that it has.
+    // Less than any of its timeouts.
     expect(performance.now() - startedAt).toBeLessThan(5_000)
     expect(lines.toSorted()).toEqual(['hook', 'state stopping'])
   })
 
-  test('with an exception that nobody catches while it drains ends at once with 1', async () => {
+  test('with an uncaught exception while it drains ends at once with 1', async () => {
     const { child, errors, exited, begin } = await startProcess({ scene: 'exception while draining' })
     const { ended } = await begin('/10000')
     child.kill('SIGTERM')
@@ -66,7 +66,7 @@ describe.concurrent('a process on SIGTERM', () => {
     expect(errors.join('\n')).toContain('a bug while draining')
   })
 
-  test('with an exception that is heard while it drains goes on draining', async () => {
+  test('with an exception that has a handler while it drains continues draining', async () => {
     const { child, lines, exited, begin } = await startProcess({ scene: 'exception that is heard' })
     const { ended } = await begin('/2000')
     child.kill('SIGTERM')
@@ -84,7 +84,7 @@ describe.concurrent('a process on SIGTERM', () => {
     expect(lines).toEqual(['hook', 'worker 0'])
   })
 
-  test('with exit: false ends by itself, as nothing of it is left', async () => {
+  test('with exit: false ends when nothing keeps it alive', async () => {
     const { child, lines, exited, get } = await startProcess({ scene: 'no exit' })
     expect(await get('/0')).toBe('done')
     child.kill('SIGTERM')
@@ -93,7 +93,7 @@ describe.concurrent('a process on SIGTERM', () => {
   })
 
   test.runIf(canBePid1)('as process 1 of a container ends like any other', async () => {
-    // unshare passes no signal on: it goes to the process itself.
+    // unshare does not forward signals, so the signal is sent to the process itself.
     const { child, lines, exited, begin } = await startProcess({ command: ['unshare', '--pid', '--fork', process.execPath] })
     const { ended } = await begin('/1500')
     const children = await readFile(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')
@@ -105,7 +105,7 @@ describe.concurrent('a process on SIGTERM', () => {
 })
 
 describe.concurrent('a process', () => {
-  test('that cuts a request exits with 1, and tells on stderr', async () => {
+  test('that cuts off a request exits with 1 and reports it on stderr', async () => {
     const { child, errors, exited, begin } = await startProcess({ env: { DRAIN_TIMEOUT_MS: '100' } })
     const { ended } = await begin('/60000')
     child.kill('SIGINT')
@@ -129,7 +129,7 @@ describe.concurrent('a process', () => {
     expect(await ended).toBe('cut')
   })
 
-  test('that gets the same signal twice within a second, as from a terminal and a parent, takes it for one', async () => {
+  test('that gets the same signal twice within a second, as from a terminal and a parent, treats it as one', async () => {
     const { child, exited, begin } = await startProcess()
     const { ended } = await begin('/1500')
     for (const signal of ['SIGINT', 'SIGINT', 'SIGTERM'] as const) child.kill(signal)
@@ -137,9 +137,9 @@ describe.concurrent('a process', () => {
     expect(await exited).toEqual([0, null])
   })
 
-  test('whose start waits for a server which never listens fails with what it waited for, and not in silence', async () => {
+  test('whose start waits for a server that never listens fails with a message about it', async () => {
     const { errors, exited } = await startProcess({ scene: 'never listens' })
     expect(await exited).toEqual([1, null])
-    expect(errors.join('\n')).toContain('startTimeoutMs = 300 ms were over before the server listened')
+    expect(errors.join('\n')).toContain('The server did not listen within startTimeoutMs = 300 ms')
   })
 })

@@ -9,7 +9,7 @@ import { createHttp2Drain, type Http2Server } from './http2-server.ts'
 /** A server that lifecycle can drain. */
 export type LifecycleServer = DrainableServer | HttpServer | Http2Server | GrpcServer | FastifyApp | BunServer
 
-/** What is taken for a server and is none, by its methods, with what to give instead. */
+/** Objects that are often passed instead of a server, by their methods, with what to pass instead. */
 const mistakes: readonly (readonly [methods: readonly string[], what: string, give: string])[] = [
   [['getHttpServer', 'listen', 'init'], 'a Nest application', 'app.getHttpServer()'],
   [['handle', 'listen', 'use'], 'an Express application', 'the server that app.listen() returns'],
@@ -18,11 +18,11 @@ const mistakes: readonly (readonly [methods: readonly string[], what: string, gi
   [['handleUpgrade', 'shouldHandle'], 'a WebSocketServer', 'the node:http server to which it is attached'],
 ]
 
-/** Tells the kind of a server by its methods. @throws SdError `SD_INVALID` if it is of none, with what to write where that is known */
+/** Detects the kind of a server by its methods. @throws SdError `SD_INVALID` for an unknown kind, with a hint if there is one */
 export function toDrainable(server: LifecycleServer): DrainableServer {
   if (has(server, 'whenListening', 'finishDrain', 'destroy')) return server
   if (has(server, 'tryShutdown', 'forceShutdown')) return createGrpcDrain(server)
-  // One that allows HTTP/1.1 too has closeIdleConnections as well.
+  // First, because an HTTP/2 server that allows HTTP/1.1 has closeIdleConnections too.
   if (has(server, 'updateSettings', 'close')) return createHttp2Drain(server)
   if (has(server, 'closeIdleConnections', 'closeAllConnections')) return createHttpDrain(server)
   if (has(server, 'addHook', 'close') && typeof server.server === 'object') return createFastifyDrain(server)

@@ -17,7 +17,7 @@ import { connectGrpcEcho, type GrpcEcho, startGrpcServer } from './testing/grpc-
 /** Calls per second. */
 const rate = Number(process.env['SD_TEST_RATE'] ?? 300)
 const instanceCount = 10
-/** How long after the client was told of an instance's removal it may pick it at the latest. */
+/** Maximum time between the removal of an instance and the last pick of it. */
 const latePickMs = 1_000
 
 let certificates: CertificateSet
@@ -38,7 +38,7 @@ interface Protocol {
   readonly connect: (discovery: Discovery, onPick: OnPick) => Caller
 }
 
-/** Calls by `@sd/client`, every fourth with a body, and none of them twice. */
+/** Calls with `@sd/client`, every fourth with a body, none of them repeated. */
 function connectHttp(discovery: Discovery, onPick: OnPick, dispatcher?: Agent): Caller {
   const client = createServiceClient({
     discovery,
@@ -63,7 +63,7 @@ function connectHttp(discovery: Discovery, onPick: OnPick, dispatcher?: Agent): 
   }
 }
 
-/** Calls by grpc-js, one channel per endpoint. */
+/** Calls with grpc-js, one channel per endpoint. */
 function connectGrpc(discovery: Discovery, onPick: OnPick): Caller {
   const attached = discovery.cluster('orders').attach(createRoundRobinBalancer())
   const channels = new Map<string, GrpcEcho>()
@@ -83,7 +83,7 @@ function connectGrpc(discovery: Discovery, onPick: OnPick): Caller {
   }
 }
 
-/** Messages over WebSockets, one socket per endpoint. What a socket was closed with is noted. */
+/** Messages over WebSockets, one socket per endpoint. Records the close codes. */
 function connectWebSockets(discovery: Discovery, onPick: OnPick): Caller {
   const attached = discovery.cluster('orders').attach(createRoundRobinBalancer())
   const sockets = new Map<string, Promise<WebSocket>>()
@@ -112,7 +112,7 @@ function connectWebSockets(discovery: Discovery, onPick: OnPick): Caller {
     },
     async close() {
       attached.detach()
-      // Those of the instances that left. The others are open.
+      // Only the sockets of the instances that left are closed.
       expect(closeCodes).toEqual(Array.from({ length: instanceCount }, () => 1_001))
       for (const socket of sockets.values()) (await socket).close()
     },
@@ -131,7 +131,7 @@ const protocols: Record<string, Protocol> = {
   WebSocket: { protocol: 'http', start: startWebSocketServer, connect: connectWebSockets },
 }
 
-/** Notes when a watch told of each instance's removal, until the registry is closed. */
+/** Records when a watch reported each instance's removal, until the registry is closed. */
 async function noteRemovals(registry: Registry, removals: Map<string, number>): Promise<void> {
   let previous: ServiceSnapshot | undefined
   for await (const { value } of registry.watch('orders')) {
@@ -178,7 +178,7 @@ test.each(Object.entries(protocols))('a rolling restart over %s loses no request
   expect(removals.size).toBe(instanceCount)
   const late = picks.filter(({ instanceId, at }) => at > (removals.get(instanceId) ?? Number.POSITIVE_INFINITY) + latePickMs)
   expect(late).toEqual([])
-  // The load was on all of them, and came back to those that took their place.
+  // All instances had load, and so had their replacements.
   expect(new Set(picks.map(({ instanceId }) => instanceId)).size).toBe(2 * instanceCount)
 
   await caller.close()

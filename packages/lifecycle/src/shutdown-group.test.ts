@@ -2,7 +2,7 @@ import { constants } from 'node:os'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { joinShutdown, noteEnding, type ShutdownMember } from './shutdown-group.ts'
 
-// The order of events, in virtual time and in this process; processes.test.ts has the same with processes and real signals.
+// The order of events, in virtual time and in one process. processes.test.ts tests it with real processes and signals.
 
 const signal = 'SIGUSR2'
 const exit = vi.spyOn(process, 'exit').mockImplementation((() => undefined) as never)
@@ -12,13 +12,13 @@ beforeEach(() => {
 })
 
 afterEach(() => {
-  // Whatever a test ends leaves nothing behind.
+  // Each test cleans up what it ends.
   expect(process.listenerCount(signal)).toBe(0)
   exit.mockClear()
   vi.useRealTimers()
 })
 
-/** A member whose end the test decides on. */
+/** A member that ends when the test decides. */
 function createMember(options: Partial<ShutdownMember> = {}) {
   const ended = Promise.withResolvers<boolean>()
   const close = vi.fn(() => ended.promise)
@@ -30,11 +30,11 @@ function createMember(options: Partial<ShutdownMember> = {}) {
   }
 }
 
-/** Lets everything that has settled have its consequences. */
+/** Runs pending promise callbacks. */
 const settle = (): Promise<unknown> => vi.advanceTimersByTimeAsync(0)
 
 describe('a signal', () => {
-  test('ends all members that have it, and the process after the last of them', async () => {
+  test('ends all members that list it, and the process after the last of them', async () => {
     const [one, two, other] = [createMember(), createMember(), createMember({ signals: [] })]
     for (const { member } of [one, two, other]) joinShutdown(member)
     process.emit(signal, signal)
@@ -52,7 +52,7 @@ describe('a signal', () => {
     ['went well', ({ end }) => end(true), 0],
     ['had an error', ({ end }) => end(false), 1],
     ['rejected', ({ fail }) => fail(new Error('a bug')), 1],
-  ])('ends the process with the code of an end that %s', async (_, settleOne, code) => {
+  ])('exits with the code of a shutdown that %s', async (_, settleOne, code) => {
     const [one, two] = [createMember(), createMember()]
     const leaves = [one, two].map(({ member }) => joinShutdown(member))
     process.emit(signal, signal)
@@ -63,7 +63,7 @@ describe('a signal', () => {
     for (const leave of leaves) leave()
   })
 
-  test('ends no process whose members do not want it', async () => {
+  test('does not exit if no member wants it', async () => {
     const { member, end } = createMember({ exit: false })
     const leave = joinShutdown(member)
     process.emit(signal, signal)
@@ -73,7 +73,7 @@ describe('a signal', () => {
     expect(exit).not.toHaveBeenCalled()
   })
 
-  test('waits for what began to end before it, and for what begins meanwhile', async () => {
+  test('waits for members that began to end before it, and for those that begin during it', async () => {
     const [before, one, meanwhile] = [createMember({ exit: false }), createMember(), createMember({ signals: [] })]
     const leaves = [before, one, meanwhile].map(({ member }) => joinShutdown(member))
     noteEnding(before.member, before.close())
@@ -89,7 +89,7 @@ describe('a signal', () => {
     for (const leave of leaves) leave()
   })
 
-  test('knows nothing of an end that was over before it', async () => {
+  test('ignores a member that ended before it', async () => {
     const [before, one] = [createMember({ signals: [] }), createMember()]
     const leaves = [before, one].map(({ member }) => joinShutdown(member))
     noteEnding(before.member, Promise.resolve(false))
@@ -127,14 +127,14 @@ describe('a second signal', () => {
     expect(await sendTwice(afterMs)).toEqual(codes)
   })
 
-  test('that a framework raises, having taken its listener away, is still the first', async () => {
+  test('that a framework raises after it removed its listener is still the first one', async () => {
     const listener = (): void => undefined
     process.on(signal, listener)
     expect(await sendTwice(60_000, () => process.off(signal, listener))).toEqual([])
   })
 })
 
-test('a handler stays while one member has its signal', () => {
+test('a handler stays while any member lists its signal', () => {
   const [one, two] = [createMember(), createMember()]
   const leaves = [one, two].map(({ member }) => joinShutdown(member))
   expect(process.listenerCount(signal)).toBe(1)

@@ -1,27 +1,27 @@
 import { constants } from 'node:os'
 
-/** One lifecycle, as the shutdown of its process sees it. */
+/** One lifecycle in the shutdown of its process. */
 export interface ShutdownMember {
   /** Signals that end it. */
   readonly signals: readonly NodeJS.Signals[]
-  /** Whether the process is to end once all of them have. */
+  /** Whether to exit once all members have ended. */
   readonly exit: boolean
-  /** Ends it, or waits for the end that is under way. @returns whether nothing went wrong */
+  /** Ends the lifecycle, or waits for the end in progress. @returns whether there were no errors */
   close(): Promise<boolean>
 }
 
-/** What is shared by all lifecycles of a process, also by those of another copy of this package. */
+/** State shared by all lifecycles of a process, including those of another copy of this package. */
 interface ShutdownGroup {
   readonly members: Set<ShutdownMember>
   readonly handlers: Map<NodeJS.Signals, () => void>
-  /** Members that are ending, with how it went. */
+  /** Members that are ending, with their results. */
   readonly ending: Map<ShutdownMember, Promise<boolean>>
-  /** The first signal, when it came by `performance.now()`, and how many listeners it has now. */
+  /** The first signal, its time by `performance.now()`, and the current number of its listeners. */
   first: { readonly signal: NodeJS.Signals; readonly at: number; listeners: number } | undefined
   isEnding: boolean
 }
 
-/** A second signal that comes sooner belongs to the first: terminals and process managers send it to a whole group, and some parents pass it on. */
+/** The same signal within this time is the first one again: terminals and process managers signal a whole group, and some parents forward it. */
 const oneSignalMs = 1_000
 
 const key = Symbol.for('@sd/lifecycle/shutdown/v1')
@@ -32,7 +32,7 @@ function sharedGroup(): ShutdownGroup {
   return holder[key]
 }
 
-/** Lets signals end a lifecycle, together with all others of the process. @returns a function that takes it out, once it has ended */
+/** Lets signals end a lifecycle, together with all others of the process. @returns a function that removes the lifecycle once it has ended */
 export function joinShutdown(member: ShutdownMember): () => void {
   const group = sharedGroup()
   group.members.add(member)
@@ -40,7 +40,7 @@ export function joinShutdown(member: ShutdownMember): () => void {
     if (group.handlers.has(signal)) continue
     const handler = (): void => onSignal(group, signal)
     group.handlers.set(signal, handler)
-    // Before others, so that those which listen once are still there to be counted.
+    // Prepended, so that listeners added with once() are still there when they are counted.
     process.prependListener(signal, handler)
   }
   return () => {
@@ -49,7 +49,7 @@ export function joinShutdown(member: ShutdownMember): () => void {
   }
 }
 
-/** Notes that a lifecycle is ending, whoever asked for it: the process stays until it has. */
+/** Records that a lifecycle is ending, for whatever reason: the process waits for it. */
 export function noteEnding(member: ShutdownMember, ended: Promise<boolean>): void {
   const group = sharedGroup()
   group.ending.set(member, ended)
@@ -63,10 +63,10 @@ function onSignal(group: ShutdownGroup, signal: NodeJS.Signals): void {
   const { first } = group
   const listeners = process.listenerCount(signal)
   if (first) {
-    // A framework that took the signal too has ended, removed its listener and raises the signal again: that is still the same one.
+    // A framework that also handled the signal has ended, removed its listener and raised the signal again. It is still the first signal.
     const isRaisedAgain = signal === first.signal && listeners < first.listeners
     if (isRaisedAgain) first.listeners = listeners
-    // To send it again, later, is to ask not to wait.
+    // Sending it again later means that the operator does not want to wait.
     else if (performance.now() - first.at > oneSignalMs) process.exit(128 + constants.signals[signal])
     return
   }
@@ -79,7 +79,7 @@ function onSignal(group: ShutdownGroup, signal: NodeJS.Signals): void {
 async function endAll(group: ShutdownGroup): Promise<void> {
   group.isEnding = true
   const results = new Map<ShutdownMember, boolean>()
-  // Others may begin to end while these do.
+  // More members may begin to end during this loop.
   while (results.size < group.ending.size) {
     for (const [member, ended] of [...group.ending]) results.set(member, await ended.catch(() => false))
   }

@@ -1,26 +1,26 @@
 import type { Socket } from 'node:net'
 import { asListener, type EmittingServer } from './net-server.ts'
 
-/** What tells a connection from others. */
+/** Identifies a connection. */
 type Peer = Pick<Socket, 'remoteAddress' | 'remotePort'>
 
-/** The sockets of a server, as its application sees them: over TLS those in the clear. */
+/** The sockets of a server as its application sees them: with TLS, the decrypted ones. */
 export interface SocketTracker {
   /** Open sockets. */
   readonly open: ReadonlySet<Socket>
-  /** Leaves out the socket of a peer, which may be told of later: something else follows it. @returns a function for when that has ended */
+  /** Excludes the sockets of a peer, including later ones, because something else tracks them. @returns a function that ends the exclusion */
   leaveOut(peer: Peer): () => void
 }
 
 /**
- * Follows the sockets of a server from now on; those that are older it does not know.
+ * Tracks the sockets that a server accepts from now on. Existing ones are unknown.
  *
- * @param isSecure whether they speak TLS: then a socket is replaced by the one in the clear once the handshake is over
+ * @param isSecure whether they use TLS; then a raw socket is replaced by the decrypted one after the handshake
  */
 export function trackSockets(server: EmittingServer, isSecure: boolean): SocketTracker {
   const open = new Set<Socket>()
   const leftOut = new Set<string>()
-  /** Sockets with a handshake under way, by their peer. */
+  /** Sockets with a handshake in progress, by peer. */
   const shaking = new Map<string, Socket>()
 
   function add(socket: Socket): void {

@@ -2,31 +2,31 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { asListener, type EmittingServer } from './net-server.ts'
 
-/** The sockets of a server that left HTTP. Node forgets them: `closeAllConnections()` leaves them open. */
+/** Sockets that were upgraded from HTTP. Node does not track them: `closeAllConnections()` leaves them open. */
 export interface UpgradedSockets {
-  /** Those that are open. */
+  /** Open sockets. */
   readonly open: ReadonlySet<Duplex>
-  /** Sends a close frame to every WebSocket that did not get one yet. */
+  /** Sends a close frame to every WebSocket that has not received one yet. */
   sendGoingAway(): void
-  /** Ends all. */
+  /** Destroys all sockets. */
   destroy(): void
 }
 
-/** A close frame from a server, with status 1001, going away: RFC 6455, sections 5.5.1 and 7.4.1. */
+/** A close frame from a server with status 1001, "going away": RFC 6455, sections 5.5.1 and 7.4.1. */
 const goingAwayFrame = Buffer.from([0x88, 0x02, 0x03, 0xe9])
 
-/** Follows upgraded sockets from now on. Upgrades stay the application's: without a listener of its own Node answers them as plain requests. */
+/** Tracks upgraded sockets from now on. The application still decides about upgrades: without its listener, Node treats them as plain requests. */
 export function trackUpgrades(server: EmittingServer): UpgradedSockets {
   const open = new Set<Duplex>()
-  const untold = new Set<Duplex>()
+  const unnotified = new Set<Duplex>()
   const listening = new Set<'upgrade' | 'connect'>()
 
   function note({ headers }: { readonly headers: IncomingHttpHeaders }, socket: Duplex): void {
     open.add(socket)
-    if (headers.upgrade?.toLowerCase() === 'websocket') untold.add(socket)
+    if (headers.upgrade?.toLowerCase() === 'websocket') unnotified.add(socket)
     socket.once('close', () => {
       open.delete(socket)
-      untold.delete(socket)
+      unnotified.delete(socket)
     })
   }
   const noteListener = asListener(note)
@@ -41,7 +41,7 @@ export function trackUpgrades(server: EmittingServer): UpgradedSockets {
     if (event === 'upgrade' || event === 'connect') follow(event)
   })
   server.on('removeListener', (event) => {
-    // A listener of ours alone would take upgrades that nobody answers.
+    // A remaining listener of ours alone would accept upgrades that nothing handles.
     if ((event === 'upgrade' || event === 'connect') && listening.has(event) && server.listenerCount(event) === 1) {
       listening.delete(event)
       server.off(event, noteListener)
@@ -51,8 +51,8 @@ export function trackUpgrades(server: EmittingServer): UpgradedSockets {
   return {
     open,
     sendGoingAway() {
-      for (const socket of untold) if (socket.writable) socket.write(goingAwayFrame)
-      untold.clear()
+      for (const socket of unnotified) if (socket.writable) socket.write(goingAwayFrame)
+      unnotified.clear()
     },
     destroy() {
       for (const socket of open) socket.destroy()

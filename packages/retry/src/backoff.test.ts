@@ -6,7 +6,7 @@ import { createDelayFunction, type RetryBackoff } from './backoff.ts'
 const lowest = (): number => 0
 const highest = (): number => 1 - Number.EPSILON
 
-/** The first delays, each drawn after the one before. */
+/** The first delays, each drawn from the previous one. */
 function delays(backoff: RetryBackoff, random: () => number, count: number): number[] {
   const delayOf = createDelayFunction(backoff, random)
   const list: number[] = []
@@ -34,20 +34,20 @@ describe('delays', () => {
     expect(delays(backoff, highest, 3)).toEqual(most)
   })
 
-  test('jitter draws between its bounds', () => {
+  test('jitter stays between its bounds', () => {
     const draws = (draw: number) => delays({ kind: 'fixed', delayMs: 100, jitter: 0.5 }, () => draw, 1)
     expect([0, 0.25, 0.5, 0.75].map(draws)).toEqual([[50], [75], [100], [125]])
   })
 
-  test('linear delays end at 5 s unless told', () => {
+  test('linear delays end at 5 s by default', () => {
     expect(delays({ kind: 'linear', stepMs: 2_000, jitter: 0 }, lowest, 4)).toEqual([2_000, 4_000, 5_000, 5_000])
   })
 
-  test('a function may ask for no delay at all', () => {
+  test('a function may request no delay at all', () => {
     expect(delays(() => 0, lowest, 2)).toEqual([0, 0])
   })
 
-  test('full jitter spreads evenly', () => {
+  test('full jitter is uniform', () => {
     const random = createSeededRandom(4)
     const delayOf = createDelayFunction({ kind: 'exponential', baseMs: 1_000 }, random)
     const drawn = Array.from({ length: 10_000 }, () => delayOf({ attempt: 1, previousDelayMs: undefined }))
@@ -70,7 +70,7 @@ describe('delays', () => {
     )
   })
 
-  test('no timer gets more than it takes', () => {
+  test('no delay exceeds the limit of a timer', () => {
     expect(delays({ kind: 'exponential', factor: 100, maxMs: 2_147_483_647 }, highest, 100).at(-1)).toBe(2_147_483_647)
     expect(delays(() => Number.MAX_VALUE, highest, 1)).toEqual([2_147_483_647])
     expect(delays({ kind: 'fixed', delayMs: 2_147_483_647 }, highest, 1)).toEqual([2_147_483_647])
@@ -86,7 +86,7 @@ describe('delays', () => {
     ['backoff.baseMs', { kind: 'exponential', baseMs: 0 }],
     ['backoff.factor', { kind: 'exponential', factor: 0.5 }],
     ['backoff.jitter', { kind: 'exponential', jitter: 'equal' }],
-  ])('%s is refused: %j', (field, backoff) => {
+  ])('%s is rejected: %j', (field, backoff) => {
     expect(() => createDelayFunction(backoff as RetryBackoff, lowest)).toThrow(
       expect.objectContaining({ code: 'SD_INVALID', field }),
     )

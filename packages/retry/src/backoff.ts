@@ -9,61 +9,61 @@ import {
   MAX_DURATION_MS,
 } from '@sd/core'
 
-/** What a custom backoff knows. */
+/** Input of a custom backoff. */
 export interface BackoffStep {
   /** Number of the attempt that failed, from 1. */
   readonly attempt: number
-  /** The delay before that attempt, in milliseconds; `undefined` after the first. */
+  /** The delay before that attempt, in milliseconds; `undefined` for the first attempt. */
   readonly previousDelayMs: number | undefined
 }
 
-/** The same delay every time. */
+/** The same delay each time. */
 export interface FixedBackoff {
-  /** Names the kind. */
+  /** Kind of backoff. */
   readonly kind: 'fixed'
-  /** Delay in milliseconds. With 0, `@sd/client` goes to another endpoint at once, and gives up when all were tried. */
+  /** Delay in milliseconds. With 0, `@sd/client` tries another endpoint at once, and gives up when all have been tried. */
   readonly delayMs: number
-  /** Share of the delay by which it is made longer or shorter at random, from 0 to 1. @default 0.2 */
+  /** Random variation, as a share of the delay, from 0 to 1. @default 0.2 */
   readonly jitter?: number
 }
 
-/** Delays that grow by the same step. */
+/** Delays that grow by a constant step. */
 export interface LinearBackoff {
-  /** Names the kind. */
+  /** Kind of backoff. */
   readonly kind: 'linear'
-  /** First delay, and what each further attempt adds, in milliseconds. */
+  /** First delay, and the increment per attempt, in milliseconds. */
   readonly stepMs: number
   /** Largest delay before jitter, in milliseconds. @default 5_000 */
   readonly maxMs?: number
-  /** Share of the delay by which it is made longer or shorter at random, from 0 to 1. @default 0.2 */
+  /** Random variation, as a share of the delay, from 0 to 1. @default 0.2 */
   readonly jitter?: number
 }
 
-/** Delays that double. Each is at least 1 ms. */
+/** Delays that grow by a constant factor. Each is at least 1 ms. */
 export interface ExponentialBackoff {
-  /** Names the kind. */
+  /** Kind of backoff. */
   readonly kind: 'exponential'
-  /** Largest first delay (`full`), or smallest delay (`decorrelated`), in milliseconds. @default 50 */
+  /** Upper bound of the first delay (`full`) or smallest delay (`decorrelated`), in milliseconds. @default 50 */
   readonly baseMs?: number
   /** Largest delay, in milliseconds. @default 5_000 */
   readonly maxMs?: number
   /** Growth per attempt, from 1 to 100. @default 2, or 3 when decorrelated */
   readonly factor?: number
   /**
-   * `full` draws from 0 to `baseMs × factor^n`; `decorrelated` draws from `baseMs` to `factor` times the delay before.
+   * `full` draws from 0 to `baseMs × factor^n`; `decorrelated` draws from `baseMs` to `factor` times the previous delay.
    * @default 'full'
    */
   readonly jitter?: 'full' | 'decorrelated'
 }
 
-/** How the delays between attempts grow; a function is your own, in milliseconds, and gets no jitter. */
+/** How the delays between attempts grow. A custom function returns milliseconds and gets no jitter. */
 export type RetryBackoff = FixedBackoff | LinearBackoff | ExponentialBackoff | ((step: BackoffStep) => number)
 
-/** The delay before the next attempt, in whole milliseconds. */
+/** Returns the delay before the next attempt, in whole milliseconds. */
 export type DelayFunction = (step: BackoffStep) => number
 
 /**
- * Makes the function that draws delays.
+ * Creates the function that draws delays.
  *
  * @see https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
  * @throws SdError `SD_INVALID` that names the field
@@ -106,14 +106,14 @@ function createExponential(backoff: ExponentialBackoff, random: () => number): D
   }
 }
 
-/** A timer takes no fraction, nothing below 0, and nothing above its limit; another's function may return anything. */
+/** Rounds and limits a custom delay, because a timer accepts neither fractions nor values out of range. */
 function checkDelay(delay: number): number {
   if (typeof delay !== 'number' || Number.isNaN(delay) || delay < 0)
     throw invalidError('backoff', delay, 'a function that returns a delay in milliseconds')
   return Math.min(MAX_DURATION_MS, Math.round(delay))
 }
 
-/** Checks a source of randomness. */
+/** Validates a source of randomness. */
 export function checkRandom(random: (() => number) | undefined): () => number {
   return random === undefined ? Math.random : checkFunction('random', random)
 }

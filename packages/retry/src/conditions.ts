@@ -12,35 +12,35 @@ import {
   type SdErrorCode,
 } from '@sd/core'
 
-/** Which attempts of a client's call are tried again. */
+/** Which attempts of a client's call are retried. */
 export interface RetryConditions {
   /**
-   * Codes of errors that are tried again, unless the error is of the caller's or this process's own doing (`originOf`).
-   * @default those of every error that is `retryable`
+   * Codes of errors that are retried, unless the caller or this process caused the error (`originOf`).
+   * @default every error that is `retryable`
    */
   readonly errorCodes?: readonly SdErrorCode[]
-  /** Statuses that are tried again. @default [429, 502, 503, 504] */
+  /** Statuses that are retried. @default [429, 502, 503, 504] */
   readonly statuses?: readonly number[]
   /**
-   * Header fields of answers that decide whatever the status, with the value that they must have, or `*` for any. Names in lower case.
+   * Response header fields that decide regardless of the status, with the required value, or `*` for any. Names in lower case.
    * @default none
    */
   readonly headers?: Readonly<Record<string, { readonly value: string; readonly retry: boolean }>>
   /**
-   * Methods whose requests may be sent twice, or `all`. What was not sent at all may be tried again with any method.
-   * @default the idempotent ones: GET, HEAD, OPTIONS, TRACE, PUT, DELETE
+   * Methods whose requests may be sent twice, or `all`. A request that was not sent at all may be retried with any method.
+   * @default the idempotent methods: GET, HEAD, OPTIONS, TRACE, PUT, DELETE
    */
   readonly methods?: readonly string[] | 'all'
-  /** Request header field that makes any method repeatable; `false` for none. @default 'idempotency-key' */
+  /** Request header field that makes any method repeatable; `false` disables this. @default 'idempotency-key' */
   readonly idempotencyHeader?: string | false
-  /** Decides before the lists do, unless it returns `undefined`. It can't allow what may not be sent twice. @default none */
+  /** Decides before the lists, unless it returns `undefined`. It can't allow a request that may not be sent twice. @default none */
   readonly when?: (result: AttemptResult) => boolean | undefined
 }
 
 /** Names of the options in {@link RetryConditions}. */
 export const conditionKeys = ['errorCodes', 'statuses', 'headers', 'methods', 'idempotencyHeader', 'when'] as const
 
-/** Makes the function that says whether an attempt may and should be repeated. @throws SdError `SD_INVALID` that names the option */
+/** Creates the function that decides whether an attempt may and should be retried. @throws SdError `SD_INVALID` that names the option */
 export function createCondition(conditions: RetryConditions): (result: AttemptResult) => boolean {
   const errorCodes = conditions.errorCodes && new Set(checkList('errorCodes', conditions.errorCodes, checkName))
   const statuses = new Set(checkList('statuses', conditions.statuses ?? [429, 502, 503, 504], checkStatus))

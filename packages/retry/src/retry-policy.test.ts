@@ -9,7 +9,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** Delays of 10 ms sharp. */
+/** Delays of exactly 10 ms. */
 const steady: RetryPolicyOptions = { backoff: { kind: 'fixed', delayMs: 10, jitter: 0 } }
 const unavailable = new SdError('SD_UNAVAILABLE', 'reset')
 
@@ -28,7 +28,7 @@ function answer(status: number, headers: Record<string, string | string[]> = {})
   return { response: { status, headers } }
 }
 
-describe('what is tried again', () => {
+describe('retry conditions', () => {
   const post = createCall({ method: 'POST' })
   const keyed = createCall({ method: 'POST', headers: { 'idempotency-key': '7' } })
   const emptyKeyed = createCall({ method: 'POST', headers: { 'idempotency-key': ' ' } })
@@ -85,8 +85,8 @@ describe('what is tried again', () => {
   })
 })
 
-describe('when', () => {
-  test('a server is waited for, and the jitter comes on top', () => {
+describe('the schedule', () => {
+  test('waits as long as the server requests, and adds the jitter', () => {
     const policy = createRetryPolicy(steady)
     expect(judge(policy, answer(429, { 'retry-after': '2' }))).toBe(2_010)
     expect(judge(policy, answer(503, { 'grpc-retry-pushback-ms': '40' }))).toBe(50)
@@ -94,14 +94,14 @@ describe('when', () => {
     expect(judge(createRetryPolicy({ ...steady, maxServerDelayMs: 60_000 }), answer(503, { 'retry-after': '31' }))).toBe(31_010)
   })
 
-  test('three attempts, or as many as told', () => {
+  test('makes three attempts, or maxAttempts', () => {
     const policy = createRetryPolicy()
     expect(judge(policy, { ...answer(503), attempt: 2 })).toBeGreaterThan(0)
     expect(judge(policy, { ...answer(503), attempt: 3 })).toBeUndefined()
     expect(judge(createRetryPolicy({ maxAttempts: 1 }), answer(503))).toBeUndefined()
   })
 
-  test('delays depend on those before, by call', () => {
+  test('derives delays from the previous ones, per call', () => {
     const seen: (number | undefined)[] = []
     const backoff: RetryPolicyOptions['backoff'] = ({ previousDelayMs }) => {
       seen.push(previousDelayMs)
@@ -115,7 +115,7 @@ describe('when', () => {
     expect(seen).toEqual([undefined, undefined, 7])
   })
 
-  test('not later than the cap or the deadline, and then the budget is left alone', () => {
+  test('starts nothing after maxElapsedMs or the deadline, and then leaves the budget unchanged', () => {
     const budget = createRetryBudget()
     const policy = createRetryPolicy({ ...steady, budget, maxElapsedMs: 100 })
     const now = performance.now()
@@ -126,7 +126,7 @@ describe('when', () => {
     expect(budget.available).toBe(9)
   })
 
-  test('the cap counts from the first failure where the start is not known', () => {
+  test('measures maxElapsedMs from the first failure if the start is unknown', () => {
     const policy = createRetryPolicy({ ...steady, maxElapsedMs: 100 })
     const call = createCall()
     expect(judge(policy, { ...answer(503), call })).toBe(10)
@@ -136,7 +136,7 @@ describe('when', () => {
 })
 
 describe('the budget', () => {
-  test('calls earn, attempts do not, and what is not tried again costs nothing', () => {
+  test('is credited by calls, not by attempts, and is not charged for calls that are not retried', () => {
     const policy = createRetryPolicy({ ...steady, budget: createRetryBudget({ minPerSecond: 0 }) })
     for (let call = 0; call < 4; call++) judge(policy, answer(200))
     judge(policy, { ...answer(200), attempt: 2 })
@@ -146,7 +146,7 @@ describe('the budget', () => {
     expect(judge(policy, { ...answer(503), attempt: 2 })).toBeUndefined()
   })
 
-  test('1,000 calls per second, all failing, make at most 1.2 × as many attempts, and 10 per second', () => {
+  test('1,000 failing calls per second make at most 1.2 × as many attempts plus 10 per second', () => {
     const policy = createRetryPolicy({ maxAttempts: 10 })
     const seconds = 20
     let attempts = 0
@@ -158,7 +158,7 @@ describe('the budget', () => {
     for (let calls = 1; calls <= seconds * 1_000; calls++) {
       attempt(createCall(), 1)
       vi.advanceTimersByTime(1)
-      // Fails in the second in which it goes wrong, not only on the whole.
+      // Fails in the second in which it goes wrong, not only at the end.
       expect(attempts).toBeLessThanOrEqual(1.2 * calls + 10 * (Math.floor(calls / 1_000) + 1))
     }
     expect(attempts).toBeLessThanOrEqual(1.2 * seconds * 1_000 + 10 * seconds)
@@ -166,7 +166,7 @@ describe('the budget', () => {
   })
 })
 
-test('bad options are refused', () => {
+test('rejects invalid options', () => {
   const cases: readonly (readonly [string, object])[] = [
     ['attempts', { attempts: 3 }],
     ['maxAttempts', { maxAttempts: 0 }],

@@ -11,7 +11,7 @@ import { checkBudget, createSchedule, limitKeys, type RetryLimits } from './sche
 
 /** Options of {@link createRetryPolicy}. */
 export interface RetryPolicyOptions extends RetryConditions, RetryLimits {
-  /** What further attempts are taken from; share one among all that repeat calls to a service. @default `createRetryBudget()` of its own */
+  /** Budget for retries. Share one among all retries and hedges of a service. @default a new `createRetryBudget()` */
   readonly budget?: RetryBudget
 }
 
@@ -21,7 +21,7 @@ interface CallState {
 }
 
 /**
- * A retry policy for `@sd/client`: give it to the client or to one of its services. One policy serves any number of calls.
+ * Creates a retry policy for `@sd/client`, for the whole client or for one service. One policy serves any number of calls.
  *
  * @throws SdError `SD_INVALID` that names the option
  */
@@ -30,7 +30,7 @@ export function createRetryPolicy(options: RetryPolicyOptions = {}): RetryPolicy
   const budget = checkBudget(options.budget ?? createRetryBudget())
   const shouldRetry = createCondition(options)
   const schedule = createSchedule(options, budget)
-  // Only calls that are tried again are in here.
+  // Holds only calls that are retried.
   const states = new WeakMap<CallContext, CallState>()
   return {
     name: 'retry',

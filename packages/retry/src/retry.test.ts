@@ -12,7 +12,7 @@ afterEach(() => {
 
 const backoff: RetryOptions['backoff'] = { kind: 'fixed', delayMs: 100, jitter: 0 }
 
-/** Ends its attempts as told; an `Error` is thrown. */
+/** Creates a function whose attempts end with these values; an `Error` is thrown. */
 function endWith<T>(...ends: readonly (T | Error)[]) {
   return vi.fn(async ({ attempt }: RetryAttempt): Promise<T> => {
     const end = ends[attempt - 1]
@@ -21,7 +21,7 @@ function endWith<T>(...ends: readonly (T | Error)[]) {
   })
 }
 
-/** Waits for the end of a promise while the clock runs. */
+/** Waits for a promise while the fake clock runs. */
 async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined)
   await vi.advanceTimersByTimeAsync(ms)
@@ -29,7 +29,7 @@ async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
 }
 
 describe('retry', () => {
-  test('tries again after a delay, and tells of it', async () => {
+  test('retries after a delay and reports it', async () => {
     const onRetry = vi.fn()
     const lost = new Error('lost')
     const run = endWith<string>(lost, lost, 'ok')
@@ -38,7 +38,7 @@ describe('retry', () => {
     expect(onRetry.mock.calls).toEqual([[{ attempt: 1, error: lost, delayMs: 100 }], [{ attempt: 2, error: lost, delayMs: 100 }]])
   })
 
-  test('gives every attempt a signal of its own, also where nothing can fire it', async () => {
+  test('gives every attempt its own signal, even if nothing can abort it', async () => {
     const signals: AbortSignal[] = []
     const run = async (attempt: RetryAttempt): Promise<void> => {
       expect(attempt.signal).toBe(attempt.signal)
@@ -50,7 +50,7 @@ describe('retry', () => {
     expect(signals.map(({ aborted }) => aborted)).toEqual([false, false])
   })
 
-  test('tells the backoff of the delay before', async () => {
+  test('passes the previous delay to the backoff', async () => {
     const ownBackoff = vi.fn(({ attempt }: { readonly attempt: number }) => 100 * attempt)
     await within(600, retry(endWith<string>(new Error('1'), new Error('2'), 'ok'), { backoff: ownBackoff }))
     expect(ownBackoff.mock.calls).toEqual([[{ attempt: 1, previousDelayMs: undefined }], [{ attempt: 2, previousDelayMs: 100 }]])
@@ -70,7 +70,7 @@ describe('retry', () => {
     expect(run).toHaveBeenCalledTimes(1)
   })
 
-  test('throws what the last attempt threw', async () => {
+  test('throws the error of the last attempt', async () => {
     const run = endWith(new Error('1'), new Error('2'), new Error('3'), new Error('4'))
     await expect(within(1_000, retry(run, { backoff }))).rejects.toThrow('3')
     await expect(within(100, retry(endWith(new Error('1'), new Error('2')), { backoff, maxElapsedMs: 150 }))).rejects.toThrow('2')
@@ -79,19 +79,19 @@ describe('retry', () => {
   test.each<[string, Error]>([
     ['an SdError that is not retryable', new SdError('SD_DENIED', 'final')],
     ['an abort', new DOMException('final', 'AbortError')],
-  ])('does not try again after %s', async (_, error) => {
+  ])('does not retry after %s', async (_, error) => {
     const run = endWith(error)
     await expect(retry(run)).rejects.toThrow('final')
     expect(run).toHaveBeenCalledTimes(1)
   })
 
-  test('judges values, and returns the last', async () => {
+  test('judges values, and returns the last one', async () => {
     const shouldRetry: RetryOptions<number>['shouldRetry'] = ({ value, error }) => error !== undefined || value === 503
     expect(await within(200, retry(endWith(503, new Error('x'), 200), { backoff, shouldRetry }))).toBe(200)
     expect(await within(200, retry(endWith(503, 503, 503), { backoff, shouldRetry }))).toBe(503)
   })
 
-  test('waits as the server asks, wherever its header fields are', async () => {
+  test('waits as long as the server requests, wherever its header fields are', async () => {
     const busy = new Response('', { status: 503, headers: { 'retry-after': '2' } })
     const shouldRetry: RetryOptions<Response>['shouldRetry'] = ({ value }) => value?.status !== 200
     const thrown = Object.assign(new Error('503'), { response: { headers: { 'grpc-retry-pushback-ms': '3000' } } })
@@ -106,7 +106,7 @@ describe('retry', () => {
     expect(run).toHaveBeenCalledTimes(1)
   })
 
-  test('limits each attempt', async () => {
+  test('applies the timeout to each attempt', async () => {
     const signals: AbortSignal[] = []
     async function run({ attempt, signal }: RetryAttempt): Promise<string> {
       signals.push(signal)
@@ -122,7 +122,7 @@ describe('retry', () => {
     ).rejects.toThrow('attempt took longer than 500 ms')
   })
 
-  test('ends at once when the caller aborts: before, during, between', async () => {
+  test('ends at once when the caller aborts: before, during and between attempts', async () => {
     const before = endWith('never')
     await expect(retry(before, { signal: AbortSignal.abort('why') })).rejects.toMatchObject({ code: 'SD_ABORTED', cause: 'why' })
     expect(before).not.toHaveBeenCalled()
@@ -136,7 +136,7 @@ describe('retry', () => {
     }
   })
 
-  test('what throws at once fails like the rest', async () => {
+  test('a synchronous exception fails like any other', async () => {
     const fail = vi.fn((): never => {
       throw new Error('at once')
     })
@@ -145,7 +145,7 @@ describe('retry', () => {
   })
 })
 
-test('1,000 calls per second, all failing, make at most 1.2 × as many attempts, and 10 per second', async () => {
+test('1,000 failing calls per second make at most 1.2 × as many attempts plus 10 per second', async () => {
   const budget = createRetryBudget()
   let attempts = 0
   async function fail(): Promise<never> {
@@ -161,7 +161,7 @@ test('1,000 calls per second, all failing, make at most 1.2 × as many attempts,
   await vi.advanceTimersByTimeAsync(10_000)
 })
 
-test('bad options are refused', async () => {
+test('rejects invalid options', async () => {
   await expect(retry('now' as never)).rejects.toThrow('Invalid run')
   const cases: readonly (readonly [string, object])[] = [
     ['statuses', { statuses: [503] }],

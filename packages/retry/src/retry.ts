@@ -12,56 +12,56 @@ import {
 } from '@sd/core'
 import { checkBudget, createSchedule, limitKeys, type RetryLimits } from './schedule.ts'
 
-/** One attempt, as the function that makes it sees it. */
+/** One attempt, as passed to the function that makes it. */
 export interface RetryAttempt {
-  /** Its number, from 1. */
+  /** Number of the attempt, from 1. */
   readonly attempt: number
-  /** Fires when the caller aborts or the attempt is out of time. */
+  /** Aborts when the caller aborts or when the attempt times out. */
   readonly signal: AbortSignal
 }
 
-/** How an attempt ended: with a value, or with an error. */
+/** How an attempt ended: with a value or with an error. */
 export interface EndedAttempt<T> {
-  /** Its number, from 1. */
+  /** Number of the attempt, from 1. */
   readonly attempt: number
-  /** What it returned. */
+  /** The value that it returned. */
   readonly value?: T
-  /** What it threw; `undefined` if it returned. */
+  /** The error that it threw; `undefined` if it returned. */
   readonly error?: unknown
 }
 
-/** What {@link RetryOptions.onRetry} is told. */
+/** Argument of {@link RetryOptions.onRetry}. */
 export interface RetryEvent<T> extends EndedAttempt<T> {
-  /** When the next attempt starts, in milliseconds from now. */
+  /** Time until the next attempt starts, in milliseconds. */
   readonly delayMs: number
 }
 
 /** Options of {@link retry}. */
 export interface RetryOptions<T = unknown> extends RetryLimits {
-  /** What further attempts are taken from. Make it once, outside of the calls. @default no budget */
+  /** Budget for retries. Create it once, outside of the calls. @default no budget */
   readonly budget?: RetryBudget
-  /** Ends attempt and waiting at once. */
+  /** Ends an attempt or a wait at once. */
   readonly signal?: AbortSignal | undefined
-  /** Limit of each attempt, in milliseconds; it ends with `SD_TIMEOUT`. @default no limit */
+  /** Timeout of each attempt, in milliseconds; it ends with `SD_TIMEOUT`. @default no timeout */
   readonly attemptTimeoutMs?: number
-  /** Whether to try again after this end. @default after every error, but for an `SdError` that is not `retryable` and for an `AbortError` */
+  /** Whether to retry after this value or error. @default after every error except an `SdError` that is not `retryable` and an `AbortError` */
   readonly shouldRetry?: (ended: EndedAttempt<T>) => boolean
   /**
-   * What the peer asks for: milliseconds, or less than 0 for "not again".
+   * Delay that the peer requests, in milliseconds; less than 0 means that there must be no retry.
    * @default from `headers` of the value, of the error or of its `response`, by `readServerDelay`
    */
   readonly serverDelayMs?: (ended: EndedAttempt<T>) => number | undefined
-  /** Told of every further attempt before its wait; the place to log, and to let go of a value that nobody will get. @default none */
+  /** Called before the wait of each retry. Use it to log, or to dispose of a value that will not be returned. @default none */
   readonly onRetry?: (event: RetryEvent<T>) => void
 }
 
 const keys = [...limitKeys, 'signal', 'attemptTimeoutMs', 'shouldRetry', 'serverDelayMs', 'onRetry']
 
 /**
- * Calls an async function until an end that needs no other attempt, or until a limit. Whether it may run twice is for the caller to know.
+ * Calls an async function until it succeeds or a limit is reached. The caller must know that `run` may run more than once.
  *
  * @returns the last value
- * @throws SdError `SD_ABORTED` when the signal fires, `SD_INVALID` that names an option; else what the last attempt threw, unchanged
+ * @throws SdError `SD_ABORTED` when the signal aborts, `SD_INVALID` that names an option; otherwise the last attempt's error, unchanged
  */
 export async function retry<T>(run: (attempt: RetryAttempt) => Promise<T>, options: RetryOptions<T> = {}): Promise<T> {
   checkFunction('run', run)
@@ -105,8 +105,8 @@ export async function retry<T>(run: (attempt: RetryAttempt) => Promise<T>, optio
 }
 
 /**
- * An attempt that nothing ends early. Its signal never fires, and is made only for who asks for it: it costs as much as the rest of a call.
- * A class, because a getter in an object literal costs even more.
+ * An attempt that has no timeout and no caller's signal. Its signal never aborts. It is created on demand, because it costs as much as the
+ * rest of a call. A class, because a getter in an object literal costs even more.
  */
 class UnboundedAttempt implements RetryAttempt {
   readonly attempt: number
@@ -129,7 +129,7 @@ function isRetryable(ended: EndedAttempt<unknown>): boolean {
   return !(error instanceof Error && error.name === 'AbortError')
 }
 
-/** Looks where fetch, undici, axios and got keep the header fields. */
+/** Finds the header fields in the results and errors of fetch, undici, axios and got. */
 function findServerDelay({ value, error }: EndedAttempt<unknown>): number | undefined {
   for (const holder of [value, error, (error as { response?: unknown } | undefined)?.response]) {
     const headers = (holder as { headers?: unknown } | null | undefined)?.headers

@@ -1,10 +1,10 @@
 import { hasBody, type NodeRequest, type NodeResponse } from './node-request.ts'
 
 /**
- * Watches the body of an admitted request: a caller that sends half of one, and then nothing, must not keep its place. It counts only the time in which
- * the application waits for the caller, and not the other way round.
+ * Watches the body of an admitted request: a caller that stops in the middle of a body must not keep its place. Measures only the time for
+ * which the application waits for the caller, not the reverse.
  *
- * @param onIdle called once if nothing came for `idleMs`
+ * @param onIdle called once if no data arrived for `idleMs`
  */
 export function watchBody(request: NodeRequest, response: NodeResponse, idleMs: number, onIdle: () => void): void {
   if (!hasBody(request)) return

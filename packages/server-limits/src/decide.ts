@@ -19,23 +19,23 @@ import type { Admission, RequestHead } from './admission.ts'
 import type { ResolvedServerLimitsOptions } from './options.ts'
 import { createRefusal } from './refusal.ts'
 
-/** Longest key that limiters take. */
+/** Longest key that rate limiters accept. */
 const maxKeyLength = 512
 const noHeaders: Readonly<Record<string, string>> = Object.freeze({})
 
-/** What a decision may need besides the request. */
+/** Options of {@link Decider.decide}. */
 export interface DecideOptions {
-  /** Made only if the request has to wait, with its deadline: fires when the caller left, or at the deadline. */
+  /** Called only if the request has to wait, with its deadline. The signal aborts when the caller disconnects, or at the deadline. */
   readonly signal: (deadlineAt: number | undefined) => AbortSignal | undefined
 }
 
-/** Decides on requests. */
+/** Decides whether to admit requests. */
 export interface Decider {
-  /** Decides on a request. Does not throw, nor reject. */
+  /** Decides about a request. Neither throws nor rejects. */
   decide(head: RequestHead, options: DecideOptions): Admission | Promise<Admission>
-  /** Decides on a connection that becomes a stream at once, such as a WebSocket: it takes a place of `streams`, and none of `concurrency`. */
+  /** Decides about a connection that becomes a stream at once, such as a WebSocket. It takes a place of `streams`, but none of `concurrency`. */
   decideStream(head: RequestHead): Promise<Admission>
-  /** Refuses a request, and tells of it. */
+  /** Refuses a request and publishes the refusal. */
   refuse(
     head: RequestHead,
     reason: ServerRefusalReason,
@@ -44,11 +44,11 @@ export interface Decider {
   ): Admission
 }
 
-/** Makes what decides, in the order rate, deadline, place: what is refused takes the least. */
+/** Creates the decider. Checks rate, deadline and place in this order, so that a refused request costs as little as possible. */
 export function createDecider(settings: ResolvedServerLimitsOptions): Decider {
   const { name, rate, concurrency, streams, onError } = settings
 
-  /** What a function of the application says; what it throws is told, and the fallback taken. */
+  /** Calls a function of the application. If it throws, reports the error and uses the fallback. */
   function ask<T>(what: string, question: (head: RequestHead) => T, head: RequestHead, fallback: T): T {
     try {
       return question(head)
@@ -95,7 +95,7 @@ export function createDecider(settings: ResolvedServerLimitsOptions): Decider {
     }
   }
 
-  /** What remains after the rate was asked for. */
+  /** Continues after the rate limit. */
   function decideAfterRate(
     head: RequestHead,
     decision: RateLimitDecision | undefined,
@@ -143,7 +143,7 @@ export function createDecider(settings: ResolvedServerLimitsOptions): Decider {
   }
 }
 
-/** Takes a place: at once where there is one, or after a wait, for which alone a signal is made. */
+/** Takes a place, at once if one is free, otherwise after a wait. Creates a signal only for a wait. */
 function takePlace(
   limit: ConcurrencyLimit,
   priority: CallPriority | undefined,
@@ -169,7 +169,7 @@ function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
 interface AdmittedInit {
   readonly priority?: CallPriority | undefined
   readonly deadlineAt?: number | undefined
-  /** What the rate limiter decided, and the name of its policy in header fields. */
+  /** Decision of the rate limiter, and the name of its policy in header fields. */
   readonly decision?: RateLimitDecision | undefined
   readonly policy?: string
   readonly permit?: Permit | undefined
@@ -208,7 +208,7 @@ class Admitted implements Admission {
     const streams = this.#streams
     this.#streams = undefined
     const place = streams?.tryAcquire()
-    // A stream too many keeps its place among the requests: then it is bounded all the same.
+    // If there is no place for streams, the stream keeps its place among the requests, so that it is limited anyway.
     if (streams && !place) return
     const permit = this.#permit
     this.#permit = place

@@ -16,7 +16,7 @@ const oncePerUser: ServerLimitsOptions['rate'] = {
 }
 
 describe('Express', () => {
-  test('refuses before bodies are read, keeps fields that were set, and gives a signal', async () => {
+  test('refuses before bodies are read, keeps earlier header fields, and sets a signal', async () => {
     const limits = createServerLimits({ rate: oncePerUser, trusted: true })
     const app = express()
     const read: unknown[] = []
@@ -41,12 +41,12 @@ describe('Express', () => {
     expect(refused).toMatchObject({ status: 429, headers: { 'access-control-allow-origin': '*' } })
     expect(JSON.parse(refused.text)).toMatchObject({ code: 'SD_REJECTED' })
     expect(read).toEqual([{ pieces: 3 }])
-    // The path is that of the whole application, wherever the middleware is mounted: this is not the health path.
+    // The path is that of the whole application, wherever the middleware is mounted. This is not the health path.
     expect(await ask(port, { path: '/api/health', headers })).toMatchObject({ status: 429 })
     limits.close()
   })
 
-  test('a user that a verifying middleware found can be the key', async () => {
+  test('a user set by earlier middleware can be the key', async () => {
     const limiter = createMemoryRateLimiter({ limit: 1, windowMs: 3_600_000 })
     const limits = createServerLimits({ rate: { limiter, key: ({ source }) => (source as { user?: string }).user } })
     const app = express()
@@ -62,7 +62,7 @@ describe('Express', () => {
 })
 
 describe('Fastify', () => {
-  test('refuses before bodies are read, keeps fields that were set, and gives a signal', async () => {
+  test('refuses before bodies are read, keeps earlier header fields, and sets a signal', async () => {
     const concurrency = createBulkhead({ maxConcurrent: 2 })
     const limits = createServerLimits({ rate: oncePerUser, concurrency, trusted: true })
     const app = fastify()
@@ -93,7 +93,7 @@ describe('Fastify', () => {
     expect(concurrency.statistics().active).toBe(0)
   })
 
-  test('with inject(), which has no connection', async () => {
+  test('works with inject(), which has no connection', async () => {
     const limits = createServerLimits({ rate: oncePerUser, concurrency: createBulkhead({ maxConcurrent: 1 }) })
     const app = fastify()
     limits.addFastifyHooks(app)
@@ -129,7 +129,7 @@ describe('HTTP/2', () => {
     return session
   }
 
-  test('places are freed by answers, resets, streams without an end, and bodies that do not come', async () => {
+  test('responses, resets, endless streams and missing bodies release places', async () => {
     const concurrency = createBulkhead({ maxConcurrent: 1 })
     const session = await serve({ concurrency, bodyIdleTimeoutMs: 300 })
     const get = async (path: string) => {

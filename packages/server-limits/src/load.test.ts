@@ -13,7 +13,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { ServerLimitsOptions } from './index.ts'
 import { serveLimited, until } from './testing/serve.ts'
 
-/** A server that can do so much at once, each piece in so many milliseconds; the rest waits in it, as in a pool of a database. */
+/** A server with this capacity and service time. Further requests wait inside it, as in a connection pool of a database. */
 const workers = 8
 const workMs = 80
 const capacityPerS = (workers * 1_000) / workMs
@@ -32,14 +32,14 @@ function createPool() {
 }
 
 interface LoadResult {
-  /** Answers with 200 per second, of those that came within the caller's patience. */
+  /** Responses with 200 per second that arrived within the caller's patience. */
   readonly goodPerS: number
   readonly byPriority: Record<CallPriority, { readonly offered: number; readonly good: number }>
-  /** Milliseconds of the slowest good answer but 1 %. */
+  /** The 99th percentile of good responses, in milliseconds. */
   readonly p99: number
 }
 
-/** Open loop: calls begin on time, whatever becomes of those before. A caller gives up after a second. */
+/** Open loop: calls begin on time, whatever happens to earlier ones. A caller gives up after a second. */
 async function load(port: number, ratePerS: number, durationMs: number, limitMs: number): Promise<LoadResult> {
   const agent = new Agent({ keepAlive: true })
   const byPriority = { critical: { offered: 0, good: 0 }, default: { offered: 0, good: 0 }, batch: { offered: 0, good: 0 } }
@@ -57,7 +57,7 @@ async function load(port: number, ratePerS: number, durationMs: number, limitMs:
       byPriority[priority].good++
       latencies.push(performance.now() - startedAt)
     } catch {
-      // Gave up.
+      // The caller gave up.
     }
   }
   const startedAt = performance.now()
@@ -86,7 +86,7 @@ async function measure(options: ServerLimitsOptions): Promise<LoadResult> {
   return load(port, capacityPerS * 3, 4_000, 1_000)
 }
 
-test('at three times its capacity a server with limits does its work, and one without does it for nobody', async () => {
+test('at three times its capacity a server with limits does useful work, and one without does not', async () => {
   const concurrency = createAdaptiveLimit({ maxQueued: 20, queueTimeoutMs: 100, maxEventLoopDelayMs: 0 })
   onTestFinished(() => concurrency.close())
   const limited = await measure({ concurrency })
@@ -97,12 +97,12 @@ test('at three times its capacity a server with limits does its work, and one wi
     `capacity ${capacityPerS}/s, offered ${capacityPerS * 3}/s: with limits ${Math.round(limited.goodPerS)}/s (p99 ${Math.round(limited.p99)} ms, ` +
       `critical ${shareOf(critical).toFixed(2)}, batch ${shareOf(batch).toFixed(2)}), without ${Math.round(bare.goodPerS)}/s\n`,
   )
-  // A busy machine has less capacity than it should: the bounds compare.
+  // A busy machine has less capacity, so compare with a bound.
   expect(limited.goodPerS).toBeGreaterThan(bare.goodPerS)
   expect(shareOf(critical)).toBeGreaterThan(shareOf(batch))
 })
 
-test('a client sees why it was refused, and comes again when it was told to', async () => {
+test('a client sees why it was refused, and retries after the requested time', async () => {
   const arrivals: number[] = []
   const concurrency = createBulkhead({ maxConcurrent: 1 })
   const limiter = createMemoryRateLimiter({ limit: 1, windowMs: 1_000 })
@@ -135,7 +135,7 @@ test('a client sees why it was refused, and comes again when it was told to', as
   const thrown = client.get('orders', '/', { headers }).then((answer) => answer.ensureOk())
   await expect(thrown).rejects.toMatchObject({ code: 'SD_HTTP_STATUS' })
 
-  // With a retry it comes again after the second that it was told to wait, although its own delay is one of a millisecond.
+  // With a retry the client returns after the requested second, although its own backoff is a millisecond.
   const served = await patient.get('orders', '/', { headers })
   expect(await served.text()).toBe('served')
   expect(served.attempts).toBeLessThan(4)

@@ -8,12 +8,12 @@ export type NodeRequest = IncomingMessage | Http2ServerRequest
 /** Its response. */
 export type NodeResponse = ServerResponse | Http2ServerResponse
 
-/** What a request is before its body is read. @param source the framework's request, if it is another object */
+/** Reads the head of a request. @param source the framework's request, if it is another object */
 export function readHead(request: NodeRequest, source: object = request): RequestHead {
   const { originalUrl } = source as { readonly originalUrl?: unknown }
   return {
     method: request.method ?? 'GET',
-    // Express takes off `url` what a router is mounted at.
+    // Express removes the mount path of a router from `url`.
     path: typeof originalUrl === 'string' ? originalUrl : (request.url ?? '/'),
     headers: request.headers,
     remoteAddress: addressOf(request.socket?.remoteAddress),
@@ -21,12 +21,12 @@ export function readHead(request: NodeRequest, source: object = request): Reques
   }
 }
 
-/** In one spelling: a server that listens on IPv6 sees those of IPv4 as `::ffff:192.0.2.1`. */
+/** Normalizes an address: a server that listens on IPv6 sees IPv4 addresses as `::ffff:192.0.2.1`. */
 function addressOf(address: string | undefined): string | undefined {
   return address?.includes(':') ? (readIpAddress(address) ?? address) : address
 }
 
-/** Whether a request says that it has a body. */
+/** Whether a request announces a body. */
 export function hasBody(request: NodeRequest): boolean {
   if ('stream' in request) return !request.stream.endAfterHeaders
   const { 'content-length': length, 'transfer-encoding': encoding } = request.headers

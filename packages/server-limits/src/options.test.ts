@@ -37,7 +37,7 @@ test.each([undefined, null, 1, []])('%j is no options object, but nothing is non
     expect(() => createServerLimits(options as never)).toThrow(expect.objectContaining({ code: 'SD_INVALID', field: 'options' }))
 })
 
-test('what is wrapped is a function', () => {
+test('handlers must be functions', () => {
   const limits = createServerLimits()
   for (const wrap of [limits.handler, limits.checkContinue, limits.upgradeListener]) {
     expect(() => (wrap as (value: unknown) => unknown)(undefined)).toThrow(expect.objectContaining({ code: 'SD_INVALID' }))
@@ -45,7 +45,7 @@ test('what is wrapped is a function', () => {
   limits.close()
 })
 
-test('its places are reported to whoever asks, until it is closed', () => {
+test('reports its places until it is closed', () => {
   const limits = createServerLimits({
     name: 'orders',
     concurrency: createBulkhead({ maxConcurrent: 3 }),

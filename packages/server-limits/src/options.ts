@@ -15,49 +15,49 @@ import {
 } from '@sd/core'
 import type { RequestHead } from './admission.ts'
 
-/** How often one caller may ask. */
+/** Rate limit per caller. */
 export interface ServerRateLimit {
-  /** Any limiter, such as `createMemoryRateLimiter`, whose table of keys is bounded. It is not closed with the limits. */
+  /** Any limiter, such as `createMemoryRateLimiter`, whose table of keys is bounded. The limits do not close it. */
   readonly limiter: RateLimiter
   /**
-   * Whose request it is; without a key it is not limited. Take what callers can't make up: a verified user, or an address. Longer keys than
-   * limiters take are replaced by their hash. @default the address of the connection's peer, of IPv6 its /64: one caller has all of that
+   * Identifies the caller. A request without a key is not limited. Use a value that callers can't invent: a verified user or an address. Keys
+   * that are too long for limiters are replaced by their hash. @default the address of the connection's peer; the /64 network for IPv6, because one caller owns all of it
    */
   readonly key?: (request: RequestHead) => string | undefined
-  /** Units that a request takes. @default 1 for each */
+  /** Units that a request costs. @default 1 */
   readonly cost?: (request: RequestHead) => number
 }
 
 /** Options of `createServerLimits`. */
 export interface ServerLimitsOptions {
-  /** Name of the server, for metrics, errors, and the RateLimit fields of answers: 1 to 255 characters of printable ASCII. @default 'server' */
+  /** Name of the server, for metrics, errors, and the RateLimit fields of responses: 1 to 255 characters of printable ASCII. @default 'server' */
   readonly name?: string
-  /** How often one caller may ask. @default no limit */
+  /** Rate limit per caller. @default no limit */
   readonly rate?: ServerRateLimit
-  /** How many requests are served at once, such as `createAdaptiveLimit`. It is not closed with the limits. @default no limit */
+  /** Limit of requests in progress, such as `createAdaptiveLimit`. The limits do not close it. @default no limit */
   readonly concurrency?: ConcurrencyLimit
-  /** How many WebSockets and event streams are open at once, such as `createBulkhead`: they take no place of `concurrency`. @default no limit */
+  /** Limit of open WebSockets and event streams, such as `createBulkhead`. They take no place of `concurrency`. @default no limit */
   readonly streams?: ConcurrencyLimit
   /**
-   * Whether the caller's priority and deadline are believed: by all, or by a function, for those who prove who they are. Leave it false at an
-   * edge, where callers are strangers. @default false
+   * Whether to believe the caller's priority and deadline: for all callers, or decided by a function, for example for authenticated ones. Keep it
+   * false at an edge, where callers are unknown. @default false
    */
   readonly trusted?: boolean | ((request: RequestHead) => boolean)
-  /** Shortest deadline of a caller that is believed, in milliseconds; a shorter one becomes this. @default 0 */
+  /** Shortest accepted deadline of a caller, in milliseconds; a shorter one is raised to this. @default 0 */
   readonly deadlineFloorMs?: number
-  /** The server's own limit for an answer, in milliseconds: the request's signal fires then at the latest. 0 for none. @default 0 */
+  /** The server's own timeout for a response, in milliseconds. The request's signal aborts then at the latest. 0 disables it. @default 0 */
   readonly timeoutMs?: number
-  /** How much a request matters, for example by its route; `undefined` leaves it to the caller's header field. @default the field, if it is trusted */
+  /** Priority of a request, for example by its route; `undefined` uses the caller's header field. @default the header field, if it is trusted */
   readonly priority?: (request: RequestHead) => CallPriority | undefined
   /** Paths without query that are never refused. @default ['/health', '/health/live', '/health/ready'], those of `@sd/lifecycle` */
   readonly healthPaths?: readonly string[]
-  /** What else is never refused, such as a path for metrics on the same port. @default nothing */
+  /** Further requests that are never refused, such as a path for metrics on the same port. @default none */
   readonly exempt?: (request: RequestHead) => boolean
-  /** When a request that found no place should come again, in milliseconds; up to as much again is added at random. @default 1_000 */
+  /** Delay in `Retry-After` of a refusal for lack of a place, in milliseconds; up to the same time is added at random. @default 1_000 */
   readonly retryAfterMs?: number
-  /** How long the body of an admitted request may stand still, in milliseconds, before it is cut with 408. @default 10_000 */
+  /** How long the body of an admitted request may pause, in milliseconds, before the request is ended with 408. @default 10_000 */
   readonly bodyIdleTimeoutMs?: number
-  /** Told of a rate limiter that failed; the request is admitted then. @default a process warning, at most one a minute */
+  /** Receives errors of the rate limiter and of your functions; the request is admitted then. @default a process warning, at most one per minute */
   readonly onError?: (error: SdError) => void
   /** Source of randomness in [0, 1) for `retry-after`. @default Math.random */
   readonly random?: () => number
@@ -80,7 +80,7 @@ const optionKeys: readonly (keyof ServerLimitsOptions)[] = [
   'random',
 ]
 
-/** Options with their defaults filled in. */
+/** Options with defaults applied. */
 export interface ResolvedServerLimitsOptions
   extends Omit<Required<ServerLimitsOptions>, 'rate' | 'concurrency' | 'streams' | 'trusted' | 'healthPaths'> {
   readonly rate: Required<ServerRateLimit> | undefined
@@ -88,11 +88,11 @@ export interface ResolvedServerLimitsOptions
   readonly streams: ConcurrencyLimit | undefined
   readonly trusted: (request: RequestHead) => boolean
   readonly healthPaths: ReadonlySet<string>
-  /** Whether requests have priorities: otherwise each may take all places. */
+  /** Whether requests have priorities. Without them each request may take any place. */
   readonly hasPriorities: boolean
 }
 
-/** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
+/** Validates the options and applies defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveServerLimitsOptions(options: ServerLimitsOptions): ResolvedServerLimitsOptions {
   checkKnownKeys('', checkObject('options', options), optionKeys)
   const { trusted = false, priority } = options
@@ -119,19 +119,19 @@ export function resolveServerLimitsOptions(options: ServerLimitsOptions): Resolv
   }
 }
 
-/** A guarded listener that fails is warned of, at most once a minute: that is what is wanted where nobody listens. */
+/** The default listener throws, because a guarded listener that fails causes a process warning, at most once per minute. */
 function failWith(error: SdError): never {
   throw error
 }
 
-/** Who asks, where the application does not say: the address, or its network where one caller has many. */
+/** Default key of a caller: the address, or the /64 network for IPv6. */
 function networkOf({ remoteAddress }: RequestHead): string | undefined {
   return remoteAddress === undefined ? undefined : (readIpNetwork(remoteAddress) ?? remoteAddress)
 }
 
 function readRate(value: ServerRateLimit): Required<ServerRateLimit> {
   const rate = checkObject('rate', value) as unknown as ServerRateLimit
-  if ('acquire' in rate) throw invalidError('rate', 'a limiter', 'an object with it: { limiter }')
+  if ('acquire' in rate) throw invalidError('rate', 'a limiter', 'the limiter as a property: { limiter }')
   checkKnownKeys('rate', rate, ['limiter', 'key', 'cost'])
   checkFunction('rate.limiter.acquire', checkObject('rate.limiter', rate.limiter)['acquire'] as () => void)
   return {
@@ -151,7 +151,7 @@ function readPaths(paths: readonly string[]): ReadonlySet<string> {
   if (!Array.isArray(paths)) throw invalidError('healthPaths', paths, 'an array of paths')
   for (const [index, path] of paths.entries()) {
     if (typeof path !== 'string' || !path.startsWith('/'))
-      throw invalidError(`healthPaths[${index}]`, path, 'a path from the slash')
+      throw invalidError(`healthPaths[${index}]`, path, 'a path that begins with a slash')
   }
   return new Set(paths)
 }

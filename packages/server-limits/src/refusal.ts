@@ -13,49 +13,49 @@ const kinds: Readonly<Record<ServerRefusalReason, Kind>> = {
     status: 429,
     code: 'SD_REJECTED',
     title: 'Too Many Requests',
-    detail: 'This caller is over its rate limit.',
+    detail: 'The caller has exceeded its rate limit.',
   },
   'concurrency-limit': {
     status: 503,
     code: 'SD_REJECTED',
     title: 'Service Unavailable',
-    detail: 'The server is at its limit of requests under way.',
+    detail: 'The server has reached its limit of concurrent requests.',
   },
   streams: {
     status: 503,
     code: 'SD_REJECTED',
     title: 'Service Unavailable',
-    detail: 'The server is at its limit of open streams.',
+    detail: 'The server has reached its limit of open streams.',
   },
   deadline: {
     status: 504,
     code: 'SD_DEADLINE_EXCEEDED',
     title: 'Gateway Timeout',
-    detail: 'The deadline of the caller was over before the request was begun.',
+    detail: 'The deadline of the caller passed before the request started.',
   },
   body: {
     status: 408,
     code: 'SD_TIMEOUT',
     title: 'Request Timeout',
-    detail: 'No more of the body came in time.',
+    detail: 'The rest of the request body did not arrive in time.',
   },
 }
 
-/** What is known of a refusal. */
+/** Parts of a refusal. */
 export interface RefusalInit {
   /** Name of the limits, for the error. */
   readonly name: string
-  /** What refused it. */
+  /** The limit that refused the request. */
   readonly reason: ServerRefusalReason
-  /** When to come again, in milliseconds; for `rate-limit` the decision says it. */
+  /** Delay before another attempt, in milliseconds. For `rate-limit` it comes from the decision. */
   readonly retryAfterMs?: number
-  /** What the rate limiter decided, if there is one. */
+  /** Decision of the rate limiter, if there is one. */
   readonly decision?: RateLimitDecision | undefined
   /** Name of the policy in the RateLimit fields. */
   readonly policy?: string
 }
 
-/** Makes the answer to a refused request. */
+/** Creates the response to a refused request. */
 export function createRefusal({ name, reason, retryAfterMs, decision, policy }: RefusalInit): Refusal {
   const { status, code, title, detail } = kinds[reason]
   const waitMs = reason === 'rate-limit' ? decision?.retryAfterMs : retryAfterMs
@@ -71,7 +71,7 @@ export function createRefusal({ name, reason, retryAfterMs, decision, policy }: 
       ...(decision && rateLimitHeaders(decision, policy)),
       ...(waitMs !== undefined && { 'retry-after': String(Math.max(1, Math.ceil(waitMs / 1000))) }),
     },
-    // Made when it is asked for: its stack is what costs most of a refusal.
+    // Created on demand: the stack trace is the most expensive part of a refusal.
     get error() {
       return new SdError(code, `${name}: ${detail}`, { retryAfterMs: waitMs })
     },

@@ -2,22 +2,22 @@ import type { Duplex } from 'node:stream'
 import type { Refusal } from './admission.ts'
 import { hasBody, type NodeRequest, type NodeResponse } from './node-request.ts'
 
-/** A body up to this size is dropped by Node, and the connection lives on. */
+/** Node discards a body up to this size and keeps the connection. */
 const keptBodyBytes = 65_536
-/** How much more of a larger body is dropped before the connection ends, and for how long: so that the caller reads the answer before. */
+/** How many bytes of a larger body are discarded, and for how long, before the connection is closed, so that the caller can read the response. */
 const lingerBytes = 262_144
 const lingerMs = 1_000
 
 /**
- * Answers a request that is refused, without reading its body. With a large one, or one of unknown length, the connection ends: after the caller had
- * a moment to read the answer and stop, because a connection that is reset under an upload takes the answer with it.
+ * Responds to a refused request without reading its body. If the body is large or of unknown length, the connection is closed, but only after the
+ * caller had time to read the response and stop: resetting a connection during an upload would destroy the response.
  */
 export function refuse(request: NodeRequest, response: NodeResponse, { status, headers, body }: Refusal): void {
   if (response.headersSent) return
   response.statusCode = status
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
   if ('stream' in response) {
-    // RFC 9113, 8.1: the caller is asked to stop without an error.
+    // RFC 9113, 8.1: asks the caller to stop, without an error.
     if (hasBody(request)) response.once('finish', () => response.stream.close(0))
     response.end(body)
     return
@@ -31,7 +31,7 @@ export function refuse(request: NodeRequest, response: NodeResponse, { status, h
   drop(request, () => response.end())
 }
 
-/** Reads and drops a body for a while. */
+/** Reads and discards a body for a limited time. */
 function drop(request: NodeRequest, onEnd: () => void): void {
   let leftBytes = lingerBytes
   const timer = setTimeout(end, lingerMs)
@@ -55,10 +55,10 @@ const reasons: Readonly<Record<Refusal['status'], string>> = {
   504: 'Gateway Timeout',
 }
 
-/** Answers on the connection itself, where there is no response, or it is the application's; and ends the connection. */
+/** Responds on the connection itself, if there is no response object or if the application owns it, and closes the connection. */
 export function refuseRaw(socket: Duplex, { status, headers, body }: Refusal): void {
   const fields = Object.entries({ ...headers, connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`)
-  // What this connection fails with now is nobody's concern.
+  // Errors of this connection no longer matter.
   socket.on('error', () => {})
   socket.once('finish', () => socket.destroy())
   socket.end(`HTTP/1.1 ${status} ${reasons[status]}\r\n${fields.join('')}\r\n${body}`)

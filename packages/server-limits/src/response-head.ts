@@ -1,8 +1,8 @@
 import type { NodeResponse } from './node-request.ts'
 
 /**
- * Tells when the head of a response is written, and whether what follows is an event stream. Node has no event for that: the one function
- * through which all heads go is wrapped, on this response alone.
+ * Calls back when the head of a response is written, and reports whether an event stream follows. Node has no event for that, so the function
+ * that writes all heads is wrapped, on this response only.
  */
 export function watchHead(response: NodeResponse, onHead: (isStream: boolean) => void): void {
   if ('stream' in response) {
@@ -22,7 +22,7 @@ export function watchHead(response: NodeResponse, onHead: (isStream: boolean) =>
   }
 }
 
-/** The content type among the fields that `writeHead` was given: an object, pairs, or a flat list. */
+/** The content type in the arguments of `writeHead`: an object, pairs, or a flat list. */
 function findContentType(fields: unknown): unknown {
   if (typeof fields !== 'object' || fields === null) return undefined
   if (!Array.isArray(fields)) return Object.entries(fields).find(([name]) => isContentType(name))?.[1]

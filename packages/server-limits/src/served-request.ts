@@ -3,7 +3,7 @@ import type { Admission } from './admission.ts'
 import { hasBody, type NodeRequest, type NodeResponse } from './node-request.ts'
 import { watchHead } from './response-head.ts'
 
-/** One request from its admission to its end: its signal, its latency, its place. */
+/** One request from its admission to its end, with its signal, latency and place. */
 export class ServedRequest {
   readonly #name: string
   readonly #request: NodeRequest
@@ -24,12 +24,12 @@ export class ServedRequest {
     response.once('close', () => this.#end())
   }
 
-  /** Whether the answer was sent, or the caller left. */
+  /** Whether the response was sent, or the caller disconnected. */
   get isOver(): boolean {
     return this.#isOver
   }
 
-  /** Fires when the caller leaves before its answer was sent, and at the deadline. Made when it is asked for. */
+  /** Aborts when the caller disconnects before the response was sent, and at the deadline. Created on demand. */
   get signal(): AbortSignal {
     if (this.#controller) return this.#controller.signal
     const controller = new AbortController()
@@ -39,13 +39,13 @@ export class ServedRequest {
     return controller.signal
   }
 
-  /** Sets when the signal fires at the latest, by `performance.now()`. */
+  /** Sets the time at which the signal aborts at the latest, by `performance.now()`. */
   setDeadline(deadlineAt: number | undefined): void {
     this.#deadlineAt = deadlineAt
     this.#armTimer()
   }
 
-  /** Takes what was decided. Where the caller has left meanwhile its place is freed at once. */
+  /** Applies the decision. If the caller has already disconnected, releases the place at once. */
   admit(admission: Admission): void {
     this.#admission = admission
     this.setDeadline(admission.deadlineAt)
@@ -58,7 +58,7 @@ export class ServedRequest {
       this.#latencyMs ??= performance.now() - this.#startedAt
       if (isStream) admission.becomeStream(this.#latencyMs)
     })
-    // A slow upload is not the server's slowness.
+    // A slow upload does not mean that the server is slow.
     if (hasBody(this.#request)) {
       this.#request.once('end', () => {
         this.#startedAt = performance.now()
@@ -70,7 +70,8 @@ export class ServedRequest {
     clearTimeout(this.#timer)
     const deadlineAt = this.#deadlineAt
     if (deadlineAt === undefined || this.#isOver || !this.#controller) return
-    const fire = (): void => this.#controller?.abort(new SdError('SD_DEADLINE_EXCEEDED', `${this.#name}: the deadline is over`))
+    const fire = (): void =>
+      this.#controller?.abort(new SdError('SD_DEADLINE_EXCEEDED', `${this.#name}: the deadline has passed`))
     this.#timer = setTimeout(fire, Math.max(0, deadlineAt - performance.now()))
     this.#timer.unref?.()
   }
@@ -95,11 +96,11 @@ export class ServedRequest {
   }
 
   #leftError(): SdError {
-    return new SdError('SD_ABORTED', `${this.#name}: the caller left before its answer was sent`)
+    return new SdError('SD_ABORTED', `${this.#name}: the caller disconnected before the response was sent`)
   }
 }
 
-/** Whether all of a response was sent. One of HTTP/2 says so even of one whose stream was reset. */
+/** Whether a response was sent completely. An HTTP/2 response reports that even if its stream was reset. */
 function isFinished(response: NodeResponse): boolean {
   if (!('stream' in response)) return response.writableFinished
   return response.stream.writableFinished && response.stream.rstCode === 0

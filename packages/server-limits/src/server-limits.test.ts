@@ -8,7 +8,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { createServerLimits, type ServerLimits, type ServerLimitsOptions } from './index.ts'
 import { ask, serveLimited, until } from './testing/serve.ts'
 
-/** Holds all requests until they are let go. */
+/** Holds all requests until they are released. */
 function createHold() {
   const held: ServerResponse[] = []
   return {
@@ -31,7 +31,7 @@ function watchRefusals(): TelemetryEvents['sd:v1:server:refused'][] {
 }
 
 describe('rate', () => {
-  test('a caller is its address in any spelling, and of IPv6 its network', async () => {
+  test('identifies a caller by its normalized address, and by its network for IPv6', async () => {
     const statusOf = async (limits: ServerLimits, remoteAddress: string): Promise<number> =>
       (await limits.admit({ method: 'GET', path: '/', headers: {}, remoteAddress })).refusal?.status ?? 200
     for (const [first, same, other] of [
@@ -48,7 +48,7 @@ describe('rate', () => {
     }
   })
 
-  test('a server that listens on IPv6 too gives functions the address of IPv4 as it is', async () => {
+  test('a server that also listens on IPv6 passes plain IPv4 addresses', async () => {
     const seen: unknown[] = []
     const limits = createServerLimits({ exempt: ({ remoteAddress }) => seen.push(remoteAddress) > 0 })
     const server = createServer(limits.handler((_, response) => void response.end()))
@@ -58,7 +58,7 @@ describe('rate', () => {
     expect(seen).toEqual(['127.0.0.1'])
   })
 
-  test('a caller over its rate is told so, and when to come again', async () => {
+  test('a caller over its rate gets 429 with the time to retry', async () => {
     const refusals = watchRefusals()
     const key: NonNullable<ServerLimitsOptions['rate']>['key'] = ({ headers }) => headers['x-user'] as string
     const { port } = await serveLimited({ name: 'orders', rate: { limiter: oneCall(), key } }, (_, response) =>
@@ -80,23 +80,23 @@ describe('rate', () => {
       type: 'about:blank',
       title: 'Too Many Requests',
       status: 429,
-      detail: 'This caller is over its rate limit.',
+      detail: 'The caller has exceeded its rate limit.',
       code: 'SD_REJECTED',
     })
     expect(await ask(port, { headers: { 'x-user': 'bob' } })).toMatchObject({ status: 200 })
-    // Who has no key is not limited.
+    // A request without a key is not limited.
     expect(await ask(port)).toMatchObject({ status: 200 })
     expect(await ask(port)).toMatchObject({ status: 200 })
     expect(refusals).toEqual([{ server: 'orders', reason: 'rate-limit', method: 'GET', priority: undefined }])
   })
 
-  test('without a key it is the address of the connection', async () => {
+  test('the default key is the address of the connection', async () => {
     const { port } = await serveLimited({ rate: { limiter: oneCall() } }, (_, response) => response.end())
     expect(await ask(port)).toMatchObject({ status: 200 })
     expect(await ask(port)).toMatchObject({ status: 429 })
   })
 
-  test('made-up keys never keep a real caller out, and the table stays bounded', async () => {
+  test('invented keys never block a real caller, and the table stays bounded', async () => {
     const limiter = createMemoryRateLimiter({ limit: 2, windowMs: 3_600_000, maxKeys: 1_000 })
     const { limits } = await serveLimited({ rate: { limiter, key: ({ path }) => path } }, () => undefined)
     const admit = async (path: string): Promise<number> =>
@@ -106,7 +106,7 @@ describe('rate', () => {
     expect(await admit('/real')).toBe(200)
   })
 
-  test('a key that is longer than limiters take is a key all the same', async () => {
+  test('a key that is too long for limiters still identifies its caller', async () => {
     const { port } = await serveLimited(
       { rate: { limiter: oneCall(), key: ({ headers }) => headers['x-key'] as string } },
       (_, response) => response.end(),
@@ -125,7 +125,7 @@ describe('rate', () => {
         throw new Error('no limiter')
       },
     ],
-  ])('a limiter that %s lets everybody in, and is told of', async (_, acquire) => {
+  ])('a limiter that %s admits every request and is reported', async (_, acquire) => {
     const errors: string[] = []
     const limiter = { name: 'broken', acquire } as RateLimiter
     const { port } = await serveLimited({ rate: { limiter }, onError: ({ code }) => errors.push(code) }, (_request, response) =>
@@ -135,7 +135,7 @@ describe('rate', () => {
     expect(errors).toEqual(['SD_UNAVAILABLE'])
   })
 
-  test('a limiter that is asked elsewhere is waited for', async () => {
+  test('waits for an asynchronous limiter', async () => {
     const memory = oneCall()
     const limiter: RateLimiter = {
       name: 'far',
@@ -150,13 +150,13 @@ describe('rate', () => {
 })
 
 describe('places', () => {
-  test('what is over capacity is refused before its body is read, and the connection lives on', async () => {
+  test('a request over capacity is refused before its body is read, and the connection stays open', async () => {
     const { held, application, letGo } = createHold()
     const concurrency = createBulkhead({ maxConcurrent: 1 })
     const { port } = await serveLimited({ name: 'orders', concurrency, random: () => 0.5 }, application)
     const first = ask(port)
     await until(() => held.length === 1, 'the first is held')
-    // The body is announced and never sent: the answer comes all the same.
+    // The body is announced but never sent. The response arrives anyway.
     const socket = connect(port, '127.0.0.1')
     socket.write('POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\n')
     const [head] = (await once(socket, 'data')) as [Buffer]
@@ -169,7 +169,7 @@ describe('places', () => {
     await until(() => concurrency.statistics().active === 0, 'no place is taken')
   })
 
-  test('an upload that is refused gets its answer although it is large', async () => {
+  test('a refused upload gets its response although it is large', async () => {
     const { held, application, letGo } = createHold()
     const { port } = await serveLimited({ concurrency: createBulkhead({ maxConcurrent: 1 }) }, application)
     const first = ask(port)
@@ -184,7 +184,7 @@ describe('places', () => {
     await first
   })
 
-  test('who asks before sending a body is told to go on only if admitted', async () => {
+  test('a caller that sends Expect: 100-continue is asked to continue only if admitted', async () => {
     const { held, application, letGo } = createHold()
     const { port } = await serveLimited({ concurrency: createBulkhead({ maxConcurrent: 1 }) }, application)
     const expecting = 'POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n'
@@ -199,7 +199,7 @@ describe('places', () => {
     for (const socket of [first, second]) socket.destroy()
   })
 
-  test('a queue is waited in, and left by callers who go away', async () => {
+  test('requests wait in the queue, and leave it when their callers disconnect', async () => {
     const { held, application, letGo } = createHold()
     const concurrency = createBulkhead({ maxConcurrent: 1, maxQueued: 2, queueTimeoutMs: 20_000 })
     const { port } = await serveLimited({ concurrency }, application)
@@ -253,7 +253,7 @@ describe('places', () => {
     socket.destroy()
   })
 
-  test('a body that comes slowly is waited for, and its time is not held against the server', async () => {
+  test('waits for a slow body, and excludes its time from the latency', async () => {
     const limit = createBulkhead({ maxConcurrent: 1 })
     const latencies: (number | undefined)[] = []
     const concurrency = {
@@ -298,7 +298,7 @@ describe('priority, deadline and trust', () => {
       { batch: 200, default: 200, critical: 200 },
     ],
     ['believed of some', { trusted: ({ headers }) => headers['x-ours'] === 'yes' }, { batch: 200, default: 200, critical: 200 }],
-  ])('the field of the caller is %s', async (_, options, expected) => {
+  ])('the caller’s field is %s', async (_, options, expected) => {
     const { held, application, letGo } = createHold()
     const { port } = await serveLimited({ ...options, concurrency: createBulkhead({ maxConcurrent: 10 }) }, application)
     const filling = Array.from({ length: 5 }, () => ask(port, { headers: { 'x-request-priority': 'critical' } }))
@@ -316,7 +316,7 @@ describe('priority, deadline and trust', () => {
     await Promise.all(filling)
   })
 
-  test('a function of the application that throws does not fail the request', async () => {
+  test('an exception in a function of the application does not fail the request', async () => {
     const errors: string[] = []
     const fail = (): never => {
       throw new Error('bug')
@@ -341,7 +341,7 @@ describe('priority, deadline and trust', () => {
     ])
   })
 
-  test('the signal of a request fires at the deadline of its caller', async () => {
+  test('the signal of a request aborts at the caller’s deadline', async () => {
     const { limits, port } = await serveLimited({ trusted: true, timeoutMs: 60_000 }, (request, response) => {
       expect(limits.admissionOf(request)?.deadlineAt).toBeLessThan(performance.now() + 500)
       const { signal } = request
@@ -354,7 +354,7 @@ describe('priority, deadline and trust', () => {
     })
   })
 
-  test('a deadline of a stranger is ignored, and a short one raised to the floor', async () => {
+  test('ignores the deadline of an untrusted caller, and raises a short one to the floor', async () => {
     const deadlines: (number | undefined)[] = []
     const headers = { 'x-request-timeout-ms': '1' }
     for (const options of [{}, { timeoutMs: 30_000 }, { trusted: true, deadlineFloorMs: 20_000 }]) {
@@ -368,7 +368,7 @@ describe('priority, deadline and trust', () => {
     expect(inMs).toEqual([undefined, 30_000, 20_000])
   })
 
-  test('a deadline that is over is answered, not served; one that ends the wait in a queue too', async () => {
+  test('a request after its deadline gets 504; a deadline also ends the wait in a queue', async () => {
     const { held, application, letGo } = createHold()
     const concurrency = createBulkhead({ maxConcurrent: 1, maxQueued: 5, queueTimeoutMs: 20_000 })
     const { port } = await serveLimited({ trusted: true, concurrency }, application)
@@ -384,7 +384,7 @@ describe('priority, deadline and trust', () => {
     expect(await first).toMatchObject({ status: 200 })
   })
 
-  test('the signal fires when the caller leaves, also if it is asked for later', async () => {
+  test('the signal aborts when the caller disconnects, even if it is read later', async () => {
     const seen: unknown[] = []
     const { port } = await serveLimited({}, async (request, response) => {
       const early = request.url === '/early' ? request.signal : undefined
@@ -402,8 +402,8 @@ describe('priority, deadline and trust', () => {
   })
 })
 
-describe('what is never refused', () => {
-  test('health paths and what the application says', async () => {
+describe('never refused are', () => {
+  test('health paths and exempt requests', async () => {
     const concurrency = createAdaptiveLimit()
     concurrency.close()
     const { port } = await serveLimited(

@@ -12,11 +12,11 @@ import { ServedRequest } from './served-request.ts'
 
 /** A request that was admitted. */
 export type LimitedRequest<Request extends object = IncomingMessage> = Request & {
-  /** Fires when the caller leaves before its answer was sent (`SD_ABORTED`), and at the deadline (`SD_DEADLINE_EXCEEDED`). Hand it to what is done for the request. */
+  /** Aborts when the caller disconnects before the response was sent (`SD_ABORTED`), and at the deadline (`SD_DEADLINE_EXCEEDED`). Pass it to all work for the request. */
   readonly signal: AbortSignal
 }
 
-/** What of a Fastify application the hook needs. */
+/** The part of a Fastify application that the hook uses. */
 export interface FastifyHooks {
   /** Adds a hook. */
   addHook(
@@ -32,7 +32,7 @@ export interface FastifyHooks {
 interface Serving {
   readonly request: NodeRequest
   readonly response: NodeResponse
-  /** The framework's object for the request, which gets `signal` too. */
+  /** The framework's request object, which also gets `signal`. */
   readonly source?: object
   readonly application: () => unknown
   /** Called before a refusal is written. */
@@ -44,10 +44,10 @@ export interface ServerLimits extends Disposable {
   /** Name of the server. */
   readonly name: string
   /**
-   * Decides on a request, for servers and frameworks without a method of their own here. The caller answers with `refusal`, if there is one, and calls `settle` in any
-   * case when the answer was sent or broken off. Does not throw, nor reject.
+   * Decides about a request, for servers and frameworks that have no method here. The caller sends `refusal`, if there is one. In any case it calls
+   * `settle` when the response was sent or aborted. Neither throws nor rejects.
    *
-   * @param options.signal ends the wait for a place, as when the caller leaves
+   * @param options.signal ends the wait for a place, for example when the caller disconnects
    */
   admit(request: RequestHead, options?: { readonly signal?: AbortSignal | undefined }): Admission | Promise<Admission>
   /** Wraps a handler of `node:http`, `node:https`, or `node:http2` with its compatible API. */
@@ -55,29 +55,29 @@ export interface ServerLimits extends Disposable {
     application: (request: LimitedRequest<Request>, response: Response) => unknown,
   ): (request: Request, response: Response) => void
   /**
-   * The same for the event `checkContinue` of such a server: a caller that asks before it sends its body (`Expect: 100-continue`) is told to
-   * go on once it is admitted. Without it Node tells everybody to go on, before anything is decided.
+   * Wraps a handler for the event `checkContinue` of such a server: a caller that asks before it sends its body (`Expect: 100-continue`) is asked
+   * to continue once it is admitted. Without it Node asks every caller to continue, before any decision.
    */
   checkContinue<Request extends NodeRequest, Response extends NodeResponse>(
     application: (request: LimitedRequest<Request>, response: Response) => unknown,
   ): (request: Request, response: Response) => void
-  /** For Express and Connect: `app.use(limits.middleware)`, before what reads bodies. `request.signal` is set. */
+  /** Middleware for Express and Connect: `app.use(limits.middleware)`, before body parsers. Sets `request.signal`. */
   middleware(request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void
-  /** For Fastify: limits all routes that are added after it, in `onRequest`, before bodies are read. `request.signal` is set, also on `request.raw`. */
+  /** For Fastify: limits all routes that are added later, in `onRequest`, before bodies are read. Sets `request.signal`, also on `request.raw`. */
   addFastifyHooks(app: FastifyHooks): void
-  /** Wraps a listener of the event `upgrade`: WebSockets are limited by rate and by `streams`, for as long as they are open. */
+  /** Wraps a listener of the event `upgrade`. WebSockets are limited by rate and by `streams` for as long as they are open. */
   upgradeListener<Head>(
     application: (request: IncomingMessage, socket: Duplex, head: Head) => unknown,
   ): (request: IncomingMessage, socket: Duplex, head: Head) => void
-  /** What was decided on a request that is served: its deadline and priority, for the calls that are made for it. @param request as Node or the framework has it */
+  /** The decision about a request that is being served, with its deadline and priority for further calls. @param request the object of Node or the framework */
   admissionOf(request: object): Admission | undefined
-  /** Ends the reports of its state to metrics. The limiter and the limits are the application's, which closes them. Idempotent. */
+  /** Stops reporting to metrics. You must close the limiter and the limits yourself. Idempotent. */
   close(): void
 }
 
 /**
- * Makes limits for a server, so that it stays fast for those whom it lets in: how often a caller may ask, how much is served at once, and no work for
- * callers that have given up. What is refused is answered at once, with 429, 503 or 504, before its body is read.
+ * Creates limits for a server, so that it stays fast for the requests that it admits: a rate per caller, a number of concurrent requests, and no work
+ * for callers that have given up. Refused requests get a 429, 503 or 504 at once, before their body is read.
  *
  * @throws SdError `SD_INVALID` that names the option
  */
@@ -119,7 +119,7 @@ export function createServerLimits(options: ServerLimitsOptions = {}): ServerLim
       }
       watchBody(request, response, bodyIdleTimeoutMs, () => {
         const { refusal } = makeRefusal(head, 'body', decided.priority)
-        // The response is the application's, which may answer when its reading of the body fails: this must not make it fail twice.
+        // The application owns the response and may respond when reading the body fails. Do not respond a second time.
         if (refusal && !('stream' in request) && !response.headersSent) refuseRaw(request.socket, refusal)
         else if ('stream' in request) request.stream.close(constants.NGHTTP2_CANCEL)
         else request.destroy()
@@ -161,7 +161,7 @@ export function createServerLimits(options: ServerLimitsOptions = {}): ServerLim
           source: request,
           application: done,
           beforeRefusal() {
-            // What earlier hooks set, such as fields for CORS, belongs to a refusal too.
+            // Keep header fields of earlier hooks, such as those for CORS.
             for (const [field, value] of Object.entries(reply.getHeaders())) response.setHeader(field, value as string)
             reply.hijack()
           },
@@ -180,9 +180,9 @@ export function createServerLimits(options: ServerLimitsOptions = {}): ServerLim
   }
 }
 
-/** Waits for the decision on an upgrade, and refuses it or hands it over. */
+/** Waits for the decision about an upgrade, and refuses it or passes it to the application. */
 async function admitUpgrade(socket: Duplex, decision: Promise<Admission>, application: () => unknown): Promise<void> {
-  // Without a listener an error of the connection would end the process while the rate limiter is asked.
+  // Without a listener, an error of the connection during the decision would end the process.
   const ignore = (): void => {}
   socket.on('error', ignore)
   const admission = await decision

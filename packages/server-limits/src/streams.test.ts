@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest'
 import { createServerLimits, type ServerLimitsOptions } from './index.ts'
 import { ask, listen, until } from './testing/serve.ts'
 
-/** Opens an event stream. @returns what closes it */
+/** Opens an event stream. @returns a function that closes it */
 async function openStream(port: number, path: string): Promise<() => void> {
   const outgoing = openRequest({ host: '127.0.0.1', port, path, agent: false })
   outgoing.on('error', () => undefined)
@@ -40,7 +40,7 @@ describe('event streams', () => {
       const closes = [await openStream(port, path), await openStream(port, path)]
       expect({ active: concurrency.statistics().active, streams: streams.statistics().active }).toEqual({ active: 0, streams: 2 })
       expect(await ask(port)).toMatchObject({ status: 200 })
-      // One too many stays where it is counted: among the requests.
+      // A stream over the limit keeps its place among the requests.
       closes.push(await openStream(port, path))
       expect(await ask(port)).toMatchObject({ status: 503 })
       for (const close of closes) close()
@@ -89,14 +89,17 @@ describe('WebSockets', () => {
     expect(String((await once(first.socket as Duplex, 'data'))[0])).toBe('hello')
     const second = await open(port)
     expect(second.status).toBe(503)
-    expect(JSON.parse(second.text)).toMatchObject({ code: 'SD_REJECTED', detail: 'The server is at its limit of open streams.' })
+    expect(JSON.parse(second.text)).toMatchObject({
+      code: 'SD_REJECTED',
+      detail: 'The server has reached its limit of open streams.',
+    })
     expect(await ask(port)).toMatchObject({ status: 200 })
     first.socket?.destroy()
     await until(() => streams.statistics().active === 0, 'it is closed')
     expect((await open(port)).status).toBe(101)
   })
 
-  test('handshakes count for the rate of their caller', async () => {
+  test('handshakes are part of the rate of their caller', async () => {
     const port = await serve({ rate: { limiter: createMemoryRateLimiter({ limit: 1, windowMs: 3_600_000 }) } })
     expect((await open(port)).status).toBe(101)
     const refused = await open(port)

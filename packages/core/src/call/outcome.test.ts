@@ -136,7 +136,7 @@ describe('the usual time of an endpoint', () => {
 
   test('an attempt that lost to a faster one only raises latencyMs', () => {
     const endpoint = create()
-    const lost = new SdError('SD_ABORTED', 'Another attempt answered first')
+    const lost = new SdError('SD_ABORTED', 'Another attempt responded first')
     endpoint.release({ ok: true, latencyMs: 50 })
     endpoint.release({ ok: false, latencyMs: 20, error: lost })
     expect(Math.round(endpoint.latencyMs)).toBe(50)

@@ -1,27 +1,27 @@
 import type { Registration } from '@sd/core'
 
-/** What the lifecycle reads of a reporter of `@sd/health`, or of one of yours. */
+/** A source of health for the lifecycle: a reporter of `@sd/health`, or your own. */
 export interface HealthSource {
-  /** How the process is now. */
+  /** Returns the current health of the process. */
   report(): {
-    /** Whether it need not be restarted. */
+    /** Whether the process can go on without a restart. */
     readonly isLive: boolean
-    /** Whether it should get traffic. */
+    /** Whether the process should get traffic. */
     readonly isReady: boolean
-    /** What it found, by name. */
+    /** Results of the checks, by name. */
     readonly checks?: Readonly<Record<string, { readonly status: string }>>
   }
-  /** Takes a registration whose health it keeps up to date. Called once there is one. */
+  /** Receives the registration, whose health the source then keeps up to date. Called once it exists. */
   addRegistration?(registration: Registration): void
 }
 
-/** The answer to a request for health. It can be given to `new Response(answer.body, answer)`. */
-export interface HealthAnswer {
+/** The response to a health probe. Can be passed to `new Response(result.body, result)`. */
+export interface ProbeResponse {
   /** 200, or 503. */
   readonly status: 200 | 503
-  /** Its headers. */
+  /** Header fields. */
   readonly headers: Readonly<Record<string, string>>
-  /** Its body, JSON. */
+  /** JSON text. */
   readonly body: string
 }
 
@@ -29,8 +29,8 @@ type HealthChecks = NonNullable<ReturnType<HealthSource['report']>['checks']>
 
 const headers = Object.freeze({ 'content-type': 'application/json', 'cache-control': 'no-store' })
 
-/** Makes the answer. @param state what is not ok */
-export function createHealthAnswer(isOk: boolean, state: string, checks: HealthChecks | undefined): HealthAnswer {
+/** Creates the response to a probe. @param state the `status` in the body if the probe fails */
+export function createProbeResponse(isOk: boolean, state: string, checks: HealthChecks | undefined): ProbeResponse {
   const statuses = checks && Object.fromEntries(Object.entries(checks).map(([name, { status }]) => [name, String(status)]))
   const body = { status: isOk ? 'ok' : state, ...(statuses && { checks: statuses }) }
   return { status: isOk ? 200 : 503, headers, body: JSON.stringify(body) }
