@@ -3,7 +3,7 @@ import { SdError } from '@sd/core'
 /** A body without content. */
 export async function* emptyBody(): AsyncGenerator<Uint8Array> {}
 
-/** A body that breaks off after `bytes`, as if the connection had. A body that is shorter is not touched. */
+/** A body that breaks off after `bytes`, as if the connection had ended. A shorter body is unchanged. */
 export async function* cutBody(body: AsyncIterable<Uint8Array>, bytes: number, rule: string): AsyncGenerator<Uint8Array> {
   let left = bytes
   for await (const chunk of body) {

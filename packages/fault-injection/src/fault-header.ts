@@ -1,8 +1,8 @@
 import { checkRule, type ResolvedRule } from './fault-settings.ts'
 
 /**
- * Header in which a request asks for a fault, where that is allowed: `delay=200; error=503`. Fields are `delay` and `jitter` in
- * milliseconds, `error` (a status or `unavailable`), `cut` in bytes, `share`, and `service`, the hop that it is for.
+ * Header in which a request asks for a fault, if that is enabled: `delay=200; error=503`. The fields are `delay` and `jitter` in
+ * milliseconds, `error` (a status or `unavailable`), `cut` in bytes, `share`, and `service`, the hop that should apply it.
  */
 export const FAULT_HEADER = 'x-fault'
 
@@ -15,7 +15,7 @@ const fields: Readonly<Record<string, keyof ResolvedRule>> = {
   service: 'service',
 }
 
-/** Reads the header. What can't be read asks for nothing: it comes from outside, and must not fail a call by itself. */
+/** Parses the header. A malformed one is ignored: it comes from outside, and must not fail a call by itself. */
 export function readFaultHeader(text: string): ResolvedRule | undefined {
   if (text.length > 256) return undefined
   const rule: Record<string, unknown> = {}

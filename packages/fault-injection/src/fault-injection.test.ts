@@ -44,14 +44,14 @@ function record(): TelemetryEvents['sd:v1:fault:injected'][] {
   return events
 }
 
-/** What a schema of zod or another library would do for the whole configuration. */
+/** Stands for the schema of the whole configuration, by zod or another library. */
 const schema: StandardSchemaV1<unknown, { faults: FaultSettings }> = {
   '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value: value as { faults: FaultSettings } }) },
 }
 
 const rule = { name: 'drill', service: 'orders', error: 503 }
 
-test('nothing happens without the master switch, whatever the rules and headers', async () => {
+test('nothing is injected without the master switch, regardless of rules and headers', async () => {
   const faults = createFaultInjection({ rules: [rule], header: true })
   const events = record()
   const server = await startServer(faults)
@@ -63,7 +63,7 @@ test('nothing happens without the master switch, whatever the rules and headers'
   expect(events).toEqual([])
 })
 
-test('a status instead of a response: the server is not asked, and telemetry tells', async () => {
+test('returns a status instead of a response without a request to the server, and publishes it', async () => {
   const faults = createFaultInjection({ enabled: true, rules: [rule] })
   const events = record()
   const server = await startServer()
@@ -75,7 +75,7 @@ test('a status instead of a response: the server is not asked, and telemetry tel
   expect(events[0]?.instanceId).toContain('127.0.0.1')
 })
 
-test('retries see a broken connection, and a share of the calls is hit', async () => {
+test('retries see a broken connection, and only a share of the calls is affected', async () => {
   const draws = [0.4, 0.6]
   const faults = createFaultInjection({
     enabled: true,
@@ -94,7 +94,7 @@ test('retries see a broken connection, and a share of the calls is hit', async (
   })
 })
 
-test('a body is cut after so many bytes; a shorter one is not touched', async () => {
+test('cuts a body after that number of bytes; a shorter one is unchanged', async () => {
   const faults = createFaultInjection({ enabled: true, rules: [{ cutAfterBytes: 4 }] })
   const server = await startServer()
   const client = clientOf(server, faults)
@@ -110,7 +110,7 @@ test('a body is cut after so many bytes; a shorter one is not touched', async ()
   expect(await (await client.get('orders', '/')).text()).toBe('0123456789')
 })
 
-test('a delay takes its time, and ends with the deadline of the call', async () => {
+test('a delay ends with the deadline of the call', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
   onTestFinished(() => void vi.useRealTimers())
   const faults = createFaultInjection({ enabled: true, rules: [{ delayMs: 200, jitterMs: 100 }], random: () => 0.5 })
@@ -129,7 +129,7 @@ test('a delay takes its time, and ends with the deadline of the call', async () 
   expect(vi.getTimerCount()).toBe(0)
 })
 
-test('a header asks for a fault at one hop, and travels on to the one that it names', async () => {
+test('a header asks for a fault at one hop, and is forwarded to the hop that it names', async () => {
   const faults = createFaultInjection({ enabled: true, header: true })
   const server = await startServer(createFaultInjection({ enabled: true, header: true }))
   const client = clientOf(server, faults)
@@ -165,7 +165,7 @@ test('rules match service, method and path', async () => {
   expect(await statusOf('GET', '/reports/1')).toBe(502)
 })
 
-test('a server delays, answers with an error, breaks the connection, or cuts its response', async () => {
+test('a server delays, responds with an error, breaks the connection, or cuts its response', async () => {
   const faults = createFaultInjection({ enabled: true, rules: [{ error: 503, delayMs: 1 }] })
   const events = record()
   const server = await startServer(faults)
@@ -187,14 +187,14 @@ test('a server delays, answers with an error, breaks the connection, or cuts its
   expect(events.every(({ side }) => side === 'server')).toBe(true)
 })
 
-test('a request that was given up during its delay is not handled', async () => {
+test('a request that was aborted during its delay is not handled', async () => {
   const faults = createFaultInjection({ enabled: true, rules: [{ delayMs: 60_000 }] })
   const server = await startServer(faults)
   await expect(clientOf(server).get('orders', '/', { timeoutMs: 50 })).rejects.toMatchObject({ code: 'SD_DEADLINE_EXCEEDED' })
   expect(server.requests).toHaveLength(0)
 })
 
-test('live configuration: a good push counts at once, a bad one is refused by field and changes nothing', async () => {
+test('live configuration: a valid update takes effect at once, an invalid one is rejected by field and changes nothing', async () => {
   const faults = createFaultInjection()
   const source = createMemoryConfigSource({ entries: { 'app.yaml': 'faults: { enabled: false }' } })
   const config = await createConfig({ sources: [source], schema })

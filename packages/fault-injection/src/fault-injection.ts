@@ -28,23 +28,23 @@ export interface FaultInjectionOptions extends FaultSettings {
   readonly random?: () => number
 }
 
-/** Injects faults into calls of a client, or into requests of a server. */
+/** Injects faults into calls of a client or requests of a server. */
 export interface FaultInjection {
-  /** The settings in effect. */
+  /** The current settings. */
   readonly settings: FaultSettings
-  /** For `interceptors.attempt` of a client, as its last: faults are what each attempt meets, so that retries and hedges see them. */
+  /** Use it as the last of `interceptors.attempt` of a client. Faults affect each attempt, so that retries and hedges see them. */
   readonly interceptor: Interceptor<AttemptContext>
   /**
-   * Wraps a handler of `node:http`, so that its clients meet the faults on the network.
+   * Wraps a handler of `node:http`, so that its clients experience the faults on the network.
    *
-   * @param service which rules apply: those of this service, and those of all
+   * @param service applies the rules of this service and those of all services
    */
   handler(service: string, application: RequestListener): RequestListener
-  /** Replaces the settings, for what begins from now on. @throws SdError `SD_INVALID` that names the field; then nothing has changed */
+  /** Replaces the settings for later calls. @throws SdError `SD_INVALID` that names the field; nothing has changed then */
   configure(settings: FaultSettings): void
 }
 
-/** What is known of a call or request before its fault is chosen. */
+/** A call or request for which a fault is chosen. */
 interface FaultTarget {
   readonly service: string
   readonly method: string
@@ -53,7 +53,7 @@ interface FaultTarget {
 }
 
 /**
- * Builds an injection of faults, for drills. Off by default, and free while it is off.
+ * Creates a fault injection for drills. It is off by default, and costs almost nothing while it is off.
  *
  * @throws SdError `SD_INVALID` that names the option
  */
@@ -92,7 +92,7 @@ export function createFaultInjection(options: FaultInjectionOptions = {}): Fault
         side: 'client',
         instanceId: endpoint.instance.id,
       })
-      // Of one hop, unless it is for another one.
+      // The header applies to one hop, unless it names another one.
       if (rule.name === 'header') delete headers[FAULT_HEADER]
       return attemptWithFault(context, { rule, delayMs: delayOf(rule), next })
     },
@@ -152,7 +152,7 @@ async function attemptWithFault(
   return cutAfterBytes === undefined ? response : { ...pick(response), body: cutBody(response.body, cutAfterBytes, name) }
 }
 
-/** The fields of a response, which may be getters of a class. */
+/** Copies the fields of a response, which may be getters of a class. */
 function pick({ status, headers, endpoint }: CallResponse): Omit<CallResponse, 'body'> {
   return { status, headers, endpoint }
 }

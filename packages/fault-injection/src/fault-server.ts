@@ -9,7 +9,7 @@ interface FaultyRequest {
   readonly application: RequestListener
 }
 
-/** Handles a request with a fault that was chosen for it. */
+/** Handles a request with the chosen fault. */
 export function handleWithFault({ request, response, rule, delayMs, application }: FaultyRequest): void {
   const { error, cutAfterBytes } = rule
   function handle(): void {
@@ -29,11 +29,11 @@ export function handleWithFault({ request, response, rule, delayMs, application 
   response.on('close', giveUp)
 }
 
-/** Destroys the connection once `bytes` of the body were written. */
+/** Destroys the connection once `bytes` of the body have been written. */
 function cutResponse(response: ServerResponse, bytes: number): void {
   const { write, end } = response
   let left = bytes
-  /** Takes what is still let through. @returns whether the response goes on */
+  /** Writes the bytes that are still allowed. @returns whether the response continues */
   function pass(chunk: unknown, encoding: unknown): boolean {
     const data = typeof chunk === 'string' ? Buffer.from(chunk, toEncoding(encoding)) : (chunk as Uint8Array)
     if (data.length <= left) {

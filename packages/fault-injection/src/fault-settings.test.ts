@@ -27,12 +27,12 @@ const bad: [unknown, string][] = [
 ]
 
 for (const [settings, field] of bad) {
-  test(`refused by name: ${field} in ${JSON.stringify(settings).slice(0, 60)}`, () => {
+  test(`rejects by name: ${field} in ${JSON.stringify(settings).slice(0, 60)}`, () => {
     expect(() => checkFaultSettings('faults', settings)).toThrow(`Invalid ${field}: `)
   })
 }
 
-test('options are checked likewise, and defaults filled in', () => {
+test('validates options in the same way, and applies defaults', () => {
   expect(() => createFaultInjection({ random: 1 as never })).toThrow('Invalid random')
   expect(() => createFaultInjection({ rule: [] } as never)).toThrow('Invalid rule: unknown field')
   expect(createFaultInjection().settings).toEqual({ enabled: false, rules: [], header: false })

@@ -9,39 +9,39 @@ import {
   invalidError,
 } from '@sd/core'
 
-/** What happens to a share of the calls that it matches. At least one of `delayMs`, `error` and `cutAfterBytes` is given. */
+/** A fault for a share of the matching calls. At least one of `delayMs`, `error` and `cutAfterBytes` is required. */
 export interface FaultRule {
-  /** Name for telemetry. @default 'rule-' and its number, from 1 */
+  /** Name for telemetry. @default 'rule-' followed by its number, from 1 */
   readonly name?: string
-  /** Only calls of this service. @default all */
+  /** Matches only calls of this service. @default all */
   readonly service?: string
-  /** Only these methods, in upper case. @default all */
+  /** Matches only these methods, in upper case. @default all */
   readonly methods?: readonly string[]
-  /** Only paths that begin so. @default all */
+  /** Matches only paths with this prefix. @default all */
   readonly pathPrefix?: string
   /** Share of the calls, from 0 to 1. @default 1 */
   readonly share?: number
   /** Delay before the request is sent or handled, in milliseconds, up to 60,000. @default 0 */
   readonly delayMs?: number
-  /** Up to this is added at random to the delay, in milliseconds, up to 60,000. @default 0 */
+  /** Upper bound of a random addition to the delay, in milliseconds, up to 60,000. @default 0 */
   readonly jitterMs?: number
-  /** Instead of a response: a status from 400 to 599, or `unavailable` for a connection that breaks. @default none */
+  /** A status from 400 to 599 instead of a response, or `unavailable` for a broken connection. @default none */
   readonly error?: number | 'unavailable'
-  /** Breaks the connection after this number of bytes of the response's body, up to 1 GiB. @default not */
+  /** Breaks the connection after this number of bytes of the response's body, up to 1 GiB. @default never */
   readonly cutAfterBytes?: number
 }
 
-/** What may be changed while it runs, such as by `@sd/config`. */
+/** Settings that can be changed at run time, for example by `@sd/config`. */
 export interface FaultSettings {
-  /** The master switch: without it nothing happens, whatever the rules and headers. @default false */
+  /** Master switch. While it is false nothing is injected, regardless of rules and headers. @default false */
   readonly enabled?: boolean
-  /** What happens. The first rule that matches a call, and whose share the call falls into, is applied. @default [] */
+  /** Rules. The first rule that matches a call, and whose share selects it, is applied. @default [] */
   readonly rules?: readonly FaultRule[]
-  /** Whether a request may ask for a fault in its `x-fault` header. Never where strangers can send requests. @default false */
+  /** Whether a request may ask for a fault in its `x-fault` header. Never enable it where unknown callers can send requests. @default false */
   readonly header?: boolean
 }
 
-/** A rule with its defaults filled in. */
+/** A rule with defaults applied. */
 export interface ResolvedRule extends FaultRule {
   readonly name: string
   readonly share: number
@@ -49,7 +49,7 @@ export interface ResolvedRule extends FaultRule {
   readonly jitterMs: number
 }
 
-/** Settings with their defaults filled in. */
+/** Settings with defaults applied. */
 export interface ResolvedFaultSettings {
   readonly enabled: boolean
   readonly rules: readonly ResolvedRule[]
@@ -65,9 +65,9 @@ const ruleKeys = ['name', 'service', 'methods', 'pathPrefix', 'share', 'delayMs'
 export const settingKeys = ['enabled', 'rules', 'header'] as const
 
 /**
- * Checks settings that come from outside, such as from `@sd/config`, and fills in defaults.
+ * Validates settings that come from outside, for example from `@sd/config`, and applies defaults.
  *
- * @param path what the names of fields in errors begin with, such as `faults`; empty for none
+ * @param path prefix of field names in errors, such as `faults`; empty for none
  * @throws SdError `SD_INVALID` that names the field
  */
 export function checkFaultSettings(path: string, settings: unknown): ResolvedFaultSettings {
@@ -84,7 +84,7 @@ export function checkFaultSettings(path: string, settings: unknown): ResolvedFau
   }
 }
 
-/** Checks one rule. @throws SdError `SD_INVALID` that names the field */
+/** Validates one rule. @throws SdError `SD_INVALID` that names the field */
 export function checkRule(path: string, value: unknown, name: string): ResolvedRule {
   const rule = checkObject(path, value) as FaultRule
   checkKnownKeys(path, rule, ruleKeys)
@@ -97,7 +97,11 @@ export function checkRule(path: string, value: unknown, name: string): ResolvedR
   }
   if (cutAfterBytes !== undefined) checkInteger(`${path}.cutAfterBytes`, cutAfterBytes, { min: 0, max: 2 ** 30 })
   if (error !== undefined && cutAfterBytes !== undefined) {
-    throw invalidError(`${path}.cutAfterBytes`, cutAfterBytes, 'nothing beside error: there is no response to cut')
+    throw invalidError(
+      `${path}.cutAfterBytes`,
+      cutAfterBytes,
+      'no value together with error, because there is no response to cut',
+    )
   }
   const resolved: ResolvedRule = {
     ...rule,

@@ -13,7 +13,7 @@ function createRunner(run: HealthCheck['run']) {
   }
 }
 
-test('a success says how long it took and what was found', async () => {
+test('a success has its duration and details', async () => {
   const { runCheck } = createRunner(async ({ port }) => {
     await new Promise((resolve) => setTimeout(resolve, 40))
     return { details: { port: String(port) } }
@@ -41,7 +41,7 @@ test.each([
   expect((await runCheck(neverAborted)).error).toMatchObject({ code: 'SD_INVALID' })
 })
 
-test('the time limit fires the signal, and a check that ignores it does not run twice at a time', async () => {
+test('the timeout aborts the signal, and a check that ignores it does not run twice at the same time', async () => {
   const ends: (() => void)[] = []
   const signals: AbortSignal[] = []
   const { runCheck } = createRunner((_, { signal }) => {
@@ -52,7 +52,7 @@ test('the time limit fires the signal, and a check that ignores it does not run 
   await vi.advanceTimersByTimeAsync(100)
   expect((await first).error).toMatchObject({ code: 'SD_TIMEOUT', message: 'the database check took longer than 100 ms' })
   expect(signals[0]?.aborted).toBe(true)
-  expect((await runCheck(neverAborted)).error?.message).toBe('the database check still runs after its time limit')
+  expect((await runCheck(neverAborted)).error?.message).toBe('the database check is still running after its timeout')
   expect(ends).toHaveLength(1)
 
   ends[0]?.()

@@ -1,15 +1,15 @@
 import { checkName, checkObject, checkText, invalidError, SdError, toSdError, withTimeout } from '@sd/core'
 import type { HealthCheck, HealthTarget } from './health-check.ts'
 
-/** How one run of a check ended. */
+/** Result of one run of a check. */
 export interface CheckRun {
-  /** When it ended, in epoch milliseconds. */
+  /** End of the run, in epoch milliseconds. */
   readonly checkedAt: number
-  /** How long it took, in milliseconds. */
+  /** Duration, in milliseconds. */
   readonly durationMs: number
-  /** Why the target is not well; absent if it is. */
+  /** Why the target is unhealthy; absent if it is healthy. */
   readonly error?: SdError | undefined
-  /** What the check found out besides. */
+  /** Further findings of the check. */
   readonly details?: Readonly<Record<string, string>> | undefined
 }
 
@@ -17,24 +17,24 @@ export interface CheckRun {
 export interface CheckRunnerOptions {
   /** The check. */
   readonly check: HealthCheck
-  /** What is checked, as it is at that time. */
+  /** Returns the current target. */
   readonly target: () => HealthTarget
-  /** Limit of one run, in milliseconds. */
+  /** Timeout of one run, in milliseconds. */
   readonly timeoutMs: number
 }
 
 /**
- * Makes a function that runs a check on its target. A check that ignores its signal is never run twice at the same
+ * Creates a function that runs a check on its target. A check that ignores its signal never runs twice at the same
  * time: until it has ended, each further run fails.
  *
- * @returns a function that rejects only with `SD_ABORTED`, when its signal fires
+ * @returns a function that rejects only with `SD_ABORTED`, when its signal aborts
  */
 export function createCheckRunner({ check, target, timeoutMs }: CheckRunnerOptions): (signal: AbortSignal) => Promise<CheckRun> {
   const what = `the ${check.name} check`
   let isUnderWay = false
 
   async function run(on: HealthTarget, limit: AbortSignal): Promise<CheckRun['details']> {
-    if (isUnderWay) throw new SdError('SD_TIMEOUT', `${what} still runs after its time limit`)
+    if (isUnderWay) throw new SdError('SD_TIMEOUT', `${what} is still running after its timeout`)
     isUnderWay = true
     try {
       return readDetails((await check.run(on, { signal: limit }))?.details)
@@ -59,7 +59,7 @@ export function createCheckRunner({ check, target, timeoutMs }: CheckRunnerOptio
   }
 }
 
-/** Bounds what a check says, because it goes into registries. */
+/** Validates and limits the details, because they are written to registries. */
 function readDetails(details: unknown): CheckRun['details'] {
   if (details === undefined) return undefined
   const entries = Object.entries(checkObject('details', details))

@@ -6,7 +6,7 @@ import { createDeclaredCheckMonitor } from './index.ts'
 import { createTestCluster } from './testing/clusters.ts'
 import { listen } from './testing/targets.ts'
 
-test('each endpoint is checked as it declares, and again from the start when it declares something else', async () => {
+test('each endpoint is checked as it declares, and from the start when the declaration changes', async () => {
   const paths: (string | undefined)[] = []
   const { address, port } = await listen(
     createServer(({ url }, response) => {
@@ -23,7 +23,7 @@ test('each endpoint is checked as it declares, and again from the start when it 
   await eventually(() => expect(cluster.log).toEqual(['eject a: http']), 10_000)
   expect(attached.explain?.(endpoint)).toMatchObject({ check: 'http', status: 'unhealthy', error: { code: 'SD_UNAVAILABLE' } })
 
-  // The same words in another object say nothing new.
+  // An equal declaration in another object is no change.
   const { explain } = attached
   const before = explain?.(endpoint)?.since
   endpoint.update(instanceOf({ type: 'http', path: '/bad' }))

@@ -15,13 +15,13 @@ import { type ProbeOptions, probeOptionKeys, resolveProbeOptions } from './probe
 import { createTcpCheck } from './tcp-check.ts'
 import { type EndpointProbe, watchEndpoints } from './watched-endpoints.ts'
 
-/** Options of {@link createDeclaredCheckMonitor}. `intervalMs` and `timeoutMs` are for instances that declare none. */
+/** Options of {@link createDeclaredCheckMonitor}. `intervalMs` and `timeoutMs` are the defaults of instances that declare none. */
 export interface DeclaredCheckMonitorOptions extends ProbeOptions {
   /** Name for logs and metrics. @default 'health-declared' */
   readonly name?: string
-  /** Shortest interval that is believed, in milliseconds: every caller checks, and an instance must not have them all do so without pause. @default 1_000 */
+  /** Shortest accepted interval, in milliseconds. Every caller checks, so an instance must not be able to request checks without pause. @default 1_000 */
   readonly minIntervalMs?: number
-  /** Time in which a restored endpoint comes back to its full weight, in milliseconds; 0 gives it all of it at once. @default 0 */
+  /** Time in which a restored endpoint regains its full weight, in milliseconds; 0 restores it at once. @default 0 */
   readonly rampMs?: number
 }
 
@@ -30,8 +30,8 @@ interface DeclaredProbe extends EndpointProbe {
 }
 
 /**
- * Makes a monitor that runs the checks that instances declare (`healthCheck`), each at its own type, path, interval and limit, and ejects those that
- * fail. Endpoints that declare none are left alone. `@sd/discovery` makes one by itself where it is needed: see its option `declaredChecks`.
+ * Creates a monitor that runs the checks that instances declare (`healthCheck`), each with its own type, path, interval and timeout, and ejects
+ * failing endpoints. Endpoints without a declaration are not checked. `@sd/discovery` creates one if needed: see its option `declaredChecks`.
  *
  * @throws SdError `SD_INVALID` that names the option
  */

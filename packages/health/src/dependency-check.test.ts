@@ -21,7 +21,7 @@ function run(client: ExplainingClient) {
   return createDependencyCheck({ client, service: 'stock' }).check.run(localTarget(0), { signal: neverAborted })
 }
 
-test('is informational unless something else is asked for, and never for a restart', () => {
+test('is informational by default, and never a reason for a restart', () => {
   const client = clientOf({})
   expect(createDependencyCheck({ client, service: 'stock' })).toMatchObject({
     kind: 'informational',

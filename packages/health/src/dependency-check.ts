@@ -12,36 +12,36 @@ import {
 } from '@sd/core'
 import type { OwnHealthCheck } from './health-reporter-options.ts'
 
-/** What of a client the check needs: `createServiceClient` of `@sd/client` makes one. */
+/** The part of a client that the check uses; `createServiceClient` of `@sd/client` returns one. */
 export interface ExplainingClient {
-  /** Which endpoints of a service get traffic now, and how its policies are. */
+  /** Returns which endpoints of a service get traffic, and the state of its policies. */
   explain(service: string): { readonly cluster: ClusterExplanation; readonly policies: readonly StateReport[] }
 }
 
 /** Options of {@link createDependencyCheck}. */
 export interface DependencyCheckOptions {
-  /** Who calls the service. */
+  /** The client that calls the service. */
   readonly client: ExplainingClient
-  /** The service that is called. */
+  /** The called service. */
   readonly service: string
   /**
-   * What follows if it can't be called. Make it `readiness` only for a service without which this one can do nothing at all: see
+   * Effect of a failure. Use `readiness` only for a service without which this one can do nothing at all: see
    * {@link createDependencyCheck}.
    *
    * @default 'informational'
    */
   readonly kind?: 'readiness' | 'informational'
-  /** Name of the check, up to 100 characters. @default `calls` and the service */
+  /** Name of the check, up to 100 characters. @default `calls` followed by the service */
   readonly name?: string
 }
 
 /**
- * Makes a check for a health reporter that says whether a service can be called, by what the client knows: it sends nothing. It fails while no
- * instance may get traffic, or while the service's breaker is open. Its details count the instances.
+ * Creates a check for a health reporter that reports whether a service can be called, by what the client knows. It sends nothing. It fails
+ * while no instance may get traffic, or while the service's breaker is open. Its details have the numbers of instances.
  *
- * It is informational by default, and never a reason for a restart. A process that calls itself unready because of a service that it calls takes itself out of traffic,
- * and so do all others of its kind, in the same second: then their callers find no instance, call themselves unready too, and what was an
- * outage of one service becomes one of all. Answers that need not the service, fallbacks and clear errors are better than none.
+ * It is informational by default, and never a reason for a restart. If a called service fails, all processes that report themselves unready
+ * because of it leave traffic in the same second. Then their callers find no instance and become unready too, and the outage of one service
+ * becomes an outage of all. Responses that do not need the service, fallbacks and clear errors are better than no responses.
  *
  * @throws SdError `SD_INVALID` that names the option
  */

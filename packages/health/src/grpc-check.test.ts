@@ -19,7 +19,7 @@ async function serve(statuses?: ServingStatusMap, credentials = ServerCredential
   return { health, target: localTarget(port, 'grpc') }
 }
 
-/** A relay that tells which connections are open. */
+/** A relay that reports open connections. */
 async function relay(target: HealthTarget) {
   const sockets: Socket[] = []
   const server = createTcpServer((socket) => {
@@ -35,20 +35,20 @@ function run(target: HealthTarget, options: GrpcCheckOptions = {}, signal: Abort
   return createGrpcCheck(options).run(target, { signal })
 }
 
-test('SERVING is well, of the server or of one service, now and later', async () => {
+test('SERVING is healthy, for the server and for one service, in every run', async () => {
   const { health, target } = await serve({ '': 'SERVING', 'shop.v1.Orders': 'NOT_SERVING' })
   await run(target)
   await run({ ...target, address: 'localhost', port: 1 }, { port: target.port })
   const orders = createGrpcCheck({ service: 'shop.v1.Orders' })
-  const notServing = { code: 'SD_UNAVAILABLE', message: 'grpc.health.v1 says NOT_SERVING' }
+  const notServing = { code: 'SD_UNAVAILABLE', message: 'grpc.health.v1 reported NOT_SERVING, want SERVING' }
   await expect(orders.run(target, { signal: neverAborted })).rejects.toMatchObject(notServing)
   health.setStatus('shop.v1.Orders', 'SERVING')
   await orders.run(target, { signal: neverAborted })
   health.setStatus('', 'UNKNOWN')
-  await expect(run(target)).rejects.toThrow('grpc.health.v1 says UNKNOWN')
+  await expect(run(target)).rejects.toThrow('grpc.health.v1 reported UNKNOWN')
 })
 
-test('a service that the server does not know, and a server without health service', async () => {
+test('an unknown service, and a server without health service, fail', async () => {
   const { target } = await serve({ '': 'SERVING' })
   await expect(run(target, { service: 'shop.v1.Carts' })).rejects.toMatchObject({
     code: 'SD_NOT_FOUND',
@@ -61,7 +61,7 @@ test('a service that the server does not know, and a server without health servi
   })
 })
 
-test('a server that is not there, or speaks something else', async () => {
+test('a server that is unreachable or not gRPC fails', async () => {
   await expect(run(localTarget(1))).rejects.toMatchObject({
     code: 'SD_UNAVAILABLE',
     message: expect.stringContaining('ECONNREFUSED'),
@@ -76,7 +76,7 @@ test.each<[string, (stream: ServerHttp2Stream) => unknown, string]>([
   [
     'speaks no gRPC',
     (stream) => stream.respond({ ':status': 404 }, { endStream: true }),
-    'The answer is not gRPC: status 404 of HTTP',
+    'The response is not gRPC: HTTP status 404',
   ],
   [
     'fails',
@@ -86,7 +86,7 @@ test.each<[string, (stream: ServerHttp2Stream) => unknown, string]>([
   [
     'says nothing',
     (stream) => stream.respond({ ':status': 200, 'grpc-status': '0' }, { endStream: true }),
-    'The answer is no grpc.health.v1.HealthCheckResponse',
+    'The response is not a valid grpc.health.v1.HealthCheckResponse',
   ],
   [
     'says too much',
@@ -94,21 +94,21 @@ test.each<[string, (stream: ServerHttp2Stream) => unknown, string]>([
       stream.respond({ ':status': 200 })
       stream.write(Buffer.alloc(5_000))
     },
-    'gRPC: the answer has more than 4096 bytes',
+    'gRPC: the response exceeds 4096 bytes',
   ],
   [
     'ends the connection',
     (stream) => {
       stream.session?.destroy()
     },
-    'gRPC: the connection ended before the answer',
+    'gRPC: the connection ended before the response',
   ],
 ])('a server over HTTP/2 that %s', async (_, answer, message) => {
   const server = createHttp2Server().on('stream', (stream: ServerHttp2Stream) => void answer(stream.on('error', () => undefined)))
   await expect(run(await listen(server))).rejects.toMatchObject({ message })
 })
 
-test('TLS follows from the protocol or the option', async () => {
+test('TLS is used by protocol or by option', async () => {
   const { ca, server, client } = await createCertificates(['orders.example'])
   const pair = { private_key: Buffer.from(server.key), cert_chain: Buffer.from(server.cert) }
   const { target } = await serve({ '': 'SERVING' }, ServerCredentials.createSsl(Buffer.from(ca), [pair], true))
@@ -120,7 +120,7 @@ test('TLS follows from the protocol or the option', async () => {
   await expect(run(target)).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
 })
 
-test('every check has a connection of its own and closes it', async () => {
+test('each run opens and closes its own connection', async () => {
   const { target: server } = await serve({ '': 'SERVING' })
   const { target, sockets } = await relay(server)
   const check = createGrpcCheck()
@@ -128,7 +128,7 @@ test('every check has a connection of its own and closes it', async () => {
   await eventually(() => expect(sockets.map(({ closed }) => closed)).toEqual([true, true, true, true, true]), 5_000)
 })
 
-test('the signal ends a check of a server that hangs, and its connection', async () => {
+test('the signal ends a check of a hung server, and its connection', async () => {
   const sockets: Socket[] = []
   const target = await listen(createTcpServer((socket) => void sockets.push(socket.on('error', () => undefined).resume())))
   await expect(run(target, {}, AbortSignal.timeout(300))).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })

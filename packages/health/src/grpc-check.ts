@@ -10,27 +10,27 @@ import { type HealthCheckTlsOptions, readTls } from './tls.ts'
 export interface GrpcCheckOptions {
   /** Name for logs and metrics. @default 'grpc' */
   readonly name?: string
-  /** Full name of the gRPC service that is asked about, such as `shop.v1.Orders`. @default '' (the server as a whole) */
+  /** Full name of the gRPC service to check, such as `shop.v1.Orders`. @default '' (the server as a whole) */
   readonly service?: string
-  /** Port of the request. @default the target's */
+  /** Port to connect to. @default the target's */
   readonly port?: number
-  /** Whether TLS is spoken, and how. @default if the target's protocol is `https` or `grpcs` */
+  /** Whether to use TLS, or TLS options. @default true if the target's protocol is `https` or `grpcs` */
   readonly tls?: boolean | HealthCheckTlsOptions
 }
 
-/** What a server answered: header fields with trailers, and the body. */
-interface GrpcAnswer {
+/** Response of a server: header fields with trailers, and the body. */
+interface GrpcResponse {
   readonly fields: IncomingHttpHeaders
   readonly body: Buffer
 }
 
-/** More than any answer of the health service has. */
+/** No response of the health service is larger. */
 const maxBodyBytes = 4_096
 
 /**
- * A check that asks the server's standard health service, `grpc.health.v1.Health/Check`. Anything but SERVING is a failure. It speaks over
- * `node:http2`, each time on a connection of its own: a channel of `@grpc/grpc-js` that is closed while the server hangs before its first
- * frame leaves the connection open (seen with 1.14.7).
+ * Creates a check that calls the server's standard health service, `grpc.health.v1.Health/Check`. Any status but SERVING is a failure. It uses
+ * `node:http2` with a new connection for each run: a channel of `@grpc/grpc-js` that is closed while the server hangs before its first frame
+ * leaves the connection open (seen with 1.14.7).
  *
  * @throws SdError `SD_INVALID` that names the option
  * @see https://github.com/grpc/grpc/blob/master/doc/health-checking.md
@@ -39,26 +39,26 @@ export function createGrpcCheck(options: GrpcCheckOptions = {}): HealthCheck {
   checkKnownKeys('', options, ['name', 'service', 'port', 'tls'])
   const name = checkName('name', options.name ?? 'grpc', 100)
   const service = checkText('service', options.service ?? '', 255)
-  const request = encodeHealthCheckRequest(service)
+  const message = encodeHealthCheckRequest(service)
   const ownPort = readPort(options.port)
   const tls = readTls(options.tls)
 
-  function judge({ fields, body }: GrpcAnswer): void {
-    const { 'grpc-status': code, 'grpc-message': message } = fields
+  function judge({ fields, body }: GrpcResponse): void {
+    const { 'grpc-status': code, 'grpc-message': detail } = fields
     switch (code) {
       case '0': {
         const status = decodeHealthCheckResponse(body)
         if (status === 'SERVING') return
-        throw new SdError('SD_UNAVAILABLE', `grpc.health.v1 says ${status}`)
+        throw new SdError('SD_UNAVAILABLE', `grpc.health.v1 reported ${status}, want SERVING`)
       }
       case '5':
         throw new SdError('SD_NOT_FOUND', `grpc.health.v1 does not know the service '${service}'`)
       case '12':
         throw new SdError('SD_UNSUPPORTED', 'The server has no grpc.health.v1 health service')
       case undefined:
-        throw new SdError('SD_MALFORMED', `The answer is not gRPC: status ${fields[':status']} of HTTP`)
+        throw new SdError('SD_MALFORMED', `The response is not gRPC: HTTP status ${fields[':status']}`)
       default:
-        throw new SdError('SD_UNAVAILABLE', `grpc.health.v1: status ${code}, ${String(message ?? 'no message').slice(0, 200)}`)
+        throw new SdError('SD_UNAVAILABLE', `grpc.health.v1: status ${code}, ${String(detail ?? 'no message').slice(0, 200)}`)
     }
   }
 
@@ -72,7 +72,7 @@ export function createGrpcCheck(options: GrpcCheckOptions = {}): HealthCheck {
       const destroy = (): void => session.destroy()
       signal.addEventListener('abort', destroy, { once: true })
       try {
-        judge(await ask(session, request))
+        judge(await request(session, message))
         return undefined
       } finally {
         signal.removeEventListener('abort', destroy)
@@ -82,8 +82,8 @@ export function createGrpcCheck(options: GrpcCheckOptions = {}): HealthCheck {
   }
 }
 
-/** @throws SdError `SD_UNAVAILABLE` if the connection fails or ends before the answer does */
-function ask(session: ClientHttp2Session, request: Buffer): Promise<GrpcAnswer> {
+/** Sends the request. @throws SdError `SD_UNAVAILABLE` if the connection fails or ends before the response */
+function request(session: ClientHttp2Session, message: Buffer): Promise<GrpcResponse> {
   return new Promise((resolve, reject) => {
     const fail = (error: NodeJS.ErrnoException): void =>
       reject(new SdError('SD_UNAVAILABLE', `gRPC: ${describeError(error)}`, { cause: error }))
@@ -105,13 +105,13 @@ function ask(session: ClientHttp2Session, request: Buffer): Promise<GrpcAnswer> 
     })
     stream.on('data', (chunk: Buffer) => {
       body = Buffer.concat([body, chunk])
-      if (body.length > maxBodyBytes) stream.destroy(new Error(`the answer has more than ${maxBodyBytes} bytes`))
+      if (body.length > maxBodyBytes) stream.destroy(new Error(`the response exceeds ${maxBodyBytes} bytes`))
     })
     stream.on('error', fail)
     stream.on('close', () => {
-      if (fields[':status'] === undefined) fail(new Error('the connection ended before the answer'))
+      if (fields[':status'] === undefined) fail(new Error('the connection ended before the response'))
       else resolve({ fields, body })
     })
-    stream.end(request)
+    stream.end(message)
   })
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { decodeHealthCheckResponse, encodeHealthCheckRequest } from './grpc-messages.ts'
 
 describe('the request', () => {
-  test('of the server as a whole is empty', () => {
+  test('for the server as a whole is empty', () => {
     expect(encodeHealthCheckRequest('')).toEqual(Buffer.from([0, 0, 0, 0, 0]))
   })
 
@@ -28,7 +28,7 @@ describe('the response', () => {
     [[0x12, 2, 0xff, 0xff, 0x08, 1], 'SERVING'],
     [[0x19, 1, 2, 3, 4, 5, 6, 7, 8, 0x08, 1], 'SERVING'],
     [[0x08, 1, 0x25, 1, 2, 3, 4], 'SERVING'],
-  ])('%j says %s; unknown fields are skipped', (bytes, status) => {
+  ])('%j decodes to %s; unknown fields are skipped', (bytes, status) => {
     expect(decodeHealthCheckResponse(wire(bytes))).toBe(status)
   })
 

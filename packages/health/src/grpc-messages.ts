@@ -3,14 +3,14 @@ import { SdError } from '@sd/core'
 /** Names of the statuses of grpc.health.v1, by number. */
 const servingStatuses = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'] as const
 
-/** How a gRPC server says that a service is. */
+/** Status of a service, as reported by a gRPC server. */
 export type ServingStatus = (typeof servingStatuses)[number]
 
-/** Bytes before a message on the wire: whether it is compressed, and its length as 32 bits. */
+/** Bytes before a message on the wire: a compression flag, and the length as 32 bits. */
 const prefixLength = 5
 
 /**
- * Writes a `grpc.health.v1.HealthCheckRequest` as it goes over the wire. Its only field is the service, a text with number 1.
+ * Encodes a `grpc.health.v1.HealthCheckRequest`. Its only field is the service, a string with number 1.
  *
  * @see https://github.com/grpc/grpc/blob/master/doc/health-checking.md
  */
@@ -23,9 +23,9 @@ export function encodeHealthCheckRequest(service: string): Buffer {
 }
 
 /**
- * Reads a `grpc.health.v1.HealthCheckResponse` from the wire. Its only field is the status, an enum with number 1; others are skipped.
+ * Decodes a `grpc.health.v1.HealthCheckResponse`. Its only field is the status, an enum with number 1; other fields are skipped.
  *
- * @throws SdError `SD_MALFORMED` if it is none
+ * @throws SdError `SD_MALFORMED` if it is malformed
  */
 export function decodeHealthCheckResponse(wire: Buffer): ServingStatus {
   if (wire.length < prefixLength || wire[0] !== 0 || wire.readUInt32BE(1) !== wire.length - prefixLength) throw malformed()
@@ -42,7 +42,7 @@ export function decodeHealthCheckResponse(wire: Buffer): ServingStatus {
     }
   }
 
-  /** Passes a field by, whose kind is in the lowest three bits of its tag. */
+  /** Skips a field, whose wire type is in the lowest three bits of its tag. */
   function skipField(tag: number): void {
     const wireType = tag % 8
     if (wireType === 0) readVarint()
@@ -63,7 +63,7 @@ export function decodeHealthCheckResponse(wire: Buffer): ServingStatus {
 }
 
 function malformed(): SdError {
-  return new SdError('SD_MALFORMED', 'The answer is no grpc.health.v1.HealthCheckResponse')
+  return new SdError('SD_MALFORMED', 'The response is not a valid grpc.health.v1.HealthCheckResponse')
 }
 
 function encodeVarint(value: number): number[] {

@@ -1,25 +1,25 @@
 import { checkFunction, checkName, checkObject, type ServiceInstance } from '@sd/core'
 
-/** What is checked; a `ServiceInstance` is one. */
+/** The target of a check, for example a `ServiceInstance`. */
 export type HealthTarget = Pick<ServiceInstance, 'id' | 'service' | 'address' | 'port' | 'protocol'>
 
-/** What a check found out besides that all is well. */
+/** Further findings of a successful check. */
 export interface HealthCheckResult {
   /** Findings by name, such as `{ queue: '12' }`: at most 32, keys up to 100 characters, values up to 1,024. */
   readonly details?: Readonly<Record<string, string>>
 }
 
-/** What a check is given besides its target. */
+/** Context of a run. */
 export interface HealthCheckContext {
-  /** Fires at the check's time limit, or when nobody wants to know any more. */
+  /** Aborts at the check's timeout, or when the result is no longer needed. */
   readonly signal: AbortSignal
 }
 
-/** One way to find out whether something is well: over HTTP, TCP, gRPC, or your own. */
+/** A way to check the health of a target: over HTTP, TCP, gRPC, or your own. */
 export interface HealthCheck {
   /** Name for logs and metrics, up to 100 characters. */
   readonly name: string
-  /** Resolves if the target is well; whatever it throws says that it is not. What it opened it closes, also when the signal fires. */
+  /** Resolves if the target is healthy, and throws if not. Must close everything that it opens, also when the signal aborts. */
   run(target: HealthTarget, context: HealthCheckContext): Promise<HealthCheckResult | undefined>
 }
 

@@ -35,7 +35,7 @@ async function serve(path?: string) {
   return { own, get }
 }
 
-test('it tells statuses, and no errors', async () => {
+test('responds with statuses, but no errors', async () => {
   const { own, get } = await serve()
   await eventually(async () => expect(await get('/health/ready')).toEqual([200, { ready: true }]), 10_000)
   expect(await get('/health?full')).toEqual([200, { status: 'healthy', checks: { database: 'healthy', loop: 'healthy' } }])
@@ -50,7 +50,7 @@ test('it tells statuses, and no errors', async () => {
   await eventually(async () => expect(await get('/health/live')).toEqual([503, { live: false }]), 10_000)
 })
 
-test('other paths are left alone', async () => {
+test('ignores other paths', async () => {
   const { get } = await serve('/status')
   for (const path of ['/', '/health', '/statuses', '/status/other']) expect((await get(path))[0]).toBe(418)
   expect((await get('/status'))[0]).not.toBe(418)

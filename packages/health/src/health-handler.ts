@@ -4,32 +4,31 @@ import type { HealthReporter } from './health-reporter.ts'
 
 /** Options of {@link createHealthHandler}. */
 export interface HealthHandlerOptions {
-  /** Path of the status of all checks; `/live` and `/ready` below it say only that. @default '/health' */
+  /** Path for the status of all checks. `/live` and `/ready` below it report only that. @default '/health' */
   readonly path?: string
 }
 
-/** The answer to a request for health. It can be given to `new Response(answer.body, answer)`. */
+/** The response to a health probe. Can be passed to `new Response(result.body, result)`. */
 export interface ProbeResponse {
-  /** 200, or 503. */
   readonly status: 200 | 503
-  /** Its headers. */
+  /** Header fields. */
   readonly headers: Readonly<Record<string, string>>
-  /** Its body, JSON. */
+  /** JSON text. */
   readonly body: string
 }
 
-/** Answers a request for health. @returns whether it was one; otherwise the request is untouched */
+/** Handles a request for a health path. @returns whether it was one; if not, the request is untouched */
 export interface HealthHandler {
   (request: IncomingMessage, response: ServerResponse): boolean
-  /** The answer for a path without query, for servers of any kind; `undefined` for another path. */
+  /** The response for a path without query, for any kind of server; `undefined` for another path. */
   health(path: string): ProbeResponse | undefined
 }
 
 const headers = Object.freeze({ 'content-type': 'application/json', 'cache-control': 'no-store' })
 
 /**
- * Makes a handler for `node:http` servers, and for others by its `health(path)`: 200 if the process is ready (on `/live`: live), else 503. It tells statuses, but no errors, which
- * are not for everybody's eyes: `report()` has them.
+ * Creates a handler for `node:http` servers, and with `health(path)` for any other. The status is 200 if the process is ready (on `/live`:
+ * live), otherwise 503. The body has statuses but no errors, because those are not for everyone. `report()` has them.
  *
  * @throws SdError `SD_INVALID` that names the option
  */
@@ -38,9 +37,9 @@ export function createHealthHandler(reporter: HealthReporter, options: HealthHan
   checkKnownKeys('', options, ['path'])
   const { path: root = '/health' } = options
   if (typeof root !== 'string' || !/^(\/[\x21-\x2e\x30-\x7e]+)+$/.test(root))
-    throw invalidError('path', root, 'a path from the slash, without one at the end')
+    throw invalidError('path', root, 'a path that begins with a slash and does not end with one')
 
-  function answer(path: string): { readonly ok: boolean; readonly body: object } | undefined {
+  function respond(path: string): { readonly ok: boolean; readonly body: object } | undefined {
     if (!path.startsWith(root)) return undefined
     const { status, isLive, isReady, checks } = reporter.report()
     switch (path.slice(root.length)) {
@@ -59,7 +58,7 @@ export function createHealthHandler(reporter: HealthReporter, options: HealthHan
   }
 
   function health(path: string): ProbeResponse | undefined {
-    const found = answer(path)
+    const found = respond(path)
     return found && { status: found.ok ? 200 : 503, headers, body: JSON.stringify(found.body) }
   }
 

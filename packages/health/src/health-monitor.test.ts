@@ -6,7 +6,7 @@ import { createTestCluster } from './testing/clusters.ts'
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-/** A check of instances that fail while their id is in `failing`; it remembers when it ran, by instance. */
+/** A check of instances that fail while their id is in `failing`. Records the times of its runs by instance. */
 function createCheck() {
   const failing = new Set<string>()
   const runs: [string, number][] = []
@@ -22,7 +22,7 @@ function createCheck() {
   return { check, failing, runs, timesOf: (id: string) => runs.filter(([run]) => run === id).map(([, at]) => at) }
 }
 
-/** A monitor on a cluster of `count` endpoints; without jitter, checks run at 500 ms first, then every 10 s, or every 1 s while in doubt. */
+/** A monitor on a cluster of `count` endpoints. Without jitter, checks run at 500 ms first, then every 10 s, or every 1 s while the status may change. */
 function attach(options: Omit<HealthMonitorOptions, 'check'> = {}, count = 2, own = createCheck()) {
   const endpoints = createTestEndpoints(Array.from({ length: count }, () => 1))
   const cluster = createTestCluster(endpoints)
@@ -32,7 +32,7 @@ function attach(options: Omit<HealthMonitorOptions, 'check'> = {}, count = 2, ow
 }
 
 describe('an endpoint', () => {
-  test('that fails is ejected after three failures in a row, and restored after two successes', async () => {
+  test('is ejected after three failures in a row, and restored after two successes', async () => {
     const { failing, cluster, timesOf } = attach({ rampMs: 5_000 })
     await vi.advanceTimersByTimeAsync(5_000)
     failing.add('orders-1')
@@ -60,14 +60,14 @@ describe('an endpoint', () => {
     expect(cluster.log).toEqual(['eject orders-0: ping'])
   })
 
-  test('that is new gets traffic only after its first success, if the options say so', async () => {
+  test('that is new gets traffic only after its first success with newEndpoints: eject', async () => {
     const { cluster } = attach({ newEndpoints: 'eject' }, 1)
     expect(cluster.log).toEqual(['eject orders-0: ping'])
     await vi.advanceTimersByTimeAsync(500)
     expect(cluster.log.at(-1)).toBe('restore orders-0 in 0 ms')
   })
 
-  test('that leaves is not checked any more, and one that comes is', async () => {
+  test('that leaves is no longer checked, and a new one is', async () => {
     const { cluster, endpoints, attached, timesOf } = attach({}, 3)
     const [first, second, third] = endpoints
     if (!(first && second && third)) throw new Error('want three endpoints')
@@ -83,7 +83,7 @@ describe('an endpoint', () => {
   })
 })
 
-test('after close nothing runs, and a check under way is aborted', async () => {
+test('close stops all checks, and aborts a check in progress', async () => {
   const signals: AbortSignal[] = []
   const check: HealthCheck = {
     name: 'hang',
@@ -102,7 +102,7 @@ test('after close nothing runs, and a check under way is aborted', async () => {
   expect(vi.getTimerCount()).toBe(0)
 })
 
-test('no more checks than maxConcurrent run at once, over all clusters', async () => {
+test('at most maxConcurrent checks run at the same time, over all clusters', async () => {
   let running = 0
   let most = 0
   let ended = 0
@@ -136,7 +136,7 @@ test('checks of many endpoints are spread by jitter', async () => {
   expect(runs).toHaveLength(200)
 })
 
-test('the name follows the check', () => {
+test('the default name is derived from the check', () => {
   const { check } = createCheck()
   expect(createHealthMonitor({ check }).name).toBe('health-ping')
   expect(createHealthMonitor({ check, name: 'mine' }).name).toBe('mine')

@@ -5,19 +5,19 @@ import { watchEndpoints } from './watched-endpoints.ts'
 
 /** Options of {@link createHealthMonitor}. */
 export interface HealthMonitorOptions extends ProbeOptions {
-  /** What every endpoint must pass. */
+  /** The check for every endpoint. */
   readonly check: HealthCheck
-  /** Name for logs and metrics; monitors of one Discovery have different ones. @default `health-` and the check's name */
+  /** Name for logs and metrics; unique among the monitors of a Discovery. @default `health-` followed by the check's name */
   readonly name?: string
   /** Whether an endpoint is used before its first status is known, or only after its first success. @default 'use' */
   readonly newEndpoints?: 'use' | 'eject'
-  /** Time in which a restored endpoint comes back to its full weight, in milliseconds; 0 gives it all of it at once. @default 0 */
+  /** Time in which a restored endpoint regains its full weight, in milliseconds; 0 restores it at once. @default 0 */
   readonly rampMs?: number
 }
 
 /**
- * Makes a monitor that checks every endpoint on an interval, ejects those that fail, and restores them when they are well again. One
- * monitor serves any number of clusters; `maxConcurrent` holds for all of them together.
+ * Creates a monitor that checks every endpoint periodically, ejects failing ones, and restores them when they are healthy again. One
+ * monitor serves any number of clusters; `maxConcurrent` applies to all of them together.
  *
  * @throws SdError `SD_INVALID` that names the option
  */

@@ -3,54 +3,54 @@ import type { CheckRun } from './check-run.ts'
 import type { CheckStatus } from './verdict.ts'
 
 /**
- * What follows if a check fails:
+ * Effect of a failed check:
  *
- * - `readiness`: the process should get no traffic for now, such as without its database
- * - `liveness`: it should get none, and be restarted; never for something outside of the process
- * - `informational`: nothing, it is only told
+ * - `readiness`: the process gets no traffic for now, for example without its database
+ * - `liveness`: it gets no traffic and should be restarted; never for anything outside of the process
+ * - `informational`: none, it is only reported
  */
 export type HealthCheckKind = 'readiness' | 'liveness' | 'informational'
 
-/** How one check of a process stands. */
+/** State of one check of a process. */
 export interface HealthCheckReport {
-  /** What follows if it fails. */
+  /** Effect of a failure. */
   readonly kind: HealthCheckKind
-  /** Its status: one failure does not change it, see `fall`. */
+  /** Status; a single failure does not change it, see `fall`. */
   readonly status: CheckStatus
-  /** Since when it is this one, in Unix milliseconds. */
+  /** Start of this status, in Unix milliseconds. */
   readonly since: number
-  /** Its last run, with the time at which it ended; absent before the first. */
+  /** The last run; absent before the first. */
   readonly lastRun?: CheckRun | undefined
 }
 
-/** How a process is. */
+/** Health of a process. */
 export interface HealthReport {
-  /** `draining` if a registration says so; else by the checks that are not informational. */
+  /** `draining` if a registration is draining; otherwise derived from the checks that are not informational. */
   readonly status: HealthStatus
-  /** Whether it need not be restarted: no liveness check is unhealthy. */
+  /** Whether the process can go on without a restart: no liveness check is unhealthy. */
   readonly isLive: boolean
-  /** Whether it should get traffic: its status is `healthy`, and no registration has ended. */
+  /** Whether the process should get traffic: its status is `healthy`, and no registration has ended. */
   readonly isReady: boolean
-  /** The checks by name. */
+  /** Checks by name. */
   readonly checks: Readonly<Record<string, HealthCheckReport>>
 }
 
 /** Names and reports of checks. */
 export type HealthCheckReports = ReadonlyMap<string, HealthCheckReport>
 
-/** What the checks say together: unhealthy if one is, unknown while one is. Informational ones don't count. */
+/** Combined status of the checks: unhealthy if one is, unknown while one is. Informational checks are ignored. */
 export function combineStatus(checks: HealthCheckReports): CheckStatus {
   const statuses = [...checks.values()].filter(({ kind }) => kind !== 'informational').map(({ status }) => status)
   if (statuses.includes('unhealthy')) return 'unhealthy'
   return statuses.includes('unknown') ? 'unknown' : 'healthy'
 }
 
-/** Most entries that a registry keeps. */
+/** Maximum number of entries that a registry keeps. */
 const maxDetails = 256
 
 /**
- * What a registration is told: status, which checks fail, and the details of checks. Errors are not in it: many can read a registry, and
- * some errors' texts hold what should stay in the process.
+ * The health to write to a registration: the status, the names of failed checks, and the details of checks. Errors are left out: many can read
+ * a registry, and the text of an error may contain secrets.
  */
 export function toHealthSpec(checks: HealthCheckReports): Exclude<HealthSpec, string> {
   const failed = [...checks].filter(([, { status }]) => status === 'unhealthy').map(([name]) => name)

@@ -15,13 +15,13 @@ import { checkHealthCheck, type HealthCheck, type HealthTarget } from './health-
 import type { HealthCheckKind } from './health-report.ts'
 import { type ProbeOptions, probeOptionKeys, resolveProbeOptions } from './probe-options.ts'
 
-/** One check of the own process, or of something that it can't work without. */
+/** A check of this process, or of something that it can't work without. */
 export interface OwnHealthCheck {
-  /** The check. Its name is unique among those of a reporter, and does not start with `sd.`. */
+  /** The check. Its name is unique among those of a reporter, and does not begin with `sd.`. */
   readonly check: HealthCheck
-  /** What follows if it fails. @default 'readiness' */
+  /** Effect of a failure. @default 'readiness' */
   readonly kind?: HealthCheckKind
-  /** What is checked. @default the instance of the first registration; without one `localhost`, port 0, which only a check that ignores its target can use */
+  /** Target of the check. @default the instance of the first registration; without one `localhost`, port 0, for checks that ignore their target */
   readonly target?: Pick<InstanceSpec, 'address' | 'port' | 'protocol'>
 }
 
@@ -29,15 +29,15 @@ export interface OwnHealthCheck {
 export interface HealthReporterOptions extends ProbeOptions {
   /** The checks, from 1 to 64. */
   readonly checks: readonly OwnHealthCheck[]
-  /** Whose health is kept up to date. @default [] */
+  /** Registrations whose health is kept up to date. @default [] */
   readonly registrations?: readonly Registration[]
-  /** Told of a registration that can't be updated. @default ignored */
+  /** Receives errors of updates of a registration. @default ignored */
   readonly onError?: (error: SdError) => void
 }
 
-/** Options with their defaults filled in. */
+/** Options with defaults applied. */
 export interface ResolvedHealthReporterOptions extends Required<Omit<HealthReporterOptions, 'checks'>> {
-  /** The checks with their defaults filled in. */
+  /** Checks with defaults applied. */
   readonly checks: readonly ResolvedOwnHealthCheck[]
 }
 
@@ -49,7 +49,7 @@ interface ResolvedOwnHealthCheck {
 
 const ownProcess: HealthTarget = { id: 'self', service: 'self', address: 'localhost', port: 0, protocol: 'http' }
 
-/** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
+/** Validates the options and applies defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveHealthReporterOptions(options: HealthReporterOptions): ResolvedHealthReporterOptions {
   checkKnownKeys('', checkObject('options', options), ['checks', 'registrations', 'onError', ...probeOptionKeys])
   const { checks, registrations = [] } = options
@@ -69,11 +69,11 @@ export function resolveHealthReporterOptions(options: HealthReporterOptions): Re
     onError: guardListener('onError', checkFunction('onError', options.onError ?? (() => {}))),
     checks: checks.map((own: OwnHealthCheck, index) => {
       const field = `checks[${index}]`
-      if ('run' in checkObject(field, own)) throw invalidError(field, 'a check', 'an object with it: { check, kind }')
+      if ('run' in checkObject(field, own)) throw invalidError(field, 'a check', 'the check as a property: { check, kind }')
       checkKnownKeys(field, own, ['check', 'kind', 'target'])
       const check = checkHealthCheck(`${field}.check`, own.check)
       if (names.has(check.name) || check.name.startsWith(RESERVED_METADATA_PREFIX)) {
-        throw invalidError(`${field}.check.name`, check.name, 'a name that no other check has, without reserved prefix')
+        throw invalidError(`${field}.check.name`, check.name, 'a unique name that does not begin with sd.')
       }
       names.add(check.name)
       return {

@@ -31,7 +31,7 @@ function createSwitch(name: string, kind?: OwnHealthCheck['kind']) {
   return own
 }
 
-/** A registered instance; `updates` are what was told to the registry. */
+/** A registered instance; `updates` are the updates sent to the registry. */
 async function register() {
   const registry = createMemoryRegistry()
   onTestFinished(() => registry.close())
@@ -40,7 +40,7 @@ async function register() {
   return { registry, registration, update }
 }
 
-/** A reporter without jitter: it checks at 500 ms first, then every 10 s, or every 1 s while in doubt. */
+/** A reporter without jitter: it checks at 500 ms first, then every 10 s, or every 1 s while the status may change. */
 function report(options: HealthReporterOptions) {
   const reporter = createHealthReporter({ random: () => 0.5, ...options })
   onTestFinished(() => reporter.close())
@@ -48,7 +48,7 @@ function report(options: HealthReporterOptions) {
 }
 
 describe('the report', () => {
-  test('is unknown before the first results, and neither ready nor dead', () => {
+  test('is unknown before the first results, and live but not ready', () => {
     expect(report({ checks: [createSwitch('database').entry] }).report()).toEqual({
       status: 'unknown',
       isLive: true,
@@ -80,7 +80,7 @@ describe('the report', () => {
     await vi.advanceTimersByTimeAsync(10_000)
     const { status, checks } = reporter.report()
     expect(status).toBe('healthy')
-    // The time of the last check, beside that of the verdict.
+    // The time of the last check, beside that of the status.
     expect(checks['database']).toMatchObject({
       status: 'healthy',
       since: checkedAt,
@@ -117,7 +117,7 @@ describe('the report', () => {
 })
 
 describe('a registration', () => {
-  test('is told when a status changes, and not of every run', async () => {
+  test('is updated when a status changes, but not by every run', async () => {
     const { registry, registration, update } = await register()
     const database = createSwitch('database')
     const cache = createSwitch('cache', 'informational')
@@ -149,7 +149,7 @@ describe('a registration', () => {
     expect(registration.instance.health.message).toBeUndefined()
   })
 
-  test('keeps its health until all is known', async () => {
+  test('keeps its health until all statuses are known', async () => {
     const { registration, update } = await register()
     const slow: HealthCheck = { name: 'slow', run: () => new Promise((resolve) => setTimeout(() => resolve(undefined), 900)) }
     report({ checks: [createSwitch('database').entry, { check: slow }], registrations: [registration] })
@@ -159,7 +159,7 @@ describe('a registration', () => {
     expect(registration.instance.health.status).toBe('healthy')
   })
 
-  test('that drains is left alone, and told again when it does not drain any more', async () => {
+  test('is not updated while it drains, and is updated again afterwards', async () => {
     const { registration } = await register()
     const database = createSwitch('database')
     report({ checks: [database.entry], registrations: [registration] })
@@ -173,7 +173,7 @@ describe('a registration', () => {
     expect(registration.instance.health.status).toBe('unhealthy')
   })
 
-  test('that has ended is not told', async () => {
+  test('is not updated after it has ended', async () => {
     const { registration, update } = await register()
     await registration.deregister()
     const onError = vi.fn()
@@ -183,7 +183,7 @@ describe('a registration', () => {
     expect(onError).not.toHaveBeenCalled()
   })
 
-  test('that can not be updated is reported, and the others are told', async () => {
+  test('that can not be updated is reported, and the others are updated', async () => {
     const [away, other] = [await register(), await register()]
     away.registry.setConnected(false)
     const onError = vi.fn()
@@ -197,7 +197,7 @@ describe('a registration', () => {
     expect(instance?.health.status).toBe('healthy')
   })
 
-  test('one update runs at a time, and the latest health follows', async () => {
+  test('has one update at a time, followed by the latest health', async () => {
     const { registration, update } = await register()
     const first = Promise.withResolvers<void>()
     update.mockReturnValueOnce(first.promise)
@@ -213,7 +213,7 @@ describe('a registration', () => {
     expect(registration.instance.health.status).toBe('unhealthy')
   })
 
-  test('after close nothing is told', async () => {
+  test('is not updated after close', async () => {
     const { registration, update } = await register()
     const reporter = report({ checks: [createSwitch('database').entry], registrations: [registration] })
     reporter.close()
@@ -223,7 +223,7 @@ describe('a registration', () => {
   })
 })
 
-test('a check is given the first registration, its own target, or the process', async () => {
+test('a check gets its own target, otherwise the first registration, otherwise the process', async () => {
   const { registration } = await register()
   const targets: HealthTarget[] = []
   const check = (name: string): HealthCheck => ({ name, run: async (target) => void targets.push(target) })

@@ -3,19 +3,19 @@ import { combineStatus, type HealthCheckReport, type HealthReport, toHealthSpec 
 import { type HealthReporterOptions, resolveHealthReporterOptions } from './health-reporter-options.ts'
 import { startProbe } from './probe.ts'
 
-/** Checks the health of the own process and tells it to registries and whoever asks. */
+/** Checks the health of this process, and reports it to registries and to callers of `report()`. */
 export interface HealthReporter extends Disposable {
-  /** How the process is, by the last runs; it runs nothing. */
+  /** Health of the process by the last runs. Runs no check. */
   report(): HealthReport
-  /** Keeps the health of one more registration up to date, such as one that a lifecycle makes later. A registration is taken once. */
+  /** Keeps the health of another registration up to date, such as one that a lifecycle creates later. Has no effect if it is already known. */
   addRegistration(registration: Registration): void
-  /** Ends the checks. The registrations keep the health that they have. Idempotent. */
+  /** Stops the checks. The registrations keep their current health. Idempotent. */
   close(): void
 }
 
 /**
- * Runs checks of the own process on an interval, and keeps the health of registrations up to date: it is written when the status of a check
- * changed. Until the first status of all is known, and while a registration is draining, it stays as it is.
+ * Runs checks of this process periodically, and keeps the health of registrations up to date: it is written when the status of a check
+ * changes. It is not written before the first status of all checks is known, nor while a registration is draining.
  *
  * @throws SdError `SD_INVALID` that names the option
  */
@@ -28,9 +28,9 @@ export function createHealthReporter(options: HealthReporterOptions): HealthRepo
     checks.map(({ check, kind }) => [check.name, { kind, status: 'unknown', since: Date.now() }]),
   )
   const ending = new AbortController()
-  /** What each registration was told last. */
+  /** Last health written to each registration. */
   const told = new Map<Registration, HealthSpec>()
-  /** Registrations with an update under way. */
+  /** Registrations with an update in progress. */
   const telling = new Set<Registration>()
   let health = toHealthSpec(reports)
 
@@ -48,7 +48,7 @@ export function createHealthReporter(options: HealthReporterOptions): HealthRepo
     }),
   )
 
-  /** Whether a registration should hear of the health: it changed, or somebody else wrote another one. */
+  /** Whether to write the health to a registration: it changed, or something else wrote another status. */
   function isDue(registration: Registration): boolean {
     if (health.status === 'unknown' || registration.state === 'closed' || ending.signal.aborted) return false
     const { status } = registration.instance.health
@@ -62,8 +62,8 @@ export function createHealthReporter(options: HealthReporterOptions): HealthRepo
     try {
       await registration.update({ health }, { signal: ending.signal })
     } catch (caught) {
-      // What can be retried the registration keeps, and applies when the registry is back.
-      const error = toSdError(caught, 'SD_UNAVAILABLE', `telling the health of ${registration.instance.service}`)
+      // The registration keeps a retryable update, and applies it when the registry has recovered.
+      const error = toSdError(caught, 'SD_UNAVAILABLE', `reporting the health of ${registration.instance.service}`)
       if (!ending.signal.aborted) onError(error)
     } finally {
       telling.delete(registration)

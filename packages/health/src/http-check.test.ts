@@ -30,7 +30,7 @@ describe('the request', () => {
     await allClosed()
   })
 
-  test('is what the options say', async () => {
+  test('follows the options', async () => {
     const seen: unknown[] = []
     const { target } = await serve(({ method, url, headers }, response) => {
       seen.push(method, url, headers['user-agent'], headers.host)
@@ -58,24 +58,24 @@ describe('the status', () => {
     else
       await expect(running).rejects.toMatchObject({
         code: 'SD_UNAVAILABLE',
-        message: expect.stringContaining(`answered ${status}, want`),
+        message: expect.stringContaining(`returned ${status}, want`),
       })
   })
 })
 
 describe('the body', () => {
-  test('must contain a text or match an expression, each time anew', async () => {
+  test('must contain a text or match an expression, in each run', async () => {
     const { target } = await serve((_, response) => void response.end('{"status":"UP"}'))
     await run(target, { expectedBody: '"UP"' })
     const check = createHttpCheck({ expectedBody: /status.+up/gi })
     await check.run(target, { signal: neverAborted })
     await check.run(target, { signal: neverAborted })
     await expect(run(target, { expectedBody: 'DOWN' })).rejects.toThrow(
-      'GET / answered 200, but the body is not what it should be',
+      'GET / returned 200, but the body does not match expectedBody',
     )
   })
 
-  test('is not looked at beyond its limit, and its connection is closed', async () => {
+  test('is ignored beyond its limit, and its connection is closed', async () => {
     const { target, allClosed } = await serve((_, response) => {
       response.on('error', () => undefined)
       response.write('a'.repeat(100))
@@ -98,7 +98,7 @@ describe('the signal closes the connection', () => {
   })
 })
 
-test('a server that cuts the answer or is not there fails with the reason', async () => {
+test('a truncated response or an unreachable server fails with the reason', async () => {
   const { target } = await serve((_, response) => {
     response.write('a', () => response.destroy())
   })
@@ -123,7 +123,7 @@ describe('TLS', () => {
     )
   }
 
-  test('follows from the protocol, and the certificate must be trusted unless the options say otherwise', async () => {
+  test('is used by protocol, and the certificate must be trusted by default', async () => {
     const target = await serveTls()
     await expect(run(target)).rejects.toThrow(/certificate|verify/)
     await run(target, { tls: { ca: certificates.ca } })
@@ -132,21 +132,21 @@ describe('TLS', () => {
     await expect(run(target, { tls: false })).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
   })
 
-  test('the certificate must have the name', async () => {
+  test('requires the name in the certificate', async () => {
     const target = await serveTls()
     const { ca } = certificates
     await run(target, { tls: { ca, servername: 'localhost' } })
     await expect(run(target, { tls: { ca, servername: 'orders.example' } })).rejects.toThrow('orders.example')
   })
 
-  test('a client certificate is shown', async () => {
+  test('presents a client certificate', async () => {
     const target = await serveTls({ requestCert: true })
     const { ca, client } = certificates
     await run(target, { tls: { ca, ...client } })
     await expect(run(target, { tls: { ca } })).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
   })
 
-  test('functions and files are looked at again', async () => {
+  test('reads functions and files again', async () => {
     const target = await serveTls({ requestCert: true })
     await using rotation = await createRotation()
     let current = rotation.certificates.ca

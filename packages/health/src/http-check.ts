@@ -12,21 +12,21 @@ export type ExpectedStatus = number | `${1 | 2 | 3 | 4 | 5}xx`
 export interface HttpCheckOptions {
   /** Name for logs and metrics. @default 'http' */
   readonly name?: string
-  /** Path with query, from the slash. @default '/' */
+  /** Path with query, beginning with a slash. @default '/' */
   readonly path?: string
   /** Method, in upper case. @default 'GET' */
   readonly method?: string
-  /** Header fields; `host` is the target's unless given. @default { 'user-agent': '@sd/health' } */
+  /** Header fields; `host` is the target's by default. @default { 'user-agent': '@sd/health' } */
   readonly headers?: Readonly<Record<string, string>>
-  /** Statuses that say that all is well. A redirect is not followed. @default ['2xx'] */
+  /** Statuses that mean healthy. Redirects are not followed. @default ['2xx'] */
   readonly expectedStatuses?: readonly ExpectedStatus[]
-  /** What the body must contain, or match. @default anything */
+  /** Text that the body must contain, or expression that it must match. @default anything */
   readonly expectedBody?: string | RegExp
-  /** How much of the body is read, in bytes; what comes after that is not looked at. @default 65_536 */
+  /** How much of the body is read, in bytes; the rest is ignored. @default 65_536 */
   readonly maxBodyBytes?: number
-  /** Port of the request. @default the target's */
+  /** Port to connect to. @default the target's */
   readonly port?: number
-  /** Whether TLS is spoken, and how. @default if the target's protocol is `https` or `grpcs` */
+  /** Whether to use TLS, or TLS options. @default true if the target's protocol is `https` or `grpcs` */
   readonly tls?: boolean | HealthCheckTlsOptions
 }
 
@@ -43,7 +43,7 @@ const optionKeys: readonly (keyof HttpCheckOptions)[] = [
 ]
 
 /**
- * A check that sends an HTTP/1.1 request, each on a connection of its own, and judges status and body.
+ * Creates a check that sends an HTTP/1.1 request, each on a new connection, and judges status and body.
  *
  * @throws SdError `SD_INVALID` that names the option
  */
@@ -64,11 +64,11 @@ export function createHttpCheck(options: HttpCheckOptions = {}): HealthCheck {
   async function judge(response: IncomingMessage): Promise<void> {
     const { statusCode = 0 } = response
     if (!expectedStatuses.some((status) => status === statusCode || status === `${Math.floor(statusCode / 100)}xx`)) {
-      throw new SdError('SD_UNAVAILABLE', `${what} answered ${statusCode}, want ${expectedStatuses.join(' or ')}`)
+      throw new SdError('SD_UNAVAILABLE', `${what} returned ${statusCode}, want ${expectedStatuses.join(' or ')}`)
     }
     const body = await readBody(response, maxBodyBytes)
     if (expectedBody !== undefined && !hasText(body, expectedBody)) {
-      throw new SdError('SD_UNAVAILABLE', `${what} answered ${statusCode}, but the body is not what it should be`)
+      throw new SdError('SD_UNAVAILABLE', `${what} returned ${statusCode}, but the body does not match expectedBody`)
     }
   }
 
@@ -123,7 +123,7 @@ function hasText(body: string, expected: string | RegExp): boolean {
 
 function readPath(path: string): string {
   if (typeof path === 'string' && /^\/[\x21-\x7e]{0,8191}$/.test(path)) return path
-  throw invalidError('path', path, 'a path from the slash, percent-encoded')
+  throw invalidError('path', path, 'a percent-encoded path that begins with a slash')
 }
 
 function readMethod(method: string): string {
@@ -138,7 +138,11 @@ function readHeaders(headers: Readonly<Record<string, string>>): Record<string, 
       validateHeaderName(name)
       validateHeaderValue(name, value)
     } catch {
-      throw invalidError(`headers.${name}`, 'a field that HTTP does not allow', 'a name and a text without control characters')
+      throw invalidError(
+        `headers.${name}`,
+        'a field that HTTP does not allow',
+        'a valid name, and a text without control characters',
+      )
     }
     lowerCase[name.toLowerCase()] = value
   }

@@ -1,23 +1,23 @@
 import { checkDuration, checkFunction, checkInteger, checkNumber } from '@sd/core'
 
-/** When checks run and what their results mean, for health monitors and reporters alike. */
+/** When checks run and how results are judged, for health monitors and reporters. */
 export interface ProbeOptions {
   /** Time from the end of a check to the start of the next, in milliseconds. @default 10_000 (Consul, Kubernetes) */
   readonly intervalMs?: number
   /**
-   * The same while the status is open: before the first, and after a result that contradicts it (HAProxy's `fastinter`). The first check
-   * starts within this time, at random. @default 1_000, at most intervalMs
+   * The interval while the status may change: before the first status, and after a result that contradicts it (HAProxy's `fastinter`). The first
+   * check starts at a random time within it. @default 1_000, at most intervalMs
    */
   readonly fastIntervalMs?: number
-  /** Limit of one check, in milliseconds. @default 1_000 (Kubernetes) */
+  /** Timeout of one check, in milliseconds. @default 1_000 (Kubernetes) */
   readonly timeoutMs?: number
-  /** Share of the interval by which it is made shorter or longer at random, from 0 to 1. @default 0.1 */
+  /** Random variation, as a share of the interval, from 0 to 1. @default 0.1 */
   readonly jitter?: number
-  /** Successes in a row after which what failed is healthy again. @default 2 (HAProxy) */
+  /** Consecutive successes after which an unhealthy target is healthy again. @default 2 (HAProxy) */
   readonly rise?: number
-  /** Failures in a row after which it is unhealthy. @default 3 (HAProxy) */
+  /** Consecutive failures after which a target is unhealthy. @default 3 (HAProxy) */
   readonly fall?: number
-  /** How many checks run at once; others wait for their turn. @default 64 */
+  /** Maximum number of concurrent checks; others wait. @default 64 */
   readonly maxConcurrent?: number
   /** Source of randomness in [0, 1) for jitter. @default Math.random */
   readonly random?: () => number
@@ -35,7 +35,7 @@ export const probeOptionKeys: readonly (keyof ProbeOptions)[] = [
   'random',
 ]
 
-/** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
+/** Validates the options and applies defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveProbeOptions(options: ProbeOptions): Required<ProbeOptions> {
   const intervalMs = checkDuration('intervalMs', options.intervalMs ?? 10_000, 1)
   return {

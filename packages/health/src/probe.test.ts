@@ -7,7 +7,7 @@ import { localTarget } from './testing/targets.ts'
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-test('every run is published, with the verdict and the time of both', async () => {
+test('every run is published with its time, and with the status and its start', async () => {
   const events: TelemetryEvents['sd:v1:health:check'][] = []
   onTestFinished(subscribeTelemetry('sd:v1:health:check', (event) => void events.push(event)))
   const startedAt = Date.now()

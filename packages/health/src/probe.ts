@@ -3,32 +3,31 @@ import { type CheckRun, type CheckRunnerOptions, createCheckRunner } from './che
 import type { ProbeOptions } from './probe-options.ts'
 import { type CheckStatus, createVerdict } from './verdict.ts'
 
-/** One more run of a check, and what follows from it. */
+/** A run of a check, and its effect. */
 export interface ProbeResult {
-  /** The run. */
   readonly run: CheckRun
-  /** The status now. */
+  /** The resulting status. */
   readonly status: CheckStatus
-  /** Whether it was another one before. */
+  /** Whether the status changed. */
   readonly hasChanged: boolean
-  /** Since when it is this one, in Unix milliseconds. */
+  /** Start of the status, in Unix milliseconds. */
   readonly since: number
 }
 
 /** Options of {@link startProbe}. */
 export interface StartProbeOptions extends Omit<CheckRunnerOptions, 'timeoutMs'> {
-  /** When to check and how to judge. */
+  /** When to check and how to judge results. */
   readonly settings: Required<ProbeOptions>
-  /** Bounds how many checks run at once, over all probes that share it. */
+  /** Limits the number of concurrent checks over all probes that share it. */
   readonly places: Semaphore
-  /** Told of every run. What it throws is an unhandled rejection. */
+  /** Called after every run. An error that it throws is an unhandled rejection. */
   readonly onResult: (result: ProbeResult) => void
 }
 
 /**
- * Runs a check again and again, one run after the other, and publishes how each went. Its timers do not keep the process alive.
+ * Runs a check repeatedly, one run after the other, and publishes each result. Its timers do not keep the process alive.
  *
- * @returns a function that ends it; a run under way is aborted and not told of
+ * @returns a function that stops it; a run in progress is aborted and not reported
  */
 export function startProbe({ check, target, settings, places, onResult }: StartProbeOptions): () => void {
   const { intervalMs, fastIntervalMs, timeoutMs, jitter, random } = settings

@@ -7,14 +7,14 @@ import { expect, onTestFinished, test } from 'vitest'
 import { createTcpCheck } from './index.ts'
 import { listen, localTarget, neverAborted } from './testing/targets.ts'
 
-test('a port that accepts is well, and the connection is closed', async () => {
+test('a port that accepts connections is healthy, and the connection is closed', async () => {
   const sockets: Socket[] = []
   const target = await listen(createServer((socket) => void sockets.push(socket.on('error', () => undefined).resume())))
   await createTcpCheck().run(target, { signal: neverAborted })
   await eventually(() => expect(sockets.map(({ closed }) => closed)).toEqual([true]), 5_000)
 })
 
-test('another port than the instance has can be checked', async () => {
+test('checks another port than the instance’s', async () => {
   const { port } = await listen(createServer((socket) => void socket.on('error', () => undefined)))
   await createTcpCheck({ port }).run(localTarget(1), { signal: neverAborted })
 })
@@ -33,7 +33,7 @@ test('a refused connection fails with its reason', async () => {
   })
 })
 
-test('the signal ends it where nobody accepts', async () => {
+test('the signal ends a connection attempt that hangs', async () => {
   const program = fileURLToPath(new URL('./testing/accepts-nothing.ts', import.meta.url))
   const child = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] })
   onTestFinished(() => void child.kill('SIGKILL'))
@@ -50,7 +50,7 @@ test('the signal ends it where nobody accepts', async () => {
   })
 })
 
-test('a signal that has fired keeps it from connecting', async () => {
+test('an aborted signal prevents the connection', async () => {
   const target = await listen(createServer())
   await expect(createTcpCheck().run(target, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
 })

@@ -11,7 +11,7 @@ export interface TcpCheckOptions {
 }
 
 /**
- * A check that opens a TCP connection and closes it again.
+ * Creates a check that opens a TCP connection and closes it again.
  *
  * @throws SdError `SD_INVALID` that names the option
  */
@@ -33,12 +33,12 @@ export function createTcpCheck(options: TcpCheckOptions = {}): HealthCheck {
   }
 }
 
-/** Reads the option `port` of a check. @throws SdError `SD_INVALID` */
+/** Validates the option `port` of a check. @throws SdError `SD_INVALID` */
 export function readPort(port: number | undefined): number | undefined {
   return port === undefined ? undefined : checkInteger('port', port, { min: 1, max: 65_535 })
 }
 
-/** What a connection failed with: the error of a host name with several addresses has an empty message, only a code. */
+/** Describes a connection error. For a host name with several addresses, its message is empty and only the code is set. */
 export function describeError(error: NodeJS.ErrnoException): string {
   return error.message || error.code || error.name
 }

@@ -3,25 +3,25 @@ import { checkBoolean, checkKnownKeys, checkName, checkObject, isSecureProtocol,
 import { checkPemSource, createTlsSource, type PemSource, type TlsCertificates } from '@sd/tls'
 import type { HealthTarget } from './health-check.ts'
 
-/** How a check speaks TLS. */
+/** TLS options of a check. */
 export interface HealthCheckTlsOptions {
-  /** Certificates of the authorities that are trusted, as PEM. @default those that Node trusts */
+  /** Certificates of trusted authorities, as PEM. @default those that Node trusts */
   readonly ca?: PemSource | Buffer
   /** Certificate of the client, as PEM. @default none */
   readonly cert?: PemSource | Buffer
   /** Private key of the client, as PEM. @default none */
   readonly key?: PemSource | Buffer
-  /** Name that the certificate must have. @default the target's address */
+  /** Server name to verify in the certificate. @default the target's address */
   readonly servername?: string
   /** Whether the certificate must be valid. @default true */
   readonly rejectUnauthorized?: boolean
 }
 
-/** TLS options as connections take them. */
+/** TLS options for connections. */
 export interface CheckTls {
-  /** Whether TLS is spoken with this target. */
+  /** Whether TLS is used for this target. */
   isUsedFor(target: HealthTarget): boolean
-  /** For `tls.connect`, as they are now. @throws SdError of local origin for certificates that can't be read or don't belong together */
+  /** Current options for `tls.connect`. @throws SdError of local origin for certificates that can't be read or do not match */
   options(): Promise<{
     readonly secureContext: SecureContext
     readonly rejectUnauthorized: boolean
@@ -31,7 +31,7 @@ export interface CheckTls {
 
 const pemKeys = ['ca', 'cert', 'key'] as const
 
-/** Reads the option `tls`. Functions and files are looked at again, at most once a second. @throws SdError `SD_INVALID` that names the option */
+/** Validates the option `tls`. Functions and files are read again, at most once per second. @throws SdError `SD_INVALID` that names the option */
 export function readTls(tls: boolean | HealthCheckTlsOptions | undefined): CheckTls {
   const options = readOptions(tls)
   const rejectUnauthorized = checkBoolean('tls.rejectUnauthorized', options.rejectUnauthorized ?? true)
@@ -39,7 +39,7 @@ export function readTls(tls: boolean | HealthCheckTlsOptions | undefined): Check
   const { fixed, followed } = split(options)
   const source = Object.keys(followed).length > 0 ? createTlsSource(followed) : undefined
   let current: TlsCertificates = {}
-  // Made as seldom as can be, because authorities are dear to parse.
+  // Created as rarely as possible, because parsing authorities is expensive.
   let secureContext = source ? undefined : makeContext(fixed, current)
   return {
     isUsedFor: ({ protocol }) => (tls === undefined ? isSecureProtocol(protocol) : tls !== false),
@@ -59,9 +59,9 @@ function readOptions(tls: boolean | HealthCheckTlsOptions | undefined): HealthCh
 }
 
 interface Split {
-  /** What stays as it is. */
+  /** Values that never change. */
   readonly fixed: { -readonly [Key in keyof TlsCertificates]: string | Buffer }
-  /** What may change. */
+  /** Values that may change. */
   readonly followed: { -readonly [Key in keyof TlsCertificates]: PemSource }
 }
 
@@ -80,7 +80,7 @@ function makeContext(fixed: Split['fixed'], now: TlsCertificates): SecureContext
   try {
     return createSecureContext({ ...fixed, ...now })
   } catch (error) {
-    throw new SdError('SD_INVALID', 'Invalid tls: ca, cert and key must be PEM, and cert and key belong together', {
+    throw new SdError('SD_INVALID', 'Invalid tls: ca, cert and key must be PEM, and key must match cert', {
       field: 'tls',
       origin: 'local',
       cause: error,

@@ -25,7 +25,7 @@ test.each([
   expect(statusAfter(results)).toBe(status)
 })
 
-test('it is open while the next results may change it', () => {
+test('is open while the next results may change the status', () => {
   const verdict = createVerdict({ rise: 2, fall: 2 })
   const open = [verdict.isOpen]
   for (const ok of [false, false, true, true, true, false]) {
@@ -35,7 +35,7 @@ test('it is open while the next results may change it', () => {
   expect(open).toEqual([true, true, false, true, false, false, true])
 })
 
-/** The rule in words: what the last results, all of them alike, say of the whole history. */
+/** A plain model: the status that follows from the last results in the history. */
 function modelStatuses(results: readonly boolean[], rise: number, fall: number): CheckStatus[] {
   let status: CheckStatus = 'unknown'
   return results.map((_, index) => {
@@ -52,7 +52,7 @@ describe('against a plain model', () => {
   const results = fc.array(fc.boolean(), { maxLength: 60 })
   const threshold = fc.integer({ min: 1, max: 6 })
 
-  test('every status is the same, and a change is told exactly when there is one', () => {
+  test('the status is the same, and each change is reported exactly once', () => {
     fc.assert(
       fc.property(results, threshold, threshold, (history, rise, fall) => {
         const verdict = createVerdict({ rise, fall })

@@ -1,28 +1,28 @@
-/** What the results of a check say so far: `unknown` until the first success, or enough failures. */
+/** Status by the results so far: `unknown` until the first success, or enough failures. */
 export type CheckStatus = 'healthy' | 'unhealthy' | 'unknown'
 
-/** How many results in a row it takes to change a status. */
+/** Number of consecutive results that change a status. */
 export interface VerdictThresholds {
-  /** Successes after which what was unhealthy is healthy. */
+  /** Successes after which an unhealthy target is healthy. */
   readonly rise: number
-  /** Failures after which it is unhealthy. */
+  /** Failures after which a target is unhealthy. */
   readonly fall: number
 }
 
-/** Turns the results of one check into a status. */
+/** Derives a status from the results of one check. */
 export interface Verdict {
-  /** The status now. */
+  /** Current status. */
   readonly status: CheckStatus
-  /** Whether the next results may change the status: none is known yet, or the last result contradicts it. */
+  /** Whether the next results may change the status: it is unknown, or the last result contradicts it. */
   readonly isOpen: boolean
-  /** Takes a result. @returns whether the status is another one now */
+  /** Records a result. @returns whether the status changed */
   record(ok: boolean): boolean
 }
 
-/** Makes a verdict with HAProxy's rise and fall. As in Envoy, the very first status takes only one success. */
+/** Creates a verdict with HAProxy's rise and fall. As in Envoy, the first status needs only one success. */
 export function createVerdict({ rise, fall }: VerdictThresholds): Verdict {
   let status: CheckStatus = 'unknown'
-  /** Results in a row that contradict the status. */
+  /** Number of consecutive results that contradict the status. */
   let against = 0
 
   return {

@@ -3,23 +3,23 @@ import type { HealthCheck } from './health-check.ts'
 import { startProbe } from './probe.ts'
 import type { ProbeOptions } from './probe-options.ts'
 
-/** How one endpoint is checked. */
+/** How an endpoint is checked. */
 export interface EndpointProbe {
   /** The check. */
   readonly check: HealthCheck
-  /** When to check and how to judge. */
+  /** When to check and how to judge results. */
   readonly settings: Required<ProbeOptions>
 }
 
 /** Options of {@link watchEndpoints}. */
 export interface WatchEndpointsOptions<Probe extends EndpointProbe> {
-  /** How an endpoint is checked now; `undefined` if it is not. What it returned before, if that is still so. */
+  /** Returns how an endpoint is checked; `undefined` if it is not. Returns `before`, its previous result, if nothing changed. */
   readonly probeOf: (endpoint: Endpoint, before?: Probe) => Probe | undefined
-  /** Bounds how many checks run at once. */
+  /** Limits the number of concurrent checks. */
   readonly places: Semaphore
   /** Whether an endpoint is used before its first status is known. */
   readonly newEndpoints: 'use' | 'eject'
-  /** Time in which a restored endpoint comes back to its full weight, in milliseconds. */
+  /** Time in which a restored endpoint regains its full weight, in milliseconds. */
   readonly rampMs: number
 }
 
@@ -29,7 +29,7 @@ interface Watched<Probe> {
   state: EndpointCheck
 }
 
-/** Checks the endpoints of a cluster, ejects those that fail, and restores those that are well again. */
+/** Checks the endpoints of a cluster, ejects failing ones, and restores them when they are healthy again. */
 export function watchEndpoints<Probe extends EndpointProbe>(
   cluster: MonitoredCluster,
   options: WatchEndpointsOptions<Probe>,
@@ -63,7 +63,7 @@ export function watchEndpoints<Probe extends EndpointProbe>(
       if (current.has(endpoint) && probeOf(endpoint, probe) === probe) continue
       watched.delete(endpoint)
       stop()
-      // What was said by another check, or by one that is not wanted any more, is not in effect.
+      // The result of a check that no longer runs has no effect.
       if (current.has(endpoint)) cluster.restore(endpoint)
     }
     for (const endpoint of current) {

@@ -1,17 +1,17 @@
 import type { FailurePercentageRule, SuccessRateRule } from './options.ts'
 
-/** What one host did in an interval. */
+/** Requests of one host in an interval. */
 export interface HostSample<Host> {
   /** The host. */
   readonly host: Host
-  /** Requests whose outcome says something of it. */
+  /** Requests with an outcome that says something about the host. */
   readonly requests: number
-  /** How many of them failed. */
+  /** Number of failed requests. */
   readonly failures: number
 }
 
 /**
- * The hosts whose success rate is below `mean − stdevFactor × standard deviation` over all hosts with enough requests, the worst first.
+ * Finds the hosts whose success rate is below `mean − stdevFactor × standard deviation` over all hosts with enough requests, worst first.
  *
  * @see https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/outlier (success rate)
  */
@@ -28,7 +28,7 @@ export function findBySuccessRate<Host>(
   return worstFirst(judged.filter((sample) => successRate(sample) < threshold))
 }
 
-/** The hosts of which at least `threshold` percent of the requests failed, the worst first. */
+/** Finds the hosts with at least `threshold` percent failed requests, worst first. */
 export function findByFailurePercentage<Host>(
   samples: readonly HostSample<Host>[],
   { threshold, minHosts, minRequests }: Required<FailurePercentageRule>,
@@ -42,7 +42,7 @@ function successRate({ requests, failures }: HostSample<unknown>): number {
   return (requests - failures) / requests
 }
 
-/** If only some may go, it is to be those that are worst. */
+/** Sorts outliers, so that the worst ones are ejected if the cap allows only some. */
 function worstFirst<Host>(outliers: readonly HostSample<Host>[]): readonly Host[] {
   return outliers.toSorted((a, b) => successRate(a) - successRate(b)).map(({ host }) => host)
 }

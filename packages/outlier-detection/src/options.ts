@@ -11,62 +11,62 @@ import {
   type Outcome,
 } from '@sd/core'
 
-/** A host is out if its success rate is far below that of the others. */
+/** Ejects a host whose success rate is far below that of the others. */
 export interface SuccessRateRule {
-  /** How many standard deviations below the mean are too many, from 0. @default 1.9 (Envoy) */
+  /** Number of standard deviations below the mean that ejects a host, from 0. @default 1.9 (Envoy) */
   readonly stdevFactor?: number
-  /** Fewest hosts with enough requests to compare with, from 2. @default 5 (Envoy) */
+  /** Minimum number of hosts with enough requests, from 2. @default 5 (Envoy) */
   readonly minHosts?: number
-  /** Fewest requests of a host in an interval, from 1. @default 100 (Envoy) */
+  /** Minimum number of requests of a host in an interval, from 1. @default 100 (Envoy) */
   readonly minRequests?: number
 }
 
-/** A host is out if too many of its requests fail, whatever the others do. */
+/** Ejects a host if too many of its requests fail, regardless of the other hosts. */
 export interface FailurePercentageRule {
-  /** How many percent are too many, from 1 to 100. @default 85 (Envoy) */
+  /** Percentage of failures that ejects a host, from 1 to 100. @default 85 (Envoy) */
   readonly threshold?: number
-  /** Fewest hosts with enough requests, from 1. @default 5 (Envoy) */
+  /** Minimum number of hosts with enough requests, from 1. @default 5 (Envoy) */
   readonly minHosts?: number
-  /** Fewest requests of a host in an interval, from 1. @default 50 (Envoy) */
+  /** Minimum number of requests of a host in an interval, from 1. @default 50 (Envoy) */
   readonly minRequests?: number
 }
 
-/** When a host is taken out, and for how long: what `createOutlierDetector` and `createOutlierDetection` have in common. */
+/** Rules for ejecting a host, and for how long; common options of `createOutlierDetector` and `createOutlierDetection`. */
 export interface OutlierRules {
-  /** How many errors in a row take a host out, from 1: 5xx, failed connections, timeouts. @default 5 (Envoy) */
+  /** Number of consecutive errors that eject a host, from 1: 5xx, failed connections, timeouts. @default 5 (Envoy) */
   readonly consecutive5xx?: number | false
   /**
-   * How many 502, 503, 504, failed connections and timeouts in a row take a host out, from 1. They are 5xx too, so that a number only makes
-   * sense if it is below `consecutive5xx`. @default false (Envoy counts to 5 and does not enforce it)
+   * Number of consecutive 502, 503, 504, failed connections and timeouts that eject a host, from 1. They are 5xx too, so a value is only
+   * useful if it is below `consecutive5xx`. @default false (Envoy detects 5 but does not enforce it)
    */
   readonly consecutiveGatewayErrors?: number | false
-  /** Compares the hosts' success rates at the end of each interval. @default {} */
+  /** Compares the success rates of the hosts at the end of each interval. @default {} */
   readonly successRate?: SuccessRateRule | false
-  /** Judges each host's failures at the end of each interval. @default false (Envoy does not enforce it) */
+  /** Checks the failures of each host at the end of each interval. @default false (Envoy does not enforce it) */
   readonly failurePercentage?: FailurePercentageRule | false
   /** Length of an interval, in milliseconds, from 1. @default 10_000 (Envoy) */
   readonly intervalMs?: number
   /**
-   * How long a host is out the first time, in milliseconds, from 1: the second time twice as long, and so on. Short at first, because a host
-   * that was caught in a blip soon recovers, and one that is not pays with five failures for every return.
+   * Duration of the first ejection, in milliseconds, from 1. The second one is twice as long, and so on. The first is short, because a host
+   * soon recovers from a short fault, and one that does not costs only five failures for every return.
    *
    * @default 5_000 (Envoy: 30_000)
    */
   readonly baseEjectionMs?: number
-  /** How long a host is out at most, in milliseconds; at least baseEjectionMs. @default 300_000 (Envoy), or baseEjectionMs if that is more */
+  /** Longest ejection, in milliseconds; at least baseEjectionMs. @default 300_000 (Envoy), or baseEjectionMs if that is more */
   readonly maxEjectionMs?: number
-  /** Up to so much is added at random, in milliseconds, so that not all clients come back at once. @default 1_000 (Envoy: 0) */
+  /** Upper bound of the random addition to an ejection, in milliseconds, so that not all clients return at once. @default 1_000 (Envoy: 0) */
   readonly maxJitterMs?: number
   /**
-   * Share of the hosts that may be out at once, from 0 to 1. One may always go, unless it is 0: then none. Discovery has one rule for
-   * all reasons by which endpoints are out, at most half of them; a smaller share of its own would leave a second bad host of five in.
+   * Share of the hosts that may be ejected at the same time, from 0 to 1. One host may always be ejected, unless it is 0. Discovery has one
+   * rule for all endpoints that are out, at most half of them by default. A smaller share here would keep a second bad host of five in.
    *
    * @default 0.5 (Envoy: 0.1)
    */
   readonly maxEjectedShare?: number
   /**
-   * Whether an outcome speaks against the host. Not asked about outcomes that `judgeOutcome` of `@sd/core` finds neutral: they are of the
-   * caller's or this process's own doing. @default 5xx, failed connections, timeouts, broken bodies
+   * Whether an outcome is an error of the host. Not called for outcomes that `judgeOutcome` of `@sd/core` finds neutral, because the caller or
+   * this process caused them. @default 5xx, failed connections, timeouts, broken bodies
    */
   readonly isError?: (outcome: Outcome) => boolean
   /** Source of randomness in [0, 1) for jitter. @default Math.random */
@@ -75,13 +75,13 @@ export interface OutlierRules {
 
 /** Options of `createOutlierDetection`. */
 export interface OutlierDetectionOptions extends OutlierRules {
-  /** Name for logs and metrics; another one for each monitor of a service. @default 'outlier-detection' */
+  /** Name for logs and metrics; unique among the monitors of a service. @default 'outlier-detection' */
   readonly name?: string
-  /** Time in which a host that is back comes to its full weight, in milliseconds; 0 gives it all of it at once. @default 0 */
+  /** Time in which a restored host regains its full weight, in milliseconds; 0 restores it at once. @default 0 */
   readonly rampMs?: number
 }
 
-/** Rules with their defaults filled in. */
+/** Rules with defaults applied. */
 export interface ResolvedRules extends Required<Omit<OutlierRules, 'successRate' | 'failurePercentage'>> {
   /** See {@link OutlierRules.successRate}. */
   readonly successRate: Required<SuccessRateRule> | false
@@ -104,10 +104,10 @@ export const ruleKeys: readonly (keyof OutlierRules)[] = [
   'random',
 ]
 
-/** More than anybody waits for: a larger number is a mistake. */
+/** A larger number is a mistake: no host would ever reach it. */
 const count = { min: 1, max: 1_000_000 }
 
-/** Checks the rules and fills in defaults. @throws SdError `SD_INVALID` that names the option */
+/** Validates the rules and applies defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveRules(rules: OutlierRules): ResolvedRules {
   const baseEjectionMs = checkDuration('baseEjectionMs', rules.baseEjectionMs ?? 5_000, 1)
   const maxEjectionMs = checkDuration('maxEjectionMs', rules.maxEjectionMs ?? Math.max(300_000, baseEjectionMs), baseEjectionMs)
@@ -129,7 +129,7 @@ export function resolveRules(rules: OutlierRules): ResolvedRules {
   }
 }
 
-/** The options of the monitor alone. */
+/** The options that only the monitor has. */
 export interface ResolvedMonitorOptions {
   /** See {@link OutlierDetectionOptions.name}. */
   readonly name: string
@@ -137,7 +137,7 @@ export interface ResolvedMonitorOptions {
   readonly rampMs: number
 }
 
-/** Checks the options of the monitor alone, and that there are no others. @throws SdError `SD_INVALID` that names the option */
+/** Validates the options that only the monitor has, and rejects unknown ones. @throws SdError `SD_INVALID` that names the option */
 export function resolveMonitorOptions(options: OutlierDetectionOptions): ResolvedMonitorOptions {
   checkKnownKeys('', checkObject('options', options), ['name', 'rampMs', ...ruleKeys])
   return {

@@ -18,7 +18,7 @@ async function follow(
   const source = createStaticRegistry({
     instances: instances.map((instance) => ({ service: 'orders', address: '127.0.0.1', ...instance })),
   })
-  // Envoy's numbers, and this rule alone.
+  // Envoy's values, and only this rule.
   const monitor = createOutlierDetection({ baseEjectionMs: 30_000, maxEjectedShare: 0.1, maxJitterMs: 0, ...options })
   const discovery = createDiscovery({ source, monitors: [monitor], failureAccrual: false })
   closing.push(
@@ -50,7 +50,7 @@ function report(): ClusterStateReport | undefined {
 }
 
 describe('ten hosts', () => {
-  test('the fifth 5xx in a row ejects for 30 s, the next time for 60 s', async () => {
+  test('the fifth consecutive 5xx ejects for 30 s, the next ejection lasts 60 s', async () => {
     vi.useFakeTimers()
     const endpoints = endpointsOf(await follow(tenHosts))
     const bad = endpoints[3]
@@ -66,7 +66,7 @@ describe('ten hosts', () => {
     }
   })
 
-  test('no more than the cap are out, whatever fails', async () => {
+  test('at most the cap is ejected, whatever fails', async () => {
     vi.useFakeTimers()
     for (const [maxEjectedShare, cap] of [
       [0.1, 1],
@@ -81,7 +81,7 @@ describe('ten hosts', () => {
     }
   })
 
-  test('all are used while 40 % are well, and the report says panic', async () => {
+  test('all are used while only 40 % are healthy, and the report shows a panic', async () => {
     vi.useFakeTimers()
     const discovery = await follow(tenHosts, { maxEjectedShare: 1 })
     const { view } = discovery.cluster('orders')
@@ -97,13 +97,13 @@ describe('ten hosts', () => {
     expect(report()).toMatchObject({ isPanic: false, ejected: 0, eligible: 10 })
   })
 
-  test('hosts that are unhealthy by their own word count for the panic too', async () => {
+  test('hosts that report themselves unhealthy are included in the panic threshold', async () => {
     const discovery = await follow(tenHosts.map((host, index) => ({ ...host, health: index < 6 ? 'unhealthy' : 'healthy' })))
     expect(report()).toMatchObject({ isPanic: true, eligible: 10, instances: { healthy: 4, unhealthy: 6 } })
     expect(discovery.cluster('orders').view.endpoints).toHaveLength(10)
   })
 
-  test('a host that is back gets its weight bit by bit', async () => {
+  test('a restored host regains its weight gradually', async () => {
     vi.useFakeTimers()
     const discovery = await follow(tenHosts, { rampMs: 60_000 })
     fail(endpointsOf(discovery)[0], 5)
@@ -113,7 +113,7 @@ describe('ten hosts', () => {
     expect(view.weights[0]).toBeLessThan(0.55)
   })
 
-  test('nothing is left running after the end', async () => {
+  test('no timer is left after close', async () => {
     vi.useFakeTimers()
     const discovery = await follow(tenHosts)
     fail(endpointsOf(discovery)[0], 5)
@@ -122,7 +122,7 @@ describe('ten hosts', () => {
   })
 })
 
-test('bad options are refused', () => {
+test('rejects invalid options', () => {
   expect(() => createOutlierDetection({ rampMs: -1 })).toThrow('Invalid rampMs')
   expect(() => createOutlierDetection({ consecutive: 5 } as never)).toThrow('Invalid consecutive: unknown field')
 })

@@ -3,8 +3,8 @@ import { type OutlierDetectionOptions, resolveMonitorOptions, resolveRules } fro
 import { createOutlierDetector } from './outlier-detector.ts'
 
 /**
- * A monitor for `createDiscovery` that takes endpoints out whose calls keep failing, by Envoy's rules and with its defaults, and puts them
- * back after their time.
+ * Creates a monitor for `createDiscovery` that ejects endpoints whose calls keep failing, by Envoy's rules, and restores them after
+ * some time.
  *
  * @throws SdError `SD_INVALID` that names the option
  */
@@ -19,7 +19,7 @@ export function createOutlierDetection(options: OutlierDetectionOptions = {}): E
         ...rules,
         onEject(endpoint, ejection) {
           cluster.eject(endpoint, ejection)
-          // The timer of an ejection that ended early, because the endpoint was away, must not end this one.
+          // The timer of an ejection that ended early, because the endpoint was removed, must not end this one.
           clearTimeout(returns.get(endpoint))
           const timer = setTimeout(() => {
             returns.delete(endpoint)

@@ -5,7 +5,7 @@ import { createOutlierDetector, type OutlierDetectorOptions, type OutlierEjectio
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-/** Envoy's numbers, where the defaults are others. */
+/** Envoy's values where the defaults differ. */
 const envoy = { baseEjectionMs: 30_000, maxEjectedShare: 0.1, maxJitterMs: 0 }
 const hosts = Array.from({ length: 10 }, (_, index) => `host-${index}`)
 
@@ -27,8 +27,8 @@ function start(options: OutlierDetectorOptions<string> = {}) {
   }
 }
 
-describe('errors in a row', () => {
-  test('five take a host out; a success in between begins the count anew', () => {
+describe('consecutive errors', () => {
+  test('five eject a host; a success in between resets the number', () => {
     const { detector, ejections, answer } = start()
     answer('host-1', 500, 4)
     answer('host-1', 404)
@@ -42,7 +42,7 @@ describe('errors in a row', () => {
     expect(detector.isEjected('host-1')).toBe(false)
   })
 
-  test('last longer each time, and less long after intervals that went well', () => {
+  test('eject for longer each time, and for less after healthy intervals', () => {
     const { ejections, answer } = start()
     for (let time = 0; time < 12; time++) {
       answer('host-1', 500, 5)
@@ -54,7 +54,7 @@ describe('errors in a row', () => {
     expect(seconds).toEqual([30, 60, 90, 120, 150, 180, 210, 240, 270, 300, 300, 300, 210])
   })
 
-  test('take a host out for 5 to 6 s at first by default, and half of the hosts at most', () => {
+  test('eject for 5 to 6 s at first by default, and at most half of the hosts', () => {
     const ejections: OutlierEjection[] = []
     const detector = createOutlierDetector<string>({ onEject: (_, ejection) => ejections.push(ejection) })
     detector.setHosts(hosts)
@@ -66,7 +66,7 @@ describe('errors in a row', () => {
     }
   })
 
-  test('end early by a success of an attempt that began while the host was out, as in a panic', () => {
+  test('end early on a success of an attempt that began during the ejection, as in a panic', () => {
     const restored = vi.fn()
     const { detector, answer } = start({ onRestore: restored })
     vi.advanceTimersByTime(1_000)
@@ -81,7 +81,7 @@ describe('errors in a row', () => {
     expect([detector.isEjected('host-1'), restored.mock.calls]).toEqual([false, [['host-1']]])
   })
 
-  test('do not include attempts that began before the host did its work', () => {
+  test('exclude attempts that began before the last success', () => {
     const { detector, ejections } = start()
     const before = performance.now()
     vi.advanceTimersByTime(100)
@@ -93,7 +93,7 @@ describe('errors in a row', () => {
     expect(ejections).toHaveLength(1)
   })
 
-  test('take a host out once, and not again at the end of the interval', () => {
+  test('eject a host once, and not again at the end of the interval', () => {
     const { detector, reasons, answer, endInterval } = start({ baseEjectionMs: 1_000 })
     for (const host of hosts) answer(host, 200, 95)
     answer('host-1', 500, 5)
@@ -105,7 +105,7 @@ describe('errors in a row', () => {
     expect(detector.isEjected('host-1')).toBe(false)
   })
 
-  test('count for nothing while the host is out', () => {
+  test('are ignored while the host is ejected', () => {
     const { ejections, answer } = start({ baseEjectionMs: 1_000 })
     answer('host-1', 500, 9)
     vi.advanceTimersByTime(1_000)
@@ -124,20 +124,20 @@ describe('errors in a row', () => {
     ['bad input', { ok: false, error: new SdError('SD_INVALID', 'path') }, false],
     ['an answer that was too large', { ok: false, status: 200, error: new SdError('SD_TOO_LARGE', 'body') }, false],
     ['a 4xx', { ok: true, status: 429 }, false],
-  ])('%s counts: %s', (_, outcome, counts) => {
+  ])('%s is an error: %s', (_, outcome, counts) => {
     const { detector, ejections } = start()
     for (let time = 0; time < 5; time++) detector.observe('host-1', outcome)
     expect(ejections).toHaveLength(counts ? 1 : 0)
   })
 
-  test('are what the caller says', () => {
+  test('follow isError', () => {
     const { ejections, answer } = start({ isError: ({ status }) => status === 429 })
     answer('host-1', 500, 5)
     answer('host-2', 429, 5)
     expect(ejections.map(([host]) => host)).toEqual(['host-2'])
   })
 
-  test('of a gateway can have a limit of their own, and each rule can be off', () => {
+  test('of a gateway can have their own limit, and each rule can be disabled', () => {
     const { detector, reasons, answer } = start({ consecutiveGatewayErrors: 2, consecutive5xx: false, maxEjectedShare: 1 })
     answer('host-1', 500, 20)
     answer('host-2', 502)
@@ -151,7 +151,7 @@ describe('errors in a row', () => {
 })
 
 describe('at the end of an interval', () => {
-  test('a host far below the mean goes', () => {
+  test('a host far below the mean is ejected', () => {
     const { reasons, answer, endInterval } = start({ consecutive5xx: false })
     for (const host of hosts) {
       answer(host, 200, host === 'host-3' ? 80 : 99)
@@ -162,7 +162,7 @@ describe('at the end of an interval', () => {
     expect(reasons()).toEqual(['host-3 success-rate'])
   })
 
-  test('nobody goes if all are alike, hosts or requests are too few, or the rule is off', () => {
+  test('no host is ejected if all are similar, hosts or requests are too few, or the rule is disabled', () => {
     const cases: [OutlierDetectorOptions<string>, number, number][] = [
       [{}, 10, 100],
       [{ successRate: { minRequests: 200 } }, 10, 100],
@@ -177,7 +177,7 @@ describe('at the end of an interval', () => {
     }
   })
 
-  test('the worst of several go first, for more than the cap allows', () => {
+  test('the worst hosts are ejected first, up to the cap', () => {
     const { reasons, answer, endInterval } = start({
       consecutive5xx: false,
       successRate: false,
@@ -192,7 +192,7 @@ describe('at the end of an interval', () => {
     expect(reasons()).toEqual(['host-9 failure-percentage', 'host-8 failure-percentage'])
   })
 
-  test('counts begin anew, and hosts that are out are not compared', () => {
+  test('numbers are reset, and ejected hosts are not compared', () => {
     const { reasons, answer, endInterval } = start({ failurePercentage: {}, successRate: false, maxEjectedShare: 1 })
     for (const host of hosts) answer(host, 500, 4)
     answer('host-0', 500)
@@ -205,7 +205,7 @@ describe('at the end of an interval', () => {
 })
 
 describe('the cap', () => {
-  test('lets one go even where that is more than the share, and nobody if it is 0', () => {
+  test('allows one ejection even above the share, but none with a share of 0', () => {
     for (const [maxEjectedShare, expected] of [
       [0.01, 1],
       [0, 0],
@@ -216,7 +216,7 @@ describe('the cap', () => {
     }
   })
 
-  test('lets the next one go when one is back', () => {
+  test('allows the next ejection when a host is restored', () => {
     const { ejections, answer } = start()
     answer('host-0', 500, 5)
     answer('host-1', 500, 5)
@@ -234,7 +234,7 @@ test('jitter is added at random', () => {
   expect(ejections[0]?.[1].forMs).toBe(30_500)
 })
 
-test('works around any async function', async () => {
+test('execute works with any async function', async () => {
   const detector = createOutlierDetector({ consecutive5xx: 2 })
   detector.setHosts(['a', 'b'])
   const fail = async (): Promise<never> => {

@@ -2,56 +2,56 @@ import { checkFunction, checkKnownKeys, checkObject, type Ejection, guardListene
 import { findByFailurePercentage, findBySuccessRate, type HostSample } from './interval-rules.ts'
 import { type OutlierRules, type ResolvedRules, resolveRules, ruleKeys } from './options.ts'
 
-/** Why a host is out, and for how long. */
+/** Reason and duration of an ejection. */
 export interface OutlierEjection extends Ejection {
-  /** The rule that took it out. */
+  /** The rule that ejected the host. */
   readonly reason: 'consecutive-5xx' | 'consecutive-gateway-errors' | 'success-rate' | 'failure-percentage'
-  /** For how long, in milliseconds. */
+  /** Duration, in milliseconds. */
   readonly forMs: number
 }
 
 /** Options of {@link createOutlierDetector}. */
 export interface OutlierDetectorOptions<Host> extends OutlierRules {
-  /** Told of every host that is taken out, synchronously. @default nobody is told */
+  /** Called synchronously for every ejected host. @default none */
   readonly onEject?: (host: Host, ejection: OutlierEjection) => void
-  /** Told of every host that is put back before its time, synchronously: it did its work although it was out. @default nobody is told */
+  /** Called synchronously for every host that is restored early, because a call succeeded during the ejection. @default none */
   readonly onRestore?: (host: Host) => void
 }
 
-/** Tells which of several hosts fail and are better left alone for a while. Hosts are whatever you call: names, addresses, objects. */
+/** Detects hosts that keep failing and should get no calls for a while. Hosts can be names, addresses or objects. */
 export interface OutlierDetector<Host> {
-  /** Says which hosts there are: of others nothing is learned. What is known of those that stay is kept. */
+  /** Sets the current hosts. Outcomes of others are ignored. Hosts that remain keep their state. */
   setHosts(hosts: Iterable<Host>): void
-  /** Learns how work on a host ended. O(1), but for the first outcome after an interval, which costs O(hosts). */
+  /** Records the outcome of work on a host. O(1), except for the first outcome after an interval, which costs O(hosts). */
   observe(host: Host, outcome: Outcome): void
-  /** Whether the host is out now. To heed that, or not if too few are left, is up to you. */
+  /** Whether the host is ejected now. The caller decides whether to call it anyway, for example if too few are left. */
   isEjected(host: Host): boolean
-  /** Runs an async function that works on a host, and learns how it ended. What it throws is thrown on. */
+  /** Runs an async function that works on a host, and records its outcome. Errors are rethrown. */
   execute<T>(host: Host, work: () => Promise<T> | T): Promise<T>
 }
 
 interface HostState {
-  /** Errors in a row. */
+  /** Consecutive errors. */
   errors: number
-  /** Gateway errors in a row. */
+  /** Consecutive gateway errors. */
   gatewayErrors: number
-  /** In this interval. */
+  /** Requests in the current interval. */
   requests: number
   failures: number
-  /** When it did its work last, by `performance.now()`. What began before and failed is no error in a row. */
+  /** Time of the last success, by `performance.now()`. A failed attempt that began before it does not extend a row of errors. */
   servedAt: number
-  /** When its last ejection began, by `performance.now()`. */
+  /** Start of the last ejection, by `performance.now()`. */
   ejectedAt: number
-  /** Whether that was for errors in a row. */
+  /** Whether the last ejection was for consecutive errors. */
   failedAlways: boolean
-  /** When its last ejection ends or ended, by `performance.now()`. */
+  /** End of the last ejection, by `performance.now()`. */
   ejectedUntil: number
-  /** By how much its last ejection time was multiplied. */
+  /** Multiplier of the last ejection time. */
   multiplier: number
 }
 
 /**
- * Envoy's outlier detection around anything. It has no timer: outcomes end intervals, and time alone ends ejections.
+ * Envoy's outlier detection for any kind of host. It has no timer: outcomes end intervals, and ejections end by time.
  *
  * @throws SdError `SD_INVALID` that names the option
  * @see https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/outlier
@@ -71,7 +71,7 @@ export function createOutlierDetector<Host = string>(options: OutlierDetectorOpt
   }
 
   function eject(host: Host, state: HostState, reason: OutlierEjection['reason'], now: number): void {
-    // Also if it may not go: it is to fail as often again before that is asked once more.
+    // Reset even if the cap prevents the ejection: the host must fail as often again before the next try.
     state.errors = 0
     state.gatewayErrors = 0
     if (!mayEject(now)) return
@@ -80,8 +80,8 @@ export function createOutlierDetector<Host = string>(options: OutlierDetectorOpt
   }
 
   /**
-   * An ejected host did its work. If it was ejected for failing always, and that attempt began afterwards, in a panic, it has recovered. Its
-   * failures teach nothing new, and a good answer says nothing of a rate.
+   * Handles a success of an ejected host. If it was ejected for consecutive errors, and the attempt began during the ejection, as in a panic,
+   * the host has recovered. Its failures provide no new information, and a success does not disprove a bad rate.
    */
   function redeem(host: Host, state: HostState, { startedAt }: Outcome, now: number): void {
     if (!state.failedAlways || startedAt === undefined || startedAt < state.ejectedAt) return
@@ -152,12 +152,12 @@ export function createOutlierDetector<Host = string>(options: OutlierDetectorOpt
   }
 }
 
-/** Marks a host as ejected. @returns for how long, in milliseconds */
+/** Marks a host as ejected. @returns the duration, in milliseconds */
 function markEjected(state: HostState, reason: OutlierEjection['reason'], rules: ResolvedRules, now: number): number {
   state.multiplier = nextMultiplier(state, rules, now)
   const forMs =
     Math.min(rules.baseEjectionMs * state.multiplier, rules.maxEjectionMs) + Math.floor(rules.random() * rules.maxJitterMs)
-  // What it is ejected for is not held against it again when the interval ends.
+  // The errors that caused the ejection must not cause another one at the end of the interval.
   state.requests = 0
   state.failures = 0
   state.ejectedAt = now
@@ -182,20 +182,20 @@ function createHostState(): HostState {
 
 const gatewayErrors: ReadonlySet<number> = new Set([502, 503, 504])
 
-/** Whether an error is one of a gateway, or came without an answer: a failed connection, a timeout (Envoy takes them for 503 and 504). */
+/** Whether an error is a gateway error, or has no response, like a failed connection or a timeout (503 and 504 for Envoy). */
 function isGatewayError({ status }: Outcome): boolean {
   return status === undefined || gatewayErrors.has(status)
 }
 
-/** How many of `hosts` may be out at once: the share, rounded down, but one at least unless the share is 0. */
+/** Maximum number of `hosts` that may be ejected: the share, rounded down, but at least one unless the share is 0. */
 function mostEjected(hosts: number, share: number): number {
-  // 0.29 × 100 is a little less than 29.
+  // 0.29 × 100 is slightly less than 29.
   return share === 0 ? 0 : Math.max(1, Math.floor(hosts * share + 1e-9))
 }
 
-/** One more than last time, less one for every interval that went well since, and no more than the longest time needs. */
+/** The previous multiplier plus one, minus one for each healthy interval since, limited to what the longest ejection needs. */
 function nextMultiplier({ multiplier, ejectedUntil }: HostState, rules: ResolvedRules, now: number): number {
-  const wellIntervals = Math.floor((now - ejectedUntil) / rules.intervalMs)
+  const healthyIntervals = Math.floor((now - ejectedUntil) / rules.intervalMs)
   const most = Math.ceil(rules.maxEjectionMs / rules.baseEjectionMs)
-  return Math.min(most, Math.max(0, multiplier - wellIntervals) + 1)
+  return Math.min(most, Math.max(0, multiplier - healthyIntervals) + 1)
 }

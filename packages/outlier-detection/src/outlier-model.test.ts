@@ -25,14 +25,14 @@ interface ModelEjection {
   readonly forMs: number
 }
 
-/** The rules as plainly as they can be said: everything that ever happened, gone through again for every question. */
+/** A plain model of the rules: keeps all events, and evaluates them again for every decision. */
 interface Model {
   nowMs: number
   hosts: number
   readonly maxEjectedPercent: number
-  /** Outcomes of each host since it was last here or asked to go, oldest first. */
+  /** Outcomes of each host since it was added or last ejected (or should have been), oldest first. */
   readonly results: boolean[][]
-  /** Ejections of the hosts that are here. */
+  /** Ejections of the current hosts. */
   ejections: ModelEjection[]
 }
 
@@ -50,11 +50,11 @@ function ejectionTime(model: Model, host: number): number {
   return Math.min(rules.baseEjectionMs * timesAt(times, wellSince, model.nowMs), rules.maxEjectionMs)
 }
 
-/** Goes through the intervals one by one in which the host was well. */
+/** Subtracts the intervals during which the host was healthy, one by one. */
 function timesAt(before: number, wellSince: number, at: number): number {
   let times = before
   for (let end = wellSince + rules.intervalMs; end <= at && times > 0; end += rules.intervalMs) times--
-  // 100 ms is less than four times 30 ms: the fifth time would last no longer.
+  // 100 ms is less than four times 30 ms, so the fifth ejection would not be longer.
   return Math.min(4, times + 1)
 }
 
@@ -83,7 +83,7 @@ const outcome: fc.Arbitrary<Step> = fc.record({
 })
 const pass: fc.Arbitrary<Step> = fc.record({ kind: fc.constant('pass' as const), ms: fc.constantFrom(1, 9, 10, 30, 60, 90) })
 const hosts: fc.Arbitrary<Step> = fc.record({ kind: fc.constant('hosts' as const), count: fc.integer({ min: 2, max: 10 }) })
-/** Three failures at a time of one of two hosts: by single ones hardly anybody would be ejected often. */
+/** Three failures in a row of one of two hosts. Single failures would rarely eject a host. */
 const burst: fc.Arbitrary<Step[]> = fc.nat(1).map((one) => new Array<Step>(3).fill({ kind: 'fail', host: one }))
 const steps: fc.Arbitrary<Step[]> = fc
   .array(
@@ -97,7 +97,7 @@ const steps: fc.Arbitrary<Step[]> = fc
   )
   .map((lists) => lists.flat())
 
-test('ejects whom a plain model ejects, for as long, and never more than the cap', () => {
+test('ejects the same hosts as a plain model, for the same time, and never more than the cap', () => {
   let seen = 0
   let longest = 0
   const property = fc.property(steps, fc.constantFrom(10, 29, 50, 100), (list, maxEjectedPercent) => {

@@ -9,7 +9,7 @@ describe('rate limiter contract', () => {
   for (const { name, run } of contract) test(name, run)
 })
 
-test('keys are bounded', async () => {
+test('the number of keys is bounded', async () => {
   await using limiter = createMemoryRateLimiter({ limit: 1, windowMs: 3_600_000, maxKeys: 2, name: 'logins' })
   expect(limiter.name).toBe('logins')
   for (const key of ['a', 'b', 'c']) expect((await limiter.acquire(key)).allowed).toBe(true)
@@ -17,7 +17,7 @@ test('keys are bounded', async () => {
   expect((await limiter.acquire('a')).allowed).toBe(true)
 })
 
-test('bad options are refused', () => {
+test('rejects invalid options', () => {
   const good = { limit: 1, windowMs: 1 }
   const cases: readonly (readonly [string, object])[] = [
     ['maxKeys', { maxKeys: 0 }],

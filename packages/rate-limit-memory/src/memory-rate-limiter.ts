@@ -9,11 +9,11 @@ import {
 
 /** Options of {@link createMemoryRateLimiter}. */
 export interface MemoryRateLimiterOptions extends RateLimiterOptions {
-  /** Most keys that are remembered. The one that was asked for least recently is forgotten first. @default 100_000 */
+  /** Maximum number of keys kept in memory. The least recently used one is dropped first. @default 100_000 */
   readonly maxKeys?: number
 }
 
-/** A rate limiter of this process alone. @throws SdError `SD_INVALID` that names the option */
+/** Creates a rate limiter for this process only. @throws SdError `SD_INVALID` that names the option */
 export function createMemoryRateLimiter(options: MemoryRateLimiterOptions): RateLimiter {
   checkKnownKeys('', options, [...rateLimiterKeys, 'maxKeys'])
   const rule = checkRateLimit(options)

@@ -21,7 +21,7 @@ describe.runIf(redis)('on a real server', () => {
   })
   afterAll(() => server.close())
 
-  /** Without a fallback, so that nothing but Redis can keep the promises; with a limit that a busy machine keeps. */
+  /** Without a fallback, so that only Redis can keep the contract; with a timeout that a busy machine can meet. */
   function optionsFor(options: RateLimitOptions, prefix: string = randomUUID()): RedisRateLimiterOptions {
     const endpoint = `127.0.0.1:${server.port}`
     return { ...options, endpoint, prefix, whenUnavailable: 'closed', operationTimeoutMs: 10_000 }
@@ -38,7 +38,7 @@ describe.runIf(redis)('on a real server', () => {
     for (const { name, run } of contract) test(name, run)
   })
 
-  test('no key outlives its use', async () => {
+  test('every key expires', async () => {
     const client = createClient({ socket: { host: '127.0.0.1', port: server.port } })
     await client.connect()
     try {
@@ -95,29 +95,29 @@ describe.runIf(redis)('on a real server', () => {
       },
     )
 
-    test('get the burst and what comes back, and no more', { timeout: 120_000 }, async () => {
+    test('get the burst and the returning units, and no more', { timeout: 120_000 }, async () => {
       const options = optionsFor({ limit: 200, windowMs: 1_000, burst: 50 })
       const { granted, elapsedMs } = await hammer({ options, calls: 1_000_000, durationMs: 2_000 })
       expect(sum(granted)).toBeLessThanOrEqual(50 + elapsedMs * 0.2)
-      // Exact to the unit is the upper bound only: a machine that stands still takes fewer.
+      // Only the upper bound is exact to the unit: a machine that is blocked takes fewer.
       expect(sum(granted)).toBeGreaterThan(200)
     })
   })
 
-  describe('the scripts decide as core does', () => {
+  describe('the scripts decide like @sd/rate-limit-kit', () => {
     const steps = fc.array(
       fc.record({ afterUs: fc.constantFrom(0, 1, 700, 50_000, 333_333, 5_000_000, -2_000_000), cost: fc.nat(12) }),
       {
         maxLength: 30,
       },
     )
-    // Redis forgets a key after its window in real time, whatever the script takes for the time: none is shorter than a busy machine's pause.
+    // Redis expires a key after its window in real time, whatever time the script uses: no window is shorter than a pause of a busy machine.
     const rules = fc.record({ limit: fc.integer({ min: 1, max: 12 }), windowMs: fc.constantFrom(5_000, 20_000, 60_000) })
     const clock = 'local now = tonumber(ARGV[#ARGV])'
 
     type Evaluate = (values: readonly number[]) => Promise<readonly unknown[]>
 
-    /** Runs a script whose clock is its last argument. Every history has a key of its own. */
+    /** Runs a script with its clock as the last argument. Every history has its own key. */
     async function replay<Options>(
       body: string,
       property: (startHistory: () => Evaluate) => fc.IAsyncProperty<Options>,
@@ -147,12 +147,12 @@ describe.runIf(redis)('on a real server', () => {
             now += afterUs
             const cost = Math.min(wanted, rule.burst)
             const outcome = takeFromBucket(rule, state, cost, now / 1000)
-            // The script writes what was taken, and a clock that was set back; a refusal changes nothing.
+            // The script writes what was taken, and a clock that was set back. A refusal changes nothing.
             const isWritten = (outcome.decision.allowed && cost > 0) || (state && now / 1000 < state.at)
             if (isWritten) state = outcome.state
             const [allowed, level] = await evaluate([rule.limit, rule.windowMs * 1000, rule.burst, cost, now])
             expect(allowed).toBe(Number(outcome.decision.allowed))
-            // Core keeps milliseconds of the epoch, whose last bit is a quarter of a microsecond.
+            // The kit keeps epoch milliseconds, whose last bit is a quarter of a microsecond.
             expect(Number(level)).toBeCloseTo(outcome.state.level, 2)
           }
         }),

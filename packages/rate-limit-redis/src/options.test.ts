@@ -3,18 +3,18 @@ import { type RedisRateLimiterOptions, resolveRedisRateLimiterOptions } from './
 
 const good: RedisRateLimiterOptions = { limit: 8, windowMs: 1_000 }
 
-test('gaps are filled', () => {
+test('applies defaults', () => {
   expect(resolveRedisRateLimiterOptions(good)).toMatchObject({
     ...{ name: 'redis', host: '127.0.0.1', port: 6379, secure: false, credentials: undefined, tls: {}, database: 0 },
     ...{ prefix: 'sd:rate-limit', operationTimeoutMs: 500, whenUnavailable: 'local', maxLocalKeys: 100_000 },
   })
 })
 
-test('the share of a process is rounded up', () => {
+test('rounds up the share of a process', () => {
   expect(resolveRedisRateLimiterOptions({ ...good, burst: 3, localShare: 1 / 8 }).localRule).toMatchObject({ limit: 1, burst: 1 })
 })
 
-test('endpoints are read', () => {
+test('parses endpoints', () => {
   for (const [endpoint, expected] of [
     ['redis.example', { host: 'redis.example', port: 6379, secure: false }],
     ['redis://10.0.0.1:7000', { host: '10.0.0.1', port: 7000, secure: false }],
@@ -24,7 +24,7 @@ test('endpoints are read', () => {
   }
 })
 
-test('bad options are refused, and no secret is shown', () => {
+test('rejects invalid options, and shows no secret', () => {
   const cases: readonly (readonly [string, object])[] = [
     ['endpoint', { endpoint: 'redis://user:secret@host' }],
     ['endpoint', { endpoint: 'host:99999' }],

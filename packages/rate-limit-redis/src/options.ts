@@ -5,31 +5,31 @@ import { checkTls, type TlsOptions } from '@sd/tls'
 
 /** Options of `createRedisRateLimiter`. */
 export interface RedisRateLimiterOptions extends RateLimiterOptions {
-  /** The server: `host:port`, `redis://host:port`, or `rediss://host:port` for TLS. @default '127.0.0.1:6379' */
+  /** Address of the server: `host:port`, `redis://host:port`, or `rediss://host:port` for TLS. @default '127.0.0.1:6379' */
   readonly endpoint?: string
-  /** Login, asked for at every new connection if it is a function. A server with a password alone has the user `default`. @default none */
+  /** Login. A function is called for every new connection. A server with only a password has the user `default`. @default none */
   readonly credentials?: Provided<Credentials>
-  /** Certificates; needs a `rediss://` endpoint. @default those that Node trusts */
+  /** Certificates; requires a `rediss://` endpoint. @default those that Node trusts */
   readonly tls?: TlsOptions
   /** Number of the database. @default 0 */
   readonly database?: number
-  /** What all keys in Redis begin with. Limiters with the same prefix share their limits, so each rule needs its own. @default 'sd:rate-limit' */
+  /** Prefix of all keys in Redis. Limiters with the same prefix share their limits, so each rule needs its own. @default 'sd:rate-limit' */
   readonly prefix?: string
-  /** Limit of one command, and of making a connection, in milliseconds. @default 500 */
+  /** Timeout of a command, and of a connection attempt, in milliseconds. @default 500 */
   readonly operationTimeoutMs?: number
   /**
-   * What happens while Redis can't be asked. `local`: this process limits by itself, with its share of the limit. `open`: all calls are allowed.
+   * Behavior while Redis is unreachable. `local`: this process limits by itself, with its share of the limit. `open`: all calls are allowed.
    * `closed`: `acquire` rejects with `SD_UNAVAILABLE`.
    * @default 'local'
    */
   readonly whenUnavailable?: 'open' | 'closed' | 'local'
-  /** For `local`: the share of the limit that this process may use, above 0 to 1; with eight processes 1/8 keeps their sum. @default 1 */
+  /** For `local`: share of the limit that this process may use, above 0 to 1. With eight processes, 1/8 keeps the total limit. @default 1 */
   readonly localShare?: number
-  /** For `local`: most keys that are remembered. @default 100_000 */
+  /** For `local`: maximum number of keys kept in memory. @default 100_000 */
   readonly maxLocalKeys?: number
 }
 
-/** Options that were checked, without gaps. */
+/** Options, validated and with defaults applied. */
 export interface ResolvedRedisRateLimiterOptions {
   readonly name: string
   readonly rule: RateLimitRule
@@ -54,7 +54,7 @@ const keys = [
 
 const endpointPattern = /^(?:(rediss?):\/\/)?(?:\[([0-9a-f:.]+)\]|([a-z0-9_][a-z0-9._-]*))(?::(\d{1,5}))?\/?$/i
 
-/** Checks the options and fills the gaps. @throws SdError `SD_INVALID` that names the option */
+/** Validates the options and applies defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveRedisRateLimiterOptions(options: RedisRateLimiterOptions): ResolvedRedisRateLimiterOptions {
   checkKnownKeys('', options, keys)
   const rule = checkRateLimit(options)

@@ -8,7 +8,7 @@ import { createRedisRateLimiter, type RedisRateLimiter, type RedisRateLimiterOpt
 const redis = await obtainServer('redis', { own: true })
 const toxiproxy = await obtainServer('toxiproxy')
 const hourMs = 3_600_000
-/** A limit of one command that a busy machine keeps. */
+/** A command timeout that a busy machine can meet. */
 const operationTimeoutMs = 1_000
 
 function open(port: number, options: Partial<RedisRateLimiterOptions> = {}): RedisRateLimiter {
@@ -25,7 +25,7 @@ function open(port: number, options: Partial<RedisRateLimiterOptions> = {}): Red
 describe.runIf(redis)('when Redis is away', () => {
   if (!redis) return
 
-  test('it limits alone, lets all through or refuses, as it was told', async () => {
+  test('limits locally, allows all calls or rejects, as configured', async () => {
     await using server = await startRedis(redis)
     await using local = open(server.port, { localShare: 0.5 })
     await using open_ = open(server.port, { whenUnavailable: 'open' })
@@ -55,7 +55,7 @@ describe.runIf(redis)('when Redis is away', () => {
     expect(local.state).toBe('connected')
   })
 
-  test('it starts without Redis, and finds it later', async () => {
+  test('starts without Redis, and connects later', async () => {
     await using server = await startRedis(redis)
     await server.stop()
     await using limiter = open(server.port)
@@ -64,7 +64,7 @@ describe.runIf(redis)('when Redis is away', () => {
     await eventually(async () => expect((await limiter.acquire('a')).degraded).toBeUndefined(), 10_000)
   })
 
-  test('a server that stands still is given up after its limit, and then costs no time', async () => {
+  test('disconnects from a hung server after the timeout, and then decides without delay', async () => {
     await using server = await startRedis(redis)
     await using limiter = open(server.port, { operationTimeoutMs: 300 })
     await limiter.ping()
@@ -87,7 +87,7 @@ describe.runIf(redis)('when Redis is away', () => {
     expect(limiter.state).toBe('closed')
   })
 
-  test('who waits goes on when Redis comes back empty', async () => {
+  test('a waiting call continues when Redis returns empty', async () => {
     await using server = await startRedis(redis)
     await using limiter = open(server.port, { limit: 1, windowMs: 500, whenUnavailable: 'local' })
     await limiter.acquire('a')
@@ -96,7 +96,7 @@ describe.runIf(redis)('when Redis is away', () => {
     expect((await within(waiting, 20_000, 'who waits')).every(({ allowed }) => allowed)).toBe(true)
   })
 
-  test('a key of another type is malformed', async () => {
+  test('a key of another type is reported as malformed', async () => {
     await using server = await startRedis(redis)
     await using limiter = open(server.port, { prefix: 'mine', whenUnavailable: 'closed' })
     const client = createClient({ socket: { host: '127.0.0.1', port: server.port } })
@@ -107,7 +107,7 @@ describe.runIf(redis)('when Redis is away', () => {
     expect((await limiter.acquire('b')).allowed).toBe(true)
   })
 
-  test('a refused password and a foreign authority say so', async () => {
+  test('a wrong password and an untrusted authority are reported', async () => {
     const certificates = await createCertificates()
     await using server = await startRedis(redis, { password: 'correct horse' })
     const credentials = { username: 'default', password: 'correct horse' }
@@ -133,7 +133,7 @@ describe.runIf(redis)('when Redis is away', () => {
     await expect(foreign.ping()).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
   })
 
-  test('one that comes back with certificates of another authority is reached again, once the files have them', async () => {
+  test('reconnects to a server with certificates of another authority, once the files have them', async () => {
     if (!redis) return
     await using rotation = await createRotation()
     await using server = await startRedis(redis, { tls: rotation.certificates })
@@ -149,7 +149,7 @@ describe.runIf(redis)('when Redis is away', () => {
 })
 
 describe.runIf(redis && toxiproxy)('when the way to Redis is broken', () => {
-  test('it is found again after a cut, a black hole, and a handshake that gets no answer', { timeout: 60_000 }, async () => {
+  test('reconnects after a cut, a black hole, and a handshake without a reply', { timeout: 60_000 }, async () => {
     if (!redis || !toxiproxy) return
     await using server = await startRedis(redis)
     await using proxy = await startToxiproxy(toxiproxy)

@@ -15,26 +15,26 @@ import {
 import { createTlsSource, type TlsCertificates } from '@sd/tls'
 import type { ResolvedRedisRateLimiterOptions } from './options.ts'
 
-/** A connection that comes back by itself. */
+/** A connection that reconnects automatically. */
 export interface RedisConnection {
-  /** How it is. */
+  /** Current state of the connection. */
   readonly state: ConnectionState
-  /** Sends one command. While there is no connection it fails at once. @throws SdError why it got no answer */
+  /** Sends one command. Fails at once while there is no connection. @throws SdError if there is no reply */
   send(command: readonly string[], options?: OperationOptions): Promise<unknown>
-  /** Ends it for good. Idempotent. */
+  /** Closes the connection permanently. Idempotent. */
   close(): Promise<void>
 }
 
-/** So many commands in a row without an answer, and the connection is replaced: what is half open says nothing by itself. */
+/** After this number of consecutive commands without a reply, the connection is replaced: a half-open connection reports no error. */
 const SILENT_COMMANDS = 3
-/** Commands that wait for an answer; more are refused. */
+/** Maximum number of commands that wait for a reply; more are refused. */
 const MAX_COMMANDS = 10_000
 
 type Client = ReturnType<typeof makeClient>
 
 /**
- * Connects, and again after every loss. The library's own reconnection is off, because its handshake has no limit: a server that accepts and then says
- * nothing would hold it forever.
+ * Connects, and reconnects after every disconnection. The library's own reconnection is off, because its handshake has no timeout: a server that
+ * accepts the connection but never replies would block it forever.
  */
 export function openConnection(options: ResolvedRedisRateLimiterOptions): RedisConnection {
   const { name, operationTimeoutMs } = options
@@ -47,7 +47,7 @@ export function openConnection(options: ResolvedRedisRateLimiterOptions): RedisC
   let lastError: SdError | undefined
   const tls = options.secure ? createTlsSource(options.tls, 0) : undefined
 
-  /** One connection, from its making to its loss. @throws why there is none any more */
+  /** Runs one connection until it ends. @throws the reason for its end */
   async function connectOnce(): Promise<never> {
     const limits = { timeoutMs: operationTimeoutMs, what: `${name} connect`, signal: closing.signal }
     const [credentials, certificates] = await withTimeout(limits, () =>
@@ -55,7 +55,7 @@ export function openConnection(options: ResolvedRedisRateLimiterOptions): RedisC
     )
     const client = makeClient(options, credentials, certificates)
     let isOver = false
-    // A client that is destroyed while its socket connects goes on connecting.
+    // A client that is destroyed while its socket connects continues to connect.
     client.on('connect', () => isOver && client.destroy())
     const lost = new Promise<never>((_, reject) => {
       client.on('error', reject)
@@ -101,7 +101,7 @@ export function openConnection(options: ResolvedRedisRateLimiterOptions): RedisC
       return reply
     } catch (error) {
       if (closing.signal.aborted) throw closedError(name)
-      // A server that was the primary and is a replica now: look up where the name leads today.
+      // The server was the primary and is now a replica: resolve the name again and connect to the current primary.
       if (isElsewhere.has(replyCode(error) ?? '')) drop(error)
       throw translate(name, error, options.prefix)
     }
@@ -130,7 +130,7 @@ export function openConnection(options: ResolvedRedisRateLimiterOptions): RedisC
   }
 }
 
-// The return type is the library's affair: it spells out every command.
+// The return type is inferred, because the library's type lists every command.
 function makeClient(
   options: ResolvedRedisRateLimiterOptions,
   credentials: Credentials | undefined,
@@ -161,13 +161,13 @@ function unavailable(name: string, cause: SdError | undefined): SdError {
   return new SdError('SD_UNAVAILABLE', `${name}: not connected${cause ? `: ${cause.message}` : ''}`, { cause })
 }
 
-/** Codes of a server that should be left: it is a replica, or was replaced by one that wants a login. */
+/** Reply codes of a server to disconnect from: it is a replica, or was replaced by one that requires a login. */
 const isElsewhere: ReadonlySet<string> = new Set(['READONLY', 'MASTERDOWN', 'NOAUTH'])
 
 /**
- * The code of an error reply, which is its first word in capitals: that is the protocol's, not one of the words for people.
+ * Returns the code of an error reply: its first word, in capitals. The protocol defines it; the rest is text for people.
  *
- * @param error of the library, or the `SdError` that was made of it
+ * @param error the library's error, or the `SdError` created from it
  * @see https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors
  */
 export function replyCode(error: unknown): string | undefined {
@@ -176,16 +176,16 @@ export function replyCode(error: unknown): string | undefined {
 }
 
 const meanings: Readonly<Record<string, readonly [SdErrorCode, way?: string]>> = {
-  NOAUTH: ['SD_DENIED', 'the server wants a login: set credentials'],
-  WRONGPASS: ['SD_DENIED', 'credentials has a user that does not exist or is off, or a wrong password: see "ACL LIST"'],
+  NOAUTH: ['SD_DENIED', 'the server requires a login: set credentials'],
+  WRONGPASS: ['SD_DENIED', 'credentials has a user that does not exist or is disabled, or a wrong password: see "ACL LIST"'],
   NOPERM: ['SD_DENIED', 'the user needs +eval +evalsha +ping +select on the keys of the prefix'],
-  WRONGTYPE: ['SD_MALFORMED', 'another program has keys of this prefix'],
-  MOVED: ['SD_UNSUPPORTED', 'a cluster is not supported: give one server that has all keys'],
-  CROSSSLOT: ['SD_UNSUPPORTED', 'a cluster is not supported: give one server that has all keys'],
+  WRONGTYPE: ['SD_MALFORMED', 'another program uses keys with this prefix'],
+  MOVED: ['SD_UNSUPPORTED', 'a cluster is not supported: use one server that has all keys'],
+  CROSSSLOT: ['SD_UNSUPPORTED', 'a cluster is not supported: use one server that has all keys'],
   OOM: ['SD_UNAVAILABLE', 'the server is out of memory: raise maxmemory, or choose a maxmemory-policy that evicts'],
 }
 
-/** What an error of the library means. What is not known here may pass by itself: a server that loads, is busy or full. */
+/** Converts an error of the library. Unknown errors may be temporary, such as those of a server that is loading, busy or full. */
 function translate(name: string, error: unknown, prefix: string): SdError {
   if (error instanceof SdError) return error
   const [code, way] = meanings[replyCode(error) ?? ''] ?? ['SD_UNAVAILABLE']

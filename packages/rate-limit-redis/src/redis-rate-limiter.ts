@@ -6,16 +6,16 @@ import { bucketScript, type Script, windowScript } from './scripts.ts'
 
 /** A rate limiter whose limits are shared by all processes that use the same Redis. */
 export interface RedisRateLimiter extends RateLimiter {
-  /** How the connection is. */
+  /** Current state of the connection. */
   readonly state: ConnectionState
-  /** Asks Redis for an answer, whatever `whenUnavailable` says: for start-up and health checks. @throws SdError why there is none */
+  /** Sends a PING to Redis, regardless of `whenUnavailable`, for start-up and health checks. @throws SdError if there is no reply */
   ping(options?: OperationOptions): Promise<void>
 }
 
-/** Most that is added at random to a wait, because other processes wait for the same units. */
+/** Maximum random addition to a wait, because other processes wait for the same units. */
 const JITTER_MS = 20
 
-/** A rate limiter in Redis. It connects at once, and again after every loss. @throws SdError `SD_INVALID` that names the option */
+/** Creates a rate limiter in Redis. It connects at once, and reconnects automatically. @throws SdError `SD_INVALID` that names the option */
 export function createRedisRateLimiter(options: RedisRateLimiterOptions): RedisRateLimiter {
   const checked = resolveRedisRateLimiterOptions(options)
   const { name, rule, prefix, whenUnavailable } = checked
@@ -28,7 +28,7 @@ export function createRedisRateLimiter(options: RedisRateLimiterOptions): RedisR
     return describeBucket(rule, allowed === 1, Number(level), cost)
   }
   async function askWindow(key: string, cost: number, signal: AbortSignal | undefined): Promise<RateLimitDecision> {
-    // Segments of another length can't be read, so they are another key's.
+    // State with segments of another length can't be read, so it has another key.
     const values = [String(rule.limit), windowUs, String(cost)]
     const reply = await evaluate(windowScript, `${prefix}:window-${rule.windowMs}:${key}`, values, signal)
     const state = String(reply[2]).split(' ').filter(Boolean).map(Number)
@@ -46,7 +46,7 @@ export function createRedisRateLimiter(options: RedisRateLimiterOptions): RedisR
     try {
       return (await connection.send(['EVALSHA', sha, ...rest], { signal })) as readonly unknown[]
     } catch (error) {
-      // A server that was restarted has forgotten its scripts.
+      // A restarted server has lost its scripts.
       if (replyCode(error) !== 'NOSCRIPT') throw error
       return (await connection.send(['EVAL', text, ...rest], { signal })) as readonly unknown[]
     }
@@ -76,7 +76,7 @@ export function createRedisRateLimiter(options: RedisRateLimiterOptions): RedisR
     },
     close: () => connection.close(),
   })
-  // Last, because from here on there is something to close.
+  // Last, because from here on there is a connection to close.
   const connection = openConnection(checked)
 
   return {

@@ -8,7 +8,7 @@ afterEach(async () => {
   for (const one of opened.splice(0)) await one.close()
 })
 
-/** What a limiter that fails closed says of its first acquisition. */
+/** The error of the first acquisition of a limiter that fails closed. */
 async function refusalOf(port: number, options: Partial<RedisRateLimiterOptions>): Promise<unknown> {
   const limits = { limit: 10, windowMs: 1_000, operationTimeoutMs: 5_000, whenUnavailable: 'closed' } as const
   const limiter = createRedisRateLimiter({ endpoint: `127.0.0.1:${port}`, ...limits, ...options })
@@ -30,7 +30,7 @@ describe.runIf(redis)('what Redis refuses', { timeout: 60_000 }, () => {
     ['a user who is unknown', login('nobody', 'wrong-secret'), 'see "ACL LIST"'],
     ['keys of others', login('guest', 'guest-secret'), 'on the keys of the prefix "mine"'],
     ['commands that are not allowed', login('reader', 'reader-secret'), '+eval +evalsha'],
-  ])('%s is denied with the way out', async (_, options, way) => {
+  ])('%s is denied with a hint', async (_, options, way) => {
     if (!redis) return
     await using server = await startRedis(redis, { password: 'admin-secret', config: users })
     const error = await refusalOf(server.port, { prefix: 'mine', ...options })
@@ -38,7 +38,7 @@ describe.runIf(redis)('what Redis refuses', { timeout: 60_000 }, () => {
     expect((error as Error).message).not.toContain('-secret')
   })
 
-  test('a full server may have room later', async () => {
+  test('a full server is retryable', async () => {
     if (!redis) return
     await using server = await startRedis(redis, { config: ['maxmemory 1', 'maxmemory-policy noeviction'] })
     expect(await refusalOf(server.port, {})).toMatchObject({
@@ -48,13 +48,13 @@ describe.runIf(redis)('what Redis refuses', { timeout: 60_000 }, () => {
     })
   })
 
-  test('a cluster is refused by name, unless it only starts', async () => {
+  test('a cluster is reported as unsupported, unless it is only starting', async () => {
     if (!redis) return
     await using server = await startRedis(redis, { config: ['cluster-enabled yes', `cluster-port ${await freePort()}`] })
     expect(await refusalOf(server.port, {})).toMatchObject({ code: 'SD_UNAVAILABLE', retryable: true })
   })
 
-  test('a server whose authority is foreign says what to do', async () => {
+  test('an untrusted authority is reported with a hint', async () => {
     if (!redis) return
     await using secure = await startRedis(redis, { tls: await createCertificates() })
     expect(await refusalOf(secure.port, { endpoint: `rediss://127.0.0.1:${secure.port}` })).toMatchObject({

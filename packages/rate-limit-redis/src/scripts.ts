@@ -1,28 +1,28 @@
 import { createHash } from 'node:crypto'
 import { WINDOW_SEGMENTS } from '@sd/rate-limit-kit'
 
-/** A script and the name by which Redis knows it. */
+/** A Lua script and its name in Redis. */
 export interface Script {
-  /** Its text. */
+  /** Source text. */
   readonly text: string
-  /** SHA-1 of its text, in hexadecimal. */
+  /** SHA-1 of the text, in hexadecimal. */
   readonly sha: string
 }
 
-/** Makes a script. */
+/** Creates a script from its parts. */
 export function createScript(...parts: readonly string[]): Script {
   const text = parts.join('\n')
   return { text, sha: createHash('sha1').update(text).digest('hex') }
 }
 
-/** Reads the server's own clock, in microseconds, so that the clocks of the callers don't matter. */
+/** Reads the server's own clock, in microseconds, so that the clocks of the callers do not matter. */
 const serverClock = `
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]`
 
 /**
- * `takeFromBucket` of core. KEYS: the key. ARGV: limit, window in microseconds, burst, cost.
- * Returns whether it is allowed, and the level after it.
+ * `takeFromBucket` of `@sd/rate-limit-kit`. KEYS: the key. ARGV: limit, window in microseconds, burst, cost.
+ * Returns whether the call is allowed, and the resulting level.
  */
 export const bucketBody: string = `
 local limit, window, burst, cost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -43,8 +43,8 @@ end
 return { allowed and 1 or 0, string.format('%.17g', level) }`
 
 /**
- * `takeFromWindow` of core. KEYS: the key. ARGV: limit, window in microseconds, cost.
- * Returns whether it is allowed, the time, and the segments after it.
+ * `takeFromWindow` of `@sd/rate-limit-kit`. KEYS: the key. ARGV: limit, window in microseconds, cost.
+ * Returns whether the call is allowed, the time, and the resulting segments.
  */
 export const windowBody: string = `
 local limit, window, cost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -78,7 +78,7 @@ if changed then
 end
 return { allowed and 1 or 0, string.format('%.0f', now), state }`
 
-/** {@link bucketBody} by the server's clock. */
+/** {@link bucketBody} with the server's clock. */
 export const bucketScript: Script = createScript(serverClock, bucketBody)
-/** {@link windowBody} by the server's clock. */
+/** {@link windowBody} with the server's clock. */
 export const windowScript: Script = createScript(serverClock, windowBody)
