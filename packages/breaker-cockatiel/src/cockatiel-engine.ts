@@ -1,7 +1,10 @@
 import type { CircuitEngine, CircuitEngineSettings } from '@sd/breaker-kit'
 import { circuitBreaker, handleAll, type IBackoff } from 'cockatiel'
 
-/** Cockatiel's wall clock may lag slightly behind the timer, so poll it a few times. If the clock was set back, do not wait for it. */
+/**
+ * Cockatiel's wall clock may lag slightly behind the timer, so poll it a few times. If the clock was set back, do not wait
+ * for it.
+ */
 const clockProbes = 10
 
 /** Lets cockatiel hold the circuit: its states, open time, half-open trial and isolation. */

@@ -20,17 +20,34 @@ export interface AdaptiveLimitOptions {
   readonly tolerance?: number
   /** Weight of a new result in the limit, above 0 and up to 1. @default 0.2 (Netflix) */
   readonly smoothing?: number
-  /** Interval between measurements of the latency without load, in milliseconds, from 1; up to 15 % are added at random. @default 60_000 (Envoy) */
+  /**
+   * Interval between measurements of the latency without load, in milliseconds, from 1; up to 15 % are added at random.
+   *
+   * @default 60_000 (Envoy)
+   */
   readonly probeIntervalMs?: number
-  /** Latency samples that complete a probe; at least minWindowSamples. @default 100: with Envoy's 50, noise alone costs up to 20 % of goodput */
+  /**
+   * Latency samples that complete a probe; at least minWindowSamples.
+   *
+   * @default 100: with Envoy's 50, noise alone costs up to 20 % of goodput
+   */
   readonly probeSamples?: number
   /** Longest duration of a probe, in milliseconds, from 1. @default 2_000 */
   readonly probeTimeoutMs?: number
-  /** The limit falls while the event loop's mean delay is above this, in milliseconds; 0 disables this. @default 70 (toobusy-js) */
+  /**
+   * The limit falls while the event loop's mean delay is above this, in milliseconds; 0 disables this.
+   *
+   * @default 70 (toobusy-js)
+   */
   readonly maxEventLoopDelayMs?: number
   /** Maximum number of calls that wait for a place in `acquire` and `execute`; 0 disables the queue. @default 0 */
   readonly maxQueued?: number
-  /** Longest wait, in milliseconds, from 1. After a wait has timed out, new waits get a tenth of it until the queue has been empty. @default 1_000 */
+  /**
+   * Longest wait, in milliseconds, from 1. After a wait has timed out, new waits get a tenth of it until the queue has been
+   * empty.
+   *
+   * @default 1_000
+   */
   readonly queueTimeoutMs?: number
   /** Source of randomness in [0, 1) for jitter. @default Math.random */
   readonly random?: () => number

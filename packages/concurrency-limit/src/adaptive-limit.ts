@@ -38,33 +38,37 @@ export interface AdaptiveLimit extends ConcurrencyLimit, Disposable {
   /** Returns a permit, or `undefined` if the limit is reached or closed. */
   tryAcquire(request?: LimitRequest): Permit | undefined
   /**
-   * Returns a permit at once, or the promise of one after a wait in the queue. The wait is not part of the latency that the limit follows.
+   * Returns a permit at once, or the promise of one after a wait in the queue. The wait is not part of the latency that the
+   * limit follows.
    *
-   * @throws SdError as a rejection: `SD_REJECTED` (retryable) if the limit is reached and the queue is full, or the wait took too long,
-   * `SD_ABORTED` when the signal fires, `SD_CLOSED`
+   * @throws SdError as a rejection: `SD_REJECTED` (retryable) if the limit is reached and the queue is full, or the wait
+   *   took too long, `SD_ABORTED` when the signal fires, `SD_CLOSED`
    */
   acquire(options?: LimitAcquireOptions): Permit | Promise<Permit>
   /**
-   * Waits for a permit as {@link AdaptiveLimit.acquire} does, runs `work`, and settles the permit when its promise settles. For work that
-   * continues after that, such as a response with its body, use `tryAcquire` or `acquire`.
+   * Waits for a permit as {@link AdaptiveLimit.acquire} does, runs `work`, and settles the permit when its promise settles.
+   * For work that continues after that, such as a response with its body, use `tryAcquire` or `acquire`.
    *
    * @throws the errors of {@link AdaptiveLimit.acquire} and of `work`
    */
   execute<T>(work: () => Promise<T> | T, options?: LimitAcquireOptions): Promise<T>
   /** Returns the current statistics. */
   statistics(): AdaptiveLimitStatistics
-  /** Refuses all calls from now on, including waiting ones, and stops measuring the event loop. Calls in progress can finish. Idempotent. */
+  /**
+   * Refuses all calls from now on, including waiting ones, and stops measuring the event loop. Calls in progress can
+   * finish. Idempotent.
+   */
   close(): void
 }
 
 /**
- * Creates a limit that follows latency: Envoy's gradient controller with parts of Netflix's Gradient2, and the delay of the event loop. It sheds
- * load before latency collapses. The calls themselves close windows and probes. A latency excludes the time for which this process was
- * blocked.
+ * Creates a limit that follows latency: Envoy's gradient controller with parts of Netflix's Gradient2, and the delay of the
+ * event loop. It sheds load before latency collapses. The calls themselves close windows and probes. A latency excludes the
+ * time for which this process was blocked.
  *
- * The queue, off by default, is for bursts, such as all the calls that become due while this process is blocked. If a wait times out, the
- * cause is overload rather than a burst. Then new waits get a tenth of `queueTimeoutMs` until the queue has been empty. This follows CoDel's
- * controlled delay, as used by Facebook.
+ * The queue, off by default, is for bursts, such as all the calls that become due while this process is blocked. If a wait
+ * times out, the cause is overload rather than a burst. Then new waits get a tenth of `queueTimeoutMs` until the queue has
+ * been empty. This follows CoDel's controlled delay, as used by Facebook.
  *
  * @see https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/adaptive_concurrency_filter
  * @see https://github.com/Netflix/concurrency-limits (Gradient2Limit)

@@ -49,21 +49,25 @@ export interface BulkheadStatistics {
 }
 
 /**
- * Keeps one kind of work from using all capacity: limits the calls in progress, the calls in the queue, and the time of their wait.
+ * Keeps one kind of work from using all capacity: limits the calls in progress, the calls in the queue, and the time of
+ * their wait.
  */
 export interface Bulkhead extends ConcurrencyLimit, Disposable {
-  /** Returns a permit at once, or `undefined` if there is no free place or the bulkhead is closed. Never overtakes waiting calls. */
+  /**
+   * Returns a permit at once, or `undefined` if there is no free place or the bulkhead is closed. Never overtakes waiting
+   * calls.
+   */
   tryAcquire(request?: LimitRequest): Permit | undefined
   /**
    * Waits in the queue for a permit. First come, first served; `default` comes after `critical` and calls without a priority.
    *
-   * @throws SdError `SD_REJECTED` (retryable) if the queue is full or the wait took `queueTimeoutMs`, `SD_ABORTED` when the signal
-   * aborts, `SD_CLOSED`
+   * @throws SdError `SD_REJECTED` (retryable) if the queue is full or the wait took `queueTimeoutMs`, `SD_ABORTED` when the
+   *   signal aborts, `SD_CLOSED`
    */
   acquire(options?: LimitAcquireOptions): Promise<Permit>
   /**
-   * Waits for a permit, runs `work`, and settles the permit when its promise settles. For work that continues after that, such as a
-   * response with its body, use `acquire`.
+   * Waits for a permit, runs `work`, and settles the permit when its promise settles. For work that continues after that,
+   * such as a response with its body, use `acquire`.
    *
    * @throws the errors of {@link Bulkhead.acquire} and of `work`
    */
@@ -71,8 +75,8 @@ export interface Bulkhead extends ConcurrencyLimit, Disposable {
   /** Returns the current statistics. */
   statistics(): BulkheadStatistics
   /**
-   * Changes the given limits. New places go to waiting calls at once; with fewer places, calls in progress can finish. If the queue
-   * becomes too long, the newest calls are rejected. Waits that have begun keep their timeout.
+   * Changes the given limits. New places go to waiting calls at once; with fewer places, calls in progress can finish. If
+   * the queue becomes too long, the newest calls are rejected. Waits that have begun keep their timeout.
    *
    * @throws SdError `SD_INVALID` that names the field; nothing has changed then
    */
@@ -95,8 +99,8 @@ function checkSize(size: BulkheadSize): Required<BulkheadSize> {
 }
 
 /**
- * Creates a bulkhead: the pattern of Michael Nygard's "Release It!", with the bounded queue of Polly's concurrency limiter. Only waiting
- * calls need a timer.
+ * Creates a bulkhead: the pattern of Michael Nygard's "Release It!", with the bounded queue of Polly's concurrency limiter.
+ * Only waiting calls need a timer.
  *
  * @see https://www.pollydocs.org/strategies/rate-limiter.html
  * @throws SdError `SD_INVALID` that names the option

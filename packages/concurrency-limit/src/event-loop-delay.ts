@@ -20,8 +20,8 @@ export function createEventLoopDelay(): EventLoopDelay {
     read() {
       // A reset also drops the next tick. Resetting an empty histogram would hide a loop that is always late.
       if (histogram.count === 0) return delayMs
-      // The histogram records the time between two ticks of its timer, including the interval itself. Use the mean, not the median: a
-      // blocked loop has few ticks, and the many fast ones between two blocks would dominate a median.
+      // The histogram records the time between two ticks of its timer, including the interval itself. Use the mean, not the
+      // median: a blocked loop has few ticks, and the many fast ones between two blocks would dominate a median.
       delayMs = Math.max(0, histogram.mean / 1e6 - resolutionMs)
       histogram.reset()
       return delayMs

@@ -55,10 +55,11 @@ const gradientRange = { min: 0.5, max: 2 }
 /**
  * Envoy's gradient controller with parts of Netflix's Gradient2.
  *
- * From Envoy: the latency without load is measured in periodic probes, with jitter, while at most `minLimit` calls are in progress. Then for
- * each window `limit = limit × gradient + √limit` with `gradient = minRTT × tolerance ÷ sampleRTT`, within 0.5 and 2. From Netflix: the limit
- * is smoothed, and does not grow while less than half of it is used. Our additions: the gradient is at most `maxEventLoopDelayMs ÷ delay`
- * while the event loop is late, failures never lower a latency, and a probe has a time limit.
+ * From Envoy: the latency without load is measured in periodic probes, with jitter, while at most `minLimit` calls are in
+ * progress. Then for each window `limit = limit × gradient + √limit` with `gradient = minRTT × tolerance ÷ sampleRTT`,
+ * within 0.5 and 2. From Netflix: the limit is smoothed, and does not grow while less than half of it is used. Our
+ * additions: the gradient is at most `maxEventLoopDelayMs ÷ delay` while the event loop is late, failures never lower a
+ * latency, and a probe has a time limit.
  *
  * @see https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/adaptive_concurrency_filter
  * @see https://github.com/Netflix/concurrency-limits (Gradient2Limit)

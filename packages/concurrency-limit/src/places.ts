@@ -38,7 +38,8 @@ export interface PlacesInit {
   /** Whether new calls wait only for a tenth of the timeout after a wait has timed out, until the queue has been empty. */
   readonly shortensWaits: boolean
   /**
-   * Called when work has ended, before its place is free, with its start, its outcome, and the value of {@link readStandstillMs} at its start.
+   * Called when work has ended, before its place is free, with its start, its outcome, and the value of
+   * {@link readStandstillMs} at its start.
    *
    * @returns the current time, by `performance.now()`
    */
@@ -57,7 +58,10 @@ export interface Places {
   readonly counts: { readonly admitted: number; readonly rejected: number; readonly timedOut: number; readonly aborted: number }
   /** Returns a permit, or `undefined` if there is no free place or after close. @param nowMs passed to `onSettle` as the start */
   tryAcquire(request: LimitRequest, nowMs: number): Permit | undefined
-  /** Returns a permit at once, or the promise of one, which rejects with `SD_REJECTED`, `SD_ABORTED` or `SD_CLOSED`. Does not throw. */
+  /**
+   * Returns a permit at once, or the promise of one, which rejects with `SD_REJECTED`, `SD_ABORTED` or `SD_CLOSED`. Does
+   * not throw.
+   */
   acquire(request: LimitAcquireOptions, nowMs: number): Permit | Promise<Permit>
   /** Grants free places to waiting calls and refuses excess ones. Call it after the size has changed. */
   resized(nowMs: number): void
@@ -69,9 +73,9 @@ export interface Places {
 const shortShare = 0.1
 
 /**
- * Creates places. No call overtakes a waiting call of the same priority. `critical` calls, and calls without a priority, are served before
- * `default` ones, which never take reserved places. Time for which this process is blocked is not part of a wait. Before a call is refused,
- * everything that arrived during that time is read, because it may free places.
+ * Creates places. No call overtakes a waiting call of the same priority. `critical` calls, and calls without a priority,
+ * are served before `default` ones, which never take reserved places. Time for which this process is blocked is not part of
+ * a wait. Before a call is refused, everything that arrived during that time is read, because it may free places.
  */
 export function createPlaces(init: PlacesInit): Places {
   return new QueuedPlaces(init)

@@ -19,7 +19,10 @@ import { isEmptyChange } from './snapshot-change.ts'
 export interface AllServicesEvent {
   /** Services that have instances, by name, in alphabetical order. */
   readonly services: ReadonlyMap<string, ServiceSnapshot>
-  /** Changes since the previous event, by service. The first event lists everything as added. Empty if only the staleness changed. */
+  /**
+   * Changes since the previous event, by service. The first event lists everything as added. Empty if only the staleness
+   * changed.
+   */
   readonly changes: ReadonlyMap<string, SnapshotChange>
   /** Present while the source is unreachable, or while it denies access to one of the services. */
   readonly stale?: Staleness | undefined

@@ -77,7 +77,10 @@ class Attachment implements AttachedBalancer {
     this.#picker.answered?.(endpoint, headers)
   }
 
-  /** The picker chose an endpoint that is out and due for a trial. A request that can't be repeated goes to another endpoint, if there is one. */
+  /**
+   * The picker chose an endpoint that is out and due for a trial. A request that can't be repeated goes to another
+   * endpoint, if there is one.
+   */
   #pickForTrial(endpoint: Endpoint, request: CallPickRequest): Endpoint {
     const { attempted = [], repeatable = true } = request
     if (this.#source.mayTry(endpoint, repeatable)) return endpoint

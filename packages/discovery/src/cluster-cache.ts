@@ -4,7 +4,10 @@ import type { InstanceFeed } from './instance-source.ts'
 import { LiveCluster } from './live-cluster.ts'
 import type { ResolvedDiscoveryOptions } from './options.ts'
 
-/** If the source never listed a service, it is removed after this idle time (or `idleMs`, if shorter), in milliseconds: the name may be invented. */
+/**
+ * If the source never listed a service, it is removed after this idle time (or `idleMs`, if shorter), in milliseconds: the
+ * name may be invented.
+ */
 const unknownIdleMs = 60_000
 /** The clusters of all services in use. Unused ones are closed and removed after some time. */
 export class ClusterCache {
@@ -64,8 +67,9 @@ export class ClusterCache {
   }
 
   /**
-   * Removes one cluster. Services that never had an instance are removed first, even if they are in use: nothing can be called there.
-   * A first lookup that still waits for the source is an exception. After these, the service that was unused for longest is removed.
+   * Removes one cluster. Services that never had an instance are removed first, even if they are in use: nothing can be
+   * called there. A first lookup that still waits for the source is an exception. After these, the service that was unused
+   * for longest is removed.
    */
   #makeRoom(): void {
     const recently = performance.now() - this.#options.readyTimeoutMs

@@ -45,29 +45,36 @@ export interface Discovery extends ClusterSource, AsyncDisposable {
    */
   discover(service: string, options?: DiscoverOptions): Promise<ServiceSnapshot>
   /**
-   * Draws one instance that may get traffic, at random by weight. To balance many calls, attach a balancer to the cluster instead.
+   * Draws one instance that may get traffic, at random by weight. To balance many calls, attach a balancer to the cluster
+   * instead.
    *
    * @throws SdError `SD_NO_INSTANCE` if there is none; otherwise as {@link Discovery.discover}
    */
   discoverOne(service: string, options?: DiscoverOptions): Promise<ServiceInstance>
-  /** Follows a service: the current state first, then every change. A slow consumer gets only the latest. Ends on abort and on close. */
+  /**
+   * Follows a service: the current state first, then every change. A slow consumer gets only the latest. Ends on abort and
+   * on close.
+   */
   watch(service: string, options?: OperationOptions): AsyncIterable<DiscoveryEvent>
   /**
-   * Follows all services of the source, for tools that show a whole system, such as a console: the current state first, then every change.
-   * A slow consumer gets only the latest. The lists are those of the source: the filters, guards and health checks of this object do not apply.
-   * Uses one stream if the source has one (`capabilities.watchAll`); otherwise one for the names and one per service, at most `maxServices`.
+   * Follows all services of the source, for tools that show a whole system, such as a console: the current state first,
+   * then every change. A slow consumer gets only the latest. The lists are those of the source: the filters, guards and
+   * health checks of this object do not apply. Uses one stream if the source has one (`capabilities.watchAll`); otherwise
+   * one for the names and one per service, at most `maxServices`.
    *
    * The iteration throws `SD_UNSUPPORTED` if the source can't list services.
    */
   watchAll(options?: OperationOptions): AsyncIterable<AllServicesEvent>
   /**
-   * Follows a service with a listener. Returns a function that ends the subscription. If the listener throws or rejects, the error goes to
-   * `onError` as `SD_LISTENER_FAILED` (without `onError`, a process warning is emitted), and the listener is called again with the next event.
+   * Follows a service with a listener. Returns a function that ends the subscription. If the listener throws or rejects,
+   * the error goes to `onError` as `SD_LISTENER_FAILED` (without `onError`, a process warning is emitted), and the listener
+   * is called again with the next event.
    */
   subscribe(service: string, listener: (event: DiscoveryEvent) => void): () => void
   /**
-   * Replaces all settings, at once and for all services. Omitted settings revert to their defaults. If one setting is invalid, none is applied.
-   * What does not change keeps its state: endpoints with their load, ejections, and monitors that are still in the list.
+   * Replaces all settings, at once and for all services. Omitted settings revert to their defaults. If one setting is
+   * invalid, none is applied. What does not change keeps its state: endpoints with their load, ejections, and monitors that
+   * are still in the list.
    *
    * @throws SdError `SD_INVALID` that names the field; nothing has changed then
    */

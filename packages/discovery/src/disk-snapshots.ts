@@ -25,9 +25,17 @@ export interface DiskSnapshotOptions {
 
 /** Keeps the last known snapshot of each service on disk. */
 export interface DiskSnapshots {
-  /** Reads a service's snapshot, marked stale; `undefined` if there is none. @throws SdError `SD_MALFORMED` if it is damaged, forged or of another format version */
+  /**
+   * Reads a service's snapshot, marked stale; `undefined` if there is none.
+   *
+   * @throws SdError `SD_MALFORMED` if it is damaged, forged or of another format version
+   */
   load(service: string): Promise<ServiceSnapshot | undefined>
-  /** Writes a snapshot atomically. Of several concurrent writes for one service, the last one wins. @throws SdError `SD_UNAVAILABLE` if the write fails */
+  /**
+   * Writes a snapshot atomically. Of several concurrent writes for one service, the last one wins.
+   *
+   * @throws SdError `SD_UNAVAILABLE` if the write fails
+   */
   save(snapshot: ServiceSnapshot): Promise<void>
   /** Waits for pending writes. */
   flush(): Promise<void>

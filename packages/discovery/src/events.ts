@@ -66,7 +66,10 @@ export class EventBroadcaster {
   }
 }
 
-/** Turns states into events with the change since the previous event. Skips states without a snapshot and states without a change. */
+/**
+ * Turns states into events with the change since the previous event. Skips states without a snapshot and states without a
+ * change.
+ */
 function toEvents(service: string, states: AsyncIterableIterator<ServiceState>): AsyncIterableIterator<DiscoveryEvent> {
   let previous: ServiceSnapshot | undefined
   async function next(): Promise<IteratorResult<DiscoveryEvent>> {

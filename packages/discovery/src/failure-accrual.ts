@@ -4,13 +4,18 @@ import { publishEjection } from './outs.ts'
 /** How long a failing instance gets no traffic. */
 export interface FailureAccrualOptions {
   /**
-   * Number of consecutive failures that take an instance out, from 1. One failure is enough if the connection failed, or if the attempt timed
-   * out and the instance sent no response at all since the attempt began.
+   * Number of consecutive failures that take an instance out, from 1. One failure is enough if the connection failed, or if
+   * the attempt timed out and the instance sent no response at all since the attempt began.
    *
    * @default 5 (Finagle)
    */
   readonly maxFailures?: number
-  /** First penalty, ± 25 %, in milliseconds. After a failed trial the penalty is the time for which the instance has been failing. @default 1_000 (linkerd) */
+  /**
+   * First penalty, ± 25 %, in milliseconds. After a failed trial the penalty is the time for which the instance has been
+   * failing.
+   *
+   * @default 1_000 (linkerd)
+   */
   readonly minPenaltyMs?: number
   /** Longest penalty, ± 25 %, in milliseconds. @default 30_000 */
   readonly maxPenaltyMs?: number
@@ -48,7 +53,10 @@ interface Streak {
 
 /** Name of the block on endpoints, and of the monitor in telemetry. */
 const name = 'failure-accrual'
-/** During a panic an instance is tried again after this share of its penalty, because the remaining instances carry the whole load. */
+/**
+ * During a panic an instance is tried again after this share of its penalty, because the remaining instances carry the
+ * whole load.
+ */
 const panicShare = 0.1
 /** How long a pick may take to become an attempt, in milliseconds. After that, another pick may claim the trial. */
 const claimMs = 50
@@ -58,8 +66,9 @@ const repeatableFirstMs = 1_000
 const silentMs = 500
 
 /**
- * A short memory of instances that are unreachable, keep failing, or sent `Retry-After`. Such an instance is out for a time that grows while
- * it keeps failing. Then one attempt at a time is let through, and the first good response ends the penalty.
+ * A short memory of instances that are unreachable, keep failing, or sent `Retry-After`. Such an instance is out for a time
+ * that grows while it keeps failing. Then one attempt at a time is let through, and the first good response ends the
+ * penalty.
  *
  * @see https://twitter.github.io/finagle/guide/Clients.html#failure-accrual
  * @see https://linkerd.io/2/reference/circuit-breaking/
@@ -99,7 +108,10 @@ export class FailureAccrual {
     if (this.#penalties.get(endpoint)?.reason === 'unreachable') this.#end(endpoint)
   }
 
-  /** Several attempts wait for a response and none has arrived for a long time. Later attempts should not have to run into their own timeout. */
+  /**
+   * Several attempts wait for a response and none has arrived for a long time. Later attempts should not have to run into
+   * their own timeout.
+   */
   silent(endpoint: Endpoint, silentMs: number): void {
     if (this.#isClosed || this.#penalties.has(endpoint)) return
     const startedAt = performance.now() - silentMs
@@ -166,7 +178,10 @@ export class FailureAccrual {
     }
   }
 
-  /** An attempt was cancelled because another one was faster. After several of these without any response, the instance is silent rather than slow. */
+  /**
+   * An attempt was cancelled because another one was faster. After several of these without any response, the instance is
+   * silent rather than slow.
+   */
   #lost(endpoint: Endpoint, outcome: Outcome): void {
     const { startedAt = 0 } = outcome
     const before = this.#losses.get(endpoint)
@@ -178,7 +193,8 @@ export class FailureAccrual {
     if (!penalty) {
       if (isSilent) this.#begin(endpoint, 'unreachable', outcome)
     } else if (startedAt >= penalty.dueAt) {
-      // A lost trial only means that another attempt was faster, which is usual (one in twenty). Try again soon, however long the instance has been failing.
+      // A lost trial only means that another attempt was faster, which is usual (one in twenty). Try again soon, however
+      // long the instance has been failing.
       this.#begin(endpoint, 'unreachable', { ok: false, startedAt: penalty.failingSince, error: outcome.error })
     }
   }
@@ -196,7 +212,8 @@ export class FailureAccrual {
     const before = this.#penalties.get(endpoint)
     clearTimeout(before?.timer)
     const startedAt = performance.now()
-    // The outcome reflects the time when the attempt began: a hung attempt says nothing about the instance at the time of the timeout.
+    // The outcome reflects the time when the attempt began: a hung attempt says nothing about the instance at the time of
+    // the timeout.
     const attemptedAt = outcome.startedAt ?? startedAt
     const failingSince = before?.failingSince ?? attemptedAt
     const penalty: Penalty = {
@@ -215,7 +232,10 @@ export class FailureAccrual {
     publishEjection(endpoint, name, { reason, forMs: penalty.forMs })
   }
 
-  /** The penalty equals the time for which the instance has been failing, so it never outlasts a fault by much, however many trials failed. */
+  /**
+   * The penalty equals the time for which the instance has been failing, so it never outlasts a fault by much, however many
+   * trials failed.
+   */
   #timeFor(reason: AccrualReason, { retryAfterMs = 0 }: Outcome, failingMs: number): number {
     const { minPenaltyMs, maxPenaltyMs } = this.#options
     // The jitter only adds to the time that the instance requested.

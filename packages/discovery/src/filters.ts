@@ -14,8 +14,8 @@ import { Range } from 'semver'
 export type InstanceFilter = (instance: ServiceInstance) => boolean
 
 /**
- * Keeps instances whose version is in a semver range, such as `^1.2.0`. Pre-release versions are treated like any other version. Instances
- * without a version, or whose version is not valid semver, are left out.
+ * Keeps instances whose version is in a semver range, such as `^1.2.0`. Pre-release versions are treated like any other
+ * version. Instances without a version, or whose version is not valid semver, are left out.
  *
  * @throws SdError `SD_INVALID` if the range is not valid
  */

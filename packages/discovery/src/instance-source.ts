@@ -21,7 +21,10 @@ export interface InstanceSource {
   watchAll?: Discoverer['watchAll']
   /** The capabilities of the source that Discovery uses. */
   readonly capabilities?: Pick<RegistryCapabilities, 'watchAll' | 'healthChecks'>
-  /** Whether an instance was removed on purpose, see `ReadOnlyRegistry.hasLeft`. Without it, Discovery assumes that it was not. */
+  /**
+   * Whether an instance was removed on purpose, see `ReadOnlyRegistry.hasLeft`. Without it, Discovery assumes that it was
+   * not.
+   */
   hasLeft?(service: string, instanceId: string): boolean
 }
 
@@ -40,8 +43,8 @@ export interface InstanceFeed {
 }
 
 /**
- * Makes a source followable: by its own `watch`, or by polling every `ttlMs` ± 10 %. While polling fails, the last list stays in effect,
- * marked stale.
+ * Makes a source followable: by its own `watch`, or by polling every `ttlMs` ± 10 %. While polling fails, the last list
+ * stays in effect, marked stale.
  */
 export function createInstanceFeed(source: InstanceSource, ttlMs: number): InstanceFeed {
   const list: InstanceFeed['list'] = (service, options) => source.getInstances(service, options)

@@ -39,29 +39,29 @@ function start(holdMs?: number, left: readonly string[] = []) {
   return { guard, onExpire, show }
 }
 
-describe('a list is shown unchanged', () => {
+describe('a list is shown', () => {
   test.each<[string, readonly string[], string, string[]?]>([
     ['it is, if half of it is lost', ['abcd', 'ab'], 'ab'],
     ['it is, if one of two is lost', ['ab', 'a'], 'a'],
     ['held, if more than half is lost', ['abcd', 'a'], 'abcd held bcd'],
     ['held, if all is lost', ['ab', ''], 'ab held ab'],
-    ['held, if the only one is lost', ['a', ''], 'a held a'],
-    ['held from there on, if it is lost one by one', ['abcde', 'abcd', 'abc', 'ab', 'a'], 'abc held bc'],
-    ['it is, if others came instead', ['abcd', 'efgh'], 'efgh'],
-    ['it is, in a rolling deployment', ['abc', 'abcx', 'bcx', 'bcxy', 'cxy', 'cxyz', 'xyz'], 'xyz'],
-    ['held, if one of many came', ['abcdefgh', 'x'], 'abcdefghx held abcdefgh'],
-    ['it is, if those that were lost are back', ['abcd', '', 'abcd'], 'abcd'],
-    ['held for those that are not back yet', ['abcd', '', 'a'], 'abcd held bcd'],
-    ['it is, if it was empty before', ['', ''], ''],
-    ['it is, if those were removed on purpose', ['abcd', 'a'], 'a', ['b', 'c', 'd']],
-    ['held but for those that were removed on purpose', ['abcdefgh', 'a'], 'abcdefg held bcdefg', ['h']],
+    ['with a held instance, if the only one is lost', ['a', ''], 'a held a'],
+    ['with held instances from the collapse on, if they are lost one by one', ['abcde', 'abcd', 'abc', 'ab', 'a'], 'abc held bc'],
+    ['unchanged, if others replace the lost ones', ['abcd', 'efgh'], 'efgh'],
+    ['unchanged, in a rolling deployment', ['abc', 'abcx', 'bcx', 'bcxy', 'cxy', 'cxyz', 'xyz'], 'xyz'],
+    ['with held instances, if one replaces many', ['abcdefgh', 'x'], 'abcdefghx held abcdefgh'],
+    ['unchanged, if the lost instances are listed again', ['abcd', '', 'abcd'], 'abcd'],
+    ['with those held that are not listed again yet', ['abcd', '', 'a'], 'abcd held bcd'],
+    ['unchanged, if it was empty before', ['', ''], ''],
+    ['unchanged, if the lost instances were removed on purpose', ['abcd', 'a'], 'a', ['b', 'c', 'd']],
+    ['with all held except those removed on purpose', ['abcdefgh', 'a'], 'abcdefg held bcdefg', ['h']],
   ])('%s', (_, lists, expected, left = []) => {
     const { guard, show } = start(undefined, left)
     expect(lists.map((ids) => show(ids)).at(-1)).toBe(expected)
     guard.close()
   })
 
-  test('if the lost instances were draining or are listed under another id', () => {
+  test('unchanged, if the lost instances were draining or are listed under another id', () => {
     const { show } = start()
     show('abcd', { b: { health: 'draining' }, c: { health: 'draining' }, d: { health: 'draining' } })
     expect(show('a')).toBe('a')
@@ -70,7 +70,7 @@ describe('a list is shown unchanged', () => {
     expect(showOther('xy', { x: { port: 1_097 }, y: { port: 1_098 } })).toBe('xy')
   })
 
-  test('if it loses less than half of its instances per lease', () => {
+  test('unchanged, if it loses less than half of its instances per lease', () => {
     const { show } = start()
     show('abcd')
     for (const ids of ['abc', 'ab']) {

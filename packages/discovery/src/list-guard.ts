@@ -23,9 +23,10 @@ interface Loss {
 }
 
 /**
- * Doubts a list that collapses: client-side self-preservation, as in Eureka. If more than half of the instances disappear within one lease,
- * net of new ones, the registry has probably lost them. Instances that disappear from then on are held for a limited time. Removals of
- * instances that were draining, or that the source knows to be deliberate, are believed at once.
+ * Doubts a list that collapses: client-side self-preservation, as in Eureka. If more than half of the instances disappear
+ * within one lease, net of new ones, the registry has probably lost them. Instances that disappear from then on are held
+ * for a limited time. Removals of instances that were draining, or that the source knows to be deliberate, are believed at
+ * once.
  */
 export class ListGuard {
   readonly #options: ListGuardOptions

@@ -268,7 +268,10 @@ export class LiveCluster implements Cluster {
     this.#flushSoon()
   }
 
-  /** The part of a change that can't wait for the coalescing time: removed endpoints must not be picked, and monitors start on new ones. */
+  /**
+   * The part of a change that can't wait for the coalescing time: removed endpoints must not be picked, and monitors start
+   * on new ones.
+   */
   #replace(instances: readonly ServiceInstance[]): void {
     this.#isReplacing = true
     this.#endpoints.replace(instances)

@@ -38,8 +38,8 @@ interface Merged {
 type ToPort = (instance: ServiceInstance) => ServiceInstance | undefined
 
 /**
- * Adds names of the form `service:port` to a feed: the instances of `service` that have a port of that name, at that port. A service that is
- * registered under the whole name takes precedence, so that no existing name changes its meaning.
+ * Adds names of the form `service:port` to a feed: the instances of `service` that have a port of that name, at that port.
+ * A service that is registered under the whole name takes precedence, so that no existing name changes its meaning.
  */
 export function resolveNamedPorts(feed: InstanceFeed): InstanceFeed {
   const portless = new Map<string, ReadonlySet<string>>()
@@ -145,8 +145,9 @@ function mergeSides(name: string, { whole, parts }: Sides, toPort: ToPort): Merg
 }
 
 /**
- * The error to report, if any. If only one reading of the name is invalid for the source, it is treated as having no instances. Other
- * refusals may be temporary: they are reported, and the name is requested again, unless the other reading has instances.
+ * The error to report, if any. If only one reading of the name is invalid for the source, it is treated as having no
+ * instances. Other refusals may be temporary: they are reported, and the name is requested again, unless the other reading
+ * has instances.
  */
 function refusalOf({ whole, parts }: Sides, value: ServiceSnapshot | undefined): SdError | undefined {
   if (whole.refused && parts.refused) return whole.refused

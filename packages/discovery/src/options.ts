@@ -42,32 +42,38 @@ export interface DiscoveryOptions {
   /** Changes within this time are applied together, in milliseconds. Removed instances are out at once. @default 100 */
   readonly coalesceMs?: number
   /**
-   * Time in which the weight of a new instance grows to its full value, in milliseconds, so that caches and compilers can warm up. 0 gives the
-   * full weight at once. Balancers without weights (round robin) ignore it. @default 0
+   * Time in which the weight of a new instance grows to its full value, in milliseconds, so that caches and compilers can
+   * warm up. 0 gives the full weight at once. Balancers without weights (round robin) ignore it. @default 0
    */
   readonly slowStartMs?: number
-  /** Shape of the growth: the share of the weight is t^(1/aggression), at least 10 %. 1 is linear; higher values grow faster at first. From 0.1 to 100. @default 1 (Envoy) */
+  /**
+   * Shape of the growth: the share of the weight is t^(1/aggression), at least 10 %. 1 is linear; higher values grow faster
+   * at first. From 0.1 to 100.
+   *
+   * @default 1 (Envoy)
+   */
   readonly slowStartAggression?: number
   /** Monitors that watch endpoints and eject bad ones: outlier detection, health checks, or your own. @default [] */
   readonly monitors?: readonly EndpointMonitor[]
   /**
    * Whether Discovery runs the health checks that instances declare. It does so only if the backend does not run them
-   * (`capabilities.healthChecks`) and no monitor of the service checks actively. Requires `@sd/health`; if it is missing, `onError` receives an error.
+   * (`capabilities.healthChecks`) and no monitor of the service checks actively. Requires `@sd/health`; if it is missing,
+   * `onError` receives an error.
    *
    * @default true
    */
   readonly declaredChecks?: boolean
   /**
-   * Minimum share of endpoints that must be in, from 0 to 1. Below it the cluster is in panic and uses endpoints that are out too: the few
-   * others could not carry the load, and the judgement is probably wrong. Endpoints that have just failed are still avoided while
-   * another one is left. 0 disables panics. @default 0.5 (Envoy)
+   * Minimum share of endpoints that must be in, from 0 to 1. Below it the cluster is in panic and uses endpoints that are
+   * out too: the few others could not carry the load, and the judgement is probably wrong. Endpoints that have just failed
+   * are still avoided while another one is left. 0 disables panics. @default 0.5 (Envoy)
    */
   readonly panicThreshold?: number
   /** Uses only some endpoints of each service, so that not every client connects to all of them. @default all endpoints */
   readonly subset?: SubsetOptions
   /**
-   * How long instances are held after the list collapses, in milliseconds. A list collapses when it loses more than half of its instances within
-   * one lease, net of new ones. Deliberate removals are believed at once. 0 believes every list.
+   * How long instances are held after the list collapses, in milliseconds. A list collapses when it loses more than half of
+   * its instances within one lease, net of new ones. Deliberate removals are believed at once. 0 believes every list.
    *
    * @default twice the lease of the lost instances, at most 300_000; 30_000 if the lease is unknown
    */
@@ -82,13 +88,21 @@ export interface DiscoveryOptions {
   readonly readyTimeoutMs?: number
   /** Idle time after which an unused service is no longer followed, in milliseconds. @default 600_000 */
   readonly idleMs?: number
-  /** Maximum number of services followed at once. Beyond it, unused services are dropped, those without an instance first. @default 10_000 */
+  /**
+   * Maximum number of services followed at once. Beyond it, unused services are dropped, those without an instance first.
+   *
+   * @default 10_000
+   */
   readonly maxServices?: number
   /** Keeps snapshots on disk, for a start while the source is unreachable. @default none */
   readonly snapshots?: DiskSnapshotOptions
   /** How long a start waits for the source before it reads the snapshot from disk, in milliseconds. @default 500 */
   readonly coldStartMs?: number
-  /** Receives errors that no caller can receive: a damaged or unwritable snapshot file, a monitor or listener that throws. @default ignored; failing listeners cause a process warning */
+  /**
+   * Receives errors that no caller can receive: a damaged or unwritable snapshot file, a monitor or listener that throws.
+   *
+   * @default ignored; failing listeners cause a process warning
+   */
   readonly onError?: (error: SdError) => void
 }
 
@@ -279,7 +293,10 @@ function checkSnapshots(snapshots: DiskSnapshotOptions): void {
   }
 }
 
-/** Options of one service. The options of `orders` also apply to `orders:admin` unless it has its own, because both have the same instances. */
+/**
+ * Options of one service. The options of `orders` also apply to `orders:admin` unless it has its own, because both have the
+ * same instances.
+ */
 export function serviceOptionsOf({ services, anyService }: ResolvedDiscoveryOptions, name: string): ResolvedServiceOptions {
   return services.get(name) ?? services.get(splitPortReference(name)?.service ?? name) ?? anyService
 }

@@ -27,9 +27,9 @@ export interface OutsOptions {
 }
 
 /**
- * The endpoints that are out, for whatever reason: they report themselves unhealthy, a monitor ejected them, a breaker blocks them, they are
- * unreachable or failing, or they sent `Retry-After`. One threshold applies to all reasons together: if the share of endpoints that are in
- * is below `panicThreshold`, those that are out are used too.
+ * The endpoints that are out, for whatever reason: they report themselves unhealthy, a monitor ejected them, a breaker
+ * blocks them, they are unreachable or failing, or they sent `Retry-After`. One threshold applies to all reasons together:
+ * if the share of endpoints that are in is below `panicThreshold`, those that are out are used too.
  */
 export class Outs {
   /** The endpoints that are judged: those that pass the filter and are not draining. */

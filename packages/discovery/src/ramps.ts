@@ -2,7 +2,10 @@ import type { Endpoint } from '@sd/core'
 
 /** Minimum share of its weight for a new or restored endpoint (Envoy's default `min_weight_percent`). */
 const minShare = 0.1
-/** Shortest and longest interval between weight updates, in milliseconds. Each update builds a view and its pickers, which costs O(n). */
+/**
+ * Shortest and longest interval between weight updates, in milliseconds. Each update builds a view and its pickers, which
+ * costs O(n).
+ */
 const minStepMs = 100
 const maxStepMs = 1_000
 /** Number of steps in a ramp, within those limits. */
@@ -44,8 +47,8 @@ interface Ramp {
 const noRamps: readonly Ramp[] = []
 
 /**
- * Envoy's slow start: weight × max(10 %, t ^ (1 / aggression)), where t is the elapsed part of the ramp. Endpoints of the first list do not
- * ramp up: the client is new, not they.
+ * Envoy's slow start: weight × max(10 %, t ^ (1 / aggression)), where t is the elapsed part of the ramp. Endpoints of the
+ * first list do not ramp up: the client is new, not they.
  */
 export function createRamps({ settings, onStep }: RampsOptions): Ramps {
   const recoveries = new WeakMap<Endpoint, Ramp>()

@@ -53,8 +53,9 @@ export interface ServiceFeed {
 }
 
 /**
- * Follows a service until the signal aborts. Keeps the last known list while the source is unreachable, doubts a list that collapses, and
- * starts from the list on disk if the source does not respond. A source that refuses is asked again, because credentials may change.
+ * Follows a service until the signal aborts. Keeps the last known list while the source is unreachable, doubts a list that
+ * collapses, and starts from the list on disk if the source does not respond. A source that refuses is asked again, because
+ * credentials may change.
  */
 export function followService(options: ServiceFollowOptions): ServiceFeed {
   const { service, feed, disk, onState, onError, signal } = options

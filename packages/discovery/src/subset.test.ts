@@ -58,7 +58,8 @@ test('is an option of all services and of one, and candidates are chosen in the 
   expect(orders.view.endpoints.every(({ instance }) => instance.health.status === 'healthy')).toBe(true)
   const { candidates = [], endpoints: chosen } = orders.view
   expect(candidates).toEqual(expect.arrayContaining([...chosen]))
-  // A fifth of all is unhealthy, and about a fifth of the candidates too. Choosing only from healthy ones would give none; no subset would give 80.
+  // A fifth of all is unhealthy, and about a fifth of the candidates too. Choosing only from healthy ones would give none;
+  // no subset would give 80.
   expect(candidates.length).toBeGreaterThan(20)
   expect(candidates.length).toBeLessThan(40)
   const dropped = orders.explain().endpoints.filter((one) => one.dropped === 'subset')

@@ -6,7 +6,8 @@ export interface SubsetOptions {
   /** Maximum number of endpoints used at once, from 1. */
   readonly size: number
   /**
-   * Identifies the client, such as the name of the pod or host. The same id chooses the same endpoints after a restart. Each client needs its own id.
+   * Identifies the client, such as the name of the pod or host. The same id chooses the same endpoints after a restart.
+   * Each client needs its own id.
    *
    * @default a random id per Discovery
    */
@@ -17,8 +18,9 @@ export interface SubsetOptions {
 export type SubsetChoice = (endpoints: readonly Endpoint[]) => ((endpoint: Endpoint) => boolean) | undefined
 
 /**
- * Rendezvous hashing: each pair of client and endpoint has a fixed pseudo-random score, and a client uses the endpoints with the highest
- * scores. If one endpoint disappears, only that one is replaced. Clients choose independently of each other.
+ * Rendezvous hashing: each pair of client and endpoint has a fixed pseudo-random score, and a client uses the endpoints
+ * with the highest scores. If one endpoint disappears, only that one is replaced. Clients choose independently of each
+ * other.
  *
  * @see https://en.wikipedia.org/wiki/Rendezvous_hashing
  */

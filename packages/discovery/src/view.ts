@@ -58,8 +58,9 @@ export function sortMembers(endpoints: readonly Endpoint[], filter: InstanceFilt
 }
 
 /**
- * The endpoints that may be used now. While no member is in, draining endpoints that are reachable are used before unhealthy ones: they were
- * asked to stop, but still serve (KEP-1669). In a panic, members that only this client found bad are used beside them.
+ * The endpoints that may be used now. While no member is in, draining endpoints that are reachable are used before
+ * unhealthy ones: they were asked to stop, but still serve (KEP-1669). In a panic, members that only this client found bad
+ * are used beside them.
  */
 export function usableOf({ members, draining }: Membership, outs: Outs): Usable {
   const endpoints = members.filter((endpoint) => endpoint.available && (outs.isPanic || !isUnhealthy(endpoint)))
@@ -110,8 +111,8 @@ function isUnhealthy({ instance }: Endpoint): boolean {
 }
 
 /**
- * Keeps the lowest priority number with an endpoint that is in; without one, the lowest of all. Endpoints of a better priority that are due
- * for a trial stay, because only a trial can bring that priority back.
+ * Keeps the lowest priority number with an endpoint that is in; without one, the lowest of all. Endpoints of a better
+ * priority that are due for a trial stay, because only a trial can bring that priority back.
  */
 function ofBestPriority(left: readonly Endpoint[], outs: Outs): ((endpoint: Endpoint) => boolean) | undefined {
   let lowest = Number.POSITIVE_INFINITY

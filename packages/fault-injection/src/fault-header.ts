@@ -1,8 +1,9 @@
 import { checkRule, type ResolvedRule } from './fault-settings.ts'
 
 /**
- * Header in which a request asks for a fault, if that is enabled: `delay=200; error=503`. The fields are `delay` and `jitter` in
- * milliseconds, `error` (a status or `unavailable`), `cut` in bytes, `share`, and `service`, the hop that should apply it.
+ * Header in which a request asks for a fault, if that is enabled: `delay=200; error=503`. The fields are `delay` and
+ * `jitter` in milliseconds, `error` (a status or `unavailable`), `cut` in bytes, `share`, and `service`, the hop that
+ * should apply it.
  */
 export const FAULT_HEADER = 'x-fault'
 

@@ -32,7 +32,10 @@ export interface FaultInjectionOptions extends FaultSettings {
 export interface FaultInjection {
   /** The current settings. */
   readonly settings: FaultSettings
-  /** Use it as the last of `interceptors.attempt` of a client. Faults affect each attempt, so that retries and hedges see them. */
+  /**
+   * Use it as the last of `interceptors.attempt` of a client. Faults affect each attempt, so that retries and hedges see
+   * them.
+   */
   readonly interceptor: Interceptor<AttemptContext>
   /**
    * Wraps a handler of `node:http`, so that its clients experience the faults on the network.

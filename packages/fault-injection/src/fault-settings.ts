@@ -37,7 +37,11 @@ export interface FaultSettings {
   readonly enabled?: boolean
   /** Rules. The first rule that matches a call, and whose share selects it, is applied. @default [] */
   readonly rules?: readonly FaultRule[]
-  /** Whether a request may ask for a fault in its `x-fault` header. Never enable it where unknown callers can send requests. @default false */
+  /**
+   * Whether a request may ask for a fault in its `x-fault` header. Never enable it where unknown callers can send requests.
+   *
+   * @default false
+   */
   readonly header?: boolean
 }
 

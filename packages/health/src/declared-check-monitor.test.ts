@@ -23,7 +23,7 @@ test('each endpoint is checked as it declares, and from the start when the decla
   await eventually(() => expect(cluster.log).toEqual(['eject a: http']), 10_000)
   expect(attached.explain?.(endpoint)).toMatchObject({ check: 'http', status: 'unhealthy', error: { code: 'SD_UNAVAILABLE' } })
 
-  // An equal declaration in another object is no change.
+  // An equal declaration in another object changes nothing.
   const { explain } = attached
   const before = explain?.(endpoint)?.since
   endpoint.update(instanceOf({ type: 'http', path: '/bad' }))

@@ -15,11 +15,19 @@ import { type ProbeOptions, probeOptionKeys, resolveProbeOptions } from './probe
 import { createTcpCheck } from './tcp-check.ts'
 import { type EndpointProbe, watchEndpoints } from './watched-endpoints.ts'
 
-/** Options of {@link createDeclaredCheckMonitor}. `intervalMs` and `timeoutMs` are the defaults of instances that declare none. */
+/**
+ * Options of {@link createDeclaredCheckMonitor}. `intervalMs` and `timeoutMs` are the defaults of instances that declare
+ * none.
+ */
 export interface DeclaredCheckMonitorOptions extends ProbeOptions {
   /** Name for logs and metrics. @default 'health-declared' */
   readonly name?: string
-  /** Shortest accepted interval, in milliseconds. Every caller checks, so an instance must not be able to request checks without pause. @default 1_000 */
+  /**
+   * Shortest accepted interval, in milliseconds. Every caller checks, so an instance must not be able to request checks
+   * without pause.
+   *
+   * @default 1_000
+   */
   readonly minIntervalMs?: number
   /** Time in which a restored endpoint regains its full weight, in milliseconds; 0 restores it at once. @default 0 */
   readonly rampMs?: number
@@ -30,8 +38,9 @@ interface DeclaredProbe extends EndpointProbe {
 }
 
 /**
- * Creates a monitor that runs the checks that instances declare (`healthCheck`), each with its own type, path, interval and timeout, and ejects
- * failing endpoints. Endpoints without a declaration are not checked. `@sd/discovery` creates one if needed: see its option `declaredChecks`.
+ * Creates a monitor that runs the checks that instances declare (`healthCheck`), each with its own type, path, interval and
+ * timeout, and ejects failing endpoints. Endpoints without a declaration are not checked. `@sd/discovery` creates one if
+ * needed: see its option `declaredChecks`.
  *
  * @throws SdError `SD_INVALID` that names the option
  */

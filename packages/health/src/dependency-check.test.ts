@@ -37,7 +37,7 @@ test.each<[string, object, readonly object[], object]>([
   ['a service that can be called', {}, [], { instances: '1', usable: '1', out: '0' }],
   ['some that are out', { endpoints: [usable, out] }, [], { instances: '2', usable: '1', out: '1' }],
   [
-    'a panic, and a registry that is away',
+    'a panic, and an unreachable registry',
     { endpoints: [{ ...out, dropped: undefined }], isPanic: true, staleSince: 1 },
     [],
     { instances: '1', usable: '1', out: '1', panic: 'true', stale: 'true' },
@@ -51,7 +51,7 @@ test.each<[string, object, readonly object[], object]>([
     ],
     { instances: '1', usable: '1', out: '0' },
   ],
-])('%s is well', async (_, cluster, breakers, details) => {
+])('%s is healthy', async (_, cluster, breakers, details) => {
   expect(await run(clientOf(cluster, breakers))).toEqual({ details })
 })
 

@@ -36,12 +36,14 @@ export interface DependencyCheckOptions {
 }
 
 /**
- * Creates a check for a health reporter that reports whether a service can be called, by what the client knows. It sends nothing. It fails
- * while no instance may get traffic, or while the service's breaker is open. Its details have the numbers of instances.
+ * Creates a check for a health reporter that reports whether a service can be called, by what the client knows. It sends
+ * nothing. It fails while no instance may get traffic, or while the service's breaker is open. Its details have the numbers
+ * of instances.
  *
- * It is informational by default, and never a reason for a restart. If a called service fails, all processes that report themselves unready
- * because of it leave traffic in the same second. Then their callers find no instance and become unready too, and the outage of one service
- * becomes an outage of all. Responses that do not need the service, fallbacks and clear errors are better than no responses.
+ * It is informational by default, and never a reason for a restart. If a called service fails, all processes that report
+ * themselves unready because of it leave traffic in the same second. Then their callers find no instance and become unready
+ * too, and the outage of one service becomes an outage of all. Responses that do not need the service, fallbacks and clear
+ * errors are better than no responses.
  *
  * @throws SdError `SD_INVALID` that names the option
  */

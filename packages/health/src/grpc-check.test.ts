@@ -80,8 +80,8 @@ test.each<[string, (stream: ServerHttp2Stream) => unknown, string]>([
   ],
   [
     'fails',
-    (stream) => stream.respond({ ':status': 200, 'grpc-status': '14', 'grpc-message': 'going away' }, { endStream: true }),
-    'grpc.health.v1: status 14, going away',
+    (stream) => stream.respond({ ':status': 200, 'grpc-status': '14', 'grpc-message': 'shutting down' }, { endStream: true }),
+    'grpc.health.v1: status 14, shutting down',
   ],
   [
     'says nothing',

@@ -28,9 +28,9 @@ interface GrpcResponse {
 const maxBodyBytes = 4_096
 
 /**
- * Creates a check that calls the server's standard health service, `grpc.health.v1.Health/Check`. Any status but SERVING is a failure. It uses
- * `node:http2` with a new connection for each run: a channel of `@grpc/grpc-js` that is closed while the server hangs before its first frame
- * leaves the connection open (seen with 1.14.7).
+ * Creates a check that calls the server's standard health service, `grpc.health.v1.Health/Check`. Any status but SERVING is
+ * a failure. It uses `node:http2` with a new connection for each run: a channel of `@grpc/grpc-js` that is closed while the
+ * server hangs before its first frame leaves the connection open (seen with 1.14.7).
  *
  * @throws SdError `SD_INVALID` that names the option
  * @see https://github.com/grpc/grpc/blob/master/doc/health-checking.md

@@ -23,7 +23,8 @@ export function encodeHealthCheckRequest(service: string): Buffer {
 }
 
 /**
- * Decodes a `grpc.health.v1.HealthCheckResponse`. Its only field is the status, an enum with number 1; other fields are skipped.
+ * Decodes a `grpc.health.v1.HealthCheckResponse`. Its only field is the status, an enum with number 1; other fields are
+ * skipped.
  *
  * @throws SdError `SD_MALFORMED` if it is malformed
  */

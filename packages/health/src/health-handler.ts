@@ -27,8 +27,9 @@ export interface HealthHandler {
 const headers = Object.freeze({ 'content-type': 'application/json', 'cache-control': 'no-store' })
 
 /**
- * Creates a handler for `node:http` servers, and with `health(path)` for any other. The status is 200 if the process is ready (on `/live`:
- * live), otherwise 503. The body has statuses but no errors, because those are not for everyone. `report()` has them.
+ * Creates a handler for `node:http` servers, and with `health(path)` for any other. The status is 200 if the process is
+ * ready (on `/live`: live), otherwise 503. The body has statuses but no errors, because those are not for everyone.
+ * `report()` has them.
  *
  * @throws SdError `SD_INVALID` that names the option
  */

@@ -22,7 +22,10 @@ function createCheck() {
   return { check, failing, runs, timesOf: (id: string) => runs.filter(([run]) => run === id).map(([, at]) => at) }
 }
 
-/** A monitor on a cluster of `count` endpoints. Without jitter, checks run at 500 ms first, then every 10 s, or every 1 s while the status may change. */
+/**
+ * A monitor on a cluster of `count` endpoints. Without jitter, checks run at 500 ms first, then every 10 s, or every 1 s
+ * while the status may change.
+ */
 function attach(options: Omit<HealthMonitorOptions, 'check'> = {}, count = 2, own = createCheck()) {
   const endpoints = createTestEndpoints(Array.from({ length: count }, () => 1))
   const cluster = createTestCluster(endpoints)

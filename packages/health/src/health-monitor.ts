@@ -16,8 +16,8 @@ export interface HealthMonitorOptions extends ProbeOptions {
 }
 
 /**
- * Creates a monitor that checks every endpoint periodically, ejects failing ones, and restores them when they are healthy again. One
- * monitor serves any number of clusters; `maxConcurrent` applies to all of them together.
+ * Creates a monitor that checks every endpoint periodically, ejects failing ones, and restores them when they are healthy
+ * again. One monitor serves any number of clusters; `maxConcurrent` applies to all of them together.
  *
  * @throws SdError `SD_INVALID` that names the option
  */

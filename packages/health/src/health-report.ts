@@ -49,8 +49,8 @@ export function combineStatus(checks: HealthCheckReports): CheckStatus {
 const maxDetails = 256
 
 /**
- * The health to write to a registration: the status, the names of failed checks, and the details of checks. Errors are left out: many can read
- * a registry, and the text of an error may contain secrets.
+ * The health to write to a registration: the status, the names of failed checks, and the details of checks. Errors are left
+ * out: many can read a registry, and the text of an error may contain secrets.
  */
 export function toHealthSpec(checks: HealthCheckReports): Exclude<HealthSpec, string> {
   const failed = [...checks].filter(([, { status }]) => status === 'unhealthy').map(([name]) => name)

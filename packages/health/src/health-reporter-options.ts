@@ -21,7 +21,11 @@ export interface OwnHealthCheck {
   readonly check: HealthCheck
   /** Effect of a failure. @default 'readiness' */
   readonly kind?: HealthCheckKind
-  /** Target of the check. @default the instance of the first registration; without one `localhost`, port 0, for checks that ignore their target */
+  /**
+   * Target of the check.
+   *
+   * @default the instance of the first registration; without one `localhost`, port 0, for checks that ignore their target
+   */
   readonly target?: Pick<InstanceSpec, 'address' | 'port' | 'protocol'>
 }
 

@@ -7,15 +7,19 @@ import { startProbe } from './probe.ts'
 export interface HealthReporter extends Disposable {
   /** Health of the process by the last runs. Runs no check. */
   report(): HealthReport
-  /** Keeps the health of another registration up to date, such as one that a lifecycle creates later. Has no effect if it is already known. */
+  /**
+   * Keeps the health of another registration up to date, such as one that a lifecycle creates later. Has no effect if it is
+   * already known.
+   */
   addRegistration(registration: Registration): void
   /** Stops the checks. The registrations keep their current health. Idempotent. */
   close(): void
 }
 
 /**
- * Runs checks of this process periodically, and keeps the health of registrations up to date: it is written when the status of a check
- * changes. It is not written before the first status of all checks is known, nor while a registration is draining.
+ * Runs checks of this process periodically, and keeps the health of registrations up to date: it is written when the status
+ * of a check changes. It is not written before the first status of all checks is known, nor while a registration is
+ * draining.
  *
  * @throws SdError `SD_INVALID` that names the option
  */

@@ -5,8 +5,8 @@ export interface ProbeOptions {
   /** Time from the end of a check to the start of the next, in milliseconds. @default 10_000 (Consul, Kubernetes) */
   readonly intervalMs?: number
   /**
-   * The interval while the status may change: before the first status, and after a result that contradicts it (HAProxy's `fastinter`). The first
-   * check starts at a random time within it. @default 1_000, at most intervalMs
+   * The interval while the status may change: before the first status, and after a result that contradicts it (HAProxy's
+   * `fastinter`). The first check starts at a random time within it. @default 1_000, at most intervalMs
    */
   readonly fastIntervalMs?: number
   /** Timeout of one check, in milliseconds. @default 1_000 (Kubernetes) */

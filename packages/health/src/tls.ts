@@ -31,7 +31,11 @@ export interface CheckTls {
 
 const pemKeys = ['ca', 'cert', 'key'] as const
 
-/** Validates the option `tls`. Functions and files are read again, at most once per second. @throws SdError `SD_INVALID` that names the option */
+/**
+ * Validates the option `tls`. Functions and files are read again, at most once per second.
+ *
+ * @throws SdError `SD_INVALID` that names the option
+ */
 export function readTls(tls: boolean | HealthCheckTlsOptions | undefined): CheckTls {
   const options = readOptions(tls)
   const rejectUnauthorized = checkBoolean('tls.rejectUnauthorized', options.rejectUnauthorized ?? true)

@@ -66,7 +66,7 @@ describe('a hedge policy', () => {
     ['a timeout', { ok: false, error: new SdError('SD_TIMEOUT', 'late') }],
     ['a mistake of the caller', { ok: false, error: new SdError('SD_INVALID', 'bad header') }],
     ['an abort', { ok: true, error: new SdError('SD_ABORTED', 'left') }],
-  ])('3,000 times %s in 1 ms are no samples: after the outage it hedges as before', async (_, outcome) => {
+  ])('3,000 times %s in 1 ms add no samples: after the outage it hedges as before', async (_, outcome) => {
     const budget = createRetryBudget({ ratio: 10, minPerSecond: 10_000 })
     const policy = createHedgePolicy({ delayMs: 500, percentile: 0.95, budget })
     let hedges = 0

@@ -6,7 +6,11 @@ import { type HedgeOptions, resolveHedgeOptions } from './options.ts'
 /** Options of {@link createHedgePolicy}. */
 export interface HedgePolicyOptions
   extends Pick<HedgeOptions, 'delayMs' | 'percentile' | 'minSamples' | 'windowMs' | 'maxAttempts' | 'budget'> {
-  /** Methods of calls that may be in progress several times at once. @default the idempotent methods: GET, HEAD, OPTIONS, TRACE, PUT, DELETE */
+  /**
+   * Methods of calls that may be in progress several times at once.
+   *
+   * @default the idempotent methods: GET, HEAD, OPTIONS, TRACE, PUT, DELETE
+   */
   readonly methods?: readonly string[]
 }
 

@@ -10,8 +10,8 @@ export interface Hedge<T = unknown> {
   /** The current delay before another attempt, in milliseconds. */
   readonly currentDelayMs: number
   /**
-   * Calls `run`, and calls it again if there is no response in time or if it fails. Returns the first response and aborts the signals of the
-   * other attempts. The caller must know that `run` may run more than once.
+   * Calls `run`, and calls it again if there is no response in time or if it fails. Returns the first response and aborts
+   * the signals of the other attempts. The caller must know that `run` may run more than once.
    *
    * @returns the first response; without one, the last value that was not accepted
    * @throws SdError `SD_ABORTED` when the caller's signal aborts; otherwise the error of the attempt, unchanged
@@ -23,8 +23,8 @@ export interface Hedge<T = unknown> {
 }
 
 /**
- * Creates a hedge. If a peer is slow now and then, a second attempt is often faster than waiting for the first. Create one hedge for each
- * kind of call, because it learns their latency.
+ * Creates a hedge. If a peer is slow now and then, a second attempt is often faster than waiting for the first. Create one
+ * hedge for each kind of call, because it learns their latency.
  *
  * @see https://research.google/pubs/the-tail-at-scale/
  * @throws SdError `SD_INVALID` that names the option

@@ -108,7 +108,10 @@ class HedgedExecution<T> {
     judgeLimit(this.#dueAt, performance.now(), () => this.#startIfSlow())
   }
 
-  /** Starts another attempt, unless a response arrived. After this process was blocked, all responses that arrived have been read by now. */
+  /**
+   * Starts another attempt, unless a response arrived. After this process was blocked, all responses that arrived have been
+   * read by now.
+   */
   #startIfSlow(): void {
     if (!this.#isOver && this.#mayStart) this.#startAnother()
   }

@@ -16,7 +16,11 @@ import {
 export interface HedgeOptions<T = unknown> {
   /** Wait before each further attempt, in milliseconds. With `percentile`, used until there are enough samples. @default 100 */
   readonly delayMs?: number
-  /** Waits as long as this share of recent first attempts took, from 0.01 to 0.999, such as 0.95. @default none: always `delayMs` */
+  /**
+   * Waits as long as this share of recent first attempts took, from 0.01 to 0.999, such as 0.95.
+   *
+   * @default none: always `delayMs`
+   */
   readonly percentile?: number
   /** Latency samples required before `percentile` applies; from 1 to 1,000,000. @default 20 */
   readonly minSamples?: number
@@ -26,14 +30,23 @@ export interface HedgeOptions<T = unknown> {
   readonly maxAttempts?: number
   /** Budget for further attempts. Share one with the retries of the same service. @default a new `createRetryBudget()` */
   readonly budget?: RetryBudget
-  /** Whether each execution credits the budget. Set it to false inside a retry that shares the budget and credits it itself. @default true */
+  /**
+   * Whether each execution credits the budget. Set it to false inside a retry that shares the budget and credits it itself.
+   *
+   * @default true
+   */
   readonly countsCalls?: boolean
   /**
    * Whether the end of an attempt is the final result. Otherwise the next attempt starts at once.
    * @default true for every value, and for an `SdError` that is not `retryable`
    */
   readonly isFinal?: (ended: HedgedEnd<T>) => boolean
-  /** Delay that the peer requests before the next attempt, in milliseconds; less than 0 or more than 30,000 means no other attempt. Called after ends that are not final. @default no delay */
+  /**
+   * Delay that the peer requests before the next attempt, in milliseconds; less than 0 or more than 30,000 means no other
+   * attempt. Called after ends that are not final.
+   *
+   * @default no delay
+   */
   readonly serverDelayMs?: (ended: HedgedEnd<T>) => number | undefined
   /** Receives every value that is not the result, so that its body can be cancelled. @default none */
   readonly discard?: (value: T) => void

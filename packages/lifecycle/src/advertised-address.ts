@@ -10,8 +10,8 @@ export interface AdvertisedAddressOptions {
   /** Name of the network interface whose address is used. @default the interface of the default route */
   readonly interface?: string
   /**
-   * What to do if there is no address that other hosts can reach, as on a laptop without a network: `refuse` throws; `loopback` returns the
-   * loopback address and emits a process warning.
+   * What to do if there is no address that other hosts can reach, as on a laptop without a network: `refuse` throws;
+   * `loopback` returns the loopback address and emits a process warning.
    *
    * @default 'refuse'
    */
@@ -20,14 +20,17 @@ export interface AdvertisedAddressOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>
 }
 
-/** Destinations that are reached only by the default route: TEST-NET-1 (RFC 5737) and the documentation prefix (RFC 3849). Nothing is sent there. */
+/**
+ * Destinations that are reached only by the default route: TEST-NET-1 (RFC 5737) and the documentation prefix (RFC 3849).
+ * Nothing is sent there.
+ */
 const destinations = { ipv4: '192.0.2.1', ipv6: '2001:db8::1' } as const
 const loopback = { ipv4: '127.0.0.1', ipv6: '::1' } as const
 
 /**
- * Finds the address at which other hosts reach this process: the variable `POD_IP`, which Kubernetes sets from `status.podIP`; otherwise the
- * address of the given interface; otherwise the source address of the default route. Behind NAT, or with a published port, none of these is
- * right: set `instance.address` yourself.
+ * Finds the address at which other hosts reach this process: the variable `POD_IP`, which Kubernetes sets from
+ * `status.podIP`; otherwise the address of the given interface; otherwise the source address of the default route. Behind
+ * NAT, or with a published port, none of these is right: set `instance.address` yourself.
  *
  * @returns an IP address, never loopback unless `otherwise` allows it
  * @throws SdError `SD_INVALID` for an invalid option or `POD_IP`, `SD_NOT_FOUND` if there is no such address

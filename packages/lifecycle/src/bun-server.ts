@@ -17,8 +17,8 @@ export interface BunServer {
 const lookEveryMs = 20
 
 /**
- * Drains a server of `Bun.serve`. Bun can't add a header to the application's responses, so clients are not asked to leave. Idle connections
- * are closed once callers know that the instance is leaving.
+ * Drains a server of `Bun.serve`. Bun can't add a header to the application's responses, so clients are not asked to leave.
+ * Idle connections are closed once callers know that the instance is leaving.
  */
 export function createBunDrain(server: BunServer): DrainableServer {
   let isCut = false

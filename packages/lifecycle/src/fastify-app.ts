@@ -13,8 +13,8 @@ export interface FastifyApp {
 }
 
 /**
- * Drains a Fastify application with its own `close()`, so that `preClose` hooks can end streams and WebSockets before the server waits for
- * them. Its `onClose` hooks run before the hooks of the lifecycle.
+ * Drains a Fastify application with its own `close()`, so that `preClose` hooks can end streams and WebSockets before the
+ * server waits for them. Its `onClose` hooks run before the hooks of the lifecycle.
  */
 export function createFastifyDrain(app: FastifyApp): DrainableServer {
   const { server } = app

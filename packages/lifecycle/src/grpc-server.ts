@@ -1,6 +1,9 @@
 import type { DrainableServer } from './drainable-server.ts'
 
-/** The part of a `Server` of `@grpc/grpc-js` that draining uses. Only the callback of `bindAsync` receives the port: pass it as `instance.port`. */
+/**
+ * The part of a `Server` of `@grpc/grpc-js` that draining uses. Only the callback of `bindAsync` receives the port: pass it
+ * as `instance.port`.
+ */
 export interface GrpcServer {
   /** Accepts nothing new, sends GOAWAY to each session, and calls back once all calls have ended. */
   tryShutdown(callback: (error?: Error) => void): void

@@ -37,7 +37,8 @@ function listen<Listening extends Server>(server: Listening): Listening {
   return server.listen(0, '127.0.0.1')
 }
 
-// The grace period of an incomplete request is in virtual time, so that only it can end the connection, however busy the machine is.
+// The grace period of an incomplete request is in virtual time, so that only it can end the connection, however busy the
+// machine is.
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['performance'] })
   return () => void vi.useRealTimers()

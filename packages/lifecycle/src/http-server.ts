@@ -16,8 +16,8 @@ export interface HttpServer extends NetServer {
 }
 
 /**
- * Number of sweeps that a connection may go without a byte once the server has stopped. Measured in turns of the event loop, not in time:
- * after a long turn its bytes may have arrived without having been read.
+ * Number of sweeps that a connection may go without a byte once the server has stopped. Measured in turns of the event
+ * loop, not in time: after a long turn its bytes may have arrived without having been read.
  */
 const unusedSweeps = 6
 /** How long an incomplete request may take to arrive once the server has stopped, in milliseconds. */
@@ -43,7 +43,10 @@ export function createHttpDrain(server: HttpServer, stop: () => Promise<unknown>
   }
   server.prependListener('request', asListener(countRequest))
 
-  /** Closes connections that Node does not close itself: before version 26, those without a first request, and those with half of one. */
+  /**
+   * Closes connections that Node does not close itself: before version 26, those without a first request, and those with
+   * half of one.
+   */
   function endUseless(sweeps: WeakMap<Socket, number>, isOverdue: boolean): void {
     for (const socket of sockets.open) {
       if (requests.has(socket) || upgraded.open.has(socket)) continue

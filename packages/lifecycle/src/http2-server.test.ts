@@ -65,7 +65,8 @@ describe('HTTP/2 without TLS', () => {
     expect(refusal).toMatchObject({ code: 'ECONNREFUSED' })
     expect(await slow).toBe('ended')
     expect(await closing).toEqual({ drained: true, errors: [] })
-    // Node sends another GOAWAY when it ends the session. The last stream is that of the third request, not of those after GOAWAY.
+    // Node sends another GOAWAY when it ends the session. The last stream is that of the third request, not of those after
+    // GOAWAY.
     expect(goaways).toEqual(goaways.map(() => [constants.NGHTTP2_NO_ERROR, 5]))
   })
 

@@ -18,8 +18,9 @@ export interface Http2Server extends NetServer {
 const noSessionGraceMs = 1_000
 
 /**
- * Drains a server by sending GOAWAY to each session, once callers know that the instance is leaving. Not before: Node can't send a GOAWAY that
- * only announces. After any GOAWAY, even one with the highest stream id (RFC 9113, 6.8), it drops requests in flight.
+ * Drains a server by sending GOAWAY to each session, once callers know that the instance is leaving. Not before: Node can't
+ * send a GOAWAY that only announces. After any GOAWAY, even one with the highest stream id (RFC 9113, 6.8), it drops
+ * requests in flight.
  *
  * @param stop stops the server and resolves once all its connections have ended
  */
@@ -54,7 +55,8 @@ export function createHttp2Drain(server: Http2Server, stop: () => Promise<unknow
       isDraining = true
       const stoppedAt = performance.now()
       const stopped = stop()
-      // GOAWAY names the last stream that is served, so that clients send later requests elsewhere. The session closes after its streams.
+      // GOAWAY names the last stream that is served, so that clients send later requests elsewhere. The session closes
+      // after its streams.
       for (const session of sessions) session.close()
       await sweepUntil(stopped, () => {
         server.closeIdleConnections?.()

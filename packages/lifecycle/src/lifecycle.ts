@@ -55,21 +55,22 @@ export interface Lifecycle extends AsyncDisposable {
   /** The registration, once it exists. */
   readonly registration: Registration | undefined
   /**
-   * Installs the signal handlers, waits until the server listens, and registers the instance. If the registry is unreachable, it resolves anyway
-   * and the registration keeps trying. If `close()` is called while it waits, it resolves without registering.
+   * Installs the signal handlers, waits until the server listens, and registers the instance. If the registry is
+   * unreachable, it resolves anyway and the registration keeps trying. If `close()` is called while it waits, it resolves
+   * without registering.
    *
-   * @throws SdError `SD_INVALID` for an invalid instance, `SD_DENIED` if the registry refuses it, `SD_TIMEOUT` after `startTimeoutMs`, with the
-   *   step that took too long
+   * @throws SdError `SD_INVALID` for an invalid instance, `SD_DENIED` if the registry refuses it, `SD_TIMEOUT` after
+   *   `startTimeoutMs`, with the step that took too long
    */
   start(): Promise<void>
   /**
-   * Deregisters the instance, keeps serving until callers know, drains and closes the server, and runs the hooks. Every step has a timeout, and
-   * a failed step does not prevent the next. Idempotent; never rejects.
+   * Deregisters the instance, keeps serving until callers know, drains and closes the server, and runs the hooks. Every
+   * step has a timeout, and a failed step does not prevent the next. Idempotent; never rejects.
    */
   close(): Promise<ShutdownReport>
   /**
-   * The response for the liveness or readiness path, for any kind of server. Readiness is 200 while the state is `ready` and the `health` reporter
-   * is ready; liveness is 200 while that reporter is live.
+   * The response for the liveness or readiness path, for any kind of server. Readiness is 200 while the state is `ready`
+   * and the `health` reporter is ready; liveness is 200 while that reporter is live.
    *
    * @param path path without query
    * @returns `undefined` for another path

@@ -49,8 +49,8 @@ export function closeServer(server: NetServer): Promise<void> {
 const sweepIntervalMs = 20
 
 /**
- * Waits for `stopped` and closes connections when they become idle: otherwise they would stay open for their keep-alive time. The first sweep is
- * delayed, so that the application's own close handlers run first.
+ * Waits for `stopped` and closes connections when they become idle: otherwise they would stay open for their keep-alive
+ * time. The first sweep is delayed, so that the application's own close handlers run first.
  */
 export async function sweepUntil(stopped: Promise<unknown>, sweep: () => void): Promise<void> {
   const sweeper = setInterval(sweep, sweepIntervalMs)

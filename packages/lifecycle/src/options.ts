@@ -28,9 +28,16 @@ export interface LifecycleOptions {
     /** Port that callers connect to. A gRPC server does not report its own. @default the port on which the server listens */
     readonly port?: number
   }
-  /** The server to drain: of `node:http`, `node:https`, `node:http2`, `@grpc/grpc-js` or `Bun.serve`, a Fastify application, or your own implementation. */
+  /**
+   * The server to drain: of `node:http`, `node:https`, `node:http2`, `@grpc/grpc-js` or `Bun.serve`, a Fastify application,
+   * or your own implementation.
+   */
   readonly server: LifecycleServer
-  /** How long `start()` waits for the server to listen and for the first response of the registry, in milliseconds. @default 30_000 */
+  /**
+   * How long `start()` waits for the server to listen and for the first response of the registry, in milliseconds.
+   *
+   * @default 30_000
+   */
   readonly startTimeoutMs?: number
   /** How long the server keeps serving after deregistration, in milliseconds, so that callers learn of it. @default 1_000 */
   readonly propagationDelayMs?: number
@@ -39,8 +46,9 @@ export interface LifecycleOptions {
   /** Timeout of the deregistration and of each hook, in milliseconds. @default 5_000 */
   readonly stepTimeoutMs?: number
   /**
-   * Functions that end work without an end of its own: event streams, gRPC streams, sockets of custom protocols. They run once callers know
-   * that the instance is leaving, before the server stops accepting. WebSockets receive a close frame without it.
+   * Functions that end work without an end of its own: event streams, gRPC streams, sockets of custom protocols. They run
+   * once callers know that the instance is leaving, before the server stops accepting. WebSockets receive a close frame
+   * without it.
    *
    * @default []
    */
@@ -48,14 +56,15 @@ export interface LifecycleOptions {
   /** Functions to run after the server has closed, one after the other. @default [] */
   readonly onShutdown?: readonly ShutdownHook[]
   /**
-   * Signals that shut down all lifecycles of the process that list them. The same signal more than a second later ends the process at once.
+   * Signals that shut down all lifecycles of the process that list them. The same signal more than a second later ends the
+   * process at once.
    *
    * @default ['SIGTERM', 'SIGINT']
    */
   readonly signals?: readonly NodeJS.Signals[]
   /**
-   * Whether to exit after a shutdown by signal, once all lifecycles of the process have finished: with code 0, or 1 if there was an error in
-   * any of them.
+   * Whether to exit after a shutdown by signal, once all lifecycles of the process have finished: with code 0, or 1 if
+   * there was an error in any of them.
    *
    * @default true
    */

@@ -4,8 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { startProcess } from './testing/start-process.ts'
 
-// Each row of the table "How a process ends" in docs/guides/operations.md, with real processes. A signal is sent once the server has the
-// request. How long requests take is how late the signal may arrive on a busy machine.
+// Each row of the table "How a process ends" in docs/guides/operations.md, with real processes. A signal is sent once the
+// server has the request. How long requests take is how late the signal may arrive on a busy machine.
 
 /** Whether processes can run as process 1 here. That requires Linux and a privilege. */
 const canBePid1 = process.platform === 'linux' && spawnSync('unshare', ['--pid', '--fork', 'true']).status === 0
@@ -67,12 +67,12 @@ describe.concurrent('a process on SIGTERM', () => {
   })
 
   test('with an exception that has a handler while it drains continues draining', async () => {
-    const { child, lines, exited, begin } = await startProcess({ scene: 'exception that is heard' })
+    const { child, lines, exited, begin } = await startProcess({ scene: 'handled exception' })
     const { ended } = await begin('/2000')
     child.kill('SIGTERM')
     expect(await ended).toBe('done')
     expect(await exited).toEqual([0, null])
-    expect(lines).toEqual(['heard a bug while draining', 'hook'])
+    expect(lines).toEqual(['handled a bug while draining', 'hook'])
   })
 
   test.each(['cluster', 'worker'])('that passes it on to its %s ends after it', async (scene) => {

@@ -21,7 +21,10 @@ interface ShutdownGroup {
   isEnding: boolean
 }
 
-/** The same signal within this time is the first one again: terminals and process managers signal a whole group, and some parents forward it. */
+/**
+ * The same signal within this time is the first one again: terminals and process managers signal a whole group, and some
+ * parents forward it.
+ */
 const oneSignalMs = 1_000
 
 const key = Symbol.for('@sd/lifecycle/shutdown/v1')
@@ -32,7 +35,11 @@ function sharedGroup(): ShutdownGroup {
   return holder[key]
 }
 
-/** Lets signals end a lifecycle, together with all others of the process. @returns a function that removes the lifecycle once it has ended */
+/**
+ * Lets signals end a lifecycle, together with all others of the process.
+ *
+ * @returns a function that removes the lifecycle once it has ended
+ */
 export function joinShutdown(member: ShutdownMember): () => void {
   const group = sharedGroup()
   group.members.add(member)
@@ -63,7 +70,8 @@ function onSignal(group: ShutdownGroup, signal: NodeJS.Signals): void {
   const { first } = group
   const listeners = process.listenerCount(signal)
   if (first) {
-    // A framework that also handled the signal has ended, removed its listener and raised the signal again. It is still the first signal.
+    // A framework that also handled the signal has ended, removed its listener and raised the signal again. It is still the
+    // first signal.
     const isRaisedAgain = signal === first.signal && listeners < first.listeners
     if (isRaisedAgain) first.listeners = listeners
     // Sending it again later means that the operator does not want to wait.

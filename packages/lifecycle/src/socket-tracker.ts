@@ -8,7 +8,11 @@ type Peer = Pick<Socket, 'remoteAddress' | 'remotePort'>
 export interface SocketTracker {
   /** Open sockets. */
   readonly open: ReadonlySet<Socket>
-  /** Excludes the sockets of a peer, including later ones, because something else tracks them. @returns a function that ends the exclusion */
+  /**
+   * Excludes the sockets of a peer, including later ones, because something else tracks them.
+   *
+   * @returns a function that ends the exclusion
+   */
   leaveOut(peer: Peer): () => void
 }
 

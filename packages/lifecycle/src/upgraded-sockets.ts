@@ -12,10 +12,13 @@ export interface UpgradedSockets {
   destroy(): void
 }
 
-/** A close frame from a server with status 1001, "going away": RFC 6455, sections 5.5.1 and 7.4.1. */
+/** A close frame from a server with status 1001: RFC 6455, sections 5.5.1 and 7.4.1. */
 const goingAwayFrame = Buffer.from([0x88, 0x02, 0x03, 0xe9])
 
-/** Tracks upgraded sockets from now on. The application still decides about upgrades: without its listener, Node treats them as plain requests. */
+/**
+ * Tracks upgraded sockets from now on. The application still decides about upgrades: without its listener, Node treats them
+ * as plain requests.
+ */
 export function trackUpgrades(server: EmittingServer): UpgradedSockets {
   const open = new Set<Duplex>()
   const unnotified = new Set<Duplex>()

@@ -11,7 +11,8 @@ export interface HostSample<Host> {
 }
 
 /**
- * Finds the hosts whose success rate is below `mean − stdevFactor × standard deviation` over all hosts with enough requests, worst first.
+ * Finds the hosts whose success rate is below `mean − stdevFactor × standard deviation` over all hosts with enough
+ * requests, worst first.
  *
  * @see https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/outlier (success rate)
  */

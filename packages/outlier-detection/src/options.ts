@@ -36,8 +36,8 @@ export interface OutlierRules {
   /** Number of consecutive errors that eject a host, from 1: 5xx, failed connections, timeouts. @default 5 (Envoy) */
   readonly consecutive5xx?: number | false
   /**
-   * Number of consecutive 502, 503, 504, failed connections and timeouts that eject a host, from 1. They are 5xx too, so a value is only
-   * useful if it is below `consecutive5xx`. @default false (Envoy detects 5 but does not enforce it)
+   * Number of consecutive 502, 503, 504, failed connections and timeouts that eject a host, from 1. They are 5xx too, so a
+   * value is only useful if it is below `consecutive5xx`. @default false (Envoy detects 5 but does not enforce it)
    */
   readonly consecutiveGatewayErrors?: number | false
   /** Compares the success rates of the hosts at the end of each interval. @default {} */
@@ -47,26 +47,32 @@ export interface OutlierRules {
   /** Length of an interval, in milliseconds, from 1. @default 10_000 (Envoy) */
   readonly intervalMs?: number
   /**
-   * Duration of the first ejection, in milliseconds, from 1. The second one is twice as long, and so on. The first is short, because a host
-   * soon recovers from a short fault, and one that does not costs only five failures for every return.
+   * Duration of the first ejection, in milliseconds, from 1. The second one is twice as long, and so on. The first is
+   * short, because a host soon recovers from a short fault, and one that does not costs only five failures for every
+   * return.
    *
    * @default 5_000 (Envoy: 30_000)
    */
   readonly baseEjectionMs?: number
   /** Longest ejection, in milliseconds; at least baseEjectionMs. @default 300_000 (Envoy), or baseEjectionMs if that is more */
   readonly maxEjectionMs?: number
-  /** Upper bound of the random addition to an ejection, in milliseconds, so that not all clients return at once. @default 1_000 (Envoy: 0) */
+  /**
+   * Upper bound of the random addition to an ejection, in milliseconds, so that not all clients return at once.
+   *
+   * @default 1_000 (Envoy: 0)
+   */
   readonly maxJitterMs?: number
   /**
-   * Share of the hosts that may be ejected at the same time, from 0 to 1. One host may always be ejected, unless it is 0. Discovery has one
-   * rule for all endpoints that are out, at most half of them by default. A smaller share here would keep a second bad host of five in.
+   * Share of the hosts that may be ejected at the same time, from 0 to 1. One host may always be ejected, unless it is 0.
+   * Discovery has one rule for all endpoints that are out, at most half of them by default. A smaller share here would keep
+   * a second bad host of five in.
    *
    * @default 0.5 (Envoy: 0.1)
    */
   readonly maxEjectedShare?: number
   /**
-   * Whether an outcome is an error of the host. Not called for outcomes that `judgeOutcome` of `@sd/core` finds neutral, because the caller or
-   * this process caused them. @default 5xx, failed connections, timeouts, broken bodies
+   * Whether an outcome is an error of the host. Not called for outcomes that `judgeOutcome` of `@sd/core` finds neutral,
+   * because the caller or this process caused them. @default 5xx, failed connections, timeouts, broken bodies
    */
   readonly isError?: (outcome: Outcome) => boolean
   /** Source of randomness in [0, 1) for jitter. @default Math.random */
@@ -137,7 +143,11 @@ export interface ResolvedMonitorOptions {
   readonly rampMs: number
 }
 
-/** Validates the options that only the monitor has, and rejects unknown ones. @throws SdError `SD_INVALID` that names the option */
+/**
+ * Validates the options that only the monitor has, and rejects unknown ones.
+ *
+ * @throws SdError `SD_INVALID` that names the option
+ */
 export function resolveMonitorOptions(options: OutlierDetectionOptions): ResolvedMonitorOptions {
   checkKnownKeys('', checkObject('options', options), ['name', 'rampMs', ...ruleKeys])
   return {

@@ -3,8 +3,8 @@ import { type OutlierDetectionOptions, resolveMonitorOptions, resolveRules } fro
 import { createOutlierDetector } from './outlier-detector.ts'
 
 /**
- * Creates a monitor for `createDiscovery` that ejects endpoints whose calls keep failing, by Envoy's rules, and restores them after
- * some time.
+ * Creates a monitor for `createDiscovery` that ejects endpoints whose calls keep failing, by Envoy's rules, and restores
+ * them after some time.
  *
  * @throws SdError `SD_INVALID` that names the option
  */

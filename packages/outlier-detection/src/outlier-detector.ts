@@ -80,8 +80,9 @@ export function createOutlierDetector<Host = string>(options: OutlierDetectorOpt
   }
 
   /**
-   * Handles a success of an ejected host. If it was ejected for consecutive errors, and the attempt began during the ejection, as in a panic,
-   * the host has recovered. Its failures provide no new information, and a success does not disprove a bad rate.
+   * Handles a success of an ejected host. If it was ejected for consecutive errors, and the attempt began during the
+   * ejection, as in a panic, the host has recovered. Its failures provide no new information, and a success does not
+   * disprove a bad rate.
    */
   function redeem(host: Host, state: HostState, { startedAt }: Outcome, now: number): void {
     if (!state.failedAlways || startedAt === undefined || startedAt < state.ejectedAt) return

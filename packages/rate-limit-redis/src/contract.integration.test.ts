@@ -111,7 +111,8 @@ describe.runIf(redis)('on a real server', () => {
         maxLength: 30,
       },
     )
-    // Redis expires a key after its window in real time, whatever time the script uses: no window is shorter than a pause of a busy machine.
+    // Redis expires a key after its window in real time, whatever time the script uses: no window is shorter than a pause
+    // of a busy machine.
     const rules = fc.record({ limit: fc.integer({ min: 1, max: 12 }), windowMs: fc.constantFrom(5_000, 20_000, 60_000) })
     const clock = 'local now = tonumber(ARGV[#ARGV])'
 

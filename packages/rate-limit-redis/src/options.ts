@@ -13,17 +13,26 @@ export interface RedisRateLimiterOptions extends RateLimiterOptions {
   readonly tls?: TlsOptions
   /** Number of the database. @default 0 */
   readonly database?: number
-  /** Prefix of all keys in Redis. Limiters with the same prefix share their limits, so each rule needs its own. @default 'sd:rate-limit' */
+  /**
+   * Prefix of all keys in Redis. Limiters with the same prefix share their limits, so each rule needs its own.
+   *
+   * @default 'sd:rate-limit'
+   */
   readonly prefix?: string
   /** Timeout of a command, and of a connection attempt, in milliseconds. @default 500 */
   readonly operationTimeoutMs?: number
   /**
-   * Behavior while Redis is unreachable. `local`: this process limits by itself, with its share of the limit. `open`: all calls are allowed.
-   * `closed`: `acquire` rejects with `SD_UNAVAILABLE`.
+   * Behavior while Redis is unreachable. `local`: this process limits by itself, with its share of the limit. `open`: all
+   * calls are allowed. `closed`: `acquire` rejects with `SD_UNAVAILABLE`.
    * @default 'local'
    */
   readonly whenUnavailable?: 'open' | 'closed' | 'local'
-  /** For `local`: share of the limit that this process may use, above 0 to 1. With eight processes, 1/8 keeps the total limit. @default 1 */
+  /**
+   * For `local`: share of the limit that this process may use, above 0 to 1. With eight processes, 1/8 keeps the total
+   * limit.
+   *
+   * @default 1
+   */
   readonly localShare?: number
   /** For `local`: maximum number of keys kept in memory. @default 100_000 */
   readonly maxLocalKeys?: number

@@ -25,7 +25,10 @@ export interface RedisConnection {
   close(): Promise<void>
 }
 
-/** After this number of consecutive commands without a reply, the connection is replaced: a half-open connection reports no error. */
+/**
+ * After this number of consecutive commands without a reply, the connection is replaced: a half-open connection reports no
+ * error.
+ */
 const SILENT_COMMANDS = 3
 /** Maximum number of commands that wait for a reply; more are refused. */
 const MAX_COMMANDS = 10_000
@@ -33,8 +36,8 @@ const MAX_COMMANDS = 10_000
 type Client = ReturnType<typeof makeClient>
 
 /**
- * Connects, and reconnects after every disconnection. The library's own reconnection is off, because its handshake has no timeout: a server that
- * accepts the connection but never replies would block it forever.
+ * Connects, and reconnects after every disconnection. The library's own reconnection is off, because its handshake has no
+ * timeout: a server that accepts the connection but never replies would block it forever.
  */
 export function openConnection(options: ResolvedRedisRateLimiterOptions): RedisConnection {
   const { name, operationTimeoutMs } = options

@@ -8,14 +8,22 @@ import { bucketScript, type Script, windowScript } from './scripts.ts'
 export interface RedisRateLimiter extends RateLimiter {
   /** Current state of the connection. */
   readonly state: ConnectionState
-  /** Sends a PING to Redis, regardless of `whenUnavailable`, for start-up and health checks. @throws SdError if there is no reply */
+  /**
+   * Sends a PING to Redis, regardless of `whenUnavailable`, for start-up and health checks.
+   *
+   * @throws SdError if there is no reply
+   */
   ping(options?: OperationOptions): Promise<void>
 }
 
 /** Maximum random addition to a wait, because other processes wait for the same units. */
 const JITTER_MS = 20
 
-/** Creates a rate limiter in Redis. It connects at once, and reconnects automatically. @throws SdError `SD_INVALID` that names the option */
+/**
+ * Creates a rate limiter in Redis. It connects at once, and reconnects automatically.
+ *
+ * @throws SdError `SD_INVALID` that names the option
+ */
 export function createRedisRateLimiter(options: RedisRateLimiterOptions): RedisRateLimiter {
   const checked = resolveRedisRateLimiterOptions(options)
   const { name, rule, prefix, whenUnavailable } = checked

@@ -33,14 +33,22 @@ export interface RetryConditions {
   readonly methods?: readonly string[] | 'all'
   /** Request header field that makes any method repeatable; `false` disables this. @default 'idempotency-key' */
   readonly idempotencyHeader?: string | false
-  /** Decides before the lists, unless it returns `undefined`. It can't allow a request that may not be sent twice. @default none */
+  /**
+   * Decides before the lists, unless it returns `undefined`. It can't allow a request that may not be sent twice.
+   *
+   * @default none
+   */
   readonly when?: (result: AttemptResult) => boolean | undefined
 }
 
 /** Names of the options in {@link RetryConditions}. */
 export const conditionKeys = ['errorCodes', 'statuses', 'headers', 'methods', 'idempotencyHeader', 'when'] as const
 
-/** Creates the function that decides whether an attempt may and should be retried. @throws SdError `SD_INVALID` that names the option */
+/**
+ * Creates the function that decides whether an attempt may and should be retried.
+ *
+ * @throws SdError `SD_INVALID` that names the option
+ */
 export function createCondition(conditions: RetryConditions): (result: AttemptResult) => boolean {
   const errorCodes = conditions.errorCodes && new Set(checkList('errorCodes', conditions.errorCodes, checkName))
   const statuses = new Set(checkList('statuses', conditions.statuses ?? [429, 502, 503, 504], checkStatus))

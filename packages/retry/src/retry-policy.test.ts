@@ -59,10 +59,15 @@ describe('retry conditions', () => {
     ['GET, if the caller names another', { methods: ['post'] }, answer(503), false],
     ['any method, if the caller says so', { methods: 'all' }, { ...answer(503), call: post }, true],
     ['POST with an idempotency key', {}, { ...answer(503), call: keyed }, true],
-    ['POST with a key that does not count', { idempotencyHeader: false }, { ...answer(503), call: keyed }, false],
+    ['POST with a key while idempotencyHeader is off', { idempotencyHeader: false }, { ...answer(503), call: keyed }, false],
     ['POST with a key of another name', { idempotencyHeader: 'X-Key' }, { ...answer(503), call: keyed }, false],
-    ['a body that was sent and is gone', {}, { ...answer(503), replayable: false }, false],
-    ['a body that is gone, with any method', { methods: 'all' }, { ...answer(503), call: post, replayable: false }, false],
+    ['a body that was sent and can not be sent again', {}, { ...answer(503), replayable: false }, false],
+    [
+      'a body that can not be sent again, with any method',
+      { methods: 'all' },
+      { ...answer(503), call: post, replayable: false },
+      false,
+    ],
     ['a body that was not sent', {}, { error: unavailable, replayable: false, sent: false }, true],
     [
       'a header that asks for it',

@@ -44,7 +44,11 @@ export interface RetryOptions<T = unknown> extends RetryLimits {
   readonly signal?: AbortSignal | undefined
   /** Timeout of each attempt, in milliseconds; it ends with `SD_TIMEOUT`. @default no timeout */
   readonly attemptTimeoutMs?: number
-  /** Whether to retry after this value or error. @default after every error except an `SdError` that is not `retryable` and an `AbortError` */
+  /**
+   * Whether to retry after this value or error.
+   *
+   * @default after every error except an `SdError` that is not `retryable` and an `AbortError`
+   */
   readonly shouldRetry?: (ended: EndedAttempt<T>) => boolean
   /**
    * Delay that the peer requests, in milliseconds; less than 0 means that there must be no retry.
@@ -61,7 +65,8 @@ const keys = [...limitKeys, 'signal', 'attemptTimeoutMs', 'shouldRetry', 'server
  * Calls an async function until it succeeds or a limit is reached. The caller must know that `run` may run more than once.
  *
  * @returns the last value
- * @throws SdError `SD_ABORTED` when the signal aborts, `SD_INVALID` that names an option; otherwise the last attempt's error, unchanged
+ * @throws SdError `SD_ABORTED` when the signal aborts, `SD_INVALID` that names an option; otherwise the last attempt's
+ *   error, unchanged
  */
 export async function retry<T>(run: (attempt: RetryAttempt) => Promise<T>, options: RetryOptions<T> = {}): Promise<T> {
   checkFunction('run', run)
@@ -105,8 +110,8 @@ export async function retry<T>(run: (attempt: RetryAttempt) => Promise<T>, optio
 }
 
 /**
- * An attempt that has no timeout and no caller's signal. Its signal never aborts. It is created on demand, because it costs as much as the
- * rest of a call. A class, because a getter in an object literal costs even more.
+ * An attempt that has no timeout and no caller's signal. Its signal never aborts. It is created on demand, because it costs
+ * as much as the rest of a call. A class, because a getter in an object literal costs even more.
  */
 class UnboundedAttempt implements RetryAttempt {
   readonly attempt: number

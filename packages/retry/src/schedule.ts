@@ -29,7 +29,10 @@ export interface RetryProgress {
   readonly serverDelayMs: number | undefined
 }
 
-/** Returns the delay before the next attempt, or `undefined` if there must be none. Withdraws from the budget only for an attempt that is due. */
+/**
+ * Returns the delay before the next attempt, or `undefined` if there must be none. Withdraws from the budget only for an
+ * attempt that is due.
+ */
 export type RetrySchedule = (progress: RetryProgress) => number | undefined
 
 /** Names of the options in {@link RetryLimits}, and of the budget. */

@@ -8,9 +8,15 @@ export interface RequestHead {
   readonly path: string
   /** Header fields, names in lower case. */
   readonly headers: HeaderFields
-  /** Address of the connection's peer, normalized by `readIpAddress`. Behind a proxy, the proxy's address. Absent if the server does not know it. */
+  /**
+   * Address of the connection's peer, normalized by `readIpAddress`. Behind a proxy, the proxy's address. Absent if the
+   * server does not know it.
+   */
   readonly remoteAddress?: string | undefined
-  /** The request object of the server or framework, such as Express' `Request` with its `user`; absent if {@link ServerLimits.admit} received none. */
+  /**
+   * The request object of the server or framework, such as Express' `Request` with its `user`; absent if
+   * {@link ServerLimits.admit} received none.
+   */
   readonly source?: object | undefined
 }
 

@@ -1,8 +1,8 @@
 import { hasBody, type NodeRequest, type NodeResponse } from './node-request.ts'
 
 /**
- * Watches the body of an admitted request: a caller that stops in the middle of a body must not keep its place. Measures only the time for
- * which the application waits for the caller, not the reverse.
+ * Watches the body of an admitted request: a caller that stops in the middle of a body must not keep its place. Measures
+ * only the time for which the application waits for the caller, not the reverse.
  *
  * @param onIdle called once if no data arrived for `idleMs`
  */

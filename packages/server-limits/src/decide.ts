@@ -25,7 +25,10 @@ const noHeaders: Readonly<Record<string, string>> = Object.freeze({})
 
 /** Options of {@link Decider.decide}. */
 export interface DecideOptions {
-  /** Called only if the request has to wait, with its deadline. The signal aborts when the caller disconnects, or at the deadline. */
+  /**
+   * Called only if the request has to wait, with its deadline. The signal aborts when the caller disconnects, or at the
+   * deadline.
+   */
   readonly signal: (deadlineAt: number | undefined) => AbortSignal | undefined
 }
 
@@ -33,7 +36,10 @@ export interface DecideOptions {
 export interface Decider {
   /** Decides about a request. Neither throws nor rejects. */
   decide(head: RequestHead, options: DecideOptions): Admission | Promise<Admission>
-  /** Decides about a connection that becomes a stream at once, such as a WebSocket. It takes a place of `streams`, but none of `concurrency`. */
+  /**
+   * Decides about a connection that becomes a stream at once, such as a WebSocket. It takes a place of `streams`, but none
+   * of `concurrency`.
+   */
   decideStream(head: RequestHead): Promise<Admission>
   /** Refuses a request and publishes the refusal. */
   refuse(

@@ -31,7 +31,7 @@ test.each<[string, object]>([
   expect(() => createServerLimits(options)).toThrow(expect.objectContaining({ code: 'SD_INVALID', field }))
 })
 
-test.each([undefined, null, 1, []])('%j is no options object, but nothing is none', (options) => {
+test.each([undefined, null, 1, []])('%j is rejected, but options may be omitted', (options) => {
   if (options === undefined) createServerLimits(options).close()
   else
     expect(() => createServerLimits(options as never)).toThrow(expect.objectContaining({ code: 'SD_INVALID', field: 'options' }))

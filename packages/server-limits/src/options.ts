@@ -20,8 +20,9 @@ export interface ServerRateLimit {
   /** Any limiter, such as `createMemoryRateLimiter`, whose table of keys is bounded. The limits do not close it. */
   readonly limiter: RateLimiter
   /**
-   * Identifies the caller. A request without a key is not limited. Use a value that callers can't invent: a verified user or an address. Keys
-   * that are too long for limiters are replaced by their hash. @default the address of the connection's peer; the /64 network for IPv6, because one caller owns all of it
+   * Identifies the caller. A request without a key is not limited. Use a value that callers can't invent: a verified user
+   * or an address. Keys that are too long for limiters are replaced by their hash. @default the address of the connection's
+   * peer; the /64 network for IPv6, because one caller owns all of it
    */
   readonly key?: (request: RequestHead) => string | undefined
   /** Units that a request costs. @default 1 */
@@ -30,34 +31,67 @@ export interface ServerRateLimit {
 
 /** Options of `createServerLimits`. */
 export interface ServerLimitsOptions {
-  /** Name of the server, for metrics, errors, and the RateLimit fields of responses: 1 to 255 characters of printable ASCII. @default 'server' */
+  /**
+   * Name of the server, for metrics, errors, and the RateLimit fields of responses: 1 to 255 characters of printable ASCII.
+   *
+   * @default 'server'
+   */
   readonly name?: string
   /** Rate limit per caller. @default no limit */
   readonly rate?: ServerRateLimit
   /** Limit of requests in progress, such as `createAdaptiveLimit`. The limits do not close it. @default no limit */
   readonly concurrency?: ConcurrencyLimit
-  /** Limit of open WebSockets and event streams, such as `createBulkhead`. They take no place of `concurrency`. @default no limit */
+  /**
+   * Limit of open WebSockets and event streams, such as `createBulkhead`. They take no place of `concurrency`.
+   *
+   * @default no limit
+   */
   readonly streams?: ConcurrencyLimit
   /**
-   * Whether to believe the caller's priority and deadline: for all callers, or decided by a function, for example for authenticated ones. Keep it
-   * false at an edge, where callers are unknown. @default false
+   * Whether to believe the caller's priority and deadline: for all callers, or decided by a function, for example for
+   * authenticated ones. Keep it false at an edge, where callers are unknown. @default false
    */
   readonly trusted?: boolean | ((request: RequestHead) => boolean)
   /** Shortest accepted deadline of a caller, in milliseconds; a shorter one is raised to this. @default 0 */
   readonly deadlineFloorMs?: number
-  /** The server's own timeout for a response, in milliseconds. The request's signal aborts then at the latest. 0 disables it. @default 0 */
+  /**
+   * The server's own timeout for a response, in milliseconds. The request's signal aborts then at the latest. 0 disables
+   * it.
+   *
+   * @default 0
+   */
   readonly timeoutMs?: number
-  /** Priority of a request, for example by its route; `undefined` uses the caller's header field. @default the header field, if it is trusted */
+  /**
+   * Priority of a request, for example by its route; `undefined` uses the caller's header field.
+   *
+   * @default the header field, if it is trusted
+   */
   readonly priority?: (request: RequestHead) => CallPriority | undefined
-  /** Paths without query that are never refused. @default ['/health', '/health/live', '/health/ready'], those of `@sd/lifecycle` */
+  /**
+   * Paths without query that are never refused.
+   *
+   * @default ['/health', '/health/live', '/health/ready'], those of `@sd/lifecycle`
+   */
   readonly healthPaths?: readonly string[]
   /** Further requests that are never refused, such as a path for metrics on the same port. @default none */
   readonly exempt?: (request: RequestHead) => boolean
-  /** Delay in `Retry-After` of a refusal for lack of a place, in milliseconds; up to the same time is added at random. @default 1_000 */
+  /**
+   * Delay in `Retry-After` of a refusal for lack of a place, in milliseconds; up to the same time is added at random.
+   *
+   * @default 1_000
+   */
   readonly retryAfterMs?: number
-  /** How long the body of an admitted request may pause, in milliseconds, before the request is ended with 408. @default 10_000 */
+  /**
+   * How long the body of an admitted request may pause, in milliseconds, before the request is ended with 408.
+   *
+   * @default 10_000
+   */
   readonly bodyIdleTimeoutMs?: number
-  /** Receives errors of the rate limiter and of your functions; the request is admitted then. @default a process warning, at most one per minute */
+  /**
+   * Receives errors of the rate limiter and of your functions; the request is admitted then.
+   *
+   * @default a process warning, at most one per minute
+   */
   readonly onError?: (error: SdError) => void
   /** Source of randomness in [0, 1) for `retry-after`. @default Math.random */
   readonly random?: () => number

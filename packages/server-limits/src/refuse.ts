@@ -4,13 +4,17 @@ import { hasBody, type NodeRequest, type NodeResponse } from './node-request.ts'
 
 /** Node discards a body up to this size and keeps the connection. */
 const keptBodyBytes = 65_536
-/** How many bytes of a larger body are discarded, and for how long, before the connection is closed, so that the caller can read the response. */
+/**
+ * How many bytes of a larger body are discarded, and for how long, before the connection is closed, so that the caller can
+ * read the response.
+ */
 const lingerBytes = 262_144
 const lingerMs = 1_000
 
 /**
- * Responds to a refused request without reading its body. If the body is large or of unknown length, the connection is closed, but only after the
- * caller had time to read the response and stop: resetting a connection during an upload would destroy the response.
+ * Responds to a refused request without reading its body. If the body is large or of unknown length, the connection is
+ * closed, but only after the caller had time to read the response and stop: resetting a connection during an upload would
+ * destroy the response.
  */
 export function refuse(request: NodeRequest, response: NodeResponse, { status, headers, body }: Refusal): void {
   if (response.headersSent) return

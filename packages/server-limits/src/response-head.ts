@@ -1,8 +1,8 @@
 import type { NodeResponse } from './node-request.ts'
 
 /**
- * Calls back when the head of a response is written, and reports whether an event stream follows. Node has no event for that, so the function
- * that writes all heads is wrapped, on this response only.
+ * Calls back when the head of a response is written, and reports whether an event stream follows. Node has no event for
+ * that, so the function that writes all heads is wrapped, on this response only.
  */
 export function watchHead(response: NodeResponse, onHead: (isStream: boolean) => void): void {
   if ('stream' in response) {

@@ -118,7 +118,7 @@ describe('rate', () => {
   })
 
   test.each<[string, RateLimiter['acquire']]>([
-    ['rejects', () => Promise.reject(new SdError('SD_UNAVAILABLE', 'redis is away'))],
+    ['rejects', () => Promise.reject(new SdError('SD_UNAVAILABLE', 'redis is unreachable'))],
     [
       'throws',
       () => {
@@ -245,7 +245,7 @@ describe('places', () => {
     await until(() => concurrency.statistics().active === 1, 'it has a place')
     then(socket)
     await until(() => concurrency.statistics().active === 0, 'its place is free')
-    await until(() => failures.length === 1, 'the application was told')
+    await until(() => failures.length === 1, 'the application received the failure')
     expect(failures[0]).toMatchObject({ code: 'SD_ABORTED' })
     expect(await ask(port)).toMatchObject({ status: 200 })
     if (!socket.destroyed || refusals.length > 0)
@@ -396,7 +396,7 @@ describe('priority, deadline and trust', () => {
       socket.write(`GET ${path} HTTP/1.1\r\nhost: a\r\n\r\n`)
       await once(socket, 'connect')
       setTimeout(() => socket.destroy(), 50)
-      await until(() => seen.length > 0, 'it is told')
+      await until(() => seen.length > 0, 'the signal aborted')
       expect(seen.pop()).toMatchObject({ code: 'SD_ABORTED' })
     }
   })

@@ -12,7 +12,10 @@ import { ServedRequest } from './served-request.ts'
 
 /** A request that was admitted. */
 export type LimitedRequest<Request extends object = IncomingMessage> = Request & {
-  /** Aborts when the caller disconnects before the response was sent (`SD_ABORTED`), and at the deadline (`SD_DEADLINE_EXCEEDED`). Pass it to all work for the request. */
+  /**
+   * Aborts when the caller disconnects before the response was sent (`SD_ABORTED`), and at the deadline
+   * (`SD_DEADLINE_EXCEEDED`). Pass it to all work for the request.
+   */
   readonly signal: AbortSignal
 }
 
@@ -44,8 +47,8 @@ export interface ServerLimits extends Disposable {
   /** Name of the server. */
   readonly name: string
   /**
-   * Decides about a request, for servers and frameworks that have no method here. The caller sends `refusal`, if there is one. In any case it calls
-   * `settle` when the response was sent or aborted. Neither throws nor rejects.
+   * Decides about a request, for servers and frameworks that have no method here. The caller sends `refusal`, if there is
+   * one. In any case it calls `settle` when the response was sent or aborted. Neither throws nor rejects.
    *
    * @param options.signal ends the wait for a place, for example when the caller disconnects
    */
@@ -55,29 +58,38 @@ export interface ServerLimits extends Disposable {
     application: (request: LimitedRequest<Request>, response: Response) => unknown,
   ): (request: Request, response: Response) => void
   /**
-   * Wraps a handler for the event `checkContinue` of such a server: a caller that asks before it sends its body (`Expect: 100-continue`) is asked
-   * to continue once it is admitted. Without it Node asks every caller to continue, before any decision.
+   * Wraps a handler for the event `checkContinue` of such a server: a caller that asks before it sends its body (`Expect:
+   * 100-continue`) is asked to continue once it is admitted. Without it Node asks every caller to continue, before any
+   * decision.
    */
   checkContinue<Request extends NodeRequest, Response extends NodeResponse>(
     application: (request: LimitedRequest<Request>, response: Response) => unknown,
   ): (request: Request, response: Response) => void
   /** Middleware for Express and Connect: `app.use(limits.middleware)`, before body parsers. Sets `request.signal`. */
   middleware(request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void
-  /** For Fastify: limits all routes that are added later, in `onRequest`, before bodies are read. Sets `request.signal`, also on `request.raw`. */
+  /**
+   * For Fastify: limits all routes that are added later, in `onRequest`, before bodies are read. Sets `request.signal`,
+   * also on `request.raw`.
+   */
   addFastifyHooks(app: FastifyHooks): void
   /** Wraps a listener of the event `upgrade`. WebSockets are limited by rate and by `streams` for as long as they are open. */
   upgradeListener<Head>(
     application: (request: IncomingMessage, socket: Duplex, head: Head) => unknown,
   ): (request: IncomingMessage, socket: Duplex, head: Head) => void
-  /** The decision about a request that is being served, with its deadline and priority for further calls. @param request the object of Node or the framework */
+  /**
+   * The decision about a request that is being served, with its deadline and priority for further calls.
+   *
+   * @param request the object of Node or the framework
+   */
   admissionOf(request: object): Admission | undefined
   /** Stops reporting to metrics. You must close the limiter and the limits yourself. Idempotent. */
   close(): void
 }
 
 /**
- * Creates limits for a server, so that it stays fast for the requests that it admits: a rate per caller, a number of concurrent requests, and no work
- * for callers that have given up. Refused requests get a 429, 503 or 504 at once, before their body is read.
+ * Creates limits for a server, so that it stays fast for the requests that it admits: a rate per caller, a number of
+ * concurrent requests, and no work for callers that have given up. Refused requests get a 429, 503 or 504 at once, before
+ * their body is read.
  *
  * @throws SdError `SD_INVALID` that names the option
  */

@@ -5,24 +5,24 @@ import { vi } from 'vitest'
 /** A service with several workers and one queue, and open-loop clients, in virtual time. */
 export interface QueueingSetup {
   readonly workers: number
-  /** Time that one call takes a worker. @param waiting calls in the queue */
+  /** Time for which one call occupies a worker. @param waiting number of calls in the queue */
   readonly serviceMs: (random: () => number, waiting: number) => number
-  /** Calls per second; they come at random (Poisson). @param atMs virtual time */
+  /** Calls per second, with random arrivals (Poisson). @param atMs virtual time */
   readonly offeredPerSecond: (atMs: number) => number
   readonly durationMs: number
-  /** What comes before is not counted. */
+  /** Calls before this time are not measured. */
   readonly warmUpMs: number
-  /** An answer after that is of no use to anybody. */
+  /** A response after this time is useless to its caller. */
   readonly usefulMs: number
   readonly seed: number
-  /** Made inside of virtual time; without it everything is let in. */
+  /** Creates the limit, in virtual time. Without it every call is admitted. */
   readonly createPolicy?: (random: () => number) => AdmissionPolicy
 }
 
 export interface QueueingResult {
-  /** Useful answers per second. */
+  /** Useful responses per second. */
   readonly goodput: number
-  /** Of all that was let in, in milliseconds. */
+  /** Latency of all admitted calls, in milliseconds. */
   readonly p99Ms: number
   readonly rejectedShare: number
 }
@@ -32,7 +32,7 @@ interface Call {
   readonly permit: Permit | undefined
 }
 
-/** A call under way, ordered by its end. */
+/** A call in progress, ordered by its end. */
 interface Running extends Call {
   readonly endsAt: number
 }

@@ -5,11 +5,11 @@ import type { FaultInjection } from '../index.ts'
 
 /** A server whose responses have ten bytes. */
 export interface Server {
-  /** On loopback. */
+  /** Address on loopback. */
   readonly port: number
-  /** Requests that its handler has seen. */
+  /** Requests that its handler has received. */
   readonly requests: readonly IncomingMessage[]
-  /** Ends it with all connections. */
+  /** Closes it with all connections. */
   close(): Promise<void>
 }
 

@@ -1,13 +1,13 @@
 import type { Endpoint, MonitoredCluster } from '@sd/core'
 
-/** A cluster that remembers what monitors did to it. */
+/** A cluster that records the calls of monitors. */
 export interface TestCluster extends MonitoredCluster {
-  /** Such as `eject orders-0: http` and `restore orders-0`. */
+  /** Calls, such as `eject orders-0: http` and `restore orders-0`. */
   readonly log: string[]
   endpoints: readonly Endpoint[]
 }
 
-/** Makes a cluster of these endpoints. */
+/** Creates a cluster with these endpoints. */
 export function createTestCluster(endpoints: readonly Endpoint[]): TestCluster {
   const log: string[] = []
   return {

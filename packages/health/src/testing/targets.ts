@@ -8,7 +8,7 @@ export function localTarget(port: number, protocol: string = 'http'): HealthTarg
   return { id: 'orders-1', service: 'orders', address: '127.0.0.1', port, protocol }
 }
 
-/** Lets a server listen on loopback until the test ends. */
+/** Starts a server on loopback until the test ends. */
 export async function listen(server: Server, protocol?: string): Promise<HealthTarget> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -16,5 +16,5 @@ export async function listen(server: Server, protocol?: string): Promise<HealthT
   return localTarget((server.address() as AddressInfo).port, protocol)
 }
 
-/** A signal that never fires. */
+/** A signal that never aborts. */
 export const neverAborted: AbortSignal = new AbortController().signal

@@ -10,7 +10,7 @@ import { connectGrpcEcho } from './grpc-echo.ts'
 
 const program = fileURLToPath(new URL('./close-server.ts', import.meta.url))
 
-/** Opens something. `ended` resolves with what became of it. */
+/** Opens something. `ended` resolves with how it ended. */
 type Open = (port: number) => Promise<{ readonly ended: Promise<string> }>
 
 async function openSocket(port: number): Promise<Socket> {
@@ -42,13 +42,16 @@ const openWebSocket: Open = async (port) => {
   const socket = new WebSocket(`ws://127.0.0.1:${port}`)
   socket.on('error', () => undefined)
   await once(socket, 'open')
-  return { ended: once(socket, 'close').then(([code]) => (code === 1_001 ? 'told 1001' : `cut (${code})`)) }
+  return { ended: once(socket, 'close').then(([code]) => (code === 1_001 ? 'received 1001' : `cut (${code})`)) }
 }
 
-/** Something that is open at SIGTERM: what it is called, the kind of server, how it is opened, and whether `beforeDrain` ends it. */
+/**
+ * Something that is open at SIGTERM: its name, the kind of server, how it is opened, and whether `beforeDrain`
+ * ends it.
+ */
 type Row = readonly [what: string, kind: string, open: Open, hook?: boolean]
 
-/** What is open, one thing in each process. */
+/** The rows of the table, one process each. */
 export const closeRows: readonly Row[] = [
   ['a connection that never sent a request', 'http', raw('', false)],
   ['an idle keep-alive connection', 'http', raw('GET / HTTP/1.1\r\nhost: x\r\n\r\n', true)],
@@ -82,17 +85,17 @@ export const closeRows: readonly Row[] = [
   ['`Bun.serve`: an event stream', 'Bun.serve', openStream],
 ]
 
-/** How a process ended that had one thing open. */
+/** How a process with one open thing ended. */
 export interface CloseResult {
-  /** From SIGTERM to its end, in seconds. */
+  /** Time from SIGTERM to the end, in seconds. */
   readonly tookS: number
-  /** What became of the thing, and in parentheses what was cut, as the report says it. */
+  /** How the open thing ended, and in parentheses the work that was cut off, as in the report. */
   readonly became: string
   /** Exit code. */
   readonly code: string
 }
 
-/** Has a process end that has one thing open. @param binary the runtime */
+/** Runs a process with one open thing and ends it. @param binary the runtime */
 export async function measureClose(binary: string, [, kind, open, hook = false]: Row): Promise<CloseResult> {
   const env = { ...process.env, KIND: kind, HOOK: hook ? '1' : '0' }
   const child = spawn(binary, [program], { env, stdio: ['ignore', 'pipe', 'inherit'] })

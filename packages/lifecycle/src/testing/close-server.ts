@@ -6,7 +6,8 @@ import { WebSocketServer } from 'ws'
 import { createLifecycle, type LifecycleOptions } from '../index.ts'
 import { startGrpcServer } from './grpc-echo.ts'
 
-// A server for `close-table.ts`, ended by SIGTERM. Under `/stream` an event stream never ends by itself; everything else is answered at once.
+// A server for `close-table.ts`, ended by SIGTERM. Under `/stream` an event stream never ends by itself; every other request
+// gets a response at once.
 
 const streams = new Set<{ end(text: string): unknown }>()
 

@@ -1,6 +1,6 @@
 import { closeRows, measureClose } from './close-rows.ts'
 
-// Prints the table of docs/reliability.md: what close() does with what is open, on each runtime that is given as name=path.
+// Prints the table of docs/reliability.md: how close() treats open work, on each runtime that is given as name=path.
 
 const runtimes = process.argv.slice(2).map((argument) => argument.split('=') as [string, string])
 process.stdout.write(

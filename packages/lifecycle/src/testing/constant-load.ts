@@ -1,16 +1,16 @@
-/** Load of a constant rate, however fast the answers come. */
+/** Load at a constant rate, however fast the responses arrive. */
 export interface ConstantLoad {
-  /** Number of calls that began. */
+  /** Number of calls that were started. */
   readonly calls: number
-  /** What calls failed with. */
+  /** Errors of calls. */
   readonly failures: readonly unknown[]
-  /** Begins no more calls and waits for those under way. */
+  /** Starts no more calls and waits for those in progress. */
   stop(): Promise<void>
 }
 
 const tickMs = 5
 
-/** Begins `perSecond` calls in every second. */
+/** Starts `perSecond` calls in every second. */
 export function startConstantLoad(perSecond: number, call: (index: number) => Promise<unknown>): ConstantLoad {
   const startedAt = performance.now()
   const underWay = new Set<Promise<void>>()

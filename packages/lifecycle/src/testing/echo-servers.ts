@@ -7,21 +7,21 @@ import type { Certificate } from '@sd/test-servers'
 import { WebSocketServer } from 'ws'
 import type { LifecycleServer } from '../index.ts'
 
-/** A server that listens on loopback, and answers a request with its body after a few milliseconds. */
+/** A server on loopback that responds with the body of the request after a few milliseconds. */
 export interface EchoServer {
   readonly server: LifecycleServer
   readonly port: number
 }
 
-/** How long an answer takes, in milliseconds, so that there are always requests under way. */
+/** Time per request, in milliseconds, so that there are always requests in progress. */
 export const answerMs: number = 5
 
-/** What is common to requests of `node:http` and `node:http2`. */
+/** The common part of requests of `node:http` and `node:http2`. */
 interface EchoRequest extends AsyncIterable<unknown> {
   readonly url?: string | undefined
 }
 
-/** Answers with the body of the request, after the milliseconds in its path if there are any. */
+/** Responds with the body of the request, after the milliseconds in its path, if there are any. */
 async function echo(request: EchoRequest, response: { end(body: string): unknown }): Promise<void> {
   let body = ''
   for await (const chunk of request) body += chunk
@@ -40,7 +40,7 @@ export function startHttpServer(): Promise<EchoServer> {
   return listen(createServer((request, response) => void echo(request, response)))
 }
 
-/** WebSockets: answers a message with the same message. */
+/** WebSockets: responds to a message with the same message. */
 export async function startWebSocketServer(): Promise<EchoServer> {
   const server = createServer()
   const sockets = new WebSocketServer({ server })
@@ -50,12 +50,12 @@ export async function startWebSocketServer(): Promise<EchoServer> {
   return listen(server)
 }
 
-/** HTTP/2 in the clear. */
+/** HTTP/2 without TLS. */
 export function startHttp2Server(): Promise<EchoServer> {
   return listen(createHttp2Server((request, response) => void echo(request, response)))
 }
 
-/** HTTP/2 over TLS, and HTTP/1.1 for those who ask for it. */
+/** HTTP/2 over TLS, and HTTP/1.1 for clients that request it. */
 export function startSecureServer(certificate: Certificate): Promise<EchoServer> {
   return listen(createSecureServer({ ...certificate, allowHTTP1: true }, (request, response) => void echo(request, response)))
 }

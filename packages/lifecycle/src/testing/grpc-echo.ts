@@ -15,7 +15,7 @@ const echoService: ServiceDefinition = {
   EchoTwice: { path: '/test.Echo/EchoTwice', requestStream: false, responseStream: true, ...bytes },
 }
 
-/** A gRPC server in the clear. */
+/** A gRPC server without TLS. */
 export async function startGrpcServer(): Promise<EchoServer> {
   const server = new Server()
   server.addService(echoService, {
@@ -36,11 +36,11 @@ export async function startGrpcServer(): Promise<EchoServer> {
 
 /** A channel to one gRPC server. */
 export interface GrpcEcho {
-  /** Resolves with the answer, which is the message. */
+  /** Resolves with the response, which is the message. */
   echo(message: string): Promise<string>
-  /** Two answers, with a wait in between. */
+  /** Resolves with two responses, with a delay in between. */
   echoTwice(waitMs: number): ClientReadableStream<Buffer>
-  /** Ends the channel. */
+  /** Closes the channel. */
   close(): void
 }
 

@@ -5,8 +5,8 @@ import { isMainThread, parentPort, Worker } from 'node:worker_threads'
 import { createMemoryRegistry } from '@sd/registry-memory'
 import { createLifecycle, type Lifecycle, type LifecycleOptions } from '../index.ts'
 
-// A server as a process of its own, for tests that send it signals. Its requests take as long as their path says, in milliseconds. The
-// scene, in the environment, is what else there is in the process.
+// A server in its own process, for tests that send it signals. Its requests take as long as their path says, in
+// milliseconds. The scene, in the environment, selects what else the process does.
 
 const { SCENE: scene = 'plain', DRAIN_TIMEOUT_MS: drainTimeoutMs = '5000' } = process.env
 
@@ -41,7 +41,7 @@ async function serve(options: Partial<LifecycleOptions> = {}, server: Server = c
 
 const scenes: Readonly<Record<string, () => Promise<unknown>>> = {
   plain: () => serve(),
-  /** One that says when a signal has come. */
+  /** Prints when a signal arrives. */
   'tells of signals': async () => {
     await serve()
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => say(`got ${signal}`))
@@ -51,13 +51,13 @@ const scenes: Readonly<Record<string, () => Promise<unknown>>> = {
     await serve()
     await serve({ onShutdown: [() => say('second hook')] })
   },
-  /** One that the application itself ends at the signal, beside one that the signal ends. */
+  /** One server that the application closes at the signal, and one that the signal closes. */
   'own ending': async () => {
     const own = await serve({ signals: [], onShutdown: [() => say('own hook')] })
     process.on('SIGTERM', () => void own.close())
     await serve()
   },
-  /** A framework that takes the signal too, ends something of its own, and raises the signal again. */
+  /** A framework that also handles the signal, closes something of its own, and raises the signal again. */
   'raised again': async () => {
     async function end(): Promise<void> {
       await delay(1_100)
@@ -68,7 +68,7 @@ const scenes: Readonly<Record<string, () => Promise<unknown>>> = {
     process.on('SIGTERM', end)
     await serve()
   },
-  /** As before, with a listener that is removed as it is called, and was there first. */
+  /** The same, with a listener that is removed when it is called, and was added first. */
   'raised again once': async () => {
     process.once('SIGTERM', async () => {
       await delay(1_100)
@@ -90,7 +90,7 @@ const scenes: Readonly<Record<string, () => Promise<unknown>>> = {
     await started
     say(`state ${lifecycle.state}`)
   },
-  /** A start that nothing else keeps the process alive for: the loop of Nest's hook that listens only after it. */
+  /** A start that nothing else keeps the process alive for: a deadlock with a hook of Nest, which listens only after it. */
   'never listens': async () => {
     const lifecycle = createLifecycle({
       registrar: createMemoryRegistry(),
@@ -101,7 +101,7 @@ const scenes: Readonly<Record<string, () => Promise<unknown>>> = {
     say('port 1')
     await lifecycle.start()
   },
-  /** An exception that nobody catches while requests drain. */
+  /** An uncaught exception while requests drain. */
   'exception while draining': () =>
     serve({
       beforeDrain: [
@@ -112,15 +112,15 @@ const scenes: Readonly<Record<string, () => Promise<unknown>>> = {
         },
       ],
     }),
-  /** The same, in an application that listens to uncaught exceptions. */
-  'exception that is heard': async () => {
+  /** The same, in an application that handles uncaught exceptions. */
+  'handled exception': async () => {
     process.on('uncaughtException', (error) => {
-      say(`heard ${error.message}`)
+      say(`handled ${error.message}`)
       process.exitCode = 1
     })
     await scenes['exception while draining']?.()
   },
-  /** A primary that passes its signal on, and ends after its workers. */
+  /** A primary that forwards its signal, and ends after its workers. */
   cluster: async () => {
     if (!cluster.isPrimary) {
       await serve()
@@ -135,7 +135,7 @@ const scenes: Readonly<Record<string, () => Promise<unknown>>> = {
       process.exit(code)
     })
   },
-  /** A worker thread, which gets no signals: the main thread asks it to end. */
+  /** A worker thread, which receives no signals: the main thread asks it to end. */
   worker: async () => {
     if (!isMainThread) {
       const lifecycle = await serve()
@@ -152,7 +152,7 @@ const scenes: Readonly<Record<string, () => Promise<unknown>>> = {
       process.exit(code)
     })
   },
-  /** Without the end of the process: whatever else there is ends it. */
+  /** Without exit: the process ends when nothing keeps it alive. */
   'no exit': async () => {
     await serve({ exit: false })
     process.on('exit', (code) => say(`exit ${code}`))

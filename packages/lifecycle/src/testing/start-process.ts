@@ -6,32 +6,32 @@ import { eventually } from '@sd/testing'
 
 const program = fileURLToPath(new URL('./server-process.ts', import.meta.url))
 
-/** A process of server-process.ts that listens. */
+/** A running process of server-process.ts. */
 export interface ServerProcess {
   readonly child: ChildProcess
-  /** What it said on stdout, without its ports and requests. */
+  /** Its stdout, without ports and requests. */
   readonly lines: readonly string[]
-  /** What it said on stderr. */
+  /** Its stderr. */
   readonly errors: readonly string[]
-  /** Its exit code and signal, once it has ended and said all. */
+  /** Its exit code and signal, once it has ended and all output was read. */
   readonly exited: Promise<unknown[]>
   /** Sends a request. Resolves with the body, or with `cut`. */
   get(path: string, server?: number): Promise<string>
   /** Sends a request, and resolves once the server has it. */
   begin(path: string, server?: number): Promise<{ readonly ended: Promise<string> }>
-  /** Resolves once it has said this. */
+  /** Resolves once it has printed this line. */
   says(line: string): Promise<void>
 }
 
-/** What such a process is to be. */
+/** Options of {@link startProcess}. */
 export interface ServerProcessOptions {
-  /** What else there is in it. @default 'plain' */
+  /** Name of the scene in server-process.ts. @default 'plain' */
   readonly scene?: string
-  /** Number of servers that it says the ports of. @default 1 */
+  /** Number of servers whose ports it prints. @default 1 */
   readonly servers?: number
-  /** What runs it. @default this Node */
+  /** Command that runs it. @default this Node */
   readonly command?: readonly string[]
-  /** More of its environment. */
+  /** Additional environment variables. */
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -48,10 +48,10 @@ export async function startProcess(options: ServerProcessOptions = {}): Promise<
   createInterface({ input: child.stderr }).on('line', (line) => errors.push(line))
   const exited = once(child, 'close')
 
-  /** Waits until it has said something. What it says instead is shown if it never does. */
-  const heard = (isHeard: () => boolean): Promise<void> =>
+  /** Waits until it has printed something. The error shows its output if it never does. */
+  const printed = (isPrinted: () => boolean): Promise<void> =>
     eventually(() => {
-      if (!isHeard()) throw new Error(`It said ${JSON.stringify([...lines, ...errors])}`)
+      if (!isPrinted()) throw new Error(`It printed ${JSON.stringify([...lines, ...errors])}`)
     }, 20_000)
   const get = (path: string, server = 0): Promise<string> =>
     fetch(`http://127.0.0.1:${ports[server]?.slice(5)}${path}`).then(
@@ -59,7 +59,7 @@ export async function startProcess(options: ServerProcessOptions = {}): Promise<
       () => 'cut',
     )
 
-  await heard(() => ports.length === servers)
+  await printed(() => ports.length === servers)
   return {
     child,
     lines,
@@ -69,9 +69,9 @@ export async function startProcess(options: ServerProcessOptions = {}): Promise<
     async begin(path, server) {
       const before = requests.length
       const ended = get(path, server)
-      await heard(() => requests.length > before)
+      await printed(() => requests.length > before)
       return { ended }
     },
-    says: (line) => heard(() => lines.includes(line)),
+    says: (line) => printed(() => lines.includes(line)),
   }
 }

@@ -1,13 +1,13 @@
 import { createRedisRateLimiter, type RedisRateLimiterOptions } from '../index.ts'
 
-/** What the parent asks of this process: to call for so long, or so often, as fast as it can. */
+/** Task of this process: to call for this time, or this number of times, as fast as it can. */
 export interface HammerTask {
   readonly options: RedisRateLimiterOptions
   readonly calls: number
   readonly durationMs: number
 }
 
-/** How many units of the same key this process got. */
+/** Number of units of the same key that this process got. */
 export interface HammerResult {
   readonly granted: number
 }

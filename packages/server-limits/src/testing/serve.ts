@@ -4,14 +4,14 @@ import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
 import { createServerLimits, type LimitedRequest, type ServerLimits, type ServerLimitsOptions } from '../index.ts'
 
-/** An answer, with its whole body. */
+/** A response with its whole body. */
 export interface Answer {
   readonly status: number
   readonly headers: IncomingMessage['headers']
   readonly text: string
 }
 
-/** Has a server listen on a free port, until the test ends. @returns its port */
+/** Starts a server on a free port, until the test ends. @returns its port */
 export async function listen(server: Server): Promise<number> {
   await once(server.listen(0, '127.0.0.1'), 'listening')
   onTestFinished(() => {
@@ -28,7 +28,7 @@ export interface LimitedServer {
   readonly port: number
 }
 
-/** Starts one, until the test ends. */
+/** Starts a server with limits, until the test ends. */
 export async function serveLimited(
   options: ServerLimitsOptions,
   application: (request: LimitedRequest, response: ServerResponse) => unknown,
@@ -40,7 +40,7 @@ export async function serveLimited(
   return { limits, server, port: await listen(server) }
 }
 
-/** What is asked for. */
+/** Options of a request. */
 export interface AskOptions {
   readonly path?: string
   readonly method?: string
@@ -48,7 +48,7 @@ export interface AskOptions {
   readonly body?: string | Uint8Array
 }
 
-/** Makes a request on a connection of its own. */
+/** Sends a request on its own connection. */
 export async function ask(port: number, { path = '/', method, headers = {}, body }: AskOptions = {}): Promise<Answer> {
   const outgoing = request({
     host: '127.0.0.1',
@@ -64,7 +64,7 @@ export async function ask(port: number, { path = '/', method, headers = {}, body
   return { status: response.statusCode ?? 0, headers: response.headers, text: Buffer.concat(chunks).toString() }
 }
 
-/** Waits until something holds, looking again and again. */
+/** Polls until a condition holds. */
 export async function until(holds: () => boolean, what: string): Promise<void> {
   const deadline = performance.now() + 15_000
   while (!holds()) {
