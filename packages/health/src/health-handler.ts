@@ -10,6 +10,7 @@ export interface HealthHandlerOptions {
 
 /** The response to a health probe. Can be passed to `new Response(result.body, result)`. */
 export interface ProbeResponse {
+  /** 200 if the probe succeeds, otherwise 503. */
   readonly status: 200 | 503
   /** Header fields. */
   readonly headers: Readonly<Record<string, string>>

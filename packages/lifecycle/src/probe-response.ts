@@ -17,7 +17,7 @@ export interface HealthSource {
 
 /** The response to a health probe. Can be passed to `new Response(result.body, result)`. */
 export interface ProbeResponse {
-  /** 200, or 503. */
+  /** 200 if the probe succeeds, otherwise 503. */
   readonly status: 200 | 503
   /** Header fields. */
   readonly headers: Readonly<Record<string, string>>
