@@ -28,7 +28,7 @@ function place(picker: Picker): (Endpoint | undefined)[] {
   return users.map((hashKey) => picker.pick({ hashKey }))
 }
 
-test('one key goes to one endpoint, whatever the order of the list', () => {
+test('the same key goes to the same endpoint, regardless of the order of the list', () => {
   const endpoints = createTestEndpoints([1, 2, 1, 3, 1])
   const placed = place(balancer.createPicker(createTestView(endpoints)))
   expect(place(balancer.createPicker(createTestView(endpoints.toReversed())))).toEqual(placed)
@@ -40,12 +40,12 @@ test('shares follow the weights within the spread of 150 virtual nodes', () => {
   const counts = countPicks(balancer.createPicker(createTestView(endpoints)), 100_000, (index) => ({ hashKey: `key-${index}` }))
   for (const [index, { key }] of endpoints.entries()) {
     const expected = (100_000 * (weights[index] as number)) / 10
-    // The share of v virtual nodes has a standard deviation of about 1/sqrt(v) of itself: allow four.
+    // The share of v virtual nodes has a relative standard deviation of about 1/sqrt(v). Allow four.
     expect(Math.abs((counts.get(key) ?? 0) / expected - 1)).toBeLessThan(4 / Math.sqrt(90))
   }
 })
 
-test('an added endpoint takes about its share and nothing else moves; a removed one gives only its own keys away', () => {
+test('an added endpoint takes about its share and nothing else moves; a removed one moves only its own keys', () => {
   fc.assert(
     fc.property(fc.integer({ min: 2, max: 12 }), fc.nat(11), (size, choice) => {
       const endpoints = createTestEndpoints(new Array<number>(size).fill(1))
@@ -68,7 +68,7 @@ test('an added endpoint takes about its share and nothing else moves; a removed 
   )
 })
 
-test('a ring changed step by step equals one that is built at once', () => {
+test('a ring that was changed step by step equals one that was built at once', () => {
   const weights = fc.array(fc.integer({ min: 0, max: 5 }), { minLength: 8, maxLength: 8 })
   fc.assert(
     fc.property(fc.array(weights, { minLength: 1, maxLength: 6 }), (steps) => {
@@ -84,7 +84,7 @@ test('a ring changed step by step equals one that is built at once', () => {
   )
 })
 
-test('when an endpoint is out its keys go on along the ring and come back, the others stay', () => {
+test('keys of an endpoint that is out move along the ring and return; others stay', () => {
   const endpoints = createTestEndpoints([1, 1, 1, 1])
   const picker = balancer.createPicker(createTestView(endpoints))
   const before = place(picker)
@@ -99,7 +99,7 @@ test('when an endpoint is out its keys go on along the ring and come back, the o
   expect(place(picker)).toEqual(before)
 })
 
-test('weights as large as in DNS SRV and thousands of endpoints keep the ring bounded', () => {
+test('the ring stays bounded with the weights of DNS SRV and thousands of endpoints', () => {
   const endpoints = createTestEndpoints(Array.from({ length: 2_000 }, (_, index) => (index % 2 === 0 ? 65_535 : 1)))
   const counts = countPicks(balancer.createPicker(createTestView(endpoints)), 100_000, (index) => ({ hashKey: `key-${index}` }))
   const light = endpoints
@@ -109,7 +109,7 @@ test('weights as large as in DNS SRV and thousands of endpoints keep the ring bo
   expect(light / 100_000).toBeLessThan(0.02)
 })
 
-test('one weight that changes moves keys from that endpoint or to it only, and no more than its share', () => {
+test('a changed weight moves only keys from or to that endpoint, and at most its share', () => {
   const weight = fc.constantFrom(0.01, 0.1, 0.3, 0.5, 0.99, 1, 1.1, 2, 10, 100, 65_535)
   fc.assert(
     fc.property(fc.array(weight, { minLength: 2, maxLength: 12 }), fc.nat(11), weight, (weights, choice, changed) => {
@@ -128,14 +128,14 @@ test('one weight that changes moves keys from that endpoint or to it only, and n
       }
       const sum = (list: readonly number[]) => list.reduce((total, each) => total + each, 0)
       const ideal = Math.abs(changed / sum(later) - (weights[index] as number) / sum(weights))
-      // The share of 150 points has a standard deviation of 8 % of itself: allow six, and some keys.
+      // The share of 150 points has a relative standard deviation of 8 %. Allow six, and some keys.
       expect(moved / users.length).toBeLessThan(ideal * 1.5 + 0.002)
     }),
     { numRuns: 60, seed: 3 },
   )
 })
 
-test('slow start of one endpoint moves its own share once, whatever the scale of the weights', () => {
+test('slow start of an endpoint moves its share once, on any scale of weights', () => {
   for (const scale of [1, 100, 65_535]) {
     const weights = new Array<number>(40).fill(scale)
     const endpoints = createTestEndpoints([...weights, scale])
@@ -157,7 +157,7 @@ test('slow start of one endpoint moves its own share once, whatever the scale of
   }
 })
 
-test('beyond the points of the cap an added endpoint moves little more than its share', () => {
+test('beyond the maximum number of points an added endpoint moves little more than its share', () => {
   const endpoints = createTestEndpoints(new Array<number>(1_201).fill(1))
   const before = balancer.createPicker(createTestView(endpoints.slice(0, 1_200)))
   const after = place(balancer.createPicker(createTestView(endpoints), before))
@@ -169,7 +169,7 @@ function boundOf(total: number, endpoints: number): number {
   return Math.ceil((1.25 * (total + 1)) / endpoints)
 }
 
-test('a bounded load is never over its share by more than the factor, and the first choice gets all up to it', () => {
+test('a bounded load never exceeds its share by more than the factor, and the first choice gets all requests up to it', () => {
   const endpoints = createTestEndpoints([1, 1, 1, 1, 1])
   const picker = createConsistentHashBalancer({ loadFactor: 1.25 }).createPicker(createTestView(endpoints))
   const unbound = balancer.createPicker(createTestView(endpoints))
@@ -177,7 +177,7 @@ test('a bounded load is never over its share by more than the factor, and the fi
   const active: Endpoint[] = []
   let refused = 0
   for (let index = 0; index < 5_000; index++) {
-    // Half of all requests are for one hot key.
+    // Half of all requests have one hot key.
     const hashKey = random() < 0.5 ? 'hot' : `user-${index}`
     const preferred = unbound.pick({ hashKey }) as Endpoint
     const bound = boundOf(active.length, endpoints.length)
@@ -194,12 +194,12 @@ test('a bounded load is never over its share by more than the factor, and the fi
   expect(balancer.createPicker(createTestView(endpoints)).changed).toBeUndefined()
 })
 
-test('the load bound counts the new request: of ten equal endpoints each may have one of the first ten', () => {
+test('the load bound includes the new request: each of ten equal endpoints may have one of the first ten', () => {
   const endpoints = createTestEndpoints(new Array<number>(10).fill(1))
   const picker = createConsistentHashBalancer({ loadFactor: 1.01 }).createPicker(createTestView(endpoints))
   for (let index = 0; index < 9; index++) acquire(picker.pick({ hashKey: 'hot' }) as Endpoint, picker)
   expect(endpoints.map(({ active }) => active).toSorted()).toEqual([0, 1, 1, 1, 1, 1, 1, 1, 1, 1])
-  // The tenth raises the bound to two: 1.01 x 10 / 10, rounded up. Without itself it would be one.
+  // The tenth raises the bound to two: 1.01 x 10 / 10, rounded up. Without it the bound would be one.
   const tenth = picker.pick({ hashKey: 'hot' }) as Endpoint
   expect(tenth).toBe(balancer.createPicker(createTestView(endpoints)).pick({ hashKey: 'hot' }))
   expect(tenth.active).toBe(1)
@@ -213,7 +213,7 @@ test.each([undefined, ''])('without a key, as with %j, the choice is random', (h
   expect(Math.min(...counts.values())).toBeGreaterThan(500)
 })
 
-test('a key of the request is taken from where the option says', () => {
+test('the option key returns the key of a request', () => {
   const endpoints = createTestEndpoints([1, 1, 1, 1, 1])
   const picker = createConsistentHashBalancer({ key: ({ headers }) => headers?.['x-user'] }).createPicker(
     createTestView(endpoints),
@@ -225,14 +225,14 @@ test('a key of the request is taken from where the option says', () => {
   }
 })
 
-test('with hundreds of endpoints out the one left is found', () => {
+test('finds the only available one of hundreds of endpoints', () => {
   const endpoints = createTestEndpoints(new Array<number>(500).fill(1))
   const picker = balancer.createPicker(createTestView(endpoints))
   for (const endpoint of endpoints.slice(1)) endpoint.block('test')
   for (const hashKey of users.slice(0, 50)) expect(picker.pick({ hashKey })).toBe(endpoints[0])
 })
 
-test('bad options are refused', () => {
+test('rejects invalid options', () => {
   expect(() => createConsistentHashBalancer({ loadFactor: 1 })).toThrow(
     'Invalid loadFactor: got 1, want a number from 1.01 to 100',
   )

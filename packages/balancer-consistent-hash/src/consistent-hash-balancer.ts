@@ -5,15 +5,16 @@ import { createLoadBound } from './load-bound.ts'
 /** Options of {@link createConsistentHashBalancer}. */
 export interface ConsistentHashBalancerOptions {
   /**
-   * Bounds the load: no endpoint gets a request while it has more than this multiple of its fair share of all requests in flight; the
-   * next nearest does. From 1.01 to 100; 1.25 is a good choice. Absent, loads are not bounded.
+   * Bounds the load: no endpoint gets a request while it has more than this multiple of its fair share of all requests in
+   * flight; the next nearest endpoint does. From 1.01 to 100; 1.25 is a good choice. Without it, loads are not bounded.
    *
    * @see Mirrokni, Thorup, Zadimoghaddam: Consistent hashing with bounded loads, 2016
    */
   readonly loadFactor?: number
   /**
-   * Names what a request belongs to, such as a header field: `({ headers }) => headers?.['x-user']`. Runs at each pick: quick, synchronous, must not
-   * throw. @default the request's `hashKey`, which upgrades and calls through the dispatcher have none of
+   * Returns the key of a request, for example from a header field: `({ headers }) => headers?.['x-user']`. Runs at each
+   * pick: it must be fast and synchronous, and must not throw. @default the request's `hashKey`, which upgrades and calls
+   * through the dispatcher do not have
    */
   readonly key?: (request: CallPickRequest) => string | undefined
   /** Source of randomness in [0, 1) for requests without a key. @default Math.random */
@@ -21,8 +22,9 @@ export interface ConsistentHashBalancerOptions {
 }
 
 /**
- * Sends requests of one key to one endpoint, and moves as few keys as possible when endpoints are added and removed: 150 virtual nodes
- * for each endpoint, O(log n) per pick. A weight that changes moves keys from that endpoint or to it only. A request without a key goes to a random endpoint, by weight.
+ * Sends requests with the same key to the same endpoint, and moves as few keys as possible when endpoints are added and
+ * removed. Each endpoint has 150 virtual nodes; a pick costs O(log n). A changed weight moves only keys from or to that
+ * endpoint. A request without a key goes to a random endpoint, by weight.
  *
  * @throws SdError `SD_INVALID` that names the option
  */

@@ -3,30 +3,30 @@ import { hashText } from './hash.ts'
 import { createHashRing, findPoint, type HashRing } from './hash-ring.ts'
 import type { LoadBound } from './load-bound.ts'
 
-/** Points that a pick looks at, at least, before it scans the list instead. */
+/** Minimum number of points that a pick examines before it scans the list. */
 const minWalk = 256
 /**
- * A walk that is longer than this multiple of the expected one (the largest weight in relation to the mean) ends with the best point so
- * far. The length is distributed exponentially: e^-24 is one pick in 26 billion.
+ * A walk that is longer than this multiple of the expected length (the largest weight relative to the mean) ends with the
+ * best point so far. The length has an exponential distribution: e^-24 is one pick in 26 billion.
  */
 const walkMargin = 24
 
-/** What a picker is built with. */
+/** Options of {@link ConsistentHashPicker}. */
 export interface ConsistentHashPickerOptions {
-  /** Names what a request belongs to. */
+  /** Returns the key of a request. */
   readonly key: (request: PickRequest) => string | undefined
   /** Source of randomness in [0, 1). */
   readonly random: () => number
-  /** The ring before. */
+  /** The previous ring. */
   readonly ring: HashRing | undefined
-  /** Bounds loads, if they are bounded. */
+  /** Bound of the loads, if configured. */
   readonly bound: LoadBound | undefined
 }
 
 /**
- * Picks the endpoint with the nearest point after the key's hash, where a distance is divided by the endpoint's weight. Distances to
- * the next of many random points are distributed exponentially, so each endpoint wins in proportion to its weight. What an endpoint's
- * weight changes is its own distance only: keys move from it or to it, never between others.
+ * Picks the endpoint with the nearest point after the key's hash, where a distance is divided by the endpoint's weight.
+ * Distances to the next of many random points have an exponential distribution, so each endpoint wins in proportion to its
+ * weight. A changed weight changes only the endpoint's own distances: keys move from it or to it, never between others.
  *
  * @see Schindelhauer, Schomaker: Weighted distributed hash tables, 2005 (the linear method)
  */
@@ -36,9 +36,9 @@ export class ConsistentHashPicker implements Picker {
   readonly #key: (request: PickRequest) => string | undefined
   readonly #random: () => number
   readonly #bound: LoadBound | undefined
-  /** By endpoint, what its distances are multiplied by: the number of its points divided by its weight. */
+  /** Factor of the distances of each endpoint: its number of points divided by its weight. */
   readonly #scales: Float64Array
-  /** The smallest of them: no point that is further away than the best distance divided by it can win. */
+  /** The smallest factor. No point beyond the best distance divided by it can win. */
   readonly #minScale: number
   readonly #equal: boolean
   readonly #maxWalk: number
@@ -76,7 +76,7 @@ export class ConsistentHashPicker implements Picker {
     if (length === 0) return undefined
     const { attempted } = request
     const key = this.#key(request)
-    // An empty key is none: all those without one would go to one endpoint.
+    // An empty key is treated as no key; otherwise all requests with one would go to the same endpoint.
     const hash = key === undefined || key === '' ? Math.floor(this.#random() * 2 ** 32) : hashText(key)
     const first = findPoint(this.ring, hash)
     const scales = this.#scales
@@ -93,7 +93,7 @@ export class ConsistentHashPicker implements Picker {
       const endpoint = endpoints[owner] as Endpoint
       if (!endpoint.available || attempted?.includes(endpoint)) continue
       if (this.#bound !== undefined && !this.#bound.hasRoom(owner)) continue
-      // Of equal weights the nearest point wins, so nothing further away needs to be looked at.
+      // With equal weights the nearest point wins, so the walk can end here.
       if (this.#equal) return endpoint
       best = endpoint
       bestDistance = weighted

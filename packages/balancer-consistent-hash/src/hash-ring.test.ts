@@ -10,7 +10,7 @@ function last(): number {
   return hashes.at(-1) as number
 }
 
-test('a point is found at a hash, not after it; a hash past the last point wraps around to the first', () => {
+test('finds a point at a hash; a hash after the last point wraps around to the first', () => {
   expect(findPoint(ring, 0)).toBe(0)
   for (const [index, hash] of hashes.entries()) {
     expect(findPoint(ring, hash)).toBe(index)
@@ -30,7 +30,7 @@ test('findPoint equals a linear search', () => {
   )
 })
 
-test('endpoints share no more points than chance gives', () => {
+test('endpoints share no more points than by chance', () => {
   const endpoints = createTestEndpoints(new Array<number>(840).fill(1))
   const many = createHashRing(createTestView(endpoints))
   expect(many.hashes.length).toBe(840 * 150)
@@ -40,14 +40,14 @@ test('endpoints share no more points than chance gives', () => {
   expect(equal).toBeLessThan(12)
 })
 
-test('weights change no point, and a ring with the same endpoints is used again', () => {
+test('weights change no point, and a ring with the same endpoints is reused', () => {
   const endpoints = createTestEndpoints([1, 1, 1])
   const before = createHashRing(createTestView(endpoints, [1, 2, 3]))
   expect(createHashRing(createTestView(endpoints, [0.1, 65_535, 1]), before)).toBe(before)
   expect(createHashRing(createTestView(endpoints, [0, 1, 1]), before).counts).toEqual(Uint32Array.of(0, 150, 150))
 })
 
-test('the number of points is bounded, and one more endpoint changes that of few others', () => {
+test('the number of points is bounded, and one more endpoint changes that of only a few others', () => {
   const endpoints = createTestEndpoints(new Array<number>(5_001).fill(1))
   for (const size of [847, 848, 1_000, 1_695, 1_696, 3_000, 5_000]) {
     const now = createHashRing(createTestView(endpoints.slice(0, size)))
@@ -59,7 +59,7 @@ test('the number of points is bounded, and one more endpoint changes that of few
   }
 })
 
-test('points at one place are in the order of the keys, whatever the order of the list', () => {
+test('points at the same place are ordered by key, regardless of the order of the list', () => {
   const endpoints = createTestEndpoints(new Array<number>(840).fill(1))
   const one = createHashRing(createTestView(endpoints))
   const other = createHashRing(createTestView(endpoints.toReversed()))

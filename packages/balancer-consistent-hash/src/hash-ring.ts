@@ -1,41 +1,42 @@
 import type { Endpoint, EndpointView } from '@sd/core'
 import { hashText, mixBits } from './hash.ts'
 
-/** Points of an endpoint, whatever its weight. */
+/** Number of points per endpoint, regardless of its weight. */
 const pointsPerEndpoint = 150
-/** Most points of a ring, unless there are more endpoints. Building that many takes some 10 ms. */
+/** Maximum number of points of a ring, unless there are more endpoints. Building it takes about 10 ms. */
 const maxPoints = 131_072
-/** What is planned for: chance decides which endpoints have fewer points, so the total varies by about 1 %. */
+/** Planned number of points. Which endpoints have fewer points depends on their hashes, so the total varies by about 1 %. */
 const plannedPoints = 0.97 * maxPoints
-/** A hash and an owner in one number: 32 bits of hash above 21 bits of owner fill a double's 53. */
+/** Combines a hash and an owner in one number: 32 bits of hash and 21 bits of owner fill a double's 53 bits. */
 const ownerRange = 2 ** 21
-/** 2^32 divided by the golden ratio, odd: its multiples spread over the circle. */
+/** 2^32 divided by the golden ratio, odd. Its multiples spread over the circle. */
 const goldenRatio = 0x9e3779b1
-/** Gives the hash by which endpoints are ordered when not all can have 150 points; any number that is not the one above. */
+/** Seed of the hash that orders endpoints when not all can have 150 points; any number other than the one above. */
 const rankSeed = 0x85ebca6b
 
 /** Sorted points on the 32-bit circle. */
 export interface HashRing {
-  /** Whose points these are; `owners` index it. */
+  /** The endpoints; `owners` has their indices. */
   readonly endpoints: readonly Endpoint[]
-  /** Number of points by endpoint. */
+  /** Number of points of each endpoint. */
   readonly counts: Uint32Array
-  /** Position of each point, ascending. */
+  /** Positions of the points, ascending. */
   readonly hashes: Uint32Array
   /** Index of the endpoint of each point. */
   readonly owners: Uint32Array
-  /** By the top bits of a hash, the first point at or after the lowest hash that has them; about one entry per point. */
+  /** For each prefix of a hash, the first point at or after the lowest hash with it; about one entry per point. */
   readonly starts: Uint32Array
-  /** How far a hash is shifted for `starts`. */
+  /** Number of bits by which a hash is shifted to index `starts`. */
   readonly shift: number
 }
 
 /**
- * Lays the ring out: 150 points for each endpoint of positive weight, fewer where it would be more than 131,072 in total. Point k of
- * an endpoint is a hash of its key and k alone, so all clients agree, and other endpoints never move it. A weight changes no point: it
- * is applied when a key is placed.
+ * Builds the ring: 150 points for each endpoint of positive weight, fewer if that exceeds 131,072 in total. Point k of
+ * an endpoint is a hash of its key and k only, so all clients agree, and other endpoints never move it. A weight changes no
+ * point: it is applied when a key is placed.
  *
- * @param previous the ring before: points of endpoints that kept their count are merged with the new ones, not made and sorted again
+ * @param previous the previous ring; points of endpoints that keep their number are merged with the new ones instead of
+ *   created again
  */
 export function createHashRing(view: EndpointView, previous?: HashRing): HashRing {
   const { endpoints } = view
@@ -54,7 +55,7 @@ export function createHashRing(view: EndpointView, previous?: HashRing): HashRin
   let position = 0
   for (const [owner, endpoint] of endpoints.entries()) {
     if (isKept[owner]) continue
-    // 64 bits of seed: with 32, two of thousands of endpoints would share most of their points.
+    // A seed of 64 bits. With 32 bits, two of thousands of endpoints would share most of their points.
     const seed = hashText(endpoint.key)
     const secondSeed = hashText(endpoint.key, goldenRatio)
     for (let index = 0; index < (counts[owner] as number); index++) {
@@ -83,7 +84,7 @@ export function findPoint(ring: HashRing, hash: number): number {
   return low === hashes.length ? 0 : low
 }
 
-/** Where the search for a hash begins and ends: binary search over all points would miss the cache at each of its steps. */
+/** Builds an index of search ranges. A binary search over all points would miss the cache at each step. */
 function indexPoints(hashes: Uint32Array): Pick<HashRing, 'starts' | 'shift'> {
   const bits = Math.max(1, Math.ceil(Math.log2(Math.max(2, hashes.length))))
   const shift = 32 - bits
@@ -99,14 +100,14 @@ function indexPoints(hashes: Uint32Array): Pick<HashRing, 'starts' | 'shift'> {
 }
 
 /**
- * 150 points each while they fit. Beyond, endpoints have half as many, quarter and so on, one after the other in the order of a hash of
- * their keys: one more endpoint changes the number of a few others, never of all.
+ * Each endpoint has 150 points while they fit. Beyond that, endpoints are halved, quartered and so on, one after the other
+ * in the order of a hash of their keys, so that one more endpoint changes the number of only a few others.
  */
 function countPoints({ endpoints, weights }: EndpointView): Uint32Array {
   const used = weights.reduce((sum, weight) => sum + (weight > 0 ? 1 : 0), 0)
   const level = Math.max(0, Math.log2((used * pointsPerEndpoint) / plannedPoints))
   const halvings = Math.floor(level)
-  // A share f of endpoints that are halved once more takes f/2 of the points away: 2^-(level - halvings) of them must stay.
+  // Halving a share f of the endpoints removes f/2 of the points. 2^-(level - halvings) of them must remain.
   const halved = 2 * (1 - 2 ** (halvings - level))
   return Uint32Array.from(weights, (weight, index) => {
     if (!(weight > 0)) return 0
@@ -123,7 +124,7 @@ function isSame(previous: HashRing, endpoints: readonly Endpoint[], counts: Uint
   )
 }
 
-/** For each endpoint of the previous ring its index now, or -1 if it was removed or has another number of points. */
+/** Maps each endpoint of the previous ring to its current index, or -1 if it was removed or has another number of points. */
 function mapKept(previous: HashRing, endpoints: readonly Endpoint[], counts: Uint32Array): Int32Array {
   const indices = new Map(endpoints.map((endpoint, index) => [endpoint, index]))
   return Int32Array.from(previous.endpoints, (endpoint, before) => {
@@ -132,7 +133,7 @@ function mapKept(previous: HashRing, endpoints: readonly Endpoint[], counts: Uin
   })
 }
 
-/** Points at one place are in the order of their endpoints' keys: with that of the list, two clients would disagree. */
+/** Orders points at the same place by the keys of their endpoints. By the order of the list, two clients could disagree. */
 function orderEqualPoints({ hashes, owners }: Pick<HashRing, 'hashes' | 'owners'>, endpoints: readonly Endpoint[]): void {
   for (let index = 1; index < hashes.length; index++) {
     for (let at = index; at > 0 && hashes[at] === hashes[at - 1]; at--) {
@@ -144,7 +145,7 @@ function orderEqualPoints({ hashes, owners }: Pick<HashRing, 'hashes' | 'owners'
   }
 }
 
-/** Merges the points of the ring before that are kept with those that were made. */
+/** Merges the kept points of the previous ring with the new ones. */
 function merge(
   { hashes, owners }: Pick<HashRing, 'hashes' | 'owners'>,
   made: Float64Array,

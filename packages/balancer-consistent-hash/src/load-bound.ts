@@ -1,16 +1,16 @@
 import type { Endpoint, EndpointView } from '@sd/core'
 
-/** Decides which endpoints may take one more request. */
+/** Decides which endpoints may get another request. */
 export interface LoadBound {
   /** Whether the endpoint at `index` is under its bound. */
   hasRoom(index: number): boolean
-  /** Told when an endpoint's number of active requests changed. */
+  /** Notifies of a change of an endpoint's number of active requests. */
   changed(endpoint: Endpoint): void
 }
 
 /**
- * An endpoint has room while its active requests, the new one included, are at most `loadFactor` times its share by weight of all
- * active ones, rounded up. The total is kept as it changes, not counted at each pick.
+ * An endpoint has room while its active requests, including the new one, are at most `loadFactor` times its share by weight
+ * of all active ones, rounded up. The total is updated on each change, not computed at each pick.
  */
 export function createLoadBound(view: EndpointView, loadFactor: number): LoadBound {
   const { endpoints, weights } = view

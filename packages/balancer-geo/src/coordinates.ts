@@ -2,19 +2,22 @@ import { checkKnownKeys, checkNumber, checkObject, type ServiceInstance } from '
 
 /** A place on Earth. */
 export interface Coordinates {
-  /** In degrees, from -90 (south) to 90 (north). */
+  /** Latitude in degrees, from -90 (south) to 90 (north). */
   readonly latitude: number
-  /** In degrees, from -180 (west) to 180 (east). */
+  /** Longitude in degrees, from -180 (west) to 180 (east). */
   readonly longitude: number
 }
 
-/** Knows where addresses are. */
+/** Maps addresses to places. */
 export interface GeoLookup {
-  /** Where an IP address is, or `undefined` if that is not known. Runs at picks: quick, synchronous, must not throw. */
+  /**
+   * Returns the place of an IP address, or `undefined` if it is unknown. Runs at picks: it must be fast and synchronous,
+   * and must not throw.
+   */
   lookup(address: string): Coordinates | undefined
 }
 
-/** Returns coordinates if they are some, else throws `SD_INVALID`. */
+/** Returns `value` if it has valid coordinates; otherwise throws `SD_INVALID`. */
 export function checkCoordinates(field: string, value: Coordinates): Coordinates {
   checkKnownKeys(field, checkObject(field, value), ['latitude', 'longitude'])
   return {
@@ -23,7 +26,7 @@ export function checkCoordinates(field: string, value: Coordinates): Coordinates
   }
 }
 
-/** Where an instance is: by its metadata `geo.latitude` and `geo.longitude` in degrees, else by its address. */
+/** Place of an instance: by its metadata `geo.latitude` and `geo.longitude` in degrees, otherwise by its address. */
 export function coordinatesOf({ metadata, address }: ServiceInstance, lookup: GeoLookup | undefined): Coordinates | undefined {
   const latitude = parseDegrees(metadata['geo.latitude'], 90)
   const longitude = parseDegrees(metadata['geo.longitude'], 180)

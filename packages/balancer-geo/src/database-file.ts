@@ -2,11 +2,11 @@ import { readFile, stat } from 'node:fs/promises'
 import { SdError } from '@sd/core'
 import type { Reader, Response } from 'maxmind'
 
-/** One database in memory, and what its file was when it was read. */
+/** A database in memory, and the identity of its file when it was read. */
 export interface DatabaseFile {
-  /** The database that is in effect. */
+  /** The current database. */
   readonly reader: Reader<Response>
-  /** Looks at the file; reads it if it is another one. @returns whether there is a new database @throws SdError if it can't be used */
+  /** Reads the file again if it was replaced. @returns whether there is a new database @throws SdError if it can't be used */
   refresh(): Promise<boolean>
 }
 
@@ -33,7 +33,7 @@ export async function openDatabase(content: Uint8Array, what: string = 'The data
   try {
     return new maxmind.Reader(Buffer.from(content.buffer, content.byteOffset, content.byteLength))
   } catch (cause) {
-    throw new SdError('SD_MALFORMED', `${what} is not in MaxMind’s format; is it compressed?`, { cause })
+    throw new SdError('SD_MALFORMED', `${what} is not in MaxMind’s format: if the file is compressed, decompress it`, { cause })
   }
 }
 
@@ -42,12 +42,12 @@ async function readDatabase(path: string): Promise<{ reader: Reader<Response>; m
   const content = await readFile(path).catch((cause: unknown) => {
     throw unreadable(path, cause)
   })
-  // A file that is being written is read at the next look.
-  if ((await markOf(path)) !== mark) throw new SdError('SD_MALFORMED', `The database ${path} changed while it was read`)
+  // A file that is still being written is read at the next refresh.
+  if ((await markOf(path)) !== mark) throw new SdError('SD_MALFORMED', `The database ${path} changed while it was being read`)
   return { reader: await openDatabase(content, `The database ${path}`), mark }
 }
 
-/** What tells one content of a file from the next. */
+/** Identifies the content of a file. */
 async function markOf(path: string): Promise<string> {
   const { ino, size, mtimeMs } = await stat(path).catch((cause: unknown) => {
     throw unreadable(path, cause)

@@ -17,7 +17,7 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-/** Groups of one endpoint each, which has answered once, in that many milliseconds; with 0 it has not. */
+/** Groups of one endpoint each, which has responded once, in that many milliseconds; with 0 it has not. */
 function createGroups(latencies: Readonly<Record<string, number>>): readonly EndpointGroup[] {
   return Object.entries(latencies).map(([name, latencyMs]) => {
     const endpoints = createEndpoints([{}])
@@ -34,12 +34,12 @@ function namesOf(ranking: LatencyRanking, groups: readonly EndpointGroup[]): rea
   return [...ranking.order()].map((index) => groups[index]?.name)
 }
 
-test('groups are in the order of their latencies, those without one at the end, in the order of the list', () => {
+test('orders groups by latency, those without one at the end in the order of the list', () => {
   const groups = createGroups({ a: 30, b: 0, c: 10, d: 0, e: 20 })
   const ranking = new LatencyRanking(groups, undefined, still)
   expect(ranking.first).toBe('c')
   now += 500
-  // Each of those without a latency is tried once in front of the others.
+  // Each group without a latency is tried once, before the others.
   expect(namesOf(ranking, groups)).toEqual(['b', 'c', 'e', 'a', 'd'])
   expect(namesOf(ranking, groups)).toEqual(['d', 'c', 'e', 'a', 'b'])
   expect(namesOf(ranking, groups)).toEqual(['c', 'e', 'a', 'b', 'd'])
@@ -59,7 +59,7 @@ test.each<[string, number, number, string]>([
   expect(namesOf(after, groups)[0]).toBe(first)
 })
 
-test('the next ranking does not come earlier because the list has changed', () => {
+test('a change of the list does not advance the next ranking', () => {
   const before = new LatencyRanking(createGroups({ a: 10, b: 0 }), undefined, still)
   before.order()
   now += 999

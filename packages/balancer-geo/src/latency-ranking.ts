@@ -1,17 +1,17 @@
 import type { Endpoint } from '@sd/core'
 import type { EndpointGroup, Preference } from './spill-over.ts'
 
-/** How often groups are ranked anew, in milliseconds, and how long a group that nobody has measured waits for its next try. */
+/** Interval between rankings, in milliseconds, and between requests to a group without a measurement. */
 const rankIntervalMs = 1_000
 
-/** A group takes the first place only if it is faster by at least this, in milliseconds: less is noise. */
+/** Minimum gain for the first place, in milliseconds. A smaller difference is noise. */
 const leastGainMs = 1
 
 /** Options of {@link LatencyRanking}. */
 export interface LatencyRankingOptions {
-  /** Share of a latency by which another one must be lower to take the first place. */
+  /** Relative gain that a group needs to take the first place. */
   readonly hysteresis: number
-  /** Share of requests that look how the other groups are. */
+  /** Share of requests that measure the other groups. */
   readonly exploration: number
   /** Source of randomness in [0, 1). */
   readonly random: (() => number) | undefined
@@ -21,7 +21,7 @@ export interface LatencyRankingOptions {
 export class LatencyRanking implements Preference {
   /** Name of the group in the first place. */
   first: string | undefined
-  /** By `performance.now()`. */
+  /** Time of the last ranking, by `performance.now()`. */
   rankedAt: number
   readonly #options: LatencyRankingOptions
   readonly #groups: readonly EndpointGroup[]
@@ -29,9 +29,9 @@ export class LatencyRanking implements Preference {
   readonly #order: Uint32Array
   /** The order with another group in front. */
   readonly #exploring: Uint32Array
-  /** Places from here on are of groups that nobody has measured. */
+  /** Groups from this place on have no measurement. */
   #measured = 0
-  /** How many of those have had no try since groups were ranked. */
+  /** Number of these that got no request since the last ranking. */
   #untried = 0
 
   constructor(groups: readonly EndpointGroup[], previous: LatencyRanking | undefined, options: LatencyRankingOptions) {
@@ -59,7 +59,7 @@ export class LatencyRanking implements Preference {
     return this.#explore(1 + Math.floor((draw / exploration) * (this.#order.length - 1)))
   }
 
-  /** The order with the group of one place in front. */
+  /** The order with the group of this place moved to the front. */
   #explore(place: number): Uint32Array {
     if (place >= this.#order.length) return this.#order
     this.#exploring.set(this.#order)
@@ -71,7 +71,7 @@ export class LatencyRanking implements Preference {
   #rank(): void {
     for (const [index, { view }] of this.#groups.entries()) this.#latencies[index] = medianLatency(view.endpoints)
     const latencyOf = (index: number): number => this.#latencies[index] as number
-    // Of those that nobody has measured the difference is no number: they stay as they are.
+    // Unmeasured groups compare as NaN and keep their order.
     this.#order.sort((a, b) => latencyOf(a) - latencyOf(b) || a - b)
     const place = this.#order.findIndex((index) => this.#groups[index]?.name === this.first)
     if (place > 0 && !this.#isClearlyFaster(latencyOf(this.#order[0] as number), latencyOf(this.#order[place] as number))) {
@@ -86,7 +86,7 @@ export class LatencyRanking implements Preference {
   }
 }
 
-/** The median, so that one slow endpoint does not move the traffic of all; `Infinity` before the first answer. */
+/** The median, so that a single slow endpoint does not move all traffic; `Infinity` before the first response. */
 function medianLatency(endpoints: readonly Endpoint[]): number {
   const latencies = Float64Array.from(endpoints, ({ latencyMs }) => latencyMs)
     .filter((latencyMs) => latencyMs > 0)

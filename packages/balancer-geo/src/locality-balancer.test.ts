@@ -14,7 +14,7 @@ describe('balancer contract', () => {
   for (const { name, run } of balancerContract({ create })) test(name, run)
 })
 
-test('the closest level that is well gets everything, the next one when it is gone', () => {
+test('the closest healthy level gets everything; if it is removed, the next one does', () => {
   const endpoints = createEndpoints([
     { locality: { region: 'us', zone: 'a', subZone: 'rack-1' } },
     { locality: { region: 'eu', zone: 'b', subZone: 'rack-1' } },
@@ -28,7 +28,7 @@ test('the closest level that is well gets everything, the next one when it is go
   }
 })
 
-test('only the parts that are given are compared', () => {
+test('only the given parts are compared', () => {
   const endpoints = createEndpoints([{}, { locality: { region: 'eu' } }, { locality: { zone: 'a' } }])
   const [, inRegion, inZone] = endpoints
   const view = createHealthView(endpoints, () => true)
@@ -38,23 +38,23 @@ test('only the parts that are given are compared', () => {
   expect(countPicks(byZone, 10).get(inZone?.key ?? '')).toBe(10)
 })
 
-test('instances without a locality are as far as can be, and get everything where nobody has one', () => {
+test('instances without a locality come last, and get everything if none has a locality', () => {
   const endpoints = createEndpoints([{}, { locality: { region: 'us' } }, { locality: { region: 'eu', zone: 'b' } }])
   const geo = createLocalityBalancer({ local, balancer })
   const picker = geo.createPicker(createHealthView(endpoints, (endpoint) => endpoint !== endpoints[2]))
   expect(countPicks(picker, 100).size).toBe(2)
 })
 
-/** Share of the picks that a zone of 20 gets, `well` of which are, beside one that is well. */
-function localShare(well: number, seed: number): number {
+/** Share of picks of a zone of 20, `healthy` of which are healthy, beside a healthy zone. */
+function localShare(healthy: number, seed: number): number {
   const endpoints = createEndpoints(Array.from({ length: 40 }, (_, index) => ({ locality: { zone: index < 20 ? 'a' : 'b' } })))
-  const isWell = (endpoint: Endpoint): boolean => endpoints.indexOf(endpoint) < well || endpoints.indexOf(endpoint) >= 20
+  const isHealthy = (endpoint: Endpoint): boolean => endpoints.indexOf(endpoint) < healthy || endpoints.indexOf(endpoint) >= 20
   const geo = createLocalityBalancer({ local: { zone: 'a' }, balancer, random: createSeededRandom(seed) })
-  const counts = countPicks(geo.createPicker(createHealthView(endpoints, isWell)), 20_000)
+  const counts = countPicks(geo.createPicker(createHealthView(endpoints, isHealthy)), 20_000)
   return endpoints.slice(0, 20).reduce((sum, { key }) => sum + (counts.get(key) ?? 0), 0) / 20_000
 }
 
-test('a local zone of which half is well keeps 70 ± 2 %', () => {
+test('a half-healthy local zone keeps 70 ± 2 %', () => {
   for (let seed = 0; seed < 10; seed++) {
     expect(localShare(10, seed)).toBeGreaterThan(0.68)
     expect(localShare(10, seed)).toBeLessThan(0.72)
@@ -62,11 +62,11 @@ test('a local zone of which half is well keeps 70 ± 2 %', () => {
 })
 
 test('the table of Envoy’s documentation', () => {
-  const shares = [20, 15, 14, 5, 0].map((well) => localShare(well, 1))
+  const shares = [20, 15, 14, 5, 0].map((healthy) => localShare(healthy, 1))
   for (const [index, expected] of [1, 1, 0.98, 0.35, 0].entries()) expect(shares[index]).toBeCloseTo(expected, 1)
 })
 
-test('within a level weights count', () => {
+test('weights apply within a level', () => {
   const weights = [1, 2, 5, 3, 0]
   const endpoints = createEndpoints(weights.map((weight, index) => ({ weight, locality: { zone: index < 3 ? 'a' : 'b' } })))
   const inner = createRandomBalancer({ random: createSeededRandom(3) })
@@ -75,7 +75,7 @@ test('within a level weights count', () => {
   assertDistribution(countPicks(picker, 20_000), endpoints, [1, 2, 5, 0, 0])
 })
 
-test('bad options are refused', () => {
+test('rejects invalid options', () => {
   const create = (options: object) => () => createLocalityBalancer(options as never)
   expect(() => createLocalityBalancer(undefined as never)).toThrow('Invalid options')
   expect(create({ balancer })).toThrow('Invalid local')

@@ -4,16 +4,16 @@ import { createSpillOverBalancer } from './spill-over-balancer.ts'
 
 /** Options of {@link createLocalityBalancer}. */
 export interface LocalityBalancerOptions extends SpillOverOptions {
-  /** Where this process runs; at least one part. Instances are compared by the parts that are given. */
+  /** Locality of this process; at least one part. Only the given parts are compared. */
   readonly local: Locality
 }
 
-/** From wide to narrow. */
+/** From the widest part to the narrowest. */
 const parts = ['region', 'zone', 'subZone'] as const
 
 /**
- * Prefers instances of the same sub-zone, then of the same zone, then of the same region, then any. Spills over to the next level as
- * Envoy does between its priority levels: with half of the local zone well, 70 % of the traffic stay.
+ * Prefers instances of the same sub-zone, then of the same zone, then of the same region, then any. Spills over to the next
+ * level as Envoy does between its priority levels: with half of the local zone healthy, 70 % of the traffic stays.
  *
  * @see https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/load_balancing/priority
  * @throws SdError `SD_INVALID` that names the option
@@ -23,7 +23,7 @@ export function createLocalityBalancer(options: LocalityBalancerOptions): Balanc
   const local = checkLocal(options.local)
   const compared = parts.filter((part) => local[part] !== undefined)
 
-  /** How many parts are the same, from the widest on. */
+  /** Number of equal parts, from the widest on. */
   function closeness(locality: Locality | undefined): number {
     const differs = compared.findIndex((part) => locality?.[part] !== local[part])
     return differs < 0 ? compared.length : differs

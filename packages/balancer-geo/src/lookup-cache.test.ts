@@ -5,7 +5,7 @@ import { type Coordinates, createCachedLookup } from './index.ts'
 const here: Coordinates = { latitude: 1, longitude: 2 }
 
 describe('a cached lookup', () => {
-  test('asks once, for what is unknown too', () => {
+  test('looks up each address once, also unknown ones', () => {
     const lookup = vi.fn((address: string) => (address === 'known' ? here : undefined))
     const cached = createCachedLookup({ lookup: { lookup } })
     for (let round = 0; round < 3; round++) {
@@ -20,7 +20,7 @@ describe('a cached lookup', () => {
     expect(lookup).toHaveBeenCalledTimes(3)
   })
 
-  test('is bounded, keeps what is used, and says what the lookup says', () => {
+  test('is bounded, keeps used entries, and returns the results of the lookup', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(30), { maxLength: 300 }), fc.integer({ min: 2, max: 20 }), (addresses, maxEntries) => {
         const lookup = (address: string): Coordinates | undefined =>
@@ -41,14 +41,14 @@ describe('a cached lookup', () => {
     expect(lookup).toHaveBeenCalledTimes(1_001)
   })
 
-  test('asks for nothing that is too long', () => {
+  test('does not look up an address that is too long', () => {
     const lookup = vi.fn(() => here)
     const cached = createCachedLookup({ lookup: { lookup } })
     expect(cached.lookup('1'.repeat(256))).toBeUndefined()
     expect(lookup).not.toHaveBeenCalled()
   })
 
-  test('refuses bad options', () => {
+  test('rejects invalid options', () => {
     expect(() => createCachedLookup({} as never)).toThrow('Invalid lookup')
     expect(() => createCachedLookup({ lookup: {} } as never)).toThrow('Invalid lookup.lookup')
     expect(() => createCachedLookup({ lookup: { lookup: () => here }, maxEntries: 1 })).toThrow('Invalid maxEntries')

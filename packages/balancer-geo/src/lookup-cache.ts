@@ -3,26 +3,26 @@ import type { Coordinates, GeoLookup } from './coordinates.ts'
 
 /** Options of {@link createCachedLookup}. */
 export interface CachedLookupOptions {
-  /** Whose answers are kept. */
+  /** The lookup to cache. */
   readonly lookup: GeoLookup
-  /** Most answers that are kept, from 2; the one that was not used for longest makes room. @default 10_000 */
+  /** Maximum number of cached results, from 2; the least recently used one is dropped first. @default 10_000 */
   readonly maxEntries?: number | undefined
 }
 
-/** A lookup that keeps its answers. */
+/** A lookup with a cache. */
 export interface CachedLookup extends GeoLookup {
-  /** Number of answers that are kept. */
+  /** Number of cached results. */
   readonly size: number
-  /** Forgets all answers. */
+  /** Removes all cached results. */
   clear(): void
 }
 
-/** Longest address that is looked up, in characters: addresses come from outside and are kept. A host name has at most 253. */
+/** Longest address that is looked up, in characters. Addresses come from outside and are cached. A host name has at most 253. */
 const maxAddressLength = 255
 
 /**
- * Keeps what a lookup answered, that an address is unknown included. In two generations: once the younger one is full it becomes the
- * older one, and the older one, which nobody has used since, goes. A hit allocates nothing.
+ * Caches the results of a lookup, including unknown addresses. There are two generations: once the younger one is full it
+ * becomes the older one, and the previous older one, which was not used since, is dropped. A hit allocates nothing.
  *
  * @throws SdError `SD_INVALID` that names the option
  */
@@ -34,9 +34,9 @@ export function createCachedLookup(options: CachedLookupOptions): CachedLookup {
   let younger = new Map<string, Coordinates | null>()
   let older = new Map<string, Coordinates | null>()
 
-  /** @param answer `null` for unknown */
-  function keep(address: string, answer: Coordinates | null): void {
-    younger.set(address, answer)
+  /** @param result `null` for an unknown address */
+  function keep(address: string, result: Coordinates | null): void {
+    younger.set(address, result)
     if (younger.size < maxEntries / 2) return
     older = younger
     younger = new Map()
@@ -51,10 +51,10 @@ export function createCachedLookup(options: CachedLookupOptions): CachedLookup {
       const recent = younger.get(address)
       if (recent !== undefined) return recent ?? undefined
       const known = older.get(address)
-      const answer = known === undefined ? (lookup.lookup(address) ?? null) : known
-      // A part of a header would keep the whole header in memory: this is a copy.
-      keep(Buffer.from(address, 'utf16le').toString('utf16le'), answer)
-      return answer ?? undefined
+      const result = known === undefined ? (lookup.lookup(address) ?? null) : known
+      // A substring of a header would keep the whole header in memory, so copy it.
+      keep(Buffer.from(address, 'utf16le').toString('utf16le'), result)
+      return result ?? undefined
     },
     clear() {
       younger = new Map()

@@ -30,7 +30,7 @@ function createRegions(count: number): Endpoint[] {
   )
 }
 
-/** Requests per millisecond of virtual time; tells where they went. */
+/** Sends this number of requests per millisecond of virtual time. Returns where they went. */
 function serve(picker: Picker, count: number, latencies: Readonly<Record<string, number>>): Record<string, number> {
   const served: Record<string, number> = { eu: 0, us: 0, ap: 0 }
   for (let index = 0; index < count; index++) {
@@ -55,7 +55,7 @@ describe('balancer contract', () => {
   for (const { name, run } of balancerContract({ create })) test(name, run)
 })
 
-describe('the region that answers fastest', () => {
+describe('the fastest region', () => {
   test('is found by one request to each, and gets nearly all', () => {
     const picker = createPicker(createRegions(4))
     expect(serve(picker, 3, { eu: 50, us: 20, ap: 90 })).toEqual({ eu: 1, us: 1, ap: 1 })
@@ -66,7 +66,7 @@ describe('the region that answers fastest', () => {
     expect(served['ap']).toBeGreaterThan(20)
   })
 
-  test('keeps its place while another one is not clearly faster', () => {
+  test('keeps the first place while another one is not clearly faster', () => {
     const picker = createPicker(createRegions(1), { exploration: 0.3 })
     serve(picker, 2_000, { eu: 50, us: 20, ap: 90 })
     for (let round = 0; round < 10; round++) {
@@ -78,7 +78,7 @@ describe('the region that answers fastest', () => {
     expect(served['eu']).toBeGreaterThan(served['us'] as number)
   })
 
-  test('keeps its place where the difference is under a millisecond', () => {
+  test('keeps the first place if the difference is under a millisecond', () => {
     const picker = createPicker(createRegions(1), { exploration: 0 })
     serve(picker, 2_000, { eu: 0.9, us: 0.5, ap: 5 })
     const before = serve(picker, 2_000, { eu: 0.9, us: 0.5, ap: 5 })
@@ -87,7 +87,7 @@ describe('the region that answers fastest', () => {
     expect(serve(picker, 2_000, { eu: 0.5, us: 0.9, ap: 5 })[first as string]).toBe(2_000)
   })
 
-  test('is looked for again: one that was slow comes back', () => {
+  test('is measured again: one that was slow can return', () => {
     const picker = createPicker(createRegions(4))
     serve(picker, 10_000, { eu: 10, us: 500, ap: 500 })
     expect(serve(picker, 10_000, { eu: 10, us: 500, ap: 500 })['eu']).toBeGreaterThan(9_800)
@@ -95,7 +95,7 @@ describe('the region that answers fastest', () => {
     expect(serve(picker, 10_000, { eu: 200, us: 20, ap: 500 })['us']).toBeGreaterThan(9_800)
   })
 
-  test('is not told by one slow endpoint', () => {
+  test('is not changed by one slow endpoint', () => {
     const endpoints = createRegions(3)
     for (const endpoint of endpoints) {
       endpoint.acquire()
@@ -108,7 +108,7 @@ describe('the region that answers fastest', () => {
     expect(endpoints.map(({ key }) => served.get(key) ?? 0)).toEqual([100, 0, 0, 100, 0, 0, 100, 0, 0])
   })
 
-  test('keeps its place in the next view, and loses it with its endpoints', () => {
+  test('keeps the first place in the next view, and loses it with its endpoints', () => {
     const endpoints = createRegions(2)
     const balancer = createRoundRobinBalancer()
     const geo = createLowestLatencyBalancer({ balancer, exploration: 0 })
@@ -127,7 +127,7 @@ describe('the region that answers fastest', () => {
     expect(serve(without, 500, latencies)['eu']).toBe(500)
   })
 
-  test('keeps its place among other endpoints too, unless they are clearly faster', () => {
+  test('keeps the first place with other endpoints, unless others are clearly faster', () => {
     const geo = createLowestLatencyBalancer({ balancer: createRoundRobinBalancer(), exploration: 0 })
     const measured = (latencies: Readonly<Record<string, number>>) => {
       const endpoints = createRegions(1)
@@ -161,7 +161,7 @@ describe('the region that answers fastest', () => {
   })
 })
 
-test('a region that does not answer gets one request a second', () => {
+test('a region that does not respond gets one request per second', () => {
   const endpoints = createRegions(2)
   const picker = createPicker(endpoints, { exploration: 0 })
   let tried = 0
@@ -176,7 +176,7 @@ test('a region that does not answer gets one request a second', () => {
   expect(tried).toBeLessThanOrEqual(11)
 })
 
-test('zones are compared where that is asked for', () => {
+test('compares zones with by: zone', () => {
   const localities = [{ region: 'eu', zone: 'a' }, { region: 'eu', zone: 'b' }, { region: 'us', zone: 'a' }, {}]
   const endpoints = createEndpoints(localities.map((locality) => ({ locality })))
   for (const [index, endpoint] of endpoints.entries()) {
@@ -189,7 +189,7 @@ test('zones are compared where that is asked for', () => {
   expect([...countPicks(picker, 100).keys()]).toEqual([endpoints[0]?.key])
 })
 
-test('bad options are refused', () => {
+test('rejects invalid options', () => {
   const balancer = createRandomBalancer()
   const create = (options: object) => () => createLowestLatencyBalancer({ balancer, ...options } as never)
   expect(() => createLowestLatencyBalancer(undefined as never)).toThrow('Invalid options')

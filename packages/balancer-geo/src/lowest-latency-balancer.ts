@@ -5,19 +5,19 @@ import { createSpillOverBalancer } from './spill-over-balancer.ts'
 
 /** Options of {@link createLowestLatencyBalancer}. */
 export interface LowestLatencyBalancerOptions extends SpillOverOptions {
-  /** What is compared. @default 'region' */
+  /** Unit of comparison. @default 'region' */
   readonly by?: 'region' | 'zone'
   /**
-   * Share of its latency by which another region must be faster than the one in use to take its place, from 0 to 1, and at least by
-   * 1 ms. @default 0.2
+   * Relative gain in latency that another region needs to replace the preferred one, from 0 to 1; it must also be faster by
+   * at least 1 ms. @default 0.2
    */
   readonly hysteresis?: number
-  /** Share of requests that go to another region to see how fast it is, from 0 to 1. @default 0.005 (less than a p99 sees) */
+  /** Share of requests that measure the other regions, from 0 to 1. @default 0.005 (too few to affect a p99) */
   readonly exploration?: number
 }
 
 /**
- * Prefers the region that has answered fastest, by the median of its endpoints' latencies, and spills over to the next fastest as Envoy
+ * Prefers the region with the lowest latency, by the median of its endpoints, and spills over to the next fastest as Envoy
  * does between its priority levels.
  *
  * @see https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/load_balancing/priority

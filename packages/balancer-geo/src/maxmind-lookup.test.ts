@@ -23,8 +23,8 @@ describe('a real city database', () => {
   })
   afterAll(() => lookup.close())
 
-  test('knows where public addresses of both families are', () => {
-    // Hanover, Minneapolis and North America: a publisher's, a university's and a cloud's networks.
+  test('finds public addresses of both families', () => {
+    // Hanover, Minneapolis and North America: networks of a publisher, a university and a cloud.
     expect(lookup.lookup('193.99.144.80')?.latitude).toBeCloseTo(52.4, 0)
     expect(lookup.lookup('193.99.144.80')?.longitude).toBeCloseTo(9.8, 0)
     expect(lookup.lookup('128.101.101.101')?.latitude).toBeCloseTo(45, 0)
@@ -32,7 +32,7 @@ describe('a real city database', () => {
     expect(lookup.lookup('2001:4860:4860::8888')?.longitude).toBeLessThan(-50)
   })
 
-  test('takes an IPv4 address in IPv6 clothes for what it is', () => {
+  test('treats an IPv4 address in IPv6 form as IPv4', () => {
     expect(lookup.lookup('::ffff:193.99.144.80')).toEqual(lookup.lookup('193.99.144.80'))
     expect(lookup.lookup('::FFFF:193.99.144.80')).toEqual(lookup.lookup('193.99.144.80'))
   })
@@ -66,7 +66,7 @@ describe('a real city database', () => {
   })
 })
 
-test('a database of IPv4 alone does not know IPv6 addresses', async () => {
+test('an IPv4 database does not know IPv6 addresses', async () => {
   const lookup = await createMaxMindLookup({ path: cities.ipv4 })
   expect(lookup.lookup('2001:4860:4860::8888')).toBeUndefined()
   expect(lookup.lookup('193.99.144.80')).toBeDefined()
@@ -75,8 +75,8 @@ test('a database of IPv4 alone does not know IPv6 addresses', async () => {
   expect(lookup.lookup('193.99.144.80')).toBeUndefined()
 })
 
-describe('the layout of MaxMind', () => {
-  /** 192.0.2.0/24 has a place, 198.51.100.0/24 has only a country, as addresses of IPv4 in a tree of IPv6. */
+describe('MaxMind’s layout', () => {
+  /** 192.0.2.0/24 has a place, 198.51.100.0/24 has only a country; IPv4 addresses in an IPv6 tree. */
   const prefix = '0'.repeat(96)
   const bits = (...bytes: number[]): string => prefix + bytes.map((byte) => byte.toString(2).padStart(8, '0')).join('')
   const database = writeMmdb(6, [
@@ -92,7 +92,7 @@ describe('the layout of MaxMind', () => {
     expect(lookup.lookup('2001:db8::1')).toBeUndefined()
   })
 
-  test('goes together with others, the first that knows is right', async () => {
+  test('works with several databases; the first result is used', async () => {
     const path = join(tmpdir(), `sd-balancer-geo-${process.pid}.mmdb`)
     await writeFile(path, writeMmdb(4, [{ bits: bits(192, 0, 2).slice(96), record: { latitude: 1.5, longitude: 2.5 } }]))
     const both = await createMaxMindLookup({ path, buffer: new Uint8Array(database) })
@@ -102,7 +102,7 @@ describe('the layout of MaxMind', () => {
     await rm(path)
   })
 
-  test('is not found in other files', async () => {
+  test('is rejected in other files', async () => {
     await expect(createMaxMindLookup({ buffer: gzipSync(database) })).rejects.toMatchObject({ code: 'SD_MALFORMED' })
     await expect(createMaxMindLookup({ buffer: new Uint8Array() })).rejects.toMatchObject({ code: 'SD_MALFORMED' })
     await expect(createMaxMindLookup({ path: '/nowhere/city.mmdb' })).rejects.toMatchObject({ code: 'SD_NOT_FOUND' })
@@ -129,14 +129,14 @@ describe('a file that is replaced', () => {
     await rename(`${path}.new`, path)
   }
 
-  test('takes effect without a restart, also for addresses that were looked up before', async () => {
+  test('takes effect without a restart, also for cached addresses', async () => {
     const { path, lookup } = await open({ refreshIntervalMs: 100 })
     expect(lookup.lookup(address)?.latitude).toBe(1)
     await replace(path, at(2))
     await vi.waitFor(() => expect(lookup.lookup(address)?.latitude).toBe(2), { timeout: 5_000 })
   })
 
-  test('is seen by refresh, once for several callers, and an unchanged one is not read', async () => {
+  test('is detected by refresh, once for several callers; an unchanged file is not read', async () => {
     const { path, lookup } = await open({ refreshIntervalMs: 0 })
     await lookup.refresh()
     await replace(path, at(2))
@@ -163,7 +163,7 @@ describe('a file that is replaced', () => {
     await vi.waitFor(() => expect(lookup.lookup(address)?.latitude).toBe(3), { timeout: 5_000 })
   })
 
-  test('is not looked at after close, and a look under way changes nothing', async () => {
+  test('is not checked after close, and a check in progress changes nothing', async () => {
     const { path, lookup } = await open({ refreshIntervalMs: 0 })
     await replace(path, at(2))
     const looking = lookup.refresh()
@@ -174,7 +174,7 @@ describe('a file that is replaced', () => {
   })
 })
 
-test('bad options are refused', async () => {
+test('rejects invalid options', async () => {
   const create = (options: unknown) => expect(createMaxMindLookup(options as never)).rejects
   await create(undefined).toThrow('Invalid options')
   await create({}).toThrow('Invalid path')

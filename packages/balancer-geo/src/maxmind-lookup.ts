@@ -17,45 +17,49 @@ import type { Coordinates, GeoLookup } from './coordinates.ts'
 import { openDatabase, openDatabaseFile } from './database-file.ts'
 import { createCachedLookup } from './lookup-cache.ts'
 
-/** Options of {@link createMaxMindLookup}: at least one database, by `path` or as `buffer`. */
+/** Options of {@link createMaxMindLookup}; at least one database is required, by `path` or as `buffer`. */
 export interface MaxMindLookupOptions {
-  /** File of a city database in MaxMind's format (`.mmdb`). Several are asked in this order, such as one for IPv4 and one for IPv6. */
+  /**
+   * File of a city database in MaxMind's format (`.mmdb`). Several are searched in this order, for example one for IPv4 and
+   * one for IPv6.
+   */
   readonly path?: string | readonly string[]
-  /** Content of such a file, or of several. */
+  /** Content of one or several such files. */
   readonly buffer?: Uint8Array | readonly Uint8Array[]
-  /** Most answers that are kept, from 2; the one that was not used for longest makes room. @default 10_000 */
+  /** Maximum number of cached results, from 2; the least recently used one is dropped first. @default 10_000 */
   readonly maxEntries?: number
-  /** How often the files are looked at, in milliseconds, from 100: a newer one replaces the one in memory. 0 is never. @default 60_000 */
+  /** How often to check the files for a newer version, in milliseconds, from 100; 0 disables this. @default 60_000 */
   readonly refreshIntervalMs?: number
-  /** Called when a newer file can't be used; the database in memory stays in effect. @default ignored */
+  /** Called when a newer file can't be used. The database in memory stays in effect. @default ignored */
   readonly onError?: (error: SdError) => void
 }
 
-/** A city database that was read. */
+/** A city database in memory. */
 export interface MaxMindLookup extends GeoLookup {
-  /** Looks at the files now. @throws SdError if one can't be used; the database in memory stays in effect */
+  /** Checks the files now. @throws SdError if one can't be used; the database in memory stays in effect */
   refresh(): Promise<void>
-  /** Frees the database and stops looking at its file; every address is unknown then. Idempotent. */
+  /** Frees the database and stops checking its file. After that every address is unknown. Idempotent. */
   close(): void
 }
 
-/** Records of the two layouts: MaxMind's nested one, and the flat one of DB-IP's and others' conversions. */
+/** Records of two layouts: MaxMind's nested one, and the flat one of conversions such as DB-IP's. */
 interface CityRecord extends Partial<Coordinates> {
   readonly location?: Partial<Coordinates>
 }
 
 /**
- * Reads a city database, GeoLite2-City or one like it, into memory, and looks up addresses in it. Private and unknown addresses,
- * and what is not an IP address, give `undefined`. A file that is replaced is read again.
+ * Reads a city database, such as GeoLite2-City, into memory, and looks up addresses in it. Private and unknown addresses,
+ * and text that is not an IP address, give `undefined`. A replaced file is read again.
  *
- * @throws SdError `SD_INVALID` that names the option, `SD_NOT_FOUND` if a file can't be read, `SD_MALFORMED` if it is not such a database
+ * @throws SdError `SD_INVALID` that names the option, `SD_NOT_FOUND` if a file can't be read, `SD_MALFORMED` if it is not
+ *   such a database
  */
 export async function createMaxMindLookup(options: MaxMindLookupOptions): Promise<MaxMindLookup> {
   checkKnownKeys('', checkObject('options', options), ['path', 'buffer', 'maxEntries', 'refreshIntervalMs', 'onError'])
   const { path = [], buffer = [], maxEntries, onError = () => {} } = options
   const paths = [path].flat().map((one) => checkText('path', one, 4_096))
   const buffers = [buffer].flat()
-  if (paths.length + buffers.length === 0) throw invalidError('path', options.path, 'a file, or buffer')
+  if (paths.length + buffers.length === 0) throw invalidError('path', options.path, 'the path of a file, or the option buffer')
   for (const content of buffers) if (!(content instanceof Uint8Array)) throw invalidError('buffer', content, 'a Uint8Array')
   const refreshIntervalMs = checkDuration('refreshIntervalMs', options.refreshIntervalMs ?? 60_000)
   if (refreshIntervalMs > 0) checkDuration('refreshIntervalMs', refreshIntervalMs, 100)
@@ -113,7 +117,7 @@ export async function createMaxMindLookup(options: MaxMindLookupOptions): Promis
 
 function findCoordinates(readers: readonly Reader<Response>[], address: string): Coordinates | undefined {
   for (const reader of readers) {
-    // A database of IPv4 addresses would take the first bits of an IPv6 address for one.
+    // A database of IPv4 addresses would read the first bits of an IPv6 address as one.
     if (reader.metadata.ipVersion === 4 && isIP(address) === 6) continue
     const coordinates = readCoordinates(reader.get(address) as CityRecord | null)
     if (coordinates) return coordinates

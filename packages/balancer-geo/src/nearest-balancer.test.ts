@@ -40,7 +40,7 @@ describe('balancer contract, all at one site, for clients', () => {
 })
 
 describe('the nearest site', () => {
-  test('gets everything, then the next nearest, and those that are nobody knows where at last', () => {
+  test('gets everything, then the next nearest, and unknown locations last', () => {
     const places = [newYork, frankfurt, suva, undefined, paris]
     const endpoints = createEndpoints(places.map((place) => (place ? placed(place) : {})))
     const geo = createNearestBalancer({ local: offenbach, balancer })
@@ -57,14 +57,14 @@ describe('the nearest site', () => {
     expect(picked).toEqual([frankfurt, paris, newYork, suva, undefined])
   })
 
-  test('spills over to the next nearest when half of it is well', () => {
+  test('spills over to the next nearest when half of it is healthy', () => {
     const endpoints = createEndpoints([frankfurt, frankfurt, paris, newYork].map(placed))
     const geo = createNearestBalancer({ local: frankfurt, balancer, random: sweep(1_000) })
     const counts = countPicks(geo.createPicker(createHealthView(endpoints, (one) => one !== endpoints[0])), 1_000)
     expect(endpoints.map(({ key }) => counts.get(key))).toEqual([undefined, 700, 300, undefined])
   })
 
-  test('is all within the tolerance', () => {
+  test('includes everything within the tolerance', () => {
     const endpoints = createEndpoints([frankfurt, offenbach, paris].map(placed))
     const view = createHealthView(endpoints, () => true)
     const near = countPicks(createNearestBalancer({ local: frankfurt, balancer }).createPicker(view), 100)
@@ -75,15 +75,15 @@ describe('the nearest site', () => {
     expect(wide.size).toBe(3)
   })
 
-  test('may lie beyond the date line', () => {
+  test('may be beyond the date line', () => {
     const endpoints = createEndpoints([newYork, apia].map(placed))
     const picker = createNearestBalancer({ local: suva, balancer }).createPicker(createHealthView(endpoints, () => true))
     expect(picker.pick({})).toBe(endpoints[1])
   })
 })
 
-describe('where an instance is', () => {
-  test('its metadata say, else its address', () => {
+describe('the place of an instance', () => {
+  test('is in its metadata, otherwise found by its address', () => {
     const endpoints = createEndpoints([
       { address: '203.0.113.1' },
       { address: '203.0.113.2', ...placed(newYork) },
@@ -103,7 +103,7 @@ describe('where an instance is', () => {
     ['91', '1'],
     ['1', '-181'],
     ['Infinity', '1'],
-  ])('metadata of %j and %j say nothing', (latitude, longitude) => {
+  ])('is not in metadata of %j and %j', (latitude, longitude) => {
     const endpoints = createEndpoints([{ metadata: { 'geo.latitude': latitude, 'geo.longitude': longitude } }, placed(suva)])
     const geo = createNearestBalancer({ local: { latitude: 0, longitude: 0 }, balancer })
     expect(geo.createPicker(createHealthView(endpoints, () => true)).pick({})).toBe(endpoints[1])
@@ -114,7 +114,7 @@ describe('for clients', () => {
   const endpoints = createEndpoints([frankfurt, newYork, apia].map(placed))
   const view = createHealthView(endpoints, () => true)
 
-  test('the instances that are nearest to each are picked, and those nearest to here for others', () => {
+  test('picks the instances nearest to each client, and those nearest to `local` for unknown ones', () => {
     const geo = createNearestBalancer({ local: frankfurt, lookup, client: forwardedAddress({ trustedProxies: 1 }), balancer })
     const picker = geo.createPicker(view)
     const pick = (address: string) => picker.pick({ headers: { 'x-forwarded-for': `6.6.6.6, ${address}, 10.0.0.1` } } as never)
@@ -125,7 +125,7 @@ describe('for clients', () => {
     expect(picker.pick({})).toBe(endpoints[0])
   })
 
-  test('all share the pickers of the sites', () => {
+  test('all clients share the pickers of the sites', () => {
     const many = createEndpoints([newYork, newYork].map(placed))
     const client = ({ hashKey }: { hashKey?: string | undefined }) => hashKey
     const geo = createNearestBalancer({ local: frankfurt, lookup, client, balancer })
@@ -134,7 +134,7 @@ describe('for clients', () => {
   })
 })
 
-test('bad options are refused', () => {
+test('rejects invalid options', () => {
   const create = (options: object) => () => createNearestBalancer({ balancer, ...options } as never)
   expect(() => createNearestBalancer(undefined as never)).toThrow('Invalid options')
   expect(create({})).toThrow('Invalid local')

@@ -16,29 +16,33 @@ import { createSpillOverBalancer } from './spill-over-balancer.ts'
 
 /** Options of {@link createNearestBalancer}. */
 export interface NearestBalancerOptions extends SpillOverOptions {
-  /** Where this process is: coordinates, or a public IP address that `lookup` knows. */
+  /** Place of this process: coordinates, or a public IP address that `lookup` knows. */
   readonly local: Coordinates | string
-  /** Knows where addresses are: those of instances without coordinates in their metadata, of clients, and `local`. @default none */
+  /**
+   * Finds the places of addresses: of instances without coordinates in their metadata, of clients, and of `local`.
+   *
+   * @default none
+   */
   readonly lookup?: GeoLookup
   /**
-   * The IP address of the client on whose behalf a request is made, such as `forwardedAddress()` tells: the request goes to the
-   * instances that are nearest to it; if nobody knows where that is, to those nearest to `local`. Quick, synchronous, must not
-   * throw. Needs `lookup`. @default all requests go to those nearest to `local`
+   * Returns the IP address of the client on whose behalf a request is made, for example `forwardedAddress()`. The request
+   * goes to the instances nearest to it; if its place is unknown, to those nearest to `local`. It must be fast and
+   * synchronous, and must not throw. Requires `lookup`. @default all requests go to the instances nearest to `local`
    */
   readonly client?: (request: CallPickRequest) => string | undefined
   /**
-   * Instances that are no further apart than this are at one site, and share its traffic; in kilometres, from 1 to 20,000.
-   * @default 100 (1 ms there and back in optical fibre)
+   * Instances within this distance are at one site and share its traffic; in kilometres, from 1 to 20,000.
+   * @default 100 (1 ms round trip in optical fibre)
    */
   readonly toleranceKm?: number
 }
 
-/** Name of the group of those that are nobody knows where. */
+/** Name of the group of endpoints whose location is unknown. */
 const nowhere = 'nowhere'
 
 /**
- * Prefers the nearest site, and spills over to the next nearest as Envoy does between its priority levels. Instances tell where
- * they are in their metadata, `geo.latitude` and `geo.longitude` in degrees, or are looked up by their address.
+ * Prefers the nearest site, and spills over to the next nearest as Envoy does between its priority levels. The place of an
+ * instance is in its metadata, `geo.latitude` and `geo.longitude` in degrees, or is found by its address.
  *
  * @see https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/load_balancing/priority
  * @throws SdError `SD_INVALID` that names the option
@@ -51,7 +55,7 @@ export function createNearestBalancer(options: NearestBalancerOptions): Balancer
   }
   if (client !== undefined) {
     checkFunction('client', client)
-    if (!lookup) throw invalidError('lookup', lookup, 'a lookup, because there is client')
+    if (!lookup) throw invalidError('lookup', lookup, 'a lookup, because the option client requires one')
   }
   const local = resolveLocal(options.local, lookup)
   const toleranceKm = checkNumber('toleranceKm', options.toleranceKm ?? 100, { min: 1, max: 20_000 })

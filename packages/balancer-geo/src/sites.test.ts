@@ -22,7 +22,7 @@ function placeOf(name: string): Coordinates {
   return { latitude: latitude ?? 0, longitude: longitude ?? 0 }
 }
 
-test('a place belongs to a site within the tolerance, and sites are further apart', () => {
+test('a place is within the tolerance of its site, and sites are further apart', () => {
   fc.assert(
     fc.property(fc.array(place, { minLength: 1, maxLength: 60 }), fc.integer({ min: 1, max: 10_000 }), (places, toleranceKm) => {
       const sites = gatherSites(places, toleranceKm)
@@ -38,7 +38,7 @@ test('a place belongs to a site within the tolerance, and sites are further apar
   )
 })
 
-test('sites are ranked by distance, again and again', () => {
+test('sites are ranked by distance, repeatedly', () => {
   fc.assert(
     fc.property(fc.array(place, { maxLength: 20 }), fc.array(place, { minLength: 1, maxLength: 3 }), (places, origins) => {
       const sites = gatherSites(places, 50)
@@ -56,7 +56,7 @@ test('sites are ranked by distance, again and again', () => {
   )
 })
 
-test('there are 64 sites at most, and the rest joins the nearest', () => {
+test('there are at most 64 sites, and other places join the nearest', () => {
   const places = Array.from({ length: 100 }, (_, index) => ({ latitude: 0, longitude: index }))
   const sites = gatherSites(places, 1)
   expect(sites).toHaveLength(64)

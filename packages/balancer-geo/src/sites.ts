@@ -3,23 +3,23 @@ import type { Coordinates } from './coordinates.ts'
 /** Mean radius of the Earth (IUGG). */
 const earthRadiusKm = 6_371.0088
 
-/** Most sites: each request is compared with all of them. What is further from all joins the nearest. */
+/** Maximum number of sites, because each request is compared with all. Places further from all of them join the nearest one. */
 const maxSites = 64
 
-/** A point on the unit sphere: the greater the scalar product of two, the nearer they are. */
+/** A point on the unit sphere. The greater the scalar product of two points, the nearer they are. */
 interface Point {
   readonly x: number
   readonly y: number
   readonly z: number
 }
 
-/** A place where instances are. */
+/** A place with instances. */
 export interface Site extends Point {
-  /** The same for the same place. */
+  /** Unique name of the place. */
   readonly name: string
 }
 
-/** Gathers places into sites: a place belongs to one that is not further than `toleranceKm`, or begins its own. */
+/** Groups places into sites: a place joins a site within `toleranceKm`, or starts its own. */
 export function gatherSites(places: Iterable<Coordinates>, toleranceKm: number): readonly Site[] {
   const sites: Site[] = []
   const tolerance = Math.cos(Math.min(Math.PI, toleranceKm / earthRadiusKm))
@@ -32,26 +32,29 @@ export function gatherSites(places: Iterable<Coordinates>, toleranceKm: number):
   return sites
 }
 
-/** The site that is nearest to a place; there must be one. */
+/** The site nearest to a place. There must be at least one. */
 export function nearestSite(sites: readonly Site[], place: Coordinates): Site {
   const point = toPoint(place)
   return sites.reduce((best, site) => (nearness(site, point) > nearness(best, point) ? site : best))
 }
 
-/** Sorts sites by their distance to a place, again and again, into the same array. */
+/** Sorts sites by their distance to a place, repeatedly, into the same array. */
 export class SiteRanking {
   readonly #sites: readonly (Site | undefined)[]
   readonly #order: Uint32Array
   readonly #nearness: Float64Array
 
-  /** @param sites `undefined` for what is nobody knows where: it comes last */
+  /** @param sites the sites; `undefined` for an unknown location, which comes last */
   constructor(sites: readonly (Site | undefined)[]) {
     this.#sites = sites
     this.#order = new Uint32Array(sites.length)
     this.#nearness = new Float64Array(sites.length)
   }
 
-  /** Indices of the sites, the nearest first; valid until the next call. By insertion: sites are few, and nothing is allocated. */
+  /**
+   * Indices of the sites, nearest first; valid until the next call. An insertion sort: there are few sites, and nothing is
+   * allocated.
+   */
   rank(place: Coordinates): Uint32Array {
     const order = this.#order
     const nearnesses = this.#nearness

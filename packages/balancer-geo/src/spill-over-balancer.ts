@@ -1,7 +1,10 @@
 import type { Balancer, CallPickRequest, Endpoint, EndpointView, HeaderFields, Picker } from '@sd/core'
 import { capacityOf, type Grouping, type Preference, type ResolvedSpillOverOptions, splitView } from './spill-over.ts'
 
-/** A balancer that groups endpoints, prefers some groups over others, and spills over as Envoy does between its priority levels. */
+/**
+ * Creates a balancer that groups endpoints, prefers some groups over others, and spills over as Envoy does between its
+ * priority levels.
+ */
 export function createSpillOverBalancer(
   name: string,
   options: ResolvedSpillOverOptions,
@@ -18,21 +21,21 @@ export function createSpillOverBalancer(
 }
 
 class SpillOverPicker implements Picker {
-  /** Of one balancer only: another one groups differently. */
+  /** Identifies the balancer. Another one groups differently. */
   readonly owner: object
   readonly preference: Preference
-  /** The inner pickers by the name of their group. */
+  /** Inner pickers by group. */
   readonly inner: ReadonlyMap<string, Picker>
-  /** Only there where an inner picker has it: without it the cluster need not tell of every request. */
+  /** Defined only if an inner picker has it. Without it the cluster need not report every request. */
   readonly changed?: (endpoint: Endpoint) => void
-  /** Defined only where an inner picker has it. */
+  /** Defined only if an inner picker has it. */
   readonly answered?: (endpoint: Endpoint, headers: HeaderFields) => void
   readonly #random: (() => number) | undefined
   readonly #maxActive: number
   readonly #pickers: readonly Picker[]
-  /** Which part of all traffic each group can take. */
+  /** Share of all traffic that each group can take. */
   readonly #capacities: Float64Array
-  /** Which part all of them can take: below 1 each of them takes more than it should, in proportion. */
+  /** Share of all traffic that they can take together. Below 1, each group takes more than its capacity, in proportion. */
   readonly #total: number
 
   constructor(
@@ -73,12 +76,12 @@ class SpillOverPicker implements Picker {
     return this.#pickElsewhere(order, drawn, request, first)
   }
 
-  /** The group whose turn it is: each gets, in order, as much of what is left as it can take. */
+  /** Draws a group: each gets, in order, as much of the remaining traffic as it can take. */
   #draw(order: Uint32Array): number {
     const preferred = order[0] as number
     if (this.#total === this.#capacities[preferred]) return preferred
     const random = this.#random
-    // Called by name, Math.random is inlined; through a variable each of its results would be allocated.
+    // A direct call of Math.random is inlined; through a variable each result would be allocated.
     let left = (random === undefined ? Math.random() : random()) * this.#total
     for (let position = 0; position < order.length; position++) {
       const index = order[position] as number
@@ -88,7 +91,10 @@ class SpillOverPicker implements Picker {
     return preferred
   }
 
-  /** Asks the other groups in order, for somebody who is not busy; if there is none, `busy` or the first one who is. */
+  /**
+   * Searches the other groups in order for an endpoint that is not busy. Without one, returns `busy` or the first busy
+   * endpoint.
+   */
   #pickElsewhere(order: Uint32Array, drawn: number, request: CallPickRequest, busy: Endpoint | undefined): Endpoint | undefined {
     let fallback = busy
     for (let position = 0; position < order.length; position++) {

@@ -9,12 +9,15 @@ import { createEndpoints, createHealthView, sweep } from './testing/endpoints.ts
 
 const local: Locality = { region: 'eu', zone: 'a', subZone: 'rack-1' }
 
-/** A locality of each level, the closest first. */
+/** A locality of each level, closest first. */
 const levels: readonly Locality[] = [local, { region: 'eu', zone: 'a' }, { region: 'eu' }, {}]
 
-/** Envoy's arithmetic, one step after the other. */
-function expectedLoads(counts: readonly { readonly well: number; readonly all: number }[], overprovisioning: number): number[] {
-  const health = counts.map(({ well, all }) => (all === 0 ? 0 : Math.min(1, (well / all) * overprovisioning)))
+/** Envoy's arithmetic, step by step. */
+function expectedLoads(
+  counts: readonly { readonly healthy: number; readonly all: number }[],
+  overprovisioning: number,
+): number[] {
+  const health = counts.map(({ healthy, all }) => (all === 0 ? 0 : Math.min(1, (healthy / all) * overprovisioning)))
   const total = Math.min(
     1,
     health.reduce((sum, one) => sum + one, 0),
@@ -28,8 +31,8 @@ function expectedLoads(counts: readonly { readonly well: number; readonly all: n
 }
 
 describe('spill-over', () => {
-  test('follows the model, whatever is well', () => {
-    const count = fc.nat(8).chain((all) => fc.record({ all: fc.constant(all), well: fc.nat(all) }))
+  test('follows the model for any health', () => {
+    const count = fc.nat(8).chain((all) => fc.record({ all: fc.constant(all), healthy: fc.nat(all) }))
     fc.assert(
       fc.property(
         fc.array(count, { minLength: 4, maxLength: 4 }),
@@ -43,15 +46,15 @@ describe('spill-over', () => {
               })),
             ),
           )
-          const isWell = (endpoint: Endpoint): boolean =>
-            members.some((list, level) => list.slice(0, counts[level]?.well).includes(endpoint))
+          const isHealthy = (endpoint: Endpoint): boolean =>
+            members.some((list, level) => list.slice(0, counts[level]?.healthy).includes(endpoint))
           const geo = createLocalityBalancer({
             local,
             balancer: createRoundRobinBalancer(),
             overprovisioning,
             random: sweep(1_000),
           })
-          const picker = geo.createPicker(createHealthView(members.flat(), isWell))
+          const picker = geo.createPicker(createHealthView(members.flat(), isHealthy))
           const picked = members.map(() => 0)
           for (let pick = 0; pick < 1_000; pick++) {
             const endpoint = picker.pick({})
@@ -66,15 +69,15 @@ describe('spill-over', () => {
     )
   })
 
-  test('finds somebody wherever there is somebody', () => {
-    const state = fc.record({ level: fc.nat(3), isWell: fc.boolean(), isBlocked: fc.boolean(), isAttempted: fc.boolean() })
+  test('finds an available endpoint if there is one', () => {
+    const state = fc.record({ level: fc.nat(3), isHealthy: fc.boolean(), isBlocked: fc.boolean(), isAttempted: fc.boolean() })
     fc.assert(
       fc.property(fc.array(state, { maxLength: 12 }), fc.integer(), (states, seed) => {
         const endpoints = createEndpoints(states.map(({ level }) => ({ ...(levels[level] && { locality: levels[level] }) })))
         const stateOf = (endpoint: Endpoint) => states[endpoints.indexOf(endpoint)]
         for (const endpoint of endpoints) if (stateOf(endpoint)?.isBlocked) endpoint.block('test')
         const attempted = endpoints.filter((endpoint) => stateOf(endpoint)?.isAttempted)
-        const view = createHealthView(endpoints, (endpoint) => stateOf(endpoint)?.isWell ?? false)
+        const view = createHealthView(endpoints, (endpoint) => stateOf(endpoint)?.isHealthy ?? false)
         const pickable = view.endpoints.filter((endpoint) => endpoint.available && !attempted.includes(endpoint))
         const geo = createLocalityBalancer({ local, balancer: createRandomBalancer(), random: createSeededRandom(seed) })
         const picker = geo.createPicker(view)
@@ -94,7 +97,7 @@ describe('a busy endpoint', () => {
   const view = createHealthView(endpoints, () => true)
   const options = { local: { zone: 'a' }, balancer: createRoundRobinBalancer() }
 
-  test('makes way for the next group, and is picked if all are busy', () => {
+  test('yields to the next group, and is picked if all are busy', () => {
     const picker = createLocalityBalancer({ ...options, maxActive: 2 }).createPicker(view)
     const picked: (Endpoint | undefined)[] = []
     for (let pick = 0; pick < 5; pick++) {
@@ -110,7 +113,7 @@ describe('a busy endpoint', () => {
     expect(picker.pick({})).toBe(near)
   })
 
-  test('is not known without maxActive', () => {
+  test('does not exist without maxActive', () => {
     const picker = createLocalityBalancer(options).createPicker(view)
     for (let pick = 0; pick < 100; pick++) {
       const endpoint = picker.pick({})
@@ -123,7 +126,7 @@ describe('a busy endpoint', () => {
 describe('inner pickers', () => {
   const endpoints = createEndpoints([{ locality: { zone: 'a' } }, { locality: { zone: 'b' } }, { locality: { zone: 'a' } }])
 
-  test('see their group as a view, are carried on, and hear of changes', () => {
+  test('get their group as a view, are kept, and receive changes', () => {
     const seen: { keys: string[]; candidates: number | undefined; hadPrevious: boolean }[] = []
     const heard: string[] = []
     const inner: Balancer = {
@@ -159,7 +162,7 @@ describe('inner pickers', () => {
     ).toEqual([false, false])
   })
 
-  test('are told of the responses of their own endpoints alone', () => {
+  test('receive only responses of their own endpoints', () => {
     const told: string[] = []
     const inner: Balancer = {
       name: 'inner',
@@ -175,7 +178,7 @@ describe('inner pickers', () => {
     expect(picker.changed).toBeUndefined()
   })
 
-  test('that hear of nothing need not be told', () => {
+  test('that need no notifications cause none', () => {
     const geo = createLocalityBalancer({ local: { zone: 'a' }, balancer: createRandomBalancer() })
     expect(geo.createPicker(createHealthView(endpoints, () => true)).changed).toBeUndefined()
   })

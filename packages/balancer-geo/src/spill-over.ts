@@ -9,22 +9,23 @@ import {
   type EndpointView,
 } from '@sd/core'
 
-/** Options that all balancers of this package have. */
+/** Options of all balancers of this package. */
 export interface SpillOverOptions {
-  /** Picks within the group of endpoints that was chosen. */
+  /** Picks within the chosen group of endpoints. */
   readonly balancer: Balancer
   /**
-   * How much more than its own traffic a group can take, from 1 to 100: it spills over when less than 1 / `overprovisioning` of its
-   * endpoints are well. @default 1.4 (Envoy's)
+   * Overprovisioning factor, from 1 to 100: a group spills over when less than 1 / `overprovisioning` of its endpoints are
+   * healthy.
+   * @default 1.4 (Envoy's)
    */
   readonly overprovisioning?: number
-  /** An endpoint with this many requests in flight is busy, and the next group is asked instead. @default Infinity: none is busy */
+  /** An endpoint with this many requests in flight is busy, and the next group is tried. @default Infinity: none is busy */
   readonly maxActive?: number
   /** Source of randomness in [0, 1). @default Math.random */
   readonly random?: () => number
 }
 
-/** The options with their defaults. */
+/** The options with defaults applied. */
 export interface ResolvedSpillOverOptions extends Required<Omit<SpillOverOptions, 'random'>> {
   readonly random: (() => number) | undefined
 }
@@ -32,7 +33,7 @@ export interface ResolvedSpillOverOptions extends Required<Omit<SpillOverOptions
 /** Names of the {@link SpillOverOptions}. */
 export const spillOverKeys = ['balancer', 'overprovisioning', 'maxActive', 'random'] as const
 
-/** Checks the options that all balancers have. @throws SdError `SD_INVALID` that names the option */
+/** Validates the common options. @throws SdError `SD_INVALID` that names the option */
 export function resolveSpillOverOptions(options: SpillOverOptions): ResolvedSpillOverOptions {
   const { balancer, overprovisioning = 1.4, maxActive = Number.POSITIVE_INFINITY, random } = options
   checkFunction('balancer.createPicker', checkObject('balancer', balancer)['createPicker'] as Balancer['createPicker'])
@@ -42,29 +43,29 @@ export function resolveSpillOverOptions(options: SpillOverOptions): ResolvedSpil
   return { balancer, overprovisioning, maxActive, random }
 }
 
-/** Endpoints that are preferred alike, as a view of their own. */
+/** Endpoints with the same preference, as a view. */
 export interface EndpointGroup {
-  /** The same from view to view. */
+  /** Name, the same in every view. */
   readonly name: string
-  /** What of the view belongs to it. */
+  /** The part of the view that belongs to the group. */
   readonly view: EndpointView
 }
 
-/** Knows which groups are preferred. */
+/** Order of preference of the groups. */
 export interface Preference {
-  /** Indices of all groups, the most preferred first; valid until the next call. Runs at each pick: allocates nothing. */
+  /** Indices of all groups, most preferred first; valid until the next call. Runs at each pick and must allocate nothing. */
   order(request: CallPickRequest): Uint32Array
 }
 
-/** Tells the endpoints of one view apart. */
+/** Divides the endpoints of a view into groups. */
 export interface Grouping {
   /** Name of an endpoint's group. */
   readonly nameOf: (endpoint: Endpoint) => string
-  /** @param previous that of the same balancer's picker before */
+  /** @param previous the preference of the same balancer's previous picker */
   readonly prefer: (groups: readonly EndpointGroup[], previous: Preference | undefined) => Preference
 }
 
-/** Splits a view into its groups. Those that have candidates but no endpoint are left out: there is nothing to pick. */
+/** Splits a view into its groups. Groups with candidates but without endpoints are left out, because there is nothing to pick. */
 export function splitView(view: EndpointView, nameOf: Grouping['nameOf']): EndpointGroup[] {
   const { endpoints, weights, epoch, candidates = endpoints } = view
   const parts = new Map<string, { endpoints: Endpoint[]; weights: number[]; candidates: Endpoint[] }>()
@@ -86,13 +87,13 @@ export function splitView(view: EndpointView, nameOf: Grouping['nameOf']): Endpo
 }
 
 /**
- * Which part of all traffic a group can take: min(1, share of its endpoints that are well × overprovisioning). Endpoints are counted,
- * not weighed, as Envoy does; those of weight 0 don't count.
+ * Share of all traffic that a group can take: min(1, share of healthy endpoints × overprovisioning). The endpoints are not
+ * weighted, as in Envoy; those of weight 0 are ignored.
  *
  * @see https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/load_balancing/priority
  */
 export function capacityOf({ endpoints, weights, candidates = endpoints }: EndpointView, overprovisioning: number): number {
-  const well = weights.reduce((count, weight) => count + (weight > 0 ? 1 : 0), 0)
+  const healthy = weights.reduce((count, weight) => count + (weight > 0 ? 1 : 0), 0)
   const all = candidates.reduce((count, { instance }) => count + (instance.weight > 0 ? 1 : 0), 0)
-  return well === 0 ? 0 : Math.min(1, (well / all) * overprovisioning)
+  return healthy === 0 ? 0 : Math.min(1, (healthy / all) * overprovisioning)
 }

@@ -17,7 +17,7 @@ describe('balancer contract', () => {
   for (const { name, run } of balancerContract({ create: () => createLeastActiveBalancer() })) test(name, run)
 })
 
-test('whatever comes and goes, the pick is one of the least active that may be picked', () => {
+test('for any changes, picks one of the least active available endpoints', () => {
   const step = fc.record({ index: fc.nat(30), action: fc.constantFrom('acquire', 'release', 'block', 'unblock', 'attempt') })
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 31 }), fc.array(step), (weights, steps) => {
@@ -50,7 +50,7 @@ test('ties are broken by weight', () => {
   assertDistribution(countPicks(picker, 50_000), endpoints, weights)
 })
 
-test('requests that are held spread evenly', () => {
+test('requests in flight spread evenly', () => {
   const endpoints = createTestEndpoints(new Array<number>(7).fill(1))
   const picker = createLeastActiveBalancer().createPicker(createTestView(endpoints))
   for (let index = 0; index < 70; index++) {
@@ -60,7 +60,7 @@ test('requests that are held spread evenly', () => {
   expect(endpoints.map(({ active }) => active)).toEqual(new Array<number>(7).fill(10))
 })
 
-test('a change that it was not told of is found at the pick', () => {
+test('detects at the pick a change without notification', () => {
   const endpoints = createTestEndpoints([1, 1])
   const [first, second] = endpoints as [Endpoint, Endpoint]
   const picker = createLeastActiveBalancer().createPicker(createTestView(endpoints))
@@ -80,7 +80,7 @@ test('the numbers of the option decide between ties', () => {
   expect(picksWith(5)).not.toEqual(picksWith(6))
 })
 
-test('bad options are refused', () => {
+test('rejects invalid options', () => {
   expect(() => createLeastActiveBalancer({ seed: 1 } as never)).toThrow('Invalid seed')
   expect(() => createLeastActiveBalancer({ random: 1 as never })).toThrow('Invalid random')
 })

@@ -8,10 +8,10 @@ export interface LeastActiveBalancerOptions {
 }
 
 /**
- * Picks an endpoint with the fewest requests in flight; of several, one at random in proportion to their weights. Costs O(log n) per
- * pick.
+ * Picks an endpoint with the fewest requests in flight; among several, one at random in proportion to the weights. Costs
+ * O(log n) per pick.
  *
- * @see Dubbo's LeastActiveLoadBalance, which scans
+ * @see Dubbo's LeastActiveLoadBalance, which scans the list
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createLeastActiveBalancer(options: LeastActiveBalancerOptions = {}): Balancer {

@@ -1,8 +1,8 @@
 import type { Endpoint, EndpointView, Picker, PickRequest } from '@sd/core'
 
 /**
- * A winner tree: every node knows the smallest number of active requests below it, and the weight of those that have it. The root
- * thus knows who ties for least, and a walk down draws one of them by weight.
+ * A winner tree: every node has the smallest number of active requests below it, and the total weight of the endpoints with
+ * that number. The root has all ties for the minimum, and a walk down draws one of them by weight.
  */
 export class LeastActivePicker implements Picker {
   readonly #view: EndpointView
@@ -10,9 +10,9 @@ export class LeastActivePicker implements Picker {
   readonly #indices: Map<Endpoint, number>
   /** Number of leaves, a power of two. The leaf of endpoint i is node `leaves + i`; the root is node 1. */
   readonly #leaves: number
-  /** Smallest active count below a node; infinite where nothing may be picked. */
+  /** Smallest active count below a node; infinite if nothing below can be picked. */
   readonly #least: Float64Array
-  /** Weight of those below a node that have the smallest count. */
+  /** Total weight of the endpoints below a node that have the smallest count. */
   readonly #weight: Float64Array
 
   constructor(view: EndpointView, random: (() => number) | undefined) {
@@ -43,7 +43,7 @@ export class LeastActivePicker implements Picker {
   }
 
   #pickWinner(): Endpoint | undefined {
-    // Who was not told of a change finds out here: a leaf that lags behind is set right, at most once for each endpoint.
+    // Without change notifications a leaf can be stale. Refresh it here, at most once per endpoint.
     for (let attempt = 0; attempt <= this.#view.endpoints.length; attempt++) {
       if (this.#least[1] === Number.POSITIVE_INFINITY) return undefined
       const index = this.#descend()
@@ -58,7 +58,7 @@ export class LeastActivePicker implements Picker {
     const least = this.#least
     const weight = this.#weight
     const target = least[1] as number
-    // Called by name, Math.random is inlined; through a field each of its results would be allocated.
+    // A direct call of Math.random is inlined; through a field each result would be allocated.
     let remaining = (this.#random === undefined ? Math.random() : this.#random()) * (weight[1] as number)
     let node = 1
     while (node < this.#leaves) {

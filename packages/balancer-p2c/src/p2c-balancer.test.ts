@@ -53,7 +53,7 @@ describe('shares', () => {
     )
   })
 
-  test('of requests that are held follow the weights more evenly than chance', () => {
+  test('of requests in flight follow the weights more evenly than by chance', () => {
     const weights = [1, 2, 3, 4]
     const endpoints = createTestEndpoints(weights)
     const picker = createP2cBalancer({ random: createSeededRandom(2) }).createPicker(createTestView(endpoints))
@@ -63,7 +63,7 @@ describe('shares', () => {
     }
   })
 
-  test('leave an endpoint of a tiny weight a choice beside one of a huge weight', () => {
+  test('an endpoint of a tiny weight still has an alternative beside one of a huge weight', () => {
     const endpoints = createTestEndpoints([65_535, 1])
     const picker = createP2cBalancer({ random: createSeededRandom(3), forcePickMs: 0 }).createPicker(createTestView(endpoints))
     const [huge, tiny] = endpoints as [Endpoint, Endpoint]
@@ -72,7 +72,7 @@ describe('shares', () => {
     expect(picker.pick({})).toBe(tiny)
   })
 
-  test('go to the few that are available', () => {
+  test('go to the few available endpoints', () => {
     const endpoints = createTestEndpoints(new Array<number>(50).fill(1))
     const left = [endpoints[10], endpoints[35]]
     for (const endpoint of endpoints) if (!left.includes(endpoint)) endpoint.block('test')
@@ -82,7 +82,7 @@ describe('shares', () => {
     for (const count of counts.values()) expect(count).toBeGreaterThan(4_000)
   })
 
-  /** Of two that are drawn the one that is earlier in the list wins, because it is faster. */
+  /** Of two drawn endpoints, the earlier one in the list wins, because it is faster. */
   function spreadBySpeed(weights: readonly number[], wanted: readonly number[]): void {
     const endpoints = createTestEndpoints(weights)
     for (const [index, endpoint] of endpoints.entries()) serve(endpoint, index + 1)
@@ -94,13 +94,13 @@ describe('shares', () => {
   test('each pair is drawn as often as any other', () => spreadBySpeed([1, 1, 1, 1], [3, 2, 1, 0]))
 
   test('the second of a pair follows the weights too', () => {
-    // The first is drawn by weight; the second is drawn until it is another one, four times at most, and then is the next in the list.
+    // The first is drawn by weight. The second is drawn until it differs, at most four times, and then is the next in the list.
     const second = (weight: number, first: number) => ((1 - first ** 4) * weight) / (1 - first)
     const fastest = 0.25 + 0.5 * second(0.25, 0.5) + 0.25 * (second(0.25, 0.25) + 0.25 ** 4)
     spreadBySpeed([1, 2, 1], [fastest, 1 - fastest, 0])
   })
 
-  test('come from the numbers of the option alone', () => {
+  test('depend only on the numbers of the option', () => {
     const endpoints = createTestEndpoints([1, 1, 1, 1])
     const picksWith = (seed: number) => {
       const picker = createP2cBalancer({ random: createSeededRandom(seed) }).createPicker(createTestView(endpoints))
@@ -112,7 +112,7 @@ describe('shares', () => {
 })
 
 describe('cost', () => {
-  test('of two, the faster and the less busy is picked', () => {
+  test('the faster and the less busy of two is picked', () => {
     useVirtualTime()
     const endpoints = createTestEndpoints([1, 1])
     const [first, second] = endpoints as [Endpoint, Endpoint]
@@ -126,7 +126,7 @@ describe('cost', () => {
     expect(picker.pick({})).toBe(second)
   })
 
-  test('endpoints of weight 0 do not change what an active request costs', () => {
+  test('endpoints of weight 0 do not change the cost of an active request', () => {
     useVirtualTime()
     const endpoints = createTestEndpoints([1, 1, 0, 0])
     const [busy, idle] = endpoints as [Endpoint, Endpoint]
@@ -137,7 +137,7 @@ describe('cost', () => {
     expect(picker.pick({})).toBe(idle)
   })
 
-  test('a new endpoint gets one request at a time until it has answered', () => {
+  test('a new endpoint gets one request at a time until it has responded', () => {
     useVirtualTime()
     const endpoints = createTestEndpoints([1, 1, 1])
     for (const endpoint of endpoints.slice(1)) serve(endpoint, 5)
@@ -155,7 +155,7 @@ describe('cost', () => {
     expect(unknown.active).toBeGreaterThan(100)
   })
 
-  test('a host that fails fast draws less than 2 %', () => {
+  test('a host that fails fast gets less than 2 %', () => {
     useVirtualTime()
     const endpoints = createTestEndpoints(new Array<number>(10).fill(1))
     const [broken] = endpoints
@@ -172,7 +172,7 @@ describe('cost', () => {
 })
 
 describe('forced pick', () => {
-  /** Picks once per millisecond of virtual time for a minute, and tells how often the slow one of ten was picked. */
+  /** Picks once per millisecond of virtual time for a minute. Returns how often the slow one of ten was picked. */
   function countSlow(forcePickMs: number): number {
     useVirtualTime()
     const endpoints = createTestEndpoints(new Array<number>(10).fill(1))
@@ -183,20 +183,20 @@ describe('forced pick', () => {
     let count = 0
     for (let index = 0; index < 60_000; index++) {
       now++
-      // A new view now and then must not put the forced pick off.
+      // A new view now and then must not postpone the forced pick.
       if (index % 1_000 === 0) picker = balancer.createPicker(view, picker)
       if (picker.pick({}) === endpoints[0]) count++
     }
     return count
   }
 
-  test('looks again at an endpoint every 3 s', () => {
+  test('tries an endpoint again every 3 s', () => {
     const count = countSlow(3_000)
     expect(count).toBeGreaterThanOrEqual(18)
     expect(count).toBeLessThanOrEqual(20)
   })
 
-  /** Asks once per millisecond until the first of two endpoints is picked. @returns after how long, in milliseconds */
+  /** Picks once per millisecond until the first of two endpoints is picked. @returns after how long, in milliseconds */
   function waitForFirst(endpoints: readonly Endpoint[], isProbe: (index: number) => boolean = () => false): number {
     const picker = createP2cBalancer({ random: createSeededRandom(3) }).createPicker(createTestView(endpoints))
     for (let index = 1; index < 10_000; index++) {
@@ -212,7 +212,7 @@ describe('forced pick', () => {
     ['after two seconds, where it failed twice', 2_000, [true, false, false]],
     ['after three seconds, where it failed more often', 3_000, [true, false, false, false, false]],
     ['after a second, where one answer was slow', 1_000, [true, true]],
-  ])('looks again %s', (_, expectedMs, outcomes) => {
+  ])('tries again %s', (_, expectedMs, outcomes) => {
     useVirtualTime()
     const endpoints = createTestEndpoints([1, 1])
     const [first, second] = endpoints as [Endpoint, Endpoint]
@@ -233,7 +233,7 @@ describe('forced pick', () => {
     expect(waitForFirst(endpoints, (index) => index % 2 === turn)).toBeLessThan(3_050)
   })
 
-  test('need not be waited for by an endpoint that is to be tried', () => {
+  test('is not needed for an endpoint that is due for a trial', () => {
     useVirtualTime()
     const endpoints = createTestEndpoints([1, 1])
     const [first, second] = endpoints as [Endpoint, Endpoint]
@@ -243,7 +243,7 @@ describe('forced pick', () => {
     expect(waitForFirst(endpoints)).toBe(1)
   })
 
-  test('can be turned off', () => expect(countSlow(0)).toBe(0))
+  test('can be disabled', () => expect(countSlow(0)).toBe(0))
 
   test('keeps time with few picks too', () => {
     useVirtualTime()
@@ -276,12 +276,12 @@ describe('the clock', () => {
     return clock.mock.calls.length
   }
 
-  test('is looked at by every 32nd pick while they are fast', () => expect(countLooks(3_200, 0.01)).toBe(100))
+  test('is read at every 32nd pick while picks are fast', () => expect(countLooks(3_200, 0.01)).toBe(100))
 
-  test('is looked at by every pick while they are slow', () => expect(countLooks(1_000, 10)).toBeGreaterThan(960))
+  test('is read at every pick while picks are slow', () => expect(countLooks(1_000, 10)).toBeGreaterThan(960))
 })
 
-test('bad options are refused', () => {
+test('rejects invalid options', () => {
   expect(() => createP2cBalancer({ random: 1 as never })).toThrow('Invalid random: got 1, want a function')
   expect(() => createP2cBalancer({ forcePickMs: -1 })).toThrow('Invalid forcePickMs')
   expect(() => createP2cBalancer({ decayMs: 1 } as never)).toThrow('Invalid decayMs: unknown field')

@@ -8,41 +8,41 @@ import {
   type PickRequest,
 } from '@sd/core'
 
-/** How many pairs are drawn for two endpoints that can take the request, before it makes do with one, or scans. */
+/** Number of pairs drawn to find two available endpoints, before the pick uses the only one found or scans the list. */
 const maxDraws = 4
-/** Most picks between two looks at the clock: each look costs about as much as a pick. */
+/** Maximum number of picks per clock reading. A reading costs about as much as a pick. */
 const maxPicksPerLook = 32
-/** Picks that took longer than this, in milliseconds, are too slow to share a look at the clock. */
+/** Picks that are further apart than this, in milliseconds, do not share a clock reading. */
 const maxLookMs = 10
-/** Stands in for the latency of an endpoint whose first answer is still out, in milliseconds: one request finds out, not a flood. */
+/** Assumed latency of an endpoint whose first response is pending, in milliseconds, so that one request measures it, not many. */
 const unknownLatencyMs = 1e9
 
-/** From this multiple of its usual latency on, one response says little about an endpoint. */
+/** From this multiple of the usual latency on, a single response says little about an endpoint. */
 const unusualFactor = 2
-/** How long an endpoint with such a latency may lose, in milliseconds: as long as failure accrual takes one out at first. */
+/** How long an endpoint with such a latency may lose, in milliseconds: the same as the first penalty of failure accrual. */
 const unusualPatienceMs = 1_000
 
-/** What a picker is built with. */
+/** Options of {@link P2cPicker}. */
 export interface P2cPickerOptions {
   /** Source of randomness in [0, 1); `Math.random` if absent. */
   readonly random: (() => number) | undefined
   /** See `P2cBalancerOptions.forcePickMs`. */
   readonly forcePickMs: number
-  /** The picker before. */
+  /** The previous picker. */
   readonly previous: P2cPicker | undefined
 }
 
-/** Draws two and picks the cheaper. */
+/** Draws two endpoints and picks the cheaper one. */
 export class P2cPicker implements Picker {
   readonly #view: EndpointView
   readonly #random: (() => number) | undefined
   readonly #forcePickMs: number
   readonly #table: ReturnType<typeof createAliasTable>
-  /** By what an endpoint's active requests count: more where its weight is below the average. */
+  /** Factor of an endpoint's active requests: higher if its weight is below the average. */
   readonly #scale: Float64Array
-  /** When an endpoint was picked last, by `performance.now()`. */
+  /** Time of the last pick of each endpoint, by `performance.now()`. */
   readonly #pickedAt: Float64Array
-  /** The time as last looked at. In an array because a field's new value would be allocated. */
+  /** Last clock reading. In an array, because each new value of a field is an allocation. */
   readonly #now: Float64Array
   #picksPerLook = 1
   #picksToLook = 0
@@ -73,7 +73,7 @@ export class P2cPicker implements Picker {
       const position = this.#draw() * length
       const table = this.#table
       const first = table ? drawIndex(table, position) : Math.floor(position)
-      // Without weights what is left of the number draws the second: one of the others, each as likely.
+      // Without weights, the fraction of the number draws the second endpoint: any of the others with the same probability.
       const second = table ? this.#drawOther(table, first) : (first + 1 + Math.floor((position - first) * (length - 1))) % length
       start = first
       if (first !== found && isPickable(view, first, request)) {
@@ -97,8 +97,9 @@ export class P2cPicker implements Picker {
   }
 
   /**
-   * How long an endpoint may lose against others. A latency that is more than twice the usual one is a failure, or one slow answer: that is soon looked
-   * at again, and later after each failure in a row. One that is known to be slow can wait.
+   * How long an endpoint may lose against others. A latency of more than twice the usual one is a failure or a single slow
+   * response. It is tried again soon, and later after each consecutive failure. An endpoint that is known to be slow can
+   * wait.
    */
   #patienceWith(index: number): number {
     const { failures, latencyMs, usualMs } = this.#view.endpoints[index] as Endpoint
@@ -108,7 +109,7 @@ export class P2cPicker implements Picker {
 
   #cost(index: number): number {
     const { active, latencyMs, isTrial } = this.#view.endpoints[index] as Endpoint
-    // It was out for long enough, and one request is to find out whether it has recovered.
+    // It was out for long enough. One request finds out whether it has recovered.
     if (isTrial || (latencyMs === 0 && active === 0)) return 0
     return (latencyMs === 0 ? unknownLatencyMs : latencyMs) * (1 + active * (this.#scale[index] as number))
   }
@@ -119,11 +120,11 @@ export class P2cPicker implements Picker {
   }
 
   #draw(): number {
-    // Called by name, Math.random is inlined; through a field each of its results would be allocated.
+    // A direct call of Math.random is inlined; through a field each result would be allocated.
     return this.#random === undefined ? Math.random() : this.#random()
   }
 
-  /** Another one by weight; where a weight is so large that it comes again and again, the next in the list. */
+  /** Draws another endpoint by weight; if one large weight is drawn again and again, takes the next in the list. */
   #drawOther(table: NonNullable<ReturnType<typeof createAliasTable>>, first: number): number {
     const { length } = table.alias
     for (let draw = 0; draw < maxDraws; draw++) {

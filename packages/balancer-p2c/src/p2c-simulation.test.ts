@@ -3,18 +3,18 @@ import { createSeededRandom, createTestEndpoints, createTestView } from '@sd/tes
 import { afterEach, expect, test, vi } from 'vitest'
 import { createP2cBalancer } from './index.ts'
 
-/** One request on its way. */
+/** A request in flight. */
 interface Departure {
   readonly at: number
   readonly endpoint: Endpoint
   readonly arrivedAt: number
 }
 
-/** What is simulated. */
+/** Options of a simulation. */
 interface Setting {
   /** Requests per second of all clients. */
   readonly requestsPerSecond: number
-  /** Mean time that a host works on one request, in milliseconds, at a moment of virtual time. */
+  /** Mean service time of a host, in milliseconds, at a time of virtual time. */
   readonly serviceMs: (host: number, at: number) => number
   readonly seed: number
 }
@@ -34,8 +34,8 @@ afterEach(() => {
 })
 
 /**
- * Ten hosts with a queue each that serve one request after the other; arrivals and service times are exponential. Returns the latency
- * of every request in order of arrival, in virtual milliseconds.
+ * Simulates ten hosts with a queue each, which serve one request after the other. Arrivals and service times are
+ * exponential. Returns the latency of every request in order of arrival, in virtual milliseconds.
  */
 function simulate(balancer: Balancer, { requestsPerSecond, serviceMs, seed }: Setting): number[] {
   let now = 1_000
@@ -86,17 +86,17 @@ function compare(setting: Setting): { p2c: number; rotation: number } {
 const oneSlow = (host: number): number => (host === 0 ? 100 : 10)
 
 test.each([1, 2, 3, 4, 5])('one of ten hosts 10 x slower, seed %i: p99 is at most half of round robin', (seed) => {
-  // The slow host can just bear its tenth: it is 80 % busy under round robin.
+  // The slow host can just handle its tenth: it is 80 % busy under round robin.
   const { p2c, rotation } = compare({ requestsPerSecond: 80, serviceMs: oneSlow, seed })
   expect(p2c).toBeLessThanOrEqual(rotation / 2)
 })
 
-test('a slow host that could not bear its tenth is spared', () => {
+test('spares a slow host that can not handle its tenth', () => {
   const { p2c, rotation } = compare({ requestsPerSecond: 400, serviceMs: oneSlow, seed: 6 })
   expect(p2c).toBeLessThanOrEqual(rotation / 20)
 })
 
-test('a host that turns slow under way is spared', () => {
+test('spares a host that becomes slow', () => {
   const { p2c, rotation } = compare({
     requestsPerSecond: 80,
     serviceMs: (host, at) => (host === 0 && at > 60_000 ? 100 : 10),
@@ -105,7 +105,7 @@ test('a host that turns slow under way is spared', () => {
   expect(p2c).toBeLessThanOrEqual(rotation / 2)
 })
 
-test('equal hosts are served no worse than by round robin', () => {
+test('equal hosts perform no worse than under round robin', () => {
   const { p2c, rotation } = compare({ requestsPerSecond: 700, serviceMs: () => 10, seed: 8 })
   expect(p2c).toBeLessThanOrEqual(rotation)
 })

@@ -50,7 +50,7 @@ test('endpoints that are out leave their share to the others in proportion', () 
   assertDistribution(counts, endpoints, [5, 0, 2, 4])
 })
 
-test('the numbers of the option decide, and nothing else', () => {
+test('picks depend only on the numbers of the option', () => {
   const endpoints = createTestEndpoints([1, 1, 1, 1])
   const picksWith = (seed: number) => {
     const picker = createRandomBalancer({ random: createSeededRandom(seed) }).createPicker(createTestView(endpoints))
@@ -60,7 +60,7 @@ test('the numbers of the option decide, and nothing else', () => {
   expect(picksWith(5)).not.toEqual(picksWith(6))
 })
 
-test('bad options are refused', () => {
+test('rejects invalid options', () => {
   expect(() => createRandomBalancer({ random: 1 as never })).toThrow('Invalid random: got 1, want a function')
   expect(() => createRandomBalancer({ seed: 1 } as never)).toThrow('Invalid seed')
 })

@@ -16,11 +16,11 @@ export interface RandomBalancerOptions {
   readonly random?: () => number
 }
 
-/** How often a pick that hit an endpoint which can't take the request is drawn again, before it scans. */
+/** How often a draw is repeated if the endpoint can't take the request, before the list is scanned. */
 const redraws = 3
 
 /**
- * Picks at random, in proportion to the weights. One draw per pick, whatever the number of endpoints, by Vose's alias method.
+ * Picks at random, in proportion to the weights. One draw per pick, for any number of endpoints, by Vose's alias method.
  *
  * @see https://www.keithschwarz.com/darts-dice-coins/
  * @throws SdError `SD_INVALID` that names the option
@@ -41,7 +41,7 @@ function createRandomPicker(view: EndpointView, random: (() => number) | undefin
   const table = createAliasTable(view.weights)
 
   function draw(): number {
-    // Called by name, Math.random is inlined; through a variable each of its results would be allocated.
+    // A direct call of Math.random is inlined; through a variable each result would be allocated.
     const position = (random === undefined ? Math.random() : random()) * length
     return table ? drawIndex(table, position) : Math.floor(position)
   }

@@ -12,7 +12,7 @@ function picks(picker: Picker, count: number): (string | undefined)[] {
   return Array.from({ length: count }, () => picker.pick({})?.instance.id)
 }
 
-test('over any window the shares differ by one at most', () => {
+test('over any window the shares differ by at most one', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 30 }), fc.integer({ min: 0, max: 200 }), (size, count) => {
       const endpoints = createTestEndpoints(new Array<number>(size).fill(1))
@@ -32,7 +32,7 @@ test('clients start at different endpoints', () => {
   expect(new Set(firsts).size).toBe(10)
 })
 
-test('a change of the list does not start over', () => {
+test('a change of the list does not restart the rotation', () => {
   const endpoints = createTestEndpoints([1, 1, 1, 1])
   const [a, b, c, d] = endpoints as [Endpoint, Endpoint, Endpoint, Endpoint]
   const balancer = createRoundRobinBalancer({ random: () => 0 })
@@ -44,7 +44,7 @@ test('a change of the list does not start over', () => {
   expect(picks(picker, 3)).toEqual(['orders-1', 'orders-2', 'orders-3'])
 })
 
-test('endpoints that are out or were attempted are passed over, and the rotation goes on after the one that is picked', () => {
+test('skips endpoints that are out or were attempted, and continues after the picked one', () => {
   const endpoints = createTestEndpoints([1, 1, 1, 1])
   const [a, b, , d] = endpoints as [Endpoint, Endpoint, Endpoint, Endpoint]
   const picker = createRoundRobinBalancer({ random: () => 0 }).createPicker(createTestView(endpoints))
@@ -54,7 +54,7 @@ test('endpoints that are out or were attempted are passed over, and the rotation
   expect(picker.pick({ attempted: [d] })?.instance.id).toBe('orders-0')
 })
 
-test('nobody starves while the list changes at every pick', () => {
+test('no endpoint starves if the list changes at every pick', () => {
   const endpoints = createTestEndpoints(new Array<number>(10).fill(1))
   const balancer = createRoundRobinBalancer()
   const counts = new Map<string, number>()
@@ -67,7 +67,7 @@ test('nobody starves while the list changes at every pick', () => {
   expect([...counts.values()]).toEqual(new Array<number>(10).fill(100))
 })
 
-test('bad options are refused', () => {
+test('rejects invalid options', () => {
   expect(() => createRoundRobinBalancer({ random: 'x' as never })).toThrow('Invalid random')
   expect(() => createRoundRobinBalancer({ start: 1 } as never)).toThrow('Invalid start')
 })

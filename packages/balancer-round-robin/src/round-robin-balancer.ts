@@ -7,8 +7,8 @@ export interface RoundRobinBalancerOptions {
 }
 
 /**
- * Picks one endpoint after the other. It starts at a random one, so that many clients don't fall into step, and carries on where it
- * was when the list changes. Weights count only in that 0 gets nothing.
+ * Picks one endpoint after the other. It starts at a random one, so that many clients do not run in step, and continues at
+ * the same position when the list changes. Weights are ignored, except that weight 0 gets no traffic.
  *
  * @throws SdError `SD_INVALID` that names the option
  */
@@ -41,7 +41,7 @@ class RoundRobinPicker implements Picker {
     return this.#search(endpoint, request.attempted ?? [])
   }
 
-  /** The next in turn. */
+  /** Returns the next endpoint and advances. */
   #take(): Endpoint | undefined {
     const index = this.#next
     const endpoints = this.#endpoints
@@ -49,7 +49,7 @@ class RoundRobinPicker implements Picker {
     return endpoints[index]
   }
 
-  /** From the one whose turn it is, the first that can take the request. */
+  /** Returns the first endpoint, from this one on, that can take the request. */
   #search(first: Endpoint | undefined, attempted: readonly Endpoint[]): Endpoint | undefined {
     let endpoint = first
     for (let step = 0; step < this.#endpoints.length; step++) {
@@ -59,7 +59,7 @@ class RoundRobinPicker implements Picker {
     return undefined
   }
 
-  /** Where the rotation stands among other endpoints: at the first of its coming ones that is there too. */
+  /** The position of the rotation in another list: that of its first upcoming endpoint that is in the list. */
   positionAmong(endpoints: readonly Endpoint[]): number | undefined {
     const { length } = this.#endpoints
     for (let step = 0; step < length; step++) {

@@ -1,35 +1,35 @@
 import type { Endpoint } from '@sd/core'
 import type { StickyCounters } from './statistics.ts'
 
-/** One session: a key, where it goes, and its place in the order of use. */
+/** One session: its key, its endpoint, and its position in the order of use. */
 export interface StickySession {
-  /** What names the session. */
+  /** Key of the session. */
   readonly key: string
-  /** Where it goes. */
+  /** Endpoint of its requests. */
   endpoint: Endpoint
-  /** Where the endpoint was in the view when it was looked up last; -1 if it was not in it, or nobody looked yet. */
+  /** Index of the endpoint in the view at the last lookup; -1 if it was not there, or before the first lookup. */
   index: number
-  /** By `performance.now()`. */
+  /** Time of the last use, by `performance.now()`. */
   usedAt: number
-  /** Used before this one. */
+  /** The session used before this one. */
   older: StickySession | undefined
-  /** Used after this one. */
+  /** The session used after this one. */
   newer: StickySession | undefined
 }
 
 /** Limits of a {@link SessionTable}. */
 export interface SessionTableOptions {
-  /** A session that was not used for this long has ended, in milliseconds. */
+  /** Idle time after which a session ends, in milliseconds. */
   readonly timeoutMs: number
-  /** Most sessions; the one that was not used for longest makes room. */
+  /** Maximum number of sessions; the least recently used one is dropped first. */
   readonly maxSessions: number
-  /** Counts what expires and is evicted. */
+  /** Counters of expired and evicted sessions. */
   readonly counters: StickyCounters
 }
 
 /**
- * The sessions of one service, in the order of their last use: all have the same timeout, so who expires first and who makes room is
- * the oldest. A list that is linked through the sessions, so that use allocates nothing.
+ * The sessions of one service, in the order of their last use. All have the same timeout, so the oldest is the first to
+ * expire and the first to be dropped. The list is linked through the sessions, so that using one allocates nothing.
  */
 export class SessionTable {
   readonly #options: SessionTableOptions
@@ -41,7 +41,7 @@ export class SessionTable {
     this.#options = options
   }
 
-  /** The session of a key, now used; `undefined` if there is none. Ends those that are over. */
+  /** Marks the session of a key as used and returns it; `undefined` if there is none. Ends expired sessions. */
   use(key: string, now: number): StickySession | undefined {
     this.expire(now)
     const session = this.#sessions.get(key)
@@ -54,13 +54,13 @@ export class SessionTable {
     return session
   }
 
-  /** Begins a session; the key must have none. */
+  /** Starts a session. The key must not have one. */
   start(key: string, endpoint: Endpoint, now: number): void {
     if (this.#sessions.size >= this.#options.maxSessions && this.#oldest) {
       this.#options.counters.evicted++
       this.#end(this.#oldest)
     }
-    // A part of a header would keep the whole header in memory: this is a copy, of any string.
+    // A substring of a header would keep the whole header in memory, so copy it.
     const copy = Buffer.from(key, 'utf16le').toString('utf16le')
     const session: StickySession = { key: copy, endpoint, index: -1, usedAt: now, older: undefined, newer: undefined }
     this.#sessions.set(copy, session)
@@ -72,7 +72,7 @@ export class SessionTable {
     return this.#sessions.size
   }
 
-  /** Ends the sessions that are over. */
+  /** Ends expired sessions. */
   expire(now: number): void {
     const { timeoutMs, counters } = this.#options
     while (this.#oldest && now - this.#oldest.usedAt > timeoutMs) {

@@ -1,25 +1,25 @@
-/** What a sticky balancer did, counted since it was made, over all services. */
+/** Counters of a sticky balancer since its creation, over all services. */
 export interface StickyStatistics {
-  /** Picks that went where their session went before. */
+  /** Picks of the endpoint of an existing session. */
   readonly hits: number
-  /** Sessions that began. */
+  /** Sessions that started. */
   readonly started: number
-  /** Sessions that moved, because their endpoint was gone or not available. */
+  /** Sessions that moved because their endpoint was removed or unavailable. */
   readonly moved: number
-  /** Picks that went elsewhere for once, because their call had tried the session's endpoint already. */
+  /** Picks of another endpoint for one attempt, because the call had already tried the session's endpoint. */
   readonly diverted: number
-  /** Sessions that ended because they were not used for `timeoutMs`. Found when the balancer is next used. */
+  /** Sessions that ended because they were not used for `timeoutMs`. Detected at the next use of the balancer. */
   readonly expired: number
-  /** Sessions that ended because the table was full. If it grows, raise `maxSessions`. */
+  /** Sessions that were dropped because the table was full. If this grows, raise `maxSessions`. */
   readonly evicted: number
-  /** Picks without a key, or with one that is too long: the inner balancer alone decided. */
+  /** Picks without a key, or with one that is too long, by the inner balancer alone. */
   readonly unkeyed: number
 }
 
-/** The counters while they count. */
+/** Mutable counters. */
 export type StickyCounters = { -readonly [Name in keyof StickyStatistics]: number }
 
-/** Counters at 0. */
+/** Creates counters that start at zero. */
 export function createStickyCounters(): StickyCounters {
   return { hits: 0, started: 0, moved: 0, diverted: 0, expired: 0, evicted: 0, unkeyed: 0 }
 }

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { cookieKey, createStickyBalancer, type StickyBalancer } from './index.ts'
 import type { StickyPicker } from './sticky-picker.ts'
 
-/** Picks the next one that may be picked. */
+/** Picks the next available endpoint. */
 const rotation: Balancer = {
   name: 'rotation',
   createPicker({ endpoints, weights }) {
@@ -33,20 +33,20 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-describe('balancer contract, every pick a session of its own', () => {
+describe('balancer contract, each pick in its own session', () => {
   let sessions = 0
   const create = (): StickyBalancer =>
     createStickyBalancer({ balancer: rotation, maxSessions: 100, key: () => `session-${sessions++}` })
   for (const { name, run } of balancerContract({ create })) test(name, run)
 })
 
-describe('balancer contract, no pick with a session', () => {
+describe('balancer contract, without sessions', () => {
   const create = (): StickyBalancer => createStickyBalancer({ balancer: rotation, key: () => undefined })
   for (const { name, run } of balancerContract({ create })) test(name, run)
 })
 
 describe('sessions', () => {
-  test('stay where their first request went', () => {
+  test('stay at the endpoint of their first request', () => {
     const balancer = createStickyBalancer({ balancer: rotation })
     const picker = balancer.createPicker(createTestView(createTestEndpoints([1, 1, 1])))
     const first = [0, 1, 2].map((number) => picker.pick(user(number)))
@@ -57,7 +57,7 @@ describe('sessions', () => {
     expect(balancer.statistics()).toEqual({ ...none, started: 3, hits: 15 })
   })
 
-  test('of different services are apart', () => {
+  test('of different services are separate', () => {
     const balancer = createStickyBalancer({ balancer: rotation })
     const orders = createTestEndpoints([1], 'orders')
     const carts = createTestEndpoints([1], 'carts')
@@ -69,7 +69,7 @@ describe('sessions', () => {
     expect(balancer.statistics()).toEqual({ ...none, started: 2, hits: 1 })
   })
 
-  test('stay across views, and move when their endpoint is gone', () => {
+  test('stay across views, and move when their endpoint is removed', () => {
     const balancer = createStickyBalancer({ balancer: rotation })
     const endpoints = createTestEndpoints([1, 1, 1])
     const before = balancer.createPicker(createTestView(endpoints))
@@ -98,7 +98,7 @@ describe('sessions', () => {
     expect(balancer.statistics()).toEqual({ ...none, started: 1, moved: 1, hits: 1 })
   })
 
-  test('wait for their endpoint while nothing at all is available', () => {
+  test('keep their endpoint while nothing is available', () => {
     const balancer = createStickyBalancer({ balancer: rotation })
     const endpoints = createTestEndpoints([1, 1])
     const picker = balancer.createPicker(createTestView(endpoints))
@@ -111,7 +111,7 @@ describe('sessions', () => {
     expect(balancer.statistics()).toEqual({ ...none, started: 1, hits: 1 })
   })
 
-  test('a second attempt goes elsewhere, the session stays', () => {
+  test('a second attempt goes elsewhere, and the session stays', () => {
     const balancer = createStickyBalancer({ balancer: rotation })
     const endpoints = createTestEndpoints([1, 1, 1])
     const picker = balancer.createPicker(createTestView(endpoints))
@@ -122,7 +122,7 @@ describe('sessions', () => {
     expect(balancer.statistics()).toEqual({ ...none, started: 1, diverted: 1, hits: 1 })
   })
 
-  test('end when they were not used for the timeout', () => {
+  test('end after the timeout without use', () => {
     let now = 1_000
     vi.spyOn(performance, 'now').mockImplementation(() => now)
     const balancer = createStickyBalancer({ balancer: rotation, timeoutMs: 100 })
@@ -138,7 +138,7 @@ describe('sessions', () => {
     expect(balancer.statistics()).toEqual({ ...none, started: 3, hits: 3, expired: 2 })
   })
 
-  test('of a service that nobody calls any more end too, while others are called', () => {
+  test('of a service that is no longer called end too, while others are called', () => {
     let now = 1_000
     vi.spyOn(performance, 'now').mockImplementation(() => now)
     const balancer = createStickyBalancer({ balancer: rotation, timeoutMs: 100 })
@@ -150,7 +150,7 @@ describe('sessions', () => {
     expect((idle as StickyPicker).sessions.size).toBe(0)
   })
 
-  test('that were not used for longest make room when the table is full', () => {
+  test('are dropped when the table is full, least recently used first', () => {
     const balancer = createStickyBalancer({ balancer: rotation, maxSessions: 2 })
     const picker = balancer.createPicker(createTestView(createTestEndpoints([1, 1, 1])))
     const first = picker.pick(user(1))
@@ -164,7 +164,7 @@ describe('sessions', () => {
   })
 })
 
-test('requests without a key, or with one that is too long or no string, are the inner balancer’s alone', () => {
+test('requests with no key, an invalid one, or one that is too long are left to the inner balancer', () => {
   const balancer = createStickyBalancer({ balancer: rotation })
   const endpoints = createTestEndpoints([1, 1])
   const picker = balancer.createPicker(createTestView(endpoints))
@@ -173,7 +173,7 @@ test('requests without a key, or with one that is too long or no string, are the
   expect(balancer.statistics()).toEqual({ ...none, unkeyed: 8 })
 })
 
-test('the inner picker is carried on and hears of changes', () => {
+test('the inner picker is kept and receives changes', () => {
   const heard: Endpoint[] = []
   const previousPickers: unknown[] = []
   const inner: Balancer = {
@@ -197,7 +197,7 @@ test('the inner picker is carried on and hears of changes', () => {
   expect(balancer.name).toBe('sticky-inner')
 })
 
-test('whatever is used, the table does as a plain list does', () => {
+test('for any sequence of uses, the table behaves like a plain list', () => {
   fc.assert(
     fc.property(
       fc.array(fc.record({ key: fc.nat(9), waitMs: fc.nat(60) }), { maxLength: 200 }),
@@ -236,7 +236,7 @@ test('whatever is used, the table does as a plain list does', () => {
   )
 })
 
-test('bad options are refused', () => {
+test('rejects invalid options', () => {
   expect(() => createStickyBalancer(undefined as never)).toThrow('Invalid options')
   expect(() => createStickyBalancer({} as never)).toThrow('Invalid balancer')
   expect(() => createStickyBalancer({ balancer: {} } as never)).toThrow('Invalid balancer.createPicker')
@@ -246,11 +246,11 @@ test('bad options are refused', () => {
   expect(() => createStickyBalancer({ balancer: rotation, cookie: 'sid' } as never)).toThrow('Invalid cookie: unknown field')
 })
 
-describe('a session that a response begins', () => {
+describe('a session started by a response', () => {
   const key = cookieKey('sid')
   const withCookie = (sid: string): object => ({ headers: { cookie: `sid=${sid}` } })
 
-  test('goes to the endpoint that began it', () => {
+  test('goes to the endpoint that started it', () => {
     const balancer = createStickyBalancer({ balancer: rotation, key })
     const endpoints = createTestEndpoints([1, 1, 1])
     const picker = balancer.createPicker(createTestView(endpoints)) as StickyPicker
@@ -262,7 +262,7 @@ describe('a session that a response begins', () => {
     expect(balancer.statistics()).toEqual({ ...none, unkeyed: 30, started: 30, hits: 90 })
   })
 
-  test('that is known stays where it is, and other fields begin none', () => {
+  test('does not move a known session, and other fields start none', () => {
     const balancer = createStickyBalancer({ balancer: rotation, key, maxSessions: 2 })
     const endpoints = createTestEndpoints([1, 1])
     const picker = balancer.createPicker(createTestView(endpoints)) as StickyPicker
@@ -277,7 +277,7 @@ describe('a session that a response begins', () => {
     expect(balancer.statistics()).toMatchObject({ started: 4, evicted: 2 })
   })
 
-  test('is told to the balancer within, and nobody else is asked to tell', () => {
+  test('the inner balancer receives responses, but only if it needs them', () => {
     const told: Endpoint[] = []
     const learning: Balancer = {
       name: 'learning',

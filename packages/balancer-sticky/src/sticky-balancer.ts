@@ -7,24 +7,28 @@ import { TableSweeper } from './table-sweeper.ts'
 
 /** Options of {@link createStickyBalancer}. */
 export interface StickyBalancerOptions {
-  /** Picks for new sessions, for those whose endpoint is not available, and for requests without a session. */
+  /** Picks for new sessions, for sessions whose endpoint is unavailable, and for requests without a session. */
   readonly balancer: Balancer
-  /** Names the session of a request: `cookieKey`, `headerKey`, `forwardedAddress` of `@sd/core`, or a function of your own. @default the request's `hashKey` */
+  /**
+   * Returns the session of a request: `cookieKey`, `headerKey`, `forwardedAddress` of `@sd/core`, or your own function.
+   *
+   * @default the request's `hashKey`
+   */
   readonly key?: StickyKey
-  /** A session that was not used for this long has ended, in milliseconds. @default 1_800_000 (30 minutes) */
+  /** Idle time after which a session ends, in milliseconds. @default 1_800_000 (30 minutes) */
   readonly timeoutMs?: number
-  /** Most sessions of one service; when there are more, the one that was not used for longest ends. @default 10_000 */
+  /** Maximum number of sessions per service; the least recently used one is dropped first. @default 10_000 */
   readonly maxSessions?: number
 }
 
 /** A balancer that keeps sessions. */
 export interface StickyBalancer extends Balancer {
-  /** What it did so far, over all services. */
+  /** Counters since the creation, over all services. */
   statistics(): StickyStatistics
 }
 
 /**
- * Sends the requests of one session to the endpoint that its first request went to. Wraps any balancer.
+ * Sends the requests of a session to the endpoint of its first request. Wraps any balancer.
  *
  * @throws SdError `SD_INVALID` that names the option
  */

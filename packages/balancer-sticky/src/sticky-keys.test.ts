@@ -36,7 +36,7 @@ test('no cookie', () => {
   expect(() => cookieKey('')).toThrow('Invalid name')
 })
 
-describe('what a response begins', () => {
+describe('a response', () => {
   test.each<[string | string[] | undefined, string | undefined]>([
     ['sid=4711', '4711'],
     [['other=1', 'sid=4711; Path=/; HttpOnly'], '4711'],
@@ -53,18 +53,18 @@ describe('what a response begins', () => {
     ['xsid=1', undefined],
     [[], undefined],
     [undefined, undefined],
-  ])('%j is the session %j', (fields, expected) => {
+  ])('%j starts the session %j', (fields, expected) => {
     expect(cookieKey('sid').ofResponse?.({ 'set-cookie': fields })).toBe(expected)
   })
 
-  test('a header field that names a session', () => {
+  test('starts a session by a header field', () => {
     const key = headerKey('Mcp-Session-Id')
     expect(key.ofResponse?.({ 'mcp-session-id': 'a' })).toBe('a')
     expect(key.ofResponse?.({ 'mcp-session-id': ['b', 'c'] })).toBe('b')
     expect(key.ofResponse?.({})).toBeUndefined()
   })
 
-  test('an empty cookie is not a given one', () => {
+  test('ignores an empty cookie', () => {
     expect(cookieKey('sid')({ headers: { cookie: 'sid=; sid=7' } })).toBe('7')
     expect(cookieKey('sid')({ headers: { cookie: 'sid=' } })).toBeUndefined()
   })

@@ -1,23 +1,26 @@
 import { type CallPickRequest, checkName, type HeaderFields } from '@sd/core'
 
-/** Names the session of a request. */
+/** Returns the session of a request. */
 export interface StickyKey {
-  /** @returns the session; `undefined` or empty if there is none. Runs at each pick: quick, synchronous, must not throw. */
+  /**
+   * @returns the session; `undefined` or empty if there is none. Runs at each pick: it must be fast and synchronous, and
+   *   must not throw.
+   */
   (request: CallPickRequest): string | undefined
   /**
-   * The session that a response begins, such as by a cookie: its requests go to the endpoint that began it, and knows it. Absent where
-   * responses begin none.
+   * Returns the session that a response starts, for example by a cookie. Its requests go to the endpoint that sent the
+   * response, which knows the session. Without it, responses start no sessions.
    */
   readonly ofResponse?: (headers: HeaderFields) => string | undefined
 }
 
-/** The `hashKey` of the request. */
+/** Uses the request's `hashKey`. */
 export const hashKeyOf: StickyKey = ({ hashKey }) => hashKey
 
 /**
- * The value of a header field of the request, or of a response that begins a session with it, such as `mcp-session-id`.
+ * Uses the value of a header field of the request, or of a response that starts a session with it, such as `mcp-session-id`.
  *
- * @throws SdError `SD_INVALID` for a name that is none
+ * @throws SdError `SD_INVALID` for an invalid name
  */
 export function headerKey(name: string): StickyKey {
   const field = checkName('name', name).toLowerCase()
@@ -30,10 +33,10 @@ export function headerKey(name: string): StickyKey {
 }
 
 /**
- * The value of a cookie in the `cookie` header field, the first that is not empty if there are several; or in the `set-cookie` of a response that begins
- * a session with it.
+ * Uses the value of a cookie in the `cookie` header field, the first non-empty one if there are several, or in the
+ * `set-cookie` of a response that starts a session with it.
  *
- * @throws SdError `SD_INVALID` for a name that is none
+ * @throws SdError `SD_INVALID` for an invalid name
  */
 export function cookieKey(name: string): StickyKey {
   const start = `${checkName('name', name)}=`
@@ -42,7 +45,7 @@ export function cookieKey(name: string): StickyKey {
   })
 }
 
-/** Walks along the pairs of a cookie field, as RFC 6265 section 5.4 writes it. @param start name and equals sign */
+/** Searches the pairs of a cookie field (RFC 6265, section 5.4). @param start name and equals sign */
 function findCookie(cookies: string | undefined, start: string): string | undefined {
   if (cookies === undefined) return undefined
   for (let position = 0; position < cookies.length; ) {
@@ -56,7 +59,7 @@ function findCookie(cookies: string | undefined, start: string): string | undefi
   return undefined
 }
 
-/** Of several the last one, as a browser takes them; none if that takes the cookie away (RFC 6265, 5.2 and 5.3). */
+/** Returns the last cookie of this name, as a browser does; `undefined` if it removes the cookie (RFC 6265, 5.2 and 5.3). */
 function findSetCookie(fields: string | readonly string[] | undefined, start: string): string | undefined {
   if (fields === undefined) return undefined
   const last = (typeof fields === 'string' ? [fields] : fields).findLast((one) => one.trimStart().startsWith(start))

@@ -4,12 +4,12 @@ import type { StickyCounters } from './statistics.ts'
 import type { StickyKey } from './sticky-keys.ts'
 import type { TableSweeper } from './table-sweeper.ts'
 
-/** Longest key that names a session, in characters: keys are kept, and their number alone would not bound the memory. */
+/** Longest key of a session, in characters. Keys are kept in memory, and limiting their number alone would not bound it. */
 const maxKeyLength = 1_024
 
-/** What a picker is built with. */
+/** Options of {@link StickyPicker}. */
 export interface StickyPickerOptions {
-  /** Names the session of a request. */
+  /** Returns the session of a request. */
   readonly key: StickyKey
   /** The inner balancer's picker for the same view. */
   readonly inner: Picker
@@ -21,15 +21,15 @@ export interface StickyPickerOptions {
   readonly counters: StickyCounters
 }
 
-/** Picks where the session went before, else what the inner picker picks. */
+/** Picks the endpoint of the session, otherwise the inner picker's choice. */
 export class StickyPicker implements Picker {
   readonly inner: Picker
   readonly sessions: SessionTable
-  /** Of this balancer only: another one's sessions have other keys. */
+  /** Identifies the balancer. Sessions of another balancer have other keys. */
   readonly counters: StickyCounters
-  /** Only there where the inner picker has it: without it the cluster need not tell of every request. */
+  /** Defined only if the inner picker has it. Without it the cluster need not report every request. */
   readonly changed?: (endpoint: Endpoint) => void
-  /** Defined only where the inner picker has it, or where responses begin sessions. */
+  /** Defined only if the inner picker has it, or if responses start sessions. */
   readonly answered?: (endpoint: Endpoint, headers: HeaderFields) => void
   readonly #view: EndpointView
   readonly #key: StickyKey
@@ -81,7 +81,10 @@ export class StickyPicker implements Picker {
     return endpoint
   }
 
-  /** The endpoint that begins a session is the one that knows it, wherever the request went without it. A session that is known stays where it is. */
+  /**
+   * The endpoint that starts a session is the one that knows it, wherever the request went. A known session stays where it
+   * is.
+   */
   #learn(endpoint: Endpoint, headers: HeaderFields): void {
     this.inner.answered?.(endpoint, headers)
     const key = this.#key.ofResponse?.(headers)
@@ -93,7 +96,7 @@ export class StickyPicker implements Picker {
     this.sessions.start(key, endpoint, now)
   }
 
-  /** Index of a session's endpoint in the view, or -1. The session remembers it: a lookup by endpoint costs more than the pick. */
+  /** Index of a session's endpoint in the view, or -1. Cached in the session: a lookup by endpoint costs more than the pick. */
   #locate(session: StickySession): number {
     if (this.#view.endpoints[session.index] !== session.endpoint) session.index = this.#indices.get(session.endpoint) ?? -1
     return session.index
@@ -104,5 +107,5 @@ function isKey(key: unknown): key is string {
   return typeof key === 'string' && key !== '' && key.length <= maxKeyLength
 }
 
-/** Whether an endpoint may get other requests is asked with this one. */
+/** Used to check whether an endpoint may get other requests. */
 const anyRequest: CallPickRequest = {}

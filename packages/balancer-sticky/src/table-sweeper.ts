@@ -1,11 +1,12 @@
 import type { SessionTable } from './session-table.ts'
 
-/** How many times within the timeout all tables are looked at. */
+/** Number of sweeps over all tables per timeout. */
 const sweepsPerTimeout = 4
 
 /**
- * Ends the sessions of services that nobody calls any more. It runs on the calls of other services: no timer keeps anything alive, and
- * a process without any call grows no table either. Tables are held weakly: that of a detached balancer goes with its picker.
+ * Ends the sessions of services that are no longer called. It runs on calls of other services, so no timer keeps the
+ * process alive, and without calls no table grows. Tables are held weakly: the table of a detached balancer is collected
+ * with its picker.
  */
 export class TableSweeper {
   readonly #intervalMs: number
@@ -16,13 +17,13 @@ export class TableSweeper {
     this.#intervalMs = timeoutMs / sweepsPerTimeout
   }
 
-  /** Follows a table. @returns the table */
+  /** Adds a table. @returns the table */
   add(table: SessionTable): SessionTable {
     this.#tables.add(new WeakRef(table))
     return table
   }
 
-  /** Sweeps all tables if it is time. */
+  /** Sweeps all tables if a sweep is due. */
   sweep(now: number): void {
     if (now < this.#nextAt) return
     this.#nextAt = now + this.#intervalMs

@@ -41,7 +41,7 @@ async function serve(listener: RequestListener): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
-/** One instance that answers with its own name and what the next service answers. */
+/** An instance that responds with its own name and with the response of the next service. */
 async function start(
   registry: Registry,
   { service, lane, next }: { service: string; lane?: string; next?: string },
@@ -53,7 +53,7 @@ async function start(
     lanes.handler((_request, response) => {
       const answer = async (): Promise<string> => {
         if (next === undefined) return own
-        // The lane is still known after other work.
+        // The lane is still known after asynchronous work.
         await new Promise((resolve) => setImmediate(resolve))
         return `${own} ${await (await client.get(next, '/')).text()}`
       }
@@ -66,7 +66,7 @@ async function start(
   await registry.register({ service, address: '127.0.0.1', port, ...(lane !== undefined && { metadata: { lane } }) })
 }
 
-/** Three services: all have a base, web and stock a canary. */
+/** Three services. All have a base; web and stock have a canary. */
 async function startChain(edge: LaneOptions = {}): Promise<(headers?: Record<string, string>) => Promise<string>> {
   const registry = createMemoryRegistry()
   closers.push(() => registry.close())
@@ -85,7 +85,7 @@ async function startChain(edge: LaneOptions = {}): Promise<(headers?: Record<str
   return async (headers = {}) => (await fetch(`http://127.0.0.1:${port}/`, { headers })).text()
 }
 
-test('full-link canary: three services, each hop in the lane where it has one, else in the base', async () => {
+test('full-link canary: three services, each hop in the lane if there is one, otherwise in the base', async () => {
   const ask = await startChain()
   for (let round = 0; round < 4; round++) {
     expect(await ask()).toBe('web orders stock')
@@ -98,14 +98,14 @@ test('full-link canary: three services, each hop in the lane where it has one, e
   ])
 })
 
-test('a label that is not a name, or of no lane, is the base', async () => {
+test('an invalid or unknown label means the base', async () => {
   const ask = await startChain()
   for (const label of ['', 'unknown', 'CANARY', 'canary canary', 'x'.repeat(64), '-canary', '../canary']) {
     expect(await ask({ 'x-lane': label })).toBe('web orders stock')
   }
 })
 
-test('an edge assigns lanes itself: what callers send is not believed', async () => {
+test('an edge assigns lanes and ignores those of callers', async () => {
   const assign = ({ headers }: IncomingMessage): string | undefined => {
     if (headers['x-user'] === 'broken') throw new Error('broken')
     return headers['x-user'] === 'tester' ? 'canary' : undefined
@@ -116,7 +116,7 @@ test('an edge assigns lanes itself: what callers send is not believed', async ()
   expect(await ask({ 'x-user': 'tester' })).toBe('web@canary orders stock@canary')
 })
 
-test('run, middleware and a call of its own lane', async () => {
+test('run, middleware, and a call with its own lane', async () => {
   const lanes = createLanes({ header: 'X-Env' })
   expect(lanes.current()).toBeUndefined()
   expect(lanes.run('blue', () => lanes.current())).toBe('blue')
@@ -138,7 +138,7 @@ test('run, middleware and a call of its own lane', async () => {
   expect(lanes.label({})).toBeUndefined()
 })
 
-test('bad options are refused', () => {
+test('rejects invalid options', () => {
   expect(() => createLanes({ header: '' })).toThrow('Invalid header')
   expect(() => createLanes({ assign: 'canary' as never })).toThrow('Invalid assign')
   expect(() => createLanes({ headers: 'x' } as never)).toThrow('Invalid headers: unknown field')

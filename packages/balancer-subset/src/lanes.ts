@@ -13,35 +13,35 @@ import { isLaneName, laneNameWanted } from './lane-name.ts'
 
 /** Options of {@link createLanes}. */
 export interface LaneOptions {
-  /** Header that carries the lane from hop to hop. @default 'x-lane' */
+  /** Header field that carries the lane from hop to hop. @default 'x-lane' */
   readonly header?: string
   /**
-   * Decides the lane of a request that comes in, instead of its header: for the edge, whose callers must not choose their lane
-   * themselves. `undefined` is for the base. Quick and synchronous; a request for which it throws goes to the base.
+   * Decides the lane of an incoming request instead of its header field: for an edge, whose callers must not choose their lane.
+   * `undefined` means the base. It must be fast and synchronous. If it throws, the request goes to the base.
    *
-   * @default the request's header
+   * @default the request's header field
    */
   readonly assign?: (request: IncomingMessage) => string | undefined
 }
 
-/** Carries the lane of a request from what came in to the calls that are made for it. */
+/** Carries the lane of an incoming request to the calls made for it. */
 export interface Lanes {
-  /** The lane of the request that is being handled; `undefined` for the base, and outside of any. */
+  /** The lane of the current request; `undefined` for the base, and outside of any request. */
   current(): string | undefined
-  /** Runs something in a lane, such as the handling of a message. @throws SdError `SD_INVALID` if it is not the name of a lane */
+  /** Runs a function in a lane, for example the handling of a message. @throws SdError `SD_INVALID` for an invalid lane name */
   run<T>(lane: string | undefined, operation: () => T): T
-  /** Wraps a handler of `node:http`: what it does is done in the request's lane. */
+  /** Wraps a handler of `node:http`, which then runs in the request's lane. */
   handler(listener: RequestListener): RequestListener
   /** The same for frameworks: Express, or a hook of Fastify with its raw request and response. */
   readonly middleware: (request: IncomingMessage, response: ServerResponse, next: () => void) => void
-  /** For `interceptors.call` of a client: sends the lane along, unless the call has its own. */
+  /** For `interceptors.call` of a client: sends the lane, unless the call has its own. */
   readonly interceptor: Interceptor
-  /** For `label` of `createSubsetBalancer`: the lane that a call carries. */
+  /** For `label` of `createSubsetBalancer`: returns the lane of a call. */
   readonly label: (request: CallPickRequest) => string | undefined
 }
 
 /**
- * Builds what carries lanes through a service.
+ * Creates lanes for a service.
  *
  * @throws SdError `SD_INVALID` that names the option
  */
@@ -74,7 +74,7 @@ export function createLanes(options: LaneOptions = {}): Lanes {
     middleware: (request, _response, next) => storage.run(laneOf(request), next),
     interceptor({ headers }, next) {
       const lane = storage.getStore()
-      // An empty field is not a lane of the call's own.
+      // An empty field does not give the call a lane of its own.
       if (lane !== undefined && !headers[header]?.trim()) headers[header] = lane
       return next()
     },

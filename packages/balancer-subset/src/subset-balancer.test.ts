@@ -5,12 +5,12 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createSubsetBalancer, type SubsetBalancerOptions } from './index.ts'
 
-describe('balancer contract, all of the base', () => {
+describe('balancer contract, all in the base', () => {
   const create = (): Balancer => createSubsetBalancer({ balancer: createRoundRobinBalancer(), label: () => undefined })
   for (const { name, run } of balancerContract({ create })) test(name, run)
 })
 
-describe('balancer contract, labels that nothing has', () => {
+describe('balancer contract, unknown labels', () => {
   const create = (): Balancer => createSubsetBalancer({ balancer: createRoundRobinBalancer(), label: () => 'canary' })
   for (const { name, run } of balancerContract({ create })) test(name, run)
 })
@@ -32,7 +32,7 @@ function inLane(lane: string, more: object = {}): CallPickRequest {
   return { headers: { 'x-lane': lane }, ...more }
 }
 
-test('a label names the subset; without one only the base is used', () => {
+test('a label selects the subset; without one only the base is used', () => {
   const endpoints = endpointsOf('', '', 'canary', 'canary', 'blue')
   const picker = balancerOf().createPicker(createTestView(endpoints))
   const drawn = (request: CallPickRequest): Set<Endpoint | undefined> =>
@@ -43,7 +43,7 @@ test('a label names the subset; without one only the base is used', () => {
   expect(drawn(inLane('unknown'))).toEqual(new Set(endpoints.slice(0, 2)))
 })
 
-test('a subset that has nothing falls back to the base: missing, blocked, without weight, or tried already', () => {
+test('a subset without available endpoints falls back to the base: missing, blocked, without weight, or already tried', () => {
   const [base, canary] = endpointsOf('', 'canary') as [Endpoint, Endpoint]
   const balancer = balancerOf()
   const picker = balancer.createPicker(createTestView([base, canary]))
@@ -63,14 +63,14 @@ test('the base never falls back to a lane', () => {
   expect(picker.pick({})).toBeUndefined()
 })
 
-test('another metadata key, and names of Object.prototype', () => {
+test('supports another metadata key, and names of Object.prototype', () => {
   const endpoints = endpointsOf('', 'blue')
   const picker = balancerOf({ metadataKey: 'constructor' }).createPicker(createTestView(endpoints))
   expect(picker.pick(inLane('toString'))).toBeDefined()
   expect(new Set([picker.pick({}), picker.pick({})])).toEqual(new Set(endpoints))
 })
 
-test('inner pickers are carried on by subset, and hear of their own endpoints only', () => {
+test('inner pickers are kept by subset, and receive only changes of their own endpoints', () => {
   const heard: [string, Endpoint][] = []
   const carried: boolean[] = []
   const inner: Balancer = {
@@ -97,7 +97,7 @@ test('inner pickers are carried on by subset, and hear of their own endpoints on
   expect(balancer.name).toBe('subset-inner')
 })
 
-test('whatever the lanes and the label, a pick is of the lane, else of the base', () => {
+test('for any lanes and label, a pick is from the lane, otherwise from the base', () => {
   const lane = fc.constantFrom('', 'a', 'b', 'c')
   fc.assert(
     fc.property(fc.array(lane, { maxLength: 8 }), lane, (lanes, wanted) => {
@@ -109,7 +109,7 @@ test('whatever the lanes and the label, a pick is of the lane, else of the base'
   )
 })
 
-test('of a response the balancer of its endpoint is told', () => {
+test('only the balancer of the endpoint receives a response', () => {
   const told: [string, Endpoint][] = []
   const inner: Balancer = {
     name: 'inner',
@@ -127,7 +127,7 @@ test('of a response the balancer of its endpoint is told', () => {
   expect(balancerOf().createPicker(createTestView(endpoints)).answered).toBeUndefined()
 })
 
-test('bad options are refused', () => {
+test('rejects invalid options', () => {
   const balancer = createRoundRobinBalancer()
   expect(() => createSubsetBalancer(undefined as never)).toThrow('Invalid options')
   expect(() => createSubsetBalancer({ label } as never)).toThrow('Invalid balancer')

@@ -14,16 +14,19 @@ import { SubsetPicker } from './subset-picker.ts'
 export interface SubsetBalancerOptions {
   /** Picks within a subset. */
   readonly balancer: Balancer
-  /** The label of a request, such as `lanes.label`; `undefined` for the base. Quick and synchronous, must not throw. */
+  /**
+   * Returns the label of a request, such as `lanes.label`; `undefined` means the base. It must be fast and synchronous, and
+   * must not throw.
+   */
   readonly label: (request: CallPickRequest) => string | undefined
-  /** Metadata key in which an instance names its subset; without it the instance is of the base. @default 'lane' */
+  /** Metadata key of an instance's subset. An instance without it is in the base. @default 'lane' */
   readonly metadataKey?: string
-  /** Where a request goes whose subset has no instance that may be picked: to the base, or nowhere. @default 'base' */
+  /** Where a request goes if its subset has no available instance: to the base, or nowhere. @default 'base' */
   readonly fallback?: 'base' | 'none'
 }
 
 /**
- * Sends a request to the instances that its label names, and to the base without a label. Wraps any balancer.
+ * Sends a request to the instances in the subset of its label; without a label, to the base. Wraps any balancer.
  *
  * @throws SdError `SD_INVALID` that names the option
  */

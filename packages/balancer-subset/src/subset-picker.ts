@@ -1,18 +1,18 @@
 import type { Balancer, CallPickRequest, Endpoint, EndpointView, HeaderFields, Picker, ServiceInstance } from '@sd/core'
 
-/** What a picker is built with. */
+/** Options of {@link SubsetPicker}. */
 export interface SubsetPickerOptions {
-  /** The balancer that made it: pickers of another one are not carried on. */
+  /** Identifies the balancer. Pickers of another balancer are not reused. */
   readonly owner: object
   /** Picks within a subset. */
   readonly inner: Balancer
-  /** The label of a request. */
+  /** Returns the label of a request. */
   readonly label: (request: CallPickRequest) => string | undefined
   /** The subset of an instance; empty for the base. */
   readonly subsetOf: (instance: ServiceInstance) => string
-  /** Whether the base is asked when a subset has nothing. */
+  /** Whether to use the base if a subset has no available instance. */
   readonly fallsBack: boolean
-  /** The picker before. */
+  /** The previous picker. */
   readonly before: SubsetPicker | undefined
 }
 
@@ -22,14 +22,14 @@ interface MutableView extends EndpointView {
   readonly given: number[]
 }
 
-/** Picks from the subset that a request's label names. */
+/** Picks from the subset of a request's label. */
 export class SubsetPicker implements Picker {
   readonly owner: object
-  /** The inner pickers by the name of their subset; the base is ''. */
+  /** Inner pickers by subset; the base is ''. */
   readonly pickers: ReadonlyMap<string, Picker>
-  /** Defined only where an inner picker has it: without it the cluster need not report every request. */
+  /** Defined only if an inner picker has it. Without it the cluster need not report every request. */
   readonly changed?: (endpoint: Endpoint) => void
-  /** Defined only where an inner picker has it. */
+  /** Defined only if an inner picker has it. */
   readonly answered?: (endpoint: Endpoint, headers: HeaderFields) => void
   readonly #label: SubsetPickerOptions['label']
   readonly #fallsBack: boolean
@@ -61,7 +61,7 @@ export class SubsetPicker implements Picker {
   }
 }
 
-/** The parts of a view, by subset. */
+/** Splits a view by subset. */
 function splitView(
   { endpoints, weights, epoch, candidates = endpoints }: EndpointView,
   subsetOf: SubsetPickerOptions['subsetOf'],

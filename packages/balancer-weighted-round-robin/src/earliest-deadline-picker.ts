@@ -1,21 +1,21 @@
 import { type Endpoint, type EndpointView, isPickable, type Picker, type PickRequest, scanPickable } from '@sd/core'
 
-/** How many endpoints that can't take the request lose their turn before a pick scans instead. */
+/** Number of unavailable endpoints that lose their turn before a pick scans the list. */
 const skips = 16
 
 /**
- * Earliest deadline first: an endpoint of weight w is due every 1/w units of virtual time, and who is due first is picked. For
- * any two endpoints the numbers of picks c relate as |cᵢ/wᵢ − cⱼ/wⱼ| ≤ 1/wᵢ + 1/wⱼ, at every moment.
+ * Earliest deadline first: an endpoint of weight w is due every 1/w units of virtual time, and the endpoint that is due
+ * first is picked. For any two endpoints, the numbers of picks c satisfy |cᵢ/wᵢ − cⱼ/wⱼ| ≤ 1/wᵢ + 1/wⱼ at all times.
  *
  * @see Stride scheduling, Waldspurger and Weihl, 1995; Envoy's EDF scheduler
  */
 export class EarliestDeadlinePicker implements Picker {
   readonly #view: EndpointView
-  /** When an endpoint is due next, by index. */
+  /** Next deadline of each endpoint, by index. */
   readonly #deadlines: Float64Array
-  /** Binary heap of the indices of positive weight, the earliest deadline on top. */
+  /** Binary heap of the indices with positive weight; the earliest deadline is on top. */
   readonly #heap: Uint32Array
-  /** Virtual time: the deadline that was met last. In an array, because a field that holds a fraction is allocated at every write. */
+  /** Virtual time: the last deadline that was met. In an array, because each write of a fraction to a field is an allocation. */
   readonly #now = new Float64Array(1)
 
   constructor(view: EndpointView, random: () => number, previous: EarliestDeadlinePicker | undefined) {
@@ -42,7 +42,10 @@ export class EarliestDeadlinePicker implements Picker {
     return scanPickable(this.#view, heap[0] as number, request)
   }
 
-  /** Which part of its period each endpoint still waits: independent of its weight, so that a new weight carries on smoothly. */
+  /**
+   * Share of its period that each endpoint still has to wait. It does not depend on the weight, so that a new weight
+   * continues smoothly.
+   */
   remainingShares(): Map<Endpoint, number> {
     const { endpoints, weights } = this.#view
     const shares = new Map<Endpoint, number>()

@@ -20,7 +20,7 @@ function expectBound(endpoints: readonly Endpoint[], weights: readonly number[],
   }
 }
 
-test('after any number of picks no two endpoints are further apart than the bound', () => {
+test('after any number of picks no two endpoints differ by more than the bound', () => {
   fc.assert(
     fc.property(weightLists, fc.integer({ min: 0, max: 500 }), fc.integer(), (weights, count, seed) => {
       const endpoints = createTestEndpoints(weights)
@@ -42,7 +42,7 @@ test('the rotation is smooth: no endpoint of half the weight or less is picked t
   }
 })
 
-test('it carries on when the list or a weight changes: rebuilding at every pick keeps the shares', () => {
+test('continues when the list or a weight changes: rebuilding at every pick keeps the shares', () => {
   const weights = [4, 2, 1, 1]
   const endpoints = createTestEndpoints(weights)
   const balancer = createWeightedRoundRobinBalancer({ random: createSeededRandom(2) })
@@ -56,7 +56,7 @@ test('it carries on when the list or a weight changes: rebuilding at every pick 
   expectBound(endpoints, weights, counts)
 })
 
-test('an endpoint that comes after many picks gets its share, and no burst', () => {
+test('an endpoint that is added after many picks gets its share, but no burst', () => {
   const endpoints = createTestEndpoints([1, 1, 1])
   const balancer = createWeightedRoundRobinBalancer({ random: createSeededRandom(4) })
   const before = balancer.createPicker(createTestView(endpoints.slice(0, 2)))
@@ -74,7 +74,7 @@ test('clients start at different endpoints', () => {
   expect(new Set(firsts).size).toBe(5)
 })
 
-test('an endpoint that was out gets its share again, and no burst', () => {
+test('an endpoint that was out gets its share again, but no burst', () => {
   const endpoints = createTestEndpoints([1, 1, 1])
   const picker = createWeightedRoundRobinBalancer().createPicker(createTestView(endpoints))
   endpoints[0]?.block('test')
@@ -85,14 +85,14 @@ test('an endpoint that was out gets its share again, and no burst', () => {
   expect(counts.get(endpoints[0]?.key ?? '')).toBeLessThanOrEqual(102)
 })
 
-test('with a hundred endpoints out the one left is found', () => {
+test('finds the only available one of a hundred endpoints', () => {
   const endpoints = createTestEndpoints(new Array<number>(101).fill(1))
   const picker = createWeightedRoundRobinBalancer().createPicker(createTestView(endpoints))
   for (const endpoint of endpoints.slice(1)) endpoint.block('test')
   for (let index = 0; index < 50; index++) expect(picker.pick({})).toBe(endpoints[0])
 })
 
-test('while nothing is available, no endpoint is asked more than twice', () => {
+test('while no endpoint is available, checks each at most twice', () => {
   const endpoints = createTestEndpoints([1, 1, 1])
   const picker = createWeightedRoundRobinBalancer().createPicker(createTestView(endpoints))
   const asked = endpoints.map((endpoint) => vi.spyOn(endpoint, 'available', 'get').mockReturnValue(false))
@@ -100,7 +100,7 @@ test('while nothing is available, no endpoint is asked more than twice', () => {
   expect(asked.map(({ mock }) => mock.calls.length)).toEqual([2, 2, 2])
 })
 
-test('bad options are refused', () => {
+test('rejects invalid options', () => {
   expect(() => createWeightedRoundRobinBalancer({ seed: 1 } as never)).toThrow('Invalid seed')
   expect(() => createWeightedRoundRobinBalancer({ random: 1 as never })).toThrow('Invalid random')
 })

@@ -8,7 +8,7 @@ export interface WeightedRoundRobinBalancerOptions {
 }
 
 /**
- * Picks in a smooth rotation in proportion to the weights: an endpoint of weight 3 beside one of weight 1 gets `a a b a`, not
+ * Picks in a smooth rotation in proportion to the weights: beside an endpoint of weight 1, one of weight 3 gets `a a b a`, not
  * `a a a b`, and never a burst. Costs O(log n) per pick.
  *
  * @throws SdError `SD_INVALID` that names the option

@@ -125,6 +125,6 @@ test('ejects the same hosts as a plain model, for the same time, and never more 
     longest = Math.max(longest, ...told.map(([, forMs]) => forMs))
   })
   fc.assert(property, { numRuns: 400, seed: 7 })
-    expect(seen, 'a property without ejections proves nothing').toBeGreaterThan(1_000)
+  expect(seen, 'a property without ejections proves nothing').toBeGreaterThan(1_000)
   expect(longest).toBe(100)
 })

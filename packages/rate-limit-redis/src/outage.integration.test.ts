@@ -93,7 +93,7 @@ describe.runIf(redis)('when Redis is unreachable', () => {
     await limiter.acquire('a')
     const waiting = Promise.all([1, 2, 3].map(() => limiter.acquire('a', { wait: true })))
     await server.restartEmpty()
-        expect((await within(waiting, 20_000, 'waiting calls')).every(({ allowed }) => allowed)).toBe(true)
+    expect((await within(waiting, 20_000, 'waiting calls')).every(({ allowed }) => allowed)).toBe(true)
   })
 
   test('a key of another type is reported as malformed', async () => {

@@ -1,16 +1,16 @@
-/** What a record may hold here. */
+/** Possible values of a record. */
 export type MmdbValue = number | string | readonly string[] | { readonly [key: string]: MmdbValue }
 
 /** One network and its record. */
 export interface MmdbNetwork {
   /** The first bits of the addresses, such as `00001010` for 10.0.0.0/8. */
   readonly bits: string
-  /** What is known of them. */
+  /** The record of these addresses. */
   readonly record: MmdbValue
 }
 
 /**
- * Writes a small database, records of 24 bits in its tree.
+ * Encodes a small database, with records of 24 bits in its tree.
  *
  * @see https://maxmind.github.io/MaxMind-DB/
  */
