@@ -50,7 +50,7 @@ describe('a real city database', () => {
   ])('does not know %s', (address) => expect(lookup.lookup(address)).toBeUndefined())
 
   test.each(['', 'localhost', 'orders.internal', '1.2.3', '1.2.3.4:80', '[::1]', '193.99.144.80 '])(
-    '%j is no address',
+    '%j is not an address',
     (address) => {
       expect(lookup.lookup(address)).toBeUndefined()
     },

@@ -134,7 +134,7 @@ describe('inner pickers', () => {
       createPicker(view, previous) {
         const keys = view.endpoints.map(({ instance }) => instance.id)
         seen.push({ keys, candidates: view.candidates?.length, hadPrevious: previous !== undefined })
-        return { pick: () => view.endpoints[0], changed: ({ instance }) => heard.push(`${keys[0]} hears of ${instance.id}`) }
+        return { pick: () => view.endpoints[0], changed: ({ instance }) => heard.push(`${keys[0]} receives ${instance.id}`) }
       },
     }
     const geo = createLocalityBalancer({ local: { zone: 'a' }, balancer: inner })
@@ -151,7 +151,7 @@ describe('inner pickers', () => {
       { keys: ['orders-2'], candidates: 1, hadPrevious: true },
     ])
     for (const endpoint of endpoints) second.changed?.(endpoint)
-    expect(heard).toEqual(['orders-1 hears of orders-1', 'orders-2 hears of orders-2'])
+    expect(heard).toEqual(['orders-1 receives orders-1', 'orders-2 receives orders-2'])
     createLocalityBalancer({ local: { zone: 'a' }, balancer: inner }).createPicker(
       createHealthView(endpoints, () => true),
       second,

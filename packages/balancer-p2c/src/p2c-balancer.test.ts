@@ -208,10 +208,10 @@ describe('forced pick', () => {
   }
 
   test.each<[string, number, readonly boolean[]]>([
-    ['after a second, where it failed once', 1_000, [true, false]],
-    ['after two seconds, where it failed twice', 2_000, [true, false, false]],
-    ['after three seconds, where it failed more often', 3_000, [true, false, false, false, false]],
-    ['after a second, where one answer was slow', 1_000, [true, true]],
+    ['after a second, if it failed once', 1_000, [true, false]],
+    ['after two seconds, if it failed twice', 2_000, [true, false, false]],
+    ['after three seconds, if it failed more often', 3_000, [true, false, false, false, false]],
+    ['after a second, if one response was slow', 1_000, [true, true]],
   ])('tries again %s', (_, expectedMs, outcomes) => {
     useVirtualTime()
     const endpoints = createTestEndpoints([1, 1])
@@ -224,7 +224,7 @@ describe('forced pick', () => {
     expect(waitedMs).toBeLessThan(expectedMs + 40)
   })
 
-  test.each([0, 1])('is not put off by those who only ask whether there is any (%i)', (turn) => {
+  test.each([0, 1])('ignores calls that only check whether an endpoint is available (%i)', (turn) => {
     useVirtualTime()
     const endpoints = createTestEndpoints([1, 1])
     const [slow, fast] = endpoints as [Endpoint, Endpoint]

@@ -135,27 +135,27 @@ describe('changes', () => {
   test('reach listeners and iterations with the full list and the change; a slow one gets only the latest', async () => {
     await registry.register(plainSpec('orders', 1))
     const discovery = discover()
-    const heard: string[] = []
+    const received: string[] = []
     const describeEvent = ({ snapshot, change, stale }: DiscoveryEvent): string => {
       const names = (list: readonly { id: string }[]): string => list.map(({ id }) => id.slice(-1)).join('')
       return `${snapshot.instances.length} +${names(change.added)} ~${names(change.updated)} -${names(change.removed)}${stale ? ' stale' : ''}`
     }
-    const stop = discovery.subscribe('orders', (event) => heard.push(describeEvent(event)))
+    const stop = discovery.subscribe('orders', (event) => received.push(describeEvent(event)))
     const slow = discovery.watch('orders')[Symbol.asyncIterator]()
     expect(describeEvent((await slow.next()).value)).toBe('1 +1 ~ -')
     const second = await registry.register(plainSpec('orders', 2))
-    await eventually(() => expect(heard.at(-1)).toBe('2 +2 ~ -'), 1_000)
+    await eventually(() => expect(received.at(-1)).toBe('2 +2 ~ -'), 1_000)
     await second.update({ weight: 3 })
-    await eventually(() => expect(heard.at(-1)).toBe('2 + ~2 -'), 1_000)
+    await eventually(() => expect(received.at(-1)).toBe('2 + ~2 -'), 1_000)
     await second.deregister()
-    await eventually(() => expect(heard.at(-1)).toBe('1 + ~ -2'), 1_000)
+    await eventually(() => expect(received.at(-1)).toBe('1 + ~ -2'), 1_000)
     await registry.register(plainSpec('orders', 3))
-    await eventually(() => expect(heard.at(-1)).toBe('2 +3 ~ -'), 1_000)
+    await eventually(() => expect(received.at(-1)).toBe('2 +3 ~ -'), 1_000)
     expect(describeEvent((await slow.next()).value)).toBe('2 +3 ~ -')
     registry.store.setAvailable(false)
-    await eventually(() => expect(heard.at(-1)).toBe('2 + ~ - stale'), 1_000)
+    await eventually(() => expect(received.at(-1)).toBe('2 + ~ - stale'), 1_000)
     registry.store.setAvailable(true)
-    await eventually(() => expect(heard.at(-1)).toBe('2 + ~ -'), 2_000)
+    await eventually(() => expect(received.at(-1)).toBe('2 + ~ -'), 2_000)
     stop()
     await slow.return?.()
     expect((await slow.next()).done).toBe(true)

@@ -49,15 +49,15 @@ describe('what takes an instance out', () => {
   test.each<[string, number, Partial<Outcome>, string | undefined]>([
     ['a refused connection, at once', 1, { error: refused, sent: false }, 'unreachable'],
     ['no response in time, at once', 1, { error: late, sent: true }, 'unreachable'],
-    ['a connection that broke, not yet', 4, { error: reset, sent: true }, undefined],
-    ['five connections that broke', 5, { error: reset, sent: true }, 'unreachable'],
+    ['a broken connection, not yet', 4, { error: reset, sent: true }, undefined],
+    ['five broken connections', 5, { error: reset, sent: true }, 'unreachable'],
     ['four errors, not yet', 4, { status: 500, latencyMs: 1 }, undefined],
     ['five errors', 5, { status: 500, latencyMs: 1 }, 'failing'],
     ['503 with Retry-After', 1, { status: 503, latencyMs: 1, retryAfterMs: 2_000 }, 'retry-after'],
     ['one 429 with Retry-After, which may be about its caller', 1, { ok: true, status: 429, retryAfterMs: 2_000 }, undefined],
     ['two of those', 2, { ok: true, status: 429, retryAfterMs: 2_000 }, 'retry-after'],
-    ['what the caller gave up, never', 20, { error: new SdError('SD_ABORTED', 'left'), sent: true }, undefined],
-    ['what the caller can not send, never', 20, { error: new SdError('SD_INVALID', 'bad'), sent: false }, undefined],
+    ['a call that the caller aborted, never', 20, { error: new SdError('SD_ABORTED', 'left'), sent: true }, undefined],
+    ['an invalid request, never', 20, { error: new SdError('SD_INVALID', 'bad'), sent: false }, undefined],
   ])('%s', async (_, times, outcome, reason) => {
     const [one] = await start(4)
     for (let time = 0; time < times; time++) attempt(one, outcome)

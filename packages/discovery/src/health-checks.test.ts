@@ -44,10 +44,10 @@ const fast = { intervalMs: 20, rise: 1, fall: 2 }
 
 test('a server that fails its check gets no traffic until it is healthy again', async () => {
   const { down, cluster, ids } = await start(fast)
-  const told: string[] = []
+  const ejections: string[] = []
   onTestFinished(
     subscribeTelemetry('sd:v1:endpoint:ejection', ({ monitor, instanceId, ejection }) => {
-      told.push(`${monitor} ${instanceId} ${ejection?.reason ?? 'restored'}`)
+      ejections.push(`${monitor} ${instanceId} ${ejection?.reason ?? 'restored'}`)
     }),
   )
   expect(ids(cluster.view.endpoints)).toEqual(['orders-0', 'orders-1'])
@@ -64,7 +64,7 @@ test('a server that fails its check gets no traffic until it is healthy again', 
   ])
   down.clear()
   await eventually(() => expect(ids(cluster.view.endpoints)).toEqual(['orders-0', 'orders-1']), 20_000)
-  expect(told).toEqual(['health-http orders-1 http', 'health-http orders-1 restored'])
+  expect(ejections).toEqual(['health-http orders-1 http', 'health-http orders-1 restored'])
 })
 
 test('a server that reports itself unhealthy gets no traffic either', async () => {

@@ -41,10 +41,10 @@ function start(holdMs?: number, left: readonly string[] = []) {
 
 describe('a list is shown', () => {
   test.each<[string, readonly string[], string, string[]?]>([
-    ['it is, if half of it is lost', ['abcd', 'ab'], 'ab'],
-    ['it is, if one of two is lost', ['ab', 'a'], 'a'],
-    ['held, if more than half is lost', ['abcd', 'a'], 'abcd held bcd'],
-    ['held, if all is lost', ['ab', ''], 'ab held ab'],
+    ['unchanged, if half of it is lost', ['abcd', 'ab'], 'ab'],
+    ['unchanged, if one of two is lost', ['ab', 'a'], 'a'],
+    ['with held instances, if more than half is lost', ['abcd', 'a'], 'abcd held bcd'],
+    ['with held instances, if all are lost', ['ab', ''], 'ab held ab'],
     ['with a held instance, if the only one is lost', ['a', ''], 'a held a'],
     ['with held instances from the collapse on, if they are lost one by one', ['abcde', 'abcd', 'abc', 'ab', 'a'], 'abc held bc'],
     ['unchanged, if others replace the lost ones', ['abcd', 'efgh'], 'efgh'],
@@ -86,7 +86,7 @@ describe('held instances', () => {
     ['twice their lease', undefined, 10_000, 20_000],
     ['30 s if they have none', undefined, undefined, 30_000],
     ['5 minutes at most', undefined, 86_400_000, 300_000],
-    ['as long as the user says', 1_000, 10_000, 1_000],
+    ['the option', 1_000, 10_000, 1_000],
   ])('are kept for %s', (_, holdMs, ttlMs, expectedMs) => {
     const { guard, onExpire } = start(holdMs)
     const instances = listOf('ab').instances.map(({ ttlMs: _, ...rest }) => ({ ...rest, ...(ttlMs && { ttlMs }) }))

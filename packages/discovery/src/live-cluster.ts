@@ -249,7 +249,7 @@ export class LiveCluster implements Cluster {
     this.#ramps.close()
     this.events.close()
     this.#firstSnapshot.reject(closedError('discovery'))
-    this.#tell()
+    this.#notify()
     await this.#feed.ended
   }
 
@@ -323,7 +323,7 @@ export class LiveCluster implements Cluster {
     if (hasNewView) this.#buildView()
     if (snapshot && snapshot !== this.snapshot) this.#takeOver(snapshot)
     else if (!hasNewView) return
-    this.#tell()
+    this.#notify()
   }
 
   #takeOver(snapshot: ServiceSnapshot): void {
@@ -339,11 +339,11 @@ export class LiveCluster implements Cluster {
 
   #replaceView(): void {
     this.#buildView()
-    this.#tell()
+    this.#notify()
   }
 
-  #tell(): void {
-    for (const tell of [...this.#listeners]) tell()
+  #notify(): void {
+    for (const listener of [...this.#listeners]) listener()
   }
 
   #buildView(): void {

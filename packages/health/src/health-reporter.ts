@@ -33,9 +33,9 @@ export function createHealthReporter(options: HealthReporterOptions): HealthRepo
   )
   const ending = new AbortController()
   /** Last health written to each registration. */
-  const told = new Map<Registration, HealthSpec>()
+  const written = new Map<Registration, HealthSpec>()
   /** Registrations with an update in progress. */
-  const telling = new Set<Registration>()
+  const writing = new Set<Registration>()
   let health = toHealthSpec(reports)
 
   const probes = checks.map(({ check, target, kind }) =>
@@ -47,7 +47,7 @@ export function createHealthReporter(options: HealthReporterOptions): HealthRepo
       onResult({ run, status, hasChanged, since }) {
         reports.set(check.name, { kind, status, since, lastRun: run })
         if (hasChanged) health = toHealthSpec(reports)
-        for (const registration of registrations) void tell(registration)
+        for (const registration of registrations) void write(registration)
       },
     }),
   )
@@ -56,13 +56,13 @@ export function createHealthReporter(options: HealthReporterOptions): HealthRepo
   function isDue(registration: Registration): boolean {
     if (health.status === 'unknown' || registration.state === 'closed' || ending.signal.aborted) return false
     const { status } = registration.instance.health
-    return status !== 'draining' && (told.get(registration) !== health || status !== health.status)
+    return status !== 'draining' && (written.get(registration) !== health || status !== health.status)
   }
 
-  async function tell(registration: Registration): Promise<void> {
-    if (telling.has(registration) || !isDue(registration)) return
-    telling.add(registration)
-    told.set(registration, health)
+  async function write(registration: Registration): Promise<void> {
+    if (writing.has(registration) || !isDue(registration)) return
+    writing.add(registration)
+    written.set(registration, health)
     try {
       await registration.update({ health }, { signal: ending.signal })
     } catch (caught) {
@@ -70,9 +70,9 @@ export function createHealthReporter(options: HealthReporterOptions): HealthRepo
       const error = toSdError(caught, 'SD_UNAVAILABLE', `reporting the health of ${registration.instance.service}`)
       if (!ending.signal.aborted) onError(error)
     } finally {
-      telling.delete(registration)
+      writing.delete(registration)
     }
-    if (told.get(registration) !== health) await tell(registration)
+    if (written.get(registration) !== health) await write(registration)
   }
 
   function close(): void {
@@ -94,7 +94,7 @@ export function createHealthReporter(options: HealthReporterOptions): HealthRepo
     addRegistration(registration) {
       checkFunction('registration.update', checkObject('registration', registration as object)['update'] as () => void)
       registrations.add(registration)
-      void tell(registration)
+      void write(registration)
     },
     close,
     [Symbol.dispose]: close,

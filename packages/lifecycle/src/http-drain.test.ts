@@ -205,7 +205,7 @@ test('beforeDrain ends event streams completely, once callers know and before th
     propagationDelayMs: 50,
     beforeDrain: [
       () => {
-        order.push(`told, listening: ${server.listening}`)
+        order.push(`beforeDrain, listening: ${server.listening}`)
         for (const stream of streams) stream.end('data: bye\n\n')
       },
     ],
@@ -216,7 +216,7 @@ test('beforeDrain ends event streams completely, once callers know and before th
   await delay(20)
   expect(await lifecycle.close()).toEqual({ drained: true, errors: [] })
   expect(await text).toBe('data: 1\n\ndata: bye\n\n')
-  expect(order).toEqual(['told, listening: true', 'hook, listening: false'])
+  expect(order).toEqual(['beforeDrain, listening: true', 'hook, listening: false'])
 })
 
 test('a Fastify application runs its hooks in its own order, and its streams end completely', async () => {

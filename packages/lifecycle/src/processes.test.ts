@@ -119,7 +119,7 @@ describe.concurrent('a process', () => {
     ['SIGINT', 130],
   ] as const)('that gets %s more than a second after the first signal ends at once', async (second, code) => {
     const env = { DRAIN_TIMEOUT_MS: '60000' }
-    const { child, exited, begin, says } = await startProcess({ scene: 'tells of signals', env })
+    const { child, exited, begin, says } = await startProcess({ scene: 'prints signals', env })
     const { ended } = await begin('/60000')
     child.kill('SIGTERM')
     await says('got SIGTERM')

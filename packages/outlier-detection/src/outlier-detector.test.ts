@@ -120,9 +120,9 @@ describe('consecutive errors', () => {
     ['a 500 that the caller read no further', { ok: true, status: 500, error: new SdError('SD_ABORTED', 'enough') }, true],
     ['an abort', { ok: false, error: new SdError('SD_ABORTED', 'enough') }, false],
     ['an AbortError', { ok: false, error: new DOMException('enough', 'AbortError') }, false],
-    ['a refusal of our own', { ok: false, error: new SdError('SD_REJECTED', 'full') }, false],
+    ['a refusal by this process', { ok: false, error: new SdError('SD_REJECTED', 'full') }, false],
     ['bad input', { ok: false, error: new SdError('SD_INVALID', 'path') }, false],
-    ['an answer that was too large', { ok: false, status: 200, error: new SdError('SD_TOO_LARGE', 'body') }, false],
+    ['a response that was too large', { ok: false, status: 200, error: new SdError('SD_TOO_LARGE', 'body') }, false],
     ['a 4xx', { ok: true, status: 429 }, false],
   ])('%s is an error: %s', (_, outcome, counts) => {
     const { detector, ejections } = start()

@@ -24,7 +24,7 @@ function judge(policy: RetryPolicy, change: Partial<AttemptResult>): number | un
   return policy.next({ call: createCall(), attempt: 1, sent: true, replayable: true, ...change })
 }
 
-function answer(status: number, headers: Record<string, string | string[]> = {}): Partial<AttemptResult> {
+function responded(status: number, headers: Record<string, string | string[]> = {}): Partial<AttemptResult> {
   return { response: { status, headers } }
 }
 
@@ -33,12 +33,12 @@ describe('retry conditions', () => {
   const keyed = createCall({ method: 'POST', headers: { 'idempotency-key': '7' } })
   const emptyKeyed = createCall({ method: 'POST', headers: { 'idempotency-key': ' ' } })
   test.each<[string, RetryPolicyOptions, Partial<AttemptResult>, boolean]>([
-    ['a good answer', {}, answer(200), false],
-    ['a POST with an empty idempotency key', {}, { ...answer(503), call: emptyKeyed }, false],
-    ['503', {}, answer(503), true],
-    ['500', {}, answer(500), false],
-    ['a status of the list', { statuses: [404] }, answer(404), true],
-    ['a status that is not in the list', { statuses: [404] }, answer(503), false],
+    ['a good response', {}, responded(200), false],
+    ['a POST with an empty idempotency key', {}, { ...responded(503), call: emptyKeyed }, false],
+    ['503', {}, responded(503), true],
+    ['500', {}, responded(500), false],
+    ['a status of the list', { statuses: [404] }, responded(404), true],
+    ['a status that is not in the list', { statuses: [404] }, responded(503), false],
     ['a retryable error', {}, { error: unavailable }, true],
     ['the caller’s own error', {}, { error: new SdError('SD_UNAVAILABLE', 'x', { origin: 'caller' }) }, false],
     ['an error of this process', {}, { error: new SdError('SD_REJECTED', 'x') }, false],
@@ -48,43 +48,53 @@ describe('retry conditions', () => {
       { error: new SdError('SD_ABORTED', 'x') },
       false,
     ],
-    ['the caller’s own error, if a function says so', { when: () => true }, { error: new SdError('SD_REJECTED', 'x') }, true],
+    ['the caller’s own error, if when allows it', { when: () => true }, { error: new SdError('SD_REJECTED', 'x') }, true],
     ['another error', {}, { error: new SdError('SD_DENIED', 'no') }, false],
     ['an error of the list', { errorCodes: ['SD_DENIED'] }, { error: new SdError('SD_DENIED', 'no') }, true],
     ['an error that is not in the list', { errorCodes: ['SD_TIMEOUT'] }, { error: unavailable }, false],
-    ['neither answer nor error', {}, {}, false],
-    ['POST', {}, { ...answer(503), call: post }, false],
+    ['neither response nor error', {}, {}, false],
+    ['POST', {}, { ...responded(503), call: post }, false],
     ['POST that was not sent', {}, { error: unavailable, call: post, sent: false }, true],
-    ['POST, if the caller says so', { methods: ['post'] }, { ...answer(503), call: post }, true],
-    ['GET, if the caller names another', { methods: ['post'] }, answer(503), false],
-    ['any method, if the caller says so', { methods: 'all' }, { ...answer(503), call: post }, true],
-    ['POST with an idempotency key', {}, { ...answer(503), call: keyed }, true],
-    ['POST with a key while idempotencyHeader is off', { idempotencyHeader: false }, { ...answer(503), call: keyed }, false],
-    ['POST with a key of another name', { idempotencyHeader: 'X-Key' }, { ...answer(503), call: keyed }, false],
-    ['a body that was sent and can not be sent again', {}, { ...answer(503), replayable: false }, false],
+    ['POST, if methods includes it', { methods: ['post'] }, { ...responded(503), call: post }, true],
+    ['GET, if methods excludes it', { methods: ['post'] }, responded(503), false],
+    ['any method, with methods: all', { methods: 'all' }, { ...responded(503), call: post }, true],
+    ['POST with an idempotency key', {}, { ...responded(503), call: keyed }, true],
+    ['POST with a key while idempotencyHeader is off', { idempotencyHeader: false }, { ...responded(503), call: keyed }, false],
+    ['POST with a key of another name', { idempotencyHeader: 'X-Key' }, { ...responded(503), call: keyed }, false],
+    ['a body that was sent and can not be sent again', {}, { ...responded(503), replayable: false }, false],
     [
       'a body that can not be sent again, with any method',
       { methods: 'all' },
-      { ...answer(503), call: post, replayable: false },
+      { ...responded(503), call: post, replayable: false },
       false,
     ],
     ['a body that was not sent', {}, { error: unavailable, replayable: false, sent: false }, true],
     [
       'a header that asks for it',
       { headers: { 'X-Again': { value: 'yes', retry: true } } },
-      answer(500, { 'x-again': 'yes' }),
+      responded(500, { 'x-again': 'yes' }),
       true,
     ],
-    ['a header of several values', { headers: { a: { value: 'b', retry: true } } }, answer(500, { a: ['x', 'b'] }), true],
-    ['a header of several other values', { headers: { a: { value: 'b', retry: true } } }, answer(500, { a: ['x', 'y'] }), false],
-    ['a header with any value, which is missing', { headers: { a: { value: '*', retry: true } } }, answer(500), false],
-    ['a header with another value', { headers: { a: { value: 'b', retry: true } } }, answer(500, { a: 'c' }), false],
-    ['a header that forbids it', { headers: { a: { value: '*', retry: false } } }, answer(503, { a: 'c' }), false],
-    ['what a function allows', { when: ({ response }) => response?.status === 418 }, answer(418), true],
-    ['what a function refuses', { when: () => false }, answer(503), false],
-    ['what a function leaves to the lists', { when: () => undefined }, answer(503), true],
-    ['what no function can allow', { when: () => true }, { ...answer(503), replayable: false }, false],
-    ['a negative pushback', {}, answer(503, { 'grpc-retry-pushback-ms': '-1' }), false],
+    ['a header of several values', { headers: { a: { value: 'b', retry: true } } }, responded(500, { a: ['x', 'b'] }), true],
+    [
+      'a header of several other values',
+      { headers: { a: { value: 'b', retry: true } } },
+      responded(500, { a: ['x', 'y'] }),
+      false,
+    ],
+    ['a header with any value, which is missing', { headers: { a: { value: '*', retry: true } } }, responded(500), false],
+    ['a header with another value', { headers: { a: { value: 'b', retry: true } } }, responded(500, { a: 'c' }), false],
+    ['a header that forbids it', { headers: { a: { value: '*', retry: false } } }, responded(503, { a: 'c' }), false],
+    ['a response that when allows', { when: ({ response }) => response?.status === 418 }, responded(418), true],
+    ['a response that when refuses', { when: () => false }, responded(503), false],
+    ['a response that when leaves to the lists', { when: () => undefined }, responded(503), true],
+    [
+      'a body that can not be sent again, even if when allows it',
+      { when: () => true },
+      { ...responded(503), replayable: false },
+      false,
+    ],
+    ['a negative pushback', {}, responded(503, { 'grpc-retry-pushback-ms': '-1' }), false],
   ])('%s', (_, options, result, expected) => {
     expect(judge(createRetryPolicy({ ...steady, ...options }), result) !== undefined).toBe(expected)
   })
@@ -93,17 +103,19 @@ describe('retry conditions', () => {
 describe('the schedule', () => {
   test('waits as long as the server requests, and adds the jitter', () => {
     const policy = createRetryPolicy(steady)
-    expect(judge(policy, answer(429, { 'retry-after': '2' }))).toBe(2_010)
-    expect(judge(policy, answer(503, { 'grpc-retry-pushback-ms': '40' }))).toBe(50)
-    expect(judge(policy, answer(503, { 'retry-after': '31' }))).toBeUndefined()
-    expect(judge(createRetryPolicy({ ...steady, maxServerDelayMs: 60_000 }), answer(503, { 'retry-after': '31' }))).toBe(31_010)
+    expect(judge(policy, responded(429, { 'retry-after': '2' }))).toBe(2_010)
+    expect(judge(policy, responded(503, { 'grpc-retry-pushback-ms': '40' }))).toBe(50)
+    expect(judge(policy, responded(503, { 'retry-after': '31' }))).toBeUndefined()
+    expect(judge(createRetryPolicy({ ...steady, maxServerDelayMs: 60_000 }), responded(503, { 'retry-after': '31' }))).toBe(
+      31_010,
+    )
   })
 
   test('makes three attempts, or maxAttempts', () => {
     const policy = createRetryPolicy()
-    expect(judge(policy, { ...answer(503), attempt: 2 })).toBeGreaterThan(0)
-    expect(judge(policy, { ...answer(503), attempt: 3 })).toBeUndefined()
-    expect(judge(createRetryPolicy({ maxAttempts: 1 }), answer(503))).toBeUndefined()
+    expect(judge(policy, { ...responded(503), attempt: 2 })).toBeGreaterThan(0)
+    expect(judge(policy, { ...responded(503), attempt: 3 })).toBeUndefined()
+    expect(judge(createRetryPolicy({ maxAttempts: 1 }), responded(503))).toBeUndefined()
   })
 
   test('derives delays from the previous ones, per call', () => {
@@ -114,9 +126,9 @@ describe('the schedule', () => {
     }
     const policy = createRetryPolicy({ backoff })
     const [one, two] = [createCall(), createCall()]
-    judge(policy, { ...answer(503), call: one })
-    judge(policy, { ...answer(503), call: two })
-    judge(policy, { ...answer(503), call: one, attempt: 2 })
+    judge(policy, { ...responded(503), call: one })
+    judge(policy, { ...responded(503), call: two })
+    judge(policy, { ...responded(503), call: one, attempt: 2 })
     expect(seen).toEqual([undefined, undefined, 7])
   })
 
@@ -124,31 +136,31 @@ describe('the schedule', () => {
     const budget = createRetryBudget()
     const policy = createRetryPolicy({ ...steady, budget, maxElapsedMs: 100 })
     const now = performance.now()
-    expect(judge(policy, { ...answer(503), call: createCall({ startedAt: now - 95 }) })).toBeUndefined()
-    expect(judge(policy, { ...answer(503), call: createCall({ deadlineAt: now + 10 }) })).toBeUndefined()
+    expect(judge(policy, { ...responded(503), call: createCall({ startedAt: now - 95 }) })).toBeUndefined()
+    expect(judge(policy, { ...responded(503), call: createCall({ deadlineAt: now + 10 }) })).toBeUndefined()
     expect(budget.available).toBe(10)
-    expect(judge(policy, { ...answer(503), call: createCall({ startedAt: now - 90, deadlineAt: now + 11 }) })).toBe(10)
+    expect(judge(policy, { ...responded(503), call: createCall({ startedAt: now - 90, deadlineAt: now + 11 }) })).toBe(10)
     expect(budget.available).toBe(9)
   })
 
   test('measures maxElapsedMs from the first failure if the start is unknown', () => {
     const policy = createRetryPolicy({ ...steady, maxElapsedMs: 100 })
     const call = createCall()
-    expect(judge(policy, { ...answer(503), call })).toBe(10)
+    expect(judge(policy, { ...responded(503), call })).toBe(10)
     vi.advanceTimersByTime(91)
-    expect(judge(policy, { ...answer(503), call, attempt: 2 })).toBeUndefined()
+    expect(judge(policy, { ...responded(503), call, attempt: 2 })).toBeUndefined()
   })
 })
 
 describe('the budget', () => {
   test('is credited by calls, not by attempts, and is not charged for calls that are not retried', () => {
     const policy = createRetryPolicy({ ...steady, budget: createRetryBudget({ minPerSecond: 0 }) })
-    for (let call = 0; call < 4; call++) judge(policy, answer(200))
-    judge(policy, { ...answer(200), attempt: 2 })
-    expect(judge(policy, { ...answer(503), attempt: 2 })).toBeUndefined()
-    judge(policy, { ...answer(503), replayable: false })
-    expect(judge(policy, { ...answer(503), attempt: 2 })).toBe(10)
-    expect(judge(policy, { ...answer(503), attempt: 2 })).toBeUndefined()
+    for (let call = 0; call < 4; call++) judge(policy, responded(200))
+    judge(policy, { ...responded(200), attempt: 2 })
+    expect(judge(policy, { ...responded(503), attempt: 2 })).toBeUndefined()
+    judge(policy, { ...responded(503), replayable: false })
+    expect(judge(policy, { ...responded(503), attempt: 2 })).toBe(10)
+    expect(judge(policy, { ...responded(503), attempt: 2 })).toBeUndefined()
   })
 
   test('1,000 failing calls per second make at most 1.2 × as many attempts plus 10 per second', () => {

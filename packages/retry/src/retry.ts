@@ -78,7 +78,7 @@ export async function retry<T>(run: (attempt: RetryAttempt) => Promise<T>, optio
   checkFunction('shouldRetry', shouldRetry)
   checkFunction('serverDelayMs', serverDelayMs)
   const { onRetry } = options
-  const tellOfRetry = onRetry === undefined ? undefined : guardListener('onRetry', checkFunction('onRetry', onRetry))
+  const notifyRetry = onRetry === undefined ? undefined : guardListener('onRetry', checkFunction('onRetry', onRetry))
 
   const startedAt = performance.now()
   const deadlineAt = Number.POSITIVE_INFINITY
@@ -103,7 +103,7 @@ export async function retry<T>(run: (attempt: RetryAttempt) => Promise<T>, optio
       if ('error' in ended) throw ended.error
       return ended.value as T
     }
-    tellOfRetry?.({ ...ended, delayMs })
+    notifyRetry?.({ ...ended, delayMs })
     previousDelayMs = delayMs
     await sleep(delayMs, signal, true)
   }

@@ -290,14 +290,18 @@ describe('places', () => {
 
 describe('priority, deadline and trust', () => {
   test.each<[string, Partial<ServerLimitsOptions>, Record<string, number>]>([
-    ['believed', { trusted: true }, { batch: 503, default: 200, critical: 200 }],
-    ['not believed, and there are none', {}, { batch: 200, default: 200, critical: 200 }],
+    ['used if trusted', { trusted: true }, { batch: 503, default: 200, critical: 200 }],
+    ['ignored by default', {}, { batch: 200, default: 200, critical: 200 }],
     [
-      'by route',
+      'replaced by the option priority',
       { priority: ({ path }) => (path === '/reports' ? 'batch' : 'critical') },
       { batch: 200, default: 200, critical: 200 },
     ],
-    ['believed of some', { trusted: ({ headers }) => headers['x-ours'] === 'yes' }, { batch: 200, default: 200, critical: 200 }],
+    [
+      'used for trusted callers only',
+      { trusted: ({ headers }) => headers['x-ours'] === 'yes' },
+      { batch: 200, default: 200, critical: 200 },
+    ],
   ])('the caller’s field is %s', async (_, options, expected) => {
     const { held, application, letGo } = createHold()
     const { port } = await serveLimited({ ...options, concurrency: createBulkhead({ maxConcurrent: 10 }) }, application)

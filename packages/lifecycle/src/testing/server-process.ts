@@ -42,7 +42,7 @@ async function serve(options: Partial<LifecycleOptions> = {}, server: Server = c
 const scenes: Readonly<Record<string, () => Promise<unknown>>> = {
   plain: () => serve(),
   /** Prints when a signal arrives. */
-  'tells of signals': async () => {
+  'prints signals': async () => {
     await serve()
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => say(`got ${signal}`))
   },
