@@ -13,7 +13,7 @@ import {
   resolveConsulConnectionOptions,
   unlessMissing,
 } from './index.ts'
-import { type FakeAgent, type FakeAnswer, startFakeAgent } from './testing/fake-agent.ts'
+import { type FakeAgent, type FakeResponse, startFakeAgent } from './testing/fake-agent.ts'
 
 const open: { close(): void | Promise<void> }[] = []
 afterEach(async () => {
@@ -33,7 +33,7 @@ function connect(options: ConsulConnectionOptions): ConsulConnection {
 }
 
 const query: Query = ({ client }, options) => client.health.service({ ...options, service: 'orders' })
-const leader: FakeAnswer = { body: '127.0.0.1:8300' }
+const leader: FakeResponse = { body: '127.0.0.1:8300' }
 const never = new AbortController().signal
 const isWaiting = (path: string): boolean => path.includes('index=')
 
@@ -96,7 +96,7 @@ describe('errors of responses', () => {
 
 describe('following a query', () => {
   test('waits for newer data, and reads again when the index goes backwards', async () => {
-    const answers: FakeAnswer[] = [5, 7, 3, 2].map((index) => ({ index, body: [index] }))
+    const answers: FakeResponse[] = [5, 7, 3, 2].map((index) => ({ index, body: [index] }))
     const agent = await start((path) => (path.includes('leader') ? leader : answers.shift()))
     const connection = connect({ servers: [agent.endpoint], waitMs: 1_000 })
     const controller = new AbortController()
@@ -198,8 +198,8 @@ describe('an agent that hangs', () => {
   })
 
   test('of several is skipped', async () => {
-    const [hung, well] = [await start(() => undefined), await start(() => leader)]
-    const connection = connect({ servers: [hung.endpoint, well.endpoint], ...limits, operationTimeoutMs: 2_000 })
+    const [hung, healthy] = [await start(() => undefined), await start(() => leader)]
+    const connection = connect({ servers: [hung.endpoint, healthy.endpoint], ...limits, operationTimeoutMs: 2_000 })
     await connection.run(ping)
     await Promise.all(Array.from({ length: 10 }, () => connection.run(ping)))
     expect(hung.requests).toHaveLength(1)
@@ -238,16 +238,16 @@ describe('an overloaded agent', () => {
 
 describe('several agents', () => {
   test('the next one is used when one refuses, hangs or fails, and stays in use', async () => {
-    const [hanging, broken, well] = [
+    const [hanging, broken, healthy] = [
       await start(() => undefined),
       await start(() => ({ status: 500 })),
       await start(() => leader),
     ]
-    const servers = ['127.0.0.1:1', hanging.endpoint, broken.endpoint, well.endpoint]
+    const servers = ['127.0.0.1:1', hanging.endpoint, broken.endpoint, healthy.endpoint]
     const connection = connect({ servers, operationTimeoutMs: 2_000 })
     await connection.run(ping)
     await connection.run(ping)
-    expect([hanging.requests.length, broken.requests.length, well.requests.length]).toEqual([1, 1, 2])
+    expect([hanging.requests.length, broken.requests.length, healthy.requests.length]).toEqual([1, 1, 2])
   })
 
   test('blocking queries end when their agent is left', async () => {

@@ -7,7 +7,7 @@ import type { TlsCertificates } from '@sd/tls'
 import Consul from 'consul'
 
 /** Result of a library call that also requests the response. */
-export type Answer<T> = readonly [response: { readonly headers: http.IncomingHttpHeaders }, body: T]
+export type LibraryResponse<T> = readonly [response: { readonly headers: http.IncomingHttpHeaders }, body: T]
 
 /** Options of every call; the library's own types lack most of them. */
 export interface CallOptions {
@@ -55,15 +55,15 @@ export interface ConsulClient {
   /** State of one agent. */
   readonly agent: {
     readonly check: {
-      pass(options: CallOptions & { readonly id: string }): Promise<Answer<void>>
-      warn(options: CallOptions & { readonly id: string }): Promise<Answer<void>>
+      pass(options: CallOptions & { readonly id: string }): Promise<LibraryResponse<void>>
+      warn(options: CallOptions & { readonly id: string }): Promise<LibraryResponse<void>>
     }
-    readonly service: { deregister(options: CallOptions & { readonly id: string }): Promise<Answer<void>> }
+    readonly service: { deregister(options: CallOptions & { readonly id: string }): Promise<LibraryResponse<void>> }
   }
   /** Services of a datacenter. */
-  readonly catalog: { services(options: QueryOptions): Promise<Answer<unknown>> }
+  readonly catalog: { services(options: QueryOptions): Promise<LibraryResponse<unknown>> }
   /** Services of a datacenter, with their checks. */
-  readonly health: { service(options: QueryOptions & { readonly service: string }): Promise<Answer<unknown>> }
+  readonly health: { service(options: QueryOptions & { readonly service: string }): Promise<LibraryResponse<unknown>> }
   /** Keys and values. The response for a missing key, or with `recurse` for a prefix without keys, has no body. */
   readonly kv: {
     get(
@@ -72,15 +72,15 @@ export interface ConsulClient {
         readonly recurse?: boolean
         readonly buffer?: boolean
       },
-    ): Promise<Answer<unknown>>
+    ): Promise<LibraryResponse<unknown>>
   }
   /** Sessions that hold locks. */
   readonly session: {
-    renew(options: CallOptions & { readonly id: string; readonly dc?: string }): Promise<Answer<unknown>>
-    destroy(options: CallOptions & { readonly id: string; readonly dc?: string }): Promise<Answer<unknown>>
+    renew(options: CallOptions & { readonly id: string; readonly dc?: string }): Promise<LibraryResponse<unknown>>
+    destroy(options: CallOptions & { readonly id: string; readonly dc?: string }): Promise<LibraryResponse<unknown>>
   }
   /** Status of the servers. */
-  readonly status: { leader(options: CallOptions): Promise<Answer<unknown>> }
+  readonly status: { leader(options: CallOptions): Promise<LibraryResponse<unknown>> }
   /** Sends a GET request. */
   _get(request: RawRequest): Promise<RawResponse>
   /** Sends a PUT request. */

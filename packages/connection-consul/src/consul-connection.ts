@@ -1,7 +1,7 @@
 import { closedError, createSemaphore, SdError, type Semaphore, sleep, withAnySignal, withTimeout } from '@sd/core'
 import { AgentLoad } from './agent-load.ts'
 import { type AgentRequests, type ConsulTarget, createAgentRequests } from './agent-requests.ts'
-import { isAnswer, toConsulError } from './consul-errors.ts'
+import { isAgentResponse, toConsulError } from './consul-errors.ts'
 import type { ResolvedConsulConnectionOptions } from './options.ts'
 
 /** Options of {@link ConsulConnection.run}. */
@@ -86,9 +86,9 @@ class AgentConnection implements ConsulConnection {
     } catch (caught) {
       const error = toConsulError(caught, name)
       load.heed(error)
-      if (!isAnswer(error)) this.#requests.forgetCertificates()
+      if (!isAgentResponse(error)) this.#requests.forgetCertificates()
       // A single agent that responds, even with an error, is not unreachable.
-      if (error.retryable && !signal.aborted && (!isAnswer(error) || servers.length > 1)) this.#leave(used, error)
+      if (error.retryable && !signal.aborted && (!isAgentResponse(error) || servers.length > 1)) this.#leave(used, error)
       throw error
     }
   }
@@ -146,8 +146,8 @@ class AgentConnection implements ConsulConnection {
       const error = toConsulError(caught, name)
       if (signal.aborted) throw error
       if (used.over.signal.aborted) throw used.over.signal.reason
-      if (!isAnswer(error)) this.#requests.forgetCertificates()
-      if (error.retryable && !isAnswer(error)) this.#leave(used, error)
+      if (!isAgentResponse(error)) this.#requests.forgetCertificates()
+      if (error.retryable && !isAgentResponse(error)) this.#leave(used, error)
       throw error
     }
   }

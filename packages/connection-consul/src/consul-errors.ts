@@ -26,7 +26,7 @@ export interface ConsulResponse {
 const responses = new WeakMap<SdError, ConsulResponse>()
 
 /** Whether an error of {@link toConsulError} is a response of an agent, not a failure to reach it. */
-export function isAnswer(error: SdError): boolean {
+export function isAgentResponse(error: SdError): boolean {
   return responses.has(error)
 }
 

@@ -1,10 +1,10 @@
 import { SdError } from '@sd/core'
 import type { ConsulTarget } from './agent-requests.ts'
-import type { Answer, QueryOptions } from './consul-client.ts'
+import type { LibraryResponse, QueryOptions } from './consul-client.ts'
 import type { ConsulConnection } from './consul-connection.ts'
 
 /** A query of the library that can wait for changes. */
-export type Query = (target: ConsulTarget, options: QueryOptions) => Promise<Answer<unknown>>
+export type Query = (target: ConsulTarget, options: QueryOptions) => Promise<LibraryResponse<unknown>>
 
 /** Result of a query. */
 export interface Found {
@@ -24,7 +24,7 @@ export interface Found {
  * other servers: a newly elected leader could otherwise respond with old or no data.
  */
 export async function queryOnce(connection: ConsulConnection, query: Query, signal?: AbortSignal): Promise<Found> {
-  return readAnswer(await connection.run((target) => query(target, { ...target.options, consistent: true }), signal))
+  return readResponse(await connection.run((target) => query(target, { ...target.options, consistent: true }), signal))
 }
 
 /**
@@ -44,7 +44,7 @@ export async function followQuery(
     if (signal.aborted) return
     const { index } = found
     const next = await connection.block(
-      async (target, waitMs) => readAnswer(await query(target, { ...target.options, index, wait: `${waitMs}ms` })),
+      async (target, waitMs) => readResponse(await query(target, { ...target.options, index, wait: `${waitMs}ms` })),
       signal,
     )
     // An index that goes backwards is from another history, so changes may have been missed.
@@ -52,7 +52,7 @@ export async function followQuery(
   }
 }
 
-function readAnswer([response, body]: Answer<unknown>): Found {
+function readResponse([response, body]: LibraryResponse<unknown>): Found {
   const index = String(response.headers['x-consul-index'] ?? '')
   if (!/^[1-9]\d{0,19}$/.test(index))
     throw new SdError('SD_UNAVAILABLE', `A response without a valid index: ${JSON.stringify(index)}`)

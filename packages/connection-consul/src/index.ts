@@ -1,7 +1,7 @@
 export type { ConsulTarget } from './agent-requests.ts'
-export type { Answer, CallOptions, ConsulClient, QueryOptions, RawRequest, RawResponse } from './consul-client.ts'
+export type { CallOptions, ConsulClient, LibraryResponse, QueryOptions, RawRequest, RawResponse } from './consul-client.ts'
 export { type ConsulConnection, createConsulConnection, ping, type RunOptions } from './consul-connection.ts'
-export { type ConsulResponse, isAnswer, responseOf, toConsulError, unlessMissing } from './consul-errors.ts'
+export { type ConsulResponse, isAgentResponse, responseOf, toConsulError, unlessMissing } from './consul-errors.ts'
 export { type Found, followQuery, type Query, queryOnce } from './consul-watch.ts'
 export {
   CONNECTION_OPTIONS,

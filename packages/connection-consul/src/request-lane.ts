@@ -56,7 +56,7 @@ export function createRequestLane(places: number): RequestLane {
     }
   }
 
-  async function keepUntilAnswered(request: Promise<unknown>, controller: AbortController): Promise<void> {
+  async function keepUntilResponse(request: Promise<unknown>, controller: AbortController): Promise<void> {
     givenUp.add(controller)
     const timer = setTimeout(() => controller.abort(), givenUpMs)
     timer.unref?.()
@@ -81,7 +81,7 @@ export function createRequestLane(places: number): RequestLane {
         return await withTimeout(limit, () => request)
       } finally {
         if (isOver) release()
-        else void keepUntilAnswered(request, controller).finally(release)
+        else void keepUntilResponse(request, controller).finally(release)
       }
     },
     close() {

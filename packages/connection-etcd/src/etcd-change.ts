@@ -34,8 +34,8 @@ export async function changeKey(connection: EtcdConnection, change: KeyChange): 
     return await connection.run(async (client) => {
       if (change.ifModRevision !== undefined) return compareAndChange(client, change, change.ifModRevision)
       if (change.value === undefined) return BigInt((await client.delete().key(change.key).exec()).header.revision)
-      // Not in one transaction, which would contain the value twice and could exceed the request limit with half a
-      // value.
+      // Not in one transaction, which would contain the value twice, so that a value above half of the
+      // request limit would be refused.
       for (let attempts = 0; attempts < maxAttempts; attempts++) {
         const isThere = attempts % 2 === 0
         const put = operationOf(client, change, isThere)

@@ -296,7 +296,7 @@ describe.runIf(etcd)('a server with users', () => {
     await using plain = await startEtcd(etcd)
     const credentials = { username: 'worker', password: 'old-secret' }
     const connection = open({ servers: [`127.0.0.1:${plain.port}`], credentials })
-    await expect(put(connection, '/a', '1')).rejects.toThrow('leave credentials out')
+    await expect(put(connection, '/a', '1')).rejects.toThrow('remove credentials')
   })
 
   test('a rotated password is requested again, in operations and in a later session', async () => {

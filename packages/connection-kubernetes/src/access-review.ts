@@ -39,8 +39,8 @@ export function wayOut(isLogin: boolean, verb: string | undefined, path: string)
 }
 
 /** Whether a response to {@link reviewOf} allows the request. */
-export function isAllowed(answer: unknown): boolean {
-  return (answer as { readonly status?: { readonly allowed?: unknown } } | null)?.status?.allowed === true
+export function isAllowed(response: unknown): boolean {
+  return (response as { readonly status?: { readonly allowed?: unknown } } | null)?.status?.allowed === true
 }
 
 /**

@@ -18,7 +18,7 @@ export interface ApiRequest {
 }
 
 /** A response of the API. */
-export interface ApiAnswer {
+export interface ApiResponse {
   /** The parsed object. */
   readonly body: unknown
   /** The server's clock, in epoch milliseconds; absent if a proxy removed it. */
@@ -32,7 +32,7 @@ type Exchange = Pick<ResponseContext, 'httpStatusCode' | 'headers'> & { readonly
 /** Sends requests to the API server, with the current login. */
 export interface ApiClient {
   /** Sends a request. @throws SdError if the server is unreachable, refuses it, or its response is not JSON */
-  send(request: ApiRequest): Promise<ApiAnswer>
+  send(request: ApiRequest): Promise<ApiResponse>
   /** Sends a request and returns its response with any status. @throws SdError if there is no response */
   exchange(request: ApiRequest, isAnonymous?: boolean): Promise<Exchange>
 }

@@ -84,14 +84,14 @@ export async function listCollection<T extends KubeObject>(
   let next: string | undefined
   for (;;) {
     const query = { limit: String(limit), ...selectorsOf(which), ...(next && { continue: next }) }
-    const answer = await connection.request({ method: 'GET', path, query, signal })
-    const page = answer.body as ListPage<T>
+    const response = await connection.request({ method: 'GET', path, query, signal })
+    const page = response.body as ListPage<T>
     items.push(...(page.items ?? []))
-    tookMs = Math.max(tookMs, answer.tookMs)
+    tookMs = Math.max(tookMs, response.tookMs)
     next = page.metadata?.continue
     if (!next || limit < pageSize) {
       if (items.length === 0) await checkNamespace(connection, path, signal)
-      return { items, version: page.metadata?.resourceVersion ?? '', serverTime: answer.serverTime, tookMs }
+      return { items, version: page.metadata?.resourceVersion ?? '', serverTime: response.serverTime, tookMs }
     }
   }
 }

@@ -1,4 +1,4 @@
-export type { ApiAnswer, ApiRequest } from './api-client.ts'
+export type { ApiRequest, ApiResponse } from './api-client.ts'
 export type { ApiEvent, ApiWatch } from './api-watch.ts'
 export {
   type Collection,

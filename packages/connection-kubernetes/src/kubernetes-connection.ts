@@ -1,7 +1,7 @@
 import { connectionHint } from '@sd/adapter-kit'
 import { closedError, createSemaphore, SdError, withTimeout } from '@sd/core'
 import { isAllowed, refusedByPolicy, reviewOf, verbOf, wayOut } from './access-review.ts'
-import { type ApiAnswer, type ApiClient, type ApiRequest, createApiClient } from './api-client.ts'
+import { type ApiClient, type ApiRequest, type ApiResponse, createApiClient } from './api-client.ts'
 import { LOGIN_REFUSED } from './api-errors.ts'
 import { type ApiWatch, type OpenWatchOptions, openWatch } from './api-watch.ts'
 import { createLogin } from './login.ts'
@@ -13,7 +13,7 @@ export interface KubernetesConnection {
   /** Namespace in use. */
   readonly namespace: string
   /** Sends a request, and again after a refused login. @throws SdError that describes the failure */
-  request(request: ApiRequest): Promise<ApiAnswer>
+  request(request: ApiRequest): Promise<ApiResponse>
   /**
    * Runs a watch; resolves when it ends for any reason. @throws SdError if it could not start, or the exception of
    * `onEvent`

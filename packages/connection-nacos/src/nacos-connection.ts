@@ -24,7 +24,7 @@ export interface NacosConnection {
 
 /** A request with its own limits. */
 export interface NacosExchange extends NacosRequest {
-  /** Whether to return a response with a failure status. @default false */
+  /** Whether to return a response with a failure status instead of throwing. @default none */
   readonly accepts?: (response: NacosResponse) => boolean
   /** Time limit at one server, in milliseconds. @default `operationTimeoutMs`, shared by all servers */
   readonly timeoutMs?: number

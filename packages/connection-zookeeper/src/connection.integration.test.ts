@@ -297,7 +297,7 @@ describe.runIf(zookeeper && toxiproxy)('the connection to ZooKeeper', { timeout:
       [{}, 'tls.ca'],
       [{ ca }, 'tls.cert'],
       [{ ...rotation.tls, serverName: 'elsewhere' }, 'tls.serverName'],
-      [{ ca, cert: rotation.certificates.server.cert, key: rotation.tls.key }, "can't be reached"],
+      [{ ca, cert: rotation.certificates.server.cert, key: rotation.tls.key }, 'is unreachable'],
     ]
     for (const [tls, hint] of wrong) {
       const refused = open({ servers, tls }).run((connection) => connection.children('/'))

@@ -232,9 +232,9 @@ function createListeners(): Pick<ZooKeeperClient, 'listen'> & { readonly onEvent
   }
 }
 
-async function unlessMissing<T>(answer: Promise<T>): Promise<T | undefined> {
+async function unlessMissing<T>(call: Promise<T>): Promise<T | undefined> {
   try {
-    return await answer
+    return await call
   } catch (error) {
     if (codeOf(error) === Exception.NO_NODE) return undefined
     throw error
@@ -242,9 +242,9 @@ async function unlessMissing<T>(answer: Promise<T>): Promise<T | undefined> {
 }
 
 /** Returns the code of an expected failure, or `undefined` if it succeeded. */
-async function codeUnless(answer: Promise<unknown>, expected: readonly number[]): Promise<number | undefined> {
+async function codeUnless(call: Promise<unknown>, expected: readonly number[]): Promise<number | undefined> {
   try {
-    await answer
+    await call
     return undefined
   } catch (error) {
     const code = codeOf(error)

@@ -133,9 +133,9 @@ async function probeUntilLost({ lost, lose, exists, sessionTimeoutMs }: ZooKeepe
     await sleep(intervalMs, lost).catch(() => undefined)
     if (lost.aborted) break
     // Any response is a success.
-    const answer = exists('/').catch(() => undefined)
+    const response = exists('/').catch(() => undefined)
     // In a process that was stopped, timers fire before the received data is read.
-    const isAlive = (await settlesWithin(answer, timeoutMs)) || (await settlesWithin(answer, graceMs))
+    const isAlive = (await settlesWithin(response, timeoutMs)) || (await settlesWithin(response, graceMs))
     if (!isAlive) lose(new SdError('SD_UNAVAILABLE', `${name} did not respond for ${timeoutMs} ms`))
   }
   return toSdError(lost.reason, 'SD_UNAVAILABLE', name)

@@ -1,5 +1,5 @@
 import type { RegistrationDriver } from '@sd/adapter-kit'
-import { type ConsulConnection, type ConsulTarget, isAnswer, toConsulError, unlessMissing } from '@sd/connection-consul'
+import { type ConsulConnection, type ConsulTarget, isAgentResponse, toConsulError, unlessMissing } from '@sd/connection-consul'
 import type { ServiceInstance } from '@sd/core'
 import type { Entry } from './entries.ts'
 import { describeInstance, heartbeatId, isHealthy, isHeartbeat, readHeartbeat, serviceId, serviceName } from './layout.ts'
@@ -106,7 +106,7 @@ export function createConsulAgent(connection: ConsulConnection, settings: Resolv
         } catch (caught) {
           // Consul returns a server error for a record that was just removed, so check the catalog.
           const error = toConsulError(caught, name)
-          if (!isAnswer(error) || (await isListed(target, Service, Node, ID))) throw error
+          if (!isAgentResponse(error) || (await isListed(target, Service, Node, ID))) throw error
         }
       }, signal),
   }

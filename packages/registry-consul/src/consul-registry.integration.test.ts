@@ -133,10 +133,10 @@ describe.runIf(consul)('registry-consul', { timeout: 60_000 }, () => {
 
   describe('checks that the agent runs', () => {
     let web: Server
-    let isWell = true
+    let isHealthy = true
     beforeAll(async () => {
       web = createServer((request, response) => {
-        response.statusCode = isWell && request.url === '/health' ? 200 : 500
+        response.statusCode = isHealthy && request.url === '/health' ? 200 : 500
         response.end('body')
       })
       await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve))
@@ -150,17 +150,17 @@ describe.runIf(consul)('registry-consul', { timeout: 60_000 }, () => {
       await registry.register({ service: 'orders', id: 'a', address: '127.0.0.1', port })
       const probe = probeWatch((options) => registry.watch('orders', options), limitMs)
       await probe.until(({ instances }) => expect(instances[0]?.health.status).toBe('healthy'))
-      isWell = false
+      isHealthy = false
       await probe.until(({ instances }) => expect(instances[0]?.health).toMatchObject({ status: 'unhealthy' }))
       expect(probe.seen.at(-1)?.value?.instances[0]?.health.message).toContain('http check: HTTP GET')
-      isWell = true
+      isHealthy = true
       await probe.until(({ instances }) => expect(instances[0]?.health.status).toBe('healthy'))
       await probe.stop()
     })
 
     test('include the check that an instance declares, while it declares one', async () => {
       const { port } = web.address() as AddressInfo
-      isWell = false
+      isHealthy = false
       const registry = open()
       expect(registry.capabilities.healthChecks).toBe(true)
       const registration = await registry.register({ service: 'orders', id: 'a', address: '127.0.0.1', port })
@@ -172,7 +172,7 @@ describe.runIf(consul)('registry-consul', { timeout: 60_000 }, () => {
       await registration.update({ healthCheck: null })
       await probe.until(({ instances }) => expect(instances[0]?.health.status).toBe('healthy'))
       expect(probe.seen.at(-1)?.value?.instances[0]).not.toHaveProperty('healthCheck')
-      isWell = true
+      isHealthy = true
       await probe.stop()
     })
   })

@@ -1,4 +1,4 @@
-import { type ConsulConnection, isAnswer, toConsulError } from '@sd/connection-consul'
+import { type ConsulConnection, isAgentResponse, toConsulError } from '@sd/connection-consul'
 import { SdError } from '@sd/core'
 import type { ResolvedConsulRegistryOptions } from './options.ts'
 
@@ -25,7 +25,7 @@ export class ReadAccess {
       await asked.catch((caught: unknown) => {
         // Other responses report health, which is not relevant here.
         const error = toConsulError(caught, this.#settings.name)
-        if (error.code === 'SD_DENIED' || !isAnswer(error)) throw error
+        if (error.code === 'SD_DENIED' || !isAgentResponse(error)) throw error
       })
     }, signal)
     if (this.#settings.token === undefined && !this.#seesNodes) await this.checkNodesVisible(signal)

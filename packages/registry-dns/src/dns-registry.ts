@@ -54,10 +54,10 @@ export function createDnsRegistry(options: DnsRegistryOptions): ReadOnlyRegistry
     const { instances, ttlMs, failed } = await limited(signal, (all) => readService(service, all))
     const kept = (previous?.instances ?? []).filter(({ metadata }) => failed.has(metadata['target'] ?? ''))
     for (const [target, error] of failed) {
-      const told = new SdError('SD_UNAVAILABLE', `${name} returns ${service} without ${target}: ${error.message}`, {
+      const failure = new SdError('SD_UNAVAILABLE', `${name} returns ${service} without ${target}: ${error.message}`, {
         cause: error,
       })
-      publishTelemetry('sd:v1:backend:operation', { backend: name, operation: 'resolve', service, durationMs: 0, error: told })
+      publishTelemetry('sd:v1:backend:operation', { backend: name, operation: 'resolve', service, durationMs: 0, error: failure })
     }
     const stale = failed.size > 0
     return { snapshot: createSnapshot({ service, instances: [...kept, ...instances], stale, previous }), ttlMs }

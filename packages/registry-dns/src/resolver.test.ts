@@ -155,16 +155,16 @@ describe('a read', () => {
     ])
     expect(await read()).toEqual(['10.0.0.1:80'])
     server.respond((query) => [reply(query, query.questions?.[0]?.type === 'SRV' ? { answers, additionals } : { flags: 2 })])
-    const told: (string | undefined)[] = []
+    const reported: (string | undefined)[] = []
     onTestFinished(
       subscribeTelemetry('sd:v1:backend:operation', ({ operation, error }) => {
-        if (operation === 'resolve') told.push(error?.message)
+        if (operation === 'resolve') reported.push(error?.message)
       }),
     )
     await using registry = createDnsRegistry({ servers: [server.address], domain: 'x.test' })
     const { instances, stale } = await registry.getInstances('orders')
     expect([instances.map(({ address }) => address), stale]).toEqual([['10.0.0.1'], true])
-    expect(told).toEqual([expect.stringMatching(/^dns returns orders without three\.x\.test: .*SERVFAIL/)])
+    expect(reported).toEqual([expect.stringMatching(/^dns returns orders without three\.x\.test: .*SERVFAIL/)])
     server.respond((query) => [reply(query, query.questions?.[0]?.type === 'SRV' ? { answers } : { flags: 2 })])
     await expect(read()).rejects.toMatchObject({ code: 'SD_UNAVAILABLE', message: expect.stringContaining('SERVFAIL') })
   })

@@ -120,13 +120,13 @@ class MemberFeed<T> implements Feed<T> {
   #current(previous: T | undefined): Combined<T> | undefined {
     const members = this.#options.wanted()
     const ahead = members.map((member) => ({ member, follower: this.#followers.get(member) }))
-    const isWaiting = !this.#overdue && ahead.some(({ follower }) => !isAnswered(follower))
+    const isWaiting = !this.#overdue && ahead.some(({ follower }) => !hasResult(follower))
     if (isWaiting && previous === undefined) return undefined
     const left = [...this.#followers]
       .filter(([member]) => !members.includes(member))
       .map(([member, follower]) => ({ member, follower }))
     const parts = [...ahead, ...left].flatMap(({ member, follower }): readonly Part<T>[] => {
-      if (isAnswered(follower)) return [follower]
+      if (hasResult(follower)) return [follower]
       return this.#overdue
         ? [{ error: new SdError('SD_TIMEOUT', `${member.settings.name} has not responded to a watch yet`) }]
         : []
@@ -189,7 +189,7 @@ class MemberFeed<T> implements Feed<T> {
   }
 }
 
-function isAnswered<T>(follower: Follower<T> | undefined): follower is Follower<T> {
+function hasResult<T>(follower: Follower<T> | undefined): follower is Follower<T> {
   return follower !== undefined && (follower.value !== undefined || follower.error !== undefined)
 }
 

@@ -136,11 +136,11 @@ describe('a cold start', () => {
 describe('the status', () => {
   test('contains times and reasons, and changes are reported', async () => {
     const [a, b] = [createTestMember('a'), createTestMember('b', { write: false })]
-    const told: FailoverStatus[] = []
+    const reported: FailoverStatus[] = []
     const events: TelemetryEvents['sd:v1:backend:state'][] = []
     const stopEvents = subscribeTelemetry('sd:v1:backend:state', (event) => event.backend === 'both' && events.push(event))
     const registry = createTestRegistry([a, b], { name: 'both' })
-    const stop = registry.onChange((status) => told.push(status))
+    const stop = registry.onChange((status) => reported.push(status))
     expect(registry.status().members.map(({ state }) => state)).toEqual(['unknown', 'unknown'])
     await pass(100)
     const startedAt = Date.now()
@@ -154,11 +154,11 @@ describe('the status', () => {
     ])
     expect(members[0]?.unreachableSince).toBeGreaterThanOrEqual(startedAt)
     expect(members[1]?.healthySince).toBeLessThan(startedAt)
-    expect(told.at(-1)).toEqual(registry.status())
+    expect(reported.at(-1)).toEqual(registry.status())
     stop()
-    const { length } = told
+    const { length } = reported
     await registry.close()
-    expect(told).toHaveLength(length)
+    expect(reported).toHaveLength(length)
     expect(registry.status().state).toBe('closed')
     stopEvents()
     expect(events.map((event) => [event.state, event.error?.code])).toEqual([

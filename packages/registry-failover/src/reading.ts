@@ -21,13 +21,13 @@ export async function askEach<T>(
   pool: MemberPool,
   members: readonly Member[],
   { what, signal, ask }: Question<T>,
-): Promise<readonly Part<{ readonly answer: T }>[]> {
+): Promise<readonly Part<{ readonly result: T }>[]> {
   const { operationTimeoutMs: timeoutMs } = pool.settings
   const parts = await Promise.all(
     members.map(async (member) => {
       const subject = `${what} of ${member.settings.name}`
       try {
-        return { value: { answer: await withTimeout({ timeoutMs, what: subject, signal }, async (limit) => ask(member, limit)) } }
+        return { value: { result: await withTimeout({ timeoutMs, what: subject, signal }, async (limit) => ask(member, limit)) } }
       } catch (caught) {
         const error = toSdError(caught, 'SD_UNAVAILABLE', subject)
         if (error.retryable && member.health.state === 'healthy') void member.probe()
@@ -58,7 +58,7 @@ export async function readMerged<T>(
     ask: ({ settings }, limit) => question.ask(settings.source, limit),
   })
   const found = combine(
-    parts.map(({ value, error }) => ({ value: value?.answer, error })),
+    parts.map(({ value, error }) => ({ value: value?.result, error })),
     merger,
   )
   if (found && 'value' in found) return found.value

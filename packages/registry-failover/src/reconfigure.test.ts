@@ -188,9 +188,9 @@ test("of one id in two places the best member's instance is used, and the other 
   ] as const) {
     member.store.put(createServiceInstance({ ...place, address }), '1')
   }
-  const told: string[] = []
+  const reported: string[] = []
   const stop = subscribeTelemetry('sd:v1:backend:operation', ({ operation, error }) => {
-    if (operation === 'decode' && error) told.push(error.message)
+    if (operation === 'decode' && error) reported.push(error.message)
   })
   const registry = createTestRegistry([a, b], { mode: 'migration', name: 'both' })
   const recording = record(registry)
@@ -198,7 +198,7 @@ test("of one id in two places the best member's instance is used, and the other 
   b.put(1)
   await pass(100)
   expect(recording.steps.length).toBeGreaterThan(0)
-  expect(told).toEqual(['both lists instance x of orders twice: 10.0.0.2:80 is ignored in favour of 10.0.0.1:80'])
+  expect(reported).toEqual(['both lists instance x of orders twice: 10.0.0.2:80 is ignored in favour of 10.0.0.1:80'])
   stop()
   await Promise.all([registry.close(), pass(5_000)])
 })

@@ -31,7 +31,7 @@ interface Sighting {
 }
 
 /** A slower response may have been delayed by a server that was paused. */
-const slowAnswerMs = 1_000
+const slowResponseMs = 1_000
 
 /** The server's times are truncated to whole seconds. */
 const roundingMs = 1_000
@@ -54,7 +54,7 @@ export function createLeaseClock(now: () => number = () => performance.now()): L
 
   return {
     list({ items, serverTime, tookMs }) {
-      const isSlow = tookMs > slowAnswerMs
+      const isSlow = tookMs > slowResponseMs
       // If responses are always slow, slowness does not indicate a pause.
       const isForgiven = interruptedAt !== undefined || (isSlow && !wasSlow)
       wasSlow = isSlow

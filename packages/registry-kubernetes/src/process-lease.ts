@@ -44,8 +44,8 @@ export function createProcessLease(connection: KubernetesConnection, { path }: C
         renewTime: microTime(),
       },
     }
-    const answer = await connection.request({ method: 'POST', path, body, signal })
-    const { name, uid = '' } = (answer.body as Lease).metadata
+    const response = await connection.request({ method: 'POST', path, body, signal })
+    const { name, uid = '' } = (response.body as Lease).metadata
     held = { name, uid, confirmedAt: startedAt }
     return held
   }

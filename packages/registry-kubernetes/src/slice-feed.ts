@@ -74,7 +74,7 @@ class FeedRun {
   readonly #onEnd: (run: FeedRun, wasShort: boolean) => void
   readonly #controller = new AbortController()
   readonly #members = new Set<Member>()
-  readonly #told = new WeakSet<Member>()
+  readonly #notified = new WeakSet<Member>()
   readonly #index = new SliceIndex()
   /** Leases that are alive, as last reported to followers; absent before they were listed. */
   #alive: ReadonlySet<string> | undefined
@@ -112,7 +112,7 @@ class FeedRun {
       signal.addEventListener('abort', leave, { once: true })
       if (this.#leasesDenied) this.#askForLeasesAgain()
       if (signal.aborted) leave()
-      else if (this.#isReady) this.#tell(member)
+      else if (this.#isReady) this.#notify(member)
     })
   }
 
@@ -153,13 +153,13 @@ class FeedRun {
     this.#index.replace(items)
     if (this.#index.hasLeases) this.#followLeases()
     this.#listedAt ??= performance.now()
-    this.#tellSoon()
+    this.#notifySoon()
   }
 
   #change(slice: Slice, isThere: boolean): void {
     this.#index.change(slice, isThere)
     if (this.#index.hasLeases) this.#followLeases()
-    this.#tellSoon()
+    this.#notifySoon()
   }
 
   /** Permissions may have been granted in the meantime. */
@@ -194,7 +194,7 @@ class FeedRun {
       if (!(caught instanceof SdError) || caught.code !== 'SD_DENIED') throw caught
       this.#leasesDenied = caught
       this.#index.markLeased(() => true)
-      this.#tellSoon()
+      this.#notifySoon()
     })
     this.#keep(kept)
   }
@@ -211,7 +211,7 @@ class FeedRun {
     const now = clock.alive()
     this.#alive = now
     this.#index.markLeased((name) => before === undefined || before.has(name) !== now.has(name))
-    this.#tellSoon()
+    this.#notifySoon()
     clearTimeout(this.#timer)
     const nextEnd = clock.nextEnd()
     if (nextEnd === undefined) return
@@ -233,7 +233,7 @@ class FeedRun {
   }
 
   /** Notifies once for all events of a packet. */
-  #tellSoon(): void {
+  #notifySoon(): void {
     if (this.#isTelling) return
     this.#isTelling = true
     queueMicrotask(() => {
@@ -241,8 +241,8 @@ class FeedRun {
       if (!this.#isReady) return
       const changed = this.#index.takeChanged()
       for (const member of [...this.#members]) {
-        if (!this.#told.has(member) || !member.labels || [...member.labels].some((label) => changed.has(label)))
-          this.#tell(member)
+        if (!this.#notified.has(member) || !member.labels || [...member.labels].some((label) => changed.has(label)))
+          this.#notify(member)
       }
     })
   }
@@ -251,8 +251,8 @@ class FeedRun {
     return this.#listedAt !== undefined && (!this.#followsLeases || this.#alive !== undefined || this.#leasesDenied !== undefined)
   }
 
-  #tell(member: Member): void {
-    this.#told.add(member)
+  #notify(member: Member): void {
+    this.#notified.add(member)
     const slices = this.#index.slicesOf(member.labels)
     if (this.#leasesDenied && slices.some((slice) => leaseNameOf(slice) !== undefined)) {
       member.fail(this.#leasesDenied)

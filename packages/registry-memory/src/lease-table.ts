@@ -49,10 +49,10 @@ export class LeaseTable {
   /** Reports a change of a service. @param hadLeases whether it had instances before */
   touch(service: string, record: ServiceRecord, hadLeases: boolean): void {
     record.revision = ++this.revision
-    for (const tell of [...record.listeners]) tell()
-    for (const tell of [...this.anyListeners]) tell(service)
+    for (const notify of [...record.listeners]) notify()
+    for (const notify of [...this.anyListeners]) notify(service)
     if (hadLeases === record.leases.size > 0) return
-    for (const tell of [...this.servicesListeners]) tell()
+    for (const notify of [...this.servicesListeners]) notify()
   }
 
   /** Removes the record of a service that has neither instances nor listeners. */

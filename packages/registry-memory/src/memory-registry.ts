@@ -45,22 +45,22 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Memor
   const breaks = new Set<(error: SdError) => void>()
   let linked = true
 
-  function away(): SdError {
+  function unreachable(): SdError {
     return new SdError('SD_UNAVAILABLE', `${name} can't reach its store`)
   }
 
   /** Returns the store, if it is reachable. */
   function reach(): MemoryStore {
-    if (!linked || !store.available) throw away()
+    if (!linked || !store.available) throw unreachable()
     return store
   }
 
   /** Offers `read()` now and at every change, until the signal aborts. Throws when the connection is cut. */
   function follow(service: string | undefined, read: () => void, signal: AbortSignal): Promise<void> {
-    return stay((tell) => store.onChange(service, tell), read, signal)
+    return stay((notify) => store.onChange(service, notify), read, signal)
   }
 
-  function stay(subscribe: (tell: () => void) => () => void, read: () => void, signal: AbortSignal): Promise<void> {
+  function stay(subscribe: (notify: () => void) => () => void, read: () => void, signal: AbortSignal): Promise<void> {
     reach()
     return new Promise((resolve, reject) => {
       const unsubscribe = subscribe(() => linked && read())
@@ -78,10 +78,10 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Memor
 
   function followAll(session: WatchSession<AllServices>): Promise<void> {
     const { note, offerAll } = createAllReader(store, session)
-    const subscribe = (tell: () => void): (() => void) =>
+    const subscribe = (notify: () => void): (() => void) =>
       store.onAnyChange((service) => {
         note(service)
-        tell()
+        notify()
       })
     return stay(subscribe, offerAll, session.signal)
   }
@@ -116,7 +116,7 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Memor
       connection.succeeded()
       return
     }
-    const error = away()
+    const error = unreachable()
     connection.failed(error)
     for (const fail of [...breaks]) fail(error)
   }

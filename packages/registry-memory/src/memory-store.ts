@@ -146,7 +146,7 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
       // Holders could not renew, so each lease starts again when the store is available.
       const now = performance.now()
       for (const { leases } of table.services.values()) for (const lease of leases.values()) lease.renewedAt = now
-      for (const tell of [...availabilityListeners]) tell()
+      for (const notify of [...availabilityListeners]) notify()
     },
     clear() {
       for (const [service, record] of [...table.services]) {

@@ -15,7 +15,7 @@ const instanceNotFound = 21_003
 export function createV3Api(connection: NacosConnection, settings: ResolvedNacosRegistryOptions): NacosApi {
   const { namespace, group, clusters, name } = settings
 
-  async function call(request: NacosRequest, signal: AbortSignal): Promise<Answer> {
+  async function call(request: NacosRequest, signal: AbortSignal): Promise<V3Response> {
     const text = await connection.send(request, signal)
     const { code, message, data } = parseJsonObject(text, `the response of ${name}`)
     return { code, data, message: String(message) }
@@ -57,9 +57,9 @@ export function createV3Api(connection: NacosConnection, settings: ResolvedNacos
     },
     async beat(service, instance: NacosInstance, signal) {
       const params = { ...instanceOf(service, instance), heartBeat: 'true' }
-      const answer = await call({ method: 'POST', path: instancePath, params }, signal)
-      if (answer.code === instanceNotFound) return 'lost'
-      succeed(answer, name)
+      const response = await call({ method: 'POST', path: instancePath, params }, signal)
+      if (response.code === instanceNotFound) return 'lost'
+      succeed(response, name)
       return 'renewed'
     },
     async deregister(service, place, signal) {
@@ -95,7 +95,7 @@ export async function listThroughAdmin(
   return services.filter(({ groupName }) => groupName === group).map((service) => service.name)
 }
 
-interface Answer {
+interface V3Response {
   readonly code: unknown
   readonly data: unknown
   readonly message: string
@@ -107,7 +107,7 @@ interface ListedService {
 }
 
 /** Returns the data of a response whose code is success. */
-function succeed({ code, data, message }: Answer, name: string): unknown {
+function succeed({ code, data, message }: V3Response, name: string): unknown {
   if (code === 0) return data
   throw new SdError('SD_UNAVAILABLE', `${name} returned code ${String(code)}: ${message}`)
 }

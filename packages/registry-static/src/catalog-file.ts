@@ -13,7 +13,7 @@ const settleMs = 50
 export interface CatalogSource {
   /** The last valid content. */
   readonly catalog: Catalog
-  /** Number of the valid content, from 0. */
+  /** Increases with each valid content, from 1. */
   readonly revision: number
   /** Why the current content is invalid; absent while it is valid. */
   readonly error: SdError | undefined

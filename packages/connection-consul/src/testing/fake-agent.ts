@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo, Socket } from 'node:net'
 
 /** A response of a fake agent; `undefined` for none. */
-export interface FakeAnswer {
+export interface FakeResponse {
   readonly status?: number
   readonly index?: string | number
   readonly body?: unknown
@@ -25,7 +25,7 @@ export interface FakeAgent {
 
 /** Starts a fake agent on loopback. */
 export async function startFakeAgent(
-  answer: (path: string, request: IncomingMessage) => FakeAnswer | undefined,
+  answer: (path: string, request: IncomingMessage) => FakeResponse | undefined,
 ): Promise<FakeAgent> {
   const requests: string[] = []
   const tokens: (string | undefined)[] = []
@@ -55,7 +55,7 @@ export async function startFakeAgent(
   }
 }
 
-function write(response: ServerResponse, { status = 200, index, body = '', headers = {}, cut = false }: FakeAnswer): void {
+function write(response: ServerResponse, { status = 200, index, body = '', headers = {}, cut = false }: FakeResponse): void {
   const isText = typeof body === 'string' && status !== 200
   const text = isText ? body : JSON.stringify(body)
   response.statusCode = status
