@@ -1,4 +1,4 @@
-// First, so that a Node that is too old is told so by core before undici fails on it.
+// First, so that on an old Node core reports the version before undici fails.
 import '@sd/core'
 
 export type { AttemptLimit, AttemptLimitRequest } from './attempt/attempt-limit.ts'

@@ -216,7 +216,7 @@ describe('answers', () => {
     const schema = z.object({ total: z.coerce.number() })
     expect(await (await client.get('orders', '/good')).json(schema)).toEqual({ total: 3 })
     await expect((await client.get('orders', '/bad')).json(schema)).rejects.toThrow(
-      /orders \(.*\) answered with unexpected JSON: total:/,
+      /orders \(.*\) returned unexpected JSON: total:/,
     )
     await expect((await client.get('orders', '/none')).json()).rejects.toMatchObject({ code: 'SD_MALFORMED' })
   })

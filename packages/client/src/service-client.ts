@@ -23,64 +23,75 @@ import type { UndiciTransport } from './transport/undici-transport.ts'
 /** Calls services by name. */
 export interface ServiceClient extends AsyncDisposable {
   /**
-   * Calls a service. The promise resolves with the head of the response, whatever its status; the body follows while it is read.
+   * Calls a service. The promise resolves with the head of the response, whatever its status; the body follows while it
+   * is read.
    *
    * @param path with a leading slash, such as `/orders/1`
-   * @throws SdError `SD_NO_INSTANCE`; `SD_REJECTED` when a policy refused; `SD_UNAVAILABLE` when the connection failed;
-   * `SD_DEADLINE_EXCEEDED`; `SD_ABORTED`; `SD_INVALID`; `SD_CLOSED`; what discovery says while the service is not yet known
+   * @throws SdError `SD_NO_INSTANCE`; `SD_REJECTED` if a policy rejected the call; `SD_UNAVAILABLE` if the connection
+   * failed; `SD_DEADLINE_EXCEEDED`; `SD_ABORTED`; `SD_INVALID`; `SD_CLOSED`; the error of the discovery while the
+   * service is not yet known
    */
   readonly request: ServiceCall<MethodRequestOptions>
-  /** A `GET`, see {@link ServiceClient.request}. */
+  /** Sends a `GET`, see {@link ServiceClient.request}. */
   readonly get: ServiceCall
-  /** A `POST`, see {@link ServiceClient.request}. */
+  /** Sends a `POST`, see {@link ServiceClient.request}. */
   readonly post: ServiceCall
-  /** A `PUT`, see {@link ServiceClient.request}. */
+  /** Sends a `PUT`, see {@link ServiceClient.request}. */
   readonly put: ServiceCall
-  /** A `PATCH`, see {@link ServiceClient.request}. */
+  /** Sends a `PATCH`, see {@link ServiceClient.request}. */
   readonly patch: ServiceCall
-  /** A `DELETE`, see {@link ServiceClient.request}. */
+  /** Sends a `DELETE`, see {@link ServiceClient.request}. */
   readonly delete: ServiceCall
   /**
-   * Server-sent events. Connects again by itself, with jittered backoff and `Last-Event-ID`, possibly to another endpoint; ends when
-   * left, aborted, or when the server responds with 204.
+   * Follows server-sent events. Reconnects with jittered backoff and `Last-Event-ID`, possibly to another endpoint.
+   * Ends when the loop is left, on abort, or when the server responds with 204.
    *
-   * @throws SdError while iterating: when the response is not an event stream, or `SD_CLOSED`
+   * @throws SdError while iterating: if the response is not an event stream, or `SD_CLOSED`
    */
   events(service: string, path: string, options?: EventOptions): AsyncIterable<ServerSentEvent>
-  /** `fetch` for code that has it: the host of the URL is the service name. Redirects are not followed. Bound: may be passed around. */
+  /** `fetch` for existing code: the host of the URL is the service name. Bound, so that it can be passed around. */
   readonly fetch: typeof globalThis.fetch
-  /** For code that uses undici: `request('http://orders/1', { dispatcher })`; the host is the service name. Needs undici's transport. */
+  /**
+   * An undici dispatcher: `request('http://orders/1', { dispatcher })`; the host is the service name. Needs undici's
+   * transport.
+   */
   readonly dispatcher: Dispatcher
   /**
-   * Hands a request on as it came, for gateways and proxies: raw header fields both ways, the body pushed in parts with back-pressure, trailers,
-   * 1xx responses, reason phrase and upgrades, with all policies of the client and limits of its own.
+   * Passes a request on unchanged, for gateways and proxies: raw header fields both ways, the body pushed in chunks
+   * with back-pressure, trailers, 1xx responses, reason phrase and upgrades. All policies of the client apply; time
+   * limits are those of the request.
    *
-   * @returns the other direction: the body of the request, pause, abort
-   * @throws SdError `SD_INVALID` that names the field, `SD_CLOSED`; all else goes to the handler's `onError`
+   * @returns the control of the request: write its body, pause, abort
+   * @throws SdError `SD_INVALID` that names the field, `SD_CLOSED`; the handler's `onError` receives all other errors
    */
   forward(request: ForwardRequest, handler: ForwardHandler): ForwardControl
   /**
-   * Replaces the settings of all services, and those by service, for calls that begin from now on. What is not said falls back to the default, the
-   * balancer to the one of the client's options. A policy whose setting is the same function or object as before stays as it is.
+   * Replaces the settings of all services, and those by service, for calls that begin from now on. Omitted settings
+   * revert to their defaults; the balancer reverts to the one in the client options. A policy whose setting is the same
+   * function or object as before keeps its state.
    *
-   * @throws SdError `SD_INVALID` that names the field, `SD_CLOSED`, or what a policy's function throws; then nothing has changed
+   * @throws SdError `SD_INVALID` that names the field, `SD_CLOSED`, or the error that a policy factory throws; then
+   * nothing has changed
    */
   configure(settings: ClientSettings): void
-  /** Replaces the settings of one service, likewise; `undefined` takes away what it has of its own. @throws likewise */
+  /**
+   * Replaces the settings of one service for calls that begin from now on; `undefined` removes them. @throws as {@link
+   * ServiceClient.configure}
+   */
   configureService(service: string, settings: ServiceSettings | undefined): void
   /**
-   * The circuit breaker of a service, or of one of its instances, for people in trouble: `client.breaker('orders')?.isolate()`. `undefined` if there is
-   * none; an instance has none before its first call.
+   * The circuit breaker of a service, or of one of its instances, for manual intervention:
+   * `client.breaker('orders')?.isolate()`. `undefined` if there is none; an instance has none before its first call.
    */
   breaker(service: string, instanceId?: string): CircuitBreaker | undefined
-  /** Which endpoints of a service get traffic now and by which rule the others don't, and how its policies are. */
+  /** Reports which endpoints of a service get traffic now, which rule excludes the others, and the state of its policies. */
   explain(service: string): ServiceExplanation
-  /** Refuses new calls, waits for those under way for `closeTimeoutMs`, then ends them. Idempotent. */
+  /** Rejects new calls, waits up to `closeTimeoutMs` for calls in progress, then ends them. Idempotent. */
   close(): Promise<void>
 }
 
 /**
- * Builds a client.
+ * Creates a client.
  *
  * @throws SdError `SD_INVALID` that names the option
  */
@@ -154,7 +165,7 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
   return client
 }
 
-/** Until the head of an event stream: what attempts have, or half of the time limit of calls. */
+/** Time limit until the head of an event stream: that of attempts, or half of the time limit of calls. */
 function findHeadTimeout({ settings }: ServiceEntry): number {
   const { attemptTimeoutMs, timeoutMs } = settings
   if (typeof attemptTimeoutMs === 'number') return attemptTimeoutMs
@@ -163,5 +174,5 @@ function findHeadTimeout({ settings }: ServiceEntry): number {
 
 function checkUndici(transport: Transport): UndiciTransport {
   if ('dispatcher' in transport) return transport as UndiciTransport
-  throw new SdError('SD_UNSUPPORTED', `A dispatcher needs undici's transport, and this client has ${transport.name}`)
+  throw new SdError('SD_UNSUPPORTED', `A dispatcher needs the undici transport, got ${transport.name}`)
 }

@@ -1,6 +1,6 @@
 import { type CallContext, checkDuration, checkFunction, checkOneOf } from '@sd/core'
 
-/** What is known of an attempt that begins. */
+/** Input for the limit of an attempt. */
 export interface AttemptLimitRequest {
   /** Its call. */
   readonly call: CallContext
@@ -8,19 +8,23 @@ export interface AttemptLimitRequest {
   readonly mayRepeat: boolean
 }
 
-/** A time limit for attempts that follows what it measures. */
+/** A time limit for attempts that follows the measured times. */
 export interface AttemptLimit {
-  /** The limit until the head of the response, in milliseconds; 0 for none, `undefined` for what `auto` means. */
+  /** The limit until the head of the response, in milliseconds; 0 for none, `undefined` for the value of `auto`. */
   currentMs(attempt: AttemptLimitRequest): number | undefined
   /**
-   * Learns how long a response took until its head, in milliseconds. Failures, and responses with a status from 500 on, are not reported.
+   * Learns the time of a response until its head, in milliseconds. Failures, and responses with a status of 500 or
+   * above, are not reported.
    *
-   * @param now the time by `performance.now()`, where it is known
+   * @param now the time by `performance.now()`, if known
    */
   learn(latencyMs: number, call: CallContext, now?: number): void
 }
 
-/** Checks the setting: milliseconds, `auto`, or a function that makes a limit. @throws SdError `SD_INVALID` that names the field */
+/**
+ * Validates the setting: milliseconds, `auto`, or a function that creates a limit. @throws SdError `SD_INVALID` that
+ * names the field
+ */
 export function checkAttemptLimit(path: string, setting: unknown): void {
   if (typeof setting === 'string') checkOneOf(path, setting, ['auto'])
   else if (typeof setting === 'number') checkDuration(path, setting)

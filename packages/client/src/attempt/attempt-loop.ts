@@ -16,25 +16,25 @@ import type { Exchange } from './exchange.ts'
 import { type HedgeOwner, runHedged } from './hedged-attempts.ts'
 import { repickPolicy } from './repick.ts'
 
-/** The round that a loop is part of: told what the attempts give. */
+/** The round that a loop is part of; it receives the result of the attempts. */
 export interface LoopOwner extends ResponseTaker {
   readonly call: CallFrame
-  /** Takes note that a policy refused. */
+  /** Records that a policy rejected an attempt. */
   noteRefusal(policy: RefusingPolicy, name: string, endpoint?: Endpoint): void
   /** An exchange ended. */
   exchangeEnded(exchange: Exchange): void
 }
 
-/** The attempts of one round: tries until there is a response, or nothing more to try. */
+/** The attempts of one round: tries until there is a response, or no further attempt is allowed. */
 export class AttemptLoop implements AttemptOwner, HedgeOwner {
   readonly call: CallFrame
   readonly starter: AttemptStarter
-  /** Whose response or error is in effect, or that is under way. */
+  /** The attempt in progress, or the one whose result applies. */
   attempt: Attempt | undefined
   readonly #owner: LoopOwner
-  /** Has a response that the retry policy wants to improve on. It is in effect unless a better one comes. */
+  /** Has a response that the retry policy tries to improve on. It is the result unless a better one arrives. */
   #kept: Attempt | undefined
-  /** Those of a hedge. */
+  /** The attempts of a hedge. */
   #hedged: Attempt[] | undefined
   #stopped: SdError | undefined
   #controller: AbortController | undefined
@@ -46,12 +46,12 @@ export class AttemptLoop implements AttemptOwner, HedgeOwner {
     this.starter = new AttemptStarter(this)
   }
 
-  /** Whether another attempt could be made of this request. */
+  /** Whether another attempt of this request is possible. */
   get mayRepeat(): boolean {
     return this.call.entry.policies.retry !== undefined && this.starter.repeatable
   }
 
-  /** Tries until there is a response, or nothing more to try. Tells its owner of what there was, and does not reject. */
+  /** Tries until there is a response, or no further attempt is allowed. Passes the result to its owner; never rejects. */
   async run(): Promise<void> {
     try {
       const { starter } = this
@@ -78,7 +78,7 @@ export class AttemptLoop implements AttemptOwner, HedgeOwner {
     }
   }
 
-  /** Ends all attempts. @returns the response that was to be improved on, if it has come as a whole and only the time was lacking */
+  /** Ends all attempts. @returns the response that was to be improved on, if it is complete and the deadline was the reason */
   stop(error: SdError): CallResponse | undefined {
     if (this.#stopped) return undefined
     this.#stopped = error
@@ -127,7 +127,7 @@ export class AttemptLoop implements AttemptOwner, HedgeOwner {
     this.#hedged.push(attempt)
   }
 
-  /** The hedge policy, if it is in effect for this call. */
+  /** The hedge policy, if it applies to this call. */
   #findHedge(): HedgePolicy | undefined {
     const { call } = this
     const { hedge } = call.entry.policies
@@ -135,7 +135,7 @@ export class AttemptLoop implements AttemptOwner, HedgeOwner {
     return hedge.covers(call) ? hedge : undefined
   }
 
-  /** An attempt has ended. @returns after how many milliseconds another one is made, `undefined` for never */
+  /** An attempt has ended. @returns the delay of the next one in milliseconds, `undefined` for none */
   #prepareNext(attempt: Attempt): number | undefined {
     const { call } = this
     this.#note(attempt)
@@ -150,7 +150,7 @@ export class AttemptLoop implements AttemptOwner, HedgeOwner {
     return delayMs
   }
 
-  /** What the last attempt ended with is what the round ends with, unless there is a response and it failed. */
+  /** The result of the round is that of the last attempt, unless that failed and there is an earlier response. */
   #decide(): CallResponse {
     const { attempt } = this
     const kept = this.#kept
@@ -165,7 +165,7 @@ export class AttemptLoop implements AttemptOwner, HedgeOwner {
     throw attempt?.error ?? this.starter.explainNone()
   }
 
-  /** Waits, unless it is stopped: then it waits for ever, and nothing waits for it. */
+  /** Waits. If the round is stopped it never resolves, and no code waits for it. */
   #pause(delayMs: number): Promise<void> {
     return new Promise((resolve) => {
       this.#timer = setTimeout(resolve, delayMs)
@@ -179,7 +179,10 @@ export class AttemptLoop implements AttemptOwner, HedgeOwner {
     recorder.note(result ? 'answered' : 'failed', { attempt, endpoint, detail })
   }
 
-  /** When another attempt is made. The default policy takes it from the budget here, unless it was paid for when its limit was over. */
+  /**
+   * Delay of the next attempt. The default policy takes it from the budget here, unless it was paid for when its limit
+   * passed.
+   */
   #delayAfter(attempt: Attempt): number | undefined {
     const { retry, budget } = this.call.entry.policies
     const delay = retry?.next(attempt)

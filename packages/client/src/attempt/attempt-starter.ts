@@ -5,27 +5,27 @@ import { Attempt, type AttemptOwner } from './attempt.ts'
 import { askInstanceUnit, isCrowded, isUnitAsked, takeInstanceUnit } from './instance-admission.ts'
 import { explainNoInstance } from './no-instance.ts'
 
-/** Says nothing about an endpoint. */
-const overRate = new SdError('SD_REJECTED', 'All instances that could be called are over their rate limit')
+/** Does not count against an endpoint. */
+const overRate = new SdError('SD_REJECTED', 'All available instances are over their rate limit')
 
-/** How an attempt is started. */
+/** Options for starting an attempt. */
 export interface StartOptions {
-  /** Whether endpoints that were tried may be tried again, once all were. */
+  /** Whether endpoints may be tried again once all were tried. */
   readonly maySeeAgain: boolean
-  /** Whether another attempt is under way, or has just failed, and this one is made beside it. @default false */
+  /** Whether this attempt runs beside another one that is in progress or has just failed. @default false */
   readonly isHedge?: boolean | undefined
 }
 
-/** Picks the endpoints of one round, and starts an attempt on each. It is what pickers see of the call. */
+/** Picks the endpoints of one round, and starts an attempt on each. Pickers see it as the call. */
 export class AttemptStarter implements CallPickRequest {
-  /** Endpoints that were tried, or refused. */
+  /** Endpoints that were tried or rejected. */
   attempted: Endpoint[] | undefined
   isProbe = false
   readonly #owner: AttemptOwner
   readonly #call: CallFrame
   readonly #entry: ServiceEntry
   #isOverRate = false
-  /** The first endpoint that would have been picked but for its breaker, or because it is crowded. */
+  /** The first endpoint that was not picked only because of its breaker, or because it is crowded. */
   #refused: Endpoint | undefined
 
   constructor(owner: AttemptOwner) {
@@ -55,17 +55,20 @@ export class AttemptStarter implements CallPickRequest {
     return this.#call.headers
   }
 
-  /** Whether the request may be sent again: an endpoint that is to be tried is better tried by such a one. */
+  /** Whether the request may be sent again: a probe of an endpoint should use such a request. */
   get repeatable(): boolean {
     return isIdempotent(this.#call) && this.#call.request.replayable
   }
 
-  /** Whether a backend has to be asked before an attempt begins, so that {@link AttemptStarter.startAllowed} starts it. */
+  /** Whether a backend must be queried before an attempt begins, so that {@link AttemptStarter.startAllowed} starts it. */
   get mustAsk(): boolean {
     return isUnitAsked(this.#entry)
   }
 
-  /** An attempt on an endpoint that was not tried yet, or else on one that was refused; after a delay, when all were tried, on any. */
+  /**
+   * Starts an attempt on an untried endpoint, or else on one that was rejected; after a delay, once all were tried, on
+   * any endpoint.
+   */
   start({ maySeeAgain, isHedge = false }: StartOptions): Attempt | undefined {
     const found = this.#pick() ?? (isHedge ? undefined : this.#force())
     if (found || !maySeeAgain) return found
@@ -73,7 +76,10 @@ export class AttemptStarter implements CallPickRequest {
     return this.#pick()
   }
 
-  /** The same, where a backend has to be asked whether the endpoint is over its rate limit. @throws SdError what that fails with */
+  /**
+   * As {@link AttemptStarter.start}, but first queries the backend of the rate limit. @throws SdError the error of that
+   * query
+   */
   async startAllowed({ maySeeAgain, isHedge }: StartOptions, signal: AbortSignal): Promise<Attempt | undefined> {
     for (let isFirst = true; ; isFirst = false) {
       const attempt = this.start({ maySeeAgain: maySeeAgain && isFirst, isHedge })
@@ -85,13 +91,13 @@ export class AttemptStarter implements CallPickRequest {
     }
   }
 
-  /** Does not pick it again, unless all were tried. */
+  /** Excludes an endpoint, unless all were tried. */
   skip(endpoint: Endpoint): void {
     this.attempted ??= []
     this.attempted.push(endpoint)
   }
 
-  /** Whether an endpoint other than this one, and those that were tried, may be picked now. */
+  /** Whether an endpoint other than this one, and those that were tried, can be picked now. */
   hasOther(endpoint: Endpoint): boolean {
     const attempted = [...(this.attempted ?? []), endpoint]
     const { service, method, hashKey, path, headers } = this
@@ -99,7 +105,7 @@ export class AttemptStarter implements CallPickRequest {
     return this.#entry.attached.pick(request) !== undefined
   }
 
-  /** Whether any endpoint may be picked now. */
+  /** Whether any endpoint can be picked now. */
   hasAny(): boolean {
     this.isProbe = true
     const found = this.#entry.attached.pick(this)
@@ -107,7 +113,7 @@ export class AttemptStarter implements CallPickRequest {
     return found !== undefined
   }
 
-  /** Why there was no endpoint. */
+  /** The error for a pick without an endpoint. */
   explainNone(): SdError {
     return this.#isOverRate ? overRate : explainNoInstance(this.#entry.cluster)
   }
@@ -138,8 +144,8 @@ export class AttemptStarter implements CallPickRequest {
   }
 
   /**
-   * What lets through only so many must not leave an attempt without any instance: breakers with their trials, and one endpoint's share of the
-   * places. What made the attempt has paid for it, but a hedge can do without.
+   * Policies that admit a limited number must not leave an attempt without an instance: breakers with their trials, and
+   * one endpoint's share of the places. The attempt has been paid for, but a hedge is optional.
    */
   #force(): Attempt | undefined {
     const endpoint = this.#refused

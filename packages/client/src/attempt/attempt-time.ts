@@ -5,23 +5,23 @@ import { repickPolicy } from './repick.ts'
 export interface AttemptTime {
   /** Until the head of the response, in milliseconds. */
   readonly limitMs: number
-  /** Whether the attempt is given up only if there is somewhere else to go. */
+  /** Whether the attempt is given up only if another endpoint is available. */
   readonly onlyForAnother: boolean
 }
 
-/** Whose attempts are limited. */
+/** Attempts that a limit applies to. */
 interface Repeatable {
   readonly call: CallFrame
   readonly mayRepeat: boolean
 }
 
-/** No automatic limit is shorter, in milliseconds: most responses come within a second. */
+/** Shortest automatic limit, in milliseconds: most responses arrive within a second. */
 const shortestMs = 1_000
 
-/** More than sums of times are off by, in milliseconds. */
+/** Larger than the rounding error of a sum of times, in milliseconds. */
 const roundingMs = 0.001
 
-/** The limit of an attempt that begins, or `undefined` for none. */
+/** The limit of the next attempt, or `undefined` for none. */
 export function findAttemptTime(attempts: Repeatable): AttemptTime | undefined {
   const { call } = attempts
   const { settings, policies } = call.entry
@@ -32,8 +32,8 @@ export function findAttemptTime(attempts: Repeatable): AttemptTime | undefined {
 }
 
 /**
- * Half of the call's time limit, so that another instance has as much, but at least a second. Not where the call has set itself a longer limit than
- * its service has: it expects to wait.
+ * Half of the call's time limit, so that another instance has the same time, but at least a second. It does not apply
+ * if the call has set a longer limit than its service has: the caller expects to wait.
  */
 function findAutomaticTime(attempts: Repeatable): AttemptTime | undefined {
   const { call } = attempts
@@ -45,16 +45,19 @@ function findAutomaticTime(attempts: Repeatable): AttemptTime | undefined {
   return { limitMs, onlyForAnother: true }
 }
 
-/** What `auto` means for the first attempt of a call, in milliseconds; `undefined` if that is no limit, whatever the attempt is. */
+/** The value of `auto` for the first attempt of a call, in milliseconds; `undefined` for no limit, whatever the attempt. */
 function automaticLimitMs({ entry, deadlineAt, startedAt }: CallFrame): number | undefined {
   const { timeoutMs } = entry.settings
   const totalMs = deadlineAt - startedAt
-  // A time that was added to another, and taken off again, is not the same to the last bit.
+  // Adding and subtracting a time does not restore the exact value.
   if (timeoutMs === 0 || totalMs > timeoutMs + roundingMs) return undefined
   return Math.max(totalMs / 2, shortestMs)
 }
 
-/** Whether the retry budget allows to give up an attempt for another one. A retry policy that has the budget takes from it by itself. */
+/**
+ * Whether the retry budget allows giving up an attempt for another one. A retry policy with the budget withdraws from
+ * it itself.
+ */
 export function mayAfford({ entry }: CallFrame): boolean {
   const { retry, budget } = entry.policies
   return retry === repickPolicy ? budget.tryWithdraw() : budget.available >= 1

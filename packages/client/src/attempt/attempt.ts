@@ -17,39 +17,39 @@ import type { InstanceBreakers } from '../policies/instance-breakers.ts'
 import { type AttemptTime, mayAfford } from './attempt-time.ts'
 import { Exchange, type ExchangeOwner } from './exchange.ts'
 
-/** Says nothing about the endpoint. */
+/** Does not count against the endpoint. */
 const unsent = new SdError('SD_ABORTED', 'The attempt was not sent')
-/** Made once: an error costs as much as all else that an attempt does. */
+/** Created once: an error costs as much as the rest of an attempt. */
 const over = new SdError('SD_ABORTED', 'The attempt has ended')
 
 /** The loop that makes attempts. */
 export interface AttemptOwner {
   readonly call: CallFrame
-  /** Whether an endpoint other than this one, and those that were tried, may be picked now. */
+  /** Whether an endpoint other than this one, and those that were tried, can be picked now. */
   hasOther(endpoint: Endpoint): boolean
-  /** The instance's breaker refused to repeat the request. */
+  /** The instance's breaker rejected a repetition of the request. */
   noteRefusal(policy: RefusingPolicy, name: string, endpoint: Endpoint): void
-  /** An exchange that is in effect ended. */
+  /** The exchange whose response applies has ended. */
   exchangeEnded(exchange: Exchange): void
 }
 
 /**
- * One attempt of a call on one endpoint: context for interceptors, result for the retry policy. Every `next()` of its interceptors is an
- * {@link Exchange}; the one whose response they return is in effect.
+ * One attempt of a call on one endpoint: context for interceptors, result for the retry policy. Every `next()` of its
+ * interceptors is an {@link Exchange}; the one whose response they return applies.
  */
 export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner, ResponseTaker {
   readonly call: CallFrame
   readonly endpoint: Endpoint
   readonly attempt: number
-  /** How it failed, if it did. */
+  /** The error, if the attempt failed. */
   error: SdError | undefined
-  /** What the interceptors made of the response; absent if it failed. */
+  /** The response after the interceptors; absent if the attempt failed. */
   result: CallResponse | undefined
-  /** The exchange that is in effect, or under way. */
+  /** The exchange that applies or is in progress. */
   exchange: Exchange | undefined
   readonly #owner: AttemptOwner
   readonly #breakers: InstanceBreakers | undefined
-  /** Of the instance's breaker, for the first exchange. */
+  /** Permit of the instance's breaker, for the first exchange. */
   readonly #permit: Permit | undefined
   #headers: Record<string, string> | undefined
   #time: AttemptTime | undefined
@@ -75,7 +75,7 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner, Re
     return this.#headers
   }
 
-  /** The header fields, if anybody has asked for them by name. */
+  /** The header fields by name, if they were accessed. */
   get changedHeaders(): Record<string, string> | undefined {
     return this.#headers ?? this.call.changedHeaders
   }
@@ -96,7 +96,7 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner, Re
     return this.exchange?.status
   }
 
-  /** Makes it: what it gives is in `result` or `error` afterwards. */
+  /** Runs the attempt. Its result is in `result` or `error` afterwards. */
   run(time: AttemptTime | undefined): Promise<void> {
     this.#time = time
     return new Promise((resolve) => {
@@ -106,13 +106,13 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner, Re
     })
   }
 
-  /** What it gave. */
+  /** The attempt produced a response. */
   onResponse(response: CallResponse): void {
     this.result = response
     this.#end()
   }
 
-  /** It failed. */
+  /** The attempt failed. */
   onFailure(error: unknown): void {
     this.error ??= toSdError(error, 'SD_UNAVAILABLE', `Calling ${this.call.service}`)
     this.#end()
@@ -123,7 +123,7 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner, Re
     return this.error?.code === 'SD_TIMEOUT' && this.#time?.onlyForAnother === true
   }
 
-  /** Ends it, whatever phase it is in. */
+  /** Ends the attempt in any phase. */
   stop(error: SdError): void {
     this.#stopped ??= error
     if (!this.exchange) this.#permit?.settle({ ok: true, error: unsent })
@@ -131,18 +131,21 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner, Re
     for (const exchange of this.#earlier ?? []) exchange.stop(error)
   }
 
-  /** Ends it because another attempt was faster. The endpoint learns how long it took at least. */
+  /** Ends the attempt because another one was faster. The endpoint learns the time so far as its minimum. */
   lose(error: SdError): void {
     this.exchange?.noteLatency()
     this.stop(error)
   }
 
-  /** Its response is not wanted. */
+  /** Drops its response. */
   drop(): void {
-    this.stop(new SdError('SD_ABORTED', 'Another response was handed out'))
+    this.stop(new SdError('SD_ABORTED', 'Another response was used'))
   }
 
-  /** Whether the limit comes from the call: it set one, or its time limit is shorter than the service's, and the limit is a part of that. */
+  /**
+   * Whether the limit derives from the call: the call set it, or set a shorter time limit than the service, which the
+   * limit is a part of.
+   */
   get #isLimitOfCall(): boolean {
     const { deadlineAt, startedAt, entry, init } = this.call
     if (init.attemptTimeoutMs !== undefined) return true
@@ -156,7 +159,8 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner, Re
   onLimit(exchange: Exchange): void {
     const { limitMs = 0, onlyForAnother = false } = this.#time ?? {}
     if (onlyForAnother && !(this.#owner.hasOther(this.endpoint) && mayAfford(this.call))) return
-    // A limit that comes from the call, too short for what it usually takes, says nothing of the endpoint. The attempt is repeated all the same.
+    // If the limit derives from the call and is shorter than the usual time, it says nothing about the endpoint. The
+    // attempt is repeated all the same.
     if (this.#isLimitOfCall && !isFairTime(limitMs, exchange.usualMs)) exchange.origin = 'caller'
     exchange.stop(new SdError('SD_TIMEOUT', `No response within ${Math.round(limitMs)} ms`))
   }
@@ -174,7 +178,7 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner, Re
     }
   }
 
-  /** What `next()` of the innermost interceptor does. May be called again, also while it is under way. */
+  /** Implements `next()` of the innermost interceptor. It may be called again, also concurrently. */
   #send(taker: ResponseTaker): void {
     try {
       this.#startExchange().send(this.#time, taker)
@@ -194,7 +198,7 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner, Re
       if (this.#breakers && !permit) {
         const { name } = this.#breakers.of(this.endpoint)
         this.#owner.noteRefusal('instance-breaker', name, this.endpoint)
-        throw new SdError('SD_REJECTED', `${name} refused to repeat the attempt`)
+        throw new SdError('SD_REJECTED', `${name} rejected a repetition of the attempt`)
       }
       this.#earlier ??= []
       this.#earlier.push(before)
@@ -205,10 +209,10 @@ export class Attempt implements AttemptContext, AttemptResult, ExchangeOwner, Re
 
   #checkBody(): SdError | undefined {
     if (!this.call.isBodyUsed) return undefined
-    return new SdError('SD_INVALID', 'The request body can be read only once, and was sent already', { field: 'body' })
+    return new SdError('SD_INVALID', 'The request body can be read only once and was already sent', { field: 'body' })
   }
 
-  /** The interceptors have ended: what they did not return is of no use any more, and no `next()` does anything. */
+  /** The interceptors have ended: exchanges whose response they did not return are dropped, and `next()` has no effect. */
   #end(): void {
     if (!this.exchange) this.#permit?.settle({ ok: true, error: unsent })
     else if (this.#earlier || !this.result || !this.exchange.response) this.#chooseExchange(this.exchange)

@@ -2,17 +2,17 @@ import { judgeLimit } from '@sd/core'
 import type { LimitedExchange } from '../call/call-frame.ts'
 import { type Due, type DueQueue, delayUntil } from '../call/due-queue.ts'
 
-/** The limit of one exchange where its call does not watch it: in the queue of its service, or with a timer of its own. */
+/** The limit of one exchange if its call does not watch it: in the queue of its service, or with its own timer. */
 export class ExchangeLimit implements Due {
   previous: Due | undefined
   next: Due | undefined
   readonly dueAt: number
   readonly #exchange: LimitedExchange
-  /** The queue that it is in. */
+  /** The queue that contains it. */
   #queue: DueQueue | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  /** @param dueAt when it is over, by `performance.now()` */
+  /** @param dueAt end of the limit, by `performance.now()` */
   constructor(exchange: LimitedExchange, dueAt: number, queue: DueQueue) {
     this.#exchange = exchange
     this.dueAt = dueAt
@@ -20,7 +20,7 @@ export class ExchangeLimit implements Due {
     else this.#timer = setTimeout(onLimit, delayUntil(dueAt), this)
   }
 
-  /** Takes it back. */
+  /** Removes the limit. */
   stop(): void {
     this.#queue?.delete(this)
     this.#queue = undefined

@@ -6,11 +6,11 @@ import type { TransportRequest } from '../transport/transport.ts'
 export interface RequestOwner {
   readonly call: CallFrame
   readonly headers: Record<string, string>
-  /** The header fields, if anybody has asked for them by name. */
+  /** The header fields by name, if they were accessed. */
   readonly changedHeaders: Record<string, string> | undefined
 }
 
-/** A request as a transport takes it, with the time that is left of the call's. */
+/** The request for a transport, with the remaining time of the call. */
 export function toTransportRequest(owner: RequestOwner, now: number, isPushed: boolean): TransportRequest {
   const { call } = owner
   const { method, path, request, forward, deadlineAt } = call

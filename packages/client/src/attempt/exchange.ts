@@ -27,39 +27,39 @@ export interface ExchangeOwner extends RequestOwner {
   readonly endpoint: Endpoint
   /** Number of the attempt, from 1. */
   readonly attempt: number
-  /** The limit until the head of the response is over. */
+  /** The limit until the head of the response has passed. */
   onLimit(exchange: Exchange): void
   /** It ended. */
   exchangeEnded(exchange: Exchange): void
 }
 
 /**
- * One request that is sent to one endpoint, and its response, in one object that is all that the others need: handler for the transport, outcome
- * for the endpoint and for the instance's breaker, source of the body.
+ * One request to one endpoint, and its response. A single object serves as handler for the transport, outcome for the
+ * endpoint and for the instance's breaker, and source of the body.
  */
 export class Exchange implements Outcome, TransportHandler, BodySource {
   readonly attempt: ExchangeOwner
   readonly endpoint: Endpoint
   response: ServiceResponse | undefined
   error: SdError | undefined
-  /** Whose doing the error was, if that is not the same for the exchange as for the call. */
+  /** Origin of the error, if it differs between the exchange and the call. */
   origin: OutcomeOrigin | undefined
   sent = false
-  /** Of an upgrade. */
+  /** Socket of an upgrade. */
   socket: Duplex | undefined
   latencyMs: number | undefined
   readonly startedAt: number = performance.now()
-  /** Of the instance's breaker. */
+  /** Permit of the instance's breaker. */
   readonly #permit: Permit | undefined
-  /** Its limit, unless the call watches it. */
+  /** The limit, unless the call watches it. */
   #ownLimit: ExchangeLimit | undefined
   #limitMs = 0
-  /** What {@link readStandstillMs} said when it began. */
+  /** Result of {@link readStandstillMs} at the start. */
   #standstillMs = 0
   #exchange: TransportExchange | undefined
   #body: ResponseBody | undefined
   #settled = false
-  /** What was made of the response at its end. */
+  /** The verdict on the response at its end. */
   #verdict: ResponseVerdict | undefined
   #taker: ResponseTaker | undefined
 
@@ -69,7 +69,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     this.#permit = permit
   }
 
-  /** Only a forwarded request hands them on. */
+  /** Only a forwarded request passes them on. */
   get ignoresExtras(): boolean {
     return this.attempt.call.forward === undefined
   }
@@ -82,12 +82,12 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     return this.error === undefined && this.#verdict?.ok !== false
   }
 
-  /** Status of gRPC, where it was one. */
+  /** gRPC status of a gRPC response. */
   get grpcStatus(): number | undefined {
     return this.#verdict?.grpcStatus
   }
 
-  /** What a 429 or 503 asks for. */
+  /** Delay that a 429 or 503 requests. */
   get retryAfterMs(): number | undefined {
     const { response } = this
     if (this.#verdict?.retryAfterMs !== undefined) return this.#verdict.retryAfterMs
@@ -96,7 +96,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     return delayMs === undefined || delayMs < 0 ? undefined : delayMs
   }
 
-  /** Whose doing it is that the deadline came during this exchange. */
+  /** Origin of a deadline that passed during this exchange. */
   judgeDeadline(): OutcomeOrigin {
     const { call } = this.attempt
     const { settings } = call.entry
@@ -105,30 +105,33 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
   }
 
   /**
-   * How long such requests usually take, in milliseconds. Infinite before the first response: then only the service's own limit is fair, because what other
-   * requests take is no measure.
+   * Usual time of such requests, in milliseconds. Infinite before the first response: then only the service's own limit
+   * is fair, because the times of other requests can't be used.
    */
   get usualMs(): number {
     const { call } = this.attempt
     return Math.max(call.entry.usualTimes.of(call) ?? Number.POSITIVE_INFINITY, this.endpoint.usualMs)
   }
 
-  /** When the head of the response came, by `performance.now()`. */
+  /** Arrival of the head of the response, by `performance.now()`. */
   get answeredAt(): number | undefined {
     return this.response && this.latencyMs !== undefined ? this.startedAt + this.latencyMs : undefined
   }
 
-  /** Whether it is still going on. */
+  /** Whether it is still in progress. */
   get isOpen(): boolean {
     return !this.#settled
   }
 
-  /** Whether it is still to have a response. */
+  /** Whether it still waits for the response. */
   get isWaiting(): boolean {
     return !this.#settled && this.response === undefined
   }
 
-  /** Sends the request. @param time how long the head of the response may take; absent for no limit of its own @param taker told of the head */
+  /**
+   * Sends the request. @param time limit for the head of the response; absent for no limit of its own @param taker
+   * receives the head
+   */
   send(time: AttemptTime | undefined, taker: ResponseTaker): void {
     const { call } = this.attempt
     const { endpoint } = this
@@ -157,7 +160,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     return this.#exchange?.rawTrailers ?? []
   }
 
-  /** Its limit is over, unless this process stood still meanwhile: that time does not count. */
+  /** The limit has passed, unless this process stalled in the meantime: that time is not charged. */
   onLimit(): void {
     const now = performance.now()
     const standstillMs = readStandstillMs(now) - this.#standstillMs
@@ -167,21 +170,21 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     else this.attempt.onLimit(this)
   }
 
-  /** Ends it, whatever phase it is in. */
+  /** Ends the exchange in any phase. */
   stop(error: SdError): void {
     if (this.#settled) return
     this.#exchange?.abort(error)
     this.socket?.destroy(error)
-    // Also where a transport does not tell of its end at once.
+    // Also if a transport does not report its end at once.
     this.onError(error)
   }
 
-  /** Ends it if its response came and nobody has begun to read it. What has come as a whole can still be read. */
+  /** Ends the exchange if its response arrived but reading has not begun. A complete body can still be read. */
   dropUnread(): void {
-    if (!this.#settled && this.#body && !this.#body.isUsed) this.stop(new SdError('SD_ABORTED', 'The request was repeated'))
+    if (!this.#settled && this.#body && !this.#body.isUsed) this.stop(new SdError('SD_ABORTED', 'The request was sent again'))
   }
 
-  /** It took this long at least. */
+  /** It took at least this long. */
   noteLatency(): void {
     this.latencyMs ??= performance.now() - this.startedAt
   }

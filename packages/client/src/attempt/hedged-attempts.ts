@@ -8,20 +8,23 @@ import type { AttemptTime } from './attempt-time.ts'
 export interface HedgeOwner {
   readonly call: CallFrame
   readonly starter: AttemptStarter
-  /** Fires when the round is stopped. */
+  /** Aborts when the round is stopped. */
   readonly signal: AbortSignal
-  /** Whether a response is kept that is to be improved on. */
+  /** Whether there is a kept response that a retry tries to improve on. */
   readonly hasKept: boolean
-  /** The limit of an attempt that begins. */
+  /** The limit of the next attempt. */
   findTime(): AttemptTime | undefined
   /** An attempt begins. */
   onHedged(attempt: Attempt): void
 }
 
-/** Ends an attempt of a hedged call that has nowhere to go. Once for all: an error takes a stack trace. */
+/** Ends an attempt of a hedged call without another endpoint. Shared, because an error takes a stack trace. */
 const none = new SdError('SD_NO_INSTANCE', 'No other instance')
 
-/** Tries, and tries again while that takes long. @returns the attempt whose end is in effect, `undefined` if there was no endpoint for any */
+/**
+ * Tries, and tries again if that takes long. @returns the attempt whose result applies, `undefined` if there was no
+ * endpoint for any
+ */
 export async function runHedged(owner: HedgeOwner, hedge: HedgePolicy, maySeeAgain: boolean): Promise<Attempt | undefined> {
   const { call, starter } = owner
   let failed: AttemptFailure | undefined
@@ -33,7 +36,7 @@ export async function runHedged(owner: HedgeOwner, hedge: HedgePolicy, maySeeAga
     starter.skip(attempt.endpoint)
     signal.addEventListener('abort', () => attempt.lose(signal.reason as SdError), { once: true })
     owner.onHedged(attempt)
-    // The hedge goes elsewhere when it takes long: only a limit that was set, or is measured, ends an attempt beside.
+    // If the attempt takes long the hedge uses another endpoint: only a configured or measured limit ends an attempt.
     const time = owner.findTime()
     await attempt.run(time?.onlyForAnother ? undefined : time)
     if (!attempt.result) {
@@ -74,7 +77,7 @@ class AttemptFailure extends Error {
   }
 }
 
-/** Whether it ends a hedged call: it is good, or tells when to come back. */
+/** Whether it ends a hedged call: the response is good, or says when to retry. */
 function isGood({ result }: Attempt): boolean {
   if (!result) return false
   const { status, headers } = result

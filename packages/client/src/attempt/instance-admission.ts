@@ -2,16 +2,17 @@ import { BoundedMap, type CallContext, type Endpoint, type RateLimiter } from '@
 import type { CallRateLimit } from '../policies/rate-limit-setting.ts'
 import type { ServiceEntry } from '../services/service-entry.ts'
 
-/** Calls that one endpoint may always have under way: fewer say nothing. */
+/** Calls that one endpoint may always hold: a smaller number says nothing. */
 const fewCalls = 4
-/** Most of a service's places that one of two endpoints may hold. */
+/** Largest share of a service's places for one of two endpoints. */
 const largestShare = 0.5
-/** How many times an even share of a service's places one of many endpoints may hold. */
+/** Multiple of an even share of a service's places that one of many endpoints may hold. */
 const evenShares = 2
 
 /**
- * Whether an endpoint holds so many places of the service's concurrency limit that calls to the others would be refused because this one hangs: twice an
- * even share or half of all, once half of the places are taken. It is then picked only if all are like that.
+ * Whether an endpoint holds so many places of the service's concurrency limit that calls to the other endpoints would
+ * be rejected because this one hangs: twice an even share or half of all, once half of the places are taken. It is then
+ * picked only if all endpoints are crowded.
  */
 export function isCrowded({ cluster, policies }: ServiceEntry, endpoint: Endpoint): boolean {
   const { concurrencyLimit } = policies
@@ -22,16 +23,17 @@ export function isCrowded({ cluster, policies }: ServiceEntry, endpoint: Endpoin
   return endpoint.active >= Math.max(fewCalls, Math.ceil(max * Math.min(largestShare, evenShares / others)))
 }
 
-/** Instances of which it is remembered until when they are over their limit; the one not asked for longest is forgotten first. */
+/** Maximum number of instances whose exceeded limit is remembered; the least recently used is forgotten first. */
 const maxOver = 10_000
-/** They are forgotten when they were not asked for, in milliseconds. */
+/** An unused instance is forgotten after this time, in milliseconds. */
 const overIdleMs = 600_000
-/** By limiter, until when a key is over its limit, by `performance.now()`: a backend need not be asked again before. */
+/** By limiter: until when a key is over its limit, by `performance.now()`. A backend need not be queried before. */
 const over = new WeakMap<RateLimiter, BoundedMap<string, number>>()
 
 /**
- * Takes a unit of the endpoint's own rate limit, where there is one that decides at once. Of one whose backend has to be asked it only says whether the endpoint is
- * known to be over it: {@link askInstanceUnit} takes the unit. @returns whether the endpoint may be called
+ * Takes a unit of the endpoint's own rate limit, if the limiter decides synchronously. For a limiter with a backend it
+ * only checks whether the endpoint is known to be over its limit: {@link askInstanceUnit} takes the unit. @returns
+ * whether the endpoint may be called
  */
 export function takeInstanceUnit(entry: ServiceEntry, call: CallContext, endpoint: Endpoint): boolean {
   const setting = entry.policies.instanceRateLimit
@@ -42,12 +44,15 @@ export function takeInstanceUnit(entry: ServiceEntry, call: CallContext, endpoin
   return limiter.tryAcquire(key, { cost: setting.cost?.(call) ?? 1 }).allowed
 }
 
-/** Whether the backend of a rate limit has to be asked for each endpoint. */
+/** Whether the backend of a rate limit must be queried for each endpoint. */
 export function isUnitAsked({ policies }: ServiceEntry): boolean {
   return policies.instanceRateLimit !== undefined && !policies.instanceRateLimit.limiter.tryAcquire
 }
 
-/** Asks for a unit of the endpoint's own rate limit. @returns whether the endpoint may be called @throws SdError what the limiter throws */
+/**
+ * Requests a unit of the endpoint's own rate limit. @returns whether the endpoint may be called @throws SdError the
+ * error of the limiter
+ */
 export async function askInstanceUnit(
   entry: ServiceEntry,
   call: CallContext,

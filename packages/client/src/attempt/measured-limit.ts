@@ -12,43 +12,50 @@ import type { AttemptLimit } from './attempt-limit.ts'
 
 /** Options of {@link createMeasuredLimit}. */
 export interface MeasuredLimitOptions {
-  /** Which latency the limit follows, as a share from 0.5 to 0.999. @default 0.99 */
+  /** Percentile of the latency that the limit follows, from 0.5 to 0.999. @default 0.99 */
   readonly percentile?: number
-  /** How many times that latency an attempt may take, from 1 to 100. @default 5 */
+  /** Multiple of that latency that an attempt may take, from 1 to 100. @default 5 */
   readonly multiple?: number
-  /** Shortest limit, in milliseconds. A tenth of the call's time limit, where that is more. @default 500 */
+  /** Shortest limit, in milliseconds. A tenth of the call's time limit, if that is more. @default 500 */
   readonly minMs?: number
-  /** Longest limit, in milliseconds, and the limit while too little is known. @default half of the call's time limit, at least 1_000 */
+  /**
+   * Longest limit, in milliseconds; also the limit before there are enough samples. @default half of the call's time
+   * limit, at least 1_000
+   */
   readonly maxMs?: number
 }
 
-/** What is known of one kind of request. */
+/** State of one kind of request. */
 interface Known {
   readonly latencies: ReturnType<typeof createLatencyHistogram>
-  /** When the first attempt began after the last response, by `performance.now()`; 0 if none did. */
+  /** Start of the first attempt after the last response, by `performance.now()`; 0 if there was none. */
   waitingSince: number
-  /** Until when the longest limit is in effect. */
+  /** Until when the longest limit applies. */
   slowUntil: number
 }
 
-/** Responses that must have been seen before the limit follows them: fewer say nothing of a 99th percentile. */
+/** Minimum number of responses before the limit follows them: fewer do not determine a 99th percentile. */
 const minSamples = 100
-/** How long latencies are remembered, for one to two of these, in milliseconds. */
+/** Latencies are remembered for one to two of these, in milliseconds. */
 const windowMs = 30_000
-/** For how long a service is taken to be slow after it was silent, in milliseconds: the percentile needs some responses to rise. */
+/**
+ * Time for which a service is treated as slow after a silence, in milliseconds: the percentile needs some responses to
+ * rise.
+ */
 const slowMs = 10_000
-/** Kinds of requests that are told apart. */
+/** Maximum number of request kinds. */
 const maxKinds = 50
-/** Kinds that were not asked for are forgotten, in milliseconds. */
+/** An unused kind is forgotten after this time, in milliseconds. */
 const idleMs = 600_000
 
 /**
- * A limit for attempts that follows measured latency: five times the 99th percentile of the last half minute, which of a log-normal latency with a P99
- * of eight medians cuts less than 1 in 10,000; within a tenth and half of the call's time limit. So an instance that hangs costs little, and
- * leaves time for another one.
+ * Creates a limit for attempts that follows the measured latency: five times the 99th percentile of the last half
+ * minute, between a tenth and half of the call's time limit. For a log-normal latency with a P99 of eight medians this
+ * cuts fewer than 1 in 10,000 responses. A hanging instance costs little time, and leaves time for another one.
  *
- * Kinds of requests are told apart by method and path, without segments that have a digit or are long: a slow operation does not have the limit of the
- * quick ones. Where nothing at all came for as long as the limit, the service is slow and not an instance, and the longest limit is in effect for ten seconds.
+ * Kinds of requests are separated by method and path, without segments that have a digit or are long: a slow operation
+ * does not have the limit of fast ones. If no response arrives for as long as the limit, the service is slow, not a
+ * single instance: the longest limit then applies for ten seconds.
  *
  * @throws SdError `SD_INVALID` that names the option
  */

@@ -1,12 +1,12 @@
 import { isIdempotent, isRepeatable, type RetryPolicy } from '@sd/core'
 
-/** Attempts of one call, the first included. */
+/** Attempts of one call, including the first. */
 const maxAttempts = 3
 
 /**
- * The policy of a client that was given none: tries another endpoint at once when a connection could not be made, or broke, or an
- * attempt took too long, under a request that may be repeated (RFC 9110, 9.2.2). It judges no responses.
- * The attempt loop takes each of its attempts from the retry budget.
+ * The default policy: tries another endpoint at once if a connection could not be made, or broke, or an attempt took
+ * too long, for a request that may be repeated (RFC 9110, 9.2.2). It does not judge responses. The attempt loop takes
+ * each of its attempts from the retry budget.
  */
 export const repickPolicy: RetryPolicy = {
   name: 'repick',

@@ -1,12 +1,12 @@
 import { BoundedMap, type CallContext } from '@sd/core'
 import { createKindFinder } from '../call/call-kind.ts'
 
-/** Kinds of requests that are told apart: the one not seen for longest is forgotten first. */
+/** Maximum number of request kinds; the least recently seen is forgotten first. */
 const maxKinds = 1_000
-/** Kinds that were not seen are forgotten, in milliseconds. */
+/** A kind that was not seen for this time is forgotten, in milliseconds. */
 const idleMs = 600_000
 
-/** How long each kind of request of one service usually takes until the head of its response. */
+/** Usual time of each kind of request of one service until the head of its response. */
 export interface UsualTimes {
   /** Learns from a response. @param now by `performance.now()` */
   learn(call: CallContext, latencyMs: number, now: number): void
@@ -15,8 +15,8 @@ export interface UsualTimes {
 }
 
 /**
- * Makes an empty memory. A caller's own time limit says nothing of an instance unless such requests are usually answered within it: the time of
- * others, which may be quicker, is no measure.
+ * Creates an empty memory. A caller's own time limit says something about an instance only if such requests usually
+ * finish within it. Other kinds of requests may be faster, so their times can't be used.
  */
 export function createUsualTimes(): UsualTimes {
   const kinds = new BoundedMap<string, { usualMs: number }>({ maxEntries: maxKinds, idleMs })
@@ -25,7 +25,7 @@ export function createUsualTimes(): UsualTimes {
     learn(call, latencyMs, now) {
       const kind = findKind(call)
       const known = kinds.get(kind, now)
-      // A quarter up and a sixteenth down, as endpoints do.
+      // A quarter up and a sixteenth down, as for endpoints.
       if (known) known.usualMs += (latencyMs - known.usualMs) * (latencyMs > known.usualMs ? 0.25 : 0.0625)
       else kinds.set(kind, { usualMs: latencyMs })
     },

@@ -4,32 +4,32 @@ import type { ServiceEntry } from '../services/service-entry.ts'
 import type { LimitedExchange } from './call-frame.ts'
 import { type Due, type DueQueue, delayUntil } from './due-queue.ts'
 
-/** The call that a deadline is of. */
+/** The call that has the deadline. */
 export interface TimedCall {
   readonly entry: ServiceEntry
   readonly forward: ForwardParts | undefined
-  /** When it began, by `performance.now()`. */
+  /** Start, by `performance.now()`. */
   readonly startedAt: number
-  /** When it must have ended, by `performance.now()`; `Infinity` for never. */
+  /** Deadline, by `performance.now()`; `Infinity` for none. */
   readonly deadlineAt: number
-  /** The deadline is over. */
+  /** The deadline has passed. */
   onDeadline(): void
 }
 
 /**
- * Watches the deadline of one call, and the limit of an attempt with it: mostly in a queue of the service, whose timer is that of many calls,
- * else with a timer of its own.
+ * Watches the deadline of one call, and with it the limit of an attempt: usually in a queue of the service, which
+ * shares one timer among many calls, otherwise with its own timer.
  */
 export class CallDeadline implements Due {
   previous: Due | undefined
   next: Due | undefined
-  /** When it looks next, by `performance.now()`. */
+  /** Time of the next check, by `performance.now()`. */
   dueAt = 0
   readonly #call: TimedCall
-  /** The queue that it is in. */
+  /** The queue that contains it. */
   #queue: DueQueue | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
-  /** Has a limit that is watched too. */
+  /** The exchange whose limit is watched too. */
   #limited: LimitedExchange | undefined
   #limitAt = Number.POSITIVE_INFINITY
 
@@ -37,24 +37,24 @@ export class CallDeadline implements Due {
     this.#call = call
   }
 
-  /** Begins to watch. */
+  /** Starts watching. */
   start(): void {
     const { entry, forward, startedAt, deadlineAt } = this.#call
-    // The first attempt most probably has this limit: it need not be set twice.
+    // The first attempt most probably has this limit: this saves setting it twice.
     const limitAt = forward ? Number.POSITIVE_INFINITY : startedAt + entry.due.lastLimitMs
     if (deadlineAt <= limitAt) this.#check(startedAt)
     else this.#lookAt(limitAt, entry.due.limits)
   }
 
-  /** Takes in the limit of an exchange. @returns false if it takes none now */
+  /** Watches the limit of an exchange too. @returns false if it can't now */
   watchLimit(exchange: LimitedExchange, limitAt: number): boolean {
     const { entry, forward } = this.#call
-    // The deadline of a forwarded call moves, and may end.
+    // The deadline of a forwarded call moves, and may be removed.
     if (forward || this.#limited?.isWaiting || !this.#isSet) return false
     this.#limited = exchange
     this.#limitAt = limitAt
     entry.due.lastLimitMs = limitAt - exchange.startedAt
-    // Up to here it is early enough as it is, and looks again.
+    // Until here the current time of the next check is early enough.
     if (limitAt < this.dueAt) {
       this.stop()
       this.#lookAt(limitAt, entry.due.limits)
@@ -70,7 +70,7 @@ export class CallDeadline implements Due {
     if (isInEffect) this.#check(performance.now())
   }
 
-  /** Watches nothing more, until it is moved. */
+  /** Stops watching, until the deadline is moved. */
   stop(): void {
     this.#queue?.delete(this)
     this.#queue = undefined
@@ -82,7 +82,7 @@ export class CallDeadline implements Due {
     // It may have been stopped since the timer fired.
     if (!this.#isSet) return
     this.stop()
-    // Timers cut fractions off, and may be a millisecond early.
+    // Timers drop fractions, and may fire a millisecond early.
     this.#check(performance.now() + 1)
   }
 
@@ -90,7 +90,10 @@ export class CallDeadline implements Due {
     return this.#queue !== undefined || this.#timer !== undefined
   }
 
-  /** Looks at the deadline, and at the limit of an attempt, and decides when to look next. Far deadlines take several looks. */
+  /**
+   * Checks the deadline and the limit of an attempt, and sets the time of the next check. A far deadline takes several
+   * checks.
+   */
   #check(now: number): void {
     const { deadlineAt, entry } = this.#call
     if (deadlineAt <= now) {

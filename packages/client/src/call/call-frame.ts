@@ -4,41 +4,41 @@ import type { PreparedBody } from '../message/request-body.ts'
 import type { ServiceEntry } from '../services/service-entry.ts'
 import type { CallInit } from './call-init.ts'
 
-/** An exchange whose response must come until a limit. */
+/** An exchange whose response must arrive within a limit. */
 export interface LimitedExchange {
-  /** When it began, by `performance.now()`. */
+  /** Start, by `performance.now()`. */
   readonly startedAt: number
-  /** Whether it is still to have a response. */
+  /** Whether it still waits for the response. */
   readonly isWaiting: boolean
-  /** Its limit is over. */
+  /** The limit has passed. */
   onLimit(): void
 }
 
-/** What a call's rounds, attempts and exchanges see of it. */
+/** The part of a call that its rounds, attempts and exchanges use. */
 export interface CallFrame extends CallContext, TelemetryCall {
-  /** What it was made of. */
+  /** Input of the call. */
   readonly init: CallInit
   readonly path: string
   /** The service, with its cluster, settings and policies. */
   readonly entry: ServiceEntry
-  /** Of a forwarded call. */
+  /** Present for a forwarded call. */
   readonly forward: ForwardParts | undefined
-  /** The header fields, if anybody has asked for them by name. */
+  /** The header fields by name, if they were accessed. */
   readonly changedHeaders: Record<string, string> | undefined
-  /** The body, ready to be sent: made of what the interceptors left. @throws SdError `SD_INVALID` if it can't be sent */
+  /** The body, ready to be sent, after changes by interceptors. @throws SdError `SD_INVALID` if it can't be sent */
   readonly request: PreparedBody
   /** Why the call was stopped: deadline, caller, client closed. */
   readonly stopped: SdError | undefined
-  /** Whether a body that can be read only once was handed to a peer. */
+  /** Whether a body that can be read only once was sent to a peer. */
   isBodyUsed: boolean
   /**
-   * Takes a limit into the timer of the call, so that most attempts need none of their own.
+   * Adds a limit to the timer of the call, so that most attempts need no timer of their own.
    *
-   * @param limitAt when it is over, by `performance.now()`
-   * @returns false if it takes none now
+   * @param limitAt end of the limit, by `performance.now()`
+   * @returns false if the call can't take it now
    */
   watchLimit(exchange: LimitedExchange, limitAt: number): boolean
-  /** The first exchange: judges whose doing it is that the deadline is over. */
+  /** The first exchange: determines the origin of an exceeded deadline. */
   firstExchange: { judgeDeadline(): OutcomeOrigin } | undefined
   /** Attempts so far. */
   attempts: number

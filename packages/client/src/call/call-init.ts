@@ -5,13 +5,13 @@ import type { Transport } from '../transport/transport.ts'
 import type { CallRecorder } from './explanation.ts'
 import type { OpenCalls } from './open-calls.ts'
 
-/** What a call is made of. */
+/** Input of a call. */
 export interface CallInit {
   /** The service, with its cluster, settings and policies. */
   readonly entry: ServiceEntry
   /** Sends requests. */
   readonly transport: Transport
-  /** The client's calls under way. */
+  /** The client's calls in progress. */
   readonly openCalls: OpenCalls
   /** HTTP method in upper case. */
   readonly method: string
@@ -21,24 +21,24 @@ export interface CallInit {
   readonly headers: Record<string, string>
   /** The body as the caller gave it. */
   readonly body?: RequestBody | undefined
-  /** When the call must have ended, by `performance.now()`; `Infinity` for never. */
+  /** Deadline by `performance.now()`; `Infinity` for none. */
   readonly deadlineAt: number
-  /** Limit of each attempt of this call until the head of its response, in milliseconds; 0 for none, `undefined` for that of the service. */
+  /** Limit of each attempt until the head of its response, in milliseconds; 0 for none, `undefined` for that of the service. */
   readonly attemptTimeoutMs?: number | undefined
-  /** How much it matters to concurrency limits. */
+  /** Importance for concurrency limits. */
   readonly priority?: CallPriority | undefined
-  /** Whether it may be sent twice whatever its method; `undefined` for what the service says. */
+  /** Whether it may be sent twice whatever its method; `undefined` for the service's setting. */
   readonly idempotent?: boolean | undefined
-  /** When it began, by `performance.now()`. @default now */
+  /** Start of the call, by `performance.now()`. @default now */
   readonly startedAt?: number | undefined
   /** The caller's signal. */
   readonly signal?: AbortSignal | undefined
-  /** What consistent hashing hashes. */
+  /** Key that consistent hashing hashes. */
   readonly hashKey?: string | undefined
-  /** Most bytes that are read of the response as a whole. */
+  /** Most bytes that are read of the whole response. */
   readonly maxResponseBytes: number
-  /** Takes notes, if the caller wants them. */
+  /** Records the steps, if the caller requests them. */
   readonly recorder?: CallRecorder | undefined
-  /** Of a forwarded call; then `headers` are not in effect. */
+  /** Present for a forwarded call; then `headers` are not in effect. */
   readonly forward?: ForwardParts | undefined
 }

@@ -1,13 +1,13 @@
 import type { CallContext } from '@sd/core'
 
-/** A longer segment of a path is a name or key of something. */
+/** Longer path segments are names or keys. */
 const longestSegment = 24
-/** Deeper segments do not tell kinds apart. */
+/** Deeper segments do not distinguish kinds. */
 const deepestSegment = 4
 
-/** Tells of which kind calls are: method and path, without segments that have a digit or are long. */
+/** Returns the kind of a call: method and path, without segments that have a digit or are long. */
 export function createKindFinder(): (call: Pick<CallContext, 'method' | 'path'>) => string {
-  // Most calls are like the one before, and a response that is to be learned from is like the call that began.
+  // Most calls are like the previous one, and a response to learn from is like the call that just began.
   let method = ''
   let path = ''
   let kind = ''
@@ -21,7 +21,7 @@ export function createKindFinder(): (call: Pick<CallContext, 'method' | 'path'>)
   }
 }
 
-/** Method and path without the segments that name one thing of many. */
+/** Method and path with a placeholder for segments that identify one thing of many. */
 function kindOf(method: string, path: string): string {
   let kind = method
   let start = 1

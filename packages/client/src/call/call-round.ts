@@ -18,30 +18,30 @@ import type { ResponseTaker } from './interceptors.ts'
 
 /** The call that a round is part of. */
 export interface RoundOwner extends CallFrame {
-  /** An exchange whose response a round gave ended. */
+  /** An exchange ended whose response was the result of a round. */
   exchangeEnded(exchange: Exchange): void
 }
 
 /**
- * What one `next()` of the call interceptors does: the policies that guard the service, the attempts, the fallback. It holds the permits of the
- * service until the exchange whose response it gave has ended.
+ * The work of one `next()` of the call interceptors: the policies of the service, the attempts, the fallback. It holds
+ * the permits of the service until the exchange of its response has ended.
  */
 export class CallRound implements LoopOwner, Applicant {
   readonly call: RoundOwner
-  /** What it gave. */
+  /** The result. */
   response: CallResponse | undefined
   readonly #loop: AttemptLoop
-  /** When it began or, where policies were asked, when they had let it through. */
+  /** Start of the round or, if there are policies, the time when they admitted it. */
   #startedAt: number
-  /** Of the concurrency limit and of the service's breaker. */
+  /** Permits of the concurrency limit and of the service's breaker. */
   #permits: Permit[] | undefined
   /** From the last permit to the head of the response, in milliseconds: waiting for a permit says nothing about the service. */
   #latencyMs: number | undefined
-  /** Why it was ended. */
+  /** The reason why it was ended. */
   stopped: SdError | undefined
-  /** Whose response it gave. */
+  /** The exchange of its response. */
   #exchange: Exchange | undefined
-  /** Who waits for it. */
+  /** Receives the result. */
   #taker: ResponseTaker | undefined
 
   constructor(call: RoundOwner) {
@@ -50,14 +50,17 @@ export class CallRound implements LoopOwner, Applicant {
     this.#loop = new AttemptLoop(this)
   }
 
-  /** Gives the response, or what the fallback makes of the failure. */
+  /** Runs the round: its result is a response, or what the fallback returns for a failure. */
   run(taker: ResponseTaker): void {
     const { fallback } = this.call.entry.policies
     if (fallback) void this.#respondAnyway(fallback, taker)
     else this.#try(taker)
   }
 
-  /** Ends it, whatever it waits for. @returns whether it gives a response all the same: one that came before, and was to be improved on */
+  /**
+   * Ends the round, whatever it waits for. @returns whether it still has a response: an earlier one that a retry was to
+   * improve on
+   */
   stop(error: SdError): boolean {
     if (this.stopped) return false
     this.stopped = error
@@ -73,12 +76,12 @@ export class CallRound implements LoopOwner, Applicant {
     return false
   }
 
-  /** Ends an exchange whose response was not read, because another round begins. A body that has come as a whole stays. */
+  /** Ends an exchange whose response was not read, because another round begins. A complete body is kept. */
   dropUnread(): void {
     this.#exchange?.dropUnread()
   }
 
-  /** Its response is what the call gives. @returns the exchange whose body is still to come */
+  /** The call uses the response of this round. @returns the exchange whose body is incomplete */
   keep(): Exchange | undefined {
     if (!this.response) this.stop(new SdError('SD_ABORTED', 'The call has ended'))
     return this.#exchange
@@ -91,7 +94,7 @@ export class CallRound implements LoopOwner, Applicant {
     this.call.exchangeEnded(exchange)
   }
 
-  /** Takes note that a policy refused. */
+  /** Records that a policy rejected the call. */
   noteRefusal(policy: RefusingPolicy, name: string, endpoint?: Endpoint): void {
     publishTelemetry('sd:v1:call:refused', { call: this.call, policy, name })
     this.call.init.recorder?.note('refused', { ...(endpoint && { endpoint }), detail: `${policy} ${name}` })
@@ -116,7 +119,10 @@ export class CallRound implements LoopOwner, Applicant {
         return response
       }
       const { status } = response
-      failure = { error: new SdError('SD_HTTP_STATUS', `${call.service} answered ${status}`, { retryable: true }), status }
+      failure = {
+        error: new SdError('SD_HTTP_STATUS', `${call.service} responded with status ${status}`, { retryable: true }),
+        status,
+      }
     } catch (caught) {
       const error = this.stopped ?? toSdError(caught, 'SD_UNAVAILABLE', `Calling ${call.service}`)
       if (error.code === 'SD_ABORTED' || error.code === 'SD_CLOSED') throw error
@@ -129,7 +135,7 @@ export class CallRound implements LoopOwner, Applicant {
     }
     const { error } = failure
     this.#settlePermits(error)
-    this.#exchange?.stop(new SdError('SD_ABORTED', 'A fallback gave the response'))
+    this.#exchange?.stop(new SdError('SD_ABORTED', 'The fallback replaced the response'))
     this.#exchange = undefined
     this.response = instead
     publishTelemetry('sd:v1:call:fallback', { call, error })
@@ -142,7 +148,7 @@ export class CallRound implements LoopOwner, Applicant {
     else this.#permits = [permit]
   }
 
-  /** Asks the policies and makes the attempts, until it is stopped. */
+  /** Passes the policies and makes the attempts, until it is stopped. */
   #try(taker: ResponseTaker): void {
     this.#taker = taker
     const { rateLimit, concurrencyLimit, breaker } = this.call.entry.policies
@@ -177,7 +183,7 @@ export class CallRound implements LoopOwner, Applicant {
     this.#taker?.onFailure(error)
   }
 
-  /** The attempts gave a response. */
+  /** The attempts produced a response. */
   onResponse(response: CallResponse): void {
     if (this.stopped) return
     this.response = response
@@ -199,7 +205,7 @@ export class CallRound implements LoopOwner, Applicant {
     for (const permit of permits) permit.settle(outcome)
   }
 
-  /** Whose doing a failure was: the exchange knows; what interceptors throw of their own is of this process, whatever it looks like. */
+  /** Origin of a failure. The exchange knows it; an exception of an interceptor always has the origin of this process. */
   #blame(error: SdError | undefined, exchange: Exchange | undefined): Pick<Outcome, 'error' | 'origin'> {
     if (error === undefined || error === this.stopped) return { error }
     if (exchange?.error) return { error: exchange.error, origin: exchange.origin }
@@ -207,12 +213,12 @@ export class CallRound implements LoopOwner, Applicant {
   }
 }
 
-/** The round whose response is handed out, or was wrapped: the last one that has any. The others are ended. */
+/** The last round that has the response that the caller gets, possibly wrapped. The other rounds are ended. */
 export function chooseRound(rounds: readonly CallRound[], response: CallResponse): CallRound | undefined {
   const chosen =
     rounds.find(({ response: own }) => own === response || (own !== undefined && own.body === response.body)) ??
     rounds.findLast(({ response: own }) => own !== undefined)
-  const unused = new SdError('SD_ABORTED', 'Another response was handed out')
+  const unused = new SdError('SD_ABORTED', 'Another response was used')
   for (const round of rounds) if (round !== chosen) round.stop(unused)
   return chosen
 }

@@ -22,13 +22,13 @@ import { type CallTaker, type ResponseTaker, runChain } from './interceptors.ts'
 import type { OpenCall } from './open-calls.ts'
 import { addOwnFields } from './own-fields.ts'
 
-/** How long a fallback or an interceptor may take to give a response instead, once the deadline is over, in milliseconds. */
+/** Time that a fallback or an interceptor has to return a response after the deadline, in milliseconds. */
 const lastWordMs = 50
 
 /**
- * One logical call: its life from the start until the body of the response that was handed out has ended. Outside in: deadline, interceptors,
- * then a {@link CallRound} for every `next()` of theirs. Whatever it waits for, {@link Call.stop} ends it: the promise that {@link Call.run}
- * returned is settled here and nowhere else.
+ * One logical call, from its start until the body of its response has ended. From the outside in: deadline,
+ * interceptors, then a {@link CallRound} for each of their `next()`. {@link Call.stop} ends it, whatever it waits for.
+ * The promise that {@link Call.run} returned is settled only here.
  */
 export class Call implements RoundOwner, ResponseTaker, OpenCall {
   previous: OpenCall | undefined
@@ -48,25 +48,25 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
   /** Why the call was stopped: deadline, caller, client closed. */
   stopped: SdError | undefined
   firstExchange: Exchange | undefined
-  /** Whether a body that can be read only once was handed to a peer. */
+  /** Whether a body that can be read only once was sent to a peer. */
   #isBodyUsed = false
   #abortListener: (() => void) | undefined
   #headers: Record<string, string> | undefined
   #controller: AbortController | undefined
   #deadline: CallDeadline | undefined
-  /** Until when a fallback or an interceptor must have responded, once the deadline is over. */
+  /** Ends the time for a fallback or an interceptor after the deadline. */
   #lastWord: ReturnType<typeof setTimeout> | undefined
   #prepared: PreparedBody | undefined
   #preparedFrom: RequestBody | undefined
-  /** What the interceptors' `next()` began last, nearly always the only one. */
+  /** The round that the interceptors' `next()` started last, nearly always the only one. */
   #round: CallRound | undefined
   #earlier: CallRound[] | undefined
-  /** Whose response was handed out, while its body is still to come. */
+  /** The exchange whose response the caller has, while its body is incomplete. */
   #exchange: Exchange | undefined
   #status: number | undefined
   #finished = false
   #handedOut = false
-  /** Absent until it runs. */
+  /** Absent until the call runs. */
   #taker: CallTaker | undefined
 
   constructor(init: CallInit) {
@@ -109,12 +109,12 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
     this.#isBodyUsed = isUsed
   }
 
-  /** Whose response was handed out. */
+  /** The exchange whose response the caller has. */
   get exchange(): Exchange | undefined {
     return this.#exchange
   }
 
-  /** The body, ready to be sent: made of what the interceptors left. @throws SdError `SD_INVALID` if it can't be sent */
+  /** The body, ready to be sent, after changes by interceptors. @throws SdError `SD_INVALID` if it can't be sent */
   get request(): PreparedBody {
     if (!this.#prepared || this.#preparedFrom !== this.body) {
       const pushed = this.body === undefined ? this.forward?.pushed : undefined
@@ -128,12 +128,12 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
     return this.#prepared
   }
 
-  /** Makes the call. @throws SdError as documented at `ServiceClient.request` */
+  /** Runs the call. @throws SdError as documented at `ServiceClient.request` */
   run(): Promise<ServiceResponse> {
     return new Promise((onResponse, onFailure) => this.start({ onResponse, onFailure }))
   }
 
-  /** Makes the call. What comes of it may be told at once. */
+  /** Runs the call. The taker may be called synchronously. */
   start(taker: CallTaker): void {
     if (hasTelemetrySubscribers('sd:v1:call:start')) publishTelemetry('sd:v1:call:start', { call: this })
     this.init.openCalls.add(this)
@@ -151,7 +151,7 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
     else void this.#proceed()
   }
 
-  /** Ends the call wherever it is. */
+  /** Ends the call in any phase. */
   stop(error: SdError): void {
     if (this.stopped || this.#finished) return
     this.stopped = error
@@ -167,7 +167,7 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
     else if (!this.#finished) this.#lastWord = setTimeout(() => this.#fail(error), lastWordMs)
   }
 
-  /** An exchange ended; if its response was handed out, so has the call. */
+  /** An exchange ended. If the caller has its response, the call has ended too. */
   exchangeEnded(exchange: Exchange): void {
     if (this.#handedOut && exchange === this.#exchange) this.#finish(exchange.error)
   }
@@ -180,7 +180,7 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
     }
   }
 
-  /** What `next()` of the innermost interceptor does. May be called again, also while it is under way. */
+  /** Implements `next()` of the innermost interceptor. It may be called again, also concurrently. */
   #startRound(taker: ResponseTaker): void {
     if (this.stopped) {
       taker.onFailure(this.stopped)
@@ -250,7 +250,7 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
     return this.#deadline?.watchLimit(exchange, limitAt) ?? false
   }
 
-  /** Sets another deadline; `Infinity` for none. */
+  /** Moves the deadline; `Infinity` removes it. */
   moveDeadline(deadlineAt: number): void {
     if (this.#finished || deadlineAt === this.deadlineAt) return
     const isEarlier = deadlineAt < this.deadlineAt
@@ -261,7 +261,7 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
     this.#deadline.move(isEarlier)
   }
 
-  /** The deadline is over. */
+  /** The deadline has passed. */
   onDeadline(): void {
     if (this.#finished) return
     if (this.forward) {
@@ -270,7 +270,7 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
       return
     }
     const afterMs = Math.max(0, Math.round(this.deadlineAt - this.startedAt))
-    // The service's only if it had the time that it usually takes.
+    // The service is to blame only if it had the time that it usually takes.
     const origin = this.firstExchange?.judgeDeadline() ?? 'caller'
     this.stop(new SdError('SD_DEADLINE_EXCEEDED', `Calling ${this.service} took longer than ${afterMs} ms`, { origin }))
   }

@@ -11,44 +11,44 @@ import { ResponseBody } from '../message/response-body.ts'
 import { ServiceResponse } from '../message/service-response.ts'
 import { isPersonal, isSharedResponse } from '../policies/shared-response.ts'
 
-/** Fields that tell requests of one cause apart, and say nothing of the response. */
+/** Fields that identify a request in traces and do not affect the response. */
 const tracing = /^(?:traceparent|tracestate|baggage|x-request-id|x-correlation-id|b3|x-b3-.*)$/
-/** Larger bodies are not kept for others, in bytes: each caller then calls by itself. */
+/** Larger bodies are not shared, in bytes: each caller then calls separately. */
 const maxSharedBytes = 1_048_576
-/** Most different requests that are followed at once; others are not collapsed. */
+/** Maximum number of different requests that are shared at once; others are not collapsed. */
 const maxUnderWay = 10_000
 
 /** A call that several callers may share. */
 export interface CollapsibleCall {
-  /** What telemetry tells of it, if it has the response of another one. */
+  /** Identity in telemetry, if the call gets the response of another one. */
   readonly identity: TelemetryCall
-  /** What it has in common with others. */
+  /** Calls with the same key share a response. */
   readonly key: string
   /** Its header fields, names in lower case. */
   readonly headers: Readonly<Record<string, string>>
-  /** When it must have ended, by `performance.now()`. */
+  /** Deadline, by `performance.now()`. */
   readonly deadlineAt: number
   /** The caller's signal. */
   readonly signal: AbortSignal | undefined
-  /** Makes the call. @returns the response, and the header fields as they were sent */
+  /** Starts the call. @returns the response, and the header fields as they were sent */
   start(signal: AbortSignal | undefined): { readonly response: Promise<ServiceResponse>; sent(): HeaderFields }
 }
 
 interface Copy extends Omit<CallResponse, 'body'> {
   readonly attempts: number
   readonly bytes: Uint8Array
-  /** Whether others may have it. */
+  /** Whether other callers may have the copy. */
   readonly isShared: boolean
 }
 
 interface Shared {
   readonly ending: AbortController
-  /** `undefined` if there is nothing to share: too large, or out of time. */
+  /** `undefined` if the response can't be shared: too large, or the deadline passed. */
   readonly copy: Promise<Copy | undefined>
   callers: number
 }
 
-/** Joins identical calls that are under way. */
+/** Joins identical concurrent calls. */
 export class Collapser {
   readonly #underWay = new Map<string, Shared>()
   readonly #maxResponseBytes: number
@@ -57,7 +57,10 @@ export class Collapser {
     this.#maxResponseBytes = maxResponseBytes
   }
 
-  /** The response of an identical call that is under way, or of a new one: each caller has a copy of its own. @throws SdError what the call fails with */
+  /**
+   * The response of an identical call in progress, or of a new one. Each caller has its own copy. @throws SdError the
+   * error of the call
+   */
   async join(call: CollapsibleCall): Promise<ServiceResponse> {
     const found = this.#underWay.get(call.key)
     if (!found && this.#underWay.size >= maxUnderWay) return call.start(call.signal).response
@@ -67,7 +70,7 @@ export class Collapser {
     try {
       copy = await untilEnded(shared.copy, call)
     } catch (error) {
-      if (found) publishJoined(call.identity, undefined, toSdError(error, 'SD_UNAVAILABLE', 'A call that is shared'))
+      if (found) publishJoined(call.identity, undefined, toSdError(error, 'SD_UNAVAILABLE', 'The shared call'))
       throw error
     } finally {
       shared.callers--
@@ -101,7 +104,7 @@ export class Collapser {
       const { status, headers, body, endpoint, attempts } = await head
       const bytes = await (body as ResponseBody).readAll(Math.min(maxSharedBytes, this.#maxResponseBytes))
       const fields = sent()
-      // An interceptor may have said who asks: then the response is that caller's alone.
+      // An interceptor may have added a field that identifies the caller: then the response is only for that caller.
       const isSameCaller = Object.keys(fields).every((name) => !isPersonal(name) || fields[name] === call.headers[name])
       const isPublic = Object.keys(fields).every((name) => !isPersonal(name)) ? isSharedResponse(headers) : true
       const isShared = isSameCaller && isPublic && headers['set-cookie'] === undefined
@@ -126,20 +129,22 @@ function publishJoined(call: TelemetryCall, status: number | undefined, error?: 
   publishTelemetry('sd:v1:call:end', { call, status, error, durationMs: performance.now() - call.startedAt, attempts: 0 })
 }
 
-/** What calls must have in common to share a response: all header fields but those of tracing. */
+/** Key of calls that share a response: all header fields except those of tracing. */
 export function collapseKey(parts: readonly unknown[], headers: Readonly<Record<string, string>>): string {
   const fields = Object.entries(headers).filter(([name]) => !tracing.test(name))
   return JSON.stringify([...parts, fields.sort(([one], [other]) => (one < other ? -1 : 1))])
 }
 
-/** Waits for a promise until the caller aborts or is out of time. */
+/** Waits for a promise until the caller aborts or its deadline passes. */
 function untilEnded<T>(promise: Promise<T>, { signal, deadlineAt }: CollapsibleCall): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => settle(() => reject(abortError(signal as AbortSignal, 'The call')))
     if (signal?.aborted) return onAbort()
     const leftMs = deadlineAt - performance.now()
     const late = (): void =>
-      settle(() => reject(new SdError('SD_DEADLINE_EXCEEDED', 'The call was out of time', { origin: 'caller' })))
+      settle(() =>
+        reject(new SdError('SD_DEADLINE_EXCEEDED', 'The call took longer than its deadline allows', { origin: 'caller' })),
+      )
     const timer = leftMs < 2 ** 31 ? setTimeout(late, Math.max(0, leftMs)) : undefined
     function settle(then: () => void): void {
       clearTimeout(timer)

@@ -1,36 +1,37 @@
 import { judgeLimit } from '@sd/core'
 import { type Linked, LinkedList } from './linked-list.ts'
 
-/** What is due at a time. */
+/** An item that is due at a time. */
 export interface Due extends Linked<Due> {
-  /** By `performance.now()`. Does not change while it is in a queue. */
+  /** By `performance.now()`. Must not change while the item is in a queue. */
   readonly dueAt: number
-  /** The time has come. It is in no queue then. */
+  /** The time has come. The item is no longer in a queue. */
   onDue(): void
 }
 
-/** Timers cut fractions off, and may be a millisecond early. */
+/** Timers drop fractions, and may fire a millisecond early. */
 const earlyMs = 1
 
 /**
- * What is due in the order in which it was added, with one timer for all of it. Calls of one service have one time limit, so that nearly all of them
- * fit, and most end before theirs: a timer of Node for each call costs more than all else that is done for its deadline.
+ * Items in the order of their due times, with one timer for all. Calls of one service have the same time limit, so
+ * nearly all of them fit, and most end before theirs. A Node timer for each call would cost more than everything else
+ * that is done for its deadline.
  */
 export class DueQueue {
   readonly #items = new LinkedList<Due>()
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  /** Adds it, unless something that is due later was added before. @returns whether it was added */
+  /** Adds an item, unless an item with a later due time was added before. @returns whether it was added */
   add(item: Due): boolean {
     const { last } = this.#items
     if (last && item.dueAt < last.dueAt) return false
     this.#items.add(item)
-    // A timer that is set is early enough.
+    // A timer that is already set fires early enough.
     if (!this.#timer) this.#setTimer(item.dueAt)
     return true
   }
 
-  /** Takes it out. */
+  /** Removes an item. */
   delete(item: Due): void {
     this.#items.delete(item)
     if (this.#items.size > 0) return
@@ -42,7 +43,7 @@ export class DueQueue {
     this.#timer = setTimeout(onDueTimer, delayUntil(dueAt), this)
   }
 
-  /** Its timer is over. */
+  /** The timer fired. */
   onTimer(): void {
     const now = performance.now()
     const due: Due[] = []
@@ -64,8 +65,8 @@ function onDueTimer(queue: DueQueue): void {
 /** The longest delay of a timer, in milliseconds. */
 const longestTimerMs = 2_147_483_647
 
-/** For how long to set a timer, in milliseconds. Where that is longer than timers can be, it is early. */
+/** Delay of a timer, in milliseconds, capped at the longest possible delay; the timer then fires early. */
 export function delayUntil(dueAt: number): number {
-  // Node warns of a negative delay.
+  // Node warns about a negative delay.
   return Math.max(1, Math.min(dueAt - performance.now(), longestTimerMs))
 }

@@ -10,15 +10,15 @@ export interface CallStep {
   readonly atMs: number
   /** What happened. */
   readonly step: CallStepKind
-  /** Number of the attempt, from 1, where it is about one. */
+  /** Number of the attempt, from 1, if the step belongs to one. */
   readonly attempt?: number | undefined
-  /** Origin of the endpoint, such as `http://10.0.0.1:8080`, where it is about one. */
+  /** Origin of the endpoint, such as `http://10.0.0.1:8080`, if the step belongs to one. */
   readonly origin?: string | undefined
-  /** More about it: a status, a policy's name, a delay, an error. */
+  /** Details: a status, a policy's name, a delay, an error. */
   readonly detail?: string | undefined
 }
 
-/** Why a call went as it did. */
+/** Everything that happened during a call, and why. */
 export interface CallExplanation {
   /** Name of the service. */
   readonly service: string
@@ -26,29 +26,29 @@ export interface CallExplanation {
   readonly method: string
   /** Path without its query, which may hold secrets. */
   readonly path: string
-  /** Which endpoints were kept or dropped, and by which rule, when the first one was picked. Absent if the call came to no pick. */
+  /** Which endpoints were kept or dropped, and by which rule, at the first pick. Absent if the call ended before a pick. */
   readonly cluster?: ClusterExplanation | undefined
-  /** What happened, in order. */
+  /** The steps, in order. */
   readonly steps: readonly CallStep[]
-  /** Status of the response that the caller got, if there was one. */
+  /** Status of the response that the caller received, if any. */
   readonly status?: number | undefined
-  /** The error that the caller got. */
+  /** The error that the caller received. */
   readonly error?: SdError | undefined
-  /** Until the end of the body, in milliseconds. */
+  /** Time until the end of the body, in milliseconds. */
   readonly durationMs: number
 }
 
-/** Takes notes of one call. */
+/** Records the steps of one call. */
 export interface CallRecorder {
-  /** Takes note of a step. */
+  /** Records a step. */
   note(step: CallStepKind, about?: { attempt?: number; endpoint?: Endpoint; detail?: string | undefined }): void
-  /** Takes note of the cluster, unless it has one. */
+  /** Records the cluster, unless one is recorded already. */
   noteCluster(explain: () => ClusterExplanation): void
-  /** Hands the explanation out. */
+  /** Passes the explanation to its listener. */
   finish(end: Pick<CallExplanation, 'service' | 'method' | 'path' | 'status' | 'error'>): void
 }
 
-/** Makes a recorder. What `onExplained` fails with can't hurt the call: it is warned of. */
+/** Creates a recorder. An exception in `onExplained` becomes a warning and does not affect the call. */
 export function createRecorder(onExplained: (explanation: CallExplanation) => void): CallRecorder {
   const tell = guardListener('explain', onExplained)
   const startedAt = performance.now()
@@ -68,7 +68,7 @@ export function createRecorder(onExplained: (explanation: CallExplanation) => vo
   }
 }
 
-/** An explanation as text, a line for each endpoint and step. */
+/** Formats an explanation as text: a line for each endpoint and step. */
 export function formatExplanation({ service, method, path, cluster, steps, status, error, durationMs }: CallExplanation): string {
   const endpoints = (cluster?.endpoints ?? []).map(({ endpoint, weight, dropped, outs }) => {
     const reason = dropped ? `dropped by ${dropped}` : `kept, weight ${Math.round(weight * 100) / 100}`
@@ -78,7 +78,7 @@ export function formatExplanation({ service, method, path, cluster, steps, statu
   const lines = steps.map(({ atMs, step, attempt, origin, detail }) =>
     [`  ${atMs} ms`, step, attempt && `attempt ${attempt}`, origin, detail].filter(Boolean).join(' '),
   )
-  const panic = cluster?.isPanic ? ['  panic: too few instances are in, so those that are out are used too'] : []
+  const panic = cluster?.isPanic ? ['  panic: too few healthy instances, so all are used'] : []
   const held = cluster?.held ? [`  held: ${cluster.held.instanceIds.length} instances, ${cluster.held.reason}`] : []
   const end = error ? `${error.code}: ${error.message}` : status
   return [`${method} ${service}${path}`, ...panic, ...held, ...endpoints, ...lines, `  ${durationMs} ms ${end}`].join('\n')

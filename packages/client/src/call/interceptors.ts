@@ -1,23 +1,23 @@
 import type { CallResponse, Interceptor, SdError } from '@sd/core'
 import type { ServiceResponse } from '../message/service-response.ts'
 
-/** Told of a response, or why there is none: what waits for it itself, or the two functions of a promise. */
+/** Receives a response or a failure: the waiting object itself, or the two functions of a promise. */
 export interface ResponseTaker {
-  /** It came. */
+  /** The response arrived. */
   onResponse(response: CallResponse): void
-  /** There is none. */
+  /** There is no response. */
   onFailure(error: unknown): void
 }
 
-/** Told what a call gives: what waits for it itself, or the two functions of a promise. */
+/** Receives the result of a call: the waiting object itself, or the two functions of a promise. */
 export interface CallTaker {
-  /** The response that is handed out. */
+  /** The response for the caller. */
   onResponse(response: ServiceResponse): void
-  /** There is none. */
+  /** The call failed. */
   onFailure(error: SdError): void
 }
 
-/** Runs interceptors around what `begin` begins, the first outermost. Every `next()` runs what is inside of it again, `begin` included. */
+/** Runs interceptors around `begin`, the first outermost. Every `next()` runs the inner ones again, including `begin`. */
 export function runChain<Context>(
   interceptors: readonly Interceptor<Context>[],
   context: Context,

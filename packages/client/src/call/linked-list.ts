@@ -1,37 +1,37 @@
-/** What can be in one {@link LinkedList} at a time. */
+/** An item that can be in one {@link LinkedList} at a time. */
 export interface Linked<T> {
-  /** The list's own. */
+  /** Owned by the list. */
   previous: T | undefined
-  /** The list's own. */
+  /** Owned by the list. */
   next: T | undefined
 }
 
 /**
- * What is under way, such as calls: added and removed with every request. Not a `Set`, whose table is made anew now and then; the one before goes on
- * referring to it, and both to what was in them. As soon as one of them is old, collections of young objects keep all later ones, and every call
- * with them.
+ * Items in progress, such as calls, added and removed with every request. A `Set` rebuilds its table from time to time;
+ * the old table keeps references to the new one, and both to their former items. As soon as a table is in the old
+ * generation, minor garbage collections keep all later tables, and every call with them.
  */
 export class LinkedList<T extends Linked<T>> {
   #size = 0
   #first: T | undefined
   #last: T | undefined
 
-  /** How many are in it. */
+  /** Number of items. */
   get size(): number {
     return this.#size
   }
 
-  /** The one that was added before the others. */
+  /** The oldest item. */
   get first(): T | undefined {
     return this.#first
   }
 
-  /** The one that was added last. */
+  /** The newest item. */
   get last(): T | undefined {
     return this.#last
   }
 
-  /** Adds what is in no list. */
+  /** Adds an item that is not in a list. */
   add(item: T): void {
     item.previous = this.#last
     if (this.#last) this.#last.next = item
@@ -40,7 +40,7 @@ export class LinkedList<T extends Linked<T>> {
     this.#size++
   }
 
-  /** Removes it, if it is there. */
+  /** Removes an item, if it is in the list. */
   delete(item: T): void {
     const { previous, next } = item
     if (next) next.previous = previous
@@ -53,7 +53,7 @@ export class LinkedList<T extends Linked<T>> {
     this.#size--
   }
 
-  /** All of them, the oldest first. */
+  /** All items, the oldest first. */
   toArray(): readonly T[] {
     const items: T[] = []
     for (let item = this.#last; item; item = item.previous) items.push(item)

@@ -1,30 +1,30 @@
 import { closedError, followLoop, type SdError } from '@sd/core'
 import { type Linked, LinkedList } from './linked-list.ts'
 
-/** Something under way that can be ended. */
+/** An operation in progress that can be ended. */
 export interface OpenCall extends Linked<OpenCall> {
   /** Ends it. */
   stop(error: SdError): void
 }
 
-/** The calls of a client that are under way. */
+/** The calls of a client that are in progress. */
 export interface OpenCalls {
-  /** Whether new calls are refused. */
+  /** Whether new calls are rejected. */
   readonly isClosed: boolean
-  /** Counts a call as under way. */
+  /** Adds a call in progress. */
   add(call: OpenCall): void
   /** A call has ended. */
   delete(call: OpenCall): void
-  /** Refuses new calls, waits until the last has ended, and after `graceMs` ends those that are left. */
+  /** Rejects new calls, waits until the last one has ended, and ends the remaining ones after `graceMs`. */
   close(graceMs: number): Promise<void>
 }
 
-/** Nothing under way yet. */
+/** Creates an empty set of calls. */
 export function createOpenCalls(): OpenCalls {
   const calls = new LinkedList<OpenCall>()
   const drained = Promise.withResolvers<void>()
   let isClosed = false
-  /** While calls are under way it is known for how long this process stands still: that is no time of theirs. */
+  /** While calls are in progress, stalls of this process are measured: their time is not charged to the calls. */
   const work = {
     get isBusy() {
       return calls.size > 0
@@ -47,7 +47,7 @@ export function createOpenCalls(): OpenCalls {
       if (calls.size === 0) return
       const timer = setTimeout(() => {
         for (const call of calls.toArray()) call.stop(closedError('client'))
-        // Whatever they do: nothing may keep the client from closing.
+        // A call that does not end must not keep the client from closing.
         drained.resolve()
       }, graceMs)
       await drained.promise

@@ -25,14 +25,14 @@ const requestKeys = [
   'explain',
 ] as const
 
-/** What is called. */
+/** Target of a request. */
 interface RequestTarget {
   readonly method: string
   readonly service: string
   readonly path: string
 }
 
-/** The call that a request asks for. @throws SdError `SD_INVALID` that names the option */
+/** Builds the call for a request. @throws SdError `SD_INVALID` that names the option */
 export function toCallInit(context: ForwardContext, target: RequestTarget, options: RequestOptions): CallInit {
   checkKnownKeys('', options, requestKeys)
   const { method, service } = target
@@ -77,7 +77,7 @@ export function mayCollapse({ entry, method, body, recorder }: CallInit): boolea
   )
 }
 
-/** A call that others like it may join. */
+/** A call that identical calls may join. */
 export function toCollapsible(init: CallInit): CollapsibleCall {
   const { entry, method, path, headers, hashKey, priority, startedAt, deadlineAt, signal } = init
   return {
@@ -87,7 +87,7 @@ export function toCollapsible(init: CallInit): CollapsibleCall {
     deadlineAt,
     signal,
     start(own) {
-      // Calls that join come later, and compare with the header fields as they were.
+      // Calls that join later compare with the original header fields.
       const made = new Call({ ...init, headers: { ...headers }, signal: own, startedAt: performance.now() })
       return { response: made.run(), sent: () => made.firstExchange?.attempt.headers ?? made.headers }
     },
@@ -99,7 +99,7 @@ function findDeadline({ timeoutMs, deadlineAt }: RequestOptions, entry: ServiceE
   const own = limitMs === 0 ? Number.POSITIVE_INFINITY : now + limitMs
   if (deadlineAt === undefined) return own
   if (typeof deadlineAt !== 'number' || Number.isNaN(deadlineAt))
-    throw invalidError('deadlineAt', deadlineAt, 'a time by performance.now()')
+    throw invalidError('deadlineAt', deadlineAt, 'a number from performance.now(), such as readDeadline returns')
   return Math.min(own, deadlineAt)
 }
 

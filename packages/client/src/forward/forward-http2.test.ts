@@ -29,14 +29,14 @@ async function serve(onStream: (stream: ServerHttp2Stream, headers: object) => v
   await world.register((server.address() as AddressInfo).port, { id, protocol: 'h2c' })
 }
 
-/** Answers with a body and trailers. */
+/** Responds with a body and trailers. */
 function answer(stream: ServerHttp2Stream, body: string, trailers: Record<string, string>): void {
   stream.respond({ ':status': 200 }, { waitForTrailers: true })
   stream.on('wantTrailers', () => stream.sendTrailers(trailers))
   stream.end(body)
 }
 
-test('a pushed body, trailers of both and informational responses go through', async () => {
+test('a pushed body, trailers of both and informational responses are passed on', async () => {
   await serve((stream) => {
     stream.additionalHeaders({ ':status': 103, link: '</a>' })
     let sent: unknown
@@ -58,7 +58,7 @@ test('a pushed body, trailers of both and informational responses go through', a
   expect(seen.informational.map(([status]) => status)).toEqual([103])
 })
 
-test('a response of gRPC without a body, only trailers in its head, is judged by them', async () => {
+test('a gRPC response without a body is judged by the trailers in its head', async () => {
   let asked = 0
   await serve((stream) => {
     asked++
@@ -70,7 +70,7 @@ test('a response of gRPC without a body, only trailers in its head, is judged by
   expect(seen.rawHeaders.join(' ')).toContain('grpc-status 14')
 })
 
-/** A server that answers every request with frames. */
+/** A server that responds to every request with frames. */
 async function serveFrames(id: string, framesOf: (streamId: number) => readonly Buffer[]): Promise<void> {
   const server = createFrameServer((socket, streamId) => socket.write(Buffer.concat(framesOf(streamId))))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -102,7 +102,7 @@ test.each([
   expect([seen.instanceId, seen.text]).toEqual(['second', 'second'])
 })
 
-test('a paused response holds the server back, and all of it arrives', async () => {
+test('a paused response stops the server, and arrives completely', async () => {
   const size = 4_000_000
   await serve((stream) => {
     stream.respond({ ':status': 200 })

@@ -7,31 +7,31 @@ import type { Transport } from '../transport/transport.ts'
 import type { ForwardHandler } from './forward.ts'
 import type { ResponseHead } from './forward-parts.ts'
 
-/** What forwarding shares with its client. */
+/** The parts of the client that forwarding uses. */
 export interface ForwardContext {
   /** Sends requests. */
   readonly transport: Transport
-  /** The service of that name, or its operation. */
+  /** Finds the service of that name, or its operation. */
   readonly entryOf: (service: string, method?: string, path?: string) => ServiceEntry
-  /** The client's calls under way. */
+  /** The client's calls in progress. */
   readonly openCalls: OpenCalls
-  /** Most bytes that are read of a response as a whole. */
+  /** Most bytes that are read of a whole response. */
   readonly maxResponseBytes: number
 }
 
-/** Time limits in milliseconds, 0 for none. */
+/** Time limits in milliseconds, 0 for no limit. */
 export interface ForwardLimits {
   /** Until the head of the response. */
   readonly headTimeoutMs: number
-  /** Between two parts of the response. */
+  /** Between two chunks of the response. */
   readonly idleTimeoutMs: number
-  /** For the whole. */
+  /** For the whole exchange. */
   readonly maxDurationMs: number
-  /** When the whole must have ended, by `performance.now()`. @default never */
+  /** Deadline of the whole exchange, by `performance.now()`. @default never */
   readonly deadlineAt?: number | undefined
 }
 
-/** A checked request. */
+/** A validated request. */
 export interface ForwardInit {
   readonly entry: ServiceEntry
   readonly method: string
@@ -39,7 +39,7 @@ export interface ForwardInit {
   readonly rawHeaders: RawHeaders
   /** The body, if it is pushed. */
   readonly pushed?: PushedBody | undefined
-  /** The body, if it is there as a whole. */
+  /** The body, if it is passed complete. */
   readonly body?: RequestBody | undefined
   readonly upgrade?: string | undefined
   readonly hashKey?: string | undefined
@@ -47,19 +47,19 @@ export interface ForwardInit {
   readonly judge?: ((head: ResponseHead, rawTrailers: readonly string[]) => boolean | ResponseVerdict) | undefined
   readonly priority?: CallPriority | undefined
   readonly idempotent?: boolean | undefined
-  /** Sends it instead of the client's transport. */
+  /** Sends the request instead of the client's transport. */
   readonly transport?: Transport | undefined
   readonly limits: ForwardLimits
 }
 
-/** What has raw header fields: some are made when they are asked for. */
+/** Source of raw header fields; some are created on access. */
 export interface RawHead {
   /** Names and values in turn. */
   readonly rawHeaders: readonly string[]
 }
 
-/** A handler of the client's own: it takes the head as the call has it, which spares it the raw fields. */
+/** A handler inside the client: it takes the parsed head, which avoids creating the raw fields. */
 export interface HeadHandler extends Omit<ForwardHandler, 'onResponse'> {
-  /** The head of the response came. */
+  /** The head of the response arrived. */
   onHead(response: CallResponse, raw: RawHead): void
 }

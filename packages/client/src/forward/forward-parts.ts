@@ -2,25 +2,25 @@ import type { HeaderFields, ResponseVerdict, SdError, ServiceInstance } from '@s
 import type { PushedBody } from '../message/pushed-body.ts'
 import type { RawHeaders } from '../message/raw-headers.ts'
 
-/** What a forwarded call has beside; see `ServiceClient.forward`. */
+/** Extra parts of a forwarded call; see `ServiceClient.forward`. */
 export interface ForwardParts {
-  /** The header fields as they came. */
+  /** The header fields as received. */
   readonly raw: RawHeaders
   /** The body, if it is pushed. */
   readonly pushed: PushedBody | undefined
   /** Protocol to upgrade to. */
   readonly upgrade: string | undefined
-  /** Whether what is left of the deadline is sent downstream. */
+  /** Whether the remaining time is sent downstream. */
   readonly sendsDeadline: boolean
   /** Whether an instance may be picked. */
   filter(instance: ServiceInstance): boolean
-  /** What an exchange that came to its end says of the instance. */
+  /** Judges an exchange that ended: whether it is a failure of the instance. */
   judge(head: ResponseHead, tail: RawTail): ResponseVerdict
-  /** The deadline is over. @returns the error that ends the call, `undefined` if the deadline was moved */
+  /** The deadline has passed. @returns the error that ends the call, or `undefined` if the deadline was moved */
   onDeadline(): SdError | undefined
-  /** A 1xx response came. */
+  /** A 1xx response arrived. */
   onInformation(status: number, rawHeaders: readonly string[]): void
-  /** A pushed body may go on. */
+  /** A pushed body may continue. */
   onDrain(): void
 }
 
@@ -32,7 +32,7 @@ export interface ResponseHead {
   readonly headers: HeaderFields
 }
 
-/** What has trailer fields, once its body has ended: they are made when they are asked for. */
+/** Source of trailer fields after the end of the body; they are created on access. */
 export interface RawTail {
   /** Names and values in turn. */
   readonly rawTrailers: readonly string[]

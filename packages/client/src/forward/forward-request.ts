@@ -28,7 +28,7 @@ const keys = [
   'transport',
 ]
 
-/** Makes the call that `ServiceClient.forward` documents. @throws SdError `SD_INVALID` that names the field */
+/** Creates the call that `ServiceClient.forward` documents. @throws SdError `SD_INVALID` that names the field */
 export function forwardRequest(context: ForwardContext, request: ForwardRequest, handler: ForwardHandler): ForwardControl {
   checkKnownKeys('', request, keys)
   const method = checkMethod(request.method)
@@ -43,7 +43,7 @@ export function forwardRequest(context: ForwardContext, request: ForwardRequest,
   checkDuration('maxDurationMs', maxDurationMs)
   checkInteger('replayBytes', replayBytes, { min: 0, max: 2 ** 31 })
   if (typeof deadlineAt !== 'number' || Number.isNaN(deadlineAt))
-    throw invalidError('deadlineAt', deadlineAt, 'a time by performance.now()')
+    throw invalidError('deadlineAt', deadlineAt, 'a number from performance.now(), such as readDeadline returns')
   if (body !== undefined && hasBody) throw invalidError('body', 'a body beside hasBody', 'only one of body and hasBody')
   contentTypeOf(body)
   if (priority !== undefined) checkOneOf('priority', priority, ['critical', 'default', 'batch'])
@@ -60,7 +60,7 @@ export function forwardRequest(context: ForwardContext, request: ForwardRequest,
   return new Forwarding(context, init, handler).start()
 }
 
-/** The value goes into a field: one line of it, and it is not shown. */
+/** The value is sent in a header field: it must be one line. The error does not quote it. */
 function checkUpgrade(upgrade: unknown): void {
   if (typeof upgrade === 'string' && upgrade !== '' && isFieldValue(upgrade)) return
   throw invalidError('upgrade', describeKind(upgrade), 'the name of a protocol, such as websocket')

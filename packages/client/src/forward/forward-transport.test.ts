@@ -17,7 +17,7 @@ afterEach(async () => {
 const retry: ClientSettings['retry'] = ({ budget }) =>
   createRetryPolicy({ budget, backoff: { kind: 'fixed', delayMs: 0, jitter: 0 } })
 
-/** A transport that keeps what it is to send, and answers as it is told, later. */
+/** A transport that records requests and responds later as configured. */
 function answering(
   answer: (handler: TransportHandler, attempt: number) => void,
 ): Transport & { readonly sent: TransportRequest[] } {
@@ -49,8 +49,8 @@ function ok(handler: TransportHandler, status = 200): void {
   handler.onEnd({})
 }
 
-describe('a request with a transport of its own', () => {
-  test('is sent by it under all policies, to the endpoints that the client picks', async () => {
+describe('a request with its own transport', () => {
+  test('is sent by that transport, with all policies, to the endpoints that the client picks', async () => {
     await world.register(1, { id: 'a' })
     await world.register(2, { id: 'b' })
     const transport = answering((handler, attempt) => ok(handler, attempt === 1 ? 503 : 200))
@@ -64,7 +64,7 @@ describe('a request with a transport of its own', () => {
     expect(transport.sent[0]?.rawHeaders?.map((text) => text.toLowerCase())).toContain('idempotency-key')
   })
 
-  test('with its body as a whole is hedged', async () => {
+  test('with a complete body is hedged', async () => {
     await world.register(1, { id: 'a' })
     await world.register(2, { id: 'b' })
     const transport = answering((handler, attempt) => (attempt === 1 ? handler.onSend() : ok(handler)))
@@ -74,7 +74,7 @@ describe('a request with a transport of its own', () => {
     expect([seen.status, transport.sent.length, seen.instanceId]).toEqual([200, 2, 'b'])
   })
 
-  test('is judged as its judge says: for the endpoint, the breakers and telemetry', async () => {
+  test('is judged by its judge: for the endpoint, the breakers and telemetry', async () => {
     await world.register(1, { id: 'a' })
     const outcomes: Outcome[] = []
     const told: unknown[] = []
@@ -105,7 +105,7 @@ describe('a request with a transport of its own', () => {
     ])
   })
 
-  test('that is aborted before it has begun is told so, and is not sent', async () => {
+  test('that is aborted before it began fails with the reason and is not sent', async () => {
     await world.register(1, { id: 'a' })
     const transport = answering((handler) => ok(handler))
     const seen = forward(world.client(), { transport })
@@ -114,7 +114,7 @@ describe('a request with a transport of its own', () => {
     expect([seen.error?.code, transport.sent.length]).toEqual(['SD_ABORTED', 0])
   })
 
-  test('ends at its deadline, whatever its other limits are', async () => {
+  test('ends at its deadline, whatever its other limits', async () => {
     await world.register(1, { id: 'a' })
     const transport = answering((handler) => handler.onSend())
     const deadlineAt = performance.now() + 1_000
@@ -139,7 +139,7 @@ test.each<[string, Partial<ForwardRequest>]>([
   expect(() => forward(world.client(), request)).toThrow(expect.objectContaining({ code: 'SD_INVALID', field }))
 })
 
-test('a body that is pushed at once leaves no timer behind', async () => {
+test('a body that is pushed at once leaves no timer', async () => {
   const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
   await world.register(1, { id: 'a' })
   const client = world.client()

@@ -22,7 +22,7 @@ const retry: ClientSettings['retry'] = ({ budget }) =>
   createRetryPolicy({ budget, methods: 'all', backoff: { kind: 'fixed', delayMs: 0, jitter: 0 } })
 
 describe('header fields', () => {
-  test('go both ways as they came: case, order, repetition; reason phrase, trailers and 1xx too', async () => {
+  test('keep case, order and repetition both ways; so do reason phrase, trailers and 1xx', async () => {
     const server = await serveBytes(
       'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 Fine By Me\r\nX-B: 1\r\nX-a: 2\r\nX-B: 3\r\n' +
         'Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 7\r\n\r\n',
@@ -45,7 +45,7 @@ describe('header fields', () => {
     server.close()
   })
 
-  test('of one connection are left out, and what the connection field names, but nothing that is for the service', async () => {
+  test('of one connection and those that the connection field names are left out, end-to-end fields are kept', async () => {
     await world.serve((incoming, response) => response.end(JSON.stringify(incoming.rawHeaders)))
     const rawHeaders = Object.entries({
       Connection: 'keep-alive, X-Hop, Authorization',
@@ -68,7 +68,7 @@ describe('header fields', () => {
     expect(seen.text).toContain('"X-Mine","1"')
   })
 
-  test('that interceptors change are sent changed, the others as they came', async () => {
+  test('that interceptors change are sent changed, the others unchanged', async () => {
     await world.serve((incoming, response) => response.end(JSON.stringify(incoming.rawHeaders)))
     const client = world.client({
       timeoutMs: 0,
@@ -128,7 +128,7 @@ describe('a pushed body', () => {
     expect(world.active()).toBe(0)
   })
 
-  test('is sent again to another instance as long as it is small, also while it still comes', async () => {
+  test('is sent again to another instance while it is small, also before its end', async () => {
     const bodies: string[] = []
     await world.serve(
       (incoming, response) => {
@@ -149,7 +149,7 @@ describe('a pushed body', () => {
     await eventually(() => expect(world.active()).toBe(0), 1_000)
   })
 
-  test('that is larger than replayBytes is sent once: the bad status is handed out', async () => {
+  test('that is larger than replayBytes is sent once: the caller gets the bad status', async () => {
     await world.serve((incoming, response) => incoming.resume().on('end', () => response.writeHead(503).end('no')), { id: 'a' })
     await echo('b')
     const seen = forward(world.client({ retry }), { method: 'POST', hasBody: true, replayBytes: 10 })
@@ -160,7 +160,7 @@ describe('a pushed body', () => {
     expect([seen.status, seen.text, seen.instanceId]).toEqual([503, 'no', 'a'])
   })
 
-  test('goes to another instance, whatever its size, while no connection was made', async () => {
+  test('goes to another instance, whatever its size, if no connection was made', async () => {
     await world.register(await closedPort(), { id: 'a' })
     await echo('b')
     const seen = forward(world.client(), { method: 'POST', hasBody: true, replayBytes: 0 })
@@ -170,7 +170,7 @@ describe('a pushed body', () => {
     expect([seen.error?.code, seen.status, seen.text.length, seen.instanceId]).toEqual([undefined, 200, 100_000, 'b'])
   })
 
-  test('needs no reading: a response that comes before its end is handed out', async () => {
+  test('need not be read: the caller gets a response that arrives before its end', async () => {
     await world.serve((_, response) => response.writeHead(413, { connection: 'close' }).end('too large'))
     const seen = forward(world.client(), { method: 'POST', hasBody: true })
     seen.control.write(Buffer.from('x'))
@@ -182,7 +182,7 @@ describe('a pushed body', () => {
   })
 })
 
-test('a paused response stops: at most one more part comes', async () => {
+test('a paused response stops after at most one more chunk', async () => {
   await world.serve((_, response) => response.end(Buffer.alloc(5_000_000)))
   let bytes = 0
   const seen = forward(
@@ -222,7 +222,7 @@ describe('limits', () => {
     await eventually(() => expect(world.active()).toBe(0), 1_000)
   })
 
-  test('a stream with traffic lasts longer than the limits until its head and between its parts', async () => {
+  test('a stream with traffic may last longer than headTimeoutMs and idleTimeoutMs', async () => {
     await world.serve((_, response) => {
       const timer = setInterval(() => response.write('.'), 20)
       setTimeout(() => {
@@ -236,7 +236,7 @@ describe('limits', () => {
     expect([seen.error, seen.text.endsWith('!')]).toEqual([undefined, true])
   })
 
-  test('until the head begins again with every part of the body', async () => {
+  test('headTimeoutMs restarts with every chunk of the request body', async () => {
     await world.serve((incoming, response) => incoming.resume().on('end', () => response.end('ok')))
     const seen = forward(world.client(), { method: 'POST', hasBody: true, headTimeoutMs: 350 })
     for (let part = 0; part < 5; part++) {
@@ -274,7 +274,7 @@ describe('policies', () => {
     expect(ends.length).toBe(5)
   })
 
-  test('an instance filter is in effect for one request', async () => {
+  test('an instance filter applies to one request', async () => {
     for (const id of ['a', 'b', 'c']) await world.serve((_, response) => response.end(id), { id })
     const client = world.client()
     for (let call = 0; call < 4; call++) {
@@ -287,10 +287,10 @@ describe('policies', () => {
     expect(none.error).toMatchObject({ code: 'SD_NO_INSTANCE' })
   })
 
-  test('abort, close and a handler that throws end it', async () => {
+  test('abort, close and a throwing handler end the request', async () => {
     await world.serve((_, response) => void response.write('head'))
     const client = world.client({ closeTimeoutMs: 20 })
-    const reason = new SdError('SD_ABORTED', 'The browser went away')
+    const reason = new SdError('SD_ABORTED', 'The browser disconnected')
     const aborted = forward(client)
     setTimeout(() => aborted.control.abort(reason), 50)
     await aborted.ended
@@ -333,7 +333,7 @@ describe('policies', () => {
 })
 
 describe('upgrades', () => {
-  test('hand out the socket, which is counted until it closes; a refusal is a response', async () => {
+  test('hand out the socket, which is active until it closes; a rejected upgrade is a response', async () => {
     const server = createServer((_, response) => response.writeHead(426, 'Upgrade Required').end('no'))
     server.on('upgrade', (incoming, socket) => {
       socket.on('error', () => undefined)
@@ -352,7 +352,7 @@ describe('upgrades', () => {
     let data = ''
     socket?.on('data', (chunk) => (data += chunk))
     socket?.write(' world')
-    // Longer than a call may take.
+    // Longer than the time limit of a call.
     await delay(1_050)
     expect([data, world.active()]).toEqual(['hello world', 1])
     socket?.destroy()

@@ -17,10 +17,10 @@ import type { ForwardControl, ForwardHandler } from './forward.ts'
 import type { ForwardContext, ForwardInit, HeadHandler, RawHead } from './forward-init.ts'
 import type { ForwardParts, RawTail, ResponseHead } from './forward-parts.ts'
 
-/** A forwarded call has its header fields raw. */
+/** A forwarded call has raw header fields instead. */
 const noHeaders: Record<string, string> = Object.freeze({})
 
-/** One forwarded request: a call of the client whose response is pushed into a handler, and whose body may be pushed by its caller. */
+/** One forwarded request: a call of the client whose response is pushed into a handler, and whose body its caller may push. */
 export class Forwarding implements ForwardControl, ForwardParts, BodySink, CallTaker {
   readonly raw: RawHeaders
   readonly pushed: PushedBody | undefined
@@ -34,7 +34,7 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink, CallT
   #isPaused = false
   #hasHead = false
   #isOver = false
-  /** Whether the dispatch that began it is still going on. */
+  /** Whether the dispatch that began it is still running. */
   #isBeginning = false
   #aborted: SdError | undefined
 
@@ -45,7 +45,7 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink, CallT
     this.pushed = pushed
     this.upgrade = upgrade
     this.#maxAt = Math.min(after(limits.maxDurationMs, startedAt), limits.deadlineAt ?? Number.POSITIVE_INFINITY)
-    // How long an upload takes is not known, nor how long an upgraded connection stays.
+    // The duration of an upload or of an upgraded connection is not known.
     this.sendsDeadline = this.#maxAt < Number.POSITIVE_INFINITY || (pushed === undefined && upgrade === undefined)
     this.#init = init
     this.#handler = handler
@@ -67,7 +67,7 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink, CallT
     })
   }
 
-  /** Begins, later. */
+  /** Begins asynchronously. */
   start(): this {
     queueMicrotask(() => {
       this.#call.run().then(
@@ -78,7 +78,7 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink, CallT
     return this
   }
 
-  /** Begins. What it tells its handler comes later. */
+  /** Begins. The handler is called later. */
   begin(): void {
     this.#isBeginning = true
     this.#call.start(this)
@@ -100,7 +100,7 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink, CallT
     if (this.#isOver || this.#aborted) return
     this.#aborted = reason
     this.#call.stop(reason)
-    // Also where the response is complete, and only its handler does not have it yet.
+    // Also if the response is complete, but the handler has not received it yet.
     queueMicrotask(() => this.#fail(reason))
   }
 
@@ -137,7 +137,7 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink, CallT
     if (!this.#hasHead) {
       return new SdError('SD_DEADLINE_EXCEEDED', `Calling ${service} took longer than ${headTimeoutMs} ms`, { origin })
     }
-    if (!this.#isPaused) return new SdError('SD_TIMEOUT', `Nothing of the response came for ${idleTimeoutMs} ms`)
+    if (!this.#isPaused) return new SdError('SD_TIMEOUT', `No response data for ${idleTimeoutMs} ms`)
     this.#extend(idleTimeoutMs)
     return undefined
   }
@@ -218,11 +218,11 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink, CallT
   }
 
   #refuseUpgrade(): void {
-    this.#call.stop(new SdError('SD_UNSUPPORTED', 'The handler of the request takes no upgrade'))
-    this.#fail(new SdError('SD_UNSUPPORTED', 'The handler of the request takes no upgrade'))
+    this.#call.stop(new SdError('SD_UNSUPPORTED', 'The request handler does not accept upgrades: it has no onUpgrade'))
+    this.#fail(new SdError('SD_UNSUPPORTED', 'The request handler does not accept upgrades: it has no onUpgrade'))
   }
 
-  /** Moves the deadline by a limit from now on, within the limit for the whole. */
+  /** Sets the deadline to `limitMs` from now, within the limit for the whole. */
   #extend(limitMs: number): void {
     this.#call.moveDeadline(Math.min(this.#maxAt, after(limitMs, limitMs === 0 ? 0 : performance.now())))
   }
@@ -238,15 +238,15 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink, CallT
     try {
       tell()
     } catch (thrown) {
-      // It was the last that it is told: nothing is left to be ended.
+      // This was the last event: nothing is left to be ended.
       guardListener('handler of a forwarded request', () => Promise.reject(thrown))()
     }
   }
 
-  /** What a handler throws ends the call, not the process. */
+  /** An exception in a handler ends the call, not the process. */
   #endWith(thrown: unknown): void {
     const message = thrown instanceof Error ? thrown.message : String(thrown)
-    const error = new SdError('SD_ABORTED', `The handler of the request failed: ${message}`, { cause: thrown, origin: 'caller' })
+    const error = new SdError('SD_ABORTED', `The request handler failed: ${message}`, { cause: thrown, origin: 'caller' })
     this.#call.stop(error)
     this.#fail(error)
   }

@@ -2,19 +2,20 @@ import { Duplex } from 'node:stream'
 import { type SdError, toSdError } from '@sd/core'
 import type { ForwardControl, ForwardHandler, ForwardRequest } from './forward.ts'
 
-/** Longest head of an upgrade request, in bytes: Node's own limit for a head. */
+/** Largest head of an upgrade request, in bytes: Node's own limit for a head. */
 const maxHeadBytes = 16_384
 
-/** What sends the request. */
+/** Sends the request. */
 interface Forwarder {
   /** See `ServiceClient.forward`. */
   forward(request: ForwardRequest, handler: ForwardHandler): ForwardControl
 }
 
 /**
- * A connection for one upgrade to a service, for libraries that want one rather than a dispatcher, such as `ws`:
- * `new WebSocket('ws://chat/path', { createConnection: () => createUpgradeConnection(client, 'chat') })`. The request that is written to it becomes
- * a call of the client, with all policies; what the instance sends comes out of it.
+ * A connection for one upgrade to a service, for libraries that take a connection rather than a dispatcher, such as
+ * `ws`: `new WebSocket('ws://chat/path', { createConnection: () => createUpgradeConnection(client, 'chat') })`. A
+ * request that is written to it becomes a call of the client, with all policies. Data from the instance can be read
+ * from it.
  */
 export function createUpgradeConnection(client: Forwarder, service: string): Duplex {
   return new UpgradeConnection(client, service)
@@ -34,7 +35,7 @@ class UpgradeConnection extends Duplex implements ForwardHandler {
   }
 
   onResponse(status: number, statusText: string, rawHeaders: readonly string[]): void {
-    // It is read until its end, whatever its framing was.
+    // It is read to its end, whatever its framing was.
     const kept = rawHeaders.filter(
       (_, index) => !/^(?:connection|keep-alive|transfer-encoding)$/i.test(rawHeaders[index - (index % 2)] as string),
     )
@@ -95,7 +96,7 @@ class UpgradeConnection extends Duplex implements ForwardHandler {
 
   /** Collects the head of the request, and begins the call when it is complete. */
   #takeHead(chunk: Buffer): void {
-    if (this.#control) throw new Error('no body can be sent with an upgrade')
+    if (this.#control) throw new Error("an upgrade request can't have a body")
     this.#head = Buffer.concat([this.#head, chunk])
     if (this.#head.length > maxHeadBytes) throw new Error(`the head of the request is larger than ${maxHeadBytes} bytes`)
     const end = this.#head.indexOf('\r\n\r\n')

@@ -25,7 +25,10 @@ async function serveUpgrades(id: string, head = switching): Promise<void> {
   })
 }
 
-/** Picks by a field of the request, as sticky, consistent-hashing and geographic balancers do, and notes what it was asked. */
+/**
+ * Picks by a field of the request, as sticky, consistent-hashing and geographic balancers do, and records the pick
+ * requests.
+ */
 function createFieldBalancer(asked: CallPickRequest[]): Balancer {
   return {
     name: 'field',
@@ -38,7 +41,7 @@ function createFieldBalancer(asked: CallPickRequest[]): Balancer {
   }
 }
 
-test('a balancer sees header fields, method, path and service of an upgrade, whichever way it is made', async () => {
+test('a balancer sees header fields, method, path and service of an upgrade, for every kind of client', async () => {
   for (const id of ['0', '1', '2']) await serveUpgrades(id)
   const asked: CallPickRequest[] = []
   const client = world.client({ balancer: createFieldBalancer(asked) })
@@ -64,7 +67,7 @@ test('a balancer sees header fields, method, path and service of an upgrade, whi
   await eventually(() => expect(world.active()).toBe(0), 3_000)
 })
 
-test('a concurrency limit counts an upgraded connection until it closes, and refuses what is more', async () => {
+test('a concurrency limit counts an upgraded connection until it closes, and rejects more', async () => {
   await serveUpgrades('a')
   const client = world.client({ concurrencyLimit: ({ name }) => createBulkhead({ name, maxConcurrent: 1, maxQueued: 0 }) })
   const ask = (): ReturnType<typeof upgrade> => upgrade('http://orders/', { dispatcher: client.dispatcher, protocol: 'test' })
@@ -74,7 +77,7 @@ test('a concurrency limit counts an upgraded connection until it closes, and ref
   await eventually(async () => (await ask()).socket.destroy(), 3_000)
 })
 
-test('a breaker opens by upgrades that fail, and refuses the next; telemetry tells of all', async () => {
+test('failed upgrades open a breaker, which rejects the next one; telemetry reports all of them', async () => {
   await serveUpgrades('a', 'HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n')
   const ended: unknown[] = []
   const stop = subscribeTelemetry('sd:v1:call:end', ({ status, error }) => ended.push(status ?? error?.code))

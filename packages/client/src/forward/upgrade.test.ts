@@ -19,7 +19,7 @@ afterEach(async () => {
   server.close()
 })
 
-/** Registers a server that takes upgrades as told. */
+/** Registers a server that takes upgrades with `onUpgrade`. */
 async function serveUpgrades(onUpgrade: (socket: Duplex) => void, id: string = 'b'): Promise<void> {
   server.on('upgrade', (_, socket) => {
     sockets.push(socket.on('error', () => undefined))
@@ -32,7 +32,7 @@ const accept = (socket: Duplex): unknown =>
   socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: test\r\n\r\n')
 const ask = (dispatcher: Dispatcher) => upgrade('http://orders/', { dispatcher, protocol: 'test' })
 
-test('an upgrade goes to another endpoint while no connection can be made', async () => {
+test('an upgrade goes to another endpoint if no connection can be made', async () => {
   await world.register(await closedPort(), { id: 'a' })
   await serveUpgrades(accept)
   const { socket } = await ask(world.client().dispatcher)
@@ -41,7 +41,7 @@ test('an upgrade goes to another endpoint while no connection can be made', asyn
   await eventually(() => expect(world.active()).toBe(0), 1_000)
 })
 
-test('without any endpoint, or any that can be reached, it fails', async () => {
+test('without a reachable endpoint it fails', async () => {
   const { dispatcher } = world.client()
   await expect(ask(dispatcher)).rejects.toMatchObject({ code: 'SD_NO_INSTANCE' })
   await world.register(await closedPort())
@@ -50,7 +50,7 @@ test('without any endpoint, or any that can be reached, it fails', async () => {
   expect(world.active()).toBe(0)
 })
 
-test('the time limit ends with the answer, and one that does not come in time is given up', async () => {
+test('the time limit ends with the response; a late response is given up', async () => {
   let isSilent = true
   await serveUpgrades((socket) => isSilent || accept(socket))
   const { dispatcher } = world.client({ timeoutMs: 100 })
@@ -63,7 +63,7 @@ test('the time limit ends with the answer, and one that does not come in time is
   await eventually(() => expect(world.active()).toBe(0), 1_000)
 })
 
-test('closing the client ends what was upgraded', async () => {
+test('closing the client ends upgraded connections', async () => {
   await serveUpgrades(accept)
   const client = world.client({ closeTimeoutMs: 20 })
   const { socket } = await ask(client.dispatcher)

@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto'
 
-/** A form in the encoding of `fetch` (multipart/form-data, RFC 7578, as the HTML standard has it): as a Blob, so that it has a length and can be read again. */
+/**
+ * Encodes a form as `fetch` does (multipart/form-data, RFC 7578, as in the HTML standard). The result is a Blob, so
+ * that it has a length and can be read again.
+ */
 export function encodeForm(form: FormData): { readonly blob: Blob; readonly contentType: string } {
   const boundary = `----sd-${randomUUID()}`
   const parts: (string | Blob)[] = []

@@ -1,15 +1,15 @@
 import { toSdError } from '@sd/core'
 import { ResponseBody } from './response-body.ts'
 
-/** What is pumped. */
+/** Options of {@link pumpBody}. */
 interface PumpOptions {
-  /** Name of the service, for what fails. */
+  /** Name of the service, for errors. */
   readonly service: string
-  /** Whether nothing more is wanted. */
+  /** Whether no more chunks are needed. */
   isOver(): boolean
 }
 
-/** The body of a response that an interceptor or a fallback made, read as fast as it is taken. */
+/** The body of a response that an interceptor or a fallback created, read at the consumer's pace. */
 export function pumpBody(chunks: AsyncIterable<Uint8Array>, { service, isOver }: PumpOptions): ResponseBody {
   let wake: (() => void) | undefined
   const body = new ResponseBody({ resume: () => wake?.(), cancel() {} })

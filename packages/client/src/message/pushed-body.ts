@@ -1,25 +1,25 @@
 import type { PreparedBody } from './request-body.ts'
 
-/** What a pushed body is written to. */
+/** Target that a pushed body is written to. */
 interface BodyTarget {
   write(chunk: Uint8Array): boolean
   end(trailers?: readonly string[]): void
 }
 
-/** Before there is a connection, this much is taken in before the caller is asked to wait, in bytes. */
+/** Bytes that are buffered before there is a connection; above that the caller is asked to wait. */
 const highWaterBytes = 65_536
 
 /**
- * A request body that its caller pushes. What was written is kept, up to a limit, so that another attempt can be given it: before an attempt
- * begins all of it, afterwards only while the whole body so far is small enough.
+ * A request body that its caller pushes. Written chunks are kept, up to a limit, for another attempt: all of them until
+ * an attempt begins, afterwards only while the whole body so far is small enough.
  */
 export class PushedBody implements PreparedBody {
-  /** It is pushed. */
+  /** Always null: the body is pushed. */
   readonly body = null
   readonly #replayBytes: number
   #kept: Uint8Array[] = []
   #keptBytes = 0
-  /** Whether everything that was written is in `#kept`. */
+  /** Whether `#kept` holds everything that was written. */
   #isWhole = true
   #isReleased = false
   #isEnded = false
@@ -32,17 +32,17 @@ export class PushedBody implements PreparedBody {
     this.#replayBytes = replayBytes
   }
 
-  /** Whether it can be sent again from its beginning. */
+  /** Whether the body can be sent again from its beginning. */
   get replayable(): boolean {
     return this.#isWhole && this.#keptBytes <= this.#replayBytes
   }
 
-  /** Whether its beginning was sent, and is not kept any more. */
+  /** Whether the beginning of the body was sent and is no longer kept. */
   get isDropped(): boolean {
     return !this.#isWhole
   }
 
-  /** Takes a chunk. @returns false to ask the caller to wait for the exchange to drain */
+  /** Takes a chunk. @returns false if the caller should wait until the exchange drains */
   write(chunk: Uint8Array): boolean {
     if (this.#isEnded) return true
     if (this.#isWhole) this.#keep(chunk)
@@ -50,7 +50,7 @@ export class PushedBody implements PreparedBody {
     return this.#keptBytes < highWaterBytes
   }
 
-  /** Nothing more comes. */
+  /** Ends the body. */
   end(trailers?: readonly string[]): void {
     if (this.#isEnded) return
     this.#isEnded = true
@@ -58,7 +58,7 @@ export class PushedBody implements PreparedBody {
     this.#target?.end(trailers)
   }
 
-  /** Sends what was kept to an exchange, and from now on what is written. */
+  /** Sends the kept chunks to an exchange, and from now on all written ones. */
   attach(target: BodyTarget): void {
     this.#target = target
     this.#isSent = false
@@ -72,12 +72,12 @@ export class PushedBody implements PreparedBody {
     this.#forget()
   }
 
-  /** The exchange has ended: what is written is kept for another one, if that is possible. */
+  /** The exchange has ended: further chunks are kept for another one, if possible. */
   detach(target: BodyTarget): void {
     if (this.#target === target) this.#target = undefined
   }
 
-  /** No other attempt will be made. */
+  /** Releases the kept chunks: there will be no other attempt. */
   release(): void {
     this.#isReleased = true
     this.#forget()
@@ -85,12 +85,12 @@ export class PushedBody implements PreparedBody {
 
   #keep(chunk: Uint8Array): void {
     this.#kept.push(chunk)
-    // An empty chunk may be a whole message, as in gRPC: it is kept and dropped like others.
+    // An empty chunk may be a whole message, as in gRPC: it is kept and dropped like other chunks.
     this.#keptBytes += Math.max(1, chunk.length)
     this.#forget()
   }
 
-  /** Drops what is not needed: all of it once it was sent and is too much to be sent again. */
+  /** Drops the chunks that are not needed: all of them if they were sent and are too large to be sent again. */
   #forget(): void {
     if (!this.#isReleased && (!this.#target || !this.#isSent || this.#keptBytes <= this.#replayBytes)) return
     this.#isWhole = false

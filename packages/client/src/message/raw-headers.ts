@@ -1,7 +1,7 @@
 import { DEADLINE_HEADER, SdError } from '@sd/core'
 import { isSendable, readHeaders } from './request-check.ts'
 
-/** Fields that the `connection` field of a request can't take away: they are for the service, not for one connection. */
+/** Fields that the `connection` field of a request can't remove: they are for the service, not for one connection. */
 const endToEnd: ReadonlySet<string> = new Set([
   'authorization',
   'cache-control',
@@ -17,23 +17,23 @@ const endToEnd: ReadonlySet<string> = new Set([
 ])
 
 /**
- * The header fields of a request as they came, names and values in turn, without those of one connection (RFC 9110, 7.6.1). Several `cookie`
- * fields become one (RFC 9113, 8.2.3). The rest keeps its order, case and repetition.
+ * The header fields of a request as received, names and values in turn, without those of one connection (RFC 9110,
+ * 7.6.1). Several `cookie` fields become one (RFC 9113, 8.2.3). The other fields keep their order, case and repetition.
  */
 export class RawHeaders {
   readonly list: readonly string[]
   #record: Record<string, string> | undefined
 
   /**
-   * @param list names and values in turn; it is this object's from now on
-   * @param defaults fields of the service, names in lower case; added where the request has none of that name
+   * @param list names and values in turn; this object owns the list
+   * @param defaults fields of the service, names in lower case; added if the request has no such field
    */
   constructor(list: string[], defaults: Readonly<Record<string, string>>) {
     clean(list, defaults)
     this.list = list
   }
 
-  /** Of a list that somebody else has. */
+  /** Copies a list that the caller keeps. */
   static copy(given: readonly string[], defaults: Readonly<Record<string, string>>): RawHeaders {
     return new RawHeaders([...given], defaults)
   }
@@ -52,9 +52,9 @@ export class RawHeaders {
   }
 
   /**
-   * The list with what was changed in a record that began as a copy of {@link RawHeaders.record}.
+   * The list with the changes that were made in a copy of {@link RawHeaders.record}.
    *
-   * @param deadlineMs what is left of the call's time; absent for a call without a deadline
+   * @param deadlineMs remaining time of the call; absent for a call without a deadline
    */
   withChanges(changed: Readonly<Record<string, string>> | undefined, deadlineMs: number | undefined): readonly string[] {
     const list = changed ? this.#change(changed) : this.list
@@ -79,7 +79,7 @@ export class RawHeaders {
   }
 }
 
-/** Leaves in a list what is handed on. */
+/** Removes the fields that are not passed on. */
 function clean(list: string[], defaults: Readonly<Record<string, string>>): void {
   if (list.length % 2 !== 0) {
     throw new SdError('SD_INVALID', 'Invalid rawHeaders: a name without a value, want names and values in turn', {
@@ -118,14 +118,14 @@ function without(list: readonly string[], unwanted: string): readonly string[] {
   return list.filter((_, index) => !hasName(list[index - (index % 2)] as string, unwanted))
 }
 
-/** Whether a name is that one, which is in lower case. Nearly all names differ in their length. */
+/** Whether a name equals `wanted`, which is in lower case. Nearly all names differ in length. */
 export function hasName(name: string, wanted: string): boolean {
   return name.length === wanted.length && name.toLowerCase() === wanted
 }
 
-/** Two lengths, or two hosts: servers differ in which one they take. */
+/** Two lengths, or two hosts: servers disagree about which one applies. */
 function duplicate(name: string): SdError {
-  return new SdError('SD_INVALID', `Invalid rawHeaders.${name}: it is there twice, want it once`, {
+  return new SdError('SD_INVALID', `Invalid rawHeaders.${name}: got it twice, want it once`, {
     field: `rawHeaders.${name}`,
     origin: 'caller',
   })

@@ -9,7 +9,7 @@ export interface PreparedBody {
   readonly body: TransportBody
   /** Its `content-type`, if its encoding decides it. */
   readonly contentType?: string
-  /** Its length in bytes, where the body itself does not say it. */
+  /** Its length in bytes, if the body itself does not tell. */
   readonly length?: number
   /** Whether it can be sent again. */
   readonly replayable: boolean
@@ -17,10 +17,13 @@ export interface PreparedBody {
 
 const noBody: PreparedBody = { body: null, replayable: true }
 
-/** The body of a call: what was given, or the text of the JSON. @throws SdError `SD_INVALID` if both are given, or the value has no JSON */
+/**
+ * The body of a call: the given one, or the JSON text. @throws SdError `SD_INVALID` if both are given, or the value has
+ * no JSON
+ */
 export function chooseBody(body: RequestBody | undefined, json: unknown): RequestBody | undefined {
   if (json === undefined) {
-    // From now on: the call may wait before it prepares its body.
+    // Listen now: the call may wait before it prepares its body.
     listenToStream(body)
     return body
   }
@@ -31,7 +34,8 @@ export function chooseBody(body: RequestBody | undefined, json: unknown): Reques
   } catch {
     // A cycle, a bigint, or a `toJSON` that throws.
   }
-  if (text === undefined) throw new SdError('SD_INVALID', `Invalid json: ${describeKind(json)} has no JSON`, { field: 'json' })
+  if (text === undefined)
+    throw new SdError('SD_INVALID', `Invalid json: ${describeKind(json)} can't be encoded as JSON`, { field: 'json' })
   return text
 }
 
@@ -49,7 +53,10 @@ function unsendable(body: unknown): SdError {
   return new SdError('SD_INVALID', `Invalid body: got ${describeKind(body)}, want ${kinds}`, { field: 'body' })
 }
 
-/** A stream of Node that breaks off before it is read would end the process: nothing listens yet. Who reads it is told all the same. */
+/**
+ * Prevents an unhandled 'error' event, which would end the process, if a Node stream breaks before it is read. The
+ * reader still receives the error.
+ */
 function listenToStream(body: RequestBody | undefined): void {
   if (typeof body !== 'object' || body === null || !('on' in body) || typeof body.on !== 'function') return
   if (listened.has(body)) return
@@ -61,7 +68,7 @@ const listened = new WeakSet<object>()
 
 function ignore(): void {}
 
-/** Whether it is `FormData`: that of the platform, or that of undici, which is another class. */
+/** Whether it is `FormData`: the platform's or undici's, which is another class. */
 export function isFormData(body: unknown): body is FormData {
   return typeof body === 'object' && body !== null && Symbol.toStringTag in body && body[Symbol.toStringTag] === 'FormData'
 }
@@ -70,14 +77,14 @@ function isBody(body: object): boolean {
   return body instanceof ArrayBuffer || isFormData(body) || body instanceof Blob || Symbol.asyncIterator in body
 }
 
-/** Blobs have a length, and can be read again. */
+/** Blobs have a length and can be read again. */
 function prepareBlob(blob: Blob, contentType: string): PreparedBody {
   const stream = (): ReadableStream<Uint8Array> => blob.stream()
   const body: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => stream()[Symbol.asyncIterator]() }
   return { body, length: blob.size, replayable: true, ...(contentType && { contentType }) }
 }
 
-/** Makes a body ready. @throws SdError `SD_INVALID` if the value can't be sent */
+/** Prepares a body for sending. @throws SdError `SD_INVALID` if the value can't be sent */
 export function prepareBody(body: RequestBody | null | undefined): PreparedBody {
   if (body === undefined || body === null) return noBody
   if (typeof body === 'string') return { body, replayable: true }

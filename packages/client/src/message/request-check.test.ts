@@ -5,7 +5,7 @@ import { checkMethod, checkPath, readHeaders } from './request-check.ts'
 const invalid = (field: string): object => expect.objectContaining({ code: 'SD_INVALID', field })
 
 describe('header fields', () => {
-  test('names are lower case, values have no outer blanks', () => {
+  test('names are lower case, values are trimmed', () => {
     expect(readHeaders('headers', { 'X-A': ' b\t', 'x-latin': 'é', 'x-empty': '' })).toEqual({
       'x-a': 'b',
       'x-latin': 'é',
@@ -24,17 +24,17 @@ describe('header fields', () => {
     expect(readHeaders('headers', { 'content-length': value })).toEqual({})
   })
 
-  test.each(['a b', 'a:b', 'é', '', 'a\n', 'a\0'])('the name %j is refused', (name) => {
+  test.each(['a b', 'a:b', 'é', '', 'a\n', 'a\0'])('the name %j is rejected', (name) => {
     expect(() => readHeaders('headers', { [name]: 'x' })).toThrow(invalid('headers'))
   })
 
-  test.each([5, null, ['x'], {}])('the value %j is refused by its kind', (value) => {
+  test.each([5, null, ['x'], {}])('the value %j is rejected; the error names its type', (value) => {
     expect(() => readHeaders('services.orders.headers', { 'x-a': value as never })).toThrow(
       invalid('services.orders.headers.x-a'),
     )
   })
 
-  test('no value is ever shown, whatever is wrong with it', () => {
+  test('an error never quotes a value', () => {
     const bad = fc.tuple(fc.string({ unit: 'binary' }), fc.constantFrom('\r\n', '\n', '\0', '€', '日', '\x7f'), fc.string())
     fc.assert(
       fc.property(bad, ([before, character, after]) => {
@@ -84,13 +84,13 @@ describe('paths', () => {
     expect(() => checkPath(path)).toThrow(invalid('path'))
   })
 
-  test('the query is not shown', () => {
+  test('an error does not quote the query', () => {
     for (const path of ['/a b?token=SECRET', 'a?token=SECRET', '/a?token=SECRET #']) {
       expect(() => checkPath(path)).toThrow(expect.objectContaining({ message: expect.not.stringContaining('SECRET') }))
     }
   })
 
-  test('what is accepted is visible ASCII, is what URL makes of it, and is accepted again', () => {
+  test('an accepted path is visible ASCII, equals the result of URL, and is accepted again', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), (text) => {
         const path = `/x${text}`

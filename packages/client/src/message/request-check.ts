@@ -1,16 +1,17 @@
 import { invalidError, SdError } from '@sd/core'
 
-/** Of RFC 9110, 5.6.2. */
+/** RFC 9110, 5.6.2. */
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
-/** Of RFC 9110, 5.5: visible characters, blanks, tabs and `obs-text`, which is Latin-1. */
+/** RFC 9110, 5.5: visible characters, spaces, tabs and `obs-text`, which is Latin-1. */
 const fieldValue = /^[\t\x20-\x7e\x80-\xff]*$/
 
 const outerBlanks = /^[\t ]|[\t ]$/
 
 /**
- * Fields that describe one connection, or the framing of one message (RFC 9110, 7.6.1), and `expect`: what the caller had of them is not true
- * of the connection to the instance. They are dropped, so that the fields of a request that came in can be handed on.
+ * Fields that describe one connection, or the framing of one message (RFC 9110, 7.6.1), and `expect`: the caller's
+ * values do not apply to the connection to the instance. They are dropped, so that the fields of an incoming request
+ * can be passed on.
  */
 const dropped: ReadonlySet<string> = new Set([
   'connection',
@@ -23,12 +24,12 @@ const dropped: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Header fields as they are sent: names in lower case, values without outer blanks, without the fields of one connection. A `content-length`
- * that is not a number is dropped too.
+ * Header fields as they are sent: names in lower case, trimmed values, without the fields of one connection. A
+ * `content-length` that is not a number is dropped too.
  *
  * @param path path of the field in messages, such as `headers`
- * @throws SdError `SD_INVALID` that names the field, for a name that is not a token and a value that is not one line of Latin-1 (RFC 9110);
- * the value is not shown
+ * @throws SdError `SD_INVALID` that names the field, for a name that is not a token and a value that is not one line of
+ * Latin-1 (RFC 9110); it does not quote the value
  */
 export function readHeaders(path: string, headers: Readonly<Record<string, string>>): Record<string, string> {
   const fields: Record<string, string> = {}
@@ -44,7 +45,7 @@ export function readHeaders(path: string, headers: Readonly<Record<string, strin
 
 function checkFieldName(path: string, name: string): string {
   if (token.test(name)) return name.toLowerCase()
-  // A name that is wrong may be a whole line with its value.
+  // An invalid name may be a whole line including its value.
   throw invalidError(path, 'a name with other characters', 'names that are tokens (RFC 9110), such as x-user')
 }
 
@@ -67,7 +68,10 @@ export function isFieldValue(text: string): boolean {
   return fieldValue.test(text)
 }
 
-/** Checks a field before a library that would quote it, or send it as it is. @throws SdError `SD_INVALID` of the caller that names the field; the value is not shown */
+/**
+ * Checks a field before a library that would quote it, or send it unchanged. @throws SdError `SD_INVALID` of origin
+ * `caller` that names the field; it does not quote the value
+ */
 export function checkField(path: string, name: string, value: string): void {
   if (token.test(name) && fieldValue.test(value)) return
   const field = token.test(name) ? `${path}.${name.toLowerCase()}` : path
@@ -81,7 +85,7 @@ export function isSendable(name: string, value: string): boolean {
   return !dropped.has(name) && (name !== 'content-length' || /^\d+$/.test(value))
 }
 
-/** A value in a message: its kind, never its content. */
+/** Type of a value, for messages; never its content. */
 export function describeKind(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (typeof value !== 'object') return `a value of type ${typeof value}`
@@ -99,20 +103,20 @@ export function checkMethod(method: unknown): string {
 /** Longest path with query, in characters. */
 const maxPathLength = 65_536
 
-/** What needs no look at single characters: nearly every path. */
+/** Nearly every path matches, and needs no check of single characters. */
 const plainPath = /^\/[!$%&()*+,\-./0-9:;=?@A-Z[\]_a-z~]*$/
 
 const visiblePath = /^\/[\x21-\x7e]*$/
 
-/** What RFC 3986 has no place for in a path or query, and `fetch` would encode or, as `\`, replace. */
+/** Characters that RFC 3986 does not allow in a path or query, and that `fetch` would encode or, as `\`, replace. */
 const unsafe = /["<>\\^`{|}\u0080-\u{10ffff}]/gu
 
 /**
- * A path with query as it is sent. Characters that a URI can't have, such as `é`, are percent-encoded as UTF-8 (RFC 3987, 3.1), on all transports
- * alike.
+ * A path with query as it is sent. Characters that a URI can't have, such as `é`, are percent-encoded as UTF-8 (RFC
+ * 3987, 3.1), in the same way on all transports.
  *
- * @throws SdError `SD_INVALID` if it does not begin with a slash, or has a fragment, blanks, control characters or half a surrogate pair. Its
- * query is not shown
+ * @throws SdError `SD_INVALID` if it does not begin with a slash, or has a fragment, spaces, control characters or half
+ * a surrogate pair; it does not quote the query
  */
 export function checkPath(path: unknown): string {
   if (typeof path !== 'string') throw invalidError('path', describeKind(path), pathWanted)

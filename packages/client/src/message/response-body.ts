@@ -1,40 +1,40 @@
 import { SdError } from '@sd/core'
 
-/** How much is taken in before somebody reads, in bytes. Smaller bodies complete by themselves. */
+/** Bytes that are buffered before the body is read. Smaller bodies complete without a reader. */
 const highWaterBytes = 65_536
 
-/** What a body needs of its exchange. */
+/** The part of an exchange that a body needs. */
 export interface BodySource {
-  /** Goes on after a pause. */
+  /** Resumes the flow. */
   resume(): void
-  /** Ends it. */
+  /** Ends the exchange. */
   cancel(error: SdError): void
 }
 
-/** Takes a body as it comes. */
+/** Receives a body chunk by chunk. */
 export interface BodySink {
-  /** A part. Returns false to ask for a pause until {@link ResponseBody.resume}. */
+  /** Receives a chunk. Returns false to pause until {@link ResponseBody.resume}. */
   onData(chunk: Uint8Array): boolean
-  /** Nothing more comes. @param error what ended it early */
+  /** The body has ended. @param error reason of a premature end */
   onEnd(error: SdError | undefined): void
 }
 
-/** Who wants a copy of a body. */
+/** Consumer of a copy of a body. */
 interface BodyTap {
-  /** Bytes that may still come. */
+  /** Bytes that still fit. */
   left: number
   readonly chunks: Uint8Array[]
   readonly onComplete: (body: Uint8Array) => void
 }
 
-/** Of a body of which nothing is there; never added to. */
+/** Shared by bodies without chunks; never modified. */
 const none: Uint8Array[] = []
 
 function asTheyAre(bytes: Uint8Array): Uint8Array {
   return bytes
 }
 
-/** Takes a chunk; the tap is gone if it is too much. */
+/** Adds a chunk; returns `undefined`, which removes the tap, if it does not fit. */
 function addTo(tap: BodyTap, chunk: Uint8Array): BodyTap | undefined {
   tap.left -= chunk.length
   if (tap.left < 0) return undefined
@@ -50,9 +50,9 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
   #paused = false
   #done = false
   #error: SdError | undefined
-  /** Wakes who waits for more. */
+  /** Wakes the reader that waits for a chunk. */
   #wake: (() => void) | undefined
-  /** Most bytes to take in while somebody reads it as a whole. */
+  /** Most bytes to buffer while the body is read as a whole. */
   #limit = 0
   #used = false
   #tap: BodyTap | undefined
@@ -63,12 +63,12 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
     this.#source = source
   }
 
-  /** Whether it is being read, was read, or cancelled. */
+  /** Whether it is being read, was read, or was cancelled. */
   get isUsed(): boolean {
     return this.#used
   }
 
-  /** Takes a part in; returns false to ask for a pause. */
+  /** Takes a chunk; returns false to ask for a pause. */
   push(chunk: Uint8Array): boolean {
     if (this.#sink && this.#chunks.length === 0 && !this.#isSinkPaused) {
       if (this.#tap) this.#tap = addTo(this.#tap, chunk)
@@ -76,7 +76,7 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
       this.#paused = this.#isSinkPaused
       return !this.#paused
     }
-    // Most bodies have one part; a list that grows makes room for 17.
+    // Most bodies have one chunk; a growing list allocates room for 17.
     if (this.#chunks.length === 0) this.#chunks = [chunk]
     else this.#chunks.push(chunk)
     this.#bytes += chunk.length
@@ -90,7 +90,7 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
     return !this.#paused
   }
 
-  /** Nothing more comes. */
+  /** Completes the body. */
   end(): void {
     this.#done = true
     this.#wake?.()
@@ -98,32 +98,35 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
     this.#flush()
   }
 
-  /** Hands everything to a sink, as it comes: no promise for a part. */
+  /** Passes all chunks to a sink as they arrive, without a promise for each. */
   pipe(sink: BodySink): void {
     this.#use()
     this.#sink = sink
     this.#flush()
   }
 
-  /** Keeps what comes until {@link ResponseBody.resume}, and asks for a pause when that gets much. */
+  /** Buffers chunks until {@link ResponseBody.resume}, and asks for a pause when the buffer grows large. */
   pause(): void {
     if (this.#sink) this.#isSinkPaused = true
   }
 
-  /** Goes on after a sink asked for a pause. */
+  /** Resumes after a sink asked for a pause. */
   resume(): void {
     if (!this.#isSinkPaused) return
     this.#isSinkPaused = false
     this.#flush()
   }
 
-  /** Nothing more comes, because of this. */
+  /** Ends the body with an error. */
   fail(error: SdError): void {
     this.#error = error
     this.end()
   }
 
-  /** Hands out a copy of the body once it is complete, unless it is larger than `maxBytes`. Before anybody reads. */
+  /**
+   * Passes a copy of the complete body to `onComplete`, unless it is larger than `maxBytes`. Call it before the body is
+   * read.
+   */
   tap(maxBytes: number, onComplete: (body: Uint8Array) => void): void {
     let tap: BodyTap | undefined = { left: maxBytes, chunks: [], onComplete }
     for (const chunk of this.#chunks) tap = tap && addTo(tap, chunk)
@@ -131,15 +134,16 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
     if (this.#done) this.end()
   }
 
-  /** Reads all of it. @throws SdError `SD_TOO_LARGE` over `limit` bytes; then the rest is not read */
+  /** Reads the whole body. @throws SdError `SD_TOO_LARGE` over `limit` bytes; the rest is not read */
   readAll(limit: number): Promise<Uint8Array> {
     return this.readAs(limit, asTheyAre)
   }
 
   /**
-   * Reads all of it, and converts the bytes. One promise for all of it: an async function has one more, and a generator.
+   * Reads the whole body and converts the bytes, with a single promise: an async function would add another one and a
+   * generator.
    *
-   * @throws SdError `SD_TOO_LARGE` over `limit` bytes; then the rest is not read
+   * @throws SdError `SD_TOO_LARGE` over `limit` bytes; the rest is not read
    */
   readAs<T>(limit: number, convert: (bytes: Uint8Array) => T): Promise<T> {
     return new Promise((resolve, reject) => {
@@ -158,7 +162,7 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
     })
   }
 
-  /** Ends the exchange, but not while it hands over a part. */
+  /** Ends the exchange, but not while it passes a chunk. */
   #refuseRest(limit: number): SdError {
     const error = new SdError('SD_TOO_LARGE', `The response body is larger than maxResponseBytes = ${limit}`)
     queueMicrotask(() => this.#source.cancel(error))
@@ -170,7 +174,7 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
     return this.#chunks.length === 1 && first ? first : Buffer.concat(this.#chunks, this.#bytes)
   }
 
-  /** Drops what is left and ends the exchange, unless it is complete. */
+  /** Drops the remaining body and ends the exchange, unless it is complete. */
   cancel(): void {
     this.#used = true
     this.#chunks = []
@@ -216,7 +220,7 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
   }
 
   #use(): void {
-    if (this.#used) throw new SdError('SD_INVALID', 'The response body was read or cancelled already')
+    if (this.#used) throw new SdError('SD_INVALID', 'The response body was already read or cancelled')
     this.#used = true
   }
 

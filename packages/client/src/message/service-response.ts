@@ -2,14 +2,14 @@ import { type CallResponse, type Endpoint, type HeaderFields, readServerDelay, S
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { ResponseBody } from './response-body.ts'
 
-/** Keeps nothing from one text to the next. */
+/** Keeps no state between texts. */
 const utf8 = new TextDecoder()
 
 function decode(bytes: Uint8Array): string {
   return utf8.decode(bytes)
 }
 
-/** Parts of a {@link ServiceResponse}. */
+/** Input of a {@link ServiceResponse}. */
 export interface ServiceResponseInit extends CallResponse {
   /** Number of attempts that the call took. */
   readonly attempts: number
@@ -18,15 +18,16 @@ export interface ServiceResponseInit extends CallResponse {
 }
 
 /**
- * The response of a service. Its body arrives while it is read: read it once, by one of the methods or by iterating over `body`, or
- * `cancel` it. A status that is not 2xx is not an exception: see {@link ServiceResponse.ok} and {@link ServiceResponse.ensureOk}.
+ * The response of a service. Its body arrives while it is read: read it once, by one of the methods or by iterating
+ * over `body`, or `cancel` it. A non-2xx status does not throw: see {@link ServiceResponse.ok} and {@link
+ * ServiceResponse.ensureOk}.
  */
 export class ServiceResponse implements CallResponse {
   /** HTTP status. */
   readonly status: number
   /** Header fields, names in lower case. */
   readonly headers: HeaderFields
-  /** The reason phrase; empty where there is none, as in HTTP/2. */
+  /** The reason phrase; empty if there is none, as in HTTP/2. */
   readonly statusText: string
   /** The body as it arrives. */
   readonly body: AsyncIterable<Uint8Array>
@@ -51,37 +52,38 @@ export class ServiceResponse implements CallResponse {
     return this.status >= 200 && this.status < 300
   }
 
-  /** Itself. @throws SdError `SD_HTTP_STATUS` if the status is not 2xx; the body is cancelled then */
+  /** Returns this response. @throws SdError `SD_HTTP_STATUS` if the status is not 2xx, after cancelling the body */
   ensureOk(): this {
     if (this.ok) return this
     this.cancel()
     const { service, id } = this.endpoint.instance
     const { status } = this
     const retryAfterMs = Math.max(0, readServerDelay(this.headers) ?? 0)
-    throw new SdError('SD_HTTP_STATUS', `${service} (${id}) answered ${status}`, {
-      // Too early, too much or too late is not for good.
+    throw new SdError('SD_HTTP_STATUS', `${service} (${id}) responded with status ${status}`, {
+      // Too early, too many requests and timeouts are temporary.
       retryable: status >= 500 || status === 408 || status === 425 || status === 429,
       ...(retryAfterMs > 0 && { retryAfterMs }),
     })
   }
 
-  /** The whole body. @throws SdError `SD_TOO_LARGE` over `maxResponseBytes`, or what ended the body early */
+  /** Reads the whole body. @throws SdError `SD_TOO_LARGE` over `maxResponseBytes`, or the error that ended the body early */
   bytes(): Promise<Uint8Array> {
     const { body } = this
     return body instanceof ResponseBody ? body.readAll(this.#maxResponseBytes) : this.#copy(body)
   }
 
-  /** The whole body as UTF-8 text. @throws as {@link ServiceResponse.bytes} */
+  /** Reads the whole body as UTF-8 text. @throws as {@link ServiceResponse.bytes} */
   text(): Promise<string> {
     const { body } = this
     return body instanceof ResponseBody ? body.readAs(this.#maxResponseBytes, decode) : this.#copy(body).then(decode)
   }
 
   /**
-   * The body as JSON, of whatever status.
+   * Reads the body as JSON, whatever the status.
    *
-   * @param schema checks and types the value: any Standard Schema, such as zod's or valibot's
-   * @throws SdError `SD_MALFORMED` if it is not JSON, or not what the schema wants; else as {@link ServiceResponse.bytes}
+   * @param schema validates and types the value: any Standard Schema, such as zod's or valibot's
+   * @throws SdError `SD_MALFORMED` if it is not JSON or does not match the schema; else as {@link
+   * ServiceResponse.bytes}
    */
   json(): Promise<unknown>
   json<Schema extends StandardSchemaV1>(schema: Schema): Promise<StandardSchemaV1.InferOutput<Schema>>
@@ -91,7 +93,7 @@ export class ServiceResponse implements CallResponse {
     const result = await schema['~standard'].validate(value)
     if (!result.issues) return result.value
     const issues = result.issues.slice(0, 5).map(({ path, message }) => `${formatPath(path)}: ${message}`)
-    throw new SdError('SD_MALFORMED', `${this.#source} answered with unexpected JSON: ${issues.join('; ')}`, {
+    throw new SdError('SD_MALFORMED', `${this.#source} returned unexpected JSON: ${issues.join('; ')}`, {
       cause: result.issues,
     })
   }
@@ -111,12 +113,12 @@ export class ServiceResponse implements CallResponse {
     })
   }
 
-  /** Drops the body, or what is left of it. */
+  /** Drops the unread part of the body. */
   cancel(): void {
     if (this.body instanceof ResponseBody) this.body.cancel()
   }
 
-  /** Of a body that an interceptor or a fallback made. */
+  /** Copies the body that an interceptor or a fallback created. */
   async #copy(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
     const copy = new ResponseBody({ resume() {}, cancel() {} })
     for await (const chunk of body) copy.push(chunk)
@@ -133,7 +135,7 @@ export class ServiceResponse implements CallResponse {
     try {
       return JSON.parse(text)
     } catch (error) {
-      throw new SdError('SD_MALFORMED', `${this.#source} answered with a body that is no JSON`, { cause: error })
+      throw new SdError('SD_MALFORMED', `${this.#source} returned a body that is not valid JSON`, { cause: error })
     }
   }
 }

@@ -2,14 +2,17 @@ import { Readable } from 'node:stream'
 import { SdError } from '@sd/core'
 import { describeKind } from './request-check.ts'
 
-/** The error of a request body that fails or is broken off: the caller's own, so that it is held against nobody and not repeated. */
+/**
+ * The error of a request body that fails or breaks off. Its origin is the caller: it does not count against an instance
+ * and is not retried.
+ */
 export function bodyError(thrown: unknown): SdError {
   if (thrown instanceof SdError && thrown.origin === 'caller') return thrown
   const reason = thrown instanceof Error ? thrown.message : String(thrown)
   return new SdError('SD_ABORTED', `The request body failed: ${reason}`, { cause: thrown, origin: 'caller' })
 }
 
-/** A part of a body as bytes. Text is encoded as UTF-8, as streams of Node do. @throws SdError `SD_INVALID` for anything else */
+/** A chunk of a body as bytes. Text is encoded as UTF-8, as in Node streams. @throws SdError `SD_INVALID` for anything else */
 function toChunk(chunk: unknown): Uint8Array {
   if (chunk instanceof Uint8Array) return chunk
   if (typeof chunk === 'string') return Buffer.from(chunk)
@@ -20,7 +23,7 @@ function toChunk(chunk: unknown): Uint8Array {
   })
 }
 
-/** What is told of a body that is not as long as its `content-length` says. */
+/** Message for a body whose length differs from its `content-length`. */
 export const LENGTH_MESSAGE = 'The request body is longer or shorter than its content-length'
 
 /** The error of such a body. */
@@ -31,7 +34,7 @@ export function lengthError(): SdError {
   })
 }
 
-/** A body that fails where it is not as long as its `content-length` says, before the peer resets the stream for it. */
+/** Fails as soon as a body does not match its `content-length`, before the peer resets the stream. */
 export async function* keepLength(body: AsyncIterable<unknown>, length: number): AsyncGenerator<Uint8Array> {
   let left = length
   for await (const part of body) {
@@ -43,12 +46,12 @@ export async function* keepLength(body: AsyncIterable<unknown>, length: number):
   if (left > 0) throw lengthError()
 }
 
-/** The exchange may have ended, and with it who listens. */
+/** The exchange may have ended, and with it the listener. */
 function ignore(): void {}
 
 /**
- * A body of any iterable as a stream of Node, whose errors are all the caller's. It touches the iterable at the first read only, so that it can be
- * sent to another endpoint if no connection was made.
+ * Any iterable as a Node stream whose errors all have the origin `caller`. It touches the iterable at the first read
+ * only, so that the body can be sent to another endpoint if no connection was made.
  */
 export class UploadStream extends Readable {
   /** Whether it began to read the iterable, which can't be read again. */
@@ -79,7 +82,7 @@ export class UploadStream extends Readable {
         const { done, value } = await this.#iterator.next()
         if (this.destroyed) return
         const chunk = done ? null : toChunk(value)
-        // An empty chunk would not lead to another read.
+        // An empty chunk would not cause another read.
         if (chunk?.length === 0) continue
         this.push(chunk)
         return
@@ -89,17 +92,17 @@ export class UploadStream extends Readable {
     }
   }
 
-  /** Lets the iterable clean up. What it fails with then has no meaning. */
+  /** Lets the iterable clean up; an error of the cleanup is ignored. */
   async #leave(): Promise<void> {
     try {
       await this.#iterator?.return?.()
     } catch {
-      // Nobody waits for it.
+      // The result is not needed.
     }
   }
 }
 
-/** A pushed body as a stream of Node. */
+/** A pushed body as a Node stream. */
 export class PushedStream extends Readable {
   readonly #onDrain: () => void
   #isFull = false
@@ -116,19 +119,22 @@ export class PushedStream extends Readable {
     this.#onDrain()
   }
 
-  /** Takes a part; false if that is enough for now. */
+  /** Takes a chunk; returns false if the caller should wait. */
   write(chunk: Uint8Array): boolean {
     if (chunk.length > 0 && !this.push(chunk)) this.#isFull = true
     return !this.#isFull
   }
 
-  /** Nothing more comes. */
+  /** Ends the body. */
   end(): void {
     this.push(null)
   }
 }
 
-/** A body of any iterable as a web stream, whose errors are all the caller's. @param onFail told of an error, which `fetch` may wrap or lose */
+/**
+ * Any iterable as a web stream whose errors all have the origin `caller`. @param onFail receives an error, because
+ * `fetch` may wrap or drop it
+ */
 export function toWebStream(body: AsyncIterable<unknown>, onFail: (error: SdError) => void): ReadableStream<Uint8Array> {
   let iterator: AsyncIterator<unknown> | undefined
   return new ReadableStream<Uint8Array>(
@@ -149,7 +155,7 @@ export function toWebStream(body: AsyncIterable<unknown>, onFail: (error: SdErro
         await iterator?.return?.()
       },
     },
-    // As with a stream of Node, nothing is read before it is asked for.
+    // As with a Node stream, nothing is read before it is requested.
     { highWaterMark: 0 },
   )
 }
@@ -171,18 +177,18 @@ export class PushedWebStream {
     )
   }
 
-  /** Takes a part; false if that is enough for now. */
+  /** Takes a chunk; returns false if the caller should wait. */
   write(chunk: Uint8Array): boolean {
     this.#controller?.enqueue(chunk)
     return (this.#controller?.desiredSize ?? 0) > 0
   }
 
-  /** Nothing more comes. */
+  /** Ends the body. */
   end(): void {
     this.#controller?.close()
   }
 
-  /** Ends it before its time. */
+  /** Ends the stream with an error. */
   fail(error: SdError): void {
     this.#controller?.error(error)
   }

@@ -13,62 +13,62 @@ import type { Keep } from './made-of-data.ts'
 import { atPath } from './settings.ts'
 import type { SettingsParts } from './settings-parts.ts'
 
-/** Which part of a service's endpoints a client uses. */
+/** Subset of a service's endpoints that a client uses. */
 export interface SubsetDocument {
-  /** How many. */
+  /** Number of endpoints. */
   readonly size: number
-  /** Tells clients apart. @default made up */
+  /** Distinguishes clients. @default generated */
   readonly clientId?: string
 }
 
 /** Settings of one service for `Discovery.configure`. */
 export interface DiscoveryServiceSettings {
-  /** What watches its endpoints. */
+  /** Monitors of its endpoints. */
   readonly monitors?: readonly EndpointMonitor[]
-  /** Which part of its endpoints is used. */
+  /** Subset of its endpoints that is used. */
   readonly subset?: SubsetDocument
 }
 
-/** Settings for `Discovery.configure`; see `DiscoveryOptions` for what they do. */
+/** Settings for `Discovery.configure`; see `DiscoveryOptions` for their meaning. */
 export interface DiscoveryDocumentSettings extends DiscoveryServiceSettings {
-  /** Time in which changes are applied together, in milliseconds. */
+  /** Changes within this time are applied together, in milliseconds. */
   readonly coalesceMs?: number
-  /** Time in which a new instance comes to its full weight, in milliseconds. */
+  /** Time until a new instance has its full weight, in milliseconds. */
   readonly slowStartMs?: number
-  /** How its weight grows. */
+  /** How steeply its weight grows; see `DiscoveryOptions`. */
   readonly slowStartAggression?: number
-  /** Whether health checks that instances declare are run from here. */
+  /** Whether this process runs the health checks that instances declare. */
   readonly declaredChecks?: boolean
-  /** Share of the endpoints that must be in; below it those that are out are used too. */
+  /** Share of the endpoints that must be healthy; below it the unhealthy ones are used too. */
   readonly panicThreshold?: number
-  /** How long a list that collapses is not believed, in milliseconds. */
+  /** How long a collapsed list is held back, in milliseconds. */
   readonly emptyGuardMs?: number
   /** How long a first lookup waits, in milliseconds. */
   readonly readyTimeoutMs?: number
-  /** When a service that nobody uses is forgotten, in milliseconds. */
+  /** An unused service is forgotten after this time, in milliseconds. */
   readonly idleMs?: number
-  /** Most services that are followed. */
+  /** Maximum number of services that are followed. */
   readonly maxServices?: number
   /** Settings by service name. */
   readonly services?: Readonly<Record<string, DiscoveryServiceSettings>>
 }
 
-/** What the part of a document about Discovery is read with. */
+/** Input for reading the discovery part of a document. */
 export interface DiscoveryReading {
-  /** That part. */
+  /** The discovery part. */
   readonly document: unknown
-  /** What it may ask for. */
+  /** Factories that it may use. */
   readonly parts: SettingsParts
-  /** Remembers what is made. */
+  /** Keeps what was created from the same data. */
   readonly keep: Keep
-  /** Whether outlier detection is on where nothing is said of it. */
+  /** Whether outlier detection is on by default. */
   readonly isResilient: boolean
 }
 
 const durations = ['coalesceMs', 'slowStartMs', 'emptyGuardMs', 'readyTimeoutMs', 'idleMs'] as const
 const serviceKeys = ['outlierDetection', 'subset'] as const
 
-/** Reads it. @throws SdError `SD_INVALID` that names the field */
+/** Reads the discovery part. @throws SdError `SD_INVALID` that names the field */
 export function readDiscoveryDocument(reading: DiscoveryReading): DiscoveryDocumentSettings {
   const document = checkObject('discovery', reading.document)
   const others = ['declaredChecks', 'slowStartAggression', 'panicThreshold', 'maxServices', 'services']
@@ -120,7 +120,7 @@ function readServicePart(
     const own = outlierDetection === true ? {} : checkObject(at, outlierDetection)
     const all = typeof detectionOfAll === 'object' ? detectionOfAll : {}
     const make = parts.outlierDetection
-    if (!make) throw invalidError(at, 'rules', 'none, because the reader was given no part outlierDetection')
+    if (!make) throw invalidError(at, 'rules', 'none, or pass the part outlierDetection to createSettingsReader')
     return { monitors: keep('outlierDetection', { ...all, ...own }, (data) => [atPath(at, () => make(data as never))]) }
   }
 }

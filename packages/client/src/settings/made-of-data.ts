@@ -1,24 +1,24 @@
-/** Gives what was made of the same data before, else makes it. */
+/** Returns the object that was created from the same data before, or creates it. */
 export type Keep = <Data, Made>(kind: string, data: Data, make: (data: Data) => Made) => Made
 
-/** Remembers what was made of which data. */
+/** Remembers which object was created from which data. */
 export interface Keeper {
-  /** Inside of {@link Keeper.transact}. */
+  /** Usable inside {@link Keeper.transact}. */
   readonly keep: Keep
-  /** Runs a reading. What it makes or finds is remembered, and nothing else, once it succeeded. */
+  /** Runs a reading. If it succeeds, exactly the objects that it created or found are remembered. */
   transact<T>(read: () => T): T
-  /** Closes what was made and can be closed, whether it is still remembered or not. Idempotent. */
+  /** Closes all created objects that can be closed, remembered or not. Idempotent. */
   close(): Promise<void>
 }
 
-/** Most things that are no longer remembered and wait to be closed: calls under way may still use them. */
+/** Maximum number of forgotten objects that wait to be closed: calls in progress may still use them. */
 const maxDropped = 100
 
 interface Closable {
   close(): Promise<void> | void
 }
 
-/** Makes a keeper. */
+/** Creates a keeper. */
 export function createKeeper(): Keeper {
   let kept: ReadonlyMap<string, unknown> = new Map()
   let used = new Map<string, unknown>()
@@ -52,7 +52,7 @@ function isClosable(made: unknown): made is Closable {
   return typeof made === 'object' && made !== null && 'close' in made && typeof made.close === 'function'
 }
 
-/** The order of fields says nothing. */
+/** The order of fields has no meaning. */
 function sortFields(_: string, value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
   return Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)))

@@ -22,26 +22,27 @@ import { type ClientSettings, settingKeys } from './settings.ts'
 
 /** Options of `createServiceClient`. */
 export interface ServiceClientOptions extends ClientSettings, UndiciTransportOptions {
-  /** Where services are found, such as `createDiscovery(…)`. The client does not close it. */
+  /** Finds services, such as `createDiscovery(…)`. The client does not close it. */
   readonly discovery: ClusterSource
-  /** Chooses endpoints, unless the service has a balancer of its own. */
+  /** Picks endpoints, unless the service has its own balancer. */
   readonly balancer: Balancer
-  /** Wrap calls and attempts; the first of a list is the outermost. */
+  /** Wrap calls and attempts. The first of each list is the outermost. */
   readonly interceptors?: {
     /** Around every logical call. */
     readonly call?: readonly Interceptor<CallContext>[]
     /** Around every attempt. */
     readonly attempt?: readonly Interceptor<AttemptContext>[]
   }
-  /** Most bytes that `json()`, `text()` and `bytes()` read of a response. @default 16_777_216 (16 MiB) */
+  /** Largest response body that `json()`, `text()` and `bytes()` read, in bytes. @default 16_777_216 (16 MiB) */
   readonly maxResponseBytes?: number
-  /** How requests are sent. The client closes it. @default undici on Node, fetch elsewhere */
+  /** Sends the requests. The client closes it. @default undici on Node, fetch elsewhere */
   readonly transport?: Transport
-  /** How long `close()` waits for calls under way, in milliseconds. @default 5_000 */
+  /** How long `close()` waits for calls in progress, in milliseconds. @default 5_000 */
   readonly closeTimeoutMs?: number
   /**
-   * A service that is not called for this time is forgotten, with the state of its policies, in milliseconds, to about a second; one that never had
-   * an instance after two seconds. Not while a call is under way or its breaker is isolated. @default 600_000
+   * A service that is not called for this time is forgotten, with the state of its policies, in milliseconds, accurate
+   * to about a second. A name that never had an instance is forgotten after two seconds. A service is kept while a call
+   * is in progress or its breaker is isolated. @default 600_000
    */
   readonly idleMs?: number
 }
@@ -52,9 +53,9 @@ export interface ResolvedClientOptions {
   readonly discovery: ClusterSource
   /** See {@link ServiceClientOptions.balancer}. */
   readonly balancer: Balancer
-  /** Header fields of every call, beside what the settings say. */
+  /** Header fields of every call, in addition to those of the settings. */
   readonly headers: Readonly<Record<string, string>>
-  /** Settings as they were given, for all services and by service. */
+  /** Settings as given, for all services and by service. */
   readonly settings: ClientSettings
   /** See {@link ServiceClientOptions.interceptors}. */
   readonly interceptors: Required<NonNullable<ServiceClientOptions['interceptors']>>
@@ -80,10 +81,14 @@ const connectionKeys = [
 ] as const
 const clientKeys = ['discovery', 'services', 'interceptors', 'maxResponseBytes', 'transport', 'closeTimeoutMs', 'idleMs'] as const
 
-/** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
+/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveClientOptions(options: ServiceClientOptions): ResolvedClientOptions {
   if (typeof checkObject('options', options)['cluster'] === 'function') {
-    throw invalidError('options', 'a discovery', 'it as an option: createServiceClient({ discovery, balancer })')
+    throw invalidError(
+      'options',
+      'a discovery',
+      'an object with the option discovery: createServiceClient({ discovery, balancer })',
+    )
   }
   checkKnownKeys('', options, [...clientKeys, ...settingKeys, ...connectionKeys])
   checkClusterSource('discovery', options.discovery)
@@ -128,7 +133,7 @@ function createTransport(options: ServiceClientOptions): Transport {
   if (dispatcher !== undefined) checkFunction('dispatcher.dispatch', dispatcher.dispatch)
   if (tls !== undefined) checkClientTls('tls', tls)
   if (http2 !== undefined) checkHttp2Options('http2', http2)
-  // Bun has a stub in undici's place that can't dispatch; its own fetch is what works there, and in Deno likewise.
+  // Bun replaces undici with a stub that can't dispatch. Bun's and Deno's own fetch works.
   const isNode =
     typeof process === 'object' && process.release?.name === 'node' && !('Bun' in globalThis) && !('Deno' in globalThis)
   return isNode || dispatcher ? createUndiciTransport(options) : createFetchTransport()

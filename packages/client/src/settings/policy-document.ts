@@ -20,21 +20,21 @@ export type PolicyDocument = Readonly<Record<string, unknown>>
 /** Names of the fields that a {@link PolicyDocument} may have. */
 export const documentKeys: readonly string[] = ['resilient', ...settingKeys]
 
-/** What a document is read with. */
+/** Input for reading a document. */
 export interface PolicyReading {
-  /** Of the document, for errors. */
+  /** Path of the document, for errors. */
   readonly path: string
-  /** With what it is merged with. */
+  /** The document, merged with its defaults. */
   readonly document: PolicyDocument
-  /** What it may ask for. */
+  /** Factories that the document may use. */
   readonly parts: SettingsParts
-  /** Remembers what is made. */
+  /** Keeps what was created from the same data. */
   readonly keep: Keep
 }
 
 /**
- * A document with the fields of another one where it has none. Objects of the same policy are merged; `true` is what the other one says, or the defaults of the
- * policy.
+ * Fills the fields that a document omits from another one. Objects of the same policy are merged; `true` selects the
+ * other document's value, or the defaults of the policy.
  */
 export function withDefaults(own: PolicyDocument, defaults: PolicyDocument): PolicyDocument {
   const merged: Record<string, unknown> = { ...defaults }
@@ -47,12 +47,12 @@ export function withDefaults(own: PolicyDocument, defaults: PolicyDocument): Pol
   return merged
 }
 
-/** Makes settings of a document. @throws SdError `SD_INVALID` that names the field */
+/** Creates settings from a document. @throws SdError `SD_INVALID` that names the field */
 export function readPolicies(reading: PolicyReading): ServiceSettings {
   const { document, keep, parts } = reading
   const at = (key: string): string => (reading.path === '' ? key : `${reading.path}.${key}`)
   const { timeoutMs, headers, fallback, retryBudget } = document
-  /** A policy that is made of data: what it checks is checked now. */
+  /** Reads a policy that is created from data. The policy validates its data now. */
   function read<T, Setting>(
     key: string,
     part: MadeOf<T> | undefined,
@@ -147,7 +147,7 @@ function readRateLimit({ document, parts, keep }: PolicyReading, path: string): 
   const { wait = false, ...rule } = checkObject(path, given)
   checkBoolean(`${path}.wait`, wait)
   const make = parts.rateLimiter ?? missing(path, 'rateLimiter')
-  // One limiter for all services with these numbers: each is counted under its own name.
+  // One limiter for all services with these numbers: it counts each service under its own name.
   const limiter = keep('rateLimiter', rule, (data): RateLimiter => atPath(path, () => make(data as never)))
   return keep('rateLimit', { rule, wait }, () => ({ limiter, wait: wait as boolean }))
 }
@@ -176,7 +176,7 @@ function choose<T>(path: string, kind: unknown, parts: Readonly<Record<string, T
 }
 
 function missing(path: string, part: string): never {
-  throw invalidError(path, 'a policy', `none, because the reader was given no part ${part}`)
+  throw invalidError(path, 'a policy', `none, or pass the part ${part} to createSettingsReader`)
 }
 
 function dispose(made: unknown): void {

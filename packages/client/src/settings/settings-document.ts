@@ -6,7 +6,7 @@ import { preset } from './resilient.ts'
 import type { ClientSettings, OperationSettings, ServiceSettings } from './settings.ts'
 import { checkParts, type SettingsParts } from './settings-parts.ts'
 
-/** What a document says, for `client.configure` and `discovery.configure`. */
+/** Contents of a document, for `client.configure` and `discovery.configure`. */
 export interface DocumentSettings {
   /** For `ServiceClient.configure`. */
   readonly client: ClientSettings
@@ -17,18 +17,18 @@ export interface DocumentSettings {
 /** Reads settings documents. */
 export interface SettingsReader {
   /**
-   * Reads a document: plain data, as it comes from JSON or YAML. What is made of the same data as in the document before is the same object again, so that
-   * a client keeps the state of a policy until the data of that policy changes.
+   * Reads a document: plain data, parsed from JSON or YAML. The same data as in the previous document yields the same
+   * object, so that a client keeps the state of a policy until the data of that policy changes.
    *
    * @throws SdError `SD_INVALID` that names the field by its path; then nothing has changed
    */
   read(document: unknown): DocumentSettings
-  /** Closes the rate limiters that were made. Idempotent. */
+  /** Closes the rate limiters that it created. Idempotent. */
   close(): Promise<void>
 }
 
 /**
- * Makes a reader of settings documents.
+ * Creates a reader of settings documents.
  *
  * @throws SdError `SD_INVALID` that names the part
  */
@@ -40,7 +40,7 @@ export function createSettingsReader(parts: SettingsParts = {}): SettingsReader 
     return readPolicies({ path, document, parts, keep: keeper.keep })
   }
 
-  /** A service's own settings with what they are merged with, and its operations. */
+  /** Settings of a service, merged with the defaults, and its operations. */
   function readService(path: string, own: PolicyDocument, defaults: PolicyDocument): ServiceSettings {
     const merged = withDefaults(own, defaults)
     const field = path === '' ? 'operations' : `${path}.operations`
@@ -85,7 +85,7 @@ export function createSettingsReader(parts: SettingsParts = {}): SettingsReader 
   }
 }
 
-/** The numbers of `resilient()` for the parts that there are, where a document wants them. */
+/** The numbers of `resilient()` for the available parts, if the document requests them. */
 function presetFor(document: PolicyDocument, { breaker, retry, hedge, concurrencyLimits }: SettingsParts): PolicyDocument {
   const { resilient } = document
   if (resilient === undefined || resilient === false) return {}

@@ -11,12 +11,12 @@ import {
   type RetryPolicy,
 } from '@sd/core'
 
-/** Makes something of options that are plain data; it checks them. */
+/** Creates something from options that are plain data, and validates them. */
 export type MadeOf<T> = (options: never) => T
 
-/** What a settings document may ask for: functions of the packages that you have installed. */
+/** Factories that a settings document may use, from the packages that you have installed. */
 export interface SettingsParts {
-  /** Balancers by the name that the document gives them, such as `{ p2c: createP2cBalancer }`. @default none */
+  /** Balancers by the name that the document uses, such as `{ p2c: createP2cBalancer }`. @default none */
   readonly balancers?: Readonly<Record<string, MadeOf<Balancer>>>
   /** Such as `createOpossumBreaker`; for `breaker` and `instanceBreaker`. */
   readonly breaker?: MadeOf<CircuitBreaker>
@@ -24,7 +24,10 @@ export interface SettingsParts {
   readonly retry?: MadeOf<RetryPolicy>
   /** Such as `createHedgePolicy`. */
   readonly hedge?: MadeOf<HedgePolicy>
-  /** Limits by the name that the document gives them, such as `{ adaptive: createAdaptiveLimit, bulkhead: createBulkhead }`. @default none */
+  /**
+   * Limits by the name that the document uses, such as `{ adaptive: createAdaptiveLimit, bulkhead: createBulkhead }`.
+   * @default none
+   */
   readonly concurrencyLimits?: Readonly<Record<string, MadeOf<ConcurrencyLimit>>>
   /** Such as `createMemoryRateLimiter`. Limiters are closed by {@link SettingsReader.close}. */
   readonly rateLimiter?: MadeOf<RateLimiter>
@@ -32,7 +35,7 @@ export interface SettingsParts {
   readonly outlierDetection?: MadeOf<EndpointMonitor>
 }
 
-/** Checks the parts. @throws SdError `SD_INVALID` that names the part */
+/** Validates the parts. @throws SdError `SD_INVALID` that names the part */
 export function checkParts(parts: SettingsParts): void {
   const single = ['breaker', 'retry', 'hedge', 'rateLimiter', 'outlierDetection'] as const
   checkKnownKeys('', checkObject('parts', parts), [...single, 'balancers', 'concurrencyLimits'])

@@ -25,101 +25,112 @@ import type { CallFallback } from '../policies/fallback-setting.ts'
 import { type CallRateLimit, checkRateLimitSetting } from '../policies/rate-limit-setting.ts'
 import { maxOperations, readOperation } from '../services/operation-matcher.ts'
 
-/** For which service a policy is made. */
+/** The service that a policy is created for. */
 export interface PolicyScope {
-  /** Name for the policy: the service's; for an instance's policy `<service>/<instance id>`. */
+  /** Name of the policy: the name of the service; for a policy of an instance `<service>/<instance id>`. */
   readonly name: string
   /** Name of the service. */
   readonly service: string
-  /** The service's retry budget, which retries and hedges share. The client itself earns for it, once per call: `deposit` does nothing. */
+  /** Retry budget of the service, shared by retries and hedges. The client credits it once per call: `deposit` does nothing. */
   readonly budget: RetryBudget
 }
 
-/** For which instance a policy is made. */
+/** The instance that a policy is created for. */
 export interface InstanceScope extends PolicyScope {
   /** The instance. */
   readonly instance: ServiceInstance
 }
 
 /**
- * Settings that every service may have of its own. Policies that keep state are given as functions that make one, so that each service has its
- * own; `false` is for none. They are asked in the order in which they stand here.
+ * Settings that each service can override. Stateful policies are passed as factories, so that each service gets its
+ * own; `false` disables a policy. A call passes the policies in the order of the list below.
  */
 export interface ServiceSettings {
   /**
-   * Time limit of a call in milliseconds, from its start until its body has been read; 0 for none. The remaining time is sent along in
-   * `x-request-timeout-ms`.
+   * Time limit of a call in milliseconds, from its start until its body has been read; 0 for no limit. The remaining
+   * time is sent in `x-request-timeout-ms`.
    *
    * @default 10_000
    */
   readonly timeoutMs?: number
   /**
-   * Time limit of each attempt in milliseconds, until the head of its response; 0 for none. It ends with `SD_TIMEOUT`, so that an instance that
-   * hangs leaves time for another one. A function makes a limit that follows what it measures. `auto` is half of the call's time limit and at
-   * least 1,000 ms, for requests that may be repeated, while there is another instance and the retry budget allows it; not for calls that set
-   * themselves a longer `timeoutMs` than the service has.
+   * Time limit of each attempt in milliseconds, until the head of its response; 0 for no limit. An attempt over the
+   * limit ends with `SD_TIMEOUT`, so that a hanging instance leaves time for another one. A function creates a limit
+   * that follows the measured response times.
+   *
+   * `auto` is half of the call's time limit, at least 1,000 ms. It applies to requests that may be repeated, while
+   * there is another instance and the retry budget allows another attempt. It does not apply to calls that set a longer
+   * `timeoutMs` than the service has.
    *
    * @default 'auto'
    */
   readonly attemptTimeoutMs?: number | 'auto' | ((scope: PolicyScope) => AttemptLimit)
-  /** Header fields of every call. @default {} */
+  /** Header fields added to every call. @default {} */
   readonly headers?: Readonly<Record<string, string>>
   /**
-   * Name that the certificates of https instances must have, and that is sent as SNI; for instances that are registered by address. `false` for
-   * what an instance's metadata `tls-server-name` says, or else its address. @default false
+   * Name that the certificates of https instances must have; also sent as SNI. Use it for instances that are registered
+   * by address. `false` selects the instance's metadata `tls-server-name`, or else its address. @default false
    */
   readonly serverName?: string | false
   /**
-   * Whether requests may be sent twice whatever their method, because the server keeps the result under the `Idempotency-Key`: a call with another method
-   * than the idempotent ones gets one for all of its attempts, unless it has one. @default false
+   * Whether requests may be sent twice whatever their method, because the server keeps the result under the
+   * `Idempotency-Key`. All attempts of a call with a non-idempotent method carry the same key: that of the caller, or a
+   * generated one. @default false
    */
   readonly idempotent?: boolean
   /**
-   * Whether identical GETs that are under way at once share one call: the same path and header fields, but those of tracing. Each caller has a copy of the body, of
-   * up to 1 MiB, and its own deadline and signal. Not shared: a response that sets a cookie, or is `private` or `no-store` unless the fields tell
-   * who asks. @default false
+   * Whether identical concurrent GETs share one call: same path and same header fields, except those of tracing. Each
+   * caller has a copy of the body, up to 1 MiB, and its own deadline and signal. A response is not shared if it sets a
+   * cookie, or if it is `private` or `no-store` and the request has no field that identifies the caller. @default false
    */
   readonly collapse?: boolean
-  /** The response in place of a call that failed: with an error, or with a status from 500 on. @default none */
+  /** Response that replaces a failed call: one that ended with an error or with a status of 500 or above. @default none */
   readonly fallback?: CallFallback | false
-  /** Limits how often the service is called. @default none */
+  /** Limits the rate of calls to the service. @default none */
   readonly rateLimit?: CallRateLimit | false
-  /** Makes what bounds how many calls are under way at once, such as `createBulkhead`. The client closes it. @default none */
+  /** Creates the limit for concurrent calls, such as `createBulkhead`. The client closes it. @default none */
   readonly concurrencyLimit?: ((scope: PolicyScope) => ConcurrencyLimit) | false
-  /** Makes the service's circuit breaker, which judges whole calls. @default none */
+  /** Creates the circuit breaker of the service, which judges whole calls. @default none */
   readonly breaker?: ((scope: PolicyScope) => CircuitBreaker) | false
-  /** Decides whether a call is tried again. @default another endpoint at once when a connection failed, 3 attempts in all, within the budget */
+  /**
+   * Decides whether a call is retried. @default another endpoint at once if the connection failed, 3 attempts in all,
+   * within the budget
+   */
   readonly retry?: RetryPolicy | ((scope: PolicyScope) => RetryPolicy) | false
-  /** Makes calls once more while they take long. @default none */
+  /** Creates the policy that sends a second attempt while the first one is slow. @default none */
   readonly hedge?: ((scope: PolicyScope) => HedgePolicy) | false
-  /** What retries and hedges may add to the load, all together. @default a fifth of the calls, and 10 per second */
+  /** Load that retries and hedges together may add. @default a fifth of the calls, and 10 per second */
   readonly retryBudget?: RetryBudgetOptions
-  /** Chooses endpoints. */
+  /** Picks endpoints. @default the balancer of the client */
   readonly balancer?: Balancer
-  /** Makes an instance's circuit breaker, which judges attempts. While it is open the instance is not picked. @default none */
+  /**
+   * Creates the circuit breaker of an instance, which judges attempts. While it is open the instance is not picked.
+   * @default none
+   */
   readonly instanceBreaker?: ((scope: InstanceScope) => CircuitBreaker) | false
   /**
-   * Settings by operation, such as `POST /reports` or `GET /stock/{id}`: a method in upper case and a path, in which a name in braces stands for any one
-   * segment. An operation with a policy of its own has another one than the service, named `<service> <operation>`: a breaker of one operation does
-   * not refuse the others. Of several that match, the one with literal text further to the left is in effect. At most 200. @default {}
+   * Settings by operation, such as `POST /reports` or `GET /stock/{id}`: a method in upper case and a path, in which a
+   * name in braces matches any one segment. A policy that an operation sets is separate from that of the service and is
+   * named `<service> <operation>`: the breaker of one operation does not reject the others. If several operations
+   * match, the one with literal text further to the left applies. At most 200. @default {}
    */
   readonly operations?: Readonly<Record<string, OperationSettings>>
 }
 
-/** Settings of one operation of a service; for what it leaves out the service's are in effect, and the service's policies are shared. */
+/** Settings of one operation of a service. Omitted settings are those of the service, and share its policies. */
 export interface OperationSettings
   extends Omit<ServiceSettings, 'balancer' | 'retryBudget' | 'serverName' | 'instanceBreaker' | 'operations'> {
-  /** `false` keeps failures of this operation from the breakers of instances. */
+  /** `false` hides failures of this operation from the breakers of instances. */
   readonly instanceBreaker?: false
 }
 
 /** Settings of all services. */
 export interface ClientSettings extends ServiceSettings {
-  /** Settings by service name; they win over the others, and header fields are merged. @default {} */
+  /** Settings by service name. They override the settings of all services; header fields are merged. @default {} */
   readonly services?: Readonly<Record<string, ServiceSettings>>
 }
 
-/** Settings of one service, or of one operation, with everything filled in. */
+/** Settings of one service, or of one operation, with all defaults filled in. */
 export type ResolvedSettings = Required<ServiceSettings>
 
 /** Names of the settings. */
@@ -145,18 +156,18 @@ export const settingKeys = [
 /** Names of the settings that an operation may have. */
 const operationKeys = settingKeys.filter((key) => !['balancer', 'retryBudget', 'serverName', 'operations'].includes(key))
 
-/** Settings of a service and of its operations. */
+/** Resolved settings of a service and of its operations. */
 export interface ResolvedServiceSettings {
-  /** Of the service. */
+  /** Settings of the service. */
   readonly settings: ResolvedSettings
-  /** Of its operations, by name. */
+  /** Settings of its operations, by name. */
   readonly operations: ReadonlyMap<string, ResolvedSettings>
 }
 
 /**
- * Checks settings with their operations and fills in what they don't say.
+ * Validates settings and operations, and fills in defaults.
  *
- * @param path what the names of fields in errors begin with, such as `services.orders`
+ * @param path prefix of field names in errors, such as `services.orders`
  * @throws SdError `SD_INVALID` that names the field
  */
 export function resolveServiceSettings(path: string, given: ServiceSettings, base: ResolvedSettings): ResolvedServiceSettings {
@@ -176,7 +187,7 @@ export function resolveServiceSettings(path: string, given: ServiceSettings, bas
   return { settings, operations: new Map(operations) }
 }
 
-/** What is in effect where nothing was set. */
+/** The defaults. */
 export function createBaseSettings(balancer: Balancer): ResolvedSettings {
   return {
     timeoutMs: 10_000,
@@ -199,9 +210,9 @@ export function createBaseSettings(balancer: Balancer): ResolvedSettings {
 }
 
 /**
- * Checks settings and fills in what they don't say.
+ * Validates settings and fills in defaults.
  *
- * @param path what the names of fields in errors begin with, such as `services.orders`
+ * @param path prefix of field names in errors, such as `services.orders`
  * @throws SdError `SD_INVALID` that names the field
  */
 function resolveSettings(path: string, settings: ServiceSettings, base: ResolvedSettings): ResolvedSettings {
@@ -218,7 +229,11 @@ function resolveSettings(path: string, settings: ServiceSettings, base: Resolved
   for (const name of ['concurrencyLimit', 'breaker', 'hedge', 'instanceBreaker'] as const) {
     const factory: unknown = settings[name]
     if (factory && typeof factory !== 'function') {
-      throw invalidError(field(name), factory, 'a function that makes one: ({ name }) => …, called for each service or instance')
+      throw invalidError(
+        field(name),
+        factory,
+        'a function that creates one: ({ name }) => …, called for each service or instance',
+      )
     }
   }
   if (retry && typeof retry !== 'function') checkFunction(field('retry.next'), retry.next)
@@ -237,7 +252,7 @@ function checkBudget(path: string, options: RetryBudgetOptions): void {
   atPath(path, () => createRetryBudget(options))
 }
 
-/** Runs a check of options, and names their place in its error. @throws SdError `SD_INVALID` */
+/** Runs a check of options and prefixes the field name in its error with `path`. @throws SdError `SD_INVALID` */
 export function atPath<T>(path: string, check: () => T): T {
   try {
     return check()
