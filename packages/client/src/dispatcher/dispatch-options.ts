@@ -9,7 +9,7 @@ import { checkField, checkMethod, checkPath, describeKind, isFieldValue } from '
 import type { ResolvedSettings } from '../settings/settings.ts'
 import { serviceOfOrigin } from './service-origin.ts'
 
-/** What a request of undici asks for. @throws SdError `SD_INVALID`, or an error of undici where it would refuse the same */
+/** Converts an undici request. @throws SdError `SD_INVALID`, or an error of undici if undici would reject the same */
 export function readDispatch({ entryOf }: ForwardContext, options: Dispatcher.DispatchOptions): ForwardInit {
   if (typeof options !== 'object' || options === null) throw new errors.InvalidArgumentError('opts must be an object.')
   checkOptions(options)
@@ -19,7 +19,7 @@ export function readDispatch({ entryOf }: ForwardContext, options: Dispatcher.Di
   const entry = entryOf(service, method, path)
   const body = readBody(options.body)
   const rawHeaders = readDispatchHeaders(options.headers)
-  // undici says nothing of the type of text, and neither does this.
+  // Like undici, sends no content type for a string.
   const contentType = typeof body === 'string' ? undefined : contentTypeOf(body)
   if (contentType !== undefined && !hasField(rawHeaders, 'content-type')) rawHeaders.push('content-type', contentType)
   const upgrade = readUpgrade(options.upgrade)
@@ -35,7 +35,7 @@ function readUpgrade(upgrade: Dispatcher.DispatchOptions['upgrade']): string | u
   return upgrade
 }
 
-/** Options of undici's that a request must not have. */
+/** Checks options of undici that a request must not have. */
 function checkOptions(options: Dispatcher.DispatchOptions): void {
   const { throwOnError, maxRedirections, dispatcher, reset, expectContinue } = options as unknown as Record<string, unknown>
   if (throwOnError != null) refuse('invalid throwOnError')
@@ -49,7 +49,7 @@ function refuse(message: string): never {
   throw new errors.InvalidArgumentError(message)
 }
 
-/** Services by origin: to parse a URL is as dear as all else that is done to a request. */
+/** Services by origin: parsing a URL costs as much as the rest of the work for a request. */
 const services = new BoundedMap<string, string>({ maxEntries: 1_000 })
 
 function serviceOf(origin: Dispatcher.DispatchOptions['origin']): string {
@@ -63,7 +63,7 @@ function serviceOf(origin: Dispatcher.DispatchOptions['origin']): string {
   return service
 }
 
-/** The service's time limit is in effect for the whole, except where the request has limits of undici's own. */
+/** The service's time limit applies to the whole, unless the request has undici's own limits. */
 function readLimits(
   { headersTimeout, bodyTimeout, upgrade }: Dispatcher.DispatchOptions,
   { timeoutMs }: ResolvedSettings,
@@ -123,13 +123,13 @@ function readDispatchHeaders(headers: Dispatcher.DispatchOptions['headers']): st
   return list
 }
 
-/** As undici has it: what every object inherits is not asked. */
+/** As in undici: inherited properties of every object are ignored. */
 function isIterableOfPairs(headers: object): headers is Iterable<unknown> {
   const prototype: unknown = Object.getPrototypeOf(headers)
   return Symbol.iterator in headers && (Object.hasOwn(headers, Symbol.iterator) || prototype !== Object.prototype)
 }
 
-/** @throws SdError `SD_INVALID` for a value that is not one line of Latin-1; it is not shown */
+/** @throws SdError `SD_INVALID` for a value that is not one line of Latin-1; it does not quote the value */
 function addField(list: string[], name: unknown, value: unknown): void {
   if (value === undefined) return
   const key = typeof name === 'string' ? name : toText(name, 'headers')

@@ -5,7 +5,7 @@ import type { HeadHandler, RawHead } from '../forward/forward-init.ts'
 import type { Forwarding } from '../forward/forwarding.ts'
 import { toDispatcherError } from './dispatcher-errors.ts'
 
-/** One call that undici code makes: hands what comes to its handler, and takes its orders. */
+/** One call of undici code: passes events to its handler and serves as its controller. */
 export class DispatchedHandler implements Dispatcher.DispatchController, HeadHandler {
   readonly #handler: Dispatcher.DispatchHandler
   readonly #limits: Pick<Dispatcher.DispatchOptions, 'headersTimeout' | 'bodyTimeout'>
@@ -17,7 +17,7 @@ export class DispatchedHandler implements Dispatcher.DispatchController, HeadHan
   #hasHead = false
   #isOver = false
 
-  /** @param limits of the request's own */
+  /** @param limits time limits of the request itself */
   constructor(handler: Dispatcher.DispatchHandler, limits: Pick<Dispatcher.DispatchOptions, 'headersTimeout' | 'bodyTimeout'>) {
     this.#handler = handler
     this.#limits = limits
@@ -43,7 +43,7 @@ export class DispatchedHandler implements Dispatcher.DispatchController, HeadHan
     else queueMicrotask(() => this.onError(this.reason as Error))
   }
 
-  /** The request is not made. */
+  /** The request is rejected before it starts. */
   refuse(error: Error): void {
     this.onError(error)
   }
@@ -78,7 +78,7 @@ export class DispatchedHandler implements Dispatcher.DispatchController, HeadHan
     this.#rawHeaders = new RawFields(raw)
     try {
       this.#handler.onResponseStarted?.()
-      // Handlers of undici's change what they get.
+      // undici's handlers modify the object that they get.
       this.#handler.onResponseStart?.(this, status, { ...headers } as Record<string, string | string[]>, statusText)
     } catch (thrown) {
       this.#endWith(thrown)
@@ -99,7 +99,7 @@ export class DispatchedHandler implements Dispatcher.DispatchController, HeadHan
     try {
       this.#handler.onResponseEnd?.(this, toFields(rawTrailers))
     } catch (thrown) {
-      // By this undici's own handlers say that the response is not what they want, and ask again.
+      // undici's own handlers throw here to reject the response and retry.
       this.#handler.onResponseError?.(this, thrown as Error)
     }
   }
@@ -124,7 +124,7 @@ export class DispatchedHandler implements Dispatcher.DispatchController, HeadHan
     this.#handler.onResponseError?.(this, this.reason ?? this.#translate(error))
   }
 
-  /** What the handler throws ends the request, and comes back to it. */
+  /** An exception in the handler ends the request, and the handler receives it as an error. */
   #endWith(thrown: unknown): void {
     this.abort(thrown as Error)
   }
@@ -139,7 +139,7 @@ export class DispatchedHandler implements Dispatcher.DispatchController, HeadHan
   }
 }
 
-/** Raw fields as undici has them: made when they are asked for, which is seldom. */
+/** Raw fields as in undici: created on access, which is rare. */
 class RawFields {
   readonly #raw: RawHead
   #buffers: Buffer[] | undefined
@@ -158,7 +158,7 @@ function toBuffer(text: string): Buffer {
   return Buffer.from(text, 'latin1')
 }
 
-/** Fields by name in lower case; a repeated one is a list, as undici has it. */
+/** Fields by name in lower case; a repeated one is a list, as in undici. */
 function toFields(raw: readonly string[]): Record<string, string | string[]> {
   const fields: Record<string, string | string[]> = {}
   for (let index = 0; index < raw.length; index += 2) {

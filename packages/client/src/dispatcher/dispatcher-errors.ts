@@ -2,17 +2,18 @@ import { SdError } from '@sd/core'
 import { errors } from 'undici'
 import { LENGTH_MESSAGE } from '../message/upload.ts'
 
-/** Which limit of undici's a request has reached. */
+/** The undici limit that a request has reached. */
 export interface ReachedLimit {
-  /** Whether the request was given `headersTimeout`, and no head came. */
+  /** Whether the request had `headersTimeout`, and no head arrived. */
   readonly head: boolean
-  /** Whether the request was given `bodyTimeout`, and nothing of the body came. */
+  /** Whether the request had `bodyTimeout`, and no body data arrived. */
   readonly body: boolean
 }
 
 /**
- * An error as undici's code knows it: that of undici or of the system which the call ended with, with the `SdError` as its cause; what the body of
- * the request failed with. What undici has no error for is an `SdError`: no instance, refused by a policy, the client's own deadline.
+ * An error that undici's code recognises: the undici or system error that ended the call, with the `SdError` as its
+ * cause, or the error of the request body. Cases without an undici error stay an `SdError`: no instance, rejected by a
+ * policy, the client's own deadline.
  */
 export function toDispatcherError(error: Error, reached: ReachedLimit): Error {
   if (!(error instanceof SdError)) return error
@@ -31,7 +32,7 @@ export function toDispatcherError(error: Error, reached: ReachedLimit): Error {
   return error
 }
 
-/** The innermost that is not the client's own. */
+/** The innermost cause that is not an error of the client. */
 function rootOf(error: SdError): Error | undefined {
   let root: unknown = error
   while (root instanceof SdError) root = root.cause

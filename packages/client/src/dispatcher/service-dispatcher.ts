@@ -6,8 +6,8 @@ import { checkHandler, readDispatch } from './dispatch-options.ts'
 import { DispatchedHandler } from './dispatched-handler.ts'
 
 /**
- * An undici Dispatcher for which the host of an origin is the name of a service. Its requests and upgrades are the client's own calls, with all
- * policies.
+ * An undici Dispatcher for which the host of an origin is the name of a service. Its requests and upgrades are calls of
+ * the client, with all policies.
  */
 export function createServiceDispatcher(context: ForwardContext): Dispatcher {
   return new ServiceDispatcher(context)
@@ -32,7 +32,7 @@ class ServiceDispatcher extends Dispatcher {
       dispatched.begin(new Forwarding(this.#context, init, dispatched))
       return true
     } catch (error) {
-      // As undici does with what it refuses.
+      // As undici does for requests that it rejects.
       if (typeof handler.onResponseError !== 'function') throw error
       dispatched.refuse(error instanceof errors.UndiciError ? error : toSdError(error, 'SD_INVALID', 'Dispatching'))
       return false
@@ -40,10 +40,10 @@ class ServiceDispatcher extends Dispatcher {
   }
 
   override async close(): Promise<void> {
-    // The connections are the client's to close.
+    // The client closes the connections.
   }
 
   override async destroy(): Promise<void> {
-    // The same.
+    // As for `close`.
   }
 }

@@ -9,38 +9,41 @@ export interface ServerSentEvent {
   readonly event: string
   /** Its data. */
   readonly data: string
-  /** The last event id, if the server gave one. */
+  /** The last event id, if the server sent one. */
   readonly id?: string
 }
 
 /** Options of `ServiceClient.events`. */
 export interface EventOptions extends Omit<RequestOptions, 'body' | 'json' | 'timeoutMs' | 'deadlineAt'> {
-  /** Where to go on: sent as `Last-Event-ID` with the first request. */
+  /** Position to continue from: sent as `Last-Event-ID` with the first request. */
   readonly lastEventId?: string
   /**
-   * Limit until the head of the response, in milliseconds; 0 for none. After it another endpoint is tried.
+   * Time limit until the head of the response, in milliseconds; 0 for no limit. After it another endpoint is tried.
    *
    * @default the service's `attemptTimeoutMs` if that is a number, else half of its `timeoutMs`; at least 1,000
    */
   readonly attemptTimeoutMs?: number
-  /** How long the stream may be silent, comments included, before it is given up and connected again, in milliseconds; 0 for ever. @default 0 */
+  /** Time after which a silent stream (no data, no comments) is reconnected, in milliseconds; 0 for never. @default 0 */
   readonly idleTimeoutMs?: number
-  /** First delay before connecting again, in milliseconds; a server's `retry:` replaces it. @default 1_000 */
+  /** First delay before reconnecting, in milliseconds; a server's `retry:` replaces it. @default 1_000 */
   readonly retryMs?: number
 }
 
-/** Most characters of one event: what is larger ends the stream with an error. */
+/** Most characters of one event; a larger one ends the stream with an error. */
 const maxEventCharacters = 1_048_576
 
-/** Where events come from, and how. */
+/** Source of events. */
 interface EventSource extends EventOptions {
-  /** Of the service now, see {@link EventOptions.attemptTimeoutMs}. */
+  /** Current time limit of the service, see {@link EventOptions.attemptTimeoutMs}. */
   readonly headTimeoutMs: () => number
   readonly service: string
   readonly path: string
 }
 
-/** The least that a server can make us wait before we come back, in milliseconds: one that says 0 and ends its streams must not have us connect all the time. */
+/**
+ * Shortest reconnect delay, in milliseconds: a server that sends `retry: 0` and ends its streams must not make the
+ * client reconnect all the time.
+ */
 const shortestRetryMs = 100
 
 /** Follows a stream of events, over any number of connections. Leaving it ends it at once, also while it waits for an event. */
@@ -51,7 +54,7 @@ export function followEvents(get: ServiceCall, source: EventSource): AsyncIterab
   return {
     next: () => events.next(),
     return() {
-      // A generator's own return would wait for the event that it waits for.
+      // A generator's own `return` would first wait for the pending event.
       leaving.abort()
       return events.return(undefined)
     },
@@ -97,10 +100,13 @@ function checkEventStream(response: ServiceResponse): void {
   const type = response.headers['content-type']
   if (typeof type === 'string' && type.startsWith('text/event-stream')) return
   response.cancel()
-  throw new SdError('SD_MALFORMED', `The response is not an event stream but ${String(type)}`)
+  throw new SdError('SD_MALFORMED', `Expected an event stream (text/event-stream), got ${String(type)}`)
 }
 
-/** The chunks of a body. Fails with what may be tried again when none comes for that long; the time in which nobody asks for one does not count. */
+/**
+ * The chunks of a body. Fails with a retryable error if none arrives within `idleTimeoutMs`; time in which the consumer
+ * does not read is not counted.
+ */
 async function* watchIdle(response: ServiceResponse, idleTimeoutMs: number): AsyncGenerator<Uint8Array> {
   if (idleTimeoutMs === 0) return yield* response.body
   let isWaiting = true

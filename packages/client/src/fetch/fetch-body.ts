@@ -1,20 +1,20 @@
 import type { ServiceResponse } from '../message/service-response.ts'
 import { toFetchError } from './fetch-errors.ts'
 
-/** A body on its way into a stream. */
+/** A body that is read by a stream. */
 interface Source {
   readonly chunks: AsyncIterator<Uint8Array>
   readonly controller: ReadableStreamDefaultController<Uint8Array>
 }
 
-/** Signals may live longer than any response: one that nobody reads and nobody has any more is not told. */
+/** Signals may outlive responses: stops listening once an unread response is garbage collected. */
 const forgotten = new FinalizationRegistry<() => void>((stop) => stop())
 
-/** The body of a response as `fetch` has it: the signal ends it also when it has come as a whole, until it was read. */
+/** The body of a response as in `fetch`: the signal ends it until it was read, even if it is complete. */
 export function toStream({ body }: ServiceResponse, signal: AbortSignal | null | undefined): ReadableStream<Uint8Array> {
   const chunks = body[Symbol.asyncIterator]()
   let stop: (() => void) | undefined
-  // Without a prototype: what somebody put there is no option of the stream.
+  // Without a prototype, so that properties added to it do not become options of the stream.
   const source = {
     __proto__: null,
     start(controller: ReadableStreamDefaultController<Uint8Array>): void {

@@ -1,8 +1,8 @@
 import { SdError } from '@sd/core'
 
 /**
- * An error as `fetch` rejects with it: the reason of the signal if that is not the default one, `AbortError`, `TimeoutError`, else a `TypeError`;
- * the `SdError` is the cause.
+ * The error with which `fetch` rejects: the reason of the signal if that is not the default one, `AbortError`,
+ * `TimeoutError`, otherwise a `TypeError`. The `SdError` is the cause.
  */
 export function toFetchError(error: unknown, signal: AbortSignal | null | undefined): unknown {
   if (!(error instanceof SdError)) return error

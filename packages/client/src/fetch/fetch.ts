@@ -7,15 +7,15 @@ import type { ServiceResponse } from '../message/service-response.ts'
 import { toStream } from './fetch-body.ts'
 import { toFetchError } from './fetch-errors.ts'
 
-/** Statuses whose responses have no body, which `Response` insists on. */
+/** Statuses of responses without a body, as `Response` requires. */
 const withoutBody: ReadonlySet<number> = new Set([101, 204, 205, 304])
 const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
-/** As in the fetch standard, 4.4. */
+/** Fetch standard, 4.4. */
 const maxRedirects = 20
-/** Most bytes of a `Request`'s body that are taken together, so that it has a length and can be sent again. */
+/** Most bytes of a `Request`'s body that are collected, so that the body has a length and can be sent again. */
 const maxCollectedBytes = 1_048_576
 
-/** One request on its way: redirects change it. */
+/** One request of a redirect chain. */
 interface Hop {
   url: URL
   method: string
@@ -63,13 +63,13 @@ function refusal(what: string): SdError {
 function readRequest(input: string | URL | Request, init: RequestInit): { hop: Hop; redirect: Request['redirect'] } {
   if (!(input instanceof Request)) {
     const { username, password } = new URL(String(input))
-    // Request would refuse it too, with the password in its message.
+    // Request would reject it too, with the password in its message.
     if (username !== '' || password !== '')
       throw new TypeError('Request cannot be constructed from a URL that includes credentials')
   }
   const { body } = init
   const isStream = body instanceof ReadableStream
-  // The signal would keep a listener of Request; bodies other than streams are sent as they are, with their length.
+  // The signal would keep a listener of Request. Bodies other than streams are sent unchanged, with their length.
   const { body: _, ...rest } = init
   const request = new Request(input, { ...rest, signal: null, ...(isStream && { body, duplex: 'half' as const }) })
   const { method, redirect } = request
@@ -105,7 +105,10 @@ function readBody(body: NonNullable<RequestInit['body']>, headers: Headers): Req
   return String(body)
 }
 
-/** The bytes of a stream that gives all of them at once, as the bodies of most `Request` objects do; else the stream. */
+/**
+ * The bytes of a stream that provides all of them at once, as the bodies of most `Request` objects do; otherwise the
+ * stream.
+ */
 async function collect(stream: ReadableStream<Uint8Array>): Promise<RequestBody> {
   const reader = stream.getReader()
   const chunks: Uint8Array[] = []
@@ -140,11 +143,11 @@ async function* resume(
   }
 }
 
-/** Where a redirect leads. What names the instance that answered means its service. */
+/** Target of a redirect. A host that names the responding instance means its service. */
 function findLocation({ headers, endpoint }: ServiceResponse, { url }: Hop): URL | undefined {
   const { location } = headers
   if (typeof location !== 'string') return undefined
-  // A field is bytes, and those of a URL are UTF-8.
+  // A field consists of bytes; those of a URL are UTF-8.
   const target = URL.parse(Buffer.from(location, 'latin1').toString(), url.href)
   if (!target || (target.protocol !== 'http:' && target.protocol !== 'https:'))
     throw refusal('a redirect to what is not a URL of HTTP')
@@ -153,7 +156,7 @@ function findLocation({ headers, endpoint }: ServiceResponse, { url }: Hop): URL
     : target
 }
 
-/** As the fetch standard has it, 4.4. */
+/** Fetch standard, 4.4. */
 function follow(hop: Hop, location: URL, status: number): void {
   const becomesGet =
     ((status === 301 || status === 302) && hop.method === 'POST') ||
@@ -192,7 +195,7 @@ function toResponse(
   return withOrigin(made, { url: end === -1 ? href : href.slice(0, end), redirected })
 }
 
-/** A response that came from somewhere: the constructor makes only such as a service worker makes. */
+/** Sets `url` and `redirected`, which the constructor of Response can't set. */
 function withOrigin(made: Response, from: { readonly url: string; readonly redirected: boolean }): Response {
   return Object.defineProperties(made, {
     url: { value: from.url },

@@ -8,17 +8,17 @@ import { cancel, closeError, noError, refusedStream } from './http2-errors.ts'
 import { fieldsOf, type Http2Target, headersOf, lengthOf, toFields, withoutPseudo } from './http2-fields.ts'
 import { endWith, letGoOf, type OwnedStream, ownStream, type StreamOwner } from './http2-stream.ts'
 
-/** What an exchange asks and tells its connection. */
+/** The part of a connection that an exchange uses. */
 export interface Http2Connection extends Http2Target {
-  /** Something came. */
+  /** Data arrived on the connection. */
   onHeard(): void
-  /** Whether the server may have looked at a stream; not if it said so with GOAWAY. */
+  /** Whether the server may have processed a stream; false if its GOAWAY excludes that. */
   wasLookedAt(id: number | undefined): boolean
   /** Why the connection ended. */
   readonly reason: SdError | undefined
-  /** The stream of an exchange is of no use any more. */
+  /** The exchange no longer needs its stream. */
   onEnd(exchange: Http2Exchange): void
-  /** Sends it on another connection, if this one takes no more requests because the server goes on to others. */
+  /** Sends it on another connection, if this one takes no more requests after GOAWAY. */
   resend(exchange: Http2Exchange): boolean
 }
 
@@ -29,27 +29,27 @@ const noFields: HeaderFields = Object.freeze({})
 export class Http2Exchange implements TransportExchange, StreamOwner, Linked<Http2Exchange> {
   previous: Http2Exchange | undefined
   next: Http2Exchange | undefined
-  /** Whether it has ended: its handler was told. */
+  /** Whether it has ended: its handler was notified. */
   hasEnded = false
   rawTrailers: readonly string[] = nothing
   readonly #request: TransportRequest
   readonly #handler: TransportHandler
   #connection: Http2Connection | undefined
   #stream: OwnedStream | undefined
-  /** Header fields as the library has them. */
+  /** Header fields in the form of the library. */
   #rawHead: unknown
-  /** What was pushed before there was a stream. */
+  /** Chunks that were pushed before there was a stream. */
   #pending: Uint8Array[] | undefined
   #trailers: readonly string[] | undefined
   #hasPushedAll = false
-  /** Bytes of a pushed body that its `content-length` promises; NaN if there is none. */
+  /** Bytes that the `content-length` of a pushed body promises; NaN if it has none. */
   #left: number
   #upload: UploadStream | undefined
   #wasResent = false
   #hasHead = false
   #isComplete = false
   #trailerFields = noFields
-  /** Bytes of the body that the head promised and that have not come; NaN if it promised none. */
+  /** Bytes of the body that the head promised and that have not arrived; NaN without a promise. */
   #missing = Number.NaN
 
   constructor(request: TransportRequest, handler: TransportHandler) {
@@ -67,11 +67,13 @@ export class Http2Exchange implements TransportExchange, StreamOwner, Linked<Htt
     return this.#request.upgrade !== undefined
   }
 
-  /** Ends what can't be sent, later. */
+  /** Ends an unsupported request, asynchronously. */
   refuse(isClosed: boolean): void {
     const error = isClosed
       ? closedError('The transport')
-      : new SdError('SD_UNSUPPORTED', 'Upgrades are of HTTP/1.1', { origin: 'caller' })
+      : new SdError('SD_UNSUPPORTED', 'HTTP/2 does not support upgrades: use an instance of protocol http or https', {
+          origin: 'caller',
+        })
     queueMicrotask(() => this.fail(error, false))
   }
 
@@ -130,14 +132,14 @@ export class Http2Exchange implements TransportExchange, StreamOwner, Linked<Htt
     this.hasEnded = true
     this.#stream?.close(cancel)
     this.#connection?.onEnd(this)
-    // A body that was begun can't be sent again, whatever the server saw of it.
+    // A body that has begun can't be sent again, whatever the server saw of it.
     letGoOf(this.#stream)
     this.#handler.onError(error, this.#upload?.hasBegun ? undefined : wasSent)
   }
 
   /**
-   * Tries once more on a new connection to the same endpoint, as undici does: a server that only wants another connection (a limit of its age) is
-   * neither down nor to be avoided. If it is down, that connection fails, and another endpoint is picked.
+   * Tries once more on a new connection to the same endpoint, as undici does: a server that only wants another
+   * connection (a limit of its age) is not down. If it is down, that connection fails, and another endpoint is picked.
    */
   #resend(): boolean {
     const connection = this.#connection
@@ -177,10 +179,11 @@ export class Http2Exchange implements TransportExchange, StreamOwner, Linked<Htt
   }
 
   onDataEnd(stream: OwnedStream): void {
-    // Node ends also a stream that it destroys with its connection, and after GOAWAY now and then with NO_ERROR: that is a cut body.
+    // Node also ends a stream that it destroys with its connection, and after GOAWAY occasionally with NO_ERROR: the
+    // body is truncated.
     if (stream.destroyed) return
     this.#isComplete = true
-    // A reset closes the stream before its data end: this is the end that the server has set.
+    // A reset closes the stream before its data ends: this is the end that the server has set.
     if (this.hasEnded || stream.closed || !this.#hasHead || this.#isTruncated) return
     this.#finish()
     // The response is complete before the request: the server does not want the rest (RFC 9113, 8.1).
@@ -198,7 +201,7 @@ export class Http2Exchange implements TransportExchange, StreamOwner, Linked<Htt
     this.#handler.onEnd(this.#trailerFields)
   }
 
-  /** The stream is closed, for whatever reason: only now it is known whether it was reset. */
+  /** The stream is closed, for any reason: only now it is known whether it was reset. */
   onClose(stream: OwnedStream): void {
     if (this.hasEnded) return
     const isTruncated = this.#isTruncated

@@ -17,18 +17,18 @@ const forbidden: ReadonlySet<string> = new Set([
 
 const nothing: readonly string[] = []
 
-/** Where the authority is among the fields of a request. */
+/** Index of the authority among the fields of a request. */
 const authorityAt = 5
 
-/** Where requests of a connection go. */
+/** Target of the requests of a connection. */
 export interface Http2Target {
   /** `http` or `https`. */
   readonly scheme: string
-  /** Host and port, unless a request has a `host` of its own. */
+  /** Host and port, unless a request has its own `host`. */
   readonly authority: string
 }
 
-/** A request's fields as HTTP/2 has them: pseudo-header fields first, names and values in turn. */
+/** A request's fields for HTTP/2: pseudo-header fields first, names and values in turn. */
 export function headersOf({ scheme, authority }: Http2Target, request: TransportRequest): readonly string[] {
   const { method, path, body } = request
   const fields = [':method', method, ':scheme', scheme, ':authority', authority, ':path', path]
@@ -36,11 +36,11 @@ export function headersOf({ scheme, authority }: Http2Target, request: Transport
   if (!hasLength && (typeof body === 'string' || body instanceof Uint8Array)) {
     fields.push('content-length', String(Buffer.byteLength(body)))
   }
-  // The library keeps them with the stream: a list that grew has room for 17 more.
+  // The library keeps them with the stream: a grown list has room for 17 more.
   return fields.slice()
 }
 
-/** Adds the fields of a request, of which `host` becomes the authority. @returns whether `content-length` is one of them */
+/** Adds the fields of a request; `host` becomes the authority. @returns whether `content-length` is one of them */
 function addFields(fields: string[], request: TransportRequest): boolean {
   let hasLength = false
   const rawHeaders = fitRawLength(request)
@@ -62,17 +62,17 @@ function addFields(fields: string[], request: TransportRequest): boolean {
 
 /** @returns whether it is `content-length` */
 function addField(fields: string[], path: string, given: string, value: string): boolean {
-  // node:http2 sends what it is given.
+  // node:http2 does not validate fields.
   checkField(path, given, value)
   const name = given.toLowerCase()
   if (name === 'host') fields[authorityAt] = value
-  // Of `te` only this may be sent.
+  // `trailers` is the only allowed value of `te`.
   if (forbidden.has(name) || (name === 'te' && value !== 'trailers')) return false
   fields.push(name, value)
   return name === 'content-length'
 }
 
-/** The `content-length` that a request has; NaN if it has none. */
+/** The `content-length` of a request; NaN if it has none. */
 export function lengthOf({ headers, rawHeaders }: TransportRequest): number {
   if (!rawHeaders) return Number(headers['content-length'] ?? Number.NaN)
   const index = rawHeaders.findIndex((name, at) => at % 2 === 0 && name.toLowerCase() === 'content-length')
@@ -80,15 +80,15 @@ export function lengthOf({ headers, rawHeaders }: TransportRequest): number {
 }
 
 /**
- * Fields of a head or of trailers without pseudo-header fields, as a plain object. Most have no name twice: they are made from the raw list,
- * because the object of the library has no shape, and to copy it takes five times as long.
+ * Fields of a head or of trailers without pseudo-header fields, as a plain object. It is built from the raw list if no
+ * name is repeated, as usual: the library's object has no stable shape, and copying it takes five times as long.
  */
 export function fieldsOf(fields: IncomingHttpHeaders, raw: unknown): HeaderFields {
   if (!Array.isArray(raw)) return copyFields(fields)
   const plain: Record<string, string> = {}
   for (let index = raw[0] === ':status' ? 2 : 0; index < raw.length; index += 2) {
     const name = raw[index] as string
-    // The library knows how to join them, and which ones are lists.
+    // The library joins repeated fields, or returns lists where required.
     if (plain[name] !== undefined || name === 'set-cookie') return copyFields(fields)
     plain[name] = raw[index + 1] as string
   }
@@ -108,7 +108,7 @@ export function withoutPseudo(raw: unknown): readonly string[] {
   return fields[0] === ':status' ? fields.slice(2) : fields
 }
 
-/** Raw fields as an object that the library takes. */
+/** Raw fields as an object for the library. */
 export function toFields(flat: readonly string[]): Record<string, string | string[]> {
   const fields: Record<string, string | string[]> = {}
   for (let index = 0; index < flat.length; index += 2) {

@@ -4,31 +4,40 @@ import { type ClientTlsOptions, checkClientTls, followTls } from '../transport/t
 
 /** Options of {@link createHttp2Transport}. */
 export interface Http2TransportOptions {
-  /** Most connections to one endpoint. Another one is made when all streams of the others are in use. @default 4 */
+  /**
+   * Maximum number of connections to one endpoint. Another one is opened when all streams of the others are in use.
+   * @default 4
+   */
   readonly maxSessions?: number
-  /** Most streams of one connection at once; the server's limit is in effect if it is lower. @default 100 (RFC 9113, 6.5.2) */
+  /**
+   * Maximum number of concurrent streams of one connection; a lower limit of the server applies. @default 100 (RFC
+   * 9113, 6.5.2)
+   */
   readonly maxStreams?: number
-  /** Most requests to one endpoint that wait for a stream. Another one ends with `SD_REJECTED`. @default 1_000 */
+  /** Maximum number of requests to one endpoint that wait for a stream. Further ones end with `SD_REJECTED`. @default 1_000 */
   readonly maxWaiting?: number
-  /** How long making a connection may take, in milliseconds. @default 3_000 */
+  /** Time limit for opening a connection, in milliseconds. @default 3_000 */
   readonly connectTimeoutMs?: number
-  /** A connection with open streams that is silent for this long is asked with a PING, in milliseconds; 0 for never. @default 10_000 */
+  /**
+   * A connection with open streams that is silent for this long is checked with a PING, in milliseconds; 0 for never.
+   * @default 10_000
+   */
   readonly pingIntervalMs?: number
-  /** How long the reply to a PING may take before the connection is given up, in milliseconds. @default 5_000 */
+  /** Time limit for the reply to a PING, after which the connection is given up, in milliseconds. @default 5_000 */
   readonly pingTimeoutMs?: number
   /** How long a connection without streams is kept, in milliseconds. @default 30_000 */
   readonly idleMs?: number
-  /** Certificates. @default those that Node trusts, none of its own */
+  /** Certificates. @default Node's trusted CAs, no client certificate */
   readonly tls?: ClientTlsOptions
 }
 
 /** Options with their defaults filled in. */
 export interface ResolvedHttp2Options extends Required<Omit<Http2TransportOptions, 'tls'>> {
-  /** The certificates as they are now. */
+  /** The current certificates. */
   readonly certificates: () => Promise<TlsCertificates>
 }
 
-/** Checks the options but for `tls` and `connectTimeoutMs`. @throws SdError `SD_INVALID` that names the option */
+/** Validates the options except `tls` and `connectTimeoutMs`. @throws SdError `SD_INVALID` that names the option */
 export function checkHttp2Options(field: string, options: Http2TransportOptions): void {
   checkKnownKeys(field, checkObject(field, options), [...counts, ...durations])
   for (const name of counts) {
@@ -42,7 +51,7 @@ export function checkHttp2Options(field: string, options: Http2TransportOptions)
 const counts = ['maxSessions', 'maxStreams', 'maxWaiting'] as const
 const durations = ['pingIntervalMs', 'pingTimeoutMs', 'idleMs'] as const
 
-/** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
+/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveHttp2Options(options: Http2TransportOptions): ResolvedHttp2Options {
   checkObject('options', options)
   const { tls, connectTimeoutMs, ...rest } = options

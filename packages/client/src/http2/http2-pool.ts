@@ -3,19 +3,19 @@ import type { Http2Exchange } from './http2-exchange.ts'
 import type { ResolvedHttp2Options } from './http2-options.ts'
 import { Http2Session } from './http2-session.ts'
 
-/** What a pool is made of. */
+/** Input of a pool. */
 export interface Http2PoolOptions extends ResolvedHttp2Options {
   /** Name that the certificate must have. */
   readonly serverName: string | undefined
-  /** Called when no connection is left, and nothing waits for one. */
+  /** Called when no connection is left, and no request waits for one. */
   readonly onEmpty: () => void
 }
 
-/** The connections to one endpoint, and what waits for a stream on one of them. */
+/** The connections to one endpoint, and the requests that wait for a stream. */
 export class Http2Pool {
   readonly #endpoint: Endpoint
   readonly #options: Http2PoolOptions
-  /** In the order in which they were made. Few, and looked at for each request. */
+  /** In the order of their creation. Few, and checked for each request. */
   #sessions: readonly Http2Session[] = []
   readonly #waiting: Http2Exchange[] = []
 
@@ -24,7 +24,7 @@ export class Http2Pool {
     this.#options = options
   }
 
-  /** Sends on a connection that has a stream left, on a new one, or as soon as there is one. */
+  /** Sends on a connection with a free stream, on a new one, or as soon as a stream is free. */
   send(exchange: Http2Exchange): void {
     const session = this.#findOpen()
     if (session) {
@@ -34,7 +34,7 @@ export class Http2Pool {
     if (this.#waiting.length >= this.#options.maxWaiting) {
       this.#dropEnded()
       if (this.#waiting.length >= this.#options.maxWaiting) {
-        exchange.fail(new SdError('SD_REJECTED', `${this.#options.maxWaiting} requests wait for a stream already`), false)
+        exchange.fail(new SdError('SD_REJECTED', `${this.#options.maxWaiting} requests already wait for a stream`), false)
         return
       }
     }
@@ -42,7 +42,7 @@ export class Http2Pool {
     this.#connectIfUseful()
   }
 
-  /** Ends everything. */
+  /** Ends all connections and waiting requests. */
   close(): void {
     for (const session of this.#sessions) session.destroy(closedError('The transport'))
     for (const exchange of this.#waiting.splice(0)) exchange.fail(closedError('The transport'), false)
@@ -90,7 +90,8 @@ export class Http2Pool {
 
   #forget(session: Http2Session, error: SdError | undefined): void {
     this.#sessions = this.#sessions.filter((one) => one !== session)
-    // A connection could not be made: what waits for one goes to another endpoint, unless there are connections that it can wait for.
+    // A connection failed: the waiting requests go to another endpoint, unless there are connections that they can wait
+    // for.
     const isUsable = this.#sessions.some(({ isDraining }) => !isDraining)
     if (error && !isUsable) for (const exchange of this.#waiting.splice(0)) exchange.fail(error, false)
     this.#dropEnded()

@@ -7,25 +7,25 @@ import { toTransportFailure } from '../transport/transport-errors.ts'
 import type { Http2Connection, Http2Exchange } from './http2-exchange.ts'
 import type { ResolvedHttp2Options } from './http2-options.ts'
 
-/** What a connection is made of. */
+/** Input of a connection. */
 export interface Http2SessionOptions extends ResolvedHttp2Options {
   /** Name that the certificate must have. */
   readonly serverName: string | undefined
   /** A stream can be opened: the connection was made, or a stream ended. */
   readonly onRoom: () => void
-  /** Sends a request that the server did not look at on another connection. */
+  /** Sends a request that the server did not process on another connection. */
   readonly onRefused: (exchange: Http2Exchange) => void
-  /** It is closed. @param error why, if it was never made */
+  /** The connection is closed. @param error the reason, if it was never established */
   readonly onClose: (error: SdError | undefined) => void
 }
 
-/** What undici grants a stream too: with the 64 KiB of the protocol a connection of 20 ms would carry 3 MB/s. */
+/** The window that undici also uses: with the 64 KiB of the protocol a connection of 20 ms would carry 3 MB/s. */
 const streamWindowBytes = 262_144
 const sessionWindowBytes = 1_048_576
 
 /** One connection to an endpoint. */
 export class Http2Session implements Http2Connection {
-  /** Whether the connection is being made. */
+  /** Whether the connection is being opened. */
   isConnecting = true
   /** Whether it takes no new requests: it is closed, or the server sent GOAWAY. */
   isDraining = false
@@ -38,12 +38,12 @@ export class Http2Session implements Http2Connection {
   #socket: Socket | TLSSocket | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
   #heardAt = 0
-  /** Streams above this were not looked at. */
+  /** Streams above this were not processed. */
   #lastStreamId = Number.POSITIVE_INFINITY
   #isClosed = false
   /** The server sent GOAWAY without an error. */
   #isGoing = false
-  /** Why it ended, where the library does not say it. */
+  /** Why it ended, if the library does not tell. */
   #reason: SdError | undefined
 
   constructor(endpoint: Endpoint, options: Http2SessionOptions) {
@@ -72,7 +72,7 @@ export class Http2Session implements Http2Connection {
     return this.#exchanges.size < Math.min(this.#options.maxStreams, served)
   }
 
-  /** Sends a request on a stream of its own. */
+  /** Sends a request on its own stream. */
   start(exchange: Http2Exchange): void {
     const session = this.#session as ClientHttp2Session
     this.#exchanges.add(exchange)
@@ -148,7 +148,9 @@ export class Http2Session implements Http2Connection {
   #begin(socket: Socket | TLSSocket): void {
     if (this.#isSecure && (socket as TLSSocket).alpnProtocol !== 'h2') {
       this.destroy(
-        new SdError('SD_MALFORMED', 'The instance does not speak HTTP/2, though its protocol says so', { origin: 'peer' }),
+        new SdError('SD_MALFORMED', 'The instance does not speak HTTP/2, although its registered protocol requires it', {
+          origin: 'peer',
+        }),
       )
       return
     }
@@ -163,7 +165,7 @@ export class Http2Session implements Http2Connection {
       this.#drain()
     })
     session.once('connect', () => session.setLocalWindowSize(sessionWindowBytes))
-    // The first frame of a server (RFC 9113, 3.4). Only now it is known how many streams it takes.
+    // The first frame of a server (RFC 9113, 3.4). Only now the number of streams is known.
     session.on('remoteSettings', () => {
       if (this.isConnecting) {
         this.isConnecting = false
@@ -178,7 +180,7 @@ export class Http2Session implements Http2Connection {
     const { error } = toTransportFailure(thrown)
     this.#reason ??= error
     if (this.isConnecting) this.destroy(error)
-    // Otherwise the streams are told each for itself, and 'close' follows.
+    // Otherwise each stream receives its own error, and 'close' follows.
     else this.#drain()
   }
 
@@ -188,7 +190,7 @@ export class Http2Session implements Http2Connection {
     this.#options.onRoom()
   }
 
-  /** Asks a connection with streams whether it is alive, and closes one that has none. */
+  /** Checks whether a connection with streams is alive, and closes one without streams. */
   #watch(): void {
     clearTimeout(this.#timer)
     if (this.#isClosed) return
@@ -196,7 +198,7 @@ export class Http2Session implements Http2Connection {
     if (this.#exchanges.size === 0) {
       this.#timer = setTimeout(() => this.#drain(), idleMs)
       this.#timer.unref()
-      // A connection without streams must not keep the process.
+      // A connection without streams must not keep the process alive.
       this.#session?.unref()
       return
     }
@@ -213,7 +215,7 @@ export class Http2Session implements Http2Connection {
       return
     }
     this.#timer = setTimeout(() => {
-      this.destroy(new SdError('SD_UNAVAILABLE', `The connection is dead: no reply to a PING within ${pingTimeoutMs} ms`))
+      this.destroy(new SdError('SD_UNAVAILABLE', `The connection is unresponsive: no reply to a PING within ${pingTimeoutMs} ms`))
     }, pingTimeoutMs)
     this.#session?.ping((error) => {
       if (!error && this.#exchanges.size > 0) this.#watch()
@@ -229,7 +231,7 @@ export class Http2Session implements Http2Connection {
     clearTimeout(this.#timer)
     const reason = this.#reason ?? new SdError('SD_UNAVAILABLE', 'The connection was closed')
     for (const exchange of this.#exchanges.toArray()) exchange.fail(reason)
-    // A connection that ends before the server's first frame was not made either.
+    // A connection that ends before the server's first frame was not established either.
     this.#options.onClose(error ?? (wasMade ? undefined : reason))
   }
 }

@@ -1,6 +1,6 @@
 import type { ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2'
 
-/** Told what comes on a stream, until it lets go of it. */
+/** Receives the events of a stream until it releases it. */
 export interface StreamOwner {
   onInformation(fields: IncomingHttpHeaders, raw: unknown): void
   onHead(fields: IncomingHttpHeaders, raw: unknown): void
@@ -9,31 +9,31 @@ export interface StreamOwner {
   onDataEnd(stream: OwnedStream): void
   onFailure(thrown: unknown): void
   onClose(stream: OwnedStream): void
-  /** Takes more of the request's body. */
+  /** The request body may continue. */
   onDrain(): void
 }
 
 const ownerKey: unique symbol = Symbol('owner')
 const trailersKey: unique symbol = Symbol('trailers')
 
-/** A stream that has an owner as long as anybody needs it. */
+/** A stream that has an owner while it is in use. */
 export interface OwnedStream extends ClientHttp2Stream {
   [ownerKey]?: StreamOwner | undefined
   [trailersKey]?: Readonly<Record<string, string | string[]>> | undefined
 }
 
-/** What an owner is told beside the response. */
+/** Events that an owner receives in addition to the response. */
 interface OwnOptions {
   /** Whether the body of the request is pushed. */
   readonly isPushed: boolean
-  /** Whether it wants informational responses and trailer fields. */
+  /** Whether it receives informational responses and trailer fields. */
   readonly hasExtras: boolean
 }
 
 /**
- * Tells an owner what comes. All streams have the same listeners: the library keeps a stream for a while after its end, and with it whatever
- * listens. Of a call that has ended, nothing should be kept with it.
- * Each one costs: the library has a listener for new listeners.
+ * Passes events to an owner. All streams share the same listeners: the library keeps a stream for a while after its
+ * end, with its listeners, and these must not keep an ended call in memory. Each listener has a cost: the library
+ * observes new listeners.
  */
 export function ownStream(stream: OwnedStream, owner: StreamOwner, { isPushed, hasExtras }: OwnOptions): void {
   stream[ownerKey] = owner
@@ -52,12 +52,12 @@ export function ownStream(stream: OwnedStream, owner: StreamOwner, { isPushed, h
   }
 }
 
-/** Tells the owner nothing more. */
+/** Stops passing events to the owner. */
 export function letGoOf(stream: OwnedStream | undefined): void {
   if (stream) stream[ownerKey] = undefined
 }
 
-/** Ends a pushed body. The trailers are sent even if the response is complete by then. */
+/** Ends a pushed body. The trailers are sent even if the response is already complete. */
 export function endWith(stream: OwnedStream, trailers: Readonly<Record<string, string | string[]>>): void {
   stream[trailersKey] = trailers
   stream.end()

@@ -10,14 +10,14 @@ const protocols: ReadonlySet<string> = new Set(['h2', 'h2c', 'grpc', 'grpcs'])
 
 /** Whether an endpoint is called over HTTP/2. */
 export function isHttp2({ instance }: Endpoint): boolean {
-  // Nearly every endpoint is one of the first two.
+  // Nearly every endpoint has one of the first two.
   return instance.protocol !== 'http' && instance.protocol !== 'https' && protocols.has(instance.protocol)
 }
 
 /**
- * Sends over HTTP/2 with `node:http2`. Each endpoint has a few connections that its requests share. A server that sends GOAWAY gets no new
- * requests on that connection. One that it did not look at is sent once more on a new connection; if that fails too, it is reported as not sent,
- * so that another endpoint is picked.
+ * Sends over HTTP/2 with `node:http2`. Requests to one endpoint share a few connections. A connection on which the
+ * server sent GOAWAY gets no new requests. A request that the server did not process is sent once more on a new
+ * connection. If that fails too, it is reported as not sent, so that another endpoint is picked.
  *
  * @throws SdError `SD_INVALID` that names the option
  */
@@ -30,7 +30,7 @@ export function createHttp2Transport(options: Http2TransportOptions = {}): Trans
     const key = serverName === undefined ? endpoint.origin : `${endpoint.origin} ${serverName}`
     let pool = pools.get(key)
     if (!pool) {
-      // A pool without connections is forgotten, so that endpoints that come and go leave nothing.
+      // A pool without connections is removed, so that changing endpoints do not leak pools.
       pool = new Http2Pool(endpoint, { ...resolved, serverName, onEmpty: () => void pools.delete(key) })
       pools.set(key, pool)
     }

@@ -3,23 +3,23 @@ import type { CallFrame } from '../call/call-frame.ts'
 import type { ServicePolicies } from './policies.ts'
 import { takeUnits } from './rate-limit-setting.ts'
 
-/** Who asks for admission. */
+/** A round that requests admission. */
 export interface Applicant {
   /** The call. */
   readonly call: CallFrame
-  /** Why the call was stopped while a policy made it wait; a permit that comes later is given back. */
+  /** Why the call was stopped while it waited for a policy; a permit that arrives later is released. */
   readonly stopped: SdError | undefined
-  /** Takes the permits as they are given, those included that came before a refusal. */
+  /** Takes each permit as it is granted, including those before a rejection. */
   addPermit(permit: Permit): void
-  /** Told of a refusal. */
+  /** Records a rejection. */
   noteRefusal(policy: RefusingPolicy, name: string): void
 }
 
 /**
- * Asks the policies that guard a service, one after the other.
+ * Passes the policies of a service, one after the other.
  *
- * @param waiting the permit of the concurrency limit for which the call waits already
- * @throws SdError `SD_REJECTED` if one refuses, or what it fails with
+ * @param waiting the permit of the concurrency limit that the call already waits for
+ * @throws SdError `SD_REJECTED` if a policy rejects the call, or the error of the policy
  */
 export async function admit(applicant: Applicant, waiting?: Promise<Permit>): Promise<void> {
   const { call } = applicant
@@ -33,7 +33,7 @@ export async function admit(applicant: Applicant, waiting?: Promise<Permit>): Pr
       throw error
     }
   }
-  /** After a wait. */
+  /** Checks after a wait. */
   function checkStopped(late?: Permit): void {
     const error = applicant.stopped
     if (!error) return
@@ -56,9 +56,10 @@ export async function admit(applicant: Applicant, waiting?: Promise<Permit>): Pr
 }
 
 /**
- * Asks the concurrency limit and the breaker. @returns the permit of the limit if the call has to wait for it: {@link admit} takes it from there
+ * Passes the concurrency limit and the breaker. @returns the permit of the limit if the call has to wait for it: {@link
+ * admit} continues from there
  *
- * @throws SdError `SD_REJECTED` if one refuses, or what it fails with
+ * @throws SdError `SD_REJECTED` if a policy rejects the call, or the error of the policy
  */
 export function admitAtOnce(applicant: Applicant): Promise<Permit> | undefined {
   const { call } = applicant
@@ -85,5 +86,5 @@ function refuse(applicant: Applicant, policy: RefusingPolicy, name: string): nev
   throw new SdError('SD_REJECTED', `Calling ${applicant.call.service} was refused by its ${policy} ${name}`)
 }
 
-/** Says nothing about the service. */
-const notUsed = new SdError('SD_ABORTED', 'The call had ended when the permit came')
+/** Does not count against the service. */
+const notUsed = new SdError('SD_ABORTED', 'The call ended before the permit was granted')

@@ -16,7 +16,7 @@ import { ResponseBody } from '../message/response-body.ts'
 import type { CallFailure, CallFallback, StaticResponse } from './fallback-setting.ts'
 import { createLastSuccesses } from './last-success.ts'
 
-/** Checks the setting. @throws SdError `SD_INVALID` that names the field */
+/** Validates the setting. @throws SdError `SD_INVALID` that names the field */
 export function checkFallback(path: string, fallback: CallFallback): void {
   checkOneOf(`${path}.kind`, checkObject(path, fallback)['kind'], ['response', 'function', 'last-success'])
   if (fallback.kind === 'response') {
@@ -37,15 +37,15 @@ export function checkFallback(path: string, fallback: CallFallback): void {
   }
 }
 
-/** A fallback at work for one service. */
+/** The fallback of one service. */
 export interface Fallback {
-  /** Takes note of a response, once it was read. @param sent header fields of the request as it was sent */
+  /** Records a response once it was read. @param sent header fields of the request as it was sent */
   remember?(call: CallContext, response: CallResponse, sent: HeaderFields): void
-  /** A response instead of a failure, or `undefined` if there is none. */
+  /** Returns a response instead of a failure, or `undefined` if there is none. */
   respond(failure: CallFailure, call: CallContext): Promise<CallResponse | undefined>
 }
 
-/** Makes a fallback. */
+/** Creates a fallback. */
 export function createFallback(fallback: CallFallback): Fallback {
   if (fallback.kind === 'last-success') return createLastSuccess(fallback)
   return {
@@ -74,7 +74,7 @@ function toCallResponse({ status = 200, headers = {}, body, json }: StaticRespon
   const content = new ResponseBody({ resume() {}, cancel() {} })
   if (bytes.length > 0) content.push(typeof bytes === 'string' ? Buffer.from(bytes) : bytes)
   content.end()
-  // No endpoint responded, but a log of the endpoint should show what it was.
+  // No endpoint responded, but logs need one that shows the origin of the response.
   const endpoint = createEndpoint(createServiceInstance({ service, id: 'fallback', address: 'fallback', port: 1 }))
   const type = json === undefined ? {} : { 'content-type': 'application/json' }
   return { status, headers: { ...type, ...headers }, body: content, endpoint }

@@ -18,11 +18,11 @@ export interface InstanceBreakers {
    * although it is blocked, because too few are left.
    */
   tryAcquire(endpoint: Endpoint): Permit | undefined
-  /** A permit that is never refused: for a call of which all endpoints that could be picked were refused, and none was attempted yet. */
+  /** A permit that is never rejected: for a call without an attempt so far, for which all available endpoints were rejected. */
   force(endpoint: Endpoint): Permit
   /** The breaker of an instance that was called. */
   find(instanceId: string): CircuitBreaker | undefined
-  /** Their states. */
+  /** The states of the breakers. */
   report(): Iterable<StateReport>
   /** Releases all endpoints. */
   close(): void
@@ -34,17 +34,17 @@ interface Guarded {
   readonly end: () => void
 }
 
-/** Breakers of instances that were removed are dropped when there are so many more breakers than endpoints. */
+/** Breakers of removed instances are dropped once there are this many more breakers than endpoints. */
 const spare = 16
 
 /**
- * Makes a breaker for each endpoint that is called. An endpoint whose breaker is open is out: it is not picked but in a panic, which is
- * one rule for all reasons by which endpoints are out. While it is half-open it is picked, and the breaker lets the trials through. One whose
- * breaker is isolated is never picked: somebody said so.
+ * Creates a breaker for each endpoint that is called. An endpoint whose breaker is open is out: it is not picked except
+ * in a panic, as for every other reason why an endpoint is out. A half-open endpoint is picked, and the breaker admits
+ * the trials. An endpoint whose breaker is isolated is never picked: an operator decided so.
  */
 export function createInstanceBreakers(cluster: Cluster, make: (instance: ServiceInstance) => CircuitBreaker): InstanceBreakers {
   const guarded = new Map<Endpoint, Guarded>()
-  // Of its own, because several clients may share an endpoint.
+  // Unique, because several clients may share an endpoint.
   const by = `breaker of client ${randomUUID().slice(0, 8)}`
 
   function guard(endpoint: Endpoint): Guarded {
@@ -106,8 +106,8 @@ export function createInstanceBreakers(cluster: Cluster, make: (instance: Servic
 }
 
 /**
- * A permit beside a breaker that refuses. What it learns is better than what an open breaker knows: the first success closes it, so that a
- * panic ends as soon as the instances are back. Failures teach nothing new.
+ * A permit beside a breaker that rejects. Its result is newer than the state of an open breaker: the first success
+ * closes the breaker, so that a panic ends as soon as the instances have recovered. Failures carry no new information.
  */
 function createOverride(breaker: CircuitBreaker): Permit {
   return {

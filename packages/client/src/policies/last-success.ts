@@ -6,21 +6,21 @@ import { isSharedRequest, isSharedResponse, readVary, textOf, toSharedFields } f
 interface Remembered {
   readonly response: StaticResponse
   readonly at: number
-  /** Fields of the request on which the response depends, with what they were. */
+  /** Request fields that the response depends on, with their values. */
   readonly vary: readonly (readonly [string, string])[]
 }
 
 /** Remembers the last good responses of one service. */
 export interface LastSuccesses {
-  /** Takes note of a response, once it was read. @param sent header fields of the request as it was sent */
+  /** Records a response once it was read. @param sent header fields of the request as it was sent */
   remember(call: CallContext, response: { status: number; headers: HeaderFields; body: unknown }, sent: HeaderFields): void
-  /** What was remembered for the same request. */
+  /** The remembered response to the same request. */
   find(call: CallContext): StaticResponse | undefined
 }
 
 /**
- * Makes the memory of a `last-success` fallback. It obeys RFC 9111 as a cache that many callers share, which may hand out stale responses while the
- * service fails (4.2.4): unless a `key` tells callers apart.
+ * Creates the memory of a `last-success` fallback. It obeys RFC 9111 as a shared cache, which may use stale responses
+ * while the service fails (4.2.4), unless a `key` separates callers.
  */
 export function createLastSuccesses({
   maxAgeMs = Number.POSITIVE_INFINITY,
@@ -56,7 +56,7 @@ export function createLastSuccesses({
       const last = found === undefined ? undefined : remembered.get(found)
       if (!last) return undefined
       const ageMs = performance.now() - last.at
-      // Who asks for a response that was validated gets none that was not (RFC 9111, 5.2.1.4).
+      // A request for a validated response gets no unvalidated one (RFC 9111, 5.2.1.4).
       if (!key && /no-cache/i.test(`${textOf(call.headers['cache-control'])},${textOf(call.headers['pragma'])}`)) return undefined
       if (ageMs > maxAgeMs || last.vary.some(([name, value]) => textOf(call.headers[name]) !== value)) return undefined
       const age = String((Number(textOf(last.response.headers?.['age'])) || 0) + Math.floor(ageMs / 1_000))
@@ -65,7 +65,7 @@ export function createLastSuccesses({
   }
 }
 
-/** Bytes of an entry, about. */
+/** Approximate size of an entry, in bytes. */
 function weigh(key: string, { response }: Remembered): number {
   const { headers = {}, body = '' } = response
   let fields = 0

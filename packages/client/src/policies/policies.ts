@@ -15,7 +15,7 @@ import { createFallback, type Fallback } from './fallback.ts'
 import { createInstanceBreakers, type InstanceBreakers } from './instance-breakers.ts'
 import type { CallRateLimit } from './rate-limit-setting.ts'
 
-/** The policies of one service, as its settings say. */
+/** The policies of one service, created from its settings. */
 export interface ServicePolicies {
   readonly fallback: Fallback | undefined
   readonly rateLimit: CallRateLimit | undefined
@@ -25,33 +25,33 @@ export interface ServicePolicies {
   readonly breaker: CircuitBreaker | undefined
   readonly retry: RetryPolicy | undefined
   readonly hedge: HedgePolicy | undefined
-  /** What retries, hedges and attempts that are given up are taken from. */
+  /** Budget for retries, hedges and attempts that are given up. */
   readonly budget: RetryBudget
   readonly instanceBreakers: InstanceBreakers | undefined
-  /** The limit of attempts, if it follows what it measures. */
+  /** The limit of attempts, if it follows the measured times. */
   readonly attemptLimit: AttemptLimit | undefined
 }
 
-/** A service's policies and what they were made of, so that a change of settings leaves the others as they are. */
+/** Policies and the settings that they were created from, so that a change of settings keeps unchanged policies. */
 export interface MadePolicies {
   readonly settings: ResolvedSettings
   readonly budget: RetryBudget
   readonly policies: ServicePolicies
 }
 
-/** What policies are made of. */
+/** Input for creating policies. */
 export interface PoliciesInit {
   /** The service's endpoints. */
   readonly cluster: Cluster
   /** Settings of the service, or of its operation. */
   readonly settings: ResolvedSettings
-  /** The policies as they were. Those whose setting is the same as before are kept, with their state. */
+  /** The previous policies. A policy whose setting is unchanged is kept, with its state. */
   readonly before?: MadePolicies | undefined
-  /** The operation, and the policies of its service: an operation shares those for which it has no setting of its own. */
+  /** The operation, and the policies of its service: an operation shares those that it does not set itself. */
   readonly operation?: { readonly name: string; readonly service: MadePolicies } | undefined
 }
 
-/** Makes the policies of a service, or of one of its operations. */
+/** Creates the policies of a service, or of one of its operations. */
 export function makePolicies({ cluster, settings, before, operation }: PoliciesInit): MadePolicies {
   const { service } = cluster
   const shared = operation?.service
@@ -60,7 +60,7 @@ export function makePolicies({ cluster, settings, before, operation }: PoliciesI
   const name = operation ? `${service} ${operation.name}` : service
   const scope: PolicyScope = { name, service, budget: withoutDeposits(budget) }
 
-  /** The service's policy or the one as before if the setting is the same, else as `make` makes it. */
+  /** The service's policy, or the previous one if the setting is unchanged, or a new one from `make`. */
   function keep<Key extends keyof ServicePolicies & keyof ResolvedSettings>(
     key: Key,
     make: (setting: Exclude<ResolvedSettings[Key], false>) => ServicePolicies[Key],
@@ -87,7 +87,7 @@ export function makePolicies({ cluster, settings, before, operation }: PoliciesI
   return { settings, budget, policies }
 }
 
-/** The budget as policies see it: the client itself earns for it, once per call. */
+/** The budget as policies see it: the client itself credits it, once per call. */
 function withoutDeposits(budget: RetryBudget): RetryBudget {
   return {
     deposit: () => undefined,
@@ -118,7 +118,7 @@ function keepAttemptLimit({ settings, before, operation }: PoliciesInit, scope: 
   return typeof attemptTimeoutMs === 'function' ? attemptTimeoutMs(scope) : undefined
 }
 
-/** Closes the policies of some sets that none of the others has. */
+/** Closes the policies of some sets that are not in the other sets. */
 export function closePolicies(sets: Iterable<ServicePolicies>, others: Iterable<ServicePolicies> = []): void {
   const kept = new Set([...others].flatMap(closable))
   for (const policy of new Set([...sets].flatMap(closable))) if (!kept.has(policy)) policy.close()
@@ -128,7 +128,7 @@ function closable({ concurrencyLimit, instanceBreakers }: ServicePolicies): read
   return [concurrencyLimit, instanceBreakers].filter((policy) => policy !== undefined)
 }
 
-/** State of the policies of a service, or of those that its operation does not share with it. */
+/** State of the policies of a service, or of those that its operation does not share. */
 export function* reportPolicies(service: string, policies: ServicePolicies, shared?: ServicePolicies): Iterable<StateReport> {
   const { breaker, concurrencyLimit: limit, budget, instanceBreakers } = policies
   if (breaker && breaker !== shared?.breaker) yield { kind: 'breaker', breaker: breaker.name, service, state: breaker.state }

@@ -8,7 +8,7 @@ import { createOperationMatcher, type OperationMatcher, readOperation } from './
 import type { ServiceEntry, ServiceExplanation } from './service-entry.ts'
 import { RetiredSets, Usage } from './service-usage.ts'
 
-/** One set of settings of a service, with all that was made of it. */
+/** One set of settings of a service, with everything created from it. */
 interface Generation {
   readonly attached: AttachedBalancer
   readonly service: MadePolicies
@@ -22,7 +22,7 @@ interface Generation {
 export class ClientService {
   /** Name of the service. */
   readonly name: string
-  /** When it was last asked for, in sweeps of the client. */
+  /** Last use, in sweeps of the client. */
   usedAt = 0
   readonly #cluster: Cluster
   readonly #interceptors: ResolvedClientOptions['interceptors']
@@ -38,17 +38,17 @@ export class ClientService {
     this.#current = this.#make(settings)
   }
 
-  /** The service with its settings as of now. */
+  /** The service with its current settings. */
   get entry(): ServiceEntry {
     return this.#current.entry
   }
 
-  /** Its operations that have settings of their own, if any has. */
+  /** Its operations with their own settings, if any. */
   get operations(): OperationMatcher<ServiceEntry> | undefined {
     return this.#current.matcher
   }
 
-  /** Whether it must not be forgotten now: calls are under way, or somebody isolated it. */
+  /** Whether it must not be forgotten now: calls are in progress, or its breaker is isolated. */
   get isInUse(): boolean {
     const { usage } = this.#current
     return usage.calls > 0 || this.#retired.size > 0 || this.#allPolicies().some(({ breaker }) => breaker?.state === 'isolated')
@@ -60,7 +60,7 @@ export class ClientService {
     return this.#wasFound
   }
 
-  /** Makes what other settings need. @throws what a policy's function throws, and nothing has changed */
+  /** Creates what new settings need. @throws the error of a policy factory; then nothing has changed */
   prepare(settings: ResolvedServiceSettings): { accept(): void; discard(): void } {
     const before = this.#current
     const next = this.#make(settings, before)
@@ -73,7 +73,7 @@ export class ClientService {
     }
   }
 
-  /** Closes what was replaced before a time by `performance.now()`. */
+  /** Closes replaced policies that were retired before a time by `performance.now()`. */
   closeRetired(before: number): void {
     this.#retired.closeBefore(before)
   }
@@ -96,7 +96,7 @@ export class ClientService {
     }
   }
 
-  /** Ends its balancer and its policies. */
+  /** Closes its balancer and its policies. */
   close(): void {
     this.#retired.closeBefore(Number.POSITIVE_INFINITY)
     closeGeneration(this.#current)
@@ -155,7 +155,7 @@ function policiesOf({ service, operations }: Generation): readonly ServicePolici
   return [service, ...operations.values()].map(({ policies }) => policies)
 }
 
-/** Ends what a generation has and the others do not. */
+/** Closes the parts of a generation that the others do not use. */
 function closeGeneration(generation: Generation, others: readonly Generation[] = []): void {
   if (!others.some(({ attached }) => attached === generation.attached)) generation.attached.detach()
   closePolicies(policiesOf(generation), others.flatMap(policiesOf))

@@ -3,24 +3,27 @@ import type { ResolvedClientOptions } from '../settings/options.ts'
 import type { ResolvedServiceSettings } from '../settings/settings.ts'
 import { ClientService } from './client-service.ts'
 
-/** What {@link KnownServices} needs. */
+/** Input of {@link KnownServices}. */
 export interface KnownServicesOptions extends Pick<ResolvedClientOptions, 'discovery' | 'interceptors' | 'idleMs'> {
-  /** The settings of a service as of now. */
+  /** The current settings of a service. */
   readonly settingsOf: (service: string) => ResolvedServiceSettings
-  /** Whether a service has settings of its own. */
+  /** Whether a service has its own settings. */
   readonly isConfigured: (service: string) => boolean
 }
 
-/** How often unused services are looked for, in milliseconds. */
+/** Interval of the search for unused services, in milliseconds. */
 const sweepMs = 1_000
-/** A service that never had an instance is forgotten when it was not called for between one and two sweeps. */
+/** A service that never had an instance is forgotten after one to two sweeps without a call. */
 const unknownSweeps = 2
-/** Most services; beyond that those that are not in use leave, unknown ones first. */
+/** Maximum number of services; above it unused ones are dropped, unknown names first. */
 const maxEntries = 10_000
-/** Policies that were replaced are closed after this time even if calls use them, in milliseconds: only calls without a time limit last longer. */
+/**
+ * Replaced policies are closed after this time even if calls use them, in milliseconds: only calls without a time limit
+ * last longer.
+ */
 const longestRetirementMs = 600_000
 
-/** The services that were asked for, made at their first use and forgotten when they are not used. */
+/** The services that were called, created at their first use and forgotten when unused. */
 export class KnownServices {
   readonly #options: KnownServicesOptions
   readonly #services = new Map<string, ClientService>()
@@ -32,12 +35,15 @@ export class KnownServices {
     this.#options = options
   }
 
-  /** All that are known. */
+  /** All known services. */
   all(): readonly ClientService[] {
     return [...this.#services.values()]
   }
 
-  /** The service of that name. @throws SdError `SD_INVALID` for a name that can't be one; what discovery says of one service too many */
+  /**
+   * The service of that name. @throws SdError `SD_INVALID` for an invalid name; the error of discovery if there are too
+   * many services
+   */
   find(name: string): ClientService {
     const found = this.#services.get(name)
     if (found) {
@@ -66,13 +72,13 @@ export class KnownServices {
     try {
       return discovery.cluster(name)
     } catch (error) {
-      // It follows as many services as it may: those that this client only asked for may be among them.
+      // Discovery follows as many services as it may; some of them may be names that only this client requested.
       if (!(error instanceof SdError) || error.code !== 'SD_TOO_LARGE' || this.#forgetUnknown() === 0) throw error
       return discovery.cluster(name)
     }
   }
 
-  /** Forgets services that are not in use. @returns how many */
+  /** Forgets services that are not in use. @returns their number */
   #forget(matches: (service: ClientService) => boolean): number {
     let forgotten = 0
     for (const [name, service] of this.#services) {

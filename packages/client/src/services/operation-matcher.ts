@@ -1,6 +1,6 @@
 import { invalidError } from '@sd/core'
 
-/** Most operations of one service: they are compared one after the other. */
+/** Maximum number of operations of one service: they are compared one after the other. */
 export const maxOperations = 200
 
 /** An operation of a service, such as `GET /stock/{id}`. */
@@ -26,13 +26,16 @@ export function readOperation(path: string, operation: string): OperationPattern
   return { method, segments: segments.map((segment) => (segment.startsWith('{') ? undefined : segment)) }
 }
 
-/** Finds what belongs to the operation of a request. */
+/** Finds the value of the operation that matches a request. */
 export interface OperationMatcher<T> {
-  /** What belongs to the first operation that matches; of several, the one with more literal text to the left. Allocates nothing. @param path with query */
+  /**
+   * The value of the first operation that matches; of several, the one with more literal text to the left. Allocates
+   * nothing. @param path with query
+   */
   find(method: string, path: string): T | undefined
 }
 
-/** Makes a matcher of operations with what belongs to them. */
+/** Creates a matcher of operations with their values. */
 export function createOperationMatcher<T>(operations: readonly (readonly [OperationPattern, T])[]): OperationMatcher<T> {
   const byMethod = Map.groupBy(operations.toSorted(compareOperations), ([{ method }]) => method)
   return {
@@ -47,7 +50,7 @@ export function createOperationMatcher<T>(operations: readonly (readonly [Operat
   }
 }
 
-/** Literal segments before any segment, from the left. */
+/** From the left, literal segments come before placeholders. */
 function compareOperations([one]: readonly [OperationPattern, unknown], [other]: readonly [OperationPattern, unknown]): number {
   for (const [index, segment] of one.segments.entries()) {
     const difference = Number(segment === undefined) - Number(other.segments[index] === undefined)

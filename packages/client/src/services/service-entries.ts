@@ -14,13 +14,16 @@ import type { ServiceEntry, ServiceExplanation } from './service-entry.ts'
 
 /** The services that a client calls. */
 export interface ServiceEntries {
-  /** A service, or the operation of a request, with its settings as of now. Calls keep the one with which they began. */
+  /** A service, or the operation of a request, with its current settings. Calls keep the settings with which they began. */
   get(service: string, method?: string, path?: string): ServiceEntry
-  /** Replaces all settings. @throws SdError `SD_INVALID` that names the field, and nothing has changed */
+  /** Replaces all settings. @throws SdError `SD_INVALID` that names the field; then nothing has changed */
   configure(settings: ClientSettings): void
-  /** Replaces the settings of one service; `undefined` for none of its own. @throws SdError `SD_INVALID` that names the field, and nothing has changed */
+  /**
+   * Replaces the settings of one service; `undefined` removes them. @throws SdError `SD_INVALID` that names the field;
+   * then nothing has changed
+   */
   configureService(service: string, settings: ServiceSettings | undefined): void
-  /** A service's breaker, or that of one of its instances. */
+  /** The breaker of a service, or of one of its instances. */
   breaker(service: string, instanceId?: string): CircuitBreaker | undefined
   /** State of a service. */
   explain(service: string): ServiceExplanation
@@ -33,7 +36,7 @@ interface SettingsInEffect {
   readonly byService: ReadonlyMap<string, ResolvedServiceSettings>
 }
 
-/** Keeps a client's services. */
+/** Creates the registry of a client's services. */
 export function createServiceEntries(options: ResolvedClientOptions): ServiceEntries {
   const base = { ...createBaseSettings(options.balancer), headers: options.headers }
   let inEffect = read(options.settings)
@@ -55,7 +58,7 @@ export function createServiceEntries(options: ResolvedClientOptions): ServiceEnt
     return { defaults, byService: new Map(byService) }
   }
 
-  /** Changes the settings of some services, of all of them or of none. */
+  /** Changes the settings of all the given services, or of none. */
   function apply(services: readonly ClientService[], next: SettingsInEffect): void {
     const prepared: { accept(): void; discard(): void }[] = []
     try {
@@ -100,7 +103,7 @@ export function createServiceEntries(options: ResolvedClientOptions): ServiceEnt
 function settingsOf(service: string, { defaults, byService }: SettingsInEffect): ResolvedServiceSettings {
   const own = byService.get(service)
   if (own) return own
-  // A named port has the settings of its service, unless it has its own. Policies are its own in any case.
+  // A named port has the settings of its service, unless it has its own. It always has its own policies.
   const port = splitPortReference(service)
   return (port && byService.get(port.service)) ?? defaults
 }

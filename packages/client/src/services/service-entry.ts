@@ -18,11 +18,11 @@ export interface ServiceDue {
   readonly deadlines: DueQueue
   /** Limits of attempts, which are shorter. */
   readonly limits: DueQueue
-  /** Limit of the attempt that began last, in milliseconds; infinite while none had one. Calls expect one like it. */
+  /** Limit of the most recent attempt, in milliseconds; infinite if it had none. Calls expect the same limit. */
   lastLimitMs: number
 }
 
-/** A service, or one of its operations, as one client calls it, with the settings of the moment. */
+/** A service, or one of its operations, as one client calls it, with the current settings. */
 export interface ServiceEntry {
   /** Name of the service. */
   readonly service: string
@@ -30,19 +30,19 @@ export interface ServiceEntry {
   readonly operation?: string | undefined
   /** Its endpoints. */
   readonly cluster: Cluster
-  /** The balancer at work on them. */
+  /** The balancer attached to them. */
   readonly attached: AttachedBalancer
   /** Its settings. */
   readonly settings: ResolvedSettings
   /** Its policies. */
   readonly policies: ServicePolicies
-  /** How long its kinds of requests usually take. */
+  /** Usual response times of its kinds of requests. */
   readonly usualTimes: UsualTimes
   /** Around every call, the first outermost. */
   readonly callInterceptors: readonly Interceptor<CallContext>[]
   /** Around every attempt, the first outermost. */
   readonly attemptInterceptors: readonly Interceptor<AttemptContext>[]
-  /** When its calls must have ended. */
+  /** Time limits of its calls. */
   readonly due: ServiceDue
   /** A call with this entry begins. */
   enter(): void
@@ -50,14 +50,14 @@ export interface ServiceEntry {
   leave(): void
 }
 
-/** Why a service's endpoints get traffic or not, and the state of its policies. */
+/** Why the endpoints of a service get traffic or not, and the state of its policies. */
 export interface ServiceExplanation {
   /** Its endpoints. */
   readonly cluster: ClusterExplanation
   /** Name of the balancer. */
   readonly balancer: string
-  /** State of its policies, and of those that an operation has of its own. */
+  /** State of its policies, and of those that its operations do not share. */
   readonly policies: readonly StateReport[]
-  /** Its operations, as their settings name them. */
+  /** Its operations, as named in the settings. */
   readonly operations: readonly string[]
 }

@@ -1,9 +1,9 @@
-/** Most retired settings of one service whose calls have not ended; beyond that the oldest end at once. */
+/** Maximum number of retired settings of one service whose calls have not ended; above it the oldest are closed at once. */
 const maxRetired = 100
 
-/** How many calls are under way with one set of a service's settings. */
+/** Number of calls in progress with one set of a service's settings. */
 export class Usage {
-  /** Calls under way. */
+  /** Calls in progress. */
   calls = 0
   #onIdle: (() => void) | undefined
 
@@ -18,7 +18,7 @@ export class Usage {
     if (this.calls === 0) this.#onIdle?.()
   }
 
-  /** No call begins any more: `onIdle` is called when the last one has ended. */
+  /** No further call begins: `onIdle` is called when the last one has ended. */
   retire(onIdle: () => void): void {
     this.#onIdle = onIdle
   }
@@ -31,8 +31,8 @@ interface Retired<T> {
 }
 
 /**
- * What was replaced, and calls under way may still use. Parts of it can be in several sets in turn, so a set is closed after all those before it, and told
- * which came after it.
+ * Replaced settings that calls in progress may still use. Parts of a set can also be in later ones, so a set is closed
+ * after all those before it, and receives the later ones.
  */
 export class RetiredSets<T> {
   readonly #retired: Retired<T>[] = []
@@ -55,7 +55,7 @@ export class RetiredSets<T> {
     if (this.#retired.length > maxRetired) this.#closeFirst()
   }
 
-  /** Closes sets that were retired before a time by `performance.now()`, whatever uses them. */
+  /** Closes sets that were retired before a time by `performance.now()`, even if calls use them. */
   closeBefore(time: number): void {
     while (this.#retired[0] && this.#retired[0].retiredAt < time) this.#closeFirst()
   }

@@ -15,7 +15,7 @@ export class FetchExchange implements TransportExchange {
   #ended = false
   #resume: (() => void) | undefined
   #pushed: PushedWebStream | undefined
-  /** What the caller's body failed with: `fetch` may wrap it, or tell of a broken connection instead. */
+  /** The error of the caller's body: `fetch` may wrap it, or report a broken connection instead. */
   #bodyError: SdError | undefined
   #headers: Headers | undefined
 
@@ -42,7 +42,7 @@ export class FetchExchange implements TransportExchange {
     } catch (thrown) {
       if (this.#ended) return
       const { error, wasSent } = toTransportFailure(this.#bodyError ?? thrown)
-      // fetch doesn't say when it begins to send: unless the connection failed, the peer may have seen the request.
+      // fetch doesn't report when it begins to send: unless the connection failed, the peer may have seen the request.
       if (!hasResponse && wasSent !== false && !isOfRequest(error)) this.#handler.onSend()
       this.#fail(error)
     }
@@ -66,7 +66,7 @@ export class FetchExchange implements TransportExchange {
     this.#resume?.()
   }
 
-  /** @throws SdError `SD_UNSUPPORTED` for what `fetch` can't send as it was asked for */
+  /** @throws SdError `SD_UNSUPPORTED` for a request that `fetch` can't send unchanged */
   #toInit(request: TransportRequest): RequestInit {
     checkFetchable(request)
     const { method } = request
@@ -119,14 +119,14 @@ export class FetchExchange implements TransportExchange {
   }
 }
 
-/** Whether an error was found in the request before anything was sent. */
+/** Whether the error was found in the request before anything was sent. */
 function isOfRequest({ code }: SdError): boolean {
   return code === 'SD_INVALID' || code === 'SD_UNSUPPORTED'
 }
 
 const dotSegment = /\/(?:\.|%2e){1,2}(?:[/?]|$)/i
 
-/** The Fetch Standard refuses these, changes them, or leaves them out. */
+/** The Fetch Standard rejects these, changes them, or leaves them out. */
 function checkFetchable({ method, path, body, pushed, upgrade, serverName }: TransportRequest): void {
   const isEmpty = (body === null || body.toString() === '') && pushed !== true
   if (method === 'TRACE' || method === 'TRACK' || method === 'CONNECT') throw unsupported(`the method ${method}`)
@@ -150,7 +150,7 @@ function toPairs(flat: readonly string[]): [string, string][] {
   return pairs
 }
 
-/** What an interceptor has set was not checked yet, and fetch quotes it in its error. */
+/** Fields set by an interceptor are not checked yet, and fetch quotes them in its error. */
 function checkFields(headers: Record<string, string>): Record<string, string> {
   for (const name in headers) checkField('headers', name, headers[name] as string)
   return headers

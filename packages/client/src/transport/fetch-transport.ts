@@ -8,9 +8,10 @@ export interface FetchTransportOptions {
 }
 
 /**
- * Sends with `fetch`, for runtimes where undici is a stub, such as Bun. What fetch does is what you get: it decompresses always, keeps
- * its own connections, tells of no informational responses and no trailers, and can't upgrade. What it would refuse or change (a GET with a
- * body, TRACE, a path with `..`, a `serverName`) ends as `SD_UNSUPPORTED`, which is held against no endpoint.
+ * Sends with `fetch`, for runtimes where undici is a stub, such as Bun. fetch always decompresses, keeps its own
+ * connections, reports no informational responses and no trailers, and can't upgrade. A request that fetch would reject
+ * or change (a GET with a body, TRACE, a path with `..`, a `serverName`) ends as `SD_UNSUPPORTED`, which does not count
+ * against an endpoint.
  */
 export function createFetchTransport(options: FetchTransportOptions = {}): Transport {
   return {
@@ -21,7 +22,7 @@ export function createFetchTransport(options: FetchTransportOptions = {}): Trans
       return exchange
     },
     async close() {
-      // fetch keeps its connections to itself.
+      // fetch manages its own connections.
     },
   }
 }

@@ -2,18 +2,21 @@ import { createSecureContext } from 'node:tls'
 import { checkKnownKeys, checkObject, SdError, toSdError } from '@sd/core'
 import { checkTls, createTlsSource, type TlsCertificates, type TlsOptions } from '@sd/tls'
 
-/** Certificates of the client's own connections. The name that a server's must have is a setting of its service, `serverName`. */
+/**
+ * Certificates of the client's connections. The name that a server's certificate must have is the setting `serverName`
+ * of its service.
+ */
 export type ClientTlsOptions = Pick<TlsOptions, 'ca' | 'cert' | 'key'>
 
-/** Checks the options. @throws SdError `SD_INVALID` that names the option; no text is shown */
+/** Validates the options. @throws SdError `SD_INVALID` that names the option; it does not quote PEM texts */
 export function checkClientTls(field: string, options: ClientTlsOptions): ClientTlsOptions {
   checkKnownKeys(field, checkObject(field, options), ['ca', 'cert', 'key'])
   return checkTls(field, options)
 }
 
 /**
- * Returns a function that looks at every call, and returns the same object for as long as nothing has changed. What it throws is of local
- * origin and not retryable: no instance is at fault, and another one would not do better.
+ * Returns a function that reads the certificates at every call, and returns the same object until they change. Its
+ * errors are of local origin and not retryable: no instance is at fault, and another one would fail too.
  */
 export function followTls(options: ClientTlsOptions): () => Promise<TlsCertificates> {
   const source = createTlsSource(options, 0)
@@ -21,7 +24,7 @@ export function followTls(options: ClientTlsOptions): () => Promise<TlsCertifica
   return async () => {
     try {
       const now = await source.current()
-      // Throws for a key that does not belong to its certificate, as while both are being replaced.
+      // Throws for a key that does not match its certificate, for example while both are being replaced.
       if (now !== usable) createSecureContext(now)
       usable = now
       return now

@@ -1,15 +1,15 @@
 import { type OutcomeOrigin, SdError, type SdErrorCode } from '@sd/core'
 import { LENGTH_MESSAGE } from '../message/upload.ts'
 
-/** What an error of a library or of the system becomes. */
+/** The meaning of an error of a library or of the system. */
 export interface ErrorMeaning {
   /** Code of the `SdError`. */
   readonly code: SdErrorCode
-  /** Whose doing it was. */
+  /** Origin of the error. */
   readonly origin: OutcomeOrigin
   /** Whether another attempt may help. */
   readonly retryable: boolean
-  /** False if the peer can't have seen the request. @default not known: what the transport saw decides */
+  /** False if the peer can't have seen the request. @default unknown: the transport decides */
   readonly wasSent?: false
 }
 
@@ -20,9 +20,9 @@ const broken: ErrorMeaning = { code: 'SD_UNAVAILABLE', origin: 'network', retrya
 const unreachable: ErrorMeaning = { ...broken, wasSent: false }
 const late: ErrorMeaning = { code: 'SD_TIMEOUT', origin: 'peer', retryable: true }
 
-/** Codes of undici, of Node's and Bun's sockets and fetch, each with what it becomes. Codes that are not listed are a broken connection. */
+/** Codes of undici, of Node's and Bun's sockets and fetch, each with its meaning. Other codes mean a broken connection. */
 const meanings: ReadonlyMap<string, ErrorMeaning> = new Map<string, ErrorMeaning>([
-  // undici: what it finds in the request, and limits of its user.
+  // undici: errors in the request, and limits of its user.
   ['UND_ERR_INVALID_ARG', caller('SD_INVALID')],
   ['UND_ERR_INVALID_RETURN_VALUE', caller('SD_INVALID')],
   ['UND_ERR_REQ_CONTENT_LENGTH_MISMATCH', caller('SD_INVALID')],
@@ -38,7 +38,7 @@ const meanings: ReadonlyMap<string, ErrorMeaning> = new Map<string, ErrorMeaning
   ['UND_ERR_MAX_ORIGINS_REACHED', local('SD_REJECTED')],
   ['UND_ERR_BPL_MISSING_UPSTREAM', local('SD_NO_INSTANCE')],
   ['ERR_WEBASSEMBLY_NOT_SUPPORTED', local('SD_UNSUPPORTED')],
-  // undici: the peer and the way to it.
+  // undici: the peer and the connection to it.
   ['UND_ERR', broken],
   ['UND_ERR_INFO', broken],
   ['UND_ERR_SOCKET', broken],
@@ -51,7 +51,7 @@ const meanings: ReadonlyMap<string, ErrorMeaning> = new Map<string, ErrorMeaning
   ['UND_ERR_REDIRECT_MAX', peer('SD_MALFORMED')],
   ['UND_ERR_REQ_RETRY', peer('SD_UNAVAILABLE')],
   ['UND_ERR_RESPONSE', peer('SD_UNAVAILABLE')],
-  // System calls. What this host has run out of, or forbids, is not the peer's doing.
+  // System calls. A resource that this host has exhausted, or forbids, is not the peer's fault.
   ['ECONNREFUSED', unreachable],
   ['EHOSTUNREACH', unreachable],
   ['EHOSTDOWN', unreachable],
@@ -91,14 +91,15 @@ const meanings: ReadonlyMap<string, ErrorMeaning> = new Map<string, ErrorMeaning
 /** SOCKS proxies, and certificates that Node does not accept: there was no connection to send on. */
 const notConnected = /^(?:UND_ERR_SOCKS5|ERR_TLS_CERT_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/
 
-/** How Deno's fetch, which has no codes, tells that no connection was made. */
+/** Deno's fetch has no error codes: these messages mean that no connection was made. */
 const denoConnect = /client error \(Connect\)|dns error|tcp connect error/i
 
-/** What an error of a library or of the system becomes, by its code. */
+/** The meaning of an error of a library or of the system, by its code. */
 function meaningOf(code: string | undefined, message: string): ErrorMeaning {
   if (code === undefined || code === '') return denoConnect.test(message) ? unreachable : broken
   if (code.startsWith('HPE_')) return code === 'HPE_HEADER_OVERFLOW' ? caller('SD_TOO_LARGE') : peer('SD_MALFORMED')
-  // undici repeats by itself what an HTTP/2 server refused with GOAWAY, once: it has begun then, and yet it was refused again.
+  // undici itself repeats a request that an HTTP/2 server rejected with GOAWAY, once. Here it was sent and rejected
+  // again.
   if (code === 'UND_ERR_INFO' && message.startsWith('HTTP/2: "GOAWAY"') && message.endsWith('code 0')) return unreachable
   return meanings.get(code) ?? (notConnected.test(code) ? unreachable : broken)
 }
@@ -111,7 +112,10 @@ export interface TransportFailure {
   readonly wasSent: false | undefined
 }
 
-/** Makes of what a library threw what the handler is told. Messages about the request are not repeated: they may quote a header's value. */
+/**
+ * Converts an error of a library for the handler. Messages about the request are not repeated: they may quote a
+ * header's value.
+ */
 export function toTransportFailure(thrown: unknown): TransportFailure {
   const own = findOwn(thrown)
   if (own) return { error: own, wasSent: undefined }
@@ -121,7 +125,7 @@ export function toTransportFailure(thrown: unknown): TransportFailure {
   const { origin, retryable, wasSent } = meaning
   const text =
     meaning.code === 'SD_MALFORMED' ? `The response is not valid HTTP: ${message}` : isRequest ? requestText(code) : message
-  // The cause of an error about the request is left out as well, because loggers print it.
+  // The cause of an error about the request is left out too, because loggers print it.
   return { error: new SdError(meaning.code, text, { origin, retryable, ...(!isRequest && { cause: thrown }) }), wasSent }
 }
 
@@ -152,7 +156,7 @@ function describe(thrown: unknown): { readonly code: string | undefined; readonl
   for (let depth = 0; typeof error === 'object' && error !== null && depth < 4; depth++) {
     if (typeof error.message === 'string' && error.message !== '') message = error.message
     if (typeof error.code === 'string' && error.code !== '') return { code: error.code, message: message || error.code }
-    // undici 8.12.4 looks up the parser's code under a name that it does not have.
+    // undici 8.12.4 looks up the parser's code under a name that the parser does not have.
     if (error.name === 'HTTPParserError') return { code: 'HPE_UNKNOWN', message }
     error = (error.cause ?? error.errors?.[0]) as CodedError | undefined
   }

@@ -6,7 +6,7 @@ import { PushedStream, UploadStream } from '../message/upload.ts'
 import type { TransportExchange, TransportHandler, TransportRequest } from './transport.ts'
 import { toTransportFailure } from './transport-errors.ts'
 
-/** One exchange; undici's handler and ours in one object. */
+/** One exchange: undici's handler and ours in one object. */
 export class UndiciExchange implements TransportExchange, Dispatcher.DispatchHandler {
   readonly #handler: TransportHandler
   #controller: Dispatcher.DispatchController | undefined
@@ -57,7 +57,7 @@ export class UndiciExchange implements TransportExchange, Dispatcher.DispatchHan
 
   abort(reason: SdError): void {
     if (this.#ended) return
-    // Settle now: undici tells of an abort only when it has a connection, which can take as long as connecting may.
+    // Settle now: undici reports an abort only once it has a connection, which can take as long as connecting may.
     this.#end(reason)
     this.#controller?.abort(reason)
   }
@@ -78,7 +78,7 @@ export class UndiciExchange implements TransportExchange, Dispatcher.DispatchHan
   onRequestUpgrade(_controller: Dispatcher.DispatchController, status: number, headers: HeaderFields, socket: Duplex): void {
     if (this.#ended || !this.#handler.onUpgrade) {
       socket.destroy()
-      this.#end(new SdError('SD_MALFORMED', 'The peer changed the protocol without being asked', { origin: 'peer' }))
+      this.#end(new SdError('SD_MALFORMED', 'The peer sent a protocol upgrade that was not requested', { origin: 'peer' }))
       return
     }
     this.#ended = true
@@ -123,7 +123,7 @@ export class UndiciExchange implements TransportExchange, Dispatcher.DispatchHan
   #fail(thrown: unknown): void {
     if (this.#ended) return
     const { error, wasSent } = toTransportFailure(thrown)
-    // A body that was begun can't be sent again, whatever the peer saw of it.
+    // A body that has begun can't be sent again, whatever the peer saw of it.
     this.#end(error, this.#upload?.hasBegun ? undefined : wasSent)
   }
 
@@ -135,7 +135,10 @@ export class UndiciExchange implements TransportExchange, Dispatcher.DispatchHan
   }
 }
 
-/** The header fields, without a `content-length` that a body of known length does not have: undici would refuse it, and sends the right one. */
+/**
+ * The header fields, without a `content-length` that differs from a body of known length: undici would reject it, and
+ * sends the right one.
+ */
 export function fitLength({ headers, body, pushed }: TransportRequest): Record<string, string> {
   const given = headers['content-length']
   if (given === undefined || pushed === true || !(body === null || typeof body === 'string' || body instanceof Uint8Array)) {
@@ -148,7 +151,7 @@ export function fitLength({ headers, body, pushed }: TransportRequest): Record<s
   return rest
 }
 
-/** The raw header fields likewise; `undefined` if there are none. */
+/** The raw header fields, treated in the same way; `undefined` if there are none. */
 export function fitRawLength({ rawHeaders, body, pushed }: TransportRequest): readonly string[] | undefined {
   if (!rawHeaders || pushed === true || !(body === null || typeof body === 'string' || body instanceof Uint8Array))
     return rawHeaders
@@ -160,7 +163,7 @@ export function fitRawLength({ rawHeaders, body, pushed }: TransportRequest): re
 
 const noFields: readonly string[] = []
 
-/** Raw fields of undici as texts: in HTTP/1.1 they are buffers of Latin-1, in HTTP/2 an object. */
+/** undici's raw fields as strings: in HTTP/1.1 they are Latin-1 buffers, in HTTP/2 an object. */
 function toTexts(raw: Dispatcher.DispatchController['rawHeaders']): readonly string[] {
   if (!raw || raw.length === 0) return noFields
   if (Array.isArray(raw)) return raw.map((one) => (typeof one === 'string' ? one : one.toString('latin1')))

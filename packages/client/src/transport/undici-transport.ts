@@ -9,33 +9,39 @@ import { UndiciExchange } from './undici-exchange.ts'
 
 /** Options of {@link createUndiciTransport}. */
 export interface UndiciTransportOptions {
-  /** Most connections to one endpoint. @default 128 */
+  /** Maximum number of connections to one endpoint. @default 128 */
   readonly connections?: number
-  /** How long an idle connection is kept, in milliseconds; below the 5 s of a Node server, which else closes it under a request. @default 4_000 */
+  /**
+   * How long an idle connection is kept, in milliseconds. Shorter than the 5 s of a Node server, which could otherwise
+   * close it during a request. @default 4_000
+   */
   readonly keepAliveTimeoutMs?: number
-  /** How long making a connection may take, in milliseconds. @default 3_000 */
+  /** Time limit for opening a connection, in milliseconds. @default 3_000 */
   readonly connectTimeoutMs?: number
-  /** Certificates, also of the connections over HTTP/2. @default those that Node trusts, none of its own */
+  /** Certificates, also for HTTP/2 connections. @default Node's trusted CAs, no client certificate */
   readonly tls?: ClientTlsOptions
   /** Connections to instances whose protocol is `h2`, `h2c`, `grpc` or `grpcs`. @default {} */
   readonly http2?: Omit<Http2TransportOptions, 'tls' | 'connectTimeoutMs'>
-  /** Whether HTTP/2 is offered over TLS to instances of other protocols. @default false */
+  /** Whether to offer HTTP/2 over TLS to instances of other protocols. @default false */
   readonly allowH2?: boolean
-  /** Whether compressed responses are asked for and decompressed. @default false */
+  /** Whether to request compressed responses and decompress them. @default false */
   readonly decompress?: boolean
-  /** A dispatcher of your own instead of an owned Agent; then the other connection options are not in effect, and it is not closed. */
+  /**
+   * A dispatcher of your own instead of an owned Agent. The other connection options then have no effect, and it is not
+   * closed.
+   */
   readonly dispatcher?: Dispatcher
 }
 
 /** A transport over undici. */
 export interface UndiciTransport extends Transport {
-  /** What it sends with. */
+  /** The dispatcher that sends the requests. */
   readonly dispatcher: Dispatcher
 }
 
 /**
- * Sends over undici with one owned Agent, and over `node:http2` to instances whose protocol is HTTP/2. Deadlines are the client's: undici's own
- * time limits for head and body are off.
+ * Sends over undici with one owned Agent, and over `node:http2` to instances whose protocol is HTTP/2. The client
+ * enforces deadlines: undici's own time limits for head and body are off.
  */
 export function createUndiciTransport(options: UndiciTransportOptions = {}): UndiciTransport {
   checkObject('options', options)
@@ -83,7 +89,7 @@ function createAgent(options: UndiciTransportOptions): Agent {
   })
 }
 
-/** Connects with the certificates as they are at that time. */
+/** Connects with the current certificates. */
 function createConnector({
   connectTimeoutMs: timeout = 3_000,
   allowH2 = false,
@@ -97,7 +103,7 @@ function createConnector({
     if (options.protocol !== 'https:') return connector(options, callback)
     withTimeout({ timeoutMs: timeout, what: 'asking for certificates' }, certificates).then(
       (now) => {
-        // One for as long as they are the same: it keeps TLS sessions, which must not outlive their certificates.
+        // Reused until they change: it caches TLS sessions, which must not outlive their certificates.
         if (now !== current) connector = buildConnector({ ...now, timeout, allowH2 })
         current = now
         connector(options, callback)
@@ -107,7 +113,7 @@ function createConnector({
   }
 }
 
-/** Certificates that don't come in time are no fault of the instance either. */
+/** Certificates that don't arrive in time are not the instance's fault either. */
 function toLocal(error: SdError): SdError {
   if (error.code !== 'SD_TIMEOUT') return error
   return new SdError('SD_TIMEOUT', error.message, { cause: error, origin: 'local', retryable: false })
