@@ -1,12 +1,12 @@
-/** An incoming gRPC call, as far as its deadline goes: every server call of grpc-js. */
+/** The part of an incoming gRPC call that has its deadline: every server call of grpc-js. */
 export interface CallWithDeadline {
-  /** When the caller gives up, as grpc-js tells it: a date, Unix milliseconds, or `Infinity`. */
+  /** Deadline as grpc-js reports it: a date, Unix milliseconds, or `Infinity`. */
   getDeadline(): Date | number
 }
 
 /**
- * When an incoming gRPC call must have been answered, by `performance.now()`: hand it as `deadlineAt` to the calls that `@sd/client` makes for
- * it. (For gRPC calls, `{ parent: call }` of grpc-js hands on deadline and cancellation by itself.)
+ * Deadline of an incoming gRPC call, by `performance.now()`: pass it as `deadlineAt` to the calls that `@sd/client`
+ * makes for it. (For gRPC calls, `{ parent: call }` of grpc-js passes on deadline and cancellation.)
  *
  * @returns `undefined` if the caller set no deadline
  */
@@ -16,7 +16,8 @@ export function readCallDeadline(call: CallWithDeadline): number | undefined {
 }
 
 /**
- * The `deadline` of a gRPC call that is made for a request with a deadline of its own, such as `readDeadline` of `@sd/client` reads from HTTP.
+ * The `deadline` of a gRPC call made for a request with its own deadline, such as `readDeadline` of `@sd/core` reads
+ * from HTTP.
  *
  * @param deadlineAt by `performance.now()`; `undefined` for none
  * @returns Unix milliseconds, or `Infinity`

@@ -1,31 +1,35 @@
 import { type Endpoint, SdError } from '@sd/core'
 import { connectivity, type Subchannel, type SubchannelListener } from './grpc-js.ts'
 
-/** How long a connection may take before calls no longer wait for it, in milliseconds: grpc-js itself leaves that to the operating system. */
+/**
+ * Time after which calls no longer wait for a connection, in milliseconds: grpc-js itself leaves that to the operating
+ * system.
+ */
 const patienceMs = 5_000
 
-/** The connection of one channel to one endpoint. It is made when the endpoint is picked for the first time. */
+/** The connection of one channel to one endpoint, made when the endpoint is first picked. */
 export class EndpointConnection {
   readonly endpoint: Endpoint
   readonly subchannel: Subchannel
   readonly #onChange: () => void
   #failure: string | undefined
-  /** Since when it has been connecting for the first time, or for the first time after it was lost. */
+  /** Start of the first connection attempt, or of the first one after a disconnect. */
   #connectingSince: number | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
-  /** Connections that could not be made. */
+  /** Number of failed connection attempts. */
   failures = 0
-  /** Whether the attempts that wait for it count themselves: a connection that can't be made is then nothing beside. */
+  /** Whether the waiting attempts count the failure themselves: then a failed connection is not counted in addition. */
   isCountedByAttempts = false
 
-  /** @param onChange called when the connection was made, was lost, can't be made, or takes so long that it is not waited for */
+  /** @param onChange called when the connection was made, was closed, failed, or takes too long to be waited for */
   constructor(endpoint: Endpoint, subchannel: Subchannel, onChange: () => void) {
     this.endpoint = endpoint
     this.subchannel = subchannel
     this.#onChange = onChange
     subchannel.ref()
     subchannel.addConnectivityStateListener(this.#listener)
-    // grpc-js keeps subchannels for a while. If the instance was away, its backoff has grown up to two minutes; now the registry has it.
+    // grpc-js keeps subchannels for a while. If the instance was unreachable its backoff may be up to two minutes; now
+    // it is listed again.
     this.resetBackoff()
     this.connect()
   }
@@ -35,35 +39,35 @@ export class EndpointConnection {
     return this.subchannel.getConnectivityState() === connectivity.ready
   }
 
-  /** Why calls should not wait for it; absent until a first try failed, and while there is a connection. */
+  /** The reason why calls should not wait for it; absent until a first attempt failed, and while there is a connection. */
   get failure(): string | undefined {
     return this.#failure ?? (this.isLate ? `not connected after ${patienceMs} ms` : undefined)
   }
 
-  /** Whether the last try to connect failed. */
+  /** Whether the last connection attempt failed. */
   get hasFailed(): boolean {
     return this.#failure !== undefined
   }
 
-  /** Whether it has been connecting for so long that calls should not wait for it. */
+  /** Whether connecting takes so long that calls should not wait for it. */
   get isLate(): boolean {
     return this.#connectingSince !== undefined && performance.now() - this.#connectingSince > patienceMs
   }
 
-  /** Connects, if it is not connected: now, or after the backoff. */
+  /** Connects if necessary: now, or after the backoff. */
   connect(): void {
     const state = this.subchannel.getConnectivityState()
     if (state === connectivity.ready) return
     if (this.#connectingSince === undefined) {
       this.#connectingSince = performance.now()
-      // A little later, so that the time is over by any clock.
+      // Slightly later, so that the time is over by any clock.
       this.#timer = setTimeout(this.#onChange, patienceMs + 10)
       this.#timer.unref()
     }
     if (state !== connectivity.connecting) this.subchannel.startConnecting()
   }
 
-  /** Ends the wait before the next try. */
+  /** Ends the wait before the next attempt. */
   resetBackoff(): void {
     this.subchannel.getRealSubchannel().resetBackoff()
   }
@@ -75,7 +79,7 @@ export class EndpointConnection {
     this.connect()
   }
 
-  /** Lets go of the connection; calls under way go on. */
+  /** Releases the connection; calls in progress continue. */
   close(): void {
     clearTimeout(this.#timer)
     this.subchannel.removeConnectivityStateListener(this.#listener)
@@ -96,7 +100,7 @@ export class EndpointConnection {
     clearTimeout(this.#timer)
   }
 
-  /** A connection that can't be made counts as a failed attempt, so that outlier detection sees it. */
+  /** A failed connection counts as a failed attempt, so that outlier detection sees it. */
   #fail(reason: string): void {
     this.#failure = reason
     this.failures++

@@ -9,10 +9,10 @@ import { PinnedAttempt, pinCall } from './pinned-attempt.ts'
 import type { AttemptExchange, AttemptHandler, AttemptRequest } from './policy-client.ts'
 import { statusCodes } from './status-codes.ts'
 
-/** What the attempts of one call have in common. */
+/** Common input of the attempts of one call. */
 export interface ExchangeInit {
   readonly grpc: GrpcModule
-  /** Sends calls where they are pinned. */
+  /** Sends calls to their pinned endpoints. */
   readonly channel: GrpcChannel
   readonly kind: MethodKind
   readonly host: string | null | undefined
@@ -20,18 +20,19 @@ export interface ExchangeInit {
   readonly credentials: object | undefined
   /** Options of the caller's metadata. */
   readonly metadataOptions: object
-  /** Flags of a message, where it was sent with any. */
+  /** Flags of a message, if it was sent with any. */
   readonly flagsOf: (message: Uint8Array) => number | undefined
 }
 
 const { cancelled, deadlineExceeded, resourceExhausted, internal, unavailable } = statusCodes
 
-/** By how much the timer of the server may be ahead of ours, in milliseconds. */
+/** Tolerance for a server timer that is ahead of ours, in milliseconds. */
 const deadlineSlackMs = 10
 
 /**
- * One attempt of a call, on the endpoint that the client picked: a call of grpc-js, with messages as the chunks of the bodies. Where the service
- * answers with one message the head of the response is told with the status, so that the policies judge the whole.
+ * One attempt of a call, on the endpoint that the client picked: a grpc-js call, with messages as the chunks of the
+ * bodies. If the service responds with one message, the head of the response is reported with the status, so that the
+ * policies judge the whole.
  */
 export class GrpcExchange implements AttemptExchange {
   rawHeaders: readonly string[] = []
@@ -44,7 +45,7 @@ export class GrpcExchange implements AttemptExchange {
   readonly #outgoing: Uint8Array[] = []
   #isWriting = false
   #isEnded = false
-  /** The message of a call with one response, which waits for the status. */
+  /** The message of a call with one response; it is held until the status. */
   #message: Buffer | undefined
   #isHeadTold = false
   #hasHead = false
@@ -63,7 +64,7 @@ export class GrpcExchange implements AttemptExchange {
     return this.#call
   }
 
-  /** Begins it. Problems are told to the handler, later. */
+  /** Begins the call. The handler receives errors asynchronously. */
   start({ path, rawHeaders = [], body }: AttemptRequest): this {
     const { grpc, channel, host, propagateFlags, credentials, metadataOptions } = this.#init
     try {
@@ -82,7 +83,7 @@ export class GrpcExchange implements AttemptExchange {
       this.#call.startRead()
       if (body !== null) void this.#sendAll(body)
     } catch (error) {
-      const failure = toSdError(error, 'SD_INVALID', 'The call can not be made')
+      const failure = toSdError(error, 'SD_INVALID', "The call can't be started")
       queueMicrotask(() => this.#fail(failure))
     }
     return this
@@ -109,7 +110,7 @@ export class GrpcExchange implements AttemptExchange {
     if (!this.#isOver) this.#call?.startRead()
   }
 
-  /** A body that is there as a whole is one message, unless an interceptor has made it one that is iterated. */
+  /** A complete body is one message, unless an interceptor has replaced it with an iterable. */
   async #sendAll(body: NonNullable<AttemptRequest['body']>): Promise<void> {
     if (typeof body === 'string' || body instanceof Uint8Array) {
       this.write(typeof body === 'string' ? Buffer.from(body) : body)
@@ -124,7 +125,7 @@ export class GrpcExchange implements AttemptExchange {
     }
   }
 
-  /** One message at a time: grpc-js keeps only one that waits for a connection. */
+  /** One message at a time: grpc-js buffers only one while it waits for a connection. */
   #pump(): void {
     if (this.#isWriting || this.#isOver) return
     const next = this.#outgoing.shift()
@@ -170,7 +171,7 @@ export class GrpcExchange implements AttemptExchange {
     else this.#respond(status)
   }
 
-  /** Trailers came, so the peer has told the status. */
+  /** Trailers arrived, so the status comes from the peer. */
   #respond({ code, details, metadata }: GrpcStatus): void {
     this.#isOver = true
     this.rawTrailers = toTrailers(code, details, metadata)
@@ -183,24 +184,24 @@ export class GrpcExchange implements AttemptExchange {
     this.#handler.onEnd(toRecord(this.rawTrailers))
   }
 
-  /** The error of a status that grpc-js made by itself; `undefined` if the peer told it. */
+  /** The error of a status that grpc-js itself created; `undefined` if it comes from the peer. */
   #judgeOwn(status: GrpcStatus): SdError | undefined {
     const { isStarted, refusal, failure } = this.#pin
     const { code, metadata } = status
     if (code === 0) return undefined
     if (refusal !== undefined) return new SdError('SD_CLOSED', refusal)
     if (!isStarted) return toOwnError(status, { origin: failure === undefined ? 'local' : 'network' })
-    // A stream that was reset at its deadline: the server's timer was faster than ours.
+    // The stream was reset at its deadline: the server's timer was faster than ours.
     if ((code === cancelled || code === deadlineExceeded) && Date.now() >= this.#deadline - deadlineSlackMs)
-      return toOwnError({ ...status, code: deadlineExceeded, details: 'the deadline is over' })
+      return toOwnError({ ...status, code: deadlineExceeded, details: 'the deadline was exceeded' })
     // Trailers have fields of their own where there is no head before them.
     if (Object.keys(metadata.getMap()).length > 0) return undefined
-    // Nobody here has cancelled it: the peer, or the connection, has.
+    // This side has not cancelled it: the peer, or the connection, has.
     if (code === cancelled) return toOwnError({ ...status, code: unavailable, details: 'the stream was reset by the peer' })
     return !this.#hasHead || code === unavailable || code === resourceExhausted ? toOwnError(status) : undefined
   }
 
-  /** The peer does not speak gRPC as it should. */
+  /** The peer violates the gRPC protocol. */
   #refuse(code: number, details: string): void {
     this.#call?.cancelWithStatus(code, details)
     this.#fail(toOwnError({ code, details, metadata: new this.#init.grpc.Metadata() as GrpcMetadata }))

@@ -1,8 +1,8 @@
 import type { GrpcListener, GrpcMetadata, GrpcStatus } from './grpc-types.ts'
 
 /**
- * What the listener of a call is still to be told, in order: header fields, messages as it asks for them, status. It is told outside of the
- * client's own steps, so that what it throws is its own.
+ * Pending events for the listener of a call, in order: header fields, messages as it requests them, status. They are
+ * delivered outside of the client's own steps, so that an exception in the listener is its own.
  */
 export class ListenerQueue {
   #listener: GrpcListener | undefined
@@ -13,17 +13,17 @@ export class ListenerQueue {
   #isTold = false
   #isFlushing = false
 
-  /** From now on it is told. */
+  /** Starts delivering events. */
   start(listener: GrpcListener): void {
     this.#listener = listener
   }
 
-  /** Whether the listener has its status. */
+  /** Whether the listener has received its status. */
   get isTold(): boolean {
     return this.#isTold
   }
 
-  /** The status, once there is one; `undefined` takes back one that was not told. */
+  /** The status, if there is one; `undefined` withdraws one that was not delivered. */
   get status(): GrpcStatus | undefined {
     return this.#status
   }
@@ -33,29 +33,29 @@ export class ListenerQueue {
     if (status) this.#flushSoon()
   }
 
-  /** Whether the listener has asked for a message at all. */
+  /** Whether the listener has requested any message. */
   get hasReads(): boolean {
     return this.#reads > 0
   }
 
-  /** Whether the listener has asked for more than there is. */
+  /** Whether the listener has requested more messages than there are. */
   get wantsMore(): boolean {
     return this.#messages.length < this.#reads
   }
 
-  /** The listener asks for a message. */
+  /** The listener requests a message. */
   read(): void {
     this.#reads++
     this.#flushSoon()
   }
 
-  /** The header fields came, if there are any. */
+  /** The header fields arrived, if there are any. */
   addHead(head: GrpcMetadata | undefined): void {
     if (head) this.#head = head
     this.#flushSoon()
   }
 
-  /** A message came. */
+  /** A message arrived. */
   addMessage(message: Buffer): void {
     this.#messages.push(message)
     this.#flushSoon()

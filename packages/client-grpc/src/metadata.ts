@@ -1,7 +1,7 @@
 import type { GrpcModule } from './grpc-js.ts'
 import type { GrpcMetadata } from './grpc-types.ts'
 
-/** Fields that are grpc-js' own business, or that only say something over HTTP. */
+/** Fields that grpc-js manages, or that have a meaning only over HTTP. */
 const reserved: ReadonlySet<string> = new Set([
   'accept-encoding',
   'connection',
@@ -27,7 +27,7 @@ export function toRawFields(metadata: GrpcMetadata): string[] {
   return fields
 }
 
-/** Header fields as metadata. @throws what grpc-js says of a key or value that can't be sent */
+/** Header fields as metadata. @throws the error of grpc-js for an invalid key or value */
 export function toMetadata(grpc: GrpcModule, rawFields: readonly string[], options: object = {}): GrpcMetadata {
   const metadata = new grpc.Metadata(options) as GrpcMetadata
   for (let index = 0; index < rawFields.length; index += 2) {

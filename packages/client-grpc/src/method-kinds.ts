@@ -4,14 +4,14 @@ import { checkObject, invalidError } from '@sd/core'
 export interface MethodKind {
   /** Whether the caller sends any number of messages. */
   readonly requestStream: boolean
-  /** Whether the service answers with any number of messages. */
+  /** Whether the service responds with any number of messages. */
   readonly responseStream: boolean
 }
 
-/** What generated code says of a service: the methods with their paths, such as `OrdersClient.service`. */
+/** The definition of a service in generated code: the methods with their paths, such as `OrdersClient.service`. */
 export type ServiceMethods = Readonly<Record<string, MethodKind & { readonly path: string }>>
 
-/** Of methods that are not known nothing is assumed. */
+/** An unlisted method is treated as a stream in both directions. */
 const unknown: MethodKind = { requestStream: true, responseStream: true }
 
 /** Reads which methods are streams. @returns the kind of a method by its path @throws SdError `SD_INVALID` that names the method */

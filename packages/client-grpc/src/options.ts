@@ -12,15 +12,15 @@ import {
 import type { GrpcModule } from './grpc-js.ts'
 import type { PolicyClient } from './policy-client.ts'
 
-/** Settings that every service may have of its own. */
+/** Settings that each service can override. */
 export interface GrpcServiceSettings {
-  /** Chooses endpoints. */
+  /** Picks endpoints. */
   readonly balancer?: Balancer
-  /** Key of the metadata whose value a consistent-hashing balancer hashes, such as `user-id`. @default none */
+  /** Metadata key whose value a consistent-hashing balancer hashes, such as `user-id`. @default none */
   readonly hashMetadata?: string
   /**
-   * Time limit of calls for whose method the channel's service config has none, in milliseconds; 0 for none. Streams are calls too. A
-   * deadline that the caller sets counts if it is earlier.
+   * Time limit of calls and streams whose method has none in the channel's service config, in milliseconds; 0 for no
+   * limit. An earlier deadline of the caller applies instead.
    *
    * @default 0
    */
@@ -29,24 +29,30 @@ export interface GrpcServiceSettings {
 
 /** Options of `registerServices`. */
 export interface GrpcServicesOptions<Module extends GrpcModule = GrpcModule> extends GrpcServiceSettings {
-  /** The copy of grpc-js whose clients are to find services: `import * as grpc from '@grpc/grpc-js'`. */
+  /** The copy of grpc-js that the clients use: `import * as grpc from '@grpc/grpc-js'`. */
   readonly grpc: Module
   /**
-   * The client of `@sd/client` whose policies the calls of `channelFactory` have. It must have the same discovery; its balancer picks for them. It
-   * is not closed. @default none
+   * The client of `@sd/client` whose policies apply to calls of `channelFactory`. It must have the same discovery; its
+   * balancer picks for these calls. It is not closed. @default none
    */
   readonly client?: PolicyClient
-  /** Where services are found, such as `createDiscovery(…)`. It is not closed. */
+  /** Finds services, such as `createDiscovery(…)`. It is not closed. */
   readonly discovery: ClusterSource
-  /** Chooses endpoints, unless the service has a balancer of its own. */
+  /** Picks endpoints, unless the service has its own balancer. */
   readonly balancer: Balancer
-  /** Scheme of the targets: `sd:///orders`. A later registration of the same scheme takes over the channels that are made from then on. @default 'sd' */
+  /**
+   * Scheme of the targets: `sd:///orders`. A later registration of the same scheme serves the channels that are created
+   * from then on. @default 'sd'
+   */
   readonly scheme?: string
-  /** Settings by service name; they win over those of all services. Those of `orders` are in effect for `orders:grpc` too, unless it has its own. @default {} */
+  /**
+   * Settings by service name; they override those of all services. Those of `orders` also apply to `orders:grpc`,
+   * unless it has its own. @default {}
+   */
   readonly services?: Readonly<Record<string, GrpcServiceSettings>>
 }
 
-/** Settings of one service with everything filled in. */
+/** Settings of one service with all defaults filled in. */
 export interface ResolvedGrpcServiceSettings {
   /** See {@link GrpcServiceSettings.balancer}. */
   readonly balancer: Balancer
@@ -72,10 +78,10 @@ export interface ResolvedGrpcServicesOptions {
 
 const settingKeys = ['balancer', 'hashMetadata', 'timeoutMs']
 
-/** Schemes that grpc-js has itself. */
+/** Schemes that grpc-js itself registers. */
 const ownSchemes = ['dns', 'ipv4', 'ipv6', 'unix', 'xds']
 
-/** Checks the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
+/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveGrpcServicesOptions(options: GrpcServicesOptions): ResolvedGrpcServicesOptions {
   checkKnownKeys('', checkObject('options', options), ['grpc', 'discovery', 'client', 'scheme', 'services', ...settingKeys])
   const { grpc, discovery, client, scheme = 'sd', services = {} } = options
@@ -128,5 +134,5 @@ function checkBalancer(field: string, balancer: Balancer): Balancer {
 
 function checkMetadataKey(field: string, key: string): string {
   if (typeof key === 'string' && /^[a-z0-9_.-]{1,255}$/.test(key) && !key.endsWith('-bin')) return key
-  throw invalidError(field, key, 'a metadata key in lower case, not a binary one')
+  throw invalidError(field, key, 'a metadata key in lower case that does not end with -bin')
 }

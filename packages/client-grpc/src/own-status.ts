@@ -3,7 +3,7 @@ import { grpcError, grpcStatusOf } from '@sd/grpc-status'
 import type { GrpcStatus } from './grpc-types.ts'
 import { describeStatus } from './status-codes.ts'
 
-/** Carries a status that grpc-js made by itself through the errors of the client. */
+/** Carries a status that grpc-js itself created through the errors of the client. */
 class OwnStatus extends Error {
   override readonly name = 'OwnStatus'
   readonly status: GrpcStatus
@@ -14,15 +14,15 @@ class OwnStatus extends Error {
   }
 }
 
-/** The error of a status that grpc-js made by itself: no peer has told it. */
+/** The error of a status that grpc-js itself created: it does not come from a peer. */
 export function toOwnError(status: GrpcStatus, options: SdErrorOptions = {}): SdError {
   return grpcError(status.code, describeStatus(status), { cause: new OwnStatus(status), ...options })
 }
 
-/** Most causes that are looked at. */
+/** Maximum depth of the search through causes. */
 const maxDepth = 5
 
-/** The status code that the caller is told of an error: the one that grpc-js made, if there is any. */
+/** The status code of an error for the caller: the one that grpc-js created, if any. */
 export function codeOf(error: SdError): number {
   let cause: unknown = error.cause
   for (let depth = 0; depth < maxDepth && cause instanceof Error; depth++) {

@@ -10,30 +10,30 @@ import { codeOf } from './own-status.ts'
 import type { PolicyClient, PolicyControl, PolicyHandler, PolicyRequest } from './policy-client.ts'
 import { statusCodes } from './status-codes.ts'
 
-/** What the calls of a channel have in common. */
+/** Common input of the calls of a channel. */
 export interface PolicyCallContext {
   readonly grpc: GrpcModule
   readonly client: PolicyClient
   readonly service: string
-  /** Sends calls where they are pinned. */
+  /** Sends calls to their pinned endpoints. */
   readonly channel: GrpcChannel
   /** Key of the metadata that is hashed. */
   readonly hashMetadata: string | undefined
-  /** Calls that are under way. */
+  /** Calls in progress. */
   readonly openCalls: Set<PolicyCall>
-  /** Why no call can be made, if none can. */
+  /** The reason why no calls are possible, if so. */
   refusal(): string | undefined
-  /** What the instances are now: another object after every change. */
+  /** The current instances: another object after every change. */
   instances(): object | undefined
   /** Waits for the next change of the service's instances or connections. @returns a function that ends the wait */
   wait(onChange: () => void): () => void
 }
 
-/** A call as its channel is asked for it. */
+/** A call as requested from its channel. */
 export interface PolicyCallInit {
   readonly path: string
   readonly kind: MethodKind
-  /** When it must have ended, in Unix milliseconds; infinite for never. */
+  /** Deadline in Unix milliseconds; `Infinity` for none. */
   readonly deadline: number
   readonly host: string | null | undefined
   readonly parent: ParentCall | null
@@ -41,15 +41,15 @@ export interface PolicyCallInit {
   readonly callNumber: number
 }
 
-/** The flags of grpc-js: what of the parent is in effect for the call. */
+/** Flags of grpc-js: the parts of the parent that apply to the call. */
 const propagateDeadline = 1
 const propagateCancellation = 8
-/** Nobody lives to see a longer one, in milliseconds. */
+/** Longest delay of a timer, in milliseconds. */
 const longestTimerMs = 2_147_483_647
 
 /**
- * One call of grpc-js that is made as a forwarded request of the client: so all policies of the client apply, and each attempt is a
- * {@link GrpcExchange}. What comes of it is told through a {@link ListenerQueue}.
+ * One grpc-js call, made as a forwarded request of the client: all policies of the client apply, and each attempt is a
+ * {@link GrpcExchange}. Its events are delivered through a {@link ListenerQueue}.
  */
 export class PolicyCall implements ChannelCall, PolicyHandler {
   readonly #context: PolicyCallContext
@@ -67,7 +67,7 @@ export class PolicyCall implements ChannelCall, PolicyHandler {
   #pendingCallback: MessageContext['callback']
   readonly #flags = new WeakMap<Uint8Array, number>()
   #leaveWait: (() => void) | undefined
-  /** The instances when it was begun last. */
+  /** The instances at its last start. */
   #instances: object | undefined
   #httpStatus = 200
   #headFields: readonly string[] = []
@@ -108,7 +108,7 @@ export class PolicyCall implements ChannelCall, PolicyHandler {
 
   cancelWithStatus(code: number, details: string): void {
     if (this.#queue.isTold) return
-    // Also instead of a status that has come and waits until the messages were read.
+    // Also instead of a status that has arrived and waits until the messages were read.
     this.#queue.status = undefined
     this.#end(code, details)
     this.#control?.abort(new SdError('SD_ABORTED', `The call was cancelled: ${details}`))
@@ -160,7 +160,7 @@ export class PolicyCall implements ChannelCall, PolicyHandler {
     else this.#end(codeOf(error), error.message)
   }
 
-  /** No call can be made any more. */
+  /** No further calls are possible. */
   refuse(reason: string): void {
     if (this.#leaveWait) this.#end(statusCodes.unavailable, reason)
   }
@@ -175,7 +175,7 @@ export class PolicyCall implements ChannelCall, PolicyHandler {
     try {
       this.#control = this.#context.client.forward(this.#toRequest(), this)
     } catch (error) {
-      const failure = toSdError(error, 'SD_INVALID', 'The call can not be made')
+      const failure = toSdError(error, 'SD_INVALID', "The call can't be started")
       this.#end(codeOf(failure), failure.message)
       return
     }
@@ -199,7 +199,8 @@ export class PolicyCall implements ChannelCall, PolicyHandler {
       method: 'POST',
       path,
       rawHeaders: this.#fields,
-      // The limit of the service is for calls with one response that have none of their own: a stream may stay as long as its caller wants.
+      // The service's limit is for calls with one response that have no limit of their own: a stream may last as long
+      // as its caller wants.
       ...((kind.responseStream || this.#init.deadline !== Number.POSITIVE_INFINITY) && { headTimeoutMs: 0 }),
       idleTimeoutMs: 0,
       replayBytes: 0,
@@ -250,7 +251,7 @@ export class PolicyCall implements ChannelCall, PolicyHandler {
     return exchange.start(request)
   }
 
-  /** A call that waits for ready, and that no instance has seen, is made again when there may be another instance. */
+  /** A `waitForReady` call that no instance has seen is started again when there may be another instance. */
   #mayWait({ code }: SdError): boolean {
     const { waitForReady } = this.#metadataOptions as { readonly waitForReady?: boolean }
     if (!waitForReady || this.#isSent || this.#queue.status) return false
@@ -267,7 +268,7 @@ export class PolicyCall implements ChannelCall, PolicyHandler {
       if (!this.#queue.status) this.#begin()
     }
     const leave = this.#context.wait(again)
-    // What has changed since it was begun, nobody tells any more.
+    // A change since its start is not reported again.
     if (this.#instances !== this.#context.instances()) {
       leave()
       setImmediate(again)

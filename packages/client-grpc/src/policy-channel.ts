@@ -6,7 +6,7 @@ import { PolicyCall, type PolicyCallContext } from './policy-call.ts'
 import type { PolicyClient } from './policy-client.ts'
 import { createMethodFinder, readServiceConfig } from './service-config.ts'
 
-/** What a channel with policies is made of. */
+/** Input of a channel with policies. */
 export interface PolicyChannelInit {
   readonly grpc: GrpcModule
   readonly client: PolicyClient
@@ -14,12 +14,12 @@ export interface PolicyChannelInit {
   /** The channel of grpc-js that connects, and sends calls where they are pinned. */
   readonly channel: GrpcChannel
   readonly hashMetadata: string | undefined
-  /** Limit of calls for whose method the service config has none, in milliseconds; 0 for none. */
+  /** Time limit of calls whose method has none in the service config, in milliseconds; 0 for none. */
   readonly timeoutMs: number
   /** The channel option `grpc.service_config`. */
   readonly serviceConfig: unknown
   readonly kindOf: (path: string) => MethodKind
-  /** Why no call can be made, if none can. */
+  /** The reason why no calls are possible, if so. */
   readonly refusal: () => string | undefined
   readonly instances: PolicyCallContext['instances']
   readonly wait: PolicyCallContext['wait']
@@ -28,7 +28,7 @@ export interface PolicyChannelInit {
 
 const shutdown = 4
 
-/** A channel of grpc-js whose calls are made under the policies of a client. */
+/** A channel of grpc-js whose calls get the policies of a client. */
 export class PolicyChannel implements GrpcChannel {
   readonly #init: PolicyChannelInit
   readonly #context: PolicyCallContext

@@ -11,24 +11,27 @@ import { createRotatingContext, type RotatingContext } from './rotating-credenti
 import { ServiceChannel } from './service-channel.ts'
 import { ServiceWaits } from './service-waits.ts'
 
-/** The services that grpc-js clients find under one scheme. @typeParam Module grpc-js, of the version that was given */
+/** The services that grpc-js clients find under one scheme. @typeParam Module the installed version of grpc-js */
 export interface GrpcServices<Module extends GrpcModule = GrpcModule> extends AsyncDisposable {
   /** The scheme: clients dial `<scheme>:///<service>`. */
   readonly scheme: string
   /**
-   * Makes the channels of clients whose calls are to have the policies of `client`: give it to their class as
+   * Creates the channels of clients whose calls get the policies of `client`: pass it to their class as
    * `channelFactoryOverride`.
    *
-   * @param methods the service's definition in the generated code, `OrdersClient.service`: it says which methods are streams
-   * @returns what grpc-js calls with the target. @throws SdError `SD_INVALID` for a target of another scheme
-   * @throws SdError `SD_INVALID` without a `client`, and for a definition that can't be read
+   * @param methods the service's definition in the generated code, `OrdersClient.service`: it tells which methods are
+   * streams
+   * @returns the factory that grpc-js calls with the target; it throws SdError `SD_INVALID` for a target of another
+   * scheme
+   * @throws SdError `SD_INVALID` without a `client`, and for an invalid definition
    */
   channelFactory(
     methods: ServiceMethods,
   ): (target: string, credentials: object, options: object) => InstanceType<Module['Channel']>
   /**
-   * Credentials of channels whose certificates are texts, functions or files, and rotate without a restart: they are looked at whenever a
-   * connection is made, for the next one, and every 30 s until these services are closed. What can't be read then leaves them as they are.
+   * Creates channel credentials whose certificates are texts, functions or files, and rotate without a restart. They
+   * are read whenever a connection is made, for the next one, and every 30 s until these services are closed. If they
+   * can't be read the previous ones stay in effect.
    *
    * @throws SdError `SD_INVALID` that names the option, `SD_UNAVAILABLE` if the certificates can't be read
    */
@@ -36,14 +39,15 @@ export interface GrpcServices<Module extends GrpcModule = GrpcModule> extends As
     tls: Pick<TlsOptions, 'ca' | 'cert' | 'key'>,
   ): Promise<ReturnType<Module['credentials']['createFromSecureContext']>>
   /**
-   * Lets go of all connections; calls under way go on to their end. Calls that wait, and calls that are made afterwards, fail with
-   * UNAVAILABLE: grpc-js has no way to take a scheme back. Idempotent.
+   * Releases all connections; calls in progress continue to their end. Waiting calls and later ones fail with
+   * UNAVAILABLE: grpc-js can't unregister a scheme. Idempotent.
    */
   close(): Promise<void>
 }
 
 /**
- * From now on every client of this copy of grpc-js that dials `sd:///orders` calls the service `orders` of the discovery, with its balancing, ejection and telemetry.
+ * Registers the scheme: every client of this copy of grpc-js that dials `sd:///orders` calls the service `orders` of
+ * the discovery, with its balancing, ejection and telemetry.
  *
  * @throws SdError `SD_INVALID` that names the option
  */
@@ -76,7 +80,7 @@ export function registerServices<Module extends GrpcModule>(options: GrpcService
     },
   })
 
-  /** `undefined` once discovery is closed: calls are told so by themselves. */
+  /** `undefined` once discovery is closed: calls then fail on their own. */
   function clusterOf(service: string): Cluster | undefined {
     try {
       return discovery.cluster(service)
@@ -88,7 +92,7 @@ export function registerServices<Module extends GrpcModule>(options: GrpcService
   const services: GrpcServices<Module> = {
     scheme,
     channelFactory(methods) {
-      if (!client) throw invalidError('client', client, 'a client of @sd/client, whose policies the calls are to have')
+      if (!client) throw invalidError('client', client, 'the option client: channelFactory needs a client of @sd/client')
       const kindOf = readMethodKinds(methods)
       return (target, credentials, channelOptions) => {
         const service = decodeTarget(scheme, target)

@@ -2,21 +2,26 @@ import { createSecureContext, type SecureContext } from 'node:tls'
 import { checkKnownKeys, checkObject, guardListener } from '@sd/core'
 import { checkTls, createTlsSource, type TlsCertificates, type TlsOptions } from '@sd/tls'
 
-/** How often certificates are looked at while no connection is made, in milliseconds: one that expired must not cost the next connection. */
+/**
+ * Interval of reading the certificates while no connection is made, in milliseconds: an expired one must not cost the
+ * next connection.
+ */
 const lookEveryMs = 30_000
 
-/** A secure context that is the newest one whenever a connection is made with it. */
+/** A secure context that has the newest certificates whenever a connection is made with it. */
 export interface RotatingContext {
   /** For `createFromSecureContext` of grpc-js. */
   readonly context: SecureContext
-  /** Looks no more; the last certificates stay. */
+  /** Stops reading; the last certificates stay in effect. */
   close(): void
 }
 
 /**
- * Follows certificates that are functions or files. grpc-js takes one secure context for good, but Node reads what is in it for every connection.
+ * Follows certificates that are functions or files. grpc-js keeps one secure context, but Node reads its contents for
+ * every connection.
  *
- * @throws SdError `SD_INVALID` that names the option; `SD_UNAVAILABLE` or `SD_INVALID` if the certificates can't be read or used now
+ * @throws SdError `SD_INVALID` that names the option; `SD_UNAVAILABLE` or `SD_INVALID` if the certificates can't be
+ * read or used now
  */
 export async function createRotatingContext(tls: Pick<TlsOptions, 'ca' | 'cert' | 'key'>): Promise<RotatingContext> {
   checkKnownKeys('tls', checkObject('tls', tls), ['ca', 'cert', 'key'])
@@ -33,7 +38,7 @@ export async function createRotatingContext(tls: Pick<TlsOptions, 'ca' | 'cert' 
     return made
   }
 
-  /** What can't be read, or is half written, leaves the certificates as they are; it is warned of. */
+  /** Unreadable or half-written certificates leave the current ones in effect, with a warning. */
   const look = guardListener('certificates of gRPC', async () => {
     if (isLooking) return
     isLooking = true

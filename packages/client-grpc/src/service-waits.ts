@@ -1,6 +1,6 @@
 import type { Cluster } from '@sd/core'
 
-/** Tells calls that wait for an instance that there may be one now: of changes of a cluster, and of connections by service. */
+/** Notifies calls that wait for an instance: of changes of a cluster, and of connections by service. */
 export class ServiceWaits {
   readonly #waiting = new Map<string, Set<() => void>>()
 
@@ -22,7 +22,7 @@ export class ServiceWaits {
     return leave
   }
 
-  /** Ends the waits for a service: who still has nothing waits again. */
+  /** Ends the waits for a service: calls that still have no instance wait again. */
   tell(service: string): void {
     for (const tell of [...(this.#waiting.get(service) ?? [])]) tell()
   }

@@ -8,17 +8,17 @@ export interface CallOutcome extends Outcome {
   readonly error?: SdError | undefined
 }
 
-/** What is known of a call beside its status. */
+/** Further facts about a call in addition to its status. */
 export interface StatusEvidence {
   /** Time to the head of the response, in milliseconds, if it is known. */
   readonly latencyMs?: number | undefined
-  /** Whose doing it is if the deadline is over. @default the caller's */
+  /** Origin of an exceeded deadline. @default the caller */
   readonly deadlineBy?: OutcomeOrigin | undefined
-  /** The pushback of the trailers, where they are known. */
+  /** The pushback of the trailers, if known. */
   readonly pushback?: string | undefined
 }
 
-/** CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE: grpc-js says them more often than peers do, and tells no difference. */
+/** CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE: grpc-js creates them more often than peers do, and does not distinguish. */
 const withoutResponse: ReadonlySet<number> = new Set([
   statusCodes.cancelled,
   statusCodes.deadlineExceeded,
@@ -26,8 +26,8 @@ const withoutResponse: ReadonlySet<number> = new Set([
 ])
 
 /**
- * What a gRPC status says of the host: UNKNOWN, INTERNAL, UNAVAILABLE and DATA_LOSS are failures, and DEADLINE_EXCEEDED if it is the
- * peer's; CANCELLED says nothing.
+ * The meaning of a gRPC status for the host: UNKNOWN, INTERNAL, UNAVAILABLE and DATA_LOSS are failures, and
+ * DEADLINE_EXCEEDED if its origin is the peer; CANCELLED counts neither way.
  */
 export function toOutcome(service: string, code: number, details: string, evidence: StatusEvidence = {}): CallOutcome {
   const { latencyMs, deadlineBy, pushback } = evidence

@@ -14,8 +14,8 @@ export interface InstanceBreakers {
   /** The breaker of an endpoint. */
   of(endpoint: Endpoint): CircuitBreaker
   /**
-   * A permit for an attempt on an endpoint that was picked; `undefined` if its breaker refuses. In a panic no breaker does: the endpoint was picked
-   * although it is blocked, because too few are left.
+   * A permit for an attempt on an endpoint that was picked; `undefined` if its breaker rejects it. In a panic breakers
+   * do not reject: the endpoint was picked although it is blocked, because too few are left.
    */
   tryAcquire(endpoint: Endpoint): Permit | undefined
   /** A permit that is never rejected: for a call without an attempt so far, for which all available endpoints were rejected. */
