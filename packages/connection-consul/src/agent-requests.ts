@@ -3,7 +3,7 @@ import http from 'node:http'
 import https from 'node:https'
 import { checkSecret, resolveProvided } from '@sd/adapter-kit'
 import { SdError, withTimeout } from '@sd/core'
-import { createTlsSource, type TlsCertificates } from '@sd/tls'
+import { createTlsSource, followAgentCertificates } from '@sd/tls'
 import { type CallOptions, type ConsulClient, callLibrary, createClient, failedOnReusedSocket } from './consul-client.ts'
 import { toConsulError } from './consul-errors.ts'
 import type { ResolvedConsulConnectionOptions } from './options.ts'
@@ -41,9 +41,9 @@ export function createAgentRequests(settings: ResolvedConsulConnectionOptions, a
   const { servers, name } = settings
   const agent = createAgent(settings)
   const tls = settings.tls && createTlsSource(settings.tls)
-  let certificates: TlsCertificates = {}
+  const certificates = followAgentCertificates(agent, tls)
   let login: Promise<string | undefined> | undefined
-  const clients = servers.map((endpoint) => createClient(endpoint, agent, () => certificates))
+  const clients = servers.map((endpoint) => createClient(endpoint, agent, () => certificates.latest))
 
   /** Returns the token, which is obtained once and kept until it is refused. */
   function obtainToken(): Promise<string | undefined> {
@@ -60,18 +60,10 @@ export function createAgentRequests(settings: ResolvedConsulConnectionOptions, a
     return asked
   }
 
-  /** Reads the certificates again. Idle connections use the old ones, so the next request opens a new connection. */
-  async function readCertificates(): Promise<void> {
-    const now = await tls?.current()
-    if (now === undefined || now === certificates) return
-    certificates = now
-    for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
-  }
-
   async function request<T>(index: number, signal: AbortSignal, call: (target: ConsulTarget) => Promise<T>): Promise<T> {
     const client = clients[index] as ConsulClient
     const token = await obtainToken()
-    await readCertificates()
+    await certificates.refresh()
     const headers: Record<string, string> = token === undefined ? {} : { 'x-consul-token': token }
     const send = (ctx: EventEmitter): Promise<T> =>
       call({ client, headers, options: { ctx, ...(token !== undefined && { token }) } })

@@ -2,7 +2,7 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders, t
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import type { ServerAddress } from '@sd/adapter-kit'
 import { SdError } from '@sd/core'
-import { createTlsSource, type TlsCertificates, type TlsOptions } from '@sd/tls'
+import { closeIdleConnections, createTlsSource, followAgentCertificates, type TlsCertificates, type TlsOptions } from '@sd/tls'
 
 /** A call of Nacos' HTTP API. */
 export interface NacosRequest {
@@ -44,15 +44,7 @@ export function createNacosHttp(tls: TlsOptions | undefined): NacosHttp {
   const source = tls && createTlsSource(tls)
   const plain = new HttpAgent(agentOptions)
   const secure = new HttpsAgent({ ...agentOptions, ...(tls?.serverName && { servername: tls.serverName }) })
-  let certificates: TlsCertificates = {}
-
-  /** Reads the certificates again. Idle connections use the old ones, so the next request opens a new connection. */
-  async function readCertificates(): Promise<void> {
-    const now = await source?.current()
-    if (now === undefined || now === certificates) return
-    certificates = now
-    discardIdle(secure)
-  }
+  const certificates = followAgentCertificates(secure, source)
 
   function open({ secure: isSecure, host, port }: ServerAddress, request: NacosRequest, signal: AbortSignal): Exchange {
     const hasBody = request.method === 'POST' || request.method === 'PUT'
@@ -63,7 +55,7 @@ export function createNacosHttp(tls: TlsOptions | undefined): NacosHttp {
       port,
       path: hasBody ? request.path : `${request.path}?${encoded}`,
       agent: isSecure ? secure : plain,
-      ...(isSecure && certificates),
+      ...(isSecure && certificates.latest),
       signal,
       headers: {
         ...request.headers,
@@ -80,7 +72,7 @@ export function createNacosHttp(tls: TlsOptions | undefined): NacosHttp {
 
   return {
     async send(endpoint, request, signal) {
-      if (endpoint.secure) await readCertificates()
+      if (endpoint.secure) await certificates.refresh()
       signal.throwIfAborted()
       const sent = open(endpoint, request, signal)
       try {
@@ -89,7 +81,7 @@ export function createNacosHttp(tls: TlsOptions | undefined): NacosHttp {
         // They may have been replaced together with the server's.
         source?.forget()
         // No response arrived, so idle connections to this server are probably dead too.
-        if (signal.aborted) discardIdle(endpoint.secure ? secure : plain)
+        if (signal.aborted) closeIdleConnections(endpoint.secure ? secure : plain)
         // The server closed an idle connection at that moment. All requests of this API are idempotent.
         if (signal.aborted || !sent.reusedSocket || (error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error
         return receive(open(endpoint, request, signal))
@@ -111,10 +103,6 @@ function encodeForm(params: NacosRequest['params']): string {
   return Object.entries(params)
     .map(([name, value]) => `${name}=${encode(value)}`)
     .join('&')
-}
-
-function discardIdle({ freeSockets }: HttpAgent): void {
-  for (const sockets of Object.values(freeSockets)) for (const socket of sockets ?? []) socket.destroy()
 }
 
 type Exchange = ReturnType<typeof httpRequest>

@@ -1,3 +1,4 @@
+export { type AgentCertificates, closeIdleConnections, followAgentCertificates } from './agent-certificates.ts'
 export {
   checkPemSource,
   checkTls,
