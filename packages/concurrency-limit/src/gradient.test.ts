@@ -36,16 +36,16 @@ describe('probes', () => {
   })
 
   test('repeat, up to 15 % later, and leave the limit unchanged', () => {
-    for (const [random, dueAtMs] of [
+    for (const [random, dueAt] of [
       [0, 60_100],
       [1, 69_100],
     ] as const) {
       const gradient = createProbed({ random: () => random })
-      feed(gradient, dueAtMs - 200, 10, { active: 0 })
+      feed(gradient, dueAt - 200, 10, { active: 0 })
       expect(gradient.probing).toBe(false)
-      feed(gradient, dueAtMs, 10, { active: 0 })
+      feed(gradient, dueAt, 10, { active: 0 })
       expect([gradient.probing, gradient.limit]).toEqual([true, 3])
-      feed(gradient, dueAtMs + 100, 30)
+      feed(gradient, dueAt + 100, 30)
       expect([gradient.probing, gradient.limit, gradient.minRttMs]).toEqual([false, 20, 30])
     }
   })

@@ -32,9 +32,9 @@ export interface Gradient {
   /** Whether a probe is in progress, which measures the latency without load. */
   readonly probing: boolean
   /** Closes a window or probe that is due. @param active calls in progress */
-  advance(nowMs: number, active: number): void
-  /** Records a latency. @param startedAtMs when the call began */
-  learn(startedAtMs: number, measuredMs: number, how: LearnedWork): void
+  advance(now: number, active: number): void
+  /** Records a latency. @param startedAt when the call began */
+  learn(startedAt: number, measuredMs: number, how: LearnedWork): void
 }
 
 /** Outcome of a call whose latency is recorded. */
@@ -64,8 +64,8 @@ const gradientRange = { min: 0.5, max: 2 }
  * @see https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/adaptive_concurrency_filter
  * @see https://github.com/Netflix/concurrency-limits (Gradient2Limit)
  */
-export function createGradient(settings: GradientSettings, nowMs: number): Gradient {
-  return new GradientController(settings, nowMs)
+export function createGradient(settings: GradientSettings, now: number): Gradient {
+  return new GradientController(settings, now)
 }
 
 class GradientController implements Gradient {
@@ -82,12 +82,12 @@ class GradientController implements Gradient {
   #probeStartedAt: number | undefined
   #nextProbeAt = Number.POSITIVE_INFINITY
 
-  constructor(settings: GradientSettings, nowMs: number) {
+  constructor(settings: GradientSettings, now: number) {
     this.#settings = settings
     this.#estimate = settings.initialLimit
-    this.#windowStartedAt = nowMs
-    this.#loopReadAt = nowMs
-    this.#probeStartedAt = nowMs
+    this.#windowStartedAt = now
+    this.#loopReadAt = now
+    this.#probeStartedAt = now
   }
 
   #startProbe(now: number): void {
@@ -178,14 +178,14 @@ class GradientController implements Gradient {
     }
   }
 
-  learn(startedAtMs: number, measuredMs: number, { ok, standstillMs }: LearnedWork): void {
+  learn(startedAt: number, measuredMs: number, { ok, standstillMs }: LearnedWork): void {
     // A blocked process distorts the minimum, so skip the sample there. Otherwise use the remaining time, at least the minimum.
     if (standstillMs > 0 && (this.#probeStartedAt !== undefined || this.#minRttMs === 0)) return
     const latencyMs = standstillMs > 0 ? Math.max(this.#minRttMs, measuredMs - standstillMs) : measuredMs
     // Calls that began before the probe began under load.
     if (
       this.#probeStartedAt !== undefined
-        ? ok && startedAtMs >= this.#probeStartedAt
+        ? ok && startedAt >= this.#probeStartedAt
         : ok || latencyMs > this.#minRttMs * this.#settings.tolerance
     ) {
       this.#window.add(latencyMs)

@@ -43,7 +43,7 @@ export interface PlacesInit {
    *
    * @returns the current time, by `performance.now()`
    */
-  readonly onSettle?: (startedAtMs: number, outcome: Outcome, standstillMs: number) => number
+  readonly onSettle?: (startedAt: number, outcome: Outcome, standstillMs: number) => number
 }
 
 /** Places for work, and a queue of calls that wait for one. */
@@ -56,15 +56,15 @@ export interface Places {
   readonly closed: boolean
   /** Counters since creation. */
   readonly counts: { readonly admitted: number; readonly rejected: number; readonly timedOut: number; readonly aborted: number }
-  /** Returns a permit, or `undefined` if there is no free place or after close. @param nowMs passed to `onSettle` as the start */
-  tryAcquire(request: LimitRequest, nowMs: number): Permit | undefined
+  /** Returns a permit, or `undefined` if there is no free place or after close. @param now passed to `onSettle` as the start */
+  tryAcquire(request: LimitRequest, now: number): Permit | undefined
   /**
    * Returns a permit at once, or the promise of one, which rejects with `SD_REJECTED`, `SD_ABORTED` or `SD_CLOSED`. Does
    * not throw.
    */
-  acquire(request: LimitAcquireOptions, nowMs: number): Permit | Promise<Permit>
+  acquire(request: LimitAcquireOptions, now: number): Permit | Promise<Permit>
   /** Grants free places to waiting calls and refuses excess ones. Call it after the size has changed. */
-  resized(nowMs: number): void
+  resized(now: number): void
   /** Refuses all calls from now on, including waiting ones. */
   close(): void
 }
@@ -122,18 +122,18 @@ class QueuedPlaces implements Places {
     })
   }
 
-  #admit(startedAtMs: number): Permit {
+  #admit(startedAt: number): Permit {
     const { onSettle } = this.#init
     this.#active++
     this.counts.admitted++
     if (this.#active === 1) followLoop(this.#work)
-    const standstillMs = onSettle ? readStandstillMs(startedAtMs) : 0
+    const standstillMs = onSettle ? readStandstillMs(startedAt) : 0
     let settled = false
     return {
       settle: (outcome) => {
         if (settled) return
         settled = true
-        const now = onSettle ? onSettle(startedAtMs, outcome, standstillMs) : 0
+        const now = onSettle ? onSettle(startedAt, outcome, standstillMs) : 0
         this.#active--
         this.#admitWaiting(now)
       },
@@ -150,14 +150,14 @@ class QueuedPlaces implements Places {
     return this.#preferred.length + this.#ordinary.length
   }
 
-  #admitWaiting(nowMs: number): void {
+  #admitWaiting(now: number): void {
     const { size } = this.#init
     for (let waiter = this.#preferred.first(); waiter && this.#active < size.max; waiter = this.#preferred.first())
-      waiter.admit(this.#admit(nowMs))
+      waiter.admit(this.#admit(now))
     if (this.#ordinary.length === 0) return
     const places = this.#placesFor('default')
     for (let waiter = this.#ordinary.first(); waiter && this.#active < places; waiter = this.#ordinary.first())
-      waiter.admit(this.#admit(nowMs))
+      waiter.admit(this.#admit(now))
   }
 
   #fullError(): SdError {
@@ -196,25 +196,25 @@ class QueuedPlaces implements Places {
     return this.#closed
   }
 
-  tryAcquire({ priority }: LimitRequest, nowMs: number): Permit | undefined {
-    if (!this.#closed && this.#active < this.#placesFor(priority)) return this.#admit(nowMs)
+  tryAcquire({ priority }: LimitRequest, now: number): Permit | undefined {
+    if (!this.#closed && this.#active < this.#placesFor(priority)) return this.#admit(now)
     this.counts.rejected++
     return undefined
   }
 
-  acquire({ signal, priority }: LimitAcquireOptions, nowMs: number): Permit | Promise<Permit> {
+  acquire({ signal, priority }: LimitAcquireOptions, now: number): Permit | Promise<Permit> {
     const { name } = this.#init
     if (this.#closed) return Promise.reject(closedError(name))
     if (signal?.aborted) return Promise.reject(abortError(signal, `waiting for ${name}`))
-    if (this.#active < this.#placesFor(priority)) return this.#admit(nowMs)
+    if (this.#active < this.#placesFor(priority)) return this.#admit(now)
     if (!this.#hasRoom(priority)) return Promise.reject(this.#fullError())
     return this.#wait(priority === 'default' ? this.#ordinary : this.#preferred, signal)
   }
 
-  resized(nowMs: number): void {
+  resized(now: number): void {
     const { size } = this.#init
     if (this.#countWaiting() === 0) return
-    this.#admitWaiting(nowMs)
+    this.#admitWaiting(now)
     while (this.#countWaiting() > size.maxQueued) (this.#ordinary.last() ?? this.#preferred.last())?.refuse(this.#fullError())
   }
 

@@ -13,7 +13,7 @@ interface Model {
   maxConcurrent: number
   maxQueued: number
   queueTimeoutMs: number
-  nowMs: number
+  now: number
   closed: boolean
   /** Whether a wait has timed out since the queue was empty. */
   overloaded: boolean
@@ -73,7 +73,7 @@ function applyToModel(model: Model, step: Step): void {
     case 'acquire': {
       const fate = fateOf(model, step.kind, step.priority)
       if (fate === 'waiting' && count(model, 'waiting') === 0) model.overloaded = false
-      const until = model.nowMs + model.queueTimeoutMs / (model.shortensWaits && model.overloaded ? 10 : 1)
+      const until = model.now + model.queueTimeoutMs / (model.shortensWaits && model.overloaded ? 10 : 1)
       callers.push({ fate, until, priority: step.priority })
       break
     }
@@ -92,8 +92,8 @@ function applyToModel(model: Model, step: Step): void {
       break
     }
     case 'pass':
-      model.nowMs += step.by
-      for (const caller of callers.filter(({ fate, until }) => fate === 'waiting' && until <= model.nowMs)) {
+      model.now += step.by
+      for (const caller of callers.filter(({ fate, until }) => fate === 'waiting' && until <= model.now)) {
         caller.fate = 'SD_REJECTED'
         model.overloaded = true
       }
@@ -193,7 +193,7 @@ test('a bulkhead behaves like a plain model in random sequences', async () => {
   const steps = stepsWith('places', 'queue')
   const property = fc.asyncProperty(steps, ...counts, async (list, maxConcurrent, maxQueued) => {
     const size = { maxConcurrent, maxQueued, queueTimeoutMs }
-    const model = { ...size, nowMs: 0, closed: false, overloaded: false, shortensWaits: false, callers: [] }
+    const model = { ...size, now: 0, closed: false, overloaded: false, shortensWaits: false, callers: [] }
     await compare(model, createBulkhead(size), list)
   })
   await fc.assert(property, { numRuns: 300, seed: 11 })
@@ -202,7 +202,7 @@ test('a bulkhead behaves like a plain model in random sequences', async () => {
 test('an adaptive limit with a constant limit does too, and shortens waits under overload', async () => {
   const property = fc.asyncProperty(stepsWith(), ...counts, async (list, maxConcurrent, maxQueued) => {
     const size = { maxConcurrent, maxQueued, queueTimeoutMs }
-    const model = { ...size, nowMs: 0, closed: false, overloaded: false, shortensWaits: true, callers: [] }
+    const model = { ...size, now: 0, closed: false, overloaded: false, shortensWaits: true, callers: [] }
     const bounds = { minLimit: maxConcurrent, maxLimit: maxConcurrent, initialLimit: maxConcurrent, maxEventLoopDelayMs: 0 }
     await compare(model, createAdaptiveLimit({ ...bounds, maxQueued, queueTimeoutMs }), list)
   })

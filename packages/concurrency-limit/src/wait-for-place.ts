@@ -34,16 +34,16 @@ function usedMs(): number {
 /** Waits in a queue for a place. Rejects on timeout, or when the signal aborts. */
 export function waitForPlace({ queue, signal, timeoutMs, what, onTimeout, onAbort }: PlaceWait): Promise<Permit> {
   return new Promise((resolve, reject) => {
-    const startedAtMs = usedMs()
+    const startedAt = usedMs()
     let timer: ReturnType<typeof setTimeout> | undefined
     let isOver = false
     function startTimer(leftMs: number): void {
-      const dueAtMs = performance.now() + leftMs
-      timer = setTimeout(() => judgeLimit(dueAtMs, performance.now(), judge), leftMs)
+      const dueAt = performance.now() + leftMs
+      timer = setTimeout(() => judgeLimit(dueAt, performance.now(), judge), leftMs)
     }
     function judge(): void {
       if (isOver) return
-      const leftMs = timeoutMs - (usedMs() - startedAtMs)
+      const leftMs = timeoutMs - (usedMs() - startedAt)
       // Timers truncate fractions.
       if (leftMs >= 1) startTimer(leftMs)
       else refuseLate()

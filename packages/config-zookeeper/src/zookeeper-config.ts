@@ -30,7 +30,7 @@ export function createZooKeeperConfigSource(options: ZooKeeperConfigSourceOption
   const pathOf = (key: string): string => `${root}/${key}`
 
   function toText(content: string, stat: NodeStat): ConfigText {
-    return { content, revision: revisionOf(stat), updatedAt: stat.mtimeMs }
+    return { content, revision: revisionOf(stat), updatedAt: stat.updatedAt }
   }
 
   function toDocument(nodes: FoundNodes, previous?: ConfigDocument): ConfigDocument {

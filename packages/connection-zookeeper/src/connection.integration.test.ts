@@ -70,7 +70,7 @@ describe.runIf(zookeeper && toxiproxy)('the connection to ZooKeeper', { timeout:
       expect(await connection.create(path, Buffer.from('2'))).toBe('exists')
       const created = await connection.read(path)
       expect(created).toMatchObject({ text: '1', version: 0, numChildren: 0, own: false, czxid: created?.mzxid })
-      expect(Math.abs((created?.mtimeMs ?? 0) - Date.now())).toBeLessThan(60_000)
+      expect(Math.abs((created?.updatedAt ?? 0) - Date.now())).toBeLessThan(60_000)
       expect(await connection.write(path, Buffer.from('2'), 7)).toBeUndefined()
       expect(await connection.write(path, Buffer.from('2'), 0)).toMatchObject({ version: 1, czxid: created?.czxid })
       expect(await connection.remove(path, 0)).toBe(false)

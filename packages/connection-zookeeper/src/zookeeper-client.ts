@@ -19,7 +19,7 @@ export interface NodeStat {
    */
   readonly mzxid: string
   /** Time of the last write, in Unix milliseconds. */
-  readonly mtimeMs: number
+  readonly updatedAt: number
   /** Number of direct children. */
   readonly numChildren: number
   /** Whether it is ephemeral and belongs to this session. */
@@ -103,7 +103,7 @@ export async function openClient(options: ConnectionOptions): Promise<ZooKeeperC
     version,
     czxid: toTransactionId(czxid),
     mzxid: toTransactionId(mzxid),
-    mtimeMs: Number(mtime.readBigInt64BE()),
+    updatedAt: Number(mtime.readBigInt64BE()),
     numChildren,
     own: ephemeralOwner.equals(identity.id),
   })

@@ -119,7 +119,7 @@ describe('declared checks', () => {
     expect(check).toMatchObject({ status: 'unhealthy', error: { code: 'SD_UNAVAILABLE' } })
     // A later failure is another check with the same verdict.
     const verdictAt = check?.since as number
-    await eventually(() => expect(explain('a')?.checks?.[0]?.checkedAtMs).toBeGreaterThan(verdictAt), 20_000)
+    await eventually(() => expect(explain('a')?.checks?.[0]?.checkedAt).toBeGreaterThan(verdictAt), 20_000)
     expect(explain('a')?.checks?.[0]?.since).toBe(verdictAt)
     // A check that is no longer declared has no effect.
     await registration.update({ healthCheck: null })

@@ -26,9 +26,9 @@ test('every run is published with its time, and with the status and its start', 
   const what = { check: 'database', service: 'orders', instanceId: 'orders-1', durationMs: 0 }
   const error = expect.objectContaining({ code: 'SD_UNAVAILABLE' })
   await vi.advanceTimersByTimeAsync(10_000)
-  const seen = events.map(({ checkedAtMs, since, ...event }) => ({
+  const seen = events.map(({ checkedAt, since, ...event }) => ({
     ...event,
-    checkedAfterMs: checkedAtMs - startedAt,
+    checkedAfterMs: checkedAt - startedAt,
     sinceAfterMs: since - startedAt,
   }))
   expect(seen).toEqual([

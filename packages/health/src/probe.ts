@@ -47,8 +47,8 @@ export function startProbe({ check, target, settings, places, onResult }: StartP
       const { status } = verdict
       if (hasTelemetrySubscribers('sd:v1:health:check')) {
         const { service, id: instanceId } = target()
-        const { checkedAt: checkedAtMs, durationMs, error } = run
-        const event = { check: check.name, service, instanceId, durationMs, error, checkedAtMs, status, since }
+        const { checkedAt, durationMs, error } = run
+        const event = { check: check.name, service, instanceId, durationMs, error, checkedAt, status, since }
         publishTelemetry('sd:v1:health:check', event)
       }
       onResult({ run, status, hasChanged, since })

@@ -47,7 +47,7 @@ export function watchEndpoints<Probe extends EndpointProbe>(
       settings,
       places,
       onResult({ run, status, hasChanged, since }) {
-        one.state = { check: check.name, status, since, checkedAtMs: run.checkedAt, error: run.error }
+        one.state = { check: check.name, status, since, checkedAt: run.checkedAt, error: run.error }
         if (!hasChanged) return
         if (status === 'healthy') cluster.restore(endpoint, { rampMs })
         else cluster.eject(endpoint, ejection)

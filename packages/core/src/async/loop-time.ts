@@ -34,9 +34,9 @@ export function followLoop(follower: LoopFollower): void {
  * Returns how long this process has stood still while it was followed, in milliseconds. The difference of two readings is
  * the standstill between them. A loop that is always a little late has not stood still.
  */
-export function readStandstillMs(nowMs: number): number {
+export function readStandstillMs(now: number): number {
   if (timer === undefined || timers !== globalThis.setInterval) return stoodStill
-  const overdueMs = nowMs - tickedAt - tickMs
+  const overdueMs = now - tickedAt - tickMs
   return overdueMs >= lateMs ? stoodStill + overdueMs : stoodStill
 }
 
@@ -55,9 +55,9 @@ function tick(): void {
  * that arrived in the meantime. In that case the data is read first, so that a response that has already arrived does not
  * become a timeout.
  *
- * @param dueAtMs when the timer should have fired, by `performance.now()`
+ * @param dueAt when the timer should have fired, by `performance.now()`
  */
-export function judgeLimit(dueAtMs: number, nowMs: number, judge: () => void): void {
-  if (nowMs - dueAtMs >= lateMs && typeof setImmediate === 'function') setImmediate(judge)
+export function judgeLimit(dueAt: number, now: number, judge: () => void): void {
+  if (now - dueAt >= lateMs && typeof setImmediate === 'function') setImmediate(judge)
   else judge()
 }

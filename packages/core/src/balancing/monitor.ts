@@ -42,7 +42,7 @@ export interface EndpointCheck {
   /** When the verdict last changed, in Unix milliseconds. */
   readonly since: number
   /** When the last check ended, in Unix milliseconds; absent before the first. */
-  readonly checkedAtMs?: number | undefined
+  readonly checkedAt?: number | undefined
   /** Error of the last check; absent if it succeeded. */
   readonly error?: SdError | undefined
 }

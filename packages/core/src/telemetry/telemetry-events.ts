@@ -195,7 +195,7 @@ export interface HealthCheckEvent {
   /** The error; absent on success. */
   readonly error?: SdError | undefined
   /** When it ended, in Unix milliseconds. */
-  readonly checkedAtMs: number
+  readonly checkedAt: number
   /** The verdict after this check. A single failure does not change it. */
   readonly status: 'healthy' | 'unhealthy' | 'unknown'
   /** When the verdict last changed, in Unix milliseconds. */

@@ -89,7 +89,7 @@ export function publishEverything(): () => void {
     instanceId: 'a',
     check: 'http',
     durationMs: 3,
-    checkedAtMs: 1,
+    checkedAt: 1,
     since: 1,
     status: 'healthy',
   } as const
