@@ -321,7 +321,7 @@ describe('errors contain a hint', () => {
     const plain = await start(() => leader)
     const error = await failure(connect({ servers: [`https://${plain.endpoint}`] }).run(ping))
     expect(error).toMatchObject({ code: 'SD_UNAVAILABLE' })
-    expect(error.message).toContain('is the server given as "http://"?')
+    expect(error.message).toContain('write its address with "http://"')
     const text = 'Client sent an HTTP request to an HTTPS server.'
     const secure = await start(() => ({ status: 400, body: text }))
     expect((await failure(connect({ servers: [secure.endpoint] }).run(ping))).message).toContain('as https://')
