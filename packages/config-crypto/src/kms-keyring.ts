@@ -89,14 +89,7 @@ export function createKmsKeyring(options: KmsKeyringOptions): Keyring {
         }
       }),
     )
-    const isFitting =
-      result instanceof Uint8Array && (operation === 'wrap' ? result.length <= maxWrappedLength : result.length === keyLength)
-    if (!isFitting)
-      throw new SdError(
-        'SD_MALFORMED',
-        `${what}: the KMS did not return a valid ${operation === 'wrap' ? 'wrapped' : 'data'} key`,
-      )
-    return result
+    return checkResult(what, operation, result)
   }
 
   function forget(name: string): void {
@@ -152,6 +145,14 @@ export function createKmsKeyring(options: KmsKeyringOptions): Keyring {
       for (const name of [...cache.keys()]) forget(name)
     },
   }
+}
+
+function checkResult(what: string, operation: 'wrap' | 'unwrap', result: unknown): Uint8Array {
+  const isFitting =
+    result instanceof Uint8Array && (operation === 'wrap' ? result.length <= maxWrappedLength : result.length === keyLength)
+  if (!isFitting)
+    throw new SdError('SD_MALFORMED', `${what}: the KMS did not return a valid ${operation === 'wrap' ? 'wrapped' : 'data'} key`)
+  return result
 }
 
 function nameOf({ keyId, wrapped }: WrappedKey): string {

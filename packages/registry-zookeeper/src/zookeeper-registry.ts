@@ -66,12 +66,7 @@ export function createZooKeeperRegistry(options: ZooKeeperRegistryOptions = {}):
   const frameOf = (client: ZooKeeperClient) => (): Promise<void> => checkChroot(client, chroot)
   const keyOf = (service: string, id: string): string => `${folderOf(service)}/${escapeName(id)}`
 
-  const nodeReader =
-    (service: string): ChildReader<FoundNode> =>
-    async (client, path, watched) => {
-      const found = await client.read(path, watched)
-      return found && readNode(name, service, path.slice(path.lastIndexOf('/') + 1), found.text)
-    }
+  const nodeReader = (service: string): ChildReader<FoundNode> => createNodeReader(name, service)
 
   /** Finds an instance by the id in its document, for nodes that other tools named. */
   function locate(service: string, instanceId: string): Promise<string | undefined> {
@@ -148,6 +143,13 @@ export function createZooKeeperRegistry(options: ZooKeeperRegistryOptions = {}):
     close: () => connection.close(),
   })
   return assembled.registry
+}
+
+function createNodeReader(name: string, service: string): ChildReader<FoundNode> {
+  return async (client, path, watched) => {
+    const found = await client.read(path, watched)
+    return found && readNode(name, service, path.slice(path.lastIndexOf('/') + 1), found.text)
+  }
 }
 
 function createDriver(
