@@ -48,6 +48,7 @@ const allowedDependencies: Readonly<Record<string, readonly string[]>> = {
     '@sd/registry-memory',
     '@sd/retry',
   ],
+  decorators: ['@sd/client', '@sd/config', '@sd/discovery', '@sd/operations'],
   discovery: ['@sd/health'],
   operations: ['@sd/client'],
   'registry-etcd': ['@sd/connection-etcd'],

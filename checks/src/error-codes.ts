@@ -16,7 +16,7 @@ interface CodeRow {
 export const errorTablePath: string = join(root, 'docs/errors.md')
 
 /** Similar texts that are not error codes: an environment variable, and the code of a process warning. */
-const notErrors = new Set(['SD_CONFIG_KEYS', 'SD_LOG_WRITER'])
+const notErrors = new Set(['SD_CONFIG_KEYS', 'SD_LOG_WRITER', 'SD_MEMORY_REGISTRY'])
 
 /**
  * Compares the codes that packages throw with the table in core and the one in the documentation: one line for each difference.

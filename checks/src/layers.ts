@@ -43,7 +43,7 @@ const layers: readonly (readonly string[])[] = [
     'packages/{logging,metrics,tracing}-*',
   ],
   // One composition of all of it.
-  ['packages/app'],
+  ['packages/{app,decorators}'],
   // Users of all packages. Nothing needs these.
   ['test/*', 'bench', 'examples/*'],
   ['checks'],

@@ -1,0 +1,30 @@
+export { type Bindings, bind, unbind } from './bind.ts'
+export {
+  ConfigSection,
+  ConfigValue,
+  type ConfigValueOptions,
+  NacosConfig,
+  type NacosConfigOptions,
+  NacosValue,
+  nacosConfigOf,
+  OnConfigChange,
+} from './configuration.ts'
+export type { AsyncMethod, DualClassDecorator, DualGetterDecorator, DualMethodDecorator } from './decorator-kinds.ts'
+export {
+  breakerOf,
+  CircuitBreaker,
+  type CircuitBreakerDecoratorOptions,
+  RateLimit,
+  type RateLimitDecoratorOptions,
+  Retry,
+} from './policies.ts'
+export {
+  registryOptionsOf,
+  ServiceCall,
+  ServiceClient,
+  ServiceDiscovery,
+  ServiceRegistry,
+  type ServiceRegistryOptions,
+  sent,
+  serviceOf,
+} from './service.ts'
