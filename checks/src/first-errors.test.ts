@@ -36,7 +36,7 @@ async function judge(create: (value: unknown) => unknown, value: unknown): Promi
 }
 
 /** Packages that applications call; packages used only by adapters are excluded. */
-const packages = readPackages().filter(({ folder }) => !/^(connection-|core$|testing$)/.test(folder))
+const packages = readPackages().filter(({ folder }) => !/^connection-|^core$|^testing$|-kit$/.test(folder))
 const factories: (readonly [name: string, create: (value: unknown) => unknown])[] = []
 for (const { manifest } of packages) {
   const exported = (await import(manifest.name)) as Readonly<Record<string, unknown>>
