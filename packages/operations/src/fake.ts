@@ -54,6 +54,7 @@ export function createFakeClient<All extends Operations>(
   definition: ServiceClientDefinition<All>,
   handlers: FakeHandlers<NoInfer<All>>,
 ): FakeClient<All> {
+  checkFunction('definition', definition as unknown as () => unknown)
   const { service, operations } = definition
   const calls: FakeCall[] = []
   for (const [name, handler] of Object.entries(checkObject('handlers', handlers))) {
