@@ -191,8 +191,8 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
   }
 }
 
-async function deliver(events: AsyncIterable<DiscoveryEvent>, listener: (event: DiscoveryEvent) => void): Promise<void> {
-  for await (const event of events) listener(event)
+async function deliver(events: AsyncIterable<DiscoveryEvent>, notify: (event: DiscoveryEvent) => void): Promise<void> {
+  for await (const event of events) notify(event)
 }
 
 /** Follows all services until the signal aborts or until the function in `streams` is called. */

@@ -343,7 +343,7 @@ export class LiveCluster implements Cluster {
   }
 
   #notify(): void {
-    for (const listener of [...this.#listeners]) listener()
+    for (const notify of [...this.#listeners]) notify()
   }
 
   #buildView(): void {
