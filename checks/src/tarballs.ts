@@ -14,7 +14,7 @@ const budgets: Readonly<Record<string, { readonly packed: number; readonly bundl
   'adapter-kit': { packed: 60_000, bundled: 16_000 },
   'breaker-kit': { packed: 25_000, bundled: 8_000 },
   'rate-limit-kit': { packed: 20_000, bundled: 6_000 },
-  client: { packed: 130_000, bundled: 50_000 },
+  client: { packed: 160_000, bundled: 50_000 },
 }
 
 /** Path of the tarball of a package. */
