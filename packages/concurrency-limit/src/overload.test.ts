@@ -31,7 +31,7 @@ function setupOf(workers: number, serviceMs: QueueingSetup['serviceMs'], share: 
 const createPolicy: QueueingSetup['createPolicy'] = (random) => createAdaptiveLimit({ random, maxEventLoopDelayMs: 0 })
 
 describe.each([8, 16, 32])('%d workers are offered 3 × their capacity', (workers) => {
-  test.each(Object.keys(serviceTimes))('service times: %s', (name) => {
+  test.each(Object.keys(serviceTimes))('service times: %s', { timeout: 120_000 }, (name) => {
     const serviceMs = serviceTimes[name] as QueueingSetup['serviceMs']
     for (const seed of [1, 2, 3]) {
       const unloaded = simulateQueueing({ ...setupOf(workers, serviceMs, 0.1), seed })
