@@ -11,8 +11,8 @@ import { proseRules } from './prose-rules.ts'
 /** Longest line of a document, outside of tables and code; the address of a link is not counted. */
 const maxLine = 200
 
-/** Files and folders that are free of the habits. The list only grows. */
-const CLEAN: readonly string[] = [
+/** Files and folders that are checked. */
+const CHECKED: readonly string[] = [
   'CONTRIBUTING.md',
   'README.md',
   'SECURITY.md',
@@ -22,49 +22,12 @@ const CLEAN: readonly string[] = [
   'docs/guides',
   'docs/style.md',
   'examples',
-  'packages/adapter-kit',
-  'packages/alerts',
-  'packages/breaker-kit',
-  'packages/config',
-  'packages/config-consul',
-  'packages/config-crypto',
-  'packages/config-env',
-  'packages/config-etcd',
-  'packages/config-file',
-  'packages/config-history',
-  'packages/config-kubernetes',
-  'packages/config-nacos',
-  'packages/config-zookeeper',
-  'packages/connection-consul',
-  'packages/connection-etcd',
-  'packages/connection-kubernetes',
-  'packages/connection-nacos',
-  'packages/connection-zookeeper',
-  'packages/core',
-  'packages/grpc-status',
-  'packages/lock-consul',
-  'packages/lock-etcd',
-  'packages/logging-pino',
-  'packages/metrics-prometheus',
-  'packages/rate-limit-kit',
-  'packages/registry',
-  'packages/registry-consul',
-  'packages/registry-dns',
-  'packages/registry-etcd',
-  'packages/registry-failover',
-  'packages/registry-kubernetes',
-  'packages/registry-memory',
-  'packages/registry-nacos',
-  'packages/registry-static',
-  'packages/registry-zookeeper',
-  'packages/testing',
-  'packages/tls',
-  'packages/tracing-opentelemetry',
-  'test/consumers',
-  'test/faults',
-  'test/servers',
-  'test/simulation',
+  'packages',
+  'test',
 ]
+
+/** Folders of those that still have the habits. The list only shrinks. */
+const PENDING: readonly string[] = ['packages/client', 'packages/client-grpc', 'test/suites']
 
 const patterns = ['**/*.md', '**/*.ts', '**/*.mts', '**/*.mjs']
 const ignored = /(?:^|\/)(?:node_modules|dist|coverage|\.snippets|CHANGELOG\.md|checks\/src\/prose[^/]*)(?:\/|$)/
@@ -237,15 +200,18 @@ function checkPaths(paths: readonly string[]): { readonly files: number; readonl
   return { files: files.length, lines }
 }
 
-/** Checks the folders that are free of the habits. */
+/** Checks everything but the folders that still have the habits. */
 export async function checkProse(): Promise<GateResult> {
-  const { files, lines } = checkPaths(CLEAN)
-  return resultOf(files, lines)
+  const { files, lines } = checkPaths(CHECKED)
+  return resultOf(
+    files,
+    lines.filter((line) => !PENDING.some((folder) => line.startsWith(`${folder}/`))),
+  )
 }
 
 if (import.meta.main) {
   const paths = argv.slice(2).map((path) => resolve(path))
-  const { files, lines } = checkPaths(paths.length > 0 ? paths : CLEAN)
+  const { files, lines } = checkPaths(paths.length > 0 ? paths : CHECKED)
   process.stdout.write(`${[...lines, `${lines.length} findings in ${files} files`].join('\n')}\n`)
   process.exitCode = lines.length === 0 ? 0 : 1
 }
