@@ -9,7 +9,8 @@ export interface InstallCase {
 }
 
 const adapters = `import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
-import { createEndpoint, type ServiceInstance, SdError } from '@sd/core'
+import { createEndpoint, type ServiceInstance } from '@sd/core'
+import { createMemoryRegistry } from '@sd/registry-memory'
 
 const registry = createMemoryRegistry()
 for (const port of [1, 2]) await registry.register({ service: 'orders', address: '127.0.0.1', port })
@@ -24,6 +25,9 @@ await registry.close()
 
 const client = `import { createServer } from 'node:http'
 import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
+import { createServiceClient } from '@sd/client'
+import { createDiscovery } from '@sd/discovery'
+import { createMemoryRegistry } from '@sd/registry-memory'
 
 const server = createServer((request, response) => void response.end(JSON.stringify({ path: request.url })))
 await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', () => resolve()))
@@ -110,6 +114,7 @@ import { createEtcdConfigSource } from '@sd/config-etcd'
 import { createKubernetesConfigSource } from '@sd/config-kubernetes'
 import { createNacosConfigSource } from '@sd/config-nacos'
 import { createZooKeeperConfigSource } from '@sd/config-zookeeper'
+import { SdError } from '@sd/core'
 import { createConsulLock } from '@sd/lock-consul'
 import { createEtcdLock } from '@sd/lock-etcd'
 import { createRegistry } from '@sd/registry'
@@ -178,7 +183,11 @@ const withClient = ['core', 'registry-memory', 'balancer-round-robin', 'discover
 
 /** The cases, by name. */
 export const installCases: Readonly<Record<string, InstallCase>> = {
-  adapters: { folders: ['core', 'registry-memory', 'balancer-round-robin'], comesAlong: ['@sd/adapter-kit'], program: adapters },
+  adapters: {
+    folders: ['core', 'registry-memory', 'balancer-round-robin'],
+    comesAlong: ['@sd/adapter-kit', '@sd/tls'],
+    program: adapters,
+  },
   client: {
     folders: withClient,
     comesAlong: ['@sd/adapter-kit', '@sd/tls', '@standard-schema', 'eventsource-parser', 'semver', 'undici'],
@@ -194,7 +203,7 @@ export const installCases: Readonly<Record<string, InstallCase>> = {
   },
   config: {
     folders: ['core', 'config', 'config-crypto', 'config-env', 'config-file', 'config-history'],
-    comesAlong: ['@sd/adapter-kit', '@standard-schema', 'diff', 'dot-properties', 'smol-toml', 'yaml'],
+    comesAlong: ['@sd/adapter-kit', '@sd/tls', '@standard-schema', 'diff', 'dot-properties', 'smol-toml', 'yaml'],
     program: config,
   },
   backends: {

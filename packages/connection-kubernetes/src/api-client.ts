@@ -1,31 +1,8 @@
 import { type HttpMethod, IsomorphicFetchHttpLibrary, RequestContext, type ResponseContext } from '@kubernetes/client-node'
 import { SdError } from '@sd/core'
 import { toKubernetesError, toStatusError } from './api-errors.ts'
+import type { ApiRequest, ApiResponse } from './api-messages.ts'
 import type { Login } from './login.ts'
-
-/** One request to the API. */
-export interface ApiRequest {
-  /** HTTP method. */
-  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-  /** Path below the server's address. */
-  readonly path: string
-  /** Query parameters. */
-  readonly query?: Readonly<Record<string, string>>
-  /** Sent as JSON; for PATCH as a merge patch. */
-  readonly body?: object
-  /** Ends the request when it aborts. */
-  readonly signal: AbortSignal
-}
-
-/** A response of the API. */
-export interface ApiResponse {
-  /** The parsed object. */
-  readonly body: unknown
-  /** The server's clock, in epoch milliseconds; absent if a proxy removed it. */
-  readonly serverTime: number | undefined
-  /** How long the response took, in milliseconds. */
-  readonly tookMs: number
-}
 
 type Exchange = Pick<ResponseContext, 'httpStatusCode' | 'headers'> & { readonly text: string }
 

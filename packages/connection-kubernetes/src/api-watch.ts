@@ -1,27 +1,8 @@
 import { Watch } from '@kubernetes/client-node'
 import { SdError, sleep } from '@sd/core'
 import { expired, toKubernetesError } from './api-errors.ts'
+import type { ApiEvent, ApiWatch } from './api-messages.ts'
 import type { Login } from './login.ts'
-
-/** One event of a watch, as the API sends it. */
-export interface ApiEvent {
-  /** `ADDED`, `MODIFIED`, `DELETED`, `BOOKMARK` or `ERROR`. */
-  readonly type: string
-  /** The object, or a `Status`. */
-  readonly object: unknown
-}
-
-/** A watch to open. */
-export interface ApiWatch {
-  /** Path of the collection, below the server's address. */
-  readonly path: string
-  /** Start version and selectors. */
-  readonly query: Readonly<Record<string, string | undefined>>
-  /** Called for each event. An exception in it ends the watch. */
-  readonly onEvent: (event: ApiEvent) => void
-  /** Ends the watch when it aborts. */
-  readonly signal: AbortSignal
-}
 
 /** Options for opening a watch. */
 export interface OpenWatchOptions {

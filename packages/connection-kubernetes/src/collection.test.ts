@@ -1,8 +1,7 @@
 import { SdError } from '@sd/core'
 import { describe, expect, test } from 'vitest'
-import type { ApiRequest } from './api-client.ts'
 import { expired } from './api-errors.ts'
-import type { ApiEvent, ApiWatch } from './api-watch.ts'
+import type { ApiEvent, ApiRequest, ApiWatch } from './api-messages.ts'
 import { followCollection, listCollection } from './collection.ts'
 import type { KubernetesConnection } from './kubernetes-connection.ts'
 

@@ -1,6 +1,6 @@
 import { createBackoff, SdError, sleep, withTimeout } from '@sd/core'
 import { EXPIRED, expired, toStatusError } from './api-errors.ts'
-import type { ApiEvent } from './api-watch.ts'
+import type { ApiEvent } from './api-messages.ts'
 import type { KubernetesConnection } from './kubernetes-connection.ts'
 
 /** The common part of all objects of the API. */

@@ -1,5 +1,4 @@
-export type { ApiRequest, ApiResponse } from './api-client.ts'
-export type { ApiEvent, ApiWatch } from './api-watch.ts'
+export type { ApiEvent, ApiRequest, ApiResponse, ApiWatch } from './api-messages.ts'
 export {
   type Collection,
   followCollection,

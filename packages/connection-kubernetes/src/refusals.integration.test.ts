@@ -2,7 +2,7 @@ import type { SdError } from '@sd/core'
 import { type KubernetesServer, obtainServer, startKubernetes } from '@sd/test-servers'
 import { eventually } from '@sd/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { ApiRequest } from './api-client.ts'
+import type { ApiRequest } from './api-messages.ts'
 import { createKubernetesConnection, type KubernetesConnection } from './kubernetes-connection.ts'
 import { resolveKubernetesConnectionOptions } from './options.ts'
 
