@@ -1,7 +1,7 @@
 import { Watch } from '@kubernetes/client-node'
 import { SdError, sleep } from '@sd/core'
 import { expired, toKubernetesError } from './api-errors.ts'
-import type { ApiEvent, ApiWatch } from './api-messages.ts'
+import type { ApiWatch } from './api-messages.ts'
 import type { Login } from './login.ts'
 
 /** Options for opening a watch. */
