@@ -144,7 +144,7 @@ describe('an entry of Consul', () => {
   })
 
   test('is refused if it is malformed', () => {
-    expect(() => readEntry(entryOf(describeSpec({}), { Notes: '{' }), 'orders')).toThrow('no JSON')
+    expect(() => readEntry(entryOf(describeSpec({}), { Notes: '{' }), 'orders')).toThrow('is not valid JSON')
     expect(() => readEntries({}, 'orders')).toThrow('is not an array')
     expect(readEntries([entryOf(describeSpec({}))], 'Orders')).toEqual([])
   })
