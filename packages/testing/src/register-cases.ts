@@ -244,8 +244,10 @@ export const registerCases: Readonly<Record<string, CaseBody<RegistryContext>>> 
   'a thousand instances are registered, found and removed': async ({ open, eventuallyMs }) => {
     const registry = await open()
     const registrations = await Promise.all(
-      // All registrations must succeed, even on a slow machine.
-      Array.from({ length: 1_000 }, (_, index) => registry.register(plainSpec('orders', index), { timeoutMs: 120_000 })),
+      // All registrations must succeed, even on a slow machine, and none may expire before the last one.
+      Array.from({ length: 1_000 }, (_, index) =>
+        registry.register({ ...plainSpec('orders', index), ttlMs: 120_000 }, { timeoutMs: 120_000 }),
+      ),
     )
     await eventually(async () => assert.equal((await ids(registry, 'orders')).length, 1_000), eventuallyMs)
     await Promise.all(registrations.map((registration) => registration.deregister()))
