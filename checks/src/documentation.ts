@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { forEachLimited, type GateResult, resultOf, root, runCommand } from './gate.ts'
+import { lineNumber } from './line-number.ts'
 import { checkImports, checkNeedsNoRepository, compareOutput, type ShownOutput, shownOutput } from './snippet-rules.ts'
 
 /** Folder of the snippets: inside this package, so that they resolve every package of the workspace. */
@@ -30,7 +31,7 @@ function listDocuments(): readonly string[] {
 /** The TypeScript blocks of a document. */
 export function extractSnippets(document: string, text: string): readonly Snippet[] {
   return [...text.matchAll(/^```ts( no-run)?\n(.*?)^```$/gms)].map(({ 0: fence, 1: mark, 2: code = '', index }) => ({
-    place: `${document}:${text.slice(0, index).split('\n').length}`,
+    place: `${document}:${lineNumber(text, index)}`,
     code,
     runs: mark === undefined,
     shown: shownOutput(code, text.slice(index + fence.length)),

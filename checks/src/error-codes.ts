@@ -15,7 +15,7 @@ interface CodeRow {
 /** Path of the table for users. */
 export const errorTablePath: string = join(root, 'docs/errors.md')
 
-/** Similar texts that are not error codes: an environment variable, and the code of a process warning. */
+/** Similar texts that are not error codes: an environment variable, and codes of process warnings. */
 const notErrors = new Set(['SD_CONFIG_KEYS', 'SD_LOG_WRITER', 'SD_MEMORY_REGISTRY'])
 
 /**

@@ -3,6 +3,7 @@ import { join, relative, resolve } from 'node:path'
 import { argv } from 'node:process'
 import { parseSync, Visitor } from 'oxc-parser'
 import { type GateResult, resultOf, root } from './gate.ts'
+import { lineNumber } from './line-number.ts'
 import { proseRules } from './prose-rules.ts'
 
 // Finds the habits of wording that docs/style.md lists. `node checks/src/prose.ts <folder or file>…` prints them, without an argument those of
@@ -61,7 +62,7 @@ export function findHabits(file: string, text: string): readonly ProseFinding[] 
 function findInPiece({ text, offset }: Piece, whole: string): readonly ProseFinding[] {
   return proseRules.flatMap(({ habit, instead, pattern }) =>
     [...text.matchAll(pattern)].map(({ index, 0: match }) => ({
-      line: lineAt(whole, offset + index),
+      line: lineNumber(whole, offset + index),
       found: match.replaceAll(/\s+/g, ' '),
       habit,
       instead,
@@ -170,10 +171,6 @@ function blank(text: string): string {
 /** Something that is no word, of the same length, so that what stands around it is not read together. */
 function placeholder(text: string): string {
   return text.replaceAll(/[^\n]/g, '_')
-}
-
-function lineAt(text: string, offset: number): number {
-  return text.slice(0, offset).split('\n').length
 }
 
 /** The files below the given paths that have prose. */

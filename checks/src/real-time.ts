@@ -2,6 +2,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseSync, Visitor } from 'oxc-parser'
 import { root } from './gate.ts'
+import { lineNumber } from './line-number.ts'
 import { MEMBERS } from './workspace.ts'
 
 /** The parts of a syntax node that this gate reads. */
@@ -45,7 +46,7 @@ function shortBounds(file: string, text: string): readonly string[] {
   const measured = new Set<string>()
   const textOf = (node: unknown): string => text.slice((node as Node).start, (node as Node).end)
   function note(node: Node, boundMs: number): void {
-    const line = text.slice(0, node.start).split('\n').length
+    const line = lineNumber(text, node.start)
     found.push(`${file}:${line}: ${boundMs} ms of real time, want at least ${leastBoundMs}, virtual time or the order of events`)
   }
   const visitor = new Visitor({

@@ -1,12 +1,11 @@
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parseSync, Visitor } from 'oxc-parser'
+import { findCircles } from './circles.ts'
 import { root } from './gate.ts'
+import { lineNumber } from './line-number.ts'
 
 const longestFunction = 100
-
-/** Packages that still have long functions or circles of imports. The list only gets shorter. */
-const known: readonly string[] = []
 
 /** Source files of the repository: path below the root and text. */
 export type SourceFiles = ReadonlyMap<string, string>
@@ -19,7 +18,7 @@ export function readSourceFiles(): SourceFiles {
 
 /** Functions with more than 100 lines: a line each. The blocks of `describe` do not count: each test in them is a function of its own. */
 export function checkFunctionLengths(files: SourceFiles): readonly string[] {
-  return unknownOf([...files].flatMap(([file, text]) => longFunctions(file, text)))
+  return [...files].flatMap(([file, text]) => longFunctions(file, text))
 }
 
 function longFunctions(file: string, text: string): readonly string[] {
@@ -29,8 +28,7 @@ function longFunctions(file: string, text: string): readonly string[] {
   function check({ start, end }: { readonly start: number; readonly end: number }): void {
     const lines = text.slice(start, end).split('\n').length
     if (lines <= longestFunction || blocks.has(start)) return
-    const line = text.slice(0, start).split('\n').length
-    problems.push(`${file}:${line}: a function of ${lines} lines, want at most ${longestFunction}`)
+    problems.push(`${file}:${lineNumber(text, start)}: a function of ${lines} lines, want at most ${longestFunction}`)
   }
   new Visitor({
     CallExpression({ callee, arguments: given }) {
@@ -45,21 +43,8 @@ function longFunctions(file: string, text: string): readonly string[] {
 
 /** Files that import each other in a circle, types included: a line for each circle. */
 export function checkImportCircles(files: SourceFiles): readonly string[] {
-  const circles: string[] = []
-  const done = new Set<string>()
-  function visit(file: string, path: readonly string[]): void {
-    const before = path.indexOf(file)
-    if (before >= 0) circles.push(`files import each other in a circle: ${[...path.slice(before), file].join(' → ')}`)
-    if (before >= 0 || done.has(file)) return
-    for (const other of importsOf(file, files.get(file) ?? '')) if (files.has(other)) visit(other, [...path, file])
-    done.add(file)
-  }
-  for (const file of files.keys()) visit(file, [])
-  return unknownOf(circles)
-}
-
-function unknownOf(problems: readonly string[]): readonly string[] {
-  return problems.filter((problem) => !known.some((path) => problem.includes(path)))
+  const next = (file: string): readonly string[] => importsOf(file, files.get(file) ?? '').filter((other) => files.has(other))
+  return findCircles(files.keys(), next).map((circle) => `files import each other in a circle: ${circle.join(' → ')}`)
 }
 
 function importsOf(file: string, text: string): readonly string[] {

@@ -1,4 +1,5 @@
 import { parseSync } from 'oxc-parser'
+import { lineNumber } from './line-number.ts'
 
 /** Output that a document shows for a snippet. */
 export interface ShownOutput {
@@ -16,7 +17,7 @@ export function checkImports(document: string, text: string): readonly string[] 
   const problems: string[] = []
   const reported = new Set<string>()
   for (const { 1: code = '', index } of text.matchAll(/^```ts[^\n]*\n(.*?)^```$/gms)) {
-    const place = `${document}:${lineAt(text, index)}`
+    const place = `${document}:${lineNumber(text, index)}`
     const installed = installedAbove(text.slice(0, index))
     for (const specifier of importsOf(code)) {
       if (specifier.startsWith('node:')) continue
@@ -61,7 +62,7 @@ export function checkNeedsNoRepository(document: string, text: string): readonly
     ...withoutLinks.matchAll(
       /\bpnpm (?!add\b|install\b)[\w-]+|\bnpm (?:start\b|test\b|run start)|\b(?:packages|examples)\/[\w-]+/g,
     ),
-  ].map(({ 0: found, index }) => `${document}:${lineAt(withoutLinks, index)} needs this repository: ${found}`)
+  ].map(({ 0: found, index }) => `${document}:${lineNumber(withoutLinks, index)} needs this repository: ${found}`)
 }
 
 /** What a document says that the snippet at `index` prints: comments in it, and a block of text below a line with "prints". */
@@ -88,8 +89,4 @@ export function compareOutput({ lines, whole }: ShownOutput, output: string): st
 function matcher(shown: string): RegExp {
   const parts = shown.split('…').map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'))
   return new RegExp(`^${parts.join('.*')}$`, 's')
-}
-
-function lineAt(text: string, index: number): number {
-  return text.slice(0, index).split('\n').length
 }

@@ -32,7 +32,7 @@ export function findEquivalents(listed: readonly Equivalent[], mutants: readonly
   for (const { reason, ...key } of listed) {
     const mutant = byKey.get(keyText(key))
     const place = `${key.file} ${key.function} ${key.operator} ${key.change}`
-    if (!mutant) problems.push(`listed as equivalent, but there is no such mutant: ${place}`)
+    if (!mutant) problems.push(`no mutant matches this entry of the equivalents: ${place}`)
     else if (found.has(mutant)) problems.push(`listed as equivalent twice: ${place}`)
     else found.add(mutant)
     if (!reason) problems.push(`listed as equivalent without a reason: ${place}`)

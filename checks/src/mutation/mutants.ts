@@ -1,3 +1,4 @@
+import { lineNumber } from '../line-number.ts'
 import { type Change, findChanges, type Operator } from './operators.ts'
 import { childrenOf, type Node, parseProgram } from './syntax.ts'
 
@@ -50,8 +51,11 @@ export function mutate(file: string, text: string, firstId: number): MutatedSour
     const same = JSON.stringify(key)
     const occurrence = (seen.get(same) ?? 0) + 1
     seen.set(same, occurrence)
-    const lineNumber = text.slice(0, node.start).split('\n').length
-    return { id: firstId + index, key: occurrence > 1 ? { ...key, occurrence } : key, lineNumber }
+    return {
+      id: firstId + index,
+      key: occurrence > 1 ? { ...key, occurrence } : key,
+      lineNumber: lineNumber(text, node.start),
+    }
   })
   return {
     mutants,

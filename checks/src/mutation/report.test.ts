@@ -69,6 +69,6 @@ test('a list names mutants that there are, once, with a reason', () => {
   expect(problems).toEqual([
     'listed as equivalent twice: src/f.ts f statement end() -> (removed)',
     'listed as equivalent without a reason: src/f.ts f statement begin() -> (removed)',
-    'listed as equivalent, but there is no such mutant: src/f.ts f statement end() -> (removed)',
+    'no mutant matches this entry of the equivalents: src/f.ts f statement end() -> (removed)',
   ])
 })
