@@ -162,6 +162,27 @@ describe('the end', () => {
     await expect(app.start(serve(() => app))).rejects.toMatchObject({ code: 'SD_CLOSED' })
   })
 
+  test('of an application that was started ends every part, and reports a failed one once', async () => {
+    const onError = vi.fn()
+    const closed: string[] = []
+    const app = await make({
+      registry: 'memory:',
+      metrics: {
+        handler: () => undefined,
+        close() {
+          throw new Error('page is busy')
+        },
+      },
+      logging: { interceptor: (_, next) => next(), close: () => closed.push('logging') },
+      onError,
+    })
+    await app.start(serve(() => app))
+    const { errors } = await app.close()
+    expect(errors.map(({ message }) => message)).toEqual([expect.stringContaining('page is busy')])
+    expect(onError.mock.calls).toEqual([[errors[0]]])
+    expect(closed).toEqual(['logging'])
+  })
+
   test('has a limit for each step', async () => {
     const app = await make({
       registry: 'memory:',

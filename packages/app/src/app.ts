@@ -2,7 +2,15 @@ import type { ServiceClient } from '@sd/client'
 import type { Config } from '@sd/config'
 import { closedError, invalidError, type Registration, type Registry, type SdError, toSdError, withTimeout } from '@sd/core'
 import type { Discovery } from '@sd/discovery'
-import { advertisedAddress, createLifecycle, type Lifecycle, type LifecycleServer, type LifecycleState } from '@sd/lifecycle'
+import {
+  advertisedAddress,
+  createLifecycle,
+  createProbeResponse,
+  type Lifecycle,
+  type LifecycleServer,
+  type LifecycleState,
+  type ProbeResponse,
+} from '@sd/lifecycle'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { explainApp } from './explain.ts'
 import { type AppOptions, type ResolvedAppOptions, resolveAppOptions } from './options.ts'
@@ -158,7 +166,7 @@ class Application implements App {
       server,
       instance: { ...instance, address, service: this.service, ...(version !== undefined && { version }) },
       ...(this.#parts.reporter && { health: this.#parts.reporter }),
-      onShutdown: [...onClose, () => this.#closeParts()],
+      onShutdown: [...onClose, ...this.#endings().map(([, end]) => end)],
       onError: this.#resolved.onError,
     })
     await this.#lifecycle.start()
@@ -171,30 +179,23 @@ class Application implements App {
       void metrics.handler(request as never, response as never)
       return true
     }
-    const answer = this.#health(path)
-    if (!answer) return false
-    response.writeHead(answer.status, answer.headers)
-    response.end(answer.body)
+    const probe = this.#health(path)
+    if (!probe) return false
+    response.writeHead(probe.status, { ...probe.headers })
+    response.end(probe.body)
     return true
   }
 
   health({ url }: { readonly url: string }): Response | undefined {
-    const answer = this.#health(URL.parse(url, 'http://service')?.pathname ?? '')
-    return answer && new Response(answer.body, answer)
+    const probe = this.#health(URL.parse(url, 'http://service')?.pathname ?? '')
+    return probe && new Response(probe.body, probe)
   }
 
-  #health(
-    path: string,
-  ): { readonly status: number; readonly headers: Record<string, string>; readonly body: string } | undefined {
-    if (this.#lifecycle) {
-      const answer = this.#lifecycle.health(path)
-      return answer && { ...answer, headers: { ...answer.headers } }
-    }
-    const { livePath = '/health/live', readyPath = '/health/ready' } = this.#options.lifecycle ?? {}
+  #health(path: string): ProbeResponse | undefined {
+    if (this.#lifecycle) return this.#lifecycle.health(path)
+    const { livePath, readyPath } = this.#resolved
     if (path !== livePath && path !== readyPath) return undefined
-    const isOk = path === livePath && !this.#isClosed
-    const headers = { 'content-type': 'application/json', 'cache-control': 'no-store' }
-    return { status: isOk ? 200 : 503, headers, body: JSON.stringify({ status: isOk ? 'ok' : this.state }) }
+    return createProbeResponse(path === livePath && !this.#isClosed, this.state, undefined)
   }
 
   explain(): string {
@@ -216,29 +217,26 @@ class Application implements App {
     }
     const errors: SdError[] = []
     const { onClose = [] } = this.#options
-    const hooks: readonly (readonly [string, () => unknown])[] = [
-      ...onClose.map((hook, index) => [`onClose[${index}]`, hook] as const),
-      ['the parts', () => this.#closeParts()],
-    ]
-    for (const [name, hook] of hooks) await this.#step(name, hook, errors)
+    for (const [index, hook] of onClose.entries()) await this.#step(`onClose[${index}]`, hook, errors)
+    for (const [name, end] of this.#endings()) await this.#step(name, end, errors)
     this.#isClosed = true
     return { drained: true, errors }
   }
 
-  /** Everything that the application made, each with a limit of its own. */
-  async #closeParts(): Promise<void> {
+  /** The parts to end, in order: each is a step with a limit of its own. */
+  #endings(): readonly (readonly [name: string, end: () => unknown])[] {
     const { configuration, registry, calling, reporter, stopFollowing } = this.#parts
     const { metrics, tracing, logging } = this.#options
-    const errors: SdError[] = []
-    stopFollowing()
-    reporter?.close()
-    await this.#step('the client', () => calling.close(), errors)
-    await this.#step('the registry', () => registry.close(), errors)
-    await this.#step('the configuration', () => configuration?.close(), errors)
-    for (const [name, part] of Object.entries({ tracing, metrics, logging })) {
-      await this.#step(name, () => part?.close?.(), errors)
-    }
-    if (errors[0]) throw errors[0]
+    return [
+      ['the settings', stopFollowing],
+      ['health', () => reporter?.close()],
+      ['the client', () => calling.close()],
+      ['the registry', () => registry.close()],
+      ['the configuration', () => configuration?.close()],
+      ['tracing', () => tracing?.close?.()],
+      ['metrics', () => metrics?.close?.()],
+      ['logging', () => logging?.close?.()],
+    ]
   }
 
   async #step(name: string, run: () => unknown, errors: SdError[]): Promise<void> {

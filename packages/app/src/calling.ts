@@ -10,7 +10,7 @@ import {
 } from '@sd/client'
 import { createAdaptiveLimit, createBulkhead } from '@sd/concurrency-limit'
 import type { Registry } from '@sd/core'
-import { createDiscovery, type Discovery, type DiscoverySettings } from '@sd/discovery'
+import { createDiscovery, type Discovery } from '@sd/discovery'
 import { createHedgePolicy } from '@sd/hedge'
 import { createOutlierDetection } from '@sd/outlier-detection'
 import { createMemoryRateLimiter } from '@sd/rate-limit-memory'
@@ -31,6 +31,7 @@ export interface Calling {
   close(): Promise<void>
 }
 
+/** What settings documents can use. */
 const parts = {
   balancers: { p2c: createP2cBalancer },
   breaker: createCockatielBreaker,
@@ -44,35 +45,23 @@ const parts = {
 /** Makes discovery and a client with `resilient()`. @throws SdError `SD_INVALID` that names the option */
 export function createCalling(options: AppOptions, { onError }: ResolvedAppOptions, registry: Registry): Calling {
   const { client: given = {}, tracing, logging } = options
+  const { breaker, retry, hedge, concurrencyLimits } = parts
   const { services, transport, maxResponseBytes, closeTimeoutMs, ...settings } = given
-  const base: ClientSettings = {
-    balancer: createP2cBalancer(),
-    ...resilient({
-      breaker: createCockatielBreaker,
-      retry: createRetryPolicy,
-      hedge: createHedgePolicy,
-      concurrencyLimit: createAdaptiveLimit,
-    }),
+  const base = {
+    ...resilient({ breaker, retry, hedge, concurrencyLimit: concurrencyLimits.adaptive }),
     ...settings,
+    balancer: settings.balancer ?? createP2cBalancer(),
     ...(services && { services }),
-  }
-  const { snapshots, ttlMs, coldStartMs, ...ownDiscovery } = options.discovery ?? {}
-  const baseDiscovery: DiscoverySettings = { monitors: [createOutlierDetection()], ...ownDiscovery }
-  const discovery = createDiscovery({
-    ...baseDiscovery,
-    ...(snapshots && { snapshots }),
-    ...(ttlMs !== undefined && { ttlMs }),
-    ...(coldStartMs !== undefined && { coldStartMs }),
-    source: registry,
-    onError,
-  })
+  } satisfies ClientSettings
+  const discoveryOptions = { monitors: [createOutlierDetection()], ...options.discovery }
+  const { snapshots: _, ttlMs: _ttlMs, coldStartMs: _coldStartMs, ...baseDiscovery } = discoveryOptions
+  const discovery = createDiscovery({ ...discoveryOptions, source: registry, onError })
   const interceptors = {
     call: [...(tracing ? [tracing.call] : []), ...(logging ? [logging.interceptor] : [])],
     attempt: tracing ? [tracing.attempt] : [],
   }
   const client = createServiceClient({
     ...base,
-    balancer: base.balancer ?? createP2cBalancer(),
     discovery,
     interceptors,
     ...(transport && { transport }),

@@ -4,7 +4,8 @@ import type { AppParts } from './parts.ts'
 /** What an application is made of, as lines of text. */
 export function explainApp(options: AppOptions, resolved: ResolvedAppOptions, parts: AppParts, state: string): string {
   const { version, needs = [], metrics, tracing, logging, health = [], onClose = [], client = {}, lifecycle = {} } = options
-  const { livePath = '/health/live', readyPath = '/health/ready', signals = ['SIGTERM', 'SIGINT'] } = lifecycle
+  const { signals = ['SIGTERM', 'SIGINT'] } = lifecycle
+  const { livePath, readyPath } = resolved
   const services = Object.keys(client.services ?? {})
   const { configuration, registry } = parts
   const rows: readonly (readonly [string, string])[] = [

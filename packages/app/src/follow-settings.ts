@@ -1,16 +1,16 @@
 import type { Config } from '@sd/config'
-import { checkKnownKeys, checkObject, invalidError, SdError, toSdError } from '@sd/core'
+import { checkKnownKeys, checkObject, invalidError, prefixField, type SdError, toSdError } from '@sd/core'
 import type { Calling } from './calling.ts'
 import type { RegistryLink } from './registry-link.ts'
 
-/** What follows which settings. */
+/** The settings, and the parts that follow them. */
 export interface FollowOptions {
   readonly config: Config
   /** Path of the settings. */
   readonly at: string
   readonly calling: Calling
   readonly registry: RegistryLink
-  /** Told of settings that are refused: the ones before stay in effect. */
+  /** Receives the errors of rejected settings. The previous ones stay in effect. */
   readonly onError: (error: SdError) => void
 }
 
@@ -18,7 +18,7 @@ export interface FollowOptions {
  * Puts the application's own settings into effect now, and whenever they change.
  *
  * @returns a function that ends it
- * @throws SdError `SD_INVALID` if those of now are refused
+ * @throws SdError `SD_INVALID` if the current ones are rejected
  */
 export function followSettings({ config, at, calling, registry, onError }: FollowOptions): () => void {
   let client: unknown
@@ -30,10 +30,14 @@ export function followSettings({ config, at, calling, registry, onError }: Follo
     const { registry: nextUrl, client: nextClient } = settings
     if (nextUrl !== undefined && typeof nextUrl !== 'string') throw invalidError(`${at}.registry`, nextUrl, 'a URL')
     if (nextClient !== client) {
-      withPath(`${at}.client`, () => calling.follow(nextClient))
+      try {
+        calling.follow(nextClient)
+      } catch (error) {
+        throw prefixField(`${at}.client`, error)
+      }
       client = nextClient
     }
-    // The first one was made with it.
+    // At the start the registry has been created from this URL.
     if (!isStart && nextUrl !== undefined && nextUrl !== url) {
       registry.change(nextUrl).catch((error: unknown) => onError(toSdError(error, 'SD_UNAVAILABLE', `${at}.registry`)))
     }
@@ -48,15 +52,4 @@ export function followSettings({ config, at, calling, registry, onError }: Follo
       onError(toSdError(error, 'SD_INVALID', at))
     }
   })
-}
-
-/** Puts the path of the settings before the field of an error. */
-function withPath(path: string, run: () => void): void {
-  try {
-    run()
-  } catch (error) {
-    if (!(error instanceof SdError) || error.field === undefined) throw error
-    const field = `${path}.${error.field}`
-    throw new SdError(error.code, error.message.replace(error.field, field), { field, cause: error })
-  }
 }

@@ -1,6 +1,7 @@
 import type { ServiceClientOptions, ServiceSettings } from '@sd/client'
 import type { ConfigOptions } from '@sd/config'
 import {
+  type AttemptContext,
   type ConfigSource,
   checkDuration,
   checkFunction,
@@ -10,6 +11,7 @@ import {
   checkText,
   guardListener,
   type InstanceSpec,
+  type Interceptor,
   invalidError,
   type Registry,
   type SdError,
@@ -45,22 +47,19 @@ export interface AppMetrics {
 }
 
 /** Traces, such as what `createTracing()` of `@sd/tracing-opentelemetry` returns. */
-export interface AppTracing extends NonNullable<Pick<TracingInterceptors, 'call' | 'attempt'>> {
+export interface AppTracing {
+  /** Interceptor of calls. */
+  readonly call: Interceptor
+  /** Interceptor of attempts. */
+  readonly attempt: Interceptor<AttemptContext>
   /** Called when the application has closed. */
   close?(): unknown
-}
-
-interface TracingInterceptors {
-  /** Interceptor of calls. */
-  readonly call: NonNullable<NonNullable<ServiceClientOptions['interceptors']>['call']>[number]
-  /** Interceptor of attempts. */
-  readonly attempt: NonNullable<NonNullable<ServiceClientOptions['interceptors']>['attempt']>[number]
 }
 
 /** Logging, such as what `createServiceLogging()` of `@sd/logging-pino` returns. */
 export interface AppLogging {
   /** Interceptor of calls. */
-  readonly interceptor: TracingInterceptors['call']
+  readonly interceptor: Interceptor
   /** Called when the application has closed. */
   close?(): unknown
 }
@@ -117,7 +116,7 @@ export interface AppOptions<Schema extends StandardSchemaV1 = StandardSchemaV1> 
    * How long both registries are used after a change of provider, in milliseconds: long enough for every process to receive the change. @default 60_000
    */
   readonly registryOverlapMs?: number
-  /** Told of what goes wrong while it runs: settings that are refused, a registry that can't be changed, a step of its end. @default a process warning */
+  /** Receives errors while it runs: rejected settings, a failed change of the registry, a failed step of the end. @default a process warning */
   readonly onError?: (error: SdError) => void
 }
 
@@ -127,6 +126,8 @@ export interface ResolvedAppOptions {
   readonly config: AppConfigOptions | undefined
   readonly settingsAt: string | undefined
   readonly metricsPath: string
+  readonly livePath: string
+  readonly readyPath: string
   readonly registryOverlapMs: number
   readonly stepTimeoutMs: number
   readonly onError: (error: SdError) => void
@@ -180,6 +181,9 @@ export function resolveAppOptions(options: AppOptions): ResolvedAppOptions {
     config,
     settingsAt,
     metricsPath: checkPath('metricsPath', options.metricsPath ?? '/metrics'),
+    // Checked, and known as defaults, by the lifecycle too.
+    livePath: lifecycle.livePath ?? '/health/live',
+    readyPath: lifecycle.readyPath ?? '/health/ready',
     registryOverlapMs: checkDuration('registryOverlapMs', options.registryOverlapMs ?? 60_000),
     stepTimeoutMs: checkDuration('lifecycle.stepTimeoutMs', lifecycle.stepTimeoutMs ?? 5_000, 1),
     onError: guardListener('onError', checkFunction('onError', onError)),

@@ -8,7 +8,6 @@ import {
   createNotifier,
   guardListener,
   judgeOutcome,
-  type Notifier,
   type Outcome,
   type Permit,
   publishTelemetry,
@@ -33,6 +32,9 @@ export interface CircuitEngineSettings {
   /** Called by the engine when the open time is over and the circuit becomes half-open. */
   readonly onHalfOpen: () => void
 }
+
+/** Reports the changes of a circuit. */
+type Changes = ReturnType<typeof createNotifier<[CircuitChange]>>
 
 /** A mutable {@link CircuitCounts}. */
 type Trials = { -readonly [Key in keyof CircuitCounts]: number } & {
@@ -95,7 +97,7 @@ class Circuit {
   readonly #options: ResolvedCircuitOptions
   readonly #isTimed: boolean
   readonly #engine: CircuitEngine
-  readonly #changes: Notifier<[CircuitChange]>
+  readonly #changes: Changes
   readonly #outage: Outage
   #state: CircuitState = 'closed'
   /** Incremented with every change: permits acquired before a change say nothing about the current state. */
@@ -106,7 +108,7 @@ class Circuit {
   /** Created once per generation, because most calls are admitted by a closed circuit. */
   #admission: Admission = { generation: 0, round: 0 }
 
-  constructor(options: ResolvedCircuitOptions, engine: CircuitEngine, changes: Notifier<[CircuitChange]>) {
+  constructor(options: ResolvedCircuitOptions, engine: CircuitEngine, changes: Changes) {
     this.#options = options
     this.#isTimed = options.slowCallMs < Number.POSITIVE_INFINITY
     this.#engine = engine

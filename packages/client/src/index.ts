@@ -21,6 +21,7 @@ export { ServiceResponse, type ServiceResponseInit } from './message/service-res
 export type { CallFailure, CallFallback, StaticResponse } from './policies/fallback-setting.ts'
 export type { CallRateLimit } from './policies/rate-limit-setting.ts'
 export { createServiceClient, type ServiceClient } from './service-client.ts'
+export { type OperationPattern, readOperation } from './services/operation-matcher.ts'
 export type { ServiceExplanation } from './services/service-entry.ts'
 export type { DiscoveryDocumentSettings, DiscoveryServiceSettings, SubsetDocument } from './settings/discovery-document.ts'
 export type { ServiceClientOptions } from './settings/options.ts'

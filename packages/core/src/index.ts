@@ -2,7 +2,7 @@ export { type BackoffOptions, createBackoff, spread } from './async/backoff.ts'
 export { createLatestWins, type LatestWins } from './async/latest-wins.ts'
 export { guardListener } from './async/listener.ts'
 export { followLoop, judgeLimit, readStandstillMs } from './async/loop-time.ts'
-export { createNotifier, type Notifier } from './async/notifier.ts'
+export { createNotifier } from './async/notifier.ts'
 export type { OperationOptions } from './async/operation-options.ts'
 export { createSemaphore, type Semaphore } from './async/semaphore.ts'
 export { delayBeforeRetry, readServerDelay } from './async/server-delay.ts'
@@ -29,7 +29,7 @@ export {
   type EndpointExplanation,
   formatOut,
 } from './balancing/cluster.ts'
-export { createEndpoint, type Endpoint, type EndpointOptions, endpointKey, isSecureProtocol } from './balancing/endpoint.ts'
+export { createEndpoint, type Endpoint, endpointKey, isSecureProtocol } from './balancing/endpoint.ts'
 export type { EndpointOut, OutReason, OverruledBlocks } from './balancing/endpoint-blocks.ts'
 export type { AttachedMonitor, Ejection, EndpointCheck, EndpointMonitor, MonitoredCluster } from './balancing/monitor.ts'
 export type { AttemptContext, CallContext, CallResponse, HeaderFields, Interceptor, RequestBody } from './call/call.ts'
@@ -73,7 +73,6 @@ export {
   instanceAtPort,
   isPortName,
   maxPorts,
-  type PortReference,
   protocolAtPort,
   sameHealthCheck,
   splitPortReference,
@@ -145,7 +144,6 @@ export type {
   RegistryCapabilities,
 } from './registry/registry.ts'
 export {
-  type BreakerStateReport,
   type ClusterStateReport,
   type ConfigStateReport,
   collectStates,
@@ -167,4 +165,5 @@ export {
   checkText,
   invalidError,
   MAX_DURATION_MS,
+  prefixField,
 } from './validate.ts'

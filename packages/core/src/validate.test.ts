@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { SdError } from './errors.ts'
 import {
   checkBoolean,
   checkDuration,
@@ -12,6 +13,7 @@ import {
   checkText,
   invalidError,
   MAX_DURATION_MS,
+  prefixField,
 } from './validate.ts'
 
 const range = { min: 1, max: 5 }
@@ -165,4 +167,16 @@ test('a proxy that throws at every access is rejected like other values', () => 
   revoke()
   expect(() => checkBoolean('x', proxy)).toThrow('Invalid x: got a value of type object, want true or false')
   expect(() => checkFunction('x', proxy as never)).toThrow('Invalid x: got a value of type object, want a function')
+})
+
+test('prefixField puts the path of a part before the field, and leaves other errors alone', () => {
+  const cause = new SdError('SD_TOO_LARGE', 'Invalid ratio: got 2, want at most 1', { field: 'ratio' })
+  expect(prefixField('services.orders', cause)).toMatchObject({
+    code: 'SD_TOO_LARGE',
+    field: 'services.orders.ratio',
+    message: 'Invalid services.orders.ratio: got 2, want at most 1',
+    cause,
+  })
+  for (const other of [new SdError('SD_CLOSED', 'x is closed'), new Error('x'), undefined])
+    expect(prefixField('a', other)).toBe(other)
 })

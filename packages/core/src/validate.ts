@@ -150,6 +150,18 @@ function isOneTypoApart(one: string, other: string): boolean {
   return Math.max(left.length, right.length) <= 1 || (left.length === 2 && left === [...right].reverse().join(''))
 }
 
+/**
+ * Returns an error whose field, in its message too, is below `path`: options of a part that were checked by that part. Any other value, and an
+ * error that names no field, is returned unchanged.
+ *
+ * @param path path of the part, such as `retryBudget` or `members[1]`
+ */
+export function prefixField(path: string, error: unknown): unknown {
+  if (!(error instanceof SdError) || error.field === undefined) return error
+  const field = `${path}.${error.field}`
+  return new SdError(error.code, error.message.replace(error.field, field), { field, cause: error })
+}
+
 // biome-ignore lint/suspicious/noControlCharactersInRegex: rejecting control characters is the purpose.
 const controlCharacter = /[\u0000-\u001f\u007f]/
 

@@ -1,4 +1,6 @@
-import { createEndpoint, type Endpoint, type EndpointOptions, endpointKey, type ServiceInstance } from '@sd/core'
+import { createEndpoint, type Endpoint, endpointKey, type ServiceInstance } from '@sd/core'
+
+type EndpointOptions = NonNullable<Parameters<typeof createEndpoint>[1]>
 
 /** The endpoints of one service. An endpoint survives snapshots by id, address and port, and keeps its load and latency. */
 export class EndpointSet {

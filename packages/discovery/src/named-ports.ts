@@ -3,7 +3,6 @@ import {
   createSnapshot,
   instanceAtPort,
   type OperationOptions,
-  type PortReference,
   type SdError,
   type ServiceInstance,
   type ServiceSnapshot,
@@ -12,6 +11,8 @@ import {
   type Watched,
 } from '@sd/core'
 import type { InstanceFeed } from './instance-source.ts'
+
+type PortReference = NonNullable<ReturnType<typeof splitPortReference>>
 
 /** One of the two readings of `orders:admin`: the service of that name, or the port `admin` of `orders`. */
 interface Side {

@@ -16,5 +16,5 @@ export {
 export type { EmittingServer, NetServer } from './net-server.ts'
 export type { OpenWork } from './open-work.ts'
 export type { LifecycleOptions, ShutdownHook } from './options.ts'
-export type { HealthSource, ProbeResponse } from './probe-response.ts'
+export { createProbeResponse, type HealthSource, type ProbeResponse } from './probe-response.ts'
 export type { LifecycleServer } from './recognise-server.ts'

@@ -9,8 +9,9 @@ import {
   guardListener,
   type InstanceSpec,
   invalidError,
+  prefixField,
   type Registrar,
-  SdError,
+  type SdError,
 } from '@sd/core'
 import type { DrainableServer } from './drainable-server.ts'
 import type { HealthSource } from './probe-response.ts'
@@ -115,9 +116,7 @@ function checkInstance(instance: LifecycleOptions['instance']): void {
   try {
     createServiceInstance({ port: 1, ...instance })
   } catch (error) {
-    if (!(error instanceof SdError) || error.field === undefined) throw error
-    const field = `instance.${error.field}`
-    throw new SdError('SD_INVALID', error.message.replace(error.field, field), { field, cause: error })
+    throw prefixField('instance', error)
   }
 }
 

@@ -1,5 +1,4 @@
 import {
-  type BreakerStateReport,
   type CircuitState,
   type ClusterStateReport,
   type ConfigStateReport,
@@ -92,7 +91,7 @@ export function measureStates(context: MetricContext): void {
         takeConfig(state)
     }
   }
-  function takeBreaker({ service, breaker, instanceId, state }: BreakerStateReport): void {
+  function takeBreaker({ service, breaker, instanceId, state }: Extract<StateReport, { readonly kind: 'breaker' }>): void {
     const scope = instanceId === undefined ? 'service' : 'instance'
     for (const each of circuitStates) {
       breakers.add([service, breaker, scope, each, ...context.instanceValue(instanceId ?? '')], each === state ? 1 : 0)

@@ -1,7 +1,7 @@
 import type { EventOptions, RequestOptions, ServerSentEvent, ServiceClient, ServiceResponse } from '@sd/client'
 import { checkObject, invalidError, type RequestBody, SdError } from '@sd/core'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { checkArgument, describeIssues } from './check-value.ts'
+import { checkArgument, checkReceived } from './check-value.ts'
 import type { EventsOperation, Operation } from './operation.ts'
 import { buildPath } from './route.ts'
 
@@ -130,11 +130,7 @@ async function readJson(response: ServiceResponse, source: string): Promise<unkn
 async function readData(schema: StandardSchemaV1, { data, id }: ServerSentEvent, source: string): Promise<unknown> {
   const which = id === undefined ? '' : ` (id ${id})`
   const value = parseJson(data, `${source}: the data of an event${which}`)
-  const result = await schema['~standard'].validate(value)
-  if (!result.issues) return result.value
-  throw new SdError('SD_MALFORMED', `${source}: unexpected data in an event${which}: ${describeIssues(result.issues)}`, {
-    cause: result.issues,
-  })
+  return checkReceived(schema, value, `${source}: unexpected data in an event${which}`)
 }
 
 function parseJson(text: string, what: string): unknown {

@@ -21,8 +21,20 @@ function accept(field: string, { issues, ...rest }: StandardSchemaV1.Result<unkn
   throw new SdError('SD_INVALID', `Invalid ${field}: ${describeIssues(issues)}`, { field: path, cause: issues })
 }
 
+/**
+ * What a schema makes of a value that was received.
+ *
+ * @param what the value, as the subject of the message
+ * @throws SdError `SD_MALFORMED` with the paths of what does not fit
+ */
+export async function checkReceived(schema: StandardSchemaV1, value: unknown, what: string): Promise<unknown> {
+  const result = await schema['~standard'].validate(value)
+  if (!result.issues) return result.value
+  throw new SdError('SD_MALFORMED', `${what}: ${describeIssues(result.issues)}`, { cause: result.issues })
+}
+
 /** Problems with their paths, the first five. */
-export function describeIssues(issues: readonly StandardSchemaV1.Issue[]): string {
+function describeIssues(issues: readonly StandardSchemaV1.Issue[]): string {
   const lines = issues.slice(0, maxIssues).map((issue) => {
     const keys = toKeys(issue)
     return keys.length === 0 ? issue.message : `${keys.join('.')}: ${issue.message}`

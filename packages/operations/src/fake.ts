@@ -2,7 +2,7 @@ import type { RequestOptions } from '@sd/client'
 import { checkFunction, checkObject, invalidError, SdError } from '@sd/core'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { type CheckedArguments, checkArguments, type OperationEvent } from './call-operation.ts'
-import { describeIssues } from './check-value.ts'
+import { checkReceived } from './check-value.ts'
 import type { EventsOperation, Operation } from './operation.ts'
 import { buildPath } from './route.ts'
 import {
@@ -62,6 +62,8 @@ export function createFakeClient<All extends Operations>(
     if (handler !== undefined) checkFunction(`handlers.${name}`, handler as () => unknown)
   }
 
+  const unexpected = ({ route }: Operation | EventsOperation): string => `${service} ${route}: the fake returned unexpected JSON`
+
   function handlerOf(name: string): (...values: readonly unknown[]) => unknown {
     const handler = (handlers as Readonly<Record<string, unknown>>)[name]
     if (handler === undefined) throw new SdError('SD_UNSUPPORTED', `The fake of ${service} has no handler for ${name}`)
@@ -72,7 +74,7 @@ export function createFakeClient<All extends Operations>(
     calls.push({ operation: name, ...(await checkArguments(one, values)) })
     const result = await handlerOf(name)(...values)
     if (typeof one.response === 'string') return one.response === 'json' ? throughJson(result) : result
-    return check(one.response, throughJson(result), `${service} ${one.route}`)
+    return checkReceived(one.response, throughJson(result), unexpected(one))
   }
 
   async function* follow(
@@ -84,7 +86,7 @@ export function createFakeClient<All extends Operations>(
     calls.push({ operation: name, path: buildPath(one.parsed, values), query: options.query, body: undefined, options })
     const events = handlerOf(name)(...values) as AsyncIterable<Partial<OperationEvent<unknown>>>
     for await (const { event = 'message', data, ...rest } of events) {
-      const checked = one.data ? await check(one.data, throughJson(data), `${service} ${one.route}`) : data
+      const checked = one.data ? await checkReceived(one.data, throughJson(data), unexpected(one)) : data
       yield { event, data: checked, ...rest }
     }
   }
@@ -100,12 +102,4 @@ export function createFakeClient<All extends Operations>(
 
 function throughJson(value: unknown): unknown {
   return value === undefined ? undefined : JSON.parse(JSON.stringify(value))
-}
-
-async function check(schema: StandardSchemaV1, value: unknown, source: string): Promise<unknown> {
-  const result = await schema['~standard'].validate(value)
-  if (!result.issues) return result.value
-  throw new SdError('SD_MALFORMED', `${source}: the fake returned unexpected JSON: ${describeIssues(result.issues)}`, {
-    cause: result.issues,
-  })
 }

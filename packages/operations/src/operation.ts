@@ -1,7 +1,7 @@
-import type { OperationSettings } from '@sd/client'
+import { type OperationPattern, type OperationSettings, readOperation } from '@sd/client'
 import { checkFunction, checkKnownKeys, checkObject, invalidError } from '@sd/core'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { type ParsedRoute, parseRoute, type Route } from './route.ts'
+import type { Route } from './route.ts'
 
 /**
  * How the body of a response is read. `none` reads and drops it, `stream` is a web stream, `response` is the whole `ServiceResponse`, whatever
@@ -36,8 +36,8 @@ export interface Operation<
   readonly kind: 'call'
   /** As it was given, such as `GET /stock/{id}`. */
   readonly route: R
-  /** Its method, and its path in parts. */
-  readonly parsed: ParsedRoute
+  /** Its method and path, parsed. */
+  readonly parsed: OperationPattern
   /** Whether calls take a body after the values of the path. */
   readonly takesBody: boolean
   /** See {@link OperationOptions.response}. */
@@ -68,8 +68,8 @@ export interface EventsOperation<
   readonly kind: 'events'
   /** As it was given, such as `GET /stock/changes`. */
   readonly route: R
-  /** Its method, and its path in parts. */
-  readonly parsed: ParsedRoute
+  /** Its method and path, parsed. */
+  readonly parsed: OperationPattern
   /** See {@link EventsOptions.data}. */
   readonly data: Data
   /** See {@link OperationOptions.query}. */
@@ -91,7 +91,7 @@ export function operation<
   Body extends StandardSchemaV1 | undefined = undefined,
   Query extends StandardSchemaV1 | undefined = undefined,
 >(route: R, options: OperationOptions<Response, Body, Query> = {}): Operation<R, Response, Body, Query> {
-  const parsed = parseRoute(route)
+  const parsed = readOperation('route', route)
   checkKnownKeys('', options, ['response', 'body', 'query', 'settings'])
   const { response = 'json', body, query, settings } = options
   if (typeof response === 'string' && !kinds.includes(response)) {
@@ -123,7 +123,7 @@ export function events<
   Data extends StandardSchemaV1 | undefined = undefined,
   Query extends StandardSchemaV1 | undefined = undefined,
 >(route: R, options: EventsOptions<Data, Query> = {}): EventsOperation<R, Data, Query> {
-  const parsed = parseRoute(route)
+  const parsed = readOperation('route', route)
   if (parsed.method !== 'GET') throw invalidError('route', route, 'GET and a path, because events are read')
   checkKnownKeys('', options, ['data', 'query'])
   if (options.data !== undefined) checkSchema('data', options.data)

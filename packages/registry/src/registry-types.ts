@@ -1,4 +1,4 @@
-import { checkObject, checkText, invalidError, type ReadOnlyRegistry, SdError } from '@sd/core'
+import { checkObject, checkText, invalidError, prefixField, type ReadOnlyRegistry, SdError } from '@sd/core'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { type Adapter, adapters } from './adapters.ts'
 import { parseRegistryUrl, type RegistryConfig } from './registry-url.ts'
@@ -57,9 +57,7 @@ async function underPath<T>(path: string, build: () => Promise<T>): Promise<T> {
   try {
     return await build()
   } catch (error) {
-    if (!(error instanceof SdError) || error.field === undefined) throw error
-    const field = `${path}.${error.field}`
-    throw new SdError(error.code, error.message.replace(error.field, field), { cause: error, field })
+    throw prefixField(path, error)
   }
 }
 

@@ -9,6 +9,8 @@ export interface OperationPattern {
   readonly method: string
   /** Segments of the path; `undefined` matches any one segment. */
   readonly segments: readonly (string | undefined)[]
+  /** Names in braces, in order: one for each `undefined` segment. */
+  readonly names: readonly string[]
 }
 
 /**
@@ -23,7 +25,11 @@ export function readOperation(path: string, operation: string): OperationPattern
   if (method === undefined || !segments || !isGood) {
     throw invalidError(path, operation, 'a method in upper case and a path, such as GET /stock/{id}')
   }
-  return { method, segments: segments.map((segment) => (segment.startsWith('{') ? undefined : segment)) }
+  return {
+    method,
+    segments: segments.map((segment) => (segment.startsWith('{') ? undefined : segment)),
+    names: segments.filter((segment) => segment.startsWith('{')).map((segment) => segment.slice(1, -1)),
+  }
 }
 
 /** Finds the value of the operation that matches a request. */

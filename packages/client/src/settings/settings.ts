@@ -11,10 +11,10 @@ import {
   createRetryBudget,
   type HedgePolicy,
   invalidError,
+  prefixField,
   type RetryBudget,
   type RetryBudgetOptions,
   type RetryPolicy,
-  SdError,
   type ServiceInstance,
 } from '@sd/core'
 import { type AttemptLimit, checkAttemptLimit } from '../attempt/attempt-limit.ts'
@@ -257,8 +257,6 @@ export function atPath<T>(path: string, check: () => T): T {
   try {
     return check()
   } catch (error) {
-    if (!(error instanceof SdError) || error.code !== 'SD_INVALID' || error.field === undefined) throw error
-    const field = `${path}.${error.field}`
-    throw new SdError('SD_INVALID', error.message.replace(error.field, field), { field, cause: error })
+    throw prefixField(path, error)
   }
 }
