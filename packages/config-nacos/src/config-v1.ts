@@ -1,6 +1,6 @@
 import { conflictError, parseJsonObject } from '@sd/adapter-kit'
 import { isNoConfig, isRefusedByMd5, listenToConfigs, type NacosConnection, type NacosResponse } from '@sd/connection-nacos'
-import { type NacosConfigApi, publishParams, readText, type StoredText } from './config-api.ts'
+import { type NacosConfigApi, publishParams, readDataKey, readText, type StoredText } from './config-api.ts'
 import type { Place, ResolvedNacosConfigSourceOptions } from './options.ts'
 
 const path = '/nacos/v1/cs/configs'
@@ -51,10 +51,12 @@ export function createV1Api(connection: NacosConnection, { namespace, name }: Re
 
 function toText({ status, headers, text }: NacosResponse): StoredText | undefined {
   if (status === 404) return undefined
-  const { 'content-md5': md5, 'config-type': type, 'last-modified': modified } = headers
+  const { 'content-md5': contentMd5, 'config-type': type, 'last-modified': modified, 'encrypted-data-key': dataKey } = headers
+  const md5 = String(contentMd5 ?? '') || undefined
   return {
     content: text,
-    md5: String(md5 ?? '') || undefined,
+    encryptedDataKey: readDataKey(text, md5, dataKey),
+    md5,
     type: String(type ?? '') || readMediaType(headers['content-type']),
     updatedAt: Date.parse(modified ?? '') || undefined,
   }

@@ -1,7 +1,8 @@
 import { conflictError, parseJsonObject } from '@sd/adapter-kit'
 import { isRefusedByMd5, type NacosConnection, type NacosExchange } from '@sd/connection-nacos'
 import { SdError, untilAborted } from '@sd/core'
-import { type NacosConfigApi, publishParams, readText, type StoredText } from './config-api.ts'
+import { isNotFound, type NacosConfigApi, publishParams, readText, type StoredText, type TextToPublish } from './config-api.ts'
+import { removeGray } from './gray-texts.ts'
 import type { Place, ResolvedNacosConfigSourceOptions } from './options.ts'
 
 const clientPath = '/nacos/v3/client/cs/config'
@@ -11,7 +12,8 @@ const adminPath = '/nacos/v3/admin/cs/config'
 const notFound = 20_004
 
 /** Nacos 3: the client API reads and the admin API writes. Neither reports changes over HTTP. */
-export function createV3Api(connection: NacosConnection, { namespace, name }: ResolvedNacosConfigSourceOptions): NacosConfigApi {
+export function createV3Api(connection: NacosConnection, settings: ResolvedNacosConfigSourceOptions): NacosConfigApi {
+  const { namespace, name } = settings
   const paramsOf = ({ dataId, group }: Place): Record<string, string> => ({
     namespaceId: namespace,
     groupName: group,
@@ -34,29 +36,31 @@ export function createV3Api(connection: NacosConnection, { namespace, name }: Re
   async function get(path: string, place: Place, signal: AbortSignal): Promise<StoredText | undefined> {
     const data = await call({ method: 'GET', path, params: paramsOf(place) }, signal)
     if (data === undefined) return undefined
-    const fields = (data ?? {}) as Readonly<Record<string, unknown>>
-    const text = readText(name, place, fields)
-    if (!fields['encryptedDataKey']) return text
-    const message = `${place.key} is encrypted by a plugin of ${name}, so only the server can decrypt it: publish it in plain or use @sd/config-crypto`
-    // The text can be published in plain later, so a watch waits for that.
-    throw new SdError('SD_MALFORMED', message, { retryable: true })
+    return readText(name, place, (data ?? {}) as Readonly<Record<string, unknown>>)
+  }
+
+  async function publish(
+    place: Place,
+    text: TextToPublish,
+    signal: AbortSignal,
+    more: Record<string, string> = {},
+  ): Promise<void> {
+    const headers = { ...(text.ifMd5 !== undefined && { casMd5: text.ifMd5 }), ...more }
+    await call({ method: 'POST', path: adminPath, params: { ...paramsOf(place), ...publishParams(text) }, headers }, signal)
   }
 
   return {
     read: (place, signal) => get(clientPath, place, signal),
     readStored: (place, signal) => get(adminPath, place, signal),
-    async publish(place, text, signal) {
-      const headers = text.ifMd5 === undefined ? {} : { casMd5: text.ifMd5 }
-      const params = { ...paramsOf(place), ...publishParams(text) }
-      await call({ method: 'POST', path: adminPath, params, headers }, signal)
-    },
+    publish,
+    storesDataKeys: async () => true,
+    gray: async () => ({
+      publish: (place, text, addresses, signal) => publish(place, text, signal, { betaIps: addresses.join(',') }),
+      remove: (place, signal) => removeGray(connection, settings, place, signal),
+    }),
     async remove(place, signal) {
       await call({ method: 'DELETE', path: adminPath, params: paramsOf(place) }, signal)
     },
     listen: (_, __, signal) => untilAborted(signal),
   }
-}
-
-function isNotFound(text: string): boolean {
-  return /"code"\s*:\s*20004\b/.test(text)
 }

@@ -1,5 +1,14 @@
 import { randomUUID } from 'node:crypto'
-import { createLinkedClients, type NacosServer, obtainServer, startNacos, startToxiproxy, type Toxiproxy } from '@sd/test-servers'
+import {
+  createLinkedClients,
+  type NacosFront,
+  type NacosServer,
+  obtainServer,
+  startNacos,
+  startNacosFront,
+  startToxiproxy,
+  type Toxiproxy,
+} from '@sd/test-servers'
 import { configSourceContract } from '@sd/testing'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { createNacosConfigSource } from './index.ts'
@@ -10,13 +19,16 @@ const group = 'DEFAULT_GROUP'
 const dataIds = ['orders.yaml', 'orders'] as const
 
 /** Binds the contract to a server whose port is known only once it runs. */
-function bindContract(upstream: () => number, isOfficial: boolean): void {
+function bindContract(server: () => { readonly port: number; readonly grpcPort: number }, isOfficial: boolean): void {
+  const upstream = (): number => server().port
   let proxy: Toxiproxy
+  let front: NacosFront
   beforeAll(async () => {
-    if (toxiproxy) proxy = await startToxiproxy(toxiproxy)
+    if (toxiproxy) [proxy, front] = await Promise.all([startToxiproxy(toxiproxy), startNacosFront(server())])
   }, 60_000)
-  afterAll(() => proxy.close())
+  afterAll(() => Promise.all([proxy.close(), front.close()]))
 
+  // `auto` finds gRPC.
   for (const api of ['auto', 'v1'] as const) {
     const contract = configSourceContract({
       keys: dataIds,
@@ -33,8 +45,8 @@ function bindContract(upstream: () => number, isOfficial: boolean): void {
           await (method === 'POST' ? fetch(url, { method, body: form }) : fetch(`${url}?${form}`, { method }))
         }
         const tool = createNacosConfigSource({ ...options, servers: [`127.0.0.1:${upstream()}`] })
-        const { dispose, ...clients } = await createLinkedClients(proxy, upstream(), (port) =>
-          createNacosConfigSource({ ...options, servers: [`127.0.0.1:${port}`], operationTimeoutMs: 2_000 }),
+        const { dispose, ...clients } = await createLinkedClients(proxy, front.port, (port) =>
+          createNacosConfigSource({ ...options, grpcPortOffset: 0, servers: [`127.0.0.1:${port}`], operationTimeoutMs: 2_000 }),
         )
         return {
           ...clients,
@@ -63,11 +75,14 @@ describe.runIf(nacos && toxiproxy)('config source contract', () => {
     if (nacos) server = await startNacos(nacos)
   }, 60_000)
   afterAll(() => server.close())
-  bindContract(() => server.port, false)
+  bindContract(() => server, false)
 })
 
 // Address on 127.0.0.1 of an official Nacos 2, or Nacos 3 with v1, without auth.
 const official = process.env['SD_TEST_NACOS_OFFICIAL']
 if (official && toxiproxy) {
-  describe('config source contract, official Nacos, v1', () => bindContract(() => Number(official.split(':').at(-1)), true))
+  describe('config source contract, official Nacos, v1', () => {
+    const port = Number(official.split(':').at(-1))
+    bindContract(() => ({ port, grpcPort: port + 1_000 }), true)
+  })
 }

@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import type { SdError, WritableConfigSource } from '@sd/core'
+import type { SdError } from '@sd/core'
 import { freePort, type NacosServer, obtainServer, startNacos } from '@sd/test-servers'
 import { eventually, probeWatch } from '@sd/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { createNacosConfigSource, type NacosConfigSourceOptions } from './index.ts'
+import { createNacosConfigSource, type NacosConfigSource, type NacosConfigSourceOptions } from './index.ts'
+import { reverse } from './testing/reverse.ts'
 
 const nacos = await obtainServer('nacos', { own: true })
 const run = promisify(execFile)
 const limitMs = 10_000
-const opened: WritableConfigSource[] = []
+const opened: NacosConfigSource[] = []
 
 afterEach(() => Promise.all(opened.splice(0).map((source) => source.close())))
 
@@ -21,12 +22,12 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
   }, 60_000)
   afterAll(() => server.close())
 
-  function open(options: Partial<NacosConfigSourceOptions> = {}): WritableConfigSource {
+  function open(options: Partial<NacosConfigSourceOptions> = {}): NacosConfigSource {
     const source = createNacosConfigSource({ servers: [`127.0.0.1:${server.port}`], dataIds: ['app.yaml'], ...options })
     opened.push(source)
     return source
   }
-  async function texts(source: WritableConfigSource): Promise<readonly (readonly [string, string])[]> {
+  async function texts(source: NacosConfigSource): Promise<readonly (readonly [string, string])[]> {
     return (await source.load()).entries.map(({ key, content }) => [key, content])
   }
   /** Actions of another tool. */
@@ -99,6 +100,20 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
     await assert.rejects(source.put('other.yaml', 'a: 1'), { code: 'SD_INVALID', field: 'key' })
     await assert.rejects(source.delete('other.yaml'), { code: 'SD_INVALID', field: 'key' })
     await assert.rejects(source.put('app.yaml', ' \n'), { code: 'SD_INVALID', field: 'content' })
+  })
+
+  test('what rnacos does not have is refused, and no text is written for all instead', async () => {
+    const dataIds = ['app.yaml', 'cipher-reverse-db']
+    for (const api of ['grpc', 'v1', 'auto'] as const) {
+      const source = open({ namespace: `extras-${api}`, api, dataIds, encryption: reverse })
+      await source.put('app.yaml', 'a: 1')
+      const refused = { code: 'SD_UNSUPPORTED' }
+      await assert.rejects(source.putGray('app.yaml', 'a: 2', { addresses: ['127.0.0.1'] }), refused)
+      await assert.rejects(source.deleteGray('app.yaml'), refused)
+      await assert.rejects(source.listHistory('app.yaml'), refused)
+      await assert.rejects(source.put('cipher-reverse-db', 'secret'), refused)
+      expect(await texts(source)).toEqual([['app.yaml', 'a: 1']])
+    }
   })
 
   test('of several servers a reachable one is used', async () => {

@@ -1,68 +1,55 @@
-import { assembleWritableConfigSource, type ConfigWrite, checkRevision, createConfigDocument } from '@sd/adapter-kit'
+import { assembleWritableConfigSource } from '@sd/adapter-kit'
 import { createApiChoice, createNacosConnection } from '@sd/connection-nacos'
-import {
-  type ConfigDocument,
-  type ConfigEntry,
-  invalidError,
-  SdError,
-  settlesWithin,
-  type WatchSession,
-  type WritableConfigSource,
-  withTimeout,
-} from '@sd/core'
-import { md5Of, type NacosConfigApi, readFormat, type StoredText, typeOf } from './config-api.ts'
+import { type ConfigDocument, settlesWithin, sleep, type WatchSession, type WritableConfigSource, withTimeout } from '@sd/core'
+import { md5Of, type NacosConfigApi } from './config-api.ts'
+import { createGrpcApi } from './config-grpc.ts'
 import { createV1Api } from './config-v1.ts'
 import { createV3Api } from './config-v3.ts'
+import { createNacosExtras, type NacosExtras } from './nacos-extras.ts'
 import { type NacosConfigSourceOptions, type Place, resolveNacosConfigSourceOptions } from './options.ts'
+import { createTextEncryption } from './text-encryption.ts'
+import { createTexts } from './texts.ts'
+
+/**
+ * How long a text that is missing after an outage is read again before its removal is reported, in milliseconds. rnacos accepts
+ * requests before it has loaded its data.
+ */
+const confirmRemovalMs = 3_000
+const confirmIntervalMs = 200
+
+/** A source in Nacos, with what only Nacos has. */
+export interface NacosConfigSource extends WritableConfigSource, NacosExtras {}
 
 /**
  * Creates a source that reads and writes data ids in Nacos.
  *
- * @throws SdError `SD_INVALID` naming the option
+ * @throws SdError `SD_INVALID` that names the option
  */
-export function createNacosConfigSource(options: NacosConfigSourceOptions): WritableConfigSource {
+export function createNacosConfigSource(options: NacosConfigSourceOptions): NacosConfigSource {
   const settings = resolveNacosConfigSourceOptions(options)
-  const { api, places, required, refreshIntervalMs, operationTimeoutMs, name } = settings
+  const { api, places, refreshIntervalMs, operationTimeoutMs, name } = settings
   const connection = createNacosConnection(settings)
   const use = createApiChoice<NacosConfigApi>(settings, {
+    grpc: () => createGrpcApi(connection, settings),
     v1: () => createV1Api(connection, settings),
     v3: () => createV3Api(connection, settings),
     probe: (one, signal) => one.read(places[0] as Place, signal),
   })
-
-  function placeOf(key: string): Place {
-    const place = places.find((one) => one.key === key)
-    if (place) return place
-    throw invalidError('key', key, `one of ${places.map((one) => one.key).join(', ')}`)
-  }
-
-  async function read(signal: AbortSignal, previous?: ConfigDocument): Promise<ConfigDocument> {
-    const texts = await Promise.all(places.map((place) => use((one) => one.read(place, signal))))
-    const missing = places.filter((_, index) => !texts[index])
-    if (required && missing.length > 0) {
-      const keys = missing.map(({ key }) => key).join(', ')
-      throw new SdError('SD_NOT_FOUND', `${name}: required but missing: ${keys}`, { retryable: true })
-    }
-    const entries = places.flatMap((place, index) => toEntry(place, texts[index]))
-    return createConfigDocument(name, entries, previous)
-  }
-
-  /** Reads the text before a write. @throws SdError `SD_CONFLICT` if its revision differs from `ifRevision` */
-  async function readBefore(place: Place, write: ConfigWrite): Promise<StoredText | undefined> {
-    const found = await use((one) => one.readStored(place, write.signal))
-    checkRevision(name, write, toEntry(place, found)[0]?.revision)
-    return found
-  }
+  const encryption = createTextEncryption(settings)
+  const texts = createTexts(use, encryption, settings)
 
   /** One session: reads at an interval, and at once when the server reports a change. */
   async function follow({ offer, previous, signal }: WatchSession<ConfigDocument>): Promise<void> {
     const what = `${name} read`
+    const read = () => withTimeout({ timeoutMs: operationTimeoutMs, what, signal }, (inner) => texts.read(inner, previous()))
+    let readNext = () => readUntilComplete(read, previous(), signal)
     let listening: Promise<void> | undefined
     let notifyChange = (): void => undefined
     for (;;) {
       const change = Promise.withResolvers<void>()
       notifyChange = () => change.resolve()
-      offer(await withTimeout({ timeoutMs: operationTimeoutMs, what, signal }, (inner) => read(inner, previous())))
+      offer(await readNext())
+      readNext = read
       listening ??= use((one) => one.listen(places, () => notifyChange(), signal))
       // It can fail during a read, when nothing awaits it; the next wait then throws.
       listening.catch(() => undefined)
@@ -71,37 +58,52 @@ export function createNacosConfigSource(options: NacosConfigSourceOptions): Writ
     }
   }
 
-  return assembleWritableConfigSource({
+  const source = assembleWritableConfigSource({
     name,
-    capabilities: { watch: api === 'v1' ? 'push' : 'poll', write: true, compareAndSet: false, annotations: false },
+    capabilities: {
+      watch: api === 'v1' || api === 'grpc' ? 'push' : 'poll',
+      write: true,
+      compareAndSet: false,
+      annotations: false,
+    },
     operationTimeoutMs,
-    read: ({ signal }) => read(signal),
+    read: ({ signal }) => texts.read(signal),
     follow,
     async put(content, write) {
-      const { key, ifRevision, comment, signal } = write
-      const place = placeOf(key)
-      if (content.trim() === '')
-        throw invalidError('content', 'only white space', 'a non-empty text (Nacos does not store empty ones)')
-      const found = await readBefore(place, write)
-      const format = readFormat(place, found?.type)
+      const { key, ifRevision, author, comment, signal } = write
+      const place = texts.placeOf(key)
+      // Servers take a blank MD5 for none, and would write unconditionally.
+      const isCompared = Boolean(ifRevision?.trim()) && (await use(async (one) => one.comparesMd5?.(signal))) === true
+      const found = await texts.readBefore(place, write, isCompared)
+      const { format, text } = await texts.prepare(place, content, found, signal)
       // Nacos clears a description that is not sent.
-      const description = comment ?? found?.description
-      const text = { content, type: typeOf(format) ?? found?.type, description, ifMd5: ifRevision ?? undefined }
-      await use((one) => one.publish(place, text, signal))
-      return { key, content, format, revision: md5Of(content) }
+      const description = comment ?? text.description
+      await use((one) => one.publish(place, { ...text, author, description, ifMd5: ifRevision ?? undefined }, signal))
+      return { key, content, format, revision: md5Of(text.content) }
     },
     async remove(write) {
-      const place = placeOf(write.key)
-      if (write.ifRevision !== undefined) await readBefore(place, write)
+      const place = texts.placeOf(write.key)
+      if (write.ifRevision !== undefined) await texts.readBefore(place, write)
       await use((one) => one.remove(place, write.signal))
     },
     close: () => connection.close(),
   })
+
+  return Object.assign(source, createNacosExtras({ connection, use, texts, encryption, settings }))
 }
 
-function toEntry(place: Place, text: StoredText | undefined): readonly ConfigEntry[] {
-  if (!text) return []
-  const { content, md5, type, updatedAt } = text
-  const format = readFormat(place, type)
-  return [{ key: place.key, content, format, revision: md5 ?? md5Of(content), ...(updatedAt !== undefined && { updatedAt }) }]
+/** Reads until no text of the document before is missing, or its removal is confirmed. */
+async function readUntilComplete(
+  read: () => Promise<ConfigDocument>,
+  before: ConfigDocument | undefined,
+  signal: AbortSignal,
+): Promise<ConfigDocument> {
+  const endAt = performance.now() + confirmRemovalMs
+  for (;;) {
+    const document = await read()
+    const present = new Set(document.entries.map(({ key }) => key))
+    const isComplete = !before || before.entries.every(({ key }) => present.has(key))
+    if (isComplete || performance.now() >= endAt) return document
+    await sleep(confirmIntervalMs, signal, true)
+  }
 }

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import type { WritableConfigSource } from '@sd/core'
 import { createLinkedClients, obtainServer, startToxiproxy, type Toxiproxy } from '@sd/test-servers'
 import { configSourceContract } from '@sd/testing'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { createNacosConfigSource, type NacosConfigSourceOptions } from './index.ts'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { md5Of } from './config-api.ts'
+import { createNacosConfigSource, type NacosConfigSource, type NacosConfigSourceOptions } from './index.ts'
+import { reverse } from './testing/reverse.ts'
 import { administrator, type StandIn, startStandIn } from './testing/stand-in-v3.ts'
 
 // rnacos, which the other tests use, has no v3. Set SD_TEST_NACOS3_GUARDED to the address on 127.0.0.1 of an official Nacos 3
@@ -52,14 +53,14 @@ describe.runIf(toxiproxy)(`config source contract, v3, on ${official ? 'Nacos 3'
 
 describe('on a stand-in for Nacos 3', () => {
   let standIn: StandIn
-  const opened: WritableConfigSource[] = []
+  const opened: NacosConfigSource[] = []
   beforeAll(async () => {
     standIn = await startStandIn()
   })
   afterEach(() => Promise.all(opened.splice(0).map((source) => source.close())))
   afterAll(() => standIn.close())
 
-  function open(options: Partial<NacosConfigSourceOptions> = {}): WritableConfigSource {
+  function open(options: Partial<NacosConfigSourceOptions> = {}): NacosConfigSource {
     const source = createNacosConfigSource({ servers: [`127.0.0.1:${standIn.port}`], dataIds, ...options })
     opened.push(source)
     return source
@@ -129,9 +130,53 @@ describe('on a stand-in for Nacos 3', () => {
     standIn.texts.clear()
   })
 
+  test('an encrypted text is read and written with its data key', async () => {
+    const key = 'cipher-reverse-db'
+    const source = open({ credentials: administrator, dataIds: [key], encryption: reverse })
+    await source.put(key, 'secret')
+    expect(standIn.requests.at(-1)).toContain('content=terces&encryptedDataKey=terces+fo+yek')
+    await vi.waitFor(async () => expect((await source.load()).entries[0]?.content).toBe('secret'))
+    await source.put(key, 'another')
+    const [latest, first] = await source.listHistory(key)
+    expect([latest?.change, first?.change]).toEqual(['updated', 'created'])
+    expect(await source.readHistory(key, latest?.id ?? '')).toBe('secret')
+    standIn.texts.clear()
+  })
+
+  test('the history is listed, the latest first, and its texts are read', async () => {
+    const source = open({ credentials: administrator, dataIds: ['past'] })
+    expect(await source.listHistory('past')).toEqual([])
+    for (const content of ['1', '2', '3']) await source.put('past', content)
+    await source.delete('past')
+    const changes = await source.listHistory('past')
+    expect(changes.map(({ change }) => change)).toEqual(['removed', 'updated', 'updated', 'created'])
+    expect(changes[0]).toMatchObject({ isGray: false, changedAt: 1_700_000_000_000, user: 'nacos', address: '127.0.0.1' })
+    expect(await Promise.all(changes.map(({ id }) => source.readHistory('past', id)))).toEqual(['3', '2', '1', '1'])
+    expect(await source.listHistory('past', { limit: 1 })).toEqual(changes.slice(0, 1))
+    await assert.rejects(source.readHistory('past', '999'), { code: 'SD_NOT_FOUND' })
+    await assert.rejects(source.readHistory('past', '../1'), { code: 'SD_INVALID', field: 'id' })
+    await assert.rejects(source.listHistory('other'), { code: 'SD_INVALID', field: 'key' })
+    await assert.rejects(source.listHistory('past', { limit: 0 }), { code: 'SD_INVALID', field: 'limit' })
+    await assert.rejects(open({ dataIds: ['past'] }).listHistory('past'), { code: 'SD_DENIED' })
+  })
+
+  test('a gray text is written beside the other one, and removed', async () => {
+    const source = open({ credentials: administrator, dataIds: ['gray'] })
+    await source.put('gray', 'for all')
+    await source.putGray('gray', 'for some', { addresses: ['10.0.0.1', '::1'] })
+    expect([...standIn.grayTexts.values()]).toMatchObject([{ content: 'for some', addresses: '10.0.0.1,::1' }])
+    expect((await source.load()).entries[0]?.content).toBe('for some')
+    for (let round = 0; round < 2; round++) await source.deleteGray('gray')
+    await vi.waitFor(async () => expect((await source.load()).entries[0]?.content).toBe('for all'))
+    standIn.texts.clear()
+  })
+
   test('a text encrypted by a server plugin is rejected and not used as a value', async () => {
-    store('orders', { encryptedDataKey: 'x' })
-    await assert.rejects(open().load(), { code: 'SD_MALFORMED', message: /orders is encrypted by a plugin/ })
+    store('orders', { encryptedDataKey: 'x', md5: md5Of('a: 1') })
+    await assert.rejects(open().load(), { code: 'SD_MALFORMED', message: /orders was encrypted by a plugin/ })
+    // The server has decrypted this one.
+    store('orders', { encryptedDataKey: 'x', md5: md5Of('1 :a') })
+    expect((await open().load()).entries[0]?.content).toBe('a: 1')
     standIn.texts.clear()
   })
 

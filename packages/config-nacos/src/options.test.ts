@@ -28,6 +28,9 @@ describe('options', () => {
     ['dataIds[0].type', { dataIds: [{ dataId: 'a', type: 'json' }] }],
     ['group', { group: '' }],
     ['refreshIntervalMs', { refreshIntervalMs: 1 }],
+    ['encryption.decrypt', { encryption: {} }],
+    ['encryption.encrypt', { encryption: { decrypt: () => '', encrypt: 'x' } }],
+    ['encryption.key', { encryption: { decrypt: () => '', key: 'x' } }],
     ['name', { name: '' }],
     ['dataId', { dataId: 'a' }],
   ])('names a wrong %s', (field, wrong) => {

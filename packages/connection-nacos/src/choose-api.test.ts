@@ -8,15 +8,16 @@ type Api = (operation: string) => Promise<string>
 
 function serverWith(...versions: readonly string[]): {
   versions: readonly string[]
-  readonly asked: string[]
+  readonly requests: string[]
   choose(options?: NacosConnectionOptions): UseApi<Api>
 } {
-  const asked: string[] = []
+  const requests: string[] = []
   const server = {
     versions,
-    asked,
+    requests,
     choose: (options: NacosConnectionOptions = {}) =>
       createApiChoice<Api>(resolveNacosConnectionOptions(options, 'nacos'), {
+        grpc: () => call('grpc'),
         v1: () => call('v1'),
         v3: () => call('v3'),
         probe: (api) => api('probe'),
@@ -24,7 +25,7 @@ function serverWith(...versions: readonly string[]): {
   }
   function call(version: string): Api {
     return async (operation) => {
-      asked.push(`${version} ${operation}`)
+      requests.push(`${version} ${operation}`)
       if (!server.versions.includes(version)) throw new SdError('SD_UNSUPPORTED', `no ${version}`)
       return version
     }
@@ -33,13 +34,18 @@ function serverWith(...versions: readonly string[]): {
 }
 
 describe('the API', () => {
-  test('is v1 if the server has it, else v3, and is detected once', async () => {
-    for (const [versions, expected, probes] of [[['v1', 'v3'], 'v1', 1] as const, [['v3'], 'v3', 2] as const]) {
+  test('is gRPC if the server has it, else v1, else v3, and is detected once', async () => {
+    const cases = [
+      [['grpc', 'v1'], 'grpc', 1],
+      [['v1', 'v3'], 'v1', 2],
+      [['v3'], 'v3', 3],
+    ] as const
+    for (const [versions, expected, probes] of cases) {
       const server = serverWith(...versions)
       const use = server.choose()
-      const answers = await Promise.all([1, 2, 3].map(() => use((api) => api('read'))))
-      expect(answers).toEqual([expected, expected, expected])
-      expect(server.asked.filter((one) => one.endsWith('probe'))).toHaveLength(probes)
+      const responses = await Promise.all([1, 2, 3].map(() => use((api) => api('read'))))
+      expect(responses).toEqual([expected, expected, expected])
+      expect(server.requests.filter((one) => one.endsWith('probe'))).toHaveLength(probes)
     }
   })
 
@@ -77,8 +83,23 @@ describe('the API', () => {
     )
   })
 
+  test.each<[string, () => Promise<unknown>]>([
+    ['refuses connections', () => Promise.reject(new SdError('SD_UNAVAILABLE', 'refused'))],
+    ['does not respond', () => new Promise(() => undefined)],
+  ])('is one by HTTP if the gRPC port %s', async (_, probeGrpc) => {
+    const options = resolveNacosConnectionOptions({ operationTimeoutMs: 200 }, 'nacos')
+    const use = createApiChoice<string>(options, {
+      grpc: () => 'grpc',
+      v1: () => 'v1',
+      v3: () => 'v3',
+      probe: async (api) => (api === 'grpc' ? probeGrpc() : undefined),
+    })
+    expect(await use(async (api) => api)).toBe('v1')
+  })
+
   test('an unreachable server is not treated as one without the API', async () => {
     const use = createApiChoice<string>(resolveNacosConnectionOptions({}, 'nacos'), {
+      grpc: () => 'grpc',
       v1: () => 'v1',
       v3: () => 'v3',
       probe: () => Promise.reject(new SdError('SD_UNAVAILABLE', 'away')),

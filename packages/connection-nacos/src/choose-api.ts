@@ -1,8 +1,10 @@
-import { SdError, withTimeout } from '@sd/core'
+import { SdError, toSdError, withTimeout } from '@sd/core'
 import type { ResolvedNacosConnectionOptions } from './options.ts'
 
-/** Implementations of an adapter for Nacos' HTTP APIs. */
+/** Implementations of an adapter for Nacos' APIs. */
 export interface NacosApis<Api> {
+  /** Implementation for gRPC. */
+  grpc(): Api
   /** Implementation for `/nacos/v1`. */
   v1(): Api
   /** Implementation for `/nacos/v3`. */
@@ -14,6 +16,11 @@ export interface NacosApis<Api> {
 /** Runs an operation on the API that the server has. */
 export type UseApi<Api> = <T>(operation: (api: Api) => Promise<T>) => Promise<T>
 
+/** Order of preference. */
+const preference = ['grpc', 'v1', 'v3'] as const
+/** Part of the time limit in which the gRPC port must respond. Otherwise it may be closed by a firewall, and HTTP is tried. */
+const grpcShare = 0.4
+
 /** Uses the API that the options name, or detects it at first use. Detects it again when the server no longer has it. */
 export function createApiChoice<Api>(settings: ResolvedNacosConnectionOptions, apis: NacosApis<Api>): UseApi<Api> {
   const { api, operationTimeoutMs, name } = settings
@@ -22,16 +29,22 @@ export function createApiChoice<Api>(settings: ResolvedNacosConnectionOptions, a
   let hasWorked = false
 
   async function probe(signal: AbortSignal): Promise<Api> {
-    for (const version of ['v1', 'v3'] as const) {
+    let unreachable: SdError | undefined
+    for (const version of preference) {
       const candidate = apis[version]()
+      const timeoutMs = version === 'grpc' ? operationTimeoutMs * grpcShare : undefined
       try {
-        await apis.probe(candidate, signal)
+        await withTimeout({ timeoutMs, what: `${name} probe by ${version}`, signal }, (inner) => apis.probe(candidate, inner))
         return candidate
-      } catch (error) {
-        if (!isMissing(error)) throw error
+      } catch (caught) {
+        const error = toSdError(caught, 'SD_UNAVAILABLE', `${name} probe`)
+        // After a refused login another API would be refused too.
+        if (version === 'grpc' && error.retryable && error.code !== 'SD_DENIED' && !signal.aborted) unreachable = error
+        else if (!isMissing(error)) throw error
       }
     }
-    throw new SdError('SD_UNSUPPORTED', `${name} has neither /nacos/v1 nor /nacos/v3/client; is this a Nacos server?`)
+    if (unreachable) throw unreachable
+    throw new SdError('SD_UNSUPPORTED', `${name} has neither gRPC nor /nacos/v1 nor /nacos/v3/client; is this a Nacos server?`)
   }
 
   /** Shared by several callers, so it does not end with one of them. */

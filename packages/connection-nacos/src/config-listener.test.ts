@@ -1,14 +1,21 @@
 import assert from 'node:assert/strict'
 import { SdError } from '@sd/core'
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { listenToConfigs, type NacosConnection, type NacosExchange } from './index.ts'
+import {
+  createNacosConnection,
+  listenToConfigs,
+  type NacosConnection,
+  type NacosExchange,
+  resolveNacosConnectionOptions,
+} from './index.ts'
 
+const unused = createNacosConnection(resolveNacosConnectionOptions({}, 'nacos'))
 const places = [{ dataId: 'a.yaml', group: 'g' }]
 
 /** A connection on which `exchange` responds to every request. */
 function connectionOf(answer: (request: NacosExchange) => string): NacosConnection {
   const exchange: NacosConnection['exchange'] = async (request) => ({ status: 200, headers: {}, text: answer(request) })
-  return { exchange, send: async (request, signal) => (await exchange(request, signal)).text, close: () => undefined }
+  return { ...unused, exchange, send: async (request, signal) => (await exchange(request, signal)).text }
 }
 
 describe('the long poll', () => {

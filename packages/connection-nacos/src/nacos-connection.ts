@@ -1,5 +1,6 @@
 import type { ServerAddress } from '@sd/adapter-kit'
 import { closedError, withTimeout } from '@sd/core'
+import { createNacosGrpc, type NacosGrpc } from './grpc/grpc-connection.ts'
 import { readError, toNacosError } from './nacos-error.ts'
 import { createNacosHttp, type NacosRequest, type NacosResponse } from './nacos-http.ts'
 import { createNacosLogin } from './nacos-login.ts'
@@ -18,6 +19,12 @@ export interface NacosConnection {
    * `send`
    */
   exchange(request: NacosExchange, signal: AbortSignal): Promise<NacosResponse>
+  /**
+   * The connection by gRPC, which shares the login. Opens nothing until its first request.
+   *
+   * @param module what it is used for, as a label on the server: `naming` or `config`; that of the first call
+   */
+  grpc(module: 'naming' | 'config'): NacosGrpc
   /** Destroys every connection. */
   close(): void
 }
@@ -39,6 +46,7 @@ export function createNacosConnection(settings: ResolvedNacosConnectionOptions):
   /** Index of the server that responded last. */
   let preferred = 0
   let closed = false
+  let grpc: NacosGrpc | undefined
 
   async function sendTo(endpoint: ServerAddress, request: NacosRequest, signal: AbortSignal): Promise<NacosResponse> {
     if (!login) return http.send(endpoint, request, signal)
@@ -75,8 +83,14 @@ export function createNacosConnection(settings: ResolvedNacosConnectionOptions):
   return {
     send: async (request, signal) => (await exchange(request, signal)).text,
     exchange,
+    grpc(module) {
+      if (closed) throw closedError(name)
+      grpc ??= createNacosGrpc({ settings, login, module })
+      return grpc
+    },
     close() {
       closed = true
+      grpc?.close()
       http.close()
     },
   }

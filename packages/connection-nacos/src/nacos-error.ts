@@ -22,9 +22,12 @@ export function readError(
 
 /** Returns a hint for a refused user. Nacos names neither the permission nor the resource. */
 function wayOut(status: number, { namespaceId, tenant = namespaceId }: NacosRequest['params']): string {
-  if (status === 401) return 'the login is invalid: check credentials'
-  const where = tenant === undefined || tenant === '' ? 'public' : tenant
-  return `set credentials of a user with a role that has the permission rw on the namespace "${where}"`
+  return status === 401 ? 'the login is invalid: check credentials' : wantedPermission(tenant)
+}
+
+/** Returns what a user needs on a namespace. */
+export function wantedPermission(namespace: string | undefined): string {
+  return `set credentials of a user with a role that has the permission rw on the namespace "${namespace || 'public'}"`
 }
 
 function codeOf(status: number, text: string, params: NacosRequest['params']): SdErrorCode {

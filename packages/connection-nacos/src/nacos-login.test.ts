@@ -12,11 +12,11 @@ const ok = (token: string): NacosResponse => ({
 
 describe('login', () => {
   const sent: NacosRequest[] = []
-  const answers: NacosResponse[] = []
+  const responses: NacosResponse[] = []
   const http: NacosHttp = {
     async send(_, request) {
       sent.push(request)
-      return answers.shift() ?? { status: 503, headers: {}, text: '' }
+      return responses.shift() ?? { status: 503, headers: {}, text: '' }
     },
     close: () => undefined,
   }
@@ -24,13 +24,13 @@ describe('login', () => {
   beforeEach(() => {
     vi.useFakeTimers()
     sent.length = 0
-    answers.length = 0
+    responses.length = 0
     login = createNacosLogin({ http, credentials: { username: 'u', password: 'p' }, timeoutMs: 1_000, name: 'nacos' })
   })
   afterEach(() => void vi.useRealTimers())
 
   test('many callers share one login, which is repeated before its token expires', async () => {
-    answers.push(ok('a'), ok('b'))
+    responses.push(ok('a'), ok('b'))
     expect(await Promise.all([login.token(endpoint), login.token(endpoint)])).toEqual(['a', 'a'])
     vi.advanceTimersByTime(79_000)
     expect(await login.token(endpoint)).toBe('a')
@@ -41,7 +41,7 @@ describe('login', () => {
   })
 
   test('a refused token is dropped, unless there is a newer one', async () => {
-    answers.push(ok('a'), ok('b'))
+    responses.push(ok('a'), ok('b'))
     login.forget(await login.token(endpoint))
     expect(await login.token(endpoint)).toBe('b')
     login.forget('a')
@@ -49,36 +49,36 @@ describe('login', () => {
   })
 
   test('older servers have another path for the login', async () => {
-    answers.push({ status: 404, headers: {}, text: '' }, ok('a'))
+    responses.push({ status: 404, headers: {}, text: '' }, ok('a'))
     expect(await login.token(endpoint)).toBe('a')
     expect(sent.map(({ path }) => path)).toEqual(['/nacos/v3/auth/user/login', '/nacos/v1/auth/login'])
   })
 
   test('a refusal does not show the request, and is final unless a login worked before', async () => {
     const refused = { status: 403, headers: {}, text: 'wrong: p-secret' }
-    answers.push(refused)
+    responses.push(refused)
     await assert.rejects(login.token(endpoint), { code: 'SD_DENIED' })
     vi.advanceTimersByTime(11_000)
-    answers.push(refused)
+    responses.push(refused)
     await assert.rejects(login.token(endpoint), (error: Error & { code?: string; retryable?: boolean }) => {
       expect([error.code, error.retryable]).toEqual(['SD_DENIED', false])
       expect(error.message).not.toContain('p-secret')
       return true
     })
-    answers.push({ status: 500, headers: {}, text: '{"message":"No message available"}' })
+    responses.push({ status: 500, headers: {}, text: '{"message":"No message available"}' })
     await assert.rejects(login.token(endpoint), { code: 'SD_DENIED', retryable: true })
-    answers.push({ status: 500, headers: {}, text: 'caused: User u not found;' })
+    responses.push({ status: 500, headers: {}, text: 'caused: User u not found;' })
     await assert.rejects(login.token(endpoint), { code: 'SD_DENIED', retryable: true })
-    answers.push({ status: 500, headers: {}, text: 'database away' })
+    responses.push({ status: 500, headers: {}, text: 'database away' })
     await assert.rejects(login.token(endpoint), { code: 'SD_UNAVAILABLE', retryable: true })
-    answers.push(ok('a'), refused)
+    responses.push(ok('a'), refused)
     login.forget(await login.token(endpoint))
     await assert.rejects(login.token(endpoint), { code: 'SD_DENIED', retryable: true })
   })
 
   test('a server that refuses every login while it starts is tried again', async () => {
     const starting = { status: 403, headers: {}, text: 'Access Denied' }
-    answers.push(starting, starting, ok('a'))
+    responses.push(starting, starting, ok('a'))
     for (let second = 0; second < 2; second++) {
       await assert.rejects(login.token(endpoint), { code: 'SD_DENIED', retryable: true })
       vi.advanceTimersByTime(1_500)
@@ -87,7 +87,7 @@ describe('login', () => {
   })
 
   test('a response without a token is malformed', async () => {
-    answers.push({ status: 200, headers: {}, text: '{}' }, { status: 200, headers: {}, text: 'hello' })
+    responses.push({ status: 200, headers: {}, text: '{}' }, { status: 200, headers: {}, text: 'hello' })
     await assert.rejects(login.token(endpoint), { code: 'SD_MALFORMED' })
     await assert.rejects(login.token(endpoint), { code: 'SD_MALFORMED' })
   })

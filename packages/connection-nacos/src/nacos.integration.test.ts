@@ -86,6 +86,36 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
     front.close()
   })
 
+  test('gRPC uses TLS too, with the same certificates', async () => {
+    const certificates = await createCertificates()
+    const front = await startTlsFront(server.grpcPort, certificates)
+    const secure = { servers: [`https://127.0.0.1:${front.port}`], api: 'grpc', grpcPortOffset: 0 } as const
+    const tls = { ca: certificates.ca, ...certificates.client }
+    await open({ ...secure, tls: { ...tls, serverName: 'localhost' } })
+      .grpc('naming')
+      .session(signal)
+    await open({ ...secure, tls })
+      .grpc('naming')
+      .session(signal)
+    const stranger = open({ ...secure, tls: { ca: certificates.ca } }).grpc('naming')
+    await assert.rejects(stranger.session(signal), { code: 'SD_UNAVAILABLE' })
+    front.close()
+  })
+
+  test('TLS for gRPC alone: HTTP is clear, as on a server with TLS of its own', async () => {
+    const certificates = await createCertificates()
+    const front = await startTlsFront(server.grpcPort, certificates)
+    const connection = open({
+      servers,
+      grpcTls: true,
+      grpcPortOffset: front.port - server.port,
+      tls: { ca: certificates.ca, ...certificates.client },
+    })
+    await connection.grpc('naming').session(signal)
+    await connection.send(sign, signal)
+    front.close()
+  })
+
   test('a failure that the caller accepts is a response', async () => {
     const connection = open({ servers })
     const request = { method: 'GET', path: '/nacos/v1/cs/configs', params: { dataId: 'none', group } } as const
@@ -165,16 +195,28 @@ describe.runIf(nacos)('with auth', { timeout: 60_000 }, () => {
   }, 120_000)
   afterAll(() => server.close())
 
+  test('a login that expires is renewed by gRPC too', async () => {
+    if (!nacos) return
+    await using short = await startNacos(nacos, { auth, loginSeconds: 1 })
+    const connection = open({ servers: [`127.0.0.1:${short.port}`], credentials: auth })
+    const query = { type: 'ConfigQueryRequest', body: { dataId: 'a', group, tenant: '' } }
+    const isMissing = ({ errorCode }: Readonly<Record<string, unknown>>): boolean => errorCode === 300
+    for (let round = 0; round < 3; round++) {
+      expect(isMissing(await connection.grpc('config').request({ ...query, accepts: isMissing }, signal))).toBe(true)
+      await new Promise((resolve) => setTimeout(resolve, 1_200))
+    }
+  })
+
   test('a login happens once, and a wrong secret is denied without showing it', async () => {
     const servers = [`127.0.0.1:${server.port}`]
-    let asked = 0
+    let requested = 0
     const credentials = async (): Promise<typeof auth> => {
-      asked++
+      requested++
       return auth
     }
     const connection = open({ servers, credentials })
     await Promise.all([1, 2, 3].map(() => connection.send(sign, signal)))
-    expect(asked).toBe(1)
+    expect(requested).toBe(1)
     await assert.rejects(open({ servers }).send(sign, signal), { code: 'SD_DENIED' })
     const wrong = open({ servers, credentials: { ...auth, password: 'guessed-word' } })
     await assert.rejects(wrong.send(sign, signal), (error: SdError) => {
@@ -199,6 +241,12 @@ describe.runIf(nacos)('with auth', { timeout: 60_000 }, () => {
       await assert.rejects(nobody.send(request, signal), refused, `${request.method} ${request.path}`)
       await assert.rejects(wrong.send(request, signal), { code: 'SD_DENIED', message: /check user and password/ })
     }
+    const read = { type: 'ConfigQueryRequest', body: { dataId: 'a', group, tenant: 'team-a' } }
+    const missing = { ...read, accepts: () => true }
+    await open({ servers, credentials: auth }).grpc('config').request(missing, signal)
+    const stranger = open({ servers, namespace: 'team-a' }).grpc('config')
+    await assert.rejects(stranger.request(read, signal), { code: 'SD_DENIED', retryable: false, message: /namespace "team-a"/ })
+    await assert.rejects(wrong.grpc('config').request(read, signal), { code: 'SD_DENIED', message: /check user and password/ })
     const places = [{ dataId: 'a', group }]
     await assert.rejects(listenToConfigs(wrong, { namespace: 'n', places, onChange: () => undefined, signal }), {
       code: 'SD_DENIED',

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { checkGroup, checkLabel, resolveNacosConnectionOptions } from './index.ts'
+import { checkGroup, checkLabel, type NacosConnectionOptions, resolveNacosConnectionOptions } from './index.ts'
 
 describe('options', () => {
   test('have defaults', () => {
@@ -7,6 +7,8 @@ describe('options', () => {
       name: 'nacos',
       servers: [{ secure: false, host: '127.0.0.1', port: 8_848 }],
       api: 'auto',
+      grpcPortOffset: 1_000,
+      grpcTls: false,
       namespace: 'public',
       credentials: undefined,
       tls: undefined,
@@ -19,6 +21,11 @@ describe('options', () => {
     ['servers[0]', { servers: ['http://user:secret@host'] }],
     ['servers', { servers: ['http://a', 'https://b'] }],
     ['servers', { tls: { ca: '-----BEGIN ' } }],
+    ['grpcPortOffset', { grpcPortOffset: 0.5 }],
+    ['grpcPortOffset', { grpcPortOffset: '1000' as never }],
+    ['grpcTls', { grpcTls: 'yes' as never }],
+    ['tls.ca', { grpcTls: true, tls: { ca: 'secret' } }],
+    ['servers', { grpcTls: false, tls: { ca: '-----BEGIN ' } }],
     ['api', { api: 'v2' as never }],
     ['namespace', { namespace: 'a b' }],
     ['credentials.password', { credentials: { username: 'u', password: '' } }],
@@ -33,6 +40,13 @@ describe('options', () => {
     }
     expect(error).toMatchObject({ code: 'SD_INVALID', field })
     expect(String(error)).not.toContain('secret')
+  })
+
+  test('gRPC has TLS if HTTP has it, or if it is set', () => {
+    const grpcTlsOf = (options: NacosConnectionOptions): boolean => resolveNacosConnectionOptions(options, 'nacos').grpcTls
+    expect(grpcTlsOf({ servers: ['https://a'] })).toBe(true)
+    expect(grpcTlsOf({ servers: ['https://a'], grpcTls: false })).toBe(false)
+    expect(grpcTlsOf({ servers: ['a'], grpcTls: true })).toBe(true)
   })
 
   test('groups and labels are those that Nacos accepts', () => {

@@ -8,7 +8,12 @@ type ResponseText = Pick<NacosResponse, 'status' | 'text'>
 
 /** Official 2.5 and 3.0: the metadata of an instance is longer than the server accepts. */
 export function isTooLong({ status, text }: ResponseText): boolean {
-  return status === 400 && /length should not exceed/i.test(text)
+  return status === 400 && isRefusedLength(text)
+}
+
+/** The text of {@link isTooLong}, for any API. */
+export function isRefusedLength(text: string): boolean {
+  return /length should not exceed/i.test(text)
 }
 
 /**

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { NacosConnection, NacosRequest } from '@sd/connection-nacos'
+import { createNacosConnection, type NacosConnection, type NacosRequest } from '@sd/connection-nacos'
 import { SdError } from '@sd/core'
 import { describe, expect, test } from 'vitest'
 import { chooseApi } from './choose-api.ts'
@@ -11,12 +11,14 @@ import { createVerifier } from './verify.ts'
 const { signal } = new AbortController()
 const lists = { v1: '{"hosts":[]}', v3: '{"code":0,"data":[]}' }
 
-/** A connection on which `send` responds to every request. */
+/** A connection to a server that does not respond by gRPC, and on which `send` responds to every other request. */
 function connectionOf(send: (request: NacosRequest) => Promise<string>): NacosConnection {
+  const { grpc, close } = createNacosConnection(resolveNacosRegistryOptions({ servers: ['127.0.0.1:1'] }))
   return {
     send,
     exchange: async (request) => ({ status: 200, headers: {}, text: await send(request) }),
-    close: () => undefined,
+    grpc,
+    close,
   }
 }
 
@@ -105,13 +107,12 @@ test('a registration is verified until the server does not support it', async ()
     metadata: { a: '1' },
   }
   const held =
-    (weight: number, metadata: object): (() => Promise<string>) =>
-    async () =>
-      JSON.stringify({ weight, metadata })
+    (weight: number, metadata: object): (() => Promise<Readonly<Record<string, unknown>>>) =>
+    async () => ({ weight, metadata })
   expect(await verifier.check(sent, held(1, { a: '1' }))).toBeUndefined()
   expect(await verifier.check(sent, held(1, { a: '0' }))).toBe(sent)
   expect(await verifier.check(sent, held(9, { a: '1' }))).toMatchObject({ weight: 1.000001, metadata: { 'sd.weight': '1' } })
-  const failing = (code: 'SD_UNAVAILABLE' | 'SD_UNSUPPORTED') => async (): Promise<string> => {
+  const failing = (code: 'SD_UNAVAILABLE' | 'SD_UNSUPPORTED') => async (): Promise<never> => {
     throw new SdError(code, 'no')
   }
   expect(await verifier.check(sent, failing('SD_UNAVAILABLE'))).toBeUndefined()

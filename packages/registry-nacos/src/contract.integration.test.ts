@@ -1,5 +1,14 @@
 import { randomUUID } from 'node:crypto'
-import { createLinkedClients, type NacosServer, obtainServer, startNacos, startToxiproxy, type Toxiproxy } from '@sd/test-servers'
+import {
+  createLinkedClients,
+  type NacosFront,
+  type NacosServer,
+  obtainServer,
+  startNacos,
+  startNacosFront,
+  startToxiproxy,
+  type Toxiproxy,
+} from '@sd/test-servers'
 import { registryContract } from '@sd/testing'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { createNacosRegistry, type NacosRegistryOptions } from './index.ts'
@@ -8,12 +17,17 @@ const nacos = await obtainServer('nacos')
 const toxiproxy = await obtainServer('toxiproxy')
 
 /** Binds the contract to a server whose port is known when it runs. */
-function bindContract(upstream: () => number, shortestTtlMs: number, options: NacosRegistryOptions): void {
+function bindContract(
+  server: () => Pick<NacosServer, 'port' | 'grpcPort'>,
+  shortestTtlMs: number,
+  options: NacosRegistryOptions,
+): void {
   let proxy: Toxiproxy
+  let front: NacosFront
   beforeAll(async () => {
-    if (toxiproxy) proxy = await startToxiproxy(toxiproxy)
+    if (toxiproxy) [proxy, front] = await Promise.all([startToxiproxy(toxiproxy), startNacosFront(server())])
   }, 60_000)
-  afterAll(() => proxy.close())
+  afterAll(() => Promise.all([proxy.close(), front.close()]))
 
   const contract = registryContract({
     capabilities: { conditionalRemove: false },
@@ -21,13 +35,14 @@ function bindContract(upstream: () => number, shortestTtlMs: number, options: Na
     eventuallyMs: 10_000,
     setup: async () => {
       const namespace = randomUUID()
-      return createLinkedClients(proxy, upstream(), (port) =>
+      return createLinkedClients(proxy, front.port, (port) =>
         createNacosRegistry({
           servers: [`127.0.0.1:${port}`],
+          grpcPortOffset: 0,
           namespace,
           ttlMs: shortestTtlMs,
           refreshIntervalMs: 200,
-          operationTimeoutMs: 2_000,
+          operationTimeoutMs: 5_000,
           ...options,
         }),
       )
@@ -43,13 +58,19 @@ describe.runIf(nacos && toxiproxy)('registry contract', () => {
     if (nacos) server = await startNacos(nacos, { unhealthyAfterSeconds: 2, removeAfterSeconds: 4 })
   }, 60_000)
   afterAll(() => server.close())
-  bindContract(() => server.port, 2_000, {})
+  for (const api of ['v1', 'grpc'] as const) {
+    describe(api, () => bindContract(() => server, 2_000, { api }))
+  }
 })
 
 // Port on 127.0.0.1 of an official Nacos 3 with `nacos.core.auth.admin.enabled=false`, and
 // `nacos.naming.service.metadata.length=200000` for the contract's hostile metadata.
 const official = process.env['SD_TEST_NACOS3_LARGE']
-for (const api of official ? (['v1', 'v3'] as const) : []) {
+for (const api of official ? (['v1', 'v3', 'grpc'] as const) : []) {
   describe(`registry contract, Nacos 3, ${api}`, () =>
-    bindContract(() => Number(official), 3_000, { api, adminApi: true, operationTimeoutMs: 5_000 }))
+    bindContract(() => ({ port: Number(official), grpcPort: Number(official) + 1_000 }), 3_000, {
+      api,
+      adminApi: true,
+      operationTimeoutMs: 5_000,
+    }))
 }

@@ -27,7 +27,7 @@ describe.runIf(nacos)('on a server', { timeout: 60_000 }, () => {
       servers: [`127.0.0.1:${server.port}`],
       namespace,
       refreshIntervalMs: 100,
-      operationTimeoutMs: 2_000,
+      operationTimeoutMs: 5_000,
       ...options,
     })
     opened.push(registry)

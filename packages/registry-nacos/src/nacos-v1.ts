@@ -31,13 +31,31 @@ export function createV1Api(connection: NacosConnection, { namespace, group, clu
     return services.filter(({ groupName, ipCount }) => groupName === group && ipCount > 0).map(({ name }) => name)
   }
 
+  async function write(service: string, instance: NacosInstance, signal: AbortSignal): Promise<void> {
+    await sdk(signal).registerService(grouped(service), group, instance)
+  }
+
+  async function listCatalog(signal: AbortSignal): Promise<readonly string[] | undefined> {
+    if (!hasCatalog) return undefined
+    try {
+      return await readCatalog(signal)
+    } catch (error) {
+      if (!(error instanceof SdError) || error.retryable || !catalogIsClosed.has(error.code)) throw error
+      hasCatalog = false
+      return undefined
+    }
+  }
+
   return {
+    write,
     async register(service, instance, signal) {
       const { ip, port, clusterName } = instance
-      await sdk(signal).registerService(grouped(service), group, instance)
+      await write(service, instance, signal)
       const params = { serviceName: grouped(service), ip, port: String(port), clusterName }
-      const again = await verifier.check(instance, () => sdk(signal)._reqAPI('/nacos/v1/ns/instance', params, 'GET'))
-      if (again) await sdk(signal).registerService(grouped(service), group, again)
+      const again = await verifier.check(instance, async () =>
+        parseJsonObject(await sdk(signal)._reqAPI('/nacos/v1/ns/instance', params, 'GET'), 'an instance'),
+      )
+      if (again) await write(service, again, signal)
     },
     async beat(service, instance, signal) {
       const params = { beat: describeBeat(grouped(service), instance), serviceName: grouped(service) }
@@ -54,15 +72,10 @@ export function createV1Api(connection: NacosConnection, { namespace, group, clu
       if (!Array.isArray(hosts)) throw new SdError('SD_MALFORMED', `the list of ${service} without hosts`)
       return hosts
     },
+    listCatalog,
     async listServices(signal) {
-      if (hasCatalog) {
-        try {
-          return await readCatalog(signal)
-        } catch (error) {
-          if (!(error instanceof SdError) || error.retryable || !catalogIsClosed.has(error.code)) throw error
-          hasCatalog = false
-        }
-      }
+      const names = await listCatalog(signal)
+      if (names) return names
       return readPages<string>(async (pageNo, pageSize) => {
         const { count, data } = await sdk(signal).getServiceList(pageNo, pageSize, group)
         return { total: count, items: data }

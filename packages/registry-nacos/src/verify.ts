@@ -1,4 +1,3 @@
-import { parseJsonObject } from '@sd/adapter-kit'
 import { SdError } from '@sd/core'
 import type { NacosInstance } from './instance-codec.ts'
 
@@ -11,7 +10,7 @@ export interface Verifier {
    * rnacos 0.8 gives a new instance the metadata of an earlier one at the same address for one minute, and ignores a
    * weight of exactly 1 in an update. It accepts metadata that is sent again, and a weight close to 1.
    */
-  check(sent: NacosInstance, read: () => Promise<string>): Promise<NacosInstance | undefined>
+  check(sent: NacosInstance, read: () => Promise<Readonly<Record<string, unknown>>>): Promise<NacosInstance | undefined>
 }
 
 /** Creates a verifier. It stops reading once a server does not support it, as Nacos 3 does not. */
@@ -21,10 +20,10 @@ export function createVerifier(): Verifier {
     async check(sent, read) {
       if (!isReported) return undefined
       try {
-        const { weight, metadata } = parseJsonObject(await read(), 'an instance')
+        const { weight, metadata } = await read()
         if (!sameLabels(sent.metadata, metadata)) return sent
         if (sent.weight !== 1 || Math.abs(Number(weight) - 1) < 1e-5) return undefined
-        return { ...sent, weight: 1.000001, metadata: { ...sent.metadata, 'sd.weight': '1' } }
+        return withNoticedWeight(sent)
       } catch (error) {
         // The registration is already confirmed; only this read failed.
         if (error instanceof SdError && error.code === 'SD_UNSUPPORTED') isReported = false
@@ -32,6 +31,12 @@ export function createVerifier(): Verifier {
       }
     },
   }
+}
+
+/** Returns an instance whose weight rnacos does not ignore in an update: one that is close to 1 instead of 1. */
+export function withNoticedWeight(instance: NacosInstance): NacosInstance {
+  if (instance.weight !== 1) return instance
+  return { ...instance, weight: 1.000001, metadata: { ...instance.metadata, 'sd.weight': '1' } }
 }
 
 function sameLabels(sent: Readonly<Record<string, string>>, held: unknown): boolean {

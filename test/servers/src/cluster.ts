@@ -4,7 +4,7 @@ import { freePort } from './network.ts'
 import { type Peer, peerAddress, startPeerNetwork } from './peer-network.ts'
 import type { ServerSource } from './sources.ts'
 import type { TestServer } from './test-server.ts'
-import { askZooKeeper, startZooKeeper } from './zookeeper.ts'
+import { queryZooKeeper, startZooKeeper } from './zookeeper.ts'
 
 /** One member of a cluster. */
 export interface ClusterMember {
@@ -43,7 +43,7 @@ interface ClusterPlan {
   /** Whether the last member is an agent for clients that does not take part in elections. */
   readonly hasAgent?: boolean
   /** Returns the index of the leader, as reported by this member; -1 if it knows none. */
-  askLeader(member: ClusterMember, members: readonly ClusterMember[], ports: readonly (readonly number[])[]): Promise<number>
+  findLeader(member: ClusterMember, members: readonly ClusterMember[], ports: readonly (readonly number[])[]): Promise<number>
 }
 
 /** Starts three members of etcd. */
@@ -59,9 +59,9 @@ export function startEtcdCluster(source: ServerSource): Promise<Cluster> {
           ...['--initial-cluster', ports.map((own, other) => `m${other}=${url(peerAddress, own)}`).join(',')],
         ],
       }),
-    async askLeader(member, members) {
-      const { leader } = await askEtcd(member)
-      const ids = await Promise.all(members.map(async (one) => (await askEtcd(one).catch(() => undefined))?.header.member_id))
+    async findLeader(member, members) {
+      const { leader } = await queryEtcd(member)
+      const ids = await Promise.all(members.map(async (one) => (await queryEtcd(one).catch(() => undefined))?.header.member_id))
       return leader === undefined || leader === '0' ? -1 : ids.indexOf(leader)
     },
   })
@@ -86,7 +86,7 @@ export function startConsulCluster(source: ServerSource): Promise<Cluster> {
         },
       })
     },
-    async askLeader({ port }, _members, ports) {
+    async findLeader({ port }, _members, ports) {
       const leader = await ask(`http://127.0.0.1:${port}/v1/status/leader`)
       return ports.findIndex(([server]) => leader === `${peerAddress}:${server}`)
     },
@@ -114,8 +114,8 @@ export function startZooKeeperCluster(source: ServerSource): Promise<Cluster> {
           }),
         },
       }),
-    async askLeader(_member, members) {
-      const modes = await Promise.all(members.map(({ port }) => askZooKeeper(port).catch(() => '')))
+    async findLeader(_member, members) {
+      const modes = await Promise.all(members.map(({ port }) => queryZooKeeper(port).catch(() => '')))
       return modes.findIndex((status) => status.includes('Mode: leader'))
     },
   })
@@ -145,7 +145,7 @@ async function startCluster(plan: ClusterPlan): Promise<Cluster> {
     async leader(among = members) {
       const reports: string[] = []
       for (const member of among) {
-        const index = await plan.askLeader(member, members, ports).catch((error: unknown) => {
+        const index = await plan.findLeader(member, members, ports).catch((error: unknown) => {
           reports.push(`${member.port} reported ${String(error)}`)
           return -1
         })
@@ -179,8 +179,8 @@ async function ask(url: string, body?: string): Promise<unknown> {
   return JSON.parse(text)
 }
 
-async function askEtcd({
+async function queryEtcd({
   port,
 }: ClusterMember): Promise<{ readonly leader?: string; readonly header: { readonly member_id: string } }> {
-  return (await ask(`http://127.0.0.1:${port}/v3/maintenance/status`, '{}')) as Awaited<ReturnType<typeof askEtcd>>
+  return (await ask(`http://127.0.0.1:${port}/v3/maintenance/status`, '{}')) as Awaited<ReturnType<typeof queryEtcd>>
 }

@@ -1,11 +1,13 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { useExternalServer } from './external-server.ts'
-import { freePort } from './network.ts'
+import { freePort, freePorts, untilReady } from './network.ts'
 import type { ServerSource } from './sources.ts'
 import { type LaunchPlan, launch, type TestServer } from './test-server.ts'
 
-const maxStarts = 5
+const maxStarts = 8
+/** Time in which a server stores a text, in milliseconds. */
+const keptLimitMs = 3_000
 
 /** A user and its password. */
 export interface NacosUser {
@@ -25,17 +27,25 @@ export interface NacosOptions {
   readonly removeAfterSeconds?: number
 }
 
-/** A Nacos-compatible server with one node: rnacos, which has the v1 client API but not v3. */
+/** A Nacos-compatible server with one node: rnacos, which has the v1 client API and gRPC but not v3. */
 export interface NacosServer extends TestServer {
   /** HTTP port on 127.0.0.1. */
   readonly port: number
+  /** gRPC port on 127.0.0.1: 1,000 above the HTTP port, as for all Nacos servers. */
+  readonly grpcPort: number
 }
+
+const grpcPortOffset = 1_000
 
 /** Starts a Nacos-compatible server. */
 export async function startNacos(source: ServerSource, options: NacosOptions = {}): Promise<NacosServer> {
-  if (source.kind === 'address') return useExternalServer('nacos', source)
+  if (source.kind === 'address') {
+    const server = useExternalServer('nacos', source)
+    return { ...server, grpcPort: server.port + grpcPortOffset }
+  }
   const { auth, loginSeconds = 3_600, unhealthyAfterSeconds = 15, removeAfterSeconds = 30 } = options
-  const [port, grpcPort, consolePort] = [await freePort(), await freePort(), await freePort()]
+  const [port, grpcPort] = await freePorts(grpcPortOffset)
+  const consolePort = await freePort()
   const environment: Record<string, string> = {
     RNACOS_SDK_HOST: '127.0.0.1',
     RNACOS_CONSOLE_HOST: '127.0.0.1',
@@ -46,6 +56,8 @@ export async function startNacos(source: ServerSource, options: NacosOptions = {
     RNACOS_DATA_DIR: 'nacos',
     RNACOS_NAMING_HEALTH_TIMEOUT_SECOND: String(unhealthyAfterSeconds),
     RNACOS_NAMING_INSTANCE_TIMEOUT_SECOND: String(removeAfterSeconds),
+    // After this time without a message, it asks a gRPC client for a sign of life, and waits 3 s for it.
+    RNACOS_GRPC_DETECTION_TIMEOUT_SECOND: String(unhealthyAfterSeconds),
     RUST_LOG: 'warn',
     ...(auth && {
       RNACOS_ENABLE_OPEN_API_AUTH: 'true',
@@ -82,7 +94,7 @@ export async function startNacos(source: ServerSource, options: NacosOptions = {
     }
   }
   await untilKept()
-  return { ...server, restartEmpty, port }
+  return { ...server, restartEmpty, port, grpcPort }
 }
 
 /**
@@ -106,8 +118,16 @@ async function keepsTexts(url: string, auth: NacosUser | undefined): Promise<boo
     const login = await fetch(`${url}/auth/login`, { method: 'POST', body: new URLSearchParams({ ...auth }) })
     place['accessToken'] = ((await login.json()) as { readonly accessToken: string }).accessToken
   }
-  await fetch(`${url}/cs/configs`, { method: 'POST', body: new URLSearchParams({ ...place, content: 'x' }) })
-  return (await fetch(`${url}/cs/configs?${new URLSearchParams(place)}`)).ok
+  const read = async (): Promise<void> => {
+    await fetch(`${url}/cs/configs`, { method: 'POST', body: new URLSearchParams({ ...place, content: 'x' }) })
+    const { ok, status } = await fetch(`${url}/cs/configs?${new URLSearchParams(place)}`)
+    if (!ok) throw new Error(`not stored: ${status}`)
+  }
+  // On a busy machine it stores the first texts late, or loses them while it starts.
+  return untilReady(read, keptLimitMs, () => false).then(
+    () => true,
+    () => false,
+  )
 }
 
 /** With a login, it is ready when its first user exists. */

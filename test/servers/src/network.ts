@@ -1,18 +1,34 @@
 import { randomInt } from 'node:crypto'
 import { connect, createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import { reservePort } from './port-reservations.ts'
 
-/** Returns a free TCP port of loopback, below the range that the system uses for outgoing connections. */
+/**
+ * Returns a free TCP port of loopback, below the range that the system uses for outgoing connections. No other process of these
+ * tests gets it while this one runs: a server may bind it later, and again after it was killed.
+ */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(15_000, 32_000)
-    const isFree = await new Promise<boolean>((resolve) => {
-      const server = createServer()
-      server.once('error', () => resolve(false))
-      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
-    })
-    if (isFree) return port
+    if (reservePort(port) && (await isFree(port))) return port
   }
+}
+
+/** Returns a free port as {@link freePort}, and the one that is `offset` above it and free too. */
+export async function freePorts(offset: number): Promise<readonly [number, number]> {
+  for (;;) {
+    const port = await freePort()
+    const other = port + offset
+    if (other < 32_000 && reservePort(other) && (await isFree(other))) return [port, other]
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+  })
 }
 
 /** Resolves if something listens on this port of loopback. */

@@ -11,6 +11,8 @@ export interface PrometheusOptions {
   readonly targetPort: number
   /** Time between scrapes, in milliseconds. @default 500 */
   readonly scrapeIntervalMs?: number
+  /** Path of a file with rules; it does not start if they are not valid. @default none */
+  readonly rules?: string
 }
 
 /** One sample of a query result. */
@@ -68,8 +70,13 @@ export async function startPrometheus(source: ServerSource, options: PrometheusO
   }
 }
 
-function configuration({ targetPort, scrapeIntervalMs = 500 }: PrometheusOptions): string {
-  return `
+function configuration({ targetPort, scrapeIntervalMs = 500, rules }: PrometheusOptions): string {
+  return `${
+    rules === undefined
+      ? ''
+      : `
+rule_files: [${JSON.stringify(rules)}]`
+  }
 global:
   scrape_interval: ${scrapeIntervalMs}ms
   scrape_timeout: ${scrapeIntervalMs}ms

@@ -89,12 +89,12 @@ async function secure(folder: string, port: number, { ca, server }: CertificateS
 }
 
 async function isServing(port: number): Promise<void> {
-  const reply = await askZooKeeper(port)
+  const reply = await queryZooKeeper(port)
   if (!reply.includes('Mode: ')) throw new Error(`not serving yet: ${reply}`)
 }
 
 /** Requests the server's status, which contains its mode when it is serving. */
-export function askZooKeeper(port: number): Promise<string> {
+export function queryZooKeeper(port: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1', timeout: 2_000 })
     let reply = ''

@@ -8,6 +8,8 @@ export interface StandIn {
   readonly port: number
   /** Texts by namespace, group and data id. Texts that a test adds are served unchanged. */
   readonly texts: Map<string, DocumentedText>
+  /** Gray texts, with the addresses of their readers. */
+  readonly grayTexts: Map<string, DocumentedText & { readonly addresses: string }>
   /** Method, path and parameters of every request so far. */
   readonly requests: readonly string[]
   close(): Promise<void>
@@ -36,11 +38,15 @@ const dumpMs = 150
  */
 export async function startStandIn(): Promise<StandIn> {
   const texts = new Map<string, DocumentedText>()
+  const grayTexts: StandIn['grayTexts'] = new Map()
+  const history = createHistory()
   const writes = new Map<string, Readonly<Record<'before' | 'after', DocumentedText | undefined>>>()
   const requests: string[] = []
 
   function write(key: string, text: DocumentedText | undefined): Reply {
-    writes.set(key, { before: texts.get(key), after: text })
+    const before = texts.get(key)
+    writes.set(key, { before, after: text })
+    history.record(key, before ? (text ? 'U' : 'D') : 'I', before ?? text)
     setTimeout(() => writes.delete(key), dumpMs).unref()
     if (text) texts.set(key, text)
     else texts.delete(key)
@@ -48,21 +54,24 @@ export async function startStandIn(): Promise<StandIn> {
   }
 
   function reply({ method, headers }: IncomingMessage, path: string, params: URLSearchParams): Reply {
-    const { namespaceId, groupName, dataId, content = '', type = 'text' } = Object.fromEntries(params)
+    const own: Readonly<Record<string, string>> = Object.fromEntries(params)
+    const { namespaceId, groupName, dataId, content = '', type = 'text', encryptedDataKey = '' } = own
     const key = JSON.stringify([namespaceId, groupName, dataId])
     const found = texts.get(key)
     if (path === '/nacos/v3/auth/user/login') return logIn(path, params)
     if (path === '/nacos/v3/client/cs/config' && method === 'GET') {
       const write = writes.get(key)
-      const seen = write && write.after === found ? write.before : found
+      const seen = grayTexts.get(key) ?? (write && write.after === found ? write.before : found)
       return seen
         ? success({ resultCode: 200, errorCode: 0, encryptedDataKey: '', ...seen })
         : refusal(200, 20_004, 'resource not found', null)
     }
-    if (path !== '/nacos/v3/admin/cs/config') return failure(404, 'Not Found', `No endpoint ${method} ${path}.`, path)
+    if (!path.startsWith('/nacos/v3/admin/cs/')) return failure(404, 'Not Found', `No endpoint ${method} ${path}.`, path)
     if (headers.authorization !== 'Bearer of-the-administrator') {
       return failure(403, 'Forbidden', 'Code: 401, Message: User not found! Please check user exist or password is right!.', path)
     }
+    if (path.startsWith('/nacos/v3/admin/cs/history')) return history.reply(path, key, own)
+    if (path.endsWith('/beta')) return success(grayTexts.delete(key) || true)
     if (method === 'GET') {
       if (!found) return refusal(404, 20_004, 'resource not found', 'Config not exist, please publish Config first.')
       const { contentType, lastModified, ...same } = found
@@ -76,7 +85,11 @@ export async function startStandIn(): Promise<StandIn> {
       return refusal(500, 20_005, 'resource conflict', 'Cas publish fail, server md5 may have changed.')
     }
     const md5 = createHash('md5').update(content).digest('hex')
-    return write(key, { content, contentType: type, md5, lastModified: Date.now() })
+    const text = { content, contentType: type, md5, lastModified: Date.now(), encryptedDataKey }
+    const { betaips: addresses } = headers
+    if (typeof addresses !== 'string') return write(key, text)
+    grayTexts.set(key, { ...text, addresses })
+    return success(true)
   }
 
   const server = createServer(async (request, response) => {
@@ -90,12 +103,46 @@ export async function startStandIn(): Promise<StandIn> {
   return {
     port: (server.address() as AddressInfo).port,
     texts,
+    grayTexts,
     requests,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
         server.closeAllConnections()
       }),
+  }
+}
+
+interface HistoryRecord {
+  readonly key: string
+  readonly id: string
+  readonly basic: object
+  readonly detail: object
+}
+
+/** The history of texts, as the table `his_config_info`: an update keeps the text before it, and the type is padded. */
+function createHistory(): {
+  record(key: string, opType: string, text: DocumentedText | undefined): void
+  reply(path: string, key: string, params: Readonly<Record<string, string>>): Reply
+} {
+  const records: HistoryRecord[] = []
+  return {
+    record(key, opType, text) {
+      if (!text) return
+      const { content, md5, encryptedDataKey = '' } = text
+      const id = String(records.length + 1)
+      const writer = { publishType: 'formal', srcIp: '127.0.0.1', srcUser: 'nacos', modifyTime: 1_700_000_000_000 }
+      records.push({ key, id, basic: { id, opType: opType.padEnd(10), ...writer }, detail: { content, md5, encryptedDataKey } })
+    },
+    reply(path, key, { nid, pageSize }) {
+      const own = records.filter((one) => one.key === key).reverse()
+      if (path.endsWith('/list')) {
+        return success({ totalCount: own.length, pageItems: own.slice(0, Number(pageSize)).map(({ basic }) => basic) })
+      }
+      const found = own.find(({ id }) => id === nid)
+      if (found) return success({ ...found.basic, ...found.detail })
+      return refusal(404, 20_004, 'resource not found', `certain config history for nid = ${nid} not exist`)
+    },
   }
 }
 

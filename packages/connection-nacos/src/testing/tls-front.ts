@@ -1,29 +1,36 @@
-import { request } from 'node:http'
-import { createServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import { createServer } from 'node:tls'
 import type { CertificateSet } from '@sd/test-servers'
 
-/** Starts a TLS gateway in front of Nacos that requires a client certificate. */
+/** Starts a gateway in front of a port of Nacos that ends TLS and requires a client certificate. */
 export async function startTlsFront(
   port: number,
   { ca, server }: CertificateSet,
   frontPort: number = 0,
 ): Promise<{ port: number; close(): void }> {
-  const front = createServer({ ...server, ca, requestCert: true, rejectUnauthorized: true }, (incoming, outgoing) => {
-    const { method, url, headers } = incoming
-    const passed = request({ host: '127.0.0.1', port, method, path: url, headers }, (answer) => {
-      outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
-      answer.pipe(outgoing)
-    })
-    passed.on('error', () => outgoing.destroy())
-    incoming.pipe(passed)
+  const sockets = new Set<Socket>()
+  const options = { ...server, ca, requestCert: true, rejectUnauthorized: true, ALPNProtocols: ['h2', 'http/1.1'] }
+  const front = createServer(options, (incoming) => {
+    const passed = connect(port, '127.0.0.1')
+    for (const [socket, other] of [
+      [incoming, passed],
+      [passed, incoming],
+    ] as const) {
+      sockets.add(socket)
+      socket.on('error', () => undefined)
+      socket.once('close', () => {
+        sockets.delete(socket)
+        other.destroy()
+      })
+      socket.pipe(other)
+    }
   })
   await new Promise<void>((resolve) => front.listen(frontPort, '127.0.0.1', resolve))
   return {
     port: (front.address() as AddressInfo).port,
     close() {
       front.close()
-      front.closeAllConnections()
+      for (const socket of sockets) socket.destroy()
     },
   }
 }
